@@ -1,0 +1,126 @@
+# Every command of the project. Each sets up what it needs; none needs root, a tty or Docker.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+PYTHON := .venv/bin/python
+INSTALLED := .venv/.installed
+PORT ?= 8000
+MINUTES ?= 10
+
+# Tests have servers of their own, so that they never touch the data of `make run`.
+TEST_HOME := $(CURDIR)/var/test
+TEMPLATES := $(wildcard accounts/templates notifications/templates escalation/templates \
+	tracing/templates dating/templates config/templates)
+
+.PHONY: help setup demo run test check lint lock chaos stop clean \
+	bench-fanout bench-sizes bench-latency bench-lanes bench-intake
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
+
+setup: $(INSTALLED) ## Make .venv with the locked dependencies (every other target does it too)
+
+demo: $(INSTALLED) ## Send 200 real alerts through the whole product and check who was told
+	@$(PYTHON) manage.py demo
+
+run: $(INSTALLED) ## Run everything until Ctrl-C, and print URLs, a log-in and an API key (PORT=8000)
+	@$(PYTHON) manage.py runstack --port $(PORT)
+
+test: $(INSTALLED) ## Run every test
+	@trap '$(stop_test_servers)' EXIT; $(PYTHON) -m pytest || { \
+		echo 'What to do: run the failing test alone: .venv/bin/python -m pytest PATH::NAME'; exit 1; }
+
+check: lint ## Lint, types, import contracts, migrations, API schema, templates; then the fast tests
+	@trap '$(stop_test_servers)' EXIT; $(PYTHON) -m pytest -q -m 'not flow and not slow' || { \
+		echo 'What to do: run the failing test alone: .venv/bin/python -m pytest PATH::NAME'; exit 1; }
+
+lint: $(INSTALLED)
+	@trap '$(stop_test_servers)' EXIT; $(define_step); \
+	step 'ruff check' 'correct what it names; "$(PYTHON) -m ruff check --fix" does the simple ones' \
+		$(PYTHON) -m ruff check . && \
+	step 'ruff format' 'run "$(PYTHON) -m ruff format"' \
+		$(PYTHON) -m ruff format --check . && \
+	step 'mypy' 'correct the types that it names' \
+		$(PYTHON) -m mypy && \
+	step 'import contracts' 'imports point down: see [tool.importlinter] in pyproject.toml' \
+		.venv/bin/lint-imports && \
+	step 'migrations' 'run "$(PYTHON) manage.py makemigrations" and commit the result' \
+		$(PYTHON) manage.py makemigrations --check --dry-run && \
+	step 'API schema' 'annotate the views it names with extend_schema' \
+		$(PYTHON) manage.py spectacular --validate --fail-on-warn --file /dev/null && \
+	step 'templates' 'correct the templates that it names' \
+		$(if $(TEMPLATES),$(PYTHON) -m djlint --lint --quiet $(TEMPLATES),true)
+
+lock: ## Write requirements.lock anew from pyproject.toml (needs uv)
+	@uv=$$(command -v uv || ls .venv/bin/uv 2>/dev/null) || { \
+		echo 'uv is missing. What to do: pip install uv'; exit 1; }; \
+	"$$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade --group dev \
+		--no-emit-index-url --no-emit-find-links --no-header --output-file requirements.lock pyproject.toml
+
+chaos: $(INSTALLED) ## Kill parts at random for a while and prove that nothing is lost (MINUTES=10)
+	@$(PYTHON) -m tests.flows.chaos --minutes $(MINUTES)
+
+bench-fanout: $(INSTALLED) ## Benchmark: one alert to 10,000 members
+	@$(PYTHON) -m benchmarks.fanout
+
+bench-sizes: $(INSTALLED) ## Benchmark: one alert to 1,000, 10,000 and 100,000 members
+	@$(PYTHON) -m benchmarks.sizes
+
+bench-latency: $(INSTALLED) ## Benchmark: from a POST to the arrival, at 50 alerts a second
+	@$(PYTHON) -m benchmarks.latency
+
+bench-lanes: $(INSTALLED) ## Benchmark: what a destination that hangs costs the others
+	@$(PYTHON) -m benchmarks.lanes
+
+bench-intake: $(INSTALLED) ## Benchmark: alerts accepted a second
+	@$(PYTHON) -m benchmarks.intake
+
+stop: ## Stop the embedded servers (data stays)
+	@if [ -x $(PYTHON) ]; then $(PYTHON) -m config.embedded stop; $(stop_test_servers); fi
+
+clean: ## Stop the embedded servers; delete their data, .venv and caches
+	@set -e; if [ -x $(PYTHON) ]; then \
+		TOCSIN_HOME='$(TEST_HOME)' $(PYTHON) -m config.embedded destroy; \
+		env -u TOCSIN_HOME $(PYTHON) -m config.embedded destroy; fi; \
+	rm -rf .venv var .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .schemathesis; \
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +; \
+	echo 'Clean: the next command sets everything up again.'
+
+$(INSTALLED): requirements.lock
+	@$(find_python); $(make_venv); \
+	echo 'Installing the locked dependencies (about a minute, once) …'; \
+	if ! { command -v uv >/dev/null && uv pip install --python $(PYTHON) --require-hashes -r $<; }; then \
+		$(PYTHON) -m pip install --require-hashes --no-input --disable-pip-version-check \
+			--root-user-action=ignore -r $< || { \
+			echo 'Installing failed. What to do: see that this machine reaches a Python package index'; \
+			echo '(pip.conf or PIP_INDEX_URL names it), then run the same command again.'; exit 1; }; \
+	fi; touch $@
+
+# --- Pieces of shell --------------------------------------------------------------------------------
+
+stop_test_servers = TOCSIN_HOME="$(TEST_HOME)" $(PYTHON) -m config.embedded stop
+
+# step NAME HINT COMMAND…: one line a step; the output and the hint only when it fails.
+define_step = export TOCSIN_HOME='$(TEST_HOME)'; \
+	step() { local name="$$1" hint="$$2" output; shift 2; printf '  %-20s' "$$name"; \
+		if output=$$("$$@" 2>&1); then echo ok; \
+		else echo FAILED; echo "$$output"; echo "What to do: $$hint"; return 1; fi; }
+
+# Sets $python to one of 3.11 or later that can make virtual environments, or to nothing.
+find_python = python=''; for name in python3 python3.14 python3.13 python3.12 python3.11; do \
+		if "$$name" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
+		then python="$$name"; break; fi; done
+
+make_venv = if ! $(PYTHON) -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+		if [ -n "$$python" ]; then echo "Making .venv with $$("$$python" --version) …"; \
+			rm -rf .venv; "$$python" -m venv .venv || exit 1; \
+		elif command -v uv >/dev/null; then rm -rf .venv; uv venv --seed --python '>=3.11' .venv || exit 1; \
+		else $(explain_python); exit 1; fi; fi
+
+explain_python = echo 'Python 3.11 or later with its venv module is needed, and none was found.'; \
+	if python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
+	then echo 'python3 is new enough but lacks venv/ensurepip. What to do: apt install python3-venv'; \
+	else echo 'What to do: apt install python3 python3-venv (Debian 12 or later), or install uv'; fi

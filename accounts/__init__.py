@@ -1,0 +1,1 @@
+"""Users, shops, memberships and API keys."""

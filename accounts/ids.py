@@ -1,0 +1,30 @@
+"""Public ids: time-ordered UUIDs, so that new rows land side by side in every index."""
+
+import secrets
+import time
+import uuid
+
+from django.db import models
+
+
+def uuid7() -> uuid.UUID:
+    """Return a UUID of version 7: 48 bits of Unix milliseconds, then 74 random ones (RFC 9562, 5.7)."""
+    value = time.time_ns() // 1_000_000 << 80 | secrets.randbits(80)
+    value = value & ~(0xF << 76) | 0x7 << 76
+    value = value & ~(0x3 << 62) | 0x2 << 62
+    return uuid.UUID(int=value)
+
+
+class UUIDv7(models.Func):
+    """The same, made by PostgreSQL 18 for rows that SQL inserts."""
+
+    template = "uuidv7()"
+    output_field = models.UUIDField()
+
+
+class UUIDv7Field(models.UUIDField):
+    """A primary key that both Python and SQL can fill in."""
+
+    def __init__(self, **options: object) -> None:
+        options = {"primary_key": True, "default": uuid7, "db_default": UUIDv7(), "editable": False} | options
+        super().__init__(**options)  # type: ignore[arg-type]

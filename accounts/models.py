@@ -1,0 +1,143 @@
+"""Who there is: users, shops and who works where, and the keys of machines."""
+
+import hashlib
+import secrets
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models.functions import Lower
+from django.utils import timezone
+
+from accounts.ids import UUIDv7Field
+from accounts.validators import normalised_phone, validate_phone, validate_time_zone
+
+
+class UserManager(BaseUserManager["User"]):
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
+        """Create a user; with no password, one that can't log in by password."""
+        user = self.model(email=email.strip().lower(), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "User":
+        return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
+
+    def get_by_natural_key(self, email: str | None) -> "User":
+        return self.get(email=(email or "").lower())
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """A person. ``uuid`` is the public id; the log-in is the email, kept in lower case."""
+
+    uuid = UUIDv7Field()
+    email = models.EmailField(unique=True)
+    first_name = models.CharField(max_length=150, blank=True)
+    last_name = models.CharField(max_length=150, blank=True)
+    language = models.CharField(max_length=8, choices=settings.LANGUAGES, default="en")
+    time_zone = models.CharField(max_length=64, default="UTC", validators=[validate_time_zone])
+    phone = models.CharField(max_length=20, blank=True, validators=[validate_phone])
+    is_active = models.BooleanField(default=True)
+    is_staff = models.BooleanField(default=False, help_text="May use the admin and see everything.")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects: ClassVar[UserManager] = UserManager()
+
+    USERNAME_FIELD = "email"
+    EMAIL_FIELD = "email"
+
+    class Meta:
+        ordering = ("email",)
+        constraints = [
+            models.CheckConstraint(condition=models.Q(email=Lower("email")), name="user_email_lower")
+        ]
+
+    def __str__(self) -> str:
+        return self.email
+
+    def clean(self) -> None:
+        self.email = self.email.strip().lower()
+        if self.phone:
+            self.phone = normalised_phone(self.phone)
+
+
+class Shop(models.Model):
+    """A place that alerts come from; named in alerts by its slug or its name."""
+
+    id = UUIDv7Field()
+    slug = models.SlugField(max_length=100, unique=True)
+    name = models.CharField(max_length=200, unique=True)
+    members = models.ManyToManyField(User, through="Membership", related_name="shops")
+
+    class Meta:
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Membership(models.Model):
+    """Someone's work at a shop, from ``joined_at`` until ``left_at`` (empty: still there)."""
+
+    shop = models.ForeignKey(Shop, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
+    joined_at = models.DateTimeField(default=timezone.now)
+    left_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("shop", "user")
+        constraints = [models.UniqueConstraint(fields=["shop", "user"], name="membership_once")]
+
+    def __str__(self) -> str:
+        return f"{self.user} at {self.shop}"
+
+
+class Scope(models.TextChoices):
+    """What a machine may do."""
+
+    ALERTS_WRITE = "alerts:write", "Post alerts"
+    ALERTS_READ = "alerts:read", "Read alerts"
+    PREFERENCES_WRITE = "preferences:write", "Read and change preferences"
+    DELIVERIES_READ = "deliveries:read", "Read deliveries"
+    DELIVERIES_WRITE = "deliveries:write", "Replay and cancel deliveries"
+    METRICS_READ = "metrics:read", "Read readiness and metrics"
+    ESCALATIONS_WRITE = "escalations:write", "Start and stop escalations"
+    TRACING_WRITE = "tracing:write", "Upload interactions and statuses"
+    TRACING_READ = "tracing:read", "Read cases"
+    EVENTS_WRITE = "events:write", "Publish events"
+
+
+class ApiKey(models.Model):
+    """A machine's key. Only its SHA-256 digest is kept: the key is random and long, so no salt is needed."""
+
+    PREFIX = "tsn_"
+
+    id = UUIDv7Field()
+    name = models.CharField(max_length=100)
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    hint = models.CharField(max_length=12, editable=False, help_text="First characters of the key.")
+    scopes = ArrayField(models.CharField(max_length=40, choices=Scope.choices), default=list)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        ordering = ("name",)
+        verbose_name = "API key"
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.hint}…)"
+
+    @staticmethod
+    def digest_of(key: str) -> str:
+        return hashlib.sha256(key.encode()).hexdigest()
+
+    def set_new_key(self) -> str:
+        """Give this record a fresh random key and return it; it can't be read back later."""
+        key = self.PREFIX + secrets.token_urlsafe(32)
+        self.digest, self.hint = self.digest_of(key), key[:10]
+        return key

@@ -1,0 +1,18 @@
+"""What is done to accounts."""
+
+from collections.abc import Iterable
+
+from accounts.models import ApiKey
+
+
+def api_key_create(*, name: str, scopes: Iterable[str]) -> tuple[ApiKey, str]:
+    """Make a machine's key; the second value is the key itself, shown this once only.
+
+    Raises:
+        ValidationError: a scope is not known.
+    """
+    api_key = ApiKey(name=name, scopes=sorted(set(scopes)))
+    key = api_key.set_new_key()
+    api_key.full_clean()
+    api_key.save()
+    return api_key, key

@@ -1,0 +1,30 @@
+"""Checks on what people say about themselves."""
+
+from zoneinfo import available_timezones
+
+import phonenumbers
+from django.core.exceptions import ValidationError
+
+
+def normalised_phone(value: str) -> str:
+    """Return a phone number in E.164 form (``+33612345678``).
+
+    Raises:
+        ValidationError: it is not a possible number in international form.
+    """
+    try:
+        number = phonenumbers.parse(value, None)
+    except phonenumbers.NumberParseException:
+        number = None
+    if number is None or not phonenumbers.is_valid_number(number):
+        raise ValidationError("Enter a phone number in international form, such as +33 6 12 34 56 78.")
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def validate_phone(value: str) -> None:
+    normalised_phone(value)
+
+
+def validate_time_zone(value: str) -> None:
+    if value not in available_timezones():
+        raise ValidationError("Enter an IANA time zone, such as Europe/Paris.")

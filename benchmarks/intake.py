@@ -1,0 +1,111 @@
+"""`make bench-intake`: alerts accepted over HTTP a second, against a bare DRF view that inserts a row.
+
+Both are one uvicorn process with the same flags on the same PostgreSQL server, driven by the same
+generator: 16 keep-alive connections in a closed loop. They take turns; the bare one does nothing
+between its own, and ours is held still outside of its own. No worker and no scheduler runs, so that
+nothing but accepting is measured; the jobs that the alerts enqueue stay in Redis. Every alert that
+was answered with 201 must be there afterwards.
+"""
+
+import argparse
+import statistics
+import sys
+from typing import Any
+
+from benchmarks import machine, product, report
+from benchmarks.bare import server as bare
+from benchmarks.children import complete, python
+from benchmarks.product import BenchmarkError, Product
+from benchmarks.report import Report, say
+
+LEAST = 0.7
+CONNECTIONS = 16
+SHOPS = 10
+
+
+def accepted(url: str, headers: dict[str, str], tocsin: Product, seconds: float) -> dict[str, Any]:
+    """Post alerts for so long, all of which must be accepted; return what the generator counted."""
+    machine.settle()
+    answer = complete(
+        python("-m", "benchmarks.load"),
+        question={
+            "mode": "closed",
+            "url": url,
+            "headers": headers,
+            "locations": [f"shop-{number}" for number in range(SHOPS)],
+            "connections": CONNECTIONS,
+            "seconds": seconds,
+        },
+        log=tocsin.stack.home / "load.log",
+    )
+    if set(answer["statuses"]) != {"201"}:
+        raise BenchmarkError(f"not every alert was accepted: {answer['statuses']} {answer['complaint']}")
+    return answer
+
+
+def check_stored(name: str, answers: list[dict[str, Any]], stored: int) -> None:
+    posted = sum(answer["statuses"]["201"] for answer in answers)
+    if stored != posted:
+        raise BenchmarkError(f"{name}: {posted:,} alerts were accepted and {stored:,} are stored")
+
+
+def benchmark(options: argparse.Namespace) -> Report:
+    ours: list[dict[str, Any]] = []
+    theirs: list[dict[str, Any]] = []
+    with (
+        product.running("intake", workers=0, scheduler=False) as tocsin,
+        bare.bare_view(tocsin.database_url, tocsin.stack.home) as bare_url,
+    ):
+        # Nobody is told here, but a shop of nobody would be odd.
+        tocsin.seed({f"shop-{number}": ["http://127.0.0.1:9/"] * 20 for number in range(SHOPS)})
+        for number in range(1, options.rounds + 1):
+            say(f"round {number} of {options.rounds}")
+            ours.append(accepted(tocsin.alerts_url, tocsin.headers, tocsin, options.seconds))
+            say(f"  ours: {ours[-1]['per_s']:,.0f} alerts/s")
+            with tocsin.paused():
+                theirs.append(accepted(bare_url, {}, tocsin, options.seconds))
+            say(f"  bare: {theirs[-1]['per_s']:,.0f} alerts/s")
+        check_stored("ours", ours, tocsin.count("true", "notifications_alert"))
+        check_stored("bare", theirs, bare.count(tocsin.database_url))
+    return result(ours, theirs, options)
+
+
+def result(ours: list[dict[str, Any]], theirs: list[dict[str, Any]], options: argparse.Namespace) -> Report:
+    our_rate, bare_rate = (statistics.median(each["per_s"] for each in some) for some in (ours, theirs))
+    report.table(
+        ["alerts/s", *(f"round {number + 1}" for number in range(options.rounds)), "median", "p50", "p99"],
+        [
+            [
+                name,
+                *(f"{each['per_s']:,.0f}" for each in some),
+                f"{rate:,.0f}",
+                *percentiles([seconds for each in some for seconds in each["seconds"]]),
+            ]
+            for name, some, rate in (("ours", ours, our_rate), ("bare", theirs, bare_rate))
+        ],
+    )
+    return Report(
+        name="intake",
+        unit="alerts/s",
+        ours=our_rate,
+        baselines={"bare": bare_rate},
+        ratios={"bare": our_rate / bare_rate},
+        musts={f"bare >= {LEAST}": our_rate / bare_rate >= LEAST},
+    )
+
+
+def percentiles(seconds: list[float]) -> tuple[str, str]:
+    """The median and the 99th percentile, in words."""
+    cuts = statistics.quantiles(seconds, n=100)
+    return f"{cuts[49] * 1000:.1f} ms", f"{cuts[98] * 1000:.1f} ms"
+
+
+def main() -> int:
+    parser = report.parser(__doc__)
+    parser.add_argument("--seconds", type=float, default=10.0, help="of each turn, after a warm-up")
+    parser.add_argument("--rounds", type=int, default=3)
+    return report.run(benchmark, parser.parse_args())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

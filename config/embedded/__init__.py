@@ -1,0 +1,151 @@
+"""PostgreSQL and Redis without an installation: the real servers, out of PyPI wheels.
+
+Each instance directory ("home") has servers of its own, reached over unix sockets only. They
+outlive the process that started them, so that the next command finds them up.
+"""
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, assert_never
+
+from config.embedded import postgres as _postgres
+from config.embedded import redis as _redis
+from config.embedded.instance import EmbeddedError, Instance, default_home
+
+__all__ = [
+    "EmbeddedError",
+    "Status",
+    "database_url",
+    "destroy",
+    "ensure_running",
+    "home",
+    "kill",
+    "redis_url",
+    "start_postgres",
+    "start_redis",
+    "status",
+    "stop",
+    "stop_redis",
+]
+
+Server = Literal["postgres", "redis"]
+
+
+@dataclass(frozen=True)
+class Status:
+    """The process id of each server that answers, None of one that does not."""
+
+    home: Path
+    postgres: int | None
+    redis: int | None
+
+
+def home() -> Path:
+    """The instance directory: `TOCSIN_HOME`, else `var/` in the checkout."""
+    given = os.environ.get("TOCSIN_HOME")
+    return Path(given).expanduser().resolve() if given else default_home()
+
+
+def database_url(*, at: Path | None = None) -> str:
+    """`postgresql://tocsin@/tocsin?host=<percent-encoded socket directory>`; starts nothing.
+
+    libpq, psycopg and psql take this form as it is. `environ.Env.db_url_config` makes
+    `OPTIONS={"host": <directory>}` and an empty `HOST` of it, which Django hands to psycopg.
+    (The other form that it knows, `postgresql://tocsin@/%2Fdirectory/tocsin`, sets `HOST`,
+    but libpq would take the whole path for the name of the database.)
+    """
+    return _postgres.url(_instance(at))
+
+
+def redis_url(*, at: Path | None = None) -> str:
+    """`unix://<percent-encoded socket path>?db=0`, as `redis.from_url` reads it; starts nothing."""
+    return _redis.url(_instance(at))
+
+
+def ensure_running(*, postgres: bool = True, redis: bool = True, at: Path | None = None) -> bool:
+    """Start what is not up; safe to race. Answers whether anything was down.
+
+    Takes about a millisecond when everything is up.
+    """
+    instance = _instance(at)
+    if instance.is_claimed() and _all_up(instance, postgres=postgres, redis=redis):
+        return False
+    instance.prepare()
+    with instance.locked():
+        instance.claim_directories()
+        if postgres:
+            _postgres.start(instance)
+        if redis:
+            _redis.start(instance)
+    return True
+
+
+def start_postgres(*, at: Path | None = None) -> None:
+    ensure_running(redis=False, at=at)
+
+
+def start_redis(*, at: Path | None = None) -> None:
+    ensure_running(postgres=False, at=at)
+
+
+def stop(*, postgres: bool = True, redis: bool = True, at: Path | None = None) -> None:
+    """Stop the servers of this home, and of no other; nothing happens to one that is down."""
+    instance = _instance(at)
+    if not instance.home.is_dir():
+        return
+    with instance.locked():
+        if redis:
+            _redis.stop(instance)
+        if postgres:
+            _postgres.stop(instance)
+
+
+def stop_redis(*, at: Path | None = None) -> None:
+    stop(postgres=False, at=at)
+
+
+def kill(server: Server, *, at: Path | None = None) -> None:
+    """SIGKILL, for crash tests; `ensure_running` brings the server back.
+
+    Of PostgreSQL only the postmaster is killed, as the kernel's out-of-memory killer would do;
+    its orphaned backends are swept away by the next start.
+    """
+    instance = _instance(at)
+    match server:
+        case "postgres":
+            _postgres.kill(instance)
+        case "redis":
+            _redis.kill(instance)
+        case _:
+            assert_never(server)
+
+
+def status(*, at: Path | None = None) -> Status:
+    instance = _instance(at)
+    return Status(
+        home=instance.home,
+        postgres=_postgres.running_pid(instance),
+        redis=_redis.running_pid(instance),
+    )
+
+
+def destroy(*, at: Path | None = None) -> None:
+    """Stop the servers of this home and delete their data and logs. Other files stay."""
+    instance = _instance(at)
+    if instance.home.is_dir():
+        stop(at=at)
+    instance.delete_files()
+    if instance.private.is_dir() and instance.private.stat().st_uid == os.geteuid():
+        shutil.rmtree(instance.private)
+
+
+def _all_up(instance: Instance, *, postgres: bool, redis: bool) -> bool:
+    return (not postgres or _postgres.running_pid(instance) is not None) and (
+        not redis or _redis.running_pid(instance) is not None
+    )
+
+
+def _instance(at: Path | None) -> Instance:
+    return Instance.at(at.expanduser().resolve() if at else home())

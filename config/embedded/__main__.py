@@ -1,0 +1,42 @@
+"""`python -m config.embedded start|stop|status|destroy`: the embedded servers by hand."""
+
+import argparse
+import sys
+
+from config import embedded
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m config.embedded", description=__doc__)
+    parser.add_argument("command", choices=["start", "stop", "status", "destroy"])
+    command = parser.parse_args().command
+    try:
+        if command == "start":
+            embedded.ensure_running()
+        elif command == "stop":
+            embedded.stop()
+        elif command == "destroy":
+            embedded.destroy()
+    except embedded.EmbeddedError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 1
+    return _show_status() if command in {"start", "status"} else 0
+
+
+def _show_status() -> int:
+    """Exit code 3 when a server is down, as `systemctl status` has it."""
+    now = embedded.status()
+    sys.stdout.write(
+        f"home      {now.home}\n"
+        f"postgres  {_state(now.postgres):<18} {embedded.database_url()}\n"
+        f"redis     {_state(now.redis):<18} {embedded.redis_url()}\n"
+    )
+    return 0 if now.postgres and now.redis else 3
+
+
+def _state(pid: int | None) -> str:
+    return f"up, process {pid}" if pid else "down"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

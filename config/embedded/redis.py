@@ -1,0 +1,120 @@
+"""The embedded Redis: no persistence, since the rows in PostgreSQL are the truth."""
+
+import signal
+import socket
+from pathlib import Path
+from urllib.parse import quote
+
+from config.embedded import programs
+from config.embedded.instance import EmbeddedError, Instance
+from config.embedded.system import (
+    is_alive,
+    is_server,
+    kill_processes,
+    launch,
+    send,
+    tail,
+    wait_until,
+)
+
+PROGRAM = "redis-server"
+START_TIMEOUT_S = 20
+STOP_TIMEOUT_S = 10
+PING_TIMEOUT_S = 5
+
+SETTINGS = {
+    "port": "0",
+    "unixsocketperm": "700",
+    "save": "",
+    "appendonly": "no",
+    "daemonize": "no",
+    # Jobs may never be thrown away to make room.
+    "maxmemory-policy": "noeviction",
+}
+
+
+def url(instance: Instance) -> str:
+    return f"unix://{quote(str(_socket_path(instance)))}?db=0"
+
+
+def running_pid(instance: Instance) -> int | None:
+    """The server's process id, if it answers."""
+    pid = _recorded_pid(instance)
+    if pid is None or not _is_ours(instance, pid):
+        return None
+    return pid if _answers(_socket_path(instance)) else None
+
+
+def start(instance: Instance) -> None:
+    """Start the server unless it is up; call it under the instance's lock."""
+    if running_pid(instance) is not None:
+        return
+    _clear_remains(instance)
+    settings = SETTINGS | {
+        "unixsocket": str(_socket_path(instance)),
+        "pidfile": str(_pid_path(instance)),
+        "dir": str(instance.run),
+    }
+    options = [part for name, value in settings.items() for part in (f"--{name}", value)]
+    program = programs.redis(instance)
+    pid = launch(instance.account, [program, *options], log=instance.log("redis"))
+    wait_until(lambda: running_pid(instance) is not None or not is_alive(pid), timeout_s=START_TIMEOUT_S)
+    if running_pid(instance) is None:
+        send(pid, signal.SIGKILL)
+        raise EmbeddedError(
+            f"Redis did not start; the end of {instance.log('redis')}:\n{tail(instance.log('redis'))}"
+        )
+
+
+def stop(instance: Instance) -> None:
+    pid = _recorded_pid(instance)
+    if pid is None or not _is_ours(instance, pid):
+        return
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        send(pid, number)
+        if wait_until(lambda: not is_alive(pid), timeout_s=STOP_TIMEOUT_S):
+            return
+    raise EmbeddedError(f"Redis, process {pid}, does not end")
+
+
+def kill(instance: Instance) -> None:
+    pid = _recorded_pid(instance)
+    if pid is not None and _is_ours(instance, pid):
+        send(pid, signal.SIGKILL)
+        wait_until(lambda: not is_alive(pid), timeout_s=STOP_TIMEOUT_S)
+
+
+def _socket_path(instance: Instance) -> Path:
+    return instance.run / "redis.sock"
+
+
+def _pid_path(instance: Instance) -> Path:
+    return instance.run / "redis.pid"
+
+
+def _recorded_pid(instance: Instance) -> int | None:
+    try:
+        return int(_pid_path(instance).read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def _is_ours(instance: Instance, pid: int) -> bool:
+    return is_server(pid, PROGRAM, working_directory=instance.run)
+
+
+def _answers(path: Path) -> bool:
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(PING_TIMEOUT_S)
+            connection.connect(str(path))
+            connection.sendall(b"PING\r\n")
+            return connection.recv(16).startswith(b"+PONG")
+    except OSError:
+        return False
+
+
+def _clear_remains(instance: Instance) -> None:
+    kill_processes(PROGRAM, working_directory=instance.run)
+    _pid_path(instance).unlink(missing_ok=True)
+    _socket_path(instance).unlink(missing_ok=True)

@@ -1,0 +1,36 @@
+"""Answers for what no view answers: JSON where machines ask, Django's pages elsewhere."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views import defaults
+
+MACHINE_PATHS = ("/api/", "/webhook", "/preferences", "/health", "/metrics")
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if _is_for_machine(request):
+        return JsonResponse({"detail": "Bad request."}, status=400)
+    return defaults.bad_request(request, exception)
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if _is_for_machine(request):
+        return JsonResponse({"detail": "Not allowed."}, status=403)
+    return defaults.permission_denied(request, exception)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if _is_for_machine(request):
+        return JsonResponse({"detail": "Not found."}, status=404)
+    return defaults.page_not_found(request, exception)
+
+
+def server_error(request: HttpRequest, *args: Any) -> HttpResponse:
+    if _is_for_machine(request):
+        return JsonResponse({"detail": "Something broke on our side; it has been logged."}, status=500)
+    return defaults.server_error(request)
+
+
+def _is_for_machine(request: HttpRequest) -> bool:
+    return request.path.startswith(MACHINE_PATHS) or request.path == "/api"

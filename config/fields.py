@@ -1,0 +1,89 @@
+"""Serializer fields that take the JSON type they name and no other; DRF's own convert what they can."""
+
+import math
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import UUID
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+#: 2100-01-01T00:00:00Z: a later time is a mistake, such as milliseconds given for seconds.
+UNIX_TIME_END: Final = 4_102_444_800
+
+
+class StrictCharField(serializers.CharField):
+    """A JSON string."""
+
+    default_error_messages = {"invalid": "Expected a string."}
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class StrictUUIDField(serializers.UUIDField):
+    """A JSON string that is a UUID in its usual form of five groups."""
+
+    default_error_messages = {"invalid": "Expected a UUID, such as 33cbb18c-3e9d-4acc-9667-2fbe7bf29137."}
+
+    def to_internal_value(self, data: Any) -> UUID:
+        if isinstance(data, str) and len(data) == 36:
+            try:
+                value = UUID(data)
+            except ValueError:
+                self.fail("invalid")
+            if str(value) == data.lower():
+                return value
+        return self.fail("invalid")
+
+
+class StrictChoiceField(serializers.ChoiceField):
+    """A JSON string out of a list."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, str) and data in self.choices:
+            return data
+        expected = ", ".join(str(choice) for choice in self.choices)
+        raise serializers.ValidationError(f"Expected one of: {expected}.", code="invalid_choice")
+
+
+class StrictBooleanField(serializers.BooleanField):
+    """JSON true or false."""
+
+    default_error_messages = {"invalid": "Expected true or false."}
+
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            self.fail("invalid")
+        return bool(data)
+
+
+@extend_schema_field(
+    {
+        "type": "number",
+        "format": "double",
+        "minimum": 0,
+        "exclusiveMaximum": True,
+        "maximum": UNIX_TIME_END,
+    }
+)
+class UnixTimeField(serializers.Field):
+    """Seconds since 1970 (UTC), as a JSON number, kept to the microsecond."""
+
+    default_error_messages = {
+        "invalid": "Expected a number: Unix seconds.",
+        "range": "Expected Unix seconds from 0 up to the year 2100.",
+    }
+
+    def to_internal_value(self, data: Any) -> datetime:
+        if isinstance(data, bool) or not isinstance(data, int | float):
+            self.fail("invalid")
+        if not 0 <= data < UNIX_TIME_END or (isinstance(data, float) and not math.isfinite(data)):
+            self.fail("range")
+        return datetime.fromtimestamp(data, UTC)
+
+    def to_representation(self, value: datetime) -> float:
+        seconds = value.timestamp()
+        return int(seconds) if seconds.is_integer() else seconds

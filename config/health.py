@@ -1,0 +1,64 @@
+"""Whether it lives, whether it is ready, and how much it does."""
+
+from typing import Any
+
+from django.http import HttpResponse
+from prometheus_client import CONTENT_TYPE_LATEST
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.api.permissions import IsStaffOrScope
+from accounts.models import Scope
+from config import readiness
+from config.api import RETRY_AFTER_S, JSONOnly, Unreachable
+from notifications.exposition import exposition
+
+
+class LiveView(APIView):
+    """The process answers. Touches nothing, so that it stays true while PostgreSQL or Redis are away."""
+
+    authentication_classes: list[Any] = []
+    permission_classes: list[Any] = []
+    content_negotiation_class = JSONOnly
+
+    def get(self, request: Request) -> Response:
+        return Response({"status": "ok"})
+
+
+class ReadyView(APIView):
+    """Everything that delivering needs is there; 503 names what isn't."""
+
+    permission_classes = [IsStaffOrScope]
+    required_scopes = {"GET": Scope.METRICS_READ}
+    content_negotiation_class = JSONOnly
+
+    def perform_authentication(self, request: Request) -> None:
+        # Without PostgreSQL nobody can be recognised, and finding that out takes the pool ten seconds:
+        # so that is asked first, and said to anyone.
+        if not readiness.reachable():
+            raise Unreachable("PostgreSQL can't be reached.")
+        super().perform_authentication(request)
+
+    def get(self, request: Request) -> Response:
+        components = readiness.findings()
+        broken = sorted(name for name, finding in components.items() if not finding["ok"])
+        if not broken:
+            return Response({"status": "ok", "broken": [], "components": components})
+        return Response(
+            {"status": "broken", "broken": broken, "components": components},
+            status=status.HTTP_503_SERVICE_UNAVAILABLE,
+            headers={"Retry-After": str(RETRY_AFTER_S)},
+        )
+
+
+class MetricsView(APIView):
+    """Counters and gauges in Prometheus' text format."""
+
+    permission_classes = [IsStaffOrScope]
+    required_scopes = {"GET": Scope.METRICS_READ}
+    content_negotiation_class = JSONOnly
+
+    def get(self, request: Request) -> HttpResponse:
+        return HttpResponse(exposition(), content_type=CONTENT_TYPE_LATEST)

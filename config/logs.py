@@ -1,0 +1,54 @@
+"""Structured logging: an event name and fields, as JSON lines for machines or in colour for people."""
+
+import logging
+from collections.abc import Mapping
+
+import structlog
+
+
+def configure(options: Mapping[str, str]) -> None:
+    """Send structlog's and the standard library's records through one formatter.
+
+    Args:
+        options: ``level`` (a standard level name) and ``format`` (``json`` or ``console``).
+    """
+    shared = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.stdlib.ExtraAdder(),
+    ]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.processors.format_exc_info,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    render: structlog.types.Processor = (
+        structlog.processors.JSONRenderer()
+        if options["format"] == "json"
+        else structlog.dev.ConsoleRenderer()
+    )
+    handler = logging.StreamHandler()
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                render,
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(options["level"])
+    # RQ logs three lines a job, which at a thousand jobs a minute says nothing and costs much.
+    logging.getLogger("rq").setLevel(logging.WARNING)
+    logging.getLogger("rq_scheduler").setLevel(logging.WARNING)

@@ -1,0 +1,45 @@
+"""What the OpenAPI schema says about the answers that every endpoint can give."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse
+
+ERRORS: Final[Mapping[int, tuple[str, str]]] = {
+    400: ("What was sent is not acceptable; nothing was changed.", "Expected a number."),
+    401: ("No credentials, or none that hold.", "Authentication credentials were not provided."),
+    403: ("Known, but not allowed to.", "You do not have permission to perform this action."),
+    404: ("There is nothing of that id that you may see.", "Not found."),
+    409: ("It contradicts what is already there.", "It was accepted before with other content."),
+    413: ("The body is over the limit.", "The body is larger than 1000000 bytes."),
+    415: ("The body is not application/json.", 'Unsupported media type "text/plain" in request.'),
+    429: ("Too often; see Retry-After.", "Request was throttled."),
+    503: ("The database can't be reached; nothing was changed; see Retry-After.", "Try again."),
+}
+BODY: Final = (400, 413, 415)
+DETAIL: Final[dict[str, Any]] = {
+    "type": "object",
+    "properties": {"detail": {"type": "string"}},
+    "required": ["detail"],
+}
+# Either a message for the whole request, or a list of them for each field.
+BY_FIELD: Final[dict[str, Any]] = {
+    "type": "object",
+    "properties": {"detail": {"type": "string"}},
+    "additionalProperties": {"type": "array", "items": {"type": "string"}},
+}
+
+
+def errors(*codes: int) -> dict[int, OpenApiResponse]:
+    """Document these answers, and the ones that any endpoint for the authenticated can give."""
+    return {code: _error(code) for code in sorted({401, 503, *codes})}
+
+
+def _error(code: int) -> OpenApiResponse:
+    description, example = ERRORS[code]
+    value: dict[str, Any] = {"detail": example} if code != 400 else {"time_spotted": [example]}
+    return OpenApiResponse(
+        response=BY_FIELD if code == 400 else DETAIL,
+        description=description,
+        examples=[OpenApiExample(f"{code}", value=value)],
+    )

@@ -1,0 +1,120 @@
+"""The checks behind ``/health/ready``: each bounded in time, each saying in words what is broken."""
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import cache
+from typing import Final
+
+import psycopg
+from django.conf import settings
+from django.db import connection
+from django.db.migrations.loader import MigrationLoader
+from django.utils import timezone
+from redis import Redis
+from redis.exceptions import RedisError
+from rq_scheduler import Scheduler
+
+from notifications.exposition import workers_alive
+from notifications.metrics import LAST_ATTEMPT_KEY
+from notifications.selectors import DUE_SQL
+
+TIMEOUT_S: Final = 2
+#: Due for longer than this, with no attempt at anything for as long: nobody is sending.
+STUCK_S: Final = 120.0
+
+Postgres = psycopg.Connection[tuple[object, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    ok: bool
+    detail: str
+
+
+def findings() -> dict[str, dict[str, object]]:
+    """Check everything that delivering needs; ``{"redis": {"ok": True, "detail": "answers"}, …}``."""
+    found: dict[str, Finding] = {}
+    redis = Redis.from_url(
+        settings.REDIS_URL, socket_connect_timeout=TIMEOUT_S, socket_timeout=TIMEOUT_S, retry=None
+    )
+    with redis:
+        found["postgresql"] = _try(postgresql)
+        found["redis"] = _try(lambda: _redis(redis))
+        found["migrations"] = _try(migrations)
+        found["workers"] = _try(lambda: _workers(redis))
+        found["scheduler"] = _try(lambda: _scheduler(redis))
+        found["backlog"] = _try(lambda: _backlog(redis))
+    return {name: asdict(finding) for name, finding in found.items()}
+
+
+def _try(check: Callable[[], Finding]) -> Finding:
+    try:
+        return check()
+    except psycopg.Error as error:
+        return Finding(False, f"PostgreSQL can't be asked: {type(error).__name__}")
+    except (RedisError, OSError) as error:
+        return Finding(False, f"Redis can't be asked: {type(error).__name__}")
+
+
+def _connect() -> Postgres:
+    """A connection of the check's own: the pool's may all be busy, and waits longer than a check may."""
+    parameters = {
+        key: value
+        for key, value in connection.get_connection_params().items()
+        if key not in ("pool", "cursor_factory", "context", "prepare_threshold")
+    }
+    return psycopg.connect(
+        **{**parameters, "connect_timeout": TIMEOUT_S, "options": f"-c statement_timeout={TIMEOUT_S}s"}
+    )
+
+
+def postgresql() -> Finding:
+    with _connect() as postgres:
+        postgres.execute("SELECT 1")
+    return Finding(True, "answers")
+
+
+def reachable() -> bool:
+    return _try(postgresql).ok
+
+
+def migrations() -> Finding:
+    with _connect() as postgres:
+        applied = set(postgres.execute("SELECT app, name FROM django_migrations").fetchall())
+    missing = sorted(f"{app}.{name}" for app, name in _migrations_on_disk() - applied)
+    return Finding(False, f"not applied: {', '.join(missing)}") if missing else Finding(True, "all applied")
+
+
+@cache
+def _migrations_on_disk() -> set[tuple[str, str]]:
+    return set(MigrationLoader(None).disk_migrations)
+
+
+def _redis(redis: Redis) -> Finding:
+    redis.ping()
+    return Finding(True, "answers")
+
+
+def _workers(redis: Redis) -> Finding:
+    alive = workers_alive(redis, now=timezone.now())
+    return Finding(alive > 0, f"{alive} heard of in the last two minutes")
+
+
+def _scheduler(redis: Redis) -> Finding:
+    # A scheduler's key lives for its interval and ten seconds; one that left in good order says so.
+    keys = list(redis.scan_iter(f"{Scheduler.redis_scheduler_namespace_prefix}*", count=1000))
+    alive = sum(not redis.hexists(key, "death") for key in keys)
+    return Finding(alive > 0, f"{alive} running")
+
+
+def _backlog(redis: Redis) -> Finding:
+    now = timezone.now()
+    with _connect() as postgres:
+        count, oldest = postgres.execute(DUE_SQL, {"now": now}).fetchall()[0]
+    age_s = max((now - oldest).total_seconds(), 0.0) if oldest else 0.0  # type: ignore[operator]
+    # An old backlog alone is no fault of ours: a destination that is away makes one. But then it is probed.
+    last_attempt_at = float(redis.get(LAST_ATTEMPT_KEY) or 0)
+    stuck = age_s > STUCK_S and time.time() - last_attempt_at > STUCK_S
+    detail = f"{count} due, the oldest for {age_s:.0f} s"
+    return Finding(not stuck, f"{detail}, and nothing is being sent" if stuck else detail)

@@ -1,0 +1,104 @@
+"""What runs by the clock, and the scheduler that `manage.py rqscheduler` runs it with."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import structlog
+from django_rq.queues import DjangoScheduler
+from redis.exceptions import RedisError
+from rq.job import Job, JobStatus
+
+from notifications import jobs
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One periodic job: every so many seconds, or by a cron line (UTC)."""
+
+    name: str
+    job: Callable[[], None]
+    every_s: int | None = None
+    cron: str | None = None
+
+
+ENTRIES = (
+    Entry("sweep", jobs.sweep, every_s=1),
+    Entry("expire", jobs.expire, cron="* * * * *"),
+)
+
+# A periodic job that still waits in the queue is not put there again, for this long; past it, whoever
+# took it is taken for dead.
+STILL_QUEUED_S = 5.0
+REDIS_RETRY_S = 1.0
+
+
+class Scheduler(DjangoScheduler):
+    """rq-scheduler that registers its entries whenever they are missing, and outlives Redis.
+
+    Two at once are safe: each turn is taken under a lock, which a killed one leaves for seconds only.
+    """
+
+    def acquire_lock(self) -> bool:
+        # The stock lock outlives its owner by ten seconds, in which nothing due would be looked at.
+        self._lock_acquired = bool(
+            self.connection.set(self.scheduler_lock_key, self.name, ex=int(self._interval) + 2, nx=True)
+        )
+        return self._lock_acquired
+
+    def enqueue_jobs(self) -> object:
+        self.register_missing()
+        return super().enqueue_jobs()
+
+    def register_missing(self) -> None:
+        """Put back the entries that are not there: the first time, and after Redis came back empty."""
+        with self.connection.pipeline() as pipe:
+            for entry in ENTRIES:
+                pipe.zscore(self.scheduled_jobs_key, _job_id(entry))
+                pipe.exists(Job.key_for(_job_id(entry)))
+            found = pipe.execute()
+        for entry, score, exists in zip(ENTRIES, found[::2], found[1::2], strict=True):
+            if score is None or not exists:
+                self._register(entry)
+                log.info("schedule_registered", entry=entry.name)
+
+    def _register(self, entry: Entry) -> None:
+        # A repeating job with result_ttl=0 deletes itself after its first run (seen with rq 3.0).
+        options = {"id": _job_id(entry), "queue_name": self.queue_name, "result_ttl": 86_400, "timeout": 300}
+        if entry.cron:
+            self.cron(entry.cron, entry.job, **options)
+        else:
+            self.schedule(datetime.now(UTC), entry.job, interval=entry.every_s, **options)
+
+    def enqueue_job(self, job: Job) -> None:
+        """Queue a periodic job, unless it waits there already."""
+        waits = job.get_status() == JobStatus.QUEUED and job.enqueued_at is not None
+        if waits and (datetime.now(UTC) - _aware(job.enqueued_at)).total_seconds() < STILL_QUEUED_S:
+            return
+        super().enqueue_job(job)
+
+    def run(self, burst: bool = False) -> None:
+        """Run until told to stop; Redis being away only interrupts it."""
+        while True:
+            try:
+                super().run(burst)
+                return
+            except RedisError as error:
+                log.warning("redis_away", error=str(error))
+                time.sleep(REDIS_RETRY_S)
+
+    def register_birth(self) -> None:
+        # After Redis was away the old registration may still be there: it is ours.
+        self.connection.delete(self.key)
+        super().register_birth()
+
+
+def _job_id(entry: Entry) -> str:
+    return f"tocsin-{entry.name}"
+
+
+def _aware(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

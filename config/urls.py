@@ -1,0 +1,28 @@
+"""Every route of the product. The hot one, alert intake, comes first."""
+
+from django.contrib import admin
+from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+
+from accounts.api.urls import urlpatterns as accounts_api
+from config import health
+from config.api import slash_optional
+from notifications.api.urls import original_urlpatterns
+from notifications.api.urls import urlpatterns as notifications_api
+
+handler400 = "config.errors.bad_request"
+handler403 = "config.errors.permission_denied"
+handler404 = "config.errors.not_found"
+handler500 = "config.errors.server_error"
+
+urlpatterns = [
+    path("api/v1/", include([*notifications_api, *accounts_api])),
+    *original_urlpatterns,
+    *slash_optional("health/live", health.LiveView.as_view(schema=None), name="health-live"),
+    *slash_optional("health/ready", health.ReadyView.as_view(schema=None), name="health-ready"),
+    *slash_optional("metrics", health.MetricsView.as_view(schema=None), name="metrics"),
+    *slash_optional("api/schema", SpectacularAPIView.as_view(schema=None), name="schema"),
+    *slash_optional("api/docs", SpectacularSwaggerView.as_view(schema=None), name="docs"),
+    path("django-rq/", include("django_rq.urls")),
+    path("admin/", admin.site.urls),
+]

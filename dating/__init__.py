@@ -1,0 +1,1 @@
+"""Speed-dating evenings that run themselves."""

@@ -1,0 +1,1 @@
+"""Escalation: timed notifications that keep ringing until stopped."""

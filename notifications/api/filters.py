@@ -1,0 +1,76 @@
+"""What lists can be narrowed by. A parameter that is none of these is refused, not ignored."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import django_filters  # type: ignore[import-untyped]
+from django.core.exceptions import ValidationError
+from django.db.models import CharField, QuerySet
+from django.db.models.functions import Cast
+from django.forms.utils import ErrorList
+
+from notifications import selectors
+from notifications.models import Alert, ContactPoint, Delivery
+
+PAGING = frozenset({"cursor", "page_size"})
+
+
+class StrictFilterSet(django_filters.FilterSet):
+    """Refuses unknown parameters: a misspelt one would otherwise mean "everything"."""
+
+    def is_valid(self) -> bool:
+        valid: bool = super().is_valid()
+        for name in sorted(set(self.data) - set(self.form.fields) - _range_names(self.form.fields) - PAGING):
+            self.form.errors[name[:50]] = ErrorList([ValidationError("There is no such parameter.")])
+            valid = False
+        return valid
+
+
+def _range_names(fields: Mapping[str, Any]) -> set[str]:
+    return {f"{name}_{suffix}" for name in fields for suffix in getattr(fields[name].widget, "suffixes", ())}
+
+
+class AlertFilter(StrictFilterSet):
+    label = django_filters.ChoiceFilter(choices=Alert.Label.choices)
+    shop = django_filters.CharFilter(field_name="shop__slug", max_length=100, label="Slug of the shop.")
+    received_after = django_filters.IsoDateTimeFilter(field_name="received_at", lookup_expr="gte")
+    received_before = django_filters.IsoDateTimeFilter(field_name="received_at", lookup_expr="lt")
+
+    class Meta:
+        model = Alert
+        fields: tuple[str, ...] = ()
+
+
+class DeliveryFilter(StrictFilterSet):
+    user = django_filters.UUIDFilter(field_name="user_id", label="UUID of the person.")
+    alert_uuid = django_filters.UUIDFilter(method="of_alert", label="Alert that it is about.")
+    notification = django_filters.UUIDFilter(field_name="notification_id")
+    shop = django_filters.CharFilter(method="of_shop", max_length=100, label="Slug of the shop.")
+    channel = django_filters.CharFilter(max_length=32)
+    status = django_filters.MultipleChoiceFilter(choices=Delivery.Status.choices)
+    reason = django_filters.CharFilter(max_length=64)
+    created_after = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
+    created_before = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
+
+    class Meta:
+        model = Delivery
+        fields: tuple[str, ...] = ()
+
+    def of_alert(self, queryset: QuerySet[Delivery], name: str, value: Any) -> QuerySet[Delivery]:
+        return selectors.of_alert(queryset, value)
+
+    def of_shop(self, queryset: QuerySet[Delivery], name: str, value: str) -> QuerySet[Delivery]:
+        alerts = Alert.objects.filter(shop__slug=value).order_by()
+        return queryset.filter(
+            notification__source_type="alert",
+            notification__source_id__in=alerts.values(source_id=Cast("alert_uuid", CharField())),
+        )
+
+
+class ContactPointFilter(StrictFilterSet):
+    user = django_filters.UUIDFilter(field_name="user_id", label="UUID of the person (for staff).")
+    channel = django_filters.CharFilter(max_length=32)
+
+    class Meta:
+        model = ContactPoint
+        fields: tuple[str, ...] = ()

@@ -1,0 +1,231 @@
+"""Alerts, preferences, contact points and deliveries as the API takes and shows them."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from accounts.models import Shop
+from config.fields import (
+    StrictBooleanField,
+    StrictCharField,
+    StrictChoiceField,
+    StrictUUIDField,
+    UnixTimeField,
+)
+from notifications.channels import registry
+from notifications.explanations import explain
+from notifications.models import Alert, Attempt, ContactPoint, Delivery, Notification, Preference, Severity
+
+URL_MESSAGE = "Expected an http or https URL."
+CONTACT_CHANNELS = [name for name, channel in sorted(registry.CHANNELS.items()) if channel.for_contacts]
+
+
+@extend_schema_field({"type": "string", "format": "uri", "pattern": "^https?://", "maxLength": 2048})
+class HttpUrlField(StrictCharField):
+    """An absolute http(s) URL. Cameras live on networks of their own, so any host name will do."""
+
+    def to_internal_value(self, data: Any) -> str:
+        url = super().to_internal_value(data)
+        if not _is_http_url(url):
+            raise serializers.ValidationError(URL_MESSAGE)
+        return url
+
+
+def _is_http_url(url: str) -> bool:
+    if not url.isprintable() or " " in url:
+        return False
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        return False
+
+
+class AlertInSerializer(serializers.Serializer[Alert]):
+    """An alert as a camera system posts it; other fields than these are ignored."""
+
+    url = HttpUrlField(max_length=2048, trim_whitespace=False)
+    location = StrictCharField(max_length=200, trim_whitespace=False, help_text="Slug or name of a shop.")
+    alert_uuid = StrictUUIDField()
+    label = StrictChoiceField(choices=Alert.Label.choices)  # type: ignore[assignment]
+    time_spotted = UnixTimeField(help_text="Unix seconds, UTC; kept to the microsecond.")
+
+
+class ShopSerializer(serializers.ModelSerializer[Shop]):
+    class Meta:
+        model = Shop
+        fields = ("id", "slug", "name")
+        read_only_fields = fields
+
+
+class AlertSerializer(serializers.ModelSerializer[Alert]):
+    """An alert as it was accepted."""
+
+    alert_uuid = serializers.UUIDField()
+    time_spotted = UnixTimeField()
+    severity = serializers.ChoiceField(choices=Severity.choices)
+    shop = ShopSerializer()
+
+    class Meta:
+        model = Alert
+        fields = ("url", "location", "alert_uuid", "label", "time_spotted", "severity", "shop", "received_at")
+        read_only_fields = fields
+
+
+class StatusCountSerializer(serializers.Serializer[Any]):
+    status = serializers.ChoiceField(choices=Delivery.Status.choices)
+    reason = serializers.CharField(allow_blank=True)
+    count = serializers.IntegerField()
+
+
+class AlertDetailSerializer(AlertSerializer):
+    """An alert, and what became of it."""
+
+    deliveries = StatusCountSerializer(many=True, help_text="How many are in which state, and why.")
+
+    class Meta(AlertSerializer.Meta):
+        fields = (*AlertSerializer.Meta.fields, "fanned_out_at", "deliveries")  # type: ignore[assignment]
+        read_only_fields = fields  # type: ignore[assignment]
+
+
+class LevelField(StrictChoiceField):
+    """A level, in capitals or not."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        return super().to_internal_value(data.upper() if isinstance(data, str) and data.isascii() else data)
+
+
+class LevelInSerializer(serializers.Serializer[Preference]):
+    level = LevelField(choices=Preference.Level.choices, help_text="Case does not matter.")
+
+
+class PreferenceInSerializer(LevelInSerializer):
+    user_id = StrictUUIDField()
+
+
+class PreferenceSerializer(serializers.ModelSerializer[Preference]):
+    user_id = serializers.UUIDField()
+
+    class Meta:
+        model = Preference
+        fields = ("user_id", "level")
+        read_only_fields = fields
+
+
+class ContactPointInSerializer(serializers.Serializer[ContactPoint]):
+    channel = StrictChoiceField(choices=CONTACT_CHANNELS)
+    address = StrictCharField(
+        max_length=2048, allow_blank=True, default="", help_text="Empty for inbox and console."
+    )
+    label = StrictCharField(max_length=100, allow_blank=True, default="")  # type: ignore[assignment]
+    is_enabled = StrictBooleanField(default=True)
+    user_id = StrictUUIDField(required=False, help_text="Staff only; otherwise your own.")
+
+
+class ContactPointChangeSerializer(serializers.Serializer[ContactPoint]):
+    address = StrictCharField(max_length=2048, allow_blank=True, required=False)
+    label = StrictCharField(max_length=100, allow_blank=True, required=False)  # type: ignore[assignment]
+    is_enabled = StrictBooleanField(required=False)
+
+
+class ContactPointSerializer(serializers.ModelSerializer[ContactPoint]):
+    user_id = serializers.UUIDField()
+
+    class Meta:
+        model = ContactPoint
+        fields = ("id", "user_id", "channel", "address", "label", "is_enabled", "created_at")
+        read_only_fields = fields
+
+
+class SecretSerializer(serializers.Serializer[Any]):
+    secret = serializers.CharField(help_text="Standard Webhooks secret: `whsec_` and base64.")
+    version = serializers.IntegerField()
+    rotated_at = serializers.DateTimeField(allow_null=True)
+
+
+class NotificationSerializer(serializers.ModelSerializer[Notification]):
+    data = serializers.DictField()  # type: ignore[assignment]
+
+    class Meta:
+        model = Notification
+        fields = ("id", "kind", "title", "severity", "source_type", "source_id", "data")
+        read_only_fields = fields
+
+
+class DeliverySerializer(serializers.ModelSerializer[Delivery]):
+    """One telling of one thing to one person by one channel."""
+
+    notification = NotificationSerializer()
+    user_id = serializers.UUIDField(allow_null=True)
+    contact_point_id = serializers.UUIDField(allow_null=True)
+    reason = serializers.CharField(allow_blank=True)
+    explanation = serializers.SerializerMethodField(help_text="Why it is so, in one sentence.")
+
+    class Meta:
+        model = Delivery
+        fields: tuple[str, ...] = (
+            "id",
+            "notification",
+            "user_id",
+            "contact_point_id",
+            "channel",
+            "status",
+            "reason",
+            "explanation",
+            "attempts",
+            "replays",
+            "due_at",
+            "created_at",
+            "sent_at",
+            "read_at",
+        )
+        read_only_fields = fields
+
+    def get_explanation(self, delivery: Delivery) -> str:
+        return explain(delivery)
+
+
+class AttemptSerializer(serializers.ModelSerializer[Attempt]):
+    class Meta:
+        model = Attempt
+        fields = ("number", "started_at", "duration_ms", "outcome", "status_code", "error")
+        read_only_fields = fields
+
+
+class DeliveryDetailSerializer(DeliverySerializer):
+    """A delivery with each attempt at it."""
+
+    attempt_list = AttemptSerializer(many=True, source="attempt_set")
+
+    class Meta(DeliverySerializer.Meta):
+        fields = (*DeliverySerializer.Meta.fields, "address", "expires_at", "attempt_list")
+        read_only_fields = fields
+
+
+class ReplayManyInSerializer(serializers.Serializer[Any]):
+    """Either ``ids``, or one or more of the others, which mean the same as in the list."""
+
+    ids = serializers.ListField(child=StrictUUIDField(), max_length=1000, required=False, allow_empty=False)
+    user = StrictUUIDField(required=False)
+    alert_uuid = StrictUUIDField(required=False)
+    notification = StrictUUIDField(required=False)
+    channel = StrictCharField(max_length=32, required=False)
+    reason = StrictCharField(max_length=64, required=False)
+    created_after = serializers.DateTimeField(required=False)
+    created_before = serializers.DateTimeField(required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if not attrs:
+            raise serializers.ValidationError("Say which: by ids, or by one of the filters.")
+        if "ids" in attrs and len(attrs) > 1:
+            raise serializers.ValidationError({"ids": ["Give either ids or filters."]})
+        unknown = sorted(set(self.initial_data) - set(self.fields))
+        if unknown:
+            raise serializers.ValidationError({name[:50]: ["There is no such filter."] for name in unknown})
+        return attrs
+
+
+class ReplayedSerializer(serializers.Serializer[Any]):
+    replayed = serializers.IntegerField(help_text="Failed or expired deliveries that are due again now.")

@@ -1,0 +1,1 @@
+"""The endpoints of alerts, preferences, contact points and deliveries."""

@@ -1,0 +1,107 @@
+"""Taking in alerts, and showing what became of them."""
+
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
+from rest_framework import status
+from rest_framework.generics import GenericAPIView, get_object_or_404
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api.permissions import IsStaffOrScope
+from accounts.models import ApiKey, Scope
+from config.api import JSONOnly
+from config.openapi import BODY, errors
+from notifications import selectors
+from notifications.api.filters import AlertFilter
+from notifications.api.serializers import AlertDetailSerializer, AlertInSerializer, AlertSerializer
+from notifications.models import Alert
+from notifications.services.alerts import alert_accept
+
+EXAMPLE = {
+    "url": "https://media.example.com/b36006d7-adfa-4f3c-a56c-addcb4e4f95d.mp4",
+    "location": "fr-auchan-larochelle",
+    "alert_uuid": "33cbb18c-3e9d-4acc-9667-2fbe7bf29137",
+    "label": "theft",
+    "time_spotted": 1742470260.083,
+}
+EXAMPLE_ANSWER = {
+    **EXAMPLE,
+    "severity": "critical",
+    "shop": {
+        "id": "0198c7f2-54b1-7d6e-8a53-6f2b1f0c9e11",
+        "slug": "fr-auchan-larochelle",
+        "name": "Auchan La Rochelle",
+    },
+    "received_at": "2025-03-20T11:31:00.412000Z",
+}
+
+
+@extend_schema(tags=["alerts"])
+class AlertsView(GenericAPIView[Alert]):
+    """Also at the original's paths: `/webhooks/alerts/` and `/webhook/notifications`."""
+
+    permission_classes = [IsStaffOrScope]
+    required_scopes = {"POST": Scope.ALERTS_WRITE, "GET": Scope.ALERTS_READ}
+    person_methods = frozenset({"GET"})
+    content_negotiation_class = JSONOnly
+    serializer_class = AlertSerializer
+    filterset_class = AlertFilter
+    ordering = ("-received_at", "-alert_uuid")
+    queryset = Alert.objects.none()
+
+    def get_queryset(self) -> QuerySet[Alert]:
+        return selectors.alerts_visible_to(self.request.user)
+
+    @extend_schema(
+        operation_id="alerts_create",
+        request=AlertInSerializer,
+        responses={
+            201: OpenApiResponse(AlertSerializer, description="Accepted: it will be told, whatever happens."),
+            200: OpenApiResponse(AlertSerializer, description="The very same alert was accepted before."),
+            **errors(*BODY, 403, 409),
+        },
+        examples=[
+            OpenApiExample("theft", value=EXAMPLE, request_only=True),
+            OpenApiExample("accepted", value=EXAMPLE_ANSWER, response_only=True, status_codes=["201", "200"]),
+        ],
+    )
+    def post(self, request: Request) -> Response:
+        """Post an alert. The same again answers 200; the same id with other content 409.
+
+        Fields beyond these are ignored.
+        """
+        serializer = AlertInSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        received_from = request.auth if isinstance(request.auth, ApiKey) else None
+        alert, created = alert_accept(**serializer.validated_data, received_from=received_from)
+        code = status.HTTP_201_CREATED if created else status.HTTP_200_OK
+        return Response(AlertSerializer(alert).data, status=code)
+
+    @extend_schema(
+        operation_id="alerts_list", responses={200: AlertSerializer(many=True), **errors(400, 403)}
+    )
+    def get(self, request: Request) -> Response:
+        """Newest first: all for staff and machines, those of your shops for you."""
+        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        return self.get_paginated_response(AlertSerializer(page, many=True).data)
+
+
+@extend_schema(tags=["alerts"])
+class AlertView(GenericAPIView[Alert]):
+    permission_classes = [IsStaffOrScope]
+    required_scopes = {"GET": Scope.ALERTS_READ}
+    person_methods = frozenset({"GET"})
+    content_negotiation_class = JSONOnly
+    serializer_class = AlertDetailSerializer
+    filter_backends: list[Any] = []
+
+    @extend_schema(operation_id="alerts_read", responses={200: AlertDetailSerializer, **errors(403, 404)})
+    def get(self, request: Request, alert_uuid: UUID) -> Response:
+        """One alert, with its deliveries counted by state and reason; only your own unless you are staff."""
+        alert = get_object_or_404(selectors.alerts_visible_to(request.user), pk=alert_uuid)
+        deliveries = selectors.of_alert(selectors.deliveries_visible_to(request.user), alert_uuid)
+        alert.deliveries = selectors.deliveries_by_status(deliveries)  # type: ignore[attr-defined]
+        return Response(AlertDetailSerializer(alert).data)

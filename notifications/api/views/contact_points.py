@@ -1,0 +1,185 @@
+"""Where a person wants to be told."""
+
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.http import Http404
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
+from rest_framework import status
+from rest_framework.exceptions import PermissionDenied, ValidationError
+from rest_framework.generics import GenericAPIView, get_object_or_404
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.throttling import ScopedRateThrottle
+
+from accounts.api.permissions import IsPerson
+from accounts.models import User
+from config.api import JSONOnly
+from config.openapi import BODY, errors
+from notifications import selectors
+from notifications.api.filters import ContactPointFilter
+from notifications.api.serializers import (
+    ContactPointChangeSerializer,
+    ContactPointInSerializer,
+    ContactPointSerializer,
+    DeliverySerializer,
+    SecretSerializer,
+)
+from notifications.channels import signing
+from notifications.models import ContactPoint
+from notifications.services import contact_points as services
+
+EXAMPLE = {"channel": "webhook", "address": "https://hooks.example.com/tocsin", "label": "Back office"}
+
+
+class _ContactPoints(GenericAPIView[ContactPoint]):
+    permission_classes = [IsPerson]
+    content_negotiation_class = JSONOnly
+    serializer_class = ContactPointSerializer
+    queryset = ContactPoint.objects.none()
+
+    def get_queryset(self) -> QuerySet[ContactPoint]:
+        return selectors.contact_points_visible_to(self.request.user)
+
+
+class _OneContactPoint(_ContactPoints):
+    filter_backends: list[Any] = []
+
+    def contact_point(self, contact_point_id: UUID) -> ContactPoint:
+        return get_object_or_404(self.get_queryset(), pk=contact_point_id)
+
+
+@extend_schema(tags=["contact points"])
+class ContactPointsView(_ContactPoints):
+    filterset_class = ContactPointFilter
+
+    @extend_schema(
+        operation_id="contact_points_list",
+        responses={200: ContactPointSerializer(many=True), **errors(400, 403)},
+    )
+    def get(self, request: Request) -> Response:
+        """Your own, newest first; for staff everybody's."""
+        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        return self.get_paginated_response(ContactPointSerializer(page, many=True).data)
+
+    @extend_schema(
+        operation_id="contact_points_create",
+        request=ContactPointInSerializer,
+        responses={
+            201: ContactPointSerializer,
+            200: OpenApiResponse(ContactPointSerializer, description="The very same one is here already."),
+            **errors(*BODY, 403, 409),
+        },
+        examples=[OpenApiExample("webhook", value=EXAMPLE, request_only=True)],
+    )
+    def post(self, request: Request) -> Response:
+        """Add an address to be told at."""
+        serializer = ContactPointInSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        fields = dict(serializer.validated_data)
+        user = self._owner(fields.pop("user_id", None))
+        contact_point, created = services.contact_point_create(user=user, **fields)
+        code = status.HTTP_201_CREATED if created else status.HTTP_200_OK
+        return Response(ContactPointSerializer(contact_point).data, status=code)
+
+    def _owner(self, user_id: UUID | None) -> User:
+        user: User = self.request.user  # type: ignore[assignment]
+        if user_id is None or user_id == user.pk:
+            return user
+        if not user.is_staff:
+            raise PermissionDenied("Only staff can add contact points for others.")
+        owner = User.objects.filter(pk=user_id).first()
+        if owner is None:
+            raise ValidationError({"user_id": ["There is no such person."]})
+        return owner
+
+
+@extend_schema(tags=["contact points"])
+class ContactPointView(_OneContactPoint):
+    @extend_schema(
+        operation_id="contact_points_read", responses={200: ContactPointSerializer, **errors(403, 404)}
+    )
+    def get(self, request: Request, contact_point_id: UUID) -> Response:
+        return Response(ContactPointSerializer(self.contact_point(contact_point_id)).data)
+
+    @extend_schema(
+        operation_id="contact_points_change",
+        request=ContactPointChangeSerializer,
+        responses={200: ContactPointSerializer, **errors(*BODY, 403, 404, 409)},
+    )
+    def patch(self, request: Request, contact_point_id: UUID) -> Response:
+        """Change the address or the label, or switch it off and on."""
+        contact_point = self.contact_point(contact_point_id)
+        serializer = ContactPointChangeSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        changed = services.contact_point_update(contact_point=contact_point, **serializer.validated_data)
+        return Response(ContactPointSerializer(changed).data)
+
+    @extend_schema(
+        operation_id="contact_points_remove",
+        responses={204: OpenApiResponse(description="Removed."), **errors(403, 404)},
+    )
+    def delete(self, request: Request, contact_point_id: UUID) -> Response:
+        """Remove it; what was still to be sent to it is cancelled, its history stays."""
+        services.contact_point_remove(contact_point=self.contact_point(contact_point_id))
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+@extend_schema(tags=["contact points"])
+class TestSendView(_OneContactPoint):
+    throttle_classes = [ScopedRateThrottle]
+    throttle_scope = "test-send"
+
+    @extend_schema(
+        operation_id="contact_points_test",
+        request=None,
+        responses={202: DeliverySerializer, **errors(403, 404, 429)},
+    )
+    def post(self, request: Request, contact_point_id: UUID) -> Response:
+        """Send a test message there; the delivery in the answer can be followed."""
+        delivery = services.contact_point_test_send(contact_point=self.contact_point(contact_point_id))
+        return Response(DeliverySerializer(delivery).data, status=status.HTTP_202_ACCEPTED)
+
+
+class _Secret(_OneContactPoint):
+    """A secret is its owner's alone: not even staff see it."""
+
+    def signed(self, contact_point_id: UUID) -> ContactPoint:
+        contact_point = self.contact_point(contact_point_id)
+        if contact_point.user_id != self.request.user.pk:
+            raise PermissionDenied("Only its owner may see the secret.")
+        if contact_point.channel != "webhook":
+            raise Http404
+        return contact_point
+
+    def answer(self, contact_point: ContactPoint) -> Response:
+        secret = {
+            "secret": signing.secret_for(contact_point.pk, contact_point.secret_version),
+            "version": contact_point.secret_version,
+            "rotated_at": contact_point.secret_rotated_at,
+        }
+        return Response(SecretSerializer(secret).data, headers={"Cache-Control": "no-store"})
+
+
+@extend_schema(tags=["contact points"])
+class SecretView(_Secret):
+    @extend_schema(
+        operation_id="contact_points_secret", responses={200: SecretSerializer, **errors(403, 404)}
+    )
+    def get(self, request: Request, contact_point_id: UUID) -> Response:
+        """The secret that messages to this webhook are signed with; 404 for other channels."""
+        return self.answer(self.signed(contact_point_id))
+
+
+@extend_schema(tags=["contact points"])
+class RotateSecretView(_Secret):
+    @extend_schema(
+        operation_id="contact_points_rotate_secret",
+        request=None,
+        responses={200: SecretSerializer, **errors(403, 404)},
+    )
+    def post(self, request: Request, contact_point_id: UUID) -> Response:
+        """Make a new secret; messages are signed with both for a day."""
+        contact_point = self.signed(contact_point_id)
+        return self.answer(services.contact_point_rotate_secret(contact_point=contact_point))

@@ -1,0 +1,149 @@
+"""What people were or were not told, and why; and starting again what failed."""
+
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import OpenApiExample, extend_schema
+from rest_framework import status
+from rest_framework.exceptions import PermissionDenied
+from rest_framework.generics import GenericAPIView, get_object_or_404
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api.permissions import IsStaffOrScope
+from accounts.models import Scope
+from config.api import JSONOnly
+from config.openapi import BODY, errors
+from notifications import selectors
+from notifications.api.filters import DeliveryFilter
+from notifications.api.serializers import (
+    DeliveryDetailSerializer,
+    DeliverySerializer,
+    ReplayedSerializer,
+    ReplayManyInSerializer,
+)
+from notifications.engine import replay
+from notifications.models import Delivery
+from notifications.services.errors import Conflict
+
+
+class _Deliveries(GenericAPIView[Delivery]):
+    permission_classes = [IsStaffOrScope]
+    required_scopes = {"GET": Scope.DELIVERIES_READ, "POST": Scope.DELIVERIES_WRITE}
+    # People may ask for their own; that they can't replay them is said after whose they are is known.
+    person_methods = frozenset({"GET", "POST"})
+    content_negotiation_class = JSONOnly
+    serializer_class = DeliverySerializer
+    queryset = Delivery.objects.none()
+
+    def get_queryset(self) -> QuerySet[Delivery]:
+        return selectors.deliveries_visible_to(self.request.user)
+
+    def refuse_people(self) -> None:
+        if not selectors.sees_all(self.request.user):
+            raise PermissionDenied("Only staff can replay or cancel deliveries.")
+
+
+class _OneDelivery(_Deliveries):
+    filter_backends: list[Any] = []
+    serializer_class = DeliveryDetailSerializer
+
+    def delivery(self, delivery_id: UUID) -> Delivery:
+        return get_object_or_404(selectors.with_attempts(self.get_queryset()), pk=delivery_id)
+
+    def answer(self, delivery_id: UUID) -> Response:
+        return Response(DeliveryDetailSerializer(self.delivery(delivery_id)).data)
+
+
+@extend_schema(tags=["deliveries"])
+class DeliveriesView(_Deliveries):
+    person_methods = frozenset({"GET"})
+    filterset_class = DeliveryFilter
+
+    @extend_schema(
+        operation_id="deliveries_list",
+        responses={200: DeliverySerializer(many=True), **errors(400, 403)},
+    )
+    def get(self, request: Request) -> Response:
+        """Newest first: everybody's for staff and machines, your own for you."""
+        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        return self.get_paginated_response(DeliverySerializer(page, many=True).data)
+
+
+@extend_schema(tags=["deliveries"])
+class DeliveryView(_OneDelivery):
+    person_methods = frozenset({"GET"})
+
+    @extend_schema(
+        operation_id="deliveries_read", responses={200: DeliveryDetailSerializer, **errors(403, 404)}
+    )
+    def get(self, request: Request, delivery_id: UUID) -> Response:
+        """One delivery, with each attempt and why it is as it is."""
+        return self.answer(delivery_id)
+
+
+@extend_schema(tags=["deliveries"])
+class ReplayView(_OneDelivery):
+    @extend_schema(
+        operation_id="deliveries_replay",
+        request=None,
+        responses={200: DeliveryDetailSerializer, **errors(403, 404, 409)},
+    )
+    def post(self, request: Request, delivery_id: UUID) -> Response:
+        """Make a failed or expired delivery due again; 409 for any other."""
+        delivery = self.delivery(delivery_id)
+        self.refuse_people()
+        if not replay.replay(Delivery.objects.filter(pk=delivery_id)):
+            raise Conflict(
+                f"Only failed and expired deliveries can be replayed; this one is {delivery.status}."
+            )
+        return self.answer(delivery_id)
+
+
+@extend_schema(tags=["deliveries"])
+class CancelView(_OneDelivery):
+    @extend_schema(
+        operation_id="deliveries_cancel",
+        request=None,
+        responses={200: DeliveryDetailSerializer, **errors(403, 404, 409)},
+    )
+    def post(self, request: Request, delivery_id: UUID) -> Response:
+        """Stop a delivery that is waiting; one that is being sent is not tried again. 409 for any other."""
+        delivery = self.delivery(delivery_id)
+        self.refuse_people()
+        if delivery.status not in (Delivery.Status.PENDING, Delivery.Status.SENDING):
+            raise Conflict(f"Only what is still to be sent can be cancelled; this one is {delivery.status}.")
+        replay.cancel(Delivery.objects.filter(pk=delivery_id), reason="cancelled_by_operator")
+        return self.answer(delivery_id)
+
+
+@extend_schema(tags=["deliveries"])
+class ReplayManyView(_Deliveries):
+    filter_backends: list[Any] = []
+
+    @extend_schema(
+        operation_id="deliveries_replay_many",
+        request=ReplayManyInSerializer,
+        responses={200: ReplayedSerializer, **errors(*BODY, 403)},
+        examples=[
+            OpenApiExample(
+                "an outage",
+                value={"channel": "webhook", "created_after": "2026-01-31T10:00:00Z"},
+                request_only=True,
+            )
+        ],
+    )
+    def post(self, request: Request) -> Response:
+        """Make many failed or expired deliveries due again; others among them are left as they are."""
+        self.refuse_people()
+        serializer = ReplayManyInSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        chosen = _chosen(serializer.validated_data)
+        return Response({"replayed": replay.replay(chosen)}, status=status.HTTP_200_OK)
+
+
+def _chosen(given: dict[str, Any]) -> QuerySet[Delivery]:
+    if "ids" in given:
+        return Delivery.objects.filter(pk__in=given["ids"])
+    return DeliveryFilter(data=given, queryset=Delivery.objects.all()).qs

@@ -1,0 +1,157 @@
+"""What the audit asks the database. Each statement yields one row per gap, the first of each kind."""
+
+# How many alerts there are, and how many of them wait for their deliveries to be made.
+ALERTS = """
+SELECT count(*), count(*) FILTER (WHERE fanned_out_at IS NULL) FROM notifications_alert
+"""
+
+COUNTS = """
+SELECT status, reason, count(*) FROM notifications_delivery GROUP BY status, reason ORDER BY status, reason
+"""
+
+_NOT_FANNED_OUT = """
+SELECT 'not_fanned_out' AS kind, alert_uuid::text AS alert_uuid, NULL::uuid AS user_id,
+       NULL::uuid AS contact_point_id, NULL::uuid AS delivery_id
+  FROM notifications_alert
+ WHERE fanned_out_at IS NULL AND (received_at < %(fan_out_overdue)s OR %(settled)s)
+"""
+
+_TOLD_TWICE = """
+SELECT 'told_twice' AS kind, source_id AS alert_uuid, NULL::uuid AS user_id,
+       NULL::uuid AS contact_point_id, NULL::uuid AS delivery_id
+  FROM notifications_notification
+ WHERE source_type = 'alert' GROUP BY source_id HAVING count(*) > 1
+"""
+
+# Who certainly was to be told: a member from before the alert until after its fan-out, at each contact
+# point that was there for as long; or by the default channel, for want of any. Of who or what came or
+# went in between nothing is asked: the fan-out may rightly have seen either.
+_MISSING = """
+WITH fanned_out AS MATERIALIZED (
+    SELECT alert.alert_uuid::text AS alert_uuid, alert.shop_id, alert.received_at, alert.fanned_out_at,
+           notification.id AS notification_id
+      FROM notifications_alert AS alert
+      LEFT JOIN notifications_notification AS notification
+        ON notification.source_type = 'alert' AND notification.source_id = alert.alert_uuid::text
+     WHERE alert.fanned_out_at IS NOT NULL
+), member AS MATERIALIZED (
+    SELECT DISTINCT fanned_out.*, membership.user_id
+      FROM fanned_out
+      JOIN accounts_membership AS membership
+        ON membership.shop_id = fanned_out.shop_id
+       AND membership.joined_at <= fanned_out.received_at - %(blur)s
+       AND (membership.left_at IS NULL OR membership.left_at > fanned_out.fanned_out_at)
+      JOIN accounts_user AS person ON person.uuid = membership.user_id AND person.is_active
+), expected AS MATERIALIZED (
+    SELECT member.alert_uuid, member.notification_id, member.user_id, contact.id AS contact_point_id
+      FROM member
+      JOIN notifications_contactpoint AS contact
+        ON contact.user_id = member.user_id
+       AND contact.created_at <= member.received_at - %(blur)s
+       AND (contact.deleted_at IS NULL OR contact.deleted_at > member.fanned_out_at)
+)
+SELECT 'missing' AS kind, alert_uuid, user_id, contact_point_id, NULL::uuid AS delivery_id
+  FROM expected
+ WHERE NOT EXISTS (
+       SELECT FROM notifications_delivery AS delivery
+        WHERE delivery.notification_id = expected.notification_id
+          AND delivery.user_id = expected.user_id
+          AND delivery.contact_point_id = expected.contact_point_id)
+UNION ALL
+SELECT 'missing', alert_uuid, user_id, NULL, NULL
+  FROM member
+ WHERE NOT EXISTS (
+       SELECT FROM expected
+        WHERE expected.alert_uuid = member.alert_uuid AND expected.user_id = member.user_id)
+   AND NOT EXISTS (
+       SELECT FROM notifications_delivery AS delivery
+        WHERE delivery.notification_id = member.notification_id AND delivery.user_id = member.user_id)
+"""
+
+# What was made for an alert and should not have been, or not so.
+_SURPLUS = """
+WITH made AS (
+    SELECT delivery.id AS delivery_id, delivery.user_id, delivery.contact_point_id, delivery.status,
+           delivery.reason, delivery.created_at, notification.severity, notification.source_id,
+           alert.shop_id, alert.received_at, alert.alert_uuid, alert.fanned_out_at
+      FROM notifications_delivery AS delivery
+      JOIN notifications_notification AS notification
+        ON notification.id = delivery.notification_id AND notification.source_type = 'alert'
+      LEFT JOIN notifications_alert AS alert ON alert.alert_uuid::text = notification.source_id
+), judged AS (
+    SELECT made.delivery_id, made.user_id, made.contact_point_id, made.source_id AS alert_uuid,
+           CASE
+           WHEN made.alert_uuid IS NULL THEN 'no_alert'
+           WHEN membership.user_id IS NULL THEN 'stranger'
+           WHEN contact.user_id <> made.user_id THEN 'wrong_contact_point'
+           WHEN contact.created_at > made.received_at + %(blur)s
+                OR contact.deleted_at < made.received_at - %(blur)s THEN 'contact_point_not_there'
+           WHEN made.contact_point_id IS NULL AND EXISTS (
+                SELECT FROM notifications_contactpoint AS other
+                 WHERE other.user_id = made.user_id
+                   AND other.created_at <= made.received_at - %(blur)s
+                   AND (other.deleted_at IS NULL OR other.deleted_at > made.fanned_out_at)
+                ) THEN 'default_despite_contact_point'
+           WHEN made.status = 'sent' AND made.severity <> 'critical' AND preference.level = 'CRITICAL'
+                AND preference.updated_at < made.created_at - %(blur)s THEN 'level_ignored'
+           WHEN made.status = 'suppressed' AND made.reason = 'level' AND (
+                made.severity = 'critical' OR preference.level IS NULL
+                OR (preference.level <> 'CRITICAL' AND preference.updated_at < made.created_at - %(blur)s)
+                ) THEN 'level_misread'
+           END AS kind
+      FROM made
+      LEFT JOIN (SELECT DISTINCT shop_id, user_id FROM accounts_membership) AS membership
+        ON membership.shop_id = made.shop_id AND membership.user_id = made.user_id
+      LEFT JOIN notifications_contactpoint AS contact ON contact.id = made.contact_point_id
+      LEFT JOIN notifications_preference AS preference ON preference.user_id = made.user_id
+)
+SELECT kind, alert_uuid, user_id, contact_point_id, delivery_id FROM judged WHERE kind IS NOT NULL
+"""
+
+# Each delivery's state against its attempts. A claim counts as an attempt before it is on record, so what
+# is under way may have fewer on record than were counted; what is settled may not.
+_UNEXPLAINED = """
+WITH tried AS (
+    SELECT delivery_id, count(*) AS number, max(number) AS last,
+           bool_or(outcome = 'sent') AS was_sent,
+           (array_agg(outcome ORDER BY number DESC))[1] AS last_outcome
+      FROM notifications_attempt GROUP BY delivery_id
+), judged AS (
+    SELECT delivery.id AS delivery_id, delivery.user_id, delivery.contact_point_id,
+           delivery.notification_id,
+           CASE
+           WHEN status = 'sent' AND tried.was_sent IS NOT TRUE
+                AND NOT (tried.number IS NULL AND channel = ANY (%(instant)s)) THEN 'sent_without_attempt'
+           WHEN status = 'failed' AND reason <> 'workers_lost'
+                AND coalesce(tried.last_outcome, '') NOT IN ('rejected', 'unavailable')
+                THEN 'failed_without_reason'
+           WHEN status = 'suppressed' AND (reason = '' OR tried.number > 0) THEN 'suppressed_without_reason'
+           WHEN status IN ('cancelled', 'expired') AND reason = '' THEN 'ended_without_reason'
+           WHEN (status = 'pending' AND due_at < %(overdue)s)
+                OR (status = 'sending' AND lease_until < %(overdue)s) THEN 'overdue'
+           WHEN %(settled)s AND status IN ('pending', 'sending') THEN 'unsettled'
+           WHEN coalesce(tried.number, 0) > attempts OR coalesce(tried.last, 0) > attempts
+                OR (status NOT IN ('pending', 'sending') AND coalesce(tried.number, 0) < attempts)
+                THEN 'attempts_miscounted'
+           END AS kind
+      FROM notifications_delivery AS delivery
+      LEFT JOIN tried ON tried.delivery_id = delivery.id
+)
+SELECT judged.kind, CASE WHEN notification.source_type = 'alert' THEN notification.source_id END AS alert_uuid,
+       user_id, contact_point_id, delivery_id
+  FROM judged JOIN notifications_notification AS notification ON notification.id = judged.notification_id
+ WHERE judged.kind IS NOT NULL
+"""
+
+_FIRST_OF_EACH_KIND = """
+SELECT kind, total, alert_uuid, user_id, contact_point_id, delivery_id
+  FROM (SELECT *, count(*) OVER (PARTITION BY kind) AS total,
+               row_number() OVER (PARTITION BY kind ORDER BY alert_uuid, user_id, delivery_id) AS place
+          FROM ({gaps}) AS gap (kind, alert_uuid, user_id, contact_point_id, delivery_id)) AS counted
+ WHERE place <= %(limit)s ORDER BY kind, place
+"""
+
+GAPS = tuple(
+    _FIRST_OF_EACH_KIND.format(gaps=gaps)
+    for gaps in (_NOT_FANNED_OUT, _TOLD_TWICE, _MISSING, _SURPLUS, _UNEXPLAINED)
+)

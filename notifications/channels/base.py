@@ -1,0 +1,130 @@
+"""What a channel is: the interface that every way of telling someone implements."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, ClassVar
+from uuid import UUID
+
+from django.conf import settings
+from tenacity import wait_fixed
+from tenacity.wait import wait_base
+
+if TYPE_CHECKING:
+    from notifications.channels.session import Session
+
+
+class Rejected(Exception):
+    """The destination refused for good; trying again would change nothing."""
+
+    def __init__(self, error: str, *, status_code: int | None = None) -> None:
+        super().__init__(error)
+        self.status_code = status_code
+
+
+class Unavailable(Exception):
+    """The send failed in a way that may pass; ``retry_after`` is the destination's own wish, in seconds."""
+
+    def __init__(
+        self, error: str, *, status_code: int | None = None, retry_after: float | None = None
+    ) -> None:
+        super().__init__(error)
+        self.status_code = status_code
+        self.retry_after = retry_after
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The destination took it. ``status_code`` where its protocol has one."""
+
+    status_code: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One delivery as a channel sees it. ``delivery_id`` is the idempotency key: the same at every attempt."""
+
+    delivery_id: UUID
+    user_uuid: UUID | None
+    contact_point_id: UUID | None
+    channel: str
+    address: str
+    kind: str
+    title: str
+    body: str
+    severity: str
+    data: Mapping[str, Any]
+    created_at: datetime
+    attempt: int
+    secret_version: int = 1
+    secret_rotated_at: datetime | None = None
+    # Set for a revocable delivery: the channel's session calls it at the instant the request goes out.
+    on_begin: Callable[[], None] | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often a channel tries in all, and how long it waits in between (a tenacity wait strategy)."""
+
+    attempts: int
+    wait: wait_base
+
+
+class Channel(ABC):
+    """One way of telling someone. Stateless: connections live in the session."""
+
+    name: ClassVar[str]
+    #: What an address of this channel is, in words for people, such as "an https URL".
+    address_type: ClassVar[str]
+    #: Whether a person may have a contact point on it.
+    for_contacts: ClassVar[bool] = True
+    #: Whether its sends can be stopped up to the instant they begin.
+    revocable: ClassVar[bool] = False
+    #: True where storing the row is the delivery, and nothing is left to send.
+    instant: ClassVar[bool] = False
+
+    @property
+    def policy(self) -> Mapping[str, float]:
+        """This channel's own settings (``attempts``, ``wait_s``, ``timeout_s``, ``concurrency``)."""
+        return settings.CHANNEL_POLICIES.get(self.name, {})
+
+    @property
+    def timeout_s(self) -> float:
+        """Seconds that one send may take in all."""
+        return float(self.policy.get("timeout_s", settings.SEND_TIMEOUT_S))
+
+    @property
+    def concurrency(self) -> int:
+        """Sends under way at once to one lane, in one worker."""
+        return int(self.policy.get("concurrency", settings.LANE_CONCURRENCY))
+
+    @property
+    def retry_policy(self) -> RetryPolicy:
+        return RetryPolicy(
+            attempts=int(self.policy.get("attempts", settings.RETRY_ATTEMPTS)),
+            wait=wait_fixed(float(self.policy.get("wait_s", settings.RETRY_WAIT_S))),
+        )
+
+    @abstractmethod
+    def normalised_address(self, address: str) -> str:
+        """Return the address in normal form.
+
+        Raises:
+            django.core.exceptions.ValidationError: it is not an address of this channel.
+        """
+
+    @abstractmethod
+    def lane(self, address: str) -> str:
+        """Return the destination's lane: what fails or stalls together (a host, a provider account)."""
+
+    @abstractmethod
+    async def send(self, message: Message, session: Session) -> Receipt:
+        """Send one message.
+
+        Raises:
+            Rejected: final.
+            Unavailable: may pass; tried again by the retry policy.
+        """

@@ -1,0 +1,95 @@
+"""HTTP addresses: what is one, its normal form, and the lane it belongs to."""
+
+import re
+import unicodedata
+from functools import lru_cache
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from django.core.exceptions import ValidationError
+from yarl import URL
+
+MAX_LENGTH = 2048
+_LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
+# The last label of every spelling of an IPv4 address, such as 127.1, 0x7f.1 and 2130706433.
+_NUMERIC_LABEL = re.compile(r"[0-9]+|0x[0-9a-f]*")
+
+
+def normalised(address: str) -> URL:
+    """Return an address as a URL in normal form.
+
+    Scheme and host in lower case, the host in ASCII (IDNA), no default port, a path.
+
+    Raises:
+        ValidationError: it is none that a message can be posted to; says why.
+    """
+    _check_text(address)
+    try:
+        parts = urlsplit(address)
+        url = URL(address)
+        port = url.port
+    except ValueError:
+        raise ValidationError("Enter a valid URL.") from None
+    if url.scheme not in {"http", "https"}:
+        raise ValidationError("Enter a URL that starts with http:// or https://.")
+    if not url.raw_host:
+        raise ValidationError("Enter a URL with a host.")
+    if "@" in parts.netloc:
+        raise ValidationError("Enter a URL without user name and password.")
+    if "#" in address:
+        raise ValidationError("Enter a URL without a fragment (#).")
+    if not port:
+        raise ValidationError("Enter a URL with a port from 1 to 65535, or without one.")
+    normal = URL.build(
+        scheme=url.scheme,
+        host=_checked_host(url.raw_host),
+        port=None if url.is_default_port() else port,
+        path=url.raw_path or "/",
+        query_string=url.raw_query_string,
+        encoded=True,
+    )
+    if len(str(normal)) > MAX_LENGTH:
+        raise ValidationError(f"Enter a URL of at most {MAX_LENGTH} characters.")
+    return normal
+
+
+@lru_cache(maxsize=16_384)
+def lane(address: str) -> str:
+    """Return ``scheme://host:port`` in lower case, the port always written out."""
+    url = URL(address)
+    return f"{url.scheme}://{(url.host_subcomponent or '').lower()}:{url.port}"
+
+
+def literal_ip(url: URL) -> str | None:
+    """Return the host if it is an IP address, else None."""
+    host = url.raw_host or ""
+    try:
+        ip_address(host)
+    except ValueError:
+        return None
+    return host
+
+
+def _check_text(address: str) -> None:
+    if len(address) > MAX_LENGTH:
+        raise ValidationError(f"Enter a URL of at most {MAX_LENGTH} characters.")
+    # Invisible characters and backslashes are read differently by different programs.
+    if any(unicodedata.category(each)[0] in "CZ" or each == "\\" for each in address):
+        raise ValidationError("Enter a URL without spaces, control characters and backslashes.")
+
+
+def _checked_host(host: str) -> str:
+    if ":" in host:
+        if "%" in host:
+            raise ValidationError("Enter a URL without an IPv6 zone.")
+        return f"[{ip_address(host)}]"
+    host = host.lower().removesuffix(".")
+    labels = host.split(".")
+    if len(host) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
+        raise ValidationError("Enter a URL with a valid host name.")
+    if _NUMERIC_LABEL.fullmatch(labels[-1]):
+        try:
+            return str(ip_address(host))
+        except ValueError:
+            raise ValidationError("Enter an IP address in its usual form, such as 192.0.2.1.") from None
+    return host

@@ -1,0 +1,89 @@
+"""What an HTTP exchange came to, in words that hold no address and no secret."""
+
+import errno
+import os
+import re
+import ssl
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import aiohttp
+
+from notifications.channels.base import Receipt, Rejected, Unavailable
+from notifications.channels.guard import AddressRefused
+
+_MAY_PASS = frozenset({408, 429})
+_DELTA_SECONDS = re.compile(r"[0-9]{1,10}")
+
+
+def receipt(status: int, headers: Mapping[str, str], *, now: datetime) -> Receipt:
+    """Return the receipt of an answer.
+
+    Raises:
+        Rejected: a redirect, which is not followed, or a 4xx that won't pass.
+        Unavailable: 408, 429 or 5xx, with the seconds that ``Retry-After`` asks for.
+    """
+    if 200 <= status < 300:
+        return Receipt(status)
+    if status in _MAY_PASS or status >= 500:
+        raise Unavailable(
+            f"answered {status}",
+            status_code=status,
+            retry_after=retry_after_s(headers.get("Retry-After"), now=now),
+        )
+    if 300 <= status < 400:
+        raise Rejected(f"answered {status}; redirects are not followed", status_code=status)
+    raise Rejected(f"answered {status}", status_code=status)
+
+
+def retry_after_s(value: str | None, *, now: datetime) -> float | None:
+    """Return the seconds that a ``Retry-After`` (RFC 9110, 10.2.3) asks for, None if it makes no sense."""
+    if not value:
+        return None
+    if _DELTA_SECONDS.fullmatch(value.strip()):
+        return float(value)
+    try:
+        at = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    # A date without a zone is in UTC: HTTP dates always are.
+    seconds = (at if at.tzinfo else at.replace(tzinfo=UTC)) - now
+    return max(seconds.total_seconds(), 0.0)
+
+
+def failure(error: BaseException, *, timeout_s: float) -> Rejected | Unavailable:
+    """Return what an exception of aiohttp means, without its own text, which names the host or the URL."""
+    if isinstance(error, aiohttp.InvalidURL | UnicodeError):
+        return Rejected("address is not a usable URL")
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return Unavailable("host name could not be resolved")
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return Unavailable(f"certificate not accepted: {_certificate_error(error.certificate_error)}")
+    if isinstance(error, aiohttp.ClientSSLError):
+        return Unavailable("TLS handshake failed")
+    if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, AddressRefused):
+        return Rejected(str(error.os_error))
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return Unavailable(f"no connection: {_reason(error.os_error)}")
+    if isinstance(error, TimeoutError):
+        return Unavailable(f"timed out after {timeout_s:g} s")
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return Unavailable("connection closed without an answer")
+    if isinstance(error, OSError):
+        return Unavailable(f"connection lost: {_reason(error)}")
+    if isinstance(error, aiohttp.ClientResponseError):
+        return Unavailable("the answer is not HTTP")
+    return Unavailable(f"connection failed: {type(error).__name__}")
+
+
+def _reason(error: OSError) -> str:
+    """The system's own words for the error number: ``strerror`` can name the address."""
+    number = error.errno or 0
+    return os.strerror(number) if number in errno.errorcode else type(error).__name__
+
+
+def _certificate_error(error: BaseException) -> str:
+    # "Hostname mismatch, certificate is not valid for …" goes on to name the host.
+    message = error.verify_message if isinstance(error, ssl.SSLCertVerificationError) else ""
+    return message.partition(",")[0] or "verification failed"

@@ -1,0 +1,71 @@
+"""Signed webhooks (Standard Webhooks) to URLs that users give."""
+
+import json
+from datetime import UTC, datetime
+
+from django.core.exceptions import ValidationError
+
+from notifications.channels import guard, http_url, signing
+from notifications.channels.base import Channel, Message, Receipt, Rejected
+from notifications.channels.session import Session
+
+# json.dumps would build an encoder for every message.
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
+class WebhookChannel(Channel):
+    name = "webhook"
+    address_type = "an http or https URL"
+
+    def normalised_address(self, address: str) -> str:
+        url = http_url.normalised(address)
+        ip = http_url.literal_ip(url)
+        if ip and not guard.is_allowed(ip):
+            raise ValidationError(
+                "Enter a URL with a public address: private and local networks are not reached."
+            )
+        return str(url)
+
+    def lane(self, address: str) -> str:
+        return http_url.lane(address)
+
+    async def send(self, message: Message, session: Session) -> Receipt:
+        if message.contact_point_id is None:
+            raise Rejected("a webhook needs a contact point, whose secret signs it")
+        now = datetime.now(UTC)
+        message_id = str(message.delivery_id)
+        body = body_of(message)
+        headers = {
+            "Content-Type": "application/json",
+            "webhook-id": message_id,
+            "webhook-timestamp": str(int(now.timestamp())),
+            "webhook-signature": signing.signatures(
+                message.contact_point_id,
+                version=message.secret_version,
+                rotated_at=message.secret_rotated_at,
+                message_id=message_id,
+                body=body,
+                now=now,
+            ),
+        }
+        return await session.post(
+            message.address,
+            body=body,
+            headers=headers,
+            timeout_s=self.timeout_s,
+            trusted=False,
+            on_begin=message.on_begin,
+        )
+
+
+def body_of(message: Message) -> bytes:
+    """Return the JSON that is posted: ``type``, ``timestamp`` (ISO 8601, UTC) and ``data``."""
+    data = {
+        "user_id": str(message.user_uuid) if message.user_uuid else None,
+        "title": message.title,
+        "body": message.body,
+        "severity": message.severity,
+        **message.data,
+    }
+    timestamp = message.created_at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return _encode({"type": message.kind, "timestamp": timestamp, "data": data}).encode()

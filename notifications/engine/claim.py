@@ -1,0 +1,146 @@
+"""Taking what is due: lane by lane in due order, never more of a lane than it has room for."""
+
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from notifications.engine.database import Database
+
+# Walks the distinct lanes by seeks in the partial index on (lane, due_at), so that its cost depends on
+# the number of lanes and not on how much waits in them; a lane with a huge backlog costs one seek.
+_WALK = """
+WITH RECURSIVE walk AS (
+    (SELECT lane, due_at, 1 AS step FROM notifications_delivery
+      WHERE status = 'pending' AND revocable = {revocable} AND lane > %(after)s
+      ORDER BY lane, due_at LIMIT 1)
+    UNION ALL
+    (SELECT following.lane, following.due_at, walk.step + 1
+       FROM walk CROSS JOIN LATERAL (
+            SELECT lane, due_at FROM notifications_delivery
+             WHERE status = 'pending' AND revocable = {revocable} AND lane > walk.lane
+             ORDER BY lane, due_at LIMIT 1) AS following
+      WHERE walk.step < %(max_lanes)s)
+)
+"""
+
+_COLUMNS = """
+    id, notification_id, user_id, contact_point_id, channel, address, lane,
+    attempts, failures, due_at, created_at
+"""
+
+_ANSWER = """
+SELECT seen.last_lane, seen.lanes, claimed.*, contact.secret_version, contact.secret_rotated_at
+  FROM (SELECT max(lane) AS last_lane, count(*) AS lanes FROM walk) AS seen
+  LEFT JOIN claimed ON true
+  LEFT JOIN notifications_contactpoint AS contact ON contact.id = claimed.contact_point_id
+ ORDER BY claimed.due_at
+"""
+
+# Claims with a lease: who dies with it loses it, and the sweep makes the row due again.
+CLAIM = f"""
+{_WALK.format(revocable="false")}
+, due_lane AS (
+    SELECT walk.lane, coalesce(known.room, %(default_room)s) AS room
+      FROM walk LEFT JOIN unnest(%(lanes)s::text[], %(rooms)s::int[]) AS known (lane, room)
+        ON known.lane = walk.lane
+     WHERE walk.due_at <= %(now)s AND coalesce(known.room, %(default_room)s) > 0
+), picked AS (
+    SELECT waiting.id
+      FROM due_lane CROSS JOIN LATERAL (
+            SELECT id FROM notifications_delivery
+             WHERE status = 'pending' AND NOT revocable
+               AND lane = due_lane.lane AND due_at <= %(now)s
+             ORDER BY due_at LIMIT due_lane.room
+               FOR UPDATE SKIP LOCKED) AS waiting
+     LIMIT %(limit)s
+), claimed AS (
+    UPDATE notifications_delivery
+       SET status = 'sending', lease_until = %(lease_until)s, attempts = attempts + 1
+     WHERE id = ANY (ARRAY (SELECT id FROM picked))
+ RETURNING {_COLUMNS}
+)
+{_ANSWER}
+"""  # noqa: S608  (no value is put into the text)
+
+# The lanes that have something revocable; ``due`` where it is due.
+REVOCABLE_LANES = f"""
+{_WALK.format(revocable="true")} SELECT lane, due_at <= %(now)s AS due FROM walk ORDER BY lane
+"""  # noqa: S608
+
+# Locks the due revocable rows of a lane and leaves them pending: see notifications.engine.fence.
+LOCK_REVOCABLE = """
+SELECT delivery.id, notification_id, delivery.user_id, contact_point_id, delivery.channel,
+       delivery.address, delivery.lane, attempts + 1, failures, due_at, delivery.created_at,
+       contact.secret_version, contact.secret_rotated_at
+  FROM notifications_delivery AS delivery
+  LEFT JOIN notifications_contactpoint AS contact ON contact.id = delivery.contact_point_id
+ WHERE status = 'pending' AND revocable AND delivery.lane = %(lane)s AND due_at <= %(now)s
+ ORDER BY due_at LIMIT %(room)s
+   FOR UPDATE OF delivery SKIP LOCKED
+"""
+
+MARK_BEGUN = """
+UPDATE notifications_delivery
+   SET status = 'sending', lease_until = %(lease_until)s, attempts = attempts + 1
+ WHERE id = ANY (%(ids)s)
+"""
+
+# Gives back what was claimed and never begun, as if it had not been claimed.
+RELEASE = """
+UPDATE notifications_delivery
+   SET status = 'pending', lease_until = NULL, attempts = attempts - 1
+ WHERE status = 'sending' AND (id, attempts) IN (SELECT * FROM unnest(%(ids)s::uuid[], %(attempts)s::int[]))
+"""
+
+# At most this many lanes are looked at in one claim; the next one goes on behind them.
+MAX_LANES = 1000
+
+
+class Claimed(NamedTuple):
+    """One row of a claim."""
+
+    id: UUID
+    notification_id: UUID
+    user_id: UUID | None
+    contact_point_id: UUID | None
+    channel: str
+    address: str
+    lane: str
+    attempt: int
+    failures: int
+    due_at: datetime
+    created_at: datetime
+    secret_version: int | None
+    secret_rotated_at: datetime | None
+
+
+class Claimer:
+    """Takes due deliveries, round and round over the lanes so that none is left out."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._after = ""
+        self.has_more_lanes = False
+
+    async def take(
+        self, *, now: datetime, lease_until: datetime, limit: int, rooms: dict[str, int], default_room: int
+    ) -> list[Claimed]:
+        """Take up to ``limit``: at most ``rooms[lane]`` of a lane, ``default_room`` of a lane not named."""
+        parameters = {
+            "now": now,
+            "lease_until": lease_until,
+            "limit": limit,
+            "lanes": list(rooms),
+            "rooms": list(rooms.values()),
+            "default_room": default_room,
+            "after": self._after,
+            "max_lanes": MAX_LANES,
+        }
+        rows = await self._database.rows(CLAIM, parameters)
+        last_lane, lanes = rows[0][:2]
+        self.has_more_lanes = lanes >= MAX_LANES
+        self._after = last_lane if self.has_more_lanes else ""
+        return [Claimed._make(row[2:]) for row in rows if row[2] is not None]
+
+    async def close(self) -> None:
+        await self._database.close()

@@ -1,0 +1,71 @@
+"""What the sender needs of notifications: read once each, since thousands of deliveries share one."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from notifications.channels.base import Message
+from notifications.engine.claim import Claimed
+from notifications.engine.database import Database
+
+_READ = """
+SELECT id, kind, title, body, severity, data, created_at
+  FROM notifications_notification WHERE id = ANY (%(ids)s)
+"""
+
+_KEEP = 2000
+
+
+class Content(NamedTuple):
+    id: UUID
+    kind: str
+    title: str
+    body: str
+    severity: str
+    data: dict[str, Any]
+    created_at: Any
+
+
+class Contents:
+    """The notifications last used, by id."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._known: OrderedDict[UUID, Content] = OrderedDict()
+
+    async def of(self, rows: Sequence[Claimed]) -> list[Content | None]:
+        """Return the notification of each row, in the rows' order; None where it was deleted meanwhile."""
+        wanted = dict.fromkeys(row.notification_id for row in rows)
+        missing = [key for key in wanted if key not in self._known]
+        found = {key: self._known[key] for key in wanted if key in self._known}
+        if missing:
+            for content in await self._database.rows(_READ, {"ids": missing}):
+                self._known[content[0]] = found[content[0]] = Content._make(content)
+            while len(self._known) > _KEEP:
+                self._known.popitem(last=False)
+        return [found.get(row.notification_id) for row in rows]
+
+    async def close(self) -> None:
+        await self._database.close()
+
+
+def message_of(row: Claimed, content: Content, *, on_begin: Callable[[], None] | None) -> Message:
+    """Return a claimed row as its channel sees it."""
+    return Message(
+        delivery_id=row.id,
+        user_uuid=row.user_id,
+        contact_point_id=row.contact_point_id,
+        channel=row.channel,
+        address=row.address,
+        kind=content.kind,
+        title=content.title,
+        body=content.body,
+        severity=content.severity,
+        data=content.data,
+        created_at=content.created_at,
+        attempt=row.attempt,
+        secret_version=row.secret_version or 1,
+        secret_rotated_at=row.secret_rotated_at,
+        on_begin=on_begin,
+    )

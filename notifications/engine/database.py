@@ -1,0 +1,54 @@
+"""The sender's own connections to PostgreSQL: asynchronous, prepared, and rebuilt when they break."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import connections
+from psycopg import AsyncConnection, OperationalError
+
+
+def connection_parameters() -> dict[str, Any]:
+    """Return what libpq needs to reach Django's default database (in a test: the test database)."""
+    settings = connections["default"].settings_dict
+    keys = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
+    parameters = {name: settings[key] for key, name in keys.items() if settings.get(key)}
+    options = {key: value for key, value in settings["OPTIONS"].items() if key not in ("pool", "assume_role")}
+    return {**options, **parameters}
+
+
+class Database:
+    """One connection, opened when first needed and again after it broke."""
+
+    def __init__(self, parameters: Mapping[str, Any]) -> None:
+        self._parameters = parameters
+        self._connection: AsyncConnection[Any] | None = None
+
+    async def connection(self) -> AsyncConnection[Any]:
+        if self._connection is None or self._connection.closed:
+            self._connection = await AsyncConnection.connect(
+                **self._parameters, autocommit=True, prepare_threshold=2, connect_timeout=5
+            )
+            # Statistics of a queue are always out of date: the planner may take a table with a hundred
+            # thousand new rows for an empty one, and read all of it each time.
+            await self._connection.execute("SET enable_seqscan = off")
+            await self._connection.execute("SET jit = off")
+        return self._connection
+
+    async def rows(self, sql: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """Run one statement and return its rows.
+
+        Raises:
+            psycopg.OperationalError: the server is away; the next call connects anew.
+        """
+        try:
+            connection = await self.connection()
+            cursor = await connection.execute(sql, parameters, binary=True)  # type: ignore[arg-type]
+            return await cursor.fetchall() if cursor.description else []
+        except OperationalError:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        if self._connection is not None:
+            await self._connection.close()
+            self._connection = None

@@ -1,0 +1,135 @@
+"""Writing down what came of the attempts: many at once, each only if it still is the latest claim."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import psycopg
+import structlog
+from django.conf import settings
+
+from notifications.engine.database import Database
+
+log = structlog.get_logger(__name__)
+
+# Outcomes written in one statement at most.
+BATCH = 1000
+
+# One statement for a whole batch. The number of the attempt is the fence: where the lease was lost and
+# another worker has claimed the row since, the attempt is still recorded, and the row left alone. A stop
+# that came while the send was under way (revoked_at) turns a retry into the end.
+FINALISE = """
+WITH outcome AS (
+    SELECT * FROM unnest(
+        %(ids)s::uuid[], %(numbers)s::int[], %(statuses)s::text[], %(reasons)s::text[],
+        %(due_ats)s::timestamptz[], %(failures)s::int[], %(started_ats)s::timestamptz[],
+        %(durations)s::float8[], %(outcomes)s::text[], %(codes)s::int[], %(errors)s::text[]
+    ) AS o (id, number, status, reason, due_at, failures, started_at, duration_ms, outcome, code, error)
+), finalised AS (
+    UPDATE notifications_delivery AS delivery
+       SET status = CASE WHEN outcome.status = 'pending' AND delivery.revoked_at IS NOT NULL
+                         THEN 'cancelled' ELSE outcome.status END,
+           reason = CASE WHEN outcome.status = 'pending' AND delivery.revoked_at IS NOT NULL
+                         THEN 'revoked' ELSE outcome.reason END,
+           due_at = coalesce(outcome.due_at, delivery.due_at),
+           failures = outcome.failures,
+           lease_until = NULL,
+           sent_at = CASE WHEN outcome.status = 'sent' THEN outcome.started_at END
+      FROM outcome
+     WHERE delivery.id = outcome.id AND delivery.attempts = outcome.number
+       AND delivery.status IN ('sending', 'pending')
+)
+INSERT INTO notifications_attempt
+       (delivery_id, number, started_at, duration_ms, outcome, status_code, error)
+SELECT id, number, started_at, duration_ms, outcome, code, error FROM outcome
+ WHERE EXISTS (SELECT FROM notifications_delivery AS delivery WHERE delivery.id = outcome.id)
+    ON CONFLICT (delivery_id, number) DO UPDATE
+       SET duration_ms = EXCLUDED.duration_ms, outcome = EXCLUDED.outcome,
+           status_code = EXCLUDED.status_code, error = EXCLUDED.error
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """One attempt, and the state that it leaves its delivery in."""
+
+    id: UUID
+    number: int
+    status: str
+    reason: str
+    due_at: datetime | None
+    failures: int
+    started_at: datetime
+    duration_ms: float
+    outcome: str
+    status_code: int | None
+    error: str
+
+
+class Ledger:
+    """Outcomes on their way into the database: held together for a moment, and for as long as it is away."""
+
+    def __init__(self, database: Database, *, on_written: Callable[[], None]) -> None:
+        self._database = database
+        self._on_written = on_written
+        self._held: list[Finished] = []
+        self._any, self._many = asyncio.Event(), asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def add(self, finished: Finished) -> None:
+        self._held.append(finished)
+        self._any.set()
+        if len(self._held) >= BATCH:
+            self._many.set()
+
+    async def write_forever(self) -> None:
+        """Write every few tens of milliseconds, or sooner where a batch is full."""
+        while True:
+            await self._any.wait()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._many.wait(), settings.FLUSH_S)
+            self._any.clear()
+            self._many.clear()
+            try:
+                await self.write()
+            except psycopg.OperationalError as error:
+                log.warning("database_away", error=str(error).strip(), outcomes_held=len(self._held))
+                await asyncio.sleep(0.5)
+                self._any.set()
+
+    async def write(self) -> None:
+        """Write all that is held.
+
+        Raises:
+            psycopg.OperationalError: the database is away; nothing of what is left is forgotten.
+        """
+        while self._held:
+            batch = self._held[:BATCH]
+            await finalise(self._database, batch)
+            del self._held[: len(batch)]
+        self._on_written()
+
+
+async def finalise(database: Database, finished: Sequence[Finished]) -> None:
+    """Write down a batch of outcomes in one transaction."""
+    await database.rows(
+        FINALISE,
+        {
+            "ids": [each.id for each in finished],
+            "numbers": [each.number for each in finished],
+            "statuses": [each.status for each in finished],
+            "reasons": [each.reason for each in finished],
+            "due_ats": [each.due_at for each in finished],
+            "failures": [each.failures for each in finished],
+            "started_ats": [each.started_at for each in finished],
+            "durations": [each.duration_ms for each in finished],
+            "outcomes": [each.outcome for each in finished],
+            "codes": [each.status_code for each in finished],
+            "errors": [each.error for each in finished],
+        },
+    )

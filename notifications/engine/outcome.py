@@ -1,0 +1,75 @@
+"""From what a channel answered to what is written down: sent, tried again when, or failed for good."""
+
+from datetime import datetime
+
+import structlog
+from django.conf import settings
+
+from notifications import metrics
+from notifications.channels.base import Channel, Receipt, Rejected, Unavailable
+from notifications.engine.claim import Claimed
+from notifications.engine.finalise import Finished
+from notifications.engine.retry import next_due_at
+
+log = structlog.get_logger(__name__)
+
+Result = Receipt | Rejected | Unavailable
+
+
+def storable(text: str) -> str:
+    """Return an error's text as PostgreSQL can store it, of bounded length."""
+    return text.replace("\x00", "").encode("utf-8", "replace").decode()[:1000]
+
+
+def outcome_of(
+    channel: Channel, row: Claimed, result: Result, *, started_at: datetime, duration_ms: float, now: datetime
+) -> Finished:
+    """Decide what an attempt's result means for its delivery. Pure."""
+    error = "" if isinstance(result, Receipt) else storable(str(result))
+    failures = row.failures + (not isinstance(result, Receipt))
+    due_at = None
+    if isinstance(result, Receipt):
+        status, reason, outcome = "sent", "", "sent"
+    elif isinstance(result, Rejected):
+        status, reason, outcome = "failed", "rejected", "rejected"
+    else:
+        due_at = next_due_at(
+            channel.retry_policy,
+            failures=failures,
+            now=now,
+            retry_after_s=result.retry_after,
+            retry_after_max_s=settings.RETRY_AFTER_MAX_S,
+        )
+        status, reason = ("pending", "retry") if due_at else ("failed", "exhausted")
+        outcome = "unavailable"
+    return Finished(
+        id=row.id,
+        number=row.attempt,
+        status=status,
+        reason=reason,
+        due_at=due_at,
+        failures=failures,
+        started_at=started_at,
+        duration_ms=duration_ms,
+        outcome=outcome,
+        status_code=result.status_code,
+        error=error,
+    )
+
+
+def report(row: Claimed, finished: Finished) -> None:
+    """Count an attempt, and log the failure that ends a delivery."""
+    metrics.add("attempts", row.channel, finished.outcome)
+    if finished.status != "pending":
+        metrics.add("deliveries", row.channel, finished.status)
+    if row.attempt == 1:
+        metrics.observe_lateness((finished.started_at - row.due_at).total_seconds())
+    if finished.status == "failed":
+        log.error(
+            "delivery_failed",
+            delivery=str(row.id),
+            channel=row.channel,
+            reason=finished.reason,
+            attempts=row.attempt,
+            error=finished.error,
+        )

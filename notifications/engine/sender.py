@@ -1,0 +1,360 @@
+"""The worker's sender: one event loop in a thread of its own that claims, sends and writes down.
+
+Jobs only wake it, so a slow destination never holds up a fan-out or an event handler, and hung sends
+outlive the job that began them.
+"""
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+import structlog
+import uvloop
+from django.conf import settings
+
+from notifications.channels import registry
+from notifications.channels.base import Rejected, Unavailable
+from notifications.channels.session import Session
+from notifications.engine import wake
+from notifications.engine.claim import RELEASE, Claimed, Claimer
+from notifications.engine.content import Content, Contents, message_of
+from notifications.engine.database import Database, connection_parameters
+from notifications.engine.fence import Fence, Fencer
+from notifications.engine.finalise import Ledger
+from notifications.engine.lanes import MIN_CLAIM, Breaker, Lane
+from notifications.engine.outcome import Result, outcome_of, report
+
+log = structlog.get_logger(__name__)
+
+# A destination not heard of yet gets this much of the first claim.
+FIRST_ROOM = 16
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Sender:
+    """Claims due deliveries, sends them concurrently and writes the outcomes back in batches.
+
+    ``start`` and ``stop`` run it in a thread; ``wake`` may be called from any thread. ``clock`` gives
+    the wall-clock time that due times are compared with.
+    """
+
+    def __init__(self, *, clock: Callable[[], datetime] = utc_now) -> None:
+        self._clock = clock
+        self._parameters = connection_parameters()
+        self._lanes: dict[str, Lane] = {}
+        self._sends: set[asyncio.Task[None]] = set()
+        self._claimed = 0
+        self._stopping = False
+        self._claiming = self._fencing = True
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._started = threading.Event()
+
+    # --- From other threads ------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Run in a thread of its own until ``stop``."""
+        self._thread = threading.Thread(target=self._run_thread, name="sender", daemon=True)
+        self._thread.start()
+        self._started.wait()
+
+    def wake(self) -> None:
+        """Look for due deliveries now."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._look_now)
+
+    def stop(self) -> None:
+        """Claim nothing more, finish what is under way, write it down and end the thread."""
+        self._stopping = True
+        self.wake()
+        if self._thread is not None:
+            self._thread.join()
+
+    def drain(self, timeout_s: float = 60.0) -> bool:
+        """Wait until nothing is due or under way any more; false where the time ran out."""
+        waiting = asyncio.run_coroutine_threadsafe(self._drained(), self._running_loop())
+        try:
+            waiting.result(timeout_s)
+        except TimeoutError:
+            waiting.cancel()
+            return False
+        return True
+
+    # --- The thread ----------------------------------------------------------------------------------
+
+    def _run_thread(self) -> None:
+        while not self._stopping:
+            try:
+                with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                    runner.run(self.run())
+            except Exception:
+                # Whatever it was, leases bring back what it held; a worker that sends nothing is worse.
+                log.exception("sender_failed")
+                time.sleep(1)
+
+    async def run(self) -> None:
+        """Claim, send and write down until ``stop``."""
+        self._loop = asyncio.get_running_loop()
+        self._lanes, self._sends, self._claimed = {}, set(), 0
+        self._woken, self._fence_woken = asyncio.Event(), asyncio.Event()
+        self._contents = Contents(Database(self._parameters))
+        self._claimer = Claimer(Database(self._parameters))
+        self._fencer = Fencer(self._parameters, self._start_fenced)
+        self._outcome_database = Database(self._parameters)
+        self._ledger = Ledger(self._outcome_database, on_written=self._look_now)
+        async with Session() as self._session:
+            background = [
+                asyncio.create_task(work)
+                for work in (wake.listen(self._look_now), self._ledger.write_forever(), self._fence_forever())
+            ]
+            self._look_now()
+            self._started.set()
+            await self._claim_forever()
+            await self._finish(background)
+
+    def _running_loop(self) -> asyncio.AbstractEventLoop:
+        assert self._loop is not None
+        return self._loop
+
+    @property
+    def _idle(self) -> bool:
+        looking = self._claiming or self._fencing or self._woken.is_set() or self._fence_woken.is_set()
+        return not (looking or self._sends or self._ledger)
+
+    async def _drained(self) -> None:
+        self._look_now()
+        while not self._idle:
+            await asyncio.sleep(0.005)
+
+    def _look_now(self) -> None:
+        self._woken.set()
+        self._fence_woken.set()
+
+    async def _finish(self, background: "list[asyncio.Task[None]]") -> None:
+        """Give back what was not begun, wait for what was, and write all of it down."""
+        await self._release()
+        if self._sends:
+            await asyncio.wait(self._sends, timeout=settings.LEASE_S)
+        for task in background:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        with contextlib.suppress(psycopg.OperationalError):
+            await self._ledger.write()
+        for user in (self._claimer, self._contents, self._fencer, self._outcome_database):
+            await user.close()
+
+    # --- Claiming ------------------------------------------------------------------------------------
+
+    async def _claim_forever(self) -> None:
+        while not self._stopping:
+            self._claiming = True
+            self._woken.clear()
+            try:
+                again = await self._claim()
+            except psycopg.OperationalError as error:
+                log.warning("database_away", error=str(error).strip())
+                await asyncio.sleep(0.5)
+                continue
+            if not again:
+                self._claiming = False
+                await self._woken.wait()
+
+    def _rooms(self) -> dict[str, int]:
+        now = time.monotonic()
+        return {lane.name: lane.room(now) if lane.worth_a_claim(now) else 0 for lane in self._lanes.values()}
+
+    def _times(self) -> tuple[datetime, datetime]:
+        now = self._clock()
+        return now, now + timedelta(seconds=settings.LEASE_S)
+
+    async def _claim(self) -> bool:
+        """Claim and start what there is room for; returns whether to look again at once."""
+        limit = settings.SENDER_CONCURRENCY - self._claimed
+        if limit < MIN_CLAIM:
+            return False
+        now, lease_until = self._times()
+        rows = await self._claimer.take(
+            now=now, lease_until=lease_until, limit=limit, rooms=self._rooms(), default_room=FIRST_ROOM
+        )
+        if not rows:
+            return self._claimer.has_more_lanes
+        contents = await self._contents.of(rows)
+        start_by = time.monotonic() + settings.LEASE_S / 3
+        touched: dict[str, Lane] = {}
+        for row, content in zip(rows, contents, strict=True):
+            if content is not None:  # else it was deleted, and its deliveries with it
+                lane = touched[row.lane] = self._lane(row)
+                lane.ready.append((row, content, start_by))
+                self._claimed += 1
+        for lane in touched.values():
+            lane.claimed()
+            self._pump(lane)
+        return True
+
+    async def _fence_forever(self) -> None:
+        """Begin what is due and revocable, lane by lane, none of them waiting for another."""
+        busy: set[str] = set()
+        while True:
+            self._fencing = False
+            await self._fence_woken.wait()
+            self._fencing = True
+            self._fence_woken.clear()
+            try:
+                lanes = await self._fencer.due_lanes(self._clock())
+            except psycopg.OperationalError as error:
+                log.warning("database_away", error=str(error).strip())
+                await asyncio.sleep(0.5)
+                self._fence_woken.set()
+                continue
+            rooms = self._rooms()
+            if self._fencer.has_more_lanes:
+                self._fence_woken.set()
+            for name in lanes:
+                room = min(rooms.get(name, FIRST_ROOM), MIN_CLAIM)
+                if name not in busy and room > 0:
+                    busy.add(name)
+                    self._spawn(self._begin_lane(name, room, busy))
+
+    async def _begin_lane(self, name: str, room: int, busy: set[str]) -> None:
+        now, lease_until = self._times()
+        try:
+            if await self._fencer.begin(name, room=room, now=now, lease_until=lease_until):
+                self._fence_woken.set()
+        except psycopg.OperationalError as error:
+            log.warning("database_away", error=str(error).strip())
+        finally:
+            busy.discard(name)
+
+    def _lane(self, row: Claimed) -> Lane:
+        lane = self._lanes.get(row.lane)
+        if lane is None:
+            breaker = Breaker(
+                settings.BREAKER_FAILURES,
+                settings.BREAKER_AFTER_S,
+                settings.BREAKER_PROBE_S,
+                settings.BREAKER_PROBE_MAX_S,
+            )
+            self._forget_idle_lanes()
+            lane = self._lanes[row.lane] = Lane(row.lane, registry.sendable(row.channel).concurrency, breaker)
+        lane.last_used = time.monotonic()
+        return lane
+
+    def _forget_idle_lanes(self) -> None:
+        """Keep the list short where every person has a destination of their own."""
+        if len(self._lanes) < 1000:
+            return
+        horizon = time.monotonic() - 60
+        for lane in list(self._lanes.values()):
+            if (
+                lane.last_used < horizon
+                and not lane.in_flight
+                and not lane.ready
+                and not lane.breaker.failures
+            ):
+                del self._lanes[lane.name]
+
+    # --- Sending -------------------------------------------------------------------------------------
+
+    def _pump(self, lane: Lane) -> None:
+        """Start what the lane has ready, as far as its width goes."""
+        while lane.ready and lane.in_flight < lane.width:
+            row, content, start_by = lane.ready[0]
+            if time.monotonic() > start_by:
+                self._spawn(self._release_lane(lane))
+                return
+            lane.ready.popleft()
+            lane.in_flight += 1
+            self._spawn(self._send(lane, row, content, None))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        task = self._running_loop().create_task(work)
+        self._sends.add(task)
+        task.add_done_callback(self._sends.discard)
+        return task
+
+    async def _start_fenced(
+        self, rows: Sequence[Claimed], fences: Sequence[Fence]
+    ) -> "list[asyncio.Task[None]]":
+        contents = await self._contents.of(rows)
+        lane = self._lane(rows[0])
+        sends = [
+            self._spawn(self._send(lane, row, content, fence))
+            for row, content, fence in zip(rows, contents, fences, strict=True)
+            if content is not None
+        ]
+        lane.in_flight += len(sends)
+        self._claimed += len(sends)
+        return sends
+
+    async def _send(self, lane: Lane, row: Claimed, content: Content, fence: Fence | None) -> None:
+        channel = registry.sendable(row.channel)
+        message = message_of(row, content, on_begin=fence.begun.set if fence else None)
+        started_at, started = self._clock(), time.perf_counter()
+        result: Result
+        try:
+            async with asyncio.timeout(channel.timeout_s + 1):
+                result = await channel.send(message, self._session)
+        except (Rejected, Unavailable) as failure:
+            result = failure
+        except TimeoutError:
+            result = Unavailable(f"no answer within {channel.timeout_s:g} s")
+        except asyncio.CancelledError:
+            result = Unavailable("could not begin in time")
+        except Exception as error:  # a fault in a channel must cost its own delivery only
+            log.exception("channel_fault", channel=row.channel, delivery=str(row.id))
+            result = Unavailable(f"channel fault: {type(error).__name__}")
+        duration_ms = (time.perf_counter() - started) * 1000
+        if fence is not None:
+            await fence.open.wait()
+        finished = outcome_of(
+            channel, row, result, started_at=started_at, duration_ms=duration_ms, now=self._clock()
+        )
+        if finished.due_at is not None:
+            self._look_at(finished.due_at)
+        report(row, finished)
+        self._ledger.add(finished)
+        self._after_send(lane, result, stalled=duration_ms >= channel.timeout_s * 900)
+
+    def _look_at(self, due_at: datetime) -> None:
+        """Look again when a retry is due, more exactly than the sweep's second."""
+        delay_s = (due_at - self._clock()).total_seconds()
+        self._running_loop().call_later(max(0.0, delay_s) + 0.001, self._look_now)
+
+    def _after_send(self, lane: Lane, result: Result, *, stalled: bool) -> None:
+        self._claimed -= 1
+        lane.in_flight -= 1
+        now = time.monotonic()
+        if isinstance(result, Unavailable):
+            lane.failed(now, stalled=stalled)
+            if lane.breaker.open_until is not None:
+                self._running_loop().call_later(lane.breaker.open_until - now + 0.001, self._look_now)
+        else:  # a refusal is an answer too: the destination is there
+            lane.succeeded()
+        self._pump(lane)
+        if lane.worth_a_claim(now):
+            self._look_now()
+
+    async def _release(self) -> None:
+        for lane in list(self._lanes.values()):
+            await self._release_lane(lane)
+
+    async def _release_lane(self, lane: Lane) -> None:
+        """Give back what was claimed ahead and can't be begun while its lease is fresh."""
+        rows = [row for row, _, _ in lane.ready]
+        lane.ready.clear()
+        self._claimed -= len(rows)
+        if rows:
+            with contextlib.suppress(psycopg.OperationalError):
+                await self._outcome_database.rows(
+                    RELEASE, {"ids": [row.id for row in rows], "attempts": [row.attempt for row in rows]}
+                )
+            self._woken.set()

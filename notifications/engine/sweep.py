@@ -1,0 +1,95 @@
+"""What the scheduler has looked after: lost leases, alerts that nobody fanned out, what is too old."""
+
+from datetime import datetime, timedelta
+
+import structlog
+from django.conf import settings
+from django.db import connection
+
+from notifications import metrics
+from notifications.engine import wake
+from notifications.engine.fanout import alert_fan_out
+from notifications.models import Alert
+
+log = structlog.get_logger(__name__)
+
+# A delivery whose workers die again and again is likely what kills them.
+MAX_LOST_LEASES = 5
+# Alerts that one sweep fans out at most.
+MAX_ALERTS = 100
+
+# Due again, with the attempt on record; the end of it where it was stopped meanwhile or has cost too
+# many workers.
+_RECOVER = """
+WITH lost AS (
+    SELECT id, attempts, lease_until FROM notifications_delivery
+     WHERE status = 'sending' AND lease_until < %(now)s
+     ORDER BY lease_until LIMIT 5000 FOR UPDATE SKIP LOCKED
+), recovered AS (
+    UPDATE notifications_delivery AS delivery
+       SET lost_leases = lost_leases + 1,
+           lease_until = NULL,
+           status = CASE WHEN revoked_at IS NOT NULL THEN 'cancelled'
+                         WHEN lost_leases + 1 >= %(max_lost)s THEN 'failed' ELSE 'pending' END,
+           reason = CASE WHEN revoked_at IS NOT NULL THEN 'revoked'
+                         WHEN lost_leases + 1 >= %(max_lost)s THEN 'workers_lost' ELSE 'lease_lost' END
+      FROM lost WHERE delivery.id = lost.id
+ RETURNING delivery.id, delivery.status, delivery.channel
+), recorded AS (
+    INSERT INTO notifications_attempt
+           (delivery_id, number, started_at, duration_ms, outcome, error)
+    SELECT id, attempts, %(now)s, 0, 'lost', 'The worker that had it was lost.' FROM lost
+        ON CONFLICT (delivery_id, number) DO NOTHING
+)
+SELECT id, status, channel FROM recovered
+"""
+
+_EXPIRE = """
+UPDATE notifications_delivery SET status = 'expired', reason = 'too_old'
+ WHERE status = 'pending' AND expires_at < %(now)s
+RETURNING channel
+"""
+
+
+def leases_recover(now: datetime) -> int:
+    """Make due again what the workers that died had claimed; returns how many."""
+    with connection.cursor() as cursor:
+        cursor.execute(_RECOVER, {"now": now, "max_lost": MAX_LOST_LEASES})
+        rows = cursor.fetchall()
+    for delivery, status, channel in rows:
+        if status == "failed":
+            log.error("delivery_failed", delivery=str(delivery), channel=channel, reason="workers_lost")
+            metrics.add("deliveries", channel, "failed")
+    if rows:
+        log.warning("leases_lost", count=len(rows))
+    return len(rows)
+
+
+def alerts_recover(now: datetime) -> int:
+    """Fan out the alerts whose job was lost; returns how many there were."""
+    waiting = Alert.objects.filter(
+        fanned_out_at=None, received_at__lt=now - timedelta(seconds=settings.FANOUT_GRACE_S)
+    ).order_by("received_at")[:MAX_ALERTS]
+    uuids = list(waiting.values_list("pk", flat=True))
+    for alert_uuid in uuids:
+        alert_fan_out(alert_uuid)
+    return len(uuids)
+
+
+def sweep(now: datetime) -> None:
+    """Look after everything that no message announced, and wake the senders."""
+    leases_recover(now)
+    alerts_recover(now)
+    wake.publish()
+
+
+def expire(now: datetime) -> int:
+    """End what could not be delivered within its time; returns how many."""
+    with connection.cursor() as cursor:
+        cursor.execute(_EXPIRE, {"now": now})
+        channels = [channel for (channel,) in cursor.fetchall()]
+    for channel in channels:
+        metrics.add("deliveries", channel, "expired")
+    if channels:
+        log.error("deliveries_expired", count=len(channels))
+    return len(channels)

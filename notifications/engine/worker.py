@@ -1,0 +1,82 @@
+"""RQ's worker as `manage.py rqworker` runs it: jobs in this process, and beside them the sender."""
+
+import time
+from typing import Any
+
+import structlog
+from django.db import close_old_connections
+from redis.exceptions import RedisError
+from rq import worker_registration
+from rq.job import Job
+from rq.queue import Queue
+from rq.worker import SimpleWorker
+
+from notifications.engine.sender import Sender
+
+log = structlog.get_logger(__name__)
+
+# Between two checks that Redis still knows this worker, and between two tries to reach it, in seconds.
+REGISTRATION_CHECK_S = 5.0
+REDIS_RETRY_S = 1.0
+
+
+class Worker(SimpleWorker):
+    """Runs jobs without forking, and keeps a sender with its event loop, session and connections.
+
+    It outlives Redis: where that is away it comes back to work when Redis does, empty or not.
+    """
+
+    max_connection_wait_time = 2.0
+    log_result_lifespan = False
+    _registration_checked_at = 0.0
+
+    def work(self, *args: Any, **kwargs: Any) -> bool:
+        if kwargs.get("logging_level") == "INFO":  # the command's default: three lines for each job
+            kwargs["logging_level"] = "WARNING"
+        burst = bool(kwargs.get("burst") or (args and args[0]))
+        sender = Sender()
+        sender.start()
+        try:
+            worked = self._work(*args, **kwargs)
+            if burst:
+                sender.drain()
+            return worked
+        finally:
+            sender.stop()
+
+    def _work(self, *args: Any, **kwargs: Any) -> bool:
+        """Work until asked to stop; RQ's own loop ends at the first command that Redis doesn't answer."""
+        once = any(kwargs.get(name) for name in ("burst", "max_jobs", "max_idle_time"))
+        while True:
+            try:
+                worked = super().work(*args, **kwargs)
+                if once or self._shutdown_requested_date is not None:
+                    return worked
+            except RedisError as error:
+                log.warning("redis_away", error=str(error))
+                if once:
+                    raise
+            time.sleep(REDIS_RETRY_S)
+
+    def execute_job(self, job: Job, queue: Queue) -> None:
+        close_old_connections()
+        try:
+            super().execute_job(job, queue)
+        finally:
+            close_old_connections()
+
+    def register_birth(self) -> None:
+        """Register; a worker that lost Redis could not say that it was gone, and may take its name again."""
+        if self.birth_date is not None:
+            self.connection.delete(self.key)
+        super().register_birth()
+
+    def heartbeat(self, *args: Any, **kwargs: Any) -> None:
+        """Beat, and register again where Redis came back empty and has forgotten this worker."""
+        super().heartbeat(*args, **kwargs)
+        now = time.monotonic()
+        if now - self._registration_checked_at > REGISTRATION_CHECK_S:
+            self._registration_checked_at = now
+            if not self.connection.sismember(self.redis_workers_keys, self.key):
+                self.connection.hset(self.key, mapping=self.serialize())
+                worker_registration.register(self)

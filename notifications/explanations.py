@@ -1,0 +1,57 @@
+"""Why a delivery is as it is, in one sentence for people."""
+
+from typing import Final
+
+from notifications.models import Delivery
+
+Status = Delivery.Status
+
+SUPPRESSED: Final = {
+    "level": "Not told: prefers critical alerts only.",
+    "disabled": "Not told: this contact point is switched off.",
+    "quiet_hours": "Not told: it was their quiet hours.",
+}
+CANCELLED: Final = {
+    "revoked": "Stopped while it was being sent: the attempt failed and is not repeated.",
+    "contact_point_removed": "Stopped: the contact point was removed first.",
+    "cancelled_by_operator": "Stopped by an operator before it was sent.",
+}
+FAILED: Final = {
+    "rejected": "Failed: the destination refused it for good; trying again would change nothing.",
+    "exhausted": "Failed: every attempt failed; it can be replayed.",
+    "workers_lost": "Failed: each worker that tried was lost; it can be replayed.",
+}
+
+
+def explain(delivery: Delivery) -> str:
+    """Say what came of a delivery and why; names no address."""
+    reason = delivery.reason
+    match delivery.status:
+        case Status.SENT:
+            return f"Told by {delivery.channel}{_on_attempt(delivery)}."
+        case Status.PENDING if delivery.attempts:
+            return f"Waiting to be tried again after {_times(delivery.attempts)}."
+        case Status.PENDING:
+            return "Waiting to be sent."
+        case Status.SENDING:
+            return "Being sent right now."
+        case Status.SUPPRESSED:
+            return SUPPRESSED.get(reason, f"Not told: {_words(reason)}.")
+        case Status.CANCELLED:
+            return CANCELLED.get(reason, f"Stopped: {_words(reason)}.")
+        case Status.EXPIRED:
+            return "Gave up: it could not be sent before it was too old to matter."
+        case _:
+            return FAILED.get(reason, f"Failed: {_words(reason)}.")
+
+
+def _on_attempt(delivery: Delivery) -> str:
+    return "" if delivery.attempts <= 1 else f", on attempt {delivery.attempts}"
+
+
+def _times(attempts: int) -> str:
+    return "one failed attempt" if attempts == 1 else f"{attempts} failed attempts"
+
+
+def _words(reason: str) -> str:
+    return reason.replace("_", " ") or "no reason was recorded"

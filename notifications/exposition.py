@@ -1,0 +1,93 @@
+"""What ``/metrics`` shows: the shared counters, the backlog, the queues and the workers."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Final
+
+import django_rq
+from django.conf import settings
+from django.utils import timezone
+from prometheus_client import CollectorRegistry, Metric, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.registry import Collector
+from redis import Redis
+from rq.utils import utcparse
+from rq.worker_registration import REDIS_WORKER_KEYS
+
+from notifications import selectors
+from notifications.metrics import BUCKETS, totals
+
+#: With the sweep queued every second, each idle worker is heard of every few; a long job takes longer.
+WORKER_SILENCE: Final = timedelta(minutes=2)
+
+
+def workers_alive(connection: Redis, *, now: datetime) -> int:
+    """Count RQ's workers that were heard of lately: a killed one stays listed for minutes."""
+    keys = connection.smembers(REDIS_WORKER_KEYS)
+    pipeline = connection.pipeline(transaction=False)
+    for key in keys:
+        pipeline.hget(key, "last_heartbeat")
+    beats = [utcparse(beat.decode()) for beat in pipeline.execute() if beat]
+    return sum(now - beat <= WORKER_SILENCE for beat in beats)
+
+
+class TocsinCollector(Collector):
+    """Everything that ``/metrics`` shows, as prometheus_client's registries collect it."""
+
+    def collect(self) -> Iterator[Metric]:
+        counted = totals()
+        yield _counter("alerts_accepted", "Alerts accepted.", (), {(): counted.get(("accepted",), 0.0)})
+        for name, help_text in (
+            ("deliveries", "Deliveries that came to an end, by channel and outcome."),
+            ("attempts", "Attempts to send, by channel and outcome."),
+        ):
+            values: dict[tuple[str, ...], float] = {
+                key[1:]: value for key, value in counted.items() if key[0] == name and len(key) == 3
+            }
+            yield _counter(name, help_text, ("channel", "outcome"), values)
+        yield _lateness(counted)
+        now = timezone.now()
+        due = selectors.due_backlog(now=now)
+        yield _gauge("due_backlog", "Deliveries that are due and wait.", due.count)
+        yield _gauge(
+            "oldest_due_age_seconds", "For how long the oldest of them has been due.", due.oldest_age_s
+        )
+        queues = GaugeMetricFamily("tocsin_queue_length", "Jobs that wait in a queue.", labels=["queue"])
+        for name in settings.RQ_QUEUES:
+            queues.add_metric([name], django_rq.get_queue(name).count)
+        yield queues
+        alive = workers_alive(django_rq.get_connection(), now=now)
+        yield _gauge("workers", "Workers heard of in the last two minutes.", alive)
+
+
+def exposition() -> bytes:
+    """Return all metrics in Prometheus' text format."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(TocsinCollector())
+    return generate_latest(registry)
+
+
+def _counter(
+    name: str, help_text: str, labels: tuple[str, ...], values: Mapping[tuple[str, ...], float]
+) -> Metric:
+    family = CounterMetricFamily(f"tocsin_{name}", help_text, labels=labels)
+    for label_values, value in sorted(values.items()):
+        family.add_metric(label_values, value)
+    return family
+
+
+def _gauge(name: str, help_text: str, value: float) -> Metric:
+    return GaugeMetricFamily(f"tocsin_{name}", help_text, value=value)
+
+
+def _lateness(counted: Mapping[tuple[str, ...], float]) -> Metric:
+    buckets, total = [], 0.0
+    for bound in (*map(str, BUCKETS), "+Inf"):
+        total += counted.get(("lateness", bound), 0.0)
+        buckets.append((bound, total))
+    return HistogramMetricFamily(
+        "tocsin_delivery_lateness_seconds",
+        "By how much the first attempt began after it was due.",
+        buckets=buckets,
+        sum_value=counted.get(("lateness", "sum"), 0.0),
+    )

@@ -1,0 +1,56 @@
+"""``manage.py audit_deliveries``: proves that nobody who was to be told was forgotten, or says who was."""
+
+import time
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from notifications.audit import EXPLANATIONS, Gap, Report, audit
+
+
+class Command(BaseCommand):
+    help = (
+        "Check that every alert has exactly one delivery for each person and contact point that it "
+        "concerns, in a state that its history explains. Exits with 1 where there is a gap."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--settled", action="store_true", help="what is still under way is a gap too")
+        parser.add_argument(
+            "--limit", type=int, default=20, metavar="N", help="gaps shown of each kind (20); all are counted"
+        )
+
+    def handle(self, *args: Any, settled: bool, limit: int, **options: Any) -> None:
+        if limit < 1:
+            raise CommandError("--limit must be at least 1.")
+        started = time.perf_counter()
+        report = audit(now=timezone.now(), settled=settled, limit=limit)
+        self.show(report, time.perf_counter() - started)
+        if report.gap_count:
+            raise CommandError(f"{report.gap_count:,} gaps: see above.")
+
+    def show(self, report: Report, duration_s: float) -> None:
+        for each in report.counts:
+            self.stdout.write(f"  {each.status:<12}{each.reason:<24}{each.count:>12,}")
+        for kind, total in report.totals.items():
+            self.stdout.write(f"\n{kind}: {EXPLANATIONS[kind]} ({total:,})")
+            for gap in report.gaps:
+                if gap.kind == kind:
+                    self.stdout.write(f"  {_what(gap)}")
+        waiting = f" ({report.alerts_waiting:,} not fanned out yet)" if report.alerts_waiting else ""
+        self.stdout.write(
+            f"\n{report.alerts:,} alerts{waiting}, {report.deliveries:,} deliveries, "
+            f"{report.gap_count:,} gaps; {duration_s:.1f} s"
+        )
+
+
+def _what(gap: Gap) -> str:
+    parts = {
+        "alert": gap.alert_uuid,
+        "user": gap.user_id,
+        "contact point": gap.contact_point_id,
+        "delivery": gap.delivery_id,
+    }
+    return ", ".join(f"{name} {value}" for name, value in parts.items() if value)

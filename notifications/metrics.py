@@ -1,0 +1,111 @@
+"""Counters that all processes share: added up in memory, and put into one Redis hash every second."""
+
+import atexit
+import os
+import threading
+import time
+from collections.abc import Iterable
+from typing import Final
+
+import django_rq
+import structlog
+from redis.exceptions import RedisError
+
+log = structlog.get_logger(__name__)
+
+KEY: Final = "tocsin:metrics"
+#: When any worker last tried to send anything, in Unix seconds: how readiness tells busy from stuck.
+LAST_ATTEMPT_KEY: Final = "tocsin:last-attempt-at"
+FLUSH_S: Final = 1.0
+#: Upper bounds, in seconds, of the lateness histogram.
+BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
+_SEPARATOR: Final = "|"
+
+
+class _Accumulator:
+    """This process's share since its last flush."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.counts: dict[tuple[str, ...], float] = {}
+        self.thread: threading.Thread | None = None
+        self.pid = os.getpid()
+
+    def add(self, increments: Iterable[tuple[tuple[str, ...], float]]) -> None:
+        with self.lock:
+            counts = self.counts
+            for key, amount in increments:
+                counts[key] = counts.get(key, 0) + amount
+        if self.thread is None:
+            self._start()
+
+    def take(self) -> dict[tuple[str, ...], float]:
+        with self.lock:
+            counts, self.counts = self.counts, {}
+        return counts
+
+    def _start(self) -> None:
+        with self.lock:
+            if self.thread is not None:
+                return
+            self.thread = threading.Thread(target=self._run, name="metrics", daemon=True)
+        self.thread.start()
+
+    def _run(self) -> None:
+        tick = threading.Event()
+        while not tick.wait(FLUSH_S):
+            flush()
+
+
+_here = _Accumulator()
+
+
+def _after_fork() -> None:
+    """A child begins with nothing: what its parent had counted, the parent flushes."""
+    global _here
+    _here = _Accumulator()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
+def add(name: str, *labels: str, amount: float = 1) -> None:
+    """Add to a counter."""
+    _here.add((((name, *labels), amount),))
+
+
+def add_many(increments: Iterable[tuple[tuple[str, ...], float]]) -> None:
+    """Add to several counters at once: ``(("attempts", "webhook", "sent"), 12)``."""
+    _here.add(increments)
+
+
+def observe_lateness(seconds: float) -> None:
+    """Note by how much a delivery was sent after it was due."""
+    bucket = next((str(bound) for bound in BUCKETS if seconds <= bound), "+Inf")
+    _here.add(((("lateness", bucket), 1), (("lateness", "sum"), seconds)))
+
+
+def flush() -> None:
+    """Put what this process has counted into Redis; what can't be put there now is kept for the next time."""
+    counts = _here.take()
+    if not counts:
+        return
+    try:
+        pipeline = django_rq.get_connection().pipeline(transaction=False)
+        for key, amount in counts.items():
+            pipeline.hincrbyfloat(KEY, _SEPARATOR.join(key), amount)
+        if any(key[0] == "attempts" for key in counts):
+            pipeline.set(LAST_ATTEMPT_KEY, time.time())
+        pipeline.execute()
+    except (RedisError, OSError) as error:
+        log.warning("metrics_not_flushed", error=type(error).__name__)
+        _here.add(counts.items())
+
+
+def totals() -> dict[tuple[str, ...], float]:
+    """Return what all processes have counted since Redis was last empty."""
+    stored = django_rq.get_connection().hgetall(KEY)
+    return {tuple(key.decode().split(_SEPARATOR)): float(value) for key, value in stored.items()}
+
+
+atexit.register(flush)

@@ -1,0 +1,47 @@
+"""A fact that a shop's cameras report."""
+
+from django.db import models
+from django.utils import timezone
+
+from accounts.models import ApiKey, Shop
+from notifications.models.notification import Severity
+
+
+class Alert(models.Model):
+    """One alert, as accepted. Saving it makes the ``post_save`` signal enqueue its fan-out."""
+
+    class Label(models.TextChoices):
+        THEFT = "theft", "Theft"
+        SUSPICIOUS = "suspicious", "Suspicious"
+        NORMAL = "normal", "Normal"
+
+    alert_uuid = models.UUIDField(primary_key=True)
+    url = models.URLField(max_length=2048)
+    shop = models.ForeignKey(Shop, on_delete=models.PROTECT, related_name="alerts")
+    location = models.CharField(max_length=200, help_text="The shop as the sender named it.")
+    label = models.CharField(max_length=16, choices=Label.choices)
+    time_spotted = models.DateTimeField()
+    received_at = models.DateTimeField(default=timezone.now, editable=False)
+    received_from = models.ForeignKey(
+        ApiKey, null=True, blank=True, editable=False, on_delete=models.SET_NULL, related_name="+"
+    )
+    fanned_out_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="When the last delivery was made for it."
+    )
+
+    class Meta:
+        ordering = ("-received_at",)
+        indexes = [
+            models.Index(fields=["-received_at"], name="alert_newest"),
+            models.Index(fields=["shop", "-received_at"], name="alert_of_shop"),
+            models.Index(
+                fields=["received_at"], condition=models.Q(fanned_out_at=None), name="alert_not_fanned_out"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.label} at {self.location}"
+
+    @property
+    def severity(self) -> str:
+        return Severity.CRITICAL if self.label == self.Label.THEFT else Severity.STANDARD

@@ -1,0 +1,33 @@
+"""What is to be told."""
+
+from django.db import models
+from django.utils import timezone
+
+from accounts.ids import UUIDv7Field
+
+
+class Severity(models.TextChoices):
+    CRITICAL = "critical", "Critical"
+    STANDARD = "standard", "Standard"
+
+
+class Notification(models.Model):
+    """One thing to tell, whoever it is told to. ``source_type`` and ``source_id`` name the fact behind it."""
+
+    id = UUIDv7Field()
+    kind = models.CharField(max_length=64)
+    title = models.CharField(max_length=200)
+    body = models.TextField(blank=True)
+    data = models.JSONField(default=dict)
+    severity = models.CharField(max_length=16, choices=Severity.choices, default=Severity.STANDARD)
+    source_type = models.CharField(max_length=64)
+    source_id = models.CharField(max_length=64)
+    dedup_key = models.CharField(max_length=200, unique=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ("-created_at",)
+        indexes = [models.Index(fields=["source_type", "source_id"], name="notification_source")]
+
+    def __str__(self) -> str:
+        return self.title

@@ -1,0 +1,80 @@
+"""Taking in what a shop's cameras report."""
+
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+
+from accounts.models import ApiKey, Shop
+from notifications import metrics
+from notifications.models import Alert
+from notifications.services.errors import Conflict
+
+# Both columns have a unique index; a slug wins over another shop's name.
+SHOP_SQL: Final = """
+SELECT id, slug, name FROM accounts_shop WHERE slug = %(location)s OR name = %(location)s
+ ORDER BY slug = %(location)s DESC LIMIT 1
+"""
+
+
+def alert_accept(
+    *,
+    alert_uuid: UUID,
+    url: str,
+    location: str,
+    label: str,
+    time_spotted: datetime,
+    received_from: ApiKey | None = None,
+) -> tuple[Alert, bool]:
+    """Store an alert; the second value is False where the very same one is here already.
+
+    Raises:
+        ValidationError: no shop has this location for its slug or name.
+        Conflict: another alert has this id.
+    """
+    shop = _shop_at(location)
+    alert = Alert(
+        alert_uuid=alert_uuid,
+        url=url,
+        shop=shop,
+        location=location,
+        label=label,
+        time_spotted=time_spotted,
+        received_from=received_from,
+    )
+    try:
+        # The signal of this save enqueues the fan-out on commit.
+        with transaction.atomic():
+            alert.save(force_insert=True)
+    except IntegrityError:
+        return _existing(alert), False
+    metrics.add("accepted")
+    return alert, True
+
+
+def _shop_at(location: str) -> Shop:
+    for shop in Shop.objects.raw(SHOP_SQL, {"location": location}):
+        return shop
+    raise ValidationError({"location": ["No shop has this slug or name."]})
+
+
+def _existing(alert: Alert) -> Alert:
+    """Return the alert that is here under the same id.
+
+    Raises:
+        Conflict: it says something else.
+    """
+    existing = Alert.objects.select_related("shop").filter(pk=alert.pk).first()
+    if existing is None:
+        # Not the id, then: the shop was deleted between the look-up and the insert.
+        raise ValidationError({"location": ["No shop has this slug or name."]})
+    if _content(existing) != _content(alert):
+        raise Conflict("An alert with this alert_uuid was accepted before, with other content.")
+    return existing
+
+
+def _content(alert: Alert) -> tuple[object, ...]:
+    """What makes two alerts the same: the shop counts, not which of its names the sender used."""
+    return alert.url, alert.shop_id, alert.label, alert.time_spotted

@@ -1,0 +1,102 @@
+"""Where a person wants to be told."""
+
+from typing import Any
+from uuid import uuid4
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from accounts.models import User
+from notifications.channels import registry
+from notifications.engine import replay
+from notifications.engine.fanout import notify_contact_point
+from notifications.models import ContactPoint, Delivery
+from notifications.services.errors import Conflict
+
+
+def contact_point_create(
+    *, user: User, channel: str, address: str = "", label: str = "", is_enabled: bool = True
+) -> tuple[ContactPoint, bool]:
+    """Add an address of a person; the second value is False where they have the very same one already.
+
+    Raises:
+        ValidationError: there is no such channel, or the address is none of its.
+        Conflict: they have this address already, with another label or switched otherwise.
+    """
+    contact_point = ContactPoint(
+        user=user, channel=channel, address=address, label=label, is_enabled=is_enabled
+    )
+    _clean(contact_point)
+    try:
+        with transaction.atomic():
+            contact_point.save(force_insert=True)
+    except IntegrityError:
+        existing = ContactPoint.objects.get(
+            user=user, channel=channel, address=contact_point.address, deleted_at=None
+        )
+        if (existing.label, existing.is_enabled) != (label, is_enabled):
+            raise Conflict("This address is here already, with another label or switched otherwise.")
+        return existing, False
+    return contact_point, True
+
+
+def contact_point_update(*, contact_point: ContactPoint, **changes: Any) -> ContactPoint:
+    """Change the address, the label, or whether it is enabled.
+
+    Raises:
+        ValidationError: the address is none of its channel's.
+        Conflict: the person has that address already.
+    """
+    for field, value in changes.items():
+        setattr(contact_point, field, value)
+    _clean(contact_point)
+    try:
+        with transaction.atomic():
+            contact_point.save()
+    except IntegrityError:
+        raise Conflict("This address is here already.")
+    return contact_point
+
+
+def contact_point_remove(*, contact_point: ContactPoint) -> None:
+    """Take an address away and stop what is still to be sent to it; its history stays."""
+    with transaction.atomic():
+        ContactPoint.objects.filter(pk=contact_point.pk).update(deleted_at=timezone.now())
+        replay.cancel(Delivery.objects.filter(contact_point=contact_point), reason="contact_point_removed")
+
+
+def contact_point_rotate_secret(*, contact_point: ContactPoint) -> ContactPoint:
+    """Sign with a new secret from now on; the previous one is still used beside it for a while.
+
+    Raises:
+        ValidationError: messages of this channel aren't signed.
+    """
+    if contact_point.channel != "webhook":
+        raise ValidationError({"channel": ["Only webhooks have a secret."]})
+    ContactPoint.objects.filter(pk=contact_point.pk).update(
+        secret_version=F("secret_version") + 1, secret_rotated_at=timezone.now()
+    )
+    contact_point.refresh_from_db()
+    return contact_point
+
+
+def contact_point_test_send(*, contact_point: ContactPoint) -> Delivery:
+    """Send a test message there, whatever its owner's preferences say."""
+    return notify_contact_point(
+        contact_point,
+        kind="test",
+        title="Test message from Tocsin",
+        body="If you can read this, alerts reach you here.",
+        data={},
+        dedup_key=f"test:{uuid4()}",
+    )
+
+
+def _clean(contact_point: ContactPoint) -> None:
+    channel = registry.for_contact(contact_point.channel)
+    try:
+        contact_point.address = channel.normalised_address(contact_point.address)
+    except ValidationError as error:
+        raise ValidationError({"address": error.messages})

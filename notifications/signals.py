@@ -1,0 +1,33 @@
+"""Saved facts become jobs."""
+
+from typing import Any
+
+import django_rq
+import structlog
+from django.db import transaction
+from django.db.models.signals import post_save
+from django.dispatch import receiver
+from redis.exceptions import RedisError
+
+from notifications import jobs
+from notifications.models import Alert
+
+log = structlog.get_logger(__name__)
+
+
+@receiver(post_save, sender=Alert)
+def alert_enqueue_fan_out(instance: Alert, created: bool, raw: bool, **kwargs: Any) -> None:
+    """Enqueue the fan-out of a new alert once it is committed.
+
+    Where Redis is away the alert is accepted all the same: the sweep finds it by its row.
+    """
+    if not created or raw:
+        return
+
+    def enqueue() -> None:
+        try:
+            django_rq.get_queue().enqueue(jobs.alert_fan_out, str(instance.pk), result_ttl=60)
+        except RedisError as error:
+            log.warning("enqueue_failed", alert=str(instance.pk), error=str(error))
+
+    transaction.on_commit(enqueue, robust=True)

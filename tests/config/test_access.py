@@ -1,0 +1,66 @@
+"""SPEC 0.2: nobody anonymous gets in, by any route there is, or will be."""
+
+import re
+import uuid
+from collections.abc import Iterator
+
+import pytest
+from django.urls import URLPattern, URLResolver, get_resolver
+from rest_framework.test import APIClient
+
+# Logging in, liveness, and the admin's own log-in and log-out pages with what they need.
+OPEN = {
+    "/api/v1/auth/token",
+    "/api/v1/auth/token/",
+    "/api/v1/auth/token/refresh",
+    "/api/v1/auth/token/refresh/",
+    "/health/live",
+    "/health/live/",
+    "/admin/login/",
+    "/admin/logout/",
+    "/admin/jsi18n/",
+}
+METHODS = ("get", "post", "put", "patch", "delete")
+
+
+def routes(patterns: list[URLPattern | URLResolver] | None = None, prefix: str = "/") -> Iterator[str]:
+    for each in get_resolver().url_patterns if patterns is None else patterns:
+        route = prefix + _example(str(each.pattern))
+        if isinstance(each, URLResolver):
+            yield from routes(each.url_patterns, route)
+        else:
+            yield route
+
+
+def _example(route: str) -> str:
+    values = {"uuid": str(uuid.UUID(int=1)), "int": "1"}
+    route = re.sub(r"<(?:(\w+):)?\w+>", lambda match: values.get(match[1] or "", "x"), route)
+    route = re.sub(r"\(\?P<\w+>[^)]*\)\??", "x", route)
+    return route.removeprefix("^").removesuffix("$").replace("/?", "/").replace("\\Z", "").replace("\\.", ".")
+
+
+ALL = sorted(set(routes()))
+
+
+def test_the_walk_finds_the_routes() -> None:
+    assert {"/api/v1/alerts/", "/webhooks/alerts", "/metrics", "/admin/", "/django-rq/"} <= set(ALL)
+    assert len(ALL) > 60
+
+
+@pytest.mark.parametrize("route", [route for route in ALL if route not in OPEN])
+def test_the_anonymous_are_turned_away(db: None, route: str) -> None:
+    client = APIClient(raise_request_exception=False)
+    for method in METHODS:
+        response = getattr(client, method)(route)
+        turned_away = response.status_code in (401, 403, 404, 405)
+        to_log_in = response.status_code == 302 and "/login/" in response["Location"]
+        assert turned_away or to_log_in, f"{method} {route}: {response.status_code} {response.content[:99]!r}"
+
+
+@pytest.mark.parametrize("route", [route for route in ALL if route.startswith(("/api/", "/web", "/pref"))])
+def test_the_api_answers_401_with_a_challenge(db: None, route: str) -> None:
+    if route in OPEN:
+        return
+    response = APIClient().get(route)
+    assert response.status_code == 401
+    assert response["WWW-Authenticate"].startswith("Bearer ")

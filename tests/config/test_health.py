@@ -1,0 +1,193 @@
+"""Liveness, readiness that names what is broken, and metrics."""
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+from redis import Redis
+from rest_framework.test import APIClient
+from rq import Queue
+from rq.worker import SimpleWorker
+from rq_scheduler import Scheduler
+
+from accounts.models import User
+from notifications import metrics
+from notifications.models import Delivery
+from tests.factories import NotificationFactory, UserFactory
+
+Machine = Callable[..., APIClient]
+LogIn = Callable[[User], APIClient]
+
+
+@pytest.fixture
+def monitor(transactional_db: None, as_machine: Machine) -> APIClient:
+    return as_machine("metrics:read")
+
+
+@pytest.fixture
+def worker(redis: Redis) -> SimpleWorker:
+    worker = SimpleWorker([Queue("default", connection=redis)], connection=redis)
+    worker.register_birth()
+    return worker
+
+
+@pytest.fixture
+def scheduler(redis: Redis) -> Scheduler:
+    scheduler = Scheduler(connection=redis, interval=1)
+    scheduler.register_birth()
+    return scheduler
+
+
+def due_since(age: timedelta) -> Delivery:
+    at = timezone.now() - age
+    return Delivery.objects.create(
+        notification=NotificationFactory(),
+        user=UserFactory(),
+        channel="webhook",
+        lane="x",
+        due_at=at,
+        expires_at=at,
+    )
+
+
+@pytest.mark.parametrize("path", ["/health/live", "/health/live/"])
+def test_it_says_that_it_lives_to_anyone_and_touches_nothing(
+    anonymous: APIClient, settings: Any, path: str
+) -> None:
+    settings.REDIS_URL = "redis://127.0.0.1:1"
+    assert anonymous.get(path, HTTP_AUTHORIZATION="Bearer tsn_x").json() == {"status": "ok"}
+
+
+@pytest.mark.parametrize("path", ["/health/ready", "/health/ready/"])
+def test_it_is_ready_when_everything_is_there(
+    monitor: APIClient, worker: SimpleWorker, scheduler: Scheduler, path: str
+) -> None:
+    response = monitor.get(path)
+    assert (response.status_code, response.json()["broken"]) == (200, [])
+    assert set(response.json()["components"]) == {
+        "postgresql",
+        "redis",
+        "migrations",
+        "workers",
+        "scheduler",
+        "backlog",
+    }
+
+
+def test_missing_workers_and_schedulers_are_named(monitor: APIClient) -> None:
+    response = monitor.get("/health/ready")
+    assert response.status_code == 503
+    assert response.json()["broken"] == ["scheduler", "workers"]
+    assert response["Retry-After"]
+
+
+def test_a_worker_that_fell_silent_does_not_count(
+    monitor: APIClient, worker: SimpleWorker, scheduler: Scheduler, redis: Redis
+) -> None:
+    redis.hset(worker.key, "last_heartbeat", "2026-01-01T00:00:00.000000Z")
+    assert monitor.get("/health/ready").json()["broken"] == ["workers"]
+
+
+def test_a_scheduler_that_left_does_not_count(
+    monitor: APIClient, worker: SimpleWorker, scheduler: Scheduler
+) -> None:
+    scheduler.register_death()
+    assert monitor.get("/health/ready").json()["broken"] == ["scheduler"]
+
+
+def test_a_redis_that_is_away_is_named(monitor: APIClient, settings: Any) -> None:
+    settings.REDIS_URL = "redis://127.0.0.1:1"
+    began = time.monotonic()
+    response = monitor.get("/health/ready")
+    assert time.monotonic() - began < 10
+    assert (response.status_code, response.json()["components"]["redis"]["ok"]) == (503, False)
+    assert response.json()["components"]["postgresql"]["ok"]
+
+
+def test_a_postgresql_that_is_away_is_named_to_anyone(
+    monkeypatch: pytest.MonkeyPatch, anonymous: APIClient
+) -> None:
+    away = {**connection.get_connection_params(), "host": "127.0.0.1", "port": 1}
+    monkeypatch.setattr(connection, "get_connection_params", lambda: away)
+    response = anonymous.get("/health/ready")
+    assert (response.status_code, response.json()) == (503, {"detail": "PostgreSQL can't be reached."})
+
+
+def test_a_migration_that_is_not_applied_is_named(
+    monitor: APIClient, worker: SimpleWorker, scheduler: Scheduler
+) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE django_migrations SET name = 'gone' WHERE app = 'notifications' AND name LIKE '0001%%'",
+            [],
+        )
+        try:
+            response = monitor.get("/health/ready")
+        finally:
+            cursor.execute("UPDATE django_migrations SET name = '0001_initial' WHERE name = 'gone'")
+    assert response.json()["broken"] == ["migrations"]
+    assert "notifications.0001_initial" in response.json()["components"]["migrations"]["detail"]
+
+
+def test_an_old_backlog_is_broken_only_where_nothing_is_being_sent(
+    monitor: APIClient, worker: SimpleWorker, scheduler: Scheduler
+) -> None:
+    due_since(timedelta(minutes=10))
+    response = monitor.get("/health/ready").json()
+    assert response["broken"] == ["backlog"]
+    assert response["components"]["backlog"]["detail"].startswith("1 due, the oldest for 60")
+    metrics.add("attempts", "webhook", "unavailable")
+    metrics.flush()
+    assert monitor.get("/health/ready").json()["broken"] == []
+
+
+def test_a_young_backlog_is_fine(monitor: APIClient, worker: SimpleWorker, scheduler: Scheduler) -> None:
+    due_since(timedelta(seconds=10))
+    assert monitor.get("/health/ready").json()["broken"] == []
+
+
+@pytest.mark.parametrize("path", ["/health/ready", "/metrics", "/metrics/"])
+def test_only_staff_and_monitors_look_inside(
+    as_user: LogIn, as_machine: Machine, owner: User, operator: User, path: str
+) -> None:
+    assert as_user(owner).get(path).status_code == 403
+    assert as_machine("alerts:write").get(path).status_code == 403
+    assert as_user(operator).get(path).status_code in (200, 503)
+    assert as_machine("metrics:read").get(path).status_code in (200, 503)
+
+
+def test_metrics_show_what_was_counted(monitor: APIClient, worker: SimpleWorker, redis: Redis) -> None:
+    metrics.flush()
+    redis.flushdb()
+    worker.register_birth()
+    Queue("default", connection=redis).enqueue("os.getpid")
+    due_since(timedelta(seconds=90))
+    metrics.add("accepted")
+    metrics.add("deliveries", "webhook", "sent", amount=3)
+    metrics.add_many([(("attempts", "email", "unavailable"), 2), (("attempts", "webhook", "sent"), 3)])
+    for seconds in (0.004, 0.02, 7200.0):
+        metrics.observe_lateness(seconds)
+    metrics.flush()
+    response = monitor.get("/metrics")
+    assert response["Content-Type"].startswith("text/plain; version=")
+    lines = response.content.decode().splitlines()
+    for line in (
+        "tocsin_alerts_accepted_total 1.0",
+        'tocsin_deliveries_total{channel="webhook",outcome="sent"} 3.0',
+        'tocsin_attempts_total{channel="email",outcome="unavailable"} 2.0',
+        "tocsin_due_backlog 1.0",
+        'tocsin_queue_length{queue="default"} 1.0',
+        "tocsin_workers 1.0",
+        'tocsin_delivery_lateness_seconds_bucket{le="0.01"} 1.0',
+        'tocsin_delivery_lateness_seconds_bucket{le="0.025"} 2.0',
+        'tocsin_delivery_lateness_seconds_bucket{le="3600.0"} 2.0',
+        'tocsin_delivery_lateness_seconds_bucket{le="+Inf"} 3.0',
+        "tocsin_delivery_lateness_seconds_count 3.0",
+    ):
+        assert line in lines
+    age = next(float(line.split()[1]) for line in lines if line.startswith("tocsin_oldest_due_age_seconds "))
+    assert 90 <= age < 120

@@ -1,0 +1,84 @@
+"""Builders of valid rows."""
+
+import uuid
+
+import factory
+from django.utils import timezone
+
+from accounts.models import Membership, Shop, User
+from notifications.models import Alert, ContactPoint, Notification, Preference
+
+
+class UserFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = User
+        skip_postgeneration_save = True
+
+    email = factory.Sequence(lambda n: f"user{n}@example.com")
+    first_name = "Ana"
+    password = factory.django.Password("correct horse battery")
+
+
+class ShopFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = Shop
+
+    slug = factory.Sequence(lambda n: f"shop-{n}")
+    name = factory.Sequence(lambda n: f"Shop {n}")
+
+
+class MembershipFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = Membership
+
+    shop = factory.SubFactory(ShopFactory)
+    user = factory.SubFactory(UserFactory)
+
+
+class PreferenceFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = Preference
+
+    user = factory.SubFactory(UserFactory)
+    level = "STANDARD"
+
+
+class ContactPointFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = ContactPoint
+
+    user = factory.SubFactory(UserFactory)
+    channel = "webhook"
+    address = factory.Sequence(lambda n: f"https://hooks.example.com/{n}")
+
+
+class AlertFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = Alert
+
+    alert_uuid = factory.LazyFunction(uuid.uuid4)
+    url = "https://media.example.com/clip.mp4"
+    shop = factory.SubFactory(ShopFactory)
+    location = factory.LazyAttribute(lambda alert: alert.shop.slug)
+    label = "theft"
+    time_spotted = factory.LazyFunction(timezone.now)
+
+
+class NotificationFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = Notification
+
+    kind = "alert"
+    title = "Theft at Auchan"
+    source_type = "alert"
+    source_id = factory.LazyFunction(lambda: str(uuid.uuid4()))
+    dedup_key = factory.LazyAttribute(lambda notification: f"alert:{notification.source_id}")
+    data = factory.LazyAttribute(
+        lambda notification: {
+            "url": "https://media.example.com/clip.mp4",
+            "alert_uuid": notification.source_id,
+            "location": "fr-auchan-larochelle",
+            "label": "theft",
+            "time_spotted": 1742470260.083,
+        }
+    )

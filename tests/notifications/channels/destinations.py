@@ -1,0 +1,161 @@
+"""For each channel, a local destination that can be told to fail: what the conformance tests run against."""
+
+import socket
+from abc import ABC, abstractmethod
+from contextlib import ExitStack
+from types import TracebackType
+from typing import ClassVar, Self
+
+from pytest_django.fixtures import Settings
+
+from tests.servers.smtp import MailServer
+from tests.servers.third_party import ThirdParty
+
+#: Part of every address, so that a test can look for it where no address may be.
+CANARY = "canary7f3a"
+
+
+class Destination(ABC):
+    """Something that a channel sends to. Used within ``with``."""
+
+    #: False: there is nothing that could fail, and the tests of failures are left out.
+    can_fail: ClassVar[bool] = True
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._running = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._running.close()
+
+    @property
+    @abstractmethod
+    def address(self) -> str:
+        """An address here; holds CANARY."""
+
+    @abstractmethod
+    def received(self) -> int | None:
+        """How many messages have come in; None where there is no telling."""
+
+    def fail_for_good(self) -> None:
+        """From now on, refuse in a way that won't pass."""
+        raise NotImplementedError
+
+    def fail_for_now(self) -> None:
+        """From now on, fail in a way that may pass."""
+        raise NotImplementedError
+
+    def hang(self) -> None:
+        """From now on, accept and never answer."""
+        raise NotImplementedError
+
+    def listen_nowhere(self) -> None:
+        """From now on, refuse connections."""
+        raise NotImplementedError
+
+
+class HttpDestination(Destination):
+    """For channels whose address is a URL that is posted to."""
+
+    def __enter__(self) -> Self:
+        self._server = self._running.enter_context(ThirdParty())
+        self._port = self._server.port
+        return self
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self._port}/{CANARY}?token={CANARY}"
+
+    def received(self) -> int:
+        return len(self._server.requests)
+
+    def fail_for_good(self) -> None:
+        self._server.behave("status:404")
+
+    def fail_for_now(self) -> None:
+        self._server.behave("status:503")
+
+    def hang(self) -> None:
+        self._server.behave("hang")
+
+    def listen_nowhere(self) -> None:
+        self._port = _closed_port()
+
+
+class MailDestination(Destination):
+    """For email: the server comes from the settings. It fails as real ones do, naming the recipient."""
+
+    def __enter__(self) -> Self:
+        self._server = self._running.enter_context(MailServer(log_in=("tocsin", f"password-{CANARY}")))
+        self.settings.SMTP_HOST, self.settings.SMTP_PORT = self._server.host, self._server.port
+        self.settings.SMTP_USERNAME, self.settings.SMTP_PASSWORD = "tocsin", f"password-{CANARY}"
+        self.settings.SMTP_SECURITY = "none"
+        return self
+
+    @property
+    def address(self) -> str:
+        return f"{CANARY}@example.org"
+
+    def received(self) -> int:
+        return len(self._server.mails)
+
+    def fail_for_good(self) -> None:
+        self._server.fail("RCPT", "550")
+
+    def fail_for_now(self) -> None:
+        self._server.fail("RCPT", "450")
+
+    def hang(self) -> None:
+        self._server.fail("DATA", "hang")
+
+    def listen_nowhere(self) -> None:
+        self.settings.SMTP_PORT = _closed_port()
+
+
+class NothingToFail(Destination):
+    """For channels that reach nothing outside the process."""
+
+    can_fail = False
+
+    @property
+    def address(self) -> str:
+        return ""
+
+    def received(self) -> None:
+        return None
+
+
+#: Every channel's. A new channel's line goes here.
+DESTINATIONS: dict[str, type[Destination]] = {
+    "console": NothingToFail,
+    "email": MailDestination,
+    "inbox": NothingToFail,
+    "third_party": HttpDestination,
+    "webhook": HttpDestination,
+}
+
+
+def destination_for(channel: str) -> type[Destination]:
+    """Return a channel's destination.
+
+    Raises:
+        LookupError: there is none; says what to add.
+    """
+    if channel not in DESTINATIONS:
+        raise LookupError(
+            f"The channel {channel!r} is not tested. Add a line for it to DESTINATIONS in {__name__}:"
+            " HttpDestination if it posts to its address, NothingToFail if it reaches nothing outside"
+            " the process, else a Destination of its own around a local server from tests/servers."
+        )
+    return DESTINATIONS[channel]
+
+
+def _closed_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])

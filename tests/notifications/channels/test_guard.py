@@ -1,0 +1,241 @@
+"""Users' webhooks reach public addresses and nothing else, whatever the spelling and whatever DNS says."""
+
+import socket
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from aiohttp.abc import AbstractResolver, ResolveResult
+from pytest_django.fixtures import Settings
+
+from notifications.channels import guard
+from notifications.channels.base import Receipt, Rejected, Unavailable
+from notifications.channels.session import Session
+from tests.notifications.channels import conftest
+from tests.servers.third_party import ThirdParty
+
+REFUSED = {
+    "unspecified": "0.0.0.0",
+    "this network": "0.1.2.3",
+    "private 10": "10.0.0.1",
+    "private 172.16": "172.31.255.254",
+    "private 192.168": "192.168.1.1",
+    "loopback": "127.0.0.1",
+    "all of loopback": "127.255.255.254",
+    "link-local": "169.254.1.1",
+    "cloud metadata": "169.254.169.254",
+    "carrier-grade NAT": "100.64.0.1",
+    "end of carrier-grade NAT": "100.127.255.255",
+    "IETF protocols": "192.0.0.1",
+    "documentation 1": "192.0.2.1",
+    "documentation 2": "198.51.100.1",
+    "documentation 3": "203.0.113.1",
+    "6to4 relays": "192.88.99.1",
+    "benchmarks": "198.19.0.1",
+    "multicast": "224.0.0.251",
+    "reserved": "240.0.0.1",
+    "broadcast": "255.255.255.255",
+    "v6 unspecified": "::",
+    "v6 loopback": "::1",
+    "v6 unique local": "fd00:ec2::254",
+    "v6 unique local, fc": "fc00::1",
+    "v6 link-local": "fe80::1",
+    "v6 link-local with zone": "fe80::1%eth0",
+    "v6 site-local": "fec0::1",
+    "v6 multicast": "ff02::1",
+    "v6 discard": "100::1",
+    "v6 documentation": "2001:db8::1",
+    "v6 new documentation": "3fff::1",
+    "v6 segment routing": "5f00::1",
+    "Teredo": "2001:0:4136:e378:8000:63bf:3fff:fdd2",
+    "ORCHIDv2": "2001:20::1",
+    "mapped loopback": "::ffff:127.0.0.1",
+    "mapped private": "::ffff:10.0.0.1",
+    "mapped metadata": "::ffff:a9fe:a9fe",
+    "compatible loopback": "::127.0.0.1",
+    "translated loopback": "::ffff:0:127.0.0.1",
+    "NAT64 of private": "64:ff9b::10.0.0.1",
+    "NAT64 of metadata": "64:ff9b::a9fe:a9fe",
+    "local-use NAT64": "64:ff9b:1::8.8.8.8",
+    "6to4 of private": "2002:0a00:0001::1",
+    "6to4 of loopback": "2002:7f00:0001::",
+}
+ALLOWED = {
+    "public": "8.8.8.8",
+    "just before private 10": "9.255.255.255",
+    "just after carrier-grade NAT": "100.128.0.1",
+    "v6 public": "2606:4700:4700::1111",
+    "mapped public": "::ffff:8.8.8.8",
+    "NAT64 of public": "64:ff9b::8.8.8.8",
+    "6to4 of public": "2002:0808:0808::1",
+}
+
+
+@pytest.fixture(autouse=True)
+def _nothing_allowed(settings: Settings) -> None:
+    settings.WEBHOOK_ALLOWED_NETWORKS = []
+
+
+class Names(AbstractResolver):
+    """Answers every look-up with the next of a list of answers, the last one for ever."""
+
+    def __init__(self, *answers: list[str]) -> None:
+        self.answers = list(answers)
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        return [
+            ResolveResult(
+                hostname=host,
+                host=address,
+                port=port,
+                family=socket.AF_INET6 if ":" in address else socket.AF_INET,
+                proto=0,
+                flags=0,
+            )
+            for address in answer
+        ]
+
+    async def close(self) -> None:
+        pass
+
+
+async def post(session: Session, url: str, **options: Any) -> Receipt:
+    return await conftest.post(session, url, **{"trusted": False, "timeout_s": 1.0, **options})
+
+
+@pytest.mark.parametrize("address", REFUSED.values(), ids=REFUSED.keys())
+def test_addresses_that_are_not_public_are_refused(address: str) -> None:
+    assert not guard.is_allowed(address)
+
+
+@pytest.mark.parametrize("address", ALLOWED.values(), ids=ALLOWED.keys())
+def test_public_addresses_are_allowed(address: str) -> None:
+    assert guard.is_allowed(address)
+
+
+@pytest.mark.parametrize(
+    ("network", "address", "allowed"),
+    [
+        ("127.0.0.0/8", "127.0.0.1", True),
+        ("127.0.0.0/8", "::ffff:127.0.0.1", True),
+        ("127.0.0.0/8", "::1", False),
+        ("127.0.0.0/8", "10.0.0.1", False),
+        ("10.1.2.3/16", "10.1.200.1", True),
+        ("fd00::/8", "fd12::1", True),
+        (" 192.168.7.7 ", "192.168.7.7", True),
+        (" 192.168.7.7 ", "192.168.7.8", False),
+    ],
+)
+def test_a_setting_opens_a_network(settings: Settings, network: str, address: str, allowed: bool) -> None:
+    settings.WEBHOOK_ALLOWED_NETWORKS = ["203.0.113.0/24", network]
+    assert guard.is_allowed(address) is allowed
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["127.0.0.1", "localhost", "0.0.0.0", "[::1]", "[::ffff:127.0.0.1]", "0x7f.1", "127.1", "2130706433"],
+)
+@pytest.mark.parametrize("revocable", [True, False])
+async def test_loopback_is_refused_for_good_and_never_contacted(
+    session: Session, third_party: ThirdParty, host: str, revocable: bool
+) -> None:
+    on_begin = (lambda: None) if revocable else None
+    with pytest.raises(Rejected):
+        await post(session, f"http://{host}:{third_party.port}/", on_begin=on_begin)
+    assert third_party.connections == 0
+
+
+async def test_it_says_why(session: Session, third_party: ThirdParty) -> None:
+    with pytest.raises(Rejected, match="address not allowed"):
+        await post(session, third_party.url)
+
+
+async def test_trusted_urls_reach_any_address(session: Session, third_party: ThirdParty) -> None:
+    assert await post(session, third_party.url, trusted=True) == Receipt(200)
+
+
+async def test_trusted_connections_are_not_lent_to_users(session: Session, third_party: ThirdParty) -> None:
+    await post(session, third_party.url, trusted=True)
+    with pytest.raises(Rejected):
+        await post(session, third_party.url)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [["127.0.0.1"], ["10.0.0.1", "127.0.0.1"], ["::1", "127.0.0.1"], ["::ffff:127.0.0.1"], ["::1", "::1"]],
+)
+async def test_a_public_name_of_private_addresses_is_refused(
+    third_party: ThirdParty, answer: list[str]
+) -> None:
+    async with Session(resolver=Names(answer)) as session:
+        with pytest.raises(Rejected, match="address not allowed"):
+            await post(session, f"http://hooks.example.com:{third_party.port}/")
+    assert third_party.connections == 0
+
+
+async def test_a_name_that_changes_its_mind_is_refused(third_party: ThirdParty, settings: Settings) -> None:
+    """DNS rebinding: first an allowed address, then, within the look-up's life or after it, loopback."""
+    settings.WEBHOOK_ALLOWED_NETWORKS = ["127.0.0.2/32"]
+    with ThirdParty(third_party.port, host="127.0.0.2") as public:
+        names = Names(["127.0.0.2"], ["127.0.0.1"])
+        async with Session(resolver=names) as session:
+            url = f"http://hooks.example.com:{third_party.port}/"
+            assert await post(session, url) == Receipt(200)
+            # Forget both the look-up and the connection, as time would.
+            connector = session.guarded.connector
+            connector.clear_dns_cache()  # type: ignore[union-attr]
+            public.behave("reset")
+            with pytest.raises((Rejected, Unavailable)):
+                await post(session, url)
+            with pytest.raises(Rejected, match="address not allowed"):
+                await post(session, url)
+    assert third_party.connections == 0
+
+
+async def test_of_mixed_addresses_only_the_allowed_is_contacted(
+    third_party: ThirdParty, settings: Settings
+) -> None:
+    settings.WEBHOOK_ALLOWED_NETWORKS = ["127.0.0.2/32"]
+    with ThirdParty(third_party.port, host="127.0.0.2") as public:
+        async with Session(resolver=Names(["127.0.0.1", "::1", "127.0.0.2"])) as session:
+            await post(session, f"http://hooks.example.com:{third_party.port}/")
+        assert public.connections == 1
+    assert third_party.connections == 0
+
+
+async def test_an_allowed_address_that_is_down_is_tried_again_later(
+    settings: Settings, listening_nowhere: int
+) -> None:
+    settings.WEBHOOK_ALLOWED_NETWORKS = ["127.0.0.2/32"]
+    async with Session(resolver=Names(["127.0.0.1", "127.0.0.2"])) as session:
+        with pytest.raises(Unavailable):
+            await post(session, f"http://hooks.example.com:{listening_nowhere}/")
+
+
+async def test_a_redirect_into_the_private_network_is_not_followed(
+    session: Session, third_party: ThirdParty, settings: Settings
+) -> None:
+    settings.WEBHOOK_ALLOWED_NETWORKS = ["127.0.0.2/32"]
+    with ThirdParty(host="127.0.0.2") as public:
+        public.behave(f"redirect:307,{third_party.url}")
+        with pytest.raises(Rejected, match="redirect"):
+            await post(session, public.url)
+    assert third_party.connections == 0
+
+
+async def test_refusing_is_fast(session: Session) -> None:
+    started = time.monotonic()
+    with pytest.raises(Rejected):
+        await post(session, "http://10.255.255.1/", timeout_s=5)
+    assert time.monotonic() - started < 1
+
+
+@pytest.fixture
+def listening_nowhere() -> Iterator[int]:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.2", 0))
+        yield taken.getsockname()[1]

@@ -1,0 +1,169 @@
+"""How `Session` keeps connections and limits answers, and the instant at which a request begins."""
+
+import asyncio
+import contextlib
+import json
+import socket
+import threading
+import time
+from typing import Any
+
+import pytest
+from pytest_django.fixtures import Settings
+
+from notifications.channels.base import Receipt, Rejected, Unavailable
+from notifications.channels.session import Session
+from tests.notifications.channels.conftest import post
+from tests.servers.third_party import ThirdParty
+
+
+async def test_an_endless_body_is_cut_off(
+    session: Session, third_party: ThirdParty, settings: Settings
+) -> None:
+    settings.RESPONSE_MAX_BYTES = 10_000
+    third_party.behave("huge")
+    started = time.monotonic()
+    assert await post(session, third_party.url, timeout_s=5) == Receipt(200)
+    assert time.monotonic() - started < 2.0
+    third_party.behave("ok")
+    await post(session, third_party.url)
+    assert third_party.connections == 2
+
+
+async def test_a_body_that_trickles_does_not_outlast_the_timeout(
+    session: Session, third_party: ThirdParty
+) -> None:
+    third_party.behave("trickle")
+    started = time.monotonic()
+    assert await post(session, third_party.url, timeout_s=0.4) == Receipt(200)
+    assert time.monotonic() - started < 1.0
+
+
+async def test_a_compressed_body_is_not_unpacked(session: Session, third_party: ThirdParty) -> None:
+    third_party.behave("bomb")
+    assert await post(session, third_party.url) == Receipt(200)
+    assert third_party.requests[0].headers["accept-encoding"] == "identity"
+    client = session.trusted
+    async with client.post(third_party.url) as response:
+        assert len(await response.read()) < 100_000
+
+
+@pytest.mark.parametrize("behaviour", ["ok", "status:204", "status:404", "status:503", "body:60000"])
+async def test_connections_are_used_again(session: Session, third_party: ThirdParty, behaviour: str) -> None:
+    third_party.behave(behaviour)
+    for _ in range(5):
+        with contextlib.suppress(Rejected, Unavailable):
+            await post(session, third_party.url)
+    assert len(third_party.requests) == 5
+    assert third_party.connections == 1
+
+
+async def test_nothing_caps_the_connections(session: Session, third_party: ThirdParty) -> None:
+    third_party.behave("slow:400")
+    await asyncio.gather(*(post(session, third_party.url) for _ in range(150)))
+    arrivals = [request.received_at for request in third_party.requests]
+    assert max(arrivals) - min(arrivals) < 0.4
+
+
+async def test_cookies_are_not_kept(session: Session, third_party: ThirdParty) -> None:
+    third_party.behave("cookie")
+    await post(session, third_party.url)
+    await post(session, third_party.url)
+    assert "cookie" not in third_party.requests[1].headers
+
+
+async def test_proxies_of_the_environment_are_not_used(
+    session: Session, third_party: ThirdParty, closed_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{closed_port}")
+    assert await post(session, third_party.url) == Receipt(200)
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+async def test_on_begin_comes_once_and_before_the_request(
+    session: Session, third_party: ThirdParty, trusted: bool
+) -> None:
+    begun: list[float] = []
+    seen_before: list[int] = []
+
+    def on_begin() -> None:
+        begun.append(time.monotonic())
+        # Anything written by now would have arrived by the end of this wait.
+        time.sleep(0.05)
+        seen_before.append(len(third_party.requests))
+
+    await post(session, third_party.url, on_begin=on_begin, trusted=trusted)
+    await post(session, third_party.url, on_begin=on_begin, trusted=trusted)
+    assert len(begun) == 2
+    assert seen_before == [0, 1]
+    for begun_at, request in zip(begun, third_party.requests, strict=True):
+        assert begun_at + 0.05 <= request.received_at
+
+
+async def test_on_begin_does_not_come_where_nothing_can_be_sent(session: Session, closed_port: int) -> None:
+    begun: list[int] = []
+    with pytest.raises(Unavailable):
+        await post(session, f"http://127.0.0.1:{closed_port}/", on_begin=lambda: begun.append(1))
+    assert begun == []
+
+
+async def test_what_on_begin_raises_stops_the_request(session: Session, third_party: ThirdParty) -> None:
+    class Revoked(Exception):
+        pass
+
+    def on_begin() -> None:
+        raise Revoked
+
+    with pytest.raises(Revoked):
+        await post(session, third_party.url, on_begin=on_begin)
+    assert third_party.requests == []
+    await post(session, third_party.url)
+    assert len(third_party.requests) == 1
+
+
+async def test_revocable_and_ordinary_sends_share_their_connections(
+    session: Session, third_party: ThirdParty
+) -> None:
+    await post(session, third_party.url)
+    await post(session, third_party.url, on_begin=lambda: None)
+    assert third_party.connections == 1
+
+
+async def test_opened_by_hand_it_closes_everything(third_party: ThirdParty) -> None:
+    session = await Session.open()
+    await post(session, third_party.url, on_begin=lambda: None)
+    clients = [session.trusted, session._traced_trusted]
+    await session.close()
+    assert all(client.closed for client in clients)
+
+
+async def test_names_that_hang_do_not_hold_up_the_rest(
+    session: Session, third_party: ThirdParty, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loops' own thread pools have a handful of threads; look-ups must not wait for those."""
+    release = threading.Event()
+    look_up = socket.getaddrinfo
+
+    def slow(host: Any, *args: Any, **options: Any) -> Any:
+        if str(host).endswith(".invalid"):
+            release.wait(5)
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return look_up(host, *args, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    hanging = [
+        asyncio.ensure_future(post(session, f"http://name{n}.invalid/", timeout_s=4)) for n in range(40)
+    ]
+    await asyncio.sleep(0.1)
+    started = time.monotonic()
+    await post(session, third_party.url.replace("127.0.0.1", "localhost"))
+    elapsed = time.monotonic() - started
+    release.set()
+    await asyncio.gather(*hanging, return_exceptions=True)
+    assert elapsed < 1.0
+
+
+async def test_the_body_arrives_byte_for_byte(session: Session, third_party: ThirdParty) -> None:
+    body = json.dumps({"text": "é" * 40_000}).encode()
+    await post(session, third_party.url, body=body)
+    assert third_party.requests[0].body == body

@@ -1,0 +1,88 @@
+"""A sender of the test's own, with a clock that moves when told."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.utils import timezone
+
+from accounts.models import User
+from notifications.engine.sender import Sender
+from notifications.models import Delivery, Notification
+from tests.factories import ContactPointFactory, NotificationFactory, UserFactory
+from tests.servers.third_party import ThirdParty
+
+
+class Clock:
+    """Real time, plus what it was moved by."""
+
+    def __init__(self) -> None:
+        self.ahead = timedelta()
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC) + self.ahead
+
+    def forward(self, seconds: float) -> None:
+        self.ahead += timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def third_party() -> Iterator[ThirdParty]:
+    with ThirdParty() as server:
+        yield server
+
+
+@pytest.fixture
+def sender(transactional_db: None, clock: Clock) -> Iterator[Sender]:
+    running = Sender(clock=clock)
+    running.start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def make_deliveries(transactional_db: None) -> Callable[..., list[Delivery]]:
+    """Pending deliveries of one notification, each to a person of its own, due now."""
+
+    def build(
+        count: int,
+        url: str,
+        *,
+        channel: str = "webhook",
+        revocable: bool = False,
+        due_at: datetime | None = None,
+        notification: Notification | None = None,
+    ) -> list[Delivery]:
+        told = notification or NotificationFactory()
+        users: list[User] = UserFactory.create_batch(count, password="!")
+        points = [ContactPointFactory(user=user, channel=channel, address=url) for user in users]
+        now = timezone.now()
+        return Delivery.objects.bulk_create(
+            Delivery(
+                notification=told,
+                user=point.user,
+                contact_point=point,
+                channel=channel,
+                address=point.address,
+                lane=point.lane,
+                revocable=revocable,
+                due_at=due_at or now,
+                expires_at=now + timedelta(hours=1),
+            )
+            for point in points
+        )
+
+    return build
+
+
+def statuses() -> dict[str, int]:
+    """How many deliveries there are by status."""
+    found: dict[str, int] = {}
+    for status in Delivery.objects.values_list("status", flat=True):
+        found[status] = found.get(status, 0) + 1
+    return found

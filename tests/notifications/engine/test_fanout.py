@@ -1,0 +1,166 @@
+"""Who is told of an alert, by which channel, and why the others are not."""
+
+import threading
+import uuid
+from collections import Counter
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries, Settings
+
+from accounts.models import Shop, User
+from notifications.engine.fanout import alert_fan_out
+from notifications.models import Alert, Delivery, Notification
+from tests.factories import (
+    AlertFactory,
+    ContactPointFactory,
+    MembershipFactory,
+    PreferenceFactory,
+    UserFactory,
+)
+
+
+def told(alert: Alert) -> dict[str, tuple[str, str, str]]:
+    """Fan out; return by email the delivery's (channel, status, reason)."""
+    alert_fan_out(alert.pk)
+    rows = Delivery.objects.select_related("user")
+    return {row.user.email: (row.channel, row.status, row.reason) for row in rows if row.user}
+
+
+def test_a_member_with_no_contact_point_is_told_through_the_third_party(owner: User, shop: Shop) -> None:
+    assert told(AlertFactory(shop=shop)) == {owner.email: ("third_party", "pending", "")}
+
+
+def test_only_the_shops_members_are_told(owner: User, stranger: User, shop: Shop) -> None:
+    MembershipFactory(user=stranger)
+    assert told(AlertFactory(shop=shop)).keys() == {owner.email}
+
+
+@pytest.mark.parametrize(
+    ("label", "level", "expected"),
+    [
+        ("theft", "STANDARD", ("pending", "")),
+        ("suspicious", "STANDARD", ("pending", "")),
+        ("normal", "STANDARD", ("pending", "")),
+        ("theft", "CRITICAL", ("pending", "")),
+        ("suspicious", "CRITICAL", ("suppressed", "level")),
+        ("normal", "CRITICAL", ("suppressed", "level")),
+    ],
+)
+def test_standard_hears_everything_and_critical_only_thefts(
+    owner: User, shop: Shop, label: str, level: str, expected: tuple[str, str]
+) -> None:
+    PreferenceFactory(user=owner, level=level)
+    assert told(AlertFactory(shop=shop, label=label))[owner.email][1:] == expected
+
+
+def test_whoever_stated_no_preference_hears_everything(owner: User, shop: Shop) -> None:
+    assert told(AlertFactory(shop=shop, label="normal"))[owner.email][1] == "pending"
+
+
+def test_each_contact_point_has_a_delivery_of_its_own(owner: User, shop: Shop) -> None:
+    ContactPointFactory(user=owner, address="https://one.example.com/")
+    ContactPointFactory(user=owner, address="https://two.example.com/")
+    alert_fan_out(AlertFactory(shop=shop).pk)
+    assert set(Delivery.objects.values_list("lane", "status")) == {
+        ("https://one.example.com:443", "pending"),
+        ("https://two.example.com:443", "pending"),
+    }
+
+
+def test_a_disabled_contact_point_is_suppressed_with_its_reason(owner: User, shop: Shop) -> None:
+    ContactPointFactory(user=owner, is_enabled=False)
+    assert told(AlertFactory(shop=shop)) == {owner.email: ("webhook", "suppressed", "disabled")}
+
+
+def test_a_removed_contact_point_counts_as_none(owner: User, shop: Shop) -> None:
+    ContactPointFactory(user=owner, deleted_at=timezone.now())
+    assert told(AlertFactory(shop=shop))[owner.email][0] == "third_party"
+
+
+def test_an_inbox_is_filled_by_the_fan_out_itself(owner: User, shop: Shop) -> None:
+    ContactPointFactory(user=owner, channel="inbox", address="")
+    assert told(AlertFactory(shop=shop)) == {owner.email: ("inbox", "sent", "")}
+    assert Delivery.objects.get().sent_at is not None
+
+
+def test_who_has_left_or_is_inactive_or_joins_later_is_no_member(shop: Shop) -> None:
+    now = timezone.now()
+    MembershipFactory(shop=shop, left_at=now - timedelta(days=1))
+    MembershipFactory(shop=shop, user=UserFactory(is_active=False))
+    alert = AlertFactory(shop=shop)
+    MembershipFactory(shop=shop, joined_at=timezone.now())
+    assert told(alert) == {}
+    alert.refresh_from_db()
+    assert alert.fanned_out_at is not None
+
+
+def test_running_it_again_makes_nothing_twice(owner: User, teammate: User, shop: Shop) -> None:
+    alert = AlertFactory(shop=shop)
+    for _ in range(3):
+        alert_fan_out(alert.pk)
+        Alert.objects.update(fanned_out_at=None)
+    assert Delivery.objects.count() == 2
+    assert Notification.objects.count() == 1
+
+
+def test_a_crash_between_two_chunks_is_made_good(shop: Shop, settings: Settings) -> None:
+    settings.FANOUT_CHUNK = 3
+    MembershipFactory.create_batch(8, shop=shop)
+    alert = AlertFactory(shop=shop)
+    alert_fan_out(alert.pk)
+    everyone = Counter(Delivery.objects.values_list("user", flat=True))
+    Delivery.objects.filter(user__in=list(everyone)[:4]).delete()
+    Alert.objects.update(fanned_out_at=None)
+    alert_fan_out(alert.pk)
+    assert Counter(Delivery.objects.values_list("user", flat=True)) == everyone
+    assert set(everyone.values()) == {1}
+
+
+@pytest.mark.parametrize("members", [0, 1, 5, 6, 7, 12])
+def test_chunks_tell_everyone_once_whatever_their_number(
+    shop: Shop, settings: Settings, members: int
+) -> None:
+    settings.FANOUT_CHUNK = 6
+    MembershipFactory.create_batch(members, shop=shop)
+    alert_fan_out(AlertFactory(shop=shop).pk)
+    assert Delivery.objects.values("user").distinct().count() == Delivery.objects.count() == members
+
+
+def test_two_at_once_tell_everyone_once(transactional_db: None, shop: Shop) -> None:
+    MembershipFactory.create_batch(50, shop=shop)
+    alert = AlertFactory(shop=shop)
+    barrier = threading.Barrier(4)
+
+    def run() -> None:
+        barrier.wait()
+        alert_fan_out(alert.pk)
+        connection.close()
+
+    threads = [threading.Thread(target=run) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert Delivery.objects.count() == 50
+    alert.refresh_from_db()
+    assert alert.fanned_out_at is not None
+
+
+def test_its_cost_in_statements_does_not_depend_on_the_number_of_members(
+    shop: Shop, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    MembershipFactory.create_batch(40, shop=shop)
+    alert = AlertFactory(shop=shop)
+    # alert, lock, [savepoint, notification, deliveries, alert, release], unlock
+    with django_assert_num_queries(8):
+        alert_fan_out(alert.pk)
+
+
+def test_the_third_party_gets_the_location_as_the_sender_named_it(owner: User, shop: Shop) -> None:
+    alert_fan_out(AlertFactory(shop=shop, location="Auchan La Rochelle").pk)
+    data = Notification.objects.get().data
+    assert data["location"] == "Auchan La Rochelle"
+    assert uuid.UUID(data["alert_uuid"])

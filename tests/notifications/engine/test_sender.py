@@ -1,0 +1,326 @@
+"""Claim, send, write down: against a real database and a real third party."""
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+from pytest_django import Settings
+
+from notifications.engine.replay import cancel, replay
+from notifications.engine.sender import Sender
+from notifications.engine.sweep import MAX_LOST_LEASES, expire, leases_recover
+from notifications.models import Attempt, Delivery
+from tests.notifications.engine.conftest import Clock, statuses
+from tests.servers.third_party import ThirdParty
+
+Make = Callable[..., list[Delivery]]
+
+
+def settle(sender: Sender) -> None:
+    assert sender.drain(20), "still at work after 20 s"
+
+
+def test_each_due_delivery_is_sent_once_and_written_down(
+    sender: Sender, make_deliveries: Make, third_party: ThirdParty
+) -> None:
+    made = make_deliveries(300, third_party.url)
+    settle(sender)
+    assert third_party.counts() == {str(each.pk): 1 for each in made}
+    assert statuses() == {"sent": 300}
+    attempts = Attempt.objects.all()
+    assert {(each.number, each.outcome, each.status_code) for each in attempts} == {(1, "sent", 200)}
+    sent = Delivery.objects.first()
+    assert sent is not None
+    assert sent.sent_at is not None
+    assert sent.lease_until is None
+    assert sent.attempts == 1
+
+
+def test_what_is_due_later_waits(
+    sender: Sender, clock: Clock, make_deliveries: Make, third_party: ThirdParty
+) -> None:
+    make_deliveries(5, third_party.url, due_at=timezone.now() + timedelta(minutes=30))
+    settle(sender)
+    assert third_party.requests == []
+    clock.forward(30 * 60 + 1)
+    settle(sender)
+    assert statuses() == {"sent": 5}
+
+
+def test_within_a_lane_what_was_due_first_goes_first(
+    sender: Sender, clock: Clock, make_deliveries: Make, third_party: ThirdParty, settings: Settings
+) -> None:
+    settings.CHANNEL_POLICIES = {"webhook": {"concurrency": 1}}
+    start = timezone.now() + timedelta(hours=1)
+    made = {
+        offset: make_deliveries(1, third_party.url, due_at=start + timedelta(seconds=offset))[0]
+        for offset in (7, 1, 5, 3)
+    }
+    clock.forward(2 * 3600)
+    settle(sender)
+    expected = [str(made[offset].pk) for offset in sorted(made)]
+    assert [request.delivery_id for request in third_party.requests] == expected
+
+
+@pytest.mark.parametrize("behaviour", ["status:503", "status:500", "status:408", "status:429", "reset"])
+def test_what_may_pass_is_tried_three_times_three_seconds_apart(
+    sender: Sender, clock: Clock, make_deliveries: Make, third_party: ThirdParty, behaviour: str
+) -> None:
+    third_party.behave(behaviour)
+    (delivery,) = make_deliveries(1, third_party.url)
+    for attempt in (1, 2, 3):
+        settle(sender)
+        assert len(third_party.requests) == attempt
+        delivery.refresh_from_db()
+        if attempt < 3:
+            assert (delivery.status, delivery.reason) == ("pending", "retry")
+            wait_s = (delivery.due_at - clock()).total_seconds()
+            assert 2 < wait_s <= 3
+            clock.forward(3.01)
+    assert (delivery.status, delivery.reason) == ("failed", "exhausted")
+    assert list(delivery.attempt_set.values_list("number", "outcome")) == [
+        (number, "unavailable") for number in (1, 2, 3)
+    ]
+    assert len({request.delivery_id for request in third_party.requests}) == 1
+
+
+def test_a_retry_that_succeeds_ends_as_sent(
+    sender: Sender, clock: Clock, make_deliveries: Make, third_party: ThirdParty
+) -> None:
+    third_party.behave("fail:2")
+    (delivery,) = make_deliveries(1, third_party.url)
+    for _ in range(3):
+        settle(sender)
+        clock.forward(3.01)
+    delivery.refresh_from_db()
+    assert (delivery.status, delivery.reason, delivery.attempts) == ("sent", "", 3)
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 422, 302])
+def test_a_refusal_is_final_at_once(
+    sender: Sender, clock: Clock, make_deliveries: Make, third_party: ThirdParty, status: int
+) -> None:
+    third_party.behave(f"status:{status}")
+    (delivery,) = make_deliveries(1, third_party.url)
+    settle(sender)
+    clock.forward(60)
+    settle(sender)
+    delivery.refresh_from_db()
+    assert (delivery.status, delivery.reason) == ("failed", "rejected")
+    assert delivery.attempt_set.get().status_code == status
+    assert len(third_party.requests) == 1
+
+
+def test_retry_after_is_honoured(
+    sender: Sender, clock: Clock, make_deliveries: Make, third_party: ThirdParty
+) -> None:
+    third_party.behave("retry_after:40")
+    (delivery,) = make_deliveries(1, third_party.url)
+    settle(sender)
+    delivery.refresh_from_db()
+    assert 38 < (delivery.due_at - clock()).total_seconds() <= 40
+
+
+def test_the_last_failure_is_logged_as_an_error(
+    sender: Sender, make_deliveries: Make, third_party: ThirdParty, caplog: pytest.LogCaptureFixture
+) -> None:
+    third_party.behave("status:404")
+    (delivery,) = make_deliveries(1, third_party.url)
+    settle(sender)
+    errors = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert len(errors) == 1
+    assert str(delivery.pk) in errors[0].getMessage()
+    assert third_party.url not in errors[0].getMessage()
+
+
+def test_failures_are_kept_and_replayed_one_or_many(
+    sender: Sender, make_deliveries: Make, third_party: ThirdParty
+) -> None:
+    third_party.behave("status:404")
+    made = make_deliveries(5, third_party.url)
+    settle(sender)
+    assert statuses() == {"failed": 5}
+    third_party.behave("ok")
+    assert replay(Delivery.objects.filter(pk=made[0].pk)) == 1
+    settle(sender)
+    assert statuses() == {"failed": 4, "sent": 1}
+    assert replay(Delivery.objects.all()) == 4
+    settle(sender)
+    assert statuses() == {"sent": 5}
+    assert all(count == 2 for count in third_party.counts().values())
+    first = Delivery.objects.get(pk=made[0].pk)
+    assert (first.replays, first.attempts) == (1, 2)
+
+
+def test_a_replay_has_the_full_retry_budget_again(
+    sender: Sender, clock: Clock, make_deliveries: Make, third_party: ThirdParty
+) -> None:
+    third_party.behave("status:503")
+    (delivery,) = make_deliveries(1, third_party.url)
+    for _ in range(4):
+        settle(sender)
+        clock.forward(3.01)
+    replay(Delivery.objects.all())
+    for _ in range(4):
+        settle(sender)
+        clock.forward(3.01)
+    delivery.refresh_from_db()
+    assert (delivery.status, delivery.attempts) == ("failed", 6)
+
+
+def test_what_is_not_failed_is_not_replayed(
+    sender: Sender, make_deliveries: Make, third_party: ThirdParty
+) -> None:
+    make_deliveries(2, third_party.url)
+    settle(sender)
+    assert replay(Delivery.objects.all()) == 0
+
+
+def test_a_lost_lease_makes_a_delivery_due_again_under_the_same_id(
+    sender: Sender, clock: Clock, make_deliveries: Make, third_party: ThirdParty
+) -> None:
+    made = make_deliveries(3, third_party.url)
+    died_at = timezone.now() - timedelta(seconds=5)
+    Delivery.objects.update(status="sending", lease_until=died_at, attempts=1)
+    settle(sender)
+    assert third_party.requests == []
+    assert leases_recover(clock()) == 3
+    settle(sender)
+    assert third_party.counts() == {str(each.pk): 1 for each in made}
+    assert set(Attempt.objects.values_list("number", "outcome")) == {(1, "lost"), (2, "sent")}
+
+
+def test_a_lease_that_still_runs_is_left_alone(make_deliveries: Make, third_party: ThirdParty) -> None:
+    make_deliveries(1, third_party.url)
+    Delivery.objects.update(status="sending", lease_until=timezone.now() + timedelta(seconds=20), attempts=1)
+    assert leases_recover(timezone.now()) == 0
+
+
+def test_a_delivery_that_costs_worker_after_worker_is_given_up(make_deliveries: Make) -> None:
+    make_deliveries(1, "https://hooks.example.com/")
+    Delivery.objects.update(
+        status="sending",
+        lease_until=timezone.now() - timedelta(seconds=1),
+        attempts=MAX_LOST_LEASES,
+        lost_leases=MAX_LOST_LEASES - 1,
+    )
+    leases_recover(timezone.now())
+    delivery = Delivery.objects.get()
+    assert (delivery.status, delivery.reason) == ("failed", "workers_lost")
+
+
+def test_a_late_outcome_of_a_lost_lease_ends_what_nobody_has_claimed_since(
+    sender: Sender, clock: Clock, make_deliveries: Make, third_party: ThirdParty
+) -> None:
+    third_party.behave("slow:700")
+    (delivery,) = make_deliveries(1, third_party.url)
+    sender.wake()
+    third_party.wait_for(1)
+    Delivery.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    leases_recover(timezone.now())
+    Delivery.objects.update(due_at=timezone.now() + timedelta(hours=1))
+    settle(sender)
+    delivery.refresh_from_db()
+    assert delivery.status == "sent"
+    assert delivery.attempt_set.get().outcome == "sent"
+
+
+def test_what_is_too_old_expires(clock: Clock, make_deliveries: Make) -> None:
+    make_deliveries(2, "https://hooks.example.com/")
+    clock.forward(3600 + 1)
+    assert expire(clock()) == 2
+    assert set(Delivery.objects.values_list("status", "reason")) == {("expired", "too_old")}
+    assert replay(Delivery.objects.all()) == 2
+
+
+def test_a_hung_destination_does_not_slow_another(
+    sender: Sender, make_deliveries: Make, third_party: ThirdParty
+) -> None:
+    with ThirdParty() as hung:
+        hung.behave("hang")
+        stuck = make_deliveries(400, hung.url)
+        make_deliveries(400, third_party.url)
+        started = time.monotonic()
+        sender.wake()
+        third_party.wait_for(400, timeout=8)
+        assert time.monotonic() - started < 8
+        under_way = Delivery.objects.filter(pk__in=[each.pk for each in stuck], status="sending").count()
+        assert 0 < under_way <= 64
+        hung.behave("ok")
+        hung.cut_connections()
+
+
+def test_thousands_of_destinations_all_get_their_turn(
+    sender: Sender, make_deliveries: Make, third_party: ThirdParty
+) -> None:
+    made = make_deliveries(1500, third_party.url)
+    for number, delivery in enumerate(made):
+        delivery.lane = f"lane-{number:05d}"
+    Delivery.objects.bulk_update(made, ["lane"], batch_size=500)
+    settle(sender)
+    assert statuses() == {"sent": 1500}
+
+
+def test_stopping_gives_back_what_was_not_begun(
+    clock: Clock, make_deliveries: Make, third_party: ThirdParty, settings: Settings
+) -> None:
+    settings.CHANNEL_POLICIES = {"webhook": {"timeout_s": 2}}
+    third_party.behave("slow:300")
+    made = make_deliveries(200, third_party.url)
+    stopped = Sender(clock=clock)
+    stopped.start()
+    third_party.wait_for(10)
+    stopped.stop()
+    found = statuses()
+    assert found.keys() <= {"sent", "pending"}
+    assert found["sent"] == len(third_party.counts())
+    assert all(each.attempts == 0 for each in Delivery.objects.filter(status="pending"))
+    after = Sender(clock=clock)
+    after.start()
+    settle(after)
+    after.stop()
+    assert third_party.counts() == {str(each.pk): 1 for each in made}
+
+
+def test_a_channel_that_is_gone_fails_its_deliveries_and_no_others(
+    sender: Sender, make_deliveries: Make, third_party: ThirdParty
+) -> None:
+    (orphan,) = make_deliveries(1, third_party.url)
+    Delivery.objects.update(channel="carrier-pigeon", lane="loft")
+    make_deliveries(3, third_party.url)
+    settle(sender)
+    orphan.refresh_from_db()
+    assert (orphan.status, orphan.reason) == ("failed", "rejected")
+    assert "carrier-pigeon" in orphan.attempt_set.get().error
+    assert statuses() == {"failed": 1, "sent": 3}
+
+
+def test_cancelling_stops_what_is_pending(
+    sender: Sender, clock: Clock, make_deliveries: Make, third_party: ThirdParty
+) -> None:
+    make_deliveries(3, third_party.url, due_at=timezone.now() + timedelta(hours=1))
+    assert cancel(Delivery.objects.all(), reason="operator") == 3
+    clock.forward(2 * 3600)
+    settle(sender)
+    assert third_party.requests == []
+    assert set(Delivery.objects.values_list("status", "reason")) == {("cancelled", "operator")}
+
+
+def test_cancelling_what_is_being_sent_keeps_it_from_being_tried_again(
+    sender: Sender, clock: Clock, make_deliveries: Make, third_party: ThirdParty
+) -> None:
+    third_party.behave("slow:400")
+    (delivery,) = make_deliveries(1, third_party.url)
+    sender.wake()
+    third_party.wait_for(1)
+    third_party.behave("status:503")
+    third_party.cut_connections()
+    assert cancel(Delivery.objects.all(), reason="stop") == 0
+    settle(sender)
+    clock.forward(10)
+    settle(sender)
+    delivery.refresh_from_db()
+    assert (delivery.status, delivery.reason) == ("cancelled", "revoked")
+    assert len(third_party.requests) == 1

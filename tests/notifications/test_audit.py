@@ -1,0 +1,406 @@
+"""The audit finds each kind of gap, and none where there is none."""
+
+import uuid
+from collections.abc import Callable
+from datetime import timedelta
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from accounts.models import Shop, User
+from notifications.audit import EXPLANATIONS, Report, audit
+from notifications.engine.fanout import alert_fan_out, alert_notification
+from notifications.models import Alert, Attempt, Delivery, Notification
+from tests.factories import (
+    AlertFactory,
+    ContactPointFactory,
+    MembershipFactory,
+    PreferenceFactory,
+    ShopFactory,
+    UserFactory,
+)
+
+pytestmark = pytest.mark.django_db
+
+LONG_AGO = timezone.now() - timedelta(days=30)
+AN_HOUR = timedelta(hours=1)
+
+
+def member(shop: Shop, **fields: Any) -> User:
+    user = UserFactory()
+    MembershipFactory(shop=shop, user=user, **{"joined_at": LONG_AGO, **fields})
+    return user
+
+
+def contact_point(user: User, **fields: Any) -> Any:
+    return ContactPointFactory(user=user, **{"created_at": LONG_AGO, **fields})
+
+
+def told(shop: Shop, label: str = "theft") -> Alert:
+    """An alert whose deliveries are made and sent."""
+    alert = AlertFactory(shop=shop, label=label)
+    alert_fan_out(alert.pk)
+    for delivery in of(alert).filter(status="pending"):
+        attempt(delivery, "sent", status="sent", sent_at=timezone.now())
+    return alert
+
+
+def of(alert: Alert) -> Any:
+    return Delivery.objects.filter(notification__source_id=str(alert.pk))
+
+
+def attempt(delivery: Delivery, outcome: str, **changes: Any) -> None:
+    """Put the next attempt on record, and count it."""
+    number = delivery.attempts + 1
+    Attempt.objects.create(
+        delivery=delivery, number=number, started_at=timezone.now(), duration_ms=3.0, outcome=outcome
+    )
+    change(delivery, attempts=number, **changes)
+
+
+def change(delivery: Delivery, **changes: Any) -> None:
+    Delivery.objects.filter(pk=delivery.pk).update(**changes)
+    delivery.refresh_from_db()
+
+
+def found(**options: Any) -> dict[str, int]:
+    return audit(now=timezone.now(), **options).totals
+
+
+# --- Where all is well ----------------------------------------------------------------------------------
+
+
+def test_empty_system_has_no_gap() -> None:
+    assert audit(now=timezone.now()) == Report()
+
+
+def test_healthy_system_has_no_gap(shop: Shop) -> None:
+    member(shop)
+    PreferenceFactory(user=member(shop), level="CRITICAL")
+    both = member(shop)
+    contact_point(both)
+    contact_point(both, channel="inbox", address="")
+    contact_point(member(shop), is_enabled=False)
+    member(shop, left_at=LONG_AGO + AN_HOUR)
+    for label in ("theft", "normal"):
+        told(shop, label)
+    report = audit(now=timezone.now(), settled=True)
+    assert report.totals == {}
+    assert (report.alerts, report.deliveries) == (2, 10)
+    assert {(each.status, each.reason): each.count for each in report.counts} == {
+        ("sent", ""): 7,
+        ("suppressed", "disabled"): 2,
+        ("suppressed", "level"): 1,
+    }
+
+
+def test_alert_on_its_way_is_no_gap_yet(shop: Shop) -> None:
+    AlertFactory(shop=shop)
+    assert found() == {}
+
+
+def test_alert_to_a_shop_where_nobody_works_has_no_gap(shop: Shop) -> None:
+    told(shop)
+    assert found(settled=True) == {}
+
+
+def test_who_came_or_went_around_an_alert_may_be_told_or_not(shop: Shop) -> None:
+    alert = told(shop)
+    member(shop, joined_at=alert.received_at + AN_HOUR)
+    member(shop, left_at=alert.received_at + timedelta(milliseconds=1))
+    assert found() == {}
+
+
+def test_change_after_an_alert_does_not_accuse_what_was_right(shop: Shop) -> None:
+    user = member(shop)
+    told(shop, "normal")
+    PreferenceFactory(user=user, level="CRITICAL")
+    contact_point(user, created_at=timezone.now() + AN_HOUR)
+    assert found(settled=True) == {}
+
+
+def test_removed_contact_point_keeps_its_deliveries(shop: Shop) -> None:
+    point = contact_point(member(shop))
+    told(shop)
+    point.deleted_at = timezone.now() + AN_HOUR
+    point.save()
+    assert found(settled=True) == {}
+
+
+def test_retries_and_replays_add_up(shop: Shop) -> None:
+    member(shop)
+    delivery = of(told(shop)).get()
+    change(delivery, status="failed", reason="exhausted")
+    attempt(delivery, "unavailable", replays=1, status="failed", reason="exhausted")
+    assert found(settled=True) == {}
+    attempt(delivery, "lost")
+    attempt(delivery, "sent", status="sent", reason="")
+    assert found(settled=True) == {}
+
+
+def test_who_was_given_up_after_losing_workers_is_explained(shop: Shop) -> None:
+    member(shop)
+    delivery = of(told(shop)).get()
+    attempt(delivery, "lost", status="failed", reason="workers_lost")
+    assert found(settled=True) == {}
+
+
+# --- Each kind of gap -----------------------------------------------------------------------------------
+
+Fault = Callable[[Shop], object]
+
+
+def not_fanned_out(shop: Shop) -> None:
+    AlertFactory(shop=shop, received_at=timezone.now() - AN_HOUR)
+
+
+def member_without_delivery(shop: Shop) -> None:
+    member(shop)
+    of(told(shop)).delete()
+
+
+def no_notification(shop: Shop) -> None:
+    member(shop)
+    told(shop)
+    Notification.objects.all().delete()
+
+
+def contact_point_without_delivery(shop: Shop) -> None:
+    user = member(shop)
+    contact_point(user)
+    forgotten = contact_point(user)
+    of(told(shop)).filter(contact_point=forgotten).delete()
+
+
+def second_notification(shop: Shop) -> None:
+    alert = told(shop)
+    again = alert_notification(alert)
+    again.dedup_key += ":again"
+    again.save()
+
+
+def alert_gone(shop: Shop) -> None:
+    member(shop)
+    told(shop).delete()
+
+
+def stranger_told(shop: Shop) -> None:
+    member(shop)
+    delivery = of(told(shop)).get()
+    stranger = UserFactory()
+    MembershipFactory(user=stranger)
+    _copy(delivery, user=stranger)
+
+
+def contact_point_of_another(shop: Shop) -> None:
+    member(shop)
+    other = UserFactory()
+    delivery = of(told(shop)).get()
+    _copy(delivery, contact_point=contact_point(other), channel="webhook")
+
+
+def contact_point_of_later(shop: Shop) -> None:
+    user = member(shop)
+    delivery = of(told(shop)).get()
+    later = contact_point(user, created_at=timezone.now() + AN_HOUR)
+    _copy(delivery, contact_point=later, channel="webhook")
+
+
+def contact_point_removed_before(shop: Shop) -> None:
+    user = member(shop)
+    gone = contact_point(user, deleted_at=LONG_AGO + AN_HOUR)
+    _copy(of(told(shop)).get(), contact_point=gone, channel="webhook")
+
+
+def default_beside_contact_point(shop: Shop) -> None:
+    contact_point(member(shop))
+    _copy(of(told(shop)).get(), contact_point=None, channel="third_party")
+
+
+def level_ignored(shop: Shop) -> None:
+    preference = PreferenceFactory(user=member(shop))
+    told(shop, "normal")
+    type(preference).objects.update(level="CRITICAL", updated_at=LONG_AGO)
+
+
+def suppressed_at_standard(shop: Shop) -> None:
+    preference = PreferenceFactory(user=member(shop), level="CRITICAL")
+    told(shop, "normal")
+    type(preference).objects.update(level="STANDARD", updated_at=LONG_AGO)
+
+
+def critical_suppressed_by_level(shop: Shop) -> None:
+    PreferenceFactory(user=member(shop), level="CRITICAL")
+    _as_suppressed(told(shop), "level")
+
+
+def suppressed_with_no_preference(shop: Shop) -> None:
+    member(shop)
+    _as_suppressed(told(shop, "normal"), "level")
+
+
+def sent_with_no_attempt(shop: Shop) -> None:
+    member(shop)
+    Attempt.objects.filter(delivery__in=of(told(shop))).delete()
+
+
+def sent_after_failure(shop: Shop) -> None:
+    member(shop)
+    Attempt.objects.filter(delivery__in=of(told(shop))).update(outcome="unavailable")
+
+
+def failed_after_success(shop: Shop) -> None:
+    member(shop)
+    of(told(shop)).update(status="failed", reason="rejected")
+
+
+def failed_without_attempt(shop: Shop) -> None:
+    member(shop)
+    alert = told(shop)
+    Attempt.objects.filter(delivery__in=of(alert)).delete()
+    of(alert).update(status="failed", reason="exhausted", attempts=0)
+
+
+def suppressed_for_nothing(shop: Shop) -> None:
+    member(shop)
+    _as_suppressed(told(shop), "")
+
+
+def suppressed_after_attempt(shop: Shop) -> None:
+    member(shop)
+    of(told(shop)).update(status="suppressed", reason="disabled")
+
+
+def cancelled_for_nothing(shop: Shop) -> None:
+    member(shop)
+    of(told(shop)).update(status="cancelled", reason="")
+
+
+def expired_for_nothing(shop: Shop) -> None:
+    member(shop)
+    of(told(shop)).update(status="expired", reason="")
+
+
+def pending_for_long(shop: Shop) -> None:
+    member(shop)
+    of(told(shop)).update(status="pending", due_at=timezone.now() - AN_HOUR)
+
+
+def lease_lost_for_long(shop: Shop) -> None:
+    member(shop)
+    of(told(shop)).update(status="sending", lease_until=timezone.now() - AN_HOUR)
+
+
+def more_attempts_than_counted(shop: Shop) -> None:
+    member(shop)
+    of(told(shop)).update(attempts=0)
+
+
+def fewer_attempts_than_counted(shop: Shop) -> None:
+    member(shop)
+    of(told(shop)).update(attempts=2)
+
+
+def attempt_beyond_the_count(shop: Shop) -> None:
+    member(shop)
+    Attempt.objects.filter(delivery__in=of(told(shop))).update(number=2)
+
+
+def _copy(delivery: Delivery, **changes: Any) -> None:
+    """Make another delivery of the same notification, as sent as this one."""
+    attempts = list(delivery.attempt_set.all())
+    delivery.pk = uuid.uuid4()
+    for name, value in changes.items():
+        setattr(delivery, name, value)
+    delivery.attempts = 0
+    delivery.save(force_insert=True)
+    for each in attempts:
+        attempt(delivery, each.outcome)
+
+
+def _as_suppressed(alert: Alert, reason: str) -> None:
+    Attempt.objects.filter(delivery__in=of(alert)).delete()
+    of(alert).update(status="suppressed", reason=reason, attempts=0, sent_at=None)
+
+
+FAULTS: list[tuple[Fault, str]] = [
+    (not_fanned_out, "not_fanned_out"),
+    (member_without_delivery, "missing"),
+    (no_notification, "missing"),
+    (contact_point_without_delivery, "missing"),
+    (second_notification, "told_twice"),
+    (alert_gone, "no_alert"),
+    (stranger_told, "stranger"),
+    (contact_point_of_another, "wrong_contact_point"),
+    (contact_point_of_later, "contact_point_not_there"),
+    (contact_point_removed_before, "contact_point_not_there"),
+    (default_beside_contact_point, "default_despite_contact_point"),
+    (level_ignored, "level_ignored"),
+    (suppressed_at_standard, "level_misread"),
+    (critical_suppressed_by_level, "level_misread"),
+    (suppressed_with_no_preference, "level_misread"),
+    (sent_with_no_attempt, "sent_without_attempt"),
+    (sent_after_failure, "sent_without_attempt"),
+    (failed_after_success, "failed_without_reason"),
+    (failed_without_attempt, "failed_without_reason"),
+    (suppressed_for_nothing, "suppressed_without_reason"),
+    (suppressed_after_attempt, "suppressed_without_reason"),
+    (cancelled_for_nothing, "ended_without_reason"),
+    (expired_for_nothing, "ended_without_reason"),
+    (pending_for_long, "overdue"),
+    (lease_lost_for_long, "overdue"),
+    (more_attempts_than_counted, "attempts_miscounted"),
+    (fewer_attempts_than_counted, "attempts_miscounted"),
+    (attempt_beyond_the_count, "attempts_miscounted"),
+]
+
+
+@pytest.mark.parametrize(("fault", "kind"), FAULTS, ids=[fault.__name__ for fault, _ in FAULTS])
+def test_gap_is_found(shop: Shop, fault: Fault, kind: str) -> None:
+    told(ShopFactory())
+    fault(shop)
+    report = audit(now=timezone.now())
+    assert set(report.totals) == {kind}
+    assert {gap.kind for gap in report.gaps} == {kind}
+    assert all(gap.alert_uuid for gap in report.gaps)
+
+
+def test_every_kind_of_gap_has_a_test() -> None:
+    assert {kind for _, kind in FAULTS} | {"unsettled"} == set(EXPLANATIONS)
+
+
+def test_what_is_under_way_is_a_gap_only_where_all_is_to_be_settled(shop: Shop) -> None:
+    member(shop)
+    of(told(shop)).update(status="pending", reason="retry", due_at=timezone.now() + AN_HOUR)
+    AlertFactory(shop=shop)
+    assert found() == {}
+    assert found(settled=True) == {"not_fanned_out": 1, "unsettled": 1}
+
+
+# --- The command ----------------------------------------------------------------------------------------
+
+
+def test_command_counts_every_gap_and_shows_the_first(shop: Shop) -> None:
+    for _ in range(3):
+        member(shop)
+    of(told(shop)).update(attempts=5)
+    output = StringIO()
+    with pytest.raises(CommandError) as failure:
+        call_command("audit_deliveries", limit=2, stdout=output)
+    assert failure.value.returncode == 1
+    lines = output.getvalue().splitlines()
+    assert sum(", delivery " in line for line in lines) == 2
+    assert any(line.startswith("attempts_miscounted: ") and line.endswith("(3)") for line in lines)
+    assert "1 alerts, 3 deliveries, 3 gaps" in lines[-1]
+
+
+def test_command_is_content_where_there_is_no_gap(shop: Shop) -> None:
+    member(shop)
+    told(shop)
+    output = StringIO()
+    call_command("audit_deliveries", settled=True, stdout=output)
+    assert "sent" in output.getvalue()
+    assert "0 gaps" in output.getvalue()

@@ -1,0 +1,23 @@
+"""The product's settings, on an instance of its own so that tests never touch what `make run` keeps."""
+
+import os
+from pathlib import Path
+
+os.environ.setdefault("TOCSIN_HOME", str(Path(__file__).resolve().parent.parent / "var" / "test"))
+
+from config import embedded  # noqa: E402
+from config.settings import *  # noqa: E402, F403
+from config.settings import CACHES, REDIS_URL, RQ_QUEUES  # noqa: E402
+
+embedded.ensure_running(postgres=not os.environ.get("DATABASE_URL"), redis=not os.environ.get("REDIS_URL"))
+
+# Each xdist worker has a Redis database of its own; pytest-django does the same for PostgreSQL.
+_worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+REDIS_URL = REDIS_URL.replace("db=0", f"db={_worker}")
+RQ_QUEUES["default"]["URL"] = REDIS_URL
+CACHES["default"]["LOCATION"] = REDIS_URL
+
+# Hashing slowly is for production; the tests of accounts that are about it set it back.
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+# Local providers live on loopback, which users' webhooks may not reach unless told so.
+WEBHOOK_ALLOWED_NETWORKS = ["127.0.0.0/8"]

@@ -1,0 +1,1 @@
+"""Contact tracing: who was near, when, and by which path."""
