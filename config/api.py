@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 RETRY_AFTER_S = 2
-BASE64 = re.compile(r"[A-Za-z0-9+/_=-]*")
+BASE64 = re.compile(r"[A-Za-z0-9+/_=-]+")
 TOO_LARGE = "The body is larger than {limit} bytes."
 TOO_DEEP = "The JSON is nested more than {limit} levels deep."
 
@@ -159,7 +159,8 @@ class NewestFirst(CursorPagination):
 
     def decode_cursor(self, request: Request) -> Any:
         # DRF's own decoding skips characters that aren't base64 and would answer with the first page.
-        if not BASE64.fullmatch(request.query_params.get(self.cursor_query_param, "")):
+        given = request.query_params.get(self.cursor_query_param)
+        if given is not None and not BASE64.fullmatch(given):
             raise self._not_ours()
         try:
             return super().decode_cursor(request)
@@ -185,12 +186,23 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     refusal = _as_api_exception(error)
     if refusal is None:
         return None
-    data = refusal.detail
-    if isinstance(data, list):
-        data = {api_settings.NON_FIELD_ERRORS_KEY: data}
-    elif not isinstance(data, dict):
-        data = {"detail": data}
+    detail = refusal.detail
+    data: dict[str, object] = {"detail": detail}
+    if isinstance(detail, list):
+        data = {api_settings.NON_FIELD_ERRORS_KEY: _messages(detail)}
+    elif isinstance(detail, dict):
+        # simplejwt's refusals have a detail and a code, each a string.
+        data = {name: each if isinstance(each, str) else _messages(each) for name, each in detail.items()}
     return Response(data, status=refusal.status_code, headers=_headers(refusal))
+
+
+def _messages(detail: object) -> list[str]:
+    """Flatten what serializers say of lists and of objects within objects: ``3: Expected a UUID.``"""
+    if isinstance(detail, dict):
+        return [f"{name}: {each}" for name, value in detail.items() for each in _messages(value)]
+    if isinstance(detail, list):
+        return [each for value in detail for each in _messages(value)]
+    return [str(detail)]
 
 
 def _headers(refusal: APIException) -> dict[str, str]:

@@ -12,7 +12,7 @@ def configure(options: Mapping[str, str]) -> None:
     Args:
         options: ``level`` (a standard level name) and ``format`` (``json`` or ``console``).
     """
-    shared = [
+    shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,

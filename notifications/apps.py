@@ -7,4 +7,4 @@ class NotificationsConfig(AppConfig):
     name = "notifications"
 
     def ready(self) -> None:
-        from notifications import signals  # noqa: F401, PLC0415  (receivers register on import)
+        from notifications import checks, signals  # noqa: F401, PLC0415  (both register on import)

@@ -137,7 +137,8 @@ WITH tried AS (
       FROM notifications_delivery AS delivery
       LEFT JOIN tried ON tried.delivery_id = delivery.id
 )
-SELECT judged.kind, CASE WHEN notification.source_type = 'alert' THEN notification.source_id END AS alert_uuid,
+SELECT judged.kind,
+       CASE WHEN notification.source_type = 'alert' THEN notification.source_id END AS alert_uuid,
        user_id, contact_point_id, delivery_id
   FROM judged JOIN notifications_notification AS notification ON notification.id = judged.notification_id
  WHERE judged.kind IS NOT NULL

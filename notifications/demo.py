@@ -111,7 +111,7 @@ def alerts_for(cast: Cast, count: int, seed: int) -> list[DemoAlert]:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of it: ``arrived`` as the third party has it, ``deliveries`` as the product's API shows them."""
+    """What came of it: ``arrived`` as the third party has it, ``deliveries`` as the API shows them."""
 
     arrived: list[dict[str, Any]]
     deliveries: list[dict[str, Any]]

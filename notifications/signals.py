@@ -2,14 +2,13 @@
 
 from typing import Any
 
-import django_rq
 import structlog
 from django.db import transaction
 from django.db.models.signals import post_save
 from django.dispatch import receiver
 from redis.exceptions import RedisError
 
-from notifications import jobs
+from notifications import jobs, queue
 from notifications.models import Alert
 
 log = structlog.get_logger(__name__)
@@ -26,7 +25,7 @@ def alert_enqueue_fan_out(instance: Alert, created: bool, raw: bool, **kwargs: A
 
     def enqueue() -> None:
         try:
-            django_rq.get_queue().enqueue(jobs.alert_fan_out, str(instance.pk), result_ttl=60)
+            queue.enqueue(jobs.alert_fan_out, str(instance.pk))
         except RedisError as error:
             log.warning("enqueue_failed", alert=str(instance.pk), error=str(error))
 

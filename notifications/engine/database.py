@@ -42,7 +42,7 @@ class Database:
         """
         try:
             connection = await self.connection()
-            cursor = await connection.execute(sql, parameters, binary=True)  # type: ignore[arg-type]
+            cursor = await connection.execute(sql, parameters, binary=True)
             return await cursor.fetchall() if cursor.description else []
         except OperationalError:
             await self.close()

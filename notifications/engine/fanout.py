@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.backends.postgresql.psycopg_any import mogrify
 from django.db.models import QuerySet
 from django.utils import timezone
 from psycopg.types.json import Jsonb
@@ -71,7 +72,7 @@ def _fan_out_chunk(
 ) -> UUID | None:
     """Make the deliveries of the next chunk; return its last user, or None where it was the last chunk."""
     # The audience's own parameters are positional, ours are named: bind the former first.
-    everyone = connection.ops.compose_sql(*audience.user_ids.query.sql_with_params())
+    everyone = mogrify(*audience.user_ids.query.sql_with_params(), connection)
     channels = registry.CHANNELS.values()
     default_channel = registry.get("third_party")
     with connection.cursor() as cursor:
@@ -110,9 +111,10 @@ RETURNING id
 def notification_store(notification: Notification) -> Notification:
     """Store a notification, or find the one of the same ``dedup_key``; returns it with its id."""
     fields = ("kind", "title", "body", "severity", "source_type", "source_id", "dedup_key", "created_at")
-    values = {name: getattr(notification, name) for name in fields}
+    values: dict[str, Any] = {name: getattr(notification, name) for name in fields}
+    values["data"] = Jsonb(notification.data)
     with connection.cursor() as cursor:
-        cursor.execute(_STORE, {**values, "data": Jsonb(notification.data)})
+        cursor.execute(_STORE, values)
         (notification.pk,) = cursor.fetchone()
     return notification
 

@@ -33,6 +33,8 @@ log = structlog.get_logger(__name__)
 
 # A destination not heard of yet gets this much of the first claim.
 FIRST_ROOM = 16
+# What was claimed ahead is begun within this part of its lease, or given back.
+START_WITHIN = 1 / 3
 
 
 def utc_now() -> datetime:
@@ -188,7 +190,7 @@ class Sender:
         if not rows:
             return self._claimer.has_more_lanes
         contents = await self._contents.of(rows)
-        start_by = time.monotonic() + settings.LEASE_S / 3
+        start_by = time.monotonic() + settings.LEASE_S * START_WITHIN
         touched: dict[str, Lane] = {}
         for row, content in zip(rows, contents, strict=True):
             if content is not None:  # else it was deleted, and its deliveries with it

@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import Callable
 
-import django_rq
 import structlog
 from django.conf import settings
 from django.db import transaction
 from redis import asyncio as aioredis
 from redis.exceptions import RedisError
+
+from notifications import queue
 
 CHANNEL = "tocsin:wake"
 log = structlog.get_logger(__name__)
@@ -17,7 +18,7 @@ log = structlog.get_logger(__name__)
 def publish() -> None:
     """Wake all senders now; a Redis that is away costs only the time until the next sweep."""
     try:
-        django_rq.get_connection().publish(CHANNEL, b"")
+        queue.redis().publish(CHANNEL, b"")
     except RedisError as error:
         log.warning("wake_failed", error=str(error))
 
@@ -32,7 +33,7 @@ async def listen(on_wake: Callable[[], None]) -> None:
     while True:
         try:
             async with (
-                aioredis.from_url(settings.RQ_QUEUES["default"]["URL"]) as redis,
+                aioredis.from_url(settings.REDIS_URL) as redis,
                 redis.pubsub() as subscription,
             ):
                 await subscription.subscribe(CHANNEL)

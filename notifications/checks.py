@@ -1,0 +1,41 @@
+"""Settings that contradict each other are refused at start."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, register
+
+from notifications.channels.registry import CHANNELS
+from notifications.engine.sender import START_WITHIN
+
+KNOWN_POLICY = {"attempts", "wait_s", "timeout_s", "concurrency"}
+
+
+@register
+def policies_make_sense(**kwargs: Any) -> list[CheckMessage]:
+    """Each channel's own settings are known ones, and positive numbers."""
+    faults: list[CheckMessage] = []
+    for name, policy in settings.CHANNEL_POLICIES.items():
+        if name not in CHANNELS:
+            faults.append(Error(f"CHANNEL_POLICIES names no channel: {name}", id="tocsin.E001"))
+        for key, value in policy.items():
+            if key not in KNOWN_POLICY or not isinstance(value, int | float) or value < (key != "wait_s"):
+                faults.append(Error(f"CHANNEL_POLICIES[{name}][{key}] can't be {value!r}", id="tocsin.E002"))
+    return faults
+
+
+@register
+def leases_outlive_sends(**kwargs: Any) -> list[CheckMessage]:
+    """A lease that ends while its send is under way would have the delivery made twice."""
+    faults: list[CheckMessage] = []
+    for channel in CHANNELS.values():
+        needed_s = (channel.timeout_s + 1) / (1 - START_WITHIN)
+        if settings.LEASE_S <= needed_s:
+            faults.append(
+                Error(
+                    f"LEASE_S ({settings.LEASE_S:g}) is too short for the {channel.name} channel's timeout "
+                    f"of {channel.timeout_s:g} s: set it above {needed_s:.0f}.",
+                    id="tocsin.E003",
+                )
+            )
+    return faults

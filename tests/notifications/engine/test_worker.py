@@ -1,0 +1,167 @@
+"""The worker and the scheduler, as `manage.py` runs them."""
+
+from datetime import UTC, datetime, timedelta
+
+import django_rq
+import pytest
+from pytest_django import Settings
+from redis import Redis
+from rq.job import Job, JobStatus
+
+from accounts.models import Shop, User
+from config.schedule import ENTRIES, Scheduler
+from notifications import jobs
+from notifications.engine.sender import Sender
+from notifications.engine.worker import Worker
+from notifications.models import Alert, Delivery
+from tests.factories import AlertFactory, MembershipFactory
+from tests.notifications.engine.conftest import statuses
+from tests.servers.third_party import ThirdParty
+
+
+@pytest.fixture
+def told(third_party: ThirdParty, settings: Settings) -> ThirdParty:
+    settings.THIRD_PARTY_URL = third_party.url
+    return third_party
+
+
+def work_in_a_burst() -> None:
+    django_rq.get_worker("default").work(burst=True)
+
+
+def scheduler() -> Scheduler:
+    return django_rq.get_scheduler("default", interval=1)
+
+
+def test_the_configured_worker_is_ours_and_does_not_fork() -> None:
+    assert isinstance(django_rq.get_worker("default"), Worker)
+
+
+def test_an_alert_goes_from_the_queue_to_the_third_party(
+    transactional_db: None, shop: Shop, owner: User, teammate: User, told: ThirdParty
+) -> None:
+    alert = AlertFactory(shop=shop)
+    work_in_a_burst()
+    assert statuses() == {"sent": 2}
+    bodies = [request.json for request in told.requests]
+    assert {body["target_user_uuid"] for body in bodies} == {str(owner.pk), str(teammate.pk)}
+    assert {body["alert_uuid"] for body in bodies} == {str(alert.pk)}
+
+
+def test_running_every_job_twice_changes_nothing(
+    transactional_db: None, shop: Shop, owner: User, told: ThirdParty
+) -> None:
+    alert = AlertFactory(shop=shop)
+    for job in (jobs.sweep, jobs.expire, jobs.deliver):
+        django_rq.get_queue().enqueue(job)
+        django_rq.get_queue().enqueue(job)
+    django_rq.get_queue().enqueue(jobs.alert_fan_out, str(alert.pk))
+    work_in_a_burst()
+    assert len(told.requests) == 1
+    assert statuses() == {"sent": 1}
+
+
+def test_a_job_that_fails_does_not_end_the_worker(
+    transactional_db: None, shop: Shop, owner: User, told: ThirdParty
+) -> None:
+    django_rq.get_queue().enqueue(jobs.alert_fan_out, "00000000-0000-0000-0000-000000000000")
+    AlertFactory(shop=shop)
+    work_in_a_burst()
+    assert statuses() == {"sent": 1}
+    assert django_rq.get_queue().failed_job_registry.count == 1
+
+
+def test_what_a_lost_queue_forgot_is_found_by_the_sweep(
+    transactional_db: None, redis: Redis, shop: Shop, owner: User, told: ThirdParty, settings: Settings
+) -> None:
+    settings.FANOUT_GRACE_S = 0
+    AlertFactory(shop=shop)
+    redis.flushdb()
+    django_rq.get_queue().enqueue(jobs.sweep)
+    work_in_a_burst()
+    assert statuses() == {"sent": 1}
+
+
+def test_a_worker_registers_again_after_redis_came_back_empty(transactional_db: None, redis: Redis) -> None:
+    worker = django_rq.get_worker("default")
+    worker.register_birth()
+    redis.flushdb()
+    worker._registration_checked_at = 0.0
+    worker.heartbeat()
+    assert [each.name for each in Worker.all(connection=redis)] == [worker.name]
+
+
+def test_the_scheduler_registers_every_entry_and_again_when_redis_forgot_them(redis: Redis) -> None:
+    for _ in range(2):
+        redis.flushdb()
+        scheduler().register_missing()
+        assert {job.id for job in scheduler().get_jobs()} == {f"tocsin-{entry.name}" for entry in ENTRIES}
+
+
+def test_due_entries_are_queued_again_and_again(redis: Redis) -> None:
+    it = scheduler()
+    it.register_missing()
+    it.enqueue_jobs()
+    assert "tocsin-sweep" in django_rq.get_queue().job_ids
+    assert "tocsin-sweep" in it
+
+
+def test_an_entry_that_still_waits_is_not_queued_twice(redis: Redis) -> None:
+    it = scheduler()
+    it.register_missing()
+    for _ in range(3):
+        it.change_execution_time(Job.fetch("tocsin-sweep", connection=redis), datetime.now(UTC))
+        it.enqueue_jobs()
+    assert django_rq.get_queue().job_ids.count("tocsin-sweep") == 1
+
+
+def test_an_entry_whose_worker_was_killed_is_queued_again(redis: Redis) -> None:
+    it = scheduler()
+    it.register_missing()
+    it.enqueue_jobs()
+    redis.delete(django_rq.get_queue().key)  # taken off the queue by a worker that died with it
+    job = Job.fetch("tocsin-sweep", connection=redis)
+    job.enqueued_at = datetime.now(UTC) - timedelta(seconds=10)
+    job.save()
+    assert job.get_status() == JobStatus.QUEUED
+    it.change_execution_time(job, datetime.now(UTC))
+    it.enqueue_jobs()
+    assert "tocsin-sweep" in django_rq.get_queue().job_ids
+
+
+def test_of_two_schedulers_one_acts(redis: Redis) -> None:
+    first, second = scheduler(), scheduler()
+    assert first.acquire_lock()
+    assert not second.acquire_lock()
+    first.remove_lock()
+    assert second.acquire_lock()
+
+
+def test_a_killed_schedulers_lock_is_gone_within_seconds(redis: Redis) -> None:
+    assert scheduler().acquire_lock()
+    assert 0 < redis.ttl(Scheduler.scheduler_lock_key) <= 3
+
+
+def test_a_wake_up_reaches_a_sender_in_another_process_at_once(
+    transactional_db: None, redis: Redis, shop: Shop, owner: User, told: ThirdParty
+) -> None:
+    sender = Sender()
+    sender.start()
+    try:
+        assert sender.drain(10)
+        jobs.alert_fan_out(str(AlertFactory(shop=shop).pk))  # publishes; nobody calls wake()
+        told.wait_for(1, timeout=2)
+    finally:
+        sender.stop()
+
+
+def test_an_alert_of_a_large_shop_is_told_in_several_chunks(
+    transactional_db: None, shop: Shop, told: ThirdParty, settings: Settings
+) -> None:
+    settings.FANOUT_CHUNK = 40
+    MembershipFactory.create_batch(100, shop=shop)
+    AlertFactory(shop=shop)
+    work_in_a_burst()
+    assert statuses() == {"sent": 100}
+    assert Alert.objects.get().fanned_out_at is not None
+    assert Delivery.objects.values("user").distinct().count() == 100
