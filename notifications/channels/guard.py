@@ -48,7 +48,7 @@ def open_socket(addr_info: AddrInfoType) -> socket.socket:
 
 @lru_cache(maxsize=4096)
 def _is_allowed(address: str, networks: tuple[str, ...]) -> bool:
-    outer = ip_address(address.partition("%")[0])  # without the zone of a link-local address
+    outer = ip_address(address)
     inner = _embedded(outer)
     if any(each in _network(network) for each in (outer, inner) for network in networks):
         return True

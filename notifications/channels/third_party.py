@@ -1,6 +1,6 @@
 """The default channel: posts to the third party that tells users who have no contact point of their own."""
 
-import json
+import orjson
 
 from notifications.channels import http_url
 from notifications.channels.base import Channel, Message, Receipt
@@ -8,9 +8,6 @@ from notifications.channels.session import Session
 
 # What the third party is told of an alert, in this order and nothing else.
 ALERT_FIELDS = ("url", "alert_uuid", "location", "label")
-
-# json.dumps would build an encoder for every message.
-_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class ThirdPartyChannel(Channel):
@@ -44,4 +41,4 @@ def body_of(message: Message) -> bytes:
     if message.kind == "alert":
         data = {field: data.get(field) for field in ALERT_FIELDS}
     target = str(message.user_uuid) if message.user_uuid else None
-    return _encode({"target_user_uuid": target, **data}).encode()
+    return orjson.dumps({"target_user_uuid": target, **data})

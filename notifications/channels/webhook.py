@@ -1,16 +1,13 @@
 """Signed webhooks (Standard Webhooks) to URLs that users give."""
 
-import json
 from datetime import UTC, datetime
 
+import orjson
 from django.core.exceptions import ValidationError
 
 from notifications.channels import guard, http_url, signing
 from notifications.channels.base import Channel, Message, Receipt, Rejected
 from notifications.channels.session import Session
-
-# json.dumps would build an encoder for every message.
-_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class WebhookChannel(Channel):
@@ -68,4 +65,4 @@ def body_of(message: Message) -> bytes:
         **message.data,
     }
     timestamp = message.created_at.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    return _encode({"type": message.kind, "timestamp": timestamp, "data": data}).encode()
+    return orjson.dumps({"type": message.kind, "timestamp": timestamp, "data": data})

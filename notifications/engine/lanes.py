@@ -62,6 +62,7 @@ class Lane:
     name: str
     max_width: int
     breaker: Breaker
+    timeout_s: float = 10.0
     width: int = START_WIDTH
     in_flight: int = 0
     ready: deque[Any] = field(default_factory=deque)

@@ -5,7 +5,6 @@ from datetime import datetime
 import structlog
 from django.conf import settings
 
-from notifications import metrics
 from notifications.channels.base import Channel, Receipt, Rejected, Unavailable
 from notifications.engine.claim import Claimed
 from notifications.engine.finalise import Finished
@@ -44,7 +43,9 @@ def outcome_of(
         outcome = "unavailable"
     return Finished(
         id=row.id,
+        channel=row.channel,
         number=row.attempt,
+        lateness_s=(started_at - row.due_at).total_seconds() if row.attempt == 1 else None,
         status=status,
         reason=reason,
         due_at=due_at,
@@ -58,12 +59,7 @@ def outcome_of(
 
 
 def report(row: Claimed, finished: Finished) -> None:
-    """Count an attempt, and log the failure that ends a delivery."""
-    metrics.add("attempts", row.channel, finished.outcome)
-    if finished.status != "pending":
-        metrics.add("deliveries", row.channel, finished.status)
-    if row.attempt == 1:
-        metrics.observe_lateness((finished.started_at - row.due_at).total_seconds())
+    """Log the failure that ends a delivery."""
     if finished.status == "failed":
         log.error(
             "delivery_failed",

@@ -246,7 +246,8 @@ class Sender:
                 settings.BREAKER_PROBE_MAX_S,
             )
             self._forget_idle_lanes()
-            lane = self._lanes[row.lane] = Lane(row.lane, registry.sendable(row.channel).concurrency, breaker)
+            channel = registry.sendable(row.channel)
+            lane = self._lanes[row.lane] = Lane(row.lane, channel.concurrency, breaker, channel.timeout_s)
         lane.last_used = time.monotonic()
         return lane
 
@@ -303,12 +304,12 @@ class Sender:
         started_at, started = self._clock(), time.perf_counter()
         result: Result
         try:
-            async with asyncio.timeout(channel.timeout_s + 1):
+            async with asyncio.timeout(lane.timeout_s + 1):
                 result = await channel.send(message, self._session)
         except (Rejected, Unavailable) as failure:
             result = failure
         except TimeoutError:
-            result = Unavailable(f"no answer within {channel.timeout_s:g} s")
+            result = Unavailable(f"no answer within {lane.timeout_s:g} s")
         except asyncio.CancelledError:
             result = Unavailable("could not begin in time")
         except Exception as error:  # a fault in a channel must cost its own delivery only
@@ -324,7 +325,7 @@ class Sender:
             self._look_at(finished.due_at)
         report(row, finished)
         self._ledger.add(finished)
-        self._after_send(lane, result, stalled=duration_ms >= channel.timeout_s * 900)
+        self._after_send(lane, result, stalled=duration_ms >= lane.timeout_s * 900)
 
     def _look_at(self, due_at: datetime) -> None:
         """Look again when a retry is due, more exactly than the sweep's second."""
