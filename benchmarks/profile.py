@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from benchmarks import cost, fanout, product, report
+from benchmarks import cost, fanout, machine, product, report
 from benchmarks.product import Product
 from benchmarks.report import Report, say, table
 from benchmarks.sink import Sink, local_sink
@@ -26,7 +26,16 @@ def recorded(tocsin: Product, sink: Sink, options: argparse.Namespace) -> Path:
     """Sample one worker for some seconds of fan-out after fan-out; return the file of stacks."""
     stacks = tocsin.stack.home / "stacks.txt"
     command = [options.py_spy, "record", "--pid", str(tocsin.stack.processes["worker-1"].pid)]
-    command += ["--rate", str(SAMPLES_PER_S), "--format", "raw", "--output", str(stacks), "--gil"]
+    command += [
+        "--rate",
+        str(SAMPLES_PER_S),
+        "--format",
+        "raw",
+        "--output",
+        str(stacks),
+        "--gil",
+        "--function",
+    ]
     command += ["--duration", str(options.seconds), *(["--native"] if options.native else [])]
     with (tocsin.stack.home / "py-spy.log").open("wb") as log:
         sampler = subprocess.Popen(command, stdout=log, stderr=log)
@@ -61,7 +70,10 @@ def benchmark(options: argparse.Namespace) -> Report:
     with product.running("profile") as tocsin, local_sink(tocsin.stack.home) as sink:
         tocsin.seed(fanout.shops(sink, options.members))
         fanout.warm_up(tocsin, sink)
-        rate, seconds = cost.during(lambda: fanout.ours(tocsin, sink, options.members), tocsin, sink)
+        machine.settle()
+        rate, seconds = cost.during(
+            lambda: fanout.ours(tocsin, sink, options.members, settle=False), tocsin, sink
+        )
         cost.show(seconds, options.members)
         show(recorded(tocsin, sink, options))
     return Report(name="profile", unit="deliveries/s", ours=rate, baselines={}, ratios={})

@@ -11,6 +11,7 @@ from types import FrameType
 from benchmarks import machine
 
 INTERRUPTED = 130
+STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass(frozen=True)
@@ -73,8 +74,9 @@ def parser(description: str | None) -> argparse.ArgumentParser:
 
 def run(benchmark: Callable[[argparse.Namespace], Report], options: argparse.Namespace) -> int:
     """Run a benchmark, print its result, and return the exit code of the process."""
-    # `kill` must clean up as Ctrl-C does, so both unwind the context managers.
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in STOPPING:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _interrupt)
     for line in machine.describe():
         say(line)
     say("")
@@ -90,4 +92,7 @@ def run(benchmark: Callable[[argparse.Namespace], Report], options: argparse.Nam
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
+    """Unwind the context managers, which clean up; an impatient second Ctrl-C must not stop that."""
+    for each in STOPPING:
+        signal.signal(each, signal.SIG_IGN)
     raise KeyboardInterrupt

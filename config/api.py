@@ -25,7 +25,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
-from notifications.services.errors import Conflict
+from config.exceptions import Conflict
 
 if TYPE_CHECKING:
     from rest_framework.views import APIView

@@ -85,5 +85,10 @@ class UnixTimeField(serializers.Field):
         return datetime.fromtimestamp(data, UTC)
 
     def to_representation(self, value: datetime) -> float:
-        seconds = value.timestamp()
-        return int(seconds) if seconds.is_integer() else seconds
+        return unix_seconds(value)
+
+
+def unix_seconds(moment: datetime) -> float:
+    """Seconds since 1970 as JSON has them: whole ones without a fraction."""
+    seconds = moment.timestamp()
+    return int(seconds) if seconds.is_integer() else seconds

@@ -95,6 +95,12 @@ class Scheduler(DjangoScheduler):
         self.connection.delete(self.key)
         super().register_birth()
 
+    def heartbeat(self) -> None:
+        """Beat, and register again where Redis came back empty and has forgotten this scheduler."""
+        super().heartbeat()
+        if not self.connection.exists(self.key):
+            self.register_birth()
+
 
 def _job_id(entry: Entry) -> str:
     return f"tocsin-{entry.name}"

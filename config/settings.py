@@ -30,8 +30,8 @@ BEHIND_TLS_PROXY = env.bool("BEHIND_TLS_PROXY", default=False)
 DATABASE_URL = env.str("DATABASE_URL", default="") or embedded.database_url()
 # Redis 6.2 or later, or Valkey. Unset: the embedded one of TOCSIN_HOME.
 REDIS_URL = env.str("REDIS_URL", default="") or embedded.redis_url()
-# Connections that one web process keeps to PostgreSQL at most.
-DATABASE_POOL_SIZE = env.int("DATABASE_POOL_SIZE", default=20)
+# Requests that one web process answers at once; each of these threads keeps a connection to PostgreSQL.
+WEB_THREADS = env.int("WEB_THREADS", default=16)
 # Lowest level that is logged: DEBUG, INFO, WARNING or ERROR.
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
 # "json" for machines, "console" for people.
@@ -166,10 +166,8 @@ TEMPLATES = [
 ]
 
 DATABASES = {"default": environ.Env.db_url_config(DATABASE_URL)}
-DATABASES["default"]["OPTIONS"] = {
-    **DATABASES["default"].get("OPTIONS", {}),
-    "pool": {"min_size": 2, "max_size": DATABASE_POOL_SIZE, "timeout": 10},
-}
+# Kept for as long as its thread: one that breaks answers 503 once and is replaced.
+DATABASES["default"]["CONN_MAX_AGE"] = None
 DATABASES["default"]["TEST"] = {"NAME": "test_tocsin"}
 
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}

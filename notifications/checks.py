@@ -1,6 +1,8 @@
 """Settings that contradict each other are refused at start."""
 
+from ipaddress import ip_network
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
@@ -25,12 +27,28 @@ def policies_make_sense(**kwargs: Any) -> list[CheckMessage]:
 
 
 @register
+def addresses_make_sense(**kwargs: Any) -> list[CheckMessage]:
+    """What would otherwise fail at the first send."""
+    faults: list[CheckMessage] = []
+    for network in settings.WEBHOOK_ALLOWED_NETWORKS:
+        try:
+            ip_network(network.strip(), strict=False)
+        except ValueError:
+            faults.append(Error(f"WEBHOOK_ALLOWED_NETWORKS: no network: {network!r}", id="tocsin.E004"))
+    if settings.SMTP_SECURITY not in ("none", "starttls", "tls"):
+        faults.append(Error("SMTP_SECURITY must be none, starttls or tls", id="tocsin.E005"))
+    if urlsplit(settings.THIRD_PARTY_URL).scheme not in ("http", "https"):
+        faults.append(Error("THIRD_PARTY_URL must be an http or https URL", id="tocsin.E006"))
+    return faults
+
+
+@register
 def leases_outlive_sends(**kwargs: Any) -> list[CheckMessage]:
     """A lease that ends while its send is under way would have the delivery made twice."""
     faults: list[CheckMessage] = []
     for channel in CHANNELS.values():
         needed_s = (channel.timeout_s + 1) / (1 - START_WITHIN)
-        if settings.LEASE_S <= needed_s:
+        if needed_s >= settings.LEASE_S:
             faults.append(
                 Error(
                     f"LEASE_S ({settings.LEASE_S:g}) is too short for the {channel.name} channel's timeout "

@@ -1,6 +1,6 @@
 """What lists can be narrowed by. A parameter that is none of these is refused, not ignored."""
 
-from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import django_filters  # type: ignore[import-untyped]
@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import CharField, QuerySet
 from django.db.models.functions import Cast
 from django.forms.utils import ErrorList
+from django_filters.fields import IsoDateTimeField  # type: ignore[import-untyped]
 
 from notifications import selectors
 from notifications.models import Alert, ContactPoint, Delivery
@@ -16,25 +17,41 @@ PAGING = frozenset({"cursor", "page_size"})
 
 
 class StrictFilterSet(django_filters.FilterSet):
-    """Refuses unknown parameters: a misspelt one would otherwise mean "everything"."""
+    """Refuses unknown and empty parameters: a misspelt or unset one would otherwise mean "everything"."""
 
     def is_valid(self) -> bool:
-        valid: bool = super().is_valid()
-        for name in sorted(set(self.data) - set(self.form.fields) - _range_names(self.form.fields) - PAGING):
-            self.form.errors[name[:50]] = ErrorList([ValidationError("There is no such parameter.")])
-            valid = False
-        return valid
+        super().is_valid()
+        known = set(self.form.fields) | PAGING
+        for name, value in self.data.items():
+            if name not in known:
+                self._refuse(name, "There is no such parameter.")
+            elif value == "":
+                self._refuse(name, "Expected a value.")
+        return not self.form.errors
+
+    def _refuse(self, name: str, message: str) -> None:
+        self.form.errors[name[:50]] = ErrorList([ValidationError(message)])
 
 
-def _range_names(fields: Mapping[str, Any]) -> set[str]:
-    return {f"{name}_{suffix}" for name in fields for suffix in getattr(fields[name].widget, "suffixes", ())}
+class SaneDateTimeField(IsoDateTimeField):
+    """A time from 1970 to 2100: others can't all be turned into UTC, and mean nothing here."""
+
+    def to_python(self, value: Any) -> datetime | None:
+        moment: datetime | None = super().to_python(value)
+        if moment is not None and not 1970 <= moment.year < 2100:
+            raise ValidationError("Expected a time from 1970 to 2099.")
+        return moment
+
+
+class SaneDateTimeFilter(django_filters.IsoDateTimeFilter):
+    field_class = SaneDateTimeField
 
 
 class AlertFilter(StrictFilterSet):
     label = django_filters.ChoiceFilter(choices=Alert.Label.choices)
     shop = django_filters.CharFilter(field_name="shop__slug", max_length=100, label="Slug of the shop.")
-    received_after = django_filters.IsoDateTimeFilter(field_name="received_at", lookup_expr="gte")
-    received_before = django_filters.IsoDateTimeFilter(field_name="received_at", lookup_expr="lt")
+    received_after = SaneDateTimeFilter(field_name="received_at", lookup_expr="gte")
+    received_before = SaneDateTimeFilter(field_name="received_at", lookup_expr="lt")
 
     class Meta:
         model = Alert
@@ -49,8 +66,8 @@ class DeliveryFilter(StrictFilterSet):
     channel = django_filters.CharFilter(max_length=32)
     status = django_filters.MultipleChoiceFilter(choices=Delivery.Status.choices)
     reason = django_filters.CharFilter(max_length=64)
-    created_after = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
-    created_before = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
+    created_after = SaneDateTimeFilter(field_name="created_at", lookup_expr="gte")
+    created_before = SaneDateTimeFilter(field_name="created_at", lookup_expr="lt")
 
     class Meta:
         model = Delivery

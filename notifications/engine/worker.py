@@ -1,5 +1,6 @@
 """RQ's worker as `manage.py rqworker` runs it: jobs in this process, and beside them the sender."""
 
+import resource
 import time
 from typing import Any
 
@@ -20,6 +21,12 @@ REGISTRATION_CHECK_S = 5.0
 REDIS_RETRY_S = 1.0
 
 
+def _allow_many_connections() -> None:
+    """Raise the soft limit of open files to the hard one: a thousand destinations are as many sockets."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 class Worker(SimpleWorker):
     """Runs jobs without forking, and keeps a sender with its event loop, session and connections.
 
@@ -34,6 +41,7 @@ class Worker(SimpleWorker):
         if kwargs.get("logging_level") == "INFO":  # the command's default: three lines for each job
             kwargs["logging_level"] = "WARNING"
         burst = bool(kwargs.get("burst") or (args and args[0]))
+        _allow_many_connections()
         sender = Sender()
         sender.start()
         try:

@@ -8,9 +8,9 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
 from accounts.models import ApiKey, Shop
+from config.exceptions import Conflict
 from notifications import metrics
 from notifications.models import Alert
-from notifications.services.errors import Conflict
 
 # Both columns have a unique index; a slug wins over another shop's name.
 SHOP_SQL: Final = """

@@ -9,11 +9,11 @@ from django.db.models import F
 from django.utils import timezone
 
 from accounts.models import User
+from config.exceptions import Conflict
 from notifications.channels import registry
 from notifications.engine import replay
 from notifications.engine.fanout import notify_contact_point
 from notifications.models import ContactPoint, Delivery
-from notifications.services.errors import Conflict
 
 
 def contact_point_create(

@@ -6,7 +6,7 @@ from uuid import UUID
 from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import status
-from rest_framework.exceptions import PermissionDenied
+from rest_framework.exceptions import PermissionDenied, ValidationError
 from rest_framework.generics import GenericAPIView, get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -14,6 +14,7 @@ from rest_framework.response import Response
 from accounts.api.permissions import IsStaffOrScope
 from accounts.models import Scope
 from config.api import JSONOnly
+from config.exceptions import Conflict
 from config.openapi import BODY, errors
 from notifications import selectors
 from notifications.api.filters import DeliveryFilter
@@ -25,7 +26,6 @@ from notifications.api.serializers import (
 )
 from notifications.engine import replay
 from notifications.models import Delivery
-from notifications.services.errors import Conflict
 
 
 class _Deliveries(GenericAPIView[Delivery]):
@@ -146,4 +146,7 @@ class ReplayManyView(_Deliveries):
 def _chosen(given: dict[str, Any]) -> QuerySet[Delivery]:
     if "ids" in given:
         return Delivery.objects.filter(pk__in=given["ids"])
-    return DeliveryFilter(data=given, queryset=Delivery.objects.all()).qs
+    chosen = DeliveryFilter(data=given, queryset=Delivery.objects.all())
+    if not chosen.is_valid():  # an invalid filter would be left out, and more replayed than was meant
+        raise ValidationError(chosen.errors)
+    return chosen.qs

@@ -110,6 +110,7 @@ def test_they_can_be_narrowed_down(
     "query",
     [
         "user=x",
+        "user=",
         "user=%00",
         "alert_uuid=1",
         "status=lost",
@@ -208,6 +209,7 @@ def test_many_are_replayed_by_a_filter(
         {"channel": 1},
         {"channel": "a\x00"},
         {"created_after": "x"},
+        {"created_after": "0752-10-05T10:15:54+19:46"},
         {"created_after": 5},
         {"ids": [str(uuid.uuid4())], "channel": "webhook"},
         [],

@@ -126,6 +126,7 @@ def test_public_addresses_are_allowed(address: str) -> None:
         ("127.0.0.0/8", "10.0.0.1", False),
         ("10.1.2.3/16", "10.1.200.1", True),
         ("fd00::/8", "fd12::1", True),
+        ("fe80::/10", "fe80::1%eth0", True),
         (" 192.168.7.7 ", "192.168.7.7", True),
         (" 192.168.7.7 ", "192.168.7.8", False),
     ],
