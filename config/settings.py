@@ -82,12 +82,12 @@ DELIVERY_MAX_AGE_H = env.float("DELIVERY_MAX_AGE_H", default=24.0)
 # --- The engine ------------------------------------------------------------------------------------
 
 # Sends under way at once, in one worker, to all destinations together and to one of them.
-SENDER_CONCURRENCY = env.int("SENDER_CONCURRENCY", default=512)
+SENDER_CONCURRENCY = env.int("SENDER_CONCURRENCY", default=1024)
 LANE_CONCURRENCY = env.int("LANE_CONCURRENCY", default=64)
 # Seconds that a claimed delivery stays with a worker that says nothing; must exceed every channel's timeout.
 LEASE_S = env.float("LEASE_S", default=30.0)
 # Seconds between two writes of outcomes.
-FLUSH_S = env.float("FLUSH_S", default=0.02)
+FLUSH_S = env.float("FLUSH_S", default=0.04)
 # The circuit breaker opens for a destination after so many failures in a row over at least so many seconds…
 BREAKER_FAILURES = env.int("BREAKER_FAILURES", default=20)
 BREAKER_AFTER_S = env.float("BREAKER_AFTER_S", default=30.0)

@@ -45,7 +45,7 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One delivery as a channel sees it. ``delivery_id`` is the idempotency key: the same at every attempt."""
+    """One delivery as a channel sees it. ``delivery_id`` is the idempotency key, the same at each attempt."""
 
     delivery_id: UUID
     user_uuid: UUID | None

@@ -7,7 +7,7 @@ import socket
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
-from aiohttp import AddrInfoType
+from aiohappyeyeballs import AddrInfoType
 from django.conf import settings
 
 Address = IPv4Address | IPv6Address
@@ -35,7 +35,7 @@ def is_allowed(address: str) -> bool:
 
 
 def open_socket(addr_info: AddrInfoType) -> socket.socket:
-    """Return a socket for a connection about to be made: aiohttp's ``socket_factory``.
+    """Return a socket for a connection about to be made: aiohappyeyeballs' ``socket_factory``.
 
     Raises:
         AddressRefused: the connection's address isn't allowed.

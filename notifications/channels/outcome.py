@@ -3,13 +3,12 @@
 import errno
 import os
 import re
+import socket
 import ssl
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-import aiohttp
-
+from notifications.channels import http1
 from notifications.channels.base import Receipt, Rejected, Unavailable
 from notifications.channels.guard import AddressRefused
 
@@ -17,7 +16,7 @@ _MAY_PASS = frozenset({408, 429})
 _DELTA_SECONDS = re.compile(r"[0-9]{1,10}")
 
 
-def receipt(status: int, headers: Mapping[str, str], *, now: datetime) -> Receipt:
+def receipt(status: int, retry_after: str | None, *, now: datetime) -> Receipt:
     """Return the receipt of an answer.
 
     Raises:
@@ -30,7 +29,7 @@ def receipt(status: int, headers: Mapping[str, str], *, now: datetime) -> Receip
         raise Unavailable(
             f"answered {status}",
             status_code=status,
-            retry_after=retry_after_s(headers.get("Retry-After"), now=now),
+            retry_after=retry_after_s(retry_after, now=now),
         )
     if 300 <= status < 400:
         raise Rejected(f"answered {status}; redirects are not followed", status_code=status)
@@ -53,28 +52,32 @@ def retry_after_s(value: str | None, *, now: datetime) -> float | None:
 
 
 def failure(error: BaseException, *, timeout_s: float) -> Rejected | Unavailable:
-    """Return what an exception of aiohttp means, without its own text, which names the host or the URL."""
-    if isinstance(error, aiohttp.InvalidURL | UnicodeError):
+    """Return what an exception of `http1` means, without its own text, which names the host or the URL."""
+    cause = error.__cause__
+    if isinstance(error, UnicodeError):
         return Rejected("address is not a usable URL")
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return Unavailable("host name could not be resolved")
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return Unavailable(f"certificate not accepted: {_certificate_error(error.certificate_error)}")
-    if isinstance(error, aiohttp.ClientSSLError):
-        return Unavailable("TLS handshake failed")
-    if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, AddressRefused):
-        return Rejected(str(error.os_error))
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return Unavailable(f"no connection: {_reason(error.os_error)}")
     if isinstance(error, TimeoutError):
         return Unavailable(f"timed out after {timeout_s:g} s")
-    if isinstance(error, aiohttp.ServerDisconnectedError):
-        return Unavailable("connection closed without an answer")
-    if isinstance(error, OSError):
-        return Unavailable(f"connection lost: {_reason(error)}")
-    if isinstance(error, aiohttp.ClientResponseError):
+    if isinstance(error, http1.NotHTTP):
         return Unavailable("the answer is not HTTP")
-    return Unavailable(f"connection failed: {type(error).__name__}")
+    if isinstance(error, http1.NoConnection):
+        return _no_connection(cause)
+    if isinstance(cause, OSError):
+        return Unavailable(f"connection lost: {_reason(cause)}")
+    return Unavailable("connection closed without an answer")
+
+
+def _no_connection(cause: BaseException | None) -> Rejected | Unavailable:
+    if isinstance(cause, AddressRefused):
+        return Rejected(str(cause))
+    if isinstance(cause, socket.gaierror):
+        return Unavailable("host name could not be resolved")
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return Unavailable(f"certificate not accepted: {_certificate_error(cause)}")
+    if isinstance(cause, ssl.SSLError):
+        return Unavailable("TLS handshake failed")
+    reason = _reason(cause) if isinstance(cause, OSError) else type(cause).__name__
+    return Unavailable(f"no connection: {reason}")
 
 
 def _reason(error: OSError) -> str:
@@ -83,7 +86,6 @@ def _reason(error: OSError) -> str:
     return os.strerror(number) if number in errno.errorcode else type(error).__name__
 
 
-def _certificate_error(error: BaseException) -> str:
+def _certificate_error(error: ssl.SSLCertVerificationError) -> str:
     # "Hostname mismatch, certificate is not valid for …" goes on to name the host.
-    message = error.verify_message if isinstance(error, ssl.SSLCertVerificationError) else ""
-    return message.partition(",")[0] or "verification failed"
+    return error.verify_message.partition(",")[0] or "verification failed"

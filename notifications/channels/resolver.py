@@ -4,46 +4,49 @@ import asyncio
 import socket
 from concurrent.futures import ThreadPoolExecutor
 
-from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohappyeyeballs import AddrInfoType
 
 # Look-ups at once. The event loops' own pools have as few as four threads, which four dead names would fill.
 THREADS = 64
+# For how long an answer is used again, in seconds; each connection is checked by itself all the same.
+KEEP_S = 10.0
 
 
-class PooledResolver(AbstractResolver):
-    """The system's ``getaddrinfo``."""
+class Resolver:
+    """The system's ``getaddrinfo``, asked once for those who ask at the same time."""
 
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="resolver")
+        self._known: dict[tuple[str, int], tuple[float, asyncio.Future[list[AddrInfoType]]]] = {}
 
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
+    async def resolve(self, host: str, port: int) -> list[AddrInfoType]:
         """Return every address of a host.
 
         Raises:
             OSError: it has none, or nobody answers.
         """
         loop = asyncio.get_running_loop()
-        found = await loop.run_in_executor(self._threads, _look_up, host, port, family)
-        return [_result(host, port, family, address) for family, _, _, _, address in found]
+        now = loop.time()
+        known = self._known.get((host, port))
+        if known is None or known[0] < now:
+            self._known = {key: each for key, each in self._known.items() if each[0] >= now}
+            known = now + KEEP_S, asyncio.ensure_future(self.look_up(host, port))
+            self._known[host, port] = known
+        try:
+            return await asyncio.shield(known[1])
+        except OSError:
+            self._known.pop((host, port), None)
+            raise
+
+    async def look_up(self, host: str, port: int) -> list[AddrInfoType]:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, _addresses, host, port)
 
     async def close(self) -> None:
+        for _, looking in self._known.values():
+            looking.cancel()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
-def _look_up(host: str, port: int, family: int) -> list:
-    return socket.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
-
-
-def _result(host: str, port: int, family: int, address: tuple) -> ResolveResult:
-    # A link-local address needs its zone, which only stands in the fourth field.
-    zone = f"%{address[3]}" if len(address) == 4 and address[3] else ""
-    return ResolveResult(
-        hostname=host,
-        host=f"{address[0].partition('%')[0]}{zone}",
-        port=port,
-        family=family,
-        proto=socket.IPPROTO_TCP,
-        flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
-    )
+def _addresses(host: str, port: int) -> list[AddrInfoType]:
+    return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)

@@ -7,7 +7,7 @@ from typing import Any
 START_WIDTH = 16
 MAX_PREFETCH = 512
 # Room is not worth a claim below this, while sends are under way that will make more of it.
-MIN_CLAIM = 64
+MIN_CLAIM = 256
 
 
 @dataclass(slots=True)
@@ -80,7 +80,8 @@ class Lane:
     def worth_a_claim(self, now: float) -> bool:
         """Return whether there is room for enough to pay for a statement, or nothing else to wait for."""
         room = self.room(now)
-        return room >= min(MIN_CLAIM, self.width) or (room > 0 and not self.in_flight)
+        enough = min(MIN_CLAIM, (self.width + self.prefetch) // 2)
+        return room >= max(1, enough) or (room > 0 and not self.in_flight)
 
     def claimed(self) -> None:
         """Adapt the prefetch to what was achieved since the last claim."""

@@ -33,6 +33,8 @@ log = structlog.get_logger(__name__)
 
 # A destination not heard of yet gets this much of the first claim.
 FIRST_ROOM = 16
+# Revocable sends of one lane that are begun under one transaction.
+FENCED_AT_ONCE = 64
 # What was claimed ahead is begun within this part of its lease, or given back.
 START_WITHIN = 1 / 3
 
@@ -221,7 +223,7 @@ class Sender:
             if self._fencer.has_more_lanes:
                 self._fence_woken.set()
             for name in lanes:
-                room = min(rooms.get(name, FIRST_ROOM), MIN_CLAIM)
+                room = min(rooms.get(name, FIRST_ROOM), FENCED_AT_ONCE)
                 if name not in busy and room > 0:
                     busy.add(name)
                     self._spawn(self._begin_lane(name, room, busy))

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohappyeyeballs import AddrInfoType
 from pytest_django.fixtures import Settings
 
 from notifications.channels import guard
 from notifications.channels.base import Receipt, Rejected, Unavailable
+from notifications.channels.resolver import Resolver
 from notifications.channels.session import Session
 from tests.notifications.channels import conftest
 from tests.servers.third_party import ThirdParty
@@ -77,30 +78,22 @@ def _nothing_allowed(settings: Settings) -> None:
     settings.WEBHOOK_ALLOWED_NETWORKS = []
 
 
-class Names(AbstractResolver):
+class Names(Resolver):
     """Answers every look-up with the next of a list of answers, the last one for ever."""
 
     def __init__(self, *answers: list[str]) -> None:
+        super().__init__()
         self.answers = list(answers)
 
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
+    async def resolve(self, host: str, port: int) -> list[AddrInfoType]:
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         return [
-            ResolveResult(
-                hostname=host,
-                host=address,
-                port=port,
-                family=socket.AF_INET6 if ":" in address else socket.AF_INET,
-                proto=0,
-                flags=0,
-            )
+            info
             for address in answer
+            for info in socket.getaddrinfo(
+                address, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
+            )
         ]
-
-    async def close(self) -> None:
-        pass
 
 
 async def post(session: Session, url: str, **options: Any) -> Receipt:
@@ -186,9 +179,6 @@ async def test_a_name_that_changes_its_mind_is_refused(third_party: ThirdParty, 
         async with Session(resolver=names) as session:
             url = f"http://hooks.example.com:{third_party.port}/"
             assert await post(session, url) == Receipt(200)
-            # Forget both the look-up and the connection, as time would.
-            connector = session.guarded.connector
-            connector.clear_dns_cache()  # type: ignore[union-attr]
             public.behave("reset")
             with pytest.raises((Rejected, Unavailable)):
                 await post(session, url)

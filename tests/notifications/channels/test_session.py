@@ -9,13 +9,11 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from importlib.resources import files
-from types import SimpleNamespace
 from typing import Any
 
-import aiohttp
 import pytest
 
-from notifications.channels import outcome
+from notifications.channels import http1, outcome
 from notifications.channels.base import Receipt, Rejected, Unavailable
 from notifications.channels.outcome import retry_after_s
 from notifications.channels.session import Session
@@ -164,8 +162,9 @@ async def test_a_certificate_that_nobody_vouches_for_is_not_accepted(
 def test_a_certificate_of_another_host_is_reported_without_the_name() -> None:
     error = ssl.SSLCertVerificationError(1, "certificate verify failed")
     error.verify_message = "Hostname mismatch, certificate is not valid for 'hooks.example.com'."
-    key: Any = SimpleNamespace(host="hooks.example.com", port=443, is_ssl=True, ssl=True)
-    result = outcome.failure(aiohttp.ClientConnectorCertificateError(key, error), timeout_s=1)
+    failed = http1.NoConnection()
+    failed.__cause__ = error
+    result = outcome.failure(failed, timeout_s=1)
     assert str(result) == "certificate not accepted: Hostname mismatch"
     assert isinstance(result, Unavailable)
 

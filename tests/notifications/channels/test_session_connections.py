@@ -43,9 +43,6 @@ async def test_a_compressed_body_is_not_unpacked(session: Session, third_party: 
     third_party.behave("bomb")
     assert await post(session, third_party.url) == Receipt(200)
     assert third_party.requests[0].headers["accept-encoding"] == "identity"
-    client = session.trusted
-    async with client.post(third_party.url) as response:
-        assert len(await response.read()) < 100_000
 
 
 @pytest.mark.parametrize("behaviour", ["ok", "status:204", "status:404", "status:503", "body:60000"])
@@ -134,9 +131,8 @@ async def test_revocable_and_ordinary_sends_share_their_connections(
 async def test_opened_by_hand_it_closes_everything(third_party: ThirdParty) -> None:
     session = await Session.open()
     await post(session, third_party.url, on_begin=lambda: None)
-    clients = [session.trusted, session._traced_trusted]
     await session.close()
-    assert all(client.closed for client in clients)
+    third_party.wait_until(lambda: not third_party._open, 2, lambda: "a connection is still open")
 
 
 async def test_names_that_hang_do_not_hold_up_the_rest(
