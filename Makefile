@@ -92,7 +92,7 @@ clean: ## Stop the embedded servers; delete their data, .venv and caches
 $(INSTALLED): requirements.lock
 	@$(find_python); $(make_venv); \
 	echo 'Installing the locked dependencies (about a minute, once) …'; \
-	if ! { command -v uv >/dev/null && uv pip install --python $(PYTHON) --require-hashes -r $<; }; then \
+	if ! { command -v uv >/dev/null && uv pip install --compile-bytecode --python $(PYTHON) --require-hashes -r $<; }; then \
 		$(PYTHON) -m pip install --require-hashes --no-input --disable-pip-version-check \
 			--root-user-action=ignore -r $< || { \
 			echo 'Installing failed. What to do: see that this machine reaches a Python package index'; \

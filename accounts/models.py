@@ -89,7 +89,13 @@ class Membership(models.Model):
 
     class Meta:
         ordering = ("shop", "user")
-        constraints = [models.UniqueConstraint(fields=["shop", "user"], name="membership_once")]
+        # Whoever comes back gets a new row, so that the history of the first time stays.
+        constraints = [
+            models.UniqueConstraint(
+                fields=["shop", "user"], condition=models.Q(left_at=None), name="membership_once"
+            )
+        ]
+        indexes = [models.Index(fields=["shop", "user"], name="membership_of_shop")]
 
     def __str__(self) -> str:
         return f"{self.user} at {self.shop}"

@@ -3,6 +3,8 @@
 import os
 
 import django
+from django.core.checks import run_checks
+from django.core.exceptions import ImproperlyConfigured
 
 from config import embedded
 from config.body_limit import BodyLimit
@@ -11,4 +13,7 @@ from config.handler import Handler
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 embedded.ensure_running(postgres=not os.environ.get("DATABASE_URL"), redis=not os.environ.get("REDIS_URL"))
 django.setup(set_prefix=False)
+# Management commands run the checks by themselves; a server would start with settings that can't work.
+if faults := run_checks(tags=["tocsin"]):
+    raise ImproperlyConfigured("; ".join(fault.msg for fault in faults))
 application = BodyLimit(Handler())

@@ -8,13 +8,12 @@ database connection. See docs/adr/0011.
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 from django.conf import settings
 from django.core import signals
 from django.core.exceptions import RequestAborted
 from django.core.handlers.asgi import ASGIHandler, get_script_prefix
-from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
 
 
@@ -46,18 +45,17 @@ class Handler(ASGIHandler):
             raise ValueError(f"only HTTP is served, not {scope['type']}")
         await self.handle(scope, receive, send)
 
-    def _respond(self, scope: dict[str, Any], body: BinaryIO) -> HttpResponseBase:
+    def _respond(self, scope: dict[str, Any], body: IO[bytes]) -> Any:
         set_script_prefix(get_script_prefix(scope))
         signals.request_started.send(sender=self.__class__, scope=scope)
-        request, response = self.create_request(scope, body)
-        if request is not None:
-            response = self.get_response(request)
+        request, refusal = self.create_request(scope, body)
+        response: Any = self.get_response(request) if request is not None else refusal
         response._handler_class = self.__class__
         if not response.streaming:
             response.close()  # here, since that gives back what this thread holds
         return response
 
-    async def _stream(self, response: HttpResponseBase, receive: Any, send: Any) -> None:
+    async def _stream(self, response: Any, receive: Any, send: Any) -> None:
         """Send until the response or the client ends."""
         tasks = [
             asyncio.create_task(self.listen_for_disconnect(receive)),

@@ -1,5 +1,6 @@
 """What runs by the clock, and the scheduler that `manage.py rqscheduler` runs it with."""
 
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -94,6 +95,11 @@ class Scheduler(DjangoScheduler):
         # After Redis was away the old registration may still be there: it is ours.
         self.connection.delete(self.key)
         super().register_birth()
+
+    def register_death(self) -> None:
+        # Told to stop while Redis is away, it stops.
+        with contextlib.suppress(RedisError):
+            super().register_death()
 
     def heartbeat(self) -> None:
         """Beat, and register again where Redis came back empty and has forgotten this scheduler."""

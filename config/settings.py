@@ -20,8 +20,8 @@ DEBUG = env.bool("DEBUG", default=False)
 SECRET_KEY = env.str("SECRET_KEY", default="") or secret.generated("secret-key")
 # Key from which every webhook signing secret is derived. Changing it changes all of them.
 WEBHOOK_SIGNING_KEY = env.str("WEBHOOK_SIGNING_KEY", default="") or secret.generated("webhook-signing-key")
-# Host names that the web process answers to, comma separated.
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+# Host names that the web process answers to beside localhost, comma separated.
+ALLOWED_HOSTS = [*env.list("ALLOWED_HOSTS", default=[]), "localhost", "127.0.0.1", "[::1]"]
 # Origins with scheme that may post forms when TLS ends at a proxy, comma separated.
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 # True behind a proxy that ends TLS and sets X-Forwarded-Proto: secure cookies, HSTS, https links.
@@ -70,7 +70,7 @@ RESPONSE_MAX_BYTES = env.int("RESPONSE_MAX_BYTES", default=65_536)
 # Attempts in all, and seconds between them, unless a channel has its own (next line).
 RETRY_ATTEMPTS = env.int("RETRY_ATTEMPTS", default=3)
 RETRY_WAIT_S = env.float("RETRY_WAIT_S", default=3.0)
-# Per channel, as JSON: {"email": {"attempts": 5, "wait_s": 60, "timeout_s": 30, "concurrency": 10}}.
+# Per channel, as JSON: {"email": {"attempts": 5, "wait_s": 60, "timeout_s": 15, "concurrency": 10}}.
 CHANNEL_POLICIES = env.json("CHANNEL_POLICIES", default={})
 # Seconds that one send may take in all, connecting included.
 SEND_TIMEOUT_S = env.float("SEND_TIMEOUT_S", default=10.0)
@@ -118,7 +118,7 @@ LOGIN_URL = "/admin/login/"
 DATA_UPLOAD_MAX_MEMORY_SIZE = REQUEST_MAX_BYTES
 
 INSTALLED_APPS = [
-    "notifications",  # before django_rq, since its rqscheduler command replaces that one's
+    "notifications",
     "accounts",
     "escalation",
     "tracing",
@@ -197,6 +197,8 @@ WHITENOISE_AUTOREFRESH = False
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = BEHIND_TLS_PROXY
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_TLS_PROXY else None
 SECURE_HSTS_SECONDS = 31_536_000 if BEHIND_TLS_PROXY else 0
+# Probes come from beside the process, not through the proxy.
+SECURE_REDIRECT_EXEMPT = [r"^health/", r"^metrics"]
 
 # --- REST ----------------------------------------------------------------------------------------------
 
@@ -215,6 +217,8 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_THROTTLE_RATES": {"login": LOGIN_RATE, "test-send": TEST_SEND_RATE},
     "EXCEPTION_HANDLER": "config.api.exception_handler",
+    # Whose address throttles count: the proxy's word for it is taken only where there is a proxy.
+    "NUM_PROXIES": 1 if BEHIND_TLS_PROXY else 0,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 
@@ -255,7 +259,12 @@ RQ = {
 
 # --- The admin -----------------------------------------------------------------------------------------------
 
-UNFOLD = {"SITE_TITLE": "Tocsin", "SITE_HEADER": "Tocsin", "SITE_SYMBOL": "notifications_active", "SHOW_VIEW_ON_SITE": False}
+UNFOLD = {
+    "SITE_TITLE": "Tocsin",
+    "SITE_HEADER": "Tocsin",
+    "SITE_SYMBOL": "notifications_active",
+    "SHOW_VIEW_ON_SITE": False,
+}
 
 # --- Logging ---------------------------------------------------------------------------------------------------
 

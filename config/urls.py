@@ -2,6 +2,7 @@
 
 from django.contrib import admin
 from django.urls import include, path
+from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from accounts.api.urls import urlpatterns as accounts_api
@@ -16,6 +17,7 @@ handler404 = "config.errors.not_found"
 handler500 = "config.errors.server_error"
 
 urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="admin:index")),
     path("api/v1/", include([*notifications_api, *accounts_api])),
     *original_urlpatterns,
     *slash_optional("health/live", health.LiveView.as_view(schema=None), name="health-live"),

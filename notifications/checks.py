@@ -13,7 +13,7 @@ from notifications.engine.sender import START_WITHIN
 KNOWN_POLICY = {"attempts", "wait_s", "timeout_s", "concurrency"}
 
 
-@register
+@register("tocsin")
 def policies_make_sense(**kwargs: Any) -> list[CheckMessage]:
     """Each channel's own settings are known ones, and positive numbers."""
     faults: list[CheckMessage] = []
@@ -26,7 +26,7 @@ def policies_make_sense(**kwargs: Any) -> list[CheckMessage]:
     return faults
 
 
-@register
+@register("tocsin")
 def addresses_make_sense(**kwargs: Any) -> list[CheckMessage]:
     """What would otherwise fail at the first send."""
     faults: list[CheckMessage] = []
@@ -42,7 +42,7 @@ def addresses_make_sense(**kwargs: Any) -> list[CheckMessage]:
     return faults
 
 
-@register
+@register("tocsin")
 def leases_outlive_sends(**kwargs: Any) -> list[CheckMessage]:
     """A lease that ends while its send is under way would have the delivery made twice."""
     faults: list[CheckMessage] = []

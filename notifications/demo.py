@@ -150,11 +150,10 @@ def faults_of(cast: Cast, expected: Expectation, outcome: Outcome) -> list[str]:
     for telling in sorted(told.keys() | expected.told.keys()):
         due, got = expected.told[telling], told[telling]
         if due != got:
-            times = "not" if got == 0 else f"{got} times"
-            instead = "" if due else " and should not have been"
+            was_told = f"was told {got} times" if got else "was not told"
+            what = f"of alert {telling.alert} by {telling.channel}"
             faults.append(
-                f"{cast.name(telling.user)} was {times} told of alert {telling.alert} "
-                f"by {telling.channel}{instead}."
+                f"{cast.name(telling.user)} {was_told} {what}{'' if due else ' and should not have been'}."
             )
     silent = Counter(row["reason"] for row in outcome.deliveries if row["status"] == "suppressed")
     if silent != expected.suppressed:

@@ -4,18 +4,13 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from notifications.engine import fanout, wake
+from notifications.engine import fanout
 from notifications.engine import sweep as engine_sweep
 
 
 def alert_fan_out(alert_uuid: str) -> None:
     """Make the deliveries of an alert."""
     fanout.alert_fan_out(UUID(alert_uuid))
-
-
-def deliver() -> None:
-    """Have every sender look for what is due."""
-    wake.publish()
 
 
 def sweep() -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 os.environ.setdefault("TOCSIN_HOME", str(Path(__file__).resolve().parent.parent / "var" / "test"))
 
-from config import embedded  # noqa: E402
-from config.settings import *  # noqa: E402, F403
-from config.settings import CACHES, REDIS_URL, RQ_QUEUES  # noqa: E402
+from config import embedded
+from config.settings import *  # noqa: F403
+from config.settings import CACHES, REDIS_URL, RQ_QUEUES
 
 embedded.ensure_running(postgres=not os.environ.get("DATABASE_URL"), redis=not os.environ.get("REDIS_URL"))
 

@@ -49,4 +49,4 @@ class Resolver:
 
 
 def _addresses(host: str, port: int) -> list[AddrInfoType]:
-    return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
+    return [*socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)]

@@ -49,7 +49,7 @@ CLAIM = f"""
       FROM due_lane CROSS JOIN LATERAL (
             SELECT id FROM notifications_delivery
              WHERE status = 'pending' AND NOT revocable
-               AND lane = due_lane.lane AND due_at <= %(now)s
+               AND lane = due_lane.lane AND due_at <= %(now)s AND expires_at > %(now)s
              ORDER BY due_at LIMIT due_lane.room
                FOR UPDATE SKIP LOCKED) AS waiting
      LIMIT %(limit)s
@@ -75,6 +75,7 @@ SELECT delivery.id, notification_id, delivery.user_id, contact_point_id, deliver
   FROM notifications_delivery AS delivery
   LEFT JOIN notifications_contactpoint AS contact ON contact.id = delivery.contact_point_id
  WHERE status = 'pending' AND revocable AND delivery.lane = %(lane)s AND due_at <= %(now)s
+   AND expires_at > %(now)s
  ORDER BY due_at LIMIT %(room)s
    FOR UPDATE OF delivery SKIP LOCKED
 """

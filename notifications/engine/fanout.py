@@ -15,6 +15,7 @@ from django.utils import timezone
 from psycopg.types.json import Jsonb
 
 from accounts.models import Membership
+from notifications import metrics
 from notifications.channels import registry
 from notifications.engine import wake
 from notifications.models import Alert, ContactPoint, Delivery, Notification, Severity
@@ -54,8 +55,13 @@ WITH audience AS (
                        WHEN preference.level = 'CRITICAL' AND %(severity)s <> 'critical' THEN 'level'
                        ELSE '' END AS reason) AS verdict
         ON CONFLICT (notification_id, user_id, contact_point_id) DO NOTHING
+ RETURNING channel, status
+), settled AS (
+    SELECT channel, status, count(*) FROM inserted WHERE status <> 'pending' GROUP BY channel, status
 )
-SELECT (array_agg(user_id ORDER BY user_id DESC))[1], count(*) FROM audience
+SELECT (array_agg(user_id ORDER BY user_id DESC))[1], count(*),
+       (SELECT json_agg(settled) FROM settled)
+  FROM audience
 """
 
 
@@ -93,7 +99,9 @@ def _fan_out_chunk(
                 "revocable": [channel.name for channel in channels if channel.revocable],
             },
         )
-        last_user, members = cursor.fetchone()
+        last_user, members, settled = cursor.fetchone()
+    for each in settled or ():
+        metrics.add("deliveries", each["channel"], each["status"], amount=each["count"])
     return last_user if members == settings.FANOUT_CHUNK else None
 
 

@@ -1,25 +1,36 @@
 """Starting failed deliveries again, and stopping those that have not begun."""
 
+from collections import Counter
 from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from notifications import metrics
 from notifications.engine import wake
-from notifications.models import Delivery
+from notifications.models import ContactPoint, Delivery
 
 REPLAYABLE = (Delivery.Status.FAILED, Delivery.Status.EXPIRED)
 
 
 def replay(deliveries: QuerySet[Delivery]) -> int:
-    """Make failed or expired deliveries due now, with a full retry budget; returns how many."""
+    """Make failed or expired deliveries due now, with a full retry budget; returns how many.
+
+    They go to the contact point's present address. Left out is who is told no more: inactive users, and
+    contact points that were removed or disabled.
+    """
     now = timezone.now()
+    chosen = Delivery.objects.filter(pk__in=deliveries.order_by().values("pk"), status__in=REPLAYABLE)
+    chosen = chosen.exclude(user__is_active=False).exclude(contact_point__is_enabled=False)
+    chosen = chosen.exclude(contact_point__deleted_at__isnull=False)
+    contact_point = ContactPoint.objects.filter(pk=OuterRef("contact_point"))
     with transaction.atomic():
-        count = Delivery.objects.filter(
-            pk__in=deliveries.order_by().values("pk"), status__in=REPLAYABLE
-        ).update(
+        count = chosen.update(
+            address=Coalesce(Subquery(contact_point.values("address")), F("address")),
+            lane=Coalesce(Subquery(contact_point.values("lane")), F("lane")),
             status=Delivery.Status.PENDING,
             reason="",
             failures=0,
@@ -48,11 +59,13 @@ def cancel(deliveries: QuerySet[Delivery], *, reason: str) -> int:
             chosen.filter(Q(status="pending") | Q(status="sending"))
             .order_by("pk")
             .select_for_update(of=("self",))
-            .values_list("pk", "status")
+            .values_list("pk", "status", "channel")
         )
-        pending = [pk for pk, status in rows if status == "pending"]
+        pending = [pk for pk, status, _ in rows if status == "pending"]
         Delivery.objects.filter(pk__in=pending).update(status="cancelled", reason=reason[:64], revoked_at=now)
-        Delivery.objects.filter(pk__in=[pk for pk, status in rows if status == "sending"]).update(
+        Delivery.objects.filter(pk__in=[pk for pk, status, _ in rows if status == "sending"]).update(
             revoked_at=now
         )
+    for channel, count in Counter(channel for _, status, channel in rows if status == "pending").items():
+        metrics.add("deliveries", channel, "cancelled", amount=count)
     return len(pending)

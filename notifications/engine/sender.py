@@ -109,8 +109,9 @@ class Sender:
         self._loop = asyncio.get_running_loop()
         self._lanes, self._sends, self._claimed = {}, set(), 0
         self._woken, self._fence_woken = asyncio.Event(), asyncio.Event()
-        self._contents = Contents(Database(self._parameters))
-        self._claimer = Claimer(Database(self._parameters))
+        # One connection for both: what a fresh one has claimed, a stale one couldn't read the content of.
+        claiming = Database(self._parameters)
+        self._contents, self._claimer = Contents(claiming), Claimer(claiming)
         self._fencer = Fencer(self._parameters, self._start_fenced)
         self._outcome_database = Database(self._parameters)
         self._ledger = Ledger(self._outcome_database, on_written=self._look_now)

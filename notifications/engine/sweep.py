@@ -57,9 +57,11 @@ def leases_recover(now: datetime) -> int:
         cursor.execute(_RECOVER, {"now": now, "max_lost": MAX_LOST_LEASES})
         rows = cursor.fetchall()
     for delivery, status, channel in rows:
+        metrics.add("attempts", channel, "lost")
+        if status != "pending":
+            metrics.add("deliveries", channel, status)
         if status == "failed":
             log.error("delivery_failed", delivery=str(delivery), channel=channel, reason="workers_lost")
-            metrics.add("deliveries", channel, "failed")
     if rows:
         log.warning("leases_lost", count=len(rows))
     return len(rows)

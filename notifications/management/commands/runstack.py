@@ -21,6 +21,15 @@ from config import embedded
 from config.processes import Stack, StackError
 
 ADMIN_EMAIL = "admin@example.com"
+# What the printed key may do: all that a newcomer would try.
+SCOPES = (
+    "alerts:write",
+    "alerts:read",
+    "preferences:write",
+    "deliveries:read",
+    "deliveries:write",
+    "metrics:read",
+)
 CHECK_INTERVAL_S = 0.5
 BACKOFF_MAX_S = 30.0
 # A part that ran this long is healthy: its next death starts from the shortest wait again.
@@ -71,7 +80,7 @@ class Command(BaseCommand):
             User.objects.create_superuser(email=ADMIN_EMAIL, password=password)
             write_secret(stack.home / "admin-password", password)
         if not key_works(stack.base_url, read_secret(stack.home / "api-key")):
-            scopes = ("--scope", "alerts:write", "--scope", "deliveries:read")
+            scopes = [part for scope in SCOPES for part in ("--scope", scope)]
             made = stack.manage("create_api_key", "make run", *scopes)
             write_secret(stack.home / "api-key", made.stdout.split()[-1])
         connection.close()

@@ -128,6 +128,7 @@ BAD = [
     ("alert_uuid", True),
     ("alert_uuid", "33cbb18c3e9d4acc96672fbe7bf29137"),
     ("alert_uuid", "3" * 37),
+    ("alert_uuid", "33cbb18c-3e9d4acc-9667-2fbe7bf29137-"),
     ("alert_uuid", "33cbb18c-3e9d-4acc-9667-2fbe7bf2913\x00"),
     ("label", "Theft"),
     ("label", "robbery"),
@@ -325,3 +326,13 @@ def test_the_answer_is_json_whatever_is_asked_for(camera: APIClient, alert_body:
     )
     assert response.status_code == 201
     assert response["Content-Type"] == "application/json"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_outside_a_transaction_too_the_same_id_is_taken_once(
+    as_machine: Machine, alert_body: dict[str, Any]
+) -> None:
+    camera = as_machine("alerts:write")
+    posts = [alert_body, alert_body, {**alert_body, "label": "normal"}, alert_body]
+    assert [camera.post(CANONICAL, post).status_code for post in posts] == [201, 200, 409, 200]
+    assert Alert.objects.count() == 1

@@ -52,7 +52,7 @@ def test_running_every_job_twice_changes_nothing(
     transactional_db: None, shop: Shop, owner: User, told: ThirdParty
 ) -> None:
     alert = AlertFactory(shop=shop)
-    for job in (jobs.sweep, jobs.expire, jobs.deliver):
+    for job in (jobs.sweep, jobs.expire):
         django_rq.get_queue().enqueue(job)
         django_rq.get_queue().enqueue(job)
     django_rq.get_queue().enqueue(jobs.alert_fan_out, str(alert.pk))

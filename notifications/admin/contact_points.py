@@ -1,0 +1,67 @@
+"""Contact points: where people want to be told."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin
+from unfold.decorators import display
+
+from accounts.admin import StaffViews
+from notifications.channels import registry
+from notifications.models import ContactPoint
+from notifications.services.contact_points import contact_point_remove, contact_point_test_send
+
+CHOICES = [(name, name) for name, channel in sorted(registry.CHANNELS.items()) if channel.for_contacts]
+
+
+class ContactPointForm(forms.ModelForm):
+    channel = forms.ChoiceField(choices=CHOICES)
+
+    class Meta:
+        model = ContactPoint
+        fields = ("user", "channel", "address", "label", "is_enabled")
+
+
+@admin.register(ContactPoint)
+class ContactPointAdmin(StaffViews, ModelAdmin):
+    form = ContactPointForm
+    list_display = ("user", "channel", "address", "label", "state", "created_at")
+    list_select_related = ("user",)
+    list_filter = ("is_enabled", ("deleted_at", admin.EmptyFieldListFilter))
+    search_fields = ("user__email", "address")
+    autocomplete_fields = ("user",)
+    ordering = ("-created_at",)
+    show_full_result_count = False
+    fields = (("user", "channel"), "address", ("label", "is_enabled"), ("lane", "created_at", "deleted_at"))
+    readonly_fields = ("lane", "created_at", "deleted_at")
+    actions = ("test_send", "remove")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        # Removed ones stay, marked, so that their history does; see the action.
+        return False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: ContactPoint | None = None) -> Any:
+        return (*self.readonly_fields, "user", "channel") if obj else self.readonly_fields
+
+    @display(description="State", label={"on": "success", "off": "warning", "removed": "danger"})
+    def state(self, contact_point: ContactPoint) -> str:
+        if contact_point.deleted_at:
+            return "removed"
+        return "on" if contact_point.is_enabled else "off"
+
+    @admin.action(description="Send a test message")
+    def test_send(self, request: HttpRequest, queryset: QuerySet[ContactPoint]) -> None:
+        chosen = list(queryset.filter(deleted_at=None)[:20])
+        for contact_point in chosen:
+            contact_point_test_send(contact_point=contact_point)
+        messages.success(request, f"{len(chosen)} test messages are on their way; see the deliveries.")
+
+    @admin.action(description="Remove, keeping their history", permissions=["change"])
+    def remove(self, request: HttpRequest, queryset: QuerySet[ContactPoint]) -> None:
+        chosen = list(queryset.filter(deleted_at=None))
+        for contact_point in chosen:
+            contact_point_remove(contact_point=contact_point)
+        messages.success(request, f"{len(chosen)} removed.")

@@ -1,0 +1,64 @@
+"""A person's page: how and how much they want to be told, and what they were or were not told and why."""
+
+from typing import Final
+
+from django.contrib import admin
+from django.db.models import Model
+from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.utils.safestring import SafeString
+from unfold.admin import StackedInline, TabularInline
+from unfold.decorators import display
+
+from accounts.admin import StaffViews, UserAdmin
+from accounts.models import User
+from notifications.explanations import explain
+from notifications.models import ContactPoint, Delivery, Preference
+
+NEWEST: Final = 100
+
+# accounts knows nothing of what people are told: its page is replaced by one that does.
+admin.site.unregister(User)
+
+
+class PreferenceInline(StaffViews, StackedInline):
+    model = Preference
+    fields = ("level",)
+
+
+class ContactPointInline(StaffViews, TabularInline):
+    model = ContactPoint
+    extra = 0
+    fields = ("channel", "address", "label", "is_enabled", "created_at", "deleted_at")
+    readonly_fields = fields
+    ordering = ("-created_at",)
+    show_change_link = True
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+@admin.register(User)
+class PersonAdmin(UserAdmin):
+    inlines = (PreferenceInline, ContactPointInline, *UserAdmin.inlines)
+    readonly_fields = (*UserAdmin.readonly_fields, "told")
+    fieldsets = (
+        UserAdmin.fieldsets[0],
+        ("Told, or not, and why", {"fields": ("told",)}),
+        *UserAdmin.fieldsets[1:],
+    )
+
+    @display(description="")
+    def told(self, user: User) -> SafeString:
+        newest = (
+            Delivery.objects.filter(user=user).select_related("notification").order_by("-id")[: NEWEST + 1]
+        )
+        rows = [{"delivery": delivery, "why": explain(delivery)} for delivery in newest]
+        context = {"rows": rows[:NEWEST], "user": user, "more": len(rows) > NEWEST}
+        return render_to_string("notifications/admin/told.html", context)

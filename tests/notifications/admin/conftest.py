@@ -1,0 +1,45 @@
+"""What tests of the admin start from."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from accounts.models import User
+from notifications.models import Attempt, Delivery
+from tests.factories import ContactPointFactory, NotificationFactory
+
+
+@pytest.fixture
+def desk(operator: User) -> Client:
+    """An operator's browser."""
+    client = Client()
+    client.force_login(operator)
+    return client
+
+
+@pytest.fixture
+def make_delivery(db: None) -> Callable[..., Delivery]:
+    def build(user: User, **fields: Any) -> Delivery:
+        contact_point = fields.pop("contact_point", None) or ContactPointFactory(user=user)
+        notification = fields.pop("notification", None) or NotificationFactory()
+        now = timezone.now()
+        return Delivery.objects.create(
+            notification=notification,
+            user=user,
+            contact_point=contact_point,
+            **{"channel": "webhook", "lane": "x", "due_at": now, "expires_at": now, **fields},
+        )
+
+    return build
+
+
+@pytest.fixture
+def make_attempt() -> Callable[..., Attempt]:
+    def build(delivery: Delivery, number: int, **fields: Any) -> Attempt:
+        values = {"started_at": timezone.now(), "duration_ms": 12.5, "outcome": "unavailable", **fields}
+        return Attempt.objects.create(delivery=delivery, number=number, **values)
+
+    return build

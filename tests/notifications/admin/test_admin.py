@@ -1,0 +1,391 @@
+"""The operator finds a person, sees what they were or were not told and why, and replays."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.forms import MultiWidget
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from redis.exceptions import ConnectionError as Away
+
+from accounts.models import ApiKey, Shop, User
+from notifications.models import Attempt, ContactPoint, Delivery
+from tests.factories import (
+    AlertFactory,
+    ContactPointFactory,
+    MembershipFactory,
+    NotificationFactory,
+    PreferenceFactory,
+)
+
+Make = Callable[..., Delivery]
+LISTS = [
+    "accounts_user",
+    "accounts_shop",
+    "accounts_apikey",
+    "notifications_alert",
+    "notifications_notification",
+    "notifications_delivery",
+    "notifications_contactpoint",
+]
+
+
+def url(page: str, *args: object) -> str:
+    return reverse(f"admin:{page}", args=args)
+
+
+def populate(shop: Shop, user: User, make_delivery: Make) -> None:
+    alert = AlertFactory(shop=shop)
+    notification = NotificationFactory(source_id=str(alert.pk))
+    MembershipFactory(shop=shop)
+    make_delivery(user, notification=notification, status="failed", reason="exhausted")
+    ApiKey.objects.create(name="camera", digest=str(alert.pk), hint="tsn_abc", scopes=["alerts:write"])
+
+
+@pytest.mark.parametrize("page", LISTS)
+def test_a_list_takes_the_same_number_of_queries_for_any_number_of_rows(
+    desk: Client, shop: Shop, owner: User, make_delivery: Make, page: str
+) -> None:
+    populate(shop, owner, make_delivery)
+    desk.get(url(f"{page}_changelist"))
+    with CaptureQueriesContext(connection) as few:
+        assert desk.get(url(f"{page}_changelist")).status_code == 200
+    for _ in range(5):
+        populate(shop, owner, make_delivery)
+    with CaptureQueriesContext(connection) as many:
+        desk.get(url(f"{page}_changelist"))
+    assert len(many) == len(few) <= 8
+
+
+@pytest.mark.parametrize(
+    "page", ["notifications_alert", "notifications_notification", "notifications_delivery"]
+)
+def test_large_tables_are_never_counted(desk: Client, page: str) -> None:
+    with CaptureQueriesContext(connection) as queries:
+        desk.get(url(f"{page}_changelist"))
+    assert not [query for query in queries if "COUNT(*)" in query["sql"].upper()]
+
+
+@pytest.mark.parametrize("key", ["email", "first_name", "phone", "uuid"])
+def test_a_person_is_found(desk: Client, stranger: User, owner: User, key: str) -> None:
+    User.objects.filter(pk=owner.pk).update(first_name="Zoé", phone="+33612345678")
+    owner.refresh_from_db()
+    page = desk.get(url("accounts_user_changelist"), {"q": str(getattr(owner, key))}).content.decode()
+    assert owner.email in page
+    assert stranger.email not in page
+
+
+def test_a_persons_page_says_what_they_were_told_and_why(
+    desk: Client, owner: User, make_delivery: Make
+) -> None:
+    PreferenceFactory(user=owner, level="CRITICAL")
+    contact_point = ContactPointFactory(user=owner, label="Back office")
+    told = make_delivery(owner, status="sent", contact_point=contact_point, attempts=1)
+    make_delivery(owner, status="suppressed", reason="level", contact_point=contact_point)
+    page = desk.get(url("accounts_user_change", owner.pk)).content.decode()
+    for text in (
+        "Auchan La Rochelle",
+        "Back office",
+        "Told by webhook.",
+        "Not told: prefers critical alerts only.",
+        url("notifications_delivery_change", told.pk),
+    ):
+        assert text in page
+
+
+def test_a_persons_page_takes_the_same_number_of_queries_for_any_number_of_deliveries(
+    desk: Client, owner: User, make_delivery: Make
+) -> None:
+    path = url("accounts_user_change", owner.pk)
+    make_delivery(owner)
+    desk.get(path)
+    with CaptureQueriesContext(connection) as few:
+        desk.get(path)
+    for _ in range(10):
+        make_delivery(owner)
+    with CaptureQueriesContext(connection) as many:
+        desk.get(path)
+    assert len(many) == len(few)
+
+
+def test_a_persons_page_shows_the_newest_hundred(desk: Client, owner: User, make_delivery: Make) -> None:
+    contact_point = ContactPointFactory(user=owner)
+    for _ in range(101):
+        make_delivery(owner, contact_point=contact_point)
+    page = desk.get(url("accounts_user_change", owner.pk)).content.decode()
+    assert page.count("Waiting to be sent.") == 100
+    assert "All of them" in page
+
+
+def test_a_delivery_shows_its_attempts_and_why(
+    desk: Client, owner: User, make_delivery: Make, make_attempt: Callable[..., Attempt]
+) -> None:
+    delivery = make_delivery(owner, status="failed", reason="exhausted", attempts=2)
+    make_attempt(delivery, 1, error="answered 500", status_code=500)
+    make_attempt(delivery, 2, error="timed out <after> 10 s")
+    page = desk.get(url("notifications_delivery_change", delivery.pk)).content.decode()
+    for text in (
+        "Failed: every attempt failed",
+        "answered 500",
+        "timed out &lt;after&gt; 10 s",
+        owner.email,
+        "Replay now",
+    ):
+        assert text in page
+    assert "Cancel it" not in page
+
+
+@pytest.mark.parametrize(
+    ("find", "expected"),
+    [("alert", 1), ("email", 2), ("user", 2), ("delivery", 1), ("nobody", 0)],
+)
+def test_deliveries_are_found(
+    desk: Client, owner: User, stranger: User, make_delivery: Make, find: str, expected: int
+) -> None:
+    alert = AlertFactory()
+    first = make_delivery(owner, notification=NotificationFactory(source_id=str(alert.pk)))
+    make_delivery(owner)
+    make_delivery(stranger)
+    terms = {"alert": alert.pk, "email": "OWNER@", "user": owner.pk, "delivery": first.pk}
+    page = desk.get(url("notifications_delivery_changelist"), {"q": str(terms.get(find, find))})
+    assert page.status_code == 200
+    assert len(page.context["cl"].result_list) == expected
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "status__exact=failed",
+        "channel=webhook",
+        "reason=exhausted",
+        "created_at__gte=2026-01-01+00%3A00%3A00%2B00%3A00",
+    ],
+)
+def test_deliveries_are_filtered(desk: Client, owner: User, make_delivery: Make, query: str) -> None:
+    make_delivery(owner, status="failed", reason="exhausted")
+    page = desk.get(f"{url('notifications_delivery_changelist')}?{query}")
+    assert len(page.context["cl"].result_list) == 1
+
+
+def test_one_is_replayed_by_its_button(desk: Client, owner: User, make_delivery: Make) -> None:
+    delivery = make_delivery(owner, status="failed")
+    path = url("notifications_delivery_replay", delivery.pk)
+    assert desk.get(path).status_code == 405
+    assert b"tried again now" in desk.post(path, follow=True).content
+    delivery.refresh_from_db()
+    assert delivery.status == "pending"
+    assert b"Only what failed or expired" in desk.post(path, follow=True).content
+
+
+def test_one_is_cancelled_by_its_button(desk: Client, owner: User, make_delivery: Make) -> None:
+    delivery = make_delivery(owner)
+    path = url("notifications_delivery_cancel", delivery.pk)
+    assert desk.get(path).status_code == 405
+    assert b"Stopped" in desk.post(path, follow=True).content
+    delivery.refresh_from_db()
+    assert (delivery.status, delivery.reason) == ("cancelled", "cancelled_by_operator")
+    assert b"Only what has not been sent" in desk.post(path, follow=True).content
+
+
+@pytest.mark.parametrize(
+    ("action", "before", "after"),
+    [("replay_chosen", "failed", "pending"), ("cancel_chosen", "pending", "cancelled")],
+)
+def test_many_are_replayed_or_cancelled(
+    desk: Client, owner: User, make_delivery: Make, action: str, before: str, after: str
+) -> None:
+    chosen, left = (
+        [make_delivery(owner, status=before) for _ in range(2)],
+        make_delivery(owner, status=before),
+    )
+    desk.post(
+        url("notifications_delivery_changelist"),
+        {"action": action, "_selected_action": [str(each.pk) for each in chosen]},
+    )
+    assert set(Delivery.objects.filter(status=after)) == set(chosen)
+    left.refresh_from_db()
+    assert left.status == before
+
+
+@pytest.mark.parametrize(
+    "page", ["notifications_alert", "notifications_notification", "notifications_delivery"]
+)
+def test_what_the_engine_wrote_can_not_be_written_by_hand(
+    desk: Client, owner: User, make_delivery: Make, page: str
+) -> None:
+    alert = AlertFactory()
+    notification = NotificationFactory(source_id=str(alert.pk))
+    delivery = make_delivery(owner, notification=notification, status="sent")
+    row = {
+        "notifications_alert": alert,
+        "notifications_notification": notification,
+        "notifications_delivery": delivery,
+    }[page]
+    assert desk.get(url(f"{page}_change", row.pk)).status_code == 200
+    assert desk.post(url(f"{page}_change", row.pk), {"status": "failed"}).status_code == 403
+    assert desk.get(url(f"{page}_add")).status_code == 403
+    assert desk.post(url(f"{page}_delete", row.pk), {"post": "yes"}).status_code == 403
+
+
+def test_an_alert_shows_its_deliveries_by_status(desk: Client, owner: User, make_delivery: Make) -> None:
+    alert = AlertFactory()
+    make_delivery(
+        owner, notification=NotificationFactory(source_id=str(alert.pk)), status="suppressed", reason="level"
+    )
+    page = desk.get(url("notifications_alert_change", alert.pk)).content.decode()
+    assert "Suppressed" in page
+    assert f"?q={alert.pk}" in page
+
+
+@pytest.mark.parametrize("page", ["notifications_delivery", "notifications_alert", "accounts_user"])
+def test_an_id_that_is_not_there_is_no_fault(desk: Client, page: str) -> None:
+    for pk in ("nonsense", "33cbb18c-3e9d-4acc-9667-2fbe7bf29137"):
+        assert desk.get(url(f"{page}_change", pk), follow=True).status_code in (200, 404)
+
+
+def test_an_alert_is_found_by_its_id(desk: Client) -> None:
+    alert, _ = AlertFactory(), AlertFactory()
+    page = desk.get(url("notifications_alert_changelist"), {"q": str(alert.pk)})
+    assert list(page.context["cl"].result_list) == [alert]
+
+
+def test_a_key_is_shown_once_and_its_digest_never(desk: Client) -> None:
+    made = desk.post(url("accounts_apikey_add"), {"name": "camera", "scopes": ["alerts:write"]}, follow=True)
+    key = made.content.decode().split("not shown again: ")[1].split("<")[0].strip()
+    record = ApiKey.objects.get()
+    assert ApiKey.digest_of(key) == record.digest
+    for path in (url("accounts_apikey_change", record.pk), url("accounts_apikey_changelist")):
+        page = desk.get(path).content.decode()
+        assert key not in page
+        assert record.digest not in page
+
+
+def test_a_key_keeps_working_when_its_record_is_changed(desk: Client) -> None:
+    record = ApiKey(name="camera", scopes=["alerts:write"])
+    record.set_new_key()
+    record.save()
+    desk.post(url("accounts_apikey_change", record.pk), {"name": "gate", "scopes": ["alerts:read"]})
+    digest = record.digest
+    record.refresh_from_db()
+    assert (record.name, record.scopes, record.digest) == ("gate", ["alerts:read"], digest)
+
+
+def test_keys_are_revoked(desk: Client) -> None:
+    record = ApiKey.objects.create(name="camera", digest="x", hint="tsn_", scopes=["alerts:write"])
+    desk.post(url("accounts_apikey_changelist"), {"action": "revoke", "_selected_action": [str(record.pk)]})
+    record.refresh_from_db()
+    assert record.revoked_at
+
+
+def test_a_key_with_an_unknown_scope_is_refused(desk: Client) -> None:
+    desk.post(url("accounts_apikey_add"), {"name": "camera", "scopes": ["everything"]})
+    assert not ApiKey.objects.exists()
+
+
+def test_a_test_message_is_sent_from_the_list(desk: Client, owner: User) -> None:
+    contact_point = ContactPointFactory(user=owner)
+    desk.post(
+        url("notifications_contactpoint_changelist"),
+        {"action": "test_send", "_selected_action": [str(contact_point.pk)]},
+    )
+    assert Delivery.objects.get().contact_point == contact_point
+
+
+def test_a_contact_point_is_checked_by_its_channels_rules(desk: Client, owner: User) -> None:
+    fields = {
+        "user": str(owner.pk),
+        "channel": "webhook",
+        "address": "nonsense",
+        "label": "",
+        "is_enabled": "on",
+    }
+    assert desk.post(url("notifications_contactpoint_add"), fields).status_code == 200
+    assert not ContactPoint.objects.exists()
+    desk.post(url("notifications_contactpoint_add"), {**fields, "address": "https://Hooks.example.com:443/a"})
+    assert ContactPoint.objects.get().address == "https://hooks.example.com/a"
+
+
+def test_a_person_is_added_and_changed(desk: Client, shop: Shop) -> None:
+    password = "a long enough one"
+    added = desk.post(
+        url("accounts_user_add"),
+        {
+            "email": "New@Example.com",
+            "first_name": "Ana",
+            "last_name": "",
+            "password1": password,
+            "password2": password,
+        },
+    )
+    assert added.status_code == 302, added.context["errors"]
+    assert User.objects.get(email="new@example.com").check_password(password)
+
+
+def form_data(page: Any) -> dict[str, Any]:
+    """What a browser would send back of a page's form and its inlines."""
+    forms = [page.context["adminform"].form]
+    for inline in page.context["inline_admin_formsets"]:
+        forms += [inline.formset.management_form, *inline.formset.initial_forms]
+    data = {}
+    for field in (form[name] for form in forms for name in form.fields):
+        value = field.value()
+        if isinstance(field.field.widget, MultiWidget):
+            parts = field.field.widget.decompress(value)
+            data |= {f"{field.html_name}_{number}": part for number, part in enumerate(parts) if part}
+        elif value is not None and value is not False:
+            data[field.html_name] = value
+    return data
+
+
+def test_a_persons_name_level_and_membership_are_changed(desk: Client, owner: User, stranger: User) -> None:
+    page = desk.get(url("accounts_user_change", owner.pk))
+    changes = {
+        "last_name": "Lima",
+        "phone": "+33 6 12 34 56 78",
+        "preference-TOTAL_FORMS": "1",
+        "preference-0-user": str(owner.pk),
+        "preference-0-level": "CRITICAL",
+    }
+    answer = desk.post(url("accounts_user_change", owner.pk), {**form_data(page), **changes})
+    assert answer.status_code == 302, answer.context["errors"]
+    owner.refresh_from_db()
+    assert (owner.last_name, owner.phone, owner.preference.level) == ("Lima", "+33612345678", "CRITICAL")
+
+
+def test_the_first_page_counts_the_last_day(
+    desk: Client, shop: Shop, owner: User, make_delivery: Make
+) -> None:
+    populate(shop, owner, make_delivery)
+    page = desk.get("/admin/")
+    assert page.status_code == 200
+    statuses = (
+        {label: count for label, _, count in page.context["statuses"]} if "statuses" in page.context else {}
+    )
+    assert b"Alerts accepted" in page.content
+    assert statuses.get("Failed", 1) == 1
+
+
+def test_the_first_page_is_there_while_redis_is_away(desk: Client, monkeypatch: Any) -> None:
+    def away() -> None:
+        raise Away
+
+    monkeypatch.setattr("django_rq.get_connection", away)
+    assert b"Redis is away" in desk.get("/admin/").content
+
+
+def test_staff_without_permissions_see_and_people_do_not(
+    owner: User, as_user: Callable[[User], Client]
+) -> None:
+    staff = User.objects.create_user("desk@example.com", is_staff=True)
+    assert as_user(staff).get(url("notifications_delivery_changelist")).status_code == 200
+    assert as_user(staff).get(url("accounts_user_change", owner.pk)).status_code == 200
+    assert as_user(staff).get(url("accounts_apikey_add")).status_code == 403
+    assert as_user(owner).get(url("notifications_delivery_changelist")).status_code == 302
+
+
+def test_the_queues_pages_are_for_staff(desk: Client, owner: User, as_user: Callable[[User], Client]) -> None:
+    assert desk.get("/django-rq/").status_code == 200
+    assert as_user(owner).get("/django-rq/").status_code == 302
