@@ -30,11 +30,13 @@ run: $(INSTALLED) ## Run everything until Ctrl-C, and print URLs, a log-in and a
 	@$(PYTHON) manage.py runstack --port $(PORT)
 
 test: $(INSTALLED) ## Run every test
-	@trap '$(stop_test_servers)' EXIT; $(PYTHON) -m pytest || { \
+	@trap '$(stop_test_servers)' EXIT; \
+	$(PYTHON) -m pytest -q -n 2 --dist loadfile -m 'not flow' && $(PYTHON) -m pytest -m flow || { \
 		echo 'What to do: run the failing test alone: .venv/bin/python -m pytest PATH::NAME'; exit 1; }
 
 check: lint ## Lint, types, import contracts, migrations, API schema, templates; then the fast tests
-	@trap '$(stop_test_servers)' EXIT; $(PYTHON) -m pytest -q -m 'not flow and not slow' || { \
+	@trap '$(stop_test_servers)' EXIT; \
+	$(PYTHON) -m pytest -q -n 2 --dist loadfile -m 'not flow and not slow' || { \
 		echo 'What to do: run the failing test alone: .venv/bin/python -m pytest PATH::NAME'; exit 1; }
 
 lint: $(INSTALLED)
@@ -79,12 +81,12 @@ bench-intake: $(INSTALLED) ## Benchmark: alerts accepted a second
 	@$(PYTHON) -m benchmarks.intake
 
 stop: ## Stop the embedded servers (data stays)
-	@if [ -x $(PYTHON) ]; then $(PYTHON) -m config.embedded stop; $(stop_test_servers); fi
+	@if [ -x $(PYTHON) ]; then for lock in $(wildcard var/*/embedded.lock var/embedded.lock); do \
+		TOCSIN_HOME="$(CURDIR)/$$(dirname $$lock)" $(PYTHON) -m config.embedded stop; done; fi
 
 clean: ## Stop the embedded servers; delete their data, .venv and caches
-	@set -e; if [ -x $(PYTHON) ]; then \
-		TOCSIN_HOME='$(TEST_HOME)' $(PYTHON) -m config.embedded destroy; \
-		env -u TOCSIN_HOME $(PYTHON) -m config.embedded destroy; fi; \
+	@set -e; if [ -x $(PYTHON) ]; then for home in var/*/ var; do \
+		TOCSIN_HOME="$(CURDIR)/$${home%/}" $(PYTHON) -m config.embedded destroy; done; fi; \
 	rm -rf .venv var .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .schemathesis; \
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +; \
 	echo 'Clean: the next command sets everything up again.'
@@ -92,8 +94,8 @@ clean: ## Stop the embedded servers; delete their data, .venv and caches
 $(INSTALLED): requirements.lock
 	@$(find_python); $(make_venv); \
 	echo 'Installing the locked dependencies (about a minute, once) …'; \
-	if ! { command -v uv >/dev/null && uv pip install --compile-bytecode --python $(PYTHON) --require-hashes -r $<; }; then \
-		$(PYTHON) -m pip install --require-hashes --no-input --disable-pip-version-check \
+	if ! { command -v uv >/dev/null && uv pip install --quiet --compile-bytecode --python $(PYTHON) --require-hashes -r $<; }; then \
+		$(PYTHON) -m pip install --quiet --require-hashes --no-input --disable-pip-version-check \
 			--root-user-action=ignore -r $< || { \
 			echo 'Installing failed. What to do: see that this machine reaches a Python package index'; \
 			echo '(pip.conf or PIP_INDEX_URL names it), then run the same command again.'; exit 1; }; \

@@ -7,7 +7,7 @@ os.environ.setdefault("TOCSIN_HOME", str(Path(__file__).resolve().parent.parent 
 
 from config import embedded
 from config.settings import *  # noqa: F403
-from config.settings import CACHES, REDIS_URL, RQ_QUEUES
+from config.settings import CACHES, DATABASES, REDIS_URL, RQ_QUEUES
 
 embedded.ensure_running(postgres=not os.environ.get("DATABASE_URL"), redis=not os.environ.get("REDIS_URL"))
 
@@ -21,3 +21,6 @@ CACHES["default"]["LOCATION"] = REDIS_URL
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 # Local providers live on loopback, which users' webhooks may not reach unless told so.
 WEBHOOK_ALLOWED_NETWORKS = ["127.0.0.0/8"]
+
+# Threads that answer requests outlive a test; their connections must not outlive its database.
+DATABASES["default"]["CONN_MAX_AGE"] = 0

@@ -40,10 +40,10 @@ class ContactPoint(models.Model):
     def __str__(self) -> str:
         return f"{self.channel} {self.label or self.address}".strip()
 
-    def clean(self) -> None:
-        """Check the address by its channel's rules and bring it into the channel's normal form."""
-        self.address = registry.for_contact(self.channel).normalised_address(self.address)
-
     def save(self, *args: Any, **kwargs: Any) -> None:
         self.lane = registry.get(self.channel).lane(self.address)
         super().save(*args, **kwargs)
+
+    def clean(self) -> None:
+        """Check the address by its channel's rules and bring it into the channel's normal form."""
+        self.address = registry.for_contact(self.channel).normalised_address(self.address)

@@ -10,6 +10,7 @@ from rest_framework.test import APIClient
 
 # Logging in, liveness, and the admin's own log-in and log-out pages with what they need.
 OPEN = {
+    "/",  # leads to the log-in
     "/api/v1/auth/token",
     "/api/v1/auth/token/",
     "/api/v1/auth/token/refresh",

@@ -72,7 +72,7 @@ def make_deliveries(transactional_db: None) -> Callable[..., list[Delivery]]:
                 lane=point.lane,
                 revocable=revocable,
                 due_at=due_at or now,
-                expires_at=now + timedelta(hours=1),
+                expires_at=now + timedelta(days=1),
             )
             for point in points
         )

@@ -35,7 +35,7 @@ def test_no_send_begins_after_a_committed_stop(
     now = timezone.now()
     made = make_deliveries(240, third_party.url, revocable=True)
     for delivery in made:
-        delivery.due_at = now + timedelta(seconds=0.3 + random.random() * 1.5)
+        delivery.due_at = now + timedelta(seconds=0.3 + random.random() * 3)
     Delivery.objects.bulk_update(made, ["due_at"])
     stopped_at: dict[str, float] = {}
     lock = threading.Lock()
@@ -67,8 +67,8 @@ def test_no_send_begins_after_a_committed_stop(
     ]
     assert late == []
     found = statuses()
-    assert found["cancelled"] > 20, "the stops came too late to prove anything"
-    assert found["sent"] > 20, "the stops came too early to prove anything"
+    assert found["cancelled"] > 5, "the stops came too late to prove anything"
+    assert found["sent"] > 5, "the stops came too early to prove anything"
     assert found["sent"] + found["cancelled"] == 240
     assert found["sent"] == len(third_party.requests)
 

@@ -229,7 +229,7 @@ def test_a_late_outcome_of_a_lost_lease_ends_what_nobody_has_claimed_since(
 
 def test_what_is_too_old_expires(clock: Clock, make_deliveries: Make) -> None:
     make_deliveries(2, "https://hooks.example.com/")
-    clock.forward(3600 + 1)
+    clock.forward(86_400 + 1)
     assert expire(clock()) == 2
     assert set(Delivery.objects.values_list("status", "reason")) == {("expired", "too_old")}
     assert replay(Delivery.objects.all()) == 2
