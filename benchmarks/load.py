@@ -98,6 +98,9 @@ async def open_loop(order: Order) -> dict[str, Any]:
 
     async def post(location: str, due_at: float) -> None:
         alert_uuid, body = alert(location)
+        # The server closes what has been idle for some seconds.
+        while idle and idle[-1].closed:
+            idle.pop()
         connection = idle.pop() if idle else await Connection.open(target)
         lags.append(time.perf_counter() - due_at)
         started = time.perf_counter()

@@ -1,7 +1,6 @@
 """From one fact to its deliveries: one SQL statement, with the reason for whoever is not told."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,12 +8,11 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.backends.postgresql.psycopg_any import mogrify
-from django.db.models import QuerySet
+from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
 from psycopg.types.json import Jsonb
 
-from accounts.models import Membership
+from accounts.models import Shop
 from notifications import metrics
 from notifications.channels import registry
 from notifications.engine import wake
@@ -22,17 +20,30 @@ from notifications.models import Alert, ContactPoint, Delivery, Notification, Se
 
 # Members of the audience × their contact points, or the default channel for who has none. Whoever is
 # not told gets a row too, suppressed, with the reason: it answers "why didn't Ana get this?".
+#
+# The ids are not random but follow from the fact, the person and the contact point (a UUID of version 8,
+# RFC 9562: milliseconds, then a digest): where a crash undoes a fan-out that was already being sent, the
+# next one gives the same deliveries the same ids, by which receivers know a repeat.
 _FAN_OUT = """
-WITH audience AS (
+WITH told AS (
+    -- The conflicting row is written anew so that its id comes back; it stays locked until the commit.
+    INSERT INTO notifications_notification
+           (kind, title, body, data, severity, source_type, source_id, dedup_key, created_at)
+    VALUES (%(kind)s, %(title)s, %(body)s, %(data)s, %(severity)s, %(source_type)s, %(source_id)s,
+            %(dedup_key)s, %(created_at)s)
+        ON CONFLICT (dedup_key) DO UPDATE SET dedup_key = EXCLUDED.dedup_key
+ RETURNING id
+), audience AS (
     SELECT user_id FROM ({audience}) AS everyone (user_id)
      WHERE %(after)s::uuid IS NULL OR user_id > %(after)s::uuid
      ORDER BY user_id LIMIT %(chunk)s
 ), inserted AS (
     INSERT INTO notifications_delivery
-           (notification_id, user_id, contact_point_id, channel, address, lane,
+           (id, notification_id, user_id, contact_point_id, channel, address, lane,
             status, reason, revocable, due_at, expires_at, created_at, sent_at,
             attempts, failures, lost_leases, replays)
-    SELECT %(notification)s, person.uuid, contact.id,
+    SELECT (%(id_prefix)s || '8' || substr(digest, 1, 3) || '8' || substr(digest, 4, 15))::uuid,
+           (SELECT id FROM told), person.uuid, contact.id,
            coalesce(contact.channel, %(default_channel)s),
            coalesce(contact.address, %(default_address)s),
            coalesce(contact.lane, %(default_lane)s),
@@ -54,7 +65,9 @@ WITH audience AS (
            SELECT CASE WHEN NOT contact.is_enabled THEN 'disabled'
                        WHEN preference.level = 'CRITICAL' AND %(severity)s <> 'critical' THEN 'level'
                        ELSE '' END AS reason) AS verdict
-        ON CONFLICT (notification_id, user_id, contact_point_id) DO NOTHING
+     CROSS JOIN LATERAL (
+           SELECT md5(%(dedup_key)s || person.uuid || coalesce(contact.id::text, '')) AS digest) AS name
+        ON CONFLICT DO NOTHING
  RETURNING channel, status
 ), settled AS (
     SELECT channel, status, count(*) FROM inserted WHERE status <> 'pending' GROUP BY channel, status
@@ -67,64 +80,54 @@ SELECT (array_agg(user_id ORDER BY user_id DESC))[1], count(*),
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """Who is to be told: a queryset of one column of user ids, and the time as of which that is asked."""
+    """Who is to be told: a query for one column of user ids, and the time as of which that is asked.
 
-    user_ids: QuerySet[Any, Any]
+    ``as_of`` is a parameter of the query too.
+    """
+
+    sql: str
+    parameters: Mapping[str, Any]
     as_of: datetime
+
+
+def _columns(notification: Notification) -> dict[str, Any]:
+    names = ("kind", "title", "body", "severity", "source_type", "source_id", "dedup_key", "created_at")
+    return {name: getattr(notification, name) for name in names} | {"data": Jsonb(notification.data)}
 
 
 def _fan_out_chunk(
     notification: Notification, audience: Audience, after: UUID | None, now: datetime
 ) -> UUID | None:
-    """Make the deliveries of the next chunk; return its last user, or None where it was the last chunk."""
-    # The audience's own parameters are positional, ours are named: bind the former first.
-    everyone = mogrify(*audience.user_ids.query.sql_with_params(), connection)
-    channels = registry.CHANNELS.values()
+    """Store the notification, unless it is there, and make the deliveries of the next chunk.
+
+    Returns the chunk's last user, or None where it was the last chunk.
+    """
     default_channel = registry.get("third_party")
+    parameters = {
+        **_columns(notification),
+        **audience.parameters,
+        "as_of": audience.as_of,
+        "id_prefix": f"{int(audience.as_of.timestamp() * 1000):012x}",
+        "after": after,
+        "chunk": settings.FANOUT_CHUNK,
+        "now": now,
+        "expires_at": now + timedelta(hours=settings.DELIVERY_MAX_AGE_H),
+        "default_channel": default_channel.name,
+        "default_address": settings.THIRD_PARTY_URL,
+        "default_lane": default_channel.lane(settings.THIRD_PARTY_URL),
+        "instant": [channel.name for channel in registry.CHANNELS.values() if channel.instant],
+        "revocable": _revocable_channels(),
+    }
     with connection.cursor() as cursor:
-        cursor.execute(
-            _FAN_OUT.format(audience=everyone.replace("%", "%%")),
-            {
-                "notification": notification.pk,
-                "severity": notification.severity,
-                "as_of": audience.as_of,
-                "after": after,
-                "chunk": settings.FANOUT_CHUNK,
-                "now": now,
-                "expires_at": now + timedelta(hours=settings.DELIVERY_MAX_AGE_H),
-                "default_channel": default_channel.name,
-                "default_address": settings.THIRD_PARTY_URL,
-                "default_lane": default_channel.lane(settings.THIRD_PARTY_URL),
-                "instant": [channel.name for channel in channels if channel.instant],
-                "revocable": [channel.name for channel in channels if channel.revocable],
-            },
-        )
+        cursor.execute(_FAN_OUT.format(audience=audience.sql), parameters)
         last_user, members, settled = cursor.fetchone()
     for each in settled or ():
         metrics.add("deliveries", each["channel"], each["status"], amount=each["count"])
     return last_user if members == settings.FANOUT_CHUNK else None
 
 
-# The conflicting row is written anew so that its id comes back, and is locked until this one commits.
-_STORE = """
-INSERT INTO notifications_notification
-       (kind, title, body, data, severity, source_type, source_id, dedup_key, created_at)
-VALUES (%(kind)s, %(title)s, %(body)s, %(data)s, %(severity)s, %(source_type)s, %(source_id)s,
-        %(dedup_key)s, %(created_at)s)
-    ON CONFLICT (dedup_key) DO UPDATE SET dedup_key = EXCLUDED.dedup_key
-RETURNING id
-"""
-
-
-def notification_store(notification: Notification) -> Notification:
-    """Store a notification, or find the one of the same ``dedup_key``; returns it with its id."""
-    fields = ("kind", "title", "body", "severity", "source_type", "source_id", "dedup_key", "created_at")
-    values: dict[str, Any] = {name: getattr(notification, name) for name in fields}
-    values["data"] = Jsonb(notification.data)
-    with connection.cursor() as cursor:
-        cursor.execute(_STORE, values)
-        (notification.pk,) = cursor.fetchone()
-    return notification
+def _revocable_channels() -> list[str]:
+    return [channel.name for channel in registry.CHANNELS.values() if channel.revocable]
 
 
 def alert_notification(alert: Alert) -> Notification:
@@ -149,23 +152,37 @@ def alert_notification(alert: Alert) -> Notification:
 
 def alert_audience(alert: Alert) -> Audience:
     """Return the shop's members as of the alert's arrival."""
-    members = Membership.objects.filter(
-        shop_id=alert.shop_id, left_at=None, joined_at__lte=alert.received_at
-    ).order_by()
-    return Audience(user_ids=members.values_list("user_id"), as_of=alert.received_at)
+    return Audience(
+        sql="""
+            SELECT user_id FROM accounts_membership
+             WHERE shop_id = %(shop)s AND left_at IS NULL AND joined_at <= %(as_of)s
+            """,
+        parameters={"shop": alert.shop_id},
+        as_of=alert.received_at,
+    )
 
 
-@contextmanager
-def _alone(key: str) -> Iterator[bool]:
-    """Hold PostgreSQL's advisory lock of this name; false where somebody else does."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", [key])
-        held = bool(cursor.fetchone()[0])
-        try:
-            yield held
-        finally:
-            if held:
-                cursor.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [key])
+# As SQL, since Django would build these anew for each alert, at more than they cost to run. Whoever else
+# is at the alert holds its row's lock, and goes on until it is done.
+_TAKE_ALERT = """
+SELECT alert.alert_uuid, url, location, label, time_spotted, received_at, shop_id, shop.slug, shop.name,
+       set_config('synchronous_commit', 'off', true)  -- what a crash undoes, the sweep does again
+  FROM notifications_alert AS alert JOIN accounts_shop AS shop ON shop.id = shop_id
+ WHERE alert_uuid = %s AND fanned_out_at IS NULL
+   FOR NO KEY UPDATE OF alert SKIP LOCKED
+"""
+_ALERT_DONE = "UPDATE notifications_alert SET fanned_out_at = %s WHERE alert_uuid = %s"
+
+
+def _take_alert(cursor: CursorWrapper, alert_uuid: UUID) -> Alert | None:
+    cursor.execute(_TAKE_ALERT, [alert_uuid])
+    row = cursor.fetchone()
+    if row is None:
+        return None
+    names = ("alert_uuid", "url", "location", "label", "time_spotted", "received_at", "shop_id")
+    alert = Alert(**dict(zip(names, row, strict=False)))
+    alert.shop = Shop(id=row[6], slug=row[7], name=row[8])
+    return alert
 
 
 def alert_fan_out(alert_uuid: UUID) -> None:
@@ -174,23 +191,18 @@ def alert_fan_out(alert_uuid: UUID) -> None:
     A large shop takes several transactions, so that the first members are told while the last are
     still being written; a crash between two is made good by the next run.
     """
-    alert = Alert.objects.select_related("shop").get(pk=alert_uuid)
-    if alert.fanned_out_at:
-        return
-    with _alone(f"fan-out:{alert_uuid}") as alone:
-        if not alone:
-            return
-        audience = alert_audience(alert)
-        notification, after, finished = alert_notification(alert), None, False
-        while not finished:
-            with transaction.atomic():
-                if after is None:
-                    notification = notification_store(notification)
-                after = _fan_out_chunk(notification, audience, after, timezone.now())
-                finished = after is None
-                if finished:
-                    Alert.objects.filter(pk=alert_uuid).update(fanned_out_at=timezone.now())
-            wake.publish()
+    after, finished = None, False
+    while not finished:
+        with transaction.atomic(), connection.cursor() as cursor:
+            alert = _take_alert(cursor, alert_uuid)
+            if alert is None:
+                return
+            now = timezone.now()
+            after = _fan_out_chunk(alert_notification(alert), alert_audience(alert), after, now)
+            finished = after is None
+            if finished:
+                cursor.execute(_ALERT_DONE, [now, alert_uuid])
+        wake.publish(revocable=bool(_revocable_channels()))
 
 
 def notify_contact_point(
@@ -199,17 +211,17 @@ def notify_contact_point(
     """Tell one contact point something, whatever its owner's preferences (a test send, say)."""
     channel, now = registry.get(contact_point.channel), timezone.now()
     with transaction.atomic():
-        notification = notification_store(
-            Notification(
-                kind=kind,
-                title=title,
-                body=body,
-                data=data,
-                severity=Severity.STANDARD,
-                source_type="contact_point",
-                source_id=str(contact_point.pk),
-                dedup_key=dedup_key,
-            )
+        notification, _ = Notification.objects.get_or_create(
+            dedup_key=dedup_key,
+            defaults={
+                "kind": kind,
+                "title": title,
+                "body": body,
+                "data": data,
+                "severity": Severity.STANDARD,
+                "source_type": "contact_point",
+                "source_id": str(contact_point.pk),
+            },
         )
         delivery, _ = Delivery.objects.get_or_create(
             notification=notification,

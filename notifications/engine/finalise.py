@@ -75,9 +75,9 @@ class Finished:
 class Ledger:
     """Outcomes on their way into the database: held together for a moment, and for as long as it is away."""
 
-    def __init__(self, database: Database, *, on_written: Callable[[], None]) -> None:
+    def __init__(self, database: Database, *, on_retry: Callable[[], None]) -> None:
         self._database = database
-        self._on_written = on_written
+        self._on_retry = on_retry
         self._held: list[Finished] = []
         self._any, self._many = asyncio.Event(), asyncio.Event()
 
@@ -116,7 +116,8 @@ class Ledger:
             await finalise(self._database, batch)
             del self._held[: len(batch)]
             _count(batch)
-        self._on_written()
+            if any(each.status == "pending" for each in batch):
+                self._on_retry()  # it may be due already
 
 
 def _count(batch: Sequence[Finished]) -> None:

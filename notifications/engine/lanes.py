@@ -69,6 +69,8 @@ class Lane:
     prefetch: int = 0
     done_since_claim: int = 0
     last_used: float = 0.0
+    #: True where the last claim found less than there was room for: until something wakes it, no use looking.
+    drained: bool = False
 
     def room(self, now: float) -> int:
         """Return how many more deliveries may be claimed for it now."""

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -114,11 +115,11 @@ class Sender:
         self._contents, self._claimer = Contents(claiming), Claimer(claiming)
         self._fencer = Fencer(self._parameters, self._start_fenced)
         self._outcome_database = Database(self._parameters)
-        self._ledger = Ledger(self._outcome_database, on_written=self._look_now)
+        self._ledger = Ledger(self._outcome_database, on_retry=self._look_now)
         async with Session() as self._session:
             background = [
                 asyncio.create_task(work)
-                for work in (wake.listen(self._look_now), self._ledger.write_forever(), self._fence_forever())
+                for work in (wake.listen(self._on_wake), self._ledger.write_forever(), self._fence_forever())
             ]
             self._look_now()
             self._started.set()
@@ -138,6 +139,11 @@ class Sender:
         self._look_now()
         while not self._idle:
             await asyncio.sleep(0.005)
+
+    def _on_wake(self, *, revocable: bool) -> None:
+        self._woken.set()
+        if revocable:
+            self._fence_woken.set()
 
     def _look_now(self) -> None:
         self._woken.set()
@@ -187,9 +193,13 @@ class Sender:
         if limit < MIN_CLAIM:
             return False
         now, lease_until = self._times()
+        rooms = self._rooms()
         rows = await self._claimer.take(
-            now=now, lease_until=lease_until, limit=limit, rooms=self._rooms(), default_room=FIRST_ROOM
+            now=now, lease_until=lease_until, limit=limit, rooms=rooms, default_room=FIRST_ROOM
         )
+        taken = Counter(row.lane for row in rows)
+        for name, room in rooms.items():
+            self._lanes[name].drained = taken[name] < room and len(rows) < limit
         if not rows:
             return self._claimer.has_more_lanes
         contents = await self._contents.of(rows)
@@ -203,7 +213,7 @@ class Sender:
         for lane in touched.values():
             lane.claimed()
             self._pump(lane)
-        return True
+        return self._claimer.has_more_lanes or not all(lane.drained for lane in touched.values())
 
     async def _fence_forever(self) -> None:
         """Begin what is due and revocable, lane by lane, none of them waiting for another."""
@@ -346,8 +356,8 @@ class Sender:
         else:  # a refusal is an answer too: the destination is there
             lane.succeeded()
         self._pump(lane)
-        if lane.worth_a_claim(now):
-            self._look_now()
+        if not lane.drained and lane.worth_a_claim(now):
+            self._woken.set()
 
     async def _release(self) -> None:
         for lane in list(self._lanes.values()):

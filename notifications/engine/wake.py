@@ -1,7 +1,7 @@
 """Telling every worker's sender to look now. Only a hint: who misses it is woken by the next sweep."""
 
 import asyncio
-from collections.abc import Callable
+from typing import Protocol
 
 import structlog
 from django.conf import settings
@@ -12,13 +12,18 @@ from redis.exceptions import RedisError
 from notifications import queue
 
 CHANNEL = "tocsin:wake"
+ORDINARY, REVOCABLE = b"ordinary", b"revocable"
 log = structlog.get_logger(__name__)
 
 
-def publish() -> None:
-    """Wake all senders now; a Redis that is away costs only the time until the next sweep."""
+def publish(*, revocable: bool = True) -> None:
+    """Wake all senders now; a Redis that is away costs only the time until the next sweep.
+
+    Args:
+        revocable: whether revocable deliveries may be among what is due: they take a look of their own.
+    """
     try:
-        queue.redis().publish(CHANNEL, b"")
+        queue.redis().publish(CHANNEL, REVOCABLE if revocable else ORDINARY)
     except RedisError as error:
         log.warning("wake_failed", error=str(error))
 
@@ -28,7 +33,11 @@ def on_commit() -> None:
     transaction.on_commit(publish, robust=True)
 
 
-async def listen(on_wake: Callable[[], None]) -> None:
+class OnWake(Protocol):
+    def __call__(self, *, revocable: bool) -> None: ...
+
+
+async def listen(on_wake: OnWake) -> None:
     """Call ``on_wake`` at each wake-up, for ever; while Redis is away, the sweep's own timer has to do."""
     while True:
         try:
@@ -37,8 +46,9 @@ async def listen(on_wake: Callable[[], None]) -> None:
                 redis.pubsub() as subscription,
             ):
                 await subscription.subscribe(CHANNEL)
-                async for _ in subscription.listen():
-                    on_wake()
+                on_wake(revocable=True)  # for what was published while nobody listened
+                async for message in subscription.listen():
+                    on_wake(revocable=message["data"] == REVOCABLE)
         except (RedisError, OSError) as error:
             log.warning("wake_channel_away", error=str(error))
             await asyncio.sleep(1)
