@@ -168,6 +168,8 @@ TEMPLATES = [
 DATABASES = {"default": environ.Env.db_url_config(DATABASE_URL)}
 # Kept for as long as its thread: one that breaks answers 503 once and is replaced.
 DATABASES["default"]["CONN_MAX_AGE"] = None
+# For the engine's own statements, whose planning costs more than running them; Django's are never prepared.
+DATABASES["default"]["OPTIONS"] = {**DATABASES["default"].get("OPTIONS", {}), "prepare_threshold": 2}
 DATABASES["default"]["TEST"] = {"NAME": "test_tocsin"}
 
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}

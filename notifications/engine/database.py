@@ -12,7 +12,11 @@ def connection_parameters() -> dict[str, Any]:
     settings = connections["default"].settings_dict
     keys = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
     parameters = {name: settings[key] for key, name in keys.items() if settings.get(key)}
-    options = {key: value for key, value in settings["OPTIONS"].items() if key != "assume_role"}
+    options = {
+        key: value
+        for key, value in settings["OPTIONS"].items()
+        if key not in ("assume_role", "prepare_threshold")
+    }
     return {**options, **parameters}
 
 

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
+import psycopg
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
@@ -73,6 +74,7 @@ WITH told AS (
     SELECT channel, status, count(*) FROM inserted WHERE status <> 'pending' GROUP BY channel, status
 )
 SELECT (array_agg(user_id ORDER BY user_id DESC))[1], count(*),
+       (SELECT count(*) FROM inserted WHERE status = 'pending'),
        (SELECT json_agg(settled) FROM settled)
   FROM audience
 """
@@ -90,6 +92,13 @@ class Audience:
     as_of: datetime
 
 
+class Chunk(NamedTuple):
+    """How many deliveries it made that wait to be sent, and its last user, or None if it was the last."""
+
+    pending: int
+    last_user: UUID | None
+
+
 def _columns(notification: Notification) -> dict[str, Any]:
     names = ("kind", "title", "body", "severity", "source_type", "source_id", "dedup_key", "created_at")
     return {name: getattr(notification, name) for name in names} | {"data": Jsonb(notification.data)}
@@ -97,11 +106,8 @@ def _columns(notification: Notification) -> dict[str, Any]:
 
 def _fan_out_chunk(
     notification: Notification, audience: Audience, after: UUID | None, now: datetime
-) -> UUID | None:
-    """Store the notification, unless it is there, and make the deliveries of the next chunk.
-
-    Returns the chunk's last user, or None where it was the last chunk.
-    """
+) -> Chunk:
+    """Store the notification, unless it is there, and make the deliveries of the next chunk."""
     default_channel = registry.get("third_party")
     parameters = {
         **_columns(notification),
@@ -118,12 +124,19 @@ def _fan_out_chunk(
         "instant": [channel.name for channel in registry.CHANNELS.values() if channel.instant],
         "revocable": _revocable_channels(),
     }
-    with connection.cursor() as cursor:
-        cursor.execute(_FAN_OUT.format(audience=audience.sql), parameters)
-        last_user, members, settled = cursor.fetchone()
+    last_user, members, pending, settled = _run_prepared(_FAN_OUT.format(audience=audience.sql), parameters)
     for each in settled or ():
         metrics.add("deliveries", each["channel"], each["status"], amount=each["count"])
-    return last_user if members == settings.FANOUT_CHUNK else None
+    return Chunk(pending, last_user if members == settings.FANOUT_CHUNK else None)
+
+
+def _run_prepared(sql: str, parameters: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Run a statement on Django's connection, prepared, which Django's own cursors never do."""
+    connection.ensure_connection()
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+        row = cursor.execute(sql, parameters).fetchone()
+    assert row is not None
+    return row
 
 
 def _revocable_channels() -> list[str]:
@@ -198,11 +211,11 @@ def alert_fan_out(alert_uuid: UUID) -> None:
             if alert is None:
                 return
             now = timezone.now()
-            after = _fan_out_chunk(alert_notification(alert), alert_audience(alert), after, now)
+            pending, after = _fan_out_chunk(alert_notification(alert), alert_audience(alert), after, now)
             finished = after is None
             if finished:
                 cursor.execute(_ALERT_DONE, [now, alert_uuid])
-        wake.publish(revocable=bool(_revocable_channels()))
+        wake.publish(revocable=bool(_revocable_channels()), deliveries=pending)
 
 
 def notify_contact_point(

@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -71,10 +72,10 @@ class Sender:
         self._thread.start()
         self._started.wait()
 
-    def wake(self) -> None:
-        """Look for due deliveries now."""
+    def wake(self, *, revocable: bool = True) -> None:
+        """Look for due deliveries now; for revocable ones too, or not."""
         if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._look_now)
+            self._loop.call_soon_threadsafe(partial(self._on_wake, revocable=revocable))
 
     def stop(self) -> None:
         """Claim nothing more, finish what is under way, write it down and end the thread."""

@@ -16,12 +16,29 @@ ORDINARY, REVOCABLE = b"ordinary", b"revocable"
 log = structlog.get_logger(__name__)
 
 
-def publish(*, revocable: bool = True) -> None:
-    """Wake all senders now; a Redis that is away costs only the time until the next sweep.
+class OnWake(Protocol):
+    def __call__(self, *, revocable: bool) -> None: ...
+
+
+# The sender in this process, where there is one.
+local: OnWake | None = None
+# So few deliveries are left to the sender of the process that made them: waking the others costs more.
+FEW = 32
+
+
+def publish(*, revocable: bool = True, deliveries: int | None = None) -> None:
+    """Wake the senders now; a Redis that is away costs only the time until the next sweep.
 
     Args:
         revocable: whether revocable deliveries may be among what is due: they take a look of their own.
+        deliveries: how many there are to send, if known.
     """
+    if deliveries == 0:
+        return
+    if local is not None:
+        local(revocable=revocable)
+        if deliveries is not None and deliveries <= FEW:
+            return
     try:
         queue.redis().publish(CHANNEL, REVOCABLE if revocable else ORDINARY)
     except RedisError as error:
@@ -31,10 +48,6 @@ def publish(*, revocable: bool = True) -> None:
 def on_commit() -> None:
     """Wake all senders when the transaction under way is committed, or now if there is none."""
     transaction.on_commit(publish, robust=True)
-
-
-class OnWake(Protocol):
-    def __call__(self, *, revocable: bool) -> None: ...
 
 
 async def listen(on_wake: OnWake) -> None:

@@ -12,6 +12,7 @@ from rq.job import Job
 from rq.queue import Queue
 from rq.worker import SimpleWorker
 
+from notifications.engine import wake
 from notifications.engine.sender import Sender
 
 log = structlog.get_logger(__name__)
@@ -44,12 +45,14 @@ class Worker(SimpleWorker):
         _allow_many_connections()
         sender = Sender()
         sender.start()
+        wake.local = sender.wake
         try:
             worked = self._work(*args, **kwargs)
             if burst:
                 sender.drain()
             return worked
         finally:
+            wake.local = None
             sender.stop()
 
     def _work(self, *args: Any, **kwargs: Any) -> bool:
