@@ -96,8 +96,6 @@ BREAKER_PROBE_S = env.float("BREAKER_PROBE_S", default=5.0)
 BREAKER_PROBE_MAX_S = env.float("BREAKER_PROBE_MAX_S", default=60.0)
 # Members that one statement fans out to; a larger shop takes several, so that sending starts at once.
 FANOUT_CHUNK = env.int("FANOUT_CHUNK", default=5_000)
-# Seconds after which an alert that nobody fanned out is taken up by the sweep.
-FANOUT_GRACE_S = env.float("FANOUT_GRACE_S", default=2.0)
 
 # --- Django ------------------------------------------------------------------------------------------
 

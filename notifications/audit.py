@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
@@ -106,7 +105,7 @@ def audit(*, now: datetime, settled: bool = False, limit: int = 20) -> Report:
         "settled": settled,
         "limit": limit,
         "overdue": now - OVERDUE,
-        "fan_out_overdue": now - timedelta(seconds=settings.FANOUT_GRACE_S) - OVERDUE / 4,
+        "fan_out_overdue": now - OVERDUE / 4,
         "blur": BLUR,
         "instant": [channel.name for channel in registry.CHANNELS.values() if channel.instant],
     }

@@ -12,6 +12,8 @@ from redis.retry import Retry
 
 # A Redis that hangs may hold up the acceptance of a fact for this long; the sweep makes good the rest.
 TIMEOUT_S = 2.0
+# A job that has not been started by then was lost with its worker or its queue.
+WAITING_S = 5
 
 
 @lru_cache(maxsize=1)
@@ -35,3 +37,21 @@ def enqueue(job: Callable[..., None], *args: Any) -> None:
     """
     queue = django_rq.get_queue("default", connection=redis(), commit_mode="auto")
     queue.enqueue(job, *args, result_ttl=60)
+
+
+def enqueue_unless_waiting(name: str, job: Callable[..., None], *args: Any) -> None:
+    """Put a job on the queue, unless one of this name waits there, which will do for this one too.
+
+    The job has to call ``started(name)`` before it looks at anything. One that has started does not
+    count: it may have looked before the caller's commit.
+
+    Raises:
+        redis.exceptions.RedisError: Redis is away.
+    """
+    if redis().set(f"tocsin:waiting:{name}", 1, nx=True, ex=WAITING_S):
+        enqueue(job, *args)
+
+
+def started(name: str) -> None:
+    """Say that a job of this name waits no longer."""
+    redis().delete(f"tocsin:waiting:{name}")

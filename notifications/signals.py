@@ -25,7 +25,7 @@ def alert_enqueue_fan_out(instance: Alert, created: bool, raw: bool, **kwargs: A
 
     def enqueue() -> None:
         try:
-            queue.enqueue(jobs.alert_fan_out, str(instance.pk))
+            queue.enqueue_unless_waiting(jobs.FAN_OUT, jobs.alert_fan_out, str(instance.pk))
         except RedisError as error:
             log.warning("enqueue_failed", alert=str(instance.pk), error=str(error))
 

@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import psycopg
+import structlog
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
 from psycopg.types.json import Jsonb
@@ -18,6 +19,8 @@ from notifications import metrics
 from notifications.channels import registry
 from notifications.engine import wake
 from notifications.models import Alert, ContactPoint, Delivery, Notification, Severity
+
+log = structlog.get_logger(__name__)
 
 # Members of the audience × their contact points, or the default channel for who has none. Whoever is
 # not told gets a row too, suppressed, with the reason: it answers "why didn't Ana get this?".
@@ -176,46 +179,89 @@ def alert_audience(alert: Alert) -> Audience:
 
 
 # As SQL, since Django would build these anew for each alert, at more than they cost to run. Whoever else
-# is at the alert holds its row's lock, and goes on until it is done.
-_TAKE_ALERT = """
-SELECT alert.alert_uuid, url, location, label, time_spotted, received_at, shop_id, shop.slug, shop.name,
-       set_config('synchronous_commit', 'off', true)  -- what a crash undoes, the sweep does again
+# is at an alert holds its row's lock, and goes on until it is done.
+_TAKE = """
+SELECT alert.alert_uuid, url, location, label, time_spotted, received_at, fanned_out_to,
+       shop_id, shop.slug, shop.name,
+       set_config('synchronous_commit', 'off', true)  -- what a crash undoes is done again
   FROM notifications_alert AS alert JOIN accounts_shop AS shop ON shop.id = shop_id
- WHERE alert_uuid = %s AND fanned_out_at IS NULL
+ WHERE fanned_out_at IS NULL AND (%(alert)s::uuid IS NULL OR alert_uuid = %(alert)s)
+ ORDER BY received_at LIMIT %(limit)s
    FOR NO KEY UPDATE OF alert SKIP LOCKED
 """
-_ALERT_DONE = "UPDATE notifications_alert SET fanned_out_at = %s WHERE alert_uuid = %s"
+_PROGRESS = """
+UPDATE notifications_alert AS alert
+   SET fanned_out_to = done.last_user,
+       fanned_out_at = CASE WHEN done.last_user IS NULL THEN %(now)s::timestamptz END
+  FROM unnest(%(alerts)s::uuid[], %(last_users)s::uuid[]) AS done (alert_uuid, last_user)
+ WHERE alert.alert_uuid = done.alert_uuid
+"""
+# Alerts that one transaction takes: enough to catch up, few enough that the first doesn't wait for long.
+TAKE = 8
 
 
-def _take_alert(cursor: CursorWrapper, alert_uuid: UUID) -> Alert | None:
-    cursor.execute(_TAKE_ALERT, [alert_uuid])
-    row = cursor.fetchone()
-    if row is None:
-        return None
-    names = ("alert_uuid", "url", "location", "label", "time_spotted", "received_at", "shop_id")
-    alert = Alert(**dict(zip(names, row, strict=False)))
-    alert.shop = Shop(id=row[6], slug=row[7], name=row[8])
-    return alert
+def _take(cursor: CursorWrapper, alert_uuid: UUID | None) -> list[Alert]:
+    cursor.execute(_TAKE, {"alert": alert_uuid, "limit": TAKE})
+    names = ("alert_uuid", "url", "location", "label", "time_spotted", "received_at", "fanned_out_to")
+    alerts = []
+    for row in cursor.fetchall():
+        alert = Alert(**dict(zip(names, row, strict=False)), shop_id=row[7])
+        alert.shop = Shop(id=row[7], slug=row[8], name=row[9])
+        alerts.append(alert)
+    return alerts
+
+
+def fan_out_waiting(alert_uuid: UUID | None = None) -> bool:
+    """Make the next chunk of deliveries of the alerts that wait; returns whether more may be waiting.
+
+    Running it again, or many times at once, makes nothing twice. A large shop takes several chunks, so
+    that the first members are told while the last are still being written; how far it has come stands in
+    the alert's row, for whoever goes on.
+
+    Args:
+        alert_uuid: only this alert, if given.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
+        alerts = _take(cursor, alert_uuid)
+        if not alerts:
+            return False
+        now = timezone.now()
+        chunks = [
+            _fan_out_chunk(alert_notification(alert), alert_audience(alert), alert.fanned_out_to, now)
+            for alert in alerts
+        ]
+        done: dict[str, Any] = {
+            "now": now,
+            "alerts": [alert.pk for alert in alerts],
+            "last_users": [c.last_user for c in chunks],
+        }
+        cursor.execute(_PROGRESS, done)
+    wake.publish(revocable=bool(_revocable_channels()), deliveries=sum(chunk.pending for chunk in chunks))
+    return len(alerts) == TAKE or any(chunk.last_user for chunk in chunks)
+
+
+def alerts_fan_out() -> None:
+    """Fan out every alert that waits, oldest first; one that can't be does not keep the others from it."""
+    try:
+        while fan_out_waiting():
+            pass
+    except (DatabaseError, ValueError):
+        log.exception("fan_out_failed")
+        waiting = (
+            Alert.objects.filter(fanned_out_at=None).order_by("received_at").values_list("pk", flat=True)
+        )
+        for alert_uuid in waiting[:1000]:
+            try:
+                while fan_out_waiting(alert_uuid):
+                    pass
+            except (DatabaseError, ValueError):
+                log.exception("fan_out_failed", alert=str(alert_uuid))
 
 
 def alert_fan_out(alert_uuid: UUID) -> None:
-    """Make an alert's deliveries. Running it again, or twice at once, makes nothing twice.
-
-    A large shop takes several transactions, so that the first members are told while the last are
-    still being written; a crash between two is made good by the next run.
-    """
-    after, finished = None, False
-    while not finished:
-        with transaction.atomic(), connection.cursor() as cursor:
-            alert = _take_alert(cursor, alert_uuid)
-            if alert is None:
-                return
-            now = timezone.now()
-            pending, after = _fan_out_chunk(alert_notification(alert), alert_audience(alert), after, now)
-            finished = after is None
-            if finished:
-                cursor.execute(_ALERT_DONE, [now, alert_uuid])
-        wake.publish(revocable=bool(_revocable_channels()), deliveries=pending)
+    """Fan out one alert."""
+    while fan_out_waiting(alert_uuid):
+        pass
 
 
 def notify_contact_point(

@@ -339,14 +339,14 @@ class Sender:
             self._look_at(finished.due_at)
         report(row, finished)
         self._ledger.add(finished)
-        self._after_send(lane, result, stalled=duration_ms >= lane.timeout_s * 900)
+        self._after_send(lane, result, stalled=duration_ms >= lane.timeout_s * 900, fenced=fence is not None)
 
     def _look_at(self, due_at: datetime) -> None:
         """Look again when a retry is due, more exactly than the sweep's second."""
         delay_s = (due_at - self._clock()).total_seconds()
         self._running_loop().call_later(max(0.0, delay_s) + 0.001, self._look_now)
 
-    def _after_send(self, lane: Lane, result: Result, *, stalled: bool) -> None:
+    def _after_send(self, lane: Lane, result: Result, *, stalled: bool, fenced: bool) -> None:
         self._claimed -= 1
         lane.in_flight -= 1
         now = time.monotonic()
@@ -357,8 +357,11 @@ class Sender:
         else:  # a refusal is an answer too: the destination is there
             lane.succeeded()
         self._pump(lane)
-        if not lane.drained and lane.worth_a_claim(now):
-            self._woken.set()
+        if lane.worth_a_claim(now):
+            if fenced:
+                self._fence_woken.set()
+            elif not lane.drained:
+                self._woken.set()
 
     async def _release(self) -> None:
         for lane in list(self._lanes.values()):

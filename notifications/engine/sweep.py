@@ -1,23 +1,18 @@
 """What the scheduler has looked after: lost leases, alerts that nobody fanned out, what is too old."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import structlog
-from django.conf import settings
 from django.db import connection
 
 from notifications import metrics
 from notifications.engine import wake
-from notifications.engine.fanout import alert_fan_out
-from notifications.models import Alert
+from notifications.engine.fanout import alerts_fan_out
 
 log = structlog.get_logger(__name__)
 
 # A delivery whose workers die again and again is likely what kills them.
 MAX_LOST_LEASES = 5
-# Alerts that one sweep fans out at most.
-MAX_ALERTS = 100
-
 # Due again, with the attempt on record; the end of it where it was stopped meanwhile or has cost too
 # many workers.
 _RECOVER = """
@@ -67,21 +62,10 @@ def leases_recover(now: datetime) -> int:
     return len(rows)
 
 
-def alerts_recover(now: datetime) -> int:
-    """Fan out the alerts whose job was lost; returns how many there were."""
-    waiting = Alert.objects.filter(
-        fanned_out_at=None, received_at__lt=now - timedelta(seconds=settings.FANOUT_GRACE_S)
-    ).order_by("received_at")[:MAX_ALERTS]
-    uuids = list(waiting.values_list("pk", flat=True))
-    for alert_uuid in uuids:
-        alert_fan_out(alert_uuid)
-    return len(uuids)
-
-
 def sweep(now: datetime) -> None:
     """Look after everything that no message announced, and wake the senders."""
     leases_recover(now)
-    alerts_recover(now)
+    alerts_fan_out()
     wake.publish()
 
 

@@ -28,6 +28,9 @@ class Alert(models.Model):
     fanned_out_at = models.DateTimeField(
         null=True, blank=True, editable=False, help_text="When the last delivery was made for it."
     )
+    fanned_out_to = models.UUIDField(
+        null=True, blank=True, editable=False, help_text="The last member it has been fanned out to so far."
+    )
 
     class Meta:
         ordering = ("-received_at",)

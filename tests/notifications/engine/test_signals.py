@@ -1,12 +1,12 @@
 """A saved alert becomes one job, and is not lost where the queue is."""
 
 import django_rq
-from django.db import transaction
-from django.utils import timezone
+from django.db import connection, transaction
 from pytest_django import Settings
 
 from accounts.models import Shop, User
-from notifications.engine.sweep import alerts_recover
+from notifications import jobs
+from notifications.engine.fanout import alerts_fan_out
 from notifications.models import Alert, Delivery
 from tests.factories import AlertFactory
 
@@ -43,13 +43,35 @@ def test_an_alert_is_accepted_while_redis_is_away_and_found_by_the_sweep(
     alert = AlertFactory(shop=shop)
     settings.REDIS_URL = reachable
     assert queued() == []
-    settings.FANOUT_GRACE_S = 0
-    assert alerts_recover(timezone.now()) == 1
+    alerts_fan_out()
     assert Delivery.objects.get().user == owner
     assert Alert.objects.get(pk=alert.pk).fanned_out_at is not None
 
 
-def test_the_sweep_leaves_fresh_alerts_to_their_jobs(transactional_db: None, owner: User, shop: Shop) -> None:
-    AlertFactory(shop=shop)
-    assert alerts_recover(timezone.now()) == 0
-    assert not Delivery.objects.exists()
+def test_while_a_job_waits_it_serves_the_alerts_that_come_after_it(
+    transactional_db: None, owner: User, shop: Shop
+) -> None:
+    alerts = AlertFactory.create_batch(5, shop=shop)
+    assert queued() == [("notifications.jobs.alert_fan_out", (str(alerts[0].pk),))]
+    jobs.alert_fan_out(str(alerts[0].pk))
+    assert Delivery.objects.count() == 5
+
+
+def test_an_alert_that_can_not_be_fanned_out_keeps_no_other_from_it(
+    transactional_db: None, owner: User, shop: Shop
+) -> None:
+    broken, *others = AlertFactory.create_batch(3, shop=shop)
+    with connection.cursor() as cursor:  # as a fault in its data would
+        cursor.execute(
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+            "IF NEW.dedup_key = TG_ARGV[0] THEN RAISE 'refused'; END IF; RETURN NEW; END $$;"
+            "CREATE TRIGGER refuse BEFORE INSERT ON notifications_notification FOR EACH ROW "
+            f"EXECUTE FUNCTION refuse('alert:{broken.pk}')"
+        )
+    try:
+        alerts_fan_out()
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("DROP FUNCTION refuse CASCADE")
+    assert Delivery.objects.count() == len(others)
+    assert list(Alert.objects.filter(fanned_out_at=None)) == [broken]
