@@ -164,8 +164,9 @@ TEMPLATES = [
 ]
 
 DATABASES = {"default": environ.Env.db_url_config(DATABASE_URL)}
-# Kept for as long as its thread: one that breaks answers 503 once and is replaced.
+# Kept for as long as its thread, and looked at before each request: PostgreSQL may have restarted.
 DATABASES["default"]["CONN_MAX_AGE"] = None
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 # For the engine's own statements, whose planning costs more than running them; Django's are never prepared.
 DATABASES["default"]["OPTIONS"] = {**DATABASES["default"].get("OPTIONS", {}), "prepare_threshold": 2}
 DATABASES["default"]["TEST"] = {"NAME": "test_tocsin"}

@@ -23,8 +23,10 @@ def connection_parameters() -> dict[str, Any]:
 class Database:
     """One connection, opened when first needed and again after it broke."""
 
-    def __init__(self, parameters: Mapping[str, Any]) -> None:
+    def __init__(self, parameters: Mapping[str, Any], *, durable: bool = False) -> None:
+        """``durable``: whether a commit waits for the disk; see docs/adr/0013."""
         self._parameters = parameters
+        self._durable = durable
         self._connection: AsyncConnection[Any] | None = None
 
     async def connection(self) -> AsyncConnection[Any]:
@@ -36,9 +38,8 @@ class Database:
             # thousand new rows for an empty one, and read all of it each time.
             await self._connection.execute("SET enable_seqscan = off")
             await self._connection.execute("SET jit = off")
-            # What a crash of PostgreSQL could undo here, the last fraction of a second of claims and
-            # outcomes, is done again under the same ids: see docs/adr/0013. Facts are committed to disk.
-            await self._connection.execute("SET synchronous_commit = off")
+            if not self._durable:
+                await self._connection.execute("SET synchronous_commit = off")
         return self._connection
 
     async def rows(self, sql: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:

@@ -22,8 +22,9 @@ log = structlog.get_logger(__name__)
 BATCH = 1000
 
 # One statement for a whole batch. The number of the attempt is the fence: where the lease was lost and
-# another worker has claimed the row since, the attempt is still recorded, and the row left alone. A stop
-# that came while the send was under way (revoked_at) turns a retry into the end.
+# another worker has claimed the row since, the attempt is still recorded, and the row left alone. A lower
+# number in the row is a claim that a crash of PostgreSQL undid; nobody has claimed it since. A stop that
+# came while the send was under way (revoked_at) turns a retry into the end.
 FINALISE = """
 WITH outcome AS (
     SELECT * FROM json_to_recordset(%(outcomes)s::json) AS o (
@@ -38,9 +39,10 @@ WITH outcome AS (
            due_at = coalesce(outcome.due_at, delivery.due_at),
            failures = outcome.failures,
            lease_until = NULL,
+           attempts = outcome.number,
            sent_at = CASE WHEN outcome.status = 'sent' THEN outcome.started_at END
       FROM outcome
-     WHERE delivery.id = outcome.id AND delivery.attempts = outcome.number
+     WHERE delivery.id = outcome.id AND delivery.attempts <= outcome.number
        AND delivery.status IN ('sending', 'pending')
 )
 INSERT INTO notifications_attempt

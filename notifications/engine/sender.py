@@ -115,7 +115,7 @@ class Sender:
         claiming = Database(self._parameters)
         self._contents, self._claimer = Contents(claiming), Claimer(claiming)
         self._fencer = Fencer(self._parameters, self._start_fenced)
-        self._outcome_database = Database(self._parameters)
+        self._outcome_database = Database(self._parameters, durable=True)
         self._ledger = Ledger(self._outcome_database, on_retry=self._look_now)
         async with Session() as self._session:
             background = [
@@ -174,11 +174,20 @@ class Sender:
                 again = await self._claim()
             except psycopg.OperationalError as error:
                 log.warning("database_away", error=str(error).strip())
-                await asyncio.sleep(0.5)
+                await self._until_database_is_back()
                 continue
             if not again:
                 self._claiming = False
                 await self._woken.wait()
+
+    async def _until_database_is_back(self) -> None:
+        """Wait, and write down what was sent before claiming again: a crash may have undone its claim."""
+        while not self._stopping:
+            await asyncio.sleep(0.5)
+            with contextlib.suppress(psycopg.OperationalError):
+                await self._ledger.write()
+                await self._outcome_database.rows("SELECT 1", {})
+                return
 
     def _rooms(self) -> dict[str, int]:
         now = time.monotonic()
