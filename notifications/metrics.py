@@ -4,6 +4,8 @@ import atexit
 import os
 import threading
 import time
+from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
@@ -19,6 +21,7 @@ LAST_ATTEMPT_KEY: Final = "tocsin:last-attempt-at"
 FLUSH_S: Final = 1.0
 #: Upper bounds, in seconds, of the lateness histogram.
 BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
+_BUCKET_NAMES: Final = (*map(str, BUCKETS), "+Inf")
 _SEPARATOR: Final = "|"
 
 
@@ -79,10 +82,11 @@ def add_many(increments: Iterable[tuple[tuple[str, ...], float]]) -> None:
     _here.add(increments)
 
 
-def observe_lateness(seconds: float) -> None:
-    """Note by how much a delivery was sent after it was due."""
-    bucket = next((str(bound) for bound in BUCKETS if seconds <= bound), "+Inf")
-    _here.add(((("lateness", bucket), 1), (("lateness", "sum"), seconds)))
+def observe_lateness(*seconds: float) -> None:
+    """Note by how much deliveries were sent after they were due."""
+    found = Counter(_BUCKET_NAMES[bisect_left(BUCKETS, each)] for each in seconds)
+    buckets = [(("lateness", bucket), float(count)) for bucket, count in found.items()]
+    _here.add([*buckets, (("lateness", "sum"), sum(seconds))])
 
 
 def flush() -> None:

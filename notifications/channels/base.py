@@ -43,7 +43,8 @@ class Receipt:
     status_code: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen, which would triple the cost of making one.
+@dataclass(slots=True)
 class Message:
     """One delivery as a channel sees it. ``delivery_id`` is the idempotency key, the same at each attempt."""
 

@@ -40,7 +40,8 @@ class Delivery(models.Model):
         related_name="deliveries",
         db_index=False,
     )
-    # Contact points are never deleted, only marked so; with their user they go together with this row.
+    # Contact points are never deleted, only marked so; with their user they go together with this row. So
+    # the database need not look each of them up again for each row that the fan-out has just read them for.
     contact_point = models.ForeignKey(
         ContactPoint,
         null=True,
@@ -48,6 +49,7 @@ class Delivery(models.Model):
         on_delete=models.RESTRICT,
         related_name="deliveries",
         db_index=False,
+        db_constraint=False,
     )
     channel = models.CharField(max_length=32)
     address = models.CharField(max_length=2048, blank=True)
@@ -122,8 +124,9 @@ class Attempt(models.Model):
         LOST = "lost", "Worker lost"
 
     pk = models.CompositePrimaryKey("delivery_id", "number")
+    # Inserted only for a row that the same statement has found (notifications.engine.finalise).
     delivery = models.ForeignKey(
-        Delivery, on_delete=models.CASCADE, related_name="attempt_set", db_index=False
+        Delivery, on_delete=models.CASCADE, related_name="attempt_set", db_index=False, db_constraint=False
     )
     number = models.PositiveSmallIntegerField()
     started_at = models.DateTimeField()

@@ -17,7 +17,7 @@ import requests
 
 from config import embedded
 from config.processes import REPOSITORY, StackError
-from tests.flows.product import Product, Shop
+from tests.flows.product import Product, Shop, just_told
 
 HOME = REPOSITORY / "var" / "chaos"
 SHOPS = (1, 20, 500)
@@ -82,7 +82,9 @@ class Killer:
             self._chance.shuffle(names)
         for name in names:
             self._kill(name)
-        time.sleep(down_s)
+        time.sleep(down_s / 2)
+        self.held |= just_told(self._product) if "postgres" in names else set()
+        time.sleep(down_s / 2)
         embedded.ensure_running(at=self._product.home)
         if victim == EVERYTHING:
             self.held |= self._product.in_flight()
@@ -97,6 +99,7 @@ class Killer:
             self._stack.kill_redis()
         elif name == "postgres":
             self._stack.kill_postgres()
+            self.held |= just_told(self._product)
         else:
             self._stack.kill(name)
             if embedded.status(at=self._product.home).postgres:

@@ -240,3 +240,13 @@ class Product:
         repeated = {delivery for delivery, count in arrivals.items() if count > 1}
         unexplained = repeated - set(may_repeat)
         assert not unexplained, f"{len(unexplained)} of {len(repeated)} repeats were not in flight at a crash"
+
+
+# A send and the writing down of its outcome take less than this.
+IN_FLIGHT_S = 0.5
+
+
+def just_told(product: Product) -> set[str]:
+    """What reached the third party so lately that PostgreSQL may not have had its outcome on disk."""
+    horizon = time.monotonic() - IN_FLIGHT_S
+    return {each.delivery_id for each in product.third_party.requests if each.received_at > horizon}

@@ -12,14 +12,12 @@ import pytest
 import requests
 
 from config import embedded
-from tests.flows.product import Product, Shop
+from tests.flows.product import Product, Shop, just_told
 
 pytestmark = pytest.mark.flow
 
 STAFF = 500
 ALERTS = 5  # 2,500 deliveries
-# A send and the writing down of its outcome take less than this.
-IN_FLIGHT_S = 0.5
 LOST_JOB = """
 INSERT INTO notifications_alert
        (alert_uuid, url, shop_id, location, label, time_spotted, received_at)
@@ -103,12 +101,6 @@ def test_redis_coming_back_empty_loses_nothing(product: Product, chance: random.
     assert_all_told(product, shop, [*alerts, meanwhile])
     product.wait_until_ready()
     assert_at_work(product)
-
-
-def just_told(product: Product) -> set[str]:
-    """What reached the third party so lately that PostgreSQL may not have had its outcome on disk."""
-    horizon = time.monotonic() - IN_FLIGHT_S
-    return {each.delivery_id for each in product.third_party.requests if each.received_at > horizon}
 
 
 def test_killed_postgres_repeats_only_what_was_in_flight(product: Product, chance: random.Random) -> None:
