@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections import Counter
+import time
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +21,8 @@ log = structlog.get_logger(__name__)
 
 # Outcomes written in one statement at most.
 BATCH = 1000
+# Longer than a commit that is not waited for can be undone by a crash: three times wal_writer_delay, 0.2 s.
+RECENT_S = 1.0
 
 # One statement for a whole batch. The number of the attempt is the fence: where the lease was lost and
 # another worker has claimed the row since, the attempt is still recorded, and the row left alone. A lower
@@ -73,6 +76,7 @@ class Finished:
     outcome: str
     status_code: int | None
     error: str
+    counted: bool = False
 
 
 class Ledger:
@@ -82,6 +86,8 @@ class Ledger:
         self._database = database
         self._on_retry = on_retry
         self._held: list[Finished] = []
+        # Written less than RECENT_S ago: a crash of PostgreSQL may have undone it.
+        self._recent: deque[tuple[float, list[Finished]]] = deque()
         self._any, self._many = asyncio.Event(), asyncio.Event()
 
     def __len__(self) -> int:
@@ -92,6 +98,12 @@ class Ledger:
         self._any.set()
         if len(self._held) >= BATCH:
             self._many.set()
+
+    def doubt(self) -> None:
+        """Hold again what was written lately: the database went away, and may have forgotten it."""
+        horizon = time.monotonic() - RECENT_S
+        self._held[:0] = [each for at, batch in self._recent if at >= horizon for each in batch]
+        self._recent.clear()
 
     async def write_forever(self) -> None:
         """Write every few tens of milliseconds, or sooner where a batch is full."""
@@ -104,6 +116,7 @@ class Ledger:
             try:
                 await self.write()
             except psycopg.OperationalError as error:
+                self.doubt()
                 log.warning("database_away", error=str(error).strip(), outcomes_held=len(self._held))
                 await asyncio.sleep(0.5)
                 self._any.set()
@@ -119,6 +132,10 @@ class Ledger:
             await finalise(self._database, batch)
             del self._held[: len(batch)]
             _count(batch)
+            now = time.monotonic()
+            self._recent.append((now, batch))
+            while self._recent[0][0] < now - RECENT_S:
+                self._recent.popleft()
             if any(each.status == "pending" for each in batch):
                 self._on_retry()  # it may be due already
 
@@ -126,12 +143,14 @@ class Ledger:
 def _count(batch: Sequence[Finished]) -> None:
     """Add what was written to the metrics, a batch at a time: one by one it would cost as much as a send."""
     counts: Counter[tuple[str, ...]] = Counter()
-    for each in batch:
+    fresh = [each for each in batch if not each.counted]
+    for each in fresh:
+        each.counted = True
         counts["attempts", each.channel, each.outcome] += 1
         if each.status != "pending":
             counts["deliveries", each.channel, each.status] += 1
     metrics.add_many(counts.items())
-    metrics.observe_lateness(*[each.lateness_s for each in batch if each.lateness_s is not None])
+    metrics.observe_lateness(*[each.lateness_s for each in fresh if each.lateness_s is not None])
 
 
 async def finalise(database: Database, finished: Sequence[Finished]) -> None:

@@ -115,7 +115,7 @@ class Sender:
         claiming = Database(self._parameters)
         self._contents, self._claimer = Contents(claiming), Claimer(claiming)
         self._fencer = Fencer(self._parameters, self._start_fenced)
-        self._outcome_database = Database(self._parameters, durable=True)
+        self._outcome_database = Database(self._parameters)
         self._ledger = Ledger(self._outcome_database, on_retry=self._look_now)
         async with Session() as self._session:
             background = [
@@ -182,6 +182,7 @@ class Sender:
 
     async def _until_database_is_back(self) -> None:
         """Wait, and write down what was sent before claiming again: a crash may have undone its claim."""
+        self._ledger.doubt()
         while not self._stopping:
             await asyncio.sleep(0.5)
             with contextlib.suppress(psycopg.OperationalError):
