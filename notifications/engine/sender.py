@@ -58,6 +58,8 @@ class Sender:
         self._lanes: dict[str, Lane] = {}
         self._sends: set[asyncio.Task[None]] = set()
         self._claimed = 0
+        # True where the last look ended because too much is under way in all.
+        self._full = False
         self._stopping = False
         self._claiming = self._fencing = True
         self._thread: threading.Thread | None = None
@@ -202,6 +204,7 @@ class Sender:
         """Claim and start what there is room for; returns whether to look again at once."""
         limit = settings.SENDER_CONCURRENCY - self._claimed
         if limit < MIN_CLAIM:
+            self._full = True
             return False
         now, lease_until = self._times()
         rooms = self._rooms()
@@ -360,6 +363,9 @@ class Sender:
         self._claimed -= 1
         lane.in_flight -= 1
         now = time.monotonic()
+        if self._full and settings.SENDER_CONCURRENCY - self._claimed >= MIN_CLAIM:
+            self._full = False
+            self._woken.set()
         if isinstance(result, Unavailable):
             lane.failed(now, stalled=stalled)
             if lane.breaker.open_until is not None:

@@ -22,7 +22,7 @@ BEAT_S = 5.0
 REDIS_RETRY_S = 1.0
 
 
-def _allow_many_connections() -> None:
+def allow_many_connections() -> None:
     """Raise the soft limit of open files to the hard one: a thousand destinations are as many sockets."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
@@ -42,7 +42,7 @@ class Worker(SimpleWorker):
         if kwargs.get("logging_level") == "INFO":  # the command's default: three lines for each job
             kwargs["logging_level"] = "WARNING"
         burst = bool(kwargs.get("burst") or (args and args[0]))
-        _allow_many_connections()
+        allow_many_connections()
         sender = Sender()
         sender.start()
         wake.local = sender.wake

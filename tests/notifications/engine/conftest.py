@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from notifications.engine.sender import Sender
+from notifications.engine.worker import allow_many_connections
 from notifications.models import Delivery, Notification
 from tests.factories import ContactPointFactory, NotificationFactory, UserFactory
 from tests.servers.third_party import ThirdParty
@@ -39,6 +40,7 @@ def third_party() -> Iterator[ThirdParty]:
 
 @pytest.fixture
 def sender(transactional_db: None, clock: Clock) -> Iterator[Sender]:
+    allow_many_connections()  # as the worker does, for tests with a thousand destinations
     running = Sender(clock=clock)
     running.start()
     yield running
