@@ -72,6 +72,9 @@ class Lane:
     #: True where the last claim found less than there was room for: until something wakes it, no use looking.
     drained: bool = False
 
+    def __post_init__(self) -> None:
+        self.width = min(self.width, self.max_width)
+
     def room(self, now: float) -> int:
         """Return how many more deliveries may be claimed for it now."""
         probes = self.breaker.probes(now)

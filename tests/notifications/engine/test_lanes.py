@@ -105,3 +105,7 @@ def test_a_little_room_waits_for_more_while_sends_are_under_way(lane: Lane) -> N
     assert not lane.worth_a_claim(0)
     lane.in_flight = 0
     assert lane.worth_a_claim(0)
+
+
+def test_a_lane_never_starts_wider_than_its_channel_allows() -> None:
+    assert Lane("smtp://mail:25", 2, breaker()).width == 2
