@@ -20,12 +20,8 @@ STATUS_COLOURS: Final = {
 }
 
 
-class ReadOnlyAdmin(StaffViews, ModelAdmin):
-    """Rows that the engine writes: shown, never edited. The tables are large, so nothing counts them."""
-
-    paginator = InfinitePaginator
-    show_full_result_count = False
-    list_per_page = 50
+class NeverEdited:
+    """Shown to whoever may see it, changed by nobody."""
 
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
@@ -35,3 +31,11 @@ class ReadOnlyAdmin(StaffViews, ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
+
+
+class ReadOnlyAdmin(NeverEdited, StaffViews, ModelAdmin):
+    """Rows that the engine writes: shown, never edited. The tables are large, so nothing counts them."""
+
+    paginator = InfinitePaginator
+    show_full_result_count = False
+    list_per_page = 50

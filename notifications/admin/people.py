@@ -3,8 +3,6 @@
 from typing import Final
 
 from django.contrib import admin
-from django.db.models import Model
-from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 from unfold.admin import StackedInline, TabularInline
@@ -12,6 +10,7 @@ from unfold.decorators import display
 
 from accounts.admin import StaffViews, UserAdmin
 from accounts.models import User
+from notifications.admin.base import NeverEdited
 from notifications.explanations import explain
 from notifications.models import ContactPoint, Delivery, Preference
 
@@ -26,22 +25,13 @@ class PreferenceInline(StaffViews, StackedInline):
     fields = ("level",)
 
 
-class ContactPointInline(StaffViews, TabularInline):
+class ContactPointInline(NeverEdited, StaffViews, TabularInline):
     model = ContactPoint
     extra = 0
     fields = ("channel", "address", "label", "is_enabled", "created_at", "deleted_at")
     readonly_fields = fields
     ordering = ("-created_at",)
     show_change_link = True
-
-    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
 
 
 @admin.register(User)
