@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -49,16 +50,18 @@ def sender(transactional_db: None, clock: Clock) -> Iterator[Sender]:
 
 @pytest.fixture
 def make_deliveries(transactional_db: None) -> Callable[..., list[Delivery]]:
-    """Pending deliveries of one notification, each to a person of its own, due now."""
+    """Pending deliveries of one notification, each to a person of its own, due now.
+
+    What a running sender must not see otherwise is given as ``fields``, not changed afterwards.
+    """
 
     def build(
         count: int,
         url: str,
         *,
         channel: str = "webhook",
-        revocable: bool = False,
-        due_at: datetime | None = None,
         notification: Notification | None = None,
+        **fields: Any,
     ) -> list[Delivery]:
         told = notification or NotificationFactory()
         users: list[User] = UserFactory.create_batch(count, password="!")
@@ -66,15 +69,17 @@ def make_deliveries(transactional_db: None) -> Callable[..., list[Delivery]]:
         now = timezone.now()
         return Delivery.objects.bulk_create(
             Delivery(
-                notification=told,
-                user=point.user,
-                contact_point=point,
-                channel=channel,
-                address=point.address,
-                lane=point.lane,
-                revocable=revocable,
-                due_at=due_at or now,
-                expires_at=now + timedelta(days=1),
+                **{
+                    "notification": told,
+                    "user": point.user,
+                    "contact_point": point,
+                    "channel": channel,
+                    "address": point.address,
+                    "lane": point.lane,
+                    "due_at": now,
+                    "expires_at": now + timedelta(days=1),
+                    **fields,
+                }
             )
             for point in points
         )
