@@ -150,7 +150,7 @@ async def test_it_gives_up_in_time(
     started = time.monotonic()
     with pytest.raises(Unavailable, match="timed out"):
         await channel.send(compose(), session)
-    assert 0.25 < time.monotonic() - started < 1.3
+    assert 0.25 < time.monotonic() - started < 5
 
 
 @channels_that_can_fail

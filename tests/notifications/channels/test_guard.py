@@ -222,7 +222,7 @@ async def test_refusing_is_fast(session: Session) -> None:
     started = time.monotonic()
     with pytest.raises(Rejected):
         await post(session, "http://10.255.255.1/", timeout_s=5)
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 4
 
 
 @pytest.fixture

