@@ -1,4 +1,4 @@
-"""Who there is: users, shops and who works where, and the keys of machines."""
+"""Who there is: users and their profiles, shops and who works where, and the keys of machines."""
 
 import hashlib
 import secrets
@@ -30,6 +30,14 @@ class UserManager(BaseUserManager["User"]):
         return self.get(email=(email or "").lower())
 
 
+class Role(models.TextChoices):
+    """What someone registers as; shop staff have none."""
+
+    STUDENT = "student", "Student"
+    ENCADRANT = "encadrant", "Encadrant"
+    ADMIN = "admin", "Administrator"
+
+
 class User(AbstractBaseUser, PermissionsMixin):
     """A person. ``uuid`` is the public id; the log-in is the email, kept in lower case."""
 
@@ -40,6 +48,9 @@ class User(AbstractBaseUser, PermissionsMixin):
     language = models.CharField(max_length=8, choices=settings.LANGUAGES, default="en")
     time_zone = models.CharField(max_length=64, default="UTC", validators=[validate_time_zone])
     phone = models.CharField(max_length=20, blank=True, validators=[validate_phone])
+    role = models.CharField(max_length=16, choices=Role.choices, blank=True)
+    email_verified_at = models.DateTimeField(null=True, blank=True, editable=False)
+    phone_verified_at = models.DateTimeField(null=True, blank=True, editable=False)
     is_active = models.BooleanField(default=True)
     is_staff = models.BooleanField(default=False, help_text="May use the admin and see everything.")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
@@ -52,7 +63,10 @@ class User(AbstractBaseUser, PermissionsMixin):
     class Meta:
         ordering = ("email",)
         constraints = [
-            models.CheckConstraint(condition=models.Q(email=Lower("email")), name="user_email_lower")
+            models.CheckConstraint(condition=models.Q(email=Lower("email")), name="user_email_lower"),
+            models.CheckConstraint(
+                condition=models.Q(is_staff=True) | ~models.Q(role="admin"), name="user_admin_is_staff"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -62,6 +76,59 @@ class User(AbstractBaseUser, PermissionsMixin):
         self.email = self.email.strip().lower()
         if self.phone:
             self.phone = normalised_phone(self.phone)
+
+
+class Profile(models.Model):
+    """What a user is besides a user; made by the handler of ``auth.user.created``."""
+
+    id = UUIDv7Field()
+    user = models.OneToOneField(User, on_delete=models.CASCADE, related_name="%(class)s")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        abstract = True
+        ordering = ("-created_at",)
+
+    def __str__(self) -> str:
+        return str(self.user)
+
+
+class Student(Profile):
+    """Someone who learns."""
+
+
+class Encadrant(Profile):
+    """Someone who supervises students."""
+
+    specialization = models.CharField(max_length=200, blank=True)
+
+
+class Verification(models.Model):
+    """A code or link sent to prove that someone reads what is sent to an address; works once.
+
+    Neither is stored: both are derived from ``id`` with the secret key (accounts.verification).
+    """
+
+    class Purpose(models.TextChoices):
+        EMAIL = "email", "Verify the email address"
+        PHONE = "phone", "Verify the phone number"
+        PASSWORD = "password", "Set a new password"
+
+    id = UUIDv7Field()
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="verifications")
+    purpose = models.CharField(max_length=16, choices=Purpose.choices)
+    address = models.CharField(max_length=254, help_text="Where it was sent; void if the user's has changed.")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True, blank=True)
+    failures = models.PositiveSmallIntegerField(default=0, help_text="Wrong codes entered.")
+
+    class Meta:
+        ordering = ("-created_at",)
+        indexes = [models.Index(fields=["user", "purpose", "-created_at"], name="verification_of_user")]
+
+    def __str__(self) -> str:
+        return f"{self.get_purpose_display()}: {self.user}"
 
 
 class Shop(models.Model):
@@ -114,6 +181,7 @@ class Scope(models.TextChoices):
     TRACING_WRITE = "tracing:write", "Upload interactions and statuses"
     TRACING_READ = "tracing:read", "Read cases"
     EVENTS_WRITE = "events:write", "Publish events"
+    EVENTS_READ = "events:read", "Read events and dead letters"
 
 
 class ApiKey(models.Model):

@@ -32,8 +32,8 @@ _FAN_OUT = """
 WITH told AS (
     -- The conflicting row is written anew so that its id comes back; it stays locked until the commit.
     INSERT INTO notifications_notification
-           (kind, title, body, data, severity, source_type, source_id, dedup_key, created_at)
-    VALUES (%(kind)s, %(title)s, %(body)s, %(data)s, %(severity)s, %(source_type)s, %(source_id)s,
+           (kind, title, body, texts, data, severity, source_type, source_id, dedup_key, created_at)
+    VALUES (%(kind)s, %(title)s, %(body)s, %(texts)s, %(data)s, %(severity)s, %(source_type)s, %(source_id)s,
             %(dedup_key)s, %(created_at)s)
         ON CONFLICT (dedup_key) DO UPDATE SET dedup_key = EXCLUDED.dedup_key
  RETURNING id
@@ -43,13 +43,14 @@ WITH told AS (
      ORDER BY user_id LIMIT %(chunk)s
 ), inserted AS (
     INSERT INTO notifications_delivery
-           (id, notification_id, user_id, contact_point_id, channel, address, lane,
+           (id, notification_id, user_id, contact_point_id, channel, address, language, lane,
             status, reason, revocable, due_at, expires_at, created_at, sent_at,
             attempts, failures, lost_leases, replays)
-    SELECT (%(id_prefix)s || '8' || substr(digest, 1, 3) || '8' || substr(digest, 4, 15))::uuid,
+    SELECT (%(id_prefix)s || '8' || substr(name.digest, 1, 3) || '8' || substr(name.digest, 4, 15))::uuid,
            (SELECT id FROM told), person.uuid, contact.id,
            coalesce(contact.channel, %(default_channel)s),
            coalesce(contact.address, %(default_address)s),
+           person.language,
            coalesce(contact.lane, %(default_lane)s),
            CASE WHEN verdict.reason <> '' THEN 'suppressed'
                 WHEN contact.channel = ANY (%(instant)s) THEN 'sent'
@@ -104,7 +105,8 @@ class Chunk(NamedTuple):
 
 def _columns(notification: Notification) -> dict[str, Any]:
     names = ("kind", "title", "body", "severity", "source_type", "source_id", "dedup_key", "created_at")
-    return {name: getattr(notification, name) for name in names} | {"data": Jsonb(notification.data)}
+    json = {"data": Jsonb(notification.data), "texts": Jsonb(notification.texts)}
+    return {name: getattr(notification, name) for name in names} | json
 
 
 def _fan_out_chunk(

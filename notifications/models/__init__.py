@@ -3,7 +3,23 @@
 from notifications.models.alert import Alert
 from notifications.models.contact_point import ContactPoint
 from notifications.models.delivery import Attempt, Delivery
+from notifications.models.event import Event, HandlerRun
+from notifications.models.inbox import Inbox
+from notifications.models.message_template import MessageTemplate
 from notifications.models.notification import Notification, Severity
-from notifications.models.preference import Preference
+from notifications.models.preference import Preference, Subscription
 
-__all__ = ["Alert", "Attempt", "ContactPoint", "Delivery", "Notification", "Preference", "Severity"]
+__all__ = [
+    "Alert",
+    "Attempt",
+    "ContactPoint",
+    "Delivery",
+    "Event",
+    "HandlerRun",
+    "Inbox",
+    "MessageTemplate",
+    "Notification",
+    "Preference",
+    "Severity",
+    "Subscription",
+]

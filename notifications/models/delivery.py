@@ -53,6 +53,7 @@ class Delivery(models.Model):
     )
     channel = models.CharField(max_length=32)
     address = models.CharField(max_length=2048, blank=True)
+    language = models.CharField(max_length=8, default="en", help_text="The person's, when it was made.")
     lane = models.CharField(max_length=300)
     status = models.CharField(max_length=16, choices=Status.choices, default=Status.PENDING)
     reason = models.CharField(max_length=64, blank=True)
@@ -67,7 +68,10 @@ class Delivery(models.Model):
     replays = models.PositiveSmallIntegerField(default=0)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     sent_at = models.DateTimeField(null=True, blank=True)
+    # For the inbox only: its place in the person's inbox, when it was read, and when they deleted it.
+    number = models.BigIntegerField(null=True, blank=True, editable=False)
     read_at = models.DateTimeField(null=True, blank=True)
+    dismissed_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
         ordering = ("-id",)
@@ -91,6 +95,13 @@ class Delivery(models.Model):
         ]
         indexes = [
             models.Index(fields=["user", "-id"], name="delivery_of_user"),
+            models.Index(
+                models.F("user"),
+                models.ExpressionWrapper(models.Q(read_at__isnull=False), models.BooleanField()),
+                models.F("number").desc(),
+                condition=models.Q(channel="inbox", status="sent", dismissed_at=None),
+                name="delivery_inbox",
+            ),
             # The claim walks the first two lane by lane, in due order.
             models.Index(
                 fields=["lane", "due_at"],

@@ -18,6 +18,8 @@ class Notification(models.Model):
     kind = models.CharField(max_length=64)
     title = models.CharField(max_length=200)
     body = models.TextField(blank=True)
+    # {language: {channel, or "" for all others: [title, body]}}; who finds nothing there gets title and body.
+    texts = models.JSONField(default=dict, editable=False)
     data = models.JSONField(default=dict)
     severity = models.CharField(max_length=16, choices=Severity.choices, default=Severity.STANDARD)
     source_type = models.CharField(max_length=64)
