@@ -1,4 +1,4 @@
-"""Users, shops and API keys in the admin."""
+"""Users with their profiles, shops and API keys in the admin."""
 
 from typing import Any, ClassVar
 
@@ -8,14 +8,20 @@ from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from rest_framework_simplejwt.token_blacklist import admin as _token_admin  # noqa: F401  (registers them)
+from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from accounts.models import ApiKey, Membership, Scope, Shop, User
+from accounts.models import ApiKey, Encadrant, Membership, Scope, Shop, Student, User
 
 admin.site.unregister(Group)
+# Rows for machines, to be searched by a field that our users don't have.
+admin.site.unregister((OutstandingToken, BlacklistedToken))
 
 
 class StaffViews:
@@ -45,12 +51,29 @@ class UserAdmin(StaffViews, DjangoUserAdmin, ModelAdmin):
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
-    list_display = ("email", "first_name", "last_name", "phone", "language", "is_active", "is_staff")
-    list_filter = ("is_active", "is_staff", "language")
+    list_display = (
+        "email",
+        "first_name",
+        "last_name",
+        "role",
+        "verified",
+        "phone",
+        "language",
+        "is_active",
+        "is_staff",
+    )
+    list_filter = ("role", "is_active", "is_staff", "language")
     search_fields = ("email", "first_name", "last_name", "phone", "uuid")
     ordering = ("email",)
     show_full_result_count = False
-    readonly_fields: ClassVar[Any] = ("uuid", "created_at", "last_login")
+    readonly_fields: ClassVar[Any] = (
+        "uuid",
+        "created_at",
+        "last_login",
+        "email_verified_at",
+        "phone_verified_at",
+        "profile",
+    )
     inlines: ClassVar[Any] = (MembershipInline,)
     fieldsets: ClassVar[Any] = (
         (
@@ -59,6 +82,8 @@ class UserAdmin(StaffViews, DjangoUserAdmin, ModelAdmin):
                 "fields": (
                     ("first_name", "last_name"),
                     ("email", "phone"),
+                    ("email_verified_at", "phone_verified_at"),
+                    ("role", "profile"),
                     ("language", "time_zone"),
                     ("uuid", "created_at"),
                 )
@@ -79,11 +104,68 @@ class UserAdmin(StaffViews, DjangoUserAdmin, ModelAdmin):
             },
         ),
     )
-    add_fieldsets = ((None, {"fields": ("email", "first_name", "last_name", "password1", "password2")}),)
+    add_fieldsets = (
+        (None, {"fields": ("email", "first_name", "last_name", "role", "password1", "password2")}),
+    )
     filter_horizontal = ("user_permissions",)
 
     def get_inlines(self, request: HttpRequest, obj: User | None) -> Any:
         return self.inlines if obj else ()
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        # What is theirs goes with them, that which nobody may delete by itself too.
+        deleted, counts, _, protected = super().get_deleted_objects(objs, request)
+        return deleted, counts, set(), protected
+
+    @display(description="Verified")
+    def verified(self, user: User) -> str:
+        """Which of their addresses they have shown to be theirs."""
+        addresses = (("email", user.email_verified_at), ("phone", user.phone_verified_at))
+        return ", ".join(name for name, verified_at in addresses if verified_at) or "–"
+
+    @display(description="Profile")
+    def profile(self, user: User) -> str:
+        links = [
+            (reverse(f"admin:accounts_{model._meta.model_name}_change", args=[profile.pk]), model.__name__)
+            for model in (Student, Encadrant)
+            for profile in model.objects.filter(user=user)
+        ]
+        return format_html_join(", ", '<a href="{}">{}</a>', links) or "–"
+
+
+class ProfileAdmin(StaffViews, ModelAdmin):
+    """Made for a user by their role, and gone with them."""
+
+    search_fields: tuple[str, ...] = ("user__email", "user__first_name", "user__last_name")
+    list_select_related = ("user",)
+    readonly_fields = ("account", "created_at")
+    ordering = ("-id",)
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    @display(description="Name")
+    def name(self, profile: Student | Encadrant) -> str:
+        return f"{profile.user.first_name} {profile.user.last_name}".strip() or "–"
+
+    @display(description="Account", ordering="user__email")
+    def account(self, profile: Student | Encadrant) -> str:
+        url = reverse("admin:accounts_user_change", args=[profile.user_id])
+        return format_html('<a href="{}">{}</a>', url, profile.user.email)
+
+
+@admin.register(Student)
+class StudentAdmin(ProfileAdmin):
+    list_display = ("__str__", "name", "account", "created_at")
+    fields = ("account", "created_at")
+
+
+@admin.register(Encadrant)
+class EncadrantAdmin(ProfileAdmin):
+    list_display = ("__str__", "name", "specialization", "account", "created_at")
+    search_fields = (*ProfileAdmin.search_fields, "specialization")
+    fields = ("account", "specialization", "created_at")
 
 
 @admin.register(Shop)

@@ -2,15 +2,18 @@
 
 import hashlib
 import secrets
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.contrib.postgres.fields import ArrayField
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
 
+from accounts.changes import KnowsChanges
 from accounts.ids import UUIDv7Field
 from accounts.validators import normalised_phone, validate_phone, validate_time_zone
 
@@ -38,8 +41,11 @@ class Role(models.TextChoices):
     ADMIN = "admin", "Administrator"
 
 
-class User(AbstractBaseUser, PermissionsMixin):
-    """A person. ``uuid`` is the public id; the log-in is the email, kept in lower case."""
+class User(KnowsChanges, AbstractBaseUser, PermissionsMixin):
+    """A person. ``uuid`` is the public id; the log-in is the email, kept in lower case.
+
+    An email or phone that is saved with a change is no longer verified.
+    """
 
     uuid = UUIDv7Field()
     email = models.EmailField(unique=True)
@@ -57,6 +63,7 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     objects: ClassVar[UserManager] = UserManager()
 
+    TRACKED = ("email", "first_name", "last_name", "role", "language", "time_zone", "phone", "is_active")
     USERNAME_FIELD = "email"
     EMAIL_FIELD = "email"
 
@@ -73,9 +80,24 @@ class User(AbstractBaseUser, PermissionsMixin):
         return self.email
 
     def clean(self) -> None:
+        if not self.email.isascii():
+            # Others can look like the address of somebody else, or become it in lower case.
+            raise ValidationError(
+                {"email": "Enter an address in ASCII; a domain in other letters, as xn--…."}
+            )
         self.email = self.email.strip().lower()
         if self.phone:
             self.phone = normalised_phone(self.phone)
+        if self.role == Role.ADMIN:
+            self.is_staff = True
+
+    def save(self, *, update_fields: Iterable[str] | None = None, **options: Any) -> None:
+        update_fields = None if update_fields is None else set(update_fields)
+        for name in {"email", "phone"}.intersection(self.changes(update_fields)):
+            setattr(self, f"{name}_verified_at", None)
+            if update_fields is not None:
+                update_fields.add(f"{name}_verified_at")
+        super().save(update_fields=update_fields, **options)
 
 
 class Profile(models.Model):

@@ -1,5 +1,6 @@
 """Checks on what people say about themselves."""
 
+from functools import cache
 from zoneinfo import available_timezones
 
 import phonenumbers
@@ -26,5 +27,11 @@ def validate_phone(value: str) -> None:
 
 
 def validate_time_zone(value: str) -> None:
-    if value not in available_timezones():
+    if value not in _time_zones():
         raise ValidationError("Enter an IANA time zone, such as Europe/Paris.")
+
+
+@cache
+def _time_zones() -> set[str]:
+    # Reads several hundred files: as long as hashing a password takes.
+    return available_timezones()

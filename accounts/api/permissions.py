@@ -33,3 +33,12 @@ class IsPerson(BasePermission):
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         return bool(request.user.is_authenticated) and not isinstance(request.user, Machine)
+
+
+class IsStaff(IsPerson):
+    """A person on the staff."""
+
+    message = "This is for the staff."
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        return super().has_permission(request, view) and bool(request.user.is_staff)

@@ -1,4 +1,4 @@
-"""What is done to accounts."""
+"""Keys of machines."""
 
 from collections.abc import Iterable
 

@@ -1,0 +1,85 @@
+"""How often an endpoint may be tried, from one network address and for one account."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.utils import timezone
+from rest_framework.request import Request
+from rest_framework.throttling import ScopedRateThrottle, SimpleRateThrottle
+from rest_framework.views import APIView
+
+from accounts import attempts
+from accounts.models import User
+
+
+class _Counted(SimpleRateThrottle):
+    """Counts in one step, where DRF's own reads, adds and writes, so that attempts at once pass for one."""
+
+    scope: str
+    wait_for: timedelta | None = None
+
+    def allow_request(self, request: Request, view: APIView) -> bool:
+        who = self.who(request, view)
+        if who is not None:
+            self.wait_for = self.take(who, request, timezone.now())
+        return self.wait_for is None
+
+    def who(self, request: Request, view: APIView) -> str | None:
+        raise NotImplementedError
+
+    def take(self, who: str, request: Request, now: datetime) -> timedelta | None:
+        return attempts.attempt_take(scope=self.scope, who=who, now=now)
+
+    def wait(self) -> float | None:
+        return self.wait_for.total_seconds() if self.wait_for else None
+
+
+class PerAddress(ScopedRateThrottle, _Counted):
+    """By the network address, and ``view.throttle_scope``; whoever is logged in, too."""
+
+    def who(self, request: Request, view: APIView) -> str:
+        return attempts.address_of(request.META)
+
+
+class PerAccount(ScopedRateThrottle, _Counted):
+    """By ``view.account_throttle_scope``, and the person who is logged in or else the email in the body."""
+
+    scope_attr = "account_throttle_scope"
+
+    def who(self, request: Request, view: APIView) -> str | None:
+        if isinstance(request.user, User):
+            return str(request.user.pk)
+        return _email_in(request.data)
+
+
+class PerEmail(PerAccount):
+    """The same, but by the email alone: whoever asks, it is about that account."""
+
+    def who(self, request: Request, view: APIView) -> str | None:
+        return _email_in(request.data)
+
+
+class PasswordChecks(PerAccount):
+    """By the person who is logged in, where the body has a password to be checked."""
+
+    def who(self, request: Request, view: APIView) -> str | None:
+        asked = isinstance(request.data, dict) and {"password", "current_password"} & request.data.keys()
+        return super().who(request, view) if asked else None
+
+
+class LogIns(PerEmail):
+    """Log-ins, by address and by account together (see accounts.attempts)."""
+
+    scope_attr = "throttle_scope"
+
+    def take(self, who: str, request: Request, now: datetime) -> timedelta | None:
+        return attempts.log_in_take(account=who, address=attempts.address_of(request.META), now=now)
+
+    def who(self, request: Request, view: APIView) -> str:
+        # A body without an email is an attempt too.
+        return super().who(request, view) or ""
+
+
+def _email_in(data: Any) -> str | None:
+    email = data.get("email") if isinstance(data, dict) else None
+    return attempts.account_of(email) if isinstance(email, str) else None

@@ -1,0 +1,206 @@
+"""Registering, logging in, going on with it, and logging out."""
+
+from typing import Any, Final
+
+from django.contrib.auth import authenticate, logout
+from django.contrib.auth.models import update_last_login
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
+from rest_framework import status
+from rest_framework.authentication import SessionAuthentication
+from rest_framework.exceptions import AuthenticationFailed, PermissionDenied, ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework_simplejwt.exceptions import TokenError
+
+from accounts import attempts
+from accounts.api.serializers.credentials import (
+    LogInSerializer,
+    LogOutSerializer,
+    RefreshSerializer,
+    RefreshTokenSerializer,
+    RegisterSerializer,
+    SessionSerializer,
+    TokenPairSerializer,
+    TokensSerializer,
+)
+from accounts.api.throttles import LogIns, PerAddress, PerEmail
+from accounts.api.tokens import Tokens, token_end, tokens_issue, tokens_rotate
+from accounts.api.views.base import DONE, OpenView, by_field, secret, validated
+from accounts.models import User
+from accounts.services.registration import AdminOnly, user_register_and
+from config.openapi import BODY, errors
+
+WRONG: Final = "No active account has this email and password."
+NOT_OURS: Final = "Expected a refresh token of this service, or a session to end."
+
+ANA: Final = {
+    "id": "0198c7f2-54b1-7d6e-8a53-6f2b1f0c9e11",
+    "email": "ana@example.com",
+    "first_name": "Ana",
+    "last_name": "Lima",
+    "role": "student",
+    "language": "en",
+    "time_zone": "UTC",
+    "phone": "",
+    "email_verified_at": None,
+    "phone_verified_at": None,
+    "created_at": "2026-03-02T09:00:00Z",
+}
+SESSION: Final = OpenApiExample(
+    "tokens",
+    value={"access_token": "eyJ…", "refresh_token": "eyJ…", "user": ANA},
+    response_only=True,
+    status_codes=["200", "201"],
+)
+LOG_IN: Final = OpenApiExample(
+    "log in", value={"email": "ana@example.com", "password": "correct horse battery"}, request_only=True
+)
+
+
+@extend_schema(tags=["accounts"])
+class RegisterView(OpenView):
+    throttle_classes = [PerAddress, PerEmail]
+    throttle_scope = "register"
+    account_throttle_scope = "register-account"
+
+    @extend_schema(
+        operation_id="auth_register",
+        request=RegisterSerializer,
+        responses={
+            201: SessionSerializer,
+            200: OpenApiResponse(SessionSerializer, description="The very same was registered before."),
+            **errors(*BODY, 409, 429),
+            403: by_field("Only an administrator can register an administrator."),
+        },
+        examples=[
+            OpenApiExample(
+                "student",
+                value={
+                    "email": "ana@example.com",
+                    "password": "correct horse battery",
+                    "first_name": "Ana",
+                    "last_name": "Lima",
+                    "role": "student",
+                },
+                request_only=True,
+            ),
+            SESSION,
+        ],
+    )
+    def post(self, request: Request) -> Response:
+        """Make an account, and be logged in to it at once.
+
+        Also at `/auth/api/v1/register`. The very same again answers 200 with new tokens, anything else
+        with the same email 409.
+        """
+        fields = validated(RegisterSerializer(data=request.data))
+        by = request.user if isinstance(request.user, User) else None
+        try:
+            tokens, created = user_register_and(tokens_issue, by=by, **fields)
+        except AdminOnly as error:
+            raise PermissionDenied({"role": [str(error)]})
+        code = status.HTTP_201_CREATED if created else status.HTTP_200_OK
+        return secret(SessionSerializer(tokens).data, code)
+
+
+class _LogInView(OpenView):
+    authentication_classes = []
+    throttle_classes = [LogIns]
+    throttle_scope = "login"
+
+    def log_in(self, request: Request) -> Tokens:
+        fields = validated(LogInSerializer(data=request.data))
+        # Hashes once, whether there is such an account or not.
+        user: Any = authenticate(request._request, email=fields["email"].strip(), password=fields["password"])
+        if user is None:
+            raise AuthenticationFailed(WRONG)
+        update_last_login(User, user)
+        attempts.address_remember(
+            account=attempts.account_of(user.email), address=attempts.address_of(request.META)
+        )
+        return tokens_issue(user)
+
+
+@extend_schema(tags=["accounts"], auth=[])
+class LogInView(_LogInView):
+    @extend_schema(
+        operation_id="auth_login",
+        request=LogInSerializer,
+        responses={200: SessionSerializer, **errors(*BODY, 429)},
+        examples=[LOG_IN, SESSION],
+    )
+    def post(self, request: Request) -> Response:
+        """Log in with email and password. Also at `/auth/api/v1/login`."""
+        return secret(SessionSerializer(self.log_in(request)).data)
+
+
+@extend_schema(tags=["accounts"], auth=[])
+class TokenView(_LogInView):
+    @extend_schema(
+        operation_id="auth_token_create",
+        request=LogInSerializer,
+        responses={200: TokenPairSerializer, **errors(*BODY, 429)},
+        examples=[LOG_IN],
+    )
+    def post(self, request: Request) -> Response:
+        """Log in with email and password; the answer is an access token and a refresh token only."""
+        return secret(TokenPairSerializer(self.log_in(request)).data)
+
+
+@extend_schema(tags=["accounts"], auth=[])
+class RefreshView(OpenView):
+    authentication_classes = []
+
+    @extend_schema(
+        operation_id="auth_refresh",
+        request=RefreshTokenSerializer,
+        responses={200: TokensSerializer, **errors(*BODY)},
+    )
+    def post(self, request: Request) -> Response:
+        """Exchange a refresh token for a new pair. It works once: keep the new one."""
+        fields = validated(RefreshTokenSerializer(data=request.data))
+        return secret(TokensSerializer(tokens_rotate(fields["refresh_token"])).data)
+
+
+@extend_schema(tags=["accounts"], auth=[])
+class TokenRefreshView(OpenView):
+    authentication_classes = []
+
+    @extend_schema(
+        operation_id="auth_token_refresh",
+        request=RefreshSerializer,
+        responses={200: TokenPairSerializer, **errors(*BODY)},
+    )
+    def post(self, request: Request) -> Response:
+        """The same, under the names of `auth/token`."""
+        fields = validated(RefreshSerializer(data=request.data))
+        return secret(TokenPairSerializer(tokens_rotate(fields["refresh"])).data)
+
+
+@extend_schema(tags=["accounts"], auth=[])
+class LogOutView(OpenView):
+    # Having the refresh token is right enough: the access token may have expired meanwhile.
+    authentication_classes = [SessionAuthentication]
+
+    @extend_schema(
+        operation_id="auth_logout",
+        request=LogOutSerializer,
+        responses={**DONE, **errors(*BODY, 403)},
+        examples=[OpenApiExample("refresh token", value={"refresh_token": "eyJ…"}, request_only=True)],
+    )
+    def post(self, request: Request) -> Response:
+        """End a refresh token, at once, and the session if the browser has one.
+
+        An access token that was issued with it goes on until it expires, for 15 minutes at most.
+        """
+        raw = validated(LogOutSerializer(data=request.data)).get("refresh_token")
+        if raw is None and not request.user.is_authenticated:
+            raise ValidationError({"refresh_token": [NOT_OURS]})
+        if raw is not None:
+            try:
+                token_end(raw)
+            except TokenError:
+                raise ValidationError({"refresh_token": [NOT_OURS]})
+        if request.user.is_authenticated:
+            logout(request._request)
+        return Response(status=status.HTTP_204_NO_CONTENT)

@@ -1,0 +1,106 @@
+"""Changing one's password, and setting it anew by a mailed link."""
+
+from typing import Final
+
+from django.contrib.auth import update_session_auth_hash
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiExample, extend_schema
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.api.permissions import IsPerson
+from accounts.api.serializers.credentials import (
+    AcceptedSerializer,
+    PasswordChangeSerializer,
+    ResetConfirmSerializer,
+    ResetSerializer,
+    SessionSerializer,
+)
+from accounts.api.throttles import PasswordChecks, PerAddress, PerEmail
+from accounts.api.tokens import tokens_issue
+from accounts.api.views.base import DONE, OpenView, secret, validated
+from accounts.api.views.credentials import SESSION
+from accounts.models import User
+from accounts.services.passwords import password_change, password_reset_confirm, password_reset_request
+from config.api import JSONOnly
+from config.openapi import BODY, errors
+
+ASKED: Final = {"detail": "If there is an account with this address, a link is on its way to it."}
+
+
+@extend_schema(tags=["accounts"])
+class PasswordChangeView(APIView):
+    permission_classes = [IsPerson]
+    content_negotiation_class = JSONOnly
+    throttle_classes = [PasswordChecks]
+    account_throttle_scope = "password-check"
+
+    @extend_schema(
+        operation_id="auth_password_change",
+        request=PasswordChangeSerializer,
+        responses={200: SessionSerializer, **errors(*BODY, 403, 429)},
+        examples=[
+            OpenApiExample(
+                "change",
+                value={"current_password": "correct horse battery", "new_password": "staple full of hay"},
+                request_only=True,
+            ),
+            SESSION,
+        ],
+    )
+    def post(self, request: Request) -> Response:
+        """Set a new password. All tokens and sessions of before end; the answer has new tokens."""
+        fields = validated(PasswordChangeSerializer(data=request.data))
+        user: User = request.user  # type: ignore[assignment]
+        password_change(user=user, now=timezone.now(), **fields)
+        if request.auth is None:
+            # The caller came with a session, which is to go on.
+            update_session_auth_hash(request._request, user)
+        return secret(SessionSerializer(tokens_issue(user)).data)
+
+
+@extend_schema(tags=["accounts"], auth=[])
+class PasswordResetView(OpenView):
+    authentication_classes = []
+    throttle_classes = [PerAddress, PerEmail]
+    throttle_scope = "reset"
+    account_throttle_scope = "reset-account"
+
+    @extend_schema(
+        operation_id="auth_password_reset",
+        request=ResetSerializer,
+        responses={202: AcceptedSerializer, **errors(*BODY, 429)},
+        examples=[
+            OpenApiExample("forgotten", value={"email": "ana@example.com"}, request_only=True),
+            OpenApiExample("asked", value=ASKED, response_only=True, status_codes=["202"]),
+        ],
+    )
+    def post(self, request: Request) -> Response:
+        """Have a link mailed that sets a new password. The answer is the same where there is no account."""
+        fields = validated(ResetSerializer(data=request.data))
+        password_reset_request(email=fields["email"], now=timezone.now())
+        return Response(ASKED, status=status.HTTP_202_ACCEPTED)
+
+
+@extend_schema(tags=["accounts"], auth=[])
+class PasswordResetConfirmView(OpenView):
+    authentication_classes = []
+    throttle_classes = [PerAddress]
+    throttle_scope = "reset"
+
+    @extend_schema(
+        operation_id="auth_password_reset_confirm",
+        request=ResetConfirmSerializer,
+        responses={**DONE, **errors(*BODY, 429)},
+        examples=[
+            OpenApiExample(
+                "set", value={"token": "AZjH8lSx…", "new_password": "staple full of hay"}, request_only=True
+            )
+        ],
+    )
+    def post(self, request: Request) -> Response:
+        """Set a new password by the token of a mailed link, once. All tokens and sessions of before end."""
+        password_reset_confirm(now=timezone.now(), **validated(ResetConfirmSerializer(data=request.data)))
+        return Response(status=status.HTTP_204_NO_CONTENT)

@@ -1,0 +1,148 @@
+"""One's own account, and everybody's for the staff."""
+
+from typing import Any, Final
+from uuid import UUID
+
+from django.contrib.auth import logout
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from rest_framework import status
+from rest_framework.exceptions import ValidationError
+from rest_framework.generics import GenericAPIView, get_object_or_404
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts import selectors
+from accounts.api.filters import UserFilter
+from accounts.api.permissions import IsPerson, IsStaff
+from accounts.api.serializers.users import (
+    MeChangeSerializer,
+    MeRemoveSerializer,
+    UserChangeSerializer,
+    UserForStaffSerializer,
+    UserSerializer,
+)
+from accounts.api.throttles import PasswordChecks
+from accounts.api.views.base import DONE, validated
+from accounts.models import User
+from accounts.services.passwords import password_check
+from accounts.services.users import user_administer, user_delete, user_remove, user_update
+from accounts.sessions import is_fresh
+from config.api import JSONOnly
+from config.openapi import BODY, errors
+
+PROVE_IT: Final = "Deleting your account needs your password, or that you have just logged in here."
+
+
+@extend_schema(tags=["accounts"])
+class MeView(APIView):
+    """Your own account."""
+
+    permission_classes = [IsPerson]
+    content_negotiation_class = JSONOnly
+    throttle_classes = [PasswordChecks]
+    account_throttle_scope = "password-check"
+
+    @extend_schema(operation_id="users_me", responses={200: UserSerializer, **errors(403)})
+    def get(self, request: Request) -> Response:
+        user: User = request.user  # type: ignore[assignment]
+        return Response(UserSerializer(user).data)
+
+    @extend_schema(
+        operation_id="users_me_update",
+        request=MeChangeSerializer,
+        responses={200: UserSerializer, **errors(*BODY, 403, 409, 429)},
+        examples=[
+            OpenApiExample(
+                "in French", value={"language": "fr", "time_zone": "Europe/Paris"}, request_only=True
+            )
+        ],
+    )
+    def patch(self, request: Request) -> Response:
+        """Change some of your account. A new email or phone is not verified until you do so again."""
+        user: User = request.user  # type: ignore[assignment]
+        changes = validated(MeChangeSerializer(data=request.data, context={"request": request}))
+        password = changes.pop("current_password", None)
+        if password is not None:
+            password_check(user=user, password=password, field="current_password")
+        return Response(UserSerializer(user_update(user=user, **changes)).data)
+
+    @extend_schema(operation_id="users_me_remove", responses={**DONE, **errors(*BODY, 403, 429)})
+    def delete(self, request: Request) -> Response:
+        """Delete your account, with all that is yours: with `{"password": "…"}` as the body.
+
+        A session that was begun within the last ten minutes needs no password.
+        """
+        user: User = request.user  # type: ignore[assignment]
+        password = validated(MeRemoveSerializer(data=request.data)).get("password")
+        by_session = request.auth is None
+        if password is not None:
+            password_check(user=user, password=password, field="password")
+        elif not (by_session and is_fresh(request.session, now=timezone.now())):
+            raise ValidationError({"password": [PROVE_IT]})
+        user_delete(user=user)
+        if by_session:
+            logout(request._request)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+@extend_schema(tags=["accounts"])
+class UsersView(GenericAPIView[User]):
+    permission_classes = [IsStaff]
+    content_negotiation_class = JSONOnly
+    serializer_class = UserForStaffSerializer
+    filterset_class = UserFilter
+    queryset = User.objects.none()
+    ordering = ("-uuid",)
+
+    def get_queryset(self) -> Any:
+        return selectors.users_all()
+
+    @extend_schema(
+        operation_id="users_list",
+        responses={200: UserForStaffSerializer(many=True), **errors(400, 403)},
+    )
+    def get(self, request: Request) -> Response:
+        """Everybody, newest first; for the staff."""
+        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        return self.get_paginated_response(UserForStaffSerializer(page, many=True).data)
+
+
+@extend_schema(tags=["accounts"], parameters=[OpenApiParameter("user_id", UUID, OpenApiParameter.PATH)])
+class UserView(APIView):
+    permission_classes = [IsStaff]
+    content_negotiation_class = JSONOnly
+
+    @extend_schema(operation_id="users_read", responses={200: UserForStaffSerializer, **errors(403, 404)})
+    def get(self, request: Request, user_id: UUID) -> Response:
+        """Somebody's account; for the staff."""
+        return Response(UserForStaffSerializer(self._user(user_id)).data)
+
+    @extend_schema(
+        operation_id="users_change",
+        request=UserChangeSerializer,
+        responses={200: UserForStaffSerializer, **errors(*BODY, 403, 404)},
+        examples=[
+            OpenApiExample("make an administrator", value={"role": "admin"}, request_only=True),
+            OpenApiExample("lock out", value={"is_active": False}, request_only=True),
+        ],
+    )
+    def patch(self, request: Request, user_id: UUID) -> Response:
+        """Change somebody's role or details, or lock them out; for the staff, and not of yourself."""
+        user = self._user(user_id)
+        changes = validated(UserChangeSerializer(data=request.data))
+        changed = user_administer(user=user, by=self._staff(), **changes)
+        return Response(UserForStaffSerializer(changed).data)
+
+    @extend_schema(operation_id="users_remove", responses={**DONE, **errors(403, 404)})
+    def delete(self, request: Request, user_id: UUID) -> Response:
+        """Delete somebody's account, with all that is theirs; for the staff, and not your own."""
+        user_remove(user=self._user(user_id), by=self._staff())
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    def _user(self, user_id: UUID) -> User:
+        return get_object_or_404(selectors.users_all(), pk=user_id)
+
+    def _staff(self) -> User:
+        return self.request.user  # type: ignore[return-value]

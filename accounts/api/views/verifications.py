@@ -1,0 +1,117 @@
+"""Showing that one reads what is sent to one's email address or phone."""
+
+from typing import ClassVar, Final
+
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.api.permissions import IsPerson
+from accounts.api.serializers.credentials import AcceptedSerializer, CodeSerializer
+from accounts.api.serializers.users import UserSerializer
+from accounts.api.throttles import PerAccount, PerAddress
+from accounts.api.views.base import validated
+from accounts.models import User, Verification
+from accounts.services.verifications import verification_confirm, verification_send
+from config.api import JSONOnly
+from config.openapi import BODY, errors
+
+SENT: Final = {"detail": "A code is on its way."}
+CODE: Final = OpenApiExample("code", value={"code": "042137"}, request_only=True)
+
+
+class _SendView(APIView):
+    permission_classes = [IsPerson]
+    content_negotiation_class = JSONOnly
+    throttle_classes = [PerAddress, PerAccount]
+    throttle_scope = "verify"
+    account_throttle_scope = "verify-account"
+    purpose: ClassVar[str]
+
+    def send(self, request: Request) -> Response:
+        user: User = request.user  # type: ignore[assignment]
+        verification_send(user=user, purpose=self.purpose, now=timezone.now())
+        return Response(SENT, status=status.HTTP_202_ACCEPTED)
+
+
+class _ConfirmView(APIView):
+    permission_classes = [IsPerson]
+    content_negotiation_class = JSONOnly
+    purpose: ClassVar[str]
+
+    def confirm(self, request: Request) -> Response:
+        user: User = request.user  # type: ignore[assignment]
+        fields = validated(CodeSerializer(data=request.data))
+        verified = verification_confirm(user=user, purpose=self.purpose, now=timezone.now(), **fields)
+        return Response(UserSerializer(verified).data)
+
+
+@extend_schema(tags=["accounts"])
+class EmailVerifyView(_SendView):
+    purpose = Verification.Purpose.EMAIL
+
+    @extend_schema(
+        operation_id="auth_email_verify",
+        request=None,
+        responses={
+            202: AcceptedSerializer,
+            **errors(403, 429),
+            409: OpenApiResponse(AcceptedSerializer, description="Verified already, or mail is not set up."),
+        },
+    )
+    def post(self, request: Request) -> Response:
+        """Have a code sent to your email address. The codes of before are void."""
+        return self.send(request)
+
+
+@extend_schema(tags=["accounts"])
+class EmailConfirmView(_ConfirmView):
+    purpose = Verification.Purpose.EMAIL
+
+    @extend_schema(
+        operation_id="auth_email_confirm",
+        request=CodeSerializer,
+        responses={200: UserSerializer, **errors(*BODY, 403)},
+        examples=[CODE],
+    )
+    def post(self, request: Request) -> Response:
+        """Enter the code that came by email. It is void after 15 minutes, or 5 wrong entries."""
+        return self.confirm(request)
+
+
+@extend_schema(tags=["accounts"])
+class PhoneVerifyView(_SendView):
+    purpose = Verification.Purpose.PHONE
+
+    @extend_schema(
+        operation_id="auth_phone_verify",
+        request=None,
+        responses={
+            202: AcceptedSerializer,
+            **errors(400, 403, 429),
+            409: OpenApiResponse(
+                AcceptedSerializer, description="Verified already, or nothing is set up that reaches phones."
+            ),
+        },
+    )
+    def post(self, request: Request) -> Response:
+        """Have a code sent to your phone. The codes of before are void."""
+        return self.send(request)
+
+
+@extend_schema(tags=["accounts"])
+class PhoneConfirmView(_ConfirmView):
+    purpose = Verification.Purpose.PHONE
+
+    @extend_schema(
+        operation_id="auth_phone_confirm",
+        request=CodeSerializer,
+        responses={200: UserSerializer, **errors(*BODY, 403)},
+        examples=[CODE],
+    )
+    def post(self, request: Request) -> Response:
+        """Enter the code that came to your phone. It is void after 15 minutes, or 5 wrong entries."""
+        return self.confirm(request)

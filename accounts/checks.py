@@ -1,0 +1,32 @@
+"""Refuses settings of accounts that can't be meant, before anything starts."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning, register
+
+from accounts import attempts
+
+
+@register("tocsin")
+def rates_make_sense(**kwargs: Any) -> list[CheckMessage]:
+    """Each rate is like ``10/min``, and no address can use up the attempts of an account by itself."""
+    problems: list[CheckMessage] = []
+    windows = {}
+    for scope, rate in settings.RATES.items():
+        try:
+            windows[scope] = attempts.parsed(rate) if rate is not None else None
+        except ValueError as error:
+            problems.append(Error(f"The rate of {scope}: {error}.", id="accounts.E001"))
+    by_address, by_account = windows.get("login"), windows.get("login-account")
+    if by_account and (not by_address or _per_second(by_account) <= _per_second(by_address)):
+        text = (
+            "LOGIN_ACCOUNT_RATE should exceed LOGIN_RATE: else one address can keep others from logging in."
+        )
+        problems.append(Warning(text, id="accounts.W001"))
+    return problems
+
+
+def _per_second(rate: tuple[int, Any]) -> float:
+    limit, window = rate
+    return float(limit / window.total_seconds())

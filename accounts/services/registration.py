@@ -1,0 +1,104 @@
+"""Somebody makes an account."""
+
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+from django.contrib.auth.hashers import make_password
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import IntegrityError, transaction
+
+from accounts import signals
+from accounts.models import Role, User
+from config.exceptions import Conflict
+
+T = TypeVar("T")
+
+ADMIN_ONLY: Final = "Only an administrator can register an administrator."
+TAKEN: Final = "This can't be registered. If you have an account already, log in or reset its password."
+# What must be the same for a registration to be the same one again, beside email and password.
+SAME: Final = ("first_name", "last_name", "role")
+
+
+class AdminOnly(PermissionDenied):
+    """Who registers is not of a rank to give that role."""
+
+
+def user_register(
+    *,
+    email: str,
+    password: str,
+    first_name: str,
+    last_name: str,
+    role: str,
+    by: User | None = None,
+    **optional: str,
+) -> User:
+    """Make an account, or return the one that this very registration has made before.
+
+    ``by`` is who asks, if anybody is logged in; ``optional`` are language, time_zone and phone.
+
+    Raises:
+        AdminOnly: the role is admin, and ``by`` is nobody on the staff.
+        ValidationError: a value is not acceptable, by field.
+        Conflict: there is an account with this address, made with other details.
+    """
+    fields = {"email": email, "first_name": first_name, "last_name": last_name, "role": role, **optional}
+    return user_register_and(lambda user: user, password=password, by=by, **fields)[0]
+
+
+def user_register_and(
+    issue: Callable[[User], T], *, password: str, by: User | None = None, **fields: str
+) -> tuple[T, bool]:
+    """Do the same, and return what ``issue`` makes for the user, in the transaction that stores them.
+
+    The second value is False where the account was there already. The password is hashed once either
+    way, which is nearly all of the time that this takes.
+    """
+    if fields["role"] == Role.ADMIN and not (by is not None and by.is_active and by.is_staff):
+        raise AdminOnly(ADMIN_ONLY)
+    user = User(**fields)
+    _clean(user, password)
+    existing = User.objects.filter(email=user.email).first()
+    if existing is None:
+        user.password = make_password(password)
+        try:
+            with transaction.atomic():
+                user.save(force_insert=True)
+                return issue(user), True
+        except IntegrityError:
+            # Another registration of this address may have come first by a blink.
+            existing = User.objects.filter(email=user.email).first()
+            if existing is None:
+                raise
+    return issue(_recognised(existing, user, password)), False
+
+
+def _clean(user: User, password: str) -> None:
+    errors: dict[str, Any] = {}
+    try:
+        # Nothing here asks the database: its own constraints hold.
+        user.clean_fields(exclude=["password"])
+        user.clean()
+    except ValidationError as error:
+        errors = error.update_error_dict(errors)
+    try:
+        validate_password(password, user)
+    except ValidationError as error:
+        errors["password"] = error.error_list
+    if errors:
+        raise ValidationError(errors)
+
+
+def _recognised(existing: User, given: User, password: str) -> User:
+    """Return the account if whoever asks has shown that it is theirs.
+
+    Raises:
+        Conflict: they have not; the account's owner is told.
+    """
+    theirs = existing.check_password(password) and existing.is_active
+    if theirs and all(getattr(existing, name) == getattr(given, name) for name in SAME):
+        return existing
+    with transaction.atomic():
+        signals.registration_repeated.send(User, user=existing)
+    raise Conflict(TAKEN)

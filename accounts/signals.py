@@ -1,0 +1,13 @@
+"""What accounts tell to whoever listens, beside Django's own signals of saving and deleting."""
+
+from typing import Final
+
+from django.dispatch import Signal
+
+#: A code or link is to be sent. Sent inside the transaction that stores it, with ``verification``
+#: (Verification). A receiver that has taken it on returns True; where nobody does, nothing is kept.
+verification_requested: Final = Signal()
+
+#: Somebody tried to register with an address that has an account already. Sent inside a transaction,
+#: with ``user`` (User), so that its owner can be told.
+registration_repeated: Final = Signal()

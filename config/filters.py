@@ -1,0 +1,24 @@
+"""What the lists of every app can rely on when they are narrowed."""
+
+import django_filters  # type: ignore[import-untyped]
+from django.core.exceptions import ValidationError
+from django.forms.utils import ErrorList
+
+PAGING = frozenset({"cursor", "page_size"})
+
+
+class StrictFilterSet(django_filters.FilterSet):
+    """Refuses unknown and empty parameters: a misspelt or unset one would otherwise mean "everything"."""
+
+    def is_valid(self) -> bool:
+        super().is_valid()
+        known = set(self.form.fields) | PAGING
+        for name, value in self.data.items():
+            if name not in known:
+                self._refuse(name, "There is no such parameter.")
+            elif value == "":
+                self._refuse(name, "Expected a value.")
+        return not self.form.errors
+
+    def _refuse(self, name: str, message: str) -> None:
+        self.form.errors[name[:50]] = ErrorList([ValidationError(message)])

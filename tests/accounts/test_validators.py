@@ -1,0 +1,26 @@
+"""Checks on what people say about themselves."""
+
+import pytest
+from django.core.exceptions import ValidationError
+
+from accounts import validators
+
+
+def test_the_time_zones_there_are_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading them takes as long as hashing a password, and each registration asks."""
+    reads: list[int] = []
+
+    def read() -> set[str]:
+        reads.append(1)
+        return {"UTC", "Europe/Paris"}
+
+    monkeypatch.setattr(validators, "available_timezones", read)
+    validators._time_zones.cache_clear()
+    try:
+        for _ in range(3):
+            validators.validate_time_zone("Europe/Paris")
+        with pytest.raises(ValidationError):
+            validators.validate_time_zone("Mars/Base")
+    finally:
+        validators._time_zones.cache_clear()
+    assert reads == [1]
