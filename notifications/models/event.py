@@ -22,11 +22,12 @@ class Event(models.Model):
     is_known = models.BooleanField(default=True, help_text="Someone handles events of this routing key.")
 
     class Meta:
-        ordering = ("-id",)
+        # Not by id, which may be the publisher's own and of any kind.
+        ordering = ("-created_at", "-id")
         indexes = [
-            models.Index(fields=["created_at"], name="event_age"),
-            models.Index(fields=["routing_key", "-id"], name="event_of_key"),
-            models.Index(fields=["-id"], condition=models.Q(is_known=False), name="event_unknown"),
+            models.Index(fields=["-created_at", "-id"], name="event_newest"),
+            models.Index(fields=["routing_key", "-created_at"], name="event_of_key"),
+            models.Index(fields=["-created_at"], condition=models.Q(is_known=False), name="event_unknown"),
         ]
 
     def __str__(self) -> str:

@@ -1,0 +1,102 @@
+"""What handlers gave up, and starting it again."""
+
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import OpenApiExample, extend_schema
+from rest_framework.exceptions import ValidationError
+from rest_framework.generics import GenericAPIView, get_object_or_404
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api.permissions import IsStaffOrScope
+from accounts.models import Scope
+from config.api import JSONOnly
+from config.exceptions import Conflict
+from config.openapi import BODY, errors
+from notifications.api.event_filters import DeadLetterFilter
+from notifications.api.event_serializers import (
+    DeadLetterSerializer,
+    DeadLettersReplayInSerializer,
+    EventsReplayedSerializer,
+)
+from notifications.events import selectors
+from notifications.events.replay import dead_letters_replay
+from notifications.models import HandlerRun
+
+
+class _DeadLetters(GenericAPIView[HandlerRun]):
+    permission_classes = [IsStaffOrScope]
+    required_scopes = {"GET": Scope.EVENTS_READ, "POST": Scope.EVENTS_WRITE}
+    content_negotiation_class = JSONOnly
+    serializer_class = DeadLetterSerializer
+    queryset = HandlerRun.objects.none()
+
+    def get_queryset(self) -> QuerySet[HandlerRun]:
+        return selectors.dead_letters()
+
+
+@extend_schema(tags=["events"])
+class DeadLettersView(_DeadLetters):
+    filterset_class = DeadLetterFilter
+
+    @extend_schema(
+        operation_id="dead_letters_list",
+        responses={200: DeadLetterSerializer(many=True), **errors(400, 403)},
+    )
+    def get(self, request: Request) -> Response:
+        """Newest first: each handler's work on an event that was given up, and why."""
+        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        return self.get_paginated_response(DeadLetterSerializer(page, many=True).data)
+
+
+@extend_schema(tags=["events"])
+class DeadLetterReplayView(_DeadLetters):
+    filter_backends: list[Any] = []
+
+    @extend_schema(
+        operation_id="dead_letters_replay",
+        request=None,
+        responses={200: DeadLetterSerializer, **errors(403, 404, 409)},
+    )
+    def post(self, request: Request, run_id: UUID) -> Response:
+        """Give a dead letter a full budget of attempts again; 409 for a run that is none (any more)."""
+        runs = HandlerRun.objects.select_related("event")
+        run = get_object_or_404(runs, pk=run_id)
+        if not dead_letters_replay(runs.filter(pk=run_id)):
+            raise Conflict(f"Only a dead letter can be replayed; this one is {run.status}.")
+        run.refresh_from_db()
+        return Response(DeadLetterSerializer(run).data)
+
+
+@extend_schema(tags=["events"])
+class DeadLettersReplayView(_DeadLetters):
+    filter_backends: list[Any] = []
+
+    @extend_schema(
+        operation_id="dead_letters_replay_many",
+        request=DeadLettersReplayInSerializer,
+        responses={200: EventsReplayedSerializer, **errors(*BODY, 403)},
+        examples=[
+            OpenApiExample(
+                "after a fault was mended",
+                value={"handler": "notifications.people_tell", "routing_key": "stage.#"},
+                request_only=True,
+            )
+        ],
+    )
+    def post(self, request: Request) -> Response:
+        """Replay many dead letters; others among them are left as they are."""
+        serializer = DeadLettersReplayInSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        return Response({"replayed": dead_letters_replay(_chosen(serializer.validated_data))})
+
+
+def _chosen(given: dict[str, Any]) -> QuerySet[HandlerRun]:
+    if "ids" in given:
+        return HandlerRun.objects.filter(pk__in=given["ids"])
+    chosen = DeadLetterFilter(data=given, queryset=selectors.dead_letters())
+    if not chosen.is_valid():  # an invalid filter would be left out, and more replayed than was meant
+        raise ValidationError(chosen.errors)
+    return chosen.qs

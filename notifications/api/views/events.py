@@ -1,0 +1,174 @@
+"""Publishing events, and showing what their handlers made of them."""
+
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, PolymorphicProxySerializer, extend_schema
+from rest_framework import status
+from rest_framework.generics import GenericAPIView, get_object_or_404
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api.permissions import IsStaffOrScope
+from accounts.models import ApiKey, Scope
+from config.api import JSONOnly
+from config.exceptions import Conflict
+from config.openapi import BODY, errors
+from notifications.api.event_filters import EventFilter
+from notifications.api.event_serializers import (
+    EnvelopeInSerializer,
+    EventInSerializer,
+    EventReplayInSerializer,
+    EventSerializer,
+)
+from notifications.events import selectors
+from notifications.events.outbox import event_accept
+from notifications.events.replay import event_replay
+from notifications.models import Event
+
+META = {
+    "timestamp": "2026-01-31T10:00:00Z",
+    "routing_key": "stage.accepted",
+    "source": "stage-service",
+    "event_id": "33cbb18c-3e9d-4acc-9667-2fbe7bf29137",
+}
+PAYLOAD = {"student_id": "0198c7f2-54b1-7d6e-8a53-6f2b1f0c9e11", "title": "Cardiology, spring"}
+STORED = {
+    "id": META["event_id"],
+    "payload": PAYLOAD,
+    "_meta": META,
+    "is_known": True,
+    "created_at": "2026-01-31T10:00:00.412000Z",
+    "handlers": [
+        {
+            "id": "0198c7f2-6c00-7f1d-9a51-0f4f0c1f2a33",
+            "handler": "notifications.people_tell",
+            "status": "pending",
+            "attempts": 0,
+            "replays": 0,
+            "error": "",
+            "due_at": "2026-01-31T10:00:00.412000Z",
+            "created_at": "2026-01-31T10:00:00.412000Z",
+            "finished_at": None,
+        }
+    ],
+}
+# Who publishes without saying so and is no machine.
+PERSON = "api"
+
+
+class _Events(GenericAPIView[Event]):
+    permission_classes = [IsStaffOrScope]
+    required_scopes = {"GET": Scope.EVENTS_READ, "POST": Scope.EVENTS_WRITE}
+    content_negotiation_class = JSONOnly
+    serializer_class = EventSerializer
+    queryset = Event.objects.none()
+
+    def get_queryset(self) -> QuerySet[Event]:
+        return selectors.events_with_runs()
+
+    def answer(self, event_id: UUID, code: int = status.HTTP_200_OK) -> Response:
+        return Response(
+            EventSerializer(get_object_or_404(self.get_queryset(), pk=event_id)).data, status=code
+        )
+
+
+@extend_schema(tags=["events"])
+class EventsView(_Events):
+    filterset_class = EventFilter
+    ordering = ("-created_at", "-id")
+
+    @extend_schema(
+        operation_id="events_publish",
+        request=PolymorphicProxySerializer(
+            component_name="EventOrEnvelope",
+            serializers=[EventInSerializer, EnvelopeInSerializer],
+            resource_type_field_name=None,
+        ),
+        responses={
+            201: OpenApiResponse(
+                EventSerializer, description="Stored: it will be handled, whatever happens."
+            ),
+            200: OpenApiResponse(EventSerializer, description="The very same event was published before."),
+            **errors(*BODY, 403, 409),
+        },
+        examples=[
+            OpenApiExample("flat", value={**META, "payload": PAYLOAD}, request_only=True),
+            OpenApiExample("envelope", value={"payload": PAYLOAD, "_meta": META}, request_only=True),
+            OpenApiExample("stored", value=STORED, response_only=True, status_codes=["201", "200"]),
+        ],
+    )
+    def post(self, request: Request) -> Response:
+        """Publish an event. The same again answers 200; the same `event_id` with other content 409.
+
+        A routing key that nobody handles is stored too, with `is_known` false.
+        """
+        given = _given(request.data)
+        event, created = event_accept(
+            routing_key=given["routing_key"],
+            payload=given["payload"],
+            source=given.get("source") or _name_of(request),
+            occurred_at=given.get("timestamp"),
+            event_id=given.get("event_id"),
+            published_by=request.auth if isinstance(request.auth, ApiKey) else None,
+        )
+        return self.answer(event.pk, status.HTTP_201_CREATED if created else status.HTTP_200_OK)
+
+    @extend_schema(
+        operation_id="events_list", responses={200: EventSerializer(many=True), **errors(400, 403)}
+    )
+    def get(self, request: Request) -> Response:
+        """Newest first, each with what its handlers made of it."""
+        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        return self.get_paginated_response(EventSerializer(page, many=True).data)
+
+
+@extend_schema(tags=["events"])
+class EventView(_Events):
+    filter_backends: list[Any] = []
+
+    @extend_schema(operation_id="events_read", responses={200: EventSerializer, **errors(403, 404)})
+    def get(self, request: Request, event_id: UUID) -> Response:
+        """One event, and what its handlers made of it."""
+        return self.answer(event_id)
+
+
+@extend_schema(tags=["events"])
+class EventReplayView(_Events):
+    filter_backends: list[Any] = []
+
+    @extend_schema(
+        operation_id="events_replay",
+        request=EventReplayInSerializer,
+        responses={200: EventSerializer, **errors(*BODY, 403, 404, 409)},
+        examples=[
+            OpenApiExample("dead letters and new handlers", value={}, request_only=True),
+            OpenApiExample(
+                "one that is done", value={"handlers": ["notifications.people_tell"]}, request_only=True
+            ),
+        ],
+    )
+    def post(self, request: Request, event_id: UUID) -> Response:
+        """Start an event's handlers again: its dead letters and those that are new, or the ones you name.
+
+        409 where there is nothing to start.
+        """
+        event = get_object_or_404(Event.objects.all(), pk=event_id)
+        serializer = EventReplayInSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        if not event_replay(event_id=event.pk, handlers=serializer.validated_data.get("handlers")):
+            raise Conflict("It has no dead letter and no new handler; name the handlers to run again.")
+        return self.answer(event_id)
+
+
+def _given(data: Any) -> dict[str, Any]:
+    """Return what was posted, on one level."""
+    is_envelope = isinstance(data, dict) and "_meta" in data
+    serializer = EnvelopeInSerializer(data=data) if is_envelope else EventInSerializer(data=data)
+    serializer.is_valid(raise_exception=True)
+    return serializer.validated_data
+
+
+def _name_of(request: Request) -> str:
+    return request.auth.name if isinstance(request.auth, ApiKey) else PERSON

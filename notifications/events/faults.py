@@ -1,0 +1,38 @@
+"""What is kept of an error: enough to find its cause, nothing that is a secret or an address."""
+
+import re
+import traceback
+from typing import Final
+
+MAX_LENGTH: Final = 500
+
+_SECRETS: Final = (
+    (re.compile(r"(\w+://)[^\s/@]*@"), r"\1…@"),  # the log-in within a URL
+    (re.compile(r"(https?://[^\s?#]*)[?#]\S*"), r"\1?…"),
+    (re.compile(r"[\w.+-]+@[\w-]+(\.[\w-]+)+"), "…@…"),
+    (re.compile(r"\b(tsn_|whsec_|eyJ)[\w./+=-]+"), r"\1…"),
+    (
+        re.compile(
+            r"(?i)\b(password|secret|token|authorization|api[-_]?key)\b(\W{1,4})(bearer |basic )?[^\s,;)}\]]+"
+        ),
+        r"\1\2…",
+    ),
+    (re.compile(r"\+\d[\d ().-]{6,}\d"), "+…"),  # a phone number
+)
+
+
+def description(error: BaseException) -> str:
+    """Return the kind of an error and the first line of its text, secrets and addresses masked.
+
+    The lines after it are PostgreSQL's details of the row and the like.
+    """
+    text = str(error).strip().partition("\n")[0]
+    for pattern, mask in _SECRETS:
+        text = pattern.sub(mask, text)
+    name = type(error).__name__
+    return (f"{name}: {text}" if text else name)[:MAX_LENGTH].replace("\x00", "�")
+
+
+def trail(error: BaseException) -> str:
+    """Return where an error came from: files, lines and their source, and no values."""
+    return "".join(traceback.format_tb(error.__traceback__)[-8:])

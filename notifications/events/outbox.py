@@ -1,0 +1,154 @@
+"""Publishing: an event is stored, with a run for each handler, in the transaction that caused it."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import partial
+from typing import Any, Final
+from uuid import UUID
+
+import structlog
+from django.db import connection, transaction
+from django.utils import timezone
+from psycopg.types.json import Jsonb
+from redis.exceptions import RedisError
+
+from accounts.ids import uuid7
+from accounts.models import ApiKey
+from config.exceptions import Conflict
+from notifications import jobs, metrics, queue
+from notifications.events import registry
+from notifications.events.payloads import check_event
+from notifications.models import Event
+
+log = structlog.get_logger(__name__)
+
+SOURCE: Final = "tocsin"
+
+# The event and its runs by one statement; neither where the id is taken.
+_STORE: Final = """
+WITH event AS (
+    INSERT INTO notifications_event
+           (id, routing_key, source, payload, occurred_at, created_at, published_by_id, is_known)
+    VALUES (%(id)s, %(routing_key)s, %(source)s, %(payload)s, %(occurred_at)s, %(created_at)s,
+            %(published_by)s, %(is_known)s)
+        ON CONFLICT (id) DO NOTHING
+ RETURNING id
+), runs AS (
+    INSERT INTO notifications_handlerrun
+           (id, event_id, handler, status, due_at, attempts, replays, error, created_at)
+    SELECT run.id, event.id, run.handler, 'pending', %(created_at)s, 0, 0, '', %(created_at)s
+      FROM event CROSS JOIN unnest(%(run_ids)s::uuid[], %(handlers)s::text[]) AS run (id, handler)
+)
+SELECT count(*) FROM event
+"""
+
+
+def event_publish(
+    *,
+    routing_key: str,
+    payload: dict[str, Any],
+    source: str = SOURCE,
+    occurred_at: datetime | None = None,
+    event_id: UUID | None = None,
+    published_by: ApiKey | None = None,
+) -> Event:
+    """Store an event in the caller's transaction; its handlers run once that is committed.
+
+    Args:
+        routing_key: words with dots between, such as ``stage.accepted``.
+        payload: a JSON object.
+        source: which service it comes from.
+        occurred_at: when it happened; now, if not given.
+        event_id: the publisher's own id of it: the same event again under it is stored once.
+
+    Raises:
+        ValidationError: it can't be stored or handled; says which field is wrong.
+        Conflict: another event has this id.
+    """
+    event, _ = event_accept(
+        routing_key=routing_key,
+        payload=payload,
+        source=source,
+        occurred_at=occurred_at,
+        event_id=event_id,
+        published_by=published_by,
+    )
+    return event
+
+
+def event_accept(
+    *,
+    routing_key: str,
+    payload: dict[str, Any],
+    source: str,
+    occurred_at: datetime | None = None,
+    event_id: UUID | None = None,
+    published_by: ApiKey | None = None,
+) -> tuple[Event, bool]:
+    """Do as ``event_publish`` does; the second value is False where the event was there already."""
+    check_event(routing_key=routing_key, payload=payload, source=source)
+    handlers = [handler.name for handler in registry.subscribers(routing_key)]
+    now = timezone.now()
+    event = Event(
+        id=event_id or uuid7(),
+        routing_key=routing_key,
+        source=source,
+        payload=payload,
+        occurred_at=occurred_at or now,
+        created_at=now,
+        published_by=published_by,
+        is_known=bool(handlers),
+    )
+    run_ids = [uuid7() for _ in handlers]
+    if not _store(event, run_ids, handlers):
+        return _existing(event, occurred_at), False
+    transaction.on_commit(partial(_announce, event, run_ids), robust=True)
+    return event, True
+
+
+def _store(event: Event, run_ids: list[UUID], handlers: list[str]) -> bool:
+    """Insert the event and its runs; returns False, having done nothing, if its id is taken."""
+    parameters: dict[str, Any] = {
+        "id": event.pk,
+        "routing_key": event.routing_key,
+        "source": event.source,
+        "payload": Jsonb(event.payload),
+        "occurred_at": event.occurred_at,
+        "created_at": event.created_at,
+        "published_by": event.published_by_id,
+        "is_known": event.is_known,
+        "run_ids": run_ids,
+        "handlers": handlers,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_STORE, parameters)
+        return bool(cursor.fetchone()[0])
+
+
+def _existing(event: Event, occurred_at: datetime | None) -> Event:
+    """Return the event that has this id already. The database compares: it knows what it made of the numbers.
+
+    Raises:
+        Conflict: it says something else.
+    """
+    same = {"routing_key": event.routing_key, "source": event.source, "payload": event.payload}
+    if occurred_at is not None:
+        same["occurred_at"] = occurred_at
+    existing = Event.objects.filter(pk=event.pk, **same).first()
+    if existing is None:
+        raise Conflict("An event with this event_id was published before, with other content.")
+    return existing
+
+
+def _announce(event: Event, run_ids: Sequence[UUID]) -> None:
+    """Count a committed event, and put its runs on the queue; without Redis the sweep finds them."""
+    metrics.add("events", "true" if event.is_known else "false")
+    if not event.is_known:
+        log.warning(
+            "event_unknown", event_id=str(event.pk), routing_key=event.routing_key, source=event.source
+        )
+    try:
+        for run_id in run_ids:
+            queue.enqueue(jobs.event_handle, str(run_id))
+    except RedisError as error:
+        log.warning("enqueue_failed", event_id=str(event.pk), error=str(error))

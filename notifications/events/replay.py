@@ -1,0 +1,89 @@
+"""Starting handlers again: of dead letters, of events that nobody knew, and of others where asked for."""
+
+from collections.abc import Iterable, Sequence
+from uuid import UUID
+
+import structlog
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import F, QuerySet
+from django.utils import timezone
+from redis.exceptions import RedisError
+
+from notifications import jobs, queue
+from notifications.events import registry
+from notifications.models import Event, HandlerRun
+
+log = structlog.get_logger(__name__)
+
+
+def dead_letters_replay(runs: QuerySet[HandlerRun]) -> int:
+    """Give those of these runs that are dead letters a full budget again; returns how many."""
+    chosen = HandlerRun.objects.filter(pk__in=runs.order_by().values("pk"), status=HandlerRun.Status.DEAD)
+    return _start_again(chosen)
+
+
+def event_replay(*, event_id: UUID, handlers: Sequence[str] | None = None) -> int:
+    """Start an event's handlers again; returns how many.
+
+    Args:
+        handlers: which, whatever came of them. None means its dead letters, and the handlers that have
+            come to want it since it was published.
+
+    Raises:
+        Event.DoesNotExist: there is no such event.
+        ValidationError: one of ``handlers`` does not want this event, or is not there.
+    """
+    with transaction.atomic():
+        event = Event.objects.select_for_update(no_key=True).get(pk=event_id)
+        wanted = [handler.name for handler in registry.subscribers(event.routing_key)]
+        runs = HandlerRun.objects.filter(event=event)
+        if handlers is None:
+            again = runs.filter(status=HandlerRun.Status.DEAD)
+        else:
+            _check(handlers, wanted, event)
+            wanted = [name for name in wanted if name in handlers]
+            again = runs.filter(handler__in=wanted).exclude(status=HandlerRun.Status.PENDING)
+        count = _start_again(again)
+        return count + _add_missing(event, wanted)
+
+
+def _check(handlers: Iterable[str], wanted: Sequence[str], event: Event) -> None:
+    unwilling = [name for name in handlers if name not in wanted]
+    if unwilling:
+        choice = ", ".join(wanted) or "there is none"
+        message = f"{unwilling[0][:100]} does not handle {event.routing_key}. Expected some of: {choice}."
+        raise ValidationError({"handlers": [message]})
+
+
+def _start_again(runs: QuerySet[HandlerRun]) -> int:
+    count = runs.update(
+        status=HandlerRun.Status.PENDING,
+        attempts=0,
+        replays=F("replays") + 1,
+        due_at=timezone.now(),
+        finished_at=None,
+    )
+    if count:
+        transaction.on_commit(_look_now, robust=True)
+    return count
+
+
+def _add_missing(event: Event, handlers: Iterable[str]) -> int:
+    """Make runs for handlers that have none, such as one that was not there when the event was published."""
+    present = set(HandlerRun.objects.filter(event=event).values_list("handler", flat=True))
+    missing = [name for name in handlers if name not in present]
+    if missing:
+        # As a replay, so that they need no job of their own.
+        HandlerRun.objects.bulk_create(HandlerRun(event=event, handler=name, replays=1) for name in missing)
+        Event.objects.filter(pk=event.pk).update(is_known=True)
+        transaction.on_commit(_look_now, robust=True)
+    return len(missing)
+
+
+def _look_now() -> None:
+    """One job for all of them, since they may be many; without Redis, the sweep finds them."""
+    try:
+        queue.enqueue_unless_waiting(jobs.EVENTS_DUE, jobs.events_due)
+    except RedisError as error:
+        log.warning("enqueue_failed", error=str(error))

@@ -1,0 +1,207 @@
+"""Running handlers: each run is taken, its handler's work and the mark that it is done are one commit.
+
+A run is claimed first, in a commit of its own that counts the attempt, so that one that kills its workers
+comes to an end too. From then on the row's lock says that someone is at it: it goes with its worker.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import structlog
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from notifications import metrics
+from notifications.events import faults, registry
+from notifications.events.registry import Handler
+from notifications.events.retry import next_due_at
+from notifications.models import Event, HandlerRun
+
+log = structlog.get_logger(__name__)
+
+Clock = Callable[[], datetime]
+
+# A run just committed is left to its own job for this long.
+OWN_JOB: Final = timedelta(seconds=2)
+# From the claim to the row's lock: whoever takes longer may find that another has claimed it meanwhile.
+CLAIM: Final = timedelta(seconds=5)
+# One job of the sweep handles what waits for this long, then makes room for others.
+SLICE_S: Final = 1.0
+# PostgreSQL ends the transaction of a worker that went silent, as when its machine was lost: longer than
+# any job may take.
+SILENT_WORKER: Final = "400s"
+
+UNKNOWN_HANDLER: Final = "There is no handler of this name any more."
+WORKER_LOST: Final = "Its worker was lost during the last attempt."
+
+# The attempt is counted before it begins. That the commit is not waited for costs at most a count.
+_CLAIM: Final = """
+UPDATE notifications_handlerrun AS run
+   SET attempts = run.attempts + 1, due_at = %(until)s
+  FROM notifications_event AS event
+ WHERE event.id = run.event_id AND run.id = (
+       SELECT id FROM notifications_handlerrun
+        WHERE status = 'pending' AND due_at <= %(now)s AND {chosen} LIMIT 1
+          FOR NO KEY UPDATE SKIP LOCKED)
+RETURNING set_config('synchronous_commit', 'off', true), run.id, run.handler, run.attempts,
+          event.id, event.routing_key, event.source, event.payload, event.occurred_at, event.created_at,
+          event.published_by_id, event.is_known
+"""
+# In the model's order, by which Django takes them where all are given.
+_EVENT_FIELDS: Final = (
+    "id", "routing_key", "source", "payload", "occurred_at", "created_at", "published_by_id", "is_known",
+)  # fmt: skip
+_THIS_ONE: Final = _CLAIM.format(chosen="id = %(run)s")
+# Those that have no job of their own, and the question whether there are any.
+_NEXT: Final = _CLAIM.format(
+    chosen="(attempts > 0 OR replays > 0 OR due_at <= %(unclaimed_since)s) ORDER BY due_at"
+)
+# By the index on what is due: without the order, old statistics could make it read the whole table.
+_ANY_DUE: Final = """
+SELECT 1 FROM notifications_handlerrun
+ WHERE status = 'pending' AND due_at <= %(now)s
+   AND (attempts > 0 OR replays > 0 OR due_at <= %(unclaimed_since)s)
+ ORDER BY due_at LIMIT 1
+"""
+
+# Not there if it has been claimed again since. Waits, for no longer than another's claim takes to see that
+# it came too late: whoever has overtaken this one has changed the number, and is not waited for.
+_LOCK: Final = """
+SELECT set_config('idle_in_transaction_session_timeout', %(silent)s, true)
+  FROM notifications_handlerrun
+ WHERE id = %(run)s AND status = 'pending' AND attempts = %(attempt)s
+   FOR NO KEY UPDATE
+"""
+_DONE: Final = """
+UPDATE notifications_handlerrun SET status = 'done', error = '', finished_at = %(now)s WHERE id = %(run)s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A run that this worker is about to do; ``attempt`` is its number, and the fence against others."""
+
+    run: UUID
+    handler: str
+    attempt: int
+    event: Event
+
+
+def run_handle(run_id: UUID, *, clock: Clock = timezone.now) -> bool:
+    """Run one handler on its event, if that is due and nobody else is at it; returns whether it was taken."""
+    claim = _claim(_THIS_ONE, clock(), run=run_id)
+    if claim is not None:
+        _run(claim, clock)
+    return claim is not None
+
+
+def due_runs_handle(*, clock: Clock = timezone.now) -> bool:
+    """Run what is due and has no job of its own, oldest first, for a while; returns whether more may wait."""
+    end = time.monotonic() + SLICE_S
+    while claim := _claim(_NEXT, clock()):
+        _run(claim, clock)
+        if time.monotonic() > end:
+            return True
+    return False
+
+
+def any_due(now: datetime) -> bool:
+    """Say whether a run is due that has no job of its own: a retry, a replay, or one whose job was lost."""
+    with connection.cursor() as cursor:
+        cursor.execute(_ANY_DUE, {"now": now, "unclaimed_since": now - OWN_JOB})
+        return cursor.fetchone() is not None
+
+
+def _claim(sql: str, now: datetime, **chosen: Any) -> Claim | None:
+    times = {"now": now, "until": now + CLAIM, "unclaimed_since": now - OWN_JOB}
+    with connection.cursor() as cursor:
+        cursor.execute(sql, times | chosen)
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    _, run, handler, attempt, *columns = row
+    values = dict(zip(_EVENT_FIELDS, columns, strict=True))
+    values["payload"] = json.loads(values["payload"])  # Django's connection leaves jsonb to its fields
+    return Claim(run, handler, attempt, Event.from_db("default", _EVENT_FIELDS, values.values()))
+
+
+def _run(claim: Claim, clock: Clock) -> None:
+    handler = registry.get(claim.handler)
+    if handler is None:
+        _bury(claim, UNKNOWN_HANDLER, clock())
+        return
+    if claim.attempt > handler.attempts:
+        # Had the last attempt failed, it would have been buried then; this claim is no attempt.
+        _bury(claim, WORKER_LOST, clock(), attempts=handler.attempts)
+        return
+    try:
+        with transaction.atomic():
+            if not _lock(claim):
+                return
+            handler.function(claim.event)
+            _mark_done(claim, clock())
+    except Exception as error:  # whatever a handler raises is its own failure, not this job's
+        _fail(claim, handler, error, clock())
+    else:
+        metrics.add("event_runs", claim.handler, "done")
+
+
+def _lock(claim: Claim) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(_LOCK, {"run": claim.run, "attempt": claim.attempt, "silent": SILENT_WORKER})
+        return cursor.fetchone() is not None
+
+
+def _mark_done(claim: Claim, now: datetime) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(_DONE, {"run": claim.run, "now": now})
+
+
+def _fail(claim: Claim, handler: Handler, error: Exception, now: datetime) -> None:
+    """Record a failure whose transaction has been rolled back: to be tried again, or a dead letter."""
+    reason, trail = faults.description(error), faults.trail(error)
+    wait_s = settings.EVENT_RETRY_WAIT_S
+    due_at = next_due_at(attempts=claim.attempt, budget=handler.attempts, wait_s=wait_s, now=now)
+    if due_at is None:
+        _bury(claim, reason, now, trail=trail)
+        return
+    fields = _fields(claim) | {"error": reason, "trail": trail}
+    if not _still_claimed(claim).update(error=reason, due_at=due_at):
+        log.error("event_run_overtaken", **fields)  # it failed after its commit, or another is at it by now
+        return
+    metrics.add("event_runs", claim.handler, "failed")
+    log.warning("event_run_failed", due_at=due_at.isoformat(), **fields)
+
+
+def _bury(claim: Claim, reason: str, now: datetime, *, attempts: int | None = None, **fields: str) -> None:
+    """Make a run a dead letter: it stays until it is replayed."""
+    changed = _still_claimed(claim).update(
+        status=HandlerRun.Status.DEAD,
+        finished_at=now,
+        error=reason,
+        attempts=claim.attempt if attempts is None else attempts,
+    )
+    if changed:
+        metrics.add("event_runs", claim.handler, "dead")
+        log.error("event_dead", **_fields(claim), error=reason, **fields)
+
+
+def _still_claimed(claim: Claim) -> QuerySet[HandlerRun]:
+    return HandlerRun.objects.filter(pk=claim.run, status=HandlerRun.Status.PENDING, attempts=claim.attempt)
+
+
+def _fields(claim: Claim) -> dict[str, Any]:
+    return {
+        "run_id": str(claim.run),
+        "handler": claim.handler,
+        "event_id": str(claim.event.pk),
+        "routing_key": claim.event.routing_key,
+        "attempt": claim.attempt,
+    }

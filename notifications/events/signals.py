@@ -1,0 +1,57 @@
+"""What happens to accounts becomes events, in the transaction in which it happens."""
+
+from typing import Any, Final
+
+from django.db.models.signals import post_delete, post_save, pre_save
+from django.dispatch import receiver
+
+from accounts.models import Encadrant, Student, User
+from notifications.events import people
+from notifications.events.outbox import event_publish
+
+BEFORE: Final = "_specialization_before"
+
+
+@receiver(post_save, sender=User)
+def user_publish(instance: User, created: bool, raw: bool, **kwargs: Any) -> None:
+    """Publish that someone is new, or what of them has changed; a fixture that is loaded is no news."""
+    if raw:
+        return
+    if created:
+        event_publish(routing_key=people.USER_CREATED, payload=people.created_user_payload(instance))
+    elif instance.changed_fields:
+        changes = {"changes": list(instance.changed_fields)}
+        event_publish(routing_key=people.USER_UPDATED, payload=people.user_payload(instance) | changes)
+
+
+@receiver(post_delete, sender=User)
+def user_publish_deleted(instance: User, **kwargs: Any) -> None:
+    payload = {"user_id": str(instance.pk), "email": instance.email}
+    event_publish(routing_key=people.USER_DELETED, payload=payload)
+
+
+@receiver(post_save, sender=Student)
+def student_publish(instance: Student, created: bool, raw: bool, **kwargs: Any) -> None:
+    # A student has nothing of their own that could change: their user's changes come through its events.
+    if created and not raw:
+        event_publish(routing_key=people.STUDENT_CREATED, payload=people.student_payload(instance))
+
+
+@receiver(pre_save, sender=Encadrant)
+def encadrant_note_before(instance: Encadrant, raw: bool, **kwargs: Any) -> None:
+    """Note what the database has, so that a save that changes nothing is no news."""
+    if not raw and not instance._state.adding:
+        stored = Encadrant.objects.filter(pk=instance.pk).values_list("specialization", flat=True)
+        setattr(instance, BEFORE, stored.first())
+
+
+@receiver(post_save, sender=Encadrant)
+def encadrant_publish(instance: Encadrant, created: bool, raw: bool, **kwargs: Any) -> None:
+    if raw:
+        return
+    payload = people.encadrant_payload(instance)
+    if created:
+        event_publish(routing_key=people.ENCADRANT_CREATED, payload=payload)
+    elif instance.specialization != getattr(instance, BEFORE, None):
+        changes = {"changes": ["specialization"]}
+        event_publish(routing_key=people.ENCADRANT_UPDATED, payload=payload | changes)

@@ -1,0 +1,109 @@
+"""Events that people are told of: what is told are their kind's texts, and to whom is in their payload."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+from uuid import UUID
+
+import structlog
+
+from accounts.models import Encadrant, Student, User
+from notifications.engine.fanout import Audience, notify, people
+from notifications.events.registry import handles
+from notifications.messages.compose import has_texts, notification_of
+from notifications.models import Event
+
+log = structlog.get_logger(__name__)
+
+EVERY_STUDENT: Final = """
+SELECT user_id FROM accounts_student WHERE created_at <= %(as_of)s
+"""
+
+
+class Unaddressed(Exception):
+    """Nobody can be told of an event; says why. Tried again: who it names may be made a moment later."""
+
+
+@handles("student.*", "encadrant.*", "stage.*", "evaluation.created", "grade.assigned", "offer.created")
+def people_tell(event: Event) -> None:
+    """Tell the people whom an event is about, in their inbox and at their contact points."""
+    kind = event.routing_key
+    if not has_texts(kind):
+        log.warning("event_without_texts", event_id=str(event.pk), routing_key=kind)
+        return
+    audience = audience_of(event)
+    if audience is None:
+        log.info("event_person_gone", event_id=str(event.pk), routing_key=kind)
+        return
+    notification = notification_of(
+        kind=kind,
+        # Not the payload alone: its names could be those of the message itself. Who else is told is left out.
+        data={
+            "event": kind,
+            "event_id": str(event.pk),
+            "payload": {
+                name: value
+                for name, value in event.payload.items()
+                if name not in ("user_ids", "student_ids")
+            },
+        },
+        context=event.payload,
+        source_type="event",
+        source_id=str(event.pk),
+        dedup_key=f"event:{event.pk}",
+    )
+    notify(notification, audience, inbox=True)
+
+
+def audience_of(event: Event) -> Audience | None:
+    """Return whom an event is about; None where it tells of their end, and they are gone.
+
+    Raises:
+        Unaddressed: it names nobody, or nobody that there is.
+    """
+    name, values = _named(event)
+    if name is None:
+        return Audience(sql=EVERY_STUDENT, parameters={}, as_of=event.created_at)
+    wanted = _ids(name, values)
+    found = _users(name, wanted)
+    if not found:
+        if event.routing_key.endswith(".deleted"):
+            return None
+        raise Unaddressed(f"There is nobody with this {name.removesuffix('s')}: {_shown(wanted)}.")
+    if len(found) < len(wanted):
+        # A list may name somebody who has left; the others are told all the same.
+        log.warning("event_people_missing", event_id=str(event.pk), count=len(wanted) - len(found))
+    return people(found, as_of=event.created_at)
+
+
+def _named(event: Event) -> tuple[str | None, Any]:
+    """Return the field that says whom an event is about, and what it holds; no field means every student."""
+    profile = "encadrant_id" if event.routing_key.startswith("encadrant.") else "student_id"
+    names = ("user_id", profile, "user_ids", "student_ids")
+    for name in names:
+        if event.payload.get(name) not in (None, ""):
+            return name, event.payload[name]
+    if event.routing_key == "offer.created":
+        return None, None
+    raise Unaddressed(f"The payload says nobody: expected one of {', '.join(names)}.")
+
+
+def _ids(name: str, values: Any) -> list[UUID]:
+    listed = values if name.endswith("_ids") else [values]
+    if not isinstance(listed, list):
+        raise Unaddressed(f"{name} must be a list of ids.")
+    try:
+        return list(dict.fromkeys(UUID(value) for value in listed))
+    except (ValueError, TypeError, AttributeError):
+        raise Unaddressed(f"{name} must be {'ids' if listed is values else 'an id'} (UUID).")
+
+
+def _users(name: str, ids: Sequence[UUID]) -> list[UUID]:
+    if name.startswith("user"):
+        return list(User.objects.filter(pk__in=ids).values_list("pk", flat=True))
+    if name.startswith("encadrant"):
+        return list(Encadrant.objects.filter(pk__in=ids).values_list("user_id", flat=True))
+    return list(Student.objects.filter(pk__in=ids).values_list("user_id", flat=True))
+
+
+def _shown(ids: Sequence[UUID]) -> str:
+    return ", ".join(map(str, ids[:3])) + ("…" if len(ids) > 3 else "")
