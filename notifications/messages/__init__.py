@@ -1,0 +1,1 @@
+"""What messages say: templates per kind, language and channel, rendered once when a notification is made."""

@@ -1,0 +1,74 @@
+"""The admin's own texts, as this process knows them: read again every few seconds, compiled once each."""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
+
+import psycopg
+from django.db import connection
+
+from notifications.messages.compiled import Compiled, Text
+
+#: At most so old is what a process knows of the overrides.
+FRESH_S: Final = 5.0
+
+_READ = """
+SELECT kind, language, channel, title, body FROM notifications_messagetemplate WHERE is_active
+"""
+
+Key = tuple[str, str, str]
+NOTHING: Final[Mapping[tuple[str, str], Compiled]] = {}
+
+
+class Snapshot(NamedTuple):
+    """The active overrides by kind, and then by language and channel."""
+
+    kinds: Mapping[str, Mapping[tuple[str, str], Compiled]]
+
+    def of(self, kind: str) -> Mapping[tuple[str, str], Compiled]:
+        return self.kinds.get(kind, NOTHING)
+
+
+class Overrides:
+    """Reads them when they are asked for and what is known is older than ``FRESH_S``."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._read_at: float | None = None
+        self._compiled: dict[Key, Compiled] = {}
+        self._snapshot = Snapshot({})
+
+    def current(self) -> Snapshot:
+        now = self._clock()
+        if self._read_at is None or now - self._read_at >= FRESH_S:
+            self._replace(_rows())
+            self._read_at = now
+        return self._snapshot
+
+    def forget(self) -> None:
+        """Read them again the next time."""
+        self._read_at = None
+
+    def _replace(self, rows: list[tuple[Any, ...]]) -> None:
+        compiled: dict[Key, Compiled] = {}
+        by_kind: dict[str, dict[tuple[str, str], Compiled]] = {}
+        for kind, language, channel, title, body in rows:
+            key, source = (kind, language, channel), Text(title, body)
+            text = self._compiled.get(key)
+            if text is None or text.source != source:
+                text = Compiled(*key, "override", source)
+            compiled[key] = by_kind.setdefault(kind, {})[language, channel] = text
+        if compiled != self._compiled:
+            self._compiled, self._snapshot = compiled, Snapshot(by_kind)
+
+
+def _rows() -> list[tuple[Any, ...]]:
+    """Ask on Django's connection, but prepared, which Django's own cursors never do."""
+    connection.ensure_connection()
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+        return cursor.execute(_READ).fetchall()
+
+
+_here = Overrides()
+current = _here.current
+forget = _here.forget

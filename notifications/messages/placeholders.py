@@ -1,0 +1,72 @@
+"""Codes and links never stand in the database: placeholders do, until the message is sent."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+from uuid import UUID
+
+import structlog
+from django.conf import settings
+
+from accounts.verification import code_of, token_of
+
+log = structlog.get_logger(__name__)
+
+#: Kinds that begin so hold secrets, and are sent by these channels only, to the address they are meant for.
+PRIVATE_KINDS: Final = "account."
+PRIVATE_CHANNELS: Final = ("email", "sms")
+
+#: Where a kind's link leads, below PUBLIC_URL; the token is put behind it.
+LINKS: Final = {
+    "account.verify_email": "/verify-email/?token=",
+    "account.verify_phone": "/verify-phone/?token=",
+    "account.password_reset": "/reset-password/?token=",
+}
+
+_MARKS: Final = "⟦⟧"
+#: Variables of the secret kinds: what stands in their place until then.
+PLACEHOLDERS: Final = {"code": "⟦code⟧", "link": "⟦link⟧"}
+
+
+def is_private(kind: str) -> bool:
+    return kind.startswith(PRIVATE_KINDS)
+
+
+def with_placeholders(variables: dict[str, Any]) -> dict[str, Any]:
+    """Return the variables of a secret kind; nothing else in them can pass for a placeholder."""
+    return {**_without_marks(variables), **PLACEHOLDERS}
+
+
+def filled(kind: str, channel: str, data: Mapping[str, Any], *texts: str) -> tuple[str, ...]:
+    """Return the texts with code and link of ``data["verification"]``, if the channel may carry them."""
+    wanted = {name: mark for name, mark in PLACEHOLDERS.items() if any(mark in text for text in texts)}
+    if not wanted:
+        return texts
+    try:
+        if channel not in PRIVATE_CHANNELS:
+            raise ValueError(f"{kind} is not to be sent by {channel}")
+        verification_id = UUID(str(data["verification"]))
+        secrets = {mark: _secret(name, kind, verification_id) for name, mark in wanted.items()}
+    except (KeyError, ValueError) as error:  # whoever gets it learns nothing
+        log.error("placeholders_not_filled", kind=kind, channel=channel, error=type(error).__name__)
+        return texts
+    return tuple(_replaced(text, secrets) for text in texts)
+
+
+def _secret(name: str, kind: str, verification_id: UUID) -> str:
+    if name == "code":
+        return code_of(verification_id)
+    return f"{settings.PUBLIC_URL.rstrip('/')}{LINKS[kind]}{token_of(verification_id)}"
+
+
+def _replaced(text: str, secrets: Mapping[str, str]) -> str:
+    for mark, secret in secrets.items():
+        text = text.replace(mark, secret)
+    return text
+
+
+def _without_marks(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.translate({ord(mark): None for mark in _MARKS})
+    if isinstance(value, dict):
+        return {key: _without_marks(each) for key, each in value.items()}
+    return [_without_marks(each) for each in value] if isinstance(value, list) else value

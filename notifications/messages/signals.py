@@ -1,0 +1,87 @@
+"""Codes, links and warnings that accounts ask to have sent."""
+
+import hashlib
+from datetime import UTC
+from typing import Any, Final
+
+import structlog
+from django.core.exceptions import ValidationError
+from django.db.models.signals import post_delete, post_save
+from django.dispatch import receiver
+from django.utils import timezone
+
+from accounts.models import User, Verification
+from accounts.signals import registration_repeated, verification_requested
+from notifications.channels import registry
+from notifications.engine.direct import deliver_to
+from notifications.messages import overrides
+from notifications.messages.compose import notification_of
+from notifications.models import MessageTemplate
+
+log = structlog.get_logger(__name__)
+
+Purpose = Verification.Purpose
+
+KINDS: Final = {
+    Purpose.EMAIL: "account.verify_email",
+    Purpose.PHONE: "account.verify_phone",
+    Purpose.PASSWORD: "account.password_reset",
+}
+CHANNELS: Final = {Purpose.EMAIL: "email", Purpose.PHONE: "sms", Purpose.PASSWORD: "email"}
+
+
+@receiver(verification_requested)
+def verification_deliver(verification: Verification, **kwargs: Any) -> bool:
+    """Send a code or link to the address that it is to prove; False where no channel can."""
+    purpose = Purpose(verification.purpose)
+    channel = CHANNELS[purpose]
+    if not _is_set_up(channel):
+        return False
+    notification = notification_of(
+        kind=KINDS[purpose],
+        data={"verification": str(verification.pk)},
+        # No name in it: whoever registers with somebody else's address could put anything there.
+        context={"minutes": _minutes(verification)},
+        source_type="verification",
+        source_id=str(verification.pk),
+        dedup_key=f"verification:{verification.pk}",
+    )
+    try:
+        deliver_to(
+            notification=notification, user=verification.user, channel=channel, address=verification.address
+        )
+    except ValidationError:  # an address that was taken before the channel had its rules
+        return False
+    return True
+
+
+@receiver(registration_repeated)
+def registration_repeated_tell(user: User, **kwargs: Any) -> None:
+    """Tell an account's owner that somebody tried to register with its address; once an hour at most."""
+    address = hashlib.sha256(user.email.encode()).hexdigest()[:12]
+    notification = notification_of(
+        kind="account.registration_repeated",
+        data={},
+        source_type="user",
+        source_id=str(user.pk),
+        dedup_key=f"registration_repeated:{user.pk}:{address}:{timezone.now().astimezone(UTC):%Y-%m-%dT%H}",
+    )
+    try:
+        deliver_to(notification=notification, user=user, channel="email", address=user.email)
+    except ValidationError:  # whoever asked must not be able to tell
+        log.warning("registration_repeated_not_told", user=str(user.pk))
+
+
+@receiver([post_save, post_delete], sender=MessageTemplate)
+def overrides_forget(**kwargs: Any) -> None:
+    """Let the process that changed a text see it at once; the others do within seconds."""
+    overrides.forget()
+
+
+def _is_set_up(channel: str) -> bool:
+    return channel in registry.CHANNELS and registry.CHANNELS[channel].is_configured
+
+
+def _minutes(verification: Verification) -> int:
+    lifetime = verification.expires_at - verification.created_at
+    return max(1, round(lifetime.total_seconds() / 60))

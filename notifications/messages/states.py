@@ -1,0 +1,86 @@
+"""Every text that there is or could be, as the admin lists them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from django.conf import settings
+
+from notifications.messages import catalogue, faults
+from notifications.messages.compiled import Compiled, Text
+from notifications.messages.validation import fault_of
+from notifications.models import MessageTemplate
+
+State = Literal["file", "overridden", "switched off", "missing"]
+
+
+@dataclass(frozen=True, slots=True)
+class TextState:
+    """One text: where it comes from, who changed it, and what is wrong with it."""
+
+    kind: str
+    language: str
+    channel: str
+    state: State
+    fault: str = ""
+    override: MessageTemplate | None = None
+
+
+@dataclass(slots=True)
+class KindStates:
+    """A kind, and its texts: a row for each channel, with a cell for each language."""
+
+    name: str
+    about: str
+    rows: list[tuple[str, list[TextState]]] = field(default_factory=list)
+
+
+def kind_states() -> list[KindStates]:
+    """Return every kind that has files or overrides, by name."""
+    overrides = {
+        (row.kind, row.language, row.channel): row
+        for row in MessageTemplate.objects.select_related("updated_by")
+    }
+    reported = faults.last_faults()
+    files = catalogue.kinds()
+    found = []
+    for name in sorted({*files, *(kind for kind, _, _ in overrides)}):
+        kind = files.get(name) or catalogue.Kind(name, about="Made here: there are no files of it.")
+        states = KindStates(name, kind.about)
+        for channel in _channels(kind, overrides):
+            cells = [_state(kind, code, channel, overrides, reported) for code, _ in settings.LANGUAGES]
+            states.rows.append((channel, cells))
+        found.append(states)
+    return found
+
+
+def _channels(kind: catalogue.Kind, overrides: Iterable[tuple[str, str, str]]) -> list[str]:
+    """Return the channels that have texts of their own, behind "" for all others."""
+    own = {channel for _, channel in kind.texts} | {each[2] for each in overrides if each[0] == kind.name}
+    return ["", *sorted(own - {""})]
+
+
+def _state(
+    kind: catalogue.Kind,
+    language: str,
+    channel: str,
+    overrides: dict[tuple[str, str, str], MessageTemplate],
+    reported: dict[str, faults.Fault],
+) -> TextState:
+    override = overrides.get((kind.name, language, channel))
+    text = kind.texts.get((language, channel))
+    state: State = "file" if text else "missing"
+    if override is not None:
+        state = "switched off"
+        if override.is_active:
+            state = "overridden"
+            text = Compiled(kind.name, language, channel, "override", Text(override.title, override.body))
+    return TextState(kind.name, language, channel, state, _fault(text, reported), override)
+
+
+def _fault(text: Compiled | None, reported: dict[str, faults.Fault]) -> str:
+    """Say what is wrong with a text now, with the example, or was lately, with what it was given."""
+    if text is None:
+        return ""
+    last = faults.last_fault_of(text, reported)
+    return fault_of(text) or (f"{last.error} ({last.at:%Y-%m-%d %H:%M} UTC)" if last else "")
