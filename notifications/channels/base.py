@@ -60,6 +60,7 @@ class Message:
     data: Mapping[str, Any]
     created_at: datetime
     attempt: int
+    language: str = "en"
     secret_version: int = 1
     secret_rotated_at: datetime | None = None
     # Set for a revocable delivery: the channel's session calls it at the instant the request goes out.
@@ -86,6 +87,13 @@ class Channel(ABC):
     revocable: ClassVar[bool] = False
     #: True where storing the row is the delivery, and nothing is left to send.
     instant: ClassVar[bool] = False
+    #: True where people read it, so that what quiet hours held back may come as one message.
+    digests: ClassVar[bool] = False
+
+    @property
+    def is_configured(self) -> bool:
+        """Whether the settings hold what it needs. If not, no new contact points on it are taken."""
+        return True
 
     @property
     def policy(self) -> Mapping[str, float]:

@@ -2,10 +2,11 @@
 
 import re
 from datetime import UTC, datetime
-from email.headerregistry import Address
+from email.headerregistry import Address, BaseHeader, HeaderRegistry, UnstructuredHeader
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import SMTP, Policy
 from email.utils import format_datetime, parseaddr
+from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -13,9 +14,22 @@ from django.core.validators import validate_email
 
 from notifications.channels.base import Channel, Message, Receipt, Rejected
 from notifications.channels.session import Session
+from notifications.rules import can_be_switched_off
+from notifications.unsubscribe import links
 
+
+class _UrlHeader(UnstructuredHeader, BaseHeader):
+    """A header that is a URL: goes out as it is, where others of its length would be encoded as words."""
+
+    def fold(self, *, policy: "Policy[Any]") -> str:
+        return f"{self.name}: {self}{policy.linesep}"
+
+
+_HEADERS = HeaderRegistry()
+_HEADERS.map_to_type("list-unsubscribe", _UrlHeader)
 # Long lines are encoded, so that what goes out is ASCII whatever the server can do.
-_POLICY = SMTP.clone(cte_type="7bit")
+_POLICY = SMTP.clone(cte_type="7bit", header_factory=_HEADERS)
+_UNSUBSCRIBE = {"en": "No more messages like this:", "fr": "Ne plus recevoir de tels messages :"}
 # Whatever could end a header line.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")
 
@@ -23,6 +37,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")
 class EmailChannel(Channel):
     name = "email"
     address_type = "an email address"
+    digests = True
 
     def normalised_address(self, address: str) -> str:
         validate_email(address)
@@ -67,5 +82,18 @@ def mail_of(message: Message, *, now: datetime) -> EmailMessage:
     mail["Message-ID"] = f"<{message.delivery_id}@{sender.rpartition('@')[2]}>"
     mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no holiday replies, please
     parts = [message.body or message.title, str(message.data.get("url") or "")]
+    if unsubscribe := _unsubscribe_url(message):
+        # RFC 8058: a POST there switches it off, without anybody having to log in.
+        mail["List-Unsubscribe"] = f"<{unsubscribe}>"
+        mail["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+        words = _UNSUBSCRIBE.get(message.language, _UNSUBSCRIBE[settings.LANGUAGE_CODE])
+        parts.append(f"{words} {unsubscribe}")
     mail.set_content("\n\n".join(part for part in parts if part) + "\n")
     return mail
+
+
+def _unsubscribe_url(message: Message) -> str:
+    """Return where this kind can be switched off, or nothing where it can't be, or has no owner."""
+    if message.user_uuid is None or not can_be_switched_off(message.kind):
+        return ""
+    return links.url_of(links.Target(message.user_uuid, message.kind, "email"))

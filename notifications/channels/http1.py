@@ -41,8 +41,11 @@ class NotHTTP(Exception):
 
 
 class Answer(NamedTuple):
+    """``body`` is kept only where it was asked for."""
+
     status: int
     retry_after: str | None
+    body: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +85,18 @@ class Connection(asyncio.Protocol):
         self._waiter: asyncio.Future[Answer] | None = None
         self._retry_after: str | None = None
         self._left = 0
+        # Where the body is to be kept: what has come of it, and the status once that is known, else 0.
+        self._body: bytearray | None = None
+        self._status = 0
         #: When the request under way is overdue, or when it has been idle for too long (loop time).
         self.deadline = 0.0
 
-    def request(self, data: bytes, waiter: asyncio.Future[Answer], deadline: float) -> None:
+    def request(
+        self, data: bytes, waiter: asyncio.Future[Answer], deadline: float, *, keep_body: bool = False
+    ) -> None:
         """Write a request; its answer, or what went wrong, is put into ``waiter``."""
-        self._waiter, self._retry_after, self._left = waiter, None, settings.RESPONSE_MAX_BYTES
+        self._waiter, self._retry_after, self._left = waiter, None, self._pool.response_max_bytes
+        self._body, self._status = bytearray() if keep_body else None, 0
         self.deadline = deadline
         self._transport.write(data)
 
@@ -104,9 +113,17 @@ class Connection(asyncio.Protocol):
         self.abort()
 
     def _fail(self, error: Exception) -> None:
+        if self._status:  # it has said all that counts: only the body ends early
+            self._give_body()
+            return
         waiter, self._waiter = self._waiter, None
         if waiter is not None and not waiter.done():
             waiter.set_exception(error)
+
+    def _give_body(self) -> None:
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(Answer(self._status, self._retry_after, bytes(self._body or b"")))
 
     # --- what asyncio calls ---
 
@@ -136,6 +153,9 @@ class Connection(asyncio.Protocol):
         status = self._parser.get_status_code()
         if status < 200:  # "wait" or "early hints": the answer follows
             return
+        if self._body is not None:
+            self._status = status
+            return
         waiter, self._waiter = self._waiter, None
         if waiter is not None and not waiter.done():
             waiter.set_result(Answer(status, self._retry_after))
@@ -144,10 +164,14 @@ class Connection(asyncio.Protocol):
         self._left -= len(body)
         if self._left < 0:
             self.abort()
+        elif self._body is not None:
+            self._body += body
 
     def on_message_complete(self) -> None:
         if self._parser.get_status_code() < 200:
             return
+        if self._status:
+            self._give_body()
         if self._parser.should_keep_alive() and self.is_open:
             self._pool.give_back(self)
         else:
@@ -163,6 +187,7 @@ class Pool:
         self._busy: set[Connection] = set()
         self._idle: defaultdict[tuple[str, int, bool, bool], list[Connection]] = defaultdict(list)
         self._timer: asyncio.TimerHandle | None = None
+        self.response_max_bytes: int = settings.RESPONSE_MAX_BYTES
         self._tls: ssl.SSLContext | None = None
 
     async def post(
@@ -174,8 +199,9 @@ class Pool:
         timeout_s: float,
         trusted: bool,
         on_begin: Callable[[], None] | None,
+        keep_body: bool = False,
     ) -> Answer:
-        """POST once; returns as soon as the head of the answer is there.
+        """POST once; returns as soon as the head of the answer is there, or its body where that is kept.
 
         Raises:
             TimeoutError: not connected and answered within ``timeout_s``, give or take a tick.
@@ -193,7 +219,7 @@ class Pool:
         try:
             if on_begin is not None:
                 on_begin()
-            connection.request(data, waiter, deadline)
+            connection.request(data, waiter, deadline, keep_body=keep_body)
             return await waiter
         except BaseException:  # cancelled, or stopped by on_begin: half a request is no use to the next
             connection.abort()

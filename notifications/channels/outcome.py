@@ -16,6 +16,11 @@ _MAY_PASS = frozenset({408, 429})
 _DELTA_SECONDS = re.compile(r"[0-9]{1,10}")
 
 
+def may_pass(status: int) -> bool:
+    """Whether a failure of this status may be gone at the next try."""
+    return status in _MAY_PASS or status >= 500
+
+
 def receipt(status: int, retry_after: str | None, *, now: datetime) -> Receipt:
     """Return the receipt of an answer.
 
@@ -25,7 +30,7 @@ def receipt(status: int, retry_after: str | None, *, now: datetime) -> Receipt:
     """
     if 200 <= status < 300:
         return Receipt(status)
-    if status in _MAY_PASS or status >= 500:
+    if may_pass(status):
         raise Unavailable(
             f"answered {status}",
             status_code=status,

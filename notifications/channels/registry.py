@@ -6,13 +6,23 @@ from notifications.channels.base import Channel, Message, Receipt, Rejected
 from notifications.channels.console import ConsoleChannel
 from notifications.channels.email import EmailChannel
 from notifications.channels.inbox import InboxChannel
+from notifications.channels.phone import PhoneChannel
 from notifications.channels.session import Session
+from notifications.channels.sms import SmsChannel
 from notifications.channels.third_party import ThirdPartyChannel
 from notifications.channels.webhook import WebhookChannel
 
 CHANNELS: dict[str, Channel] = {
     channel.name: channel
-    for channel in (ConsoleChannel(), EmailChannel(), InboxChannel(), ThirdPartyChannel(), WebhookChannel())
+    for channel in (
+        ConsoleChannel(),
+        EmailChannel(),
+        InboxChannel(),
+        PhoneChannel(),
+        SmsChannel(),
+        ThirdPartyChannel(),
+        WebhookChannel(),
+    )
 }
 
 
@@ -25,17 +35,33 @@ def get(name: str) -> Channel:
     return CHANNELS[name]
 
 
-def for_contact(name: str) -> Channel:
+def for_contact(name: str, *, is_new: bool = True) -> Channel:
     """Return a channel on which people may have contact points.
 
+    Args:
+        is_new: False for a contact point that is there already: it may be changed, or switched off, though
+            its channel is not set up any more.
+
     Raises:
-        ValidationError: there is none of that name, or it isn't for people.
+        ValidationError: there is none of that name, it isn't for people, or it is not set up here.
     """
     channel = CHANNELS.get(name)
     if channel is None or not channel.for_contacts:
-        allowed = ", ".join(sorted(name for name, each in CHANNELS.items() if each.for_contacts))
-        raise ValidationError({"channel": f"Choose one of: {allowed}."})
+        raise ValidationError({"channel": f"Choose one of: {_offered()}."})
+    if is_new and not channel.is_configured:
+        message = f"{name} is not set up on this server. Choose one of: {_offered()}."
+        raise ValidationError({"channel": message})
     return channel
+
+
+def is_offered(name: str) -> bool:
+    """Whether people can be told by a channel: there is one of that name, for people, and it is set up."""
+    channel = CHANNELS.get(name)
+    return channel is not None and channel.for_contacts and channel.is_configured
+
+
+def _offered() -> str:
+    return ", ".join(name for name in sorted(CHANNELS) if is_offered(name))
 
 
 class _Unknown(Channel):

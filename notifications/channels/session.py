@@ -75,18 +75,46 @@ class Session:
             Rejected: any answer but those named here, or an address that isn't allowed.
             Unavailable: no connection, no answer in time, or 408, 429 or 5xx.
         """
+        answer = await self.answer_to(
+            url, body=body, headers=headers, timeout_s=timeout_s, trusted=trusted, on_begin=on_begin
+        )
+        if 200 <= answer.status < 300:
+            return _receipt(answer.status)
+        return outcome.receipt(answer.status, answer.retry_after, now=datetime.now(UTC))
+
+    async def answer_to(
+        self,
+        url: str,
+        *,
+        body: bytes,
+        headers: Mapping[str, str],
+        timeout_s: float,
+        trusted: bool,
+        on_begin: Callable[[], None] | None = None,
+        keep_body: bool = False,
+    ) -> http1.Answer:
+        """POST once as `post` does, and return the answer whatever its status is.
+
+        For providers that say in the body what is wrong: ``keep_body`` waits for it, and returns as much
+        as came in time, at most RESPONSE_MAX_BYTES.
+
+        Raises:
+            Rejected: an address that isn't allowed.
+            Unavailable: no connection, or no answer in time.
+        """
         try:
             target = http1.target_of(url)
         except ValueError:
             raise Rejected("address is not a usable URL") from None
         try:
-            answer = await self.http.post(
+            return await self.http.post(
                 target,
                 headers=_encoded(headers),
                 body=body,
                 timeout_s=timeout_s,
                 trusted=trusted,
                 on_begin=on_begin,
+                keep_body=keep_body,
             )
         except (
             http1.NoConnection,
@@ -97,9 +125,6 @@ class Session:
         ) as error:
             # "from None": a traceback of the cause would show the URL.
             raise outcome.failure(error, timeout_s=timeout_s) from None
-        if 200 <= answer.status < 300:
-            return _receipt(answer.status)
-        return outcome.receipt(answer.status, answer.retry_after, now=datetime.now(UTC))
 
 
 def _encoded(headers: Mapping[str, str]) -> bytes:

@@ -58,11 +58,11 @@ class WebhookChannel(Channel):
 def body_of(message: Message) -> bytes:
     """Return the JSON that is posted: ``type``, ``timestamp`` (ISO 8601, UTC) and ``data``."""
     data = {
-        "user_id": str(message.user_uuid) if message.user_uuid else None,
+        "user_id": message.user_uuid,
         "title": message.title,
         "body": message.body,
         "severity": message.severity,
         **message.data,
     }
-    timestamp = message.created_at.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    return orjson.dumps({"type": message.kind, "timestamp": timestamp, "data": data})
+    content = {"type": message.kind, "timestamp": message.created_at.astimezone(UTC), "data": data}
+    return orjson.dumps(content, option=orjson.OPT_UTC_Z)

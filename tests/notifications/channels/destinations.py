@@ -10,8 +10,10 @@ from pytest_django.fixtures import Settings
 
 from tests.servers.smtp import MailServer
 from tests.servers.third_party import ThirdParty
+from tests.servers.twilio import ACCOUNT_SID, Twilio
 
-#: Part of every address, so that a test can look for it where no address may be.
+#: Part of every secret, and of every address that can hold letters, so that a test can look for it where
+#: neither may be.
 CANARY = "canary7f3a"
 
 
@@ -20,6 +22,8 @@ class Destination(ABC):
 
     #: False: there is nothing that could fail, and the tests of failures are left out.
     can_fail: ClassVar[bool] = True
+    #: What may be shown nowhere: parts of the address, and of the secrets that go with it.
+    hidden: ClassVar[tuple[str, ...]] = (CANARY,)
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -36,7 +40,7 @@ class Destination(ABC):
     @property
     @abstractmethod
     def address(self) -> str:
-        """An address here; holds CANARY."""
+        """An address here; holds one of ``hidden``."""
 
     @abstractmethod
     def received(self) -> int | None:
@@ -117,6 +121,39 @@ class MailDestination(Destination):
         self.settings.SMTP_PORT = _closed_port()
 
 
+class TwilioDestination(Destination):
+    """For sms and phone: the server comes from the settings. It fails as the real one, naming the number."""
+
+    hidden = (CANARY, "612345678")
+
+    def __enter__(self) -> Self:
+        self._server = self._running.enter_context(Twilio(auth_token=f"token-{CANARY}"))
+        self.settings.TWILIO_BASE_URL = self._server.origin
+        self.settings.TWILIO_ACCOUNT_SID, self.settings.TWILIO_AUTH_TOKEN = ACCOUNT_SID, f"token-{CANARY}"
+        self.settings.TWILIO_SMS_FROM = self.settings.TWILIO_CALL_FROM = "+33755555555"
+        self.settings.TWILIO_TWIML_URL = f"https://twiml.example.com/{CANARY}"
+        return self
+
+    @property
+    def address(self) -> str:
+        return "+33612345678"
+
+    def received(self) -> int:
+        return len(self._server.requests)
+
+    def fail_for_good(self) -> None:
+        self._server.refuse(400, 21211, "The 'To' number {To} is not a valid phone number.")
+
+    def fail_for_now(self) -> None:
+        self._server.refuse(429, 20429, "Too Many Requests to {To}")
+
+    def hang(self) -> None:
+        self._server.behave("hang")
+
+    def listen_nowhere(self) -> None:
+        self.settings.TWILIO_BASE_URL = f"http://127.0.0.1:{_closed_port()}"
+
+
 class NothingToFail(Destination):
     """For channels that reach nothing outside the process."""
 
@@ -135,6 +172,8 @@ DESTINATIONS: dict[str, type[Destination]] = {
     "console": NothingToFail,
     "email": MailDestination,
     "inbox": NothingToFail,
+    "phone": TwilioDestination,
+    "sms": TwilioDestination,
     "third_party": HttpDestination,
     "webhook": HttpDestination,
 }

@@ -85,7 +85,7 @@ def test_the_lane_is_short_and_names_no_person(channel: Channel, destination: De
     lane = channel.lane(channel.normalised_address(destination.address))
     assert 0 < len(lane) <= 300
     assert lane == lane.lower()
-    assert CANARY not in lane
+    assert not [hidden for hidden in destination.hidden if hidden in lane]
 
 
 @channels_that_can_fail
@@ -195,5 +195,5 @@ async def test_no_secret_and_no_address_is_shown(
     logged = [record for record in caplog.records if record.name not in SERVERS]
     shown += "".join(f"{record.getMessage()} {record.msg} {record.exc_info}" for record in logged)
     secret = signing.secret_for(sent.contact_point_id, 1)  # type: ignore[arg-type]
-    for hidden in (CANARY, "127.0.0.1", secret, secret.removeprefix("whsec_")):
+    for hidden in (*destination.hidden, "127.0.0.1", secret, secret.removeprefix("whsec_")):
         assert hidden not in shown

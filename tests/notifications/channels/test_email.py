@@ -1,6 +1,8 @@
 """Email: what the mail holds, and which addresses are accepted."""
 
+import re
 import time
+from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -9,6 +11,7 @@ from pytest_django.fixtures import Settings
 from notifications.channels import registry
 from notifications.channels.base import Receipt, Rejected
 from notifications.channels.session import Session
+from notifications.unsubscribe import links
 from tests.notifications.channels.conftest import MessageBuilder
 from tests.servers.smtp import MailServer
 
@@ -32,7 +35,10 @@ async def test_what_the_mail_holds(
     assert mail.message["Auto-Submitted"] == "auto-generated"
     assert abs(time.time() - mail.message["Date"].datetime.timestamp()) < 5
     text = mail.message.get_content().replace("\r\n", "\n")
-    assert text == "Rayon 4 — deux personnes.\n\nhttps://media.example.com/clip.mp4\n"
+    expected = (
+        "Rayon 4 — deux personnes.\n\nhttps://media.example.com/clip.mp4\n\nNo more messages like this: "
+    )
+    assert text.startswith(expected)
 
 
 @pytest.mark.parametrize(
@@ -47,8 +53,50 @@ async def test_text_without_url_or_body(
     data: dict[str, str],
     text: str,
 ) -> None:
-    await CHANNEL.send(message(address=ANA, title="Title", body=body, data=data), session)
+    sent = message(address=ANA, title="Title", body=body, data=data, user_uuid=None)
+    await CHANNEL.send(sent, session)
     assert mail_server.mails[0].message.get_content().replace("\r\n", "\n") == text
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("en", "No more messages like this:"),
+        ("fr", "Ne plus recevoir de tels messages :"),
+        ("de", "No more messages like this:"),
+    ],
+)
+async def test_what_can_be_switched_off_says_how(
+    session: Session,
+    mail_server: MailServer,
+    message: MessageBuilder,
+    settings: Settings,
+    language: str,
+    words: str,
+) -> None:
+    settings.PUBLIC_URL = "https://tocsin.example.com/"
+    sent = message(address=ANA, kind="stage.accepted", language=language)
+    await CHANNEL.send(sent, session)
+    (mail,) = mail_server.mails
+    (url,) = re.findall(r"https://tocsin\.example\.com/unsubscribe/[^/\s]+/", mail.message.get_content())
+    assert mail.message.get_content().replace("\r\n", "\n").endswith(f"\n\n{words} {url}\n")
+    # As it is in the line: programs read it without decoding what others would be encoded as.
+    assert f"\r\nList-Unsubscribe: <{url}>\r\n" in mail.content.decode()
+    assert "\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n" in mail.content.decode()
+    target = links.target_of(url.split("/")[-2])
+    assert target == links.Target(sent.user_uuid, "stage.accepted", "email")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"kind": "account.verify_email"}, {"kind": "test"}, {"kind": "stage.accepted", "user_uuid": None}],
+)
+async def test_what_nobody_can_switch_off_does_not(
+    session: Session, mail_server: MailServer, message: MessageBuilder, fields: dict[str, Any]
+) -> None:
+    await CHANNEL.send(message(address=ANA, **fields), session)
+    (mail,) = mail_server.mails
+    assert "nsubscribe" not in mail.content.decode()
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n", "\r", "\x0b", "\x85", "\u2028"])
@@ -86,7 +134,7 @@ async def test_lines_that_end_a_mail_are_text(
     session: Session, mail_server: MailServer, message: MessageBuilder
 ) -> None:
     body = "first\n.\nQUIT\n..\n" + "long " * 1000
-    await CHANNEL.send(message(address=ANA, body=body, data={}), session)
+    await CHANNEL.send(message(address=ANA, body=body, data={}, user_uuid=None), session)
     (mail,) = mail_server.mails
     assert mail.message.get_content().replace("\r\n", "\n") == body + "\n"
 

@@ -1,0 +1,82 @@
+"""Text messages to phones, through Twilio."""
+
+from django.conf import settings
+
+from accounts.validators import normalised_phone
+from notifications.channels import twilio
+from notifications.channels.base import Channel, Message, Receipt, Rejected
+from notifications.channels.session import Session
+
+# What Twilio takes (error 21617 beyond). It counts UTF-16 code units, as networks do.
+MAX_LENGTH = 1600
+_SERVICE = "MG"
+
+
+class SmsChannel(Channel):
+    """Creates messages by Twilio's Messages resource (twilio.com/docs/messaging/api/message-resource).
+
+    Twilio has no idempotency key for messages. If an answer is lost on its way (a timeout, a broken
+    connection, a killed worker), nobody can tell whether the message was taken, and the retry may tell
+    the person twice. Told twice is better than not told. Who wants it otherwise sets ``attempts`` of
+    ``sms`` to 1 in CHANNEL_POLICIES.
+
+    Taken is not yet arrived: where PUBLIC_URL can be reached from outside, Twilio is asked to report what
+    became of the message (see notifications.services.provider_reports).
+    """
+
+    name = "sms"
+    address_type = "a phone number in international form"
+    digests = True
+
+    @property
+    def is_configured(self) -> bool:
+        return twilio.is_configured() and bool(settings.TWILIO_SMS_FROM)
+
+    def normalised_address(self, address: str) -> str:
+        return normalised_phone(address)
+
+    def lane(self, address: str) -> str:
+        return twilio.lane("messages")
+
+    async def send(self, message: Message, session: Session) -> Receipt:
+        if not self.is_configured:
+            raise Rejected("not set up: needs TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and TWILIO_SMS_FROM")
+        return await twilio.create(
+            "Messages", fields_of(message), message=message, session=session, timeout_s=self.timeout_s
+        )
+
+
+def fields_of(message: Message) -> dict[str, str]:
+    """Return the form that is posted."""
+    sender = settings.TWILIO_SMS_FROM
+    is_service = sender.startswith(_SERVICE) and len(sender) == 34
+    fields = {
+        "To": message.address,
+        "MessagingServiceSid" if is_service else "From": sender,
+        "Body": text_of(message),
+    }
+    if callback := twilio.status_callback(message.delivery_id, message.attempt):
+        fields["StatusCallback"] = callback
+    return fields
+
+
+def text_of(message: Message) -> str:
+    """Return the text: title, body, and the data's url where they don't have it; the body is cut to fit."""
+    url = str(message.data.get("url") or "")
+    body = "" if message.body == message.title else message.body
+    told = "\n".join(part.strip() for part in (message.title, body) if part.strip())
+    if not url or url in told:
+        return _cut(told, MAX_LENGTH)
+    room = MAX_LENGTH - _length(url) - 1
+    return f"{_cut(told, room)}\n{url}" if room > 0 else _cut(told, MAX_LENGTH)
+
+
+def _length(text: str) -> int:
+    return len(text.encode("utf-16-le")) // 2
+
+
+def _cut(text: str, limit: int) -> str:
+    """Cut between characters, and say so by an ellipsis."""
+    if _length(text) <= limit:
+        return text
+    return text.encode("utf-16-le")[: 2 * (limit - 1)].decode("utf-16-le", "ignore") + "…"

@@ -1,0 +1,218 @@
+"""What Twilio's channels share: requests to its API, its errors, and its signed callbacks.
+
+Formats are Twilio's own: twilio.com/docs/usage/requests-to-twilio, /docs/usage/security and /docs/errors.
+"""
+
+import hmac
+from base64 import b64encode
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from ipaddress import ip_address
+from typing import Final
+from urllib.parse import quote, urlencode, urlsplit, urlunsplit
+from uuid import UUID
+
+import orjson
+from django.conf import settings
+
+from notifications.channels import http_url, outcome
+from notifications.channels.base import Message, Receipt, Rejected, Unavailable
+from notifications.channels.http1 import Answer
+from notifications.channels.session import Session
+
+#: Where Twilio reports what became of a delivery; below PUBLIC_URL.
+STATUS_PATH: Final = "/api/v1/providers/twilio/status/{delivery_id}/"
+
+# What the status alone does not say: the account is over a limit that time cures.
+_MAY_PASS: Final = frozenset({20429, 21611})
+# In our words, since Twilio's own name the number. A code that isn't here is told by its number alone.
+_ERRORS: Final[Mapping[int, str]] = {
+    10001: "the account is not active",
+    20003: "the credentials are not accepted",
+    20005: "the account is not active",
+    20404: "there is no such account or resource",
+    20429: "too many requests",
+    21205: "the URL of the call's instructions is not valid",
+    21210: "the caller id is not verified",
+    21211: "it is not a valid phone number",
+    21212: "the sender is not valid",
+    21214: "the number can't be reached",
+    21215: "the account may not call this region",
+    21216: "the account may not call this number",
+    21217: "it is not a valid phone number",
+    21219: "a trial account reaches verified numbers only",
+    21408: "the account may not send to this region",
+    21603: "a sender is needed",
+    21606: "the sender can't send to this number",
+    21608: "a trial account reaches verified numbers only",
+    21609: "the status callback is not a valid URL",
+    21610: "the person has unsubscribed by replying STOP",
+    21611: "the sender's queue is full",
+    21612: "there is no route from this sender to this number",
+    21614: "it is not a mobile number",
+    21617: "the text is too long",
+    21635: "it is a landline",
+    21659: "the sender is not a number of this account",
+    21660: "the sender is not a number of this account",
+    30001: "the sender's queue is full",
+    30002: "the account is suspended",
+    30003: "the handset can't be reached",
+    30004: "blocked, by the person or by their network",
+    30005: "the number is not known or not in service",
+    30006: "a landline, or a network that can't be reached",
+    30007: "filtered out by the network",
+    30008: "the network did not say why",
+    30034: "the sender is not registered for this country",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What finally became of a message or call that Twilio had taken."""
+
+    arrived: bool
+    #: In words that hold no address, such as "undelivered: error 30003, the handset can't be reached".
+    detail: str
+
+
+def is_configured() -> bool:
+    """Whether there is an account to use."""
+    return bool(settings.TWILIO_ACCOUNT_SID and settings.TWILIO_AUTH_TOKEN)
+
+
+def lane(product: str) -> str:
+    """Return the lane of one of the account's products, which have limits of their own."""
+    return f"{http_url.lane(settings.TWILIO_BASE_URL)}/{settings.TWILIO_ACCOUNT_SID.lower()}/{product}"
+
+
+# --- Requests ------------------------------------------------------------------------------------
+
+
+async def create(
+    resource: str, fields: Mapping[str, str], *, message: Message, session: Session, timeout_s: float
+) -> Receipt:
+    """POST a new resource of the account (``Messages``, ``Calls``).
+
+    Raises:
+        Rejected: the account is not accepted, or Twilio refused for good.
+        Unavailable: it may pass.
+    """
+    account = settings.TWILIO_ACCOUNT_SID
+    credentials = b64encode(f"{account}:{settings.TWILIO_AUTH_TOKEN}".encode()).decode()
+    base = settings.TWILIO_BASE_URL.rstrip("/")
+    answer = await session.answer_to(
+        f"{base}/2010-04-01/Accounts/{quote(account, safe='')}/{resource}.json",
+        body=urlencode(fields).encode(),
+        headers={
+            "Authorization": f"Basic {credentials}",
+            "Content-Type": "application/x-www-form-urlencoded",
+            "Accept": "application/json",
+        },
+        timeout_s=timeout_s,
+        trusted=True,
+        on_begin=message.on_begin,
+        keep_body=True,
+    )
+    return receipt(answer, now=datetime.now(UTC))
+
+
+def receipt(answer: Answer, *, now: datetime) -> Receipt:
+    """Return the receipt of an answer of the API. The status decides; the code in the body says why. Pure.
+
+    Raises:
+        Rejected, Unavailable: it is a refusal.
+    """
+    if 200 <= answer.status < 300:
+        return Receipt(answer.status)
+    code = _code_in(answer.body)
+    error = f"answered {answer.status}"
+    if code:
+        error += f", {_in_words(code)}"
+    if outcome.may_pass(answer.status) or code in _MAY_PASS:
+        retry_after_s = outcome.retry_after_s(answer.retry_after, now=now)
+        raise Unavailable(error, status_code=answer.status, retry_after=retry_after_s)
+    if answer.status in (401, 403):
+        error += "; check TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and what the account may do"
+    raise Rejected(error, status_code=answer.status)
+
+
+def _code_in(body: bytes) -> int:
+    """Return the error code of an answer such as ``{"code": 21211, "message": …, "status": 400}``, or 0."""
+    try:
+        code = orjson.loads(body)["code"]
+    except (orjson.JSONDecodeError, LookupError, TypeError):
+        return 0
+    return code if isinstance(code, int) and 0 < code < 1_000_000 else 0
+
+
+def _in_words(code: int) -> str:
+    words = _ERRORS.get(code)
+    return f"error {code}: {words}" if words else f"error {code}"
+
+
+# --- Callbacks -----------------------------------------------------------------------------------
+
+
+def status_callback(delivery_id: UUID, attempt: int) -> str | None:
+    """Return the URL to report to; None where PUBLIC_URL is not one that Twilio would take or reach."""
+    if not _is_public(settings.PUBLIC_URL):
+        return None
+    path = STATUS_PATH.format(delivery_id=delivery_id)
+    return f"{settings.PUBLIC_URL.rstrip('/')}{path}?attempt={attempt}"
+
+
+def report_of(fields: Mapping[str, str]) -> Report | None:
+    """Return what a status callback says (of a message or a call); None while it is on its way. Pure."""
+    status = fields.get("MessageStatus") or fields.get("CallStatus") or ""
+    if status in ("delivered", "read", "completed"):
+        return Report(arrived=True, detail="")
+    if status not in ("undelivered", "failed", "busy", "no-answer", "canceled"):
+        return None
+    given = fields.get("ErrorCode") or ""
+    code = int(given) if given.isascii() and given.isdigit() and len(given) < 7 else 0
+    return Report(arrived=False, detail=f"{status}, {_in_words(code)}" if code else status)
+
+
+def signature(auth_token: str, url: str, fields: Iterable[tuple[str, str]]) -> str:
+    """Return the ``X-Twilio-Signature`` of a form that Twilio posts. Pure.
+
+    HMAC-SHA1 of the URL, followed by every name and value in the order of the names, in base64.
+    """
+    content = url + "".join(f"{name}{value}" for name, value in sorted(set(fields)))
+    return b64encode(hmac.digest(auth_token.encode(), content.encode(), "sha1")).decode()
+
+
+def is_authentic(given: str, *, auth_token: str, url: str, fields: Iterable[tuple[str, str]]) -> bool:
+    """Return whether a callback was signed with the auth token. Pure.
+
+    Args:
+        given: its ``X-Twilio-Signature``.
+        url: the whole URL that Twilio was told to call, query included.
+        fields: every field of the form, known or not: Twilio adds some without notice.
+    """
+    if not auth_token:  # with an empty key anybody could sign
+        return False
+    known = list(fields)
+    expected = [signature(auth_token, each, known) for each in _spellings(url)]
+    return any(hmac.compare_digest(each.encode(), given.encode()) for each in expected)
+
+
+def _spellings(url: str) -> set[str]:
+    """A URL with its port and without: Twilio's own libraries take either, since Twilio has signed either."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    if parts.port:
+        host = host.removesuffix(f":{parts.port}")
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    return {url, *(urlunsplit(parts._replace(netloc=each)) for each in (host, f"{host}:{port}"))}
+
+
+@lru_cache(maxsize=16)
+def _is_public(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return ip_address(host).is_global
+    except ValueError:
+        return "." in host and not host.endswith((".localhost", ".local", ".internal", ".test"))
