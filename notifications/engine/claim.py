@@ -24,7 +24,7 @@ WITH RECURSIVE walk AS (
 """
 
 _COLUMNS = """
-    id, notification_id, user_id, contact_point_id, channel, address, lane,
+    id, notification_id, user_id, contact_point_id, channel, address, language, lane,
     attempts, failures, due_at, created_at
 """
 
@@ -70,8 +70,8 @@ REVOCABLE_LANES = f"""
 # Locks the due revocable rows of a lane and leaves them pending: see notifications.engine.fence.
 LOCK_REVOCABLE = """
 SELECT delivery.id, notification_id, delivery.user_id, contact_point_id, delivery.channel,
-       delivery.address, delivery.lane, attempts + 1, failures, due_at, delivery.created_at,
-       contact.secret_version, contact.secret_rotated_at
+       delivery.address, delivery.language, delivery.lane, attempts + 1, failures, due_at,
+       delivery.created_at, contact.secret_version, contact.secret_rotated_at
   FROM notifications_delivery AS delivery
   LEFT JOIN notifications_contactpoint AS contact ON contact.id = delivery.contact_point_id
  WHERE status = 'pending' AND revocable AND delivery.lane = %(lane)s AND due_at <= %(now)s
@@ -106,6 +106,7 @@ class Claimed(NamedTuple):
     contact_point_id: UUID | None
     channel: str
     address: str
+    language: str
     lane: str
     attempt: int
     failures: int

@@ -8,9 +8,11 @@ from uuid import UUID
 from notifications.channels.base import Message
 from notifications.engine.claim import Claimed
 from notifications.engine.database import Database
+from notifications.messages.placeholders import filled, is_private
+from notifications.messages.texts import Texts, text_for
 
 _READ = """
-SELECT id, kind, title, body, severity, data, created_at
+SELECT id, kind, title, body, texts, severity, data, created_at
   FROM notifications_notification WHERE id = ANY (%(ids)s)
 """
 
@@ -22,6 +24,7 @@ class Content(NamedTuple):
     kind: str
     title: str
     body: str
+    texts: Texts
     severity: str
     data: dict[str, Any]
     created_at: Any
@@ -51,7 +54,12 @@ class Contents:
 
 
 def message_of(row: Claimed, content: Content, *, on_begin: Callable[[], None] | None) -> Message:
-    """Return a claimed row as its channel sees it."""
+    """Return a claimed row as its channel sees it: in the person's language, and in the channel's words."""
+    title, body = text_for(
+        content.title, content.body, content.texts, language=row.language, channel=row.channel
+    )
+    if is_private(content.kind):
+        title, body = filled(content.kind, row.channel, content.data, title, body)
     return Message(
         delivery_id=row.id,
         user_uuid=row.user_id,
@@ -59,12 +67,13 @@ def message_of(row: Claimed, content: Content, *, on_begin: Callable[[], None] |
         channel=row.channel,
         address=row.address,
         kind=content.kind,
-        title=content.title,
-        body=content.body,
+        title=title,
+        body=body,
         severity=content.severity,
         data=content.data,
         created_at=content.created_at,
         attempt=row.attempt,
+        language=row.language,
         secret_version=row.secret_version or 1,
         secret_rotated_at=row.secret_rotated_at,
         on_begin=on_begin,

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -82,16 +82,27 @@ class Finished:
 class Ledger:
     """Outcomes on their way into the database: held together for a moment, and for as long as it is away."""
 
-    def __init__(self, database: Database, *, on_retry: Callable[[], None]) -> None:
+    def __init__(
+        self, database: Database, *, on_retry: Callable[[], None], unwritten: Iterable[Finished] = ()
+    ) -> None:
         self._database = database
         self._on_retry = on_retry
-        self._held: list[Finished] = []
-        # Written less than RECENT_S ago: a crash of PostgreSQL may have undone it.
+        self._held = list(unwritten)
+        self._writing: list[Finished] = []
+        # Not yet followed, RECENT_S later, by another write: a crash of PostgreSQL may have undone it.
         self._recent: deque[tuple[float, list[Finished]]] = deque()
         self._any, self._many = asyncio.Event(), asyncio.Event()
+        self._turn = asyncio.Lock()
+        if self._held:
+            self._any.set()
 
     def __len__(self) -> int:
-        return len(self._held)
+        return len(self._held) + len(self._writing)
+
+    @property
+    def unwritten(self) -> list[Finished]:
+        """What is not known to be written."""
+        return [*self._writing, *self._held]
 
     def add(self, finished: Finished) -> None:
         self._held.append(finished)
@@ -100,9 +111,12 @@ class Ledger:
             self._many.set()
 
     def doubt(self) -> None:
-        """Hold again what was written lately: the database went away, and may have forgotten it."""
-        horizon = time.monotonic() - RECENT_S
-        self._held[:0] = [each for at, batch in self._recent if at >= horizon for each in batch]
+        """Hold again what was written last: the database went away, and may have forgotten it.
+
+        That is everything since the last write that is known to have outlived RECENT_S, however long ago:
+        an idle worker notices late that the database has died.
+        """
+        self._held[:0] = [each for _, batch in self._recent for each in batch]
         self._recent.clear()
 
     async def write_forever(self) -> None:
@@ -127,17 +141,27 @@ class Ledger:
         Raises:
             psycopg.OperationalError: the database is away; nothing of what is left is forgotten.
         """
-        while self._held:
-            batch = self._held[:BATCH]
+        async with self._turn:
+            while self._held:
+                await self._write_batch()
+
+    async def _write_batch(self) -> None:
+        self._writing, self._held = self._held[:BATCH], self._held[BATCH:]
+        batch = self._writing
+        try:
             await finalise(self._database, batch)
-            del self._held[: len(batch)]
-            _count(batch)
-            now = time.monotonic()
-            self._recent.append((now, batch))
-            while self._recent[0][0] < now - RECENT_S:
-                self._recent.popleft()
-            if any(each.status == "pending" for each in batch):
-                self._on_retry()  # it may be due already
+        except BaseException:
+            self._held[:0] = batch
+            raise
+        finally:
+            self._writing = []
+        _count(batch)
+        now = time.monotonic()
+        self._recent.append((now, batch))
+        while self._recent[0][0] < now - RECENT_S:
+            self._recent.popleft()
+        if any(each.status == "pending" for each in batch):
+            self._on_retry()  # it may be due already
 
 
 def _count(batch: Sequence[Finished]) -> None:

@@ -9,10 +9,9 @@ import contextlib
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any
 
 import psycopg
 import structlog
@@ -27,9 +26,10 @@ from notifications.engine.claim import RELEASE, Claimed, Claimer
 from notifications.engine.content import Content, Contents, message_of
 from notifications.engine.database import Database, connection_parameters
 from notifications.engine.fence import Fence, Fencer
-from notifications.engine.finalise import Ledger
+from notifications.engine.finalise import Finished, Ledger
 from notifications.engine.lanes import MIN_CLAIM, Breaker, Lane
 from notifications.engine.outcome import Result, outcome_of, report
+from notifications.engine.under_way import UnderWay
 
 log = structlog.get_logger(__name__)
 
@@ -56,7 +56,8 @@ class Sender:
         self._clock = clock
         self._parameters = connection_parameters()
         self._lanes: dict[str, Lane] = {}
-        self._sends: set[asyncio.Task[None]] = set()
+        self._sends = UnderWay()
+        self._unwritten: Sequence[Finished] = ()
         self._claimed = 0
         # True where the last look ended because too much is under way in all.
         self._full = False
@@ -111,18 +112,29 @@ class Sender:
     async def run(self) -> None:
         """Claim, send and write down until ``stop``."""
         self._loop = asyncio.get_running_loop()
-        self._lanes, self._sends, self._claimed = {}, set(), 0
+        self._lanes, self._sends, self._claimed = {}, UnderWay(), 0
         self._woken, self._fence_woken = asyncio.Event(), asyncio.Event()
         # One connection for both: what a fresh one has claimed, a stale one couldn't read the content of.
         claiming = Database(self._parameters)
         self._contents, self._claimer = Contents(claiming), Claimer(claiming)
         self._fencer = Fencer(self._parameters, self._start_fenced)
         self._outcome_database = Database(self._parameters)
-        self._ledger = Ledger(self._outcome_database, on_retry=self._look_now)
+        self._ledger = Ledger(self._outcome_database, on_retry=self._look_now, unwritten=self._unwritten)
+        try:
+            await self._work()
+        finally:
+            self._unwritten = self._ledger.unwritten
+
+    async def _work(self) -> None:
         async with Session() as self._session:
             background = [
                 asyncio.create_task(work)
-                for work in (wake.listen(self._on_wake), self._ledger.write_forever(), self._fence_forever())
+                for work in (
+                    wake.listen(self._on_wake),
+                    self._ledger.write_forever(),
+                    self._fence_forever(),
+                    self._sends.watch_forever(),
+                )
             ]
             self._look_now()
             self._started.set()
@@ -155,8 +167,7 @@ class Sender:
     async def _finish(self, background: "list[asyncio.Task[None]]") -> None:
         """Give back what was not begun, wait for what was, and write all of it down."""
         await self._release()
-        if self._sends:
-            await asyncio.wait(self._sends, timeout=settings.LEASE_S)
+        await self._sends.finish(settings.LEASE_S)
         for task in background:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -251,7 +262,7 @@ class Sender:
                 room = min(rooms.get(name, FIRST_ROOM), FENCED_AT_ONCE)
                 if name not in busy and room > 0:
                     busy.add(name)
-                    self._spawn(self._begin_lane(name, room, busy))
+                    self._sends.spawn(self._begin_lane(name, room, busy))
 
     async def _begin_lane(self, name: str, room: int, busy: set[str]) -> None:
         now, lease_until = self._times()
@@ -296,20 +307,28 @@ class Sender:
 
     def _pump(self, lane: Lane) -> None:
         """Start what the lane has ready, as far as its width goes."""
-        while lane.ready and lane.in_flight < lane.width:
-            row, content, start_by = lane.ready[0]
-            if time.monotonic() > start_by:
-                self._spawn(self._release_lane(lane))
-                return
-            lane.ready.popleft()
-            lane.in_flight += 1
-            self._spawn(self._send(lane, row, content, None))
+        while following := self._next(lane):
+            self._sends.spawn(self._serve(lane, following))
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
-        task = self._running_loop().create_task(work)
-        self._sends.add(task)
-        task.add_done_callback(self._sends.discard)
-        return task
+    def _next(self, lane: Lane) -> tuple[Claimed, Content] | None:
+        """Take what the lane has ready next, if it may begin now."""
+        if not lane.ready or lane.in_flight >= lane.width:
+            return None
+        row, content, start_by = lane.ready[0]
+        if time.monotonic() > start_by:
+            self._sends.spawn(self._release_lane(lane))
+            return None
+        lane.ready.popleft()
+        lane.in_flight += 1
+        return row, content
+
+    async def _serve(self, lane: Lane, following: tuple[Claimed, Content] | None) -> None:
+        """Send one after the other while the lane has any: a task for each would cost more."""
+        while following:
+            await self._send(lane, *following, None)
+            following = self._next(lane)
+            self._pump(lane)
+            self._claim_more(lane, fenced=False)
 
     async def _start_fenced(
         self, rows: Sequence[Claimed], fences: Sequence[Fence]
@@ -317,7 +336,7 @@ class Sender:
         contents = await self._contents.of(rows)
         lane = self._lane(rows[0])
         sends = [
-            self._spawn(self._send(lane, row, content, fence))
+            self._sends.spawn(self._send_fenced(lane, row, content, fence))
             for row, content, fence in zip(rows, contents, fences, strict=True)
             if content is not None
         ]
@@ -329,19 +348,23 @@ class Sender:
         channel = registry.sendable(row.channel)
         message = message_of(row, content, on_begin=fence.begun.set if fence else None)
         started_at, started = self._clock(), time.perf_counter()
+        task = asyncio.current_task()
+        assert task is not None
+        self._sends.limit(task, lane.timeout_s)
         result: Result
         try:
-            async with asyncio.timeout(lane.timeout_s + 1):
-                result = await channel.send(message, self._session)
+            result = await channel.send(message, self._session)
         except (Rejected, Unavailable) as failure:
             result = failure
-        except TimeoutError:
-            result = Unavailable(f"no answer within {lane.timeout_s:g} s")
         except asyncio.CancelledError:
-            result = Unavailable("could not begin in time")
+            task.uncancel()
+            waited_s = time.perf_counter() - started
+            begun = fence is None or fence.begun.is_set()
+            result = Unavailable(f"no answer within {waited_s:.1f} s" if begun else "could not begin in time")
         except Exception as error:  # a fault in a channel must cost its own delivery only
             log.exception("channel_fault", channel=row.channel, delivery=str(row.id))
             result = Unavailable(f"channel fault: {type(error).__name__}")
+        self._sends.lift(task)
         duration_ms = (time.perf_counter() - started) * 1000
         if fence is not None:
             await fence.open.wait()
@@ -352,14 +375,18 @@ class Sender:
             self._look_at(finished.due_at)
         report(row, finished)
         self._ledger.add(finished)
-        self._after_send(lane, result, stalled=duration_ms >= lane.timeout_s * 900, fenced=fence is not None)
+        self._after_send(lane, result, stalled=duration_ms >= lane.timeout_s * 900)
+
+    async def _send_fenced(self, lane: Lane, row: Claimed, content: Content, fence: Fence) -> None:
+        await self._send(lane, row, content, fence)
+        self._claim_more(lane, fenced=True)
 
     def _look_at(self, due_at: datetime) -> None:
         """Look again when a retry is due, more exactly than the sweep's second."""
         delay_s = (due_at - self._clock()).total_seconds()
         self._running_loop().call_later(max(0.0, delay_s) + 0.001, self._look_now)
 
-    def _after_send(self, lane: Lane, result: Result, *, stalled: bool, fenced: bool) -> None:
+    def _after_send(self, lane: Lane, result: Result, *, stalled: bool) -> None:
         self._claimed -= 1
         lane.in_flight -= 1
         now = time.monotonic()
@@ -372,8 +399,10 @@ class Sender:
                 self._running_loop().call_later(lane.breaker.open_until - now + 0.001, self._look_now)
         else:  # a refusal is an answer too: the destination is there
             lane.succeeded()
-        self._pump(lane)
-        if lane.worth_a_claim(now):
+
+    def _claim_more(self, lane: Lane, *, fenced: bool) -> None:
+        """Look for more where the lane has room for it."""
+        if lane.worth_a_claim(time.monotonic()):
             if fenced:
                 self._fence_woken.set()
             elif not lane.drained:

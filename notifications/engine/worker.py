@@ -1,6 +1,5 @@
 """RQ's worker as `manage.py rqworker` runs it: jobs in this process, and beside them the sender."""
 
-import resource
 import time
 from typing import Any
 
@@ -12,20 +11,16 @@ from rq.job import Job
 from rq.queue import Queue
 from rq.worker import SimpleWorker
 
+from config.limits import allow_many_connections
 from notifications.engine import wake
 from notifications.engine.sender import Sender
+from notifications.messages import catalogue
 
 log = structlog.get_logger(__name__)
 
 # Between two heartbeats, and between two tries to reach Redis, in seconds.
 BEAT_S = 5.0
 REDIS_RETRY_S = 1.0
-
-
-def allow_many_connections() -> None:
-    """Raise the soft limit of open files to the hard one: a thousand destinations are as many sockets."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 class Worker(SimpleWorker):
@@ -43,6 +38,7 @@ class Worker(SimpleWorker):
             kwargs["logging_level"] = "WARNING"
         burst = bool(kwargs.get("burst") or (args and args[0]))
         allow_many_connections()
+        catalogue.kinds()  # reads and compiles every text, which the first alert should not wait for
         sender = Sender()
         sender.start()
         wake.local = sender.wake

@@ -5,14 +5,15 @@ from uuid import uuid4
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from accounts.models import User
 from config.exceptions import Conflict
 from notifications.channels import registry
-from notifications.engine import replay
-from notifications.engine.fanout import notify_contact_point
+from notifications.engine import held, replay
+from notifications.engine.direct import deliver_to
+from notifications.messages.compose import notification_of
 from notifications.models import ContactPoint, Delivery
 
 
@@ -45,6 +46,8 @@ def contact_point_create(
 def contact_point_update(*, contact_point: ContactPoint, **changes: Any) -> ContactPoint:
     """Change the address, the label, or whether it is enabled.
 
+    What quiet hours hold back goes to the new address, or nowhere once it is switched off.
+
     Raises:
         ValidationError: the address is none of its channel's.
         Conflict: the person has that address already.
@@ -55,6 +58,10 @@ def contact_point_update(*, contact_point: ContactPoint, **changes: Any) -> Cont
     try:
         with transaction.atomic():
             contact_point.save()
+            waiting = _deliveries_to(contact_point)
+            held.readdress(waiting, address=contact_point.address, lane=contact_point.lane)
+            if not contact_point.is_enabled:
+                held.suppress(waiting, reason="disabled")
     except IntegrityError:
         raise Conflict("This address is here already.")
     return contact_point
@@ -64,7 +71,7 @@ def contact_point_remove(*, contact_point: ContactPoint) -> None:
     """Take an address away and stop what is still to be sent to it; its history stays."""
     with transaction.atomic():
         ContactPoint.objects.filter(pk=contact_point.pk).update(deleted_at=timezone.now())
-        replay.cancel(Delivery.objects.filter(contact_point=contact_point), reason="contact_point_removed")
+        replay.cancel(_deliveries_to(contact_point), reason="contact_point_removed")
 
 
 def contact_point_rotate_secret(*, contact_point: ContactPoint) -> ContactPoint:
@@ -84,18 +91,29 @@ def contact_point_rotate_secret(*, contact_point: ContactPoint) -> ContactPoint:
 
 def contact_point_test_send(*, contact_point: ContactPoint) -> Delivery:
     """Send a test message there, whatever its owner's preferences say."""
-    return notify_contact_point(
-        contact_point,
+    notification = notification_of(
         kind="test",
-        title="Test message from Tocsin",
-        body="If you can read this, alerts reach you here.",
         data={},
+        source_type="contact_point",
+        source_id=str(contact_point.pk),
         dedup_key=f"test:{uuid4()}",
+    )
+    return deliver_to(
+        notification=notification,
+        user=contact_point.user,
+        channel=contact_point.channel,
+        address=contact_point.address,
+        contact_point=contact_point,
     )
 
 
+def _deliveries_to(contact_point: ContactPoint) -> QuerySet[Delivery]:
+    # By the person too: there is an index of theirs, and none of contact points.
+    return Delivery.objects.filter(user=contact_point.user_id, contact_point=contact_point)
+
+
 def _clean(contact_point: ContactPoint) -> None:
-    channel = registry.for_contact(contact_point.channel)
+    channel = registry.for_contact(contact_point.channel, is_new=contact_point._state.adding)
     try:
         contact_point.address = channel.normalised_address(contact_point.address)
     except ValidationError as error:

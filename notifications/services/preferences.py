@@ -1,10 +1,76 @@
-"""How much a person wants to be told."""
+"""How much a person wants to be told, by which channels, and when not."""
+
+from typing import Any, Final
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
 
 from accounts.models import User
-from notifications.models import Preference
+from notifications.engine import held
+from notifications.models import Delivery, Preference, Subscription
+from notifications.rules import silences
+
+MOST_RULES: Final = 200
 
 
-def preference_set(*, user: User, level: str) -> Preference:
-    """Set a person's level; the same again changes nothing but ``updated_at``."""
-    preference, _ = Preference.objects.update_or_create(user=user, defaults={"level": level})
+def preference_set(*, user: User, **changes: Any) -> Preference:
+    """Change what is given of a person's level, quiet hours and digest, and leave the rest.
+
+    What is held already stays held until the time that was set then.
+
+    Raises:
+        ValidationError: the quiet hours would have only one end, or two that are the same.
+    """
+    with transaction.atomic():
+        Preference.objects.get_or_create(user=user)
+        preference = Preference.objects.select_for_update().get(user=user)
+        for field, value in changes.items():
+            setattr(preference, field, value)
+        preference.clean()
+        preference.save()
     return preference
+
+
+def subscription_set(
+    *, user: User, channel: str, kind: str, is_enabled: bool, most: int | None = MOST_RULES
+) -> Subscription:
+    """State or change a rule. Switching something off stops what quiet hours hold back of it.
+
+    Args:
+        channel: one channel, or empty for any.
+        kind: one kind, a group (``stage.*``), or empty for any.
+        most: rules that a person may have; no limit for one that answers to what was sent to them.
+
+    Raises:
+        ValidationError: there is no such channel, or the kind is none, or one that nobody can switch off,
+            or the person has as many rules as they may.
+    """
+    with transaction.atomic():
+        # One at a time, so that nobody gets past the limit.
+        User.objects.select_for_update(no_key=True).get(pk=user.pk)
+        rule = Subscription.objects.filter(user=user, channel=channel, kind=kind).first()
+        rule = rule or Subscription(user=user, channel=channel, kind=kind)
+        rule.is_enabled = is_enabled
+        rule.clean()
+        if rule._state.adding and most and Subscription.objects.filter(user=user).count() >= most:
+            raise ValidationError(f"There are {most} rules already: remove one first.")
+        rule.save()
+        if not is_enabled:
+            _stop_held(user)
+    return rule
+
+
+def subscription_remove(*, user: User, channel: str, kind: str) -> bool:
+    """Take a rule away; returns whether there was one."""
+    count, _ = Subscription.objects.filter(user=user, channel=channel, kind=kind).delete()
+    return bool(count)
+
+
+def _stop_held(user: User) -> None:
+    subscriptions = list(Subscription.objects.filter(user=user))
+
+    def is_silenced(delivery: Delivery) -> bool:
+        told = delivery.notification
+        return silences(subscriptions, channel=delivery.channel, kind=told.kind, severity=told.severity)
+
+    held.suppress(Delivery.objects.filter(user=user), reason="unsubscribed", where=is_silenced)

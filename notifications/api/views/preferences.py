@@ -1,11 +1,14 @@
-"""How much a person wants to be told."""
+"""How much a person wants to be told, by which channels, and when not."""
 
+from typing import Any
 from uuid import UUID
 
 from django.http import Http404
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework import status
 from rest_framework.exceptions import ValidationError
-from rest_framework.generics import get_object_or_404
+from rest_framework.generics import GenericAPIView, get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -15,17 +18,33 @@ from accounts.models import Scope, User
 from config.api import JSONOnly
 from config.openapi import BODY, errors
 from notifications import selectors
-from notifications.api.serializers import LevelInSerializer, PreferenceInSerializer, PreferenceSerializer
-from notifications.models import Preference
-from notifications.services.preferences import preference_set
+from notifications.api.preference_serializers import (
+    AnswerSerializer,
+    PreferenceChangeSerializer,
+    PreferenceInSerializer,
+    PreferenceSerializer,
+    QuestionSerializer,
+    RuleKeySerializer,
+    SubscriptionInSerializer,
+    SubscriptionSerializer,
+    outcome_of,
+)
+from notifications.engine.fanout import Decision, preview
+from notifications.explanations import explain
+from notifications.models import Delivery, Preference, Subscription
+from notifications.services.preferences import preference_set, subscription_remove, subscription_set
 
 EXAMPLE = {"user_id": "0198c7f2-54b1-7d6e-8a53-6f2b1f0c9e11", "level": "CRITICAL"}
+QUIET = {"quiet_from": "22:00", "quiet_until": "07:00", "digest": True}
+RULE = {"channel": "email", "kind": "stage.*", "is_enabled": False}
+WHOSE = OpenApiParameter("user_id", UUID, description="Whose: needed by machines, possible for staff.")
+METHODS = ("GET", "PUT", "PATCH", "DELETE")
 
 
 class _PreferenceAccess(APIView):
     permission_classes = [IsStaffOrScope]
-    required_scopes = dict.fromkeys(("GET", "PUT", "PATCH"), Scope.PREFERENCES_WRITE)
-    person_methods = frozenset({"GET", "PUT", "PATCH"})
+    required_scopes = dict.fromkeys(METHODS, Scope.PREFERENCES_WRITE)
+    person_methods = frozenset(METHODS)
     content_negotiation_class = JSONOnly
 
     def person(self, user_id: UUID) -> User:
@@ -36,6 +55,15 @@ class _PreferenceAccess(APIView):
         if not selectors.sees_all(user):
             raise Http404
         return get_object_or_404(User, pk=user_id)
+
+    def named_person(self) -> User:
+        """Return whoever is named by ``user_id`` in the query, or who asks."""
+        given = self.request.query_params.get("user_id")
+        if given is not None:
+            return self.person(_uuid(given))
+        if not isinstance(self.request.user, User):
+            raise ValidationError({"user_id": ["Say whose: this field is required."]})
+        return self.request.user
 
 
 def _answer(user: User) -> Response:
@@ -49,55 +77,149 @@ class PreferencesView(_PreferenceAccess):
 
     @extend_schema(
         operation_id="preferences_read_own",
-        parameters=[
-            OpenApiParameter("user_id", UUID, description="Whose: needed by machines, possible for staff.")
-        ],
+        parameters=[WHOSE],
         responses={200: PreferenceSerializer, **errors(400, 403, 404)},
     )
     def get(self, request: Request) -> Response:
-        """Your own level, or that of `user_id`."""
-        given = request.query_params.get("user_id")
-        if given is not None:
-            return _answer(self.person(_uuid(given)))
-        if not isinstance(request.user, User):
-            raise ValidationError({"user_id": ["Say whose: this field is required."]})
-        return _answer(request.user)
+        """Your own preferences, or those of `user_id`."""
+        return _answer(self.named_person())
 
     @extend_schema(
         operation_id="preferences_set",
         request=PreferenceInSerializer,
         responses={200: PreferenceSerializer, **errors(*BODY, 403, 404)},
-        examples=[OpenApiExample("critical only", value=EXAMPLE)],
+        examples=[
+            OpenApiExample("critical only", value=EXAMPLE, request_only=True),
+            OpenApiExample("quiet nights", value={**EXAMPLE, **QUIET}, request_only=True),
+        ],
     )
     def put(self, request: Request) -> Response:
-        """Set somebody's level. STANDARD: told of everything. CRITICAL: of critical alerts only."""
+        """Set somebody's level. STANDARD: told of everything. CRITICAL: of critical alerts only.
+
+        Quiet hours and digest stay as they are where they are not given.
+        """
         serializer = PreferenceInSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        user = self.person(serializer.validated_data["user_id"])
-        preference = preference_set(user=user, level=serializer.validated_data["level"])
-        return Response(PreferenceSerializer(preference).data)
+        changes = dict(serializer.validated_data)
+        user = self.person(changes.pop("user_id"))
+        return Response(PreferenceSerializer(preference_set(user=user, **changes)).data)
 
 
 @extend_schema(tags=["preferences"])
 class PreferenceView(_PreferenceAccess):
     @extend_schema(operation_id="preferences_read", responses={200: PreferenceSerializer, **errors(403, 404)})
     def get(self, request: Request, user_id: UUID) -> Response:
-        """Somebody's level; STANDARD where they never chose one."""
+        """Somebody's preferences; everything at once, and no quiet hours, where they never chose."""
         return _answer(self.person(user_id))
 
     @extend_schema(
         operation_id="preferences_change",
-        request=LevelInSerializer,
+        request=PreferenceChangeSerializer,
         responses={200: PreferenceSerializer, **errors(*BODY, 403, 404)},
-        examples=[OpenApiExample("critical only", value={"level": "CRITICAL"}, request_only=True)],
+        examples=[
+            OpenApiExample("critical only", value={"level": "CRITICAL"}, request_only=True),
+            OpenApiExample("quiet nights", value=QUIET, request_only=True),
+            OpenApiExample(
+                "no quiet hours", value={"quiet_from": None, "quiet_until": None}, request_only=True
+            ),
+        ],
     )
     def patch(self, request: Request, user_id: UUID) -> Response:
-        """Set somebody's level."""
+        """Change what is given: level, quiet hours, digest."""
         user = self.person(user_id)
-        serializer = LevelInSerializer(data=request.data)
+        serializer = PreferenceChangeSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        preference = preference_set(user=user, level=serializer.validated_data["level"])
-        return Response(PreferenceSerializer(preference).data)
+        return Response(PreferenceSerializer(preference_set(user=user, **serializer.validated_data)).data)
+
+
+@extend_schema(tags=["preferences"])
+class ExplainView(_PreferenceAccess):
+    @extend_schema(
+        operation_id="preferences_explain",
+        parameters=[QuestionSerializer],
+        responses={200: AnswerSerializer, **errors(400, 403, 404)},
+    )
+    def get(self, request: Request, user_id: UUID) -> Response:
+        """How somebody would be told of a notification, at each of their contact points, and why (not).
+
+        Worked out from their preferences as they are now, by what tells them in earnest; nobody is told.
+        """
+        user = self.person(user_id)
+        question = QuestionSerializer(data=request.query_params)
+        question.is_valid(raise_exception=True)
+        asked = {"at": timezone.now(), **question.validated_data}
+        decisions = [_decision(each, asked["at"]) for each in preview(user=user, **asked)]
+        return Response(AnswerSerializer({"user_id": user.pk, **asked, "decisions": decisions}).data)
+
+
+def _decision(decision: Decision, at: Any) -> dict[str, Any]:
+    outcome = outcome_of(decision.status, decision.reason)
+    as_delivery = Delivery(
+        channel=decision.channel,
+        status=decision.status,
+        reason=decision.reason,
+        due_at=decision.due_at or at,
+    )
+    return {
+        **decision._asdict(),
+        "outcome": outcome,
+        "explanation": f"Told by {decision.channel}, at once." if outcome == "now" else explain(as_delivery),
+    }
+
+
+@extend_schema(tags=["preferences"])
+class SubscriptionsView(_PreferenceAccess, GenericAPIView[Subscription]):
+    serializer_class = SubscriptionSerializer
+    queryset = Subscription.objects.none()
+    filter_backends: list[Any] = []
+    # A rule has no address of its own, so DRF would find none to describe what can be put here.
+    metadata_class = None
+
+    @extend_schema(
+        operation_id="subscriptions_list",
+        parameters=[WHOSE],
+        responses={200: SubscriptionSerializer(many=True), **errors(400, 403, 404)},
+    )
+    def get(self, request: Request) -> Response:
+        """Which kinds of notifications are wanted by which channels; where no rule says, all are.
+
+        The narrowest rule decides: one for the channel before one for any; then one for exactly the kind,
+        before one for its group (`stage.*`), before one for any kind.
+        """
+        rules = Subscription.objects.filter(user=self.named_person())
+        page = self.paginate_queryset(rules)
+        return self.get_paginated_response(SubscriptionSerializer(page, many=True).data)
+
+    @extend_schema(
+        operation_id="subscriptions_set",
+        parameters=[WHOSE],
+        request=SubscriptionInSerializer,
+        responses={200: SubscriptionSerializer, **errors(*BODY, 403, 404)},
+        examples=[OpenApiExample("no mail about internships", value=RULE, request_only=True)],
+    )
+    def put(self, request: Request) -> Response:
+        """State a rule, or change the one of this channel and kind.
+
+        What is critical is silenced only by a rule for exactly its kind.
+        """
+        user = self.named_person()
+        serializer = SubscriptionInSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        return Response(SubscriptionSerializer(subscription_set(user=user, **serializer.validated_data)).data)
+
+    @extend_schema(
+        operation_id="subscriptions_remove",
+        parameters=[WHOSE, RuleKeySerializer],
+        responses={204: OpenApiResponse(description="Removed."), **errors(400, 403, 404)},
+    )
+    def delete(self, request: Request) -> Response:
+        """Remove the rule of a channel and kind: give both, empty for the rule of any."""
+        user = self.named_person()
+        serializer = RuleKeySerializer(data=request.query_params)
+        serializer.is_valid(raise_exception=True)
+        if not subscription_remove(user=user, **serializer.validated_data):
+            raise Http404
+        return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 def _uuid(text: str) -> UUID:

@@ -187,3 +187,23 @@ def test_the_ids_of_two_alerts_differ(owner: User, shop: Shop) -> None:
     for _ in range(2):
         alert_fan_out(AlertFactory(shop=shop, received_at=now).pk)
     assert Delivery.objects.count() == 2
+
+
+def test_an_alert_that_a_crash_undid_before_it_was_answered_gives_the_same_ids_again(
+    owner: User, teammate: User, shop: Shop
+) -> None:
+    alert = AlertFactory(shop=shop)
+    alert_fan_out(alert.pk)
+    first = set(Delivery.objects.values_list("pk", flat=True))
+    Notification.objects.all().delete()
+    Alert.objects.all().delete()
+    # As its sender posts it again: the same but for the time of its arrival.
+    alert = AlertFactory(
+        alert_uuid=alert.alert_uuid,
+        shop=shop,
+        time_spotted=alert.time_spotted,
+        received_at=alert.received_at + timedelta(seconds=30),
+    )
+    alert_fan_out(alert.pk)
+    assert set(Delivery.objects.values_list("pk", flat=True)) == first
+    assert len(first) == 2

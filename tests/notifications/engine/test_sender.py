@@ -1,5 +1,6 @@
 """Claim, send, write down: against a real database and a real third party."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -8,6 +9,9 @@ import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
+from notifications.channels import registry
+from notifications.channels.base import Channel, Message, Receipt
+from notifications.channels.session import Session
 from notifications.engine.replay import cancel, replay
 from notifications.engine.sender import Sender
 from notifications.engine.sweep import MAX_LOST_LEASES, expire, leases_recover
@@ -16,6 +20,23 @@ from tests.notifications.engine.conftest import Clock, statuses
 from tests.servers.third_party import ThirdParty
 
 Make = Callable[..., list[Delivery]]
+
+
+class Deaf(Channel):
+    """A channel with a fault: it forgets its own time limit."""
+
+    name = "deaf"
+    address_type = "anything"
+
+    def normalised_address(self, address: str) -> str:
+        return address
+
+    def lane(self, address: str) -> str:
+        return "deaf"
+
+    async def send(self, message: Message, session: Session) -> Receipt:
+        await asyncio.Event().wait()
+        raise AssertionError("nobody sets it")
 
 
 def settle(sender: Sender) -> None:
@@ -323,3 +344,15 @@ def test_cancelling_what_is_being_sent_keeps_it_from_being_tried_again(
     delivery.refresh_from_db()
     assert (delivery.status, delivery.reason) == ("cancelled", "revoked")
     assert len(third_party.requests) == 1
+
+
+def test_a_channel_that_outlasts_its_time_limit_is_stopped(
+    sender: Sender, make_deliveries: Make, monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    settings.CHANNEL_POLICIES = {"deaf": {"timeout_s": 0.1}}
+    monkeypatch.setitem(registry.CHANNELS, "deaf", Deaf())
+    (delivery,) = make_deliveries(1, "nowhere", channel="deaf")
+    settle(sender)
+    delivery.refresh_from_db()
+    assert (delivery.status, delivery.reason) == ("pending", "retry")
+    assert "no answer within" in delivery.attempt_set.get().error

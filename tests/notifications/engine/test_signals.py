@@ -12,7 +12,9 @@ from tests.factories import AlertFactory
 
 
 def queued() -> list[tuple[str, tuple[object, ...]]]:
-    return [(job.func_name, job.args) for job in django_rq.get_queue().jobs]
+    """What waits on the queue, but for the events that making the cast has made."""
+    jobs = [(job.func_name, job.args) for job in django_rq.get_queue().jobs]
+    return [job for job in jobs if job[0] != "notifications.jobs.event_handle"]
 
 
 def test_saving_an_alert_enqueues_one_job_on_commit(transactional_db: None, shop: Shop) -> None:

@@ -1,0 +1,154 @@
+"""Preferences, rules and what they come to, as the API takes and shows them."""
+
+import re
+from datetime import UTC, datetime, time
+from typing import Any, Final
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from config.fields import StrictBooleanField, StrictCharField, StrictChoiceField, StrictUUIDField
+from notifications import rules
+from notifications.channels import registry
+from notifications.models import Delivery, Preference, Severity, Subscription
+
+CLOCK: Final = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]", re.ASCII)
+#: Times that can be asked about; others are mistakes.
+EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+
+
+class LevelField(StrictChoiceField):
+    """A level, in capitals or not."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        return super().to_internal_value(data.upper() if isinstance(data, str) and data.isascii() else data)
+
+
+@extend_schema_field({"type": "string", "pattern": f"^{CLOCK.pattern}$", "example": "22:00"})
+class ClockField(serializers.Field):
+    """A time of the day, by the clock on somebody's wall."""
+
+    default_error_messages = {"invalid": "Expected hours and minutes, such as 22:00."}
+
+    def to_internal_value(self, data: Any) -> time:
+        if not isinstance(data, str) or not CLOCK.fullmatch(data):
+            self.fail("invalid")
+        return time.fromisoformat(data)
+
+    def to_representation(self, value: time) -> str:
+        return value.isoformat("minutes")
+
+
+class _ChangesSerializer(serializers.Serializer[Preference]):
+    quiet_from = ClockField(
+        required=False,
+        allow_null=True,
+        help_text="From then on only what is critical is sent, in the person's own time zone; null: none.",
+    )
+    quiet_until = ClockField(
+        required=False, allow_null=True, help_text="What was held is sent then. Given with `quiet_from`."
+    )
+    digest = StrictBooleanField(required=False, help_text="What was held comes as one mail.")
+
+
+class PreferenceInSerializer(_ChangesSerializer):
+    user_id = StrictUUIDField()
+    level = LevelField(choices=Preference.Level.choices, help_text="Case does not matter.")
+
+
+class PreferenceChangeSerializer(_ChangesSerializer):
+    level = LevelField(choices=Preference.Level.choices, required=False, help_text="Case does not matter.")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if not attrs:
+            names = ", ".join(self.fields)
+            raise serializers.ValidationError({"level": [f"Nothing is to be changed: give one of {names}."]})
+        return attrs
+
+
+class PreferenceSerializer(serializers.ModelSerializer[Preference]):
+    user_id = serializers.UUIDField()
+    quiet_from = ClockField(allow_null=True)
+    quiet_until = ClockField(allow_null=True)
+
+    class Meta:
+        model = Preference
+        fields = ("user_id", "level", "quiet_from", "quiet_until", "digest")
+        read_only_fields = fields
+
+
+class RuleKeySerializer(serializers.Serializer[Subscription]):
+    """What a rule is about; empty means any."""
+
+    channel = StrictChoiceField(
+        choices=[*sorted(registry.CHANNELS), ""], help_text="One channel, or empty for any."
+    )
+    kind = StrictCharField(
+        max_length=64,
+        allow_blank=True,
+        trim_whitespace=False,
+        help_text="A kind (`stage.accepted`), a group of them (`stage.*`), or empty for any.",
+    )
+
+
+class SubscriptionInSerializer(RuleKeySerializer):
+    is_enabled = StrictBooleanField(help_text="Whether to be told.")
+
+
+class SubscriptionSerializer(serializers.ModelSerializer[Subscription]):
+    user_id = serializers.UUIDField()
+    channel = serializers.CharField(allow_blank=True)
+    kind = serializers.CharField(allow_blank=True)
+
+    class Meta:
+        model = Subscription
+        fields = ("user_id", "channel", "kind", "is_enabled", "updated_at")
+        read_only_fields = fields
+
+
+class QuestionSerializer(serializers.Serializer[Any]):
+    """A notification that there might be."""
+
+    kind = StrictCharField(
+        max_length=64, help_text="`alert`, `stage.accepted`, …; all but alerts go to the inbox."
+    )
+    severity = StrictChoiceField(choices=Severity.choices, default=Severity.STANDARD)
+    at = serializers.DateTimeField(
+        required=False, default_timezone=UTC, help_text="When it would be told; now, if not given."
+    )
+
+    def validate_kind(self, kind: str) -> str:
+        if not rules.KIND.fullmatch(kind) or kind.endswith("*"):
+            raise serializers.ValidationError("Expected a kind, such as stage.accepted.")
+        return kind
+
+    def validate_at(self, at: datetime) -> datetime:
+        if not EARLIEST <= at < LATEST:
+            raise serializers.ValidationError("Expected a time from the year 2000 up to 2100.")
+        return at
+
+
+class DecisionSerializer(serializers.Serializer[Any]):
+    """What would become of it at one contact point, in the inbox, or by the default channel."""
+
+    contact_point_id = serializers.UUIDField(allow_null=True)
+    channel = serializers.CharField()
+    outcome = serializers.ChoiceField(choices=["now", "held", "not_told"])
+    reason = serializers.CharField(allow_blank=True)
+    held_until = serializers.DateTimeField(allow_null=True)
+    explanation = serializers.CharField()
+
+
+class AnswerSerializer(serializers.Serializer[Any]):
+    user_id = serializers.UUIDField()
+    kind = serializers.CharField()
+    severity = serializers.ChoiceField(choices=Severity.choices)
+    at = serializers.DateTimeField()
+    decisions = DecisionSerializer(many=True, help_text="Empty for somebody who is not active.")
+
+
+def outcome_of(status: str, reason: str) -> str:
+    """Return a decision in one word."""
+    if status == Delivery.Status.SUPPRESSED:
+        return "not_told"
+    return "held" if reason else "now"

@@ -1,0 +1,179 @@
+"""At the end of quiet hours: what they held back for one contact point becomes one message.
+
+Made by a job that the sweep enqueues. Should nobody make it, the rows are due a minute later
+(quiet_hours.DIGEST_GRACE), and go out by themselves.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from typing import Any, Final
+
+from django.db import connection, transaction
+from django.db.models import QuerySet
+
+from notifications import metrics, rules
+from notifications.engine import held, wake
+from notifications.engine.direct import new_delivery
+from notifications.messages.compose import notification_of
+from notifications.messages.texts import text_for
+from notifications.models import ContactPoint, Delivery, Notification, Severity, Subscription
+from notifications.quiet_hours import DIGEST_GRACE
+
+KIND: Final = "digest"
+#: Items that are told in full; all are counted.
+ITEMS: Final = 50
+# Contact points of one transaction.
+AT_ONCE: Final = 100
+
+
+class Ending(Enum):
+    """What becomes of what was held for a contact point."""
+
+    ALONE = "sent as itself"
+    TOGETHER = "told in one message"
+    SWITCHED_OFF = "the contact point is switched off"
+    UNSUBSCRIBED = "the person wants no such messages"
+
+
+def ending_of(count: int, contact_point: ContactPoint, subscriptions: Iterable[rules.Rule]) -> Ending:
+    """Decide. Pure."""
+    if not contact_point.is_enabled:
+        return Ending.SWITCHED_OFF
+    if count == 1:
+        return Ending.ALONE
+    if rules.silences(subscriptions, channel=contact_point.channel, kind=KIND, severity=Severity.STANDARD):
+        return Ending.UNSUBSCRIBED
+    return Ending.TOGETHER
+
+
+def _ripe(now: datetime) -> QuerySet[Delivery]:
+    return Delivery.objects.filter(
+        status=Delivery.Status.PENDING, reason=held.DIGEST, due_at__lte=now + DIGEST_GRACE
+    )
+
+
+def any_ripe(now: datetime) -> bool:
+    """Whether quiet hours have ended in which something was held for a digest; one look into an index."""
+    return _ripe(now).exists()
+
+
+# One statement for whatever has been decided: a hundred people may have had a thousand rows each.
+_END: Final = """
+UPDATE notifications_delivery AS delivery
+   SET status = ended.status, reason = ended.reason, due_at = ended.due_at, digest_id = ended.digest_id
+  FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::timestamptz[], %s::uuid[])
+       AS ended (id, status, reason, due_at, digest_id)
+ WHERE delivery.id = ended.id
+"""
+
+
+@dataclass(slots=True)
+class Batch:
+    """What is to be written: new messages, and what becomes of the rows that were held."""
+
+    digests: list[Delivery] = field(default_factory=list)
+    rows: list[Delivery] = field(default_factory=list)
+
+    def end(self, rows: Sequence[Delivery], **changes: Any) -> None:
+        for row in rows:
+            for name, value in changes.items():
+                setattr(row, name, value)
+        self.rows += rows
+
+    def write(self) -> None:
+        Notification.objects.bulk_create(digest.notification for digest in self.digests)
+        Delivery.objects.bulk_create(self.digests)
+        with connection.cursor() as cursor:
+            names = ("pk", "status", "reason", "due_at", "digest_id")
+            cursor.execute(_END, [[getattr(row, name) for row in self.rows] for name in names])
+
+
+def digests_send(now: datetime) -> bool:
+    """Make the digests of the next contact points; returns whether there may be more.
+
+    Each has one, however many run this at once, and whatever is killed meanwhile: what was held ends in the
+    transaction that makes its digest. Runs at the same time share the work, each locking the contact points
+    that it has; so whoever removes one of them waits, and stops the digest too.
+    """
+    ripe = _ripe(now).order_by().values_list("contact_point", flat=True).distinct()[:AT_ONCE]
+    batch = Batch()
+    with transaction.atomic():
+        contact_points = (
+            ContactPoint.objects.filter(pk__in=list(ripe))
+            .select_related("user")
+            .order_by("pk")
+            .select_for_update(of=("self",), no_key=True, skip_locked=True)
+        )
+        mine = {contact_point.pk: contact_point for contact_point in contact_points}
+        waiting = _ripe(now).filter(contact_point__in=mine).select_related("notification")
+        held_for: defaultdict[Any, list[Delivery]] = defaultdict(list)
+        for delivery in waiting.order_by("pk").select_for_update(of=("self",)):
+            held_for[delivery.contact_point_id].append(delivery)
+        subscriptions = _subscriptions(mine.values())
+        for pk, deliveries in held_for.items():
+            _end(batch, mine[pk], deliveries, subscriptions[mine[pk].user_id], now)
+        if batch.rows:
+            batch.write()
+            wake.on_commit()
+    suppressed = Counter(row.channel for row in batch.rows if row.status == Delivery.Status.SUPPRESSED)
+    for channel, count in suppressed.items():
+        metrics.add("deliveries", channel, "suppressed", amount=count)
+    return len(mine) == AT_ONCE
+
+
+def _subscriptions(contact_points: Iterable[ContactPoint]) -> defaultdict[Any, list[Subscription]]:
+    found: defaultdict[Any, list[Subscription]] = defaultdict(list)
+    for rule in Subscription.objects.filter(user__in={each.user_id for each in contact_points}):
+        found[rule.user_id].append(rule)
+    return found
+
+
+def _end(
+    batch: Batch,
+    contact_point: ContactPoint,
+    rows: Sequence[Delivery],
+    subscriptions: list[Subscription],
+    now: datetime,
+) -> None:
+    suppressed = Delivery.Status.SUPPRESSED
+    match ending_of(len(rows), contact_point, subscriptions):
+        case Ending.ALONE:
+            batch.end(rows, reason=held.QUIET_HOURS, due_at=now)
+        case Ending.TOGETHER:
+            digest = _digest(contact_point, rows)
+            batch.digests.append(digest)
+            batch.end(rows, status=suppressed, reason=held.DIGEST, digest_id=digest.pk)
+        case Ending.SWITCHED_OFF:
+            batch.end(rows, status=suppressed, reason="disabled")
+        case Ending.UNSUBSCRIBED:
+            batch.end(rows, status=suppressed, reason="unsubscribed")
+
+
+def _digest(contact_point: ContactPoint, rows: Sequence[Delivery]) -> Delivery:
+    oldest_first = sorted(rows, key=lambda row: (row.created_at, row.pk))
+    notification = notification_of(
+        kind=KIND,
+        data={"count": len(rows), "items": [_item(each) for each in oldest_first[:ITEMS]]},
+        source_type="contact_point",
+        source_id=str(contact_point.pk),
+        # Each row is in one digest at the most.
+        dedup_key=f"digest:{oldest_first[0].pk}",
+    )
+    return new_delivery(
+        notification=notification,
+        user=contact_point.user,
+        channel=contact_point.channel,
+        address=contact_point.address,
+        contact_point=contact_point,
+    )
+
+
+def _item(delivery: Delivery) -> dict[str, str]:
+    told = delivery.notification
+    title, body = text_for(
+        told.title, told.body, told.texts, language=delivery.language, channel=delivery.channel
+    )
+    return {"title": title, "body": body, "at": delivery.created_at.isoformat()}

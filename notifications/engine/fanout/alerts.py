@@ -1,0 +1,155 @@
+"""The fan-out of alerts: whichever wait, oldest first, a chunk of each at a time."""
+
+from typing import Any
+from uuid import UUID
+
+import structlog
+from django.db import DatabaseError, connection, transaction
+from django.db.backends.utils import CursorWrapper
+from django.utils import timezone
+
+from accounts.models import Shop
+from notifications.engine import wake
+from notifications.engine.fanout.audience import Audience
+from notifications.engine.fanout.chunk import Finer, fan_out_chunk
+from notifications.inbox import live
+from notifications.messages.compose import notification_of
+from notifications.models import Alert, Notification
+
+log = structlog.get_logger(__name__)
+
+
+def alert_notification(alert: Alert) -> Notification:
+    """Return what is told of an alert (not stored yet)."""
+    data = {
+        "url": alert.url,
+        "alert_uuid": str(alert.alert_uuid),
+        "location": alert.location,
+        "label": alert.label,
+        "time_spotted": alert.time_spotted.timestamp(),
+    }
+    return notification_of(
+        kind="alert",
+        data=data,
+        context={**data, "shop": alert.shop.name},
+        severity=alert.severity,
+        source_type="alert",
+        source_id=str(alert.alert_uuid),
+        dedup_key=f"alert:{alert.alert_uuid}",
+    )
+
+
+def alert_audience(alert: Alert) -> Audience:
+    """Return the shop's members as of the alert's arrival."""
+    return Audience(
+        sql="""
+            SELECT user_id FROM accounts_membership
+             WHERE shop_id = %(shop)s AND left_at IS NULL AND joined_at <= %(as_of)s
+            """,
+        parameters={"shop": alert.shop_id},
+        as_of=alert.received_at,
+        fact_at=alert.time_spotted,
+    )
+
+
+# As SQL, since Django would build these anew for each alert, at more than they cost to run. Whoever else
+# is at an alert holds its row's lock, and goes on until it is done.
+_TAKE = """
+SELECT EXISTS (SELECT FROM notifications_subscription WHERE kind IN ('alert', '')),
+       EXISTS (SELECT FROM notifications_preference WHERE quiet_from IS NOT NULL),
+       alert.alert_uuid, url, location, label, time_spotted, received_at, fanned_out_to,
+       shop_id, shop.slug, shop.name,
+       set_config('synchronous_commit', 'off', true)  -- what a crash undoes is done again
+  FROM notifications_alert AS alert JOIN accounts_shop AS shop ON shop.id = shop_id
+ WHERE fanned_out_at IS NULL AND (%(alert)s::uuid IS NULL OR alert_uuid = %(alert)s)
+ ORDER BY received_at LIMIT %(limit)s
+   FOR NO KEY UPDATE OF alert SKIP LOCKED
+"""
+_PROGRESS = """
+UPDATE notifications_alert AS alert
+   SET fanned_out_to = done.last_user,
+       fanned_out_at = CASE WHEN done.last_user IS NULL THEN %(now)s::timestamptz END
+  FROM unnest(%(alerts)s::uuid[], %(last_users)s::uuid[]) AS done (alert_uuid, last_user)
+ WHERE alert.alert_uuid = done.alert_uuid
+"""
+# Alerts that one transaction takes: enough to catch up, few enough that the first doesn't wait for long.
+TAKE = 8
+
+
+def _take(cursor: CursorWrapper, alert_uuid: UUID | None) -> tuple[list[Alert], Finer]:
+    cursor.execute(_TAKE, {"alert": alert_uuid, "limit": TAKE})
+    names = ("alert_uuid", "url", "location", "label", "time_spotted", "received_at", "fanned_out_to")
+    alerts, finer = [], Finer()
+    for has_rules, has_quiet_hours, *row in cursor.fetchall():
+        finer = Finer(has_rules, has_quiet_hours)
+        alert = Alert(**dict(zip(names, row, strict=False)), shop_id=row[7])
+        alert.shop = Shop(id=row[7], slug=row[8], name=row[9])
+        alerts.append(alert)
+    return alerts, finer
+
+
+def fan_out_waiting(alert_uuid: UUID | None = None) -> bool:
+    """Make the next chunk of deliveries of the alerts that wait; returns whether more may be waiting.
+
+    Running it again, or many times at once, makes nothing twice. A large shop takes several chunks, so
+    that the first members are told while the last are still being written; how far it has come stands in
+    the alert's row, for whoever goes on.
+
+    Args:
+        alert_uuid: only this alert, if given.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
+        alerts, finer = _take(cursor, alert_uuid)
+        if not alerts:
+            return False
+        now = timezone.now()
+        chunks = [
+            fan_out_chunk(
+                alert_notification(alert),
+                alert_audience(alert),
+                inbox=False,
+                after=alert.fanned_out_to,
+                now=now,
+                finer=finer,
+            )
+            for alert in alerts
+        ]
+        done: dict[str, Any] = {
+            "now": now,
+            "alerts": [alert.pk for alert in alerts],
+            "last_users": [c.last_user for c in chunks],
+        }
+        cursor.execute(_PROGRESS, done)
+        if any(chunk.inboxes for chunk in chunks):
+            # Readers go by the numbers of items: a crash must not give one that was seen to another item.
+            cursor.execute("SET LOCAL synchronous_commit TO DEFAULT")
+    wake.publish(
+        revocable=any(chunk.revocable for chunk in chunks),
+        deliveries=sum(chunk.pending for chunk in chunks),
+    )
+    live.announce(user_id for chunk in chunks for user_id in chunk.inboxes)
+    return len(alerts) == TAKE or any(chunk.last_user for chunk in chunks)
+
+
+def alerts_fan_out() -> None:
+    """Fan out every alert that waits, oldest first; one that can't be does not keep the others from it."""
+    try:
+        while fan_out_waiting():
+            pass
+    except (DatabaseError, ValueError):
+        log.exception("fan_out_failed")
+        waiting = (
+            Alert.objects.filter(fanned_out_at=None).order_by("received_at").values_list("pk", flat=True)
+        )
+        for alert_uuid in waiting[:1000]:
+            try:
+                while fan_out_waiting(alert_uuid):
+                    pass
+            except (DatabaseError, ValueError):
+                log.exception("fan_out_failed", alert=str(alert_uuid))
+
+
+def alert_fan_out(alert_uuid: UUID) -> None:
+    """Fan out one alert."""
+    while fan_out_waiting(alert_uuid):
+        pass

@@ -1,0 +1,65 @@
+"""What a fan-out would do for one person, by the very same query, without doing it."""
+
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from django.utils import timezone
+
+from accounts.models import User
+from notifications.engine import held
+from notifications.engine.fanout import sql
+from notifications.engine.fanout.audience import people
+from notifications.engine.fanout.chunk import asked, run_prepared
+from notifications.models import Delivery, Notification
+from notifications.quiet_hours import DIGEST_GRACE
+
+
+class Decision(NamedTuple):
+    """What becomes of a notification at one contact point, or in the inbox, or by the default channel.
+
+    ``status``, ``reason`` and ``due_at`` are those that the delivery would have; ``held_until`` is when the
+    quiet hours end that it would be held for.
+    """
+
+    contact_point_id: UUID | None
+    channel: str
+    status: str
+    reason: str
+    due_at: datetime
+    held_until: datetime | None
+
+
+def goes_to_inbox(kind: str) -> bool:
+    """Whether a kind is told in everybody's inbox; alerts are told to who wants them there."""
+    return kind != "alert"
+
+
+def preview(*, user: User, kind: str, severity: str, at: datetime) -> list[Decision]:
+    """Return how a person would be told of such a notification at a time, as their preferences are now."""
+    audience = people([user.pk], as_of=max(at, timezone.now()))
+    notification = Notification(kind=kind, severity=severity)
+    shape, parameters = asked(notification, audience, inbox=goes_to_inbox(kind), after=None, now=at)
+    rows = run_prepared(sql.decisions(audience.sql, shape), parameters)
+    return [_decision(*row, at=at, instant=parameters["instant"]) for row in rows]
+
+
+def _decision(
+    contact_point_id: UUID | None,
+    channel: str,
+    reason: str,
+    held_until: datetime | None,
+    digest: bool,
+    *,
+    at: datetime,
+    instant: list[str],
+) -> Decision:
+    status, due_at = Delivery.Status.PENDING, at
+    if reason:
+        status = Delivery.Status.SUPPRESSED
+    elif channel in instant:
+        status = Delivery.Status.SENT
+    elif held_until is not None:
+        reason = held.DIGEST if digest else held.QUIET_HOURS
+        due_at = held_until + DIGEST_GRACE if digest else held_until
+    return Decision(contact_point_id, channel, status, reason, due_at, held_until)

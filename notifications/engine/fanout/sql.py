@@ -1,0 +1,224 @@
+"""The text of the fan-out's statement: composed once per shape, so that each is prepared and planned alone.
+
+No shape pays for what it does not need: where nobody has quiet hours or rules, the statement knows of none.
+"""
+
+from functools import lru_cache
+from typing import NamedTuple
+
+# The conflicting row is written anew so that its id comes back; it stays locked until the commit.
+_TOLD = """
+    INSERT INTO notifications_notification
+           (kind, title, body, texts, data, severity, source_type, source_id, dedup_key, created_at)
+    VALUES (%(kind)s, %(title)s, %(body)s, %(texts)s, %(data)s, %(severity)s, %(source_type)s, %(source_id)s,
+            %(dedup_key)s, %(created_at)s)
+        ON CONFLICT (dedup_key) DO UPDATE SET dedup_key = EXCLUDED.dedup_key
+ RETURNING id
+"""
+
+_AUDIENCE = """
+    SELECT user_id FROM ({audience}) AS everyone (user_id)
+     WHERE %(after)s::uuid IS NULL OR user_id > %(after)s::uuid
+     ORDER BY user_id LIMIT %(chunk)s
+"""
+
+# Where a person is told. Either at their contact points, or by the default channel for who has none; or in
+# their inbox and at their contact points, of which one that is the inbox would say it twice.
+_CONTACT_POINTS = """
+      LEFT JOIN notifications_contactpoint AS contact
+        ON contact.user_id = person.uuid AND contact.deleted_at IS NULL AND contact.created_at <= %(as_of)s
+"""
+_INBOX_AND_CONTACT_POINTS = """
+     CROSS JOIN LATERAL (
+           SELECT NULL::uuid AS id, 'inbox' AS channel, '' AS address, 'inbox' AS lane, true AS is_enabled
+            UNION ALL
+           SELECT id, channel, address, lane, is_enabled FROM notifications_contactpoint
+            WHERE user_id = person.uuid AND deleted_at IS NULL AND created_at <= %(as_of)s
+              AND channel <> 'inbox') AS contact
+"""
+
+# For each person and channel named in a rule ('' for any) the narrowest that holds for this kind, and of
+# the two that are left for a delivery the one that names its channel. notifications.rules says the same in
+# Python. As a set and not person by person, which costs ten thousand look-ups.
+_RULES = """
+rule AS (
+    SELECT DISTINCT ON (user_id, channel) user_id, channel, is_enabled FROM notifications_subscription
+     WHERE kind = ANY (%(rule_kinds)s) AND user_id IN (SELECT user_id FROM audience)
+     ORDER BY user_id, channel, array_position(%(rule_kinds)s::text[], kind::text)
+),"""
+_RULE = """
+      LEFT JOIN rule AS narrow ON narrow.user_id = person.uuid AND narrow.channel = {channel}
+      LEFT JOIN rule AS wide ON wide.user_id = person.uuid AND wide.channel = ''
+"""
+
+_UNSUBSCRIBED = "WHEN NOT coalesce(narrow.is_enabled, wide.is_enabled, true) THEN 'unsubscribed'"
+
+# The quiet hours that it is now, each with their end: worked out in Python (notifications.quiet_hours).
+_QUIET = """
+      LEFT JOIN unnest(%(quiet_zones)s::text[], %(quiet_from)s::time[], %(quiet_until)s::time[],
+                       %(held_until)s::timestamptz[])
+             AS quiet (time_zone, quiet_from, quiet_until, held_until)
+        ON quiet.time_zone = person.time_zone
+       AND quiet.quiet_from = preference.quiet_from AND quiet.quiet_until = preference.quiet_until
+"""
+
+# Members of the audience × where they are told, with what is to become of each: not told, with the reason,
+# or held until when, or neither.
+_DECIDED = """
+    SELECT person.uuid AS user_id, person.language, contact.id AS contact_point_id,
+           {channel} AS channel, {address} AS address, {lane} AS lane, verdict.reason,
+           {held_until} AS held_until, {digest} AS digest
+      FROM audience
+      JOIN accounts_user AS person ON person.uuid = audience.user_id AND person.is_active
+      LEFT JOIN notifications_preference AS preference ON preference.user_id = person.uuid
+{contacts}{rule}{quiet}
+     CROSS JOIN LATERAL (
+           SELECT CASE WHEN NOT contact.is_enabled THEN 'disabled'
+                       WHEN {level} AND %(severity)s <> 'critical' THEN 'level'
+                       {unsubscribed}
+                       ELSE '' END AS reason) AS verdict
+"""
+
+# Raises the number of each inbox that gets an item, in the order of the people: two fan-outs that meet in
+# many inboxes wait for each other in the same order, and can't deadlock. A fan-out that is run again leaves
+# a gap in the numbers.
+_COUNTER = """
+    INSERT INTO notifications_inbox (user_id, last_number)
+    SELECT user_id, 1 FROM decided
+     WHERE channel = 'inbox' AND reason = ''
+     ORDER BY user_id
+        ON CONFLICT (user_id) DO UPDATE SET last_number = notifications_inbox.last_number + 1
+ RETURNING user_id, last_number
+"""
+
+# Whoever is not told gets a row too, suppressed, with the reason: it answers "why didn't Ana get this?".
+#
+# The ids are not random but follow from the fact, the person and the contact point (a UUID of version 8,
+# RFC 9562: milliseconds, then a digest): where a crash undoes a fan-out that was already being sent, the
+# next one gives the same deliveries the same ids, by which receivers know a repeat.
+_FAN_OUT = """
+WITH told AS ({told}), audience AS ({audience}),{rules} decided AS ({decided}), counter AS ({counter}),
+inserted AS (
+    INSERT INTO notifications_delivery
+           (id, notification_id, user_id, contact_point_id, channel, address, language, lane,
+            status, reason, revocable, due_at, expires_at, created_at, sent_at, number,
+            attempts, failures, lost_leases, replays)
+    SELECT (%(id_prefix)s || '8' || substr(name.digest, 1, 3) || '8' || substr(name.digest, 4, 15))::uuid,
+           (SELECT id FROM told), decided.user_id, decided.contact_point_id,
+           decided.channel, decided.address, decided.language, decided.lane,
+           CASE WHEN decided.reason <> '' THEN 'suppressed'
+                WHEN decided.channel = ANY (%(instant)s) THEN 'sent'
+                ELSE 'pending' END,
+           CASE WHEN decided.reason <> '' OR decided.held_until IS NULL THEN decided.reason
+                WHEN decided.digest THEN 'digest'
+                ELSE 'quiet_hours' END,
+           decided.channel = ANY (%(revocable)s),
+           {due_at},
+           {due_at} + %(max_age)s,
+           %(now)s,
+           CASE WHEN decided.reason = '' AND decided.channel = ANY (%(instant)s)
+                THEN %(now)s::timestamptz END,
+           counter.last_number,
+           0, 0, 0, 0
+      FROM decided
+     CROSS JOIN LATERAL (
+           SELECT md5(%(dedup_key)s || decided.user_id || coalesce(decided.contact_point_id::text, ''))
+           ) AS name (digest)
+      LEFT JOIN counter ON counter.user_id = decided.user_id
+       AND decided.channel = 'inbox' AND decided.reason = ''
+        ON CONFLICT DO NOTHING
+ RETURNING user_id, channel, status, reason, revocable
+), settled AS (
+    SELECT channel, status, count(*),
+           array_agg(user_id) FILTER (WHERE channel = 'inbox' AND status = 'sent') AS inboxes
+      FROM inserted WHERE status <> 'pending' GROUP BY channel, status
+)
+SELECT (array_agg(user_id ORDER BY user_id DESC))[1], count(*),
+       (SELECT count(*) FROM inserted WHERE status = 'pending' AND reason = ''),
+       (SELECT bool_or(revocable) FROM inserted WHERE status = 'pending' AND reason = ''),
+       (SELECT json_agg(settled) FROM settled)
+  FROM audience
+"""
+
+# What the fan-out would do at each of a person's contact points, without doing it.
+_DECISIONS = """
+WITH audience AS ({audience}),{rules} decided AS ({decided})
+SELECT contact_point_id, channel, reason, held_until, digest
+  FROM decided ORDER BY contact_point_id NULLS FIRST
+"""
+
+# The quiet hours that the next of the audience have, each once.
+_QUIET_HOURS = """
+WITH audience AS ({audience})
+SELECT DISTINCT person.time_zone, preference.quiet_from, preference.quiet_until
+  FROM audience
+  JOIN notifications_preference AS preference
+    ON preference.user_id = audience.user_id AND preference.quiet_from IS NOT NULL
+  JOIN accounts_user AS person ON person.uuid = preference.user_id
+"""
+
+
+class Shape(NamedTuple):
+    """What a statement has to know of."""
+
+    inbox: bool
+    rules: bool
+    quiet: bool
+
+
+def _decided(shape: Shape) -> str:
+    if shape.inbox:
+        channel, address, lane = "contact.channel", "contact.address", "contact.lane"
+        # The level is about being disturbed: an item in the inbox does not.
+        level = "preference.level = 'CRITICAL' AND contact.id IS NOT NULL"
+    else:
+        channel, address, lane = (
+            f"coalesce(contact.{name}, %(default_{name})s)" for name in ("channel", "address", "lane")
+        )
+        level = "preference.level = 'CRITICAL'"
+    held = f"CASE WHEN verdict.reason = '' AND {channel} <> ALL (%(instant)s) THEN quiet.held_until END"
+    return _DECIDED.format(
+        channel=channel,
+        address=address,
+        lane=lane,
+        level=level,
+        contacts=_INBOX_AND_CONTACT_POINTS if shape.inbox else _CONTACT_POINTS,
+        rule=_RULE.format(channel=channel) if shape.rules else "",
+        unsubscribed=_UNSUBSCRIBED if shape.rules else "",
+        quiet=_QUIET if shape.quiet else "",
+        held_until=held if shape.quiet else "NULL::timestamptz",
+        digest=f"(preference.digest AND {channel} = ANY (%(digests)s))" if shape.quiet else "false",
+    )
+
+
+@lru_cache(maxsize=256)
+def fan_out(audience: str, shape: Shape) -> str:
+    """Return the statement that stores the notification and makes the next chunk's deliveries."""
+    due_at = "%(now)s::timestamptz"
+    if shape.quiet:
+        grace = "CASE WHEN decided.digest THEN %(digest_grace)s ELSE '0'::interval END"
+        due_at = f"coalesce(decided.held_until + {grace}, {due_at})"
+    return _FAN_OUT.format(
+        told=_TOLD,
+        audience=_AUDIENCE.format(audience=audience),
+        rules=_RULES if shape.rules else "",
+        decided=_decided(shape),
+        counter=_COUNTER,
+        due_at=due_at,
+    )
+
+
+@lru_cache(maxsize=256)
+def decisions(audience: str, shape: Shape) -> str:
+    """Return the query for what the fan-out would do."""
+    return _DECISIONS.format(
+        audience=_AUDIENCE.format(audience=audience),
+        rules=_RULES if shape.rules else "",
+        decided=_decided(shape),
+    )
+
+
+@lru_cache(maxsize=256)
+def quiet_hours(audience: str) -> str:
+    """Return the query for the distinct quiet hours of the next chunk's people."""
+    return _QUIET_HOURS.format(audience=_AUDIENCE.format(audience=audience))

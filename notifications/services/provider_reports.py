@@ -1,0 +1,56 @@
+"""What a provider reports after it has taken a message: whether it arrived."""
+
+from uuid import UUID
+
+import structlog
+from django.db import transaction
+from django.db.models import Q
+
+from notifications import metrics
+from notifications.channels.twilio import Report
+from notifications.models import Attempt, Delivery
+
+log = structlog.get_logger(__name__)
+
+Status = Delivery.Status
+
+
+def delivery_report_record(*, delivery: Delivery, attempt: int, report: Report) -> bool:
+    """Write down what became of an attempt; False where it is known already, or of no more interest.
+
+    A delivery that arrived stays ``sent``, its reason says ``delivered``. One that did not is ``failed``
+    for the reason ``undelivered`` and can be replayed. Only the latest attempt counts, and its first
+    report: reports may come twice and in any order.
+    """
+    if report.arrived:
+        changed = _mark_delivered(delivery.pk, attempt)
+    else:
+        changed = _mark_undelivered(delivery.pk, attempt, report.detail)
+    if not changed:
+        return False
+    metrics.add("provider_reports", delivery.channel, "delivered" if report.arrived else "undelivered")
+    about = {"delivery": str(delivery.pk), "channel": delivery.channel, "attempts": attempt}
+    if report.arrived:
+        log.info("delivery_confirmed", **about)
+    else:
+        log.error("delivery_failed", **about, reason="undelivered", error=report.detail)
+    return True
+
+
+def _mark_delivered(delivery_id: UUID, attempt: int) -> bool:
+    reported = Delivery.objects.filter(pk=delivery_id, attempts=attempt, status=Status.SENT, reason="")
+    return bool(reported.update(reason="delivered"))
+
+
+def _mark_undelivered(delivery_id: UUID, attempt: int, detail: str) -> bool:
+    # A provider can be quicker than the sender, which may not have written down yet that it was taken. It
+    # will find the row settled, leave it alone, and add its attempt.
+    unreported = Q(status=Status.SENT, reason="") | Q(status=Status.SENDING)
+    reported = Delivery.objects.filter(unreported, pk=delivery_id, attempts=attempt)
+    with transaction.atomic():
+        changed = reported.update(status=Status.FAILED, reason="undelivered", lease_until=None)
+        if changed:
+            Attempt.objects.filter(delivery_id=delivery_id, number=attempt).update(
+                error=f"taken, then reported as {detail}"
+            )
+    return bool(changed)
