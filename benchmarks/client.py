@@ -4,6 +4,7 @@ The generator shares the cores with what it measures, so a full client would mea
 """
 
 import asyncio
+import time
 from dataclasses import dataclass
 from typing import cast
 from urllib.parse import urlsplit
@@ -50,6 +51,7 @@ class Connection(asyncio.Protocol):
         self._answer: asyncio.Future[tuple[int, bytes]] | None = None
         self._body = b""
         self.closed = False
+        self.idle_since = time.monotonic()
 
     @classmethod
     async def open(cls, target: Target) -> "Connection":
@@ -97,6 +99,7 @@ class Connection(asyncio.Protocol):
             self.close()
         if self._answer is not None and not self._answer.done():
             self._answer.set_result((status, self._body))
+        self.idle_since = time.monotonic()
 
     def _fail(self, error: Broken) -> None:
         if self._answer is not None and not self._answer.done():

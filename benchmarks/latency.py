@@ -68,7 +68,17 @@ def deliveries(tocsin: Product, sink: Sink, seconds: float) -> list[float]:
     arrivals = [(alert_of(arrival), arrival) for arrival in sink.arrivals(bodies=True)]
     check(sent_at, arrivals)
     tocsin.wait_until_recorded()
+    show_stages(tocsin.stages(list(sent_at)))
     return [arrival.at - sent_at[alert_uuid] for alert_uuid, arrival in arrivals]
+
+
+def show_stages(stages: dict[str, list[float]]) -> None:
+    """Print where the time goes, by the product's own records."""
+    rows = []
+    for name, seconds in stages.items():
+        cuts = statistics.quantiles(seconds, n=100)
+        rows.append([name, *(f"{each * 1000:.1f}" for each in (cuts[49], cuts[89], cuts[98], max(seconds)))])
+    report.table(["milliseconds", "p50", "p90", "p99", "most"], rows)
 
 
 def alert_of(arrival: Arrival) -> str:

@@ -30,6 +30,18 @@ class BenchmarkError(Exception):
     """What was measured did not do its work, so that a figure would be a lie."""
 
 
+STAGES = """
+SELECT extract(epoch FROM delivery.created_at - alert.received_at)::float8,
+       extract(epoch FROM attempt.started_at - delivery.created_at)::float8,
+       attempt.duration_ms / 1000
+  FROM notifications_alert AS alert
+  JOIN notifications_notification AS told ON told.dedup_key = 'alert:' || alert.alert_uuid
+  JOIN notifications_delivery AS delivery ON delivery.notification_id = told.id
+  JOIN notifications_attempt AS attempt ON attempt.delivery_id = delivery.id
+ WHERE alert.alert_uuid = ANY (%(alerts)s::uuid[])
+"""
+
+
 class Product:
     """A running stack, the key to post alerts with, and a look into its database."""
 
@@ -95,6 +107,13 @@ class Product:
             row = connection.execute(f"SELECT count(*) FROM {table} WHERE {condition}").fetchone()
         return int(row[0]) if row else 0
 
+    def stages(self, alerts: list[str]) -> dict[str, list[float]]:
+        """Return the seconds that each of the alerts' deliveries spent between two records of it."""
+        with psycopg.connect(self.database_url) as connection:
+            rows = connection.execute(STAGES, {"alerts": alerts}).fetchall()
+        names = ("received until fanned out", "fanned out until sent", "the send")
+        return dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
+
     def execute(self, statement: str) -> None:
         """Change its rows behind its back."""
         with psycopg.connect(self.database_url) as connection:
@@ -115,11 +134,13 @@ class Product:
 
 
 @contextmanager
-def running(name: str, *, workers: int = 2, scheduler: bool = True) -> Iterator[Product]:
+def running(
+    name: str, *, workers: int = 2, scheduler: bool = True, env: Mapping[str, str] | None = None
+) -> Iterator[Product]:
     """A fresh Tocsin, for as long as the block lasts; the ends of its logs are shown if it fails."""
     with home.throwaway(name) as place:
         say(f"starting Tocsin: web, {workers} workers{', scheduler' if scheduler else ''}")
-        with Stack(place, workers=workers, scheduler=scheduler, env=ENVIRONMENT) as stack:
+        with Stack(place, workers=workers, scheduler=scheduler, env={**ENVIRONMENT, **(env or {})}) as stack:
             try:
                 yield Product(stack)
             except Exception:

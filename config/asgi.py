@@ -9,6 +9,8 @@ from django.core.exceptions import ImproperlyConfigured
 from config import embedded
 from config.body_limit import BodyLimit
 from config.handler import Handler
+from config.lifespan import Lifespan
+from config.limits import allow_many_connections
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 embedded.ensure_running(postgres=not os.environ.get("DATABASE_URL"), redis=not os.environ.get("REDIS_URL"))
@@ -16,4 +18,11 @@ django.setup(set_prefix=False)
 # Management commands run the checks by themselves; a server would start with settings that can't work.
 if faults := run_checks(tags=["tocsin"]):
     raise ImproperlyConfigured("; ".join(fault.msg for fault in faults))
-application = BodyLimit(Handler())
+
+from notifications.inbox import hubs  # noqa: E402  (needs the apps)
+
+allow_many_connections()
+handler = Handler()
+application = Lifespan(
+    BodyLimit(handler), on_starting=handler.connect, on_stopping=hubs.end_all, on_stopped=hubs.stop
+)

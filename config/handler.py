@@ -7,14 +7,36 @@ database connection. See docs/adr/0011.
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from threading import Barrier
 from typing import IO, Any
 
 from django.conf import settings
 from django.core import signals
 from django.core.exceptions import RequestAborted
 from django.core.handlers.asgi import ASGIHandler, get_script_prefix
+from django.db import OperationalError, connection
+from django.http import HttpResponse
 from django.urls import set_script_prefix
+
+Receive = Callable[[], Awaitable[Mapping[str, Any]]]
+Send = Callable[[Mapping[str, Any]], Awaitable[None]]
+# Answers a request whose status and headers are the given message.
+Live = Callable[[Mapping[str, Any], Receive, Send], Awaitable[None]]
+
+
+class LiveResponse(HttpResponse):
+    """An answer that ``live`` goes on with for as long as the client stays, on the event loop.
+
+    By then the request, this response, the thread and its connection to the database have been let go. Where
+    there is no event loop (WSGI), the content is the whole answer.
+    """
+
+    def __init__(self, content: bytes, *, live: Live, **options: Any) -> None:
+        super().__init__(content, **options)
+        self.live = live
 
 
 class Handler(ASGIHandler):
@@ -25,6 +47,12 @@ class Handler(ASGIHandler):
         self.load_middleware(is_async=False)
         self._threads = ThreadPoolExecutor(settings.WEB_THREADS, thread_name_prefix="web")
 
+    def connect(self) -> None:
+        """Start every thread with its connection, so that no request waits for that; returns at once."""
+        together = Barrier(settings.WEB_THREADS)
+        for _ in range(settings.WEB_THREADS):
+            self._threads.submit(_connect, together)
+
     async def handle(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         try:
             body = await self.read_body(receive)
@@ -32,6 +60,11 @@ class Handler(ASGIHandler):
             return
         loop = asyncio.get_running_loop()
         response = await loop.run_in_executor(self._threads, self._respond, scope, body)
+        if isinstance(response, LiveResponse):
+            live, start = response.live, _start(response)
+            del response, body  # the stream may last for hours
+            await live(start, receive, send)
+            return
         if not response.streaming:
             await self.send_response(response, send)
             return
@@ -68,3 +101,17 @@ class Handler(ASGIHandler):
         for result in results:
             if isinstance(result, Exception) and not isinstance(result, RequestAborted):
                 raise result
+
+
+def _connect(together: Barrier) -> None:
+    together.wait()  # one for each thread: none may take two
+    with suppress(OperationalError):  # the database may come later
+        connection.ensure_connection()
+
+
+def _start(response: HttpResponse) -> Mapping[str, Any]:
+    """Return the ASGI message that begins this answer; its length is not known."""
+    headers = [(name, value) for name, value in response.items() if name != "Content-Length"]
+    headers += [("Set-Cookie", cookie.OutputString()) for cookie in response.cookies.values()]
+    encoded = [(name.encode("ascii"), value.encode("latin1")) for name, value in headers]
+    return {"type": "http.response.start", "status": response.status_code, "headers": encoded}

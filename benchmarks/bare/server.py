@@ -36,7 +36,7 @@ def bare_view(database_url: str, logs: Path) -> Iterator[str]:
     command += ["--host", "127.0.0.1", "--port", str(port), *UVICORN]
     with running(command, log=log, env=env):
         url = f"http://127.0.0.1:{port}/alerts/"
-        _wait_for(url, log)
+        wait_for(url, log)
         yield url
 
 
@@ -61,7 +61,8 @@ def _with_database(url: str) -> str:
     return urlunsplit(urlsplit(url)._replace(path=f"/{DATABASE}"))
 
 
-def _wait_for(url: str, log: Path) -> None:
+def wait_for(url: str, log: Path) -> None:
+    """Wait until a server answers there, with an error."""
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline:
@@ -73,4 +74,4 @@ def _wait_for(url: str, log: Path) -> None:
             return
         except OSError:
             time.sleep(0.05)
-    raise RuntimeError(f"the bare view does not answer at {url}:\n{log.read_text(errors='replace')}")
+    raise RuntimeError(f"the bare server does not answer at {url}:\n{log.read_text(errors='replace')}")

@@ -161,14 +161,15 @@ def test_only_staff_and_monitors_look_inside(
 
 
 def test_metrics_show_what_was_counted(monitor: APIClient, worker: SimpleWorker, redis: Redis) -> None:
+    due_since(timedelta(seconds=90))
     metrics.flush()
-    redis.flushdb()
+    redis.flushdb()  # the events of the people just made are not what is counted here
     worker.register_birth()
     Queue("default", connection=redis).enqueue("os.getpid")
-    due_since(timedelta(seconds=90))
     metrics.add("accepted")
     metrics.add("deliveries", "webhook", "sent", amount=3)
     metrics.add_many([(("attempts", "email", "unavailable"), 2), (("attempts", "webhook", "sent"), 3)])
+    metrics.add("provider_reports", "sms", "undelivered")
     for seconds in (0.004, 0.02, 7200.0):
         metrics.observe_lateness(seconds)
     metrics.flush()
@@ -179,6 +180,7 @@ def test_metrics_show_what_was_counted(monitor: APIClient, worker: SimpleWorker,
         "tocsin_alerts_accepted_total 1.0",
         'tocsin_deliveries_total{channel="webhook",outcome="sent"} 3.0',
         'tocsin_attempts_total{channel="email",outcome="unavailable"} 2.0',
+        'tocsin_provider_reports_total{channel="sms",outcome="undelivered"} 1.0',
         "tocsin_due_backlog 1.0",
         'tocsin_queue_length{queue="default"} 1.0',
         "tocsin_workers 1.0",

@@ -1,0 +1,55 @@
+"""What an inbox can be narrowed by, and its pages."""
+
+from typing import Any
+
+import django_filters  # type: ignore[import-untyped]
+from django.db.models import QuerySet
+from rest_framework.request import Request
+from rest_framework.utils.urls import replace_query_param
+
+from config.api import NewestFirst
+from notifications.api.filters import StrictFilterSet
+from notifications.inbox import pages
+from notifications.models import Delivery
+
+
+class InboxFilter(StrictFilterSet):
+    unread = django_filters.ChoiceFilter(
+        choices=[("true", "Unread"), ("false", "Read")], method="by_unread", label="Unread or read ones only."
+    )
+    kind = django_filters.CharFilter(field_name="notification__kind", max_length=64)
+
+    class Meta:
+        model = Delivery
+        fields: tuple[str, ...] = ()
+
+    def by_unread(self, queryset: QuerySet[Delivery], name: str, value: str) -> QuerySet[Delivery]:
+        return queryset.filter(read_at__isnull=value == "true")
+
+
+class InboxPages(NewestFirst):
+    """Unread first and then newest, by cursors that keep the order of when the list was begun."""
+
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
+        self.base_url: str = request.build_absolute_uri()
+        size = self.get_page_size(request)
+        self.found = pages.page(queryset, cursor=self._cursor(request), size=size)
+        return self.found.items
+
+    def get_next_link(self) -> str | None:
+        return self._link(self.found.next)
+
+    def get_previous_link(self) -> str | None:
+        return self._link(self.found.previous)
+
+    def _cursor(self, request: Request) -> pages.Cursor | None:
+        given = request.query_params.get(self.cursor_query_param)
+        try:
+            return None if given is None else pages.Cursor.decode(given)
+        except ValueError:
+            raise self._not_ours()
+
+    def _link(self, cursor: pages.Cursor | None) -> str | None:
+        if cursor is None:
+            return None
+        return replace_query_param(self.base_url, self.cursor_query_param, cursor.encode())

@@ -1,0 +1,250 @@
+"""A person's own inbox, and the stream of what changes in it."""
+
+import hashlib
+from functools import partial
+from typing import Any, Final
+from uuid import UUID
+
+from django.conf import settings
+from django.core.handlers.asgi import ASGIRequest
+from django.db.models import QuerySet
+from django.http import HttpResponse
+from django_filters.rest_framework import DjangoFilterBackend  # type: ignore[import-untyped]
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework import status
+from rest_framework.exceptions import APIException, ValidationError
+from rest_framework.generics import GenericAPIView, get_object_or_404
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+from rest_framework_simplejwt.tokens import Token
+
+from accounts.api.permissions import IsPerson
+from accounts.models import User
+from config.api import JSONOnly
+from config.handler import LiveResponse
+from config.openapi import BODY, errors
+from notifications.api.inbox_filters import InboxFilter, InboxPages
+from notifications.api.inbox_serializers import (
+    LARGEST,
+    NUMBER,
+    DeletedSerializer,
+    ItemSerializer,
+    MarkAllInSerializer,
+    MarkedSerializer,
+    MarkInSerializer,
+    UnreadSerializer,
+)
+from notifications.inbox import hubs, selectors, services
+from notifications.inbox.snapshot import snapshot
+from notifications.inbox.stream import Listener
+from notifications.models import Delivery
+
+EVENT_STREAM: Final = "text/event-stream"
+STREAM_HEADERS: Final = {
+    "Cache-Control": "no-store, no-transform",
+    "X-Accel-Buffering": "no",  # nginx would keep the events until it has a few kilobytes
+}
+LAST_EVENT_ID: Final = "Last-Event-ID"
+STREAM_EXAMPLE: Final = """\
+retry: 2041
+
+id: 6
+event: unread
+data: {"unread":1}
+
+id: 7
+event: notice
+data: {"id":"019b…","number":7,"kind":"stage.accepted","title":"Your internship was accepted", …}
+
+:
+
+"""
+EVENT: Final[dict[str, Any]] = {
+    "type": "object",
+    "properties": {
+        "event": {"type": "string", "enum": ["notice", "unread"]},
+        "id": {"type": "string", "description": "The number to come back with, after a lost connection."},
+        "data": {
+            "type": "string",
+            "description": 'JSON: an item as in the list, or how many are unread, as `{"unread": 1}`.',
+        },
+    },
+    "required": ["event", "data"],
+}
+STREAM_ANSWERS: Final[dict[Any, OpenApiResponse]] = {
+    (200, EVENT_STREAM): OpenApiResponse(
+        EVENT,
+        description="Server-Sent Events without end, each of this form.",
+        examples=[OpenApiExample("a beginning", value=STREAM_EXAMPLE)],
+    ),
+    **errors(400, 403),
+}
+
+
+class TooManyStreams(APIException):
+    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+    default_detail = "This server has as many streams open as it may have. Try again a little later."
+    default_code = "too_many_streams"
+    wait = 30
+
+
+class _Inbox(GenericAPIView[Delivery]):
+    """One's own: nobody sees another person's inbox here, not even staff."""
+
+    permission_classes = [IsPerson]
+    content_negotiation_class = JSONOnly
+    serializer_class = ItemSerializer
+    filter_backends: list[Any] = []
+    queryset = Delivery.objects.none()
+
+    def get_queryset(self) -> QuerySet[Delivery]:
+        return selectors.inbox_of(self.person)
+
+    @property
+    def person(self) -> User:
+        user: User = self.request.user  # type: ignore[assignment]
+        return user
+
+    def unread(self) -> int:
+        return selectors.unread_of(self.person).count()
+
+
+@extend_schema(tags=["inbox"])
+class InboxView(_Inbox):
+    filter_backends = [DjangoFilterBackend]
+    filterset_class = InboxFilter
+    pagination_class = InboxPages
+
+    @extend_schema(operation_id="inbox_list", responses={200: ItemSerializer(many=True), **errors(400, 403)})
+    def get(self, request: Request) -> Response:
+        """Unread ones first, then the newest. Following `next` shows each item that was there once."""
+        page: Any = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        return self.get_paginated_response(ItemSerializer(page, many=True).data)
+
+
+@extend_schema(tags=["inbox"])
+class InboxUnreadView(_Inbox):
+    @extend_schema(operation_id="inbox_unread", responses={200: UnreadSerializer, **errors(403)})
+    def get(self, request: Request) -> Response:
+        """How many items are unread."""
+        return Response({"unread": self.unread()})
+
+
+@extend_schema(tags=["inbox"])
+class InboxReadView(_Inbox):
+    @extend_schema(
+        operation_id="inbox_mark_read",
+        request=MarkAllInSerializer,
+        responses={200: MarkedSerializer, **errors(*BODY, 403)},
+        examples=[OpenApiExample("all that was seen", value={"up_to": 7}, request_only=True)],
+    )
+    def post(self, request: Request) -> Response:
+        """Mark everything up to a number read."""
+        serializer = MarkAllInSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        marked = services.items_mark_read(user=self.person, **serializer.validated_data)
+        return Response({"marked": marked, "unread": self.unread()})
+
+    @extend_schema(operation_id="inbox_delete_read", responses={200: DeletedSerializer, **errors(403)})
+    def delete(self, request: Request) -> Response:
+        """Delete everything that has been read."""
+        return Response({"deleted": services.items_delete_read(user=self.person)})
+
+
+@extend_schema(tags=["inbox"])
+class InboxItemView(_Inbox):
+    def item(self, item_id: UUID) -> Delivery:
+        return get_object_or_404(self.get_queryset(), pk=item_id)
+
+    @extend_schema(operation_id="inbox_item", responses={200: ItemSerializer, **errors(403, 404)})
+    def get(self, request: Request, item_id: UUID) -> Response:
+        return Response(ItemSerializer(self.item(item_id)).data)
+
+    @extend_schema(
+        operation_id="inbox_item_mark",
+        request=MarkInSerializer,
+        responses={200: ItemSerializer, **errors(*BODY, 403, 404)},
+        examples=[OpenApiExample("read", value={"read": True}, request_only=True)],
+    )
+    def patch(self, request: Request, item_id: UUID) -> Response:
+        """Mark it read or unread."""
+        item = self.item(item_id)
+        serializer = MarkInSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        return Response(ItemSerializer(services.item_mark(item=item, **serializer.validated_data)).data)
+
+    @extend_schema(
+        operation_id="inbox_item_delete",
+        responses={204: OpenApiResponse(description="Deleted."), **errors(403, 404)},
+    )
+    def delete(self, request: Request, item_id: UUID) -> Response:
+        """Delete it. That it was delivered stays on record."""
+        services.item_delete(item=self.item(item_id))
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+@extend_schema(tags=["inbox"])
+class InboxStreamView(APIView):
+    permission_classes = [IsPerson]
+    content_negotiation_class = JSONOnly
+
+    @extend_schema(
+        operation_id="inbox_stream",
+        parameters=[
+            OpenApiParameter(
+                LAST_EVENT_ID,
+                NUMBER,
+                OpenApiParameter.HEADER,
+                description="Begin after the item of this number; browsers send it when they come back.",
+            ),
+            OpenApiParameter(
+                "last_event_id",
+                NUMBER,
+                description="The same, for a page that shows a list already; the header goes before it.",
+            ),
+        ],
+        responses=STREAM_ANSWERS,
+    )
+    def get(self, request: Request) -> HttpResponse:
+        """What comes to your inbox, live, and how many items are unread, whenever that changes."""
+        after = _after(request)
+        if hubs.count() >= settings.STREAMS_MAX:
+            raise TooManyStreams
+        user: User = request.user  # type: ignore[assignment]
+        listener = _listener(request, user, after)
+        has_loop = isinstance(request._request, ASGIRequest)
+        if request.method == "HEAD":
+            return HttpResponse(content_type=EVENT_STREAM, headers=STREAM_HEADERS)
+        return LiveResponse(
+            b"" if has_loop else snapshot(user, after),
+            live=partial(hubs.serve, listener),
+            content_type=EVENT_STREAM,
+            headers=STREAM_HEADERS,
+        )
+
+
+def _after(request: Request) -> int | None:
+    """Return the number after which to begin; None to begin with what comes from now on."""
+    by_header = _number(LAST_EVENT_ID, request.headers.get(LAST_EVENT_ID) or None)
+    by_query = _number("last_event_id", request.query_params.get("last_event_id"))
+    return by_query if by_header is None else by_header
+
+
+def _number(name: str, given: str | None) -> int | None:
+    if given is None:
+        return None
+    if not (given.isascii() and given.isdigit() and len(given) < 20 and int(given) <= LARGEST):
+        raise ValidationError({name: ["Expected the number of an item: a whole number from 0."]})
+    return int(given)
+
+
+def _listener(request: Request, user: User, after: int | None) -> Listener:
+    token = request.auth if isinstance(request.auth, Token) else None
+    return Listener(
+        user_id=user.pk,
+        after=after,
+        password=hashlib.sha256(user.password.encode()).digest(),
+        session_key=None if token else request._request.session.session_key,
+        expires_at=float(token["exp"]) if token else None,
+    )

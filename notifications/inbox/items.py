@@ -1,0 +1,75 @@
+"""An item of the inbox as its person sees it: the same in the API, in pages and on the stream."""
+
+from datetime import UTC, datetime
+from typing import Any, TypedDict
+from uuid import UUID
+
+from notifications.channels.inbox import InboxChannel
+from notifications.messages.texts import Texts, text_for
+from notifications.models import Delivery
+
+
+class Item(TypedDict):
+    """What is shown; times are ISO 8601 in UTC."""
+
+    id: str
+    number: int
+    kind: str
+    title: str
+    body: str
+    data: Any
+    severity: str
+    created_at: str
+    read_at: str | None
+
+
+def item_of(delivery: Delivery) -> Item:
+    """Return a delivery to the inbox as it is shown; its notification must be loaded."""
+    told = delivery.notification
+    assert delivery.number is not None
+    return item(
+        id=delivery.pk,
+        number=delivery.number,
+        kind=told.kind,
+        title=told.title,
+        body=told.body,
+        texts=told.texts,
+        language=delivery.language,
+        data=told.data,
+        severity=told.severity,
+        created_at=delivery.created_at,
+        read_at=delivery.read_at,
+    )
+
+
+def item(
+    *,
+    id: UUID,
+    number: int,
+    kind: str,
+    title: str,
+    body: str,
+    texts: Texts,
+    language: str,
+    data: Any,
+    severity: str,
+    created_at: datetime,
+    read_at: datetime | None,
+) -> Item:
+    """Return an item in the language that its person had when it came."""
+    title, body = text_for(title, body, texts, language=language, channel=InboxChannel.name)
+    return {
+        "id": str(id),
+        "number": number,
+        "kind": kind,
+        "title": title,
+        "body": body,
+        "data": data,
+        "severity": severity,
+        "created_at": _iso(created_at),
+        "read_at": _iso(read_at) if read_at else None,
+    }
+
+
+def _iso(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

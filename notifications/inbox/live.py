@@ -1,0 +1,53 @@
+"""Telling every web process whose inbox has changed. Only a hint: the streams look again by themselves."""
+
+from collections.abc import Iterable, Sequence
+from uuid import UUID
+
+import structlog
+from redis.exceptions import RedisError
+
+from notifications import queue
+
+CHANNEL = "tocsin:inbox"
+# A message is the ids of so many people at most, 16 bytes each…
+PEOPLE_PER_MESSAGE = 500
+# …and for more people than this there is one message without any, which means everyone.
+MOST_PEOPLE = 5_000
+EVERYONE = b""
+ID_BYTES = 16
+log = structlog.get_logger(__name__)
+
+
+def announce(user_ids: Iterable[UUID]) -> None:
+    """Say that the inboxes of these people have changed; to be called once that is committed.
+
+    A Redis that is away costs only time: the streams look again at each heartbeat.
+    """
+    people = list(dict.fromkeys(user_ids))
+    if not people:
+        return
+    try:
+        with queue.redis().pipeline(transaction=False) as pipe:
+            for message in messages(people):
+                pipe.publish(CHANNEL, message)
+            pipe.execute()
+    except RedisError as error:
+        log.warning("inbox_announcement_failed", people=len(people), error=str(error))
+
+
+def messages(people: Sequence[UUID]) -> list[bytes]:
+    """Return what to publish about these people: messages of bounded size, and not many."""
+    if len(people) > MOST_PEOPLE:
+        return [EVERYONE]
+    return [b"".join(each.bytes for each in batch) for batch in _batches(people)]
+
+
+def people_of(message: bytes) -> list[UUID] | None:
+    """Return whom a message is about; None is everyone, which a message that can't be read means too."""
+    if not message or len(message) % ID_BYTES:
+        return None
+    return [UUID(bytes=message[start : start + ID_BYTES]) for start in range(0, len(message), ID_BYTES)]
+
+
+def _batches(people: Sequence[UUID]) -> list[Sequence[UUID]]:
+    return [people[start : start + PEOPLE_PER_MESSAGE] for start in range(0, len(people), PEOPLE_PER_MESSAGE)]

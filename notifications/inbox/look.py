@@ -1,0 +1,159 @@
+"""What streams read from the database: for many people in one statement, whatever their number."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+import orjson
+
+from notifications.engine.database import Database
+from notifications.inbox import events
+from notifications.inbox.items import item
+
+# Items of one inbox that one look brings; whoever is further behind takes several.
+PAGE = 20
+
+# The two halves because an item is in one of two partial indexes. Whoever begins to listen asks for what
+# comes after nothing (NULL), and gets the number from which on to look.
+_NEWS: Final = """
+SELECT asked.place, coalesce(inbox.last_number, 0), unread.count,
+       item.number, item.id, notification.kind, notification.title, notification.body, notification.texts,
+       item.language, notification.data::text, notification.severity, item.created_at, item.read_at
+  FROM unnest(%(people)s::uuid[], %(after)s::bigint[]) WITH ORDINALITY AS asked (user_id, after, place)
+  LEFT JOIN notifications_inbox AS inbox ON inbox.user_id = asked.user_id
+ CROSS JOIN LATERAL (
+       SELECT count(*) FROM notifications_delivery
+        WHERE user_id = asked.user_id AND number IS NOT NULL
+          AND channel = 'inbox' AND status = 'sent' AND dismissed_at IS NULL AND read_at IS NULL
+       ) AS unread (count)
+  LEFT JOIN LATERAL (
+       (SELECT number, id, notification_id, language, created_at, read_at FROM notifications_delivery
+         WHERE user_id = asked.user_id AND number > asked.after
+           AND channel = 'inbox' AND status = 'sent' AND dismissed_at IS NULL AND read_at IS NULL
+         ORDER BY number LIMIT %(page)s)
+        UNION ALL
+       (SELECT number, id, notification_id, language, created_at, read_at FROM notifications_delivery
+         WHERE user_id = asked.user_id AND number > asked.after
+           AND channel = 'inbox' AND status = 'sent' AND dismissed_at IS NULL AND read_at IS NOT NULL
+         ORDER BY number LIMIT %(page)s)
+        ORDER BY number LIMIT %(page)s
+       ) AS item ON true
+  LEFT JOIN notifications_notification AS notification ON notification.id = item.notification_id
+ ORDER BY asked.place, item.number
+"""
+# Nothing about the session where a stream has none: it ends with its token.
+_STATE: Final = """
+SELECT asked.user_id, sha256(convert_to(person.password, 'UTF8')), coalesce(inbox.last_number, 0),
+       (SELECT count(*) FROM notifications_delivery
+         WHERE user_id = asked.user_id AND number IS NOT NULL
+           AND channel = 'inbox' AND status = 'sent' AND dismissed_at IS NULL AND read_at IS NULL)
+  FROM unnest(%(people)s::uuid[]) AS asked (user_id)
+  JOIN accounts_user AS person ON person.uuid = asked.user_id AND person.is_active
+  LEFT JOIN notifications_inbox AS inbox ON inbox.user_id = asked.user_id
+"""
+_SESSIONS: Final = """
+SELECT session_key FROM django_session
+ WHERE session_key = ANY (%(keys)s::text[]) AND expire_date > %(now)s
+"""
+
+
+class Question(NamedTuple):
+    """What came to a person's inbox after a number; None asks where they are, and for nothing else."""
+
+    user_id: UUID
+    after: int | None
+
+
+@dataclass(slots=True)
+class News:
+    """The answer: the next items in order, as events, and how many are unread of all."""
+
+    last_number: int
+    unread: int
+    notices: list[tuple[int, bytes]] = field(default_factory=list)
+
+    def part(self, most_bytes: int) -> tuple[list[bytes], int]:
+        """Return the first of the items, at least one of them, and the number after which to go on.
+
+        That is never beyond the inbox's own: where a crash undid an item, its number is given again.
+        """
+        chosen: list[bytes] = []
+        after, size = self.last_number, 0
+        for number, notice in self.notices:
+            size += len(notice)
+            if chosen and size > most_bytes:
+                return chosen, after
+            chosen.append(notice)
+            after = number
+        return chosen, after if len(chosen) == PAGE else self.last_number
+
+
+class State(NamedTuple):
+    """What a stream hangs on; who is gone or locked out has none."""
+
+    password: bytes
+    last_number: int
+    unread: int
+
+
+async def news(database: Database, questions: Sequence[Question]) -> list[News]:
+    """Answer each question.
+
+    Raises:
+        psycopg.OperationalError: PostgreSQL is away.
+    """
+    parameters = {
+        "people": [question.user_id for question in questions],
+        "after": [question.after for question in questions],
+        "page": PAGE,
+    }
+    answers: dict[int, News] = {}
+    for place, last_number, unread, number, *columns in await database.rows(_NEWS, parameters):
+        answer = answers.setdefault(place, News(last_number, unread))
+        if number is not None:
+            answer.notices.append((number, _notice(number, *columns)))
+    return [answers[place] for place in range(1, len(questions) + 1)]
+
+
+async def states(database: Database, people: Sequence[UUID]) -> dict[UUID, State]:
+    """Return how it stands with these people; whoever is gone or locked out is left out."""
+    rows = await database.rows(_STATE, {"people": list(people)})
+    return {user_id: State(*columns) for user_id, *columns in rows}
+
+
+async def sessions_alive(database: Database, keys: Sequence[str], *, now: datetime) -> set[str]:
+    """Return which of these sessions are still logged in."""
+    rows = await database.rows(_SESSIONS, {"keys": list(keys), "now": now})
+    return {key for (key,) in rows}
+
+
+def _notice(
+    number: int,
+    id: UUID,
+    kind: str,
+    title: str,
+    body: str,
+    texts: Any,
+    language: str,
+    data: str,
+    severity: str,
+    created_at: datetime,
+    read_at: datetime | None,
+) -> bytes:
+    return events.notice(
+        item(
+            id=id,
+            number=number,
+            kind=kind,
+            title=title,
+            body=body,
+            texts=texts,
+            language=language,
+            data=orjson.Fragment(data),
+            severity=severity,
+            created_at=created_at,
+            read_at=read_at,
+        )
+    )

@@ -1,0 +1,76 @@
+"""An answer that goes on live has nothing of Django behind it."""
+
+import asyncio
+import gc
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from config.handler import Handler
+from tests.config import live_urls
+
+SCOPE = {
+    "type": "http",
+    "http_version": "1.1",
+    "method": "GET",
+    "path": "/live/",
+    "query_string": b"",
+    "headers": [(b"host", b"localhost")],
+}
+
+
+@pytest.fixture(autouse=True)
+def _urls(settings: Any) -> Iterator[None]:
+    settings.ROOT_URLCONF = "tests.config.live_urls"
+    yield
+    live_urls.kept.clear()
+    live_urls.lives.clear()
+
+
+async def answer(live: Any) -> list[Any]:
+    """Have the handler answer; returns what it sent."""
+    live_urls.lives.append(live)
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b""}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await Handler()(SCOPE, receive, send)
+    return sent
+
+
+async def test_it_begins_with_the_status_headers_and_cookies_of_the_response() -> None:
+    async def live(start: Any, receive: Any, send: Any) -> None:
+        await send(start)
+        await send({"type": "http.response.body", "body": b"live"})
+
+    start, body = await answer(live)
+    headers = {name.lower(): value for name, value in start["headers"]}
+    assert (start["type"], start["status"], body["body"]) == ("http.response.start", 200, b"live")
+    assert headers[b"content-type"] == b"text/plain"
+    assert headers[b"x-mine"] == "é".encode("latin1")
+    assert headers[b"set-cookie"] == b"taste=sweet; HttpOnly; Path=/"
+    assert headers[b"x-frame-options"] == b"DENY"  # the middleware had its say
+    assert b"content-length" not in headers
+
+
+async def test_request_and_response_are_let_go_before_it_goes_on() -> None:
+    left: list[Any] = []
+
+    async def live(start: Any, receive: Any, send: Any) -> None:
+        await asyncio.sleep(0)
+        gc.collect()
+        left.extend(each() for each in live_urls.kept)
+
+    await answer(live)
+    assert left == [None, None]
+
+
+def test_without_an_event_loop_the_content_is_the_answer() -> None:
+    live_urls.lives.append(None)
+    assert Client().get("/live/").content == b"all of it"

@@ -1,0 +1,116 @@
+"""Items of the inbox as the fan-out makes them, and a real server with clients that listen."""
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+import uvicorn
+from django.db import connection, transaction
+from django.utils import timezone
+from rest_framework.test import APIClient
+from rest_framework_simplejwt.tokens import AccessToken
+
+from accounts.models import User
+from config.body_limit import BodyLimit
+from config.handler import Handler
+from config.lifespan import Lifespan
+from notifications.inbox import hubs, live
+from notifications.models import Delivery
+from tests.factories import NotificationFactory
+from tests.notifications.inbox.listening import Listening
+
+NEXT_NUMBER = """
+INSERT INTO notifications_inbox (user_id, last_number) VALUES (%s, 1)
+    ON CONFLICT (user_id) DO UPDATE SET last_number = notifications_inbox.last_number + 1
+RETURNING last_number
+"""
+MakeItem = Callable[..., Delivery]
+
+# As config.asgi has it, but for the connections that its threads would keep to this test's database.
+application = Lifespan(
+    BodyLimit(Handler()), on_starting=lambda: None, on_stopping=hubs.end_all, on_stopped=hubs.stop
+)
+
+
+def item_make(user: User, *, announced: bool = True, **fields: Any) -> Delivery:
+    """Put an item into someone's inbox; ``told`` are fields of its notification."""
+    told, now = fields.pop("told", {}), timezone.now()
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(NEXT_NUMBER, [user.pk])
+            number = cursor.fetchone()[0]
+        values = {"status": "sent", "sent_at": now, "due_at": now, "expires_at": now, **fields}
+        delivery = Delivery.objects.create(
+            notification=NotificationFactory(**told),
+            user=user,
+            channel="inbox",
+            lane="inbox",
+            number=number,
+            **values,
+        )
+    if announced:
+        live.announce([user.pk])
+    return delivery
+
+
+@pytest.fixture
+def make_item(db: None) -> MakeItem:
+    return item_make
+
+
+@pytest.fixture
+def quick(settings: Any) -> None:
+    """Heartbeats, and the checks that go with them, several times a second."""
+    settings.STREAM_HEARTBEAT_S = 0.3
+
+
+@pytest.fixture
+def port(request: pytest.FixtureRequest, transactional_db: None, settings: Any) -> Iterator[int]:
+    """The real application on the real server, in a thread.
+
+    Unless a test asks for ``quick`` there are no checks, which would make good what announcements fail to do.
+    """
+    if "quick" not in request.fixturenames:
+        settings.STREAM_HEARTBEAT_S = 3600
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        config = uvicorn.Config(
+            application, loop="uvloop", http="httptools", lifespan="on", log_level="warning", access_log=False
+        )
+        server = uvicorn.Server(config)
+        run = asyncio.Runner(loop_factory=config.get_loop_factory())
+        thread = threading.Thread(target=lambda: run.run(server.serve([listener])), daemon=True)
+        thread.start()
+        while not server.started:
+            time.sleep(0.005)
+        yield listener.getsockname()[1]
+        run.get_loop().call_soon_threadsafe(hubs.end_all)
+        server.should_exit = True
+        thread.join(60)
+        run.close()
+
+
+def bearer(user: User) -> dict[str, str]:
+    return {"Authorization": f"Bearer {AccessToken.for_user(user)}"}
+
+
+def cookie(client: APIClient) -> dict[str, str]:
+    """The session of a client, for requests that it does not make itself."""
+    return {"Cookie": f"sessionid={client.cookies['sessionid'].value}"}
+
+
+@pytest.fixture
+def listen(port: int) -> Iterator[Callable[..., Listening]]:
+    """Open a stream, as a person with a token unless ``headers`` say otherwise; all end with the test."""
+    with ExitStack() as opened:
+
+        def begin(user: User | None = None, *, query: str = "", **headers: str) -> Listening:
+            sent = {**(bearer(user) if user else {}), **{k.replace("_", "-"): v for k, v in headers.items()}}
+            return opened.enter_context(Listening(port, sent, query=query))
+
+        yield begin
