@@ -1,0 +1,191 @@
+// What moves on the pages: the bell, the list of the inbox, and the account menu. Pages work without it.
+//
+// The stream only says that something has changed; what, is asked of the server by sync(), which can be
+// called at any time, any number of times. So nothing is lost or shown twice, however a connection ends.
+// A browser allows few connections to a server: one tab holds the stream, under a lock that passes to
+// another when it goes, and tells the others.
+"use strict";
+
+(() => {
+  const bell = document.getElementById("bell");
+  const said = document.getElementById("said");
+  const byId = (id) => document.getElementById(id);
+  const list = () => document.querySelector("ol.notices");
+
+  // --- The account menu ---------------------------------------------------------------------------------
+
+  const menu = document.querySelector("details.menu");
+  if (menu) {
+    document.addEventListener("click", (event) => {
+      if (!menu.contains(event.target)) menu.open = false;
+    });
+    menu.addEventListener("focusout", (event) => {
+      if (event.relatedTarget && !menu.contains(event.relatedTarget)) menu.open = false;
+    });
+    menu.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape" || !menu.open) return;
+      menu.open = false;
+      menu.querySelector("summary").focus();
+    });
+  }
+
+  // --- Registering --------------------------------------------------------------------------------------
+
+  const zone = document.querySelector("input[data-time-zone]");
+  if (zone) zone.value = Intl.DateTimeFormat().resolvedOptions().timeZone ?? "";
+
+  // --- Forms that htmx sends ----------------------------------------------------------------------------
+
+  const complain = (text) => {
+    const message = document.createElement("p");
+    message.className = "message error";
+    message.textContent = text;
+    byId("messages").replaceChildren(message);
+  };
+
+  document.addEventListener("htmx:sendError", () => complain("The server can't be reached. Try again."));
+  document.addEventListener("htmx:responseError", () => complain("That did not work. Load the page again."));
+  document.addEventListener("htmx:beforeRequest", () => byId("messages").replaceChildren());
+  // The focus must not fall to the top of the page with what is deleted.
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const deletes = event.detail.requestConfig.elt.matches("[data-deletes]");
+    if (!deletes || !event.detail.shouldSwap) return;
+    const gone = event.detail.target;
+    const heir = gone.nextElementSibling ?? gone.previousElementSibling;
+    (heir?.querySelector("button") ?? byId("inbox-heading")).focus();
+  });
+
+  if (!bell) return;
+
+  // --- The bell -----------------------------------------------------------------------------------------
+
+  const count = bell.querySelector(".bell-count");
+  const title = document.title.replace(/^\(\d+\) /, "");
+  let unread = Number(bell.dataset.unread);
+
+  function showUnread(now, fresh = 0) {
+    if (now === unread && !fresh) return;
+    unread = now;
+    count.textContent = now > 99 ? "99+" : String(now);
+    count.hidden = now === 0;
+    bell.setAttribute("aria-label", `Inbox, ${now} unread`);
+    document.title = now ? `(${now}) ${title}` : title;
+    said.textContent = fresh ? `${fresh} new, ${now} unread` : `${now} unread`;
+  }
+
+  // The answer to a form that htmx sent says how many are left.
+  document.addEventListener("unread", (event) => showUnread(event.detail.value));
+
+  // --- What is new --------------------------------------------------------------------------------------
+
+  const AGAIN_MS = 1000;
+  const AGAIN_MAX_MS = 30000;
+  let last = Number(bell.dataset.last);
+  let isOut = false;
+  let asking = false;
+  let askAgain = false;
+  let wait = AGAIN_MS;
+
+  async function sync() {
+    if (isOut) return;
+    askAgain = true;
+    if (asking) return;
+    asking = true;
+    try {
+      while (askAgain) {
+        askAgain = false;
+        const answer = await fetch(`${bell.dataset.news}?after=${last}`);
+        if (answer.status === 401) return leave();
+        if (!answer.ok) throw new Error(answer.statusText);
+        show(await answer.json());
+      }
+      wait = AGAIN_MS;
+      // A tab that holds no stream of its own knows nothing worse.
+      if (!byId("live")?.dataset.state) say("live");
+    } catch {
+      setTimeout(sync, wait);
+      wait = Math.min(wait * 2, AGAIN_MAX_MS);
+    } finally {
+      asking = false;
+    }
+  }
+
+  function show(news) {
+    const box = document.createElement("template");
+    box.innerHTML = news.html;
+    const fresh = [...box.content.querySelectorAll(".notice")].filter((each) => !byId(each.id));
+    if (list()) {
+      list().prepend(...fresh);
+      fresh.forEach((each) => htmx.process(each));
+    }
+    last = Math.max(last, news.last);
+    askAgain ||= news.more;
+    if (byId("up-to")) byId("up-to").value = last;
+    showUnread(news.unread, fresh.length);
+  }
+
+  // --- The stream ---------------------------------------------------------------------------------------
+
+  const STATES = { live: "Live", lost: "Reconnecting…", out: "Logged out. Load the page again." };
+  const name = `tocsin-inbox-${bell.dataset.user}`;
+  const others = new BroadcastChannel(name);
+  let reopen = AGAIN_MS;
+
+  function say(state) {
+    const live = byId("live");
+    if (!live || live.dataset.state === state) return;
+    live.hidden = false;
+    live.dataset.state = state;
+    live.textContent = STATES[state];
+  }
+
+  function tell(message) {
+    others.postMessage(message);
+    hear(message);
+  }
+
+  function hear(message) {
+    say(message === "lost" ? "lost" : "live");
+    if (message !== "lost") sync();
+  }
+
+  function leave() {
+    isOut = true;
+    say("out");
+  }
+
+  function open() {
+    if (isOut) return;
+    const stream = new EventSource(`${bell.dataset.stream}?last_event_id=${last}`);
+    const changed = () => tell("changed");
+    stream.addEventListener("notice", changed);
+    stream.addEventListener("unread", changed);
+    stream.addEventListener("open", () => {
+      reopen = AGAIN_MS;
+      changed();
+    });
+    stream.addEventListener("error", () => {
+      tell("lost");
+      // The browser connects again by itself, but for an answer that is none: a proxy's 502, say.
+      if (stream.readyState !== EventSource.CLOSED) return;
+      setTimeout(open, reopen);
+      reopen = Math.min(reopen * 2, AGAIN_MAX_MS);
+      // Which finds out if nobody is logged in any more.
+      sync();
+    });
+  }
+
+  others.addEventListener("message", (event) => hear(event.data));
+  addEventListener("online", sync);
+  addEventListener("pageshow", (event) => event.persisted && sync());
+  // Locks are for secure origins only; elsewhere each tab has a stream of its own.
+  if (navigator.locks) {
+    navigator.locks.request(name, () => {
+      open();
+      return new Promise(() => {});
+    });
+    sync();
+  } else {
+    open();
+  }
+})();

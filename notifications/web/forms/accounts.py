@@ -1,0 +1,114 @@
+"""Logging in, registering and passwords."""
+
+from typing import Any, Final
+
+from django import forms
+from django.conf import settings
+from django.core.exceptions import ValidationError
+
+from accounts.models import Role
+from accounts.validators import validate_time_zone
+
+# What AUTH_PASSWORD_VALIDATORS come to, in fewer words than theirs.
+RULES: Final = (
+    "At least 8 characters, not only digits; no common password, and nothing like your name or email address."
+)
+EMAIL: Final = {"autocomplete": "email", "autocapitalize": "none", "spellcheck": "false"}
+
+
+def email_field() -> forms.EmailField:
+    return forms.EmailField(label="Email address", max_length=254, widget=forms.EmailInput(EMAIL))
+
+
+def password_field(*, label: str = "Password", autocomplete: str) -> forms.CharField:
+    return forms.CharField(
+        label=label,
+        strip=False,
+        max_length=4096,
+        widget=forms.PasswordInput({"autocomplete": autocomplete}),
+    )
+
+
+class LoginForm(forms.Form):
+    email = email_field()
+    password = password_field(autocomplete="current-password")
+
+
+class RegisterForm(forms.Form):
+    """Whether the values will do is the service's to say, here and in the other forms."""
+
+    first_name = forms.CharField(max_length=150, widget=forms.TextInput({"autocomplete": "given-name"}))
+    last_name = forms.CharField(max_length=150, widget=forms.TextInput({"autocomplete": "family-name"}))
+    role = forms.ChoiceField(
+        label="You are", choices=[(Role.STUDENT.value, "A student"), (Role.ENCADRANT.value, "An encadrant")]
+    )
+    email = email_field()
+    password = password_field(autocomplete="new-password")
+    # Filled in by the script.
+    time_zone = forms.CharField(
+        max_length=64, required=False, widget=forms.HiddenInput({"data-time-zone": ""})
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["password"].help_text = RULES
+
+    def clean_time_zone(self) -> str:
+        """Take what the browser says; what it says wrongly is no fault of who fills in the form."""
+        time_zone: str = self.cleaned_data["time_zone"]
+        try:
+            validate_time_zone(time_zone)
+        except ValidationError:
+            return "UTC"
+        return time_zone
+
+
+class ResetRequestForm(forms.Form):
+    email = email_field()
+
+
+class ResetForm(forms.Form):
+    """By the token of a mailed link."""
+
+    token = forms.CharField(max_length=200, widget=forms.HiddenInput)
+    new_password = password_field(label="New password", autocomplete="new-password")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["new_password"].help_text = RULES
+
+
+class PasswordForm(forms.Form):
+    """By the present password."""
+
+    current_password = password_field(label="Current password", autocomplete="current-password")
+    new_password = password_field(label="New password", autocomplete="new-password")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["new_password"].help_text = RULES
+
+
+class DetailsForm(forms.Form):
+    """What people may change about themselves with nothing but their session."""
+
+    first_name = forms.CharField(
+        max_length=150, required=False, widget=forms.TextInput({"autocomplete": "given-name"})
+    )
+    last_name = forms.CharField(
+        max_length=150, required=False, widget=forms.TextInput({"autocomplete": "family-name"})
+    )
+    phone = forms.CharField(
+        label="Phone number",
+        max_length=40,
+        required=False,
+        help_text="With its country code: +33546000000.",
+        widget=forms.TextInput({"autocomplete": "tel", "inputmode": "tel"}),
+    )
+    language = forms.ChoiceField(label="Language of your messages", choices=settings.LANGUAGES)
+
+
+class CodeForm(forms.Form):
+    code = forms.CharField(
+        max_length=10, widget=forms.TextInput({"autocomplete": "one-time-code", "inputmode": "numeric"})
+    )

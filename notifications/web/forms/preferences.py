@@ -1,0 +1,84 @@
+"""What somebody is told, when, and where."""
+
+from functools import cache
+from itertools import groupby
+from typing import Any, Final
+from zoneinfo import available_timezones
+
+from django import forms
+
+from accounts.models import User
+from notifications.channels import registry
+from notifications.models import Preference
+
+# The zone database has many more names, for zones of the past and for machines.
+REGIONS: Final = (
+    "Africa", "America", "Antarctica", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific",
+)  # fmt: skip
+
+
+class TellingForm(forms.Form):
+    level = forms.ChoiceField(
+        label="What to be told of", choices=Preference.Level.choices, widget=forms.RadioSelect
+    )
+    quiet_from = forms.TimeField(
+        label="Quiet from", required=False, widget=forms.TimeInput({"type": "time"}, format="%H:%M")
+    )
+    quiet_until = forms.TimeField(
+        label="Quiet until", required=False, widget=forms.TimeInput({"type": "time"}, format="%H:%M")
+    )
+    time_zone = forms.ChoiceField(label="Your time zone", widget=forms.Select({"autocomplete": "off"}))
+    digest = forms.BooleanField(
+        label="One message for all that was held back",
+        required=False,
+        help_text="Otherwise each is sent by itself when the quiet hours end.",
+    )
+
+    def __init__(self, *args: Any, person: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["time_zone"].choices = time_zones(person.time_zone)  # type: ignore[attr-defined]
+
+
+class ContactPointForm(forms.Form):
+    channel = forms.ChoiceField(initial="email")
+    address = forms.CharField(
+        max_length=2048,
+        required=False,
+        widget=forms.TextInput({"autocapitalize": "none", "spellcheck": "false"}),
+        help_text="An email address, a phone number with its country code, or a URL; none for the inbox.",
+    )
+    label = forms.CharField(
+        label="Name", max_length=100, required=False, help_text="To tell it from others, if you like."
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["channel"].choices = channels_offered()  # type: ignore[attr-defined]
+
+
+def channels_offered() -> list[tuple[str, str]]:
+    """Return what people can be told by."""
+    names = sorted(name for name in registry.CHANNELS if registry.is_offered(name))
+    return [(name, channel_label(name)) for name in names]
+
+
+def channel_label(name: str) -> str:
+    return {"sms": "Text message", "phone": "Phone call"}.get(name, name.capitalize())
+
+
+def time_zones(current: str) -> list[tuple[str, Any]]:
+    """Return the choices, by region; the present one is always among them."""
+    regions = _regions()
+    known = {name for _, zones in regions for name, _ in zones}
+    return [(name, name) for name in sorted({"UTC", current} - known)] + regions
+
+
+@cache
+def _regions() -> list[tuple[str, list[tuple[str, str]]]]:
+    # Kept, since finding them reads several hundred files.
+    names = sorted(name for name in available_timezones() if name.startswith(REGIONS) and "/" in name)
+    by_region = groupby(names, key=lambda name: name.partition("/")[0])
+    return [
+        (region, [(name, name.partition("/")[2].replace("_", " ")) for name in zones])
+        for region, zones in by_region
+    ]

@@ -1,0 +1,76 @@
+"""The table of switches: by which channels somebody is told of which kinds of things."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from accounts.models import User
+from notifications import rules
+from notifications.messages import catalogue
+from notifications.models import ContactPoint, Severity, Subscription
+
+LABELS: Final = {
+    "alert": "Alerts of your shops, critical ones too",
+    "stage.*": "Internships",
+    "evaluation.*": "Evaluations",
+    "grade.*": "Grades",
+    "offer.*": "Offers",
+    "student.*": "Your student profile",
+    "encadrant.*": "Your encadrant profile",
+}
+# Made of others, which have switches of their own.
+NOT_SHOWN: Final = ("digest",)
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    channel: str
+    kind: str
+    is_on: bool
+
+    @property
+    def name(self) -> str:
+        return f"{self.channel} {self.kind}"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    label: str
+    switches: Sequence[Switch]
+
+
+def groups() -> list[str]:
+    """Return the kinds that have a switch: groups where there are several of one, such as ``stage.*``."""
+    shown = [kind for kind in catalogue.kinds() if rules.can_be_switched_off(kind) and kind not in NOT_SHOWN]
+    return sorted({f"{kind.partition('.')[0]}.*" if "." in kind else kind for kind in shown}, key=_place)
+
+
+def _place(group: str) -> tuple[int, str]:
+    return (list(LABELS).index(group) if group in LABELS else len(LABELS), group)
+
+
+def channels_of(user: User) -> list[str]:
+    """Return the channels that somebody is told by."""
+    theirs = ContactPoint.objects.filter(user=user, deleted_at=None).order_by()
+    return sorted({"inbox", *theirs.values_list("channel", flat=True)})
+
+
+def table(subscriptions: Iterable[Subscription], channels: Sequence[str]) -> list[Row]:
+    held = list(subscriptions)
+    return [
+        Row(
+            LABELS.get(group, group.removesuffix(".*").capitalize()),
+            [Switch(channel, group, _is_on(held, channel, group)) for channel in channels],
+        )
+        for group in groups()
+    ]
+
+
+def _is_on(subscriptions: Collection[Subscription], channel: str, group: str) -> bool:
+    return not rules.silences(subscriptions, channel=channel, kind=group, severity=Severity.STANDARD)
+
+
+def others(subscriptions: Iterable[Subscription], rows: Iterable[Row]) -> list[Subscription]:
+    """Return the rules that no switch of the table stands for."""
+    shown = {(switch.channel, switch.kind) for row in rows for switch in row.switches}
+    return [each for each in subscriptions if (each.channel, each.kind) not in shown]

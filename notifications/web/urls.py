@@ -1,0 +1,52 @@
+"""The routes of the pages."""
+
+from django.urls import path
+
+from accounts.models import Verification
+from notifications.web.views import account, accounts, inbox, preferences, session, shared
+
+PHONE = Verification.Purpose.PHONE
+
+app_name = "web"
+urlpatterns = [
+    path("", session.StartPage.as_view(), name="start"),
+    path("login/", session.LoginPage.as_view(), name="login"),
+    path("logout/", session.LogoutPage.as_view(), name="logout"),
+    path("register/", accounts.RegisterPage.as_view(), name="register"),
+    path("forgotten-password/", accounts.ForgottenPage.as_view(), name="forgotten"),
+    # What mails link to: notifications.messages.placeholders.
+    path("reset-password/", accounts.ResetPage.as_view(), name="reset"),
+    path("verify-email/", account.VerifyLinkPage.as_view(), name="verify-email"),
+    path("verify-phone/", account.VerifyLinkPage.as_view(purpose=PHONE), name="verify-phone"),
+    path("inbox/", inbox.InboxPage.as_view(), name="inbox"),
+    path("inbox/news/", inbox.NewsPage.as_view(), name="inbox-news"),
+    path("inbox/read/", inbox.MarkAllPage.as_view(), name="inbox-read-all"),
+    path("inbox/<uuid:item_id>/read/", inbox.MarkPage.as_view(), name="inbox-read"),
+    path("inbox/<uuid:item_id>/unread/", inbox.MarkPage.as_view(read=False), name="inbox-unread"),
+    path("inbox/<uuid:item_id>/delete/", inbox.DeletePage.as_view(), name="inbox-delete"),
+    path("preferences", shared.preferences),
+    path("preferences/", shared.preferences, name="preferences"),
+    # Elsewhere than below /preferences/, which belongs to the API but for this one page.
+    path("settings/telling/", preferences.TellingSection.as_view(), name="telling"),
+    path("settings/switches/", preferences.SwitchesChange.as_view(), name="switches"),
+    path("settings/rules/remove/", preferences.RuleRemove.as_view(), name="rule-remove"),
+    path("settings/points/", preferences.NewPointSection.as_view(), name="point-add"),
+    path("settings/points/<uuid:point_id>/test/", preferences.PointTest.as_view(), name="point-test"),
+    path("settings/points/<uuid:point_id>/switch/", preferences.PointSwitch.as_view(), name="point-switch"),
+    path("settings/points/<uuid:point_id>/remove/", preferences.PointRemove.as_view(), name="point-remove"),
+    path("account/", account.AccountPage.as_view(), name="account"),
+    path("account/details/", account.DetailsSection.as_view(), name="details"),
+    path("account/password/", account.PasswordSection.as_view(), name="password"),
+    path("account/email/code/", account.SendCodeSection.as_view(), name="email-code"),
+    path("account/email/confirm/", account.ConfirmSection.as_view(), name="email-confirm"),
+    path(
+        "account/phone/code/",
+        account.SendCodeSection.as_view(name="phone_code", purpose=PHONE),
+        name="phone-code",
+    ),
+    path(
+        "account/phone/confirm/",
+        account.ConfirmSection.as_view(name="phone_code", purpose=PHONE),
+        name="phone-confirm",
+    ),
+]

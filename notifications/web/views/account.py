@@ -1,0 +1,120 @@
+"""Somebody's own account: name, language, phone, password, and whether their addresses are theirs."""
+
+from typing import Any, Final
+
+from django.contrib import messages
+from django.contrib.auth import update_session_auth_hash
+from django.core.exceptions import ValidationError
+from django.forms import Form
+from django.http import HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils import timezone
+from django.views.generic import TemplateView
+
+from accounts import attempts
+from accounts.models import User, Verification
+from accounts.services.passwords import password_change
+from accounts.services.users import user_update
+from accounts.services.verifications import verification_confirm, verification_send
+from accounts.verification import code_of, id_of_token
+from notifications.web import limits
+from notifications.web.form_page import FormPage, Section
+from notifications.web.forms.accounts import CodeForm, DetailsForm, PasswordForm
+from notifications.web.page import Page
+
+Purpose = Verification.Purpose
+CONFIRMED: Final = "Thank you, this is confirmed."
+DEAD_LINK: Final = "This link was used or has expired. Ask for a new one on the page of your account."
+
+
+def everything(user: User) -> dict[str, Any]:
+    names = ("first_name", "last_name", "phone", "language")
+    return {
+        "details": DetailsForm(initial={name: getattr(user, name) for name in names}, auto_id="details_%s"),
+        "password": PasswordForm(auto_id="password_%s"),
+        "email_code": CodeForm(auto_id="email_code_%s"),
+        "phone_code": CodeForm(auto_id="phone_code_%s"),
+    }
+
+
+class AccountPage(Page, TemplateView):
+    template_name = "web/account.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(**kwargs) | everything(self.person)
+
+
+class _AccountSection(Section):
+    template_name = "web/account.html"
+    page = "web:account"
+
+    def everything(self) -> dict[str, Any]:
+        # As it is in the database, whatever a form that is refused has made of the one in memory.
+        return everything(User.objects.get(pk=self.person.pk))
+
+
+class DetailsSection(_AccountSection):
+    name = "details"
+    form_class = DetailsForm
+
+    def act(self, form: DetailsForm) -> HttpResponse:
+        user_update(user=User.objects.get(pk=self.person.pk), **form.cleaned_data)
+        return self.done("Your account is changed.")
+
+
+class PasswordSection(_AccountSection):
+    name = "password"
+    form_class = PasswordForm
+
+    def act(self, form: PasswordForm) -> HttpResponse:
+        limits.take(scope="password-check", who=str(self.person.pk))
+        password_change(user=self.person, now=timezone.now(), **form.cleaned_data)
+        # Every other session ends.
+        update_session_auth_hash(self.request, self.person)
+        return self.done("Your password is changed.")
+
+
+class SendCodeSection(_AccountSection):
+    """Have a code, and for email a link, sent to an address that is to be shown to be one's own."""
+
+    name = "email_code"
+    form_class: type[Form] = Form
+    purpose = Purpose.EMAIL
+
+    def act(self, form: Form) -> HttpResponse:
+        limits.take(scope="verify", who=attempts.address_of(self.request.META))
+        limits.take(scope="verify-account", who=str(self.person.pk))
+        verification_send(user=self.person, purpose=self.purpose, now=timezone.now())
+        return self.done("A code is on its way. Enter it below.")
+
+
+class ConfirmSection(SendCodeSection):
+    """Enter the code that came."""
+
+    form_class = CodeForm
+
+    def act(self, form: Form) -> HttpResponse:
+        code = form.cleaned_data["code"].strip()
+        verification_confirm(user=self.person, purpose=self.purpose, code=code, now=timezone.now())
+        return self.done(CONFIRMED)
+
+
+class VerifyLinkPage(FormPage):
+    """The link of a mail, for who is logged in. Mail programs open links too: only the button confirms."""
+
+    template_name = "web/verify.html"
+    form_class = Form
+    purpose = Purpose.EMAIL
+
+    def act(self, form: Form) -> HttpResponse:
+        token = self.request.GET.get("token", "")
+        verification_id = id_of_token(token)
+        theirs = Verification.objects.filter(user=self.person, purpose=self.purpose)
+        newest = theirs.order_by("-created_at", "-id").first()
+        if verification_id is None or newest is None or newest.pk != verification_id:
+            raise ValidationError(DEAD_LINK)
+        verification_confirm(
+            user=self.person, purpose=self.purpose, code=code_of(verification_id), now=timezone.now()
+        )
+        messages.success(self.request, CONFIRMED)
+        return HttpResponseRedirect(reverse("web:account"))

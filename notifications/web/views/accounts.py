@@ -1,0 +1,76 @@
+"""Making an account, and getting back into it."""
+
+import time
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth import login
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import get_language_from_request
+
+from accounts import attempts
+from accounts.services.passwords import password_reset_confirm, password_reset_request
+from accounts.services.registration import user_register
+from notifications.web import limits
+from notifications.web.form_page import FormPage
+from notifications.web.forms.accounts import RegisterForm, ResetForm, ResetRequestForm
+
+
+class RegisterPage(FormPage):
+    for_anyone = True
+    template_name = "web/register.html"
+    form_class = RegisterForm
+
+    def act(self, form: RegisterForm) -> HttpResponse:
+        limits.take_for_account(self.request, scope="register", email=form.cleaned_data["email"])
+        user = user_register(**form.cleaned_data, language=get_language_from_request(self.request))
+        login(self.request, user)
+        limits.remember(self.request, email=user.email)
+        return HttpResponseRedirect(reverse("web:inbox"))
+
+
+class ForgottenPage(FormPage):
+    """Have a link mailed. The answer is the same, and as quick, where there is no such account."""
+
+    for_anyone = True
+    template_name = "web/forgotten.html"
+    form_class = ResetRequestForm
+
+    def act(self, form: ResetRequestForm) -> HttpResponse:
+        email = form.cleaned_data["email"]
+        limits.take_for_account(self.request, scope="reset", email=email)
+        started = time.monotonic()
+        password_reset_request(email=email, now=timezone.now())
+        # Making a mail takes longer than making none.
+        time.sleep(max(0.0, settings.RESET_ANSWER_S - (time.monotonic() - started)))
+        outcome = {
+            "heading": "Look into your mail",
+            "text": "If there is an account with this address, a link is on its way to it.",
+        }
+        return render(self.request, "web/outcome.html", outcome)
+
+
+class ResetPage(FormPage):
+    """Set a new password by the link that was mailed. Looking at the page does not use it up."""
+
+    for_anyone = True
+    template_name = "web/reset.html"
+    form_class = ResetForm
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not request.GET.get("token"):
+            return HttpResponseRedirect(reverse("web:forgotten"))
+        return super().get(request, *args, **kwargs)
+
+    def get_initial(self) -> dict[str, Any]:
+        return {"token": self.request.GET.get("token", "")}
+
+    def act(self, form: ResetForm) -> HttpResponse:
+        limits.take(scope="reset", who=attempts.address_of(self.request.META))
+        password_reset_confirm(now=timezone.now(), **form.cleaned_data)
+        messages.success(self.request, "Your new password is set. Log in with it.")
+        return HttpResponseRedirect(reverse("web:login"))

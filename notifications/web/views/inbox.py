@@ -1,0 +1,114 @@
+"""The inbox: what somebody was told."""
+
+import json
+from typing import Any, Final
+from uuid import UUID
+
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.views.generic import TemplateView
+
+from notifications.inbox import pages, selectors, services
+from notifications.models import Delivery
+from notifications.web.context import Bell
+from notifications.web.notices import notice_of, rendered
+from notifications.web.page import Page, is_htmx
+
+PAGE_SIZE: Final = 20
+MOST: Final = 2**63 - 1
+
+
+class InboxPage(Page, TemplateView):
+    """Unread first, then newest; asked by htmx, only the next items and the way to those after them."""
+
+    def get_template_names(self) -> list[str]:
+        return ["web/_older_notices.html" if is_htmx(self.request) else "web/inbox.html"]
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(**kwargs) | page_of(self, self.request.GET.get("cursor"))
+
+
+def page_of(page: Page, cursor: str | None = None) -> dict[str, Any]:
+    try:
+        begins = pages.Cursor.decode(cursor) if cursor else None
+    except ValueError:
+        raise Http404
+    # Before the list: what comes in between is asked for by the script, as newer than this number.
+    bell = Bell(page.person)
+    last_number = bell.last_number
+    shown = pages.page(selectors.inbox_of(page.person), cursor=begins, size=PAGE_SIZE)
+    return {
+        "bell": bell,
+        "last_number": last_number,
+        "notices": [notice_of(each) for each in shown.items],
+        "older": shown.next.encode() if shown.next else "",
+        "is_first_page": begins is None,
+    }
+
+
+class NewsPage(Page):
+    """What has come since: for the script, which asks whenever the stream says that something changed."""
+
+    def turned_away(self) -> HttpResponse:
+        return HttpResponse(status=401)
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        given = request.GET.get("after", "")
+        if not (given.isascii() and given.isdigit() and int(given[:20]) <= MOST):
+            return HttpResponse("after: expected a number", status=400)
+        newer = selectors.inbox_of(self.person).filter(number__gt=int(given)).order_by("number")
+        # The oldest of them, so that a list which asks again is never left with a gap.
+        items = list(newer[: PAGE_SIZE + 1])
+        shown = items[:PAGE_SIZE]
+        return JsonResponse(
+            {
+                "html": rendered(request, reversed(shown)),
+                "last": shown[-1].number if shown else int(given),
+                "more": len(items) > len(shown),
+                "unread": Bell(self.person).unread,
+            }
+        )
+
+
+class _Change(Page):
+    """Something done to the inbox. With htmx, the answer is what to show; else the way back there."""
+
+    http_method_names = ["post"]
+
+    def item(self, item_id: UUID) -> Delivery:
+        return get_object_or_404(selectors.inbox_of(self.person), pk=item_id)
+
+    def answer(self, template: str = "", context: dict[str, Any] | None = None) -> HttpResponse:
+        if not is_htmx(self.request):
+            return HttpResponseRedirect(reverse("web:inbox"))
+        response = render(self.request, template, context) if template else HttpResponse()
+        response["HX-Trigger"] = json.dumps({"unread": Bell(self.person).unread})
+        return response
+
+
+class MarkPage(_Change):
+    """Mark an item read or unread."""
+
+    read = True
+
+    def post(self, request: HttpRequest, item_id: UUID) -> HttpResponse:
+        item = services.item_mark(item=self.item(item_id), read=self.read)
+        return self.answer("web/_notice.html", {"notice": notice_of(item)})
+
+
+class DeletePage(_Change):
+    def post(self, request: HttpRequest, item_id: UUID) -> HttpResponse:
+        services.item_delete(item=self.item(item_id))
+        return self.answer()
+
+
+class MarkAllPage(_Change):
+    """Mark all read that the list had when it was made, or has been given since."""
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        given = request.POST.get("up_to", "")
+        if not (given.isascii() and given.isdigit()) or int(given[:20]) > MOST:
+            return HttpResponse("up_to: expected a number", status=400)
+        services.items_mark_read(user=self.person, up_to=int(given))
+        return self.answer("web/_notices.html", page_of(self))

@@ -1,0 +1,70 @@
+"""Where one starts, coming in and going out."""
+
+from typing import Any
+
+from django.contrib.auth import authenticate, login, logout
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.generic import TemplateView
+
+from notifications.web import limits
+from notifications.web.form_page import FormPage
+from notifications.web.forms.accounts import LoginForm
+from notifications.web.page import Page
+
+# The same for an address that nobody has, a wrong password and an account that is switched off.
+NO_MATCH = "There is no account with this email address and password."
+
+
+class StartPage(Page, TemplateView):
+    """Leads people to their inbox, and staff to the admin too."""
+
+    for_anyone = True
+    template_name = "web/start.html"
+
+
+class LoginPage(FormPage):
+    for_anyone = True
+    template_name = "web/login.html"
+    form_class = LoginForm
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if request.user.is_authenticated:
+            return HttpResponseRedirect(self.wanted())
+        return super().get(request, *args, **kwargs)
+
+    def act(self, form: LoginForm) -> HttpResponse:
+        email = form.cleaned_data["email"]
+        limits.take_log_in(self.request, email=email)
+        # Hashes the password for an unknown address too, so that the time does not tell.
+        user = authenticate(self.request, username=email, password=form.cleaned_data["password"])
+        if user is None:
+            raise ValidationError(NO_MATCH)
+        login(self.request, user)
+        limits.remember(self.request, email=email)
+        return HttpResponseRedirect(self.wanted())
+
+    def wanted(self) -> str:
+        """Return where somebody was going: a path here and never another site; else the inbox."""
+        wanted = self.request.POST.get("next") or self.request.GET.get("next") or ""
+        if is_local_path(wanted) and not wanted.startswith(self.request.path):
+            return wanted
+        return reverse("web:inbox")
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(next=self.wanted(), **kwargs)
+
+
+def is_local_path(url: str) -> bool:
+    return url.startswith("/") and url_has_allowed_host_and_scheme(url, allowed_hosts=None)
+
+
+class LogoutPage(Page):
+    for_anyone = True
+    http_method_names = ["post"]
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        logout(request)
+        return HttpResponseRedirect(reverse("web:login"))

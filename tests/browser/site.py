@@ -1,0 +1,126 @@
+"""The product as real processes, and people who use it in a browser."""
+
+import os
+import signal
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import psycopg
+import requests
+from playwright.sync_api import Page
+
+from config import embedded
+from config.processes import Stack
+
+PASSWORD = "correct horse battery"
+INBOX = """
+SELECT coalesce(max(last_number), 0) FROM notifications_inbox
+  JOIN accounts_user ON uuid = user_id WHERE email = %(email)s
+"""
+# All of them from one address, and each several times.
+RATES = ("LOGIN_RATE", "LOGIN_ACCOUNT_RATE", "REGISTER_RATE", "REGISTER_ACCOUNT_RATE")
+
+
+@dataclass(slots=True)
+class Site:
+    """One web process, one worker and the scheduler, in a home of their own."""
+
+    home: Path
+    stack: Stack
+    http: requests.Session = field(default_factory=requests.Session)
+    key: str = ""
+
+    @classmethod
+    def at(cls, home: Path) -> Self:
+        env = {"DATABASE_URL": "", "REDIS_URL": "", **dict.fromkeys(RATES, "")}
+        return cls(home, Stack(home, workers=1, env=env))
+
+    def __enter__(self) -> Self:
+        self.http.trust_env = False
+        try:
+            self.stack.__enter__()
+            made = self.stack.manage("create_api_key", "browser tests", "--scope", "events:write")
+            self.key = made.stdout.split()[-1]
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.http.close()
+        self.stack.stop()
+        embedded.destroy(at=self.home)
+
+    def url(self, path: str) -> str:
+        return self.stack.base_url + path
+
+    def sql(self, statement: str, **parameters: Any) -> list[tuple[Any, ...]]:
+        with psycopg.connect(embedded.database_url(at=self.home), connect_timeout=10) as connection:
+            cursor = connection.execute(statement, parameters)  # type: ignore[arg-type]
+            return cursor.fetchall() if cursor.description else []
+
+    @contextmanager
+    def without_worker(self) -> Iterator[None]:
+        """Meanwhile nobody is told anything; what is to be told is told afterwards."""
+        process = self.stack.processes["worker-1"]
+        os.kill(process.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(process.pid, signal.SIGCONT)
+
+    @contextmanager
+    def without_web(self) -> Iterator[None]:
+        """Meanwhile nobody gets an answer, and every connection is cut."""
+        self.stack.kill("web")
+        try:
+            yield
+        finally:
+            self.stack.start("web")
+
+    # --- People ----------------------------------------------------------------------------------------
+
+    def register(self, page: Page, *, first_name: str = "Ana") -> str:
+        """Register in the browser; returns the email address."""
+        email = f"{uuid.uuid4().hex[:12]}@example.com"
+        page.goto(self.url("/register/"))
+        page.get_by_label("First name").fill(first_name)
+        page.get_by_label("Last name").fill("Lima")
+        page.get_by_label("Email address").fill(email)
+        page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_role("button", name="Register").click()
+        page.wait_for_url("**/inbox/")
+        return email
+
+    def log_in(self, page: Page, email: str) -> None:
+        page.goto(self.url("/login/"))
+        page.get_by_label("Email address").fill(email)
+        page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_role("button", name="Log in").click()
+        page.wait_for_url("**/inbox/")
+
+    def publish(self, email: str, title: str) -> None:
+        """Publish an event, as another service would: the worker will tell this person of it."""
+        body = {"routing_key": "stage.accepted", "payload": {"user_id": self.user_id(email), "title": title}}
+        headers = {"Authorization": f"Bearer {self.key}"}
+        answer = self.http.post(self.url("/api/v1/events/"), json=body, headers=headers, timeout=30)
+        assert answer.status_code == 201, answer.text
+
+    def user_id(self, email: str) -> str:
+        ((user_id,),) = self.sql("SELECT uuid::text FROM accounts_user WHERE email = %(email)s", email=email)
+        return str(user_id)
+
+    def wait_until_told(self, email: str, count: int) -> None:
+        """Wait until so many items are in somebody's inbox."""
+        deadline = time.monotonic() + 60
+        while self.sql(INBOX, email=email) != [(count,)]:
+            assert time.monotonic() < deadline, f"{self.sql(INBOX, email=email)} and not {count} items"
+            time.sleep(0.05)

@@ -1,0 +1,263 @@
+"""The inbox in the browser."""
+
+import json
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from accounts.models import User
+from notifications.models import Delivery
+from notifications.web.views.inbox import PAGE_SIZE
+
+Tell = Callable[..., Delivery]
+Browse = Callable[..., Client]
+HTMX = {"HX-Request": "true"}
+
+
+def shown(response: Any) -> list[str]:
+    """The ids of the items in an answer, in their order."""
+    return re.findall(r'id="notice-([0-9a-f-]{36})"', response.content.decode())
+
+
+def ids(*items: Delivery) -> list[str]:
+    return [str(each.pk) for each in items]
+
+
+def test_unread_comes_first_and_then_the_newest(browse: Browse, owner: User, tell: Tell) -> None:
+    oldest, read, newest = (tell(owner), tell(owner, read_at=timezone.now()), tell(owner))
+    assert shown(browse(owner).get("/inbox/")) == ids(newest, oldest, read)
+
+
+def test_an_empty_inbox_says_so(browse: Browse, owner: User) -> None:
+    page = browse(owner).get("/inbox/").content.decode()
+    assert "Nothing here yet" in page
+    assert "Load older" not in page
+
+
+def test_the_count_stands_at_the_bell_and_in_the_title(browse: Browse, owner: User, tell: Tell) -> None:
+    tell(owner), tell(owner), tell(owner, read_at=timezone.now())
+    page = browse(owner).get("/inbox/").content.decode()
+    assert "<title>(2) Inbox" in page
+    assert 'aria-label="Inbox, 2 unread"' in page
+    assert 'data-last="3"' in page
+
+
+def test_text_of_others_is_text(browse: Browse, owner: User, tell: Tell) -> None:
+    tell(owner, title="<b>Hi</b>", body='<script>x</script> "&\nhttps://example.com/a?b=<i>')
+    page = browse(owner).get("/inbox/").content.decode()
+    assert "&lt;b&gt;Hi&lt;/b&gt;" in page
+    assert "<script>x" not in page
+    assert "<i>" not in page
+
+
+def test_links_lead_away_only_by_http(browse: Browse, owner: User, tell: Tell) -> None:
+    tell(owner, body="see https://example.com/clip.mp4 and javascript:alert(1) and www.example.com")
+    page = browse(owner).get("/inbox/").content.decode()
+    assert '<a href="https://example.com/clip.mp4" rel="nofollow">' in page
+    assert 'href="javascript' not in page
+
+
+def test_a_french_item_says_that_it_is_french(browse: Browse, owner: User, tell: Tell) -> None:
+    texts = {"fr": {"": ["Bonjour", "Le texte"]}}
+    tell(owner, title="Hello", body="The text", texts=texts, language="fr")
+    tell(owner, title="Only English", language="fr")
+    page = browse(owner).get("/inbox/").content.decode()
+    assert '<span lang="fr">Bonjour</span>' in page
+    assert page.count('lang="fr"') == 2  # title and body
+    assert "Only English" in page
+
+
+def test_times_are_in_the_persons_own_zone(browse: Browse, owner: User, tell: Tell) -> None:
+    User.objects.filter(pk=owner.pk).update(time_zone="Asia/Tokyo")
+    tell(owner, created_at=datetime(2026, 3, 2, 23, 30, tzinfo=UTC))
+    page = browse(owner).get("/inbox/").content.decode()
+    assert '<time datetime="2026-03-03T08:30:00+09:00">3 Mar 2026, 08:30</time>' in page
+    # And not in that of whoever was served before by the same thread.
+    assert timezone.get_current_timezone_name() == "UTC"
+
+
+def test_a_zone_that_is_no_more_stands_for_utc(browse: Browse, owner: User, tell: Tell) -> None:
+    User.objects.filter(pk=owner.pk).update(time_zone="Mars/Olympus")
+    tell(owner, created_at=datetime(2026, 3, 2, 23, 30, tzinfo=UTC))
+    assert "2 Mar 2026, 23:30" in browse(owner).get("/inbox/").content.decode()
+    assert browse(owner).get("/preferences/").status_code == 200
+
+
+def test_older_ones_follow_without_gap_or_repeat(browse: Browse, owner: User, tell: Tell) -> None:
+    everything = [tell(owner) for _ in range(2 * PAGE_SIZE + 5)]
+    client, url, seen = browse(owner), "/inbox/", []
+    for _ in range(3):
+        response = client.get(url)
+        seen += shown(response)
+        tell(owner)  # what comes meanwhile belongs at the top, and moves nothing
+        link = re.search(r'href="(/inbox/\?cursor=[^"]+)"', response.content.decode())
+        url = link[1] if link else ""
+    assert seen == ids(*reversed(everything))
+    assert url == ""
+
+
+def test_htmx_gets_the_next_items_alone(browse: Browse, owner: User, tell: Tell) -> None:
+    everything = [tell(owner) for _ in range(PAGE_SIZE + 1)]
+    client = browse(owner)
+    url = re.search(r'hx-get="([^"]+)"', client.get("/inbox/").content.decode())
+    assert url
+    response = client.get(url[1], headers=HTMX)
+    assert shown(response) == ids(everything[0])
+    assert "<html" not in response.content.decode()
+    assert 'id="older" hx-swap-oob="true"' in response.content.decode()
+    assert "There are no older ones" in response.content.decode()
+
+
+@pytest.mark.parametrize("cursor", ["x", "MS4x", "\x00", "MTc2Mzc3NzYwMDAwMDAwMC4wLjUuMA" * 50])
+def test_a_cursor_that_is_none_leads_nowhere(browse: Browse, owner: User, cursor: str) -> None:
+    assert browse(owner).get("/inbox/", {"cursor": cursor}).status_code == 404
+
+
+def test_the_list_takes_as_many_queries_for_many(
+    browse: Browse, owner: User, tell: Tell, django_assert_num_queries: Any
+) -> None:
+    client = browse(owner)
+    for count in (1, 10):
+        for _ in range(count):
+            tell(owner)
+        # The session, the user, the last number, the list, the count.
+        with django_assert_num_queries(5):
+            client.get("/inbox/")
+
+
+def test_marking_read_and_unread_again(browse: Browse, owner: User, tell: Tell) -> None:
+    item, client = tell(owner), browse(owner)
+    assert client.post(f"/inbox/{item.pk}/read/")["Location"] == "/inbox/"
+    item.refresh_from_db()
+    first = item.read_at
+    assert first
+    client.post(f"/inbox/{item.pk}/read/")
+    item.refresh_from_db()
+    assert item.read_at == first
+    client.post(f"/inbox/{item.pk}/unread/")
+    item.refresh_from_db()
+    assert item.read_at is None
+
+
+def test_htmx_gets_the_item_as_it_is_now_and_the_count(browse: Browse, owner: User, tell: Tell) -> None:
+    item = tell(owner)
+    tell(owner)
+    response = browse(owner).post(f"/inbox/{item.pk}/read/", headers=HTMX)
+    assert shown(response) == ids(item)
+    assert "Mark unread" in response.content.decode()
+    assert json.loads(response["HX-Trigger"]) == {"unread": 1}
+
+
+def test_what_is_deleted_is_gone_from_the_inbox_and_not_from_the_history(
+    browse: Browse, owner: User, tell: Tell
+) -> None:
+    item, client = tell(owner), browse(owner)
+    response = client.post(f"/inbox/{item.pk}/delete/", headers=HTMX)
+    assert (response.content, json.loads(response["HX-Trigger"])) == (b"", {"unread": 0})
+    assert shown(client.get("/inbox/")) == []
+    assert client.post(f"/inbox/{item.pk}/delete/").status_code == 404
+    assert Delivery.objects.filter(pk=item.pk).exists()
+
+
+def test_mark_all_leaves_what_the_page_did_not_have(browse: Browse, owner: User, tell: Tell) -> None:
+    before, client = tell(owner), browse(owner)
+    page = client.get("/inbox/").content.decode()
+    up_to = re.search(r'name="up_to" id="up-to" value="(\d+)"', page)
+    assert up_to
+    since = tell(owner)
+    response = client.post("/inbox/read/", {"up_to": up_to[1]}, headers=HTMX)
+    assert shown(response) == ids(since, before)
+    assert json.loads(response["HX-Trigger"]) == {"unread": 1}
+    since.refresh_from_db()
+    assert since.read_at is None
+    assert client.post("/inbox/read/", {"up_to": up_to[1]})["Location"] == "/inbox/"
+
+
+@pytest.mark.parametrize("up_to", ["", "x", "-1", "1.5", "9" * 30, "²"])
+def test_mark_all_takes_a_number(browse: Browse, owner: User, tell: Tell, up_to: str) -> None:
+    item = tell(owner)
+    assert browse(owner).post("/inbox/read/", {"up_to": up_to}).status_code == 400
+    item.refresh_from_db()
+    assert item.read_at is None
+
+
+# --- What the script asks for ------------------------------------------------------------------------------
+
+
+def news(client: Client, after: int) -> dict[str, Any]:
+    response = client.get("/inbox/news/", {"after": after})
+    assert response.status_code == 200
+    return response.json()
+
+
+def test_news_are_what_came_after_a_number(browse: Browse, owner: User, tell: Tell) -> None:
+    client = browse(owner)
+    assert news(client, 0) == {"html": "", "last": 0, "more": False, "unread": 0}
+    tell(owner)
+    second, third = tell(owner), tell(owner)
+    answer = news(client, 1)
+    assert re.findall(r'id="notice-([0-9a-f-]{36})"', answer["html"]) == ids(third, second)
+    assert (answer["last"], answer["more"], answer["unread"]) == (3, False, 3)
+    assert news(client, 3) == {"html": "", "last": 3, "more": False, "unread": 3}
+
+
+def test_many_news_come_in_parts_without_a_gap(browse: Browse, owner: User, tell: Tell) -> None:
+    everything = [tell(owner) for _ in range(PAGE_SIZE + 3)]
+    client, after, seen, more = browse(owner), 0, [], True
+    while more:
+        answer = news(client, after)
+        seen = re.findall(r'id="notice-([0-9a-f-]{36})"', answer["html"]) + seen
+        after, more = answer["last"], answer["more"]
+    assert seen == ids(*reversed(everything))
+
+
+@pytest.mark.parametrize("after", ["", "x", "-1", "9" * 30, "²"])
+def test_news_take_a_number(browse: Browse, owner: User, after: str) -> None:
+    assert browse(owner).get("/inbox/news/", {"after": after}).status_code == 400
+
+
+def test_news_tell_a_script_when_nobody_is_logged_in_any_more(db: None, browse: Browse) -> None:
+    assert browse().get("/inbox/news/", {"after": 0}).status_code == 401
+
+
+# --- Strangers ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("what", ["read", "unread", "delete"])
+@pytest.mark.parametrize("who", ["stranger", "operator"])
+def test_nobody_else_changes_an_item(
+    request: pytest.FixtureRequest, browse: Browse, owner: User, tell: Tell, what: str, who: str
+) -> None:
+    item = tell(owner, read_at=timezone.now() if what == "unread" else None)
+    before = Delivery.objects.filter(pk=item.pk).values().get()
+    client = browse(request.getfixturevalue(who))
+    assert client.post(f"/inbox/{item.pk}/{what}/").status_code == 404
+    assert client.post(f"/inbox/{uuid4()}/{what}/").status_code == 404
+    assert Delivery.objects.filter(pk=item.pk).values().get() == before
+
+
+@pytest.mark.parametrize("who", ["stranger", "operator"])
+def test_nobody_sees_or_marks_the_inbox_of_another(
+    request: pytest.FixtureRequest, browse: Browse, owner: User, tell: Tell, who: str
+) -> None:
+    item = tell(owner, title="For the owner")
+    client = browse(request.getfixturevalue(who))
+    assert shown(client.get("/inbox/")) == []
+    assert news(client, 0)["html"] == ""
+    assert news(client, 0)["unread"] == 0
+    client.post("/inbox/read/", {"up_to": "99"})
+    item.refresh_from_db()
+    assert item.read_at is None
+
+
+def test_htmx_is_sent_to_the_log_in_as_a_whole_page(owner: User, browse: Browse, tell: Tell) -> None:
+    item = tell(owner)
+    response = browse().post(f"/inbox/{item.pk}/read/", headers=HTMX)
+    assert response["HX-Redirect"] == "/login/"
+    assert response.content == b""

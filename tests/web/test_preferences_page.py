@@ -1,0 +1,249 @@
+"""What somebody is told, when, and where, in the browser."""
+
+import re
+from collections.abc import Callable
+from datetime import time
+from typing import Any
+
+import pytest
+from django.test import Client
+from rest_framework.test import APIClient
+
+from accounts.models import User
+from notifications.models import ContactPoint, Delivery, Preference, Subscription
+from tests.factories import ContactPointFactory
+
+Browse = Callable[..., Client]
+TELLING = {"level": "CRITICAL", "quiet_from": "22:00", "quiet_until": "07:00", "time_zone": "Europe/Paris"}
+
+
+def test_level_quiet_hours_and_time_zone_are_set_together(browse: Browse, owner: User) -> None:
+    client = browse(owner)
+    assert client.post("/settings/telling/", TELLING)["Location"] == "/preferences/"
+    preference = Preference.objects.get(user=owner)
+    assert (preference.level, preference.digest) == ("CRITICAL", False)
+    assert (preference.quiet_from, preference.quiet_until) == (time(22), time(7))
+    owner.refresh_from_db()
+    assert owner.time_zone == "Europe/Paris"
+    page = client.get("/preferences/").content.decode()
+    assert 'value="22:00"' in page
+    assert "Saved." in page
+    client.post("/settings/telling/", TELLING | {"quiet_from": "", "quiet_until": "", "digest": "on"})
+    preference.refresh_from_db()
+    assert (preference.quiet_from, preference.quiet_until, preference.digest) == (None, None, True)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"level": "LOUD"},
+        {"quiet_from": ""},
+        {"quiet_until": "22:00"},
+        {"quiet_from": "25:00"},
+        {"time_zone": "Mars/Olympus"},
+        {"time_zone": ""},
+    ],
+)
+def test_what_is_wrong_is_said_and_changes_nothing(
+    browse: Browse, owner: User, wrong: dict[str, str]
+) -> None:
+    response = browse(owner).post("/settings/telling/", TELLING | wrong)
+    assert response.status_code == 422
+    assert response.context["telling"].errors
+    assert 'aria-invalid="true"' in response.content.decode()
+    assert not Preference.objects.exists()
+    owner.refresh_from_db()
+    assert owner.time_zone == "UTC"
+
+
+def test_a_form_that_came_back_can_be_loaded_again(browse: Browse, owner: User) -> None:
+    assert browse(owner).get("/settings/telling/")["Location"] == "/preferences/"
+
+
+# --- Contact points --------------------------------------------------------------------------------------
+
+
+def test_a_contact_point_is_added_tested_switched_and_removed(
+    browse: Browse, owner: User, django_capture_on_commit_callbacks: Any
+) -> None:
+    client = browse(owner)
+    fields = {"channel": "webhook", "address": "https://hooks.example.com/1", "label": "Office"}
+    assert client.post("/settings/points/", fields)["Location"] == "/preferences/"
+    point = ContactPoint.objects.get(user=owner)
+    assert (point.channel, point.address, point.label) == tuple(fields.values())
+    assert f"point-{point.pk}" in client.get("/preferences/").content.decode()
+
+    client.post(f"/settings/points/{point.pk}/test/")
+    assert Delivery.objects.get(contact_point=point).notification.kind == "test"
+
+    client.post(f"/settings/points/{point.pk}/switch/", {"enabled": "no"})
+    point.refresh_from_db()
+    assert not point.is_enabled
+    client.post(f"/settings/points/{point.pk}/switch/", {"enabled": "yes"})
+    point.refresh_from_db()
+    assert point.is_enabled
+
+    client.post(f"/settings/points/{point.pk}/remove/")
+    point.refresh_from_db()
+    assert point.deleted_at
+    assert f"point-{point.pk}" not in client.get("/preferences/").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("fields", "wrong"),
+    [
+        ({"channel": "webhook", "address": "no url"}, "address"),
+        ({"channel": "email", "address": ""}, "address"),
+        ({"channel": "pigeon", "address": "x"}, "channel"),
+        ({"channel": "third_party", "address": ""}, "channel"),
+        ({"channel": "email", "address": "a@example.com", "label": "x" * 101}, "label"),
+    ],
+)
+def test_an_address_that_is_none_is_refused(
+    browse: Browse, owner: User, fields: dict[str, str], wrong: str
+) -> None:
+    response = browse(owner).post("/settings/points/", fields)
+    assert response.status_code == 422
+    assert list(response.context["new_point"].errors) == [wrong]
+    assert not ContactPoint.objects.exists()
+
+
+def test_the_same_address_under_another_name_is_refused(browse: Browse, owner: User) -> None:
+    point = ContactPointFactory(user=owner, label="One")
+    fields = {"channel": point.channel, "address": point.address, "label": "Two"}
+    assert browse(owner).post("/settings/points/", fields).status_code == 409
+
+
+def test_test_sends_are_limited(browse: Browse, owner: User, settings: Any) -> None:
+    settings.RATES = settings.RATES | {"test-send": "1/min"}
+    point, client = ContactPointFactory(user=owner), browse(owner)
+    assert client.post(f"/settings/points/{point.pk}/test/").status_code == 302
+    assert client.post(f"/settings/points/{point.pk}/test/").status_code == 429
+    assert Delivery.objects.count() == 1
+
+
+@pytest.mark.parametrize("what", ["test", "switch", "remove"])
+@pytest.mark.parametrize("who", ["stranger", "operator"])
+def test_nobody_else_touches_a_contact_point(
+    request: pytest.FixtureRequest, browse: Browse, owner: User, what: str, who: str
+) -> None:
+    point = ContactPointFactory(user=owner, label="The owner's")
+    client = browse(request.getfixturevalue(who))
+    assert client.post(f"/settings/points/{point.pk}/{what}/").status_code == 404
+    assert "The owner" not in client.get("/preferences/").content.decode()
+    point.refresh_from_db()
+    assert (point.is_enabled, point.deleted_at) == (True, None)
+    assert not Delivery.objects.exists()
+
+
+# --- Switches ----------------------------------------------------------------------------------------------
+
+
+def switches(client: Client) -> dict[str, bool]:
+    page = client.get("/preferences/").content.decode()
+    return {name: "checked" in rest for name, rest in re.findall(r'name="on" value="([^"]+)"([^>]*)>', page)}
+
+
+def save(client: Client, table: dict[str, bool]) -> None:
+    on = [name for name, is_on in table.items() if is_on]
+    assert client.post("/settings/switches/", {"shown": list(table), "on": on}).status_code == 302
+
+
+def test_what_is_switched_off_is_not_told_and_stays_so(browse: Browse, owner: User) -> None:
+    ContactPointFactory(user=owner, channel="email", address="owner@example.com")
+    client = browse(owner)
+    table = switches(client)
+    assert {"email stage.*", "inbox stage.*", "email alert", "inbox alert"} <= table.keys()
+    assert all(table.values())
+    save(client, table | {"email stage.*": False})
+    (rule,) = Subscription.objects.all()
+    assert (rule.user, rule.channel, rule.kind, rule.is_enabled) == (owner, "email", "stage.*", False)
+    assert switches(client) == table | {"email stage.*": False}
+    assert "Rules of your own" not in client.get("/preferences/").content.decode()
+    save(client, table)
+    assert switches(client) == table
+
+
+def test_saving_without_a_change_makes_no_rule(browse: Browse, owner: User) -> None:
+    client = browse(owner)
+    save(client, switches(client))
+    assert not Subscription.objects.exists()
+
+
+def test_what_the_page_did_not_show_is_not_switched(browse: Browse, owner: User) -> None:
+    client = browse(owner)
+    table = switches(client)
+    ContactPointFactory(user=owner, channel="email", address="owner@example.com")
+    save(client, table)
+    assert not Subscription.objects.exists()
+
+
+@pytest.mark.parametrize("name", ["inbox account.*", "pigeon stage.*", "stage.*", "inbox digest", "x" * 5000])
+def test_what_is_no_switch_switches_nothing(browse: Browse, owner: User, name: str) -> None:
+    save(browse(owner), {name: False})
+    assert not Subscription.objects.exists()
+
+
+def test_rules_that_no_switch_stands_for_are_listed_and_can_be_removed(browse: Browse, owner: User) -> None:
+    Subscription.objects.create(user=owner, channel="", kind="stage.created", is_enabled=False)
+    client = browse(owner)
+    assert "stage.created by any channel: off" in client.get("/preferences/").content.decode()
+    client.post("/settings/rules/remove/", {"channel": "", "kind": "stage.created"})
+    assert not Subscription.objects.exists()
+
+
+@pytest.mark.parametrize("who", ["stranger", "operator"])
+def test_nobody_sees_or_removes_rules_of_another(
+    request: pytest.FixtureRequest, browse: Browse, owner: User, who: str
+) -> None:
+    Subscription.objects.create(user=owner, channel="", kind="stage.created", is_enabled=False)
+    client = browse(request.getfixturevalue(who))
+    assert "stage.created" not in client.get("/preferences/").content.decode()
+    client.post("/settings/rules/remove/", {"channel": "", "kind": "stage.created"})
+    assert Subscription.objects.filter(user=owner).exists()
+
+
+# --- The path that the original's API has too ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["/preferences", "/preferences/"])
+def test_programs_that_ask_for_preferences_get_the_api(
+    as_user: Callable[[User], APIClient], as_machine: Callable[..., APIClient], owner: User, path: str
+) -> None:
+    assert as_user(owner).get(path).json()["user_id"] == str(owner.pk)
+    machine = as_machine("preferences:write")
+    page = machine.get(path, {"user_id": owner.pk}, headers={"accept": "text/html"})
+    assert page.json()["level"] == "STANDARD"
+    # A key is not a person, whatever its program says that it can show.
+    assert machine.get(path, headers={"accept": "text/html"}).status_code == 400
+    body = {"user_id": str(owner.pk), "level": "critical"}
+    assert machine.put(path, body, headers={"accept": "text/html,*/*"}).json()["level"] == "CRITICAL"
+
+
+@pytest.mark.parametrize("path", ["/preferences", "/preferences/"])
+def test_a_browser_gets_the_page(browse: Browse, owner: User, path: str) -> None:
+    response = browse(owner).get(path)
+    assert response["Content-Type"].startswith("text/html")
+    assert {"Accept", "Authorization"} <= set(response["Vary"].replace(" ", "").split(","))
+    assert browse().get(path)["Location"] == f"/login/?next={path.replace('/', '%2F')}"
+
+
+def test_the_api_there_stays_protected_against_forged_requests(owner: User) -> None:
+    client = APIClient(enforce_csrf_checks=True)
+    client.force_login(owner)
+    body = {"user_id": str(owner.pk), "level": "CRITICAL"}
+    assert client.put("/preferences/", body).status_code == 403
+    assert not Preference.objects.exists()
+
+
+def test_the_page_takes_as_many_queries_for_much(
+    browse: Browse, owner: User, django_assert_num_queries: Any
+) -> None:
+    client = browse(owner)
+    for count in (1, 10):
+        for number in range(count):
+            ContactPointFactory(user=owner)
+            Subscription.objects.create(user=owner, channel="", kind=f"a{count}.b{number}", is_enabled=False)
+        # Session, user; preference, rules, channels, contact points; last number and count of the bell.
+        with django_assert_num_queries(8):
+            client.get("/preferences/")
