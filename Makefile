@@ -15,8 +15,8 @@ TEST_HOME := $(CURDIR)/var/test
 TEMPLATES := $(wildcard accounts/templates notifications/templates escalation/templates \
 	tracing/templates dating/templates config/templates)
 
-.PHONY: help setup demo run test check lint lock chaos stop clean \
-	bench-fanout bench-sizes bench-latency bench-lanes bench-intake
+.PHONY: help setup demo run browser test check lint lock chaos stop clean \
+	bench-fanout bench-sizes bench-latency bench-lanes bench-intake bench-welcome bench-streams
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -29,7 +29,10 @@ demo: $(INSTALLED) ## Send 200 real alerts through the whole product and check w
 run: $(INSTALLED) ## Run everything until Ctrl-C, and print URLs, a log-in and an API key (PORT=8000)
 	@$(PYTHON) manage.py runstack --port $(PORT)
 
-test: $(INSTALLED) ## Run every test
+browser: ## Install Chromium for the browser tests, where that asks for nothing (make test does it too)
+	@$(install_browser)
+
+test: $(INSTALLED) browser ## Run every test
 	@trap '$(stop_test_servers)' EXIT; \
 	$(PYTHON) -m pytest -q -n 2 --dist loadfile -m 'not flow' && $(PYTHON) -m pytest -m flow || { \
 		echo 'What to do: run the failing test alone: .venv/bin/python -m pytest PATH::NAME'; exit 1; }
@@ -80,6 +83,12 @@ bench-lanes: $(INSTALLED) ## Benchmark: what a destination that hangs costs the 
 bench-intake: $(INSTALLED) ## Benchmark: alerts accepted a second
 	@$(PYTHON) -m benchmarks.intake
 
+bench-welcome: $(INSTALLED) ## Benchmark: from the answer to a registration to the welcome in the inbox
+	@$(PYTHON) -m benchmarks.welcome
+
+bench-streams: $(INSTALLED) ## Benchmark: 2,000 open streams, 100 notices a second
+	@$(PYTHON) -m benchmarks.streams
+
 stop: ## Stop the embedded servers (data stays)
 	@if [ -x $(PYTHON) ]; then for lock in $(wildcard var/*/embedded.lock var/embedded.lock); do \
 		TOCSIN_HOME="$(CURDIR)/$$(dirname $$lock)" $(PYTHON) -m config.embedded stop; done; fi
@@ -110,6 +119,18 @@ define_step = export TOCSIN_HOME='$(TEST_HOME)'; \
 	step() { local name="$$1" hint="$$2" output; shift 2; printf '  %-20s' "$$name"; \
 		if output=$$("$$@" 2>&1); then echo ok; \
 		else echo FAILED; echo "$$output"; echo "What to do: $$hint"; return 1; fi; }
+
+# Never fails: without a browser its tests are skipped, and say why.
+install_browser = found() { for name in chromium chromium-browser google-chrome-stable google-chrome; do \
+		if command -v "$$name" >/dev/null; then return 0; fi; done; return 1; }; \
+	apt() { DEBIAN_FRONTEND=noninteractive timeout 900 apt-get -qq -o DPkg::Lock::Timeout=60 "$$@" \
+		</dev/null >/dev/null 2>&1; }; \
+	if ! found && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo 'Installing Chromium for the browser tests (once) …'; \
+		apt install -y --no-install-recommends chromium || \
+			{ apt update; apt install -y --no-install-recommends chromium; }; fi; \
+	if ! found; then echo 'There is no Chromium, so the browser tests will be skipped.'; \
+		echo 'What to do: apt-get install --no-install-recommends chromium (as root)'; fi
 
 # Sets $python to one of 3.11 or later that can make virtual environments, or to nothing.
 find_python = python=''; for name in python3 python3.14 python3.13 python3.12 python3.11; do \

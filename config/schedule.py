@@ -11,6 +11,7 @@ from django_rq.queues import DjangoScheduler
 from redis.exceptions import RedisError
 from rq.job import Job, JobStatus
 
+from accounts import jobs as accounts_jobs
 from notifications import jobs
 
 log = structlog.get_logger(__name__)
@@ -29,6 +30,8 @@ class Entry:
 ENTRIES = (
     Entry("sweep", jobs.sweep, every_s=1),
     Entry("expire", jobs.expire, cron="* * * * *"),
+    Entry("events-expire", jobs.events_expire, cron="40 3 * * *"),
+    Entry("tokens-flush", accounts_jobs.tokens_flush, cron="20 3 * * *"),
 )
 
 # A periodic job that still waits in the queue is not put there again, for this long; past it, whoever

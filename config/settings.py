@@ -26,6 +26,8 @@ ALLOWED_HOSTS = [*env.list("ALLOWED_HOSTS", default=[]), "localhost", "127.0.0.1
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 # True behind a proxy that ends TLS and sets X-Forwarded-Proto: secure cookies, HSTS, https links.
 BEHIND_TLS_PROXY = env.bool("BEHIND_TLS_PROXY", default=False)
+# Where people and providers reach the web process from outside: scheme, host and any prefix, no slash at the end.
+PUBLIC_URL = env.str("PUBLIC_URL", default="http://localhost:8000")
 # PostgreSQL 18 or later. Unset: the embedded one of TOCSIN_HOME.
 DATABASE_URL = env.str("DATABASE_URL", default="") or embedded.database_url()
 # Redis 6.2 or later, or Valkey. Unset: the embedded one of TOCSIN_HOME.
@@ -43,13 +45,34 @@ LOG_FORMAT = env.str("LOG_FORMAT", default="json")
 REQUEST_MAX_BYTES = env.int("REQUEST_MAX_BYTES", default=1_000_000)
 # Deepest nesting of a JSON body; deeper gets 400.
 REQUEST_MAX_DEPTH = env.int("REQUEST_MAX_DEPTH", default=20)
-# Log-in attempts per minute and address.
+# How often may be tried, as "times/period" with sec, min, hour or day; empty: without limit. The first of
+# each two is per network address, the second per account (its email), from wherever.
+# Log-ins. An address that the account was logged in to from before is not held to the second.
 LOGIN_RATE = env.str("LOGIN_RATE", default="10/min")
+LOGIN_ACCOUNT_RATE = env.str("LOGIN_ACCOUNT_RATE", default="20/min")
+# Registrations.
+REGISTER_RATE = env.str("REGISTER_RATE", default="20/min")
+REGISTER_ACCOUNT_RATE = env.str("REGISTER_ACCOUNT_RATE", default="5/hour")
+# Mails to set a new password with (per address: and uses of their links).
+RESET_RATE = env.str("RESET_RATE", default="30/hour")
+RESET_ACCOUNT_RATE = env.str("RESET_ACCOUNT_RATE", default="3/hour")
+# Codes sent to verify an email address or phone number.
+VERIFY_RATE = env.str("VERIFY_RATE", default="30/hour")
+VERIFY_ACCOUNT_RATE = env.str("VERIFY_ACCOUNT_RATE", default="5/hour")
+# Seconds that such a code is valid, and how many wrong ones may be entered before it is void.
+CODE_EXPIRES_S = env.int("CODE_EXPIRES_S", default=900)
+CODE_ATTEMPTS = env.int("CODE_ATTEMPTS", default=5)
+# Seconds that a link to set a new password is valid.
+RESET_EXPIRES_S = env.int("RESET_EXPIRES_S", default=3600)
+# Seconds that asking for such a link takes at least, account or not; must exceed what making the mail takes.
+RESET_ANSWER_S = env.float("RESET_ANSWER_S", default=0.1)
 # Test sends of contact points per minute and person.
 TEST_SEND_RATE = env.str("TEST_SEND_RATE", default="10/min")
 
 # --- Who is contacted, and how ---------------------------------------------------------------------
 
+# What the product calls itself in messages.
+PRODUCT_NAME = env.str("PRODUCT_NAME", default="Tocsin")
 # Third party that is told about users with no contact point of their own.
 THIRD_PARTY_URL = env.str("THIRD_PARTY_URL", default="http://localhost:5000/webhook/notifications/")
 # SMTP server for the email channel.
@@ -61,6 +84,16 @@ SMTP_PASSWORD = env.str("SMTP_PASSWORD", default="")
 SMTP_SECURITY = env.str("SMTP_SECURITY", default="none")
 # Sender address of every mail.
 MAIL_FROM = env.str("MAIL_FROM", default="tocsin@localhost")
+# Twilio's API, for text messages and phone calls.
+TWILIO_BASE_URL = env.str("TWILIO_BASE_URL", default="https://api.twilio.com")
+# The account there, and its auth token, which also verifies Twilio's callbacks. Unset: neither is offered.
+TWILIO_ACCOUNT_SID = env.str("TWILIO_ACCOUNT_SID", default="")
+TWILIO_AUTH_TOKEN = env.str("TWILIO_AUTH_TOKEN", default="")
+# Sender of text messages: a number (+33…), a sender name, or a messaging service's SID (MG…). Unset: none are sent.
+TWILIO_SMS_FROM = env.str("TWILIO_SMS_FROM", default="")
+# Caller id of phone calls (+33…), and the address of the TwiML that says what they say. Unset: none are made.
+TWILIO_CALL_FROM = env.str("TWILIO_CALL_FROM", default="")
+TWILIO_TWIML_URL = env.str("TWILIO_TWIML_URL", default="")
 # Networks (CIDR, comma separated) within private or loopback space that users' webhooks may reach all the same.
 WEBHOOK_ALLOWED_NETWORKS = env.list("WEBHOOK_ALLOWED_NETWORKS", default=[])
 # For how long the previous signing secret is still used beside the new one after a rotation, in hours.
@@ -97,6 +130,24 @@ BREAKER_PROBE_MAX_S = env.float("BREAKER_PROBE_MAX_S", default=60.0)
 # Members that one statement fans out to; a larger shop takes several, so that sending starts at once.
 FANOUT_CHUNK = env.int("FANOUT_CHUNK", default=5_000)
 
+# --- Events ----------------------------------------------------------------------------------------
+
+# Seconds until a handler that failed is tried again; each further wait is four times as long, up to ten minutes.
+EVENT_RETRY_WAIT_S = env.float("EVENT_RETRY_WAIT_S", default=2.0)
+# Days for which an event that is done with is kept; dead letters stay.
+EVENT_RETENTION_DAYS = env.int("EVENT_RETENTION_DAYS", default=90)
+
+# --- The inbox's streams -----------------------------------------------------------------------------
+
+# Seconds after which a silent stream gets a heartbeat, and a stream whose person may no longer listen ends.
+STREAM_HEARTBEAT_S = env.float("STREAM_HEARTBEAT_S", default=15.0)
+# Seconds for which a client may leave unread what was sent to it, before it is cut off.
+STREAM_STALL_S = env.float("STREAM_STALL_S", default=30.0)
+# Streams that one person may have open at one web process; one more ends the oldest.
+STREAMS_PER_PERSON = env.int("STREAMS_PER_PERSON", default=20)
+# Streams that one web process serves; more are refused with 503.
+STREAMS_MAX = env.int("STREAMS_MAX", default=5_000)
+
 # --- Django ------------------------------------------------------------------------------------------
 
 ROOT_URLCONF = "config.urls"
@@ -112,7 +163,7 @@ LANGUAGES = [("en", "English"), ("fr", "Français")]
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "var" / "static"
 FIXTURE_DIRS = [BASE_DIR / "fixtures"]
-LOGIN_URL = "/admin/login/"
+LOGIN_URL = "web:login"
 DATA_UPLOAD_MAX_MEMORY_SIZE = REQUEST_MAX_BYTES
 
 INSTALLED_APPS = [
@@ -160,6 +211,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "notifications.web.context.bell",
             ]
         },
     }
@@ -176,7 +228,7 @@ DATABASES["default"]["TEST"] = {"NAME": "test_tocsin"}
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
 
 PASSWORD_HASHERS = [
-    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "accounts.hashers.LeanArgon2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
 AUTH_PASSWORD_VALIDATORS = [
@@ -205,6 +257,20 @@ SECURE_REDIRECT_EXEMPT = [r"^health/", r"^metrics"]
 
 # --- REST ----------------------------------------------------------------------------------------------
 
+# By scope; those of accounts are counted by accounts.attempts.
+RATES: dict[str, str | None] = {
+    "login": LOGIN_RATE or None,
+    "login-account": LOGIN_ACCOUNT_RATE or None,
+    "password-check": LOGIN_RATE or None,
+    "register": REGISTER_RATE or None,
+    "register-account": REGISTER_ACCOUNT_RATE or None,
+    "reset": RESET_RATE or None,
+    "reset-account": RESET_ACCOUNT_RATE or None,
+    "verify": VERIFY_RATE or None,
+    "verify-account": VERIFY_ACCOUNT_RATE or None,
+    "test-send": TEST_SEND_RATE or None,
+}
+
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "accounts.api.authentication.ApiKeyAuthentication",
@@ -218,7 +284,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PAGINATION_CLASS": "config.api.NewestFirst",
     "PAGE_SIZE": 50,
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "DEFAULT_THROTTLE_RATES": {"login": LOGIN_RATE, "test-send": TEST_SEND_RATE},
+    "DEFAULT_THROTTLE_RATES": RATES,
     "EXCEPTION_HANDLER": "config.api.exception_handler",
     # Whose address throttles count: the proxy's word for it is taken only where there is a proxy.
     "NUM_PROXIES": 1 if BEHIND_TLS_PROXY else 0,
@@ -230,6 +296,8 @@ SIMPLE_JWT = {
     "REFRESH_TOKEN_LIFETIME": timedelta(days=14),
     "USER_ID_FIELD": "uuid",
     "USER_ID_CLAIM": "sub",
+    # A changed password ends every token that was issued before.
+    "CHECK_REVOKE_TOKEN": True,
 }
 
 SPECTACULAR_SETTINGS = {
@@ -241,7 +309,10 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
-    "ENUM_NAME_OVERRIDES": {},
+    "ENUM_NAME_OVERRIDES": {
+        "DeliveryStatusEnum": "notifications.models.Delivery.Status",
+        "HandlerRunStatusEnum": "notifications.models.HandlerRun.Status",
+    },
 }
 
 # --- RQ --------------------------------------------------------------------------------------------------
@@ -267,6 +338,7 @@ UNFOLD = {
     "SITE_HEADER": "Tocsin",
     "SITE_SYMBOL": "notifications_active",
     "SHOW_VIEW_ON_SITE": False,
+    "LOGIN": {"form": "accounts.forms.AdminLogIn"},
 }
 
 # --- Logging ---------------------------------------------------------------------------------------------------

@@ -2,9 +2,9 @@
 
 from django.contrib import admin
 from django.urls import include, path
-from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
+from accounts.api.urls import original_urlpatterns as accounts_original
 from accounts.api.urls import urlpatterns as accounts_api
 from config import health
 from config.api import slash_optional
@@ -17,9 +17,12 @@ handler404 = "config.errors.not_found"
 handler500 = "config.errors.server_error"
 
 urlpatterns = [
-    path("", RedirectView.as_view(pattern_name="admin:index")),
     path("api/v1/", include([*notifications_api, *accounts_api])),
+    # Before the originals' own: a browser that opens /preferences/ gets the page.
+    path("", include("notifications.web.urls")),
+    path("", include("notifications.unsubscribe.urls")),
     *original_urlpatterns,
+    *accounts_original,
     *slash_optional("health/live", health.LiveView.as_view(schema=None), name="health-live"),
     *slash_optional("health/ready", health.ReadyView.as_view(schema=None), name="health-ready"),
     *slash_optional("metrics", health.MetricsView.as_view(schema=None), name="metrics"),

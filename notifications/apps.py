@@ -8,3 +8,8 @@ class NotificationsConfig(AppConfig):
 
     def ready(self) -> None:
         from notifications import checks, signals  # noqa: F401, PLC0415  (both register on import)
+        from notifications.events import registry  # noqa: PLC0415
+        from notifications.events import signals as events_signals  # noqa: F401, PLC0415
+        from notifications.messages import signals as messages_signals  # noqa: F401, PLC0415
+
+        registry.autodiscover()

@@ -23,6 +23,8 @@ OVERDUE = timedelta(minutes=1)
 # Who joined, or changed something, within so little of an alert may have been seen either way by the
 # fan-out: clocks of two machines differ, and a change is dated before it is committed.
 BLUR = timedelta(seconds=1)
+# Quiet hours last less than a day, but for an hour that the clock shows twice; and a digest has its minute.
+LONGEST_HELD = timedelta(hours=25, minutes=1)
 
 EXPLANATIONS = {
     "not_fanned_out": "The alert was accepted, and no deliveries were made for it.",
@@ -35,6 +37,11 @@ EXPLANATIONS = {
     "default_despite_contact_point": "The default channel was used for somebody with a contact point.",
     "level_ignored": "Somebody who wants critical alerts only was told of another.",
     "level_misread": "Suppressed by level, which this person's level and this alert do not justify.",
+    "rule_ignored": "Somebody was told by a channel that a rule of theirs switches off for alerts.",
+    "rule_misread": "Suppressed as unsubscribed, though a rule for this very channel and kind says yes.",
+    "critical_held": "Held for quiet hours, which what is critical passes.",
+    "held_too_long": "Held for longer than any quiet hours last.",
+    "digest_missing": "Suppressed to be told in a digest that is not there, or went elsewhere.",
     "sent_without_attempt": "Sent, and no attempt says so.",
     "failed_without_reason": "Failed, though its last attempt did not.",
     "suppressed_without_reason": "Suppressed without a reason, or after an attempt.",
@@ -107,6 +114,8 @@ def audit(*, now: datetime, settled: bool = False, limit: int = 20) -> Report:
         "overdue": now - OVERDUE,
         "fan_out_overdue": now - OVERDUE / 4,
         "blur": BLUR,
+        "now": now,
+        "longest_held": LONGEST_HELD,
         "instant": [channel.name for channel in registry.CHANNELS.values() if channel.instant],
     }
     report = Report()

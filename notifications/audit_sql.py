@@ -72,7 +72,8 @@ SELECT 'missing', alert_uuid, user_id, NULL, NULL
 _SURPLUS = """
 WITH made AS (
     SELECT delivery.id AS delivery_id, delivery.user_id, delivery.contact_point_id, delivery.status,
-           delivery.reason, delivery.created_at, notification.severity, notification.source_id,
+           delivery.reason, delivery.created_at, delivery.channel, notification.kind AS notified_kind,
+           notification.severity, notification.source_id,
            alert.shop_id, alert.received_at, alert.alert_uuid, alert.fanned_out_at
       FROM notifications_delivery AS delivery
       JOIN notifications_notification AS notification
@@ -98,12 +99,19 @@ WITH made AS (
                 made.severity = 'critical' OR preference.level IS NULL
                 OR (preference.level <> 'CRITICAL' AND preference.updated_at < made.created_at - %(blur)s)
                 ) THEN 'level_misread'
+           WHEN made.status = 'sent' AND NOT rule.is_enabled
+                AND rule.updated_at < made.created_at - %(blur)s THEN 'rule_ignored'
+           WHEN made.status = 'suppressed' AND made.reason = 'unsubscribed' AND rule.is_enabled
+                AND rule.updated_at < made.created_at - %(blur)s THEN 'rule_misread'
            END AS kind
       FROM made
       LEFT JOIN (SELECT DISTINCT shop_id, user_id FROM accounts_membership) AS membership
         ON membership.shop_id = made.shop_id AND membership.user_id = made.user_id
       LEFT JOIN notifications_contactpoint AS contact ON contact.id = made.contact_point_id
       LEFT JOIN notifications_preference AS preference ON preference.user_id = made.user_id
+      -- The narrowest rule there can be: whatever the others say, this one decides.
+      LEFT JOIN notifications_subscription AS rule
+        ON rule.user_id = made.user_id AND  rule.kind = made.notified_kind
 )
 SELECT kind, alert_uuid, user_id, contact_point_id, delivery_id FROM judged WHERE kind IS NOT NULL
 """
@@ -123,13 +131,15 @@ WITH tried AS (
            WHEN status = 'sent' AND tried.was_sent IS NOT TRUE
                 AND NOT (tried.number IS NULL AND channel = ANY (%(instant)s)) THEN 'sent_without_attempt'
            WHEN status = 'failed' AND reason <> 'workers_lost'
+                AND NOT (reason = 'undelivered' AND tried.was_sent IS TRUE)
                 AND coalesce(tried.last_outcome, '') NOT IN ('rejected', 'unavailable')
                 THEN 'failed_without_reason'
            WHEN status = 'suppressed' AND (reason = '' OR tried.number > 0) THEN 'suppressed_without_reason'
            WHEN status IN ('cancelled', 'expired') AND reason = '' THEN 'ended_without_reason'
            WHEN (status = 'pending' AND due_at < %(overdue)s)
                 OR (status = 'sending' AND lease_until < %(overdue)s) THEN 'overdue'
-           WHEN %(settled)s AND status IN ('pending', 'sending') THEN 'unsettled'
+           WHEN %(settled)s AND status IN ('pending', 'sending')
+                AND NOT (reason IN ('quiet_hours', 'digest') AND due_at > %(now)s) THEN 'unsettled'
            WHEN coalesce(tried.number, 0) > attempts OR coalesce(tried.last, 0) > attempts
                 OR (status NOT IN ('pending', 'sending') AND coalesce(tried.number, 0) < attempts)
                 THEN 'attempts_miscounted'
@@ -144,6 +154,29 @@ SELECT judged.kind,
  WHERE judged.kind IS NOT NULL
 """
 
+# What quiet hours hold, or held back, of whatever kind.
+_HELD = """
+WITH judged AS (
+    SELECT delivery.id AS delivery_id, delivery.user_id, delivery.contact_point_id,
+           notification.source_type, notification.source_id,
+           CASE
+           WHEN delivery.status = 'suppressed' THEN CASE WHEN NOT EXISTS (
+                SELECT FROM notifications_delivery AS digest
+                 WHERE digest.id = delivery.digest_id AND digest.user_id = delivery.user_id
+                   AND digest.contact_point_id = delivery.contact_point_id) THEN 'digest_missing' END
+           WHEN notification.severity = 'critical' THEN 'critical_held'
+           WHEN delivery.due_at > delivery.created_at + %(longest_held)s THEN 'held_too_long'
+           END AS kind
+      FROM notifications_delivery AS delivery
+      JOIN notifications_notification AS notification ON notification.id = delivery.notification_id
+     WHERE (delivery.status = 'pending' AND delivery.reason IN ('quiet_hours', 'digest'))
+        OR (delivery.status = 'suppressed' AND delivery.reason = 'digest')
+)
+SELECT kind, CASE WHEN source_type = 'alert' THEN source_id END AS alert_uuid,
+       user_id, contact_point_id, delivery_id
+  FROM judged WHERE kind IS NOT NULL
+"""
+
 _FIRST_OF_EACH_KIND = """
 SELECT kind, total, alert_uuid, user_id, contact_point_id, delivery_id
   FROM (SELECT *, count(*) OVER (PARTITION BY kind) AS total,
@@ -154,5 +187,5 @@ SELECT kind, total, alert_uuid, user_id, contact_point_id, delivery_id
 
 GAPS = tuple(
     _FIRST_OF_EACH_KIND.format(gaps=gaps)
-    for gaps in (_NOT_FANNED_OUT, _TOLD_TWICE, _MISSING, _SURPLUS, _UNEXPLAINED)
+    for gaps in (_NOT_FANNED_OUT, _TOLD_TWICE, _MISSING, _SURPLUS, _UNEXPLAINED, _HELD)
 )

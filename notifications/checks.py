@@ -1,5 +1,6 @@
 """Settings that contradict each other are refused at start."""
 
+import re
 from ipaddress import ip_network
 from typing import Any
 from urllib.parse import urlsplit
@@ -39,6 +40,29 @@ def addresses_make_sense(**kwargs: Any) -> list[CheckMessage]:
         faults.append(Error("SMTP_SECURITY must be none, starttls or tls", id="tocsin.E005"))
     if urlsplit(settings.THIRD_PARTY_URL).scheme not in ("http", "https"):
         faults.append(Error("THIRD_PARTY_URL must be an http or https URL", id="tocsin.E006"))
+    return faults
+
+
+@register("tocsin")
+def twilio_makes_sense(**kwargs: Any) -> list[CheckMessage]:
+    """There is an account with all that goes with it, or nothing of it."""
+    faults: list[CheckMessage] = []
+    account, token = settings.TWILIO_ACCOUNT_SID, settings.TWILIO_AUTH_TOKEN
+    if bool(account) != bool(token):
+        faults.append(
+            Error("Set both TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN, or neither", id="tocsin.E007")
+        )
+    if account and not re.fullmatch(r"AC[0-9a-fA-F]{32}", account):
+        faults.append(Error("TWILIO_ACCOUNT_SID must be AC and 32 hexadecimal digits", id="tocsin.E008"))
+    for name in ("TWILIO_SMS_FROM", "TWILIO_CALL_FROM"):
+        if getattr(settings, name) and not account:
+            faults.append(Error(f"{name} is of no use without TWILIO_ACCOUNT_SID", id="tocsin.E009"))
+    if bool(settings.TWILIO_CALL_FROM) != bool(settings.TWILIO_TWIML_URL):
+        faults.append(Error("Set both TWILIO_CALL_FROM and TWILIO_TWIML_URL, or neither", id="tocsin.E010"))
+    for name in ("TWILIO_BASE_URL", "TWILIO_TWIML_URL", "PUBLIC_URL"):
+        value = getattr(settings, name)
+        if value and not value.startswith(("http://", "https://")):
+            faults.append(Error(f"{name} must be an http or https URL", id="tocsin.E011"))
     return faults
 
 

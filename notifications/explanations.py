@@ -1,15 +1,17 @@
 """Why a delivery is as it is, in one sentence for people."""
 
+from datetime import UTC, datetime
 from typing import Final
 
 from notifications.models import Delivery
+from notifications.quiet_hours import DIGEST_GRACE
 
 Status = Delivery.Status
 
 SUPPRESSED: Final = {
     "level": "Not told: prefers critical alerts only.",
     "disabled": "Not told: this contact point is switched off.",
-    "quiet_hours": "Not told: it was their quiet hours.",
+    "unsubscribed": "Not told: does not want this kind of message by this channel.",
 }
 CANCELLED: Final = {
     "revoked": "Stopped while it was being sent: the attempt failed and is not repeated.",
@@ -19,6 +21,7 @@ CANCELLED: Final = {
 FAILED: Final = {
     "rejected": "Failed: the destination refused it for good; trying again would change nothing.",
     "exhausted": "Failed: every attempt failed; it can be replayed.",
+    "undelivered": "Failed: the provider took it, then reported that it did not arrive; it can be replayed.",
     "workers_lost": "Failed: each worker that tried was lost; it can be replayed.",
 }
 
@@ -27,14 +30,23 @@ def explain(delivery: Delivery) -> str:
     """Say what came of a delivery and why; names no address."""
     reason = delivery.reason
     match delivery.status:
+        case Status.SENT if reason == "delivered":
+            return f"Told by {delivery.channel}{_on_attempt(delivery)}; the provider confirms it."
         case Status.SENT:
             return f"Told by {delivery.channel}{_on_attempt(delivery)}."
         case Status.PENDING if delivery.attempts:
             return f"Waiting to be tried again after {_times(delivery.attempts)}."
+        case Status.PENDING if reason == "quiet_hours":
+            return f"Held until their quiet hours end, at {_utc(delivery.due_at)}."
+        case Status.PENDING if reason == "digest":
+            end = _utc(delivery.due_at - DIGEST_GRACE)
+            return f"Held until their quiet hours end, at {end}; then told with others in one message."
         case Status.PENDING:
             return "Waiting to be sent."
         case Status.SENDING:
             return "Being sent right now."
+        case Status.SUPPRESSED if reason == "digest":
+            return f"Part of one message after their quiet hours: see delivery {delivery.digest_id}."
         case Status.SUPPRESSED:
             return SUPPRESSED.get(reason, f"Not told: {_words(reason)}.")
         case Status.CANCELLED:
@@ -55,3 +67,7 @@ def _times(attempts: int) -> str:
 
 def _words(reason: str) -> str:
     return reason.replace("_", " ") or "no reason was recorded"
+
+
+def _utc(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

@@ -15,6 +15,7 @@ from rq.utils import utcparse
 from rq.worker_registration import REDIS_WORKER_KEYS
 
 from notifications import selectors
+from notifications.events import selectors as event_selectors
 from notifications.metrics import BUCKETS, totals
 
 #: With the sweep queued every second, each idle worker is heard of every few; a long job takes longer.
@@ -40,17 +41,32 @@ class TocsinCollector(Collector):
         for name, help_text in (
             ("deliveries", "Deliveries that came to an end, by channel and outcome."),
             ("attempts", "Attempts to send, by channel and outcome."),
+            ("provider_reports", "What providers reported of what they had taken, by channel and outcome."),
         ):
             values: dict[tuple[str, ...], float] = {
                 key[1:]: value for key, value in counted.items() if key[0] == name and len(key) == 3
             }
             yield _counter(name, help_text, ("channel", "outcome"), values)
+        yield _counter(
+            "message_faults",
+            "Messages whose text could not be rendered, so that another took its place, by kind and origin.",
+            ("kind", "origin"),
+            {key[1:]: value for key, value in counted.items() if key[0] == "message_faults"},
+        )
         yield _lateness(counted)
+        yield from _event_counters(counted)
         now = timezone.now()
         due = selectors.due_backlog(now=now)
         yield _gauge("due_backlog", "Deliveries that are due and wait.", due.count)
         yield _gauge(
             "oldest_due_age_seconds", "For how long the oldest of them has been due.", due.oldest_age_s
+        )
+        undone = event_selectors.backlog(now=now)
+        yield _gauge("dead_letters", "Handlers' work on events that was given up.", undone.dead_letters)
+        yield _gauge(
+            "oldest_pending_run_age_seconds",
+            "For how long the oldest handler's run that waits has been due.",
+            undone.oldest_pending_age_s,
         )
         queues = GaugeMetricFamily("tocsin_queue_length", "Jobs that wait in a queue.", labels=["queue"])
         for name in settings.RQ_QUEUES:
@@ -65,6 +81,15 @@ def exposition() -> bytes:
     registry = CollectorRegistry(auto_describe=False)
     registry.register(TocsinCollector())
     return generate_latest(registry)
+
+
+def _event_counters(counted: Mapping[tuple[str, ...], float]) -> Iterator[Metric]:
+    for name, help_text, labels in (
+        ("events", "Events published, by whether anyone handles their routing key.", ("known",)),
+        ("event_runs", "Ends of handlers' runs, by handler and outcome.", ("handler", "outcome")),
+    ):
+        values = {key[1:]: value for key, value in counted.items() if key[0] == name}
+        yield _counter(name, help_text, labels, values)
 
 
 def _counter(

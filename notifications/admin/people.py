@@ -12,7 +12,7 @@ from accounts.admin import StaffViews, UserAdmin
 from accounts.models import User
 from notifications.admin.base import NeverEdited
 from notifications.explanations import explain
-from notifications.models import ContactPoint, Delivery, Preference
+from notifications.models import ContactPoint, Delivery, Preference, Subscription
 
 NEWEST: Final = 100
 
@@ -22,7 +22,13 @@ admin.site.unregister(User)
 
 class PreferenceInline(StaffViews, StackedInline):
     model = Preference
-    fields = ("level",)
+    fields = ("level", ("quiet_from", "quiet_until", "digest"))
+
+
+class SubscriptionInline(StaffViews, TabularInline):
+    model = Subscription
+    extra = 0
+    fields = ("channel", "kind", "is_enabled")
 
 
 class ContactPointInline(NeverEdited, StaffViews, TabularInline):
@@ -36,7 +42,7 @@ class ContactPointInline(NeverEdited, StaffViews, TabularInline):
 
 @admin.register(User)
 class PersonAdmin(UserAdmin):
-    inlines = (PreferenceInline, ContactPointInline, *UserAdmin.inlines)
+    inlines = (PreferenceInline, SubscriptionInline, ContactPointInline, *UserAdmin.inlines)
     readonly_fields = (*UserAdmin.readonly_fields, "told")
     fieldsets = (
         UserAdmin.fieldsets[0],

@@ -1,4 +1,4 @@
-"""Alerts, preferences, contact points and deliveries as the API takes and shows them."""
+"""Alerts, contact points and deliveries as the API takes and shows them."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -18,7 +18,7 @@ from config.fields import (
 )
 from notifications.channels import registry
 from notifications.explanations import explain
-from notifications.models import Alert, Attempt, ContactPoint, Delivery, Notification, Preference, Severity
+from notifications.models import Alert, Attempt, ContactPoint, Delivery, Notification, Severity
 
 URL_MESSAGE = "Expected an http or https URL."
 CONTACT_CHANNELS = [name for name, channel in sorted(registry.CHANNELS.items()) if channel.for_contacts]
@@ -117,30 +117,6 @@ class AlertDetailSerializer(AlertSerializer):
             "fanned_out_at": iso(instance.fanned_out_at) if instance.fanned_out_at else None,
             "deliveries": instance.deliveries,  # type: ignore[attr-defined]
         }
-
-
-class LevelField(StrictChoiceField):
-    """A level, in capitals or not."""
-
-    def to_internal_value(self, data: Any) -> Any:
-        return super().to_internal_value(data.upper() if isinstance(data, str) and data.isascii() else data)
-
-
-class LevelInSerializer(serializers.Serializer[Preference]):
-    level = LevelField(choices=Preference.Level.choices, help_text="Case does not matter.")
-
-
-class PreferenceInSerializer(LevelInSerializer):
-    user_id = StrictUUIDField()
-
-
-class PreferenceSerializer(serializers.ModelSerializer[Preference]):
-    user_id = serializers.UUIDField()
-
-    class Meta:
-        model = Preference
-        fields = ("user_id", "level")
-        read_only_fields = fields
 
 
 class ContactPointInSerializer(serializers.Serializer[ContactPoint]):

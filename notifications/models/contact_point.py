@@ -46,4 +46,5 @@ class ContactPoint(models.Model):
 
     def clean(self) -> None:
         """Check the address by its channel's rules and bring it into the channel's normal form."""
-        self.address = registry.for_contact(self.channel).normalised_address(self.address)
+        channel = registry.for_contact(self.channel, is_new=self._state.adding)
+        self.address = channel.normalised_address(self.address)

@@ -71,6 +71,17 @@ class Delivery(models.Model):
     # For the inbox only: its place in the person's inbox, when it was read, and when they deleted it.
     number = models.BigIntegerField(null=True, blank=True, editable=False)
     read_at = models.DateTimeField(null=True, blank=True)
+    # The message in which it was told with others, for what is suppressed with the reason "digest".
+    digest = models.ForeignKey(
+        "self",
+        null=True,
+        blank=True,
+        editable=False,
+        on_delete=models.DO_NOTHING,
+        related_name="digested",
+        db_index=False,
+        db_constraint=False,
+    )
     dismissed_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
@@ -95,12 +106,16 @@ class Delivery(models.Model):
         ]
         indexes = [
             models.Index(fields=["user", "-id"], name="delivery_of_user"),
+            # An item is in one of these two. Together they are what an inbox lists, counts and streams.
             models.Index(
-                models.F("user"),
-                models.ExpressionWrapper(models.Q(read_at__isnull=False), models.BooleanField()),
-                models.F("number").desc(),
-                condition=models.Q(channel="inbox", status="sent", dismissed_at=None),
-                name="delivery_inbox",
+                fields=["user", "-number"],
+                condition=models.Q(channel="inbox", status="sent", dismissed_at=None, read_at=None),
+                name="delivery_inbox_unread",
+            ),
+            models.Index(
+                fields=["user", "-number"],
+                condition=models.Q(channel="inbox", status="sent", dismissed_at=None, read_at__isnull=False),
+                name="delivery_inbox_read",
             ),
             # The claim walks the first two lane by lane, in due order.
             models.Index(
@@ -118,6 +133,11 @@ class Delivery(models.Model):
             ),
             models.Index(
                 fields=["-id"], condition=models.Q(status__in=["failed", "expired"]), name="delivery_failed"
+            ),
+            models.Index(
+                fields=["due_at"],
+                condition=models.Q(status="pending", reason="digest"),
+                name="delivery_for_digest",
             ),
         ]
 

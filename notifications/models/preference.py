@@ -1,7 +1,13 @@
 """How much a person wants to be told, by which channels, and when not."""
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import models
+
+from notifications import rules
+from notifications.channels import registry
+
+KIND_MESSAGE = "Expected a kind, such as stage.accepted, or a group of them, such as stage.*; empty for any."
 
 
 class Preference(models.Model):
@@ -31,15 +37,32 @@ class Preference(models.Model):
                 name="preference_quiet_hours_whole",
             )
         ]
+        # Whether anybody has quiet hours, and who of an audience does.
+        indexes = [
+            models.Index(
+                fields=["user"], condition=models.Q(quiet_from__isnull=False), name="preference_quiet"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.user}: {self.level}"
+
+    def clean(self) -> None:
+        """Check that quiet hours have a beginning and an end."""
+        if (self.quiet_from is None) != (self.quiet_until is None):
+            missing = "quiet_from" if self.quiet_from is None else "quiet_until"
+            raise ValidationError(
+                {missing: "Quiet hours need a beginning and an end: give both, or neither."}
+            )
+        if self.quiet_from is not None and self.quiet_from == self.quiet_until:
+            raise ValidationError({"quiet_until": "Quiet hours can't end when they begin."})
 
 
 class Subscription(models.Model):
     """Whether a person wants a kind of notification by a channel. Empty means any; the narrowest rule wins.
 
     ``kind`` is a notification's kind (``stage.accepted``), a group of them (``stage.*``), or empty.
+    See notifications.rules.
     """
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="subscriptions")
@@ -51,7 +74,21 @@ class Subscription(models.Model):
     class Meta:
         ordering = ("channel", "kind")
         constraints = [models.UniqueConstraint(fields=["user", "channel", "kind"], name="subscription_once")]
+        # Whether anybody has a rule for a kind, and who does.
+        indexes = [models.Index(fields=["kind", "user"], name="subscription_of_kind")]
 
     def __str__(self) -> str:
         answer = "yes" if self.is_enabled else "no"
         return f"{self.user}: {self.kind or 'anything'} by {self.channel or 'any channel'}: {answer}"
+
+    def clean(self) -> None:
+        """Check that there is such a channel, and that the kind is one that can be switched off."""
+        if self.channel and self.channel not in registry.CHANNELS:
+            channels = ", ".join(sorted(registry.CHANNELS))
+            raise ValidationError({"channel": f"Choose one of: {channels}; or leave it empty for any."})
+        if not self.kind:
+            return
+        if not rules.KIND.fullmatch(self.kind):
+            raise ValidationError({"kind": KIND_MESSAGE})
+        if not rules.can_be_switched_off(self.kind):  # it would be a rule without effect
+            raise ValidationError({"kind": "This is told in any case: no rule holds for it."})

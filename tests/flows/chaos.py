@@ -17,7 +17,7 @@ import requests
 
 from config import embedded
 from config.processes import REPOSITORY, StackError
-from tests.flows.product import Product, Shop, just_told
+from tests.flows.product import Product, Shop, told_since
 
 HOME = REPOSITORY / "var" / "chaos"
 SHOPS = (1, 20, 500)
@@ -80,11 +80,12 @@ class Killer:
         if victim == EVERYTHING:
             names += ["redis", "postgres"]
             self._chance.shuffle(names)
+        killed_at = time.monotonic()
         for name in names:
             self._kill(name)
-        time.sleep(down_s / 2)
-        self.held |= just_told(self._product) if "postgres" in names else set()
-        time.sleep(down_s / 2)
+        time.sleep(down_s)
+        # Until it is killed itself or PostgreSQL is back, a worker goes on sending what it has claimed.
+        self.held |= told_since(self._product, killed_at) if victim in ("postgres", EVERYTHING) else set()
         embedded.ensure_running(at=self._product.home)
         if victim == EVERYTHING:
             self.held |= self._product.in_flight()
@@ -99,7 +100,6 @@ class Killer:
             self._stack.kill_redis()
         elif name == "postgres":
             self._stack.kill_postgres()
-            self.held |= just_told(self._product)
         else:
             self._stack.kill(name)
             if embedded.status(at=self._product.home).postgres:

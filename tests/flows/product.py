@@ -242,11 +242,15 @@ class Product:
         assert not unexplained, f"{len(unexplained)} of {len(repeated)} repeats were not in flight at a crash"
 
 
-# A send and the writing down of its outcome take less than this.
-IN_FLIGHT_S = 0.5
+# A send, the writing down of its outcome and the commit's way to the disk take less than this.
+IN_FLIGHT_S = 1.0
 
 
-def just_told(product: Product) -> set[str]:
-    """What reached the third party so lately that PostgreSQL may not have had its outcome on disk."""
-    horizon = time.monotonic() - IN_FLIGHT_S
+def told_since(product: Product, killed_at: float) -> set[str]:
+    """What reached the third party shortly before PostgreSQL's end, or since: its outcome may be lost.
+
+    Args:
+        killed_at: when PostgreSQL was killed, by ``time.monotonic()``.
+    """
+    horizon = killed_at - IN_FLIGHT_S
     return {each.delivery_id for each in product.third_party.requests if each.received_at > horizon}

@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from config import embedded
-from tests.flows.product import Product, Shop, just_told
+from tests.flows.product import Product, Shop, told_since
 
 pytestmark = pytest.mark.flow
 
@@ -105,14 +105,16 @@ def test_redis_coming_back_empty_loses_nothing(product: Product, chance: random.
 
 def test_killed_postgres_repeats_only_what_was_in_flight(product: Product, chance: random.Random) -> None:
     held: set[str] = set()
+    killed_at = 0.0
 
     def strike() -> None:
+        nonlocal killed_at
+        killed_at = time.monotonic()
         product.stack.kill_postgres()
-        held.update(just_told(product))
 
     shop, alerts = storm(product, chance, strike)
     time.sleep(0.2)  # sends that were under way reach the third party while PostgreSQL is away
-    held.update(just_told(product))
+    held.update(told_since(product, killed_at))
     product.stack.start_postgres()
     assert_all_told(product, shop, alerts, may_repeat=held)
     product.wait_until_ready()
@@ -127,11 +129,12 @@ def test_everything_killed_at_once_loses_nothing(product: Product, chance: rando
         chance.shuffle(names)
         for name in names:
             product.stack.processes[name].kill()
+        killed_at = time.monotonic()
         product.stack.kill_redis()
         product.stack.kill_postgres()
-        recent = just_told(product)
         for name in names:
             product.stack.kill(name)
+        recent = told_since(product, killed_at)
         embedded.ensure_running(at=product.home)
         held.update(product.in_flight() | recent)
         for name in names:

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, time, timedelta
 from io import StringIO
 from typing import Any
 
@@ -12,8 +12,9 @@ from django.utils import timezone
 
 from accounts.models import Shop, User
 from notifications.audit import EXPLANATIONS, Report, audit
+from notifications.engine.digest import digests_send
 from notifications.engine.fanout import alert_fan_out, alert_notification
-from notifications.models import Alert, Attempt, Delivery, Notification
+from notifications.models import Alert, Attempt, Delivery, Notification, Subscription
 from tests.factories import (
     AlertFactory,
     ContactPointFactory,
@@ -146,6 +147,52 @@ def test_who_was_given_up_after_losing_workers_is_explained(shop: Shop) -> None:
     delivery = of(told(shop)).get()
     attempt(delivery, "lost", status="failed", reason="workers_lost")
     assert found(settled=True) == {}
+
+
+def test_rules_quiet_hours_and_digests_are_no_gap(shop: Shop) -> None:
+    now = timezone.now()
+    for in_one in (True, False):
+        user = member(shop)
+        contact_point(user, channel="email", address="a@example.com")
+        contact_point(user)
+        Subscription.objects.create(user=user, channel="webhook", kind="alert", is_enabled=False)
+        PreferenceFactory(
+            user=user,
+            digest=in_one,
+            quiet_from=_clock(now - 2 * AN_HOUR),
+            quiet_until=_clock(now + 2 * AN_HOUR),
+        )
+    for label in ("normal", "suspicious", "theft"):
+        alert_fan_out(AlertFactory(shop=shop, label=label).pk)
+    for delivery in Delivery.objects.filter(status="pending", reason=""):
+        attempt(delivery, "sent", status="sent", sent_at=timezone.now())
+    assert set(Delivery.objects.values_list("status", "reason")) == {
+        ("pending", "quiet_hours"),
+        ("pending", "digest"),
+        ("suppressed", "unsubscribed"),
+        ("sent", ""),
+    }
+    assert found(settled=True) == {}
+    digests_send(now + 3 * AN_HOUR)
+    Delivery.objects.filter(reason="quiet_hours").update(due_at=now)
+    for delivery in Delivery.objects.filter(status="pending"):
+        attempt(delivery, "sent", status="sent", sent_at=timezone.now())
+    assert Delivery.objects.filter(status="suppressed", reason="digest").count() == 2
+    assert found(settled=True) == {}
+
+
+def test_what_is_held_is_settled_only_until_its_time(shop: Shop) -> None:
+    member(shop)
+    held = of(told(shop, "normal"))
+    held.update(status="pending", reason="quiet_hours", due_at=timezone.now() + AN_HOUR, attempts=0)
+    Attempt.objects.all().delete()
+    assert found(settled=True) == {}
+    held.update(due_at=timezone.now() - timedelta(seconds=5))
+    assert found(settled=True) == {"unsettled": 1}
+
+
+def _clock(moment: datetime) -> time:
+    return moment.time().replace(second=0, microsecond=0)
 
 
 # --- Each kind of gap -----------------------------------------------------------------------------------
@@ -309,6 +356,71 @@ def attempt_beyond_the_count(shop: Shop) -> None:
     Attempt.objects.filter(delivery__in=of(told(shop))).update(number=2)
 
 
+def rule_ignored(shop: Shop) -> None:
+    _with_rule(told_at_an_email_address(shop, "normal"), is_enabled=False)
+
+
+def rule_for_critical_ignored(shop: Shop) -> None:
+    _with_rule(told_at_an_email_address(shop, "theft"), is_enabled=False)
+
+
+def rule_misread(shop: Shop) -> None:
+    alert = told_at_an_email_address(shop, "normal")
+    _with_rule(alert, is_enabled=True)
+    _as_suppressed(alert, "unsubscribed")
+
+
+def critical_held(shop: Shop) -> None:
+    member(shop)
+    _as_held(told(shop, "theft"), "quiet_hours")
+
+
+def critical_held_for_a_digest(shop: Shop) -> None:
+    member(shop)
+    _as_held(told(shop, "theft"), "digest")
+
+
+def held_too_long(shop: Shop) -> None:
+    member(shop)
+    alert = told(shop, "normal")
+    _as_held(alert, "quiet_hours")
+    of(alert).update(due_at=timezone.now() + 26 * AN_HOUR)
+
+
+def digest_missing(shop: Shop) -> None:
+    member(shop)
+    _as_suppressed(told(shop, "normal"), "digest")
+
+
+def digest_gone(shop: Shop) -> None:
+    alert = told_at_an_email_address(shop, "normal")
+    _as_suppressed(alert, "digest")
+    of(alert).update(digest=uuid.uuid4())
+
+
+def digest_elsewhere(shop: Shop) -> None:
+    alert = told_at_an_email_address(shop, "normal")
+    other = told_at_an_email_address(ShopFactory(), "normal")
+    _as_suppressed(alert, "digest")
+    of(alert).update(digest=of(other).get())
+
+
+def told_at_an_email_address(shop: Shop, label: str) -> Alert:
+    contact_point(member(shop), channel="email", address="a@example.com")
+    return told(shop, label)
+
+
+def _with_rule(alert: Alert, **fields: Any) -> None:
+    rule = Subscription.objects.create(user=of(alert).get().user, channel="email", kind="alert", **fields)
+    Subscription.objects.filter(pk=rule.pk).update(updated_at=LONG_AGO)
+
+
+def _as_held(alert: Alert, reason: str) -> None:
+    Attempt.objects.filter(delivery__in=of(alert)).delete()
+    due_at = timezone.now() + AN_HOUR
+    of(alert).update(status="pending", reason=reason, attempts=0, sent_at=None, due_at=due_at)
+
+
 def _copy(delivery: Delivery, **changes: Any) -> None:
     """Make another delivery of the same notification, as sent as this one."""
     attempts = list(delivery.attempt_set.all())
@@ -342,6 +454,15 @@ FAULTS: list[tuple[Fault, str]] = [
     (suppressed_at_standard, "level_misread"),
     (critical_suppressed_by_level, "level_misread"),
     (suppressed_with_no_preference, "level_misread"),
+    (rule_ignored, "rule_ignored"),
+    (rule_for_critical_ignored, "rule_ignored"),
+    (rule_misread, "rule_misread"),
+    (critical_held, "critical_held"),
+    (critical_held_for_a_digest, "critical_held"),
+    (held_too_long, "held_too_long"),
+    (digest_missing, "digest_missing"),
+    (digest_gone, "digest_missing"),
+    (digest_elsewhere, "digest_missing"),
     (sent_with_no_attempt, "sent_without_attempt"),
     (sent_after_failure, "sent_without_attempt"),
     (failed_after_success, "failed_without_reason"),

@@ -3,13 +3,20 @@
 import pytest
 from pytest_django import Settings
 
-from notifications.checks import addresses_make_sense, leases_outlive_sends, policies_make_sense
+from notifications.checks import (
+    addresses_make_sense,
+    leases_outlive_sends,
+    policies_make_sense,
+    twilio_makes_sense,
+)
+from tests.servers.twilio import ACCOUNT_SID
 
 
 def test_the_defaults_are_sound() -> None:
     assert policies_make_sense() == []
     assert leases_outlive_sends() == []
     assert addresses_make_sense() == []
+    assert twilio_makes_sense() == []
 
 
 @pytest.mark.parametrize(
@@ -44,3 +51,38 @@ def test_a_lease_shorter_than_a_send_is_refused(settings: Settings) -> None:
 def test_an_address_that_makes_no_sense_is_refused(settings: Settings, name: str, value: object) -> None:
     setattr(settings, name, value)
     assert len(addresses_make_sense()) == 1
+
+
+TWILIO = {
+    "TWILIO_ACCOUNT_SID": ACCOUNT_SID,
+    "TWILIO_AUTH_TOKEN": "secret",
+    "TWILIO_SMS_FROM": "+33755555555",
+    "TWILIO_CALL_FROM": "+33755555555",
+    "TWILIO_TWIML_URL": "https://twiml.example.com/",
+}
+
+
+def test_a_whole_twilio_account_is_sound(settings: Settings) -> None:
+    for name, value in TWILIO.items():
+        setattr(settings, name, value)
+    assert twilio_makes_sense() == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"TWILIO_AUTH_TOKEN": ""},
+        {"TWILIO_ACCOUNT_SID": "SK" + "0" * 32},
+        {"TWILIO_CALL_FROM": ""},
+        {"TWILIO_TWIML_URL": ""},
+        {"TWILIO_TWIML_URL": "twiml.example.com"},
+        {"TWILIO_BASE_URL": "api.twilio.com"},
+        {"PUBLIC_URL": "tocsin.example.com"},
+        {"TWILIO_ACCOUNT_SID": "", "TWILIO_AUTH_TOKEN": "", "TWILIO_SMS_FROM": ""},
+        {"TWILIO_ACCOUNT_SID": "", "TWILIO_AUTH_TOKEN": "", "TWILIO_CALL_FROM": "", "TWILIO_TWIML_URL": ""},
+    ],
+)
+def test_half_a_twilio_account_is_refused(settings: Settings, change: dict[str, str]) -> None:
+    for name, value in {**TWILIO, **change}.items():
+        setattr(settings, name, value)
+    assert len(twilio_makes_sense()) == 1

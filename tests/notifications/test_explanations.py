@@ -1,5 +1,9 @@
 """Every state of a delivery is explained in a sentence."""
 
+from datetime import datetime
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
 import pytest
 
 from notifications.explanations import explain
@@ -11,22 +15,58 @@ from notifications.models import Delivery
     [
         ("sent", "", 1, "Told by webhook."),
         ("sent", "", 3, "Told by webhook, on attempt 3."),
+        ("sent", "delivered", 1, "Told by webhook; the provider confirms it."),
         ("pending", "", 0, "Waiting to be sent."),
         ("pending", "retry", 1, "Waiting to be tried again after one failed attempt."),
         ("pending", "retry", 2, "Waiting to be tried again after 2 failed attempts."),
         ("sending", "", 1, "Being sent right now."),
         ("suppressed", "level", 0, "Not told: prefers critical alerts only."),
         ("suppressed", "disabled", 0, "Not told: this contact point is switched off."),
+        (
+            "suppressed",
+            "unsubscribed",
+            0,
+            "Not told: does not want this kind of message by this channel.",
+        ),
+        (
+            "suppressed",
+            "digest",
+            0,
+            "Part of one message after their quiet hours: see delivery 0198c7f2-54b1-7d6e-8a53-6f2b1f0c9e11.",
+        ),
+        ("pending", "quiet_hours", 0, "Held until their quiet hours end, at 2026-03-29 05:01 UTC."),
+        (
+            "pending",
+            "digest",
+            0,
+            "Held until their quiet hours end, at 2026-03-29 05:00 UTC; "
+            "then told with others in one message.",
+        ),
+        ("pending", "quiet_hours", 1, "Waiting to be tried again after one failed attempt."),
+        ("sending", "quiet_hours", 1, "Being sent right now."),
         ("suppressed", "on_holiday", 0, "Not told: on holiday."),
         ("cancelled", "contact_point_removed", 0, "Stopped: the contact point was removed first."),
         ("cancelled", "", 0, "Stopped: no reason was recorded."),
         ("expired", "too_old", 2, "Gave up: it could not be sent before it was too old to matter."),
         ("failed", "exhausted", 3, "Failed: every attempt failed; it can be replayed."),
+        (
+            "failed",
+            "undelivered",
+            1,
+            "Failed: the provider took it, then reported that it did not arrive; it can be replayed.",
+        ),
         ("failed", "strange_thing", 3, "Failed: strange thing."),
     ],
 )
 def test_it_says_why(status: str, reason: str, attempts: int, sentence: str) -> None:
-    delivery = Delivery(channel="webhook", status=status, reason=reason, attempts=attempts)
+    delivery = Delivery(
+        channel="webhook",
+        status=status,
+        reason=reason,
+        attempts=attempts,
+        due_at=datetime(2026, 3, 29, 7, 1, tzinfo=ZoneInfo("Europe/Paris")),
+        digest_id=UUID("0198c7f2-54b1-7d6e-8a53-6f2b1f0c9e11"),
+    )
     assert explain(delivery) == sentence
 
 

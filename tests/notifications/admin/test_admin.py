@@ -1,18 +1,20 @@
 """The operator finds a person, sees what they were or were not told and why, and replays."""
 
 from collections.abc import Callable
+from datetime import time
 from typing import Any
 
 import pytest
 from django.db import connection
 from django.forms import MultiWidget
+from django.http import HttpResponse
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from redis.exceptions import ConnectionError as Away
 
 from accounts.models import ApiKey, Shop, User
-from notifications.models import Attempt, ContactPoint, Delivery
+from notifications.models import Attempt, ContactPoint, Delivery, Preference
 from tests.factories import (
     AlertFactory,
     ContactPointFactory,
@@ -353,6 +355,41 @@ def test_a_persons_name_level_and_membership_are_changed(desk: Client, owner: Us
     assert answer.status_code == 302, answer.context["errors"]
     owner.refresh_from_db()
     assert (owner.last_name, owner.phone, owner.preference.level) == ("Lima", "+33612345678", "CRITICAL")
+
+
+def test_a_persons_quiet_hours_and_rules_are_changed(desk: Client, owner: User) -> None:
+    def save(**changes: str) -> HttpResponse:
+        page = desk.get(url("accounts_user_change", owner.pk))
+        person = {"preference-TOTAL_FORMS": "1", "preference-0-user": str(owner.pk)}
+        rule = {"subscriptions-TOTAL_FORMS": "1", "subscriptions-0-user": str(owner.pk)}
+        given = {name.replace("__", "-"): value for name, value in changes.items()}
+        return desk.post(
+            url("accounts_user_change", owner.pk), {**form_data(page), **person, **rule, **given}
+        )
+
+    quiet = {
+        "preference__0__level": "STANDARD",
+        "preference__0__quiet_from": "22:00",
+        "preference__0__quiet_until": "07:00",
+        "preference__0__digest": "on",
+    }
+    rule = {"subscriptions__0__channel": "email", "subscriptions__0__kind": "stage.*"}
+    for wrong, message in [
+        ({"preference__0__quiet_until": ""}, "give both, or neither"),
+        ({"preference__0__quiet_until": "22:00"}, "end when they begin"),
+        ({"subscriptions__0__kind": "stage.*.x"}, "Expected a kind"),
+        ({"subscriptions__0__kind": "account.*"}, "told in any case"),
+        ({"subscriptions__0__channel": "pigeon"}, "Choose one of"),
+    ]:
+        refused = save(**{**quiet, **rule, **wrong})
+        assert refused.status_code == 200
+        assert message in refused.content.decode().replace("&#x27;", "'")
+    assert not Preference.objects.exists()
+    assert save(**quiet, **rule).status_code == 302
+    assert (owner.preference.quiet_from, owner.preference.digest) == (time(22), True)
+    assert list(owner.subscriptions.values_list("channel", "kind", "is_enabled")) == [
+        ("email", "stage.*", False)
+    ]
 
 
 def test_the_first_page_counts_the_last_day(

@@ -13,6 +13,7 @@ from tests.factories import PreferenceFactory
 
 LogIn = Callable[[User], APIClient]
 PATHS = ["/preferences", "/preferences/", "/api/v1/preferences", "/api/v1/preferences/"]
+NEVER_CHOSE = {"level": "STANDARD", "quiet_from": None, "quiet_until": None, "digest": False}
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -20,7 +21,7 @@ PATHS = ["/preferences", "/preferences/", "/api/v1/preferences", "/api/v1/prefer
 def test_a_level_is_set_in_any_case_at_each_path(as_user: LogIn, owner: User, path: str, level: str) -> None:
     response = as_user(owner).put(path, {"user_id": str(owner.pk), "level": level})
     assert response.status_code == 200
-    assert response.json() == {"user_id": str(owner.pk), "level": "CRITICAL"}
+    assert response.json() == {**NEVER_CHOSE, "user_id": str(owner.pk), "level": "CRITICAL"}
     assert Preference.objects.get(user=owner).level == "CRITICAL"
 
 
@@ -40,7 +41,7 @@ def test_a_level_is_changed_and_read_by_id(as_user: LogIn, owner: User, base: st
 
 
 def test_one_reads_ones_own_without_an_id(as_user: LogIn, owner: User) -> None:
-    assert as_user(owner).get(PATHS[0]).json() == {"user_id": str(owner.pk), "level": "STANDARD"}
+    assert as_user(owner).get(PATHS[0]).json() == {**NEVER_CHOSE, "user_id": str(owner.pk)}
 
 
 def test_who_never_chose_is_told_of_everything_and_reading_stores_nothing(
