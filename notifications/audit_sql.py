@@ -111,7 +111,7 @@ WITH made AS (
       LEFT JOIN notifications_preference AS preference ON preference.user_id = made.user_id
       -- The narrowest rule there can be: whatever the others say, this one decides.
       LEFT JOIN notifications_subscription AS rule
-        ON rule.user_id = made.user_id AND  rule.kind = made.notified_kind
+        ON rule.user_id = made.user_id AND rule.channel = made.channel AND rule.kind = made.notified_kind
 )
 SELECT kind, alert_uuid, user_id, contact_point_id, delivery_id FROM judged WHERE kind IS NOT NULL
 """
@@ -162,7 +162,7 @@ WITH judged AS (
            CASE
            WHEN delivery.status = 'suppressed' THEN CASE WHEN NOT EXISTS (
                 SELECT FROM notifications_delivery AS digest
-                 WHERE digest.id = delivery.digest_id AND digest.user_id = delivery.user_id
+                 WHERE digest.id = delivery.digest_id
                    AND digest.contact_point_id = delivery.contact_point_id) THEN 'digest_missing' END
            WHEN notification.severity = 'critical' THEN 'critical_held'
            WHEN delivery.due_at > delivery.created_at + %(longest_held)s THEN 'held_too_long'

@@ -25,7 +25,9 @@ class Rule(Protocol):
 
 def can_be_switched_off(kind: str) -> bool:
     """Whether rules hold for this kind (or group of kinds) at all."""
-    return bool(KIND.fullmatch(kind)) and not f"{kind}.".startswith(tuple(f"{always.removesuffix('.')}." for always in ALWAYS))
+    return bool(KIND.fullmatch(kind)) and not f"{kind}.".startswith(
+        tuple(f"{always.removesuffix('.')}." for always in ALWAYS)
+    )
 
 
 def applicable(kind: str, severity: str) -> list[str]:

@@ -156,12 +156,14 @@ def test_rules_quiet_hours_and_digests_are_no_gap(shop: Shop) -> None:
         contact_point(user, channel="email", address="a@example.com")
         contact_point(user)
         Subscription.objects.create(user=user, channel="webhook", kind="alert", is_enabled=False)
+        Subscription.objects.create(user=user, channel="email", kind="stage.*", is_enabled=False)
         PreferenceFactory(
             user=user,
             digest=in_one,
             quiet_from=_clock(now - 2 * AN_HOUR),
             quiet_until=_clock(now + 2 * AN_HOUR),
         )
+    Subscription.objects.update(updated_at=LONG_AGO)
     for label in ("normal", "suspicious", "theft"):
         alert_fan_out(AlertFactory(shop=shop, label=label).pk)
     for delivery in Delivery.objects.filter(status="pending", reason=""):
