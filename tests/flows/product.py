@@ -30,9 +30,9 @@ SHOP = "INSERT INTO accounts_shop (id, slug, name) VALUES (uuidv7(), %(slug)s, %
 STAFF = """
 WITH person AS (
     INSERT INTO accounts_user (uuid, password, is_superuser, email, first_name, last_name, language,
-                               time_zone, phone, is_active, is_staff, created_at)
+                               time_zone, phone, role, is_active, is_staff, created_at)
     SELECT uuidv7(), '!', false, number || '@' || %(slug)s || '.example.com', 'Ana', '', 'en', 'UTC', '',
-           true, false, now() - interval '1 year'
+           '', true, false, now() - interval '1 year'
       FROM generate_series(1, %(count)s) AS number RETURNING uuid
 )
 INSERT INTO accounts_membership (shop_id, user_id, joined_at)
