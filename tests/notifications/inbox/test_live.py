@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.conf import settings as django_settings
 from django.db import transaction
+from django.utils import timezone
 from redis import Redis
 
 from accounts.models import User
@@ -89,8 +90,9 @@ def test_a_change_is_announced_when_it_is_committed(owner: User, make_item: Make
 
 @pytest.mark.django_db(transaction=True)
 def test_what_changes_nothing_is_not_announced(owner: User, make_item: MakeItem) -> None:
-    item, heard = make_item(owner), Heard()
+    item, deleted, heard = make_item(owner), make_item(owner, dismissed_at=timezone.now()), Heard()
     services.item_mark(item=item, read=False)
+    services.item_delete(item=deleted)
     services.items_mark_read(user=owner, up_to=0)
     services.items_delete_read(user=owner)
     assert heard.silence()

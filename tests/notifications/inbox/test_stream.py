@@ -276,6 +276,22 @@ def test_without_redis_it_looks_by_itself(
         stream.wait_for_number(number)
 
 
+def test_after_a_failure_of_the_database_everyone_is_looked_after_anew(
+    listen: Listen, owner: User, teammate: User, make_item: MakeItem
+) -> None:
+    make_item(teammate)
+    stream, other = listen(owner).wait_until_open(), listen(teammate).wait_until_open()
+    Delivery.objects.all().delete()  # as a crash can do, of which nobody is told
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    make_item(owner)
+    stream.wait_for_number(1)
+    other.wait_for_unread(0)
+
+
 # --- Who may listen, and for how long -----------------------------------------------------------------------
 
 
