@@ -1,5 +1,6 @@
 """The sender's own connections to PostgreSQL: asynchronous, prepared, and rebuilt when they break."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,19 +27,27 @@ class Database:
     def __init__(self, parameters: Mapping[str, Any]) -> None:
         self._parameters = parameters
         self._connection: AsyncConnection[Any] | None = None
+        self._opening = asyncio.Lock()
 
     async def connection(self) -> AsyncConnection[Any]:
         if self._connection is None or self._connection.closed:
-            self._connection = await AsyncConnection.connect(
+            async with self._opening:  # two who come at once share one
+                await self._open()
+        assert self._connection is not None
+        return self._connection
+
+    async def _open(self) -> None:
+        if self._connection is None or self._connection.closed:
+            connection = await AsyncConnection.connect(
                 **self._parameters, autocommit=True, prepare_threshold=2, connect_timeout=5
             )
+            self._connection = connection
             # Statistics of a queue are always out of date: the planner may take a table with a hundred
             # thousand new rows for an empty one, and read all of it each time.
-            await self._connection.execute("SET enable_seqscan = off")
-            await self._connection.execute("SET jit = off")
+            await connection.execute("SET enable_seqscan = off")
+            await connection.execute("SET jit = off")
             # What a crash of PostgreSQL can undo here is done again: see docs/adr/0013.
-            await self._connection.execute("SET synchronous_commit = off")
-        return self._connection
+            await connection.execute("SET synchronous_commit = off")
 
     async def rows(self, sql: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """Run one statement and return its rows.
