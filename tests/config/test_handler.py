@@ -2,10 +2,13 @@
 
 import asyncio
 import gc
+import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
 
 from config.handler import Handler
@@ -74,3 +77,24 @@ async def test_request_and_response_are_let_go_before_it_goes_on() -> None:
 def test_without_an_event_loop_the_content_is_the_answer() -> None:
     live_urls.lives.append(None)
     assert Client().get("/live/").content == b"all of it"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_each_thread_is_connected_before_the_first_request(settings: Any) -> None:
+    settings.WEB_THREADS = 3
+    ours = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT array_agg(pid) {ours}")
+        before = cursor.fetchone()[0] or []
+        handler = Handler()
+        handler.connect()
+        found: list[int] = []
+        deadline = time.monotonic() + 60
+        while len(found) < 3 and time.monotonic() < deadline:
+            cursor.execute(f"SELECT pid {ours} AND pid <> ALL (%s)", [before])
+            found = [pid for (pid,) in cursor.fetchall()]
+        assert len(found) == 3
+    together = threading.Barrier(3)
+    for _ in range(3):
+        handler._threads.submit(lambda: (together.wait(), connection.close()))
+    handler._threads.shutdown()

@@ -1,0 +1,110 @@
+"""Outcomes on their way into the database are not forgotten, whatever happens to it or to the sender."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+from django.db import connection
+
+from notifications.engine import finalise
+from notifications.engine.database import Database, connection_parameters
+from notifications.engine.finalise import Finished, Ledger
+from notifications.models import Delivery
+
+Make = Callable[..., list[Delivery]]
+URL = "https://hooks.example.com/"
+
+
+def finished(delivery: Delivery) -> Finished:
+    return Finished(
+        id=delivery.pk,
+        channel="webhook",
+        number=1,
+        lateness_s=0.1,
+        status="sent",
+        reason="",
+        due_at=None,
+        failures=0,
+        started_at=datetime.now(UTC),
+        duration_ms=1.5,
+        outcome="sent",
+        status_code=200,
+        error="",
+    )
+
+
+def run(made: list[Delivery], work: Callable[[Ledger], object]) -> None:
+    """Do something with a ledger that has written all of these."""
+
+    async def inner() -> None:
+        database = Database(connection_parameters())
+        ledger = Ledger(database, on_retry=lambda: None)
+        for each in made:
+            ledger.add(finished(each))
+        await ledger.write()
+        await work(ledger)  # type: ignore[misc]
+        await database.close()
+
+    asyncio.run(inner())
+
+
+def sent() -> int:
+    return Delivery.objects.filter(status="sent").count()
+
+
+def undo() -> None:
+    """What a crash of PostgreSQL does to commits that were not waited for."""
+    Delivery.objects.update(status="pending", attempts=0, sent_at=None)
+    connection.close()  # of this thread
+
+
+def test_what_was_written_last_is_written_again_however_late_the_crash_is_noticed(
+    make_deliveries: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As if more than that time had passed since, with nothing to write.
+    monkeypatch.setattr(finalise, "RECENT_S", 0.0)
+    made = make_deliveries(3, URL)
+
+    async def crash(ledger: Ledger) -> None:
+        await asyncio.to_thread(undo)
+        ledger.doubt()
+        await ledger.write()
+
+    run(made, crash)
+    assert sent() == 3
+
+
+def test_a_doubt_in_the_middle_of_a_write_loses_nothing(make_deliveries: Make) -> None:
+    first, second = make_deliveries(2, URL)
+
+    async def crash(ledger: Ledger) -> None:
+        ledger.add(finished(second))
+        writing = asyncio.create_task(ledger.write())
+        await asyncio.sleep(0)  # it is under way now
+        ledger.doubt()
+        assert {each.id for each in ledger.unwritten} == {first.pk, second.pk}
+        await writing
+        assert not ledger
+
+    run([first], crash)
+    assert sent() == 2
+
+
+def test_what_one_ledger_could_not_write_the_next_one_does(make_deliveries: Make) -> None:
+    made = make_deliveries(2, URL)
+
+    async def take_over(ledger: Ledger) -> None:
+        for each in made:
+            ledger.add(finished(each))
+        database = Database(connection_parameters())
+        heir = Ledger(database, on_retry=lambda: None, unwritten=ledger.unwritten)
+        writing = asyncio.create_task(heir.write_forever())
+        async with asyncio.timeout(60):
+            while heir:
+                await asyncio.sleep(0.01)
+        writing.cancel()
+        await database.close()
+
+    run([], take_over)
+    assert sent() == 2
