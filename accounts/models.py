@@ -100,7 +100,7 @@ class User(KnowsChanges, AbstractBaseUser, PermissionsMixin):
         super().save(update_fields=update_fields, **options)
 
 
-class Profile(models.Model):
+class Profile(KnowsChanges):
     """What a user is besides a user; made by the handler of ``auth.user.created``."""
 
     id = UUIDv7Field()
@@ -121,6 +121,8 @@ class Student(Profile):
 
 class Encadrant(Profile):
     """Someone who supervises students."""
+
+    TRACKED = ("specialization",)
 
     specialization = models.CharField(max_length=200, blank=True)
 

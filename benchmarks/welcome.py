@@ -23,6 +23,7 @@ import uvloop
 
 from benchmarks import latency, machine, product, report
 from benchmarks.children import complete, python
+from benchmarks.newcomer import newcomer
 from benchmarks.product import BenchmarkError, Product
 from benchmarks.report import Report, say
 
@@ -63,14 +64,7 @@ class Newcomers:
         self.waits["streamed"].append(streamed - answered)
 
     async def _register(self) -> str:
-        body = {
-            "email": f"{uuid.uuid4().hex}@example.com",
-            "password": "correct horse battery staple",
-            "first_name": "Ana",
-            "last_name": "Costa",
-            "role": "student",
-        }
-        async with self._session.post(f"{self._base_url}/auth/api/v1/register", json=body) as answer:
+        async with self._session.post(f"{self._base_url}/auth/api/v1/register", json=newcomer()) as answer:
             if answer.status != 201:
                 raise BenchmarkError(
                     f"a registration was answered with {answer.status}: {await answer.text()}"

@@ -7,7 +7,8 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 
-from notifications.api.filters import SaneDateTimeFilter, StrictFilterSet
+from config.filters import StrictFilterSet
+from notifications.api.filters import SaneDateTimeFilter
 from notifications.events import selectors, topics
 from notifications.models import Event, HandlerRun
 

@@ -7,6 +7,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from config.fields import StrictCharField, StrictUUIDField
+from notifications.api.serializers import SelectionSerializer
 from notifications.events import topics
 from notifications.events.payloads import RESERVED, SOURCE_MAX_LENGTH
 from notifications.models import Event, HandlerRun
@@ -145,23 +146,12 @@ class DeadLetterSerializer(RunSerializer):
         read_only_fields = fields
 
 
-class DeadLettersReplayInSerializer(serializers.Serializer[HandlerRun]):
+class DeadLettersReplayInSerializer(SelectionSerializer):
     """Either ``ids``, or one or more of the others, which mean the same as in the list."""
 
-    ids = serializers.ListField(child=StrictUUIDField(), max_length=1000, required=False, allow_empty=False)
     handler = StrictCharField(max_length=100, required=False)
     routing_key = StrictCharField(max_length=topics.MAX_LENGTH, required=False)
     event = StrictUUIDField(required=False)
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if not attrs:
-            raise serializers.ValidationError("Say which: by ids, or by one of the filters.")
-        if "ids" in attrs and len(attrs) > 1:
-            raise serializers.ValidationError({"ids": ["Give either ids or filters."]})
-        unknown = sorted(set(self.initial_data) - set(self.fields))
-        if unknown:
-            raise serializers.ValidationError({name[:50]: ["There is no such filter."] for name in unknown})
-        return attrs
 
 
 class EventsReplayedSerializer(serializers.Serializer[Any]):

@@ -7,30 +7,11 @@ import django_filters  # type: ignore[import-untyped]
 from django.core.exceptions import ValidationError
 from django.db.models import CharField, QuerySet
 from django.db.models.functions import Cast
-from django.forms.utils import ErrorList
 from django_filters.fields import IsoDateTimeField  # type: ignore[import-untyped]
 
+from config.filters import StrictFilterSet
 from notifications import selectors
 from notifications.models import Alert, ContactPoint, Delivery
-
-PAGING = frozenset({"cursor", "page_size"})
-
-
-class StrictFilterSet(django_filters.FilterSet):
-    """Refuses unknown and empty parameters: a misspelt or unset one would otherwise mean "everything"."""
-
-    def is_valid(self) -> bool:
-        super().is_valid()
-        known = set(self.form.fields) | PAGING
-        for name, value in self.data.items():
-            if name not in known:
-                self._refuse(name, "There is no such parameter.")
-            elif value == "":
-                self._refuse(name, "Expected a value.")
-        return not self.form.errors
-
-    def _refuse(self, name: str, message: str) -> None:
-        self.form.errors[name[:50]] = ErrorList([ValidationError(message)])
 
 
 class SaneDateTimeField(IsoDateTimeField):

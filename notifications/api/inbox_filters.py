@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.utils.urls import replace_query_param
 
 from config.api import NewestFirst
-from notifications.api.filters import StrictFilterSet
+from config.filters import StrictFilterSet
 from notifications.inbox import pages
 from notifications.models import Delivery
 

@@ -209,17 +209,10 @@ class DeliveryDetailSerializer(DeliverySerializer):
         read_only_fields = fields
 
 
-class ReplayManyInSerializer(serializers.Serializer[Any]):
+class SelectionSerializer(serializers.Serializer[Any]):
     """Either ``ids``, or one or more of the others, which mean the same as in the list."""
 
     ids = serializers.ListField(child=StrictUUIDField(), max_length=1000, required=False, allow_empty=False)
-    user = StrictUUIDField(required=False)
-    alert_uuid = StrictUUIDField(required=False)
-    notification = StrictUUIDField(required=False)
-    channel = StrictCharField(max_length=32, required=False)
-    reason = StrictCharField(max_length=64, required=False)
-    created_after = serializers.DateTimeField(required=False)
-    created_before = serializers.DateTimeField(required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if not attrs:
@@ -230,6 +223,18 @@ class ReplayManyInSerializer(serializers.Serializer[Any]):
         if unknown:
             raise serializers.ValidationError({name[:50]: ["There is no such filter."] for name in unknown})
         return attrs
+
+
+class ReplayManyInSerializer(SelectionSerializer):
+    """Either ``ids``, or one or more of the others, which mean the same as in the list."""
+
+    user = StrictUUIDField(required=False)
+    alert_uuid = StrictUUIDField(required=False)
+    notification = StrictUUIDField(required=False)
+    channel = StrictCharField(max_length=32, required=False)
+    reason = StrictCharField(max_length=64, required=False)
+    created_after = serializers.DateTimeField(required=False)
+    created_before = serializers.DateTimeField(required=False)
 
 
 class ReplayedSerializer(serializers.Serializer[Any]):

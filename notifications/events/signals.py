@@ -1,15 +1,13 @@
 """What happens to accounts becomes events, in the transaction in which it happens."""
 
-from typing import Any, Final
+from typing import Any
 
-from django.db.models.signals import post_delete, post_save, pre_save
+from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
 
 from accounts.models import Encadrant, Student, User
 from notifications.events import people
 from notifications.events.outbox import event_publish
-
-BEFORE: Final = "_specialization_before"
 
 
 @receiver(post_save, sender=User)
@@ -37,14 +35,6 @@ def student_publish(instance: Student, created: bool, raw: bool, **kwargs: Any) 
         event_publish(routing_key=people.STUDENT_CREATED, payload=people.student_payload(instance))
 
 
-@receiver(pre_save, sender=Encadrant)
-def encadrant_note_before(instance: Encadrant, raw: bool, **kwargs: Any) -> None:
-    """Note what the database has, so that a save that changes nothing is no news."""
-    if not raw and not instance._state.adding:
-        stored = Encadrant.objects.filter(pk=instance.pk).values_list("specialization", flat=True)
-        setattr(instance, BEFORE, stored.first())
-
-
 @receiver(post_save, sender=Encadrant)
 def encadrant_publish(instance: Encadrant, created: bool, raw: bool, **kwargs: Any) -> None:
     if raw:
@@ -52,6 +42,6 @@ def encadrant_publish(instance: Encadrant, created: bool, raw: bool, **kwargs: A
     payload = people.encadrant_payload(instance)
     if created:
         event_publish(routing_key=people.ENCADRANT_CREATED, payload=payload)
-    elif instance.specialization != getattr(instance, BEFORE, None):
-        changes = {"changes": ["specialization"]}
+    elif instance.changed_fields:
+        changes = {"changes": list(instance.changed_fields)}
         event_publish(routing_key=people.ENCADRANT_UPDATED, payload=payload | changes)

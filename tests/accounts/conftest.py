@@ -59,6 +59,12 @@ def rate(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str | None], None]:
 
 
 @pytest.fixture
+def unlimited(rate: Any, settings: Any) -> None:
+    """No rate, and no wait until an answer."""
+    settings.RESET_ANSWER_S = 0
+
+
+@pytest.fixture
 def log_in(anonymous: APIClient) -> Callable[..., Any]:
     """Log in by the API; the answer's body."""
 

@@ -11,26 +11,13 @@ from accounts.models import User, Verification
 from accounts.services.passwords import password_reset_request
 from accounts.verification import token_of
 from tests.accounts.conftest import PASSWORD
+from tests.accounts.passwords import NEW, WEAK, refreshed, status_of_log_in
+
+pytestmark = pytest.mark.usefixtures("unlimited")
 
 CHANGE, ME = "/api/v1/auth/password/change/", "/api/v1/users/me/"
-LOGIN, REFRESH = "/api/v1/auth/login/", "/api/v1/auth/refresh/"
-NEW = "staple full of hay"
-WEAK = ["short", "12345678901", "password123", "owner@example.com"]
 Bearing = Callable[[object], APIClient]
 LogIn = Callable[[User], APIClient]
-
-
-@pytest.fixture(autouse=True)
-def _unlimited(rate: Any, settings: Any) -> None:
-    settings.RESET_ANSWER_S = 0
-
-
-def status_of_log_in(user: User, password: str) -> int:
-    return APIClient().post(LOGIN, {"email": user.email, "password": password}).status_code
-
-
-def refreshed(token: str) -> int:
-    return APIClient().post(REFRESH, {"refresh_token": token}).status_code
 
 
 def change(client: APIClient, current: object = PASSWORD, new: object = NEW, path: str = CHANGE) -> Any:

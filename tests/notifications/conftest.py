@@ -1,11 +1,17 @@
-"""A local Twilio that the settings point to."""
+"""What tests of the engine, of events and of channels share."""
 
 from collections.abc import Iterator
 
 import pytest
 from pytest_django import Settings
 
+from tests.clock import Clock
 from tests.servers.twilio import Twilio
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """A sender of the test's own, with a clock that moves when told."""
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,26 +11,9 @@ from accounts.models import User
 from notifications.engine.sender import Sender
 from notifications.engine.worker import allow_many_connections
 from notifications.models import Delivery, Notification
+from tests.clock import Clock
 from tests.factories import ContactPointFactory, NotificationFactory, UserFactory
 from tests.servers.third_party import ThirdParty
-
-
-class Clock:
-    """Real time, plus what it was moved by."""
-
-    def __init__(self) -> None:
-        self.ahead = timedelta()
-
-    def __call__(self) -> datetime:
-        return datetime.now(UTC) + self.ahead
-
-    def forward(self, seconds: float) -> None:
-        self.ahead += timedelta(seconds=seconds)
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture

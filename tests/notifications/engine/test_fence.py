@@ -13,7 +13,8 @@ from django.utils import timezone
 from notifications.engine.replay import cancel
 from notifications.engine.sender import Sender
 from notifications.models import Delivery
-from tests.notifications.engine.conftest import Clock, statuses
+from tests.clock import Clock
+from tests.notifications.engine.conftest import statuses
 from tests.servers.third_party import ThirdParty
 
 Make = Callable[..., list[Delivery]]

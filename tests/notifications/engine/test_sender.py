@@ -16,7 +16,8 @@ from notifications.engine.replay import cancel, replay
 from notifications.engine.sender import Sender
 from notifications.engine.sweep import MAX_LOST_LEASES, expire, leases_recover
 from notifications.models import Attempt, Delivery
-from tests.notifications.engine.conftest import Clock, statuses
+from tests.clock import Clock
+from tests.notifications.engine.conftest import statuses
 from tests.servers.third_party import ThirdParty
 
 Make = Callable[..., list[Delivery]]

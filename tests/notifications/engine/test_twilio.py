@@ -12,7 +12,8 @@ from notifications.engine.replay import cancel
 from notifications.engine.sender import Sender
 from notifications.models import Delivery
 from notifications.services.provider_reports import delivery_report_record
-from tests.notifications.engine.conftest import Clock, statuses
+from tests.clock import Clock
+from tests.notifications.engine.conftest import statuses
 from tests.servers.twilio import Twilio
 
 Make = Callable[..., list[Delivery]]

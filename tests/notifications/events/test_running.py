@@ -3,7 +3,7 @@
 import threading
 import uuid
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from django.conf import settings as django_settings
@@ -15,27 +15,9 @@ from accounts.models import Membership, Shop
 from notifications.events import registry, running
 from notifications.events.outbox import event_publish
 from notifications.models import Event, HandlerRun
+from tests.clock import Clock
 from tests.factories import ShopFactory
 from tests.notifications.events.conftest import run_of
-
-
-class Clock:
-    """Real time, plus what it was moved by."""
-
-    def __init__(self) -> None:
-        self.ahead = timedelta()
-
-    def __call__(self) -> datetime:
-        return datetime.now(UTC) + self.ahead
-
-    def forward(self, seconds: float) -> None:
-        self.ahead += timedelta(seconds=seconds)
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
 
 # Often enough for a race to show.
 COUNT = 40

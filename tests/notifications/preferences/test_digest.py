@@ -22,8 +22,9 @@ from notifications.explanations import explain
 from notifications.models import ContactPoint, Delivery, Notification, Preference, Subscription
 from notifications.services.contact_points import contact_point_update
 from notifications.services.preferences import preference_set, subscription_set
+from tests.clock import Clock
 from tests.factories import ContactPointFactory, PreferenceFactory, UserFactory
-from tests.notifications.engine.conftest import Clock, clock, sender  # noqa: F401  (fixtures)
+from tests.notifications.engine.conftest import sender  # noqa: F401  (a fixture)
 from tests.notifications.preferences.conftest import Tell, fan_out, told_of
 from tests.servers.smtp import MailServer
 
@@ -335,7 +336,7 @@ def test_in_the_morning_there_is_one_mail(
     wakes_soon: Callable[[], None],
     tell: Tell,
     sender: Sender,  # noqa: F811
-    clock: Clock,  # noqa: F811
+    clock: Clock,
 ) -> None:
     wakes_soon()
     for title in ("Accepted", "Started"):
@@ -361,7 +362,7 @@ def test_where_nobody_makes_the_digest_each_goes_out_by_itself(
     wakes_soon: Callable[[], None],
     tell: Tell,
     sender: Sender,  # noqa: F811
-    clock: Clock,  # noqa: F811
+    clock: Clock,
 ) -> None:
     wakes_soon()
     for title in ("Accepted", "Started"):
