@@ -30,24 +30,26 @@ class Database:
         self._opening = asyncio.Lock()
 
     async def connection(self) -> AsyncConnection[Any]:
-        if self._connection is None or self._connection.closed:
-            async with self._opening:  # two who come at once share one
-                await self._open()
-        assert self._connection is not None
-        return self._connection
+        async with self._opening:  # two who come at once share one
+            if self._connection is None or self._connection.closed:
+                self._connection = await self._open()
+            return self._connection
 
-    async def _open(self) -> None:
-        if self._connection is None or self._connection.closed:
-            connection = await AsyncConnection.connect(
-                **self._parameters, autocommit=True, prepare_threshold=2, connect_timeout=5
-            )
-            self._connection = connection
+    async def _open(self) -> AsyncConnection[Any]:
+        connection = await AsyncConnection.connect(
+            **self._parameters, autocommit=True, prepare_threshold=2, connect_timeout=5
+        )
+        try:
             # Statistics of a queue are always out of date: the planner may take a table with a hundred
             # thousand new rows for an empty one, and read all of it each time.
             await connection.execute("SET enable_seqscan = off")
             await connection.execute("SET jit = off")
             # What a crash of PostgreSQL can undo here is done again: see docs/adr/0013.
             await connection.execute("SET synchronous_commit = off")
+        except BaseException:
+            await connection.close()
+            raise
+        return connection
 
     async def rows(self, sql: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """Run one statement and return its rows.
