@@ -29,6 +29,16 @@ def redis() -> Redis:
     return _client(settings.REDIS_URL)
 
 
+def channel(name: str, *, database: int | None = None) -> str:
+    """Return the pub/sub channel of this name for a database of Redis, ours if none is given.
+
+    Redis' databases share their channels, and two that share a Redis must not wake each other.
+    """
+    if database is None:
+        database = redis().connection_pool.connection_kwargs.get("db") or 0
+    return f"tocsin:{database}:{name}"
+
+
 def enqueue(job: Callable[..., None], *args: Any) -> None:
     """Put a job on the default queue, now.
 

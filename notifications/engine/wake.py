@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 
 from notifications import queue
 
-CHANNEL = "tocsin:wake"
+CHANNEL = "wake"
 ORDINARY, REVOCABLE = b"ordinary", b"revocable"
 log = structlog.get_logger(__name__)
 
@@ -40,7 +40,7 @@ def publish(*, revocable: bool = True, deliveries: int | None = None) -> None:
         if deliveries is not None and deliveries <= FEW:
             return
     try:
-        queue.redis().publish(CHANNEL, REVOCABLE if revocable else ORDINARY)
+        queue.redis().publish(queue.channel(CHANNEL), REVOCABLE if revocable else ORDINARY)
     except RedisError as error:
         log.warning("wake_failed", error=str(error))
 
@@ -58,7 +58,7 @@ async def listen(on_wake: OnWake) -> None:
                 aioredis.from_url(settings.REDIS_URL) as redis,
                 redis.pubsub() as subscription,
             ):
-                await subscription.subscribe(CHANNEL)
+                await subscription.subscribe(queue.channel(CHANNEL))
                 on_wake(revocable=True)  # for what was published while nobody listened
                 async for message in subscription.listen():
                     on_wake(revocable=message["data"] == REVOCABLE)

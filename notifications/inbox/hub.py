@@ -21,6 +21,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from notifications import queue
 from notifications.engine.database import Database, connection_parameters
 from notifications.inbox import events, live, look
 from notifications.inbox.look import News, Question, State
@@ -162,7 +163,7 @@ class Hub:
         # Without retries, so that no outage goes unnoticed.
         client = aioredis.from_url(settings.REDIS_URL, retry=Retry(NoBackoff(), 0))
         async with client as redis, redis.pubsub() as subscription:
-            await subscription.subscribe(live.CHANNEL)
+            await subscription.subscribe(queue.channel(live.CHANNEL))
             is_asked = False
             while True:
                 message = await subscription.get_message(timeout=settings.STREAM_HEARTBEAT_S)

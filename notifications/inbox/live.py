@@ -8,7 +8,7 @@ from redis.exceptions import RedisError
 
 from notifications import queue
 
-CHANNEL = "tocsin:inbox"
+CHANNEL = "inbox"
 # A message is the ids of so many people at most, 16 bytes each…
 PEOPLE_PER_MESSAGE = 500
 # …and for more people than this there is one message without any, which means everyone.
@@ -29,7 +29,7 @@ def announce(user_ids: Iterable[UUID]) -> None:
     try:
         with queue.redis().pipeline(transaction=False) as pipe:
             for message in messages(people):
-                pipe.publish(CHANNEL, message)
+                pipe.publish(queue.channel(CHANNEL), message)
             pipe.execute()
     except RedisError as error:
         log.warning("inbox_announcement_failed", people=len(people), error=str(error))

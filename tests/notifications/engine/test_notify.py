@@ -15,11 +15,12 @@ from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 from redis import Redis
 
 from accounts.models import Shop, User
+from notifications import queue
+from notifications.engine import wake
 from notifications.engine.direct import deliver_to
 from notifications.engine.fanout import alert_fan_out, notify, people
 from notifications.engine.sender import Sender
-from notifications.engine.wake import CHANNEL as WAKE
-from notifications.inbox.live import CHANNEL as INBOX
+from notifications.inbox import live
 from notifications.inbox.live import people_of
 from notifications.models import Delivery, Inbox, Notification
 from notifications.services.preferences import subscription_set
@@ -270,25 +271,26 @@ def someone_waits_for_a_lock() -> bool:
 @pytest.fixture
 def heard(redis: Redis) -> Callable[[], dict[str, list[bytes]]]:
     """What has been published since the last look, by the channel of Redis."""
+    channels = {queue.channel(name): name for name in (live.CHANNEL, wake.CHANNEL)}
     subscription = redis.pubsub(ignore_subscribe_messages=True)
-    subscription.subscribe(INBOX, WAKE)
+    subscription.subscribe(*channels)
     for _ in range(2):
         subscription.get_message(timeout=5)
 
     def look() -> dict[str, list[bytes]]:
         found: dict[str, list[bytes]] = {}
         # A message of our own marks the end: what was published before it has come by then.
-        redis.publish(WAKE, b"end")
+        redis.publish(queue.channel(wake.CHANNEL), b"end")
         while (message := subscription.get_message(timeout=30)) is None or message["data"] != b"end":
             if message is not None:
-                found.setdefault(message["channel"].decode(), []).append(message["data"])
+                found.setdefault(channels[message["channel"].decode()], []).append(message["data"])
         return found
 
     return look
 
 
 def inboxes(messages: dict[str, list[bytes]]) -> set[UUID]:
-    return {person for message in messages.get(INBOX, []) for person in people_of(message) or ()}
+    return {person for message in messages.get(live.CHANNEL, []) for person in people_of(message) or ()}
 
 
 def test_inboxes_and_senders_hear_of_it_after_the_commit(
@@ -305,7 +307,7 @@ def test_inboxes_and_senders_hear_of_it_after_the_commit(
         assert heard() == {}
     messages = heard()
     assert inboxes(messages) == {owner.pk, teammate.pk}
-    assert len(messages[WAKE]) == 1
+    assert len(messages[wake.CHANNEL]) == 1
 
 
 def test_nobody_is_woken_for_nothing(
@@ -315,7 +317,7 @@ def test_nobody_is_woken_for_nothing(
 ) -> None:
     with django_capture_on_commit_callbacks(execute=True):
         told = tell(owner)
-    assert set(heard()) == {INBOX}
+    assert set(heard()) == {live.CHANNEL}
     with django_capture_on_commit_callbacks(execute=True):
         tell(owner, notification=news(dedup_key=told.dedup_key))
     assert heard() == {}

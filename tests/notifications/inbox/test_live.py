@@ -22,7 +22,7 @@ class Heard:
 
     def __init__(self) -> None:
         self._subscription = Redis.from_url(django_settings.REDIS_URL).pubsub()
-        self._subscription.subscribe(live.CHANNEL)
+        self._subscription.subscribe(queue.channel(live.CHANNEL))
         assert self._subscription.get_message(timeout=10)["type"] == "subscribe"
 
     def next(self) -> list[uuid.UUID] | None:
@@ -32,7 +32,7 @@ class Heard:
 
     def silence(self) -> bool:
         """Whether nothing was published before now: messages come in the order of the publishing."""
-        Redis.from_url(django_settings.REDIS_URL).publish(live.CHANNEL, b"x" * 16)
+        Redis.from_url(django_settings.REDIS_URL).publish(queue.channel(live.CHANNEL), b"x" * 16)
         return self.next() == [uuid.UUID(bytes=b"x" * 16)]
 
 

@@ -15,6 +15,7 @@ from redis.exceptions import ConnectionError as RedisAway
 
 from config import embedded
 from config.processes import Stack
+from notifications import queue
 from notifications.inbox import live
 from tests.notifications.inbox.listening import Listening
 
@@ -46,6 +47,8 @@ SELECT told.id, %(user)s, 'inbox', '', 'en', 'inbox', 'sent', '', false, now(), 
   FROM told, counter
 RETURNING number
 """
+
+INBOX = queue.channel(live.CHANNEL, database=0)
 
 
 @dataclass
@@ -94,7 +97,7 @@ class Webs:
             row = connection.execute(MAKE_ITEM, {"user": person.id}).fetchone()
         assert row
         if announced:
-            self.redis().publish(live.CHANNEL, live.messages([uuid.UUID(person.id)])[0])
+            self.redis().publish(INBOX, live.messages([uuid.UUID(person.id)])[0])
         return row[0]
 
     def redis(self) -> Redis:
@@ -103,7 +106,7 @@ class Webs:
     def is_heard(self, by: int = 1) -> bool:
         """Whether at least so many processes listen to announcements."""
         try:
-            return self.redis().pubsub_numsub(live.CHANNEL)[0][1] >= by
+            return self.redis().pubsub_numsub(INBOX)[0][1] >= by
         except RedisAway:
             return False
 
@@ -182,7 +185,7 @@ def test_a_stream_outlives_postgresql(webs: Webs, streams: Streams) -> None:
     stream = streams(person, webs.two)
     stream.wait_for(webs.is_heard)
     webs.one.kill_postgres()
-    webs.redis().publish(live.CHANNEL, live.EVERYONE)
+    webs.redis().publish(INBOX, live.EVERYONE)
     webs.one.start_postgres()
     webs.item(person)
     stream.wait_for_number(1)
