@@ -183,7 +183,7 @@ class Cameras:
     def _post(self, session: requests.Session, alert: dict[str, Any]) -> None:
         try:
             answered = self._product.post(alert, session=session) in (200, 201)
-        except requests.ConnectionError:
+        except requests.RequestException:
             answered = False
         (self.accepted if answered else self.unanswered).append(alert)
 
