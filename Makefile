@@ -62,7 +62,7 @@ lint: $(INSTALLED)
 lock: ## Write requirements.lock anew from pyproject.toml (needs uv)
 	@uv=$$(command -v uv || ls .venv/bin/uv 2>/dev/null) || { \
 		echo 'uv is missing. What to do: pip install uv'; exit 1; }; \
-	"$$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade --group dev \
+	"$$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade --group dev --extra meet \
 		--no-emit-index-url --no-emit-find-links --no-header --output-file requirements.lock pyproject.toml
 
 chaos: $(INSTALLED) ## Kill parts at random for a while and prove that nothing is lost (MINUTES=10)
@@ -100,14 +100,16 @@ clean: ## Stop the embedded servers; delete their data, .venv and caches
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +; \
 	echo 'Clean: the next command sets everything up again.'
 
-$(INSTALLED): requirements.lock
+$(INSTALLED): requirements.lock requirements-data.lock
 	@$(find_python); $(make_venv); \
 	echo 'Installing the locked dependencies (about a minute, once) …'; \
-	if ! { command -v uv >/dev/null && uv pip install --quiet --compile-bytecode --python $(PYTHON) --require-hashes -r $<; }; then \
+	install() { { command -v uv >/dev/null && \
+			uv pip install --quiet --compile-bytecode --python $(PYTHON) --require-hashes "$$@"; } || \
 		$(PYTHON) -m pip install --quiet --require-hashes --no-input --disable-pip-version-check \
-			--root-user-action=ignore -r $< || { \
-			echo 'Installing failed. What to do: see that this machine reaches a Python package index'; \
-			echo '(pip.conf or PIP_INDEX_URL names it), then run the same command again.'; exit 1; }; \
+			--root-user-action=ignore "$$@"; }; \
+	if ! { install -r requirements.lock && install --no-deps -r requirements-data.lock; }; then \
+		echo 'Installing failed. What to do: see that this machine reaches a Python package index'; \
+		echo '(pip.conf or PIP_INDEX_URL names it), then run the same command again.'; exit 1; \
 	fi; touch $@
 
 # --- Pieces of shell --------------------------------------------------------------------------------

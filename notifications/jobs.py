@@ -4,7 +4,7 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from notifications import queue
+from notifications import looks, queue
 from notifications.engine import digest, fanout
 from notifications.engine import sweep as engine_sweep
 from notifications.events import retention, running
@@ -28,6 +28,7 @@ def sweep() -> None:
         queue.enqueue_unless_waiting(EVENTS_DUE, events_due)
     if digest.any_ripe(now):
         queue.enqueue_unless_waiting(DIGESTS, digests)
+    looks.look(now)
 
 
 def digests() -> None:
@@ -43,8 +44,9 @@ def expire() -> None:
 
 
 def event_handle(run_id: str) -> None:
-    """Run one handler on its event."""
-    running.run_handle(UUID(run_id))
+    """Run one handler on its event, and those on the events that it causes."""
+    if left := running.runs_handle(UUID(run_id)):
+        queue.enqueue(event_handle, str(left))
 
 
 def events_due() -> None:

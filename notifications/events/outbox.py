@@ -16,7 +16,7 @@ from accounts.ids import uuid7
 from accounts.models import ApiKey
 from config.exceptions import Conflict
 from notifications import jobs, metrics, queue
-from notifications.events import registry
+from notifications.events import following, registry
 from notifications.events.payloads import check_event
 from notifications.models import Event
 
@@ -102,6 +102,8 @@ def event_accept(
     run_ids = [uuid7() for _ in handlers]
     if not _store(event, run_ids, handlers):
         return _existing(event, occurred_at), False
+    if run_ids:
+        following.expect()
     transaction.on_commit(partial(_announce, event, run_ids), robust=True)
     return event, True
 
@@ -149,6 +151,7 @@ def _announce(event: Event, run_ids: Sequence[UUID]) -> None:
         )
     try:
         for run_id in run_ids:
-            queue.enqueue(jobs.event_handle, str(run_id))
+            if not following.take(run_id):
+                queue.enqueue(jobs.event_handle, str(run_id))
     except RedisError as error:
         log.warning("enqueue_failed", event_id=str(event.pk), error=str(error))

@@ -9,7 +9,7 @@ from pytest_django import Settings
 from redis import Redis
 
 from notifications import jobs
-from notifications.events import registry
+from notifications.events import following, registry, running
 from notifications.events.outbox import event_publish
 from notifications.models import Event, HandlerRun
 from tests.notifications.events.conftest import event_jobs, queued, run_of
@@ -55,6 +55,71 @@ def test_an_event_published_by_a_handler_is_handled_in_turn(transactional_db: No
     event_publish(routing_key="offer.created", payload={})
     work_in_a_burst()
     assert order == ["offer.created", "weather.changed"]
+
+
+@pytest.fixture
+def causing(handlers: None) -> list[str]:
+    """``offer.created`` causes ``weather.changed``, which has two handlers; who was called, in turn."""
+    order: list[str] = []
+
+    @registry.handles("offer.created")
+    def first(event: Event) -> None:
+        order.append("first")
+        event_publish(routing_key="weather.changed", payload={})
+
+    @registry.handles("weather.*")
+    def second(event: Event) -> None:
+        order.append("second")
+
+    @registry.handles("weather.*")
+    def third(event: Event) -> None:
+        order.append("third")
+
+    return order
+
+
+def test_a_job_goes_on_with_what_its_handler_caused_and_leaves_the_rest_to_others(
+    transactional_db: None, causing: list[str]
+) -> None:
+    event = event_publish(routing_key="offer.created", payload={})
+    django_rq.get_queue().empty()
+    jobs.event_handle(str(run_of(event).pk))
+    assert causing == ["first", "second"]
+    (left,) = HandlerRun.objects.filter(status="pending")
+    assert left.handler.endswith("third")
+    assert event_jobs() == [str(left.pk)]
+    publish_elsewhere = event_publish(routing_key="offer.created", payload={})
+    assert str(run_of(publish_elsewhere).pk) in event_jobs()  # outside of a job nothing is kept from the queue
+
+
+def test_what_a_lost_worker_would_have_gone_on_with_is_found_by_the_sweep(
+    transactional_db: None, causing: list[str]
+) -> None:
+    event = event_publish(routing_key="offer.created", payload={})
+    with following.here() as caused:
+        running.run_handle(run_of(event).pk)
+        assert caused.next()  # and the worker is lost
+    django_rq.get_queue().empty()
+    grow_old()
+    jobs.sweep()
+    work_in_a_burst()
+    assert sorted(causing) == ["first", "second", "third"]
+
+
+def test_a_chain_without_end_makes_room_for_others(
+    transactional_db: None, handlers: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @registry.handles("offer.created")
+    def again(event: Event) -> None:
+        event_publish(routing_key="offer.created", payload={})
+
+    monkeypatch.setattr(running, "SLICE_S", 0.05)
+    event = event_publish(routing_key="offer.created", payload={})
+    django_rq.get_queue().empty()
+    jobs.event_handle(str(run_of(event).pk))
+    (waiting,) = HandlerRun.objects.filter(status="pending")
+    assert event_jobs() == [str(waiting.pk)]
+    assert HandlerRun.objects.filter(status="done").count() >= 1
 
 
 def test_a_failing_handler_fails_no_job_and_ends_no_worker(transactional_db: None, seen: list[Event]) -> None:
