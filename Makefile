@@ -16,7 +16,8 @@ TEMPLATES := $(wildcard accounts/templates notifications/templates escalation/te
 	tracing/templates dating/templates config/templates)
 
 .PHONY: help setup demo run browser test check lint lock chaos stop clean \
-	bench-fanout bench-sizes bench-latency bench-lanes bench-intake bench-welcome bench-streams
+	bench-fanout bench-sizes bench-latency bench-lanes bench-intake bench-welcome bench-streams bench-timers bench-stop bench-waiting \
+	bench-matching bench-evening bench-tracing
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -88,6 +89,24 @@ bench-welcome: $(INSTALLED) ## Benchmark: from the answer to a registration to t
 
 bench-streams: $(INSTALLED) ## Benchmark: 2,000 open streams, 100 notices a second
 	@$(PYTHON) -m benchmarks.streams
+
+bench-timers: $(INSTALLED) ## Benchmark: 10,000 notifications due in the same second, and over a minute
+	@$(PYTHON) -m benchmarks.timers
+
+bench-stop: $(INSTALLED) ## Benchmark: no send begins after the answer to a stop
+	@$(PYTHON) -m benchmarks.stop
+
+bench-waiting: $(INSTALLED) ## Benchmark: what 100,000 processes that wait for tomorrow cost
+	@$(PYTHON) -m benchmarks.waiting
+
+bench-matching: $(INSTALLED) ## Benchmark: the groups of an evening, against the original's and against a bound
+	@$(PYTHON) -m benchmarks.matching
+
+bench-evening: $(INSTALLED) ## Benchmark: 50 evenings of 20 people at once, links on time
+	@$(PYTHON) -m benchmarks.evening
+
+bench-tracing: $(INSTALLED) ## Benchmark: intake and search of a made-up town (ROWS=10000000)
+	@$(PYTHON) -m benchmarks.tracing --rows $(or $(ROWS),10000000)
 
 stop: ## Stop the embedded servers (data stays)
 	@if [ -x $(PYTHON) ]; then for lock in $(wildcard var/*/embedded.lock var/embedded.lock); do \

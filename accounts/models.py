@@ -202,8 +202,12 @@ class Scope(models.TextChoices):
     DELIVERIES_WRITE = "deliveries:write", "Replay and cancel deliveries"
     METRICS_READ = "metrics:read", "Read readiness and metrics"
     ESCALATIONS_WRITE = "escalations:write", "Start and stop escalations"
+    ESCALATIONS_READ = "escalations:read", "Read escalations"
     TRACING_WRITE = "tracing:write", "Upload interactions and statuses"
     TRACING_READ = "tracing:read", "Read cases"
+    TRACING_FILTERS = "tracing:filters", "Read and set filters"
+    DATING_WRITE = "dating:write", "Create dating events, and register people"
+    DATING_READ = "dating:read", "Read dating events"
     EVENTS_WRITE = "events:write", "Publish events"
     EVENTS_READ = "events:read", "Read events and dead letters"
 

@@ -49,7 +49,7 @@ def main() -> None:
     with transaction.atomic():
         for slug, addresses in order["shops"].items():
             shop_with_members(slug, addresses)
-        _, key = api_key_create(name="benchmark", scopes=[Scope.ALERTS_WRITE])
+        _, key = api_key_create(name="benchmark", scopes=[Scope.ALERTS_WRITE, Scope.ESCALATIONS_WRITE])
     with connection.cursor() as cursor:
         # As autovacuum would within seconds: a database that is in use knows its own size.
         cursor.execute("VACUUM ANALYZE")

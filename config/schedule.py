@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import structlog
+from django.conf import settings
 from django_rq.queues import DjangoScheduler
 from redis.exceptions import RedisError
 from rq.job import Job, JobStatus
 
 from accounts import jobs as accounts_jobs
+from dating import jobs as dating_jobs
 from notifications import jobs
+from tracing import jobs as tracing_jobs
 
 log = structlog.get_logger(__name__)
 
@@ -31,7 +34,12 @@ ENTRIES = (
     Entry("sweep", jobs.sweep, every_s=1),
     Entry("expire", jobs.expire, cron="* * * * *"),
     Entry("events-expire", jobs.events_expire, cron="40 3 * * *"),
+    Entry("dating-recur", dating_jobs.recur, cron="*/5 * * * *"),
     Entry("tokens-flush", accounts_jobs.tokens_flush, cron="20 3 * * *"),
+    Entry("tracing-check", tracing_jobs.check, cron=settings.TRACING_CHECK_CRON),
+    Entry("tracing-partitions", tracing_jobs.partitions_keep, cron="5 * * * *"),
+    Entry("tracing-pack", tracing_jobs.partitions_pack, cron="45 2 * * *"),
+    Entry("tracing-expire", tracing_jobs.expire, cron="35 * * * *"),
 )
 
 # A periodic job that still waits in the queue is not put there again, for this long; past it, whoever

@@ -84,6 +84,11 @@ SMTP_PASSWORD = env.str("SMTP_PASSWORD", default="")
 SMTP_SECURITY = env.str("SMTP_SECURITY", default="none")
 # Sender address of every mail.
 MAIL_FROM = env.str("MAIL_FROM", default="tocsin@localhost")
+# Subject and text of an escalation's mails; unset: those of its message.
+MAIL_SUBJECT = env.str("MAIL_SUBJECT", default="")
+MAIL_BODY = env.str("MAIL_BODY", default="")
+# Hours for which the link in an escalation's message acknowledges it.
+ESCALATION_LINK_MAX_AGE_H = env.float("ESCALATION_LINK_MAX_AGE_H", default=24.0)
 # Twilio's API, for text messages and phone calls.
 TWILIO_BASE_URL = env.str("TWILIO_BASE_URL", default="https://api.twilio.com")
 # The account there, and its auth token, which also verifies Twilio's callbacks. Unset: neither is offered.
@@ -91,9 +96,26 @@ TWILIO_ACCOUNT_SID = env.str("TWILIO_ACCOUNT_SID", default="")
 TWILIO_AUTH_TOKEN = env.str("TWILIO_AUTH_TOKEN", default="")
 # Sender of text messages: a number (+33…), a sender name, or a messaging service's SID (MG…). Unset: none are sent.
 TWILIO_SMS_FROM = env.str("TWILIO_SMS_FROM", default="")
-# Caller id of phone calls (+33…), and the address of the TwiML that says what they say. Unset: none are made.
+# Caller id of phone calls (+33…) where the registry of caller ids names none.
 TWILIO_CALL_FROM = env.str("TWILIO_CALL_FROM", default="")
+# The address of the TwiML that says what calls say. Escalations are said by the product, where PUBLIC_URL is public.
 TWILIO_TWIML_URL = env.str("TWILIO_TWIML_URL", default="")
+# Whether Twilio listens if a machine answers a call that the product says (it charges for that).
+TWILIO_MACHINE_DETECTION = env.bool("TWILIO_MACHINE_DETECTION", default=True)
+# Firebase Cloud Messaging, for push messages: a service account's key file, as a path or as its JSON. Unset: none.
+FCM_SERVICE_ACCOUNT = env.str("FCM_SERVICE_ACCOUNT", default="")
+FCM_BASE_URL = env.str("FCM_BASE_URL", default="https://fcm.googleapis.com")
+# Where the account's access tokens come from, if not from where its key file says.
+FCM_TOKEN_URL = env.str("FCM_TOKEN_URL", default="")
+# Telegram's Bot API, and the bot's token. Unset: not offered.
+TELEGRAM_BASE_URL = env.str("TELEGRAM_BASE_URL", default="https://api.telegram.org")
+TELEGRAM_BOT_TOKEN = env.str("TELEGRAM_BOT_TOKEN", default="")
+# PubNub, and the keys there. Unset: not offered.
+PUBNUB_BASE_URL = env.str("PUBNUB_BASE_URL", default="https://ps.pndsn.com")
+PUBNUB_PUBLISH_KEY = env.str("PUBNUB_PUBLISH_KEY", default="")
+PUBNUB_SUBSCRIBE_KEY = env.str("PUBNUB_SUBSCRIBE_KEY", default="")
+# What the product calls itself there.
+PUBNUB_UUID = env.str("PUBNUB_UUID", default="tocsin")
 # Networks (CIDR, comma separated) within private or loopback space that users' webhooks may reach all the same.
 WEBHOOK_ALLOWED_NETWORKS = env.list("WEBHOOK_ALLOWED_NETWORKS", default=[])
 # For how long the previous signing secret is still used beside the new one after a rotation, in hours.
@@ -111,6 +133,20 @@ SEND_TIMEOUT_S = env.float("SEND_TIMEOUT_S", default=10.0)
 RETRY_AFTER_MAX_S = env.float("RETRY_AFTER_MAX_S", default=3600.0)
 # Age in hours at which a delivery that was never possible expires.
 DELIVERY_MAX_AGE_H = env.float("DELIVERY_MAX_AGE_H", default=24.0)
+
+# --- Where pairs meet (dating) ---------------------------------------------------------------------
+
+# Jitsi Meet: where it is, and the application id and secret of one that lets in nobody without a token (JWT).
+JITSI_BASE_URL = env.str("JITSI_BASE_URL", default="https://meet.jit.si")
+JITSI_APP_ID = env.str("JITSI_APP_ID", default="")
+JITSI_APP_SECRET = env.str("JITSI_APP_SECRET", default="")
+# Google Meet's API, and the token file of the account that owns the rooms. Unset: it is not offered.
+GOOGLE_MEET_BASE_URL = env.str("GOOGLE_MEET_BASE_URL", default="https://meet.googleapis.com")
+GOOGLE_MEET_TOKEN_FILE = env.str("GOOGLE_MEET_TOKEN_FILE", default="")
+# Where that file's refresh token is exchanged for access tokens.
+GOOGLE_MEET_TOKEN_URL = env.str("GOOGLE_MEET_TOKEN_URL", default="https://oauth2.googleapis.com/token")
+# Rooms that the account may make there, as "times/period"; Google's own quota by default.
+GOOGLE_MEET_RATE = env.str("GOOGLE_MEET_RATE", default="10/min")
 
 # --- The engine ------------------------------------------------------------------------------------
 
@@ -136,6 +172,37 @@ FANOUT_CHUNK = env.int("FANOUT_CHUNK", default=5_000)
 EVENT_RETRY_WAIT_S = env.float("EVENT_RETRY_WAIT_S", default=2.0)
 # Days for which an event that is done with is kept; dead letters stay.
 EVENT_RETENTION_DAYS = env.int("EVENT_RETENTION_DAYS", default=90)
+
+# --- Tracing: what phones saw of each other --------------------------------------------------------
+
+# Days that are looked back, and for which interactions are kept; a day's partition is dropped when it is older.
+TRACING_RETENTION_DAYS = env.int("TRACING_RETENTION_DAYS", default=14)
+# Days for which partitions are made ahead.
+TRACING_PARTITIONS_AHEAD_DAYS = env.int("TRACING_PARTITIONS_AHEAD_DAYS", default=3)
+# Seconds that a phone's clock may be ahead of ours: later records are refused.
+TRACING_CLOCK_SKEW_S = env.int("TRACING_CLOCK_SKEW_S", default=300)
+# Most records in one upload, and its size in bytes, as sent and once more after it is unpacked.
+TRACING_UPLOAD_MAX_RECORDS = env.int("TRACING_UPLOAD_MAX_RECORDS", default=100_000)
+TRACING_UPLOAD_MAX_BYTES = env.int("TRACING_UPLOAD_MAX_BYTES", default=40_000_000)
+# Whether the signal strength and platform of each record are kept, which no search reads (8 bytes a record).
+TRACING_KEEP_SIGNAL = env.bool("TRACING_KEEP_SIGNAL", default=False)
+# Whether the positions that records may carry are kept.
+TRACING_KEEP_POSITIONS = env.bool("TRACING_KEEP_POSITIONS", default=False)
+# Marks of devices that one API key may make.
+TRACING_MARK_RATE = env.str("TRACING_MARK_RATE", default="600/min")
+# True: only a device that is suspect (status 2) can be marked as infected.
+TRACING_SUSPECT_FIRST = env.bool("TRACING_SUSPECT_FIRST", default=False)
+# Where notices lead, for more to read; {status}, {language} and {filter} are filled in. Empty: nowhere.
+TRACING_LINK = env.str("TRACING_LINK", default="")
+# When open cases are searched again for what was uploaded since: minute, hour, day, month, weekday (UTC).
+TRACING_CHECK_CRON = env.str("TRACING_CHECK_CRON", default="*/15 * * * *")
+# Days after which a case that nobody closes is closed, and after which a closed one is deleted with all of it.
+TRACING_CASE_OPEN_DAYS = env.int("TRACING_CASE_OPEN_DAYS", default=28)
+TRACING_CASE_DAYS = env.int("TRACING_CASE_DAYS", default=14)
+# Days for which it is kept who looked at which case.
+TRACING_READING_DAYS = env.int("TRACING_READING_DAYS", default=365)
+# Counts of people lower than this are not shown in aggregates.
+TRACING_MIN_COUNT = env.int("TRACING_MIN_COUNT", default=5)
 
 # --- The inbox's streams -----------------------------------------------------------------------------
 
@@ -165,6 +232,8 @@ STATIC_ROOT = BASE_DIR / "var" / "static"
 FIXTURE_DIRS = [BASE_DIR / "fixtures"]
 LOGIN_URL = "web:login"
 DATA_UPLOAD_MAX_MEMORY_SIZE = REQUEST_MAX_BYTES
+# Paths that take larger bodies than REQUEST_MAX_BYTES, with the setting that limits theirs.
+LARGE_BODIES = {"/api/v1/tracing/interactions": "TRACING_UPLOAD_MAX_BYTES"}
 
 INSTALLED_APPS = [
     "notifications",
@@ -269,6 +338,8 @@ RATES: dict[str, str | None] = {
     "verify": VERIFY_RATE or None,
     "verify-account": VERIFY_ACCOUNT_RATE or None,
     "test-send": TEST_SEND_RATE or None,
+    "tracing-mark": TRACING_MARK_RATE or None,
+    "google-meet": GOOGLE_MEET_RATE or None,
 }
 
 REST_FRAMEWORK = {
@@ -310,8 +381,16 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
+        "TracingCaseStateEnum": "tracing.models.Case.State",
+        "TracingDeviceStatusEnum": "tracing.models.Device.Status",
+        "TracingPlatformEnum": "tracing.models.Device.Platform",
         "DeliveryStatusEnum": "notifications.models.Delivery.Status",
         "HandlerRunStatusEnum": "notifications.models.HandlerRun.Status",
+        "EscalationStateEnum": "escalation.models.EscalationProcess.State",
+        "RotationKindEnum": "escalation.models.Rotation.Kind",
+        "DatingReactionKindEnum": "dating.models.Reaction.Kind",
+        "DatingEventStateEnum": "dating.models.State",
+        "DatingRegistrationStateEnum": "dating.models.Registration.State",
     },
 }
 

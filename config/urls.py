@@ -8,8 +8,12 @@ from accounts.api.urls import original_urlpatterns as accounts_original
 from accounts.api.urls import urlpatterns as accounts_api
 from config import health
 from config.api import slash_optional
+from dating.api.urls import urlpatterns as dating_api
+from escalation.api.urls import original_urlpatterns as escalation_original
+from escalation.api.urls import urlpatterns as escalation_api
 from notifications.api.urls import original_urlpatterns
 from notifications.api.urls import urlpatterns as notifications_api
+from tracing.api.urls import urlpatterns as tracing_api
 
 handler400 = "config.errors.bad_request"
 handler403 = "config.errors.permission_denied"
@@ -17,11 +21,17 @@ handler404 = "config.errors.not_found"
 handler500 = "config.errors.server_error"
 
 urlpatterns = [
-    path("api/v1/", include([*notifications_api, *accounts_api])),
+    path("api/v1/", include([*notifications_api, *escalation_api, *tracing_api, *dating_api, *accounts_api])),
     # Before the originals' own: a browser that opens /preferences/ gets the page.
     path("", include("notifications.web.urls")),
+    path("", include("tracing.web.urls")),
     path("", include("notifications.unsubscribe.urls")),
+    path("", include("dating.web.urls")),
+    path("", include("escalation.web.urls")),
+    path("", include("escalation.acknowledging.urls")),
+    path("", include("escalation.voice.urls")),
     *original_urlpatterns,
+    *escalation_original,
     *accounts_original,
     *slash_optional("health/live", health.LiveView.as_view(schema=None), name="health-live"),
     *slash_optional("health/ready", health.ReadyView.as_view(schema=None), name="health-ready"),

@@ -17,12 +17,22 @@ CANCELLED: Final = {
     "revoked": "Stopped while it was being sent: the attempt failed and is not repeated.",
     "contact_point_removed": "Stopped: the contact point was removed first.",
     "cancelled_by_operator": "Stopped by an operator before it was sent.",
+    "stopped": "Stopped with its escalation before it was sent.",
+    "acknowledged": "Not needed any more: somebody acknowledged the escalation first.",
+    "resumed": "Put off by an acknowledgement that ran out: it was planned anew.",
 }
 FAILED: Final = {
     "rejected": "Failed: the destination refused it for good; trying again would change nothing.",
     "exhausted": "Failed: every attempt failed; it can be replayed.",
     "undelivered": "Failed: the provider took it, then reported that it did not arrive; it can be replayed.",
     "workers_lost": "Failed: each worker that tried was lost; it can be replayed.",
+}
+
+# What became of a call, by the reason of its delivery.
+CALLS: Final = {
+    "answered": "the call was answered",
+    "voicemail": "a voicemail or a fax answered the call",
+    "hung_up": "the call was hung up before anybody answered, since it was not needed any more",
 }
 
 
@@ -32,6 +42,8 @@ def explain(delivery: Delivery) -> str:
     match delivery.status:
         case Status.SENT if reason == "delivered":
             return f"Told by {delivery.channel}{_on_attempt(delivery)}; the provider confirms it."
+        case Status.SENT if reason in CALLS:
+            return f"Told by {delivery.channel}{_on_attempt(delivery)}; {CALLS[reason]}."
         case Status.SENT:
             return f"Told by {delivery.channel}{_on_attempt(delivery)}."
         case Status.PENDING if delivery.attempts:

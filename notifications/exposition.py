@@ -1,6 +1,6 @@
 """What ``/metrics`` shows: the shared counters, the backlog, the queues and the workers."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -21,6 +21,18 @@ from notifications.metrics import BUCKETS, totals
 #: With the sweep queued every second, each idle worker is heard of every few; a long job takes longer.
 WORKER_SILENCE: Final = timedelta(minutes=2)
 
+Counted = Mapping[tuple[str, ...], float]
+_more: list[Callable[[Counted], Iterable[Metric]]] = []
+
+
+def register(families: Callable[[Counted], Iterable[Metric]]) -> None:
+    """Show more: a function that makes metrics out of the shared counters, or of what it asks itself.
+
+    For other apps, from their ``AppConfig.ready``.
+    """
+    if families not in _more:
+        _more.append(families)
+
 
 def workers_alive(connection: Redis, *, now: datetime) -> int:
     """Count RQ's workers that were heard of lately: a killed one stays listed for minutes."""
@@ -37,7 +49,7 @@ class TocsinCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         counted = totals()
-        yield _counter("alerts_accepted", "Alerts accepted.", (), {(): counted.get(("accepted",), 0.0)})
+        yield counter("alerts_accepted", "Alerts accepted.", (), {(): counted.get(("accepted",), 0.0)})
         for name, help_text in (
             ("deliveries", "Deliveries that came to an end, by channel and outcome."),
             ("attempts", "Attempts to send, by channel and outcome."),
@@ -46,8 +58,8 @@ class TocsinCollector(Collector):
             values: dict[tuple[str, ...], float] = {
                 key[1:]: value for key, value in counted.items() if key[0] == name and len(key) == 3
             }
-            yield _counter(name, help_text, ("channel", "outcome"), values)
-        yield _counter(
+            yield counter(name, help_text, ("channel", "outcome"), values)
+        yield counter(
             "message_faults",
             "Messages whose text could not be rendered, so that another took its place, by kind and origin.",
             ("kind", "origin"),
@@ -57,13 +69,13 @@ class TocsinCollector(Collector):
         yield from _event_counters(counted)
         now = timezone.now()
         due = selectors.due_backlog(now=now)
-        yield _gauge("due_backlog", "Deliveries that are due and wait.", due.count)
-        yield _gauge(
+        yield gauge("due_backlog", "Deliveries that are due and wait.", due.count)
+        yield gauge(
             "oldest_due_age_seconds", "For how long the oldest of them has been due.", due.oldest_age_s
         )
         undone = event_selectors.backlog(now=now)
-        yield _gauge("dead_letters", "Handlers' work on events that was given up.", undone.dead_letters)
-        yield _gauge(
+        yield gauge("dead_letters", "Handlers' work on events that was given up.", undone.dead_letters)
+        yield gauge(
             "oldest_pending_run_age_seconds",
             "For how long the oldest handler's run that waits has been due.",
             undone.oldest_pending_age_s,
@@ -73,7 +85,9 @@ class TocsinCollector(Collector):
             queues.add_metric([name], django_rq.get_queue(name).count)
         yield queues
         alive = workers_alive(django_rq.get_connection(), now=now)
-        yield _gauge("workers", "Workers heard of in the last two minutes.", alive)
+        yield gauge("workers", "Workers heard of in the last two minutes.", alive)
+        for families in _more:
+            yield from families(counted)
 
 
 def exposition() -> bytes:
@@ -89,10 +103,10 @@ def _event_counters(counted: Mapping[tuple[str, ...], float]) -> Iterator[Metric
         ("event_runs", "Ends of handlers' runs, by handler and outcome.", ("handler", "outcome")),
     ):
         values = {key[1:]: value for key, value in counted.items() if key[0] == name}
-        yield _counter(name, help_text, labels, values)
+        yield counter(name, help_text, labels, values)
 
 
-def _counter(
+def counter(
     name: str, help_text: str, labels: tuple[str, ...], values: Mapping[tuple[str, ...], float]
 ) -> Metric:
     family = CounterMetricFamily(f"tocsin_{name}", help_text, labels=labels)
@@ -101,18 +115,25 @@ def _counter(
     return family
 
 
-def _gauge(name: str, help_text: str, value: float) -> Metric:
+def gauge(name: str, help_text: str, value: float) -> Metric:
     return GaugeMetricFamily(f"tocsin_{name}", help_text, value=value)
 
 
-def _lateness(counted: Mapping[tuple[str, ...], float]) -> Metric:
+def _lateness(counted: Counted) -> Metric:
+    return histogram(
+        "delivery_lateness_seconds",
+        "By how much the first attempt began after it was due.",
+        "lateness",
+        counted,
+    )
+
+
+def histogram(name: str, help_text: str, counter: str, counted: Counted) -> Metric:
+    """Return what ``metrics.observe`` has noted under ``counter``, as a metric of this name."""
     buckets, total = [], 0.0
     for bound in (*map(str, BUCKETS), "+Inf"):
-        total += counted.get(("lateness", bound), 0.0)
+        total += counted.get((counter, bound), 0.0)
         buckets.append((bound, total))
     return HistogramMetricFamily(
-        "tocsin_delivery_lateness_seconds",
-        "By how much the first attempt began after it was due.",
-        buckets=buckets,
-        sum_value=counted.get(("lateness", "sum"), 0.0),
+        f"tocsin_{name}", help_text, buckets=buckets, sum_value=counted.get((counter, "sum"), 0.0)
     )

@@ -84,9 +84,14 @@ def add_many(increments: Iterable[tuple[tuple[str, ...], float]]) -> None:
 
 def observe_lateness(*seconds: float) -> None:
     """Note by how much deliveries were sent after they were due."""
+    observe("lateness", *seconds)
+
+
+def observe(name: str, *seconds: float) -> None:
+    """Note durations in the histogram of this name, whose upper bounds are ``BUCKETS``."""
     found = Counter(_BUCKET_NAMES[bisect_left(BUCKETS, each)] for each in seconds)
-    buckets = [(("lateness", bucket), float(count)) for bucket, count in found.items()]
-    _here.add([*buckets, (("lateness", "sum"), sum(seconds))])
+    buckets = [((name, bucket), float(count)) for bucket, count in found.items()]
+    _here.add([*buckets, ((name, "sum"), sum(seconds))])
 
 
 def flush() -> None:

@@ -1,15 +1,47 @@
 """The fixed cast and the servers that every test may use."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import django_rq
 import pytest
+from django.core.management.commands import flush
+from django.db import connection
+from pytest_django import Settings
 from redis import Redis
 from rest_framework.test import APIClient
 
 from accounts.models import Shop, User
 from accounts.services import api_key_create
+from tests.clock import Clock
 from tests.factories import MembershipFactory, ShopFactory, UserFactory
+from tests.servers.twilio import Twilio
+
+# What migrations leave behind, and no test changes.
+KEPT = frozenset({"django_content_type", "auth_permission"})
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_flush() -> None:
+    """Empty the tables quickly after a test that commits.
+
+    Django truncates them all, for which PostgreSQL makes a few hundred files anew, and then stores all
+    permissions again: most of what such a test took. Without triggers the order of the tables does not
+    matter; that is for superusers only, as on the embedded server.
+    """
+    stock = connection.ops.sql_flush, flush.emit_post_migrate_signal
+
+    def sql_flush(style: Any, tables: Iterable[str], **options: Any) -> list[str]:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
+            (is_superuser,) = cursor.fetchone()
+        flush.emit_post_migrate_signal = (lambda *_, **__: None) if is_superuser else stock[1]
+        if not is_superuser:
+            return stock[0](style, tables, **options)
+        emptied = map(connection.ops.quote_name, sorted(set(tables) - KEPT))
+        return ["SET LOCAL session_replication_role = replica; DELETE FROM " + "; DELETE FROM ".join(emptied)]
+
+    connection.ops.sql_flush = sql_flush
 
 
 @pytest.fixture
@@ -89,3 +121,21 @@ def as_machine(db: None) -> Callable[..., APIClient]:
 @pytest.fixture
 def anonymous() -> APIClient:
     return APIClient()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def twilio(settings: Settings) -> Iterator[Twilio]:
+    """Twilio, set up for text messages and phone calls; reports of it are asked for."""
+    with Twilio() as server:
+        settings.TWILIO_BASE_URL = server.origin
+        settings.TWILIO_ACCOUNT_SID = server.account_sid
+        settings.TWILIO_AUTH_TOKEN = server.auth_token
+        settings.TWILIO_SMS_FROM = settings.TWILIO_CALL_FROM = "+33755555555"
+        settings.TWILIO_TWIML_URL = "https://twiml.example.com/say.xml"
+        settings.PUBLIC_URL = "https://tocsin.example.com"
+        yield server

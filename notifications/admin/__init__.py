@@ -1,5 +1,13 @@
 """The operator's face: who was or was not told of what, and why; and starting again what failed."""
 
-from notifications.admin import alerts, contact_points, deliveries, events, message_templates, people
+from notifications.admin import (
+    alerts,
+    caller_ids,
+    contact_points,
+    deliveries,
+    events,
+    message_templates,
+    people,
+)
 
-__all__ = ["alerts", "contact_points", "deliveries", "events", "message_templates", "people"]
+__all__ = ["alerts", "caller_ids", "contact_points", "deliveries", "events", "message_templates", "people"]

@@ -195,7 +195,7 @@ class DeliverySerializer(serializers.ModelSerializer[Delivery]):
 class AttemptSerializer(serializers.ModelSerializer[Attempt]):
     class Meta:
         model = Attempt
-        fields = ("number", "started_at", "duration_ms", "outcome", "status_code", "error")
+        fields = ("number", "started_at", "duration_ms", "outcome", "status_code", "error", "reference")
         read_only_fields = fields
 
 

@@ -2,6 +2,7 @@
 
 from config.api import slash_optional
 from notifications.api.views.alerts import AlertsView, AlertView
+from notifications.api.views.caller_ids import CallerIdsView
 from notifications.api.views.contact_points import (
     ContactPointsView,
     ContactPointView,
@@ -55,6 +56,7 @@ urlpatterns = [
         RotateSecretView.as_view(),
         name="contact-point-rotate-secret",
     ),
+    *slash_optional("caller-ids", CallerIdsView.as_view(), name="caller-ids"),
     *slash_optional("inbox", InboxView.as_view(), name="inbox-items"),
     *slash_optional("inbox/unread", InboxUnreadView.as_view(), name="inbox-unread"),
     *slash_optional("inbox/read", InboxReadView.as_view(), name="inbox-read"),

@@ -38,9 +38,13 @@ class Unavailable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """The destination took it. ``status_code`` where its protocol has one."""
+    """The destination took it. ``status_code`` where its protocol has one.
+
+    ``reference`` is the provider's own id of what it took, by which it can be asked or told about it later.
+    """
 
     status_code: int | None = None
+    reference: str = ""
 
 
 # Not frozen, which would triple the cost of making one.

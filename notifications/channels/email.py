@@ -1,4 +1,4 @@
-"""Plain-text email over the operator's SMTP server."""
+"""Plain-text email, with an invitation where there is one, over the operator's SMTP server."""
 
 import re
 from datetime import UTC, datetime
@@ -30,6 +30,7 @@ _HEADERS.map_to_type("list-unsubscribe", _UrlHeader)
 # Long lines are encoded, so that what goes out is ASCII whatever the server can do.
 _POLICY = SMTP.clone(cte_type="7bit", header_factory=_HEADERS)
 _UNSUBSCRIBE = {"en": "No more messages like this:", "fr": "Ne plus recevoir de tels messages :"}
+_METHOD = re.compile(r"^METHOD:([A-Z]{1,20})\r?$", re.MULTILINE)
 # Whatever could end a header line.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")
 
@@ -67,7 +68,7 @@ class EmailChannel(Channel):
 
 
 def mail_of(message: Message, *, now: datetime) -> EmailMessage:
-    """Return the mail: the title as its subject, the body and the data's url as its text.
+    """Return the mail: the title as subject, the body and the data's url as text, and the data's ``ics``.
 
     Raises:
         ValueError, LookupError: the address can't stand in a header.
@@ -89,7 +90,18 @@ def mail_of(message: Message, *, now: datetime) -> EmailMessage:
         words = _UNSUBSCRIBE.get(message.language, _UNSUBSCRIBE[settings.LANGUAGE_CODE])
         parts.append(f"{words} {unsubscribe}")
     mail.set_content("\n\n".join(part for part in parts if part) + "\n")
+    _add_invitation(mail, message.data.get("ics"))
     return mail
+
+
+def _add_invitation(mail: EmailMessage, ics: object) -> None:
+    """Add an iCalendar file (RFC 6047) as mail programs want it: a form of the text, and an attachment."""
+    method = _METHOD.search(ics) if isinstance(ics, str) and ics.startswith("BEGIN:VCALENDAR") else None
+    if method is None:
+        return
+    assert isinstance(ics, str)
+    mail.add_alternative(ics, subtype="calendar", params={"method": method[1]})
+    mail.add_attachment(ics, subtype="calendar", filename="invitation.ics", params={"method": method[1]})
 
 
 def _unsubscribe_url(message: Message) -> str:

@@ -1,11 +1,18 @@
-"""Phone calls, through Twilio: what is said comes from TWILIO_TWIML_URL."""
+"""Phone calls, through Twilio: what they say comes from the product itself, or from TWILIO_TWIML_URL."""
+
+from typing import Final
 
 from django.conf import settings
 
-from accounts.validators import normalised_phone
-from notifications.channels import twilio
+from notifications.channels import caller_ids, twilio
 from notifications.channels.base import Channel, Message, Receipt, Rejected
 from notifications.channels.session import Session
+
+#: Where the product says what a call says (escalation.voice); below PUBLIC_URL.
+VOICE_PATH: Final = "/voice/{delivery_id}/"
+# Calls about these can be answered by a key, so the product says them itself wherever it can be reached.
+_ANSWERED_BY_KEY: Final = "escalation"
+_EVENTS: Final = ("initiated", "ringing", "answered", "completed")
 
 
 class PhoneChannel(Channel):
@@ -21,32 +28,49 @@ class PhoneChannel(Channel):
 
     @property
     def is_configured(self) -> bool:
-        return twilio.is_configured() and bool(settings.TWILIO_CALL_FROM and settings.TWILIO_TWIML_URL)
+        return _has_account() and caller_ids.are_there()
 
     def normalised_address(self, address: str) -> str:
-        return normalised_phone(address)
+        return twilio.normalised_number(address)
 
     def lane(self, address: str) -> str:
         return twilio.lane("calls")
 
     async def send(self, message: Message, session: Session) -> Receipt:
-        if not settings.TWILIO_CALL_FROM:
-            raise Rejected("no caller id: TWILIO_CALL_FROM is not set")
-        if not self.is_configured:
+        caller_id = caller_ids.caller_id(message.address)
+        if not caller_id:
+            raise Rejected("no caller id: the registry has none for this number, and no default")
+        if not _has_account():
             raise Rejected("not set up: needs TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and TWILIO_TWIML_URL")
         return await twilio.create(
-            "Calls", fields_of(message), message=message, session=session, timeout_s=self.timeout_s
+            "Calls",
+            fields_of(message, caller_id),
+            message=message,
+            session=session,
+            timeout_s=self.timeout_s,
         )
 
 
-def fields_of(message: Message) -> dict[str, str]:
-    """Return the form that is posted. Of what becomes of a call Twilio reports the end only, by default."""
-    fields = {
-        "To": message.address,
-        "From": settings.TWILIO_CALL_FROM,
-        "Url": settings.TWILIO_TWIML_URL,
-        "Method": "GET",
-    }
+def fields_of(message: Message, caller_id: str) -> dict[str, str | tuple[str, ...]]:
+    """Return the form that is posted. Every step of the call is reported, where Twilio can reach us."""
+    fields: dict[str, str | tuple[str, ...]] = {"To": message.address, "From": caller_id}
+    if _is_said_here(message.kind):
+        fields["Url"] = twilio.public_url(VOICE_PATH.format(delivery_id=message.delivery_id))
+        if settings.TWILIO_MACHINE_DETECTION:
+            fields["MachineDetection"] = "Enable"
+    else:
+        fields["Url"] = settings.TWILIO_TWIML_URL
+    fields["Method"] = "GET"
     if callback := twilio.status_callback(message.delivery_id, message.attempt):
         fields["StatusCallback"] = callback
+        fields["StatusCallbackEvent"] = _EVENTS
     return fields
+
+
+def _has_account() -> bool:
+    return twilio.is_configured() and bool(settings.TWILIO_TWIML_URL or twilio.is_reachable())
+
+
+def _is_said_here(kind: str) -> bool:
+    is_ours = kind.partition(".")[0] == _ANSWERED_BY_KEY
+    return twilio.is_reachable() and (is_ours or not settings.TWILIO_TWIML_URL)

@@ -7,8 +7,11 @@ from notifications.channels.console import ConsoleChannel
 from notifications.channels.email import EmailChannel
 from notifications.channels.inbox import InboxChannel
 from notifications.channels.phone import PhoneChannel
+from notifications.channels.pubnub import PubNubChannel
+from notifications.channels.push import PushChannel
 from notifications.channels.session import Session
 from notifications.channels.sms import SmsChannel
+from notifications.channels.telegram import TelegramChannel
 from notifications.channels.third_party import ThirdPartyChannel
 from notifications.channels.webhook import WebhookChannel
 
@@ -19,7 +22,10 @@ CHANNELS: dict[str, Channel] = {
         EmailChannel(),
         InboxChannel(),
         PhoneChannel(),
+        PubNubChannel(),
+        PushChannel(),
         SmsChannel(),
+        TelegramChannel(),
         ThirdPartyChannel(),
         WebhookChannel(),
     )

@@ -10,6 +10,7 @@ from typing import Self
 
 from notifications.channels import http1, outcome
 from notifications.channels.base import Receipt, Rejected
+from notifications.channels.google import Tokens
 from notifications.channels.resolver import Resolver
 from notifications.channels.smtp import SmtpPool
 
@@ -38,6 +39,8 @@ class Session:
 
     async def close(self) -> None:
         """Close every connection. Sends that are still under way fail."""
+        if "google" in self.__dict__:
+            await self.google.close()
         if "http" in self.__dict__:
             await self.http.close()
         if "smtp" in self.__dict__:
@@ -46,6 +49,10 @@ class Session:
     @cached_property
     def http(self) -> http1.Pool:
         return http1.Pool(self._given_resolver or Resolver())
+
+    @cached_property
+    def google(self) -> Tokens:
+        return Tokens(self)
 
     @cached_property
     def smtp(self) -> SmtpPool:

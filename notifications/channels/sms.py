@@ -2,8 +2,7 @@
 
 from django.conf import settings
 
-from accounts.validators import normalised_phone
-from notifications.channels import twilio
+from notifications.channels import plain_text, twilio
 from notifications.channels.base import Channel, Message, Receipt, Rejected
 from notifications.channels.session import Session
 
@@ -33,7 +32,7 @@ class SmsChannel(Channel):
         return twilio.is_configured() and bool(settings.TWILIO_SMS_FROM)
 
     def normalised_address(self, address: str) -> str:
-        return normalised_phone(address)
+        return twilio.normalised_number(address)
 
     def lane(self, address: str) -> str:
         return twilio.lane("messages")
@@ -61,22 +60,5 @@ def fields_of(message: Message) -> dict[str, str]:
 
 
 def text_of(message: Message) -> str:
-    """Return the text: title, body, and the data's url where they don't have it; the body is cut to fit."""
-    url = str(message.data.get("url") or "")
-    body = "" if message.body == message.title else message.body
-    told = "\n".join(part.strip() for part in (message.title, body) if part.strip())
-    if not url or url in told:
-        return _cut(told, MAX_LENGTH)
-    room = MAX_LENGTH - _length(url) - 1
-    return f"{_cut(told, room)}\n{url}" if room > 0 else _cut(told, MAX_LENGTH)
-
-
-def _length(text: str) -> int:
-    return len(text.encode("utf-16-le")) // 2
-
-
-def _cut(text: str, limit: int) -> str:
-    """Cut between characters, and say so by an ellipsis."""
-    if _length(text) <= limit:
-        return text
-    return text.encode("utf-16-le")[: 2 * (limit - 1)].decode("utf-16-le", "ignore") + "…"
+    """Return the text, cut to what Twilio takes."""
+    return plain_text.text_of(message, MAX_LENGTH)

@@ -101,6 +101,8 @@ class SmtpPool:
                 if is_fresh or client.is_connected:
                     raise
                 client = await self._connect()
+                if on_begin:  # again: a stop may have come while it connected
+                    on_begin()
                 await client.mail(sender)
             await client.rcpt(recipient)
             response = await client.data(content)

@@ -4,8 +4,9 @@ Formats are Twilio's own: twilio.com/docs/usage/requests-to-twilio, /docs/usage/
 """
 
 import hmac
+import re
 from base64 import b64encode
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -15,7 +16,9 @@ from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 from uuid import UUID
 
 import orjson
+import phonenumbers
 from django.conf import settings
+from django.core.exceptions import ValidationError
 
 from notifications.channels import http_url, outcome
 from notifications.channels.base import Message, Receipt, Rejected, Unavailable
@@ -25,6 +28,11 @@ from notifications.channels.session import Session
 #: Where Twilio reports what became of a delivery; below PUBLIC_URL.
 STATUS_PATH: Final = "/api/v1/providers/twilio/status/{delivery_id}/"
 
+Fields = Mapping[str, str | Sequence[str]]
+
+_SID = re.compile(r"[A-Za-z0-9]{2,64}")
+# "The call is not in progress": it has ended already.
+_ENDED: Final = frozenset({20404, 21220})
 # What the status alone does not say: the account is over a limit that time cures.
 _MAY_PASS: Final = frozenset({20429, 21611})
 # In our words, since Twilio's own name the number. A code that isn't here is told by its number alone.
@@ -42,6 +50,7 @@ _ERRORS: Final[Mapping[int, str]] = {
     21215: "the account may not call this region",
     21216: "the account may not call this number",
     21217: "it is not a valid phone number",
+    21220: "the call has ended",
     21219: "a trial account reaches verified numbers only",
     21408: "the account may not send to this region",
     21603: "a sender is needed",
@@ -70,11 +79,13 @@ _ERRORS: Final[Mapping[int, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What finally became of a message or call that Twilio had taken."""
+    """What became of a message or call that Twilio had taken."""
 
     arrived: bool
     #: In words that hold no address, such as "undelivered: error 30003, the handset can't be reached".
     detail: str
+    #: What the delivery's reason becomes, where it arrived.
+    reason: str = "delivered"
 
 
 def is_configured() -> bool:
@@ -90,8 +101,25 @@ def lane(product: str) -> str:
 # --- Requests ------------------------------------------------------------------------------------
 
 
+def normalised_number(address: str) -> str:
+    """Return a phone number in E.164 form.
+
+    A number of a possible length will do: an operator knows numbers that the library's tables don't.
+
+    Raises:
+        ValidationError: it is none in international form.
+    """
+    try:
+        number = phonenumbers.parse(address, None)
+    except phonenumbers.NumberParseException:
+        number = None
+    if number is None or not phonenumbers.is_possible_number(number):
+        raise ValidationError("Enter a phone number in international form, such as +33 6 12 34 56 78.")
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
 async def create(
-    resource: str, fields: Mapping[str, str], *, message: Message, session: Session, timeout_s: float
+    resource: str, fields: Fields, *, message: Message, session: Session, timeout_s: float
 ) -> Receipt:
     """POST a new resource of the account (``Messages``, ``Calls``).
 
@@ -99,12 +127,38 @@ async def create(
         Rejected: the account is not accepted, or Twilio refused for good.
         Unavailable: it may pass.
     """
+    answer = await _post(resource, fields, session=session, timeout_s=timeout_s, on_begin=message.on_begin)
+    return receipt(answer, now=datetime.now(UTC))
+
+
+async def hang_up(call_sid: str, *, session: Session, timeout_s: float) -> bool:
+    """End a call, be it queued, ringing or under way; False where it had ended already.
+
+    Raises:
+        Rejected, Unavailable: as `create` does.
+    """
+    resource = f"Calls/{quote(call_sid, safe='')}"
+    answer = await _post(resource, {"Status": "completed"}, session=session, timeout_s=timeout_s)
+    if answer.status in (400, 404) and _code_in(answer.body) in _ENDED:
+        return False
+    receipt(answer, now=datetime.now(UTC))
+    return True
+
+
+async def _post(
+    resource: str,
+    fields: Fields,
+    *,
+    session: Session,
+    timeout_s: float,
+    on_begin: Callable[[], None] | None = None,
+) -> Answer:
     account = settings.TWILIO_ACCOUNT_SID
     credentials = b64encode(f"{account}:{settings.TWILIO_AUTH_TOKEN}".encode()).decode()
     base = settings.TWILIO_BASE_URL.rstrip("/")
-    answer = await session.answer_to(
+    return await session.answer_to(
         f"{base}/2010-04-01/Accounts/{quote(account, safe='')}/{resource}.json",
-        body=urlencode(fields).encode(),
+        body=urlencode(fields, doseq=True).encode(),
         headers={
             "Authorization": f"Basic {credentials}",
             "Content-Type": "application/x-www-form-urlencoded",
@@ -112,10 +166,9 @@ async def create(
         },
         timeout_s=timeout_s,
         trusted=True,
-        on_begin=message.on_begin,
+        on_begin=on_begin,
         keep_body=True,
     )
-    return receipt(answer, now=datetime.now(UTC))
 
 
 def receipt(answer: Answer, *, now: datetime) -> Receipt:
@@ -125,7 +178,7 @@ def receipt(answer: Answer, *, now: datetime) -> Receipt:
         Rejected, Unavailable: it is a refusal.
     """
     if 200 <= answer.status < 300:
-        return Receipt(answer.status)
+        return Receipt(answer.status, _sid_in(answer.body))
     code = _code_in(answer.body)
     error = f"answered {answer.status}"
     if code:
@@ -136,6 +189,15 @@ def receipt(answer: Answer, *, now: datetime) -> Receipt:
     if answer.status in (401, 403):
         error += "; check TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and what the account may do"
     raise Rejected(error, status_code=answer.status)
+
+
+def _sid_in(body: bytes) -> str:
+    """Return the id of what was created, or "" where the answer was cut short."""
+    try:
+        sid = orjson.loads(body)["sid"]
+    except (orjson.JSONDecodeError, LookupError, TypeError):
+        return ""
+    return sid if isinstance(sid, str) and _SID.fullmatch(sid) else ""
 
 
 def _code_in(body: bytes) -> int:
@@ -155,18 +217,34 @@ def _in_words(code: int) -> str:
 # --- Callbacks -----------------------------------------------------------------------------------
 
 
+def is_reachable() -> bool:
+    """Whether PUBLIC_URL is one that Twilio would take and can reach."""
+    return _is_public(settings.PUBLIC_URL)
+
+
+def public_url(path: str) -> str:
+    return f"{settings.PUBLIC_URL.rstrip('/')}{path}"
+
+
 def status_callback(delivery_id: UUID, attempt: int) -> str | None:
     """Return the URL to report to; None where PUBLIC_URL is not one that Twilio would take or reach."""
-    if not _is_public(settings.PUBLIC_URL):
+    if not is_reachable():
         return None
-    path = STATUS_PATH.format(delivery_id=delivery_id)
-    return f"{settings.PUBLIC_URL.rstrip('/')}{path}?attempt={attempt}"
+    return f"{public_url(STATUS_PATH.format(delivery_id=delivery_id))}?attempt={attempt}"
+
+
+def is_machine(answered_by: str | None) -> bool:
+    """Whether Twilio's ``AnsweredBy`` names an answering machine or a fax."""
+    return (answered_by or "").startswith(("machine", "fax"))
 
 
 def report_of(fields: Mapping[str, str]) -> Report | None:
     """Return what a status callback says (of a message or a call); None while it is on its way. Pure."""
     status = fields.get("MessageStatus") or fields.get("CallStatus") or ""
-    if status in ("delivered", "read", "completed"):
+    if status in ("in-progress", "completed"):
+        machine = is_machine(fields.get("AnsweredBy"))
+        return Report(arrived=True, detail="", reason="voicemail" if machine else "answered")
+    if status in ("delivered", "read"):
         return Report(arrived=True, detail="")
     if status not in ("undelivered", "failed", "busy", "no-answer", "canceled"):
         return None

@@ -1,6 +1,6 @@
 """Taking what is due: lane by lane in due order, never more of a lane than it has room for."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
@@ -61,6 +61,19 @@ CLAIM = f"""
 )
 {_ANSWER}
 """  # noqa: S608  (no value is put into the text)
+
+# How far a look for what is revocable sees ahead: what is due within it is begun when it is due, and not a
+# sweep later.
+AHEAD = timedelta(seconds=1)
+
+# What is revocable and due before a time, by lane: whatever waits for later costs nothing.
+REVOCABLE_SOON = """
+SELECT lane, min(due_at), count(*) FROM (
+    SELECT lane, due_at FROM notifications_delivery
+     WHERE status = 'pending' AND revocable AND due_at <= %(horizon)s
+     ORDER BY due_at LIMIT %(most)s) AS soon
+ GROUP BY lane
+"""
 
 # The lanes that have something revocable; ``due`` where it is due.
 REVOCABLE_LANES = f"""

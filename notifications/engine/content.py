@@ -5,9 +5,11 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from notifications.channels import caller_ids
 from notifications.channels.base import Message
 from notifications.engine.claim import Claimed
 from notifications.engine.database import Database
+from notifications.messages.links import linked
 from notifications.messages.placeholders import filled, is_private
 from notifications.messages.texts import Texts, text_for
 
@@ -39,6 +41,8 @@ class Contents:
 
     async def of(self, rows: Sequence[Claimed]) -> list[Content | None]:
         """Return the notification of each row, in the rows' order; None where it was deleted meanwhile."""
+        if any(row.channel == "phone" for row in rows):
+            caller_ids.use(await self._database.rows(caller_ids.READ, {}))
         wanted = dict.fromkeys(row.notification_id for row in rows)
         missing = [key for key in wanted if key not in self._known]
         found = {key: self._known[key] for key in wanted if key in self._known}
@@ -60,6 +64,7 @@ def message_of(row: Claimed, content: Content, *, on_begin: Callable[[], None] |
     )
     if is_private(content.kind):
         title, body = filled(content.kind, row.channel, content.data, title, body)
+    title, body = linked(row.id, row.channel, title, body)
     return Message(
         delivery_id=row.id,
         user_uuid=row.user_id,

@@ -1,8 +1,11 @@
-"""Telling one address something, whatever preferences say: a code, a test, what somebody just asked for."""
+"""Telling addresses something, whatever preferences say: a code, a test, the steps of an escalation."""
 
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
+from uuid import UUID
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -12,7 +15,8 @@ from accounts.models import User
 from notifications import metrics
 from notifications.channels import registry
 from notifications.channels.base import Channel
-from notifications.engine import wake
+from notifications.engine import inbox_items, wake
+from notifications.engine.claim import AHEAD
 from notifications.inbox import live
 from notifications.models import ContactPoint, Delivery, Notification
 
@@ -21,6 +25,122 @@ INSERT INTO notifications_inbox (user_id, last_number) VALUES (%s, 1)
     ON CONFLICT (user_id) DO UPDATE SET last_number = notifications_inbox.last_number + 1
 RETURNING last_number
 """
+
+
+# Not frozen, which would triple the cost of making one.
+@dataclass(slots=True)
+class Planned:
+    """One delivery to make: a notification (not stored yet), to one address, at a time.
+
+    ``address`` is in any form that the channel takes; a contact point's is taken as it is, and so is one of
+    which the caller says that it ``is_normal``. None means: due now, expiring ``DELIVERY_MAX_AGE_H`` after
+    it is due, in the person's language, revocable as the channel is. An item for an inbox that is due later
+    appears then, and can be revoked until it does.
+    """
+
+    notification: Notification
+    channel: str
+    address: str = ""
+    user: User | None = None
+    contact_point: ContactPoint | None = None
+    due_at: datetime | None = None
+    expires_at: datetime | None = None
+    language: str | None = None
+    revocable: bool | None = None
+    is_normal: bool = False
+
+
+def deliver_many(planned: Sequence[Planned]) -> list[Delivery]:
+    """Store the notifications that are not there by their ``dedup_key``, and make their deliveries.
+
+    Part of the caller's transaction, or one of its own; a few statements, whatever their number. What is
+    there already by notification, person and contact point is left as it is, and returned. A notification
+    to an address that is nobody's needs to be one of its own.
+
+    Raises:
+        KeyError: there is no channel of that name.
+        django.core.exceptions.ValidationError: an address is none of its channel's.
+    """
+    now = timezone.now()
+    made = [_delivery_of(each, now) for each in planned]
+    with transaction.atomic():
+        stored = _stored([each.notification for each in planned])
+        for delivery, each in zip(made, planned, strict=True):
+            delivery.notification = stored[each.notification.dedup_key]
+        # In one order for all, so that two that make the same can't deadlock.
+        Delivery.objects.bulk_create(sorted(made, key=_place), ignore_conflicts=True, batch_size=1000)
+        there = {_key(delivery): delivery for delivery in _of({each.pk for each in stored.values()})}
+        answer = [there[_key(delivery)] for delivery in made]
+        ours = {delivery.pk for delivery in made}
+        _announce_many([delivery for delivery in answer if delivery.pk in ours], now)
+    return answer
+
+
+def _delivery_of(planned: Planned, now: datetime) -> Delivery:
+    way = registry.get(planned.channel)
+    as_it_is = planned.contact_point is not None or planned.is_normal
+    address = planned.address if as_it_is else way.normalised_address(planned.address)
+    if way.name == "inbox" and planned.user is None:
+        raise ValueError("An inbox is somebody's: say whose.")
+    delivery = new_delivery(
+        notification=planned.notification,
+        user=planned.user,
+        channel=planned.channel,
+        address=address,
+        contact_point=planned.contact_point,
+        due_at=planned.due_at,
+    )
+    if planned.expires_at is not None:
+        delivery.expires_at = planned.expires_at
+    if planned.language is not None:
+        delivery.language = planned.language
+    if planned.revocable is not None:
+        delivery.revocable = planned.revocable
+    if way.instant:  # it appears when it is due: see notifications.engine.inbox_items
+        delivery.status, delivery.sent_at, delivery.revocable = Delivery.Status.PENDING, None, True
+    return delivery
+
+
+def _stored(notifications: Iterable[Notification]) -> dict[str, Notification]:
+    """Store what is not there, and return all by ``dedup_key``."""
+    wanted = {each.dedup_key: each for each in notifications}
+    Notification.objects.bulk_create(
+        [wanted[key] for key in sorted(wanted)], ignore_conflicts=True, batch_size=1000
+    )
+    return {each.dedup_key: each for each in Notification.objects.filter(dedup_key__in=list(wanted))}
+
+
+def _of(notifications: Iterable[UUID]) -> Iterable[Delivery]:
+    return Delivery.objects.filter(notification__in=list(notifications)).select_related("notification")
+
+
+def _key(delivery: Delivery) -> tuple[UUID, UUID | None, UUID | None]:
+    return delivery.notification_id, delivery.user_id, delivery.contact_point_id
+
+
+def _place(delivery: Delivery) -> tuple[str, ...]:
+    return tuple(map(str, _key(delivery)))
+
+
+def _announce_many(created: Sequence[Delivery], now: datetime) -> None:
+    """Make inbox items appear that are due, and wake the senders for the rest after the commit."""
+    # What is due in a moment too: the sender looks ahead, the sweep is a second away.
+    due = [delivery for delivery in created if delivery.due_at <= now + AHEAD]
+    items = {
+        delivery.pk: delivery
+        for delivery in due
+        if delivery.lane == inbox_items.LANE and delivery.due_at <= now
+    }
+    if items:
+        appeared = inbox_items.appear(items, now=now)
+        transaction.on_commit(partial(inbox_items.announce, appeared), robust=True)
+        for each in appeared:
+            item = items[each.id]
+            item.status, item.number, item.sent_at, item.created_at = "sent", each.number, now, now
+    if len(due) > len(items):
+        revocable = any(delivery.revocable for delivery in due)
+        wake_up = partial(wake.publish, revocable=revocable, deliveries=len(due) - len(items))
+        transaction.on_commit(wake_up, robust=True)
 
 
 def deliver_to(
@@ -87,7 +207,8 @@ def new_delivery(
         lane=way.lane(address),
         revocable=way.revocable,
         due_at=due_at,
-        expires_at=due_at + timedelta(hours=settings.DELIVERY_MAX_AGE_H),
+        # What is past is due at once, and not too old for that.
+        expires_at=max(due_at, now) + timedelta(hours=settings.DELIVERY_MAX_AGE_H),
     )
     if way.instant:
         delivery.status, delivery.sent_at = Delivery.Status.SENT, now

@@ -4,44 +4,152 @@ A stop (``notifications.engine.replay.cancel``) and the start of a revocable sen
 row. The row is locked while pending, the send is begun under that lock, and only then is the row marked
 as being sent and the lock released. So a stop either gets the row first, and no send begins, or it waits
 for the instant at which the send has begun, and is committed after that.
+
+Rows of one lane are begun a batch at a time, under one transaction. A batch is open while sends of it may
+begin; what it has not begun by the time it is closed stays pending.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
-from notifications.engine.claim import LOCK_REVOCABLE, MARK_BEGUN, MAX_LANES, REVOCABLE_LANES, Claimed
+from notifications.engine import inbox_items
+from notifications.engine.claim import (
+    AHEAD,
+    LOCK_REVOCABLE,
+    MARK_BEGUN,
+    MAX_LANES,
+    REVOCABLE_LANES,
+    REVOCABLE_SOON,
+    Claimed,
+)
 from notifications.engine.database import Database
+from notifications.engine.finalise import Finished
 
+# For so long a batch goes on taking up what it has locked, in seconds; a stop may have to wait that out.
+TAKE_UP_S = 0.15
 # Longest time for which a stop can be kept waiting by sends that are about to begin, in seconds.
 BEGIN_WITHIN_S = 2.0
 # Lanes that are begun side by side, each in a transaction of its own: a slow one delays itself only.
 LANES_AT_ONCE = 4
+# Rows that a look ahead reads at most; where there are more, it walks the lanes.
+SOON = 256
 
 
-@dataclass(slots=True)
+class TooLate(Exception):
+    """The batch of this send is closed: it may have been stopped, and must not begin."""
+
+
 class Fence:
-    """One send under the lock: ``begun`` when its request goes out, ``open`` once that is committed."""
+    """One send of a batch: ``begin`` is called at the instant when its request goes out."""
 
-    begun: asyncio.Event = field(default_factory=asyncio.Event)
-    open: asyncio.Event = field(default_factory=asyncio.Event)
+    __slots__ = ("batch", "begun_at", "taken", "task")
+
+    def __init__(self, batch: "Batch") -> None:
+        self.batch = batch
+        #: Whether the send was taken up, so that an outcome of it will come.
+        self.taken = False
+        self.begun_at: datetime | None = None
+        #: What sends it, while that is under way.
+        self.task: asyncio.Task[None] | None = None
+
+    def begin(self) -> None:
+        """Note that the request goes out now; again, where it has to begin anew.
+
+        Raises:
+            TooLate: it must not.
+        """
+        if self.batch.is_closed:
+            raise TooLate
+        if self.begun_at is None:
+            self.begun_at = self.batch.clock()
+            self.batch.settled()
+
+    def end(self, finished: Finished) -> None:
+        """Hand in the outcome, which is written down once the batch is committed."""
+        self.task = None
+        finished.revocable = True
+        if self.begun_at is None:
+            self.batch.settled()
+        self.batch.hand_in(finished)
 
 
-Start = Callable[[Sequence[Claimed], Sequence[Fence]], Awaitable[list["asyncio.Task[None]"]]]
+class Batch:
+    """Sends that begin under one transaction."""
+
+    def __init__(
+        self, count: int, *, write: Callable[[Finished], None], clock: Callable[[], datetime]
+    ) -> None:
+        self.fences = [Fence(self) for _ in range(count)]
+        self.clock = clock
+        self.is_closed = False
+        self._write = write
+        self._unsettled = count
+        self._all_settled = asyncio.Event()
+        self._held: list[Finished] | None = []
+
+    def settled(self) -> None:
+        """Note that one has begun, or ended without."""
+        self._unsettled -= 1
+        if not self._unsettled:
+            self._all_settled.set()
+
+    async def until_settled(self, timeout_s: float) -> bool:
+        """Wait until all have begun or ended; false where the time ran out."""
+        if not self._unsettled:
+            return True
+        try:
+            await asyncio.wait_for(self._all_settled.wait(), timeout_s)
+        except TimeoutError:
+            return False
+        return True
+
+    def leave_out(self, count: int) -> None:
+        """Wait no longer for so many that were never taken up: they stay pending."""
+        for _ in range(count):
+            self.settled()
+
+    def close(self) -> None:
+        """Let nothing more begin, and give up what is still about to."""
+        self.is_closed = True
+        for fence in self.fences:
+            if fence.task is not None and fence.begun_at is None:
+                fence.task.cancel()
+
+    def hand_in(self, finished: Finished) -> None:
+        if self._held is None:
+            self._write(finished)
+        else:
+            self._held.append(finished)
+
+    def write_down(self) -> None:
+        """Write down what was handed in, now that the rows are marked, and the rest as it comes."""
+        held, self._held = self._held or [], None
+        for finished in held:
+            self._write(finished)
+
+
+class Sends(Protocol):
+    """What the sender does for the fence."""
+
+    def take_up(self, rows: Sequence[Claimed]) -> Awaitable[Batch]:
+        """Take up the rows of a lane: their sends begin as the lane has room."""
+
+    def give_back(self, batch: Batch) -> int:
+        """Take nothing more of a batch up; returns how many were not."""
 
 
 class Fencer:
-    """Begins what is due and revocable. ``start`` is a coroutine function that makes one task per row;
-    each task holds its outcome back until its fence is ``open``.
-    """
+    """Begins what is due and revocable."""
 
-    def __init__(self, parameters: dict[str, Any], start: Start) -> None:
-        self._start = start
+    def __init__(self, parameters: dict[str, Any], sends: Sends) -> None:
+        self._sends = sends
         self._look = Database(parameters)
         self._after = ""
         self.has_more_lanes = False
+        #: When the next of what a look has seen is due, if nothing that it has seen is due before.
+        self.next_due_at: datetime | None = None
         self._workers = [Database(parameters) for _ in range(LANES_AT_ONCE)]
         self._free: asyncio.Queue[Database] = asyncio.Queue()
         for database in self._workers:
@@ -49,6 +157,14 @@ class Fencer:
 
     async def due_lanes(self, now: datetime) -> list[str]:
         """Return lanes that have something due and revocable; goes on where the last look was cut short."""
+        rows = await self._look.rows(REVOCABLE_SOON, {"horizon": now + AHEAD, "most": SOON})
+        self.has_more_lanes = False
+        self.next_due_at = min((due_at for _, due_at, _ in rows if due_at > now), default=None)
+        if sum(count for _, _, count in rows) < SOON:
+            return [lane for lane, due_at, _ in rows if due_at <= now]
+        return await self._walk(now)
+
+    async def _walk(self, now: datetime) -> list[str]:
         rows = await self._look.rows(
             REVOCABLE_LANES, {"now": now, "after": self._after, "max_lanes": MAX_LANES}
         )
@@ -60,6 +176,8 @@ class Fencer:
         """Begin up to ``room`` deliveries of a lane, each under its row's lock; returns how many."""
         database = await self._free.get()
         try:
+            if lane == inbox_items.LANE:
+                return await _appear(database, now)
             return await self._begin(database, lane, room, now, lease_until)
         finally:
             self._free.put_nowait(database)
@@ -68,33 +186,45 @@ class Fencer:
         self, database: Database, lane: str, room: int, now: datetime, lease_until: datetime
     ) -> int:
         connection = await database.connection()
-        fences: list[Fence] = []
+        batch: Batch | None = None
+        taken: list[Claimed] = []
         try:
             async with connection.transaction():
-                cursor = await connection.execute(LOCK_REVOCABLE, {"lane": lane, "now": now, "room": room})
+                cursor = await connection.execute(
+                    LOCK_REVOCABLE, {"lane": lane, "now": now, "room": room}, binary=True
+                )
                 rows = [Claimed._make(row) for row in await cursor.fetchall()]
                 if not rows:
                     return 0
-                fences = [Fence() for _ in rows]
-                sends = await self._start(rows, fences)
-                await asyncio.gather(*map(_until_begun, sends, fences))
+                batch = await self._sends.take_up(rows)
+                await self._until_closed(batch)
+                taken = [row for row, fence in zip(rows, batch.fences, strict=True) if fence.taken]
                 await connection.execute(
-                    MARK_BEGUN, {"ids": [row.id for row in rows], "lease_until": lease_until}
+                    MARK_BEGUN, {"ids": [row.id for row in taken], "lease_until": lease_until}
                 )
         finally:
-            for fence in fences:
-                fence.open.set()
-        return len(rows)
+            if batch is not None:
+                self._sends.give_back(batch)
+                batch.close()
+                batch.write_down()
+        return len(taken)
+
+    async def _until_closed(self, batch: Batch) -> None:
+        """Wait until all that can be taken up at once has begun, and close the batch."""
+        if not await batch.until_settled(TAKE_UP_S):
+            batch.leave_out(self._sends.give_back(batch))
+            await batch.until_settled(BEGIN_WITHIN_S)
+        batch.close()
 
     async def close(self) -> None:
         for database in (self._look, *self._workers):
             await database.close()
 
 
-async def _until_begun(send: "asyncio.Task[None]", fence: Fence) -> None:
-    """Wait until a send has begun or ended; one that has not begun in time is given up."""
-    begun = asyncio.ensure_future(fence.begun.wait())
-    await asyncio.wait({begun, send}, timeout=BEGIN_WITHIN_S, return_when=asyncio.FIRST_COMPLETED)
-    begun.cancel()
-    if not fence.begun.is_set() and not send.done():
-        send.cancel()
+async def _appear(database: Database, now: datetime) -> int:
+    """Make the inbox items that are due appear; a stop waits for their rows as for any other's."""
+    rows = await database.rows(inbox_items.APPEAR_DUE, {"now": now, "most": inbox_items.MOST})
+    if rows:
+        appeared = [inbox_items.Appeared._make(row) for row in rows]
+        await asyncio.to_thread(inbox_items.announce, appeared)
+    return len(rows)

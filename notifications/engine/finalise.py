@@ -28,11 +28,25 @@ RECENT_S = 1.0
 # another worker has claimed the row since, the attempt is still recorded, and the row left alone. A lower
 # number in the row is a claim that a crash of PostgreSQL undid; nobody has claimed it since. A stop that
 # came while the send was under way (revoked_at) turns a retry into the end.
+#
+# Nearly all of a batch was sent, and has nothing to add to that: reading the rest of an outcome from JSON
+# costs PostgreSQL as much as writing it down, so only what has more to say is in ``more``.
+#
+# What is revocable is locked first, in the order in which a stop locks it (notifications.engine.replay):
+# several of one process are often in one batch, and the two would deadlock.
 FINALISE = """
 WITH outcome AS (
-    SELECT * FROM json_to_recordset(%(outcomes)s::json) AS o (
-        id uuid, number int, status text, reason text, due_at timestamptz, failures int,
-        started_at timestamptz, duration_ms float8, outcome text, status_code int, error text)
+    SELECT plain.id, plain.number, to_timestamp(plain.started_at) AS started_at, plain.duration_ms,
+           plain.status_code, coalesce(more.status, 'sent') AS status, coalesce(more.reason, '') AS reason,
+           more.due_at, coalesce(more.failures, 0) AS failures, coalesce(more.outcome, 'sent') AS outcome,
+           coalesce(more.error, '') AS error, coalesce(more.reference, '') AS reference
+      FROM unnest(%(ids)s::uuid[], %(numbers)s::int[], %(started_at)s::float8[], %(durations_ms)s::float8[],
+                  %(status_codes)s::int[]) AS plain (id, number, started_at, duration_ms, status_code)
+      LEFT JOIN json_to_recordset(%(more)s::json) AS more (
+           id uuid, number int, status text, reason text, due_at timestamptz, failures int, outcome text,
+           error text, reference text) ON more.id = plain.id AND more.number = plain.number
+), locked AS MATERIALIZED (
+    SELECT id FROM notifications_delivery WHERE id = ANY (%(revocable)s::uuid[]) ORDER BY id FOR UPDATE
 ), finalised AS (
     UPDATE notifications_delivery AS delivery
        SET status = CASE WHEN outcome.status = 'pending' AND delivery.revoked_at IS NOT NULL
@@ -47,14 +61,15 @@ WITH outcome AS (
       FROM outcome
      WHERE delivery.id = outcome.id AND delivery.attempts <= outcome.number
        AND delivery.status IN ('sending', 'pending')
+       AND (SELECT count(*) FROM locked) >= 0
 )
 INSERT INTO notifications_attempt
-       (delivery_id, number, started_at, duration_ms, outcome, status_code, error)
-SELECT id, number, started_at, duration_ms, outcome, status_code, error FROM outcome
+       (delivery_id, number, started_at, duration_ms, outcome, status_code, error, reference)
+SELECT id, number, started_at, duration_ms, outcome, status_code, error, reference FROM outcome
  WHERE EXISTS (SELECT FROM notifications_delivery AS delivery WHERE delivery.id = outcome.id)
     ON CONFLICT (delivery_id, number) DO UPDATE
        SET duration_ms = EXCLUDED.duration_ms, outcome = EXCLUDED.outcome,
-           status_code = EXCLUDED.status_code, error = EXCLUDED.error
+           status_code = EXCLUDED.status_code, error = EXCLUDED.error, reference = EXCLUDED.reference
 """
 
 
@@ -76,7 +91,14 @@ class Finished:
     outcome: str
     status_code: int | None
     error: str
+    reference: str = ""
     counted: bool = False
+    revocable: bool = False
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it was sent, and that is all there is to say."""
+        return self.status == "sent" and not (self.reason or self.failures or self.error or self.reference)
 
 
 class Ledger:
@@ -179,5 +201,24 @@ def _count(batch: Sequence[Finished]) -> None:
 
 async def finalise(database: Database, finished: Sequence[Finished]) -> None:
     """Write down a batch of outcomes in one transaction."""
-    # JSON, since psycopg builds arrays in Python: eleven of them cost more than all the rest of this.
-    await database.rows(FINALISE, {"outcomes": orjson.dumps(finished).decode()})
+    more = [each for each in finished if not each.is_plain]
+    # As text, since psycopg builds arrays element by element: that cost more than all the rest of this.
+    await database.rows(
+        FINALISE,
+        {
+            "ids": _array(str(each.id) for each in finished),
+            "numbers": _array(str(each.number) for each in finished),
+            "started_at": _array(repr(each.started_at.timestamp()) for each in finished),
+            "durations_ms": _array(f"{each.duration_ms:.3f}" for each in finished),
+            "status_codes": _array(
+                "NULL" if each.status_code is None else str(each.status_code) for each in finished
+            ),
+            "more": orjson.dumps(more).decode(),
+            "revocable": _array(str(each.id) for each in finished if each.revocable),
+        },
+    )
+
+
+def _array(elements: Iterable[str]) -> str:
+    """Return PostgreSQL's text of an array of numbers or ids, which need no quotes."""
+    return "{" + ",".join(elements) + "}"

@@ -71,6 +71,8 @@ class Lane:
     last_used: float = 0.0
     #: True where the last claim found less than there was room for: until something wakes it, no use looking.
     drained: bool = False
+    #: The same of what is revocable.
+    fenced_drained: bool = False
 
     def __post_init__(self) -> None:
         self.width = min(self.width, self.max_width)
@@ -82,11 +84,21 @@ class Lane:
             return probes - self.in_flight - len(self.ready)
         return self.width + self.prefetch - self.in_flight - len(self.ready)
 
+    def room_at_the_front(self, now: float) -> int:
+        """Return how many may be taken up now before all that is ready, which waits for them."""
+        probes = self.breaker.probes(now)
+        return (self.width + self.prefetch if probes is None else probes) - self.in_flight
+
     def worth_a_claim(self, now: float) -> bool:
         """Return whether there is room for enough to pay for a statement, or nothing else to wait for."""
         room = self.room(now)
         enough = min(MIN_CLAIM, (self.width + self.prefetch) // 2)
         return room >= max(1, enough) or (room > 0 and not self.in_flight)
+
+    def worth_a_batch(self, now: float) -> bool:
+        """Return the same for what is taken up at the front: somebody's phone waits for no half of a lane."""
+        enough = 1 if self.breaker.is_open else max(1, (self.width + self.prefetch) // 8)
+        return self.room_at_the_front(now) >= enough
 
     def claimed(self) -> None:
         """Adapt the prefetch to what was achieved since the last claim."""

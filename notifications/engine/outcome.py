@@ -55,6 +55,7 @@ def outcome_of(
         outcome=outcome,
         status_code=result.status_code,
         error=error,
+        reference=storable(result.reference)[:128] if isinstance(result, Receipt) else "",
     )
 
 

@@ -20,10 +20,11 @@ def replay(deliveries: QuerySet[Delivery]) -> int:
     """Make failed or expired deliveries due now, with a full retry budget; returns how many.
 
     They go to the contact point's present address. Left out is who is told no more: inactive users, and
-    contact points that were removed or disabled.
+    contact points that were removed or disabled; and what was stopped, which must never begin again.
     """
     now = timezone.now()
     chosen = Delivery.objects.filter(pk__in=deliveries.order_by().values("pk"), status__in=REPLAYABLE)
+    chosen = chosen.filter(revoked_at=None)
     chosen = chosen.exclude(user__is_active=False).exclude(contact_point__is_enabled=False)
     chosen = chosen.exclude(contact_point__deleted_at__isnull=False)
     contact_point = ContactPoint.objects.filter(pk=OuterRef("contact_point"))
@@ -38,7 +39,6 @@ def replay(deliveries: QuerySet[Delivery]) -> int:
             replays=F("replays") + 1,
             due_at=now,
             expires_at=now + timedelta(hours=settings.DELIVERY_MAX_AGE_H),
-            revoked_at=None,
         )
         wake.on_commit()
     return count
@@ -47,8 +47,10 @@ def replay(deliveries: QuerySet[Delivery]) -> int:
 def cancel(deliveries: QuerySet[Delivery], *, reason: str) -> int:
     """Stop deliveries: what is pending never begins, what is being sent is not tried again.
 
-    Waits for the row locks of sends that are just beginning (see notifications.engine.fence): once the
-    caller's transaction is committed, no revocable send of these begins. Returns how many were pending.
+    What has failed can't be replayed any more. Waits for the row locks of sends that are just beginning (see
+    notifications.engine.fence): once the caller's transaction is committed, no revocable send of these
+    begins. In a transaction that adds inbox items too, this comes first: the sender locks rows in that order.
+    Returns how many were pending.
     """
     now = timezone.now()
     chosen = Delivery.objects.filter(pk__in=deliveries.order_by().values("pk"))
@@ -63,9 +65,7 @@ def cancel(deliveries: QuerySet[Delivery], *, reason: str) -> int:
         )
         pending = [pk for pk, status, _ in rows if status == "pending"]
         Delivery.objects.filter(pk__in=pending).update(status="cancelled", reason=reason[:64], revoked_at=now)
-        Delivery.objects.filter(pk__in=[pk for pk, status, _ in rows if status == "sending"]).update(
-            revoked_at=now
-        )
+        chosen.filter(status__in=[Delivery.Status.SENDING, *REPLAYABLE]).update(revoked_at=now)
     for channel, count in Counter(channel for _, status, channel in rows if status == "pending").items():
         metrics.add("deliveries", channel, "cancelled", amount=count)
     return len(pending)

@@ -6,9 +6,10 @@ outlive the job that began them.
 
 import asyncio
 import contextlib
+import math
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -25,7 +26,7 @@ from notifications.engine import wake
 from notifications.engine.claim import RELEASE, Claimed, Claimer
 from notifications.engine.content import Content, Contents, message_of
 from notifications.engine.database import Database, connection_parameters
-from notifications.engine.fence import Fence, Fencer
+from notifications.engine.fence import Batch, Fence, Fencer, TooLate
 from notifications.engine.finalise import Finished, Ledger
 from notifications.engine.lanes import MIN_CLAIM, Breaker, Lane
 from notifications.engine.outcome import Result, outcome_of, report
@@ -35,8 +36,10 @@ log = structlog.get_logger(__name__)
 
 # A destination not heard of yet gets this much of the first claim.
 FIRST_ROOM = 16
-# Revocable sends of one lane that are begun under one transaction.
-FENCED_AT_ONCE = 64
+# Revocable sends of one lane that are begun under one transaction at most.
+FENCED_AT_ONCE = 512
+# Between two looks for what is revocable and due in a moment, in seconds.
+LOOK_AHEAD_S = 0.01
 # What was claimed ahead is begun within this part of its lease, or given back.
 START_WITHIN = 1 / 3
 
@@ -117,7 +120,8 @@ class Sender:
         # One connection for both: what a fresh one has claimed, a stale one couldn't read the content of.
         claiming = Database(self._parameters)
         self._contents, self._claimer = Contents(claiming), Claimer(claiming)
-        self._fencer = Fencer(self._parameters, self._start_fenced)
+        self._fencer = Fencer(self._parameters, self)
+        self._next_look: asyncio.TimerHandle | None = None
         self._outcome_database = Database(self._parameters)
         self._ledger = Ledger(self._outcome_database, on_retry=self._look_now, unwritten=self._unwritten)
         try:
@@ -233,7 +237,7 @@ class Sender:
         for row, content in zip(rows, contents, strict=True):
             if content is not None:  # else it was deleted, and its deliveries with it
                 lane = touched[row.lane] = self._lane(row)
-                lane.ready.append((row, content, start_by))
+                lane.ready.append((row, content, start_by, None))
                 self._claimed += 1
         for lane in touched.values():
             lane.claimed()
@@ -243,7 +247,7 @@ class Sender:
     async def _fence_forever(self) -> None:
         """Begin what is due and revocable, lane by lane, none of them waiting for another."""
         busy: set[str] = set()
-        while True:
+        while not self._stopping:
             self._fencing = False
             await self._fence_woken.wait()
             self._fencing = True
@@ -255,24 +259,51 @@ class Sender:
                 await asyncio.sleep(0.5)
                 self._fence_woken.set()
                 continue
-            rooms = self._rooms()
             if self._fencer.has_more_lanes:
                 self._fence_woken.set()
+            elif self._fencer.next_due_at is not None:
+                self._look_ahead(self._fencer.next_due_at)
             for name in lanes:
-                room = min(rooms.get(name, FIRST_ROOM), FENCED_AT_ONCE)
-                if name not in busy and room > 0:
+                if name not in busy and self._worth_a_batch(name):
                     busy.add(name)
-                    self._sends.spawn(self._begin_lane(name, room, busy))
+                    self._sends.spawn(self._begin_lane(name, busy))
 
-    async def _begin_lane(self, name: str, room: int, busy: set[str]) -> None:
-        now, lease_until = self._times()
+    def _room_at_the_front(self, name: str) -> int:
+        lane = self._lanes.get(name)
+        room = lane.room_at_the_front(time.monotonic()) if lane else FIRST_ROOM
+        return min(room, FENCED_AT_ONCE)
+
+    def _worth_a_batch(self, name: str) -> bool:
+        lane = self._lanes.get(name)
+        return lane is None or lane.worth_a_batch(time.monotonic())
+
+    def _look_ahead(self, due_at: datetime) -> None:
+        """Look for what is revocable when the next of it is due."""
+        if self._next_look is not None:
+            self._next_look.cancel()
+        delay_s = max((due_at - self._clock()).total_seconds(), LOOK_AHEAD_S)
+        self._next_look = self._running_loop().call_later(delay_s, self._fence_woken.set)
+
+    async def _begin_lane(self, name: str, busy: set[str]) -> None:
+        """Begin what the lane has room for, batch after batch while there is more and room enough."""
+        begun = 0
         try:
-            if await self._fencer.begin(name, room=room, now=now, lease_until=lease_until):
-                self._fence_woken.set()
+            while not self._stopping:
+                room = self._room_at_the_front(name)
+                now, lease_until = self._times()
+                begun = await self._fencer.begin(name, room=room, now=now, lease_until=lease_until)
+                lane = self._lanes.get(name)
+                if lane is None:
+                    break
+                lane.fenced_drained = begun < room
+                if lane.fenced_drained or not lane.worth_a_batch(time.monotonic()):
+                    break
         except psycopg.OperationalError as error:
             log.warning("database_away", error=str(error).strip())
         finally:
             busy.discard(name)
+            if begun:  # what is next in line may be due in a moment
+                self._fence_woken.set()
 
     def _lane(self, row: Claimed) -> Lane:
         lane = self._lanes.get(row.lane)
@@ -310,76 +341,96 @@ class Sender:
         while following := self._next(lane):
             self._sends.spawn(self._serve(lane, following))
 
-    def _next(self, lane: Lane) -> tuple[Claimed, Content] | None:
+    def _next(self, lane: Lane) -> tuple[Claimed, Content, Fence | None] | None:
         """Take what the lane has ready next, if it may begin now."""
         if not lane.ready or lane.in_flight >= lane.width:
             return None
-        row, content, start_by = lane.ready[0]
+        row, content, start_by, fence = lane.ready[0]
         if time.monotonic() > start_by:
             self._sends.spawn(self._release_lane(lane))
             return None
         lane.ready.popleft()
         lane.in_flight += 1
-        return row, content
+        if fence is not None:
+            fence.taken = True
+        return row, content, fence
 
-    async def _serve(self, lane: Lane, following: tuple[Claimed, Content] | None) -> None:
+    async def _serve(self, lane: Lane, following: tuple[Claimed, Content, Fence | None] | None) -> None:
         """Send one after the other while the lane has any: a task for each would cost more."""
         while following:
-            await self._send(lane, *following, None)
+            await self._send(lane, *following)
+            fenced = following[2] is not None
             following = self._next(lane)
             self._pump(lane)
-            self._claim_more(lane, fenced=False)
+            self._claim_more(lane, fenced=fenced)
 
-    async def _start_fenced(
-        self, rows: Sequence[Claimed], fences: Sequence[Fence]
-    ) -> "list[asyncio.Task[None]]":
+    async def take_up(self, rows: Sequence[Claimed]) -> Batch:
+        """Take up locked rows of one lane (notifications.engine.fence), before all that it has ready."""
         contents = await self._contents.of(rows)
+        batch = Batch(len(rows), write=self._ledger.add, clock=self._clock)
         lane = self._lane(rows[0])
-        sends = [
-            self._sends.spawn(self._send_fenced(lane, row, content, fence))
-            for row, content, fence in zip(rows, contents, fences, strict=True)
-            if content is not None
-        ]
-        lane.in_flight += len(sends)
-        self._claimed += len(sends)
-        return sends
+        lane.claimed()
+        for row, content, fence in reversed(list(zip(rows, contents, batch.fences, strict=True))):
+            if content is None:  # deleted, and its deliveries with it
+                batch.leave_out(1)
+            else:
+                lane.ready.appendleft((row, content, math.inf, fence))
+                self._claimed += 1
+        self._pump(lane)
+        return batch
+
+    def give_back(self, batch: Batch) -> int:
+        """Take nothing more of a batch up; returns how many were not."""
+        count = 0
+        if not all(fence.taken for fence in batch.fences):
+            for lane in self._lanes.values():
+                kept = [each for each in lane.ready if each[3] is None or each[3].batch is not batch]
+                count += len(lane.ready) - len(kept)
+                lane.ready = deque(kept)
+        self._claimed -= count
+        return count
 
     async def _send(self, lane: Lane, row: Claimed, content: Content, fence: Fence | None) -> None:
         channel = registry.sendable(row.channel)
-        message = message_of(row, content, on_begin=fence.begun.set if fence else None)
+        message = message_of(row, content, on_begin=fence.begin if fence else None)
         started_at, started = self._clock(), time.perf_counter()
         task = asyncio.current_task()
         assert task is not None
         self._sends.limit(task, lane.timeout_s)
+        if fence is not None:
+            fence.task = task
         result: Result
         try:
             result = await channel.send(message, self._session)
         except (Rejected, Unavailable) as failure:
             result = failure
+        except TooLate:
+            result = Unavailable("could not begin in time")
         except asyncio.CancelledError:
             task.uncancel()
             waited_s = time.perf_counter() - started
-            begun = fence is None or fence.begun.is_set()
+            begun = fence is None or fence.begun_at is not None
             result = Unavailable(f"no answer within {waited_s:.1f} s" if begun else "could not begin in time")
         except Exception as error:  # a fault in a channel must cost its own delivery only
             log.exception("channel_fault", channel=row.channel, delivery=str(row.id))
             result = Unavailable(f"channel fault: {type(error).__name__}")
         self._sends.lift(task)
         duration_ms = (time.perf_counter() - started) * 1000
-        if fence is not None:
-            await fence.open.wait()
+        if fence is not None and fence.begun_at is not None:
+            # Not when it was taken up, which may have been before a connection was there.
+            duration_ms -= (fence.begun_at - started_at).total_seconds() * 1000
+            started_at = fence.begun_at
         finished = outcome_of(
             channel, row, result, started_at=started_at, duration_ms=duration_ms, now=self._clock()
         )
         if finished.due_at is not None:
             self._look_at(finished.due_at)
         report(row, finished)
-        self._ledger.add(finished)
+        if fence is not None:
+            fence.end(finished)
+        else:
+            self._ledger.add(finished)
         self._after_send(lane, result, stalled=duration_ms >= lane.timeout_s * 900)
-
-    async def _send_fenced(self, lane: Lane, row: Claimed, content: Content, fence: Fence) -> None:
-        await self._send(lane, row, content, fence)
-        self._claim_more(lane, fenced=True)
 
     def _look_at(self, due_at: datetime) -> None:
         """Look again when a retry is due, more exactly than the sweep's second."""
@@ -402,11 +453,12 @@ class Sender:
 
     def _claim_more(self, lane: Lane, *, fenced: bool) -> None:
         """Look for more where the lane has room for it."""
-        if lane.worth_a_claim(time.monotonic()):
-            if fenced:
+        now = time.monotonic()
+        if fenced:
+            if not lane.fenced_drained and lane.worth_a_batch(now):
                 self._fence_woken.set()
-            elif not lane.drained:
-                self._woken.set()
+        elif not lane.drained and lane.worth_a_claim(now):
+            self._woken.set()
 
     async def _release(self) -> None:
         for lane in list(self._lanes.values()):
@@ -414,8 +466,8 @@ class Sender:
 
     async def _release_lane(self, lane: Lane) -> None:
         """Give back what was claimed ahead and can't be begun while its lease is fresh."""
-        rows = [row for row, _, _ in lane.ready]
-        lane.ready.clear()
+        rows = [row for row, _, _, fence in lane.ready if fence is None]
+        lane.ready = deque(each for each in lane.ready if each[3] is not None)
         self._claimed -= len(rows)
         if rows:
             with contextlib.suppress(psycopg.OperationalError):

@@ -12,7 +12,7 @@ from uuid import UUID
 
 
 class Following:
-    """What the job of this thread has caused: ``run`` is the one that it does itself, once that is committed."""
+    """What the job of this thread has caused: ``run`` is what it does itself, once that is committed."""
 
     def __init__(self) -> None:
         self.run: UUID | None = None

@@ -1,6 +1,7 @@
 """What is told, to whom, and what came of it."""
 
 from notifications.models.alert import Alert
+from notifications.models.caller_id import CallerId
 from notifications.models.contact_point import ContactPoint
 from notifications.models.delivery import Attempt, Delivery
 from notifications.models.event import Event, HandlerRun
@@ -12,6 +13,7 @@ from notifications.models.preference import Preference, Subscription
 __all__ = [
     "Alert",
     "Attempt",
+    "CallerId",
     "ContactPoint",
     "Delivery",
     "Event",

@@ -28,9 +28,15 @@ class Delivery(models.Model):
 
     id = UUIDv7Field()
     # Every change of status writes each index anew, so the foreign keys have none of their own: the
-    # unique constraint serves the first, delivery_of_user the second.
+    # unique constraint serves the first, delivery_of_user the second. A fan-out makes or locks the
+    # notification in the statement that makes its deliveries: looking it up again for each would be a sixth
+    # of its cost.
     notification = models.ForeignKey(
-        Notification, on_delete=models.CASCADE, related_name="deliveries", db_index=False
+        Notification,
+        on_delete=models.CASCADE,
+        related_name="deliveries",
+        db_index=False,
+        db_constraint=False,
     )
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -128,6 +134,12 @@ class Delivery(models.Model):
                 condition=models.Q(status="pending", revocable=True),
                 name="delivery_due_revocable",
             ),
+            # Whether anything revocable is due, or will be in a moment, at the cost of a seek.
+            models.Index(
+                fields=["due_at"],
+                condition=models.Q(status="pending", revocable=True),
+                name="delivery_revocable_next",
+            ),
             models.Index(
                 fields=["lease_until"], condition=models.Q(status="sending"), name="delivery_leased"
             ),
@@ -165,6 +177,10 @@ class Attempt(models.Model):
     outcome = models.CharField(max_length=16, choices=Outcome.choices)
     status_code = models.PositiveIntegerField(null=True, blank=True)
     error = models.TextField(blank=True)
+    # The database's default too: the sweep's statement for lost attempts names no reference.
+    reference = models.CharField(
+        max_length=128, blank=True, default="", db_default="", help_text="The provider's own id of it."
+    )
 
     class Meta:
         ordering = ("number",)

@@ -18,17 +18,18 @@ Status = Delivery.Status
 def delivery_report_record(*, delivery: Delivery, attempt: int, report: Report) -> bool:
     """Write down what became of an attempt; False where it is known already, or of no more interest.
 
-    A delivery that arrived stays ``sent``, its reason says ``delivered``. One that did not is ``failed``
-    for the reason ``undelivered`` and can be replayed. Only the latest attempt counts, and its first
-    report: reports may come twice and in any order.
+    A delivery that arrived stays ``sent``, its reason says ``delivered``; of a call, ``answered`` or
+    ``voicemail``. One that did not is ``failed`` for the reason ``undelivered`` and can be replayed. Only
+    the latest attempt counts, and its first report: reports may come twice and in any order. That a
+    machine had answered is known after that a call was answered.
     """
     if report.arrived:
-        changed = _mark_delivered(delivery.pk, attempt)
+        changed = _mark_arrived(delivery.pk, attempt, report.reason)
     else:
         changed = _mark_undelivered(delivery.pk, attempt, report.detail)
     if not changed:
         return False
-    metrics.add("provider_reports", delivery.channel, "delivered" if report.arrived else "undelivered")
+    metrics.add("provider_reports", delivery.channel, report.reason if report.arrived else "undelivered")
     about = {"delivery": str(delivery.pk), "channel": delivery.channel, "attempts": attempt}
     if report.arrived:
         log.info("delivery_confirmed", **about)
@@ -37,9 +38,12 @@ def delivery_report_record(*, delivery: Delivery, attempt: int, report: Report) 
     return True
 
 
-def _mark_delivered(delivery_id: UUID, attempt: int) -> bool:
-    reported = Delivery.objects.filter(pk=delivery_id, attempts=attempt, status=Status.SENT, reason="")
-    return bool(reported.update(reason="delivered"))
+def _mark_arrived(delivery_id: UUID, attempt: int, reason: str) -> bool:
+    before = ("", "answered") if reason == "voicemail" else ("",)
+    reported = Delivery.objects.filter(
+        pk=delivery_id, attempts=attempt, status=Status.SENT, reason__in=before
+    )
+    return bool(reported.update(reason=reason))
 
 
 def _mark_undelivered(delivery_id: UUID, attempt: int, detail: str) -> bool:

@@ -56,9 +56,16 @@ def body(length: int) -> bytes:
     return text + b" " * (length - len(text))
 
 
-def post(port: int, headers: dict[str, str], content: Any, *, chunked: bool = False) -> tuple[int, Any]:
+def post(
+    port: int,
+    headers: dict[str, str],
+    content: Any,
+    *,
+    chunked: bool = False,
+    path: str = "/api/v1/alerts/",
+) -> tuple[int, Any]:
     connection = HTTPConnection("127.0.0.1", port, timeout=20)
-    connection.request("POST", "/api/v1/alerts/", content, headers, encode_chunked=chunked)
+    connection.request("POST", path, content, headers, encode_chunked=chunked)
     response = connection.getresponse()
     answer = response.status, json.loads(response.read())
     connection.close()
@@ -88,6 +95,15 @@ def test_a_body_of_the_limit_is_taken(port: int, headers: dict[str, str], chunke
     content = chunks(LIMIT) if chunked else body(LIMIT)
     code, _ = post(port, sent, content, chunked=chunked)
     assert code == 201
+
+
+@pytest.mark.parametrize("path", ["/api/v1/tracing/interactions/", "/api/v1/tracing/interactions"])
+def test_uploads_of_interactions_have_a_limit_of_their_own(
+    port: int, headers: dict[str, str], settings: Any, path: str
+) -> None:
+    settings.TRACING_UPLOAD_MAX_BYTES = LIMIT * 5
+    assert post(port, headers, b" " * LIMIT * 5, path=path)[0] == 403  # this key is for alerts
+    assert post(port, headers, b" " * (LIMIT * 5 + 1), path=path)[0] == 413
 
 
 def head(headers: dict[str, str]) -> bytes:

@@ -25,9 +25,12 @@ from tests.servers.threaded import ThreadedServer
 class Request:
     """One request as it arrived. What is costly to parse is parsed when asked for."""
 
-    __slots__ = ("_headers", "at", "body", "order", "path", "received_at")
+    __slots__ = ("_headers", "at", "body", "method", "order", "path", "received_at")
 
-    def __init__(self, order: int, path: str, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+    def __init__(
+        self, order: int, path: str, headers: list[tuple[bytes, bytes]], body: bytes, method: str = "POST"
+    ) -> None:
+        self.method = method
         self.order = order
         #: time.time() and time.monotonic() of arrival.
         self.at = time.time()
@@ -68,6 +71,8 @@ class ThirdParty(ThreadedServer):
     def __init__(self, port: int = 0, *, host: str = "127.0.0.1") -> None:
         super().__init__(port, host=host)
         self.requests: list[Request] = []
+        #: Of the request that is being recorded.
+        self.method = "POST"
         #: Where set, what has come in since somebody last took it.
         self.journal: list[Request] | None = None
         self._default: Behaviour = parse("ok")
@@ -126,7 +131,7 @@ class ThirdParty(ThreadedServer):
 
     def record(self, path: str, headers: list[tuple[bytes, bytes]], body: bytes) -> Reply:
         """Keep a request, and say how to answer it."""
-        request = Request(len(self.requests), path, headers, body)
+        request = Request(len(self.requests), path, headers, body, self.method)
         self.requests.append(request)
         if self.journal is not None:
             self.journal.append(request)
@@ -192,6 +197,7 @@ class Connection(asyncio.Protocol):
         if path.startswith(("/stats", "/reset", "/behave")):
             self._transport.write(_control(self._owner, path, self._body))
             return
+        self._owner.method = self._parser.get_method().decode()
         reply = self._owner.record(path, self._headers, self._body)
         if reply.delay_s is None:
             return

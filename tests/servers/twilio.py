@@ -1,8 +1,9 @@
 """Twilio's REST API as far as the product uses it: checks what it gets against Twilio's documentation.
 
 In a thread: ``with Twilio() as server``. Every request is in ``requests``, what was created in ``messages``
-and ``calls``. It fails as told by ``behave`` (see tests.servers.behaviour) or ``refuse``, and reports what
-became of a message or call by ``report``, signed.
+and ``calls``, and can be read back. It fails as told by ``behave`` (see tests.servers.behaviour) or
+``refuse``, and reports what became of a message or call by ``report``, signed. A call is answered by
+``pick_up``, its keys are pressed by ``press``; a call that was ended through the API is in ``hung_up``.
 """
 
 import base64
@@ -18,24 +19,19 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+from tests.servers import twilio_checks as checks
 from tests.servers.behaviour import Reply, answer
 from tests.servers.third_party import Request, ThirdParty
+from tests.servers.twiml import Instructions, parse
 
 ACCOUNT_SID = "AC" + "0123456789abcdef" * 2
 AUTH_TOKEN = "fedcba9876543210" * 2
 
 _OK = answer(200, "Content-Type: application/json")
-_PATH = re.compile(r"/2010-04-01/Accounts/(AC[0-9a-fA-F]{32})/(Messages|Calls)\.json")
-_E164 = re.compile(r"\+[1-9][0-9]{6,14}")
-_SENDER_NAME = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9 ]{1,11}")
-_SHORT_CODE = re.compile(r"[0-9]{3,6}")
-_SERVICE_SID = re.compile(r"MG[0-9a-fA-F]{32}")
-_KNOWN = {
-    "Messages": {"To", "From", "MessagingServiceSid", "Body", "StatusCallback"},
-    "Calls": {"To", "From", "Url", "Method", "StatusCallback", "StatusCallbackMethod"},
-}
-
-Fault = tuple[int, int, str]  # status, code and message
+_PATH = re.compile(
+    r"/2010-04-01/Accounts/(AC[0-9a-fA-F]{32})/(Messages|Calls)(?:/([A-Z]{2}[0-9a-f]{32}))?\.json"
+)
+_ENDED = {"completed", "busy", "failed", "no-answer", "canceled"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +79,11 @@ class Twilio(ThirdParty):
         self.auth_token = auth_token
         self.messages: list[Created] = []
         self.calls: list[Created] = []
-        self._refusal: Callable[[dict[str, str]], Fault] | None = None
+        #: The state of each message and call, by its sid.
+        self.statuses: dict[str, str] = {}
+        self.hung_up: list[str] = []
+        self._actions: dict[str, str] = {}
+        self._refusal: Callable[[dict[str, str]], checks.Fault] | None = None
         self._refusal_headers: tuple[str, ...] = ()
 
     def refuse(self, status: int, code: int, message: str = "Refused: {To}", *headers: str) -> None:
@@ -129,54 +129,99 @@ class Twilio(ThirdParty):
         Args:
             at: the origin to connect to, where no name leads to the one of the callback.
         """
-        callback = self.callback(created, status, **more)
-        headers = {
-            "Content-Type": "application/x-www-form-urlencoded; charset=UTF-8",
-            "X-Twilio-Signature": callback.signature,
+        self.statuses[created.sid] = status
+        return self._request(self.callback(created, status, **more), at=at)[0]
+
+    def pick_up(self, call: Created, *, at: str = "", answered_by: str = "") -> Instructions:
+        """Answer a call: report that, fetch its instructions and return them.
+
+        Args:
+            at: as for ``report``.
+            answered_by: "human", "machine_start" …, as machine detection found.
+        """
+        if call.status_callback and "answered" in call.fields.get(checks.REPEATED, ""):
+            self.report(call, "in-progress", at=at)
+        self.statuses[call.sid] = "in-progress"
+        fields = self._call_fields(call, answered_by)
+        url = call.fields["Url"]
+        if call.fields.get("Method", "POST") == "POST":
+            return self._follow(call, self.signed(url, fields), at)
+        separator = "&" if urlsplit(url).query else "?"
+        return self._follow(call, self.signed(f"{url}{separator}{urlencode(fields)}", {}), at, method="GET")
+
+    def press(self, call: Created, digits: str, *, at: str = "", answered_by: str = "") -> Instructions:
+        """Press keys of a call that was picked up, and return the instructions that follow."""
+        action = self._actions[call.sid]
+        if not action:
+            raise ValueError("no key is waited for")
+        fields = {**self._call_fields(call, answered_by), "Digits": digits, "FinishedOnKey": ""}
+        return self._follow(call, self.signed(action, fields), at)
+
+    def _call_fields(self, call: Created, answered_by: str) -> dict[str, str]:
+        fields = {
+            "AccountSid": self.account_sid,
+            "ApiVersion": "2010-04-01",
+            "CallSid": call.sid,
+            "CallStatus": self.statuses[call.sid],
+            "Direction": "outbound-api",
+            "From": call.fields.get("From", ""),
+            "To": call.to,
         }
+        return {**fields, "AnsweredBy": answered_by} if answered_by else fields
+
+    def _follow(self, call: Created, callback: Callback, at: str, *, method: str = "POST") -> Instructions:
+        status, body = self._request(callback, at=at, method=method)
+        if status != 200:
+            raise ValueError(f"instructions: answered {status}")
+        instructions = parse(body)
+        self._actions[call.sid] = instructions.action
+        return instructions
+
+    def _request(self, callback: Callback, *, at: str, method: str = "POST") -> tuple[int, str]:
+        headers = {"X-Twilio-Signature": callback.signature}
+        if method == "POST":
+            headers["Content-Type"] = "application/x-www-form-urlencoded; charset=UTF-8"
         url = at + callback.path if at else callback.url
-        request = urllib.request.Request(url, callback.body.encode(), headers)
+        body = callback.body.encode() if method == "POST" else None
+        request = urllib.request.Request(url, body, headers, method=method)
         try:
             with urllib.request.urlopen(request, timeout=30) as response:
-                return int(response.status)
+                return int(response.status), response.read().decode()
         except urllib.error.HTTPError as error:
             error.close()
-            return error.code
+            return error.code, ""
 
     def _answer(self, request: Request) -> bytes:
         pairs = parse_qsl(request.body.decode(), keep_blank_values=True)
-        fields = dict(pairs)
-        match = _PATH.fullmatch(request.path)
+        fields = checks.joined(pairs)
+        match = _PATH.fullmatch(urlsplit(request.path).path)
         fault = self._fault(request, match, pairs)
         if fault is None and self._refusal:
             fault = self._refusal(fields)
         if fault or match is None:
             return self._fault_answer(fault or (404, 20404, "Not found"))
+        if request.method == "GET":
+            return self._read(match[2], match[3])
+        if match[3]:
+            return self._hang_up(match[3], fields)
         return self._create(match[2], fields)
 
     def _fault(
         self, request: Request, match: re.Match[str] | None, pairs: list[tuple[str, str]]
-    ) -> Fault | None:
+    ) -> checks.Fault | None:
         if match is None:
             return 404, 20404, f"The requested resource {request.path} was not found"
         if self._log_in(request) != (self.account_sid, self.auth_token):
             return 401, 20003, "Authenticate"
         if match[1] != self.account_sid:
             return 404, 20404, "The account was not found"
+        if request.method == "GET":
+            return None
         if request.headers.get("content-type") != "application/x-www-form-urlencoded":
             return 415, 20001, "Expected a form"
-        names = [name for name, _ in pairs]
-        if len(names) != len(set(names)) or not set(names) <= _KNOWN[match[2]]:
-            return 400, 20001, "A parameter is not known, or is given twice"
-        fields = dict(pairs)
-        if not fields.get("To"):
-            return 400, 21604, "A 'To' phone number is required."
-        if not _E164.fullmatch(fields["To"]):
-            return 400, 21211, f"The 'To' number {fields['To']} is not a valid phone number."
-        callback = fields.get("StatusCallback")
-        if callback is not None and not _is_reachable(callback):
-            return 400, 21609, f"The StatusCallback URL {callback} is not a valid URL."
-        return _message_fault(fields) if match[2] == "Messages" else _call_fault(fields)
+        if match[3]:
+            return None
+        return checks.fault_of(match[2], pairs)
 
     def _log_in(self, request: Request) -> tuple[str, str]:
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
@@ -190,22 +235,52 @@ class Twilio(ThirdParty):
         kept, prefix = (self.messages, "SM") if resource == "Messages" else (self.calls, "CA")
         created = Created(f"{prefix}{len(kept):032x}", fields)
         kept.append(created)
+        self.statuses[created.sid] = "accepted" if "MessagingServiceSid" in fields else "queued"
         self.changed()
-        in_service = "MessagingServiceSid" in fields
+        return answer(
+            201, "Content-Type: application/json", body=json.dumps(self._content(resource, created)).encode()
+        )
+
+    def _content(self, resource: str, created: Created) -> dict[str, Any]:
         content: dict[str, Any] = {
             "sid": created.sid,
             "account_sid": self.account_sid,
             "api_version": "2010-04-01",
             "to": created.to,
-            "from": fields.get("From"),
-            "status": "accepted" if in_service else "queued",
+            "from": created.fields.get("From"),
+            "status": self.statuses[created.sid],
             "uri": f"/2010-04-01/Accounts/{self.account_sid}/{resource}/{created.sid}.json",
         }
         if resource == "Messages":
             content |= {"body": created.text, "error_code": None, "error_message": None}
-        return answer(201, "Content-Type: application/json", body=json.dumps(content).encode())
+        return content
 
-    def _fault_answer(self, fault: Fault) -> bytes:
+    def _read(self, resource: str, sid: str | None) -> bytes:
+        kept = self.messages if resource == "Messages" else self.calls
+        chosen = [self._content(resource, each) for each in kept if sid in (None, each.sid)]
+        content: dict[str, Any] = {resource.lower(): chosen, "next_page_uri": None, "page": 0}
+        if sid is not None:
+            if not chosen:
+                return self._fault_answer((404, 20404, "The requested resource was not found"))
+            (content,) = chosen
+        return answer(200, "Content-Type: application/json", body=json.dumps(content).encode())
+
+    def _hang_up(self, sid: str, fields: dict[str, str]) -> bytes:
+        call = next((each for each in self.calls if each.sid == sid), None)
+        if call is None:
+            return self._fault_answer((404, 20404, "The requested resource was not found"))
+        if fields.keys() != {"Status"} or fields["Status"] not in ("completed", "canceled"):
+            return self._fault_answer((400, 20001, "Expected Status"))
+        if self.statuses[sid] in _ENDED:
+            return self._fault_answer((400, 21220, "Call is not in-progress. Cannot redirect."))
+        self.statuses[sid] = fields["Status"]
+        self.hung_up.append(sid)
+        self.changed()
+        return answer(
+            200, "Content-Type: application/json", body=json.dumps(self._content("Calls", call)).encode()
+        )
+
+    def _fault_answer(self, fault: checks.Fault) -> bytes:
         status, code, message = fault
         content = {
             "code": code,
@@ -215,36 +290,3 @@ class Twilio(ThirdParty):
         }
         headers = ("Content-Type: application/json", *self._refusal_headers)
         return answer(status, *headers, body=json.dumps(content).encode())
-
-
-def _message_fault(fields: dict[str, str]) -> Fault | None:
-    sender, service = fields.get("From"), fields.get("MessagingServiceSid")
-    if not sender and not service:
-        return 400, 21603, "A 'From' phone number is required."
-    if sender and not any(each.fullmatch(sender) for each in (_E164, _SENDER_NAME, _SHORT_CODE)):
-        return 400, 21212, f"The 'From' number {sender} is not a valid phone number."
-    if service and not _SERVICE_SID.fullmatch(service):
-        return 400, 21701, "The Messaging Service does not exist."
-    text = fields.get("Body", "")
-    if not text:
-        return 400, 21602, "Message body is required."
-    if len(text.encode("utf-16-le")) // 2 > 1600:
-        return 400, 21617, "The concatenated message body exceeds the 1600 character limit"
-    return None
-
-
-def _call_fault(fields: dict[str, str]) -> Fault | None:
-    if not _E164.fullmatch(fields.get("From", "")):
-        return 400, 21212, f"The 'From' number {fields.get('From')} is not a valid phone number."
-    if urlsplit(fields.get("Url", "")).scheme not in {"http", "https"}:
-        return 400, 21205, "Url is not a valid URL"
-    if fields.get("Method", "POST") not in {"GET", "POST"}:
-        return 400, 21403, "Method is not valid"
-    return None
-
-
-def _is_reachable(url: str) -> bool:
-    """A URL of a host with a name that the internet may know; underscores are not allowed."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    return parts.scheme in {"http", "https"} and "." in host and "_" not in host and host != "127.0.0.1"

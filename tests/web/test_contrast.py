@@ -39,6 +39,7 @@ CONTROLS = [
     ("alarm", "surface"),
     ("alarm", "page"),
     ("good", "page"),
+    ("warn", "surface"),
 ]
 
 

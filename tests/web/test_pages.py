@@ -22,7 +22,14 @@ from tests.factories import ContactPointFactory
 
 Browse = Callable[..., Client]
 OPEN = ["/", "/login/", "/register/", "/forgotten-password/", "/reset-password/?token=x"]
-OWN = ["/inbox/", "/preferences/", "/account/", "/verify-email/?token=x", "/verify-phone/?token=x"]
+OWN = [
+    "/inbox/",
+    "/preferences/",
+    "/account/",
+    "/escalations/",
+    "/verify-email/?token=x",
+    "/verify-phone/?token=x",
+]
 TEMPLATES = sorted((Path(notifications.__file__).parent / "templates" / "web").glob("*.html"))
 
 

@@ -95,6 +95,8 @@ class ReplayView(_OneDelivery):
         delivery = self.delivery(delivery_id)
         self.refuse_people()
         if not replay.replay(Delivery.objects.filter(pk=delivery_id)):
+            if delivery.revoked_at is not None:
+                raise Conflict("This one was stopped, and must not begin again.")
             raise Conflict(
                 f"Only failed and expired deliveries can be replayed; this one is {delivery.status}."
             )

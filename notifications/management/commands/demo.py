@@ -8,18 +8,22 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from http import HTTPStatus
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import requests
+from django.apps import apps
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.utils.module_loading import module_has_submodule
 
 from config import embedded
-from config.processes import REPOSITORY, TIED_TO_PARENT, Stack, StackError
+from config.processes import REPOSITORY, TIED_TO_PARENT, Stack, StackError, free_port
+from config.scenes import Scene, Site
 from notifications.demo import Cast, DemoAlert, Outcome, alerts_for, faults_of
 
 ALERTS = 200
@@ -47,18 +51,23 @@ class Command(BaseCommand):
             raise CommandError("Interrupted; everything is stopped.") from None
         except (StackError, embedded.EmbeddedError, requests.RequestException) as error:
             raise CommandError(str(error)) from error
-        self.say(f"\nEveryone was told exactly once, and nobody else ({time.monotonic() - started:.0f} s).")
+        took_s = time.monotonic() - started
+        self.say(f"\nAll as it should be: everyone was told exactly once, and nobody else ({took_s:.0f} s).")
 
     def run_in(self, home: Path) -> None:
         with ExitStack() as running:
             third_party_url = running.enter_context(third_party())
             self.say("Starting PostgreSQL, Redis, web, two workers, the scheduler and a third party …")
+            port, played = free_port(), scenes()
             env = {
                 "DATABASE_URL": "",
                 "REDIS_URL": "",
+                "PUBLIC_URL": f"http://127.0.0.1:{port}",
                 "THIRD_PARTY_URL": f"{third_party_url}/webhook/notifications/",
             }
-            stack = running.enter_context(Stack(home, env=env))
+            for scene in played:
+                env.update(running.enter_context(scene.providers()))
+            stack = running.enter_context(Stack(home, port=port, env=env))
             running.callback(self.say, "Stopping …")
             self.say("Loading shops and staff, making an API key …")
             stack.manage("loaddata", "initial_data")
@@ -66,6 +75,24 @@ class Command(BaseCommand):
             with Client(stack, third_party_url, key=made.stdout.split()[-1]) as client:
                 client.wait_until_ready()
                 self.send_and_check(stack, client)
+            self.play(stack, played)
+
+    def play(self, stack: Stack, played: Sequence[Scene]) -> None:
+        """Have each domain show itself.
+
+        Raises:
+            CommandError: something was not as it should be; says what.
+        """
+        site = Site(base_url=stack.base_url, home=stack.home, manage=stack.manage, say=self.say)
+        faults = []
+        for scene in played:
+            self.say(f"\n{scene.title}")
+            faults += scene.play(site)
+        audit = stack.manage("audit_deliveries", check=False) if played else None
+        if audit and audit.returncode:
+            faults.append(f"The audit found gaps:\n{audit.stdout}{audit.stderr}")
+        if faults:
+            raise CommandError("\n".join(faults[:FAULTS_SHOWN]))
 
     def send_and_check(self, stack: Stack, client: "Client") -> None:
         cast = Cast(settings.BASE_DIR / "fixtures" / "initial_data.json")
@@ -203,6 +230,15 @@ class Client:
         answer = self._get(url)
         answer.raise_for_status()
         return answer.json()
+
+
+def scenes() -> list[Scene]:
+    """Return what the installed apps have to show, in their order."""
+    found = []
+    for app in apps.get_app_configs():
+        if app.module is not None and module_has_submodule(app.module, "demo"):
+            found.append(getattr(import_module(f"{app.name}.demo"), "SCENE", None))
+    return [scene for scene in found if scene is not None]
 
 
 @contextmanager

@@ -122,6 +122,8 @@
     askAgain ||= news.more;
     if (byId("up-to")) byId("up-to").value = last;
     showUnread(news.unread, fresh.length);
+    // Other parts of a page may show what it was about.
+    if (fresh.length) document.dispatchEvent(new Event("news"));
   }
 
   // --- The stream ---------------------------------------------------------------------------------------

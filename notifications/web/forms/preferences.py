@@ -63,7 +63,7 @@ def channels_offered() -> list[tuple[str, str]]:
 
 
 def channel_label(name: str) -> str:
-    return {"sms": "Text message", "phone": "Phone call"}.get(name, name.capitalize())
+    return {"sms": "Text message", "phone": "Phone call", "pubnub": "PubNub"}.get(name, name.capitalize())
 
 
 def time_zones(current: str) -> list[tuple[str, Any]]:

@@ -125,6 +125,25 @@ def test_a_call_that_nobody_answered_did_not_arrive(
     assert made.attempt_set.get().error == "taken, then reported as no-answer"
 
 
+def test_a_call_that_was_answered_says_so_and_that_a_machine_did(
+    twilio: Twilio, owner: User, make_delivery: MakeDelivery
+) -> None:
+    point = ContactPointFactory(user=owner, channel="phone", address="+33612345678")
+    made = make_delivery(owner, contact_point=point, status="sent", attempts=1)
+    call = Created("CA" + "0" * 32, {"To": made.address, "StatusCallback": status_callback(made.pk, 1)})
+    reports: list[tuple[str, dict[str, str], str]] = [
+        ("ringing", {}, ""),
+        ("in-progress", {}, "answered"),
+        ("completed", {"AnsweredBy": "machine_start"}, "voicemail"),
+        ("completed", {"AnsweredBy": "human"}, "voicemail"),
+        ("no-answer", {}, "voicemail"),
+    ]
+    for status, more, reason in reports:
+        assert post(twilio.callback(call, status, **more)).status_code == 204
+        assert state(made) == ("sent", reason)
+    assert explain(made) == "Told by phone; a voicemail or a fax answered the call."
+
+
 @pytest.mark.parametrize("status", ["queued", "sending", "sent", "flying"])
 def test_what_is_on_its_way_changes_nothing(twilio: Twilio, delivery: Delivery, status: str) -> None:
     assert report(twilio, delivery, status=status) == 204

@@ -8,7 +8,11 @@ from typing import ClassVar, Self
 
 from pytest_django.fixtures import Settings
 
+from tests.servers.fcm import FCM
+from tests.servers.provider import Provider
+from tests.servers.pubnub import PubNub
 from tests.servers.smtp import MailServer
+from tests.servers.telegram import Telegram
 from tests.servers.third_party import ThirdParty
 from tests.servers.twilio import ACCOUNT_SID, Twilio
 
@@ -154,6 +158,88 @@ class TwilioDestination(Destination):
         self.settings.TWILIO_BASE_URL = f"http://127.0.0.1:{_closed_port()}"
 
 
+class ProviderDestination(Destination):
+    """For channels whose provider comes from the settings, behind a local server of `Provider`."""
+
+    #: The setting of the provider's base URL.
+    base_url: ClassVar[str]
+    _server: Provider
+
+    def received(self) -> int:
+        return len(self._server.requests)
+
+    def fail_for_now(self) -> None:
+        self._server.behave("status:503")
+
+    def hang(self) -> None:
+        self._server.behave("hang")
+
+    def listen_nowhere(self) -> None:
+        setattr(self.settings, self.base_url, f"http://127.0.0.1:{_closed_port()}")
+
+
+class TelegramDestination(ProviderDestination):
+    base_url = "TELEGRAM_BASE_URL"
+    hidden = (CANARY, "77001234")
+
+    def __enter__(self) -> Self:
+        token = f"123456:{CANARY}"
+        self._server = server = self._running.enter_context(Telegram(token=token))
+        self.settings.TELEGRAM_BASE_URL, self.settings.TELEGRAM_BOT_TOKEN = server.origin, token
+        return self
+
+    @property
+    def address(self) -> str:
+        return "-10077001234"
+
+    def fail_for_good(self) -> None:
+        assert isinstance(self._server, Telegram)
+        self._server.refuse(403, f"Forbidden: bot was blocked by the user {CANARY}")
+
+
+class PubNubDestination(ProviderDestination):
+    base_url = "PUBNUB_BASE_URL"
+
+    def __enter__(self) -> Self:
+        keys = {"publish_key": f"pub-c-{CANARY}", "subscribe_key": f"sub-c-{CANARY}"}
+        self._server = server = self._running.enter_context(PubNub(**keys))
+        self.settings.PUBNUB_BASE_URL = server.origin
+        self.settings.PUBNUB_PUBLISH_KEY = keys["publish_key"]
+        self.settings.PUBNUB_SUBSCRIBE_KEY = keys["subscribe_key"]
+        return self
+
+    @property
+    def address(self) -> str:
+        return f"shop-{CANARY}"
+
+    def fail_for_good(self) -> None:
+        assert isinstance(self._server, PubNub)
+        self._server.refuse(403, f"Forbidden {CANARY}")
+
+
+class PushDestination(ProviderDestination):
+    """Counts messages only, not requests for access tokens; it is those that ``on_begin`` is about."""
+
+    base_url = "FCM_BASE_URL"
+
+    def __enter__(self) -> Self:
+        self._server = server = self._running.enter_context(FCM(token_prefix=f"ya29.{CANARY}"))
+        self.settings.FCM_BASE_URL = server.origin
+        self.settings.FCM_SERVICE_ACCOUNT, self.settings.FCM_TOKEN_URL = server.service_account, ""
+        return self
+
+    @property
+    def address(self) -> str:
+        return f"token:{CANARY}"
+
+    def received(self) -> int:
+        return len([each for each in self._server.requests if each.path != "/token"])
+
+    def fail_for_good(self) -> None:
+        assert isinstance(self._server, FCM)
+        self._server.refuse(404, "UNREGISTERED", message=f"{CANARY} was not found")
+
+
 class NothingToFail(Destination):
     """For channels that reach nothing outside the process."""
 
@@ -173,7 +259,10 @@ DESTINATIONS: dict[str, type[Destination]] = {
     "email": MailDestination,
     "inbox": NothingToFail,
     "phone": TwilioDestination,
+    "pubnub": PubNubDestination,
+    "push": PushDestination,
     "sms": TwilioDestination,
+    "telegram": TelegramDestination,
     "third_party": HttpDestination,
     "webhook": HttpDestination,
 }

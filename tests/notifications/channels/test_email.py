@@ -197,3 +197,32 @@ def test_addresses_that_are_refused(address: str) -> None:
 def test_the_lane_is_the_mail_server(settings: Settings) -> None:
     settings.SMTP_HOST, settings.SMTP_PORT = "Mail.example.com", 587
     assert CHANNEL.lane(ANA) == "smtp://mail.example.com:587"
+
+
+ICS = "\r\n".join(
+    ("BEGIN:VCALENDAR", "METHOD:REQUEST", "BEGIN:VEVENT", "SUMMARY:Soirée", "END:VEVENT", "END:VCALENDAR", "")
+)
+
+
+async def test_an_invitation_is_part_of_the_mail(
+    session: Session, mail_server: MailServer, message: MessageBuilder
+) -> None:
+    await CHANNEL.send(message(address=ANA, body="Come!", data={"ics": ICS}), session)
+    (mail,) = mail_server.mails
+    assert mail.content.isascii()
+    assert mail.message.get_body(("plain",)).get_content().startswith("Come!")
+    other_form = next(part for part in mail.message.walk() if part.get_content_type() == "text/calendar")
+    (attached,) = mail.message.iter_attachments()
+    for part in (other_form, attached):
+        assert part.get_content_type() == "text/calendar"
+        assert part["Content-Type"].params["method"] == "REQUEST"
+        assert part.get_content().replace("\r\n", "\n") == ICS.replace("\r\n", "\n")
+    assert attached.get_filename() == "invitation.ics"
+
+
+@pytest.mark.parametrize("ics", [None, 7, ["BEGIN:VCALENDAR"], "hello", "BEGIN:VCALENDAR\r\nEND:VCALENDAR"])
+async def test_what_is_no_invitation_is_left_out(
+    session: Session, mail_server: MailServer, message: MessageBuilder, ics: object
+) -> None:
+    await CHANNEL.send(message(address=ANA, data={"ics": ics}), session)
+    assert mail_server.mails[0].message.get_content_type() == "text/plain"

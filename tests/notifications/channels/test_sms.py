@@ -27,7 +27,7 @@ async def test_a_message_is_created_as_twilio_documents_it(
     session: Session, twilio: Twilio, message: MessageBuilder
 ) -> None:
     sent = message(channel="sms", address=NUMBER, attempt=2)
-    assert await CHANNEL.send(sent, session) == Receipt(201)
+    assert await CHANNEL.send(sent, session) == Receipt(201, twilio.messages[-1].sid)
     (request,) = twilio.requests
     assert request.path == f"/2010-04-01/Accounts/{twilio.account_sid}/Messages.json"
     (created,) = twilio.messages
@@ -62,7 +62,7 @@ async def test_a_path_and_a_slash_in_the_base_url_are_kept_apart(
     session: Session, twilio: Twilio, message: MessageBuilder, settings: Settings
 ) -> None:
     settings.TWILIO_BASE_URL = f"{twilio.origin}/"
-    assert await CHANNEL.send(message(address=NUMBER), session) == Receipt(201)
+    assert await CHANNEL.send(message(address=NUMBER), session) == Receipt(201, twilio.messages[-1].sid)
 
 
 async def test_the_connection_is_used_again(
@@ -120,7 +120,7 @@ async def test_too_many_requests_may_pass(session: Session, twilio: Twilio, mess
         await CHANNEL.send(message(address=NUMBER), session)
     assert failure.value.retry_after == 9
     twilio.accept()
-    assert await CHANNEL.send(message(address=NUMBER), session) == Receipt(201)
+    assert await CHANNEL.send(message(address=NUMBER), session) == Receipt(201, twilio.messages[-1].sid)
 
 
 @pytest.mark.parametrize("behaviour", ["huge", "trickle"])
@@ -168,7 +168,7 @@ def test_a_link_that_is_too_long_gives_way(message: MessageBuilder) -> None:
 
 async def test_the_longest_text_is_taken(session: Session, twilio: Twilio, message: MessageBuilder) -> None:
     sent = message(address=NUMBER, body="🔔" * 2000)
-    assert await CHANNEL.send(sent, session) == Receipt(201)
+    assert await CHANNEL.send(sent, session) == Receipt(201, twilio.messages[-1].sid)
     assert twilio.messages[0].text == text_of(sent)
 
 

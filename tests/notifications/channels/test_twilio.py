@@ -7,7 +7,7 @@ import pytest
 from django.urls import reverse
 from pytest_django import Settings
 
-from notifications.channels import twilio
+from notifications.channels import phone, twilio
 from notifications.channels.base import Receipt, Rejected, Unavailable
 from notifications.channels.http1 import Answer
 
@@ -28,7 +28,13 @@ SIGNATURE = "RSOYDt4T1cUTdK1PDd93/VVr8B8="
 
 
 def test_what_was_created_is_sent() -> None:
-    assert twilio.receipt(Answer(201, None, b'{"sid": "SM1", "status": "queued"}'), now=NOW) == Receipt(201)
+    made = twilio.receipt(Answer(201, None, b'{"sid": "SM1", "status": "queued"}'), now=NOW)
+    assert made == Receipt(201, "SM1")
+
+
+@pytest.mark.parametrize("body", [b"", b'{"sid": "SM', b"[]", b'{"sid": 1}', b'{"sid": "+33612345678"}'])
+def test_an_answer_that_was_cut_short_has_no_reference(body: bytes) -> None:
+    assert twilio.receipt(Answer(201, None, body), now=NOW) == Receipt(201)
 
 
 @pytest.mark.parametrize(
@@ -146,7 +152,11 @@ def test_fields_given_twice_are_all_signed() -> None:
     [
         ({"MessageStatus": "delivered"}, (True, "")),
         ({"MessageStatus": "read"}, (True, "")),
-        ({"CallStatus": "completed"}, (True, "")),
+        ({"CallStatus": "in-progress"}, (True, "", "answered")),
+        ({"CallStatus": "completed"}, (True, "", "answered")),
+        ({"CallStatus": "completed", "AnsweredBy": "human"}, (True, "", "answered")),
+        ({"CallStatus": "completed", "AnsweredBy": "machine_start"}, (True, "", "voicemail")),
+        ({"CallStatus": "completed", "AnsweredBy": "fax"}, (True, "", "voicemail")),
         (
             {"MessageStatus": "undelivered", "ErrorCode": "30003"},
             (False, "undelivered, error 30003: the handset can't be reached"),
@@ -159,7 +169,7 @@ def test_fields_given_twice_are_all_signed() -> None:
         ({"CallStatus": "canceled"}, (False, "canceled")),
     ],
 )
-def test_a_final_state_is_reported(fields: dict[str, str], report: tuple[bool, str]) -> None:
+def test_a_final_state_is_reported(fields: dict[str, str], report: tuple[bool, str, str]) -> None:
     assert twilio.report_of(fields) == twilio.Report(*report)
 
 
@@ -174,6 +184,7 @@ def test_reports_are_asked_for_at_the_path_that_takes_them(settings: Settings) -
     delivery_id = uuid.uuid4()
     path = reverse("twilio-status", args=[delivery_id])
     assert twilio.STATUS_PATH.format(delivery_id=delivery_id) == path
+    assert phone.VOICE_PATH.format(delivery_id=delivery_id) == reverse("voice", args=[delivery_id])
     assert twilio.status_callback(delivery_id, 3) == f"https://tocsin.example.com/alerts{path}?attempt=3"
 
 

@@ -84,12 +84,14 @@ async def test_private_addresses_are_not_reached(
     assert third_party.connections == 0
 
 
-async def test_without_a_contact_point_there_is_no_secret(
+async def test_what_goes_to_a_url_that_is_nobodys_is_not_signed(
     session: Session, third_party: ThirdParty, message: MessageBuilder
 ) -> None:
-    with pytest.raises(Rejected, match="contact point"):
-        await CHANNEL.send(message(address=third_party.url, contact_point_id=None), session)
-    assert third_party.requests == []
+    sent = message(address=third_party.url, contact_point_id=None)
+    assert (await CHANNEL.send(sent, session)).status_code == 200
+    (request,) = third_party.requests
+    assert request.delivery_id == str(sent.delivery_id)
+    assert "webhook-signature" not in request.headers
 
 
 @pytest.mark.parametrize(

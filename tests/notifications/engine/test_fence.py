@@ -1,15 +1,18 @@
 """After a committed stop, no send begins: not usually, but ever."""
 
+import asyncio
 import random
 import socket
 import threading
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
+from notifications.engine.database import Database, connection_parameters
+from notifications.engine.finalise import Finished, finalise
 from notifications.engine.replay import cancel
 from notifications.engine.sender import Sender
 from notifications.models import Delivery
@@ -104,3 +107,67 @@ def test_a_destination_that_cannot_be_reached_keeps_a_stop_waiting_only_so_long(
             plug.close()
     delivery.refresh_from_db()
     assert delivery.status == "cancelled"
+
+
+WAITS = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+
+
+def test_a_stop_and_the_outcomes_of_what_it_stops_never_wait_for_each_other(make_deliveries: Make) -> None:
+    now = timezone.now()
+    made = make_deliveries(
+        2, "https://a.example.com/", status="sending", attempts=1, lease_until=now, revocable=True
+    )
+    first, second = sorted(made, key=lambda each: each.pk)
+
+    async def write() -> None:
+        database = Database(connection_parameters())
+        await finalise(database, [sent(second), sent(first)])
+        await database.close()
+
+    writing = threading.Thread(target=asyncio.run, args=(write(),))
+    with transaction.atomic():
+        of_stop = Delivery.objects.select_for_update()
+        of_stop.get(pk=first.pk)
+        writing.start()
+        while not waiting():
+            time.sleep(0.005)
+        Delivery.objects.select_for_update(nowait=True).get(pk=second.pk)
+    writing.join()
+    assert statuses() == {"sent": 2}
+
+
+def waiting() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(WAITS)
+        return int(cursor.fetchone()[0])
+
+
+def sent(delivery: Delivery) -> Finished:
+    return Finished(
+        id=delivery.pk,
+        channel="webhook",
+        number=1,
+        lateness_s=0.1,
+        status="sent",
+        reason="",
+        due_at=None,
+        failures=0,
+        started_at=datetime.now(UTC),
+        duration_ms=1.5,
+        outcome="sent",
+        status_code=200,
+        error="",
+        revocable=True,
+    )
+
+
+def test_a_batch_that_is_more_than_a_slow_destination_can_take_is_begun_in_parts(
+    sender: Sender, make_deliveries: Make, third_party: ThirdParty
+) -> None:
+    """What was locked and not taken up in time stays pending, and is begun by a batch of its own."""
+    third_party.behave("slow:60")
+    made = make_deliveries(150, third_party.url, revocable=True)
+    assert sender.drain(60)
+    assert third_party.counts() == {str(each.pk): 1 for each in made}
+    assert statuses() == {"sent": 150}
+    assert set(Delivery.objects.values_list("attempts", flat=True)) == {1}

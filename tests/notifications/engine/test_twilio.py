@@ -7,10 +7,11 @@ from datetime import timedelta
 from django.db import connection
 from pytest_django.live_server_helper import LiveServer
 
+from notifications.channels import caller_ids
 from notifications.channels import twilio as rules
 from notifications.engine.replay import cancel
 from notifications.engine.sender import Sender
-from notifications.models import Delivery
+from notifications.models import CallerId, Delivery
 from notifications.services.provider_reports import delivery_report_record
 from tests.clock import Clock
 from tests.notifications.engine.conftest import statuses
@@ -105,3 +106,17 @@ def test_a_report_comes_back_over_http(
     lost.refresh_from_db()
     assert (arrived.status, arrived.reason) == ("sent", "delivered")
     assert (lost.status, lost.reason) == ("failed", "undelivered")
+
+
+def test_the_caller_id_is_the_registrys_as_it_is_now_and_the_calls_own_id_is_kept(
+    sender: Sender, make_deliveries: Make, twilio: Twilio
+) -> None:
+    entry = CallerId.objects.create(prefix="+336", number="+33100000000")
+    for number in ("+33100000000", "+33111111111"):
+        CallerId.objects.filter(pk=entry.pk).update(number=number)
+        (made,) = make_deliveries(1, NUMBER, channel="phone", revocable=number.endswith("1"))
+        assert sender.drain(60)
+        call = twilio.calls[-1]
+        assert call.fields["From"] == number
+        assert made.attempt_set.get().reference == call.sid
+    caller_ids.use([])

@@ -88,8 +88,8 @@ def test_a_job_goes_on_with_what_its_handler_caused_and_leaves_the_rest_to_other
     (left,) = HandlerRun.objects.filter(status="pending")
     assert left.handler.endswith("third")
     assert event_jobs() == [str(left.pk)]
-    publish_elsewhere = event_publish(routing_key="offer.created", payload={})
-    assert str(run_of(publish_elsewhere).pk) in event_jobs()  # outside of a job nothing is kept from the queue
+    elsewhere = event_publish(routing_key="offer.created", payload={})
+    assert str(run_of(elsewhere).pk) in event_jobs()  # outside of a job nothing is kept from the queue
 
 
 def test_what_a_lost_worker_would_have_gone_on_with_is_found_by_the_sweep(

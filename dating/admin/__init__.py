@@ -1,0 +1,5 @@
+"""Dating in the admin: evenings and the rules that make them, people's profiles, and what they report."""
+
+from dating.admin import events, people
+
+__all__ = ["events", "people"]

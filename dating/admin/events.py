@@ -1,0 +1,127 @@
+"""Evenings, and the rules that make them."""
+
+from typing import Any, Final
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import ValidationError
+from django.db.models import Count, Q, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.safestring import SafeString
+from unfold.admin import ModelAdmin, TabularInline
+from unfold.decorators import display
+from unfold.widgets import UnfoldAdminSelectWidget
+
+from accounts.admin import StaffViews
+from dating import meetings
+from dating.admin.runsheet import run_sheet_link
+from dating.meetings.registry import LABELS
+from dating.models import Event, LogEntry, RecurringRule
+from dating.recurrence import BadRule, rule_check
+from dating.services.registrations import HOLDING
+from notifications.admin.base import NeverEdited
+
+_DECISIONS: Final = (
+    ("title", "organiser"),
+    ("time_zone", "provider"),
+    ("two_pools", "users_limit"),
+    ("places", "max_rounds"),
+    ("round_s", "break_s"),
+    ("confirm_before_s", "close_before_s", "rules_before_s"),
+)
+#: What can be changed once people may have registered; all else its plan depends on.
+_CHANGEABLE: Final = frozenset({"title", "organiser", "places"})
+
+
+class _SettingsForm(forms.ModelForm):
+    """Offers the meeting providers that there are; one that is in use stays."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "provider" in self.fields:
+            offered = {name for name in LABELS if meetings.is_offered(name)} | {self.instance.provider}
+            choices = [(name, LABELS.get(name, name)) for name in sorted(offered)]
+            self.fields["provider"] = forms.ChoiceField(choices=choices, widget=UnfoldAdminSelectWidget)
+
+
+class EventForm(_SettingsForm):
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        if self.instance.number is not None or not cleaned.get("starts_at"):
+            return cleaned
+        self.instance.starts_at = cleaned["starts_at"]
+        self.instance.close_before_s = cleaned.get("close_before_s") or 0
+        if self.instance.close_at <= timezone.now():
+            self.add_error("starts_at", "Registration would be closed already: choose a later start.")
+        return cleaned
+
+
+class LogInline(NeverEdited, StaffViews, TabularInline):
+    model = LogEntry
+    fields = ("what", "round_number", "due_at", "done_at")
+    per_page = 50
+    extra = 0
+
+
+@admin.register(Event)
+class EventAdmin(StaffViews, ModelAdmin):
+    form = EventForm
+    list_display = ("title", "starts_at", "step", "people", "number", "run_sheet")
+    list_filter = ("step", "starts_at")
+    search_fields = ("title",)
+    ordering = ("-starts_at",)
+    autocomplete_fields = ("organiser",)
+    inlines = (LogInline,)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Event]:
+        held = Count("registrations", filter=Q(registrations__state__in=HOLDING))
+        return super().get_queryset(request).annotate(people_count=held)
+
+    def get_fields(self, request: HttpRequest, obj: Event | None = None) -> Any:
+        decisions = (*_DECISIONS[:1], "starts_at", *_DECISIONS[1:])
+        return (*decisions, ("step", "deadline_at"), "run_sheet") if obj else decisions
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Event | None = None) -> Any:
+        if obj is None:
+            return ()
+        names = {name for row in _DECISIONS for name in row} - _CHANGEABLE
+        if obj.is_over:
+            names |= _CHANGEABLE
+        return ("starts_at", *sorted(names), "step", "deadline_at", "run_sheet")
+
+    def get_inlines(self, request: HttpRequest, obj: Event | None) -> Any:
+        return self.inlines if obj else ()
+
+    def has_delete_permission(self, request: HttpRequest, obj: Event | None = None) -> bool:
+        # People have been told of it: it is called off on its run-sheet, and stays.
+        return False
+
+    @display(description="People", ordering="people_count")
+    def people(self, event: Event) -> int:
+        return int(event.people_count)  # type: ignore[attr-defined]
+
+    @display(description="Run-sheet")
+    def run_sheet(self, event: Event) -> SafeString:
+        return run_sheet_link(event)
+
+
+class RuleForm(_SettingsForm):
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        if cleaned.get("rrule") and cleaned.get("starts_on"):
+            try:
+                rule_check(cleaned["rrule"], starts_on=cleaned["starts_on"])
+            except BadRule as error:
+                self.add_error("rrule", ValidationError(str(error)))
+        return cleaned
+
+
+@admin.register(RecurringRule)
+class RecurringRuleAdmin(StaffViews, ModelAdmin):
+    form = RuleForm
+    list_display = ("title", "rrule", "at", "time_zone", "days_ahead", "is_active")
+    list_filter = ("is_active",)
+    search_fields = ("title",)
+    autocomplete_fields = ("organiser",)
+    fields = (("rrule", "at"), ("starts_on", "days_ahead", "is_active"), *_DECISIONS)

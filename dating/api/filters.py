@@ -1,0 +1,26 @@
+"""What lists of dating can be narrowed by."""
+
+import django_filters  # type: ignore[import-untyped]
+
+from config.filters import StrictFilterSet
+from dating.models import Event, Registration, State
+from notifications.api.filters import SaneDateTimeFilter
+
+
+class EventFilter(StrictFilterSet):
+    state = django_filters.MultipleChoiceFilter(choices=State.choices)
+    starts_after = SaneDateTimeFilter(field_name="starts_at", lookup_expr="gte")
+    starts_before = SaneDateTimeFilter(field_name="starts_at", lookup_expr="lt")
+
+    class Meta:
+        model = Event
+        fields: tuple[str, ...] = ()
+
+
+class RegistrationFilter(StrictFilterSet):
+    state = django_filters.MultipleChoiceFilter(choices=Registration.State.choices)
+    event = django_filters.UUIDFilter(field_name="event_id")
+
+    class Meta:
+        model = Registration
+        fields: tuple[str, ...] = ()

@@ -1,0 +1,278 @@
+"""Dating as the API takes and shows it."""
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from django.core.exceptions import ValidationError as DjangoValidationError
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from accounts.models import User
+from accounts.validators import validate_time_zone
+from config.fields import StrictBooleanField, StrictCharField, StrictChoiceField, StrictUUIDField
+from dating.meetings import PROVIDERS
+from dating.models import DatingProfile, Event, LogEntry, Reaction, Registration
+from dating.services.evening import EXTENSION_MAX_S
+
+TIME_MESSAGE: Final = "Expected an ISO 8601 time from 2000 to 2099, such as 2026-01-31T20:00:00Z."
+_DAY_S: Final = 86_400
+
+
+class TimeField(serializers.DateTimeField):
+    """An ISO 8601 time; UTC where it does not say."""
+
+    def to_internal_value(self, value: Any) -> datetime:
+        if not isinstance(value, str):
+            raise serializers.ValidationError(TIME_MESSAGE)
+        try:
+            moment = super().to_internal_value(value)
+        except (serializers.ValidationError, OverflowError):
+            raise serializers.ValidationError(TIME_MESSAGE)
+        if not 2000 <= moment.year < 2100:
+            raise serializers.ValidationError(TIME_MESSAGE)
+        return moment
+
+
+class StrictIntegerField(serializers.IntegerField):
+    """A JSON number without a fraction."""
+
+    default_error_messages = {"invalid": "Expected a whole number."}
+
+    def to_internal_value(self, data: Any) -> int:
+        if isinstance(data, bool) or not isinstance(data, int):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+@extend_schema_field({"type": "string", "format": "date"})
+class DayField(StrictCharField):
+    """A day, as 1999-05-01."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        return serializers.DateField(input_formats=["%Y-%m-%d"]).to_internal_value(
+            super().to_internal_value(data)
+        )
+
+    def to_representation(self, value: Any) -> str:
+        return str(value.isoformat())
+
+
+def _seconds(smallest: int, largest: int, default: int, help_text: str) -> StrictIntegerField:
+    return StrictIntegerField(min_value=smallest, max_value=largest, default=default, help_text=help_text)
+
+
+class DatingEventInSerializer(serializers.Serializer[Event]):
+    """A new event. Whatever is left out has the default shown."""
+
+    title = StrictCharField(max_length=200)
+    starts_at = TimeField(default_timezone=UTC)
+    time_zone = StrictCharField(max_length=64, default="UTC", help_text="IANA name, such as Europe/Paris.")
+    organiser = StrictUUIDField(required=False, help_text="Who may run it besides the staff; else you.")
+    two_pools = StrictBooleanField(default=False, help_text="Two pools, by what each person seeks.")
+    users_limit = StrictIntegerField(min_value=2, max_value=200, default=20, help_text="People in a group.")
+    places = StrictIntegerField(
+        min_value=2,
+        max_value=10_000,
+        default=None,
+        allow_null=True,
+        help_text="More people wait; null: no limit.",
+    )
+    max_rounds = StrictIntegerField(
+        min_value=1,
+        max_value=200,
+        default=None,
+        allow_null=True,
+        help_text="Dates each has, at most; null: all.",
+    )
+    confirm_before_s = _seconds(
+        0, 30 * _DAY_S, _DAY_S, "Seconds before the start: people are asked to confirm."
+    )
+    close_before_s = _seconds(0, 30 * _DAY_S, 3600, "Seconds before the start: groups are made.")
+    rules_before_s = _seconds(0, 30 * _DAY_S, 300, "Seconds before the start: rules and ready check.")
+    round_s = _seconds(1, _DAY_S, 300, "Seconds that a round takes.")
+    break_s = _seconds(0, _DAY_S, 60, "Seconds between two rounds.")
+    provider = StrictChoiceField(choices=list(PROVIDERS), default="jitsi", help_text="Where the calls are.")
+
+    def validate_time_zone(self, value: str) -> str:
+        try:
+            validate_time_zone(value)
+        except DjangoValidationError as error:
+            raise serializers.ValidationError(error.messages)
+        return value
+
+    def validate_organiser(self, value: Any) -> User:
+        user = User.objects.filter(pk=value, is_active=True).first()
+        if user is None:
+            raise serializers.ValidationError("There is nobody of that id.")
+        return user
+
+
+class DatingEventSerializer(serializers.ModelSerializer[Event]):
+    """An event, and how far it is."""
+
+    organiser = serializers.UUIDField(source="organiser_id", allow_null=True)
+    state = serializers.IntegerField(
+        help_text="0 not started, 1 confirming, 2 ready, 3 running, 4 finished, 5 skipped."
+    )
+    step = serializers.CharField()
+    registered = serializers.IntegerField(help_text="How many hold a place.")
+    waiting = serializers.IntegerField(help_text="How many are on the waiting list.")
+
+    class Meta:
+        model = Event
+        fields: tuple[str, ...] = (
+            "id", "number", "title", "starts_at", "time_zone", "organiser", "state", "step", "deadline_at",
+            "current_round", "paused_at", "skipped_reason", "two_pools", "users_limit", "places",
+            "max_rounds", "confirm_before_s", "close_before_s", "rules_before_s", "round_s", "break_s",
+            "provider", "registered", "waiting", "created_at", "over_at",
+        )  # fmt: skip
+        read_only_fields = fields
+
+
+class CommandInSerializer(serializers.Serializer[Any]):
+    """For whom: machines and the staff say it, everybody else speaks for themselves."""
+
+    user_id = StrictUUIDField(required=False)
+
+
+class RegisteredSerializer(serializers.Serializer[Any]):
+    user_registered = serializers.BooleanField()
+
+
+class ConfirmedSerializer(serializers.Serializer[Any]):
+    registration_confirmed = serializers.BooleanField()
+
+
+class CancelledSerializer(serializers.Serializer[Any]):
+    registration_cancelled = serializers.BooleanField()
+
+
+class DatingRegistrationSerializer(serializers.ModelSerializer[Registration]):
+    """Somebody's part in an event."""
+
+    event_id = serializers.UUIDField()
+    state = serializers.CharField()
+    left_out = serializers.CharField(help_text="Why, where it says left_out.")
+    title = serializers.CharField(source="event.title")
+    starts_at = serializers.DateTimeField(source="event.starts_at")
+
+    class Meta:
+        model = Registration
+        fields = (
+            "id", "event_id", "title", "starts_at", "state", "left_out", "registered_at", "asked_at",
+            "confirmed_at", "cancelled_at",
+        )  # fmt: skip
+        read_only_fields = fields
+
+
+class DatingProfileSerializer(serializers.Serializer[DatingProfile]):
+    """What matching knows of you. Without a birthday nobody can be matched."""
+
+    birthday = DayField(required=False, allow_null=True)
+    city = StrictCharField(required=False, allow_blank=True, max_length=100)
+    seeks = StrictChoiceField(choices=DatingProfile.Seeks.choices, required=False)
+
+    def validate_birthday(self, value: Any) -> Any:
+        if value is not None and not 1900 <= value.year <= 2100:
+            raise serializers.ValidationError("Expected a day from 1900 on.")
+        return value
+
+
+class MetPersonSerializer(serializers.Serializer[Registration]):
+    """Somebody of the event, as others of it see them."""
+
+    registration_id = serializers.UUIDField(source="pk")
+    name = serializers.CharField(source="user.first_name")
+
+
+class CallSerializer(serializers.Serializer[Any]):
+    """Your call of the round that goes on."""
+
+    round = serializers.IntegerField()
+    partner = MetPersonSerializer()
+    url = serializers.CharField(help_text="Where you enter; entering is noted.")
+    ends_at = serializers.DateTimeField()
+
+
+class ReactionSerializer(serializers.Serializer[Reaction]):
+    about = serializers.UUIDField(source="about_id")
+    kind = serializers.CharField()
+    text = serializers.CharField()
+
+
+class EveningSerializer(serializers.Serializer[Any]):
+    """The evening as one of its people sees it."""
+
+    step = serializers.CharField()
+    round = serializers.IntegerField()
+    deadline_at = serializers.DateTimeField(allow_null=True, help_text="When the next step begins.")
+    paused = serializers.BooleanField()
+    state = serializers.CharField(help_text="Of your registration.")
+    ready = serializers.BooleanField()
+    call = CallSerializer(allow_null=True)
+    met = MetPersonSerializer(many=True)
+    reactions = ReactionSerializer(many=True)
+    matches = MetPersonSerializer(many=True, help_text="Told when the event is over.")
+
+
+class ReactionInSerializer(serializers.Serializer[Any]):
+    about = StrictUUIDField(help_text="The registration of somebody whom you have met.")
+    kind = StrictChoiceField(choices=Reaction.Kind.choices)
+    text = StrictCharField(required=False, allow_blank=True, max_length=2000, help_text="Reports only.")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if attrs.get("text") and attrs["kind"] != Reaction.Kind.REPORT:
+            raise serializers.ValidationError({"text": ["Only a report has a text."]})
+        return attrs
+
+
+class JoinedSerializer(serializers.Serializer[Any]):
+    url = serializers.CharField(help_text="The call itself, for you alone.")
+
+
+class ExtendInSerializer(serializers.Serializer[Any]):
+    by_s = StrictIntegerField(min_value=1, max_value=EXTENSION_MAX_S, help_text="Seconds.")
+
+
+class DropInSerializer(serializers.Serializer[Any]):
+    registration_id = StrictUUIDField()
+
+
+class SheetEntrySerializer(serializers.ModelSerializer[LogEntry]):
+    class Meta:
+        model = LogEntry
+        fields = ("what", "round_number", "due_at", "done_at", "details")
+        read_only_fields = fields
+
+
+class SheetMemberSerializer(serializers.Serializer[Registration]):
+    registration_id = serializers.UUIDField(source="pk")
+    name = serializers.CharField(source="user.first_name")
+    state = serializers.CharField()
+    pool = serializers.IntegerField()
+    ready_at = serializers.DateTimeField(allow_null=True)
+    last_sign_at = serializers.DateTimeField(allow_null=True)
+    no_shows = serializers.IntegerField()
+
+
+class SheetDateSerializer(serializers.Serializer[Any]):
+    round = serializers.IntegerField(source="round.number")
+    first = serializers.UUIDField(source="first_id")
+    second = serializers.UUIDField(source="second_id")
+    room = serializers.IntegerField(source="room.number", allow_null=True, default=None)
+    status = serializers.CharField()
+
+
+class SheetGroupSerializer(serializers.Serializer[Any]):
+    number = serializers.IntegerField()
+    members = SheetMemberSerializer(many=True)
+    dates = SheetDateSerializer(many=True, help_text="Those that have a round.")
+
+
+class RunSheetSerializer(serializers.Serializer[Any]):
+    """An evening as those see it who run it."""
+
+    event = DatingEventSerializer()
+    groups = SheetGroupSerializer(many=True)
+    log = SheetEntrySerializer(many=True)
+    results = serializers.DictField(allow_null=True)

@@ -1,0 +1,1 @@
+"""Dating over HTTP: one module per kind of thing."""

@@ -1,0 +1,78 @@
+"""What the views of dating share: who may do what, and for whom."""
+
+from typing import Any
+from uuid import UUID
+
+from rest_framework.exceptions import NotFound, PermissionDenied, ValidationError
+from rest_framework.generics import GenericAPIView, get_object_or_404
+from rest_framework.request import Request
+from rest_framework.serializers import Serializer
+
+from accounts.api.permissions import IsPerson, IsStaffOrScope
+from accounts.models import Scope, User
+from config.api import JSONOnly
+from dating import selectors
+from dating.api.serializers import CommandInSerializer, DatingEventSerializer
+from dating.models import Event
+
+
+class DatingView(GenericAPIView[Event]):
+    """For everybody with an account, and for machines with the scope."""
+
+    permission_classes = [IsStaffOrScope]
+    required_scopes = {"GET": Scope.DATING_READ, "POST": Scope.DATING_WRITE}
+    person_methods = frozenset({"GET", "POST"})
+    content_negotiation_class = JSONOnly
+    serializer_class = DatingEventSerializer
+    queryset = Event.objects.none()
+    filter_backends: list[Any] = []
+
+    def event(self, event_id: UUID) -> Event:
+        return get_object_or_404(Event.objects.all(), pk=event_id)
+
+
+class PersonView(DatingView):
+    """For people, about themselves."""
+
+    permission_classes = [IsPerson]
+
+    def person(self) -> User:
+        assert isinstance(self.request.user, User)
+        return self.request.user
+
+
+class OrganiserView(DatingView):
+    """For those who run the event: the staff, its organiser, and machines with the scope."""
+
+    def event(self, event_id: UUID) -> Event:
+        event = super().event(event_id)
+        if not selectors.runs(self.request.user, event):
+            raise PermissionDenied("Only its organiser and the staff can do this.")
+        return event
+
+
+def given(serializer: Serializer[Any]) -> dict[str, Any]:
+    serializer.is_valid(raise_exception=True)
+    return dict(serializer.validated_data)
+
+
+def meant(request: Request) -> User:
+    """Return for whom a command is: for whoever gives it, unless a machine or the staff name somebody.
+
+    Raises:
+        PermissionDenied: somebody else is named by one who may not.
+        NotFound: there is nobody of that id.
+    """
+    user_id = given(CommandInSerializer(data=request.data)).get("user_id")
+    speaker = request.user
+    if not isinstance(speaker, User):
+        if user_id is None:
+            raise ValidationError({"user_id": ["Say for whom: a machine does not speak for itself."]})
+    elif user_id is None or user_id == speaker.pk:
+        return speaker
+    elif not speaker.is_staff:
+        raise PermissionDenied("You can only do this for yourself.")
+    user = User.objects.filter(pk=user_id, is_active=True).first()
+    if user is None:
+        raise NotFound("There is nobody of that id.")
+    return user

@@ -1,0 +1,135 @@
+"""The evening as one of its people has it: ready, the call, the people met, and what is said of them."""
+
+from typing import Any
+from uuid import UUID
+
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
+from rest_framework import status
+from rest_framework.exceptions import NotFound
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from config.openapi import BODY, errors
+from dating.api.serializers import (
+    DatingProfileSerializer,
+    EveningSerializer,
+    JoinedSerializer,
+    ReactionInSerializer,
+    ReactionSerializer,
+)
+from dating.api.views.base import PersonView, given
+from dating.evening import evening_of
+from dating.models import DatingProfile, Event, Registration
+from dating.services import join_mark, reaction_record, ready_mark
+from dating.services.calls import call_address
+
+
+class _Evening(PersonView):
+    def registration(self, event: Event) -> Registration:
+        """Return the caller's part; whoever has none gets 404."""
+        own = event.registrations.filter(user=self.person()).select_related("user", "event").first()
+        if own is None:
+            raise NotFound("You are not registered for this event.")
+        return own
+
+    def answer(self, event: Event) -> Response:
+        now = timezone.now()
+        own = self.registration(Event.objects.get(pk=event.pk))
+        return Response(EveningSerializer(evening_of(own, now=now)).data)
+
+
+@extend_schema(tags=["dating"])
+class EveningView(_Evening):
+    @extend_schema(operation_id="dating_evening", responses={200: EveningSerializer, **errors(403, 404)})
+    def get(self, request: Request, event_id: UUID) -> Response:
+        """Where the evening is, your call, whom you have met, and in the end whom you matched."""
+        return self.answer(self.event(event_id))
+
+
+@extend_schema(tags=["dating"])
+class ReadyView(_Evening):
+    @extend_schema(
+        operation_id="dating_ready", request=None, responses={200: EveningSerializer, **errors(403, 404, 409)}
+    )
+    def post(self, request: Request, event_id: UUID) -> Response:
+        """Say that you are there. Once everybody is, the first round begins at once."""
+        event = self.event(event_id)
+        self.registration(event)
+        ready_mark(event=event, user=self.person(), now=timezone.now())
+        return self.answer(event)
+
+
+@extend_schema(tags=["dating"])
+class JoinView(_Evening):
+    @extend_schema(
+        operation_id="dating_join", request=None, responses={200: JoinedSerializer, **errors(403, 404, 409)}
+    )
+    def post(self, request: Request, event_id: UUID) -> Response:
+        """Enter your call of the round that goes on: its address, and it is noted that you came."""
+        event, now = self.event(event_id), timezone.now()
+        self.registration(event)
+        seat = join_mark(event=event, user=self.person(), now=now)
+        return Response({"url": call_address(seat, now=now)}, headers={"Cache-Control": "no-store"})
+
+
+@extend_schema(tags=["dating"])
+class ReactionsView(_Evening):
+    @extend_schema(
+        operation_id="dating_react",
+        request=ReactionInSerializer,
+        responses={
+            201: OpenApiResponse(ReactionSerializer, description="Noted."),
+            200: OpenApiResponse(ReactionSerializer, description="You have said the very same before."),
+            **errors(*BODY, 403, 404, 409),
+        },
+        examples=[
+            OpenApiExample(
+                "a like",
+                value={"about": "0198c7f2-6c00-7f1d-9a51-0f4f0c1f2a33", "kind": "like"},
+                request_only=True,
+            )
+        ],
+    )
+    def post(self, request: Request, event_id: UUID) -> Response:
+        """Like, dislike or report somebody whom you have met: an opinion and a report once each."""
+        event = self.event(event_id)
+        self.registration(event)
+        wish: dict[str, Any] = given(ReactionInSerializer(data=request.data))
+        reaction, created = reaction_record(
+            event=event,
+            user=self.person(),
+            about_id=wish["about"],
+            kind=wish["kind"],
+            text=wish.get("text", ""),
+            now=timezone.now(),
+        )
+        code = status.HTTP_201_CREATED if created else status.HTTP_200_OK
+        return Response(ReactionSerializer(reaction).data, status=code)
+
+
+@extend_schema(tags=["dating"])
+class ProfileView(PersonView):
+    @extend_schema(
+        operation_id="dating_profile_read", responses={200: DatingProfileSerializer, **errors(403)}
+    )
+    def get(self, request: Request) -> Response:
+        """What matching knows of you."""
+        profile = DatingProfile.objects.filter(user=self.person()).first() or DatingProfile()
+        return Response(DatingProfileSerializer(profile).data)
+
+    @extend_schema(
+        operation_id="dating_profile_change",
+        request=DatingProfileSerializer,
+        responses={200: DatingProfileSerializer, **errors(*BODY, 403)},
+        examples=[
+            OpenApiExample(
+                "whole", value={"birthday": "1999-05-01", "city": "Paris", "seeks": "men"}, request_only=True
+            )
+        ],
+    )
+    def patch(self, request: Request) -> Response:
+        """Change what matching knows of you; what you leave out stays."""
+        changes = given(DatingProfileSerializer(data=request.data))
+        profile, _ = DatingProfile.objects.update_or_create(user=self.person(), defaults=changes)
+        return Response(DatingProfileSerializer(profile).data)

@@ -1,0 +1,76 @@
+"""Events: listing, creating, and looking at one."""
+
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.utils import timezone
+from django_filters.rest_framework import DjangoFilterBackend  # type: ignore[import-untyped]
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
+from rest_framework import status
+from rest_framework.generics import get_object_or_404
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.models import User
+from config.openapi import BODY, errors
+from dating import selectors
+from dating.api.filters import EventFilter
+from dating.api.serializers import DatingEventInSerializer, DatingEventSerializer
+from dating.api.views.base import DatingView, given
+from dating.models import Event
+from dating.services import event_create
+
+NEW = {"title": "Friday at eight", "starts_at": "2030-02-01T19:00:00Z", "time_zone": "Europe/Paris"}
+
+
+class _Events(DatingView):
+    def get_queryset(self) -> QuerySet[Event]:
+        return selectors.events_with_counts()
+
+    def answer(self, event_id: UUID, code: int = status.HTTP_200_OK) -> Response:
+        return Response(
+            DatingEventSerializer(get_object_or_404(self.get_queryset(), pk=event_id)).data, status=code
+        )
+
+
+@extend_schema(tags=["dating"])
+class EventsView(_Events):
+    person_methods = frozenset({"GET"})
+    filter_backends = [DjangoFilterBackend]
+    filterset_class = EventFilter
+    ordering = ("starts_at", "id")
+
+    @extend_schema(
+        operation_id="dating_events_list",
+        responses={200: DatingEventSerializer(many=True), **errors(400, 403)},
+    )
+    def get(self, request: Request) -> Response:
+        """By their start, the earliest first."""
+        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        return self.get_paginated_response(DatingEventSerializer(page, many=True).data)
+
+    @extend_schema(
+        operation_id="dating_events_create",
+        request=DatingEventInSerializer,
+        responses={201: OpenApiResponse(DatingEventSerializer, description="Made."), **errors(*BODY, 403)},
+        examples=[OpenApiExample("an evening", value=NEW, request_only=True)],
+    )
+    def post(self, request: Request) -> Response:
+        """Create an event: for the staff, and machines with the scope."""
+        fields = given(DatingEventInSerializer(data=request.data))
+        if isinstance(request.user, User):
+            fields.setdefault("organiser", request.user)
+        event = event_create(now=timezone.now(), **fields)
+        return self.answer(event.pk, status.HTTP_201_CREATED)
+
+
+@extend_schema(tags=["dating"])
+class EventView(_Events):
+    person_methods = frozenset({"GET"})
+
+    @extend_schema(
+        operation_id="dating_events_read", responses={200: DatingEventSerializer, **errors(403, 404)}
+    )
+    def get(self, request: Request, event_id: UUID) -> Response:
+        """One event, and how far it is."""
+        return self.answer(event_id)

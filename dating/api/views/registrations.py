@@ -1,0 +1,159 @@
+"""Registering, confirming and cancelling, with the original's replies; and one's own registrations."""
+
+from typing import Any, Final
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework import status
+from rest_framework.generics import GenericAPIView
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api.permissions import IsPerson
+from accounts.models import User
+from config.api import JSONOnly
+from config.exceptions import Conflict
+from config.openapi import BODY, errors
+from dating import selectors
+from dating.api.filters import RegistrationFilter
+from dating.api.serializers import (
+    CancelledSerializer,
+    CommandInSerializer,
+    ConfirmedSerializer,
+    DatingRegistrationSerializer,
+    RegisteredSerializer,
+)
+from dating.api.views.base import DatingView, meant
+from dating.models import Event, Registration
+from dating.services import (
+    registration_cancel,
+    registration_confirm,
+    registration_create,
+    registrations_cancel,
+)
+
+_COMMAND: Final[dict[str, Any]] = {
+    "request": CommandInSerializer,
+    "examples": [OpenApiExample("for oneself", value={}, request_only=True)],
+}
+_UUID_OR_0: Final = {
+    "type": "string",
+    "pattern": "^(0|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})$",
+    "description": "An event; 0: all of them, as `/dating/registrations/cancel/` does.",
+}
+_ERRORS: Final = errors(*BODY, 403, 404, 409)
+
+
+def _refused(reply: str, error: Conflict) -> Response:
+    """The original's reply, and why."""
+    return Response({reply: False, "detail": str(error)}, status=status.HTTP_409_CONFLICT)
+
+
+class _Command(DatingView):
+    def event_or_none(self, event_id: UUID) -> Event | None:
+        return Event.objects.filter(pk=event_id).first()
+
+    @staticmethod
+    def unknown() -> Response:
+        return Response(
+            {"success": False, "detail": "There is no event of that id."}, status=status.HTTP_404_NOT_FOUND
+        )
+
+
+@extend_schema(tags=["dating"])
+class RegisterView(_Command):
+    @extend_schema(
+        operation_id="dating_register", responses={200: RegisteredSerializer, **_ERRORS}, **_COMMAND
+    )
+    def post(self, request: Request, event_id: UUID) -> Response:
+        """Register for an event, or for its waiting list if it is full; again: the same answer.
+
+        409 with `user_registered` false once registration is closed.
+        """
+        user, event = meant(request), self.event_or_none(event_id)
+        if event is None:
+            return self.unknown()
+        try:
+            registration_create(event=event, user=user, now=timezone.now())
+        except Conflict as error:
+            return _refused("user_registered", error)
+        return Response({"user_registered": True})
+
+
+@extend_schema(tags=["dating"])
+class ConfirmView(_Command):
+    @extend_schema(operation_id="dating_confirm", responses={200: ConfirmedSerializer, **_ERRORS}, **_COMMAND)
+    def post(self, request: Request, event_id: UUID) -> Response:
+        """Confirm that you will come; again: the same answer.
+
+        409 with `registration_confirmed` false where you are not registered, not asked yet, or too late.
+        """
+        user, event = meant(request), self.event_or_none(event_id)
+        if event is None:
+            return self.unknown()
+        try:
+            registration_confirm(event=event, user=user, now=timezone.now())
+        except Conflict as error:
+            return _refused("registration_confirmed", error)
+        return Response({"registration_confirmed": True})
+
+
+@extend_schema(tags=["dating"])
+class CancelView(_Command):
+    @extend_schema(
+        operation_id="dating_cancel",
+        parameters=[OpenApiParameter("event_id", _UUID_OR_0, OpenApiParameter.PATH)],
+        responses={200: CancelledSerializer, **_ERRORS},
+        **_COMMAND,
+    )
+    def post(self, request: Request, event_id: UUID) -> Response:
+        """Cancel your registration; again: the same answer.
+
+        409 with `registration_cancelled` false where there was none, or the groups are made.
+        """
+        user, event = meant(request), self.event_or_none(event_id)
+        if event is None:
+            return self.unknown()
+        try:
+            registration_cancel(event=event, user=user, now=timezone.now())
+        except Conflict as error:
+            return _refused("registration_cancelled", error)
+        return Response({"registration_cancelled": True})
+
+
+@extend_schema(tags=["dating"])
+class CancelAllView(_Command):
+    @extend_schema(
+        operation_id="dating_cancel_all",
+        responses={200: OpenApiResponse(CancelledSerializer, description="Done."), **errors(*BODY, 403, 404)},
+        **_COMMAND,
+    )
+    def post(self, request: Request) -> Response:
+        """Cancel all your registrations, as cancelling event 0 does; false if there were none to cancel."""
+        count = registrations_cancel(user=meant(request), now=timezone.now())
+        return Response({"registration_cancelled": count > 0})
+
+
+@extend_schema(tags=["dating"])
+class RegistrationsView(GenericAPIView[Registration]):
+    permission_classes = [IsPerson]
+    content_negotiation_class = JSONOnly
+    queryset = Registration.objects.none()
+    serializer_class = DatingRegistrationSerializer
+    filterset_class = RegistrationFilter
+    ordering = ("-event__starts_at", "-id")
+
+    def get_queryset(self) -> QuerySet[Registration]:
+        assert isinstance(self.request.user, User)
+        return selectors.registrations_of(self.request.user)
+
+    @extend_schema(
+        operation_id="dating_registrations_list",
+        responses={200: DatingRegistrationSerializer(many=True), **errors(400, 403)},
+    )
+    def get(self, request: Request) -> Response:
+        """Your own, the latest event first."""
+        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        return self.get_paginated_response(DatingRegistrationSerializer(page, many=True).data)

@@ -1,0 +1,190 @@
+"""Evenings in people's own calendars: invitations and their cancelling, and a calendar of all of somebody's.
+
+Formats: iCalendar (RFC 5545) and iTIP (RFC 5546). The one thing that a calendar knows an evening again by is
+its UID, which never changes; of two files with it, the one with the higher SEQUENCE counts.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from email.utils import parseaddr
+from typing import Final
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.core import signing
+from icalendar import Calendar, vCalAddress, vText
+from icalendar import Event as Entry
+from yarl import URL
+
+from accounts.models import User
+from dating.models import Event, Registration
+from notifications.web.page import time_zone_of
+
+CONTENT_TYPE: Final = "text/calendar; charset=utf-8"
+#: For how long a calendar shows what is over.
+FEED_KEEPS: Final = timedelta(days=60)
+
+_INVITATION: Final = "dating.invitation"
+_CALENDAR: Final = "dating.calendar"
+_STATES: Final = Registration.State
+#: What an invitation says of somebody's part; of all other states it is cancelled.
+_PARTS: Final = {
+    _STATES.REGISTERED: ("TENTATIVE", "TENTATIVE"),
+    _STATES.WAITING: ("TENTATIVE", "TENTATIVE"),
+    _STATES.CONFIRMED: ("CONFIRMED", "ACCEPTED"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """One evening as one person's calendar has it. ``part`` is their part in it, None if they have none."""
+
+    uid: str
+    sequence: int
+    title: str
+    starts_at: datetime
+    ends_at: datetime
+    url: str
+    attendee: str
+    attendee_name: str
+    part: tuple[str, str] | None
+
+    @property
+    def method(self) -> str:
+        return "CANCEL" if self.part is None else "REQUEST"
+
+
+# --- Files --------------------------------------------------------------------------------------------
+
+
+def ics_of(registration: Registration, *, now: datetime) -> str:
+    """Return the file for somebody's part as it is now: an invitation, or its cancelling.
+
+    A mail that has it as ``ics`` in its notification's data carries it.
+    """
+    invitation = invitation_of(registration)
+    zone = time_zone_of(registration.user)
+    return calendar_of([invitation], method=invitation.method, zone=zone, now=now)
+
+
+def feed_of(user: User, *, now: datetime) -> str:
+    """Return the calendar of all that somebody takes part in, for programs that ask for it now and then."""
+    parts = Registration.objects.filter(
+        user=user, state__in=_PARTS, event__starts_at__gte=now - FEED_KEEPS
+    ).select_related("event", "user")
+    invitations = [invitation_of(each) for each in parts.order_by("event__starts_at", "id")]
+    return calendar_of(invitations, method="PUBLISH", zone=time_zone_of(user), now=now)
+
+
+def invitation_of(registration: Registration) -> Invitation:
+    event, user = registration.event, registration.user
+    return Invitation(
+        uid=f"{event.pk}@{URL(settings.PUBLIC_URL).host}",
+        sequence=registration.sequence,
+        title=event.title,
+        starts_at=event.starts_at,
+        ends_at=event.starts_at + longest(event),
+        url=page_url(event),
+        attendee=user.email,
+        attendee_name=user.first_name,
+        part=_PARTS.get(_STATES(registration.state)),
+    )
+
+
+def longest(event: Event) -> timedelta:
+    """Return how long an evening lasts at most: nobody knows how many come until its groups are made."""
+    people = min(event.users_limit, event.places or event.users_limit)
+    rounds = people // 2 if event.two_pools else people - 1 + people % 2
+    rounds = min(rounds, event.max_rounds or rounds)
+    return timedelta(seconds=max(rounds, 1) * (event.round_s + event.break_s))
+
+
+def calendar_of(invitations: Sequence[Invitation], *, method: str, zone: ZoneInfo, now: datetime) -> str:
+    """Return an iCalendar file, with times by the given zone's clocks, and the zone's rules beside them."""
+    calendar = Calendar()
+    calendar.add("prodid", f"-//{settings.PRODUCT_NAME}//dating//EN")
+    calendar.add("version", "2.0")
+    calendar.add("method", method)
+    for each in invitations:
+        calendar.add_component(_entry(each, zone, now))
+    if invitations:
+        first = min(each.starts_at for each in invitations)
+        last = max(each.ends_at for each in invitations)
+        # Of the zone's rules only those that matter here: all of them would be the most of the file.
+        year = timedelta(days=366)
+        calendar.add_missing_timezones(first_date=(first - year).date(), last_date=(last + year).date())
+    return calendar.to_ical().decode()
+
+
+def _entry(invitation: Invitation, zone: ZoneInfo, now: datetime) -> Entry:
+    status, answer = invitation.part or ("CANCELLED", "DECLINED")
+    entry = Entry()
+    entry.add("uid", invitation.uid)
+    entry.add("sequence", invitation.sequence)
+    entry.add("dtstamp", now)
+    entry.add("dtstart", invitation.starts_at.astimezone(zone))
+    entry.add("dtend", invitation.ends_at.astimezone(zone))
+    entry.add("summary", invitation.title)
+    entry.add("status", status)
+    entry.add("url", invitation.url)
+    entry.add("location", invitation.url)
+    entry.add("organizer", _address(parseaddr(settings.MAIL_FROM)[1], settings.PRODUCT_NAME))
+    attendee = _address(invitation.attendee, invitation.attendee_name)
+    attendee.params["PARTSTAT"] = vText(answer)
+    # Answers would come by mail, to nobody: the page is where one confirms and cancels.
+    attendee.params["RSVP"] = vText("FALSE")
+    entry.add("attendee", attendee, encode=False)
+    return entry
+
+
+def _address(email: str, name: str) -> vCalAddress:
+    address = vCalAddress(f"mailto:{email}")
+    if printable := "".join(each for each in name if each.isprintable()):
+        address.params["CN"] = vText(printable)
+    return address
+
+
+# --- Links: signed, and without an end, since calendars keep them for years -----------------------------
+
+
+def page_url(event: Event) -> str:
+    return f"{_base()}/dating/{event.pk}/"
+
+
+def invitation_url(registration: Registration) -> str:
+    """Return where somebody's invitation is, as it is when they look, without logging in."""
+    return f"{_base()}/dating/invitations/{_token(_INVITATION, registration.pk)}.ics"
+
+
+def calendar_url(user: User) -> str:
+    """Return where somebody's calendar is, for a program that can't log in."""
+    return f"{_base()}/dating/calendars/{_token(_CALENDAR, user.pk)}.ics"
+
+
+def invited(token: str) -> Registration | None:
+    """Return whose invitation a link leads to."""
+    key = _meant(_INVITATION, token)
+    return Registration.objects.select_related("event", "user").filter(pk=key).first() if key else None
+
+
+def subscriber(token: str) -> User | None:
+    """Return whose calendar a link leads to."""
+    key = _meant(_CALENDAR, token)
+    return User.objects.filter(pk=key, is_active=True).first() if key else None
+
+
+def _token(purpose: str, key: UUID) -> str:
+    return signing.Signer(salt=purpose).sign(key.hex)
+
+
+def _meant(purpose: str, token: str) -> UUID | None:
+    try:
+        return UUID(signing.Signer(salt=purpose).unsign(token))
+    except (signing.BadSignature, ValueError):
+        return None
+
+
+def _base() -> str:
+    return str(settings.PUBLIC_URL).rstrip("/")

@@ -1,0 +1,1 @@
+"""What an event's life consists of: pure functions that take the time."""

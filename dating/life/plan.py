@@ -1,0 +1,38 @@
+"""The plan of an evening: who is in which group, and the dates of each of its rounds."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from dating.matching import Person, best_dates, groups
+from dating.rounds import coloured_rounds, complete_rounds
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One group: the people in it, and who meets whom in each round."""
+
+    people: list[UUID]
+    rounds: list[list[tuple[UUID, UUID]]]
+
+
+def plans(
+    people: Sequence[Person[UUID]], *, users_limit: int, max_rounds: int | None, two_pools: bool
+) -> list[Plan]:
+    """Divide people into groups, and lay their dates out in rounds; who is in no group takes no part.
+
+    Everyone in a group meets everyone (of the other pool), or, with ``max_rounds``, at most that many: those
+    of the best set of dates in the group. Where not all can take part, those who come first do.
+    """
+    divided = groups(people, users_limit=users_limit, two_pools=two_pools)
+    made = (_plan(group, max_rounds=max_rounds, two_pools=two_pools) for group in divided)
+    return [each for each in made if each.people]
+
+
+def _plan(group: Sequence[Person[UUID]], *, max_rounds: int | None, two_pools: bool) -> Plan:
+    if max_rounds is None:
+        rounds = complete_rounds(group, two_pools=two_pools)
+    else:
+        rounds = coloured_rounds(best_dates(group, max_rounds=max_rounds, two_pools=two_pools))
+    meeting = {person for round_ in rounds for date in round_ for person in date}
+    return Plan([each.key for each in group if each.key in meeting], rounds)

@@ -1,0 +1,80 @@
+"""The steps of an event, and when each of them ends.
+
+Every step follows from the one before and from the deadline at which that one was to end, never from the
+time at which somebody got round to it: so rounds do not drift, and whoever comes late catches up in order.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Protocol
+
+from dating.models import Step
+
+#: The steps in which people are together, or about to be: only these can be paused.
+LIVE: Final = (Step.READY_CHECK, Step.ROUND, Step.BREAK)
+
+
+class Timed(Protocol):
+    """An event, as far as its times go."""
+
+    starts_at: datetime
+    round_s: int
+    break_s: int
+
+    @property
+    def close_at(self) -> datetime: ...
+
+    @property
+    def rules_at(self) -> datetime: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where an event is: its step, the time at which that ends, and the number of its round (0: none yet)."""
+
+    step: str
+    deadline_at: datetime | None
+    round: int = 0
+
+
+def is_due(deadline_at: datetime | None, paused_at: datetime | None, now: datetime) -> bool:
+    return deadline_at is not None and paused_at is None and deadline_at <= now
+
+
+def following(
+    event: Timed, here: Position, *, now: datetime, takes_place: bool = True, more_rounds: bool = True
+) -> Position:
+    """Return where an event goes on to at its deadline.
+
+    Args:
+        takes_place: there is anybody to meet (asked when the registration closes).
+        more_rounds: there is a further round to hold (asked in rounds and breaks).
+    """
+    at = here.deadline_at
+    assert at is not None, "what is over goes nowhere"
+    match here.step:
+        case Step.OPEN:
+            return Position(Step.CONFIRMING, event.close_at)
+        case Step.CONFIRMING:
+            return Position(Step.CLOSED, event.rules_at) if takes_place else Position(Step.SKIPPED, None)
+        case Step.CLOSED:
+            return Position(Step.READY_CHECK, event.starts_at)
+        case Step.ROUND:
+            return Position(Step.BREAK, _break_ends(event, at, now, more_rounds), here.round)
+        case _ if more_rounds:
+            return Position(Step.ROUND, at + timedelta(seconds=event.round_s), here.round + 1)
+        case _:
+            return Position(Step.FINISHED, None, here.round)
+
+
+def _break_ends(event: Timed, at: datetime, now: datetime, more_rounds: bool) -> datetime:
+    """The last break leaves everybody time to rate, even where its own time has passed meanwhile."""
+    pause = timedelta(seconds=event.break_s)
+    if not more_rounds and now > at + pause:
+        return now + pause
+    return at + pause
+
+
+def passed(ends_at: datetime, now: datetime) -> bool:
+    """Whether a round is over before anybody was told of it: then nobody is sent to it."""
+    return ends_at <= now

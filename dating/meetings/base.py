@@ -1,0 +1,92 @@
+"""What a meeting provider is: the interface that each implements."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Hashable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar
+
+
+class MeetingRefused(Exception):
+    """The provider refused for good: wrong credentials, no such room."""
+
+
+class MeetingUnavailable(Exception):
+    """It failed in a way that may pass; ``retry_after`` is how long to wait at least, in seconds."""
+
+    def __init__(self, error: str, *, retry_after: float | None = None) -> None:
+        super().__init__(error)
+        self.retry_after = retry_after
+
+
+@dataclass(frozen=True, slots=True)
+class RoomInfo:
+    """A room: its address, and what the provider calls it."""
+
+    url: str
+    reference: str
+
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """Somebody who enters a room: an id that means nothing to others, and the name that they see."""
+
+    id: str
+    name: str
+
+
+class Provider(ABC):
+    """Makes rooms and ends the calls in them. Its methods use the network: call them outside transactions."""
+
+    name: ClassVar[str]
+    label: ClassVar[str]
+    #: Whether `create_room` and `link` answer without asking anybody.
+    is_local: ClassVar[bool] = False
+
+    @property
+    def is_configured(self) -> bool:
+        """Whether the settings hold what it needs."""
+        return True
+
+    @classmethod
+    def configuration(cls) -> Hashable:
+        """Return what its connections depend on: they are kept for as long as it stays the same."""
+        return None
+
+    @abstractmethod
+    def create_room(self, *, key: str, title: str) -> RoomInfo:
+        """Make a room.
+
+        Args:
+            key: names the room among all others, and stays secret.
+            title: what people read over the call, where the provider shows it.
+
+        Raises:
+            MeetingRefused: it can't be made.
+            MeetingUnavailable: not now; ``retry_after`` says when, if the provider's quota is used up.
+        """
+
+    def link(self, room: RoomInfo, *, call: str = "", guest: Guest | None = None, until: datetime) -> str:
+        """Return the address by which one person enters one call of a room. Uses no network.
+
+        Args:
+            call: tells the room's calls apart, such as the number of the round.
+            until: when the call ends. Where links expire, this one does soon after.
+        """
+        return room.url
+
+    @abstractmethod
+    def end_call(self, reference: str) -> None:
+        """End the call that is going on in a room; nothing if there is none.
+
+        Raises:
+            MeetingRefused, MeetingUnavailable: it may still go on.
+        """
+
+    @abstractmethod
+    def participants(self, reference: str) -> list[str]:
+        """Return the names of those who are in a room's call now; none if there is no call.
+
+        Raises:
+            MeetingRefused, MeetingUnavailable: nobody knows.
+        """

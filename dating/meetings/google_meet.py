@@ -1,0 +1,149 @@
+"""Google Meet, by Google's own client (the extra ``meet``) over REST, as the account of a token file."""
+
+import json
+import math
+from collections.abc import Callable, Hashable
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from django.conf import settings
+from django.utils import timezone
+from google.api_core import exceptions
+from google.apps import meet_v2
+from google.auth.exceptions import RefreshError, TransportError
+from google.oauth2.credentials import Credentials
+from yarl import URL
+
+from accounts import attempts
+from dating.meetings.base import MeetingRefused, MeetingUnavailable, Provider, RoomInfo
+
+_TIMEOUT_S: Final = 10.0
+_SCOPES: Final = ("https://www.googleapis.com/auth/meetings.space.created",)
+_NO_CONFERENCE: Final = "no active conference"
+_T = TypeVar("_T")
+_Access = meet_v2.SpaceConfig.AccessType
+
+
+class GoogleMeet(Provider):
+    name = "google_meet"
+    label = "Google Meet"
+
+    @property
+    def is_configured(self) -> bool:
+        return bool(settings.GOOGLE_MEET_TOKEN_FILE)
+
+    @classmethod
+    def configuration(cls) -> Hashable:
+        token_file = Path(settings.GOOGLE_MEET_TOKEN_FILE)
+        # A file that was replaced takes effect without a restart.
+        written_at = token_file.stat().st_mtime_ns if token_file.is_file() else 0
+        return token_file, written_at, settings.GOOGLE_MEET_BASE_URL, settings.GOOGLE_MEET_TOKEN_URL
+
+    def create_room(self, *, key: str, title: str) -> RoomInfo:
+        """Make a space that whoever has its address enters without knocking. Google gives it no title."""
+        self._wait_for_quota()
+        wanted = meet_v2.Space(config=meet_v2.SpaceConfig(access_type=_Access.OPEN))
+        space = _asked(lambda: self._spaces.create_space({"space": wanted}, timeout=_TIMEOUT_S, retry=None))
+        if space.config.access_type != _Access.OPEN:
+            self._open(space.name)
+        return RoomInfo(url=space.meeting_uri, reference=space.name)
+
+    def end_call(self, reference: str) -> None:
+        try:
+            _asked(lambda: self._spaces.end_active_conference(name=reference, timeout=_TIMEOUT_S, retry=None))
+        except MeetingRefused as error:
+            if _NO_CONFERENCE not in str(error).lower():
+                raise
+
+    def participants(self, reference: str) -> list[str]:
+        return _asked(lambda: self._participants(reference))
+
+    def _participants(self, reference: str) -> list[str]:
+        now_on = f'space.name = "{reference}" AND end_time IS NULL'
+        records = self._records.list_conference_records({"filter": now_on}, timeout=_TIMEOUT_S, retry=None)
+        present = (
+            person
+            for record in records
+            for person in self._records.list_participants(
+                {"parent": record.name, "filter": "latest_end_time IS NULL"}, timeout=_TIMEOUT_S, retry=None
+            )
+        )
+        return sorted(_name_of(person) for person in present)
+
+    def _open(self, reference: str) -> None:
+        """Let people in without knocking where the organisation's default won over what was asked for."""
+        space = meet_v2.Space(name=reference, config=meet_v2.SpaceConfig(access_type=_Access.OPEN))
+        request = {"space": space, "update_mask": "config.accessType"}
+        _asked(lambda: self._spaces.update_space(request, timeout=_TIMEOUT_S, retry=None))
+
+    def _wait_for_quota(self) -> None:
+        """Take one of the creations that the account has per minute, shared with all other processes.
+
+        Raises:
+            MeetingUnavailable: they are used up, and nothing was asked of Google.
+        """
+        account = settings.GOOGLE_MEET_TOKEN_FILE
+        if wait := attempts.attempt_take(scope="google-meet", who=account, now=timezone.now()):
+            seconds = wait.total_seconds()
+            raise MeetingUnavailable(f"quota used up for {math.ceil(seconds)} s", retry_after=seconds)
+
+    @cached_property
+    def _spaces(self) -> meet_v2.SpacesServiceClient:
+        return meet_v2.SpacesServiceClient(transport=self._transport(meet_v2.SpacesServiceClient))
+
+    @cached_property
+    def _records(self) -> meet_v2.ConferenceRecordsServiceClient:
+        return meet_v2.ConferenceRecordsServiceClient(
+            transport=self._transport(meet_v2.ConferenceRecordsServiceClient)
+        )
+
+    def _transport(self, client: Any) -> Any:
+        base = URL(settings.GOOGLE_MEET_BASE_URL)
+        transport = client.get_transport_class("rest")
+        return transport(host=base.authority, url_scheme=base.scheme, credentials=self._credentials)
+
+    @cached_property
+    def _credentials(self) -> Credentials:
+        """Read the token file, as Google's quickstart writes it; it is good for access tokens without end."""
+        try:
+            token = json.loads(Path(settings.GOOGLE_MEET_TOKEN_FILE).read_text())
+            return Credentials(
+                token=None,
+                refresh_token=token["refresh_token"],
+                client_id=token["client_id"],
+                client_secret=token["client_secret"],
+                token_uri=settings.GOOGLE_MEET_TOKEN_URL,
+                scopes=_SCOPES,
+            )
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise MeetingRefused(f"GOOGLE_MEET_TOKEN_FILE: {type(error).__name__}") from None
+
+
+def _asked(ask: Callable[[], _T]) -> _T:
+    """Ask Google, and say in the interface's terms what went wrong. No token is in any of the texts."""
+    try:
+        return ask()
+    except RefreshError as error:
+        refused = MeetingUnavailable if error.retryable else MeetingRefused
+        raise refused("Google refused the token file's credentials") from None
+    except exceptions.GoogleAPICallError as error:
+        code = int(error.code or 0)
+        text = f"answered {code}: {error.message}"
+        if code in (408, 429) or code >= 500:
+            raise MeetingUnavailable(text, retry_after=_retry_after(error)) from None
+        raise MeetingRefused(text) from None
+    except (TransportError, exceptions.RetryError, OSError) as error:
+        raise MeetingUnavailable(f"no answer: {type(error).__name__}") from None
+
+
+def _retry_after(error: exceptions.GoogleAPICallError) -> float | None:
+    headers = getattr(error.response, "headers", None) or {}
+    given = str(headers.get("Retry-After", ""))
+    return float(given) if given.isdigit() else None
+
+
+def _name_of(person: meet_v2.Participant) -> str:
+    """Return the name that the others in the call see."""
+    shown = person.signedin_user or person.anonymous_user or person.phone_user
+    return str(shown.display_name)

@@ -1,0 +1,30 @@
+"""What ``/metrics`` shows of dating."""
+
+from collections.abc import Iterator
+
+from django.db.models import F
+from prometheus_client import Metric
+
+from dating.models import Date, Event, State, Step
+from notifications.exposition import Counted, gauge
+
+
+def families(counted: Counted) -> Iterator[Metric]:
+    ahead = Event.objects.filter(state__lt=State.RUNNING).count()
+    yield gauge("dating_events_scheduled", "Dating events that are yet to begin.", ahead)
+    yield gauge("dating_events_running", "Dating events under way.", _running())
+    yield gauge("dating_calls_active", "Calls of dating events that are held now.", _calls())
+
+
+def _running() -> int:
+    return Event.objects.filter(state=State.RUNNING).count()
+
+
+def _calls() -> int:
+    """The dates of the rounds that run, but for those events that wait in a pause."""
+    return Date.objects.filter(
+        round__event__step=Step.ROUND,
+        round__event__paused_at=None,
+        round__number=F("round__event__current_round"),
+        status=Date.Status.HELD,
+    ).count()

@@ -1,0 +1,24 @@
+"""Dating's tables: who takes part in what, and each evening's groups, rounds, dates and rooms."""
+
+from dating.models.evening import Date, Group, Room, Round, Seat
+from dating.models.event import STATE_OF, Event, LogEntry, RecurringRule, State, Step
+from dating.models.profile import DatingProfile
+from dating.models.reaction import Reaction
+from dating.models.registration import Registration
+
+__all__ = [
+    "STATE_OF",
+    "Date",
+    "DatingProfile",
+    "Event",
+    "Group",
+    "LogEntry",
+    "Reaction",
+    "RecurringRule",
+    "Registration",
+    "Room",
+    "Round",
+    "Seat",
+    "State",
+    "Step",
+]

@@ -1,0 +1,251 @@
+"""An evening, where it is in its life, what it has gone through, and the rule that makes new ones."""
+
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import connection, models, transaction
+from django.db.models import F, Q
+from django.utils import timezone
+
+from accounts.ids import UUIDv7Field
+from accounts.validators import validate_time_zone
+
+# Any number: only those who number events take this lock.
+_NUMBERING: Final = 0x7D_A7E5
+_DAY_S: Final = 86_400
+_LONGEST_S: Final = 30 * _DAY_S
+
+
+class State(models.IntegerChoices):
+    """The states that the outside knows (SPEC.md 5.2)."""
+
+    NOT_STARTED = 0, "Not started"
+    REG_CONFIRM = 1, "Confirming registrations"
+    READY = 2, "Ready"
+    RUNNING = 3, "Running"
+    FINISHED = 4, "Finished"
+    SKIPPED = 5, "Skipped"
+
+
+class Step(models.TextChoices):
+    """Where exactly an event is. Each step but the last two has a deadline, at which the next begins."""
+
+    OPEN = "open", "Open for registration"
+    CONFIRMING = "confirming", "Asking for confirmation"
+    CLOSED = "closed", "Groups are made"
+    READY_CHECK = "ready_check", "Asking who is ready"
+    ROUND = "round", "In a round"
+    BREAK = "break", "In a break"
+    FINISHED = "finished", "Finished"
+    SKIPPED = "skipped", "Skipped"
+
+
+STATE_OF: Final[dict[str, State]] = {
+    Step.OPEN: State.NOT_STARTED,
+    Step.CONFIRMING: State.REG_CONFIRM,
+    Step.CLOSED: State.READY,
+    Step.READY_CHECK: State.READY,
+    Step.ROUND: State.RUNNING,
+    Step.BREAK: State.RUNNING,
+    Step.FINISHED: State.FINISHED,
+    Step.SKIPPED: State.SKIPPED,
+}
+OVER: Final = (Step.FINISHED, Step.SKIPPED)
+
+
+def _up_to(largest: int, smallest: int = 0) -> list[Any]:
+    return [MinValueValidator(smallest), MaxValueValidator(largest)]
+
+
+class EventSettings(models.Model):
+    """What an organiser decides about an event; a recurring rule hands it to each event that it makes."""
+
+    title = models.CharField(max_length=200)
+    organiser = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    time_zone = models.CharField(max_length=64, default="UTC", validators=[validate_time_zone])
+    two_pools = models.BooleanField(
+        default=False, help_text="Two pools, by what each person seeks: only people of different pools meet."
+    )
+    users_limit = models.PositiveSmallIntegerField(
+        default=20, validators=_up_to(200, 2), help_text="People in a group, at most."
+    )
+    places = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=_up_to(10_000, 2),
+        help_text="People who can register; more go to the waiting list. Empty: no limit.",
+    )
+    max_rounds = models.PositiveSmallIntegerField(
+        null=True,
+        blank=True,
+        validators=_up_to(200, 1),
+        help_text="Dates that each person has, at most. Empty: everyone meets everyone of the group.",
+    )
+    confirm_before_s = models.PositiveIntegerField(
+        default=_DAY_S, validators=_up_to(_LONGEST_S), help_text="When people are asked to confirm."
+    )
+    close_before_s = models.PositiveIntegerField(
+        default=3600, validators=_up_to(_LONGEST_S), help_text="When groups and rounds are made."
+    )
+    rules_before_s = models.PositiveIntegerField(
+        default=300,
+        validators=_up_to(_LONGEST_S),
+        help_text="When the rules are sent, and who is ready asked.",
+    )
+    round_s = models.PositiveIntegerField(default=300, validators=_up_to(_DAY_S, 1))
+    break_s = models.PositiveIntegerField(default=60, validators=_up_to(_DAY_S))
+    provider = models.CharField(max_length=32, default="jitsi", help_text="Where the calls take place.")
+
+    class Meta:
+        abstract = True
+
+    def clean(self) -> None:
+        super().clean()
+        if not self.confirm_before_s >= self.close_before_s >= self.rules_before_s:
+            raise ValidationError(
+                {"confirm_before_s": "Confirmation comes before closing, and closing before the rules."}
+            )
+
+
+class Event(EventSettings):
+    """One evening.
+
+    ``step`` and ``deadline_at`` are all that its life hangs on: whoever finds the deadline passed does what
+    is due, by compare-and-set on the two (dating.life).
+    """
+
+    id = UUIDv7Field()
+    number = models.PositiveBigIntegerField(
+        unique=True, editable=False, help_text="A short name for it in chats; from 1."
+    )
+    starts_at = models.DateTimeField()
+    state = models.PositiveSmallIntegerField(choices=State.choices, default=State.NOT_STARTED, editable=False)
+    step = models.CharField(max_length=16, choices=Step.choices, default=Step.OPEN, editable=False)
+    deadline_at = models.DateTimeField(null=True, blank=True, editable=False)
+    current_round = models.PositiveSmallIntegerField(default=0, editable=False)
+    paused_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # Grows when the time or the title changes, so that calendars take note (RFC 5545, 3.8.7.4).
+    version = models.PositiveIntegerField(default=0, editable=False)
+    is_ending = models.BooleanField(default=False, editable=False, help_text="No further round is held.")
+    skipped_reason = models.CharField(max_length=32, blank=True, editable=False)
+    rule = models.ForeignKey(
+        "dating.RecurringRule",
+        null=True,
+        blank=True,
+        editable=False,
+        on_delete=models.SET_NULL,
+        related_name="events",
+    )
+    results = models.JSONField(null=True, blank=True, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    over_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        ordering = ("starts_at",)
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(
+                    *(Q(step=step, state=state) for step, state in STATE_OF.items()), _connector=Q.OR
+                ),
+                name="event_step_of_state",
+            ),
+            # Never stuck: whatever is not over has a time at which it goes on.
+            models.CheckConstraint(
+                condition=Q(step__in=OVER, deadline_at=None)
+                | (~Q(step__in=OVER) & Q(deadline_at__isnull=False)),
+                name="event_has_deadline",
+            ),
+            models.CheckConstraint(
+                condition=Q(confirm_before_s__gte=F("close_before_s"))
+                & Q(close_before_s__gte=F("rules_before_s")),
+                name="event_times_in_order",
+            ),
+            # One event for each occurrence of a rule, however many make it at once.
+            models.UniqueConstraint(
+                fields=["rule", "starts_at"], condition=Q(rule__isnull=False), name="event_once_per_rule"
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["deadline_at"],
+                condition=Q(deadline_at__isnull=False, paused_at=None),
+                name="event_due",
+            ),
+            models.Index(fields=["starts_at"], name="event_starts"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.title}, {self.starts_at:%Y-%m-%d %H:%M}"
+
+    def save(self, *args: Any, **options: Any) -> None:
+        if self._state.adding and self.step == Step.OPEN and self.deadline_at is None:
+            self.deadline_at = self.confirm_at
+        if self.number is not None:
+            super().save(*args, **options)
+            return
+        with transaction.atomic():
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_NUMBERING])
+            self.number = (Event.objects.aggregate(last=models.Max("number"))["last"] or 0) + 1
+            super().save(*args, **options)
+
+    @property
+    def confirm_at(self) -> datetime:
+        return self.starts_at - timedelta(seconds=self.confirm_before_s)
+
+    @property
+    def close_at(self) -> datetime:
+        return self.starts_at - timedelta(seconds=self.close_before_s)
+
+    @property
+    def rules_at(self) -> datetime:
+        return self.starts_at - timedelta(seconds=self.rules_before_s)
+
+    @property
+    def is_over(self) -> bool:
+        return self.step in OVER
+
+
+class RecurringRule(EventSettings):
+    """Makes events by itself: every Friday at eight, in its own time zone, so many days ahead."""
+
+    id = UUIDv7Field()
+    rrule = models.CharField(
+        max_length=200,
+        default="FREQ=WEEKLY;BYDAY=FR",
+        help_text="How often, as in RFC 5545: FREQ=WEEKLY;BYDAY=FR is every Friday.",
+    )
+    starts_on = models.DateField(help_text="The first day that counts.")
+    at = models.TimeField(help_text="By the clocks of the time zone.")
+    days_ahead = models.PositiveSmallIntegerField(default=14, validators=_up_to(366, 2))
+    is_active = models.BooleanField(default=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ("title",)
+
+    def __str__(self) -> str:
+        return f"{self.title}: {self.rrule} at {self.at:%H:%M}"
+
+
+class LogEntry(models.Model):
+    """One thing that an event went through: what was due when, and when it was done."""
+
+    id = UUIDv7Field()
+    event = models.ForeignKey(Event, on_delete=models.CASCADE, related_name="log")
+    what = models.CharField(max_length=32)
+    round_number = models.PositiveSmallIntegerField(null=True, blank=True)
+    due_at = models.DateTimeField()
+    done_at = models.DateTimeField()
+    details = models.JSONField(default=dict)
+
+    class Meta:
+        ordering = ("id",)
+
+    def __str__(self) -> str:
+        return self.what

@@ -1,0 +1,47 @@
+"""What matching knows of a person."""
+
+from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.utils import timezone
+
+from accounts.ids import UUIDv7Field
+
+
+class DatingProfile(models.Model):
+    """Whom somebody seeks, and what the score of a pair is made of; without a birthday nobody is matched."""
+
+    class Seeks(models.TextChoices):
+        WOMEN = "women", "Women"
+        MEN = "men", "Men"
+        ANYONE = "anyone", "Anyone"
+
+    id = UUIDv7Field()
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="dating_profile"
+    )
+    birthday = models.DateField(null=True, blank=True)
+    city = models.CharField(max_length=100, blank=True)
+    seeks = models.CharField(
+        max_length=8,
+        choices=Seeks.choices,
+        default=Seeks.ANYONE,
+        help_text="In an event of two pools this decides the pool; anyone: whichever is smaller.",
+    )
+    manual_score = models.PositiveSmallIntegerField(
+        default=2,
+        validators=[MinValueValidator(1), MaxValueValidator(3)],
+        help_text="Given by the organisers, from 1 to 3; people of the same score go well together.",
+    )
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ("-created_at",)
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(manual_score__gte=1, manual_score__lte=3), name="profile_manual_score"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return str(self.user)

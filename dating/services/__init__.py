@@ -1,0 +1,46 @@
+"""What changes things in dating. Everything takes ``now``, and does nothing twice."""
+
+from dating.services.advance import event_advance
+from dating.services.evening import (
+    event_drop,
+    event_end,
+    event_extend_round,
+    event_pause,
+    event_resume,
+    join_mark,
+    ready_mark,
+    seat_now,
+)
+from dating.services.events import event_create, events_recur
+from dating.services.finishing import matches_of_event
+from dating.services.reactions import have_met, people_met, reaction_record
+from dating.services.registrations import (
+    profile_lacks,
+    registration_cancel,
+    registration_confirm,
+    registration_create,
+    registrations_cancel,
+)
+
+__all__ = [
+    "event_advance",
+    "event_create",
+    "event_drop",
+    "event_end",
+    "event_extend_round",
+    "event_pause",
+    "event_resume",
+    "events_recur",
+    "have_met",
+    "join_mark",
+    "matches_of_event",
+    "people_met",
+    "profile_lacks",
+    "reaction_record",
+    "ready_mark",
+    "registration_cancel",
+    "registration_confirm",
+    "registration_create",
+    "registrations_cancel",
+    "seat_now",
+]

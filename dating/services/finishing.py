@@ -1,0 +1,49 @@
+"""The end of an evening: who matched, what is told of it, and what is kept for analysis."""
+
+from collections import defaultdict
+from datetime import datetime
+from uuid import UUID
+
+from dating import results
+from dating.models import Event, Registration
+from dating.services.results import results_of
+from dating.services.telling import SOURCE, Note, about, tell_each
+
+
+def matches_of_event(event: Event) -> dict[UUID, set[UUID]]:
+    """Return whom each registration matched: both liked the other, and neither reported the other."""
+    said = event.reactions.order_by("id").values_list("by_id", "about_id", "kind")
+    matches: dict[UUID, set[UUID]] = defaultdict(set)
+    for one, other in results.matches_of(results.ReactionRow(*row) for row in said):
+        matches[one].add(other)
+        matches[other].add(one)
+    return matches
+
+
+def event_finish(*, event: Event, now: datetime) -> None:
+    """Tell everybody that it is over, and whom they matched; the caller holds the event and saves it."""
+    members = {
+        each.pk: each
+        for each in event.registrations.filter(group__isnull=False, state=Registration.State.CONFIRMED)
+        .select_related("user")
+        .order_by("pk")
+    }
+    matches = matches_of_event(event)
+    tell_each([_final(event, each, matches[pk], members) for pk, each in members.items()])
+    event.results = results_of(event)
+
+
+def _final(event: Event, member: Registration, matched: set[UUID], members: dict[UUID, Registration]) -> Note:
+    found = [
+        {"registration_id": str(pk), "name": members[pk].user.first_name or "…"}
+        for pk in sorted(matched)
+        if pk in members
+    ]
+    return Note(
+        user=member.user,
+        kind="dating.finished",
+        data=about(event, matches=found),
+        dedup_key=f"dating.finished:{event.pk}:{member.pk}",
+        source_type=SOURCE,
+        source_id=str(event.pk),
+    )

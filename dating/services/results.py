@@ -1,0 +1,34 @@
+"""The results of an event, out of its rows."""
+
+from typing import Any
+
+from dating.models import Date, Event, Registration, Round
+from dating.results import DateRow, ReactionRow, RegistrationRow, summary
+
+
+def results_of(event: Event) -> dict[str, Any]:
+    """Return what an evening came to, in numbers: what is stored with it (dating.results)."""
+    registrations = [
+        RegistrationRow(
+            each.pk,
+            confirmed=each.confirmed_at is not None,
+            declined=each.state == Registration.State.DECLINED,
+            took_part=each.group_id is not None,
+            showed=each.showed,
+            no_shows=each.no_shows,
+        )
+        for each in event.registrations.all()
+    ]
+    said = event.reactions.order_by("id").values_list("by_id", "about_id", "kind")
+    dates = Date.objects.filter(group__event=event).values_list(
+        "first_id", "second_id", "round__number", "status"
+    )
+    return summary(
+        registrations=registrations,
+        dates=[
+            DateRow(first, second, number, held=status == Date.Status.HELD)
+            for first, second, number, status in dates
+        ],
+        reactions=[ReactionRow(*row) for row in said],
+        rounds=event.rounds.filter(status=Round.Status.OVER).count(),
+    )

@@ -1,0 +1,262 @@
+"""An evening as somebody who takes part sees it: what happens next, and what there is to do now."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from django.db.models import Q
+
+from accounts.models import User
+from dating.links import join_token
+from dating.models import Event, Reaction, Registration, Seat, Step
+from dating.results import ReactionRow, matches_of
+from dating.services import people_met, profile_lacks
+from dating.services.registrations import COMING
+
+_State, _LeftOut, _Kind = Registration.State, Registration.LeftOut, Reaction.Kind
+
+#: From so long before its rules on, an evening is looked at every few seconds.
+_NEAR: Final = timedelta(minutes=10)
+_PACE_NEAR, _PACE_FAR = "3s", "30s"
+
+_OUT: Final = {
+    _State.DECLINED: "You have said that you won't come.",
+    _State.CANCELLED: "You have cancelled.",
+    _State.DROPPED: "The organiser has taken you out of this evening.",
+}
+_LEFT_OUT: Final = {
+    _LeftOut.UNCONFIRMED: "You did not confirm in time, so you don't take part.",
+    _LeftOut.NO_PLACE: "No place became free.",
+    _LeftOut.NO_BIRTHDAY: "Your birthday was missing, so nobody could be found for you.",
+    _LeftOut.NO_PARTNER: "There was nobody for you to meet.",
+    _LeftOut.SKIPPED: "The evening does not take place.",
+}
+_SKIPPED: Final = {
+    "too_few": "Too few people could come.",
+    "pool_empty": "All who could come seek the same.",
+    "called_off": "The organiser has called it off.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What happens now, in words; ``until`` is when something else does, and ``then`` what."""
+
+    title: str
+    text: str = ""
+    then: str = ""
+    until: datetime | None = None
+    #: What there is to do, by the names of the routes.
+    actions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Met:
+    """Somebody whom one has met, and what one has said of them."""
+
+    id: UUID
+    name: str
+    opinion: str = ""
+    is_reported: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Evening:
+    """What the page shows."""
+
+    event: Event
+    registration: Registration | None
+    moment: Moment
+    #: Where to enter the call that goes on.
+    token: str = ""
+    partner: str = ""
+    #: Whom one has just met, in a break.
+    just_met: Met | None = None
+    met: Sequence[Met] = ()
+    matches: Sequence[str] = ()
+    lacks: Sequence[str] = ()
+    pace: str = field(default="", compare=False)
+
+    @property
+    def fingerprint(self) -> str:
+        """Stays the same for as long as the page would."""
+        shown = (self.moment, self.token, self.partner, self.just_met, self.met, self.matches, self.lacks)
+        event = (self.event.title, self.event.starts_at, self.event.paused_at, self.event.step, self.pace)
+        return hashlib.blake2b(repr((shown, event)).encode(), digest_size=8).hexdigest()
+
+
+def evening_of(event: Event, user: User, *, now: datetime) -> Evening:
+    registration = event.registrations.filter(user=user).select_related("user").first()
+    pace = pace_of(event, now)
+    if registration is None or registration.group_id is None:
+        asks = registration is not None and registration.state in COMING and not event.is_over
+        moment = _moment_before(event, registration)
+        return Evening(event, registration, moment, lacks=profile_lacks(user) if asks else (), pace=pace)
+    seats = _seats(registration)
+    here = seats.get(event.current_round)
+    ahead = next((seat for number, seat in sorted(seats.items()) if number > event.current_round), None)
+    met = _met(registration)
+    in_call = event.step == Step.ROUND and here is not None and registration.state == _State.CONFIRMED
+    return Evening(
+        event,
+        registration,
+        _moment_with_group(event, registration, here, ahead),
+        token=join_token(here.round_id, registration.pk) if in_call and here else "",
+        partner=_partner(here) if here else "",
+        just_met=_just_met(event, here, met),
+        met=met,
+        matches=_matches(registration) if event.step == Step.FINISHED else (),
+        pace=pace,
+    )
+
+
+def pace_of(event: Event, now: datetime) -> str:
+    """Return how often to look again; empty where nothing will change."""
+    if event.is_over:
+        return ""
+    return _PACE_NEAR if now >= event.rules_at - _NEAR else _PACE_FAR
+
+
+# --- What happens now ---------------------------------------------------------------------------------
+
+
+def _moment_before(event: Event, registration: Registration | None) -> Moment:
+    """Say where somebody is who is in no group: not yet, or not at all."""
+    if event.step == Step.SKIPPED:
+        return Moment("The evening does not take place", _SKIPPED.get(event.skipped_reason, ""))
+    state = registration.state if registration else None
+    is_open = event.step in (Step.OPEN, Step.CONFIRMING)
+    if is_open and state in (None, _State.CANCELLED, _State.DECLINED):
+        said = _OUT[_State(state)] if state else "You are not registered."
+        return Moment("Registration is open", said, "Registration closes", event.close_at, ("register",))
+    if state is None:
+        over = "The evening is over" if event.is_over else "Registration is closed"
+        return Moment(over, "You don't take part.")
+    if is_open:
+        return _moment_coming(event, _State(state))
+    assert registration is not None
+    why = _LEFT_OUT.get(_LeftOut(registration.left_out)) if registration.left_out else None
+    return Moment("You don't take part", why or _OUT.get(_State(state), "Registration is closed."))
+
+
+def _moment_coming(event: Event, state: Registration.State) -> Moment:
+    if state == _State.WAITING:
+        text = "All places are taken. You move up by yourself when one becomes free, and are told so."
+        return Moment("You are on the waiting list", text, "Registration closes", event.close_at, ("cancel",))
+    if state == _State.CONFIRMED:
+        text = "Thank you for confirming. Once registration closes you learn whether you take part."
+        return Moment("You are coming", text, "Groups are made", event.close_at, ("cancel",))
+    if event.step == Step.CONFIRMING:
+        text = "Only those who confirm take part."
+        return Moment("Will you come?", text, "You can confirm until", event.close_at, ("confirm", "cancel"))
+    text = "You will be asked whether you really come."
+    return Moment("You are registered", text, "You are asked to confirm", event.confirm_at, ("cancel",))
+
+
+def _moment_with_group(
+    event: Event, registration: Registration, here: Seat | None, ahead: Seat | None
+) -> Moment:
+    if event.step == Step.FINISHED:
+        return Moment("The evening is over", "Thank you for coming.")
+    if registration.state == _State.DROPPED:
+        return Moment("You don't take part", _OUT[_State.DROPPED])
+    if event.paused_at is not None:
+        return Moment("The evening is paused", "The organiser has stopped the clock. Stay close.")
+    match event.step:
+        case Step.CLOSED:
+            text = "You get the rules, and are asked whether you are ready, a little before the start."
+            return Moment("You take part", text, "It begins", event.starts_at)
+        case Step.READY_CHECK:
+            ready = registration.ready_at is not None
+            title = "You are ready" if ready else "Are you ready?"
+            text = "It begins earlier once everybody is ready." if ready else _rules(event)
+            return Moment(title, text, "Round 1 begins", event.deadline_at, () if ready else ("ready",))
+        case Step.ROUND:
+            return _moment_in_round(event, here)
+        case _:
+            return _moment_in_break(event, here, ahead)
+
+
+def _rules(event: Event) -> str:
+    return (
+        f"You meet one person after the other, for {_minutes(event.round_s)} each. Then the call ends, and "
+        f"you have {_minutes(event.break_s)} to say whether you liked them. Who liked each other learns it."
+    )
+
+
+def _moment_in_round(event: Event, here: Seat | None) -> Moment:
+    number = event.current_round
+    if here is None:
+        text = "You have no call in this round: nobody is free for you."
+        return Moment(f"Round {number}: a break for you", text, "The round ends", event.deadline_at)
+    return Moment(f"Round {number}: you meet {_partner(here)}", "", "The call ends", event.deadline_at)
+
+
+def _moment_in_break(event: Event, here: Seat | None, ahead: Seat | None) -> Moment:
+    title = f"Did you like {_partner(here)}?" if here else "Break"
+    if event.is_ending:
+        return Moment(title, "That was the last round.", "The evening ends", event.deadline_at)
+    number = event.current_round + 1
+    if ahead is None:
+        return Moment(title, "That was your last call.", "The evening goes on", event.deadline_at)
+    if ahead.round.number == number:
+        return Moment(title, f"Next you meet {_partner(ahead)}.", f"Round {number} begins", event.deadline_at)
+    text = f"You have no call in round {number}; in round {ahead.round.number} you meet {_partner(ahead)}."
+    return Moment(title, text, f"Round {number} begins", event.deadline_at)
+
+
+def _minutes(seconds: int) -> str:
+    if seconds % 60:
+        return f"{seconds} seconds"
+    return "a minute" if seconds == 60 else f"{seconds // 60} minutes"
+
+
+# --- Who ----------------------------------------------------------------------------------------------
+
+
+def _seats(registration: Registration) -> dict[int, Seat]:
+    """Return somebody's seats by the number of the round."""
+    seats = registration.seats.select_related("round", "date__first__user", "date__second__user")
+    return {seat.round.number: seat for seat in seats}
+
+
+def _partner(seat: Seat) -> str:
+    date = seat.date
+    partner = date.second if date.first_id == seat.registration_id else date.first
+    return partner.user.first_name or "…"
+
+
+def _met(registration: Registration) -> list[Met]:
+    said: dict[UUID, set[str]] = {}
+    for about, kind in registration.reactions.values_list("about_id", "kind"):
+        said.setdefault(about, set()).add(kind)
+    return [
+        Met(
+            id=each.pk,
+            name=each.user.first_name or "…",
+            opinion=next(iter(said.get(each.pk, set()) - {_Kind.REPORT}), ""),
+            is_reported=_Kind.REPORT in said.get(each.pk, set()),
+        )
+        for each in people_met(registration)
+    ]
+
+
+def _just_met(event: Event, here: Seat | None, met: Sequence[Met]) -> Met | None:
+    if event.step != Step.BREAK or here is None:
+        return None
+    people = {here.date.first_id, here.date.second_id}
+    return next((each for each in met if each.id in people), None)
+
+
+def _matches(registration: Registration) -> list[str]:
+    """Return the names of those whom somebody matched. What others said does not leave this function."""
+    about_them = Reaction.objects.filter(Q(by=registration) | Q(about=registration)).order_by("id")
+    rows = [ReactionRow(*row) for row in about_them.values_list("by_id", "about_id", "kind")]
+    matched = {person for pair in matches_of(rows) for person in pair} - {registration.pk}
+    names = Registration.objects.filter(pk__in=matched, state=_State.CONFIRMED).order_by(
+        "user__first_name", "id"
+    )
+    return [name or "…" for name in names.values_list("user__first_name", flat=True)]

@@ -1,0 +1,228 @@
+"""An evening as those see it who run it: the groups, the rounds, who is where, and who is missing."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from django.db.models import Prefetch
+
+from dating.life.presence import Signs
+from dating.life.timeline import LIVE
+from dating.models import Date, Event, Group, Registration, Round, Step
+
+_State = Registration.State
+_NO_CALL: Final = "No call in this round"
+_WORDS: Final = {
+    Date.Status.HELD: "held",
+    Date.Status.NO_SHOW: "somebody did not come",
+    Date.Status.MISSED: "missed",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One person: ``sign`` is what is known of them now, and ``place`` where they are in this round."""
+
+    id: UUID
+    name: str
+    sign: str
+    label: str
+    place: str
+    no_shows: int
+    can_be_dropped: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    first: str
+    second: str
+    room: int | None
+    first_in: bool
+    second_in: bool
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class RoundSheet:
+    number: int
+    status: str
+    pairs: Sequence[Pair]
+    byes: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class GroupSheet:
+    number: int
+    members: Sequence[Member]
+    now: RoundSheet | None
+    ahead: Sequence[RoundSheet]
+    past: Sequence[RoundSheet]
+    #: Dates that have lost their round, until one is found in which both are free.
+    unplaced: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunSheet:
+    event: Event
+    rounds: int
+    counts: dict[str, int]
+    groups: Sequence[GroupSheet]
+    missing: Sequence[str]
+    pace: str
+    actions: frozenset[str]
+
+    @property
+    def heading(self) -> str:
+        number = f"ound {self.event.current_round} of {self.rounds}"
+        match self.event.step:
+            case Step.ROUND:
+                return f"R{number}"
+            case Step.BREAK:
+                return f"Break after r{number}"
+            case _:
+                return Step(self.event.step).label
+
+    @property
+    def fingerprint(self) -> str:
+        """Stays the same for as long as the page would."""
+        event = self.event
+        life = (event.step, event.deadline_at, event.paused_at, event.current_round, event.is_ending)
+        shown = (life, sorted(self.counts.items()), self.groups, self.pace)
+        return hashlib.blake2b(repr(shown).encode(), digest_size=8).hexdigest()
+
+
+def run_sheet_of(event: Event, *, pace: str) -> RunSheet:
+    """Return what the page shows; a fixed number of queries, however many take part."""
+    people = Registration.objects.select_related("user").order_by("user__first_name", "id")
+    dates = (
+        Date.objects.select_related("round", "room")
+        .prefetch_related("seats")
+        .order_by("round__number", "room__number", "id")
+    )
+    groups = Group.objects.filter(event=event).prefetch_related(
+        Prefetch("members", people), Prefetch("dates", dates)
+    )
+    rounds = {each.number: each for each in Round.objects.filter(event=event)}
+    sheets = [_group(event, group, rounds) for group in groups]
+    states = event.registrations.values_list("state", flat=True)
+    return RunSheet(
+        event=event,
+        rounds=len(rounds),
+        counts=dict(Counter(_State(state).label for state in states)),
+        groups=sheets,
+        missing=[each.name for sheet in sheets for each in sheet.members if each.sign == "missing"],
+        pace=pace,
+        actions=_actions(event),
+    )
+
+
+def _actions(event: Event) -> frozenset[str]:
+    """Return what can be done now, by the names of the routes."""
+    can = set()
+    if not event.is_over and not event.is_ending:
+        can.add("end")
+    if event.step in LIVE:
+        can.add("pause" if event.paused_at is None else "resume")
+    if event.step == Step.ROUND:
+        can.add("extend")
+    return frozenset(can)
+
+
+def _group(event: Event, group: Group, rounds: dict[int, Round]) -> GroupSheet:
+    members = {each.pk: each for each in group.members.all()}
+    names = {pk: name_of(each) for pk, each in members.items()}
+    by_round: dict[int, list[Date]] = {}
+    unplaced = 0
+    for date in group.dates.all():
+        if date.round is not None:
+            by_round.setdefault(date.round.number, []).append(date)
+        elif date.status == Date.Status.PLANNED:
+            unplaced += 1
+    sheets = {
+        number: _round(round_, by_round.get(number, []), names, members) for number, round_ in rounds.items()
+    }
+    on = sheets.get(event.current_round) if event.step in (Step.ROUND, Step.BREAK) else None
+    places = _places(by_round.get(event.current_round, []), names) if event.step == Step.ROUND else {}
+    elsewhere = _NO_CALL if event.step == Step.ROUND else ""
+    return GroupSheet(
+        number=group.number,
+        members=[_member(event, each, places.get(pk, elsewhere)) for pk, each in members.items()],
+        now=on,
+        ahead=[each for number, each in sorted(sheets.items()) if number > event.current_round],
+        past=[
+            each
+            for number, each in sorted(sheets.items(), reverse=True)
+            if number <= event.current_round and each is not on
+        ],
+        unplaced=unplaced,
+    )
+
+
+def _round(
+    round_: Round, dates: Sequence[Date], names: dict[UUID, str], members: dict[UUID, Registration]
+) -> RoundSheet:
+    busy = {pk for date in dates for pk in (date.first_id, date.second_id)}
+    is_over = round_.status in (Round.Status.OVER, Round.Status.MISSED)
+    taking_part = [pk for pk, each in members.items() if each.state == _State.CONFIRMED]
+    return RoundSheet(
+        number=round_.number,
+        status=Round.Status(round_.status).label,
+        pairs=[_pair(date, names, is_over=is_over) for date in dates],
+        byes=[names[pk] for pk in taking_part if pk not in busy],
+    )
+
+
+def _pair(date: Date, names: dict[UUID, str], *, is_over: bool) -> Pair:
+    joined = {seat.registration_id for seat in date.seats.all() if seat.joined_at}
+    return Pair(
+        first=names[date.first_id],
+        second=names[date.second_id],
+        room=date.room.number if date.room else None,
+        first_in=date.first_id in joined,
+        second_in=date.second_id in joined,
+        # From its start on a date counts as held; what became of it is known at its end.
+        outcome=_WORDS[Date.Status(date.status)] if is_over and date.status in _WORDS else "",
+    )
+
+
+def _places(dates: Sequence[Date], names: dict[UUID, str]) -> dict[UUID, str]:
+    """Return where each person is in a round; who is not named has no call in it."""
+    places = {}
+    for date in dates:
+        joined = {seat.registration_id for seat in date.seats.all() if seat.joined_at}
+        room = date.room.number if date.room else "–"
+        for own, other in ((date.first_id, date.second_id), (date.second_id, date.first_id)):
+            where = "In room" if own in joined else "Expected in room"
+            places[own] = f"{where} {room}, with {names[other]}"
+    return places
+
+
+def _member(event: Event, member: Registration, place: str) -> Member:
+    sign, label = _sign(event, member)
+    return Member(
+        id=member.pk,
+        name=name_of(member),
+        sign=sign,
+        label=label,
+        place=place if member.state == _State.CONFIRMED else "",
+        no_shows=member.no_shows,
+        can_be_dropped=member.state == _State.CONFIRMED and not event.is_over,
+    )
+
+
+def _sign(event: Event, member: Registration) -> tuple[str, str]:
+    if member.state == _State.DROPPED:
+        return "dropped", "Dropped"
+    if not Signs(member.last_sign_at, member.missed_at).is_present:
+        return "missing", "Missing"
+    if member.last_sign_at is not None:
+        return "there", "Ready" if event.step == Step.READY_CHECK else "There"
+    return "silent", "No sign yet"
+
+
+def name_of(member: Registration) -> str:
+    user = member.user
+    return f"{user.first_name} {user.last_name}".strip() or user.email

@@ -1,0 +1,1 @@
+"""What the routes lead to."""

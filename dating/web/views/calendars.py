@@ -1,0 +1,41 @@
+"""Files for people's calendars, behind links that nobody can guess."""
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.utils import timezone
+from django.views.generic import View
+
+from dating import invitations
+
+
+class _CalendarFile(View):
+    http_method_names = ["get", "head", "options"]
+
+    def answer(self, ics: str, name: str, method: str) -> HttpResponse:
+        response = HttpResponse(ics, content_type=f"{invitations.CONTENT_TYPE}; method={method}")
+        response["Content-Disposition"] = f'attachment; filename="{name}.ics"'
+        # The address is the key to it.
+        response["Cache-Control"] = "private, no-store"
+        response["Referrer-Policy"] = "no-referrer"
+        response["X-Robots-Tag"] = "noindex"
+        return response
+
+
+class InvitationFile(_CalendarFile):
+    """Somebody's part in an event, as it is now: an invitation, or its cancelling."""
+
+    def get(self, request: HttpRequest, token: str) -> HttpResponse:
+        registration = invitations.invited(token)
+        if registration is None:
+            raise Http404
+        method = invitations.invitation_of(registration).method
+        return self.answer(invitations.ics_of(registration, now=timezone.now()), "invitation", method)
+
+
+class CalendarFile(_CalendarFile):
+    """All that somebody takes part in."""
+
+    def get(self, request: HttpRequest, token: str) -> HttpResponse:
+        user = invitations.subscriber(token)
+        if user is None:
+            raise Http404
+        return self.answer(invitations.feed_of(user, now=timezone.now()), "evenings", "PUBLISH")

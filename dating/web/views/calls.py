@@ -1,0 +1,68 @@
+"""The way into a call, by the link of a message: notes that somebody enters it, and leads there."""
+
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.utils import timezone
+
+from config.exceptions import Conflict
+from dating.links import join_of
+from dating.models import Registration
+from dating.services import join_mark, seat_now
+from dating.services.calls import call_address
+from notifications.web.page import Page
+
+
+class JoinPage(Page):
+    """Works without logging in: the address is somebody's own. It leads to whatever call they have now, since
+    nobody should have to look for the right message.
+
+    Programs that look at links for people's safety, or show what is behind them, must not count as somebody
+    who comes. A browser says that a person goes somewhere; whatever does not say so gets a button.
+    """
+
+    for_anyone = True
+    http_method_names = ["get", "post"]
+
+    def get(self, request: HttpRequest, token: str) -> HttpResponse:
+        member = self._member(token)
+        if request.headers.get("Sec-Fetch-Mode") == "navigate" and not request.headers.get("Sec-Purpose"):
+            address = self._address(member)
+            return HttpResponseRedirect(address) if address else self._no_call(member)
+        if seat_now(member.event, member, now=timezone.now()) is None:
+            return self._no_call(member)
+        return render(request, "dating/join.html", {"event": member.event})
+
+    def post(self, request: HttpRequest, token: str) -> HttpResponse:
+        member = self._member(token)
+        address = self._address(member)
+        if address is None:
+            return self._no_call(member)
+        # A form may lead only to this site, by the pages' policy; so the way on is a page of its own.
+        response = render(request, "dating/entering.html", {"address": address})
+        response["Refresh"] = f"0; url={address}"
+        return response
+
+    def _member(self, token: str) -> Registration:
+        meant = join_of(token)
+        if meant is None:
+            raise Http404
+        return get_object_or_404(Registration.objects.select_related("event", "user"), pk=meant[1])
+
+    def _address(self, member: Registration) -> str | None:
+        """Note that somebody comes; return where, or None if they have no call now."""
+        now = timezone.now()
+        try:
+            seat = join_mark(event=member.event, user=member.user, now=now)
+        except Conflict:
+            return None
+        return call_address(seat, now=now)
+
+    def _no_call(self, member: Registration) -> HttpResponse:
+        context = {
+            "heading": "You have no call now",
+            "text": "What happens at the moment is on the evening's page.",
+            "link": reverse("dating:evening", args=[member.event_id]),
+            "link_text": "To the evening",
+        }
+        return render(self.request, "web/outcome.html", context, status=409)

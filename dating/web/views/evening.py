@@ -1,0 +1,87 @@
+"""An evening, for those who take part or could."""
+
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+
+from dating import services
+from dating.invitations import invitation_url
+from dating.models import Reaction
+from dating.selectors import runs
+from dating.web.evening import evening_of
+from dating.web.views.shared import EventChange, EventPage, part
+
+_OPINIONS = {Reaction.Kind.LIKE.value: "You liked them.", Reaction.Kind.DISLIKE.value: "Noted."}
+
+
+class _Evening(EventPage):
+    def context(self, **more: Any) -> dict[str, Any]:
+        now = timezone.now()
+        evening = evening_of(self.event, self.person, now=now)
+        return {"evening": evening, "event": self.event, "now": now, "refusal": "", **more}
+
+
+class EveningPage(_Evening):
+    def shown(self, **more: Any) -> HttpResponse:
+        context = self.context(**more)
+        registration = context["evening"].registration
+        context["runs"] = runs(self.person, self.event)
+        context["invitation"] = invitation_url(registration) if registration else ""
+        return render(self.request, "dating/evening.html", context)
+
+
+class NowPage(_Evening):
+    """The part that moves, for htmx."""
+
+    def shown(self, **more: Any) -> HttpResponse:
+        context = self.context(**more)
+        return part(self.request, "dating/_evening.html", context["evening"].fingerprint, context)
+
+
+class _Change(EventChange, NowPage):
+    back = "dating:evening"
+
+
+class RegisterChange(_Change):
+    def act(self) -> str:
+        registration = services.registration_create(event=self.event, user=self.person, now=timezone.now())
+        waits = registration.state == registration.State.WAITING
+        return "You are on the waiting list." if waits else "You are registered."
+
+
+class ConfirmChange(_Change):
+    def act(self) -> str:
+        services.registration_confirm(event=self.event, user=self.person, now=timezone.now())
+        return "You have confirmed."
+
+
+class CancelChange(_Change):
+    def act(self) -> str:
+        services.registration_cancel(event=self.event, user=self.person, now=timezone.now())
+        return "You have cancelled."
+
+
+class ReadyChange(_Change):
+    def act(self) -> str:
+        services.ready_mark(event=self.event, user=self.person, now=timezone.now())
+        return "You are ready."
+
+
+class OpinionChange(_Change):
+    """What somebody says of somebody they met."""
+
+    def act(self) -> str:
+        kind = self.request.POST.get("kind", "")
+        if kind not in _OPINIONS:
+            raise ValidationError("kind: expected like or dislike.")
+        services.reaction_record(
+            event=self.event,
+            user=self.person,
+            about_id=self.given_id("about"),
+            kind=kind,
+            now=timezone.now(),
+        )
+        return _OPINIONS[kind]

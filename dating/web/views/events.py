@@ -1,0 +1,39 @@
+"""Which evenings there are."""
+
+from typing import Any
+
+from django.utils import timezone
+from django.views.generic import TemplateView
+
+from dating import selectors
+from dating.invitations import calendar_url
+from dating.models import Event, Registration
+from dating.models.event import OVER
+from dating.services import profile_lacks
+from dating.services.registrations import COMING
+from notifications.web.page import Page
+
+#: Evenings that are shown at most: those to come, and those of one's own that are over.
+_AHEAD, _PAST = 50, 20
+
+
+class EventsPage(Page, TemplateView):
+    template_name = "dating/events.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        ahead = list(selectors.events_with_counts().exclude(step__in=OVER).order_by("starts_at")[:_AHEAD])
+        mine = {each.event_id: each for each in selectors.registrations_of(self.person)}
+        past = [each for each in mine.values() if each.event.is_over][:_PAST]
+        return super().get_context_data(**kwargs) | {
+            "evenings": [(event, mine.get(event.pk)) for event in ahead],
+            "past": past,
+            "lacks": profile_lacks(self.person),
+            "calendar": calendar_url(self.person),
+            "runs": [each for each in ahead if self._may_run(each)],
+            "coming": COMING,
+            "State": Registration.State,
+            "now": timezone.now(),
+        }
+
+    def _may_run(self, event: Event) -> bool:
+        return selectors.runs(self.person, event)

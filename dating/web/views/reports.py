@@ -1,0 +1,60 @@
+"""Reporting somebody: a page of its own, so that nothing that moves takes away what is being written."""
+
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.utils import timezone
+
+from dating.models import Event, Reaction, Registration
+from dating.services import have_met, reaction_record
+from notifications.web.form_page import FormPage
+
+
+class ReportForm(forms.Form):
+    text = forms.CharField(
+        label="What happened?", max_length=2000, required=False, widget=forms.Textarea({"rows": 5})
+    )
+
+
+class ReportPage(FormPage):
+    """Only about somebody whom one has met. They never learn of it."""
+
+    template_name = "dating/report.html"
+    form_class = ReportForm
+    about: Registration
+    event: Event
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        self._find(**kwargs)
+        return super().get(request, *args, **kwargs)
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        self._find(**kwargs)
+        return super().post(request, *args, **kwargs)
+
+    def _find(self, event_id: UUID, about_id: UUID) -> None:
+        by = get_object_or_404(Registration.objects.select_related("event"), event=event_id, user=self.person)
+        about = get_object_or_404(Registration.objects.select_related("user"), event=event_id, pk=about_id)
+        if not have_met(by.pk, about.pk):
+            raise Http404
+        self.event, self.about = by.event, about
+
+    def act(self, form: ReportForm) -> HttpResponse:
+        reaction_record(
+            event=self.event,
+            user=self.person,
+            about_id=self.about.pk,
+            kind=Reaction.Kind.REPORT,
+            text=form.cleaned_data["text"],
+            now=timezone.now(),
+        )
+        messages.success(self.request, "Thank you. The organisers will look at it; the person is not told.")
+        return HttpResponseRedirect(reverse("dating:evening", args=[self.event.pk]))
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(**kwargs) | {"event": self.event, "about": self.about}

@@ -1,0 +1,1 @@
+"""Acknowledging by the link in a message, without logging in."""

@@ -1,0 +1,52 @@
+"""The page behind the links. Looking at it changes nothing: mail programs open links by themselves."""
+
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+
+from escalation.acknowledging.links import delivery_id_of
+from escalation.models import EscalationProcess
+from escalation.services.processes import process_acknowledge
+from notifications.models import Delivery
+from notifications.web.page import Page
+
+
+class AcknowledgeLinkPage(Page):
+    """Shows what it is about, and acknowledges it by its button; whoever got the message may."""
+
+    for_anyone = True
+    http_method_names = ["get", "head", "post", "options"]
+
+    def get(self, request: HttpRequest, token: str) -> HttpResponse:
+        _, process = self._told(token)
+        return self._page(process)
+
+    def post(self, request: HttpRequest, token: str) -> HttpResponse:
+        delivery, process = self._told(token)
+        who = str(delivery.user) if delivery.user else delivery.address
+        is_done = process_acknowledge(process=process, by=who, via="link", now=timezone.now())
+        return self._page(process, is_done=is_done)
+
+    def _told(self, token: str) -> tuple[Delivery, EscalationProcess]:
+        """Return what the link was in, and the process that this told of."""
+        pk = delivery_id_of(token)
+        if pk is None:
+            raise Http404
+        deliveries = Delivery.objects.select_related("notification", "user")
+        delivery = deliveries.filter(pk=pk, notification__source_type=EscalationProcess.SOURCE).first()
+        if delivery is None or (delivery.user and not delivery.user.is_active):
+            raise Http404
+        process = EscalationProcess.objects.filter(pk=delivery.notification.source_id)
+        found = process.select_related("policy_version__policy").first()
+        if found is None:
+            raise Http404
+        return delivery, found
+
+    def _page(self, process: EscalationProcess, **context: Any) -> HttpResponse:
+        response = render(self.request, "escalation/acknowledge.html", {"process": process, **context})
+        # The address is a key to this: it is told to nobody.
+        response["Referrer-Policy"] = "no-referrer"
+        response["X-Robots-Tag"] = "noindex"
+        return response

@@ -1,0 +1,5 @@
+"""Escalations for the operators."""
+
+from escalation.admin import policies, processes, rotations
+
+__all__ = ["policies", "processes", "rotations"]

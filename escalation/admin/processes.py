@@ -1,0 +1,98 @@
+"""Escalations under way and ended: what was told by each, and stopping or acknowledging them."""
+
+from collections.abc import Callable
+from typing import Final
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from unfold.decorators import display
+
+from escalation import selectors
+from escalation.models import EscalationProcess
+from escalation.services import process_acknowledge, process_stop
+from notifications.admin.base import ReadOnlyAdmin
+from notifications.admin.deliveries import link
+from notifications.explanations import explain
+
+COLOURS: Final = {"Active": "danger", "Stopped": "default", "Acknowledged": "success", "Finished": "warning"}
+SHOWN: Final = 200
+
+
+@admin.register(EscalationProcess)
+class EscalationProcessAdmin(ReadOnlyAdmin):
+    list_display = ("process_id", "state_label", "started_at", "ended_at", "ended_by", "policy_version")
+    list_filter = ("state", "started_at")
+    list_select_related = ("policy_version__policy",)
+    search_fields = ("process_id",)
+    search_help_text = "A process id, or the id of one run."
+    ordering = ("-started_at", "-id")
+    fields = (
+        ("process_id", "state_label", "policy_version"),
+        ("started_at", "started_by"),
+        ("ended_at", "ended_by", "ended_via"),
+        ("acknowledged_at", "resume_at", "silent_at"),
+        "history",
+        "id",
+    )
+    readonly_fields = ("id", "state_label", "started_by", "silent_at", "history")
+    actions = ("stop_chosen", "acknowledge_chosen")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[EscalationProcess], search_term: str
+    ) -> tuple[QuerySet[EscalationProcess], bool]:
+        term = search_term.strip()
+        return (selectors.runs_of(queryset, term) if term else queryset), False
+
+    @display(description="State", label=COLOURS)
+    def state_label(self, process: EscalationProcess) -> str:
+        return process.get_state_display()
+
+    @display(description="What was told")
+    def history(self, process: EscalationProcess) -> SafeString:
+        # Staff see all, and nobody else gets here.
+        deliveries = selectors.deliveries_of(process).select_related("user", "contact_point")
+        rows = list(deliveries.order_by("due_at", "pk")[:SHOWN])
+        items = format_html_join(
+            "",
+            "<li>{} — {}: {}</li>",
+            (
+                (
+                    f"{each.due_at:%Y-%m-%d %H:%M:%S} UTC",
+                    link("notifications_delivery", each.pk, each.channel),
+                    explain(each),
+                )
+                for each in rows
+            ),
+        )
+        return format_html("<ol>{}</ol>", items) if rows else format_html("Nothing.")
+
+    @admin.action(description="Stop")
+    def stop_chosen(self, request: HttpRequest, queryset: QuerySet[EscalationProcess]) -> None:
+        def stop(process: EscalationProcess) -> bool:
+            return process.is_active and bool(
+                process_stop(
+                    process_id=process.process_id, by=str(request.user), via="admin", now=timezone.now()
+                )
+            )
+
+        self._each(request, queryset, stop, "{} stopped.")
+
+    @admin.action(description="Acknowledge")
+    def acknowledge_chosen(self, request: HttpRequest, queryset: QuerySet[EscalationProcess]) -> None:
+        def acknowledge(process: EscalationProcess) -> bool:
+            return process_acknowledge(process=process, by=str(request.user), via="admin", now=timezone.now())
+
+        self._each(request, queryset, acknowledge, "{} acknowledged.")
+
+    def _each(
+        self,
+        request: HttpRequest,
+        queryset: QuerySet[EscalationProcess],
+        work: Callable[[EscalationProcess], bool],
+        said: str,
+    ) -> None:
+        messages.success(request, said.format(sum(map(work, queryset))))

@@ -1,0 +1,241 @@
+"""Policies and what they come to, as the API takes and shows them."""
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from django.core.exceptions import ValidationError as DjangoValidationError
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from config.fields import StrictCharField, StrictChoiceField
+from escalation.models import Policy, PolicyVersion
+from escalation.policies import definition
+from escalation.policies.definition import Definition
+from notifications.api.preference_serializers import EARLIEST, LATEST
+from notifications.models import Severity
+
+_CHANNELS: Final = {
+    "type": "array",
+    "items": {"type": "string"},
+    "description": "Only by these; all if empty.",
+}
+_UUID: Final = {"type": "string", "format": "uuid"}
+
+
+def _target(type_: str, required: tuple[str, ...], **properties: Any) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": {"type": {"type": "string", "enum": [type_]}, **properties},
+        "required": ["type", *required],
+        "additionalProperties": False,
+    }
+
+
+STEPS: Final[dict[str, Any]] = {
+    "type": "array",
+    "minItems": 1,
+    "maxItems": definition.MAX_STEPS,
+    "items": {
+        "type": "object",
+        "properties": {
+            "after_s": {
+                "type": "integer",
+                "minimum": 0,
+                "maximum": definition.MAX_S,
+                "description": "Seconds from the beginning of the round.",
+            },
+            "targets": {
+                "type": "array",
+                "minItems": 1,
+                "maxItems": definition.MAX_TARGETS,
+                "items": {
+                    "oneOf": [
+                        _target("user", ("user_id",), user_id=_UUID, channels=_CHANNELS),
+                        _target("rotation", ("rotation_id",), rotation_id=_UUID, channels=_CHANNELS),
+                        _target(
+                            "address",
+                            ("channel", "address"),
+                            channel={"type": "string", "enum": list(definition.ADDRESS_CHANNELS)},
+                            address={"type": "string", "maxLength": 2048},
+                        ),
+                    ]
+                },
+            },
+        },
+        "required": ["after_s", "targets"],
+        "additionalProperties": False,
+    },
+}
+
+
+@extend_schema_field(STEPS)
+class StepsField(serializers.Field):
+    """Steps, each with its delay and its targets; kept in the order of the delays."""
+
+    def to_internal_value(self, data: Any) -> tuple[definition.Step, ...]:
+        try:
+            return definition.steps_of(data)
+        except DjangoValidationError as error:
+            raise serializers.ValidationError(error.messages)
+
+    def to_representation(self, value: Any) -> Any:
+        return value
+
+
+@extend_schema_field({"type": "integer"})
+class WholeField(serializers.IntegerField):
+    """A JSON number without a fraction."""
+
+    default_error_messages = {"invalid": "Expected a whole number."}
+
+    def to_internal_value(self, data: Any) -> int:
+        if isinstance(data, bool) or not isinstance(data, int):
+            self.fail("invalid")
+        return int(data)
+
+
+def whole(most: int, *, least: int = 0, **options: Any) -> serializers.IntegerField:
+    schema = {"type": "integer", "minimum": least, "maximum": most}
+    if options.get("allow_null"):
+        schema["nullable"] = True
+    field = extend_schema_field(schema)(type("WholeField", (WholeField,), {}))
+    made: serializers.IntegerField = field(min_value=least, max_value=most, **options)
+    return made
+
+
+DEFAULTS: Final = {
+    "repeats": 0,
+    "repeat_every_s": 0,
+    "acknowledge_timeout_s": None,
+    "severity": Severity.CRITICAL,
+}
+
+
+class _PolicyFields(serializers.Serializer[Policy]):
+    repeats = whole(definition.MAX_REPEATS, required=False, help_text="Further rounds after the first.")
+    repeat_every_s = whole(
+        definition.MAX_S,
+        required=False,
+        help_text="From the beginning of one round to the next; longer than the last step's delay.",
+    )
+    acknowledge_timeout_s = whole(
+        definition.MAX_S,
+        least=1,
+        required=False,
+        allow_null=True,
+        help_text="An acknowledged process resumes so long afterwards, unless it is stopped; null: never.",
+    )
+    severity = StrictChoiceField(
+        choices=Severity.choices,
+        required=False,
+        help_text="What is critical is sent in quiet hours, and to who wants critical alerts only.",
+    )
+
+
+class PolicyInSerializer(_PolicyFields):
+    """What is not given is as the defaults say: one round, no limit to acknowledgements, critical."""
+
+    name = StrictCharField(max_length=100)
+    steps = StepsField()
+
+    def definition(self) -> Definition:
+        given = {**DEFAULTS, **self.validated_data}
+        given.pop("name")
+        return Definition(**given)
+
+
+class PolicyChangeSerializer(_PolicyFields):
+    """What is not given stays as it is."""
+
+    name = StrictCharField(max_length=100, required=False)
+    steps = StepsField(required=False)
+
+
+class PolicyVersionSerializer(serializers.ModelSerializer[PolicyVersion]):
+    """What a policy said from ``created_at`` to the next version."""
+
+    version = serializers.IntegerField(source="number")
+    steps = StepsField()
+    changed_by = serializers.EmailField(source="created_by.email", default=None, allow_null=True)
+
+    class Meta:
+        model = PolicyVersion
+        fields = (
+            "version",
+            "steps",
+            "repeats",
+            "repeat_every_s",
+            "acknowledge_timeout_s",
+            "severity",
+            "created_at",
+            "changed_by",
+        )
+        read_only_fields = fields
+
+
+class PolicySerializer(serializers.ModelSerializer[Policy]):
+    """A policy with what it says now; read by ``policies.selectors.policies``."""
+
+    version = serializers.IntegerField(source="now.number")
+    steps = StepsField(source="now.steps")
+    repeats = serializers.IntegerField(source="now.repeats")
+    repeat_every_s = serializers.IntegerField(source="now.repeat_every_s")
+    acknowledge_timeout_s = serializers.IntegerField(source="now.acknowledge_timeout_s", allow_null=True)
+    severity = serializers.ChoiceField(source="now.severity", choices=Severity.choices)
+
+    class Meta:
+        model = Policy
+        fields = (
+            "id",
+            "name",
+            "version",
+            "steps",
+            "repeats",
+            "repeat_every_s",
+            "acknowledge_timeout_s",
+            "severity",
+            "created_at",
+            "updated_at",
+        )
+        read_only_fields = fields
+
+    def to_representation(self, instance: Any) -> dict[str, Any]:
+        instance.now = instance.newest[0]
+        return super().to_representation(instance)
+
+
+class SimulateInSerializer(serializers.Serializer[Any]):
+    at = serializers.DateTimeField(
+        required=False, default_timezone=UTC, help_text="When it would be started; now, if not given."
+    )
+
+    def validate_at(self, at: datetime) -> datetime:
+        if not EARLIEST <= at < LATEST:
+            raise serializers.ValidationError("Expected a time from the year 2000 up to 2100.")
+        return at
+
+
+class TellingSerializer(serializers.Serializer[Any]):
+    """A message that would be sent, or not, and why."""
+
+    round = serializers.IntegerField()
+    step = serializers.IntegerField()
+    at = serializers.DateTimeField(help_text="When the step is due.")
+    due_at = serializers.DateTimeField(help_text="When the message is: later where quiet hours hold it back.")
+    user_id = serializers.UUIDField(allow_null=True, source="user.pk", default=None)
+    name = serializers.CharField(help_text="Who is told; empty for an address that is nobody's.")
+    via = serializers.CharField(help_text="The rotation by which they are on call.")
+    channel = serializers.CharField()
+    address = serializers.CharField()
+    outcome = serializers.ChoiceField(choices=["told", "held", "not_told"])
+    reason = serializers.CharField()
+    explanation = serializers.CharField()
+
+
+class SimulationSerializer(serializers.Serializer[Any]):
+    """Who would be told when, in the order in which it is due."""
+
+    policy = serializers.CharField()
+    version = serializers.IntegerField()
+    started_at = serializers.DateTimeField()
+    tellings = TellingSerializer(many=True)

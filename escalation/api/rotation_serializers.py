@@ -1,0 +1,179 @@
+"""Rotations, who stands in, and who is on call, as the API takes and shows them."""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Final
+
+from django.core.exceptions import ValidationError as DjangoValidationError
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from accounts.validators import validate_time_zone
+from config.fields import StrictCharField, StrictChoiceField, StrictUUIDField
+from escalation.api.policy_serializers import whole
+from escalation.models import Rotation, RotationOverride
+from escalation.models.rotation import MAX_SHIFT_H
+from escalation.policies.words import name_of
+from escalation.rotations import links
+from notifications.api.preference_serializers import EARLIEST, LATEST, ClockField
+
+MAX_MEMBERS: Final = 100
+#: How much can be asked for at once.
+MAX_SPAN: Final = timedelta(days=92)
+
+
+def moment(**options: Any) -> serializers.DateTimeField:
+    """A time from 2000 to 2100: others are mistakes."""
+    return serializers.DateTimeField(default_timezone=UTC, validators=[_check_sane], **options)
+
+
+def _check_sane(value: datetime) -> None:
+    if not EARLIEST <= value < LATEST:
+        raise serializers.ValidationError("Expected a time from the year 2000 up to 2100.")
+
+
+@extend_schema_field({"type": "string", "format": "date", "example": "2026-01-05"})
+class DayField(serializers.DateField):
+    """A JSON string such as 2026-01-05."""
+
+    default_error_messages = {"invalid": "Expected a date, such as 2026-01-05."}
+
+    def to_internal_value(self, value: Any) -> date:
+        if not isinstance(value, str) or len(value) != 10:
+            self.fail("invalid", format="YYYY-MM-DD")
+        day: date = super().to_internal_value(value)
+        if not 2000 <= day.year < 2100:
+            raise serializers.ValidationError("Expected a date from the year 2000 up to 2100.")
+        return day
+
+
+class TimeZoneField(StrictCharField):
+    def to_internal_value(self, data: Any) -> str:
+        name = super().to_internal_value(data)
+        try:
+            validate_time_zone(name)
+        except DjangoValidationError as error:
+            raise serializers.ValidationError(error.messages)
+        return name
+
+
+def _members(**options: Any) -> serializers.ListField:
+    return serializers.ListField(child=StrictUUIDField(), min_length=1, max_length=MAX_MEMBERS, **options)
+
+
+class RotationInSerializer(serializers.Serializer[Rotation]):
+    name = StrictCharField(max_length=100)
+    kind = StrictChoiceField(choices=Rotation.Kind.choices)
+    shift_h = whole(MAX_SHIFT_H, least=1, required=False, help_text="Hours of a shift; of custom ones only.")
+    time_zone = TimeZoneField(max_length=64, help_text="Such as Europe/Paris.")
+    starts_on = DayField(help_text="The day of the first shift; of a weekly one it sets the weekday.")
+    handoff_at = ClockField(help_text="By the clock of the time zone.")
+    members = _members(help_text="Who takes turns, in this order.")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if attrs["kind"] == Rotation.Kind.CUSTOM and "shift_h" not in attrs:
+            raise serializers.ValidationError({"shift_h": ["A custom rotation needs the hours of a shift."]})
+        return attrs
+
+
+class RotationChangeSerializer(serializers.Serializer[Rotation]):
+    """What is not given stays as it is."""
+
+    name = StrictCharField(max_length=100, required=False)
+    kind = StrictChoiceField(choices=Rotation.Kind.choices, required=False)
+    shift_h = whole(MAX_SHIFT_H, least=1, required=False)
+    time_zone = TimeZoneField(max_length=64, required=False)
+    starts_on = DayField(required=False)
+    handoff_at = ClockField(required=False)
+    members = _members(required=False)
+
+
+class MemberSerializer(serializers.Serializer[Any]):
+    user_id = serializers.UUIDField()
+    name = serializers.SerializerMethodField()
+
+    def get_name(self, place: Any) -> str:
+        return name_of(place.user)
+
+
+class OverrideSerializer(serializers.ModelSerializer[RotationOverride]):
+    user_id = serializers.UUIDField()
+    name = serializers.SerializerMethodField()
+
+    class Meta:
+        model = RotationOverride
+        fields = ("id", "user_id", "name", "starts_at", "ends_at", "created_at")
+        read_only_fields = fields
+
+    def get_name(self, override: RotationOverride) -> str:
+        return name_of(override.user)
+
+
+class OverrideInSerializer(serializers.Serializer[RotationOverride]):
+    user_id = StrictUUIDField()
+    starts_at = moment()
+    ends_at = moment()
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if attrs["ends_at"] <= attrs["starts_at"]:
+            raise serializers.ValidationError({"ends_at": ["It has to end after it starts."]})
+        return attrs
+
+
+class RotationSerializer(serializers.ModelSerializer[Rotation]):
+    """A rotation; read by ``rotations.selectors.with_turns``."""
+
+    members = MemberSerializer(many=True, source="in_order")
+    handoff_at = ClockField()
+    calendar_url = serializers.SerializerMethodField(
+        help_text="For calendar programs; whoever has it sees who is on call."
+    )
+
+    class Meta:
+        model = Rotation
+        fields = (
+            "id",
+            "name",
+            "kind",
+            "shift_h",
+            "time_zone",
+            "starts_on",
+            "handoff_at",
+            "members",
+            "calendar_url",
+            "created_at",
+            "updated_at",
+        )
+        read_only_fields = fields
+
+    def get_calendar_url(self, rotation: Rotation) -> str:
+        return links.url_of(links.Target(rotation.pk, rotation.link_version))
+
+
+class TurnSerializer(serializers.Serializer[Any]):
+    user_id = serializers.UUIDField()
+    name = serializers.CharField()
+    starts_at = serializers.DateTimeField()
+    ends_at = serializers.DateTimeField()
+    stands_in = serializers.BooleanField(help_text="Whether it is an override.")
+
+
+class OnCallSerializer(serializers.Serializer[Any]):
+    at = serializers.DateTimeField()
+    on_call = TurnSerializer(allow_null=True, help_text="null before the first shift.")
+
+
+class AtSerializer(serializers.Serializer[Any]):
+    at = moment(required=False, help_text="Now, if not given.")
+
+
+class SpanSerializer(serializers.Serializer[Any]):
+    begin = moment(required=False, help_text="Now, if not given.")
+    end = moment(required=False, help_text="Four weeks later, if not given; 92 days at most.")
+
+
+class ShiftsSerializer(serializers.Serializer[Any]):
+    """Turns in order; the first and the last are whole."""
+
+    begin = serializers.DateTimeField()
+    end = serializers.DateTimeField()
+    turns = TurnSerializer(many=True)

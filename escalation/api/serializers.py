@@ -1,0 +1,128 @@
+"""Escalations as the API shows them; what it takes is in the original's JSON (escalation.requests)."""
+
+from typing import Any, Final
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from escalation import requests
+from escalation.models import EscalationProcess
+from escalation.services.requests import IGNORED, STARTED, STOPPED
+from notifications.api.serializers import AttemptSerializer
+from notifications.explanations import explain
+from notifications.models import Delivery
+
+_TIME: Final[dict[str, Any]] = {
+    "type": "number",
+    "minimum": 0,
+    "exclusiveMaximum": True,
+    "maximum": requests.TIME_END,
+    "description": "Unix seconds; what is past is due at once.",
+}
+_ADDRESSES: Final = {
+    "phone-number": "In international form: for phone and sms.",
+    "email": "For email.",
+    "pubnub-channel": "For pubnub.",
+    "chat-id": "For telegram.",
+    "url": "For webhook.",
+    "token": "For push.",
+    "user-id": "For user: that person's inbox and contact points.",
+}
+#: The body of a request. Which field holds an address depends on the channel.
+REQUEST_SCHEMA: Final[dict[str, Any]] = {
+    "type": "object",
+    "properties": {
+        "process-id": {"type": "string", "minLength": 1, "maxLength": requests.ID_MAX_LENGTH},
+        "action": {"type": "string", "enum": list(requests.ACTIONS)},
+        "notifications": {
+            "type": "array",
+            "minItems": 1,
+            "maxItems": requests.MAX_NOTIFICATIONS,
+            "description": "For a start.",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "channel": {"type": "string", "enum": list(requests.ADDRESS_FIELDS)},
+                    "at": _TIME,
+                    **{name: {"type": "string", "description": text} for name, text in _ADDRESSES.items()},
+                },
+                "required": ["channel", "at"],
+            },
+        },
+        "policy": {
+            "type": "string",
+            "maxLength": 100,
+            "description": "For a start, in place of notifications: the name of a policy.",
+        },
+    },
+    "required": ["process-id", "action"],
+}
+
+
+class ProcessSerializer(serializers.ModelSerializer[EscalationProcess]):
+    """One run of a process."""
+
+    policy = serializers.SerializerMethodField(help_text="The policy that it was started by.")
+    policy_version = serializers.SerializerMethodField()
+
+    class Meta:
+        model = EscalationProcess
+        fields: tuple[str, ...] = (
+            "id", "process_id", "state", "started_at", "ended_at", "ended_by", "ended_via",
+            "acknowledged_at", "resume_at", "policy", "policy_version",
+        )  # fmt: skip
+        read_only_fields = fields
+
+    def get_policy(self, process: EscalationProcess) -> str | None:
+        return process.policy_version.policy.name if process.policy_version else None
+
+    def get_policy_version(self, process: EscalationProcess) -> int | None:
+        return process.policy_version.number if process.policy_version else None
+
+
+class HistorySerializer(serializers.ModelSerializer[Delivery]):
+    """One notification of a process: who was to be told, when, and what happened."""
+
+    number = serializers.IntegerField(source="place", help_text="Its place in the process, from 1.")
+    delivery_id = serializers.UUIDField(source="pk")
+    user_id = serializers.UUIDField(allow_null=True)
+    contact_point_id = serializers.UUIDField(allow_null=True)
+    explanation = serializers.SerializerMethodField(help_text="Why it is so, in one sentence.")
+    data = serializers.SerializerMethodField(  # type: ignore[assignment]
+        help_text="What machines are told of it."
+    )
+    attempts = AttemptSerializer(many=True, source="attempt_set")
+
+    class Meta:
+        model = Delivery
+        fields: tuple[str, ...] = (
+            "number", "delivery_id", "channel", "address", "user_id", "contact_point_id", "due_at",
+            "status", "reason", "explanation", "sent_at", "data", "attempts",
+        )  # fmt: skip
+        read_only_fields = fields
+
+    def get_explanation(self, delivery: Delivery) -> str:
+        return explain(delivery)
+
+    @extend_schema_field({"type": "object", "additionalProperties": {}})
+    def get_data(self, delivery: Delivery) -> Any:
+        return delivery.notification.data
+
+
+class ProcessDetailSerializer(ProcessSerializer):
+    """The latest run of a process with its history, and the runs before it."""
+
+    notifications = HistorySerializer(many=True)
+    earlier_runs = ProcessSerializer(many=True, help_text="The 50 before it, newest first.")
+
+    class Meta(ProcessSerializer.Meta):
+        fields = (*ProcessSerializer.Meta.fields, "notifications", "earlier_runs")
+        read_only_fields = fields
+
+
+class ProcessAnswerSerializer(serializers.Serializer[Any]):
+    """What came of a start or a stop."""
+
+    result = serializers.ChoiceField(choices=[STARTED, STOPPED, IGNORED])
+    detail = serializers.CharField(allow_blank=True, help_text="Why it was ignored.")
+    process = ProcessSerializer(allow_null=True)

@@ -1,0 +1,209 @@
+"""Policies: named ways of escalating, their versions, and what they would come to."""
+
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.http import Http404
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
+from rest_framework import status
+from rest_framework.generics import GenericAPIView, get_object_or_404
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.api.permissions import IsStaffOrScope
+from accounts.models import Scope, User
+from config.api import JSONOnly
+from config.openapi import BODY, errors
+from escalation.api.policy_filters import PolicyFilter
+from escalation.api.policy_serializers import (
+    PolicyChangeSerializer,
+    PolicyInSerializer,
+    PolicySerializer,
+    PolicyVersionSerializer,
+    SimulateInSerializer,
+    SimulationSerializer,
+)
+from escalation.models import Policy, PolicyVersion
+from escalation.policies import selectors
+from escalation.policies.plan import Telling, plan
+from escalation.policies.words import explanation_of, name_of, outcome_of
+from escalation.services import policies as services
+
+STEPS = [
+    {
+        "after_s": 0,
+        "targets": [
+            {
+                "type": "rotation",
+                "rotation_id": "0198c7f2-7a01-7b1c-9d11-2f4f0c1f2a44",
+                "channels": ["push"],
+            }
+        ],
+    },
+    {
+        "after_s": 120,
+        "targets": [{"type": "address", "channel": "phone", "address": "+33612345678"}],
+    },
+]
+EXAMPLE = {"name": "Orders", "steps": STEPS, "repeats": 3, "repeat_every_s": 300}
+
+
+class _Policies(GenericAPIView[Any]):
+    """Staff change policies; machines that may read escalations may read them."""
+
+    permission_classes = [IsStaffOrScope]
+    required_scopes = {"GET": Scope.ESCALATIONS_READ}
+    content_negotiation_class = JSONOnly
+    serializer_class: type[Any] = PolicySerializer
+    queryset = Policy.objects.none()
+
+    def get_queryset(self) -> QuerySet[Policy]:
+        return selectors.policies()
+
+    def answer(self, policy_id: UUID, code: int = status.HTTP_200_OK) -> Response:
+        return Response(PolicySerializer(self.policy(policy_id)).data, status=code)
+
+    def policy(self, policy_id: UUID) -> Policy:
+        return get_object_or_404(self.get_queryset(), pk=policy_id)
+
+    def who(self) -> User | None:
+        return self.request.user if isinstance(self.request.user, User) else None
+
+
+class _OnePolicy(_Policies):
+    filter_backends: list[Any] = []
+
+
+@extend_schema(tags=["escalation policies"])
+class PoliciesView(_Policies):
+    filterset_class = PolicyFilter
+
+    @extend_schema(
+        operation_id="policies_list",
+        responses={200: PolicySerializer(many=True), **errors(400, 403)},
+    )
+    def get(self, request: Request) -> Response:
+        """Newest first, each with what it says now."""
+        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        return self.get_paginated_response(PolicySerializer(page, many=True).data)
+
+    @extend_schema(
+        operation_id="policies_create",
+        request=PolicyInSerializer,
+        responses={
+            201: PolicySerializer,
+            200: OpenApiResponse(PolicySerializer, description="The very same one is here already."),
+            **errors(*BODY, 403, 409),
+        },
+        examples=[OpenApiExample("lead, then phone", value=EXAMPLE, request_only=True)],
+    )
+    def post(self, request: Request) -> Response:
+        """Make a policy; 409 where another one has the name."""
+        serializer = PolicyInSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        policy, created = services.policy_create(
+            name=serializer.validated_data["name"], definition=serializer.definition(), by=self.who()
+        )
+        return self.answer(policy.pk, status.HTTP_201_CREATED if created else status.HTTP_200_OK)
+
+
+@extend_schema(tags=["escalation policies"])
+class PolicyView(_OnePolicy):
+    @extend_schema(operation_id="policies_read", responses={200: PolicySerializer, **errors(403, 404)})
+    def get(self, request: Request, policy_id: UUID) -> Response:
+        return self.answer(policy_id)
+
+    @extend_schema(
+        operation_id="policies_change",
+        request=PolicyChangeSerializer,
+        responses={200: PolicySerializer, **errors(*BODY, 403, 404, 409)},
+        examples=[OpenApiExample("once only", value={"repeats": 0}, request_only=True)],
+    )
+    def patch(self, request: Request, policy_id: UUID) -> Response:
+        """Change what is given: a new version. Processes under way go on by the one they were started by."""
+        policy = self.policy(policy_id)
+        serializer = PolicyChangeSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        given = dict(serializer.validated_data)
+        services.policy_update(policy=policy, name=given.pop("name", None), by=self.who(), changes=given)
+        return self.answer(policy_id)
+
+    @extend_schema(
+        operation_id="policies_remove",
+        responses={204: OpenApiResponse(description="Removed."), **errors(403, 404)},
+    )
+    def delete(self, request: Request, policy_id: UUID) -> Response:
+        """Remove it: nothing more is started by it; what was started goes on, and its history stays."""
+        services.policy_remove(policy=self.policy(policy_id))
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+@extend_schema(tags=["escalation policies"])
+class PolicyVersionsView(_OnePolicy):
+    serializer_class = PolicyVersionSerializer
+    ordering = ("-number",)
+
+    @extend_schema(
+        operation_id="policies_versions",
+        responses={200: PolicyVersionSerializer(many=True), **errors(400, 403, 404)},
+    )
+    def get(self, request: Request, policy_id: UUID) -> Response:
+        """All that it has said so far, newest first."""
+        policy = self.policy(policy_id)
+        versions = PolicyVersion.objects.filter(policy=policy).select_related("created_by")
+        page = self.paginate_queryset(versions)
+        return self.get_paginated_response(PolicyVersionSerializer(page, many=True).data)
+
+
+@extend_schema(tags=["escalation policies"])
+class PolicySimulateView(_OnePolicy):
+    required_scopes = {"POST": Scope.ESCALATIONS_READ}
+
+    @extend_schema(
+        operation_id="policies_simulate",
+        request=SimulateInSerializer,
+        responses={200: SimulationSerializer, **errors(*BODY, 403, 404)},
+        examples=[OpenApiExample("at night", value={"at": "2026-10-24T21:30:00Z"}, request_only=True)],
+    )
+    def post(self, request: Request, policy_id: UUID) -> Response:
+        """Who would be told when, by which channel, with quiet hours and preferences; nobody is told.
+
+        The same plan is made when a process is started by it; people and rotations are taken as they are now.
+        """
+        policy = self.policy(policy_id)
+        serializer = SimulateInSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        started_at = serializer.validated_data.get("at") or timezone.now()
+        version = selectors.newest_version(policy)
+        definition = selectors.definition_of(version)
+        tellings = plan(definition, selectors.world_of(definition, since=started_at), started_at=started_at)
+        shown = {
+            "policy": policy.name,
+            "version": version.number,
+            "started_at": started_at,
+            "tellings": [_shown(telling) for telling in tellings],
+        }
+        return Response(SimulationSerializer(shown).data)
+
+
+class NothingView(APIView):
+    """What is asked for below policies or rotations, and isn't there."""
+
+    permission_classes = [IsStaffOrScope]
+    content_negotiation_class = JSONOnly
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        raise Http404
+
+
+def _shown(telling: Telling) -> dict[str, Any]:
+    return {
+        **telling._asdict(),
+        "name": name_of(telling.user),
+        "outcome": outcome_of(telling),
+        "explanation": explanation_of(telling),
+    }

@@ -1,0 +1,210 @@
+"""Starting, stopping and acknowledging escalations, and showing what became of them."""
+
+from typing import Any, Final
+
+from django.db.models import QuerySet
+from django.http import Http404
+from django.utils import timezone
+from django_filters.rest_framework import DjangoFilterBackend  # type: ignore[import-untyped]
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework import status
+from rest_framework.exceptions import PermissionDenied
+from rest_framework.generics import GenericAPIView
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api.permissions import IsStaffOrScope
+from accounts.models import ApiKey, Scope
+from config.api import JSONOnly
+from config.exceptions import Conflict
+from config.openapi import BODY, errors
+from escalation import requests, selectors
+from escalation.api.filters import ProcessFilter
+from escalation.api.serializers import (
+    REQUEST_SCHEMA,
+    ProcessAnswerSerializer,
+    ProcessDetailSerializer,
+    ProcessSerializer,
+)
+from escalation.models import EscalationProcess
+from escalation.services import process_acknowledge
+from escalation.services.requests import STARTED, Answer, request_run
+from notifications.selectors import sees_all
+
+EARLIER_RUNS: Final = 50
+START: Final = {
+    "process-id": "restaurantname",
+    "action": "start",
+    "notifications": [
+        {"channel": "phone", "at": 1555057084, "phone-number": "+3851111111"},
+        {"channel": "email", "at": 1555057096, "email": "me@example.org"},
+        {"channel": "user", "at": 1555057200, "user-id": "33cbb18c-3e9d-4acc-9667-2fbe7bf29137"},
+    ],
+}
+STOP: Final = {"process-id": "restaurantname", "action": "stop"}
+POLICY: Final = {"process-id": "restaurantname", "action": "start", "policy": "night-shift"}
+PROCESS: Final = {
+    "id": "0198c7f2-54b1-7d6e-8a53-6f2b1f0c9e11",
+    "process_id": "restaurantname",
+    "state": "active",
+    "started_at": "2026-01-31T10:00:00Z",
+    "ended_at": None,
+    "ended_by": "",
+    "ended_via": "",
+    "acknowledged_at": None,
+    "resume_at": None,
+    "policy": None,
+    "policy_version": None,
+}
+IGNORED_ANSWER: Final = {
+    "result": "ignored",
+    "detail": "A process of this id is active already; this start was ignored.",
+    "process": PROCESS,
+}
+PROCESS_ID: Final = OpenApiParameter(
+    "process_id",
+    OpenApiTypes.STR,
+    OpenApiParameter.PATH,
+    description="A process id, which means its latest run; or the UUID of one run.",
+)
+
+
+def name_of(request: Request) -> str:
+    """Who acts, as the history says it."""
+    return str(request.user)
+
+
+class _Processes(GenericAPIView[EscalationProcess]):
+    permission_classes = [IsStaffOrScope]
+    required_scopes = {"GET": Scope.ESCALATIONS_READ, "POST": Scope.ESCALATIONS_WRITE}
+    content_negotiation_class = JSONOnly
+    serializer_class = ProcessSerializer
+    filter_backends: Any = []
+    ordering = ("-started_at", "-id")
+    queryset = EscalationProcess.objects.none()
+
+    def get_queryset(self) -> QuerySet[EscalationProcess]:
+        return selectors.processes_visible_to(self.request.user)
+
+    def latest(self, process_id: str) -> EscalationProcess:
+        process = selectors.runs_of(self.get_queryset(), process_id).order_by(*self.ordering).first()
+        if process is None:
+            raise Http404
+        return process
+
+    def answer(self, answer: Answer) -> Response:
+        code = status.HTTP_201_CREATED if answer.result == STARTED else status.HTTP_200_OK
+        return Response(ProcessAnswerSerializer(answer).data, status=code)
+
+
+@extend_schema(tags=["escalations"])
+class ProcessesView(_Processes):
+    """Also at the original's path, `/escalations/`."""
+
+    person_methods = frozenset({"GET"})
+    filter_backends = [DjangoFilterBackend]
+    filterset_class = ProcessFilter
+
+    @extend_schema(
+        operation_id="escalations_request",
+        request={"application/json": REQUEST_SCHEMA},
+        responses={
+            201: OpenApiResponse(
+                ProcessAnswerSerializer, description="Started: it will be told, until stopped."
+            ),
+            200: OpenApiResponse(
+                ProcessAnswerSerializer, description="Stopped; or ignored, and `detail` says why."
+            ),
+            **errors(*BODY, 403),
+        },
+        examples=[
+            OpenApiExample("start", value=START, request_only=True),
+            OpenApiExample("start by policy", value=POLICY, request_only=True),
+            OpenApiExample("stop", value=STOP, request_only=True),
+            OpenApiExample("ignored", value=IGNORED_ANSWER, response_only=True, status_codes=["200"]),
+        ],
+    )
+    def post(self, request: Request) -> Response:
+        """Start a process, or stop it: the original's JSON.
+
+        A start for an active process, and a stop for none, are ignored. One notification that is wrong makes
+        the whole start invalid. Once a stop is answered, no send of the process begins.
+        """
+        answer = request_run(
+            requests.request_of(request.data),
+            now=timezone.now(),
+            by=name_of(request),
+            api_key=request.auth if isinstance(request.auth, ApiKey) else None,
+        )
+        return self.answer(answer)
+
+    @extend_schema(
+        operation_id="escalations_list",
+        responses={200: ProcessSerializer(many=True), **errors(400, 403)},
+    )
+    def get(self, request: Request) -> Response:
+        """Newest first: all for staff and machines, those in which you are told for you."""
+        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        return self.get_paginated_response(ProcessSerializer(page, many=True).data)
+
+
+@extend_schema(tags=["escalations"], parameters=[PROCESS_ID])
+class ProcessView(_Processes):
+    person_methods = frozenset({"GET"})
+    serializer_class = ProcessDetailSerializer
+
+    @extend_schema(
+        operation_id="escalations_read", responses={200: ProcessDetailSerializer, **errors(403, 404)}
+    )
+    def get(self, request: Request, process_id: str) -> Response:
+        """The latest run: who was to be told, when, and what happened; you see what was for you."""
+        process: Any = self.latest(process_id)
+        runs = self.get_queryset().filter(process_id=process.process_id, started_at__lt=process.started_at)
+        process.notifications = selectors.history_of(process, request.user)
+        process.earlier_runs = runs.order_by(*self.ordering)[:EARLIER_RUNS]
+        return Response(ProcessDetailSerializer(process).data)
+
+
+@extend_schema(tags=["escalations"], parameters=[PROCESS_ID])
+class AcknowledgeView(_Processes):
+    person_methods = frozenset({"POST"})
+
+    @extend_schema(
+        operation_id="escalations_acknowledge",
+        request=None,
+        responses={200: ProcessSerializer, **errors(403, 404, 409)},
+    )
+    def post(self, request: Request, process_id: str) -> Response:
+        """Say that somebody looks after it: everything pending is cancelled. 409 where it was stopped."""
+        process = self.latest(process_id)
+        acknowledged = process_acknowledge(
+            process=process, by=name_of(request), via="api", now=timezone.now()
+        )
+        if not acknowledged and process.state != EscalationProcess.State.ACKNOWLEDGED:
+            raise Conflict("This escalation was stopped already.")
+        return Response(ProcessSerializer(process).data)
+
+
+@extend_schema(tags=["escalations"], parameters=[PROCESS_ID])
+class StopView(_Processes):
+    # People may ask for their own; that they can't stop them is said after whose they are is known.
+    person_methods = frozenset({"POST"})
+
+    @extend_schema(
+        operation_id="escalations_stop",
+        request=None,
+        responses={
+            200: OpenApiResponse(
+                ProcessAnswerSerializer, description="Stopped; or ignored, and `detail` says why."
+            ),
+            **errors(403, 404),
+        },
+    )
+    def post(self, request: Request, process_id: str) -> Response:
+        """Stop a process: once this is answered, no send of it begins. Ignored where none is active."""
+        process = self.latest(process_id)
+        if not sees_all(request.user):
+            raise PermissionDenied("Only staff can stop escalations; you can acknowledge it.")
+        stop = requests.Request(process.process_id, "stop")
+        return self.answer(request_run(stop, now=timezone.now(), by=name_of(request)))

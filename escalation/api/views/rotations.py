@@ -1,0 +1,292 @@
+"""Rotations: who takes turns, who stands in, who is on call, and the calendar of it."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.http import Http404, HttpResponse
+from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
+from rest_framework import status
+from rest_framework.exceptions import ValidationError
+from rest_framework.generics import GenericAPIView, get_object_or_404
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import Serializer
+
+from accounts.api.permissions import IsStaffOrScope
+from accounts.api.views.base import OpenView
+from accounts.models import Scope
+from config.api import JSONOnly
+from config.openapi import BODY, errors
+from escalation.api.policy_filters import RotationFilter
+from escalation.api.rotation_serializers import (
+    MAX_SPAN,
+    AtSerializer,
+    OnCallSerializer,
+    OverrideInSerializer,
+    OverrideSerializer,
+    RotationChangeSerializer,
+    RotationInSerializer,
+    RotationSerializer,
+    ShiftsSerializer,
+    SpanSerializer,
+)
+from escalation.models import Rotation, RotationOverride
+from escalation.policies.words import name_of
+from escalation.rotations import links, selectors
+from escalation.rotations.calendar import FUTURE, MEDIA_TYPE, PAST, calendar_of
+from escalation.rotations.turns import Turn, between, on_call
+from escalation.services import rotations as services
+
+EXAMPLE = {
+    "name": "Nights",
+    "kind": "weekly",
+    "time_zone": "Europe/Paris",
+    "starts_on": "2026-01-05",
+    "handoff_at": "08:00",
+    "members": ["0198c7f2-54b1-7d6e-8a53-6f2b1f0c9e11", "0198c7f2-54b1-7d6e-8a53-6f2b1f0c9e12"],
+}
+TAG = "on-call rotations"
+CALENDAR: dict[Any, Any] = {
+    (200, "text/calendar"): OpenApiResponse(OpenApiTypes.STR, description="Two weeks back, 92 days on."),
+    **errors(403, 404),
+}
+
+
+class _Rotations(GenericAPIView[Any]):
+    """Staff change rotations, who takes turns in one may see it; so may machines that read escalations."""
+
+    permission_classes = [IsStaffOrScope]
+    required_scopes = {"GET": Scope.ESCALATIONS_READ}
+    person_methods = frozenset({"GET"})
+    content_negotiation_class = JSONOnly
+    serializer_class: type[Any] = RotationSerializer
+    queryset = Rotation.objects.none()
+
+    def get_queryset(self) -> QuerySet[Rotation]:
+        return selectors.rotations_visible_to(self.request.user)
+
+    def rotation(self, rotation_id: UUID) -> Rotation:
+        return get_object_or_404(self.get_queryset(), pk=rotation_id)
+
+    def answer(self, rotation_id: UUID, code: int = status.HTTP_200_OK) -> Response:
+        return Response(RotationSerializer(self.rotation(rotation_id)).data, status=code)
+
+
+class _OneRotation(_Rotations):
+    filter_backends: list[Any] = []
+
+
+@extend_schema(tags=[TAG])
+class RotationsView(_Rotations):
+    filterset_class = RotationFilter
+
+    @extend_schema(
+        operation_id="rotations_list",
+        responses={200: RotationSerializer(many=True), **errors(400, 403)},
+    )
+    def get(self, request: Request) -> Response:
+        """Newest first: all for staff and machines, for others those in which they take turns."""
+        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        return self.get_paginated_response(RotationSerializer(page, many=True).data)
+
+    @extend_schema(
+        operation_id="rotations_create",
+        request=RotationInSerializer,
+        responses={
+            201: RotationSerializer,
+            200: OpenApiResponse(RotationSerializer, description="The very same one is here already."),
+            **errors(*BODY, 403, 409),
+        },
+        examples=[OpenApiExample("weekly", value=EXAMPLE, request_only=True)],
+    )
+    def post(self, request: Request) -> Response:
+        """Make a rotation; 409 where another one has the name."""
+        given = _validated(RotationInSerializer(data=request.data))
+        rotation, created = services.rotation_create(**given)
+        return self.answer(rotation.pk, status.HTTP_201_CREATED if created else status.HTTP_200_OK)
+
+
+@extend_schema(tags=[TAG])
+class RotationView(_OneRotation):
+    @extend_schema(operation_id="rotations_read", responses={200: RotationSerializer, **errors(403, 404)})
+    def get(self, request: Request, rotation_id: UUID) -> Response:
+        return self.answer(rotation_id)
+
+    @extend_schema(
+        operation_id="rotations_change",
+        request=RotationChangeSerializer,
+        responses={200: RotationSerializer, **errors(*BODY, 403, 404, 409)},
+        examples=[OpenApiExample("an hour later", value={"handoff_at": "09:00"}, request_only=True)],
+    )
+    def patch(self, request: Request, rotation_id: UUID) -> Response:
+        """Change what is given. All shifts, past ones too, are then as if it had always been so."""
+        rotation = self.rotation(rotation_id)
+        services.rotation_update(rotation=rotation, **_validated(RotationChangeSerializer(data=request.data)))
+        return self.answer(rotation_id)
+
+    @extend_schema(
+        operation_id="rotations_remove",
+        responses={204: OpenApiResponse(description="Removed."), **errors(403, 404)},
+    )
+    def delete(self, request: Request, rotation_id: UUID) -> Response:
+        """Remove it; policies that name it tell nobody by it any more."""
+        services.rotation_remove(rotation=self.rotation(rotation_id))
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+@extend_schema(tags=[TAG])
+class OnCallView(_OneRotation):
+    @extend_schema(
+        operation_id="rotations_on_call",
+        parameters=[AtSerializer],
+        responses={200: OnCallSerializer, **errors(400, 403, 404)},
+    )
+    def get(self, request: Request, rotation_id: UUID) -> Response:
+        """Who is on call at a time."""
+        rotation = self.rotation(rotation_id)
+        at = _validated(AtSerializer(data=request.query_params)).get("at") or timezone.now()
+        turn = on_call(selectors.turns_of(rotation), at)
+        shown = _shown(rotation, [turn] if turn else [])
+        return Response(OnCallSerializer({"at": at, "on_call": shown[0] if shown else None}).data)
+
+
+@extend_schema(tags=[TAG])
+class ShiftsView(_OneRotation):
+    @extend_schema(
+        operation_id="rotations_shifts",
+        parameters=[SpanSerializer],
+        responses={200: ShiftsSerializer, **errors(400, 403, 404)},
+    )
+    def get(self, request: Request, rotation_id: UUID) -> Response:
+        """Who is on call from one time until another."""
+        rotation = self.rotation(rotation_id)
+        asked = _validated(SpanSerializer(data=request.query_params))
+        begin = asked.get("begin") or timezone.now()
+        end = asked.get("end") or begin + timedelta(weeks=4)
+        if not timedelta(0) < end - begin <= MAX_SPAN:
+            raise ValidationError({"end": ["Expected a time after the beginning, by 92 days at most."]})
+        turns = between(selectors.turns_of(rotation), begin, end)
+        return Response(ShiftsSerializer({"begin": begin, "end": end, "turns": _shown(rotation, turns)}).data)
+
+
+@extend_schema(tags=[TAG])
+class OverridesView(_OneRotation):
+    serializer_class = OverrideSerializer
+
+    @extend_schema(
+        operation_id="rotations_overrides",
+        responses={200: OverrideSerializer(many=True), **errors(400, 403, 404)},
+    )
+    def get(self, request: Request, rotation_id: UUID) -> Response:
+        """Who stands in or stood in, the one made last first."""
+        overrides = RotationOverride.objects.filter(rotation=self.rotation(rotation_id))
+        page = self.paginate_queryset(overrides.select_related("user"))
+        return self.get_paginated_response(OverrideSerializer(page, many=True).data)
+
+    @extend_schema(
+        operation_id="rotations_override",
+        request=OverrideInSerializer,
+        responses={201: OverrideSerializer, **errors(*BODY, 403, 404)},
+        examples=[
+            OpenApiExample(
+                "a day off",
+                value={
+                    "user_id": EXAMPLE["members"][1],
+                    "starts_at": "2026-02-02T07:00:00Z",
+                    "ends_at": "2026-02-03T07:00:00Z",
+                },
+                request_only=True,
+            )
+        ],
+    )
+    def post(self, request: Request, rotation_id: UUID) -> Response:
+        """Have somebody stand in, whether they take turns or not. Of two that overlap the last made counts.
+
+        The same again answers 201 and the one that is there.
+        """
+        rotation = self.rotation(rotation_id)
+        given = _validated(OverrideInSerializer(data=request.data))
+        override = services.override_create(rotation=rotation, **given)
+        return Response(OverrideSerializer(override).data, status=status.HTTP_201_CREATED)
+
+
+@extend_schema(tags=[TAG])
+class OverrideView(_OneRotation):
+    @extend_schema(
+        operation_id="rotations_override_remove",
+        responses={204: OpenApiResponse(description="Removed."), **errors(403, 404)},
+    )
+    def delete(self, request: Request, rotation_id: UUID, override_id: UUID) -> Response:
+        overrides = RotationOverride.objects.filter(rotation=self.rotation(rotation_id))
+        services.override_remove(override=get_object_or_404(overrides, pk=override_id))
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+@extend_schema(tags=[TAG])
+class RenewLinkView(_OneRotation):
+    @extend_schema(
+        operation_id="rotations_renew_link",
+        request=None,
+        responses={200: RotationSerializer, **errors(403, 404)},
+    )
+    def post(self, request: Request, rotation_id: UUID) -> Response:
+        """End the calendar links that were given out; the answer has the new one."""
+        services.rotation_renew_link(rotation=self.rotation(rotation_id))
+        return self.answer(rotation_id)
+
+
+@extend_schema(tags=[TAG])
+class RotationCalendarView(_OneRotation):
+    @extend_schema(
+        operation_id="rotations_calendar",
+        responses=CALENDAR,
+    )
+    def get(self, request: Request, rotation_id: UUID) -> HttpResponse:
+        """Who is on call, as iCalendar; for programs that can't log in there is `calendar_url`."""
+        return calendar_response(self.rotation(rotation_id))
+
+
+class CalendarLinkView(OpenView):
+    """The same for whoever has the secret link."""
+
+    def get(self, request: Request, token: str) -> HttpResponse:
+        target = links.target_of(token)
+        if target is None:
+            raise Http404
+        rotations = Rotation.objects.filter(pk=target.rotation_id, link_version=target.version)
+        response = calendar_response(
+            get_object_or_404(selectors.with_turns(rotations.filter(deleted_at=None)))
+        )
+        # The address is a key to this: it is told to nobody.
+        response["Referrer-Policy"] = "no-referrer"
+        response["X-Robots-Tag"] = "noindex"
+        return response
+
+
+def calendar_response(rotation: Any) -> HttpResponse:
+    """Answer with the calendar of a rotation that was read by ``with_turns``."""
+    now = timezone.now()
+    people = selectors.members_by_id(rotation)
+    calendar = calendar_of(
+        rotation_id=rotation.pk,
+        name=rotation.name,
+        turns=between(selectors.turns_of(rotation), now - PAST, now + FUTURE),
+        names={pk: name_of(user) for pk, user in people.items()},
+        made_at=max([rotation.updated_at, *(each.created_at for each in rotation.standing_in)]),
+    )
+    return HttpResponse(calendar, content_type=MEDIA_TYPE)
+
+
+def _validated(serializer: Serializer[Any]) -> dict[str, Any]:
+    serializer.is_valid(raise_exception=True)
+    return dict(serializer.validated_data)
+
+
+def _shown(rotation: Rotation, turns: Iterable[Turn]) -> list[dict[str, Any]]:
+    people = selectors.members_by_id(rotation)
+    return [dict(turn._asdict(), name=name_of(people.get(turn.user_id))) for turn in turns]

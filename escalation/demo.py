@@ -1,0 +1,151 @@
+"""The demo's escalations: one that is stopped, one that runs out, one acknowledged by a key press."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import requests
+
+from config.scenes import Site
+from tests.servers.twilio import Created, Twilio
+
+PUBLIC_URL: Final = "https://tocsin.example.com"
+STOPPED, RUN_OUT, ACKNOWLEDGED = "Orders: stopped", "Orders: run out", "Orders: acknowledged"
+# Each has a phone of its own, so that a call says whose it is.
+PHONES: Final = {STOPPED: "+33612345671", RUN_OUT: "+33612345672", ACKNOWLEDGED: "+33612345673"}
+MANAGER: Final = "+33612345679"
+#: Seconds from the start to what is never to come; more than the slowest machine takes to stop it.
+LATER_S: Final = 120.0
+WITHIN_S: Final = 20.0
+POLL_S: Final = 0.05
+
+
+@dataclass(slots=True)
+class EscalationScene:
+    """Needs Twilio, which is played by the local server of the tests."""
+
+    title: str = "Escalation"
+    _twilio: Twilio = field(default_factory=Twilio)
+
+    @contextmanager
+    def providers(self) -> Iterator[Mapping[str, str]]:
+        with self._twilio as twilio:
+            yield {
+                "PUBLIC_URL": PUBLIC_URL,
+                "TWILIO_BASE_URL": twilio.origin,
+                "TWILIO_ACCOUNT_SID": twilio.account_sid,
+                "TWILIO_AUTH_TOKEN": twilio.auth_token,
+                "TWILIO_SMS_FROM": "+33755555555",
+                "TWILIO_CALL_FROM": "+33755555555",
+                "TWILIO_TWIML_URL": f"{PUBLIC_URL}/say.xml",
+            }
+
+    def play(self, site: Site) -> list[str]:
+        with _Machine(site) as machine:
+            return self._play(site, machine)
+
+    def _play(self, site: Site, machine: "_Machine") -> list[str]:
+        site.say("Starting three escalations over HTTP …")
+        started_at = time.time()
+        for process_id, phone in PHONES.items():
+            machine.start(process_id, started_at, phone, texts_only=process_id == RUN_OUT)
+        ringing = self._call_to(PHONES[STOPPED])
+        machine.stop(STOPPED)
+        answered = self._call_to(PHONES[ACKNOWLEDGED])
+        self._twilio.pick_up(answered, at=site.base_url, answered_by="human")
+        said = self._twilio.press(answered, "1", at=site.base_url)
+        _wait(lambda: machine.state(RUN_OUT) == "finished")
+        _wait(lambda: ringing.sid in self._twilio.hung_up)
+        self._show(site, machine, ringing)
+        return self._faults(machine, ringing, said.text)
+
+    def _call_to(self, phone: str) -> Created:
+        _wait(lambda: any(call.to == phone for call in list(self._twilio.calls)))
+        return next(call for call in self._twilio.calls if call.to == phone)
+
+    def _told(self, process_id: str) -> tuple[int, int]:
+        """Return how many calls and texts arrived for a process."""
+        phone = PHONES[process_id]
+        calls = sum(call.to == phone for call in self._twilio.calls)
+        return calls, sum(text.to == phone for text in self._twilio.messages)
+
+    def _show(self, site: Site, machine: "_Machine", ringing: Created) -> None:
+        site.say("")
+        for process_id in PHONES:
+            calls, texts = self._told(process_id)
+            history = machine.history(process_id)
+            by = f" by {history['ended_via']}" if history["ended_via"] else ""
+            cancelled = sum(each["status"] == "cancelled" for each in history["notifications"])
+            hung_up = ", 1 hung up" if process_id == STOPPED and ringing.sid in self._twilio.hung_up else ""
+            outcome = f"calls: {calls}{hung_up}, texts: {texts}, cancelled: {cancelled}"
+            site.say(f"  {process_id:<24}{history['state'] + by:<22}{outcome}")
+
+    def _faults(self, machine: "_Machine", ringing: Created, said: str) -> list[str]:
+        faults = []
+        expected = {STOPPED: ("stopped", (1, 0)), RUN_OUT: ("finished", (0, 2))}
+        expected[ACKNOWLEDGED] = ("acknowledged", (1, 0))
+        for process_id, outcome in expected.items():
+            found = (machine.state(process_id), self._told(process_id))
+            if found != outcome:
+                faults.append(f"{process_id}: expected {outcome}, found {found}.")
+        if any(call.to == MANAGER for call in self._twilio.calls):
+            faults.append("The manager was called, though both escalations before that had ended.")
+        if ringing.sid not in self._twilio.hung_up:
+            faults.append("The call that rang at the stop was not hung up.")
+        if "acknowledged" not in said:
+            faults.append(f"The call did not say that it is acknowledged, but: {said}")
+        return faults
+
+
+class _Machine:
+    """The ordering system, which starts and stops escalations."""
+
+    def __init__(self, site: Site) -> None:
+        scopes = ("--scope", "escalations:write", "--scope", "escalations:read")
+        key = site.manage("create_api_key", "demo: orders", *scopes).stdout.split()[-1]
+        self._url = f"{site.base_url}/escalations/"
+        self._api = f"{site.base_url}/api/v1/escalations/"
+        self._http = requests.Session()
+        self._http.trust_env = False
+        self._http.headers["Authorization"] = f"Bearer {key}"
+
+    def __enter__(self) -> "_Machine":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+
+    def start(self, process_id: str, at: float, phone: str, *, texts_only: bool) -> None:
+        """Ring at once and then the manager, or send two texts."""
+        first, later = {"channel": "phone", "at": at, "phone-number": phone}, at + LATER_S
+        told: list[dict[str, Any]] = [first, {**first, "at": later, "phone-number": MANAGER}]
+        if texts_only:
+            told = [{**first, "channel": "sms"}, {**first, "channel": "sms", "at": at + 1}]
+        self._post({"process-id": process_id, "action": "start", "notifications": told})
+
+    def stop(self, process_id: str) -> None:
+        self._post({"process-id": process_id, "action": "stop"})
+
+    def history(self, process_id: str) -> dict[str, Any]:
+        answer = self._http.get(f"{self._api}{process_id}/", timeout=30)
+        answer.raise_for_status()
+        found: dict[str, Any] = answer.json()
+        return found
+
+    def state(self, process_id: str) -> str:
+        return str(self.history(process_id)["state"])
+
+    def _post(self, body: dict[str, Any]) -> None:
+        self._http.post(self._url, json=body, timeout=30).raise_for_status()
+
+
+def _wait(until: Callable[[], bool]) -> None:
+    """Wait for something, for a while: what is missing then is among the faults."""
+    deadline = time.monotonic() + WITHIN_S
+    while not until() and time.monotonic() < deadline:
+        time.sleep(POLL_S)
+
+
+SCENE: Final = EscalationScene()

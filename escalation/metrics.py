@@ -1,0 +1,27 @@
+"""What ``/metrics`` shows of escalations."""
+
+from collections.abc import Iterator
+
+from prometheus_client import Metric
+
+from escalation.models import EscalationProcess
+from escalation.services.ending import SILENCE
+from escalation.voice import hang_ups
+from notifications.exposition import Counted, gauge, histogram
+
+
+def families(counted: Counted) -> Iterator[Metric]:
+    active = EscalationProcess.objects.filter(state=EscalationProcess.State.ACTIVE).count()
+    yield gauge("escalations_active", "Escalations under way.", active)
+    yield histogram(
+        "escalation_silence_seconds",
+        "From a stop or an acknowledgement to the end of the last send.",
+        SILENCE,
+        counted,
+    )
+    yield histogram(
+        "escalation_hang_up_seconds",
+        "From a stop or an acknowledgement to the end of a call that rang then.",
+        hang_ups.SECONDS,
+        counted,
+    )

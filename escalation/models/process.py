@@ -1,0 +1,97 @@
+"""An escalation under way or ended: one run of a process id."""
+
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
+from django.db import models
+from django.utils import timezone
+
+from accounts.ids import UUIDv7Field
+from accounts.models import ApiKey
+
+
+class EscalationProcess(models.Model):
+    """One run of a process: its notifications are deliveries of the engine, found by ``SOURCE`` and its id.
+
+    A process id names at most one active run; each earlier one is a row of its own. It ends when it is
+    stopped or acknowledged, or when it has nothing left to send.
+    """
+
+    #: The ``source_type`` of its notifications.
+    SOURCE = "escalation"
+
+    class State(models.TextChoices):
+        ACTIVE = "active", "Active"
+        STOPPED = "stopped", "Stopped"
+        ACKNOWLEDGED = "acknowledged", "Acknowledged"
+        FINISHED = "finished", "Finished"
+
+    id = UUIDv7Field()
+    process_id = models.CharField(max_length=200)
+    state = models.CharField(max_length=16, choices=State.choices, default=State.ACTIVE)
+    started_at = models.DateTimeField(default=timezone.now)
+    started_by = models.ForeignKey(
+        ApiKey, null=True, blank=True, editable=False, on_delete=models.SET_NULL, related_name="+"
+    )
+    ended_at = models.DateTimeField(null=True, blank=True)
+    acknowledged_at = models.DateTimeField(null=True, blank=True, help_text="The last time it was.")
+    ended_by = models.CharField(max_length=200, blank=True, help_text="Who stopped or acknowledged it.")
+    ended_via = models.CharField(max_length=32, blank=True, help_text="How: api, web, phone, link.")
+    policy_version = models.ForeignKey(
+        "escalation.PolicyVersion", null=True, blank=True, on_delete=models.PROTECT, related_name="processes"
+    )
+    # How many notifications it has had so far: they are numbered on when it resumes.
+    told = models.PositiveIntegerField(default=0, editable=False)
+    # Of the people who are told: it is theirs to see and to acknowledge.
+    told_users = ArrayField(models.UUIDField(), default=list, editable=False)
+    resume_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="When it goes on, if nobody stops it: its acknowledgement has a limit.",
+    )
+    # When an active one may have nothing left to send: the sweep looks then, and not before.
+    look_at = models.DateTimeField(editable=False)
+    # When the last of its sends had ended, for one that was stopped or acknowledged.
+    silent_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        ordering = ("-started_at", "-id")
+        verbose_name = "process"
+        verbose_name_plural = "processes"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["process_id"], condition=models.Q(state="active"), name="escalation_active_once"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(state__in=["active", "stopped", "acknowledged", "finished"]),
+                name="escalation_state_known",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(state="active") ^ models.Q(ended_at__isnull=False),
+                name="escalation_ended_when_over",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(resume_at=None) | models.Q(state="acknowledged"),
+                name="escalation_resumes_acknowledged",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["-started_at", "-id"], name="escalation_newest"),
+            models.Index(fields=["process_id", "-started_at"], name="escalation_runs"),
+            models.Index(fields=["look_at"], condition=models.Q(state="active"), name="escalation_look"),
+            models.Index(
+                fields=["resume_at"], condition=models.Q(resume_at__isnull=False), name="escalation_resume"
+            ),
+            models.Index(
+                fields=["ended_at"],
+                condition=models.Q(silent_at=None, ended_at__isnull=False),
+                name="escalation_not_silent",
+            ),
+            GinIndex(fields=["told_users"], name="escalation_told_users"),
+        ]
+
+    def __str__(self) -> str:
+        return self.process_id
+
+    @property
+    def is_active(self) -> bool:
+        return self.state == self.State.ACTIVE

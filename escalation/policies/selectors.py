@@ -1,0 +1,95 @@
+"""Policies as lists show them, and the people that a plan needs: a few queries, however many there are."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.core.exceptions import ValidationError
+from django.db.models import OuterRef, Prefetch, QuerySet, Subquery
+
+from accounts.models import User
+from escalation.models.policy import Policy, PolicyVersion
+from escalation.policies.definition import Definition, steps_of
+from escalation.policies.people import KIND, Person
+from escalation.policies.plan import World
+from escalation.rotations.selectors import rotations_named, turns_of
+from notifications import rules
+from notifications.models import ContactPoint, Preference, Subscription
+
+
+def policies() -> QuerySet[Policy]:
+    """Return the policies that there are, each with its newest version as ``newest[0]``."""
+    newest = PolicyVersion.objects.filter(policy=OuterRef("policy")).order_by("-number").values("number")[:1]
+    versions = PolicyVersion.objects.filter(number=Subquery(newest)).select_related("created_by")
+    return Policy.objects.filter(deleted_at=None).prefetch_related(
+        Prefetch("versions", versions, to_attr="newest")
+    )
+
+
+def newest_version(policy: Policy) -> PolicyVersion:
+    version = policy.versions.select_related("created_by").order_by("-number").first()
+    assert version is not None  # made with it, by policy_create
+    return version
+
+
+def version_named(name: str) -> PolicyVersion:
+    """Return what a policy says now.
+
+    Raises:
+        ValidationError: there is no policy of that name.
+    """
+    version = (
+        PolicyVersion.objects.filter(policy__name=name, policy__deleted_at=None)
+        .select_related("policy")
+        .order_by("-number")
+        .first()
+    )
+    if version is None:
+        raise ValidationError({"policy": "There is no policy of that name."})
+    return version
+
+
+def definition_of(version: PolicyVersion) -> Definition:
+    return Definition(
+        steps=steps_of(version.steps),
+        repeats=version.repeats,
+        repeat_every_s=version.repeat_every_s,
+        acknowledge_timeout_s=version.acknowledge_timeout_s,
+        severity=version.severity,
+    )
+
+
+def world_of(definition: Definition, *, since: datetime) -> World:
+    """Return the people and rotations that a policy names, with who is on call from a time on."""
+    rotations = {each.pk: each for each in rotations_named(definition.ids("rotation"), since=since)}
+    turns = {pk: turns_of(each) for pk, each in rotations.items()}
+    on_call = {person for each in turns.values() for person in each.people}
+    stand_ins = {stand_in.user_id for each in turns.values() for stand_in in each.stand_ins}
+    return World(
+        people=people(definition.ids("user") | on_call | stand_ins, severity=definition.severity),
+        rotations=turns,
+        names={pk: each.name for pk, each in rotations.items()},
+    )
+
+
+def people(user_ids: Collection[UUID], *, severity: str) -> dict[UUID, Person]:
+    """Return these people with where they are told, and what they prefer."""
+    contact_points = _by_user(
+        ContactPoint.objects.filter(user__in=user_ids, deleted_at=None).order_by("created_at", "pk")
+    )
+    kinds = rules.applicable(KIND, severity)
+    subscriptions = _by_user(Subscription.objects.filter(user__in=user_ids, kind__in=kinds))
+    preferences = {each.user_id: each for each in Preference.objects.filter(user__in=user_ids)}
+    return {
+        user.pk: Person(user, contact_points[user.pk], preferences.get(user.pk), subscriptions[user.pk])
+        for user in User.objects.filter(pk__in=user_ids)
+    }
+
+
+def _by_user(rows: Iterable[Any]) -> defaultdict[UUID, list[Any]]:
+    found: defaultdict[UUID, list[Any]] = defaultdict(list)
+    for row in rows:
+        found[row.user_id].append(row)
+    return found

@@ -1,0 +1,48 @@
+"""Who is on call, as a calendar that others can subscribe to (RFC 5545)."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from icalendar import Calendar, Event
+
+from escalation.rotations.turns import Turn
+
+MEDIA_TYPE: Final = "text/calendar; charset=utf-8"
+#: How much of the past and of the future a calendar shows.
+PAST: Final = timedelta(days=14)
+FUTURE: Final = timedelta(days=92)
+_REFRESH: Final = timedelta(hours=1)
+
+
+def calendar_of(
+    *, rotation_id: UUID, name: str, turns: Iterable[Turn], names: Mapping[UUID, str], made_at: datetime
+) -> bytes:
+    """Return a calendar with an event for each turn. Pure.
+
+    Times are in UTC, which every program shows by its own clock. A turn's UID stays the same from one
+    reading to the next, so that an event is changed and not doubled.
+    """
+    calendar = Calendar()
+    calendar.add("prodid", "-//Tocsin//On call//EN")
+    calendar.add("version", "2.0")
+    calendar.add("method", "PUBLISH")
+    calendar.add("x-wr-calname", f"On call: {name}")
+    calendar.add("refresh-interval", _REFRESH, parameters={"value": "DURATION"})
+    for turn in turns:
+        calendar.add_component(_event(turn, rotation_id, name, names, made_at))
+    return calendar.to_ical()
+
+
+def _event(turn: Turn, rotation_id: UUID, name: str, names: Mapping[UUID, str], made_at: datetime) -> Event:
+    event = Event()
+    event.add("uid", f"{rotation_id}-{int(turn.starts_at.timestamp())}@tocsin")
+    event.add("dtstamp", made_at)
+    event.add("dtstart", turn.starts_at)
+    event.add("dtend", turn.ends_at)
+    stands_in = " (stands in)" if turn.stands_in else ""
+    event.add("summary", f"{name}: {names.get(turn.user_id, 'somebody')}{stands_in}")
+    # Being on call takes up nobody's time in a calendar.
+    event.add("transp", "TRANSPARENT")
+    return event

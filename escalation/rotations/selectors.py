@@ -1,0 +1,69 @@
+"""Rotations with all that says whose turn it is."""
+
+from collections.abc import Collection
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.db.models import Prefetch, QuerySet
+
+from accounts.models import User
+from escalation.models.rotation import Rotation, RotationMember, RotationOverride
+from escalation.rotations.turns import StandIn, Turns
+from notifications.selectors import sees_all
+
+EARLIEST = datetime.min.replace(tzinfo=UTC)
+
+
+def rotations_visible_to(principal: Any, *, since: datetime = EARLIEST) -> QuerySet[Rotation]:
+    """All rotations, or those in which somebody takes turns or stands in; see ``with_turns``."""
+    rotations = with_turns(Rotation.objects.filter(deleted_at=None), since=since)
+    if sees_all(principal):
+        return rotations
+    takes_turns = RotationMember.objects.filter(user=principal).values("rotation")
+    stands_in = RotationOverride.objects.filter(user=principal).values("rotation")
+    return rotations.filter(pk__in=takes_turns.union(stands_in))
+
+
+def rotations_named(ids: Collection[UUID], *, since: datetime) -> QuerySet[Rotation]:
+    return with_turns(Rotation.objects.filter(pk__in=ids, deleted_at=None), since=since)
+
+
+def with_turns(rotations: QuerySet[Rotation], *, since: datetime = EARLIEST) -> QuerySet[Rotation]:
+    """Add, in two queries, the places as ``in_order`` and who stands in as ``standing_in``."""
+    places = RotationMember.objects.select_related("user").order_by("position", "pk")
+    # The order in which they were made decides between those that overlap.
+    overrides = RotationOverride.objects.filter(ends_at__gt=since).select_related("user").order_by("pk")
+    return rotations.prefetch_related(
+        Prefetch("places", places, to_attr="in_order"),
+        Prefetch("overrides", overrides, to_attr="standing_in"),
+    )
+
+
+def turns_of(rotation: Any) -> Turns:
+    """Return the turns of a rotation that was read by ``with_turns``."""
+    everyone = [each.user for each in (*rotation.in_order, *rotation.standing_in)]
+    return Turns(
+        zone=zone_of(rotation.time_zone),
+        begins=datetime.combine(rotation.starts_on, rotation.handoff_at),
+        shift=timedelta(hours=rotation.shift_h),
+        people=tuple(each.user_id for each in rotation.in_order),
+        stand_ins=tuple(
+            StandIn(each.pk, each.user_id, each.starts_at, each.ends_at) for each in rotation.standing_in
+        ),
+        away=frozenset(user.pk for user in everyone if not user.is_active),
+    )
+
+
+def members_by_id(rotation: Any) -> dict[UUID, User]:
+    """Return everybody who takes turns or stands in, of a rotation that was read by ``with_turns``."""
+    return {each.user_id: each.user for each in (*rotation.in_order, *rotation.standing_in)}
+
+
+def zone_of(name: str) -> ZoneInfo:
+    """Return a zone; a name that the zone database has given up since it was stored stands for UTC."""
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return ZoneInfo("UTC")

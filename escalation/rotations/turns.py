@@ -1,0 +1,127 @@
+"""Whose turn it is: shifts by the clock on the wall, over both of its changes, and who stands in. Pure.
+
+A handoff that the clock shows twice is the first of the two; one that it leaps over is read by the offset
+before the leap, as calendars do it (RFC 5545, 3.3.5). So a shift in which the clock is changed is an hour
+shorter or longer.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+
+@dataclass(frozen=True, slots=True)
+class StandIn:
+    """Somebody has the turn from one time until another, whoever's it would be."""
+
+    id: UUID
+    user_id: UUID
+    starts_at: datetime
+    ends_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """A rotation.
+
+    ``begins`` is the first handoff by the clock of ``zone``; ``people`` take turns in this order, but for who
+    is ``away``; of ``stand_ins`` that overlap the last counts.
+    """
+
+    zone: ZoneInfo
+    begins: datetime
+    shift: timedelta
+    people: tuple[UUID, ...]
+    stand_ins: tuple[StandIn, ...] = ()
+    away: frozenset[UUID] = field(default_factory=frozenset)
+
+
+class Turn(NamedTuple):
+    """Somebody is on call from ``starts_at`` until just before ``ends_at``."""
+
+    user_id: UUID
+    starts_at: datetime
+    ends_at: datetime
+    stands_in: bool = False
+
+
+def on_call(turns: Turns, at: datetime) -> Turn | None:
+    """Return who is on call at a time, for the whole of that shift (or of standing in); None for nobody."""
+    stand_in = _stand_in(turns, at)
+    if stand_in is not None:
+        return Turn(stand_in.user_id, stand_in.starts_at, stand_in.ends_at, stands_in=True)
+    number = shift_number(turns, at)
+    person = _person(turns, number)
+    if number < 0 or person is None:
+        return None
+    return Turn(person, _handoff(turns, number), _handoff(turns, number + 1))
+
+
+def between(turns: Turns, begin: datetime, end: datetime) -> Iterator[Turn]:
+    """Yield who is on call from one time until another, in order, cut where somebody stands in.
+
+    The first and the last are whole where nobody stands in: a shift is not cut by what is asked for.
+    """
+    at = begin
+    while at < end:
+        until = _until(turns, at)
+        turn = on_call(turns, at)
+        if turn is not None:
+            yield turn._replace(starts_at=max(turn.starts_at, _since(turns, at)), ends_at=until)
+        at = until
+
+
+def shift_number(turns: Turns, at: datetime) -> int:
+    """Return which shift a time falls into, counted from 0; negative before the first."""
+    wall = at.astimezone(turns.zone).replace(tzinfo=None)
+    number = (wall - turns.begins) // turns.shift
+    # The clock may have been changed since the handoff: off by one, or by some for shifts of an hour.
+    while _handoff(turns, number + 1) <= at:
+        number += 1
+    while _handoff(turns, number) > at:
+        number -= 1
+    return number
+
+
+def _handoff(turns: Turns, number: int) -> datetime:
+    wall = turns.begins + number * turns.shift
+    return wall.replace(tzinfo=turns.zone, fold=0).astimezone(UTC)
+
+
+def _person(turns: Turns, number: int) -> UUID | None:
+    """Return whose shift it is: the next in the order for who is away."""
+    count = len(turns.people)
+    candidates = (turns.people[(number + further) % count] for further in range(count))
+    return next((person for person in candidates if person not in turns.away), None)
+
+
+def _stand_in(turns: Turns, at: datetime) -> StandIn | None:
+    held = [each for each in turns.stand_ins if each.starts_at <= at < each.ends_at]
+    return next((each for each in reversed(held) if each.user_id not in turns.away), None)
+
+
+def _edges(turns: Turns) -> list[datetime]:
+    return [edge for each in turns.stand_ins for edge in (each.starts_at, each.ends_at)]
+
+
+def _until(turns: Turns, at: datetime) -> datetime:
+    """Return the next time at which somebody else may be on call."""
+    stand_in = _stand_in(turns, at)
+    whole = stand_in.ends_at if stand_in else _handoff(turns, shift_number(turns, at) + 1)
+    return min([whole, *(edge for edge in _edges(turns) if edge > at and _changes(turns, edge))])
+
+
+def _since(turns: Turns, at: datetime) -> datetime:
+    """Return the last time at which somebody else may have been on call."""
+    stand_in = _stand_in(turns, at)
+    whole = stand_in.starts_at if stand_in else _handoff(turns, shift_number(turns, at))
+    return max([whole, *(edge for edge in _edges(turns) if edge <= at and _changes(turns, edge))])
+
+
+def _changes(turns: Turns, edge: datetime) -> bool:
+    """Whether who stands in is another one from an edge on."""
+    before = _stand_in(turns, edge - timedelta(microseconds=1))
+    return before != _stand_in(turns, edge)

@@ -1,0 +1,59 @@
+"""Who sees which escalations, and what was sent for them."""
+
+from typing import Final
+from uuid import UUID
+
+from django.db.models import IntegerField, Prefetch, QuerySet
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Cast
+
+from escalation.models import EscalationProcess
+from notifications.models import Attempt, Delivery
+from notifications.selectors import Principal, deliveries_visible_to, sees_all
+
+MAX_ID: Final = 200
+
+
+def processes_visible_to(principal: Principal) -> QuerySet[EscalationProcess]:
+    """All processes, or those in which a person is told something."""
+    processes = EscalationProcess.objects.select_related("policy_version__policy")
+    return processes if sees_all(principal) else processes.filter(told_users__contains=[principal.pk])
+
+
+def runs_of(processes: QuerySet[EscalationProcess], process_id: str) -> QuerySet[EscalationProcess]:
+    """Return the runs of a process id, newest first; a run's own id stands for that run alone."""
+    if "\x00" in process_id or len(process_id) > MAX_ID:
+        return processes.none()
+    runs = processes.filter(process_id=process_id)
+    own = _uuid(process_id)
+    return processes.filter(pk=own) if own is not None and not runs.exists() else runs
+
+
+def deliveries_of(process: EscalationProcess) -> QuerySet[Delivery]:
+    """Everything that was or is to be sent for a process."""
+    return Delivery.objects.filter(
+        notification__source_type=EscalationProcess.SOURCE, notification__source_id=str(process.pk)
+    )
+
+
+def left_of(process: EscalationProcess) -> QuerySet[Delivery]:
+    """What is still to be sent for it, or being sent."""
+    return deliveries_of(process).filter(status__in=[Delivery.Status.PENDING, Delivery.Status.SENDING])
+
+
+def history_of(process: EscalationProcess, principal: Principal) -> QuerySet[Delivery]:
+    """Who was to be told, when, and what happened, in due order; a person sees what was for them."""
+    return (
+        deliveries_visible_to(principal)
+        .filter(pk__in=deliveries_of(process).order_by().values("pk"))
+        .annotate(place=Cast(KeyTextTransform("number", "notification__data"), IntegerField()))
+        .prefetch_related(Prefetch("attempt_set", Attempt.objects.order_by("number")))
+        .order_by("place", "pk")
+    )
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

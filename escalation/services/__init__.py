@@ -1,0 +1,12 @@
+"""What changes escalations; for views, jobs and the voice of calls."""
+
+from escalation.services.messages import Item
+from escalation.services.processes import (
+    Started,
+    process_acknowledge,
+    process_resume,
+    process_start,
+    process_stop,
+)
+
+__all__ = ["Item", "Started", "process_acknowledge", "process_resume", "process_start", "process_stop"]

@@ -1,0 +1,132 @@
+"""How processes end: stopped, acknowledged, or with nothing left to send; and when they fell silent."""
+
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Final
+
+import structlog
+from django.db import connection, transaction
+
+from escalation import selectors
+from escalation.models import EscalationProcess
+from escalation.signals import process_ended
+from notifications import metrics
+from notifications.engine import replay
+from notifications.models import Delivery
+
+log = structlog.get_logger(__name__)
+
+State = EscalationProcess.State
+#: Calls that a finished process left ringing are hung up by a stop so long afterwards.
+MAY_RING: Final = timedelta(minutes=10)
+#: The histogram of notifications.metrics, in seconds.
+SILENCE: Final = "escalation_silence"
+# Processes that one look ends at most; the next goes on.
+_MOST: Final = 1000
+
+# A process that is past its last due time may still have something being sent, or to be tried again: then it
+# is looked at again when that is due, and a second later at the earliest.
+_FINISH: Final = """
+WITH due AS MATERIALIZED (
+    SELECT id FROM escalation_escalationprocess
+     WHERE state = 'active' AND look_at <= %(now)s
+     ORDER BY look_at LIMIT %(most)s FOR UPDATE SKIP LOCKED
+), looked AS (
+    SELECT due.id, (
+        SELECT min(greatest(delivery.due_at, %(now)s::timestamptz + '1 s'))
+          FROM notifications_notification AS told
+          JOIN notifications_delivery AS delivery ON delivery.notification_id = told.id
+         WHERE told.source_type = 'escalation' AND told.source_id = due.id::text
+           AND delivery.status IN ('pending', 'sending')) AS again_at
+      FROM due
+)
+UPDATE escalation_escalationprocess AS process
+   SET look_at = coalesce(again_at, look_at),
+       state = CASE WHEN again_at IS NULL THEN 'finished' ELSE 'active' END,
+       ended_at = CASE WHEN again_at IS NULL THEN %(now)s::timestamptz END,
+       silent_at = CASE WHEN again_at IS NULL THEN %(now)s::timestamptz END
+  FROM looked WHERE process.id = looked.id
+RETURNING process.id, process.state
+"""
+
+# Those that ended with something being sent: silent once the last of it has ended.
+_SILENT: Final = """
+WITH loud AS MATERIALIZED (
+    SELECT id, ended_at FROM escalation_escalationprocess
+     WHERE silent_at IS NULL AND ended_at IS NOT NULL
+     ORDER BY ended_at LIMIT %(most)s FOR UPDATE SKIP LOCKED
+), quiet AS (
+    SELECT loud.id, last.ended_at
+      FROM loud CROSS JOIN LATERAL (
+           SELECT greatest(loud.ended_at,
+                           max(attempt.started_at + attempt.duration_ms * interval '1 ms')) AS ended_at,
+                  coalesce(bool_or(delivery.status = 'sending'), false) AS is_loud
+             FROM notifications_notification AS told
+             JOIN notifications_delivery AS delivery ON delivery.notification_id = told.id
+             LEFT JOIN notifications_attempt AS attempt ON attempt.delivery_id = delivery.id
+            WHERE told.source_type = 'escalation' AND told.source_id = loud.id::text) AS last
+     WHERE NOT last.is_loud
+)
+UPDATE escalation_escalationprocess AS process SET silent_at = quiet.ended_at
+  FROM quiet WHERE process.id = quiet.id
+RETURNING extract(epoch FROM process.silent_at - process.ended_at)::float8
+"""
+
+
+def process_end(process: EscalationProcess, state: State, *, by: str, via: str, now: datetime) -> None:
+    """End a process whose row is locked: nothing of it is sent any more, nor can be replayed."""
+    deliveries = selectors.deliveries_of(process)
+    replay.cancel(deliveries, reason=state.value)
+    sending = deliveries.filter(status=Delivery.Status.SENDING).exists()
+    process.state, process.ended_by, process.ended_via = state, by[:200], via
+    process.ended_at = process.ended_at or now
+    process.silent_at = None if sending else now
+    process.save()
+    if not sending:
+        transaction.on_commit(partial(metrics.observe, SILENCE, 0.0), robust=True)
+    process_ended.send(sender=EscalationProcess, process=process)
+    log.info("escalation_ended", process=str(process.pk), state=state.value, via=via)
+
+
+def process_finish_if_over(process: EscalationProcess, *, now: datetime) -> bool:
+    """Mark a process whose row is locked as finished if it has nothing left to send; False if it has."""
+    if selectors.left_of(process).exists():
+        return False
+    process.state, process.ended_at, process.silent_at = State.FINISHED, now, now
+    process.save(update_fields=["state", "ended_at", "silent_at"])
+    return True
+
+
+def hang_up_late(process_id: str, *, now: datetime) -> None:
+    """Have the calls hung up that the last run of a process id left ringing when it finished."""
+    latest = EscalationProcess.objects.filter(process_id=process_id).order_by("-started_at").first()
+    if latest is None or latest.state != State.FINISHED or latest.ended_at is None:
+        return
+    if now - latest.ended_at <= MAY_RING:
+        process_ended.send(sender=EscalationProcess, process=latest)
+
+
+def processes_finish(now: datetime) -> int:
+    """End the processes that have nothing left to send; returns how many."""
+    with connection.cursor() as cursor:
+        cursor.execute(_FINISH, {"now": now, "most": _MOST})
+        finished = [pk for pk, state in cursor.fetchall() if state == State.FINISHED]
+    for pk in finished:
+        log.info("escalation_ended", process=str(pk), state=State.FINISHED.value)
+    return len(finished)
+
+
+def silences_note(now: datetime) -> int:
+    """Note when the processes fell silent that were ended with sends under way; returns how many did."""
+    with connection.cursor() as cursor:
+        cursor.execute(_SILENT, {"most": _MOST})
+        seconds = [each for (each,) in cursor.fetchall()]
+    if seconds:
+        metrics.observe(SILENCE, *seconds)
+    return len(seconds)
+
+
+def look(now: datetime) -> None:
+    """Every second: two seeks where nothing has ended."""
+    processes_finish(now)
+    silences_note(now)

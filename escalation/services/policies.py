@@ -1,0 +1,146 @@
+"""Making and changing policies. Each change is a new version: what was started goes on by its own."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import structlog
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from accounts.models import User
+from config.exceptions import Conflict
+from escalation.models.policy import Policy, PolicyVersion
+from escalation.models.rotation import Rotation
+from escalation.policies.definition import Definition, check_rounds
+from escalation.policies.plan import Telling, plan
+from escalation.policies.selectors import definition_of, newest_version, world_of
+from escalation.services.messages import Item
+
+log = structlog.get_logger(__name__)
+
+NAME_TAKEN = "There is a policy of that name already."
+
+
+def policy_create(*, name: str, definition: Definition, by: User | None = None) -> tuple[Policy, bool]:
+    """Make a policy with its first version; the second value is False where the very same is there already.
+
+    Raises:
+        ValidationError: the rounds don't go with the steps, or it names who does not exist.
+        Conflict: the name is taken by another one.
+    """
+    definition_check(definition)
+    try:
+        with transaction.atomic():
+            policy = Policy.objects.create(name=name)
+            _add_version(policy, 1, definition, by)
+    except IntegrityError:
+        existing = Policy.objects.filter(name=name, deleted_at=None).first()
+        if existing is None or definition_of(newest_version(existing)) != definition:
+            raise Conflict(NAME_TAKEN)
+        return existing, False
+    return policy, True
+
+
+def policy_update(
+    *,
+    policy: Policy,
+    name: str | None = None,
+    changes: Mapping[str, Any] | None = None,
+    by: User | None = None,
+) -> Policy:
+    """Rename a policy, or have it say something else: a new version, unless that says the same.
+
+    Args:
+        changes: fields of the definition; the others stay as they are.
+
+    Raises:
+        ValidationError, Conflict: as policy_create does.
+    """
+    try:
+        with transaction.atomic():
+            # Two who change it at once make two versions, one after the other.
+            locked = Policy.objects.select_for_update(no_key=True).get(pk=policy.pk)
+            newest = newest_version(locked)
+            was = definition_of(newest)
+            definition = replace(was, **(changes or {}))
+            if definition != was:
+                definition_check(definition)
+                _add_version(locked, newest.number + 1, definition, by)
+            locked.name = locked.name if name is None else name
+            locked.save()
+    except IntegrityError:
+        raise Conflict(NAME_TAKEN)
+    return locked
+
+
+def policy_remove(*, policy: Policy) -> None:
+    """Take a policy away: nothing more can be started by it, what was started goes on."""
+    Policy.objects.filter(pk=policy.pk).update(deleted_at=timezone.now())
+
+
+def planned(policy_version: PolicyVersion, *, started_at: datetime, process_id: str) -> list[Item]:
+    """Return what a process is to tell that is started by a policy, in the order in which it is due.
+
+    People, their preferences and who is on call are taken as they are now, for the time of each step.
+
+    Raises:
+        ValidationError: nobody at all would be told.
+    """
+    definition = definition_of(policy_version)
+    tellings = plan(definition, world_of(definition, since=started_at), started_at=started_at)
+    items = [_item(telling, policy_version) for telling in tellings if telling.is_told]
+    if not items:
+        log.warning("escalation_tells_nobody", policy=str(policy_version.policy_id), process_id=process_id)
+        raise ValidationError({"policy": "It would tell nobody: simulate it to see why."})
+    return items
+
+
+def _item(telling: Telling, version: PolicyVersion) -> Item:
+    return Item(
+        channel=telling.channel,
+        due_at=telling.due_at,
+        address=telling.address,
+        user=telling.user,
+        contact_point=telling.contact_point,
+        at=telling.at,
+        data={"policy": version.policy.name, "round": telling.round, "step": telling.step},
+    )
+
+
+def _add_version(policy: Policy, number: int, definition: Definition, by: User | None) -> PolicyVersion:
+    return PolicyVersion.objects.create(
+        policy=policy,
+        number=number,
+        steps=[step.as_json() for step in definition.steps],
+        repeats=definition.repeats,
+        repeat_every_s=definition.repeat_every_s,
+        acknowledge_timeout_s=definition.acknowledge_timeout_s,
+        severity=definition.severity,
+        created_by=by,
+    )
+
+
+def definition_check(definition: Definition) -> None:
+    """Check what a definition says of the world, and of itself.
+
+    Raises:
+        ValidationError: the rounds don't go with the steps, or it names who does not exist; by field.
+    """
+    check_rounds(definition)
+    users, rotations = definition.ids("user"), definition.ids("rotation")
+    known_users = User.objects.filter(pk__in=users, is_active=True).values_list("pk", flat=True)
+    known_rotations = Rotation.objects.filter(pk__in=rotations, deleted_at=None).values_list("pk", flat=True)
+    problems = [
+        *_missing("person", users, set(known_users)),
+        *_missing("rotation", rotations, set(known_rotations)),
+    ]
+    if problems:
+        raise ValidationError({"steps": problems})
+
+
+def _missing(what: str, named: Collection[UUID], known: Collection[UUID]) -> list[str]:
+    return [f"There is no {what} {each}." for each in sorted(set(named) - set(known))]

@@ -1,0 +1,177 @@
+"""Starting, stopping, acknowledging and resuming processes."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+from uuid import UUID
+
+import structlog
+from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
+
+from accounts.models import ApiKey
+from escalation.models import EscalationProcess, PolicyVersion
+from escalation.services.ending import hang_up_late, process_end, process_finish_if_over
+from escalation.services.messages import Item, planned
+from notifications.engine.direct import deliver_many
+from notifications.models import Severity
+
+log = structlog.get_logger(__name__)
+
+State = EscalationProcess.State
+
+
+class Started(NamedTuple):
+    """The active run of a process id; ``created`` is False where it was active already."""
+
+    process: EscalationProcess
+    created: bool
+
+
+def process_start(
+    *,
+    process_id: str,
+    notifications: Sequence[Item],
+    now: datetime,
+    policy_version: PolicyVersion | None = None,
+    severity: str = Severity.CRITICAL,
+    started_by: ApiKey | None = None,
+) -> Started:
+    """Start a process, unless one of that id is active: then nothing changes.
+
+    One that has nothing left to send, and was only not marked so yet, counts as ended.
+
+    Raises:
+        KeyError: there is no channel of that name.
+        django.core.exceptions.ValidationError: an address is none of its channel's.
+    """
+    with transaction.atomic():
+        process = EscalationProcess(
+            process_id=process_id,
+            started_at=now,
+            started_by=started_by,
+            policy_version=policy_version,
+            look_at=max([now, *(item.due_at for item in notifications)]),
+            told=len(notifications),
+            told_users=_people(notifications),
+        )
+        while not _saved(process):
+            active = _locked(EscalationProcess.objects.filter(process_id=process_id, state=State.ACTIVE))
+            if active is not None and not process_finish_if_over(active, now=now):
+                return Started(active, created=False)
+        _resume_no_more(process_id)
+        deliver_many(planned(process, notifications, severity=severity))
+    log.info("escalation_started", process=str(process.pk), notifications=len(notifications))
+    return Started(process, created=True)
+
+
+def process_stop(
+    *, process_id: str, by: str = "", via: str = "api", now: datetime
+) -> EscalationProcess | None:
+    """Stop the active process of this id; None where there is none: then nothing changes.
+
+    Once this is committed, no send of it begins. One that was acknowledged for a time is stopped for good.
+    Calls that still ring after the last notification of a finished one are hung up all the same.
+    """
+    with transaction.atomic():
+        process = _locked(EscalationProcess.objects.filter(process_id=process_id, state=State.ACTIVE))
+        if process is not None and not process_finish_if_over(process, now=now):
+            process_end(process, State.STOPPED, by=by, via=via, now=now)
+            return process
+        process = _locked(EscalationProcess.objects.filter(process_id=process_id, resume_at__isnull=False))
+        if process is not None:
+            process.resume_at = None
+            process_end(process, State.STOPPED, by=by, via=via, now=now)
+            return process
+        hang_up_late(process_id, now=now)
+    return None
+
+
+def process_acknowledge(
+    *,
+    process: EscalationProcess,
+    by: str,
+    via: str,
+    now: datetime,
+) -> bool:
+    """Acknowledge a process: everything pending is cancelled; False where it was stopped or acknowledged.
+
+    Whoever answers the last call of all acknowledges a process that has nothing left to send: that is
+    noted, though it had ended. Where its policy says so, it goes on after a time. ``process`` is changed to
+    what is stored.
+
+    Args:
+        by: who, as people will read it.
+        via: api, web, phone, link.
+    """
+    with transaction.atomic():
+        locked = EscalationProcess.objects.select_for_update(of=("self",)).get(pk=process.pk)
+        acknowledged = locked.state in (State.ACTIVE, State.FINISHED)
+        if acknowledged:
+            locked.acknowledged_at = now
+            locked.resume_at = _resumes_at(locked, now)
+            process_end(locked, State.ACKNOWLEDGED, by=by, via=via, now=now)
+    for field in EscalationProcess._meta.concrete_fields:
+        setattr(process, field.attname, getattr(locked, field.attname))
+    return acknowledged
+
+
+def process_resume(*, process: EscalationProcess, notifications: Sequence[Item], now: datetime) -> bool:
+    """Go on with an acknowledged process whose time has come; False where it goes on no more."""
+    with transaction.atomic():
+        locked = _locked(EscalationProcess.objects.filter(pk=process.pk, resume_at__isnull=False))
+        if locked is None:
+            return False
+        locked.resume_at = None
+        another = EscalationProcess.objects.filter(process_id=locked.process_id, state=State.ACTIVE)
+        if not notifications or another.exists():
+            locked.save(update_fields=["resume_at"])
+            return False
+        first = locked.told + 1
+        locked.state, locked.ended_at, locked.silent_at = State.ACTIVE, None, None
+        locked.ended_by = locked.ended_via = ""
+        locked.told += len(notifications)
+        locked.told_users = sorted({*locked.told_users, *_people(notifications)})
+        locked.look_at = max([now, *(item.due_at for item in notifications)])
+        if not _saved(locked):
+            return False
+        deliver_many(planned(locked, notifications, severity=_severity_of(locked), first=first))
+    log.info("escalation_resumed", process=str(locked.pk), notifications=len(notifications))
+    return True
+
+
+def _saved(process: EscalationProcess) -> bool:
+    """Store a process as the active one of its id; False where there is another, if only just starting."""
+    try:
+        with transaction.atomic():
+            process.save()
+    except IntegrityError as error:
+        if "escalation_active_once" not in str(error):
+            raise
+        return False
+    return True
+
+
+def _locked(processes: QuerySet[EscalationProcess]) -> EscalationProcess | None:
+    return processes.order_by("-started_at").select_for_update(of=("self",)).first()
+
+
+def _people(notifications: Sequence[Item]) -> list[UUID]:
+    return sorted({item.user.pk for item in notifications if item.user is not None})
+
+
+def _resumes_at(process: EscalationProcess, now: datetime) -> datetime | None:
+    version = process.policy_version
+    if process.state != State.ACTIVE or version is None or version.acknowledge_timeout_s is None:
+        return None
+    return now + timedelta(seconds=version.acknowledge_timeout_s)
+
+
+def _severity_of(process: EscalationProcess) -> str:
+    return process.policy_version.severity if process.policy_version else Severity.CRITICAL
+
+
+def _resume_no_more(process_id: str) -> None:
+    """A new run takes the place of one that would have gone on."""
+    waiting = EscalationProcess.objects.filter(process_id=process_id, resume_at__isnull=False)
+    waiting.update(resume_at=None)

@@ -1,0 +1,38 @@
+"""When calls are to be hung up: as soon as their process is ended, and again where a job was lost."""
+
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Q
+from django.dispatch import receiver
+
+from escalation import jobs, selectors
+from escalation.models import EscalationProcess, HangUp
+from escalation.signals import process_ended
+from escalation.voice.hang_ups import LONGEST_CALL
+from notifications import queue
+from notifications.models import Delivery
+
+# Of a call that may ring or talk: nothing was reported yet, or that somebody answered.
+_MAY_BE_LIVE = Q(status=Delivery.Status.SENT, reason__in=("", "answered"))
+
+
+@receiver(process_ended, dispatch_uid="escalation.voice")
+def hang_ups_ask(process: EscalationProcess, **kwargs: Any) -> None:
+    """Note which of a process's calls are to be hung up; part of the transaction that ends it."""
+    now = process.ended_at or process.started_at
+    calls = selectors.deliveries_of(process).filter(channel="phone")
+    live = calls.filter(Q(status=Delivery.Status.SENDING) | _MAY_BE_LIVE & Q(sent_at__gt=now - LONGEST_CALL))
+    asked = [HangUp(delivery_id=pk, asked_at=now, next_at=now) for pk in live.values_list("pk", flat=True)]
+    if asked:
+        HangUp.objects.bulk_create(asked, ignore_conflicts=True)
+        wake = partial(queue.enqueue_unless_waiting, jobs.HANG_UPS, jobs.hang_ups)
+        transaction.on_commit(wake, robust=True)
+
+
+def look(now: datetime) -> None:
+    """Every second: one seek where nothing is to be hung up."""
+    if HangUp.objects.filter(next_at__lte=now).exists():
+        queue.enqueue_unless_waiting(jobs.HANG_UPS, jobs.hang_ups)

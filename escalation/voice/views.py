@@ -1,0 +1,114 @@
+"""The pages that Twilio fetches during a call, each request signed with the account's auth token."""
+
+from collections.abc import Callable
+from functools import wraps
+from uuid import UUID
+
+from django.conf import settings
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponse
+from django.utils import timezone
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_http_methods
+
+from escalation.models import EscalationProcess
+from escalation.services.processes import process_acknowledge
+from escalation.voice import hang_ups, twiml
+from notifications.channels import phone, twilio
+from notifications.messages.links import linked
+from notifications.messages.placeholders import filled, is_private
+from notifications.messages.texts import text_for
+from notifications.models import Delivery
+
+State = EscalationProcess.State
+# A call may still ring, or be answered, when its process has nothing left to send.
+_TO_ACKNOWLEDGE = (State.ACTIVE, State.FINISHED)
+
+View = Callable[[HttpRequest, Delivery], str]
+
+
+def _for_twilio(view: View) -> Callable[[HttpRequest, UUID], HttpResponse]:
+    """Answer Twilio alone, in TwiML; give the view the delivery that the call is of."""
+
+    @csrf_exempt
+    @require_http_methods(["GET", "POST"])
+    @wraps(view)
+    def answer(request: HttpRequest, delivery_id: UUID) -> HttpResponse:
+        if not _is_from_twilio(request):
+            raise PermissionDenied("This is for Twilio: X-Twilio-Signature is missing or does not match.")
+        deliveries = Delivery.objects.select_related("notification", "user")
+        delivery = deliveries.filter(pk=delivery_id, channel="phone").first()
+        if delivery is None:
+            raise Http404
+        response = HttpResponse(view(request, delivery), content_type="text/xml; charset=utf-8")
+        response["Cache-Control"] = "no-store"
+        return response
+
+    return answer
+
+
+def _is_from_twilio(request: HttpRequest) -> bool:
+    given = request.headers.get("X-Twilio-Signature", "")
+    return bool(given) and twilio.is_authentic(
+        given,
+        auth_token=settings.TWILIO_AUTH_TOKEN,
+        # As Twilio knows it: what a proxy has made of scheme and host meanwhile does not count.
+        url=twilio.public_url(request.get_full_path_info()),
+        fields=[(name, each) for name, values in request.POST.lists() for each in values],
+    )
+
+
+@_for_twilio
+def call_answered(request: HttpRequest, delivery: Delivery) -> str:
+    """Say what it is about; to a person, with the offer to acknowledge it."""
+    process = _process_of(delivery)
+    if process is None or _is_machine(request):
+        return twiml.telling(_texts(delivery), language=delivery.language)
+    return _asked(delivery, process)
+
+
+@_for_twilio
+def key_pressed(request: HttpRequest, delivery: Delivery) -> str:
+    """Acknowledge, if it is the key for that; a machine's tone is none."""
+    process = _process_of(delivery)
+    if process is None or _is_machine(request):
+        raise Http404
+    if request.POST.get("Digits") != twiml.KEY:
+        return _asked(delivery, process, again=True)
+    who = str(delivery.user) if delivery.user else delivery.address
+    with transaction.atomic():
+        is_done = process_acknowledge(process=process, by=who, via="phone", now=timezone.now())
+        hang_ups.spare(delivery)  # it ends by itself, when it has said thank you
+    return twiml.saying("thanks" if is_done else "over", language=delivery.language)
+
+
+def _asked(delivery: Delivery, process: EscalationProcess, *, again: bool = False) -> str:
+    if process.state not in _TO_ACKNOWLEDGE:
+        return twiml.saying("over", language=delivery.language)
+    action = twilio.public_url(f"{phone.VOICE_PATH.format(delivery_id=delivery.pk)}key/")
+    return twiml.asking(_texts(delivery), language=delivery.language, action=action, again=again)
+
+
+def _is_machine(request: HttpRequest) -> bool:
+    return twilio.is_machine(request.POST.get("AnsweredBy") or request.GET.get("AnsweredBy"))
+
+
+def _process_of(delivery: Delivery) -> EscalationProcess | None:
+    """Return the process that a call is of; calls about other things have none."""
+    notification = delivery.notification
+    if notification.source_type != EscalationProcess.SOURCE:
+        return None
+    return EscalationProcess.objects.filter(pk=notification.source_id).first()
+
+
+def _texts(delivery: Delivery) -> list[str]:
+    """Return what is told, title and body, as the sender would put it."""
+    told = delivery.notification
+    title, body = text_for(
+        told.title, told.body, told.texts, language=delivery.language, channel=delivery.channel
+    )
+    if is_private(told.kind):
+        title, body = filled(told.kind, delivery.channel, told.data, title, body)
+    title, body = linked(delivery.pk, delivery.channel, title, body)
+    return [title] if body == title else [title, body]

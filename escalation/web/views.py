@@ -1,0 +1,137 @@
+"""Escalations in a browser: the list of them, and each as a line with its steps."""
+
+from typing import Any, Final
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.cache import patch_vary_headers
+from django.views.decorators.csrf import csrf_exempt
+from django.views.generic import TemplateView
+
+from escalation import selectors
+from escalation.api.views.processes import ProcessesView
+from escalation.models import EscalationProcess
+from escalation.services.processes import process_acknowledge, process_stop
+from escalation.web.timeline import timeline
+from notifications.web.page import Page, is_htmx
+from notifications.web.views.shared import wants_page
+
+PAGE_SIZE: Final = 30
+#: What htmx takes for: ask no more.
+STOP_POLLING: Final = 286
+_ORDER: Final = ("-started_at", "-id")
+
+
+class ListPage(Page, TemplateView):
+    """Newest first: all for staff, for others those in which they are told."""
+
+    template_name = "escalation/list.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        processes = selectors.processes_visible_to(self.person).order_by(*_ORDER)
+        only = self.request.GET.get("state", "")
+        if only in EscalationProcess.State.values:
+            processes = processes.filter(state=only)
+        before = self._before()
+        shown = list((processes.filter(pk__lt=before) if before else processes)[: PAGE_SIZE + 1])
+        return super().get_context_data(**kwargs) | {
+            "processes": shown[:PAGE_SIZE],
+            "states": EscalationProcess.State.choices,
+            "state": only,
+            "older": shown[PAGE_SIZE - 1].pk if len(shown) > PAGE_SIZE else None,
+        }
+
+    def _before(self) -> UUID | None:
+        """Return the id that the page goes on from: ids are ordered by time, as the list is."""
+        try:
+            return UUID(self.request.GET.get("before", ""))
+        except ValueError:
+            return None
+
+
+class _OneProcess(Page):
+    def process(self, run_id: UUID) -> EscalationProcess:
+        return get_object_or_404(selectors.processes_visible_to(self.person), pk=run_id)
+
+
+class TimelinePage(_OneProcess):
+    """One process; asked by htmx, only what moves of it, until it is over."""
+
+    http_method_names = ["get", "head", "options"]
+
+    def get(self, request: HttpRequest, run_id: UUID) -> HttpResponse:
+        process = self.process(run_id)
+        deliveries = list(selectors.history_of(process, self.person))
+        context = {
+            "process": process,
+            "is_live": is_live(process),
+            "timeline": timeline(process, deliveries, now=timezone.now()),
+            "runs": self._runs(process),
+        }
+        if not is_htmx(request):
+            return render(request, "escalation/timeline.html", context)
+        status = 200 if context["is_live"] else STOP_POLLING
+        return render(request, "escalation/_timeline.html", context, status=status)
+
+    def _runs(self, process: EscalationProcess) -> list[EscalationProcess]:
+        runs = selectors.processes_visible_to(self.person).filter(process_id=process.process_id)
+        return list(runs.exclude(pk=process.pk).order_by(*_ORDER)[:5])
+
+
+def is_live(process: EscalationProcess) -> bool:
+    """Whether something may still move: it is active, goes on later, or something of it is being sent."""
+    return process.is_active or process.resume_at is not None or process.silent_at is None
+
+
+class _Change(_OneProcess):
+    """Something done to a process; leads back to its page."""
+
+    http_method_names = ["post"]
+
+    def back(self, process: EscalationProcess) -> HttpResponse:
+        return HttpResponseRedirect(reverse("escalation:timeline", args=[process.pk]))
+
+
+class AcknowledgePage(_Change):
+    """For who is told in it, and for staff."""
+
+    def post(self, request: HttpRequest, run_id: UUID) -> HttpResponse:
+        process = self.process(run_id)
+        if process_acknowledge(process=process, by=str(self.person), via="web", now=timezone.now()):
+            messages.success(request, "Acknowledged: nothing more of it is sent.")
+        else:
+            messages.info(request, f"It was {process.state} already.")
+        return self.back(process)
+
+
+class StopPage(_Change):
+    """For staff."""
+
+    def post(self, request: HttpRequest, run_id: UUID) -> HttpResponse:
+        process = self.process(run_id)
+        if not self.person.is_staff:
+            return render(request, "403.html", status=403)
+        # By its id, as everywhere; but a page that was left open must not stop a later run.
+        if not (process.is_active or process.resume_at):
+            messages.info(request, f"It was {process.state} already.")
+        else:
+            process_stop(process_id=process.process_id, by=str(self.person), via="web", now=timezone.now())
+            messages.success(request, "Stopped: nothing more of it is sent.")
+        return self.back(process)
+
+
+_page = ListPage.as_view()
+_api = ProcessesView.as_view(schema=None)
+
+
+# The page has no forms; the API sees to CSRF itself.
+@csrf_exempt
+def escalations(request: HttpRequest) -> HttpResponseBase:
+    response = _page(request) if wants_page(request) else _api(request)
+    patch_vary_headers(response, ("Accept", "Authorization"))
+    return response

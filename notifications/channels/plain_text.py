@@ -1,0 +1,29 @@
+"""A message as one plain text of bounded length."""
+
+from notifications.channels.base import Message
+
+
+def text_of(message: Message, limit: int) -> str:
+    """Return title, body, and the data's url where they don't have it; the body is cut to fit.
+
+    Args:
+        limit: the most UTF-16 code units, as networks count characters.
+    """
+    url = str(message.data.get("url") or "")
+    body = "" if message.body == message.title else message.body
+    told = "\n".join(part.strip() for part in (message.title, body) if part.strip())
+    if not url or url in told:
+        return cut(told, limit)
+    room = limit - _length(url) - 1
+    return f"{cut(told, room)}\n{url}" if room > 0 else cut(told, limit)
+
+
+def cut(text: str, limit: int) -> str:
+    """Cut between characters, and say so by an ellipsis."""
+    if _length(text) <= limit:
+        return text
+    return text.encode("utf-16-le")[: 2 * (limit - 1)].decode("utf-16-le", "ignore") + "…"
+
+
+def _length(text: str) -> int:
+    return len(text.encode("utf-16-le")) // 2

@@ -1,0 +1,115 @@
+"""Evenings in the admin."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models import User
+from dating.models import DatingProfile, Event, Reaction, RecurringRule, Registration
+from tests.dating.cast import event, person
+
+
+@pytest.fixture
+def desk(operator: User) -> Client:
+    client = Client()
+    client.force_login(operator)
+    return client
+
+
+def url(page: str, *args: Any) -> str:
+    return reverse(f"admin:dating_{page}", args=args)
+
+
+def filled(**changes: Any) -> dict[str, Any]:
+    """The form of a new event, as its page has it."""
+    starts_at = timezone.now() + timedelta(days=3)
+    return {
+        "title": "Friday at eight",
+        "starts_at_0": f"{starts_at:%Y-%m-%d}",
+        "starts_at_1": f"{starts_at:%H:%M:%S}",
+        "time_zone": "Europe/Paris",
+        "provider": "jitsi",
+        "users_limit": 20,
+        "round_s": 300,
+        "break_s": 60,
+        "confirm_before_s": 86400,
+        "close_before_s": 3600,
+        "rules_before_s": 300,
+        **changes,
+    }
+
+
+def test_an_event_is_made_and_has_its_deadline(desk: Client) -> None:
+    assert desk.post(url("event_add"), filled()).status_code == 302
+    made = Event.objects.get()
+    assert made.deadline_at == made.confirm_at
+    assert made.number == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"starts_at_0": "2020-01-01"}, "closed already"),
+        ({"close_before_s": 90000}, "Confirmation comes before closing"),
+        ({"provider": "smoke"}, "errorlist"),
+        ({"provider": "google_meet"}, "errorlist"),
+        ({"time_zone": "Mars/Olympus"}, "errorlist"),
+    ],
+)
+def test_what_could_never_take_place_is_refused(desk: Client, changes: dict[str, Any], words: str) -> None:
+    response = desk.post(url("event_add"), filled(**changes))
+    assert response.status_code == 200
+    assert words in response.content.decode()
+    assert not Event.objects.exists()
+
+
+def test_what_its_plan_depends_on_stays_as_it_was(desk: Client) -> None:
+    made = event(organiser=person())
+    changes = filled(title="Saturday", users_limit=4, places=8, round_s=1)
+    desk.post(url("event_change", made.pk), changes | {"log-TOTAL_FORMS": 0, "log-INITIAL_FORMS": 0})
+    before, now = made, Event.objects.get()
+    assert (now.title, now.places) == ("Saturday", 8)
+    assert (now.starts_at, now.users_limit, now.round_s) == (before.starts_at, 20, 300)
+
+
+def test_an_event_leads_to_its_run_sheet(desk: Client) -> None:
+    made = event()
+    for page in (url("event_changelist"), url("event_change", made.pk)):
+        assert f"/dating/{made.pk}/run-sheet/" in desk.get(page).content.decode()
+
+
+def test_a_rule_that_nobody_understands_is_refused(desk: Client) -> None:
+    form = filled(rrule="every friday", at="20:00", starts_on="2026-01-02", days_ahead=14, is_active="on")
+    assert "errorlist" in desk.post(url("recurringrule_add"), form).content.decode()
+    assert desk.post(url("recurringrule_add"), form | {"rrule": "FREQ=WEEKLY;BYDAY=FR"}).status_code == 302
+    assert RecurringRule.objects.get().rrule == "FREQ=WEEKLY;BYDAY=FR"
+
+
+def test_every_list_opens_in_the_same_number_of_queries(desk: Client) -> None:
+    made, counts = event(), []
+    for _ in range(2):
+        ana, bo = (
+            Registration.objects.create(event=made, user=person(), state="confirmed") for _ in range(2)
+        )
+        Reaction.objects.create(event=made, by=ana, about=bo, kind="report", text="rude")
+        with CaptureQueriesContext(connection) as queries:
+            for page in ("event", "recurringrule", "datingprofile", "registration", "reaction"):
+                assert desk.get(url(f"{page}_changelist")).status_code == 200
+        counts.append(len(queries))
+    assert counts[0] == counts[1]
+
+
+def test_staff_without_rights_look_and_change_nothing(stranger: User) -> None:
+    User.objects.filter(pk=stranger.pk).update(is_staff=True)
+    client, made = Client(), event()
+    client.force_login(stranger)
+    assert client.get(url("event_change", made.pk)).status_code == 200
+    assert client.post(url("event_add"), filled()).status_code == 403
+    profile = DatingProfile.objects.create(user=stranger)
+    assert client.post(url("datingprofile_change", profile.pk), {"manual_score": 3}).status_code == 403

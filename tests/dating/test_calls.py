@@ -1,0 +1,116 @@
+"""Rooms are made ahead and calls ended; and what wakes an evening up."""
+
+import threading
+from datetime import timedelta
+
+import django_rq
+import pytest
+from django.utils import timezone
+from redis import Redis
+
+from dating import jobs, services, timers
+from dating.models import Event, Room
+from dating.services.calls import call_address, calls_end, rooms_make
+from tests.dating.cast import EIGHT, HOUR, MINUTE, SECOND, Evening, event, person
+
+
+def evening(**fields: object) -> Evening:
+    """Two who are about to meet: their room is to be made."""
+    made = Evening(event(**fields)).registered(person("Ana"), person("Bob")).confirmed()
+    made.at(EIGHT - HOUR)
+    return made
+
+
+def begun(made: Evening) -> Evening:
+    made.at(EIGHT - 5 * MINUTE)
+    made.at(EIGHT)
+    return made
+
+
+def addresses(made: Evening) -> set[str]:
+    """Where the two enter their call."""
+    seats = [services.join_mark(event=made.event, user=each, now=made.now) for each in made.people]
+    return {call_address(seat, now=made.now) for seat in seats}
+
+
+@pytest.mark.django_db
+def test_rooms_are_made_ahead_once_and_both_enter_the_same() -> None:
+    made = evening()
+    assert [rooms_make(now=made.now), rooms_make(now=made.now)] == [1, 0]
+    room = Room.objects.get()
+    assert (room.made_at, room.try_at) == (made.now, None)
+    (address,) = addresses(begun(made))
+    assert address.startswith("https://meet.jit.si/")
+
+
+@pytest.mark.django_db
+def test_a_room_that_cannot_be_made_is_tried_again_and_in_the_end_replaced_for_both() -> None:
+    made = evening(provider="google_meet")  # which is not set up here
+    assert [rooms_make(now=made.now), rooms_make(now=made.now)] == [1, 0]
+    assert rooms_make(now=made.now + MINUTE) == 1
+    room = Room.objects.get()
+    assert room.made_at is None
+    assert room.error
+    assert room.try_at
+    (address,) = addresses(begun(made))
+    assert address.startswith("https://meet.jit.si/")
+    room.refresh_from_db()
+    assert (room.provider, room.try_at) == ("jitsi", None)
+
+
+@pytest.mark.django_db
+def test_the_calls_of_a_round_are_ended_after_it_and_those_of_the_next_are_not() -> None:
+    made = Evening(event()).registered(*(person(name) for name in ("Ana", "Bob", "Eve", "Tom"))).confirmed()
+    made.at(EIGHT - HOUR)
+    rooms_make(now=made.now)
+    begun(made)
+    assert calls_end(now=made.now) == 0
+    made.at(EIGHT + 5 * MINUTE)
+    assert set(Room.objects.values_list("end_at", flat=True)) == {EIGHT + 5 * MINUTE}
+    assert calls_end(now=made.now) == 2
+    assert calls_end(now=made.now) == 0
+    # What has not been ended by the start of the next round is let be: it would end the wrong call.
+    made.at(EIGHT + 6 * MINUTE)
+    made.at(EIGHT + 11 * MINUTE)
+    made.at(EIGHT + 12 * MINUTE)
+    assert calls_end(now=made.now) == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_tick_hands_out_what_is_due_and_the_job_does_it(redis: Redis) -> None:
+    made = event()
+    jobs.tick(timezone.now())
+    assert django_rq.get_queue("default").count == 0
+    past = timezone.now() - SECOND
+    Event.objects.filter(pk=made.pk).update(deadline_at=past)
+    jobs.tick(timezone.now())
+    jobs.tick(timezone.now())  # what waits in the queue is not put there again
+    assert [each.func_name for each in django_rq.get_queue("default").jobs] == ["dating.jobs.advance"]
+    jobs.advance(0)
+    made.refresh_from_db()
+    assert made.step == "confirming"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_event_that_fails_does_not_keep_the_others_from_their_steps() -> None:
+    broken, sound = event(), event()
+    past = timezone.now() - SECOND
+    Event.objects.update(deadline_at=past)
+    # A step that cannot be: the round that it is to end is not there.
+    Event.objects.filter(pk=broken.pk).update(step="round", state=3, current_round=1)
+    jobs.advance(0)
+    sound.refresh_from_db()
+    broken.refresh_from_db()
+    assert (sound.step, broken.step) == ("confirming", "round")
+
+
+def test_a_timer_rings_once_for_each_time() -> None:
+    rung = threading.Semaphore(0)
+    now = timezone.now()
+    moment = now + timedelta(milliseconds=30)
+    assert timers.at(moment, "test", rung.release, now=now)
+    assert not timers.at(moment, "test", rung.release, now=now)
+    assert rung.acquire(timeout=30)
+    assert not rung.acquire(timeout=0.1)
+    assert timers.at(moment, "test", rung.release, now=timezone.now())
+    assert rung.acquire(timeout=30)

@@ -1,0 +1,138 @@
+"""How processes end, what that costs, and what is measured of it."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
+from rest_framework.test import APIClient
+
+from accounts.models import User
+from escalation.models import EscalationProcess
+from escalation.services import Item, ending, process_start, process_stop
+from escalation.signals import process_ended
+from notifications import looks, metrics
+from notifications.models import Attempt, Delivery
+
+pytestmark = pytest.mark.django_db
+
+
+def started(process_id: str = "order", in_s: float = 60) -> EscalationProcess:
+    now = timezone.now()
+    item = Item("webhook", now + timedelta(seconds=in_s), "https://a.example.com/")
+    return process_start(process_id=process_id, notifications=[item], now=now).process
+
+
+def in_s(seconds: float) -> Any:
+    return timezone.now() + timedelta(seconds=seconds)
+
+
+def test_a_look_asks_two_questions_however_many_wait(
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    for number in range(20):
+        started(str(number))
+    with django_assert_num_queries(2):
+        ending.look(timezone.now())
+
+
+def test_a_process_is_looked_at_again_when_its_retry_is_due_and_not_before() -> None:
+    process = started(in_s=0)
+    Delivery.objects.update(reason="retry", attempts=1, due_at=in_s(30))
+    ending.look(in_s(1))
+    process.refresh_from_db()
+    assert process.state == "active"
+    assert process.look_at == Delivery.objects.get().due_at
+    Delivery.objects.update(status="failed", reason="exhausted")
+    ending.look(in_s(29))
+    process.refresh_from_db()
+    assert process.state == "active"
+    ending.look(in_s(31))
+    process.refresh_from_db()
+    assert (process.state, process.ended_at is None) == ("finished", False)
+
+
+def test_what_is_being_sent_keeps_a_process_active() -> None:
+    started(in_s=0)
+    Delivery.objects.update(status="sending", lease_until=in_s(30))
+    ending.look(in_s(5))
+    assert EscalationProcess.objects.get().is_active
+
+
+def test_silence_is_when_the_last_send_under_way_has_ended(redis: Any) -> None:
+    process = started(in_s=0)
+    Delivery.objects.update(status="sending", lease_until=in_s(30), attempts=1)
+    process_stop(process_id="order", now=timezone.now())
+    ending.look(in_s(1))
+    process.refresh_from_db()
+    assert process.silent_at is None
+    ended_at = process.ended_at
+    assert ended_at is not None
+    delivery = Delivery.objects.get()
+    Attempt.objects.create(
+        delivery=delivery,
+        number=1,
+        started_at=ended_at - timedelta(seconds=1),
+        duration_ms=3000,
+        outcome="sent",
+    )
+    Delivery.objects.update(status="sent", lease_until=None)
+    ending.look(in_s(2))
+    process.refresh_from_db()
+    assert process.silent_at == ended_at + timedelta(seconds=2)
+    metrics.flush()
+    assert metrics.totals()[ending.SILENCE, "sum"] == pytest.approx(2)
+
+
+def test_a_stop_after_the_end_has_the_calls_hung_up_that_still_ring() -> None:
+    told: list[EscalationProcess] = []
+
+    def hear(process: EscalationProcess, **_: Any) -> None:
+        told.append(process)
+
+    process_ended.connect(hear)
+    try:
+        process = started(in_s=0)
+        Delivery.objects.update(status="sent")
+        ending.look(in_s(1))
+        assert told == [], "the last call is to ring on"
+        assert process_stop(process_id="order", now=in_s(5)) is None
+        assert told == [process]
+        process_stop(process_id="order", now=in_s(3600))
+        assert told == [process]
+    finally:
+        process_ended.disconnect(hear)
+
+
+def test_a_look_that_fails_leaves_the_others_theirs(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+
+    def fails(now: Any) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(looks, "_looks", [fails, lambda now: seen.append("looked")])
+    looks.look(timezone.now())
+    assert seen == ["looked"]
+
+
+def test_the_admin_shows_the_history_and_stops(client: Any, operator: User) -> None:
+    process = started()
+    client.force_login(operator)
+    page = client.get(f"/admin/escalation/escalationprocess/{process.pk}/change/")
+    assert page.status_code == 200
+    assert "Waiting to be sent." in page.content.decode()
+    listed = client.get("/admin/escalation/escalationprocess/", {"q": "order"})
+    assert "order" in listed.content.decode()
+    chosen = {"action": "stop_chosen", "_selected_action": [str(process.pk)]}
+    assert client.post("/admin/escalation/escalationprocess/", chosen).status_code == 302
+    process.refresh_from_db()
+    assert (process.state, process.ended_by) == ("stopped", "operator@example.com")
+
+
+def test_metrics_show_what_is_under_way(as_machine: Callable[..., APIClient]) -> None:
+    started()
+    said = as_machine("metrics:read").get("/metrics").content.decode()
+    assert "tocsin_escalations_active 1.0" in said
+    assert "tocsin_escalation_silence_seconds_count" in said

@@ -1,0 +1,317 @@
+"""Policies: what they take, their versions, and starting by name."""
+
+import uuid
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.core.exceptions import ValidationError
+
+from escalation.models import EscalationProcess, Policy, PolicyVersion
+from escalation.policies.definition import Definition, Step, Target, check_rounds, steps_of
+from escalation.policies.selectors import version_named
+from escalation.selectors import deliveries_of
+from escalation.services.policies import planned, policy_create, policy_update
+from escalation.services.processes import process_acknowledge, process_start, process_stop
+from escalation.services.resuming import look
+from tests.factories import ContactPointFactory, UserFactory
+
+PATH = "/api/v1/escalations/policies/"
+NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
+PHONE = {"type": "address", "channel": "phone", "address": "+33612345678"}
+
+
+def user_target(user, *channels):
+    return {"type": "user", "user_id": str(user.pk), "channels": list(channels)}
+
+
+def body(*steps, **more):
+    steps = steps or ({"after_s": 0, "targets": [PHONE]},)
+    return {"name": "Orders", "steps": list(steps), **more}
+
+
+def version_of(*steps, **more):
+    definition = Definition(steps=steps_of(list(steps)), **more)
+    policy, _ = policy_create(name=f"policy {uuid.uuid4()}", definition=definition)
+    return version_named(policy.name)
+
+
+def start(version, *, at=NOW, process_id="restaurant"):
+    items = planned(version, started_at=at, process_id=process_id)
+    return process_start(
+        process_id=process_id,
+        notifications=items,
+        now=at,
+        policy_version=version,
+        severity=version.severity,
+    ).process
+
+
+# --- What a policy says ---
+
+
+def test_steps_are_kept_in_the_order_of_their_delays_with_addresses_in_normal_form():
+    late, early = (
+        {"after_s": 120, "targets": [{**PHONE, "address": "+33 6 12 34 56 78"}]},
+        {"after_s": 0, "targets": [{"type": "rotation", "rotation_id": str(uuid.UUID(int=7))}]},
+    )
+    assert steps_of([late, early]) == (
+        Step(0, (Target("rotation", uuid.UUID(int=7)),)),
+        Step(120, (Target("address", address="+33612345678", channels=("phone",)),)),
+    )
+    stored = [step.as_json() for step in steps_of([late, early])]
+    assert steps_of(stored) == steps_of([late, early])
+
+
+@pytest.mark.parametrize(
+    ("steps", "where"),
+    [
+        ([], "Expected a list of 1 to 20 steps"),
+        ("soon", "Expected a list of 1 to 20 steps"),
+        ([7], "Expected steps to be objects"),
+        ([{"after_s": -1, "targets": [PHONE]}], "step 1: after_s"),
+        ([{"after_s": True, "targets": [PHONE]}], "step 1: after_s"),
+        ([{"after_s": 1.5, "targets": [PHONE]}], "step 1: after_s"),
+        ([{"after_s": 0, "targets": []}], "step 1: Expected a list of 1 to 20 targets"),
+        ([{"after_s": 0, "targets": [PHONE], "repeat": 3}], "step 1: repeat: There is no such field"),
+        ([{"after_s": 0, "targets": [PHONE, {**PHONE, "address": "12"}]}], "step 1: target 2: address"),
+        ([{"after_s": 0, "targets": [{**PHONE, "channel": "pigeon"}]}], "step 1: target 1: channel"),
+        ([{"after_s": 0, "targets": [{**PHONE, "channel": "inbox"}]}], "step 1: target 1: channel"),
+        ([{"after_s": 0, "targets": [{"type": "user", "user_id": "me"}]}], "step 1: target 1: user_id"),
+        ([{"after_s": 0, "targets": [{"type": "group"}]}], "step 1: target 1: type"),
+        (
+            [
+                {
+                    "after_s": 0,
+                    "targets": [{"type": "user", "user_id": str(uuid.UUID(int=1)), "channels": "sms"}],
+                }
+            ],
+            "step 1: target 1: channels",
+        ),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_place(steps, where):
+    with pytest.raises(ValidationError) as refused:
+        steps_of(steps)
+    assert any(message.startswith(where) for message in refused.value.messages), refused.value.messages
+
+
+@pytest.mark.parametrize(
+    ("repeats", "every_s", "field"), [(1, 0, "repeat_every_s"), (1, 120, "repeat_every_s"), (1, 121, None)]
+)
+def test_a_round_begins_after_the_last_step_of_the_one_before(repeats, every_s, field):
+    definition = Definition(
+        steps_of([{"after_s": 120, "targets": [PHONE]}]), repeats=repeats, repeat_every_s=every_s
+    )
+    if field is None:
+        check_rounds(definition)
+    else:
+        with pytest.raises(ValidationError) as refused:
+            check_rounds(definition)
+        assert list(refused.value.message_dict) == [field]
+
+
+# --- Over HTTP ---
+
+
+def test_a_policy_is_made_read_and_listed(as_user, operator, owner, django_assert_num_queries):
+    client = as_user(operator)
+    made = client.post(
+        PATH, body({"after_s": 0, "targets": [user_target(owner, "phone")]}, repeats=3, repeat_every_s=60)
+    )
+    assert made.status_code == 201, made.content
+    answer = made.json()
+    assert (answer["version"], answer["repeats"], answer["severity"]) == (1, 3, "critical")
+    assert answer["steps"] == [{"after_s": 0, "targets": [user_target(owner, "phone")]}]
+    assert client.get(f"{PATH}{answer['id']}/").json() == answer
+    for number in range(3):
+        client.post(PATH, {**body(), "name": f"Another {number}"})
+    with django_assert_num_queries(4):  # session, user, policies, their newest versions
+        listed = client.get(PATH).json()["results"]
+    assert [each["name"] for each in listed] == ["Another 2", "Another 1", "Another 0", "Orders"]
+    assert [each["name"] for each in client.get(PATH, {"name": "Orders"}).json()["results"]] == ["Orders"]
+
+
+def test_the_same_again_answers_200_and_another_of_the_name_409(as_user, operator):
+    client = as_user(operator)
+    first, again = client.post(PATH, body()), client.post(PATH, body())
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert first.json() == again.json()
+    assert client.post(PATH, body(acknowledge_timeout_s=60)).status_code == 409
+    assert PolicyVersion.objects.count() == 1
+
+
+def test_bad_input_is_refused_by_field_and_changes_nothing(as_user, operator):
+    client = as_user(operator)
+    gone = str(uuid.uuid4())
+    for change, field in (
+        ({"name": ""}, "name"),
+        ({"name": "x" * 101}, "name"),
+        ({"steps": [{"after_s": 0, "targets": [{"type": "user", "user_id": gone}]}]}, "steps"),
+        ({"steps": [{"after_s": 0, "targets": [{"type": "rotation", "rotation_id": gone}]}]}, "steps"),
+        ({"steps": None}, "steps"),
+        ({"repeats": 21}, "repeats"),
+        ({"repeats": "2"}, "repeats"),
+        ({"repeats": 2}, "repeat_every_s"),
+        ({"acknowledge_timeout_s": 0}, "acknowledge_timeout_s"),
+        ({"severity": "urgent"}, "severity"),
+    ):
+        refused = client.post(PATH, {**body(), **change})
+        assert (refused.status_code, list(refused.json())) == (400, [field]), change
+    assert not Policy.objects.exists()
+
+
+def test_policies_are_the_staffs_alone_and_machines_may_read_them(
+    as_user, as_machine, anonymous, operator, stranger
+):
+    pk = as_user(operator).post(PATH, body()).json()["id"]
+    for path in (PATH, f"{PATH}{pk}/", f"{PATH}{pk}/versions/"):
+        assert as_user(stranger).get(path).status_code == 403
+        assert anonymous.get(path).status_code == 401
+        assert as_machine("escalations:read").get(path).status_code == 200
+        assert as_machine("escalations:write").get(path).status_code == 403
+    for client in (as_user(stranger), as_machine("escalations:read", "escalations:write")):
+        assert client.post(PATH, {**body(), "name": "Mine"}).status_code == 403
+        assert client.patch(f"{PATH}{pk}/", {"repeats": 0}).status_code == 403
+        assert client.delete(f"{PATH}{pk}/").status_code == 403
+    assert as_user(stranger).post(f"{PATH}{pk}/simulate/", {}).status_code == 403
+    assert Policy.objects.filter(deleted_at=None).count() == 1
+
+
+def test_each_change_is_a_version_of_its_own_and_the_same_again_is_none(as_user, operator):
+    client = as_user(operator)
+    path = f"{PATH}{client.post(PATH, body()).json()['id']}/"
+    assert client.patch(path, {"acknowledge_timeout_s": 300}).json()["version"] == 2
+    assert client.patch(path, {"acknowledge_timeout_s": 300, "name": "Meals"}).json()["version"] == 2
+    versions = client.get(f"{path}versions/").json()["results"]
+    assert [(each["version"], each["acknowledge_timeout_s"]) for each in versions] == [(2, 300), (1, None)]
+    assert versions[0]["changed_by"] == operator.email
+    assert client.get(path).json()["name"] == "Meals"
+
+
+def test_a_removed_policy_starts_nothing_and_its_name_is_free_again(as_user, operator):
+    client = as_user(operator)
+    path = f"{PATH}{client.post(PATH, body()).json()['id']}/"
+    assert client.delete(path).status_code == 204
+    assert client.get(path).status_code == 404
+    refused = client.post("/escalations/", {"process-id": "x", "action": "start", "policy": "Orders"})
+    assert (refused.status_code, list(refused.json())) == (400, ["policy"])
+    assert client.post(PATH, body(repeats=0, severity="standard")).status_code == 201
+
+
+# --- Starting by one ---
+
+
+def test_a_process_is_started_by_name_and_tells_each_step_of_each_round(as_machine, owner):
+    ContactPointFactory(user=owner, channel="webhook", address="https://hooks.example.com/1")
+    definition = Definition(
+        steps_of(
+            [
+                {"after_s": 0, "targets": [user_target(owner)]},
+                {"after_s": 120, "targets": [PHONE]},
+            ]
+        ),
+        repeats=1,
+        repeat_every_s=300,
+    )
+    policy_create(name="Orders", definition=definition)
+    request = {"process-id": "restaurant", "action": "start", "policy": "Orders"}
+    started = as_machine("escalations:write").post("/escalations/", request)
+    assert started.status_code == 201, started.content
+    process = EscalationProcess.objects.get()
+    told = [
+        (
+            each.channel,
+            round((each.due_at - process.started_at).total_seconds()),
+            each.notification.data["round"],
+            each.notification.data["step"],
+        )
+        for each in deliveries_of(process).select_related("notification").order_by("due_at", "channel")
+    ]
+    assert told == [
+        ("inbox", 0, 1, 1),
+        ("webhook", 0, 1, 1),
+        ("phone", 120, 1, 2),
+        ("inbox", 300, 2, 1),
+        ("webhook", 300, 2, 1),
+        ("phone", 420, 2, 2),
+    ]
+    assert process.policy_version.number == 1
+    assert process.told_users == [owner.pk]
+
+
+@pytest.mark.django_db
+def test_a_running_process_keeps_the_version_that_it_was_started_by():
+    version = version_of({"after_s": 60, "targets": [PHONE]}, acknowledge_timeout_s=900)
+    process = start(version)
+    policy_update(policy=version.policy, changes={"acknowledge_timeout_s": None, "repeats": 0})
+    process_acknowledge(process=process, by="Ana", via="api", now=NOW)
+    assert process.resume_at == NOW + timedelta(seconds=900)
+    assert process.policy_version == version
+
+
+@pytest.mark.django_db
+def test_a_policy_that_would_tell_nobody_starts_nothing():
+    version = version_of({"after_s": 0, "targets": [user_target(UserFactory(), "phone")]})
+    with pytest.raises(ValidationError) as refused:
+        planned(version, started_at=NOW, process_id="x")
+    assert list(refused.value.message_dict) == ["policy"]
+
+
+# --- Acknowledgements that run out ---
+
+
+def left(process):
+    rows = deliveries_of(process).filter(status="pending").order_by("due_at")
+    return [(each.channel, (each.due_at - NOW).total_seconds()) for each in rows]
+
+
+@pytest.fixture
+def acknowledged(db):
+    """Acknowledged 30 s after its start, for 900 s; a call was due 60 s and an SMS 120 s after the start."""
+    version = version_of(
+        {"after_s": 60, "targets": [PHONE]},
+        {"after_s": 120, "targets": [{**PHONE, "channel": "sms"}]},
+        acknowledge_timeout_s=900,
+    )
+    process = start(version)
+    assert process_acknowledge(process=process, by="Ana", via="api", now=NOW + timedelta(seconds=30))
+    return process
+
+
+def test_an_acknowledged_process_is_silent_until_its_acknowledgement_runs_out(acknowledged):
+    look(NOW + timedelta(seconds=929))
+    acknowledged.refresh_from_db()
+    assert (acknowledged.state, left(acknowledged)) == ("acknowledged", [])
+
+
+def test_then_it_goes_on_with_what_was_left_as_long_after_as_it_would_have_been(acknowledged):
+    look(NOW + timedelta(seconds=930))
+    acknowledged.refresh_from_db()
+    assert (acknowledged.state, acknowledged.resume_at) == ("active", None)
+    assert left(acknowledged) == [("phone", 960), ("sms", 1020)]
+    look(NOW + timedelta(seconds=931))  # once only
+    assert len(left(acknowledged)) == 2
+
+
+def test_acknowledged_again_it_goes_on_again_with_what_is_left_then(acknowledged):
+    look(NOW + timedelta(seconds=930))
+    process_acknowledge(process=acknowledged, by="Ben", via="api", now=NOW + timedelta(seconds=940))
+    look(NOW + timedelta(seconds=1840))
+    assert left(acknowledged) == [("phone", 1860), ("sms", 1920)]
+    reasons = deliveries_of(acknowledged).filter(status="cancelled").values_list("reason", flat=True)
+    assert list(reasons) == ["resumed"] * 4
+
+
+def test_stopped_meanwhile_it_never_goes_on(acknowledged):
+    assert process_stop(process_id="restaurant", now=NOW + timedelta(seconds=100))
+    look(NOW + timedelta(seconds=930))
+    acknowledged.refresh_from_db()
+    assert (acknowledged.state, left(acknowledged)) == ("stopped", [])
+
+
+def test_started_anew_meanwhile_the_new_run_takes_its_place(acknowledged):
+    anew = start(acknowledged.policy_version, at=NOW + timedelta(seconds=100))
+    look(NOW + timedelta(seconds=930))
+    acknowledged.refresh_from_db()
+    assert (acknowledged.state, left(acknowledged)) == ("acknowledged", [])
+    assert left(anew) == [("phone", 160), ("sms", 220)]

@@ -1,0 +1,146 @@
+"""The admin: policies changed as JSON, simulated there, and rotations with who takes turns."""
+
+import json
+from datetime import UTC, date, datetime, time, timedelta
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from escalation.models import Policy, PolicyVersion, Rotation, RotationMember
+from escalation.policies.definition import Definition, steps_of
+from escalation.services.policies import policy_create
+from escalation.services.rotations import rotation_create
+from notifications.models import Delivery
+from tests.factories import ContactPointFactory
+
+PHONE = {"type": "address", "channel": "phone", "address": "+33612345678"}
+STEPS = [{"after_s": 60, "targets": [PHONE]}]
+
+
+@pytest.fixture
+def desk(operator):
+    client = Client()
+    client.force_login(operator)
+    return client
+
+
+@pytest.fixture
+def policy(db):
+    return policy_create(name="Orders", definition=Definition(steps_of(STEPS)))[0]
+
+
+@pytest.fixture
+def rotation(owner, teammate):
+    return rotation_create(
+        name="Nights",
+        kind="daily",
+        time_zone="Europe/Paris",
+        starts_on=date.today() - timedelta(days=10),
+        handoff_at=time(8),
+        members=[owner.pk],
+    )[0]
+
+
+def form(steps, **more):
+    return {
+        "name": "Orders",
+        "steps": json.dumps(steps),
+        "repeats": 0,
+        "repeat_every_s": 0,
+        "severity": "critical",
+        **more,
+    }
+
+
+def test_a_policy_is_made_and_each_change_is_a_version(desk, operator):
+    assert desk.post(reverse("admin:escalation_policy_add"), form(STEPS)).status_code == 302
+    policy = Policy.objects.get()
+    page = reverse("admin:escalation_policy_change", args=[policy.pk])
+    assert "+33612345678" in desk.get(page).content.decode()
+    assert desk.post(page, form(STEPS, repeats=1, repeat_every_s=120)).status_code == 302
+    versions = PolicyVersion.objects.order_by("number").values_list("number", "repeats", "created_by__email")
+    assert list(versions) == [(1, 0, operator.email), (2, 1, operator.email)]
+    assert "Orders" in desk.get(reverse("admin:escalation_policy_changelist")).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (form([7]), "Expected steps to be objects"),
+        (form([{"after_s": 0, "targets": [{**PHONE, "address": "1"}]}]), "step 1: target 1: address"),
+        ({**form(STEPS), "steps": "{"}, "valid JSON"),
+        (form(STEPS, repeats=1, repeat_every_s=60), "Expected more than 60 seconds"),
+    ],
+)
+def test_what_is_wrong_comes_back_on_the_form(desk, given, said):
+    answer = desk.post(reverse("admin:escalation_policy_add"), given)
+    assert answer.status_code == 200
+    assert said in answer.content.decode()
+    assert not Policy.objects.exists()
+
+
+def test_it_is_simulated_in_the_admin_and_tells_nobody(desk, owner, rotation):
+    ContactPointFactory(user=owner, channel="email", address="ana@example.com")
+    steps = [{"after_s": 90, "targets": [{"type": "rotation", "rotation_id": str(rotation.pk)}]}]
+    made, _ = policy_create(name="Orders", definition=Definition(steps_of(steps)))
+    page = reverse("admin:escalation_policy_simulate", args=[made.pk])
+    at = datetime.now(UTC).replace(microsecond=0, tzinfo=None)
+    shown = desk.get(page, {"at": at.isoformat()}).content.decode()
+    for part in ("ana@example.com", "on call: Nights", "+90 s", "Told by email."):
+        assert part in shown
+    assert "Expected a time" in desk.get(page, {"at": "9999-01-01T00:00"}).content.decode()
+    assert not Delivery.objects.exists()
+
+
+def test_deleting_takes_them_away_and_keeps_their_history(desk, policy, rotation):
+    for page, row in (("policy", policy), ("rotation", rotation)):
+        url = reverse(f"admin:escalation_{page}_delete", args=[row.pk])
+        assert desk.get(url).status_code == 200
+        assert desk.post(url, {"post": "yes"}).status_code == 302
+        row.refresh_from_db()
+        assert row.deleted_at is not None
+        assert desk.get(reverse(f"admin:escalation_{page}_change", args=[row.pk])).status_code == 302
+    assert PolicyVersion.objects.count() == 1
+
+
+def test_a_rotation_is_changed_with_its_people_and_says_who_is_on_call(desk, rotation, owner, teammate):
+    page = reverse("admin:escalation_rotation_change", args=[rotation.pk])
+    shown = desk.get(page).content.decode()
+    assert "Ana until" in shown
+    assert "/calendars/" in shown
+    first = RotationMember.objects.get()
+    given = {
+        "name": "Nights", "kind": "weekly", "shift_h": 24, "time_zone": "Europe/Paris",
+        "starts_on": rotation.starts_on.isoformat(), "handoff_at": "08:00",
+        "places-TOTAL_FORMS": 2, "places-INITIAL_FORMS": 1,
+        "places-0-id": first.pk, "places-0-rotation": rotation.pk, "places-0-user": owner.pk,
+        "places-0-position": 2,
+        "places-1-rotation": rotation.pk, "places-1-user": teammate.pk, "places-1-position": 1,
+        "overrides-TOTAL_FORMS": 1, "overrides-INITIAL_FORMS": 0,
+        "overrides-0-rotation": rotation.pk, "overrides-0-user": owner.pk,
+        "overrides-0-starts_at_0": "2026-01-01", "overrides-0-starts_at_1": "08:00:00",
+        "overrides-0-ends_at_0": "2026-01-02", "overrides-0-ends_at_1": "08:00:00",
+    }  # fmt: skip
+    answer = desk.post(page, given)
+    assert answer.status_code == 302, answer.content.decode()
+    rotation.refresh_from_db()
+    assert (rotation.kind, rotation.shift_h, rotation.overrides.count()) == ("weekly", 168, 1)
+    assert [place.user for place in rotation.places.order_by("position")] == [teammate, owner]
+
+
+def test_renewing_the_calendar_link_takes_a_button(desk, rotation):
+    url = reverse("admin:escalation_rotation_renew_link", args=[rotation.pk])
+    assert desk.get(url).status_code == 405
+    assert desk.post(url).status_code == 302
+    assert Rotation.objects.get().link_version == 2
+
+
+def test_who_is_no_staff_gets_nowhere(stranger, policy):
+    client = Client()
+    client.force_login(stranger)
+    for url in (
+        reverse("admin:escalation_policy_changelist"),
+        reverse("admin:escalation_policy_simulate", args=[policy.pk]),
+    ):
+        assert client.get(url).status_code == 302

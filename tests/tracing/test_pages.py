@@ -1,0 +1,165 @@
+"""The pages of tracing: the tree, the histogram, what-if, and who may see them."""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from django.test import Client
+
+from accounts.models import User
+from tests.web.conftest import browse
+from tracing.models import Case, CaseReading, Device, Exposure, Filter, StatusMark
+from tracing.services.statuses import status_mark
+from tracing.web.histogram import DAYS_MAX, histogram_of
+from tracing.web.tree import DRAWN_MAX, Person, tree_of
+
+__all__ = ["browse"]
+Browse = Callable[..., Client]
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def person(device: int, via: int, degree: int) -> Person:
+    return Person(device, via, degree, START + timedelta(hours=device), 900, True)
+
+
+def test_a_tree_has_a_column_for_each_degree_and_no_two_devices_in_one_place() -> None:
+    tree = tree_of(1, [person(2, 1, 1), person(3, 1, 1), person(4, 3, 2), person(5, 3, 2), person(6, 2, 2)])
+
+    places = {node.device: (node.x, node.y) for node in tree.nodes}
+    assert len(set(places.values())) == 6
+    assert [column.count for column in tree.columns] == [0, 2, 3]
+    assert {places[device][0] for device in (4, 5, 6)} == {tree.columns[2].x}
+    assert places[3][1] == (places[4][1] + places[5][1]) / 2  # in the middle of its children
+    assert len(tree.edges) == 5
+    assert max(x for x, _ in places.values()) < tree.width
+    assert max(y for _, y in places.values()) < tree.height
+
+
+def test_a_long_chain_and_many_contacts_are_drawn_up_to_a_number() -> None:
+    chain = tree_of(1, [person(number + 1, number, number) for number in range(1, 6)])
+    assert len({node.y for node in chain.nodes}) == 1
+    many = tree_of(1, [person(number, 1, 1) for number in range(2, DRAWN_MAX + 12)])
+    assert (len(many.edges), many.left_out) == (DRAWN_MAX, 10)
+
+
+def test_a_tree_is_drawn_though_a_row_contradicts_it() -> None:
+    # Of nobody known, twice the same, and in a circle: what no search stores must not break the page.
+    tree = tree_of(1, [person(2, 1, 1), person(2, 1, 1), person(9, 8, 2), person(1, 2, 2)])
+    assert [node.device for node in tree.nodes] == [1, 2]
+    assert tree.left_out == 3
+
+
+def test_a_histogram_has_a_bar_for_each_day_between() -> None:
+    found = histogram_of([(date(2026, 1, 1), 2), (date(2026, 1, 4), 4)])
+    assert found is not None
+    assert [bar.count for bar in found.bars] == [2, 0, 0, 4]
+    assert found.bars[0].height * 2 == found.bars[3].height
+    assert histogram_of([]) is None
+    long_ago = histogram_of([(date(2025, 1, 1), 1), (date(2026, 1, 4), 1)])
+    assert long_ago is not None
+    assert len(long_ago.bars) == DAYS_MAX
+
+
+@pytest.fixture
+def case(
+    now: datetime, make_filter: Callable[..., Filter], meet: Callable[..., None], infect: Callable[..., Case]
+) -> Case:
+    make_filter(rounds=2)
+    Device.objects.create(pk=2, push_token="token-2")
+    meet(1, 2, hours_ago=60)
+    meet(2, 3, hours_ago=30)
+    return infect(1, now)
+
+
+def test_the_page_of_a_case_shows_its_tree_and_the_same_as_a_table(
+    browse: Browse, operator: User, case: Case
+) -> None:
+    page = browse(operator).get(f"/tracing/cases/{case.pk}/").content.decode()
+
+    assert page.count("trc-edge") == 2
+    assert "1 → 2 → 3" in page
+    assert page.count("untold") == 1
+    assert page.count("trc-bar") == 2
+    assert "hx-trigger" not in page  # nothing moves any more
+    assert "style=" not in page
+
+
+def test_while_a_case_is_being_searched_its_page_asks_again_and_then_stops(
+    browse: Browse, operator: User, now: datetime, make_filter: Callable[..., Filter]
+) -> None:
+    make_filter()
+    Device.objects.create(pk=1)
+    case = status_mark(device_id=1, status=1, now=now).case
+    assert case is not None
+    browser = browse(operator)
+    url = f"/tracing/cases/{case.pk}/"
+
+    assert 'hx-trigger="every 2s"' in browser.get(url).content.decode()
+    part = browser.get(url, headers={"HX-Request": "true"})
+    assert part.status_code == 200
+    assert "<html" not in part.content.decode()
+
+    case.searches.update(searched_at=now)
+    assert browser.get(url, headers={"HX-Request": "true"}).status_code == 286
+
+
+def test_the_list_finds_cases_by_device_and_state(browse: Browse, operator: User, case: Case) -> None:
+    browser = browse(operator)
+    assert f"/tracing/cases/{case.pk}/" in browser.get("/tracing/?state=open").content.decode()
+    assert f"/tracing/cases/{case.pk}/" in browser.get("/tracing/?device=1").content.decode()
+    assert f"/tracing/cases/{case.pk}/" not in browser.get("/tracing/?device=2").content.decode()
+    assert browser.get("/tracing/?page=-1&device=x").status_code == 200
+
+
+def test_a_filters_page_answers_what_if(browse: Browse, operator: User, case: Case) -> None:
+    url = f"/tracing/filters/{Filter.objects.get().pk}/"
+    before = [model.objects.count() for model in (Exposure, StatusMark, Case)]
+
+    page = browse(operator).get(f"{url}?cases=5").content.decode()
+
+    assert "In the last 1 case<" in page
+    assert "fewer than 5" in page
+    assert [model.objects.count() for model in (Exposure, StatusMark, Case)] == before
+    assert "trc-result" not in browse(operator).get(url).content.decode()
+
+
+def test_strangers_see_no_page_and_looking_is_noted(
+    browse: Browse, stranger: User, operator: User, case: Case
+) -> None:
+    urls = ["/tracing/", f"/tracing/cases/{case.pk}/", "/tracing/filters/"]
+    for url in urls:
+        assert browse(stranger).get(url).status_code == 403, url
+        assert browse().get(url).status_code == 302, url
+    assert not CaseReading.objects.exists()
+    assert "/tracing/" not in browse(stranger).get("/inbox/").content.decode()
+
+    for url in urls:
+        assert browse(operator).get(url).status_code == 200
+    noted = CaseReading.objects.order_by("read_at").values_list("what", "user__email", "case_id")
+    assert list(noted) == [
+        ("list", operator.email, None),
+        ("case", operator.email, case.pk),
+    ]
+
+
+def test_the_admin_shows_cases_notes_who_looks_and_saves_filters_as_versions(
+    browse: Browse, operator: User, case: Case
+) -> None:
+    browser = browse(operator)
+    for model in ("case", "casereading", "device", "statusmark", "filter"):
+        assert browser.get(f"/admin/tracing/{model}/").status_code == 200, model
+    assert browser.get(f"/admin/tracing/case/{case.pk}/change/").status_code == 200
+    assert CaseReading.objects.filter(what="case", case_id=case.pk).exists()
+
+    found = Filter.objects.get()
+    url = f"/admin/tracing/filter/{found.pk}/change/"
+    form = browser.get(url).content.decode()
+    (content,) = re.findall(r"<textarea[^>]*>(.*?)</textarea>", form, re.DOTALL)
+    data = {"name": "close", "is_active": "on", "status": 2, "rounds": 3, "time_min_s": 900,
+            "distance_min_m": 0, "language": "en", "content": content.replace("&quot;", '"'),
+            "versions-TOTAL_FORMS": 1, "versions-INITIAL_FORMS": 1}  # fmt: skip
+    assert browser.post(url, data).status_code == 302
+    found.refresh_from_db()
+    assert (found.version, found.rounds, found.versions.count()) == (2, 3, 2)
+    assert browser.post(url, {**data, "content": '{"fr": {"title": "x"}}'}).status_code == 200  # no English

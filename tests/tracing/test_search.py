@@ -1,0 +1,155 @@
+"""The fast search against the reference on made-up contacts of every awkward kind, and what it reads."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from tests.tracing.storing import store
+from tests.tracing.test_ward import as_exposures
+from tracing.reference import Meetings, Record, Rule, backward, exposures
+from tracing.search import Seed, search
+
+pytestmark = pytest.mark.django_db
+
+DAY = 1_586_131_200  # a midnight
+SINCE, UNTIL = DAY + 1_000, DAY + 2_000
+ROUNDS = 3
+# Few devices and round times, so that records overlap, touch, repeat, tie, and stand across onsets and ends.
+devices = st.integers(1, 5)
+records = st.builds(
+    lambda one, other, start, length, distance: Record(
+        one, other, DAY + start, DAY + start + length, distance
+    ),
+    devices,
+    devices,
+    st.integers(90, 210).map(lambda tens: tens * 10),
+    st.sampled_from([10, 29, 30, 40, 60, 100, 300]),
+    st.sampled_from([0.5, 1.0, 2.0]),
+)
+rules = st.builds(
+    Rule,
+    rounds=st.just(ROUNDS),
+    time_min=st.sampled_from([0, 30, 60, 100]),
+    time_max=st.sampled_from([None, None, 60, 200]),
+    distance_min=st.sampled_from([None, None, 1.0]),
+    distance_max=st.sampled_from([None, None, 1.0]),
+)
+
+
+def moment(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def seed(case: object, device: int, rule: Rule, since: int = SINCE) -> Seed:
+    return Seed(
+        case,
+        device,
+        moment(since),
+        rule.rounds,
+        rule.time_min,
+        rule.time_max,
+        rule.distance_min,
+        rule.distance_max,
+    )
+
+
+def forget() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("TRUNCATE tracing_interaction")
+
+
+def meeting(one: int, other: int, start: int, end: int, distance: float = 1.0) -> Record:
+    return Record(one, other, SINCE + start, SINCE + end, distance)
+
+
+CYCLE = [meeting(1, 2, 0, 100), meeting(2, 3, 50, 200), meeting(3, 1, 60, 300), meeting(3, 4, 250, 400)]
+TIE = [meeting(1, 2, 0, 60), meeting(1, 3, 0, 60), meeting(2, 4, 60, 120), meeting(4, 3, 60, 120)]
+BOTH_SIDES = [meeting(1, 2, 0, 60), meeting(2, 1, 30, 90), meeting(1, 2, 0, 60), meeting(2, 2, 0, 60)]
+BEFORE_ONSET = [meeting(1, 2, 500, 600), meeting(2, 3, 0, 540), meeting(2, 4, 0, 500)]
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(contacts=st.lists(records, max_size=25), rules=st.lists(rules, min_size=1, max_size=4))
+@example(contacts=CYCLE, rules=[Rule(ROUNDS)])
+@example(contacts=TIE, rules=[Rule(ROUNDS, 60)])
+@example(contacts=BOTH_SIDES, rules=[Rule(ROUNDS, 90), Rule(ROUNDS, 91)])
+@example(contacts=BEFORE_ONSET, rules=[Rule(ROUNDS, 40), Rule(ROUNDS, 0)])
+def test_whatever_the_contacts_the_search_finds_what_the_reference_does(
+    contacts: list[Record], rules: list[Rule]
+) -> None:
+    forget()
+    store(contacts)
+    wanted = {(number, device): rule for number, rule in enumerate(rules) for device in range(1, 6)}
+    seeds = [seed(case, case[1], rule) for case, rule in wanted.items()]
+
+    meetings = Meetings(contacts)
+    for reverse, reference in ((False, exposures), (True, backward)):
+        found = search(seeds, until=moment(UNTIL), backward=reverse)
+        for case, rule in wanted.items():
+            expected = reference(meetings, case[1], rule, SINCE, UNTIL)
+            assert as_exposures(found[case]) == expected
+
+
+def exposed(contacts: Sequence[Record], **rule: float | None) -> list[tuple[int, int, int]]:
+    store(contacts)
+    found = search([seed(1, 1, Rule(ROUNDS, **rule))], until=moment(UNTIL))[1]
+    return [(each.device_id, each.degree, each.seconds) for each in found]
+
+
+def test_what_both_phones_recorded_counts_once() -> None:
+    assert exposed(BOTH_SIDES, time_min=90) == [(2, 1, 90)]
+
+
+def test_contacts_days_apart_add_up_but_the_time_between_them_does_not_count() -> None:
+    contacts = [meeting(1, 2, 0, 100), meeting(1, 2, 800, 900)]
+    assert exposed(contacts, time_min=200) == [(2, 1, 200)]
+
+
+def test_a_contact_before_the_onset_exposes_nobody() -> None:
+    assert exposed(BEFORE_ONSET, time_min=40) == [(2, 1, 100), (3, 2, 40)]
+
+
+def test_seeds_of_different_filters_and_rounds_do_not_meet() -> None:
+    store(CYCLE)
+    seeds = [seed("one", 1, Rule(1)), seed("three", 1, Rule(3)), seed("near", 1, Rule(3, distance_max=0.5))]
+    found = search(seeds, until=moment(UNTIL))
+    assert [each.device_id for each in found["one"]] == [2, 3]
+    assert [each.device_id for each in found["three"]] == [2, 3, 4]
+    assert found["near"] == []
+
+
+def test_a_batch_of_cases_takes_one_statement_a_degree() -> None:
+    store([meeting(device, device + 1, device * 30, device * 30 + 300) for device in range(1, 30)])
+    seeds = [seed(device, device, Rule(3)) for device in range(1, 20)]
+    search(seeds, until=moment(UNTIL))  # from the third time on the statement is a prepared one
+    with CaptureQueriesContext(connection) as by_django:
+        before = _statements()
+        found = search(seeds, until=moment(UNTIL))
+        assert _statements() - before == 3
+    assert len(by_django) == 2  # those that count
+    assert all(found.values())
+
+
+def _statements() -> int:
+    """How many times prepared statements over the interactions were run in this session."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT coalesce(sum(generic_plans + custom_plans), 0) FROM pg_prepared_statements "
+            "WHERE statement LIKE '%tracing_interaction%' AND statement NOT LIKE '%pg_prepared%'"
+        )
+        return int(cursor.fetchone()[0])
+
+
+def test_nobody_to_search_from_finds_nobody() -> None:
+    assert search([], until=moment(UNTIL)) == {}
+    assert search([seed(1, 99, Rule(3))], until=moment(UNTIL)) == {1: []}
+
+
+def test_two_seeds_of_one_case_are_refused() -> None:
+    with pytest.raises(ValueError, match="same case"):
+        search([seed(1, 1, Rule(1)), seed(1, 2, Rule(1))], until=moment(UNTIL))

@@ -1,0 +1,1 @@
+"""Tracing as the API takes and shows it."""

@@ -1,0 +1,60 @@
+"""Numbers and texts of tracing, taken only in the JSON type that they name."""
+
+import math
+from typing import Any, Final
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from tracing.models.filter import PARTS, validate_content
+
+DEVICE_MAX: Final = 2**31 - 1
+
+
+class StrictIntegerField(serializers.IntegerField):
+    """A JSON number without a fraction."""
+
+    default_error_messages = {"invalid": "Expected a whole number."}
+
+    def to_internal_value(self, data: Any) -> int:
+        if isinstance(data, bool) or not isinstance(data, int):
+            self.fail("invalid")
+        return data
+
+
+class StrictFloatField(serializers.FloatField):
+    """A JSON number."""
+
+    default_error_messages = {"invalid": "Expected a number."}
+
+    def to_internal_value(self, data: Any) -> float:
+        if isinstance(data, bool) or not isinstance(data, int | float) or not math.isfinite(data):
+            self.fail("invalid")
+        return float(data)
+
+
+@extend_schema_field(
+    {
+        "type": "object",
+        "minProperties": 1,
+        "additionalProperties": {
+            "type": "object",
+            "properties": {part: {"type": "string", "maxLength": longest} for part, longest in PARTS.items()},
+            "required": ["title"],
+            "additionalProperties": False,
+        },
+    }
+)
+class ContentField(serializers.Field):
+    """Texts by language."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        validate_content(data)
+        return data
+
+    def to_representation(self, value: Any) -> Any:
+        return value
+
+
+def device_id_field(**options: Any) -> StrictIntegerField:
+    return StrictIntegerField(min_value=1, max_value=DEVICE_MAX, **options)

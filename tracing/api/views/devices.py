@@ -1,0 +1,118 @@
+"""Devices: how they are told, and from whom they may have it."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework import status
+from rest_framework.exceptions import NotFound, ValidationError
+from rest_framework.generics import GenericAPIView, get_object_or_404
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api.permissions import IsStaffOrScope
+from accounts.models import Scope
+from config.api import JSONOnly
+from config.openapi import BODY, errors
+from tracing import selectors
+from tracing.api.permissions import ReadsCases
+from tracing.api.readings import log
+from tracing.api.serializers.cases import SourcesSerializer
+from tracing.api.serializers.fields import DEVICE_MAX
+from tracing.api.serializers.marks import DeviceInSerializer, DeviceSerializer
+from tracing.api.serializers.sources import SourcesInSerializer
+from tracing.models import CaseReading, Device
+from tracing.search import Seed, search
+from tracing.services.devices import device_set
+
+DEVICE_ID = OpenApiParameter(
+    "device_id",
+    {"type": "integer", "minimum": 1, "maximum": DEVICE_MAX},
+    OpenApiParameter.PATH,
+    description="The device's number.",
+)
+
+
+@extend_schema(tags=["tracing"], parameters=[DEVICE_ID])
+class DeviceView(GenericAPIView[Device]):
+    required_scopes = {"PUT": Scope.TRACING_WRITE}
+    content_negotiation_class = JSONOnly
+    serializer_class = DeviceSerializer
+    filter_backends: list[Any] = []
+    # For the answer to OPTIONS, which looks for what a PUT would change.
+    queryset = Device.objects.all()
+    lookup_url_kwarg = "device_id"
+
+    def get_permissions(self) -> list[BasePermission]:
+        return [ReadsCases() if self.request.method in ("GET", "HEAD") else IsStaffOrScope()]
+
+    @extend_schema(operation_id="tracing_devices_read", responses={200: DeviceSerializer, **errors(403, 404)})
+    def get(self, request: Request, device_id: int) -> Response:
+        """One device, without its push token."""
+        return Response(DeviceSerializer(get_object_or_404(Device, pk=device_id)).data)
+
+    @extend_schema(
+        operation_id="tracing_devices_set",
+        request=DeviceInSerializer,
+        responses={
+            200: OpenApiResponse(DeviceSerializer, description="It was known, and is so now."),
+            201: OpenApiResponse(DeviceSerializer, description="It was not known before."),
+            **errors(*BODY, 403, 404),
+        },
+        examples=[
+            OpenApiExample(
+                "a phone",
+                value={"push_token": "fcm-token", "platform": "android", "language": "fr"},
+                request_only=True,
+            )
+        ],
+    )
+    def put(self, request: Request, device_id: int) -> Response:
+        """Say how a device is told. What it could not be told of open cases before, it is told now."""
+        if not 0 < device_id <= DEVICE_MAX:
+            raise NotFound
+        serializer = DeviceInSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        device, created = device_set(device_id=device_id, now=timezone.now(), **serializer.validated_data)
+        code = status.HTTP_201_CREATED if created else status.HTTP_200_OK
+        return Response(DeviceSerializer(device).data, status=code)
+
+
+@extend_schema(tags=["tracing"], parameters=[DEVICE_ID])
+class SourcesView(GenericAPIView[Device]):
+    permission_classes = [ReadsCases]
+    content_negotiation_class = JSONOnly
+    serializer_class = SourcesSerializer
+    filter_backends: list[Any] = []
+    pagination_class = None
+
+    @extend_schema(
+        operation_id="tracing_devices_sources",
+        parameters=[
+            OpenApiParameter("rounds", OpenApiTypes.INT, description="Degrees, 1 to 5; 1 if not given."),
+            OpenApiParameter("time_min_s", OpenApiTypes.INT, description="Least contact; 900 if not given."),
+            OpenApiParameter("distance_max_m", OpenApiTypes.FLOAT, description="Farthest record, in metres."),
+        ],
+        responses={200: SourcesSerializer, **errors(400, 403, 404)},
+    )
+    def get(self, request: Request, device_id: int) -> Response:
+        """Who may have infected this device: the search backwards in time, nearest first. It is logged."""
+        given = SourcesInSerializer(data=request.query_params)
+        given.is_valid(raise_exception=True)
+        if unknown := sorted(set(request.query_params) - set(given.fields)):
+            raise ValidationError({name[:50]: ["There is no such parameter."] for name in unknown})
+        if not 0 < device_id <= DEVICE_MAX or not (
+            Device.objects.filter(pk=device_id).exists() or selectors.device_is_seen(device_id)
+        ):
+            raise NotFound
+        until = timezone.now()
+        since = until - timedelta(days=settings.TRACING_RETENTION_DAYS)
+        seed = Seed(case=0, device_id=device_id, since=since, **given.validated_data)
+        found = search([seed], until=until, backward=True)[0]
+        log(request, CaseReading.What.SOURCES, device_id=device_id)
+        answer = {"device_id": device_id, "since": since, "until": until, "sources": found}
+        return Response(SourcesSerializer(answer).data)

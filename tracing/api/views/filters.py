@@ -1,0 +1,143 @@
+"""Filters: who counts as exposed, and what they are told."""
+
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework import status
+from rest_framework.exceptions import ValidationError
+from rest_framework.generics import GenericAPIView, get_object_or_404
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from config.api import JSONOnly
+from config.openapi import BODY, errors
+from tracing.api.permissions import SetsFilters
+from tracing.api.serializers.filters import (
+    FilterChangeSerializer,
+    FilterDetailSerializer,
+    FilterInSerializer,
+    FilterSerializer,
+    WhatIfSerializer,
+)
+from tracing.api.serializers.sources import WhatIfInSerializer
+from tracing.models import Filter
+from tracing.services.filters import filter_change, filter_create
+from tracing.what_if import CASES_MAX, what_if
+
+EXAMPLE = {
+    "name": "close contacts",
+    "is_active": True,
+    "status": 2,
+    "time_min_s": 900,
+    "distance_max_m": 2.0,
+    "rounds": 2,
+    "language": "en",
+    "content": {
+        "en": {
+            "title": "You were near somebody who is infected",
+            "shortDescription": "Please stay at home and have yourself tested.",
+            "description": "Your phone was near that of an infected person for a quarter of an hour.",
+        }
+    },
+}
+
+
+@extend_schema(tags=["tracing"])
+class FiltersView(GenericAPIView[Filter]):
+    permission_classes = [SetsFilters]
+    content_negotiation_class = JSONOnly
+    serializer_class = FilterSerializer
+    filter_backends: list[Any] = []
+    queryset = Filter.objects.none()
+
+    def get_queryset(self) -> QuerySet[Filter]:
+        return Filter.objects.all()
+
+    @extend_schema(
+        operation_id="tracing_filters_list", responses={200: FilterSerializer(many=True), **errors(400, 403)}
+    )
+    def get(self, request: Request) -> Response:
+        """All filters, newest first."""
+        page = self.paginate_queryset(self.get_queryset())
+        return self.get_paginated_response(FilterSerializer(page, many=True).data)
+
+    @extend_schema(
+        operation_id="tracing_filters_create",
+        request=FilterInSerializer,
+        responses={
+            201: OpenApiResponse(FilterSerializer, description="Stored."),
+            200: OpenApiResponse(FilterSerializer, description="The very same filter was there."),
+            **errors(*BODY, 403, 409),
+        },
+        examples=[OpenApiExample("close contacts", value=EXAMPLE, request_only=True)],
+    )
+    def post(self, request: Request) -> Response:
+        """Make a filter. The same again answers 200; the same name with other content 409."""
+        serializer = FilterInSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        made, created = filter_create(**serializer.validated_data)
+        code = status.HTTP_201_CREATED if created else status.HTTP_200_OK
+        return Response(FilterSerializer(made).data, status=code)
+
+
+@extend_schema(tags=["tracing"])
+class FilterView(GenericAPIView[Filter]):
+    permission_classes = [SetsFilters]
+    content_negotiation_class = JSONOnly
+    serializer_class = FilterDetailSerializer
+    filter_backends: list[Any] = []
+
+    @extend_schema(
+        operation_id="tracing_filters_read", responses={200: FilterDetailSerializer, **errors(403, 404)}
+    )
+    def get(self, request: Request, filter_id: UUID) -> Response:
+        """One filter with all its versions."""
+        return Response(FilterDetailSerializer(get_object_or_404(Filter, pk=filter_id)).data)
+
+    @extend_schema(
+        operation_id="tracing_filters_change",
+        request=FilterChangeSerializer,
+        responses={200: FilterDetailSerializer, **errors(*BODY, 403, 404)},
+        examples=[OpenApiExample("activate", value={"is_active": True}, request_only=True)],
+    )
+    def patch(self, request: Request, filter_id: UUID) -> Response:
+        """Change a filter. New criteria make a new version; cases keep the one they were searched with."""
+        found = get_object_or_404(Filter, pk=filter_id)
+        serializer = FilterChangeSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        changed = filter_change(filter=found, **serializer.validated_data)
+        return Response(FilterDetailSerializer(changed).data)
+
+
+@extend_schema(tags=["tracing"])
+class WhatIfView(GenericAPIView[Filter]):
+    permission_classes = [SetsFilters]
+    content_negotiation_class = JSONOnly
+    serializer_class = WhatIfSerializer
+    filter_backends: list[Any] = []
+    pagination_class = None
+
+    @extend_schema(
+        operation_id="tracing_filters_what_if",
+        parameters=[
+            OpenApiParameter(
+                "cases", OpenApiTypes.INT, description=f"How many, up to {CASES_MAX}; 20 if not given."
+            )
+        ],
+        responses={200: WhatIfSerializer, **errors(400, 403, 404)},
+    )
+    def get(self, request: Request, filter_id: UUID) -> Response:
+        """How many would have been told, had this filter been used for the last cases. Writes nothing."""
+        given = WhatIfInSerializer(data=request.query_params)
+        given.is_valid(raise_exception=True)
+        if unknown := sorted(set(request.query_params) - set(given.fields)):
+            raise ValidationError({name[:50]: ["There is no such parameter."] for name in unknown})
+        found = get_object_or_404(Filter, pk=filter_id)
+        result = what_if(found, now=timezone.now(), **given.validated_data)
+        degrees = [{"degree": degree, "told": told} for degree, told in result.by_degree.items()]
+        answer = {"cases": result.cases, "told": result.told, "by_degree": degrees}
+        return Response(WhatIfSerializer(answer).data)

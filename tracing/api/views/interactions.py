@@ -1,0 +1,93 @@
+"""Taking in what phones saw of each other."""
+
+from django.conf import settings
+from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
+from rest_framework import status
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.api.permissions import IsStaffOrScope
+from accounts.models import Scope
+from config.api import JSONOnly
+from config.openapi import BODY, errors
+from tracing.api.parsers import CSVUploadParser, JSONUploadParser, NDJSONUploadParser
+from tracing.api.serializers.interactions import InteractionSerializer, StoredSerializer
+from tracing.intake import BadRecords, Columns, interactions_store, records_checked
+
+EXAMPLE = {
+    "my_id": 1696,
+    "other_id": 1509,
+    "timestamp_start": 1586167911,
+    "timestamp_end": 1586168811,
+    "interval": 900,
+    "rssi": -61,
+    "distance": 1.4,
+    "platform": "android",
+}
+CSV_EXAMPLE = (
+    "my_id,other_id,timestamp_start,timestamp_end,interval,rssi,distance,platform\n"
+    "1696,1509,1586167911,1586168811,900,-61,1.4,android\n"
+)
+
+
+@extend_schema(tags=["tracing"])
+class InteractionsView(APIView):
+    """Takes records; there is no way to read them here."""
+
+    permission_classes = [IsStaffOrScope]
+    required_scopes = {"POST": Scope.TRACING_WRITE}
+    content_negotiation_class = JSONOnly
+    parser_classes = [JSONUploadParser, NDJSONUploadParser, CSVUploadParser]
+
+    @extend_schema(
+        operation_id="tracing_interactions_create",
+        request={
+            "application/json": InteractionSerializer(many=True),
+            "application/x-ndjson": OpenApiTypes.STR,
+            "text/csv": OpenApiTypes.STR,
+        },
+        responses={
+            201: OpenApiResponse(StoredSerializer, description="Stored, all of them."),
+            200: OpenApiResponse(StoredSerializer, description="All of them were stored before."),
+            **errors(*BODY, 403),
+        },
+        examples=[
+            OpenApiExample("record", value=EXAMPLE, request_only=True, media_type="application/json"),
+            OpenApiExample("csv", value=CSV_EXAMPLE, request_only=True, media_type="text/csv"),
+            OpenApiExample("stored", value={"records": 2, "new": 2, "known": 0}, response_only=True),
+        ],
+    )
+    def post(self, request: Request) -> Response:
+        """Upload records: a JSON list, NDJSON, or CSV with a line of names; packed by gzip if you like.
+
+        All are stored or, if one is not acceptable, none: the answer names the bad ones, counted from 1,
+        and says what was expected. The same record again is not stored twice.
+        """
+        columns = request.data
+        if not isinstance(columns, Columns):
+            raise ValidationError({"records": ["Expected a list of records."]})
+        if columns.count > (most := settings.TRACING_UPLOAD_MAX_RECORDS):
+            raise ValidationError({"records": [f"Expected at most {most} records, not {columns.count}."]})
+        now = timezone.now()
+        try:
+            stored = interactions_store(records_checked(columns, now=now), now=now)
+        except BadRecords as error:
+            raise refusal_of(error)
+        answer = {"records": columns.count, "new": stored.new, "known": stored.known}
+        code = status.HTTP_201_CREATED if stored.new else status.HTTP_200_OK
+        return Response(answer, status=code)
+
+
+def refusal_of(error: BadRecords) -> ValidationError:
+    named = [
+        f"Record {number + 1}: {field}{': ' if field else ''}{message}"
+        for number, field, message in error.faults
+    ]
+    noun = "record is" if error.records == 1 else "records are"
+    return ValidationError(
+        {"detail": f"{error.records} {noun} not acceptable; nothing was stored.", "records": named}
+    )

@@ -1,0 +1,53 @@
+"""Marking devices."""
+
+from typing import Any
+
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
+from rest_framework import status
+from rest_framework.generics import GenericAPIView
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api.permissions import IsStaffOrScope
+from accounts.models import ApiKey, Scope, User
+from config.api import JSONOnly
+from config.openapi import BODY, errors
+from tracing.api.serializers.marks import StatusInSerializer, StatusSerializer
+from tracing.api.throttles import Marks
+from tracing.services.statuses import status_mark
+
+
+@extend_schema(tags=["tracing"])
+class StatusesView(GenericAPIView[Any]):
+    permission_classes = [IsStaffOrScope]
+    required_scopes = {"POST": Scope.TRACING_WRITE}
+    throttle_classes = [Marks]
+    content_negotiation_class = JSONOnly
+    serializer_class = StatusSerializer
+
+    @extend_schema(
+        operation_id="tracing_statuses_create",
+        request=StatusInSerializer,
+        responses={
+            201: OpenApiResponse(StatusSerializer, description="Stored; infected: a case is open."),
+            200: OpenApiResponse(StatusSerializer, description="It was so already."),
+            **errors(*BODY, 403, 409, 429),
+        },
+        examples=[OpenApiExample("infected", value={"device_id": 1696, "status": 1}, request_only=True)],
+    )
+    def post(self, request: Request) -> Response:
+        """Mark a device. 1 opens a case and searches at once, 3 closes it and tells the device.
+
+        All others are only stored. 409: infected, of a device that would have to be suspect first.
+        """
+        serializer = StatusInSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        marked = status_mark(
+            **serializer.validated_data,
+            now=timezone.now(),
+            api_key=request.auth if isinstance(request.auth, ApiKey) else None,
+            user=request.user if isinstance(request.user, User) else None,
+        )
+        code = status.HTTP_201_CREATED if marked.is_new else status.HTTP_200_OK
+        return Response(StatusSerializer(marked).data, status=code)

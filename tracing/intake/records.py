@@ -1,0 +1,63 @@
+"""Records as columns of numbers, and the one order and form in which they are stored."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tracing.partitions import DAY_S
+
+PIECE_MAX_S = 32_767
+DISTANCE_MAX_CM = 32_767
+KEY = ("my_id", "other_id", "start_s", "seconds", "distance_cm")
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """Valid records. In ``extras`` (rssi, platform, position) NaN is none."""
+
+    my_id: NDArray[np.int64]
+    other_id: NDArray[np.int64]
+    start_s: NDArray[np.int64]
+    seconds: NDArray[np.int64]
+    distance_cm: NDArray[np.int64]
+    extras: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.my_id)
+
+    def __getitem__(self, chosen: NDArray[np.integer] | slice) -> "Records":
+        return Records(
+            **{name: getattr(self, name)[chosen] for name in KEY},
+            extras={name: column[chosen] for name, column in self.extras.items()},
+        )
+
+    def stored_form(self) -> "Records":
+        """The same in pieces that fit, each once, by day and key.
+
+        In one order for all, uploads at the same time wait for each other but never in a circle, and each
+        partition's index is gone through from left to right.
+        """
+        pieces = self._in_pieces()
+        columns = [getattr(pieces, name) for name in KEY]
+        order = np.lexsort((*reversed(columns), pieces.start_s // DAY_S))
+        again = np.ones(max(len(order) - 1, 0), dtype=bool)
+        for column in columns:
+            again &= column[order[1:]] == column[order[:-1]]
+        return pieces[order[np.r_[np.ones(min(len(order), 1), dtype=bool), ~again]]]
+
+    def _in_pieces(self) -> "Records":
+        """Cut what lasts too long for its column into equal pieces, whose union is the same."""
+        counts = -(-self.seconds // PIECE_MAX_S)
+        if not len(self) or counts.max() <= 1:
+            return self
+        counts = np.maximum(counts, 1)
+        whole = np.repeat(np.arange(len(self)), counts)
+        number = np.arange(len(whole)) - np.repeat(np.cumsum(counts) - counts, counts)
+        begin = self.seconds[whole] * number // counts[whole]
+        end = self.seconds[whole] * (number + 1) // counts[whole]
+        cut = self[whole]
+        return Records(
+            cut.my_id, cut.other_id, cut.start_s + begin, end - begin, cut.distance_cm, extras=cut.extras
+        )

@@ -1,0 +1,136 @@
+"""Copying records into their partitions, each at most once."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+from django.conf import settings
+from django.db import connection, transaction
+from numpy.typing import NDArray
+from psycopg.errors import UniqueViolation
+
+from tracing import partitions
+from tracing.intake.devices import packed
+from tracing.intake.records import KEY, Records
+from tracing.models import Intake
+
+TYPES = {
+    **dict.fromkeys(("my_id", "other_id", "start_s"), ">i4"),
+    **dict.fromkeys(("seconds", "distance_cm", "rssi", "platform"), ">i2"),
+}
+# A point is two doubles.
+POINT = np.dtype([("x", ">f8"), ("y", ">f8")])
+# PostgreSQL's binary COPY format: a signature, no flags, no extension; at the end a row of -1 fields.
+HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+TRAILER = b"\xff\xff"
+WRITE_BYTES = 1 << 20
+
+STAGING = "tracing_staging"
+# On commit it goes, but several uploads may share a transaction.
+STAGING_SQL = """
+DROP TABLE IF EXISTS tracing_staging;
+CREATE TEMPORARY TABLE tracing_staging (LIKE tracing_interaction) ON COMMIT DROP
+"""
+# In the order of Records.stored_form: see there.
+INSERT_SQL = """
+INSERT INTO tracing_interaction
+SELECT * FROM tracing_staging ORDER BY start_s / 86400, my_id, other_id, start_s, seconds, distance_cm
+ON CONFLICT DO NOTHING
+"""
+INTAKE_SQL = """
+INSERT INTO tracing_intake (xid, received_at, records, stored, devices)
+VALUES (pg_current_xact_id()::text::bigint, %s, %s, %s, %s)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """How many of the records were new, and how many were there before (or twice among themselves)."""
+
+    new: int
+    known: int
+
+
+def interactions_store(records: Records, *, now: datetime) -> Stored:
+    """Store records in one transaction; those that are there already are left as they are.
+
+    Mostly all are new: they are copied straight into their partitions, which costs half of what looking
+    each up would. Only if one is known, they take the way through a staging table.
+    """
+    if not len(records):
+        return Stored(0, 0)
+    form = records.stored_form()
+    days = form.start_s // partitions.DAY_S
+    partitions.ensure(partitions.day_of(int(day) * partitions.DAY_S) for day in np.unique(days))
+    with transaction.atomic():
+        try:
+            with transaction.atomic():
+                _copy_by_day(form, days)
+                rows = len(form)
+        except UniqueViolation:
+            rows = _insert_unknown(form)
+        new = min(rows, len(records))
+        if new:
+            devices = np.unique(np.concatenate([form.my_id, form.other_id]))
+            with connection.cursor() as cursor:
+                cursor.execute(INTAKE_SQL, [now, len(records), new, packed(devices)])
+    return Stored(new=new, known=len(records) - new)
+
+
+def intakes_expire(now: datetime) -> None:
+    """Forget uploads whose records are gone by now: those came before the look-back, as they had to."""
+    Intake.objects.filter(received_at__lt=now - timedelta(days=settings.TRACING_RETENTION_DAYS + 1)).delete()
+
+
+def _copy_by_day(form: Records, days: NDArray[np.int64]) -> None:
+    for day in np.unique(days):
+        first, after = np.searchsorted(days, [day, day + 1])
+        _copy(form[slice(first, after)], partitions.name_of(partitions.day_of(int(day) * partitions.DAY_S)))
+
+
+def _insert_unknown(form: Records) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(STAGING_SQL)
+        _copy(form, STAGING)
+        cursor.execute(INSERT_SQL)
+        return int(cursor.rowcount)
+
+
+def _copy(records: Records, table: str) -> None:
+    """Copy records to a table; those with the same extras together, since what is NULL has no value."""
+    names = list(records.extras)
+    has = np.zeros(len(records), dtype=np.int64)
+    for number, column in enumerate(records.extras.values()):
+        has |= (~np.isnan(column.reshape(len(records), -1)[:, 0])).astype(np.int64) << number
+    for kind in np.unique(has) if names else (0,):
+        chosen = records[np.flatnonzero(has == kind)] if names else records
+        extras = [name for number, name in enumerate(names) if kind >> number & 1]
+        _copy_columns(chosen, table, extras)
+
+
+def _copy_columns(records: Records, table: str, extras: list[str]) -> None:
+    columns = {name: getattr(records, name) for name in KEY} | {name: records.extras[name] for name in extras}
+    data = memoryview(_binary(columns, len(records)))
+    statement = f"COPY {table} ({', '.join(columns)}) FROM STDIN (FORMAT binary)"
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        copy.write(HEADER)
+        for at in range(0, len(data), WRITE_BYTES):
+            copy.write(data[at : at + WRITE_BYTES])
+        copy.write(TRAILER)
+
+
+def _binary(columns: dict[str, NDArray[np.generic]], count: int) -> bytes:
+    """Rows in that format: the number of fields, then each field's length and value."""
+    kinds: list[tuple[str, Any]] = [("fields", ">i2")]
+    for name in columns:
+        kinds += [(f"{name}_length", ">i4"), (name, TYPES.get(name) or POINT)]
+    rows = np.empty(count, dtype=kinds)
+    rows["fields"] = len(columns)
+    for name, column in columns.items():
+        rows[f"{name}_length"] = rows.dtype[name].itemsize
+        if rows.dtype[name] == POINT:
+            rows[name]["x"], rows[name]["y"] = column[:, 0], column[:, 1]
+        else:
+            rows[name] = column
+    return rows.tobytes()

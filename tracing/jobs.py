@@ -1,0 +1,66 @@
+"""What the queue runs. Jobs take ids, and running one twice changes nothing."""
+
+import time
+from datetime import datetime
+from typing import Final
+
+from django.utils import timezone
+
+from notifications import queue
+from tracing import partitions
+from tracing.intake import intakes_expire
+from tracing.services import retention, searches
+
+SEARCHES: Final = "tracing-searches"
+#: A job goes on in another after so many seconds, so that others get their turn.
+SLICE_S: Final = 2.0
+
+
+def case_search(case_id: str) -> None:
+    """Search a case, and any others that wait by now."""
+    queue.started(SEARCHES)
+    ends = time.monotonic() + SLICE_S
+    while searches.pending_run(now=timezone.now()):
+        if time.monotonic() > ends:
+            queue.enqueue_unless_waiting(SEARCHES, case_search, case_id)
+            return
+
+
+def searches_due(now: datetime) -> None:
+    """Every second: have the cases searched whose job was lost, or failed before."""
+    if searches.pending(now).exists():
+        queue.enqueue_unless_waiting(SEARCHES, case_search, "")
+
+
+def check(after: int = 0) -> None:
+    """The periodic check: search open cases again for what was ingested since, from one search on.
+
+    Killed anywhere, it has told and noted all or nothing of each batch; the next one goes on with the rest.
+    """
+    now, ends = timezone.now(), time.monotonic() + SLICE_S
+    if not after:
+        searches.check_begin(now=now)
+    place = searches.check_run(after=after, now=now)
+    while place is not None:
+        if time.monotonic() > ends:
+            queue.enqueue(check, place)
+            return
+        place = searches.check_run(after=place, now=now)
+
+
+def expire() -> None:
+    """Every hour: close and delete cases by age."""
+    retention.tracing_expire(timezone.now())
+
+
+def partitions_keep() -> None:
+    """Every hour: make the partitions of the next days, and drop those of days that are too old."""
+    now = timezone.now()
+    partitions.make_ahead(now)
+    partitions.drop_old(now)
+    intakes_expire(now)
+
+
+def partitions_pack() -> None:
+    """Every night: build the indexes of days that are over anew, so that they take less room."""
+    partitions.pack(timezone.now())

@@ -1,0 +1,43 @@
+"""A phone that sees other phones, and what is known of it."""
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+
+class Device(models.Model):
+    """Known by the number that its owners gave it. Interactions may name devices that are not here."""
+
+    class Status(models.IntegerChoices):
+        NORMAL = 0, "Normal"
+        INFECTED = 1, "Infected"
+        SUSPECT = 2, "Suspect"
+        HEALED = 3, "Healed"
+        QUARANTINE_LIGHT = 4, "Quarantine, light"
+        QUARANTINE_WARNING = 5, "Quarantine, warning"
+        QUARANTINE_ALERT = 6, "Quarantine, alert"
+
+    class Platform(models.TextChoices):
+        IOS = "ios", "iOS"
+        ANDROID = "android", "Android"
+        UNKNOWN = "", "Unknown"
+
+    id = models.IntegerField(primary_key=True)
+    push_token = models.CharField(max_length=512, blank=True)
+    platform = models.CharField(max_length=8, choices=Platform.choices, blank=True)
+    language = models.CharField(max_length=8, blank=True, help_text=f"Empty: {settings.LANGUAGE_CODE}.")
+    status = models.PositiveSmallIntegerField(choices=Status.choices, default=Status.NORMAL)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ("id",)
+        constraints = (
+            models.CheckConstraint(name="tracing_device_id_positive", condition=models.Q(id__gt=0)),
+            models.CheckConstraint(
+                name="tracing_device_status_known", condition=models.Q(status__range=(0, 6))
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"device {self.pk}"

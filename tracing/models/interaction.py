@@ -1,0 +1,46 @@
+"""What one phone saw of another, and which uploads brought it."""
+
+from django.db import models
+from django.utils import timezone
+
+
+class Interaction(models.Model):
+    """One record as uploaded, in daily partitions by its start; made by SQL in 0002_interactions.
+
+    There are many, so they are small: times are whole Unix seconds, the distance is in centimetres (from
+    327.67 m on: that), and a row of the first five columns, which is all that a search reads, takes 44 bytes.
+    They are the primary key: the same record again is not stored twice. The others are NULL,
+    which takes no room, unless TRACING_KEEP_SIGNAL or TRACING_KEEP_POSITIONS says so.
+    """
+
+    pk = models.CompositePrimaryKey("my_id", "other_id", "start_s", "seconds", "distance_cm")
+    my_id = models.IntegerField()
+    other_id = models.IntegerField()
+    start_s = models.IntegerField(help_text="Unix seconds.")
+    seconds = models.SmallIntegerField()
+    distance_cm = models.SmallIntegerField()
+    rssi = models.SmallIntegerField(null=True)
+    platform = models.SmallIntegerField(null=True)
+
+    def __str__(self) -> str:
+        return f"{self.my_id} saw {self.other_id} for {self.seconds} s from {self.start_s}"
+
+
+class Intake(models.Model):
+    """One stored upload: the transaction that brought it, and whom it is about.
+
+    The periodic check finds by it what came since its last search. It goes by transaction and not by time
+    or number, since those are taken before the commit that makes rows visible: a slow upload would be missed.
+    """
+
+    xid = models.BigIntegerField(db_index=True)
+    received_at = models.DateTimeField(default=timezone.now, db_index=True)
+    records = models.IntegerField()
+    stored = models.IntegerField(help_text="Of them not known before.")
+    devices = models.BinaryField(help_text="Every device that a stored record is about; see intake.devices.")
+
+    class Meta:
+        ordering = ("-id",)
+
+    def __str__(self) -> str:
+        return f"{self.records} records at {self.received_at:%Y-%m-%d %H:%M:%S}"

@@ -1,0 +1,39 @@
+"""What a search is asked, and what it answers."""
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Seed:
+    """One case to search from, with the filter to search by.
+
+    ``since`` is the start of the look-back. ``rounds`` is the number of degrees. Times in seconds are of the
+    whole contact with one device, distances in metres of each record; limits are inclusive, None is none.
+    """
+
+    case: Hashable
+    device_id: int
+    since: datetime
+    rounds: int = 1
+    time_min_s: int = 0
+    time_max_s: int | None = None
+    distance_min_m: float | None = None
+    distance_max_m: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """A device that a case exposed: by whom, since when, for how long in all, and how near at the nearest.
+
+    In a backward search the onset is the last instant at which this device can have infected ``via``.
+    """
+
+    case: Hashable
+    device_id: int
+    degree: int
+    via_device_id: int
+    onset: datetime
+    seconds: int
+    distance_m: float

@@ -1,0 +1,125 @@
+"""Who may read cases, and the queries that show them."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime
+from typing import Any, Final
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection
+from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce, TruncDate
+
+from accounts.models import Scope, User
+from notifications.models import Delivery
+from tracing.models import Case, Exposure
+
+#: What the notifications of a case are stored with, beside its id.
+SOURCE: Final = "tracing_case"
+
+SEEN_SQL: Final = """
+SELECT EXISTS (SELECT FROM tracing_interaction WHERE my_id = %(id)s)
+    OR EXISTS (SELECT FROM tracing_interaction WHERE other_id = %(id)s)
+"""
+
+# By filter and device: the device that it was exposed by.
+Vias = Mapping[tuple[UUID, int], int]
+
+
+def may_read_cases(principal: Any) -> bool:
+    """Whether somebody may look at cases: the staff, people with the permission, machines with the scope."""
+    if isinstance(principal, User):
+        return principal.is_active and (principal.is_staff or principal.has_perm("tracing.view_case"))
+    return bool(getattr(principal, "has_scope", None) and principal.has_scope(Scope.TRACING_READ))
+
+
+def may_change_filters(principal: Any) -> bool:
+    """Whether somebody may set filters: the staff, people with the permission, machines with the scope."""
+    if isinstance(principal, User):
+        return principal.is_active and (principal.is_staff or principal.has_perm("tracing.change_filter"))
+    return bool(getattr(principal, "has_scope", None) and principal.has_scope(Scope.TRACING_FILTERS))
+
+
+def device_is_seen(device_id: int) -> bool:
+    """Whether any record names this device."""
+    with connection.cursor() as cursor:
+        cursor.execute(SEEN_SQL, {"id": device_id})
+        return bool(cursor.fetchone()[0])
+
+
+def cases() -> QuerySet[Case]:
+    """All cases, with how many devices each exposed."""
+    exposed = Exposure.objects.filter(case=OuterRef("pk")).order_by().values("case")
+    counted = exposed.annotate(count=Count("device_id", distinct=True)).values("count")
+    # Of each row that is shown, not of all that there are.
+    return Case.objects.annotate(exposed=Coalesce(Subquery(counted), 0))
+
+
+def with_searches(chosen: QuerySet[Case]) -> QuerySet[Case]:
+    return chosen.prefetch_related("searches__filter_version__filter")
+
+
+def exposures_of(case: Case) -> QuerySet[Exposure]:
+    """Whom a case exposed, nearest degree first."""
+    found = Exposure.objects.filter(case=case).select_related("filter_version__filter")
+    return found.order_by("degree", "onset", "device_id", "id")
+
+
+def vias_of(case: Case) -> dict[tuple[UUID, int], int]:
+    rows = Exposure.objects.filter(case=case).values_list("filter_id", "device_id", "via_device_id")
+    return {(filter_id, device): via for filter_id, device, via in rows}
+
+
+def path_to(vias: Vias, filter_id: UUID, device_id: int, case_device: int) -> list[int]:
+    """Return the devices from the case's own to the exposed one."""
+    path = [device_id]
+    while path[-1] != case_device and (via := vias.get((filter_id, path[-1]))) is not None:
+        if via in path:  # never so, but what is wrong in a table must not run for ever
+            break
+        path.append(via)
+    return path[::-1]
+
+
+def exposures_by_day(case: Case, filter_id: UUID) -> list[tuple[date, int]]:
+    """Count a filter's exposures by the day of their onset (in the active time zone), earliest first."""
+    days = Exposure.objects.filter(case=case, filter=filter_id).annotate(day=TruncDate("onset"))
+    return list(days.order_by("day").values_list("day").annotate(count=Count("pk")))
+
+
+def exposures_by_degree(case: Case) -> list[dict[str, Any]]:
+    """Count a case's exposures by filter and degree, with how many of them could be told."""
+    rows = Exposure.objects.filter(case=case).order_by("filter__name", "degree")
+    counts = rows.values("filter_id", "filter__name", "degree").annotate(
+        exposed=Count("pk"), told=Count("told_at")
+    )
+    return [dict(row) for row in counts]
+
+
+def notices_by_status(case: Case) -> dict[str, int]:
+    """Count the deliveries of a case's notices by status."""
+    rows = Delivery.objects.filter(notification__source_type=SOURCE, notification__source_id=str(case.pk))
+    return dict(Counter(dict(rows.order_by().values_list("status").annotate(count=Count("pk")))))
+
+
+def shown(count: int) -> int | None:
+    """Return a count of people, or None where it is so low that it could point to one of them."""
+    return count if count >= settings.TRACING_MIN_COUNT else None
+
+
+def shown_parts(counts: Mapping[int, int]) -> dict[int, int | None]:
+    """Return the parts of a sum; where exactly one is too low, the next lowest is hidden too.
+
+    Otherwise it would follow from the sum and the others.
+    """
+    parts = {key: shown(count) for key, count in counts.items()}
+    hidden = [key for key, count in parts.items() if count is None]
+    if len(hidden) == 1 and len(parts) > 1:
+        rest: Iterable[int] = (key for key in parts if key not in hidden)
+        parts[min(rest, key=lambda key: counts[key])] = None
+    return parts
+
+
+def last_cases(count: int, *, now: datetime) -> QuerySet[Case]:
+    """The last so many cases that were opened."""
+    return Case.objects.filter(opened_at__lte=now).order_by("-opened_at", "-pk")[:count]

@@ -1,0 +1,1 @@
+"""What changes things in tracing."""

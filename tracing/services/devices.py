@@ -1,0 +1,54 @@
+"""What a device's owner says of it: its push token, platform, language and other addresses."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from notifications.channels import registry
+from tracing.models import Case, Device, DeviceContact, Exposure
+from tracing.services.notices import exposures_tell
+
+
+@transaction.atomic
+def device_set(
+    *, device_id: int, contacts: Sequence[dict[str, str]] | None = None, now: datetime, **fields: Any
+) -> tuple[Device, bool]:
+    """Store what is said of a device; the second value says whether it is new.
+
+    What it could not be told of open cases before, for want of an address, it is told now.
+
+    Raises:
+        ValidationError: a contact is no address of its channel.
+    """
+    addresses = None if contacts is None else _checked(contacts)
+    _, created = Device.objects.get_or_create(pk=device_id)
+    device = Device.objects.select_for_update().get(pk=device_id)
+    for name, value in fields.items():
+        setattr(device, name, value)
+    device.save()
+    if addresses is not None:
+        device.contacts.exclude(pk__in=[each.pk for each in _kept(device, addresses)]).delete()
+        made = [
+            DeviceContact(device=device, channel=channel, address=address) for channel, address in addresses
+        ]
+        DeviceContact.objects.bulk_create(made, ignore_conflicts=True)
+    untold = Exposure.objects.filter(device_id=device_id, case__state=Case.State.OPEN)
+    exposures_tell(untold, now=now)
+    return device, created
+
+
+def _checked(contacts: Sequence[dict[str, str]]) -> list[tuple[str, str]]:
+    found: dict[tuple[str, str], None] = {}
+    for contact in contacts:
+        channel = registry.for_contact(contact["channel"])
+        if channel.instant or channel.name == "push":
+            raise ValidationError({"channel": f"A device can't be told by {channel.name} as a contact."})
+        found[channel.name, channel.normalised_address(contact["address"])] = None
+    return list(found)
+
+
+def _kept(device: Device, addresses: Sequence[tuple[str, str]]) -> list[DeviceContact]:
+    return [each for each in device.contacts.all() if (each.channel, each.address) in addresses]

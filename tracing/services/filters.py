@@ -1,0 +1,58 @@
+"""Setting filters: each change of what they say makes a version, which nothing changes any more."""
+
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from config.exceptions import Conflict
+from tracing.models import Filter, FilterVersion
+
+
+def filter_save(*, filter: Filter) -> Filter:
+    """Store a filter as it is given; where its criteria are new, as its next version.
+
+    Raises:
+        django.core.exceptions.ValidationError: it says what no filter can.
+    """
+    filter.full_clean()
+    with transaction.atomic():
+        stored = Filter.objects.select_for_update().filter(pk=filter.pk).first()
+        filter.version = stored.version if stored else 0
+        newest = FilterVersion.objects.filter(filter_id=filter.pk, number=filter.version).first()
+        if newest is None or newest.criteria() != filter.criteria():
+            filter.version += 1
+            filter.save()
+            FilterVersion.of(filter).save(force_insert=True)
+        else:
+            filter.save()
+    return filter
+
+
+def filter_create(*, name: str, **fields: Any) -> tuple[Filter, bool]:
+    """Store a new filter; the second value is False where the very same one is here already.
+
+    Raises:
+        Conflict: there is another one of this name.
+        django.core.exceptions.ValidationError: it says what no filter can.
+    """
+    made = Filter(name=name, **fields)
+    existing = Filter.objects.filter(name=name).first()
+    if existing is None:
+        try:
+            return filter_save(filter=made), True
+        except IntegrityError:  # by another request, at the same instant
+            existing = Filter.objects.get(name=name)
+    if existing.criteria() != made.criteria() or existing.is_active != made.is_active:
+        raise Conflict("There is a filter of this name, and it says something else.")
+    return existing, False
+
+
+def filter_change(*, filter: Filter, **fields: Any) -> Filter:
+    """Change what is given of a filter.
+
+    Raises:
+        django.core.exceptions.ValidationError: it says what no filter can.
+    """
+    for name, value in fields.items():
+        setattr(filter, name, value)
+    return filter_save(filter=filter)

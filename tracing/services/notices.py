@@ -1,0 +1,205 @@
+"""Telling devices: exposed ones once per case, filter and status; healed ones once per case."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import Any, Final
+from uuid import UUID
+
+import structlog
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import connection
+from django.db.models import F, QuerySet
+
+from notifications.channels import registry
+from notifications.engine.direct import Planned, deliver_many
+from notifications.messages.compose import notification_of
+from notifications.messages.texts import text_for
+from notifications.models import Notification, Severity
+from tracing.models import Case, Device, DeviceContact, Exposure, FilterVersion
+from tracing.selectors import SOURCE
+
+log = structlog.get_logger(__name__)
+
+EXPOSURE: Final = "tracing.exposure"
+HEALED: Final = "tracing.healed"
+#: By the status that a device is told; for all others it is 3.
+WARNING_LEVELS: Final[Mapping[int, int]] = {0: 0, 1: 4, 2: 2, 3: 1}
+OTHER_LEVEL: Final = 3
+#: Exposures that are told in one go.
+CHUNK: Final = 2000
+
+TOLD_SQL: Final = """
+UPDATE tracing_exposure AS exposure SET told_at = %(now)s, notification_id = told.notification_id
+  FROM unnest(%(exposures)s::uuid[], %(notifications)s::uuid[]) AS told (exposure_id, notification_id)
+ WHERE exposure.id = told.exposure_id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a device is told; ``place`` names it in keys."""
+
+    place: str
+    channel: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """What a device is told, in one language."""
+
+    language: str
+    title: str
+    short: str
+    long: str
+
+
+def warning_level(status: int) -> int:
+    return WARNING_LEVELS.get(status, OTHER_LEVEL)
+
+
+def exposures_tell(exposures: QuerySet[Exposure], *, now: datetime) -> int:
+    """Tell the devices of those exposures that have not been told and can be; returns how many.
+
+    Part of the caller's transaction: what is stored as told is there to be sent, and the other way round.
+    """
+    untold = exposures.filter(told_at=None).exclude(device_id=F("case__device_id"))
+    rows = untold.select_related("filter_version").order_by("pk").iterator(chunk_size=CHUNK)
+    return sum(_chunk_tell(chunk, now) for chunk in _chunks(rows))
+
+
+def healed_tell(*, case: Case, device: Device) -> None:
+    """Tell a device that its case is closed."""
+    composed = notification_of(
+        kind=HEALED,
+        data={},
+        source_type=SOURCE,
+        source_id=str(case.pk),
+        dedup_key=f"tracing:{case.pk}:healed",
+    )
+    language = device.language or settings.LANGUAGE_CODE
+    title, body = text_for(composed.title, composed.body, composed.texts, language=language, channel="push")
+    told_in = language if language in composed.texts else settings.LANGUAGE_CODE
+    text = Text(told_in, title, body, body)
+    key = f"tracing:{case.pk}:healed"
+    deliver_many(
+        [
+            _planned(HEALED, key, case.pk, device, address, Device.Status.HEALED, text, filter_id=None)
+            for address in _addresses([device])[device.pk]
+        ]
+    )
+
+
+def text_of(version: FilterVersion, language: str) -> Text:
+    """Return a filter's text in a device's language, or else in the filter's own, or else in any."""
+    content = version.content
+    wanted = (language, language.partition("-")[0], version.language, settings.LANGUAGE_CODE)
+    found = next(each for each in (*wanted, *content) if each in content)
+    text = content[found]
+    short, long = text.get("shortDescription", ""), text.get("description", "")
+    return Text(found, text["title"], short or long, "\n\n".join(filter(None, (short, long))))
+
+
+def _chunks(rows: Iterator[Exposure]) -> Iterator[list[Exposure]]:
+    while chunk := list(islice(rows, CHUNK)):
+        yield chunk
+
+
+def _chunk_tell(exposures: Sequence[Exposure], now: datetime) -> int:
+    devices = Device.objects.in_bulk({each.device_id for each in exposures})
+    addresses = _addresses(devices.values())
+    planned: list[Planned] = []
+    owners: list[UUID] = []
+    for exposure in exposures:
+        for address in addresses.get(exposure.device_id, ()):
+            planned.append(_exposure_planned(exposure, devices[exposure.device_id], address))
+            owners.append(exposure.pk)
+    if not planned:
+        return 0
+    told = dict(zip(owners, (each.notification_id for each in deliver_many(planned)), strict=True))
+    with connection.cursor() as cursor:
+        cursor.execute(TOLD_SQL, {"exposures": list(told), "notifications": list(told.values()), "now": now})
+    return len(told)
+
+
+def _addresses(devices: Iterable[Device]) -> dict[int, list[Address]]:
+    """Return where each device can be told. An address that its channel refuses must not hold up others."""
+    found: dict[int, list[Address]] = defaultdict(list)
+    by_id = {device.pk: device for device in devices}
+    for device in by_id.values():
+        if device.push_token:
+            found[device.pk].append(Address("push", "push", device.push_token))
+    for contact in DeviceContact.objects.filter(device__in=by_id):
+        found[contact.device_id].append(Address(f"contact-{contact.pk}", contact.channel, contact.address))
+    for device_id, addresses in found.items():
+        found[device_id] = [each for each in addresses if _is_good(each, device_id)]
+    return found
+
+
+def _is_good(address: Address, device_id: int) -> bool:
+    try:
+        registry.get(address.channel).normalised_address(address.address)
+    except (KeyError, ValidationError):
+        log.warning("device_address_refused", device=device_id, channel=address.channel)
+        return False
+    return True
+
+
+def _exposure_planned(exposure: Exposure, device: Device, address: Address) -> Planned:
+    version = exposure.filter_version
+    key = f"tracing:{exposure.case_id}:{exposure.filter_id}:{version.status}:{device.pk}"
+    text = text_of(version, device.language or settings.LANGUAGE_CODE)
+    return _planned(
+        EXPOSURE, key, exposure.case_id, device, address, version.status, text, exposure.filter_id
+    )
+
+
+def _planned(
+    kind: str,
+    key: str,
+    case_id: UUID,
+    device: Device,
+    address: Address,
+    status: int,
+    text: Text,
+    filter_id: UUID | None,
+) -> Planned:
+    # One notification for each address: nobody's addresses share none (notifications.engine.direct).
+    notification = Notification(
+        kind=kind,
+        title=text.title,
+        body=text.long,
+        texts={text.language: {"": [text.title, text.long], "push": [text.title, text.short]}},
+        data=_data(device, status, text, filter_id),
+        severity=Severity.CRITICAL,
+        source_type=SOURCE,
+        source_id=str(case_id),
+        dedup_key=f"{key}:{address.place}",
+    )
+    return Planned(notification, address.channel, address.address, language=text.language)
+
+
+def _data(device: Device, status: int, text: Text, filter_id: UUID | None) -> dict[str, Any]:
+    """Return what apps are told, all of it strings, as the original's were."""
+    push = {
+        "status": str(int(status)),
+        "warning_level": str(warning_level(status)),
+        "title": text.title,
+        "message": text.short,
+        "link": link(status=status, language=text.language, filter_id=filter_id),
+        "language": text.language,
+    }
+    return {"push": push, "platform": device.platform}
+
+
+def link(*, status: int, language: str, filter_id: UUID | None) -> str:
+    """Return where somebody who is told this can read more; empty where the operator has no such page."""
+    parts = {"{status}": str(int(status)), "{language}": language, "{filter}": str(filter_id or "")}
+    address: str = settings.TRACING_LINK
+    for part, value in parts.items():
+        address = address.replace(part, value)
+    return address

@@ -1,0 +1,191 @@
+"""Searching cases in batches: what is found, told and noted as searched is one commit."""
+
+from collections import defaultdict
+from collections.abc import Hashable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import structlog
+from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
+
+from tracing.models import Case, CaseSearch, Exposure, Intake
+from tracing.search import Reached, Seed, devices_touched_since, search, watermark_now
+from tracing.services.notices import exposures_tell
+
+log = structlog.get_logger(__name__)
+
+#: Cases that are searched in one pass, and one commit.
+BATCH: Final = 500
+RETRY_WAIT: Final = timedelta(seconds=10)
+RETRY_WAIT_MAX: Final = timedelta(hours=1)
+
+# What is known already gives way to a shorter path, an earlier onset or a longer contact; never the other
+# way: records grow old and are dropped, and what they once showed stays so.
+STORE_SQL: Final = """
+INSERT INTO tracing_exposure AS known (case_id, filter_id, filter_version_id, device_id, degree,
+                                       via_device_id, onset, seconds, distance_m, found_at)
+SELECT found.*, %(now)s FROM unnest(
+    %(cases)s::uuid[], %(filters)s::uuid[], %(versions)s::uuid[], %(devices)s::int[], %(degrees)s::smallint[],
+    %(vias)s::int[], %(onsets)s::timestamptz[], %(seconds)s::int[], %(distances)s::float8[]
+) AS found
+ON CONFLICT (case_id, filter_id, device_id) DO UPDATE
+   SET degree = excluded.degree, via_device_id = excluded.via_device_id, onset = excluded.onset,
+       seconds = excluded.seconds, distance_m = excluded.distance_m
+ WHERE (excluded.degree, excluded.onset, -excluded.seconds) < (known.degree, known.onset, -known.seconds)
+"""
+# Filters that were activated after a case was opened; one that it was searched with keeps its version.
+ADD_SQL: Final = """
+INSERT INTO tracing_casesearch (case_id, filter_id, filter_version_id, due_at, failures, error)
+SELECT kase.id, version.filter_id, version.id, %(now)s, 0, ''
+  FROM tracing_case AS kase
+ CROSS JOIN tracing_filter AS filter
+  JOIN tracing_filterversion AS version ON version.filter_id = filter.id AND version.number = filter.version
+ WHERE kase.state = 'open' AND filter.is_active
+    ON CONFLICT (case_id, filter_id) DO NOTHING
+"""
+
+
+def pending(now: datetime) -> QuerySet[CaseSearch]:
+    """Searches that have not been made and are due."""
+    return CaseSearch.objects.filter(searched_at=None, due_at__lte=now, filter__is_active=True)
+
+
+def pending_run(*, now: datetime) -> bool:
+    """Search the cases that have not been searched, a batch of them; returns whether there may be more."""
+    return _run(pending(now), now) == BATCH
+
+
+def check_begin(*, now: datetime) -> None:
+    """Give open cases the filters that were activated since they were opened."""
+    with connection.cursor() as cursor:
+        cursor.execute(ADD_SQL, {"now": now})
+
+
+def check_run(*, after: int, now: datetime) -> int | None:
+    """Search open cases again, a batch of them, for what was ingested since; returns where to go on.
+
+    Args:
+        after: the search that the batch before ended with; 0 to begin.
+    """
+    news = Intake.objects.filter(xid__gte=OuterRef("ingested_to"))
+    stale = CaseSearch.objects.filter(case__state=Case.State.OPEN, filter__is_active=True, due_at__lte=now)
+    # A watermark of the future is that of another server, from which this database was restored.
+    foreign = Q(ingested_to__gt=watermark_now())
+    stale = stale.filter(Q(ingested_to=None) | foreign | Exists(news), pk__gt=after)
+    ids = list(stale.order_by("pk").values_list("pk", flat=True)[:BATCH])
+    _run_each(ids, now)
+    return ids[-1] if len(ids) == BATCH else None
+
+
+def _run(chosen: QuerySet[CaseSearch], now: datetime) -> int:
+    ids = list(chosen.order_by("pk").values_list("pk", flat=True)[:BATCH])
+    _run_each(ids, now)
+    return len(ids)
+
+
+def _run_each(ids: Sequence[int], now: datetime) -> None:
+    """Run a batch; where it fails, its halves: what can't be searched never holds up its neighbours."""
+    if not ids:
+        return
+    try:
+        _run_batch(ids, now)
+    except (OperationalError, InterfaceError):
+        raise  # the database is away: it is nobody's fault, and the next run begins here again
+    except Exception as error:
+        if len(ids) == 1:
+            _failed(ids[0], error, now)
+            return
+    else:
+        return
+    half = len(ids) // 2
+    _run_each(ids[:half], now)
+    _run_each(ids[half:], now)
+
+
+@transaction.atomic
+def _run_batch(ids: Sequence[int], now: datetime) -> None:
+    locked = CaseSearch.objects.filter(pk__in=ids).select_for_update(skip_locked=True, of=("self",))
+    rows = list(locked.select_related("case", "filter_version").order_by("pk"))
+    # Before anything is read: what is committed from here on may be missed, and counts as new.
+    watermark = watermark_now()
+    for until, chosen in _by_end(_touched(rows), now).items():
+        _store(chosen, search([seed_of(each) for each in chosen], until=until), now)
+    done = CaseSearch.objects.filter(pk__in=[each.pk for each in rows])
+    of_these = Exists(done.filter(case=OuterRef("case"), filter=OuterRef("filter")))
+    exposures_tell(Exposure.objects.filter(of_these), now=now)
+    done.update(ingested_to=watermark, searched_at=now, failures=0, error="")
+
+
+def seed_of(row: CaseSearch) -> Seed:
+    version = row.filter_version
+    return Seed(
+        case=row.pk,
+        device_id=row.case.device_id,
+        since=row.case.since,
+        rounds=version.rounds,
+        time_min_s=version.time_min_s,
+        time_max_s=version.time_max_s,
+        distance_min_m=version.distance_min_m,
+        distance_max_m=version.distance_max_m,
+    )
+
+
+def _touched(rows: Sequence[CaseSearch]) -> list[CaseSearch]:
+    """Return those that new records can make a difference to, and those never searched."""
+    news = {
+        mark: devices_touched_since(mark) for mark in {each.ingested_to for each in rows} if mark is not None
+    }
+    reached: dict[tuple[UUID, UUID], set[int]] = defaultdict(set)
+    known = Exposure.objects.filter(
+        case__in={each.case_id for each in rows if each.ingested_to is not None},
+        degree__lt=F("filter_version__rounds"),
+    )
+    for case_id, filter_id, device_id in known.values_list("case_id", "filter_id", "device_id").iterator():
+        reached[case_id, filter_id].add(device_id)
+    return [
+        each
+        for each in rows
+        if each.ingested_to is None
+        or not news[each.ingested_to].isdisjoint(
+            reached[each.case_id, each.filter_id] | {each.case.device_id}
+        )
+    ]
+
+
+def _by_end(rows: Sequence[CaseSearch], now: datetime) -> dict[datetime, list[CaseSearch]]:
+    """Group by the time up to which contacts count: now, or the end of the case."""
+    groups: dict[datetime, list[CaseSearch]] = defaultdict(list)
+    for row in rows:
+        groups[row.case.closed_at or now].append(row)
+    return groups
+
+
+def _store(rows: Sequence[CaseSearch], found: Mapping[Hashable, Sequence[Reached]], now: datetime) -> None:
+    """Store what was found; in one order for all, so that two that store the same can't deadlock."""
+    pairs = [(row, each) for row in rows for each in found[row.pk] if each.device_id != row.case.device_id]
+    pairs.sort(key=lambda pair: (pair[0].pk, pair[1].device_id))
+    columns: dict[str, Any] = {
+        "cases": [row.case_id for row, _ in pairs],
+        "filters": [row.filter_id for row, _ in pairs],
+        "versions": [row.filter_version_id for row, _ in pairs],
+        "devices": [each.device_id for _, each in pairs],
+        "degrees": [each.degree for _, each in pairs],
+        "vias": [each.via_device_id for _, each in pairs],
+        "onsets": [each.onset for _, each in pairs],
+        "seconds": [each.seconds for _, each in pairs],
+        "distances": [each.distance_m for _, each in pairs],
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(STORE_SQL, {**columns, "now": now})
+
+
+def _failed(search_id: int, error: Exception, now: datetime) -> None:
+    """Note that a search failed; it is tried again, later each time."""
+    row = CaseSearch.objects.get(pk=search_id)
+    wait = min(RETRY_WAIT * 2 ** min(row.failures, 16), RETRY_WAIT_MAX)
+    CaseSearch.objects.filter(pk=search_id).update(
+        failures=F("failures") + 1, due_at=now + wait, error=f"{type(error).__name__}: {error}"[:500]
+    )
+    log.exception("case_search_failed", search=search_id, case=str(row.case_id))

@@ -1,0 +1,125 @@
+"""The picture of an exposure tree: a column for each degree, a row for each device that leads no further."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+COLUMN: Final = 210
+ROW: Final = 40
+HEAD: Final = 34
+MARGIN: Final = 14
+LABEL: Final = 146
+DIGIT: Final = 8
+#: Devices that are drawn; the table has them all.
+DRAWN_MAX: Final = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """What the tree needs of an exposure."""
+
+    device: int
+    via: int
+    degree: int
+    onset: datetime
+    seconds: int
+    is_told: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    device: int
+    degree: int
+    x: int
+    y: int
+    onset: datetime | None
+    minutes: int
+    is_told: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    x: int
+    degree: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """``edges`` are paths of SVG; ``left_out`` says how many devices are not drawn."""
+
+    width: int
+    height: int
+    nodes: list[Node]
+    edges: list[str]
+    columns: list[Column]
+    left_out: int
+
+
+def tree_of(case_device: int, people: Sequence[Person]) -> Tree:
+    """Lay out a tree: parents in the middle of their children, and these by the onset of their exposure."""
+    drawn = _drawn(case_device, people)
+    children: dict[int, list[Person]] = defaultdict(list)
+    for each in sorted(drawn, key=lambda each: (each.onset, each.device)):
+        children[each.via].append(each)
+    rows = _rows(case_device, children)
+    nodes = [Node(case_device, 0, MARGIN, _y(rows[case_device]), None, 0, True)]
+    for each in drawn:
+        x, y = MARGIN + each.degree * COLUMN, _y(rows[each.device])
+        nodes.append(Node(each.device, each.degree, x, y, each.onset, each.seconds // 60, each.is_told))
+    places = {node.device: node for node in nodes}
+    edges = [_edge(places[each.via], places[each.device]) for each in drawn]
+    degrees = sorted({node.degree for node in nodes})
+    columns = [Column(MARGIN + degree * COLUMN, degree, _count(people, degree)) for degree in degrees]
+    width = MARGIN * 2 + max(degrees) * COLUMN + LABEL
+    height = max(node.y for node in nodes) + ROW
+    return Tree(width, height, nodes, edges, columns, len(people) - len(drawn))
+
+
+def _drawn(case_device: int, people: Iterable[Person]) -> list[Person]:
+    """Return the nearest, each of whom is reached by one of the others."""
+    known = {case_device}
+    found: list[Person] = []
+    for each in sorted(people, key=lambda each: (each.degree, each.onset, each.device)):
+        if len(found) == DRAWN_MAX:
+            break
+        if each.via in known and each.device not in known:
+            known.add(each.device)
+            found.append(each)
+    return found
+
+
+def _rows(root: int, children: dict[int, list[Person]]) -> dict[int, float]:
+    """Give leaves the next free row each, and the others the middle of theirs; without recursion."""
+    rows: dict[int, float] = {}
+    free = 0
+    stack = [(root, False)]
+    while stack:
+        device, is_left = stack.pop()
+        own = [each.device for each in children.get(device, ())]
+        if is_left:
+            rows[device] = (rows[own[0]] + rows[own[-1]]) / 2
+        elif own:
+            stack.append((device, True))
+            stack.extend((each, False) for each in reversed(own))
+        else:
+            rows[device] = free
+            free += 1
+    return rows
+
+
+def _y(row: float) -> int:
+    return HEAD + MARGIN + round(row * ROW)
+
+
+def _edge(start: Node, end: Node) -> str:
+    # From behind the label, so that no line goes through what is to be read.
+    begin = start.x + (LABEL if start.degree else 24 + DIGIT * len(str(start.device)))
+    middle = (begin + end.x) // 2
+    return f"M{begin} {start.y} C{middle} {start.y} {middle} {end.y} {end.x} {end.y}"
+
+
+def _count(people: Iterable[Person], degree: int) -> int:
+    return sum(each.degree == degree for each in people)

@@ -1,0 +1,13 @@
+"""The routes of the pages of tracing."""
+
+from django.urls import path
+
+from tracing.web import views
+
+app_name = "tracing"
+urlpatterns = [
+    path("tracing/", views.CasesPage.as_view(), name="cases"),
+    path("tracing/cases/<uuid:case_id>/", views.CasePage.as_view(), name="case"),
+    path("tracing/filters/", views.FiltersPage.as_view(), name="filters"),
+    path("tracing/filters/<uuid:filter_id>/", views.FilterPage.as_view(), name="filter"),
+]

@@ -1,0 +1,162 @@
+"""Cases and filters as pages. Whoever reads a case here is noted, as over the API."""
+
+from typing import Any, Final
+
+from django.conf import settings
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+from django.views.generic import TemplateView
+
+from notifications.web.page import Page, is_htmx
+from tracing import selectors
+from tracing.models import Case, CaseReading, CaseSearch, Exposure, Filter
+from tracing.services.readings import reading_log
+from tracing.web.histogram import histogram_of
+from tracing.web.tree import Person, tree_of
+from tracing.what_if import CASES_MAX, what_if
+
+PAGE_SIZE: Final = 30
+EXPOSURES_PER_PAGE: Final = 200
+WHAT_IF_CASES: Final = 20
+#: What htmx takes for "stop asking".
+STOP_POLLING: Final = 286
+
+
+class TracingPage(Page, TemplateView):
+    """For those who may look at cases."""
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not selectors.may_read_cases(self.person):
+            raise PermissionDenied
+        return super().get(request, *args, **kwargs)
+
+    def log(self, what: CaseReading.What, case: Case | None = None) -> None:
+        reading_log(
+            what=what,
+            user=self.person,
+            now=timezone.now(),
+            case_id=case.pk if case else None,
+            device_id=case.device_id if case else None,
+        )
+
+    def number(self, name: str, default: int, most: int) -> int:
+        """Return a number of the query; whatever is none counts as not given."""
+        given = self.request.GET.get(name, "")
+        is_number = given.isascii() and given.isdigit() and 0 < int(given[:10]) <= most
+        return int(given) if is_number else default
+
+
+class CasesPage(TracingPage):
+    template_name = "tracing/cases.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        chosen = selectors.cases().order_by("-pk")
+        state = self.request.GET.get("state", "")
+        if state == Case.State.OPEN:
+            chosen = chosen.filter(state=state)
+        if device := self.number("device", 0, 2**31 - 1):
+            chosen = chosen.filter(device_id=device)
+        page = self.number("page", 1, 10_000)
+        shown = list(chosen[(page - 1) * PAGE_SIZE : page * PAGE_SIZE + 1])
+        self.log(CaseReading.What.LIST)
+        return super().get_context_data(
+            cases=shown[:PAGE_SIZE],
+            state=state,
+            device=device or "",
+            newer=page - 1,
+            older=page + 1 if len(shown) > PAGE_SIZE else 0,
+            **kwargs,
+        )
+
+
+class CasePage(TracingPage):
+    """A case with its tree. While it is being searched, htmx asks for the part that moves."""
+
+    def get_template_names(self) -> list[str]:
+        return ["tracing/_case.html" if is_htmx(self.request) else "tracing/case.html"]
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        case = get_object_or_404(selectors.with_searches(selectors.cases()), pk=kwargs["case_id"])
+        self.log(CaseReading.What.CASE, case)
+        searches = list(case.searches.all())
+        search = self._chosen(searches)
+        context: dict[str, Any] = {"case": case, "searches": searches, "search": search}
+        if search is not None:
+            context |= self._found(case, search)
+        is_searching = any(each.searched_at is None and not each.failures for each in searches)
+        return super().get_context_data(**context, is_searching=is_searching, **kwargs)
+
+    def render_to_response(self, context: dict[str, Any], **options: Any) -> Any:
+        if is_htmx(self.request) and not context["is_searching"]:
+            options["status"] = STOP_POLLING
+        return super().render_to_response(context, **options)
+
+    def _chosen(self, searches: list[CaseSearch]) -> CaseSearch | None:
+        """Return the search by the filter that the query names, else the first."""
+        given = self.request.GET.get("filter", "")
+        named = [each for each in searches if str(each.filter_id) == given]
+        if given and not named:
+            raise Http404
+        return next(iter(named or searches), None)
+
+    def _found(self, case: Case, search: CaseSearch) -> dict[str, Any]:
+        exposures = selectors.exposures_of(case).filter(filter=search.filter_id)
+        rows = list(exposures)
+        pages = Paginator(rows, EXPOSURES_PER_PAGE)
+        vias = {(each.filter_id, each.device_id): each.via_device_id for each in rows}
+        page = pages.get_page(self.request.GET.get("page"))
+        shown = [
+            (each, selectors.path_to(vias, each.filter_id, each.device_id, case.device_id))
+            for each in page.object_list
+        ]
+        return {
+            "tree": tree_of(case.device_id, [_person(each) for each in rows]),
+            "histogram": histogram_of(selectors.exposures_by_day(case, search.filter_id)),
+            "page": page,
+            "shown": shown,
+            "degrees": [
+                each for each in selectors.exposures_by_degree(case) if each["filter_id"] == search.filter_id
+            ],
+            "notices": selectors.notices_by_status(case),
+        }
+
+
+def _person(exposure: Exposure) -> Person:
+    return Person(
+        device=exposure.device_id,
+        via=exposure.via_device_id,
+        degree=exposure.degree,
+        onset=exposure.onset,
+        seconds=exposure.seconds,
+        is_told=exposure.told_at is not None,
+    )
+
+
+class FiltersPage(TracingPage):
+    template_name = "tracing/filters.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(filters=list(Filter.objects.all()), **kwargs)
+
+
+class FilterPage(TracingPage):
+    """A filter with its versions, and how many it would have told."""
+
+    template_name = "tracing/filter.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        found = get_object_or_404(Filter, pk=kwargs["filter_id"])
+        cases = self.number("cases", WHAT_IF_CASES, CASES_MAX)
+        result = what_if(found, cases=cases, now=timezone.now()) if "cases" in self.request.GET else None
+        return super().get_context_data(
+            filter=found,
+            versions=list(found.versions.all()),
+            cases=cases,
+            cases_max=CASES_MAX,
+            result=result,
+            threshold=settings.TRACING_MIN_COUNT,
+            **kwargs,
+        )

@@ -1,0 +1,51 @@
+"""How many a filter would have told, had it been used for the last cases. Writes nothing."""
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from tracing.models import Case, Criteria
+from tracing.search import Seed, search
+from tracing.selectors import last_cases, shown, shown_parts
+
+CASES_MAX: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class WhatIf:
+    """Counts of exposures (a device once for each case); None where one is too low to be shown."""
+
+    cases: int
+    told: int | None
+    by_degree: dict[int, int | None]
+
+
+def what_if(criteria: Criteria, *, cases: int, now: datetime) -> WhatIf:
+    """Search the last so many cases with a filter as it is now, each as it stood when it was closed."""
+    chosen = list(last_cases(cases, now=now))
+    counts = Counter(dict.fromkeys(range(1, criteria.rounds + 1), 0))
+    for until, group in _by_end(chosen, now).items():
+        found = search([_seed(case, criteria) for case in group], until=until)
+        counts.update(each.degree for reached in found.values() for each in reached)
+    return WhatIf(len(chosen), shown(counts.total()), shown_parts(counts))
+
+
+def _by_end(cases: list[Case], now: datetime) -> dict[datetime, list[Case]]:
+    groups: dict[datetime, list[Case]] = defaultdict(list)
+    for case in cases:
+        groups[case.closed_at or now].append(case)
+    return groups
+
+
+def _seed(case: Case, criteria: Criteria) -> Seed:
+    return Seed(
+        case=case.pk,
+        device_id=case.device_id,
+        since=case.since,
+        rounds=criteria.rounds,
+        time_min_s=criteria.time_min_s,
+        time_max_s=criteria.time_max_s,
+        distance_min_m=criteria.distance_min_m,
+        distance_max_m=criteria.distance_max_m,
+    )
