@@ -12,6 +12,8 @@ MINUTES ?= 10
 
 # Tests have servers of their own, so that they never touch the data of `make run`.
 TEST_HOME := $(CURDIR)/var/test
+# Three at once for two cores: tests of real processes wait a lot.
+AT_ONCE := -q -n 3 --dist loadgroup --no-loadscope-reorder
 TEMPLATES := $(wildcard accounts/templates notifications/templates escalation/templates \
 	tracing/templates dating/templates config/templates)
 
@@ -35,12 +37,12 @@ browser: ## Install Chromium for the browser tests, where that asks for nothing 
 
 test: $(INSTALLED) browser ## Run every test
 	@trap '$(stop_test_servers)' EXIT; \
-	$(PYTHON) -m pytest -q -n 2 --dist loadfile -m 'not flow' && $(PYTHON) -m pytest -m flow || { \
+	$(PYTHON) -m pytest $(AT_ONCE) || { \
 		echo 'What to do: run the failing test alone: .venv/bin/python -m pytest PATH::NAME'; exit 1; }
 
 check: lint ## Lint, types, import contracts, migrations, API schema, templates; then the fast tests
 	@trap '$(stop_test_servers)' EXIT; \
-	$(PYTHON) -m pytest -q -n 2 --dist loadfile -m 'not flow and not slow' || { \
+	$(PYTHON) -m pytest $(AT_ONCE) -m 'not flow and not slow' || { \
 		echo 'What to do: run the failing test alone: .venv/bin/python -m pytest PATH::NAME'; exit 1; }
 
 lint: $(INSTALLED)

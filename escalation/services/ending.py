@@ -99,7 +99,7 @@ def process_finish_if_over(process: EscalationProcess, *, now: datetime) -> bool
 
 def hang_up_late(process_id: str, *, now: datetime) -> None:
     """Have the calls hung up that the last run of a process id left ringing when it finished."""
-    latest = EscalationProcess.objects.filter(process_id=process_id).order_by("-started_at").first()
+    latest = EscalationProcess.objects.filter(process_id=process_id).order_by("-started_at", "-id").first()
     if latest is None or latest.state != State.FINISHED or latest.ended_at is None:
         return
     if now - latest.ended_at <= MAY_RING:

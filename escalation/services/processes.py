@@ -153,7 +153,7 @@ def _saved(process: EscalationProcess) -> bool:
 
 
 def _locked(processes: QuerySet[EscalationProcess]) -> EscalationProcess | None:
-    return processes.order_by("-started_at").select_for_update(of=("self",)).first()
+    return processes.order_by("-started_at", "-id").select_for_update(of=("self",)).first()
 
 
 def _people(notifications: Sequence[Item]) -> list[UUID]:

@@ -67,7 +67,7 @@ class SmtpPool:
         Args:
             content: the whole message, headers included, in ASCII.
             timeout_s: seconds for all of it, connecting included.
-            on_begin: called once, right before MAIL FROM is sent.
+            on_begin: called right before MAIL FROM is sent; again, where the connection turns out to be dead.
 
         Raises:
             Rejected: the server refused this mail with a 5xx.

@@ -91,7 +91,7 @@ class Product:
         return process_stop(process_id=name, now=self.clock()) is not None
 
     def acknowledge(self, name: str) -> None:
-        process = EscalationProcess.objects.filter(process_id=name).order_by("-started_at").first()
+        process = EscalationProcess.objects.filter(process_id=name).order_by("-started_at", "-id").first()
         if process is not None:
             process_acknowledge(process=process, by="Ana", via="api", now=self.clock())
 

@@ -56,7 +56,7 @@ async def test_a_connection_that_the_server_has_closed_is_replaced(
     mail_server.drop_all()
     await CHANNEL.send(message(address=ANA, on_begin=lambda: begun.append(1)), session)
     assert len(mail_server.mails) == 2
-    assert begun == [1]
+    assert begun in ([1], [1, 1])  # again, should it be found out by MAIL FROM only
 
 
 async def test_a_connection_closed_under_mail_from_is_replaced(
@@ -66,12 +66,13 @@ async def test_a_connection_closed_under_mail_from_is_replaced(
 
     def on_begin() -> None:
         begun.append(1)
-        mail_server.drop_all()
+        if len(begun) == 1:
+            mail_server.drop_all()
 
     await CHANNEL.send(message(address=ANA), session)
     await CHANNEL.send(message(address=ANA, on_begin=on_begin), session)
     assert len(mail_server.mails) == 2
-    assert begun == [1]
+    assert begun == [1, 1], "it may have been stopped while it connected anew"
 
 
 async def test_a_connection_idle_for_long_is_asked_first(
