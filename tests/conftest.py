@@ -18,18 +18,9 @@ from tests.clock import Clock
 from tests.factories import MembershipFactory, ShopFactory, UserFactory
 from tests.servers.twilio import Twilio
 
-# Tests of real processes that share theirs; each group of them starts the product once.
-STACKS = {"tests/browser/": "browser", "tests/flows/test_crashes": "crashes", "tests/flows/": "flows"}
-
-
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the tests of real processes: they mostly wait, while the quick ones compute beside them."""
     items.sort(key=lambda item: item.get_closest_marker("flow") is None)
-    for item in items:
-        file = item.nodeid.partition("::")[0]
-        group = next((name for place, name in STACKS.items() if file.startswith(place)), file)
-        item.add_marker(pytest.mark.xdist_group(group))
 
 
 # What migrations leave behind, and no test changes.

@@ -62,7 +62,7 @@ BODIES = [
 ]
 
 
-@pytest.mark.parametrize(("media_type", "body"), BODIES)
+@pytest.mark.parametrize(("media_type", "body"), BODIES, ids=range(len(BODIES)))
 def test_every_format_gives_the_same_record(media_type: str, body: bytes) -> None:
     records = records_checked(columns_of(body, media_type), now=NOW)
     assert records.my_id.tolist() == [1696]
@@ -98,7 +98,7 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("field", "value", "expected"), BAD)
+@pytest.mark.parametrize(("field", "value", "expected"), BAD, ids=range(len(BAD)))
 def test_what_is_wrong_is_said_of_its_record_and_field(field: str, value: Any, expected: str) -> None:
     found = faults(record(), record(**{field: value}), record())
     assert [(number, name) for number, name, _ in found] == [(1, field)]
