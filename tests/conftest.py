@@ -18,6 +18,7 @@ from tests.clock import Clock
 from tests.factories import MembershipFactory, ShopFactory, UserFactory
 from tests.servers.twilio import Twilio
 
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the tests of real processes: they mostly wait, while the quick ones compute beside them."""
     items.sort(key=lambda item: item.get_closest_marker("flow") is None)
