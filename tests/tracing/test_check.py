@@ -136,7 +136,7 @@ def test_a_case_keeps_the_version_that_it_was_searched_with_and_gets_filters_tha
 
 
 def until_older_transactions_have_ended(within_s: float = 100) -> None:
-    """What is stored while another transaction is open counts as new, and the tests beside this one open some."""
+    """What is stored while another transaction is open counts as new; tests beside this one open some."""
     deadline = time.monotonic() + within_s
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_snapshot_xmax(pg_current_snapshot())")
