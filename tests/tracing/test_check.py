@@ -179,6 +179,7 @@ def test_only_cases_that_new_records_can_concern_are_searched_again(
     assert exposed(case) == {2}
 
     meet(2, 3, hours_ago=3)  # of a device that was reached, so that there may be a second degree
+    until_older_transactions_have_ended()
     check(later)
     assert exposed(case) == {2, 3, 7}
 
