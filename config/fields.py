@@ -92,3 +92,23 @@ def unix_seconds(moment: datetime) -> float:
     """Seconds since 1970 as JSON has them: whole ones without a fraction."""
     seconds = moment.timestamp()
     return int(seconds) if seconds.is_integer() else seconds
+
+
+class TimeField(serializers.DateTimeField):
+    """An ISO 8601 time of this century or so; UTC where it does not say."""
+
+    def __init__(self, *, first_year: int = 1970, **options: Any) -> None:
+        super().__init__(default_timezone=UTC, **options)
+        self.first_year = first_year
+
+    def to_internal_value(self, value: Any) -> datetime:
+        message = f"Expected an ISO 8601 time from {self.first_year} to 2099, such as 2026-01-31T10:00:00Z."
+        if not isinstance(value, str):
+            raise serializers.ValidationError(message)
+        try:
+            moment = super().to_internal_value(value)
+        except (serializers.ValidationError, OverflowError):  # the latter: year 1, in a zone east of UTC
+            raise serializers.ValidationError(message)
+        if not self.first_year <= moment.year < 2100:
+            raise serializers.ValidationError(message)
+        return moment

@@ -1,6 +1,5 @@
 """Dating as the API takes and shows it."""
 
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from django.core.exceptions import ValidationError as DjangoValidationError
@@ -9,28 +8,12 @@ from rest_framework import serializers
 
 from accounts.models import User
 from accounts.validators import validate_time_zone
-from config.fields import StrictBooleanField, StrictCharField, StrictChoiceField, StrictUUIDField
+from config.fields import StrictBooleanField, StrictCharField, StrictChoiceField, StrictUUIDField, TimeField
 from dating.meetings import PROVIDERS
 from dating.models import DatingProfile, Event, LogEntry, Reaction, Registration
 from dating.services.evening import EXTENSION_MAX_S
 
-TIME_MESSAGE: Final = "Expected an ISO 8601 time from 2000 to 2099, such as 2026-01-31T20:00:00Z."
 _DAY_S: Final = 86_400
-
-
-class TimeField(serializers.DateTimeField):
-    """An ISO 8601 time; UTC where it does not say."""
-
-    def to_internal_value(self, value: Any) -> datetime:
-        if not isinstance(value, str):
-            raise serializers.ValidationError(TIME_MESSAGE)
-        try:
-            moment = super().to_internal_value(value)
-        except (serializers.ValidationError, OverflowError):
-            raise serializers.ValidationError(TIME_MESSAGE)
-        if not 2000 <= moment.year < 2100:
-            raise serializers.ValidationError(TIME_MESSAGE)
-        return moment
 
 
 class StrictIntegerField(serializers.IntegerField):
@@ -65,7 +48,7 @@ class DatingEventInSerializer(serializers.Serializer[Event]):
     """A new event. Whatever is left out has the default shown."""
 
     title = StrictCharField(max_length=200)
-    starts_at = TimeField(default_timezone=UTC)
+    starts_at = TimeField(first_year=2000)
     time_zone = StrictCharField(max_length=64, default="UTC", help_text="IANA name, such as Europe/Paris.")
     organiser = StrictUUIDField(required=False, help_text="Who may run it besides the staff; else you.")
     two_pools = StrictBooleanField(default=False, help_text="Two pools, by what each person seeks.")

@@ -1,18 +1,16 @@
 """Events and dead letters as the API takes and shows them."""
 
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from config.fields import StrictCharField, StrictUUIDField
+from config.fields import StrictCharField, StrictUUIDField, TimeField
 from notifications.api.serializers import SelectionSerializer
 from notifications.events import topics
 from notifications.events.payloads import RESERVED, SOURCE_MAX_LENGTH
 from notifications.models import Event, HandlerRun
-
-TIME_MESSAGE = "Expected an ISO 8601 time from 1970 to 2099, such as 2026-01-31T10:00:00Z."
 
 
 @extend_schema_field(
@@ -36,27 +34,12 @@ class RoutingKeyField(StrictCharField):
         return key
 
 
-class TimeField(serializers.DateTimeField):
-    """An ISO 8601 time; UTC where it does not say."""
-
-    def to_internal_value(self, value: Any) -> datetime:
-        if not isinstance(value, str):
-            raise serializers.ValidationError(TIME_MESSAGE)
-        try:
-            moment = super().to_internal_value(value)
-        except serializers.ValidationError:
-            raise serializers.ValidationError(TIME_MESSAGE)
-        if not 1970 <= moment.year < 2100:
-            raise serializers.ValidationError(TIME_MESSAGE)
-        return moment
-
-
 class MetaInSerializer(serializers.Serializer[Event]):
     routing_key = RoutingKeyField(trim_whitespace=False)
     source = StrictCharField(  # type: ignore[assignment]
         max_length=SOURCE_MAX_LENGTH, required=False, help_text="Which service it comes from."
     )
-    timestamp = TimeField(default_timezone=UTC, required=False, help_text="When it happened.")
+    timestamp = TimeField(required=False, help_text="When it happened.")
     event_id = StrictUUIDField(required=False, help_text="Your own id of it: makes a repeat harmless.")
 
 

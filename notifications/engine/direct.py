@@ -4,27 +4,21 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import User
-from notifications import metrics
 from notifications.channels import registry
-from notifications.channels.base import Channel
 from notifications.engine import inbox_items, wake
 from notifications.engine.claim import AHEAD
-from notifications.inbox import live
 from notifications.models import ContactPoint, Delivery, Notification
 
-_NEXT_NUMBER: Final = """
-INSERT INTO notifications_inbox (user_id, last_number) VALUES (%s, 1)
-    ON CONFLICT (user_id) DO UPDATE SET last_number = notifications_inbox.last_number + 1
-RETURNING last_number
-"""
+# What there is one delivery of: see the constraint delivery_once.
+_KEY: Final = ("notification_id", "user_id", "contact_point_id")
 
 
 # Not frozen, which would triple the cost of making one.
@@ -69,11 +63,17 @@ def deliver_many(planned: Sequence[Planned]) -> list[Delivery]:
             delivery.notification = stored[each.notification.dedup_key]
         # In one order for all, so that two that make the same can't deadlock.
         Delivery.objects.bulk_create(sorted(made, key=_place), ignore_conflicts=True, batch_size=1000)
-        there = {_key(delivery): delivery for delivery in _of({each.pk for each in stored.values()})}
-        answer = [there[_key(delivery)] for delivery in made]
-        ours = {delivery.pk for delivery in made}
-        _announce_many([delivery for delivery in answer if delivery.pk in ours], now)
-    return answer
+        there = {
+            (notification, user, contact_point): pk
+            for pk, notification, user, contact_point in Delivery.objects.filter(
+                notification__in=[each.pk for each in stored.values()]
+            ).values_list("pk", *_KEY)
+        }
+        chosen = [there[_key(delivery)] for delivery in made]
+        ours = {delivery.pk: delivery for delivery in made}
+        others = Delivery.objects.select_related("notification").in_bulk(set(chosen) - ours.keys())
+        _announce([ours[pk] for pk in chosen if pk in ours], now)
+    return [ours.get(pk) or others[pk] for pk in chosen]
 
 
 def _delivery_of(planned: Planned, now: datetime) -> Delivery:
@@ -89,6 +89,7 @@ def _delivery_of(planned: Planned, now: datetime) -> Delivery:
         address=address,
         contact_point=planned.contact_point,
         due_at=planned.due_at,
+        now=now,
     )
     if planned.expires_at is not None:
         delivery.expires_at = planned.expires_at
@@ -107,11 +108,9 @@ def _stored(notifications: Iterable[Notification]) -> dict[str, Notification]:
     Notification.objects.bulk_create(
         [wanted[key] for key in sorted(wanted)], ignore_conflicts=True, batch_size=1000
     )
-    return {each.dedup_key: each for each in Notification.objects.filter(dedup_key__in=list(wanted))}
-
-
-def _of(notifications: Iterable[UUID]) -> Iterable[Delivery]:
-    return Delivery.objects.filter(notification__in=list(notifications)).select_related("notification")
+    there = Notification.objects.filter(dedup_key__in=list(wanted)).values_list("dedup_key", "pk")
+    others = [pk for key, pk in there if wanted[key].pk != pk]
+    return wanted | {each.dedup_key: each for each in Notification.objects.in_bulk(others).values()}
 
 
 def _key(delivery: Delivery) -> tuple[UUID, UUID | None, UUID | None]:
@@ -122,7 +121,7 @@ def _place(delivery: Delivery) -> tuple[str, ...]:
     return tuple(map(str, _key(delivery)))
 
 
-def _announce_many(created: Sequence[Delivery], now: datetime) -> None:
+def _announce(created: Sequence[Delivery], now: datetime) -> None:
     """Make inbox items appear that are due, and wake the senders for the rest after the commit."""
     # What is due in a moment too: the sender looks ahead, the sweep is a second away.
     due = [delivery for delivery in created if delivery.due_at <= now + AHEAD]
@@ -167,19 +166,10 @@ def deliver_to(
     """
     way = registry.get(channel)
     normal = address if contact_point else way.normalised_address(address)
-    with transaction.atomic():
-        notification, _ = Notification.objects.get_or_create(
-            dedup_key=notification.dedup_key, defaults=_columns(notification)
-        )
-        key: dict[str, Any] = {"notification": notification, "user": user, "contact_point": contact_point}
-        delivery = Delivery.objects.filter(**key).first()
-        if delivery is None:
-            made = new_delivery(**key, channel=channel, address=normal, due_at=due_at)
-            if way.instant:
-                made.number = _next_number(way, user)
-            delivery, created = Delivery.objects.get_or_create(**key, defaults=_columns_of(made))
-            if created:
-                _announce(delivery)
+    plan = Planned(
+        notification, channel, normal, user=user, contact_point=contact_point, due_at=due_at, is_normal=True
+    )
+    (delivery,) = deliver_many([plan])
     if (delivery.channel, delivery.address) != (channel, normal):
         raise ValueError(f"{notification.dedup_key} was made for another address.")
     return delivery
@@ -193,9 +183,10 @@ def new_delivery(
     address: str,
     contact_point: ContactPoint | None = None,
     due_at: datetime | None = None,
+    now: datetime | None = None,
 ) -> Delivery:
     """Return a delivery to one address in its normal form (not stored yet)."""
-    way, now = registry.get(channel), timezone.now()
+    way, now = registry.get(channel), now or timezone.now()
     due_at = due_at or now
     delivery = Delivery(
         notification=notification,
@@ -213,35 +204,3 @@ def new_delivery(
     if way.instant:
         delivery.status, delivery.sent_at = Delivery.Status.SENT, now
     return delivery
-
-
-def _columns(notification: Notification) -> dict[str, Any]:
-    names = ("kind", "title", "body", "texts", "data", "severity", "source_type", "source_id", "created_at")
-    return {name: getattr(notification, name) for name in names}
-
-
-def _columns_of(delivery: Delivery) -> dict[str, Any]:
-    names = ("channel", "address", "language", "lane", "revocable", "due_at", "expires_at")
-    settled = ("status", "sent_at", "number")
-    return {name: getattr(delivery, name) for name in (*names, *settled)}
-
-
-def _next_number(way: Channel, user: User | None) -> int | None:
-    """Return the number of a new item in somebody's inbox; see notifications.models.Inbox."""
-    if way.name != "inbox":
-        return None
-    if user is None:
-        raise ValueError("An inbox is somebody's: say whose.")
-    with connection.cursor() as cursor:
-        cursor.execute(_NEXT_NUMBER, [user.pk])
-        return int(cursor.fetchone()[0])
-
-
-def _announce(delivery: Delivery) -> None:
-    """Tell whoever waits for it, after the commit."""
-    if delivery.status == Delivery.Status.PENDING:
-        wake.on_commit()
-        return
-    metrics.add("deliveries", delivery.channel, delivery.status)
-    if delivery.number is not None and delivery.user_id:
-        transaction.on_commit(partial(live.announce, [delivery.user_id]), robust=True)

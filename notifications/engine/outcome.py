@@ -26,9 +26,10 @@ def outcome_of(
     """Decide what an attempt's result means for its delivery. Pure."""
     error = "" if isinstance(result, Receipt) else storable(str(result))
     failures = row.failures + (not isinstance(result, Receipt))
-    due_at = None
+    due_at, reference = None, ""
     if isinstance(result, Receipt):
         status, reason, outcome = "sent", "", "sent"
+        reference = storable(result.reference)[:128] if result.reference else ""
     elif isinstance(result, Rejected):
         status, reason, outcome = "failed", "rejected", "rejected"
     else:
@@ -55,7 +56,7 @@ def outcome_of(
         outcome=outcome,
         status_code=result.status_code,
         error=error,
-        reference=storable(result.reference)[:128] if isinstance(result, Receipt) else "",
+        reference=reference,
     )
 
 

@@ -11,6 +11,7 @@ from redis import Redis
 from dating import jobs, services, timers
 from dating.models import Event, Room
 from dating.services.calls import call_address, calls_end, rooms_make
+from notifications.jobs import sweep
 from tests.dating.cast import EIGHT, HOUR, MINUTE, SECOND, Evening, event, person
 
 
@@ -86,6 +87,9 @@ def test_the_tick_hands_out_what_is_due_and_the_job_does_it(redis: Redis) -> Non
     jobs.tick(timezone.now())
     jobs.tick(timezone.now())  # what waits in the queue is not put there again
     assert [each.func_name for each in django_rq.get_queue("default").jobs] == ["dating.jobs.advance"]
+    redis.flushdb()
+    sweep()  # every second, where the tick has its turn
+    assert "dating.jobs.advance" in [each.func_name for each in django_rq.get_queue("default").jobs]
     jobs.advance(0)
     made.refresh_from_db()
     assert made.step == "confirming"

@@ -11,6 +11,7 @@ from pytest_django import DjangoAssertNumQueries, DjangoCaptureOnCommitCallbacks
 from rest_framework.test import APIClient
 
 from accounts.models import User
+from notifications.jobs import sweep
 from tests.tracing.looking import exposed
 from tracing.models import Case, Device, Exposure, Filter, StatusMark
 
@@ -59,6 +60,19 @@ def test_a_new_case_is_searched_by_a_job_that_its_commit_enqueues(
     (job,) = django_rq.get_queue("default").jobs
     assert job.func_name == "tracing.jobs.case_search"
     assert job.args == (str(Case.objects.get().pk),)
+
+
+def test_a_search_whose_job_was_lost_is_found_by_the_sweep(
+    health: APIClient, make_filter: Callable[..., Filter]
+) -> None:
+    make_filter()
+    Device.objects.create(pk=1)
+    mark(health, 1, 1)
+    assert django_rq.get_queue("default").count == 0  # in a test nothing commits
+
+    sweep()
+
+    assert "tracing.jobs.case_search" in [job.func_name for job in django_rq.get_queue("default").jobs]
 
 
 def test_healed_closes_the_case_and_a_later_infection_is_a_new_one(health: APIClient) -> None:

@@ -8,10 +8,12 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
 from notifications.engine.database import Database, connection_parameters
+from notifications.engine.fence import Batch, TooLate
 from notifications.engine.finalise import Finished, finalise
 from notifications.engine.replay import cancel
 from notifications.engine.sender import Sender
@@ -31,6 +33,17 @@ def test_revocable_deliveries_are_sent_like_all_others(
     assert third_party.counts() == {str(each.pk): 1 for each in made}
     assert statuses() == {"sent": 150}
     assert all(each.attempts == 1 for each in Delivery.objects.all())
+
+
+async def test_nothing_begins_nor_begins_anew_once_its_batch_is_closed() -> None:
+    batch = Batch(2, write=lambda finished: None, clock=timezone.now)
+    begun, waiting = batch.fences
+    begun.begin()
+    batch.close()
+    for fence in (waiting, begun):  # the latter on another connection, as when the first turns out to be dead
+        with pytest.raises(TooLate):
+            fence.begin()
+    assert waiting.begun_at is None
 
 
 # From the begin of a send to the third party's noticing it, on a busy machine.

@@ -1,9 +1,12 @@
 """Runs come to the workers by their jobs, and by the sweep where a job was lost."""
 
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import django_rq
 import pytest
+from django.db import connection
 from django.utils import timezone
 from pytest_django import Settings
 from redis import Redis
@@ -90,6 +93,24 @@ def test_a_job_goes_on_with_what_its_handler_caused_and_leaves_the_rest_to_other
     assert event_jobs() == [str(left.pk)]
     elsewhere = event_publish(routing_key="offer.created", payload={})
     assert str(run_of(elsewhere).pk) in event_jobs()  # outside of a job nothing is kept from the queue
+
+
+def test_only_the_last_commit_of_a_chain_is_waited_for(transactional_db: None, causing: list[str]) -> None:
+    event = event_publish(routing_key="offer.created", payload={})
+    levels: list[str] = []
+
+    def note(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+        answer = execute(sql, params, many, context)
+        if "SET status = 'done'" in sql:
+            with connection.cursor() as cursor:
+                cursor.execute("SHOW synchronous_commit")
+                levels.append(cursor.fetchone()[0])
+        return answer
+
+    with connection.execute_wrapper(note):
+        jobs.event_handle(str(run_of(event).pk))
+    assert causing == ["first", "second"]
+    assert levels == ["off", "on"]
 
 
 def test_what_a_lost_worker_would_have_gone_on_with_is_found_by_the_sweep(
