@@ -21,7 +21,7 @@ from benchmarks.newcomer import newcomer  # noqa: E402
 PARTS = {
     "hashing the password (argon2)": ("hashers.py", "make_password"),
     "the database": ("utils.py", "execute"),
-    "enqueueing the jobs (Redis)": ("queue.py", "enqueue"),
+    "enqueueing the jobs (Redis)": ("notifications/queue.py", "enqueue"),
 }
 
 

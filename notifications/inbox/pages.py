@@ -15,6 +15,11 @@ from notifications.models import Delivery
 UNREAD, READ = 0, 1
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MOST = 2**63 - 1
+# What `items.item_of` reads: putting together a query for every column would cost a millisecond more.
+SHOWN = (
+    "number", "language", "created_at", "read_at", "notification__kind", "notification__title",
+    "notification__body", "notification__texts", "notification__data", "notification__severity",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +68,7 @@ class Page:
 def page(items: QuerySet[Delivery], *, cursor: Cursor | None, size: int) -> Page:
     """Return a page of an inbox, in one query; ``items`` as ``selectors.inbox_of`` has them, or fewer."""
     backwards = cursor is not None and cursor.backwards
+    items = items.only(*SHOWN)
     parts = [
         part.annotate(section=Value(section, output_field=IntegerField())).order_by(
             "number" if backwards else "-number"
