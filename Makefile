@@ -10,6 +10,10 @@ INSTALLED := .venv/.installed
 PORT ?= 8000
 MINUTES ?= 10
 
+# What Python has compiled is kept, also where the environment says not to (images do): every process of
+# the tests would compile it all again, which takes longer than what most of them are for.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Tests have servers of their own, so that they never touch the data of `make run`.
 TEST_HOME := $(CURDIR)/var/test
 # Three at once for two cores: tests of real processes wait a lot.
@@ -17,9 +21,9 @@ AT_ONCE := -q -n 3 --dist loadfile --no-loadscope-reorder
 TEMPLATES := $(wildcard accounts/templates notifications/templates escalation/templates \
 	tracing/templates dating/templates config/templates)
 
-.PHONY: help setup demo run browser test check lint lock chaos stop clean \
+.PHONY: help setup demo run browser rabbitmq test check lint lock chaos stop clean \
 	bench-fanout bench-sizes bench-latency bench-lanes bench-intake bench-welcome bench-streams bench-timers bench-stop bench-waiting \
-	bench-matching bench-evening bench-tracing
+	bench-matching bench-evening bench-tracing bench-consume
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -35,7 +39,11 @@ run: $(INSTALLED) ## Run everything until Ctrl-C, and print URLs, a log-in and a
 browser: ## Install Chromium for the browser tests, where that asks for nothing (make test does it too)
 	@$(install_browser)
 
+rabbitmq: ## Install RabbitMQ for the tests of brokers, where that asks for nothing (CI does it)
+	@$(install_rabbitmq)
+
 test: $(INSTALLED) browser ## Run every test
+	@$(say_rabbitmq)
 	@trap '$(stop_test_servers)' EXIT; \
 	$(PYTHON) -m pytest $(AT_ONCE) || { \
 		echo 'What to do: run the failing test alone: .venv/bin/python -m pytest PATH::NAME'; exit 1; }
@@ -110,6 +118,9 @@ bench-evening: $(INSTALLED) ## Benchmark: 50 evenings of 20 people at once, link
 bench-tracing: $(INSTALLED) ## Benchmark: intake and search of a made-up town (ROWS=10000000)
 	@$(PYTHON) -m benchmarks.tracing --rows $(or $(ROWS),10000000)
 
+bench-consume: $(INSTALLED) rabbitmq ## Benchmark: 20,000 events from RabbitMQ to their committed effect
+	@$(PYTHON) -m benchmarks.consume
+
 stop: ## Stop the embedded servers (data stays)
 	@if [ -x $(PYTHON) ]; then for lock in $(wildcard var/*/embedded.lock var/embedded.lock); do \
 		TOCSIN_HOME="$(CURDIR)/$$(dirname $$lock)" $(PYTHON) -m config.embedded stop; done; fi
@@ -154,6 +165,24 @@ install_browser = found() { for name in chromium chromium-browser google-chrome-
 			{ apt update; apt install -y --no-install-recommends chromium; }; fi; \
 	if ! found; then echo 'There is no Chromium, so the browser tests will be skipped.'; \
 		echo 'What to do: apt-get install --no-install-recommends chromium (as root)'; fi
+
+has_rabbitmq = [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ]
+
+# Never fails: without it the tests of brokers are skipped, and say why. The package's own service is kept from
+# starting, and is not touched where it runs already: tests start a node of their own.
+install_rabbitmq = apt() { DEBIAN_FRONTEND=noninteractive timeout 900 apt-get -qq -o DPkg::Lock::Timeout=60 "$$@" \
+		</dev/null >/dev/null 2>&1; }; \
+	if ! $(has_rabbitmq) && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo 'Installing RabbitMQ for the tests of brokers (once) …'; \
+		policy=/usr/sbin/policy-rc.d; \
+		if [ ! -e $$policy ]; then printf '\043!/bin/sh\nexit 101\n' >$$policy; chmod +x $$policy; \
+			trap "rm -f $$policy" EXIT; fi; \
+		apt install -y --no-install-recommends rabbitmq-server || \
+			{ apt update; apt install -y --no-install-recommends rabbitmq-server; }; fi; $(say_rabbitmq)
+
+say_rabbitmq = if ! $(has_rabbitmq); then \
+		echo 'There is no RabbitMQ, so the tests at a real one will be skipped.'; \
+		echo 'What to do: make rabbitmq (as root), or apt-get install --no-install-recommends rabbitmq-server'; fi
 
 # Sets $python to one of 3.11 or later that can make virtual environments, or to nothing.
 find_python = python=''; for name in python3 python3.14 python3.13 python3.12 python3.11; do \

@@ -1,9 +1,11 @@
 #!/usr/bin/env python
 """Django's command line; starts the embedded PostgreSQL and Redis first where no URL names real ones."""
 
+import gc
 import os
 import sys
 
+import django
 from django.core.management import execute_from_command_line
 
 from config import embedded
@@ -28,6 +30,11 @@ def main() -> None:
         embedded.ensure_running(
             postgres=not os.environ.get("DATABASE_URL"), redis=not os.environ.get("REDIS_URL")
         )
+    # What is loaded now stays until the end: to look through it for garbage takes a fifth of a start.
+    gc.disable()
+    django.setup(set_prefix=False)
+    gc.freeze()
+    gc.enable()
     execute_from_command_line(sys.argv)
 
 

@@ -210,6 +210,8 @@ class Scope(models.TextChoices):
     DATING_READ = "dating:read", "Read dating events"
     EVENTS_WRITE = "events:write", "Publish events"
     EVENTS_READ = "events:read", "Read events and dead letters"
+    MESSAGES_WRITE = "messages:write", "Replay and discard brokers' dead letters"
+    MESSAGES_READ = "messages:read", "Read brokers' dead letters"
 
 
 class ApiKey(models.Model):

@@ -2,15 +2,16 @@
 
 Ten rounds of 5 s with breaks of 1 s, all 50 starting in the same second, two workers. Every person is told
 by webhook, and has an inbox. Lateness is the arrival of a link minus the planned start of its round, which
-follows from the start of the evening alone. Drift is the same of the last round, by the median of each
-evening's links, for the latest evening; "begun" is when the last evening's row said that the round had begun.
-Each person must get each round's link once, all partners must differ, and be each other's.
+follows from the start of the evening alone. A round has "begun" once an onlooker, who asks the database many
+times a second, sees that in the rows of all evenings; drift is that of the last round. Each person must get
+each round's link once, all partners must differ, and be each other's.
 """
 
 import argparse
 import json
 import statistics
 import sys
+import threading
 import time
 from collections import Counter, defaultdict
 from dataclasses import dataclass
@@ -29,10 +30,8 @@ ROUNDS = PEOPLE // 2
 ROUND_S, BREAK_S = 5, 1
 LEAD_S = 25
 MOST_LATE_S = MOST_DRIFT_S = 1.0
-DRIFTS = """
-SELECT round_number, extract(epoch FROM max(done_at))::float8 FROM dating_logentry
- WHERE what = 'round' GROUP BY round_number ORDER BY round_number
-"""
+BEGUN = "SELECT coalesce(min(current_round), 0) FROM dating_event"
+LOOK_S = 0.02
 OVER = "SELECT count(*) FILTER (WHERE step = 'finished'), count(*) FROM dating_event"
 
 
@@ -82,6 +81,32 @@ def wait_until_over(tocsin: Product, plan: Plan) -> None:
     tocsin.wait_until_recorded()
 
 
+class Onlooker:
+    """Notes when it first saw each round going on in all evenings."""
+
+    def __init__(self, database_url: str) -> None:
+        self.begun: dict[int, float] = {}
+        self._database_url = database_url
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._look)
+
+    def __enter__(self) -> "Onlooker":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        with psycopg.connect(self._database_url, autocommit=True) as connection:
+            while not self._ended.wait(LOOK_S):
+                (number,) = connection.execute(BEGUN).fetchone() or (0,)
+                now = time.time()
+                for each in range(1, number + 1):
+                    self.begun.setdefault(each, now)
+
+
 def faults_of(plan: Plan, sink: Sink, arrivals: list[tuple[Arrival, dict[str, Any]]]) -> list[str]:
     """Return what was told wrongly, twice or not at all, in words."""
     faults = [
@@ -123,30 +148,20 @@ def benchmark(options: argparse.Namespace) -> Report:
     ):
         plan = prepare(tocsin, sink, options.evenings)
         say(f"{options.evenings} evenings of {PEOPLE} people, {ROUNDS} rounds of {ROUND_S} s")
-        wait_until_over(tocsin, plan)
+        with Onlooker(tocsin.database_url) as onlooker:
+            wait_until_over(tocsin, plan)
         arrivals = [(each, json.loads(each.body)) for each in sink.arrivals(bodies=True)]
-        with psycopg.connect(tocsin.database_url) as connection:
-            begun = dict(connection.execute(DRIFTS).fetchall())
         faults = faults_of(plan, sink, arrivals)
     late: dict[int, list[float]] = defaultdict(list)
-    last: dict[str, list[float]] = defaultdict(list)
     for arrival, body in arrivals:
         if body["type"] == "dating.link":
             number = body["data"]["round"]
             late[number].append(arrival.at - plan.start_of(number))
-            if number == ROUNDS:
-                last[body["data"]["event_id"]].append(arrival.at - plan.start_of(number))
-    drift = max(statistics.median(each) for each in last.values())
-    return result(plan, late, begun, drift, faults)
+    begun = {number: at - plan.start_of(number) for number, at in onlooker.begun.items()}
+    return result(late, begun, faults)
 
 
-def result(
-    plan: Plan,
-    late: dict[int, list[float]],
-    begun: dict[int, float],
-    drift: float,
-    faults: list[str],
-) -> Report:
+def result(late: dict[int, list[float]], begun: dict[int, float], faults: list[str]) -> Report:
     rows = []
     for number in sorted(late):
         cuts = statistics.quantiles(late[number], n=100)
@@ -155,7 +170,7 @@ def result(
             cuts[49],
             cuts[98],
             max(late[number]),
-            begun[number] - plan.start_of(number),
+            begun[number],
         )
         rows.append(
             [f"round {number}", f"{len(late[number]):,}", *(f"{each * 1000:.0f}" for each in figures)]
@@ -165,6 +180,7 @@ def result(
         say(f"  {fault}")
     every = [each for seconds in late.values() for each in seconds]
     p99 = statistics.quantiles(every, n=100)[98]
+    drift = begun[ROUNDS]
     return Report(
         name="evening",
         unit="s late, p99",

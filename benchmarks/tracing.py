@@ -8,13 +8,11 @@ real web process.
 """
 
 import argparse
-import http.client
-import json
 import statistics
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from subprocess import Popen
@@ -28,13 +26,13 @@ from benchmarks.children import ask, python, running
 from benchmarks.ducks import Ducks
 from benchmarks.product import BenchmarkError, Product
 from benchmarks.report import Report, say
+from benchmarks.tracing_uploads import uploads
 
 ROWS = 10_000_000
 CASES, SINGLE_CASES, BATCH_ROUNDS = 1_000, 200, 3
 ROUNDS, LEAST_S = 3, 900
-UPLOADS, UPLOAD_ROWS = 10, 100_000
 IMPORT_LEAST, UPLOAD_LEAST, SINGLE_MOST, DUCK_MOST, GROWTH_MOST, BYTES_MOST = 0.6, 0.3, 3.0, 2.0, 1.5, 90
-PATH = "/api/v1/tracing/interactions/"
+PARTS = ("import", "search", "upload")
 
 UPLOADED = (
     "my_id, other_id, start AS timestamp_start, start + seconds AS timestamp_end, seconds AS interval, "
@@ -45,8 +43,16 @@ STORED = "my_id, other_id, start AS start_s, seconds, distance_cm"
 Do = Callable[..., dict[str, Any]]
 
 
-def written(place: Path, name: str, rows: int, *, now: datetime, seed: int) -> tuple[Path, Path, int]:
-    """Write a town's records twice, by start: as phones upload them, and as the table has them."""
+@dataclass(frozen=True)
+class Files:
+    """A town's records by start: as phones upload them, and as the table has them."""
+
+    uploaded: Path
+    stored: Path
+    rows: int
+
+
+def written(place: Path, name: str, rows: int, *, now: datetime, seed: int) -> Files:
     days = list(town.days(rows, now=now, seed=seed))
     records = {  # noqa: F841  (DuckDB finds it by its name)
         column: np.concatenate([getattr(day, column) for day in days])
@@ -56,7 +62,7 @@ def written(place: Path, name: str, rows: int, *, now: datetime, seed: int) -> t
     with duckdb.connect() as connection:
         for file, columns in zip(files, (UPLOADED, STORED), strict=True):
             connection.execute(f"COPY (SELECT {columns} FROM records) TO '{file}' (HEADER)")
-    return *files, sum(len(day.my_id) for day in days)
+    return Files(*files, sum(len(day.my_id) for day in days))
 
 
 @contextmanager
@@ -72,25 +78,32 @@ def _answer(process: Popen[str], order: dict[str, Any]) -> dict[str, Any]:
     return ask(process, order)
 
 
-def loading(do: Do, files: tuple[Path, Path, int]) -> dict[str, float]:
-    """Rows a second of a bare COPY and of the import, and the bytes that they take."""
-    uploaded, stored, rows = files
+def copied(do: Do, files: Files) -> float:
+    """Rows a second of a bare COPY into the empty table."""
     do("empty")
-    bare = do("bare_copy", file=str(stored))
+    bare = do("bare_copy", file=str(files.stored))
+    if bare["rows"] != files.rows:
+        raise BenchmarkError(f"{files.rows:,} rows became {bare['rows']:,}")
+    say(f"  bare COPY {files.rows / bare['seconds']:,.0f} rows/s")
+    return float(files.rows / bare["seconds"])
+
+
+def imported(do: Do, files: Files) -> dict[str, float]:
+    """Rows a second of the import into the empty table, and the bytes that they take then."""
     do("empty")
-    ours = do("imported", file=str(uploaded))
-    if not bare["rows"] == ours["rows"] == rows:
-        raise BenchmarkError(f"{rows:,} rows became {bare['rows']:,} and {ours['rows']:,}")
+    ours = do("imported", file=str(files.uploaded))
+    if ours["rows"] != files.rows:
+        raise BenchmarkError(f"{files.rows:,} rows became {ours['rows']:,}")
     size = do("sizes")
-    say(f"  bare COPY {rows / bare['seconds']:,.0f} rows/s, import {rows / ours['seconds']:,.0f} rows/s")
-    loose, packed = size["loose"] / rows, size["packed"] / rows
-    say(f"  {loose:.1f} bytes a row, {packed:.1f} after packing in {size['seconds']:.0f} s")
-    return {
-        "bare": rows / bare["seconds"],
-        "import": rows / ours["seconds"],
-        "bytes": loose,
-        "packed": packed,
+    found = {
+        "rate": files.rows / ours["seconds"],
+        "bytes": (size["table"] + size["indexes"]) / files.rows,
     }
+    say(
+        f"  import {found['rate']:,.0f} rows/s, {found['bytes']:.1f} bytes a row, "
+        f"{size['table'] / files.rows:.1f} of them the table's"
+    )
+    return found
 
 
 def cases_of(rows: int, count: int) -> list[int]:
@@ -142,157 +155,106 @@ def together(do: Do, rows: int, now: datetime, stored: Path) -> dict[str, float]
     }
 
 
-def uploads(do: Do, tocsin: Product, now: datetime, rows: int) -> dict[str, float]:
-    """Rows a second of requests with 100,000 each, in JSON and in CSV; every one must be stored."""
-    key = do("key")
-    days = list(town.days(max(rows, UPLOADS * UPLOAD_ROWS * 2), now=now, seed=9))
-    columns = [
-        np.concatenate([getattr(day, name) for day in days])
-        for name in ("my_id", "other_id", "start", "seconds", "distance_cm")
-    ]
-    # As they would come: each request brings records of all days.
-    chosen = np.random.default_rng(4).permutation(len(columns[0]))[: 2 * UPLOADS * UPLOAD_ROWS]
-    lines = list(zip(*(column[chosen].tolist() for column in columns), strict=True))
-    rates = {}
-    for place, (name, media_type, body_of) in enumerate(
-        (("JSON", "application/json", _json), ("CSV", "text/csv", _csv))
-    ):
-        mine = lines[place * UPLOADS * UPLOAD_ROWS :][: UPLOADS * UPLOAD_ROWS]
-        bodies = [body_of(mine[at : at + UPLOAD_ROWS]) for at in range(0, len(mine), UPLOAD_ROWS)]
-        machine.settle()
-        seconds = sum(_upload(tocsin, key["key"], media_type, body) for body in bodies)
-        rates[name] = len(mine) / seconds
-        say(f"  uploads as {name}: {rates[name]:,.0f} rows/s, {len(bodies[0]) / 1e6:.1f} MB each")
-    if (stored := do("count")["rows"] - key["rows"]) != len(lines):
-        raise BenchmarkError(f"{len(lines):,} records were uploaded and {stored:,} are stored")
-    return rates
+@dataclass
+class Result:
+    """What was measured, for the table and the report."""
 
+    rows: list[list[str]] = field(default_factory=list)
+    baselines: dict[str, float] = field(default_factory=dict)
+    ratios: dict[str, float] = field(default_factory=dict)
+    musts: dict[str, bool] = field(default_factory=dict)
 
-def _json(lines: list[tuple[int, ...]]) -> bytes:
-    names = (
-        "my_id",
-        "other_id",
-        "timestamp_start",
-        "timestamp_end",
-        "interval",
-        "rssi",
-        "distance",
-        "platform",
-    )
-    return json.dumps([dict(zip(names, _fields(line), strict=True)) for line in lines]).encode()
+    def at_least(self, name: str, ratio: float, least: float, must: str, *row: str) -> None:
+        self.rows.append([*row, f"{ratio:.2f}"])
+        self.ratios[name] = ratio
+        self.musts[must] = ratio >= least
 
-
-def _csv(lines: list[tuple[int, ...]]) -> bytes:
-    names = "my_id,other_id,timestamp_start,timestamp_end,interval,rssi,distance,platform"
-    return "\n".join([names, *(",".join(map(str, _fields(line))) for line in lines)]).encode()
-
-
-def _fields(line: tuple[int, ...]) -> tuple[Any, ...]:
-    one, other, start, seconds, distance = line
-    return one, other, start, start + seconds, seconds, -60 - distance // 50, distance / 100, "android"
-
-
-def _upload(tocsin: Product, key: str, media_type: str, body: bytes) -> float:
-    headers = {"Content-Type": media_type, "Authorization": f"Bearer {key}"}
-    connection = http.client.HTTPConnection("127.0.0.1", tocsin.stack.port, timeout=120)
-    try:
-        began = time.perf_counter()
-        connection.request("POST", PATH, body, headers)
-        response = connection.getresponse()
-        said = response.read()
-        seconds = time.perf_counter() - began
-    finally:
-        connection.close()
-    if response.status != 201:
-        raise BenchmarkError(f"an upload was answered with {response.status}: {said[:300]!r}")
-    return seconds
+    def at_most(self, name: str, ratio: float, most: float, must: str, *row: str) -> None:
+        self.rows.append([*row, f"{ratio:.2f}"])
+        self.ratios[name] = 1 / ratio
+        self.musts[must] = ratio <= most
 
 
 def benchmark(options: argparse.Namespace) -> Report:
-    now = datetime.now(UTC)
+    now, parts, result, rate = datetime.now(UTC), options.parts, Result(), 0.0
     with product.running("tracing", workers=0, scheduler=False) as tocsin, worker(tocsin) as do:
-        say(f"a town of {options.rows // 10:,} records, and one of {options.rows:,}")
-        small = written(tocsin.stack.home, "small", options.rows // 10, now=now, seed=1)
-        large = written(tocsin.stack.home, "large", options.rows, now=now, seed=1)
-        loading(do, small)
-        before = single(do, options.rows // 10, now)
-        loaded = loading(do, large)
-        after = single(do, options.rows, now)
-        batch = together(do, options.rows, now, large[1])
-        rates = uploads(do, tocsin, now, options.rows)
-    return result(before, loaded, after, batch, rates)
+        place = tocsin.stack.home
+        say(f"a town of {options.rows:,} records")
+        large = written(place, "large", options.rows, now=now, seed=1)
+        bare = copied(do, large) if {"import", "upload"} & set(parts) else 0.0
+        if "search" in parts:
+            small = written(place, "small", options.rows // 10, now=now, seed=1)
+            imported(do, small)
+            before = single(do, options.rows // 10, now)
+        if {"import", "search"} & set(parts):
+            loaded = imported(do, large)
+            rate = loaded["rate"]
+            if bare:
+                add_import(result, loaded, bare)
+        if "search" in parts:
+            after = single(do, options.rows, now)
+            add_searches(result, before, after, together(do, options.rows, now, large.stored))
+        if "upload" in parts:
+            add_uploads(result, uploads(do, tocsin, now, options.rows), bare)
+    return reported(result, rate)
 
 
-def result(
-    before: dict[str, float],
-    loaded: dict[str, float],
-    after: dict[str, float],
-    batch: dict[str, float],
-    rates: dict[str, float],
-) -> Report:
-    imports, upload = loaded["import"] / loaded["bare"], rates["JSON"] / loaded["bare"]
-    reads, ducks = after["p95"] / after["bare p95"], batch["ours"] / batch["duckdb"]
-    growth = after["p50"] / before["p50"]
-    report.table(
-        ["work", "ours", "compared with", "ratio"],
-        [
-            [
-                "import, rows/s",
-                f"{loaded['import']:,.0f}",
-                f"bare COPY {loaded['bare']:,.0f}",
-                f"{imports:.2f}",
-            ],
-            ["upload as JSON, rows/s", f"{rates['JSON']:,.0f}", "the same", f"{upload:.2f}"],
-            [
-                "upload as CSV, rows/s",
-                f"{rates['CSV']:,.0f}",
-                "the same",
-                f"{rates['CSV'] / loaded['bare']:.2f}",
-            ],
-            [
-                "one case, p95, ms",
-                f"{after['p95']:.1f}",
-                f"bare reads {after['bare p95']:.1f}",
-                f"{reads:.2f}",
-            ],
-            ["1,000 cases, s", f"{batch['ours']:.2f}", f"DuckDB {batch['duckdb']:.2f}", f"{ducks:.2f}"],
-            [
-                "one case, p50, ms",
-                f"{after['p50']:.1f}",
-                f"a tenth of the rows {before['p50']:.1f}",
-                f"{growth:.2f}",
-            ],
-            ["bytes a row", f"{loaded['packed']:.1f}", f"as imported {loaded['bytes']:.1f}", ""],
-        ],
+def add_import(result: Result, loaded: dict[str, float], bare: float) -> None:
+    result.baselines["copy"] = bare
+    result.at_least(
+        "import", loaded["rate"] / bare, IMPORT_LEAST, f"import >= {IMPORT_LEAST} of COPY",
+        "import, rows/s", f"{loaded['rate']:,.0f}", f"bare COPY {bare:,.0f}",
+    )  # fmt: skip
+    result.rows.append(["bytes a row, as imported", f"{loaded['bytes']:.1f}", "", ""])
+    result.musts[f"bytes a row <= {BYTES_MOST}"] = loaded["bytes"] <= BYTES_MOST
+
+
+def add_searches(
+    result: Result, before: dict[str, float], after: dict[str, float], batch: dict[str, float]
+) -> None:
+    result.baselines |= {"duckdb_s": batch["duckdb"], "bare_reads_p95_ms": after["bare p95"]}
+    result.at_most(
+        "reads", after["p95"] / after["bare p95"], SINGLE_MOST,
+        f"one case, p95 <= {SINGLE_MOST:.0f} x bare reads",
+        "one case, p95, ms", f"{after['p95']:.1f}", f"bare reads {after['bare p95']:.1f}",
+    )  # fmt: skip
+    result.at_most(
+        "duckdb", batch["ours"] / batch["duckdb"], DUCK_MOST, f"1,000 cases <= {DUCK_MOST:.0f} x DuckDB",
+        "1,000 cases, s", f"{batch['ours']:.2f}", f"DuckDB {batch['duckdb']:.2f}",
+    )  # fmt: skip
+    result.at_most(
+        "growth", after["p50"] / before["p50"], GROWTH_MOST,
+        f"ten times the rows <= {GROWTH_MOST} x the time",
+        "one case, p50, ms", f"{after['p50']:.1f}", f"a tenth of the rows {before['p50']:.1f}",
+    )  # fmt: skip
+
+
+def add_uploads(result: Result, rates: dict[str, float], bare: float) -> None:
+    result.baselines["copy"] = bare
+    compared = f"bare COPY {bare:,.0f}"
+    result.at_least(
+        "upload", rates["JSON"] / bare, UPLOAD_LEAST, f"upload >= {UPLOAD_LEAST} of COPY",
+        "upload as JSON, rows/s", f"{rates['JSON']:,.0f}", compared,
+    )  # fmt: skip
+    result.rows.append(
+        ["upload as CSV, rows/s", f"{rates['CSV']:,.0f}", compared, f"{rates['CSV'] / bare:.2f}"]
     )
+
+
+def reported(result: Result, rate: float) -> Report:
+    report.table(["work", "ours", "compared with", "ratio"], result.rows)
     return Report(
         name="tracing",
         unit="rows/s",
-        ours=loaded["import"],
-        baselines={
-            "copy": loaded["bare"],
-            "duckdb_s": batch["duckdb"],
-            "bare_reads_p95_ms": after["bare p95"],
-        },
-        ratios={
-            "import": imports,
-            "upload": upload,
-            "reads": 1 / reads,
-            "duckdb": 1 / ducks,
-            "growth": 1 / growth,
-        },
-        musts={
-            f"import >= {IMPORT_LEAST} of COPY": imports >= IMPORT_LEAST,
-            f"upload >= {UPLOAD_LEAST} of COPY": upload >= UPLOAD_LEAST,
-            f"one case, p95 <= {SINGLE_MOST:.0f} x bare reads": reads <= SINGLE_MOST,
-            f"1,000 cases <= {DUCK_MOST:.0f} x DuckDB": ducks <= DUCK_MOST,
-            f"ten times the rows <= {GROWTH_MOST} x the time": growth <= GROWTH_MOST,
-            f"bytes a row <= {BYTES_MOST}": loaded["packed"] <= BYTES_MOST,
-        },
+        ours=rate,
+        baselines=result.baselines,
+        ratios=result.ratios,
+        musts=result.musts,
     )
 
 
 if __name__ == "__main__":
     parser = report.parser(__doc__)
     parser.add_argument("--rows", type=int, default=ROWS, help="records of the town")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="what to measure")
     sys.exit(report.run(benchmark, parser.parse_args()))

@@ -57,9 +57,7 @@ class Newcomers:
         answered = time.perf_counter()
         headers = {"Authorization": f"Bearer {token}"}
         async with asyncio.timeout(TIMEOUT_S):
-            there = await (
-                self._readable(headers, pause_s) if way == "readable" else self._streamed(headers)
-            )
+            there = await (self._readable(headers, pause_s) if way == "readable" else self._streamed(headers))
         self.waits["answered"].append(answered - started)
         self.waits[way].append(there - answered)
 

@@ -1,5 +1,6 @@
 """The ASGI application: what ``uvicorn config.asgi:application`` serves."""
 
+import gc
 import os
 
 import django
@@ -14,6 +15,8 @@ from config.limits import allow_many_connections
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 embedded.ensure_running(postgres=not os.environ.get("DATABASE_URL"), redis=not os.environ.get("REDIS_URL"))
+# What is loaded now stays until the end, and is no garbage.
+gc.disable()
 django.setup(set_prefix=False)
 # Management commands run the checks by themselves; a server would start with settings that can't work.
 if faults := run_checks(tags=["tocsin"]):
@@ -21,6 +24,8 @@ if faults := run_checks(tags=["tocsin"]):
 
 from notifications.inbox import hubs  # noqa: E402  (needs the apps)
 
+gc.freeze()
+gc.enable()
 allow_many_connections()
 handler = Handler()
 application = Lifespan(

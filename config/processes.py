@@ -11,7 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -56,8 +56,10 @@ class Stack:
     """Everything that one instance runs; a context manager.
 
     `DATABASE_URL` and `REDIS_URL`, in `env` or else in the environment, name servers of one's
-    own; unset or empty means the embedded ones of `home`. `processes` holds `web`, `worker-1`,
-    `worker-2`, … and `scheduler`; a killed one stays in it until it is started again.
+    own; unset or empty means the embedded ones of `home`. Without `migrate` its tables are there
+    already. `processes` holds `web`, `worker-1`,
+    `worker-2`, … and `scheduler`; a killed one stays in it until it is started again. `more` are
+    other commands of manage.py by the name of their process: `{"publisher": ["publish"]}`.
     """
 
     def __init__(
@@ -68,6 +70,8 @@ class Stack:
         workers: int = 2,
         scheduler: bool = True,
         web: bool = True,
+        migrate: bool = True,
+        more: Mapping[str, Sequence[str]] | None = None,
         env: Mapping[str, str] | None = None,
         log_dir: Path | None = None,
     ) -> None:
@@ -78,6 +82,9 @@ class Stack:
         self.env = self._environment(env or {})
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self._commands = self._command_lines(web=web, workers=workers, scheduler=scheduler)
+        for name, arguments in (more or {}).items():
+            self._commands[name] = [sys.executable, str(REPOSITORY / "manage.py"), *arguments]
+        self._migrate = migrate
         self._started_postgres = False
         self._started_redis = False
         # The kernel ties a child to the thread that made it, not to the process: this thread
@@ -206,7 +213,8 @@ class Stack:
         self._started_postgres = "DATABASE_URL" not in self.env and before.postgres is None
         self._started_redis = "REDIS_URL" not in self.env and before.redis is None
         self.ensure_servers()
-        self.manage("migrate", "--noinput")
+        if self._migrate:
+            self.manage("migrate", "--noinput")
         for name in self._commands:
             self._spawn(name)
         if "web" in self._commands:

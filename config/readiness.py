@@ -15,6 +15,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 from rq_scheduler import Scheduler
 
+from notifications.brokers import health as brokers_health
 from notifications.exposition import workers_alive
 from notifications.metrics import LAST_ATTEMPT_KEY
 from notifications.selectors import DUE_SQL
@@ -45,6 +46,7 @@ def findings() -> dict[str, dict[str, object]]:
         found["workers"] = _try(lambda: _workers(redis))
         found["scheduler"] = _try(lambda: _scheduler(redis))
         found["backlog"] = _try(lambda: _backlog(redis))
+        found["brokers"] = _try(lambda: _brokers(redis))
     return {name: asdict(finding) for name, finding in found.items()}
 
 
@@ -118,3 +120,8 @@ def _backlog(redis: Redis) -> Finding:
     stuck = age_s > STUCK_S and time.time() - last_attempt_at > STUCK_S
     detail = f"{count} due, the oldest for {age_s:.0f} s"
     return Finding(not stuck, f"{detail}, and nothing is being sent" if stuck else detail)
+
+
+def _brokers(redis: Redis) -> Finding:
+    """Ask nobody but what the consumers and the publisher themselves have said lately."""
+    return Finding(*brokers_health.finding(redis))

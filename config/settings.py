@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import environ
 
@@ -172,6 +173,73 @@ FANOUT_CHUNK = env.int("FANOUT_CHUNK", default=5_000)
 EVENT_RETRY_WAIT_S = env.float("EVENT_RETRY_WAIT_S", default=2.0)
 # Days for which an event that is done with is kept; dead letters stay.
 EVENT_RETENTION_DAYS = env.int("EVENT_RETENTION_DAYS", default=90)
+
+# --- Brokers ----------------------------------------------------------------------------------------
+
+# RabbitMQ, as amqp://user:password@host:5672/vhost. Unset: nothing is read from it, nothing published to it.
+RABBITMQ_URL = env.str("RABBITMQ_URL", default="")
+# The topic exchange of events, the queue that this service reads there, and what it is bound for.
+EVENTS_EXCHANGE = env.str("EVENTS_EXCHANGE", default="events.topic")
+EVENTS_QUEUE = env.str("EVENTS_QUEUE", default="tocsin.events")
+EVENTS_KEYS = env.list(
+    "EVENTS_KEYS",
+    default=["auth.user.*", "student.*", "encadrant.*", "stage.*", "evaluation.*", "grade.*", "offer.*"],
+)
+# Whether the product's own events are published there, where RABBITMQ_URL is set.
+EVENTS_PUBLISHED = env.bool("EVENTS_PUBLISHED", default=True)
+# The dating bot: its direct exchange, the queue of its commands, and that of what it is answered and told.
+DATING_EXCHANGE = env.str("DATING_EXCHANGE", default="chathub_direct_main")
+DATING_QUEUE = env.str("DATING_QUEUE", default="date_maker_prod")
+DATING_REPLY_QUEUE = env.str("DATING_REPLY_QUEUE", default="tg_bot_prod")
+# The time zone of the times in the bot's list of events, which say none; the original's people live by this one.
+DATING_BOT_TIME_ZONE = env.str("DATING_BOT_TIME_ZONE", default="Europe/Moscow")
+# Amazon SQS: region, and where it is if not at AWS. Keys as boto3 takes them: AWS_ACCESS_KEY_ID, a role, ….
+SQS_REGION = env.str("SQS_REGION", default="eu-west-1")
+SQS_ENDPOINT_URL = env.str("SQS_ENDPOINT_URL", default="")
+# Names of the queues there: escalation requests (FIFO), and what phones report. Unset: not read.
+SQS_ESCALATION_QUEUE = env.str("SQS_ESCALATION_QUEUE", default="")
+SQS_TRACING_QUEUE = env.str("SQS_TRACING_QUEUE", default="")
+# How often a message is tried in all before it becomes a dead letter.
+MESSAGE_ATTEMPTS = env.int("MESSAGE_ATTEMPTS", default=5)
+# Seconds until it is tried again; each further wait is twice as long, up to half a minute.
+MESSAGE_RETRY_WAIT_S = env.float("MESSAGE_RETRY_WAIT_S", default=1.0)
+# Bytes of a dead letter's body that are kept; one that is cut can't be replayed.
+MESSAGE_KEPT_BYTES = env.int("MESSAGE_KEPT_BYTES", default=262_144)
+# More sources, or other values for these, as JSON by name: {"events": {"prefetch": 50}}. See docs/brokers.md.
+SOURCES_CHANGED = env.json("SOURCES", default={})
+
+SOURCES: dict[str, dict[str, Any]] = {
+    "events": {
+        "url": RABBITMQ_URL,
+        "exchange": EVENTS_EXCHANGE,
+        "exchange_type": "topic",
+        "queue": EVENTS_QUEUE,
+        "keys": EVENTS_KEYS,
+        "format": "events",
+    },
+    "dating": {
+        "url": RABBITMQ_URL,
+        "exchange": DATING_EXCHANGE,
+        "exchange_type": "direct",
+        "queue": DATING_QUEUE,
+        "keys": [DATING_QUEUE],
+        "answers_to": [DATING_REPLY_QUEUE],
+        "format": "dating",
+    },
+    "escalation": {
+        "url": "sqs://" if SQS_ESCALATION_QUEUE else "",
+        "queue": SQS_ESCALATION_QUEUE,
+        "format": "escalation",
+        "ordered": True,
+    },
+    "tracing": {
+        "url": "sqs://" if SQS_TRACING_QUEUE else "",
+        "queue": SQS_TRACING_QUEUE,
+        "format": "tracing",
+    },
+}
+for _name, _changes in SOURCES_CHANGED.items():
+    SOURCES[_name] = SOURCES.get(_name, {}) | _changes
 
 # --- Tracing: what phones saw of each other --------------------------------------------------------
 
@@ -384,6 +452,7 @@ SPECTACULAR_SETTINGS = {
         "TracingCaseStateEnum": "tracing.models.Case.State",
         "TracingDeviceStatusEnum": "tracing.models.Device.Status",
         "TracingPlatformEnum": "tracing.models.Device.Platform",
+        "DeadMessageStateEnum": "notifications.models.DeadMessage.State",
         "DeliveryStatusEnum": "notifications.models.Delivery.Status",
         "HandlerRunStatusEnum": "notifications.models.HandlerRun.Status",
         "EscalationStateEnum": "escalation.models.EscalationProcess.State",

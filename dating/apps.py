@@ -7,8 +7,11 @@ class DatingConfig(AppConfig):
     name = "dating"
 
     def ready(self) -> None:
-        from dating import jobs, metrics  # noqa: PLC0415
+        from dating import brokers, jobs, metrics  # noqa: PLC0415
         from notifications import exposition, looks  # noqa: PLC0415
+        from notifications.brokers import formats  # noqa: PLC0415
 
-        looks.register(jobs.tick)
+        formats.register(brokers.FORMAT)
+        brokers.outgoing.register()
+        looks.register(jobs.tick, asks=jobs.ANY_DUE)
         exposition.register(metrics.families)

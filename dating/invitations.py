@@ -82,7 +82,7 @@ def invitation_of(registration: Registration) -> Invitation:
     event, user = registration.event, registration.user
     return Invitation(
         uid=f"{event.pk}@{URL(settings.PUBLIC_URL).host}",
-        sequence=registration.sequence,
+        sequence=sequence_of(registration),
         title=event.title,
         starts_at=event.starts_at,
         ends_at=event.starts_at + longest(event),
@@ -91,6 +91,14 @@ def invitation_of(registration: Registration) -> Invitation:
         attendee_name=user.first_name,
         part=_PARTS.get(_STATES(registration.state)),
     )
+
+
+def sequence_of(registration: Registration) -> int:
+    """Return the number of somebody's invitation: it grows with each change of their part, or of the event.
+
+    Of two files of one UID calendars take the one with the higher (RFC 5545, 3.8.7.4).
+    """
+    return registration.sequence + registration.event.version
 
 
 def longest(event: Event) -> timedelta:

@@ -1,28 +1,55 @@
 """What the queue runs for dating. Jobs take ids, and running one twice changes nothing."""
 
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Final
+from uuid import UUID
 
 from django.utils import timezone
 
 from dating import selectors, timers
+from dating.selectors import Due
 from dating.services.advance import events_advance
+from dating.services.ahead import links_lay_ahead
 from dating.services.calls import calls_end, rooms_make
 from dating.services.events import events_recur
+from dating.services.looking import rooms_look
 from notifications import queue
 from notifications.engine import wake
+from notifications.looks import first
 
 ADVANCE = "dating-advance"
+AHEAD = "dating-ahead"
 ROOMS = "dating-rooms"
+LOOKS = "dating-looks"
 CALLS = "dating-calls"
-#: Jobs that take steps at the same time, and events that each of them sees to before it lets others work.
-LANES = 4
-AT_ONCE = 8
+#: Jobs that take steps at the same time.
+LANES = 2
+#: People of the evenings that are seen to in one transaction.
+PEOPLE_AT_ONCE = 500
+#: So many steps of events that are not on yet, each in its own transaction, and others get their turn.
+STEPS_ALONE = 8
+
+
+# Whether the tick would find anything, as notifications.looks asks it.
+ANY_DUE: Final = " OR ".join(
+    (
+        first(
+            "dating_event WHERE paused_at IS NULL"
+            f" AND deadline_at <= %(now)s::timestamptz + interval '{timers.HORIZON_S} s'",
+            by="deadline_at",
+        ),
+        first("dating_room WHERE try_at <= %(now)s", by="try_at"),
+        first("dating_room WHERE look_at <= %(now)s", by="look_at"),
+        first("dating_room WHERE end_at <= %(now)s", by="end_at"),
+    )
+)
 
 
 def tick(now: datetime) -> None:
-    """Every second: hand out what is due, and set a timer for what is due before the next look."""
+    """Hand out what is due, and set a timer for what is due before the next look."""
     horizon = now + timedelta(seconds=timers.HORIZON_S)
     deadlines = [deadline_at for _, deadline_at in selectors.deadlines_until(horizon)]
     if due := sum(deadline_at <= now for deadline_at in deadlines):
@@ -30,9 +57,12 @@ def tick(now: datetime) -> None:
     for deadline_at, count in Counter(deadlines).items():
         if deadline_at > now:
             timers.at(deadline_at, "dating", partial(_ring, count), now=now)
-    if selectors.rooms_to_make(now).exists():
+    rooms_due = selectors.rooms_due(now)
+    if rooms_due.to_make:
         queue.enqueue_unless_waiting(ROOMS, rooms)
-    if selectors.calls_to_end(now).exists():
+    if rooms_due.to_look_into:
+        queue.enqueue_unless_waiting(LOOKS, looks)
+    if rooms_due.to_end:
         queue.enqueue_unless_waiting(CALLS, calls)
 
 
@@ -52,20 +82,60 @@ def advance(lane: int) -> None:
     """Take the steps that are due: those of some events, so that other jobs get their turn."""
     queue.started(f"{ADVANCE}-{lane}")
     now = timezone.now()
-    due = [event_id for event_id, _ in selectors.deadlines_until(now)]
-    # Each lane begins elsewhere, so that they seldom meet.
-    first = len(due) * lane // LANES
-    taken = events_advance(event_ids=[*due[first:], *due[:first]][:AT_ONCE], now=now)
-    if selectors.calls_to_end(now).exists():
-        queue.enqueue_unless_waiting(CALLS, calls)
-    if taken and len(due) > AT_ONCE:
+    taken = 0
+    for event_ids in _together(selectors.events_due(now)):
+        taken += events_advance(event_ids=event_ids, now=now)
+        if taken and (len(event_ids) > 1 or taken >= STEPS_ALONE):
+            break
+    if taken and selectors.events_due(now):
         queue.enqueue_unless_waiting(f"{ADVANCE}-{lane}", advance, lane)
+    if selectors.rooms_due(now).to_end:
+        queue.enqueue_unless_waiting(CALLS, calls)
+    if selectors.events_to_lay_ahead():
+        queue.enqueue_unless_waiting(f"{AHEAD}-{lane}", ahead, lane)
+
+
+def ahead(lane: int) -> None:
+    """Lay the links of the rounds that follow those which have just begun."""
+    queue.started(f"{AHEAD}-{lane}")
+    now = timezone.now()
+    for event_ids in _together(selectors.events_to_lay_ahead()):
+        if links_lay_ahead(event_ids=event_ids, now=now):
+            queue.enqueue_unless_waiting(f"{AHEAD}-{lane}", ahead, lane)
+            break
+
+
+def _together(due: Iterable[Due]) -> Iterator[list[UUID]]:
+    """Divide events into those that take their step in one transaction.
+
+    Evenings that are on wait for nobody, and many are cheaper together. Others may take long, for groups to
+    be made: each by itself.
+    """
+    some: list[UUID] = []
+    people_in_them = 0
+    for event_id, is_live, people in due:
+        if some and (not is_live or people_in_them + people > PEOPLE_AT_ONCE):
+            yield some
+            some, people_in_them = [], 0
+        if is_live:
+            some.append(event_id)
+            people_in_them += people
+        else:
+            yield [event_id]
+    if some:
+        yield some
 
 
 def rooms() -> None:
     """Make rooms ahead, a part at a time, so that others get their turn."""
     queue.started(ROOMS)
     rooms_make(now=timezone.now())
+
+
+def looks() -> None:
+    """Ask providers who is in the calls."""
+    queue.started(LOOKS)
+    rooms_look(now=timezone.now())
 
 
 def calls() -> None:

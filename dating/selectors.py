@@ -2,13 +2,15 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from django.db.models import Count, Q, QuerySet
+from django.db import connection
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from accounts.models import User
-from dating.models import Event, Reaction, Registration, Room
+from dating.life.timeline import LIVE
+from dating.models import Event, Reaction, Registration, Round, Step
 from dating.services.registrations import HOLDING
 
 
@@ -18,12 +20,57 @@ def deadlines_until(moment: datetime) -> Iterable[tuple[UUID, datetime]]:
     return due.order_by("deadline_at").values_list("pk", "deadline_at")  # type: ignore[return-value]
 
 
-def rooms_to_make(now: datetime) -> QuerySet[Room]:
-    return Room.objects.filter(try_at__lte=now)
+_ROOMS_DUE: Final = """
+SELECT EXISTS (SELECT FROM dating_room WHERE try_at <= %(now)s),
+       EXISTS (SELECT FROM dating_room WHERE look_at <= %(now)s),
+       EXISTS (SELECT FROM dating_room WHERE end_at <= %(now)s)
+"""
 
 
-def calls_to_end(now: datetime) -> QuerySet[Room]:
-    return Room.objects.filter(end_at__lte=now)
+class Due(NamedTuple):
+    """An event for which there is something to do, whether it is on, and the people in its groups."""
+
+    event_id: UUID
+    is_live: bool
+    people: int
+
+
+def events_due(now: datetime) -> list[Due]:
+    """Return events whose deadline has passed: those that are on come first, then whoever waits longest."""
+    return _due(Event.objects.filter(deadline_at__lte=now, paused_at=None))
+
+
+def events_to_lay_ahead() -> list[Due]:
+    """Return events in a round, of which the next one's links have not been laid."""
+    unlaid = Round.objects.filter(
+        event=OuterRef("pk"), number=OuterRef("current_round") + 1, starts_at=None, dates__isnull=False
+    )
+    going_on = Event.objects.filter(step=Step.ROUND, paused_at=None, is_ending=False)
+    return _due(going_on.filter(Exists(unlaid)))
+
+
+def _due(events: QuerySet[Event]) -> list[Due]:
+    people = Count("registrations", filter=Q(registrations__group__isnull=False))
+    rows = events.annotate(is_live=Q(step__in=LIVE), people=people)
+    return [
+        Due._make(row)
+        for row in rows.order_by("-is_live", "deadline_at", "pk").values_list("pk", "is_live", "people")
+    ]
+
+
+class RoomsDue(NamedTuple):
+    """Whether there are rooms to be made, to be looked into, and calls in them to be ended."""
+
+    to_make: bool
+    to_look_into: bool
+    to_end: bool
+
+
+def rooms_due(now: datetime) -> RoomsDue:
+    """Ask for all three in one statement: it is asked every second."""
+    with connection.cursor() as cursor:
+        cursor.execute(_ROOMS_DUE, {"now": now})
+        return RoomsDue._make(cursor.fetchone())
 
 
 def events_with_counts() -> QuerySet[Event]:

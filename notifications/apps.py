@@ -7,9 +7,17 @@ class NotificationsConfig(AppConfig):
     name = "notifications"
 
     def ready(self) -> None:
-        from notifications import checks, signals  # noqa: F401, PLC0415  (both register on import)
+        from notifications import (  # noqa: F401, PLC0415  (both register on import)
+            checks,
+            exposition,
+            signals,
+        )
+        from notifications.brokers import envelopes, formats  # noqa: PLC0415
+        from notifications.brokers import exposition as brokers_exposition  # noqa: PLC0415
         from notifications.events import registry  # noqa: PLC0415
         from notifications.events import signals as events_signals  # noqa: F401, PLC0415
         from notifications.messages import signals as messages_signals  # noqa: F401, PLC0415
 
         registry.autodiscover()
+        formats.register(envelopes.FORMAT)
+        exposition.register(brokers_exposition.families)

@@ -7,7 +7,9 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
+from django.core.exceptions import ImproperlyConfigured
 
+from notifications.brokers import formats, sources
 from notifications.channels.registry import CHANNELS
 from notifications.engine.sender import START_WITHIN
 
@@ -63,6 +65,18 @@ def twilio_makes_sense(**kwargs: Any) -> list[CheckMessage]:
         value = getattr(settings, name)
         if value and not value.startswith(("http://", "https://")):
             faults.append(Error(f"{name} must be an http or https URL", id="tocsin.E011"))
+    return faults
+
+
+@register("tocsin")
+def sources_make_sense(**kwargs: Any) -> list[CheckMessage]:
+    """Each source of messages that is configured is complete, and its format is known."""
+    faults: list[CheckMessage] = []
+    for name in sources.names():
+        try:
+            formats.get(sources.get(name).format)
+        except ImproperlyConfigured as error:
+            faults.append(Error(str(error), id="tocsin.E012"))
     return faults
 
 

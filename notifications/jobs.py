@@ -1,11 +1,12 @@
 """What the queue runs. Jobs take ids, and running one twice changes nothing."""
 
+from datetime import datetime
 from uuid import UUID
 
 from django.utils import timezone
 
 from notifications import looks, queue
-from notifications.engine import digest, fanout
+from notifications.engine import claim, digest, fanout
 from notifications.engine import sweep as engine_sweep
 from notifications.events import retention, running
 
@@ -21,14 +22,16 @@ def alert_fan_out(alert_uuid: str) -> None:
 
 
 def sweep() -> None:
-    """Every second: lost leases, lost fan-outs, and a look at what is due or ripe."""
-    now = timezone.now()
-    engine_sweep.sweep(now)
-    if running.any_due(now):
-        queue.enqueue_unless_waiting(EVENTS_DUE, events_due)
-    if digest.any_ripe(now):
-        queue.enqueue_unless_waiting(DIGESTS, digests)
-    looks.look(now)
+    """Every second: whatever no message announced, the engine's and the domains'."""
+    looks.look(timezone.now())
+
+
+def _look_after_events(now: datetime) -> None:
+    queue.enqueue_unless_waiting(EVENTS_DUE, events_due)
+
+
+def _look_after_digests(now: datetime) -> None:
+    queue.enqueue_unless_waiting(DIGESTS, digests)
 
 
 def digests() -> None:
@@ -59,3 +62,10 @@ def events_due() -> None:
 def events_expire() -> None:
     """Every day: delete old events that are done with."""
     retention.events_expire(timezone.now())
+
+
+looks.register(engine_sweep.leases_recover, asks=engine_sweep.LEASES_LOST)
+looks.register(engine_sweep.alerts_look, asks=engine_sweep.NOT_FANNED_OUT)
+looks.register(engine_sweep.senders_wake, asks=claim.ANY_DUE)
+looks.register(_look_after_events, asks=running.ANY_DUE)
+looks.register(_look_after_digests, asks=digest.ANY_RIPE)

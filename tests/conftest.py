@@ -1,27 +1,59 @@
 """The fixed cast and the servers that every test may use."""
 
+import gc
+import os
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import django_rq
 import pytest
 from django.core.management.commands import flush
 from django.db import connection
-from pytest_django import Settings
+from pytest_django import DjangoDbBlocker, Settings
 from redis import Redis
 from rest_framework.test import APIClient
 
 from accounts.models import Shop, User
 from accounts.services import api_key_create
 from notifications import metrics
+from tests import templates
 from tests.clock import Clock
+from tests.distribution import ByProduct
 from tests.factories import MembershipFactory, ShopFactory, UserFactory
+from tests.servers import rabbitmq as rabbitmq_server
 from tests.servers.twilio import Twilio
+
+
+def pytest_configure() -> None:
+    """Collect no garbage while everything is imported and collected: there is none."""
+    gc.disable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the tests of real processes: they mostly wait, while the quick ones compute beside them."""
     items.sort(key=lambda item: item.get_closest_marker("flow") is None)
+
+
+def pytest_collection_finish() -> None:
+    """From now on collect garbage, but don't look again and again at what stays until the end."""
+    gc.freeze()
+    gc.enable()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByProduct | None:
+    return ByProduct(config, log) if config.getoption("dist") == "loadfile" else None
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    django_db_modify_db_settings: None, django_db_keepdb: bool, django_db_blocker: DjangoDbBlocker
+) -> None:
+    """Migrate one database, which those of all processes are copies of."""
+    if not django_db_keepdb:
+        with django_db_blocker.unblock():
+            connection.settings_dict["TEST"]["TEMPLATE"] = templates.database()
 
 
 # What migrations leave behind, and no test changes.
@@ -51,14 +83,17 @@ def _quick_flush() -> None:
     connection.ops.sql_flush = sql_flush
 
 
+@pytest.fixture(scope="session")
+def _redis() -> Redis:
+    return django_rq.get_connection()
+
+
 @pytest.fixture
-def redis() -> Iterator[Redis]:
+def redis(_redis: Redis) -> Redis:
     """An empty Redis of this test's own."""
-    connection = django_rq.get_connection()
     metrics.flush()  # what the tests before have counted, it would add later
-    connection.flushdb()
-    yield connection
-    connection.flushdb()
+    _redis.flushdb()
+    return _redis
 
 
 @pytest.fixture(autouse=True)
@@ -147,3 +182,23 @@ def twilio(settings: Settings) -> Iterator[Twilio]:
         settings.TWILIO_TWIML_URL = "https://twiml.example.com/say.xml"
         settings.PUBLIC_URL = "https://tocsin.example.com"
         yield server
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_home() -> Path:
+    """Where nodes of RabbitMQ may keep their data; tests that ask for it are skipped where there is none."""
+    if not rabbitmq_server.is_installed():
+        if os.environ.get("RABBITMQ_REQUIRED"):
+            pytest.fail("RabbitMQ is not installed, and RABBITMQ_REQUIRED says that it must be.")
+        pytest.skip(
+            "RabbitMQ is not installed, so this did not run: apt-get install rabbitmq-server (as root)"
+        )
+    # Short: Erlang, and sockets of others, bear no long paths.
+    return Path(os.environ["TOCSIN_HOME"]) / "rabbitmq"
+
+
+@pytest.fixture(scope="session")
+def rabbitmq(rabbitmq_home: Path) -> Iterator[str]:
+    """The URL of a RabbitMQ that all tests of this run share: take names of your own, and never stop it."""
+    with rabbitmq_server.shared(rabbitmq_home) as url:
+        yield url

@@ -6,8 +6,8 @@ from typing import Final
 
 from django.utils import timezone
 
-from notifications import queue
-from tracing import partitions
+from notifications import looks, queue
+from tracing import packing, partitions
 from tracing.intake import intakes_expire
 from tracing.services import retention, searches
 
@@ -26,8 +26,13 @@ def case_search(case_id: str) -> None:
             return
 
 
+ANY_PENDING: Final = looks.first(
+    "tracing_casesearch WHERE searched_at IS NULL AND due_at <= %(now)s", by="due_at"
+)
+
+
 def searches_due(now: datetime) -> None:
-    """Every second: have the cases searched whose job was lost, or failed before."""
+    """Have the cases searched whose job was lost, or failed before."""
     if searches.pending(now).exists():
         queue.enqueue_unless_waiting(SEARCHES, case_search, "")
 
@@ -63,4 +68,4 @@ def partitions_keep() -> None:
 
 def partitions_pack() -> None:
     """Every night: build the indexes of days that are over anew, so that they take less room."""
-    partitions.pack(timezone.now())
+    packing.pack(timezone.now())

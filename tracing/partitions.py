@@ -21,20 +21,6 @@ SELECT child.relname FROM pg_inherits
   JOIN pg_class AS child ON child.oid = inhrelid
  WHERE inhparent = 'tracing_interaction'::regclass AND child.relname ~ %(pattern)s
 """
-# A comment on an index is the mark that it was packed; building it anew keeps it.
-LOOSE_SQL = """
-SELECT index.indexrelid::regclass::text FROM pg_inherits
-  JOIN pg_class AS part ON part.oid = inhrelid
-  JOIN pg_index AS index ON index.indrelid = part.oid
- WHERE inhparent = 'tracing_interaction'::regclass AND part.relname < %(before)s
-   AND obj_description(index.indexrelid, 'pg_class') IS NULL
- ORDER BY 1
-"""
-LEFTOVERS_SQL = """
-SELECT index.indexrelid::regclass::text FROM pg_inherits
-  JOIN pg_index AS index ON index.indrelid = inhrelid
- WHERE inhparent = 'tracing_interaction'::regclass AND NOT index.indisvalid
-"""
 
 
 def name_of(day: date) -> str:
@@ -107,23 +93,3 @@ def drop_old(now: datetime) -> list[date]:
         log.info("tracing_partition_dropped", day=day.isoformat())
         dropped.append(day)
     return dropped
-
-
-def pack(now: datetime) -> list[str]:
-    """Build the indexes of days that are over anew, once each; return their names.
-
-    Records come in any order, which leaves an index a third larger than it need be. It is done beside the
-    old one, so that nobody waits. What a run that was killed left behind is removed first.
-    """
-    before = name_of((now - timedelta(days=1)).astimezone(UTC).date())
-    with connection.cursor() as cursor:
-        cursor.execute(LEFTOVERS_SQL)
-        for (name,) in cursor.fetchall():
-            cursor.execute(f"DROP INDEX {name}")
-        cursor.execute(LOOSE_SQL, {"before": before})
-        loose = [name for (name,) in cursor.fetchall()]
-        for name in loose:
-            cursor.execute(f"REINDEX INDEX CONCURRENTLY {name}")
-            cursor.execute(f"COMMENT ON INDEX {name} IS 'packed'")
-            log.info("tracing_index_packed", index=name)
-    return loose

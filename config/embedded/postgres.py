@@ -1,5 +1,6 @@
 """The embedded PostgreSQL: set up, start, recover and stop one cluster per instance."""
 
+import os
 import shutil
 import signal
 from pathlib import Path
@@ -26,11 +27,18 @@ STOP_TIMEOUT_S = 30
 # Where postmaster.pid keeps the state, counted from 0; "ready" is padded with blanks.
 PID_FILE_STATUS_LINE = 7
 
+
+def _shared_buffers_mb() -> int:
+    """A sixteenth of the machine's memory, from 128 MB to 1 GB: it is taken up only as far as it is used."""
+    memory_mb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
+    return min(max(memory_mb // 16, 128), 1024)
+
+
 SETTINGS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
     "max_connections": "200",
-    "shared_buffers": "128MB",
+    "shared_buffers": f"{_shared_buffers_mb()}MB",
     "max_wal_size": "2GB",
     "checkpoint_timeout": "10min",
     "random_page_cost": "1.1",  # SSDs

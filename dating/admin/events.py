@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
@@ -14,11 +14,13 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from accounts.admin import StaffViews
+from config.exceptions import Conflict
 from dating import meetings
 from dating.admin.runsheet import run_sheet_link
 from dating.meetings.registry import LABELS
 from dating.models import Event, LogEntry, RecurringRule
 from dating.recurrence import BadRule, rule_check
+from dating.services.moving import MOVABLE, event_move
 from dating.services.registrations import HOLDING
 from notifications.admin.base import NeverEdited
 
@@ -30,7 +32,8 @@ _DECISIONS: Final = (
     ("round_s", "break_s"),
     ("confirm_before_s", "close_before_s", "rules_before_s"),
 )
-#: What can be changed once people may have registered; all else its plan depends on.
+#: What can be changed once people may have registered; all else its plan depends on. Its time only as long
+#: as there is no plan.
 _CHANGEABLE: Final = frozenset({"title", "organiser", "places"})
 
 
@@ -48,10 +51,11 @@ class _SettingsForm(forms.ModelForm):
 class EventForm(_SettingsForm):
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
-        if self.instance.number is not None or not cleaned.get("starts_at"):
+        if "starts_at" not in self.changed_data or not cleaned.get("starts_at"):
             return cleaned
         self.instance.starts_at = cleaned["starts_at"]
-        self.instance.close_before_s = cleaned.get("close_before_s") or 0
+        if self.instance.number is None:
+            self.instance.close_before_s = cleaned.get("close_before_s") or 0
         if self.instance.close_at <= timezone.now():
             self.add_error("starts_at", "Registration would be closed already: choose a later start.")
         return cleaned
@@ -88,7 +92,18 @@ class EventAdmin(StaffViews, ModelAdmin):
         names = {name for row in _DECISIONS for name in row} - _CHANGEABLE
         if obj.is_over:
             names |= _CHANGEABLE
-        return ("starts_at", *sorted(names), "step", "deadline_at", "run_sheet")
+        time = () if obj.step in MOVABLE else ("starts_at",)
+        return (*time, *sorted(names), "step", "deadline_at", "run_sheet")
+
+    def save_model(self, request: HttpRequest, obj: Event, form: Any, change: bool) -> None:
+        if not change:
+            super().save_model(request, obj, form, change)
+            return
+        obj.save(update_fields=sorted({"organiser", "places"} & set(form.changed_data)))
+        try:
+            event_move(event=obj, starts_at=obj.starts_at, title=obj.title, now=timezone.now())
+        except Conflict as error:  # its groups were made while the form was open
+            self.message_user(request, str(error), messages.ERROR)
 
     def get_inlines(self, request: HttpRequest, obj: Event | None) -> Any:
         return self.inlines if obj else ()

@@ -1,6 +1,7 @@
 """The routes of dating below /api/v1/."""
 
 from config.api import slash_optional
+from dating.api.views.bot import BotAccountView
 from dating.api.views.evening import EveningView, JoinView, ProfileView, ReactionsView, ReadyView
 from dating.api.views.events import EventsView, EventView
 from dating.api.views.organiser import (
@@ -41,5 +42,6 @@ urlpatterns = [
     *slash_optional(f"{_EVENT}/end", EndView.as_view(), name="dating-end"),
     *slash_optional("dating/registrations/cancel", CancelAllView.as_view(), name="dating-cancel-all"),
     *slash_optional("dating/registrations", RegistrationsView.as_view(), name="dating-registrations"),
+    *slash_optional("dating/bot-accounts/<int:number>", BotAccountView.as_view(), name="dating-bot-account"),
     *slash_optional("dating/profile", ProfileView.as_view(), name="dating-profile"),
 ]

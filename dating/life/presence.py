@@ -1,6 +1,6 @@
 """Who is there, by the signs that people give: that they are ready, and that they enter a call."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -58,3 +58,25 @@ def evidence(dates: Sequence[Held], signs: Mapping[UUID, Signs]) -> Evidence:
             failed.add(date.date)
             absent |= missing
     return Evidence(frozenset(failed), frozenset(absent))
+
+
+def seen_in_call(shown: Sequence[str], people: Mapping[UUID, Collection[str]]) -> set[UUID]:
+    """Return which of the people of a date are in its call for certain, by the names that its provider shows.
+
+    People enter under any name. As many as are to be there, or more, are taken for them; of fewer, those
+    whose name is shown and is nobody else's of the date.
+
+    Args:
+        people: of each of the date the names that they may be shown under.
+    """
+    if len(shown) >= len(people):
+        return set(people)
+    names = {name.strip().casefold() for name in shown}
+    return {
+        one
+        for one, own in people.items()
+        if any(
+            name.casefold() in names and not any(name in others for pk, others in people.items() if pk != one)
+            for name in own
+        )
+    }

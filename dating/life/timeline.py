@@ -12,6 +12,8 @@ from dating.models import Step
 
 #: The steps in which people are together, or about to be: only these can be paused.
 LIVE: Final = (Step.READY_CHECK, Step.ROUND, Step.BREAK)
+#: In parts of a round: late enough for people to be there, and once more shortly before its end.
+_LOOKS: Final = (0.5, 0.9)
 
 
 class Timed(Protocol):
@@ -35,10 +37,6 @@ class Position:
     step: str
     deadline_at: datetime | None
     round: int = 0
-
-
-def is_due(deadline_at: datetime | None, paused_at: datetime | None, now: datetime) -> bool:
-    return deadline_at is not None and paused_at is None and deadline_at <= now
 
 
 def following(
@@ -78,3 +76,9 @@ def _break_ends(event: Timed, at: datetime, now: datetime, more_rounds: bool) ->
 def passed(ends_at: datetime, now: datetime) -> bool:
     """Whether a round is over before anybody was told of it: then nobody is sent to it."""
     return ends_at <= now
+
+
+def next_look(starts_at: datetime, ends_at: datetime, *, now: datetime) -> datetime | None:
+    """Return when to look next who is in a round's calls; None: not again."""
+    long = ends_at - starts_at
+    return next((at for part in _LOOKS if (at := starts_at + part * long) > now), None)

@@ -1,7 +1,14 @@
 """Where pairs meet: rooms for calls, from whichever provider an event uses, behind one small interface."""
 
 from dating.meetings.base import Guest, MeetingRefused, MeetingUnavailable, Provider, RoomInfo
-from dating.meetings.registry import PROVIDERS, is_offered, provider, provider_of
+from dating.meetings.registry import (
+    PROVIDERS,
+    ends_calls,
+    is_offered,
+    knows_participants,
+    provider,
+    provider_of,
+)
 
 __all__ = [
     "PROVIDERS",
@@ -10,7 +17,9 @@ __all__ = [
     "MeetingUnavailable",
     "Provider",
     "RoomInfo",
+    "ends_calls",
     "is_offered",
+    "knows_participants",
     "provider",
     "provider_of",
 ]

@@ -42,6 +42,10 @@ class Provider(ABC):
     label: ClassVar[str]
     #: Whether `create_room` and `link` answer without asking anybody.
     is_local: ClassVar[bool] = False
+    #: Whether it can end a call from outside: where not, nobody need ask it to.
+    ends_calls: ClassVar[bool] = True
+    #: Whether it knows who is in a call.
+    knows_participants: ClassVar[bool] = True
 
     @property
     def is_configured(self) -> bool:

@@ -20,6 +20,8 @@ class Jitsi(Provider):
     name = "jitsi"
     label = "Jitsi Meet"
     is_local = True
+    ends_calls = False
+    knows_participants = False
 
     def create_room(self, *, key: str, title: str) -> RoomInfo:
         """Return the same room for the same key. Its name can't be guessed without the secret key."""

@@ -57,3 +57,19 @@ def is_offered(name: str) -> bool:
         return provider(name).is_configured
     except (KeyError, ImproperlyConfigured):
         return False
+
+
+def ends_calls(name: str) -> bool:
+    """Whether calls in a provider's rooms are ended by asking it; so is one that can't be told of now."""
+    try:
+        return provider(name).ends_calls
+    except (KeyError, ImproperlyConfigured):
+        return True
+
+
+def knows_participants(name: str) -> bool:
+    """Whether a provider can be asked who is in a call."""
+    try:
+        return provider(name).knows_participants
+    except (KeyError, ImproperlyConfigured):
+        return False

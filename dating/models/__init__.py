@@ -1,5 +1,6 @@
 """Dating's tables: who takes part in what, and each evening's groups, rounds, dates and rooms."""
 
+from dating.models.bot import BotAccount
 from dating.models.evening import Date, Group, Room, Round, Seat
 from dating.models.event import STATE_OF, Event, LogEntry, RecurringRule, State, Step
 from dating.models.profile import DatingProfile
@@ -8,6 +9,7 @@ from dating.models.registration import Registration
 
 __all__ = [
     "STATE_OF",
+    "BotAccount",
     "Date",
     "DatingProfile",
     "Event",

@@ -27,8 +27,9 @@ class Group(models.Model):
 class Room(models.Model):
     """A place for two to talk in, one round after the other. Made ahead, by a job.
 
-    ``try_at`` is when to try (again) to make it, while it is not made; ``end_at`` is when the call in it
-    has to be ended, and empty when none has to be.
+    ``try_at`` is when to try (again) to make it, while it is not made; ``look_at`` is when to ask its
+    provider who is in it; ``end_at`` is when the call in it has to be ended. Each is empty when there is no
+    need for that.
     """
 
     id = UUIDv7Field()
@@ -41,6 +42,7 @@ class Room(models.Model):
     error = models.TextField(blank=True)
     try_at = models.DateTimeField(null=True, blank=True)
     made_at = models.DateTimeField(null=True, blank=True)
+    look_at = models.DateTimeField(null=True, blank=True)
     end_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -48,6 +50,7 @@ class Room(models.Model):
         constraints = [models.UniqueConstraint(fields=["event", "number"], name="room_number")]
         indexes = [
             models.Index(fields=["try_at"], condition=Q(try_at__isnull=False), name="room_to_make"),
+            models.Index(fields=["look_at"], condition=Q(look_at__isnull=False), name="room_to_look_into"),
             models.Index(fields=["end_at"], condition=Q(end_at__isnull=False), name="room_to_end"),
         ]
 

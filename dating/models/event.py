@@ -141,6 +141,8 @@ class Event(EventSettings):
         on_delete=models.SET_NULL,
         related_name="events",
     )
+    # The time of the rule that it is for; it may be held at another.
+    occurrence_at = models.DateTimeField(null=True, blank=True, editable=False)
     results = models.JSONField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     over_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -167,7 +169,10 @@ class Event(EventSettings):
             ),
             # One event for each occurrence of a rule, however many make it at once.
             models.UniqueConstraint(
-                fields=["rule", "starts_at"], condition=Q(rule__isnull=False), name="event_once_per_rule"
+                fields=["rule", "occurrence_at"],
+                condition=Q(rule__isnull=False),
+                name="event_once_per_rule",
+                nulls_distinct=False,
             ),
         ]
         indexes = [

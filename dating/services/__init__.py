@@ -1,6 +1,7 @@
 """What changes things in dating. Everything takes ``now``, and does nothing twice."""
 
 from dating.services.advance import event_advance
+from dating.services.bot import bot_account_link, bot_account_unlink, bot_chat_learn
 from dating.services.evening import (
     event_drop,
     event_end,
@@ -13,6 +14,7 @@ from dating.services.evening import (
 )
 from dating.services.events import event_create, events_recur
 from dating.services.finishing import matches_of_event
+from dating.services.moving import event_move
 from dating.services.reactions import have_met, people_met, reaction_record
 from dating.services.registrations import (
     profile_lacks,
@@ -23,11 +25,15 @@ from dating.services.registrations import (
 )
 
 __all__ = [
+    "bot_account_link",
+    "bot_account_unlink",
+    "bot_chat_learn",
     "event_advance",
     "event_create",
     "event_drop",
     "event_end",
     "event_extend_round",
+    "event_move",
     "event_pause",
     "event_resume",
     "events_recur",

@@ -5,7 +5,8 @@ is taken by compare-and-set on the step and the deadline that stand in the event
 belongs to it outlives its transaction, nor is missing after it.
 """
 
-from collections.abc import Callable, Iterable
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -13,14 +14,14 @@ from uuid import UUID
 import structlog
 from django.db import transaction
 
-from dating.life.timeline import Position, following, is_due, passed
-from dating.models import STATE_OF, Date, Event, LogEntry, Room, Round, Step
-from dating.services.breaks import ratings_ask, round_judge
+from dating.life.timeline import Position, following
+from dating.models import STATE_OF, Event, LogEntry, Step
+from dating.services.ahead import links_lay_ahead
 from dating.services.closing import event_close, event_skip
-from dating.services.finishing import event_finish
-from dating.services.locking import event_hold, event_hold_if_free
+from dating.services.locking import event_hold, events_hold
 from dating.services.registrations import HOLDING, registrations_ask
-from dating.services.rounds import links_cancel, links_were_sent, round_lay, round_plan
+from dating.services.rounds import Start, links_cancel, rounds_lay
+from dating.services.steps import Turn, breaks_end, rounds_begin, rounds_end
 from dating.services.telling import tell
 
 log = structlog.get_logger(__name__)
@@ -29,63 +30,97 @@ log = structlog.get_logger(__name__)
 def event_advance(*, event_id: UUID, now: datetime) -> list[str]:
     """Take every step of an event that is due, in order; returns their names."""
     taken: list[str] = []
-    while (there := _take_one(event_id, now, event_hold)) is not None:
-        taken.append(there.step)
-        if not is_due(there.deadline_at, None, now):
-            break
+    while turns := _take([event_id], now, wait=True):
+        taken += [turn.there.step for turn in turns if turn.there]
+        links_lay_ahead(event_ids=[event_id], now=now, wait=True)
     return taken
 
 
-def events_advance(*, event_ids: Iterable[UUID], now: datetime) -> int:
-    """Take the steps that are due of many events, but for those that somebody else is at; returns how many.
+def events_advance(*, event_ids: Sequence[UUID], now: datetime) -> int:
+    """Take the next step of each of these events that is due, together; returns how many took one.
 
-    One that fails does not keep the others from theirs; it is due again at the next look.
+    Those that somebody else is at are passed over. One that fails does not keep the others from their step;
+    it is due again at the next look.
     """
-    taken = 0
-    for event_id in event_ids:
-        try:
-            while (there := _take_one(event_id, now, event_hold_if_free)) is not None:
-                taken += 1
-                if not is_due(there.deadline_at, None, now):
-                    break
-        except Exception:
-            log.exception("dating_event_failed", evening=str(event_id))
-    return taken
+    try:
+        return len(_take(event_ids, now))
+    except Exception:
+        if len(event_ids) == 1:
+            log.exception("dating_event_failed", evening=str(event_ids[0]))
+            return 0
+    half = len(event_ids) // 2
+    return sum(events_advance(event_ids=part, now=now) for part in (event_ids[:half], event_ids[half:]))
 
 
 @transaction.atomic
-def _take_one(event_id: UUID, now: datetime, hold: Callable[[UUID], Event | None]) -> Position | None:
-    event = hold(event_id)
-    if event is None or not is_due(event.deadline_at, event.paused_at, now):
-        return None
-    here = Position(event.step, event.deadline_at, event.current_round)
-    there = _STEPS[Step(event.step)](event, here, now)
-    _go(event, here, there, now)
-    return there
+def _take(event_ids: Sequence[UUID], now: datetime, *, wait: bool = False) -> list[Turn]:
+    due = Event.objects.filter(pk__in=event_ids, deadline_at__lte=now, paused_at=None)
+    turns = [
+        Turn(event, Position(event.step, event.deadline_at, event.current_round))
+        for event in events_hold(due, wait=wait)
+    ]
+    by_step: dict[Step, list[Turn]] = defaultdict(list)
+    for turn in turns:
+        by_step[Step(turn.here.step)].append(turn)
+    for step, those in by_step.items():
+        _STEPS[step](those, now)
+        _go(those, now)
+    return turns
 
 
-def _go(event: Event, here: Position, there: Position, now: datetime) -> None:
-    """Write the step down, unless somebody else has taken it."""
-    here_still = Event.objects.filter(
-        pk=event.pk, step=here.step, deadline_at=here.deadline_at, paused_at=None, current_round=here.round
-    )
-    assert here.deadline_at
-    over_at = now if there.deadline_at is None else None
-    moved = here_still.update(
-        step=there.step,
-        state=STATE_OF[there.step],
-        deadline_at=there.deadline_at,
-        current_round=there.round,
-        skipped_reason=event.skipped_reason,
-        results=event.results,
-        over_at=over_at,
-    )
-    if moved != 1:
-        raise RuntimeError(f"Event {event.pk} is not in {here.step} any more, though it is held.")
-    LogEntry.objects.create(
-        event=event, what=there.step, round_number=there.round or None, due_at=here.deadline_at, done_at=now
-    )
-    log.info("dating_event_step", evening=str(event.pk), step=there.step, round=there.round)
+def _go(turns: Sequence[Turn], now: datetime) -> None:
+    """Write the steps down, unless somebody else has taken one."""
+    alike: dict[tuple[Position, Position, str, UUID | None], list[UUID]] = defaultdict(list)
+    for turn in turns:
+        event, there = turn.event, turn.there
+        assert there
+        own = event.pk if event.results is not None else None  # nobody's results are another's
+        alike[turn.here, there, event.skipped_reason, own].append(event.pk)
+    results = {turn.event.pk: turn.event.results for turn in turns}
+    for (here, there, skipped_reason, own), events in alike.items():
+        here_still = Event.objects.filter(
+            pk__in=events,
+            step=here.step,
+            deadline_at=here.deadline_at,
+            paused_at=None,
+            current_round=here.round,
+        )
+        moved = here_still.update(
+            step=there.step,
+            state=STATE_OF[there.step],
+            deadline_at=there.deadline_at,
+            current_round=there.round,
+            skipped_reason=skipped_reason,
+            results=results.get(own) if own else None,
+            over_at=now if there.deadline_at is None else None,
+        )
+        if moved != len(events):
+            raise RuntimeError(f"Of {len(events)} events only {moved} are in {here.step} still, though held.")
+    _log(turns, now)
+
+
+def _log(turns: Sequence[Turn], now: datetime) -> None:
+    entries = []
+    for turn in turns:
+        assert turn.there
+        what, number = turn.there.step, turn.there.round
+        entries.append(
+            LogEntry(event=turn.event, what=what, round_number=number or None, due_at=turn.at, done_at=now)
+        )
+        log.info("dating_event_step", evening=str(turn.event.pk), step=what, round=number)
+    LogEntry.objects.bulk_create(entries)
+
+
+def _each(
+    take: Callable[[Event, Position, datetime], Position],
+) -> Callable[[Sequence[Turn], datetime], None]:
+    """Make a step of one event one of many."""
+
+    def take_each(turns: Sequence[Turn], now: datetime) -> None:
+        for turn in turns:
+            turn.there = take(turn.event, turn.here, now)
+
+    return take_each
 
 
 def _open(event: Event, here: Position, now: datetime) -> Position:
@@ -105,85 +140,17 @@ def _closed(event: Event, here: Position, now: datetime) -> Position:
     tell(event, "dating.rules", users, key="all", urgent=True, round_s=event.round_s, break_s=event.break_s)
     there = following(event, here, now=now)
     assert there.deadline_at
-    round_lay(event, 1, starts_at=there.deadline_at, now=now)
+    rounds_lay([Start(event, event.rounds.get(number=1), there.deadline_at)], now=now)
     return there
 
 
-def _round_begins(event: Event, here: Position, now: datetime) -> Position:
-    """Begin the next round, and lay out the links of the one after it.
-
-    A round that was over before anybody was sent to it counts as missed: its dates are not held later.
-    """
-    there = following(event, here, now=now, more_rounds=True)
-    assert here.deadline_at
-    assert there.deadline_at
-    round_ = event.rounds.get(number=there.round)
-    if round_.starts_at != here.deadline_at:
-        round_lay(event, there.round, starts_at=here.deadline_at, now=now)
-        round_.refresh_from_db()
-    missed = passed(there.deadline_at, now) and not links_were_sent(round_)
-    if missed:
-        links_cancel(round_)
-    round_.status = Round.Status.MISSED if missed else Round.Status.RUNNING
-    round_.save(update_fields=["status"])
-    round_.dates.update(status=Date.Status.MISSED if missed else Date.Status.HELD)
-    Room.objects.filter(dates__round=round_).update(end_at=None)  # an end that comes now would end this call
-    _lay_next(event, there, now)
-    return there
-
-
-def _lay_next(event: Event, there: Position, now: datetime) -> None:
-    """Have the links of the next round lie ready: they go out at its start whoever is busy or dead then."""
-    break_ = following(event, there, now=now, more_rounds=True)
-    assert break_.deadline_at
-    if round_plan(event, there.round + 1):
-        round_lay(event, there.round + 1, starts_at=break_.deadline_at, now=now)
-
-
-def _round_ends(event: Event, here: Position, now: datetime) -> Position:
-    """End the calls, ask for ratings, and plan the next round anew if somebody did not come, or came back."""
-    assert here.deadline_at
-    round_ = event.rounds.get(number=here.round)
-    if round_.status == Round.Status.RUNNING:
-        Room.objects.filter(dates__round=round_).update(end_at=here.deadline_at)
-        round_judge(event, round_, at=here.deadline_at)
-        ratings_ask(event, round_)
-        round_.status = Round.Status.OVER
-    round_.ends_at = here.deadline_at
-    round_.save(update_fields=["status", "ends_at"])
-    before = _pairs_of(event, here.round + 1)
-    more = not event.is_ending and round_plan(event, here.round + 1)
-    there = following(event, here, now=now, more_rounds=more)
-    assert there.deadline_at
-    upcoming = event.rounds.filter(number=here.round + 1).first()
-    if upcoming is None:
-        return there
-    if not more:
-        links_cancel(upcoming)
-    elif before != _pairs_of(event, here.round + 1) or upcoming.starts_at != there.deadline_at:
-        round_lay(event, here.round + 1, starts_at=there.deadline_at, now=now)
-    return there
-
-
-def _pairs_of(event: Event, number: int) -> set[UUID]:
-    return set(Date.objects.filter(round__event=event, round__number=number).values_list("pk", flat=True))
-
-
-def _break_ends(event: Event, here: Position, now: datetime) -> Position:
-    if not event.is_ending and _pairs_of(event, here.round + 1):
-        return _round_begins(event, here, now)
-    event.rounds.filter(status=Round.Status.PLANNED).delete()
-    event_finish(event=event, now=now)
-    return following(event, here, now=now, more_rounds=False)
-
-
-_STEPS: Final[dict[Step, Callable[[Event, Position, datetime], Position]]] = {
-    Step.OPEN: _open,
-    Step.CONFIRMING: _confirming,
-    Step.CLOSED: _closed,
-    Step.READY_CHECK: _round_begins,
-    Step.ROUND: _round_ends,
-    Step.BREAK: _break_ends,
+_STEPS: Final[dict[Step, Callable[[Sequence[Turn], datetime], None]]] = {
+    Step.OPEN: _each(_open),
+    Step.CONFIRMING: _each(_confirming),
+    Step.CLOSED: _each(_closed),
+    Step.READY_CHECK: rounds_begin,
+    Step.ROUND: rounds_end,
+    Step.BREAK: breaks_end,
 }
 
 
@@ -194,14 +161,9 @@ def event_call_off(*, event_id: UUID, now: datetime, reason: str) -> bool:
     if event.state not in (0, 1, 2):
         return False
     event.skipped_reason = reason
-    for round_ in event.rounds.all():
-        links_cancel(round_)
+    links_cancel(event.rounds.all())
     event_skip(event=event)
     Event.objects.filter(pk=event.pk).update(paused_at=None)
-    _go(
-        event,
-        Position(event.step, event.deadline_at, event.current_round),
-        Position(Step.SKIPPED, None, event.current_round),
-        now,
-    )
+    here = Position(event.step, event.deadline_at, event.current_round)
+    _go([Turn(event, here, Position(Step.SKIPPED, None, event.current_round))], now)
     return True

@@ -1,68 +1,89 @@
 """When the calls of a round have ended: who was there, and what they say of each other."""
 
 from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from dating.life.presence import Held, Signs, evidence
-from dating.models import Date, Event, Registration, Round
-from dating.services.rounds import members_of, partners_in
-from dating.services.telling import Note, about, tell_each
+from dating.life.presence import Held, evidence
+from dating.models import Date, Event, Registration, Round, Seat
+from dating.services.planning import signs_of
+from dating.services.rounds import Members, partners_in
+from dating.services.telling import Note, about
 
 
-def round_judge(event: Event, round_: Round, *, at: datetime) -> None:
-    """Count the no-shows of a round, and note which of its dates did not take place."""
-    members: dict[UUID, dict[UUID, Registration]] = defaultdict(dict)
-    for member in event.registrations.filter(group__isnull=False):
-        members[member.group_id][member.pk] = member  # type: ignore[index]
-    for group, held in _held(round_).items():
-        signs = {pk: Signs(each.last_sign_at, each.missed_at) for pk, each in members[group].items()}
-        failed, absent = evidence(held, signs)
-        if not failed:
-            continue
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A round of an event that has been held, and when it ended."""
+
+    event: Event
+    round: Round
+    at: datetime
+
+
+def rounds_judge(ended: Sequence[Ended], members: Members) -> None:
+    """Count the no-shows of rounds, and note which of their dates did not take place.
+
+    Args:
+        members: all who are in groups of these events, whoever was dropped too; changed to what is found.
+    """
+    held = _held(each.round for each in ended)
+    failed: list[UUID] = []
+    missing: list[Registration] = []
+    for each in ended:
+        of_event = members[each.event.pk]
+        groups: dict[UUID | None, list[Registration]] = defaultdict(list)
+        for member in of_event.values():
+            groups[member.group_id].append(member)
+        for group, dates in held[each.round.pk].items():
+            found = evidence(dates, signs_of(groups[group]))
+            failed += found.failed
+            for pk in found.absent:
+                of_event[pk].missed_at = each.at
+                of_event[pk].no_shows += 1
+                missing.append(of_event[pk])
+    if failed:
         Date.objects.filter(pk__in=failed).update(status=Date.Status.NO_SHOW)
-        missing = [members[group][pk] for pk in absent]
-        for each in missing:
-            each.missed_at, each.no_shows = at, each.no_shows + 1
         Registration.objects.bulk_update(missing, ["missed_at", "no_shows"])
 
 
-def _held(round_: Round) -> dict[UUID, list[Held]]:
-    """Return the dates of a round by group, with who entered their calls."""
-    joined = set(round_.seats.exclude(joined_at=None).values_list("date_id", "registration_id"))
-    held = round_.dates.filter(status=Date.Status.HELD)
-    dates: dict[UUID, list[Held]] = defaultdict(list)
-    for pk, group, *people in held.values_list("pk", "group_id", "first_id", "second_id"):
+def _held(rounds: Iterable[Round]) -> Mapping[UUID, Mapping[UUID, list[Held]]]:
+    """Return the dates of each round by group, with who entered their calls."""
+    found: dict[UUID, dict[UUID, list[Held]]] = {each.pk: defaultdict(list) for each in rounds}
+    seats = Seat.objects.filter(round__in=list(found)).exclude(joined_at=None).order_by()
+    joined = set(seats.values_list("date_id", "registration_id"))
+    held = Date.objects.filter(round__in=list(found), status=Date.Status.HELD)
+    for pk, round_id, group, *people in held.values_list(
+        "pk", "round_id", "group_id", "first_id", "second_id"
+    ):
         one, other = people
         there = frozenset(person for person in people if (pk, person) in joined)
-        dates[group].append(Held(pk, (one, other), there))
-    return dates
+        found[round_id][group].append(Held(pk, (one, other), there))
+    return found
 
 
-def ratings_ask(event: Event, round_: Round) -> None:
-    """Ask everybody about whom they have just met."""
-    members = {each.pk: each for each in members_of(event)}
-    partners = partners_in(round_, status=Date.Status.HELD)
-    tell_each(
-        [
-            _rating(event, round_, member, members[partners[pk]])
-            for pk, member in members.items()
-            if pk in partners and partners[pk] in members
-        ]
-    )
+def ratings_of(ended: Sequence[Ended], members: Members) -> list[Note]:
+    """Return what asks everybody about whom they have just met; call it once the round is judged."""
+    partners = partners_in((each.round for each in ended), status=Date.Status.HELD)
+    return [
+        note for each in ended for note in _ratings(each, members[each.event.pk], partners[each.round.pk])
+    ]
 
 
-def _rating(event: Event, round_: Round, member: Registration, partner: Registration) -> Note:
-    return Note(
-        user=member.user,
-        kind="dating.rate",
-        data=about(
-            event,
-            round=round_.number,
-            partner=partner.user.first_name or "…",
-            partner_id=str(partner.pk),
-        ),
-        dedup_key=f"dating.rate:{round_.pk}:{member.pk}",
-        source_type="dating_break",
-        source_id=str(round_.pk),
-    )
+def _ratings(
+    ended: Ended, members: Mapping[UUID, Registration], partners: Mapping[UUID, UUID]
+) -> Iterable[Note]:
+    words = about(ended.event, round=ended.round.number)
+    there = {pk: each for pk, each in members.items() if each.state == Registration.State.CONFIRMED}
+    for pk, member in there.items():
+        partner = there.get(partners[pk]) if pk in partners else None
+        if partner is not None:
+            yield Note(
+                user=member.user,
+                kind="dating.rate",
+                data=words | {"partner": partner.user.first_name or "…", "partner_id": str(partner.pk)},
+                dedup_key=f"dating.rate:{ended.round.pk}:{member.pk}",
+                source_type="dating_break",
+                source_id=str(ended.round.pk),
+            )

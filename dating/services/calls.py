@@ -1,11 +1,13 @@
 """Rooms and the calls in them: made ahead and ended at the providers, outside of any transaction."""
 
+import time
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
 
-from dating.meetings import Guest, MeetingUnavailable, RoomInfo, provider
+from dating.meetings import Guest, MeetingUnavailable, RoomInfo, ends_calls, provider
 from dating.models import Room, Seat
 
 log = structlog.get_logger(__name__)
@@ -13,17 +15,28 @@ log = structlog.get_logger(__name__)
 #: Whoever makes or ends one has it for so long; then another tries.
 _LEASE: Final = timedelta(seconds=30)
 _RETRY: Final = timedelta(seconds=5)
+#: What is left after so many seconds of a job is left to the next look.
+SLICE_S: Final = 5.0
 #: A call that can't be ended for so long is let be.
 _GIVE_UP: Final = timedelta(minutes=10)
 #: Makes rooms without asking anybody.
 _DEFAULT: Final = "jitsi"
 
 
+def for_a_slice(rooms: Iterable[Room]) -> Iterator[Room]:
+    """Go through rooms for as long as a job may keep others waiting: a provider may hang."""
+    ends_at = time.monotonic() + SLICE_S
+    for room in rooms:
+        yield room
+        if time.monotonic() >= ends_at:
+            break
+
+
 def rooms_make(*, now: datetime, limit: int = 50) -> int:
     """Make rooms that are still to be made, soonest events first; returns how many were tried."""
     due = Room.objects.filter(try_at__lte=now).select_related("event").order_by("event__starts_at", "number")
     tried = 0
-    for room in due[:limit]:
+    for room in for_a_slice(due[:limit]):
         if room.event.is_over:
             Room.objects.filter(pk=room.pk).update(try_at=None)
         elif Room.objects.filter(pk=room.pk, try_at=room.try_at).update(try_at=now + _LEASE):
@@ -50,9 +63,13 @@ def _make(room: Room, now: datetime) -> None:
 
 def calls_end(*, now: datetime, limit: int = 200) -> int:
     """End the calls whose round is over; returns how many were tried."""
+    due = Room.objects.filter(end_at__lte=now)
     tried = 0
-    due = Room.objects.filter(end_at__lte=now).select_related("event").order_by("end_at")
-    for room in due[:limit]:
+    for name in due.order_by().values_list("provider", flat=True).distinct():
+        if not ends_calls(name):
+            tried += due.filter(provider=name).update(end_at=None)
+    # In any order, so that those whose provider hangs don't keep the others from their turn for ever.
+    for room in for_a_slice(due.select_related("event").order_by("?")[:limit]):
         if Room.objects.filter(pk=room.pk, end_at=room.end_at).exists():
             _end(room, now)
             tried += 1

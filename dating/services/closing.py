@@ -11,6 +11,7 @@ from django.db.models import F
 from dating.life.plan import Plan, plans
 from dating.matching import Person
 from dating.models import Date, DatingProfile, Event, Group, Registration, Room, Round, Seat
+from dating.services.results import results_of
 from dating.services.telling import tell
 
 _State, _LeftOut = Registration.State, Registration.LeftOut
@@ -49,6 +50,7 @@ def event_skip(*, event: Event) -> None:
     users = list(still_in.values_list("user_id", flat=True))
     still_in.update(state=_State.LEFT_OUT, left_out=_LeftOut.SKIPPED, group=None, sequence=F("sequence") + 1)
     tell(event, "dating.skipped", users, key="all", urgent=True, reason=event.skipped_reason)
+    event.results = results_of(event)
 
 
 def _people(event: Event, coming: Iterable[Registration]) -> tuple[list[Person[UUID]], set[UUID]]:

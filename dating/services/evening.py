@@ -13,7 +13,8 @@ from dating.models import Event, LogEntry, Registration, Room, Round, Seat, Step
 from dating.services.advance import event_call_off
 from dating.services.closing import CALLED_OFF
 from dating.services.locking import event_hold, registration_hold
-from dating.services.rounds import links_cancel, round_lay, round_plan
+from dating.services.planning import round_plan
+from dating.services.rounds import Start, links_cancel, rounds_lay
 from dating.services.telling import local_clock, tell
 
 #: The longest that one round can be extended by at once, in seconds.
@@ -94,8 +95,7 @@ def event_pause(*, event: Event, now: datetime) -> Event:
         return event
     event.paused_at = now
     event.save(update_fields=["paused_at"])
-    for round_ in event.rounds.filter(status=Round.Status.PLANNED):
-        links_cancel(round_)
+    links_cancel(event.rounds.filter(status=Round.Status.PLANNED))
     _log(event, "paused", now)
     _tell_members(event, "dating.paused", key=now.isoformat())
     return event
@@ -181,8 +181,7 @@ def event_end(*, event: Event, now: datetime) -> Event:
     if event.step == Step.ROUND:
         event.deadline_at = now
     event.save(update_fields=["is_ending", "deadline_at"])
-    for round_ in event.rounds.filter(status=Round.Status.PLANNED):
-        links_cancel(round_)
+    links_cancel(event.rounds.filter(status=Round.Status.PLANNED))
     _log(event, "ending", now)
     return event
 
@@ -229,7 +228,7 @@ def _next_start(event: Event) -> datetime:
 def _lay_anew(event: Event, now: datetime) -> None:
     upcoming = event.rounds.filter(number=event.current_round + 1).first()
     if upcoming is not None and not event.is_ending and upcoming.dates.exists():
-        round_lay(event, upcoming.number, starts_at=_next_start(event), now=now)
+        rounds_lay([Start(event, upcoming, _next_start(event))], now=now)
 
 
 def _plan_anew(event: Event, now: datetime) -> None:
@@ -237,20 +236,13 @@ def _plan_anew(event: Event, now: datetime) -> None:
     number = event.current_round + 1
     if event.step not in (*LIVE, Step.CLOSED) or event.is_ending:
         return
-    before = _plan_of(event, number)
-    anybody = round_plan(event, number)
-    if event.step not in LIVE or event.paused_at is not None or before == _plan_of(event, number):
+    outlook = round_plan(event, number)
+    if event.step not in LIVE or event.paused_at is not None or not outlook.has_changed:
         return
-    if anybody:
-        round_lay(event, number, starts_at=_next_start(event), now=now)
+    if outlook.anybody:
+        rounds_lay([Start(event, event.rounds.get(number=number), _next_start(event))], now=now)
     else:
-        for round_ in event.rounds.filter(number=number):
-            links_cancel(round_)
-
-
-def _plan_of(event: Event, number: int) -> set[tuple[UUID, UUID]]:
-    seats = Seat.objects.filter(round__event=event, round__number=number)
-    return set(seats.values_list("date_id", "registration_id"))
+        links_cancel(event.rounds.filter(number=number))
 
 
 def _tell_members(event: Event, kind: str, *, key: str, until_at: datetime | None = None) -> None:

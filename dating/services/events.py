@@ -54,12 +54,13 @@ def _due(rule: RecurringRule, now: datetime) -> list[datetime]:
 
 
 def _event_of(rule: RecurringRule, starts_at: datetime) -> bool:
-    if rule.events.filter(starts_at=starts_at).exists():
+    if rule.events.filter(occurrence_at=starts_at).exists():
         return False
     names = [field.name for field in EventSettings._meta.get_fields()]
     try:
         with transaction.atomic():
-            Event(rule=rule, starts_at=starts_at, **{name: getattr(rule, name) for name in names}).save()
+            fields = {name: getattr(rule, name) for name in names}
+            Event(rule=rule, occurrence_at=starts_at, starts_at=starts_at, **fields).save()
     except IntegrityError:  # somebody else has made it meanwhile
         return False
     return True

@@ -1,12 +1,14 @@
 """The end of an evening: who matched, what is told of it, and what is kept for analysis."""
 
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
 from dating import results
 from dating.models import Event, Registration
 from dating.services.results import results_of
+from dating.services.rounds import members_of
 from dating.services.telling import SOURCE, Note, about, tell_each
 
 
@@ -20,20 +22,21 @@ def matches_of_event(event: Event) -> dict[UUID, set[UUID]]:
     return matches
 
 
-def event_finish(*, event: Event, now: datetime) -> None:
-    """Tell everybody that it is over, and whom they matched; the caller holds the event and saves it."""
-    members = {
-        each.pk: each
-        for each in event.registrations.filter(group__isnull=False, state=Registration.State.CONFIRMED)
-        .select_related("user")
-        .order_by("pk")
-    }
-    matches = matches_of_event(event)
-    tell_each([_final(event, each, matches[pk], members) for pk, each in members.items()])
-    event.results = results_of(event)
+def events_finish(*, events: Sequence[Event], now: datetime) -> None:
+    """Tell everybody that it is over, and whom they matched; the caller holds the events and saves them."""
+    members = members_of(events)
+    notes = []
+    for event in events:
+        matches = matches_of_event(event)
+        of_event = members[event.pk]
+        notes += [_final(event, each, matches[pk], of_event) for pk, each in of_event.items()]
+        event.results = results_of(event)
+    tell_each(notes)
 
 
-def _final(event: Event, member: Registration, matched: set[UUID], members: dict[UUID, Registration]) -> Note:
+def _final(
+    event: Event, member: Registration, matched: set[UUID], members: Mapping[UUID, Registration]
+) -> Note:
     found = [
         {"registration_id": str(pk), "name": members[pk].user.first_name or "…"}
         for pk in sorted(matched)

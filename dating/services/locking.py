@@ -2,6 +2,8 @@
 
 from uuid import UUID
 
+from django.db.models import QuerySet
+
 from dating.models import Event, Registration
 
 
@@ -10,9 +12,12 @@ def event_hold(event_id: UUID) -> Event:
     return Event.objects.select_for_update().get(pk=event_id)
 
 
-def event_hold_if_free(event_id: UUID) -> Event | None:
-    """The same, or None where somebody else holds it: they are at it already."""
-    return Event.objects.select_for_update(skip_locked=True).filter(pk=event_id).first()
+def events_hold(events: QuerySet[Event], *, wait: bool) -> list[Event]:
+    """The same of many; those that somebody else holds are waited for, or passed over.
+
+    They are held in the order of their ids, so that two that wait for each other's can't deadlock.
+    """
+    return list(events.order_by("pk").select_for_update(skip_locked=not wait))
 
 
 def registration_hold(event: Event, user_id: UUID) -> Registration | None:

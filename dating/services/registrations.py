@@ -8,7 +8,7 @@ from django.db.models import F
 
 from accounts.models import User
 from config.exceptions import Conflict
-from dating.invitations import ics_of, invitation_url
+from dating.invitations import ics_of, invitation_url, sequence_of
 from dating.models import DatingProfile, Event, Registration, Step
 from dating.services.locking import event_hold, registration_hold
 from dating.services.telling import tell
@@ -44,7 +44,7 @@ def registration_create(*, event: Event, user: User, now: datetime) -> Registrat
     registration.asked_at = registration.confirmed_at = registration.cancelled_at = None
     registration.save()
     waits = registration.state == _State.WAITING
-    _tell_with_invitation(registration, "dating.waiting" if waits else "dating.registered", now)
+    tell_with_invitation(registration, "dating.waiting" if waits else "dating.registered", now)
     if missing := profile_lacks(user):
         _tell(registration, "dating.profile_incomplete", missing=missing)
     if not waits:
@@ -94,7 +94,7 @@ def registration_cancel(*, event: Event, user: User, now: datetime) -> Registrat
     registration.cancelled_at = now
     registration.sequence += 1
     registration.save(update_fields=["state", "cancelled_at", "sequence"])
-    _tell_with_invitation(registration, "dating.cancelled", now)
+    tell_with_invitation(registration, "dating.cancelled", now)
     if held_place:
         _move_up(event, now)
     return registration
@@ -146,7 +146,7 @@ def _move_up(event: Event, now: datetime) -> None:
     first.save(update_fields=["state", "sequence"])
     first.refresh_from_db(fields=["sequence"])
     first.event = event
-    _tell_with_invitation(first, "dating.moved_up", now)
+    tell_with_invitation(first, "dating.moved_up", now)
     _ask_if_it_is_time(first, now)
 
 
@@ -174,20 +174,20 @@ def _refuse_when_closed(event: Event, message: str) -> None:
         raise Conflict(message)
 
 
-def _tell_with_invitation(registration: Registration, kind: str, now: datetime) -> None:
+def tell_with_invitation(registration: Registration, kind: str, now: datetime) -> None:
     """The same, with what their calendar needs to know of it."""
     _tell(registration, kind, ics=ics_of(registration, now=now), invitation=invitation_url(registration))
 
 
 def _tell(registration: Registration, kind: str, **more: Any) -> None:
     """Tell somebody what has become of their registration; each time that it changes, once."""
-    key = f"{registration.user_id}:{registration.sequence}"
+    key = f"{registration.user_id}:{sequence_of(registration)}"
     tell(
         registration.event,
         kind,
         [registration.user_id],
         key=key,
         registration_id=str(registration.pk),
-        sequence=registration.sequence,
+        sequence=sequence_of(registration),
         **more,
     )

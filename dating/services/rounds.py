@@ -1,147 +1,97 @@
-"""A round's dates and its links: laid ahead, to arrive when it starts, and anew when the plan changes."""
+"""A round's dates and its links: laid ahead, to arrive when it starts, and anew when the plan changes.
+
+Of as many events at once as take the step together: few statements, whatever their number.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q
 
-from dating.life.presence import Signs
 from dating.life.timeline import passed
 from dating.links import join_url
-from dating.models import Date, Event, Group, Registration, Room, Round, Seat
-from dating.repairing import next_round
-from dating.services.closing import seats_take
+from dating.models import Date, Event, Registration, Round
 from dating.services.telling import Note, about, local_clock, tell_each
 from notifications.engine import replay
 from notifications.models import Delivery
 
 SOURCE = "dating_round"
-_Pair = tuple[UUID, UUID]
+#: Of each event, by their registrations' ids.
+Members = Mapping[UUID, Mapping[UUID, Registration]]
 
 
-def signs_of(members: Iterable[Registration]) -> dict[UUID, Signs]:
-    return {each.pk: Signs(each.last_sign_at, each.missed_at) for each in members}
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A round of an event, and when it is to start."""
+
+    event: Event
+    round: Round
+    at: datetime
 
 
-def round_plan(event: Event, number: int) -> bool:
-    """Settle who meets in a round, by who is there now; the caller holds the event.
+def rounds_lay(starts: Sequence[Start], *, now: datetime) -> None:
+    """Lay out the links and byes of rounds for their starts, in place of those that were laid before.
 
-    Returns:
-        Whether anybody meets in it.
+    Nothing of it is sent before its start, nor once the round is over. The caller holds the events.
     """
-    if _everybody_is_there(event):
-        return Date.objects.filter(round__event=event, round__number=number).exists()
-    members = _members_by_group(event)
-    open_dates = defaultdict(list)
-    for each in Date.objects.filter(group__event=event, status=Date.Status.PLANNED).select_related("round"):
-        open_dates[each.group_id].append(each)
-    anybody = False
-    for group in event.groups.all():
-        there = {pk for pk, signs in signs_of(members[group.pk]).items() if signs.is_present}
-        chosen = _chosen(open_dates[group.pk], number, there)
-        _move(event, group, number, open_dates[group.pk], chosen)
-        anybody = anybody or bool(chosen)
-    return anybody
+    tell_each(links_laid(starts, now=now))
 
 
-def _everybody_is_there(event: Event) -> bool:
-    """Whether all goes by the plan of the beginning: what is true of most rounds, and cheap to ask."""
-    grouped = event.registrations.filter(group__isnull=False)
-    if grouped.filter(Q(state=Registration.State.DROPPED) | Q(missed_at__isnull=False)).exists():
-        return False
-    return not Date.objects.filter(group__event=event, round=None).exists()
+def links_laid(starts: Sequence[Start], *, now: datetime) -> list[Note]:
+    """Set the times of rounds, cancel what was laid for them before, and return what is to be told now."""
+    links_cancel([each.round for each in starts])
+    alike: dict[tuple[datetime, datetime], list[UUID]] = defaultdict(list)
+    for each in starts:
+        round_ = each.round
+        ends_at = each.at + timedelta(seconds=each.event.round_s)
+        round_.starts_at, round_.ends_at, round_.version = each.at, ends_at, round_.version + 1
+        alike[each.at, ends_at].append(round_.pk)
+    for (starts_at, ends_at), rounds in alike.items():
+        Round.objects.filter(pk__in=rounds).update(
+            starts_at=starts_at, ends_at=ends_at, version=F("version") + 1
+        )
+    return _notes([each for each in starts if each.round.ends_at and not passed(each.round.ends_at, now)])
 
 
-def _members_by_group(event: Event) -> Mapping[UUID, list[Registration]]:
-    members: dict[UUID, list[Registration]] = defaultdict(list)
-    for each in event.registrations.filter(group__isnull=False, state=Registration.State.CONFIRMED):
-        members[each.group_id].append(each)  # type: ignore[index]
-    return members
+def rounds_numbered(numbers: Mapping[UUID, int]) -> dict[UUID, Round]:
+    """Return each event's round of that number, if it has one."""
+    found = Round.objects.filter(event__in=list(numbers), number__in=set(numbers.values())).order_by()
+    return {each.event_id: each for each in found if each.number == numbers[each.event_id]}
 
 
-def _chosen(dates: Sequence[Date], number: int, there: set[UUID]) -> list[Date]:
-    """Return which of a group's dates that have not taken place are to be held in this round."""
-    by_pair = {(each.first_id, each.second_id): each for each in dates}
-    planned = [pair for pair, each in by_pair.items() if each.round and each.round.number == number]
-    pairs = next_round(list(by_pair), there, planned=planned)
-    # What fell out of earlier rounds finds its place wherever both are free.
-    busy = {person for pair in pairs for person in pair}
-    for pair, each in by_pair.items():
-        if each.round is None and not busy.intersection(pair) and there.issuperset(pair):
-            pairs.append(pair)
-            busy.update(pair)
-    return [by_pair[pair] for pair in pairs]
+def members_of(events: Iterable[Event], *, dropped: bool = False) -> Members:
+    """Return those who are in a group, without those who have been dropped, unless they are asked for."""
+    found: dict[UUID, dict[UUID, Registration]] = {each.pk: {} for each in events}
+    states = [Registration.State.CONFIRMED, *([Registration.State.DROPPED] if dropped else [])]
+    grouped = Registration.objects.filter(event__in=list(found), group__isnull=False, state__in=states)
+    for member in grouped.select_related("user").order_by("pk"):
+        found[member.event_id][member.pk] = member
+    return found
 
 
-def _move(event: Event, group: Group, number: int, dates: Sequence[Date], chosen: Sequence[Date]) -> None:
-    """Have a group hold the chosen dates in a round, and no others."""
-    wanted = {each.pk for each in chosen}
-    there = {each.pk for each in dates if each.round and each.round.number == number}
-    if wanted == there:
-        return
-    moved = [each for each in dates if each.pk in wanted ^ there]
-    Seat.objects.filter(date__in=moved).delete()
-    Date.objects.filter(pk__in=[each.pk for each in moved]).update(round=None, room=None)
-    round_, _ = Round.objects.get_or_create(event=event, number=number)
-    taken = {each.room_id for each in chosen if each.pk in there}
-    free = [room for room in Room.objects.filter(group=group).order_by("number") if room.pk not in taken]
-    came = [each for each in chosen if each.pk not in there]
-    for each, room in zip(came, free, strict=False):
-        each.round, each.room = round_, room
-    Date.objects.bulk_update(came, ["round", "room"])
-    seats_take(came)
+def partners_in(rounds: Iterable[Round], **which: str) -> Mapping[UUID, Mapping[UUID, UUID]]:
+    """Return whom each meets in each of the rounds."""
+    found: dict[UUID, dict[UUID, UUID]] = {each.pk: {} for each in rounds}
+    dates = Date.objects.filter(round__in=list(found), **which).order_by()
+    for round_id, one, other in dates.values_list("round_id", "first_id", "second_id"):
+        if round_id is not None:
+            found[round_id] |= {one: other, other: one}
+    return found
 
 
-def round_lay(event: Event, number: int, *, starts_at: datetime, now: datetime) -> None:
-    """Lay out a round's links and byes for its start, in place of those that were laid before.
-
-    Nothing of it is sent before ``starts_at``, nor once the round is over. The caller holds the event.
-    """
-    round_ = event.rounds.get(number=number)
-    links_cancel(round_)
-    round_.starts_at, round_.ends_at = starts_at, starts_at + timedelta(seconds=event.round_s)
-    round_.version += 1
-    round_.save(update_fields=["starts_at", "ends_at", "version"])
-    if passed(round_.ends_at, now):
-        return
-    members = {each.pk: each for each in members_of(event)}
-    partners = partners_in(round_)
-    going_on = _groups_with_dates_from(event, number)
-    tell_each(
-        [
-            _link(event, round_, member, members[partners[pk]])
-            if pk in partners
-            else _note(event, round_, member, "dating.bye")
-            for pk, member in members.items()
-            if pk in partners or member.group_id in going_on
-        ]
-    )
-
-
-def members_of(event: Event) -> QuerySet[Registration]:
-    """Return those who are in a group, and have not been dropped."""
-    members = event.registrations.filter(group__isnull=False, state=Registration.State.CONFIRMED)
-    return members.select_related("user").order_by("pk")
-
-
-def partners_in(round_: Round, **which: str) -> dict[UUID, UUID]:
-    """Return whom each meets in a round."""
-    pairs = round_.dates.filter(**which).values_list("first_id", "second_id")
-    return {one: other for pair in pairs for one, other in (pair, pair[::-1])}
-
-
-def links_cancel(round_: Round) -> None:
-    """Have no link of a round sent any more that has not been."""
-    if round_.version == 0:
-        return
-    of_round = Delivery.objects.filter(
-        notification__source_type=SOURCE,
-        notification__source_id=str(round_.pk),
-        status__in=["pending", "sending"],
-    )
-    replay.cancel(of_round, reason="plan_changed")
+def links_cancel(rounds: Iterable[Round]) -> None:
+    """Have no link of these rounds sent any more that has not been."""
+    laid = [str(each.pk) for each in rounds if each.version]
+    if laid:
+        of_rounds = Delivery.objects.filter(
+            notification__source_type=SOURCE,
+            notification__source_id__in=laid,
+            status__in=["pending", "sending"],
+        )
+        replay.cancel(of_rounds, reason="plan_changed")
 
 
 def links_were_sent(round_: Round) -> bool:
@@ -151,36 +101,55 @@ def links_were_sent(round_: Round) -> bool:
     ).exists()
 
 
-def _groups_with_dates_from(event: Event, number: int) -> set[UUID]:
+def _notes(starts: Sequence[Start]) -> list[Note]:
+    if not starts:
+        return []
+    members = members_of(each.event for each in starts)
+    partners = partners_in(each.round for each in starts)
+    have_byes = [each for each in starts if len(partners[each.round.pk]) < len(members[each.event.pk])]
+    going_on = _groups_with_dates_from(have_byes)
+    return [
+        note
+        for each in starts
+        for note in _notes_of(each, members[each.event.pk], partners[each.round.pk], going_on)
+    ]
+
+
+def _groups_with_dates_from(starts: Sequence[Start]) -> set[UUID]:
     """Groups that still have dates: whoever of them has none in this round has a bye, and is told so."""
-    ahead = Date.objects.filter(group__event=event, round__number__gte=number)
-    return set(ahead.order_by().values_list("group_id", flat=True).distinct())
-
-
-def _link(event: Event, round_: Round, member: Registration, partner: Registration) -> Note:
-    return _note(
-        event,
-        round_,
-        member,
-        "dating.link",
-        partner=partner.user.first_name or "…",
-        partner_id=str(partner.pk),
-        url=join_url(round_.pk, member.pk),
+    if not starts:
+        return set()
+    ahead = Q(
+        *(Q(round__event=each.event, round__number__gte=each.round.number) for each in starts),
+        _connector=Q.OR,
     )
+    return set(Date.objects.filter(ahead).order_by().values_list("group_id", flat=True).distinct())
 
 
-def _note(event: Event, round_: Round, member: Registration, kind: str, **more: str) -> Note:
+def _notes_of(
+    start: Start,
+    members: Mapping[UUID, Registration],
+    partners: Mapping[UUID, UUID],
+    going_on: set[UUID],
+) -> Iterable[Note]:
+    round_ = start.round
     assert round_.ends_at
+    words = about(start.event, round=round_.number, round_ends_at=round_.ends_at.isoformat())
+    for pk, member in members.items():
+        words = words | {"until": local_clock(round_.ends_at, member.user.time_zone)}
+        partner = members.get(partners[pk]) if pk in partners else None
+        if partner is not None:
+            who = {"partner": partner.user.first_name or "…", "partner_id": str(partner.pk)}
+            yield _note(round_, member, "dating.link", words | who | {"url": join_url(round_.pk, pk)})
+        elif member.group_id in going_on:
+            yield _note(round_, member, "dating.bye", words)
+
+
+def _note(round_: Round, member: Registration, kind: str, data: dict[str, object]) -> Note:
     return Note(
         user=member.user,
         kind=kind,
-        data=about(
-            event,
-            round=round_.number,
-            round_ends_at=round_.ends_at.isoformat(),
-            until=local_clock(round_.ends_at, member.user.time_zone),
-            **more,
-        ),
+        data=data,
         dedup_key=f"{kind}:{round_.pk}:{member.pk}:{round_.version}",
         source_type=SOURCE,
         source_id=str(round_.pk),

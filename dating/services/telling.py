@@ -98,7 +98,9 @@ class _Ways:
     rules: dict[UUID, list[Subscription]]
 
     def silences(self, note: Note, channel: str) -> bool:
-        of_person = self.rules.get(note.user.pk, ())
+        of_person = self.rules.get(note.user.pk)
+        if of_person is None:  # nearly everybody
+            return False
         return rules.silences(of_person, channel=channel, kind=note.kind, severity=Severity.CRITICAL)
 
 

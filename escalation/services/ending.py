@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from escalation import selectors
 from escalation.models import EscalationProcess
 from escalation.signals import process_ended
-from notifications import metrics
+from notifications import looks, metrics
 from notifications.engine import replay
 from notifications.models import Delivery
 
@@ -72,6 +72,18 @@ UPDATE escalation_escalationprocess AS process SET silent_at = quiet.ended_at
 RETURNING extract(epoch FROM process.silent_at - process.ended_at)::float8
 """
 
+# Whether a process may be over, or one that has ended still makes a noise.
+ANY_DUE: Final = " OR ".join(
+    (
+        looks.first(
+            "escalation_escalationprocess WHERE state = 'active' AND look_at <= %(now)s", by="look_at"
+        ),
+        looks.first(
+            "escalation_escalationprocess WHERE silent_at IS NULL AND ended_at IS NOT NULL", by="ended_at"
+        ),
+    )
+)
+
 
 def process_end(process: EscalationProcess, state: State, *, by: str, via: str, now: datetime) -> None:
     """End a process whose row is locked: nothing of it is sent any more, nor can be replayed."""
@@ -127,6 +139,6 @@ def silences_note(now: datetime) -> int:
 
 
 def look(now: datetime) -> None:
-    """Every second: two seeks where nothing has ended."""
+    """End what is over, and note what has fallen silent."""
     processes_finish(now)
     silences_note(now)

@@ -11,18 +11,20 @@ from escalation import selectors
 from escalation.models import EscalationProcess
 from escalation.services.messages import Item
 from escalation.services.processes import process_resume
+from notifications import looks
 from notifications.models import Delivery
 
 #: Why a delivery was cancelled that has been told again since, or is about to be.
 RESUMED: Final = "resumed"
 # What an acknowledgement cancels: what waited, and what failed while it was being sent.
 _CANCELLED: Final = (EscalationProcess.State.ACKNOWLEDGED.value, "revoked")
+ANY_DUE: Final = looks.first("escalation_escalationprocess WHERE resume_at <= %(now)s", by="resume_at")
 # Processes of one look; the next goes on.
 _MOST: Final = 100
 
 
 def look(now: datetime) -> None:
-    """Every second: one seek where no acknowledgement has run out."""
+    """Resume what has to go on, as acknowledgements run out."""
     due = EscalationProcess.objects.filter(resume_at__lte=now).order_by("resume_at")
     for process in due.select_related("policy_version__policy")[:_MOST]:
         process_go_on(process=process, now=now)

@@ -12,11 +12,13 @@ from escalation import jobs, selectors
 from escalation.models import EscalationProcess, HangUp
 from escalation.signals import process_ended
 from escalation.voice.hang_ups import LONGEST_CALL
-from notifications import queue
+from notifications import looks, queue
 from notifications.models import Delivery
 
 # Of a call that may ring or talk: nothing was reported yet, or that somebody answered.
 _MAY_BE_LIVE = Q(status=Delivery.Status.SENT, reason__in=("", "answered"))
+
+ANY_DUE = looks.first("escalation_hangup WHERE next_at <= %(now)s", by="next_at")
 
 
 @receiver(process_ended, dispatch_uid="escalation.voice")
@@ -33,6 +35,5 @@ def hang_ups_ask(process: EscalationProcess, **kwargs: Any) -> None:
 
 
 def look(now: datetime) -> None:
-    """Every second: one seek where nothing is to be hung up."""
-    if HangUp.objects.filter(next_at__lte=now).exists():
-        queue.enqueue_unless_waiting(jobs.HANG_UPS, jobs.hang_ups)
+    """Have the calls hung up whose job was lost, or that are to be tried again."""
+    queue.enqueue_unless_waiting(jobs.HANG_UPS, jobs.hang_ups)

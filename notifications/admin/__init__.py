@@ -4,10 +4,20 @@ from notifications.admin import (
     alerts,
     caller_ids,
     contact_points,
+    dead_messages,
     deliveries,
     events,
     message_templates,
     people,
 )
 
-__all__ = ["alerts", "caller_ids", "contact_points", "deliveries", "events", "message_templates", "people"]
+__all__ = [
+    "alerts",
+    "caller_ids",
+    "contact_points",
+    "dead_messages",
+    "deliveries",
+    "events",
+    "message_templates",
+    "people",
+]

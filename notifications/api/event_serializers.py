@@ -1,6 +1,5 @@
 """Events and dead letters as the API takes and shows them."""
 
-from datetime import UTC
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
@@ -9,6 +8,7 @@ from rest_framework import serializers
 from config.fields import StrictCharField, StrictUUIDField, TimeField
 from notifications.api.serializers import SelectionSerializer
 from notifications.events import topics
+from notifications.events.outbox import meta
 from notifications.events.payloads import RESERVED, SOURCE_MAX_LENGTH
 from notifications.models import Event, HandlerRun
 
@@ -99,12 +99,7 @@ class EventSerializer(serializers.ModelSerializer[Event]):
 
     @extend_schema_field(MetaSerializer)
     def envelope(self, event: Event) -> dict[str, Any]:
-        return {
-            "timestamp": event.occurred_at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
-            "routing_key": event.routing_key,
-            "source": event.source,
-            "event_id": str(event.pk),
-        }
+        return meta(event)
 
 
 class EventReplayInSerializer(serializers.Serializer[Event]):

@@ -3,7 +3,6 @@
 from typing import Any
 
 import django_filters  # type: ignore[import-untyped]
-from django.db.models import QuerySet
 from rest_framework.request import Request
 from rest_framework.utils.urls import replace_query_param
 
@@ -15,16 +14,19 @@ from notifications.models import Delivery
 
 class InboxFilter(StrictFilterSet):
     unread = django_filters.ChoiceFilter(
-        choices=[("true", "Unread"), ("false", "Read")], method="by_unread", label="Unread or read ones only."
+        choices=[("true", "Unread"), ("false", "Read")], label="Unread or read ones only."
     )
-    kind = django_filters.CharFilter(field_name="notification__kind", max_length=64)
+    kind = django_filters.CharFilter(max_length=64)
 
     class Meta:
         model = Delivery
         fields: tuple[str, ...] = ()
 
-    def by_unread(self, queryset: QuerySet[Delivery], name: str, value: str) -> QuerySet[Delivery]:
-        return queryset.filter(read_at__isnull=value == "true")
+    def filter_queryset(self, queryset: Any) -> pages.Wanted:
+        """Return which of one's own items are asked for; ``pages`` looks for them by itself."""
+        chosen = self.form.cleaned_data
+        unread = chosen["unread"] == "true" if chosen["unread"] else None
+        return pages.Wanted(self.request.user, unread=unread, kind=chosen["kind"] or None)
 
 
 class InboxPages(NewestFirst):

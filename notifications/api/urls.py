@@ -11,6 +11,14 @@ from notifications.api.views.contact_points import (
     TestSendView,
 )
 from notifications.api.views.dead_letters import DeadLetterReplayView, DeadLettersReplayView, DeadLettersView
+from notifications.api.views.dead_messages import (
+    DeadMessageDiscardView,
+    DeadMessageReplayView,
+    DeadMessagesDiscardView,
+    DeadMessagesReplayView,
+    DeadMessagesView,
+    DeadMessageView,
+)
 from notifications.api.views.deliveries import (
     CancelView,
     DeliveriesView,
@@ -74,6 +82,18 @@ urlpatterns = [
     *slash_optional("dead-letters/replay", DeadLettersReplayView.as_view(), name="dead-letters-replay"),
     *slash_optional(
         "dead-letters/<uuid:run_id>/replay", DeadLetterReplayView.as_view(), name="dead-letter-replay"
+    ),
+    *slash_optional("dead-messages", DeadMessagesView.as_view(), name="dead-messages"),
+    *slash_optional("dead-messages/replay", DeadMessagesReplayView.as_view(), name="dead-messages-replay"),
+    *slash_optional("dead-messages/discard", DeadMessagesDiscardView.as_view(), name="dead-messages-discard"),
+    *slash_optional("dead-messages/<uuid:message_id>", DeadMessageView.as_view(), name="dead-message"),
+    *slash_optional(
+        "dead-messages/<uuid:message_id>/replay", DeadMessageReplayView.as_view(), name="dead-message-replay"
+    ),
+    *slash_optional(
+        "dead-messages/<uuid:message_id>/discard",
+        DeadMessageDiscardView.as_view(),
+        name="dead-message-discard",
     ),
     *slash_optional(
         "providers/twilio/status/<uuid:delivery_id>",

@@ -25,6 +25,10 @@ class Rejected(Exception):
         self.status_code = status_code
 
 
+class Gone(Rejected):
+    """The provider says that the address is dead: the contact point that it is of is switched off."""
+
+
 class Unavailable(Exception):
     """The send failed in a way that may pass; ``retry_after`` is the destination's own wish, in seconds."""
 

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 
 from notifications.channels import google, http_url, outcome, plain_text
-from notifications.channels.base import Channel, Message, Receipt, Rejected, Unavailable
+from notifications.channels.base import Channel, Gone, Message, Receipt, Rejected, Unavailable
 from notifications.channels.http1 import Answer
 from notifications.channels.session import Session
 
@@ -128,7 +128,7 @@ def receipt(answer: Answer, *, now: datetime) -> Receipt:
     """Return the receipt of an answer; its reference is the last part of the message's name. Pure.
 
     Raises:
-        Rejected, Unavailable: it is a refusal.
+        Rejected, Unavailable: it is a refusal; Gone, where the app is not there any more.
     """
     said = _said(answer.body)
     if 200 <= answer.status < 300:
@@ -142,6 +142,8 @@ def receipt(answer: Answer, *, now: datetime) -> Receipt:
         if wait_s is None and answer.status == 429:
             wait_s = QUOTA_WAIT_S
         raise Unavailable(error, status_code=answer.status, retry_after=wait_s)
+    if code == "UNREGISTERED":
+        raise Gone(error, status_code=answer.status)
     if answer.status in (401, 403) and code not in _ERRORS:
         error += "; check FCM_SERVICE_ACCOUNT and what it may do"
     raise Rejected(error, status_code=answer.status)

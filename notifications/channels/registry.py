@@ -3,6 +3,7 @@
 from django.core.exceptions import ValidationError
 
 from notifications.channels.base import Channel, Message, Receipt, Rejected
+from notifications.channels.bot import BotChannel
 from notifications.channels.console import ConsoleChannel
 from notifications.channels.email import EmailChannel
 from notifications.channels.inbox import InboxChannel
@@ -18,6 +19,7 @@ from notifications.channels.webhook import WebhookChannel
 CHANNELS: dict[str, Channel] = {
     channel.name: channel
     for channel in (
+        BotChannel(),
         ConsoleChannel(),
         EmailChannel(),
         InboxChannel(),

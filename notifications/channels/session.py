@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import cached_property, lru_cache
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-from notifications.channels import http1, outcome
+from notifications.channels import broker_later, http1, outcome
 from notifications.channels.base import Receipt, Rejected
 from notifications.channels.google import Tokens
 from notifications.channels.resolver import Resolver
@@ -24,6 +24,7 @@ class Session:
     def __init__(self, *, resolver: Resolver | None = None) -> None:
         """Prepare; nothing is opened yet. ``resolver`` stands in for the system's name look-up."""
         self._given_resolver = resolver
+        self._brokers: dict[str, Any] = {}
 
     @classmethod
     async def open(cls, *, resolver: Resolver | None = None) -> Self:
@@ -45,6 +46,8 @@ class Session:
             await self.http.close()
         if "smtp" in self.__dict__:
             await self.smtp.close()
+        for line in self._brokers.values():
+            await line.close()
 
     @cached_property
     def http(self) -> http1.Pool:
@@ -57,6 +60,12 @@ class Session:
     @cached_property
     def smtp(self) -> SmtpPool:
         return SmtpPool()
+
+    def broker(self, url: str) -> Any:
+        """Return the connection to a message broker, a ``BrokerLine``; opened at its first use."""
+        if url not in self._brokers:
+            self._brokers[url] = broker_later.line().BrokerLine(url)
+        return self._brokers[url]
 
     async def post(
         self,

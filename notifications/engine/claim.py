@@ -80,6 +80,19 @@ REVOCABLE_LANES = f"""
 {_WALK.format(revocable="true")} SELECT lane, due_at <= %(now)s AS due FROM walk ORDER BY lane
 """  # noqa: S608
 
+# At most this many lanes are looked at in one claim; the next one goes on behind them.
+MAX_LANES = 1000
+# Whether a sender would find anything, so that idle ones are left alone: what a claim of any lane would take,
+# or what is revocable and due before another such question or two has been asked, and a look ahead after it.
+ANY_DUE = f"""(
+{_WALK.format(revocable="false").replace("%(after)s", "''").replace("%(max_lanes)s", str(MAX_LANES))}
+SELECT bool_or(due_at <= %(now)s) OR count(*) = {MAX_LANES} FROM walk
+) OR (
+SELECT true FROM notifications_delivery
+ WHERE status = 'pending' AND revocable AND due_at <= %(now)s::timestamptz + interval '3 seconds'
+ ORDER BY due_at LIMIT 1
+)"""  # noqa: S608  (no value is put into the text)
+
 # Locks the due revocable rows of a lane and leaves them pending: see notifications.engine.fence.
 LOCK_REVOCABLE = """
 SELECT delivery.id, notification_id, delivery.user_id, contact_point_id, delivery.channel,
@@ -105,9 +118,6 @@ UPDATE notifications_delivery
    SET status = 'pending', lease_until = NULL, attempts = attempts - 1
  WHERE status = 'sending' AND (id, attempts) IN (SELECT * FROM unnest(%(ids)s::uuid[], %(attempts)s::int[]))
 """
-
-# At most this many lanes are looked at in one claim; the next one goes on behind them.
-MAX_LANES = 1000
 
 
 class Claimed(NamedTuple):

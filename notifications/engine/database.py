@@ -1,11 +1,11 @@
-"""The sender's own connections to PostgreSQL: asynchronous, prepared, and rebuilt when they break."""
+"""The engine's statements: on Django's connection, and on the sender's own, which rebuild themselves."""
 
 import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from django.db import connections
-from psycopg import AsyncConnection, OperationalError
+from django.db import connection, connections
+from psycopg import AsyncConnection, Cursor, OperationalError
 
 
 def connection_parameters() -> dict[str, Any]:
@@ -19,6 +19,13 @@ def connection_parameters() -> dict[str, Any]:
         if key not in ("assume_role", "prepare_threshold")
     }
     return {**options, **parameters}
+
+
+def run_prepared(statement: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    """Run a statement on Django's connection, prepared, which Django's own cursors never do."""
+    connection.ensure_connection()
+    with connection.wrap_database_errors, Cursor(connection.connection) as cursor:
+        return cursor.execute(statement, parameters).fetchall()
 
 
 class Database:

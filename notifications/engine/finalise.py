@@ -32,6 +32,8 @@ RECENT_S = 1.0
 # Nearly all of a batch was sent, and has nothing to add to that: reading the rest of an outcome from JSON
 # costs PostgreSQL as much as writing it down, so only what has more to say is in ``more``.
 #
+# An address that its provider calls dead is switched off: its next message would only be refused as well.
+#
 # What is revocable is locked first, in the order in which a stop locks it (notifications.engine.replay):
 # several of one process are often in one batch, and the two would deadlock.
 FINALISE = """
@@ -62,6 +64,10 @@ WITH outcome AS (
      WHERE delivery.id = outcome.id AND delivery.attempts <= outcome.number
        AND delivery.status IN ('sending', 'pending')
        AND (SELECT count(*) FROM locked) >= 0
+), dead AS (
+    UPDATE notifications_contactpoint AS contact SET is_enabled = false
+      FROM outcome JOIN notifications_delivery AS delivery ON delivery.id = outcome.id
+     WHERE outcome.reason = 'gone' AND contact.id = delivery.contact_point_id
 )
 INSERT INTO notifications_attempt
        (delivery_id, number, started_at, duration_ms, outcome, status_code, error, reference)

@@ -5,7 +5,7 @@ from datetime import datetime
 import structlog
 from django.conf import settings
 
-from notifications.channels.base import Channel, Receipt, Rejected, Unavailable
+from notifications.channels.base import Channel, Gone, Receipt, Rejected, Unavailable
 from notifications.engine.claim import Claimed
 from notifications.engine.finalise import Finished
 from notifications.engine.retry import next_due_at
@@ -31,7 +31,8 @@ def outcome_of(
         status, reason, outcome = "sent", "", "sent"
         reference = storable(result.reference)[:128] if result.reference else ""
     elif isinstance(result, Rejected):
-        status, reason, outcome = "failed", "rejected", "rejected"
+        status, outcome = "failed", "rejected"
+        reason = "gone" if isinstance(result, Gone) else "rejected"
     else:
         due_at = next_due_at(
             channel.retry_policy,

@@ -1,6 +1,7 @@
-"""What the scheduler has looked after: lost leases, alerts that nobody fanned out, what is too old."""
+"""What the sweep looks after for the engine: what workers or the queue lost, what is due, what is too old."""
 
 from datetime import datetime
+from typing import Final
 
 import structlog
 from django.db import connection
@@ -8,6 +9,7 @@ from django.db import connection
 from notifications import metrics
 from notifications.engine import wake
 from notifications.engine.fanout import alerts_fan_out
+from notifications.looks import first
 
 log = structlog.get_logger(__name__)
 
@@ -45,6 +47,12 @@ UPDATE notifications_delivery SET status = 'expired', reason = 'too_old'
 RETURNING channel
 """
 
+# Whether there is anything to do, as notifications.looks asks it.
+LEASES_LOST: Final = first(
+    "notifications_delivery WHERE status = 'sending' AND lease_until < %(now)s", by="lease_until"
+)
+NOT_FANNED_OUT: Final = first("notifications_alert WHERE fanned_out_at IS NULL", by="received_at")
+
 
 def leases_recover(now: datetime) -> int:
     """Make due again what the workers that died had claimed; returns how many."""
@@ -62,10 +70,13 @@ def leases_recover(now: datetime) -> int:
     return len(rows)
 
 
-def sweep(now: datetime) -> None:
-    """Look after everything that no message announced, and wake the senders."""
-    leases_recover(now)
+def alerts_look(now: datetime) -> None:
+    """Fan out the alerts whose job was lost."""
     alerts_fan_out()
+
+
+def senders_wake(now: datetime) -> None:
+    """Wake the senders for what is due, or will be in a moment."""
     wake.publish()
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import structlog
 from django.db import close_old_connections
+from redis import Redis
 from redis.exceptions import RedisError
 from rq import worker_registration
 from rq.job import Job
@@ -32,6 +33,10 @@ class Worker(SimpleWorker):
     max_connection_wait_time = 2.0
     log_result_lifespan = False
     _beat_at = 0.0
+
+    def __init__(self, *args: Any, connection: Redis, **kwargs: Any) -> None:
+        _await_redis(connection)  # where RQ's own worker would end at once
+        super().__init__(*args, connection=connection, **kwargs)
 
     def work(self, *args: Any, **kwargs: Any) -> bool:
         if kwargs.get("logging_level") == "INFO":  # the command's default: three lines for each job
@@ -90,3 +95,13 @@ class Worker(SimpleWorker):
             if not self.connection.sismember(self.redis_workers_keys, self.key):
                 self.connection.hset(self.key, mapping=self.serialize())
                 worker_registration.register(self)
+
+
+def _await_redis(connection: Redis) -> None:
+    while True:
+        try:
+            connection.ping()
+            return
+        except RedisError as error:
+            log.warning("redis_away", error=str(error))
+            time.sleep(REDIS_RETRY_S)

@@ -26,11 +26,16 @@ def description(error: BaseException) -> str:
 
     The lines after it are PostgreSQL's details of the row and the like.
     """
-    text = str(error).strip().partition("\n")[0]
-    for pattern, mask in _SECRETS:
-        text = pattern.sub(mask, text)
+    text = mask(str(error).strip().partition("\n")[0])
     name = type(error).__name__
     return (f"{name}: {text}" if text else name)[:MAX_LENGTH].replace("\x00", "�")
+
+
+def mask(text: str) -> str:
+    """Return a text with what looks like a secret or an address left out."""
+    for pattern, replacement in _SECRETS:
+        text = pattern.sub(replacement, text)
+    return text
 
 
 def trail(error: BaseException) -> str:

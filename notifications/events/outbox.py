@@ -1,7 +1,7 @@
 """Publishing: an event is stored, with a run for each handler, in the transaction that caused it."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 from uuid import UUID
@@ -16,6 +16,7 @@ from accounts.ids import uuid7
 from accounts.models import ApiKey
 from config.exceptions import Conflict
 from notifications import jobs, metrics, queue
+from notifications.brokers import outbox as brokers_outbox
 from notifications.events import following, registry
 from notifications.events.payloads import check_event
 from notifications.models import Event
@@ -52,7 +53,9 @@ def event_publish(
     event_id: UUID | None = None,
     published_by: ApiKey | None = None,
 ) -> Event:
-    """Store an event in the caller's transaction; its handlers run once that is committed.
+    """Store an event of the product's own, in the caller's transaction; its handlers run once that commits.
+
+    Where there is a broker, it is published there too.
 
     Args:
         routing_key: words with dots between, such as ``stage.accepted``.
@@ -65,7 +68,7 @@ def event_publish(
         ValidationError: it can't be stored or handled; says which field is wrong.
         Conflict: another event has this id.
     """
-    event, _ = event_accept(
+    event, created = event_accept(
         routing_key=routing_key,
         payload=payload,
         source=source,
@@ -73,6 +76,8 @@ def event_publish(
         event_id=event_id,
         published_by=published_by,
     )
+    if created:
+        brokers_outbox.event_send(event_id=event.pk, routing_key=event.routing_key, envelope=envelope(event))
     return event
 
 
@@ -85,7 +90,10 @@ def event_accept(
     event_id: UUID | None = None,
     published_by: ApiKey | None = None,
 ) -> tuple[Event, bool]:
-    """Do as ``event_publish`` does; the second value is False where the event was there already."""
+    """Store an event as ``event_publish`` does, of another service's: it is not published at the broker.
+
+    The second value is False where the event was there already.
+    """
     check_event(routing_key=routing_key, payload=payload, source=source)
     handlers = [handler.name for handler in registry.subscribers(routing_key)]
     now = timezone.now()
@@ -106,6 +114,20 @@ def event_accept(
         following.expect()
     transaction.on_commit(partial(_announce, event, run_ids), robust=True)
     return event, True
+
+
+def envelope(event: Event) -> dict[str, Any]:
+    """Return an event as it goes over a broker, and as the API shows it."""
+    return {"payload": event.payload, "_meta": meta(event)}
+
+
+def meta(event: Event) -> dict[str, Any]:
+    return {
+        "timestamp": event.occurred_at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        "routing_key": event.routing_key,
+        "source": event.source,
+        "event_id": str(event.pk),
+    }
 
 
 def _store(event: Event, run_ids: list[UUID], handlers: list[str]) -> bool:

@@ -22,6 +22,7 @@ from notifications import metrics
 from notifications.events import faults, following, registry
 from notifications.events.registry import Handler
 from notifications.events.retry import next_due_at
+from notifications.looks import first
 from notifications.models import Event, HandlerRun
 
 log = structlog.get_logger(__name__)
@@ -63,13 +64,15 @@ _THIS_ONE: Final = _CLAIM.format(chosen="id = %(run)s")
 _NEXT: Final = _CLAIM.format(
     chosen="(attempts > 0 OR replays > 0 OR due_at <= %(unclaimed_since)s) ORDER BY due_at"
 )
-# By the index on what is due: without the order, old statistics could make it read the whole table.
-_ANY_DUE: Final = """
-SELECT 1 FROM notifications_handlerrun
+# Whether a run is due that has no job of its own, as notifications.looks asks it: a retry, a replay, or one
+# whose job was lost.
+ANY_DUE: Final = first(
+    f"""notifications_handlerrun
  WHERE status = 'pending' AND due_at <= %(now)s
-   AND (attempts > 0 OR replays > 0 OR due_at <= %(unclaimed_since)s)
- ORDER BY due_at LIMIT 1
-"""
+   AND (attempts > 0 OR replays > 0
+        OR due_at <= %(now)s::timestamptz - interval '{OWN_JOB.total_seconds()} s')""",
+    by="due_at",
+)
 
 # Not there if it has been claimed again since. Waits, for no longer than another's claim takes to see that
 # it came too late: whoever has overtaken this one has changed the number, and is not waited for.
@@ -125,13 +128,6 @@ def due_runs_handle(*, clock: Clock = timezone.now) -> bool:
         if time.monotonic() > end:
             return True
     return False
-
-
-def any_due(now: datetime) -> bool:
-    """Say whether a run is due that has no job of its own: a retry, a replay, or one whose job was lost."""
-    with connection.cursor() as cursor:
-        cursor.execute(_ANY_DUE, {"now": now, "unclaimed_since": now - OWN_JOB})
-        return cursor.fetchone() is not None
 
 
 def _claim(sql: str, now: datetime, **chosen: Any) -> Claim | None:

@@ -1,5 +1,8 @@
 """What happens to accounts becomes events, in the transaction in which it happens."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from django.db.models.signals import post_delete, post_save
@@ -9,11 +12,23 @@ from accounts.models import Encadrant, Student, User
 from notifications.events import people
 from notifications.events.outbox import event_publish
 
+_told_elsewhere: ContextVar[bool] = ContextVar("told_elsewhere", default=False)
+
+
+@contextmanager
+def told_elsewhere() -> Iterator[None]:
+    """Within this, what happens to users makes no events: it follows from one that another service made."""
+    token = _told_elsewhere.set(True)
+    try:
+        yield
+    finally:
+        _told_elsewhere.reset(token)
+
 
 @receiver(post_save, sender=User)
 def user_publish(instance: User, created: bool, raw: bool, **kwargs: Any) -> None:
     """Publish that someone is new, or what of them has changed; a fixture that is loaded is no news."""
-    if raw:
+    if raw or _told_elsewhere.get():
         return
     if created:
         event_publish(routing_key=people.USER_CREATED, payload=people.created_user_payload(instance))
@@ -24,6 +39,8 @@ def user_publish(instance: User, created: bool, raw: bool, **kwargs: Any) -> Non
 
 @receiver(post_delete, sender=User)
 def user_publish_deleted(instance: User, **kwargs: Any) -> None:
+    if _told_elsewhere.get():
+        return
     payload = {"user_id": str(instance.pk), "email": instance.email}
     event_publish(routing_key=people.USER_DELETED, payload=payload)
 

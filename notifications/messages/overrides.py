@@ -4,9 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
-import psycopg
-from django.db import connection
-
+from notifications.engine.database import run_prepared
 from notifications.messages.compiled import Compiled, Text
 
 #: At most so old is what a process knows of the overrides.
@@ -41,7 +39,7 @@ class Overrides:
     def current(self) -> Snapshot:
         now = self._clock()
         if self._read_at is None or now - self._read_at >= FRESH_S:
-            self._replace(_rows())
+            self._replace(run_prepared(_READ, {}))
             self._read_at = now
         return self._snapshot
 
@@ -60,13 +58,6 @@ class Overrides:
             compiled[key] = by_kind.setdefault(kind, {})[language, channel] = text
         if compiled != self._compiled:
             self._compiled, self._snapshot = compiled, Snapshot(by_kind)
-
-
-def _rows() -> list[tuple[Any, ...]]:
-    """Ask on Django's connection, but prepared, which Django's own cursors never do."""
-    connection.ensure_connection()
-    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        return cursor.execute(_READ).fetchall()
 
 
 _here = Overrides()

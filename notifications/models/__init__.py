@@ -1,6 +1,7 @@
 """What is told, to whom, and what came of it."""
 
 from notifications.models.alert import Alert
+from notifications.models.broker import DeadMessage, MessageFailure, OutgoingMessage
 from notifications.models.caller_id import CallerId
 from notifications.models.contact_point import ContactPoint
 from notifications.models.delivery import Attempt, Delivery
@@ -9,19 +10,24 @@ from notifications.models.inbox import Inbox
 from notifications.models.message_template import MessageTemplate
 from notifications.models.notification import Notification, Severity
 from notifications.models.preference import Preference, Subscription
+from notifications.models.received_message import ReceivedMessage
 
 __all__ = [
     "Alert",
     "Attempt",
     "CallerId",
     "ContactPoint",
+    "DeadMessage",
     "Delivery",
     "Event",
     "HandlerRun",
     "Inbox",
+    "MessageFailure",
     "MessageTemplate",
     "Notification",
+    "OutgoingMessage",
     "Preference",
+    "ReceivedMessage",
     "Severity",
     "Subscription",
 ]

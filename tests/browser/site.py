@@ -17,6 +17,7 @@ from playwright.sync_api import Page
 
 from config import embedded
 from config.processes import Stack
+from tests import keys, templates
 
 PASSWORD = "correct horse battery"
 INBOX = """
@@ -39,14 +40,14 @@ class Site:
     @classmethod
     def at(cls, home: Path) -> Self:
         env = {"DATABASE_URL": "", "REDIS_URL": "", **dict.fromkeys(RATES, "")}
-        return cls(home, Stack(home, workers=1, env=env))
+        templates.furnish(home)
+        return cls(home, Stack(home, workers=1, migrate=False, env=env))
 
     def __enter__(self) -> Self:
         self.http.trust_env = False
         try:
             self.stack.__enter__()
-            made = self.stack.manage("create_api_key", "browser tests", "--scope", "events:write")
-            self.key = made.stdout.split()[-1]
+            self.key = self.new_key("events:write")
         except BaseException:
             self.__exit__(None, None, None)
             raise
@@ -66,6 +67,9 @@ class Site:
         with psycopg.connect(embedded.database_url(at=self.home), connect_timeout=10) as connection:
             cursor = connection.execute(statement, parameters)  # type: ignore[arg-type]
             return cursor.fetchall() if cursor.description else []
+
+    def new_key(self, *scopes: str) -> str:
+        return keys.insert(self.sql, "browser tests", *scopes)
 
     @contextmanager
     def without_worker(self) -> Iterator[None]:

@@ -14,8 +14,7 @@ pytestmark = pytest.mark.flow
 
 def as_organiser(site: Site, path: str, **body: Any) -> dict[str, Any]:
     """Ask the API with a key that may run evenings."""
-    made = site.stack.manage("create_api_key", "dating", "--scope", "dating:write")
-    headers = {"Authorization": f"Bearer {made.stdout.split()[-1]}"}
+    headers = {"Authorization": f"Bearer {site.new_key('dating:write')}"}
     answer = site.http.post(site.url(f"/api/v1/dating/{path}"), json=body, headers=headers, timeout=30)
     assert answer.status_code in (200, 201), answer.text
     content: dict[str, Any] = answer.json()

@@ -12,8 +12,7 @@ pytestmark = pytest.mark.flow
 
 @pytest.fixture(scope="module")
 def key(site: Site) -> str:
-    made = site.stack.manage("create_api_key", "orders", "--scope", "escalations:write")
-    return made.stdout.split()[-1]
+    return site.new_key("escalations:write")
 
 
 def request(site: Site, key: str, **body: object) -> dict:

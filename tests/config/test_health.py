@@ -75,6 +75,7 @@ def test_it_is_ready_when_everything_is_there(
         "workers",
         "scheduler",
         "backlog",
+        "brokers",
     }
 
 

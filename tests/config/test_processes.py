@@ -15,6 +15,7 @@ import pytest
 
 from config import embedded
 from config.processes import TIED_TO_PARENT, Stack, StackError, free_port
+from tests import templates
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -23,7 +24,7 @@ ABANDONED_STACK = """
 import sys, time
 from pathlib import Path
 from config.processes import Stack
-with Stack(Path(sys.argv[1]), workers=1) as stack:
+with Stack(Path(sys.argv[1]), workers=1, migrate=False) as stack:
     print(*[process.pid for process in stack.processes.values()], flush=True)
     time.sleep(600)
 """
@@ -165,7 +166,9 @@ def test_servers_of_the_stack_can_be_killed_and_started(stack: Stack) -> None:
 
 @pytest.mark.slow
 def test_part_that_dies_at_the_start_is_named_with_the_end_of_its_log(tmp_path: Path) -> None:
-    broken = Stack(tmp_path, workers=0, scheduler=False, env={"DATABASE_URL": "", "REDIS_URL": ""})
+    templates.furnish(tmp_path)
+    urls = {"DATABASE_URL": "", "REDIS_URL": ""}
+    broken = Stack(tmp_path, workers=0, scheduler=False, migrate=False, env=urls)
     broken._commands["web"] = [sys.executable, "-c", "raise SystemExit('no such camera')"]
     with pytest.raises(StackError, match=r"web ended with code 1.*\n.*no such camera"), broken:
         pass
@@ -176,7 +179,9 @@ def test_part_that_dies_at_the_start_is_named_with_the_end_of_its_log(tmp_path: 
 
 @pytest.mark.slow
 def test_nothing_of_a_killed_stack_is_left_but_servers_that_the_next_one_takes_over(tmp_path: Path) -> None:
-    env = {**os.environ, "DATABASE_URL": "", "REDIS_URL": ""}
+    templates.furnish(tmp_path)
+    urls = {"DATABASE_URL": "", "REDIS_URL": ""}
+    env = {**os.environ, **urls}
     parent = subprocess.Popen(
         [sys.executable, "-c", ABANDONED_STACK, str(tmp_path)],
         cwd=REPOSITORY,
@@ -191,7 +196,7 @@ def test_nothing_of_a_killed_stack_is_left_but_servers_that_the_next_one_takes_o
         parent.kill()
     wait_until_gone(parts)
     try:
-        with Stack(tmp_path, workers=1, env={"DATABASE_URL": "", "REDIS_URL": ""}) as next_one:
+        with Stack(tmp_path, workers=1, migrate=False, env=urls) as next_one:
             assert live(next_one) == 200
             children = [process.pid for process in next_one.processes.values()]
         wait_until_gone(children)

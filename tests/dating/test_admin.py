@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from dating.models import DatingProfile, Event, Reaction, RecurringRule, Registration
-from tests.dating.cast import event, person
+from tests.dating.cast import DAY, EIGHT, HOUR, Evening, event, person, told
 
 
 @pytest.fixture
@@ -69,13 +69,32 @@ def test_what_could_never_take_place_is_refused(desk: Client, changes: dict[str,
     assert not Event.objects.exists()
 
 
+def change(desk: Client, made: Event, **changes: Any) -> Event:
+    """Send the form of an event that is there, and return the event as it is then."""
+    form = filled(**changes) | {"log-TOTAL_FORMS": 0, "log-INITIAL_FORMS": 0}
+    desk.post(url("event_change", made.pk), form)
+    return Event.objects.get()
+
+
 def test_what_its_plan_depends_on_stays_as_it_was(desk: Client) -> None:
-    made = event(organiser=person())
-    changes = filled(title="Saturday", users_limit=4, places=8, round_s=1)
-    desk.post(url("event_change", made.pk), changes | {"log-TOTAL_FORMS": 0, "log-INITIAL_FORMS": 0})
-    before, now = made, Event.objects.get()
+    evening = Evening(event(organiser=person())).registered(person("Bob"), person("Eve")).confirmed()
+    evening.at(EIGHT - HOUR)
+    now = change(desk, evening.event, title="Saturday", users_limit=4, places=8, round_s=1)
     assert (now.title, now.places) == ("Saturday", 8)
-    assert (now.starts_at, now.users_limit, now.round_s) == (before.starts_at, 20, 300)
+    assert (now.starts_at, now.users_limit, now.round_s) == (EIGHT, 20, 300)
+
+
+def test_until_there_is_a_plan_it_can_be_moved_and_everybody_is_told(desk: Client) -> None:
+    ana = person()
+    made = Evening(event()).registered(ana).event
+    later = EIGHT + DAY
+    day, time = {"starts_at_0": f"{later:%Y-%m-%d}"}, {"starts_at_1": f"{later:%H:%M:%S}"}
+    now = change(desk, made, title=made.title, **day, **time)
+    assert (now.starts_at, now.deadline_at) == (later, later - DAY)
+    assert told(ana) == ["registered", "moved"]
+    assert (
+        change(desk, made, title=made.title, **day | {"starts_at_0": "2020-01-01"}, **time).starts_at == later
+    )
 
 
 def test_an_event_leads_to_its_run_sheet(desk: Client) -> None:

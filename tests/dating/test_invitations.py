@@ -6,12 +6,14 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from icalendar import Calendar
 
 from accounts.models import User
+from config.exceptions import Conflict
 from dating import invitations, services
 from dating.invitations import Invitation, calendar_of, feed_of, ics_of
 from dating.models import Event, Registration
@@ -164,6 +166,37 @@ class TestMessages:
         assert cancelled["SEQUENCE"] > invited["SEQUENCE"]
         link = Notification.objects.get(kind="dating.registered").data["invitation"]
         assert link in Notification.objects.get(kind="dating.registered").body
+
+    def test_another_time_brings_a_newer_file_and_another_title_only_the_number(
+        self, evening: Evening, owner: User
+    ) -> None:
+        now = datetime.now(UTC)
+        event = evening(starts_at=now + timedelta(days=9))
+        part = services.registration_create(event=event, user=owner, now=now)
+        later = event.starts_at + timedelta(hours=1)
+        for _ in range(2):
+            services.event_move(event=event, starts_at=later, title=event.title, now=now)
+        services.event_move(event=event, starts_at=later, title="Saturday", now=now)
+        (moved,) = Notification.objects.filter(kind="dating.moved")
+        part.refresh_from_db()
+        invited = Notification.objects.get(kind="dating.registered").data["ics"]
+        files = [entry(each) for each in (invited, moved.data["ics"], ics_of(part, now=now))]
+        assert [each["SEQUENCE"] for each in files] == [0, 1, 2]
+        assert len({str(each["UID"]) for each in files}) == 1
+        assert files[1].start - files[0].start == timedelta(hours=1)
+        assert files[2]["SUMMARY"] == "Saturday"
+
+    def test_what_is_planned_or_would_be_closed_already_is_not_moved(
+        self, evening: Evening, owner: User
+    ) -> None:
+        now = datetime.now(UTC)
+        event = evening(starts_at=now + timedelta(days=9))
+        with pytest.raises(ValidationError, match="closed already"):
+            services.event_move(event=event, starts_at=now + timedelta(minutes=5), title="x", now=now)
+        Event.objects.update(step="closed", state=2)
+        with pytest.raises(Conflict, match="too late"):
+            services.event_move(event=event, starts_at=now + timedelta(days=10), title="x", now=now)
+        assert Event.objects.get().version == 0
 
 
 class TestFeed:

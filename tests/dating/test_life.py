@@ -8,7 +8,7 @@ import pytest
 
 from dating.life.plan import plans
 from dating.life.presence import Held, Signs, evidence
-from dating.life.timeline import Position, following, is_due
+from dating.life.timeline import Position, following
 from dating.links import join_of, join_token
 from dating.matching import Person
 from dating.models import Step
@@ -58,13 +58,6 @@ def test_the_last_break_leaves_time_to_rate_even_where_its_own_has_passed() -> N
     assert following(Times(), here, now=after(4000), more_rounds=False).deadline_at == after(4060)
     assert following(Times(), here, now=after(4000), more_rounds=True).deadline_at == after(360)
     assert following(Times(), here, now=after(301), more_rounds=False).deadline_at == after(360)
-
-
-def test_nothing_is_due_early_or_while_the_clock_stands() -> None:
-    assert is_due(T, None, T)
-    assert not is_due(T, None, after(-0.001))
-    assert not is_due(T, after(-10), T)
-    assert not is_due(None, None, T)
 
 
 ANA, BOB, EVE, TOM = (uuid4() for _ in range(4))

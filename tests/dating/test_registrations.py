@@ -1,7 +1,7 @@
 """Registering, confirming, cancelling, the waiting list; and what happens when registration closes."""
 
 import threading
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -86,15 +86,14 @@ def test_nobody_confirms_before_being_asked_nor_after_the_groups_are_made() -> N
     for each in (ana, bob):
         services.registration_confirm(event=evening.event, user=each, now=evening.now)
     evening.at(EIGHT - HOUR)
-    for refused in (
-        services.registration_confirm,
-        services.registration_cancel,
-        services.registration_create,
+    for refused, user, words in (
+        (services.registration_confirm, late, "too late to confirm"),
+        (services.registration_confirm, ana, "too late to confirm"),
+        (services.registration_cancel, ana, "too late to cancel"),
+        (services.registration_create, late, "closed"),
     ):
-        with pytest.raises(Conflict):
-            refused(
-                event=evening.event, user=late if refused != services.registration_cancel else ana, now=EIGHT
-            )
+        with pytest.raises(Conflict, match=words):
+            refused(event=evening.event, user=user, now=EIGHT)
     assert evening.member(late).state == Registration.State.LEFT_OUT
     assert evening.pairs(1) == {frozenset({"Ana", "Bob"})}
 
@@ -137,8 +136,8 @@ def test_partial_groups_take_place_and_nobody_meets_somebody_of_another_group() 
     groups = evening.event.groups.all()
     sizes = sorted(each.members.count() for each in groups)
     assert sizes == [3, 4, 4]
-    for date in Date.objects.select_related("first", "second"):
-        assert date.first.group_id == date.second.group_id == date.group_id
+    for held in Date.objects.select_related("first", "second"):
+        assert held.first.group_id == held.second.group_id == held.group_id
     # Everybody meets everybody of the group, in as many rooms as there are pairs at a time, and no more.
     assert Date.objects.count() == 6 + 6 + 3
     assert Room.objects.count() == 2 + 2 + 1
@@ -163,6 +162,21 @@ def test_with_a_limit_of_rounds_each_has_that_many_dates_at_most() -> None:
     for each in crowd:
         member = evening.member(each)
         assert Date.objects.filter(Q(first=member) | Q(second=member)).count() == 2
+
+
+@pytest.mark.parametrize("two_pools", [True, False])
+def test_with_a_limit_of_rounds_who_suits_nobody_hears_so_and_does_not_sit_through_byes(
+    two_pools: bool,
+) -> None:
+    crowd = [person(str(number), seeks=("men", "women")[number % 2]) for number in range(4)]
+    older = person("Old", seeks="women", birthday=date(1939, 5, 1))
+    evening = Evening(event(two_pools=two_pools, max_rounds=2)).registered(*crowd, older).confirmed()
+    evening.at(EIGHT - HOUR)
+    evening.at(EIGHT - 5 * MINUTE)
+    assert told(older)[-1] == "left_out"
+    assert evening.member(older).left_out == Registration.LeftOut.NO_PARTNER
+    assert all(told(each)[-1] in ("link", "rules") for each in crowd)
+    assert messages()["bye"] == 0
 
 
 def test_somebody_cancels_everything_at_once() -> None:
@@ -218,6 +232,10 @@ def test_a_rule_makes_each_event_once_and_by_the_clocks_of_its_place() -> None:
     RecurringRule.objects.create(title="Bad", rrule="FREQ=NEVER", starts_on=EIGHT.date(), at="20:00")
     assert [services.events_recur(now=EIGHT), services.events_recur(now=EIGHT)] == [2, 0]
     first, second = rule.events.order_by("starts_at")
+    # One that is held at another time is still that occurrence's.
+    moved = services.event_move(event=second, starts_at=second.starts_at + HOUR, title="Late", now=EIGHT)
+    assert services.events_recur(now=EIGHT) == 0
+    services.event_move(event=moved, starts_at=second.starts_at, title=second.title, now=EIGHT)
     assert (second.starts_at - first.starts_at).days == 7
     assert first.users_limit == 8
     assert first.starts_at.astimezone().weekday() == 4 or first.starts_at.weekday() == 4

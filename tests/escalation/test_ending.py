@@ -112,7 +112,9 @@ def test_a_look_that_fails_leaves_the_others_theirs(monkeypatch: pytest.MonkeyPa
     def fails(now: Any) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr(looks, "_looks", [fails, lambda now: seen.append("looked")])
+    monkeypatch.setattr(looks, "_looks", {})
+    looks.register(fails, asks="true")
+    looks.register(lambda now: seen.append("looked"), asks="%(now)s > '2000-01-01'")
     looks.look(timezone.now())
     assert seen == ["looked"]
 

@@ -150,6 +150,7 @@ def test_a_channel_that_hangs_holds_up_no_other(bells: Bells) -> None:
 
 
 def test_a_call_shows_the_number_of_the_longest_prefix(bells: Bells) -> None:
+    CallerId.objects.create(prefix="+38", number="+38518888888")
     CallerId.objects.create(prefix="+385", number="+38519999999")
     CallerId.objects.create(prefix="default", number="+12569065677")
     bells.start("order", bells.call(0), bells.call(0, OTHER_PHONE))

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests import templates
 from tests.flows.product import Product
 
 
@@ -15,7 +16,9 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
 
     Ends with an audit of all that they did.
     """
-    with Product(tmp_path_factory.mktemp("flows")) as running:
+    home = tmp_path_factory.mktemp("flows")
+    templates.furnish(home)
+    with Product(home, migrate=False) as running:
         yield running
         running.settle()
         running.audit()

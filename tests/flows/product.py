@@ -3,7 +3,7 @@
 import time
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +15,7 @@ import requests
 from config import embedded
 from config.processes import Stack
 from notifications.channels import http_url
+from tests import keys
 from tests.servers.third_party import Request, ThirdParty
 
 # Short, so that what a killed worker held is taken up soon; still above the longest send.
@@ -93,10 +94,14 @@ class Product:
     home: Path
     env: Mapping[str, str] = field(default_factory=dict)
     workers: int = 2
+    migrate: bool = True
+    #: More commands of manage.py, by the name of their process.
+    more: Mapping[str, Sequence[str]] = field(default_factory=dict)
     third_party: ThirdParty = field(init=False)
     stack: Stack = field(init=False)
     http: requests.Session = field(init=False)
     key: str = field(init=False)
+    _connection: psycopg.Connection | None = field(init=False, default=None)
 
     def __enter__(self) -> Self:
         self.third_party = ThirdParty().__enter__()
@@ -112,7 +117,8 @@ class Product:
         }
         self.http = self.new_session()
         try:
-            self.stack = Stack(self.home, workers=self.workers, env=env).__enter__()
+            parts = {"workers": self.workers, "migrate": self.migrate, "more": self.more}
+            self.stack = Stack(self.home, **parts, env=env).__enter__()
             self.key = self.new_key("flows", *SCOPES)
             self.http.headers["Authorization"] = f"Bearer {self.key}"
             self.wait_until_ready()
@@ -125,6 +131,8 @@ class Product:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.http.close()
+        if self._connection is not None:
+            self._connection.close()
         if hasattr(self, "stack"):
             self.stack.stop()
         embedded.destroy(at=self.home)
@@ -139,8 +147,7 @@ class Product:
         return session
 
     def new_key(self, name: str, *scopes: str) -> str:
-        made = self.stack.manage("create_api_key", name, *(part for s in scopes for part in ("--scope", s)))
-        return made.stdout.split()[-1]
+        return keys.insert(self.sql, name, *scopes)
 
     def call(self, method: str, path: str, *, session: requests.Session | None = None, **options: Any) -> Any:
         url = f"{self.stack.base_url}{path}"
@@ -160,9 +167,22 @@ class Product:
     # --- As one who sees the database ------------------------------------------------------------------
 
     def sql(self, statement: str, **parameters: Any) -> list[tuple[Any, ...]]:
-        with psycopg.connect(embedded.database_url(at=self.home), connect_timeout=10) as connection:
-            cursor = connection.execute(statement, parameters)  # type: ignore[arg-type]
-            return cursor.fetchall() if cursor.description else []
+        """Run a statement on a connection that is kept, since conditions ask over and over."""
+        kept = self._connection
+        if kept is not None and not kept.closed:
+            try:
+                return self._rows(kept.execute(statement, parameters))  # type: ignore[arg-type]
+            except psycopg.OperationalError:
+                if not kept.closed:
+                    raise
+        # The first, or PostgreSQL has been away since.
+        url = embedded.database_url(at=self.home)
+        self._connection = psycopg.connect(url, connect_timeout=10, autocommit=True)
+        return self._rows(self._connection.execute(statement, parameters))  # type: ignore[arg-type]
+
+    @staticmethod
+    def _rows(cursor: psycopg.Cursor) -> list[tuple[Any, ...]]:
+        return cursor.fetchall() if cursor.description else []
 
     def shop(self, staff: int, *, slug: str = "") -> Shop:
         """Make a shop with so many people, who have worked there for long."""

@@ -1,6 +1,5 @@
 """The periodic check: what was uploaded since, found for open cases, and told once."""
 
-import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -9,6 +8,7 @@ from django.db import connection
 from pytest_django import DjangoAssertNumQueries
 
 from tests.tracing.looking import exposed, told
+from tests.tracing.waiting import until_older_transactions_have_ended
 from tracing import jobs
 from tracing.models import Case, CaseSearch, Device, Exposure, Filter, FilterVersion
 from tracing.services import searches
@@ -41,6 +41,7 @@ def test_what_is_uploaded_later_is_found_and_only_that_is_told(
     meet(1, 2, hours_ago=5)
     case = infect(1, now)
     assert [each.address for each in told(case)] == ["token-2"]
+    told_at = Exposure.objects.get(case=case, device_id=2).told_at
 
     meet(2, 3, hours_ago=4)  # not of the case's own device, and older than its search
     meet(4, 9, hours_ago=4)  # nobody's business
@@ -48,6 +49,7 @@ def test_what_is_uploaded_later_is_found_and_only_that_is_told(
 
     assert [each.address for each in told(case)] == ["token-2", "token-3"]
     assert exposed(case) == {2, 3}
+    assert Exposure.objects.get(case=case, device_id=2).told_at == told_at
 
 
 def test_what_nothing_new_concerns_is_not_searched_again_and_its_watermark_moves_on(
@@ -102,16 +104,19 @@ def test_what_was_found_stays_after_its_records_are_gone(
     meet: Callable[..., None],
     infect: Callable[..., Case],
 ) -> None:
-    make_filter()
+    make_filter(rounds=2)
     meet(1, 2, hours_ago=5)
     case = infect(1, now)
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM tracing_interaction")
 
-    meet(1, 3, hours_ago=1)
+    meet(1, 3, hours_ago=4)
+    meet(3, 2, hours_ago=1)
     check(later)
 
-    assert exposed(case) == {2, 3}
+    found = Exposure.objects.filter(case=case).order_by("device_id")
+    # The longer path that is left does not take the place of the one that was known.
+    assert list(found.values_list("device_id", "degree", "via_device_id")) == [(2, 1, 1), (3, 1, 1)]
 
 
 def test_a_case_keeps_the_version_that_it_was_searched_with_and_gets_filters_that_are_activated_later(
@@ -133,20 +138,6 @@ def test_a_case_keeps_the_version_that_it_was_searched_with_and_gets_filters_tha
         ("far", 1),
     }
     assert list(Exposure.objects.values_list("filter_id", "device_id")) == [(far.pk, 2)]
-
-
-def until_older_transactions_have_ended(within_s: float = 100) -> None:
-    """What is stored while another transaction is open counts as new; tests beside this one open some."""
-    deadline = time.monotonic() + within_s
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_snapshot_xmax(pg_current_snapshot())")
-        (here,) = cursor.fetchone()
-        while time.monotonic() < deadline:
-            cursor.execute("SELECT pg_snapshot_xmin(pg_current_snapshot()) >= %s", [here])
-            if cursor.fetchone()[0]:
-                return
-            time.sleep(0.02)
-    pytest.fail("A transaction has been open for too long.")
 
 
 @pytest.fixture

@@ -47,10 +47,11 @@ def test_a_filter_by_distance_works_with_one_limit_both_or_none(
 def test_short_contacts_do_not_leak_through_for_being_near(
     now: datetime, make_filter: MakeFilter, meet: Meet, infect: Infect
 ) -> None:
-    make_filter(time_min_s=900, distance_max_m=2.0)
+    make_filter(time_min_s=900, distance_max_m=2.0, rounds=2)
     meet(1, 2, hours_ago=3, seconds=60, distance=0.1)
     meet(1, 3, hours_ago=3, seconds=3600, distance=9.0)
     meet(1, 4, hours_ago=3, seconds=900, distance=2.0)
+    meet(4, 5, hours_ago=3.5, seconds=1860, distance=0.1)  # a minute of it after 4 was exposed
     assert exposed(infect(1, now)) == {4}
 
 

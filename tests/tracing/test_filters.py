@@ -45,8 +45,9 @@ def test_new_criteria_make_a_version_and_a_new_name_or_state_does_not(virologist
 @pytest.mark.parametrize(
     ("field", "value"),
     [("name", ""), ("status", 7), ("time_min_s", -1), ("time_min_s", "900"), ("time_max_s", 60),
-     ("distance_min_m", -1), ("distance_max_m", 1001), ("rounds", 0), ("rounds", 6), ("language", "fr"),
-     ("content", {}), ("content", {"en": {}}), ("content", {"en": {**TEXT, "body": "x"}}),
+     ("distance_min_m", -1), ("distance_min_m", 328), ("distance_max_m", 327.5), ("distance_max_m", "2"),
+     ("rounds", 0), ("rounds", 6), ("language", "fr"), ("content", {}),
+     ("content", {"en": {}}), ("content", {"en": {**TEXT, "body": "x"}}),
      ("content", {"en": {"title": "x" * 201}}), ("content", {"en": {"title": 1}}), ("content", {"e": TEXT}),
      ("content", [TEXT]), ("is_active", 1)],
 )  # fmt: skip

@@ -68,13 +68,3 @@ def test_partitions_have_the_constraint_and_the_index_of_their_parent() -> None:
     assert "UNIQUE" in found
     assert "(my_id, other_id, start_s, seconds, distance_cm)" in found
     assert "(other_id)" in found
-
-
-@pytest.mark.django_db(transaction=True)
-def test_the_indexes_of_a_day_that_is_over_are_packed_once() -> None:
-    store([at(NOW - timedelta(days=2)), at(NOW)])
-    mine = partitions.name_of((NOW - timedelta(days=2)).date())
-    assert len([name for name in partitions.pack(NOW) if name.startswith(mine)]) == 2
-    assert partitions.pack(NOW) == []
-    assert Interaction.objects.count() == 2
-    assert store([at(NOW - timedelta(days=2))]).known == 1

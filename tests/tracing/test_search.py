@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.tracing.storing import store
 from tests.tracing.test_ward import as_exposures
 from tracing.reference import Meetings, Record, Rule, backward, exposures
-from tracing.search import Seed, search
+from tracing.search import Seed, rows, search
 
 pytestmark = pytest.mark.django_db
 
@@ -110,6 +110,10 @@ def test_contacts_days_apart_add_up_but_the_time_between_them_does_not_count() -
     assert exposed(contacts, time_min=200) == [(2, 1, 200)]
 
 
+def test_a_record_of_half_a_minute_counts_and_a_shorter_one_does_not() -> None:
+    assert exposed([meeting(1, 2, 0, 29), meeting(1, 3, 0, 30)], time_min=0) == [(3, 1, 30)]
+
+
 def test_a_contact_before_the_onset_exposes_nobody() -> None:
     assert exposed(BEFORE_ONSET, time_min=40) == [(2, 1, 100), (3, 2, 40)]
 
@@ -143,6 +147,23 @@ def _statements() -> int:
             "WHERE statement LIKE '%tracing_interaction%' AND statement NOT LIKE '%pg_prepared%'"
         )
         return int(cursor.fetchone()[0])
+
+
+def test_a_search_from_many_reads_the_same_another_way_and_leaves_no_trace(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store([meeting(device, device + 1, device * 30, device * 30 + 300) for device in range(1, 30)])
+    seeds = [seed(device, device, Rule(3)) for device in range(1, 20)]
+    one_by_one = search(seeds, until=moment(UNTIL))
+    monkeypatch.setattr(rows, "MANY", 1)
+    with CaptureQueriesContext(connection) as savepoints:
+        assert search(seeds, until=moment(UNTIL)) == one_by_one
+    assert (
+        sum("ROLLBACK TO" in each["sql"] for each in savepoints) == 3
+    )  # what was set for it, at each degree
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT name FROM pg_settings WHERE source = 'session' AND name ~ 'cost|parallel'")
+        assert cursor.fetchall() == []
 
 
 def test_nobody_to_search_from_finds_nobody() -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tests.tracing.storing import store
 from tests.tracing.test_search import meeting
+from tests.tracing.waiting import until_older_transactions_have_ended
 from tracing.intake.devices import packed, unpacked
 from tracing.search import devices_touched_since, watermark_now
 
@@ -21,10 +22,12 @@ def test_a_packed_set_of_devices_is_read_as_it_was(devices: set[int]) -> None:
 @pytest.mark.django_db(transaction=True)
 def test_only_devices_of_later_uploads_are_touched() -> None:
     store([meeting(1, 2, 0, 100)])
+    until_older_transactions_have_ended()
     before = watermark_now()
     assert devices_touched_since(before) == set()
     store([meeting(3, 4, 0, 100), meeting(1, 2, 0, 100)])
     assert devices_touched_since(before) >= {3, 4}
+    until_older_transactions_have_ended()
     assert devices_touched_since(watermark_now()) == set()
     store([meeting(3, 4, 0, 100)])  # nothing new in it
     assert devices_touched_since(watermark_now()) == set()

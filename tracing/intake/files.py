@@ -13,7 +13,7 @@ from tracing.intake.formats import (
     text_of,
 )
 
-# Half a million records or so: what is sorted together is found together, and fits in memory well.
+# Half a million records or so: as many as are read and checked together.
 PART_BYTES = 24 << 20
 
 

@@ -1,6 +1,6 @@
 """Records as columns of numbers, and the one order and form in which they are stored."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -31,6 +31,16 @@ class Records:
         return Records(
             **{name: getattr(self, name)[chosen] for name in KEY},
             extras={name: column[chosen] for name, column in self.extras.items()},
+        )
+
+    @classmethod
+    def joined(cls, parts: Sequence["Records"]) -> "Records":
+        """One or more parts, all with the same extras."""
+        if len(parts) == 1:
+            return parts[0]
+        return cls(
+            **{name: np.concatenate([getattr(part, name) for part in parts]) for name in KEY},
+            extras={name: np.concatenate([part.extras[name] for part in parts]) for name in parts[0].extras},
         )
 
     def stored_form(self) -> "Records":

@@ -16,7 +16,8 @@ from tracing.models.device import Device
 PARTS: Final = {"title": 200, "shortDescription": 500, "description": 5000}
 LANGUAGE_MAX: Final = 8
 LANGUAGE: Final = "[A-Za-z]{2,3}(-[A-Za-z0-9]{2,4})?"
-DISTANCE_MAX_M: Final = 1000.0
+#: Below the 327.67 m from which on records don't say how far (intake.records): so no limit is among those.
+DISTANCE_MAX_M: Final = 327.0
 TIME_MAX_S: Final = 14 * 86_400
 ROUNDS_MAX: Final = 5
 
@@ -55,13 +56,15 @@ class Criteria(models.Model):
         null=True, blank=True, validators=[MaxValueValidator(TIME_MAX_S)], help_text="Empty: no limit."
     )
     distance_min_m = models.FloatField(
-        default=0.0, validators=[MinValueValidator(0.0), MaxValueValidator(DISTANCE_MAX_M)]
+        default=0.0,
+        validators=[MinValueValidator(0.0), MaxValueValidator(DISTANCE_MAX_M)],
+        help_text=f"Metres, up to {DISTANCE_MAX_M:.0f}.",
     )
     distance_max_m = models.FloatField(
         null=True,
         blank=True,
         validators=[MinValueValidator(0.0), MaxValueValidator(DISTANCE_MAX_M)],
-        help_text="Metres; empty: no limit.",
+        help_text=f"Metres, up to {DISTANCE_MAX_M:.0f}; empty: no limit.",
     )
     rounds = models.PositiveSmallIntegerField(
         default=1,

@@ -119,7 +119,7 @@ class InboxView(_Inbox):
     @extend_schema(operation_id="inbox_list", responses={200: ItemSerializer(many=True), **errors(400, 403)})
     def get(self, request: Request) -> Response:
         """Unread ones first, then the newest. Following `next` shows each item that was there once."""
-        page: Any = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        page: Any = self.paginate_queryset(self.filter_queryset(self.queryset))
         return self.get_paginated_response(ItemSerializer(page, many=True).data)
 
 

@@ -6,13 +6,12 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-import psycopg
 from django.conf import settings
-from django.db import connection
 from psycopg.types.json import Jsonb
 
 from notifications import metrics, rules
 from notifications.channels import registry
+from notifications.engine.database import run_prepared
 from notifications.engine.fanout import sql
 from notifications.engine.fanout.audience import Audience
 from notifications.models import Notification, Severity
@@ -134,10 +133,3 @@ def _quiet_now(
         return {}
     names = ("quiet_zones", "quiet_from", "quiet_until", "held_until")
     return dict(zip(names, map(list, zip(*ends, strict=True)), strict=True)) | {"digest_grace": DIGEST_GRACE}
-
-
-def run_prepared(statement: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-    """Run a statement on Django's connection, prepared, which Django's own cursors never do."""
-    connection.ensure_connection()
-    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        return cursor.execute(statement, parameters).fetchall()

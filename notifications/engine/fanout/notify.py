@@ -25,7 +25,7 @@ def notify(notification: Notification, audience: Audience, *, inbox: bool) -> No
     """
     now, after, pending, revocable = timezone.now(), None, 0, False
     inboxes: list[UUID] = []
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):  # a failure is the caller's: nobody goes on after half of it
         while True:
             chunk = fan_out_chunk(notification, audience, inbox=inbox, after=after, now=now)
             pending += chunk.pending

@@ -8,9 +8,10 @@ from django.utils import timezone
 
 from accounts.models import User
 from notifications.engine import held
+from notifications.engine.database import run_prepared
 from notifications.engine.fanout import sql
 from notifications.engine.fanout.audience import people
-from notifications.engine.fanout.chunk import asked, run_prepared
+from notifications.engine.fanout.chunk import asked
 from notifications.models import Delivery, Notification
 from notifications.quiet_hours import DIGEST_GRACE
 

@@ -19,6 +19,7 @@ from django.db import connection
 from accounts.models import Shop, User
 from config import embedded
 from config.processes import Stack, StackError
+from notifications.brokers import sources
 
 ADMIN_EMAIL = "admin@example.com"
 # What the printed key may do: all that a newcomer would try.
@@ -34,6 +35,13 @@ CHECK_INTERVAL_S = 0.5
 BACKOFF_MAX_S = 30.0
 # A part that ran this long is healthy: its next death starts from the shortest wait again.
 HEALTHY_AFTER_S = 60.0
+
+
+def of_brokers() -> dict[str, list[str]]:
+    """The processes of the brokers that are configured: a consumer for each source, and the publisher."""
+    names = sources.names()
+    consumers = {f"consume-{name}": ["consume", name] for name in names}
+    return consumers | {"publisher": ["publish"]} if names else {}
 
 
 @dataclass
@@ -58,7 +66,7 @@ class Command(BaseCommand):
             signal.signal(number, signal.default_int_handler)
         self.say("Starting PostgreSQL, Redis, web, workers and scheduler …")
         try:
-            with Stack(embedded.home(), port=port, workers=workers) as stack:
+            with Stack(embedded.home(), port=port, workers=workers, more=of_brokers()) as stack:
                 try:
                     self.first_start(stack)
                     self.introduce(stack)

@@ -37,7 +37,7 @@ def page_of(page: Page, cursor: str | None = None) -> dict[str, Any]:
     # Before the list: what comes in between is asked for by the script, as newer than this number.
     bell = Bell(page.person)
     last_number = bell.last_number
-    shown = pages.page(selectors.inbox_of(page.person), cursor=begins, size=PAGE_SIZE)
+    shown = pages.page(pages.Wanted(page.person), cursor=begins, size=PAGE_SIZE)
     return {
         "bell": bell,
         "last_number": last_number,

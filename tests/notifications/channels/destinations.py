@@ -3,9 +3,12 @@
 import socket
 from abc import ABC, abstractmethod
 from contextlib import ExitStack
+from dataclasses import dataclass
 from types import TracebackType
 from typing import ClassVar, Self
+from uuid import uuid4
 
+import pika
 from pytest_django.fixtures import Settings
 
 from tests.servers.fcm import FCM
@@ -26,6 +29,8 @@ class Destination(ABC):
 
     #: False: there is nothing that could fail, and the tests of failures are left out.
     can_fail: ClassVar[bool] = True
+    #: Fixtures that it takes beside the settings.
+    needs: ClassVar[tuple[str, ...]] = ()
     #: What may be shown nowhere: parts of the address, and of the secrets that go with it.
     hidden: ClassVar[tuple[str, ...]] = (CANARY,)
 
@@ -240,6 +245,78 @@ class PushDestination(ProviderDestination):
         self._server.refuse(404, "UNREGISTERED", message=f"{CANARY} was not found")
 
 
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A message as the bot gets it."""
+
+    body: bytes
+    content_type: str
+    headers: dict[str, object]
+    message_id: str
+    delivery_mode: int
+
+
+class BotDestination(Destination):
+    """RabbitMQ, with the exchange and queues of a bot of its own."""
+
+    needs = ("rabbitmq",)
+    hidden = ("77001234", "guest:")
+
+    def __init__(self, settings: Settings, url: str) -> None:
+        super().__init__(settings)
+        name = uuid4().hex
+        self._exchange, self._queue = f"chathub_{name}", f"tg_bot_{name}"
+        settings.DATING_EXCHANGE, settings.DATING_REPLY_QUEUE = self._exchange, self._queue
+        self._at(url)
+        self._rabbit = pika.BlockingConnection(pika.URLParameters(url))
+        self._running.callback(self._rabbit.close)
+        self._channel = self._rabbit.channel()
+        self._channel.exchange_declare(self._exchange, "direct")
+        self.listen()
+
+    def listen(self) -> None:
+        self._channel.queue_declare(self._queue)
+        self._channel.queue_bind(self._queue, self._exchange, self._queue)
+
+    def take(self) -> Letter:
+        """Return the oldest message that the bot has not taken yet."""
+        method, properties, body = self._channel.basic_get(self._queue, auto_ack=True)
+        assert method
+        return Letter(
+            body,
+            properties.content_type,
+            properties.headers,
+            properties.message_id,
+            properties.delivery_mode,
+        )
+
+    def _at(self, url: str) -> None:
+        source = {**self.settings.SOURCES["dating"], "url": url}
+        self.settings.SOURCES = {**self.settings.SOURCES, "dating": source}
+
+    @property
+    def address(self) -> str:
+        return "77001234"
+
+    def received(self) -> int:
+        return int(self._channel.queue_declare(self._queue, passive=True).method.message_count)
+
+    def fail_for_good(self) -> None:
+        self.settings.DATING_EXCHANGE = f"internal_{self._exchange}"
+        # Only other exchanges may publish to it.
+        self._channel.exchange_declare(self.settings.DATING_EXCHANGE, "direct", internal=True)
+
+    def fail_for_now(self) -> None:
+        self._channel.queue_delete(self._queue)
+
+    def hang(self) -> None:
+        listener = self._running.enter_context(socket.create_server(("127.0.0.1", 0)))
+        self._at(f"amqp://guest:guest@127.0.0.1:{listener.getsockname()[1]}//")
+
+    def listen_nowhere(self) -> None:
+        self._at(f"amqp://guest:guest@127.0.0.1:{_closed_port()}//")
+
+
 class NothingToFail(Destination):
     """For channels that reach nothing outside the process."""
 
@@ -255,6 +332,7 @@ class NothingToFail(Destination):
 
 #: Every channel's. A new channel's line goes here.
 DESTINATIONS: dict[str, type[Destination]] = {
+    "bot": BotDestination,
     "console": NothingToFail,
     "email": MailDestination,
     "inbox": NothingToFail,

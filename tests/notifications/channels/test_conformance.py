@@ -19,8 +19,8 @@ from tests.notifications.channels.destinations import CANARY, DESTINATIONS, Dest
 ALL = sorted(registry.CHANNELS)
 CAN_FAIL = [name for name in ALL if name not in DESTINATIONS or DESTINATIONS[name].can_fail]
 FAILURES = ("fail_for_good", "fail_for_now", "hang", "listen_nowhere")
-# Loggers of the local servers, which name everybody.
-SERVERS = {"mail.log", "mail.debug"}
+# Loggers of the local servers, and of who looks into them, which name everybody.
+SERVERS = ("mail.", "pika.")
 
 every_channel = pytest.mark.parametrize("name", ALL)
 channels_that_can_fail = pytest.mark.parametrize("name", CAN_FAIL)
@@ -32,8 +32,9 @@ def channel(name: str) -> Channel:
 
 
 @pytest.fixture
-def destination(name: str, settings: Settings) -> Iterator[Destination]:
-    with destination_for(name)(settings) as opened:
+def destination(name: str, settings: Settings, request: pytest.FixtureRequest) -> Iterator[Destination]:
+    kind = destination_for(name)
+    with kind(settings, *map(request.getfixturevalue, kind.needs)) as opened:
         yield opened
 
 
@@ -192,7 +193,7 @@ async def test_no_secret_and_no_address_is_shown(
             await channel.send(sent, session)
         except (Rejected, Unavailable) as error:
             shown = "".join(traceback.format_exception(error)) + repr(error)
-    logged = [record for record in caplog.records if record.name not in SERVERS]
+    logged = [record for record in caplog.records if not record.name.startswith(SERVERS)]
     shown += "".join(f"{record.getMessage()} {record.msg} {record.exc_info}" for record in logged)
     secret = signing.secret_for(sent.contact_point_id, 1)  # type: ignore[arg-type]
     for hidden in (*destination.hidden, "127.0.0.1", secret, secret.removeprefix("whsec_")):

@@ -8,9 +8,10 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import User
+from notifications.channels import registry
 from notifications.engine.sender import Sender
 from notifications.engine.worker import allow_many_connections
-from notifications.models import Delivery, Notification
+from notifications.models import ContactPoint, Delivery, Notification
 from tests.clock import Clock
 from tests.factories import ContactPointFactory, NotificationFactory, UserFactory
 from tests.servers.third_party import ThirdParty
@@ -47,8 +48,11 @@ def make_deliveries(transactional_db: None) -> Callable[..., list[Delivery]]:
         **fields: Any,
     ) -> list[Delivery]:
         told = notification or NotificationFactory()
-        users: list[User] = UserFactory.create_batch(count, password="!")
-        points = [ContactPointFactory(user=user, channel=channel, address=url) for user in users]
+        users = User.objects.bulk_create(UserFactory.build_batch(count, password="!"))
+        lane = registry.get(channel).lane(url)
+        points = ContactPoint.objects.bulk_create(
+            ContactPointFactory.build(user=user, channel=channel, address=url, lane=lane) for user in users
+        )
         now = timezone.now()
         return Delivery.objects.bulk_create(
             Delivery(

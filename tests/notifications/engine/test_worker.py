@@ -1,11 +1,17 @@
 """The worker and the scheduler, as `manage.py` runs them."""
 
+import threading
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from urllib.parse import urlsplit
 
 import django_rq
 import pytest
 from pytest_django import Settings
 from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 from rq.job import Job, JobStatus
 
 from accounts.models import Shop, User
@@ -35,6 +41,18 @@ def scheduler() -> Scheduler:
 
 def test_the_configured_worker_is_ours_and_does_not_fork() -> None:
     assert isinstance(django_rq.get_worker("default"), Worker)
+
+
+def test_a_worker_that_starts_before_redis_waits_for_it(settings: Settings) -> None:
+    with TemporaryDirectory() as directory:  # a path of pytest's would be too long for a socket
+        socket = Path(directory) / "redis.sock"
+        later = threading.Timer(0.3, socket.symlink_to, [urlsplit(settings.REDIS_URL).path])
+        later.start()
+        try:
+            worker = Worker([], connection=Redis(unix_socket_path=str(socket), retry=Retry(NoBackoff(), 0)))
+        finally:
+            later.join()
+        assert worker.connection.ping()
 
 
 def test_an_alert_goes_from_the_queue_to_the_third_party(

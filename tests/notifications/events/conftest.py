@@ -1,11 +1,13 @@
 """Handlers of a test's own, and the queue as a test looks at it."""
 
+from datetime import datetime
 from typing import Any
 
 import django_rq
 import pytest
 
-from notifications.events import registry
+from notifications import looks
+from notifications.events import registry, running
 from notifications.models import Event, HandlerRun
 
 
@@ -25,6 +27,11 @@ def seen(handlers: None) -> list[Event]:
         events.append(event)
 
     return events
+
+
+def any_due(now: datetime) -> bool:
+    """What the sweep asks before it has runs handled that have no job of their own."""
+    return any(looks.ask([running.ANY_DUE], now))
 
 
 def queued() -> list[tuple[str, tuple[Any, ...]]]:

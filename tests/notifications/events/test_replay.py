@@ -11,7 +11,7 @@ from notifications.events import registry, running
 from notifications.events.outbox import event_publish
 from notifications.events.replay import dead_letters_replay, event_replay
 from notifications.models import Event, HandlerRun
-from tests.notifications.events.conftest import event_jobs, queued, run_of
+from tests.notifications.events.conftest import any_due, event_jobs, queued, run_of
 
 DUE = ("notifications.jobs.events_due", ())
 
@@ -100,7 +100,7 @@ def test_however_many_they_share_one_job_that_takes_them_at_once(
     assert dead_letters_replay(HandlerRun.objects.all()) == 0
     assert len(event_jobs()) == own
     assert queued().count(DUE) == 1
-    assert running.any_due(timezone.now())
+    assert any_due(timezone.now())
     assert not running.due_runs_handle()
     assert [states(event)["tests.moody"] for event in events] == ["done"] * 3
 

@@ -17,7 +17,7 @@ from notifications.events.outbox import event_publish
 from notifications.models import Event, HandlerRun
 from tests.clock import Clock
 from tests.factories import ShopFactory
-from tests.notifications.events.conftest import run_of
+from tests.notifications.events.conftest import any_due, run_of
 
 # Often enough for a race to show.
 COUNT = 40
@@ -184,10 +184,10 @@ def test_before_its_time_it_is_not_tried_again(
     event = publish()
     running.run_handle(run_of(event).pk, clock=clock)
     assert not running.run_handle(run_of(event).pk, clock=clock)
-    assert not running.any_due(clock())
+    assert not any_due(clock())
     assert run_of(event).attempts == 1
     clock.forward(600)
-    assert running.any_due(clock())
+    assert any_due(clock())
     running.due_runs_handle(clock=clock)
     assert run_of(event).attempts == 2
 
@@ -209,7 +209,7 @@ def test_after_its_attempts_it_is_a_dead_letter_and_logged_as_an_error(
     assert "event_dead" in logged
     assert str(run.pk) in logged
     assert not running.run_handle(run.pk, clock=clock)
-    assert not running.any_due(clock())
+    assert not any_due(clock())
 
 
 def test_a_handler_that_comes_good_is_done(db: None, handlers: None, clock: Clock) -> None:
@@ -296,7 +296,7 @@ def test_a_run_whose_worker_was_lost_is_found(db: None, handlers: None, clock: C
     event = publish()
     assert claim_and_die(clock, run_of(event))
     clock.forward(running.CLAIM.total_seconds())
-    assert running.any_due(clock())
+    assert any_due(clock())
     running.due_runs_handle(clock=clock)
     run = run_of(event)
     assert (run.status, run.attempts, Shop.objects.count()) == ("done", 2, 1)
@@ -374,10 +374,10 @@ def test_a_worker_that_went_silent_loses_its_lock_after_the_longest_job(db: None
 def test_a_run_just_committed_is_left_to_its_own_job(db: None, handlers: None, clock: Clock) -> None:
     handle(open_a_shop)
     event = publish()
-    assert not running.any_due(event.created_at + timedelta(seconds=1.9))
+    assert not any_due(event.created_at + timedelta(seconds=1.9))
     running.due_runs_handle(clock=lambda: event.created_at + timedelta(seconds=1.9))
     assert run_of(event).status == "pending"
-    assert running.any_due(event.created_at + timedelta(seconds=2))
+    assert any_due(event.created_at + timedelta(seconds=2))
     running.due_runs_handle(clock=lambda: event.created_at + timedelta(seconds=2))
     assert run_of(event).status == "done"
 

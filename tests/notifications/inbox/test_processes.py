@@ -17,17 +17,19 @@ from config import embedded
 from config.processes import Stack
 from notifications import queue
 from notifications.inbox import live
+from tests import templates
 from tests.notifications.inbox.listening import Listening
 
 pytestmark = [pytest.mark.flow, pytest.mark.slow]
 
-MAKE_PERSON = """
+MAKE_PEOPLE = """
 import json
 from accounts.models import User
 from rest_framework_simplejwt.tokens import AccessToken
-user = User.objects.create_user("{name}@example.com")
-print(json.dumps([str(user.pk), str(AccessToken.for_user(user))]))
+made = [User.objects.create_user(f"{number}@example.com") for number in range(PEOPLE)]
+print(json.dumps([[str(user.pk), str(AccessToken.for_user(user))] for user in made]))
 """
+PEOPLE = 8  # at least one a test
 MAKE_ITEM = """
 WITH told AS (
     INSERT INTO notifications_notification
@@ -68,16 +70,21 @@ class Webs:
     home: Path
     one: Stack = field(init=False)
     two: Stack = field(init=False)
+    people: list[Person] = field(init=False)
 
     def __enter__(self) -> Self:
+        templates.furnish(self.home)
         env = {"DATABASE_URL": "", "REDIS_URL": "", "STREAM_HEARTBEAT_S": "3600"}
         self.one, self.two = (
-            Stack(self.home, workers=0, scheduler=False, env=env, log_dir=self.home / name)
+            Stack(self.home, workers=0, scheduler=False, migrate=False, env=env, log_dir=self.home / name)
             for name in ("one", "two")
         )
         try:
             self.one.__enter__()
             self.two.__enter__()
+            code = MAKE_PEOPLE.replace("PEOPLE", str(PEOPLE))
+            made = self.one.manage("shell", "--no-imports", "-c", code)
+            self.people = [Person(*each) for each in json.loads(made.stdout.splitlines()[-1])]
         except BaseException:
             self.__exit__()
             raise
@@ -89,8 +96,8 @@ class Webs:
         embedded.destroy(at=self.home)
 
     def person(self) -> Person:
-        made = self.one.manage("shell", "--no-imports", "-c", MAKE_PERSON.format(name=uuid.uuid4().hex))
-        return Person(*json.loads(made.stdout.splitlines()[-1]))
+        """Somebody whom no test has had."""
+        return self.people.pop()
 
     def item(self, person: Person, *, announced: bool = True) -> int:
         with psycopg.connect(embedded.database_url(at=self.home), connect_timeout=10) as connection:

@@ -16,9 +16,10 @@ from accounts.models import User
 from notifications import jobs
 from notifications.audit import audit
 from notifications.engine import digest, replay
-from notifications.engine.digest import Ending, any_ripe, digests_send, ending_of
+from notifications.engine.digest import ANY_RIPE, Ending, digests_send, ending_of
 from notifications.engine.sender import Sender
 from notifications.explanations import explain
+from notifications.looks import ask
 from notifications.models import ContactPoint, Delivery, Notification, Preference, Subscription
 from notifications.services.contact_points import contact_point_update
 from notifications.services.preferences import preference_set, subscription_set
@@ -55,8 +56,8 @@ def test_it_waits_for_the_digest_and_goes_out_by_itself_a_minute_after(
 ) -> None:
     (held,) = tell(owner, now=NIGHT)
     assert (held.status, held.reason, held.due_at) == ("pending", "digest", MORNING + A_MINUTE)
-    assert not any_ripe(MORNING - A_SECOND)
-    assert any_ripe(MORNING)
+    assert not any(ask([ANY_RIPE], MORNING - A_SECOND))
+    assert any(ask([ANY_RIPE], MORNING))
 
 
 def test_several_become_one_message(owner: User, by_email: ContactPoint, in_one: Any, tell: Tell) -> None:
@@ -103,7 +104,7 @@ def test_a_single_one_is_sent_as_itself(owner: User, by_email: Any, in_one: Any,
     assert digests() == []
     held.refresh_from_db()
     assert (held.status, held.due_at) == ("pending", MORNING)
-    assert not any_ripe(MORNING)
+    assert not any(ask([ANY_RIPE], MORNING))
 
 
 def test_before_the_morning_nothing_is_told(owner: User, by_email: Any, in_one: Any, tell: Tell) -> None:

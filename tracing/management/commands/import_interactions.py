@@ -1,30 +1,34 @@
-"""Imports files of records. Stopped anywhere, it can be run again: what is stored already stays as it is."""
+"""Imports files of records. Stopped anywhere, it can be run again: what is stored already stays as it is.
+
+At the end the indexes of the days that it filled are packed, rather than in the night.
+"""
 
 import gzip
 import os
 import sys
 from argparse import ArgumentParser
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import IO, Any, cast
 
 import numpy as np
 from django.core.management.base import BaseCommand, CommandError
-from django.db import DatabaseError, connection
+from django.db import DatabaseError
 from django.utils import timezone
 from tqdm import tqdm
 
+from tracing import packing, partitions
 from tracing.intake import (
     BadRecords,
     Columns,
     NotReadable,
     Records,
     Stored,
-    interactions_store,
     records_checked,
 )
+from tracing.intake.bulk import Days, Storing
 from tracing.intake.files import columns_in
 
 SHOWN = 20
@@ -47,34 +51,38 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         new = known = bad = 0
+        self.days: set[date] = set()
         for name in options["files"]:
             try:
                 stored, faulty = self.import_file(name, skip_bad=options["skip_bad"])
             except (OSError, EOFError, NotReadable, DatabaseError) as error:
                 raise CommandError(f"{name}: {error}") from error
             new, known, bad = new + stored.new, known + stored.known, bad + faulty
+        packing.pack(timezone.now(), self.days)
         self.stdout.write(f"{new:,} new records, {known:,} known before, {bad:,} bad.")
         if bad:
             sys.exit(1)
 
     def import_file(self, name: str, *, skip_bad: bool) -> tuple[Stored, int]:
-        """Store a file part by part; while one is being stored, the next is read."""
-        new = known = bad = before = 0
-        with opened(name) as (file, size), ThreadPoolExecutor(1) as storing, bar(name, size) as progress:
-            last: Future[Stored] | None = None
+        """Store a file day by day; while one is being stored, the next is read."""
+        bad = before = 0
+        days = Days()
+        with opened(name) as (file, size), Storing() as storing, bar(name, size) as progress:
             try:
                 for columns, read_bytes in columns_in(file):
                     records, faults = self.checked(columns, before, name, skip_bad=skip_bad)
-                    if last is not None:
-                        new, known = new + last.result().new, known + last.result().known
-                    last = storing.submit(store, records)
                     before, bad = before + columns.count, bad + faults
+                    days.add(records)
+                    for overdue in days.overdue():
+                        storing.put(overdue)
                     progress.update(read_bytes)
-                if last is not None:
-                    new, known = new + last.result().new, known + last.result().known
             finally:
-                storing.submit(disconnect).result()
-        return Stored(new, known), bad
+                # Also what was held back when a bad record ended it.
+                for held in days.rest():
+                    storing.put(held)
+                stored = storing.finish()
+        self.days |= {partitions.day_of(day * partitions.DAY_S) for day in storing.days}
+        return stored, bad
 
     def checked(self, columns: Columns, before: int, name: str, *, skip_bad: bool) -> tuple[Records, int]:
         """Check a part; bad records are named, and end the run unless they are to be skipped."""
@@ -90,15 +98,6 @@ class Command(BaseCommand):
                 )
             good = np.flatnonzero(~error.bad)
             return records_checked(columns.only(good.tolist()), now=timezone.now()), error.records
-
-
-def store(records: Records) -> Stored:
-    return interactions_store(records, now=timezone.now())
-
-
-def disconnect() -> None:
-    """Close the connection of the thread that this runs in."""
-    connection.close()
 
 
 @contextmanager

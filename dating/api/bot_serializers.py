@@ -1,0 +1,61 @@
+"""People whom the dating bot speaks for, as the API takes and shows them."""
+
+from typing import Any, Final
+
+from django.conf import settings
+from django.core.exceptions import ValidationError as DjangoValidationError
+from rest_framework import serializers
+
+from accounts.models import User
+from accounts.validators import validate_time_zone
+from config.fields import StrictCharField, StrictChoiceField, StrictUUIDField
+from dating.api.serializers import DatingProfileSerializer, StrictIntegerField
+from dating.models import BotAccount
+
+#: Ids of chats have at most 52 bits.
+CHAT_MAX: Final = 2**52
+
+
+class BotAccountInSerializer(DatingProfileSerializer):
+    """Who it is: somebody with an account (``user_id``), or somebody known by the bot alone."""
+
+    user_id = StrictUUIDField(required=False, help_text="Whose number it is. Left out: an account is made.")
+    chat_id = StrictIntegerField(
+        required=False,
+        min_value=-CHAT_MAX,
+        max_value=CHAT_MAX,
+        help_text="Where the bot reaches them; left out: the number.",
+    )
+    first_name = StrictCharField(required=False, allow_blank=True, max_length=150)
+    last_name = StrictCharField(required=False, allow_blank=True, max_length=150)
+    language = StrictChoiceField(choices=settings.LANGUAGES, required=False)
+    time_zone = StrictCharField(required=False, max_length=64, help_text="IANA name, such as Europe/Paris.")
+
+    def validate_time_zone(self, value: str) -> str:
+        try:
+            validate_time_zone(value)
+        except DjangoValidationError as error:
+            raise serializers.ValidationError(error.messages)
+        return value
+
+    def validate_chat_id(self, value: int) -> int:
+        if value == 0:
+            raise serializers.ValidationError("Expected a chat's number, such as 123456789.")
+        return value
+
+    def validate_user_id(self, value: Any) -> User:
+        user = User.objects.filter(pk=value, is_active=True).first()
+        if user is None:
+            raise serializers.ValidationError("There is nobody of that id.")
+        return user
+
+
+class BotAccountSerializer(serializers.ModelSerializer[BotAccount]):
+    """Somebody as the bot knows them."""
+
+    user_id = serializers.UUIDField()
+
+    class Meta:
+        model = BotAccount
+        fields = ("number", "user_id", "created_at")
+        read_only_fields = fields

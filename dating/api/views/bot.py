@@ -1,0 +1,105 @@
+"""Whom the dating bot means by its numbers."""
+
+from typing import Any, Final
+
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework import status
+from rest_framework.exceptions import NotFound
+from rest_framework.generics import GenericAPIView, get_object_or_404
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api.permissions import IsStaffOrScope
+from accounts.models import Scope
+from config.api import JSONOnly
+from config.openapi import BODY, errors
+from dating.api.bot_serializers import BotAccountInSerializer, BotAccountSerializer
+from dating.api.views.base import given
+from dating.models import BotAccount
+from dating.services import bot_account_link, bot_account_unlink
+
+NUMBER_MAX: Final = 2**63 - 1
+NUMBER: Final = OpenApiParameter(
+    "number",
+    {"type": "integer", "minimum": 1, "maximum": NUMBER_MAX},
+    OpenApiParameter.PATH,
+    description="The bot's `user_id` of somebody.",
+)
+_FRESH: Final = {"first_name": "Ana", "language": "en", "birthday": "1999-05-01", "seeks": "men"}
+
+
+@extend_schema(tags=["dating"], parameters=[NUMBER])
+class BotAccountView(GenericAPIView[BotAccount]):
+    """For the bot itself, with the scope, and for the staff."""
+
+    permission_classes = [IsStaffOrScope]
+    required_scopes = {
+        "GET": Scope.DATING_READ,
+        "PUT": Scope.DATING_WRITE,
+        "DELETE": Scope.DATING_WRITE,
+    }
+    content_negotiation_class = JSONOnly
+    serializer_class = BotAccountSerializer
+    filter_backends: list[Any] = []
+    queryset = BotAccount.objects.all()
+    lookup_url_kwarg = "number"
+
+    def account(self, number: int) -> BotAccount:
+        return get_object_or_404(BotAccount.objects.select_related("user"), number=_checked(number))
+
+    @extend_schema(
+        operation_id="dating_bot_accounts_read", responses={200: BotAccountSerializer, **errors(403, 404)}
+    )
+    def get(self, request: Request, number: int) -> Response:
+        """Who somebody is whom the bot knows by this number."""
+        return Response(BotAccountSerializer(self.account(number)).data)
+
+    @extend_schema(
+        operation_id="dating_bot_accounts_set",
+        request=BotAccountInSerializer,
+        responses={
+            201: OpenApiResponse(BotAccountSerializer, description="The bot speaks for them from now on."),
+            200: OpenApiResponse(BotAccountSerializer, description="It did already."),
+            **errors(*BODY, 403, 404, 409),
+        },
+        examples=[
+            OpenApiExample("somebody of the bot's", value=_FRESH, request_only=True),
+            OpenApiExample(
+                "somebody with an account",
+                value={"user_id": "33cbb18c-3e9d-4acc-9667-2fbe7bf29137"},
+                request_only=True,
+            ),
+        ],
+    )
+    def put(self, request: Request, number: int) -> Response:
+        """Say whom the bot means by a number; they are told things by it too.
+
+        409: it is somebody else's number, or they have another, or what is said of them is theirs to say.
+        """
+        fields = given(BotAccountInSerializer(data=request.data))
+        account, created = bot_account_link(
+            number=_checked(number),
+            user=fields.pop("user_id", None),
+            chat=fields.pop("chat_id", None),
+            **fields,
+        )
+        code = status.HTTP_201_CREATED if created else status.HTTP_200_OK
+        return Response(BotAccountSerializer(account).data, status=code)
+
+    @extend_schema(
+        operation_id="dating_bot_accounts_delete",
+        responses={
+            204: OpenApiResponse(description="The bot does not speak for them any more."),
+            **errors(403, 404),
+        },
+    )
+    def delete(self, request: Request, number: int) -> Response:
+        """End that the bot speaks for somebody, and tells them things. Their account stays."""
+        bot_account_unlink(account=self.account(number))
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+def _checked(number: int) -> int:
+    if not 0 < number <= NUMBER_MAX:
+        raise NotFound
+    return number

@@ -1,0 +1,78 @@
+"""Who is in a call, by its provider: people may have entered by other ways than the product's link."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+
+from config.exceptions import Conflict
+from dating.life.presence import seen_in_call
+from dating.life.timeline import next_look
+from dating.meetings import MeetingUnavailable, knows_participants, provider
+from dating.models import Event, Room, Seat
+from dating.services.calls import for_a_slice
+from dating.services.evening import join_mark
+
+log = structlog.get_logger(__name__)
+
+_LEASE: Final = timedelta(seconds=30)
+_RETRY: Final = timedelta(seconds=5)
+
+
+def rooms_look(*, now: datetime, limit: int = 50) -> int:
+    """Ask providers who is in the rooms that are due, and note it; returns how many were tried."""
+    due = Room.objects.filter(look_at__lte=now).select_related("event").order_by("look_at")
+    tried = 0
+    for room in for_a_slice(due[:limit]):
+        if Room.objects.filter(pk=room.pk, look_at=room.look_at).update(look_at=now + _LEASE):
+            room.look_at = now + _LEASE
+            _look(room, now)
+            tried += 1
+    return tried
+
+
+def _look(room: Room, now: datetime) -> None:
+    row = Room.objects.filter(pk=room.pk, look_at=room.look_at)
+    seats = _seats(room, now)
+    if not seats or not room.reference or not knows_participants(room.provider):
+        row.update(look_at=None)
+        return
+    try:
+        shown = provider(room.provider).participants(room.reference)
+    except MeetingUnavailable as error:
+        wait = timedelta(seconds=error.retry_after) if error.retry_after is not None else _RETRY
+        row.update(look_at=now + wait)
+        return
+    except Exception as error:
+        log.warning("dating_room_not_looked_into", room=str(room.pk), error=str(error))
+        row.update(look_at=None)
+        return
+    _note(room.event, seats, shown, now)
+    round_ = seats[0].round
+    assert round_.starts_at
+    assert round_.ends_at
+    somebody_is_missing = any(seat.joined_at is None for seat in seats)
+    row.update(look_at=next_look(round_.starts_at, round_.ends_at, now=now) if somebody_is_missing else None)
+
+
+def _seats(room: Room, now: datetime) -> list[Seat]:
+    """Return the places of those who are to be in a room now."""
+    going_on = Seat.objects.filter(date__room=room, round__starts_at__lte=now, round__ends_at__gt=now)
+    return list(going_on.select_related("round", "registration__user"))
+
+
+def _note(event: Event, seats: Sequence[Seat], shown: Sequence[str], now: datetime) -> None:
+    names = {}
+    for seat in seats:
+        user = seat.registration.user
+        both = f"{user.first_name} {user.last_name}".strip()
+        names[seat.registration_id] = {name for name in (user.first_name, both) if name}
+    seen = seen_in_call(shown, names)
+    for seat in seats:
+        if seat.registration_id in seen and seat.joined_at is None:
+            try:
+                join_mark(event=event, user=seat.registration.user, now=now)
+            except Conflict:  # dropped meanwhile, or the round is over
+                continue
+            seat.joined_at = now

@@ -1,0 +1,120 @@
+"""Who meets in the next round: by the plan of the beginning, or, of those who are there, as many as can."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db.models import Q
+
+from dating.life.presence import Signs
+from dating.models import Date, Event, Group, Registration, Room, Round, Seat
+from dating.repairing import next_round
+from dating.services.closing import seats_take
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """Whether anybody meets in a round, and whether that is something else than what was planned before."""
+
+    anybody: bool
+    has_changed: bool = False
+
+
+def signs_of(members: Iterable[Registration]) -> dict[UUID, Signs]:
+    return {each.pk: Signs(each.last_sign_at, each.missed_at) for each in members}
+
+
+def round_plan(event: Event, number: int) -> Outlook:
+    """Settle who meets in a round of one event; see ``rounds_plan``."""
+    return rounds_plan({event: number})[event.pk]
+
+
+def rounds_plan(numbers: Mapping[Event, int]) -> dict[UUID, Outlook]:
+    """Settle who meets in a round of each event, by who is there now; the caller holds the events."""
+    found: dict[UUID, Outlook] = {}
+    changed = _departed_from_their_plan(numbers)
+    planned = events_with_dates(
+        {event: number for event, number in numbers.items() if event.pk not in changed}
+    )
+    for event, number in numbers.items():
+        found[event.pk] = _plan(event, number) if event.pk in changed else Outlook(event.pk in planned)
+    return found
+
+
+def events_with_dates(numbers: Mapping[Event, int]) -> set[UUID]:
+    """Which events have a date in their round of that number."""
+    if not numbers:
+        return set()
+    rounds = Round.objects.filter(event__in=list(numbers), number__in=set(numbers.values())).order_by()
+    held = rounds.filter(dates__isnull=False).values_list("event_id", "number").distinct()
+    wanted = {(event.pk, number) for event, number in numbers.items()}
+    return {event for event, number in held if (event, number) in wanted}
+
+
+def _departed_from_their_plan(events: Iterable[Event]) -> set[UUID]:
+    """Which do not go by the plan of the beginning any more: few, and the others are cheap to see to."""
+    keys = [each.pk for each in events]
+    missing = Q(state=Registration.State.DROPPED) | Q(missed_at__isnull=False)
+    grouped = Registration.objects.filter(missing, event__in=keys, group__isnull=False).order_by()
+    moved = Date.objects.filter(group__event__in=keys, round=None).order_by()
+    return {
+        *grouped.values_list("event_id", flat=True).distinct(),
+        *moved.values_list("group__event_id", flat=True).distinct(),
+    }
+
+
+def _plan(event: Event, number: int) -> Outlook:
+    """Choose among the dates that have not taken place."""
+    members = _members_by_group(event)
+    open_dates = defaultdict(list)
+    for each in Date.objects.filter(group__event=event, status=Date.Status.PLANNED).select_related("round"):
+        open_dates[each.group_id].append(each)
+    anybody = has_changed = False
+    for group in event.groups.all():
+        there = {pk for pk, signs in signs_of(members[group.pk]).items() if signs.is_present}
+        chosen = _chosen(open_dates[group.pk], number, there)
+        has_changed |= _move(event, group, number, open_dates[group.pk], chosen)
+        anybody |= bool(chosen)
+    return Outlook(anybody, has_changed)
+
+
+def _members_by_group(event: Event) -> Mapping[UUID, list[Registration]]:
+    members: dict[UUID, list[Registration]] = defaultdict(list)
+    for each in event.registrations.filter(group__isnull=False, state=Registration.State.CONFIRMED):
+        members[each.group_id].append(each)  # type: ignore[index]
+    return members
+
+
+def _chosen(dates: Sequence[Date], number: int, there: set[UUID]) -> list[Date]:
+    """Return which of a group's dates that have not taken place are to be held in this round."""
+    by_pair = {(each.first_id, each.second_id): each for each in dates}
+    planned = [pair for pair, each in by_pair.items() if each.round and each.round.number == number]
+    pairs = next_round(list(by_pair), there, planned=planned)
+    # What fell out of earlier rounds finds its place wherever both are free.
+    busy = {person for pair in pairs for person in pair}
+    for pair, each in by_pair.items():
+        if each.round is None and not busy.intersection(pair) and there.issuperset(pair):
+            pairs.append(pair)
+            busy.update(pair)
+    return [by_pair[pair] for pair in pairs]
+
+
+def _move(event: Event, group: Group, number: int, dates: Sequence[Date], chosen: Sequence[Date]) -> bool:
+    """Have a group hold the chosen dates in a round, and no others; returns whether that changes anything."""
+    wanted = {each.pk for each in chosen}
+    there = {each.pk for each in dates if each.round and each.round.number == number}
+    if wanted == there:
+        return False
+    moved = [each for each in dates if each.pk in wanted ^ there]
+    Seat.objects.filter(date__in=moved).delete()
+    Date.objects.filter(pk__in=[each.pk for each in moved]).update(round=None, room=None)
+    round_, _ = Round.objects.get_or_create(event=event, number=number)
+    taken = {each.room_id for each in chosen if each.pk in there}
+    free = [room for room in Room.objects.filter(group=group).order_by("number") if room.pk not in taken]
+    came = [each for each in chosen if each.pk not in there]
+    for each, room in zip(came, free, strict=False):
+        each.round, each.room = round_, room
+    Date.objects.bulk_update(came, ["round", "room"])
+    seats_take(came)
+    return True

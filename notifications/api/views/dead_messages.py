@@ -1,0 +1,150 @@
+"""Messages of brokers that could not take effect: reading, replaying and discarding them."""
+
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import OpenApiExample, extend_schema
+from rest_framework.exceptions import ValidationError
+from rest_framework.generics import GenericAPIView, get_object_or_404
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api.permissions import IsStaffOrScope
+from accounts.models import Scope
+from config.api import JSONOnly
+from config.exceptions import Conflict
+from config.openapi import BODY, errors
+from notifications.api.dead_message_filters import DeadMessageFilter
+from notifications.api.dead_message_serializers import (
+    DeadMessageInFullSerializer,
+    DeadMessagesDiscardedSerializer,
+    DeadMessageSerializer,
+    DeadMessagesReplayedSerializer,
+    DeadMessagesSelectionSerializer,
+)
+from notifications.brokers import dead_letters
+from notifications.models import DeadMessage
+
+EXAMPLE = OpenApiExample("after a fault was mended", value={"source": "dating"}, request_only=True)
+
+
+class _DeadMessages(GenericAPIView[DeadMessage]):
+    permission_classes = [IsStaffOrScope]
+    required_scopes = {"GET": Scope.MESSAGES_READ, "POST": Scope.MESSAGES_WRITE}
+    content_negotiation_class = JSONOnly
+    serializer_class = DeadMessageSerializer
+    queryset = DeadMessage.objects.none()
+
+    def get_queryset(self) -> QuerySet[DeadMessage]:
+        return DeadMessage.objects.order_by("-id")
+
+    def answer(self, message_id: UUID) -> Response:
+        dead = get_object_or_404(self.get_queryset(), pk=message_id)
+        return Response(DeadMessageInFullSerializer(dead).data)
+
+
+@extend_schema(tags=["brokers"])
+class DeadMessagesView(_DeadMessages):
+    filterset_class = DeadMessageFilter
+
+    @extend_schema(
+        operation_id="dead_messages_list",
+        responses={200: DeadMessageSerializer(many=True), **errors(400, 403)},
+    )
+    def get(self, request: Request) -> Response:
+        """Messages that could not take effect, newest first, without their bodies."""
+        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        return self.get_paginated_response(DeadMessageSerializer(page, many=True).data)
+
+
+@extend_schema(tags=["brokers"])
+class DeadMessageView(_DeadMessages):
+    filter_backends: list[Any] = []
+
+    @extend_schema(
+        operation_id="dead_messages_read", responses={200: DeadMessageInFullSerializer, **errors(403, 404)}
+    )
+    def get(self, request: Request, message_id: UUID) -> Response:
+        """One of them, with its body."""
+        return self.answer(message_id)
+
+
+@extend_schema(tags=["brokers"])
+class DeadMessageReplayView(_DeadMessages):
+    filter_backends: list[Any] = []
+
+    @extend_schema(
+        operation_id="dead_messages_replay",
+        request=None,
+        responses={200: DeadMessageInFullSerializer, **errors(403, 404, 409)},
+    )
+    def post(self, request: Request, message_id: UUID) -> Response:
+        """Have it take effect now. 409 says why it can't, or why it failed again."""
+        dead = get_object_or_404(self.get_queryset(), pk=message_id)
+        dead = dead_letters.dead_message_replay(dead)
+        if dead.state != DeadMessage.State.REPLAYED:
+            raise Conflict(f"It failed again: {dead.reason}")
+        return self.answer(message_id)
+
+
+@extend_schema(tags=["brokers"])
+class DeadMessageDiscardView(_DeadMessages):
+    filter_backends: list[Any] = []
+
+    @extend_schema(
+        operation_id="dead_messages_discard",
+        request=None,
+        responses={200: DeadMessageInFullSerializer, **errors(403, 404, 409)},
+    )
+    def post(self, request: Request, message_id: UUID) -> Response:
+        """Mark it as one that nobody wants; it stays to be read. 409 where it is no dead letter any more."""
+        dead_letters.dead_message_discard(get_object_or_404(self.get_queryset(), pk=message_id))
+        return self.answer(message_id)
+
+
+@extend_schema(tags=["brokers"])
+class DeadMessagesReplayView(_DeadMessages):
+    filter_backends: list[Any] = []
+
+    @extend_schema(
+        operation_id="dead_messages_replay_many",
+        request=DeadMessagesSelectionSerializer,
+        responses={200: DeadMessagesReplayedSerializer, **errors(*BODY, 403)},
+        examples=[EXAMPLE],
+    )
+    def post(self, request: Request) -> Response:
+        """Replay many, oldest first; one that fails again stops none of the others."""
+        chosen = _chosen(request.data)
+        before = chosen.count()
+        replayed, failed = dead_letters.dead_messages_replay(chosen)
+        return Response({"replayed": replayed, "failed": failed, "left": max(before - replayed - failed, 0)})
+
+
+@extend_schema(tags=["brokers"])
+class DeadMessagesDiscardView(_DeadMessages):
+    filter_backends: list[Any] = []
+
+    @extend_schema(
+        operation_id="dead_messages_discard_many",
+        request=DeadMessagesSelectionSerializer,
+        responses={200: DeadMessagesDiscardedSerializer, **errors(*BODY, 403)},
+        examples=[EXAMPLE],
+    )
+    def post(self, request: Request) -> Response:
+        """Mark many as ones that nobody wants."""
+        return Response({"discarded": dead_letters.dead_messages_discard(_chosen(request.data))})
+
+
+def _chosen(data: Any) -> QuerySet[DeadMessage]:
+    """Return the dead letters that a request names; others among them are left as they are."""
+    serializer = DeadMessagesSelectionSerializer(data=data)
+    serializer.is_valid(raise_exception=True)
+    given = serializer.validated_data
+    dead = DeadMessage.objects.filter(state=DeadMessage.State.DEAD)
+    if "ids" in given:
+        return dead.filter(pk__in=given["ids"])
+    chosen = DeadMessageFilter(data=given, queryset=dead)
+    if not chosen.is_valid():  # an invalid filter would be left out, and more replayed than was meant
+        raise ValidationError(chosen.errors)
+    return chosen.qs

@@ -1,0 +1,215 @@
+"""RabbitMQ, and whatever else kombu speaks with by exchanges and queues."""
+
+import contextlib
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import structlog
+from django.utils import timezone
+from kombu import Connection, Consumer, Exchange, Queue
+from kombu.message import Message as KombuMessage
+
+from notifications.brokers.intake import BrokerAway, Delivered
+from notifications.brokers.messages import Message
+from notifications.brokers.sources import Source
+
+log = structlog.get_logger(__name__)
+
+#: What brokers add to a message's headers on its way, another each time.
+ADDED: Final = ("x-death", "x-first-death-", "x-last-death-", "x-delivery-count", "x-redelivered-count")
+#: Seconds after which a silent connection is asked whether it lives; twice that ends it.
+HEARTBEAT_S: Final = 20
+CONNECT_TIMEOUT_S: Final = 5
+
+
+def connect(url: str, **options: Any) -> Connection:
+    """Return a connection to a broker, made.
+
+    Raises:
+        BrokerAway: it can't be reached, or refuses.
+    """
+    connection = Connection(url, heartbeat=HEARTBEAT_S, connect_timeout=CONNECT_TIMEOUT_S, **options)
+    with away(connection):
+        connection.connect()
+    return connection
+
+
+@contextlib.contextmanager
+def away(connection: Connection) -> Iterator[None]:
+    """Turn what kombu and its transport raise into BrokerAway."""
+    try:
+        yield
+    except (*connection.connection_errors, *connection.channel_errors, OSError) as error:
+        raise BrokerAway(f"{type(error).__name__}: {error}"[:200]) from error
+
+
+def declare(connection: Connection, source: Source) -> None:
+    """Make exchange, queue, bindings and the queues of answers where they are missing; all of them durable.
+
+    What is there stays as it is: its owner may have made it with other arguments.
+    """
+    queues = [Queue(name, durable=True) for name in (source.queue, *source.answers_to)]
+    exchange = Exchange(source.exchange, type=source.exchange_type, durable=True)
+    with away(connection):
+        for entity in (*queues, *([exchange] if source.exchange else [])):
+            if not _is_there(connection, entity):
+                with connection.channel() as channel:
+                    _declare(entity(channel))
+        if source.exchange:
+            for key in source.keys:
+                _bind(connection, queues[0], exchange, key)
+            for each in queues[1:]:
+                _bind(connection, each, exchange, each.name)
+
+
+def _is_there(connection: Connection, entity: Any) -> bool:
+    # A broker ends the channel on which something was asked for that is not there.
+    channel = connection.channel()
+    try:
+        _declare(entity(channel), passive=True)
+    except connection.channel_errors:
+        return False
+    channel.close()
+    return True
+
+
+def _bind(connection: Connection, queue: Queue, exchange: Exchange, key: str) -> None:
+    channel = connection.channel()
+    try:
+        queue(channel).bind_to(exchange, routing_key=key)
+    except connection.channel_errors as error:
+        # Whoever owns the queue may have kept the right to bind it to themselves, and done so.
+        log.warning("queue_not_bound", queue=queue.name, exchange=exchange.name, key=key, error=str(error))
+    else:
+        channel.close()
+
+
+def _declare(entity: Any, **options: bool) -> None:
+    if isinstance(entity, Queue):
+        entity.queue_declare(**options)
+    else:
+        entity.declare(**options)
+
+
+class AmqpIntake:
+    """Messages of one queue, pushed by the broker, at most ``prefetch`` of them unacknowledged."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self._arrived: deque[Delivered] = deque()
+        # Of those that are neither acknowledged nor given back.
+        self._open: set[Any] = set()
+        self._connection: Connection | None = None
+        self._channel: Any = None
+        self._consumer: Consumer | None = None
+
+    def connect(self) -> None:
+        self._arrived.clear()
+        self._open.clear()
+        self._connection = connect(self.source.url)
+        with away(self._connection):
+            declare(self._connection, self.source)
+            self._channel = self._connection.channel()
+            self._consumer = Consumer(
+                self._channel,
+                [Queue(self.source.queue, no_declare=True)],
+                on_message=self._arrive,
+                prefetch_count=self.source.prefetch,
+                auto_declare=False,
+            )
+            self._consumer.consume()
+
+    def take(self, *, most: int, timeout_s: float) -> list[Delivered]:
+        connection = self._connected()
+        with away(connection):
+            # Without a wait once there is something: what has arrived, arrived together.
+            with contextlib.suppress(TimeoutError):
+                while len(self._arrived) < most:
+                    connection.drain_events(timeout=0.001 if self._arrived else timeout_s)
+            return [self._arrived.popleft() for _ in range(min(most, len(self._arrived)))]
+
+    def acknowledge(self, delivered: Sequence[Delivered]) -> None:
+        tags = {each.tag for each in delivered}
+        if not tags:
+            return
+        self._open -= tags
+        with away(self._connected()):
+            if self._is_amqp() and not any(tag < max(tags) for tag in self._open):
+                self._channel.basic_ack(max(tags), multiple=True)
+                return
+            for tag in (each.tag for each in delivered):
+                self._channel.basic_ack(tag)
+
+    def give_back(self, delivered: Sequence[Delivered]) -> None:
+        with away(self._connected()):
+            for each in reversed(delivered):
+                self._open.discard(each.tag)
+                self._channel.basic_reject(each.tag, requeue=True)
+
+    def keep(self, delivered: Sequence[Delivered]) -> None:
+        connection = self._connected()
+        if connection.supports_heartbeats and connection.get_heartbeat_interval():
+            with away(connection):
+                connection.heartbeat_check()
+                # What the broker says meanwhile is read, or it would seem to have fallen silent.
+                with contextlib.suppress(TimeoutError):
+                    connection.drain_events(timeout=0.001)
+
+    def close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            # A connection that is broken can't be closed in good order; the broker sees that it is gone.
+            with contextlib.suppress(Exception):
+                connection.release()
+
+    def _connected(self) -> Connection:
+        if self._connection is None:
+            raise BrokerAway("There is no connection.")
+        return self._connection
+
+    def _is_amqp(self) -> bool:
+        """Whether tags are numbers that grow, all up to one of which can be acknowledged at once."""
+        return hasattr(self._channel, "confirm_select")
+
+    def _arrive(self, message: KombuMessage) -> None:
+        info, properties = message.delivery_info, message.properties
+        self._open.add(message.delivery_tag)
+        self._arrived.append(
+            Delivered(
+                Message(
+                    source=self.source.name,
+                    body=_bytes(message.body),
+                    headers=_given(message.headers or {}),
+                    routing_key=info.get("routing_key") or "",
+                    message_id=_text(properties.get("message_id")),
+                    sent_at=_time(properties.get("timestamp")),
+                    delivered_at=timezone.now(),
+                    redelivered=bool(info.get("redelivered")),
+                ),
+                message.delivery_tag,
+            )
+        )
+
+
+def _given(headers: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in headers.items() if not name.startswith(ADDED)}
+
+
+def _bytes(body: Any) -> bytes:
+    return body.encode() if isinstance(body, str) else bytes(body)
+
+
+def _text(value: Any) -> str | None:
+    return str(value) if value not in (None, "") else None
+
+
+def _time(value: Any) -> datetime | None:
+    """AMQP's timestamp: Unix seconds by its standard, which some publishers fill with milliseconds."""
+    if isinstance(value, datetime):
+        return value if value.tzinfo else value.replace(tzinfo=UTC)
+    if isinstance(value, int | float) and value > 0:
+        with contextlib.suppress(ValueError, OverflowError, OSError):
+            return datetime.fromtimestamp(value / 1000 if value > 1e11 else value, UTC)
+    return None

@@ -1,0 +1,53 @@
+"""What ``/metrics`` shows of brokers: messages, dead letters, and each consumer's connection and lag."""
+
+import time
+from collections.abc import Iterator
+from typing import Final
+
+from prometheus_client import Metric
+from prometheus_client.core import GaugeMetricFamily
+
+from notifications import queue
+from notifications.brokers import dead_letters, health, outbox
+from notifications.exposition import Counted, counter, gauge, histogram
+
+COUNTERS: Final = (
+    ("messages", "Messages taken from brokers, by source and what became of them."),
+    ("messages_published", "Messages published, by source of the broker and outcome."),
+)
+
+
+def families(counted: Counted) -> Iterator[Metric]:
+    """Make the metrics of brokers; nothing but zeros where there are none."""
+    for name, help_text in COUNTERS:
+        values: dict[tuple[str, ...], float] = {
+            key[1:]: value for key, value in counted.items() if key[0] == name and len(key) == 3
+        }
+        yield counter(name, help_text, ("source", "outcome"), values)
+    yield histogram("message_age_seconds", "From publishing to taking effect.", "message_age", counted)
+    dead = GaugeMetricFamily("tocsin_dead_messages", "Dead letters of brokers.", labels=["source"])
+    for source, count in dead_letters.waiting_by_source().items():
+        dead.add_metric([source], count)
+    yield dead
+    yield gauge("outgoing_messages", "Messages that wait to be published.", outbox.waiting())
+    yield from _consumers()
+
+
+def _consumers() -> Iterator[Metric]:
+    now = time.time()
+    connected = GaugeMetricFamily(
+        "tocsin_consumers_connected", "Consumers that are connected to their broker.", labels=["source"]
+    )
+    lag = GaugeMetricFamily(
+        "tocsin_message_lag_seconds", "Age of the oldest message of the last batch.", labels=["source"]
+    )
+    held = GaugeMetricFamily("tocsin_messages_held", "Messages held to be tried again.", labels=["source"])
+    by_source: dict[str, list[health.State]] = {}
+    for state in health.states(queue.redis(), now=now):
+        by_source.setdefault(state.source, []).append(state)
+    for source, states in by_source.items():
+        alive = [state for state in states if not state.is_silent(now)]
+        connected.add_metric([source], sum(state.connected for state in alive))
+        lag.add_metric([source], max((state.lag_s for state in alive), default=0.0))
+        held.add_metric([source], sum(state.held for state in alive))
+    yield from (connected, lag, held)

@@ -1,0 +1,127 @@
+"""Consumers and the publisher say that they live, and whether their broker does, in one hash of Redis."""
+
+import json
+import os
+import socket
+import time
+from dataclasses import asdict, dataclass
+from typing import Final
+
+import structlog
+from redis import Redis
+from redis.exceptions import RedisError
+
+from notifications import queue
+
+log = structlog.get_logger(__name__)
+
+KEY: Final = "tocsin:consumers"
+BEAT_S: Final = 2.0
+#: One that has said nothing for so long is lost, unless it is one that left in good order.
+SILENCE_S: Final = 30.0
+#: A lost one is forgotten then.
+FORGET_S: Final = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What one consumer says of itself: ``detail`` is why it is not connected, ``at`` when it said so."""
+
+    source: str
+    connected: bool
+    since: float
+    at: float
+    detail: str = ""
+    #: Seconds from publishing to taking effect, of the last batch; 0 while nothing comes.
+    lag_s: float = 0.0
+    held: int = 0
+
+    def is_silent(self, now: float) -> bool:
+        return now - self.at > SILENCE_S
+
+
+class Beat:
+    """The part of one process."""
+
+    def __init__(self, source: str) -> None:
+        self.field = f"{source}|{socket.gethostname()}|{os.getpid()}"
+        self.state = State(source, connected=False, since=time.time(), at=0.0, detail="It is starting.")
+
+    def say(self, *, connected: bool, detail: str = "", lag_s: float = 0.0, held: int = 0) -> None:
+        """Note how things are; told to Redis when that changes, else every two seconds."""
+        now, before = time.time(), self.state
+        changed = connected != before.connected
+        if not changed and now - before.at < BEAT_S:
+            return
+        since = now if changed else before.since
+        self.state = State(before.source, connected, since, now, detail, lag_s, held)
+        self._write(json.dumps(asdict(self.state)))
+
+    def leave(self) -> None:
+        """Say good-bye: who leaves in good order is not missed."""
+        self._write(None)
+
+    def _write(self, value: str | None) -> None:
+        redis = queue.redis()
+        try:
+            if value is None:
+                redis.hdel(KEY, self.field, *self._gone(redis))
+            else:
+                redis.hset(KEY, self.field, value)
+        except RedisError as error:
+            log.warning("consumer_not_heard", error=type(error).__name__)
+
+    def _gone(self, redis: Redis) -> list[str]:
+        """Return those of this source on this machine that were killed: whoever restarted them knows."""
+        mine = self.field.rpartition("|")[0]
+        names = [name.decode() if isinstance(name, bytes) else name for name in redis.hkeys(KEY)]
+        same = [name.rpartition("|") for name in names if name.rpartition("|")[0] == mine]
+        return ["".join(parts) for parts in same if not _lives(parts[2])]
+
+
+def _lives(pid: str) -> bool:
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, ValueError):
+        return True
+    return True
+
+
+def states(redis: Redis, *, now: float) -> list[State]:
+    """Return what consumers have said; one that was lost is left out where another has taken its place.
+
+    Raises:
+        redis.exceptions.RedisError: Redis is away.
+    """
+    found = {field: State(**json.loads(value)) for field, value in redis.hgetall(KEY).items()}
+    alive = {state.source for state in found.values() if not state.is_silent(now)}
+    gone = [
+        field
+        for field, state in found.items()
+        if state.is_silent(now) and (state.source in alive or now - state.at > FORGET_S)
+    ]
+    if gone:
+        redis.hdel(KEY, *gone)
+    return sorted(
+        (state for field, state in found.items() if field not in gone), key=lambda state: state.source
+    )
+
+
+def finding(redis: Redis) -> tuple[bool, str]:
+    """Return whether all consumers are well, and in words how each is."""
+    now = time.time()
+    found = states(redis, now=now)
+    if not found:
+        return True, "no consumer runs"
+    well = all(state.connected and not state.is_silent(now) for state in found)
+    return well, "; ".join(_in_words(state, now) for state in found)
+
+
+def _in_words(state: State, now: float) -> str:
+    if state.is_silent(now):
+        return f"{state.source}: not heard of for {now - state.at:.0f} s"
+    if not state.connected:
+        return f"{state.source}: away for {now - state.since:.0f} s ({state.detail})"
+    return f"{state.source}: connected"

@@ -1,0 +1,41 @@
+"""What a consumer needs of a broker, whichever it is: messages held, acknowledged, given back."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from notifications.brokers.messages import Message
+
+
+class BrokerAway(Exception):
+    """The broker can't be reached, or has ended the connection. What was held is its own again."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Delivered:
+    """A message that is held: neither acknowledged nor given back. ``tag`` is the broker's name for that."""
+
+    message: Message
+    tag: Any
+
+
+class Intake(Protocol):
+    """A connection to the broker of one source. Everything may raise BrokerAway, after which it is closed."""
+
+    def connect(self) -> None:
+        """Connect, declare what is missing, and begin to receive."""
+
+    def take(self, *, most: int, timeout_s: float) -> list[Delivered]:
+        """Wait for messages for at most so long, then return what is there, oldest first."""
+
+    def acknowledge(self, delivered: Sequence[Delivered]) -> None:
+        """Say that these have taken effect, or are dead letters."""
+
+    def give_back(self, delivered: Sequence[Delivered]) -> None:
+        """Leave these to another consumer, at once and in their order."""
+
+    def keep(self, delivered: Sequence[Delivered]) -> None:
+        """Say that this consumer lives, and still has these; called at least every few seconds."""
+
+    def close(self) -> None:
+        """Leave; what is held goes back. Never raises."""

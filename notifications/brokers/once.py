@@ -1,0 +1,67 @@
+"""Effects without a key of their own: a message that is delivered again, after it took effect, is left out.
+
+A start that comes again after its stop would start anew: nothing else says that it was there before.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final, Protocol, TypeVar
+
+import structlog
+from django.db import connection
+
+from notifications.models import ReceivedMessage
+
+log = structlog.get_logger(__name__)
+
+#: SQS keeps a message for at most 14 days.
+KEPT: Final = timedelta(days=15)
+
+_RECEIVE: Final = """
+INSERT INTO notifications_receivedmessage (source, message_id, received_at)
+SELECT source, message_id, %(now)s
+  FROM unnest(%(sources)s::text[], %(ids)s::text[]) AS given (source, message_id)
+    ON CONFLICT (source, message_id) DO NOTHING
+RETURNING source, message_id
+"""
+
+
+class Received(Protocol):
+    """What was read from a message; no id: there is no telling whether it comes again."""
+
+    @property
+    def source(self) -> str: ...
+
+    @property
+    def message_id(self) -> str | None: ...
+
+
+_T = TypeVar("_T", bound=Received)
+
+
+def fresh(commands: Sequence[_T], *, now: datetime) -> list[_T]:
+    """Return those that have not taken effect yet, in their order, and note that now they do."""
+    known = dict.fromkeys((each.source, each.message_id) for each in commands if each.message_id)
+    if not known:
+        return list(commands)
+    with connection.cursor() as cursor:
+        # In one order for all, so that two consumers of one queue can't deadlock.
+        keys = sorted(known)
+        cursor.execute(
+            _RECEIVE,
+            {"sources": [source for source, _ in keys], "ids": [key for _, key in keys], "now": now},
+        )
+        new = set(cursor.fetchall())
+    taken: list[_T] = []
+    for each in commands:
+        if each.message_id and (each.source, each.message_id) not in new:
+            log.info("message_repeated", source=each.source, message_id=each.message_id)
+            continue
+        new.discard((each.source, each.message_id))
+        taken.append(each)
+    return taken
+
+
+def expire(source: str, *, now: datetime) -> None:
+    """Forget what no broker delivers any more."""
+    ReceivedMessage.objects.filter(source=source, received_at__lt=now - KEPT).delete()

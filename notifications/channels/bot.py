@@ -1,0 +1,93 @@
+"""People whom the dating bot reaches: it is told by RabbitMQ what to pass on; the address is a chat's number.
+
+A command goes to the bot's queue, with whom and what it is about in the headers (docs/brokers.md). What the
+bot does for a kind of message is registered here by whoever sends it; all else it shows, by ``send_message``.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any, Final
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+
+from notifications.channels import plain_text
+from notifications.channels.base import Channel, Message, Receipt, Rejected
+from notifications.channels.letter import Letter
+from notifications.channels.session import Session
+
+#: Whose broker it is (notifications.brokers.sources).
+SOURCE: Final = "dating"
+#: What a Telegram bot can show, in UTF-16 code units.
+MAX_LENGTH: Final = 4096
+_AMQP: Final = ("amqp://", "amqps://")
+_CHAT: Final = re.compile(r"-?[1-9][0-9]{0,15}")
+
+#: What the bot is told, in this order: the name of a command, or {name: what goes with it}.
+Commands = Callable[[Message], list[Any]]
+
+_commands: dict[str, Commands] = {}
+
+
+def register(kind: str, commands: Commands) -> None:
+    """Say what the bot is told for a kind of message."""
+    _commands[kind] = commands
+
+
+def commands_of(message: Message) -> list[Any]:
+    return _commands.get(message.kind, _show)(message)
+
+
+def _show(message: Message) -> list[Any]:
+    return [{"send_message": {"text": plain_text.text_of(message, MAX_LENGTH)}}]
+
+
+class BotChannel(Channel):
+    name = "bot"
+    address_type = "the number of a chat with the dating bot"
+    digests = True
+
+    @property
+    def is_configured(self) -> bool:
+        return bool(_url())
+
+    def normalised_address(self, address: str) -> str:
+        if not _CHAT.fullmatch(address):
+            raise ValidationError("Enter a chat's number, such as 123456789.")
+        return address
+
+    def lane(self, address: str) -> str:
+        return f"bot/{settings.DATING_REPLY_QUEUE.lower()}"[:300]
+
+    async def send(self, message: Message, session: Session) -> Receipt:
+        url = _url()
+        if not url:
+            raise Rejected("not set up: needs RABBITMQ_URL")
+        await session.broker(url).publish(
+            letters_of(message), timeout_s=self.timeout_s, on_begin=message.on_begin
+        )
+        return Receipt()
+
+
+def letters_of(message: Message) -> list[Letter]:
+    """Return what is published: each command with the delivery's id, the same at each attempt."""
+    chat = int(message.address)
+    headers: dict[str, Any] = {"user_id": chat, "chat_id": chat}
+    if number := message.data.get("event_number"):
+        headers["event_id"] = number
+    return [
+        Letter(
+            message_id=f"{message.delivery_id}" if place == 0 else f"{message.delivery_id}:{place}",
+            exchange=settings.DATING_EXCHANGE,
+            routing_key=settings.DATING_REPLY_QUEUE,
+            headers=headers,
+            body=command,
+        )
+        for place, command in enumerate(commands_of(message))
+    ]
+
+
+def _url() -> str:
+    """Return where the bot's commands come from: what it is told goes to the same broker. Empty: nowhere."""
+    url = str(settings.SOURCES.get(SOURCE, {}).get("url") or "")
+    return url if url.startswith(_AMQP) else ""

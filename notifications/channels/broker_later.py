@@ -1,0 +1,10 @@
+"""py-amqp, loaded when something is first published: it takes a while, which no start should wait for."""
+
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+
+@cache
+def line() -> Any:
+    return import_module("notifications.channels.broker_line")

@@ -1,0 +1,305 @@
+"""A connection to a message broker on which an event loop publishes: what waits at one time goes together.
+
+py-amqp waits by blocking, so it has a thread of its own. Imported when it is first needed: it takes a while.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from typing import Any, Final, TypeVar
+
+import orjson
+from amqp import Connection, Message
+from amqp.exceptions import AMQPError, ChannelError, MessageNacked
+from kombu.utils.url import parse_url
+
+from notifications.channels.base import Rejected, Unavailable
+from notifications.channels.letter import Letter
+
+#: AMQP's own codes (0-9-1, 1.8): the message is refused, and would be again.
+REFUSED: Final = frozenset({311, 403, 406, 540})
+#: No exchange of this name, or no queue: the bot, or the consumer of its commands, has not made them yet.
+NOBODY_THERE: Final = frozenset({312, 404})
+#: A broker that does not take a message, for want of room: RabbitMQ's negative acknowledgement has no code.
+NACKED: Final = 506
+#: A connection that was used so many seconds ago is asked whether it still lives.
+FRESH_S: Final = 1.0
+#: Sends whose letters are published together: the broker confirms many at little more than the price of one.
+AT_ONCE: Final = 64
+PERSISTENT: Final = 2
+TLS: Final = ("amqps",)
+
+_T = TypeVar("_T")
+
+
+class BrokerLine:
+    """Belongs to one event loop. Connects when it is needed, and anew after any failure."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._waiting: deque[_Parcel] = deque()
+        self._work: asyncio.Task[None] | None = None
+        self._wire: _Wire | None = None
+
+    async def publish(
+        self,
+        letters: Sequence[Letter],
+        *,
+        timeout_s: float,
+        on_begin: Callable[[], None] | None = None,
+    ) -> None:
+        """Publish letters in their order, persistently; returns once the broker has confirmed each.
+
+        Args:
+            timeout_s: seconds for all of it, connecting included.
+            on_begin: called once there is a connection, right before the first is published.
+
+        Raises:
+            Rejected: the broker refuses them.
+            Unavailable: it can't be reached, has not confirmed them in time, or has no queue for them. Some
+                may have arrived all the same; they have the same ids when they come again.
+        """
+        parcel = _Parcel(letters, on_begin, timeout_s)
+        self._waiting.append(parcel)
+        if self._work is None or self._work.done():
+            self._work = asyncio.create_task(self._publish_what_waits())
+        try:
+            async with asyncio.timeout(timeout_s):
+                await parcel.done
+        except TimeoutError:
+            raise Unavailable(f"timed out after {timeout_s:g} s") from None
+        except (AMQPError, OSError) as error:
+            # "from None": a traceback of the cause would show where the broker is.
+            raise _failure(error) from None
+
+    async def close(self) -> None:
+        """Leave; sends that are under way fail."""
+        if self._work is not None:
+            self._work.cancel()
+            await asyncio.gather(self._work, return_exceptions=True)
+        for parcel in self._waiting:
+            parcel.settle(ConnectionError("closed"))
+        self._drop()
+
+    async def _publish_what_waits(self) -> None:
+        while batch := self._next():
+            try:
+                await self._deliver(batch)
+            except BaseException as error:
+                self._drop()
+                for parcel in batch:
+                    parcel.settle(
+                        error if isinstance(error, AMQPError | OSError) else ConnectionError("closed")
+                    )
+                if not isinstance(error, AMQPError | OSError):
+                    raise
+
+    def _next(self) -> "list[_Parcel]":
+        """Take what waits, oldest first, but for what was given up; what harmed its neighbours goes alone."""
+        batch: list[_Parcel] = []
+        while self._waiting and len(batch) < AT_ONCE:
+            if self._waiting[0].alone and batch:
+                break
+            parcel = self._waiting.popleft()
+            if not parcel.done.done():
+                batch.append(parcel)
+            if parcel.alone and batch:
+                break
+        return batch
+
+    async def _deliver(self, batch: "Sequence[_Parcel]") -> None:
+        wire = await self._ready(batch[0].timeout_s)
+        begun = [parcel for parcel in batch if parcel.begin()]
+        letters = [letter for parcel in begun for letter in parcel.letters]
+        left_s = max((parcel.left_s for parcel in begun), default=0.0)
+        results = iter(await wire.run(partial(wire.publish, letters, left_s)))
+        if wire.is_broken:
+            self._drop()
+        for parcel in begun:
+            errors = [error for _ in parcel.letters if (error := next(results)) is not None]
+            if errors and isinstance(errors[0], ChannelError) and wire.is_broken and len(begun) > 1:
+                # The broker ends the channel for one that it refuses, whichever it was.
+                parcel.alone = True
+                self._waiting.appendleft(parcel)
+            else:
+                parcel.settle(errors[0] if errors else None)
+
+    async def _ready(self, timeout_s: float) -> "_Wire":
+        if self._wire is not None and not await self._wire.run(self._wire.ready):
+            self._drop()
+        if self._wire is None:
+            self._wire = _Wire(self._url, timeout_s)
+            await self._wire.run(self._wire.ready)
+        return self._wire
+
+    def _drop(self) -> None:
+        wire, self._wire = self._wire, None
+        if wire is not None:
+            wire.end()
+
+
+class _Parcel:
+    """The letters of one send, and what became of them."""
+
+    def __init__(
+        self, letters: Sequence[Letter], on_begin: Callable[[], None] | None, timeout_s: float
+    ) -> None:
+        # Written out now: what can't be is the fault of whoever sends it, and of nobody beside them.
+        self.letters = [(letter, _message(letter)) for letter in letters]
+        self.timeout_s = timeout_s
+        self.alone = False
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._ends = time.monotonic() + timeout_s
+        self._on_begin = on_begin
+
+    @property
+    def left_s(self) -> float:
+        return max(self._ends - time.monotonic(), 0.001)
+
+    def begin(self) -> bool:
+        """Note that it goes out now; false where it must not any more, or has been given up."""
+        if self.done.done():
+            return False
+        if self._on_begin is not None:
+            try:
+                self._on_begin()
+            except Exception as error:  # for whoever sends to know
+                self.done.set_exception(error)
+                return False
+            self._on_begin = None
+        return True
+
+    def settle(self, error: BaseException | None) -> None:
+        if self.done.done():
+            return
+        if error is None:
+            self.done.set_result(None)
+        else:
+            self.done.set_exception(error)
+
+
+class _Wire:
+    """One connection, and the one thread that uses it."""
+
+    def __init__(self, url: str, timeout_s: float) -> None:
+        self.is_broken = False
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="broker-line")
+        self._connection = Connection(
+            **_place_of(url), connect_timeout=timeout_s, read_timeout=timeout_s, write_timeout=timeout_s
+        )
+        self._channel: Any = None
+        self._used_at = 0.0
+        #: The broker numbers what is published from 1; which letter of the batch each unconfirmed one is.
+        self._published = 0
+        self._open: dict[int, int] = {}
+        self._places: dict[str, int] = {}
+        self._results: list[AMQPError | OSError | None] = []
+
+    async def run(self, work: Callable[[], _T]) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    def ready(self) -> bool:
+        """Connect, or look whether the broker has ended a connection that was idle; false where it has."""
+        if self._channel is None:
+            self._connection.connect()
+            self._channel = self._connection.channel()
+            self._channel.confirm_select()
+            self._channel.events["basic_ack"].add(partial(self._settled, error=None))
+            self._channel.events["basic_nack"].add(partial(self._settled, error=MessageNacked()))
+            self._channel.events["basic_return"].add(self._returned)
+        elif time.monotonic() - self._used_at > FRESH_S:
+            try:
+                self._connection.drain_events(timeout=0.001)
+            except TimeoutError:
+                return True
+            except (AMQPError, OSError):
+                return False
+        return True
+
+    def publish(
+        self, letters: Sequence[tuple[Letter, Message]], timeout_s: float
+    ) -> list[AMQPError | OSError | None]:
+        """Publish letters and wait for the broker's word on each; returns what went wrong with each."""
+        ends = time.monotonic() + timeout_s
+        self._open, self._results = {}, [None] * len(letters)
+        self._places = {letter.message_id: place for place, (letter, _) in enumerate(letters)}
+        try:
+            for place, (letter, message) in enumerate(letters):
+                self._published += 1
+                self._open[self._published] = place
+                self._channel.basic_publish(
+                    message, letter.exchange, letter.routing_key, mandatory=True, timeout=timeout_s
+                )
+            while self._open:
+                self._connection.drain_events(timeout=max(ends - time.monotonic(), 0.001))
+        except (AMQPError, OSError) as error:
+            self.is_broken = True
+            for place in self._open.values():
+                self._results[place] = self._results[place] or error
+        self._used_at = time.monotonic()
+        return self._results
+
+    def end(self) -> None:
+        """Close, after what the thread is at; nobody waits for that."""
+        self._thread.submit(self._close)
+        self._thread.shutdown(wait=False)
+
+    def _close(self) -> None:
+        # A connection that is broken can't be closed in good order; the broker sees that it is gone.
+        with suppress(Exception):
+            self._connection.collect()
+
+    def _settled(self, tag: int, multiple: bool, *, error: AMQPError | None) -> None:
+        for each in [known for known in self._open if known == tag or (multiple and known < tag)]:
+            place = self._open.pop(each)
+            self._results[place] = self._results[place] or error
+
+    def _returned(self, error: AMQPError, exchange: str, routing_key: str, message: Any) -> None:
+        """Note a letter for which there is no queue; it is confirmed all the same, right after this."""
+        self._results[self._places[message.properties["message_id"]]] = error
+
+
+def _message(letter: Letter) -> Message:
+    is_text = isinstance(letter.body, str)
+    return Message(
+        letter.body.encode() if is_text else orjson.dumps(letter.body),
+        content_type="text/plain" if is_text else "application/json",
+        content_encoding="utf-8",
+        application_headers=dict(letter.headers),
+        delivery_mode=PERSISTENT,
+        message_id=letter.message_id,
+    )
+
+
+def _place_of(url: str) -> dict[str, Any]:
+    """Return what py-amqp takes in place of a URL."""
+    parts = parse_url(url)
+    is_tls = parts["transport"] in TLS
+    port = parts["port"] or (5671 if is_tls else 5672)
+    place = {
+        "host": f"{parts['hostname'] or 'localhost'}:{port}",
+        "virtual_host": parts["virtual_host"] or "/",
+    }
+    # Without a name it is the guest, as everywhere.
+    who = {"userid": parts["userid"] or "guest", "password": parts["password"] or "guest"}
+    return {**place, **who, "ssl": is_tls}
+
+
+def _failure(error: Exception) -> Rejected | Unavailable:
+    """Return what an error means, in words that name neither the broker nor the person."""
+    if isinstance(error, MessageNacked):
+        return Unavailable("the broker does not take it", status_code=NACKED)
+    if isinstance(error, TimeoutError):
+        return Unavailable("timed out while the broker was asked")
+    code = getattr(error, "reply_code", None) or None
+    if code in NOBODY_THERE:
+        return Unavailable("the broker has no queue for it", status_code=code)
+    if code in REFUSED:
+        return Rejected(f"the broker refused it ({code})", status_code=code)
+    if code:
+        return Unavailable(f"the broker ended the connection ({code})", status_code=code)
+    return Unavailable("no connection to the broker")

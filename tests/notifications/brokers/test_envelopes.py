@@ -1,0 +1,185 @@
+"""The format of events: every shape in which the originals send them, and what they do."""
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
+
+from accounts.models import Student, User
+from config.exceptions import Conflict
+from notifications.brokers.envelopes import FORMAT, Command, NotYet, apply
+from notifications.brokers.messages import Malformed
+from notifications.events import running
+from notifications.models import Event, HandlerRun, OutgoingMessage
+from tests.factories import UserFactory
+from tests.samples import message_of, samples
+
+CREATED, UPDATED, DELETED = "auth.user.created", "auth.user.updated", "auth.user.deleted"
+
+
+def command(key: str, body: dict[str, Any], **fields: Any) -> Command:
+    return FORMAT.translate(message_of({"body": body}, source="events", routing_key=key, **fields))
+
+
+def person(**fields: Any) -> dict[str, Any]:
+    user_id = str(uuid.uuid4())
+    return {
+        "user_id": user_id,
+        "email": f"{user_id}@example.com",
+        "first_name": "Ana",
+        "role": "student",
+        **fields,
+    }
+
+
+def take(*commands: Command) -> None:
+    with transaction.atomic():
+        apply(commands)
+
+
+def run_handlers() -> None:
+    """Run what is due, and what that causes, as a worker would."""
+    while run := HandlerRun.objects.filter(status="pending").first():
+        assert running.run_handle(run.pk)
+
+
+@pytest.mark.parametrize("sample", samples("events"))
+def test_samples(sample: dict[str, Any]) -> None:
+    message = message_of(sample, source="events", routing_key=sample["routing_key"])
+    if "reason" in sample:
+        with pytest.raises(Malformed) as malformed:
+            FORMAT.translate(message)
+        assert sample["reason"] in str(malformed.value)
+        return
+    found = FORMAT.translate(message)
+    for name, value in sample["event"].items():
+        given = getattr(found.event, name)
+        if isinstance(given, datetime):
+            given = given.isoformat()
+        assert (str(given) if isinstance(given, uuid.UUID) else given) == value
+    for name, value in sample.get("mirror", {}).items():
+        assert getattr(found.mirror, name) == value
+
+
+def test_the_same_message_has_the_same_id_and_another_has_not() -> None:
+    body = {"event_type": "measure.taken", "n": 1}
+    ids = {command("", body).event.event_id for _ in range(2)}
+    assert len(ids) == 1
+    assert command("", {**body, "n": 2}).event.event_id not in ids
+    assert command("", body, message_id="7").event.event_id not in ids
+    assert (
+        command("", body, message_id="7").event.event_id != command("", body, message_id="8").event.event_id
+    )
+    named = {command("", {**body, "n": n, "event_id": "order-7"}).event.event_id for n in range(2)}
+    assert len(named) == 1
+
+
+@pytest.mark.django_db
+def test_a_new_user_gets_an_account_a_profile_and_no_password() -> None:
+    ana = person()
+    take(command(CREATED, ana))
+    run_handlers()
+    user = User.objects.get(pk=ana["user_id"])
+    assert (user.first_name, user.role, user.is_staff, user.has_usable_password()) == (
+        "Ana",
+        "student",
+        False,
+        False,
+    )
+    assert Student.objects.filter(user=user).count() == 1
+    assert Event.objects.filter(routing_key=CREATED).count() == 1, "an event of our own"
+
+
+@pytest.mark.django_db
+def test_a_message_that_comes_again_changes_nothing() -> None:
+    new = command(CREATED, person())
+    take(new, new)
+    take(new)
+    assert (User.objects.count(), Event.objects.count(), HandlerRun.objects.count()) == (1, 1, 1)
+
+
+@pytest.mark.django_db
+def test_the_same_id_with_other_content_is_refused() -> None:
+    event_id = str(uuid.uuid4())
+    take(command("a.b", {"payload": {"n": 1}, "_meta": {"event_id": event_id}}))
+    with pytest.raises(Conflict):
+        take(command("a.b", {"payload": {"n": 2}, "_meta": {"event_id": event_id}}))
+    assert Event.objects.get().payload == {"n": 1}
+
+
+@pytest.mark.django_db
+def test_an_address_that_somebody_else_has_is_refused() -> None:
+    UserFactory(email="ana@example.com")
+    with pytest.raises(Conflict, match="email"):
+        take(command(CREATED, person(email="Ana@example.com")))
+    assert User.objects.count() == 1
+    assert not Event.objects.filter(routing_key=CREATED, source__startswith="broker").exists()
+
+
+@pytest.mark.django_db
+def test_users_are_changed_and_deleted_in_the_order_of_the_messages_without_an_echo() -> None:
+    ana, ben = person(), person()
+    take(
+        command(CREATED, ana),
+        command(UPDATED, {**ana, "first_name": "Anna", "changes": ["first_name"]}),
+        command(CREATED, ben),
+        command(DELETED, {"user_id": ben["user_id"], "email": ben["email"]}),
+    )
+    assert list(User.objects.values_list("first_name", flat=True)) == ["Anna"]
+    assert sorted(Event.objects.values_list("routing_key", flat=True)) == [CREATED, CREATED, DELETED, UPDATED]
+    assert not OutgoingMessage.objects.exists()
+
+
+@pytest.mark.django_db
+def test_a_change_of_somebody_who_is_not_there_yet_is_tried_again() -> None:
+    with pytest.raises(NotYet):
+        take(command(UPDATED, person()))
+    assert not Event.objects.exists()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("key", [UPDATED, DELETED])
+def test_no_message_changes_or_deletes_an_administrator(key: str) -> None:
+    chief = UserFactory(first_name="Chief", is_staff=True)
+    with pytest.raises(Conflict, match="administrator"):
+        take(command(key, person(user_id=str(chief.pk), first_name="Thief")))
+    chief.refresh_from_db()
+    assert chief.first_name == "Chief"
+
+
+@pytest.mark.django_db
+def test_an_old_event_of_the_products_own_that_comes_back_does_not_undo_what_is_newer() -> None:
+    user = UserFactory(first_name="Old")
+    for name in ("Newer", "Newest"):
+        user.first_name = name
+        user.save()
+    mine = Event.objects.get(routing_key=UPDATED, payload__first_name="Newer")
+    meta = {"event_id": str(mine.pk), "source": mine.source, "routing_key": UPDATED}
+    take(command(UPDATED, {"payload": mine.payload, "_meta": meta}))
+    user.refresh_from_db()
+    assert user.first_name == "Newest"
+
+
+@pytest.mark.django_db
+def test_a_batch_costs_as_many_statements_as_one_message() -> None:
+    def statements(count: int) -> int:
+        commands = [command(CREATED, person()) for _ in range(count)]
+        with CaptureQueriesContext(
+            connection,
+        ) as queries:
+            take(*commands)
+        return len(queries)
+
+    assert statements(50) == statements(1)
+
+
+@pytest.mark.django_db
+def test_a_large_batch_is_handled_without_a_job_for_each(django_capture_on_commit_callbacks: Any) -> None:
+    with django_capture_on_commit_callbacks(execute=True):
+        take(*(command(CREATED, person()) for _ in range(20)))
+    while running.due_runs_handle():
+        pass  # a slow machine needs several slices
+    assert Student.objects.count() == 20

@@ -1,0 +1,227 @@
+"""Consumer and publisher at a real RabbitMQ, with a client by pika."""
+
+import uuid
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+import orjson
+import pytest
+from django.db import transaction
+from pytest_django import Settings
+
+from accounts.models import Student, User
+from notifications.brokers import formats, sources
+from notifications.brokers.consumer import Consumer
+from notifications.brokers.formats import Format
+from notifications.brokers.messages import Answer, Malformed, Message
+from notifications.brokers.publisher import PublisherLoop
+from notifications.events.outbox import event_publish
+from notifications.models import DeadMessage, Event, MessageFailure, OutgoingMessage
+from tests.notifications.brokers.conftest import Client, at_work, eventually
+
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
+
+Running = Callable[[], AbstractContextManager[None]]
+
+
+def person(**fields: object) -> dict[str, object]:
+    user_id = str(uuid.uuid4())
+    return {
+        "user_id": user_id,
+        "email": f"{user_id}@example.com",
+        "first_name": "John",
+        "last_name": "Doe",
+        "role": "student",
+        **fields,
+    }
+
+
+def test_a_user_of_another_service_gets_an_account_and_the_message_is_acknowledged(
+    client: Client, consuming: Running
+) -> None:
+    ana = person()
+    client.publish(ana)
+    with consuming():
+        eventually(lambda: Event.objects.filter(routing_key="auth.user.created").exists())
+    user = User.objects.get(pk=ana["user_id"])
+    assert (user.email, user.role, user.has_usable_password()) == (ana["email"], "student", False)
+    assert client.waiting() == 0
+
+
+def test_what_came_from_the_exchange_does_not_go_out_again(
+    client: Client, consuming: Running, publishing: Running
+) -> None:
+    heard = client.listen("#")
+    client.publish(person())
+    assert eventually(lambda: client.get(heard))
+    with consuming():
+        eventually(lambda: Event.objects.exists())
+    assert not OutgoingMessage.objects.exists()
+    event_publish(routing_key="test.mine", payload={"n": 1})
+    with publishing():
+        method, properties, body = eventually(lambda: client.get(heard))
+    event = Event.objects.get(routing_key="test.mine")
+    assert method.routing_key == "test.mine"
+    assert (properties.message_id, properties.delivery_mode) == (str(event.pk), 2)
+    assert orjson.loads(body)["_meta"]["event_id"] == str(event.pk)
+    assert client.get(heard) is None
+
+
+def test_the_products_own_event_that_comes_back_changes_nothing(
+    client: Client, consuming: Running, publishing: Running
+) -> None:
+    event_publish(routing_key="test.mine", payload={"n": 1.0})
+    with publishing(), consuming():
+        eventually(lambda: not OutgoingMessage.objects.exists())
+        client.publish({"n": 2}, key="test.last")
+        eventually(lambda: Event.objects.filter(routing_key="test.last").exists())
+    assert Event.objects.filter(routing_key="test.mine").count() == 1
+    assert not DeadMessage.objects.exists()
+
+
+def test_events_go_out_in_their_order_and_never_when_undone(client: Client, publishing: Running) -> None:
+    heard = client.listen("test.#")
+    for number in range(700):
+        event_publish(routing_key="test.numbered", payload={"n": number})
+    with transaction.atomic():
+        event_publish(routing_key="test.undone", payload={})
+        transaction.set_rollback(True)
+    with publishing():
+        got = [orjson.loads(eventually(lambda: client.get(heard))[2])["payload"]["n"] for _ in range(700)]
+        eventually(lambda: not OutgoingMessage.objects.exists())
+    assert got == list(range(700))
+    assert client.get(heard) is None
+
+
+def test_a_malformed_message_is_a_dead_letter_and_its_neighbours_take_effect(
+    client: Client, consuming: Running
+) -> None:
+    client.publish(person())
+    client.publish(b"{not json", key="auth.user.created", headers={"n": 7, "text": "x"})
+    client.publish(person())
+    with consuming():
+        eventually(lambda: User.objects.count() == 2 and DeadMessage.objects.exists())
+    dead = DeadMessage.objects.get()
+    assert bytes(dead.body) == b"{not json"
+    assert (dead.source, dead.attempts, dead.routing_key) == ("events", 1, "auth.user.created")
+    assert dead.headers == {"n": 7, "text": "x"}
+    assert "Expected JSON" in dead.reason
+    assert client.waiting() == 0
+
+
+class Flaky:
+    """A format whose effects fail as often as they are told to; remembers what it did."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.done: list[str] = []
+        self.failures: dict[str, int] = {}
+
+    def translate(self, message: Message) -> str:
+        text = message.body.decode()
+        if text.startswith("malformed"):
+            raise Malformed("It is malformed.", answers=[self.answer("refused", text)])
+        return text
+
+    def answer(self, what: str, text: str) -> Answer:
+        return Answer(routing_key="nobody", body={what: text})
+
+    def apply(self, commands: list[str]) -> list[Answer]:
+        for text in commands:
+            if self.failures.get(text, 0) > 0:
+                self.failures[text] -= 1
+                raise RuntimeError(f"{text} fails")
+        self.done += commands
+        return [self.answer("done", text) for text in commands]
+
+
+@pytest.fixture
+def flaky(client: Client, settings: Settings) -> Flaky:
+    format_ = Flaky(f"flaky-{uuid.uuid4().hex[:8]}")
+    formats.register(Format(format_.name, format_.translate, format_.apply))
+    settings.SOURCES["events"]["format"] = format_.name
+    return format_
+
+
+def test_one_that_fails_is_tried_again_and_harms_no_neighbour(client: Client, flaky: Flaky) -> None:
+    flaky.failures = {"b": 3}
+    for text in "abc":
+        client.publish(text.encode())
+    with at_work(Consumer(sources.get("events"))):
+        eventually(lambda: len(flaky.done) == 3)
+        eventually(lambda: not MessageFailure.objects.filter(attempts=0).exists())
+    assert sorted(flaky.done) == ["a", "b", "c"]
+    assert flaky.done[-1] == "b"
+    assert client.waiting() == 0
+    assert not DeadMessage.objects.exists()
+
+
+def test_one_that_always_fails_becomes_a_dead_letter(
+    client: Client, flaky: Flaky, settings: Settings
+) -> None:
+    settings.MESSAGE_ATTEMPTS = 3
+    flaky.failures = {"poison": 99}
+    for text in ("poison", "good"):
+        client.publish(text.encode())
+    with at_work(Consumer(sources.get("events"))):
+        dead = eventually(lambda: DeadMessage.objects.first())
+        eventually(lambda: flaky.done == ["good"])
+    assert (dead.attempts, dead.reason) == (3, "RuntimeError: poison fails")
+    assert client.waiting() == 0
+    assert not MessageFailure.objects.exists()
+
+
+def test_a_stop_gives_back_what_is_held(client: Client, flaky: Flaky, settings: Settings) -> None:
+    settings.MESSAGE_RETRY_WAIT_S = 30
+    flaky.failures = {"slow": 99}
+    client.publish(b"slow")
+    with at_work(Consumer(sources.get("events"))):
+        eventually(lambda: MessageFailure.objects.filter(attempts=1).exists())
+        assert client.waiting() == 0
+    eventually(lambda: client.waiting() == 1)
+
+
+def test_answers_are_stored_with_the_effect_and_published_once_the_broker_is_there(
+    client: Client, flaky: Flaky, publishing: Running
+) -> None:
+    for text in ("a", "malformed 1"):
+        client.publish(text.encode())
+    queue = client.channel.queue_declare("nobody", durable=True).method.queue
+    with at_work(Consumer(sources.get("events"))):
+        eventually(lambda: OutgoingMessage.objects.count() == 2)
+    with publishing():
+        bodies = [orjson.loads(eventually(lambda: client.get(queue))[2]) for _ in range(2)]
+    assert bodies == [{"done": "a"}, {"refused": "malformed 1"}]
+
+
+def test_a_queue_that_was_made_otherwise_is_taken_as_it_is(client: Client, consuming: Running) -> None:
+    client.channel.queue_delete(client.queue)
+    client.channel.queue_declare(client.queue, durable=False, arguments={"x-max-length": 1000})
+    client.channel.queue_bind(client.queue, client.exchange, "#")
+    client.publish(person())
+    with consuming():
+        eventually(lambda: User.objects.count() == 1)
+    assert Student.objects.count() == 0  # its handler runs in a worker
+
+
+def test_of_two_publishers_one_works_so_that_the_order_is_kept(client: Client) -> None:
+    heard = client.listen("test.#")
+    with at_work(PublisherLoop()), at_work(PublisherLoop()):
+        for number in range(300):
+            event_publish(routing_key="test.numbered", payload={"n": number})
+        got = [orjson.loads(eventually(lambda: client.get(heard))[2])["payload"]["n"] for _ in range(300)]
+        eventually(lambda: not OutgoingMessage.objects.exists())
+    assert got == list(range(300))
+    assert client.get(heard) is None
+
+
+def test_a_consumer_whose_queue_is_deleted_comes_back(client: Client, flaky: Flaky) -> None:
+    consumer = Consumer(sources.get("events"))
+    client.publish(b"first")
+    with at_work(consumer):
+        eventually(lambda: flaky.done == ["first"])
+        client.channel.queue_delete(client.queue)
+        client.channel.queue_declare(client.queue, durable=True)
+        client.channel.queue_bind(client.queue, client.exchange, "#")
+        client.publish(b"second")
+        eventually(lambda: flaky.done == ["first", "second"])
