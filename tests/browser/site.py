@@ -45,6 +45,8 @@ class Site:
 
     def __enter__(self) -> Self:
         self.http.trust_env = False
+        # Between two requests the server may end a connection that was kept.
+        self.http.headers["Connection"] = "close"
         try:
             self.stack.__enter__()
             self.key = self.new_key("events:write")

@@ -144,6 +144,8 @@ class Product:
     def new_session() -> requests.Session:
         session = requests.Session()
         session.trust_env = False
+        # Between two requests the server may end a connection that was kept.
+        session.headers["Connection"] = "close"
         return session
 
     def new_key(self, name: str, *scopes: str) -> str:

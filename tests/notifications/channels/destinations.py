@@ -2,6 +2,7 @@
 
 import socket
 from abc import ABC, abstractmethod
+from collections import deque
 from contextlib import ExitStack
 from dataclasses import dataclass
 from types import TracebackType
@@ -271,6 +272,7 @@ class BotDestination(Destination):
         self._rabbit = pika.BlockingConnection(pika.URLParameters(url))
         self._running.callback(self._rabbit.close)
         self._channel = self._rabbit.channel()
+        self._letters: deque[Letter] = deque()
         self._channel.exchange_declare(self._exchange, "direct")
         self.listen()
 
@@ -280,15 +282,8 @@ class BotDestination(Destination):
 
     def take(self) -> Letter:
         """Return the oldest message that the bot has not taken yet."""
-        method, properties, body = self._channel.basic_get(self._queue, auto_ack=True)
-        assert method
-        return Letter(
-            body,
-            properties.content_type,
-            properties.headers,
-            properties.message_id,
-            properties.delivery_mode,
-        )
+        self.received()
+        return self._letters.popleft()
 
     def _at(self, url: str) -> None:
         source = {**self.settings.SOURCES["dating"], "url": url}
@@ -299,7 +294,19 @@ class BotDestination(Destination):
         return "77001234"
 
     def received(self) -> int:
-        return int(self._channel.queue_declare(self._queue, passive=True).method.message_count)
+        """Return how many wait; by fetching them, since a queue's own count may run ahead of its messages."""
+        while (got := self._channel.basic_get(self._queue, auto_ack=True))[0]:
+            _, properties, body = got
+            self._letters.append(
+                Letter(
+                    body,
+                    properties.content_type,
+                    properties.headers,
+                    properties.message_id,
+                    properties.delivery_mode,
+                )
+            )
+        return len(self._letters)
 
     def fail_for_good(self) -> None:
         self.settings.DATING_EXCHANGE = f"internal_{self._exchange}"
