@@ -225,12 +225,13 @@ class _Wire:
     ) -> list[AMQPError | OSError | None]:
         """Publish letters and wait for the broker's word on each; returns what went wrong with each."""
         ends = time.monotonic() + timeout_s
-        self._open, self._results = {}, [None] * len(letters)
+        # All of them from the start: an error on the way leaves the later ones unpublished.
+        self._open = {self._published + 1 + place: place for place in range(len(letters))}
+        self._results = [None] * len(letters)
         self._places = {letter.message_id: place for place, (letter, _) in enumerate(letters)}
         try:
-            for place, (letter, message) in enumerate(letters):
+            for letter, message in letters:
                 self._published += 1
-                self._open[self._published] = place
                 self._channel.basic_publish(
                     message, letter.exchange, letter.routing_key, mandatory=True, timeout=timeout_s
                 )

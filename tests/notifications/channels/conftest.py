@@ -11,6 +11,7 @@ import pytest
 import uvloop
 from pytest_django.fixtures import Settings
 
+from notifications.channels import caller_ids
 from notifications.channels.base import Message, Receipt
 from notifications.channels.session import Session
 from tests.servers.smtp import MailServer
@@ -25,6 +26,14 @@ ALERT = {
 }
 
 MessageBuilder = Callable[..., Message]
+
+
+@pytest.fixture(autouse=True)
+def _no_caller_ids() -> Iterator[None]:
+    """Whatever sender was in this process before may have read some."""
+    caller_ids.use([])
+    yield
+    caller_ids.use([])
 
 
 def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> Mapping[str, Any]:

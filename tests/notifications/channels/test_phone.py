@@ -1,7 +1,5 @@
 """Phone calls: exactly the request that Twilio documents, and the caller id that goes with the number."""
 
-from collections.abc import Iterator
-
 import pytest
 from pytest_django import Settings
 
@@ -13,13 +11,6 @@ from tests.servers.twilio import Twilio
 
 CHANNEL = registry.get("phone")
 NUMBER = "+33612345678"
-
-
-@pytest.fixture(autouse=True)
-def _empty_registry() -> Iterator[None]:
-    caller_ids.use([])
-    yield
-    caller_ids.use([])
 
 
 async def test_a_call_is_created_as_twilio_documents_it(
