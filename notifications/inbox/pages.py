@@ -120,14 +120,18 @@ def _found(
     wanted: Wanted, cursor: Cursor | None, *, most: int, backwards: bool
 ) -> list[tuple[int, Delivery]]:
     """Return the next items from the cursor on, each with its section."""
-    conditions = [each for each in _parts(cursor, backwards) if _may_hold(each[1], wanted)]
-    if not conditions:
+    chosen = [
+        (section, condition)
+        for section, is_unread, condition in _parts(cursor, backwards)
+        if wanted.unread in (None, is_unread)
+    ]
+    if not chosen:
         return []
     numbers = "ASC" if backwards else "DESC"
     of_kind = _OF_KIND if wanted.kind is not None else ""
     parts = [
         _PART.format(section=section, condition=condition, of_kind=of_kind, direction=numbers)
-        for section, condition in conditions
+        for section, condition in chosen
     ]
     statement = _PAGE.format(
         parts=" UNION ALL ".join(parts), sections="DESC" if backwards else "ASC", numbers=numbers
@@ -140,20 +144,17 @@ def _found(
         return [(row[0], _item(row[1:])) for row in cursor_.fetchall()]
 
 
-def _may_hold(condition: str, wanted: Wanted) -> bool:
-    return wanted.unread is None or wanted.unread == condition.startswith(_UNREAD)
-
-
-def _parts(cursor: Cursor | None, backwards: bool) -> list[tuple[int, str]]:
-    """Return what is to be looked through from the cursor on, by section."""
+def _parts(cursor: Cursor | None, backwards: bool) -> list[tuple[int, bool, str]]:
+    """Return what is to be looked through from the cursor on: section, whether unread by now, condition."""
     if cursor is None:
-        return [(UNREAD, _UNREAD), (READ, _READ)]
-    sections = {UNREAD: [_UNREAD, _READ_SINCE], READ: [_READ_BEFORE]}
+        return [(UNREAD, True, _UNREAD), (READ, False, _READ)]
+    sections = {UNREAD: [(True, _UNREAD), (False, _READ_SINCE)], READ: [(False, _READ_BEFORE)]}
     beyond = "item.number > %(number)s" if backwards else "item.number < %(number)s"
-    parts = [(cursor.section, f"{part} AND {beyond}") for part in sections[cursor.section]]
+    here = cursor.section
+    parts = [(here, is_unread, f"{part} AND {beyond}") for is_unread, part in sections[here]]
     rest = UNREAD if backwards else READ
-    if rest != cursor.section:
-        parts += [(rest, part) for part in sections[rest]]
+    if rest != here:
+        parts += [(rest, is_unread, part) for is_unread, part in sections[rest]]
     return parts
 
 
