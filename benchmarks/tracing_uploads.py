@@ -47,7 +47,7 @@ def uploads(do: Do, tocsin: Product, now: datetime, rows: int) -> dict[str, floa
 
 
 def _sizes(do: Do) -> None:
-    """Records of every day leave the indexes of days that are over loose until the night."""
+    """Records of days that are over are loose rows until the night packs them."""
     loose, rows = do("sizes"), do("count")["rows"]
     night = do("packed")
     packed = do("sizes")

@@ -1,86 +1,94 @@
-"""Indexes of days that are over, built anew: records come in any order, which leaves an index half empty."""
+"""Packing days that are over: a row for each device, instead of one for each record and two index entries."""
 
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from typing import Final
 
 import structlog
-from django.db import connection
+from django.db import connection, transaction
+from django.db.utils import OperationalError
+from psycopg.errors import LockNotAvailable
+from tenacity import retry, retry_if_exception_cause_type, stop_after_attempt
 
 from tracing import partitions
+from tracing.partitions import LOCK_TIMEOUT, PACKED, RECORDS
 
 log = structlog.get_logger(__name__)
 
-# Two processes that packed at once would each take the other's half-built index for a leftover.
-LOCK: Final = 0x7AC2
-# How full pages are made, in percent. Were they full, the first late record of each would cut it in two.
-FULL: Final = 95
-# An index that has grown by more than this since it was packed is packed again: late records came.
-GROWN: Final = 1.1
+# Late records wait until they take more than this share of what their day takes packed: few by few, each
+# would cost its device's row anew.
+LATE_SHARE: Final = 0.1
+# A day that is in use is tried again so soon, twice.
+RETRY_S: Final = 2.0
+# What sorting a day's records may take; it goes to disk beyond.
+SORT_MEMORY: Final = "SET LOCAL work_mem = '64MB'"
 
-# The bytes of a unique index beside its table's, where its pages are full: 28 a row, and 44.
-UNIQUE_SHARE: Final = 0.636
-
-# A comment on an index says what it took when it was packed; building it anew keeps it. Where there is none,
-# a unique index may be as good as packed, since whole days go into it in order.
-LOOSE_SQL: Final = """
-SELECT index.indexrelid::regclass::text FROM pg_inherits
-  JOIN pg_class AS part ON part.oid = inhrelid
-  JOIN pg_index AS index ON index.indrelid = part.oid
- WHERE inhparent = 'tracing_interaction'::regclass AND part.relname = ANY (%(names)s)
-   AND pg_relation_size(index.indexrelid) > %(grown)s * coalesce(
-       substring(obj_description(index.indexrelid, 'pg_class') FROM '^packed to ([0-9]+) bytes$')::bigint,
-       CASE WHEN indisunique THEN %(share)s * pg_relation_size(part.oid) ELSE 0 END)
- ORDER BY 1
+# Of days that were kept with signals or positions nothing is packed: there is no room for those.
+WORTH_IT_SQL: Final = """
+SELECT EXISTS (SELECT FROM {records})
+   AND NOT EXISTS (SELECT FROM {records} WHERE num_nulls(rssi, platform, position) < 3)
+   AND pg_total_relation_size('{records}')
+       > %(share)s * coalesce(pg_total_relation_size(to_regclass('{packed}')), 0)
 """
-LEFTOVERS_SQL: Final = """
-SELECT index.indexrelid::regclass::text FROM pg_inherits
-  JOIN pg_index AS index ON index.indrelid = inhrelid
- WHERE inhparent = 'tracing_interaction'::regclass AND NOT index.indisvalid
+# See tracing.packed for the form.
+PACK_SQL: Final = """
+INSERT INTO {packed} AS known (device_id, day, records)
+SELECT device, %(day)s::date, string_agg(
+           int8send((other::bigint << 32) | ((start_s - %(start)s)::bigint << 15) | distance_cm)
+           || int2send(seconds), ''::bytea ORDER BY other, start_s)
+  FROM (
+    SELECT my_id, other_id, start_s, seconds, distance_cm FROM {records}
+     UNION ALL
+    SELECT other_id, my_id, start_s, ~seconds, distance_cm FROM {records}
+  ) AS sides (device, other, start_s, seconds, distance_cm)
+ GROUP BY device
+    ON CONFLICT (device_id, day) DO UPDATE SET records = known.records || excluded.records
 """
 
 
-def pack(now: datetime, days: Iterable[date] | None = None) -> list[str]:
-    """Pack the loose indexes of the days given, or of all, that are over; return their names.
+def pack(now: datetime, days: Iterable[date] | None = None) -> list[date]:
+    """Pack those of the days given, or of all, that are over and have enough to pack; return them.
 
-    It is done beside the old index, so that nobody waits. What a run that was killed left behind is removed
-    first. Where another process is at it already, nothing is done.
+    Who uploads records of a day waits while it is packed; searches don't. A day that is in use for too
+    long stays as it is until the next time.
     """
     today = now.astimezone(UTC).date()
-    over = [day for day in (partitions.existing() if days is None else days) if day < today]
+    over = sorted(day for day in (partitions.existing() if days is None else days) if day < today)
+    return [day for day in over if _packed(day)]
+
+
+def _packed(day: date) -> bool:
+    names = {"records": RECORDS.name_of(day), "packed": PACKED.name_of(day)}
+    if not _worth_it(names):
+        return False
+    try:
+        _pack_one(day, names)
+    except OperationalError as error:
+        log.warning("tracing_day_not_packed", day=day.isoformat(), error=type(error.__cause__).__name__)
+        return False
+    log.info("tracing_day_packed", day=day.isoformat())
+    return True
+
+
+def _worth_it(names: dict[str, str]) -> bool:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [LOCK])
-        if not cursor.fetchone()[0]:
-            return []
-        try:
-            _remove_leftovers()
-            loose = _loose(over)
-            for name in loose:
-                _pack_one(name)
-        finally:
-            cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
-    return loose
+        cursor.execute(WORTH_IT_SQL.format(**names), {"share": LATE_SHARE})
+        return bool(cursor.fetchone()[0])
 
 
-def _remove_leftovers() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(LEFTOVERS_SQL)
-        for (name,) in cursor.fetchall():
-            cursor.execute(f"DROP INDEX {name}")
-
-
-def _loose(days: Iterable[date]) -> list[str]:
-    with connection.cursor() as cursor:
-        names = [partitions.name_of(day) for day in days]
-        cursor.execute(LOOSE_SQL, {"names": names, "grown": GROWN, "share": UNIQUE_SHARE})
-        return [name for (name,) in cursor.fetchall()]
-
-
-def _pack_one(name: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(f"ALTER INDEX {name} SET (fillfactor = {FULL})")
-        cursor.execute(f"REINDEX INDEX CONCURRENTLY {name}")
-        cursor.execute("SELECT pg_relation_size(%s::regclass)", [name])
-        (taken,) = cursor.fetchone()
-        cursor.execute(f"COMMENT ON INDEX {name} IS 'packed to {int(taken)} bytes'")
-    log.info("tracing_index_packed", index=name, bytes=taken)
+@retry(
+    retry=retry_if_exception_cause_type(LockNotAvailable),
+    stop=stop_after_attempt(3),
+    wait=lambda _: RETRY_S,
+    reraise=True,
+)
+def _pack_one(day: date, names: dict[str, str]) -> None:
+    partitions.ensure([day], PACKED)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(LOCK_TIMEOUT)
+        cursor.execute(SORT_MEMORY)
+        # Neither another packing nor an upload, which looks into what is packed before it stores the rest.
+        cursor.execute("LOCK TABLE ONLY {records} IN SHARE ROW EXCLUSIVE MODE".format(**names))
+        cursor.execute(PACK_SQL.format(**names), {"day": day, "start": partitions.start_of(day)})
+        cursor.execute("TRUNCATE {records}".format(**names))
+        cursor.execute("ANALYZE {packed}".format(**names))

@@ -1,7 +1,9 @@
-"""The daily partitions of the interactions: made ahead of time, and dropped when their day is too old."""
+"""The daily partitions of the records: made ahead of time, and dropped when their day is too old."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from typing import Final
 
 import structlog
 from django.conf import settings
@@ -9,22 +11,33 @@ from django.db import DatabaseError, connection, transaction
 
 log = structlog.get_logger(__name__)
 
-DAY_S = 86_400
-PREFIX = "tracing_interaction_p"
+DAY_S: Final = 86_400
 # Two processes that make the same partition take turns.
-LOCK = 0x7AC1
-# Making and dropping wait for readers and hold up those who come after them: rather not for long.
-LOCK_TIMEOUT = "SET LOCAL lock_timeout = '3s'"
+LOCK: Final = 0x7AC1
+# Making, packing and dropping wait for readers and hold up those who come after them: rather not for long.
+LOCK_TIMEOUT: Final = "SET LOCAL lock_timeout = '3s'"
 
-LIST_SQL = """
+LIST_SQL: Final = """
 SELECT child.relname FROM pg_inherits
   JOIN pg_class AS child ON child.oid = inhrelid
- WHERE inhparent = 'tracing_interaction'::regclass AND child.relname ~ %(pattern)s
+ WHERE inhparent = %(parent)s::regclass AND child.relname ~ %(pattern)s
 """
 
 
-def name_of(day: date) -> str:
-    return f"{PREFIX}{day:%Y%m%d}"
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table with a partition for each day."""
+
+    name: str
+
+    def name_of(self, day: date) -> str:
+        """The partition of a day."""
+        return f"{self.name}_p{day:%Y%m%d}"
+
+
+#: Records as they come, a row each, and those of days that are over, packed (tracing.packing).
+RECORDS: Final = Table("tracing_interaction")
+PACKED: Final = Table("tracing_packedday")
 
 
 def first_day(now: datetime) -> date:
@@ -46,28 +59,31 @@ def start_of(day: date) -> int:
     return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp())
 
 
-def existing() -> set[date]:
+def existing(table: Table = RECORDS) -> set[date]:
     with connection.cursor() as cursor:
-        cursor.execute(LIST_SQL, {"pattern": f"^{PREFIX}[0-9]{{8}}$"})
+        cursor.execute(LIST_SQL, {"parent": table.name, "pattern": f"^{table.name}_p[0-9]{{8}}$"})
         names = [name for (name,) in cursor.fetchall()]
-    return {datetime.strptime(name, f"{PREFIX}%Y%m%d").replace(tzinfo=UTC).date() for name in names}
+    return {datetime.strptime(name[-8:], "%Y%m%d").replace(tzinfo=UTC).date() for name in names}
 
 
-def ensure(days: Iterable[date]) -> None:
+def ensure(days: Iterable[date], table: Table = RECORDS) -> None:
     """Make the partitions of these days that are not there."""
-    if not (missing := set(days) - existing()):
+    if not (missing := set(days) - existing(table)):
         return
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
-        for day in sorted(missing - existing()):
-            table, start = name_of(day), start_of(day)
+        for day in sorted(missing - existing(table)):
             # Made beside and then attached, which readers and writers of the others need not wait for.
-            cursor.execute(f"CREATE TABLE {table} (LIKE tracing_interaction INCLUDING ALL)")
+            cursor.execute(f"CREATE TABLE {table.name_of(day)} (LIKE {table.name} INCLUDING ALL)")
             cursor.execute(
-                f"ALTER TABLE tracing_interaction ATTACH PARTITION {table}"
-                f" FOR VALUES FROM ({start}) TO ({start + DAY_S})"
+                f"ALTER TABLE {table.name} ATTACH PARTITION {table.name_of(day)}"
+                f" FOR VALUES FROM ({_bound(table, day)}) TO ({_bound(table, day + timedelta(days=1))})"
             )
-            log.info("tracing_partition_made", day=day.isoformat())
+            log.info("tracing_partition_made", table=table.name, day=day.isoformat())
+
+
+def _bound(table: Table, day: date) -> str:
+    return str(start_of(day)) if table is RECORDS else f"'{day.isoformat()}'"
 
 
 def make_ahead(now: datetime) -> None:
@@ -82,11 +98,11 @@ def drop_old(now: datetime) -> list[date]:
     One that is being read for too long stays until the next time.
     """
     dropped = []
-    for day in sorted(each for each in existing() if each < first_day(now)):
+    for day in sorted(each for each in existing() | existing(PACKED) if each < first_day(now)):
         try:
             with transaction.atomic(), connection.cursor() as cursor:
                 cursor.execute(LOCK_TIMEOUT)
-                cursor.execute(f"DROP TABLE IF EXISTS {name_of(day)}")
+                cursor.execute(f"DROP TABLE IF EXISTS {RECORDS.name_of(day)}, {PACKED.name_of(day)}")
         except DatabaseError as error:
             log.warning("tracing_partition_kept", day=day.isoformat(), error=type(error).__name__)
             continue

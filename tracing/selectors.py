@@ -21,6 +21,7 @@ SOURCE: Final = "tracing_case"
 SEEN_SQL: Final = """
 SELECT EXISTS (SELECT FROM tracing_interaction WHERE my_id = %(id)s)
     OR EXISTS (SELECT FROM tracing_interaction WHERE other_id = %(id)s)
+    OR EXISTS (SELECT FROM tracing_packedday WHERE device_id = %(id)s)
 """
 
 # By filter and device: the device that it was exposed by.

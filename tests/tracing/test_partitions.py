@@ -9,6 +9,7 @@ from pytest_django import Settings
 from tests.tracing.storing import store
 from tracing import jobs, partitions
 from tracing.models import Intake, Interaction
+from tracing.partitions import RECORDS
 from tracing.reference import Record
 
 pytestmark = pytest.mark.django_db
@@ -46,7 +47,7 @@ def test_a_record_lives_as_long_as_the_look_back_and_no_day_longer() -> None:
     partitions.drop_old(NOW + timedelta(days=15))
     assert not Interaction.objects.exists()
     with connection.cursor() as cursor:
-        cursor.execute("SELECT to_regclass(%s)", [partitions.name_of(NOW.date())])
+        cursor.execute("SELECT to_regclass(%s)", [RECORDS.name_of(NOW.date())])
         assert cursor.fetchone() == (None,)
 
 
@@ -61,9 +62,7 @@ def test_the_hourly_job_drops_what_is_old_and_forgets_its_uploads() -> None:
 def test_partitions_have_the_constraint_and_the_index_of_their_parent() -> None:
     partitions.make_ahead(NOW)
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT indexdef FROM pg_indexes WHERE tablename = %s", [partitions.name_of(NOW.date())]
-        )
+        cursor.execute("SELECT indexdef FROM pg_indexes WHERE tablename = %s", [RECORDS.name_of(NOW.date())])
         found = " ".join(definition for (definition,) in cursor.fetchall())
     assert "UNIQUE" in found
     assert "(my_id, other_id, start_s, seconds, distance_cm)" in found

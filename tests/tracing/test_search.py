@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tests.tracing.storing import store
 from tests.tracing.test_ward import as_exposures
+from tracing import packing
 from tracing.reference import Meetings, Record, Rule, backward, exposures
 from tracing.search import Seed, rows, search
 
@@ -60,7 +61,7 @@ def seed(case: object, device: int, rule: Rule, since: int = SINCE) -> Seed:
 
 def forget() -> None:
     with connection.cursor() as cursor:
-        cursor.execute("TRUNCATE tracing_interaction")
+        cursor.execute("TRUNCATE tracing_interaction, tracing_packedday")
 
 
 def meeting(one: int, other: int, start: int, end: int, distance: float = 1.0) -> Record:
@@ -74,16 +75,23 @@ BEFORE_ONSET = [meeting(1, 2, 500, 600), meeting(2, 3, 0, 540), meeting(2, 4, 0,
 
 
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(contacts=st.lists(records, max_size=25), rules=st.lists(rules, min_size=1, max_size=4))
-@example(contacts=CYCLE, rules=[Rule(ROUNDS)])
-@example(contacts=TIE, rules=[Rule(ROUNDS, 60)])
-@example(contacts=BOTH_SIDES, rules=[Rule(ROUNDS, 90), Rule(ROUNDS, 91)])
-@example(contacts=BEFORE_ONSET, rules=[Rule(ROUNDS, 40), Rule(ROUNDS, 0)])
+@given(
+    contacts=st.lists(records, max_size=25),
+    rules=st.lists(rules, min_size=1, max_size=4),
+    late=st.integers(0, 25),
+)
+@example(contacts=CYCLE, rules=[Rule(ROUNDS)], late=0)
+@example(contacts=TIE, rules=[Rule(ROUNDS, 60)], late=2)
+@example(contacts=BOTH_SIDES, rules=[Rule(ROUNDS, 90), Rule(ROUNDS, 91)], late=0)
+@example(contacts=BOTH_SIDES, rules=[Rule(ROUNDS, 90), Rule(ROUNDS, 91)], late=2)
+@example(contacts=BEFORE_ONSET, rules=[Rule(ROUNDS, 40), Rule(ROUNDS, 0)], late=3)
 def test_whatever_the_contacts_the_search_finds_what_the_reference_does(
-    contacts: list[Record], rules: list[Rule]
+    contacts: list[Record], rules: list[Rule], late: int
 ) -> None:
     forget()
-    store(contacts)
+    store(contacts[late:])
+    packing.pack(datetime.now(UTC))
+    store(contacts[:late])
     wanted = {(number, device): rule for number, rule in enumerate(rules) for device in range(1, 6)}
     seeds = [seed(case, case[1], rule) for case, rule in wanted.items()]
 
@@ -127,14 +135,14 @@ def test_seeds_of_different_filters_and_rounds_do_not_meet() -> None:
     assert found["near"] == []
 
 
-def test_a_batch_of_cases_takes_one_statement_a_degree() -> None:
+def test_a_batch_of_cases_takes_two_statements_a_degree() -> None:
     store([meeting(device, device + 1, device * 30, device * 30 + 300) for device in range(1, 30)])
     seeds = [seed(device, device, Rule(3)) for device in range(1, 20)]
     search(seeds, until=moment(UNTIL))  # from the third time on the statement is a prepared one
     with CaptureQueriesContext(connection) as by_django:
         before = _statements()
         found = search(seeds, until=moment(UNTIL))
-        assert _statements() - before == 3
+        assert _statements() - before == 6
     assert len(by_django) == 2  # those that count
     assert all(found.values())
 
@@ -144,7 +152,7 @@ def _statements() -> int:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT coalesce(sum(generic_plans + custom_plans), 0) FROM pg_prepared_statements "
-            "WHERE statement LIKE '%tracing_interaction%' AND statement NOT LIKE '%pg_prepared%'"
+            "WHERE statement ~ 'tracing_(interaction|packedday)' AND statement NOT LIKE '%pg_prepared%'"
         )
         return int(cursor.fetchone()[0])
 

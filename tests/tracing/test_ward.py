@@ -1,11 +1,13 @@
 """On real contacts the fast search says what the reference says, for everyone as the case."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import pytest
 
 from tests.tracing.storing import store
 from tests.tracing.ward import span, ward_contacts
+from tracing import packing
 from tracing.reference import Exposure, Meetings, Record, Rule, backward, exposures
 from tracing.search import Reached, Seed, search
 
@@ -30,11 +32,15 @@ def as_exposures(found: Sequence[Reached]) -> list[Exposure]:
     ]
 
 
+@pytest.mark.parametrize("packed_share", [0, 0.5], ids=["loose", "half packed"])
 @pytest.mark.parametrize("reverse", [False, True], ids=["forward", "backward"])
 def test_everyone_of_the_ward_as_the_case_exposes_whom_the_reference_says(
-    ward_contacts: list[Record], reverse: bool
+    ward_contacts: list[Record], reverse: bool, packed_share: float
 ) -> None:
-    store(ward_contacts)
+    late = round(len(ward_contacts) * packed_share)
+    store(ward_contacts[:late])
+    assert bool(packing.pack(datetime.now(UTC))) == bool(late)
+    store(ward_contacts[late:])
     since, until = span(ward_contacts)
     people = sorted(
         {record.my_id for record in ward_contacts} | {record.other_id for record in ward_contacts}

@@ -1,7 +1,8 @@
 """Copying records into their partitions, each at most once."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,10 @@ from psycopg.errors import UniqueViolation
 
 from tracing import partitions
 from tracing.intake.devices import packed
+from tracing.intake.known import are_packed
 from tracing.intake.records import KEY, Records
 from tracing.models import Intake
+from tracing.partitions import DAY_S, PACKED, RECORDS
 
 TYPES = {
     **dict.fromkeys(("my_id", "other_id", "start_s"), ">i4"),
@@ -61,16 +64,11 @@ def interactions_store(records: Records, *, now: datetime) -> Stored:
     if not len(records):
         return Stored(0, 0)
     form = records.stored_form()
-    days = form.start_s // partitions.DAY_S
-    partitions.ensure(partitions.day_of(int(day) * partitions.DAY_S) for day in np.unique(days))
+    days = [partitions.day_of(int(day) * DAY_S) for day in np.unique(form.start_s // DAY_S)]
+    partitions.ensure(days)
     with transaction.atomic():
-        try:
-            with transaction.atomic():
-                _copy_by_day(form, days)
-                rows = len(form)
-        except UniqueViolation:
-            rows = _insert_unknown(form)
-        new = min(rows, len(records))
+        form = _not_packed(form, days)
+        new = min(_copy_unknown(form), len(records))
         if new:
             devices = np.unique(np.concatenate([form.my_id, form.other_id]))
             with connection.cursor() as cursor:
@@ -78,15 +76,39 @@ def interactions_store(records: Records, *, now: datetime) -> Stored:
     return Stored(new=new, known=len(records) - new)
 
 
+def _not_packed(form: Records, days: Sequence[date]) -> Records:
+    """Leave out what is known from days that have been packed; until the end of the transaction none is."""
+    with connection.cursor() as cursor:
+        names = ", ".join(map(RECORDS.name_of, days))
+        cursor.execute(f"LOCK TABLE {names} IN ROW EXCLUSIVE MODE")
+    known = np.zeros(len(form), dtype=bool)
+    for day in sorted(partitions.existing(PACKED) & set(days)):
+        first, after = np.searchsorted(
+            form.start_s // DAY_S, np.array([0, 1]) + partitions.start_of(day) // DAY_S
+        )
+        known[first:after] = are_packed(form[slice(first, after)], day)
+    return form[np.flatnonzero(~known)] if known.any() else form
+
+
+def _copy_unknown(form: Records) -> int:
+    try:
+        with transaction.atomic():
+            _copy_by_day(form)
+    except UniqueViolation:
+        return _insert_unknown(form)
+    return len(form)
+
+
 def intakes_expire(now: datetime) -> None:
     """Forget uploads whose records are gone by now: those came before the look-back, as they had to."""
     Intake.objects.filter(received_at__lt=now - timedelta(days=settings.TRACING_RETENTION_DAYS + 1)).delete()
 
 
-def _copy_by_day(form: Records, days: NDArray[np.int64]) -> None:
+def _copy_by_day(form: Records) -> None:
+    days = form.start_s // DAY_S
     for day in np.unique(days):
         first, after = np.searchsorted(days, [day, day + 1])
-        _copy(form[slice(first, after)], partitions.name_of(partitions.day_of(int(day) * partitions.DAY_S)))
+        _copy(form[slice(first, after)], RECORDS.name_of(partitions.day_of(int(day) * DAY_S)))
 
 
 def _insert_unknown(form: Records) -> int:

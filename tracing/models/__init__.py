@@ -4,7 +4,7 @@ from tracing.models.case import Case, CaseReading, CaseSearch, StatusMark
 from tracing.models.device import Device
 from tracing.models.exposure import DeviceContact, Exposure
 from tracing.models.filter import Criteria, Filter, FilterVersion
-from tracing.models.interaction import Intake, Interaction
+from tracing.models.interaction import Intake, Interaction, PackedDay
 
 __all__ = [
     "Case",
@@ -18,5 +18,6 @@ __all__ = [
     "FilterVersion",
     "Intake",
     "Interaction",
+    "PackedDay",
     "StatusMark",
 ]

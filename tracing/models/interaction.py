@@ -7,6 +7,8 @@ from django.utils import timezone
 class Interaction(models.Model):
     """One record as uploaded, in daily partitions by its start; made by SQL in 0002_interactions.
 
+    Here until its day is over and packed (PackedDay).
+
     There are many, so they are small: times are whole Unix seconds, the distance is in centimetres (from
     327.67 m on: that), and a row of the first five columns, which is all that a search reads, takes 44 bytes.
     They are the primary key: the same record again is not stored twice. The others are NULL,
@@ -24,6 +26,21 @@ class Interaction(models.Model):
 
     def __str__(self) -> str:
         return f"{self.my_id} saw {self.other_id} for {self.seconds} s from {self.start_s}"
+
+
+class PackedDay(models.Model):
+    """A device's records of a day that is over, in daily partitions; made by SQL in 0004_packed_days.
+
+    ``records`` has ten bytes for each, see tracing.packed. Each is there under either of its two devices.
+    """
+
+    pk = models.CompositePrimaryKey("device_id", "day")
+    device_id = models.IntegerField()
+    day = models.DateField(help_text="Of the start, in UTC.")
+    records = models.BinaryField()
+
+    def __str__(self) -> str:
+        return f"device {self.device_id} on {self.day}"
 
 
 class Intake(models.Model):

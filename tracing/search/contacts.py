@@ -8,8 +8,6 @@ from tracing.search.rows import Integers, Rows
 
 # Device numbers have 31 bits: two of them, or one and a number of ours, make one key.
 DEVICE_BITS = 32
-# Knuth's multiplicative hashing: 2^64 by the golden ratio.
-HASH = np.uint64(0x9E37_79B9_7F4A_7C15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,39 +22,27 @@ class Contacts:
     distance_cm: Integers
 
     @classmethod
-    def of(cls, devices: Integers, rows: Rows, *, least_s: int, backward: bool) -> "Contacts":
-        """Arrange rows; pairs whose records can't add up to ``least_s`` in any case are left out.
-
-        With time reversed, a record from a to b becomes one from −b to −a.
-        """
-        other = rows.other
-        kept = np.flatnonzero(rows.pair >> DEVICE_BITS != other)
-        kept = kept[_may_last(rows.pair[kept], rows.seconds[kept], least_s)]
-        start, end = rows.start[kept], rows.start[kept] + rows.seconds[kept]
+    def of(cls, devices: Integers, rows: Rows, *, backward: bool) -> "Contacts":
+        """Arrange rows. With time reversed, a record from a to b becomes one from −b to −a."""
+        start, end = rows.start, rows.start + rows.seconds
         if backward:
             start, end = -end, -start
-        order = np.lexsort((start, rows.pair[kept]))
-        kept = kept[order]
-        first = np.searchsorted(rows.pair[kept], devices << DEVICE_BITS)
+        order = _by(rows.mine << DEVICE_BITS | rows.other, start)
         return cls(
             devices=devices,
-            first=np.r_[first, len(kept)],
-            other=other[kept],
+            first=np.searchsorted(rows.mine[order], np.arange(len(devices) + 1)),
+            other=rows.other[order],
             start=start[order],
             end=end[order],
-            distance_cm=rows.distance_cm[kept],
+            distance_cm=rows.distance_cm[order],
         )
 
 
-def _may_last(pair: Integers, seconds: Integers, least_s: int) -> np.ndarray:
-    """Which rows are of a pair whose seconds, overlaps counted twice, may come to so many.
-
-    They are added up by a hash of the pair, ten times as fast as by the pair itself. Of several that fall
-    together, all may stay: whoever stays is looked at closely later.
-    """
-    if least_s <= 0 or not len(pair):
-        return np.ones(len(pair), dtype=bool)
-    bits = max(10, len(pair).bit_length() + 1)
-    place = (pair.astype(np.uint64) * HASH >> np.uint64(64 - bits)).astype(np.int64)
-    enough: np.ndarray = np.bincount(place, weights=seconds, minlength=1 << bits) >= least_s
-    return enough[place]
+def _by(pair: Integers, start: Integers) -> Integers:
+    """The order by pair and start."""
+    order = np.argsort(pair, kind="stable")
+    # What is packed comes day by day, and each pair's by start: mostly they are in order already.
+    same = pair[order[1:]] == pair[order[:-1]]
+    if (same & (start[order[1:]] < start[order[:-1]])).any():
+        order = np.lexsort((start, pair))
+    return order

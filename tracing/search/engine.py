@@ -2,7 +2,8 @@
 
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
+from itertools import repeat
 
 import numpy as np
 
@@ -87,13 +88,15 @@ def search(
     answer: dict[Hashable, list[Reached]] = {seed.case: [] for seed in seeds}
     if len(answer) != len(seeds):
         raise ValueError("two seeds have the same case")
+    cases = [seed.case for seed in seeds]
     for degree, found in enumerate(_degrees(seeds, until, backward=backward), start=1):
         found = found[np.lexsort((found.device, found.seed))]
-        columns = (getattr(found, name).tolist() for name in Found.__slots__)
-        for seed, device, via, onset, seconds, distance_cm in zip(*columns, strict=True):
-            case = seeds[seed].case
-            moment = datetime.fromtimestamp(-onset if backward else onset, UTC)
-            answer[case].append(Reached(case, device, degree, via, moment, seconds, distance_cm / 100))
+        onset = -found.onset if backward else found.onset
+        columns = (found.device, found.via, onset, found.seconds, found.distance_cm / 100)
+        device, *rest = (column.tolist() for column in columns)
+        of_cases = [cases[seed] for seed in found.seed.tolist()]
+        for each in map(Reached._make, zip(of_cases, device, repeat(degree), *rest, strict=False)):
+            answer[each.case].append(each)
     return answer
 
 
@@ -130,9 +133,9 @@ def _read_missing(read: list[Contacts], frontier: Found, filters: Filters, *, ba
     first, last = (filters.limit, filters.onset) if backward else (filters.onset, filters.limit)
     if backward:
         first, last = -first, -last
-    found = rows.read(devices, since_s=int(first.min()), until_s=int(last.max()))
     least_s = int(filters.time_min.min())
-    read.append(Contacts.of(devices, found, least_s=least_s, backward=backward))
+    found = rows.read(devices, since_s=int(first.min()), until_s=int(last.max()), least_s=least_s)
+    read.append(Contacts.of(devices, found, backward=backward))
 
 
 def _exposed(frontier: Found, contacts: Contacts, filters: Filters) -> Iterator[Found]:

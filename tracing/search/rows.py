@@ -1,4 +1,4 @@
-"""Reading records out of PostgreSQL: all those of a set of devices, from either side, in one statement."""
+"""Reading records out of PostgreSQL: all those of a set of devices, from either side, in two statements."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,6 +8,9 @@ import numpy as np
 import psycopg
 from django.db import connection, transaction
 from numpy.typing import NDArray
+
+from tracing.packed import Packed
+from tracing.partitions import day_of
 
 # "At least 30 s long": shorter records are no contact, whatever a filter says.
 RECORD_MIN_S = 30
@@ -45,41 +48,83 @@ SELECT set_config(name, value, true)
        AS given (name, value)
 """
 
+# Places to add up a device's contacts in, and Knuth's multiplicative hashing: 2^32 by the golden ratio.
+PLACE_BITS = 8
+HASH = np.uint32(0x9E37_79B1)
+
 Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """What was read, as columns; ``pair`` is the device that was asked for (the upper half) and the other."""
+    """Records, each from the side of a device that was asked for: ``mine`` is its place among those."""
 
-    pair: Integers
+    mine: Integers
+    other: Integers
     start: Integers
     seconds: Integers
     distance_cm: Integers
 
-    @property
-    def other(self) -> Integers:
-        return self.pair & 0xFFFF_FFFF
+
+def read(devices: Integers, *, since_s: int, until_s: int, least_s: int) -> Rows:
+    """Read what these devices (distinct, sorted) recorded, and what others did of them.
+
+    That is all that reaches into the time given, and maybe more; records of pairs that can't add up to
+    ``least_s`` are mostly left out.
+    """
+    after = since_s - RECORD_MAX_S - 1
+    # In this order: what is packed in between is read twice, which changes nothing, and never missed.
+    pair, rest = _read_loose(devices, after=after, before=until_s)
+    packed = Packed.read(devices, day_of(after), day_of(until_s))
+    mine = _both(np.searchsorted(devices, pair >> 32), np.searchsorted(devices, packed.device)[packed.row])
+    other = _both(pair & 0xFFFF_FFFF, packed.other)
+    seconds = _both(rest >> 16 & 0xFFFF, packed.seconds)
+    kept = np.flatnonzero((seconds >= RECORD_MIN_S) & (devices[mine] != other))
+    kept = kept[_may_last(mine[kept], other[kept], seconds[kept], least_s)]
+    rest, packed = rest[kept[kept < len(rest)]], packed[kept[kept >= len(rest)] - len(rest)]
+    return Rows(
+        mine=mine[kept],
+        other=other[kept],
+        start=_both(rest >> 32, packed.start),
+        seconds=seconds[kept],
+        distance_cm=_both(rest & 0xFFFF, packed.distance_cm),
+    )
 
 
-def read(devices: Integers, *, since_s: int, until_s: int) -> Rows:
-    """Read the records of these devices (distinct, sorted) that reach into the time given."""
+def _read_loose(devices: Integers, *, after: int, before: int) -> list[Integers]:
+    """Read records that are not packed: each device with the other, and the rest of each."""
     values = {
         "devices": "{" + ",".join(map(str, devices.tolist())) + "}",
-        "after": since_s - RECORD_MAX_S - 1,
-        "before": until_s,
+        "after": after,
+        "before": before,
         "least": RECORD_MIN_S,
     }
     if len(devices) >= MANY:
         with transaction.atomic():
             _execute(FOR_MANY_SQL)
-            found = _execute(READ_SQL, values, prepare=False)
+            columns = _execute(READ_SQL, values, prepare=False)
             # Nothing was written: this takes back the settings alone.
             transaction.set_rollback(True)
     else:
-        found = _execute(READ_SQL, values)
-    pair, rest = (np.frombuffer(column or b"", ">i8").astype(np.int64) for column in found)
-    return Rows(pair, start=rest >> 32, seconds=rest >> 16 & 0xFFFF, distance_cm=rest & 0xFFFF)
+        columns = _execute(READ_SQL, values)
+    return [np.frombuffer(column or b"", ">i8").astype(np.int64) for column in columns]
+
+
+def _both(loose: Integers, packed: NDArray[Any]) -> NDArray[Any]:
+    return np.concatenate([loose, packed]) if len(loose) else packed
+
+
+def _may_last(mine: Integers, other: Integers, seconds: Integers, least_s: int) -> NDArray[np.bool_]:
+    """Which records are of a pair whose seconds, overlaps counted twice, may come to so many.
+
+    They are added up in some places for each device by a hash of the other, ten times as fast as by
+    the pair itself. Of several that fall together, all may stay: whoever stays is looked at closely later.
+    """
+    if least_s <= 0 or not len(mine):
+        return np.ones(len(mine), dtype=bool)
+    place = mine << PLACE_BITS | (other.astype(np.uint32) * HASH >> np.uint32(32 - PLACE_BITS))
+    enough: NDArray[np.bool_] = np.bincount(place, weights=seconds) >= least_s
+    return enough[place]
 
 
 def _execute(statement: str, values: Mapping[str, Any] | None = None, *, prepare: bool | None = None) -> Any:

@@ -2,7 +2,8 @@
 
 from collections.abc import Hashable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,17 +24,21 @@ class Seed:
     distance_max_m: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Reached:
-    """A device that a case exposed: by whom, since when, for how long in all, and how near at the nearest.
+class Reached(NamedTuple):
+    """A device that a case exposed: by whom, since when (Unix seconds), for how long in all, and how near.
 
-    In a backward search the onset is the last instant at which this device can have infected ``via``.
+    ``distance_m`` is that of the nearest record. In a backward search the onset is the last instant at which
+    this device can have infected ``via``.
     """
 
     case: Hashable
     device_id: int
     degree: int
     via_device_id: int
-    onset: datetime
+    onset_s: int
     seconds: int
     distance_m: float
+
+    @property
+    def onset(self) -> datetime:
+        return datetime.fromtimestamp(self.onset_s, UTC)

@@ -26,10 +26,12 @@ RETRY_WAIT_MAX: Final = timedelta(hours=1)
 STORE_SQL: Final = """
 INSERT INTO tracing_exposure AS known (case_id, filter_id, filter_version_id, device_id, degree,
                                        via_device_id, onset, seconds, distance_m, found_at)
-SELECT found.*, %(now)s FROM unnest(
+SELECT case_id, filter_id, version_id, device_id, degree,
+       via_id, to_timestamp(onset_s), seconds, distance, %(now)s
+  FROM unnest(
     %(cases)s::uuid[], %(filters)s::uuid[], %(versions)s::uuid[], %(devices)s::int[], %(degrees)s::smallint[],
-    %(vias)s::int[], %(onsets)s::timestamptz[], %(seconds)s::int[], %(distances)s::float8[]
-) AS found
+    %(vias)s::int[], %(onsets)s::bigint[], %(seconds)s::int[], %(distances)s::float8[]
+) AS found (case_id, filter_id, version_id, device_id, degree, via_id, onset_s, seconds, distance)
 ON CONFLICT (case_id, filter_id, device_id) DO UPDATE
    SET degree = excluded.degree, via_device_id = excluded.via_device_id, onset = excluded.onset,
        seconds = excluded.seconds, distance_m = excluded.distance_m
@@ -173,7 +175,7 @@ def _store(rows: Sequence[CaseSearch], found: Mapping[Hashable, Sequence[Reached
         "devices": [each.device_id for _, each in pairs],
         "degrees": [each.degree for _, each in pairs],
         "vias": [each.via_device_id for _, each in pairs],
-        "onsets": [each.onset for _, each in pairs],
+        "onsets": [each.onset_s for _, each in pairs],
         "seconds": [each.seconds for _, each in pairs],
         "distances": [each.distance_m for _, each in pairs],
     }

@@ -1,6 +1,6 @@
 """Imports files of records. Stopped anywhere, it can be run again: what is stored already stays as it is.
 
-At the end the indexes of the days that it filled are packed, rather than in the night.
+At the end the days that it filled are packed, rather than in the night.
 """
 
 import gzip
