@@ -41,7 +41,7 @@ def _interactions_gone(transactional_db: None) -> Iterator[None]:
 
 def many(moment: datetime, *, seed: int = 1, rows: int = ROWS) -> Records:
     random = np.random.default_rng(seed)
-    start = int(moment.timestamp()) + random.integers(0, 3600, rows)
+    start = partitions.start_of(moment.date()) + random.integers(0, partitions.DAY_S, rows)
     seconds, distance_cm = random.integers(0, 900, rows), random.integers(0, 32_768, rows)
     my_id = random.integers(1, 500, rows)
     return Records(my_id, my_id + random.integers(1, 900, rows), start, seconds, distance_cm)
@@ -118,6 +118,14 @@ def test_late_records_come_along_when_they_are_many() -> None:
     assert not device_is_seen(1_000_000)
 
 
+def test_a_contact_over_midnight_counts_from_the_moment_that_is_looked_back_to() -> None:
+    midnight = OVER.replace(hour=0)
+    store([Record(1, 2, int(midnight.timestamp()) - 100, int(midnight.timestamp()) + 60, 1.0)])
+    packing.pack(NOW)
+    (reached,) = search([Seed("case", 1, midnight)], until=NOW)["case"]
+    assert (reached.onset, reached.seconds) == (midnight, 60)
+
+
 def test_a_search_from_many_finds_what_is_packed(monkeypatch: pytest.MonkeyPatch) -> None:
     interactions_store(many(OVER), now=NOW)
     before = found()
@@ -189,6 +197,30 @@ def test_an_upload_waits_while_its_day_is_packed_and_then_knows_the_record() -> 
     stored: list[Stored] = []
     pack_while(lambda: stored.append(store([at(OVER)])), "SHARE ROW EXCLUSIVE")
     assert stored == [Stored(new=0, known=1)]
+
+
+def test_what_an_upload_brings_that_the_packing_has_waited_for_is_packed_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(packing, "LOCK_TIMEOUT", "SET LOCAL lock_timeout = '100s'")
+    store([at(OVER)])
+    days: list[object] = []
+
+    def pack() -> None:
+        days.append(packing.pack(NOW))
+        connection.close()
+
+    with another() as upload:
+        table = RECORDS.name_of(OVER.date())
+        upload.execute(f"INSERT INTO {table} VALUES (2, 7, %s, 60, 100)", [int(OVER.timestamp()) + 60])
+        thread = Thread(target=pack)
+        thread.start()
+        while not upload.execute(WAITING, [table]).fetchall():
+            assert thread.is_alive()
+        upload.commit()
+        thread.join()
+    assert days == [[OVER.date()]]
+    assert [each.device_id for each in found()[1]] == [2, 7]
 
 
 def test_a_search_while_a_day_is_packed_misses_nothing_of_it() -> None:

@@ -79,7 +79,7 @@ def read(devices: Integers, *, since_s: int, until_s: int, least_s: int) -> Rows
     mine = _both(np.searchsorted(devices, pair >> 32), np.searchsorted(devices, packed.device)[packed.row])
     other = _both(pair & 0xFFFF_FFFF, packed.other)
     seconds = _both(rest >> 16 & 0xFFFF, packed.seconds)
-    kept = np.flatnonzero((seconds >= RECORD_MIN_S) & (devices[mine] != other))
+    kept = np.flatnonzero(seconds >= RECORD_MIN_S)
     kept = kept[_may_last(mine[kept], other[kept], seconds[kept], least_s)]
     rest, packed = rest[kept[kept < len(rest)]], packed[kept[kept >= len(rest)] - len(rest)]
     return Rows(
