@@ -5,10 +5,8 @@ from datetime import UTC, date, datetime
 from typing import Final
 
 import structlog
-from django.db import connection, transaction
-from django.db.utils import OperationalError
-from psycopg.errors import LockNotAvailable
-from tenacity import retry, retry_if_exception_cause_type, stop_after_attempt
+from django.db import OperationalError, connection, transaction
+from django.db.backends.utils import CursorWrapper
 
 from tracing import partitions
 from tracing.partitions import LOCK_TIMEOUT, PACKED, RECORDS
@@ -18,8 +16,6 @@ log = structlog.get_logger(__name__)
 # Late records wait until they take more than this share of what their day takes packed: few by few, each
 # would cost its device's row anew.
 LATE_SHARE: Final = 0.1
-# A day that is in use is tried again so soon, twice.
-RETRY_S: Final = 2.0
 # What sorting a day's records may take; it goes to disk beyond.
 SORT_MEMORY: Final = "SET LOCAL work_mem = '64MB'"
 
@@ -58,37 +54,27 @@ def pack(now: datetime, days: Iterable[date] | None = None) -> list[date]:
 
 
 def _packed(day: date) -> bool:
-    names = {"records": RECORDS.name_of(day), "packed": PACKED.name_of(day)}
-    if not _worth_it(names):
-        return False
+    """Pack a day, and say whether it was worth it and could be done."""
     try:
-        _pack_one(day, names)
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(LOCK_TIMEOUT)
+            return _pack_one(day, cursor)
     except OperationalError as error:
         log.warning("tracing_day_not_packed", day=day.isoformat(), error=type(error.__cause__).__name__)
         return False
-    log.info("tracing_day_packed", day=day.isoformat())
-    return True
 
 
-def _worth_it(names: dict[str, str]) -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute(WORTH_IT_SQL.format(**names), {"share": LATE_SHARE})
-        return bool(cursor.fetchone()[0])
-
-
-@retry(
-    retry=retry_if_exception_cause_type(LockNotAvailable),
-    stop=stop_after_attempt(3),
-    wait=lambda _: RETRY_S,
-    reraise=True,
-)
-def _pack_one(day: date, names: dict[str, str]) -> None:
+def _pack_one(day: date, cursor: CursorWrapper) -> bool:
+    names = {"records": RECORDS.name_of(day), "packed": PACKED.name_of(day)}
+    # Neither another packing nor an upload, which looks into what is packed before it stores the rest.
+    cursor.execute("LOCK TABLE {records} IN SHARE ROW EXCLUSIVE MODE".format(**names))
+    cursor.execute(WORTH_IT_SQL.format(**names), {"share": LATE_SHARE})
+    if not cursor.fetchone()[0]:
+        return False
     partitions.ensure([day], PACKED)
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(LOCK_TIMEOUT)
-        cursor.execute(SORT_MEMORY)
-        # Neither another packing nor an upload, which looks into what is packed before it stores the rest.
-        cursor.execute("LOCK TABLE ONLY {records} IN SHARE ROW EXCLUSIVE MODE".format(**names))
-        cursor.execute(PACK_SQL.format(**names), {"day": day, "start": partitions.start_of(day)})
-        cursor.execute("TRUNCATE {records}".format(**names))
-        cursor.execute("ANALYZE {packed}".format(**names))
+    cursor.execute(SORT_MEMORY)
+    cursor.execute(PACK_SQL.format(**names), {"day": day, "start": partitions.start_of(day)})
+    log.info("tracing_day_packed", day=day.isoformat(), devices=cursor.rowcount)
+    cursor.execute("TRUNCATE {records}".format(**names))
+    cursor.execute("ANALYZE {packed}".format(**names))
+    return True

@@ -162,7 +162,6 @@ def test_what_has_signals_stays_as_it_is(settings: Settings) -> None:
 
 def test_a_day_that_an_upload_is_in_waits_for_the_next_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packing, "LOCK_TIMEOUT", "SET LOCAL lock_timeout = '10ms'")
-    monkeypatch.setattr(packing, "RETRY_S", 0)
     store([at(OVER), at(OVER - timedelta(days=1))])
     with another() as other:
         other.execute(f"LOCK TABLE {RECORDS.name_of(OVER.date())} IN ROW EXCLUSIVE MODE")
