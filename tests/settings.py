@@ -24,3 +24,7 @@ WEBHOOK_ALLOWED_NETWORKS = ["127.0.0.0/8"]
 
 # Threads that answer requests outlive a test; their connections must not outlive its database.
 DATABASES["default"]["CONN_MAX_AGE"] = 0
+
+# Every test has clients of its own, and each would look through all static files before its first request,
+# which took as long as many a test. This way a file is looked for when it is asked for.
+WHITENOISE_AUTOREFRESH = True
