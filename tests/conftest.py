@@ -19,7 +19,7 @@ from accounts.services import api_key_create
 from notifications import metrics
 from tests import templates
 from tests.clock import Clock
-from tests.distribution import ByProduct
+from tests.distribution import ByProduct, read_all_files
 from tests.factories import MembershipFactory, ShopFactory, UserFactory
 from tests.servers import rabbitmq as rabbitmq_server
 from tests.servers.twilio import Twilio
@@ -28,6 +28,10 @@ from tests.servers.twilio import Twilio
 def pytest_configure() -> None:
     """Collect no garbage while everything is imported and collected: there is none."""
     gc.disable()
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    read_all_files(session.config)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

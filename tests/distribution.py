@@ -1,5 +1,10 @@
 """Which tests run in the same process: those of a file, and files that share a running product."""
 
+import importlib
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
 from xdist.scheduler import LoadFileScheduling
 
 # By the beginning of their path. Two products for the flows, so that two can be at work at once.
@@ -21,3 +26,21 @@ class ByProduct(LoadFileScheduling):
     def _split_scope(self, nodeid: str) -> str:
         path = super()._split_scope(nodeid)
         return next((name for start, name in TOGETHER.items() if path.startswith(start)), path)
+
+
+def read_all_files(config: pytest.Config) -> None:
+    """Import all files of tests before they are collected, every process from another one on.
+
+    In one order all processes would compile the same file at the same time, which takes longer than all else
+    until the first test; so each finds most of them compiled.
+    """
+    worker = getattr(config, "workerinput", None)
+    tests = Path(__file__).parent
+    if worker is None or [Path(each).resolve() for each in config.args] != [tests]:
+        return
+    files = sorted(tests.rglob("test_*.py"))
+    first = int(worker["workerid"].removeprefix("gw")) * len(files) // worker["workercount"]
+    for path in [*files[first:], *files[:first]]:
+        # Whatever is wrong with one of them, its collection says.
+        with suppress(Exception, pytest.skip.Exception):
+            importlib.import_module(".".join(path.relative_to(tests.parent).with_suffix("").parts))
