@@ -310,7 +310,7 @@ INSTALLED_APPS = [
     "tracing",
     "dating",
     "unfold",
-    "django.contrib.admin",
+    "config.admin_site.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -20,6 +20,7 @@ handler403 = "config.errors.permission_denied"
 handler404 = "config.errors.not_found"
 handler500 = "config.errors.server_error"
 
+admin.autodiscover()
 urlpatterns = [
     path("api/v1/", include([*notifications_api, *escalation_api, *tracing_api, *dating_api, *accounts_api])),
     # Before the originals' own: a browser that opens /preferences/ gets the page.

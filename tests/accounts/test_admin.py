@@ -126,10 +126,11 @@ def test_deleting_a_user_takes_their_profile_along(desk: Client) -> None:
 
 
 def test_rows_of_tokens_are_no_pages() -> None:
-    names = {model._meta.label for model in admin.site._registry}
-    assert not any("token" in name.lower() for name in names)
     with pytest.raises(NoReverseMatch):
         reverse("admin:token_blacklist_outstandingtoken_changelist")
+    names = {model._meta.label for model in admin.site._registry}
+    assert "accounts.User" in names
+    assert not any("token" in name.lower() for name in names)
 
 
 @pytest.mark.parametrize("page", MAKERS)

@@ -1,6 +1,8 @@
 """Settings that contradict each other are refused."""
 
 import pytest
+from django.core.management import call_command
+from django.core.management.base import SystemCheckError
 from pytest_django import Settings
 
 from notifications.checks import (
@@ -86,3 +88,12 @@ def test_half_a_twilio_account_is_refused(settings: Settings, change: dict[str, 
     for name, value in {**TWILIO, **change}.items():
         setattr(settings, name, value)
     assert len(twilio_makes_sense()) == 1
+
+
+@pytest.mark.parametrize(
+    "command", [("rqworker",), ("rqscheduler",), ("publish",), ("consume", "x"), ("audit_deliveries",)]
+)
+def test_no_part_starts_with_settings_that_can_not_work(settings: Settings, command: tuple[str, ...]) -> None:
+    settings.CHANNEL_POLICIES = {"pigeon": {}}
+    with pytest.raises(SystemCheckError, match="pigeon"):
+        call_command(*command, skip_checks=False)

@@ -13,6 +13,8 @@ from notifications.brokers.consumer import Consumer
 
 class Command(BaseCommand):
     help = "Read the messages of a broker, as settings.SOURCES names it, until SIGTERM or Ctrl-C."
+    # Only the product's own: Django's look at the code, and load every page of the product for it.
+    requires_system_checks = ["tocsin"]
 
     def add_arguments(self, parser: CommandParser) -> None:
         known = ", ".join(sources.names()) or "none: see docs/brokers.md"

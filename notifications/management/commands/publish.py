@@ -12,6 +12,8 @@ from notifications.brokers.publisher import PublisherLoop
 
 class Command(BaseCommand):
     help = "Publish what waits for the brokers, until SIGTERM or Ctrl-C. Of several, one is at work."
+    # Only the product's own: Django's look at the code, and load every page of the product for it.
+    requires_system_checks = ["tocsin"]
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not sources.names():
