@@ -16,8 +16,8 @@ unexport PYTHONDONTWRITEBYTECODE
 
 # Tests have servers of their own, so that they never touch the data of `make run`.
 TEST_HOME := $(CURDIR)/var/test
-# Three at once for two cores: tests of real processes wait a lot.
-AT_ONCE := -q -n 3 --dist loadfile --no-loadscope-reorder
+# Four at once for two cores: tests of real processes wait a lot.
+AT_ONCE := -q -n 4 --dist loadfile --no-loadscope-reorder
 TEMPLATES := $(wildcard accounts/templates notifications/templates escalation/templates \
 	tracing/templates dating/templates config/templates)
 

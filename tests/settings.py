@@ -4,6 +4,8 @@ import os
 from pathlib import Path
 
 os.environ.setdefault("TOCSIN_HOME", str(Path(__file__).resolve().parent.parent / "var" / "test"))
+# NumPy's threads look for work even where there is none; stacks inherit it.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from config import embedded
 from config.settings import *  # noqa: F403

@@ -41,7 +41,7 @@ def site(program: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sit
 
 
 # Not for the whole session: Playwright's event loop must be gone before other tests run theirs.
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def chromium(program: str) -> Iterator[Browser]:
     expect.set_options(timeout=PATIENCE_MS)
     # As root there is nothing that its sandbox could be made of.

@@ -41,7 +41,9 @@ time.sleep(600)
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     home = tmp_path_factory.mktemp("stack")
-    with Stack(home, workers=2, env={"DATABASE_URL": "", "REDIS_URL": ""}) as running:
+    # Made by a stack too, which migrated it: templates.py.
+    templates.furnish(home)
+    with Stack(home, workers=2, migrate=False, env={"DATABASE_URL": "", "REDIS_URL": ""}) as running:
         yield running
     embedded.destroy(at=home)
 
