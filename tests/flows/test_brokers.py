@@ -117,7 +117,7 @@ def test_a_new_user_of_another_service_is_welcomed_and_their_profile_is_publishe
     fed.wait_for(lambda: fed.sql(WELCOMES, user=user)[0][0] == 1, PATIENCE_S, "no welcome")
 
 
-def test_every_message_takes_effect_once_whatever_goes_away(
+def test_every_message_takes_effect_once_whatever_goes_away_and_readiness_says_that_it_is_away(
     fed: Product, broker: RabbitMQ, chance: random.Random
 ) -> None:
     fed.stack.kill("consumer")
@@ -141,36 +141,30 @@ def test_every_message_takes_effect_once_whatever_goes_away(
         else:
             broker.stop()
             assert count(fed) < MESSAGES
+            fed.wait_for(lambda: is_ready(fed, at_broker=False), PATIENCE_S, "readiness has not noticed")
             broker.start()
     fed.wait_for(lambda: count(fed) >= MESSAGES, PATIENCE_S, "not all messages have taken effect")
     fed.wait_for(lambda: waiting(broker) == 0, PATIENCE_S, "messages are left in the queue")
     numbers = Counter(int(number) for (number,) in fed.sql(NUMBERS))
     assert numbers == Counter(range(MESSAGES))
     assert fed.sql(DEAD) == []
+    fed.wait_for(lambda: is_ready(fed, at_broker=True), PATIENCE_S, "readiness has not noticed its return")
 
 
 def count(fed: Product) -> int:
     return int(fed.sql(STORED)[0][0])
 
 
+def is_ready(fed: Product, *, at_broker: bool) -> bool:
+    """Whether readiness says of the brokers that they are there, or that they are away."""
+    found = fed.call("GET", "/health/ready").json()["components"]["brokers"]
+    return found["ok"] is at_broker and ("events: away" in found["detail"]) is not at_broker
+
+
 def waiting(broker: RabbitMQ) -> int:
     """Return how many messages of the queue nobody holds."""
     with Pika(broker.url) as client:
         return int(client.channel.queue_declare(QUEUE, passive=True).method.message_count)
-
-
-def test_readiness_says_that_the_broker_is_away_and_then_that_it_is_back(
-    fed: Product, broker: RabbitMQ
-) -> None:
-    broker.kill()
-
-    def says(ok: bool) -> bool:
-        found = fed.call("GET", "/health/ready").json()["components"]["brokers"]
-        return found["ok"] is ok and ("events: away" in found["detail"]) is not ok
-
-    fed.wait_for(lambda: says(False), PATIENCE_S, "readiness has not noticed")
-    broker.start()
-    fed.wait_for(lambda: says(True), PATIENCE_S, "readiness has not noticed that it is back")
 
 
 def test_told_to_stop_each_ends_in_good_order_and_is_not_missed(fed: Product) -> None:
