@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
 
@@ -74,6 +74,8 @@ UPDATE notifications_alert AS alert
 """
 # Alerts that one transaction takes: enough to catch up, few enough that the first doesn't wait for long.
 TAKE = 8
+# People of an alert's first chunk: a large one keeps one core busy, and the others have nothing to send yet.
+FIRST_CHUNK = 800
 
 
 def _take(cursor: CursorWrapper, alert_uuid: UUID | None) -> tuple[list[Alert], Finer]:
@@ -98,6 +100,13 @@ def fan_out_waiting(alert_uuid: UUID | None = None) -> bool:
     Args:
         alert_uuid: only this alert, if given.
     """
+    try:
+        return _fan_out_next(alert_uuid, repeats=False)
+    except IntegrityError:  # some were made before, and the alert's row does not say so
+        return _fan_out_next(alert_uuid, repeats=True)
+
+
+def _fan_out_next(alert_uuid: UUID | None, *, repeats: bool) -> bool:
     with transaction.atomic(), connection.cursor() as cursor:
         alerts, finer = _take(cursor, alert_uuid)
         if not alerts:
@@ -111,6 +120,8 @@ def fan_out_waiting(alert_uuid: UUID | None = None) -> bool:
                 after=alert.fanned_out_to,
                 now=now,
                 finer=finer,
+                size=FIRST_CHUNK if alert.fanned_out_to is None else None,
+                repeats=repeats,
             )
             for alert in alerts
         ]

@@ -152,9 +152,9 @@ def statements_of_an_alert(shop: Shop, label: str, monkeypatch: pytest.MonkeyPat
     seen: list[Shape | str] = []
     fan_out_of, quiet_hours_of = sql.fan_out, sql.quiet_hours
 
-    def fan_out_heard(audience: str, shape: Shape) -> str:
+    def fan_out_heard(audience: str, shape: Shape, *, repeats: bool) -> str:
         seen.append(shape)
-        return fan_out_of(audience, shape)
+        return fan_out_of(audience, shape, repeats=repeats)
 
     def quiet_hours_heard(audience: str) -> str:
         seen.append(READ)
