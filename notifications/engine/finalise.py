@@ -13,6 +13,7 @@ import orjson
 import psycopg
 import structlog
 from django.conf import settings
+from psycopg.errors import UniqueViolation
 
 from notifications import metrics
 from notifications.engine.database import Database
@@ -36,7 +37,7 @@ RECENT_S = 1.0
 #
 # What is revocable is locked first, in the order in which a stop locks it (notifications.engine.replay):
 # several of one process are often in one batch, and the two would deadlock.
-FINALISE = """
+_FINALISE = """
 WITH outcome AS (
     SELECT plain.id, plain.number, to_timestamp(plain.started_at) AS started_at, plain.duration_ms,
            plain.status_code, coalesce(more.status, 'sent') AS status, coalesce(more.reason, '') AS reason,
@@ -64,6 +65,7 @@ WITH outcome AS (
      WHERE delivery.id = outcome.id AND delivery.attempts <= outcome.number
        AND delivery.status IN ('sending', 'pending')
        AND (SELECT count(*) FROM locked) >= 0
+ RETURNING delivery.id
 ), dead AS (
     UPDATE notifications_contactpoint AS contact SET is_enabled = false
       FROM outcome JOIN notifications_delivery AS delivery ON delivery.id = outcome.id
@@ -72,11 +74,16 @@ WITH outcome AS (
 INSERT INTO notifications_attempt
        (delivery_id, number, started_at, duration_ms, outcome, status_code, error, reference)
 SELECT id, number, started_at, duration_ms, outcome, status_code, error, reference FROM outcome
- WHERE EXISTS (SELECT FROM notifications_delivery AS delivery WHERE delivery.id = outcome.id)
+ WHERE id IN (SELECT id FROM finalised)
+    OR EXISTS (SELECT FROM notifications_delivery AS delivery WHERE delivery.id = outcome.id)
+"""
+# For what was written down before, after all or as lost. Looking for that in advance costs a sixth of all
+# this, so it is done only where there was an attempt of that number.
+_REPEATED = f"""{_FINALISE}
     ON CONFLICT (delivery_id, number) DO UPDATE
        SET duration_ms = EXCLUDED.duration_ms, outcome = EXCLUDED.outcome,
            status_code = EXCLUDED.status_code, error = EXCLUDED.error, reference = EXCLUDED.reference
-"""
+"""  # noqa: S608  (no value is put into the text)
 
 
 # Not frozen, which would triple the cost of making one.
@@ -209,22 +216,23 @@ async def finalise(database: Database, finished: Sequence[Finished]) -> None:
     """Write down a batch of outcomes in one transaction."""
     more = [each for each in finished if not each.is_plain]
     # As text, since psycopg builds arrays element by element: that cost more than all the rest of this.
-    await database.rows(
-        FINALISE,
-        {
-            "ids": _array(str(each.id) for each in finished),
-            "numbers": _array(str(each.number) for each in finished),
-            "started_at": _array(repr(each.started_at.timestamp()) for each in finished),
-            "durations_ms": _array(f"{each.duration_ms:.3f}" for each in finished),
-            "status_codes": _array(
-                "NULL" if each.status_code is None else str(each.status_code) for each in finished
-            ),
-            "more": orjson.dumps(more).decode(),
-            "revocable": _array(str(each.id) for each in finished if each.revocable),
-        },
-    )
+    parameters = {
+        "ids": _array([each.id.hex for each in finished]),
+        "numbers": _array([str(each.number) for each in finished]),
+        "started_at": _array([repr(each.started_at.timestamp()) for each in finished]),
+        "durations_ms": _array([f"{each.duration_ms:.3f}" for each in finished]),
+        "status_codes": _array(
+            ["NULL" if each.status_code is None else str(each.status_code) for each in finished]
+        ),
+        "more": orjson.dumps(more).decode(),
+        "revocable": _array([each.id.hex for each in finished if each.revocable]),
+    }
+    try:
+        await database.rows(_FINALISE, parameters)
+    except UniqueViolation:
+        await database.rows(_REPEATED, parameters)
 
 
-def _array(elements: Iterable[str]) -> str:
+def _array(elements: Sequence[str]) -> str:
     """Return PostgreSQL's text of an array of numbers or ids, which need no quotes."""
     return "{" + ",".join(elements) + "}"
