@@ -7,6 +7,7 @@ this costs less than half (docs/adr/0012). Parsing is httptools', connecting aio
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
 from collections import defaultdict
 from collections.abc import Callable
@@ -58,6 +59,12 @@ class Target:
     head: bytes
 
 
+# What a parser leaves as it is: people's addresses differ in their paths, and parsing each costs as much as
+# writing its request. A path with "/." in it is not of these.
+_PLAIN = re.compile(r"(https?://[A-Za-z0-9.:-]+)((?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+)")
+_HEAD = b"POST %b HTTP/1.1\r\nHost: %b\r\nUser-Agent: Tocsin\r\nAccept-Encoding: identity\r\n"
+
+
 @lru_cache(maxsize=16_384)
 def target_of(url: str) -> Target:
     """Parse a URL.
@@ -65,14 +72,24 @@ def target_of(url: str) -> Target:
     Raises:
         ValueError: it is no http or https URL.
     """
+    if plain := _PLAIN.fullmatch(url):
+        origin, path = plain.groups()
+        known, host = _parsed(origin)
+        return Target(known.host, known.port, known.tls, _HEAD % (path.encode(), host))
+    return _parsed(url)[0]
+
+
+@lru_cache(maxsize=4096)
+def _parsed(url: str) -> tuple[Target, bytes]:
+    """Return what a request needs, and the value of its Host header."""
     parsed = URL(url)
     if parsed.scheme not in {"http", "https"} or not parsed.raw_host or not parsed.port:
         raise ValueError("no http or https URL")
     host = (parsed.host_subcomponent or "").encode("ascii")
-    port = b"" if parsed.is_default_port() else f":{parsed.port}".encode()
-    target = parsed.raw_path_qs.encode("ascii") or b"/"
-    head = b"POST %b HTTP/1.1\r\nHost: %b%b\r\nUser-Agent: Tocsin\r\nAccept-Encoding: identity\r\n"
-    return Target(parsed.raw_host, parsed.port, parsed.scheme == "https", head % (target, host, port))
+    if not parsed.is_default_port():
+        host += b":%d" % parsed.port
+    head = _HEAD % (parsed.raw_path_qs.encode("ascii") or b"/", host)
+    return Target(parsed.raw_host, parsed.port, parsed.scheme == "https", head), host
 
 
 class Connection(asyncio.Protocol):

@@ -25,7 +25,7 @@ WITH RECURSIVE walk AS (
 
 _COLUMNS = """
     id, notification_id, user_id, contact_point_id, channel, address, language, lane,
-    attempts, failures, due_at, created_at
+    attempts, failures, due_at
 """
 
 _ANSWER = """
@@ -97,7 +97,7 @@ SELECT true FROM notifications_delivery
 LOCK_REVOCABLE = """
 SELECT delivery.id, notification_id, delivery.user_id, contact_point_id, delivery.channel,
        delivery.address, delivery.language, delivery.lane, attempts + 1, failures, due_at,
-       delivery.created_at, contact.secret_version, contact.secret_rotated_at
+       contact.secret_version, contact.secret_rotated_at
   FROM notifications_delivery AS delivery
   LEFT JOIN notifications_contactpoint AS contact ON contact.id = delivery.contact_point_id
  WHERE status = 'pending' AND revocable AND delivery.lane = %(lane)s AND due_at <= %(now)s
@@ -134,7 +134,6 @@ class Claimed(NamedTuple):
     attempt: int
     failures: int
     due_at: datetime
-    created_at: datetime
     secret_version: int | None
     secret_rotated_at: datetime | None
 

@@ -9,7 +9,7 @@ from notifications.channels import caller_ids
 from notifications.channels.base import Message
 from notifications.engine.claim import Claimed
 from notifications.engine.database import Database
-from notifications.messages.links import linked
+from notifications.messages.links import OPENING, linked
 from notifications.messages.placeholders import filled, is_private
 from notifications.messages.texts import Texts, text_for
 
@@ -62,9 +62,10 @@ def message_of(row: Claimed, content: Content, *, on_begin: Callable[[], None] |
     title, body = text_for(
         content.title, content.body, content.texts, language=row.language, channel=row.channel
     )
-    if is_private(content.kind):
-        title, body = filled(content.kind, row.channel, content.data, title, body)
-    title, body = linked(row.id, row.channel, title, body)
+    if OPENING in title or OPENING in body:
+        if is_private(content.kind):
+            title, body = filled(content.kind, row.channel, content.data, title, body)
+        title, body = linked(row.id, row.channel, title, body)
     return Message(
         delivery_id=row.id,
         user_uuid=row.user_id,

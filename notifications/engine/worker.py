@@ -1,5 +1,6 @@
 """RQ's worker as `manage.py rqworker` runs it: jobs in this process, and beside them the sender."""
 
+import gc
 import time
 from typing import Any
 
@@ -22,6 +23,8 @@ log = structlog.get_logger(__name__)
 # Between two heartbeats, and between two tries to reach Redis, in seconds.
 BEAT_S = 5.0
 REDIS_RETRY_S = 1.0
+# New objects between two looks for garbage: Python's own 700 are not a hundred deliveries' worth.
+GARBAGE_AFTER = 20_000
 
 
 class Worker(SimpleWorker):
@@ -44,6 +47,8 @@ class Worker(SimpleWorker):
         burst = bool(kwargs.get("burst") or (args and args[0]))
         allow_many_connections()
         catalogue.kinds()  # reads and compiles every text, which the first alert should not wait for
+        if not burst:
+            _spare_the_loaded()
         sender = Sender()
         sender.start()
         wake.local = sender.wake
@@ -95,6 +100,13 @@ class Worker(SimpleWorker):
             if not self.connection.sismember(self.redis_workers_keys, self.key):
                 self.connection.hset(self.key, mapping=self.serialize())
                 worker_registration.register(self)
+
+
+def _spare_the_loaded() -> None:
+    """Look for garbage less often, and never again in what is loaded now, which stays until the end."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GARBAGE_AFTER, 10, 10)
 
 
 def _await_redis(connection: Redis) -> None:
