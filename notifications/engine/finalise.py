@@ -7,6 +7,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 from uuid import UUID
 
 import orjson
@@ -114,6 +115,9 @@ class Finished:
         return self.status == "sent" and not (self.reason or self.failures or self.error or self.reference)
 
 
+_KIND = attrgetter("channel", "outcome", "status")
+
+
 class Ledger:
     """Outcomes on their way into the database: held together for a moment, and for as long as it is away."""
 
@@ -203,11 +207,12 @@ def _count(batch: Sequence[Finished]) -> None:
     """Add what was written to the metrics, a batch at a time: one by one it would cost as much as a send."""
     counts: Counter[tuple[str, ...]] = Counter()
     fresh = [each for each in batch if not each.counted]
+    for (channel, outcome, status), count in Counter(map(_KIND, fresh)).items():
+        counts["attempts", channel, outcome] += count
+        if status != "pending":
+            counts["deliveries", channel, status] += count
     for each in fresh:
         each.counted = True
-        counts["attempts", each.channel, each.outcome] += 1
-        if each.status != "pending":
-            counts["deliveries", each.channel, each.status] += 1
     metrics.add_many(counts.items())
     metrics.observe_lateness(*[each.lateness_s for each in fresh if each.lateness_s is not None])
 
@@ -215,17 +220,14 @@ def _count(batch: Sequence[Finished]) -> None:
 async def finalise(database: Database, finished: Sequence[Finished]) -> None:
     """Write down a batch of outcomes in one transaction."""
     more = [each for each in finished if not each.is_plain]
-    # As text, since psycopg builds arrays element by element: that cost more than all the rest of this.
     parameters = {
-        "ids": _array([each.id.hex for each in finished]),
-        "numbers": _array([str(each.number) for each in finished]),
-        "started_at": _array([repr(each.started_at.timestamp()) for each in finished]),
-        "durations_ms": _array([f"{each.duration_ms:.3f}" for each in finished]),
-        "status_codes": _array(
-            ["NULL" if each.status_code is None else str(each.status_code) for each in finished]
-        ),
+        "ids": _array([each.id for each in finished]),
+        "numbers": _array([each.number for each in finished]),
+        "started_at": _array([each.started_at.timestamp() for each in finished]),
+        "durations_ms": _array([round(each.duration_ms, 3) for each in finished]),
+        "status_codes": _array([each.status_code for each in finished]),
         "more": orjson.dumps(more).decode(),
-        "revocable": _array([each.id.hex for each in finished if each.revocable]),
+        "revocable": _array([each.id for each in finished if each.revocable]),
     }
     try:
         await database.rows(_FINALISE, parameters)
@@ -233,6 +235,9 @@ async def finalise(database: Database, finished: Sequence[Finished]) -> None:
         await database.rows(_REPEATED, parameters)
 
 
-def _array(elements: Sequence[str]) -> str:
-    """Return PostgreSQL's text of an array of numbers or ids, which need no quotes."""
-    return "{" + ",".join(elements) + "}"
+def _array(values: Sequence[UUID | float | None]) -> str:
+    """Return PostgreSQL's text of an array: JSON's, in other brackets.
+
+    Psycopg builds arrays element by element, which cost more than all the rest of this.
+    """
+    return "{" + orjson.dumps(values).decode()[1:-1] + "}"

@@ -10,7 +10,7 @@ from django.db import connection
 from notifications.engine import finalise
 from notifications.engine.database import Database, connection_parameters
 from notifications.engine.finalise import Finished, Ledger
-from notifications.models import Delivery
+from notifications.models import Attempt, Delivery
 
 Make = Callable[..., list[Delivery]]
 URL = "https://hooks.example.com/"
@@ -108,3 +108,18 @@ def test_what_one_ledger_could_not_write_the_next_one_does(make_deliveries: Make
 
     run([], take_over)
     assert sent() == 2
+
+
+def test_an_attempt_that_was_taken_for_lost_is_recorded_as_it_was(make_deliveries: Make) -> None:
+    made = make_deliveries(3, URL)
+    Attempt.objects.create(
+        delivery=made[1], number=1, started_at=datetime.now(UTC), duration_ms=0, outcome="lost", error="lost"
+    )
+
+    async def nothing(ledger: Ledger) -> None:
+        assert not ledger
+
+    run(made, nothing)
+    assert sent() == 3
+    recorded = set(Attempt.objects.values_list("delivery", "number", "outcome", "status_code", "error"))
+    assert recorded == {(each.pk, 1, "sent", 200, "") for each in made}
