@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from pytest_django.fixtures import Settings
 
+from notifications.channels import http1
 from notifications.channels.base import Receipt, Rejected, Unavailable
 from notifications.channels.session import Session
 from tests.notifications.channels.conftest import post
@@ -165,3 +166,31 @@ async def test_the_body_arrives_byte_for_byte(session: Session, third_party: Thi
     body = json.dumps({"text": "é" * 40_000}).encode()
     await post(session, third_party.url, body=body)
     assert third_party.requests[0].body == body
+
+
+@pytest.mark.parametrize(
+    ("url", "path", "host"),
+    [
+        ("http://127.0.0.1:4000/hook/17", "/hook/17", "127.0.0.1:4000"),
+        ("https://Hooks.Example.com/services/T0/B_1/x-Y.z~", "/services/T0/B_1/x-Y.z~", "hooks.example.com"),
+        ("https://hooks.example.com:443/a", "/a", "hooks.example.com"),
+        ("http://hooks.example.com:8080", "/", "hooks.example.com:8080"),
+        ("http://hooks.example.com/a/../b/./c", "/b/c", "hooks.example.com"),
+        ("http://hooks.example.com/a?b=c&d", "/a?b=c&d", "hooks.example.com"),
+        ("http://hooks.example.com/é/%41%2f", "/%C3%A9/A%2F", "hooks.example.com"),
+        ("http://[2001:db8::1]:81/a", "/a", "[2001:db8::1]:81"),
+    ],
+)
+def test_what_a_request_says_of_its_url(url: str, path: str, host: str) -> None:
+    target = http1.target_of(url)
+    assert target.head.decode().splitlines()[:2] == [f"POST {path} HTTP/1.1", f"Host: {host}"]
+    assert target.tls == url.startswith("https")
+    assert target.port == int(host.rpartition(":")[2] if ":" in host else 443 if target.tls else 80)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://hooks.example.com:65536/a", "http://:80/a", "ftp://a/b", "http:///a"]
+)
+def test_what_is_no_url_has_no_target(url: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        http1.target_of(url)

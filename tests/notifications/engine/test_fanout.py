@@ -10,8 +10,8 @@ from django.db import connection
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from accounts.models import Shop, User
-from notifications.engine.fanout import alert_fan_out
+from accounts.models import Membership, Shop, User
+from notifications.engine.fanout import alert_fan_out, alerts, alerts_fan_out, fan_out_waiting
 from notifications.models import Alert, Delivery, Notification
 from tests.factories import (
     AlertFactory,
@@ -127,6 +127,30 @@ def test_chunks_tell_everyone_once_whatever_their_number(
     MembershipFactory.create_batch(members, shop=shop)
     alert_fan_out(AlertFactory(shop=shop).pk)
     assert Delivery.objects.values("user").distinct().count() == Delivery.objects.count() == members
+
+
+def test_the_first_of_many_are_told_while_the_rest_is_being_written(shop: Shop) -> None:
+    emails = [f"member-{number}@example.com" for number in range(alerts.FIRST_CHUNK + 5)]
+    User.objects.bulk_create(User(email=email, password="!") for email in emails)
+    members = User.objects.filter(email__in=emails).values_list("uuid", flat=True)
+    Membership.objects.bulk_create(Membership(shop=shop, user_id=user) for user in members)
+    AlertFactory(shop=shop)
+    assert fan_out_waiting()
+    assert Delivery.objects.count() == alerts.FIRST_CHUNK
+    assert not fan_out_waiting()
+    assert Delivery.objects.values("user").distinct().count() == Delivery.objects.count() == len(emails)
+
+
+def test_one_that_was_told_before_keeps_nobody_from_being_told(
+    owner: User, teammate: User, shop: Shop
+) -> None:
+    before, alert = AlertFactory(shop=shop), AlertFactory(shop=shop)
+    alert_fan_out(before.pk)
+    Delivery.objects.filter(user=owner).delete()
+    Alert.objects.update(fanned_out_at=None, fanned_out_to=None)
+    alerts_fan_out()
+    per_alert = Delivery.objects.values_list("notification__source_id", "user")
+    assert Counter(per_alert) == {(str(a.pk), u.pk): 1 for a in (before, alert) for u in (owner, teammate)}
 
 
 def test_two_at_once_tell_everyone_once(transactional_db: None, shop: Shop) -> None:
