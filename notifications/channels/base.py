@@ -73,6 +73,8 @@ class Message:
     secret_rotated_at: datetime | None = None
     # Set for a revocable delivery: the channel's session calls it at the instant the request goes out.
     on_begin: Callable[[], None] | None = field(default=None, compare=False)
+    #: What channels keep for the other messages of the same notification, which differ in little.
+    shared: dict[Any, Any] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,8 @@ class Content(NamedTuple):
     severity: str
     data: dict[str, Any]
     created_at: Any
+    #: Kept for its channels: see notifications.channels.base.Message.
+    shared: dict[Any, Any]
 
 
 class Contents:
@@ -48,7 +50,7 @@ class Contents:
         found = {key: self._known[key] for key in wanted if key in self._known}
         if missing:
             for content in await self._database.rows(_READ, {"ids": missing}):
-                self._known[content[0]] = found[content[0]] = Content._make(content)
+                self._known[content[0]] = found[content[0]] = Content._make((*content, {}))
             while len(self._known) > _KEEP:
                 self._known.popitem(last=False)
         return [found.get(row.notification_id) for row in rows]
@@ -83,4 +85,5 @@ def message_of(row: Claimed, content: Content, *, on_begin: Callable[[], None] |
         secret_version=row.secret_version or 1,
         secret_rotated_at=row.secret_rotated_at,
         on_begin=on_begin,
+        shared=content.shared,
     )

@@ -357,8 +357,10 @@ class Sender:
 
     async def _serve(self, lane: Lane, following: tuple[Claimed, Content, Fence | None] | None) -> None:
         """Send one after the other while the lane has any: a task for each would cost more."""
+        task = asyncio.current_task()
+        assert task is not None
         while following:
-            await self._send(lane, *following)
+            await self._send(lane, task, *following)
             fenced = following[2] is not None
             following = self._next(lane)
             self._pump(lane)
@@ -390,12 +392,12 @@ class Sender:
         self._claimed -= count
         return count
 
-    async def _send(self, lane: Lane, row: Claimed, content: Content, fence: Fence | None) -> None:
+    async def _send(
+        self, lane: Lane, task: "asyncio.Task[None]", row: Claimed, content: Content, fence: Fence | None
+    ) -> None:
         channel = registry.sendable(row.channel)
         message = message_of(row, content, on_begin=fence.begin if fence else None)
         started_at, started = self._clock(), time.perf_counter()
-        task = asyncio.current_task()
-        assert task is not None
         self._sends.limit(task, lane.timeout_s)
         if fence is not None:
             fence.task = task

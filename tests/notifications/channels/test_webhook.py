@@ -1,16 +1,20 @@
 """Signed webhooks: body, headers and which addresses are accepted."""
 
 import base64
+import dataclasses
 import hashlib
 import hmac
+import json
 import time
+import uuid
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
 from pytest_django.fixtures import Settings
 
-from notifications.channels import registry, signing
+from notifications.channels import registry, signing, webhook
 from notifications.channels.base import Receipt, Rejected
 from notifications.channels.session import Session
 from tests.notifications.channels.conftest import ALERT, MessageBuilder
@@ -36,6 +40,34 @@ async def test_the_body(session: Session, third_party: ThirdParty, message: Mess
             **ALERT,
         },
     }
+
+
+async def test_what_is_told_to_many_names_each_of_them(
+    session: Session, third_party: ThirdParty, message: MessageBuilder
+) -> None:
+    shared: dict[Any, Any] = {}
+    told = [message(address=third_party.url, user_uuid=uuid.uuid4(), shared=shared) for _ in range(3)]
+    told.append(message(address=third_party.url, user_uuid=None, title="Vol", shared=shared))
+    for each in told:
+        await CHANNEL.send(each, session)
+    data = [request.json["data"] for request in third_party.requests]
+    assert [each["user_id"] for each in data] == [*[str(each.user_uuid) for each in told[:3]], None]
+    assert [each["title"] for each in data] == [*["Theft at Auchan La Rochelle"] * 3, "Vol"]
+    assert [request.body for request in third_party.requests] == [
+        webhook.body_of(dataclasses.replace(each, shared={})) for each in told
+    ]
+
+
+@pytest.mark.parametrize("data", [{}, {"user_id": "s-17", "note": 'a "quote" é'}, {"title": "its own"}])
+def test_the_notifications_own_data_comes_before_all_else(message: MessageBuilder, data: Any) -> None:
+    sent = message(data=data)
+    plain = {
+        "user_id": str(sent.user_uuid),
+        "title": sent.title,
+        "body": sent.body,
+        "severity": sent.severity,
+    }
+    assert json.loads(webhook.body_of(sent))["data"] == {**plain, **data}
 
 
 async def test_the_signature_is_made_as_the_specification_says(
