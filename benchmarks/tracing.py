@@ -3,14 +3,14 @@
 A made-up town (benchmarks/town.py) is written to files. Its records are copied by a bare COPY into the
 table that uploads go into, and read there by its indexes, case by case. Then the product imports and packs
 them; they are searched case by case, against those bare reads; searched 1,000 at once, against DuckDB that
-holds the same data sorted for it, which must find the same; and a town of a tenth of the size shows how the
-search grows. Uploads go through the real web process.
+holds the same data sorted for it, which must find the same; and in turns with a town of a tenth of the size,
+which shows how the search grows. Uploads go through the real web process.
 """
 
 import argparse
 import statistics
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -29,7 +29,7 @@ from benchmarks.report import Report, say
 from benchmarks.tracing_uploads import uploads
 
 ROWS = 10_000_000
-CASES, SINGLE_CASES, BATCH_ROUNDS = 1_000, 200, 3
+CASES, SINGLE_CASES, SINGLE_ROUNDS, BATCH_ROUNDS = 1_000, 200, 3, 5
 ROUNDS, LEAST_S = 3, 900
 IMPORT_LEAST, UPLOAD_LEAST, SINGLE_MOST, DUCK_MOST, GROWTH_MOST, BYTES_MOST = 0.6, 0.3, 3.0, 2.0, 1.5, 90
 PARTS = ("import", "search", "upload")
@@ -122,7 +122,21 @@ WARM_UP = 20
 def single(do: Do, rows: int, now: datetime) -> dict[str, float]:
     """Milliseconds of one case at a time, after some to warm up."""
     answer = do("single", devices=cases_of(rows, SINGLE_CASES + WARM_UP), **terms(now))
-    return _shown("one case", answer["ours"])
+    return _shown(f"one case among {rows:,} records", answer["ours"])
+
+
+def growth(do: Do, rows: int, place: Path, now: datetime) -> tuple[dict[str, float], dict[str, float]]:
+    """Milliseconds of one case in a town of a tenth of the size, and in the town, in turns."""
+    tenth = rows // 10
+    with product.running("tracing-small", workers=0, scheduler=False) as other, worker(other) as do_small:
+        imported(do_small, written(place, "small", tenth, now=now, seed=1))
+        rounds = [(single(do_small, tenth, now), single(do, rows, now)) for _ in range(SINGLE_ROUNDS)]
+    small, large = zip(*rounds, strict=True)
+    return _median(small), _median(large)
+
+
+def _median(found: Sequence[dict[str, float]]) -> dict[str, float]:
+    return {name: statistics.median(each[name] for each in found) for name in found[0]}
 
 
 def bare_reads(do: Do, rows: int, now: datetime) -> dict[str, float]:
@@ -190,16 +204,12 @@ def benchmark(options: argparse.Namespace) -> Report:
         large = written(place, "large", options.rows, now=now, seed=1)
         bare = copied(do, large)
         reads = bare_reads(do, options.rows, now) if "search" in parts else {}
-        if "search" in parts:
-            small = written(place, "small", options.rows // 10, now=now, seed=1)
-            imported(do, small)
-            before = single(do, options.rows // 10, now)
         if {"import", "search"} & set(parts):
             loaded = imported(do, large)
             rate = loaded["rate"]
             add_import(result, loaded, bare)
         if "search" in parts:
-            after = single(do, options.rows, now)
+            before, after = growth(do, options.rows, place, now)
             add_searches(result, before, after, reads, together(do, options.rows, now, large.stored))
         if "upload" in parts:
             add_uploads(result, uploads(do, tocsin, now, options.rows), bare)

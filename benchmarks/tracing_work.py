@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,6 +24,7 @@ from django.utils import timezone  # noqa: E402
 
 from accounts.models import Scope  # noqa: E402
 from accounts.services import api_key_create  # noqa: E402
+from notifications.engine.worker import spare_the_loaded  # noqa: E402
 from tracing import packing, partitions  # noqa: E402
 from tracing.packed import RECORD  # noqa: E402
 from tracing.search import Reached, Seed, search  # noqa: E402
@@ -106,7 +108,7 @@ def single(order: dict[str, Any]) -> dict[str, Any]:
 
     Each is searched once before, uncounted, so that it finds its records in PostgreSQL's memory.
     """
-    return {"ours": [_twice(lambda each=each: _search(each, order))[0] for each in order["devices"]]}
+    return {"ours": [_twice(partial(_search, each, order))[0] for each in order["devices"]]}
 
 
 def bare_reads(order: dict[str, Any]) -> dict[str, Any]:
@@ -117,7 +119,7 @@ def bare_reads(order: dict[str, Any]) -> dict[str, Any]:
     seconds, rows = [], []
     for device in order["devices"]:
         frontiers = _frontiers(device, _search(device, order), order["rounds"])
-        taken, read = _twice(lambda frontiers=frontiers: _bare_reads(frontiers, order))
+        taken, read = _twice(partial(_bare_reads, frontiers, order))
         seconds.append(taken)
         rows.append(read)
     return {"bare": seconds, "rows": rows}
@@ -193,6 +195,7 @@ ORDERS = (empty, bare_copy, imported, sizes, packed, single, bare_reads, batch, 
 def main() -> None:
     orders = {each.__name__: each for each in ORDERS}
     settings.LOGGING_CONFIG = None
+    spare_the_loaded()  # as a worker does, which searches in the product
     for line in sys.stdin:
         order = json.loads(line)
         print(json.dumps(orders[order.pop("do")](order)), flush=True)

@@ -48,7 +48,7 @@ class Worker(SimpleWorker):
         allow_many_connections()
         catalogue.kinds()  # reads and compiles every text, which the first alert should not wait for
         if not burst:
-            _spare_the_loaded()
+            spare_the_loaded()
         sender = Sender()
         sender.start()
         wake.local = sender.wake
@@ -102,7 +102,7 @@ class Worker(SimpleWorker):
                 worker_registration.register(self)
 
 
-def _spare_the_loaded() -> None:
+def spare_the_loaded() -> None:
     """Look for garbage less often, and never again in what is loaded now, which stays until the end."""
     gc.collect()
     gc.freeze()
