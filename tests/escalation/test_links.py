@@ -49,7 +49,7 @@ def message(delivery):
     names = {field.name: getattr(delivery, field.name, None) for field in Delivery._meta.concrete_fields}
     names |= {"id": delivery.pk, "notification_id": told.pk, "user_id": delivery.user_id, "attempt": 1}
     claimed = Claimed._make(names.get(name) for name in Claimed._fields)
-    content = Content._make(getattr(told, name) for name in Content._fields)
+    content = Content(**{name: getattr(told, name) for name in Content._fields[:-1]}, shared={})
     return message_of(claimed, content, on_begin=None)
 
 
