@@ -28,9 +28,8 @@ class WebhookChannel(Channel):
 
     async def send(self, message: Message, session: Session) -> Receipt:
         now = datetime.now(UTC)
-        message_id = orjson.dumps(message.delivery_id)[
-            1:-1
-        ].decode()  # as str() would, in a third of its time
+        # As str() would, in a third of its time.
+        message_id = orjson.dumps(message.delivery_id)[1:-1].decode()
         body = body_of(message)
         headers = {
             "Content-Type": "application/json",
