@@ -40,7 +40,11 @@ def read_all_files(config: pytest.Config) -> None:
         return
     files = sorted(tests.rglob("test_*.py"))
     first = int(worker["workerid"].removeprefix("gw")) * len(files) // worker["workercount"]
+    # As at any collection: what sets up logging on its import would else write to the terminal ever after.
+    capture = config.pluginmanager.getplugin("capturemanager")
+    capture.resume_global_capture()
     for path in [*files[first:], *files[:first]]:
         # Whatever is wrong with one of them, its collection says.
         with suppress(Exception, pytest.skip.Exception):
             importlib.import_module(".".join(path.relative_to(tests.parent).with_suffix("").parts))
+    capture.suspend_global_capture()
