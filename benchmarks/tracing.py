@@ -30,6 +30,7 @@ from benchmarks.tracing_uploads import uploads
 
 ROWS = 10_000_000
 CASES, SINGLE_CASES, SINGLE_ROUNDS, BATCH_ROUNDS = 1_000, 200, 3, 5
+WARM_UP = 20
 ROUNDS, LEAST_S = 3, 900
 IMPORT_LEAST, UPLOAD_LEAST, SINGLE_MOST, DUCK_MOST, GROWTH_MOST, BYTES_MOST = 0.6, 0.3, 3.0, 2.0, 1.5, 90
 PARTS = ("import", "search", "upload")
@@ -114,9 +115,6 @@ def cases_of(rows: int, count: int) -> list[int]:
 def terms(now: datetime) -> dict[str, int]:
     since = town.first_moment(now)
     return {"since": since, "until": since + town.DAYS * town.DAY_S, "rounds": ROUNDS, "least_s": LEAST_S}
-
-
-WARM_UP = 20
 
 
 def single(do: Do, rows: int, now: datetime) -> dict[str, float]:

@@ -2,7 +2,7 @@
 
 import re
 from ipaddress import ip_network
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -12,6 +12,10 @@ from django.core.exceptions import ImproperlyConfigured
 from notifications.brokers import formats, sources
 from notifications.channels.registry import CHANNELS
 from notifications.engine.sender import START_WITHIN
+
+#: Tags of what is checked before a part starts: the product's own. Django's checks look at the code, and load
+#: every page of the product for it; they are `manage.py check`'s.
+BEFORE_START: Final = ["tocsin"]
 
 KNOWN_POLICY = {"attempts", "wait_s", "timeout_s", "concurrency"}
 

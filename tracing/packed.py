@@ -5,10 +5,9 @@ from datetime import date
 from typing import Final
 
 import numpy as np
-import psycopg
-from django.db import connection
 from numpy.typing import NDArray
 
+from notifications.engine.database import array, run_prepared
 from tracing.partitions import DAY_S
 
 Integers = NDArray[np.int64]
@@ -43,11 +42,8 @@ class Packed:
     @classmethod
     def read(cls, devices: Integers, first: date, last: date) -> "Packed":
         """Read what is packed of these devices from the first to the last of these days."""
-        # Django's own cursor takes results as text only, where each byte would take two.
-        connection.ensure_connection()
-        values = {"devices": "{" + ",".join(map(str, devices.tolist())) + "}", "first": first, "last": last}
-        with psycopg.Cursor(connection.connection) as cursor:
-            columns = cursor.execute(READ_SQL, values, binary=True).fetchone() or ()
+        values = {"devices": array(devices.tolist()), "first": first, "last": last}
+        (columns,) = run_prepared(READ_SQL, values, binary=True)
         whose, lengths, records = (column or b"" for column in columns)
         rows = np.frombuffer(whose, ">i8").astype(np.int64)
         counts = np.frombuffer(lengths, ">i4") // RECORD.itemsize

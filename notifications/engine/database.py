@@ -1,9 +1,11 @@
 """The engine's statements: on Django's connection, and on the sender's own, which rebuild themselves."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
+import orjson
 from django.db import connection, connections
 from psycopg import AsyncConnection, Cursor, OperationalError
 
@@ -21,11 +23,26 @@ def connection_parameters() -> dict[str, Any]:
     return {**options, **parameters}
 
 
-def run_prepared(statement: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-    """Run a statement on Django's connection, prepared, which Django's own cursors never do."""
+def run_prepared(
+    statement: str, parameters: Mapping[str, Any], *, binary: bool = False, prepare: bool | None = None
+) -> list[tuple[Any, ...]]:
+    """Run a statement on Django's connection, prepared, which Django's own cursors never do.
+
+    Args:
+        binary: have results sent as they are, and not as text, in which a byte takes two.
+        prepare: False for one that is to be planned for these parameters.
+    """
     connection.ensure_connection()
     with connection.wrap_database_errors, Cursor(connection.connection) as cursor:
-        return cursor.execute(statement, parameters).fetchall()
+        return cursor.execute(statement, parameters, binary=binary, prepare=prepare).fetchall()
+
+
+def array(values: Sequence[UUID | float | None]) -> str:
+    """Return PostgreSQL's text of an array: JSON's, in other brackets.
+
+    Psycopg builds arrays element by element, which costs more than much that is done with them.
+    """
+    return "{" + orjson.dumps(values).decode()[1:-1] + "}"
 
 
 class Database:

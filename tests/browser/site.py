@@ -18,6 +18,7 @@ from playwright.sync_api import Page
 from config import embedded
 from config.processes import Stack
 from tests import keys, templates
+from tests.flows.product import Product
 
 PASSWORD = "correct horse battery"
 INBOX = """
@@ -34,7 +35,7 @@ class Site:
 
     home: Path
     stack: Stack
-    http: requests.Session = field(default_factory=requests.Session)
+    http: requests.Session = field(default_factory=Product.new_session)
     key: str = ""
 
     @classmethod
@@ -44,9 +45,6 @@ class Site:
         return cls(home, Stack(home, workers=1, migrate=False, env=env))
 
     def __enter__(self) -> Self:
-        self.http.trust_env = False
-        # Between two requests the server may end a connection that was kept.
-        self.http.headers["Connection"] = "close"
         try:
             self.stack.__enter__()
             self.key = self.new_key("events:write")

@@ -5,7 +5,7 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
-from tracing.intake.records import KEY, Records
+from tracing.intake.records import KEY, Records, are_repeats
 from tracing.packed import Packed
 
 
@@ -17,9 +17,6 @@ def are_packed(form: Records, day: date) -> NDArray[np.bool_]:
     columns = [np.concatenate([mine, getattr(form, name)]) for mine, name in zip(there, KEY, strict=True)]
     # What is packed comes first among equals, since the order is stable.
     order = np.lexsort(columns)
-    again = np.ones(max(len(order) - 1, 0), dtype=bool)
-    for column in columns:
-        again &= column[order[1:]] == column[order[:-1]]
     known = np.zeros(len(order), dtype=bool)
-    known[order[1:][again]] = True
+    known[order[are_repeats(columns, order)]] = True
     return known[len(packed.row) :]

@@ -52,10 +52,7 @@ class Records:
         pieces = self._in_pieces()
         columns = [getattr(pieces, name) for name in KEY]
         order = np.lexsort((*reversed(columns), pieces.start_s // DAY_S))
-        again = np.ones(max(len(order) - 1, 0), dtype=bool)
-        for column in columns:
-            again &= column[order[1:]] == column[order[:-1]]
-        return pieces[order[np.r_[np.ones(min(len(order), 1), dtype=bool), ~again]]]
+        return pieces[order[~are_repeats(columns, order)]]
 
     def _in_pieces(self) -> "Records":
         """Cut what lasts too long for its column into equal pieces, whose union is the same."""
@@ -71,3 +68,12 @@ class Records:
         return Records(
             cut.my_id, cut.other_id, cut.start_s + begin, end - begin, cut.distance_cm, extras=cut.extras
         )
+
+
+def are_repeats(columns: Sequence[NDArray[np.integer]], order: NDArray[np.integer]) -> NDArray[np.bool_]:
+    """Say of each row, in an order that puts equal ones together, whether it equals the one before."""
+    again = np.ones(len(order), dtype=bool)
+    again[:1] = False
+    for column in columns:
+        again[1:] &= column[order[1:]] == column[order[:-1]]
+    return again

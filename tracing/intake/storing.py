@@ -1,6 +1,6 @@
 """Copying records into their partitions, each at most once."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -64,10 +64,9 @@ def interactions_store(records: Records, *, now: datetime) -> Stored:
     if not len(records):
         return Stored(0, 0)
     form = records.stored_form()
-    days = [partitions.day_of(int(day) * DAY_S) for day in np.unique(form.start_s // DAY_S)]
-    partitions.ensure(days)
+    partitions.ensure(day for day, _ in _by_day(form))
     with transaction.atomic():
-        form = _not_packed(form, days)
+        form = _not_packed(form)
         new = min(_copy_unknown(form), len(records))
         if new:
             devices = np.unique(np.concatenate([form.my_id, form.other_id]))
@@ -76,17 +75,15 @@ def interactions_store(records: Records, *, now: datetime) -> Stored:
     return Stored(new=new, known=len(records) - new)
 
 
-def _not_packed(form: Records, days: Sequence[date]) -> Records:
+def _not_packed(form: Records) -> Records:
     """Leave out what is known from days that have been packed; until the end of the transaction none is."""
+    days = dict(_by_day(form))
     with connection.cursor() as cursor:
         names = ", ".join(map(RECORDS.name_of, days))
         cursor.execute(f"LOCK TABLE {names} IN ROW EXCLUSIVE MODE")
     known = np.zeros(len(form), dtype=bool)
-    for day in sorted(partitions.existing(PACKED) & set(days)):
-        first, after = np.searchsorted(
-            form.start_s // DAY_S, np.array([0, 1]) + partitions.start_of(day) // DAY_S
-        )
-        known[first:after] = are_packed(form[slice(first, after)], day)
+    for day in partitions.existing(PACKED) & days.keys():
+        known[days[day]] = are_packed(form[days[day]], day)
     return form[np.flatnonzero(~known)] if known.any() else form
 
 
@@ -105,10 +102,15 @@ def intakes_expire(now: datetime) -> None:
 
 
 def _copy_by_day(form: Records) -> None:
+    for day, place in _by_day(form):
+        _copy(form[place], RECORDS.name_of(day))
+
+
+def _by_day(form: Records) -> Iterator[tuple[date, slice]]:
+    """Yield each day, earliest first, with where its records stand."""
     days = form.start_s // DAY_S
-    for day in np.unique(days):
-        first, after = np.searchsorted(days, [day, day + 1])
-        _copy(form[slice(first, after)], RECORDS.name_of(partitions.day_of(int(day) * DAY_S)))
+    for day in np.unique(days).tolist():
+        yield partitions.day_of(day * DAY_S), slice(*np.searchsorted(days, [day, day + 1]).tolist())
 
 
 def _insert_unknown(form: Records) -> int:

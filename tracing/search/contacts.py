@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tracing.search.rows import Integers, Rows
+from tracing.packed import Integers
+from tracing.search.rows import Rows
 
 # Device numbers have 31 bits: two of them, or one and a number of ours, make one key.
 DEVICE_BITS = 32

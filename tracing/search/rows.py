@@ -1,15 +1,15 @@
 """Reading records out of PostgreSQL: all those of a set of devices, from either side, in two statements."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import psycopg
-from django.db import connection, transaction
+from django.db import transaction
 from numpy.typing import NDArray
 
-from tracing.packed import Packed
+from notifications.engine.database import array, run_prepared
+from tracing.packed import Integers, Packed
 from tracing.partitions import day_of
 
 # "At least 30 s long": shorter records are no contact, whatever a filter says.
@@ -52,7 +52,8 @@ SELECT set_config(name, value, true)
 PLACE_BITS = 8
 HASH = np.uint32(0x9E37_79B1)
 
-Integers = NDArray[np.int64]
+# Devices whose records are read at once: what is worked on stays in the processor's cache (a fifth faster).
+READ_DEVICES = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,10 @@ class Rows:
     seconds: Integers
     distance_cm: Integers
 
+    @classmethod
+    def joined(cls, parts: Sequence["Rows"]) -> "Rows":
+        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in cls.__slots__))
+
 
 def read(devices: Integers, *, since_s: int, until_s: int, least_s: int) -> Rows:
     """Read what these devices (distinct, sorted) recorded, and what others did of them.
@@ -72,6 +77,14 @@ def read(devices: Integers, *, since_s: int, until_s: int, least_s: int) -> Rows
     That is all that reaches into the time given, and maybe more; records of pairs that can't add up to
     ``least_s`` are mostly left out.
     """
+    parts = []
+    for place in range(0, len(devices), READ_DEVICES):
+        part = _read(devices[place : place + READ_DEVICES], since_s=since_s, until_s=until_s, least_s=least_s)
+        parts.append(replace(part, mine=part.mine + place))
+    return Rows.joined(parts)
+
+
+def _read(devices: Integers, *, since_s: int, until_s: int, least_s: int) -> Rows:
     after = since_s - RECORD_MAX_S - 1
     # In this order: what is packed in between is read twice, which changes nothing, and never missed.
     pair, rest = _read_loose(devices, after=after, before=until_s)
@@ -94,19 +107,19 @@ def read(devices: Integers, *, since_s: int, until_s: int, least_s: int) -> Rows
 def _read_loose(devices: Integers, *, after: int, before: int) -> list[Integers]:
     """Read records that are not packed: each device with the other, and the rest of each."""
     values = {
-        "devices": "{" + ",".join(map(str, devices.tolist())) + "}",
+        "devices": array(devices.tolist()),
         "after": after,
         "before": before,
         "least": RECORD_MIN_S,
     }
     if len(devices) >= MANY:
         with transaction.atomic():
-            _execute(FOR_MANY_SQL)
-            columns = _execute(READ_SQL, values, prepare=False)
+            run_prepared(FOR_MANY_SQL, {})
+            (columns,) = run_prepared(READ_SQL, values, binary=True, prepare=False)
             # Nothing was written: this takes back the settings alone.
             transaction.set_rollback(True)
     else:
-        columns = _execute(READ_SQL, values)
+        (columns,) = run_prepared(READ_SQL, values, binary=True)
     return [np.frombuffer(column or b"", ">i8").astype(np.int64) for column in columns]
 
 
@@ -125,11 +138,3 @@ def _may_last(mine: Integers, other: Integers, seconds: Integers, least_s: int) 
     place = mine << PLACE_BITS | (other.astype(np.uint32) * HASH >> np.uint32(32 - PLACE_BITS))
     enough: NDArray[np.bool_] = np.bincount(place, weights=seconds) >= least_s
     return enough[place]
-
-
-def _execute(statement: str, values: Mapping[str, Any] | None = None, *, prepare: bool | None = None) -> Any:
-    # Django's own cursor takes results as text only, where each byte would take two.
-    connection.ensure_connection()
-    with psycopg.Cursor(connection.connection) as cursor:
-        cursor.execute(statement, values, binary=True, prepare=prepare)
-        return cursor.fetchone() if cursor.description else None

@@ -63,9 +63,10 @@ def fan_out_chunk(
         django.db.IntegrityError: one is there, and ``repeats`` is False.
     """
     size = min(size or settings.FANOUT_CHUNK, settings.FANOUT_CHUNK)
-    shape, parameters = asked(notification, audience, inbox=inbox, after=after, now=now, finer=finer)
+    shape, parameters = asked(
+        notification, audience, inbox=inbox, after=after, now=now, finer=finer, size=size
+    )
     parameters |= {
-        "chunk": size,
         **_columns(notification),
         "id_prefix": _milliseconds(audience.fact_at or audience.as_of),
         "now": now,
@@ -94,9 +95,11 @@ def asked(
     after: UUID | None,
     now: datetime,
     finer: Finer = ANY,
+    size: int | None = None,
 ) -> tuple[sql.Shape, dict[str, Any]]:
     """Return the shape of the statement for the next chunk, and what decides about each delivery."""
-    part = {**audience.parameters, "as_of": audience.as_of, "after": after, "chunk": settings.FANOUT_CHUNK}
+    size = size or settings.FANOUT_CHUNK
+    part = {**audience.parameters, "as_of": audience.as_of, "after": after, "chunk": size}
     quiet = _quiet_now(notification, audience, part, now) if finer.quiet_hours else {}
     decisive = {
         **part,

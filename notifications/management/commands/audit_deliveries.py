@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from notifications.audit import EXPLANATIONS, Gap, Report, audit
+from notifications.checks import BEFORE_START
 
 
 class Command(BaseCommand):
@@ -15,8 +16,7 @@ class Command(BaseCommand):
         "Check that every alert has exactly one delivery for each person and contact point that it "
         "concerns, in a state that its history explains. Exits with 1 where there is a gap."
     )
-    # Only the product's own: Django's look at the code, and load every page of the product for it.
-    requires_system_checks = ["tocsin"]
+    requires_system_checks = BEFORE_START
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--settled", action="store_true", help="what is still under way is a gap too")

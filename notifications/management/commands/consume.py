@@ -9,12 +9,12 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from notifications.brokers import sources
 from notifications.brokers.consumer import Consumer
+from notifications.checks import BEFORE_START
 
 
 class Command(BaseCommand):
     help = "Read the messages of a broker, as settings.SOURCES names it, until SIGTERM or Ctrl-C."
-    # Only the product's own: Django's look at the code, and load every page of the product for it.
-    requires_system_checks = ["tocsin"]
+    requires_system_checks = BEFORE_START
 
     def add_arguments(self, parser: CommandParser) -> None:
         known = ", ".join(sources.names()) or "none: see docs/brokers.md"

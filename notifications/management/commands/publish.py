@@ -8,12 +8,12 @@ from django.core.management.base import BaseCommand, CommandError
 
 from notifications.brokers import sources
 from notifications.brokers.publisher import PublisherLoop
+from notifications.checks import BEFORE_START
 
 
 class Command(BaseCommand):
     help = "Publish what waits for the brokers, until SIGTERM or Ctrl-C. Of several, one is at work."
-    # Only the product's own: Django's look at the code, and load every page of the product for it.
-    requires_system_checks = ["tocsin"]
+    requires_system_checks = BEFORE_START
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not sources.names():

@@ -2,7 +2,8 @@
 
 from django_rq.management.commands import rqscheduler
 
+from notifications.checks import BEFORE_START
+
 
 class Command(rqscheduler.Command):
-    # Only the product's own: Django's look at the code, and load every page of the product for it.
-    requires_system_checks = ["tocsin"]
+    requires_system_checks = BEFORE_START

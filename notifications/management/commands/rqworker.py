@@ -2,7 +2,8 @@
 
 from django_rq.management.commands import rqworker
 
+from notifications.checks import BEFORE_START
+
 
 class Command(rqworker.Command):
-    # Only the product's own: Django's look at the code, and load every page of the product for it.
-    requires_system_checks = ["tocsin"]
+    requires_system_checks = BEFORE_START
