@@ -174,6 +174,16 @@ def test_a_search_from_many_reads_the_same_another_way_and_leaves_no_trace(
         assert cursor.fetchall() == []
 
 
+def test_records_that_are_read_for_some_devices_at_a_time_make_the_same_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store([meeting(device, device + 1, device * 30, device * 30 + 300) for device in range(1, 30)])
+    seeds = [seed(device, device, Rule(3)) for device in range(1, 20)]
+    at_once = search(seeds, until=moment(UNTIL))
+    monkeypatch.setattr(rows, "READ_DEVICES", 2)
+    assert search(seeds, until=moment(UNTIL)) == at_once
+
+
 def test_nobody_to_search_from_finds_nobody() -> None:
     assert search([], until=moment(UNTIL)) == {}
     assert search([seed(1, 99, Rule(3))], until=moment(UNTIL)) == {1: []}
