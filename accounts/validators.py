@@ -33,5 +33,5 @@ def validate_time_zone(value: str) -> None:
 
 @cache
 def _time_zones() -> set[str]:
-    # Reads several hundred files: as long as hashing a password takes.
+    # Kept, since they are the same as long as the process runs.
     return available_timezones()

@@ -1,6 +1,7 @@
 """Settings that contradict each other are refused at start."""
 
 import re
+import zoneinfo
 from ipaddress import ip_network
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -9,6 +10,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.core.exceptions import ImproperlyConfigured
 
+from config import zones
 from notifications.brokers import formats, sources
 from notifications.channels.registry import CHANNELS
 from notifications.engine.sender import START_WITHIN
@@ -82,6 +84,17 @@ def sources_make_sense(**kwargs: Any) -> list[CheckMessage]:
         except ImproperlyConfigured as error:
             faults.append(Error(str(error), id="tocsin.E012"))
     return faults
+
+
+@register("tocsin")
+def zones_come_from_the_package(**kwargs: Any) -> list[CheckMessage]:
+    """By the system's data, handoffs, evenings and quiet hours would differ from machine to machine."""
+    version = zones.package_version()
+    if version and not zoneinfo.TZPATH:
+        return []
+    read = ", ".join(zoneinfo.TZPATH) or "nowhere"
+    text = f"Time zones must come from the tzdata package ({version or 'not installed'}), not from {read}."
+    return [Error(text, id="tocsin.E013")]
 
 
 @register("tocsin")

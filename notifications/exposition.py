@@ -14,6 +14,7 @@ from redis import Redis
 from rq.utils import utcparse
 from rq.worker_registration import REDIS_WORKER_KEYS
 
+from config import zones
 from notifications import selectors
 from notifications.events import selectors as event_selectors
 from notifications.metrics import BUCKETS, totals
@@ -84,6 +85,9 @@ class TocsinCollector(Collector):
         for name in settings.RQ_QUEUES:
             queues.add_metric([name], django_rq.get_queue(name).count)
         yield queues
+        tzdata = GaugeMetricFamily("tocsin_tzdata_info", "Version of the zones' data.", labels=["version"])
+        tzdata.add_metric([zones.package_version()], 1)
+        yield tzdata
         alive = workers_alive(django_rq.get_connection(), now=now)
         yield gauge("workers", "Workers heard of in the last two minutes.", alive)
         for families in _more:

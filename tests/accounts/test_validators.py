@@ -7,7 +7,7 @@ from accounts import validators
 
 
 def test_the_time_zones_there_are_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reading them takes as long as hashing a password, and each registration asks."""
+    """Reading them takes longer than looking one up, and each registration asks."""
     reads: list[int] = []
 
     def read() -> set[str]:

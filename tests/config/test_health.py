@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from importlib.metadata import version
 from typing import Any
 
 import pytest
@@ -185,6 +186,7 @@ def test_metrics_show_what_was_counted(monitor: APIClient, worker: SimpleWorker,
         "tocsin_due_backlog 1.0",
         'tocsin_queue_length{queue="default"} 1.0',
         "tocsin_workers 1.0",
+        f'tocsin_tzdata_info{{version="{version("tzdata")}"}} 1.0',
         'tocsin_delivery_lateness_seconds_bucket{le="0.01"} 1.0',
         'tocsin_delivery_lateness_seconds_bucket{le="0.025"} 2.0',
         'tocsin_delivery_lateness_seconds_bucket{le="3600.0"} 2.0',

@@ -3,13 +3,16 @@
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from accounts.models import User
 from tests.web.conftest import browse
 from tracing.models import Case, CaseReading, Device, Exposure, Filter, StatusMark
+from tracing.selectors import exposures_by_day
 from tracing.services.statuses import status_mark
 from tracing.web.histogram import DAYS_MAX, histogram_of
 from tracing.web.tree import DRAWN_MAX, Person, tree_of
@@ -48,6 +51,34 @@ def test_a_tree_is_drawn_though_a_row_contradicts_it() -> None:
     tree = tree_of(1, [person(2, 1, 1), person(2, 1, 1), person(9, 8, 2), person(1, 2, 2)])
     assert [node.device for node in tree.nodes] == [1, 2]
     assert tree.left_out == 3
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("zone", "days"),
+    [
+        # By older data, as PostgreSQL may have, it is tomorrow in Casablanca at 23:20.
+        ("Africa/Casablanca", [(date(2026, 11, 28), 2)]),
+        ("Asia/Kathmandu", [(date(2026, 11, 28), 1), (date(2026, 11, 29), 1)]),
+    ],
+)
+def test_exposures_are_counted_by_the_days_of_the_reader(
+    zone: str,
+    days: list[tuple[date, int]],
+    make_filter: Callable[..., Filter],
+    meet: Callable[..., None],
+    infect: Callable[..., Case],
+) -> None:
+    found = make_filter()
+    for device in (2, 3):
+        meet(1, device, hours_ago=20)
+    case = infect(1)
+    for device, onset in ((2, "18:14"), (3, "23:20")):
+        at = datetime.fromisoformat(f"2026-11-28T{onset}:59Z")
+        Exposure.objects.filter(case=case, device_id=device).update(onset=at)
+
+    with timezone.override(ZoneInfo(zone)):
+        assert exposures_by_day(case, found.pk) == days
 
 
 def test_a_histogram_has_a_bar_for_each_day_between() -> None:

@@ -75,7 +75,7 @@ def time_zones(current: str) -> list[tuple[str, Any]]:
 
 @cache
 def _regions() -> list[tuple[str, list[tuple[str, str]]]]:
-    # Kept, since finding them reads several hundred files.
+    # Kept, since they are the same as long as the process runs.
     names = sorted(name for name in available_timezones() if name.startswith(REGIONS) and "/" in name)
     by_region = groupby(names, key=lambda name: name.partition("/")[0])
     return [

@@ -1,0 +1,25 @@
+"""Time zones: by the `tzdata` package that is installed with the product, never by the operating system."""
+
+import zoneinfo
+from importlib.metadata import PackageNotFoundError, version
+from typing import Final
+
+PACKAGE: Final = "tzdata"
+
+
+def use_package() -> None:
+    """Read zones from the package only, in this process.
+
+    Python looks into the system's files first. They are as old as the system, and differ from machine to
+    machine: a handoff at eight would be at seven on one of them.
+    """
+    zoneinfo.reset_tzpath(())
+    zoneinfo.ZoneInfo.clear_cache()
+
+
+def package_version() -> str:
+    """Return the package's version, or "" where it is not installed."""
+    try:
+        return version(PACKAGE)
+    except PackageNotFoundError:
+        return ""
