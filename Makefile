@@ -39,11 +39,10 @@ run: $(INSTALLED) ## Run everything until Ctrl-C, and print URLs, a log-in and a
 browser: ## Install Chromium for the browser tests, where that asks for nothing (make test does it too)
 	@$(install_browser)
 
-rabbitmq: ## Install RabbitMQ for the tests of brokers, where that asks for nothing (CI does it)
+rabbitmq: ## Install RabbitMQ for the tests of brokers, where that asks for nothing (make test does it too)
 	@$(install_rabbitmq)
 
-test: $(INSTALLED) browser ## Run every test
-	@$(say_rabbitmq)
+test: $(INSTALLED) browser rabbitmq ## Run every test
 	@trap '$(stop_test_servers)' EXIT; \
 	$(PYTHON) -m pytest $(AT_ONCE) || { \
 		echo 'What to do: run the failing test alone: .venv/bin/python -m pytest PATH::NAME'; exit 1; }
@@ -178,11 +177,10 @@ install_rabbitmq = apt() { DEBIAN_FRONTEND=noninteractive timeout 900 apt-get -q
 		if [ ! -e $$policy ]; then printf '\043!/bin/sh\nexit 101\n' >$$policy; chmod +x $$policy; \
 			trap "rm -f $$policy" EXIT; fi; \
 		apt install -y --no-install-recommends rabbitmq-server || \
-			{ apt update; apt install -y --no-install-recommends rabbitmq-server; }; fi; $(say_rabbitmq)
-
-say_rabbitmq = if ! $(has_rabbitmq); then \
+			{ apt update; apt install -y --no-install-recommends rabbitmq-server; }; fi; \
+	if ! $(has_rabbitmq); then \
 		echo 'There is no RabbitMQ, so the tests at a real one will be skipped.'; \
-		echo 'What to do: make rabbitmq (as root), or apt-get install --no-install-recommends rabbitmq-server'; fi
+		echo 'What to do: apt-get install --no-install-recommends rabbitmq-server (as root)'; fi
 
 # Sets $python to one of 3.11 or later that can make virtual environments, or to nothing.
 find_python = python=''; for name in python3 python3.14 python3.13 python3.12 python3.11; do \
