@@ -1,6 +1,5 @@
 """Serializer fields that take the JSON type they name and no other; DRF's own convert what they can."""
 
-import math
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -80,7 +79,8 @@ class UnixTimeField(serializers.Field):
     def to_internal_value(self, data: Any) -> datetime:
         if isinstance(data, bool) or not isinstance(data, int | float):
             self.fail("invalid")
-        if not 0 <= data < UNIX_TIME_END or (isinstance(data, float) and not math.isfinite(data)):
+        # What is kept is rounded, and must be in the range too. No comparison holds for NaN.
+        if not (data >= 0 and round(data, 6) < UNIX_TIME_END):
             self.fail("range")
         return datetime.fromtimestamp(data, UTC)
 

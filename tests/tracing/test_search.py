@@ -9,6 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from tests.examples import undone
 from tests.tracing.storing import store
 from tests.tracing.test_ward import as_exposures
 from tracing import packing
@@ -59,11 +60,6 @@ def seed(case: object, device: int, rule: Rule, since: int = SINCE) -> Seed:
     )
 
 
-def forget() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("TRUNCATE tracing_interaction, tracing_packedday")
-
-
 def meeting(one: int, other: int, start: int, end: int, distance: float = 1.0) -> Record:
     return Record(one, other, SINCE + start, SINCE + end, distance)
 
@@ -88,7 +84,11 @@ BEFORE_ONSET = [meeting(1, 2, 500, 600), meeting(2, 3, 0, 540), meeting(2, 4, 0,
 def test_whatever_the_contacts_the_search_finds_what_the_reference_does(
     contacts: list[Record], rules: list[Rule], late: int
 ) -> None:
-    forget()
+    with undone():
+        assert_finds_what_the_reference_does(contacts, rules, late)
+
+
+def assert_finds_what_the_reference_does(contacts: list[Record], rules: list[Rule], late: int) -> None:
     store(contacts[late:])
     packing.pack(datetime.now(UTC))
     store(contacts[:late])

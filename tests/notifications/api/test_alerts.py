@@ -145,6 +145,7 @@ BAD = [
     ("time_spotted", -1),
     ("time_spotted", -0.001),
     ("time_spotted", 4102444800),
+    ("time_spotted", 4102444799.9999996),  # kept to the microsecond, it would be the next century
     ("time_spotted", 1742470260083),
     ("time_spotted", 10**400),
 ]
