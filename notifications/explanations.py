@@ -23,7 +23,7 @@ CANCELLED: Final = {
 }
 FAILED: Final = {
     "rejected": "Failed: the destination refused it for good; trying again would change nothing.",
-    "gone": "Failed: the provider says that this address is dead; the contact point was switched off.",
+    "gone": "Failed: the provider calls the address dead; a contact point that still had it is now off.",
     "exhausted": "Failed: every attempt failed; it can be replayed.",
     "undelivered": "Failed: the provider took it, then reported that it did not arrive; it can be replayed.",
     "workers_lost": "Failed: each worker that tried was lost; it can be replayed.",

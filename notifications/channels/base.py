@@ -26,7 +26,7 @@ class Rejected(Exception):
 
 
 class Gone(Rejected):
-    """The provider says that the address is dead: the contact point that it is of is switched off."""
+    """The provider says that the address is dead: a contact point that still has it is switched off."""
 
 
 class Unavailable(Exception):

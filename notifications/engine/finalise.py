@@ -17,6 +17,7 @@ from django.conf import settings
 from psycopg.errors import UniqueViolation
 
 from notifications import metrics
+from notifications.engine import held
 from notifications.engine.database import Database, array
 
 log = structlog.get_logger(__name__)
@@ -33,8 +34,6 @@ RECENT_S = 1.0
 #
 # Nearly all of a batch was sent, and has nothing to add to that: reading the rest of an outcome from JSON
 # costs PostgreSQL as much as writing it down, so only what has more to say is in ``more``.
-#
-# An address that its provider calls dead is switched off: its next message would only be refused as well.
 #
 # What is revocable is locked first, in the order in which a stop locks it (notifications.engine.replay):
 # several of one process are often in one batch, and the two would deadlock.
@@ -67,10 +66,6 @@ WITH outcome AS (
        AND delivery.status IN ('sending', 'pending')
        AND (SELECT count(*) FROM locked) >= 0
  RETURNING delivery.id
-), dead AS (
-    UPDATE notifications_contactpoint AS contact SET is_enabled = false
-      FROM outcome JOIN notifications_delivery AS delivery ON delivery.id = outcome.id
-     WHERE outcome.reason = 'gone' AND contact.id = delivery.contact_point_id
 )
 INSERT INTO notifications_attempt
        (delivery_id, number, started_at, duration_ms, outcome, status_code, error, reference)
@@ -85,6 +80,33 @@ _REPEATED = f"""{_FINALISE}
        SET duration_ms = EXCLUDED.duration_ms, outcome = EXCLUDED.outcome,
            status_code = EXCLUDED.status_code, error = EXCLUDED.error, reference = EXCLUDED.reference
 """  # noqa: S608  (no value is put into the text)
+# An address that its provider calls dead is switched off, unless its contact point has another one by now:
+# its next message would only be refused as well. What quiet hours hold back for it ends there too, as if its
+# owner had switched it off.
+#
+# This is a statement of its own, which a crash may leave out until the next such answer. Whoever removes a
+# contact point locks it before its deliveries; finalising, which has these locked, would deadlock with that.
+_SWITCH_OFF = """
+WITH dead AS (
+    SELECT contact.id
+      FROM notifications_delivery AS delivery
+      JOIN notifications_contactpoint AS contact ON contact.id = delivery.contact_point_id
+     WHERE delivery.id = ANY (%(ids)s::uuid[]) AND delivery.status = 'failed' AND delivery.reason = 'gone'
+       AND contact.address = delivery.address AND contact.is_enabled
+     ORDER BY contact.id FOR UPDATE OF contact
+), switched_off AS (
+    UPDATE notifications_contactpoint SET is_enabled = false WHERE id IN (SELECT id FROM dead)
+ RETURNING id, user_id
+), held AS (
+    SELECT delivery.id
+      FROM switched_off JOIN notifications_delivery AS delivery
+        ON delivery.user_id = switched_off.user_id AND delivery.contact_point_id = switched_off.id
+     WHERE delivery.status = 'pending' AND delivery.reason = ANY (%(held)s)
+     ORDER BY delivery.id FOR UPDATE OF delivery
+)
+UPDATE notifications_delivery SET status = 'suppressed', reason = 'disabled' WHERE id IN (SELECT id FROM held)
+RETURNING channel
+"""
 
 
 # Not frozen, which would triple the cost of making one.
@@ -233,3 +255,7 @@ async def finalise(database: Database, finished: Sequence[Finished]) -> None:
         await database.rows(_FINALISE, parameters)
     except UniqueViolation:
         await database.rows(_REPEATED, parameters)
+    if gone := [each.id for each in more if each.reason == "gone"]:
+        suppressed = await database.rows(_SWITCH_OFF, {"ids": array(gone), "held": list(held.REASONS)})
+        counts = Counter(("deliveries", channel, "suppressed") for (channel,) in suppressed)
+        metrics.add_many(counts.items())

@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Callable
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -10,14 +12,16 @@ from django.db import connection
 from notifications.engine import finalise
 from notifications.engine.database import Database, connection_parameters
 from notifications.engine.finalise import Finished, Ledger
-from notifications.models import Attempt, Delivery
+from notifications.models import Attempt, ContactPoint, Delivery
+from notifications.services.contact_points import contact_point_update
+from tests.factories import NotificationFactory
 
 Make = Callable[..., list[Delivery]]
 URL = "https://hooks.example.com/"
 
 
-def finished(delivery: Delivery) -> Finished:
-    return Finished(
+def finished(delivery: Delivery, **fields: Any) -> Finished:
+    it = Finished(
         id=delivery.pk,
         channel="webhook",
         number=1,
@@ -32,6 +36,28 @@ def finished(delivery: Delivery) -> Finished:
         status_code=200,
         error="",
     )
+    return replace(it, **fields)
+
+
+def called_dead(delivery: Delivery) -> Finished:
+    return finished(
+        delivery,
+        status="failed",
+        reason="gone",
+        failures=1,
+        outcome="rejected",
+        status_code=404,
+        error="dead",
+    )
+
+
+def write(*outcomes: Finished) -> None:
+    async def inner() -> None:
+        database = Database(connection_parameters())
+        await finalise.finalise(database, outcomes)
+        await database.close()
+
+    asyncio.run(inner())
 
 
 def run(made: list[Delivery], work: Callable[[Ledger], object]) -> None:
@@ -123,3 +149,57 @@ def test_an_attempt_that_was_taken_for_lost_is_recorded_as_it_was(make_deliverie
     assert sent() == 3
     recorded = set(Attempt.objects.values_list("delivery", "number", "outcome", "status_code", "error"))
     assert recorded == {(each.pk, 1, "sent", 200, "") for each in made}
+
+
+def test_an_address_that_is_called_dead_switches_off_its_contact_point(make_deliveries: Make) -> None:
+    dead, other = make_deliveries(2, URL)
+    write(called_dead(dead), finished(other))
+    assert not ContactPoint.objects.get(deliveries=dead).is_enabled
+    assert ContactPoint.objects.get(deliveries=other).is_enabled
+
+
+def test_an_old_address_that_is_called_dead_leaves_the_new_one_on(make_deliveries: Make) -> None:
+    (old,) = make_deliveries(1, "https://old.example.com/")
+    contact_point_update(contact_point=ContactPoint.objects.get(), address="https://new.example.com/")
+    write(called_dead(old))
+    assert Delivery.objects.get().reason == "gone"
+    assert ContactPoint.objects.get().is_enabled
+
+
+def test_a_late_word_of_a_dead_address_leaves_on_what_was_replayed_elsewhere(make_deliveries: Make) -> None:
+    (old,) = make_deliveries(1, "https://old.example.com/")
+    contact_point_update(contact_point=ContactPoint.objects.get(), address="https://new.example.com/")
+    # Its lease was lost, it failed, was replayed to the new address, and is claimed a second time.
+    Delivery.objects.update(
+        status="sending", attempts=2, address="https://new.example.com/", lease_until=datetime.now(UTC)
+    )
+    write(called_dead(old))
+    assert ContactPoint.objects.get().is_enabled
+
+
+def test_what_quiet_hours_hold_back_for_a_dead_address_is_not_sent_there(make_deliveries: Make) -> None:
+    (dead,) = make_deliveries(1, URL)
+    later = datetime.now(UTC) + timedelta(hours=1)
+    common = {
+        "user": dead.user,
+        "channel": "webhook",
+        "lane": dead.lane,
+        "due_at": later,
+        "expires_at": later,
+        "contact_point": dead.contact_point,
+        "address": URL,
+    }
+    held, elsewhere, retry = (
+        Delivery.objects.create(**common | {"notification": NotificationFactory()} | fields)
+        for fields in (
+            {"reason": "quiet_hours"},
+            {"reason": "quiet_hours", "contact_point": None},
+            {"failures": 1},
+        )
+    )
+    write(called_dead(dead))
+    for each in (held, elsewhere, retry):
+        each.refresh_from_db()
+    assert (held.status, held.reason) == ("suppressed", "disabled")
+    assert (elsewhere.status, elsewhere.reason) == ("pending", "quiet_hours")
+    assert (retry.status, retry.reason) == ("pending", "")

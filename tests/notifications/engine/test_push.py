@@ -41,6 +41,6 @@ def test_a_token_that_fcm_calls_dead_is_switched_off_and_no_other(
         ("failed", "rejected"),
     ]
     assert "UNREGISTERED" in gone.attempt_set.get().error
-    assert explain(gone).endswith("this address is dead; the contact point was switched off.")
+    assert explain(gone).endswith("the address dead; a contact point that still had it is now off.")
     on = dict(ContactPoint.objects.values_list("address", "is_enabled"))
     assert on == {"alive": True, "dead": False, "odd": True}
