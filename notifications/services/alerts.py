@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, transaction
+from django.db.backends.utils import CursorWrapper
 
 from accounts.models import ApiKey, Shop
 from config.exceptions import Conflict
@@ -16,10 +17,10 @@ from notifications.models import Alert
 
 # The commits of this session are visible at once and waited for later: see _durable_at_the_end.
 _DO_NOT_WAIT = "SET synchronous_commit = off"
-# Writes an empty message into the log (WAL) and waits until that is on disk, with all that came before it.
-_WAIT = (
-    "SELECT pg_logical_emit_message(false, 'tocsin', '', true), set_config('synchronous_commit', 'on', false)"
-)
+# Commits an empty message, which waits as the operator has set it for all that came before: for the disk,
+# and for the standbys where some are synchronous. Only a transaction that has an id waits for these. Both are
+# one transaction and one round trip.
+_WAIT = "RESET synchronous_commit; SELECT pg_logical_emit_message(true, 'tocsin', '')"
 # Both columns have a unique index; a slug wins over another shop's name.
 SHOP_SQL: Final = """
 SELECT id, slug, name FROM accounts_shop WHERE slug = %(location)s OR name = %(location)s
@@ -65,10 +66,10 @@ def alert_accept(
 
 @contextmanager
 def _durable_at_the_end() -> Iterator[None]:
-    """Commit without waiting for the disk, but leave only when all of it is there.
+    """Commit without waiting, but leave only when all of it is where a commit has to be.
 
-    So the fan-out begins while the disk still writes, and nobody is told "accepted" before it has. A crash
-    in between undoes an alert that nobody was promised anything of; posted again it gets the same
+    So the fan-out begins while disk and standbys still write, and nobody is told "accepted" before they have.
+    A crash in between undoes an alert that nobody was promised anything of; posted again it gets the same
     deliveries, by id, as the ones that may have gone out (docs/adr/0013).
     """
     with connection.cursor() as cursor:
@@ -76,7 +77,16 @@ def _durable_at_the_end() -> Iterator[None]:
         try:
             yield
         finally:
-            cursor.execute(_WAIT)
+            _wait(cursor)
+
+
+def _wait(cursor: CursorWrapper) -> None:
+    try:
+        cursor.execute(_WAIT)
+    except BaseException:
+        # Undone, the reset too: what this connection commits next, a stop say, would not be waited for.
+        connection.close()
+        raise
 
 
 def _shop_at(location: str) -> Shop:
