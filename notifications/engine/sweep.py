@@ -1,6 +1,7 @@
 """What the sweep looks after for the engine: what workers or the queue lost, what is due, what is too old."""
 
-from datetime import datetime
+from collections import Counter
+from datetime import UTC, datetime
 from typing import Final
 
 import structlog
@@ -41,11 +42,25 @@ WITH lost AS (
 SELECT id, status, channel FROM recovered
 """
 
+# Rows that one statement ends: so many are not locked for long.
+EXPIRE_AT_ONCE = 5000
+# Walks the two partial indexes of what is pending, one after the other: no index has expires_at, which would
+# cost each fan-out and each claim more than this does once a minute. Whoever has a row locked is about to send
+# or to stop it. The next slice goes on behind this one, whose rows are dead in the index.
 _EXPIRE = """
-UPDATE notifications_delivery SET status = 'expired', reason = 'too_old'
- WHERE status = 'pending' AND expires_at < %(now)s
-RETURNING channel
+WITH old AS (
+    SELECT id FROM notifications_delivery
+     WHERE status = 'pending' AND revocable = {revocable} AND expires_at < %(now)s
+       AND (lane, due_at) >= (%(lane)s, %(due_at)s)
+     ORDER BY lane, due_at LIMIT %(at_once)s FOR UPDATE SKIP LOCKED
+), expired AS (
+    UPDATE notifications_delivery SET status = 'expired', reason = 'too_old'
+     WHERE id = ANY (ARRAY (SELECT id FROM old))
+ RETURNING channel, lane, due_at
+)
+SELECT channel, lane, due_at FROM expired ORDER BY lane, due_at
 """
+_HALVES = [_EXPIRE.format(revocable=revocable) for revocable in ("false", "true")]
 
 # Whether there is anything to do, as notifications.looks asks it.
 LEASES_LOST: Final = first(
@@ -82,11 +97,22 @@ def senders_wake(now: datetime) -> None:
 
 def expire(now: datetime) -> int:
     """End what could not be delivered within its time; returns how many."""
+    count = sum(_expire(half, now) for half in _HALVES)
+    if count:
+        log.error("deliveries_expired", count=count)
+    return count
+
+
+def _expire(half: str, now: datetime) -> int:
+    """End one half of it, in slices, each of them committed."""
+    count, lane, due_at = 0, "", datetime.min.replace(tzinfo=UTC)
     with connection.cursor() as cursor:
-        cursor.execute(_EXPIRE, {"now": now})
-        channels = [channel for (channel,) in cursor.fetchall()]
-    for channel in channels:
-        metrics.add("deliveries", channel, "expired")
-    if channels:
-        log.error("deliveries_expired", count=len(channels))
-    return len(channels)
+        while True:
+            cursor.execute(half, {"now": now, "lane": lane, "due_at": due_at, "at_once": EXPIRE_AT_ONCE})
+            rows = cursor.fetchall()
+            for channel, expired in Counter(channel for channel, _, _ in rows).items():
+                metrics.add("deliveries", channel, "expired", amount=expired)
+            count += len(rows)
+            if len(rows) < EXPIRE_AT_ONCE:
+                return count
+            _, lane, due_at = rows[-1]
