@@ -45,8 +45,8 @@ SELECT id, status, channel FROM recovered
 # Rows that one statement ends: so many are not locked for long.
 EXPIRE_AT_ONCE = 5000
 # Walks the two partial indexes of what is pending, one after the other: no index has expires_at, which would
-# cost each fan-out and each claim more than this does once a minute. Whoever has a row locked is about to send
-# or to stop it. The next slice goes on behind this one, whose rows are dead in the index.
+# cost each fan-out and each claim more than this does once a minute. Whoever has a row locked is about to
+# send it or to stop it. The next slice goes on behind this one, whose rows are dead in the index.
 _EXPIRE = """
 WITH old AS (
     SELECT id FROM notifications_delivery

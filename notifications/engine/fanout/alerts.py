@@ -1,5 +1,6 @@
 """The fan-out of alerts: whichever wait, oldest first, a chunk of each at a time."""
 
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -48,8 +49,21 @@ def alert_audience(alert: Alert) -> Audience:
             """,
         parameters={"shop": alert.shop_id},
         as_of=alert.received_at,
-        fact_at=alert.time_spotted,
+        fact_at=_told_at(alert),
     )
+
+
+def _told_at(alert: Alert) -> datetime:
+    """Return the time in the ids of an alert's deliveries: when it was spotted, as its camera says.
+
+    By that the ids are the same if the alert comes again after a crash. But lists, figures and spans of time
+    go by ids, and the clock of a camera may be years off. Then it is when the alert arrived, to the last ten
+    minutes: nearly always that is the same again too.
+    """
+    arrived = alert.received_at
+    if arrived - LATE <= alert.time_spotted <= arrived + FAST:
+        return alert.time_spotted
+    return arrived.replace(minute=arrived.minute // 10 * 10, second=0, microsecond=0)
 
 
 # As SQL, since Django would build these anew for each alert, at more than they cost to run. Whoever else
@@ -72,6 +86,9 @@ UPDATE notifications_alert AS alert
   FROM unnest(%(alerts)s::uuid[], %(last_users)s::uuid[]) AS done (alert_uuid, last_user)
  WHERE alert.alert_uuid = done.alert_uuid
 """
+# How long ago an alert was spotted, or how far ahead, that the ids of its deliveries begin with that time.
+# A clock that is fast by seconds is one of many, and the same alert half a minute later is not ahead any more.
+LATE, FAST = timedelta(hours=1), timedelta(minutes=1)
 # Alerts that one transaction takes: enough to catch up, few enough that the first doesn't wait for long.
 TAKE = 8
 # People of an alert's first chunk: a large one keeps one core busy, and the others have nothing to send yet.

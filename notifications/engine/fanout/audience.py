@@ -12,7 +12,8 @@ class Audience:
     """Who is to be told: a query for one column of user ids, and the time as of which that is asked.
 
     ``as_of`` is a parameter of the query too. ``fact_at`` is a time that the fact itself names, if it does:
-    it goes into the ids of its deliveries, which are the same when a crash makes the fact come again.
+    it goes into the ids of its deliveries, which are the same when a crash makes the fact come again. It is
+    near ``as_of``, since ids are in the order of time.
     """
 
     sql: str

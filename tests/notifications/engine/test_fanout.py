@@ -3,7 +3,7 @@
 import threading
 import uuid
 from collections import Counter
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection
@@ -13,6 +13,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from accounts.models import Membership, Shop, User
 from notifications.engine.fanout import alert_fan_out, alerts, alerts_fan_out, fan_out_waiting
 from notifications.models import Alert, Delivery, Notification
+from notifications.selectors import deliveries_since
 from tests.factories import (
     AlertFactory,
     ContactPointFactory,
@@ -231,3 +232,63 @@ def test_an_alert_that_a_crash_undid_before_it_was_answered_gives_the_same_ids_a
     alert_fan_out(alert.pk)
     assert set(Delivery.objects.values_list("pk", flat=True)) == first
     assert len(first) == 2
+
+
+# What cameras say of the time, by how much they are off.
+CLOCKS = {
+    "right": timedelta(),
+    "slow": timedelta(minutes=-50),
+    "of yesterday": timedelta(days=-1),
+    "restarted": timedelta(days=-365 * 50),
+    "fast": timedelta(seconds=3),
+    "far ahead": timedelta(days=365 * 50),
+}
+
+
+@pytest.mark.parametrize("off", CLOCKS.values(), ids=CLOCKS)
+def test_an_id_begins_with_a_time_near_the_alerts_arrival(owner: User, shop: Shop, off: timedelta) -> None:
+    arrived = timezone.now()
+    alert_fan_out(AlertFactory(shop=shop, received_at=arrived, time_spotted=arrived + off).pk)
+    at = datetime.fromtimestamp((Delivery.objects.get().pk.int >> 80) / 1000, UTC)
+    assert arrived - timedelta(hours=1, milliseconds=1) <= at <= arrived + timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("off", CLOCKS.values(), ids=CLOCKS)
+def test_an_alert_that_is_posted_again_after_a_crash_has_the_same_ids_whatever_the_cameras_clock_says(
+    owner: User, shop: Shop, off: timedelta
+) -> None:
+    arrived = datetime(2026, 3, 1, 12, 34, 56, tzinfo=UTC)
+    ids, alert_uuid = set(), uuid.uuid4()
+    owner.memberships.update(joined_at=arrived - timedelta(days=1))
+    for again_after in (timedelta(), timedelta(seconds=30)):
+        alert = AlertFactory(
+            alert_uuid=alert_uuid,
+            shop=shop,
+            time_spotted=arrived + off,
+            received_at=arrived + again_after,
+        )
+        alert_fan_out(alert.pk)
+        ids.add(Delivery.objects.get().pk)
+        Notification.objects.all().delete()
+        Alert.objects.all().delete()
+    assert len(ids) == 1
+
+
+def test_lists_and_figures_go_by_the_arrival_of_alerts_and_not_by_their_cameras_clocks(
+    owner: User, shop: Shop
+) -> None:
+    now = timezone.now()
+    owner.memberships.update(joined_at=now - timedelta(days=9))
+    arrivals = {
+        "restarted": now,
+        "right": now - timedelta(hours=2),
+        "of yesterday": now - timedelta(hours=4),
+        "far ahead": now - timedelta(hours=30),
+    }
+    for clock, arrived in arrivals.items():
+        spotted = arrived + CLOCKS[clock]
+        alert_fan_out(AlertFactory(shop=shop, url=clock, received_at=arrived, time_spotted=spotted).pk)
+    newest_first = Delivery.objects.select_related("notification")
+    assert [each.notification.data["url"] for each in newest_first] == list(arrivals)
+    recent = deliveries_since(now - timedelta(days=1)).select_related("notification")
+    assert [each.notification.data["url"] for each in recent] == list(arrivals)[:3]

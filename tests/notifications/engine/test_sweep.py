@@ -34,8 +34,9 @@ SELECT uuidv7(), uuidv7(), channel, address, language, lane, %(status)s, '', n %
 
 def make_history(like: Delivery, *, status: str = "sent") -> None:
     with connection.cursor() as cursor:
-        values = {"like": like.pk, "count": HISTORY, "now": timezone.now(), "status": status}
-        cursor.execute(MAKE_HISTORY, values)
+        cursor.execute(
+            MAKE_HISTORY, {"like": like.pk, "count": HISTORY, "now": timezone.now(), "status": status}
+        )
         cursor.execute("ANALYZE notifications_delivery")
 
 
