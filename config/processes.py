@@ -201,6 +201,9 @@ class Stack:
             commands["web"] += ["--loop", "uvloop", "--http", "httptools", "--no-access-log"]
         for number in range(1, workers + 1):
             commands[f"worker-{number}"] = [*manage, "rqworker"]
+        if workers > 1:
+            # Jobs that take minutes may keep the others busy, but never this one.
+            commands["worker-1"] += ["urgent", "default"]
         if scheduler:
             commands["scheduler"] = [*manage, "rqscheduler", "--interval", "1"]
         return commands

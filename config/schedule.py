@@ -14,7 +14,7 @@ from rq.job import Job, JobStatus
 
 from accounts import jobs as accounts_jobs
 from dating import jobs as dating_jobs
-from notifications import jobs
+from notifications import jobs, queue
 from tracing import jobs as tracing_jobs
 
 log = structlog.get_logger(__name__)
@@ -41,6 +41,14 @@ ENTRIES = (
     Entry("tracing-pack", tracing_jobs.partitions_pack, cron="45 2 * * *"),
     Entry("tracing-expire", tracing_jobs.expire, cron="35 * * * *"),
 )
+
+
+def _job_id(entry: Entry) -> str:
+    return f"tocsin-{entry.name}"
+
+
+queue.on(queue.SLOW)(accounts_jobs.tokens_flush)  # which, below notifications, can't say so itself
+QUEUES = {_job_id(entry): queue.of(entry.job) for entry in ENTRIES}
 
 # A periodic job that still waits in the queue is not put there again, for this long; past it, whoever
 # took it is taken for dead.
@@ -79,7 +87,12 @@ class Scheduler(DjangoScheduler):
 
     def _register(self, entry: Entry) -> None:
         # A repeating job with result_ttl=0 deletes itself after its first run (seen with rq 3.0).
-        options = {"id": _job_id(entry), "queue_name": self.queue_name, "result_ttl": 86_400, "timeout": 300}
+        options = {
+            "id": _job_id(entry),
+            "queue_name": queue.of(entry.job),
+            "result_ttl": 86_400,
+            "timeout": 300,
+        }
         if entry.cron:
             self.cron(entry.cron, entry.job, **options)
         else:
@@ -90,6 +103,7 @@ class Scheduler(DjangoScheduler):
         waits = job.get_status() == JobStatus.QUEUED and job.enqueued_at is not None
         if waits and (datetime.now(UTC) - _aware(job.enqueued_at)).total_seconds() < STILL_QUEUED_S:
             return
+        job.origin = QUEUES.get(job.id, job.origin)  # it may have been registered by an older version
         super().enqueue_job(job)
 
     def run(self, burst: bool = False) -> None:
@@ -117,10 +131,6 @@ class Scheduler(DjangoScheduler):
         super().heartbeat()
         if not self.connection.exists(self.key):
             self.register_birth()
-
-
-def _job_id(entry: Entry) -> str:
-    return f"tocsin-{entry.name}"
 
 
 def _aware(moment: datetime) -> datetime:

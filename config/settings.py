@@ -465,13 +465,15 @@ SPECTACULAR_SETTINGS = {
 
 # --- RQ --------------------------------------------------------------------------------------------------
 
+# In the order in which workers take from them; notifications.queue says what they are for.
 RQ_QUEUES = {
-    "default": {
+    name: {
         "URL": REDIS_URL,
         "DEFAULT_TIMEOUT": 300,
         "DEFAULT_RESULT_TTL": 300,
         "REDIS_CLIENT_KWARGS": {"socket_connect_timeout": 2},
     }
+    for name in ("urgent", "default", "slow")
 }
 RQ = {
     "WORKER_CLASS": "notifications.engine.worker.Worker",

@@ -82,13 +82,14 @@ class TocsinCollector(Collector):
             undone.oldest_pending_age_s,
         )
         queues = GaugeMetricFamily("tocsin_queue_length", "Jobs that wait in a queue.", labels=["queue"])
+        redis = django_rq.get_connection()
         for name in settings.RQ_QUEUES:
-            queues.add_metric([name], django_rq.get_queue(name).count)
+            queues.add_metric([name], django_rq.get_queue(name, connection=redis).count)
         yield queues
         tzdata = GaugeMetricFamily("tocsin_tzdata_info", "Version of the zones' data.", labels=["version"])
         tzdata.add_metric([zones.package_version()], 1)
         yield tzdata
-        alive = workers_alive(django_rq.get_connection(), now=now)
+        alive = workers_alive(redis, now=now)
         yield gauge("workers", "Workers heard of in the last two minutes.", alive)
         for families in _more:
             yield from families(counted)

@@ -15,12 +15,14 @@ EVENTS_DUE = "events-due"
 DIGESTS = "digests"
 
 
+@queue.on(queue.URGENT)
 def alert_fan_out(alert_uuid: str) -> None:
     """Make the deliveries of an alert, and of any others that wait by now."""
     queue.started(FAN_OUT)
     fanout.alerts_fan_out()
 
 
+@queue.on(queue.URGENT)
 def sweep() -> None:
     """Every second: whatever no message announced, the engine's and the domains'."""
     looks.look(timezone.now())
@@ -59,6 +61,7 @@ def events_due() -> None:
         queue.enqueue_unless_waiting(EVENTS_DUE, events_due)
 
 
+@queue.on(queue.SLOW)
 def events_expire() -> None:
     """Every day: delete old events that are done with."""
     retention.events_expire(timezone.now())

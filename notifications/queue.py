@@ -1,14 +1,24 @@
-"""The queue as those use it who must not wait for it: one kept connection, short time limits."""
+"""The queues as those use them who must not wait for them: one kept connection, short time limits."""
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final, TypeVar
 
 import django_rq
 from django.conf import settings
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+
+#: A worker takes from the first of its queues that has a job: what all deliveries hang on, then whatever
+#: names no queue, then what may take minutes and can wait.
+URGENT: Final = "urgent"
+DEFAULT: Final = "default"
+SLOW: Final = "slow"
+
+Job = TypeVar("Job", bound=Callable[..., None])
+
+_queues: dict[Callable[..., None], str] = {}
 
 # A Redis that hangs may hold up the acceptance of a fact for this long; the sweep makes good the rest.
 TIMEOUT_S = 2.0
@@ -39,18 +49,33 @@ def channel(name: str, *, database: int | None = None) -> str:
     return f"tocsin:{database}:{name}"
 
 
+def on(name: str) -> Callable[[Job], Job]:
+    """Have a job wait on another queue than the default one."""
+
+    def note(job: Job) -> Job:
+        _queues[job] = name
+        return job
+
+    return note
+
+
+def of(job: Callable[..., None]) -> str:
+    """Return the name of the queue that a job waits on."""
+    return _queues.get(job, DEFAULT)
+
+
 def enqueue(job: Callable[..., None], *args: Any) -> None:
-    """Put a job on the default queue, now.
+    """Put a job on its queue, now.
 
     Raises:
         redis.exceptions.RedisError: Redis is away.
     """
-    queue = django_rq.get_queue("default", connection=redis(), commit_mode="auto")
+    queue = django_rq.get_queue(of(job), connection=redis(), commit_mode="auto")
     queue.enqueue(job, *args, result_ttl=60)
 
 
 def enqueue_unless_waiting(name: str, job: Callable[..., None], *args: Any) -> None:
-    """Put a job on the queue, unless one of this name waits there, which will do for this one too.
+    """Put a job on its queue, unless one of this name waits there, which will do for this one too.
 
     The job has to call ``started(name)`` before it looks at anything. One that has started does not
     count: it may have looked before the caller's commit.

@@ -16,7 +16,8 @@ embedded.ensure_running(postgres=not os.environ.get("DATABASE_URL"), redis=not o
 # Each xdist worker has a Redis database of its own; pytest-django does the same for PostgreSQL.
 _worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 REDIS_URL = REDIS_URL.replace("db=0", f"db={_worker}")
-RQ_QUEUES["default"]["URL"] = REDIS_URL
+for _queue in RQ_QUEUES.values():
+    _queue["URL"] = REDIS_URL
 CACHES["default"]["LOCATION"] = REDIS_URL
 
 # Hashing slowly is for production; the tests of accounts that are about it set it back.

@@ -16,6 +16,7 @@ SEARCHES: Final = "tracing-searches"
 SLICE_S: Final = 2.0
 
 
+@queue.on(queue.SLOW)
 def case_search(case_id: str) -> None:
     """Search a case, and any others that wait by now."""
     queue.started(SEARCHES)
@@ -37,6 +38,7 @@ def searches_due(now: datetime) -> None:
         queue.enqueue_unless_waiting(SEARCHES, case_search, "")
 
 
+@queue.on(queue.SLOW)
 def check(after: int = 0) -> None:
     """The periodic check: search open cases again for what was ingested since, from one search on.
 
@@ -53,11 +55,13 @@ def check(after: int = 0) -> None:
         place = searches.check_run(after=place, now=now)
 
 
+@queue.on(queue.SLOW)
 def expire() -> None:
     """Every hour: close and delete cases by age."""
     retention.tracing_expire(timezone.now())
 
 
+@queue.on(queue.SLOW)
 def partitions_keep() -> None:
     """Every hour: make the partitions of the next days, and drop those of days that are too old."""
     now = timezone.now()
@@ -66,6 +70,7 @@ def partitions_keep() -> None:
     intakes_expire(now)
 
 
+@queue.on(queue.SLOW)
 def partitions_pack() -> None:
     """Every night: pack the days that are over: they are searched faster, and take a third of the room."""
     packing.pack(timezone.now())

@@ -57,7 +57,7 @@ def test_a_new_case_is_searched_by_a_job_that_its_commit_enqueues(
     with django_capture_on_commit_callbacks(execute=True):
         mark(health, 1, 1)
 
-    (job,) = django_rq.get_queue("default").jobs
+    (job,) = django_rq.get_queue("slow").jobs
     assert job.func_name == "tracing.jobs.case_search"
     assert job.args == (str(Case.objects.get().pk),)
 
@@ -68,11 +68,11 @@ def test_a_search_whose_job_was_lost_is_found_by_the_sweep(
     make_filter()
     Device.objects.create(pk=1)
     mark(health, 1, 1)
-    assert django_rq.get_queue("default").count == 0  # in a test nothing commits
+    assert django_rq.get_queue("slow").count == 0  # in a test nothing commits
 
     sweep()
 
-    assert "tracing.jobs.case_search" in [job.func_name for job in django_rq.get_queue("default").jobs]
+    assert "tracing.jobs.case_search" in [job.func_name for job in django_rq.get_queue("slow").jobs]
 
 
 def test_healed_closes_the_case_and_a_later_infection_is_a_new_one(health: APIClient) -> None:

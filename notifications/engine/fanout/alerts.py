@@ -87,7 +87,7 @@ UPDATE notifications_alert AS alert
  WHERE alert.alert_uuid = done.alert_uuid
 """
 # How long ago an alert was spotted, or how far ahead, that the ids of its deliveries begin with that time.
-# A clock that is fast by seconds is one of many, and the same alert half a minute later is not ahead any more.
+# Many a clock is fast by seconds; the same alert half a minute later would not be ahead any more.
 LATE, FAST = timedelta(hours=1), timedelta(minutes=1)
 # Alerts that one transaction takes: enough to catch up, few enough that the first doesn't wait for long.
 TAKE = 8

@@ -1,5 +1,8 @@
-"""``manage.py rqworker`` of django-rq, with other checks before it starts."""
+"""``manage.py rqworker`` of django-rq: all queues if none is named, and other checks before it starts."""
 
+from typing import Any
+
+from django.conf import settings
 from django_rq.management.commands import rqworker
 
 from notifications.checks import BEFORE_START
@@ -7,3 +10,6 @@ from notifications.checks import BEFORE_START
 
 class Command(rqworker.Command):
     requires_system_checks = BEFORE_START
+
+    def handle(self, *queues: str, **options: Any) -> None:
+        super().handle(*(queues or settings.RQ_QUEUES), **options)

@@ -13,7 +13,7 @@ from tests.factories import AlertFactory
 
 def queued() -> list[tuple[str, tuple[object, ...]]]:
     """What waits on the queue, but for the events that making the cast has made."""
-    jobs = [(job.func_name, job.args) for job in django_rq.get_queue().jobs]
+    jobs = [(job.func_name, job.args) for job in django_rq.get_queue("urgent").jobs]
     return [job for job in jobs if job[0] != "notifications.jobs.event_handle"]
 
 

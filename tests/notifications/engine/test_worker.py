@@ -1,6 +1,7 @@
 """The worker and the scheduler, as `manage.py` runs them."""
 
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -8,6 +9,8 @@ from urllib.parse import urlsplit
 
 import django_rq
 import pytest
+from django.conf import settings
+from django.core.management import call_command
 from pytest_django import Settings
 from redis import Redis
 from redis.backoff import NoBackoff
@@ -15,14 +18,16 @@ from redis.retry import Retry
 from rq.job import Job, JobStatus
 
 from accounts.models import Shop, User
+from config.processes import Stack
 from config.schedule import ENTRIES, Scheduler
-from notifications import jobs
+from notifications import jobs, queue
 from notifications.engine.sender import Sender
 from notifications.engine.worker import Worker
 from notifications.models import Alert, Delivery
 from tests.factories import AlertFactory, MembershipFactory
 from tests.notifications.engine.conftest import statuses
 from tests.servers.third_party import ThirdParty
+from tracing import jobs as tracing_jobs
 
 
 @pytest.fixture
@@ -32,7 +37,7 @@ def told(third_party: ThirdParty, settings: Settings) -> ThirdParty:
 
 
 def work_in_a_burst() -> None:
-    django_rq.get_worker("default").work(burst=True)
+    call_command("rqworker", burst=True, verbosity=0)
 
 
 def scheduler() -> Scheduler:
@@ -119,7 +124,7 @@ def test_due_entries_are_queued_again_and_again(redis: Redis) -> None:
     it = scheduler()
     it.register_missing()
     it.enqueue_jobs()
-    assert "tocsin-sweep" in django_rq.get_queue().job_ids
+    assert "tocsin-sweep" in django_rq.get_queue(queue.URGENT).job_ids
     assert "tocsin-sweep" in it
 
 
@@ -129,21 +134,79 @@ def test_an_entry_that_still_waits_is_not_queued_twice(redis: Redis) -> None:
     for _ in range(3):
         it.change_execution_time(Job.fetch("tocsin-sweep", connection=redis), datetime.now(UTC))
         it.enqueue_jobs()
-    assert django_rq.get_queue().job_ids.count("tocsin-sweep") == 1
+    assert django_rq.get_queue(queue.URGENT).job_ids.count("tocsin-sweep") == 1
 
 
 def test_an_entry_whose_worker_was_killed_is_queued_again(redis: Redis) -> None:
     it = scheduler()
     it.register_missing()
     it.enqueue_jobs()
-    redis.delete(django_rq.get_queue().key)  # taken off the queue by a worker that died with it
+    redis.delete(django_rq.get_queue(queue.URGENT).key)  # taken off the queue by a worker that died with it
     job = Job.fetch("tocsin-sweep", connection=redis)
     job.enqueued_at = datetime.now(UTC) - timedelta(seconds=10)
     job.save()
     assert job.get_status() == JobStatus.QUEUED
     it.change_execution_time(job, datetime.now(UTC))
     it.enqueue_jobs()
-    assert "tocsin-sweep" in django_rq.get_queue().job_ids
+    assert "tocsin-sweep" in django_rq.get_queue(queue.URGENT).job_ids
+
+
+def test_an_entry_that_an_older_version_registered_goes_to_its_present_queue(redis: Redis) -> None:
+    it = scheduler()
+    now = datetime.now(UTC)
+    it.schedule(now, jobs.sweep, interval=1, id="tocsin-sweep", queue_name=queue.DEFAULT)
+    it.enqueue_jobs()
+    assert django_rq.get_queue(queue.URGENT).job_ids == ["tocsin-sweep"]
+    assert django_rq.get_queue(queue.DEFAULT).job_ids == []
+
+
+@pytest.mark.parametrize(
+    ("job", "name"),
+    [
+        (jobs.alert_fan_out, "urgent"),
+        (jobs.sweep, "urgent"),
+        (jobs.event_handle, "default"),
+        (jobs.digests, "default"),
+        (jobs.events_expire, "slow"),
+        (tracing_jobs.case_search, "slow"),
+        (tracing_jobs.partitions_pack, "slow"),
+    ],
+)
+def test_a_job_waits_on_the_queue_of_its_kind(redis: Redis, job: Callable[..., None], name: str) -> None:
+    queue.enqueue(job)
+    waiting = {each: django_rq.get_queue(each).count for each in settings.RQ_QUEUES}
+    assert waiting == {"urgent": 0, "default": 0, "slow": 0} | {name: 1}
+
+
+def test_a_worker_takes_what_is_urgent_first_and_what_is_slow_last(transactional_db: None) -> None:
+    waiting = [
+        django_rq.get_queue(name).enqueue(jobs.digests) for name in ("slow", "default", "urgent", "slow")
+    ]
+    work_in_a_burst()
+    for job in waiting:
+        job.refresh()
+    assert all(job.get_status() == JobStatus.FINISHED for job in waiting)
+    by_start = sorted(waiting, key=lambda job: job.started_at)
+    assert [job.origin for job in by_start] == ["urgent", "default", "slow", "slow"]
+
+
+def test_a_fan_out_that_an_older_version_has_queued_is_done(
+    transactional_db: None, redis: Redis, shop: Shop, owner: User, told: ThirdParty
+) -> None:
+    alert = AlertFactory(shop=shop)
+    redis.flushdb()
+    django_rq.get_queue(queue.DEFAULT).enqueue("notifications.jobs.alert_fan_out", str(alert.pk))
+    work_in_a_burst()
+    assert statuses() == {"sent": 1}
+
+
+def test_one_of_several_workers_takes_nothing_slow(tmp_path: Path) -> None:
+    def queues_of(workers: int) -> list[list[str]]:
+        commands = Stack(tmp_path, web=False, workers=workers, scheduler=False)._commands
+        return [command[command.index("rqworker") + 1 :] for command in commands.values()]
+
+    assert queues_of(1) == [[]]
+    assert queues_of(3) == [["urgent", "default"], [], []]
 
 
 def test_of_two_schedulers_one_acts(redis: Redis) -> None:
