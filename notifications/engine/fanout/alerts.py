@@ -1,11 +1,12 @@
 """The fan-out of alerts: whichever wait, oldest first, a chunk of each at a time."""
 
+import time
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import structlog
-from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.db import DatabaseError, DataError, IntegrityError, connection, transaction
 from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
 
@@ -76,6 +77,7 @@ SELECT EXISTS (SELECT FROM notifications_subscription WHERE kind IN ('alert', ''
        set_config('synchronous_commit', 'off', true)  -- what a crash undoes is done again
   FROM notifications_alert AS alert JOIN accounts_shop AS shop ON shop.id = shop_id
  WHERE fanned_out_at IS NULL AND (%(alert)s::uuid IS NULL OR alert_uuid = %(alert)s)
+   AND alert_uuid <> ALL (%(apart)s::uuid[])
  ORDER BY received_at LIMIT %(limit)s
    FOR NO KEY UPDATE OF alert SKIP LOCKED
 """
@@ -96,7 +98,8 @@ FIRST_CHUNK = 800
 
 
 def _take(cursor: CursorWrapper, alert_uuid: UUID | None) -> tuple[list[Alert], Finer]:
-    cursor.execute(_TAKE, {"alert": alert_uuid, "limit": TAKE})
+    apart = [] if alert_uuid else _set_apart()
+    cursor.execute(_TAKE, {"alert": alert_uuid, "apart": apart, "limit": TAKE})
     names = ("alert_uuid", "url", "location", "label", "time_spotted", "received_at", "fanned_out_to")
     alerts, finer = [], Finer()
     for has_rules, has_quiet_hours, *row in cursor.fetchall():
@@ -159,22 +162,42 @@ def _fan_out_next(alert_uuid: UUID | None, *, repeats: bool) -> bool:
     return len(alerts) == TAKE or any(chunk.last_user for chunk in chunks)
 
 
+# What is wrong with an alert itself; all else may be the database's state, and pass for all of them.
+_ITS_OWN_FAULT = (DataError, IntegrityError, ValueError)
+# Alerts that could not be fanned out for such a fault, and until when each is left alone (time.monotonic).
+# With one of them in a batch, all of it would go one by one, every second, for as long as it waits.
+_apart: dict[UUID, float] = {}
+APART_FOR_S = 600.0
+
+
+def _set_apart() -> list[UUID]:
+    now = time.monotonic()
+    return [alert_uuid for alert_uuid, until in _apart.items() if until > now]
+
+
 def alerts_fan_out() -> None:
-    """Fan out every alert that waits, oldest first; one that can't be does not keep the others from it."""
+    """Fan out every alert that waits, oldest first; one that can't be does not keep the others from it.
+
+    It is logged and set apart, and tried again by this process ten minutes later.
+    """
     try:
         while fan_out_waiting():
             pass
     except (DatabaseError, ValueError):
         log.exception("fan_out_failed")
-        waiting = (
-            Alert.objects.filter(fanned_out_at=None).order_by("received_at").values_list("pk", flat=True)
-        )
-        for alert_uuid in waiting[:1000]:
-            try:
-                while fan_out_waiting(alert_uuid):
-                    pass
-            except (DatabaseError, ValueError):
-                log.exception("fan_out_failed", alert=str(alert_uuid))
+        waiting = Alert.objects.filter(fanned_out_at=None).exclude(pk__in=_set_apart())
+        for alert_uuid in waiting.order_by("received_at").values_list("pk", flat=True)[:1000]:
+            _fan_out_alone(alert_uuid)
+
+
+def _fan_out_alone(alert_uuid: UUID) -> None:
+    _apart.pop(alert_uuid, None)
+    try:
+        alert_fan_out(alert_uuid)
+    except (DatabaseError, ValueError) as error:
+        log.exception("fan_out_failed", alert=str(alert_uuid))
+        if isinstance(error, _ITS_OWN_FAULT):
+            _apart[alert_uuid] = time.monotonic() + APART_FOR_S
 
 
 def alert_fan_out(alert_uuid: UUID) -> None:

@@ -154,6 +154,60 @@ def test_one_that_was_told_before_keeps_nobody_from_being_told(
     assert Counter(per_alert) == {(str(a.pk), u.pk): 1 for a in (before, alert) for u in (owner, teammate)}
 
 
+@pytest.fixture
+def poison(transactional_db: None, owner: User, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Alert:
+    """The oldest alert that waits, which nothing can be made of: Python has no such time."""
+    monkeypatch.setattr(alerts, "_apart", {})
+    alert = AlertFactory(shop=shop)
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE notifications_alert SET time_spotted = 'infinity'")
+    return alert
+
+
+def fan_out_failures(caplog: pytest.LogCaptureFixture) -> list[object]:
+    messages = [record.msg for record in caplog.records]
+    return [msg for msg in messages if isinstance(msg, dict) and msg["event"] == "fan_out_failed"]
+
+
+def test_an_alert_that_cannot_be_fanned_out_holds_up_no_other_and_is_set_apart(
+    poison: Alert, shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    AlertFactory(shop=shop)
+    alerts_fan_out()
+    assert Delivery.objects.count() == 1
+    assert fan_out_failures(caplog)
+    caplog.clear()
+    for _ in range(3):
+        AlertFactory(shop=shop)
+        alerts_fan_out()
+    assert Delivery.objects.count() == 4
+    assert not fan_out_failures(caplog)
+
+
+def test_an_alert_that_was_set_apart_is_tried_again_after_a_while(
+    poison: Alert, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(alerts, "APART_FOR_S", 0.0)
+    alerts_fan_out()
+    assert not Delivery.objects.exists()
+    Alert.objects.update(time_spotted=timezone.now())
+    alerts_fan_out()
+    assert Delivery.objects.count() == 1
+
+
+def test_a_database_that_takes_nothing_sets_no_alert_apart(
+    transactional_db: None, owner: User, shop: Shop
+) -> None:
+    AlertFactory(shop=shop)
+    with connection.cursor() as cursor:
+        cursor.execute("SET default_transaction_read_only = on")  # as a standby, or a demoted primary
+        alerts_fan_out()
+        assert not Delivery.objects.exists()
+        cursor.execute("SET default_transaction_read_only = off")
+    alerts_fan_out()
+    assert Delivery.objects.count() == 1
+
+
 def test_two_at_once_tell_everyone_once(transactional_db: None, shop: Shop) -> None:
     MembershipFactory.create_batch(50, shop=shop)
     alert = AlertFactory(shop=shop)
