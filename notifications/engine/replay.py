@@ -65,7 +65,8 @@ def cancel(deliveries: QuerySet[Delivery], *, reason: str) -> int:
         )
         pending = [pk for pk, status, _ in rows if status == "pending"]
         Delivery.objects.filter(pk__in=pending).update(status="cancelled", reason=reason[:64], revoked_at=now)
-        chosen.filter(status__in=[Delivery.Status.SENDING, *REPLAYABLE]).update(revoked_at=now)
+        others = chosen.filter(status__in=[Delivery.Status.SENDING, *REPLAYABLE], revoked_at=None)
+        others.update(revoked_at=now)
     for channel, count in Counter(channel for _, status, channel in rows if status == "pending").items():
         metrics.add("deliveries", channel, "cancelled", amount=count)
     return len(pending)

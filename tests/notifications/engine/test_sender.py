@@ -357,3 +357,13 @@ def test_a_channel_that_outlasts_its_time_limit_is_stopped(
     delivery.refresh_from_db()
     assert (delivery.status, delivery.reason) == ("pending", "retry")
     assert "no answer within" in delivery.attempt_set.get().error
+
+
+def test_stopping_again_leaves_alone_what_was_stopped_before(make_deliveries: Make) -> None:
+    make_deliveries(1, "https://hooks.example.com/", status="failed", reason="exhausted")
+    cancel(Delivery.objects.all(), reason="stopped")
+    (before,) = Delivery.objects.values_list("revoked_at", flat=True)
+    assert before is not None
+    cancel(Delivery.objects.all(), reason="stopped")
+    assert Delivery.objects.get().revoked_at == before
+    assert replay(Delivery.objects.all()) == 0
