@@ -16,9 +16,7 @@ Network = IPv4Network | IPv6Network
 _NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052: the last 32 bits are an IPv4 address
 _GLOBAL_UNICAST = IPv6Network("2000::/3")  # RFC 4291: nothing else of IPv6 is routed globally
 _NOT_GLOBAL = (
-    IPv4Network(
-        "168.63.129.16/32"
-    ),  # Azure's host endpoint: public by its number, reached from every machine there
+    IPv4Network("168.63.129.16/32"),  # Azure's host endpoint: public by its number only
     IPv4Network("192.0.0.0/24"),  # RFC 6890: IETF protocols; older Pythons let parts of it through
     IPv4Network("192.88.99.0/24"),  # RFC 7526: 6to4 relays
     IPv6Network("2001::/23"),  # RFC 2928: Teredo, ORCHID, benchmarks; newer Pythons let parts of it through
