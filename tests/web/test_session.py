@@ -1,7 +1,9 @@
 """Coming in and going out."""
 
+import json
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.conf import settings as product
@@ -121,3 +123,57 @@ def test_the_start_leads_to_the_inbox_and_staff_to_the_admin(
     assert 'href="/inbox/"' in person
     assert "/admin/" not in person
     assert 'href="/admin/"' in staff
+
+
+@pytest.mark.parametrize(
+    "cookie",
+    [
+        '"aaaaaaaaaaaa\\000bbbb"',
+        "aaaaaaaaaaaa\0bbbb",
+        "aaaaaaaaaaaa\u00ed\u00a0\u0080bbbb",
+        "a" * 5000,
+        "aaaaaaaa' OR 1=1",
+        "\u00e4\u00f6\u00fc" * 5,
+    ],
+    ids=["quoted NUL", "NUL", "surrogate", "long", "SQL", "not ASCII"],
+)
+@pytest.mark.parametrize("path", ["/inbox/", "/login/", "/admin/login/"])
+def test_a_cookie_that_is_no_sessions_key_is_no_session(db: None, path: str, cookie: str) -> None:
+    client = Client(headers={"accept": "text/html"})
+    client.cookies[product.SESSION_COOKIE_NAME] = ""
+    response = client.get(path, HTTP_COOKIE=f"{product.SESSION_COOKIE_NAME}={cookie}")
+    assert response.status_code in {200, 302}
+
+
+@pytest.mark.parametrize("text", ["a%00b", "%ED%A0%80", "%FF"], ids=["NUL", "surrogate", "no UTF-8"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/{}/",
+        "/login/?next={}",
+        "/verify-email/?token={}",
+        "/reset-password/?token={}",
+        "/dating/join/{}/",
+        "/api/v1/{}/",
+        "/admin/login/?next={}",
+        "/static/{}",
+    ],
+)
+def test_odd_text_in_an_anonymous_address_is_no_failure(
+    browse: Callable[..., Client], db: None, path: str, text: str
+) -> None:
+    assert browse().get(path.format(text)).status_code < 500
+
+
+@pytest.mark.parametrize("text", ["a\0b@example.com", "a\ud800b@example.com"], ids=["NUL", "surrogate"])
+@pytest.mark.parametrize(
+    "path", ["/login/", "/admin/login/", "/api/v1/auth/token/", "/register/"]
+)
+def test_odd_text_in_an_anonymous_field_is_no_failure(
+    browse: Callable[..., Client], db: None, path: str, text: str
+) -> None:
+    fields = {"email": text, "username": text, "name": text, "password": text}
+    body = json.dumps(fields)
+    assert browse().post(path, body, content_type="application/json").status_code < 500
+    form = urlencode(fields, errors="surrogatepass")
+    assert browse().post(path, form, content_type="application/x-www-form-urlencoded").status_code < 500
