@@ -166,9 +166,7 @@ def test_odd_text_in_an_anonymous_address_is_no_failure(
 
 
 @pytest.mark.parametrize("text", ["a\0b@example.com", "a\ud800b@example.com"], ids=["NUL", "surrogate"])
-@pytest.mark.parametrize(
-    "path", ["/login/", "/admin/login/", "/api/v1/auth/token/", "/register/"]
-)
+@pytest.mark.parametrize("path", ["/login/", "/admin/login/", "/api/v1/auth/login", "/register/"])
 def test_odd_text_in_an_anonymous_field_is_no_failure(
     browse: Callable[..., Client], db: None, path: str, text: str
 ) -> None:
