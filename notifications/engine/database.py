@@ -1,13 +1,33 @@
 """The engine's statements: on Django's connection, and on the sender's own, which rebuild themselves."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final
 from uuid import UUID
 
 import orjson
 from django.db import connection, connections
-from psycopg import AsyncConnection, Cursor, OperationalError
+from psycopg import AsyncConnection, Cursor, Error, InterfaceError, OperationalError
+
+# PostgreSQL's codes of errors that concern whatever is asked of this connection now, and not what was asked:
+# of the connection, of rights, of resources and of a server that stops; it is read-only, a transaction took
+# too long, and tables that are not as this process knows them, between a migration and its restart.
+AWAY: Final = (
+    "08", "28", "3D", "53", "57", "58", "XX000",
+    "25006", "25P04", "0A000", "23502", "42",
+)  # fmt: skip
+
+
+class Away(OperationalError):
+    """The database can't do its work at the moment; the connection is closed, and the next one is new."""
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether an error is none of what was asked: the same may be done later."""
+    if isinstance(error, OperationalError | InterfaceError):
+        return True
+    return isinstance(error, Error) and (error.sqlstate or "").startswith(AWAY)
 
 
 def connection_parameters() -> dict[str, Any]:
@@ -79,13 +99,27 @@ class Database:
         """Run one statement and return its rows.
 
         Raises:
-            psycopg.OperationalError: the server is away; the next call connects anew.
+            Away: the server is away, or read-only; the next call connects anew.
         """
-        try:
-            connection = await self.connection()
+        async with self.used() as connection:
             cursor = await connection.execute(sql, parameters, binary=True)
             return await cursor.fetchall() if cursor.description else []
-        except OperationalError:
+
+    @asynccontextmanager
+    async def used(self) -> AsyncIterator[AsyncConnection[Any]]:
+        """Lend the connection, and close it after whatever leaves it of no use.
+
+        Raises:
+            Away: the server is away, or read-only; the next call connects anew.
+        """
+        try:
+            yield await self.connection()
+        except Error as error:
+            if not is_away(error):
+                raise
+            await self.close()
+            raise Away(str(error)) from error
+        except BaseException:  # cut off in the middle of a statement
             await self.close()
             raise
 

@@ -24,7 +24,7 @@ from notifications.engine.claim import (
     REVOCABLE_SOON,
     Claimed,
 )
-from notifications.engine.database import Database
+from notifications.engine.database import Away, Database
 from notifications.engine.finalise import Finished
 
 # For so long a batch goes on taking up what it has locked, in seconds; a stop may have to wait that out.
@@ -100,7 +100,9 @@ class Batch:
         if not self._unsettled:
             return True
         try:
-            await asyncio.wait_for(self._all_settled.wait(), timeout_s)
+            # Not wait_for, which forgets that it was cancelled where its time is just up.
+            async with asyncio.timeout(timeout_s):
+                await self._all_settled.wait()
         except TimeoutError:
             return False
         return True
@@ -179,17 +181,19 @@ class Fencer:
             if lane == inbox_items.LANE:
                 return await _appear(database, now)
             return await self._begin(database, lane, room, now, lease_until)
+        except Away:
+            await self._look.close()  # which may still see, without being able to write
+            raise
         finally:
             self._free.put_nowait(database)
 
     async def _begin(
         self, database: Database, lane: str, room: int, now: datetime, lease_until: datetime
     ) -> int:
-        connection = await database.connection()
         batch: Batch | None = None
         taken: list[Claimed] = []
         try:
-            async with connection.transaction():
+            async with database.used() as connection, connection.transaction():
                 cursor = await connection.execute(
                     LOCK_REVOCABLE, {"lane": lane, "now": now, "room": room}, binary=True
                 )

@@ -154,8 +154,6 @@ class Ledger:
         self._recent: deque[tuple[float, list[Finished]]] = deque()
         self._any, self._many = asyncio.Event(), asyncio.Event()
         self._turn = asyncio.Lock()
-        if self._held:
-            self._any.set()
 
     def __len__(self) -> int:
         return len(self._held) + len(self._writing)
@@ -182,10 +180,14 @@ class Ledger:
 
     async def write_forever(self) -> None:
         """Write every few tens of milliseconds, or sooner where a batch is full."""
+        if self._held:
+            self._any.set()
         while True:
             await self._any.wait()
+            # Not wait_for, which forgets that it was cancelled where it has just got what it waits for.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._many.wait(), settings.FLUSH_S)
+                async with asyncio.timeout(settings.FLUSH_S):
+                    await self._many.wait()
             self._any.clear()
             self._many.clear()
             try:
@@ -210,7 +212,7 @@ class Ledger:
         self._writing, self._held = self._held[:BATCH], self._held[BATCH:]
         batch = self._writing
         try:
-            await finalise(self._database, batch)
+            batch = await self._written(batch)
         except BaseException:
             self._held[:0] = batch
             raise
@@ -223,6 +225,19 @@ class Ledger:
             self._recent.popleft()
         if any(each.status == "pending" for each in batch):
             self._on_retry()  # it may be due already
+
+    async def _written(self, batch: list[Finished]) -> list[Finished]:
+        """Write a batch, one by one where one is refused for its own sake: its lease will bring that back."""
+        try:
+            await finalise(self._database, batch)
+        except psycopg.OperationalError:
+            raise
+        except Exception as error:
+            if len(batch) > 1:
+                return [each for one in batch for each in await self._written([one])]
+            log.exception("outcome_refused", delivery=str(batch[0].id), error=str(error).strip())
+            return []
+        return batch
 
 
 def _count(batch: Sequence[Finished]) -> None:

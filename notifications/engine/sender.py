@@ -30,6 +30,7 @@ from notifications.engine.fence import Batch, Fence, Fencer, TooLate
 from notifications.engine.finalise import Finished, Ledger
 from notifications.engine.lanes import MIN_CLAIM, Breaker, Lane
 from notifications.engine.outcome import Result, outcome_of, report
+from notifications.engine.supervision import run_together, within
 from notifications.engine.under_way import UnderWay
 
 log = structlog.get_logger(__name__)
@@ -42,6 +43,10 @@ FENCED_AT_ONCE = 512
 LOOK_AHEAD_S = 0.01
 # What was claimed ahead is begun within this part of its lease, or given back.
 START_WITHIN = 1 / 3
+# Between a fault and the next try, and between two tries to reach the database, in seconds.
+RESTART_S, DATABASE_RETRY_S = 1.0, 0.5
+# Longest time, in seconds, that each thing which the end still asks of the database may take: it may be away.
+STOP_WITHIN_S = 3.0
 
 
 def utc_now() -> datetime:
@@ -57,7 +62,8 @@ class Sender:
 
     def __init__(self, *, clock: Callable[[], datetime] = utc_now) -> None:
         self._clock = clock
-        self._parameters = connection_parameters()
+        # Not a standby, or a primary of old: one that takes no writes is as good as away.
+        self._parameters = {"target_session_attrs": "read-write", **connection_parameters()}
         self._lanes: dict[str, Lane] = {}
         self._sends = UnderWay()
         self._unwritten: Sequence[Finished] = ()
@@ -86,9 +92,13 @@ class Sender:
     def stop(self) -> None:
         """Claim nothing more, finish what is under way, write it down and end the thread."""
         self._stopping = True
-        self.wake()
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._on_stop)
         if self._thread is not None:
-            self._thread.join()
+            # As long as it may take; leases bring back what a thread holds that doesn't end even so.
+            self._thread.join(settings.LEASE_S + 4 * STOP_WITHIN_S)
+            if self._thread.is_alive():
+                log.error("sender_left_behind", sends=len(self._sends))
 
     def drain(self, timeout_s: float = 60.0) -> bool:
         """Wait until nothing is due or under way any more; false where the time ran out."""
@@ -107,43 +117,51 @@ class Sender:
             try:
                 with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                     runner.run(self.run())
-            except Exception:
+            except BaseException:
                 # Whatever it was, leases bring back what it held; a worker that sends nothing is worse.
                 log.exception("sender_failed")
-                time.sleep(1)
+                time.sleep(RESTART_S)
+            finally:
+                # Only now have the sends that were cut off handed in their outcomes too.
+                self._unwritten = self._ledger.unwritten
 
     async def run(self) -> None:
         """Claim, send and write down until ``stop``."""
         self._loop = asyncio.get_running_loop()
         self._lanes, self._sends, self._claimed = {}, UnderWay(), 0
+        self._outcome_database = Database(self._parameters)
+        self._ledger = Ledger(self._outcome_database, on_retry=self._look_now, unwritten=self._unwritten)
         self._woken, self._fence_woken = asyncio.Event(), asyncio.Event()
+        self._stop_asked, self._claims_ended = asyncio.Event(), asyncio.Event()
         # One connection for both: what a fresh one has claimed, a stale one couldn't read the content of.
         claiming = Database(self._parameters)
         self._contents, self._claimer = Contents(claiming), Claimer(claiming)
         self._fencer = Fencer(self._parameters, self)
         self._next_look: asyncio.TimerHandle | None = None
-        self._outcome_database = Database(self._parameters)
-        self._ledger = Ledger(self._outcome_database, on_retry=self._look_now, unwritten=self._unwritten)
-        try:
-            await self._work()
-        finally:
-            self._unwritten = self._ledger.unwritten
+        async with Session() as self._session:
+            self._started.set()
+            while not self._stopping:
+                await self._work()
+            await self._finish()
 
     async def _work(self) -> None:
-        async with Session() as self._session:
-            background = [
-                asyncio.create_task(work)
-                for work in (
-                    wake.listen(self._on_wake),
-                    self._ledger.write_forever(),
-                    self._fence_forever(),
-                    self._sends.watch_forever(),
-                )
-            ]
-            self._look_now()
-            self._started.set()
-            await self._claim_forever()
-            await self._finish(background)
+        """Do all there is to do until ``stop``, or until a part of it fails: none goes on without the others.
+
+        What is under way and what is held stay as they are, for the next time.
+        """
+        self._look_now()
+        try:
+            await run_together(
+                self._until_stopped(),
+                self._claim_forever(),
+                self._fence_forever(),
+                self._ledger.write_forever(),
+                self._sends.watch_forever(),
+                wake.listen(self._on_wake),
+            )
+        except Exception:
+            log.exception("sender_failed")
+            await asyncio.sleep(0 if self._stopping else RESTART_S)
 
     def _running_loop(self) -> asyncio.AbstractEventLoop:
         assert self._loop is not None
@@ -168,16 +186,30 @@ class Sender:
         self._woken.set()
         self._fence_woken.set()
 
-    async def _finish(self, background: "list[asyncio.Task[None]]") -> None:
-        """Give back what was not begun, wait for what was, and write all of it down."""
-        await self._release()
+    def _on_stop(self) -> None:
+        self._stop_asked.set()
+        self._look_now()
+
+    async def _until_stopped(self) -> None:
+        """Wait for ``stop``, give back what was not begun, and wait for what was."""
+        await self._stop_asked.wait()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STOP_WITHIN_S):
+                await self._claims_ended.wait()
+        await self._sends_finish()
+
+    async def _sends_finish(self) -> None:
+        await within(STOP_WITHIN_S, self._release(*self._lanes.values()))
         await self._sends.finish(settings.LEASE_S)
-        for task in background:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-        with contextlib.suppress(psycopg.OperationalError):
-            await self._ledger.write()
+
+    async def _finish(self) -> None:
+        """Write all down."""
+        await self._sends_finish()  # what a fault has kept from it
+        try:
+            if not await within(STOP_WITHIN_S, self._ledger.write()):
+                log.warning("outcomes_left", count=len(self._ledger))
+        except psycopg.OperationalError as error:
+            log.warning("outcomes_left", count=len(self._ledger), error=str(error).strip())
         for user in (self._claimer, self._contents, self._fencer, self._outcome_database):
             await user.close()
 
@@ -196,12 +228,13 @@ class Sender:
             if not again:
                 self._claiming = False
                 await self._woken.wait()
+        self._claims_ended.set()
 
     async def _until_database_is_back(self) -> None:
         """Wait, and write down what was sent before claiming again: a crash may have undone its claim."""
         self._ledger.doubt()
         while not self._stopping:
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(DATABASE_RETRY_S)
             with contextlib.suppress(psycopg.OperationalError):
                 await self._ledger.write()
                 await self._outcome_database.rows("SELECT 1", {})
@@ -256,7 +289,7 @@ class Sender:
                 lanes = await self._fencer.due_lanes(self._clock())
             except psycopg.OperationalError as error:
                 log.warning("database_away", error=str(error).strip())
-                await asyncio.sleep(0.5)
+                await asyncio.sleep(DATABASE_RETRY_S)
                 self._fence_woken.set()
                 continue
             if self._fencer.has_more_lanes:
@@ -271,7 +304,7 @@ class Sender:
     def _room_at_the_front(self, name: str) -> int:
         lane = self._lanes.get(name)
         room = lane.room_at_the_front(time.monotonic()) if lane else FIRST_ROOM
-        return min(room, FENCED_AT_ONCE)
+        return max(0, min(room, FENCED_AT_ONCE))  # its width may have been halved since it was looked at
 
     def _worth_a_batch(self, name: str) -> bool:
         lane = self._lanes.get(name)
@@ -290,6 +323,8 @@ class Sender:
         try:
             while not self._stopping:
                 room = self._room_at_the_front(name)
+                if not room:
+                    break
                 now, lease_until = self._times()
                 begun = await self._fencer.begin(name, room=room, now=now, lease_until=lease_until)
                 lane = self._lanes.get(name)
@@ -300,6 +335,9 @@ class Sender:
                     break
         except psycopg.OperationalError as error:
             log.warning("database_away", error=str(error).strip())
+            self._running_loop().call_later(DATABASE_RETRY_S, self._fence_woken.set)
+        except Exception:  # of this lane only; the next sweep has it tried again
+            log.exception("lane_failed", lane=name)
         finally:
             busy.discard(name)
             if begun:  # what is next in line may be due in a moment
@@ -347,7 +385,7 @@ class Sender:
             return None
         row, content, start_by, fence = lane.ready[0]
         if time.monotonic() > start_by:
-            self._sends.spawn(self._release_lane(lane))
+            self._sends.spawn(self._release(lane))
             return None
         lane.ready.popleft()
         lane.in_flight += 1
@@ -396,13 +434,13 @@ class Sender:
         self, lane: Lane, task: "asyncio.Task[None]", row: Claimed, content: Content, fence: Fence | None
     ) -> None:
         channel = registry.sendable(row.channel)
-        message = message_of(row, content, on_begin=fence.begin if fence else None)
         started_at, started = self._clock(), time.perf_counter()
         self._sends.limit(task, lane.timeout_s)
         if fence is not None:
             fence.task = task
         result: Result
         try:
+            message = message_of(row, content, on_begin=fence.begin if fence else None)
             result = await channel.send(message, self._session)
         except (Rejected, Unavailable) as failure:
             result = failure
@@ -422,16 +460,21 @@ class Sender:
             # Not when it was taken up, which may have been before a connection was there.
             duration_ms -= (fence.begun_at - started_at).total_seconds() * 1000
             started_at = fence.begun_at
-        finished = outcome_of(
-            channel, row, result, started_at=started_at, duration_ms=duration_ms, now=self._clock()
-        )
-        if finished.due_at is not None:
-            self._look_at(finished.due_at)
-        report(row, finished)
-        if fence is not None:
-            fence.end(finished)
-        else:
-            self._ledger.add(finished)
+        try:
+            finished = outcome_of(
+                channel, row, result, started_at=started_at, duration_ms=duration_ms, now=self._clock()
+            )
+            if finished.due_at is not None:
+                self._look_at(finished.due_at)
+            report(row, finished)
+            if fence is not None:
+                fence.end(finished)
+            else:
+                self._ledger.add(finished)
+        except Exception:  # of this delivery only: the next sweep after its lease makes it due again
+            log.exception("outcome_fault", channel=row.channel, delivery=str(row.id))
+            if fence is not None:
+                fence.task = None
         self._after_send(lane, result, stalled=duration_ms >= lane.timeout_s * 900)
 
     def _look_at(self, due_at: datetime) -> None:
@@ -462,14 +505,11 @@ class Sender:
         elif not lane.drained and lane.worth_a_claim(now):
             self._woken.set()
 
-    async def _release(self) -> None:
-        for lane in list(self._lanes.values()):
-            await self._release_lane(lane)
-
-    async def _release_lane(self, lane: Lane) -> None:
+    async def _release(self, *lanes: Lane) -> None:
         """Give back what was claimed ahead and can't be begun while its lease is fresh."""
-        rows = [row for row, _, _, fence in lane.ready if fence is None]
-        lane.ready = deque(each for each in lane.ready if each[3] is not None)
+        rows = [row for lane in lanes for row, _, _, fence in lane.ready if fence is None]
+        for lane in lanes:
+            lane.ready = deque(each for each in lane.ready if each[3] is not None)
         self._claimed -= len(rows)
         if rows:
             with contextlib.suppress(psycopg.OperationalError):

@@ -24,6 +24,8 @@ class OnWake(Protocol):
 local: OnWake | None = None
 # So few deliveries are left to the sender of the process that made them: waking the others costs more.
 FEW = 32
+# Longest time to reach Redis, in seconds.
+SUBSCRIBE_S = 5.0
 
 
 def publish(*, revocable: bool = True, deliveries: int | None = None) -> None:
@@ -51,14 +53,19 @@ def on_commit() -> None:
 
 
 async def listen(on_wake: OnWake) -> None:
-    """Call ``on_wake`` at each wake-up, for ever; while Redis is away, the sweep's own timer has to do."""
+    """Call ``on_wake`` at each wake-up, for ever; while Redis is away, the sweep's own timer has to do.
+
+    Without the client's own timeouts: it keeps them by ``asyncio.wait_for``, which forgets that it was
+    cancelled where it is just done (in Python 3.11), and this would go on listening.
+    """
     while True:
         try:
             async with (
-                aioredis.from_url(settings.REDIS_URL) as redis,
+                aioredis.from_url(settings.REDIS_URL, socket_timeout=None) as redis,
                 redis.pubsub() as subscription,
             ):
-                await subscription.subscribe(queue.channel(CHANNEL))
+                async with asyncio.timeout(SUBSCRIBE_S):
+                    await subscription.subscribe(queue.channel(CHANNEL))
                 on_wake(revocable=True)  # for what was published while nobody listened
                 async for message in subscription.listen():
                     on_wake(revocable=message["data"] == REVOCABLE)

@@ -160,10 +160,12 @@ class Hub:
             await asyncio.sleep(AGAIN_S)
 
     async def _hear(self) -> None:
-        # Without retries, so that no outage goes unnoticed.
-        client = aioredis.from_url(settings.REDIS_URL, retry=Retry(NoBackoff(), 0))
+        # Without retries, so that no outage goes unnoticed; without the client's own timeouts, which make it
+        # forget at times that it was cancelled (see notifications.engine.wake).
+        client = aioredis.from_url(settings.REDIS_URL, retry=Retry(NoBackoff(), 0), socket_timeout=None)
         async with client as redis, redis.pubsub() as subscription:
-            await subscription.subscribe(queue.channel(live.CHANNEL))
+            async with asyncio.timeout(settings.STREAM_HEARTBEAT_S):
+                await subscription.subscribe(queue.channel(live.CHANNEL))
             is_asked = False
             while True:
                 message = await subscription.get_message(timeout=settings.STREAM_HEARTBEAT_S)
