@@ -11,10 +11,8 @@ from django.conf import settings
 from django.core.exceptions import NON_FIELD_ERRORS, RequestDataTooBig
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
 from django.core.exceptions import ValidationError as DjangoValidationError
-from django.db import InterfaceError, OperationalError
 from django.http import Http404
 from django.urls import URLPattern, path
-from redis.exceptions import RedisError
 from rest_framework import status
 from rest_framework.exceptions import APIException, NotFound, ParseError, PermissionDenied, ValidationError
 from rest_framework.negotiation import DefaultContentNegotiation
@@ -26,6 +24,7 @@ from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
 from config.exceptions import Conflict
+from config.outages import is_outage
 
 if TYPE_CHECKING:
     from rest_framework.views import APIView
@@ -226,8 +225,7 @@ def _as_api_exception(error: Exception) -> APIException | None:
             return ValidationError(messages_by_field(error))
         case Conflict():
             return Contradiction(str(error))
-        # psycopg's PoolTimeout comes as an OperationalError too.
-        case OperationalError() | InterfaceError() | RedisError():
+        case _ if is_outage(error):
             log.error("dependency_unreachable", error=type(error).__name__)
             return Unreachable()
         case RequestDataTooBig():

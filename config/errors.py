@@ -1,9 +1,14 @@
 """Answers for what no view answers: JSON where machines ask, Django's pages elsewhere."""
 
+import sys
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views import defaults
+
+from config.api import RETRY_AFTER_S, Unreachable
+from config.outages import is_outage
+from notifications.web import page
 
 MACHINE_PATHS = ("/api/", "/webhook", "/preferences", "/health", "/metrics")
 
@@ -27,9 +32,20 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest, *args: Any) -> HttpResponse:
+    # Of what no view answers by itself: sessions, log-in, the admin.
+    if is_outage(sys.exc_info()[1]):
+        return _unavailable(request)
     if _is_for_machine(request):
         return JsonResponse({"detail": "Something broke on our side; it has been logged."}, status=500)
     return defaults.server_error(request)
+
+
+def _unavailable(request: HttpRequest) -> HttpResponse:
+    if not _is_for_machine(request):
+        return page.unavailable()
+    return JsonResponse(
+        {"detail": Unreachable.default_detail}, status=503, headers={"Retry-After": str(RETRY_AFTER_S)}
+    )
 
 
 def _is_for_machine(request: HttpRequest) -> bool:

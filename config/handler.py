@@ -17,9 +17,11 @@ from django.conf import settings
 from django.core import signals
 from django.core.exceptions import RequestAborted
 from django.core.handlers.asgi import ASGIHandler, get_script_prefix
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, connections
 from django.http import HttpResponse
 from django.urls import set_script_prefix
+
+from config.postgresql.base import DatabaseWrapper
 
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
@@ -45,7 +47,9 @@ class Handler(ASGIHandler):
     def __init__(self) -> None:
         super().__init__()
         self.load_middleware(is_async=False)
-        self._threads = ThreadPoolExecutor(settings.WEB_THREADS, thread_name_prefix="web")
+        self._threads = ThreadPoolExecutor(
+            settings.WEB_THREADS, thread_name_prefix="web", initializer=_bound_statements
+        )
 
     def connect(self) -> None:
         """Start every thread with its connection, so that no request waits for that; returns at once."""
@@ -101,6 +105,13 @@ class Handler(ASGIHandler):
         for result in results:
             if isinstance(result, Exception) and not isinstance(result, RequestAborted):
                 raise result
+
+
+def _bound_statements() -> None:
+    """Limit what the connection of this thread may take for one statement."""
+    own = connections["default"]
+    assert isinstance(own, DatabaseWrapper)
+    own.statement_timeout_s = settings.WEB_STATEMENT_TIMEOUT_S
 
 
 def _connect(together: Barrier) -> None:

@@ -18,7 +18,8 @@ from rq_scheduler import Scheduler
 from notifications.brokers import health as brokers_health
 from notifications.exposition import workers_alive
 from notifications.metrics import LAST_ATTEMPT_KEY
-from notifications.selectors import DUE_SQL
+from notifications.selectors import DUE_SQL, Backlog
+from notifications.standstill import standstill
 
 TIMEOUT_S: Final = 2
 #: Due for longer than this, with no attempt at anything for as long: nobody is sending.
@@ -73,12 +74,17 @@ def _connect() -> Postgres:
 
 def postgresql() -> Finding:
     with _connect() as postgres:
-        postgres.execute("SELECT 1")
-    return Finding(True, "answers")
+        read_only = postgres.execute("SHOW transaction_read_only").fetchone() == ("on",)
+    return Finding(False, "answers, but takes no writes") if read_only else Finding(True, "answers")
 
 
 def reachable() -> bool:
-    return _try(postgresql).ok
+    """Whether PostgreSQL answers at all."""
+    try:
+        _connect().close()
+    except psycopg.Error:
+        return False
+    return True
 
 
 def migrations() -> Finding:
@@ -113,12 +119,16 @@ def _scheduler(redis: Redis) -> Finding:
 def _backlog(redis: Redis) -> Finding:
     now = timezone.now()
     with _connect() as postgres:
-        count, oldest = postgres.execute(DUE_SQL, {"now": now}).fetchall()[0]
-    age_s = max((now - oldest).total_seconds(), 0.0) if oldest else 0.0  # type: ignore[operator]
+        due = Backlog.of(postgres.execute(DUE_SQL, {"now": now}).fetchall()[0], now=now)
+    detail = f"{due.count} due, the oldest for {due.oldest_age_s:.0f} s"
+    still = standstill(due, redis)
+    if still.lost:
+        return Finding(False, f"{detail}; {still.lost} have lost their lease, and no sweep sees to them")
+    if still.untaken:
+        return Finding(False, f"{detail}, and no sender looks for {still.untaken} of them")
     # An old backlog alone is no fault of ours: a destination that is away makes one. But then it is probed.
     last_attempt_at = float(redis.get(LAST_ATTEMPT_KEY) or 0)
-    stuck = age_s > STUCK_S and time.time() - last_attempt_at > STUCK_S
-    detail = f"{count} due, the oldest for {age_s:.0f} s"
+    stuck = due.oldest_age_s > STUCK_S and time.time() - last_attempt_at > STUCK_S
     return Finding(not stuck, f"{detail}, and nothing is being sent" if stuck else detail)
 
 

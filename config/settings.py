@@ -35,6 +35,8 @@ DATABASE_URL = env.str("DATABASE_URL", default="") or embedded.database_url()
 REDIS_URL = env.str("REDIS_URL", default="") or embedded.redis_url()
 # Requests that one web process answers at once; each of these threads keeps a connection to PostgreSQL.
 WEB_THREADS = env.int("WEB_THREADS", default=16)
+# Seconds that one statement of a request may take, before it is answered with 503; 0: any time.
+WEB_STATEMENT_TIMEOUT_S = env.float("WEB_STATEMENT_TIMEOUT_S", default=5.0)
 # Lowest level that is logged: DEBUG, INFO, WARNING or ERROR.
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
 # "json" for machines, "console" for people.
@@ -355,6 +357,8 @@ TEMPLATES = [
 ]
 
 DATABASES = {"default": environ.Env.db_url_config(DATABASE_URL)}
+# Django's own, but a connection that can't write is replaced.
+DATABASES["default"]["ENGINE"] = "config.postgresql"
 # Kept for as long as its thread, and looked at before each request: PostgreSQL may have restarted.
 DATABASES["default"]["CONN_MAX_AGE"] = None
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True

@@ -18,6 +18,7 @@ from config import zones
 from notifications import selectors
 from notifications.events import selectors as event_selectors
 from notifications.metrics import BUCKETS, totals
+from notifications.standstill import standstill
 
 #: With the sweep queued every second, each idle worker is heard of every few; a long job takes longer.
 WORKER_SILENCE: Final = timedelta(minutes=2)
@@ -73,6 +74,13 @@ class TocsinCollector(Collector):
         yield gauge("due_backlog", "Deliveries that are due and wait.", due.count)
         yield gauge(
             "oldest_due_age_seconds", "For how long the oldest of them has been due.", due.oldest_age_s
+        )
+        still = standstill(due, django_rq.get_connection())
+        yield gauge("due_untaken", "Deliveries that are due, and that no sender looks for.", still.untaken)
+        yield gauge(
+            "leases_lost",
+            "Deliveries sent for longer than their lease that no sweep sees to.",
+            still.lost,
         )
         undone = event_selectors.backlog(now=now)
         yield gauge("dead_letters", "Handlers' work on events that was given up.", undone.dead_letters)

@@ -11,6 +11,7 @@ from typing import Final
 
 import django_rq
 import structlog
+from redis import Redis
 from redis.exceptions import RedisError
 
 log = structlog.get_logger(__name__)
@@ -18,6 +19,10 @@ log = structlog.get_logger(__name__)
 KEY: Final = "tocsin:metrics"
 #: When any worker last tried to send anything, in Unix seconds: how readiness tells busy from stuck.
 LAST_ATTEMPT_KEY: Final = "tocsin:last-attempt-at"
+#: When any worker last looked for what is due, in Unix seconds, by what it looks for.
+LOOKED_KEY: Final = "tocsin:looked-at"
+ORDINARY: Final = "ordinary"
+REVOCABLE: Final = "revocable"
 FLUSH_S: Final = 1.0
 #: Upper bounds, in seconds, of the lateness histogram.
 BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
@@ -31,6 +36,7 @@ class _Accumulator:
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.counts: dict[tuple[str, ...], float] = {}
+        self.looks: dict[str, float] = {}
         self.thread: threading.Thread | None = None
         self.pid = os.getpid()
 
@@ -42,10 +48,17 @@ class _Accumulator:
         if self.thread is None:
             self._start()
 
-    def take(self) -> dict[tuple[str, ...], float]:
+    def look(self, what: str) -> None:
+        with self.lock:
+            self.looks[what] = time.time()
+        if self.thread is None:
+            self._start()
+
+    def take(self) -> tuple[dict[tuple[str, ...], float], dict[str, float]]:
         with self.lock:
             counts, self.counts = self.counts, {}
-        return counts
+            looks, self.looks = self.looks, {}
+        return counts, looks
 
     def _start(self) -> None:
         with self.lock:
@@ -82,6 +95,11 @@ def add_many(increments: Iterable[tuple[tuple[str, ...], float]]) -> None:
     _here.add(increments)
 
 
+def looked(what: str) -> None:
+    """Note that what is due has been looked for just now, ``ORDINARY`` or ``REVOCABLE``."""
+    _here.look(what)
+
+
 def observe_lateness(*seconds: float) -> None:
     """Note by how much deliveries were sent after they were due."""
     observe("lateness", *seconds)
@@ -96,8 +114,8 @@ def observe(name: str, *seconds: float) -> None:
 
 def flush() -> None:
     """Put what this process has counted into Redis; what can't be put there now is kept for the next time."""
-    counts = _here.take()
-    if not counts:
+    counts, looks = _here.take()
+    if not counts and not looks:
         return
     try:
         pipeline = django_rq.get_connection().pipeline(transaction=False)
@@ -105,6 +123,8 @@ def flush() -> None:
             pipeline.hincrbyfloat(KEY, _SEPARATOR.join(key), amount)
         if any(key[0] == "attempts" for key in counts):
             pipeline.set(LAST_ATTEMPT_KEY, time.time())
+        if looks:
+            pipeline.hset(LOOKED_KEY, mapping=looks)
         pipeline.execute()
     except (RedisError, OSError) as error:
         log.warning("metrics_not_flushed", error=type(error).__name__)
@@ -115,6 +135,11 @@ def totals() -> dict[tuple[str, ...], float]:
     """Return what all processes have counted since Redis was last empty."""
     stored = django_rq.get_connection().hgetall(KEY)
     return {tuple(key.decode().split(_SEPARATOR)): float(value) for key, value in stored.items()}
+
+
+def looked_at(connection: Redis) -> dict[str, float]:
+    """Return when any worker last looked for what is due, in Unix seconds, by what it looks for."""
+    return {what.decode(): float(at) for what, at in connection.hgetall(LOOKED_KEY).items()}
 
 
 atexit.register(flush)

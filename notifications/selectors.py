@@ -1,8 +1,9 @@
 """Who sees what: every query for people, machines and the admin starts here."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Self
 from uuid import UUID
 
 from django.db import connection
@@ -46,32 +47,77 @@ def contact_points_visible_to(principal: Principal) -> QuerySet[ContactPoint]:
     return contact_points if sees_all(principal) else contact_points.filter(user=principal)
 
 
+# More than this is not counted: it would take longest just when there is most.
+MOST_COUNTED: Final = 100_000
+# What is due, as the partial indexes have it: lane by lane what is not revocable, by its time what is; and
+# what has been sent for longer than its lease, which the next sweep should have made due again.
+DUE_SQL: Final = f"""
+WITH RECURSIVE walk AS (
+    (SELECT lane, due_at, 1 AS step FROM notifications_delivery
+      WHERE status = 'pending' AND NOT revocable ORDER BY lane, due_at LIMIT 1)
+    UNION ALL
+    (SELECT following.lane, following.due_at, walk.step + 1
+       FROM walk CROSS JOIN LATERAL (
+            SELECT lane, due_at FROM notifications_delivery
+             WHERE status = 'pending' AND NOT revocable AND lane > walk.lane
+             ORDER BY lane, due_at LIMIT 1) AS following
+      WHERE walk.step < 1000)
+), ordinary AS (
+    SELECT due.due_at
+      FROM walk CROSS JOIN LATERAL (
+            SELECT due_at FROM notifications_delivery
+             WHERE status = 'pending' AND NOT revocable AND lane = walk.lane AND due_at <= %(now)s
+             ORDER BY due_at) AS due
+     LIMIT {MOST_COUNTED}
+), revocable AS (
+    SELECT due_at FROM notifications_delivery
+     WHERE status = 'pending' AND revocable AND due_at <= %(now)s ORDER BY due_at LIMIT {MOST_COUNTED}
+), lost AS (
+    SELECT lease_until FROM notifications_delivery
+     WHERE status = 'sending' AND lease_until <= %(now)s ORDER BY lease_until LIMIT {MOST_COUNTED}
+)
+SELECT (SELECT count(*) FROM ordinary), (SELECT min(due_at) FROM walk WHERE due_at <= %(now)s),
+       (SELECT count(*) FROM revocable), (SELECT min(due_at) FROM revocable),
+       (SELECT count(*) FROM lost), (SELECT min(lease_until) FROM lost)
+"""  # noqa: S608  (a number of our own)
+
+
 @dataclass(frozen=True, slots=True)
-class Backlog:
-    """What is due and waits: how many, and for how long the oldest has, in seconds."""
+class Waiting:
+    """Deliveries that wait for the same: how many, and for how long the first of them has, in seconds."""
 
     count: int
     oldest_age_s: float
 
 
-# Two halves because the partial indexes on what is due are two.
-DUE_SQL: Final = """
-SELECT count(*), min(due_at) FROM (
-    SELECT due_at FROM notifications_delivery
-     WHERE status = 'pending' AND NOT revocable AND due_at <= %(now)s
-    UNION ALL
-    SELECT due_at FROM notifications_delivery
-     WHERE status = 'pending' AND revocable AND due_at <= %(now)s
-) AS due
-"""
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What is due and waits, by the look that takes it, and what was sent for longer than its lease."""
+
+    ordinary: Waiting
+    revocable: Waiting
+    lost: Waiting
+
+    @classmethod
+    def of(cls, row: Sequence[Any], *, now: datetime) -> Self:
+        """Return what ``DUE_SQL`` has found."""
+        ages = [max((now - since).total_seconds(), 0.0) if since else 0.0 for since in row[1::2]]
+        return cls(*map(Waiting, row[0::2], ages))
+
+    @property
+    def count(self) -> int:
+        return self.ordinary.count + self.revocable.count
+
+    @property
+    def oldest_age_s(self) -> float:
+        return max(self.ordinary.oldest_age_s, self.revocable.oldest_age_s)
 
 
 def due_backlog(*, now: datetime) -> Backlog:
     """Return what is due and waits."""
     with connection.cursor() as cursor:
         cursor.execute(DUE_SQL, {"now": now})
-        count, oldest = cursor.fetchone()
-    return Backlog(count, max((now - oldest).total_seconds(), 0.0) if oldest else 0.0)
+        return Backlog.of(cursor.fetchone(), now=now)
 
 
 def of_alert(deliveries: QuerySet[Delivery], alert_uuid: UUID) -> QuerySet[Delivery]:

@@ -19,6 +19,7 @@ import structlog
 import uvloop
 from django.conf import settings
 
+from notifications import metrics
 from notifications.channels import registry
 from notifications.channels.base import Rejected, Unavailable
 from notifications.channels.session import Session
@@ -259,6 +260,7 @@ class Sender:
         rows = await self._claimer.take(
             now=now, lease_until=lease_until, limit=limit, rooms=rooms, default_room=FIRST_ROOM
         )
+        metrics.looked(metrics.ORDINARY)
         taken = Counter(row.lane for row in rows)
         for name, room in rooms.items():
             self._lanes[name].drained = taken[name] < room and len(rows) < limit
@@ -292,6 +294,7 @@ class Sender:
                 await asyncio.sleep(DATABASE_RETRY_S)
                 self._fence_woken.set()
                 continue
+            metrics.looked(metrics.REVOCABLE)
             if self._fencer.has_more_lanes:
                 self._fence_woken.set()
             elif self._fencer.next_due_at is not None:

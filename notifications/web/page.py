@@ -7,7 +7,6 @@ from zoneinfo import ZoneInfo
 import structlog
 from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.contrib.auth.models import AnonymousUser
-from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
@@ -17,9 +16,9 @@ from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
 from django.views.generic import View
 from django_htmx.http import HttpResponseClientRedirect
-from redis.exceptions import RedisError
 
 from accounts.models import User
+from config.outages import is_outage
 
 log = structlog.get_logger(__name__)
 
@@ -53,7 +52,9 @@ class Page(View):
                     response = super().dispatch(request, *args, **kwargs)
                     if isinstance(response, SimpleTemplateResponse):
                         response.render()
-        except (OperationalError, InterfaceError, RedisError) as error:
+        except Exception as error:
+            if not is_outage(error):
+                raise
             log.error("dependency_unreachable", error=type(error).__name__)
             response = unavailable()
         return guarded(response)

@@ -3,6 +3,7 @@
 import weakref
 from typing import Any
 
+from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 
@@ -20,4 +21,11 @@ def live_view(request: HttpRequest) -> HttpResponse:
     return response
 
 
-urlpatterns = [path("live/", live_view)]
+def slow_view(request: HttpRequest) -> HttpResponse:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_sleep(60)", [])
+    return HttpResponse("at last")
+
+
+urlpatterns = [path("live/", live_view), path("api/slow/", slow_view)]
+handler500 = "config.errors.server_error"

@@ -32,7 +32,7 @@ def _urls(settings: Any) -> Iterator[None]:
     live_urls.lives.clear()
 
 
-async def answer(live: Any) -> list[Any]:
+async def answer(live: Any = None, *, path: str = "/live/") -> list[Any]:
     """Have the handler answer; returns what it sent."""
     live_urls.lives.append(live)
     sent: list[Any] = []
@@ -43,7 +43,7 @@ async def answer(live: Any) -> list[Any]:
     async def send(message: Any) -> None:
         sent.append(message)
 
-    await Handler()(SCOPE, receive, send)
+    await Handler()({**SCOPE, "path": path}, receive, send)
     return sent
 
 
@@ -98,3 +98,25 @@ def test_each_thread_is_connected_before_the_first_request(settings: Any) -> Non
     for _ in range(3):
         handler._threads.submit(lambda: (together.wait(), connection.close()))
     handler._threads.shutdown()
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_statement_that_takes_too_long_is_given_up_and_answered_with_503(settings: Any) -> None:
+    settings.WEB_STATEMENT_TIMEOUT_S = 0.2
+    async with asyncio.timeout(20):
+        start, _ = await answer(path="/api/slow/")
+    assert start["status"] == 503
+    assert b"Retry-After" in dict(start["headers"])
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_only_the_threads_that_answer_are_held_to_it() -> None:
+    def limit() -> str:
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW statement_timeout")
+            (found,) = cursor.fetchone()
+        connection.close()
+        return str(found)
+
+    assert await asyncio.wrap_future(Handler()._threads.submit(limit)) == "5s"
+    assert await asyncio.to_thread(limit) == "0"

@@ -18,6 +18,8 @@ from rq_scheduler import Scheduler
 from accounts.models import User
 from notifications import metrics
 from notifications.models import Delivery
+from notifications.selectors import due_backlog
+from notifications.standstill import LOST_S, UNTAKEN_S
 from tests.factories import NotificationFactory, UserFactory
 
 Machine = Callable[..., APIClient]
@@ -43,13 +45,19 @@ def scheduler(redis: Redis) -> Scheduler:
     return scheduler
 
 
-def due_since(age: timedelta) -> Delivery:
+def gauge(monitor: APIClient, name: str) -> float:
+    lines = monitor.get("/metrics").content.decode().splitlines()
+    return next(float(line.split()[1]) for line in lines if line.startswith(f"{name} "))
+
+
+def due_since(age: timedelta, *, lane: str = "x", revocable: bool = False) -> Delivery:
     at = timezone.now() - age
     return Delivery.objects.create(
         notification=NotificationFactory(),
         user=UserFactory(),
         channel="webhook",
-        lane="x",
+        lane=lane,
+        revocable=revocable,
         due_at=at,
         expires_at=at,
     )
@@ -142,6 +150,9 @@ def test_an_old_backlog_is_broken_only_where_nothing_is_being_sent(
     response = monitor.get("/health/ready").json()
     assert response["broken"] == ["backlog"]
     assert response["components"]["backlog"]["detail"].startswith("1 due, the oldest for 60")
+    metrics.looked(metrics.ORDINARY)
+    metrics.flush()
+    assert monitor.get("/health/ready").json()["broken"] == ["backlog"]
     metrics.add("attempts", "webhook", "unavailable")
     metrics.flush()
     assert monitor.get("/health/ready").json()["broken"] == []
@@ -150,6 +161,62 @@ def test_an_old_backlog_is_broken_only_where_nothing_is_being_sent(
 def test_a_young_backlog_is_fine(monitor: APIClient, worker: SimpleWorker, scheduler: Scheduler) -> None:
     due_since(timedelta(seconds=10))
     assert monitor.get("/health/ready").json()["broken"] == []
+
+
+@pytest.mark.parametrize("revocable", [False, True], ids=["ordinary", "revocable"])
+def test_what_is_due_and_nobody_looks_for_is_broken_within_seconds(
+    monitor: APIClient, worker: SimpleWorker, scheduler: Scheduler, revocable: bool
+) -> None:
+    """Whatever else is attempted meanwhile."""
+    kinds = [metrics.ORDINARY, metrics.REVOCABLE]
+    due_since(timedelta(seconds=UNTAKEN_S + 1), revocable=revocable)
+    metrics.add("attempts", "webhook", "sent")
+    metrics.looked(kinds[not revocable])
+    metrics.flush()
+    response = monitor.get("/health/ready").json()
+    assert response["broken"] == ["backlog"]
+    assert response["components"]["backlog"]["detail"].endswith("and no sender looks for 1 of them")
+    assert gauge(monitor, "tocsin_due_untaken") == 1
+    metrics.looked(kinds[revocable])
+    metrics.flush()
+    assert monitor.get("/health/ready").json()["broken"] == []
+    assert gauge(monitor, "tocsin_due_untaken") == 0
+
+
+def test_leases_that_are_lost_and_not_made_due_again_are_broken_within_seconds(
+    monitor: APIClient, worker: SimpleWorker, scheduler: Scheduler
+) -> None:
+    delivery = due_since(timedelta(seconds=1))
+    for age_s, lost in ((LOST_S - 5, 0), (LOST_S + 1, 1)):
+        over = timezone.now() - timedelta(seconds=age_s)
+        Delivery.objects.filter(pk=delivery.pk).update(status="sending", lease_until=over)
+        assert monitor.get("/health/ready").json()["broken"] == ["backlog"] * lost
+        assert gauge(monitor, "tocsin_leases_lost") == lost
+
+
+def test_a_server_that_takes_no_writes_is_broken(
+    monitor: APIClient, worker: SimpleWorker, scheduler: Scheduler
+) -> None:
+    name = connection.settings_dict["NAME"]
+    with connection.cursor() as cursor:
+        cursor.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
+        try:
+            response = monitor.get("/health/ready")
+        finally:
+            cursor.execute(f'ALTER DATABASE "{name}" RESET default_transaction_read_only')
+    assert (response.status_code, response.json()["broken"]) == (503, ["postgresql"])
+
+
+def test_the_backlog_is_counted_lane_by_lane_and_within_bounds(
+    monitor: APIClient,
+) -> None:
+    for lane in ("a", "b"):
+        for age_s in (5, 50, -50):
+            due_since(timedelta(seconds=age_s), lane=lane)
+            due_since(timedelta(seconds=age_s + 1), lane=lane, revocable=True)
+    backlog = due_backlog(now=timezone.now())
+    assert (backlog.ordinary.count, backlog.revocable.count, backlog.count) == (4, 4, 8)
+    assert 50 <= backlog.ordinary.oldest_age_s < 51 <= backlog.revocable.oldest_age_s < 60
 
 
 @pytest.mark.parametrize("path", ["/health/ready", "/metrics", "/metrics/"])

@@ -121,6 +121,56 @@ def test_killed_postgres_repeats_only_what_was_in_flight(product: Product, chanc
     assert_at_work(product)
 
 
+READ_ONLY_S = 6.0
+
+
+def set_read_only(product: Product, value: str) -> None:
+    product.sql("SET default_transaction_read_only = off")  # for this session, to be able to
+    product.sql(f"ALTER SYSTEM SET default_transaction_read_only = {value}")
+    product.sql("SELECT pg_reload_conf()")
+
+
+def test_a_postgres_that_takes_no_writes_for_a_while_stops_nothing_for_good(
+    product: Product, chance: random.Random
+) -> None:
+    held: set[str] = set()
+    meanwhile = product.shop(3).alert()
+
+    def strike() -> None:
+        set_read_only(product, "on")
+        try:
+            end = time.monotonic() + READ_ONLY_S
+            while time.monotonic() < end:
+                refused = product.call("POST", "/webhooks/alerts/", json=meanwhile)
+                assert refused.status_code == 503
+                assert refused.headers["Retry-After"]
+                assert product.call("GET", "/health/ready").status_code == 503
+            held.update(product.in_flight())
+            product.stack.processes["worker-1"].terminate()
+            product.stack.processes["worker-1"].wait(timeout=10)
+        finally:
+            set_read_only(product, "off")
+
+    shop, alerts = storm(product, chance, strike)
+    product.settle()  # by the worker that was there
+    product.stack.start("worker-1")
+    assert product.post(meanwhile) == 201
+    assert_all_told(product, shop, alerts, may_repeat=held)
+    product.wait_until_ready()
+    assert_at_work(product)
+
+
+def test_a_worker_ends_within_seconds_while_postgres_is_away(product: Product) -> None:
+    product.stack.kill_postgres()
+    try:
+        product.stack.processes["worker-1"].terminate()
+        product.stack.processes["worker-1"].wait(timeout=10)
+    finally:
+        product.stack.start_postgres()
+    product.stack.start("worker-1")
+    assert_at_work(product)
+
+
 def test_everything_killed_at_once_loses_nothing(product: Product, chance: random.Random) -> None:
     held: set[str] = set()
 

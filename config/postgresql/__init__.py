@@ -1,0 +1,1 @@
+"""Django's backend for PostgreSQL, with this product's idea of a connection that is of use."""

@@ -1,0 +1,38 @@
+"""A connection that is kept for long must not stay with a server that no longer takes writes."""
+
+from typing import Any
+
+import psycopg
+from django.db.backends.postgresql import base
+
+# One round trip, as the SELECT 1 of Django that it stands for. A statement that was cut off can have left
+# the session not waiting for the disk (notifications.services.alerts), which only it may.
+_LOOK = "SHOW transaction_read_only; RESET synchronous_commit"
+
+
+class DatabaseWrapper(base.DatabaseWrapper):
+    """Connects anew where the server went away or is read-only, and limits statements where told to."""
+
+    #: Seconds that one statement may take; 0: any time. Heeded when it connects.
+    statement_timeout_s: float = 0
+
+    def get_connection_params(self) -> dict[str, Any]:
+        parameters = super().get_connection_params()
+        if self.statement_timeout_s:
+            limit = f"-c statement_timeout={round(self.statement_timeout_s * 1000)}"
+            parameters["options"] = f"{parameters.get('options', '')} {limit}".strip()
+        return parameters
+
+    def is_usable(self) -> bool:
+        """Whether the connection works and can write; asked before a request or job, and after an error.
+
+        After a failover it may be with the primary of old, or a standby: a new one finds the new primary.
+        """
+        if self.connection is None:
+            return False
+        try:
+            with self.connection.cursor() as cursor:
+                row = cursor.execute(_LOOK, prepare=False).fetchone()
+        except psycopg.Error:
+            return False
+        return bool(row == ("off",))
