@@ -7,7 +7,7 @@ import time
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, cast
 
 import django_rq
 import structlog
@@ -139,7 +139,8 @@ def totals() -> dict[tuple[str, ...], float]:
 
 def looked_at(connection: Redis) -> dict[str, float]:
     """Return when any worker last looked for what is due, in Unix seconds, by what it looks for."""
-    return {what.decode(): float(at) for what, at in connection.hgetall(LOOKED_KEY).items()}
+    stored = cast("dict[bytes, bytes]", connection.hgetall(LOOKED_KEY))
+    return {what.decode(): float(at) for what, at in stored.items()}
 
 
 atexit.register(flush)

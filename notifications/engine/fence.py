@@ -68,11 +68,15 @@ class Fence:
 
     def end(self, finished: Finished) -> None:
         """Hand in the outcome, which is written down once the batch is committed."""
-        self.task = None
         finished.revocable = True
+        self.give_up()
+        self.batch.hand_in(finished)
+
+    def give_up(self) -> None:
+        """Note that it is over, with an outcome or without."""
+        self.task = None
         if self.begun_at is None:
             self.batch.settled()
-        self.batch.hand_in(finished)
 
 
 class Batch:

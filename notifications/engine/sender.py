@@ -477,7 +477,7 @@ class Sender:
         except Exception:  # of this delivery only: the next sweep after its lease makes it due again
             log.exception("outcome_fault", channel=row.channel, delivery=str(row.id))
             if fence is not None:
-                fence.task = None
+                fence.give_up()
         self._after_send(lane, result, stalled=duration_ms >= lane.timeout_s * 900)
 
     def _look_at(self, due_at: datetime) -> None:

@@ -10,13 +10,18 @@ import psycopg
 import pytest
 import uvloop
 from django.db import connection
+from pytest_django import Settings
 from redis import Redis
 
+from notifications.channels import registry
+from notifications.channels.base import Channel, Message, Receipt
+from notifications.channels.session import Session
 from notifications.engine import supervision, wake
 from notifications.engine.database import Away, Database, connection_parameters, is_away
 from notifications.engine.finalise import Ledger
 from notifications.engine.sender import Sender
 from notifications.models import Delivery
+from tests.factories import NotificationFactory
 from tests.notifications.engine.conftest import statuses
 from tests.notifications.engine.test_ledger import finished, run, sent
 from tests.servers.third_party import ThirdParty
@@ -278,3 +283,60 @@ def test_it_stops_within_seconds_while_nothing_can_be_written(
         assert sender._thread is not None
         assert not sender._thread.is_alive()
     assert len(sender._unwritten) == (3 if held else 0)
+
+
+# --- A fault at one delivery ---------------------------------------------------------------------------
+
+
+class Odd(Channel):
+    """A channel with a fault: the reference that it returns can't be stored."""
+
+    name = "odd"
+    address_type = "anything"
+
+    def normalised_address(self, address: str) -> str:
+        return address
+
+    def lane(self, address: str) -> str:
+        return "odd"
+
+    async def send(self, message: Message, session: Session) -> Receipt:
+        return Receipt(200, reference=12 if message.title == "odd" else "12")  # type: ignore[arg-type]
+
+
+@BOTH
+def test_a_text_that_cannot_be_made_costs_its_own_delivery_only(
+    sender: Sender, make_deliveries: Make, third_party: ThirdParty, settings: Settings, revocable: bool
+) -> None:
+    settings.CHANNEL_POLICIES = {"webhook": {"concurrency": 1, "attempts": 1}}
+    broken = NotificationFactory(texts={"en": {"": ["only a title"]}})
+    make_deliveries(3, third_party.url, notification=broken, language="en", revocable=revocable)
+    make_deliveries(2, third_party.url, revocable=revocable)
+    assert sender.drain(20)
+    assert statuses() == {"failed": 3, "sent": 2}
+    assert sender._claimed == 0
+    assert [lane.in_flight for lane in sender._lanes.values()] == [0]
+
+
+@BOTH
+def test_an_outcome_that_cannot_be_made_costs_its_own_delivery_only(
+    sender: Sender, make_deliveries: Make, monkeypatch: pytest.MonkeyPatch, revocable: bool
+) -> None:
+    monkeypatch.setitem(registry.CHANNELS, "odd", Odd())
+    odd = NotificationFactory(title="odd")
+    make_deliveries(3, "x", channel="odd", notification=odd, revocable=revocable)
+    make_deliveries(2, "x", channel="odd", revocable=revocable)
+    assert sender.drain(20)
+    assert statuses() == {"sending": 3, "sent": 2}  # whose leases make them due again
+    assert sender._claimed == 0
+    assert [lane.in_flight for lane in sender._lanes.values()] == [0]
+
+
+def test_a_lane_that_has_become_narrower_than_it_is_full_takes_no_more(
+    sender: Sender, make_deliveries: Make, third_party: ThirdParty
+) -> None:
+    make_deliveries(1, third_party.url, revocable=True)
+    assert sender.drain(20)
+    (lane,) = sender._lanes.values()
+    lane.in_flight = lane.width + lane.prefetch + 1
+    assert sender._room_at_the_front(lane.name) == 0
