@@ -40,6 +40,14 @@ class Unavailable(Exception):
         self.retry_after = retry_after
 
 
+class TooFast(Unavailable):
+    """The destination is there and asks to be sent to more slowly: no fault of this message.
+
+    ``retry_after`` holds for all of the lane, which is slowed down; the message is put back, and its attempt
+    does not count as one of those that its channel allows.
+    """
+
+
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """The destination took it. ``status_code`` where its protocol has one.
@@ -107,7 +115,7 @@ class Channel(ABC):
 
     @property
     def policy(self) -> Mapping[str, float]:
-        """This channel's own settings (``attempts``, ``wait_s``, ``timeout_s``, ``concurrency``)."""
+        """This channel's own: ``attempts``, ``wait_s``, ``timeout_s``, ``concurrency``, ``rate``."""
         return settings.CHANNEL_POLICIES.get(self.name, {})
 
     @property
@@ -119,6 +127,17 @@ class Channel(ABC):
     def concurrency(self) -> int:
         """Sends under way at once to one lane, in one worker."""
         return int(self.policy.get("concurrency", settings.LANE_CONCURRENCY))
+
+    @property
+    def rate(self) -> float | None:
+        """Sends per second to one lane, in one worker; None for as many as it takes."""
+        rate = self.policy.get("rate")
+        return None if rate is None else float(rate)
+
+    @property
+    def hold_max_s(self) -> float:
+        """Seconds for which one answer that asks for less can hold a lane."""
+        return float(settings.RETRY_AFTER_MAX_S)
 
     @property
     def retry_policy(self) -> RetryPolicy:
@@ -145,5 +164,6 @@ class Channel(ABC):
 
         Raises:
             Rejected: final.
+            TooFast: the whole lane is to slow down; put back without counting a failure.
             Unavailable: may pass; tried again by the retry policy.
         """

@@ -172,7 +172,7 @@ def _token(answer: Answer, *, asked: float) -> Token:
     error = f"no access token: answered {answer.status}"
     if outcome.may_pass(answer.status):
         wait_s = outcome.retry_after_s(answer.retry_after, now=datetime.now(UTC))
-        raise Unavailable(error, status_code=answer.status, retry_after=wait_s)
+        raise outcome.passing(error, status=answer.status, retry_after=wait_s)
     raise Rejected(f"{error}; check the service account", status_code=answer.status)
 
 

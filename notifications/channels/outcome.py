@@ -9,10 +9,11 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from notifications.channels import http1
-from notifications.channels.base import Receipt, Rejected, Unavailable
+from notifications.channels.base import Receipt, Rejected, TooFast, Unavailable
 from notifications.channels.guard import AddressRefused
 
-_MAY_PASS = frozenset({408, 429})
+TOO_FAST = 429
+_MAY_PASS = frozenset({408, TOO_FAST})
 _DELTA_SECONDS = re.compile(r"[0-9]{1,10}")
 
 
@@ -21,21 +22,24 @@ def may_pass(status: int) -> bool:
     return status in _MAY_PASS or status >= 500
 
 
+def passing(error: str, *, status: int, retry_after: float | None, too_fast: bool = False) -> Unavailable:
+    """Return the failure of an answer that may pass; ``too_fast`` where its body says what 429 does."""
+    kind = TooFast if too_fast or status == TOO_FAST else Unavailable
+    return kind(error, status_code=status, retry_after=retry_after)
+
+
 def receipt(status: int, retry_after: str | None, *, now: datetime) -> Receipt:
     """Return the receipt of an answer.
 
     Raises:
         Rejected: a redirect, which is not followed, or a 4xx that won't pass.
-        Unavailable: 408, 429 or 5xx, with the seconds that ``Retry-After`` asks for.
+        TooFast: 429, with the seconds that ``Retry-After`` asks for.
+        Unavailable: 408 or 5xx, with the same.
     """
     if 200 <= status < 300:
         return Receipt(status)
     if may_pass(status):
-        raise Unavailable(
-            f"answered {status}",
-            status_code=status,
-            retry_after=retry_after_s(retry_after, now=now),
-        )
+        raise passing(f"answered {status}", status=status, retry_after=retry_after_s(retry_after, now=now))
     if 300 <= status < 400:
         raise Rejected(f"answered {status}; redirects are not followed", status_code=status)
     raise Rejected(f"answered {status}", status_code=status)

@@ -128,7 +128,7 @@ def receipt(answer: Answer, *, now: datetime) -> Receipt:
     """Return the receipt of an answer; its reference is the last part of the message's name. Pure.
 
     Raises:
-        Rejected, Unavailable: it is a refusal; Gone, where the app is not there any more.
+        Rejected, TooFast, Unavailable: it is a refusal; Gone, where the app is not there any more.
     """
     said = _said(answer.body)
     if 200 <= answer.status < 300:
@@ -139,9 +139,9 @@ def receipt(answer: Answer, *, now: datetime) -> Receipt:
         error += f", {code}: {_ERRORS[code]}"
     if outcome.may_pass(answer.status):
         wait_s = outcome.retry_after_s(answer.retry_after, now=now)
-        if wait_s is None and answer.status == 429:
+        if wait_s is None and answer.status == outcome.TOO_FAST:
             wait_s = QUOTA_WAIT_S
-        raise Unavailable(error, status_code=answer.status, retry_after=wait_s)
+        raise outcome.passing(error, status=answer.status, retry_after=wait_s)
     if code == "UNREGISTERED":
         raise Gone(error, status_code=answer.status)
     if answer.status in (401, 403) and code not in _ERRORS:

@@ -89,7 +89,8 @@ class Session:
 
         Raises:
             Rejected: any answer but those named here, or an address that isn't allowed.
-            Unavailable: no connection, no answer in time, or 408, 429 or 5xx.
+            TooFast: 429.
+            Unavailable: no connection, no answer in time, or 408 or 5xx.
         """
         answer = await self.answer_to(
             url, body=body, headers=headers, timeout_s=timeout_s, trusted=trusted, on_begin=on_begin

@@ -23,7 +23,7 @@ from aiosmtplib import (
 )
 from django.conf import settings
 
-from notifications.channels.base import Receipt, Rejected, Unavailable
+from notifications.channels.base import Receipt, Rejected, TooFast, Unavailable
 
 # Idle connections that are kept at most.
 IDLE_MAX = 16
@@ -34,6 +34,13 @@ QUIT_TIMEOUT_S = 1.0
 
 # RFC 3463, as in "550 5.1.1 <ana@example.com>: no such user". Of the rest nothing is kept: it names people.
 _ENHANCED_CODE = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
+# How servers say that they are sent too much at once. The code won't tell: 421, 432, 450, 451, 452 and 454
+# are seen, each for other reasons too (a busy mailbox, greylisting). Too many recipients are another matter.
+_TOO_FAST = re.compile(
+    r"too many (?!(?:\w+ )?recipients)|\brate\b.*(limit|exceed)|(limit|exceed)\w*\b.*\brate\b"
+    r"|concurren\w+ connections|throttl|too fast|slow down",
+    re.IGNORECASE | re.DOTALL,
+)
 _STAGES: dict[type[SMTPResponseException], str] = {
     SMTPSenderRefused: "MAIL FROM",
     SMTPRecipientRefused: "RCPT TO",
@@ -71,7 +78,8 @@ class SmtpPool:
 
         Raises:
             Rejected: the server refused this mail with a 5xx.
-            Unavailable: a 4xx, no connection, no log-in, or no answer in time.
+            TooFast: a 4xx that says so.
+            Unavailable: another 4xx, no connection, no log-in, or no answer in time.
         """
         try:
             async with asyncio.timeout(timeout_s):
@@ -190,16 +198,23 @@ def _failure(error: SMTPException | OSError) -> Rejected | Unavailable:
         match = _ENHANCED_CODE.match(error.message)
         detail = f" ({match[0]})" if match else ""
         text = f"answered {error.code}{detail} to {_STAGES[type(error)]}"
-        outcome = Rejected if 500 <= error.code < 600 else Unavailable
-        return outcome(text, status_code=error.code)
+        if 500 <= error.code < 600:
+            return Rejected(text, status_code=error.code)
+        return _passing(error, text)
     if isinstance(error, SMTPResponseException):
         # Greeting, EHLO, STARTTLS or log-in: the server's trouble or the operator's, not this mail's.
-        return Unavailable(f"answered {error.code} before any mail was sent", status_code=error.code)
+        return _passing(error, f"answered {error.code} before any mail was sent")
     if isinstance(error, SMTPConnectError):
         return Unavailable("no connection to the mail server")
     if isinstance(error, SMTPServerDisconnected):
         return Unavailable("the mail server closed the connection")
     return Unavailable(f"mail server: {type(error).__name__}")
+
+
+def _passing(error: SMTPResponseException, text: str) -> Unavailable:
+    if 400 <= error.code < 500 and _TOO_FAST.search(error.message):
+        return TooFast(f"{text}: too much at once", status_code=error.code)
+    return Unavailable(text, status_code=error.code)
 
 
 async def _quit(client: SMTP) -> None:

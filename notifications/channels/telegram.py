@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 
 from notifications.channels import http_url, outcome, plain_text
-from notifications.channels.base import Channel, Message, Receipt, Rejected, Unavailable
+from notifications.channels.base import Channel, Message, Receipt, Rejected
 from notifications.channels.http1 import Answer
 from notifications.channels.session import Session
 
@@ -85,7 +85,7 @@ def receipt(answer: Answer, *, now: datetime) -> Receipt:
     """Return the receipt of an answer; its reference is the message's id in the chat. Pure.
 
     Raises:
-        Rejected, Unavailable: it is a refusal.
+        Rejected, TooFast, Unavailable: it is a refusal.
     """
     said = _said(answer.body)
     if 200 <= answer.status < 300 and said.get("ok") is not False:
@@ -94,7 +94,7 @@ def receipt(answer: Answer, *, now: datetime) -> Receipt:
     error = f"answered {answer.status}{_in_words(said)}"
     if outcome.may_pass(answer.status):
         wait_s = _retry_after_s(said) or outcome.retry_after_s(answer.retry_after, now=now)
-        raise Unavailable(error, status_code=answer.status, retry_after=wait_s)
+        raise outcome.passing(error, status=answer.status, retry_after=wait_s)
     raise Rejected(error, status_code=answer.status)
 
 

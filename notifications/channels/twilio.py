@@ -21,7 +21,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 
 from notifications.channels import http_url, outcome
-from notifications.channels.base import Message, Receipt, Rejected, Unavailable
+from notifications.channels.base import Message, Receipt, Rejected
 from notifications.channels.http1 import Answer
 from notifications.channels.session import Session
 
@@ -33,8 +33,8 @@ Fields = Mapping[str, str | Sequence[str]]
 _SID = re.compile(r"[A-Za-z0-9]{2,64}")
 # "The call is not in progress": it has ended already.
 _ENDED: Final = frozenset({20404, 21220})
-# What the status alone does not say: the account is over a limit that time cures.
-_MAY_PASS: Final = frozenset({20429, 21611})
+# What the status alone does not say: the account is over a limit of messages or calls at a time.
+_TOO_FAST: Final = frozenset({20429, 21611})
 # In our words, since Twilio's own name the number. A code that isn't here is told by its number alone.
 _ERRORS: Final[Mapping[int, str]] = {
     10001: "the account is not active",
@@ -175,7 +175,7 @@ def receipt(answer: Answer, *, now: datetime) -> Receipt:
     """Return the receipt of an answer of the API. The status decides; the code in the body says why. Pure.
 
     Raises:
-        Rejected, Unavailable: it is a refusal.
+        Rejected, TooFast, Unavailable: it is a refusal.
     """
     if 200 <= answer.status < 300:
         return Receipt(answer.status, _sid_in(answer.body))
@@ -183,9 +183,10 @@ def receipt(answer: Answer, *, now: datetime) -> Receipt:
     error = f"answered {answer.status}"
     if code:
         error += f", {_in_words(code)}"
-    if outcome.may_pass(answer.status) or code in _MAY_PASS:
-        retry_after_s = outcome.retry_after_s(answer.retry_after, now=now)
-        raise Unavailable(error, status_code=answer.status, retry_after=retry_after_s)
+    too_fast = code in _TOO_FAST
+    if outcome.may_pass(answer.status) or too_fast:
+        wait_s = outcome.retry_after_s(answer.retry_after, now=now)
+        raise outcome.passing(error, status=answer.status, retry_after=wait_s, too_fast=too_fast)
     if answer.status in (401, 403):
         error += "; check TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and what the account may do"
     raise Rejected(error, status_code=answer.status)

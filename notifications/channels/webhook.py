@@ -3,11 +3,15 @@
 from datetime import UTC, datetime
 
 import orjson
+from django.conf import settings
 from django.core.exceptions import ValidationError
 
 from notifications.channels import guard, http_url, signing
 from notifications.channels.base import Channel, Message, Receipt
 from notifications.channels.session import Session
+
+# Many people's URLs can be at one host: one that asks for less holds up the others no longer, in seconds.
+HOLD_MAX_S = 60.0
 
 
 class WebhookChannel(Channel):
@@ -22,6 +26,10 @@ class WebhookChannel(Channel):
                 "Enter a URL with a public address: private and local networks are not reached."
             )
         return str(url)
+
+    @property
+    def hold_max_s(self) -> float:
+        return min(HOLD_MAX_S, settings.RETRY_AFTER_MAX_S)
 
     def lane(self, address: str) -> str:
         return http_url.lane(address)

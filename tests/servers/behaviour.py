@@ -1,7 +1,8 @@
 """How the local third party answers: behaviours by name, switchable while it runs."""
 
 import gzip
-from collections import Counter
+import time
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -43,16 +44,19 @@ def parse(text: str) -> Behaviour:
     ``ok``; ``status:503``; ``fail:N`` (503 so many times, then ok), ``fail_each:N`` (so for each delivery);
     ``hang`` (accepts, never answers); ``slow:MS``; ``huge``, ``trickle`` (endless bodies, fast and slow);
     ``bomb`` (a little gzip that unpacks to much); ``body:BYTES``; ``redirect:STATUS,URL``; ``reset``;
-    ``retry_after:VALUE`` (429); ``garbage`` (not HTTP); ``cookie``.
+    ``retry_after:VALUE`` (429); ``limit:N,VALUE`` (the same, for more than N within a second); ``garbage``
+    (not HTTP); ``cookie``.
 
     Raises:
         ValueError: there is none of that name.
     """
     name, _, value = text.partition(":")
+    if name == "limit":
+        return _limited(*value.split(",", 1))
     if name in _COUNTING:
         return _failing(int(value), per_delivery=name == "fail_each")
     if name not in _FIXED:
-        raise ValueError(f"no behaviour {text!r}; there are: {', '.join([*_FIXED, *_COUNTING])}")
+        raise ValueError(f"no behaviour {text!r}; there are: {', '.join([*_FIXED, *_COUNTING, 'limit'])}")
     reply = _FIXED[name](value)
     return lambda request: reply
 
@@ -79,6 +83,21 @@ _FIXED: dict[str, Callable[[str], Reply]] = {
     "garbage": lambda _: Reply(b"220 mail.example.com ESMTP\r\n"),
     "cookie": lambda _: Reply(answer(200, "Set-Cookie: seen=1; Path=/")),
 }
+
+
+def _limited(most: str, retry_after: str) -> Behaviour:
+    taken: deque[float] = deque()
+
+    def behave(request: "Request") -> Reply:
+        now = time.monotonic()
+        while taken and taken[0] < now - 1:
+            taken.popleft()
+        if len(taken) >= int(most):
+            return _FIXED["retry_after"](retry_after)
+        taken.append(now)
+        return _OK
+
+    return behave
 
 
 def _failing(times: int, *, per_delivery: bool) -> Behaviour:

@@ -59,7 +59,8 @@ class MailServer(ThreadedServer):
     def fail(self, stage: str, how: str) -> None:
         """Fail from now on at a stage: ``MAIL``, ``RCPT`` or ``DATA``.
 
-        ``how`` is a code such as ``450``, ``drop`` (close the connection), ``hang``, or ``ok`` again.
+        ``how`` is a code such as ``450``, a whole answer such as ``450 4.7.1 Slow down``, ``drop`` (close the
+        connection), ``hang``, or ``ok`` again.
         """
         self._failures[stage] = how
 
@@ -157,7 +158,7 @@ class MailServer(ThreadedServer):
             assert isinstance(server, _Connection)
             server.cut()
             await asyncio.Event().wait()
-        return REFUSAL.format(code=how, address=address)
+        return REFUSAL.format(code=how, address=address) if how.isdigit() else how
 
 
 class _Connection(SMTP):

@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from pytest_django import Settings
 
 from notifications.channels import registry
-from notifications.channels.base import Receipt, Rejected, Unavailable
+from notifications.channels.base import Receipt, Rejected, TooFast
 from notifications.channels.session import Session
 from tests.notifications.channels.conftest import ALERT, MessageBuilder
 from tests.servers.pubnub import PubNub
@@ -64,7 +64,7 @@ async def test_wrong_keys_are_final_and_too_many_requests_are_not(
     session: Session, pubnub: PubNub, message: MessageBuilder, settings: Settings
 ) -> None:
     pubnub.refuse(429, "Too Many Requests")
-    with pytest.raises(Unavailable, match="answered 429"):
+    with pytest.raises(TooFast, match="answered 429"):
         await CHANNEL.send(message(address="a"), session)
     settings.PUBNUB_PUBLISH_KEY = "wrong"
     with pytest.raises(Rejected, match="answered 400"):

@@ -9,7 +9,7 @@ import pytest
 from pytest_django import Settings
 
 from notifications.channels import google, push, registry
-from notifications.channels.base import Receipt, Rejected, Unavailable
+from notifications.channels.base import Receipt, Rejected, TooFast, Unavailable
 from notifications.channels.session import Session
 from tests.notifications.channels.conftest import MessageBuilder
 from tests.servers.fcm import FCM, PROJECT
@@ -112,6 +112,7 @@ async def test_what_may_pass_is_tried_again_when_fcm_says(
     with pytest.raises(Unavailable, match=f"answered {status}, {code}") as failure:
         await CHANNEL.send(message(address=TOKEN), session)
     assert failure.value.retry_after == wait_s
+    assert isinstance(failure.value, TooFast) is (status == 429)
 
 
 # --- Access tokens -------------------------------------------------------------------------------

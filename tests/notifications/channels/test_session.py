@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from notifications.channels import http1, outcome
-from notifications.channels.base import Receipt, Rejected, Unavailable
+from notifications.channels.base import Receipt, Rejected, TooFast, Unavailable
 from notifications.channels.outcome import retry_after_s
 from notifications.channels.session import Session
 from tests.notifications.channels.conftest import post
@@ -37,6 +37,7 @@ async def test_statuses_that_may_pass(session: Session, third_party: ThirdParty,
     third_party.behave(f"status:{status}")
     with pytest.raises(Unavailable) as failure:
         await post(session, third_party.url)
+    assert isinstance(failure.value, TooFast) is (status == 429)
     assert failure.value.status_code == status
     assert failure.value.retry_after is None
 

@@ -10,7 +10,7 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from notifications.channels import registry, smtp
-from notifications.channels.base import Receipt, Rejected, Unavailable
+from notifications.channels.base import Receipt, Rejected, TooFast, Unavailable
 from notifications.channels.session import Session
 from tests.notifications.channels.conftest import MessageBuilder
 from tests.servers.smtp import MailServer
@@ -94,7 +94,34 @@ async def test_refusals(
         await CHANNEL.send(message(address=ANA), session)
     assert isinstance(failure.value, Rejected) is (code >= 500)
     assert failure.value.status_code == code
+    assert not isinstance(failure.value, TooFast)
     assert mail_server.mails == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "too_fast"),
+    [
+        ("421 4.7.0 Too many connections from your host", True),
+        ("421 Too many concurrent SMTP connections; please try again later.", True),
+        ("450 4.7.1 Error: too many mails from 192.0.2.1", True),
+        ("432 4.3.2 Concurrent connections limit exceeded", True),
+        ("451 4.7.1 Rate limit exceeded", True),
+        ("454 Throttling failure: Maximum sending rate exceeded.", True),
+        ("450 4.2.0 Greylisted, see http://postgrey.example/", False),
+        ("450 4.2.1 The user is receiving mail at a rate that prevents more from being delivered", False),
+        ("452 4.5.3 Too many recipients", False),
+        ("452 4.2.2 Mailbox full", False),
+        ("451 4.3.0 Temporary failure", False),
+    ],
+)
+async def test_a_server_that_is_sent_too_much_says_so_in_its_own_words(
+    session: Session, mail_server: MailServer, message: MessageBuilder, answer: str, too_fast: bool
+) -> None:
+    mail_server.fail("RCPT", answer)
+    with pytest.raises(Unavailable) as failure:
+        await CHANNEL.send(message(address=ANA), session)
+    assert isinstance(failure.value, TooFast) is too_fast
+    assert "192.0.2.1" not in str(failure.value)
 
 
 @pytest.mark.parametrize("stage", ["MAIL", "RCPT", "DATA"])

@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from pytest_django import Settings
 
 from notifications.channels import registry
-from notifications.channels.base import Receipt, Rejected, Unavailable
+from notifications.channels.base import Receipt, Rejected, TooFast
 from notifications.channels.session import Session
 from tests.notifications.channels.conftest import MessageBuilder
 from tests.servers.telegram import Telegram
@@ -51,7 +51,7 @@ async def test_too_many_requests_are_tried_again_when_telegram_says(
     session: Session, telegram: Telegram, message: MessageBuilder
 ) -> None:
     telegram.refuse(429, "Too Many Requests: retry after 17", retry_after=17)
-    with pytest.raises(Unavailable, match=r"^answered 429$") as failure:
+    with pytest.raises(TooFast, match=r"^answered 429$") as failure:
         await CHANNEL.send(message(address="5"), session)
     assert failure.value.retry_after == 17
 

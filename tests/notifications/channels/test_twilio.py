@@ -8,7 +8,7 @@ from django.urls import reverse
 from pytest_django import Settings
 
 from notifications.channels import phone, twilio
-from notifications.channels.base import Receipt, Rejected, Unavailable
+from notifications.channels.base import Receipt, Rejected, TooFast, Unavailable
 from notifications.channels.http1 import Answer
 
 NOW = datetime(2026, 3, 20, 10, 31, tzinfo=UTC)
@@ -84,6 +84,7 @@ def test_what_may_pass_is_tried_again_when_asked_to(status: int, body: bytes) ->
         twilio.receipt(Answer(status, "17", body), now=NOW)
     assert failure.value.retry_after == 17
     assert failure.value.status_code == status
+    assert isinstance(failure.value, TooFast) is (status in (400, 429))
 
 
 # --- Signatures ----------------------------------------------------------------------------------
