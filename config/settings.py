@@ -128,7 +128,7 @@ RESPONSE_MAX_BYTES = env.int("RESPONSE_MAX_BYTES", default=65_536)
 # Attempts in all, and seconds between them, unless a channel has its own (next line).
 RETRY_ATTEMPTS = env.int("RETRY_ATTEMPTS", default=3)
 RETRY_WAIT_S = env.float("RETRY_WAIT_S", default=3.0)
-# Per channel, as JSON: {"email": {"attempts": 5, "wait_s": 60, "timeout_s": 15, "concurrency": 10}}.
+# Per channel, as JSON: {"email": {"attempts": 5, "wait_s": 60, "timeout_s": 15, "concurrency": 10, "rate": 5}}.
 CHANNEL_POLICIES = env.json("CHANNEL_POLICIES", default={})
 # Seconds that one send may take in all, connecting included.
 SEND_TIMEOUT_S = env.float("SEND_TIMEOUT_S", default=10.0)

@@ -19,7 +19,8 @@ from notifications.engine.sender import START_WITHIN
 #: every page of the product for it; they are `manage.py check`'s.
 BEFORE_START: Final = ["tocsin"]
 
-KNOWN_POLICY = {"attempts", "wait_s", "timeout_s", "concurrency"}
+#: Each channel's own settings, and the least that each can be.
+KNOWN_POLICY = {"attempts": 1, "wait_s": 0, "timeout_s": 1, "concurrency": 1, "rate": 0.001}
 
 
 @register("tocsin")
@@ -30,7 +31,7 @@ def policies_make_sense(**kwargs: Any) -> list[CheckMessage]:
         if name not in CHANNELS:
             faults.append(Error(f"CHANNEL_POLICIES names no channel: {name}", id="tocsin.E001"))
         for key, value in policy.items():
-            if key not in KNOWN_POLICY or not isinstance(value, int | float) or value < (key != "wait_s"):
+            if key not in KNOWN_POLICY or not isinstance(value, int | float) or value < KNOWN_POLICY[key]:
                 faults.append(Error(f"CHANNEL_POLICIES[{name}][{key}] can't be {value!r}", id="tocsin.E002"))
     return faults
 

@@ -1,5 +1,6 @@
 """Taking what is due: lane by lane in due order, never more of a lane than it has room for."""
 
+import math
 from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
@@ -29,13 +30,18 @@ _COLUMNS = """
 """
 
 _ANSWER = """
-SELECT seen.last_lane, seen.lanes, claimed.*, contact.secret_version, contact.secret_rotated_at
-  FROM (SELECT max(lane) AS last_lane, count(*) AS lanes FROM walk) AS seen
+SELECT seen.last_lane, seen.lanes, seen.due_lanes, claimed.*,
+       contact.secret_version, contact.secret_rotated_at
+  FROM (SELECT max(lane) AS last_lane, count(*) AS lanes, (SELECT count(*) FROM due_lane) AS due_lanes
+          FROM walk) AS seen
   LEFT JOIN claimed ON true
   LEFT JOIN notifications_contactpoint AS contact ON contact.id = claimed.contact_point_id
  ORDER BY claimed.due_at
 """
 
+# No lane gets more than its share of a claim, else the last ones would wait for all others. Where more lanes
+# are due than a claim takes rows, the next claim begins behind the last lane that was served.
+#
 # Claims with a lease: who dies with it loses it, and the sweep makes the row due again.
 CLAIM = f"""
 {_WALK.format(revocable="false")}
@@ -44,13 +50,16 @@ CLAIM = f"""
       FROM walk LEFT JOIN unnest(%(lanes)s::text[], %(rooms)s::int[]) AS known (lane, room)
         ON known.lane = walk.lane
      WHERE walk.due_at <= %(now)s AND coalesce(known.room, %(default_room)s) > 0
+     ORDER BY walk.lane <= %(served)s, walk.lane
+), share AS (
+    SELECT ceil(%(limit)s::float8 / greatest(count(*), 1))::int AS most FROM due_lane
 ), picked AS (
     SELECT waiting.id
-      FROM due_lane CROSS JOIN LATERAL (
+      FROM due_lane CROSS JOIN share CROSS JOIN LATERAL (
             SELECT id FROM notifications_delivery
              WHERE status = 'pending' AND NOT revocable
                AND lane = due_lane.lane AND due_at <= %(now)s AND expires_at > %(now)s
-             ORDER BY due_at LIMIT due_lane.room
+             ORDER BY due_at LIMIT least(due_lane.room, share.most)
                FOR UPDATE SKIP LOCKED) AS waiting
      LIMIT %(limit)s
 ), claimed AS (
@@ -143,8 +152,10 @@ class Claimer:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._after = ""
+        self._after = self._served = ""
         self.has_more_lanes = False
+        #: What the last claim took of one lane at most.
+        self.share = 0
 
     async def take(
         self, *, now: datetime, lease_until: datetime, limit: int, rooms: dict[str, int], default_room: int
@@ -158,13 +169,23 @@ class Claimer:
             "rooms": list(rooms.values()),
             "default_room": default_room,
             "after": self._after,
+            "served": self._served,
             "max_lanes": MAX_LANES,
         }
         rows = await self._database.rows(CLAIM, parameters)
-        last_lane, lanes = rows[0][:2]
+        last_lane, lanes, due_lanes = rows[0][:3]
+        self.share = math.ceil(limit / max(due_lanes, 1))
         self.has_more_lanes = lanes >= MAX_LANES
         self._after = last_lane if self.has_more_lanes else ""
-        return [Claimed._make(row[2:]) for row in rows if row[2] is not None]
+        claimed = [Claimed._make(row[3:]) for row in rows if row[3] is not None]
+        if len(claimed) >= limit:
+            self._served = _last_served({row.lane for row in claimed}, after=self._served)
+        return claimed
 
     async def close(self) -> None:
         await self._database.close()
+
+
+def _last_served(lanes: set[str], *, after: str) -> str:
+    """Return the last of these lanes, in the order that begins behind ``after`` and goes round."""
+    return max(lanes, key=lambda lane: (lane <= after, lane))

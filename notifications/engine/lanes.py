@@ -1,13 +1,20 @@
 """One destination's share of a worker: how many sends at once, and whether it is worth trying at all."""
 
+import random
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
+
+from notifications.engine.rate import Rate
 
 START_WIDTH = 16
 MAX_PREFETCH = 512
 # Room is not worth a claim below this, while sends are under way that will make more of it.
 MIN_CLAIM = 256
+# Seconds for which a lane is held that is sent to too fast and does not say how long: at first, and at most.
+HOLD_S, HOLD_UNASKED_MAX_S = 1.0, 60.0
+# By up to this part of itself a hold is longer, so that workers don't come back together.
+HOLD_JITTER = 0.25
 
 
 @dataclass(slots=True)
@@ -34,12 +41,13 @@ class Breaker:
     def succeeded(self) -> None:
         self.failures, self.open_until, self.wait_s = 0, None, 0.0
 
-    def failed(self, now: float) -> None:
+    def failed(self, now: float, *, was_probe: bool = False) -> None:
+        """Note a failure; while open, only a probe's says anything new."""
         if not self.failures:
             self.failing_since = now
         self.failures += 1
         lasting = now - self.failing_since >= self.open_after_s
-        if self.is_open or (self.failures >= self.failures_to_open and lasting):
+        if was_probe if self.is_open else (self.failures >= self.failures_to_open and lasting):
             self.wait_s = min(self.wait_s * 2 or self.probe_s, self.probe_max_s)
             self.open_until = now + self.wait_s
 
@@ -55,20 +63,30 @@ class Lane:
     """What one worker has of one destination.
 
     ``width``, the number of sends at once, starts small, grows by one with each success and halves when
-    the destination stalls (additive increase, multiplicative decrease, as in TCP): a thousand hung
-    destinations can't fill the worker. ``prefetch`` more may be claimed ahead, by what it lately achieved.
+    the destination stalls or is sent to too fast (additive increase, multiplicative decrease, as in TCP): a
+    thousand hung destinations can't fill the worker. ``prefetch`` more may be claimed ahead, by what it
+    lately achieved.
     """
 
     name: str
     max_width: int
     breaker: Breaker
     timeout_s: float = 10.0
+    rate: Rate | None = None
+    hold_max_s: float = 3600.0
     width: int = START_WIDTH
     in_flight: int = 0
     ready: deque[Any] = field(default_factory=deque)
     prefetch: int = 0
     done_since_claim: int = 0
     last_used: float = 0.0
+    #: The destination wants nothing before this.
+    held_until: float = 0.0
+    hold_s: float = 0.0
+    #: Whether what is under way is the breaker's probe; nothing else is, then.
+    probing: bool = False
+    #: With a rate: whether a timer will start what is ready.
+    pump_is_due: bool = False
     #: True where the last claim found less than there was room for: until something wakes it, no use looking.
     drained: bool = False
     #: The same of what is revocable.
@@ -79,25 +97,53 @@ class Lane:
 
     def room(self, now: float) -> int:
         """Return how many more deliveries may be claimed for it now."""
-        probes = self.breaker.probes(now)
-        if probes is not None:
-            return probes - self.in_flight - len(self.ready)
-        return self.width + self.prefetch - self.in_flight - len(self.ready)
+        return self._most(now) - self.in_flight - len(self.ready)
 
     def room_at_the_front(self, now: float) -> int:
         """Return how many may be taken up now before all that is ready, which waits for them."""
+        room = self._most(now) - self.in_flight
+        return room if self.rate is None else min(room, self.rate.room_at_the_front(now))
+
+    def _most(self, now: float) -> int:
+        if now < self.held_until:
+            return 0
         probes = self.breaker.probes(now)
-        return (self.width + self.prefetch if probes is None else probes) - self.in_flight
+        return self.width + self._ahead if probes is None else probes
+
+    @property
+    def _ahead(self) -> int:
+        return self.prefetch if self.rate is None else min(self.prefetch, self.rate.ahead())
+
+    def closed_until(self, now: float) -> float | None:
+        """Return until when nothing may begin at all; None where that is not so."""
+        until = max(self.held_until, self.breaker.open_until or 0.0)
+        return until if until > now else None
+
+    def may_begin(self, now: float, *, front: bool) -> bool:
+        """Return whether one more send may begin now; ``front``: of what goes before all others."""
+        probes = self.breaker.probes(now)
+        most = self.width if probes is None else probes
+        if now < self.held_until or self.in_flight >= most:
+            return False
+        return self.rate is None or not self.rate.wait_s(now, front=front)
+
+    def begin(self, now: float) -> None:
+        self.in_flight += 1
+        self.probing = self.breaker.is_open
+        if self.rate is not None:
+            self.rate.take(now)
 
     def worth_a_claim(self, now: float) -> bool:
         """Return whether there is room for enough to pay for a statement, or nothing else to wait for."""
         room = self.room(now)
-        enough = min(MIN_CLAIM, (self.width + self.prefetch) // 2)
+        enough = min(MIN_CLAIM, (self.width + self._ahead) // 2)
         return room >= max(1, enough) or (room > 0 and not self.in_flight)
 
     def worth_a_batch(self, now: float) -> bool:
         """Return the same for what is taken up at the front: somebody's phone waits for no half of a lane."""
-        enough = 1 if self.breaker.is_open else max(1, (self.width + self.prefetch) // 8)
+        enough = 1 if self.breaker.is_open else max(1, (self.width + self._ahead) // 8)
+        if self.rate is not None:
+            enough = 1
         return self.room_at_the_front(now) >= enough
 
     def claimed(self) -> None:
@@ -108,11 +154,25 @@ class Lane:
     def succeeded(self) -> None:
         self.done_since_claim += 1
         self.width = min(self.max_width, self.width + 1)
+        self.hold_s, self.probing = 0.0, False
         self.breaker.succeeded()
+
+    def congested(self, now: float, *, retry_after_s: float | None) -> None:
+        """Send nothing for as long as the destination asks, and less at once afterwards."""
+        self.done_since_claim += 1
+        self.prefetch, self.probing = 0, False
+        self.breaker.succeeded()  # it is there and answers
+        if now >= self.held_until:  # once for all that was under way
+            self.width = max(1, self.width // 2)
+            self.hold_s = min(self.hold_s * 2 or HOLD_S, HOLD_UNASKED_MAX_S)
+        wait_s = min(self.hold_s if retry_after_s is None else retry_after_s, self.hold_max_s)
+        wait_s *= 1 + random.uniform(0, HOLD_JITTER)  # noqa: S311  (no secret)
+        self.held_until = max(self.held_until, now + wait_s)
 
     def failed(self, now: float, *, stalled: bool) -> None:
         self.done_since_claim += 1
         if stalled:
             self.width = max(1, self.width // 2)
             self.prefetch = 0
-        self.breaker.failed(now)
+        self.breaker.failed(now, was_probe=self.probing)
+        self.probing = False

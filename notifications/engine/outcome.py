@@ -5,10 +5,10 @@ from datetime import datetime
 import structlog
 from django.conf import settings
 
-from notifications.channels.base import Channel, Gone, Receipt, Rejected, Unavailable
+from notifications.channels.base import Channel, Gone, Receipt, Rejected, TooFast, Unavailable
 from notifications.engine.claim import Claimed
 from notifications.engine.finalise import Finished
-from notifications.engine.retry import next_due_at
+from notifications.engine.retry import congested_due_at, next_due_at
 
 log = structlog.get_logger(__name__)
 
@@ -25,7 +25,7 @@ def outcome_of(
 ) -> Finished:
     """Decide what an attempt's result means for its delivery. Pure."""
     error = "" if isinstance(result, Receipt) else storable(str(result))
-    failures = row.failures + (not isinstance(result, Receipt))
+    failures = row.failures + (not isinstance(result, Receipt | TooFast))
     due_at, reference = None, ""
     if isinstance(result, Receipt):
         status, reason, outcome = "sent", "", "sent"
@@ -33,6 +33,14 @@ def outcome_of(
     elif isinstance(result, Rejected):
         status, outcome = "failed", "rejected"
         reason = "gone" if isinstance(result, Gone) else "rejected"
+    elif isinstance(result, TooFast):
+        due_at = congested_due_at(
+            attempt=row.attempt,
+            now=now,
+            retry_after_s=result.retry_after,
+            retry_after_max_s=settings.RETRY_AFTER_MAX_S,
+        )
+        status, reason, outcome = "pending", "too_fast", "unavailable"
     else:
         due_at = next_due_at(
             channel.retry_policy,

@@ -6,6 +6,23 @@ from tenacity import RetryCallState
 
 from notifications.channels.base import RetryPolicy
 
+# Longest wait of what is put back again and again, in seconds, unless its destination asks for more.
+CONGESTED_MAX_S = 300.0
+
+
+def congested_due_at(
+    *, attempt: int, now: datetime, retry_after_s: float | None, retry_after_max_s: float
+) -> datetime:
+    """Return when to try again what came too fast. It ends by its age alone, so each wait is twice as long.
+
+    Args:
+        attempt: its number, from 1.
+        retry_after_s: the destination's own wish; it can lengthen the wait, never shorten it.
+        retry_after_max_s: the longest such wish that is honoured.
+    """
+    wait_s = min(2.0 ** min(attempt - 1, 16), CONGESTED_MAX_S)
+    return now + timedelta(seconds=max(wait_s, min(retry_after_s or 0.0, retry_after_max_s)))
+
 
 def next_due_at(
     policy: RetryPolicy,

@@ -21,7 +21,7 @@ from django.conf import settings
 
 from notifications import metrics
 from notifications.channels import registry
-from notifications.channels.base import Rejected, Unavailable
+from notifications.channels.base import Rejected, TooFast, Unavailable
 from notifications.channels.session import Session
 from notifications.engine import wake
 from notifications.engine.claim import RELEASE, Claimed, Claimer
@@ -31,6 +31,7 @@ from notifications.engine.fence import Batch, Fence, Fencer, TooLate
 from notifications.engine.finalise import Finished, Ledger
 from notifications.engine.lanes import MIN_CLAIM, Breaker, Lane
 from notifications.engine.outcome import Result, outcome_of, report
+from notifications.engine.rate import Bucket
 from notifications.engine.supervision import run_together, within
 from notifications.engine.under_way import UnderWay
 
@@ -48,6 +49,8 @@ START_WITHIN = 1 / 3
 RESTART_S, DATABASE_RETRY_S = 1.0, 0.5
 # Longest time, in seconds, that each thing which the end still asks of the database may take: it may be away.
 STOP_WITHIN_S = 3.0
+# Between two looks whether a lane with a rate may send, in seconds at least.
+PACE_S = 0.001
 
 
 def utc_now() -> datetime:
@@ -241,6 +244,10 @@ class Sender:
                 await self._outcome_database.rows("SELECT 1", {})
                 return
 
+    @property
+    def _worth_in_all(self) -> int:
+        return min(MIN_CLAIM, max(1, settings.SENDER_CONCURRENCY // 4))
+
     def _rooms(self) -> dict[str, int]:
         now = time.monotonic()
         return {lane.name: lane.room(now) if lane.worth_a_claim(now) else 0 for lane in self._lanes.values()}
@@ -252,7 +259,7 @@ class Sender:
     async def _claim(self) -> bool:
         """Claim and start what there is room for; returns whether to look again at once."""
         limit = settings.SENDER_CONCURRENCY - self._claimed
-        if limit < MIN_CLAIM:
+        if limit < self._worth_in_all:
             self._full = True
             return False
         now, lease_until = self._times()
@@ -263,7 +270,8 @@ class Sender:
         metrics.looked(metrics.ORDINARY)
         taken = Counter(row.lane for row in rows)
         for name, room in rooms.items():
-            self._lanes[name].drained = taken[name] < room and len(rows) < limit
+            most = min(room, self._claimer.share)
+            self._lanes[name].drained = taken[name] < most and len(rows) < limit
         if not rows:
             return self._claimer.has_more_lanes
         contents = await self._contents.of(rows)
@@ -357,7 +365,10 @@ class Sender:
             )
             self._forget_idle_lanes()
             channel = registry.sendable(row.channel)
-            lane = self._lanes[row.lane] = Lane(row.lane, channel.concurrency, breaker, channel.timeout_s)
+            rate = None if channel.rate is None else Bucket(channel.rate)
+            lane = self._lanes[row.lane] = Lane(
+                row.lane, channel.concurrency, breaker, channel.timeout_s, rate, channel.hold_max_s
+            )
         lane.last_used = time.monotonic()
         return lane
 
@@ -372,6 +383,7 @@ class Sender:
                 and not lane.in_flight
                 and not lane.ready
                 and not lane.breaker.failures
+                and time.monotonic() > lane.held_until
             ):
                 del self._lanes[lane.name]
 
@@ -381,17 +393,27 @@ class Sender:
         """Start what the lane has ready, as far as its width goes."""
         while following := self._next(lane):
             self._sends.spawn(self._serve(lane, following))
+        if lane.ready and lane.rate is not None and not lane.pump_is_due:
+            wait_s = lane.rate.wait_s(time.monotonic(), front=lane.ready[0][3] is not None)
+            if wait_s or not lane.in_flight:  # else it waits for a send to end, which pumps too
+                lane.pump_is_due = True
+                self._running_loop().call_later(max(wait_s, PACE_S), self._pump_on, lane)
+
+    def _pump_on(self, lane: Lane) -> None:
+        lane.pump_is_due = False
+        self._pump(lane)
 
     def _next(self, lane: Lane) -> tuple[Claimed, Content, Fence | None] | None:
         """Take what the lane has ready next, if it may begin now."""
-        if not lane.ready or lane.in_flight >= lane.width:
+        now = time.monotonic()
+        if not lane.ready or not lane.may_begin(now, front=lane.ready[0][3] is not None):
             return None
         row, content, start_by, fence = lane.ready[0]
-        if time.monotonic() > start_by:
+        if now > start_by:
             self._sends.spawn(self._release(lane))
             return None
         lane.ready.popleft()
-        lane.in_flight += 1
+        lane.begin(now)
         if fence is not None:
             fence.taken = True
         return row, content, fence
@@ -489,15 +511,19 @@ class Sender:
         self._claimed -= 1
         lane.in_flight -= 1
         now = time.monotonic()
-        if self._full and settings.SENDER_CONCURRENCY - self._claimed >= MIN_CLAIM:
+        if self._full and settings.SENDER_CONCURRENCY - self._claimed >= self._worth_in_all:
             self._full = False
             self._woken.set()
-        if isinstance(result, Unavailable):
+        if isinstance(result, TooFast):
+            lane.congested(now, retry_after_s=result.retry_after)
+        elif isinstance(result, Unavailable):
             lane.failed(now, stalled=stalled)
-            if lane.breaker.open_until is not None:
-                self._running_loop().call_later(lane.breaker.open_until - now + 0.001, self._look_now)
         else:  # a refusal is an answer too: the destination is there
             lane.succeeded()
+        if (closed_until := lane.closed_until(now)) is not None:
+            self._running_loop().call_later(closed_until - now + 0.001, self._look_now)
+            if lane.ready:
+                self._sends.spawn(self._release(lane))
 
     def _claim_more(self, lane: Lane, *, fenced: bool) -> None:
         """Look for more where the lane has room for it."""
@@ -505,6 +531,8 @@ class Sender:
         if fenced:
             if not lane.fenced_drained and lane.worth_a_batch(now):
                 self._fence_woken.set()
+            elif not lane.fenced_drained and lane.rate and (wait_s := lane.rate.wait_s(now, front=True)):
+                self._running_loop().call_later(max(wait_s, PACE_S), self._fence_woken.set)
         elif not lane.drained and lane.worth_a_claim(now):
             self._woken.set()
 

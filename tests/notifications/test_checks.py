@@ -29,6 +29,7 @@ def test_the_defaults_are_sound() -> None:
         {"email": {"attempts": 0}},
         {"email": {"attempts": "3"}},
         {"email": {"wait_s": -1}},
+        {"sms": {"rate": 0}},
     ],
 )
 def test_a_policy_that_makes_no_sense_is_refused(settings: Settings, policy: dict[str, object]) -> None:

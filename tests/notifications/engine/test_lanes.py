@@ -2,7 +2,8 @@
 
 import pytest
 
-from notifications.engine.lanes import MIN_CLAIM, START_WIDTH, Breaker, Lane
+from notifications.engine.lanes import HOLD_JITTER, MIN_CLAIM, START_WIDTH, Breaker, Lane
+from notifications.engine.rate import Bucket
 
 
 def breaker() -> Breaker:
@@ -44,7 +45,7 @@ def test_failed_probes_double_the_wait_up_to_the_maximum() -> None:
         it.failed(now=second)
     waits = []
     for now in (100, 200, 300):
-        it.failed(now=now)
+        it.failed(now=now, was_probe=True)
         assert it.open_until is not None
         waits.append(it.open_until - now)
     assert waits == [10, 15, 15]
@@ -67,6 +68,109 @@ def test_an_open_lane_has_room_for_one_probe_at_a_time(lane: Lane) -> None:
     assert lane.room(36) == 1
     lane.in_flight = 1
     assert lane.room(36) == 0
+
+
+def opened(lane: Lane, now: float) -> None:
+    """Sixteen sends are under way when the breaker opens, and all of them fail."""
+    for _ in range(16):
+        lane.begin(now)
+    lane.breaker.failures, lane.breaker.failing_since = 100, now - 100
+    for _ in range(16):
+        lane.in_flight -= 1
+        lane.failed(now, stalled=False)
+
+
+def test_sends_under_way_when_it_opens_are_no_probes(lane: Lane) -> None:
+    opened(lane, now=100)
+    assert lane.breaker.open_until == 105
+    lane.begin(105)
+    lane.in_flight -= 1
+    lane.failed(106, stalled=False)
+    assert lane.breaker.open_until == 116
+
+
+def test_nothing_begins_in_an_open_lane_but_one_probe(lane: Lane) -> None:
+    opened(lane, now=100)
+    assert not lane.may_begin(104, front=True)
+    assert lane.may_begin(105, front=False)
+    lane.begin(105)
+    assert not lane.may_begin(105, front=True)
+    assert lane.closed_until(104) == 105
+
+
+def test_a_lane_that_is_too_fast_is_held_for_as_long_as_it_is_asked_to(lane: Lane) -> None:
+    lane.congested(0, retry_after_s=40)
+    assert (lane.room(39.9), lane.room_at_the_front(39.9)) == (0, 0)
+    assert not lane.may_begin(39.9, front=True)
+    end = lane.closed_until(0)
+    assert end is not None
+    assert 40 <= end <= 40 * (1 + HOLD_JITTER)
+    assert lane.may_begin(end, front=False)
+
+
+def test_a_hold_is_never_longer_than_the_channel_allows(lane: Lane) -> None:
+    lane.hold_max_s = 60
+    lane.congested(0, retry_after_s=86_400)
+    assert lane.may_begin(60 * (1 + HOLD_JITTER), front=False)
+
+
+def test_a_hold_halves_the_width_once_whatever_was_under_way(lane: Lane) -> None:
+    for _ in range(16):
+        lane.congested(0, retry_after_s=1)
+    assert lane.width == START_WIDTH // 2
+    lane.congested(10, retry_after_s=1)
+    assert lane.width == START_WIDTH // 4
+
+
+def test_a_lane_that_is_told_no_time_waits_longer_each_time(lane: Lane) -> None:
+    now, waits, leasts = 0.0, [], (1, 2, 4, 8, 16, 32, 60, 60)
+    for _ in leasts:
+        lane.congested(now, retry_after_s=None)
+        waits.append(lane.held_until - now)
+        now = lane.held_until
+    assert all(least <= wait <= least * 1.25 for least, wait in zip(leasts, waits, strict=True))
+    lane.succeeded()
+    lane.congested(now, retry_after_s=None)
+    assert lane.held_until - now <= 1.25
+
+
+def test_being_too_fast_never_opens_the_breaker_and_closes_it(lane: Lane) -> None:
+    for second in range(100):
+        lane.congested(second, retry_after_s=0)
+    assert not lane.breaker.is_open
+    opened(lane, now=100)
+    lane.begin(105)
+    lane.congested(106, retry_after_s=1)
+    assert not lane.breaker.is_open
+
+
+def test_a_rate_spreads_sends_evenly() -> None:
+    bucket, now = Bucket(20), 0.0
+    began = []
+    while now < 2:
+        if wait_s := bucket.wait_s(now, front=False):
+            now += wait_s
+        bucket.take(now)
+        began.append(now)
+    for second in (0.0, 0.5, 1.0):
+        assert 19 <= sum(second <= each < second + 1 for each in began) <= 22
+
+
+def test_of_a_rate_the_last_send_is_kept_for_what_is_revocable() -> None:
+    bucket = Bucket(1)
+    bucket.take(0)
+    assert bucket.wait_s(0, front=False) == 1
+    assert bucket.room_at_the_front(0) == 1
+    bucket.take(0)
+    assert (bucket.room_at_the_front(0.5), bucket.room_at_the_front(1)) == (0, 1)
+
+
+def test_a_lane_with_a_rate_claims_no_more_ahead_than_a_second_of_it(lane: Lane) -> None:
+    lane.rate = Bucket(5)
+    for _ in range(200):
+        lane.succeeded()
+    lane.claimed()
+    assert lane.room(0) == 64 + 5
 
 
 def test_success_widens_a_lane_up_to_its_channels_concurrency(lane: Lane) -> None:

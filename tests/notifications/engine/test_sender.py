@@ -86,7 +86,7 @@ def test_within_a_lane_what_was_due_first_goes_first(
     assert [request.delivery_id for request in third_party.requests] == expected
 
 
-@pytest.mark.parametrize("behaviour", ["status:503", "status:500", "status:408", "status:429", "reset"])
+@pytest.mark.parametrize("behaviour", ["status:503", "status:500", "status:408", "reset"])
 def test_what_may_pass_is_tried_three_times_three_seconds_apart(
     sender: Sender, clock: Clock, make_deliveries: Make, third_party: ThirdParty, behaviour: str
 ) -> None:
@@ -134,6 +134,90 @@ def test_a_refusal_is_final_at_once(
     assert (delivery.status, delivery.reason) == ("failed", "rejected")
     assert delivery.attempt_set.get().status_code == status
     assert len(third_party.requests) == 1
+
+
+def until_told(count: int, timeout_s: float) -> None:
+    deadline = time.monotonic() + timeout_s
+    while statuses() != {"sent": count}:
+        assert time.monotonic() < deadline, statuses()
+        time.sleep(0.05)
+
+
+def test_a_burst_at_a_provider_with_a_limit_is_told_in_the_end(
+    sender: Sender, make_deliveries: Make, third_party: ThirdParty
+) -> None:
+    """25 a second of 200: three attempts, three seconds apart, would not last so long."""
+    third_party.behave("limit:25,1")
+    make_deliveries(200, third_party.url)
+    sender.wake()
+    until_told(200, timeout_s=40)
+    assert not Delivery.objects.filter(failures__gt=0).exists()
+    refused = Attempt.objects.filter(outcome="unavailable")
+    assert {(each.status_code, each.error) for each in refused} == {(429, "answered 429")}
+    assert Attempt.objects.count() == len(third_party.requests)
+    assert refused.count() < 200, "the lane went on though it had been asked to wait"
+
+
+def test_one_answer_that_asks_for_less_holds_the_whole_lane(
+    sender: Sender, make_deliveries: Make, third_party: ThirdParty, settings: Settings
+) -> None:
+    settings.CHANNEL_POLICIES = {"webhook": {"concurrency": 4}}
+    third_party.behave("retry_after:40")
+    make_deliveries(300, third_party.url)
+    settle(sender)
+    assert 1 <= len(third_party.requests) <= 4
+    assert statuses() == {"pending": 300}
+    put_back = Delivery.objects.filter(reason="too_fast")
+    assert put_back.count() == len(third_party.requests)
+    assert set(put_back.values_list("attempts", "failures")) == {(1, 0)}
+    assert set(Delivery.objects.exclude(reason="too_fast").values_list("attempts", flat=True)) == {0}
+
+
+def test_what_comes_too_fast_is_put_back_for_longer_each_time_until_it_is_too_old(
+    clock: Clock, make_deliveries: Make, third_party: ThirdParty
+) -> None:
+    third_party.behave("status:429")
+    (delivery,) = make_deliveries(1, third_party.url)
+    waits = []
+    for _ in range(5):
+        worker = Sender(clock=clock)
+        worker.start()
+        settle(worker)
+        worker.stop()
+        delivery.refresh_from_db()
+        waits.append((delivery.due_at - clock()).total_seconds())
+        clock.forward(waits[-1] + 0.1)
+    assert waits == [pytest.approx(wait_s, abs=0.9) for wait_s in (1, 2, 4, 8, 16)]
+    assert (delivery.status, delivery.attempts, delivery.failures) == ("pending", 5, 0)
+    clock.forward(24 * 3600)
+    assert expire(clock()) == 1
+
+
+def test_nothing_that_was_claimed_is_sent_into_an_open_breaker(
+    sender: Sender, make_deliveries: Make, third_party: ThirdParty, settings: Settings
+) -> None:
+    settings.CHANNEL_POLICIES = {"webhook": {"concurrency": 4}}
+    settings.BREAKER_FAILURES, settings.BREAKER_AFTER_S = 3, 0.0
+    third_party.behave("status:503")
+    make_deliveries(300, third_party.url)
+    settle(sender)
+    assert len(third_party.requests) <= 6
+    assert statuses() == {"pending": 300}
+    assert set(Delivery.objects.exclude(reason="retry").values_list("attempts", flat=True)) == {0}
+
+
+def test_a_rate_is_kept_to_and_what_is_revocable_goes_first(
+    sender: Sender, make_deliveries: Make, third_party: ThirdParty, settings: Settings
+) -> None:
+    settings.CHANNEL_POLICIES = {"webhook": {"rate": 10}}
+    make_deliveries(20, third_party.url)
+    (urgent,) = make_deliveries(1, third_party.url, revocable=True)
+    sender.wake()
+    third_party.wait_for(21, timeout=10)
+    began = [request.at for request in third_party.requests]
+    assert 1.7 <= began[-1] - began[0] <= 4
+    place = [request.delivery_id for request in third_party.requests].index(str(urgent.pk))
+    assert place < 4
 
 
 def test_retry_after_is_honoured(sender: Sender, make_deliveries: Make, third_party: ThirdParty) -> None:
@@ -271,6 +355,28 @@ def test_a_hung_destination_does_not_slow_another(
         assert 0 < under_way <= 64
         hung.behave("ok")
         hung.cut_connections()
+
+
+@pytest.mark.parametrize(("concurrency", "lanes", "each"), [(8, 20, 10), (256, 30, 100)])
+def test_no_lane_waits_for_all_others(
+    sender: Sender,
+    make_deliveries: Make,
+    third_party: ThirdParty,
+    settings: Settings,
+    concurrency: int,
+    lanes: int,
+    each: int,
+) -> None:
+    settings.SENDER_CONCURRENCY = concurrency
+    lane_of = {
+        str(delivery.pk): number
+        for number in range(lanes)
+        for delivery in make_deliveries(each, third_party.url, lane=f"lane-{number:02d}")
+    }
+    settle(sender)
+    order = [lane_of[request.delivery_id] for request in third_party.requests]
+    assert len(order) == lanes * each
+    assert max(order.index(number) for number in range(lanes)) < 2 * concurrency + lanes
 
 
 def test_thousands_of_destinations_all_get_their_turn(
