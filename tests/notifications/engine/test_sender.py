@@ -155,7 +155,8 @@ def test_a_burst_at_a_provider_with_a_limit_is_told_in_the_end(
     refused = Attempt.objects.filter(outcome="unavailable")
     assert {(each.status_code, each.error) for each in refused} == {(429, "answered 429")}
     assert Attempt.objects.count() == len(third_party.requests)
-    assert refused.count() < 200, "the lane went on though it had been asked to wait"
+    # In each of eight rounds at most what was under way, which is little more than what was just accepted.
+    assert refused.count() < 400, "the lane went on though it had been asked to wait"
 
 
 def test_one_answer_that_asks_for_less_holds_the_whole_lane(
