@@ -24,6 +24,7 @@ WEBHOOK_SIGNING_KEY = env.str("WEBHOOK_SIGNING_KEY", default="") or secret.gener
 # Host names that the web process answers to beside localhost, comma separated.
 ALLOWED_HOSTS = [*env.list("ALLOWED_HOSTS", default=[]), "localhost", "127.0.0.1", "[::1]"]
 # Origins with scheme that may post forms when TLS ends at a proxy, comma separated.
+CSRF_FAILURE_VIEW = "config.forgery.refused"
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 # True behind a proxy that ends TLS and sets X-Forwarded-Proto: secure cookies, HSTS, https links.
 BEHIND_TLS_PROXY = env.bool("BEHIND_TLS_PROXY", default=False)

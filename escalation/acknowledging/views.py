@@ -10,7 +10,7 @@ from escalation.acknowledging.links import delivery_id_of
 from escalation.models import EscalationProcess
 from escalation.services.processes import process_acknowledge
 from notifications.models import Delivery
-from notifications.web.page import Page
+from notifications.web.page import Page, guarded
 
 
 class AcknowledgeLinkPage(Page):
@@ -29,6 +29,11 @@ class AcknowledgeLinkPage(Page):
         is_done = process_acknowledge(process=process, by=who, via="link", now=timezone.now())
         return self._page(process, is_done=is_done)
 
+    def forgery_refused(self, token: str) -> HttpResponse:
+        """Say how to acknowledge it all the same: the browser may keep no cookies (see config.forgery)."""
+        _, process = self._told(token)
+        return guarded(self._page(process, status=403, is_refused=True))
+
     def _told(self, token: str) -> tuple[Delivery, EscalationProcess]:
         """Return what the link was in, and the process that this told of."""
         pk = delivery_id_of(token)
@@ -44,9 +49,11 @@ class AcknowledgeLinkPage(Page):
             raise Http404
         return delivery, found
 
-    def _page(self, process: EscalationProcess, **context: Any) -> HttpResponse:
-        response = render(self.request, "escalation/acknowledge.html", {"process": process, **context})
-        # The address is a key to this: it is told to nobody.
-        response["Referrer-Policy"] = "no-referrer"
+    def _page(self, process: EscalationProcess, *, status: int = 200, **context: Any) -> HttpResponse:
+        context["process"] = process
+        response = render(self.request, "escalation/acknowledge.html", context, status=status)
+        # The address is a key to this: no other site is told it. With no-referrer, browsers would post the form
+        # from the origin "null", which the check against cross-site forms refuses.
+        response["Referrer-Policy"] = "same-origin"
         response["X-Robots-Tag"] = "noindex"
         return response

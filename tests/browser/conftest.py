@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.browser.site import Site
+from tests.servers.smtp import MailServer
 
 NAMES: Final = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 MISSING: Final = "no Chromium on this machine (Debian: apt-get install --no-install-recommends chromium)"
@@ -36,7 +37,7 @@ def program() -> str:
 
 @pytest.fixture(scope="session")
 def site(program: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with Site.at(tmp_path_factory.mktemp("browser")) as running:
+    with MailServer() as mail, Site.at(tmp_path_factory.mktemp("browser"), mail=mail) as running:
         yield running
 
 

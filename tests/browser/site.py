@@ -16,9 +16,10 @@ import requests
 from playwright.sync_api import Page
 
 from config import embedded
-from config.processes import Stack
+from config.processes import Stack, free_port
 from tests import keys, templates
 from tests.flows.product import Product
+from tests.servers.smtp import MailServer
 
 PASSWORD = "correct horse battery"
 INBOX = """
@@ -35,14 +36,23 @@ class Site:
 
     home: Path
     stack: Stack
+    mail: MailServer
     http: requests.Session = field(default_factory=Product.new_session)
     key: str = ""
 
     @classmethod
-    def at(cls, home: Path) -> Self:
-        env = {"DATABASE_URL": "", "REDIS_URL": "", **dict.fromkeys(RATES, "")}
+    def at(cls, home: Path, *, mail: MailServer) -> Self:
+        port = free_port()
+        env = {
+            "DATABASE_URL": "",
+            "REDIS_URL": "",
+            "SMTP_HOST": "127.0.0.1",
+            "SMTP_PORT": str(mail.port),
+            "PUBLIC_URL": f"http://127.0.0.1:{port}",
+            **dict.fromkeys(RATES, ""),
+        }
         templates.furnish(home)
-        return cls(home, Stack(home, workers=1, migrate=False, env=env))
+        return cls(home, Stack(home, port=port, workers=1, migrate=False, env=env), mail)
 
     def __enter__(self) -> Self:
         try:

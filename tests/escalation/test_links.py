@@ -86,7 +86,7 @@ def test_looking_at_the_page_changes_nothing(process):
     page = Client().get(link_in(process, "sms"))
     assert page.status_code == 200
     assert "restaurant" in page.content.decode()
-    assert (page["Referrer-Policy"], page["X-Robots-Tag"]) == ("no-referrer", "noindex")
+    assert (page["Referrer-Policy"], page["X-Robots-Tag"]) == ("same-origin", "noindex")
     process.refresh_from_db()
     assert process.state == "active"
 
@@ -103,7 +103,12 @@ def test_its_button_acknowledges_in_the_name_of_whoever_got_the_message(process,
 def test_a_form_of_another_site_can_not_press_it(process):
     browser = Client(enforce_csrf_checks=True)
     path = link_in(process, "sms")
-    assert browser.post(path).status_code == 403
+    refused = browser.post(path)
+    assert refused.status_code == 403
+    assert f'href="/escalations/{process.pk}/"' in refused.content.decode()
+    assert "Log in and acknowledge" in refused.content.decode()
+    process.refresh_from_db()
+    assert process.state == "active"
     token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', browser.get(path).content.decode())[1]
     assert browser.post(path, {"csrfmiddlewaretoken": token}).status_code == 200
 

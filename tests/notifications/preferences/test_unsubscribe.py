@@ -121,7 +121,7 @@ def test_the_page_tells_nothing_about_the_person(anybody: Client, owner: User, p
         page = answer.content.decode()
         assert not re.search(r"owner@|Ana", page)
         assert answer["Cache-Control"].count("no-store") == 1
-        assert answer["Referrer-Policy"] == "no-referrer"
+        assert answer["Referrer-Policy"] == "same-origin"
         assert answer["X-Robots-Tag"] == "noindex"
 
 
