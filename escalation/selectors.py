@@ -29,10 +29,11 @@ def runs_of(processes: QuerySet[EscalationProcess], process_id: str) -> QuerySet
     return processes.filter(pk=own) if own is not None and not runs.exists() else runs
 
 
-def deliveries_of(process: EscalationProcess) -> QuerySet[Delivery]:
-    """Everything that was or is to be sent for a process."""
+def deliveries_of(*processes: EscalationProcess | UUID) -> QuerySet[Delivery]:
+    """Everything that was or is to be sent for processes, or for those of these ids."""
+    ids = [str(each.pk if isinstance(each, EscalationProcess) else each) for each in processes]
     return Delivery.objects.filter(
-        notification__source_type=EscalationProcess.SOURCE, notification__source_id=str(process.pk)
+        notification__source_type=EscalationProcess.SOURCE, notification__source_id__in=ids
     )
 
 

@@ -18,6 +18,8 @@ CANCELLED: Final = {
     "contact_point_removed": "Stopped: the contact point was removed first.",
     "cancelled_by_operator": "Stopped by an operator before it was sent.",
     "stopped": "Stopped with its escalation before it was sent.",
+    "finished": "Stopped: its escalation had nothing left to send, and is over.",
+    "plan_changed": "Stopped: the plan of the evening changed.",
     "acknowledged": "Not needed any more: somebody acknowledged the escalation first.",
     "resumed": "Put off by an acknowledgement that ran out: it was planned anew.",
 }
@@ -39,6 +41,13 @@ CALLS: Final = {
 
 def explain(delivery: Delivery) -> str:
     """Say what came of a delivery and why; names no address."""
+    text = _said(delivery)
+    if delivery.revoked_at is not None and delivery.status in (Status.FAILED, Status.EXPIRED):
+        return f"{text.removesuffix('; it can be replayed.').removesuffix('.')}; it is over, and can't be replayed."
+    return text
+
+
+def _said(delivery: Delivery) -> str:
     reason = delivery.reason
     match delivery.status:
         case Status.SENT if reason == "delivered":

@@ -83,15 +83,22 @@ def partners_in(rounds: Iterable[Round], **which: str) -> Mapping[UUID, Mapping[
 
 
 def links_cancel(rounds: Iterable[Round]) -> None:
-    """Have no link of these rounds sent any more that has not been."""
+    """Have no link of these rounds sent any more that has not been, nor replayed."""
     laid = [str(each.pk) for each in rounds if each.version]
     if laid:
         of_rounds = Delivery.objects.filter(
             notification__source_type=SOURCE,
             notification__source_id__in=laid,
-            status__in=["pending", "sending"],
         )
-        replay.cancel(of_rounds, reason="plan_changed")
+        replay.close(of_rounds, reason="plan_changed")
+
+
+def links_seal(rounds: Iterable[Round]) -> None:
+    """Have no link of these rounds replayed: they are over, and what waits expires with them."""
+    over = [str(each.pk) for each in rounds]
+    replay.seal(
+        Delivery.objects.filter(notification__source_type=SOURCE, notification__source_id__in=over)
+    )
 
 
 def links_were_sent(round_: Round) -> bool:

@@ -15,6 +15,7 @@ from dating.services.planning import Outlook, events_with_dates, rounds_plan
 from dating.services.rounds import (
     Start,
     links_cancel,
+    links_seal,
     links_laid,
     links_were_sent,
     members_of,
@@ -89,6 +90,7 @@ def rounds_end(turns: Sequence[Turn], now: datetime) -> None:
         if rounds[turn.event.pk].status == Round.Status.RUNNING
     ]
     members = members_of((each.event for each in ended), dropped=True)
+    links_seal(rounds.values())
     rounds_judge(ended, members)
     ratings = ratings_of(ended, members)
     _end(turns, rounds)

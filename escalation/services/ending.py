@@ -88,7 +88,7 @@ ANY_DUE: Final = " OR ".join(
 def process_end(process: EscalationProcess, state: State, *, by: str, via: str, now: datetime) -> None:
     """End a process whose row is locked: nothing of it is sent any more, nor can be replayed."""
     deliveries = selectors.deliveries_of(process)
-    replay.cancel(deliveries, reason=state.value)
+    replay.close(deliveries, reason=state.value)
     sending = deliveries.filter(status=Delivery.Status.SENDING).exists()
     process.state, process.ended_by, process.ended_via = state, by[:200], via
     process.ended_at = process.ended_at or now
@@ -106,6 +106,7 @@ def process_finish_if_over(process: EscalationProcess, *, now: datetime) -> bool
         return False
     process.state, process.ended_at, process.silent_at = State.FINISHED, now, now
     process.save(update_fields=["state", "ended_at", "silent_at"])
+    replay.close(selectors.deliveries_of(process), reason=State.FINISHED.value)
     return True
 
 
@@ -119,10 +120,15 @@ def hang_up_late(process_id: str, *, now: datetime) -> None:
 
 
 def processes_finish(now: datetime) -> int:
-    """End the processes that have nothing left to send; returns how many."""
-    with connection.cursor() as cursor:
+    """End the processes that have nothing left to send; returns how many.
+
+    What failed in them can't be replayed any more, and what was replayed at this instant is stopped.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_FINISH, {"now": now, "most": _MOST})
         finished = [pk for pk, state in cursor.fetchall() if state == State.FINISHED]
+        if finished:
+            replay.close(selectors.deliveries_of(*finished), reason=State.FINISHED.value)
     for pk in finished:
         log.info("escalation_ended", process=str(pk), state=State.FINISHED.value)
     return len(finished)

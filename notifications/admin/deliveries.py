@@ -182,8 +182,10 @@ class DeliveryAdmin(ReadOnlyAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
         chosen = Delivery.objects.filter(pk=_uuid(object_id)) if object_id else Delivery.objects.none()
-        status = chosen.values_list("status", flat=True).first()
-        buttons = {"can_replay": status in replay.REPLAYABLE, "can_cancel": status in STOPPABLE}
+        buttons = {
+            "can_replay": replay.replayable(chosen).exists(),
+            "can_cancel": chosen.filter(status__in=STOPPABLE).exists(),
+        }
         return super().changeform_view(request, object_id, form_url, {**(extra_context or {}), **buttons})
 
     def replay_one(self, request: HttpRequest, pk: UUID) -> HttpResponse:
@@ -191,7 +193,9 @@ class DeliveryAdmin(ReadOnlyAdmin):
         if replay.replay(Delivery.objects.filter(pk=pk)):
             messages.success(request, "It is tried again now.")
         else:
-            messages.error(request, "Only what failed or expired can be replayed.")
+            left_out = replay.left_out(Delivery.objects.filter(pk=pk))
+            why = f" Left out: {left_out}." if str(left_out) else ""
+            messages.error(request, f"Only what failed or expired can be replayed.{why}")
         return redirect("admin:notifications_delivery_change", pk)
 
     def cancel_one(self, request: HttpRequest, pk: UUID) -> HttpResponse:

@@ -237,5 +237,13 @@ class ReplayManyInSerializer(SelectionSerializer):
     created_before = serializers.DateTimeField(required=False)
 
 
+class LeftOutSerializer(serializers.Serializer[Any]):
+    over = serializers.IntegerField(help_text="Stopped, or of something that is over, as an escalation.")
+    unreachable = serializers.IntegerField(
+        help_text="To inactive people, or contact points that were removed or disabled."
+    )
+
+
 class ReplayedSerializer(serializers.Serializer[Any]):
     replayed = serializers.IntegerField(help_text="Failed or expired deliveries that are due again now.")
+    left_out = LeftOutSerializer(help_text="Failed or expired ones among them that are left as they are.")

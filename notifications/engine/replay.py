@@ -1,11 +1,12 @@
 """Starting failed deliveries again, and stopping those that have not begun."""
 
 from collections import Counter
+from dataclasses import dataclass
 from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -16,6 +17,24 @@ from notifications.models import ContactPoint, Delivery
 REPLAYABLE = (Delivery.Status.FAILED, Delivery.Status.EXPIRED)
 
 
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """How many failed or expired deliveries are not replayed, and why.
+
+    ``over``: stopped, or of something that is over. ``unreachable``: for an inactive person, or a contact
+    point that was removed or disabled.
+    """
+
+    over: int = 0
+    unreachable: int = 0
+
+    def __str__(self) -> str:
+        """Say it in words; "" where nothing is left out."""
+        over = f"{self.over} stopped, or of something that is over" if self.over else ""
+        gone = f"{self.unreachable} to people or contact points that are told no more" if self.unreachable else ""
+        return ", ".join(filter(None, (over, gone)))
+
+
 def replay(deliveries: QuerySet[Delivery]) -> int:
     """Make failed or expired deliveries due now, with a full retry budget; returns how many.
 
@@ -23,10 +42,7 @@ def replay(deliveries: QuerySet[Delivery]) -> int:
     contact points that were removed or disabled; and what was stopped, which must never begin again.
     """
     now = timezone.now()
-    chosen = Delivery.objects.filter(pk__in=deliveries.order_by().values("pk"), status__in=REPLAYABLE)
-    chosen = chosen.filter(revoked_at=None)
-    chosen = chosen.exclude(user__is_active=False).exclude(contact_point__is_enabled=False)
-    chosen = chosen.exclude(contact_point__deleted_at__isnull=False)
+    chosen = replayable(deliveries)
     contact_point = ContactPoint.objects.filter(pk=OuterRef("contact_point"))
     with transaction.atomic():
         count = chosen.update(
@@ -42,6 +58,42 @@ def replay(deliveries: QuerySet[Delivery]) -> int:
         )
         wake.on_commit()
     return count
+
+
+def replayable(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
+    """Return those that ``replay`` starts again."""
+    chosen = _unsent(deliveries).filter(revoked_at=None)
+    chosen = chosen.exclude(user__is_active=False).exclude(contact_point__is_enabled=False)
+    return chosen.exclude(contact_point__deleted_at__isnull=False)
+
+
+def left_out(deliveries: QuerySet[Delivery]) -> LeftOut:
+    """Count what ``replay`` leaves as it is, of those that failed or expired."""
+    of = _unsent(deliveries).aggregate(all=Count("pk"), over=Count("pk", filter=Q(revoked_at__isnull=False)))
+    return LeftOut(of["over"], of["all"] - of["over"] - replayable(deliveries).count())
+
+
+def _unsent(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
+    return Delivery.objects.filter(pk__in=deliveries.order_by().values("pk"), status__in=REPLAYABLE)
+
+
+def close(deliveries: QuerySet[Delivery], *, reason: str) -> int:
+    """Stop deliveries of something that is over for good: none of them can be replayed, ever.
+
+    As ``cancel``; but what was sent is marked too, since its provider may report later that it did not
+    arrive. Whoever owns deliveries calls this when their reason to be sent ends.
+    """
+    with transaction.atomic():
+        count = cancel(deliveries, reason=reason)
+        seal(deliveries)
+    return count
+
+
+def seal(deliveries: QuerySet[Delivery]) -> None:
+    """Have none of these deliveries replayed, ever; nothing that waits or is under way is stopped by it."""
+    # What is in an inbox can't fail any more.
+    those = Delivery.objects.filter(pk__in=deliveries.order_by().values("pk"), revoked_at=None)
+    those.exclude(channel="inbox", status=Delivery.Status.SENT).update(revoked_at=timezone.now())
 
 
 def cancel(deliveries: QuerySet[Delivery], *, reason: str) -> int:

@@ -16,6 +16,7 @@ from dating.selectors import Due, events_due, events_to_lay_ahead
 from dating.services.advance import events_advance
 from dating.services.ahead import links_lay_ahead
 from dating.services.calls import calls_end, rooms_make
+from notifications.engine import replay
 from notifications.models import Delivery
 from tests.dating.cast import DAY, EIGHT, HOUR, MINUTE, SECOND, Evening, event, links, person, told
 
@@ -229,3 +230,14 @@ def test_once_a_round_has_begun_a_job_lays_the_links_of_the_next(redis: Redis) -
     redis.flushdb()
     jobs.ahead(0)
     assert django_rq.get_queue("default").count == 0
+
+
+def test_a_link_that_failed_is_not_replayed_once_its_round_is_over() -> None:
+    made = evenings(1, "Ana", "Bob", "Eve", "Tom")
+    advance(made, EIGHT)
+    first = Delivery.objects.filter(notification__kind="dating.link", notification__data__round=1)
+    first.update(status="failed", reason="exhausted")
+    assert replay.replayable(first).count() == 4
+    advance(made, EIGHT + 5 * MINUTE)
+    assert replay.replay(first) == 0
+    assert replay.left_out(first) == replay.LeftOut(over=4)

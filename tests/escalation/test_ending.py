@@ -14,6 +14,7 @@ from escalation.models import EscalationProcess
 from escalation.services import Item, ending, process_start, process_stop
 from escalation.signals import process_ended
 from notifications import looks, metrics
+from notifications.engine import replay
 from notifications.models import Attempt, Delivery
 
 pytestmark = pytest.mark.django_db
@@ -34,7 +35,7 @@ def test_a_look_asks_two_questions_however_many_wait(
 ) -> None:
     for number in range(20):
         started(str(number))
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(4):  # and the savepoint of the first, set and released
         ending.look(timezone.now())
 
 
@@ -138,3 +139,52 @@ def test_metrics_show_what_is_under_way(as_machine: Callable[..., APIClient]) ->
     said = as_machine("metrics:read").get("/metrics").content.decode()
     assert "tocsin_escalations_active 1.0" in said
     assert "tocsin_escalation_silence_seconds_count" in said
+
+
+def failed_and_over() -> Delivery:
+    """Return the delivery of a process that finished since its one send failed."""
+    started(in_s=0)
+    Delivery.objects.update(status="failed", reason="exhausted")
+    ending.look(in_s(1))
+    assert EscalationProcess.objects.get().state == "finished"
+    return Delivery.objects.get()
+
+
+def test_what_failed_in_a_finished_process_is_not_replayed(as_machine: Callable[..., APIClient]) -> None:
+    failed = failed_and_over()
+    client = as_machine("deliveries:read", "deliveries:write")
+    answer = client.post(f"/api/v1/deliveries/{failed.pk}/replay/")
+    assert answer.status_code == 409
+    assert "over" in answer.json()["detail"]
+    many = client.post("/api/v1/deliveries/replay/", {"channel": "webhook"})
+    assert many.json() == {"replayed": 0, "left_out": {"over": 1, "unreachable": 0}}
+    failed.refresh_from_db()
+    assert failed.status == "failed"
+    assert "can't be replayed" in client.get(f"/api/v1/deliveries/{failed.pk}/").json()["explanation"]
+
+
+def test_a_start_that_finds_a_process_finished_closes_it_for_replays_too() -> None:
+    started(in_s=0)
+    Delivery.objects.update(status="failed", reason="exhausted")
+    first = Delivery.objects.get()
+    started(in_s=60)
+    assert replay.replay(Delivery.objects.filter(pk=first.pk)) == 0
+
+
+def test_what_is_reported_as_lost_after_the_end_is_not_replayed() -> None:
+    started(in_s=0)
+    Delivery.objects.update(status="sent")
+    ending.look(in_s(1))
+    Delivery.objects.update(status="failed", reason="undelivered")
+    assert replay.replay(Delivery.objects.all()) == 0
+
+
+def test_the_admin_says_that_what_is_over_is_not_replayed(client: Any, operator: User) -> None:
+    failed = failed_and_over()
+    client.force_login(operator)
+    page = client.get(f"/admin/notifications/delivery/{failed.pk}/change/").content.decode()
+    assert "Replay now" not in page
+    answer = client.post(f"/admin/notifications/delivery/{failed.pk}/replay/", follow=True)
+    assert "is over" in answer.content.decode()
+    failed.refresh_from_db()
+    assert failed.status == "failed"

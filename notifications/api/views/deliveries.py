@@ -1,11 +1,11 @@
 """What people were or were not told, and why; and starting again what failed."""
 
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiExample, extend_schema
-from rest_framework import status
 from rest_framework.exceptions import PermissionDenied, ValidationError
 from rest_framework.generics import GenericAPIView, get_object_or_404
 from rest_framework.request import Request
@@ -96,7 +96,7 @@ class ReplayView(_OneDelivery):
         self.refuse_people()
         if not replay.replay(Delivery.objects.filter(pk=delivery_id)):
             if delivery.revoked_at is not None:
-                raise Conflict("This one was stopped, and must not begin again.")
+                raise Conflict("This one was stopped, or what it tells of is over: it must not begin again.")
             raise Conflict(
                 f"Only failed and expired deliveries can be replayed; this one is {delivery.status}."
             )
@@ -142,7 +142,8 @@ class ReplayManyView(_Deliveries):
         serializer = ReplayManyInSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         chosen = _chosen(serializer.validated_data)
-        return Response({"replayed": replay.replay(chosen)}, status=status.HTTP_200_OK)
+        left_out = replay.left_out(chosen)
+        return Response({"replayed": replay.replay(chosen), "left_out": asdict(left_out)})
 
 
 def _chosen(given: dict[str, Any]) -> QuerySet[Delivery]:
