@@ -43,7 +43,8 @@ def explain(delivery: Delivery) -> str:
     """Say what came of a delivery and why; names no address."""
     text = _said(delivery)
     if delivery.revoked_at is not None and delivery.status in (Status.FAILED, Status.EXPIRED):
-        return f"{text.removesuffix('; it can be replayed.').removesuffix('.')}; it is over, and can't be replayed."
+        said = text.removesuffix("; it can be replayed.").removesuffix(".")
+        return f"{said}; it is over, and can't be replayed."
     return text
 
 

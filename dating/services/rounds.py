@@ -96,9 +96,7 @@ def links_cancel(rounds: Iterable[Round]) -> None:
 def links_seal(rounds: Iterable[Round]) -> None:
     """Have no link of these rounds replayed: they are over, and what waits expires with them."""
     over = [str(each.pk) for each in rounds]
-    replay.seal(
-        Delivery.objects.filter(notification__source_type=SOURCE, notification__source_id__in=over)
-    )
+    replay.seal(Delivery.objects.filter(notification__source_type=SOURCE, notification__source_id__in=over))
 
 
 def links_were_sent(round_: Round) -> bool:

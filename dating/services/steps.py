@@ -15,8 +15,8 @@ from dating.services.planning import Outlook, events_with_dates, rounds_plan
 from dating.services.rounds import (
     Start,
     links_cancel,
-    links_seal,
     links_laid,
+    links_seal,
     links_were_sent,
     members_of,
     rounds_lay,

@@ -52,8 +52,8 @@ class AcknowledgeLinkPage(Page):
     def _page(self, process: EscalationProcess, *, status: int = 200, **context: Any) -> HttpResponse:
         context["process"] = process
         response = render(self.request, "escalation/acknowledge.html", context, status=status)
-        # The address is a key to this: no other site is told it. With no-referrer, browsers would post the form
-        # from the origin "null", which the check against cross-site forms refuses.
+        # The address is a key to this: no other site is told it. With no-referrer, browsers would post the
+        # form from the origin "null", which the check against cross-site forms refuses.
         response["Referrer-Policy"] = "same-origin"
         response["X-Robots-Tag"] = "noindex"
         return response

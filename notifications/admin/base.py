@@ -1,11 +1,12 @@
 """What the pages of the engine's own tables share."""
 
-from typing import Final
+from typing import Any, Final
 
 from django.db.models import Model
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 from unfold.paginator import InfinitePaginator
+from unfold.views import ChangeList
 
 from accounts.admin import StaffViews
 
@@ -33,9 +34,30 @@ class NeverEdited:
         return False
 
 
+class CountedList(ChangeList):
+    """Knows how many rows the filters find, so that "Select all" says what it takes.
+
+    Nothing is counted without a filter, nor further than ``MOST``; then only the page can be selected.
+    """
+
+    MOST: Final = 100_000
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        on_page = len(self.result_list)
+        # Django's paginator that counts nothing says 9,999,999,999.
+        self.result_count = on_page
+        if self.has_active_filters or self.query:
+            found = self.queryset.order_by()[: self.MOST + 1].count()
+            self.result_count = found if found <= self.MOST else on_page
+
+
 class ReadOnlyAdmin(NeverEdited, StaffViews, ModelAdmin):
     """Rows that the engine writes: shown, never edited. The tables are large, so nothing counts them."""
 
     paginator = InfinitePaginator
     show_full_result_count = False
     list_per_page = 50
+
+    def get_changelist(self, request: HttpRequest, **options: Any) -> type[CountedList]:
+        return CountedList

@@ -6,10 +6,13 @@ from uuid import UUID
 
 from django.contrib import admin, messages
 from django.contrib.admin import SimpleListFilter
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.loader import render_to_string
+from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -21,11 +24,10 @@ from notifications import selectors
 from notifications.admin.base import STATUS_COLOURS, ReadOnlyAdmin
 from notifications.channels import registry
 from notifications.engine import replay
+from notifications.engine.replay import Foreseen
 from notifications.explanations import CANCELLED, FAILED, SUPPRESSED, explain
-from notifications.models import Delivery, Notification
-
-STOPPABLE = (Delivery.Status.PENDING, Delivery.Status.SENDING)
-CANCEL_REASON = "cancelled_by_operator"
+from notifications.models import Delivery, DeliveryAction, Notification
+from notifications.services.delivery_actions import STOPPABLE, deliveries_cancel, deliveries_replay
 
 
 class ChannelFilter(SimpleListFilter):
@@ -84,6 +86,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
             },
         ),
         ("Attempts", {"fields": ("attempt_table",)}),
+        ("What was done by hand", {"fields": ("action_table",)}),
         (
             "The engine's view",
             {
@@ -98,7 +101,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
         ),
     )
     readonly_fields = (
-        "explanation", "status_label", "person", "what", "attempt_table",
+        "explanation", "status_label", "person", "what", "attempt_table", "action_table",
         "created", "due", "expires", "sent", "read", "leased_until",
     )  # fmt: skip
     created = moment("created_at", "Created")
@@ -155,14 +158,56 @@ class DeliveryAdmin(ReadOnlyAdmin):
         return render_to_string("notifications/admin/attempts.html", {"attempts": attempts})
 
     @admin.action(description="Replay what failed or expired")
-    def replay_chosen(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> None:
-        messages.success(request, f"{replay.replay(queryset)} will be tried again now.")
+    def replay_chosen(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> HttpResponse | None:
+        confirmed = _confirmed(request, queryset)
+        if confirmed is None:
+            foreseen = replay.foresee(replay.replayable(queryset))
+            left_out = replay.left_out(queryset)
+            return self._ask(request, queryset, foreseen, verb="Replay", left_out=left_out)
+        done = deliveries_replay(deliveries=confirmed, by=request.user, via="admin")
+        why = f" Left out: {done.left_out}." if str(done.left_out) else ""
+        messages.success(request, f"{done.count} will be tried again now.{why}")
+        return None
 
     @admin.action(description="Cancel what has not been sent")
-    def cancel_chosen(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> None:
-        messages.success(
-            request, f"{replay.cancel(queryset, reason=CANCEL_REASON)} stopped before they began."
-        )
+    def cancel_chosen(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> HttpResponse | None:
+        confirmed = _confirmed(request, queryset)
+        if confirmed is None:
+            foreseen = replay.foresee(queryset.filter(status__in=STOPPABLE))
+            return self._ask(request, queryset, foreseen, verb="Cancel", left_out="")
+        count = deliveries_cancel(deliveries=confirmed, by=request.user, via="admin")
+        messages.success(request, f"{count} stopped before they began.")
+        return None
+
+    def _ask(
+        self, request: HttpRequest, queryset: QuerySet[Delivery], foreseen: Foreseen, **context: Any
+    ) -> HttpResponse:
+        """Show what an action would do, before it is done."""
+        context |= self.admin_site.each_context(request)
+        context |= {
+            "title": f"{context['verb']} {foreseen.count} deliveries?",
+            "foreseen": foreseen,
+            # What is made after the question is not part of the answer.
+            "newest": queryset.order_by("-pk").values_list("pk", flat=True).first(),
+            "opts": self.opts,
+            "action": request.POST["action"],
+            "selected": request.POST.getlist(ACTION_CHECKBOX_NAME),
+            "select_across": request.POST.get("select_across", "0"),
+        }
+        return TemplateResponse(request, "notifications/admin/confirm_deliveries.html", context)
+
+    @display(description="")
+    def action_table(self, delivery: Delivery) -> SafeString:
+        actions = DeliveryAction.objects.filter(deliveries__contains=[delivery.pk])
+        return render_to_string("notifications/admin/delivery_actions.html", {"actions": actions[:100]})
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show what was done to it by hand; nothing else ever is."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return redirect(f"{reverse('admin:notifications_deliveryaction_changelist')}?q={_uuid(object_id)}")
 
     def get_urls(self) -> list[URLPattern]:
         def post(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
@@ -190,7 +235,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
 
     def replay_one(self, request: HttpRequest, pk: UUID) -> HttpResponse:
         get_object_or_404(Delivery, pk=pk)
-        if replay.replay(Delivery.objects.filter(pk=pk)):
+        if deliveries_replay(deliveries=Delivery.objects.filter(pk=pk), by=request.user, via="admin").count:
             messages.success(request, "It is tried again now.")
         else:
             left_out = replay.left_out(Delivery.objects.filter(pk=pk))
@@ -201,7 +246,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
     def cancel_one(self, request: HttpRequest, pk: UUID) -> HttpResponse:
         delivery = get_object_or_404(Delivery, pk=pk)
         if delivery.status in STOPPABLE:
-            replay.cancel(Delivery.objects.filter(pk=pk), reason=CANCEL_REASON)
+            deliveries_cancel(deliveries=Delivery.objects.filter(pk=pk), by=request.user, via="admin")
             messages.success(request, "Stopped: no further attempt begins.")
         else:
             messages.error(request, "Only what has not been sent can be cancelled.")
@@ -212,6 +257,13 @@ def link(page: str, pk: object, text: str) -> SafeString:
     return format_html(
         '<a class="underline" href="{}">{}</a>', reverse(f"admin:{page}_change", args=[pk]), text
     )
+
+
+def _confirmed(request: HttpRequest, chosen: QuerySet[Delivery]) -> QuerySet[Delivery] | None:
+    """Return what was confirmed, of what an action is for: not what came after its page was shown."""
+    if "newest" not in request.POST:
+        return None
+    return chosen.filter(pk__lte=_uuid(request.POST["newest"]))
 
 
 def _uuid(text: str) -> UUID:

@@ -2,11 +2,11 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, F, Max, Min, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -31,7 +31,11 @@ class LeftOut:
     def __str__(self) -> str:
         """Say it in words; "" where nothing is left out."""
         over = f"{self.over} stopped, or of something that is over" if self.over else ""
-        gone = f"{self.unreachable} to people or contact points that are told no more" if self.unreachable else ""
+        gone = (
+            f"{self.unreachable} to people or contact points that are told no more"
+            if self.unreachable
+            else ""
+        )
         return ", ".join(filter(None, (over, gone)))
 
 
@@ -65,6 +69,30 @@ def replayable(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
     chosen = _unsent(deliveries).filter(revoked_at=None)
     chosen = chosen.exclude(user__is_active=False).exclude(contact_point__is_enabled=False)
     return chosen.exclude(contact_point__deleted_at__isnull=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """What an action would be for."""
+
+    count: int
+    people: int
+    channels: dict[str, int]
+    oldest_at: datetime | None
+    newest_at: datetime | None
+
+
+def foresee(deliveries: QuerySet[Delivery]) -> Foreseen:
+    """Count deliveries before something is done to them."""
+    those = Delivery.objects.filter(pk__in=deliveries.order_by().values("pk"))
+    of = those.aggregate(
+        count=Count("pk"),
+        people=Count("user", distinct=True),
+        oldest_at=Min("created_at"),
+        newest_at=Max("created_at"),
+    )
+    channels = those.order_by("channel").values_list("channel").annotate(Count("pk"))
+    return Foreseen(channels=dict(channels), **of)
 
 
 def left_out(deliveries: QuerySet[Delivery]) -> LeftOut:

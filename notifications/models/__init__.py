@@ -5,6 +5,7 @@ from notifications.models.broker import DeadMessage, MessageFailure, OutgoingMes
 from notifications.models.caller_id import CallerId
 from notifications.models.contact_point import ContactPoint
 from notifications.models.delivery import Attempt, Delivery
+from notifications.models.delivery_action import DeliveryAction
 from notifications.models.event import Event, HandlerRun
 from notifications.models.inbox import Inbox
 from notifications.models.message_template import MessageTemplate
@@ -19,6 +20,7 @@ __all__ = [
     "ContactPoint",
     "DeadMessage",
     "Delivery",
+    "DeliveryAction",
     "Event",
     "HandlerRun",
     "Inbox",

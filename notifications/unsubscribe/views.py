@@ -54,8 +54,8 @@ class UnsubscribePage(Page, TemplateView):
         about = kinds()[target.kind].about if target.kind in kinds() else ""
         context |= {"kind": target.kind, "channel": target.channel, "about": about, "is_off": is_off}
         response = self.render_to_response(context, status=status)
-        # The address is a key to this: no other site is told it. With no-referrer, browsers would post the form
-        # from the origin "null".
+        # The address is a key to this: no other site is told it. With no-referrer, browsers would post the
+        # form from the origin "null".
         response["Referrer-Policy"] = "same-origin"
         response["X-Robots-Tag"] = "noindex"
         return response

@@ -24,8 +24,8 @@ from notifications.api.serializers import (
     ReplayedSerializer,
     ReplayManyInSerializer,
 )
-from notifications.engine import replay
 from notifications.models import Delivery
+from notifications.services.delivery_actions import deliveries_cancel, deliveries_replay
 
 
 class _Deliveries(GenericAPIView[Delivery]):
@@ -94,7 +94,9 @@ class ReplayView(_OneDelivery):
         """Make a failed or expired delivery due again; 409 for any other."""
         delivery = self.delivery(delivery_id)
         self.refuse_people()
-        if not replay.replay(Delivery.objects.filter(pk=delivery_id)):
+        if not deliveries_replay(
+            deliveries=Delivery.objects.filter(pk=delivery_id), by=request.user, via="api"
+        ).count:
             if delivery.revoked_at is not None:
                 raise Conflict("This one was stopped, or what it tells of is over: it must not begin again.")
             raise Conflict(
@@ -116,7 +118,7 @@ class CancelView(_OneDelivery):
         self.refuse_people()
         if delivery.status not in (Delivery.Status.PENDING, Delivery.Status.SENDING):
             raise Conflict(f"Only what is still to be sent can be cancelled; this one is {delivery.status}.")
-        replay.cancel(Delivery.objects.filter(pk=delivery_id), reason="cancelled_by_operator")
+        deliveries_cancel(deliveries=Delivery.objects.filter(pk=delivery_id), by=request.user, via="api")
         return self.answer(delivery_id)
 
 
@@ -142,8 +144,8 @@ class ReplayManyView(_Deliveries):
         serializer = ReplayManyInSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         chosen = _chosen(serializer.validated_data)
-        left_out = replay.left_out(chosen)
-        return Response({"replayed": replay.replay(chosen), "left_out": asdict(left_out)})
+        count, left_out = deliveries_replay(deliveries=chosen, by=request.user, via="api")
+        return Response({"replayed": count, "left_out": asdict(left_out)})
 
 
 def _chosen(given: dict[str, Any]) -> QuerySet[Delivery]:

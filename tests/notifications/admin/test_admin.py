@@ -11,10 +11,11 @@ from django.http import HttpResponse
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 from redis.exceptions import ConnectionError as Away
 
 from accounts.models import ApiKey, Shop, User
-from notifications.models import Attempt, ContactPoint, Delivery, Preference
+from notifications.models import Attempt, ContactPoint, Delivery, DeliveryAction, Preference
 from tests.factories import (
     AlertFactory,
     ContactPointFactory,
@@ -203,10 +204,12 @@ def test_many_are_replayed_or_cancelled(
         [make_delivery(owner, status=before) for _ in range(2)],
         make_delivery(owner, status=before),
     )
-    desk.post(
-        url("notifications_delivery_changelist"),
-        {"action": action, "_selected_action": [str(each.pk) for each in chosen]},
-    )
+    path = url("notifications_delivery_changelist")
+    posted = {"action": action, "_selected_action": [str(each.pk) for each in chosen]}
+    asked = desk.post(path, posted)
+    assert "2, to 1 person" in asked.content.decode()
+    assert not Delivery.objects.filter(status=after).exists(), "it asks first"
+    desk.post(path, {**posted, "newest": str(asked.context["newest"])})
     assert set(Delivery.objects.filter(status=after)) == set(chosen)
     left.refresh_from_db()
     assert left.status == before
@@ -426,3 +429,69 @@ def test_staff_without_permissions_see_and_people_do_not(
 def test_the_queues_pages_are_for_staff(desk: Client, owner: User, as_user: Callable[[User], Client]) -> None:
     assert desk.get("/django-rq/").status_code == 200
     assert as_user(owner).get("/django-rq/").status_code == 302
+
+
+def all_that_filters_find(desk: Client, **more: str) -> HttpResponse:
+    path = f"{url('notifications_delivery_changelist')}?status__exact=failed"
+    first = str(Delivery.objects.filter(status="failed").values_list("pk", flat=True)[0])
+    posted = {"action": "replay_chosen", "select_across": "1", "_selected_action": [first], **more}
+    return desk.post(path, posted, follow=True)
+
+
+def test_select_all_says_how_many_the_filters_find(desk: Client, owner: User, make_delivery: Make) -> None:
+    for _ in range(52):
+        make_delivery(owner, status="failed")
+    make_delivery(owner)
+    path = url("notifications_delivery_changelist")
+    assert "Select all 52 deliveries" in desk.get(path, {"status__exact": "failed"}).content.decode()
+    for query in ({}, {"status__exact": "failed"}):
+        assert "9999999999" not in desk.get(path, query).content.decode()
+
+
+def test_replaying_all_asks_first_and_takes_what_it_asked_for(
+    desk: Client, owner: User, make_delivery: Make
+) -> None:
+    for _ in range(52):
+        make_delivery(owner, status="failed")
+    make_delivery(owner, status="failed", revoked_at=timezone.now())
+    asked = all_that_filters_find(desk)
+    page = asked.content.decode()
+    assert "52, to 1 person" in page
+    assert "webhook: 52" in page
+    assert "Left out: 1 stopped, or of something that is over." in page
+    later = make_delivery(owner, status="failed")
+    done = all_that_filters_find(desk, newest=str(asked.context["newest"])).content.decode()
+    assert "52 will be tried again now. Left out: 1 stopped" in done
+    later.refresh_from_db()
+    assert later.status == "failed", "it came after the question"
+
+
+@pytest.mark.parametrize(("what", "before"), [("replay", "failed"), ("cancel", "pending")])
+def test_a_delivery_shows_who_replayed_or_cancelled_it(
+    desk: Client, owner: User, make_delivery: Make, what: str, before: str
+) -> None:
+    one, other = make_delivery(owner, status=before), make_delivery(owner, status=before)
+    desk.post(url(f"notifications_delivery_{what}", one.pk))
+    page = desk.get(url("notifications_delivery_change", one.pk)).content.decode()
+    assert "ed by operator@example.com" in page
+    history = desk.get(url("notifications_delivery_history", one.pk), follow=True).content.decode()
+    assert "operator@example.com" in history
+    assert (
+        len(
+            desk.get(url("notifications_deliveryaction_changelist"), {"q": str(one.pk)})
+            .context["cl"]
+            .result_list
+        )
+        == 1
+    )
+    assert "ed by operator@" not in desk.get(url("notifications_delivery_change", other.pk)).content.decode()
+
+
+def test_many_leave_one_row_of_who_did_it(desk: Client, owner: User, make_delivery: Make) -> None:
+    for _ in range(3):
+        make_delivery(owner, status="failed")
+    asked = all_that_filters_find(desk)
+    all_that_filters_find(desk, newest=str(asked.context["newest"]))
+    done = DeliveryAction.objects.get()
+    assert (done.action, done.by, done.via, done.count) == ("replay", "operator@example.com", "admin", 3)
+    assert set(done.deliveries) == set(Delivery.objects.values_list("pk", flat=True))

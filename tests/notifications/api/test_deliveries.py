@@ -10,7 +10,7 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from accounts.models import Shop, User
-from notifications.models import Attempt, Delivery
+from notifications.models import Attempt, Delivery, DeliveryAction
 from tests.factories import AlertFactory, NotificationFactory
 
 LogIn = Callable[[User], APIClient]
@@ -250,3 +250,17 @@ def test_each_needs_its_scope(as_machine: Machine, owner: User, make_delivery: M
     assert reader.post(f"{PATH}{mine.pk}/replay/").status_code == 403
     assert reader.post(f"{PATH}{mine.pk}/cancel/").status_code == 403
     assert reader.post(f"{PATH}replay/", {"ids": [str(mine.pk)]}).status_code == 403
+
+
+def test_who_replayed_and_cancelled_is_noted(
+    as_machine: Machine, as_user: LogIn, operator: User, owner: User, make_delivery: Make
+) -> None:
+    failed, waiting = make_delivery(owner, status="failed"), make_delivery(owner)
+    machine = as_machine("deliveries:write")
+    machine.post(f"{PATH}replay/", {"ids": [str(failed.pk)]})
+    as_user(operator).post(f"{PATH}{waiting.pk}/cancel/")
+    noted = DeliveryAction.objects.order_by("id").values_list("action", "via", "count", "deliveries")
+    assert list(noted) == [("replay", "api", 1, [failed.pk]), ("cancel", "api", 1, [waiting.pk])]
+    first, second = DeliveryAction.objects.order_by("id")
+    assert first.by.startswith("API key ")
+    assert second.by == operator.email

@@ -1,0 +1,40 @@
+"""What people and machines did to deliveries by hand."""
+
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
+from django.db import models
+from django.utils import timezone
+
+from accounts.ids import UUIDv7Field
+
+
+class DeliveryAction(models.Model):
+    """One replay or cancelling: who did it, when, from where, and to how many; never changed afterwards."""
+
+    #: Ids that are kept of one action; ``count`` says how many there were.
+    MOST = 1000
+
+    class Action(models.TextChoices):
+        REPLAY = "replay", "Replayed"
+        CANCEL = "cancel", "Cancelled"
+
+    class Via(models.TextChoices):
+        ADMIN = "admin", "Admin"
+        API = "api", "API"
+
+    id = UUIDv7Field()
+    action = models.CharField(max_length=16, choices=Action.choices)
+    # Words, not keys: what was done stays known when the person or the API key is gone.
+    by = models.CharField(max_length=300)
+    via = models.CharField(max_length=16, choices=Via.choices)
+    at = models.DateTimeField(default=timezone.now)
+    count = models.PositiveIntegerField()
+    left_out = models.PositiveIntegerField(default=0)
+    deliveries = ArrayField(models.UUIDField(), help_text="The first thousand of them.")
+
+    class Meta:
+        ordering = ("-id",)
+        indexes = [GinIndex(fields=["deliveries"], name="delivery_action_deliveries")]
+
+    def __str__(self) -> str:
+        return f"{self.get_action_display()} by {self.by}"
