@@ -55,7 +55,7 @@ class RotationAdmin(StaffViews, ModelAdmin):
     list_display = ("name", "kind", "time_zone", "now_on_call")
     search_fields = ("name",)
     inlines = (MemberInline, OverrideInline)
-    change_form_before_template = "escalation/admin/renew_link.html"
+    change_form_outer_before_template = "escalation/admin/renew_link.html"
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(require_POST(self.renew_link))
