@@ -11,10 +11,10 @@ from django.views.csrf import csrf_failure
 
 def refused(request: HttpRequest, reason: str = "", **options: Any) -> HttpResponse:
     match = request.resolver_match
-    page = getattr(match and match.func, "view_class", None)
+    page: Any = getattr(match.func, "view_class", None) if match else None
     if match is None or not hasattr(page, "forgery_refused"):
         return csrf_failure(request, reason, **options)
-    view = page(**match.func.view_initkwargs)
+    view = page()
     view.setup(request, *match.args, **match.kwargs)
     answer: HttpResponse = view.forgery_refused(**match.kwargs)
     return answer

@@ -32,7 +32,9 @@ class AcknowledgeLinkPage(Page):
     def forgery_refused(self, token: str) -> HttpResponse:
         """Say how to acknowledge it all the same: the browser may keep no cookies (see config.forgery)."""
         _, process = self._told(token)
-        return guarded(self._page(process, status=403, is_refused=True))
+        answer = self._page(process, status=403, is_refused=True)
+        guarded(answer)
+        return answer
 
     def _told(self, token: str) -> tuple[Delivery, EscalationProcess]:
         """Return what the link was in, and the process that this told of."""

@@ -1,6 +1,8 @@
 """Replaying and cancelling by hand, with a trace of who did it."""
 
-from typing import Final, NamedTuple
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
 
 import structlog
 from django.db import transaction
@@ -17,7 +19,8 @@ STOPPABLE: Final = (Delivery.Status.PENDING, Delivery.Status.SENDING)
 CANCEL_REASON: Final = "cancelled_by_operator"
 
 
-class Replayed(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Replayed:
     count: int
     left_out: LeftOut
 
@@ -45,7 +48,7 @@ def deliveries_cancel(*, deliveries: QuerySet[Delivery], by: Principal, via: str
     return count
 
 
-def _note(action: str, by: Principal, via: str, count: int, chosen: list[object], left_out: int) -> None:
+def _note(action: str, by: Principal, via: str, count: int, chosen: list[UUID], left_out: int) -> None:
     noted = DeliveryAction.objects.create(
         action=action, by=str(by)[:300], via=via, count=count, left_out=left_out, deliveries=chosen
     )

@@ -144,8 +144,8 @@ class ReplayManyView(_Deliveries):
         serializer = ReplayManyInSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         chosen = _chosen(serializer.validated_data)
-        count, left_out = deliveries_replay(deliveries=chosen, by=request.user, via="api")
-        return Response({"replayed": count, "left_out": asdict(left_out)})
+        done = deliveries_replay(deliveries=chosen, by=request.user, via="api")
+        return Response({"replayed": done.count, "left_out": asdict(done.left_out)})
 
 
 def _chosen(given: dict[str, Any]) -> QuerySet[Delivery]:
