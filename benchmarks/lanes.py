@@ -71,12 +71,13 @@ def seconds(tocsin: Product, healthy: Sink, shop: str, addresses: list[str]) -> 
 def clean_up(tocsin: Product) -> None:
     """Cancel what waits for a hung destination, again as it comes back for a retry, until all is done."""
     deadline = time.monotonic() + CLEAN_UP_TIMEOUT_S
-    while tocsin.count("status IN ('pending', 'sending')"):
+    while tocsin.count("true", table="notifications_outgoing"):
         if time.monotonic() > deadline:
             raise product.BenchmarkError("sends to a hung destination did not end")
         tocsin.execute(
-            "UPDATE notifications_delivery SET status = 'cancelled', reason = 'benchmark'"
-            " WHERE status = 'pending'"
+            "WITH gone AS (DELETE FROM notifications_outgoing WHERE lease_until IS NULL"
+            " RETURNING delivery_id) UPDATE notifications_delivery SET status = 'cancelled',"
+            " reason = 'benchmark' WHERE id IN (SELECT delivery_id FROM gone)"
         )
         time.sleep(0.2)
 

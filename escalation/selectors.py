@@ -39,7 +39,7 @@ def deliveries_of(*processes: EscalationProcess | UUID) -> QuerySet[Delivery]:
 
 def left_of(process: EscalationProcess) -> QuerySet[Delivery]:
     """What is still to be sent for it, or being sent."""
-    return deliveries_of(process).filter(status__in=[Delivery.Status.PENDING, Delivery.Status.SENDING])
+    return deliveries_of(process).filter(status=Delivery.Status.PENDING)
 
 
 def history_of(process: EscalationProcess, principal: Principal) -> QuerySet[Delivery]:

@@ -136,15 +136,15 @@ WITH tried AS (
                 THEN 'failed_without_reason'
            WHEN status = 'suppressed' AND (reason = '' OR tried.number > 0) THEN 'suppressed_without_reason'
            WHEN status IN ('cancelled', 'expired') AND reason = '' THEN 'ended_without_reason'
-           WHEN (status = 'pending' AND due_at < %(overdue)s)
-                OR (status = 'sending' AND lease_until < %(overdue)s) THEN 'overdue'
-           WHEN %(settled)s AND status IN ('pending', 'sending')
-                AND NOT (reason IN ('quiet_hours', 'digest') AND due_at > %(now)s) THEN 'unsettled'
-           WHEN coalesce(tried.number, 0) > attempts OR coalesce(tried.last, 0) > attempts
-                OR (status NOT IN ('pending', 'sending') AND coalesce(tried.number, 0) < attempts)
+           WHEN (status = 'pending') <> (outgoing.delivery_id IS NOT NULL) THEN 'queue_disagrees'
+           WHEN coalesce(outgoing.lease_until, outgoing.due_at) < %(overdue)s THEN 'overdue'
+           WHEN %(settled)s AND status = 'pending'
+                AND NOT (reason IN ('quiet_hours', 'digest') AND outgoing.due_at > %(now)s) THEN 'unsettled'
+           WHEN coalesce(tried.number, 0) <> delivery.attempts OR coalesce(tried.last, 0) > delivery.attempts
                 THEN 'attempts_miscounted'
            END AS kind
       FROM notifications_delivery AS delivery
+      LEFT JOIN notifications_outgoing AS outgoing ON outgoing.delivery_id = delivery.id
       LEFT JOIN tried ON tried.delivery_id = delivery.id
 )
 SELECT judged.kind,
@@ -177,6 +177,19 @@ SELECT kind, CASE WHEN source_type = 'alert' THEN source_id END AS alert_uuid,
   FROM judged WHERE kind IS NOT NULL
 """
 
+# An item lies in an inbox exactly if its delivery there is sent.
+_INBOX = """
+SELECT CASE WHEN item.delivery_id IS NULL THEN 'item_missing' ELSE 'item_unsent' END AS kind,
+       CASE WHEN notification.source_type = 'alert' THEN notification.source_id END AS alert_uuid,
+       coalesce(delivery.user_id, item.user_id), delivery.contact_point_id,
+       coalesce(delivery.id, item.delivery_id)
+  FROM (SELECT * FROM notifications_delivery WHERE channel = 'inbox' AND status = 'sent') AS delivery
+  FULL JOIN notifications_inboxitem AS item ON item.delivery_id = delivery.id
+  LEFT JOIN notifications_notification AS notification
+    ON notification.id = coalesce(delivery.notification_id, item.notification_id)
+ WHERE delivery.id IS NULL OR item.delivery_id IS NULL
+"""
+
 _FIRST_OF_EACH_KIND = """
 SELECT kind, total, alert_uuid, user_id, contact_point_id, delivery_id
   FROM (SELECT *, count(*) OVER (PARTITION BY kind) AS total,
@@ -187,5 +200,5 @@ SELECT kind, total, alert_uuid, user_id, contact_point_id, delivery_id
 
 GAPS = tuple(
     _FIRST_OF_EACH_KIND.format(gaps=gaps)
-    for gaps in (_NOT_FANNED_OUT, _TOLD_TWICE, _MISSING, _SURPLUS, _UNEXPLAINED, _HELD)
+    for gaps in (_NOT_FANNED_OUT, _TOLD_TWICE, _MISSING, _SURPLUS, _UNEXPLAINED, _HELD, _INBOX)
 )

@@ -50,7 +50,7 @@ def explain(delivery: Delivery) -> str:
 
 def _said(delivery: Delivery) -> str:
     reason = delivery.reason
-    match delivery.status:
+    match delivery.state:
         case Status.SENT if reason == "delivered":
             return f"Told by {delivery.channel}{_on_attempt(delivery)}; the provider confirms it."
         case Status.SENT if reason in CALLS:

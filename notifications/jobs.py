@@ -67,7 +67,6 @@ def events_expire() -> None:
     retention.events_expire(timezone.now())
 
 
-looks.register(engine_sweep.leases_recover, asks=engine_sweep.LEASES_LOST)
 looks.register(engine_sweep.alerts_look, asks=engine_sweep.NOT_FANNED_OUT)
 looks.register(engine_sweep.senders_wake, asks=claim.ANY_DUE)
 looks.register(_look_after_events, asks=running.ANY_DUE)

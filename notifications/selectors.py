@@ -1,13 +1,13 @@
 """Who sees what: every query for people, machines and the admin starts here."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Self
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Count, Prefetch, QuerySet
+from django.db.models import Case, Count, F, Prefetch, Q, QuerySet, Value, When
 
 from accounts.models import User
 from notifications.models import Alert, Attempt, ContactPoint, Delivery
@@ -33,7 +33,9 @@ def alerts_visible_to(principal: Principal) -> QuerySet[Alert]:
 
 def deliveries_visible_to(principal: Principal) -> QuerySet[Delivery]:
     """All deliveries, or a person's own, with what a list shows of each."""
-    deliveries = Delivery.objects.select_related("notification", "user", "contact_point")
+    deliveries = Delivery.objects.select_related(
+        "notification", "user", "contact_point", "outgoing", "inbox_item"
+    )
     return deliveries if sees_all(principal) else deliveries.filter(user=principal)
 
 
@@ -53,31 +55,32 @@ MOST_COUNTED: Final = 100_000
 # what has been sent for longer than its lease, which the next sweep should have made due again.
 DUE_SQL: Final = f"""
 WITH RECURSIVE walk AS (
-    (SELECT lane, due_at, 1 AS step FROM notifications_delivery
-      WHERE status = 'pending' AND NOT revocable ORDER BY lane, due_at LIMIT 1)
+    (SELECT lane, priority, 1 AS step FROM notifications_outgoing
+      WHERE NOT revocable ORDER BY lane, priority, due_at LIMIT 1)
     UNION ALL
-    (SELECT following.lane, following.due_at, walk.step + 1
+    (SELECT following.lane, following.priority, walk.step + 1
        FROM walk CROSS JOIN LATERAL (
-            SELECT lane, due_at FROM notifications_delivery
-             WHERE status = 'pending' AND NOT revocable AND lane > walk.lane
-             ORDER BY lane, due_at LIMIT 1) AS following
+            SELECT lane, priority FROM notifications_outgoing
+             WHERE NOT revocable AND (lane, priority) > (walk.lane, walk.priority)
+             ORDER BY lane, priority, due_at LIMIT 1) AS following
       WHERE walk.step < 1000)
 ), ordinary AS (
-    SELECT due.due_at
+    SELECT due.due_at, due.lease_until
       FROM walk CROSS JOIN LATERAL (
-            SELECT due_at FROM notifications_delivery
-             WHERE status = 'pending' AND NOT revocable AND lane = walk.lane AND due_at <= %(now)s
+            SELECT due_at, lease_until FROM notifications_outgoing
+             WHERE NOT revocable AND lane = walk.lane AND priority = walk.priority AND due_at <= %(now)s
              ORDER BY due_at) AS due
      LIMIT {MOST_COUNTED}
 ), revocable AS (
-    SELECT due_at FROM notifications_delivery
-     WHERE status = 'pending' AND revocable AND due_at <= %(now)s ORDER BY due_at LIMIT {MOST_COUNTED}
+    SELECT due_at, lease_until FROM notifications_outgoing
+     WHERE revocable AND due_at <= %(now)s ORDER BY due_at LIMIT {MOST_COUNTED}
 ), lost AS (
-    SELECT lease_until FROM notifications_delivery
-     WHERE status = 'sending' AND lease_until <= %(now)s ORDER BY lease_until LIMIT {MOST_COUNTED}
+    SELECT lease_until FROM (TABLE ordinary UNION ALL TABLE revocable) AS due WHERE lease_until < %(now)s
 )
-SELECT (SELECT count(*) FROM ordinary), (SELECT min(due_at) FROM walk WHERE due_at <= %(now)s),
-       (SELECT count(*) FROM revocable), (SELECT min(due_at) FROM revocable),
+SELECT (SELECT count(*) FROM ordinary WHERE lease_until IS NULL),
+       (SELECT min(due_at) FROM ordinary WHERE lease_until IS NULL),
+       (SELECT count(*) FROM revocable WHERE lease_until IS NULL),
+       (SELECT min(due_at) FROM revocable WHERE lease_until IS NULL),
        (SELECT count(*) FROM lost), (SELECT min(lease_until) FROM lost)
 """  # noqa: S608  (a number of our own)
 
@@ -120,6 +123,28 @@ def due_backlog(*, now: datetime) -> Backlog:
         return Backlog.of(cursor.fetchone(), now=now)
 
 
+# As Delivery.state has it.
+_STATE: Final = Case(
+    When(outgoing__lease_until__isnull=False, then=Value(Delivery.Status.SENDING.value)), default=F("status")
+)
+
+
+def in_states(deliveries: QuerySet[Delivery], states: Iterable[str]) -> QuerySet[Delivery]:
+    """Those in one of these states, each found where it is few: in the queue, or among what failed."""
+    chosen = Q(pk__in=[])
+    for state in states:
+        match state:
+            case Delivery.Status.PENDING:
+                chosen |= Q(outgoing__lease_until=None, outgoing__isnull=False)
+            case Delivery.Status.SENDING:
+                chosen |= Q(outgoing__lease_until__isnull=False)
+            case Delivery.Status.FAILED | Delivery.Status.EXPIRED:
+                chosen |= Q(undelivered__isnull=False, status=state)
+            case _:
+                chosen |= Q(status=state)
+    return deliveries.filter(chosen)
+
+
 def of_alert(deliveries: QuerySet[Delivery], alert_uuid: UUID) -> QuerySet[Delivery]:
     """Those that an alert became."""
     return deliveries.filter(notification__source_type="alert", notification__source_id=str(alert_uuid))
@@ -127,8 +152,11 @@ def of_alert(deliveries: QuerySet[Delivery], alert_uuid: UUID) -> QuerySet[Deliv
 
 def deliveries_by_status(deliveries: QuerySet[Delivery]) -> list[dict[str, Any]]:
     """Count deliveries: ``[{"status", "reason", "count"}]``."""
-    counts = deliveries.order_by().values("status", "reason").annotate(count=Count("pk"))
-    return [dict(row) for row in counts.order_by("status", "reason")]
+    counts = deliveries.order_by().values("reason", state=_STATE).annotate(count=Count("pk"))
+    return [
+        {"status": row["state"], "reason": row["reason"], "count": row["count"]}
+        for row in counts.order_by("state", "reason")
+    ]
 
 
 def deliveries_since(moment: datetime) -> QuerySet[Delivery]:
@@ -137,7 +165,7 @@ def deliveries_since(moment: datetime) -> QuerySet[Delivery]:
 
 
 def counts_by_status(deliveries: QuerySet[Delivery]) -> dict[str, int]:
-    rows = deliveries.order_by().values_list("status").annotate(count=Count("pk"))
+    rows = deliveries.order_by().values_list(_STATE).annotate(count=Count("pk"))
     return dict(rows)
 
 

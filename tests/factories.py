@@ -6,7 +6,7 @@ import factory
 from django.utils import timezone
 
 from accounts.models import Membership, Shop, User
-from notifications.models import Alert, ContactPoint, Notification, Preference
+from notifications.models import Alert, ContactPoint, Delivery, InboxItem, Notification, Preference
 
 
 class UserFactory(factory.django.DjangoModelFactory):
@@ -81,4 +81,33 @@ class NotificationFactory(factory.django.DjangoModelFactory):
             "label": "theft",
             "time_spotted": 1742470260.083,
         }
+    )
+
+
+class SentToInboxFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = Delivery
+
+    notification = factory.SubFactory(NotificationFactory)
+    user = factory.SubFactory(UserFactory)
+    channel = "inbox"
+    status = "sent"
+    due_at = factory.LazyFunction(timezone.now)
+    expires_at = factory.SelfAttribute("due_at")
+    sent_at = factory.SelfAttribute("due_at")
+
+
+class InboxItemFactory(factory.django.DjangoModelFactory):
+    """An item with its delivery; neither raises the number of the inbox."""
+
+    class Meta:
+        model = InboxItem
+
+    user = factory.SubFactory(UserFactory)
+    notification = factory.SubFactory(NotificationFactory)
+    number = 1
+    delivery = factory.SubFactory(
+        SentToInboxFactory,
+        user=factory.SelfAttribute("..user"),
+        notification=factory.SelfAttribute("..notification"),
     )

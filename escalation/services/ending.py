@@ -12,7 +12,6 @@ from escalation.models import EscalationProcess
 from escalation.signals import process_ended
 from notifications import looks, metrics
 from notifications.engine import replay
-from notifications.models import Delivery
 
 log = structlog.get_logger(__name__)
 
@@ -33,11 +32,11 @@ WITH due AS MATERIALIZED (
      ORDER BY look_at LIMIT %(most)s FOR UPDATE SKIP LOCKED
 ), looked AS (
     SELECT due.id, (
-        SELECT min(greatest(delivery.due_at, %(now)s::timestamptz + '1 s'))
+        SELECT min(greatest(outgoing.due_at, %(now)s::timestamptz + '1 s'))
           FROM notifications_notification AS told
           JOIN notifications_delivery AS delivery ON delivery.notification_id = told.id
-         WHERE told.source_type = 'escalation' AND told.source_id = due.id::text
-           AND delivery.status IN ('pending', 'sending')) AS again_at
+          JOIN notifications_outgoing AS outgoing ON outgoing.delivery_id = delivery.id
+         WHERE told.source_type = 'escalation' AND told.source_id = due.id::text) AS again_at
       FROM due
 )
 UPDATE escalation_escalationprocess AS process
@@ -60,9 +59,10 @@ WITH loud AS MATERIALIZED (
       FROM loud CROSS JOIN LATERAL (
            SELECT greatest(loud.ended_at,
                            max(attempt.started_at + attempt.duration_ms * interval '1 ms')) AS ended_at,
-                  coalesce(bool_or(delivery.status = 'sending'), false) AS is_loud
+                  coalesce(bool_or(outgoing.lease_until IS NOT NULL), false) AS is_loud
              FROM notifications_notification AS told
              JOIN notifications_delivery AS delivery ON delivery.notification_id = told.id
+             LEFT JOIN notifications_outgoing AS outgoing ON outgoing.delivery_id = delivery.id
              LEFT JOIN notifications_attempt AS attempt ON attempt.delivery_id = delivery.id
             WHERE told.source_type = 'escalation' AND told.source_id = loud.id::text) AS last
      WHERE NOT last.is_loud
@@ -89,7 +89,7 @@ def process_end(process: EscalationProcess, state: State, *, by: str, via: str, 
     """End a process whose row is locked: nothing of it is sent any more, nor can be replayed."""
     deliveries = selectors.deliveries_of(process)
     replay.close(deliveries, reason=state.value)
-    sending = deliveries.filter(status=Delivery.Status.SENDING).exists()
+    sending = deliveries.filter(outgoing__lease_until__isnull=False).exists()
     process.state, process.ended_by, process.ended_via = state, by[:200], via
     process.ended_at = process.ended_at or now
     process.silent_at = None if sending else now

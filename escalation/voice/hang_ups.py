@@ -44,7 +44,7 @@ def run(now: datetime) -> int:
     taken = _taken(now)
     calls: list[tuple[HangUp, str]] = []
     for each in taken:
-        if each.delivery.status == Delivery.Status.SENDING:
+        if each.delivery.state == Delivery.Status.SENDING:
             _again(each, now=now, wait_s=1.0, error="it is being made")
         elif sid := _call_of(each.delivery):
             calls.append((each, sid))
@@ -59,7 +59,7 @@ def run(now: datetime) -> int:
 def _taken(now: datetime) -> list[HangUp]:
     """Take what is due for a while, so that no transaction waits for Twilio."""
     with transaction.atomic():
-        due = HangUp.objects.filter(next_at__lte=now).select_related("delivery").order_by("next_at")
+        due = HangUp.objects.filter(next_at__lte=now).select_related("delivery__outgoing").order_by("next_at")
         taken = list(due.select_for_update(of=("self",), skip_locked=True)[:_MOST])
         _rows(taken).update(next_at=now + _LEASE)
     return taken

@@ -26,7 +26,9 @@ def hang_ups_ask(process: EscalationProcess, **kwargs: Any) -> None:
     """Note which of a process's calls are to be hung up; part of the transaction that ends it."""
     now = process.ended_at or process.started_at
     calls = selectors.deliveries_of(process).filter(channel="phone")
-    live = calls.filter(Q(status=Delivery.Status.SENDING) | _MAY_BE_LIVE & Q(sent_at__gt=now - LONGEST_CALL))
+    live = calls.filter(
+        Q(outgoing__lease_until__isnull=False) | _MAY_BE_LIVE & Q(sent_at__gt=now - LONGEST_CALL)
+    )
     asked = [HangUp(delivery_id=pk, asked_at=now, next_at=now) for pk in live.values_list("pk", flat=True)]
     if asked:
         HangUp.objects.bulk_create(asked, ignore_conflicts=True)

@@ -191,7 +191,7 @@ def _row(process: EscalationProcess, delivery: Delivery) -> Row:
 
 def state_of(delivery: Delivery) -> str:
     """Return what became of a message in one of WORDS."""
-    match delivery.status:
+    match delivery.state:
         case Status.SENT:
             return _ARRIVED.get(delivery.reason, "sent")
         case Status.PENDING:

@@ -1,13 +1,14 @@
 """Deliveries: each with its attempts, why it is as it is, and buttons to start it again or stop it."""
 
 from collections.abc import Callable, Iterable
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
 from django.contrib import admin, messages
 from django.contrib.admin import SimpleListFilter
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import ObjectDoesNotExist, PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -42,6 +43,16 @@ class ChannelFilter(SimpleListFilter):
         return queryset.filter(channel=self.value()) if self.value() else queryset
 
 
+class StateFilter(SimpleListFilter):
+    title, parameter_name = "status", "status__exact"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
+        return Delivery.Status.choices
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> QuerySet[Delivery]:
+        return selectors.in_states(queryset, [self.value() or ""]) if self.value() else queryset
+
+
 class ReasonFilter(SimpleListFilter):
     title = parameter_name = "reason"
 
@@ -58,7 +69,10 @@ def moment(field: str, title: str) -> Callable[[Any, Delivery], str]:
 
     @display(description=title, empty_value="—")
     def shown(admin_page: Any, delivery: Delivery) -> str:
-        at = getattr(delivery, field)
+        try:
+            at = attrgetter(field)(delivery)
+        except ObjectDoesNotExist:  # of an item that is not in its inbox, say
+            return ""
         return f"{at:%Y-%m-%d %H:%M:%S}" if at else ""
 
     return shown
@@ -67,7 +81,7 @@ def moment(field: str, title: str) -> Callable[[Any, Delivery], str]:
 @admin.register(Delivery)
 class DeliveryAdmin(ReadOnlyAdmin):
     list_display = ("title", "person", "channel", "status_label", "explanation", "attempts", "created")
-    list_filter = ("status", ChannelFilter, ReasonFilter, "created_at")
+    list_filter = (StateFilter, ChannelFilter, ReasonFilter, "created_at")
     search_fields = ("pk",)
     search_help_text = "A person's email, or the id of an alert, a person or a delivery."
     ordering = ("-id",)
@@ -102,14 +116,30 @@ class DeliveryAdmin(ReadOnlyAdmin):
     )
     readonly_fields = (
         "explanation", "status_label", "person", "what", "attempt_table", "action_table",
-        "created", "due", "expires", "sent", "read", "leased_until",
+        "created", "due", "expires", "sent", "read", "leased_until", "failures", "lost_leases", "lane",
     )  # fmt: skip
     created = moment("created_at", "Created")
     due = moment("due_at", "Due")
     expires = moment("expires_at", "Expires")
     sent = moment("sent_at", "Sent")
-    read = moment("read_at", "Read")
-    leased_until = moment("lease_until", "Leased until")
+    read = moment("inbox_item.read_at", "Read")
+
+    @display(description="Leased until", empty_value="—")
+    def leased_until(self, delivery: Delivery) -> str:
+        queued = delivery.queued
+        return f"{queued.lease_until:%Y-%m-%d %H:%M:%S}" if queued and queued.lease_until else ""
+
+    @display(description="Failures")
+    def failures(self, delivery: Delivery) -> int:
+        return delivery.queued.failures if delivery.queued else 0
+
+    @display(description="Lost leases")
+    def lost_leases(self, delivery: Delivery) -> int:
+        return delivery.queued.lost_leases if delivery.queued else 0
+
+    @display(description="Lane")
+    def lane(self, delivery: Delivery) -> str:
+        return registry.get(delivery.channel).lane(delivery.address)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
         return selectors.deliveries_visible_to(request.user).order_by("-id")
@@ -146,7 +176,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
 
     @display(description="Status", label=STATUS_COLOURS)
     def status_label(self, delivery: Delivery) -> str:
-        return delivery.get_status_display()
+        return Delivery.Status(delivery.state).label
 
     @display(description="Why")
     def explanation(self, delivery: Delivery) -> str:
@@ -229,7 +259,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
         chosen = Delivery.objects.filter(pk=_uuid(object_id)) if object_id else Delivery.objects.none()
         buttons = {
             "can_replay": replay.replayable(chosen).exists(),
-            "can_cancel": chosen.filter(status__in=STOPPABLE).exists(),
+            "can_cancel": chosen.filter(status=Delivery.Status.PENDING).exists(),
         }
         return super().changeform_view(request, object_id, form_url, {**(extra_context or {}), **buttons})
 
@@ -245,7 +275,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
 
     def cancel_one(self, request: HttpRequest, pk: UUID) -> HttpResponse:
         delivery = get_object_or_404(Delivery, pk=pk)
-        if delivery.status in STOPPABLE:
+        if delivery.status == Delivery.Status.PENDING:
             deliveries_cancel(deliveries=Delivery.objects.filter(pk=pk), by=request.user, via="admin")
             messages.success(request, "Stopped: no further attempt begins.")
         else:

@@ -53,7 +53,9 @@ class PersonAdmin(UserAdmin):
     @display(description="")
     def told(self, user: User) -> SafeString:
         newest = (
-            Delivery.objects.filter(user=user).select_related("notification").order_by("-id")[: NEWEST + 1]
+            Delivery.objects.filter(user=user)
+            .select_related("notification", "outgoing")
+            .order_by("-id")[: NEWEST + 1]
         )
         rows = [{"delivery": delivery, "why": explain(delivery)} for delivery in newest]
         context = {"rows": rows[:NEWEST], "user": user, "more": len(rows) > NEWEST}

@@ -45,7 +45,7 @@ class DeliveryFilter(StrictFilterSet):
     notification = django_filters.UUIDFilter(field_name="notification_id")
     shop = django_filters.CharFilter(method="of_shop", max_length=100, label="Slug of the shop.")
     channel = django_filters.CharFilter(max_length=32)
-    status = django_filters.MultipleChoiceFilter(choices=Delivery.Status.choices)
+    status = django_filters.MultipleChoiceFilter(method="in_states", choices=Delivery.Status.choices)
     reason = django_filters.CharFilter(max_length=64)
     created_after = SaneDateTimeFilter(field_name="created_at", lookup_expr="gte")
     created_before = SaneDateTimeFilter(field_name="created_at", lookup_expr="lt")
@@ -53,6 +53,9 @@ class DeliveryFilter(StrictFilterSet):
     class Meta:
         model = Delivery
         fields: tuple[str, ...] = ()
+
+    def in_states(self, queryset: QuerySet[Delivery], name: str, value: list[str]) -> QuerySet[Delivery]:
+        return selectors.in_states(queryset, value) if value else queryset
 
     def of_alert(self, queryset: QuerySet[Delivery], name: str, value: Any) -> QuerySet[Delivery]:
         return selectors.of_alert(queryset, value)

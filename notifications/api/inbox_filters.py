@@ -9,7 +9,7 @@ from rest_framework.utils.urls import replace_query_param
 from config.api import NewestFirst
 from config.filters import StrictFilterSet
 from notifications.inbox import pages
-from notifications.models import Delivery
+from notifications.models import InboxItem
 
 
 class InboxFilter(StrictFilterSet):
@@ -19,7 +19,7 @@ class InboxFilter(StrictFilterSet):
     kind = django_filters.CharFilter(max_length=64)
 
     class Meta:
-        model = Delivery
+        model = InboxItem
         fields: tuple[str, ...] = ()
 
     def filter_queryset(self, queryset: Any) -> pages.Wanted:

@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from config.fields import StrictBooleanField
 from notifications.inbox.items import Item, item_of
-from notifications.models import Delivery, Severity
+from notifications.models import InboxItem, Severity
 
 LARGEST: Final = 2**63 - 1
 NUMBER: Final = {"type": "integer", "format": "int64", "minimum": 0, "maximum": LARGEST}
@@ -30,7 +30,7 @@ class NumberField(serializers.Field):
         return value
 
 
-class ItemSerializer(serializers.Serializer[Delivery]):
+class ItemSerializer(serializers.Serializer[InboxItem]):
     """Something that was told to a person in their inbox. Its number grows with each that comes."""
 
     id = serializers.UUIDField()
@@ -43,7 +43,7 @@ class ItemSerializer(serializers.Serializer[Delivery]):
     created_at = serializers.DateTimeField()
     read_at = serializers.DateTimeField(allow_null=True)
 
-    def to_representation(self, instance: Delivery) -> Item:  # type: ignore[override]
+    def to_representation(self, instance: InboxItem) -> Item:  # type: ignore[override]
         """As on the stream; the fields are for the schema."""
         return item_of(instance)
 

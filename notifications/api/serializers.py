@@ -165,7 +165,9 @@ class DeliverySerializer(serializers.ModelSerializer[Delivery]):
     notification = NotificationSerializer()
     user_id = serializers.UUIDField(allow_null=True)
     contact_point_id = serializers.UUIDField(allow_null=True)
+    status = serializers.ChoiceField(choices=Delivery.Status.choices, source="state")
     reason = serializers.CharField(allow_blank=True)
+    read_at = serializers.DateTimeField(source="inbox_item.read_at", allow_null=True, read_only=True)
     explanation = serializers.SerializerMethodField(help_text="Why it is so, in one sentence.")
 
     class Meta:

@@ -1,75 +1,122 @@
-"""Taking what is due: lane by lane in due order, never more of a lane than it has room for."""
+"""Taking what is due: lane by lane, what is critical first, never more of a lane than it has room for.
 
-import math
+A claim reads and writes ``notifications_outgoing`` alone, and changes nothing that an index holds: see
+docs/adr/0025.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from operator import attrgetter
+from typing import Final, NamedTuple
 from uuid import UUID
 
+import structlog
+
+from notifications import metrics
 from notifications.engine.database import Database
 
-# Walks the distinct lanes by seeks in the partial index on (lane, due_at), so that its cost depends on
-# the number of lanes and not on how much waits in them; a lane with a huge backlog costs one seek.
+log = structlog.get_logger(__name__)
+
+# A delivery whose workers die again and again is likely what kills them.
+MAX_LOST_LEASES: Final = 5
+# At most this many lanes are looked at in one look; the next one goes on behind them.
+MAX_LANES: Final = 1000
+
+# Walks the distinct lanes by seeks in the index, so that its cost depends on the number of lanes and not on
+# how much waits in them. A lane's critical rows and its others are two steps of the walk.
 _WALK = """
 WITH RECURSIVE walk AS (
-    (SELECT lane, due_at, 1 AS step FROM notifications_delivery
-      WHERE status = 'pending' AND revocable = {revocable} AND lane > %(after)s
-      ORDER BY lane, due_at LIMIT 1)
+    (SELECT lane, priority, due_at, 1 AS step FROM notifications_outgoing
+      WHERE NOT revocable AND lane > %(after)s
+      ORDER BY lane, priority, due_at LIMIT 1)
     UNION ALL
-    (SELECT following.lane, following.due_at, walk.step + 1
+    (SELECT following.lane, following.priority, following.due_at, walk.step + 1
        FROM walk CROSS JOIN LATERAL (
-            SELECT lane, due_at FROM notifications_delivery
-             WHERE status = 'pending' AND revocable = {revocable} AND lane > walk.lane
-             ORDER BY lane, due_at LIMIT 1) AS following
+            SELECT lane, priority, due_at FROM notifications_outgoing
+             WHERE NOT revocable AND (lane, priority) > (walk.lane, walk.priority)
+             ORDER BY lane, priority, due_at LIMIT 1) AS following
       WHERE walk.step < %(max_lanes)s)
 )
 """
 
-_COLUMNS = """
-    id, notification_id, user_id, contact_point_id, channel, address, language, lane,
-    attempts, failures, due_at
-"""
-
-_ANSWER = """
-SELECT seen.last_lane, seen.lanes, seen.due_lanes, claimed.*,
-       contact.secret_version, contact.secret_rotated_at
-  FROM (SELECT max(lane) AS last_lane, count(*) AS lanes, (SELECT count(*) FROM due_lane) AS due_lanes
-          FROM walk) AS seen
-  LEFT JOIN claimed ON true
-  LEFT JOIN notifications_contactpoint AS contact ON contact.id = claimed.contact_point_id
- ORDER BY claimed.due_at
-"""
-
-# No lane gets more than its share of a claim, else the last ones would wait for all others. Where more lanes
-# are due than a claim takes rows, the next claim begins behind the last lane that was served.
-#
-# Claims with a lease: who dies with it loses it, and the sweep makes the row due again.
-CLAIM = f"""
-{_WALK.format(revocable="false")}
-, due_lane AS (
-    SELECT walk.lane, coalesce(known.room, %(default_room)s) AS room
-      FROM walk LEFT JOIN unnest(%(lanes)s::text[], %(rooms)s::int[]) AS known (lane, room)
-        ON known.lane = walk.lane
-     WHERE walk.due_at <= %(now)s AND coalesce(known.room, %(default_room)s) > 0
-     ORDER BY walk.lane <= %(served)s, walk.lane
-), share AS (
-    SELECT ceil(%(limit)s::float8 / greatest(count(*), 1))::int AS most FROM due_lane
-), picked AS (
-    SELECT waiting.id
-      FROM due_lane CROSS JOIN share CROSS JOIN LATERAL (
-            SELECT id FROM notifications_delivery
-             WHERE status = 'pending' AND NOT revocable
-               AND lane = due_lane.lane AND due_at <= %(now)s AND expires_at > %(now)s
-             ORDER BY due_at LIMIT least(due_lane.room, share.most)
-               FOR UPDATE SKIP LOCKED) AS waiting
-     LIMIT %(limit)s
-), claimed AS (
-    UPDATE notifications_delivery
-       SET status = 'sending', lease_until = %(lease_until)s, attempts = attempts + 1
-     WHERE id = ANY (ARRAY (SELECT id FROM picked))
- RETURNING {_COLUMNS}
-)
-{_ANSWER}
+# The lanes in which something may be due: what is first in them is, or is being sent.
+DUE_LANES = f"""
+{_WALK}
+SELECT lane, bool_or(due_at <= %(now)s), bool_or(due_at <= %(now)s) FILTER (WHERE priority = 0), max(step)
+  FROM walk GROUP BY lane ORDER BY lane
 """  # noqa: S608  (no value is put into the text)
+
+# Due, and not somebody's; what was somebody's counts as lost once its lease has run out.
+_FREE = """outgoing.due_at <= %(now)s AND outgoing.expires_at > %(now)s
+       AND (outgoing.lease_until IS NULL OR outgoing.lease_until < %(now)s)"""
+# Whether a row that a lost worker had is at its end: it was stopped, or has cost too many workers.
+_IS_OVER = f"""({{row}}.lease_until IS NOT NULL AND (
+       {{row}}.revoked_at IS NOT NULL OR {{row}}.lost_leases + 1 >= {MAX_LOST_LEASES}))"""
+# What is counted of a row that is taken. An attempt is, but not of what is only taken to be ended.
+_TAKEN = f"""lease_until = %(lease_until)s,
+       attempts = attempts + CASE WHEN {_IS_OVER.format(row="outgoing")} THEN 0 ELSE 1 END,
+       lost_leases = lost_leases + CASE WHEN lease_until IS NULL THEN 0 ELSE 1 END"""
+
+# The attempt of the worker that was lost with a row is put on record by whoever takes the row up.
+_LOST = """
+lost AS (
+    INSERT INTO notifications_attempt (delivery_id, shop_id, number, started_at, duration_ms, outcome, error)
+    SELECT delivery_id, delivery.shop_id, taken.attempts, %(now)s, 0, 'lost',
+           'The worker that had it was lost.'
+      FROM {taken} AS taken JOIN notifications_delivery AS delivery ON delivery.id = delivery_id
+     WHERE taken.was_lost
+        ON CONFLICT (delivery_id, number) DO NOTHING
+), noted AS (
+    UPDATE notifications_delivery AS delivery SET attempts = taken.attempts, reason = 'lease_lost'
+      FROM {taken} AS taken WHERE taken.was_lost AND delivery.id = taken.delivery_id
+)
+"""
+
+_PICK = f"""
+SELECT delivery_id FROM (
+SELECT delivery_id FROM notifications_outgoing AS outgoing
+  WHERE NOT revocable AND lane = asked.lane AND priority = {{priority}}
+    AND due_at >= asked.{{since}} AND {_FREE}
+  ORDER BY due_at LIMIT asked.{{room}}
+    FOR UPDATE SKIP LOCKED) AS priority_{{priority}}
+"""  # noqa: S608
+
+_COLUMNS = """
+       delivery.notification_id, delivery.user_id, delivery.contact_point_id,
+       delivery.channel, delivery.address, delivery.language
+"""
+
+# Claims with a lease. ``since`` is where the lane's last look ended: what lies before it has been taken, or
+# is a dead entry that every look would step over again while some old transaction keeps it.
+CLAIM = f"""
+WITH asked AS (
+    SELECT * FROM unnest(%(lanes)s::text[], %(rooms)s::int[], %(critical)s::int[],
+                         %(since_critical)s::timestamptz[], %(since_standard)s::timestamptz[])
+               AS asked (lane, room, critical, since_critical, since_standard)
+), picked AS (
+    SELECT waiting.delivery_id
+      FROM asked CROSS JOIN LATERAL (
+           SELECT * FROM ({_PICK.format(priority=0, room="critical", since="since_critical")} UNION ALL
+                          {_PICK.format(priority=1, room="room", since="since_standard")}) AS first
+            LIMIT greatest(asked.room, asked.critical)) AS waiting
+), claimed AS (
+    UPDATE notifications_outgoing AS outgoing
+       SET {_TAKEN}
+     WHERE delivery_id = ANY (ARRAY (SELECT delivery_id FROM picked))
+ RETURNING new.*, old.attempts AS attempts_before, {_IS_OVER.format(row="old")} AS is_over,
+           old.lease_until IS NOT NULL AS had_worker
+), taken AS (
+    SELECT delivery_id, attempts_before AS attempts, had_worker AND NOT is_over AS was_lost
+      FROM claimed WHERE had_worker
+), {_LOST.format(taken="taken")}
+SELECT claimed.delivery_id, {_COLUMNS}, claimed.lane, claimed.attempts, claimed.failures, claimed.due_at,
+       contact.secret_version, contact.secret_rotated_at, claimed.priority, claimed.is_over,
+       claimed.revoked_at IS NOT NULL, claimed.had_worker
+  FROM claimed
+  JOIN notifications_delivery AS delivery ON delivery.id = claimed.delivery_id
+  LEFT JOIN notifications_contactpoint AS contact ON contact.id = delivery.contact_point_id
+"""  # noqa: S608
 
 # How far a look for what is revocable sees ahead: what is due within it is begun when it is due, and not a
 # sweep later.
@@ -78,54 +125,71 @@ AHEAD = timedelta(seconds=1)
 # What is revocable and due before a time, by lane: whatever waits for later costs nothing.
 REVOCABLE_SOON = """
 SELECT lane, min(due_at), count(*) FROM (
-    SELECT lane, due_at FROM notifications_delivery
-     WHERE status = 'pending' AND revocable AND due_at <= %(horizon)s
+    SELECT lane, due_at FROM notifications_outgoing
+     WHERE revocable AND due_at <= %(horizon)s
+       AND (lease_until IS NULL OR lease_until < %(now)s)
      ORDER BY due_at LIMIT %(most)s) AS soon
  GROUP BY lane
 """
 
 # The lanes that have something revocable; ``due`` where it is due.
-REVOCABLE_LANES = f"""
-{_WALK.format(revocable="true")} SELECT lane, due_at <= %(now)s AS due FROM walk ORDER BY lane
-"""  # noqa: S608
+REVOCABLE_LANES = """
+WITH RECURSIVE walk AS (
+    (SELECT lane, due_at, 1 AS step FROM notifications_outgoing
+      WHERE revocable AND lane > %(after)s
+      ORDER BY lane, due_at LIMIT 1)
+    UNION ALL
+    (SELECT following.lane, following.due_at, walk.step + 1
+       FROM walk CROSS JOIN LATERAL (
+            SELECT lane, due_at FROM notifications_outgoing
+             WHERE revocable AND lane > walk.lane
+             ORDER BY lane, due_at LIMIT 1) AS following
+      WHERE walk.step < %(max_lanes)s)
+)
+SELECT lane, due_at <= %(now)s AS due FROM walk ORDER BY lane
+"""
 
-# At most this many lanes are looked at in one claim; the next one goes on behind them.
-MAX_LANES = 1000
 # Whether a sender would find anything, so that idle ones are left alone: what a claim of any lane would take,
 # or what is revocable and due before another such question or two has been asked, and a look ahead after it.
 ANY_DUE = f"""(
-{_WALK.format(revocable="false").replace("%(after)s", "''").replace("%(max_lanes)s", str(MAX_LANES))}
+{_WALK.replace("%(after)s", "''").replace("%(max_lanes)s", str(MAX_LANES))}
 SELECT bool_or(due_at <= %(now)s) OR count(*) = {MAX_LANES} FROM walk
 ) OR (
-SELECT true FROM notifications_delivery
- WHERE status = 'pending' AND revocable AND due_at <= %(now)s::timestamptz + interval '3 seconds'
+SELECT true FROM notifications_outgoing
+ WHERE revocable AND due_at <= %(now)s::timestamptz + interval '3 seconds'
  ORDER BY due_at LIMIT 1
-)"""  # noqa: S608  (no value is put into the text)
+)"""  # noqa: S608
 
-# Locks the due revocable rows of a lane and leaves them pending: see notifications.engine.fence.
-LOCK_REVOCABLE = """
-SELECT delivery.id, notification_id, delivery.user_id, contact_point_id, delivery.channel,
-       delivery.address, delivery.language, delivery.lane, attempts + 1, failures, due_at,
-       contact.secret_version, contact.secret_rotated_at
-  FROM notifications_delivery AS delivery
+# Locks the due revocable rows of a lane and leaves them as they are: see notifications.engine.fence.
+LOCK_REVOCABLE = f"""
+SELECT outgoing.delivery_id, {_COLUMNS}, outgoing.lane,
+       outgoing.attempts + CASE WHEN {_IS_OVER.format(row="outgoing")} THEN 0 ELSE 1 END,
+       outgoing.failures, outgoing.due_at, contact.secret_version, contact.secret_rotated_at,
+       outgoing.priority, {_IS_OVER.format(row="outgoing")}, outgoing.revoked_at IS NOT NULL,
+       outgoing.lease_until IS NOT NULL
+  FROM notifications_outgoing AS outgoing
+  JOIN notifications_delivery AS delivery ON delivery.id = outgoing.delivery_id
   LEFT JOIN notifications_contactpoint AS contact ON contact.id = delivery.contact_point_id
- WHERE status = 'pending' AND revocable AND delivery.lane = %(lane)s AND due_at <= %(now)s
-   AND expires_at > %(now)s
- ORDER BY due_at LIMIT %(room)s
-   FOR UPDATE OF delivery SKIP LOCKED
-"""
+ WHERE outgoing.revocable AND outgoing.lane = %(lane)s AND {_FREE}
+ ORDER BY outgoing.due_at LIMIT %(room)s
+   FOR UPDATE OF outgoing SKIP LOCKED
+"""  # noqa: S608
 
-MARK_BEGUN = """
-UPDATE notifications_delivery
-   SET status = 'sending', lease_until = %(lease_until)s, attempts = attempts + 1
- WHERE id = ANY (%(ids)s)
-"""
+MARK_BEGUN = f"""
+WITH begun AS (
+    UPDATE notifications_outgoing AS outgoing SET {_TAKEN}
+     WHERE delivery_id = ANY (%(ids)s)
+ RETURNING new.delivery_id, old.attempts, old.lease_until IS NOT NULL AS was_lost
+), {_LOST.format(taken="begun")}
+SELECT count(*) FROM begun
+"""  # noqa: S608
 
 # Gives back what was claimed and never begun, as if it had not been claimed.
 RELEASE = """
-UPDATE notifications_delivery
-   SET status = 'pending', lease_until = NULL, attempts = attempts - 1
- WHERE status = 'sending' AND (id, attempts) IN (SELECT * FROM unnest(%(ids)s::uuid[], %(attempts)s::int[]))
+UPDATE notifications_outgoing
+   SET lease_until = NULL, attempts = attempts - 1
+ WHERE lease_until IS NOT NULL
+   AND (delivery_id, attempts) IN (SELECT * FROM unnest(%(ids)s::uuid[], %(attempts)s::int[]))
 """
 
 
@@ -145,47 +209,69 @@ class Claimed(NamedTuple):
     due_at: datetime
     secret_version: int | None
     secret_rotated_at: datetime | None
+    priority: int = 1
+    #: It is not to be sent any more: its worker was lost, and it was stopped or has cost too many.
+    is_over: bool = False
+    revoked: bool = False
+    #: Another worker had it, and was lost.
+    had_worker: bool = False
+
+
+class Ask(NamedTuple):
+    """What a claim may take of a lane: so many, of what is due from a time on, by priority.
+
+    ``critical`` of them may be critical, where there is room for no others.
+    """
+
+    lane: str
+    room: int
+    critical: int
+    since: Sequence[datetime]
 
 
 class Claimer:
-    """Takes due deliveries, round and round over the lanes so that none is left out."""
+    """Finds lanes in which something is due, and takes it."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._after = self._served = ""
+        self._after = ""
         self.has_more_lanes = False
-        #: What the last claim took of one lane at most.
-        self.share = 0
 
-    async def take(
-        self, *, now: datetime, lease_until: datetime, limit: int, rooms: dict[str, int], default_room: int
-    ) -> list[Claimed]:
-        """Take up to ``limit``: at most ``rooms[lane]`` of a lane, ``default_room`` of a lane not named."""
+    async def due_lanes(self, now: datetime) -> dict[str, bool]:
+        """Return lanes that have something due, and whether that is critical.
+
+        Goes on where the last look was cut short.
+        """
+        rows = await self._database.rows(
+            DUE_LANES, {"now": now, "after": self._after, "max_lanes": MAX_LANES}
+        )
+        self.has_more_lanes = any(step >= MAX_LANES for *_, step in rows)
+        self._after = rows[-1][0] if self.has_more_lanes else ""
+        return {lane: bool(is_critical) for lane, is_due, is_critical, _ in rows if is_due}
+
+    async def take(self, asked: Sequence[Ask], *, now: datetime, lease_until: datetime) -> list[Claimed]:
+        """Take what is asked for, or as much of it as is there: what is critical first, then in due order."""
+        lanes, rooms, critical, since = zip(*asked, strict=True)
         parameters = {
             "now": now,
             "lease_until": lease_until,
-            "limit": limit,
-            "lanes": list(rooms),
-            "rooms": list(rooms.values()),
-            "default_room": default_room,
-            "after": self._after,
-            "served": self._served,
-            "max_lanes": MAX_LANES,
+            "lanes": list(lanes),
+            "rooms": list(rooms),
+            "critical": list(critical),
+            "since_critical": [first for first, _ in since],
+            "since_standard": [second for _, second in since],
         }
         rows = await self._database.rows(CLAIM, parameters)
-        last_lane, lanes, due_lanes = rows[0][:3]
-        self.share = math.ceil(limit / max(due_lanes, 1))
-        self.has_more_lanes = lanes >= MAX_LANES
-        self._after = last_lane if self.has_more_lanes else ""
-        claimed = [Claimed._make(row[3:]) for row in rows if row[3] is not None]
-        if len(claimed) >= limit:
-            self._served = _last_served({row.lane for row in claimed}, after=self._served)
-        return claimed
+        return sorted(map(Claimed._make, rows), key=attrgetter("priority", "due_at"))
 
     async def close(self) -> None:
         await self._database.close()
 
 
-def _last_served(lanes: set[str], *, after: str) -> str:
-    """Return the last of these lanes, in the order that begins behind ``after`` and goes round."""
-    return max(lanes, key=lambda lane: (lane <= after, lane))
+def report_lost(rows: Sequence[Claimed]) -> None:
+    """Count and log what workers that were lost had begun."""
+    lost = Counter(row.channel for row in rows if row.had_worker and not row.is_over)
+    for channel, count in lost.items():
+        metrics.add("attempts", channel, "lost", amount=count)
+    if lost:
+        log.warning("leases_lost", count=lost.total())

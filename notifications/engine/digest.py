@@ -16,11 +16,11 @@ from django.db.models import QuerySet
 
 from notifications import metrics, rules
 from notifications.engine import held, wake
-from notifications.engine.direct import new_delivery
+from notifications.engine.direct import new_delivery, store
 from notifications.looks import first
 from notifications.messages.compose import notification_of
 from notifications.messages.texts import text_for
-from notifications.models import ContactPoint, Delivery, Notification, Severity, Subscription
+from notifications.models import ContactPoint, Delivery, Notification, Outgoing, Severity, Subscription
 from notifications.quiet_hours import DIGEST_GRACE
 
 KIND: Final = "digest"
@@ -50,28 +50,35 @@ def ending_of(count: int, contact_point: ContactPoint, subscriptions: Iterable[r
     return Ending.TOGETHER
 
 
-def _ripe(now: datetime) -> QuerySet[Delivery]:
-    return Delivery.objects.filter(
-        status=Delivery.Status.PENDING, reason=held.DIGEST, due_at__lte=now + DIGEST_GRACE
-    )
+def _ripe(now: datetime) -> QuerySet[Outgoing]:
+    return Outgoing.objects.filter(for_digest=True, lease_until=None, due_at__lte=now + DIGEST_GRACE)
 
 
 # Whether quiet hours have ended in which something was held for a digest, as notifications.looks asks it.
 ANY_RIPE: Final = first(
-    f"""notifications_delivery
- WHERE status = 'pending' AND reason = '{held.DIGEST}'
-   AND due_at <= %(now)s::timestamptz + interval '{DIGEST_GRACE.total_seconds()} s'""",
+    f"""notifications_outgoing
+ WHERE for_digest AND due_at <= %(now)s::timestamptz + interval '{DIGEST_GRACE.total_seconds()} s'""",
     by="due_at",
 )
 
 
 # One statement for whatever has been decided: a hundred people may have had a thousand rows each.
 _END: Final = """
+WITH decided AS (
+    SELECT * FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::timestamptz[], %s::uuid[])
+               AS decided (id, status, reason, due_at, digest_id)
+), ended AS (
+    DELETE FROM notifications_outgoing
+     WHERE delivery_id = ANY (ARRAY (SELECT id FROM decided WHERE status <> 'pending'))
+), released AS (
+    UPDATE notifications_outgoing AS outgoing
+       SET due_at = decided.due_at, held_for = NULL, for_digest = false
+      FROM decided WHERE decided.status = 'pending' AND outgoing.delivery_id = decided.id
+)
 UPDATE notifications_delivery AS delivery
-   SET status = ended.status, reason = ended.reason, due_at = ended.due_at, digest_id = ended.digest_id
-  FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::timestamptz[], %s::uuid[])
-       AS ended (id, status, reason, due_at, digest_id)
- WHERE delivery.id = ended.id
+   SET status = decided.status, reason = decided.reason, due_at = decided.due_at,
+       digest_id = decided.digest_id
+  FROM decided WHERE delivery.id = decided.id
 """
 
 
@@ -90,7 +97,7 @@ class Batch:
 
     def write(self) -> None:
         Notification.objects.bulk_create(digest.notification for digest in self.digests)
-        Delivery.objects.bulk_create(self.digests)
+        store(self.digests)
         with connection.cursor() as cursor:
             names = ("pk", "status", "reason", "due_at", "digest_id")
             cursor.execute(_END, [[getattr(row, name) for row in self.rows] for name in names])
@@ -103,7 +110,7 @@ def digests_send(now: datetime) -> bool:
     transaction that makes its digest. Runs at the same time share the work, each locking the contact points
     that it has; so whoever removes one of them waits, and stops the digest too.
     """
-    ripe = _ripe(now).order_by().values_list("contact_point", flat=True).distinct()[:AT_ONCE]
+    ripe = _ripe(now).order_by().values_list("delivery__contact_point", flat=True).distinct()[:AT_ONCE]
     batch = Batch()
     with transaction.atomic():
         contact_points = (
@@ -113,10 +120,11 @@ def digests_send(now: datetime) -> bool:
             .select_for_update(of=("self",), no_key=True, skip_locked=True)
         )
         mine = {contact_point.pk: contact_point for contact_point in contact_points}
-        waiting = _ripe(now).filter(contact_point__in=mine).select_related("notification")
+        waiting = _ripe(now).filter(delivery__contact_point__in=mine)
         held_for: defaultdict[Any, list[Delivery]] = defaultdict(list)
-        for delivery in waiting.order_by("pk").select_for_update(of=("self",)):
-            held_for[delivery.contact_point_id].append(delivery)
+        locked = waiting.select_related("delivery__notification").order_by("pk")
+        for each in locked.select_for_update(of=("self",)):
+            held_for[each.delivery.contact_point_id].append(each.delivery)
         subscriptions = _subscriptions(mine.values())
         for pk, deliveries in held_for.items():
             _end(batch, mine[pk], deliveries, subscriptions[mine[pk].user_id], now)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from django.conf import settings
@@ -13,12 +13,12 @@ from django.utils import timezone
 
 from accounts.models import User
 from notifications.channels import registry
+from notifications.channels.inbox import InboxChannel
 from notifications.engine import inbox_items, wake
 from notifications.engine.claim import AHEAD
-from notifications.models import ContactPoint, Delivery, Notification
-
-# What there is one delivery of: see the constraint delivery_once.
-_KEY: Final = ("notification_id", "user_id", "contact_point_id")
+from notifications.engine.database import run_prepared
+from notifications.engine.ids import delivery_id
+from notifications.models import PRIORITIES, ContactPoint, Delivery, Notification
 
 
 # Not frozen, which would triple the cost of making one.
@@ -61,26 +61,93 @@ def deliver_many(planned: Sequence[Planned]) -> list[Delivery]:
         stored = _stored([each.notification for each in planned])
         for delivery, each in zip(made, planned, strict=True):
             delivery.notification = stored[each.notification.dedup_key]
-        # In one order for all, so that two that make the same can't deadlock.
-        Delivery.objects.bulk_create(sorted(made, key=_place), ignore_conflicts=True, batch_size=1000)
-        there = {
-            (notification, user, contact_point): pk
-            for pk, notification, user, contact_point in Delivery.objects.filter(
-                notification__in=[each.pk for each in stored.values()]
-            ).values_list("pk", *_KEY)
-        }
-        chosen = [there[_key(delivery)] for delivery in made]
-        ours = {delivery.pk: delivery for delivery in made}
-        others = Delivery.objects.select_related("notification").in_bulk(set(chosen) - ours.keys())
-        _announce([ours[pk] for pk in chosen if pk in ours], now)
-    return [ours.get(pk) or others[pk] for pk in chosen]
+        made_here = {each.notification.pk for each in planned}
+        known = _known([each.pk for each in stored.values() if each.pk not in made_here])
+        for delivery in made:
+            delivery.pk = known.get(_key(delivery)) or _id_of(delivery)
+        ours = store(list({delivery.pk: delivery for delivery in made}.values()))
+        others = Delivery.objects.select_related("notification").in_bulk(
+            [delivery.pk for delivery in made if delivery.pk not in ours]
+        )
+        _announce(list(ours.values()), now)
+    return [ours.get(delivery.pk) or others[delivery.pk] for delivery in made]
+
+
+def _known(notifications: Sequence[UUID]) -> dict[tuple[UUID | None, ...], UUID]:
+    """Return the deliveries that notifications have which were there before.
+
+    Their ids say so too, but for those that a version before migration 0009 made.
+    """
+    if not notifications:
+        return {}
+    rows = Delivery.objects.filter(notification__in=notifications).values_list(
+        "notification", "user", "contact_point", "pk"
+    )
+    return {tuple(key): pk for *key, pk in rows}
+
+
+def _key(delivery: Delivery) -> tuple[UUID | None, ...]:
+    return delivery.notification_id, delivery.user_id, delivery.contact_point_id
+
+
+def _id_of(delivery: Delivery) -> UUID:
+    return delivery_id(
+        notification=delivery.notification_id,
+        dedup_key=delivery.notification.dedup_key,
+        user=delivery.user_id,
+        contact_point=delivery.contact_point_id,
+    )
+
+
+# Rows come as one array a column. Those that are there already are left alone, and not queued again.
+_COLUMNS: Final = {
+    "id": "uuid", "shop_id": "uuid", "notification_id": "uuid", "user_id": "uuid", "contact_point_id": "uuid",
+    "channel": "text", "address": "text", "language": "text", "status": "text", "reason": "text",
+    "revocable": "bool", "due_at": "timestamptz", "expires_at": "timestamptz", "created_at": "timestamptz",
+    "sent_at": "timestamptz", "attempts": "int", "replays": "int",
+}  # fmt: skip
+_STORE: Final = """
+WITH made AS (
+    SELECT * FROM unnest({arrays}, %(lane)s::text[], %(priority)s::int[])
+               AS made ({columns}, lane, priority)
+), inserted AS (
+    INSERT INTO notifications_delivery ({columns})
+    SELECT {columns} FROM made ORDER BY id
+        ON CONFLICT (id) DO NOTHING
+ RETURNING id
+), queued AS (
+    INSERT INTO notifications_outgoing
+           (delivery_id, lane, priority, due_at, expires_at, revocable, attempts, failures,
+            lost_leases, for_digest)
+    SELECT id, lane, priority, due_at, expires_at, revocable, 0, 0, 0, false
+      FROM made WHERE status = 'pending' AND id IN (SELECT id FROM inserted)
+)
+SELECT id FROM inserted
+""".format(  # noqa: S608  (constants)
+    arrays=", ".join(f"%({name})s::{kind}[]" for name, kind in _COLUMNS.items()), columns=", ".join(_COLUMNS)
+)
+
+
+def store(deliveries: Sequence[Delivery]) -> dict[UUID, Delivery]:
+    """Store these deliveries, and queue what is to be sent; returns those that were not there, by id.
+
+    Their ids follow from their facts. In one order for all, so that two that make the same can't deadlock.
+    """
+    parameters: dict[str, Any] = {name: [getattr(each, name) for each in deliveries] for name in _COLUMNS}
+    parameters["lane"] = [registry.get(each.channel).lane(each.address) for each in deliveries]
+    parameters["priority"] = [PRIORITIES[each.notification.severity] for each in deliveries]
+    by_id = {each.pk: each for each in deliveries}
+    stored = {pk: by_id[pk] for (pk,) in run_prepared(_STORE, parameters)}
+    for delivery in stored.values():
+        delivery._state.adding = False
+    return stored
 
 
 def _delivery_of(planned: Planned, now: datetime) -> Delivery:
     way = registry.get(planned.channel)
     as_it_is = planned.contact_point is not None or planned.is_normal
     address = planned.address if as_it_is else way.normalised_address(planned.address)
-    if way.name == "inbox" and planned.user is None:
+    if way.name == InboxChannel.name and planned.user is None:
         raise ValueError("An inbox is somebody's: say whose.")
     delivery = new_delivery(
         notification=planned.notification,
@@ -113,14 +180,6 @@ def _stored(notifications: Iterable[Notification]) -> dict[str, Notification]:
     return wanted | {each.dedup_key: each for each in Notification.objects.in_bulk(others).values()}
 
 
-def _key(delivery: Delivery) -> tuple[UUID, UUID | None, UUID | None]:
-    return delivery.notification_id, delivery.user_id, delivery.contact_point_id
-
-
-def _place(delivery: Delivery) -> tuple[str, ...]:
-    return tuple(map(str, _key(delivery)))
-
-
 def _announce(created: Sequence[Delivery], now: datetime) -> None:
     """Make inbox items appear that are due, and wake the senders for the rest after the commit."""
     # What is due in a moment too: the sender looks ahead, the sweep is a second away.
@@ -128,14 +187,14 @@ def _announce(created: Sequence[Delivery], now: datetime) -> None:
     items = {
         delivery.pk: delivery
         for delivery in due
-        if delivery.lane == inbox_items.LANE and delivery.due_at <= now
+        if delivery.channel == InboxChannel.name and delivery.due_at <= now
     }
     if items:
         appeared = inbox_items.appear(items, now=now)
         transaction.on_commit(partial(inbox_items.announce, appeared), robust=True)
         for each in appeared:
             item = items[each.id]
-            item.status, item.number, item.sent_at, item.created_at = "sent", each.number, now, now
+            item.status, item.sent_at, item.created_at = "sent", now, now
     if len(due) > len(items):
         revocable = any(delivery.revocable for delivery in due)
         wake_up = partial(wake.publish, revocable=revocable, deliveries=len(due) - len(items))
@@ -189,13 +248,13 @@ def new_delivery(
     way, now = registry.get(channel), now or timezone.now()
     due_at = due_at or now
     delivery = Delivery(
+        shop_id=notification.shop_id,
         notification=notification,
         user=user,
         contact_point=contact_point,
         channel=channel,
         address=address,
         language=user.language if user else settings.LANGUAGE_CODE,
-        lane=way.lane(address),
         revocable=way.revocable,
         due_at=due_at,
         # What is past is due at once, and not too old for that.

@@ -1,9 +1,9 @@
 """Sends that can be stopped: the check and the start of the send are one step.
 
 A stop (``notifications.engine.replay.cancel``) and the start of a revocable send contend for the same
-row. The row is locked while pending, the send is begun under that lock, and only then is the row marked
-as being sent and the lock released. So a stop either gets the row first, and no send begins, or it waits
-for the instant at which the send has begun, and is committed after that.
+row in notifications_outgoing. It is locked while nobody has it, the send is begun under that lock, and only
+then is the row given a lease and the lock released. So a stop either gets the row first, and no send begins,
+or it waits for the instant at which the send has begun, and is committed after that.
 
 Rows of one lane are begun a batch at a time, under one transaction. A batch is open while sends of it may
 begin; what it has not begun by the time it is closed stays pending.
@@ -23,6 +23,7 @@ from notifications.engine.claim import (
     REVOCABLE_LANES,
     REVOCABLE_SOON,
     Claimed,
+    report_lost,
 )
 from notifications.engine.database import Away, Database
 from notifications.engine.finalise import Finished
@@ -145,6 +146,9 @@ class Sends(Protocol):
     def give_back(self, batch: Batch) -> int:
         """Take nothing more of a batch up; returns how many were not."""
 
+    def end(self, rows: Sequence[Claimed]) -> None:
+        """End what is over, and not to be sent any more."""
+
 
 class Fencer:
     """Begins what is due and revocable."""
@@ -163,7 +167,7 @@ class Fencer:
 
     async def due_lanes(self, now: datetime) -> list[str]:
         """Return lanes that have something due and revocable; goes on where the last look was cut short."""
-        rows = await self._look.rows(REVOCABLE_SOON, {"horizon": now + AHEAD, "most": SOON})
+        rows = await self._look.rows(REVOCABLE_SOON, {"now": now, "horizon": now + AHEAD, "most": SOON})
         self.has_more_lanes = False
         self.next_due_at = min((due_at for _, due_at, _ in rows if due_at > now), default=None)
         if sum(count for _, _, count in rows) < SOON:
@@ -196,25 +200,30 @@ class Fencer:
     ) -> int:
         batch: Batch | None = None
         taken: list[Claimed] = []
+        over: list[Claimed] = []
         try:
             async with database.used() as connection, connection.transaction():
                 cursor = await connection.execute(
                     LOCK_REVOCABLE, {"lane": lane, "now": now, "room": room}, binary=True
                 )
-                rows = [Claimed._make(row) for row in await cursor.fetchall()]
+                locked = [Claimed._make(row) for row in await cursor.fetchall()]
+                over = [row for row in locked if row.is_over]
+                rows = [row for row in locked if not row.is_over]
                 if not rows:
                     return 0
                 batch = await self._sends.take_up(rows)
                 await self._until_closed(batch)
                 taken = [row for row, fence in zip(rows, batch.fences, strict=True) if fence.taken]
                 await connection.execute(
-                    MARK_BEGUN, {"ids": [row.id for row in taken], "lease_until": lease_until}
+                    MARK_BEGUN, {"ids": [row.id for row in taken], "now": now, "lease_until": lease_until}
                 )
         finally:
+            self._sends.end(over)
             if batch is not None:
                 self._sends.give_back(batch)
                 batch.close()
                 batch.write_down()
+        report_lost(taken)
         return len(taken)
 
     async def _until_closed(self, batch: Batch) -> None:

@@ -17,7 +17,6 @@ from django.conf import settings
 from psycopg.errors import UniqueViolation
 
 from notifications import metrics
-from notifications.engine import held
 from notifications.engine.database import Database, array
 
 log = structlog.get_logger(__name__)
@@ -30,14 +29,19 @@ RECENT_S = 1.0
 # One statement for a whole batch. The number of the attempt is the fence: where the lease was lost and
 # another worker has claimed the row since, the attempt is still recorded, and the row left alone. A lower
 # number in the row is a claim that a crash of PostgreSQL undid; nobody has claimed it since. A stop that
-# came while the send was under way (revoked_at) turns a retry into the end.
+# came while the send was under way (revoked_at) turns a retry into the end. It has left the delivery alone,
+# whose update could not follow another's here: PostgreSQL runs what changes rows in a WITH only once.
+#
+# What has ended leaves the queue; its delivery is finished by an update that no index sees.
 #
 # Nearly all of a batch was sent, and has nothing to add to that: reading the rest of an outcome from JSON
 # costs PostgreSQL as much as writing it down, so only what has more to say is in ``more``.
 #
 # What is revocable is locked first, in the order in which a stop locks it (notifications.engine.replay):
 # several of one process are often in one batch, and the two would deadlock.
-_FINALISE = """
+_FENCE = """(outgoing.attempts < outcome.number
+            OR (outgoing.attempts = outcome.number AND outgoing.lease_until IS NOT NULL))"""
+_FINALISE = f"""
 WITH outcome AS (
     SELECT plain.id, plain.number, to_timestamp(plain.started_at) AS started_at, plain.duration_ms,
            plain.status_code, coalesce(more.status, 'sent') AS status, coalesce(more.reason, '') AS reason,
@@ -49,30 +53,50 @@ WITH outcome AS (
            id uuid, number int, status text, reason text, due_at timestamptz, failures int, outcome text,
            error text, reference text) ON more.id = plain.id AND more.number = plain.number
 ), locked AS MATERIALIZED (
-    SELECT id FROM notifications_delivery WHERE id = ANY (%(revocable)s::uuid[]) ORDER BY id FOR UPDATE
+    SELECT delivery_id FROM notifications_outgoing
+     WHERE delivery_id = ANY (%(revocable)s::uuid[]) ORDER BY delivery_id FOR UPDATE
+), ended AS (
+    DELETE FROM notifications_outgoing AS outgoing USING outcome
+     WHERE outgoing.delivery_id = outcome.id AND {_FENCE}
+       AND (outcome.status <> 'pending' OR outgoing.revoked_at IS NOT NULL)
+       AND (SELECT count(*) FROM locked) >= 0
+ RETURNING outcome.*, outgoing.revoked_at
+), again AS (
+    UPDATE notifications_outgoing AS outgoing
+       SET due_at = outcome.due_at, failures = outcome.failures, attempts = outcome.number,
+           lease_until = NULL, held_for = NULL, for_digest = false
+      FROM outcome
+     WHERE outgoing.delivery_id = outcome.id AND {_FENCE}
+       AND outcome.status = 'pending' AND outgoing.revoked_at IS NULL
+       AND (SELECT count(*) FROM locked) >= 0
+ RETURNING outcome.*
 ), finalised AS (
     UPDATE notifications_delivery AS delivery
-       SET status = CASE WHEN outcome.status = 'pending' AND delivery.revoked_at IS NOT NULL
-                         THEN 'cancelled' ELSE outcome.status END,
-           reason = CASE WHEN outcome.status = 'pending' AND delivery.revoked_at IS NOT NULL
-                         THEN 'revoked' ELSE outcome.reason END,
-           due_at = coalesce(outcome.due_at, delivery.due_at),
-           failures = outcome.failures,
-           lease_until = NULL,
-           attempts = outcome.number,
-           sent_at = CASE WHEN outcome.status = 'sent' THEN outcome.started_at END
-      FROM outcome
-     WHERE delivery.id = outcome.id AND delivery.attempts <= outcome.number
-       AND delivery.status IN ('sending', 'pending')
-       AND (SELECT count(*) FROM locked) >= 0
- RETURNING delivery.id
+       SET status = CASE WHEN is_end AND written.status = 'pending' THEN 'cancelled' ELSE written.status END,
+           reason = CASE WHEN is_end AND written.status = 'pending' THEN 'revoked' ELSE written.reason END,
+           due_at = coalesce(written.due_at, delivery.due_at),
+           attempts = written.number,
+           revoked_at = coalesce(written.revoked_at, delivery.revoked_at),
+           sent_at = CASE WHEN written.status = 'sent' THEN written.started_at END
+      FROM (SELECT *, true AS is_end FROM ended UNION ALL SELECT *, NULL, false FROM again) AS written
+     WHERE delivery.id = written.id
+ RETURNING delivery.id, delivery.shop_id, delivery.status, written.number
+), undelivered AS (
+    INSERT INTO notifications_undelivered (delivery_id)
+    SELECT id FROM finalised WHERE status = 'failed' ON CONFLICT DO NOTHING
+), late AS (
+    SELECT id, number FROM outcome WHERE (id, number) NOT IN (SELECT id, number FROM finalised)
+), place AS (
+    SELECT id, number, shop_id FROM finalised
+     UNION ALL
+    SELECT late.id, late.number, delivery.shop_id
+      FROM late JOIN notifications_delivery AS delivery ON delivery.id = late.id
 )
 INSERT INTO notifications_attempt
-       (delivery_id, number, started_at, duration_ms, outcome, status_code, error, reference)
-SELECT id, number, started_at, duration_ms, outcome, status_code, error, reference FROM outcome
- WHERE id IN (SELECT id FROM finalised)
-    OR EXISTS (SELECT FROM notifications_delivery AS delivery WHERE delivery.id = outcome.id)
-"""
+       (delivery_id, shop_id, number, started_at, duration_ms, outcome, status_code, error, reference)
+SELECT place.id, place.shop_id, place.number, started_at, duration_ms, outcome, status_code, error, reference
+  FROM place JOIN outcome ON outcome.id = place.id AND outcome.number = place.number
+"""  # noqa: S608  (no value is put into the text)
 # For what was written down before, after all or as lost. Looking for that in advance costs a sixth of all
 # this, so it is done only where there was an attempt of that number.
 _REPEATED = f"""{_FINALISE}
@@ -98,11 +122,15 @@ WITH dead AS (
     UPDATE notifications_contactpoint SET is_enabled = false WHERE id IN (SELECT id FROM dead)
  RETURNING id, user_id
 ), held AS (
-    SELECT delivery.id
-      FROM switched_off JOIN notifications_delivery AS delivery
-        ON delivery.user_id = switched_off.user_id AND delivery.contact_point_id = switched_off.id
-     WHERE delivery.status = 'pending' AND delivery.reason = ANY (%(held)s)
-     ORDER BY delivery.id FOR UPDATE OF delivery
+    SELECT outgoing.delivery_id AS id
+      FROM switched_off
+      JOIN notifications_outgoing AS outgoing ON outgoing.held_for = switched_off.user_id
+      JOIN notifications_delivery AS delivery
+        ON delivery.id = outgoing.delivery_id AND delivery.contact_point_id = switched_off.id
+     WHERE outgoing.lease_until IS NULL
+     ORDER BY outgoing.delivery_id FOR UPDATE OF outgoing
+), ended AS (
+    DELETE FROM notifications_outgoing WHERE delivery_id IN (SELECT id FROM held)
 )
 UPDATE notifications_delivery SET status = 'suppressed', reason = 'disabled' WHERE id IN (SELECT id FROM held)
 RETURNING channel
@@ -271,6 +299,6 @@ async def finalise(database: Database, finished: Sequence[Finished]) -> None:
     except UniqueViolation:
         await database.rows(_REPEATED, parameters)
     if gone := [each.id for each in more if each.reason == "gone"]:
-        suppressed = await database.rows(_SWITCH_OFF, {"ids": array(gone), "held": list(held.REASONS)})
+        suppressed = await database.rows(_SWITCH_OFF, {"ids": array(gone)})
         counts = Counter(("deliveries", channel, "suppressed") for (channel,) in suppressed)
         metrics.add_many(counts.items())

@@ -3,12 +3,13 @@
 from collections import Counter
 from collections.abc import Callable
 from typing import Final
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import QuerySet
 
 from notifications import metrics
-from notifications.models import Delivery
+from notifications.models import ContactPoint, Delivery, Outgoing
 
 QUIET_HOURS: Final = "quiet_hours"
 #: Held too, to be told with others in one message.
@@ -16,17 +17,22 @@ DIGEST: Final = "digest"
 REASONS: Final = (QUIET_HOURS, DIGEST)
 
 
-def _held(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
-    return deliveries.filter(status=Delivery.Status.PENDING, reason__in=REASONS)
+def held_for(user_id: UUID, contact_point: ContactPoint | None = None) -> QuerySet[Outgoing]:
+    """What is held for a person, or for one contact point of theirs."""
+    held = Outgoing.objects.filter(held_for=user_id, lease_until=None)
+    return held if contact_point is None else held.filter(delivery__contact_point=contact_point)
 
 
-def readdress(deliveries: QuerySet[Delivery], *, address: str, lane: str) -> None:
+def readdress(held: QuerySet[Outgoing], *, address: str, lane: str) -> None:
     """Send those that are held to another address."""
-    _held(deliveries).update(address=address, lane=lane)
+    with transaction.atomic():
+        pks = list(held.order_by("pk").select_for_update(of=("self",)).values_list("pk", flat=True))
+        Outgoing.objects.filter(pk__in=pks).update(lane=lane)
+        Delivery.objects.filter(pk__in=pks).update(address=address)
 
 
 def suppress(
-    deliveries: QuerySet[Delivery], *, reason: str, where: Callable[[Delivery], bool] = lambda _: True
+    held: QuerySet[Outgoing], *, reason: str, where: Callable[[Delivery], bool] = lambda _: True
 ) -> int:
     """End those that are held, never to be sent; returns how many.
 
@@ -34,11 +40,11 @@ def suppress(
         where: which of them; asked with the notification at hand.
     """
     with transaction.atomic():
-        held = _held(deliveries).select_related("notification").order_by("pk").select_for_update(of=("self",))
-        chosen = [delivery for delivery in held if where(delivery)]
-        Delivery.objects.filter(pk__in=[delivery.pk for delivery in chosen]).update(
-            status=Delivery.Status.SUPPRESSED, reason=reason
-        )
+        rows = held.select_related("delivery__notification").order_by("pk").select_for_update(of=("self",))
+        chosen = [each.delivery for each in rows if where(each.delivery)]
+        pks = [delivery.pk for delivery in chosen]
+        Outgoing.objects.filter(pk__in=pks).delete()
+        Delivery.objects.filter(pk__in=pks).update(status=Delivery.Status.SUPPRESSED, reason=reason)
     for channel, count in Counter(delivery.channel for delivery in chosen).items():
         metrics.add("deliveries", channel, "suppressed", amount=count)
     return len(chosen)

@@ -1,4 +1,4 @@
-"""Inbox items that were planned for a time: at that time the row becomes the message, with its number.
+"""Inbox items that were planned for a time: at that time each gets its number and appears.
 
 Each item takes the next number of its inbox in the transaction that makes it appear, and its row is locked
 meanwhile, so that a stop that is committed before keeps it from appearing; see notifications.models.Inbox.
@@ -23,32 +23,41 @@ MOST: Final = 1000
 # their people, as in the fan-out, so that two that meet in many can't deadlock.
 _APPEAR: Final = """
 WITH item AS MATERIALIZED (
-    SELECT id, user_id, due_at FROM notifications_delivery
+    SELECT outgoing.delivery_id AS id, outgoing.due_at FROM notifications_outgoing AS outgoing
      WHERE {chosen}
        FOR UPDATE SKIP LOCKED
+), ended AS (
+    DELETE FROM notifications_outgoing WHERE delivery_id IN (SELECT id FROM item)
+), owned AS (
+    SELECT item.id, item.due_at, delivery.user_id
+      FROM item JOIN notifications_delivery AS delivery ON delivery.id = item.id
 ), counter AS (
     INSERT INTO notifications_inbox (user_id, last_number)
-    SELECT user_id, count(*) FROM item GROUP BY user_id ORDER BY user_id
+    SELECT user_id, count(*) FROM owned GROUP BY user_id ORDER BY user_id
         ON CONFLICT (user_id) DO UPDATE
        SET last_number = notifications_inbox.last_number + EXCLUDED.last_number
  RETURNING user_id, last_number
 ), numbered AS (
-    SELECT item.id, counter.last_number + 1
-           - row_number() OVER (PARTITION BY item.user_id ORDER BY item.due_at DESC, item.id DESC) AS number
-      FROM item JOIN counter ON counter.user_id = item.user_id
+    SELECT owned.id, counter.last_number + 1
+           - row_number() OVER (PARTITION BY owned.user_id ORDER BY owned.due_at DESC, owned.id DESC)
+           AS number
+      FROM owned JOIN counter ON counter.user_id = owned.user_id
+), sent AS (
+    UPDATE notifications_delivery AS delivery
+       SET status = 'sent', reason = '', sent_at = %(now)s, created_at = %(now)s
+      FROM numbered WHERE delivery.id = numbered.id
+ RETURNING delivery.id, delivery.user_id, delivery.notification_id, delivery.language, numbered.number
 )
-UPDATE notifications_delivery AS delivery
-   SET status = 'sent', reason = '', number = numbered.number,
-       sent_at = %(now)s, created_at = %(now)s
-  FROM numbered WHERE delivery.id = numbered.id
-RETURNING delivery.user_id, delivery.id, delivery.number
+INSERT INTO notifications_inboxitem (delivery_id, user_id, notification_id, number, language, created_at)
+SELECT id, user_id, notification_id, number, language, %(now)s FROM sent
+RETURNING user_id, delivery_id, number
 """
 
 APPEAR_DUE: Final = _APPEAR.format(
-    chosen="""status = 'pending' AND revocable AND lane = 'inbox'
-       AND due_at <= %(now)s AND expires_at > %(now)s ORDER BY due_at LIMIT %(most)s"""
+    chosen="""revocable AND lane = 'inbox' AND due_at <= %(now)s AND expires_at > %(now)s
+     ORDER BY due_at LIMIT %(most)s"""
 )
-_APPEAR_THESE: Final = _APPEAR.format(chosen="id = ANY (%(ids)s) AND status = 'pending'")
+_APPEAR_THESE: Final = _APPEAR.format(chosen="delivery_id = ANY (%(ids)s)")
 
 
 class Appeared(NamedTuple):

@@ -3,10 +3,15 @@
 import random
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
 
 from notifications.engine.rate import Rate
+from notifications.models import PRIORITIES
 
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+# A fan-out's rows are due from when it began, and there for others once it is committed.
+OVERTAKES: Final = timedelta(seconds=0.25)
 START_WIDTH = 16
 MAX_PREFETCH = 512
 # Room is not worth a claim below this, while sends are under way that will make more of it.
@@ -91,9 +96,27 @@ class Lane:
     drained: bool = False
     #: The same of what is revocable.
     fenced_drained: bool = False
+    #: From which due time on the next claim looks, by priority.
+    since: list[datetime] = field(default_factory=lambda: [EPOCH] * len(PRIORITIES))
 
     def __post_init__(self) -> None:
         self.width = min(self.width, self.max_width)
+
+    def look_at_all(self) -> None:
+        """Have the next claim look at everything that is due, and not only at what came since the last."""
+        self.since = [EPOCH] * len(PRIORITIES)
+
+    def seen(self, priority: int, due_at: datetime) -> None:
+        """Note how far a claim has come; what was due shortly before may yet be committed."""
+        self.since[priority] = max(self.since[priority], due_at - OVERTAKES)
+
+    def add(self, row: Any, content: Any, start_by: float) -> None:
+        """Have a claimed row ready behind the others; what is critical goes before what is not."""
+        entry = (row, content, start_by, None)
+        place = len(self.ready)
+        if row.priority == 0:
+            place = next((at for at, other in enumerate(self.ready) if other[0].priority > 0), place)
+        self.ready.insert(place, entry)
 
     def room(self, now: float) -> int:
         """Return how many more deliveries may be claimed for it now."""

@@ -69,6 +69,26 @@ def outcome_of(
     )
 
 
+def ending_of(row: Claimed, *, now: datetime) -> Finished:
+    """Return the end of a delivery whose worker was lost, and that is not to be sent any more. Pure."""
+    status, reason = ("cancelled", "revoked") if row.revoked else ("failed", "workers_lost")
+    return Finished(
+        id=row.id,
+        channel=row.channel,
+        number=row.attempt,
+        lateness_s=None,
+        status=status,
+        reason=reason,
+        due_at=None,
+        failures=row.failures,
+        started_at=now,
+        duration_ms=0.0,
+        outcome="lost",
+        status_code=None,
+        error="The worker that had it was lost.",
+    )
+
+
 def report(row: Claimed, finished: Finished) -> None:
     """Log the failure that ends a delivery."""
     if finished.status == "failed":

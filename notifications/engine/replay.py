@@ -6,15 +6,17 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Count, F, Max, Min, OuterRef, Q, QuerySet, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import Count, Max, Min, Q, QuerySet
 from django.utils import timezone
 
 from notifications import metrics
+from notifications.channels import registry
 from notifications.engine import wake
-from notifications.models import ContactPoint, Delivery
+from notifications.models import PRIORITIES, Delivery, Outgoing, Undelivered
 
 REPLAYABLE = (Delivery.Status.FAILED, Delivery.Status.EXPIRED)
+# Deliveries that one transaction starts again.
+_AT_ONCE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,23 +47,41 @@ def replay(deliveries: QuerySet[Delivery]) -> int:
     They go to the contact point's present address. Left out is who is told no more: inactive users, and
     contact points that were removed or disabled; and what was stopped, which must never begin again.
     """
-    now = timezone.now()
-    chosen = replayable(deliveries)
-    contact_point = ContactPoint.objects.filter(pk=OuterRef("contact_point"))
-    with transaction.atomic():
-        count = chosen.update(
-            address=Coalesce(Subquery(contact_point.values("address")), F("address")),
-            lane=Coalesce(Subquery(contact_point.values("lane")), F("lane")),
-            status=Delivery.Status.PENDING,
-            reason="",
-            failures=0,
-            lost_leases=0,
-            replays=F("replays") + 1,
+    count = 0
+    while True:
+        with transaction.atomic():
+            started = _start_next(deliveries, timezone.now())
+            if started:
+                wake.on_commit()
+        count += started
+        if started < _AT_ONCE:
+            return count
+
+
+def _start_next(deliveries: QuerySet[Delivery], now: datetime) -> int:
+    chosen = replayable(deliveries).select_related("notification", "contact_point").order_by("pk")
+    rows = list(chosen.select_for_update(of=("self",), no_key=True)[:_AT_ONCE])
+    expires_at = now + timedelta(hours=settings.DELIVERY_MAX_AGE_H)
+    for row in rows:
+        row.address = row.contact_point.address if row.contact_point else row.address
+        row.status, row.reason = Delivery.Status.PENDING, ""
+        row.due_at, row.expires_at, row.replays = now, expires_at, row.replays + 1
+    fields = ["address", "status", "reason", "due_at", "expires_at", "replays"]
+    Delivery.objects.bulk_update(rows, fields)
+    Undelivered.objects.filter(pk__in=[row.pk for row in rows]).delete()
+    Outgoing.objects.bulk_create(
+        Outgoing(
+            delivery=row,
+            lane=registry.get(row.channel).lane(row.address),
+            priority=PRIORITIES[row.notification.severity],
             due_at=now,
-            expires_at=now + timedelta(hours=settings.DELIVERY_MAX_AGE_H),
+            expires_at=expires_at,
+            revocable=row.revocable,
+            attempts=row.attempts,
         )
-        wake.on_commit()
-    return count
+        for row in rows
+    )
+    return len(rows)
 
 
 def replayable(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
@@ -113,12 +133,17 @@ def close(deliveries: QuerySet[Delivery], *, reason: str) -> int:
     """
     with transaction.atomic():
         count = cancel(deliveries, reason=reason)
-        seal(deliveries)
+        # What is under way is marked as it ends.
+        _seal(deliveries.exclude(status=Delivery.Status.PENDING))
     return count
 
 
 def seal(deliveries: QuerySet[Delivery]) -> None:
     """Have none of these deliveries replayed, ever; nothing that waits or is under way is stopped by it."""
+    _seal(deliveries)
+
+
+def _seal(deliveries: QuerySet[Delivery]) -> None:
     # What is in an inbox can't fail any more.
     those = Delivery.objects.filter(pk__in=deliveries.order_by().values("pk"), revoked_at=None)
     those.exclude(channel="inbox", status=Delivery.Status.SENT).update(revoked_at=timezone.now())
@@ -133,20 +158,23 @@ def cancel(deliveries: QuerySet[Delivery], *, reason: str) -> int:
     Returns how many were pending.
     """
     now = timezone.now()
-    chosen = Delivery.objects.filter(pk__in=deliveries.order_by().values("pk"))
+    chosen = deliveries.order_by().values("pk")
     with transaction.atomic():
-        # One statement for both: a row that turns from pending to sending while this waits for its lock
-        # is looked at again with its new status, so none slips through between two statements.
+        # One statement for both: a row that gets a worker while this waits for its lock is looked at again
+        # with its lease, so none slips through between two statements.
         rows = list(
-            chosen.filter(Q(status="pending") | Q(status="sending"))
+            Outgoing.objects.filter(delivery__in=chosen)
             .order_by("pk")
             .select_for_update(of=("self",))
-            .values_list("pk", "status", "channel")
+            .values_list("pk", "lease_until", "delivery__channel")
         )
-        pending = [pk for pk, status, _ in rows if status == "pending"]
-        Delivery.objects.filter(pk__in=pending).update(status="cancelled", reason=reason[:64], revoked_at=now)
-        others = chosen.filter(status__in=[Delivery.Status.SENDING, *REPLAYABLE], revoked_at=None)
-        others.update(revoked_at=now)
-    for channel, count in Counter(channel for _, status, channel in rows if status == "pending").items():
+        waiting = [pk for pk, lease_until, _ in rows if lease_until is None]
+        under_way = [pk for pk, lease_until, _ in rows if lease_until is not None]
+        Outgoing.objects.filter(pk__in=waiting).delete()
+        Delivery.objects.filter(pk__in=waiting).update(status="cancelled", reason=reason[:64], revoked_at=now)
+        Outgoing.objects.filter(pk__in=under_way).update(revoked_at=now)  # and of the delivery once it ends
+        Delivery.objects.filter(pk__in=chosen, status__in=REPLAYABLE, revoked_at=None).update(revoked_at=now)
+    channels = Counter(channel for _, lease_until, channel in rows if lease_until is None)
+    for channel, count in channels.items():
         metrics.add("deliveries", channel, "cancelled", amount=count)
-    return len(pending)
+    return len(waiting)

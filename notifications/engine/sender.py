@@ -24,16 +24,17 @@ from notifications.channels import registry
 from notifications.channels.base import Rejected, TooFast, Unavailable
 from notifications.channels.session import Session
 from notifications.engine import wake
-from notifications.engine.claim import RELEASE, Claimed, Claimer
+from notifications.engine.claim import RELEASE, Ask, Claimed, Claimer, report_lost
 from notifications.engine.content import Content, Contents, message_of
 from notifications.engine.database import Database, connection_parameters
 from notifications.engine.fence import Batch, Fence, Fencer, TooLate
 from notifications.engine.finalise import Finished, Ledger
-from notifications.engine.lanes import MIN_CLAIM, Breaker, Lane
-from notifications.engine.outcome import Result, outcome_of, report
+from notifications.engine.lanes import EPOCH, MIN_CLAIM, Breaker, Lane
+from notifications.engine.outcome import Result, ending_of, outcome_of, report
 from notifications.engine.rate import Bucket
 from notifications.engine.supervision import run_together, within
 from notifications.engine.under_way import UnderWay
+from notifications.models import PRIORITIES
 
 log = structlog.get_logger(__name__)
 
@@ -43,6 +44,8 @@ FIRST_ROOM = 16
 FENCED_AT_ONCE = 512
 # Between two looks for what is revocable and due in a moment, in seconds.
 LOOK_AHEAD_S = 0.01
+# Between two looks at everything that is due, in seconds; what came in order is found by less.
+LOOK_AT_ALL_S = 1.0
 # What was claimed ahead is begun within this part of its lease, or given back.
 START_WITHIN = 1 / 3
 # Between a fault and the next try, and between two tries to reach the database, in seconds.
@@ -74,6 +77,11 @@ class Sender:
         self._claimed = 0
         # True where the last look ended because too much is under way in all.
         self._full = False
+        # Whether lanes are to be looked for, and which were found that are not known yet.
+        self._looking, self._new_lanes, self._critical = True, set[str](), set[str]()
+        self._look_at_all_at = 0.0
+        # The last lane that was asked for, where there were more than a claim takes rows.
+        self._served, self._left_out = "", False
         self._stopping = False
         self._claiming = self._fencing = True
         self._thread: threading.Thread | None = None
@@ -182,11 +190,14 @@ class Sender:
             await asyncio.sleep(0.005)
 
     def _on_wake(self, *, revocable: bool) -> None:
+        self._looking = True
         self._woken.set()
         if revocable:
             self._fence_woken.set()
 
     def _look_now(self) -> None:
+        """Look at everything, as at a start."""
+        self._looking, self._look_at_all_at = True, 0.0
         self._woken.set()
         self._fence_woken.set()
 
@@ -228,6 +239,7 @@ class Sender:
             except psycopg.OperationalError as error:
                 log.warning("database_away", error=str(error).strip())
                 await self._until_database_is_back()
+                self._look_now()  # it may have forgotten what was claimed
                 continue
             if not again:
                 self._claiming = False
@@ -248,10 +260,6 @@ class Sender:
     def _worth_in_all(self) -> int:
         return min(MIN_CLAIM, max(1, settings.SENDER_CONCURRENCY // 4))
 
-    def _rooms(self) -> dict[str, int]:
-        now = time.monotonic()
-        return {lane.name: lane.room(now) if lane.worth_a_claim(now) else 0 for lane in self._lanes.values()}
-
     def _times(self) -> tuple[datetime, datetime]:
         now = self._clock()
         return now, now + timedelta(seconds=settings.LEASE_S)
@@ -263,29 +271,86 @@ class Sender:
             self._full = True
             return False
         now, lease_until = self._times()
-        rooms = self._rooms()
-        rows = await self._claimer.take(
-            now=now, lease_until=lease_until, limit=limit, rooms=rooms, default_room=FIRST_ROOM
-        )
+        if self._looking:
+            await self._look_for_lanes(now)
+        asked = self._asked(limit)
+        if not asked:
+            metrics.looked(metrics.ORDINARY)
+            return self._looking
+        taken = await self._claimer.take(asked, now=now, lease_until=lease_until)
         metrics.looked(metrics.ORDINARY)
-        taken = Counter(row.lane for row in rows)
-        for name, room in rooms.items():
-            most = min(room, self._claimer.share)
-            self._lanes[name].drained = taken[name] < most and len(rows) < limit
-        if not rows:
-            return self._claimer.has_more_lanes
+        report_lost(taken)
+        rows = [row for row in taken if not row.is_over]
+        self.end([row for row in taken if row.is_over])
+        counts = Counter(row.lane for row in taken)
         contents = await self._contents.of(rows)
         start_by = time.monotonic() + settings.LEASE_S * START_WITHIN
-        touched: dict[str, Lane] = {}
         for row, content in zip(rows, contents, strict=True):
             if content is not None:  # else it was deleted, and its deliveries with it
-                lane = touched[row.lane] = self._lane(row)
-                lane.ready.append((row, content, start_by, None))
+                lane = self._lane(row)
+                lane.seen(row.priority, row.due_at)
+                lane.add(row, content, start_by)
                 self._claimed += 1
-        for lane in touched.values():
-            lane.claimed()
-            self._pump(lane)
-        return self._claimer.has_more_lanes or not all(lane.drained for lane in touched.values())
+        for each in asked:
+            lane_ = self._lanes.get(each.lane)
+            if lane_ is not None:
+                lane_.drained = counts[each.lane] < max(each.room, 1)
+                if counts[each.lane]:
+                    lane_.claimed()
+                    self._start(lane_)
+        return self._looking or self._left_out or any(counts[each.lane] >= each.room for each in asked)
+
+    async def _look_for_lanes(self, now: datetime) -> None:
+        """Find the lanes in which something is due: what came while nobody asked for it."""
+        started = time.monotonic()
+        look_at_all = started >= self._look_at_all_at
+        next_at = started + LOOK_AT_ALL_S if look_at_all else self._look_at_all_at
+        self._looking, self._look_at_all_at = False, next_at  # whoever wakes it meanwhile has it look again
+        lanes = await self._claimer.due_lanes(now)
+        self._looking = self._looking or self._claimer.has_more_lanes
+        for name, is_critical in lanes.items():
+            lane = self._lanes.get(name)
+            if is_critical:
+                self._critical.add(name)
+            if lane is None:
+                self._new_lanes.add(name)
+            else:
+                lane.drained = False
+                if look_at_all:
+                    lane.look_at_all()
+        if look_at_all and self._look_at_all_at == next_at:
+            self._look_at_all_at = max(next_at, started + (time.monotonic() - started) * 50)
+
+    def _asked(self, limit: int) -> list[Ask]:
+        """Return what to claim of each lane, so that each gets its share, and all stay within the limit."""
+        now = time.monotonic()
+        rooms = {
+            lane.name: (lane.room(now) if lane.worth_a_claim(now) else 0, lane.since)
+            for lane in self._lanes.values()
+            if not lane.drained and lane.closed_until(now) is None
+        }
+        rooms |= {name: (FIRST_ROOM, [EPOCH] * len(PRIORITIES)) for name in self._new_lanes - rooms.keys()}
+        # What is critical waits for no room, but for what others of its kind take.
+        names = [name for name, (room, _) in rooms.items() if room > 0 or name in self._critical]
+        self._left_out = len(names) > limit
+        if self._left_out:  # the others go first the next time
+            names = sorted(names, key=lambda name: (name <= self._served, name))[:limit]
+            self._served = names[-1]
+        share = max(1, limit // max(1, len(names)))
+        asked = []
+        for name in names:
+            room, since = rooms[name]
+            room = max(0, min(room, share))
+            critical = max(room, min(FIRST_ROOM, share)) if name in self._critical else room
+            asked.append(Ask(name, room, critical, since))
+        self._new_lanes.difference_update(names)
+        self._critical.difference_update(names)
+        return asked
+
+    def end(self, rows: Sequence[Claimed]) -> None:
+        """End what is over: its worker was lost, and it was stopped meanwhile or has cost too many."""
+        for row in rows:
+            self._ledger.add(ending_of(row, now=self._clock()))
 
     async def _fence_forever(self) -> None:
         """Begin what is due and revocable, lane by lane, none of them waiting for another."""
@@ -398,6 +463,17 @@ class Sender:
             if wait_s or not lane.in_flight:  # else it waits for a send to end, which pumps too
                 lane.pump_is_due = True
                 self._running_loop().call_later(max(wait_s, PACE_S), self._pump_on, lane)
+
+    def _start(self, lane: Lane) -> None:
+        """Start what has come for a lane, or give it back where the lane has been closed meanwhile."""
+        if self._stopping or lane.closed_until(time.monotonic()) is not None:
+            self._sends.spawn(self._release(lane))
+        else:
+            self._pump(lane)
+
+    def _reopen(self, lane: Lane) -> None:
+        self._pump(lane)
+        self._look_now()
 
     def _pump_on(self, lane: Lane) -> None:
         lane.pump_is_due = False
@@ -521,7 +597,7 @@ class Sender:
         else:  # a refusal is an answer too: the destination is there
             lane.succeeded()
         if (closed_until := lane.closed_until(now)) is not None:
-            self._running_loop().call_later(closed_until - now + 0.001, self._look_now)
+            self._running_loop().call_later(closed_until - now + 0.001, self._reopen, lane)
             if lane.ready:
                 self._sends.spawn(self._release(lane))
 
@@ -541,6 +617,8 @@ class Sender:
         rows = [row for lane in lanes for row, _, _, fence in lane.ready if fence is None]
         for lane in lanes:
             lane.ready = deque(each for each in lane.ready if each[3] is not None)
+            lane.look_at_all()
+            lane.drained = False
         self._claimed -= len(rows)
         if rows:
             with contextlib.suppress(psycopg.OperationalError):

@@ -1,88 +1,56 @@
-"""What the sweep looks after for the engine: what workers or the queue lost, what is due, what is too old."""
+"""What the sweep looks after for the engine: what the queue lost, what is due, what is too old."""
 
 from collections import Counter
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from datetime import datetime
 from typing import Final
 
 import structlog
-from django.db import connection
 
 from notifications import metrics
 from notifications.engine import wake
+from notifications.engine.claim import DUE_LANES, MAX_LANES
+from notifications.engine.database import run_prepared
 from notifications.engine.fanout import alerts_fan_out
 from notifications.looks import first
 
 log = structlog.get_logger(__name__)
 
-# A delivery whose workers die again and again is likely what kills them.
-MAX_LOST_LEASES = 5
-# Due again, with the attempt on record; the end of it where it was stopped meanwhile or has cost too
-# many workers.
-_RECOVER = """
-WITH lost AS (
-    SELECT id, attempts, lease_until FROM notifications_delivery
-     WHERE status = 'sending' AND lease_until < %(now)s
-     ORDER BY lease_until LIMIT 5000 FOR UPDATE SKIP LOCKED
-), recovered AS (
-    UPDATE notifications_delivery AS delivery
-       SET lost_leases = lost_leases + 1,
-           lease_until = NULL,
-           status = CASE WHEN revoked_at IS NOT NULL THEN 'cancelled'
-                         WHEN lost_leases + 1 >= %(max_lost)s THEN 'failed' ELSE 'pending' END,
-           reason = CASE WHEN revoked_at IS NOT NULL THEN 'revoked'
-                         WHEN lost_leases + 1 >= %(max_lost)s THEN 'workers_lost' ELSE 'lease_lost' END
-      FROM lost WHERE delivery.id = lost.id
- RETURNING delivery.id, delivery.status, delivery.channel
-), recorded AS (
-    INSERT INTO notifications_attempt
-           (delivery_id, number, started_at, duration_ms, outcome, error)
-    SELECT id, attempts, %(now)s, 0, 'lost', 'The worker that had it was lost.' FROM lost
-        ON CONFLICT (delivery_id, number) DO NOTHING
-)
-SELECT id, status, channel FROM recovered
-"""
-
-# Rows that one statement ends: so many are not locked for long.
-EXPIRE_AT_ONCE = 5000
-# Walks the two partial indexes of what is pending, one after the other: no index has expires_at, which would
-# cost each fan-out and each claim more than this does once a minute. Whoever has a row locked is about to
-# send it or to stop it. The next slice goes on behind this one, whose rows are dead in the index.
+# What waits and is too old ends here. It was due long ago, and so lies where the due rows of its lane begin.
 _EXPIRE = """
-WITH old AS (
-    SELECT id FROM notifications_delivery
-     WHERE status = 'pending' AND revocable = {revocable} AND expires_at < %(now)s
-       AND (lane, due_at) >= (%(lane)s, %(due_at)s)
-     ORDER BY lane, due_at LIMIT %(at_once)s FOR UPDATE SKIP LOCKED
-), expired AS (
-    UPDATE notifications_delivery SET status = 'expired', reason = 'too_old'
-     WHERE id = ANY (ARRAY (SELECT id FROM old))
- RETURNING channel, lane, due_at
+WITH chosen AS ({chosen}), expired AS (
+    DELETE FROM notifications_outgoing WHERE delivery_id = ANY (ARRAY (SELECT delivery_id FROM chosen))
+ RETURNING delivery_id
+), told AS (
+    UPDATE notifications_delivery AS delivery SET status = 'expired', reason = 'too_old'
+      FROM expired WHERE delivery.id = expired.delivery_id
+ RETURNING delivery.id, delivery.channel
+), undelivered AS (
+    INSERT INTO notifications_undelivered (delivery_id) SELECT id FROM told ON CONFLICT DO NOTHING
 )
-SELECT channel, lane, due_at FROM expired ORDER BY lane, due_at
+SELECT channel FROM told
 """
-_HALVES = [_EXPIRE.format(revocable=revocable) for revocable in ("false", "true")]
+_TOO_OLD = """due_at <= %(now)s AND expires_at <= %(now)s
+       AND (lease_until IS NULL OR lease_until < %(now)s)
+     ORDER BY due_at LIMIT %(most)s
+       FOR UPDATE SKIP LOCKED"""
+_EXPIRE_REVOCABLE = _EXPIRE.format(
+    chosen=f"SELECT delivery_id FROM notifications_outgoing WHERE revocable AND {_TOO_OLD}"  # noqa: S608
+)
+_EXPIRE_OF_LANES = _EXPIRE.format(
+    chosen=f"""
+    SELECT waiting.delivery_id
+      FROM unnest(%(lanes)s::text[]) AS asked (lane) CROSS JOIN (VALUES (0), (1)) AS rank (priority)
+     CROSS JOIN LATERAL (
+           SELECT delivery_id FROM notifications_outgoing
+            WHERE NOT revocable AND lane = asked.lane AND priority = rank.priority AND {_TOO_OLD}) AS waiting
+     LIMIT %(most)s"""  # noqa: S608  (no value is put into the text)
+)
+# Rows that one statement ends: so many are not locked for long.
+EXPIRE_AT_ONCE = 1000
 
 # Whether there is anything to do, as notifications.looks asks it.
-LEASES_LOST: Final = first(
-    "notifications_delivery WHERE status = 'sending' AND lease_until < %(now)s", by="lease_until"
-)
 NOT_FANNED_OUT: Final = first("notifications_alert WHERE fanned_out_at IS NULL", by="received_at")
-
-
-def leases_recover(now: datetime) -> int:
-    """Make due again what the workers that died had claimed; returns how many."""
-    with connection.cursor() as cursor:
-        cursor.execute(_RECOVER, {"now": now, "max_lost": MAX_LOST_LEASES})
-        rows = cursor.fetchall()
-    for delivery, status, channel in rows:
-        metrics.add("attempts", channel, "lost")
-        if status != "pending":
-            metrics.add("deliveries", channel, status)
-        if status == "failed":
-            log.error("delivery_failed", delivery=str(delivery), channel=channel, reason="workers_lost")
-    if rows:
-        log.warning("leases_lost", count=len(rows))
-    return len(rows)
 
 
 def alerts_look(now: datetime) -> None:
@@ -97,22 +65,31 @@ def senders_wake(now: datetime) -> None:
 
 def expire(now: datetime) -> int:
     """End what could not be delivered within its time; returns how many."""
-    count = sum(_expire(half, now) for half in _HALVES)
-    if count:
-        log.error("deliveries_expired", count=count)
-    return count
+    channels = _expired(_EXPIRE_REVOCABLE, now)
+    for lanes in _due_lanes(now):
+        channels += _expired(_EXPIRE_OF_LANES, now, lanes=lanes)
+    for channel, count in Counter(channels).items():
+        metrics.add("deliveries", channel, "expired", amount=count)
+    if channels:
+        log.error("deliveries_expired", count=len(channels))
+    return len(channels)
 
 
-def _expire(half: str, now: datetime) -> int:
-    """End one half of it, in slices, each of them committed."""
-    count, lane, due_at = 0, "", datetime.min.replace(tzinfo=UTC)
-    with connection.cursor() as cursor:
-        while True:
-            cursor.execute(half, {"now": now, "lane": lane, "due_at": due_at, "at_once": EXPIRE_AT_ONCE})
-            rows = cursor.fetchall()
-            for channel, expired in Counter(channel for channel, _, _ in rows).items():
-                metrics.add("deliveries", channel, "expired", amount=expired)
-            count += len(rows)
-            if len(rows) < EXPIRE_AT_ONCE:
-                return count
-            _, lane, due_at = rows[-1]
+def _due_lanes(now: datetime) -> Iterator[list[str]]:
+    """Yield the lanes that have something due, some at a time."""
+    after = ""
+    while True:
+        rows = run_prepared(DUE_LANES, {"now": now, "after": after, "max_lanes": MAX_LANES})
+        yield [lane for lane, is_due, *_ in rows if is_due]
+        if not any(step >= MAX_LANES for *_, step in rows):
+            return
+        after = rows[-1][0]
+
+
+def _expired(statement: str, now: datetime, **parameters: object) -> list[str]:
+    channels: list[str] = []
+    while True:
+        rows = run_prepared(statement, {"now": now, "most": EXPIRE_AT_ONCE, **parameters})
+        channels += [channel for (channel,) in rows]
+        if len(rows) < EXPIRE_AT_ONCE:
+            return channels

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from notifications.channels.inbox import InboxChannel
 from notifications.messages.texts import Texts, text_for
-from notifications.models import Delivery
+from notifications.models import InboxItem
 
 
 class Item(TypedDict):
@@ -23,22 +23,21 @@ class Item(TypedDict):
     read_at: str | None
 
 
-def item_of(delivery: Delivery) -> Item:
-    """Return a delivery to the inbox as it is shown; its notification must be loaded."""
-    told = delivery.notification
-    assert delivery.number is not None
+def item_of(stored: InboxItem) -> Item:
+    """Return an item as it is shown; its notification must be loaded."""
+    told = stored.notification
     return item(
-        id=delivery.pk,
-        number=delivery.number,
+        id=stored.pk,
+        number=stored.number,
         kind=told.kind,
         title=told.title,
         body=told.body,
         texts=told.texts,
-        language=delivery.language,
+        language=stored.language,
         data=told.data,
         severity=told.severity,
-        created_at=delivery.created_at,
-        read_at=delivery.read_at,
+        created_at=stored.created_at,
+        read_at=stored.read_at,
     )
 
 

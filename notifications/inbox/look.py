@@ -19,24 +19,24 @@ PAGE = 20
 # comes after nothing (NULL), and gets the number from which on to look.
 _NEWS: Final = """
 SELECT asked.place, coalesce(inbox.last_number, 0), unread.count,
-       item.number, item.id, notification.kind, notification.title, notification.body, notification.texts,
-       item.language, notification.data::text, notification.severity, item.created_at, item.read_at
+       item.number, item.delivery_id, notification.kind, notification.title, notification.body,
+       notification.texts, item.language, notification.data::text, notification.severity,
+       item.created_at, item.read_at
   FROM unnest(%(people)s::uuid[], %(after)s::bigint[]) WITH ORDINALITY AS asked (user_id, after, place)
   LEFT JOIN notifications_inbox AS inbox ON inbox.user_id = asked.user_id
  CROSS JOIN LATERAL (
-       SELECT count(*) FROM notifications_delivery
-        WHERE user_id = asked.user_id AND number IS NOT NULL
-          AND channel = 'inbox' AND status = 'sent' AND dismissed_at IS NULL AND read_at IS NULL
+       SELECT count(*) FROM notifications_inboxitem
+        WHERE user_id = asked.user_id AND dismissed_at IS NULL AND read_at IS NULL
        ) AS unread (count)
   LEFT JOIN LATERAL (
-       (SELECT number, id, notification_id, language, created_at, read_at FROM notifications_delivery
+       (SELECT * FROM notifications_inboxitem
          WHERE user_id = asked.user_id AND number > asked.after
-           AND channel = 'inbox' AND status = 'sent' AND dismissed_at IS NULL AND read_at IS NULL
+           AND dismissed_at IS NULL AND read_at IS NULL
          ORDER BY number LIMIT %(page)s)
         UNION ALL
-       (SELECT number, id, notification_id, language, created_at, read_at FROM notifications_delivery
+       (SELECT * FROM notifications_inboxitem
          WHERE user_id = asked.user_id AND number > asked.after
-           AND channel = 'inbox' AND status = 'sent' AND dismissed_at IS NULL AND read_at IS NOT NULL
+           AND dismissed_at IS NULL AND read_at IS NOT NULL
          ORDER BY number LIMIT %(page)s)
         ORDER BY number LIMIT %(page)s
        ) AS item ON true
@@ -46,9 +46,8 @@ SELECT asked.place, coalesce(inbox.last_number, 0), unread.count,
 # Nothing about the session where a stream has none: it ends with its token.
 _STATE: Final = """
 SELECT asked.user_id, sha256(convert_to(person.password, 'UTF8')), coalesce(inbox.last_number, 0),
-       (SELECT count(*) FROM notifications_delivery
-         WHERE user_id = asked.user_id AND number IS NOT NULL
-           AND channel = 'inbox' AND status = 'sent' AND dismissed_at IS NULL AND read_at IS NULL)
+       (SELECT count(*) FROM notifications_inboxitem
+         WHERE user_id = asked.user_id AND dismissed_at IS NULL AND read_at IS NULL)
   FROM unnest(%(people)s::uuid[]) AS asked (user_id)
   JOIN accounts_user AS person ON person.uuid = asked.user_id AND person.is_active
   LEFT JOIN notifications_inbox AS inbox ON inbox.user_id = asked.user_id

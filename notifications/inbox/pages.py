@@ -12,7 +12,7 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts.models import User
-from notifications.models import Delivery, Notification
+from notifications.models import InboxItem, Notification
 
 UNREAD, READ = 0, 1
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -57,7 +57,7 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    items: list[Delivery]
+    items: list[InboxItem]
     next: Cursor | None
     previous: Cursor | None
 
@@ -65,25 +65,23 @@ class Page:
 # An item is in one of two partial indexes; each part is looked through in the order that its index has.
 # Written out, since putting such a statement together with the ORM costs several times what running it does.
 _PART: Final = """
-(SELECT {section} AS section, item.id, item.number, item.language, item.created_at, item.read_at,
-        item.notification_id
-   FROM notifications_delivery AS item {of_kind}
-  WHERE item.user_id = %(user)s AND item.number IS NOT NULL
-    AND item.channel = 'inbox' AND item.status = 'sent' AND item.dismissed_at IS NULL AND {condition}
+(SELECT {section} AS section, item.*
+   FROM notifications_inboxitem AS item {of_kind}
+  WHERE item.user_id = %(user)s AND item.dismissed_at IS NULL AND {condition}
   ORDER BY item.number {direction} LIMIT %(most)s)
 """
 _OF_KIND: Final = """
    JOIN notifications_notification AS told ON told.id = item.notification_id AND told.kind = %(kind)s
 """
 _PAGE: Final = """
-SELECT item.section, item.id, item.language, item.created_at, item.number, item.read_at,
+SELECT item.section, item.delivery_id, item.number, item.language, item.created_at, item.read_at,
        told.id, told.kind, told.title, told.body, told.texts, told.data, told.severity
   FROM ({parts}) AS item
   JOIN notifications_notification AS told ON told.id = item.notification_id
  ORDER BY item.section {sections}, item.number {numbers} LIMIT %(most)s
 """
 # In the models' order, by which Django takes them.
-_ITEM: Final = ("id", "language", "created_at", "number", "read_at")
+_ITEM: Final = ("delivery_id", "number", "language", "created_at", "read_at")
 _TOLD: Final = ("id", "kind", "title", "body", "texts", "data", "severity")
 _UNREAD: Final = "item.read_at IS NULL"
 _READ: Final = "item.read_at IS NOT NULL"
@@ -118,7 +116,7 @@ def page(wanted: Wanted, *, cursor: Cursor | None, size: int) -> Page:
 
 def _found(
     wanted: Wanted, cursor: Cursor | None, *, most: int, backwards: bool
-) -> list[tuple[int, Delivery]]:
+) -> list[tuple[int, InboxItem]]:
     """Return the next items from the cursor on, each with its section."""
     chosen = [
         (section, condition)
@@ -158,9 +156,9 @@ def _parts(cursor: Cursor | None, backwards: bool) -> list[tuple[int, bool, str]
     return parts
 
 
-def _item(columns: Sequence[Any]) -> Delivery:
+def _item(columns: Sequence[Any]) -> InboxItem:
     *told, texts, data, severity = columns[len(_ITEM) :]
-    item = Delivery.from_db("default", _ITEM, columns[: len(_ITEM)])
+    item = InboxItem.from_db("default", _ITEM, columns[: len(_ITEM)])
     # Django's connection leaves jsonb to its fields.
     item.notification = Notification.from_db(
         "default", _TOLD, [*told, json.loads(texts), json.loads(data), severity]
@@ -169,7 +167,7 @@ def _item(columns: Sequence[Any]) -> Delivery:
 
 
 def _ends(
-    shown: list[tuple[int, Delivery]], cursor: Cursor | None, as_of: datetime
+    shown: list[tuple[int, InboxItem]], cursor: Cursor | None, as_of: datetime
 ) -> tuple[Cursor | None, Cursor | None]:
     """Return the cursors to what comes before and after these items."""
     if shown:
@@ -182,7 +180,6 @@ def _ends(
     return Cursor(as_of, cursor.section, max(here, 0), True), Cursor(as_of, cursor.section, here)
 
 
-def _place(shown: tuple[int, Delivery]) -> tuple[int, int]:
+def _place(shown: tuple[int, InboxItem]) -> tuple[int, int]:
     section, item = shown
-    assert item.number is not None
     return section, item.number

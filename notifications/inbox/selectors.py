@@ -1,27 +1,29 @@
-"""What is in a person's inbox: deliveries to it that they have not deleted."""
+"""What is in a person's inbox: items that they have not deleted."""
 
 from django.db.models import QuerySet
 
 from accounts.models import User
-from notifications.channels.inbox import InboxChannel
-from notifications.models import Delivery
+from notifications.models import InboxItem
 
 
-def inbox_of(user: User) -> QuerySet[Delivery]:
+def inbox_of(user: User) -> QuerySet[InboxItem]:
     """A person's items, in no order, each with its notification."""
-    items = Delivery.objects.filter(
-        user=user,
-        channel=InboxChannel.name,
-        status=Delivery.Status.SENT,
-        dismissed_at=None,
-        number__isnull=False,
-    )
+    items = InboxItem.objects.filter(user=user, dismissed_at=None)
     return items.select_related("notification").order_by()
 
 
-def unread_of(user: User) -> QuerySet[Delivery]:
+def unread_of(user: User) -> QuerySet[InboxItem]:
     return inbox_of(user).filter(read_at=None)
 
 
-def read_of(user: User) -> QuerySet[Delivery]:
+def read_of(user: User) -> QuerySet[InboxItem]:
     return inbox_of(user).filter(read_at__isnull=False)
+
+
+def newer_than(number: int, *, user: User, most: int) -> QuerySet[InboxItem]:
+    """Return the first items of a greater number, each with its notification, by number."""
+    # Two halves because an item is in one of two partial indexes.
+    unread, read = (
+        half.filter(number__gt=number).order_by("number")[:most] for half in (unread_of(user), read_of(user))
+    )
+    return unread.union(read, all=True).order_by("number")[:most]

@@ -1,22 +1,37 @@
 """What a person does to their inbox; every open tab of theirs hears of it."""
 
-from datetime import datetime
 from functools import partial
+from typing import Any, Final
 from uuid import UUID
 
-from django.db import transaction
-from django.db.models import QuerySet
+from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts.models import User
-from notifications.inbox import live, selectors
-from notifications.models import Delivery
+from notifications.inbox import live
+from notifications.models import InboxItem
+
+# Items that one statement changes.
+SLICE: Final = 1000
+
+# In order, so that two tabs that do the same at once don't wait for each other in a circle.
+_CHANGE: Final = """
+WITH chosen AS MATERIALIZED (
+    SELECT delivery_id FROM notifications_inboxitem
+     WHERE user_id = %(user)s AND dismissed_at IS NULL AND {chosen}
+     ORDER BY number LIMIT %(most)s FOR NO KEY UPDATE
+)
+UPDATE notifications_inboxitem AS item SET {change} = %(now)s
+  FROM chosen WHERE item.delivery_id = chosen.delivery_id
+"""
+_MARK_READ: Final = _CHANGE.format(change="read_at", chosen="read_at IS NULL AND number <= %(up_to)s")
+_DELETE_READ: Final = _CHANGE.format(change="dismissed_at", chosen="read_at IS NOT NULL")
 
 
-def item_mark(*, item: Delivery, read: bool) -> Delivery:
+def item_mark(*, item: InboxItem, read: bool) -> InboxItem:
     """Mark an item read or unread; one that is so already keeps the time of it."""
     now = timezone.now()
-    row = Delivery.objects.filter(pk=item.pk, read_at__isnull=read)
+    row = InboxItem.objects.filter(pk=item.pk, read_at__isnull=read)
     if row.update(read_at=now if read else None):
         item.read_at = now if read else None
         _announce(item.user_id)
@@ -25,30 +40,33 @@ def item_mark(*, item: Delivery, read: bool) -> Delivery:
 
 def items_mark_read(*, user: User, up_to: int) -> int:
     """Mark all items up to a number read, so that what came since a list was made stays unread."""
-    return _change(user, selectors.unread_of(user).filter(number__lte=up_to), read_at=timezone.now())
+    return _change(_MARK_READ, user, up_to=up_to)
 
 
-def item_delete(*, item: Delivery) -> None:
+def item_delete(*, item: InboxItem) -> None:
     """Take an item out of the inbox; the delivery stays in the history."""
-    if Delivery.objects.filter(pk=item.pk, dismissed_at=None).update(dismissed_at=timezone.now()):
+    if InboxItem.objects.filter(pk=item.pk, dismissed_at=None).update(dismissed_at=timezone.now()):
         _announce(item.user_id)
 
 
 def items_delete_read(*, user: User) -> int:
     """Take everything that has been read out of the inbox."""
-    return _change(user, selectors.read_of(user), dismissed_at=timezone.now())
+    return _change(_DELETE_READ, user)
 
 
-@transaction.atomic
-def _change(user: User, items: QuerySet[Delivery], **fields: datetime) -> int:
-    # In order, so that two tabs that do the same at once don't wait for each other in a circle.
-    rows = items.select_related(None).order_by("number").select_for_update(no_key=True)
-    changed = Delivery.objects.filter(pk__in=list(rows.values_list("pk", flat=True))).update(**fields)
+def _change(statement: str, user: User, **chosen: Any) -> int:
+    """Change all that are chosen, a slice at a time, so that no lock is held for long; returns how many."""
+    parameters = {"user": user.pk, "now": timezone.now(), "most": SLICE, **chosen}
+    changed, is_full = 0, True
+    with connection.cursor() as cursor:
+        while is_full:
+            cursor.execute(statement, parameters)
+            changed += cursor.rowcount
+            is_full = cursor.rowcount == SLICE
     if changed:
         _announce(user.pk)
     return changed
 
 
-def _announce(user_id: UUID | None) -> None:
-    assert user_id is not None  # nobody else has an inbox
+def _announce(user_id: UUID) -> None:
     transaction.on_commit(partial(live.announce, [user_id]), robust=True)

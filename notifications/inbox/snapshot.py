@@ -11,7 +11,7 @@ def snapshot(user: User, after: int | None) -> bytes:
     """Return the events with which a stream would begin."""
     last_number = Inbox.objects.filter(user=user).values_list("last_number", flat=True).first() or 0
     start = last_number if after is None else min(after, last_number)
-    items = selectors.inbox_of(user).filter(number__gt=start).order_by("number")[:PAGE]
+    items = selectors.newer_than(start, user=user, most=PAGE)
     notices = [events.notice(item_of(each)) for each in items]
     count = selectors.unread_of(user).count()
     return b"".join([events.retry(), events.unread(count, at=start), *notices])

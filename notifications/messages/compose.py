@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from django.conf import settings
 from django.utils import translation
@@ -34,6 +35,7 @@ def notification_of(
     source_id: str,
     dedup_key: str,
     context: dict[str, Any] | None = None,
+    shop_id: UUID | None = None,
 ) -> Notification:
     """Return what is told (not stored yet), rendered in every language and for every channel that has a text.
 
@@ -41,6 +43,7 @@ def notification_of(
         kind: names the templates, such as ``stage.accepted``.
         data: what machines are told, as JSON.
         context: the templates' variables, if they are not ``data``.
+        shop_id: whose it is, if it is a shop's.
     """
     composed = compose(kind, data if context is None else context)
     return Notification(
@@ -53,6 +56,7 @@ def notification_of(
         source_type=source_type,
         source_id=source_id,
         dedup_key=dedup_key,
+        shop_id=shop_id,
     )
 
 

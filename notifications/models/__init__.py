@@ -7,13 +7,15 @@ from notifications.models.contact_point import ContactPoint
 from notifications.models.delivery import Attempt, Delivery
 from notifications.models.delivery_action import DeliveryAction
 from notifications.models.event import Event, HandlerRun
-from notifications.models.inbox import Inbox
+from notifications.models.inbox import Inbox, InboxItem
 from notifications.models.message_template import MessageTemplate
 from notifications.models.notification import Notification, Severity
+from notifications.models.outgoing import PRIORITIES, Outgoing, Undelivered
 from notifications.models.preference import Preference, Subscription
 from notifications.models.received_message import ReceivedMessage
 
 __all__ = [
+    "PRIORITIES",
     "Alert",
     "Attempt",
     "CallerId",
@@ -24,12 +26,15 @@ __all__ = [
     "Event",
     "HandlerRun",
     "Inbox",
+    "InboxItem",
     "MessageFailure",
     "MessageTemplate",
     "Notification",
+    "Outgoing",
     "OutgoingMessage",
     "Preference",
     "ReceivedMessage",
     "Severity",
     "Subscription",
+    "Undelivered",
 ]

@@ -1,20 +1,29 @@
 """One telling of one thing to one person by one channel, and each attempt at it."""
 
+from typing import TYPE_CHECKING
+
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
 from accounts.ids import UUIDv7Field
+from accounts.models import Shop
 from notifications.models.contact_point import ContactPoint
 from notifications.models.notification import Notification
 
+if TYPE_CHECKING:
+    from notifications.models.outgoing import Outgoing
+
 
 class Delivery(models.Model):
-    """A row of the engine: the row is the truth, the queue is a hint.
+    """What was done, or is to be: written by the fan-out, and finished by an update that touches no index.
 
-    ``status`` goes pending → sending → sent | failed | cancelled | expired, or is suppressed from the
-    start. ``reason`` says why in one word. ``attempts`` counts claims and numbers the attempts;
-    ``failures`` counts those that used up the channel's retry budget since the (re)start.
+    ``status`` goes pending → sent | failed | cancelled | expired, or is suppressed from the start; while it
+    is pending there is a row in ``Outgoing``, which says when it is due and whether it is being sent
+    (``state``). ``reason`` says why in one word. ``attempts`` counts those whose outcome is on record.
+
+    The id follows from the fact, the person and the contact point (notifications.ids), so that the primary
+    key makes each of them once.
     """
 
     class Status(models.TextChoices):
@@ -27,15 +36,21 @@ class Delivery(models.Model):
         EXPIRED = "expired", "Expired"
 
     id = UUIDv7Field()
-    # Every change of status writes each index anew, so the foreign keys have none of their own: the
-    # unique constraint serves the first, delivery_of_user the second. A fan-out makes or locks the
-    # notification in the statement that makes its deliveries: looking it up again for each would be a sixth
-    # of its cost.
+    shop = models.ForeignKey(
+        Shop,
+        null=True,
+        blank=True,
+        on_delete=models.DO_NOTHING,
+        related_name="+",
+        db_index=False,
+        db_constraint=False,
+    )
+    # A fan-out makes or locks the notification in the statement that makes its deliveries: looking it up
+    # again for each would be a sixth of its cost.
     notification = models.ForeignKey(
         Notification,
         on_delete=models.CASCADE,
         related_name="deliveries",
-        db_index=False,
         db_constraint=False,
     )
     user = models.ForeignKey(
@@ -60,23 +75,16 @@ class Delivery(models.Model):
     channel = models.CharField(max_length=32)
     address = models.CharField(max_length=2048, blank=True)
     language = models.CharField(max_length=8, default="en", help_text="The person's, when it was made.")
-    lane = models.CharField(max_length=300)
     status = models.CharField(max_length=16, choices=Status.choices, default=Status.PENDING)
     reason = models.CharField(max_length=64, blank=True)
     revocable = models.BooleanField(default=False)
     due_at = models.DateTimeField()
     expires_at = models.DateTimeField()
-    lease_until = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
     attempts = models.PositiveSmallIntegerField(default=0)
-    failures = models.PositiveSmallIntegerField(default=0)
-    lost_leases = models.PositiveSmallIntegerField(default=0)
     replays = models.PositiveSmallIntegerField(default=0)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     sent_at = models.DateTimeField(null=True, blank=True)
-    # For the inbox only: its place in the person's inbox, when it was read, and when they deleted it.
-    number = models.BigIntegerField(null=True, blank=True, editable=False)
-    read_at = models.DateTimeField(null=True, blank=True)
     # The message in which it was told with others, for what is suppressed with the reason "digest".
     digest = models.ForeignKey(
         "self",
@@ -88,73 +96,37 @@ class Delivery(models.Model):
         db_index=False,
         db_constraint=False,
     )
-    dismissed_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
         ordering = ("-id",)
         verbose_name_plural = "deliveries"
         constraints = [
-            models.UniqueConstraint(
-                fields=["notification", "user", "contact_point"],
-                nulls_distinct=False,
-                name="delivery_once",
-            ),
             models.CheckConstraint(
                 condition=models.Q(
-                    status__in=["pending", "sending", "sent", "failed", "cancelled", "suppressed", "expired"]
+                    status__in=["pending", "sent", "failed", "cancelled", "suppressed", "expired"]
                 ),
                 name="delivery_status_known",
-            ),
-            models.CheckConstraint(
-                condition=models.Q(status="sending") ^ models.Q(lease_until=None),
-                name="delivery_lease_while_sending",
             ),
         ]
         indexes = [
             models.Index(fields=["user", "-id"], name="delivery_of_user"),
-            # An item is in one of these two. Together they are what an inbox lists, counts and streams.
-            models.Index(
-                fields=["user", "-number"],
-                condition=models.Q(channel="inbox", status="sent", dismissed_at=None, read_at=None),
-                name="delivery_inbox_unread",
-            ),
-            models.Index(
-                fields=["user", "-number"],
-                condition=models.Q(channel="inbox", status="sent", dismissed_at=None, read_at__isnull=False),
-                name="delivery_inbox_read",
-            ),
-            # The claim walks the first two lane by lane, in due order.
-            models.Index(
-                fields=["lane", "due_at"],
-                condition=models.Q(status="pending", revocable=False),
-                name="delivery_due",
-            ),
-            models.Index(
-                fields=["lane", "due_at"],
-                condition=models.Q(status="pending", revocable=True),
-                name="delivery_due_revocable",
-            ),
-            # Whether anything revocable is due, or will be in a moment, at the cost of a seek.
-            models.Index(
-                fields=["due_at"],
-                condition=models.Q(status="pending", revocable=True),
-                name="delivery_revocable_next",
-            ),
-            models.Index(
-                fields=["lease_until"], condition=models.Q(status="sending"), name="delivery_leased"
-            ),
-            models.Index(
-                fields=["-id"], condition=models.Q(status__in=["failed", "expired"]), name="delivery_failed"
-            ),
-            models.Index(
-                fields=["due_at"],
-                condition=models.Q(status="pending", reason="digest"),
-                name="delivery_for_digest",
-            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.channel} delivery, {self.status}"
+
+    @property
+    def queued(self) -> "Outgoing | None":
+        """Its row in the queue while it has not ended; lists load it with ``select_related("outgoing")``."""
+        if self._state.adding or self.status != self.Status.PENDING:
+            return None
+        return getattr(self, "outgoing", None)
+
+    @property
+    def state(self) -> str:
+        """The status, with ``sending`` for what is pending and has a worker."""
+        queued = self.queued
+        return self.Status.SENDING if queued and queued.lease_until else self.status
 
 
 class Attempt(models.Model):
@@ -172,6 +144,9 @@ class Attempt(models.Model):
         Delivery, on_delete=models.CASCADE, related_name="attempt_set", db_index=False, db_constraint=False
     )
     number = models.PositiveSmallIntegerField()
+    shop = models.ForeignKey(
+        Shop, null=True, on_delete=models.DO_NOTHING, related_name="+", db_index=False, db_constraint=False
+    )
     started_at = models.DateTimeField()
     duration_ms = models.FloatField()
     outcome = models.CharField(max_length=16, choices=Outcome.choices)

@@ -4,6 +4,7 @@ from django.db import models
 from django.utils import timezone
 
 from accounts.ids import UUIDv7Field
+from accounts.models import Shop
 
 
 class Severity(models.TextChoices):
@@ -15,6 +16,16 @@ class Notification(models.Model):
     """One thing to tell, whoever it is told to. ``source_type`` and ``source_id`` name the fact behind it."""
 
     id = UUIDv7Field()
+    # Whose it is. An alert keeps its shop from being deleted, and with it whatever this stands in.
+    shop = models.ForeignKey(
+        Shop,
+        null=True,
+        blank=True,
+        on_delete=models.DO_NOTHING,
+        related_name="+",
+        db_index=False,
+        db_constraint=False,
+    )
     kind = models.CharField(max_length=64)
     title = models.CharField(max_length=200)
     body = models.TextField(blank=True)

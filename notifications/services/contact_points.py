@@ -5,7 +5,7 @@ from uuid import uuid4
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
-from django.db.models import F, QuerySet
+from django.db.models import F
 from django.utils import timezone
 
 from accounts.models import User
@@ -58,7 +58,7 @@ def contact_point_update(*, contact_point: ContactPoint, **changes: Any) -> Cont
     try:
         with transaction.atomic():
             contact_point.save()
-            waiting = _deliveries_to(contact_point)
+            waiting = held.held_for(contact_point.user_id, contact_point)
             held.readdress(waiting, address=contact_point.address, lane=contact_point.lane)
             if not contact_point.is_enabled:
                 held.suppress(waiting, reason="disabled")
@@ -71,7 +71,9 @@ def contact_point_remove(*, contact_point: ContactPoint) -> None:
     """Take an address away and stop what is still to be sent to it; its history stays."""
     with transaction.atomic():
         ContactPoint.objects.filter(pk=contact_point.pk).update(deleted_at=timezone.now())
-        replay.cancel(_deliveries_to(contact_point), reason="contact_point_removed")
+        # By the person too: there is an index of theirs, and none of contact points.
+        sent_there = Delivery.objects.filter(user=contact_point.user_id, contact_point=contact_point)
+        replay.cancel(sent_there, reason="contact_point_removed")
 
 
 def contact_point_rotate_secret(*, contact_point: ContactPoint) -> ContactPoint:
@@ -105,11 +107,6 @@ def contact_point_test_send(*, contact_point: ContactPoint) -> Delivery:
         address=contact_point.address,
         contact_point=contact_point,
     )
-
-
-def _deliveries_to(contact_point: ContactPoint) -> QuerySet[Delivery]:
-    # By the person too: there is an index of theirs, and none of contact points.
-    return Delivery.objects.filter(user=contact_point.user_id, contact_point=contact_point)
 
 
 def _clean(contact_point: ContactPoint) -> None:

@@ -15,7 +15,7 @@ from notifications.selectors import Principal
 
 log = structlog.get_logger(__name__)
 
-STOPPABLE: Final = (Delivery.Status.PENDING, Delivery.Status.SENDING)
+STOPPABLE: Final = (Delivery.Status.PENDING,)
 CANCEL_REASON: Final = "cancelled_by_operator"
 
 

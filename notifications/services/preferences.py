@@ -73,4 +73,4 @@ def _stop_held(user: User) -> None:
         told = delivery.notification
         return silences(subscriptions, channel=delivery.channel, kind=told.kind, severity=told.severity)
 
-    held.suppress(Delivery.objects.filter(user=user), reason="unsubscribed", where=is_silenced)
+    held.suppress(held.held_for(user.pk), reason="unsubscribed", where=is_silenced)

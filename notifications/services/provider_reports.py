@@ -8,7 +8,7 @@ from django.db.models import Q
 
 from notifications import metrics
 from notifications.channels.twilio import Report
-from notifications.models import Attempt, Delivery
+from notifications.models import Attempt, Delivery, Outgoing, Undelivered
 
 log = structlog.get_logger(__name__)
 
@@ -47,13 +47,16 @@ def _mark_arrived(delivery_id: UUID, attempt: int, reason: str) -> bool:
 
 
 def _mark_undelivered(delivery_id: UUID, attempt: int, detail: str) -> bool:
-    # A provider can be quicker than the sender, which may not have written down yet that it was taken. It
-    # will find the row settled, leave it alone, and add its attempt.
-    unreported = Q(status=Status.SENT, reason="") | Q(status=Status.SENDING)
-    reported = Delivery.objects.filter(unreported, pk=delivery_id, attempts=attempt)
     with transaction.atomic():
-        changed = reported.update(status=Status.FAILED, reason="undelivered", lease_until=None)
+        # A provider can be quicker than the sender, which may not have written down yet that it was taken.
+        # It will find the row gone from the queue, and add its attempt.
+        under_way = Outgoing.objects.filter(pk=delivery_id, attempts=attempt, lease_until__isnull=False)
+        ended, _ = under_way.delete()
+        sent = Q(status=Status.SENT, reason="", attempts=attempt)
+        reported = Delivery.objects.filter(Q(status=Status.PENDING) if ended else sent, pk=delivery_id)
+        changed = reported.update(status=Status.FAILED, reason="undelivered", attempts=attempt)
         if changed:
+            Undelivered.objects.get_or_create(pk=delivery_id)
             Attempt.objects.filter(delivery_id=delivery_id, number=attempt).update(
                 error=f"taken, then reported as {detail}"
             )

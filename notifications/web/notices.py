@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.template.loader import render_to_string
 
 from notifications.inbox.items import item_of
-from notifications.models import Delivery, Severity
+from notifications.models import InboxItem, Severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,23 +26,23 @@ class Notice:
     is_read: bool
 
 
-def notice_of(delivery: Delivery) -> Notice:
-    shown, told = item_of(delivery), delivery.notification
+def notice_of(item: InboxItem) -> Notice:
+    shown, told = item_of(item), item.notification
     # What is not there in a person's language is there in the default one.
-    language = delivery.language if delivery.language in told.texts else settings.LANGUAGE_CODE
+    language = item.language if item.language in told.texts else settings.LANGUAGE_CODE
     return Notice(
-        pk=delivery.pk,
+        pk=item.pk,
         number=shown["number"],
         title=shown["title"],
         body=shown["body"],
         language=language,
         is_critical=told.severity == Severity.CRITICAL,
-        created_at=delivery.created_at,
-        is_read=delivery.read_at is not None,
+        created_at=item.created_at,
+        is_read=item.read_at is not None,
     )
 
 
-def rendered(request: HttpRequest, deliveries: Iterable[Delivery]) -> str:
-    """Return the list items of these deliveries as HTML."""
-    context: dict[str, Any] = {"notices": [notice_of(each) for each in deliveries]}
+def rendered(request: HttpRequest, items: Iterable[InboxItem]) -> str:
+    """Return these items as the list items of a page."""
+    context: dict[str, Any] = {"notices": [notice_of(each) for each in items]}
     return render_to_string("web/_notice_list.html", context, request).strip()

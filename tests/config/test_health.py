@@ -17,10 +17,11 @@ from rq_scheduler import Scheduler
 
 from accounts.models import User
 from notifications import metrics
-from notifications.models import Delivery
+from notifications.models import Delivery, Outgoing
 from notifications.selectors import due_backlog
 from notifications.standstill import LOST_S, UNTAKEN_S
 from tests.factories import NotificationFactory, UserFactory
+from tests.queued import stored
 
 Machine = Callable[..., APIClient]
 LogIn = Callable[[User], APIClient]
@@ -52,15 +53,15 @@ def gauge(monitor: APIClient, name: str) -> float:
 
 def due_since(age: timedelta, *, lane: str = "x", revocable: bool = False) -> Delivery:
     at = timezone.now() - age
-    return Delivery.objects.create(
+    delivery = Delivery(
         notification=NotificationFactory(),
         user=UserFactory(),
         channel="webhook",
-        lane=lane,
         revocable=revocable,
         due_at=at,
         expires_at=at,
     )
+    return stored([delivery], lane=lane)[0]
 
 
 @pytest.mark.parametrize("path", ["/health/live", "/health/live/"])
@@ -189,7 +190,7 @@ def test_leases_that_are_lost_and_not_made_due_again_are_broken_within_seconds(
     delivery = due_since(timedelta(seconds=1))
     for age_s, lost in ((LOST_S - 5, 0), (LOST_S + 1, 1)):
         over = timezone.now() - timedelta(seconds=age_s)
-        Delivery.objects.filter(pk=delivery.pk).update(status="sending", lease_until=over)
+        Outgoing.objects.filter(pk=delivery.pk).update(lease_until=over)
         assert monitor.get("/health/ready").json()["broken"] == ["backlog"] * lost
         assert gauge(monitor, "tocsin_leases_lost") == lost
 

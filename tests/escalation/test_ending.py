@@ -15,7 +15,8 @@ from escalation.services import Item, ending, process_start, process_stop
 from escalation.signals import process_ended
 from notifications import looks, metrics
 from notifications.engine import replay
-from notifications.models import Attempt, Delivery
+from notifications.models import Attempt, Delivery, Outgoing
+from tests.queued import end_all
 
 pytestmark = pytest.mark.django_db
 
@@ -41,12 +42,13 @@ def test_a_look_asks_two_questions_however_many_wait(
 
 def test_a_process_is_looked_at_again_when_its_retry_is_due_and_not_before() -> None:
     process = started(in_s=0)
-    Delivery.objects.update(reason="retry", attempts=1, due_at=in_s(30))
+    Delivery.objects.update(reason="retry", attempts=1)
+    Outgoing.objects.update(attempts=1, due_at=in_s(30))
     ending.look(in_s(1))
     process.refresh_from_db()
     assert process.state == "active"
-    assert process.look_at == Delivery.objects.get().due_at
-    Delivery.objects.update(status="failed", reason="exhausted")
+    assert process.look_at == Outgoing.objects.get().due_at
+    end_all(status="failed", reason="exhausted")
     ending.look(in_s(29))
     process.refresh_from_db()
     assert process.state == "active"
@@ -57,14 +59,14 @@ def test_a_process_is_looked_at_again_when_its_retry_is_due_and_not_before() -> 
 
 def test_what_is_being_sent_keeps_a_process_active() -> None:
     started(in_s=0)
-    Delivery.objects.update(status="sending", lease_until=in_s(30))
+    Outgoing.objects.update(lease_until=in_s(30))
     ending.look(in_s(5))
     assert EscalationProcess.objects.get().is_active
 
 
 def test_silence_is_when_the_last_send_under_way_has_ended(redis: Any) -> None:
     process = started(in_s=0)
-    Delivery.objects.update(status="sending", lease_until=in_s(30), attempts=1)
+    Outgoing.objects.update(lease_until=in_s(30), attempts=1)
     process_stop(process_id="order", now=timezone.now())
     ending.look(in_s(1))
     process.refresh_from_db()
@@ -79,7 +81,7 @@ def test_silence_is_when_the_last_send_under_way_has_ended(redis: Any) -> None:
         duration_ms=3000,
         outcome="sent",
     )
-    Delivery.objects.update(status="sent", lease_until=None)
+    end_all(status="sent", attempts=1)
     ending.look(in_s(2))
     process.refresh_from_db()
     assert process.silent_at == ended_at + timedelta(seconds=2)
@@ -96,7 +98,7 @@ def test_a_stop_after_the_end_has_the_calls_hung_up_that_still_ring() -> None:
     process_ended.connect(hear)
     try:
         process = started(in_s=0)
-        Delivery.objects.update(status="sent")
+        end_all(status="sent")
         ending.look(in_s(1))
         assert told == [], "the last call is to ring on"
         assert process_stop(process_id="order", now=in_s(5)) is None
@@ -144,7 +146,7 @@ def test_metrics_show_what_is_under_way(as_machine: Callable[..., APIClient]) ->
 def failed_and_over() -> Delivery:
     """Return the delivery of a process that finished since its one send failed."""
     started(in_s=0)
-    Delivery.objects.update(status="failed", reason="exhausted")
+    end_all(status="failed", reason="exhausted")
     ending.look(in_s(1))
     assert EscalationProcess.objects.get().state == "finished"
     return Delivery.objects.get()
@@ -165,7 +167,7 @@ def test_what_failed_in_a_finished_process_is_not_replayed(as_machine: Callable[
 
 def test_a_start_that_finds_a_process_finished_closes_it_for_replays_too() -> None:
     started(in_s=0)
-    Delivery.objects.update(status="failed", reason="exhausted")
+    end_all(status="failed", reason="exhausted")
     first = Delivery.objects.get()
     started(in_s=60)
     assert replay.replay(Delivery.objects.filter(pk=first.pk)) == 0
@@ -173,9 +175,9 @@ def test_a_start_that_finds_a_process_finished_closes_it_for_replays_too() -> No
 
 def test_what_is_reported_as_lost_after_the_end_is_not_replayed() -> None:
     started(in_s=0)
-    Delivery.objects.update(status="sent")
+    end_all(status="sent")
     ending.look(in_s(1))
-    Delivery.objects.update(status="failed", reason="undelivered")
+    end_all(status="failed", reason="undelivered")
     assert replay.replay(Delivery.objects.all()) == 0
 
 

@@ -16,6 +16,7 @@ from escalation.models import EscalationProcess
 from escalation.services import Item, process_acknowledge, process_start, process_stop
 from notifications.models import Delivery
 from tests.factories import ContactPointFactory
+from tests.queued import end_all
 
 pytestmark = pytest.mark.django_db
 URL = "/api/v1/escalations/"
@@ -137,7 +138,7 @@ def test_a_user_is_told_in_the_inbox_and_at_each_enabled_contact_point(
         machine.post(URL, {"process-id": "a", "action": "start", "notifications": [past, told]}).status_code
         == 201
     )
-    made = Delivery.objects.values_list("channel", "status", "contact_point", "number")
+    made = Delivery.objects.values_list("channel", "status", "contact_point", "inbox_item__number")
     assert sorted(made, key=str) == sorted(
         [
             ("inbox", "sent", None, 1),
@@ -244,7 +245,7 @@ def test_what_failed_in_a_process_cannot_be_replayed_after_its_stop(
     as_machine: Callable[..., APIClient],
 ) -> None:
     process = started("order")
-    Delivery.objects.update(status="failed", reason="exhausted")
+    end_all(status="failed", reason="exhausted")
     assert process_acknowledge(process=process, by="Ana", via="api", now=timezone.now())
     failed = Delivery.objects.get(status="failed")
     client = as_machine("deliveries:read", "deliveries:write")

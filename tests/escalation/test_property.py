@@ -14,15 +14,15 @@ from datetime import datetime, timedelta
 
 from django.conf import settings as django_settings
 from django.db import transaction
-from django.db.models import F
+from django.db.models import Case, F, Q, When
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from escalation.models import EscalationProcess
 from escalation.services import Item, ending, process_acknowledge, process_start, process_stop
-from notifications.engine import sweep
+from notifications.engine.claim import MAX_LOST_LEASES
 from notifications.engine.sender import Sender
-from notifications.models import Delivery, Notification
+from notifications.models import Notification, Outgoing
 from tests.escalation.conftest import StoppedClock
 from tests.servers.third_party import ThirdParty
 
@@ -79,7 +79,7 @@ class Model:
         """Return what may ring by then: a bell that has cost too many workers is given up instead."""
         due = [bell for bells in self.bells.values() for bell in bells if not bell.over and bell.due_at <= by]
         for bell in due:
-            bell.over = bell.workers_lost == sweep.MAX_LOST_LEASES
+            bell.over = bell.workers_lost == MAX_LOST_LEASES
         return [bell for bell in due if not bell.over]
 
 
@@ -108,18 +108,19 @@ class Product:
         due again may not be sent before the dead worker has it.
         """
         with transaction.atomic():
-            sweep.leases_recover(until)
             for path in paths:
-                taken = Delivery.objects.filter(address=self.hooks.origin + path, status="pending").update(
-                    status="sending", lease_until=lease_until, attempts=F("attempts") + 1
+                taken = Outgoing.objects.filter(delivery__address=self.hooks.origin + path)
+                count = taken.filter(Q(lease_until=None) | Q(lease_until__lt=until)).update(
+                    lost_leases=F("lost_leases") + Case(When(lease_until=None, then=0), default=1),
+                    lease_until=lease_until,
+                    attempts=F("attempts") + 1,
                 )
-                assert taken == 1, "the model and the product differ in what is due"
+                assert count == 1, "the model and the product differ in what is due"
 
     def forward(self, seconds: float, *, refused: bool) -> None:
         # In this order: a wake that is still on its way has the sender look at any moment.
         self.hooks.behave("status:503" if refused else "ok")
         self.clock.forward(seconds)
-        sweep.leases_recover(self.clock())
         assert self.sender.drain(30)
 
 

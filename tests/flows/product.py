@@ -46,7 +46,7 @@ VALUES (uuidv7(), %(user)s, %(channel)s, %(address)s, '', %(enabled)s, %(lane)s,
 """
 UNDER_WAY = """
 SELECT (SELECT count(*) FROM notifications_alert WHERE fanned_out_at IS NULL)
-     + (SELECT count(*) FROM notifications_delivery WHERE status IN ('pending', 'sending'))
+     + (SELECT count(*) FROM notifications_outgoing)
 """
 OF_ALERTS = """
 SELECT delivery.id::text, delivery.user_id::text, delivery.status, delivery.reason, delivery.attempts,
@@ -204,7 +204,7 @@ class Product:
 
     def in_flight(self) -> set[str]:
         """Return the deliveries that workers hold at this moment."""
-        held = self.sql("SELECT id::text FROM notifications_delivery WHERE status = 'sending'")
+        held = self.sql("SELECT delivery_id::text FROM notifications_outgoing WHERE lease_until IS NOT NULL")
         return {delivery for (delivery,) in held}
 
     # --- Waiting and judging -----------------------------------------------------------------------------

@@ -21,7 +21,11 @@ SELECT process.process_id, extract(epoch FROM attempt.started_at)::float8
   JOIN notifications_delivery AS delivery ON delivery.notification_id = told.id
   JOIN notifications_attempt AS attempt ON attempt.delivery_id = delivery.id AND attempt.outcome <> 'lost'
 """
-HELD = "SELECT address FROM notifications_delivery WHERE status = 'sending'"
+HELD = """
+SELECT address FROM notifications_delivery AS delivery
+  JOIN notifications_outgoing AS outgoing ON outgoing.delivery_id = delivery.id
+ WHERE lease_until IS NOT NULL
+"""
 STATES = "SELECT process_id, state FROM escalation_escalationprocess"
 
 

@@ -39,9 +39,9 @@ SELECT run.id::text, run.handler, run.status, run.attempts, run.error
  WHERE event.payload ->> 'user_id' = %(user)s::text ORDER BY run.id
 """
 NUMBERS = """
-SELECT number FROM notifications_delivery AS delivery
-  JOIN notifications_notification AS told ON told.id = delivery.notification_id
- WHERE delivery.user_id = %(user)s AND delivery.channel = 'inbox' AND told.kind = %(kind)s ORDER BY number
+SELECT number FROM notifications_inboxitem AS item
+  JOIN notifications_notification AS told ON told.id = item.notification_id
+ WHERE item.user_id = %(user)s AND told.kind = %(kind)s ORDER BY number
 """
 ONE_OF_EACH = (1, 1, 1, 1)
 

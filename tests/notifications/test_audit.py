@@ -14,7 +14,7 @@ from accounts.models import Shop, User
 from notifications.audit import EXPLANATIONS, Report, audit
 from notifications.engine.digest import digests_send
 from notifications.engine.fanout import alert_fan_out, alert_notification
-from notifications.models import Alert, Attempt, Delivery, Notification, Subscription
+from notifications.models import Alert, Attempt, Delivery, InboxItem, Notification, Outgoing, Subscription
 from tests.factories import (
     AlertFactory,
     ContactPointFactory,
@@ -64,7 +64,16 @@ def attempt(delivery: Delivery, outcome: str, **changes: Any) -> None:
 
 def change(delivery: Delivery, **changes: Any) -> None:
     Delivery.objects.filter(pk=delivery.pk).update(**changes)
+    if changes.get("status", "pending") != "pending":
+        Outgoing.objects.filter(pk=delivery.pk).delete()
     delivery.refresh_from_db()
+
+
+def queue_again(deliveries: Any, **queue: Any) -> None:
+    deliveries.update(status="pending")
+    for each in deliveries:
+        fields = {"lane": "x", "due_at": each.due_at, "expires_at": each.expires_at, **queue}
+        Outgoing.objects.create(delivery=each, **fields)
 
 
 def found(**options: Any) -> dict[str, int]:
@@ -187,9 +196,10 @@ def test_what_is_held_is_settled_only_until_its_time(shop: Shop) -> None:
     member(shop)
     held = of(told(shop, "normal"))
     held.update(status="pending", reason="quiet_hours", due_at=timezone.now() + AN_HOUR, attempts=0)
+    queue_again(held)
     Attempt.objects.all().delete()
     assert found(settled=True) == {}
-    held.update(due_at=timezone.now() - timedelta(seconds=5))
+    Outgoing.objects.update(due_at=timezone.now() - timedelta(seconds=5))
     assert found(settled=True) == {"unsettled": 1}
 
 
@@ -335,12 +345,23 @@ def expired_for_nothing(shop: Shop) -> None:
 
 def pending_for_long(shop: Shop) -> None:
     member(shop)
-    of(told(shop)).update(status="pending", due_at=timezone.now() - AN_HOUR)
+    queue_again(of(told(shop)), due_at=timezone.now() - AN_HOUR)
+
+
+def in_the_queue_and_sent(shop: Shop) -> None:
+    member(shop)
+    queue_again(of(told(shop)))
+    Delivery.objects.update(status="sent")
+
+
+def pending_and_not_in_the_queue(shop: Shop) -> None:
+    member(shop)
+    of(told(shop)).update(status="pending")
 
 
 def lease_lost_for_long(shop: Shop) -> None:
     member(shop)
-    of(told(shop)).update(status="sending", lease_until=timezone.now() - AN_HOUR)
+    queue_again(of(told(shop)), lease_until=timezone.now() - AN_HOUR)
 
 
 def more_attempts_than_counted(shop: Shop) -> None:
@@ -407,6 +428,19 @@ def digest_elsewhere(shop: Shop) -> None:
     of(alert).update(digest=of(other).get())
 
 
+def item_missing(shop: Shop) -> None:
+    InboxItem.objects.filter(delivery__in=of(told_in_the_inbox(shop))).delete()
+
+
+def item_unsent(shop: Shop) -> None:
+    of(told_in_the_inbox(shop)).update(status="cancelled", reason="revoked")
+
+
+def told_in_the_inbox(shop: Shop) -> Alert:
+    contact_point(member(shop), channel="inbox", address="")
+    return told(shop)
+
+
 def told_at_an_email_address(shop: Shop, label: str) -> Alert:
     contact_point(member(shop), channel="email", address="a@example.com")
     return told(shop, label)
@@ -421,6 +455,7 @@ def _as_held(alert: Alert, reason: str) -> None:
     Attempt.objects.filter(delivery__in=of(alert)).delete()
     due_at = timezone.now() + AN_HOUR
     of(alert).update(status="pending", reason=reason, attempts=0, sent_at=None, due_at=due_at)
+    queue_again(of(alert))
 
 
 def _copy(delivery: Delivery, **changes: Any) -> None:
@@ -465,6 +500,8 @@ FAULTS: list[tuple[Fault, str]] = [
     (digest_missing, "digest_missing"),
     (digest_gone, "digest_missing"),
     (digest_elsewhere, "digest_missing"),
+    (item_missing, "item_missing"),
+    (item_unsent, "item_unsent"),
     (sent_with_no_attempt, "sent_without_attempt"),
     (sent_after_failure, "sent_without_attempt"),
     (failed_after_success, "failed_without_reason"),
@@ -475,6 +512,8 @@ FAULTS: list[tuple[Fault, str]] = [
     (expired_for_nothing, "ended_without_reason"),
     (pending_for_long, "overdue"),
     (lease_lost_for_long, "overdue"),
+    (in_the_queue_and_sent, "queue_disagrees"),
+    (pending_and_not_in_the_queue, "queue_disagrees"),
     (more_attempts_than_counted, "attempts_miscounted"),
     (fewer_attempts_than_counted, "attempts_miscounted"),
     (attempt_beyond_the_count, "attempts_miscounted"),
@@ -497,7 +536,7 @@ def test_every_kind_of_gap_has_a_test() -> None:
 
 def test_what_is_under_way_is_a_gap_only_where_all_is_to_be_settled(shop: Shop) -> None:
     member(shop)
-    of(told(shop)).update(status="pending", reason="retry", due_at=timezone.now() + AN_HOUR)
+    queue_again(of(told(shop)), due_at=timezone.now() + AN_HOUR)
     AlertFactory(shop=shop)
     assert found() == {}
     assert found(settled=True) == {"not_fanned_out": 1, "unsettled": 1}

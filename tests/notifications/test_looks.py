@@ -10,8 +10,9 @@ from django.utils import timezone
 from notifications import jobs, looks, queue
 from notifications.engine import wake
 from notifications.engine.claim import ANY_DUE, MAX_LANES
-from notifications.models import Alert, Delivery
+from notifications.models import Alert, Delivery, Outgoing
 from tests.factories import AlertFactory
+from tests.queued import stored
 
 pytestmark = pytest.mark.django_db
 
@@ -20,7 +21,6 @@ def waits(*, for_s: float, **fields: Any) -> Delivery:
     """A delivery of nobody's that is due so many seconds from now; not saved."""
     due_at = timezone.now() + timedelta(seconds=for_s)
     expires_at = due_at + timedelta(days=1)
-    fields = {"lane": "console"} | fields
     return Delivery(notification_id=uuid.uuid4(), due_at=due_at, expires_at=expires_at, **fields)
 
 
@@ -32,23 +32,24 @@ def senders_are_asked_for() -> bool:
 @pytest.mark.parametrize("revocable", [False, True])
 def test_senders_are_woken_for_what_is_due_and_not_for_what_waits(revocable: bool) -> None:
     delivery = waits(for_s=3600, revocable=revocable)
-    delivery.save()
+    stored([delivery])
     assert not senders_are_asked_for()
-    Delivery.objects.update(due_at=timezone.now())
+    Outgoing.objects.update(due_at=timezone.now())
     assert senders_are_asked_for()
-    Delivery.objects.update(status="sent")
+    Outgoing.objects.all().delete()
     assert not senders_are_asked_for()
 
 
 def test_what_is_revocable_is_asked_for_before_it_is_due() -> None:
     """A sender looks a second ahead; it has to be woken by then, though the next question comes late."""
-    waits(for_s=2.9, revocable=True).save()
+    stored([waits(for_s=2.9, revocable=True)])
     assert senders_are_asked_for()
 
 
 def test_what_is_due_behind_a_thousand_lanes_that_wait_is_asked_for_too() -> None:
-    lanes = [waits(for_s=3600, lane=f"webhook:{number:04}") for number in range(MAX_LANES)]
-    Delivery.objects.bulk_create([*lanes, waits(for_s=0, lane="webhook:last")])
+    for number in range(MAX_LANES):
+        stored([waits(for_s=3600)], lane=f"webhook:{number:04}")
+    stored([waits(for_s=0)], lane="webhook:last")
     assert senders_are_asked_for()
 
 
@@ -59,7 +60,7 @@ def test_an_idle_second_costs_one_statement_and_wakes_nobody(django_assert_num_q
         with django_assert_num_queries(0):  # of Django's: the one question isn't asked by its cursors
             jobs.sweep()
         assert listening.get_message(timeout=0.05) is None
-        waits(for_s=0).save()
+        stored([waits(for_s=0)])
         jobs.sweep()
         assert listening.get_message(timeout=5) is not None
 

@@ -6,11 +6,10 @@ from uuid import uuid4
 
 import pytest
 from django.test import Client
-from django.utils import timezone
 
 from accounts.models import User
-from notifications.models import Delivery, Inbox
-from tests.factories import NotificationFactory
+from notifications.models import Inbox, InboxItem
+from tests.factories import InboxItemFactory, NotificationFactory
 
 
 @pytest.fixture
@@ -27,26 +26,15 @@ def browse() -> Callable[..., Client]:
 
 
 @pytest.fixture
-def tell(db: None) -> Callable[..., Delivery]:
+def tell(db: None) -> Callable[..., InboxItem]:
     """Put an item into somebody's inbox."""
 
-    def build(user: User, *, title: str = "A title", **fields: Any) -> Delivery:
+    def build(user: User, *, title: str = "A title", **fields: Any) -> InboxItem:
         inbox, _ = Inbox.objects.get_or_create(user=user)
         inbox.last_number += 1
         inbox.save()
         told = {key: fields.pop(key) for key in ("body", "texts", "severity") if key in fields}
         notification = NotificationFactory(title=title, dedup_key=str(uuid4()), **told)
-        now = timezone.now()
-        return Delivery.objects.create(
-            notification=notification,
-            user=user,
-            channel="inbox",
-            lane="inbox",
-            status=Delivery.Status.SENT,
-            number=inbox.last_number,
-            due_at=now,
-            expires_at=now,
-            **{"sent_at": now, **fields},
-        )
+        return InboxItemFactory(notification=notification, user=user, number=inbox.last_number, **fields)
 
     return build

@@ -12,10 +12,10 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import User
-from notifications.models import Delivery
+from notifications.models import Delivery, InboxItem
 from notifications.web.views.inbox import PAGE_SIZE
 
-Tell = Callable[..., Delivery]
+Tell = Callable[..., InboxItem]
 Browse = Callable[..., Client]
 HTMX = {"HX-Request": "true"}
 
@@ -25,7 +25,7 @@ def shown(response: Any) -> list[str]:
     return re.findall(r'id="notice-([0-9a-f-]{36})"', response.content.decode())
 
 
-def ids(*items: Delivery) -> list[str]:
+def ids(*items: InboxItem) -> list[str]:
     return [str(each.pk) for each in items]
 
 
@@ -235,11 +235,11 @@ def test_nobody_else_changes_an_item(
     request: pytest.FixtureRequest, browse: Browse, owner: User, tell: Tell, what: str, who: str
 ) -> None:
     item = tell(owner, read_at=timezone.now() if what == "unread" else None)
-    before = Delivery.objects.filter(pk=item.pk).values().get()
+    before = InboxItem.objects.filter(pk=item.pk).values().get()
     client = browse(request.getfixturevalue(who))
     assert client.post(f"/inbox/{item.pk}/{what}/").status_code == 404
     assert client.post(f"/inbox/{uuid4()}/{what}/").status_code == 404
-    assert Delivery.objects.filter(pk=item.pk).values().get() == before
+    assert InboxItem.objects.filter(pk=item.pk).values().get() == before
 
 
 @pytest.mark.parametrize("who", ["stranger", "operator"])

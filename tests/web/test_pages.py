@@ -16,7 +16,7 @@ from django.utils import timezone
 import notifications
 from accounts.models import User, Verification
 from notifications.messages.placeholders import LINKS
-from notifications.models import ContactPoint, Delivery, Preference, Subscription
+from notifications.models import ContactPoint, Delivery, InboxItem, Preference, Subscription
 from notifications.web.urls import urlpatterns
 from tests.factories import ContactPointFactory
 
@@ -63,7 +63,7 @@ class Page(HTMLParser):
 
 
 @pytest.fixture(params=[*OPEN, *OWN])
-def page(request: pytest.FixtureRequest, browse: Browse, owner: User, tell: Callable[..., Delivery]) -> Page:
+def page(request: pytest.FixtureRequest, browse: Browse, owner: User, tell: Callable[..., InboxItem]) -> Page:
     tell(owner), tell(owner, read_at=timezone.now())
     ContactPointFactory(user=owner)
     response = browse(owner if request.param in OWN else None).get(request.param)
@@ -154,7 +154,7 @@ def test_nothing_is_posted_without_a_token(browse: Browse, owner: User, path: st
 
 
 def _rows() -> list[Any]:
-    models = (User, Delivery, ContactPoint, Preference, Subscription, Verification, Session)
+    models = (User, Delivery, InboxItem, ContactPoint, Preference, Subscription, Verification, Session)
     return [list(model.objects.order_by("pk").values()) for model in models]
 
 

@@ -100,7 +100,7 @@ class ReplayView(_OneDelivery):
             if delivery.revoked_at is not None:
                 raise Conflict("This one was stopped, or what it tells of is over: it must not begin again.")
             raise Conflict(
-                f"Only failed and expired deliveries can be replayed; this one is {delivery.status}."
+                f"Only failed and expired deliveries can be replayed; this one is {delivery.state}."
             )
         return self.answer(delivery_id)
 
@@ -116,8 +116,8 @@ class CancelView(_OneDelivery):
         """Stop a delivery that is waiting; one that is being sent is not tried again. 409 for any other."""
         delivery = self.delivery(delivery_id)
         self.refuse_people()
-        if delivery.status not in (Delivery.Status.PENDING, Delivery.Status.SENDING):
-            raise Conflict(f"Only what is still to be sent can be cancelled; this one is {delivery.status}.")
+        if delivery.status != Delivery.Status.PENDING:
+            raise Conflict(f"Only what is still to be sent can be cancelled; this one is {delivery.state}.")
         deliveries_cancel(deliveries=Delivery.objects.filter(pk=delivery_id), by=request.user, via="api")
         return self.answer(delivery_id)
 

@@ -38,7 +38,7 @@ from notifications.api.inbox_serializers import (
 from notifications.inbox import hubs, selectors, services
 from notifications.inbox.snapshot import snapshot
 from notifications.inbox.stream import Listener
-from notifications.models import Delivery
+from notifications.models import InboxItem
 
 EVENT_STREAM: Final = "text/event-stream"
 STREAM_HEADERS: Final = {
@@ -89,16 +89,16 @@ class TooManyStreams(APIException):
     wait = 30
 
 
-class _Inbox(GenericAPIView[Delivery]):
+class _Inbox(GenericAPIView[InboxItem]):
     """One's own: nobody sees another person's inbox here, not even staff."""
 
     permission_classes = [IsPerson]
     content_negotiation_class = JSONOnly
     serializer_class = ItemSerializer
     filter_backends: list[Any] = []
-    queryset = Delivery.objects.none()
+    queryset = InboxItem.objects.none()
 
-    def get_queryset(self) -> QuerySet[Delivery]:
+    def get_queryset(self) -> QuerySet[InboxItem]:
         return selectors.inbox_of(self.person)
 
     @property
@@ -154,7 +154,7 @@ class InboxReadView(_Inbox):
 
 @extend_schema(tags=["inbox"])
 class InboxItemView(_Inbox):
-    def item(self, item_id: UUID) -> Delivery:
+    def item(self, item_id: UUID) -> InboxItem:
         return get_object_or_404(self.get_queryset(), pk=item_id)
 
     @extend_schema(operation_id="inbox_item", responses={200: ItemSerializer, **errors(403, 404)})

@@ -38,6 +38,7 @@ def alert_notification(alert: Alert) -> Notification:
         source_type="alert",
         source_id=str(alert.alert_uuid),
         dedup_key=f"alert:{alert.alert_uuid}",
+        shop_id=alert.shop_id,
     )
 
 

@@ -11,10 +11,11 @@ from psycopg.types.json import Jsonb
 
 from notifications import metrics, rules
 from notifications.channels import registry
+from notifications.engine import ids
 from notifications.engine.database import run_prepared
 from notifications.engine.fanout import sql
 from notifications.engine.fanout.audience import Audience
-from notifications.models import Notification, Severity
+from notifications.models import PRIORITIES, Notification, Severity
 from notifications.quiet_hours import DIGEST_GRACE, held_until
 
 
@@ -68,7 +69,8 @@ def fan_out_chunk(
     )
     parameters |= {
         **_columns(notification),
-        "id_prefix": _milliseconds(audience.fact_at or audience.as_of),
+        "id": ids.notification_id(audience.fact_at or audience.as_of),
+        "priority": PRIORITIES[notification.severity],
         "now": now,
         "max_age": timedelta(hours=settings.DELIVERY_MAX_AGE_H),
     }
@@ -80,11 +82,6 @@ def fan_out_chunk(
         metrics.add("deliveries", each["channel"], each["status"], amount=each["count"])
         inboxes += map(UUID, each["inboxes"] or ())
     return Chunk(pending, bool(revocable), inboxes, last_user if members == size else None)
-
-
-def _milliseconds(moment: datetime) -> str:
-    """Return the first 48 bits of a UUID that sorts by time, in hexadecimal."""
-    return f"{max(0, int(moment.timestamp() * 1000)):012x}"
 
 
 def asked(
@@ -112,7 +109,17 @@ def asked(
 
 
 def _columns(notification: Notification) -> dict[str, Any]:
-    names = ("kind", "title", "body", "severity", "source_type", "source_id", "dedup_key", "created_at")
+    names = (
+        "shop_id",
+        "kind",
+        "title",
+        "body",
+        "severity",
+        "source_type",
+        "source_id",
+        "dedup_key",
+        "created_at",
+    )
     json = {"data": Jsonb(notification.data), "texts": Jsonb(notification.texts)}
     return {name: getattr(notification, name) for name in names} | json
 

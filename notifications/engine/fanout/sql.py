@@ -9,11 +9,12 @@ from typing import NamedTuple
 # The conflicting row is written anew so that its id comes back; it stays locked until the commit.
 _TOLD = """
     INSERT INTO notifications_notification
-           (kind, title, body, texts, data, severity, source_type, source_id, dedup_key, created_at)
-    VALUES (%(kind)s, %(title)s, %(body)s, %(texts)s, %(data)s, %(severity)s, %(source_type)s, %(source_id)s,
-            %(dedup_key)s, %(created_at)s)
+           (id, shop_id, kind, title, body, texts, data, severity, source_type, source_id, dedup_key,
+            created_at)
+    VALUES (%(id)s, %(shop_id)s, %(kind)s, %(title)s, %(body)s, %(texts)s, %(data)s, %(severity)s,
+            %(source_type)s, %(source_id)s, %(dedup_key)s, %(created_at)s)
         ON CONFLICT (dedup_key) DO UPDATE SET dedup_key = EXCLUDED.dedup_key
- RETURNING id
+ RETURNING id, left(replace(id::text, '-', ''), 12) AS prefix
 """
 
 _AUDIENCE = """
@@ -93,43 +94,49 @@ _COUNTER = """
 
 # Whoever is not told gets a row too, suppressed, with the reason: it answers "why didn't Ana get this?".
 #
-# The ids are not random but follow from the fact, the person and the contact point (a UUID of version 8,
-# RFC 9562: milliseconds, then a digest): where a crash undoes a fan-out that was already being sent, the
-# next one gives the same deliveries the same ids, by which receivers know a repeat.
-#
-# Looking whether a delivery is there before it is made costs a sixth of making it, so that is left out
-# (``repeats``) where nearly always none is.
+# The ids follow from the fact (notifications.engine.ids). Looking whether a delivery is there before it is
+# made costs a sixth of making it, so that is left out (``repeats``) where nearly always none is.
 _FAN_OUT = """
 WITH told AS ({told}), audience AS ({audience}),{rules} decided AS ({decided}), counter AS ({counter}),
-inserted AS (
-    INSERT INTO notifications_delivery
-           (id, notification_id, user_id, contact_point_id, channel, address, language, lane,
-            status, reason, revocable, due_at, expires_at, created_at, sent_at, number,
-            attempts, failures, lost_leases, replays)
-    SELECT (%(id_prefix)s || '8' || substr(name.digest, 1, 3) || '8' || substr(name.digest, 4, 15))::uuid,
-           (SELECT id FROM told), decided.user_id, decided.contact_point_id,
+made AS (
+    SELECT (told.prefix || '8' || substr(name.digest, 1, 3) || '8' || substr(name.digest, 4, 15))::uuid AS id,
+           told.id AS notification_id, decided.user_id, decided.contact_point_id,
            decided.channel, decided.address, decided.language, decided.lane,
            CASE WHEN decided.reason <> '' THEN 'suppressed'
                 WHEN decided.channel = ANY (%(instant)s) THEN 'sent'
-                ELSE 'pending' END,
+                ELSE 'pending' END AS status,
            CASE WHEN decided.reason <> '' OR decided.held_until IS NULL THEN decided.reason
                 WHEN decided.digest THEN 'digest'
-                ELSE 'quiet_hours' END,
-           decided.channel = ANY (%(revocable)s),
-           {due_at},
-           {due_at} + %(max_age)s,
-           %(now)s,
-           CASE WHEN decided.reason = '' AND decided.channel = ANY (%(instant)s)
-                THEN %(now)s::timestamptz END,
-           counter.last_number,
-           0, 0, 0, 0
-      FROM decided
+                ELSE 'quiet_hours' END AS reason,
+           decided.channel = ANY (%(revocable)s) AS revocable,
+           {due_at} AS due_at
+      FROM decided CROSS JOIN told
      CROSS JOIN LATERAL (
            SELECT md5(%(dedup_key)s || decided.user_id || coalesce(decided.contact_point_id::text, ''))
            ) AS name (digest)
-      LEFT JOIN counter ON counter.user_id = decided.user_id
-       AND decided.channel = 'inbox' AND decided.reason = ''
-{repeats} RETURNING user_id, channel, status, reason, revocable
+), inserted AS (
+    INSERT INTO notifications_delivery
+           (id, shop_id, notification_id, user_id, contact_point_id, channel, address, language,
+            status, reason, revocable, due_at, expires_at, created_at, sent_at, attempts, replays)
+    SELECT id, %(shop_id)s, notification_id, made.user_id, contact_point_id, channel, address, language,
+           status, reason, revocable, due_at, due_at + %(max_age)s, %(now)s,
+           CASE WHEN status = 'sent' THEN %(now)s::timestamptz END, 0, 0
+      FROM made
+{repeats} RETURNING id, notification_id, user_id, channel, language, status, reason, revocable, created_at
+), queued AS (
+    INSERT INTO notifications_outgoing
+           (delivery_id, lane, priority, due_at, expires_at, revocable, attempts, failures,
+            lost_leases, held_for, for_digest)
+    SELECT id, lane, %(priority)s, due_at, due_at + %(max_age)s, revocable, 0, 0,
+           0, CASE WHEN reason <> '' THEN user_id END, reason = 'digest'
+      FROM made WHERE status = 'pending' {if_inserted}
+), item AS (
+    INSERT INTO notifications_inboxitem
+           (delivery_id, user_id, notification_id, number, language, created_at)
+    SELECT inserted.id, inserted.user_id, inserted.notification_id, counter.last_number, inserted.language,
+           inserted.created_at
+      FROM inserted JOIN counter ON counter.user_id = inserted.user_id
+     WHERE inserted.channel = 'inbox' AND inserted.status = 'sent'
 ), settled AS (
     SELECT channel, status, count(*),
            array_agg(user_id) FILTER (WHERE channel = 'inbox' AND status = 'sent') AS inboxes
@@ -212,6 +219,7 @@ def fan_out(audience: str, shape: Shape, *, repeats: bool) -> str:
         counter=_COUNTER,
         due_at=due_at,
         repeats="        ON CONFLICT DO NOTHING\n" if repeats else "",
+        if_inserted="AND id IN (SELECT id FROM inserted)" if repeats else "",
     )
 
 

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.views.generic import TemplateView
 
 from notifications.inbox import pages, selectors, services
-from notifications.models import Delivery
+from notifications.models import InboxItem
 from notifications.web.context import Bell
 from notifications.web.notices import notice_of, rendered
 from notifications.web.page import Page, is_htmx
@@ -57,9 +57,8 @@ class NewsPage(Page):
         given = request.GET.get("after", "")
         if not (given.isascii() and given.isdigit() and int(given[:20]) <= MOST):
             return HttpResponse("after: expected a number", status=400)
-        newer = selectors.inbox_of(self.person).filter(number__gt=int(given)).order_by("number")
         # The oldest of them, so that a list which asks again is never left with a gap.
-        items = list(newer[: PAGE_SIZE + 1])
+        items = list(selectors.newer_than(int(given), user=self.person, most=PAGE_SIZE + 1))
         shown = items[:PAGE_SIZE]
         return JsonResponse(
             {
@@ -76,7 +75,7 @@ class _Change(Page):
 
     http_method_names = ["post"]
 
-    def item(self, item_id: UUID) -> Delivery:
+    def item(self, item_id: UUID) -> InboxItem:
         return get_object_or_404(selectors.inbox_of(self.person), pk=item_id)
 
     def answer(self, template: str = "", context: dict[str, Any] | None = None) -> HttpResponse:

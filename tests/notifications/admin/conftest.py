@@ -10,6 +10,7 @@ from django.utils import timezone
 from accounts.models import User
 from notifications.models import Attempt, Delivery
 from tests.factories import ContactPointFactory, NotificationFactory
+from tests.queued import split, stored
 
 
 @pytest.fixture
@@ -26,12 +27,14 @@ def make_delivery(db: None) -> Callable[..., Delivery]:
         contact_point = fields.pop("contact_point", None) or ContactPointFactory(user=user)
         notification = fields.pop("notification", None) or NotificationFactory()
         now = timezone.now()
-        return Delivery.objects.create(
+        history, queue = split(fields)
+        delivery = Delivery(
             notification=notification,
             user=user,
             contact_point=contact_point,
-            **{"channel": "webhook", "lane": "x", "due_at": now, "expires_at": now, **fields},
+            **{"channel": "webhook", "due_at": now, "expires_at": now, **history},
         )
+        return stored([delivery], **queue)[0]
 
     return build
 

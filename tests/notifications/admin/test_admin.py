@@ -1,7 +1,7 @@
 """The operator finds a person, sees what they were or were not told and why, and replays."""
 
 from collections.abc import Callable
-from datetime import time
+from datetime import UTC, datetime, time
 from typing import Any
 
 import pytest
@@ -19,6 +19,7 @@ from notifications.models import Attempt, ContactPoint, Delivery, DeliveryAction
 from tests.factories import (
     AlertFactory,
     ContactPointFactory,
+    InboxItemFactory,
     MembershipFactory,
     NotificationFactory,
     PreferenceFactory,
@@ -121,6 +122,12 @@ def test_a_persons_page_shows_the_newest_hundred(desk: Client, owner: User, make
     page = desk.get(url("accounts_user_change", owner.pk)).content.decode()
     assert page.count("Waiting to be sent.") == 100
     assert "All of them" in page
+
+
+def test_a_delivery_to_an_inbox_shows_when_it_was_read(desk: Client, owner: User) -> None:
+    item = InboxItemFactory(user=owner, read_at=datetime(2026, 3, 2, 23, 30, tzinfo=UTC))
+    page = desk.get(url("notifications_delivery_change", item.pk)).content.decode()
+    assert "2026-03-02 23:30:00" in page
 
 
 def test_a_delivery_shows_its_attempts_and_why(

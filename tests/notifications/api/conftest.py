@@ -10,6 +10,7 @@ from django.utils import timezone
 from accounts.models import Shop, User
 from notifications.models import Attempt, ContactPoint, Delivery, Notification
 from tests.factories import ContactPointFactory, NotificationFactory
+from tests.queued import split, stored
 
 
 @pytest.fixture
@@ -34,19 +35,20 @@ def make_delivery(db: None) -> Callable[..., Delivery]:
         now = timezone.now()
         if fields.get("status") == "sending":
             fields.setdefault("lease_until", now)
-        return Delivery.objects.create(
+        history, queue = split(fields)
+        delivery = Delivery(
             notification=notification,
             user=user,
             contact_point=contact_point,
             **{
                 "channel": contact_point.channel,
                 "address": contact_point.address,
-                "lane": contact_point.lane,
                 "due_at": now,
                 "expires_at": now,
-                **fields,
+                **history,
             },
         )
+        return stored([delivery], **queue)[0]
 
     return build
 

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,7 +11,7 @@ from rest_framework.test import APIClient
 
 from accounts.models import Shop, User
 from notifications.models import Attempt, Delivery, DeliveryAction
-from tests.factories import AlertFactory, NotificationFactory
+from tests.factories import AlertFactory, InboxItemFactory, NotificationFactory
 
 LogIn = Callable[[User], APIClient]
 Make = Callable[..., Delivery]
@@ -55,6 +55,15 @@ def test_a_person_sees_their_own_only(
     assert ids(as_user(owner), f"?user={teammate.pk}") == []
     assert ids(as_user(stranger)) == []
     assert ids(as_user(operator)) == [str(theirs.pk), str(mine.pk)]
+
+
+def test_one_to_an_inbox_says_when_it_was_read(as_machine: Machine, owner: User, make_delivery: Make) -> None:
+    client, at = as_machine("deliveries:read"), datetime(2026, 3, 2, 23, 30, tzinfo=UTC)
+    for read_at in (None, at):
+        InboxItemFactory(user=owner, read_at=read_at)
+    make_delivery(owner)
+    read = [each["read_at"] for each in client.get(PATH).json()["results"]]
+    assert read == [None, "2026-03-02T23:30:00Z", None]
 
 
 def test_to_a_stranger_it_does_not_exist(
@@ -168,8 +177,7 @@ def test_nothing_else_can_be_replayed(
     refused = as_user(operator).post(f"{PATH}{mine.pk}/replay/")
     assert refused.status_code == 409
     assert status in refused.json()["detail"]
-    mine.refresh_from_db()
-    assert mine.status == status
+    assert Delivery.objects.get(pk=mine.pk).state == status
 
 
 def test_many_are_replayed_by_their_ids(

@@ -65,7 +65,7 @@ def report(twilio: Twilio, delivery: Delivery, *, attempt: int | None = None, **
 
 def state(delivery: Delivery) -> tuple[str, str]:
     delivery.refresh_from_db()
-    return delivery.status, delivery.reason
+    return delivery.state, delivery.reason
 
 
 def counted(total: int) -> dict[str, float]:
@@ -203,7 +203,7 @@ def test_a_report_changes_only_what_was_taken(
 ) -> None:
     point = ContactPointFactory(user=owner, channel="sms", address="+33612345678")
     made = make_delivery(owner, contact_point=point, attempts=1, **before)
-    assert report(twilio, made, **each) == 204
+    assert report(twilio, made, attempt=1, **each) == 204
     assert state(made) == after
 
 

@@ -1,5 +1,6 @@
 """A sender of the test's own, with a clock that moves when told."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -14,6 +15,7 @@ from notifications.engine.worker import allow_many_connections
 from notifications.models import ContactPoint, Delivery, Notification
 from tests.clock import Clock
 from tests.factories import ContactPointFactory, NotificationFactory, UserFactory
+from tests.queued import split, stored
 from tests.servers.third_party import ThirdParty
 
 
@@ -54,7 +56,8 @@ def make_deliveries(transactional_db: None) -> Callable[..., list[Delivery]]:
             ContactPointFactory.build(user=user, channel=channel, address=url, lane=lane) for user in users
         )
         now = timezone.now()
-        return Delivery.objects.bulk_create(
+        history, queue = split(fields)
+        deliveries = (
             Delivery(
                 **{
                     "notification": told,
@@ -62,21 +65,18 @@ def make_deliveries(transactional_db: None) -> Callable[..., list[Delivery]]:
                     "contact_point": point,
                     "channel": channel,
                     "address": point.address,
-                    "lane": point.lane,
                     "due_at": now,
                     "expires_at": now + timedelta(days=1),
-                    **fields,
+                    **history,
                 }
             )
             for point in points
         )
+        return stored(deliveries, **queue)
 
     return build
 
 
 def statuses() -> dict[str, int]:
-    """How many deliveries there are by status."""
-    found: dict[str, int] = {}
-    for status in Delivery.objects.values_list("status", flat=True):
-        found[status] = found.get(status, 0) + 1
-    return found
+    """How many deliveries there are by state."""
+    return dict(Counter(each.state for each in Delivery.objects.select_related("outgoing")))

@@ -12,7 +12,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 
 from accounts.models import Membership, Shop, User
 from notifications.engine.fanout import alert_fan_out, alerts, alerts_fan_out, fan_out_waiting
-from notifications.models import Alert, Delivery, Notification
+from notifications.models import Alert, Delivery, Notification, Outgoing
 from notifications.selectors import deliveries_since
 from tests.factories import (
     AlertFactory,
@@ -65,7 +65,7 @@ def test_each_contact_point_has_a_delivery_of_its_own(owner: User, shop: Shop) -
     ContactPointFactory(user=owner, address="https://one.example.com/")
     ContactPointFactory(user=owner, address="https://two.example.com/")
     alert_fan_out(AlertFactory(shop=shop).pk)
-    assert set(Delivery.objects.values_list("lane", "status")) == {
+    assert set(Outgoing.objects.values_list("lane", "delivery__status")) == {
         ("https://one.example.com:443", "pending"),
         ("https://two.example.com:443", "pending"),
     }

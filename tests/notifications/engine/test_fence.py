@@ -17,7 +17,7 @@ from notifications.engine.fence import Batch, TooLate
 from notifications.engine.finalise import Finished, finalise
 from notifications.engine.replay import cancel
 from notifications.engine.sender import Sender
-from notifications.models import Delivery
+from notifications.models import Delivery, Outgoing
 from tests.clock import Clock
 from tests.notifications.engine.conftest import statuses
 from tests.servers.third_party import ThirdParty
@@ -139,12 +139,12 @@ def test_a_stop_and_the_outcomes_of_what_it_stops_never_wait_for_each_other(make
 
     writing = threading.Thread(target=asyncio.run, args=(write(),))
     with transaction.atomic():
-        of_stop = Delivery.objects.select_for_update()
+        of_stop = Outgoing.objects.select_for_update()
         of_stop.get(pk=first.pk)
         writing.start()
         while not waiting():
             time.sleep(0.005)
-        Delivery.objects.select_for_update(nowait=True).get(pk=second.pk)
+        Outgoing.objects.select_for_update(nowait=True).get(pk=second.pk)
     writing.join()
     assert statuses() == {"sent": 2}
 

@@ -12,9 +12,10 @@ from django.db import connection
 from notifications.engine import finalise
 from notifications.engine.database import Database, connection_parameters
 from notifications.engine.finalise import Finished, Ledger
-from notifications.models import Attempt, ContactPoint, Delivery
+from notifications.models import Attempt, ContactPoint, Delivery, Outgoing
 from notifications.services.contact_points import contact_point_update
 from tests.factories import NotificationFactory
+from tests.queued import stored
 
 Make = Callable[..., list[Delivery]]
 URL = "https://hooks.example.com/"
@@ -82,6 +83,10 @@ def sent() -> int:
 def undo() -> None:
     """What a crash of PostgreSQL does to commits that were not waited for."""
     Delivery.objects.update(status="pending", attempts=0, sent_at=None)
+    Outgoing.objects.bulk_create(
+        Outgoing(delivery=each, lane="x", due_at=each.due_at, expires_at=each.expires_at)
+        for each in Delivery.objects.exclude(outgoing__isnull=False)
+    )
     connection.close()  # of this thread
 
 
@@ -170,9 +175,8 @@ def test_a_late_word_of_a_dead_address_leaves_on_what_was_replayed_elsewhere(mak
     (old,) = make_deliveries(1, "https://old.example.com/")
     contact_point_update(contact_point=ContactPoint.objects.get(), address="https://new.example.com/")
     # Its lease was lost, it failed, was replayed to the new address, and is claimed a second time.
-    Delivery.objects.update(
-        status="sending", attempts=2, address="https://new.example.com/", lease_until=datetime.now(UTC)
-    )
+    Delivery.objects.update(attempts=1, address="https://new.example.com/")
+    Outgoing.objects.update(attempts=2, lease_until=datetime.now(UTC))
     write(called_dead(old))
     assert ContactPoint.objects.get().is_enabled
 
@@ -183,18 +187,17 @@ def test_what_quiet_hours_hold_back_for_a_dead_address_is_not_sent_there(make_de
     common = {
         "user": dead.user,
         "channel": "webhook",
-        "lane": dead.lane,
         "due_at": later,
         "expires_at": later,
         "contact_point": dead.contact_point,
         "address": URL,
     }
-    held, elsewhere, retry = (
-        Delivery.objects.create(**common | {"notification": NotificationFactory()} | fields)
+    held, elsewhere, retry = stored(
+        Delivery(**common | {"notification": NotificationFactory()} | fields)
         for fields in (
             {"reason": "quiet_hours"},
             {"reason": "quiet_hours", "contact_point": None},
-            {"failures": 1},
+            {"attempts": 1},
         )
     )
     write(called_dead(dead))

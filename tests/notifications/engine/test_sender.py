@@ -3,19 +3,22 @@
 import asyncio
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 from pytest_django import Settings
 
 from notifications.channels import registry
 from notifications.channels.base import Channel, Message, Receipt
 from notifications.channels.session import Session
+from notifications.engine.claim import MAX_LOST_LEASES
 from notifications.engine.replay import cancel, replay
 from notifications.engine.sender import Sender
-from notifications.engine.sweep import MAX_LOST_LEASES, expire, leases_recover
-from notifications.models import Attempt, Delivery
+from notifications.engine.sweep import expire
+from notifications.models import Attempt, Delivery, Outgoing
 from tests.clock import Clock
 from tests.notifications.engine.conftest import statuses
 from tests.servers.third_party import ThirdParty
@@ -56,8 +59,8 @@ def test_each_due_delivery_is_sent_once_and_written_down(
     sent = Delivery.objects.first()
     assert sent is not None
     assert sent.sent_at is not None
-    assert sent.lease_until is None
     assert sent.attempts == 1
+    assert not Outgoing.objects.exists()
 
 
 def test_what_is_due_later_waits(
@@ -151,7 +154,7 @@ def test_a_burst_at_a_provider_with_a_limit_is_told_in_the_end(
     make_deliveries(200, third_party.url)
     sender.wake()
     until_told(200, timeout_s=40)
-    assert not Delivery.objects.filter(failures__gt=0).exists()
+    assert not Delivery.objects.filter(status="failed").exists()
     refused = Attempt.objects.filter(outcome="unavailable")
     assert {(each.status_code, each.error) for each in refused} == {(429, "answered 429")}
     assert Attempt.objects.count() == len(third_party.requests)
@@ -170,7 +173,7 @@ def test_one_answer_that_asks_for_less_holds_the_whole_lane(
     assert statuses() == {"pending": 300}
     put_back = Delivery.objects.filter(reason="too_fast")
     assert put_back.count() == len(third_party.requests)
-    assert set(put_back.values_list("attempts", "failures")) == {(1, 0)}
+    assert set(put_back.values_list("attempts", "outgoing__failures")) == {(1, 0)}
     assert set(Delivery.objects.exclude(reason="too_fast").values_list("attempts", flat=True)) == {0}
 
 
@@ -189,7 +192,8 @@ def test_what_comes_too_fast_is_put_back_for_longer_each_time_until_it_is_too_ol
         waits.append((delivery.due_at - clock()).total_seconds())
         clock.forward(waits[-1] + 0.1)
     assert waits == [pytest.approx(wait_s, abs=0.9) for wait_s in (1, 2, 4, 8, 16)]
-    assert (delivery.status, delivery.attempts, delivery.failures) == ("pending", 5, 0)
+    assert (delivery.status, delivery.attempts) == ("pending", 5)
+    assert Outgoing.objects.get().failures == 0
     clock.forward(24 * 3600)
     assert expire(clock()) == 1
 
@@ -291,30 +295,55 @@ def test_a_lost_lease_makes_a_delivery_due_again_under_the_same_id(
     died_at = timezone.now() - timedelta(seconds=5)
     made = make_deliveries(3, third_party.url, status="sending", lease_until=died_at, attempts=1)
     settle(sender)
-    assert third_party.requests == []
-    assert leases_recover(clock()) == 3
-    settle(sender)
     assert third_party.counts() == {str(each.pk): 1 for each in made}
     assert set(Attempt.objects.values_list("number", "outcome")) == {(1, "lost"), (2, "sent")}
 
 
-def test_a_lease_that_still_runs_is_left_alone(make_deliveries: Make, third_party: ThirdParty) -> None:
-    make_deliveries(1, third_party.url)
-    Delivery.objects.update(status="sending", lease_until=timezone.now() + timedelta(seconds=20), attempts=1)
-    assert leases_recover(timezone.now()) == 0
+def test_a_lease_that_still_runs_is_left_alone(
+    sender: Sender, clock: Clock, make_deliveries: Make, third_party: ThirdParty
+) -> None:
+    lease_until = timezone.now() + timedelta(seconds=20)
+    make_deliveries(1, third_party.url, status="sending", lease_until=lease_until, attempts=1)
+    settle(sender)
+    assert third_party.requests == []
+    clock.forward(20.01)
+    settle(sender)
+    assert statuses() == {"sent": 1}
 
 
-def test_a_delivery_that_costs_worker_after_worker_is_given_up(make_deliveries: Make) -> None:
-    make_deliveries(1, "https://hooks.example.com/")
-    Delivery.objects.update(
+@pytest.mark.parametrize("revocable", [False, True])
+def test_a_delivery_that_costs_worker_after_worker_is_given_up(
+    sender: Sender, make_deliveries: Make, third_party: ThirdParty, revocable: bool
+) -> None:
+    (delivery,) = make_deliveries(
+        1,
+        third_party.url,
         status="sending",
+        revocable=revocable,
         lease_until=timezone.now() - timedelta(seconds=1),
         attempts=MAX_LOST_LEASES,
         lost_leases=MAX_LOST_LEASES - 1,
     )
-    leases_recover(timezone.now())
-    delivery = Delivery.objects.get()
+    settle(sender)
+    delivery.refresh_from_db()
     assert (delivery.status, delivery.reason) == ("failed", "workers_lost")
+    assert delivery.attempts == MAX_LOST_LEASES
+    assert delivery.attempt_set.get(number=MAX_LOST_LEASES).outcome == "lost"
+    assert third_party.requests == []
+
+
+@pytest.mark.parametrize("revocable", [False, True])
+def test_what_was_stopped_while_a_worker_had_it_ends_when_that_one_is_lost(
+    sender: Sender, make_deliveries: Make, third_party: ThirdParty, revocable: bool
+) -> None:
+    died_at = timezone.now() - timedelta(seconds=1)
+    (delivery,) = make_deliveries(
+        1, third_party.url, status="sending", revocable=revocable, lease_until=died_at, revoked_at=died_at
+    )
+    settle(sender)
+    delivery.refresh_from_db()
+    assert (delivery.status, delivery.reason, delivery.attempts) == ("cancelled", "revoked", 1)
+    assert third_party.requests == []
 
 
 def test_a_late_outcome_of_a_lost_lease_ends_what_nobody_has_claimed_since(
@@ -324,9 +353,9 @@ def test_a_late_outcome_of_a_lost_lease_ends_what_nobody_has_claimed_since(
     (delivery,) = make_deliveries(1, third_party.url)
     sender.wake()
     third_party.wait_for(1)
-    Delivery.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
-    leases_recover(timezone.now())
-    Delivery.objects.update(due_at=timezone.now() + timedelta(hours=1))
+    # Lost, and due again later.
+    died_at = timezone.now() - timedelta(seconds=1)
+    Outgoing.objects.update(lease_until=died_at, due_at=timezone.now() + timedelta(hours=1))
     settle(sender)
     delivery.refresh_from_db()
     assert delivery.status == "sent"
@@ -352,8 +381,8 @@ def test_a_hung_destination_does_not_slow_another(
         sender.wake()
         third_party.wait_for(400, timeout=8)
         assert time.monotonic() - started < 8
-        under_way = Delivery.objects.filter(pk__in=[each.pk for each in stuck], status="sending").count()
-        assert 0 < under_way <= 64
+        under_way = Outgoing.objects.filter(pk__in=[each.pk for each in stuck], lease_until__isnull=False)
+        assert 0 < under_way.count() <= 64
         hung.behave("ok")
         hung.cut_connections()
 
@@ -384,9 +413,8 @@ def test_thousands_of_destinations_all_get_their_turn(
     sender: Sender, make_deliveries: Make, third_party: ThirdParty
 ) -> None:
     made = make_deliveries(1500, third_party.url)
-    for number, delivery in enumerate(made):
-        delivery.lane = f"lane-{number:05d}"
-    Delivery.objects.bulk_update(made, ["lane"], batch_size=500)
+    queued = [Outgoing(pk=each.pk, lane=f"lane-{number:05d}") for number, each in enumerate(made)]
+    Outgoing.objects.bulk_update(queued, ["lane"], batch_size=500)
     settle(sender)
     assert statuses() == {"sent": 1500}
 
@@ -404,7 +432,7 @@ def test_stopping_gives_back_what_was_not_begun(
     found = statuses()
     assert found.keys() <= {"sent", "pending"}
     assert found["sent"] == len(third_party.counts())
-    assert all(each.attempts == 0 for each in Delivery.objects.filter(status="pending"))
+    assert all(each.attempts == 0 for each in Outgoing.objects.all())
     after = Sender(clock=clock)
     after.start()
     settle(after)
@@ -416,7 +444,8 @@ def test_a_channel_that_is_gone_fails_its_deliveries_and_no_others(
     sender: Sender, make_deliveries: Make, third_party: ThirdParty
 ) -> None:
     (orphan,) = make_deliveries(1, third_party.url, due_at=timezone.now() + timedelta(hours=1))
-    Delivery.objects.update(channel="carrier-pigeon", lane="loft", due_at=timezone.now())
+    Delivery.objects.update(channel="carrier-pigeon")
+    Outgoing.objects.update(lane="loft", due_at=timezone.now())
     make_deliveries(3, third_party.url)
     settle(sender)
     orphan.refresh_from_db()
@@ -474,3 +503,52 @@ def test_stopping_again_leaves_alone_what_was_stopped_before(make_deliveries: Ma
     cancel(Delivery.objects.all(), reason="stopped")
     assert Delivery.objects.get().revoked_at == before
     assert replay(Delivery.objects.all()) == 0
+
+
+def test_what_comes_during_a_look_is_found_by_the_next(
+    sender: Sender, make_deliveries: Make, third_party: ThirdParty, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settle(sender)
+    look, looks = sender._claimer.due_lanes, list[int]()
+
+    def make_one(now: datetime) -> None:
+        make_deliveries(1, third_party.url, due_at=now)
+        connection.close()  # of this thread
+
+    async def slow_look(now: datetime) -> dict[str, bool]:
+        found = await look(now)
+        looks.append(len(found))
+        if len(looks) == 1:  # the look has seen nothing of this yet
+            await asyncio.to_thread(make_one, now)
+            sender._on_wake(revocable=False)
+        return found
+
+    monkeypatch.setattr(sender._claimer, "due_lanes", slow_look)
+    sender.wake(revocable=False)
+    third_party.wait_for(1)
+    settle(sender)
+    assert statuses() == {"sent": 1}
+
+
+def test_what_a_claim_brings_for_a_lane_that_was_closed_meanwhile_is_sent_once_it_opens(
+    sender: Sender, make_deliveries: Make, third_party: ThirdParty, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_deliveries(1, third_party.url)
+    settle(sender)
+    (lane,) = sender._lanes.values()
+    take, held = sender._claimer.take, list[bool]()
+
+    async def slow_take(*args: Any, **options: Any) -> Any:
+        rows = await take(*args, **options)
+        if rows and not held:
+            held.append(True)
+            lane.congested(time.monotonic(), retry_after_s=0.3)
+            sender._running_loop().call_later(0.5, sender._look_now)
+        return rows
+
+    monkeypatch.setattr(sender._claimer, "take", slow_take)
+    make_deliveries(3, third_party.url)
+    sender.wake()
+    third_party.wait_for(4)
+    settle(sender)
+    assert statuses() == {"sent": 4}

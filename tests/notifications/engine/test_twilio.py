@@ -70,7 +70,7 @@ def test_a_report_that_is_quicker_than_the_sender_is_not_lost(
 
     def report() -> None:
         delivery = Delivery.objects.get()
-        assert delivery.status == "sending"
+        assert delivery.state == "sending"
         assert delivery_report_record(delivery=delivery, attempt=1, report=LOST)
         connection.close()
         reported.set()
@@ -80,7 +80,7 @@ def test_a_report_that_is_quicker_than_the_sender_is_not_lost(
     assert sender.drain(60)
     assert reported.is_set()
     delivery = Delivery.objects.get()
-    assert (delivery.status, delivery.reason, delivery.lease_until) == ("failed", "undelivered", None)
+    assert (delivery.state, delivery.reason, delivery.attempts) == ("failed", "undelivered", 1)
     assert [each.outcome for each in delivery.attempt_set.all()] == ["sent"]
 
 

@@ -11,8 +11,8 @@ from accounts.models import Encadrant, Student, User
 from notifications.events import registry, running
 from notifications.events.replay import event_replay
 from notifications.handlers import accounts as handlers_of_accounts
-from notifications.models import Delivery, Event, HandlerRun, Inbox
-from tests.factories import NotificationFactory, UserFactory
+from notifications.models import Delivery, Event, HandlerRun, Inbox, InboxItem
+from tests.factories import InboxItemFactory, UserFactory
 
 
 def published(*keys: str) -> list[Event]:
@@ -258,14 +258,9 @@ def test_whoever_is_gone_by_then_is_left_alone(db: None, own_handlers: None) -> 
     assert Student.objects.count() == 0
 
 
-def in_the_inbox(user: User) -> Delivery:
-    notification = NotificationFactory()
-    at = notification.created_at
+def in_the_inbox(user: User) -> None:
     Inbox.objects.get_or_create(user=user)
-    return Delivery.objects.create(
-        notification=notification, user=user, channel="inbox", lane="inbox", status="sent",
-        due_at=at, expires_at=at, sent_at=at, number=1,
-    )  # fmt: skip
+    InboxItemFactory(user=user)
 
 
 def test_deleting_a_user_takes_profile_and_inbox_away(db: None, own_handlers: None, stranger: User) -> None:
@@ -277,6 +272,7 @@ def test_deleting_a_user_takes_profile_and_inbox_away(db: None, own_handlers: No
     assert Student.objects.count() == 0
     assert list(Inbox.objects.values_list("user", flat=True)) == [stranger.pk]
     assert list(Delivery.objects.values_list("user", flat=True)) == [stranger.pk]
+    assert list(InboxItem.objects.values_list("user", flat=True)) == [stranger.pk]
 
 
 def test_so_does_the_event_of_one_who_was_deleted_elsewhere(
@@ -292,6 +288,7 @@ def test_so_does_the_event_of_one_who_was_deleted_elsewhere(
         assert (Student.objects.count(), Encadrant.objects.count()) == (0, 0)
         assert list(Inbox.objects.values_list("user", flat=True)) == [stranger.pk]
         assert list(Delivery.objects.values_list("user", flat=True)) == [stranger.pk]
+    assert list(InboxItem.objects.values_list("user", flat=True)) == [stranger.pk]
 
 
 def test_a_deletion_of_somebody_never_known_is_nothing(db: None) -> None:

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 import uvicorn
 from django.db import connection, transaction
-from django.utils import timezone
 from rest_framework.test import APIClient
 from rest_framework_simplejwt.tokens import AccessToken
 
@@ -20,8 +19,8 @@ from config.body_limit import BodyLimit
 from config.handler import Handler
 from config.lifespan import Lifespan
 from notifications.inbox import hubs, live
-from notifications.models import Delivery
-from tests.factories import NotificationFactory
+from notifications.models import InboxItem
+from tests.factories import InboxItemFactory, NotificationFactory
 from tests.notifications.inbox.listening import Listening
 
 NEXT_NUMBER = """
@@ -29,7 +28,7 @@ INSERT INTO notifications_inbox (user_id, last_number) VALUES (%s, 1)
     ON CONFLICT (user_id) DO UPDATE SET last_number = notifications_inbox.last_number + 1
 RETURNING last_number
 """
-MakeItem = Callable[..., Delivery]
+MakeItem = Callable[..., InboxItem]
 
 # As config.asgi has it, but for the connections that its threads would keep to this test's database.
 application = Lifespan(
@@ -37,25 +36,17 @@ application = Lifespan(
 )
 
 
-def item_make(user: User, *, announced: bool = True, **fields: Any) -> Delivery:
+def item_make(user: User, *, announced: bool = True, **fields: Any) -> InboxItem:
     """Put an item into someone's inbox; ``told`` are fields of its notification."""
-    told, now = fields.pop("told", {}), timezone.now()
+    told = fields.pop("told", {})
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute(NEXT_NUMBER, [user.pk])
             number = cursor.fetchone()[0]
-        values = {"status": "sent", "sent_at": now, "due_at": now, "expires_at": now, **fields}
-        delivery = Delivery.objects.create(
-            notification=NotificationFactory(**told),
-            user=user,
-            channel="inbox",
-            lane="inbox",
-            number=number,
-            **values,
-        )
+        item = InboxItemFactory(notification=NotificationFactory(**told), user=user, number=number, **fields)
     if announced:
         live.announce([user.pk])
-    return delivery
+    return item
 
 
 @pytest.fixture

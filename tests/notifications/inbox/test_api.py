@@ -12,8 +12,9 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from accounts.models import User
-from notifications.models import Delivery
-from tests.factories import ContactPointFactory, NotificationFactory
+from notifications.inbox import look, selectors, services
+from notifications.models import Delivery, Inbox, InboxItem
+from tests.factories import ContactPointFactory, NotificationFactory, SentToInboxFactory
 from tests.notifications.inbox.conftest import MakeItem
 
 LogIn = Callable[[User], APIClient]
@@ -34,7 +35,7 @@ def unread(client: APIClient) -> int:
     return get(client, f"{PATH}unread/")["unread"]
 
 
-def filled(make_item: MakeItem, user: User, count: int, *, read: tuple[int, ...] = ()) -> list[Delivery]:
+def filled(make_item: MakeItem, user: User, count: int, *, read: tuple[int, ...] = ()) -> list[InboxItem]:
     return [
         make_item(user, read_at=timezone.now() if number in read else None) for number in range(1, count + 1)
     ]
@@ -82,7 +83,7 @@ def test_an_item_is_in_the_language_that_its_person_had(
 
 def test_only_what_was_sent_to_the_inbox_is_in_it(as_user: LogIn, owner: User, make_item: MakeItem) -> None:
     make_item(owner)
-    make_item(owner, status="suppressed", reason="level")
+    SentToInboxFactory(user=owner, status="suppressed", reason="level", sent_at=None)
     make_item(owner, dismissed_at=timezone.now())
     now = timezone.now()
     point = ContactPointFactory(user=owner)
@@ -342,40 +343,65 @@ def test_listing_takes_the_same_number_of_queries_for_any_number(
         unread(client)
 
 
-def test_list_and_count_read_the_inbox_by_its_indexes(
-    owner: User, stranger: User, make_item: MakeItem
-) -> None:
+@pytest.fixture
+def full(transactional_db: None, owner: User, stranger: User) -> User:
+    """Somebody with hundreds of items, read and unread; as many are somebody else's."""
     told, now = NotificationFactory(), timezone.now()
     for user in (owner, stranger):
-        make_item(user)
         made = [
-            Delivery(
-                notification=told,
-                contact_point_id=uuid.uuid4(),
-                user=user, channel="inbox", lane="inbox", status="sent", due_at=now, expires_at=now,
-                number=number, read_at=now if number % 2 else None,
-            )
-            for number in range(2, 1500)
-        ]  # fmt: skip
+            SentToInboxFactory.build(notification=told, user=user, contact_point_id=uuid.uuid4())
+            for _ in range(1500)
+        ]
         Delivery.objects.bulk_create(made)
-    client = APIClient()
-    client.force_login(owner)
+        InboxItem.objects.bulk_create(
+            InboxItem(delivery=each, user=user, notification=told, number=n, read_at=now if n % 2 else None)
+            for n, each in enumerate(made, start=1)
+        )
+        Inbox.objects.create(user=user, last_number=1500)
     with connection.cursor() as cursor:
+        cursor.execute("VACUUM ANALYZE notifications_inboxitem")
         cursor.execute("ANALYZE")
+    return owner
+
+
+def test_list_count_and_news_read_the_inbox_by_its_indexes(full: User) -> None:
+    client = APIClient()
+    client.force_login(full)
     pages = [get(client), get(client, get(client)["next"])]
     assert all(len(page["results"]) == 50 for page in pages)
-    with CaptureQueriesContext(
-        connection,
-    ) as queries:
+    with CaptureQueriesContext(connection) as queries:
         get(client, pages[0]["next"])
+        list(selectors.newer_than(1400, user=full, most=10))
         unread(client)
-    plans = [plan(query["sql"]) for query in queries.captured_queries if "number" in query["sql"]]
-    assert len(plans) == 2
-    assert all("delivery_inbox_unread" in each for each in plans)
+    plans = [plan(query["sql"]) for query in queries.captured_queries if "inboxitem" in query["sql"]]
+    assert len(plans) == 3
     assert all(
-        "delivery_of_user" not in each and "Seq Scan on notifications_delivery" not in each for each in plans
+        "inboxitem_unread" in each and "Seq Scan on notifications_inboxitem" not in each for each in plans
     )
-    assert "delivery_inbox_read" in plans[0]
+    assert all("inboxitem_read" in each for each in plans[:2])
+    assert "Index Only Scan using inboxitem_unread" in plans[2]
+
+
+@pytest.mark.parametrize("statement", [look._NEWS, look._STATE], ids=["news", "state"])
+def test_streams_count_what_is_unread_by_the_index_alone(full: User, statement: str) -> None:
+    parameters = {"people": [full.pk], "after": [1500], "page": look.PAGE}
+    with connection.cursor() as cursor:
+        assert "Index Only Scan using inboxitem_unread" in plan(cursor.mogrify(statement, parameters))
+
+
+def test_many_are_marked_and_deleted_in_slices(
+    full: User, monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any
+) -> None:
+    monkeypatch.setattr(services, "SLICE", 300)
+    with django_assert_num_queries(3):
+        assert services.items_mark_read(user=full, up_to=1400) == 700
+    assert list(selectors.unread_of(full).order_by("number").values_list("number", flat=True)) == list(
+        range(1402, 1501, 2)
+    )
+    with django_assert_num_queries(5):
+        assert services.items_delete_read(user=full) == 1450
+    assert selectors.inbox_of(full).count() == 50
+    assert InboxItem.objects.exclude(user=full).filter(dismissed_at=None).count() == 1500
 
 
 def plan(sql: str) -> str:

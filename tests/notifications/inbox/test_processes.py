@@ -40,13 +40,17 @@ WITH told AS (
     INSERT INTO notifications_inbox (user_id, last_number) VALUES (%(user)s, 1)
         ON CONFLICT (user_id) DO UPDATE SET last_number = notifications_inbox.last_number + 1
  RETURNING last_number
+), delivery AS (
+    INSERT INTO notifications_delivery
+           (notification_id, user_id, channel, address, language, status, reason, revocable, due_at,
+            expires_at, created_at, sent_at, attempts, replays)
+    SELECT told.id, %(user)s, 'inbox', '', 'en', 'sent', '', false, now(), now(), now(), now(),
+           0, 0
+      FROM told
+ RETURNING id, notification_id
 )
-INSERT INTO notifications_delivery
-       (notification_id, user_id, channel, address, language, lane, status, reason, revocable, due_at,
-        expires_at, created_at, sent_at, number, attempts, failures, lost_leases, replays)
-SELECT told.id, %(user)s, 'inbox', '', 'en', 'inbox', 'sent', '', false, now(), now(), now(), now(),
-       last_number, 0, 0, 0, 0
-  FROM told, counter
+INSERT INTO notifications_inboxitem (delivery_id, user_id, notification_id, number, language, created_at)
+SELECT delivery.id, %(user)s, delivery.notification_id, last_number, 'en', now() FROM delivery, counter
 RETURNING number
 """
 

@@ -21,7 +21,7 @@ from rest_framework_simplejwt.tokens import AccessToken
 from accounts.models import User
 from notifications.inbox import hub, hubs, live, services
 from notifications.inbox.look import PAGE
-from notifications.models import Delivery, Inbox
+from notifications.models import Delivery, Inbox, InboxItem
 from tests.factories import UserFactory
 from tests.notifications.inbox.conftest import MakeItem, bearer, cookie
 from tests.notifications.inbox.listening import Listening
@@ -223,7 +223,7 @@ def test_what_was_never_announced_comes_with_the_next_heartbeat(
     stream = listen(owner).wait_until_open()
     item = make_item(owner, announced=False)
     stream.wait_for_number(1)
-    Delivery.objects.filter(pk=item.pk).update(read_at=timezone.now())
+    InboxItem.objects.filter(pk=item.pk).update(read_at=timezone.now())
     stream.wait_for_unread(0)
     make_item(owner, announced=False, read_at=timezone.now())  # which leaves the count as it is
     stream.wait_for_number(2)

@@ -13,7 +13,7 @@ from notifications.events.outbox import event_publish
 from notifications.events.running import run_handle
 from notifications.handlers.messages import Unaddressed, audience_of
 from notifications.messages.texts import text_for
-from notifications.models import Delivery, Event, HandlerRun, MessageTemplate, Notification
+from notifications.models import Delivery, Event, HandlerRun, InboxItem, MessageTemplate, Notification
 from tests.factories import ContactPointFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
@@ -47,14 +47,14 @@ def publish(routing_key: str, **payload: Any) -> tuple[Event, HandlerRun]:
 
 def inbox_of(user: User) -> list[tuple[str, str]]:
     """What somebody reads in their inbox, oldest first."""
-    items = Delivery.objects.filter(user=user, channel="inbox", status="sent").order_by("number")
+    items = InboxItem.objects.filter(user=user).order_by("number")
     return [
         text_for(
             item.notification.title,
             item.notification.body,
             item.notification.texts,
             language=item.language,
-            channel=item.channel,
+            channel="inbox",
         )
         for item in items.select_related("notification")
     ]

@@ -20,7 +20,7 @@ from notifications.engine.digest import ANY_RIPE, Ending, digests_send, ending_o
 from notifications.engine.sender import Sender
 from notifications.explanations import explain
 from notifications.looks import ask
-from notifications.models import ContactPoint, Delivery, Notification, Preference, Subscription
+from notifications.models import ContactPoint, Delivery, Notification, Outgoing, Preference, Subscription
 from notifications.services.contact_points import contact_point_update
 from notifications.services.preferences import preference_set, subscription_set
 from tests.clock import Clock
@@ -421,6 +421,7 @@ def test_a_digest_that_failed_is_replayed_as_any_delivery_and_what_is_in_it_stay
     held = [*tell(owner, now=NIGHT), *tell(owner, now=NIGHT)]
     digests_send(MORNING)
     Delivery.objects.filter(notification__kind="digest").update(status="failed", reason="exhausted")
+    Outgoing.objects.all().delete()
     assert replay.replay(Delivery.objects.all()) == 1
     assert [each.status for each in digests()] == ["pending"]
     assert states(*held) == [("suppressed", "digest")] * 2

@@ -1,0 +1,199 @@
+"""What a migration does to the rows that are there, on a database of the state before it."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from uuid import uuid4
+
+import pytest
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+from psycopg import sql
+from pytest_django import DjangoDbBlocker
+
+from tests import templates
+
+BEFORE: Final = [("notifications", "0008_delivery_actions")]
+AFTER: Final = [("notifications", "0009_inbox_items")]
+QUEUED: Final = [("notifications", "0010_outgoing")]
+NOW: Final = datetime(2026, 3, 2, 12, tzinfo=UTC)
+COLUMNS: Final = ("number", "read_at", "dismissed_at")
+
+
+@pytest.fixture
+def scratch(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """A database of this test's own, with all migrations; what it is left as is nobody's concern."""
+    name = f"test_migrations_{uuid4().hex}"
+    with django_db_blocker.unblock():
+        usual = connection.settings_dict["NAME"]
+        connection.close()
+        with connection._nodb_cursor() as cursor:
+            make = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+            cursor.execute(make.format(sql.Identifier(name), sql.Identifier(templates.database())))
+            connection.settings_dict["NAME"] = name
+            try:
+                yield
+            finally:
+                connection.close()
+                connection.settings_dict["NAME"] = usual
+                cursor.execute(sql.SQL("DROP DATABASE {}").format(sql.Identifier(name)))
+
+
+def migrate(target: list[tuple[str, str]]) -> Any:
+    """Go there, forwards or back; returns the models as they are there."""
+    executor = MigrationExecutor(connection)
+    executor.migrate(target)
+    return MigrationExecutor(connection).loader.project_state(target).apps
+
+
+def fill(apps: Any) -> dict[str, Any]:
+    """Make one delivery of each kind that an inbox has; returns their ids by name."""
+    user = apps.get_model("accounts", "User").objects.create(email="ana@example.com")
+    late = NOW + timedelta(hours=1)
+    rows: dict[str, dict[str, Any]] = {
+        "unread": {"status": "sent", "sent_at": NOW, "number": 1},
+        "read": {"status": "sent", "sent_at": NOW, "number": 2, "read_at": late, "language": "fr"},
+        "deleted": {"status": "sent", "sent_at": NOW, "number": 4, "dismissed_at": late},
+        "read_and_deleted": {
+            "status": "sent", "sent_at": NOW, "number": 5, "read_at": NOW, "dismissed_at": late,
+        },
+        "suppressed": {"status": "suppressed", "reason": "unsubscribed"},
+        "planned": {"status": "pending", "revocable": True, "due_at": late},
+        "stopped": {"status": "cancelled", "reason": "revoked", "revoked_at": NOW},
+        "elsewhere": {"status": "sent", "sent_at": NOW, "channel": "webhook", "lane": "hooks.example.com"},
+    }  # fmt: skip
+    ids = {}
+    for name, fields in rows.items():
+        notification = apps.get_model("notifications", "Notification").objects.create(
+            kind="test", title=name, dedup_key=name, data={}, source_type="test", source_id=name
+        )
+        common = {"channel": "inbox", "lane": "inbox", "due_at": NOW, "expires_at": late, "created_at": NOW}
+        made = apps.get_model("notifications", "Delivery").objects.create(
+            notification=notification, user=user, **common | fields
+        )
+        ids[name] = made.pk
+    return ids
+
+
+def test_items_leave_the_deliveries_with_their_numbers_and_marks(scratch: None) -> None:
+    apps = migrate(BEFORE)
+    ids = fill(apps)
+    delivery = apps.get_model("notifications", "Delivery").objects
+    before = {row["id"]: row for row in delivery.values()}
+
+    apps = migrate(AFTER)
+    item, delivery = (apps.get_model("notifications", name).objects for name in ("InboxItem", "Delivery"))
+    kept = ("user_id", "notification_id", "language", "created_at", *COLUMNS)
+    assert {row.pop("delivery_id"): row for row in item.values()} == {
+        ids[name]: {column: before[ids[name]][column] for column in kept}
+        for name in ("unread", "read", "deleted", "read_and_deleted")
+    }
+    assert {row["id"]: row for row in delivery.values()} == {
+        pk: {column: value for column, value in row.items() if column not in COLUMNS}
+        for pk, row in before.items()
+    }
+
+    # What is marked since is not lost on the way back.
+    item.filter(pk=ids["unread"]).update(read_at=NOW)
+    before[ids["unread"]]["read_at"] = NOW
+    delivery = migrate(BEFORE).get_model("notifications", "Delivery").objects
+    assert {row["id"]: row for row in delivery.values()} == before
+    migrate(AFTER)
+
+
+# By name: the status and reason of a delivery before, and what of it is queued afterwards.
+LATE: Final = NOW + timedelta(hours=1)
+LIVE: Final[dict[str, dict[str, Any]]] = {
+    "due": {"status": "pending"},
+    "critical": {"status": "pending", "severity": "critical"},
+    "retry": {"status": "pending", "reason": "retry", "attempts": 2, "failures": 2, "due_at": LATE},
+    "held": {"status": "pending", "reason": "quiet_hours", "due_at": LATE},
+    "for_digest": {"status": "pending", "reason": "digest", "due_at": LATE},
+    "planned": {"status": "pending", "revocable": True, "due_at": LATE},
+    "leased": {"status": "sending", "attempts": 1, "lease_until": LATE, "lost_leases": 3},
+    "stopped": {
+        "status": "sending",
+        "attempts": 1,
+        "lease_until": LATE,
+        "revoked_at": NOW,
+        "revocable": True,
+    },
+}
+ENDED: Final[dict[str, dict[str, Any]]] = {
+    "sent": {"status": "sent", "attempts": 1, "sent_at": NOW},
+    "failed": {"status": "failed", "reason": "exhausted", "attempts": 3, "failures": 3},
+    "expired": {"status": "expired", "reason": "too_old"},
+    "cancelled": {"status": "cancelled", "reason": "stopped", "revoked_at": NOW},
+    "suppressed": {"status": "suppressed", "reason": "level"},
+}
+
+
+def fill_queue(apps: Any) -> dict[str, Any]:
+    """Make one delivery of each kind, of an alert in one shop; returns their ids by name."""
+    model = apps.get_model
+    user = model("accounts", "User").objects.create(email="ana@example.com")
+    shop = model("accounts", "Shop").objects.create(slug="lyon", name="Lyon")
+    ids = {}
+    for name, fields in (LIVE | ENDED).items():
+        alert = model("notifications", "Alert").objects.create(
+            alert_uuid=uuid4(), url="https://x.example.com/", shop=shop, location="lyon", label="theft",
+            time_spotted=NOW,
+        )  # fmt: skip
+        told = model("notifications", "Notification").objects.create(
+            kind="alert", title=name, dedup_key=name, data={}, source_type="alert",
+            source_id=str(alert.pk), severity=fields.get("severity", "standard"),
+        )  # fmt: skip
+        values = {key: value for key, value in fields.items() if key != "severity"}
+        common = {"channel": "webhook", "lane": f"https://{name}", "due_at": NOW, "expires_at": LATE}
+        delivery = model("notifications", "Delivery").objects.create(
+            notification=told, user=user, **common | values
+        )
+        if values["status"] == "sent":
+            model("notifications", "Attempt").objects.create(
+                delivery_id=delivery.pk, number=1, started_at=NOW, duration_ms=1.0, outcome="sent"
+            )
+        ids[name] = delivery.pk
+    return ids
+
+
+def test_what_is_live_is_queued_with_its_lease_and_what_has_ended_is_not(scratch: None) -> None:
+    apps = migrate(AFTER)
+    ids = fill_queue(apps)
+    before = {row["id"]: row for row in apps.get_model("notifications", "Delivery").objects.values()}
+
+    apps = migrate(QUEUED)
+    outgoing, delivery, attempt, told, undelivered, shop = (
+        apps.get_model("notifications" if name != "Shop" else "accounts", name).objects
+        for name in ("Outgoing", "Delivery", "Attempt", "Notification", "Undelivered", "Shop")
+    )
+    copied = (
+        "lane", "due_at", "expires_at", "revocable", "lease_until", "revoked_at", "attempts", "failures",
+        "lost_leases",
+    )  # fmt: skip
+    user = before[ids["due"]]["user_id"]
+    of_holding = {
+        "held": {"held_for": user, "for_digest": False},
+        "for_digest": {"held_for": user, "for_digest": True},
+    }
+    assert {row.pop("delivery_id"): row for row in outgoing.values()} == {
+        ids[name]: {column: before[ids[name]][column] for column in copied}
+        | {"priority": 0 if name == "critical" else 1}
+        | of_holding.get(name, {"held_for": None, "for_digest": False})
+        for name in LIVE
+    }
+    assert set(undelivered.values_list("pk", flat=True)) == {ids["failed"], ids["expired"]}
+    statuses = dict(delivery.values_list("pk", "status"))
+    assert statuses == {ids[name]: "pending" for name in LIVE} | {
+        ids[name]: fields["status"] for name, fields in ENDED.items()
+    }
+    # What is being sent has an attempt that is not on record yet.
+    assert delivery.get(pk=ids["leased"]).attempts == 0
+    assert delivery.get(pk=ids["retry"]).attempts == 2
+    for rows in (delivery, attempt, told):
+        assert set(rows.values_list("shop", flat=True)) == {shop.get().pk}
+
+    apps = migrate(AFTER)
+    back = {row["id"]: row for row in apps.get_model("notifications", "Delivery").objects.values()}
+    for name, pk in ids.items():
+        kept = {column: before[pk][column] for column in (*copied, "status", "reason") if name in LIVE}
+        assert {column: back[pk][column] for column in kept} == kept
