@@ -11,6 +11,8 @@ from django.utils import timezone
 from kombu import Connection, Consumer, Exchange, Queue
 from kombu.message import Message as KombuMessage
 
+from notifications.brokers.frames import lenient_frame_handler
+from notifications.brokers.headers import clean, plain
 from notifications.brokers.intake import BrokerAway, Delivered
 from notifications.brokers.messages import Message
 from notifications.brokers.sources import Source
@@ -18,7 +20,14 @@ from notifications.brokers.sources import Source
 log = structlog.get_logger(__name__)
 
 #: What brokers add to a message's headers on its way, another each time.
-ADDED: Final = ("x-death", "x-first-death-", "x-last-death-", "x-delivery-count", "x-redelivered-count")
+ADDED: Final = (
+    "x-acquired-count",
+    "x-death",
+    "x-delivery-count",
+    "x-first-death-",
+    "x-last-death-",
+    "x-redelivered-count",
+)
 #: Seconds after which a silent connection is asked whether it lives; twice that ends it.
 HEARTBEAT_S: Final = 20
 CONNECT_TIMEOUT_S: Final = 5
@@ -30,7 +39,13 @@ def connect(url: str, **options: Any) -> Connection:
     Raises:
         BrokerAway: it can't be reached, or refuses.
     """
-    connection = Connection(url, heartbeat=HEARTBEAT_S, connect_timeout=CONNECT_TIMEOUT_S, **options)
+    connection = Connection(
+        url,
+        heartbeat=HEARTBEAT_S,
+        connect_timeout=CONNECT_TIMEOUT_S,
+        transport_options={"frame_handler": lenient_frame_handler},
+        **options,
+    )
     with away(connection):
         connection.connect()
     return connection
@@ -116,6 +131,8 @@ class AmqpIntake:
                 self._channel,
                 [Queue(self.source.queue, no_declare=True)],
                 on_message=self._arrive,
+                # What can't be decompressed is left as it came.
+                on_decode_error=lambda message, _: self._arrive(message),
                 prefetch_count=self.source.prefetch,
                 auto_declare=False,
             )
@@ -182,7 +199,7 @@ class AmqpIntake:
                     source=self.source.name,
                     body=_bytes(message.body),
                     headers=_given(message.headers or {}),
-                    routing_key=info.get("routing_key") or "",
+                    routing_key=clean(info.get("routing_key") or ""),
                     message_id=_text(properties.get("message_id")),
                     sent_at=_time(properties.get("timestamp")),
                     delivered_at=timezone.now(),
@@ -194,7 +211,7 @@ class AmqpIntake:
 
 
 def _given(headers: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in headers.items() if not name.startswith(ADDED)}
+    return dict(plain({name: value for name, value in headers.items() if not str(name).startswith(ADDED)}))
 
 
 def _bytes(body: Any) -> bytes:
@@ -202,7 +219,7 @@ def _bytes(body: Any) -> bytes:
 
 
 def _text(value: Any) -> str | None:
-    return str(value) if value not in (None, "") else None
+    return clean(str(value)) if value not in (None, "") else None
 
 
 def _time(value: Any) -> datetime | None:

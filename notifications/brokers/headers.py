@@ -11,6 +11,11 @@ MAX_LENGTH: Final = 10_000
 MAX_ITEMS: Final = 200
 
 
+def clean(text: str) -> str:
+    """Return text as UTF-8 and PostgreSQL can hold it: without halves of characters and without NUL."""
+    return text.replace("\x00", "�").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 def plain(value: Any, depth: int = 0) -> Any:
     """Return headers as PostgreSQL's JSON can hold them; what it has no type for, as text."""
     if depth > MAX_DEPTH:
@@ -19,7 +24,7 @@ def plain(value: Any, depth: int = 0) -> Any:
         case None | bool() | int():
             return value
         case str():
-            return value.replace("\x00", "�")[:MAX_LENGTH]
+            return clean(value)[:MAX_LENGTH]
         case float():
             return value if value - value == 0 else str(value)
         case bytes() | bytearray() | memoryview():

@@ -9,6 +9,8 @@ import orjson
 
 #: More than any of the formats needs; RabbitMQ itself takes bodies of many megabytes.
 BODY_MAX_BYTES: Final = 1_000_000
+#: What gzip's output begins with (RFC 1952).
+GZIP: Final = b"\x1f\x8b"
 
 
 class Malformed(Exception):
@@ -54,6 +56,8 @@ class Message:
         try:
             return orjson.loads(self.body)
         except orjson.JSONDecodeError as error:
+            if self.body.startswith(GZIP):
+                raise Malformed("Expected JSON; this is compressed by gzip.") from None
             raise Malformed(f"Expected JSON: {error}.") from None
 
     def json_object(self) -> dict[str, Any]:

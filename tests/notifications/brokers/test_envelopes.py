@@ -1,6 +1,8 @@
 """The format of events: every shape in which the originals send them, and what they do."""
 
+import gzip
 import uuid
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -62,6 +64,12 @@ def test_samples(sample: dict[str, Any]) -> None:
         assert (str(given) if isinstance(given, uuid.UUID) else given) == value
     for name, value in sample.get("mirror", {}).items():
         assert getattr(found.mirror, name) == value
+
+
+def test_a_compressed_body_is_refused_as_that() -> None:
+    message = message_of({"body": {}}, source="events", routing_key=CREATED)
+    with pytest.raises(Malformed, match="compressed by gzip"):
+        FORMAT.translate(replace(message, body=gzip.compress(b'{"n": 1}')))
 
 
 def test_the_same_message_has_the_same_id_and_another_has_not() -> None:

@@ -1,25 +1,33 @@
 """Consumer and publisher at a real RabbitMQ, with a client by pika."""
 
 import uuid
+from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 import orjson
+import pika
 import pytest
 from django.db import transaction
 from pytest_django import Settings
 
 from accounts.models import Student, User
-from notifications.brokers import formats, sources
+from notifications.brokers import failures, formats, sources
+from notifications.brokers.amqp import AmqpIntake
 from notifications.brokers.consumer import Consumer
 from notifications.brokers.formats import Format
+from notifications.brokers.intake import Delivered
 from notifications.brokers.messages import Answer, Malformed, Message
 from notifications.brokers.publisher import PublisherLoop
 from notifications.events.outbox import event_publish
 from notifications.models import DeadMessage, Event, MessageFailure, OutgoingMessage
 from tests.notifications.brokers.conftest import Client, at_work, eventually
+from tests.notifications.brokers.odd import ODD
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
+
+#: RabbitMQ counts redeliveries in these; in the last one since 4.3.
+BY_THE_BROKER = ("x-delivery-count", "x-redelivered-count", "x-acquired-count")
 
 Running = Callable[[], AbstractContextManager[None]]
 
@@ -225,3 +233,57 @@ def test_a_consumer_whose_queue_is_deleted_comes_back(client: Client, flaky: Fla
         client.channel.queue_bind(client.queue, client.exchange, "#")
         client.publish(b"second")
         eventually(lambda: flaky.done == ["first", "second"])
+
+
+class Raw(pika.BasicProperties):
+    """Properties that are written as they are given: pika itself refuses the odd ones."""
+
+    def __init__(self, encoded: bytes) -> None:
+        super().__init__()
+        self.encoded = encoded
+
+    def encode(self) -> list[bytes]:
+        return [self.encoded]
+
+
+def test_odd_headers_properties_and_keys_stop_neither_their_message_nor_the_next(
+    client: Client, consuming: Running
+) -> None:
+    publish = client.channel.basic_publish
+    for name, properties in ODD.items():
+        publish(client.exchange, "test.odd", orjson.dumps({"name": name}), Raw(properties))
+        publish(client.exchange, "test.odd", b'{"payload": []}', Raw(properties))
+    publish(client.exchange, b"test.\xe9t\xe9", b'{"name": "key in Latin-1"}')
+    client.publish({"name": "next"}, key="test.next")
+    with consuming():
+        eventually(lambda: Event.objects.filter(routing_key="test.next").exists())
+        eventually(lambda: Event.objects.count() + DeadMessage.objects.count() == 2 * len(ODD) + 2)
+    names = Event.objects.filter(routing_key="test.odd").values_list("payload__name", flat=True)
+    assert sorted(names) == sorted(ODD)
+    reasons = Counter(DeadMessage.objects.values_list("reason", flat=True))
+    assert reasons.pop("Expected a JSON object in payload.") == len(ODD)
+    assert [reason.partition(":")[0] for reason in reasons] == ["routing_key"]
+    assert client.waiting() == 0
+
+
+def test_headers_that_the_broker_adds_tell_no_redelivery_from_the_first(client: Client) -> None:
+    for number in (1, 2):
+        client.publish(b"same", headers=dict.fromkeys(BY_THE_BROKER, number) | {"mine": 1})
+    intake = AmqpIntake(sources.get("events"))
+    intake.connect()
+    try:
+        keys = {failures.key_of(each.message) for each in taken(intake, 2)}
+    finally:
+        intake.close()
+    assert len(keys) == 1
+
+
+def taken(intake: AmqpIntake, count: int) -> list[Delivered]:
+    found: list[Delivered] = []
+
+    def enough() -> bool:
+        found.extend(intake.take(most=count, timeout_s=0.1))
+        return len(found) >= count
+
+    eventually(enough)
+    return found
