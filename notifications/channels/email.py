@@ -13,6 +13,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
 from notifications.channels.base import Channel, Message, Receipt, Rejected
+from notifications.channels.domain import ascii_domain
 from notifications.channels.session import Session
 from notifications.rules import can_be_switched_off
 from notifications.unsubscribe import links
@@ -44,7 +45,7 @@ class EmailChannel(Channel):
         validate_email(address)
         local, _, domain = address.rpartition("@")
         try:
-            domain = domain.lower() if domain.isascii() else domain.encode("idna").decode()
+            domain = ascii_domain(domain)
             Address(addr_spec=f"{local}@{domain}")
         except (ValueError, LookupError):
             raise ValidationError("Enter a valid email address.") from None

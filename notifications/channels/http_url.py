@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 from django.core.exceptions import ValidationError
 from yarl import URL
 
+from notifications.channels.domain import ascii_domain
+
 MAX_LENGTH = 2048
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 # The last label of every spelling of an IPv4 address, such as 127.1, 0x7f.1 and 2130706433.
@@ -28,11 +30,13 @@ def normalised(address: str) -> URL:
         parts = urlsplit(address)
         url = URL(address)
         port = url.port
+        # Where IDNA 2008 has no form for a name, yarl takes that of 2003.
+        host = url.raw_host if (parts.hostname or "").isascii() else ascii_domain(parts.hostname or "")
     except ValueError:
         raise ValidationError("Enter a valid URL.") from None
     if url.scheme not in {"http", "https"}:
         raise ValidationError("Enter a URL that starts with http:// or https://.")
-    if not url.raw_host:
+    if not host:
         raise ValidationError("Enter a URL with a host.")
     if "@" in parts.netloc:
         raise ValidationError("Enter a URL without user name and password.")
@@ -42,7 +46,7 @@ def normalised(address: str) -> URL:
         raise ValidationError("Enter a URL with a port from 1 to 65535, or without one.")
     normal = URL.build(
         scheme=url.scheme,
-        host=_checked_host(url.raw_host),
+        host=_checked_host(host),
         port=None if url.is_default_port() else port,
         path=url.raw_path or "/",
         query_string=url.raw_query_string,
