@@ -9,6 +9,7 @@ from django.dispatch import receiver
 from redis.exceptions import RedisError
 
 from notifications import jobs, queue
+from notifications.engine import arrivals
 from notifications.models import Alert
 
 log = structlog.get_logger(__name__)
@@ -16,7 +17,7 @@ log = structlog.get_logger(__name__)
 
 @receiver(post_save, sender=Alert)
 def alert_enqueue_fan_out(instance: Alert, created: bool, raw: bool, **kwargs: Any) -> None:
-    """Enqueue the fan-out of a new alert once it is committed.
+    """Announce a new alert once it is committed, and enqueue its fan-out: for many alerts one job does.
 
     Where Redis is away the alert is accepted all the same: the sweep finds it by its row.
     """
@@ -25,7 +26,8 @@ def alert_enqueue_fan_out(instance: Alert, created: bool, raw: bool, **kwargs: A
 
     def enqueue() -> None:
         try:
-            queue.enqueue_unless_waiting(jobs.FAN_OUT, jobs.alert_fan_out, str(instance.pk))
+            if arrivals.announce(str(instance.pk)):
+                queue.enqueue_unless_waiting(jobs.FAN_OUT, jobs.alert_fan_out, str(instance.pk))
         except RedisError as error:
             log.warning("enqueue_failed", alert=str(instance.pk), error=str(error))
 

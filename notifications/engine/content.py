@@ -12,6 +12,7 @@ from notifications.engine.database import Database
 from notifications.messages.links import OPENING, linked
 from notifications.messages.placeholders import filled, is_private
 from notifications.messages.texts import Texts, text_for
+from notifications.models import Notification
 
 _READ = """
 SELECT id, kind, title, body, texts, severity, data, created_at
@@ -32,6 +33,12 @@ class Content(NamedTuple):
     created_at: Any
     #: Kept for its channels: see notifications.channels.base.Message.
     shared: dict[Any, Any]
+
+
+def content_of(pk: UUID, notification: Notification) -> Content:
+    """Return what the sender needs of a notification that has just been stored under this id."""
+    names = ("kind", "title", "body", "texts", "severity", "data", "created_at")
+    return Content(pk, *(getattr(notification, name) for name in names), {})
 
 
 class Contents:

@@ -38,6 +38,8 @@ from notifications.models import PRIORITIES
 
 log = structlog.get_logger(__name__)
 
+# Deliveries that a small alert is taken to have.
+EACH = 8
 # A destination not heard of yet gets this much of the first claim.
 FIRST_ROOM = 16
 # Revocable sends of one lane that are begun under one transaction at most.
@@ -100,6 +102,16 @@ class Sender:
         """Look for due deliveries now; for revocable ones too, or not."""
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(partial(self._on_wake, revocable=revocable))
+
+    def has_room(self, count: int) -> bool:
+        """Return whether it can take over deliveries of so many small alerts; from any thread."""
+        room = settings.SENDER_CONCURRENCY - self._claimed
+        return not self._stopping and room >= min(count * EACH, settings.SENDER_CONCURRENCY // 2)
+
+    def take_over(self, rows: Sequence[tuple[Claimed, Content]]) -> None:
+        """Send rows that were born claimed; from any thread."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._take_over, rows)
 
     def stop(self) -> None:
         """Claim nothing more, finish what is under way, write it down and end the thread."""
@@ -299,6 +311,16 @@ class Sender:
                     lane_.claimed()
                     self._start(lane_)
         return self._looking or self._left_out or any(counts[each.lane] >= each.room for each in asked)
+
+    def _take_over(self, rows: Sequence[tuple[Claimed, Content]]) -> None:
+        start_by = time.monotonic() + settings.LEASE_S * START_WITHIN
+        touched: dict[str, Lane] = {}
+        for row, content in rows:
+            lane = touched[row.lane] = self._lane(row)
+            lane.add(row, content, start_by)
+            self._claimed += 1
+        for lane in touched.values():
+            self._start(lane)
 
     async def _look_for_lanes(self, now: datetime) -> None:
         """Find the lanes in which something is due: what came while nobody asked for it."""

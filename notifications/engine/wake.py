@@ -1,7 +1,8 @@
 """Telling every worker's sender to look now. Only a hint: who misses it is woken by the next sweep."""
 
 import asyncio
-from typing import Protocol
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 from django.conf import settings
@@ -10,6 +11,10 @@ from redis import asyncio as aioredis
 from redis.exceptions import RedisError
 
 from notifications import queue
+
+if TYPE_CHECKING:
+    from notifications.engine.claim import Claimed
+    from notifications.engine.content import Content
 
 CHANNEL = "wake"
 ORDINARY, REVOCABLE = b"ordinary", b"revocable"
@@ -20,8 +25,19 @@ class OnWake(Protocol):
     def __call__(self, *, revocable: bool) -> None: ...
 
 
+class LocalSender(Protocol):
+    """What the sender of this process does for a fan-out in it; each is called from another thread."""
+
+    def has_room(self, count: int) -> bool:
+        """Return whether it can take over deliveries of so many small alerts."""
+
+    def take_over(self, rows: "Sequence[tuple[Claimed, Content]]") -> None:
+        """Send rows that were born claimed."""
+
+
 # The sender in this process, where there is one.
 local: OnWake | None = None
+sender: LocalSender | None = None
 # So few deliveries are left to the sender of the process that made them: waking the others costs more.
 FEW = 32
 # Longest time to reach Redis, in seconds.

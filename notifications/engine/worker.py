@@ -15,6 +15,7 @@ from rq.worker import SimpleWorker
 
 from config.limits import allow_many_connections
 from notifications.engine import wake
+from notifications.engine.arrivals import Arrivals
 from notifications.engine.sender import Sender
 from notifications.messages import catalogue
 
@@ -51,14 +52,19 @@ class Worker(SimpleWorker):
             spare_the_loaded()
         sender = Sender()
         sender.start()
-        wake.local = sender.wake
+        wake.local, wake.sender = sender.wake, sender
+        arrivals = Arrivals()
+        if not burst:
+            arrivals.start()
         try:
             worked = self._work(*args, **kwargs)
             if burst:
                 sender.drain()
             return worked
         finally:
-            wake.local = None
+            if not burst:
+                arrivals.stop()
+            wake.local = wake.sender = None
             sender.stop()
 
     def _work(self, *args: Any, **kwargs: Any) -> bool:

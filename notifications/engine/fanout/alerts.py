@@ -1,19 +1,23 @@
 """The fan-out of alerts: whichever wait, oldest first, a chunk of each at a time."""
 
 import time
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 import structlog
+from django.conf import settings
 from django.db import DatabaseError, DataError, IntegrityError, connection, transaction
 from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
 
 from accounts.models import Shop
 from notifications.engine import wake
+from notifications.engine.content import content_of
 from notifications.engine.fanout.audience import Audience
-from notifications.engine.fanout.chunk import Finer, fan_out_chunk
+from notifications.engine.fanout.chunk import Chunk, Finer, fan_out_alerts, fan_out_chunk
 from notifications.inbox import live
 from notifications.messages.compose import notification_of
 from notifications.models import Alert, Notification
@@ -75,6 +79,11 @@ SELECT EXISTS (SELECT FROM notifications_subscription WHERE kind IN ('alert', ''
        EXISTS (SELECT FROM notifications_preference WHERE quiet_from IS NOT NULL),
        alert.alert_uuid, url, location, label, time_spotted, received_at, fanned_out_to,
        shop_id, shop.slug, shop.name,
+       fanned_out_to IS NULL AND (
+           SELECT count(*) FROM (
+                  SELECT FROM accounts_membership AS member
+                   WHERE member.shop_id = alert.shop_id AND left_at IS NULL LIMIT %(small)s + 1) AS member
+           ) <= %(small)s AS is_small,
        set_config('synchronous_commit', 'off', true)  -- what a crash undoes is done again
   FROM notifications_alert AS alert JOIN accounts_shop AS shop ON shop.id = shop_id
  WHERE fanned_out_at IS NULL AND (%(alert)s::uuid IS NULL OR alert_uuid = %(alert)s)
@@ -92,23 +101,28 @@ UPDATE notifications_alert AS alert
 # How long ago an alert was spotted, or how far ahead, that the ids of its deliveries begin with that time.
 # Many a clock is fast by seconds; the same alert half a minute later would not be ahead any more.
 LATE, FAST = timedelta(hours=1), timedelta(minutes=1)
-# Alerts that one transaction takes: enough to catch up, few enough that the first doesn't wait for long.
-TAKE = 8
+# Alerts that one transaction takes: enough to catch up, few enough that the first doesn't wait for long; and
+# how many of these may be to more than SMALL people, each of which is a statement of its own.
+TAKE, TAKE_LARGE = 64, 8
+SMALL = 64
 # People of an alert's first chunk: a large one keeps one core busy, and the others have nothing to send yet.
 FIRST_CHUNK = 800
 
 
-def _take(cursor: CursorWrapper, alert_uuid: UUID | None) -> tuple[list[Alert], Finer]:
+def _take(cursor: CursorWrapper, alert_uuid: UUID | None) -> tuple[list[Alert], list[Alert], Finer]:
+    """Lock alerts that wait; returns the small ones, the others, and what preferences there are."""
     apart = [] if alert_uuid else _set_apart()
-    cursor.execute(_TAKE, {"alert": alert_uuid, "apart": apart, "limit": TAKE})
+    cursor.execute(_TAKE, {"alert": alert_uuid, "apart": apart, "limit": TAKE, "small": SMALL})
     names = ("alert_uuid", "url", "location", "label", "time_spotted", "received_at", "fanned_out_to")
-    alerts, finer = [], Finer()
+    small: list[Alert] = []
+    large: list[Alert] = []
+    finer = Finer()
     for has_rules, has_quiet_hours, *row in cursor.fetchall():
         finer = Finer(has_rules, has_quiet_hours)
         alert = Alert(**dict(zip(names, row, strict=False)), shop_id=row[7])
         alert.shop = Shop(id=row[7], slug=row[8], name=row[9])
-        alerts.append(alert)
-    return alerts, finer
+        (small if row[10] else large).append(alert)
+    return small, large, finer
 
 
 def fan_out_waiting(alert_uuid: UUID | None = None) -> bool:
@@ -129,38 +143,79 @@ def fan_out_waiting(alert_uuid: UUID | None = None) -> bool:
 
 def _fan_out_next(alert_uuid: UUID | None, *, repeats: bool) -> bool:
     with transaction.atomic(), connection.cursor() as cursor:
-        alerts, finer = _take(cursor, alert_uuid)
-        if not alerts:
+        small, large, finer = _take(cursor, alert_uuid)
+        if not small and not large:
             return False
         now = timezone.now()
-        chunks = [
-            fan_out_chunk(
-                alert_notification(alert),
-                alert_audience(alert),
-                inbox=False,
-                after=alert.fanned_out_to,
-                now=now,
-                finer=finer,
-                size=FIRST_CHUNK if alert.fanned_out_to is None else None,
-                repeats=repeats,
-            )
-            for alert in alerts
-        ]
-        done: dict[str, Any] = {
-            "now": now,
-            "alerts": [alert.pk for alert in alerts],
-            "last_users": [c.last_user for c in chunks],
-        }
-        cursor.execute(_PROGRESS, done)
+        chunks, hands_over = _fan_out_small(small, now=now, finer=finer, repeats=repeats)
+        chunks += _fan_out_large(cursor, large[:TAKE_LARGE], now=now, finer=finer, repeats=repeats)
         if any(chunk.inboxes for chunk in chunks):
             # Readers go by the numbers of items: a crash must not give one that was seen to another item.
             cursor.execute("SET LOCAL synchronous_commit TO DEFAULT")
+    for hand_over in hands_over:
+        hand_over()
     wake.publish(
         revocable=any(chunk.revocable for chunk in chunks),
         deliveries=sum(chunk.pending for chunk in chunks),
     )
     live.announce(user_id for chunk in chunks for user_id in chunk.inboxes)
-    return len(alerts) == TAKE or any(chunk.last_user for chunk in chunks)
+    taken_all = len(small) + len(large) < TAKE and len(large) <= TAKE_LARGE
+    return not taken_all or any(chunk.last_user for chunk in chunks)
+
+
+def _fan_out_small(
+    alerts: list[Alert], *, now: datetime, finer: Finer, repeats: bool
+) -> tuple[list[Chunk], list[Callable[[], None]]]:
+    """Fan out small alerts, all of a severity at once; returns also how their rows get to the sender.
+
+    It takes them after the commit, with what they tell, and need not look for either.
+    """
+    chunks: list[Chunk] = []
+    hands_over: list[Callable[[], None]] = []
+    for severity in sorted({alert.severity for alert in alerts}):
+        these = [alert for alert in alerts if alert.severity == severity]
+        told = [alert_notification(alert) for alert in these]
+        sender = wake.sender if wake.sender is not None and wake.sender.has_room(len(these)) else None
+        chunk = fan_out_alerts(
+            these,
+            told,
+            [_told_at(alert) for alert in these],
+            now=now,
+            finer=finer,
+            lease_until=now + timedelta(seconds=settings.LEASE_S) if sender else None,
+            repeats=repeats,
+        )
+        chunks.append(chunk)
+        if sender is not None and chunk.claimed:
+            rows = [(row, content_of(row.notification_id, told[fact - 1])) for fact, row in chunk.claimed]
+            hands_over.append(partial(sender.take_over, rows))
+    return chunks, hands_over
+
+
+def _fan_out_large(
+    cursor: CursorWrapper, alerts: list[Alert], *, now: datetime, finer: Finer, repeats: bool
+) -> list[Chunk]:
+    chunks = [
+        fan_out_chunk(
+            alert_notification(alert),
+            alert_audience(alert),
+            inbox=False,
+            after=alert.fanned_out_to,
+            now=now,
+            finer=finer,
+            size=FIRST_CHUNK if alert.fanned_out_to is None else None,
+            repeats=repeats,
+        )
+        for alert in alerts
+    ]
+    if alerts:
+        done: dict[str, Any] = {
+            "now": now,
+            "alerts": [alert.pk for alert in alerts],
+            "last_users": [chunk.last_user for chunk in chunks],
+        }
+        cursor.execute(_PROGRESS, done)
+    return chunks
 
 
 # What is wrong with an alert itself; all else may be the database's state, and pass for all of them.

@@ -1,6 +1,6 @@
 """One chunk of an audience: a statement that makes its deliveries, and what that has to be told before."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
@@ -12,10 +12,11 @@ from psycopg.types.json import Jsonb
 from notifications import metrics, rules
 from notifications.channels import registry
 from notifications.engine import ids
+from notifications.engine.claim import Claimed
 from notifications.engine.database import run_prepared
 from notifications.engine.fanout import sql
 from notifications.engine.fanout.audience import Audience
-from notifications.models import PRIORITIES, Notification, Severity
+from notifications.models import PRIORITIES, Alert, Notification, Severity
 from notifications.quiet_hours import DIGEST_GRACE, held_until
 
 
@@ -31,6 +32,8 @@ class Chunk(NamedTuple):
     revocable: bool
     inboxes: list[UUID]
     last_user: UUID | None
+    #: Rows that were born claimed, each with the number of its fact, from 1.
+    claimed: Sequence[tuple[int, Claimed]] = ()
 
 
 class Finer(NamedTuple):
@@ -77,11 +80,102 @@ def fan_out_chunk(
     ((last_user, members, pending, revocable, settled),) = run_prepared(
         sql.fan_out(audience.sql, shape, repeats=repeats), parameters
     )
+    inboxes = _inboxes(settled)
+    return Chunk(pending, bool(revocable), inboxes, last_user if members == size else None)
+
+
+def fan_out_alerts(
+    alerts: Sequence[Alert],
+    notifications: Sequence[Notification],
+    told_at: Sequence[datetime],
+    *,
+    now: datetime,
+    finer: Finer,
+    lease_until: datetime | None,
+    repeats: bool,
+) -> Chunk:
+    """Store the notifications of small alerts of one severity, make all deliveries, and mark them fanned out.
+
+    Args:
+        told_at: the times that go into the ids of their deliveries.
+        lease_until: for when the deliveries that are due are born claimed, by whoever calls this; None where
+            nobody has room for them.
+
+    Raises:
+        django.db.IntegrityError: a delivery is there, and ``repeats`` is False.
+    """
+    shops = [alert.shop_id for alert in alerts]
+    everyone = Audience(sql=_OF_SHOPS, parameters={"shops": shops}, as_of=now)
+    shape, decisive = asked(notifications[0], everyone, inbox=False, after=None, now=now, finer=finer)
+    parameters = decisive | {
+        "ids": [ids.notification_id(at) for at in told_at],
+        "shops": shops,
+        "titles": [each.title for each in notifications],
+        "bodies": [each.body for each in notifications],
+        "texts": [Jsonb(each.texts) for each in notifications],
+        "data": [Jsonb(each.data) for each in notifications],
+        "sources": [each.source_id for each in notifications],
+        "dedup_keys": [each.dedup_key for each in notifications],
+        "as_of": [alert.received_at for alert in alerts],
+        "alerts": [alert.pk for alert in alerts],
+        "kind": notifications[0].kind,
+        "priority": PRIORITIES[notifications[0].severity],
+        "now": now,
+        "lease_until": lease_until,
+        "max_age": timedelta(hours=settings.DELIVERY_MAX_AGE_H),
+    }
+    statement = sql.fan_out("", shape._replace(alerts=True), repeats=repeats)
+    ((_, _, pending, revocable, settled, claimed),) = run_prepared(statement, parameters)
+    rows = [_claimed(*each, now, parameters["priority"]) for each in claimed or ()]
+    return Chunk(pending - len(rows), bool(revocable), _inboxes(settled), None, rows)
+
+
+# More than are asked about, as many as the quiet hours of a chunk are looked up for.
+_OF_SHOPS: Final = """
+SELECT DISTINCT user_id FROM accounts_membership WHERE shop_id = ANY (%(shops)s) AND left_at IS NULL
+"""
+
+
+def _claimed(
+    fact: int,
+    pk: str,
+    notification: str,
+    user: str,
+    contact_point: str | None,
+    channel: str,
+    address: str,
+    language: str,
+    lane: str,
+    secret_version: int | None,
+    secret_rotated_at: str | None,
+    now: datetime,
+    priority: int,
+) -> tuple[int, Claimed]:
+    return fact, Claimed(
+        id=UUID(pk),
+        notification_id=UUID(notification),
+        user_id=UUID(user),
+        contact_point_id=UUID(contact_point) if contact_point else None,
+        channel=channel,
+        address=address,
+        language=language,
+        lane=lane,
+        attempt=1,
+        failures=0,
+        due_at=now,
+        secret_version=secret_version,
+        secret_rotated_at=datetime.fromisoformat(secret_rotated_at) if secret_rotated_at else None,
+        priority=priority,
+    )
+
+
+def _inboxes(settled: Sequence[Mapping[str, Any]] | None) -> list[UUID]:
+    """Count what is settled at once, and return who got an item in their inbox."""
     inboxes: list[UUID] = []
     for each in settled or ():
         metrics.add("deliveries", each["channel"], each["status"], amount=each["count"])
         inboxes += map(UUID, each["inboxes"] or ())
-    return Chunk(pending, bool(revocable), inboxes, last_user if members == size else None)
+    return inboxes
 
 
 def asked(

@@ -6,7 +6,8 @@ No shape pays for what it does not need: where nobody has quiet hours or rules, 
 from functools import lru_cache
 from typing import NamedTuple
 
-# The conflicting row is written anew so that its id comes back; it stays locked until the commit.
+# What is told, numbered. The conflicting row is written anew so that its id comes back; it stays locked until
+# the commit.
 _TOLD = """
     INSERT INTO notifications_notification
            (id, shop_id, kind, title, body, texts, data, severity, source_type, source_id, dedup_key,
@@ -14,11 +15,38 @@ _TOLD = """
     VALUES (%(id)s, %(shop_id)s, %(kind)s, %(title)s, %(body)s, %(texts)s, %(data)s, %(severity)s,
             %(source_type)s, %(source_id)s, %(dedup_key)s, %(created_at)s)
         ON CONFLICT (dedup_key) DO UPDATE SET dedup_key = EXCLUDED.dedup_key
- RETURNING id, left(replace(id::text, '-', ''), 12) AS prefix
+ RETURNING 1 AS fact, id, shop_id, dedup_key, left(replace(id::text, '-', ''), 12) AS prefix
+"""
+# The same of several small alerts at once, which share kind and severity.
+_FACTS = """
+fact AS (
+    SELECT * FROM unnest(%(ids)s::uuid[], %(shops)s::uuid[], %(titles)s::text[], %(bodies)s::text[],
+                         %(texts)s::jsonb[], %(data)s::jsonb[], %(sources)s::text[], %(dedup_keys)s::text[],
+                         %(as_of)s::timestamptz[]) WITH ORDINALITY
+               AS fact (id, shop_id, title, body, texts, data, source_id, dedup_key, as_of, number)
+), stored AS (
+    INSERT INTO notifications_notification
+           (id, shop_id, kind, title, body, texts, data, severity, source_type, source_id, dedup_key,
+            created_at)
+    SELECT id, shop_id, %(kind)s, title, body, texts, data, %(severity)s, 'alert', source_id, dedup_key,
+           %(now)s
+      FROM fact
+        ON CONFLICT (dedup_key) DO UPDATE SET dedup_key = EXCLUDED.dedup_key
+ RETURNING id, dedup_key
+),"""
+_TOLD_OF_FACTS = """
+    SELECT fact.number AS fact, stored.id, fact.shop_id, fact.dedup_key,
+           left(replace(stored.id::text, '-', ''), 12) AS prefix
+      FROM fact JOIN stored ON stored.dedup_key = fact.dedup_key
+"""
+_AUDIENCE_OF_FACTS = """
+    SELECT fact.number AS fact, member.user_id, fact.as_of
+      FROM fact JOIN accounts_membership AS member
+        ON member.shop_id = fact.shop_id AND member.left_at IS NULL AND member.joined_at <= fact.as_of
 """
 
 _AUDIENCE = """
-    SELECT user_id FROM ({audience}) AS everyone (user_id)
+    SELECT 1 AS fact, user_id, %(as_of)s::timestamptz AS as_of FROM ({audience}) AS everyone (user_id)
      WHERE %(after)s::uuid IS NULL OR user_id > %(after)s::uuid
      ORDER BY user_id LIMIT %(chunk)s
 """
@@ -27,14 +55,17 @@ _AUDIENCE = """
 # their inbox and at their contact points, of which one that is the inbox would say it twice.
 _CONTACT_POINTS = """
       LEFT JOIN notifications_contactpoint AS contact
-        ON contact.user_id = person.uuid AND contact.deleted_at IS NULL AND contact.created_at <= %(as_of)s
+        ON contact.user_id = person.uuid AND contact.deleted_at IS NULL
+       AND contact.created_at <= audience.as_of
 """
 _INBOX_AND_CONTACT_POINTS = """
      CROSS JOIN LATERAL (
-           SELECT NULL::uuid AS id, 'inbox' AS channel, '' AS address, 'inbox' AS lane, true AS is_enabled
+           SELECT NULL::uuid AS id, 'inbox' AS channel, '' AS address, 'inbox' AS lane, true AS is_enabled,
+                  NULL::int AS secret_version, NULL::timestamptz AS secret_rotated_at
             UNION ALL
-           SELECT id, channel, address, lane, is_enabled FROM notifications_contactpoint
-            WHERE user_id = person.uuid AND deleted_at IS NULL AND created_at <= %(as_of)s
+           SELECT id, channel, address, lane, is_enabled, secret_version, secret_rotated_at
+             FROM notifications_contactpoint
+            WHERE user_id = person.uuid AND deleted_at IS NULL AND created_at <= audience.as_of
               AND channel <> 'inbox') AS contact
 """
 
@@ -66,7 +97,8 @@ _QUIET = """
 # Members of the audience × where they are told, with what is to become of each: not told, with the reason,
 # or held until when, or neither.
 _DECIDED = """
-    SELECT person.uuid AS user_id, person.language, contact.id AS contact_point_id,
+    SELECT audience.fact, person.uuid AS user_id, person.language, contact.id AS contact_point_id,
+           contact.secret_version, contact.secret_rotated_at,
            {channel} AS channel, {address} AS address, {lane} AS lane, verdict.reason,
            {held_until} AS held_until, {digest} AS digest
       FROM audience
@@ -80,15 +112,16 @@ _DECIDED = """
                        ELSE '' END AS reason) AS verdict
 """
 
-# Raises the number of each inbox that gets an item, in the order of the people: two fan-outs that meet in
+# Raises the number of each inbox that gets items, in the order of the people: two fan-outs that meet in
 # many inboxes wait for each other in the same order, and can't deadlock. A fan-out that is run again leaves
 # a gap in the numbers.
 _COUNTER = """
     INSERT INTO notifications_inbox (user_id, last_number)
-    SELECT user_id, 1 FROM decided
+    SELECT user_id, count(*) FROM decided
      WHERE channel = 'inbox' AND reason = ''
-     ORDER BY user_id
-        ON CONFLICT (user_id) DO UPDATE SET last_number = notifications_inbox.last_number + 1
+     GROUP BY user_id ORDER BY user_id
+        ON CONFLICT (user_id) DO UPDATE
+       SET last_number = notifications_inbox.last_number + EXCLUDED.last_number
  RETURNING user_id, last_number
 """
 
@@ -97,11 +130,12 @@ _COUNTER = """
 # The ids follow from the fact (notifications.engine.ids). Looking whether a delivery is there before it is
 # made costs a sixth of making it, so that is left out (``repeats``) where nearly always none is.
 _FAN_OUT = """
-WITH told AS ({told}), audience AS ({audience}),{rules} decided AS ({decided}), counter AS ({counter}),
-made AS (
+WITH {facts} told AS ({told}), audience AS ({audience}),{rules} decided AS ({decided}),
+counter AS ({counter}), made AS (
     SELECT (told.prefix || '8' || substr(name.digest, 1, 3) || '8' || substr(name.digest, 4, 15))::uuid AS id,
-           told.id AS notification_id, decided.user_id, decided.contact_point_id,
+           told.id AS notification_id, told.shop_id, told.fact, decided.user_id, decided.contact_point_id,
            decided.channel, decided.address, decided.language, decided.lane,
+           decided.secret_version, decided.secret_rotated_at,
            CASE WHEN decided.reason <> '' THEN 'suppressed'
                 WHEN decided.channel = ANY (%(instant)s) THEN 'sent'
                 ELSE 'pending' END AS status,
@@ -110,44 +144,57 @@ made AS (
                 ELSE 'quiet_hours' END AS reason,
            decided.channel = ANY (%(revocable)s) AS revocable,
            {due_at} AS due_at
-      FROM decided CROSS JOIN told
+      FROM decided JOIN told ON told.fact = decided.fact
      CROSS JOIN LATERAL (
-           SELECT md5(%(dedup_key)s || decided.user_id || coalesce(decided.contact_point_id::text, ''))
+           SELECT md5(told.dedup_key || decided.user_id || coalesce(decided.contact_point_id::text, ''))
            ) AS name (digest)
 ), inserted AS (
     INSERT INTO notifications_delivery
            (id, shop_id, notification_id, user_id, contact_point_id, channel, address, language,
             status, reason, revocable, due_at, expires_at, created_at, sent_at, attempts, replays)
-    SELECT id, %(shop_id)s, notification_id, made.user_id, contact_point_id, channel, address, language,
+    SELECT id, shop_id, notification_id, made.user_id, contact_point_id, channel, address, language,
            status, reason, revocable, due_at, due_at + %(max_age)s, %(now)s,
            CASE WHEN status = 'sent' THEN %(now)s::timestamptz END, 0, 0
       FROM made
 {repeats} RETURNING id, notification_id, user_id, channel, language, status, reason, revocable, created_at
 ), queued AS (
     INSERT INTO notifications_outgoing
-           (delivery_id, lane, priority, due_at, expires_at, revocable, attempts, failures,
+           (delivery_id, lane, priority, due_at, expires_at, revocable, lease_until, attempts, failures,
             lost_leases, held_for, for_digest)
-    SELECT id, lane, %(priority)s, due_at, due_at + %(max_age)s, revocable, 0, 0,
+    SELECT id, lane, %(priority)s, due_at, due_at + %(max_age)s, revocable, {born},
            0, CASE WHEN reason <> '' THEN user_id END, reason = 'digest'
       FROM made WHERE status = 'pending' {if_inserted}
 ), item AS (
     INSERT INTO notifications_inboxitem
            (delivery_id, user_id, notification_id, number, language, created_at)
-    SELECT inserted.id, inserted.user_id, inserted.notification_id, counter.last_number, inserted.language,
-           inserted.created_at
+    SELECT inserted.id, inserted.user_id, inserted.notification_id,
+           counter.last_number + 1
+           - row_number() OVER (PARTITION BY inserted.user_id ORDER BY inserted.notification_id DESC),
+           inserted.language, inserted.created_at
       FROM inserted JOIN counter ON counter.user_id = inserted.user_id
      WHERE inserted.channel = 'inbox' AND inserted.status = 'sent'
 ), settled AS (
     SELECT channel, status, count(*),
            array_agg(user_id) FILTER (WHERE channel = 'inbox' AND status = 'sent') AS inboxes
       FROM inserted WHERE status <> 'pending' GROUP BY channel, status
-)
+){more}
 SELECT (array_agg(user_id ORDER BY user_id DESC))[1], count(*),
        (SELECT count(*) FROM inserted WHERE status = 'pending' AND reason = ''),
        (SELECT bool_or(revocable) FROM inserted WHERE status = 'pending' AND reason = ''),
-       (SELECT json_agg(settled) FROM settled)
+       (SELECT json_agg(settled) FROM settled){claimed}
   FROM audience
 """
+# Rows of small alerts are born with the lease of the sender that is at hand, where it has room for them: then
+# nobody has to look for them, nor write them a second time.
+_IS_BORN = "reason = '' AND NOT revocable AND %(lease_until)s::timestamptz IS NOT NULL"
+_BORN = f"""CASE WHEN {_IS_BORN} THEN %(lease_until)s END, CASE WHEN {_IS_BORN} THEN 1 ELSE 0 END, 0"""
+_CLAIMED = f""",
+       (SELECT json_agg(json_build_array(fact, id, notification_id, user_id, contact_point_id, channel,
+                                         address, language, lane, secret_version, secret_rotated_at))
+          FROM made WHERE status = 'pending' AND {_IS_BORN} {{if_inserted}})"""  # noqa: S608
+_PROGRESS = """, progress AS (
+    UPDATE notifications_alert SET fanned_out_at = %(now)s WHERE alert_uuid = ANY (%(alerts)s)
+)"""
 
 # What the fan-out would do at each of a person's contact points, without doing it.
 _DECISIONS = """
@@ -168,11 +215,12 @@ SELECT DISTINCT person.time_zone, preference.quiet_from, preference.quiet_until
 
 
 class Shape(NamedTuple):
-    """What a statement has to know of."""
+    """What a statement has to know of; ``alerts``: several small ones, whose rows are born claimed."""
 
     inbox: bool
     rules: bool
     quiet: bool
+    alerts: bool = False
 
 
 def _decided(shape: Shape) -> str:
@@ -211,15 +259,20 @@ def fan_out(audience: str, shape: Shape, *, repeats: bool) -> str:
     if shape.quiet:
         grace = "CASE WHEN decided.digest THEN %(digest_grace)s ELSE '0'::interval END"
         due_at = f"coalesce(decided.held_until + {grace}, {due_at})"
+    if_inserted = "AND id IN (SELECT id FROM inserted)" if repeats else ""
     return _FAN_OUT.format(
-        told=_TOLD,
-        audience=_AUDIENCE.format(audience=audience),
+        facts=_FACTS if shape.alerts else "",
+        told=_TOLD_OF_FACTS if shape.alerts else _TOLD,
+        audience=_audience(audience, shape),
         rules=_RULES if shape.rules else "",
+        born=_BORN if shape.alerts else "NULL, 0, 0",
+        more=_PROGRESS if shape.alerts else "",
+        claimed=_CLAIMED.format(if_inserted=if_inserted) if shape.alerts else "",
         decided=_decided(shape),
         counter=_COUNTER,
         due_at=due_at,
         repeats="        ON CONFLICT DO NOTHING\n" if repeats else "",
-        if_inserted="AND id IN (SELECT id FROM inserted)" if repeats else "",
+        if_inserted=if_inserted,
     )
 
 
@@ -237,3 +290,7 @@ def decisions(audience: str, shape: Shape) -> str:
 def quiet_hours(audience: str) -> str:
     """Return the query for the distinct quiet hours of the next chunk's people."""
     return _QUIET_HOURS.format(audience=_AUDIENCE.format(audience=audience))
+
+
+def _audience(audience: str, shape: Shape) -> str:
+    return _AUDIENCE_OF_FACTS if shape.alerts else _AUDIENCE.format(audience=audience)

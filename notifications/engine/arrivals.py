@@ -1,0 +1,86 @@
+"""Alerts on their way from the signal to a fan-out, past the job queue.
+
+A list in Redis, and a thread at its end. A hint like any other: what is lost here the job or the sweep finds
+by its row. One worker takes what lies in the list, and all that has come by then goes into one fan-out.
+"""
+
+import threading
+import time
+from typing import Final, cast
+
+import structlog
+from django.conf import settings
+from django.db import close_old_connections, connections
+from redis import Redis
+from redis.exceptions import RedisError
+
+from notifications import queue
+from notifications.engine.fanout import alerts_fan_out
+
+log = structlog.get_logger(__name__)
+
+LIST: Final = "tocsin:arrivals"
+#: There while some worker takes what arrives.
+TAKEN: Final = "tocsin:arrivals:taken"
+# One job for so much time does while arrivals are taken, in milliseconds.
+JOB_EVERY_MS: Final = 1000
+_JOB: Final = "tocsin:arrivals:job"
+# Between two looks whether to end, in seconds; for as long again a worker counts as taking.
+_WAIT_S: Final = 1
+# Where nobody takes any, no more than this is kept: a hint of one alert is a hint of all.
+_MOST: Final = 100
+
+
+def announce(alert_uuid: str) -> bool:
+    """Say that an alert waits; returns whether a job should be enqueued for it too.
+
+    Raises:
+        redis.exceptions.RedisError: Redis is away.
+    """
+    with queue.redis().pipeline(transaction=False) as pipeline:
+        pipeline.rpush(LIST, alert_uuid)
+        pipeline.ltrim(LIST, -_MOST, -1)
+        pipeline.exists(TAKEN)
+        pipeline.set(_JOB, 1, nx=True, px=JOB_EVERY_MS)
+        _, _, is_taken, is_first = pipeline.execute()
+    return not is_taken or bool(is_first)
+
+
+class Arrivals:
+    """Fans out what arrives, in a thread of its own, until it is stopped."""
+
+    def __init__(self) -> None:
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="arrivals", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping = True
+        self._thread.join(4 * _WAIT_S)
+
+    def _run(self) -> None:
+        # A connection of its own: it blocks for longer than others may.
+        redis = Redis.from_url(settings.REDIS_URL, socket_timeout=_WAIT_S + 5, socket_connect_timeout=2)
+        while not self._stopping:
+            try:
+                self._take(redis)
+            except RedisError as error:
+                log.warning("arrivals_away", error=str(error))
+                time.sleep(_WAIT_S)
+            except Exception:
+                log.exception("arrivals_failed")
+                time.sleep(_WAIT_S)
+        connections.close_all()
+        redis.close()
+
+    def _take(self, redis: Redis) -> None:
+        redis.set(TAKEN, 1, ex=3 * _WAIT_S)
+        if cast("object", redis.blpop([LIST], timeout=_WAIT_S)) is None:
+            return
+        redis.delete(LIST)  # one fan-out serves all that wait by now
+        try:
+            alerts_fan_out()
+        finally:
+            close_old_connections()  # that is, one that broke
