@@ -37,8 +37,17 @@ class Content(NamedTuple):
 
 def content_of(pk: UUID, notification: Notification) -> Content:
     """Return what the sender needs of a notification that has just been stored under this id."""
-    names = ("kind", "title", "body", "texts", "severity", "data", "created_at")
-    return Content(pk, *(getattr(notification, name) for name in names), {})
+    return Content(
+        id=pk,
+        kind=notification.kind,
+        title=notification.title,
+        body=notification.body,
+        texts=notification.texts,
+        severity=notification.severity,
+        data=notification.data,
+        created_at=notification.created_at,
+        shared={},
+    )
 
 
 class Contents:

@@ -126,7 +126,7 @@ def fan_out_alerts(
     }
     statement = sql.fan_out("", shape._replace(alerts=True), repeats=repeats)
     ((_, _, pending, revocable, settled, claimed),) = run_prepared(statement, parameters)
-    rows = [_claimed(*each, now, parameters["priority"]) for each in claimed or ()]
+    rows = [_claimed(*each, now=now, priority=parameters["priority"]) for each in claimed or ()]
     return Chunk(pending - len(rows), bool(revocable), _inboxes(settled), None, rows)
 
 
@@ -148,6 +148,7 @@ def _claimed(
     lane: str,
     secret_version: int | None,
     secret_rotated_at: str | None,
+    *,
     now: datetime,
     priority: int,
 ) -> tuple[int, Claimed]:
