@@ -22,7 +22,7 @@ TEMPLATES := $(wildcard accounts/templates notifications/templates escalation/te
 	tracing/templates dating/templates config/templates)
 
 .PHONY: help setup demo run browser rabbitmq test check lint lock chaos stop clean \
-	bench-fanout bench-sizes bench-latency bench-lanes bench-intake bench-welcome bench-streams bench-timers bench-stop bench-waiting \
+	bench-fanout bench-small bench-sizes bench-latency bench-lanes bench-intake bench-welcome bench-streams bench-timers bench-stop bench-waiting \
 	bench-matching bench-evening bench-tracing bench-consume
 
 help: ## Show this list
@@ -86,6 +86,9 @@ bench-sizes: $(INSTALLED) ## Benchmark: one alert to 1,000, 10,000 and 100,000 m
 
 bench-latency: $(INSTALLED) ## Benchmark: from a POST to the arrival, at 50 alerts a second
 	@$(PYTHON) -m benchmarks.latency
+
+bench-small: $(INSTALLED) ## Benchmark: alerts to five people each, at 50 a second and more
+	@$(PYTHON) -m benchmarks.small
 
 bench-lanes: $(INSTALLED) ## Benchmark: what a destination that hangs costs the others
 	@$(PYTHON) -m benchmarks.lanes

@@ -50,6 +50,11 @@ def show(seconds: Mapping[str, float], deliveries: int) -> None:
     table(["ours, until recorded", "µs of CPU a delivery", "share"], rows)
 
 
+def of_postgresql(tocsin: Product) -> float:
+    """Processor seconds that its server has used so far."""
+    return _with_children(embedded.status(at=tocsin.stack.home).postgres)
+
+
 def _own(pid: int) -> float:
     try:
         times = psutil.Process(pid).cpu_times()

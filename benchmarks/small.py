@@ -1,0 +1,139 @@
+"""`make bench-small`: what an alert to five people costs, and how many of them a second two workers take.
+
+Alerts to 50 shops of 5 people each in an open loop, at 50 a second and then faster and faster, for so long
+each. The highest rate is the last at which p99 from the POST to the arrival stays under 100 ms. The processor
+time of an alert is that of all processes of ours together, PostgreSQL and Redis included, at 50 a second; beside
+it stands what one POST to a bare DRF view costs, that inserts one row, with PostgreSQL's part of it, at the same
+pace.
+"""
+
+import argparse
+import statistics
+import sys
+import time
+from collections import Counter
+
+import psutil
+
+from benchmarks import cost, latency, machine, product, report
+from benchmarks.bare import server as bare
+from benchmarks.children import complete, python
+from benchmarks.product import BenchmarkError, Product
+from benchmarks.report import Report, say
+from benchmarks.sink import Sink, local_sink
+
+SHOPS, PEOPLE = 50, 5
+RATES = (50, 100, 200, 400, 800)
+WARM_UP_S = 5.0
+ARRIVAL_TIMEOUT_S = 120.0
+MOST_P99_S = 0.1
+MOST_COST = 1.0
+MEASURING = {"sink", "all"}
+
+
+def posted(
+    url: str, headers: dict[str, str], tocsin: Product, seconds: float, per_s: float
+) -> dict[str, float]:
+    """Post alerts at a pace; return when each was posted, by its id. All must be accepted."""
+    answer = complete(
+        python("-m", "benchmarks.load"),
+        question={
+            "mode": "open",
+            "url": url,
+            "headers": headers,
+            "locations": [f"shop-{number}" for number in range(SHOPS)],
+            "seconds": seconds,
+            "per_s": per_s,
+        },
+        log=tocsin.stack.home / "load.log",
+    )
+    if set(answer["statuses"]) != {"201"}:
+        raise BenchmarkError(f"not every alert was accepted: {answer['statuses']} {answer['complaint']}")
+    return dict(answer["posted"])
+
+
+def at_pace(tocsin: Product, sink: Sink, seconds: float, per_s: float) -> tuple[list[float], float]:
+    """Return the seconds from POST to arrival of each delivery, and the processor time of an alert."""
+    machine.settle()
+    sink.reset()
+    before = cost.spent(tocsin, sink)
+    sent_at = posted(tocsin.alerts_url, tocsin.headers, tocsin, seconds, per_s)
+    sink.wait_for(len(sent_at) * PEOPLE, ARRIVAL_TIMEOUT_S)
+    tocsin.wait_until_recorded()
+    after = cost.spent(tocsin, sink)
+    spent = sum(after[name] - before[name] for name in before if name not in MEASURING)
+    arrivals = [(latency.alert_of(arrival), arrival) for arrival in sink.arrivals(bodies=True)]
+    seen = Counter((alert_uuid, arrival.path) for alert_uuid, arrival in arrivals)
+    if max(seen.values()) > 1 or len(seen) != len(sent_at) * PEOPLE:
+        raise BenchmarkError("not every person was told exactly once of each alert")
+    return [arrival.at - sent_at[alert_uuid] for alert_uuid, arrival in arrivals], spent / len(sent_at)
+
+
+def bare_cost(tocsin: Product, bare_url: str, seconds: float) -> float:
+    """Return the processor time of one POST to the bare view, with PostgreSQL's part of it."""
+    machine.settle()
+    (view,) = [
+        each
+        for each in psutil.Process().children(recursive=True)
+        if "benchmarks.bare.asgi:application" in each.cmdline()
+    ]
+    with tocsin.paused():
+        before = _of_bare(tocsin, view)
+        answers = posted(bare_url, {}, tocsin, seconds, RATES[0])
+        after = _of_bare(tocsin, view)
+    return (after - before) / len(answers)
+
+
+def _of_bare(tocsin: Product, view: psutil.Process) -> float:
+    times = view.cpu_times()
+    # Ours is held still meanwhile: what PostgreSQL spends, it spends for the bare view.
+    return float(times.user + times.system) + cost.of_postgresql(tocsin)
+
+
+def benchmark(options: argparse.Namespace) -> Report:
+    costs: dict[int, float] = {}
+    highest, rows = 0, []
+    with (
+        product.running("small") as tocsin,
+        local_sink(tocsin.stack.home) as sink,
+        bare.bare_view(tocsin.database_url, tocsin.stack.home) as bare_url,
+    ):
+        addresses = sink.addresses(SHOPS * PEOPLE)
+        tocsin.seed({f"shop-{n}": addresses[n * PEOPLE : (n + 1) * PEOPLE] for n in range(SHOPS)})
+        say("warming up")
+        at_pace(tocsin, sink, WARM_UP_S, RATES[0])
+        bare_s = [bare_cost(tocsin, bare_url, options.seconds / 2)]
+        for rate in options.rates:
+            say(f"{rate} alerts/s to {PEOPLE} people each, for {options.seconds:.0f} s")
+            seconds, costs[rate] = at_pace(tocsin, sink, options.seconds, rate)
+            cuts = statistics.quantiles(seconds, n=100)
+            figures = [f"{each * 1000:.1f}" for each in (cuts[49], cuts[98], max(seconds))]
+            rows.append([f"{rate}/s", f"{costs[rate] * 1000:.2f}", *figures])
+            if cuts[98] > MOST_P99_S:
+                break
+            highest = rate
+            time.sleep(1)
+        bare_s.append(bare_cost(tocsin, bare_url, options.seconds / 2))
+    post_s = statistics.mean(bare_s)
+    report.table(["alerts", "CPU ms an alert", "p50 ms", "p99 ms", "most ms"], rows)
+    say(f"  one bare POST: {post_s * 1000:.2f} ms of CPU; highest rate with p99 under 100 ms: {highest}/s")
+    ours = costs[min(costs)] * 1000
+    return Report(
+        name="small",
+        unit="ms of CPU an alert",
+        ours=ours,
+        baselines={"post": post_s * 1000},
+        ratios={"post": post_s * 1000 / ours, "alerts/s": float(highest)},
+        musts={f"cost <= {MOST_COST:g} x post": ours <= MOST_COST * post_s * 1000},
+    )
+
+
+def main() -> int:
+    parser = report.parser(__doc__)
+    parser.add_argument("--seconds", type=float, default=20.0, help="at each rate")
+    parser.add_argument("--rates", type=int, nargs="+", default=list(RATES), help="alerts a second")
+    return report.run(benchmark, parser.parse_args())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
