@@ -3,8 +3,8 @@
 Alerts to 50 shops of 5 people each in an open loop, at 50 a second and then faster and faster, for so long
 each. The highest rate is the last at which p99 from the POST to the arrival stays under 100 ms. The processor
 time of an alert is that of all processes of ours together, PostgreSQL and Redis included, at 50 a second.
-Beside it stands what one POST to a bare DRF view costs that inserts one row, with PostgreSQL's part of it, at the
-same pace.
+Beside it stands what one POST to a bare DRF view costs that inserts one row, with PostgreSQL's part of it, at
+the same pace.
 """
 
 import argparse
