@@ -78,10 +78,13 @@ class Contest:
     def round(self) -> None:
         members = self._options.members
         machine.settle()
+        logged = self._tocsin.log_position()
         rate, self.cost = cost.during(
             lambda: ours(self._tocsin, self._sink, members, settle=False), self._tocsin, self._sink
         )
         self._note("ours", rate)
+        written = self._tocsin.log_position() - logged
+        say(f"  ours: {written / members:,.0f} bytes of write-ahead log a delivery")
         setting = setting_for(self._tocsin, self._sink, members)
         with self._tocsin.paused():
             self._against_raw(setting)

@@ -107,6 +107,12 @@ class Product:
             row = connection.execute(f"SELECT count(*) FROM {table} WHERE {condition}").fetchone()
         return int(row[0]) if row else 0
 
+    def log_position(self) -> int:
+        """How many bytes of write-ahead log PostgreSQL has written so far."""
+        with psycopg.connect(self.database_url) as connection:
+            row = connection.execute("SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn").fetchone()
+        return int(row[0]) if row else 0
+
     def stages(self, alerts: list[str]) -> dict[str, list[float]]:
         """Return the seconds that each of the alerts' deliveries spent between two records of it."""
         with psycopg.connect(self.database_url) as connection:
