@@ -117,7 +117,7 @@ def test_an_alert_obeys_rules(owner: User, shop: Shop, by_email: Any) -> None:
     assert set(found) == {("normal", "suppressed", "unsubscribed"), ("theft", "pending", "")}
 
 
-PLAIN = Shape(inbox=False, rules=False, quiet=False)
+PLAIN = Shape(inbox=False, rules=False, quiet=False, alerts=True)
 READ = "reads who has quiet hours"
 
 
