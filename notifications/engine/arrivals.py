@@ -15,6 +15,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from notifications import queue
+from notifications.engine import wake
 from notifications.engine.fanout import alerts_fan_out
 
 log = structlog.get_logger(__name__)
@@ -68,9 +69,7 @@ class Arrivals:
                 self._take(redis)
             except RedisError as error:
                 log.warning("arrivals_away", error=str(error))
-                time.sleep(_WAIT_S)
-            except Exception:
-                log.exception("arrivals_failed")
+                self._look()
                 time.sleep(_WAIT_S)
         connections.close_all()
         redis.close()
@@ -80,7 +79,18 @@ class Arrivals:
         if cast("object", redis.blpop([LIST], timeout=_WAIT_S)) is None:
             return
         redis.delete(LIST)  # one fan-out serves all that wait by now
+        self._fan_out()
+
+    def _look(self) -> None:
+        """Do what a hint or the sweep's job would bring about: Redis is away, full or read-only."""
+        self._fan_out()
+        if wake.local is not None:
+            wake.local(revocable=True)
+
+    def _fan_out(self) -> None:
         try:
             alerts_fan_out()
+        except Exception:
+            log.exception("arrivals_failed")
         finally:
             close_old_connections()  # that is, one that broke

@@ -306,7 +306,8 @@ class Sender:
         for each in asked:
             lane_ = self._lanes.get(each.lane)
             if lane_ is not None:
-                lane_.drained = counts[each.lane] < max(each.room, 1)
+                if each.room:
+                    lane_.drained = counts[each.lane] < each.room
                 if counts[each.lane]:
                     lane_.claimed()
                     self._start(lane_)

@@ -1,12 +1,13 @@
 """Many small alerts are fanned out at once, and their deliveries are born with a lease."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.utils import timezone
+from pytest_django import Settings
 
 from accounts.models import Shop, User
 from notifications import jobs, queue
@@ -210,6 +211,13 @@ def test_what_a_worker_was_lost_with_before_it_could_send_is_due_again(
     }
 
 
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 @pytest.fixture
 def taking(transactional_db: None) -> Iterator[None]:
     thread = Arrivals()
@@ -220,10 +228,24 @@ def taking(transactional_db: None) -> Iterator[None]:
 
 def test_an_arrival_is_fanned_out_past_the_job_queue(taking: None, shop: Shop, owner: User) -> None:
     alert = AlertFactory(shop=shop)
-    deadline = time.monotonic() + 20
-    while Alert.objects.get(pk=alert.pk).fanned_out_at is None:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    until(lambda: Alert.objects.get(pk=alert.pk).fanned_out_at is not None)
+    assert Delivery.objects.get().user == owner
+
+
+def test_without_redis_alerts_are_looked_for(
+    transactional_db: None, shop: Shop, owner: User, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    woken: list[bool] = []
+    monkeypatch.setattr(wake, "local", lambda *, revocable: woken.append(revocable))
+    reachable, settings.REDIS_URL = settings.REDIS_URL, "unix:///nowhere/redis.sock"
+    alert = AlertFactory(shop=shop)
+    thread = Arrivals()
+    thread.start()
+    try:
+        until(lambda: Alert.objects.get(pk=alert.pk).fanned_out_at is not None and bool(woken))
+    finally:
+        thread.stop()
+        settings.REDIS_URL = reachable
     assert Delivery.objects.get().user == owner
 
 
