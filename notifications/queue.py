@@ -1,6 +1,8 @@
 """The queues as those use them who must not wait for them: one kept connection, short time limits."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any, Final, TypeVar
 
@@ -19,6 +21,7 @@ SLOW: Final = "slow"
 Job = TypeVar("Job", bound=Callable[..., None])
 
 _queues: dict[Callable[..., None], str] = {}
+_announced: ContextVar[set[str] | None] = ContextVar("_announced", default=None)
 
 # A Redis that hangs may hold up the acceptance of a fact for this long; the sweep makes good the rest.
 TIMEOUT_S = 2.0
@@ -83,8 +86,26 @@ def enqueue_unless_waiting(name: str, job: Callable[..., None], *args: Any) -> N
     Raises:
         redis.exceptions.RedisError: Redis is away.
     """
+    announced = _announced.get()
+    if announced is not None:
+        if name in announced:
+            return
+        announced.add(name)
     if redis().set(f"tocsin:waiting:{name}", 1, nx=True, ex=WAITING_S):
         enqueue(job, *args)
+
+
+@contextmanager
+def once() -> Iterator[None]:
+    """Within this block a name is asked for once: one job sees all facts that were committed before it.
+
+    Where Redis is away, many facts wait for it no longer than one.
+    """
+    token = _announced.set(set())
+    try:
+        yield
+    finally:
+        _announced.reset(token)
 
 
 def started(name: str) -> None:

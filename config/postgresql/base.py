@@ -5,8 +5,8 @@ from typing import Any
 import psycopg
 from django.db.backends.postgresql import base
 
-# One round trip, as the SELECT 1 of Django that it stands for. A statement that was cut off can have left
-# the session not waiting for the disk (notifications.services.alerts), which only it may.
+# One round trip, as the SELECT 1 of Django that it stands for. Whatever has left the session not waiting
+# for the disk, it ends here: only single transactions may do that.
 _LOOK = "SHOW transaction_read_only; RESET synchronous_commit"
 
 

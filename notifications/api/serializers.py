@@ -96,6 +96,18 @@ class AlertSerializer(serializers.ModelSerializer[Alert]):
         }
 
 
+class AlertVerdictSerializer(serializers.Serializer[Any]):
+    status = serializers.IntegerField(help_text="201, 200, 400 or 409, as the alert alone would be answered.")
+    alert = AlertSerializer(required=False, help_text="With 201 and 200.")
+    errors = serializers.DictField(  # type: ignore[assignment]
+        required=False, help_text="With 400, messages by field; with 409, a `detail`."
+    )
+
+
+class AlertVerdictsSerializer(serializers.Serializer[Any]):
+    results = AlertVerdictSerializer(many=True, help_text="One for each alert, in the order given.")
+
+
 class StatusCountSerializer(serializers.Serializer[Any]):
     status = serializers.ChoiceField(choices=Delivery.Status.choices)
     reason = serializers.CharField(allow_blank=True)

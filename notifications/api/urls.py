@@ -1,7 +1,7 @@
 """The routes of notifications: below /api/v1/, and the originals' own paths."""
 
 from config.api import slash_optional
-from notifications.api.views.alerts import AlertsView, AlertView
+from notifications.api.views.alerts import AlertsBatchView, AlertsView, AlertView
 from notifications.api.views.caller_ids import CallerIdsView
 from notifications.api.views.contact_points import (
     ContactPointsView,
@@ -44,6 +44,7 @@ from notifications.api.views.providers import TwilioStatusView
 
 urlpatterns = [
     *slash_optional("alerts", AlertsView.as_view(), name="alerts"),
+    *slash_optional("alerts/batch", AlertsBatchView.as_view(), name="alerts-batch"),
     *slash_optional("alerts/<uuid:alert_uuid>", AlertView.as_view(), name="alert"),
     *slash_optional("preferences", PreferencesView.as_view(), name="preferences"),
     *slash_optional("preferences/<uuid:user_id>", PreferenceView.as_view(), name="preference"),

@@ -6,19 +6,28 @@ from uuid import UUID
 from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from rest_framework import status
+from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.generics import GenericAPIView, get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.views import APIView
 
 from accounts.api.permissions import IsStaffOrScope
 from accounts.models import ApiKey, Scope
-from config.api import JSONOnly
+from config.api import JSONOnly, exception_handler
 from config.openapi import BODY, errors
 from notifications import selectors
 from notifications.api.filters import AlertFilter
-from notifications.api.serializers import AlertDetailSerializer, AlertInSerializer, AlertSerializer
+from notifications.api.serializers import (
+    AlertDetailSerializer,
+    AlertInSerializer,
+    AlertSerializer,
+    AlertVerdictsSerializer,
+)
 from notifications.models import Alert
-from notifications.services.alerts import alert_accept
+from notifications.services.alerts import Accepted, Posted, Verdict, alert_accept, alerts_accept
+
+BATCH_MOST = 1000
 
 EXAMPLE = {
     "url": "https://media.example.com/b36006d7-adfa-4f3c-a56c-addcb4e4f95d.mp4",
@@ -37,6 +46,21 @@ EXAMPLE_ANSWER = {
     },
     "received_at": "2025-03-20T11:31:00.412000Z",
 }
+EXAMPLE_VERDICTS = {
+    "results": [
+        {"status": 201, "alert": EXAMPLE_ANSWER},
+        {"status": 400, "errors": {"location": ["No shop has this slug or name."]}},
+    ]
+}
+# Anything may stand in the list: it is answered by itself.
+BATCH: dict[str, Any] = {
+    "type": "array",
+    "minItems": 1,
+    "maxItems": BATCH_MOST,
+    "items": {"anyOf": [{"$ref": "#/components/schemas/AlertIn"}, {}]},
+}
+# Made once: to make its fields anew costs more than to check an alert.
+ALERT_IN = AlertInSerializer()
 
 
 @extend_schema(tags=["alerts"])
@@ -76,9 +100,9 @@ class AlertsView(GenericAPIView[Alert]):
         serializer = AlertInSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         received_from = request.auth if isinstance(request.auth, ApiKey) else None
-        alert, created = alert_accept(**serializer.validated_data, received_from=received_from)
-        code = status.HTTP_201_CREATED if created else status.HTTP_200_OK
-        return Response(AlertSerializer(alert).data, status=code)
+        accepted = alert_accept(posted=Posted(**serializer.validated_data), received_from=received_from)
+        code = status.HTTP_201_CREATED if accepted.is_new else status.HTTP_200_OK
+        return Response(AlertSerializer(accepted.alert).data, status=code)
 
     @extend_schema(
         operation_id="alerts_list", responses={200: AlertSerializer(many=True), **errors(400, 403)}
@@ -87,6 +111,63 @@ class AlertsView(GenericAPIView[Alert]):
         """Newest first: all for staff and machines, those of your shops for you."""
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
         return self.get_paginated_response(AlertSerializer(page, many=True).data)
+
+
+class BatchTooLong(APIException):
+    status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
+
+
+@extend_schema(tags=["alerts"])
+class AlertsBatchView(APIView):
+    permission_classes = [IsStaffOrScope]
+    required_scopes = {"POST": Scope.ALERTS_WRITE}
+    content_negotiation_class = JSONOnly
+
+    @extend_schema(
+        operation_id="alerts_create_batch",
+        request={"application/json": BATCH},
+        responses={
+            200: OpenApiResponse(
+                AlertVerdictsSerializer, description="A verdict on each; those with 201 will be told."
+            ),
+            **errors(*BODY, 403),
+        },
+        examples=[
+            OpenApiExample("two", value=[EXAMPLE, EXAMPLE | {"location": "nowhere"}], request_only=True),
+            OpenApiExample("verdicts", value=EXAMPLE_VERDICTS, response_only=True, status_codes=["200"]),
+        ],
+    )
+    def post(self, request: Request) -> Response:
+        """Post up to 1,000 alerts, each of which gets the answer that it would have got alone.
+
+        The verdicts come in the order of the alerts. One that is refused keeps no other from being accepted.
+        """
+        bodies = request.data
+        if not isinstance(bodies, list) or not bodies:
+            raise ValidationError([f"Expected a list of 1 to {BATCH_MOST} alerts."])
+        if len(bodies) > BATCH_MOST:
+            raise BatchTooLong(f"Expected at most {BATCH_MOST} alerts, not {len(bodies)}.")
+        received_from = request.auth if isinstance(request.auth, ApiKey) else None
+        checked = [_checked(body) for body in bodies]
+        posted = [each for each in checked if isinstance(each, Posted)]
+        verdicts = iter(alerts_accept(posted=posted, received_from=received_from) if posted else [])
+        results = [_result(next(verdicts) if isinstance(each, Posted) else each) for each in checked]
+        return Response({"results": results})
+
+
+def _checked(body: object) -> Posted | ValidationError:
+    try:
+        return Posted(**ALERT_IN.run_validation(body))
+    except ValidationError as error:
+        return error
+
+
+def _result(verdict: Verdict | ValidationError) -> dict[str, Any]:
+    if isinstance(verdict, Accepted):
+        return {"status": 201 if verdict.is_new else 200, "alert": AlertSerializer(verdict.alert).data}
+    refusal = exception_handler(verdict, {})
+    assert refusal is not None
+    return {"status": refusal.status_code, "errors": refusal.data}
 
 
 @extend_schema(tags=["alerts"])
