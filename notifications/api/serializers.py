@@ -30,12 +30,12 @@ class HttpUrlField(StrictCharField):
 
     def to_internal_value(self, data: Any) -> str:
         url = super().to_internal_value(data)
-        if not _is_http_url(url):
+        if not is_http_url(url):
             raise serializers.ValidationError(URL_MESSAGE)
         return url
 
 
-def _is_http_url(url: str) -> bool:
+def is_http_url(url: str) -> bool:
     if not url.isprintable() or " " in url:
         return False
     try:

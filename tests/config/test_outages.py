@@ -1,6 +1,7 @@
 """A database that takes no writes is answered as one that is away, and left for another."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -25,19 +26,51 @@ def only_read() -> None:
         cursor.execute("SET default_transaction_read_only = on")
 
 
+def set_for_all(setting: str) -> None:
+    """Change what every session begins with, from a session that may write whatever it is."""
+    other = connection.copy()
+    with other.cursor() as cursor:
+        cursor.execute("SET default_transaction_read_only = off")
+        cursor.execute(f"ALTER DATABASE {connection.settings_dict['NAME']} {setting}")
+    other.close()
+
+
+@pytest.fixture
+def camera(as_machine: Any) -> Any:
+    return as_machine("alerts:write")
+
+
+@pytest.fixture
+def nothing_writable(transactional_db: None) -> Iterator[Callable[[], None]]:
+    """No server takes writes until this is called."""
+    set_for_all("SET default_transaction_read_only = on")
+    connection.close()
+    end = partial(set_for_all, "RESET default_transaction_read_only")
+    yield end
+    end()
+    connection.close()
+
+
 @pytest.fixture(autouse=True)
 def _fresh_session(transactional_db: None) -> Iterator[None]:
     yield
     connection.close()
 
 
-def test_the_api_answers_503_and_works_again_by_itself(as_machine: Any, shop: Shop) -> None:
-    camera = as_machine("alerts:write")
-    alert = {**ALERT, "location": shop.slug, "alert_uuid": str(uuid4())}
+def test_an_alert_finds_another_server_where_its_own_takes_no_writes(camera: Any, shop: Shop) -> None:
     only_read()
+    alert = {**ALERT, "location": shop.slug, "alert_uuid": str(uuid4())}
+    assert camera.post("/webhooks/alerts/", alert).status_code == 201
+
+
+def test_the_api_answers_503_and_works_again_by_itself(
+    camera: Any, shop: Shop, nothing_writable: Callable[[], None]
+) -> None:
+    alert = {**ALERT, "location": shop.slug, "alert_uuid": str(uuid4())}
     refused = camera.post("/webhooks/alerts/", alert)
     assert refused.status_code == 503
     assert int(refused["Retry-After"]) > 0
+    nothing_writable()
     close_old_connections()  # as at the end of every request
     assert camera.post("/webhooks/alerts/", alert).status_code == 201
 

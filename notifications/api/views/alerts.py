@@ -4,6 +4,8 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from rest_framework import status
 from rest_framework.exceptions import APIException, ValidationError
@@ -17,6 +19,7 @@ from accounts.models import ApiKey, Scope
 from config.api import JSONOnly, exception_handler
 from config.openapi import BODY, errors
 from notifications import selectors
+from notifications.api import plain
 from notifications.api.filters import AlertFilter
 from notifications.api.serializers import (
     AlertDetailSerializer,
@@ -75,6 +78,12 @@ class AlertsView(GenericAPIView[Alert]):
     filterset_class = AlertFilter
     ordering = ("-received_at", "-alert_uuid")
     queryset = Alert.objects.none()
+    ALLOW = "GET, POST, HEAD, OPTIONS"
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if request.method == "POST" and (answer := plain.answer(request, allow=self.ALLOW)):
+            return answer
+        return super().dispatch(request, *args, **kwargs)
 
     def get_queryset(self) -> QuerySet[Alert]:
         return selectors.alerts_visible_to(self.request.user)
@@ -157,7 +166,7 @@ class AlertsBatchView(APIView):
 
 def _checked(body: object) -> Posted | ValidationError:
     try:
-        return Posted(**ALERT_IN.run_validation(body))
+        return plain.posted_from(body) or Posted(**ALERT_IN.run_validation(body))
     except ValidationError as error:
         return error
 

@@ -1,0 +1,92 @@
+"""The plain case of posting one alert: an API key, a body with nothing odd, an id that is new.
+
+It is answered here without DRF, which would take most of the time. Whatever is not plain is left to DRF,
+which begins anew: so every refusal and every message has one place, and this one can only say 201.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from http import HTTPStatus
+from io import BytesIO
+from typing import Any, Final
+from uuid import UUID
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from rest_framework.exceptions import APIException
+from rest_framework.renderers import JSONRenderer
+
+from accounts.api.authentication import USED_EVERY, key_from_header, mark_used
+from accounts.models import ApiKey
+from config.api import BoundedJSONParser
+from config.fields import UNIX_TIME_END
+from notifications.api.serializers import AlertSerializer, is_http_url
+from notifications.models import Alert
+from notifications.services.alerts import Posted, alert_accept_by_key
+
+_LABELS: Final = frozenset(Alert.Label.values)
+_parse = BoundedJSONParser().parse
+_render = JSONRenderer().render
+_represent = AlertSerializer().to_representation
+
+
+def answer(request: HttpRequest, *, allow: str) -> HttpResponse | None:
+    """Accept an alert, and return the answer; None where DRF is to see to it, and nothing has been stored."""
+    length = request.META.get("CONTENT_LENGTH") or ""
+    if request.META.get("CONTENT_TYPE") != "application/json" or not length.isdecimal():
+        return None
+    if int(length) > settings.REQUEST_MAX_BYTES:
+        return None
+    try:
+        key = key_from_header(request.META.get("HTTP_AUTHORIZATION", ""))
+        posted = key and posted_from(_parse(BytesIO(request.body)))
+    except APIException:
+        return None
+    if not key or not posted:
+        return None
+    now = timezone.now()
+    accepted = alert_accept_by_key(posted=posted, digest=ApiKey.digest_of(key), now=now)
+    if accepted is None:
+        return None
+    if accepted.key.last_used_at is None or now - accepted.key.last_used_at >= USED_EVERY:
+        mark_used(accepted.key)
+    return HttpResponse(
+        _render(_represent(accepted.alert)),
+        status=HTTPStatus.CREATED,
+        content_type="application/json",
+        headers={"Allow": allow},
+    )
+
+
+def posted_from(body: object) -> Posted | None:
+    """Return what the serializer makes of a body, or None where it may refuse it."""
+    if not isinstance(body, Mapping):
+        return None
+    url, location, label = body.get("url"), body.get("location"), body.get("label")
+    alert_uuid, moment = _uuid(body.get("alert_uuid")), _moment(body.get("time_spotted"))
+    if not (isinstance(url, str) and len(url) <= 2048 and is_http_url(url)):
+        return None
+    if not (isinstance(location, str) and 0 < len(location) <= 200 and location.isprintable()):
+        return None
+    if location.isspace() or not isinstance(label, str) or label not in _LABELS:
+        return None
+    if alert_uuid is None or moment is None:
+        return None
+    return Posted(alert_uuid=alert_uuid, url=url, location=location, label=label, time_spotted=moment)
+
+
+def _uuid(text: Any) -> UUID | None:
+    if not isinstance(text, str) or len(text) != 36:
+        return None
+    try:
+        value = UUID(text)
+    except ValueError:
+        return None
+    return value if str(value) == text.lower() else None
+
+
+def _moment(seconds: Any) -> datetime | None:
+    if type(seconds) not in (int, float) or not seconds >= 0 or not round(seconds, 6) < UNIX_TIME_END:
+        return None
+    return datetime.fromtimestamp(seconds, UTC)
