@@ -86,13 +86,18 @@ def enqueue_unless_waiting(name: str, job: Callable[..., None], *args: Any) -> N
     Raises:
         redis.exceptions.RedisError: Redis is away.
     """
-    announced = _announced.get()
-    if announced is not None:
-        if name in announced:
-            return
-        announced.add(name)
-    if redis().set(f"tocsin:waiting:{name}", 1, nx=True, ex=WAITING_S):
+    if is_first(name) and redis().set(f"tocsin:waiting:{name}", 1, nx=True, ex=WAITING_S):
         enqueue(job, *args)
+
+
+def is_first(name: str) -> bool:
+    """Whether a name is asked for the first time within a block of ``once``; without one, always."""
+    announced = _announced.get()
+    if announced is None:
+        return True
+    is_new = name not in announced
+    announced.add(name)
+    return is_new
 
 
 @contextmanager

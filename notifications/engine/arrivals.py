@@ -35,9 +35,13 @@ _MOST: Final = 100
 def announce(alert_uuid: str) -> bool:
     """Say that an alert waits; returns whether a job should be enqueued for it too.
 
+    Of several that are accepted together (``queue.once``) the first will do.
+
     Raises:
         redis.exceptions.RedisError: Redis is away.
     """
+    if not queue.is_first(LIST):
+        return False
     with queue.redis().pipeline(transaction=False) as pipeline:
         pipeline.rpush(LIST, alert_uuid)
         pipeline.ltrim(LIST, -_MOST, -1)
