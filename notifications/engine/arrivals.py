@@ -10,7 +10,7 @@ from typing import Final, cast
 
 import structlog
 from django.conf import settings
-from django.db import close_old_connections, connections
+from django.db import close_old_connections, connection, connections
 from redis import Redis
 from redis.exceptions import RedisError
 
@@ -56,6 +56,7 @@ class Arrivals:
 
     def __init__(self) -> None:
         self._stopping = False
+        self._known: object = None
         self._thread = threading.Thread(target=self._run, name="arrivals", daemon=True)
 
     def start(self) -> None:
@@ -93,6 +94,12 @@ class Arrivals:
 
     def _fan_out(self) -> None:
         try:
+            connection.ensure_connection()
+            if connection.connection is not self._known:
+                # The few statements here are long and always the same: planning costs more than running.
+                with connection.cursor() as cursor:
+                    cursor.execute("SET plan_cache_mode = force_generic_plan")
+                self._known = connection.connection
             alerts_fan_out()
         except Exception:
             log.exception("arrivals_failed")

@@ -1,14 +1,23 @@
 """The engine's statements: on Django's connection, and on the sender's own, which rebuild themselves."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
 import orjson
 from django.db import connection, connections
-from psycopg import AsyncConnection, Cursor, Error, InterfaceError, OperationalError
+from psycopg import (
+    AsyncConnection,
+    AsyncRawCursor,
+    Error,
+    InterfaceError,
+    OperationalError,
+    RawCursor,
+)
 
 # PostgreSQL's codes of errors that concern whatever is asked of this connection now, and not what was asked:
 # of the connection, of rights, of resources and of a server that stops; it is read-only, a transaction took
@@ -43,6 +52,24 @@ def connection_parameters() -> dict[str, Any]:
     return {**options, **parameters}
 
 
+_PARAMETER: Final = re.compile(r"%(?:%|\((\w+)\)s)")
+
+
+@lru_cache(maxsize=512)
+def numbered(statement: str) -> tuple[str, tuple[str, ...]]:
+    """Return a statement with $1, $2, … for its named parameters, and their names in that order.
+
+    Psycopg would do this anew each time for whatever is longer than 4 KB: a third of a millisecond.
+    """
+    places: dict[str, int] = {}
+
+    def place(found: re.Match[str]) -> str:
+        name = found[1]
+        return "%" if name is None else f"${places.setdefault(name, len(places) + 1)}"
+
+    return _PARAMETER.sub(place, statement), tuple(places)
+
+
 def run_prepared(
     statement: str, parameters: Mapping[str, Any], *, binary: bool = False, prepare: bool | None = None
 ) -> list[tuple[Any, ...]]:
@@ -53,8 +80,20 @@ def run_prepared(
         prepare: False for one that is to be planned for these parameters.
     """
     connection.ensure_connection()
-    with connection.wrap_database_errors, Cursor(connection.connection) as cursor:
-        return cursor.execute(statement, parameters, binary=binary, prepare=prepare).fetchall()
+    text, names = numbered(statement)
+    values = [parameters[name] for name in names]
+    with connection.wrap_database_errors, RawCursor(connection.connection) as cursor:
+        return cursor.execute(text, values, binary=binary, prepare=prepare).fetchall()
+
+
+async def run(
+    connection: AsyncConnection[Any], statement: str, parameters: Mapping[str, Any]
+) -> list[tuple[Any, ...]]:
+    """Run a statement on a connection of the sender's, and return its rows."""
+    text, names = numbered(statement)
+    async with AsyncRawCursor(connection) as cursor:
+        await cursor.execute(text, [parameters[name] for name in names], binary=True)
+        return await cursor.fetchall() if cursor.description else []
 
 
 def array(values: Sequence[UUID | float | None]) -> str:
@@ -102,8 +141,7 @@ class Database:
             Away: the server is away, or read-only; the next call connects anew.
         """
         async with self.used() as connection:
-            cursor = await connection.execute(sql, parameters, binary=True)
-            return await cursor.fetchall() if cursor.description else []
+            return await run(connection, sql, parameters)
 
     @asynccontextmanager
     async def used(self) -> AsyncIterator[AsyncConnection[Any]]:

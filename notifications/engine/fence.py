@@ -25,7 +25,7 @@ from notifications.engine.claim import (
     Claimed,
     report_lost,
 )
-from notifications.engine.database import Away, Database
+from notifications.engine.database import Away, Database, run
 from notifications.engine.finalise import Finished
 
 # For so long a batch goes on taking up what it has locked, in seconds; a stop may have to wait that out.
@@ -203,10 +203,8 @@ class Fencer:
         over: list[Claimed] = []
         try:
             async with database.used() as connection, connection.transaction():
-                cursor = await connection.execute(
-                    LOCK_REVOCABLE, {"lane": lane, "now": now, "room": room}, binary=True
-                )
-                locked = [Claimed._make(row) for row in await cursor.fetchall()]
+                found = await run(connection, LOCK_REVOCABLE, {"lane": lane, "now": now, "room": room})
+                locked = [Claimed._make(row) for row in found]
                 over = [row for row in locked if row.is_over]
                 rows = [row for row in locked if not row.is_over]
                 if not rows:
@@ -214,9 +212,8 @@ class Fencer:
                 batch = await self._sends.take_up(rows)
                 await self._until_closed(batch)
                 taken = [row for row, fence in zip(rows, batch.fences, strict=True) if fence.taken]
-                await connection.execute(
-                    MARK_BEGUN, {"ids": [row.id for row in taken], "now": now, "lease_until": lease_until}
-                )
+                begun = {"ids": [row.id for row in taken], "now": now, "lease_until": lease_until}
+                await run(connection, MARK_BEGUN, begun)
         finally:
             self._sends.end(over)
             if batch is not None:

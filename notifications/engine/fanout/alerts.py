@@ -16,6 +16,7 @@ from django.utils import timezone
 from accounts.models import Shop
 from notifications.engine import wake
 from notifications.engine.content import content_of
+from notifications.engine.database import run_prepared
 from notifications.engine.fanout.audience import Audience
 from notifications.engine.fanout.chunk import Chunk, Finer, fan_out_alerts, fan_out_chunk
 from notifications.inbox import live
@@ -109,15 +110,15 @@ SMALL = 64
 FIRST_CHUNK = 800
 
 
-def _take(cursor: CursorWrapper, alert_uuid: UUID | None) -> tuple[list[Alert], list[Alert], Finer]:
+def _take(alert_uuid: UUID | None) -> tuple[list[Alert], list[Alert], Finer]:
     """Lock alerts that wait; returns the small ones, the others, and what preferences there are."""
     apart = [] if alert_uuid else _set_apart()
-    cursor.execute(_TAKE, {"alert": alert_uuid, "apart": apart, "limit": TAKE, "small": SMALL})
+    taken = run_prepared(_TAKE, {"alert": alert_uuid, "apart": apart, "limit": TAKE, "small": SMALL})
     names = ("alert_uuid", "url", "location", "label", "time_spotted", "received_at", "fanned_out_to")
     small: list[Alert] = []
     large: list[Alert] = []
     finer = Finer()
-    for has_rules, has_quiet_hours, *row in cursor.fetchall():
+    for has_rules, has_quiet_hours, *row in taken:
         finer = Finer(has_rules, has_quiet_hours)
         alert = Alert(**dict(zip(names, row, strict=False)), shop_id=row[7])
         alert.shop = Shop(id=row[7], slug=row[8], name=row[9])
@@ -143,7 +144,7 @@ def fan_out_waiting(alert_uuid: UUID | None = None) -> bool:
 
 def _fan_out_next(alert_uuid: UUID | None, *, repeats: bool) -> bool:
     with transaction.atomic(), connection.cursor() as cursor:
-        small, large, finer = _take(cursor, alert_uuid)
+        small, large, finer = _take(alert_uuid)
         if not small and not large:
             return False
         now = timezone.now()
