@@ -80,11 +80,14 @@ class Arrivals:
         redis.close()
 
     def _take(self, redis: Redis) -> None:
-        redis.set(TAKEN, 1, ex=3 * _WAIT_S)
-        if cast("object", redis.blpop([LIST], timeout=_WAIT_S)) is None:
-            return
-        redis.delete(LIST)  # one fan-out serves all that wait by now
-        self._fan_out()
+        has_arrived = cast("object", redis.blpop([LIST], timeout=_WAIT_S)) is not None
+        with redis.pipeline(transaction=False) as pipeline:
+            pipeline.set(TAKEN, 1, ex=3 * _WAIT_S)
+            if has_arrived:
+                pipeline.delete(LIST)  # one fan-out serves all that wait by now
+            pipeline.execute()
+        if has_arrived:
+            self._fan_out()
 
     def _look(self) -> None:
         """Do what a hint or the sweep's job would bring about: Redis is away, full or read-only."""
