@@ -61,7 +61,10 @@ def at_pace(tocsin: Product, sink: Sink, seconds: float, per_s: float) -> tuple[
     sink.wait_for(len(sent_at) * PEOPLE, ARRIVAL_TIMEOUT_S)
     tocsin.wait_until_recorded()
     after = cost.spent(tocsin, sink)
-    spent = sum(after[name] - before[name] for name in before if name not in MEASURING)
+    parts = {name: after[name] - before[name] for name in before if name not in MEASURING}
+    shown = ", ".join(f"{name} {each / len(sent_at) * 1000:.2f}" for name, each in parts.items())
+    say(f"  ms of CPU an alert: {shown}")
+    spent = sum(parts.values())
     arrivals = [(latency.alert_of(arrival), arrival) for arrival in sink.arrivals(bodies=True)]
     seen = Counter((alert_uuid, arrival.path) for alert_uuid, arrival in arrivals)
     if max(seen.values()) > 1 or len(seen) != len(sent_at) * PEOPLE:
