@@ -37,6 +37,10 @@ class ConnectionEnded(Exception):
     """The connection was closed or lost before an answer came; the cause, where there is one, says why."""
 
 
+class Unanswered(ConnectionEnded):
+    """The other side closed the connection before a byte of the answer came."""
+
+
 class NotHTTP(Exception):
     """What came back is not HTTP."""
 
@@ -102,6 +106,10 @@ class Connection(asyncio.Protocol):
         self._waiter: asyncio.Future[Answer] | None = None
         self._retry_after: str | None = None
         self._left = 0
+        # From a request to the end of its answer; whether any of it has come; whether we ended it ourselves.
+        self._is_under_way = False
+        self._has_answered = False
+        self._is_aborted = False
         # Where the body is to be kept: what has come of it, and the status once that is known, else 0.
         self._body: bytearray | None = None
         self._status = 0
@@ -114,6 +122,7 @@ class Connection(asyncio.Protocol):
         """Write a request; its answer, or what went wrong, is put into ``waiter``."""
         self._waiter, self._retry_after, self._left = waiter, None, self._pool.response_max_bytes
         self._body, self._status = bytearray() if keep_body else None, 0
+        self._is_under_way, self._has_answered = True, False
         self.deadline = deadline
         self._transport.write(data)
 
@@ -122,6 +131,7 @@ class Connection(asyncio.Protocol):
         return not self._transport.is_closing()
 
     def abort(self) -> None:
+        self._is_aborted = True
         self._transport.abort()
 
     def overdue(self) -> None:
@@ -148,6 +158,10 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport = transport  # type: ignore[assignment]
 
     def data_received(self, data: bytes) -> None:
+        if not self._is_under_way:  # nobody asked: the next request would take it for its answer
+            self.abort()
+            return
+        self._has_answered = True
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
@@ -156,11 +170,15 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._pool.forget(self)
-        ended = ConnectionEnded()
+        ended = ConnectionEnded() if self._has_answered or self._is_aborted else Unanswered()
         ended.__cause__ = error
         self._fail(ended)
 
     # --- what httptools calls ---
+
+    def on_message_begin(self) -> None:
+        if not self._is_under_way:  # a second answer
+            self.abort()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if name.lower() == b"retry-after":
@@ -185,8 +203,9 @@ class Connection(asyncio.Protocol):
             self._body += body
 
     def on_message_complete(self) -> None:
-        if self._parser.get_status_code() < 200:
+        if not self._is_under_way or self._parser.get_status_code() < 200:
             return
+        self._is_under_way = False
         if self._status:
             self._give_body()
         if self._parser.should_keep_alive() and self.is_open:
@@ -217,18 +236,38 @@ class Pool:
         trusted: bool,
         on_begin: Callable[[], None] | None,
         keep_body: bool = False,
+        repeatable: bool = False,
     ) -> Answer:
         """POST once; returns as soon as the head of the answer is there, or its body where that is kept.
+
+        A server may close a kept connection just as a request is written to it. A ``repeatable`` request is
+        then written to a new one, once; but not with an ``on_begin``, which let it begin at that moment only.
 
         Raises:
             TimeoutError: not connected and answered within ``timeout_s``, give or take a tick.
             NoConnection, ConnectionEnded, NotHTTP: as they say.
         """
         deadline = self._loop.time() + timeout_s
-        connection = self._taken((target.host, target.port, target.tls, trusted))
-        if connection is None:
-            connection = await self._connected(target, trusted=trusted, deadline=deadline)
         data = b"%bContent-Length: %d\r\n%b\r\n%b" % (target.head, len(body), headers, body)
+        connection = self._taken((target.host, target.port, target.tls, trusted))
+        if connection is not None:
+            try:
+                return await self._asked(connection, data, deadline, on_begin, keep_body=keep_body)
+            except Unanswered:
+                if on_begin is not None or not repeatable:
+                    raise
+        connection = await self._connected(target, trusted=trusted, deadline=deadline)
+        return await self._asked(connection, data, deadline, on_begin, keep_body=keep_body)
+
+    async def _asked(
+        self,
+        connection: Connection,
+        data: bytes,
+        deadline: float,
+        on_begin: Callable[[], None] | None,
+        *,
+        keep_body: bool,
+    ) -> Answer:
         waiter: asyncio.Future[Answer] = self._loop.create_future()
         self._busy.add(connection)
         if self._timer is None:
@@ -239,7 +278,8 @@ class Pool:
             connection.request(data, waiter, deadline, keep_body=keep_body)
             return await waiter
         except BaseException:  # cancelled, or stopped by on_begin: half a request is no use to the next
-            connection.abort()
+            if waiter.cancelled() or not waiter.done():  # else it may be the next one's by now
+                connection.abort()
             raise
 
     def give_back(self, connection: Connection) -> None:
@@ -287,11 +327,14 @@ class Pool:
     async def _connected(self, target: Target, *, trusted: bool, deadline: float) -> Connection:
         try:
             async with asyncio.timeout_at(deadline):
-                return await self._connect(target, trusted=trusted)
+                connection = await self._connect(target, trusted=trusted)
         except (OSError, RuntimeError) as error:
             if isinstance(error, TimeoutError):
                 raise
             raise NoConnection from error
+        if not connection.is_open:  # it spoke before it was asked
+            raise ConnectionEnded
+        return connection
 
     async def _connect(self, target: Target, *, trusted: bool) -> Connection:
         addresses = await self._resolver.resolve(target.host, target.port)

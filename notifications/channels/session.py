@@ -76,6 +76,7 @@ class Session:
         timeout_s: float,
         trusted: bool,
         on_begin: Callable[[], None] | None = None,
+        repeatable: bool = False,
     ) -> Receipt:
         """POST once, following no redirect; the status of the answer decides, whatever its body does.
 
@@ -86,6 +87,8 @@ class Session:
             trusted: False for an address that a user gave: see `guard`.
             on_begin: called once when the request's first byte is about to be written to an open connection.
                 What it raises stops the request and comes out as it is.
+            repeatable: True where the receiver knows a repeat when it sees one, by an id: a request on a kept
+                connection that the server closes without an answer is then sent anew, unless it is revocable.
 
         Raises:
             Rejected: any answer but those named here, or an address that isn't allowed.
@@ -93,7 +96,13 @@ class Session:
             Unavailable: no connection, no answer in time, or 408 or 5xx.
         """
         answer = await self.answer_to(
-            url, body=body, headers=headers, timeout_s=timeout_s, trusted=trusted, on_begin=on_begin
+            url,
+            body=body,
+            headers=headers,
+            timeout_s=timeout_s,
+            trusted=trusted,
+            on_begin=on_begin,
+            repeatable=repeatable,
         )
         if 200 <= answer.status < 300:
             return _receipt(answer.status)
@@ -109,6 +118,7 @@ class Session:
         trusted: bool,
         on_begin: Callable[[], None] | None = None,
         keep_body: bool = False,
+        repeatable: bool = False,
     ) -> http1.Answer:
         """POST once as `post` does, and return the answer whatever its status is.
 
@@ -132,6 +142,7 @@ class Session:
                 trusted=trusted,
                 on_begin=on_begin,
                 keep_body=keep_body,
+                repeatable=repeatable,
             )
         except (
             http1.NoConnection,

@@ -32,6 +32,7 @@ class ThirdPartyChannel(Channel):
             timeout_s=self.timeout_s,
             trusted=True,
             on_begin=message.on_begin,
+            repeatable=True,
         )
 
 

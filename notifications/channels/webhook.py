@@ -61,6 +61,7 @@ class WebhookChannel(Channel):
             timeout_s=self.timeout_s,
             trusted=False,
             on_begin=message.on_begin,
+            repeatable=True,
         )
 
 

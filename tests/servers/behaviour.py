@@ -45,7 +45,8 @@ def parse(text: str) -> Behaviour:
     ``hang`` (accepts, never answers); ``slow:MS``; ``huge``, ``trickle`` (endless bodies, fast and slow);
     ``bomb`` (a little gzip that unpacks to much); ``body:BYTES``; ``redirect:STATUS,URL``; ``reset``;
     ``retry_after:VALUE`` (429); ``limit:N,VALUE`` (the same, for more than N within a second); ``garbage``
-    (not HTTP); ``cookie``.
+    (not HTTP); ``cookie``; ``cut:N`` (``reset`` so many times, then ok); ``surplus:N`` (as many answers at
+    once).
 
     Raises:
         ValueError: there is none of that name.
@@ -53,6 +54,8 @@ def parse(text: str) -> Behaviour:
     name, _, value = text.partition(":")
     if name == "limit":
         return _limited(*value.split(",", 1))
+    if name == "cut":
+        return _failing(int(value), per_delivery=False, failure=Reply(abort=True))
     if name in _COUNTING:
         return _failing(int(value), per_delivery=name == "fail_each")
     if name not in _FIXED:
@@ -66,7 +69,8 @@ def _redirect(status: str, url: str) -> bytes:
 
 
 _OK = Reply(answer(200, "Content-Type: application/json"))
-_COUNTING = ("fail", "fail_each")
+_UNAVAILABLE = Reply(answer(503))
+_COUNTING = ("fail", "fail_each", "cut")
 _CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 _FIXED: dict[str, Callable[[str], Reply]] = {
     "ok": lambda _: _OK,
@@ -81,6 +85,7 @@ _FIXED: dict[str, Callable[[str], Reply]] = {
     "reset": lambda _: Reply(abort=True),
     "retry_after": lambda value: Reply(answer(429, f"Retry-After: {value}")),
     "garbage": lambda _: Reply(b"220 mail.example.com ESMTP\r\n"),
+    "surplus": lambda value: Reply(_OK.head * int(value)),
     "cookie": lambda _: Reply(answer(200, "Set-Cookie: seen=1; Path=/")),
 }
 
@@ -100,12 +105,12 @@ def _limited(most: str, retry_after: str) -> Behaviour:
     return behave
 
 
-def _failing(times: int, *, per_delivery: bool) -> Behaviour:
+def _failing(times: int, *, per_delivery: bool, failure: Reply = _UNAVAILABLE) -> Behaviour:
     failures: Counter[str] = Counter()
 
     def behave(request: "Request") -> Reply:
         key = request.delivery_id if per_delivery else ""
         failures[key] += 1
-        return Reply(answer(503)) if failures[key] <= times else _OK
+        return failure if failures[key] <= times else _OK
 
     return behave

@@ -145,6 +145,26 @@ class ThirdParty(ThreadedServer):
         for connection in list(self._open):
             connection.abort()
 
+    @property
+    def open_connections(self) -> int:
+        return len(self._open)
+
+    def say(self, data: bytes) -> None:
+        """Write something to every open connection, whether anybody asked or not."""
+        self._loop.call_soon_threadsafe(self._say, data)
+
+    def _say(self, data: bytes) -> None:
+        for connection in list(self._open):
+            connection.say(data)
+
+    def hang_up(self) -> None:
+        """End every connection once what was said on it is written."""
+        self._loop.call_soon_threadsafe(self._hang_up)
+
+    def _hang_up(self) -> None:
+        for connection in list(self._open):
+            connection.close()
+
 
 class Connection(asyncio.Protocol):
     """One client's connection; requests on it are answered in order."""
@@ -169,6 +189,12 @@ class Connection(asyncio.Protocol):
 
     def abort(self) -> None:
         self._transport.abort()
+
+    def close(self) -> None:
+        self._transport.close()
+
+    def say(self, data: bytes) -> None:
+        self._transport.write(data)
 
     def data_received(self, data: bytes) -> None:
         try:

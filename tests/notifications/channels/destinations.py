@@ -72,6 +72,10 @@ class Destination(ABC):
         """From now on, refuse connections."""
         raise NotImplementedError
 
+    def cut_the_next(self) -> None:
+        """End the connection of the next request instead of answering it; for those that are posted to."""
+        raise NotImplementedError
+
 
 class HttpDestination(Destination):
     """For channels whose address is a URL that is posted to."""
@@ -96,6 +100,9 @@ class HttpDestination(Destination):
 
     def hang(self) -> None:
         self._server.behave("hang")
+
+    def cut_the_next(self) -> None:
+        self._server.behave("cut:1")
 
     def listen_nowhere(self) -> None:
         self._port = _closed_port()
@@ -160,6 +167,9 @@ class TwilioDestination(Destination):
     def hang(self) -> None:
         self._server.behave("hang")
 
+    def cut_the_next(self) -> None:
+        self._server.behave("cut:1")
+
     def listen_nowhere(self) -> None:
         self.settings.TWILIO_BASE_URL = f"http://127.0.0.1:{_closed_port()}"
 
@@ -179,6 +189,9 @@ class ProviderDestination(Destination):
 
     def hang(self) -> None:
         self._server.behave("hang")
+
+    def cut_the_next(self) -> None:
+        self._server.behave("cut:1")
 
     def listen_nowhere(self) -> None:
         setattr(self.settings, self.base_url, f"http://127.0.0.1:{_closed_port()}")

@@ -18,6 +18,9 @@ from tests.notifications.channels.destinations import CANARY, DESTINATIONS, Dest
 
 ALL = sorted(registry.CHANNELS)
 CAN_FAIL = [name for name in ALL if name not in DESTINATIONS or DESTINATIONS[name].can_fail]
+# Those that post: whose receivers know a repeat by its id, and whose don't.
+KNOW_REPEATS = ("third_party", "webhook")
+KNOW_NO_REPEATS = ("phone", "pubnub", "push", "sms", "telegram")
 FAILURES = ("fail_for_good", "fail_for_now", "hang", "listen_nowhere")
 # Loggers of the local servers, and of who looks into them, which name everybody.
 SERVERS = ("mail.", "pika.")
@@ -161,6 +164,27 @@ async def test_a_refused_connection_may_pass(
     destination.listen_nowhere()
     with pytest.raises(Unavailable):
         await channel.send(compose(), session)
+
+
+@pytest.mark.parametrize("name", KNOW_REPEATS)
+async def test_what_a_kept_connection_lost_is_sent_anew(
+    channel: Channel, destination: Destination, compose: Callable[[], Message], session: Session
+) -> None:
+    await channel.send(compose(), session)
+    destination.cut_the_next()
+    assert await channel.send(compose(), session) == Receipt(200)
+    assert destination.received() == 3
+
+
+@pytest.mark.parametrize("name", KNOW_NO_REPEATS)
+async def test_nobody_is_told_twice_because_a_kept_connection_was_lost(
+    channel: Channel, destination: Destination, compose: Callable[[], Message], session: Session
+) -> None:
+    await channel.send(compose(), session)
+    destination.cut_the_next()
+    with pytest.raises(Unavailable, match="connection"):
+        await channel.send(compose(), session)
+    assert destination.received() == 2
 
 
 @pytest.mark.parametrize(
