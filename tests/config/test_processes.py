@@ -1,6 +1,7 @@
 """The stack of real processes: it comes up, its parts can be killed and started, nothing outlives it."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 
 from config import embedded
 from config.processes import TIED_TO_PARENT, Stack, StackError, free_port
@@ -110,6 +112,33 @@ def test_everything_is_up_once_it_is_entered(stack: Stack) -> None:
     assert live(stack) == 200
     assert set(stack.processes) == {"web", "worker-1", "worker-2", "scheduler"}
     assert all(process.poll() is None for process in stack.processes.values())
+
+
+@pytest.mark.slow
+def test_no_header_makes_a_client_another(stack: Stack) -> None:
+    """What limits log-ins by address is not to be talked out of it where no proxy stands before it."""
+    body = {"email": "nobody@example.com", "password": "wrong horse"}
+    with requests.Session() as client:
+        client.trust_env = False
+        codes = [
+            client.post(
+                f"{stack.base_url}/api/v1/auth/login",
+                json=body,
+                headers={"X-Forwarded-For": f"203.0.113.{number}"},
+                timeout=10,
+            ).status_code
+            for number in range(12)
+        ]
+    assert codes == [401] * 10 + [429] * 2
+
+
+@pytest.mark.parametrize("path", ["Dockerfile", "docs/operations.md"])
+def test_every_documented_web_process_believes_no_proxy_headers(path: str) -> None:
+    text = (REPOSITORY / path).read_text()
+    found = re.findall(r"uvicorn\W+config\.asgi(?:.*\\\n)*.*", text)
+    commands = [command for command in found if "--no-access-log" in command]
+    assert commands
+    assert all("--no-proxy-headers" in command for command in commands)
 
 
 @pytest.mark.slow
