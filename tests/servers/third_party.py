@@ -159,9 +159,9 @@ class ThirdParty(ThreadedServer):
 
     def hang_up(self) -> None:
         """End every connection once what was said on it is written."""
-        self._loop.call_soon_threadsafe(self._hang_up)
+        self._loop.call_soon_threadsafe(self._end_connections)
 
-    def _hang_up(self) -> None:
+    def _end_connections(self) -> None:
         for connection in list(self._open):
             connection.close()
 
