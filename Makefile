@@ -22,7 +22,7 @@ TEMPLATES := $(wildcard accounts/templates notifications/templates escalation/te
 	tracing/templates dating/templates config/templates)
 
 .PHONY: help setup demo run browser rabbitmq test check lint lock chaos stop clean \
-	bench-fanout bench-small bench-sizes bench-latency bench-lanes bench-intake bench-welcome bench-streams bench-timers bench-stop bench-waiting \
+	bench-fanout bench-small bench-aged bench-sizes bench-latency bench-lanes bench-intake bench-welcome bench-streams bench-timers bench-stop bench-waiting \
 	bench-matching bench-evening bench-tracing bench-consume
 
 help: ## Show this list
@@ -89,6 +89,9 @@ bench-latency: $(INSTALLED) ## Benchmark: from a POST to the arrival, at 50 aler
 
 bench-small: $(INSTALLED) ## Benchmark: alerts to five people each, at 50 a second and more
 	@$(PYTHON) -m benchmarks.small
+
+bench-aged: $(INSTALLED) ## Benchmark: with 20 million past deliveries, and beside a transaction held open
+	@$(PYTHON) -m benchmarks.aged
 
 bench-lanes: $(INSTALLED) ## Benchmark: what a destination that hangs costs the others
 	@$(PYTHON) -m benchmarks.lanes
