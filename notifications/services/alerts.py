@@ -7,7 +7,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 from django.db.models.signals import post_save
 from django.utils import timezone
 
@@ -149,7 +149,7 @@ def alert_accept_by_key(*, posted: Posted, digest: str, now: datetime) -> Accept
         alert = _alert(posted, shop, now, key_id)
         _announce([alert])
         _wait()
-    except DatabaseError:
+    except Error:
         if connection.in_atomic_block:
             raise
         connection.close()

@@ -121,12 +121,12 @@ def test_a_body_over_the_limit_is_refused(camera: APIClient, settings: Any) -> N
 
 @pytest.mark.parametrize("error", [OperationalError, InterfaceError])
 def test_a_database_that_is_away_answers_503_and_when_to_come_back(
-    camera: APIClient, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+    transactional_db: None, camera: APIClient, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
 ) -> None:
-    def away(location: str) -> None:
+    def away(*args: object) -> None:
         raise error("connection refused")
 
-    monkeypatch.setattr(alerts, "_shop_at", away)
+    monkeypatch.setattr(alerts, "_run", away)
     refused = camera.post(PATH, valid(), content_type=JSON)
     assert refused.status_code == 503
     assert int(refused["Retry-After"]) > 0
@@ -150,10 +150,10 @@ def test_a_page_that_is_not_there_answers_404_in_html(anonymous: APIClient) -> N
 def test_a_fault_of_ours_answers_500_in_json_and_says_nothing_of_itself(
     camera: APIClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fault(location: str) -> None:
+    def fault(*args: object) -> None:
         raise RuntimeError("the secret inside")
 
-    monkeypatch.setattr(alerts, "_shop_at", fault)
+    monkeypatch.setattr(alerts, "_run", fault)
     camera.raise_request_exception = False
     broken = camera.post(PATH, valid(), content_type=JSON)
     assert (broken.status_code, list(broken.json())) == (500, ["detail"])
