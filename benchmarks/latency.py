@@ -36,17 +36,25 @@ MOST_P50, MOST_P99 = 3, 5
 MOST_LAG_S = 0.02
 
 
-def posted(url: str, headers: dict[str, str], tocsin: Product, seconds: float) -> dict[str, Any]:
-    """Post alerts at the pace for so long; all must be accepted, and go out on time."""
+def posted(
+    url: str,
+    headers: dict[str, str],
+    tocsin: Product,
+    seconds: float,
+    *,
+    per_s: float = PER_S,
+    shops: int = SHOPS,
+) -> dict[str, Any]:
+    """Post alerts at a pace for so long; all must be accepted, and go out on time."""
     answer = complete(
         python("-m", "benchmarks.load"),
         question={
             "mode": "open",
             "url": url,
             "headers": headers,
-            "locations": [f"shop-{number}" for number in range(SHOPS)],
+            "locations": [f"shop-{number}" for number in range(shops)],
             "seconds": seconds,
-            "per_s": PER_S,
+            "per_s": per_s,
         },
         log=tocsin.stack.home / "load.log",
     )

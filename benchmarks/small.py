@@ -17,7 +17,6 @@ import psutil
 
 from benchmarks import cost, latency, machine, product, report
 from benchmarks.bare import server as bare
-from benchmarks.children import complete, python
 from benchmarks.product import BenchmarkError, Product
 from benchmarks.report import Report, say
 from benchmarks.sink import Sink, local_sink
@@ -34,22 +33,8 @@ MEASURING = {"sink", "all"}
 def posted(
     url: str, headers: dict[str, str], tocsin: Product, seconds: float, per_s: float
 ) -> dict[str, float]:
-    """Post alerts at a pace; return when each was posted, by its id. All must be accepted."""
-    answer = complete(
-        python("-m", "benchmarks.load"),
-        question={
-            "mode": "open",
-            "url": url,
-            "headers": headers,
-            "locations": [f"shop-{number}" for number in range(SHOPS)],
-            "seconds": seconds,
-            "per_s": per_s,
-        },
-        log=tocsin.stack.home / "load.log",
-    )
-    if set(answer["statuses"]) != {"201"}:
-        raise BenchmarkError(f"not every alert was accepted: {answer['statuses']} {answer['complaint']}")
-    return dict(answer["posted"])
+    """Post alerts at a pace; return when each was posted, by its id."""
+    return dict(latency.posted(url, headers, tocsin, seconds, per_s=per_s, shops=SHOPS)["posted"])
 
 
 def at_pace(tocsin: Product, sink: Sink, seconds: float, per_s: float) -> tuple[list[float], float]:

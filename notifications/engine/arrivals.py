@@ -76,6 +76,9 @@ class Arrivals:
                 log.warning("arrivals_away", error=str(error))
                 self._look()
                 time.sleep(_WAIT_S)
+            except Exception:  # a thread that ends in silence is worse
+                log.exception("arrivals_failed")
+                time.sleep(_WAIT_S)
         connections.close_all()
         redis.close()
 

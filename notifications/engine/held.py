@@ -14,7 +14,6 @@ from notifications.models import ContactPoint, Delivery, Outgoing
 QUIET_HOURS: Final = "quiet_hours"
 #: Held too, to be told with others in one message.
 DIGEST: Final = "digest"
-REASONS: Final = (QUIET_HOURS, DIGEST)
 
 
 def held_for(user_id: UUID, contact_point: ContactPoint | None = None) -> QuerySet[Outgoing]:
