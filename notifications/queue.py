@@ -1,8 +1,6 @@
 """The queues as those use them who must not wait for them: one kept connection, short time limits."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final, TypeVar
 
@@ -21,7 +19,6 @@ SLOW: Final = "slow"
 Job = TypeVar("Job", bound=Callable[..., None])
 
 _queues: dict[Callable[..., None], str] = {}
-_announced: ContextVar[set[str] | None] = ContextVar("_announced", default=None)
 
 # A Redis that hangs may hold up the acceptance of a fact for this long; the sweep makes good the rest.
 TIMEOUT_S = 2.0
@@ -86,31 +83,8 @@ def enqueue_unless_waiting(name: str, job: Callable[..., None], *args: Any) -> N
     Raises:
         redis.exceptions.RedisError: Redis is away.
     """
-    if is_first(name) and redis().set(f"tocsin:waiting:{name}", 1, nx=True, ex=WAITING_S):
+    if redis().set(f"tocsin:waiting:{name}", 1, nx=True, ex=WAITING_S):
         enqueue(job, *args)
-
-
-def is_first(name: str) -> bool:
-    """Whether a name is asked for the first time within a block of ``once``; without one, always."""
-    announced = _announced.get()
-    if announced is None:
-        return True
-    is_new = name not in announced
-    announced.add(name)
-    return is_new
-
-
-@contextmanager
-def once() -> Iterator[None]:
-    """Within this block a name is asked for once: one job sees all facts that were committed before it.
-
-    Where Redis is away, many facts wait for it no longer than one.
-    """
-    token = _announced.set(set())
-    try:
-        yield
-    finally:
-        _announced.reset(token)
 
 
 def started(name: str) -> None:

@@ -1,5 +1,8 @@
 """Saved facts become jobs."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import structlog
@@ -15,20 +18,40 @@ from notifications.models import Alert
 log = structlog.get_logger(__name__)
 
 
+_together: ContextVar[list[Alert] | None] = ContextVar("_together", default=None)
+
+
 @receiver(post_save, sender=Alert)
 def alert_enqueue_fan_out(instance: Alert, created: bool, raw: bool, **kwargs: Any) -> None:
-    """Announce a new alert once it is committed, and enqueue its fan-out: for many alerts one job does.
-
-    Where Redis is away the alert is accepted all the same: the sweep finds it by its row.
-    """
+    """Announce a new alert once it is committed, and enqueue its fan-out: for many alerts one job does."""
     if not created or raw:
         return
 
     def enqueue() -> None:
-        try:
-            if arrivals.announce(str(instance.pk)):
-                queue.enqueue_unless_waiting(jobs.FAN_OUT, jobs.alert_fan_out, str(instance.pk))
-        except RedisError as error:
-            log.warning("enqueue_failed", alert=str(instance.pk), error=str(error))
+        collected = _together.get()
+        if collected is None:
+            _announce([instance])
+        else:
+            collected.append(instance)
 
     transaction.on_commit(enqueue, robust=True)
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """Announce the alerts that are saved within this block at its end, all at once."""
+    token = _together.set(collected := list[Alert]())
+    try:
+        yield
+    finally:
+        _together.reset(token)
+    _announce(collected)
+
+
+def _announce(alerts: Sequence[Alert]) -> None:
+    """Where Redis is away an alert is accepted all the same: the sweep finds it by its row."""
+    try:
+        if alerts and arrivals.announce(alerts):
+            queue.enqueue_unless_waiting(jobs.FAN_OUT, jobs.alert_fan_out, str(alerts[0].pk))
+    except RedisError as error:
+        log.warning("enqueue_failed", alerts=len(alerts), error=str(error))

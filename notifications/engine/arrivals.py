@@ -1,22 +1,29 @@
 """Alerts on their way from the signal to a fan-out, past the job queue.
 
 A list in Redis, and a thread at its end. A hint like any other: what is lost here the job or the sweep finds
-by its row. One worker takes what lies in the list, and all that has come by then goes into one fan-out.
+by its row. The alert itself is in it, so that nobody has to look for it; one worker takes what lies in the
+list, and that goes into one fan-out.
 """
 
 import threading
 import time
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Final, cast
+from uuid import UUID
 
+import orjson
 import structlog
 from django.conf import settings
-from django.db import close_old_connections, connection, connections
+from django.db import IntegrityError, close_old_connections, connection, connections
 from redis import Redis
 from redis.exceptions import RedisError
 
+from accounts.models import Shop
 from notifications import queue
 from notifications.engine import wake
-from notifications.engine.fanout import alerts_fan_out
+from notifications.engine.fanout import alerts_fan_out, fan_out_arrived
+from notifications.models import Alert
 
 log = structlog.get_logger(__name__)
 
@@ -28,27 +35,46 @@ JOB_EVERY_MS: Final = 1000
 _JOB: Final = "tocsin:arrivals:job"
 # Between two looks whether to end, in seconds; for as long again a worker counts as taking.
 _WAIT_S: Final = 1
-# Where nobody takes any, no more than this is kept: a hint of one alert is a hint of all.
-_MOST: Final = 100
+# Where nobody takes any, no more than this is kept; so many are taken at once.
+_MOST: Final = 1000
+_AT_ONCE: Final = 64
+# Two that come within so much time, in seconds, are not alone.
+_BUSY_S: Final = 0.002
 
 
-def announce(alert_uuid: str) -> bool:
-    """Say that an alert waits; returns whether a job should be enqueued for it too.
-
-    Of several that are accepted together (``queue.once``) the first will do.
+def announce(alerts: Sequence[Alert]) -> bool:
+    """Say that alerts wait; returns whether a job should be enqueued for them too.
 
     Raises:
         redis.exceptions.RedisError: Redis is away.
     """
-    if not queue.is_first(LIST):
-        return False
     with queue.redis().pipeline(transaction=False) as pipeline:
-        pipeline.rpush(LIST, alert_uuid)
+        pipeline.rpush(LIST, *map(_packed, alerts))
         pipeline.ltrim(LIST, -_MOST, -1)
         pipeline.exists(TAKEN)
         pipeline.set(_JOB, 1, nx=True, px=JOB_EVERY_MS)
         _, _, is_taken, is_first = pipeline.execute()
     return not is_taken or bool(is_first)
+
+
+_FIELDS: Final = ("alert_uuid", "url", "location", "label", "time_spotted", "received_at", "shop_id")
+
+
+def _packed(alert: Alert) -> bytes:
+    return orjson.dumps([*(getattr(alert, name) for name in _FIELDS), alert.shop.slug, alert.shop.name])
+
+
+def _unpacked(packed: bytes) -> Alert:
+    alert_uuid, url, location, label, time_spotted, received_at, shop_id, slug, name = orjson.loads(packed)
+    return Alert(
+        alert_uuid=UUID(alert_uuid),
+        url=url,
+        location=location,
+        label=label,
+        time_spotted=datetime.fromisoformat(time_spotted),
+        received_at=datetime.fromisoformat(received_at),
+        shop=Shop(id=UUID(shop_id), slug=slug, name=name),
+    )
 
 
 class Arrivals:
@@ -57,6 +83,7 @@ class Arrivals:
     def __init__(self) -> None:
         self._stopping = False
         self._known: object = None
+        self._beat_at = 0.0
         self._thread = threading.Thread(target=self._run, name="arrivals", daemon=True)
 
     def start(self) -> None:
@@ -83,31 +110,50 @@ class Arrivals:
         redis.close()
 
     def _take(self, redis: Redis) -> None:
-        has_arrived = cast("object", redis.blpop([LIST], timeout=_WAIT_S)) is not None
-        with redis.pipeline(transaction=False) as pipeline:
-            pipeline.set(TAKEN, 1, ex=3 * _WAIT_S)
-            if has_arrived:
-                pipeline.delete(LIST)  # one fan-out serves all that wait by now
-            pipeline.execute()
-        if has_arrived:
-            self._fan_out()
+        began = time.monotonic()
+        first = cast("tuple[bytes, bytes] | None", redis.blpop([LIST], timeout=_WAIT_S))
+        now = time.monotonic()
+        if now - self._beat_at > _WAIT_S / 2:
+            self._beat_at = now
+            redis.set(TAKEN, 1, ex=3 * _WAIT_S)
+        if first is None:
+            return
+        packed = [first[1]]
+        if now - began < _BUSY_S:
+            packed += cast("list[bytes] | None", redis.lpop(LIST, _AT_ONCE - 1)) or []
+        if not self._fan_out_arrived(packed):
+            self._fan_out_waiting()
 
     def _look(self) -> None:
         """Do what a hint or the sweep's job would bring about: Redis is away, full or read-only."""
-        self._fan_out()
+        self._fan_out_waiting()
         if wake.local is not None:
             wake.local(revocable=True)
 
-    def _fan_out(self) -> None:
+    def _fan_out_arrived(self, packed: Sequence[bytes]) -> bool:
+        """Return whether all were fanned out by the short way."""
         try:
-            connection.ensure_connection()
-            if connection.connection is not self._known:
-                # The few statements here are long and always the same: planning costs more than running.
-                with connection.cursor() as cursor:
-                    cursor.execute("SET plan_cache_mode = force_generic_plan")
-                self._known = connection.connection
+            self._connect()
+            return fan_out_arrived([_unpacked(each) for each in packed])
+        except Exception as error:
+            if not isinstance(error, IntegrityError):  # as after a crash: it was there already
+                log.warning("arrivals_left", count=len(packed), error=str(error).strip())
+            return False
+
+    def _fan_out_waiting(self) -> None:
+        close_old_connections()  # that is, one that broke
+        try:
+            self._connect()
             alerts_fan_out()
         except Exception:
             log.exception("arrivals_failed")
         finally:
-            close_old_connections()  # that is, one that broke
+            close_old_connections()
+
+    def _connect(self) -> None:
+        connection.ensure_connection()
+        if connection.connection is not self._known:
+            # The few statements here are long and always the same: planning costs more than running.
+            with connection.cursor() as cursor:
+                cursor.execute("SET plan_cache_mode = force_generic_plan")
+            self._known = connection.connection

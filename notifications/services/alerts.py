@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from accounts.models import ApiKey, Scope, Shop
 from config.exceptions import Conflict
-from notifications import metrics, queue
+from notifications import metrics, signals
 from notifications.engine.database import run_prepared
 from notifications.models import Alert
 
@@ -197,7 +197,7 @@ def _announce(alerts: Sequence[Alert]) -> None:
     if not alerts:
         return
     metrics.add("accepted", amount=len(alerts))
-    with queue.once():
+    with signals.together():
         for alert in alerts:
             post_save.send(
                 sender=Alert, instance=alert, created=True, update_fields=None, raw=False, using="default"

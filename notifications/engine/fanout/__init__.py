@@ -5,6 +5,7 @@ from notifications.engine.fanout.alerts import (
     alert_fan_out,
     alert_notification,
     alerts_fan_out,
+    fan_out_arrived,
     fan_out_waiting,
 )
 from notifications.engine.fanout.audience import Audience, people
@@ -18,6 +19,7 @@ __all__ = [
     "alert_fan_out",
     "alert_notification",
     "alerts_fan_out",
+    "fan_out_arrived",
     "fan_out_waiting",
     "notify",
     "people",

@@ -1,7 +1,7 @@
 """The fan-out of alerts: whichever wait, oldest first, a chunk of each at a time."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -18,7 +18,7 @@ from notifications.engine import wake
 from notifications.engine.content import content_of
 from notifications.engine.database import run_prepared
 from notifications.engine.fanout.audience import Audience
-from notifications.engine.fanout.chunk import Chunk, Finer, fan_out_alerts, fan_out_chunk
+from notifications.engine.fanout.chunk import SMALL, Chunk, Finer, fan_out_alerts, fan_out_chunk
 from notifications.inbox import live
 from notifications.messages.compose import notification_of
 from notifications.models import Alert, Notification
@@ -76,9 +76,7 @@ def _told_at(alert: Alert) -> datetime:
 # As SQL, since Django would build these anew for each alert, at more than they cost to run. Whoever else
 # is at an alert holds its row's lock, and goes on until it is done.
 _TAKE = """
-SELECT EXISTS (SELECT FROM notifications_subscription WHERE kind IN ('alert', '')),
-       EXISTS (SELECT FROM notifications_preference WHERE quiet_from IS NOT NULL),
-       alert.alert_uuid, url, location, label, time_spotted, received_at, fanned_out_to,
+SELECT alert.alert_uuid, url, location, label, time_spotted, received_at, fanned_out_to,
        shop_id, shop.slug, shop.name,
        fanned_out_to IS NULL AND (
            SELECT count(*) FROM (
@@ -91,6 +89,10 @@ SELECT EXISTS (SELECT FROM notifications_subscription WHERE kind IN ('alert', ''
    AND alert_uuid <> ALL (%(apart)s::uuid[])
  ORDER BY received_at LIMIT %(limit)s
    FOR NO KEY UPDATE OF alert SKIP LOCKED
+"""
+_FINER = """
+SELECT EXISTS (SELECT FROM notifications_subscription WHERE kind IN ('alert', '')),
+       EXISTS (SELECT FROM notifications_preference WHERE quiet_from IS NOT NULL)
 """
 _PROGRESS = """
 UPDATE notifications_alert AS alert
@@ -105,25 +107,60 @@ LATE, FAST = timedelta(hours=1), timedelta(minutes=1)
 # Alerts that one transaction takes: enough to catch up, few enough that the first doesn't wait for long; and
 # how many of these may be to more than SMALL people, each of which is a statement of its own.
 TAKE, TAKE_LARGE = 64, 8
-SMALL = 64
 # People of an alert's first chunk: a large one keeps one core busy, and the others have nothing to send yet.
 FIRST_CHUNK = 800
 
 
-def _take(alert_uuid: UUID | None) -> tuple[list[Alert], list[Alert], Finer]:
-    """Lock alerts that wait; returns the small ones, the others, and what preferences there are."""
+def _take(alert_uuid: UUID | None) -> tuple[list[Alert], list[Alert]]:
+    """Lock alerts that wait; returns the small ones, and the others."""
     apart = [] if alert_uuid else _set_apart()
     taken = run_prepared(_TAKE, {"alert": alert_uuid, "apart": apart, "limit": TAKE, "small": SMALL})
     names = ("alert_uuid", "url", "location", "label", "time_spotted", "received_at", "fanned_out_to")
     small: list[Alert] = []
     large: list[Alert] = []
-    finer = Finer()
-    for has_rules, has_quiet_hours, *row in taken:
-        finer = Finer(has_rules, has_quiet_hours)
+    for row in taken:
         alert = Alert(**dict(zip(names, row, strict=False)), shop_id=row[7])
         alert.shop = Shop(id=row[7], slug=row[8], name=row[9])
         (small if row[10] else large).append(alert)
-    return small, large, finer
+    return small, large
+
+
+# What preferences there are, and when that was looked up (time.monotonic).
+_finer: tuple[Finer, float] | None = None
+FINER_FOR_S = 5.0
+
+
+def _finer_lately() -> Finer:
+    """Return what preferences there are, or were a moment ago.
+
+    The statement for small alerts leaves them where it then finds some that it was not to know of.
+    """
+    global _finer
+    now = time.monotonic()
+    if _finer is None or now - _finer[1] > FINER_FOR_S:
+        _finer = _finer_now(), now
+    return _finer[0]
+
+
+def _finer_now() -> Finer:
+    return Finer(*run_prepared(_FINER, {})[0])
+
+
+def fan_out_arrived(alerts: Sequence[Alert]) -> bool:
+    """Fan out alerts that have just arrived, as far as they are small and nobody has them.
+
+    Returns:
+        Whether that were all.
+
+    Raises:
+        django.db.DatabaseError: ``fan_out_waiting`` is to see to what is left.
+    """
+    taken, finer = 0, _finer_lately()
+    for these in _by_severity(alerts):
+        chunk, hand_over = _fan_out_small(these, now=timezone.now(), finer=finer, repeats=False)
+        _tell([chunk], [hand_over])
+        taken += chunk.taken
+    return taken == len(alerts)
 
 
 def fan_out_waiting(alert_uuid: UUID | None = None) -> bool:
@@ -144,53 +181,59 @@ def fan_out_waiting(alert_uuid: UUID | None = None) -> bool:
 
 def _fan_out_next(alert_uuid: UUID | None, *, repeats: bool) -> bool:
     with transaction.atomic(), connection.cursor() as cursor:
-        small, large, finer = _take(alert_uuid)
+        small, large = _take(alert_uuid)
         if not small and not large:
             return False
-        now = timezone.now()
-        chunks, hands_over = _fan_out_small(small, now=now, finer=finer, repeats=repeats)
+        now, finer = timezone.now(), _finer_now()
+        made = [_fan_out_small(these, now=now, finer=finer, repeats=repeats) for these in _by_severity(small)]
+        chunks = [chunk for chunk, _ in made]
         chunks += _fan_out_large(cursor, large[:TAKE_LARGE], now=now, finer=finer, repeats=repeats)
         if any(chunk.inboxes for chunk in chunks):
             # Readers go by the numbers of items: a crash must not give one that was seen to another item.
             cursor.execute("SET LOCAL synchronous_commit TO DEFAULT")
-    for hand_over in hands_over:
+    _tell(chunks, [hand_over for _, hand_over in made])
+    taken_all = len(small) + len(large) < TAKE and len(large) <= TAKE_LARGE
+    return not taken_all or any(chunk.last_user for chunk in chunks)
+
+
+def _tell(chunks: Sequence[Chunk], hands_over: Iterable[Callable[[], None] | None]) -> None:
+    """Have what was committed sent and shown."""
+    for hand_over in filter(None, hands_over):
         hand_over()
     wake.publish(
         revocable=any(chunk.revocable for chunk in chunks),
         deliveries=sum(chunk.pending for chunk in chunks),
     )
     live.announce(user_id for chunk in chunks for user_id in chunk.inboxes)
-    taken_all = len(small) + len(large) < TAKE and len(large) <= TAKE_LARGE
-    return not taken_all or any(chunk.last_user for chunk in chunks)
+
+
+def _by_severity(alerts: Sequence[Alert]) -> list[list[Alert]]:
+    severities = sorted({alert.severity for alert in alerts})
+    return [[alert for alert in alerts if alert.severity == severity] for severity in severities]
 
 
 def _fan_out_small(
-    alerts: list[Alert], *, now: datetime, finer: Finer, repeats: bool
-) -> tuple[list[Chunk], list[Callable[[], None]]]:
-    """Fan out small alerts, all of a severity at once; returns also how their rows get to the sender.
+    alerts: Sequence[Alert], *, now: datetime, finer: Finer, repeats: bool
+) -> tuple[Chunk, Callable[[], None] | None]:
+    """Fan out small alerts of one severity; returns also how their rows get to the sender, if they do.
 
     It takes them after the commit, with what they tell, and need not look for either.
     """
-    chunks: list[Chunk] = []
-    hands_over: list[Callable[[], None]] = []
-    for severity in sorted({alert.severity for alert in alerts}):
-        these = [alert for alert in alerts if alert.severity == severity]
-        told = [alert_notification(alert) for alert in these]
-        sender = wake.sender if wake.sender is not None and wake.sender.has_room(len(these)) else None
-        chunk = fan_out_alerts(
-            these,
-            told,
-            [_told_at(alert) for alert in these],
-            now=now,
-            finer=finer,
-            lease_until=now + timedelta(seconds=settings.LEASE_S) if sender else None,
-            repeats=repeats,
-        )
-        chunks.append(chunk)
-        if sender is not None and chunk.claimed:
-            rows = [(row, content_of(row.notification_id, told[fact - 1])) for fact, row in chunk.claimed]
-            hands_over.append(partial(sender.take_over, rows))
-    return chunks, hands_over
+    told = [alert_notification(alert) for alert in alerts]
+    sender = wake.sender if wake.sender is not None and wake.sender.has_room(len(alerts)) else None
+    chunk = fan_out_alerts(
+        alerts,
+        told,
+        [_told_at(alert) for alert in alerts],
+        now=now,
+        finer=finer,
+        lease_until=now + timedelta(seconds=settings.LEASE_S) if sender else None,
+        repeats=repeats,
+    )
+    if sender is None or not chunk.claimed:
+        return chunk, None
+    rows = [(row, content_of(row.notification_id, told[fact])) for fact, row in chunk.claimed]
+    return chunk, partial(sender.take_over, rows)
 
 
 def _fan_out_large(

@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
+import orjson
 from django.conf import settings
 from psycopg.types.json import Jsonb
 
@@ -13,7 +14,7 @@ from notifications import metrics, rules
 from notifications.channels import registry
 from notifications.engine import ids
 from notifications.engine.claim import Claimed
-from notifications.engine.database import run_prepared
+from notifications.engine.database import array, run_prepared
 from notifications.engine.fanout import sql
 from notifications.engine.fanout.audience import Audience
 from notifications.models import PRIORITIES, Alert, Notification, Severity
@@ -32,8 +33,10 @@ class Chunk(NamedTuple):
     revocable: bool
     inboxes: list[UUID]
     last_user: UUID | None
-    #: Rows that were born claimed, each with the number of its fact, from 1.
+    #: Rows that were born claimed, each with the number of its fact, from 0.
     claimed: Sequence[tuple[int, Claimed]] = ()
+    #: Of small alerts, how many it has fanned out.
+    taken: int = 0
 
 
 class Finer(NamedTuple):
@@ -44,6 +47,8 @@ class Finer(NamedTuple):
 
 
 ANY: Final = Finer()
+# People whose alert is small: it takes one statement, with others of its kind.
+SMALL: Final = 64
 
 
 def fan_out_chunk(
@@ -94,7 +99,7 @@ def fan_out_alerts(
     lease_until: datetime | None,
     repeats: bool,
 ) -> Chunk:
-    """Store the notifications of small alerts of one severity, make all deliveries, and mark them fanned out.
+    """Fan out those small alerts of one severity that nobody has: by one statement, a transaction of its own.
 
     Args:
         told_at: the times that go into the ids of their deliveries.
@@ -102,32 +107,42 @@ def fan_out_alerts(
             nobody has room for them.
 
     Raises:
-        django.db.IntegrityError: a delivery is there, and ``repeats`` is False.
+        django.db.IntegrityError: a notification or delivery is there, and ``repeats`` is False.
     """
-    shops = [alert.shop_id for alert in alerts]
-    everyone = Audience(sql=_OF_SHOPS, parameters={"shops": shops}, as_of=now)
-    shape, decisive = asked(notifications[0], everyone, inbox=False, after=None, now=now, finer=finer)
+    everyone = Audience(sql=_OF_SHOPS, parameters={"shops": [each.shop_id for each in alerts]}, as_of=now)
+    first = notifications[0]
+    shape, decisive = asked(first, everyone, inbox=False, after=None, now=now, finer=finer)
+    unless_quiet = not finer.quiet_hours and first.severity != Severity.CRITICAL
+    facts = [
+        {
+            "number": number,
+            "alert_uuid": alert.pk,
+            "id": ids.notification_id(at),
+            "shop_id": alert.shop_id,
+            "title": told.title,
+            "body": told.body,
+            "texts": told.texts,
+            "data": told.data,
+            "source_id": told.source_id,
+            "dedup_key": told.dedup_key,
+            "as_of": alert.received_at,
+        }
+        for number, (alert, told, at) in enumerate(zip(alerts, notifications, told_at, strict=True))
+    ]
     parameters = decisive | {
-        "ids": [ids.notification_id(at) for at in told_at],
-        "shops": shops,
-        "titles": [each.title for each in notifications],
-        "bodies": [each.body for each in notifications],
-        "texts": [Jsonb(each.texts) for each in notifications],
-        "data": [Jsonb(each.data) for each in notifications],
-        "sources": [each.source_id for each in notifications],
-        "dedup_keys": [each.dedup_key for each in notifications],
-        "as_of": [alert.received_at for alert in alerts],
-        "alerts": [alert.pk for alert in alerts],
-        "kind": notifications[0].kind,
-        "priority": PRIORITIES[notifications[0].severity],
+        "facts": orjson.dumps(facts).decode(),
+        "alerts": array([alert.pk for alert in alerts]),
+        "small": SMALL,
+        "kind": first.kind,
+        "priority": PRIORITIES[first.severity],
         "now": now,
         "lease_until": lease_until,
         "max_age": timedelta(hours=settings.DELIVERY_MAX_AGE_H),
     }
-    statement = sql.fan_out("", shape._replace(alerts=True), repeats=repeats)
-    ((_, _, pending, revocable, settled, claimed),) = run_prepared(statement, parameters)
+    statement = sql.fan_out("", shape._replace(alerts=True, unless_quiet=unless_quiet), repeats=repeats)
+    ((_, _, pending, revocable, settled, claimed, taken, _),) = run_prepared(statement, parameters)
     rows = [_claimed(*each, now=now, priority=parameters["priority"]) for each in claimed or ()]
-    return Chunk(pending - len(rows), bool(revocable), _inboxes(settled), None, rows)
+    return Chunk(pending - len(rows), bool(revocable), _inboxes(settled), None, rows, taken)
 
 
 # More than are asked about, as many as the quiet hours of a chunk are looked up for.

@@ -17,23 +17,38 @@ _TOLD = """
         ON CONFLICT (dedup_key) DO UPDATE SET dedup_key = EXCLUDED.dedup_key
  RETURNING 1 AS fact, id, shop_id, dedup_key, left(replace(id::text, '-', ''), 12) AS prefix
 """
-# The same of several small alerts at once, which share kind and severity.
+# The same of several small alerts at once, which share kind and severity. Whoever marks an alert as fanned
+# out has it; what is not small, or asks for more than this statement knows of, is left.
 _FACTS = """
-fact AS (
-    SELECT * FROM unnest(%(ids)s::uuid[], %(shops)s::uuid[], %(titles)s::text[], %(bodies)s::text[],
-                         %(texts)s::jsonb[], %(data)s::jsonb[], %(sources)s::text[], %(dedup_keys)s::text[],
-                         %(as_of)s::timestamptz[]) WITH ORDINALITY
-               AS fact (id, shop_id, title, body, texts, data, source_id, dedup_key, as_of, number)
+taken AS (
+    UPDATE notifications_alert AS alert SET fanned_out_at = %(now)s
+     WHERE alert_uuid = ANY (%(alerts)s::uuid[]) AND fanned_out_at IS NULL AND fanned_out_to IS NULL
+       AND (SELECT count(*) FROM (
+                   SELECT FROM accounts_membership AS member
+                    WHERE member.shop_id = alert.shop_id AND left_at IS NULL LIMIT %(small)s + 1) AS member
+           ) <= %(small)s{unless}
+ RETURNING alert_uuid
+), fact AS (
+    SELECT fact.*
+      FROM json_to_recordset(%(facts)s::json) AS fact (
+           number int, alert_uuid uuid, id uuid, shop_id uuid, title text, body text, texts jsonb, data jsonb,
+           source_id text, dedup_key text, as_of timestamptz)
+      JOIN taken USING (alert_uuid)
 ), stored AS (
     INSERT INTO notifications_notification
            (id, shop_id, kind, title, body, texts, data, severity, source_type, source_id, dedup_key,
             created_at)
     SELECT id, shop_id, %(kind)s, title, body, texts, data, %(severity)s, 'alert', source_id, dedup_key,
            %(now)s
-      FROM fact
-        ON CONFLICT (dedup_key) DO UPDATE SET dedup_key = EXCLUDED.dedup_key
+      FROM fact{again}
  RETURNING id, dedup_key
 ),"""
+_AGAIN = """
+        ON CONFLICT (dedup_key) DO UPDATE SET dedup_key = EXCLUDED.dedup_key"""
+_UNLESS_RULES = """
+       AND NOT EXISTS (SELECT FROM notifications_subscription WHERE kind IN ('alert', ''))"""
+_UNLESS_QUIET = """
+       AND NOT EXISTS (SELECT FROM notifications_preference WHERE quiet_from IS NOT NULL)"""
 _TOLD_OF_FACTS = """
     SELECT fact.number AS fact, stored.id, fact.shop_id, fact.dedup_key,
            left(replace(stored.id::text, '-', ''), 12) AS prefix
@@ -177,7 +192,7 @@ counter AS ({counter}), made AS (
     SELECT channel, status, count(*),
            array_agg(user_id) FILTER (WHERE channel = 'inbox' AND status = 'sent') AS inboxes
       FROM inserted WHERE status <> 'pending' GROUP BY channel, status
-){more}
+)
 SELECT (array_agg(user_id ORDER BY user_id DESC))[1], count(*),
        (SELECT count(*) FROM inserted WHERE status = 'pending' AND reason = ''),
        (SELECT bool_or(revocable) FROM inserted WHERE status = 'pending' AND reason = ''),
@@ -192,9 +207,11 @@ _CLAIMED = f""",
        (SELECT json_agg(json_build_array(fact, id, notification_id, user_id, contact_point_id, channel,
                                          address, language, lane, secret_version, secret_rotated_at))
           FROM made WHERE status = 'pending' AND {_IS_BORN} {{if_inserted}})"""  # noqa: S608
-_PROGRESS = """, progress AS (
-    UPDATE notifications_alert SET fanned_out_at = %(now)s WHERE alert_uuid = ANY (%(alerts)s)
-)"""
+# What a crash undoes here is done again. But readers go by the numbers of items: one that was seen must not
+# get another.
+_TAKEN = """,
+       (SELECT count(*) FROM taken),
+       CASE WHEN NOT EXISTS (SELECT FROM counter) THEN set_config('synchronous_commit', 'off', true) END"""
 
 # What the fan-out would do at each of a person's contact points, without doing it.
 _DECISIONS = """
@@ -215,12 +232,17 @@ SELECT DISTINCT person.time_zone, preference.quiet_from, preference.quiet_until
 
 
 class Shape(NamedTuple):
-    """What a statement has to know of; ``alerts``: several small ones, whose rows are born claimed."""
+    """What a statement has to know of.
+
+    ``alerts``: several small ones, whose rows are born claimed. ``unless_quiet``: it leaves them where
+    anybody has quiet hours, as it does where anybody has rules that it does not know of.
+    """
 
     inbox: bool
     rules: bool
     quiet: bool
     alerts: bool = False
+    unless_quiet: bool = False
 
 
 def _decided(shape: Shape) -> str:
@@ -261,19 +283,23 @@ def fan_out(audience: str, shape: Shape, *, repeats: bool) -> str:
         due_at = f"coalesce(decided.held_until + {grace}, {due_at})"
     if_inserted = "AND id IN (SELECT id FROM inserted)" if repeats else ""
     return _FAN_OUT.format(
-        facts=_FACTS if shape.alerts else "",
+        facts=_facts(shape, repeats=repeats) if shape.alerts else "",
         told=_TOLD_OF_FACTS if shape.alerts else _TOLD,
         audience=_audience(audience, shape),
         rules=_RULES if shape.rules else "",
         born=_BORN if shape.alerts else "NULL, 0, 0",
-        more=_PROGRESS if shape.alerts else "",
-        claimed=_CLAIMED.format(if_inserted=if_inserted) if shape.alerts else "",
+        claimed=_CLAIMED.format(if_inserted=if_inserted) + _TAKEN if shape.alerts else "",
         decided=_decided(shape),
         counter=_COUNTER,
         due_at=due_at,
         repeats="        ON CONFLICT DO NOTHING\n" if repeats else "",
         if_inserted=if_inserted,
     )
+
+
+def _facts(shape: Shape, *, repeats: bool) -> str:
+    unless = ("" if shape.rules else _UNLESS_RULES) + (_UNLESS_QUIET if shape.unless_quiet else "")
+    return _FACTS.format(unless=unless, again=_AGAIN if repeats else "")
 
 
 @lru_cache(maxsize=256)

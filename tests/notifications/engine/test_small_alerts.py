@@ -232,6 +232,23 @@ def test_an_arrival_is_fanned_out_past_the_job_queue(taking: None, shop: Shop, o
     assert Delivery.objects.get().user == owner
 
 
+def test_small_alerts_that_arrive_are_not_looked_for(
+    transactional_db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = list[int]()
+    look = arrivals.alerts_fan_out
+    monkeypatch.setattr(arrivals, "alerts_fan_out", lambda: looked.append(1) or look())
+    thread = Arrivals()
+    thread.start()
+    try:
+        alerts = alerts_in([staffed(), staffed()])
+        until(lambda: not Alert.objects.filter(fanned_out_at=None).exists())
+    finally:
+        thread.stop()
+    assert looked == []
+    assert Notification.objects.count() == len(alerts)
+
+
 def test_without_redis_alerts_are_looked_for(
     transactional_db: None, shop: Shop, owner: User, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -250,11 +267,12 @@ def test_without_redis_alerts_are_looked_for(
 
 
 def test_while_arrivals_are_taken_one_job_a_second_is_enough(transactional_db: None) -> None:
-    queue.redis().delete(arrivals.TAKEN, arrivals._JOB)
-    assert [arrivals.announce("a"), arrivals.announce("b")] == [True, True]
+    alert = AlertFactory()
+    queue.redis().delete(arrivals.LIST, arrivals.TAKEN, arrivals._JOB)
+    assert [arrivals.announce([alert]), arrivals.announce([alert])] == [True, True]
     queue.redis().set(arrivals.TAKEN, 1)
     queue.redis().delete(arrivals._JOB)
-    assert [arrivals.announce("c"), arrivals.announce("d")] == [True, False]
+    assert [arrivals.announce([alert]), arrivals.announce([alert])] == [True, False]
     assert queue.redis().llen(arrivals.LIST) == 4
 
 
