@@ -22,12 +22,24 @@ django.setup(set_prefix=False)
 if faults := run_checks(tags=["tocsin"]):
     raise ImproperlyConfigured("; ".join(fault.msg for fault in faults))
 
-from notifications.inbox import hubs  # noqa: E402  (needs the apps)
+from notifications.api import intake  # noqa: E402  (these need the apps)
+from notifications.inbox import hubs  # noqa: E402
 
 gc.freeze()
 gc.enable()
 allow_many_connections()
-handler = Handler()
-application = Lifespan(
-    BodyLimit(handler), on_starting=handler.connect, on_stopping=hubs.end_all, on_stopped=hubs.stop
-)
+alerts = intake.Intake()
+handler = Handler(short_ways=dict.fromkeys(intake.PATHS, alerts))
+
+
+def start() -> None:
+    alerts.start()
+    handler.connect()
+
+
+async def stop() -> None:
+    await hubs.stop()
+    alerts.stop()
+
+
+application = Lifespan(BodyLimit(handler), on_starting=start, on_stopping=hubs.end_all, on_stopped=stop)

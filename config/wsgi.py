@@ -11,4 +11,4 @@ from config.postgresql.base import DatabaseWrapper
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 embedded.ensure_running(postgres=not os.environ.get("DATABASE_URL"), redis=not os.environ.get("REDIS_URL"))
 application = get_wsgi_application()
-DatabaseWrapper.statement_timeout_s = settings.WEB_STATEMENT_TIMEOUT_S
+DatabaseWrapper.session = {"statement_timeout": f"{settings.WEB_STATEMENT_TIMEOUT_S}s"}

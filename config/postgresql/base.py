@@ -1,5 +1,6 @@
 """A connection that is kept for long must not stay with a server that no longer takes writes."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import psycopg
@@ -11,17 +12,18 @@ _LOOK = "SHOW transaction_read_only; RESET synchronous_commit"
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """Connects anew where the server went away or is read-only, and limits statements where told to."""
+    """Connects anew where the server went away or is read-only."""
 
-    #: Seconds that one statement may take; 0: any time. Heeded when it connects.
-    statement_timeout_s: float = 0
+    #: PostgreSQL's settings for the sessions of this thread, such as its statement_timeout.
+    session: Mapping[str, str] = {}
 
     def get_connection_params(self) -> dict[str, Any]:
         parameters = super().get_connection_params()
-        if self.statement_timeout_s:
-            limit = f"-c statement_timeout={round(self.statement_timeout_s * 1000)}"
-            parameters["options"] = f"{parameters.get('options', '')} {limit}".strip()
-        return parameters
+        options = [
+            parameters.get("options", ""),
+            *(f"-c {name}={value}" for name, value in self.session.items()),
+        ]
+        return {**parameters, "options": " ".join(filter(None, options))}
 
     def is_usable(self) -> bool:
         """Whether the connection works and can write; asked before a request or job, and after an error.

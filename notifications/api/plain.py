@@ -23,7 +23,7 @@ from config.api import BoundedJSONParser
 from config.fields import UNIX_TIME_END
 from notifications.api.serializers import AlertSerializer, is_http_url
 from notifications.models import Alert
-from notifications.services.alerts import Posted, alert_accept_by_key
+from notifications.services.alerts import AcceptedByKey, Posted, alerts_accept_by_key
 
 _LABELS: Final = frozenset(Alert.Label.values)
 _parse = BoundedJSONParser().parse
@@ -34,29 +34,48 @@ _represent = AlertSerializer().to_representation
 def answer(request: HttpRequest, *, allow: str) -> HttpResponse | None:
     """Accept an alert, and return the answer; None where DRF is to see to it, and nothing has been stored."""
     length = request.META.get("CONTENT_LENGTH") or ""
-    if request.META.get("CONTENT_TYPE") != "application/json" or not length.isdecimal():
+    if not length.isdecimal() or int(length) > settings.REQUEST_MAX_BYTES:
         return None
-    if int(length) > settings.REQUEST_MAX_BYTES:
+    asked = asked_of(
+        request.META.get("CONTENT_TYPE", ""), request.META.get("HTTP_AUTHORIZATION", ""), request.body
+    )
+    if asked is None:
         return None
-    try:
-        key = key_from_header(request.META.get("HTTP_AUTHORIZATION", ""))
-        posted = key and posted_from(_parse(BytesIO(request.body)))
-    except APIException:
-        return None
-    if not key or not posted:
-        return None
-    now = timezone.now()
-    accepted = alert_accept_by_key(posted=posted, digest=ApiKey.digest_of(key), now=now)
+    (accepted,) = alerts_accept_by_key(posted=[asked], now=timezone.now())
     if accepted is None:
         return None
-    if accepted.key.last_used_at is None or now - accepted.key.last_used_at >= USED_EVERY:
-        mark_used(accepted.key)
+    note_use(accepted)
     return HttpResponse(
-        _render(_represent(accepted.alert)),
+        content_of(accepted),
         status=HTTPStatus.CREATED,
         content_type="application/json",
         headers={"Allow": allow},
     )
+
+
+def asked_of(content_type: str, authorization: str, body: bytes) -> tuple[Posted, str] | None:
+    """Return what is posted and the digest of the key that it comes with; None where it is not plain."""
+    if content_type != "application/json":
+        return None
+    try:
+        key = key_from_header(authorization)
+        posted = key and posted_from(_parse(BytesIO(body)))
+    except APIException:
+        return None
+    return (posted, ApiKey.digest_of(key)) if key and posted else None
+
+
+def content_of(accepted: AcceptedByKey) -> bytes:
+    """Return the body of the answer to an alert that is new."""
+    content: bytes = _render(_represent(accepted.alert))
+    return content
+
+
+def note_use(accepted: AcceptedByKey) -> None:
+    """Note that its key was used, once a minute."""
+    last_used_at = accepted.key.last_used_at
+    if last_used_at is None or accepted.alert.received_at - last_used_at >= USED_EVERY:
+        mark_used(accepted.key)
 
 
 def posted_from(body: object) -> Posted | None:

@@ -15,11 +15,12 @@ from uuid import UUID
 import orjson
 import structlog
 from django.conf import settings
-from django.db import IntegrityError, close_old_connections, connection, connections
+from django.db import IntegrityError, close_old_connections, connections
 from redis import Redis
 from redis.exceptions import RedisError
 
 from accounts.models import Shop
+from config.postgresql.base import DatabaseWrapper
 from notifications import queue
 from notifications.engine import wake
 from notifications.engine.fanout import alerts_fan_out, fan_out_arrived
@@ -82,7 +83,6 @@ class Arrivals:
 
     def __init__(self) -> None:
         self._stopping = False
-        self._known: object = None
         self._beat_at = 0.0
         self._thread = threading.Thread(target=self._run, name="arrivals", daemon=True)
 
@@ -94,6 +94,10 @@ class Arrivals:
         self._thread.join(4 * _WAIT_S)
 
     def _run(self) -> None:
+        own = connections["default"]
+        assert isinstance(own, DatabaseWrapper)
+        # The few statements here are long and always the same: planning costs more than running.
+        own.session = {"plan_cache_mode": "force_generic_plan"}
         # A connection of its own: it blocks for longer than others may.
         redis = Redis.from_url(settings.REDIS_URL, socket_timeout=_WAIT_S + 5, socket_connect_timeout=2)
         while not self._stopping:
@@ -133,7 +137,6 @@ class Arrivals:
     def _fan_out_arrived(self, packed: Sequence[bytes]) -> bool:
         """Return whether all were fanned out by the short way."""
         try:
-            self._connect()
             return fan_out_arrived([_unpacked(each) for each in packed])
         except Exception as error:
             if not isinstance(error, IntegrityError):  # as after a crash: it was there already
@@ -143,17 +146,8 @@ class Arrivals:
     def _fan_out_waiting(self) -> None:
         close_old_connections()  # that is, one that broke
         try:
-            self._connect()
             alerts_fan_out()
         except Exception:
             log.exception("arrivals_failed")
         finally:
             close_old_connections()
-
-    def _connect(self) -> None:
-        connection.ensure_connection()
-        if connection.connection is not self._known:
-            # The few statements here are long and always the same: planning costs more than running.
-            with connection.cursor() as cursor:
-                cursor.execute("SET plan_cache_mode = force_generic_plan")
-            self._known = connection.connection

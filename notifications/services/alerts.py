@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+import orjson
 from django.core.exceptions import ValidationError
 from django.db import Error, connection
 from django.db.models.signals import post_save
@@ -23,21 +24,22 @@ from notifications.models import Alert
 # - In the order of ids, so that two requests with the same alerts don't wait for each other.
 # - `set_config` is for this transaction alone: it is visible at once, and waited for later (see `_wait`).
 _ACCEPT: Final = """
-WITH sender AS MATERIALIZED ({sender}),
-posted AS MATERIALIZED (
-    SELECT * FROM unnest(%(alert_uuids)s::uuid[], %(urls)s::text[], %(locations)s::text[], %(labels)s::text[],
-                         %(times)s::timestamptz[])
-      WITH ORDINALITY AS posted (alert_uuid, url, location, label, time_spotted, number)
-), shop AS MATERIALIZED (
+WITH posted AS MATERIALIZED (
+    SELECT * FROM json_to_recordset(%(posted)s::json) AS posted (
+           number int, digest text, alert_uuid uuid, url text, location text, label text,
+           time_spotted timestamptz)
+), sender AS MATERIALIZED ({sender}),
+shop AS MATERIALIZED (
     SELECT named.location, found.id, found.slug, found.name
       FROM (SELECT DISTINCT location FROM posted) AS named
      CROSS JOIN LATERAL (
         SELECT id, slug, name FROM accounts_shop WHERE slug = named.location OR name = named.location
          ORDER BY slug = named.location DESC LIMIT 1 FOR KEY SHARE) AS found
+), known AS MATERIALIZED (
+    SELECT posted.*, shop.id AS shop_id, shop.slug, shop.name, sender.id AS received_from_id, last_used_at
+      FROM posted JOIN shop USING (location) JOIN sender ON {sent_by}
 ), first AS MATERIALIZED (
-    SELECT DISTINCT ON (posted.alert_uuid) posted.*, shop.id AS shop_id, sender.id AS received_from_id
-      FROM sender CROSS JOIN posted JOIN shop USING (location)
-     ORDER BY posted.alert_uuid, posted.number
+    SELECT DISTINCT ON (alert_uuid) * FROM known ORDER BY alert_uuid, number
 ), taken AS (
     INSERT INTO notifications_alert
            (alert_uuid, url, shop_id, location, label, time_spotted, received_at, received_from_id)
@@ -49,20 +51,23 @@ posted AS MATERIALIZED (
         ON CONFLICT (alert_uuid) DO NOTHING
     RETURNING alert_uuid
 )
-SELECT posted.number, shop.id, shop.slug, shop.name, taken.alert_uuid IS NOT NULL, sender.*
-  FROM sender CROSS JOIN posted JOIN shop USING (location)
-  LEFT JOIN first USING (number)
-  LEFT JOIN taken ON taken.alert_uuid = first.alert_uuid
+SELECT number, known.shop_id, known.slug, known.name, taken.alert_uuid IS NOT NULL, known.received_from_id,
+       known.last_used_at
+  FROM known LEFT JOIN first USING (number) LEFT JOIN taken ON taken.alert_uuid = first.alert_uuid
 """
 _BY_ANYONE = _ACCEPT.format(
-    sender="SELECT (SELECT id FROM accounts_apikey WHERE id = %(received_from)s::uuid FOR KEY SHARE) AS id"
-)
-_BY_KEY = _ACCEPT.format(
     sender="""
-    SELECT id, last_used_at FROM accounts_apikey
-     WHERE digest = %(digest)s AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > %(now)s)
-       AND %(scope)s = ANY (scopes)
-       FOR KEY SHARE"""
+    SELECT (SELECT id FROM accounts_apikey WHERE id = %(received_from)s::uuid FOR KEY SHARE) AS id,
+           NULL::timestamptz AS last_used_at""",
+    sent_by="true",
+)
+_BY_KEYS = _ACCEPT.format(
+    sender="""
+    SELECT id, digest, last_used_at FROM accounts_apikey
+     WHERE digest IN (SELECT digest FROM posted) AND revoked_at IS NULL
+       AND (expires_at IS NULL OR expires_at > %(now)s) AND %(scope)s = ANY (scopes)
+       FOR KEY SHARE""",
+    sent_by="sender.digest = posted.digest",
 )
 # Commits an empty message, which waits as the operator has set it for all that came before: for the disk,
 # and for the standbys where some are synchronous. Only a transaction that has an id waits for these.
@@ -123,52 +128,62 @@ def alerts_accept(*, posted: Sequence[Posted], received_from: ApiKey | None = No
     # Django's own cursor looks whether the connection is of use; what is prepared goes past it.
     connection.close_if_health_check_failed()
     found: dict[int, Accepted] = {}
-    for number, shop_id, slug, name, is_new, sender_id in _run(_BY_ANYONE, posted, now, sender):
-        shop = Shop.from_db("default", ["id", "slug", "name"], (shop_id, slug, name))
-        found[number] = Accepted(_alert(posted[number - 1], shop, now, sender_id), is_new)
+    for number, *shop, is_new, sender_id, _ in _run(
+        _BY_ANYONE, [vars_of(each) for each in posted], now, sender
+    ):
+        found[number] = Accepted(_alert(posted[number], shop, now, sender_id), is_new)
     _announce([each.alert for each in found.values() if each.is_new])
     _wait()
     known = [each.alert.pk for each in found.values() if not each.is_new]
     existing = Alert.objects.select_related("shop").in_bulk(known) if known else {}
-    return [_verdict(found.get(number), existing) for number in range(1, len(posted) + 1)]
+    return [_verdict(found.get(number), existing) for number in range(len(posted))]
 
 
-def alert_accept_by_key(*, posted: Posted, digest: str, now: datetime) -> AcceptedByKey | None:
-    """Look at the key and store the alert by one statement; None where that came to nothing, whyever.
+def alerts_accept_by_key(
+    *, posted: Sequence[tuple[Posted, str]], now: datetime
+) -> list[AcceptedByKey | None]:
+    """Look at the keys and store the alerts by one statement; None for what came to nothing, whyever.
 
-    The connection is not looked at before. Where it was of no use, the alert may be stored or not: whoever
+    The connection is not looked at before. Where it was of no use, an alert may be stored or not: whoever
     asks ``alert_accept`` then gets the right answer.
+
+    Args:
+        posted: each with the digest of the key that it came with.
     """
-    sender = {"digest": digest, "scope": Scope.ALERTS_WRITE}
+    accepted: list[AcceptedByKey | None] = [None] * len(posted)
+    rows = [{"digest": digest, **vars_of(each)} for each, digest in posted]
     try:
-        rows = _run(_BY_KEY, [posted], now, sender)
-        if not rows or not rows[0][4]:
-            return None
-        _, shop_id, slug, name, _, key_id, last_used_at = rows[0]
-        shop = Shop.from_db("default", ["id", "slug", "name"], (shop_id, slug, name))
-        alert = _alert(posted, shop, now, key_id)
-        _announce([alert])
+        for number, *shop, is_new, key_id, last_used_at in _run(
+            _BY_KEYS, rows, now, {"scope": Scope.ALERTS_WRITE}
+        ):
+            if is_new:
+                key = ApiKey.from_db("default", ["id", "last_used_at"], (key_id, last_used_at))
+                accepted[number] = AcceptedByKey(_alert(posted[number][0], shop, now, key_id), key)
+        _announce([each.alert for each in accepted if each])
         _wait()
     except Error:
         if connection.in_atomic_block:
             raise
         connection.close()
-        return None
-    key = ApiKey.from_db("default", ["id", "last_used_at"], (key_id, last_used_at))
-    return AcceptedByKey(alert, key)
+        return [None] * len(posted)
+    return accepted
+
+
+def vars_of(posted: Posted) -> dict[str, Any]:
+    return {name: getattr(posted, name) for name in _POSTED}
+
+
+_POSTED: Final = ("alert_uuid", "url", "location", "label", "time_spotted")
 
 
 def _run(
-    statement: str, posted: Sequence[Posted], now: datetime, sender: Mapping[str, Any]
+    statement: str, posted: Sequence[dict[str, Any]], now: datetime, sender: Mapping[str, Any]
 ) -> list[tuple[Any, ...]]:
+    numbered = [{"number": number, **each} for number, each in enumerate(posted)]
     return run_prepared(
         statement,
         {
-            "alert_uuids": [each.alert_uuid for each in posted],
-            "urls": [each.url for each in posted],
-            "locations": [each.location for each in posted],
-            "labels": [each.label for each in posted],
-            "times": [each.time_spotted for each in posted],
+            "posted": orjson.dumps(numbered).decode(),
             "now": now,
             # Inside another transaction it is that one's commit that waits.
             "commit": None if connection.in_atomic_block else "off",
@@ -177,11 +192,11 @@ def _run(
     )
 
 
-def _alert(posted: Posted, shop: Shop, now: datetime, received_from_id: UUID | None) -> Alert:
+def _alert(posted: Posted, shop: Sequence[Any], now: datetime, received_from_id: UUID | None) -> Alert:
     alert = Alert(
         alert_uuid=posted.alert_uuid,
         url=posted.url,
-        shop=shop,
+        shop=Shop.from_db("default", ["id", "slug", "name"], shop),
         location=posted.location,
         label=posted.label,
         time_spotted=posted.time_spotted,
@@ -206,8 +221,7 @@ def _announce(alerts: Sequence[Alert]) -> None:
 
 def _wait() -> None:
     if not connection.in_atomic_block:
-        with connection.cursor() as cursor:
-            cursor.execute(_WAIT)
+        run_prepared(_WAIT, {})
 
 
 def _verdict(found: Accepted | None, existing: Mapping[UUID, Alert]) -> Verdict:

@@ -1,0 +1,116 @@
+"""Plain alerts on a way of their own: past the middleware, and together with those that come meanwhile.
+
+While a group's statement runs and the disk writes, what arrives waits, and is the next group: so many alerts
+share what each would cost alone, and one that comes alone waits for nobody.
+"""
+
+import asyncio
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from typing import Final, NamedTuple
+
+import structlog
+from django.conf import settings
+from django.db import connections
+from django.utils import timezone
+
+from config.postgresql.base import DatabaseWrapper
+from notifications.api import plain
+from notifications.services.alerts import Posted, alerts_accept_by_key
+
+log = structlog.get_logger(__name__)
+
+#: Where an alert can be posted.
+PATHS: Final = tuple(
+    path + slash
+    for path in ("/api/v1/alerts", "/webhooks/alerts", "/webhook/notifications")
+    for slash in ("", "/")
+)
+# One group is being stored while the one before waits for the disk.
+THREADS: Final = 2
+MOST: Final = 64
+# Another's lock keeps a whole group for no longer than this; then each alert goes the long way by itself.
+LOCK_TIMEOUT_S: Final = 0.1
+
+
+class Waiting(NamedTuple):
+    asked: tuple[Posted, str]
+    answer: "asyncio.Future[bytes | None]"
+
+
+class Intake:
+    """Stores plain alerts in threads of its own, in groups."""
+
+    def __init__(self) -> None:
+        # None ends a thread.
+        self._waiting: SimpleQueue[Waiting | None] = SimpleQueue()
+        self._threads = [
+            threading.Thread(target=self._run, name=f"intake-{number}", daemon=True)
+            for number in range(THREADS)
+        ]
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """End the threads, once they have answered."""
+        for _ in self._threads:
+            self._waiting.put(None)
+        for thread in self._threads:
+            thread.join()
+
+    async def __call__(self, content_type: bytes, authorization: bytes, body: bytes) -> bytes | None:
+        """Accept an alert; returns the body of a 201, or None where the long way is to answer."""
+        asked = plain.asked_of(content_type.decode("latin-1"), authorization.decode("latin-1"), body)
+        if asked is None:
+            return None
+        answer: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
+        self._waiting.put(Waiting(asked, answer))
+        return await answer
+
+    def _run(self) -> None:
+        own = connections["default"]
+        assert isinstance(own, DatabaseWrapper)
+        own.session = {
+            "statement_timeout": f"{settings.WEB_STATEMENT_TIMEOUT_S}s",
+            "lock_timeout": f"{LOCK_TIMEOUT_S}s",
+            "plan_cache_mode": "force_generic_plan",
+        }
+        while group := self._group():
+            self._take(group)
+        own.close()
+
+    def _group(self) -> list[Waiting]:
+        """Return whatever waits; nothing is the end."""
+        first = self._waiting.get()
+        if first is None:
+            return []
+        group = [first]
+        with suppress(Empty):
+            while len(group) < MOST:
+                if (another := self._waiting.get_nowait()) is None:
+                    self._waiting.put(None)  # for the next time
+                    break
+                group.append(another)
+        return group
+
+    def _take(self, group: Sequence[Waiting]) -> None:
+        contents: list[bytes | None] = [None] * len(group)
+        try:
+            accepted = alerts_accept_by_key(posted=[each.asked for each in group], now=timezone.now())
+            contents = [plain.content_of(each) if each else None for each in accepted]
+        except Exception:  # whatever it is, the long way says so
+            log.exception("intake_failed", alerts=len(group))
+            accepted = []
+        group[0].answer.get_loop().call_soon_threadsafe(_settle, group, contents)
+        for key in {each.key.pk: each for each in accepted if each}.values():
+            plain.note_use(key)
+
+
+def _settle(group: Sequence[Waiting], contents: Sequence[bytes | None]) -> None:
+    for each, content in zip(group, contents, strict=True):
+        if not each.answer.done():  # or its client has gone
+            each.answer.set_result(content)
