@@ -8,11 +8,13 @@ from django.utils import timezone
 from notifications import looks, queue
 from notifications.engine import claim, digest, fanout
 from notifications.engine import sweep as engine_sweep
+from notifications.engine.fanout import broadcasts
 from notifications.events import retention, running
 
 FAN_OUT = "fan-out"
 EVENTS_DUE = "events-due"
 DIGESTS = "digests"
+BROADCASTS = "broadcasts"
 
 
 @queue.on(queue.URGENT)
@@ -43,6 +45,17 @@ def digests() -> None:
         queue.enqueue_unless_waiting(DIGESTS, digests)
 
 
+def _look_after_broadcasts(now: datetime) -> None:
+    queue.enqueue_unless_waiting(BROADCASTS, broadcasts_fan_out)
+
+
+def broadcasts_fan_out() -> None:
+    """Make the deliveries of what a whole group is told; a part of it, so that others get their turn."""
+    queue.started(BROADCASTS)
+    if fanout.broadcasts_fan_out():
+        queue.enqueue_unless_waiting(BROADCASTS, broadcasts_fan_out)
+
+
 def expire() -> None:
     """Every minute: end what is too old."""
     engine_sweep.expire(timezone.now())
@@ -71,3 +84,4 @@ looks.register(engine_sweep.alerts_look, asks=engine_sweep.NOT_FANNED_OUT)
 looks.register(engine_sweep.senders_wake, asks=claim.ANY_DUE)
 looks.register(_look_after_events, asks=running.ANY_DUE)
 looks.register(_look_after_digests, asks=digest.ANY_RIPE)
+looks.register(_look_after_broadcasts, asks=broadcasts.ANY_DUE)

@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 
 from notifications import jobs, queue
 from notifications.engine import arrivals
-from notifications.models import Alert
+from notifications.models import Alert, Broadcast
 
 log = structlog.get_logger(__name__)
 
@@ -33,6 +33,21 @@ def alert_enqueue_fan_out(instance: Alert, created: bool, raw: bool, **kwargs: A
             _announce([instance])
         else:
             collected.append(instance)
+
+    transaction.on_commit(enqueue, robust=True)
+
+
+@receiver(post_save, sender=Broadcast)
+def broadcast_enqueue_fan_out(instance: Broadcast, created: bool, raw: bool, **kwargs: Any) -> None:
+    """Enqueue the fan-out of a new broadcast once it is committed; the sweep does where Redis is away."""
+    if not created or raw:
+        return
+
+    def enqueue() -> None:
+        try:
+            queue.enqueue_unless_waiting(jobs.BROADCASTS, jobs.broadcasts_fan_out)
+        except RedisError as error:
+            log.warning("enqueue_failed", broadcast=str(instance.pk), error=str(error))
 
     transaction.on_commit(enqueue, robust=True)
 

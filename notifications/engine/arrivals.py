@@ -31,8 +31,8 @@ log = structlog.get_logger(__name__)
 LIST: Final = "tocsin:arrivals"
 #: There while some worker takes what arrives.
 TAKEN: Final = "tocsin:arrivals:taken"
-# One job for so much time does while arrivals are taken, in milliseconds.
-JOB_EVERY_MS: Final = 1000
+# One job for so much time does while arrivals are taken, in milliseconds: the sweep looks every second.
+JOB_EVERY_MS: Final = 5000
 _JOB: Final = "tocsin:arrivals:job"
 # Between two looks whether to end, in seconds; for as long again a worker counts as taking.
 _WAIT_S: Final = 1

@@ -1,22 +1,18 @@
 """Events that people are told of: what is told are their kind's texts, and to whom is in their payload."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 import structlog
 
 from accounts.models import Encadrant, Student, User
-from notifications.engine.fanout import Audience, notify, people
+from notifications.engine.fanout import Audience, broadcast, notify, people
 from notifications.events.registry import handles
 from notifications.messages.compose import has_texts, notification_of
-from notifications.models import Event
+from notifications.models import Broadcast, Event
 
 log = structlog.get_logger(__name__)
-
-EVERY_STUDENT: Final = """
-SELECT user_id FROM accounts_student WHERE created_at <= %(as_of)s
-"""
 
 
 class Unaddressed(Exception):
@@ -51,10 +47,13 @@ def people_tell(event: Event) -> None:
         source_id=str(event.pk),
         dedup_key=f"event:{event.pk}",
     )
-    notify(notification, audience, inbox=True)
+    if isinstance(audience, Broadcast.Audience):
+        broadcast(notification, audience, as_of=event.created_at)
+    else:
+        notify(notification, audience, inbox=True)
 
 
-def audience_of(event: Event) -> Audience | None:
+def audience_of(event: Event) -> Audience | Broadcast.Audience | None:
     """Return whom an event is about; None where it tells of their end, and they are gone.
 
     Raises:
@@ -62,7 +61,7 @@ def audience_of(event: Event) -> Audience | None:
     """
     name, values = _named(event)
     if name is None:
-        return Audience(sql=EVERY_STUDENT, parameters={}, as_of=event.created_at)
+        return Broadcast.Audience.STUDENTS
     wanted = _ids(name, values)
     found = _users(name, wanted)
     if not found:

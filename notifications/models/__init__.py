@@ -1,6 +1,7 @@
 """What is told, to whom, and what came of it."""
 
 from notifications.models.alert import Alert
+from notifications.models.broadcast import Broadcast
 from notifications.models.broker import DeadMessage, MessageFailure, OutgoingMessage
 from notifications.models.caller_id import CallerId
 from notifications.models.contact_point import ContactPoint
@@ -18,6 +19,7 @@ __all__ = [
     "PRIORITIES",
     "Alert",
     "Attempt",
+    "Broadcast",
     "CallerId",
     "ContactPoint",
     "DeadMessage",

@@ -9,6 +9,7 @@ from notifications.engine.fanout.alerts import (
     fan_out_waiting,
 )
 from notifications.engine.fanout.audience import Audience, people
+from notifications.engine.fanout.broadcasts import broadcast, broadcasts_fan_out
 from notifications.engine.fanout.notify import notify
 from notifications.engine.fanout.preview import Decision, preview
 
@@ -19,6 +20,8 @@ __all__ = [
     "alert_fan_out",
     "alert_notification",
     "alerts_fan_out",
+    "broadcast",
+    "broadcasts_fan_out",
     "fan_out_arrived",
     "fan_out_waiting",
     "notify",

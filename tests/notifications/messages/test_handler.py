@@ -9,6 +9,7 @@ from django.utils import timezone
 from structlog.testing import capture_logs
 
 from accounts.models import Encadrant, Student, User
+from notifications.engine.fanout import broadcasts_fan_out
 from notifications.events.outbox import event_publish
 from notifications.events.running import run_handle
 from notifications.handlers.messages import Unaddressed, audience_of
@@ -123,6 +124,7 @@ def test_an_offer_to_nobody_in_particular_is_told_to_all_students(
     ana: Student, bea: Student, carl: Encadrant
 ) -> None:
     publish("offer.created", title="Internship", company="Clinique")
+    broadcasts_fan_out()
     assert titles_of(ana.user) == ["Nouvelle offre : Internship"]
     assert titles_of(bea.user) == ["New offer: Internship"]
     assert inbox_of(carl.user) == []
@@ -131,6 +133,7 @@ def test_an_offer_to_nobody_in_particular_is_told_to_all_students(
 def test_an_offer_is_not_told_to_who_became_a_student_later(ana: Student) -> None:
     Student.objects.filter(pk=ana.pk).update(created_at=timezone.now() + timedelta(hours=1))
     publish("offer.created", title="Internship")
+    broadcasts_fan_out()
     assert inbox_of(ana.user) == []
 
 
