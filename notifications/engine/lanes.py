@@ -13,6 +13,8 @@ EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 # A fan-out's rows are due from when it began, and there for others once it is committed.
 OVERTAKES: Final = timedelta(seconds=0.25)
 START_WIDTH = 16
+# A destination not heard of yet gets this much of the first claim.
+FIRST_ROOM = 16
 MAX_PREFETCH = 512
 # Room is not worth a claim below this, while sends are under way that will make more of it.
 MIN_CLAIM = 256
@@ -155,6 +157,11 @@ class Lane:
         self.probing = self.breaker.is_open
         if self.rate is not None:
             self.rate.take(now)
+
+    def is_idle(self, now: float) -> bool:
+        """Return whether nothing would be lost with it."""
+        busy = self.in_flight or self.ready or self.breaker.failures
+        return not busy and now > self.held_until
 
     def worth_a_claim(self, now: float) -> bool:
         """Return whether there is room for enough to pay for a statement, or nothing else to wait for."""

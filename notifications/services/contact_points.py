@@ -11,7 +11,7 @@ from django.utils import timezone
 from accounts.models import User
 from config.exceptions import Conflict
 from notifications.channels import registry
-from notifications.engine import held, replay
+from notifications.engine import held, stop
 from notifications.engine.direct import deliver_to
 from notifications.messages.compose import notification_of
 from notifications.models import ContactPoint, Delivery
@@ -73,7 +73,7 @@ def contact_point_remove(*, contact_point: ContactPoint) -> None:
         ContactPoint.objects.filter(pk=contact_point.pk).update(deleted_at=timezone.now())
         # By the person too: there is an index of theirs, and none of contact points.
         sent_there = Delivery.objects.filter(user=contact_point.user_id, contact_point=contact_point)
-        replay.cancel(sent_there, reason="contact_point_removed")
+        stop.cancel(sent_there, reason="contact_point_removed")
 
 
 def contact_point_rotate_secret(*, contact_point: ContactPoint) -> ContactPoint:
