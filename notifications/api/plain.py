@@ -13,12 +13,12 @@ from uuid import UUID
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
 from rest_framework.exceptions import APIException
 from rest_framework.renderers import JSONRenderer
 
 from accounts.api.authentication import USED_EVERY, key_from_header, mark_used
 from accounts.models import ApiKey
+from config import clock
 from config.api import BoundedJSONParser
 from config.fields import UNIX_TIME_END
 from notifications.api.serializers import AlertSerializer, is_http_url
@@ -45,7 +45,7 @@ def answer(request: HttpRequest, *, allow: str) -> HttpResponse | None:
         return None
     if not key or not posted:
         return None
-    now = timezone.now()
+    now = clock.now()
     accepted = alert_accept_by_key(posted=posted, digest=ApiKey.digest_of(key), now=now)
     if accepted is None:
         return None

@@ -12,6 +12,7 @@ from typing import Final
 import psycopg
 from django.conf import settings
 
+from config import clock
 from notifications.channels import registry
 from notifications.channels.base import TooFast, Unavailable
 from notifications.engine.attempt import Attempts
@@ -104,8 +105,8 @@ class Pump:
 
     @staticmethod
     def start_by() -> float:
-        """Return by when (monotonic) what is claimed now is to begin."""
-        return time.monotonic() + settings.LEASE_S * START_WITHIN
+        """Return by when, by ``clock.elapsed``, what is claimed now is to begin."""
+        return clock.elapsed() + settings.LEASE_S * START_WITHIN
 
     def take_over(self, rows: Sequence[tuple[Claimed, Content]]) -> None:
         """Begin rows that were born claimed."""
@@ -189,7 +190,7 @@ class Pump:
         if not lane.ready or not lane.may_begin(now, front=lane.ready[0][3] is not None):
             return None
         row, content, start_by, fence = lane.ready[0]
-        if now > start_by:
+        if clock.elapsed() > start_by:
             self._sends.spawn(self.release(lane))
             return None
         lane.ready.popleft()

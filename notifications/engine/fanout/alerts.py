@@ -11,9 +11,9 @@ import structlog
 from django.conf import settings
 from django.db import DatabaseError, DataError, IntegrityError, connection, transaction
 from django.db.backends.utils import CursorWrapper
-from django.utils import timezone
 
 from accounts.models import Shop
+from config import clock
 from notifications.engine import wake
 from notifications.engine.content import content_of
 from notifications.engine.database import run_prepared
@@ -147,7 +147,7 @@ def _fan_out_next(alert_uuid: UUID | None, *, repeats: bool) -> bool:
         small, large, finer = _take(alert_uuid)
         if not small and not large:
             return False
-        now = timezone.now()
+        now = clock.now()
         chunks, hands_over = _fan_out_small(small, now=now, finer=finer, repeats=repeats)
         chunks += _fan_out_large(cursor, large[:TAKE_LARGE], now=now, finer=finer, repeats=repeats)
         if any(chunk.inboxes for chunk in chunks):
