@@ -125,7 +125,7 @@ class ClaimLoop:
         contents = await self._contents.of(rows)
         for row, content in zip(rows, contents, strict=True):
             if content is not None:  # else it was deleted, and its deliveries with it
-                lane = self._pump.lane_of(row)
+                lane = self._pump.lane_of(row.lane, row.channel)
                 lane.seen(row.priority, row.due_at)
                 lane.add(row, content, start_by)
                 self._pump.claimed += 1

@@ -28,6 +28,7 @@ from notifications.engine.database import RETRY_S, Database, connection_paramete
 from notifications.engine.fence_loop import FenceLoop
 from notifications.engine.fencer import Fencer
 from notifications.engine.finalise import Finished, Ledger
+from notifications.engine.peers import Peers
 from notifications.engine.pump import Pump
 from notifications.engine.supervision import run_together, within
 from notifications.engine.under_way import UnderWay
@@ -137,7 +138,8 @@ class Sender:
             self._outcome_database, on_retry=self._wakeups.look_now, unwritten=self._unwritten
         )
         attempts = Attempts(session, self._ledger, self._sends, self._wakeups, clock)
-        self._pump = Pump(attempts, self._sends, self._wakeups, self._outcome_database, stopping)
+        self._peers = Peers()
+        self._pump = Pump(attempts, self._sends, self._wakeups, self._outcome_database, self._peers, stopping)
         # One connection for both: what a fresh one has claimed, a stale one couldn't read the content of.
         claiming = Database(parameters)
         self._contents, self._claimer = Contents(claiming), Claimer(claiming)
@@ -179,6 +181,7 @@ class Sender:
                 self._sends.watch_forever(),
                 wake.listen(self._wakeups.wake),
                 self._outcome_database.keep_time(),
+                self._pump.news.listen_forever(),
             )
         except Exception:
             log.exception("sender_failed")
@@ -219,5 +222,5 @@ class Sender:
                 log.warning("outcomes_left", count=len(self._ledger))
         except psycopg.OperationalError as error:
             log.warning("outcomes_left", count=len(self._ledger), error=str(error).strip())
-        for user in (self._claimer, self._contents, self._fencer, self._outcome_database):
+        for user in (self._claimer, self._contents, self._fencer, self._outcome_database, self._peers):
             await user.close()
