@@ -6,13 +6,13 @@ refusal for all that it had under way. A hint, as a wake-up is; who misses it fi
 
 import asyncio
 from collections.abc import Callable
+from datetime import datetime
 from typing import Final, NamedTuple
 
 import orjson
 import structlog
 from redis.exceptions import RedisError
 
-from config import clock
 from notifications import queue
 from notifications.engine.peers import WITHIN_S, WORKERS, Peers
 
@@ -41,8 +41,11 @@ class News(NamedTuple):
 class LaneNews:
     """Tells the others, and hears from them."""
 
-    def __init__(self, peers: Peers, *, on_news: Callable[[News], None]) -> None:
+    def __init__(
+        self, peers: Peers, clock: Callable[[], datetime], *, on_news: Callable[[News], None]
+    ) -> None:
         self._peers = peers
+        self._clock = clock
         self._on_news = on_news
 
     async def tell(self, lane: str, channel: str, *, until: float, probe_s: float) -> None:
@@ -79,7 +82,7 @@ class LaneNews:
         self._peers.count = max(1, await self._peers.redis.scard(WORKERS))
         for lane, news in (await self._peers.redis.hgetall(CLOSED)).items():
             until = News(*orjson.loads(news)).until
-            if until < clock.timestamp():
+            if until < self._clock().timestamp():
                 await self._peers.redis.hdel(CLOSED, lane)
             else:
                 self._hear(news)

@@ -98,6 +98,8 @@ class Lane:
     #: The destination wants nothing before this.
     held_until: float = 0.0
     hold_s: float = 0.0
+    #: The same without the part by which it is longer here: what other workers are told.
+    asked_until: float = 0.0
     #: Until when other workers have been told, or have told, that it is closed.
     told_until: float = 0.0
     #: Whether what is under way is the breaker's probe; nothing else is, then.
@@ -206,6 +208,10 @@ class Lane:
             self.width = max(1, self.width // 2)
             self.hold_s = min(self.hold_s * 2 or HOLD_S, HOLD_UNASKED_MAX_S)
         wait_s = min(self.hold_s if retry_after_s is None else retry_after_s, self.hold_max_s)
+        self._hold(now, wait_s)
+
+    def _hold(self, now: float, wait_s: float) -> None:
+        self.asked_until = max(self.asked_until, now + wait_s)
         wait_s *= 1 + random.uniform(0, HOLD_JITTER)  # noqa: S311  (no secret)
         self.held_until = max(self.held_until, now + wait_s)
 
@@ -217,14 +223,15 @@ class Lane:
             return
         if now >= self.held_until:
             self.width, self.prefetch = max(1, self.width // 2), 0
-        self.held_until = max(self.held_until, until + random.uniform(0, HOLD_JITTER))  # noqa: S311
+        self._hold(now, until - now)
 
-    def has_news(self, now: float) -> bool:
-        """Return whether the other workers do not know yet that it is closed, or open again."""
-        closed_until = self.closed_until(now)
-        if closed_until is None:
-            return bool(self.told_until) and not self.breaker.is_open
-        return closed_until > self.told_until + NEWS_AFTER_S
+    def news(self, now: float) -> float | None:
+        """Return until when it is closed, 0 where it is open again; None where the others know that."""
+        until = max(self.asked_until, self.breaker.open_until or 0.0)
+        if until > now:
+            return until if until > self.told_until + NEWS_AFTER_S else None
+        is_open = self.closed_until(now) is None and not self.breaker.is_open
+        return 0.0 if self.told_until and is_open else None
 
     def failed(self, now: float, *, stalled: bool) -> None:
         self.done_since_claim += 1

@@ -6,14 +6,15 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from functools import partial
 from typing import Final
 
 import psycopg
 from django.conf import settings
 
-from config import clock
+from config.clock import elapsed
 from notifications.channels import registry
 from notifications.channels.base import TooFast, Unavailable
 from notifications.engine.attempt import Attempts
@@ -53,6 +54,7 @@ class Pump:
         wakeups: Wakeups,
         database: Database,
         peers: Peers,
+        clock: Callable[[], datetime],
         stopping: threading.Event,
     ) -> None:
         self._attempts = attempts
@@ -60,7 +62,8 @@ class Pump:
         self._wakeups = wakeups
         self._database = database
         self._peers, self._slices = peers, Slices(peers)
-        self.news = LaneNews(peers, on_news=self._hear)
+        self._clock = clock
+        self.news = LaneNews(peers, clock, on_news=self._hear)
         self._stopping = stopping
         self.lanes: dict[str, Lane] = {}
         #: Rows that this sender has: ready, or being sent.
@@ -119,7 +122,7 @@ class Pump:
     @staticmethod
     def start_by() -> float:
         """Return by when, by ``clock.elapsed``, what is claimed now is to begin."""
-        return clock.elapsed() + settings.LEASE_S * START_WITHIN
+        return elapsed() + settings.LEASE_S * START_WITHIN
 
     def take_over(self, rows: Sequence[tuple[Claimed, Content]]) -> None:
         """Begin rows that were born claimed."""
@@ -203,7 +206,7 @@ class Pump:
         if not lane.ready or not lane.may_begin(now, front=lane.ready[0][3] is not None):
             return None
         row, content, start_by, fence = lane.ready[0]
-        if clock.elapsed() > start_by:
+        if elapsed() > start_by:
             self._sends.spawn(self.release(lane))
             return None
         lane.ready.popleft()
@@ -241,8 +244,8 @@ class Pump:
         else:  # a refusal is an answer too: the destination is there
             lane.succeeded()
         self._close_while_closed(lane, now)
-        if lane.has_news(now):
-            self._tell(lane, now)
+        if (until := lane.news(now)) is not None:
+            self._tell(lane, until, now)
 
     def _close_while_closed(self, lane: Lane, now: float) -> None:
         """Give back what a lane has ready that is closed, and go on as soon as it is not."""
@@ -269,11 +272,11 @@ class Pump:
         if is_front_waiting:
             self._wakeups.fenced.set()
 
-    def _tell(self, lane: Lane, now: float) -> None:
-        """Tell the others that a lane is closed, or open again."""
-        closed_until = lane.closed_until(now)
-        lane.told_until = closed_until or 0.0
-        until = 0.0 if closed_until is None else clock.timestamp() + closed_until - now
+    def _tell(self, lane: Lane, until: float, now: float) -> None:
+        """Tell the others that a lane is closed until then, or open again (0)."""
+        lane.told_until = until
+        if until:
+            until += self._clock().timestamp() - now
         probe_s = lane.breaker.wait_s if lane.breaker.is_open else 0.0
         self._sends.spawn(self.news.tell(lane.name, lane.channel, until=until, probe_s=probe_s))
 
@@ -282,7 +285,7 @@ class Pump:
         lane, now = self.lanes.get(news.lane), time.monotonic()
         if news.until:
             lane = lane or self.lane_of(news.lane, news.channel)
-            lane.told(now, now + news.until - clock.timestamp(), probe_s=news.probe_s)
+            lane.told(now, now + news.until - self._clock().timestamp(), probe_s=news.probe_s)
             self._close_while_closed(lane, now)
         elif lane is not None and lane.told_until:
             lane.told_until = 0.0

@@ -139,7 +139,9 @@ class Sender:
         )
         attempts = Attempts(session, self._ledger, self._sends, self._wakeups, clock)
         self._peers = Peers()
-        self._pump = Pump(attempts, self._sends, self._wakeups, self._outcome_database, self._peers, stopping)
+        self._pump = Pump(
+            attempts, self._sends, self._wakeups, self._outcome_database, self._peers, clock, stopping
+        )
         # One connection for both: what a fresh one has claimed, a stale one couldn't read the content of.
         claiming = Database(parameters)
         self._contents, self._claimer = Contents(claiming), Claimer(claiming)

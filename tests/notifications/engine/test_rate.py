@@ -100,7 +100,7 @@ async def test_workers_share_it_and_none_of_them_goes_without(peers: list[Peers]
     until = time.monotonic() + 2
     shares = await asyncio.gather(*(send(each, per_s, until) for each in peers))
     times = sorted(at for share in shares for at in share if at < until)
-    assert 1.8 * per_s <= len(times) <= 2 * per_s + SLICE_S * per_s
+    assert 1.5 * per_s <= len(times) <= 2 * per_s + SLICE_S * per_s
     for first in times:
         assert sum(first <= at < first + 1 for at in times) <= per_s * 1.1 + 2
     assert min(map(len, shares)) >= 0.6 * len(times) / len(peers)
