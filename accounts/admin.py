@@ -9,7 +9,6 @@ from django.contrib.auth.models import Group
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from rest_framework_simplejwt.token_blacklist import admin as _token_admin  # noqa: F401  (registers them)
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
@@ -18,6 +17,7 @@ from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from accounts.models import ApiKey, Encadrant, Membership, Scope, Shop, Student, User
+from config import clock
 
 admin.site.unregister(Group)
 # Rows for machines, to be searched by a field that our users don't have.
@@ -204,7 +204,7 @@ class ApiKeyAdmin(StaffViews, ModelAdmin):
     def state(self, api_key: ApiKey) -> str:
         if api_key.revoked_at:
             return "revoked"
-        expired = api_key.expires_at is not None and api_key.expires_at <= timezone.now()
+        expired = api_key.expires_at is not None and api_key.expires_at <= clock.now()
         return "expired" if expired else "active"
 
     @display(description="Scopes")
@@ -219,5 +219,5 @@ class ApiKeyAdmin(StaffViews, ModelAdmin):
 
     @admin.action(description="Revoke", permissions=["change"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
-        count = queryset.filter(revoked_at=None).update(revoked_at=timezone.now())
+        count = queryset.filter(revoked_at=None).update(revoked_at=clock.now())
         messages.success(request, f"{count} revoked: they stopped working at once.")

@@ -4,10 +4,10 @@ import math
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.utils import timezone
 from unfold.forms import AuthenticationForm
 
 from accounts import attempts
+from config import clock
 
 
 class AdminLogIn(AuthenticationForm):
@@ -16,7 +16,7 @@ class AdminLogIn(AuthenticationForm):
     def clean(self) -> dict[str, Any]:
         account = attempts.account_of(self.cleaned_data.get("username") or "")
         address = attempts.address_of(self.request.META)
-        wait = attempts.log_in_take(account=account, address=address, now=timezone.now())
+        wait = attempts.log_in_take(account=account, address=address, now=clock.now())
         if wait is not None:
             seconds = math.ceil(wait.total_seconds())
             raise ValidationError(f"Too many attempts. Try again in {seconds} seconds.", code="throttled")

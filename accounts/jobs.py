@@ -4,10 +4,10 @@ from datetime import timedelta
 from typing import Final
 
 import structlog
-from django.utils import timezone
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
 from accounts.models import Verification
+from config import clock
 
 log = structlog.get_logger(__name__)
 
@@ -18,7 +18,7 @@ CHUNK: Final = 5_000
 
 def tokens_flush() -> None:
     """Delete refresh tokens that have expired, and verifications of long ago."""
-    now = timezone.now()
+    now = clock.now()
     tokens = 0
     expired = OutstandingToken.objects.order_by("pk").filter(expires_at__lte=now)
     while chunk := list(expired.values_list("pk", flat=True)[:CHUNK]):

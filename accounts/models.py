@@ -11,11 +11,11 @@ from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models.functions import Lower
-from django.utils import timezone
 
 from accounts.changes import KnowsChanges
 from accounts.ids import UUIDv7Field
 from accounts.validators import normalised_phone, validate_phone, validate_time_zone
+from config import clock
 
 
 class UserManager(BaseUserManager["User"]):
@@ -59,7 +59,7 @@ class User(KnowsChanges, AbstractBaseUser, PermissionsMixin):
     phone_verified_at = models.DateTimeField(null=True, blank=True, editable=False)
     is_active = models.BooleanField(default=True)
     is_staff = models.BooleanField(default=False, help_text="May use the admin and see everything.")
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
 
     objects: ClassVar[UserManager] = UserManager()
 
@@ -105,7 +105,7 @@ class Profile(KnowsChanges):
 
     id = UUIDv7Field()
     user = models.OneToOneField(User, on_delete=models.CASCADE, related_name="%(class)s")
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
 
     class Meta:
         abstract = True
@@ -142,7 +142,7 @@ class Verification(models.Model):
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="verifications")
     purpose = models.CharField(max_length=16, choices=Purpose.choices)
     address = models.CharField(max_length=254, help_text="Where it was sent; void if the user's has changed.")
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
     expires_at = models.DateTimeField()
     used_at = models.DateTimeField(null=True, blank=True)
     failures = models.PositiveSmallIntegerField(default=0, help_text="Wrong codes entered.")
@@ -175,7 +175,7 @@ class Membership(models.Model):
 
     shop = models.ForeignKey(Shop, on_delete=models.CASCADE, related_name="memberships")
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
-    joined_at = models.DateTimeField(default=timezone.now)
+    joined_at = models.DateTimeField(default=clock.now)
     left_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -224,7 +224,7 @@ class ApiKey(models.Model):
     digest = models.CharField(max_length=64, unique=True, editable=False)
     hint = models.CharField(max_length=12, editable=False, help_text="First characters of the key.")
     scopes = ArrayField(models.CharField(max_length=40, choices=Scope.choices), default=list)
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)

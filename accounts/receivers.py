@@ -6,11 +6,11 @@ from django.contrib.auth.signals import user_logged_in
 from django.db.models.signals import post_save
 from django.dispatch import receiver
 from django.http import HttpRequest
-from django.utils import timezone
 
 from accounts.models import User
 from accounts.services.tokens import tokens_kill_all
 from accounts.sessions import mark_begun
+from config import clock
 
 
 @receiver(post_save, sender=User)
@@ -23,4 +23,4 @@ def user_end_tokens(instance: User, created: bool, raw: bool, **kwargs: Any) -> 
 @receiver(user_logged_in)
 def session_mark_begun(request: HttpRequest | None, **kwargs: Any) -> None:
     if request is not None and hasattr(request, "session"):
-        mark_begun(request.session, now=timezone.now())
+        mark_begun(request.session, now=clock.now())

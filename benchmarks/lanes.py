@@ -9,7 +9,7 @@ afterwards what still waits for it is cancelled, so that the next round starts c
 
 Then an alert to the people behind many destinations, as many behind each: how long does one of these wait for
 its first? And one to a destination that answers more than so many a second with 429, with a ``rate`` a little
-below that, divided by the workers: how long does it take, and is anybody not told?
+below that, which all workers keep to together: how long does it take, and is anybody not told?
 """
 
 import argparse
@@ -126,8 +126,7 @@ def first_of_many(tocsin: Product, lanes: int, each: int) -> float:
 
 def limited(deliveries: int) -> tuple[float, int, int]:
     """Return the seconds that a destination with a limit takes, how many were not told, and the refusals."""
-    rate = LIMIT * KEPT_TO / WORKERS
-    env = {"CHANNEL_POLICIES": json.dumps({"webhook": {"rate": rate}})}
+    env = {"CHANNEL_POLICIES": json.dumps({"webhook": {"rate": LIMIT * KEPT_TO}})}
     with product.running("lanes-limited", workers=WORKERS, env=env) as tocsin:
         behave = f"limit:{LIMIT},{RETRY_AFTER_S}"
         with local_sink(tocsin.stack.home, behave=behave) as sink:

@@ -1,6 +1,5 @@
 """The checks behind ``/health/ready``: each bounded in time, each saying in words what is broken."""
 
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -10,14 +9,14 @@ import psycopg
 from django.conf import settings
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
-from django.utils import timezone
 from redis import Redis
 from redis.exceptions import RedisError
 from rq_scheduler import Scheduler
 
+from config import clock
 from notifications.brokers import health as brokers_health
 from notifications.exposition import workers_alive
-from notifications.metrics import LAST_ATTEMPT_KEY
+from notifications.metrics import LAST_ATTEMPT_KEY, clock_skews
 from notifications.selectors import DUE_SQL, Backlog
 from notifications.standstill import standstill
 
@@ -48,6 +47,7 @@ def findings() -> dict[str, dict[str, object]]:
         found["scheduler"] = _try(lambda: _scheduler(redis))
         found["backlog"] = _try(lambda: _backlog(redis))
         found["brokers"] = _try(lambda: _brokers(redis))
+        found["clocks"] = _try(lambda: _clocks(redis))
     return {name: asdict(finding) for name, finding in found.items()}
 
 
@@ -105,7 +105,7 @@ def _redis(redis: Redis) -> Finding:
 
 
 def _workers(redis: Redis) -> Finding:
-    alive = workers_alive(redis, now=timezone.now())
+    alive = workers_alive(redis, now=clock.now())
     return Finding(alive > 0, f"{alive} heard of in the last two minutes")
 
 
@@ -117,7 +117,7 @@ def _scheduler(redis: Redis) -> Finding:
 
 
 def _backlog(redis: Redis) -> Finding:
-    now = timezone.now()
+    now = clock.now()
     with _connect() as postgres:
         due = Backlog.of(postgres.execute(DUE_SQL, {"now": now}).fetchall()[0], now=now)
     detail = f"{due.count} due, the oldest for {due.oldest_age_s:.0f} s"
@@ -128,10 +128,19 @@ def _backlog(redis: Redis) -> Finding:
         return Finding(False, f"{detail}, and no sender looks for {still.untaken} of them")
     # An old backlog alone is no fault of ours: a destination that is away makes one. But then it is probed.
     last_attempt_at = float(redis.get(LAST_ATTEMPT_KEY) or 0)
-    stuck = due.oldest_age_s > STUCK_S and time.time() - last_attempt_at > STUCK_S
+    stuck = due.oldest_age_s > STUCK_S and clock.timestamp() - last_attempt_at > STUCK_S
     return Finding(not stuck, f"{detail}, and nothing is being sent" if stuck else detail)
 
 
 def _brokers(redis: Redis) -> Finding:
     """Ask nobody but what the consumers and the publisher themselves have said lately."""
     return Finding(*brokers_health.finding(redis))
+
+
+def _clocks(redis: Redis) -> Finding:
+    """Name the machines whose clocks are off. They break nothing: PostgreSQL's decides."""
+    skewed = {
+        process: skew_s for process, skew_s in clock_skews(redis).items() if abs(skew_s) > clock.SKEWED_S
+    }
+    detail = ", ".join(f"{process} by {skew_s:+.1f} s" for process, skew_s in sorted(skewed.items()))
+    return Finding(True, f"warning: off are {detail}; PostgreSQL's is used" if skewed else "right")

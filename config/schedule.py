@@ -53,6 +53,8 @@ QUEUES = {_job_id(entry): queue.of(entry.job) for entry in ENTRIES}
 # A periodic job that still waits in the queue is not put there again, for this long; past it, whoever
 # took it is taken for dead.
 STILL_QUEUED_S = 5.0
+# A turn that is further ahead than its interval and this comes from a clock that was.
+AHEAD_S = 5.0
 REDIS_RETRY_S = 1.0
 
 
@@ -81,7 +83,9 @@ class Scheduler(DjangoScheduler):
                 pipe.exists(Job.key_for(_job_id(entry)))
             found = pipe.execute()
         for entry, score, exists in zip(ENTRIES, found[::2], found[1::2], strict=True):
-            if score is None or not exists:
+            # Who had the lock before may have gone by a clock that was ahead.
+            is_far = score is not None and entry.every_s and score > time.time() + entry.every_s + AHEAD_S
+            if score is None or is_far or not exists:
                 self._register(entry)
                 log.info("schedule_registered", entry=entry.name)
 

@@ -7,8 +7,7 @@ from functools import partial
 from typing import Final
 from uuid import UUID
 
-from django.utils import timezone
-
+from config import clock
 from dating import selectors, timers
 from dating.selectors import Due
 from dating.services.advance import events_advance
@@ -81,7 +80,7 @@ def _hand_out(events: int) -> None:
 def advance(lane: int) -> None:
     """Take the steps that are due: those of some events, so that other jobs get their turn."""
     queue.started(f"{ADVANCE}-{lane}")
-    now = timezone.now()
+    now = clock.now()
     taken = 0
     for event_ids in _together(selectors.events_due(now)):
         taken += events_advance(event_ids=event_ids, now=now)
@@ -98,7 +97,7 @@ def advance(lane: int) -> None:
 def ahead(lane: int) -> None:
     """Lay the links of the rounds that follow those which have just begun."""
     queue.started(f"{AHEAD}-{lane}")
-    now = timezone.now()
+    now = clock.now()
     for event_ids in _together(selectors.events_to_lay_ahead()):
         if links_lay_ahead(event_ids=event_ids, now=now):
             queue.enqueue_unless_waiting(f"{AHEAD}-{lane}", ahead, lane)
@@ -129,21 +128,21 @@ def _together(due: Iterable[Due]) -> Iterator[list[UUID]]:
 def rooms() -> None:
     """Make rooms ahead, a part at a time, so that others get their turn."""
     queue.started(ROOMS)
-    rooms_make(now=timezone.now())
+    rooms_make(now=clock.now())
 
 
 def looks() -> None:
     """Ask providers who is in the calls."""
     queue.started(LOOKS)
-    rooms_look(now=timezone.now())
+    rooms_look(now=clock.now())
 
 
 def calls() -> None:
     """End the calls whose round is over."""
     queue.started(CALLS)
-    calls_end(now=timezone.now())
+    calls_end(now=clock.now())
 
 
 def recur() -> None:
     """Every few minutes: make the events that recurring rules are due to have."""
-    events_recur(now=timezone.now())
+    events_recur(now=clock.now())

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import structlog
 from django.core.exceptions import ValidationError
-from django.utils import timezone
 
+from config import clock
 from escalation.requests import Request, request_of
 from escalation.services.requests import request_run
 from notifications.brokers import once
@@ -52,7 +52,7 @@ def apply(commands: Sequence[Command]) -> list[Answer]:
     Raises:
         ValidationError: one of them names a user or a policy that there isn't.
     """
-    for command in once.fresh(commands, now=timezone.now()):
+    for command in once.fresh(commands, now=clock.now()):
         answer = request_run(command.request, now=command.at, via=VIA)
         log.info("escalation_request", result=answer.result, action=command.request.action)
     return []

@@ -1,7 +1,6 @@
 """What the queue runs for escalations. Running one twice changes nothing."""
 
-from django.utils import timezone
-
+from config import clock
 from escalation.voice import hang_ups as calls
 from notifications import queue
 
@@ -11,4 +10,4 @@ HANG_UPS = "hang-ups"
 def hang_ups() -> None:
     """Hang up calls that ring in vain."""
     queue.started(HANG_UPS)
-    calls.run(timezone.now())
+    calls.run(clock.now())

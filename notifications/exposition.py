@@ -6,7 +6,6 @@ from typing import Final
 
 import django_rq
 from django.conf import settings
-from django.utils import timezone
 from prometheus_client import CollectorRegistry, Metric, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
@@ -14,10 +13,10 @@ from redis import Redis
 from rq.utils import utcparse
 from rq.worker_registration import REDIS_WORKER_KEYS
 
-from config import zones
+from config import clock, zones
 from notifications import selectors
 from notifications.events import selectors as event_selectors
-from notifications.metrics import BUCKETS, totals
+from notifications.metrics import BUCKETS, clock_skews, totals
 from notifications.standstill import standstill
 
 #: With the sweep queued every second, each idle worker is heard of every few; a long job takes longer.
@@ -69,7 +68,7 @@ class TocsinCollector(Collector):
         )
         yield _lateness(counted)
         yield from _event_counters(counted)
-        now = timezone.now()
+        now = clock.now()
         due = selectors.due_backlog(now=now)
         yield gauge("due_backlog", "Deliveries that are due and wait.", due.count)
         yield gauge(
@@ -97,6 +96,14 @@ class TocsinCollector(Collector):
         tzdata = GaugeMetricFamily("tocsin_tzdata_info", "Version of the zones' data.", labels=["version"])
         tzdata.add_metric([zones.package_version()], 1)
         yield tzdata
+        skews = GaugeMetricFamily(
+            "tocsin_clock_skew_seconds",
+            "By how much the clock of a process's machine is ahead of PostgreSQL's.",
+            labels=["process"],
+        )
+        for process, skew_s in sorted(clock_skews(redis).items()):
+            skews.add_metric([process], skew_s)
+        yield skews
         alive = workers_alive(redis, now=now)
         yield gauge("workers", "Workers heard of in the last two minutes.", alive)
         for families in _more:

@@ -3,8 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from django.utils import timezone
-
+from config import clock
 from notifications import looks, queue
 from notifications.engine import claim, digest, fanout
 from notifications.engine import sweep as engine_sweep
@@ -27,7 +26,7 @@ def alert_fan_out(alert_uuid: str) -> None:
 @queue.on(queue.URGENT)
 def sweep() -> None:
     """Every second: whatever no message announced, the engine's and the domains'."""
-    looks.look(timezone.now())
+    looks.look(clock.now())
 
 
 def _look_after_events(now: datetime) -> None:
@@ -41,7 +40,7 @@ def _look_after_digests(now: datetime) -> None:
 def digests() -> None:
     """Tell what quiet hours that have ended held back; a part of it, so that others get their turn."""
     queue.started(DIGESTS)
-    if digest.digests_send(timezone.now()):
+    if digest.digests_send(clock.now()):
         queue.enqueue_unless_waiting(DIGESTS, digests)
 
 
@@ -58,7 +57,7 @@ def broadcasts_fan_out() -> None:
 
 def expire() -> None:
     """Every minute: end what is too old."""
-    engine_sweep.expire(timezone.now())
+    engine_sweep.expire(clock.now())
 
 
 def event_handle(run_id: str) -> None:
@@ -77,7 +76,7 @@ def events_due() -> None:
 @queue.on(queue.SLOW)
 def events_expire() -> None:
     """Every day: delete old events that are done with."""
-    retention.events_expire(timezone.now())
+    retention.events_expire(clock.now())
 
 
 looks.register(engine_sweep.alerts_look, asks=engine_sweep.NOT_FANNED_OUT)

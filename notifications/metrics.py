@@ -14,11 +14,17 @@ import structlog
 from redis import Redis
 from redis.exceptions import RedisError
 
+from config import clock
+
 log = structlog.get_logger(__name__)
 
 KEY: Final = "tocsin:metrics"
 #: When any worker last tried to send anything, in Unix seconds: how readiness tells busy from stuck.
 LAST_ATTEMPT_KEY: Final = "tocsin:last-attempt-at"
+#: By how much the clock of each process's machine is ahead, and when it last said so, in Unix seconds.
+SKEWS_KEY: Final = "tocsin:clock-skews"
+SKEW_EVERY_S: Final = 10.0
+SKEW_FORGET_S: Final = 60.0
 #: When any worker last looked for what is due, in Unix seconds, by what it looks for.
 LOOKED_KEY: Final = "tocsin:looked-at"
 ORDINARY: Final = "ordinary"
@@ -37,6 +43,7 @@ class _Accumulator:
         self.lock = threading.Lock()
         self.counts: dict[tuple[str, ...], float] = {}
         self.looks: dict[str, float] = {}
+        self.skew_told_at = float("-inf")
         self.thread: threading.Thread | None = None
         self.pid = os.getpid()
 
@@ -50,7 +57,7 @@ class _Accumulator:
 
     def look(self, what: str) -> None:
         with self.lock:
-            self.looks[what] = time.time()
+            self.looks[what] = clock.timestamp()
         if self.thread is None:
             self._start()
 
@@ -115,17 +122,22 @@ def observe(name: str, *seconds: float) -> None:
 def flush() -> None:
     """Put what this process has counted into Redis; what can't be put there now is kept for the next time."""
     counts, looks = _here.take()
-    if not counts and not looks:
+    skew_is_due = time.monotonic() - _here.skew_told_at > SKEW_EVERY_S
+    if not counts and not looks and not skew_is_due:
         return
     try:
         pipeline = django_rq.get_connection().pipeline(transaction=False)
         for key, amount in counts.items():
             pipeline.hincrbyfloat(KEY, _SEPARATOR.join(key), amount)
         if any(key[0] == "attempts" for key in counts):
-            pipeline.set(LAST_ATTEMPT_KEY, time.time())
+            pipeline.set(LAST_ATTEMPT_KEY, clock.timestamp())
         if looks:
             pipeline.hset(LOOKED_KEY, mapping=looks)
+        if skew_is_due:
+            pipeline.hset(SKEWS_KEY, clock.PROCESS, f"{clock.skew_s():.6f} {clock.timestamp():.3f}")
         pipeline.execute()
+        if skew_is_due:
+            _here.skew_told_at = time.monotonic()
     except (RedisError, OSError) as error:
         log.warning("metrics_not_flushed", error=type(error).__name__)
         _here.add(counts.items())
@@ -141,6 +153,17 @@ def looked_at(connection: Redis) -> dict[str, float]:
     """Return when any worker last looked for what is due, in Unix seconds, by what it looks for."""
     stored = cast("dict[bytes, bytes]", connection.hgetall(LOOKED_KEY))
     return {what.decode(): float(at) for what, at in stored.items()}
+
+
+def clock_skews(connection: Redis) -> dict[str, float]:
+    """Return by how many seconds the machine of each process has a fast clock, of those heard of lately."""
+    stored = cast("dict[bytes, bytes]", connection.hgetall(SKEWS_KEY))
+    told = {process: tuple(map(float, value.split())) for process, value in stored.items()}
+    horizon = clock.timestamp() - SKEW_FORGET_S
+    if gone := [process for process, (_, at) in told.items() if at < horizon]:
+        connection.hdel(SKEWS_KEY, *gone)
+    found = {process.decode(): skew_s for process, (skew_s, at) in told.items() if at >= horizon}
+    return found | {clock.PROCESS: clock.skew_s()}
 
 
 atexit.register(flush)

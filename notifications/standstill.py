@@ -1,11 +1,11 @@
 """Whether senders do what they are there for, told by what they leave undone."""
 
-import time
 from dataclasses import dataclass
 from typing import Final
 
 from redis import Redis
 
+from config import clock
 from notifications import metrics
 from notifications.selectors import Backlog
 
@@ -28,7 +28,7 @@ class Standstill:
 
 def standstill(backlog: Backlog, redis: Redis) -> Standstill:
     """Tell what waits for a destination from what waits for us."""
-    looked_at, now = metrics.looked_at(redis), time.time()
+    looked_at, now = metrics.looked_at(redis), clock.timestamp()
     untaken = sum(
         waiting.count
         for what, waiting in ((metrics.ORDINARY, backlog.ordinary), (metrics.REVOCABLE, backlog.revocable))

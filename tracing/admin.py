@@ -8,7 +8,6 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin, TabularInline
@@ -16,6 +15,7 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from accounts.admin import StaffViews
+from config import clock
 from notifications.admin.base import NeverEdited, ReadOnlyAdmin
 from tracing import selectors
 from tracing.models import Case, CaseReading, Device, DeviceContact, Filter, FilterVersion, StatusMark
@@ -91,7 +91,7 @@ class CaseAdmin(ReadOnlyAdmin):
     ) -> HttpResponse:
         if not self.has_view_permission(request):
             raise PermissionDenied
-        reading_log(what=CaseReading.What.LIST, user=request.user, now=timezone.now())
+        reading_log(what=CaseReading.What.LIST, user=request.user, now=clock.now())
         return super().changelist_view(request, extra_context)
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Case | None:
@@ -100,7 +100,7 @@ class CaseAdmin(ReadOnlyAdmin):
             reading_log(
                 what=CaseReading.What.CASE,
                 user=request.user,
-                now=timezone.now(),
+                now=clock.now(),
                 case_id=case.pk,
                 device_id=case.device_id,
             )

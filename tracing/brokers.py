@@ -12,8 +12,8 @@ from datetime import datetime
 from typing import Any, Final
 
 import structlog
-from django.utils import timezone
 
+from config import clock
 from notifications.brokers import once
 from notifications.brokers.formats import Format
 from notifications.brokers.messages import Answer, Malformed, Message
@@ -89,7 +89,7 @@ def apply(commands: Sequence[Command]) -> list[Answer]:
         Conflict: a device is marked as infected that would have to be suspect first.
         Malformed: no case is known of the devices that are to be searched again.
     """
-    for command in once.fresh(commands, now=timezone.now()):
+    for command in once.fresh(commands, now=clock.now()):
         wish = command.wish
         if isinstance(wish, Mark):
             status_mark(device_id=wish.device_id, status=wish.status, now=command.at)

@@ -4,8 +4,7 @@ import time
 from datetime import datetime
 from typing import Final
 
-from django.utils import timezone
-
+from config import clock
 from notifications import looks, queue
 from tracing import packing, partitions
 from tracing.intake import intakes_expire
@@ -21,7 +20,7 @@ def case_search(case_id: str) -> None:
     """Search a case, and any others that wait by now."""
     queue.started(SEARCHES)
     ends = time.monotonic() + SLICE_S
-    while searches.pending_run(now=timezone.now()):
+    while searches.pending_run(now=clock.now()):
         if time.monotonic() > ends:
             queue.enqueue_unless_waiting(SEARCHES, case_search, case_id)
             return
@@ -44,7 +43,7 @@ def check(after: int = 0) -> None:
 
     Killed anywhere, it has told and noted all or nothing of each batch; the next one goes on with the rest.
     """
-    now, ends = timezone.now(), time.monotonic() + SLICE_S
+    now, ends = clock.now(), time.monotonic() + SLICE_S
     if not after:
         searches.check_begin(now=now)
     place = searches.check_run(after=after, now=now)
@@ -58,13 +57,13 @@ def check(after: int = 0) -> None:
 @queue.on(queue.SLOW)
 def expire() -> None:
     """Every hour: close and delete cases by age."""
-    retention.tracing_expire(timezone.now())
+    retention.tracing_expire(clock.now())
 
 
 @queue.on(queue.SLOW)
 def partitions_keep() -> None:
     """Every hour: make the partitions of the next days, and drop those of days that are too old."""
-    now = timezone.now()
+    now = clock.now()
     partitions.make_ahead(now)
     partitions.drop_old(now)
     intakes_expire(now)
@@ -73,4 +72,4 @@ def partitions_keep() -> None:
 @queue.on(queue.SLOW)
 def partitions_pack() -> None:
     """Every night: pack the days that are over: they are searched faster, and take a third of the room."""
-    packing.pack(timezone.now())
+    packing.pack(clock.now())

@@ -7,13 +7,13 @@ from typing import Any
 
 import structlog
 from django.db import DatabaseError, connection, transaction
-from django.utils import timezone
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
 from accounts.models import ApiKey
+from config import clock
 
 log = structlog.get_logger(__name__)
 
@@ -60,7 +60,7 @@ class ApiKeyAuthentication(BaseAuthentication):
         api_key = api_key_of(ApiKey.digest_of(key))
         if api_key is None or api_key.revoked_at is not None:
             raise AuthenticationFailed("This API key is not known, or has been revoked.")
-        now = timezone.now()
+        now = clock.now()
         if api_key.expires_at is not None and api_key.expires_at <= now:
             raise AuthenticationFailed("This API key has expired.")
         if api_key.last_used_at is None or now - api_key.last_used_at >= USED_EVERY:
@@ -112,7 +112,7 @@ def mark_used(api_key: ApiKey) -> None:
     """Note that a key was used, once a minute; the request goes on whether this succeeds or not."""
     try:
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(MARK_USED_SQL, {"now": timezone.now(), "id": api_key.pk})
+            cursor.execute(MARK_USED_SQL, {"now": clock.now(), "id": api_key.pk})
     except DatabaseError as error:
         log.warning("api_key_use_not_marked", api_key=str(api_key.pk), error=type(error).__name__)
 

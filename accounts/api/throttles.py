@@ -3,13 +3,13 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.throttling import ScopedRateThrottle, SimpleRateThrottle
 from rest_framework.views import APIView
 
 from accounts import attempts
 from accounts.models import User
+from config import clock
 
 
 class _Counted(SimpleRateThrottle):
@@ -21,7 +21,7 @@ class _Counted(SimpleRateThrottle):
     def allow_request(self, request: Request, view: APIView) -> bool:
         who = self.who(request, view)
         if who is not None:
-            self.wait_for = self.take(who, request, timezone.now())
+            self.wait_for = self.take(who, request, clock.now())
         return self.wait_for is None
 
     def who(self, request: Request, view: APIView) -> str | None:

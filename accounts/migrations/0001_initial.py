@@ -3,12 +3,12 @@
 import django.contrib.postgres.fields
 import django.db.models.deletion
 import django.db.models.functions.text
-import django.utils.timezone
 from django.conf import settings
 from django.db import migrations, models
 
 import accounts.ids
 import accounts.validators
+import config.clock
 
 
 class Migration(migrations.Migration):
@@ -61,7 +61,7 @@ class Migration(migrations.Migration):
                         size=None,
                     ),
                 ),
-                ("created_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("created_at", models.DateTimeField(default=config.clock.now, editable=False)),
                 ("expires_at", models.DateTimeField(blank=True, null=True)),
                 ("revoked_at", models.DateTimeField(blank=True, null=True)),
                 ("last_used_at", models.DateTimeField(blank=True, editable=False, null=True)),
@@ -134,7 +134,7 @@ class Migration(migrations.Migration):
                     "is_staff",
                     models.BooleanField(default=False, help_text="May use the admin and see everything."),
                 ),
-                ("created_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("created_at", models.DateTimeField(default=config.clock.now, editable=False)),
                 (
                     "groups",
                     models.ManyToManyField(
@@ -175,7 +175,7 @@ class Migration(migrations.Migration):
                         serialize=False,
                     ),
                 ),
-                ("created_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("created_at", models.DateTimeField(default=config.clock.now, editable=False)),
                 ("specialization", models.CharField(blank=True, max_length=200)),
                 (
                     "user",
@@ -200,7 +200,7 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
-                ("joined_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("joined_at", models.DateTimeField(default=config.clock.now)),
                 ("left_at", models.DateTimeField(blank=True, null=True)),
                 (
                     "user",
@@ -261,7 +261,7 @@ class Migration(migrations.Migration):
                         serialize=False,
                     ),
                 ),
-                ("created_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("created_at", models.DateTimeField(default=config.clock.now, editable=False)),
                 (
                     "user",
                     models.OneToOneField(
@@ -306,7 +306,7 @@ class Migration(migrations.Migration):
                         help_text="Where it was sent; void if the user's has changed.", max_length=254
                     ),
                 ),
-                ("created_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("created_at", models.DateTimeField(default=config.clock.now, editable=False)),
                 ("expires_at", models.DateTimeField()),
                 ("used_at", models.DateTimeField(blank=True, null=True)),
                 ("failures", models.PositiveSmallIntegerField(default=0, help_text="Wrong codes entered.")),

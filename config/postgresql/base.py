@@ -1,4 +1,7 @@
-"""A connection that is kept for long must not stay with a server that no longer takes writes."""
+"""A connection that is kept for long must not stay with a server that no longer takes writes.
+
+Each also says what time it is: see config/clock.py.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,9 +9,14 @@ from typing import Any
 import psycopg
 from django.db.backends.postgresql import base
 
+from config import clock
+
 # One round trip, as the SELECT 1 of Django that it stands for. Whatever has left the session not waiting
 # for the disk, it ends here: only single transactions may do that.
 _LOOK = "SHOW transaction_read_only; RESET synchronous_commit"
+_LOOK_AT_THE_CLOCK_TOO = (
+    f"SELECT current_setting('transaction_read_only'), {clock.SERVER_TIME}; RESET synchronous_commit"
+)
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -25,6 +33,10 @@ class DatabaseWrapper(base.DatabaseWrapper):
         ]
         return {**parameters, "options": " ".join(filter(None, options))}
 
+    def init_connection_state(self) -> None:
+        super().init_connection_state()
+        self._look(_LOOK_AT_THE_CLOCK_TOO)  # always: it may be another server than before
+
     def is_usable(self) -> bool:
         """Whether the connection works and can write; asked before a request or job, and after an error.
 
@@ -33,8 +45,15 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if self.connection is None:
             return False
         try:
-            with self.connection.cursor() as cursor:
-                row = cursor.execute(_LOOK, prepare=False).fetchone()
+            return self._look(_LOOK_AT_THE_CLOCK_TOO if clock.is_stale() else _LOOK) == "off"
         except psycopg.Error:
             return False
-        return bool(row == ("off",))
+
+    def _look(self, statement: str) -> str:
+        """Return whether the server is read-only, "on" or "off"; measure the clock where it says the time."""
+        with self.connection.cursor() as cursor:
+            asked_at = clock.elapsed()
+            is_read_only, *server_time = cursor.execute(statement, prepare=False).fetchone()
+            if server_time:
+                clock.measured(server_time[0], asked_at=asked_at, answered_at=clock.elapsed())
+        return str(is_read_only)

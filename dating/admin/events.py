@@ -7,13 +7,13 @@ from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from accounts.admin import StaffViews
+from config import clock
 from config.exceptions import Conflict
 from dating import meetings
 from dating.admin.runsheet import run_sheet_link
@@ -56,7 +56,7 @@ class EventForm(_SettingsForm):
         self.instance.starts_at = cleaned["starts_at"]
         if self.instance.number is None:
             self.instance.close_before_s = cleaned.get("close_before_s") or 0
-        if self.instance.close_at <= timezone.now():
+        if self.instance.close_at <= clock.now():
             self.add_error("starts_at", "Registration would be closed already: choose a later start.")
         return cleaned
 
@@ -101,7 +101,7 @@ class EventAdmin(StaffViews, ModelAdmin):
             return
         obj.save(update_fields=sorted({"organiser", "places"} & set(form.changed_data)))
         try:
-            event_move(event=obj, starts_at=obj.starts_at, title=obj.title, now=timezone.now())
+            event_move(event=obj, starts_at=obj.starts_at, title=obj.title, now=clock.now())
         except Conflict as error:  # its groups were made while the form was open
             self.message_user(request, str(error), messages.ERROR)
 

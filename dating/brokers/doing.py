@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 import structlog
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.utils import timezone
 
 from accounts.models import User
+from config import clock
 from config.exceptions import Conflict
 from dating.brokers.aliases import number_of
 from dating.brokers.commands import ALL_EVENTS, NOT_UNDERSTOOD, Command, Name, answer
@@ -50,7 +50,7 @@ def apply(commands: Sequence[Command]) -> list[Answer]:
     What comes again after it took effect was answered then, and is left out; without an id it is done again,
     which changes nothing unless something else was asked for in between.
     """
-    fresh = once.fresh(commands, now=timezone.now())
+    fresh = once.fresh(commands, now=clock.now())
     return [answer(command.headers, _done(command)) for command in fresh]
 
 

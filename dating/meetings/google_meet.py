@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from django.conf import settings
-from django.utils import timezone
 from google.api_core import exceptions
 from google.apps import meet_v2
 from google.auth.exceptions import RefreshError, TransportError
@@ -16,6 +15,7 @@ from google.oauth2.credentials import Credentials
 from yarl import URL
 
 from accounts import attempts
+from config import clock
 from dating.meetings.base import MeetingRefused, MeetingUnavailable, Provider, RoomInfo
 
 _TIMEOUT_S: Final = 10.0
@@ -84,7 +84,7 @@ class GoogleMeet(Provider):
             MeetingUnavailable: they are used up, and nothing was asked of Google.
         """
         account = settings.GOOGLE_MEET_TOKEN_FILE
-        if wait := attempts.attempt_take(scope="google-meet", who=account, now=timezone.now()):
+        if wait := attempts.attempt_take(scope="google-meet", who=account, now=clock.now()):
             seconds = wait.total_seconds()
             raise MeetingUnavailable(f"quota used up for {math.ceil(seconds)} s", retry_after=seconds)
 

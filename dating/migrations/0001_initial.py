@@ -3,12 +3,12 @@
 import django.core.validators
 import django.db.models.deletion
 import django.db.models.functions.comparison
-import django.utils.timezone
 from django.conf import settings
 from django.db import migrations, models
 
 import accounts.ids
 import accounts.validators
+import config.clock
 
 
 class Migration(migrations.Migration):
@@ -188,7 +188,7 @@ class Migration(migrations.Migration):
                 ),
                 ("skipped_reason", models.CharField(blank=True, editable=False, max_length=32)),
                 ("results", models.JSONField(blank=True, editable=False, null=True)),
-                ("created_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("created_at", models.DateTimeField(default=config.clock.now, editable=False)),
                 ("over_at", models.DateTimeField(blank=True, editable=False, null=True)),
                 (
                     "organiser",
@@ -399,7 +399,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("is_active", models.BooleanField(default=True)),
-                ("created_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("created_at", models.DateTimeField(default=config.clock.now, editable=False)),
                 (
                     "organiser",
                     models.ForeignKey(
@@ -473,7 +473,7 @@ class Migration(migrations.Migration):
                 (
                     "registered_at",
                     models.DateTimeField(
-                        default=django.utils.timezone.now, help_text="Their place in the waiting list."
+                        default=config.clock.now, help_text="Their place in the waiting list."
                     ),
                 ),
                 ("asked_at", models.DateTimeField(blank=True, null=True)),
@@ -539,7 +539,7 @@ class Migration(migrations.Migration):
                     "text",
                     models.TextField(blank=True, help_text="What happened; reports only.", max_length=2000),
                 ),
-                ("created_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("created_at", models.DateTimeField(default=config.clock.now, editable=False)),
                 (
                     "event",
                     models.ForeignKey(
@@ -738,7 +738,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("joined_at", models.DateTimeField(blank=True, null=True)),
-                ("created_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("created_at", models.DateTimeField(default=config.clock.now, editable=False)),
                 (
                     "date",
                     models.ForeignKey(
@@ -799,7 +799,7 @@ class Migration(migrations.Migration):
                         ],
                     ),
                 ),
-                ("created_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("created_at", models.DateTimeField(default=config.clock.now, editable=False)),
                 (
                     "user",
                     models.OneToOneField(

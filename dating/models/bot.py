@@ -2,9 +2,9 @@
 
 from django.conf import settings
 from django.db import models
-from django.utils import timezone
 
 from accounts.ids import UUIDv7Field
+from config import clock
 
 
 class BotAccount(models.Model):
@@ -17,7 +17,7 @@ class BotAccount(models.Model):
     number = models.PositiveBigIntegerField(
         unique=True, help_text="The bot's user_id of them (Telegram's, for a Telegram bot)."
     )
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
 
     class Meta:
         ordering = ("-created_at",)

@@ -8,10 +8,10 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import connection, models, transaction
 from django.db.models import F, Q
-from django.utils import timezone
 
 from accounts.ids import UUIDv7Field
 from accounts.validators import validate_time_zone
+from config import clock
 
 # Any number: only those who number events take this lock.
 _NUMBERING: Final = 0x7D_A7E5
@@ -144,7 +144,7 @@ class Event(EventSettings):
     # The time of the rule that it is for; it may be held at another.
     occurrence_at = models.DateTimeField(null=True, blank=True, editable=False)
     results = models.JSONField(null=True, blank=True, editable=False)
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
     over_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
@@ -229,7 +229,7 @@ class RecurringRule(EventSettings):
     at = models.TimeField(help_text="By the clocks of the time zone.")
     days_ahead = models.PositiveSmallIntegerField(default=14, validators=_up_to(366, 2))
     is_active = models.BooleanField(default=True)
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
 
     class Meta:
         ordering = ("title",)

@@ -3,9 +3,9 @@
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.utils import timezone
 
 from accounts.ids import UUIDv7Field
+from config import clock
 
 
 class DatingProfile(models.Model):
@@ -33,7 +33,7 @@ class DatingProfile(models.Model):
         validators=[MinValueValidator(1), MaxValueValidator(3)],
         help_text="Given by the organisers, from 1 to 3; people of the same score go well together.",
     )
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
 
     class Meta:
         ordering = ("-created_at",)

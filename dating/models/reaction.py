@@ -2,9 +2,9 @@
 
 from django.db import models
 from django.db.models import F, Q
-from django.utils import timezone
 
 from accounts.ids import UUIDv7Field
+from config import clock
 from dating.models.event import Event
 from dating.models.registration import Registration
 
@@ -23,7 +23,7 @@ class Reaction(models.Model):
     about = models.ForeignKey(Registration, on_delete=models.CASCADE, related_name="reactions_about")
     kind = models.CharField(max_length=8, choices=Kind.choices)
     text = models.TextField(blank=True, max_length=2000, help_text="What happened; reports only.")
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
 
     class Meta:
         ordering = ("id",)

@@ -3,9 +3,9 @@
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
-from django.utils import timezone
 
 from accounts.ids import UUIDv7Field
+from config import clock
 from dating.models.event import Event
 
 
@@ -39,7 +39,7 @@ class Registration(models.Model):
     )
     state = models.CharField(max_length=16, choices=State.choices, default=State.REGISTERED)
     left_out = models.CharField(max_length=16, choices=LeftOut.choices, blank=True)
-    registered_at = models.DateTimeField(default=timezone.now, help_text="Their place in the waiting list.")
+    registered_at = models.DateTimeField(default=clock.now, help_text="Their place in the waiting list.")
     asked_at = models.DateTimeField(null=True, blank=True)
     confirmed_at = models.DateTimeField(null=True, blank=True)
     cancelled_at = models.DateTimeField(null=True, blank=True)

@@ -9,9 +9,9 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.utils import timezone
 
 from accounts.models import User
+from config import clock
 from dating.models import Event
 from notifications import rules
 from notifications.engine.direct import Planned, deliver_many
@@ -78,7 +78,7 @@ def tell(
         source_id=str(event.pk),
         dedup_key=f"{kind}:{event.pk}:{key}",
     )
-    notify(notification, people(told, as_of=timezone.now()), inbox=True)
+    notify(notification, people(told, as_of=clock.now()), inbox=True)
 
 
 def tell_each(notes: Sequence[Note]) -> None:

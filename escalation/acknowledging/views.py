@@ -4,8 +4,8 @@ from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.utils import timezone
 
+from config import clock
 from escalation.acknowledging.links import delivery_id_of
 from escalation.models import EscalationProcess
 from escalation.services.processes import process_acknowledge
@@ -26,7 +26,7 @@ class AcknowledgeLinkPage(Page):
     def post(self, request: HttpRequest, token: str) -> HttpResponse:
         delivery, process = self._told(token)
         who = str(delivery.user) if delivery.user else delivery.address
-        is_done = process_acknowledge(process=process, by=who, via="link", now=timezone.now())
+        is_done = process_acknowledge(process=process, by=who, via="link", now=clock.now())
         return self._page(process, is_done=is_done)
 
     def forgery_refused(self, token: str) -> HttpResponse:

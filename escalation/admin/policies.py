@@ -12,7 +12,6 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
-from django.utils import timezone
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.widgets import (
@@ -24,6 +23,7 @@ from unfold.widgets import (
 
 from accounts.admin import StaffViews
 from accounts.models import User
+from config import clock
 from escalation.models import Policy
 from escalation.policies import definition as definitions
 from escalation.policies import selectors
@@ -204,7 +204,7 @@ class PolicyAdmin(StaffViews, ModelAdmin):
 def _moment(given: str) -> tuple[datetime, str]:
     """Return the time that a form gave, in UTC, or now with what was wrong with it."""
     if not given:
-        return timezone.now(), ""
+        return clock.now(), ""
     try:
         at = datetime.fromisoformat(given)
         at = at if at.tzinfo else at.replace(tzinfo=UTC)
@@ -212,4 +212,4 @@ def _moment(given: str) -> tuple[datetime, str]:
             return at, ""
     except ValueError:
         pass
-    return timezone.now(), "Expected a time from the year 2000 up to 2100; this is for now."
+    return clock.now(), "Expected a time from the year 2000 up to 2100; this is for now."

@@ -6,11 +6,11 @@ from typing import Final
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
+from config import clock
 from escalation import selectors
 from escalation.models import EscalationProcess
 from escalation.services import process_acknowledge, process_stop
@@ -75,7 +75,7 @@ class EscalationProcessAdmin(ReadOnlyAdmin):
         def stop(process: EscalationProcess) -> bool:
             return process.is_active and bool(
                 process_stop(
-                    process_id=process.process_id, by=str(request.user), via="admin", now=timezone.now()
+                    process_id=process.process_id, by=str(request.user), via="admin", now=clock.now()
                 )
             )
 
@@ -84,7 +84,7 @@ class EscalationProcessAdmin(ReadOnlyAdmin):
     @admin.action(description="Acknowledge")
     def acknowledge_chosen(self, request: HttpRequest, queryset: QuerySet[EscalationProcess]) -> None:
         def acknowledge(process: EscalationProcess) -> bool:
-            return process_acknowledge(process=process, by=str(request.user), via="admin", now=timezone.now())
+            return process_acknowledge(process=process, by=str(request.user), via="admin", now=clock.now())
 
         self._each(request, queryset, acknowledge, "{} acknowledged.")
 

@@ -7,13 +7,13 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path
-from django.utils import timezone
 from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
 
 from accounts.admin import StaffViews
+from config import clock
 from escalation.models import Rotation, RotationMember, RotationOverride
 from escalation.policies.words import name_of
 from escalation.rotations import links, selectors
@@ -66,13 +66,13 @@ class RotationAdmin(StaffViews, ModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Rotation]:
         rotations = Rotation.objects.filter(deleted_at=None).order_by("name")
-        return selectors.with_turns(rotations, since=timezone.now())
+        return selectors.with_turns(rotations, since=clock.now())
 
     @display(description="On call now")
     def now_on_call(self, rotation: Any) -> str:
         if not hasattr(rotation, "in_order"):  # a new one
             return "–"
-        turn = on_call(selectors.turns_of(rotation), timezone.now())
+        turn = on_call(selectors.turns_of(rotation), clock.now())
         if turn is None:
             return "nobody"
         who = name_of(selectors.members_by_id(rotation).get(turn.user_id))

@@ -6,12 +6,12 @@ import django.contrib.postgres.fields
 import django.contrib.postgres.indexes
 import django.core.validators
 import django.db.models.deletion
-import django.utils.timezone
 from django.conf import settings
 from django.db import migrations, models
 
 import accounts.ids
 import accounts.validators
+import config.clock
 
 
 class Migration(migrations.Migration):
@@ -75,7 +75,7 @@ class Migration(migrations.Migration):
                     models.TimeField(default=datetime.time(8, 0), help_text="In the rotation's time zone."),
                 ),
                 ("link_version", models.PositiveIntegerField(default=1, editable=False)),
-                ("created_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("created_at", models.DateTimeField(default=config.clock.now, editable=False)),
                 ("updated_at", models.DateTimeField(auto_now=True)),
                 ("deleted_at", models.DateTimeField(blank=True, editable=False, null=True)),
             ],
@@ -96,7 +96,7 @@ class Migration(migrations.Migration):
                         to="notifications.delivery",
                     ),
                 ),
-                ("asked_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("asked_at", models.DateTimeField(default=config.clock.now)),
                 ("next_at", models.DateTimeField()),
                 ("attempts", models.PositiveSmallIntegerField(default=0)),
             ],
@@ -119,7 +119,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("name", models.CharField(help_text="Escalations are started by it.", max_length=100)),
-                ("created_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("created_at", models.DateTimeField(default=config.clock.now, editable=False)),
                 ("updated_at", models.DateTimeField(auto_now=True)),
                 ("deleted_at", models.DateTimeField(blank=True, editable=False, null=True)),
             ],
@@ -166,7 +166,7 @@ class Migration(migrations.Migration):
                         max_length=16,
                     ),
                 ),
-                ("created_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("created_at", models.DateTimeField(default=config.clock.now, editable=False)),
                 (
                     "created_by",
                     models.ForeignKey(
@@ -217,7 +217,7 @@ class Migration(migrations.Migration):
                         max_length=16,
                     ),
                 ),
-                ("started_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("started_at", models.DateTimeField(default=config.clock.now)),
                 ("ended_at", models.DateTimeField(blank=True, null=True)),
                 (
                     "acknowledged_at",
@@ -330,7 +330,7 @@ class Migration(migrations.Migration):
                 ),
                 ("starts_at", models.DateTimeField()),
                 ("ends_at", models.DateTimeField()),
-                ("created_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("created_at", models.DateTimeField(default=config.clock.now, editable=False)),
                 (
                     "rotation",
                     models.ForeignKey(

@@ -1,8 +1,8 @@
 """Calls that are to be hung up: their process was stopped or acknowledged while they rang."""
 
 from django.db import models
-from django.utils import timezone
 
+from config import clock
 from notifications.models import Delivery
 
 
@@ -12,7 +12,7 @@ class HangUp(models.Model):
     delivery = models.OneToOneField(
         Delivery, primary_key=True, on_delete=models.CASCADE, related_name="hang_up"
     )
-    asked_at = models.DateTimeField(default=timezone.now)
+    asked_at = models.DateTimeField(default=clock.now)
     # When it is tried next: at once, after a failure, or once the call's own id is known.
     next_at = models.DateTimeField()
     attempts = models.PositiveSmallIntegerField(default=0)

@@ -2,9 +2,9 @@
 
 from django.conf import settings
 from django.db import models
-from django.utils import timezone
 
 from accounts.ids import UUIDv7Field
+from config import clock
 from notifications.models import Severity
 
 
@@ -16,7 +16,7 @@ class Policy(models.Model):
 
     id = UUIDv7Field()
     name = models.CharField(max_length=100, help_text="Escalations are started by it.")
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
     deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
 
@@ -50,7 +50,7 @@ class PolicyVersion(models.Model):
         null=True, blank=True, help_text="An acknowledged process resumes so long afterwards; empty: never."
     )
     severity = models.CharField(max_length=16, choices=Severity.choices, default=Severity.CRITICAL)
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )

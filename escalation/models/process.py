@@ -3,10 +3,10 @@
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
-from django.utils import timezone
 
 from accounts.ids import UUIDv7Field
 from accounts.models import ApiKey
+from config import clock
 
 
 class EscalationProcess(models.Model):
@@ -28,7 +28,7 @@ class EscalationProcess(models.Model):
     id = UUIDv7Field()
     process_id = models.CharField(max_length=200)
     state = models.CharField(max_length=16, choices=State.choices, default=State.ACTIVE)
-    started_at = models.DateTimeField(default=timezone.now)
+    started_at = models.DateTimeField(default=clock.now)
     started_by = models.ForeignKey(
         ApiKey, null=True, blank=True, editable=False, on_delete=models.SET_NULL, related_name="+"
     )

@@ -6,10 +6,10 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.utils import timezone
 
 from accounts.ids import UUIDv7Field
 from accounts.validators import validate_time_zone
+from config import clock
 
 #: Hours of the shifts of each kind; a custom one has its own.
 HOURS = {"daily": 24, "weekly": 168}
@@ -44,7 +44,7 @@ class Rotation(models.Model):
     members = models.ManyToManyField(
         settings.AUTH_USER_MODEL, through="RotationMember", related_name="rotations"
     )
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
     deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
 
@@ -91,7 +91,7 @@ class RotationOverride(models.Model):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField()
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
 
     class Meta:
         ordering = ("starts_at", "id")

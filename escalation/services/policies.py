@@ -9,9 +9,9 @@ from uuid import UUID
 import structlog
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
-from django.utils import timezone
 
 from accounts.models import User
+from config import clock
 from config.exceptions import Conflict
 from escalation.models.policy import Policy, PolicyVersion
 from escalation.models.rotation import Rotation
@@ -79,7 +79,7 @@ def policy_update(
 
 def policy_remove(*, policy: Policy) -> None:
     """Take a policy away: nothing more can be started by it, what was started goes on."""
-    Policy.objects.filter(pk=policy.pk).update(deleted_at=timezone.now())
+    Policy.objects.filter(pk=policy.pk).update(deleted_at=clock.now())
 
 
 def planned(policy_version: PolicyVersion, *, started_at: datetime, process_id: str) -> list[Item]:

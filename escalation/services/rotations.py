@@ -8,9 +8,9 @@ from uuid import UUID
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import F
-from django.utils import timezone
 
 from accounts.models import User
+from config import clock
 from config.exceptions import Conflict
 from escalation.models.rotation import Rotation, RotationMember, RotationOverride
 
@@ -54,7 +54,7 @@ def rotation_update(*, rotation: Rotation, members: Sequence[UUID] | None = None
 
 def rotation_remove(*, rotation: Rotation) -> None:
     """Take a rotation away; policies that name it tell nobody by it from now on."""
-    Rotation.objects.filter(pk=rotation.pk).update(deleted_at=timezone.now())
+    Rotation.objects.filter(pk=rotation.pk).update(deleted_at=clock.now())
 
 
 def rotation_renew_link(*, rotation: Rotation) -> Rotation:

@@ -8,10 +8,10 @@ from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
-from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
+from config import clock
 from escalation.models import EscalationProcess
 from escalation.services.processes import process_acknowledge
 from escalation.voice import hang_ups, twiml
@@ -78,7 +78,7 @@ def key_pressed(request: HttpRequest, delivery: Delivery) -> str:
         return _asked(delivery, process, again=True)
     who = str(delivery.user) if delivery.user else delivery.address
     with transaction.atomic():
-        is_done = process_acknowledge(process=process, by=who, via="phone", now=timezone.now())
+        is_done = process_acknowledge(process=process, by=who, via="phone", now=clock.now())
         hang_ups.spare(delivery)  # it ends by itself, when it has said thank you
     return twiml.saying("thanks" if is_done else "over", language=delivery.language)
 

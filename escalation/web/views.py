@@ -8,11 +8,11 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.csrf import csrf_exempt
 from django.views.generic import TemplateView
 
+from config import clock
 from escalation import selectors
 from escalation.api.views.processes import ProcessesView
 from escalation.models import EscalationProcess
@@ -70,7 +70,7 @@ class TimelinePage(_OneProcess):
         context = {
             "process": process,
             "is_live": is_live(process),
-            "timeline": timeline(process, deliveries, now=timezone.now()),
+            "timeline": timeline(process, deliveries, now=clock.now()),
             "runs": self._runs(process),
         }
         if not is_htmx(request):
@@ -102,7 +102,7 @@ class AcknowledgePage(_Change):
 
     def post(self, request: HttpRequest, run_id: UUID) -> HttpResponse:
         process = self.process(run_id)
-        if process_acknowledge(process=process, by=str(self.person), via="web", now=timezone.now()):
+        if process_acknowledge(process=process, by=str(self.person), via="web", now=clock.now()):
             messages.success(request, "Acknowledged: nothing more of it is sent.")
         else:
             messages.info(request, f"It was {process.state} already.")
@@ -120,7 +120,7 @@ class StopPage(_Change):
         if not (process.is_active or process.resume_at):
             messages.info(request, f"It was {process.state} already.")
         else:
-            process_stop(process_id=process.process_id, by=str(self.person), via="web", now=timezone.now())
+            process_stop(process_id=process.process_id, by=str(self.person), via="web", now=clock.now())
             messages.success(request, "Stopped: nothing more of it is sent.")
         return self.back(process)
 

@@ -14,8 +14,8 @@ from typing import Final, NamedTuple
 import structlog
 from django.conf import settings
 from django.db import connections
-from django.utils import timezone
 
+from config import clock
 from config.postgresql.base import DatabaseWrapper
 from notifications.api import plain
 from notifications.services.alerts import Posted, alerts_accept_by_key
@@ -100,7 +100,7 @@ class Intake:
     def _take(self, group: Sequence[Waiting]) -> None:
         contents: list[bytes | None] = [None] * len(group)
         try:
-            accepted = alerts_accept_by_key(posted=[each.asked for each in group], now=timezone.now())
+            accepted = alerts_accept_by_key(posted=[each.asked for each in group], now=clock.now())
             contents = [plain.content_of(each) if each else None for each in accepted]
         except Exception:  # whatever it is, the long way says so
             log.exception("intake_failed", alerts=len(group))

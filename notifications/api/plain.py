@@ -13,12 +13,12 @@ from uuid import UUID
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
 from rest_framework.exceptions import APIException
 from rest_framework.renderers import JSONRenderer
 
 from accounts.api.authentication import USED_EVERY, key_from_header, mark_used
 from accounts.models import ApiKey
+from config import clock
 from config.api import BoundedJSONParser
 from config.fields import UNIX_TIME_END
 from notifications.api.serializers import AlertSerializer, is_http_url
@@ -41,7 +41,7 @@ def answer(request: HttpRequest, *, allow: str) -> HttpResponse | None:
     )
     if asked is None:
         return None
-    (accepted,) = alerts_accept_by_key(posted=[asked], now=timezone.now())
+    (accepted,) = alerts_accept_by_key(posted=[asked], now=clock.now())
     if accepted is None:
         return None
     note_use(accepted)

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import structlog
-from django.utils import timezone
 from kombu import Connection, Consumer, Exchange, Queue
 from kombu.message import Message as KombuMessage
 
+from config import clock
 from notifications.brokers.frames import lenient_frame_handler
 from notifications.brokers.headers import clean, plain
 from notifications.brokers.intake import BrokerAway, Delivered
@@ -202,7 +202,7 @@ class AmqpIntake:
                     routing_key=clean(info.get("routing_key") or ""),
                     message_id=_text(properties.get("message_id")),
                     sent_at=_time(properties.get("timestamp")),
-                    delivered_at=timezone.now(),
+                    delivered_at=clock.now(),
                     redelivered=bool(info.get("redelivered")),
                 ),
                 message.delivery_tag,

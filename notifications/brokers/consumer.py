@@ -8,8 +8,8 @@ from typing import Final
 
 import structlog
 from django.db import Error as DatabaseError
-from django.utils import timezone
 
+from config import clock
 from notifications import metrics
 from notifications.brokers import failures, formats, once, taking
 from notifications.brokers.amqp import AmqpIntake
@@ -105,7 +105,7 @@ class Consumer:
         messages = [each.message for each in batch]
         while True:
             try:
-                return taking.messages_take(self.source, self.format, messages, now=timezone.now())
+                return taking.messages_take(self.source, self.format, messages, now=clock.now())
             except DatabaseAway as error:
                 log.warning("database_away", source=self.source.name, held=len(batch), error=str(error))
             if self.stop.wait(DATABASE_WAIT_S):
@@ -144,7 +144,7 @@ class Consumer:
         return []
 
     def _measure(self, done: Sequence[Delivered]) -> None:
-        now = timezone.now()
+        now = clock.now()
         ages = [
             max((now - (each.message.sent_at or each.message.delivered_at)).total_seconds(), 0.0)
             for each in done
@@ -166,7 +166,7 @@ class Consumer:
 
     def _expire(self) -> None:
         """Forget what is too old to come again; that can wait until PostgreSQL is there."""
-        now = timezone.now()
+        now = clock.now()
         try:
             failures.expire(self.source.name, now=now)
             once.expire(self.source.name, now=now)

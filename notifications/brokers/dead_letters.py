@@ -8,8 +8,8 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Count, F, QuerySet
-from django.utils import timezone
 
+from config import clock
 from config.exceptions import Conflict
 from notifications import metrics
 from notifications.brokers import failures, formats, outbox, sources
@@ -111,7 +111,7 @@ def dead_message_replay(dead: DeadMessage) -> DeadMessage:
             dead.reason = reason_of(error)
             log.warning("dead_message_failed_again", dead_message_id=str(dead.pk), source=dead.source)
         else:
-            dead.state, dead.ended_at = DeadMessage.State.REPLAYED, timezone.now()
+            dead.state, dead.ended_at = DeadMessage.State.REPLAYED, clock.now()
             metrics.add("messages", dead.source, "replayed")
         dead.save(update_fields=["state", "replays", "reason", "ended_at"])
         return dead
@@ -145,7 +145,7 @@ def dead_messages_discard(chosen: QuerySet[DeadMessage]) -> int:
     """Mark those of these that are dead letters as unwanted; returns how many."""
     return DeadMessage.objects.filter(
         pk__in=chosen.order_by().values("pk"), state=DeadMessage.State.DEAD
-    ).update(state=DeadMessage.State.DISCARDED, ended_at=timezone.now(), replays=F("replays"))
+    ).update(state=DeadMessage.State.DISCARDED, ended_at=clock.now(), replays=F("replays"))
 
 
 def _check_dead(dead: DeadMessage) -> None:
@@ -164,7 +164,7 @@ def _take_effect(dead: DeadMessage) -> None:
         message_id=dead.message_id or None,
         group=dead.group or None,
         sent_at=dead.sent_at,
-        delivered_at=timezone.now(),
+        delivered_at=clock.now(),
         redelivered=True,
     )
     outbox.messages_send(source=source, answers=format_.apply([format_.translate(message)]))

@@ -1,12 +1,12 @@
 """What ``/metrics`` shows of brokers: messages, dead letters, and each consumer's connection and lag."""
 
-import time
 from collections.abc import Iterator
 from typing import Final
 
 from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 
+from config import clock
 from notifications import queue
 from notifications.brokers import dead_letters, health, outbox
 from notifications.exposition import Counted, counter, gauge, histogram
@@ -34,7 +34,7 @@ def families(counted: Counted) -> Iterator[Metric]:
 
 
 def _consumers() -> Iterator[Metric]:
-    now = time.time()
+    now = clock.timestamp()
     connected = GaugeMetricFamily(
         "tocsin_consumers_connected", "Consumers that are connected to their broker.", labels=["source"]
     )

@@ -3,7 +3,6 @@
 import json
 import os
 import socket
-import time
 from dataclasses import asdict, dataclass
 from typing import Final
 
@@ -11,6 +10,7 @@ import structlog
 from redis import Redis
 from redis.exceptions import RedisError
 
+from config import clock
 from notifications import queue
 
 log = structlog.get_logger(__name__)
@@ -45,11 +45,11 @@ class Beat:
 
     def __init__(self, source: str) -> None:
         self.field = f"{source}|{socket.gethostname()}|{os.getpid()}"
-        self.state = State(source, connected=False, since=time.time(), at=0.0, detail="It is starting.")
+        self.state = State(source, connected=False, since=clock.timestamp(), at=0.0, detail="It is starting.")
 
     def say(self, *, connected: bool, detail: str = "", lag_s: float = 0.0, held: int = 0) -> None:
         """Note how things are; told to Redis when that changes, else every two seconds."""
-        now, before = time.time(), self.state
+        now, before = clock.timestamp(), self.state
         changed = connected != before.connected
         if not changed and now - before.at < BEAT_S:
             return
@@ -111,7 +111,7 @@ def states(redis: Redis, *, now: float) -> list[State]:
 
 def finding(redis: Redis) -> tuple[bool, str]:
     """Return whether all consumers are well, and in words how each is."""
-    now = time.time()
+    now = clock.timestamp()
     found = states(redis, now=now)
     if not found:
         return True, "no consumer runs"

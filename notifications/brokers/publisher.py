@@ -14,6 +14,7 @@ from django.db import transaction
 from kombu import Connection
 from redis.exceptions import RedisError
 
+from config import clock
 from notifications import metrics, queue
 from notifications.brokers import amqp, outbox, sources
 from notifications.brokers.health import Beat
@@ -122,7 +123,7 @@ class Publisher:
             properties={
                 "delivery_mode": 2,
                 "message_id": str(message.message_id),
-                "timestamp": int(time.time()),
+                "timestamp": int(clock.timestamp()),
                 "app_id": APP_ID,
             },
         )

@@ -10,8 +10,8 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
-from django.utils import timezone
 
+from config import clock
 from notifications.brokers.intake import BrokerAway, Delivered
 from notifications.brokers.messages import Message
 from notifications.brokers.sources import Source
@@ -117,7 +117,7 @@ class SqsIntake:
             message_id=given["MessageId"],
             group=attributes.get("MessageGroupId"),
             sent_at=_time(attributes.get("SentTimestamp")),
-            delivered_at=timezone.now(),
+            delivered_at=clock.now(),
             redelivered=int(attributes.get("ApproximateReceiveCount", 1)) > 1,
         )
         return Delivered(message, given["ReceiptHandle"])

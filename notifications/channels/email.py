@@ -1,7 +1,7 @@
 """Plain-text email, with an invitation where there is one, over the operator's SMTP server."""
 
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 from email.headerregistry import Address, BaseHeader, HeaderRegistry, UnstructuredHeader
 from email.message import EmailMessage
 from email.policy import SMTP, Policy
@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
+from config import clock
 from notifications.channels.base import Channel, Message, Receipt, Rejected
 from notifications.channels.domain import ascii_domain
 from notifications.channels.session import Session
@@ -56,7 +57,7 @@ class EmailChannel(Channel):
 
     async def send(self, message: Message, session: Session) -> Receipt:
         try:
-            mail = mail_of(message, now=datetime.now(UTC))
+            mail = mail_of(message, now=clock.now())
         except (ValueError, LookupError):
             raise Rejected("not an email address") from None
         return await session.smtp.send(

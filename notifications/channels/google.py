@@ -10,7 +10,6 @@ import contextlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -19,6 +18,7 @@ from urllib.parse import urlencode
 import jwt
 import orjson
 
+from config import clock
 from notifications.channels import outcome
 from notifications.channels.base import Rejected, Unavailable
 
@@ -130,7 +130,10 @@ class Tokens:
 async def _exchanged(
     session: Session, account: Account, scope: str, token_url: str, timeout_s: float
 ) -> Token:
-    fields = {"grant_type": GRANT_TYPE, "assertion": _assertion(account, scope, token_url, int(time.time()))}
+    fields = {
+        "grant_type": GRANT_TYPE,
+        "assertion": _assertion(account, scope, token_url, int(clock.timestamp())),
+    }
     asked = time.monotonic()
     try:
         answer = await session.answer_to(
@@ -171,7 +174,7 @@ def _token(answer: Answer, *, asked: float) -> Token:
         raise Unavailable("no access token: none was in the answer", status_code=answer.status)
     error = f"no access token: answered {answer.status}"
     if outcome.may_pass(answer.status):
-        wait_s = outcome.retry_after_s(answer.retry_after, now=datetime.now(UTC))
+        wait_s = outcome.retry_after_s(answer.retry_after, now=clock.now())
         raise outcome.passing(error, status=answer.status, retry_after=wait_s)
     raise Rejected(f"{error}; check the service account", status_code=answer.status)
 

@@ -9,6 +9,7 @@ import orjson
 from django.conf import settings
 from django.core.exceptions import ValidationError
 
+from config import clock
 from notifications.channels import http_url, outcome
 from notifications.channels.base import Channel, Message, Receipt, Rejected
 from notifications.channels.http1 import Answer
@@ -51,7 +52,7 @@ class PubNubChannel(Channel):
             on_begin=message.on_begin,
             keep_body=True,
         )
-        return receipt(answer, now=datetime.now(UTC))
+        return receipt(answer, now=clock.now())
 
 
 def url_of(channel: str) -> str:

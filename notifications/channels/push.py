@@ -4,7 +4,7 @@ Formats: firebase.google.com/docs/reference/fcm/rest/v1/projects.messages and â€
 """
 
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -12,6 +12,7 @@ import orjson
 from django.conf import settings
 from django.core.exceptions import ValidationError
 
+from config import clock
 from notifications.channels import google, http_url, outcome, plain_text
 from notifications.channels.base import Channel, Gone, Message, Receipt, Rejected, Unavailable
 from notifications.channels.http1 import Answer
@@ -66,7 +67,7 @@ class PushChannel(Channel):
             if message.on_begin:  # whatever begins now must pass the fence again
                 raise Unavailable("answered 401: the access token was not accepted", status_code=401)
             answer, token = await self._posted(account, message, session)
-        return receipt(answer, now=datetime.now(UTC))
+        return receipt(answer, now=clock.now())
 
     async def _posted(
         self, account: google.Account, message: Message, session: Session

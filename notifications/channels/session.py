@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from functools import cached_property, lru_cache
 from types import TracebackType
 from typing import Any, Self
 
+from config import clock
 from notifications.channels import broker_later, http1, outcome
 from notifications.channels.base import Receipt, Rejected
 from notifications.channels.google import Tokens
@@ -106,7 +106,7 @@ class Session:
         )
         if 200 <= answer.status < 300:
             return _receipt(answer.status)
-        return outcome.receipt(answer.status, answer.retry_after, now=datetime.now(UTC))
+        return outcome.receipt(answer.status, answer.retry_after, now=clock.now())
 
     async def answer_to(
         self,

@@ -1,13 +1,14 @@
 """Messages by a Telegram bot (core.telegram.org/bots/api#sendmessage); the address is a chat's id or name."""
 
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 import orjson
 from django.conf import settings
 from django.core.exceptions import ValidationError
 
+from config import clock
 from notifications.channels import http_url, outcome, plain_text
 from notifications.channels.base import Channel, Message, Receipt, Rejected
 from notifications.channels.http1 import Answer
@@ -68,7 +69,7 @@ class TelegramChannel(Channel):
             on_begin=message.on_begin,
             keep_body=True,
         )
-        return receipt(answer, now=datetime.now(UTC))
+        return receipt(answer, now=clock.now())
 
 
 def body_of(message: Message) -> bytes:

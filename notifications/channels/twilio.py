@@ -8,7 +8,7 @@ import re
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import lru_cache
 from ipaddress import ip_address
 from typing import Final
@@ -20,6 +20,7 @@ import phonenumbers
 from django.conf import settings
 from django.core.exceptions import ValidationError
 
+from config import clock
 from notifications.channels import http_url, outcome
 from notifications.channels.base import Message, Receipt, Rejected
 from notifications.channels.http1 import Answer
@@ -128,7 +129,7 @@ async def create(
         Unavailable: it may pass.
     """
     answer = await _post(resource, fields, session=session, timeout_s=timeout_s, on_begin=message.on_begin)
-    return receipt(answer, now=datetime.now(UTC))
+    return receipt(answer, now=clock.now())
 
 
 async def hang_up(call_sid: str, *, session: Session, timeout_s: float) -> bool:
@@ -141,7 +142,7 @@ async def hang_up(call_sid: str, *, session: Session, timeout_s: float) -> bool:
     answer = await _post(resource, {"Status": "completed"}, session=session, timeout_s=timeout_s)
     if answer.status in (400, 404) and _code_in(answer.body) in _ENDED:
         return False
-    receipt(answer, now=datetime.now(UTC))
+    receipt(answer, now=clock.now())
     return True
 
 

@@ -1,11 +1,12 @@
 """Signed webhooks (Standard Webhooks) to URLs that users give."""
 
-from datetime import UTC, datetime
+from datetime import UTC
 
 import orjson
 from django.conf import settings
 from django.core.exceptions import ValidationError
 
+from config import clock
 from notifications.channels import guard, http_url, signing
 from notifications.channels.base import Channel, Message, Receipt
 from notifications.channels.session import Session
@@ -35,7 +36,7 @@ class WebhookChannel(Channel):
         return http_url.lane(address)
 
     async def send(self, message: Message, session: Session) -> Receipt:
-        now = datetime.now(UTC)
+        now = clock.now()
         # As str() would, in a third of its time.
         message_id = orjson.dumps(message.delivery_id)[1:-1].decode()
         body = body_of(message)

@@ -92,14 +92,15 @@ class ClaimLoop:
         if not self._pump.is_worth_a_claim:
             self._pump.is_full = True
             return False
-        limit, now = self._pump.room, self._clock()
+        # Both from one instant: however long this takes, the lease outlives what begins in time.
+        limit, now, start_by = self._pump.room, self._clock(), self._pump.start_by()
         if self._wakeups.looking:
             await self._look_for_lanes(now)
         asked = self._asked(limit)
         if not asked:
             metrics.looked(metrics.ORDINARY)
             return self._wakeups.looking
-        counts = await self._take(asked, now)
+        counts = await self._take(asked, now, start_by)
         for each in asked:
             lane = self._pump.lanes.get(each.lane)
             if lane is not None:
@@ -111,7 +112,7 @@ class ClaimLoop:
         has_more = any(counts[each.lane] >= each.room for each in asked)
         return self._wakeups.looking or self._left_out or has_more
 
-    async def _take(self, asked: list[Ask], now: datetime) -> Counter[str]:
+    async def _take(self, asked: list[Ask], now: datetime, start_by: float) -> Counter[str]:
         """Take what is asked for and have it ready; returns how many rows of each lane there were."""
         lease_until = now + timedelta(seconds=settings.LEASE_S)
         taken = await self._claimer.take(asked, now=now, lease_until=lease_until)
@@ -122,10 +123,9 @@ class ClaimLoop:
             if row.is_over:
                 self._ledger.add(ending_of(row, now=self._clock()))
         contents = await self._contents.of(rows)
-        start_by = self._pump.start_by()
         for row, content in zip(rows, contents, strict=True):
             if content is not None:  # else it was deleted, and its deliveries with it
-                lane = self._pump.lane_of(row)
+                lane = self._pump.lane_of(row.lane, row.channel)
                 lane.seen(row.priority, row.due_at)
                 lane.add(row, content, start_by)
                 self._pump.claimed += 1

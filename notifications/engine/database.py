@@ -1,6 +1,7 @@
 """The engine's statements: on Django's connection, and on the sender's own, which rebuild themselves."""
 
 import asyncio
+import contextlib
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -18,6 +19,8 @@ from psycopg import (
     OperationalError,
     RawCursor,
 )
+
+from config import clock
 
 # PostgreSQL's codes of errors that concern whatever is asked of this connection now, and not what was asked:
 # of the connection, of rights, of resources and of a server that stops; it is read-only, a transaction took
@@ -98,6 +101,12 @@ async def run(
         return await cursor.fetchall() if cursor.description else []
 
 
+async def _measure_clock(connection: AsyncConnection[Any]) -> None:
+    asked_at = clock.elapsed()
+    ((server_time,),) = await run(connection, f"SELECT {clock.SERVER_TIME}", {})
+    clock.measured(server_time, asked_at=asked_at, answered_at=clock.elapsed())
+
+
 def array(values: Sequence[UUID | float | None]) -> str:
     """Return PostgreSQL's text of an array: JSON's, in other brackets.
 
@@ -131,6 +140,7 @@ class Database:
             await connection.execute("SET jit = off")
             # What a crash of PostgreSQL can undo here is done again: see docs/adr/0013.
             await connection.execute("SET synchronous_commit = off")
+            await _measure_clock(connection)  # it may be another server than before
         except BaseException:
             await connection.close()
             raise
@@ -162,6 +172,14 @@ class Database:
         except BaseException:  # cut off in the middle of a statement
             await self.close()
             raise
+
+    async def keep_time(self) -> None:
+        """Measure the clock again and again, for ever; while the server is away it counts on by itself."""
+        while True:
+            await asyncio.sleep(clock.MEASURE_EVERY_S)
+            with contextlib.suppress(Away):
+                async with self.used() as connection:
+                    await _measure_clock(connection)
 
     async def close(self) -> None:
         connection, self._connection = self._connection, None

@@ -9,9 +9,9 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.utils import timezone
 
 from accounts.models import User
+from config import clock
 from notifications.channels import registry
 from notifications.channels.inbox import InboxChannel
 from notifications.engine import inbox_items, wake
@@ -55,7 +55,7 @@ def deliver_many(planned: Sequence[Planned]) -> list[Delivery]:
         KeyError: there is no channel of that name.
         django.core.exceptions.ValidationError: an address is none of its channel's.
     """
-    now = timezone.now()
+    now = clock.now()
     made = [_delivery_of(each, now) for each in planned]
     with transaction.atomic():
         stored = _stored([each.notification for each in planned])
@@ -245,7 +245,7 @@ def new_delivery(
     now: datetime | None = None,
 ) -> Delivery:
     """Return a delivery to one address in its normal form (not stored yet)."""
-    way, now = registry.get(channel), now or timezone.now()
+    way, now = registry.get(channel), now or clock.now()
     due_at = due_at or now
     delivery = Delivery(
         shop_id=notification.shop_id,

@@ -22,6 +22,8 @@ MIN_CLAIM = 256
 HOLD_S, HOLD_UNASKED_MAX_S = 1.0, 60.0
 # By up to this part of itself a hold is longer, so that workers don't come back together.
 HOLD_JITTER = 0.25
+# What others have been told is told again where it is longer by so much, in seconds.
+NEWS_AFTER_S = 0.5
 
 
 @dataclass(slots=True)
@@ -58,6 +60,11 @@ class Breaker:
             self.wait_s = min(self.wait_s * 2 or self.probe_s, self.probe_max_s)
             self.open_until = now + self.wait_s
 
+    def told(self, open_until: float, *, wait_s: float) -> None:
+        """Open because another worker's has: until then, and by as much the next time."""
+        self.failures = max(self.failures, self.failures_to_open)
+        self.open_until, self.wait_s = max(self.open_until or 0.0, open_until), max(self.wait_s, wait_s)
+
     def probes(self, now: float) -> int | None:
         """Return how many sends may be under way: None for no limit, else 0 or (a probe) 1."""
         if self.open_until is None:
@@ -81,6 +88,7 @@ class Lane:
     timeout_s: float = 10.0
     rate: Rate | None = None
     hold_max_s: float = 3600.0
+    channel: str = ""
     width: int = START_WIDTH
     in_flight: int = 0
     ready: deque[Any] = field(default_factory=deque)
@@ -90,6 +98,10 @@ class Lane:
     #: The destination wants nothing before this.
     held_until: float = 0.0
     hold_s: float = 0.0
+    #: The same without the part by which it is longer here: what other workers are told.
+    asked_until: float = 0.0
+    #: Until when other workers have been told, or have told, that it is closed.
+    told_until: float = 0.0
     #: Whether what is under way is the breaker's probe; nothing else is, then.
     probing: bool = False
     #: With a rate: whether a timer will start what is ready.
@@ -156,7 +168,7 @@ class Lane:
         self.in_flight += 1
         self.probing = self.breaker.is_open
         if self.rate is not None:
-            self.rate.take(now)
+            self.rate.take()
 
     def is_idle(self, now: float) -> bool:
         """Return whether nothing would be lost with it."""
@@ -196,8 +208,30 @@ class Lane:
             self.width = max(1, self.width // 2)
             self.hold_s = min(self.hold_s * 2 or HOLD_S, HOLD_UNASKED_MAX_S)
         wait_s = min(self.hold_s if retry_after_s is None else retry_after_s, self.hold_max_s)
+        self._hold(now, wait_s)
+
+    def _hold(self, now: float, wait_s: float) -> None:
+        self.asked_until = max(self.asked_until, now + wait_s)
         wait_s *= 1 + random.uniform(0, HOLD_JITTER)  # noqa: S311  (no secret)
         self.held_until = max(self.held_until, now + wait_s)
+
+    def told(self, now: float, until: float, *, probe_s: float) -> None:
+        """Send nothing until then, because another worker has found that out."""
+        self.told_until = until
+        if probe_s:
+            self.breaker.told(until, wait_s=probe_s)
+            return
+        if now >= self.held_until:
+            self.width, self.prefetch = max(1, self.width // 2), 0
+        self._hold(now, until - now)
+
+    def news(self, now: float) -> float | None:
+        """Return until when it is closed, 0 where it is open again; None where the others know that."""
+        until = max(self.asked_until, self.breaker.open_until or 0.0)
+        if until > now:
+            return until if until > self.told_until + NEWS_AFTER_S else None
+        is_open = self.closed_until(now) is None and not self.breaker.is_open
+        return 0.0 if self.told_until and is_open else None
 
     def failed(self, now: float, *, stalled: bool) -> None:
         self.done_since_claim += 1

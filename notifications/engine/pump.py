@@ -6,12 +6,15 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from functools import partial
 from typing import Final
 
 import psycopg
 from django.conf import settings
 
+from config.clock import elapsed
 from notifications.channels import registry
 from notifications.channels.base import TooFast, Unavailable
 from notifications.engine.attempt import Attempts
@@ -19,9 +22,12 @@ from notifications.engine.claim import RELEASE, Claimed
 from notifications.engine.content import Content
 from notifications.engine.database import Database
 from notifications.engine.fence import Batch, Fence
+from notifications.engine.lane_news import LaneNews, News
 from notifications.engine.lanes import MIN_CLAIM, Breaker, Lane
 from notifications.engine.outcome import Result
-from notifications.engine.rate import Bucket
+from notifications.engine.peers import Peers
+from notifications.engine.rate import Rate
+from notifications.engine.slices import Slices
 from notifications.engine.under_way import UnderWay
 from notifications.engine.wakeups import Wakeups
 
@@ -47,12 +53,17 @@ class Pump:
         sends: UnderWay,
         wakeups: Wakeups,
         database: Database,
+        peers: Peers,
+        clock: Callable[[], datetime],
         stopping: threading.Event,
     ) -> None:
         self._attempts = attempts
         self._sends = sends
         self._wakeups = wakeups
         self._database = database
+        self._peers, self._slices = peers, Slices(peers)
+        self._clock = clock
+        self.news = LaneNews(peers, clock, on_news=self._hear)
         self._stopping = stopping
         self.lanes: dict[str, Lane] = {}
         #: Rows that this sender has: ready, or being sent.
@@ -73,8 +84,8 @@ class Pump:
         """Return whether it can take over deliveries of so many small alerts; from any thread."""
         return self.room >= min(count * EACH, settings.SENDER_CONCURRENCY // 2)
 
-    def lane_of(self, row: Claimed) -> Lane:
-        lane = self.lanes.get(row.lane)
+    def lane_of(self, name: str, channel_name: str) -> Lane:
+        lane = self.lanes.get(name)
         if lane is None:
             breaker = Breaker(
                 settings.BREAKER_FAILURES,
@@ -83,11 +94,17 @@ class Pump:
                 settings.BREAKER_PROBE_MAX_S,
             )
             self._forget_idle_lanes()
-            channel = registry.sendable(row.channel)
-            rate = None if channel.rate is None else Bucket(channel.rate)
-            lane = self.lanes[row.lane] = Lane(
-                row.lane, channel.concurrency, breaker, channel.timeout_s, rate, channel.hold_max_s
+            channel = registry.sendable(channel_name)
+            lane = self.lanes[name] = Lane(
+                name,
+                channel.concurrency,
+                breaker,
+                channel.timeout_s,
+                hold_max_s=channel.hold_max_s,
+                channel=channel.name,
             )
+            if channel.rate is not None:
+                lane.rate = Rate(channel.rate, partial(self._ask_for_slice, lane))
         lane.last_used = time.monotonic()
         return lane
 
@@ -104,15 +121,15 @@ class Pump:
 
     @staticmethod
     def start_by() -> float:
-        """Return by when (monotonic) what is claimed now is to begin."""
-        return time.monotonic() + settings.LEASE_S * START_WITHIN
+        """Return by when, by ``clock.elapsed``, what is claimed now is to begin."""
+        return elapsed() + settings.LEASE_S * START_WITHIN
 
     def take_over(self, rows: Sequence[tuple[Claimed, Content]]) -> None:
         """Begin rows that were born claimed."""
         start_by = self.start_by()
         touched: dict[str, Lane] = {}
         for row, content in rows:
-            lane = touched[row.lane] = self.lane_of(row)
+            lane = touched[row.lane] = self.lane_of(row.lane, row.channel)
             lane.add(row, content, start_by)
             self.claimed += 1
         for lane in touched.values():
@@ -120,7 +137,7 @@ class Pump:
 
     def take_up(self, rows: Sequence[Claimed], contents: Sequence[Content | None], batch: Batch) -> None:
         """Take up locked rows of one lane (notifications.engine.fence), before all that it has ready."""
-        lane = self.lane_of(rows[0])
+        lane = self.lane_of(rows[0].lane, rows[0].channel)
         lane.claimed()
         for row, content, fence in reversed(list(zip(rows, contents, batch.fences, strict=True))):
             if content is None:  # deleted, and its deliveries with it
@@ -189,7 +206,7 @@ class Pump:
         if not lane.ready or not lane.may_begin(now, front=lane.ready[0][3] is not None):
             return None
         row, content, start_by, fence = lane.ready[0]
-        if now > start_by:
+        if elapsed() > start_by:
             self._sends.spawn(self.release(lane))
             return None
         lane.ready.popleft()
@@ -226,10 +243,54 @@ class Pump:
             lane.failed(now, stalled=stalled)
         else:  # a refusal is an answer too: the destination is there
             lane.succeeded()
+        self._close_while_closed(lane, now)
+        if (until := lane.news(now)) is not None:
+            self._tell(lane, until, now)
+
+    def _close_while_closed(self, lane: Lane, now: float) -> None:
+        """Give back what a lane has ready that is closed, and go on as soon as it is not."""
         if (closed_until := lane.closed_until(now)) is not None:
             asyncio.get_running_loop().call_later(closed_until - now + 0.001, self._reopen, lane)
             if lane.ready:
                 self._sends.spawn(self.release(lane))
+
+    # --- What is shared with other workers -------------------------------------------------------------
+
+    def _ask_for_slice(self, lane: Lane) -> None:
+        self._sends.spawn(self._take_slice(lane))
+
+    async def _take_slice(self, lane: Lane) -> None:
+        rate = lane.rate
+        assert rate is not None
+        part = await self._slices.take(lane.name, rate.per_s, front=rate.is_front_waiting)
+        is_front_waiting = rate.is_front_waiting
+        if part is None:
+            rate.unanswered(time.monotonic(), workers=self._peers.count)
+        else:
+            rate.granted(time.monotonic(), part)
+        self._pump(lane)
+        if is_front_waiting:
+            self._wakeups.fenced.set()
+
+    def _tell(self, lane: Lane, until: float, now: float) -> None:
+        """Tell the others that a lane is closed until then, or open again (0)."""
+        lane.told_until = until
+        if until:
+            until += self._clock().timestamp() - now
+        probe_s = lane.breaker.wait_s if lane.breaker.is_open else 0.0
+        self._sends.spawn(self.news.tell(lane.name, lane.channel, until=until, probe_s=probe_s))
+
+    def _hear(self, news: News) -> None:
+        """Do as another worker does that has found out about a lane."""
+        lane, now = self.lanes.get(news.lane), time.monotonic()
+        if news.until:
+            lane = lane or self.lane_of(news.lane, news.channel)
+            lane.told(now, now + news.until - self._clock().timestamp(), probe_s=news.probe_s)
+            self._close_while_closed(lane, now)
+        elif lane is not None and lane.told_until:
+            lane.told_until = 0.0
+            lane.breaker.succeeded()
+            self._reopen(lane)
 
     def _claim_more(self, lane: Lane, *, fenced: bool) -> None:
         """Look for more where the lane has room for it."""

@@ -1,64 +1,103 @@
-"""How many sends a second: a token bucket, in this worker.
+"""A lane's rate: which of its next sends are this worker's, and when each of them may begin.
 
-A lane asks for no more than `Rate`: a bucket that workers share can take this one's place.
+All workers together keep to it: Redis hands out slices of the time to come (`engine/slices.py`). A worker
+that has used its slice up asks for the next one; while no answer comes it keeps to its own part of the rate.
 """
 
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
-# What may go out at once after a pause, in seconds of the rate.
-BURST_S = 0.1
-# The last token is kept for what is revocable: an escalation waits behind no backlog.
-KEPT_FOR_THE_FRONT = 1.0
+#: What is handed out at once, in seconds of the rate; what is revocable may begin as much before its time.
+SLICE_S = 0.25
+#: By so much a send may be late, in seconds: several at once would be too many within one of the provider's.
+LATE_S = 0.1
+#: Between two questions while there is nothing to hand out, and while no answer has come, in seconds.
+ASK_AGAIN_S = 0.05
+#: For so long a worker keeps to its own part before it asks again, in seconds.
+ALONE_S = 2.0
 
 
-class Rate(Protocol):
-    """Permission to send; all times are seconds of one monotonic clock."""
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Sends that are this worker's: the first in so many seconds from now, then one every interval.
+
+    A ``count`` of 0: ask again in ``wait_s``.
+    """
+
+    count: int
+    wait_s: float
+    interval_s: float
+
+
+class Rate:
+    """So many sends a second, by all workers together; all times are seconds of one monotonic clock.
+
+    Args:
+        ask: asks for the next slice; the answer comes by ``granted``, or ``unanswered`` says that none does.
+    """
+
+    def __init__(self, per_s: float, ask: Callable[[], None]) -> None:
+        self.per_s = per_s
+        #: Whether something waits that goes first.
+        self.is_front_waiting = False
+        self._ask = ask
+        self._is_asking = False
+        self._times: deque[float] = deque()
+        self._last_at = self._ask_at = self._alone_until = 0.0
+        self._workers = 1
 
     def ahead(self) -> int:
         """Return how many are worth claiming ahead."""
-
-    def wait_s(self, now: float, *, front: bool) -> float:
-        """Return the seconds until the next send may begin; 0 for now."""
-
-    def room_at_the_front(self, now: float) -> int:
-        """Return how many that go first may begin now."""
-
-    def take(self, now: float) -> None:
-        """Note that a send begins."""
-
-
-@dataclass(slots=True)
-class Bucket:
-    """So many a second, evenly: a burst of a whole second's would be two in one second of the provider's."""
-
-    per_s: float
-    tokens: float = 0.0
-    filled_at: float = 0.0
-
-    def __post_init__(self) -> None:
-        self.tokens = self._most
-
-    @property
-    def _most(self) -> float:
-        return max(KEPT_FOR_THE_FRONT + 1, self.per_s * BURST_S)
-
-    def ahead(self) -> int:
         return max(1, int(self.per_s))
 
     def wait_s(self, now: float, *, front: bool) -> float:
-        self._fill(now)
-        needed = 1.0 if front else 1.0 + KEPT_FOR_THE_FRONT
-        return max(0.0, needed - self.tokens) / self.per_s
+        """Return the seconds until the next send may begin, or until it is known when; 0 for now."""
+        self._want(now, front=front)
+        if not self._times:
+            return max(ASK_AGAIN_S, self._ask_at - now)
+        return max(0.0, self._times[0] - (SLICE_S if front else 0.0) - now)
 
     def room_at_the_front(self, now: float) -> int:
-        self._fill(now)
-        return int(self.tokens)
+        """Return how many that go first may begin now."""
+        self._want(now, front=True)
+        return sum(at - SLICE_S <= now for at in self._times)
 
-    def take(self, now: float) -> None:
-        self._fill(now)
-        self.tokens -= 1
+    def take(self) -> None:
+        """Note that a send begins."""
+        self._times.popleft()
 
-    def _fill(self, now: float) -> None:
-        self.tokens = min(self._most, self.tokens + (now - self.filled_at) * self.per_s)
-        self.filled_at = now
+    def granted(self, now: float, part: Slice) -> None:
+        """Take what was asked for."""
+        self._is_asking = self.is_front_waiting = False
+        if not part.count:
+            self._ask_at = now + max(part.wait_s, ASK_AGAIN_S)
+            return
+        times = [now + part.wait_s + number * part.interval_s for number in range(part.count)]
+        self._times = deque(sorted([*self._times, *times]))
+        self._last_at = self._times[-1]
+
+    def unanswered(self, now: float, *, workers: int) -> None:
+        """Keep to this worker's own part for a while, as one of so many."""
+        self._workers, self._alone_until = workers, now + ALONE_S
+        self._grant_own_part(now)
+
+    def _want(self, now: float, *, front: bool) -> None:
+        """See to it that there is a next send."""
+        while self._times and self._times[0] < now - LATE_S:
+            self._times.popleft()
+        if self._times:
+            return
+        self.is_front_waiting = self.is_front_waiting or front
+        if self._is_asking:
+            return
+        if now < self._alone_until:
+            self._grant_own_part(now)
+        elif front or now >= self._ask_at:
+            self._is_asking = True
+            self._ask()
+
+    def _grant_own_part(self, now: float) -> None:
+        interval_s = self._workers / self.per_s
+        first_at = max(now, self._last_at + interval_s)
+        self.granted(now, Slice(max(1, int(SLICE_S / interval_s)), first_at - now, interval_s))

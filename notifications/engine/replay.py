@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Count, Max, Min, Q, QuerySet
-from django.utils import timezone
 
+from config import clock
 from notifications.channels import registry
 from notifications.engine import wake
 from notifications.models import PRIORITIES, Delivery, Outgoing, Undelivered
@@ -48,7 +48,7 @@ def replay(deliveries: QuerySet[Delivery]) -> int:
     count = 0
     while True:
         with transaction.atomic():
-            started = _start_next(deliveries, timezone.now())
+            started = _start_next(deliveries, clock.now())
             if started:
                 wake.on_commit()
         count += started

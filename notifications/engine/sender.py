@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 
 import psycopg
@@ -17,16 +17,18 @@ import structlog
 import uvloop
 from django.conf import settings
 
+from config import clock
 from notifications.channels.session import Session
 from notifications.engine import wake
 from notifications.engine.attempt import Attempts
 from notifications.engine.claim import Claimed, Claimer
 from notifications.engine.claim_loop import ClaimLoop
 from notifications.engine.content import Content, Contents
-from notifications.engine.database import Database, connection_parameters
+from notifications.engine.database import RETRY_S, Database, connection_parameters
 from notifications.engine.fence_loop import FenceLoop
 from notifications.engine.fencer import Fencer
 from notifications.engine.finalise import Finished, Ledger
+from notifications.engine.peers import Peers
 from notifications.engine.pump import Pump
 from notifications.engine.supervision import run_together, within
 from notifications.engine.under_way import UnderWay
@@ -40,10 +42,6 @@ RESTART_S = 1.0
 STOP_WITHIN_S = 3.0
 
 
-def utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 class Sender:
     """Claims due deliveries, sends them concurrently and writes the outcomes back in batches.
 
@@ -51,7 +49,7 @@ class Sender:
     the wall-clock time that due times are compared with.
     """
 
-    def __init__(self, *, clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(self, *, clock: Callable[[], datetime] = clock.now) -> None:
         self._clock = clock
         # Not a standby, or a primary of old: one that takes no writes is as good as away.
         self._parameters = {"target_session_attrs": "read-write", **connection_parameters()}
@@ -126,6 +124,7 @@ class Sender:
             self._build(session)
             self._loop = asyncio.get_running_loop()
             self._started.set()
+            await self._until_the_time_is_known()
             while not self._stopping.is_set():
                 await self._work()
             await self._finish()
@@ -139,7 +138,10 @@ class Sender:
             self._outcome_database, on_retry=self._wakeups.look_now, unwritten=self._unwritten
         )
         attempts = Attempts(session, self._ledger, self._sends, self._wakeups, clock)
-        self._pump = Pump(attempts, self._sends, self._wakeups, self._outcome_database, stopping)
+        self._peers = Peers()
+        self._pump = Pump(
+            attempts, self._sends, self._wakeups, self._outcome_database, self._peers, clock, stopping
+        )
         # One connection for both: what a fresh one has claimed, a stale one couldn't read the content of.
         claiming = Database(parameters)
         self._contents, self._claimer = Contents(claiming), Claimer(claiming)
@@ -156,6 +158,16 @@ class Sender:
         self._fencer = Fencer(parameters, self._contents, self._pump, self._ledger, clock)
         self._fence_loop = FenceLoop(self._fencer, self._pump, self._sends, self._wakeups, clock, stopping)
 
+    async def _until_the_time_is_known(self) -> None:
+        """Connect, which asks PostgreSQL for it: by a clock that is off, others' leases would be over."""
+        while not self._stopping.is_set():
+            try:
+                await self._outcome_database.rows("SELECT 1", {})
+                return
+            except psycopg.OperationalError as error:
+                log.warning("database_away", error=str(error).strip())
+                await asyncio.sleep(RETRY_S)
+
     async def _work(self) -> None:
         """Do all there is to do until ``stop``, or until a part of it fails: none goes on without the others.
 
@@ -170,6 +182,8 @@ class Sender:
                 self._ledger.write_forever(),
                 self._sends.watch_forever(),
                 wake.listen(self._wakeups.wake),
+                self._outcome_database.keep_time(),
+                self._pump.news.listen_forever(),
             )
         except Exception:
             log.exception("sender_failed")
@@ -210,5 +224,5 @@ class Sender:
                 log.warning("outcomes_left", count=len(self._ledger))
         except psycopg.OperationalError as error:
             log.warning("outcomes_left", count=len(self._ledger), error=str(error).strip())
-        for user in (self._claimer, self._contents, self._fencer, self._outcome_database):
+        for user in (self._claimer, self._contents, self._fencer, self._outcome_database, self._peers):
             await user.close()

@@ -4,8 +4,8 @@ from collections import Counter
 
 from django.db import transaction
 from django.db.models import QuerySet
-from django.utils import timezone
 
+from config import clock
 from notifications import metrics
 from notifications.engine.replay import REPLAYABLE
 from notifications.models import Delivery, Outgoing
@@ -28,7 +28,7 @@ def seal(deliveries: QuerySet[Delivery]) -> None:
     """Have none of these deliveries replayed, ever; nothing that waits or is under way is stopped by it."""
     # What is in an inbox can't fail any more.
     those = Delivery.objects.filter(pk__in=deliveries.order_by().values("pk"), revoked_at=None)
-    those.exclude(channel="inbox", status=Delivery.Status.SENT).update(revoked_at=timezone.now())
+    those.exclude(channel="inbox", status=Delivery.Status.SENT).update(revoked_at=clock.now())
 
 
 def cancel(deliveries: QuerySet[Delivery], *, reason: str) -> int:
@@ -39,7 +39,7 @@ def cancel(deliveries: QuerySet[Delivery], *, reason: str) -> int:
     begins. In a transaction that adds inbox items too, this comes first: the sender locks rows in that order.
     Returns how many were pending.
     """
-    now = timezone.now()
+    now = clock.now()
     chosen = deliveries.order_by().values("pk")
     with transaction.atomic():
         # One statement for both: a row that gets a worker while this waits for its lock is looked at again

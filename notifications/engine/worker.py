@@ -1,18 +1,21 @@
 """RQ's worker as `manage.py rqworker` runs it: jobs in this process, and beside them the sender."""
 
+import contextlib
 import gc
 import time
 from typing import Any
 
 import structlog
-from django.db import close_old_connections
+from django.db import DatabaseError, close_old_connections, connection
 from redis import Redis
 from redis.exceptions import RedisError
 from rq import worker_registration
 from rq.job import Job
 from rq.queue import Queue
+from rq.utils import utcformat
 from rq.worker import SimpleWorker
 
+from config import clock
 from config.limits import allow_many_connections
 from notifications.engine import wake
 from notifications.engine.arrivals import Arrivals
@@ -50,6 +53,8 @@ class Worker(SimpleWorker):
         catalogue.kinds()  # reads and compiles every text, which the first alert should not wait for
         if not burst:
             spare_the_loaded()
+        with contextlib.suppress(DatabaseError):
+            connection.ensure_connection()  # which says what time it is
         sender = Sender()
         sender.start()
         wake.local, wake.sender = sender.wake, sender
@@ -103,6 +108,8 @@ class Worker(SimpleWorker):
         if now - self._beat_at > BEAT_S:
             self._beat_at = now
             super().heartbeat(*args, **kwargs)
+            # By the clock that readiness goes by, and not this machine's own.
+            self.connection.hset(self.key, "last_heartbeat", utcformat(clock.now()))
             if not self.connection.sismember(self.redis_workers_keys, self.key):
                 self.connection.hset(self.key, mapping=self.serialize())
                 worker_registration.register(self)

@@ -9,11 +9,11 @@ from uuid import UUID
 
 import structlog
 from django.db import connection, transaction
-from django.utils import timezone
 from psycopg.types.json import Jsonb
 from redis.exceptions import RedisError
 
 from accounts.ids import uuid7
+from config import clock
 from config.exceptions import Conflict
 from notifications import jobs, metrics, queue
 from notifications.events import registry
@@ -69,7 +69,7 @@ def events_accept(incoming: Sequence[Incoming]) -> set[UUID]:
     Raises:
         Conflict: another event has the id of one of these.
     """
-    now = timezone.now()
+    now = clock.now()
     handlers = {key: registry.subscribers(key) for key in {event.routing_key for event in incoming}}
     stored = _store(incoming, handlers, now)
     # One that comes twice in a batch is new once.

@@ -8,12 +8,12 @@ from uuid import UUID
 
 import structlog
 from django.db import connection, transaction
-from django.utils import timezone
 from psycopg.types.json import Jsonb
 from redis.exceptions import RedisError
 
 from accounts.ids import uuid7
 from accounts.models import ApiKey
+from config import clock
 from config.exceptions import Conflict
 from notifications import jobs, metrics, queue
 from notifications.brokers import outbox as brokers_outbox
@@ -96,7 +96,7 @@ def event_accept(
     """
     check_event(routing_key=routing_key, payload=payload, source=source)
     handlers = [handler.name for handler in registry.subscribers(routing_key)]
-    now = timezone.now()
+    now = clock.now()
     event = Event(
         id=event_id or uuid7(),
         routing_key=routing_key,

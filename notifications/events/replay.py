@@ -7,9 +7,9 @@ import structlog
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import F, QuerySet
-from django.utils import timezone
 from redis.exceptions import RedisError
 
+from config import clock
 from notifications import jobs, queue
 from notifications.events import registry
 from notifications.models import Event, HandlerRun
@@ -61,7 +61,7 @@ def _start_again(runs: QuerySet[HandlerRun]) -> int:
         status=HandlerRun.Status.PENDING,
         attempts=0,
         replays=F("replays") + 1,
-        due_at=timezone.now(),
+        due_at=clock.now(),
         finished_at=None,
     )
     if count:

@@ -16,8 +16,8 @@ import structlog
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import QuerySet
-from django.utils import timezone
 
+from config import clock
 from notifications import metrics
 from notifications.events import faults, following, registry
 from notifications.events.registry import Handler
@@ -98,7 +98,7 @@ class Claim:
     event: Event
 
 
-def run_handle(run_id: UUID, *, clock: Clock = timezone.now) -> bool:
+def run_handle(run_id: UUID, *, clock: Clock = clock.now) -> bool:
     """Run one handler on its event, if that is due and nobody else is at it; returns whether it was taken."""
     claim = _claim(_THIS_ONE, clock(), run=run_id)
     if claim is not None:
@@ -106,7 +106,7 @@ def run_handle(run_id: UUID, *, clock: Clock = timezone.now) -> bool:
     return claim is not None
 
 
-def runs_handle(run_id: UUID, *, clock: Clock = timezone.now) -> UUID | None:
+def runs_handle(run_id: UUID, *, clock: Clock = clock.now) -> UUID | None:
     """Run one handler on its event, then what that causes, and so on for a while.
 
     Returns a run that is left for a job of its own.
@@ -120,7 +120,7 @@ def runs_handle(run_id: UUID, *, clock: Clock = timezone.now) -> UUID | None:
     return following_run
 
 
-def due_runs_handle(*, clock: Clock = timezone.now) -> bool:
+def due_runs_handle(*, clock: Clock = clock.now) -> bool:
     """Run what is due and has no job of its own, oldest first, for a while; returns whether more may wait."""
     end = time.monotonic() + SLICE_S
     while claim := _claim(_NEXT, clock()):

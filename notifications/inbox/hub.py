@@ -15,12 +15,12 @@ from uuid import UUID
 import psycopg
 import structlog
 from django.conf import settings
-from django.utils import timezone
 from redis import asyncio as aioredis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from config import clock
 from notifications import queue
 from notifications.engine.database import Database, connection_parameters
 from notifications.inbox import events, live, look
@@ -214,7 +214,7 @@ class Hub:
         streams = [stream for user_id in people for stream in self._people.get(user_id, ())]
         keys = [stream.listener.session_key for stream in streams if stream.listener.session_key]
         states = await look.states(self._database, people)
-        alive = await look.sessions_alive(self._database, keys, now=timezone.now()) if keys else set()
+        alive = await look.sessions_alive(self._database, keys, now=clock.now()) if keys else set()
         for stream in streams:
             state = states.get(stream.listener.user_id)
             if not _may_listen(stream.listener, state, alive):

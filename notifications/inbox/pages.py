@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Self
 
 from django.db import connection
-from django.utils import timezone
 
 from accounts.models import User
+from config import clock
 from notifications.models import InboxItem, Notification
 
 UNREAD, READ = 0, 1
@@ -103,7 +103,7 @@ def page(wanted: Wanted, *, cursor: Cursor | None, size: int) -> Page:
     backwards = cursor is not None and cursor.backwards
     found = _found(wanted, cursor, most=size + 1, backwards=backwards)
     # After the look, so that in the instant between nothing can be left out; it may be shown twice.
-    as_of = cursor.as_of if cursor else timezone.now()
+    as_of = cursor.as_of if cursor else clock.now()
     shown = found[:size][::-1] if backwards else found[:size]
     before, after = _ends(shown, cursor, as_of)
     more = len(found) > size

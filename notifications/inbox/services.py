@@ -5,9 +5,9 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.utils import timezone
 
 from accounts.models import User
+from config import clock
 from notifications.inbox import live
 from notifications.models import InboxItem
 
@@ -30,7 +30,7 @@ _DELETE_READ: Final = _CHANGE.format(change="dismissed_at", chosen="read_at IS N
 
 def item_mark(*, item: InboxItem, read: bool) -> InboxItem:
     """Mark an item read or unread; one that is so already keeps the time of it."""
-    now = timezone.now()
+    now = clock.now()
     row = InboxItem.objects.filter(pk=item.pk, read_at__isnull=read)
     if row.update(read_at=now if read else None):
         item.read_at = now if read else None
@@ -45,7 +45,7 @@ def items_mark_read(*, user: User, up_to: int) -> int:
 
 def item_delete(*, item: InboxItem) -> None:
     """Take an item out of the inbox; the delivery stays in the history."""
-    if InboxItem.objects.filter(pk=item.pk, dismissed_at=None).update(dismissed_at=timezone.now()):
+    if InboxItem.objects.filter(pk=item.pk, dismissed_at=None).update(dismissed_at=clock.now()):
         _announce(item.user_id)
 
 
@@ -56,7 +56,7 @@ def items_delete_read(*, user: User) -> int:
 
 def _change(statement: str, user: User, **chosen: Any) -> int:
     """Change all that are chosen, a slice at a time, so that no lock is held for long; returns how many."""
-    parameters = {"user": user.pk, "now": timezone.now(), "most": SLICE, **chosen}
+    parameters = {"user": user.pk, "now": clock.now(), "most": SLICE, **chosen}
     changed, is_full = 0, True
     with connection.cursor() as cursor:
         while is_full:

@@ -7,9 +7,9 @@ from typing import Final, NamedTuple
 import django_rq
 import orjson
 import structlog
-from django.utils import timezone
 from redis.exceptions import RedisError
 
+from config import clock
 from notifications import metrics
 from notifications.messages.compiled import Compiled
 
@@ -47,7 +47,7 @@ def report(text: Compiled, error: str) -> None:
 
 
 def _keep(text: Compiled, error: str) -> None:
-    fault = orjson.dumps([text.digest, error, timezone.now()])
+    fault = orjson.dumps([text.digest, error, clock.now()])
     try:
         pipeline = django_rq.get_connection().pipeline(transaction=False)
         pipeline.hset(KEY, _field(text), fault)

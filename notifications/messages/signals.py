@@ -8,10 +8,10 @@ import structlog
 from django.core.exceptions import ValidationError
 from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
-from django.utils import timezone
 
 from accounts.models import User, Verification
 from accounts.signals import registration_repeated, verification_requested
+from config import clock
 from notifications.channels import registry
 from notifications.engine.direct import deliver_to
 from notifications.messages import overrides
@@ -64,7 +64,7 @@ def registration_repeated_tell(user: User, **kwargs: Any) -> None:
         data={},
         source_type="user",
         source_id=str(user.pk),
-        dedup_key=f"registration_repeated:{user.pk}:{address}:{timezone.now().astimezone(UTC):%Y-%m-%dT%H}",
+        dedup_key=f"registration_repeated:{user.pk}:{address}:{clock.now().astimezone(UTC):%Y-%m-%dT%H}",
     )
     try:
         deliver_to(notification=notification, user=user, channel="email", address=user.email)

@@ -2,10 +2,10 @@
 
 import django.contrib.postgres.fields
 import django.contrib.postgres.indexes
-import django.utils.timezone
 from django.db import migrations, models
 
 import accounts.ids
+import config.clock
 
 
 class Migration(migrations.Migration):
@@ -35,7 +35,7 @@ class Migration(migrations.Migration):
                 ),
                 ("by", models.CharField(max_length=300)),
                 ("via", models.CharField(choices=[("admin", "Admin"), ("api", "API")], max_length=16)),
-                ("at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("at", models.DateTimeField(default=config.clock.now)),
                 ("count", models.PositiveIntegerField()),
                 ("left_out", models.PositiveIntegerField(default=0)),
                 (

@@ -1,9 +1,10 @@
 """What a person sees in their inbox gets a table of its own, and leaves the deliveries."""
 
 import django.db.models.deletion
-import django.utils.timezone
 from django.conf import settings
 from django.db import migrations, models
+
+import config.clock
 
 # The deliveries are locked by now, since their indexes are gone: nothing changes while this reads them.
 MOVE = """
@@ -78,7 +79,7 @@ class Migration(migrations.Migration):
                 (
                     "created_at",
                     models.DateTimeField(
-                        default=django.utils.timezone.now, editable=False, help_text="When it appeared."
+                        default=config.clock.now, editable=False, help_text="When it appeared."
                     ),
                 ),
                 ("read_at", models.DateTimeField(blank=True, null=True)),

@@ -1,9 +1,9 @@
 """A fact that a shop's cameras report."""
 
 from django.db import models
-from django.utils import timezone
 
 from accounts.models import ApiKey, Shop
+from config import clock
 from notifications.models.notification import Severity
 
 
@@ -21,7 +21,7 @@ class Alert(models.Model):
     location = models.CharField(max_length=200, help_text="The shop as the sender named it.")
     label = models.CharField(max_length=16, choices=Label.choices)
     time_spotted = models.DateTimeField()
-    received_at = models.DateTimeField(default=timezone.now, editable=False)
+    received_at = models.DateTimeField(default=clock.now, editable=False)
     received_from = models.ForeignKey(
         ApiKey, null=True, blank=True, editable=False, on_delete=models.SET_NULL, related_name="+"
     )

@@ -1,8 +1,8 @@
 """What is being told to so many that it takes more than one transaction."""
 
 from django.db import models
-from django.utils import timezone
 
+from config import clock
 from notifications.models.notification import Notification
 
 
@@ -23,7 +23,7 @@ class Broadcast(models.Model):
     fanned_out_to = models.UUIDField(
         null=True, blank=True, help_text="The last person it has been fanned out to so far."
     )
-    due_at = models.DateTimeField(default=timezone.now, help_text="Later than now after a fault.")
+    due_at = models.DateTimeField(default=clock.now, help_text="Later than now after a fault.")
 
     class Meta:
         indexes = [models.Index(fields=["due_at"], name="broadcast_due")]

@@ -1,9 +1,9 @@
 """Messages of brokers: those that could not take effect, those that failed before, those to be published."""
 
 from django.db import models
-from django.utils import timezone
 
 from accounts.ids import UUIDv7Field, uuid7
+from config import clock
 
 
 class DeadMessage(models.Model):
@@ -33,7 +33,7 @@ class DeadMessage(models.Model):
     replays = models.PositiveIntegerField(default=0)
     sent_at = models.DateTimeField(null=True, blank=True)
     delivered_at = models.DateTimeField()
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
     ended_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -60,7 +60,7 @@ class MessageFailure(models.Model):
     source = models.CharField(max_length=100)
     key = models.CharField(max_length=64, help_text="SHA-256 of what identifies the message.")
     attempts = models.PositiveIntegerField(default=0)
-    last_at = models.DateTimeField(default=timezone.now)
+    last_at = models.DateTimeField(default=clock.now)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["source", "key"], name="message_failure_once")]
@@ -82,7 +82,7 @@ class OutgoingMessage(models.Model):
     routing_key = models.CharField(max_length=255, blank=True)
     headers = models.JSONField(default=dict)
     body = models.JSONField()
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
 
     class Meta:
         ordering = ("id",)

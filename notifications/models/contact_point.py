@@ -4,9 +4,9 @@ from typing import Any
 
 from django.conf import settings
 from django.db import models
-from django.utils import timezone
 
 from accounts.ids import UUIDv7Field
+from config import clock
 from notifications.channels import registry
 
 
@@ -24,7 +24,7 @@ class ContactPoint(models.Model):
     lane = models.CharField(max_length=300, editable=False)
     secret_version = models.PositiveIntegerField(default=1, editable=False)
     secret_rotated_at = models.DateTimeField(null=True, blank=True, editable=False)
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
     deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:

@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import models
-from django.utils import timezone
 
 from accounts.ids import UUIDv7Field
 from accounts.models import Shop
+from config import clock
 from notifications.models.contact_point import ContactPoint
 from notifications.models.notification import Notification
 
@@ -83,7 +83,7 @@ class Delivery(models.Model):
     revoked_at = models.DateTimeField(null=True, blank=True)
     attempts = models.PositiveSmallIntegerField(default=0)
     replays = models.PositiveSmallIntegerField(default=0)
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
     sent_at = models.DateTimeField(null=True, blank=True)
     # The message in which it was told with others, for what is suppressed with the reason "digest".
     digest = models.ForeignKey(

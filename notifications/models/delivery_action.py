@@ -3,9 +3,9 @@
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
-from django.utils import timezone
 
 from accounts.ids import UUIDv7Field
+from config import clock
 
 
 class DeliveryAction(models.Model):
@@ -27,7 +27,7 @@ class DeliveryAction(models.Model):
     # Words, not keys: what was done stays known when the person or the API key is gone.
     by = models.CharField(max_length=300)
     via = models.CharField(max_length=16, choices=Via.choices)
-    at = models.DateTimeField(default=timezone.now)
+    at = models.DateTimeField(default=clock.now)
     count = models.PositiveIntegerField()
     left_out = models.PositiveIntegerField(default=0)
     deliveries = ArrayField(models.UUIDField(), help_text="The first thousand of them.")

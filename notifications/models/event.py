@@ -1,10 +1,10 @@
 """What has happened, stored in the transaction that made it happen, and who handles it."""
 
 from django.db import models
-from django.utils import timezone
 
 from accounts.ids import UUIDv7Field
 from accounts.models import ApiKey
+from config import clock
 
 
 class Event(models.Model):
@@ -15,7 +15,7 @@ class Event(models.Model):
     source = models.CharField(max_length=100)
     payload = models.JSONField(default=dict)
     occurred_at = models.DateTimeField(help_text="By its publisher's word.")
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
     published_by = models.ForeignKey(
         ApiKey, null=True, blank=True, editable=False, on_delete=models.SET_NULL, related_name="+"
     )
@@ -49,11 +49,11 @@ class HandlerRun(models.Model):
     event = models.ForeignKey(Event, on_delete=models.CASCADE, related_name="runs", db_index=False)
     handler = models.CharField(max_length=100)
     status = models.CharField(max_length=16, choices=Status.choices, default=Status.PENDING)
-    due_at = models.DateTimeField(default=timezone.now)
+    due_at = models.DateTimeField(default=clock.now)
     attempts = models.PositiveSmallIntegerField(default=0)
     replays = models.PositiveSmallIntegerField(default=0)
     error = models.TextField(blank=True, help_text="Why the last attempt failed.")
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
     finished_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:

@@ -2,8 +2,8 @@
 
 from django.conf import settings
 from django.db import models
-from django.utils import timezone
 
+from config import clock
 from notifications.models.delivery import Delivery
 from notifications.models.notification import Notification
 
@@ -51,7 +51,7 @@ class InboxItem(models.Model):
     )
     number = models.BigIntegerField()
     language = models.CharField(max_length=8, default="en", help_text="The person's, when it was made.")
-    created_at = models.DateTimeField(default=timezone.now, editable=False, help_text="When it appeared.")
+    created_at = models.DateTimeField(default=clock.now, editable=False, help_text="When it appeared.")
     read_at = models.DateTimeField(null=True, blank=True)
     dismissed_at = models.DateTimeField(
         null=True, blank=True, editable=False, help_text="When its person deleted it."

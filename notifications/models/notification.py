@@ -1,10 +1,10 @@
 """What is to be told."""
 
 from django.db import models
-from django.utils import timezone
 
 from accounts.ids import UUIDv7Field
 from accounts.models import Shop
+from config import clock
 
 
 class Severity(models.TextChoices):
@@ -36,7 +36,7 @@ class Notification(models.Model):
     source_type = models.CharField(max_length=64)
     source_id = models.CharField(max_length=64)
     dedup_key = models.CharField(max_length=200, unique=True)
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
 
     class Meta:
         ordering = ("-created_at",)

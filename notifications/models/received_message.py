@@ -1,7 +1,8 @@
 """Messages that have taken effect, by the ids that their broker gave them."""
 
 from django.db import models
-from django.utils import timezone
+
+from config import clock
 
 
 class ReceivedMessage(models.Model):
@@ -9,7 +10,7 @@ class ReceivedMessage(models.Model):
 
     source = models.CharField(max_length=100)
     message_id = models.CharField(max_length=255)
-    received_at = models.DateTimeField(default=timezone.now, editable=False)
+    received_at = models.DateTimeField(default=clock.now, editable=False)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["source", "message_id"], name="received_message_once")]

@@ -10,9 +10,9 @@ import orjson
 from django.core.exceptions import ValidationError
 from django.db import Error, connection
 from django.db.models.signals import post_save
-from django.utils import timezone
 
 from accounts.models import ApiKey, Scope, Shop
+from config import clock
 from config.exceptions import Conflict
 from notifications import metrics, signals
 from notifications.engine.database import run_prepared
@@ -123,7 +123,7 @@ def alerts_accept(*, posted: Sequence[Posted], received_from: ApiKey | None = No
     A crash in between undoes alerts that nobody was promised anything of; posted again they get the same
     deliveries, by id, as the ones that may have gone out (docs/adr/0013).
     """
-    now = timezone.now()
+    now = clock.now()
     sender = {"received_from": received_from and received_from.pk}
     # Django's own cursor looks whether the connection is of use; what is prepared goes past it.
     connection.close_if_health_check_failed()

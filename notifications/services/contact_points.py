@@ -6,9 +6,9 @@ from uuid import uuid4
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import F
-from django.utils import timezone
 
 from accounts.models import User
+from config import clock
 from config.exceptions import Conflict
 from notifications.channels import registry
 from notifications.engine import held, stop
@@ -70,7 +70,7 @@ def contact_point_update(*, contact_point: ContactPoint, **changes: Any) -> Cont
 def contact_point_remove(*, contact_point: ContactPoint) -> None:
     """Take an address away and stop what is still to be sent to it; its history stays."""
     with transaction.atomic():
-        ContactPoint.objects.filter(pk=contact_point.pk).update(deleted_at=timezone.now())
+        ContactPoint.objects.filter(pk=contact_point.pk).update(deleted_at=clock.now())
         # By the person too: there is an index of theirs, and none of contact points.
         sent_there = Delivery.objects.filter(user=contact_point.user_id, contact_point=contact_point)
         stop.cancel(sent_there, reason="contact_point_removed")
@@ -85,7 +85,7 @@ def contact_point_rotate_secret(*, contact_point: ContactPoint) -> ContactPoint:
     if contact_point.channel != "webhook":
         raise ValidationError({"channel": ["Only webhooks have a secret."]})
     ContactPoint.objects.filter(pk=contact_point.pk).update(
-        secret_version=F("secret_version") + 1, secret_rotated_at=timezone.now()
+        secret_version=F("secret_version") + 1, secret_rotated_at=clock.now()
     )
     contact_point.refresh_from_db()
     return contact_point

@@ -5,9 +5,9 @@ from typing import Any
 
 import django_rq
 from django import template
-from django.utils import timezone
 from redis.exceptions import RedisError
 
+from config import clock
 from notifications import selectors
 from notifications.exposition import workers_alive
 from notifications.models import Alert, Delivery
@@ -19,7 +19,7 @@ WINDOW = timedelta(hours=24)
 @register.inclusion_tag("notifications/admin/dashboard.html")
 def dashboard() -> dict[str, Any]:
     """Counts of the last day, the backlog, and who is at work."""
-    now = timezone.now()
+    now = clock.now()
     recent = selectors.deliveries_since(now - WINDOW)
     counts = selectors.counts_by_status(recent)
     return {
@@ -32,6 +32,6 @@ def dashboard() -> dict[str, Any]:
 
 def _workers() -> int | None:
     try:
-        return workers_alive(django_rq.get_connection(), now=timezone.now())
+        return workers_alive(django_rq.get_connection(), now=clock.now())
     except RedisError:
         return None

@@ -4,9 +4,9 @@ import math
 from datetime import timedelta
 
 from django.http import HttpRequest
-from django.utils import timezone
 
 from accounts import attempts
+from config import clock
 
 
 class TooMany(Exception):
@@ -31,7 +31,7 @@ def take(*, scope: str, who: str) -> None:
     Raises:
         TooMany: the scope's rate is used up.
     """
-    if wait := attempts.attempt_take(scope=scope, who=who, now=timezone.now()):
+    if wait := attempts.attempt_take(scope=scope, who=who, now=clock.now()):
         raise TooMany(wait)
 
 
@@ -52,7 +52,7 @@ def take_log_in(request: HttpRequest, *, email: str) -> None:
         TooMany: the address's rate, or the account's, is used up.
     """
     address, account = attempts.address_of(request.META), attempts.account_of(email)
-    if wait := attempts.log_in_take(account=account, address=address, now=timezone.now()):
+    if wait := attempts.log_in_take(account=account, address=address, now=clock.now()):
         raise TooMany(wait)
 
 

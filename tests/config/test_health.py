@@ -16,6 +16,7 @@ from rq.worker import SimpleWorker
 from rq_scheduler import Scheduler
 
 from accounts.models import User
+from config import clock
 from notifications import metrics
 from notifications.models import Delivery, Outgoing
 from notifications.selectors import due_backlog
@@ -86,6 +87,7 @@ def test_it_is_ready_when_everything_is_there(
         "scheduler",
         "backlog",
         "brokers",
+        "clocks",
     }
 
 
@@ -206,6 +208,24 @@ def test_a_server_that_takes_no_writes_is_broken(
         finally:
             cursor.execute(f'ALTER DATABASE "{name}" RESET default_transaction_read_only')
     assert (response.status_code, response.json()["broken"]) == (503, ["postgresql"])
+
+
+def test_a_machine_whose_clock_is_off_is_named_and_breaks_nothing(
+    monitor: APIClient, worker: SimpleWorker, scheduler: Scheduler, redis: Redis
+) -> None:
+    heard_at = clock.timestamp()
+    told = {"fast:1": f"61.5 {heard_at}", "well:1": f"0.2 {heard_at}", "gone:1": f"-90 {heard_at - 3600}"}
+    redis.hset(metrics.SKEWS_KEY, mapping=told)
+    ready = monitor.get("/health/ready")
+    assert (ready.status_code, ready.json()["components"]["clocks"]) == (
+        200,
+        {"ok": True, "detail": "warning: off are fast:1 by +61.5 s; PostgreSQL's is used"},
+    )
+    lines = monitor.get("/metrics").content.decode().splitlines()
+    assert {'tocsin_clock_skew_seconds{process="fast:1"} 61.5'} <= set(lines)
+    assert any(line.startswith(f'tocsin_clock_skew_seconds{{process="{clock.PROCESS}"}} ') for line in lines)
+    assert not any("gone:1" in line for line in lines)
+    assert not redis.hexists(metrics.SKEWS_KEY, "gone:1")
 
 
 def test_the_backlog_is_counted_lane_by_lane_and_within_bounds(

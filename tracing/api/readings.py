@@ -2,10 +2,10 @@
 
 from uuid import UUID
 
-from django.utils import timezone
 from rest_framework.request import Request
 
 from accounts.models import ApiKey
+from config import clock
 from tracing.models import CaseReading
 from tracing.services.readings import reading_log
 
@@ -15,5 +15,5 @@ def log(
 ) -> None:
     key = request.auth if isinstance(request.auth, ApiKey) else None
     reading_log(
-        what=what, user=request.user, api_key=key, now=timezone.now(), case_id=case_id, device_id=device_id
+        what=what, user=request.user, api_key=key, now=clock.now(), case_id=case_id, device_id=device_id
     )

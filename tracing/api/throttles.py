@@ -2,12 +2,12 @@
 
 from datetime import datetime, timedelta
 
-from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 
 from accounts import attempts
+from config import clock
 
 
 class Marks(BaseThrottle):
@@ -16,7 +16,7 @@ class Marks(BaseThrottle):
     wait_for: timedelta | None = None
 
     def allow_request(self, request: Request, view: APIView) -> bool:
-        now: datetime = timezone.now()
+        now: datetime = clock.now()
         self.wait_for = attempts.attempt_take(scope="tracing-mark", who=str(request.user.pk), now=now)
         return self.wait_for is None
 

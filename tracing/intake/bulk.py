@@ -11,8 +11,8 @@ from typing import Final, Self
 
 import numpy as np
 from django.db import connection
-from django.utils import timezone
 
+from config import clock
 from tracing.intake.records import Records
 from tracing.intake.storing import Stored, interactions_store
 from tracing.partitions import DAY_S
@@ -79,7 +79,7 @@ class Storing:
             self._wait()
         thread = self._threads.pop(0)
         self._threads.append(thread)
-        self._under_way.append(thread.submit(interactions_store, records, now=timezone.now()))
+        self._under_way.append(thread.submit(interactions_store, records, now=clock.now()))
         self.days.add(int(records.start_s[0]) // DAY_S)
 
     def finish(self) -> Stored:

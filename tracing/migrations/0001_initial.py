@@ -2,11 +2,11 @@
 
 import django.core.validators
 import django.db.models.deletion
-import django.utils.timezone
 from django.conf import settings
 from django.db import migrations, models
 
 import accounts.ids
+import config.clock
 import tracing.models.filter
 
 
@@ -116,7 +116,7 @@ class Migration(migrations.Migration):
                 ("name", models.CharField(max_length=100, unique=True)),
                 ("is_active", models.BooleanField(default=False)),
                 ("version", models.PositiveIntegerField(default=0, editable=False)),
-                ("created_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("created_at", models.DateTimeField(default=config.clock.now, editable=False)),
             ],
             options={
                 "ordering": ("name",),
@@ -132,7 +132,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("xid", models.BigIntegerField(db_index=True)),
-                ("received_at", models.DateTimeField(db_index=True, default=django.utils.timezone.now)),
+                ("received_at", models.DateTimeField(db_index=True, default=config.clock.now)),
                 ("records", models.IntegerField()),
                 ("stored", models.IntegerField(help_text="Of them not known before.")),
                 (
@@ -201,7 +201,7 @@ class Migration(migrations.Migration):
                         default=0,
                     ),
                 ),
-                ("created_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("created_at", models.DateTimeField(default=config.clock.now, editable=False)),
                 ("updated_at", models.DateTimeField(auto_now=True)),
             ],
             options={
@@ -238,7 +238,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("since", models.DateTimeField(help_text="Start of the look-back: exposed from then on.")),
-                ("opened_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("opened_at", models.DateTimeField(default=config.clock.now)),
                 ("closed_at", models.DateTimeField(blank=True, null=True)),
                 (
                     "device",
@@ -369,7 +369,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("number", models.PositiveIntegerField()),
-                ("created_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("created_at", models.DateTimeField(default=config.clock.now, editable=False)),
                 (
                     "filter",
                     models.ForeignKey(
@@ -410,7 +410,7 @@ class Migration(migrations.Migration):
                     "distance_m",
                     models.FloatField(blank=True, help_text="The least of these records.", null=True),
                 ),
-                ("found_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("found_at", models.DateTimeField(default=config.clock.now)),
                 (
                     "told_at",
                     models.DateTimeField(blank=True, help_text="When its notice was made.", null=True),
@@ -471,7 +471,7 @@ class Migration(migrations.Migration):
                 (
                     "due_at",
                     models.DateTimeField(
-                        default=django.utils.timezone.now,
+                        default=config.clock.now,
                         help_text="Not searched before; later after failures.",
                     ),
                 ),
@@ -531,7 +531,7 @@ class Migration(migrations.Migration):
                         ]
                     ),
                 ),
-                ("marked_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("marked_at", models.DateTimeField(default=config.clock.now, editable=False)),
                 (
                     "api_key",
                     models.ForeignKey(
@@ -585,7 +585,7 @@ class Migration(migrations.Migration):
                 ),
                 ("case_id", models.UUIDField(blank=True, db_index=True, null=True)),
                 ("device_id", models.IntegerField(blank=True, null=True)),
-                ("read_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("read_at", models.DateTimeField(default=config.clock.now, editable=False)),
                 (
                     "api_key",
                     models.ForeignKey(

@@ -2,10 +2,10 @@
 
 from django.conf import settings
 from django.db import models
-from django.utils import timezone
 
 from accounts.ids import UUIDv7Field
 from accounts.models import ApiKey
+from config import clock
 from tracing.models.device import Device
 from tracing.models.filter import Filter, FilterVersion
 
@@ -22,7 +22,7 @@ class Case(models.Model):
     device = models.ForeignKey(Device, on_delete=models.PROTECT, related_name="cases")
     state = models.CharField(max_length=16, choices=State.choices, default=State.OPEN)
     since = models.DateTimeField(help_text="Start of the look-back: exposed from then on.")
-    opened_at = models.DateTimeField(default=timezone.now)
+    opened_at = models.DateTimeField(default=clock.now)
     closed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -55,9 +55,7 @@ class CaseSearch(models.Model):
     ingested_to = models.BigIntegerField(null=True, blank=True)
     searched_at = models.DateTimeField(null=True, blank=True)
     failures = models.PositiveSmallIntegerField(default=0)
-    due_at = models.DateTimeField(
-        default=timezone.now, help_text="Not searched before; later after failures."
-    )
+    due_at = models.DateTimeField(default=clock.now, help_text="Not searched before; later after failures.")
     error = models.TextField(blank=True, help_text="Why the last search failed.")
 
     class Meta:
@@ -78,7 +76,7 @@ class StatusMark(models.Model):
     id = UUIDv7Field()
     device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="marks")
     status = models.PositiveSmallIntegerField(choices=Device.Status.choices)
-    marked_at = models.DateTimeField(default=timezone.now, editable=False)
+    marked_at = models.DateTimeField(default=clock.now, editable=False)
     api_key = models.ForeignKey(ApiKey, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
@@ -109,7 +107,7 @@ class CaseReading(models.Model):
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
-    read_at = models.DateTimeField(default=timezone.now, editable=False)
+    read_at = models.DateTimeField(default=clock.now, editable=False)
 
     class Meta:
         ordering = ("-id",)

@@ -2,7 +2,8 @@
 
 from django.conf import settings
 from django.db import models
-from django.utils import timezone
+
+from config import clock
 
 
 class Device(models.Model):
@@ -27,7 +28,7 @@ class Device(models.Model):
     platform = models.CharField(max_length=8, choices=Platform.choices, blank=True)
     language = models.CharField(max_length=8, blank=True, help_text=f"Empty: {settings.LANGUAGE_CODE}.")
     status = models.PositiveSmallIntegerField(choices=Status.choices, default=Status.NORMAL)
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:

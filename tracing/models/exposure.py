@@ -1,9 +1,9 @@
 """Who was near a case, and how it is known."""
 
 from django.db import models
-from django.utils import timezone
 
 from accounts.ids import UUIDv7Field
+from config import clock
 from notifications.channels import registry
 from notifications.models import Notification
 from tracing.models.case import Case
@@ -30,7 +30,7 @@ class Exposure(models.Model):
     onset = models.DateTimeField(help_text="The first instant of the contact.")
     seconds = models.PositiveIntegerField(help_text="Of contact with the device that it was exposed by.")
     distance_m = models.FloatField(null=True, blank=True, help_text="The least of these records.")
-    found_at = models.DateTimeField(default=timezone.now)
+    found_at = models.DateTimeField(default=clock.now)
     told_at = models.DateTimeField(null=True, blank=True, help_text="When its notice was made.")
     notification = models.ForeignKey(
         Notification, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"

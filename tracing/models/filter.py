@@ -7,9 +7,9 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.utils import timezone
 
 from accounts.ids import UUIDv7Field
+from config import clock
 from tracing.models.device import Device
 
 #: The parts of a text, as the originals name them, with the longest that each may be.
@@ -120,7 +120,7 @@ class Filter(Criteria):
     name = models.CharField(max_length=100, unique=True)
     is_active = models.BooleanField(default=False)
     version = models.PositiveIntegerField(default=0, editable=False)
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
 
     class Meta:
         ordering = ("name",)
@@ -135,7 +135,7 @@ class FilterVersion(Criteria):
     id = UUIDv7Field()
     filter = models.ForeignKey(Filter, on_delete=models.PROTECT, related_name="versions")
     number = models.PositiveIntegerField()
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
 
     class Meta:
         ordering = ("filter", "-number")

@@ -1,7 +1,8 @@
 """What one phone saw of another, and which uploads brought it."""
 
 from django.db import models
-from django.utils import timezone
+
+from config import clock
 
 
 class Interaction(models.Model):
@@ -51,7 +52,7 @@ class Intake(models.Model):
     """
 
     xid = models.BigIntegerField(db_index=True)
-    received_at = models.DateTimeField(default=timezone.now, db_index=True)
+    received_at = models.DateTimeField(default=clock.now, db_index=True)
     records = models.IntegerField()
     stored = models.IntegerField(help_text="Of them not known before.")
     devices = models.BinaryField(help_text="Every device that a stored record is about; see intake.devices.")

@@ -7,9 +7,9 @@ from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
-from django.utils import timezone
 from django.views.generic import TemplateView
 
+from config import clock
 from notifications.web.page import Page, is_htmx
 from tracing import selectors
 from tracing.models import Case, CaseReading, CaseSearch, Exposure, Filter
@@ -37,7 +37,7 @@ class TracingPage(Page, TemplateView):
         reading_log(
             what=what,
             user=self.person,
-            now=timezone.now(),
+            now=clock.now(),
             case_id=case.pk if case else None,
             device_id=case.device_id if case else None,
         )
@@ -150,7 +150,7 @@ class FilterPage(TracingPage):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         found = get_object_or_404(Filter, pk=kwargs["filter_id"])
         cases = self.number("cases", WHAT_IF_CASES, CASES_MAX)
-        result = what_if(found, cases=cases, now=timezone.now()) if "cases" in self.request.GET else None
+        result = what_if(found, cases=cases, now=clock.now()) if "cases" in self.request.GET else None
         return super().get_context_data(
             filter=found,
             versions=list(found.versions.all()),

@@ -3,7 +3,6 @@
 from typing import Final
 
 from django.contrib.auth import update_session_auth_hash
-from django.utils import timezone
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import status
 from rest_framework.request import Request
@@ -24,6 +23,7 @@ from accounts.api.views.base import DONE, OpenView, secret, validated
 from accounts.api.views.credentials import SESSION
 from accounts.models import User
 from accounts.services.passwords import password_change, password_reset_confirm, password_reset_request
+from config import clock
 from config.api import JSONOnly
 from config.openapi import BODY, errors
 
@@ -54,7 +54,7 @@ class PasswordChangeView(APIView):
         """Set a new password. All tokens and sessions of before end; the answer has new tokens."""
         fields = validated(PasswordChangeSerializer(data=request.data))
         user: User = request.user  # type: ignore[assignment]
-        password_change(user=user, now=timezone.now(), **fields)
+        password_change(user=user, now=clock.now(), **fields)
         if request.auth is None:
             # The caller came with a session, which is to go on.
             update_session_auth_hash(request._request, user)
@@ -80,7 +80,7 @@ class PasswordResetView(OpenView):
     def post(self, request: Request) -> Response:
         """Have a link mailed that sets a new password. The answer is the same where there is no account."""
         fields = validated(ResetSerializer(data=request.data))
-        password_reset_request(email=fields["email"], now=timezone.now())
+        password_reset_request(email=fields["email"], now=clock.now())
         return Response(ASKED, status=status.HTTP_202_ACCEPTED)
 
 
@@ -102,5 +102,5 @@ class PasswordResetConfirmView(OpenView):
     )
     def post(self, request: Request) -> Response:
         """Set a new password by the token of a mailed link, once. All tokens and sessions of before end."""
-        password_reset_confirm(now=timezone.now(), **validated(ResetConfirmSerializer(data=request.data)))
+        password_reset_confirm(now=clock.now(), **validated(ResetConfirmSerializer(data=request.data)))
         return Response(status=status.HTTP_204_NO_CONTENT)

@@ -4,7 +4,6 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.contrib.auth import logout
-from django.utils import timezone
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework import status
 from rest_framework.exceptions import ValidationError
@@ -29,6 +28,7 @@ from accounts.models import User
 from accounts.services.passwords import password_check
 from accounts.services.users import user_administer, user_delete, user_remove, user_update
 from accounts.sessions import is_fresh
+from config import clock
 from config.api import JSONOnly
 from config.openapi import BODY, errors
 
@@ -79,7 +79,7 @@ class MeView(APIView):
         by_session = request.auth is None
         if password is not None:
             password_check(user=user, password=password, field="password")
-        elif not (by_session and is_fresh(request.session, now=timezone.now())):
+        elif not (by_session and is_fresh(request.session, now=clock.now())):
             raise ValidationError({"password": [PROVE_IT]})
         user_delete(user=user)
         if by_session:

@@ -2,7 +2,6 @@
 
 from typing import ClassVar, Final
 
-from django.utils import timezone
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from rest_framework import status
 from rest_framework.request import Request
@@ -16,6 +15,7 @@ from accounts.api.throttles import PerAccount, PerAddress
 from accounts.api.views.base import validated
 from accounts.models import User, Verification
 from accounts.services.verifications import verification_confirm, verification_send
+from config import clock
 from config.api import JSONOnly
 from config.openapi import BODY, errors
 
@@ -33,7 +33,7 @@ class _SendView(APIView):
 
     def send(self, request: Request) -> Response:
         user: User = request.user  # type: ignore[assignment]
-        verification_send(user=user, purpose=self.purpose, now=timezone.now())
+        verification_send(user=user, purpose=self.purpose, now=clock.now())
         return Response(SENT, status=status.HTTP_202_ACCEPTED)
 
 
@@ -45,7 +45,7 @@ class _ConfirmView(APIView):
     def confirm(self, request: Request) -> Response:
         user: User = request.user  # type: ignore[assignment]
         fields = validated(CodeSerializer(data=request.data))
-        verified = verification_confirm(user=user, purpose=self.purpose, now=timezone.now(), **fields)
+        verified = verification_confirm(user=user, purpose=self.purpose, now=clock.now(), **fields)
         return Response(UserSerializer(verified).data)
 
 

@@ -3,13 +3,13 @@
 from typing import Any
 from uuid import UUID
 
-from django.utils import timezone
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from rest_framework import status
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from config import clock
 from config.openapi import BODY, errors
 from dating.api.serializers import (
     DatingProfileSerializer,
@@ -34,7 +34,7 @@ class _Evening(PersonView):
         return own
 
     def answer(self, event: Event) -> Response:
-        now = timezone.now()
+        now = clock.now()
         own = self.registration(Event.objects.get(pk=event.pk))
         return Response(EveningSerializer(evening_of(own, now=now)).data)
 
@@ -56,7 +56,7 @@ class ReadyView(_Evening):
         """Say that you are there. Once everybody is, the first round begins at once."""
         event = self.event(event_id)
         self.registration(event)
-        ready_mark(event=event, user=self.person(), now=timezone.now())
+        ready_mark(event=event, user=self.person(), now=clock.now())
         return self.answer(event)
 
 
@@ -67,7 +67,7 @@ class JoinView(_Evening):
     )
     def post(self, request: Request, event_id: UUID) -> Response:
         """Enter your call of the round that goes on: its address, and it is noted that you came."""
-        event, now = self.event(event_id), timezone.now()
+        event, now = self.event(event_id), clock.now()
         self.registration(event)
         seat = join_mark(event=event, user=self.person(), now=now)
         return Response({"url": call_address(seat, now=now)}, headers={"Cache-Control": "no-store"})
@@ -102,7 +102,7 @@ class ReactionsView(_Evening):
             about_id=wish["about"],
             kind=wish["kind"],
             text=wish.get("text", ""),
-            now=timezone.now(),
+            now=clock.now(),
         )
         code = status.HTTP_201_CREATED if created else status.HTTP_200_OK
         return Response(ReactionSerializer(reaction).data, status=code)

@@ -3,7 +3,6 @@
 from uuid import UUID
 
 from django.db.models import QuerySet
-from django.utils import timezone
 from django_filters.rest_framework import DjangoFilterBackend  # type: ignore[import-untyped]
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from rest_framework import status
@@ -12,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.models import User
+from config import clock
 from config.openapi import BODY, errors
 from dating import selectors
 from dating.api.filters import EventFilter
@@ -60,7 +60,7 @@ class EventsView(_Events):
         fields = given(DatingEventInSerializer(data=request.data))
         if isinstance(request.user, User):
             fields.setdefault("organiser", request.user)
-        event = event_create(now=timezone.now(), **fields)
+        event = event_create(now=clock.now(), **fields)
         return self.answer(event.pk, status.HTTP_201_CREATED)
 
 

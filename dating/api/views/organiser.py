@@ -5,11 +5,11 @@ from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from django.utils import timezone
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from config import clock
 from config.openapi import BODY, errors
 from dating.api.serializers import DropInSerializer, ExtendInSerializer, RunSheetSerializer
 from dating.api.views.base import OrganiserView, given
@@ -27,7 +27,7 @@ class _Run(OrganiserView):
 
     def do(self, event_id: UUID, change: Callable[..., Any], **more: Any) -> Response:
         event = self.event(event_id)
-        change(event=event, now=timezone.now(), **more)
+        change(event=event, now=clock.now(), **more)
         return self.answer(event)
 
 

@@ -4,7 +4,6 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db.models import QuerySet
-from django.utils import timezone
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import status
 from rest_framework.generics import GenericAPIView
@@ -13,6 +12,7 @@ from rest_framework.response import Response
 
 from accounts.api.permissions import IsPerson
 from accounts.models import User
+from config import clock
 from config.api import JSONOnly
 from config.exceptions import Conflict
 from config.openapi import BODY, errors
@@ -76,7 +76,7 @@ class RegisterView(_Command):
         if event is None:
             return self.unknown()
         try:
-            registration_create(event=event, user=user, now=timezone.now())
+            registration_create(event=event, user=user, now=clock.now())
         except Conflict as error:
             return _refused("user_registered", error)
         return Response({"user_registered": True})
@@ -94,7 +94,7 @@ class ConfirmView(_Command):
         if event is None:
             return self.unknown()
         try:
-            registration_confirm(event=event, user=user, now=timezone.now())
+            registration_confirm(event=event, user=user, now=clock.now())
         except Conflict as error:
             return _refused("registration_confirmed", error)
         return Response({"registration_confirmed": True})
@@ -117,7 +117,7 @@ class CancelView(_Command):
         if event is None:
             return self.unknown()
         try:
-            registration_cancel(event=event, user=user, now=timezone.now())
+            registration_cancel(event=event, user=user, now=clock.now())
         except Conflict as error:
             return _refused("registration_cancelled", error)
         return Response({"registration_cancelled": True})
@@ -132,7 +132,7 @@ class CancelAllView(_Command):
     )
     def post(self, request: Request) -> Response:
         """Cancel all your registrations, as cancelling event 0 does; false if there were none to cancel."""
-        count = registrations_cancel(user=meant(request), now=timezone.now())
+        count = registrations_cancel(user=meant(request), now=clock.now())
         return Response({"registration_cancelled": count > 0})
 
 

@@ -1,9 +1,9 @@
 """Files for people's calendars, behind links that nobody can guess."""
 
 from django.http import Http404, HttpRequest, HttpResponse
-from django.utils import timezone
 from django.views.generic import View
 
+from config import clock
 from dating import invitations
 
 
@@ -28,7 +28,7 @@ class InvitationFile(_CalendarFile):
         if registration is None:
             raise Http404
         method = invitations.invitation_of(registration).method
-        return self.answer(invitations.ics_of(registration, now=timezone.now()), "invitation", method)
+        return self.answer(invitations.ics_of(registration, now=clock.now()), "invitation", method)
 
 
 class CalendarFile(_CalendarFile):
@@ -38,4 +38,4 @@ class CalendarFile(_CalendarFile):
         user = invitations.subscriber(token)
         if user is None:
             raise Http404
-        return self.answer(invitations.feed_of(user, now=timezone.now()), "evenings", "PUBLISH")
+        return self.answer(invitations.feed_of(user, now=clock.now()), "evenings", "PUBLISH")

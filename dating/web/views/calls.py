@@ -3,8 +3,8 @@
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
-from django.utils import timezone
 
+from config import clock
 from config.exceptions import Conflict
 from dating.links import join_of
 from dating.models import Registration
@@ -29,7 +29,7 @@ class JoinPage(Page):
         if request.headers.get("Sec-Fetch-Mode") == "navigate" and not request.headers.get("Sec-Purpose"):
             address = self._address(member)
             return HttpResponseRedirect(address) if address else self._no_call(member)
-        if seat_now(member.event, member, now=timezone.now()) is None:
+        if seat_now(member.event, member, now=clock.now()) is None:
             return self._no_call(member)
         return render(request, "dating/join.html", {"event": member.event})
 
@@ -51,7 +51,7 @@ class JoinPage(Page):
 
     def _address(self, member: Registration) -> str | None:
         """Note that somebody comes; return where, or None if they have no call now."""
-        now = timezone.now()
+        now = clock.now()
         try:
             seat = join_mark(event=member.event, user=member.user, now=now)
         except Conflict:

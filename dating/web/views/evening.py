@@ -5,8 +5,8 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.http import HttpResponse
 from django.shortcuts import render
-from django.utils import timezone
 
+from config import clock
 from dating import services
 from dating.invitations import invitation_url
 from dating.models import Reaction
@@ -19,7 +19,7 @@ _OPINIONS = {Reaction.Kind.LIKE.value: "You liked them.", Reaction.Kind.DISLIKE.
 
 class _Evening(EventPage):
     def context(self, **more: Any) -> dict[str, Any]:
-        now = timezone.now()
+        now = clock.now()
         evening = evening_of(self.event, self.person, now=now)
         return {"evening": evening, "event": self.event, "now": now, "refusal": "", **more}
 
@@ -47,26 +47,26 @@ class _Change(EventChange, NowPage):
 
 class RegisterChange(_Change):
     def act(self) -> str:
-        registration = services.registration_create(event=self.event, user=self.person, now=timezone.now())
+        registration = services.registration_create(event=self.event, user=self.person, now=clock.now())
         waits = registration.state == registration.State.WAITING
         return "You are on the waiting list." if waits else "You are registered."
 
 
 class ConfirmChange(_Change):
     def act(self) -> str:
-        services.registration_confirm(event=self.event, user=self.person, now=timezone.now())
+        services.registration_confirm(event=self.event, user=self.person, now=clock.now())
         return "You have confirmed."
 
 
 class CancelChange(_Change):
     def act(self) -> str:
-        services.registration_cancel(event=self.event, user=self.person, now=timezone.now())
+        services.registration_cancel(event=self.event, user=self.person, now=clock.now())
         return "You have cancelled."
 
 
 class ReadyChange(_Change):
     def act(self) -> str:
-        services.ready_mark(event=self.event, user=self.person, now=timezone.now())
+        services.ready_mark(event=self.event, user=self.person, now=clock.now())
         return "You are ready."
 
 
@@ -82,6 +82,6 @@ class OpinionChange(_Change):
             user=self.person,
             about_id=self.given_id("about"),
             kind=kind,
-            now=timezone.now(),
+            now=clock.now(),
         )
         return _OPINIONS[kind]

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from django.utils import timezone
 from django.views.generic import TemplateView
 
+from config import clock
 from dating import selectors
 from dating.invitations import calendar_url
 from dating.models import Event, Registration
@@ -32,7 +32,7 @@ class EventsPage(Page, TemplateView):
             "runs": [each for each in ahead if self._may_run(each)],
             "coming": COMING,
             "State": Registration.State,
-            "now": timezone.now(),
+            "now": clock.now(),
         }
 
     def _may_run(self, event: Event) -> bool:

@@ -8,8 +8,8 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
-from django.utils import timezone
 
+from config import clock
 from dating.models import Event, Reaction, Registration
 from dating.services import have_met, reaction_record
 from notifications.web.form_page import FormPage
@@ -51,7 +51,7 @@ class ReportPage(FormPage):
             about_id=self.about.pk,
             kind=Reaction.Kind.REPORT,
             text=form.cleaned_data["text"],
-            now=timezone.now(),
+            now=clock.now(),
         )
         messages.success(self.request, "Thank you. The organisers will look at it; the person is not told.")
         return HttpResponseRedirect(reverse("dating:evening", args=[self.event.pk]))

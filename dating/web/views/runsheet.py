@@ -6,8 +6,8 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.http import HttpResponse
 from django.shortcuts import render
-from django.utils import timezone
 
+from config import clock
 from dating import services
 from dating.services.evening import EXTENSION_MAX_S
 from dating.web.evening import pace_of
@@ -22,7 +22,7 @@ class _RunSheet(EventPage):
     for_organiser = True
 
     def context(self, **more: Any) -> dict[str, Any]:
-        now = timezone.now()
+        now = clock.now()
         sheet = run_sheet_of(self.event, pace=pace_of(self.event, now))
         return {
             "sheet": sheet,
@@ -54,13 +54,13 @@ class _Change(EventChange, NowPage):
 
 class PauseChange(_Change):
     def act(self) -> str:
-        services.event_pause(event=self.event, now=timezone.now())
+        services.event_pause(event=self.event, now=clock.now())
         return "Paused."
 
 
 class ResumeChange(_Change):
     def act(self) -> str:
-        services.event_resume(event=self.event, now=timezone.now())
+        services.event_resume(event=self.event, now=clock.now())
         return "It goes on."
 
 
@@ -70,19 +70,17 @@ class ExtendChange(_Change):
         if not (given.isascii() and given.isdigit() and 1 <= int(given[:6]) <= EXTENSION_MAX_S):
             raise ValidationError(f"by_s: expected seconds, from 1 to {EXTENSION_MAX_S}.")
         by = timedelta(seconds=int(given))
-        services.event_extend_round(event=self.event, by=by, now=timezone.now())
+        services.event_extend_round(event=self.event, by=by, now=clock.now())
         return "The round is extended."
 
 
 class DropChange(_Change):
     def act(self) -> str:
-        services.event_drop(
-            event=self.event, registration_id=self.given_id("registration"), now=timezone.now()
-        )
+        services.event_drop(event=self.event, registration_id=self.given_id("registration"), now=clock.now())
         return "They are taken out."
 
 
 class EndChange(_Change):
     def act(self) -> str:
-        services.event_end(event=self.event, now=timezone.now())
+        services.event_end(event=self.event, now=clock.now())
         return "It ends."

@@ -5,7 +5,6 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 from django.http import Http404
-from django.utils import timezone
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from rest_framework import status
 from rest_framework.generics import GenericAPIView, get_object_or_404
@@ -15,6 +14,7 @@ from rest_framework.views import APIView
 
 from accounts.api.permissions import IsStaffOrScope
 from accounts.models import Scope, User
+from config import clock
 from config.api import JSONOnly
 from config.openapi import BODY, errors
 from escalation.api.policy_filters import PolicyFilter
@@ -176,7 +176,7 @@ class PolicySimulateView(_OnePolicy):
         policy = self.policy(policy_id)
         serializer = SimulateInSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        started_at = serializer.validated_data.get("at") or timezone.now()
+        started_at = serializer.validated_data.get("at") or clock.now()
         version = selectors.newest_version(policy)
         definition = selectors.definition_of(version)
         tellings = plan(definition, selectors.world_of(definition, since=started_at), started_at=started_at)

@@ -4,7 +4,6 @@ from typing import Any, Final
 
 from django.db.models import QuerySet
 from django.http import Http404
-from django.utils import timezone
 from django_filters.rest_framework import DjangoFilterBackend  # type: ignore[import-untyped]
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
@@ -16,6 +15,7 @@ from rest_framework.response import Response
 
 from accounts.api.permissions import IsStaffOrScope
 from accounts.models import ApiKey, Scope
+from config import clock
 from config.api import JSONOnly
 from config.exceptions import Conflict
 from config.openapi import BODY, errors
@@ -133,7 +133,7 @@ class ProcessesView(_Processes):
         """
         answer = request_run(
             requests.request_of(request.data),
-            now=timezone.now(),
+            now=clock.now(),
             by=name_of(request),
             api_key=request.auth if isinstance(request.auth, ApiKey) else None,
         )
@@ -178,9 +178,7 @@ class AcknowledgeView(_Processes):
     def post(self, request: Request, process_id: str) -> Response:
         """Say that somebody looks after it: everything pending is cancelled. 409 where it was stopped."""
         process = self.latest(process_id)
-        acknowledged = process_acknowledge(
-            process=process, by=name_of(request), via="api", now=timezone.now()
-        )
+        acknowledged = process_acknowledge(process=process, by=name_of(request), via="api", now=clock.now())
         if not acknowledged and process.state != EscalationProcess.State.ACKNOWLEDGED:
             raise Conflict("This escalation was stopped already.")
         return Response(ProcessSerializer(process).data)
@@ -207,4 +205,4 @@ class StopView(_Processes):
         if not sees_all(request.user):
             raise PermissionDenied("Only staff can stop escalations; you can acknowledge it.")
         stop = requests.Request(process.process_id, "stop")
-        return self.answer(request_run(stop, now=timezone.now(), by=name_of(request)))
+        return self.answer(request_run(stop, now=clock.now(), by=name_of(request)))

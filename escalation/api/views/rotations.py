@@ -7,7 +7,6 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 from django.http import Http404, HttpResponse
-from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from rest_framework import status
@@ -20,6 +19,7 @@ from rest_framework.serializers import Serializer
 from accounts.api.permissions import IsStaffOrScope
 from accounts.api.views.base import OpenView
 from accounts.models import Scope
+from config import clock
 from config.api import JSONOnly
 from config.openapi import BODY, errors
 from escalation.api.policy_filters import RotationFilter
@@ -149,7 +149,7 @@ class OnCallView(_OneRotation):
     def get(self, request: Request, rotation_id: UUID) -> Response:
         """Who is on call at a time."""
         rotation = self.rotation(rotation_id)
-        at = _validated(AtSerializer(data=request.query_params)).get("at") or timezone.now()
+        at = _validated(AtSerializer(data=request.query_params)).get("at") or clock.now()
         turn = on_call(selectors.turns_of(rotation), at)
         shown = _shown(rotation, [turn] if turn else [])
         return Response(OnCallSerializer({"at": at, "on_call": shown[0] if shown else None}).data)
@@ -166,7 +166,7 @@ class ShiftsView(_OneRotation):
         """Who is on call from one time until another."""
         rotation = self.rotation(rotation_id)
         asked = _validated(SpanSerializer(data=request.query_params))
-        begin = asked.get("begin") or timezone.now()
+        begin = asked.get("begin") or clock.now()
         end = asked.get("end") or begin + timedelta(weeks=4)
         if not timedelta(0) < end - begin <= MAX_SPAN:
             raise ValidationError({"end": ["Expected a time after the beginning, by 92 days at most."]})
@@ -270,7 +270,7 @@ class CalendarLinkView(OpenView):
 
 def calendar_response(rotation: Any) -> HttpResponse:
     """Answer with the calendar of a rotation that was read by ``with_turns``."""
-    now = timezone.now()
+    now = clock.now()
     people = selectors.members_by_id(rotation)
     calendar = calendar_of(
         rotation_id=rotation.pk,

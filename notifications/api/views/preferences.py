@@ -4,7 +4,6 @@ from typing import Any
 from uuid import UUID
 
 from django.http import Http404
-from django.utils import timezone
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import status
 from rest_framework.exceptions import ValidationError
@@ -15,6 +14,7 @@ from rest_framework.views import APIView
 
 from accounts.api.permissions import IsStaffOrScope
 from accounts.models import Scope, User
+from config import clock
 from config.api import JSONOnly
 from config.openapi import BODY, errors
 from notifications import selectors
@@ -147,7 +147,7 @@ class ExplainView(_PreferenceAccess):
         user = self.person(user_id)
         question = QuestionSerializer(data=request.query_params)
         question.is_valid(raise_exception=True)
-        asked = {"at": timezone.now(), **question.validated_data}
+        asked = {"at": clock.now(), **question.validated_data}
         decisions = [_decision(each, asked["at"]) for each in preview(user=user, **asked)]
         return Response(AnswerSerializer({"user_id": user.pk, **asked, "decisions": decisions}).data)
 

@@ -11,9 +11,9 @@ import structlog
 from django.conf import settings
 from django.db import DatabaseError, DataError, IntegrityError, connection, transaction
 from django.db.backends.utils import CursorWrapper
-from django.utils import timezone
 
 from accounts.models import Shop
+from config import clock
 from notifications.engine import wake
 from notifications.engine.content import content_of
 from notifications.engine.database import run_prepared
@@ -157,7 +157,7 @@ def fan_out_arrived(alerts: Sequence[Alert]) -> bool:
     """
     taken, finer = 0, _finer_lately()
     for these in _by_severity(alerts):
-        chunk, hand_over = _fan_out_small(these, now=timezone.now(), finer=finer, repeats=False)
+        chunk, hand_over = _fan_out_small(these, now=clock.now(), finer=finer, repeats=False)
         _tell([chunk], [hand_over])
         taken += chunk.taken
     return taken == len(alerts)
@@ -184,7 +184,7 @@ def _fan_out_next(alert_uuid: UUID | None, *, repeats: bool) -> bool:
         small, large = _take(alert_uuid)
         if not small and not large:
             return False
-        now, finer = timezone.now(), _finer_now()
+        now, finer = clock.now(), _finer_now()
         made = [_fan_out_small(these, now=now, finer=finer, repeats=repeats) for these in _by_severity(small)]
         chunks = [chunk for chunk, _ in made]
         chunks += _fan_out_large(cursor, large[:TAKE_LARGE], now=now, finer=finer, repeats=repeats)

@@ -6,8 +6,8 @@ from typing import Final
 
 import structlog
 from django.db import DatabaseError, transaction
-from django.utils import timezone
 
+from config import clock
 from notifications.engine import ids, wake
 from notifications.engine.fanout.audience import Audience
 from notifications.engine.fanout.chunk import Chunk, fan_out_chunk
@@ -53,7 +53,7 @@ def broadcasts_fan_out() -> bool:
 
 def _fan_out_next() -> bool:
     """Make the next chunk of the one that has waited longest; whether there was any."""
-    now, one = timezone.now(), None
+    now, one = clock.now(), None
     try:
         with transaction.atomic():
             due = Broadcast.objects.filter(due_at__lte=now).select_related("notification")

@@ -4,8 +4,8 @@ from functools import partial
 from uuid import UUID
 
 from django.db import transaction
-from django.utils import timezone
 
+from config import clock
 from notifications.engine import wake
 from notifications.engine.fanout.audience import Audience
 from notifications.engine.fanout.chunk import fan_out_chunk
@@ -23,7 +23,7 @@ def notify(notification: Notification, audience: Audience, *, inbox: bool) -> No
         inbox: everyone gets an item in their inbox beside a delivery per contact point; without it, whoever
             has no contact point is told by the default channel.
     """
-    now, after, pending, revocable = timezone.now(), None, 0, False
+    now, after, pending, revocable = clock.now(), None, 0, False
     inboxes: list[UUID] = []
     with transaction.atomic(savepoint=False):  # a failure is the caller's: nobody goes on after half of it
         while True:

@@ -4,9 +4,8 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from django.utils import timezone
-
 from accounts.models import User
+from config import clock
 from notifications.engine import held
 from notifications.engine.database import run_prepared
 from notifications.engine.fanout import sql
@@ -38,7 +37,7 @@ def goes_to_inbox(kind: str) -> bool:
 
 def preview(*, user: User, kind: str, severity: str, at: datetime) -> list[Decision]:
     """Return how a person would be told of such a notification at a time, as their preferences are now."""
-    audience = people([user.pk], as_of=max(at, timezone.now()))
+    audience = people([user.pk], as_of=max(at, clock.now()))
     notification = Notification(kind=kind, severity=severity)
     shape, parameters = asked(notification, audience, inbox=goes_to_inbox(kind), after=None, now=at)
     rows = run_prepared(sql.decisions(audience.sql, shape), parameters)

@@ -5,8 +5,8 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.utils import timezone
 
+from config import clock
 from notifications.audit import EXPLANATIONS, Gap, Report, audit
 from notifications.checks import BEFORE_START
 
@@ -28,7 +28,7 @@ class Command(BaseCommand):
         if limit < 1:
             raise CommandError("--limit must be at least 1.")
         started = time.perf_counter()
-        report = audit(now=timezone.now(), settled=settled, limit=limit)
+        report = audit(now=clock.now(), settled=settled, limit=limit)
         self.show(report, time.perf_counter() - started)
         if report.gap_count:
             raise CommandError(f"{report.gap_count:,} gaps: see above.")

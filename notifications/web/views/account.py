@@ -8,7 +8,6 @@ from django.core.exceptions import ValidationError
 from django.forms import Form
 from django.http import HttpResponse, HttpResponseRedirect
 from django.urls import reverse
-from django.utils import timezone
 from django.views.generic import TemplateView
 
 from accounts import attempts
@@ -17,6 +16,7 @@ from accounts.services.passwords import password_change
 from accounts.services.users import user_update
 from accounts.services.verifications import verification_confirm, verification_send
 from accounts.verification import code_of, id_of_token
+from config import clock
 from notifications.web import limits
 from notifications.web.form_page import FormPage, Section
 from notifications.web.forms.accounts import CodeForm, DetailsForm, PasswordForm
@@ -68,7 +68,7 @@ class PasswordSection(_AccountSection):
 
     def act(self, form: PasswordForm) -> HttpResponse:
         limits.take(scope="password-check", who=str(self.person.pk))
-        password_change(user=self.person, now=timezone.now(), **form.cleaned_data)
+        password_change(user=self.person, now=clock.now(), **form.cleaned_data)
         # Every other session ends.
         update_session_auth_hash(self.request, self.person)
         return self.done("Your password is changed.")
@@ -84,7 +84,7 @@ class SendCodeSection(_AccountSection):
     def act(self, form: Form) -> HttpResponse:
         limits.take(scope="verify", who=attempts.address_of(self.request.META))
         limits.take(scope="verify-account", who=str(self.person.pk))
-        verification_send(user=self.person, purpose=self.purpose, now=timezone.now())
+        verification_send(user=self.person, purpose=self.purpose, now=clock.now())
         return self.done("A code is on its way. Enter it below.")
 
 
@@ -95,7 +95,7 @@ class ConfirmSection(SendCodeSection):
 
     def act(self, form: Form) -> HttpResponse:
         code = form.cleaned_data["code"].strip()
-        verification_confirm(user=self.person, purpose=self.purpose, code=code, now=timezone.now())
+        verification_confirm(user=self.person, purpose=self.purpose, code=code, now=clock.now())
         return self.done(CONFIRMED)
 
 
@@ -114,7 +114,7 @@ class VerifyLinkPage(FormPage):
         if verification_id is None or newest is None or newest.pk != verification_id:
             raise ValidationError(DEAD_LINK)
         verification_confirm(
-            user=self.person, purpose=self.purpose, code=code_of(verification_id), now=timezone.now()
+            user=self.person, purpose=self.purpose, code=code_of(verification_id), now=clock.now()
         )
         messages.success(self.request, CONFIRMED)
         return HttpResponseRedirect(reverse("web:account"))

@@ -7,12 +7,12 @@ from django.contrib.auth import login
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import get_language_from_request
 
 from accounts import attempts
 from accounts.services.passwords import password_reset_confirm, password_reset_request
 from accounts.services.registration import user_register
+from config import clock
 from notifications.web import limits
 from notifications.web.form_page import FormPage
 from notifications.web.forms.accounts import RegisterForm, ResetForm, ResetRequestForm
@@ -41,7 +41,7 @@ class ForgottenPage(FormPage):
     def act(self, form: ResetRequestForm) -> HttpResponse:
         email = form.cleaned_data["email"]
         limits.take_for_account(self.request, scope="reset", email=email)
-        password_reset_request(email=email, now=timezone.now())
+        password_reset_request(email=email, now=clock.now())
         outcome = {
             "heading": "Look into your mail",
             "text": "If there is an account with this address, a link is on its way to it.",
@@ -66,6 +66,6 @@ class ResetPage(FormPage):
 
     def act(self, form: ResetForm) -> HttpResponse:
         limits.take(scope="reset", who=attempts.address_of(self.request.META))
-        password_reset_confirm(now=timezone.now(), **form.cleaned_data)
+        password_reset_confirm(now=clock.now(), **form.cleaned_data)
         messages.success(self.request, "Your new password is set. Log in with it.")
         return HttpResponseRedirect(reverse("web:login"))

@@ -13,6 +13,7 @@ from rest_framework.test import APIClient
 
 from accounts.models import ApiKey
 from accounts.services import api_key_create
+from config import clock
 from notifications.api import plain
 from notifications.models import Alert
 from notifications.services import alerts as service
@@ -110,7 +111,7 @@ def test_it_answers_as_drf_does(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     now = timezone.now()
-    monkeypatch.setattr(timezone, "now", lambda: now)
+    monkeypatch.setattr(clock, "now", lambda: now)
     ShopFactory(name="a\u2028b", slug="odd")
     camera = as_machine("alerts:write")
     codes = []

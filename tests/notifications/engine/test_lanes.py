@@ -3,7 +3,7 @@
 import pytest
 
 from notifications.engine.lanes import HOLD_JITTER, MIN_CLAIM, START_WIDTH, Breaker, Lane
-from notifications.engine.rate import Bucket
+from notifications.engine.rate import Rate
 
 
 def breaker() -> Breaker:
@@ -144,29 +144,8 @@ def test_being_too_fast_never_opens_the_breaker_and_closes_it(lane: Lane) -> Non
     assert not lane.breaker.is_open
 
 
-def test_a_rate_spreads_sends_evenly() -> None:
-    bucket, now = Bucket(20), 0.0
-    began = []
-    while now < 2:
-        if wait_s := bucket.wait_s(now, front=False):
-            now += wait_s
-        bucket.take(now)
-        began.append(now)
-    for second in (0.0, 0.5, 1.0):
-        assert 19 <= sum(second <= each < second + 1 for each in began) <= 22
-
-
-def test_of_a_rate_the_last_send_is_kept_for_what_is_revocable() -> None:
-    bucket = Bucket(1)
-    bucket.take(0)
-    assert bucket.wait_s(0, front=False) == 1
-    assert bucket.room_at_the_front(0) == 1
-    bucket.take(0)
-    assert (bucket.room_at_the_front(0.5), bucket.room_at_the_front(1)) == (0, 1)
-
-
 def test_a_lane_with_a_rate_claims_no_more_ahead_than_a_second_of_it(lane: Lane) -> None:
-    lane.rate = Bucket(5)
+    lane.rate = Rate(5, lambda: None)
     for _ in range(200):
         lane.succeeded()
     lane.claimed()

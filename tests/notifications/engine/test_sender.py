@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -191,7 +191,7 @@ def test_what_comes_too_fast_is_put_back_for_longer_each_time_until_it_is_too_ol
         worker.stop()
         delivery.refresh_from_db()
         waits.append((delivery.due_at - clock()).total_seconds())
-        clock.forward(waits[-1] + 0.1)
+        clock.forward(waits[-1] + 1)  # until when all workers hold the lane
     assert waits == [pytest.approx(wait_s, abs=0.9) for wait_s in (1, 2, 4, 8, 16)]
     assert (delivery.status, delivery.attempts) == ("pending", 5)
     assert Outgoing.objects.get().failures == 0
@@ -418,6 +418,28 @@ def test_thousands_of_destinations_all_get_their_turn(
     Outgoing.objects.bulk_update(queued, ["lane"], batch_size=500)
     settle(sender)
     assert statuses() == {"sent": 1500}
+
+
+def test_a_claim_that_takes_long_yields_no_sends_that_outlive_their_lease(
+    sender: Sender, clock: Clock, make_deliveries: Make, third_party: ThirdParty, settings: Settings
+) -> None:
+    settings.LEASE_S = 3
+    third_party.behave("slow:1500")
+    another = Sender(clock=clock)
+    another.start()
+    settle(another)
+    made = make_deliveries(10, third_party.url)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("LOCK TABLE notifications_outgoing IN EXCLUSIVE MODE")
+        sender.wake()
+        time.sleep(2.2)  # in which it can't claim what it is about to
+    deadline = time.monotonic() + 15
+    while statuses() != {"sent": len(made)}:
+        assert time.monotonic() < deadline, statuses()
+        another.wake()
+        time.sleep(0.1)
+    another.stop()
+    assert third_party.counts() == {str(each.pk): 1 for each in made}
 
 
 def test_stopping_gives_back_what_was_not_begun(

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import django_rq
 import pytest
+import time_machine
 from django.conf import settings
 from django.core.management import call_command
 from pytest_django import Settings
@@ -18,11 +19,13 @@ from redis.retry import Retry
 from rq.job import Job, JobStatus
 
 from accounts.models import Shop, User
+from config import clock
 from config.processes import Stack
 from config.schedule import ENTRIES, Scheduler
 from notifications import jobs, queue
 from notifications.engine.sender import Sender
 from notifications.engine.worker import Worker
+from notifications.exposition import workers_alive
 from notifications.models import Alert, Delivery
 from tests.factories import AlertFactory, MembershipFactory
 from tests.notifications.engine.conftest import statuses
@@ -58,6 +61,14 @@ def test_a_worker_that_starts_before_redis_waits_for_it(settings: Settings) -> N
         finally:
             later.join()
         assert worker.connection.ping()
+
+
+def test_a_worker_whose_clock_is_slow_is_heard_of_all_the_same(redis: Redis) -> None:
+    worker = Worker([queue.URGENT], connection=redis)
+    worker.register_birth()
+    with time_machine.travel(datetime.now(UTC) - timedelta(minutes=5)):
+        worker.heartbeat()
+    assert workers_alive(redis, now=clock.now()) == 1
 
 
 def test_an_alert_goes_from_the_queue_to_the_third_party(
@@ -126,6 +137,16 @@ def test_due_entries_are_queued_again_and_again(redis: Redis) -> None:
     it.enqueue_jobs()
     assert "tocsin-sweep" in django_rq.get_queue(queue.URGENT).job_ids
     assert "tocsin-sweep" in it
+
+
+def test_what_a_scheduler_with_a_fast_clock_has_put_off_is_due_for_the_next_one(redis: Redis) -> None:
+    with time_machine.travel(datetime.now(UTC) + timedelta(minutes=1)):
+        scheduler().enqueue_jobs()
+    redis.delete(django_rq.get_queue(queue.URGENT).key)
+    later = datetime.now(UTC) + timedelta(seconds=10)
+    with time_machine.travel(later):
+        scheduler().enqueue_jobs()
+    assert "tocsin-sweep" in django_rq.get_queue(queue.URGENT).job_ids
 
 
 def test_an_entry_that_still_waits_is_not_queued_twice(redis: Redis) -> None:

@@ -4,7 +4,6 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import status
@@ -16,6 +15,7 @@ from rest_framework.response import Response
 
 from accounts.api.permissions import IsStaffOrScope
 from accounts.models import Scope
+from config import clock
 from config.api import JSONOnly
 from config.openapi import BODY, errors
 from tracing import selectors
@@ -77,7 +77,7 @@ class DeviceView(GenericAPIView[Device]):
             raise NotFound
         serializer = DeviceInSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        device, created = device_set(device_id=device_id, now=timezone.now(), **serializer.validated_data)
+        device, created = device_set(device_id=device_id, now=clock.now(), **serializer.validated_data)
         code = status.HTTP_201_CREATED if created else status.HTTP_200_OK
         return Response(DeviceSerializer(device).data, status=code)
 
@@ -109,7 +109,7 @@ class SourcesView(GenericAPIView[Device]):
             Device.objects.filter(pk=device_id).exists() or selectors.device_is_seen(device_id)
         ):
             raise NotFound
-        until = timezone.now()
+        until = clock.now()
         since = until - timedelta(days=settings.TRACING_RETENTION_DAYS)
         seed = Seed(case=0, device_id=device_id, since=since, **given.validated_data)
         found = search([seed], until=until, backward=True)[0]

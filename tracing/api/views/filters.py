@@ -4,7 +4,6 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
-from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import status
@@ -13,6 +12,7 @@ from rest_framework.generics import GenericAPIView, get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from config import clock
 from config.api import JSONOnly
 from config.openapi import BODY, errors
 from tracing.api.permissions import SetsFilters
@@ -137,7 +137,7 @@ class WhatIfView(GenericAPIView[Filter]):
         if unknown := sorted(set(request.query_params) - set(given.fields)):
             raise ValidationError({name[:50]: ["There is no such parameter."] for name in unknown})
         found = get_object_or_404(Filter, pk=filter_id)
-        result = what_if(found, now=timezone.now(), **given.validated_data)
+        result = what_if(found, now=clock.now(), **given.validated_data)
         degrees = [{"degree": degree, "told": told} for degree, told in result.by_degree.items()]
         answer = {"cases": result.cases, "told": result.told, "by_degree": degrees}
         return Response(WhatIfSerializer(answer).data)

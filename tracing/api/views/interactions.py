@@ -1,7 +1,6 @@
 """Taking in what phones saw of each other."""
 
 from django.conf import settings
-from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from rest_framework import status
@@ -12,6 +11,7 @@ from rest_framework.views import APIView
 
 from accounts.api.permissions import IsStaffOrScope
 from accounts.models import Scope
+from config import clock
 from config.api import JSONOnly
 from config.openapi import BODY, errors
 from tracing.api.parsers import CSVUploadParser, JSONUploadParser, NDJSONUploadParser
@@ -72,7 +72,7 @@ class InteractionsView(APIView):
             raise ValidationError({"records": ["Expected a list of records."]})
         if columns.count > (most := settings.TRACING_UPLOAD_MAX_RECORDS):
             raise ValidationError({"records": [f"Expected at most {most} records, not {columns.count}."]})
-        now = timezone.now()
+        now = clock.now()
         try:
             stored = interactions_store(records_checked(columns, now=now), now=now)
         except BadRecords as error:

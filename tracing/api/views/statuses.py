@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.utils import timezone
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from rest_framework import status
 from rest_framework.generics import GenericAPIView
@@ -11,6 +10,7 @@ from rest_framework.response import Response
 
 from accounts.api.permissions import IsStaffOrScope
 from accounts.models import ApiKey, Scope, User
+from config import clock
 from config.api import JSONOnly
 from config.openapi import BODY, errors
 from tracing.api.serializers.marks import StatusInSerializer, StatusSerializer
@@ -45,7 +45,7 @@ class StatusesView(GenericAPIView[Any]):
         serializer.is_valid(raise_exception=True)
         marked = status_mark(
             **serializer.validated_data,
-            now=timezone.now(),
+            now=clock.now(),
             api_key=request.auth if isinstance(request.auth, ApiKey) else None,
             user=request.user if isinstance(request.user, User) else None,
         )

@@ -16,9 +16,9 @@ from typing import IO, Any, cast
 import numpy as np
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
-from django.utils import timezone
 from tqdm import tqdm
 
+from config import clock
 from tracing import packing, partitions
 from tracing.intake import (
     BadRecords,
@@ -58,7 +58,7 @@ class Command(BaseCommand):
             except (OSError, EOFError, NotReadable, DatabaseError) as error:
                 raise CommandError(f"{name}: {error}") from error
             new, known, bad = new + stored.new, known + stored.known, bad + faulty
-        packing.pack(timezone.now(), self.days)
+        packing.pack(clock.now(), self.days)
         self.stdout.write(f"{new:,} new records, {known:,} known before, {bad:,} bad.")
         if bad:
             sys.exit(1)
@@ -87,7 +87,7 @@ class Command(BaseCommand):
     def checked(self, columns: Columns, before: int, name: str, *, skip_bad: bool) -> tuple[Records, int]:
         """Check a part; bad records are named, and end the run unless they are to be skipped."""
         try:
-            return records_checked(columns, now=timezone.now()), 0
+            return records_checked(columns, now=clock.now()), 0
         except BadRecords as error:
             for number, field, message in error.faults[:SHOWN]:
                 self.stderr.write(f"{name}: record {before + number + 1}: {field}: {message}")
@@ -97,7 +97,7 @@ class Command(BaseCommand):
                     "this part are stored. Use --skip-bad to pass over bad ones."
                 )
             good = np.flatnonzero(~error.bad)
-            return records_checked(columns.only(good.tolist()), now=timezone.now()), error.records
+            return records_checked(columns.only(good.tolist()), now=clock.now()), error.records
 
 
 @contextmanager
