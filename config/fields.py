@@ -48,6 +48,17 @@ class StrictChoiceField(serializers.ChoiceField):
         raise serializers.ValidationError(f"Expected one of: {expected}.", code="invalid_choice")
 
 
+class StrictIntegerField(serializers.IntegerField):
+    """A JSON number without a fraction."""
+
+    default_error_messages = {"invalid": "Expected a whole number."}
+
+    def to_internal_value(self, data: Any) -> int:
+        if isinstance(data, bool) or not isinstance(data, int):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
 class StrictBooleanField(serializers.BooleanField):
     """JSON true or false."""
 

@@ -79,6 +79,12 @@ TEST_SEND_RATE = env.str("TEST_SEND_RATE", default="10/min")
 PRODUCT_NAME = env.str("PRODUCT_NAME", default="Tocsin")
 # Third party that is told about users with no contact point of their own.
 THIRD_PARTY_URL = env.str("THIRD_PARTY_URL", default="http://localhost:5000/webhook/notifications/")
+# Most deliveries that it is told in one request; 1: each in a request of its own.
+THIRD_PARTY_BATCH = env.int("THIRD_PARTY_BATCH", default=1)
+# Milliseconds for which the first of these waits for others; at most a quarter of LEASE_S.
+THIRD_PARTY_LINGER_MS = env.int("THIRD_PARTY_LINGER_MS", default=0)
+# "cloudevents" or "ndjson".
+THIRD_PARTY_BATCH_FORMAT = env.str("THIRD_PARTY_BATCH_FORMAT", default="cloudevents")
 # SMTP server for the email channel.
 SMTP_HOST = env.str("SMTP_HOST", default="localhost")
 SMTP_PORT = env.int("SMTP_PORT", default=25)

@@ -12,6 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from config import zones
 from notifications.brokers import formats, sources
+from notifications.channels import batch
 from notifications.channels.registry import CHANNELS
 from notifications.engine.pump import START_WITHIN
 
@@ -49,6 +50,22 @@ def addresses_make_sense(**kwargs: Any) -> list[CheckMessage]:
         faults.append(Error("SMTP_SECURITY must be none, starttls or tls", id="tocsin.E005"))
     if urlsplit(settings.THIRD_PARTY_URL).scheme not in ("http", "https"):
         faults.append(Error("THIRD_PARTY_URL must be an http or https URL", id="tocsin.E006"))
+    return faults
+
+
+@register("tocsin")
+def batches_make_sense(**kwargs: Any) -> list[CheckMessage]:
+    """What the third party is told at once is within bounds, and in a format that there is."""
+    faults: list[CheckMessage] = []
+    if not 1 <= settings.THIRD_PARTY_BATCH <= batch.MOST:
+        faults.append(Error(f"THIRD_PARTY_BATCH must be from 1 to {batch.MOST}", id="tocsin.E014"))
+    if not 0 <= settings.THIRD_PARTY_LINGER_MS <= batch.LINGER_MS_MOST:
+        faults.append(
+            Error(f"THIRD_PARTY_LINGER_MS must be from 0 to {batch.LINGER_MS_MOST}", id="tocsin.E015")
+        )
+    if settings.THIRD_PARTY_BATCH_FORMAT not in batch.FORMATS:
+        formats = " or ".join(batch.FORMATS)
+        faults.append(Error(f"THIRD_PARTY_BATCH_FORMAT must be {formats}", id="tocsin.E016"))
     return faults
 
 

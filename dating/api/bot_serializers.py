@@ -8,8 +8,8 @@ from rest_framework import serializers
 
 from accounts.models import User
 from accounts.validators import validate_time_zone
-from config.fields import StrictCharField, StrictChoiceField, StrictUUIDField
-from dating.api.serializers import DatingProfileSerializer, StrictIntegerField
+from config.fields import StrictCharField, StrictChoiceField, StrictIntegerField, StrictUUIDField
+from dating.api.serializers import DatingProfileSerializer
 from dating.models import BotAccount
 
 #: Ids of chats have at most 52 bits.

@@ -8,23 +8,19 @@ from rest_framework import serializers
 
 from accounts.models import User
 from accounts.validators import validate_time_zone
-from config.fields import StrictBooleanField, StrictCharField, StrictChoiceField, StrictUUIDField, TimeField
+from config.fields import (
+    StrictBooleanField,
+    StrictCharField,
+    StrictChoiceField,
+    StrictIntegerField,
+    StrictUUIDField,
+    TimeField,
+)
 from dating.meetings import PROVIDERS
 from dating.models import DatingProfile, Event, LogEntry, Reaction, Registration
 from dating.services.evening import EXTENSION_MAX_S
 
 _DAY_S: Final = 86_400
-
-
-class StrictIntegerField(serializers.IntegerField):
-    """A JSON number without a fraction."""
-
-    default_error_messages = {"invalid": "Expected a whole number."}
-
-    def to_internal_value(self, data: Any) -> int:
-        if isinstance(data, bool) or not isinstance(data, int):
-            self.fail("invalid")
-        return super().to_internal_value(data)
 
 
 @extend_schema_field({"type": "string", "format": "date"})

@@ -22,7 +22,16 @@ class ContactPointForm(forms.ModelForm):
 
     class Meta:
         model = ContactPoint
-        fields = ("user", "channel", "address", "label", "is_enabled")
+        fields = (
+            "user",
+            "channel",
+            "address",
+            "label",
+            "is_enabled",
+            "batch",
+            "linger_ms",
+            "batch_format",
+        )
 
 
 @admin.register(ContactPoint)
@@ -35,7 +44,13 @@ class ContactPointAdmin(StaffViews, ModelAdmin):
     autocomplete_fields = ("user",)
     ordering = ("-created_at",)
     show_full_result_count = False
-    fields = (("user", "channel"), "address", ("label", "is_enabled"), ("lane", "created_at", "deleted_at"))
+    fields = (
+        ("user", "channel"),
+        "address",
+        ("label", "is_enabled"),
+        ("batch", "linger_ms", "batch_format"),
+        ("lane", "created_at", "deleted_at"),
+    )
     readonly_fields = ("lane", "created_at", "deleted_at")
     actions = ("test_send", "remove")
 

@@ -12,10 +12,12 @@ from config.fields import (
     StrictBooleanField,
     StrictCharField,
     StrictChoiceField,
+    StrictIntegerField,
     StrictUUIDField,
     UnixTimeField,
     unix_seconds,
 )
+from notifications.channels import batch as batching
 from notifications.channels import registry
 from notifications.explanations import explain
 from notifications.models import Alert, Attempt, ContactPoint, Delivery, Notification, Severity
@@ -138,6 +140,19 @@ class ContactPointInSerializer(serializers.Serializer[ContactPoint]):
     )
     label = StrictCharField(max_length=100, allow_blank=True, default="")  # type: ignore[assignment]
     is_enabled = StrictBooleanField(default=True)
+    batch = StrictIntegerField(
+        min_value=1,
+        max_value=batching.MOST,
+        default=1,
+        help_text="Most deliveries that one request tells; 1: each has a request of its own. Webhooks only.",
+    )
+    linger_ms = StrictIntegerField(
+        min_value=0,
+        max_value=batching.LINGER_MS_MOST,
+        default=0,
+        help_text="Milliseconds for which the first of them waits for others.",
+    )
+    batch_format = StrictChoiceField(choices=list(batching.FORMATS), default="cloudevents")
     user_id = StrictUUIDField(required=False, help_text="Staff only; otherwise your own.")
 
 
@@ -145,6 +160,9 @@ class ContactPointChangeSerializer(serializers.Serializer[ContactPoint]):
     address = StrictCharField(max_length=2048, allow_blank=True, required=False)
     label = StrictCharField(max_length=100, allow_blank=True, required=False)  # type: ignore[assignment]
     is_enabled = StrictBooleanField(required=False)
+    batch = StrictIntegerField(min_value=1, max_value=batching.MOST, required=False)
+    linger_ms = StrictIntegerField(min_value=0, max_value=batching.LINGER_MS_MOST, required=False)
+    batch_format = StrictChoiceField(choices=list(batching.FORMATS), required=False)
 
 
 class ContactPointSerializer(serializers.ModelSerializer[ContactPoint]):
@@ -152,7 +170,18 @@ class ContactPointSerializer(serializers.ModelSerializer[ContactPoint]):
 
     class Meta:
         model = ContactPoint
-        fields = ("id", "user_id", "channel", "address", "label", "is_enabled", "created_at")
+        fields = (
+            "id",
+            "user_id",
+            "channel",
+            "address",
+            "label",
+            "is_enabled",
+            "batch",
+            "linger_ms",
+            "batch_format",
+            "created_at",
+        )
         read_only_fields = fields
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -14,6 +14,7 @@ from tenacity import wait_fixed
 from tenacity.wait import wait_base
 
 if TYPE_CHECKING:
+    from notifications.channels.batch import Batching
     from notifications.channels.session import Session
 
 
@@ -107,6 +108,8 @@ class Channel(ABC):
     instant: ClassVar[bool] = False
     #: True where people read it, so that what quiet hours held back may come as one message.
     digests: ClassVar[bool] = False
+    #: Whether it has a ``send_batch``: a destination can be told of several deliveries in one request.
+    batches: ClassVar[bool] = False
 
     @property
     def is_configured(self) -> bool:
@@ -140,6 +143,11 @@ class Channel(ABC):
         return float(settings.RETRY_AFTER_MAX_S)
 
     @property
+    def batching(self) -> Batching | None:
+        """How it batches what goes to no contact point, which says that for itself; None: not at all."""
+        return None
+
+    @property
     def retry_policy(self) -> RetryPolicy:
         return RetryPolicy(
             attempts=int(self.policy.get("attempts", settings.RETRY_ATTEMPTS)),
@@ -167,3 +175,13 @@ class Channel(ABC):
             TooFast: the whole lane is to slow down; put back without counting a failure.
             Unavailable: may pass; tried again by the retry policy.
         """
+
+    async def send_batch(
+        self, messages: Sequence[Message], session: Session, batching: Batching
+    ) -> list[Receipt | Rejected | Unavailable]:
+        """Send several messages to one address in one request; returns what came of each, in their order.
+
+        Raises:
+            Rejected, TooFast, Unavailable: as ``send``; the same of all of them.
+        """
+        raise NotImplementedError

@@ -117,10 +117,16 @@ class Connection(asyncio.Protocol):
         self.deadline = 0.0
 
     def request(
-        self, data: bytes, waiter: asyncio.Future[Answer], deadline: float, *, keep_body: bool = False
+        self,
+        data: bytes,
+        waiter: asyncio.Future[Answer],
+        deadline: float,
+        *,
+        keep_body: bool,
+        body_max_bytes: int,
     ) -> None:
         """Write a request; its answer, or what went wrong, is put into ``waiter``."""
-        self._waiter, self._retry_after, self._left = waiter, None, self._pool.response_max_bytes
+        self._waiter, self._retry_after, self._left = waiter, None, body_max_bytes
         self._body, self._status = bytearray() if keep_body else None, 0
         self._is_under_way, self._has_answered = True, False
         self.deadline = deadline
@@ -236,6 +242,7 @@ class Pool:
         trusted: bool,
         on_begin: Callable[[], None] | None,
         keep_body: bool = False,
+        body_max_bytes: int | None = None,
         repeatable: bool = False,
     ) -> Answer:
         """POST once; returns as soon as the head of the answer is there, or its body where that is kept.
@@ -248,16 +255,17 @@ class Pool:
             NoConnection, ConnectionEnded, NotHTTP: as they say.
         """
         deadline = self._loop.time() + timeout_s
+        keep_bytes = body_max_bytes or self.response_max_bytes
         data = b"%bContent-Length: %d\r\n%b\r\n%b" % (target.head, len(body), headers, body)
         connection = self._taken((target.host, target.port, target.tls, trusted))
         if connection is not None:
             try:
-                return await self._asked(connection, data, deadline, on_begin, keep_body=keep_body)
+                return await self._asked(connection, data, deadline, on_begin, keep_body, keep_bytes)
             except Unanswered:
                 if on_begin is not None or not repeatable:
                     raise
         connection = await self._connected(target, trusted=trusted, deadline=deadline)
-        return await self._asked(connection, data, deadline, on_begin, keep_body=keep_body)
+        return await self._asked(connection, data, deadline, on_begin, keep_body, keep_bytes)
 
     async def _asked(
         self,
@@ -265,8 +273,8 @@ class Pool:
         data: bytes,
         deadline: float,
         on_begin: Callable[[], None] | None,
-        *,
         keep_body: bool,
+        body_max_bytes: int,
     ) -> Answer:
         waiter: asyncio.Future[Answer] = self._loop.create_future()
         self._busy.add(connection)
@@ -275,7 +283,7 @@ class Pool:
         try:
             if on_begin is not None:
                 on_begin()
-            connection.request(data, waiter, deadline, keep_body=keep_body)
+            connection.request(data, waiter, deadline, keep_body=keep_body, body_max_bytes=body_max_bytes)
             return await waiter
         except BaseException:  # cancelled, or stopped by on_begin: half a request is no use to the next
             if waiter.cancelled() or not waiter.done():  # else it may be the next one's by now

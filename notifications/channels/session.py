@@ -118,12 +118,13 @@ class Session:
         trusted: bool,
         on_begin: Callable[[], None] | None = None,
         keep_body: bool = False,
+        body_max_bytes: int | None = None,
         repeatable: bool = False,
     ) -> http1.Answer:
         """POST once as `post` does, and return the answer whatever its status is.
 
         For providers that say in the body what is wrong: ``keep_body`` waits for it, and returns as much
-        as came in time, at most RESPONSE_MAX_BYTES.
+        as came in time, at most ``body_max_bytes``, or RESPONSE_MAX_BYTES.
 
         Raises:
             Rejected: an address that isn't allowed.
@@ -142,6 +143,7 @@ class Session:
                 trusted=trusted,
                 on_begin=on_begin,
                 keep_body=keep_body,
+                body_max_bytes=body_max_bytes,
                 repeatable=repeatable,
             )
         except (

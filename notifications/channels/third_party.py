@@ -1,9 +1,14 @@
 """The default channel: posts to the third party that tells users who have no contact point of their own."""
 
-import orjson
+from collections.abc import Sequence
+from datetime import UTC, datetime
 
-from notifications.channels import http_url
-from notifications.channels.base import Channel, Message, Receipt
+import orjson
+from django.conf import settings
+
+from notifications.channels import batch, http_url
+from notifications.channels.base import Channel, Message, Receipt, Rejected, Unavailable
+from notifications.channels.batch import Batching
 from notifications.channels.session import Session
 
 # What the third party is told of an alert, in this order and nothing else.
@@ -17,6 +22,7 @@ class ThirdPartyChannel(Channel):
     address_type = "the third party's URL"
     for_contacts = False
     revocable = False
+    batches = True
 
     def normalised_address(self, address: str) -> str:
         return str(http_url.normalised(address))
@@ -34,6 +40,32 @@ class ThirdPartyChannel(Channel):
             on_begin=message.on_begin,
             repeatable=True,
         )
+
+    @property
+    def batching(self) -> Batching | None:
+        if settings.THIRD_PARTY_BATCH <= 1:
+            return None
+        return Batching(
+            settings.THIRD_PARTY_BATCH, settings.THIRD_PARTY_LINGER_MS, settings.THIRD_PARTY_BATCH_FORMAT
+        )
+
+    async def send_batch(
+        self, messages: Sequence[Message], session: Session, batching: Batching
+    ) -> list[Receipt | Rejected | Unavailable]:
+        answer = await session.answer_to(
+            messages[0].address,
+            body=batch.body_of(messages, body_of, batching.format),
+            headers={
+                "Content-Type": batch.FORMATS[batching.format],
+                "webhook-id": batch.request_id(messages),
+            },
+            timeout_s=self.timeout_s,
+            trusted=True,
+            keep_body=True,
+            body_max_bytes=batch.answer_max_bytes(len(messages)),
+            repeatable=True,
+        )
+        return batch.verdicts(answer, messages, now=datetime.now(UTC))
 
 
 def body_of(message: Message) -> bytes:

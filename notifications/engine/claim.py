@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from operator import attrgetter
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import structlog
@@ -87,6 +87,10 @@ _COLUMNS = """
        delivery.channel, delivery.address, delivery.language
 """
 
+# How the contact point has its deliveries batched, where it does: notifications.channels.batch.Batching.
+BATCHING = """CASE WHEN contact.batch > 1
+       THEN json_build_array(contact.batch, contact.linger_ms, contact.batch_format) END"""
+
 # Claims with a lease. ``since`` is where the lane's last look ended: what lies before it has been taken, or
 # is a dead entry that every look would step over again while some old transaction keeps it.
 CLAIM = f"""
@@ -112,7 +116,7 @@ WITH asked AS (
 ), {_LOST.format(taken="taken")}
 SELECT claimed.delivery_id, {_COLUMNS}, claimed.lane, claimed.attempts, claimed.failures, claimed.due_at,
        contact.secret_version, contact.secret_rotated_at, claimed.priority, claimed.is_over,
-       claimed.revoked_at IS NOT NULL, claimed.had_worker
+       claimed.revoked_at IS NOT NULL, claimed.had_worker, {BATCHING}
   FROM claimed
   JOIN notifications_delivery AS delivery ON delivery.id = claimed.delivery_id
   LEFT JOIN notifications_contactpoint AS contact ON contact.id = delivery.contact_point_id
@@ -166,7 +170,7 @@ SELECT outgoing.delivery_id, {_COLUMNS}, outgoing.lane,
        outgoing.attempts + CASE WHEN {_IS_OVER.format(row="outgoing")} THEN 0 ELSE 1 END,
        outgoing.failures, outgoing.due_at, contact.secret_version, contact.secret_rotated_at,
        outgoing.priority, {_IS_OVER.format(row="outgoing")}, outgoing.revoked_at IS NOT NULL,
-       outgoing.lease_until IS NOT NULL
+       outgoing.lease_until IS NOT NULL, NULL
   FROM notifications_outgoing AS outgoing
   JOIN notifications_delivery AS delivery ON delivery.id = outgoing.delivery_id
   LEFT JOIN notifications_contactpoint AS contact ON contact.id = delivery.contact_point_id
@@ -215,6 +219,8 @@ class Claimed(NamedTuple):
     revoked: bool = False
     #: Another worker had it, and was lost.
     had_worker: bool = False
+    #: How its contact point has what it gets batched; None: not at all, nor what is revocable.
+    batching: Sequence[Any] | None = None
 
 
 class Ask(NamedTuple):

@@ -125,10 +125,8 @@ class ClaimLoop:
         contents = await self._contents.of(rows)
         for row, content in zip(rows, contents, strict=True):
             if content is not None:  # else it was deleted, and its deliveries with it
-                lane = self._pump.lane_of(row.lane, row.channel)
+                lane = self._pump.add(row, content, start_by)
                 lane.seen(row.priority, row.due_at)
-                lane.add(row, content, start_by)
-                self._pump.claimed += 1
         return Counter(row.lane for row in taken)
 
     async def _look_for_lanes(self, now: datetime) -> None:

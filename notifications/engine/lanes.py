@@ -1,11 +1,18 @@
 """One destination's share of a worker: how many sends at once, and whether it is worth trying at all."""
 
 import random
+import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
+from django.conf import settings
+
+from notifications.channels import registry
+from notifications.engine.breaker import Breaker
 from notifications.engine.rate import Rate
 from notifications.models import PRIORITIES
 
@@ -24,52 +31,9 @@ HOLD_S, HOLD_UNASKED_MAX_S = 1.0, 60.0
 HOLD_JITTER = 0.25
 # What others have been told is told again where it is longer by so much, in seconds.
 NEWS_AFTER_S = 0.5
-
-
-@dataclass(slots=True)
-class Breaker:
-    """A circuit breaker: opens after lasting failure, lets single probes through, closes on a success.
-
-    A short outage never opens it, so that the retry policy alone decides there; see docs/adr/0005.
-    All times are seconds of one monotonic clock.
-    """
-
-    failures_to_open: int
-    open_after_s: float
-    probe_s: float
-    probe_max_s: float
-    failures: int = 0
-    failing_since: float = 0.0
-    open_until: float | None = None
-    wait_s: float = 0.0
-
-    @property
-    def is_open(self) -> bool:
-        return self.open_until is not None
-
-    def succeeded(self) -> None:
-        self.failures, self.open_until, self.wait_s = 0, None, 0.0
-
-    def failed(self, now: float, *, was_probe: bool = False) -> None:
-        """Note a failure; while open, only a probe's says anything new."""
-        if not self.failures:
-            self.failing_since = now
-        self.failures += 1
-        lasting = now - self.failing_since >= self.open_after_s
-        if was_probe if self.is_open else (self.failures >= self.failures_to_open and lasting):
-            self.wait_s = min(self.wait_s * 2 or self.probe_s, self.probe_max_s)
-            self.open_until = now + self.wait_s
-
-    def told(self, open_until: float, *, wait_s: float) -> None:
-        """Open because another worker's has: until then, and by as much the next time."""
-        self.failures = max(self.failures, self.failures_to_open)
-        self.open_until, self.wait_s = max(self.open_until or 0.0, open_until), max(self.wait_s, wait_s)
-
-    def probes(self, now: float) -> int | None:
-        """Return how many sends may be under way: None for no limit, else 0 or (a probe) 1."""
-        if self.open_until is None:
-            return None
-        return 1 if now >= self.open_until else 0
+# From so many lanes on, those that were idle for so many seconds are forgotten.
+MANY_LANES: Final = 1000
+FORGET_AFTER_S: Final = 60
 
 
 @dataclass(slots=True)
@@ -110,6 +74,11 @@ class Lane:
     drained: bool = False
     #: The same of what is revocable.
     fenced_drained: bool = False
+    #: Parcels that others may still join, and how many rows are in all that have not begun.
+    parcels: dict[Any, Any] = field(default_factory=dict)
+    gathered: int = 0
+    #: Most rows that one request here has told.
+    batch: int = 1
     #: From which due time on the next claim looks, by priority.
     since: list[datetime] = field(default_factory=lambda: [EPOCH] * len(PRIORITIES))
 
@@ -124,9 +93,9 @@ class Lane:
         """Note how far a claim has come; what was due shortly before may yet be committed."""
         self.since[priority] = max(self.since[priority], due_at - OVERTAKES)
 
-    def add(self, row: Any, content: Any, start_by: float) -> None:
-        """Have a claimed row ready behind the others; what is critical goes before what is not."""
-        entry = (row, content, start_by, None)
+    def add(self, row: Any, content: Any, start_by: float, parcel: Any = None) -> None:
+        """Have a claimed row, or a parcel, ready behind the others; what is critical goes before the rest."""
+        entry = (row, content, start_by, None, parcel)
         place = len(self.ready)
         if row.priority == 0:
             place = next((at for at, other in enumerate(self.ready) if other[0].priority > 0), place)
@@ -134,7 +103,7 @@ class Lane:
 
     def room(self, now: float) -> int:
         """Return how many more deliveries may be claimed for it now."""
-        return self._most(now) - self.in_flight - len(self.ready)
+        return self._most(now) - self.in_flight - len(self.ready) - self.gathered
 
     def room_at_the_front(self, now: float) -> int:
         """Return how many may be taken up now before all that is ready, which waits for them."""
@@ -149,7 +118,8 @@ class Lane:
 
     @property
     def _ahead(self) -> int:
-        return self.prefetch if self.rate is None else min(self.prefetch, self.rate.ahead())
+        ahead = max(self.prefetch, self.batch - 1)
+        return ahead if self.rate is None else min(ahead, self.rate.ahead() * self.batch)
 
     def closed_until(self, now: float) -> float | None:
         """Return until when nothing may begin at all; None where that is not so."""
@@ -172,7 +142,7 @@ class Lane:
 
     def is_idle(self, now: float) -> bool:
         """Return whether nothing would be lost with it."""
-        busy = self.in_flight or self.ready or self.breaker.failures
+        busy = self.in_flight or self.ready or self.gathered or self.breaker.failures
         return not busy and now > self.held_until
 
     def worth_a_claim(self, now: float) -> bool:
@@ -240,3 +210,58 @@ class Lane:
             self.prefetch = 0
         self.breaker.failed(now, was_probe=self.probing)
         self.probing = False
+
+
+class Lanes(dict[str, Lane]):
+    """The lanes of one sender, by name.
+
+    Args:
+        on_slice_wanted: called with a lane that has a rate, and has used up its slice of it.
+    """
+
+    def __init__(self, on_slice_wanted: Callable[[Lane], None]) -> None:
+        super().__init__()
+        self._on_slice_wanted = on_slice_wanted
+
+    @property
+    def are_gathering(self) -> bool:
+        return any(lane.gathered for lane in self.values())
+
+    def of(self, name: str, channel: str) -> Lane:
+        """Return a lane, new where it is not known yet: then the channel of that name says how it is."""
+        lane = self.get(name)
+        if lane is None:
+            self._forget_idle()
+            lane = self[name] = _new(name, channel)
+            rate = registry.sendable(channel).rate
+            if rate is not None:
+                lane.rate = Rate(rate, partial(self._on_slice_wanted, lane))
+        lane.last_used = time.monotonic()
+        return lane
+
+    def _forget_idle(self) -> None:
+        """Keep the list short where every person has a destination of their own."""
+        if len(self) < MANY_LANES:
+            return
+        now = time.monotonic()
+        for lane in list(self.values()):
+            if lane.is_idle(now) and lane.last_used < now - FORGET_AFTER_S:
+                del self[lane.name]
+
+
+def _new(name: str, channel_name: str) -> Lane:
+    channel = registry.sendable(channel_name)
+    breaker = Breaker(
+        settings.BREAKER_FAILURES,
+        settings.BREAKER_AFTER_S,
+        settings.BREAKER_PROBE_S,
+        settings.BREAKER_PROBE_MAX_S,
+    )
+    return Lane(
+        name,
+        channel.concurrency,
+        breaker,
+        channel.timeout_s,
+        hold_max_s=channel.hold_max_s,
+        channel=channel.name,
+    )

@@ -8,8 +8,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from functools import partial
-from typing import Final
 
 import psycopg
 from django.conf import settings
@@ -17,16 +15,17 @@ from django.conf import settings
 from config.clock import elapsed
 from notifications.channels import registry
 from notifications.channels.base import TooFast, Unavailable
+from notifications.engine import parcels
 from notifications.engine.attempt import Attempts
 from notifications.engine.claim import RELEASE, Claimed
 from notifications.engine.content import Content
 from notifications.engine.database import Database
 from notifications.engine.fence import Batch, Fence
 from notifications.engine.lane_news import LaneNews, News
-from notifications.engine.lanes import MIN_CLAIM, Breaker, Lane
+from notifications.engine.lanes import MIN_CLAIM, Lane, Lanes
 from notifications.engine.outcome import Result
+from notifications.engine.parcels import Gathering, Parcel
 from notifications.engine.peers import Peers
-from notifications.engine.rate import Rate
 from notifications.engine.slices import Slices
 from notifications.engine.under_way import UnderWay
 from notifications.engine.wakeups import Wakeups
@@ -37,11 +36,9 @@ EACH = 8
 START_WITHIN = 1 / 3
 # Between two looks whether a lane with a rate may send, in seconds at least.
 PACE_S = 0.001
-# From so many lanes on, those that were idle for so many seconds are forgotten.
-MANY_LANES: Final = 1000
-FORGET_AFTER_S: Final = 60
 
-Ready = tuple[Claimed, Content, Fence | None]
+# What is taken to be sent: a row, or with a parcel all that is in that.
+Next = tuple[Claimed, Content, Fence | None, Parcel | None]
 
 
 class Pump:
@@ -65,8 +62,13 @@ class Pump:
         self._clock = clock
         self.news = LaneNews(peers, clock, on_news=self._hear)
         self._stopping = stopping
-        self.lanes: dict[str, Lane] = {}
-        #: Rows that this sender has: ready, or being sent.
+        self._gathering = Gathering(on_ready=self.start)
+        # Of what goes to no contact point: these say for themselves whether they are told in batches.
+        self._batching = {
+            name: channel.batching for name, channel in registry.CHANNELS.items() if channel.batching
+        }
+        self.lanes = Lanes(self._ask_for_slice)
+        #: What this sender has: rows that are ready, and requests under way.
         self.claimed = 0
         #: True where the last claim ended because too much is under way in all.
         self.is_full = False
@@ -84,39 +86,6 @@ class Pump:
         """Return whether it can take over deliveries of so many small alerts; from any thread."""
         return self.room >= min(count * EACH, settings.SENDER_CONCURRENCY // 2)
 
-    def lane_of(self, name: str, channel_name: str) -> Lane:
-        lane = self.lanes.get(name)
-        if lane is None:
-            breaker = Breaker(
-                settings.BREAKER_FAILURES,
-                settings.BREAKER_AFTER_S,
-                settings.BREAKER_PROBE_S,
-                settings.BREAKER_PROBE_MAX_S,
-            )
-            self._forget_idle_lanes()
-            channel = registry.sendable(channel_name)
-            lane = self.lanes[name] = Lane(
-                name,
-                channel.concurrency,
-                breaker,
-                channel.timeout_s,
-                hold_max_s=channel.hold_max_s,
-                channel=channel.name,
-            )
-            if channel.rate is not None:
-                lane.rate = Rate(channel.rate, partial(self._ask_for_slice, lane))
-        lane.last_used = time.monotonic()
-        return lane
-
-    def _forget_idle_lanes(self) -> None:
-        """Keep the list short where every person has a destination of their own."""
-        if len(self.lanes) < MANY_LANES:
-            return
-        now = time.monotonic()
-        for lane in list(self.lanes.values()):
-            if lane.is_idle(now) and lane.last_used < now - FORGET_AFTER_S:
-                del self.lanes[lane.name]
-
     # --- What comes in -------------------------------------------------------------------------------
 
     @staticmethod
@@ -124,26 +93,35 @@ class Pump:
         """Return by when, by ``clock.elapsed``, what is claimed now is to begin."""
         return elapsed() + settings.LEASE_S * START_WITHIN
 
+    def add(self, row: Claimed, content: Content, start_by: float) -> Lane:
+        """Have a claimed row ready in its lane, which is to be started then."""
+        lane = self.lanes.of(row.lane, row.channel)
+        self.claimed += 1
+        batching = row.batching or self._batching.get(row.channel)
+        if batching is None:
+            lane.add(row, content, start_by)
+        else:
+            self._gathering.add(lane, batching, row, content, start_by)
+        return lane
+
     def take_over(self, rows: Sequence[tuple[Claimed, Content]]) -> None:
         """Begin rows that were born claimed."""
         start_by = self.start_by()
         touched: dict[str, Lane] = {}
         for row, content in rows:
-            lane = touched[row.lane] = self.lane_of(row.lane, row.channel)
-            lane.add(row, content, start_by)
-            self.claimed += 1
+            touched[row.lane] = self.add(row, content, start_by)
         for lane in touched.values():
             self.start(lane)
 
     def take_up(self, rows: Sequence[Claimed], contents: Sequence[Content | None], batch: Batch) -> None:
         """Take up locked rows of one lane (notifications.engine.fence), before all that it has ready."""
-        lane = self.lane_of(rows[0].lane, rows[0].channel)
+        lane = self.lanes.of(rows[0].lane, rows[0].channel)
         lane.claimed()
         for row, content, fence in reversed(list(zip(rows, contents, batch.fences, strict=True))):
             if content is None:  # deleted, and its deliveries with it
                 batch.leave_out(1)
             else:
-                lane.ready.appendleft((row, content, math.inf, fence))
+                lane.ready.appendleft((row, content, math.inf, fence, None))
                 self.claimed += 1
         self._pump(lane)
 
@@ -160,8 +138,10 @@ class Pump:
 
     async def release(self, *lanes: Lane) -> None:
         """Give back what was claimed ahead and can't be begun while its lease is fresh."""
-        rows = [row for lane in lanes for row, _, _, fence in lane.ready if fence is None]
+        rows: list[Claimed] = []
         for lane in lanes:
+            rows += [row for row, _, _, fence, parcel in lane.ready if fence is None and parcel is None]
+            rows += parcels.give_back(lane)
             lane.ready = deque(each for each in lane.ready if each[3] is not None)
             lane.look_at_all()
             lane.drained = False
@@ -200,12 +180,12 @@ class Pump:
         self._pump(lane)
         self._wakeups.look_now()
 
-    def _next(self, lane: Lane) -> Ready | None:
+    def _next(self, lane: Lane) -> Next | None:
         """Take what the lane has ready next, if it may begin now."""
         now = time.monotonic()
         if not lane.ready or not lane.may_begin(now, front=lane.ready[0][3] is not None):
             return None
-        row, content, start_by, fence = lane.ready[0]
+        row, content, start_by, fence, parcel = lane.ready[0]
         if elapsed() > start_by:
             self._sends.spawn(self.release(lane))
             return None
@@ -213,30 +193,49 @@ class Pump:
         lane.begin(now)
         if fence is not None:
             fence.taken = True
-        return row, content, fence
+        elif parcel is not None:
+            parcels.begin(lane, parcel)
+            self._make_room(len(parcel) - 1)
+        return row, content, fence, parcel
 
-    async def _serve(self, lane: Lane, following: Ready | None) -> None:
+    async def _serve(self, lane: Lane, following: Next | None) -> None:
         """Send one after the other while the lane has any: a task for each would cost more."""
         task = asyncio.current_task()
         assert task is not None
         while following:
-            row, content, fence = following
-            result, stalled = await self._attempts.make(
-                row, content, fence, timeout_s=lane.timeout_s, task=task
-            )
+            row, content, fence, parcel = following
+            if parcel is None:
+                result, stalled = await self._attempts.make(
+                    row, content, fence, timeout_s=lane.timeout_s, task=task
+                )
+            else:
+                result, stalled = await self._attempts.make_together(
+                    parcel, timeout_s=lane.timeout_s, task=task
+                )
+                self._told(lane, parcel, result)
             self._ended(lane, result, stalled=stalled)
             following = self._next(lane)
             self._pump(lane)
             self._claim_more(lane, fenced=fence is not None)
 
-    def _ended(self, lane: Lane, result: Result, *, stalled: bool) -> None:
-        """Adapt a lane to what came of a send."""
-        self.claimed -= 1
-        lane.in_flight -= 1
-        now = time.monotonic()
+    def _make_room(self, count: int) -> None:
+        self.claimed -= count
         if self.is_full and self.is_worth_a_claim:
             self.is_full = False
             self._wakeups.claims.set()
+
+    def _told(self, lane: Lane, parcel: Parcel, result: Result) -> None:
+        """Note what has been told at once; what was refused for a part of it goes again, in halves."""
+        lane.done_since_claim += len(parcel) - 1
+        if parcel.is_refused_whole(result):
+            parcels.split(lane, parcel)
+            self.claimed += len(parcel)
+
+    def _ended(self, lane: Lane, result: Result, *, stalled: bool) -> None:
+        """Adapt a lane to what came of a send."""
+        self._make_room(1)
+        lane.in_flight -= 1
+        now = time.monotonic()
         if isinstance(result, TooFast):
             lane.congested(now, retry_after_s=result.retry_after)
         elif isinstance(result, Unavailable):
@@ -251,7 +250,7 @@ class Pump:
         """Give back what a lane has ready that is closed, and go on as soon as it is not."""
         if (closed_until := lane.closed_until(now)) is not None:
             asyncio.get_running_loop().call_later(closed_until - now + 0.001, self._reopen, lane)
-            if lane.ready:
+            if lane.ready or lane.gathered:
                 self._sends.spawn(self.release(lane))
 
     # --- What is shared with other workers -------------------------------------------------------------
@@ -284,7 +283,7 @@ class Pump:
         """Do as another worker does that has found out about a lane."""
         lane, now = self.lanes.get(news.lane), time.monotonic()
         if news.until:
-            lane = lane or self.lane_of(news.lane, news.channel)
+            lane = lane or self.lanes.of(news.lane, news.channel)
             lane.told(now, now + news.until - self._clock().timestamp(), probe_s=news.probe_s)
             self._close_while_closed(lane, now)
         elif lane is not None and lane.told_until:

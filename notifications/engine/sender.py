@@ -193,7 +193,7 @@ class Sender:
     def _is_idle(self) -> bool:
         woken = self._wakeups.claims.is_set() or self._wakeups.fenced.is_set()
         looking = woken or self._claim_loop.is_busy or self._fence_loop.is_busy
-        return not (looking or self._sends or self._ledger)
+        return not (looking or self._pump.lanes.are_gathering or self._sends or self._ledger)
 
     async def _drained(self) -> None:
         self._wakeups.look_now()

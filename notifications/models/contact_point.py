@@ -3,10 +3,13 @@
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
 from accounts.ids import UUIDv7Field
 from config import clock
+from notifications.channels import batch as batching
 from notifications.channels import registry
 
 
@@ -24,6 +27,25 @@ class ContactPoint(models.Model):
     lane = models.CharField(max_length=300, editable=False)
     secret_version = models.PositiveIntegerField(default=1, editable=False)
     secret_rotated_at = models.DateTimeField(null=True, blank=True, editable=False)
+    batch = models.PositiveSmallIntegerField(
+        default=1,
+        db_default=1,
+        validators=[MinValueValidator(1), MaxValueValidator(batching.MOST)],
+        help_text="Most deliveries that one request tells; 1: each has a request of its own. Webhooks only.",
+    )
+    linger_ms = models.PositiveSmallIntegerField(
+        "linger (ms)",
+        default=0,
+        db_default=0,
+        validators=[MaxValueValidator(batching.LINGER_MS_MOST)],
+        help_text="Milliseconds for which the first of them waits for others.",
+    )
+    batch_format = models.CharField(
+        max_length=16,
+        choices=[(name, media_type) for name, media_type in batching.FORMATS.items()],
+        default="cloudevents",
+        db_default="cloudevents",
+    )
     created_at = models.DateTimeField(default=clock.now, editable=False)
     deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
 
@@ -34,7 +56,17 @@ class ContactPoint(models.Model):
                 fields=["user", "channel", "address"],
                 condition=models.Q(deleted_at=None),
                 name="contact_point_once",
-            )
+            ),
+            models.CheckConstraint(
+                condition=models.Q(batch=1) | models.Q(batch__range=(2, batching.MOST), channel="webhook"),
+                name="contact_point_batch",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(linger_ms__lte=batching.LINGER_MS_MOST), name="contact_point_linger"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(batch_format__in=list(batching.FORMATS)), name="contact_point_batch_format"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -45,6 +77,15 @@ class ContactPoint(models.Model):
         super().save(*args, **kwargs)
 
     def clean(self) -> None:
-        """Check the address by its channel's rules and bring it into the channel's normal form."""
+        """Check the address by its channel's rules and bring it into the channel's normal form.
+
+        Raises:
+            ValidationError: the channel or the address is none, or the channel knows no batches.
+        """
         channel = registry.for_contact(self.channel, is_new=self._state.adding)
-        self.address = channel.normalised_address(self.address)
+        try:
+            self.address = channel.normalised_address(self.address)
+        except ValidationError as error:
+            raise ValidationError({"address": error.messages})
+        if self.batch > 1 and not channel.batches:
+            raise ValidationError({"batch": f"{self.channel} knows no batches: leave it at 1."})

@@ -1,6 +1,6 @@
 """Where a person wants to be told."""
 
-from typing import Any
+from typing import Any, Final
 from uuid import uuid4
 
 from django.core.exceptions import ValidationError
@@ -10,15 +10,25 @@ from django.db.models import F
 from accounts.models import User
 from config import clock
 from config.exceptions import Conflict
-from notifications.channels import registry
 from notifications.engine import held, stop
 from notifications.engine.direct import deliver_to
 from notifications.messages.compose import notification_of
 from notifications.models import ContactPoint, Delivery
 
+#: What a person sets at an address.
+SETTINGS: Final = ("label", "is_enabled", "batch", "linger_ms", "batch_format")
+
 
 def contact_point_create(
-    *, user: User, channel: str, address: str = "", label: str = "", is_enabled: bool = True
+    *,
+    user: User,
+    channel: str,
+    address: str = "",
+    label: str = "",
+    is_enabled: bool = True,
+    batch: int = 1,
+    linger_ms: int = 0,
+    batch_format: str = "cloudevents",
 ) -> tuple[ContactPoint, bool]:
     """Add an address of a person; the second value is False where they have the very same one already.
 
@@ -27,9 +37,16 @@ def contact_point_create(
         Conflict: they have this address already, with another label or switched otherwise.
     """
     contact_point = ContactPoint(
-        user=user, channel=channel, address=address, label=label, is_enabled=is_enabled
+        user=user,
+        channel=channel,
+        address=address,
+        label=label,
+        is_enabled=is_enabled,
+        batch=batch,
+        linger_ms=linger_ms,
+        batch_format=batch_format,
     )
-    _clean(contact_point)
+    contact_point.clean()
     try:
         with transaction.atomic():
             contact_point.save(force_insert=True)
@@ -37,14 +54,14 @@ def contact_point_create(
         existing = ContactPoint.objects.get(
             user=user, channel=channel, address=contact_point.address, deleted_at=None
         )
-        if (existing.label, existing.is_enabled) != (label, is_enabled):
-            raise Conflict("This address is here already, with another label or switched otherwise.")
+        if any(getattr(existing, name) != getattr(contact_point, name) for name in SETTINGS):
+            raise Conflict("This address is here already, with another label or set otherwise.")
         return existing, False
     return contact_point, True
 
 
 def contact_point_update(*, contact_point: ContactPoint, **changes: Any) -> ContactPoint:
-    """Change the address, the label, or whether it is enabled.
+    """Change the address, or any of `SETTINGS`.
 
     What quiet hours hold back goes to the new address, or nowhere once it is switched off.
 
@@ -54,7 +71,7 @@ def contact_point_update(*, contact_point: ContactPoint, **changes: Any) -> Cont
     """
     for field, value in changes.items():
         setattr(contact_point, field, value)
-    _clean(contact_point)
+    contact_point.clean()
     try:
         with transaction.atomic():
             contact_point.save()
@@ -107,11 +124,3 @@ def contact_point_test_send(*, contact_point: ContactPoint) -> Delivery:
         address=contact_point.address,
         contact_point=contact_point,
     )
-
-
-def _clean(contact_point: ContactPoint) -> None:
-    channel = registry.for_contact(contact_point.channel, is_new=contact_point._state.adding)
-    try:
-        contact_point.address = channel.normalised_address(contact_point.address)
-    except ValidationError as error:
-        raise ValidationError({"address": error.messages})

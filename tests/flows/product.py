@@ -246,10 +246,10 @@ class Product:
         ids: dict[tuple[str, str], set[str]] = defaultdict(set)
         arrivals: Counter[str] = Counter()
         for each in list(self.third_party.requests):
-            body = each.json
-            if body["alert_uuid"] in expected:
-                ids[body["alert_uuid"], body["target_user_uuid"]].add(each.delivery_id)
-                arrivals[each.delivery_id] += 1
+            for delivery, body in each.told:
+                if body["alert_uuid"] in expected:
+                    ids[body["alert_uuid"], body["target_user_uuid"]].add(delivery)
+                    arrivals[delivery] += 1
         due = {(alert, user) for alert, users in expected.items() for user in users}
         forgotten, extra = due - ids.keys(), ids.keys() - due
         assert not forgotten, f"{len(forgotten)} of {len(due)} were not told, such as {min(forgotten)}"

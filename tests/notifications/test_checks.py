@@ -7,6 +7,7 @@ from pytest_django import Settings
 
 from notifications.checks import (
     addresses_make_sense,
+    batches_make_sense,
     leases_outlive_sends,
     policies_make_sense,
     twilio_makes_sense,
@@ -18,6 +19,7 @@ def test_the_defaults_are_sound() -> None:
     assert policies_make_sense() == []
     assert leases_outlive_sends() == []
     assert addresses_make_sense() == []
+    assert batches_make_sense() == []
     assert twilio_makes_sense() == []
 
 
@@ -35,6 +37,22 @@ def test_the_defaults_are_sound() -> None:
 def test_a_policy_that_makes_no_sense_is_refused(settings: Settings, policy: dict[str, object]) -> None:
     settings.CHANNEL_POLICIES = policy
     assert policies_make_sense() != []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("THIRD_PARTY_BATCH", 0),
+        ("THIRD_PARTY_BATCH", 1001),
+        ("THIRD_PARTY_LINGER_MS", -1),
+        ("THIRD_PARTY_LINGER_MS", 10_001),
+        ("THIRD_PARTY_BATCH_FORMAT", "xml"),
+    ],
+)
+def test_batches_that_make_no_sense_are_refused(settings: Settings, name: str, value: object) -> None:
+    setattr(settings, name, value)
+    (fault,) = batches_make_sense()
+    assert name in fault.msg
 
 
 def test_a_lease_shorter_than_a_send_is_refused(settings: Settings) -> None:

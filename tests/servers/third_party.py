@@ -21,6 +21,8 @@ import uvloop
 from tests.servers.behaviour import Behaviour, Reply, answer, parse
 from tests.servers.threaded import ThreadedServer
 
+BATCHES = ("application/cloudevents-batch+json", "application/x-ndjson")
+
 
 class Request:
     """One request as it arrived. What is costly to parse is parsed when asked for."""
@@ -61,6 +63,29 @@ class Request:
         except (ValueError, KeyError, TypeError, AttributeError):
             return None
 
+    @property
+    def told(self) -> list[tuple[str, Any]]:
+        """What it tells, as an id and the JSON of each delivery: of a batch several, else one."""
+        return [(each["id"], each["data"]) for each in self.events] or [(self.delivery_id, self.json)]
+
+    @property
+    def events(self) -> list[Any]:
+        """What is in a batch; none where it is no batch."""
+        match self.headers.get("content-type"):
+            case "application/cloudevents-batch+json":
+                return list(self.json)
+            case "application/x-ndjson":
+                return [json.loads(line) for line in self.body.splitlines()]
+            case _:
+                return []
+
+    @property
+    def ids(self) -> list[str]:
+        """Of the deliveries that it tells; what is single says that without its body."""
+        if self.headers.get("content-type") in BATCHES:
+            return [delivery for delivery, _ in self.told]
+        return [self.delivery_id]
+
     def as_dict(self) -> dict[str, Any]:
         return {"id": self.delivery_id, "user": self.user, "at": self.at, "path": self.path}
 
@@ -88,12 +113,13 @@ class ThirdParty(ThreadedServer):
         """Where the product's third party listens by default."""
         return f"{self.origin}/webhook/notifications/"
 
-    def behave(self, behaviour: str, *, path: str | None = None) -> None:
+    def behave(self, behaviour: str | Behaviour, *, path: str | None = None) -> None:
         """Answer so from now on (see `behaviour.parse`), on one path or on all without one of their own."""
+        parsed = parse(behaviour) if isinstance(behaviour, str) else behaviour
         if path is None:
-            self._default = parse(behaviour)
+            self._default = parsed
         else:
-            self._behaviours[path] = parse(behaviour)
+            self._behaviours[path] = parsed
 
     def reset(self) -> None:
         """Forget every request; go on behaving as told."""
@@ -101,7 +127,7 @@ class ThirdParty(ThreadedServer):
 
     def counts(self) -> Counter[str]:
         """How often each delivery arrived, by its id."""
-        return Counter(request.delivery_id for request in list(self.requests))
+        return Counter(delivery for request in list(self.requests) for delivery in request.ids)
 
     def wait_for(self, count: int, timeout: float = 5.0) -> list[Request]:
         """Return the requests once there are so many.

@@ -31,6 +31,7 @@ from notifications.models import ContactPoint
 from notifications.services import contact_points as services
 
 EXAMPLE = {"channel": "webhook", "address": "https://hooks.example.com/tocsin", "label": "Back office"}
+BATCHES = {"batch": 50, "linger_ms": 20, "batch_format": "ndjson"}
 
 
 class _ContactPoints(GenericAPIView[ContactPoint]):
@@ -71,7 +72,10 @@ class ContactPointsView(_ContactPoints):
             200: OpenApiResponse(ContactPointSerializer, description="The very same one is here already."),
             **errors(*BODY, 403, 409),
         },
-        examples=[OpenApiExample("webhook", value=EXAMPLE, request_only=True)],
+        examples=[
+            OpenApiExample("webhook", value=EXAMPLE, request_only=True),
+            OpenApiExample("webhook in batches", value=EXAMPLE | BATCHES, request_only=True),
+        ],
     )
     def post(self, request: Request) -> Response:
         """Add an address to be told at."""
@@ -107,9 +111,10 @@ class ContactPointView(_OneContactPoint):
         operation_id="contact_points_change",
         request=ContactPointChangeSerializer,
         responses={200: ContactPointSerializer, **errors(*BODY, 403, 404, 409)},
+        examples=[OpenApiExample("batches", value=BATCHES, request_only=True)],
     )
     def patch(self, request: Request, contact_point_id: UUID) -> Response:
-        """Change the address or the label, or switch it off and on."""
+        """Change the address, the label or how it is told in batches, or switch it off and on."""
         contact_point = self.contact_point(contact_point_id)
         serializer = ContactPointChangeSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)

@@ -163,6 +163,7 @@ def _claimed(
     lane: str,
     secret_version: int | None,
     secret_rotated_at: str | None,
+    batching: Sequence[Any] | None,
     *,
     now: datetime,
     priority: int,
@@ -182,6 +183,7 @@ def _claimed(
         secret_version=secret_version,
         secret_rotated_at=datetime.fromisoformat(secret_rotated_at) if secret_rotated_at else None,
         priority=priority,
+        batching=batching,
     )
 
 

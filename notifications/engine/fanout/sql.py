@@ -6,6 +6,8 @@ No shape pays for what it does not need: where nobody has quiet hours or rules, 
 from functools import lru_cache
 from typing import NamedTuple
 
+from notifications.engine.claim import BATCHING
+
 # What is told, numbered. The conflicting row is written anew so that its id comes back; it stays locked until
 # the commit.
 _TOLD = """
@@ -76,9 +78,11 @@ _CONTACT_POINTS = """
 _INBOX_AND_CONTACT_POINTS = """
      CROSS JOIN LATERAL (
            SELECT NULL::uuid AS id, 'inbox' AS channel, '' AS address, 'inbox' AS lane, true AS is_enabled,
-                  NULL::int AS secret_version, NULL::timestamptz AS secret_rotated_at
+                  NULL::int AS secret_version, NULL::timestamptz AS secret_rotated_at,
+                  1 AS batch, 0 AS linger_ms, '' AS batch_format
             UNION ALL
-           SELECT id, channel, address, lane, is_enabled, secret_version, secret_rotated_at
+           SELECT id, channel, address, lane, is_enabled, secret_version, secret_rotated_at,
+                  batch, linger_ms, batch_format
              FROM notifications_contactpoint
             WHERE user_id = person.uuid AND deleted_at IS NULL AND created_at <= audience.as_of
               AND channel <> 'inbox') AS contact
@@ -113,7 +117,7 @@ _QUIET = """
 # or held until when, or neither.
 _DECIDED = """
     SELECT audience.fact, person.uuid AS user_id, person.language, contact.id AS contact_point_id,
-           contact.secret_version, contact.secret_rotated_at,
+           contact.secret_version, contact.secret_rotated_at, {batching} AS batching,
            {channel} AS channel, {address} AS address, {lane} AS lane, verdict.reason,
            {held_until} AS held_until, {digest} AS digest
       FROM audience
@@ -150,7 +154,7 @@ counter AS ({counter}), made AS (
     SELECT (told.prefix || '8' || substr(name.digest, 1, 3) || '8' || substr(name.digest, 4, 15))::uuid AS id,
            told.id AS notification_id, told.shop_id, told.fact, decided.user_id, decided.contact_point_id,
            decided.channel, decided.address, decided.language, decided.lane,
-           decided.secret_version, decided.secret_rotated_at,
+           decided.secret_version, decided.secret_rotated_at, decided.batching,
            CASE WHEN decided.reason <> '' THEN 'suppressed'
                 WHEN decided.channel = ANY (%(instant)s) THEN 'sent'
                 ELSE 'pending' END AS status,
@@ -205,7 +209,8 @@ _IS_BORN = "reason = '' AND NOT revocable AND %(lease_until)s::timestamptz IS NO
 _BORN = f"""CASE WHEN {_IS_BORN} THEN %(lease_until)s END, CASE WHEN {_IS_BORN} THEN 1 ELSE 0 END, 0"""
 _CLAIMED = f""",
        (SELECT json_agg(json_build_array(fact, id, notification_id, user_id, contact_point_id, channel,
-                                         address, language, lane, secret_version, secret_rotated_at))
+                                         address, language, lane, secret_version, secret_rotated_at,
+                                         batching))
           FROM made WHERE status = 'pending' AND {_IS_BORN} {{if_inserted}})"""  # noqa: S608
 # What a crash undoes here is done again. But readers go by the numbers of items: one that was seen must not
 # get another.
@@ -257,6 +262,7 @@ def _decided(shape: Shape) -> str:
         level = "preference.level = 'CRITICAL'"
     held = f"CASE WHEN verdict.reason = '' AND {channel} <> ALL (%(instant)s) THEN quiet.held_until END"
     return _DECIDED.format(
+        batching=BATCHING if shape.alerts else "NULL",
         channel=channel,
         address=address,
         lane=lane,

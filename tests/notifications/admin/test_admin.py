@@ -313,11 +313,17 @@ def test_a_contact_point_is_checked_by_its_channels_rules(desk: Client, owner: U
         "address": "nonsense",
         "label": "",
         "is_enabled": "on",
+        "batch": "1",
+        "linger_ms": "0",
+        "batch_format": "cloudevents",
     }
     assert desk.post(url("notifications_contactpoint_add"), fields).status_code == 200
     assert not ContactPoint.objects.exists()
     desk.post(url("notifications_contactpoint_add"), {**fields, "address": "https://Hooks.example.com:443/a"})
     assert ContactPoint.objects.get().address == "https://hooks.example.com/a"
+    mail = {**fields, "channel": "email", "address": "ana@example.com", "batch": "2"}
+    refused = desk.post(url("notifications_contactpoint_add"), mail)
+    assert refused.context["adminform"].form.errors == {"batch": ["email knows no batches: leave it at 1."]}
 
 
 def test_a_person_is_added_and_changed(desk: Client, shop: Shop) -> None:

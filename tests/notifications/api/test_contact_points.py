@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.core.cache import cache
+from django.db import IntegrityError, transaction
 from rest_framework.test import APIClient
 
 from accounts.models import User
@@ -67,6 +68,14 @@ def test_the_same_address_with_another_label_answers_409(as_user: LogIn, owner: 
         ({"is_enabled": 1}, "is_enabled"),
         ({"is_enabled": None}, "is_enabled"),
         ({"user_id": "x"}, "user_id"),
+        ({"batch": 0}, "batch"),
+        ({"batch": 1001}, "batch"),
+        ({"batch": "5"}, "batch"),
+        ({"batch": True}, "batch"),
+        ({"channel": "email", "address": "ana@example.com", "batch": 2}, "batch"),
+        ({"linger_ms": -1}, "linger_ms"),
+        ({"linger_ms": 10_001}, "linger_ms"),
+        ({"batch_format": "xml"}, "batch_format"),
     ],
 )
 def test_a_bad_value_is_refused_with_a_message_for_its_field(
@@ -76,6 +85,33 @@ def test_a_bad_value_is_refused_with_a_message_for_its_field(
     assert refused.status_code == 400
     assert list(refused.json()) == [field]
     assert not ContactPoint.objects.exists()
+
+
+BATCHES = {"batch": 50, "linger_ms": 20, "batch_format": "ndjson"}
+
+
+def test_how_it_is_told_in_batches_is_set_and_changed(as_user: LogIn, owner: User) -> None:
+    client = as_user(owner)
+    plain = client.post(PATH, WEBHOOK).json()
+    assert {key: plain[key] for key in BATCHES} == {
+        "batch": 1,
+        "linger_ms": 0,
+        "batch_format": "cloudevents",
+    }
+    changed = client.patch(f"{PATH}{plain['id']}/", BATCHES)
+    assert changed.status_code == 200
+    assert {key: changed.json()[key] for key in BATCHES} == BATCHES
+    assert client.post(PATH, {**WEBHOOK, **BATCHES}).json() == changed.json()
+    assert client.post(PATH, {**WEBHOOK, **BATCHES, "batch": 51}).status_code == 409
+
+
+def test_only_webhooks_are_told_in_batches(as_user: LogIn, owner: User) -> None:
+    inbox = ContactPointFactory(user=owner, channel="inbox", address="")
+    refused = as_user(owner).patch(path_of(inbox), {"batch": 2})
+    assert refused.status_code == 400
+    assert refused.json() == {"batch": ["inbox knows no batches: leave it at 1."]}
+    with pytest.raises(IntegrityError, match="contact_point_batch"), transaction.atomic():
+        ContactPoint.objects.filter(pk=inbox.pk).update(batch=2)
 
 
 def test_one_lists_ones_own(as_user: LogIn, owner: User, teammate: User) -> None:

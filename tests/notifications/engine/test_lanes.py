@@ -2,7 +2,8 @@
 
 import pytest
 
-from notifications.engine.lanes import HOLD_JITTER, MIN_CLAIM, START_WIDTH, Breaker, Lane
+from notifications.engine.breaker import Breaker
+from notifications.engine.lanes import HOLD_JITTER, MIN_CLAIM, START_WIDTH, Lane
 from notifications.engine.rate import Rate
 
 

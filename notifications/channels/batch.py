@@ -1,0 +1,114 @@
+"""Several deliveries in one request: its formats, and what an answer says of each of them. Pure.
+
+An answer of 2xx tells all of them, unless it is JSON with `results` (docs/api.md).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple
+from uuid import uuid5
+
+import orjson
+from django.conf import settings
+
+from notifications.channels import outcome
+from notifications.channels.base import Message, Receipt, Rejected, Unavailable
+from notifications.channels.http1 import Answer
+
+#: The bounds of what a destination may ask for.
+MOST: Final = 1000
+LINGER_MS_MOST: Final = 10_000
+#: Each format's media type.
+FORMATS: Final = {
+    "cloudevents": "application/cloudevents-batch+json",
+    "ndjson": "application/x-ndjson",
+}
+# What an answer may take for each delivery, beside RESPONSE_MAX_BYTES.
+BYTES_FOR_EACH: Final = 128
+
+
+class Batching(NamedTuple):
+    """How a destination is told of several at once: at most so many, which wait so long for each other."""
+
+    most: int
+    linger_ms: int
+    format: str
+
+
+def body_of(messages: Sequence[Message], data_of: Callable[[Message], bytes], form: str) -> bytes:
+    """Return what is posted: a CloudEvents batch (JSON, version 1.0), or a JSON object a line."""
+    if form == "ndjson":
+        return b"".join([_line(message, data_of(message)) for message in messages])
+    source = orjson.dumps(settings.PUBLIC_URL)
+    return b"[%b]" % b",".join([_event(message, data_of(message), source) for message in messages])
+
+
+def _line(message: Message, data: bytes) -> bytes:
+    head = {"id": message.delivery_id, "type": message.kind, "timestamp": _time(message)}
+    return b'%b,"data":%b}\n' % (orjson.dumps(head, option=orjson.OPT_UTC_Z)[:-1], data)
+
+
+def _event(message: Message, data: bytes, source: bytes) -> bytes:
+    head = {"id": message.delivery_id, "type": message.kind, "time": _time(message)}
+    return b'{"specversion":"1.0","source":%b,"datacontenttype":"application/json",%b,"data":%b}' % (
+        source,
+        orjson.dumps(head, option=orjson.OPT_UTC_Z)[1:-1],
+        data,
+    )
+
+
+def _time(message: Message) -> datetime:
+    return message.created_at.astimezone(UTC)
+
+
+def request_id(messages: Sequence[Message]) -> str:
+    """Return the id of a request: the same where the same deliveries are told together again."""
+    names = ",".join([str(message.delivery_id) for message in messages])
+    return str(uuid5(messages[0].delivery_id, names))
+
+
+def answer_max_bytes(count: int) -> int:
+    """Return how much of the answer to so many is read."""
+    return int(settings.RESPONSE_MAX_BYTES) + count * BYTES_FOR_EACH
+
+
+def verdicts(
+    answer: Answer, messages: Sequence[Message], *, now: datetime
+) -> list[Receipt | Rejected | Unavailable]:
+    """Return what an answer says of each delivery, in their order.
+
+    Raises:
+        Rejected, Unavailable: the same of all, as for a single one.
+        Unavailable: its results can't be read; whoever got all of them meets the repeats by their ids.
+    """
+    outcome.receipt(answer.status, answer.retry_after, now=now)
+    named = _named(answer)
+    return [_verdict(named.get(str(message.delivery_id), answer.status), now) for message in messages]
+
+
+def _named(answer: Answer) -> Mapping[str, Any]:
+    unreadable = Unavailable("its results can't be read", status_code=answer.status)
+    try:
+        content = orjson.loads(answer.body)
+    except orjson.JSONDecodeError:
+        if answer.status == 207 or b'"results"' in answer.body:
+            raise unreadable from None
+        return {}
+    results = content.get("results") if isinstance(content, dict) else None
+    if results is None and answer.status != 207:
+        return {}
+    if not isinstance(results, list):
+        raise unreadable
+    try:
+        return {each["id"].lower(): each["status"] for each in results}
+    except (TypeError, KeyError, AttributeError):
+        raise unreadable from None
+
+
+def _verdict(status: Any, now: datetime) -> Receipt | Rejected | Unavailable:
+    if not isinstance(status, int) or not 200 <= status <= 599:
+        return Unavailable("its result can't be read")
+    try:
+        return outcome.receipt(status, None, now=now)
+    except (Rejected, Unavailable) as failure:
+        return failure
