@@ -178,7 +178,7 @@ class Product:
                 if not kept.closed:
                     raise
         # The first, or PostgreSQL has been away since.
-        url = embedded.database_url(at=self.home)
+        url = self.stack.env.get("DATABASE_URL") or embedded.database_url(at=self.home)
         self._connection = psycopg.connect(url, connect_timeout=10, autocommit=True)
         return self._rows(self._connection.execute(statement, parameters))  # type: ignore[arg-type]
 
