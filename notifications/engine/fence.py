@@ -69,7 +69,6 @@ class Fence:
 
     def end(self, finished: Finished) -> None:
         """Hand in the outcome, which is written down once the batch is committed."""
-        finished.revocable = True
         self.give_up()
         self.batch.hand_in(finished)
 

@@ -125,10 +125,13 @@ def test_a_destination_that_cannot_be_reached_keeps_a_stop_waiting_only_so_long(
 WAITS = "SELECT count(*) FROM pg_locks WHERE NOT granted"
 
 
-def test_a_stop_and_the_outcomes_of_what_it_stops_never_wait_for_each_other(make_deliveries: Make) -> None:
+@pytest.mark.parametrize("revocable", [False, True], ids=["ordinary", "revocable"])
+def test_a_stop_and_the_outcomes_of_what_it_stops_never_wait_for_each_other(
+    make_deliveries: Make, revocable: bool
+) -> None:
     now = timezone.now()
     made = make_deliveries(
-        2, "https://a.example.com/", status="sending", attempts=1, lease_until=now, revocable=True
+        2, "https://a.example.com/", status="sending", attempts=1, lease_until=now, revocable=revocable
     )
     first, second = sorted(made, key=lambda each: each.pk)
 
@@ -170,7 +173,6 @@ def sent(delivery: Delivery) -> Finished:
         outcome="sent",
         status_code=200,
         error="",
-        revocable=True,
     )
 
 
