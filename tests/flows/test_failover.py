@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from config.embedded import postgres
-from config.embedded import postgres
 from config.embedded.system import processes_of
 from tests import templates
 from tests.flows.product import Product, told_since

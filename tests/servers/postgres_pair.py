@@ -29,7 +29,7 @@ class Pair:
 
     Args:
         home: a directory for both; a cluster in ``home/one`` that is there already becomes the first primary.
-        small_disks: give each server that is made anew a file system of its own, which needs the right to mount.
+        small_disks: give each server that is made anew a file system of its own; for who may mount some.
     """
 
     def __init__(self, home: Path, *, small_disks: bool = False) -> None:
@@ -44,8 +44,10 @@ class Pair:
     def __enter__(self) -> Self:
         try:
             self.start_primary()
-            # What has been away is found again at once, and not after five seconds.
+            # A standby finds its primary again at once, not after five seconds, and all that it has missed.
             self.execute("ALTER SYSTEM SET wal_retrieve_retry_interval = '200ms'")
+            self.execute("ALTER SYSTEM SET wal_keep_size = '512MB'")
+            self.execute("SELECT pg_reload_conf()")
             self.rejoin()
         except BaseException:
             self.destroy()
@@ -70,6 +72,11 @@ class Pair:
     def start_primary(self) -> None:
         """Start the primary on what its disk has, unless it is up."""
         embedded.start_postgres(at=self.primary.home)
+
+    def start_standby(self) -> None:
+        """Start the standby on what its disk has, unless it is up, and wait until commits wait for it."""
+        embedded.start_postgres(at=self.standby.home)
+        self.wait_until_in_step()
 
     def kill_primary(self) -> None:
         """End every process of the primary at once, as when its machine dies."""
@@ -117,11 +124,16 @@ class Pair:
 
     def fill_disk(self) -> None:
         """Leave the primary no room for anything more."""
-        disk = os.statvfs(self.primary.data)
-        _resize(self.primary.data, (disk.f_blocks - disk.f_bfree) * disk.f_frsize)
+
+        def is_full() -> bool:
+            disk = os.statvfs(self.primary.data)
+            return _resize(self.primary.data, (disk.f_blocks - disk.f_bfree) * disk.f_frsize)
+
+        # It may have grown since it was measured.
+        assert wait_until(is_full, timeout_s=TIMEOUT_S), "the disk grows faster than it can be filled"
 
     def free_disk(self) -> None:
-        _resize(self.primary.data, DISK_BYTES)
+        assert _resize(self.primary.data, DISK_BYTES)
 
     @contextmanager
     def _empty_data(self, server: Instance) -> Iterator[Path]:
@@ -152,5 +164,6 @@ def may_mount(directory: Path) -> bool:
     return True
 
 
-def _resize(mounted: Path, size: int) -> None:
-    subprocess.run(["mount", "-o", f"remount,size={size}", mounted], check=True)
+def _resize(mounted: Path, size: int) -> bool:
+    command = ["mount", "-o", f"remount,size={size}", mounted]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
