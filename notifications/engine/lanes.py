@@ -20,6 +20,8 @@ MIN_CLAIM = 256
 HOLD_S, HOLD_UNASKED_MAX_S = 1.0, 60.0
 # By up to this part of itself a hold is longer, so that workers don't come back together.
 HOLD_JITTER = 0.25
+# A lane with nothing to do is forgotten after so many seconds; one that failed later, for what it has learnt.
+FORGET_AFTER_S, FORGET_FAILED_AFTER_S = 60.0, 600.0
 
 
 @dataclass(slots=True)
@@ -101,6 +103,12 @@ class Lane:
 
     def __post_init__(self) -> None:
         self.width = min(self.width, self.max_width)
+
+    def may_be_forgotten(self, now: float) -> bool:
+        """Return whether nothing of it is left to do, nor to know."""
+        after_s = FORGET_FAILED_AFTER_S if self.breaker.failures else FORGET_AFTER_S
+        is_idle = not self.in_flight and not self.ready
+        return is_idle and now > self.held_until and now > self.last_used + after_s
 
     def look_at_all(self) -> None:
         """Have the next claim look at everything that is due, and not only at what came since the last."""

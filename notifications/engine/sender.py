@@ -54,6 +54,8 @@ START_WITHIN = 1 / 3
 RESTART_S, DATABASE_RETRY_S = 1.0, 0.5
 # Longest time, in seconds, that each thing which the end still asks of the database may take: it may be away.
 STOP_WITHIN_S = 3.0
+# Between two looks for lanes that may be forgotten, in seconds.
+FORGET_EVERY_S = 10.0
 # Between two looks whether a lane with a rate may send, in seconds at least.
 PACE_S = 0.001
 
@@ -81,7 +83,7 @@ class Sender:
         self._full = False
         # Whether lanes are to be looked for, and which were found that are not known yet.
         self._looking, self._new_lanes, self._critical = True, set[str](), set[str]()
-        self._look_at_all_at = 0.0
+        self._look_at_all_at = self._forget_at = 0.0
         # The last lane that was asked for, where there were more than a claim takes rows.
         self._served, self._left_out = "", False
         self._stopping = False
@@ -464,15 +466,12 @@ class Sender:
         """Keep the list short where every person has a destination of their own."""
         if len(self._lanes) < 1000:
             return
-        horizon = time.monotonic() - 60
+        now = time.monotonic()
+        if now < self._forget_at:  # looking through all of them takes a while
+            return
+        self._forget_at = now + FORGET_EVERY_S
         for lane in list(self._lanes.values()):
-            if (
-                lane.last_used < horizon
-                and not lane.in_flight
-                and not lane.ready
-                and not lane.breaker.failures
-                and time.monotonic() > lane.held_until
-            ):
+            if lane.may_be_forgotten(now):
                 del self._lanes[lane.name]
 
     # --- Sending -------------------------------------------------------------------------------------
