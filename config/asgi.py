@@ -9,7 +9,6 @@ from django.core.exceptions import ImproperlyConfigured
 
 from config import embedded
 from config.body_limit import BodyLimit
-from config.handler import Handler
 from config.lifespan import Lifespan
 from config.limits import allow_many_connections
 
@@ -22,6 +21,7 @@ django.setup(set_prefix=False)
 if faults := run_checks(tags=["tocsin"]):
     raise ImproperlyConfigured("; ".join(fault.msg for fault in faults))
 
+from config.handler import Handler  # noqa: E402  (needs the apps)
 from notifications.inbox import hubs  # noqa: E402  (needs the apps)
 
 gc.freeze()

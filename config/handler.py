@@ -21,12 +21,17 @@ from django.db import OperationalError, connection, connections
 from django.http import HttpResponse
 from django.urls import set_script_prefix
 
+from config.errors import unavailable
 from config.postgresql.base import DatabaseWrapper
 
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 # Answers a request whose status and headers are the given message.
 Live = Callable[[Mapping[str, Any], Receive, Send], Awaitable[None]]
+
+# Answered however many wait: whoever asks would only end the process.
+LIVE = "/health/live"
+TOO_MANY = "Too many requests are waiting. Nothing was changed; try again."
 
 
 class LiveResponse(HttpResponse):
@@ -47,6 +52,7 @@ class Handler(ASGIHandler):
     def __init__(self) -> None:
         super().__init__()
         self.load_middleware(is_async=False)
+        self._under_way = 0
         self._threads = ThreadPoolExecutor(
             settings.WEB_THREADS, thread_name_prefix="web", initializer=_bound_statements
         )
@@ -62,8 +68,16 @@ class Handler(ASGIHandler):
             body = await self.read_body(receive)
         except RequestAborted:
             return
+        if self._under_way >= settings.WEB_WAITING_MAX + settings.WEB_THREADS and scope["path"] != LIVE:
+            body.close()
+            await self.send_response(unavailable(scope["path"], TOO_MANY), send)
+            return
         loop = asyncio.get_running_loop()
-        response = await loop.run_in_executor(self._threads, self._respond, scope, body)
+        self._under_way += 1
+        try:
+            response = await loop.run_in_executor(self._threads, self._respond, scope, body)
+        finally:
+            self._under_way -= 1
         if isinstance(response, LiveResponse):
             live, start = response.live, _start(response)
             del response, body  # the stream may last for hours
