@@ -13,7 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 from config import zones
 from notifications.brokers import formats, sources
 from notifications.channels.registry import CHANNELS
-from notifications.engine.sender import START_WITHIN
+from notifications.engine.pump import START_WITHIN
 
 #: Tags of what is checked before a part starts: the product's own. Django's checks look at the code, and load
 #: every page of the product for it; they are `manage.py check`'s.

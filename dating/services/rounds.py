@@ -15,7 +15,7 @@ from dating.life.timeline import passed
 from dating.links import join_url
 from dating.models import Date, Event, Registration, Round
 from dating.services.telling import Note, about, local_clock, tell_each
-from notifications.engine import replay
+from notifications.engine import stop
 from notifications.models import Delivery
 
 SOURCE = "dating_round"
@@ -90,13 +90,13 @@ def links_cancel(rounds: Iterable[Round]) -> None:
             notification__source_type=SOURCE,
             notification__source_id__in=laid,
         )
-        replay.close(of_rounds, reason="plan_changed")
+        stop.close(of_rounds, reason="plan_changed")
 
 
 def links_seal(rounds: Iterable[Round]) -> None:
     """Have no link of these rounds replayed: they are over, and what waits expires with them."""
     over = [str(each.pk) for each in rounds]
-    replay.seal(Delivery.objects.filter(notification__source_type=SOURCE, notification__source_id__in=over))
+    stop.seal(Delivery.objects.filter(notification__source_type=SOURCE, notification__source_id__in=over))
 
 
 def links_were_sent(round_: Round) -> bool:

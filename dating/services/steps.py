@@ -95,7 +95,7 @@ def rounds_end(turns: Sequence[Turn], now: datetime) -> None:
     ratings = ratings_of(ended, members)
     _end(turns, rounds)
     outlooks = rounds_plan({turn.event: turn.here.round + 1 for turn in turns if not turn.event.is_ending})
-    # What is cancelled comes before what is told: see notifications.engine.replay.
+    # What is cancelled comes before what is told: see notifications.engine.stop.
     links = _lay_where_changed(turns, outlooks, now)
     tell_each([*ratings, *links])
 

@@ -11,7 +11,7 @@ from escalation import selectors
 from escalation.models import EscalationProcess
 from escalation.signals import process_ended
 from notifications import looks, metrics
-from notifications.engine import replay
+from notifications.engine import stop
 
 log = structlog.get_logger(__name__)
 
@@ -88,7 +88,7 @@ ANY_DUE: Final = " OR ".join(
 def process_end(process: EscalationProcess, state: State, *, by: str, via: str, now: datetime) -> None:
     """End a process whose row is locked: nothing of it is sent any more, nor can be replayed."""
     deliveries = selectors.deliveries_of(process)
-    replay.close(deliveries, reason=state.value)
+    stop.close(deliveries, reason=state.value)
     sending = deliveries.filter(outgoing__lease_until__isnull=False).exists()
     process.state, process.ended_by, process.ended_via = state, by[:200], via
     process.ended_at = process.ended_at or now
@@ -106,7 +106,7 @@ def process_finish_if_over(process: EscalationProcess, *, now: datetime) -> bool
         return False
     process.state, process.ended_at, process.silent_at = State.FINISHED, now, now
     process.save(update_fields=["state", "ended_at", "silent_at"])
-    replay.close(selectors.deliveries_of(process), reason=State.FINISHED.value)
+    stop.close(selectors.deliveries_of(process), reason=State.FINISHED.value)
     return True
 
 
@@ -128,7 +128,7 @@ def processes_finish(now: datetime) -> int:
         cursor.execute(_FINISH, {"now": now, "most": _MOST})
         finished = [pk for pk, state in cursor.fetchall() if state == State.FINISHED]
         if finished:
-            replay.close(selectors.deliveries_of(*finished), reason=State.FINISHED.value)
+            stop.close(selectors.deliveries_of(*finished), reason=State.FINISHED.value)
     for pk in finished:
         log.info("escalation_ended", process=str(pk), state=State.FINISHED.value)
     return len(finished)

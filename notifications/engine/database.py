@@ -26,6 +26,8 @@ AWAY: Final = (
     "08", "28", "3D", "53", "57", "58", "XX000",
     "25006", "25P04", "0A000", "23502", "42",
 )  # fmt: skip
+# Between two tries to reach it, in seconds.
+RETRY_S: Final = 0.5
 
 
 class Away(OperationalError):

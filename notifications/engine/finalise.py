@@ -17,7 +17,7 @@ from django.conf import settings
 from psycopg.errors import UniqueViolation
 
 from notifications import metrics
-from notifications.engine.database import Database, array
+from notifications.engine.database import RETRY_S, Database, array
 
 log = structlog.get_logger(__name__)
 
@@ -37,7 +37,7 @@ RECENT_S = 1.0
 # Nearly all of a batch was sent, and has nothing to add to that: reading the rest of an outcome from JSON
 # costs PostgreSQL as much as writing it down, so only what has more to say is in ``more``.
 #
-# All rows are locked first, in the order in which a stop locks them (notifications.engine.replay): several
+# All rows are locked first, in the order in which a stop locks them (notifications.engine.stop): several
 # of one process, or of one contact point, are often in one batch, and the two would deadlock.
 _FENCE = """(outgoing.attempts < outcome.number
             OR (outgoing.attempts = outcome.number AND outgoing.lease_until IS NOT NULL))"""
@@ -222,7 +222,7 @@ class Ledger:
             except psycopg.OperationalError as error:
                 self.doubt()
                 log.warning("database_away", error=str(error).strip(), outcomes_held=len(self._held))
-                await asyncio.sleep(0.5)
+                await asyncio.sleep(RETRY_S)
                 self._any.set()
 
     async def write(self) -> None:

@@ -13,6 +13,8 @@ EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 # A fan-out's rows are due from when it began, and there for others once it is committed.
 OVERTAKES: Final = timedelta(seconds=0.25)
 START_WIDTH = 16
+# A destination not heard of yet gets this much of the first claim.
+FIRST_ROOM = 16
 MAX_PREFETCH = 512
 # Room is not worth a claim below this, while sends are under way that will make more of it.
 MIN_CLAIM = 256

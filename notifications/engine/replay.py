@@ -1,6 +1,5 @@
-"""Starting failed deliveries again, and stopping those that have not begun."""
+"""Starting failed deliveries again."""
 
-from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -9,7 +8,6 @@ from django.db import transaction
 from django.db.models import Count, Max, Min, Q, QuerySet
 from django.utils import timezone
 
-from notifications import metrics
 from notifications.channels import registry
 from notifications.engine import wake
 from notifications.models import PRIORITIES, Delivery, Outgoing, Undelivered
@@ -123,58 +121,3 @@ def left_out(deliveries: QuerySet[Delivery]) -> LeftOut:
 
 def _unsent(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
     return Delivery.objects.filter(pk__in=deliveries.order_by().values("pk"), status__in=REPLAYABLE)
-
-
-def close(deliveries: QuerySet[Delivery], *, reason: str) -> int:
-    """Stop deliveries of something that is over for good: none of them can be replayed, ever.
-
-    As ``cancel``; but what was sent is marked too, since its provider may report later that it did not
-    arrive. Whoever owns deliveries calls this when their reason to be sent ends.
-    """
-    with transaction.atomic():
-        count = cancel(deliveries, reason=reason)
-        # What is under way is marked as it ends.
-        _seal(deliveries.exclude(status=Delivery.Status.PENDING))
-    return count
-
-
-def seal(deliveries: QuerySet[Delivery]) -> None:
-    """Have none of these deliveries replayed, ever; nothing that waits or is under way is stopped by it."""
-    _seal(deliveries)
-
-
-def _seal(deliveries: QuerySet[Delivery]) -> None:
-    # What is in an inbox can't fail any more.
-    those = Delivery.objects.filter(pk__in=deliveries.order_by().values("pk"), revoked_at=None)
-    those.exclude(channel="inbox", status=Delivery.Status.SENT).update(revoked_at=timezone.now())
-
-
-def cancel(deliveries: QuerySet[Delivery], *, reason: str) -> int:
-    """Stop deliveries: what is pending never begins, what is being sent is not tried again.
-
-    What has failed can't be replayed any more. Waits for the row locks of sends that are just beginning (see
-    notifications.engine.fence): once the caller's transaction is committed, no revocable send of these
-    begins. In a transaction that adds inbox items too, this comes first: the sender locks rows in that order.
-    Returns how many were pending.
-    """
-    now = timezone.now()
-    chosen = deliveries.order_by().values("pk")
-    with transaction.atomic():
-        # One statement for both: a row that gets a worker while this waits for its lock is looked at again
-        # with its lease, so none slips through between two statements.
-        rows = list(
-            Outgoing.objects.filter(delivery__in=chosen)
-            .order_by("pk")
-            .select_for_update(of=("self",))
-            .values_list("pk", "lease_until", "delivery__channel")
-        )
-        waiting = [pk for pk, lease_until, _ in rows if lease_until is None]
-        under_way = [pk for pk, lease_until, _ in rows if lease_until is not None]
-        Outgoing.objects.filter(pk__in=waiting).delete()
-        Delivery.objects.filter(pk__in=waiting).update(status="cancelled", reason=reason[:64], revoked_at=now)
-        Outgoing.objects.filter(pk__in=under_way).update(revoked_at=now)  # and of the delivery once it ends
-        Delivery.objects.filter(pk__in=chosen, status__in=REPLAYABLE, revoked_at=None).update(revoked_at=now)
-    channels = Counter(channel for _, lease_until, channel in rows if lease_until is None)
-    for channel, count in channels.items():
-        metrics.add("deliveries", channel, "cancelled", amount=count)
-    return len(waiting)

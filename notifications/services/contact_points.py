@@ -11,7 +11,7 @@ from django.utils import timezone
 from accounts.models import User
 from config.exceptions import Conflict
 from notifications.channels import registry
-from notifications.engine import held, replay
+from notifications.engine import held, stop
 from notifications.engine.direct import deliver_to
 from notifications.messages.compose import notification_of
 from notifications.models import ContactPoint, Delivery
@@ -75,7 +75,7 @@ def contact_point_remove(*, contact_point: ContactPoint) -> None:
         sent_there = Delivery.objects.filter(user=contact_point.user_id, contact_point=contact_point)
         # What has failed stays as it is: nothing is replayed to an address that was taken away.
         waiting = sent_there.filter(status=Delivery.Status.PENDING)
-        replay.cancel(waiting, reason="contact_point_removed")
+        stop.cancel(waiting, reason="contact_point_removed")
 
 
 def contact_point_rotate_secret(*, contact_point: ContactPoint) -> ContactPoint:

@@ -8,7 +8,7 @@ import structlog
 from django.db import transaction
 from django.db.models import QuerySet
 
-from notifications.engine import replay
+from notifications.engine import replay, stop
 from notifications.engine.replay import LeftOut
 from notifications.models import Delivery, DeliveryAction
 from notifications.selectors import Principal
@@ -42,7 +42,7 @@ def deliveries_cancel(*, deliveries: QuerySet[Delivery], by: Principal, via: str
         of = Delivery.objects.filter(pk__in=deliveries.order_by().values("pk"), status__in=STOPPABLE)
         total = of.count()
         chosen = list(of.values_list("pk", flat=True)[: DeliveryAction.MOST])
-        count = replay.cancel(deliveries, reason=CANCEL_REASON)
+        count = stop.cancel(deliveries, reason=CANCEL_REASON)
         if total:
             _note(DeliveryAction.Action.CANCEL, by, via, total, chosen, 0)
     return count

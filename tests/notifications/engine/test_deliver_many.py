@@ -12,8 +12,8 @@ from redis import Redis
 
 from accounts.models import User
 from notifications.engine.direct import Planned, deliver_many
-from notifications.engine.replay import cancel
 from notifications.engine.sender import Sender
+from notifications.engine.stop import cancel
 from notifications.inbox import live
 from notifications.models import ContactPoint, Delivery, InboxItem, Notification, Outgoing
 from notifications.queue import channel

@@ -15,8 +15,8 @@ from django.utils import timezone
 from notifications.engine.database import Database, connection_parameters
 from notifications.engine.fence import Batch, TooLate
 from notifications.engine.finalise import Finished, finalise
-from notifications.engine.replay import cancel
 from notifications.engine.sender import Sender
+from notifications.engine.stop import cancel
 from notifications.models import Delivery, Outgoing
 from tests.clock import Clock
 from tests.notifications.engine.conftest import statuses

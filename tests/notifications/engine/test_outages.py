@@ -43,7 +43,7 @@ def databases(sender: Sender) -> list[Database]:
 
 def in_loop(sender: Sender, database: Database, statement: str) -> None:
     """Do something with one of the sender's own sessions."""
-    running = asyncio.run_coroutine_threadsafe(database.rows(statement, {}), sender._running_loop())
+    running = asyncio.run_coroutine_threadsafe(database.rows(statement, {}), sender._loop)
     running.result(20)
 
 
@@ -183,8 +183,8 @@ async def test_a_read_only_session_is_closed() -> None:
 # --- A part that dies ------------------------------------------------------------------------------------
 
 PARTS = [
-    "Sender._claim_forever",
-    "Sender._fence_forever",
+    "ClaimLoop.run",
+    "FenceLoop.run",
     "Ledger.write_forever",
     "UnderWay.watch_forever",
     "listen",
@@ -199,13 +199,13 @@ def kill(sender: Sender, part: str) -> "asyncio.Task[None]":
     def find() -> None:
         found.extend(
             task
-            for task in asyncio.all_tasks(sender._running_loop())
+            for task in asyncio.all_tasks(sender._loop)
             if task.get_coro().__qualname__ == part  # type: ignore[union-attr]
         )
         found[0].cancel()
         done.set()
 
-    sender._running_loop().call_soon_threadsafe(find)
+    sender._loop.call_soon_threadsafe(find)
     assert done.wait(20)
     (task,) = found
     return task
@@ -314,8 +314,8 @@ def test_a_text_that_cannot_be_made_costs_its_own_delivery_only(
     make_deliveries(2, third_party.url, revocable=revocable)
     assert sender.drain(20)
     assert statuses() == {"failed": 3, "sent": 2}
-    assert sender._claimed == 0
-    assert [lane.in_flight for lane in sender._lanes.values()] == [0]
+    assert sender._pump.claimed == 0
+    assert [lane.in_flight for lane in sender._pump.lanes.values()] == [0]
 
 
 @BOTH
@@ -328,8 +328,8 @@ def test_an_outcome_that_cannot_be_made_costs_its_own_delivery_only(
     make_deliveries(2, "x", channel="odd", revocable=revocable)
     assert sender.drain(20)
     assert statuses() == {"sending": 3, "sent": 2}  # whose leases make them due again
-    assert sender._claimed == 0
-    assert [lane.in_flight for lane in sender._lanes.values()] == [0]
+    assert sender._pump.claimed == 0
+    assert [lane.in_flight for lane in sender._pump.lanes.values()] == [0]
 
 
 def test_a_lane_that_has_become_narrower_than_it_is_full_takes_no_more(
@@ -337,6 +337,6 @@ def test_a_lane_that_has_become_narrower_than_it_is_full_takes_no_more(
 ) -> None:
     make_deliveries(1, third_party.url, revocable=True)
     assert sender.drain(20)
-    (lane,) = sender._lanes.values()
+    (lane,) = sender._pump.lanes.values()
     lane.in_flight = lane.width + lane.prefetch + 1
-    assert sender._room_at_the_front(lane.name) == 0
+    assert sender._fence_loop.room(lane.name) == 0

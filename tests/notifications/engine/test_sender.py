@@ -15,8 +15,9 @@ from notifications.channels import registry
 from notifications.channels.base import Channel, Message, Receipt
 from notifications.channels.session import Session
 from notifications.engine.claim import MAX_LOST_LEASES
-from notifications.engine.replay import cancel, replay
+from notifications.engine.replay import replay
 from notifications.engine.sender import Sender
+from notifications.engine.stop import cancel
 from notifications.engine.sweep import expire
 from notifications.models import Attempt, Delivery, Outgoing
 from tests.clock import Clock
@@ -520,7 +521,7 @@ def test_what_comes_during_a_look_is_found_by_the_next(
         looks.append(len(found))
         if len(looks) == 1:  # the look has seen nothing of this yet
             await asyncio.to_thread(make_one, now)
-            sender._on_wake(revocable=False)
+            sender._wakeups.wake(revocable=False)
         return found
 
     monkeypatch.setattr(sender._claimer, "due_lanes", slow_look)
@@ -535,7 +536,7 @@ def test_what_a_claim_brings_for_a_lane_that_was_closed_meanwhile_is_sent_once_i
 ) -> None:
     make_deliveries(1, third_party.url)
     settle(sender)
-    (lane,) = sender._lanes.values()
+    (lane,) = sender._pump.lanes.values()
     take, held = sender._claimer.take, list[bool]()
 
     async def slow_take(*args: Any, **options: Any) -> Any:
@@ -543,7 +544,7 @@ def test_what_a_claim_brings_for_a_lane_that_was_closed_meanwhile_is_sent_once_i
         if rows and not held:
             held.append(True)
             lane.congested(time.monotonic(), retry_after_s=0.3)
-            sender._running_loop().call_later(0.5, sender._look_now)
+            sender._loop.call_later(0.5, sender._wakeups.look_now)
         return rows
 
     monkeypatch.setattr(sender._claimer, "take", slow_take)

@@ -9,8 +9,8 @@ from pytest_django.live_server_helper import LiveServer
 
 from notifications.channels import caller_ids
 from notifications.channels import twilio as rules
-from notifications.engine.replay import cancel
 from notifications.engine.sender import Sender
+from notifications.engine.stop import cancel
 from notifications.models import CallerId, Delivery
 from notifications.services.provider_reports import delivery_report_record
 from tests.clock import Clock

@@ -15,7 +15,7 @@ from redis import Redis
 from accounts.models import User
 from notifications import jobs
 from notifications.audit import audit
-from notifications.engine import digest, replay
+from notifications.engine import digest, replay, stop
 from notifications.engine.digest import ANY_RIPE, Ending, digests_send, ending_of
 from notifications.engine.sender import Sender
 from notifications.explanations import explain
@@ -404,7 +404,7 @@ def test_what_is_cancelled_while_it_is_held_is_in_no_digest(
     owner: User, by_email: Any, in_one: Any, tell: Tell
 ) -> None:
     cancelled, *rest = (each for _ in range(3) for each in tell(owner, now=NIGHT))
-    assert replay.cancel(Delivery.objects.filter(pk=cancelled.pk), reason="cancelled_by_operator") == 1
+    assert stop.cancel(Delivery.objects.filter(pk=cancelled.pk), reason="cancelled_by_operator") == 1
     digests_send(MORNING)
     (made,) = digests()
     assert made.notification.data["count"] == 2
