@@ -17,8 +17,11 @@ from tests import templates
 from tests.flows.product import Product, told_since
 from tests.servers.postgres_pair import Pair
 
-pytestmark = pytest.mark.flow
+# The first test waits for two servers and the product.
+pytestmark = [pytest.mark.flow, pytest.mark.timeout(480)]
 
+# What a statement may take in web, and longer than that.
+STATEMENT_S, LONGER_S = 2, 3
 RECEIVER = "SELECT pid FROM pg_stat_wal_receiver"
 
 
@@ -32,7 +35,8 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
 
 @pytest.fixture(scope="module")
 def product(pair: Pair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
-    with Product(tmp_path_factory.mktemp("flows"), env={"DATABASE_URL": pair.url}, migrate=False) as running:
+    env = {"DATABASE_URL": pair.url, "WEB_STATEMENT_TIMEOUT_S": str(STATEMENT_S)}
+    with Product(tmp_path_factory.mktemp("flows"), env=env, migrate=False) as running:
         yield running
         running.settle()
         running.audit()
@@ -64,6 +68,8 @@ def test_an_answer_waits_until_the_standby_has_it(product: Product, pair: Pair, 
             answer = thread.submit(post, product, body, path)
             # Told already, since that may be done again, but not answered.
             product.wait_for(lambda: len(product.arrivals(alert)) == 1, 20, "not told")
+            # Nor when its time is up: a wait that is cut short would confirm what the standby doesn't have.
+            time.sleep(LONGER_S)
             assert not answer.done()
         assert answer.result(20).ok
 
