@@ -75,8 +75,8 @@ lock: ## Write requirements.lock anew from pyproject.toml (needs uv)
 	"$$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade --group dev --extra meet \
 		--no-emit-index-url --no-emit-find-links --no-header --output-file requirements.lock pyproject.toml
 
-chaos: $(INSTALLED) ## Kill parts at random for a while and prove that nothing is lost (MINUTES=10)
-	@$(PYTHON) -m tests.flows.chaos --minutes $(MINUTES)
+chaos: $(INSTALLED) ## Kill parts, fail over, fill disks … for a while, and prove that nothing is lost (MINUTES=10)
+	@$(PYTHON) -m tests.flows.chaos --minutes $(MINUTES) $(if $(ONLY),--only $(ONLY))
 
 bench-fanout: $(INSTALLED) ## Benchmark: one alert to 10,000 members
 	@$(PYTHON) -m benchmarks.fanout

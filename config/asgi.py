@@ -9,7 +9,6 @@ from django.core.exceptions import ImproperlyConfigured
 
 from config import embedded
 from config.body_limit import BodyLimit
-from config.handler import Handler
 from config.lifespan import Lifespan
 from config.limits import allow_many_connections
 
@@ -22,7 +21,8 @@ django.setup(set_prefix=False)
 if faults := run_checks(tags=["tocsin"]):
     raise ImproperlyConfigured("; ".join(fault.msg for fault in faults))
 
-from notifications.api import intake  # noqa: E402  (these need the apps)
+from config.handler import Handler  # noqa: E402  (these need the apps)
+from notifications.api import intake  # noqa: E402
 from notifications.inbox import hubs  # noqa: E402
 
 gc.freeze()

@@ -34,19 +34,22 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 def server_error(request: HttpRequest, *args: Any) -> HttpResponse:
     # Of what no view answers by itself: sessions, log-in, the admin.
     if is_outage(sys.exc_info()[1]):
-        return _unavailable(request)
+        return unavailable(request.path, Unreachable.default_detail)
     if _is_for_machine(request):
         return JsonResponse({"detail": "Something broke on our side; it has been logged."}, status=500)
     return defaults.server_error(request)
 
 
-def _unavailable(request: HttpRequest) -> HttpResponse:
-    if not _is_for_machine(request):
+def unavailable(path: str, detail: str) -> HttpResponse:
+    """Return the answer of a path that can't be served at the moment."""
+    if not _is_machines(path):
         return page.unavailable()
-    return JsonResponse(
-        {"detail": Unreachable.default_detail}, status=503, headers={"Retry-After": str(RETRY_AFTER_S)}
-    )
+    return JsonResponse({"detail": detail}, status=503, headers={"Retry-After": str(RETRY_AFTER_S)})
 
 
 def _is_for_machine(request: HttpRequest) -> bool:
-    return request.path.startswith(MACHINE_PATHS) or request.path == "/api"
+    return _is_machines(request.path)
+
+
+def _is_machines(path: str) -> bool:
+    return path.startswith(MACHINE_PATHS) or path == "/api"

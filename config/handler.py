@@ -22,6 +22,7 @@ from django.db import OperationalError, connection, connections
 from django.http import HttpResponse
 from django.urls import set_script_prefix
 
+from config.errors import unavailable
 from config.postgresql.base import DatabaseWrapper
 
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
@@ -42,6 +43,10 @@ NEUTRAL = frozenset(
 )  # fmt: skip
 # So many ways to look, such as by another host name, are remembered.
 MOST_LOOKS = 64
+
+# Answered however many wait: whoever asks would only end the process.
+LIVE = "/health/live"
+TOO_MANY = "Too many requests are waiting. Nothing was changed; try again."
 
 
 class LiveResponse(HttpResponse):
@@ -72,6 +77,7 @@ class Handler(ASGIHandler):
         self._short_ways = {} if settings.DISALLOWED_USER_AGENTS else short_ways or {}
         self._known: dict[object, Headers] = {}
         self.load_middleware(is_async=False)
+        self._under_way = 0
         self._threads = ThreadPoolExecutor(
             settings.WEB_THREADS, thread_name_prefix="web", initializer=_bound_statements
         )
@@ -87,21 +93,17 @@ class Handler(ASGIHandler):
             body = await self.read_body(receive)
         except RequestAborted:
             return
-        short_way = self._short_ways.get(scope["path"]) if scope["method"] == "POST" else None
-        look = _look(scope) if short_way else None
-        if short_way and (headers := self._known.get(look)):
-            content = await short_way(*_asked(scope), body.read())
-            if content is not None:
-                body.close()
-                await _send_created(send, headers, content)
-                return
-            body.seek(0)
-        loop = asyncio.get_running_loop()
-        response = await loop.run_in_executor(self._threads, self._respond, scope, body)
-        if short_way and response.status_code == HTTPStatus.CREATED and not response.cookies:
-            if len(self._known) >= MOST_LOOKS:
-                self._known.clear()
-            self._known[look] = _encoded(response)
+        if self._under_way >= settings.WEB_WAITING_MAX + settings.WEB_THREADS and scope["path"] != LIVE:
+            body.close()
+            await self.send_response(unavailable(scope["path"], TOO_MANY), send)
+            return
+        self._under_way += 1
+        try:
+            response = await self._response(scope, body, send)
+        finally:
+            self._under_way -= 1
+        if response is None:
+            return
         if isinstance(response, LiveResponse):
             live, start = response.live, _start(response)
             del response, body  # the stream may last for hours
@@ -113,7 +115,25 @@ class Handler(ASGIHandler):
         try:
             await self._stream(response, receive, send)
         finally:
-            await loop.run_in_executor(self._threads, response.close)
+            await asyncio.get_running_loop().run_in_executor(self._threads, response.close)
+
+    async def _response(self, scope: dict[str, Any], body: IO[bytes], send: Send) -> Any:
+        """Return what Django answers; None where a short way has answered."""
+        short_way = self._short_ways.get(scope["path"]) if scope["method"] == "POST" else None
+        look = _look(scope) if short_way else None
+        if short_way and (headers := self._known.get(look)):
+            content = await short_way(*_asked(scope), body.read())
+            if content is not None:
+                body.close()
+                await _send_created(send, headers, content)
+                return None
+            body.seek(0)
+        response = await asyncio.get_running_loop().run_in_executor(self._threads, self._respond, scope, body)
+        if short_way and response.status_code == HTTPStatus.CREATED and not response.cookies:
+            if len(self._known) >= MOST_LOOKS:
+                self._known.clear()
+            self._known[look] = _encoded(response)
+        return response
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         if scope["type"] != "http":

@@ -128,12 +128,16 @@ class Stack:
             )
         return done
 
-    def start(self, name: str) -> None:
-        """Start one part, and wait until it is at work if it is the web process."""
+    def start(self, name: str, env: Mapping[str, str] | None = None) -> None:
+        """Start one part, and wait until it is at work if it is the web process.
+
+        Args:
+            env: what this part has in its environment beside what all have.
+        """
         running = self.processes.get(name)
         if running is not None and running.poll() is None:
             return
-        self._spawn(name)
+        self._spawn(name, env or {})
         if name == "web":
             self._wait_for_web()
 
@@ -143,9 +147,9 @@ class Stack:
         process.kill()
         process.wait()
 
-    def restart(self, name: str) -> None:
+    def restart(self, name: str, env: Mapping[str, str] | None = None) -> None:
         self._end([self.processes[name]])
-        self.start(name)
+        self.start(name, env)
 
     def kill_redis(self) -> None:
         embedded.kill("redis", at=self.home)
@@ -221,13 +225,13 @@ class Stack:
         if self._migrate:
             self.manage("migrate", "--noinput")
         for name in self._commands:
-            self._spawn(name)
+            self._spawn(name, {})
         if "web" in self._commands:
             self._wait_for_web()
         for name in self._commands:
             self._check_alive(name)
 
-    def _spawn(self, name: str) -> None:
+    def _spawn(self, name: str, env: Mapping[str, str]) -> None:
         command = self._commands[name]
         tied = [sys.executable, "-I", "-S", "-c", TIED_TO_PARENT, str(os.getpid()), *command]
 
@@ -236,7 +240,7 @@ class Stack:
                 return subprocess.Popen(
                     tied,
                     cwd=REPOSITORY,
-                    env=self.env,
+                    env={**self.env, **env},
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,

@@ -36,6 +36,8 @@ DATABASE_URL = env.str("DATABASE_URL", default="") or embedded.database_url()
 REDIS_URL = env.str("REDIS_URL", default="") or embedded.redis_url()
 # Requests that one web process answers at once; each of these threads keeps a connection to PostgreSQL.
 WEB_THREADS = env.int("WEB_THREADS", default=16)
+# Requests that may wait for one of these threads; more are answered with 503 at once.
+WEB_WAITING_MAX = env.int("WEB_WAITING_MAX", default=500)
 # Seconds that one statement of a request may take, before it is answered with 503; 0: any time.
 WEB_STATEMENT_TIMEOUT_S = env.float("WEB_STATEMENT_TIMEOUT_S", default=5.0)
 # Lowest level that is logged: DEBUG, INFO, WARNING or ERROR.

@@ -23,6 +23,8 @@ PROGRAM = "postgres"
 MAJOR_VERSION = "18"
 ROLE = DATABASE = "tocsin"
 START_TIMEOUT_S = 60
+# In postmaster.pid, of one that takes connections: the second of a standby, which only reads.
+UP = ("ready", "standby")
 STOP_TIMEOUT_S = 30
 # Where postmaster.pid keeps the state, counted from 0; "ready" is padded with blanks.
 PID_FILE_STATUS_LINE = 7
@@ -65,7 +67,7 @@ def url(instance: Instance) -> str:
 def running_pid(instance: Instance) -> int | None:
     """The postmaster's process id, if it takes connections."""
     pid, state = _pid_file(instance)
-    return pid if state == "ready" and pid and _is_ours(instance, pid) else None
+    return pid if state in UP and pid and _is_ours(instance, pid) else None
 
 
 def start(instance: Instance) -> None:

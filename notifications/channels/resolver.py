@@ -7,7 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from aiohappyeyeballs import AddrInfoType
 
 # Look-ups at once. The event loops' own pools have as few as four threads, which four dead names would fill.
-THREADS = 64
+AT_ONCE = 64
+# A look-up that takes longer, in seconds, lets the next one begin. For a while its name is then one of those
+# that nobody answers for, which wait for each other and keep no other waiting.
+SLOW_S, SLOW_FOR_S = 1.0, 300.0
+SLOW_AT_ONCE = 16
+# Threads in all: a name that hangs keeps one for as long as the system tries.
+THREADS = 512
 # For how long an answer is used again, in seconds; each connection is checked by itself all the same.
 KEEP_S = 10.0
 
@@ -18,6 +24,9 @@ class Resolver:
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="resolver")
         self._known: dict[tuple[str, int], tuple[float, asyncio.Future[list[AddrInfoType]]]] = {}
+        self._places, self._places_of_slow = asyncio.Semaphore(AT_ONCE), asyncio.Semaphore(SLOW_AT_ONCE)
+        #: Until when a name counts as slow.
+        self._slow: dict[str, float] = {}
 
     async def resolve(self, host: str, port: int) -> list[AddrInfoType]:
         """Return every address of a host.
@@ -40,7 +49,25 @@ class Resolver:
 
     async def look_up(self, host: str, port: int) -> list[AddrInfoType]:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, _addresses, host, port)
+        is_slow = self._slow.get(host, 0.0) > loop.time()
+        async with self._places_of_slow if is_slow else self._places:
+            looking = loop.run_in_executor(self._threads, _addresses, host, port)
+            try:
+                await asyncio.wait([looking], timeout=SLOW_S)
+                if looking.done():
+                    self._slow.pop(host, None)
+                    return looking.result()
+                self._note_as_slow(host, loop.time())
+                if is_slow:
+                    return await looking
+            except asyncio.CancelledError:
+                looking.cancel()
+                raise
+        return await looking
+
+    def _note_as_slow(self, host: str, now: float) -> None:
+        self._slow = {name: until for name, until in self._slow.items() if until > now}
+        self._slow[host] = now + SLOW_FOR_S
 
     async def close(self) -> None:
         for _, looking in self._known.values():

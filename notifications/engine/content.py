@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
+import orjson
+
 from notifications.channels import caller_ids
 from notifications.channels.base import Message
 from notifications.engine.claim import Claimed
@@ -19,7 +21,10 @@ SELECT id, kind, title, body, texts, severity, data, created_at
   FROM notifications_notification WHERE id = ANY (%(ids)s)
 """
 
-_KEEP = 2000
+# What is kept of notifications, in bytes of their texts and data: one may have a quarter of a million.
+KEEP_BYTES = 16_000_000
+# What one takes even so, for its keys and objects.
+_OVERHEAD = 1000
 
 
 class Content(NamedTuple):
@@ -55,7 +60,8 @@ class Contents:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._known: OrderedDict[UUID, Content] = OrderedDict()
+        self._known: OrderedDict[UUID, tuple[Content, int]] = OrderedDict()
+        self._bytes = 0
 
     async def of(self, rows: Sequence[Claimed]) -> list[Content | None]:
         """Return the notification of each row, in the rows' order; None where it was deleted meanwhile."""
@@ -63,13 +69,24 @@ class Contents:
             caller_ids.use(await self._database.rows(caller_ids.READ, {}))
         wanted = dict.fromkeys(row.notification_id for row in rows)
         missing = [key for key in wanted if key not in self._known]
-        found = {key: self._known[key] for key in wanted if key in self._known}
+        found = {key: self._known[key][0] for key in wanted if key in self._known}
+        for key in found:
+            self._known.move_to_end(key)
         if missing:
-            for content in await self._database.rows(_READ, {"ids": missing}):
-                self._known[content[0]] = found[content[0]] = Content._make((*content, {}))
-            while len(self._known) > _KEEP:
-                self._known.popitem(last=False)
+            for row in await self._database.rows(_READ, {"ids": missing}):
+                found[row[0]] = Content._make((*row, {}))
+                self._keep(found[row[0]])
         return [found.get(row.notification_id) for row in rows]
+
+    def _keep(self, content: Content) -> None:
+        """Keep one more, and let go of those that have not been used for longest."""
+        size = _OVERHEAD + len(orjson.dumps([content.title, content.body, content.texts, content.data]))
+        _, before = self._known.pop(content.id, (None, 0))  # two may have read it at once
+        self._known[content.id] = content, size
+        self._bytes += size - before
+        while self._bytes > KEEP_BYTES:
+            _, (_, size) = self._known.popitem(last=False)
+            self._bytes -= size
 
     async def close(self) -> None:
         await self._database.close()

@@ -17,7 +17,7 @@ from notifications.engine.finalise import Finished
 
 
 class TooLate(Exception):
-    """The batch of this send is closed: it may have been stopped, and must not begin."""
+    """The batch of this send is closed, or its lock is lost: it may have been stopped, and must not begin."""
 
 
 class Fence:
@@ -39,7 +39,7 @@ class Fence:
         Raises:
             TooLate: it must not.
         """
-        if self.batch.is_closed:
+        if self.batch.is_closed or not self.batch.holds_lock():
             raise TooLate
         if self.begun_at is None:
             self.begun_at = self.batch.clock()
@@ -47,7 +47,6 @@ class Fence:
 
     def end(self, finished: Finished) -> None:
         """Hand in the outcome, which is written down once the batch is committed."""
-        finished.revocable = True
         self.give_up()
         self.batch.hand_in(finished)
 
@@ -59,13 +58,22 @@ class Fence:
 
 
 class Batch:
-    """Sends that begin under one transaction."""
+    """Sends that begin under one transaction.
+
+    ``holds_lock`` tells, at the instant of a begin, whether that transaction is still there.
+    """
 
     def __init__(
-        self, count: int, *, write: Callable[[Finished], None], clock: Callable[[], datetime]
+        self,
+        count: int,
+        *,
+        write: Callable[[Finished], None],
+        clock: Callable[[], datetime],
+        holds_lock: Callable[[], bool],
     ) -> None:
         self.fences = [Fence(self) for _ in range(count)]
         self.clock = clock
+        self.holds_lock = holds_lock
         self.is_closed = False
         self._write = write
         self._unsettled = count

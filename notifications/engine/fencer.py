@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -19,7 +20,7 @@ from notifications.engine.claim import (
     report_lost,
 )
 from notifications.engine.content import Contents
-from notifications.engine.database import Away, Database, run
+from notifications.engine.database import Away, Database, is_alive, run
 from notifications.engine.fence import Batch
 from notifications.engine.finalise import Ledger
 from notifications.engine.outcome import ending_of
@@ -104,7 +105,8 @@ class Fencer:
                 if not rows:
                     return 0
                 contents = await self._contents.of(rows)
-                batch = Batch(len(rows), write=self._ledger.add, clock=self._clock)
+                holds_lock = partial(is_alive, connection)
+                batch = Batch(len(rows), write=self._ledger.add, clock=self._clock, holds_lock=holds_lock)
                 self._pump.take_up(rows, contents, batch)
                 await self._until_closed(batch)
                 taken = [row for row, fence in zip(rows, batch.fences, strict=True) if fence.taken]

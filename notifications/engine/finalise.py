@@ -37,8 +37,8 @@ RECENT_S = 1.0
 # Nearly all of a batch was sent, and has nothing to add to that: reading the rest of an outcome from JSON
 # costs PostgreSQL as much as writing it down, so only what has more to say is in ``more``.
 #
-# What is revocable is locked first, in the order in which a stop locks it (notifications.engine.stop):
-# several of one process are often in one batch, and the two would deadlock.
+# All rows are locked first, in the order in which a stop locks them (notifications.engine.stop): several
+# of one process, or of one contact point, are often in one batch, and the two would deadlock.
 _FENCE = """(outgoing.attempts < outcome.number
             OR (outgoing.attempts = outcome.number AND outgoing.lease_until IS NOT NULL))"""
 _FINALISE = f"""
@@ -54,7 +54,7 @@ WITH outcome AS (
            error text, reference text) ON more.id = plain.id AND more.number = plain.number
 ), locked AS MATERIALIZED (
     SELECT delivery_id FROM notifications_outgoing
-     WHERE delivery_id = ANY (%(revocable)s::uuid[]) ORDER BY delivery_id FOR UPDATE
+     WHERE delivery_id = ANY (%(ids)s::uuid[]) ORDER BY delivery_id FOR UPDATE
 ), ended AS (
     DELETE FROM notifications_outgoing AS outgoing USING outcome
      WHERE outgoing.delivery_id = outcome.id AND {_FENCE}
@@ -157,7 +157,6 @@ class Finished:
     error: str
     reference: str = ""
     counted: bool = False
-    revocable: bool = False
 
     @property
     def is_plain(self) -> bool:
@@ -292,7 +291,6 @@ async def finalise(database: Database, finished: Sequence[Finished]) -> None:
         "durations_ms": array([round(each.duration_ms, 3) for each in finished]),
         "status_codes": array([each.status_code for each in finished]),
         "more": orjson.dumps(more).decode(),
-        "revocable": array([each.id for each in finished if each.revocable]),
     }
     try:
         await database.rows(_FINALISE, parameters)

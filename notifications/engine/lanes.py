@@ -31,9 +31,11 @@ HOLD_S, HOLD_UNASKED_MAX_S = 1.0, 60.0
 HOLD_JITTER = 0.25
 # What others have been told is told again where it is longer by so much, in seconds.
 NEWS_AFTER_S = 0.5
-# From so many lanes on, those that were idle for so many seconds are forgotten.
+# From so many lanes on, idle ones are looked for and forgotten, so many seconds apart.
 MANY_LANES: Final = 1000
-FORGET_AFTER_S: Final = 60
+FORGET_EVERY_S: Final = 10.0
+# A lane with nothing to do is forgotten after so many seconds; one that failed later, for what it has learnt.
+FORGET_AFTER_S, FORGET_FAILED_AFTER_S = 60.0, 600.0
 
 
 @dataclass(slots=True)
@@ -84,6 +86,12 @@ class Lane:
 
     def __post_init__(self) -> None:
         self.width = min(self.width, self.max_width)
+
+    def may_be_forgotten(self, now: float) -> bool:
+        """Return whether nothing of it is left to do, nor to know."""
+        after_s = FORGET_FAILED_AFTER_S if self.breaker.failures else FORGET_AFTER_S
+        is_idle = not (self.in_flight or self.ready or self.gathered)
+        return is_idle and now > self.held_until and now > self.last_used + after_s
 
     def look_at_all(self) -> None:
         """Have the next claim look at everything that is due, and not only at what came since the last."""
@@ -139,11 +147,6 @@ class Lane:
         self.probing = self.breaker.is_open
         if self.rate is not None:
             self.rate.take()
-
-    def is_idle(self, now: float) -> bool:
-        """Return whether nothing would be lost with it."""
-        busy = self.in_flight or self.ready or self.gathered or self.breaker.failures
-        return not busy and now > self.held_until
 
     def worth_a_claim(self, now: float) -> bool:
         """Return whether there is room for enough to pay for a statement, or nothing else to wait for."""
@@ -222,6 +225,7 @@ class Lanes(dict[str, Lane]):
     def __init__(self, on_slice_wanted: Callable[[Lane], None]) -> None:
         super().__init__()
         self._on_slice_wanted = on_slice_wanted
+        self._forget_at = 0.0
 
     @property
     def are_gathering(self) -> bool:
@@ -244,8 +248,11 @@ class Lanes(dict[str, Lane]):
         if len(self) < MANY_LANES:
             return
         now = time.monotonic()
+        if now < self._forget_at:  # looking through all of them takes a while
+            return
+        self._forget_at = now + FORGET_EVERY_S
         for lane in list(self.values()):
-            if lane.is_idle(now) and lane.last_used < now - FORGET_AFTER_S:
+            if lane.may_be_forgotten(now):
                 del self[lane.name]
 
 

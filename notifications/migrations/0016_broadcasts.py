@@ -8,7 +8,7 @@ import config.clock
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("notifications", "0010_outgoing"),
+        ("notifications", "0015_one_index_of_keys"),
     ]
 
     operations = [

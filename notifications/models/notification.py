@@ -35,12 +35,14 @@ class Notification(models.Model):
     severity = models.CharField(max_length=16, choices=Severity.choices, default=Severity.STANDARD)
     source_type = models.CharField(max_length=64)
     source_id = models.CharField(max_length=64)
-    dedup_key = models.CharField(max_length=200, unique=True)
+    dedup_key = models.CharField(max_length=200)
     created_at = models.DateTimeField(default=clock.now, editable=False)
 
     class Meta:
         ordering = ("-created_at",)
         indexes = [models.Index(fields=["source_type", "source_id"], name="notification_source")]
+        # Not unique=True, with which Django makes a second index for searches by how a key begins.
+        constraints = [models.UniqueConstraint(fields=["dedup_key"], name="notification_once")]
 
     def __str__(self) -> str:
         return self.title

@@ -90,7 +90,9 @@ def contact_point_remove(*, contact_point: ContactPoint) -> None:
         ContactPoint.objects.filter(pk=contact_point.pk).update(deleted_at=clock.now())
         # By the person too: there is an index of theirs, and none of contact points.
         sent_there = Delivery.objects.filter(user=contact_point.user_id, contact_point=contact_point)
-        stop.cancel(sent_there, reason="contact_point_removed")
+        # What has failed stays as it is: nothing is replayed to an address that was taken away.
+        waiting = sent_there.filter(status=Delivery.Status.PENDING)
+        stop.cancel(waiting, reason="contact_point_removed")
 
 
 def contact_point_rotate_secret(*, contact_point: ContactPoint) -> ContactPoint:

@@ -1,5 +1,6 @@
 """A route whose answer goes on live."""
 
+import threading
 import weakref
 from typing import Any
 
@@ -7,11 +8,14 @@ from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 
+from config import urls
 from config.handler import LiveResponse
 
 # What the view was given and gave, without keeping it.
 kept: list[weakref.ref[Any]] = []
 lives: list[Any] = []
+# Requests that are held, and what lets them go.
+entered, leave = threading.Semaphore(0), threading.Event()
 
 
 def live_view(request: HttpRequest) -> HttpResponse:
@@ -27,5 +31,16 @@ def slow_view(request: HttpRequest) -> HttpResponse:
     return HttpResponse("at last")
 
 
-urlpatterns = [path("live/", live_view), path("api/slow/", slow_view)]
+def held_view(request: HttpRequest) -> HttpResponse:
+    entered.release()
+    assert leave.wait(20)
+    return HttpResponse("let go")
+
+
+urlpatterns = [
+    path("live/", live_view),
+    path("api/slow/", slow_view),
+    path("api/held/", held_view),
+    *urls.urlpatterns,
+]
 handler500 = "config.errors.server_error"

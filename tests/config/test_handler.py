@@ -32,7 +32,7 @@ def _urls(settings: Any) -> Iterator[None]:
     live_urls.lives.clear()
 
 
-async def answer(live: Any = None, *, path: str = "/live/") -> list[Any]:
+async def answer(live: Any = None, *, path: str = "/live/", handler: Handler | None = None) -> list[Any]:
     """Have the handler answer; returns what it sent."""
     live_urls.lives.append(live)
     sent: list[Any] = []
@@ -43,7 +43,7 @@ async def answer(live: Any = None, *, path: str = "/live/") -> list[Any]:
     async def send(message: Any) -> None:
         sent.append(message)
 
-    await Handler()({**SCOPE, "path": path}, receive, send)
+    await (handler or Handler())({**SCOPE, "path": path}, receive, send)
     return sent
 
 
@@ -120,3 +120,22 @@ async def test_only_the_threads_that_answer_are_held_to_it() -> None:
 
     assert await asyncio.wrap_future(Handler()._threads.submit(limit)) == "5s"
     assert await asyncio.to_thread(limit) == "0"
+
+
+@pytest.mark.parametrize("path", ["/api/held/", "/live/"])
+async def test_more_requests_than_may_wait_are_turned_away_at_once(settings: Any, path: str) -> None:
+    settings.WEB_THREADS, settings.WEB_WAITING_MAX = 1, 2
+    handler = Handler()
+    live_urls.leave.clear()
+    held = [asyncio.create_task(answer(path="/api/held/", handler=handler)) for _ in range(3)]
+    try:
+        await asyncio.to_thread(live_urls.entered.acquire)
+        start, _ = await asyncio.wait_for(answer(path=path, handler=handler), 5)
+        assert start["status"] == 503
+        assert b"Retry-After" in dict(start["headers"])
+        alive = asyncio.create_task(answer(path="/health/live", handler=handler))
+    finally:
+        live_urls.leave.set()
+    assert [messages[0]["status"] for messages in await asyncio.gather(*held, alive)] == [200] * 4
+    start, _ = await answer(path="/health/live", handler=handler)  # there is room again
+    assert start["status"] == 200

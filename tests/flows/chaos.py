@@ -1,7 +1,9 @@
-"""`python -m tests.flows.chaos --minutes 10 [--seed N]`: kills parts at random under load, for long.
+"""`python -m tests.flows.chaos --minutes 10 [--seed N] [--only NAME …]`: disorder under load, for long.
 
-Alerts keep coming while it does. At the end everyone must have been told, under one id each, with
-repeats only of what was in flight at a crash, and the product's own audit must find no gap.
+Alerts keep coming while parts are killed, PostgreSQL fails over, takes no writes, ends sessions or has a full
+disk, each in turn. Meanwhile an answer is 2xx, or 503 with `Retry-After`. At the end everyone must have
+been told, under one id each, with repeats only of what was in flight, and the product's own audit must find
+no gap.
 """
 
 import argparse
@@ -10,6 +12,8 @@ import shutil
 import sys
 import threading
 import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +21,18 @@ import requests
 
 from config import embedded
 from config.processes import REPOSITORY, StackError
-from tests.flows.product import Product, Shop, told_since
+from tests.flows.disorders import DISORDERS, Disorders, missing
+from tests.flows.product import Product, Shop
+from tests.servers.postgres_pair import Pair
 
 HOME = REPOSITORY / "var" / "chaos"
 SHOPS = (1, 20, 500)
 SHOP_WEIGHTS = (3, 5, 2)
 ALERTS_PER_S = 2.0
 PAUSE_S = (1.0, 6.0)
-DOWN_S = (0.0, 3.0)
 SETTLE_S = 180
-EVERYTHING = "everything"
+# Of the workers' own clocks: until the engine goes by the server's, it is there for who asks for it.
+NOT_BY_ITSELF = ("fast-clock",)
 
 
 class Cameras(threading.Thread):
@@ -35,7 +41,8 @@ class Cameras(threading.Thread):
     def __init__(self, product: Product, shops: list[Shop], seed: int) -> None:
         super().__init__(daemon=True)
         self.expected: dict[str, list[str]] = {}
-        self.repeats = 0
+        self.repeats: Counter[str] = Counter()
+        self.odd: list[str] = []
         self.stopping = threading.Event()
         self._product = product
         self._shops = shops
@@ -48,95 +55,68 @@ class Cameras(threading.Thread):
                 (shop,) = self._chance.choices(self._shops, SHOP_WEIGHTS)
                 alert = shop.alert()
                 while not self._post(session, alert):
-                    self.repeats += 1
                     time.sleep(0.2)
                 self.expected[alert["alert_uuid"]] = shop.staff
 
     def _post(self, session: requests.Session, alert: dict[str, Any]) -> bool:
         try:
-            return self._product.post(alert, session=session) in (200, 201)
+            answer = self._product.call("POST", "/webhooks/alerts/", json=alert, session=session)
         except requests.RequestException:
+            self.repeats["no answer"] += 1
             return False
+        if answer.ok:
+            return True
+        self.repeats[str(answer.status_code)] += 1
+        if answer.status_code != 503 or "Retry-After" not in answer.headers:
+            self.odd.append(f"{answer.status_code} {answer.text[:200]}")
+        return False
 
 
-class Killer:
-    """Kills one part, or all of them, and brings it back; keeps what workers held when they died."""
-
-    def __init__(self, product: Product, chance: random.Random) -> None:
-        self._product = product
-        self._stack = product.stack
-        self._chance = chance
-        self._started = time.monotonic()
-        self.held: set[str] = set()
-        self.kills = 0
-
-    def strike(self) -> None:
-        parts = [*self._stack.processes, "redis", "postgres", EVERYTHING]
-        victim = self._chance.choice(parts)
-        down_s = self._chance.uniform(*DOWN_S)
-        told = len(self._product.third_party.requests)
-        self.say(f"{told:>8} told; killing {victim}, for {down_s:.1f} s")
-        names = list(self._stack.processes) if victim == EVERYTHING else [victim]
-        if victim == EVERYTHING:
-            names += ["redis", "postgres"]
-            self._chance.shuffle(names)
-        killed_at = time.monotonic()
-        for name in names:
-            self._kill(name)
-        time.sleep(down_s)
-        # Until it is killed itself or PostgreSQL is back, a worker goes on sending what it has claimed.
-        self.held |= told_since(self._product, killed_at) if victim in ("postgres", EVERYTHING) else set()
-        embedded.ensure_running(at=self._product.home)
-        if victim == EVERYTHING:
-            self.held |= self._product.in_flight()
-        for name in names:
-            if name in self._stack.processes:
-                self._stack.start(name)
-        self.kills += len(names)
-        self.check_alive()
-
-    def _kill(self, name: str) -> None:
-        if name == "redis":
-            self._stack.kill_redis()
-        elif name == "postgres":
-            self._stack.kill_postgres()
-        else:
-            self._stack.kill(name)
-            if embedded.status(at=self._product.home).postgres:
-                self.held |= self._product.in_flight()
-
-    def check_alive(self) -> None:
-        """Fail if a part has ended that nobody killed: each is to outlive the others."""
-        for name, process in self._stack.processes.items():
-            if process.poll() is not None:
-                raise StackError(f"{name} ended by itself; its log:\n{self._stack.log_tail(name)}")
-
-    def say(self, text: str) -> None:
-        print(f"{time.monotonic() - self._started:7.1f} s  {text}", flush=True)
+def in_turn(names: Sequence[str], chance: random.Random) -> Iterator[str]:
+    """Return every name before any comes again, in an order that changes."""
+    while True:
+        yield from chance.sample(names, len(names))
 
 
-def run(minutes: float, seed: int) -> None:
+def run(minutes: float, seed: int, names: Sequence[str]) -> None:
     chance = random.Random(seed)
-    with Product(HOME) as product:
+    started = time.monotonic()
+
+    def say(text: str) -> None:
+        print(f"{time.monotonic() - started:7.1f} s  {text}", flush=True)
+
+    with (
+        Pair(HOME / "pair", small_disks="full-disk" in names) as pair,
+        Product(HOME, env={"DATABASE_URL": pair.url}) as product,
+    ):
         product.third_party.behave("slow:100")
         cameras = Cameras(product, [product.shop(size) for size in SHOPS], seed)
-        killer = Killer(product, chance)
+        disorders = Disorders(product, pair, chance, say)
+        counts: Counter[str] = Counter()
         cameras.start()
         end = time.monotonic() + minutes * 60
-        while time.monotonic() < end:
+        for name in in_turn(names, chance):
             time.sleep(chance.uniform(*PAUSE_S))
-            killer.strike()
+            if time.monotonic() > end:
+                break
+            DISORDERS[name](disorders)
+            disorders.check_alive()
+            counts[name] += 1
+            say(f"{len(cameras.expected)} alerts accepted, {len(product.third_party.requests)} told")
         cameras.stopping.set()
         cameras.join(timeout=60)
-        killer.say("no more alerts and no more kills; settling")
+        say("no more alerts and no more disorder; settling")
         product.settle(SETTLE_S)
-        product.assert_told_once(cameras.expected, may_repeat=killer.held)
+        product.wait_until_ready()
+        assert not cameras.odd, f"{len(cameras.odd)} answers neither 2xx nor 503, such as {cameras.odd[0]}"
+        product.assert_told_once(cameras.expected, may_repeat=disorders.held)
         product.audit()
-        counts = product.third_party.counts()
-        killer.say(
-            f"{killer.kills} kills; {len(cameras.expected)} alerts ({cameras.repeats} posts repeated); "
-            f"{len(counts)} deliveries, {counts.total() - len(counts)} of them repeated, "
-            f"of {len(killer.held)} in flight at a crash; no gap"
+        told = product.third_party.counts()
+        say(
+            f"{', '.join(f'{name} {count}x' for name, count in counts.items())}; "
+            f"{len(cameras.expected)} alerts, posts repeated for {dict(cameras.repeats)}; "
+            f"{len(told)} deliveries, {told.total() - len(told)} of them repeated, "
+            f"of {len(disorders.held)} in flight at a crash; no gap"
         )
 
 
@@ -144,20 +124,29 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument(
+        "--only", nargs="+", choices=list(DISORDERS), metavar="NAME", help=", ".join(DISORDERS)
+    )
     options = parser.parse_args()
     seed = random.randrange(2**32) if options.seed is None else options.seed
-    print(f"chaos for {options.minutes:g} minutes; repeat it with --seed {seed}", flush=True)
+    names = options.only or [name for name in DISORDERS if name not in NOT_BY_ITSELF]
+    again = f"--seed {seed}" + (f" --only {' '.join(options.only)}" if options.only else "")
+    print(f"chaos for {options.minutes:g} minutes; repeat it with {again}", flush=True)
     wipe(HOME)
+    lacking = {name: reason for name in names if (reason := missing(name, HOME))}
+    for name, reason in lacking.items():
+        print(f"skipped: {name}: {reason}", flush=True)
     try:
-        run(options.minutes, seed)
+        run(options.minutes, seed, [name for name in names if name not in lacking])
     except (AssertionError, StackError, embedded.EmbeddedError) as error:
-        print(f"FAILED (--seed {seed}): {error}\nThe logs are in {HOME / 'logs'}.", file=sys.stderr)
+        print(f"FAILED ({again}): {error}\nThe logs are in {HOME / 'logs'}.", file=sys.stderr)
         return 1
     return 0
 
 
 def wipe(home: Path) -> None:
     """Remove what an earlier run left, even a killed one."""
+    Pair(home / "pair").destroy()
     embedded.destroy(at=home)
     shutil.rmtree(home, ignore_errors=True)
 

@@ -48,6 +48,7 @@ UNDER_WAY = """
 SELECT (SELECT count(*) FROM notifications_alert WHERE fanned_out_at IS NULL)
      + (SELECT count(*) FROM notifications_outgoing)
 """
+IN_FLIGHT = "SELECT delivery_id::text FROM notifications_outgoing WHERE lease_until IS NOT NULL"
 OF_ALERTS = """
 SELECT delivery.id::text, delivery.user_id::text, delivery.status, delivery.reason, delivery.attempts,
        notification.source_id
@@ -178,7 +179,7 @@ class Product:
                 if not kept.closed:
                     raise
         # The first, or PostgreSQL has been away since.
-        url = embedded.database_url(at=self.home)
+        url = self.stack.env.get("DATABASE_URL") or embedded.database_url(at=self.home)
         self._connection = psycopg.connect(url, connect_timeout=10, autocommit=True)
         return self._rows(self._connection.execute(statement, parameters))  # type: ignore[arg-type]
 
@@ -204,8 +205,7 @@ class Product:
 
     def in_flight(self) -> set[str]:
         """Return the deliveries that workers hold at this moment."""
-        held = self.sql("SELECT delivery_id::text FROM notifications_outgoing WHERE lease_until IS NOT NULL")
-        return {delivery for (delivery,) in held}
+        return {delivery for (delivery,) in self.sql(IN_FLIGHT)}
 
     # --- Waiting and judging -----------------------------------------------------------------------------
 

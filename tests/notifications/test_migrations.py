@@ -6,7 +6,7 @@ from typing import Any, Final
 from uuid import uuid4
 
 import pytest
-from django.db import connection
+from django.db import IntegrityError, connection
 from django.db.migrations.executor import MigrationExecutor
 from psycopg import sql
 from pytest_django import DjangoDbBlocker
@@ -16,6 +16,11 @@ from tests import templates
 BEFORE: Final = [("notifications", "0008_delivery_actions")]
 AFTER: Final = [("notifications", "0009_inbox_items")]
 QUEUED: Final = [("notifications", "0010_outgoing")]
+ONE_INDEX: Final = [("notifications", "0015_one_index_of_keys")]
+OF_KEYS: Final = """
+SELECT indexdef LIKE '%%UNIQUE%%' FROM pg_indexes
+ WHERE tablename = 'notifications_notification' AND indexdef LIKE '%%(dedup_key%%' ORDER BY 1
+"""
 NOW: Final = datetime(2026, 3, 2, 12, tzinfo=UTC)
 COLUMNS: Final = ("number", "read_at", "dismissed_at")
 
@@ -197,3 +202,18 @@ def test_what_is_live_is_queued_with_its_lease_and_what_has_ended_is_not(scratch
     for name, pk in ids.items():
         kept = {column: before[pk][column] for column in (*copied, "status", "reason") if name in LIVE}
         assert {column: back[pk][column] for column in kept} == kept
+
+
+def test_a_notifications_key_is_in_one_index_and_still_there_once(scratch: None) -> None:
+    def are_unique() -> list[bool]:
+        with connection.cursor() as cursor:
+            cursor.execute(OF_KEYS, [])
+            return [is_unique for (is_unique,) in cursor.fetchall()]
+
+    migrate(QUEUED)
+    assert are_unique() == [False, True]
+    told = migrate(ONE_INDEX).get_model("notifications", "Notification").objects
+    assert are_unique() == [True]
+    told.create(kind="alert", title="a", dedup_key="a", data={})
+    with pytest.raises(IntegrityError, match="notification_once"):
+        told.create(kind="alert", title="a", dedup_key="a", data={})

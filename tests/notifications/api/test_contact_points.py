@@ -11,6 +11,7 @@ from rest_framework.test import APIClient
 
 from accounts.models import User
 from notifications.channels import signing
+from notifications.engine.replay import replay
 from notifications.models import ContactPoint, Delivery
 from tests.factories import ContactPointFactory
 
@@ -260,3 +261,14 @@ def test_only_staff_add_for_others(as_user: LogIn, owner: User, stranger: User, 
 
 def test_machines_have_none(as_machine: Callable[..., APIClient]) -> None:
     assert as_machine("preferences:write", "deliveries:write").get(PATH).status_code == 403
+
+
+def test_removing_leaves_what_has_failed_as_it_is_and_it_is_never_replayed(
+    as_user: LogIn, owner: User, make_delivery: Callable[..., Delivery]
+) -> None:
+    contact_point = ContactPointFactory(user=owner)
+    failed = make_delivery(owner, contact_point=contact_point, status="failed", reason="exhausted")
+    before = Delivery.objects.filter(pk=failed.pk).values()[0]
+    assert as_user(owner).delete(path_of(contact_point)).status_code == 204
+    assert Delivery.objects.filter(pk=failed.pk).values()[0] == before
+    assert replay(Delivery.objects.all()) == 0

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.db import connection, transaction
@@ -36,7 +37,7 @@ def test_revocable_deliveries_are_sent_like_all_others(
 
 
 async def test_nothing_begins_nor_begins_anew_once_its_batch_is_closed() -> None:
-    batch = Batch(2, write=lambda finished: None, clock=timezone.now)
+    batch = Batch(2, write=lambda finished: None, clock=timezone.now, holds_lock=lambda: True)
     begun, waiting = batch.fences
     begun.begin()
     batch.close()
@@ -122,13 +123,52 @@ def test_a_destination_that_cannot_be_reached_keeps_a_stop_waiting_only_so_long(
     assert delivery.status == "cancelled"
 
 
+LOCKED = """
+SELECT pid FROM pg_stat_activity
+ WHERE state = 'idle in transaction' AND datname = current_database() AND pid <> pg_backend_pid()
+"""
+
+
+def test_no_send_begins_under_a_lock_that_is_lost(
+    sender: Sender, make_deliveries: Make, third_party: ThirdParty, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A failover, a pooler or an operator ends the session: then a stop no longer waits."""
+    name_is_known = threading.Event()
+    look_up = socket.getaddrinfo
+
+    def slow(host: Any, *args: Any, **options: Any) -> Any:
+        assert name_is_known.wait(20)
+        return look_up("127.0.0.1", *args, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    assert sender.drain(20)
+    (stopped,) = make_deliveries(1, third_party.url.replace("127.0.0.1", "hooks.example.com"), revocable=True)
+    sender.wake()
+    with connection.cursor() as cursor:
+        cursor.execute(LOCKED, [])
+        while not (found := cursor.fetchall()):
+            time.sleep(0.01)
+            cursor.execute(LOCKED, [])
+        ((session,),) = found
+        cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [session])
+    assert cancel(Delivery.objects.filter(pk=stopped.pk), reason="stop") == 1
+    name_is_known.set()
+    assert sender.drain(20)
+    assert third_party.requests == []
+    stopped.refresh_from_db()
+    assert (stopped.status, stopped.reason) == ("cancelled", "stop")
+
+
 WAITS = "SELECT count(*) FROM pg_locks WHERE NOT granted"
 
 
-def test_a_stop_and_the_outcomes_of_what_it_stops_never_wait_for_each_other(make_deliveries: Make) -> None:
+@pytest.mark.parametrize("revocable", [False, True], ids=["ordinary", "revocable"])
+def test_a_stop_and_the_outcomes_of_what_it_stops_never_wait_for_each_other(
+    make_deliveries: Make, revocable: bool
+) -> None:
     now = timezone.now()
     made = make_deliveries(
-        2, "https://a.example.com/", status="sending", attempts=1, lease_until=now, revocable=True
+        2, "https://a.example.com/", status="sending", attempts=1, lease_until=now, revocable=revocable
     )
     first, second = sorted(made, key=lambda each: each.pk)
 
@@ -170,7 +210,6 @@ def sent(delivery: Delivery) -> Finished:
         outcome="sent",
         status_code=200,
         error="",
-        revocable=True,
     )
 
 

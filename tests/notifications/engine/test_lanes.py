@@ -3,7 +3,14 @@
 import pytest
 
 from notifications.engine.breaker import Breaker
-from notifications.engine.lanes import HOLD_JITTER, MIN_CLAIM, START_WIDTH, Lane
+from notifications.engine.lanes import (
+    FORGET_AFTER_S,
+    FORGET_FAILED_AFTER_S,
+    HOLD_JITTER,
+    MIN_CLAIM,
+    START_WIDTH,
+    Lane,
+)
 from notifications.engine.rate import Rate
 
 
@@ -193,3 +200,25 @@ def test_a_little_room_waits_for_more_while_sends_are_under_way(lane: Lane) -> N
 
 def test_a_lane_never_starts_wider_than_its_channel_allows() -> None:
     assert Lane("smtp://mail:25", 2, breaker()).width == 2
+
+
+def test_an_idle_lane_is_forgotten_and_one_that_failed_a_while_later(lane: Lane) -> None:
+    lane.last_used = 100
+    assert not lane.may_be_forgotten(100 + FORGET_AFTER_S)
+    assert lane.may_be_forgotten(101 + FORGET_AFTER_S)
+    lane.failed(100, stalled=False)
+    assert not lane.may_be_forgotten(101 + FORGET_AFTER_S)
+    assert lane.may_be_forgotten(101 + FORGET_FAILED_AFTER_S)
+
+
+def test_a_lane_with_something_to_do_or_to_wait_for_is_not_forgotten(lane: Lane) -> None:
+    later = 1 + FORGET_FAILED_AFTER_S
+    lane.in_flight = 1
+    assert not lane.may_be_forgotten(later)
+    lane.in_flight, lane.held_until = 0, later + 1
+    assert not lane.may_be_forgotten(later)
+    lane.held_until = 0
+    lane.ready.append(object())
+    assert not lane.may_be_forgotten(later)
+    lane.ready.clear()
+    assert lane.may_be_forgotten(later)

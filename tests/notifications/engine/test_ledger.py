@@ -12,6 +12,7 @@ from django.db import connection
 from notifications.engine import finalise
 from notifications.engine.database import Database, connection_parameters
 from notifications.engine.finalise import Finished, Ledger
+from notifications.engine.replay import replay
 from notifications.models import Attempt, ContactPoint, Delivery, Outgoing
 from notifications.services.contact_points import contact_point_update
 from tests.factories import NotificationFactory
@@ -206,3 +207,24 @@ def test_what_quiet_hours_hold_back_for_a_dead_address_is_not_sent_there(make_de
     assert (held.status, held.reason) == ("suppressed", "disabled")
     assert (elsewhere.status, elsewhere.reason) == ("pending", "quiet_hours")
     assert (retry.status, retry.reason) == ("pending", "")
+
+
+def test_a_replay_stands_against_a_doubt_about_what_it_starts_again(make_deliveries: Make) -> None:
+    (failed,) = make_deliveries(1, URL)
+
+    def replayed() -> int:
+        count = replay(Delivery.objects.all())
+        connection.close()  # of this thread
+        return count
+
+    async def doubt(ledger: Ledger) -> None:
+        ledger.add(finished(failed, status="failed", reason="exhausted", failures=3, outcome="failed"))
+        await ledger.write()
+        assert await asyncio.to_thread(replayed) == 1
+        ledger.doubt()
+        await ledger.write()
+
+    run([], doubt)
+    failed.refresh_from_db()
+    assert (failed.status, failed.replays) == ("pending", 1)
+    assert Outgoing.objects.get().attempts == 1
