@@ -153,7 +153,7 @@ class Sender:
         """Claim, send and write down until ``stop``."""
         self._loop = asyncio.get_running_loop()
         self._lanes, self._sends, self._claimed = {}, UnderWay(), 0
-        self._outcome_database = Database(self._parameters)
+        self._outcome_database = Database(self._parameters, plans_once=True)
         self._ledger = Ledger(self._outcome_database, on_retry=self._look_now, unwritten=self._unwritten)
         self._woken, self._fence_woken = asyncio.Event(), asyncio.Event()
         self._stop_asked, self._claims_ended = asyncio.Event(), asyncio.Event()
