@@ -230,6 +230,7 @@ def test_two_at_once_do_not_meet(tell: Tell) -> None:
         assert not end()
         assert asked == []
         assert kept()[0] == "_past"
+        other.execute("SELECT pg_advisory_unlock(%s)", [ending.LOCK])
     end()
     assert kept()[0] == name(AFTER)
 

@@ -171,7 +171,7 @@ def test_a_claim_looks_only_into_the_months_of_what_it_takes(tell: Tell) -> None
         tell(later(count).start, status="pending", address="https://hooks.example.com/")
     now = later(2).start - timedelta(seconds=1)
     Outgoing.objects.update(expires_at=later(3).end)
-    lanes = {"lanes": ["https://hooks.example.com"], "rooms": [10], "critical": [10]}
+    lanes = {"lanes": [Outgoing.objects.values_list("lane", flat=True)[0]], "rooms": [10], "critical": [10]}
     since = [NOW - timedelta(days=60)]
     parameters = {"now": now, "lease_until": now, **lanes, "since_critical": since, "since_standard": since}
     with connection.cursor() as cursor:
