@@ -41,9 +41,9 @@ SELECT id, shop_id, 1, now(), 1, 'sent', 200, '', '' FROM past
 """
 AT_ONCE = 500_000
 DEAD = """
-SELECT relname, n_dead_tup FROM pg_stat_user_tables
- WHERE relname IN ('notifications_delivery', 'notifications_outgoing', 'notifications_attempt')
- ORDER BY relname
+SELECT substring(relname FROM 'notifications_[a-z]+') AS name, sum(n_dead_tup) FROM pg_stat_user_tables
+ WHERE relname ~ '^notifications_(outgoing$|(delivery|attempt)(_|$))'
+ GROUP BY name ORDER BY name
 """
 
 

@@ -178,6 +178,11 @@ BREAKER_PROBE_MAX_S = env.float("BREAKER_PROBE_MAX_S", default=60.0)
 # Members that one statement fans out to; a larger shop takes several, so that sending starts at once.
 FANOUT_CHUNK = env.int("FANOUT_CHUNK", default=5_000)
 
+# --- History ---------------------------------------------------------------------------------------
+
+# Days for which alerts, deliveries and attempts are kept; months that are older are dropped as a whole. 0: for ever.
+HISTORY_RETENTION_DAYS = env.int("HISTORY_RETENTION_DAYS", default=400)
+
 # --- Events ----------------------------------------------------------------------------------------
 
 # Seconds until a handler that failed is tried again; each further wait is four times as long, up to ten minutes.

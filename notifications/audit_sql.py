@@ -177,7 +177,8 @@ SELECT kind, CASE WHEN source_type = 'alert' THEN source_id END AS alert_uuid,
   FROM judged WHERE kind IS NOT NULL
 """
 
-# An item lies in an inbox exactly if its delivery there is sent.
+# An item lies in an inbox exactly if its delivery there is sent. Where the notification is gone, its month is
+# ending (notifications.history): items go first, and deliveries at once.
 _INBOX = """
 SELECT CASE WHEN item.delivery_id IS NULL THEN 'item_missing' ELSE 'item_unsent' END AS kind,
        CASE WHEN notification.source_type = 'alert' THEN notification.source_id END AS alert_uuid,
@@ -185,7 +186,7 @@ SELECT CASE WHEN item.delivery_id IS NULL THEN 'item_missing' ELSE 'item_unsent'
        coalesce(delivery.id, item.delivery_id)
   FROM (SELECT * FROM notifications_delivery WHERE channel = 'inbox' AND status = 'sent') AS delivery
   FULL JOIN notifications_inboxitem AS item ON item.delivery_id = delivery.id
-  LEFT JOIN notifications_notification AS notification
+  JOIN notifications_notification AS notification
     ON notification.id = coalesce(delivery.notification_id, item.notification_id)
  WHERE delivery.id IS NULL OR item.delivery_id IS NULL
 """

@@ -105,6 +105,14 @@ def sources_make_sense(**kwargs: Any) -> list[CheckMessage]:
 
 
 @register("tocsin")
+def history_makes_sense(**kwargs: Any) -> list[CheckMessage]:
+    """A negative number of days would drop what has yet to happen."""
+    if settings.HISTORY_RETENTION_DAYS >= 0:
+        return []
+    return [Error("HISTORY_RETENTION_DAYS must be 0 (for ever) or more", id="tocsin.E014")]
+
+
+@register("tocsin")
 def zones_come_from_the_package(**kwargs: Any) -> list[CheckMessage]:
     """By the system's data, handoffs, evenings and quiet hours would differ from machine to machine."""
     version = zones.package_version()

@@ -9,11 +9,15 @@ from notifications.engine import claim, digest, fanout
 from notifications.engine import sweep as engine_sweep
 from notifications.engine.fanout import broadcasts
 from notifications.events import retention, running
+from notifications.history import ending, months
 
 FAN_OUT = "fan-out"
 EVENTS_DUE = "events-due"
 DIGESTS = "digests"
 BROADCASTS = "broadcasts"
+HISTORY_ENDS = "history-ends"
+#: A job of the slow queue goes on in another after so many seconds, so that others get their turn.
+SLICE_S = 2.0
 
 
 @queue.on(queue.URGENT)
@@ -77,6 +81,27 @@ def events_due() -> None:
 def events_expire() -> None:
     """Every day: delete old events that are done with."""
     retention.events_expire(clock.now())
+
+
+@queue.on(queue.SLOW)
+def history_months() -> None:
+    """Every hour: make the tables of the next months, and end the months that are too old."""
+    months.make_ahead(clock.now())
+    queue.enqueue_unless_waiting(HISTORY_ENDS, history_end)
+
+
+@queue.on(queue.SLOW)
+def history_end() -> None:
+    """End the months that are too old; a part of it, so that others get their turn."""
+    queue.started(HISTORY_ENDS)
+    if ending.months_end(clock.now(), budget_s=SLICE_S):
+        queue.enqueue_unless_waiting(HISTORY_ENDS, history_end)
+
+
+@queue.on(queue.SLOW)
+def history_analyze() -> None:
+    """Every night: tell the planner what the history looks like by now."""
+    months.analyze(clock.now())
 
 
 looks.register(engine_sweep.alerts_look, asks=engine_sweep.NOT_FANNED_OUT)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, Self
 from uuid import UUID
 
@@ -10,6 +10,7 @@ from django.db import connection
 from django.db.models import Case, Count, F, Prefetch, Q, QuerySet, Value, When
 
 from accounts.models import User
+from notifications.history.months import first_id
 from notifications.models import Alert, Attempt, ContactPoint, Delivery
 
 # A machine or a person, as ``request.user`` has it: staff and machines with a scope see all.
@@ -161,14 +162,25 @@ def deliveries_by_status(deliveries: QuerySet[Delivery]) -> list[dict[str, Any]]
 
 def deliveries_since(moment: datetime) -> QuerySet[Delivery]:
     """Those made since then, found by their ids, which are ordered by time: no index on time is needed."""
-    return Delivery.objects.filter(pk__gte=_first_id_of(moment))
+    return Delivery.objects.filter(pk__gte=first_id(moment))
+
+
+# A delivery's id begins with the time of its fact. That may be ahead of when the delivery was made by as much
+# as a camera's clock is fast; and behind it by as long as nobody fanned out, or an item was planned ahead.
+_AHEAD: Final = timedelta(minutes=2)
+_BEHIND: Final = timedelta(days=31)
+
+
+def created_from(deliveries: QuerySet[Delivery], moment: datetime) -> QuerySet[Delivery]:
+    """Those made since then, without a look at what is a month older still."""
+    return deliveries.filter(created_at__gte=moment, pk__gte=first_id(moment - _BEHIND))
+
+
+def created_until(deliveries: QuerySet[Delivery], moment: datetime) -> QuerySet[Delivery]:
+    """Those made before then, without a look at what came later."""
+    return deliveries.filter(created_at__lt=moment, pk__lt=first_id(moment + _AHEAD))
 
 
 def counts_by_status(deliveries: QuerySet[Delivery]) -> dict[str, int]:
     rows = deliveries.order_by().values_list(_STATE).annotate(count=Count("pk"))
     return dict(rows)
-
-
-def _first_id_of(moment: datetime) -> UUID:
-    """The lowest UUIDv7 of a millisecond (RFC 9562: 48 bits of Unix milliseconds come first)."""
-    return UUID(int=(int(moment.timestamp() * 1000) << 80) | (7 << 76) | (2 << 62))

@@ -10,7 +10,7 @@ class HangUp(models.Model):
     """One call to end; the row goes when that is done, so the table is as good as empty."""
 
     delivery = models.OneToOneField(
-        Delivery, primary_key=True, on_delete=models.CASCADE, related_name="hang_up"
+        Delivery, primary_key=True, on_delete=models.CASCADE, related_name="hang_up", db_constraint=False
     )
     asked_at = models.DateTimeField(default=clock.now)
     # When it is tried next: at once, after a failure, or once the call's own id is known.

@@ -47,8 +47,8 @@ class DeliveryFilter(StrictFilterSet):
     channel = django_filters.CharFilter(max_length=32)
     status = django_filters.MultipleChoiceFilter(method="in_states", choices=Delivery.Status.choices)
     reason = django_filters.CharFilter(max_length=64)
-    created_after = SaneDateTimeFilter(field_name="created_at", lookup_expr="gte")
-    created_before = SaneDateTimeFilter(field_name="created_at", lookup_expr="lt")
+    created_after = SaneDateTimeFilter(method="created_from")
+    created_before = SaneDateTimeFilter(method="created_until")
 
     class Meta:
         model = Delivery
@@ -59,6 +59,12 @@ class DeliveryFilter(StrictFilterSet):
 
     def of_alert(self, queryset: QuerySet[Delivery], name: str, value: Any) -> QuerySet[Delivery]:
         return selectors.of_alert(queryset, value)
+
+    def created_from(self, queryset: QuerySet[Delivery], name: str, value: datetime) -> QuerySet[Delivery]:
+        return selectors.created_from(queryset, value)
+
+    def created_until(self, queryset: QuerySet[Delivery], name: str, value: datetime) -> QuerySet[Delivery]:
+        return selectors.created_until(queryset, value)
 
     def of_shop(self, queryset: QuerySet[Delivery], name: str, value: str) -> QuerySet[Delivery]:
         alerts = Alert.objects.filter(shop__slug=value).order_by()

@@ -131,10 +131,15 @@ def is_alive(connection: AsyncConnection[Any]) -> bool:
 
 
 class Database:
-    """One connection, opened when first needed and again after it broke."""
+    """One connection, opened when first needed and again after it broke.
 
-    def __init__(self, parameters: Mapping[str, Any]) -> None:
+    ``plans_once``: for statements that cost more to plan than to run, and need no plan of their own for each
+    set of parameters.
+    """
+
+    def __init__(self, parameters: Mapping[str, Any], *, plans_once: bool = False) -> None:
         self._parameters = parameters
+        self._plans_once = plans_once
         self._connection: AsyncConnection[Any] | None = None
         self._opening = asyncio.Lock()
 
@@ -156,6 +161,8 @@ class Database:
             # What a crash of PostgreSQL can undo here is done again: see docs/adr/0013.
             await connection.execute("SET synchronous_commit = off")
             await _measure_clock(connection)  # it may be another server than before
+            if self._plans_once:
+                await connection.execute("SET plan_cache_mode = force_generic_plan")
         except BaseException:
             await connection.close()
             raise

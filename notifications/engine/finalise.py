@@ -41,6 +41,8 @@ RECENT_S = 1.0
 # of one process, or of one contact point, are often in one batch, and the two would deadlock.
 _FENCE = """(outgoing.attempts < outcome.number
             OR (outgoing.attempts = outcome.number AND outgoing.lease_until IS NOT NULL))"""
+# The months that a batch's deliveries lie in, so that PostgreSQL leaves all others alone.
+_THEIR_MONTHS = "delivery.id BETWEEN %(first_id)s AND %(last_id)s"
 _FINALISE = f"""
 WITH outcome AS (
     SELECT plain.id, plain.number, to_timestamp(plain.started_at) AS started_at, plain.duration_ms,
@@ -79,7 +81,7 @@ WITH outcome AS (
            revoked_at = coalesce(written.revoked_at, delivery.revoked_at),
            sent_at = CASE WHEN written.status = 'sent' THEN written.started_at END
       FROM (SELECT *, true AS is_end FROM ended UNION ALL SELECT *, NULL, false FROM again) AS written
-     WHERE delivery.id = written.id
+     WHERE delivery.id = written.id AND {_THEIR_MONTHS}
  RETURNING delivery.id, delivery.shop_id, delivery.status, written.number
 ), undelivered AS (
     INSERT INTO notifications_undelivered (delivery_id)
@@ -90,7 +92,7 @@ WITH outcome AS (
     SELECT id, number, shop_id FROM finalised
      UNION ALL
     SELECT late.id, late.number, delivery.shop_id
-      FROM late JOIN notifications_delivery AS delivery ON delivery.id = late.id
+      FROM late JOIN notifications_delivery AS delivery ON delivery.id = late.id AND {_THEIR_MONTHS}
 )
 INSERT INTO notifications_attempt
        (delivery_id, shop_id, number, started_at, duration_ms, outcome, status_code, error, reference)
@@ -284,8 +286,11 @@ def _count(batch: Sequence[Finished]) -> None:
 async def finalise(database: Database, finished: Sequence[Finished]) -> None:
     """Write down a batch of outcomes in one transaction."""
     more = [each for each in finished if not each.is_plain]
+    ids = [each.id for each in finished]
     parameters = {
-        "ids": array([each.id for each in finished]),
+        "first_id": min(ids),
+        "last_id": max(ids),
+        "ids": array(ids),
         "numbers": array([each.number for each in finished]),
         "started_at": array([each.started_at.timestamp() for each in finished]),
         "durations_ms": array([round(each.duration_ms, 3) for each in finished]),

@@ -10,6 +10,7 @@ from django.db.models import Count, Max, Min, Q, QuerySet
 from config import clock
 from notifications.channels import registry
 from notifications.engine import wake
+from notifications.history import ending, months
 from notifications.models import PRIORITIES, Delivery, Outgoing, Undelivered
 
 REPLAYABLE = (Delivery.Status.FAILED, Delivery.Status.EXPIRED)
@@ -43,7 +44,8 @@ def replay(deliveries: QuerySet[Delivery]) -> int:
     """Make failed or expired deliveries due now, with a full retry budget; returns how many.
 
     They go to the contact point's present address. Left out is who is told no more: inactive users, and
-    contact points that were removed or disabled; and what was stopped, which must never begin again.
+    contact points that were removed or disabled; what was stopped, which must never begin again; and what is
+    older than the history that is kept.
     """
     count = 0
     while True:
@@ -84,9 +86,16 @@ def _start_next(deliveries: QuerySet[Delivery], now: datetime) -> int:
 
 def replayable(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
     """Return those that ``replay`` starts again."""
-    chosen = _unsent(deliveries).filter(revoked_at=None)
+    chosen = _unsent(deliveries).exclude(_is_over())
     chosen = chosen.exclude(user__is_active=False).exclude(contact_point__is_enabled=False)
     return chosen.exclude(contact_point__deleted_at__isnull=False)
+
+
+def _is_over() -> Q:
+    """What was stopped, and what is so old that its month may be dropped at any time."""
+    since = ending.kept_since(clock.now())
+    stopped = Q(revoked_at__isnull=False)
+    return stopped | Q(pk__lt=months.first_id(since)) if since else stopped
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +124,7 @@ def foresee(deliveries: QuerySet[Delivery]) -> Foreseen:
 
 def left_out(deliveries: QuerySet[Delivery]) -> LeftOut:
     """Count what ``replay`` leaves as it is, of those that failed or expired."""
-    of = _unsent(deliveries).aggregate(all=Count("pk"), over=Count("pk", filter=Q(revoked_at__isnull=False)))
+    of = _unsent(deliveries).aggregate(all=Count("pk"), over=Count("pk", filter=_is_over()))
     return LeftOut(of["over"], of["all"] - of["over"] - replayable(deliveries).count())
 
 

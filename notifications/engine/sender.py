@@ -133,7 +133,7 @@ class Sender:
         clock, stopping, parameters = self._clock, self._stopping, self._parameters
         self._stop_asked = asyncio.Event()
         self._sends, self._wakeups = UnderWay(), Wakeups(clock)
-        self._outcome_database = Database(parameters)
+        self._outcome_database = Database(parameters, plans_once=True)
         self._ledger = Ledger(
             self._outcome_database, on_retry=self._wakeups.look_now, unwritten=self._unwritten
         )

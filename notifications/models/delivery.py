@@ -22,6 +22,8 @@ class Delivery(models.Model):
     is pending there is a row in ``Outgoing``, which says when it is due and whether it is being sent
     (``state``). ``reason`` says why in one word. ``attempts`` counts those whose outcome is on record.
 
+    The table is divided into months by the id, which begins with the time of the fact (docs/adr/0026).
+
     The id follows from the fact, the person and the contact point (notifications.ids), so that the primary
     key makes each of them once.
     """

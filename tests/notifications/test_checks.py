@@ -8,6 +8,7 @@ from pytest_django import Settings
 from notifications.checks import (
     addresses_make_sense,
     batches_make_sense,
+    history_makes_sense,
     leases_outlive_sends,
     policies_make_sense,
     twilio_makes_sense,
@@ -20,6 +21,7 @@ def test_the_defaults_are_sound() -> None:
     assert leases_outlive_sends() == []
     assert addresses_make_sense() == []
     assert batches_make_sense() == []
+    assert history_makes_sense() == []
     assert twilio_makes_sense() == []
 
 
@@ -72,6 +74,14 @@ def test_a_lease_shorter_than_a_send_is_refused(settings: Settings) -> None:
 def test_an_address_that_makes_no_sense_is_refused(settings: Settings, name: str, value: object) -> None:
     setattr(settings, name, value)
     assert len(addresses_make_sense()) == 1
+
+
+def test_no_history_is_kept_for_less_than_no_time(settings: Settings) -> None:
+    settings.HISTORY_RETENTION_DAYS = -1
+    (fault,) = history_makes_sense()
+    assert "HISTORY_RETENTION_DAYS" in fault.msg
+    settings.HISTORY_RETENTION_DAYS = 0
+    assert history_makes_sense() == []
 
 
 TWILIO = {

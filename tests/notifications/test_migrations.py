@@ -1,6 +1,5 @@
 """What a migration does to the rows that are there, on a database of the state before it."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import uuid4
@@ -8,10 +7,10 @@ from uuid import uuid4
 import pytest
 from django.db import IntegrityError, connection
 from django.db.migrations.executor import MigrationExecutor
-from psycopg import sql
-from pytest_django import DjangoDbBlocker
+from django.utils import timezone
 
-from tests import templates
+from notifications.engine.ids import notification_id
+from notifications.history.months import Month
 
 BEFORE: Final = [("notifications", "0008_delivery_actions")]
 AFTER: Final = [("notifications", "0009_inbox_items")]
@@ -21,27 +20,9 @@ OF_KEYS: Final = """
 SELECT indexdef LIKE '%%UNIQUE%%' FROM pg_indexes
  WHERE tablename = 'notifications_notification' AND indexdef LIKE '%%(dedup_key%%' ORDER BY 1
 """
+MONTHS: Final = [("notifications", "0011_months")]
 NOW: Final = datetime(2026, 3, 2, 12, tzinfo=UTC)
 COLUMNS: Final = ("number", "read_at", "dismissed_at")
-
-
-@pytest.fixture
-def scratch(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    """A database of this test's own, with all migrations; what it is left as is nobody's concern."""
-    name = f"test_migrations_{uuid4().hex}"
-    with django_db_blocker.unblock():
-        usual = connection.settings_dict["NAME"]
-        connection.close()
-        with connection._nodb_cursor() as cursor:
-            make = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
-            cursor.execute(make.format(sql.Identifier(name), sql.Identifier(templates.database())))
-            connection.settings_dict["NAME"] = name
-            try:
-                yield
-            finally:
-                connection.close()
-                connection.settings_dict["NAME"] = usual
-                cursor.execute(sql.SQL("DROP DATABASE {}").format(sql.Identifier(name)))
 
 
 def migrate(target: list[tuple[str, str]]) -> Any:
@@ -217,3 +198,121 @@ def test_a_notifications_key_is_in_one_index_and_still_there_once(scratch: None)
     told.create(kind="alert", title="a", dedup_key="a", data={})
     with pytest.raises(IntegrityError, match="notification_once"):
         told.create(kind="alert", title="a", dedup_key="a", data={})
+
+
+# Of an earlier month, of this one, of the next, and of one that nobody would make a table for ahead.
+MOMENTS: Final = (timedelta(days=-100), timedelta(0), timedelta(days=31), timedelta(days=200))
+SHAPE: Final = """
+SELECT regexp_replace(relname, '_p[0-9]+$', '_month'), relkind, reloptions,
+       (SELECT array_agg(pg_get_constraintdef(oid) ORDER BY contype, conname) FROM pg_constraint
+         WHERE conrelid = pg_class.oid AND contype <> 'n'),
+       (SELECT array_agg(attname || format_type(atttypid, atttypmod) || attnotnull ORDER BY attname)
+          FROM pg_attribute WHERE attrelid = pg_class.oid AND attnum > 0 AND NOT attisdropped),
+       (SELECT array_agg(pg_get_indexdef(indexrelid) ORDER BY 1) FROM pg_index
+         WHERE indrelid = pg_class.oid AND relkind = 'p')
+  FROM pg_class
+ WHERE relname ~ '^notifications_(delivery|attempt)(_past|_rest|_p[0-9]+)?$' AND relkind IN ('r', 'p')
+ ORDER BY relname
+"""
+
+
+def shape() -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(SHAPE)
+        return list(cursor.fetchall())
+
+
+def fill_months(apps: Any) -> dict[Any, datetime]:
+    """Make one delivery of each kind for each of the moments, with attempts; returns their times."""
+    model, now = apps.get_model, timezone.now()
+    user = model("accounts", "User").objects.create(email="ana@example.com")
+    times = {}
+    for moment in (now + each for each in MOMENTS):
+        for name, fields in (LIVE | ENDED).items():
+            pk = notification_id(moment)
+            told = model("notifications", "Notification").objects.create(
+                id=pk,
+                kind="alert",
+                title=name,
+                dedup_key=str(pk),
+                data={},
+                source_type="test",
+                source_id=name,
+            )
+            queued = {
+                key: value
+                for key, value in fields.items()
+                if key in ("due_at", "revocable", "lease_until", "attempts", "failures", "lost_leases")
+            }
+            status = "pending" if name in LIVE else fields["status"]
+            delivery = model("notifications", "Delivery").objects.create(
+                id=notification_id(moment), notification=told, user=user, channel="webhook", status=status,
+                reason=fields.get("reason", ""), due_at=NOW, expires_at=LATE,
+                attempts=fields.get("attempts", 0), revoked_at=fields.get("revoked_at"),
+            )  # fmt: skip
+            if name in LIVE:
+                model("notifications", "Outgoing").objects.create(
+                    delivery=delivery, lane=name, **{"due_at": NOW, "expires_at": LATE} | queued
+                )
+            if status in ("failed", "expired"):
+                model("notifications", "Undelivered").objects.create(delivery=delivery)
+            for number in range(1, delivery.attempts + 1):
+                model("notifications", "Attempt").objects.create(
+                    delivery_id=delivery.pk, number=number, started_at=NOW, duration_ms=1.0, outcome="sent"
+                )
+            times[delivery.pk] = moment
+    return times
+
+
+def test_all_that_there_is_comes_into_its_month_and_back(scratch: None) -> None:
+    fresh = shape()
+    apps = migrate(QUEUED)
+    flat = shape()
+    times = fill_months(apps)
+    names = ("Delivery", "Attempt", "Outgoing", "Undelivered")
+
+    def rows(apps: Any) -> dict[str, list[Any]]:
+        return {
+            name: list(apps.get_model("notifications", name).objects.order_by("pk").values())
+            for name in names
+        }
+
+    before = rows(apps)
+    apps = migrate(MONTHS)
+    assert rows(apps) == before
+    assert shape() == fresh
+    past, ahead = Month.of(timezone.now()).end, timezone.now() + timedelta(days=190)
+    with connection.cursor() as cursor:
+        for table, key in (("notifications_delivery", "id"), ("notifications_attempt", "delivery_id")):
+            cursor.execute(f"SELECT {key}, tableoid::regclass::text FROM {table}")
+            found = dict(cursor.fetchall())
+            assert len(found) == len(times) if key == "id" else found
+            for pk, place in found.items():
+                month = f"p{Month.of(times[pk]).start:%Y%m}" if times[pk] < ahead else "rest"
+                assert place == f"{table}_{'past' if times[pk] < past else month}"
+
+    apps = migrate(QUEUED)
+    assert rows(apps) == before
+    assert shape() == flat
+    migrate(MONTHS)
+
+
+def test_what_lies_in_this_month_is_not_copied_nor_read_under_the_lock(scratch: None) -> None:
+    fill_months(migrate(QUEUED))
+    with connection.cursor() as cursor:
+        # Where there is nothing of a later month, the table becomes the first part as it is.
+        cursor.execute("DELETE FROM notifications_delivery WHERE id > uuidv7(interval '1 hour')")
+        cursor.execute("DELETE FROM notifications_attempt WHERE delivery_id > uuidv7(interval '1 hour')")
+        cursor.execute("SELECT pg_relation_filenode('notifications_delivery')")
+        file = cursor.fetchone()
+        cursor.execute("SET client_min_messages = debug1")
+        said: list[str] = []
+        connection.connection.add_notice_handler(lambda notice: said.append(notice.message_primary))
+        migrate(MONTHS)
+        cursor.execute("SELECT pg_relation_filenode('notifications_delivery_past')")
+        assert cursor.fetchone() == file
+    for table in ("delivery", "attempt"):
+        proven = (
+            f'partition constraint for table "notifications_{table}_past" is implied by existing constraints'
+        )
+        assert proven in said

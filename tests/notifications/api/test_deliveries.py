@@ -10,6 +10,7 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from accounts.models import Shop, User
+from notifications.engine.ids import notification_id
 from notifications.models import Attempt, Delivery, DeliveryAction
 from tests.factories import AlertFactory, InboxItemFactory, NotificationFactory
 
@@ -95,7 +96,10 @@ def test_they_can_be_narrowed_down(
     alert = AlertFactory(shop=shop)
     notification = NotificationFactory(source_id=str(alert.pk))
     old = timezone.now() - timedelta(days=3)
-    one = make_delivery(owner, notification=notification, status="failed", reason="exhausted", created_at=old)
+    one = make_delivery(
+        owner, id=notification_id(old), notification=notification, status="failed", reason="exhausted",
+        created_at=old,
+    )  # fmt: skip
     two = make_delivery(teammate, status="suppressed", reason="level")
     client = as_machine("deliveries:read")
     yesterday = (timezone.now() - timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -114,6 +118,20 @@ def test_they_can_be_narrowed_down(
         (f"created_before={yesterday}", [one]),
     ]:
         assert ids(client, f"?{query}") == [str(each.pk) for each in expected], query
+
+
+def test_a_time_is_compared_with_when_it_was_made_not_with_when_its_fact_was(
+    as_machine: Machine, owner: User, make_delivery: Make
+) -> None:
+    now = timezone.now()
+    of_a_fast_camera = make_delivery(owner, id=notification_id(now + timedelta(minutes=1)), created_at=now)
+    made_late = make_delivery(owner, id=notification_id(now - timedelta(days=30)), created_at=now)
+    client = as_machine("deliveries:read")
+    before, after = (f"{now + timedelta(seconds=each):%Y-%m-%dT%H:%M:%SZ}" for each in (-2, 2))
+    for query in (f"created_after={before}", f"created_before={after}"):
+        assert ids(client, f"?{query}") == [str(of_a_fast_camera.pk), str(made_late.pk)]
+    for query in (f"created_after={after}", f"created_before={before}"):
+        assert ids(client, f"?{query}") == []
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,249 @@
+"""The end of the months that are too old.
+
+What hangs on a month's deliveries goes in slices, with the alerts and notifications; then the deliveries and
+attempts themselves, by dropping their partitions. A delivery whose notification is gone is one whose month is
+ending: no list shows it, and the audit asks nothing of it.
+"""
+
+# ruff: noqa: S608  (names of tables)
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import structlog
+from django.conf import settings
+from django.db import OperationalError, connection, models, transaction
+
+from notifications.history.months import (
+    ATTEMPTS,
+    DELIVERIES,
+    LOCK_TIMEOUT,
+    Month,
+    Partition,
+    first_id,
+    moment_of,
+    partitions,
+)
+from notifications.models import Delivery, Notification
+
+log = structlog.get_logger(__name__)
+
+#: Called with each month that is to end, while all of it is still there. Whatever raises keeps the month,
+#: and is called again an hour later.
+before_drop: list[Callable[[Month], None]] = []
+
+# Notifications of one slice, each with all that hangs on its deliveries.
+SLICE: Final = 1000
+# What was begun while a month could still be replayed is over by then.
+GRACE: Final = timedelta(hours=1)
+# Held by whoever ends months.
+LOCK: Final = 0x7AC4
+# Stands at a partition whose month has begun to end: from then on it is incomplete.
+ENDING: Final = "ending"
+
+_IS_ENDING: Final = "SELECT obj_description(%s::regclass, 'pg_class')"
+_OF_DELIVERIES: Final = "delivery_id >= %(first)s AND delivery_id < %(last)s"
+_LIVE_DELIVERY: Final = f"SELECT EXISTS (SELECT FROM notifications_outgoing WHERE {_OF_DELIVERIES})"
+_LIVE_ALERT: Final = """
+SELECT EXISTS (SELECT FROM notifications_alert WHERE fanned_out_at IS NULL AND received_at < %(end)s)
+"""
+_FIRST: Final = (
+    "SELECT id FROM notifications_notification WHERE id < %(last)s ORDER BY id LIMIT 1",
+    "SELECT id FROM notifications_delivery WHERE id < %(last)s ORDER BY id LIMIT 1",
+)
+_SLICE_END: Final = """
+SELECT id FROM notifications_notification WHERE id >= %(first)s AND id < %(last)s
+ ORDER BY id OFFSET %(most)s LIMIT 1
+"""
+_OF_THE_SLICE: Final = "id >= %(first)s AND id < %(last)s"
+_ALERTS: Final = f"""
+DELETE FROM notifications_alert USING notifications_notification AS told
+ WHERE {_OF_THE_SLICE} AND told.source_type = 'alert' AND told.source_id::uuid = alert_uuid
+"""
+_NOTIFICATIONS: Final = f"DELETE FROM notifications_notification WHERE {_OF_THE_SLICE}"
+# Of which nobody was to be told anything.
+_UNTOLD_ALERTS: Final = """
+DELETE FROM notifications_alert WHERE alert_uuid = ANY (ARRAY (
+    SELECT alert_uuid FROM notifications_alert AS alert
+     WHERE received_at >= %(start)s AND received_at < %(end)s AND fanned_out_at IS NOT NULL
+       AND NOT EXISTS (SELECT FROM notifications_notification
+                        WHERE source_type = 'alert' AND source_id = alert_uuid::text)
+     LIMIT %(most)s))
+"""
+
+
+def kept_since(now: datetime) -> datetime | None:
+    """Return from when on the history is kept; None: all of it."""
+    days = settings.HISTORY_RETENTION_DAYS
+    return now - timedelta(days=days) if days else None
+
+
+def months_end(now: datetime, *, budget_s: float) -> bool:
+    """End the months that are past their time, for so many seconds; returns whether there is more to do.
+
+    One with something live in it, that a hook keeps, or whose tables are in use for long, is left for the
+    next call.
+    """
+    since = kept_since(now)
+    if since is None:
+        return False
+    with _alone() as is_alone:
+        return is_alone and _end(since - GRACE, until=time.monotonic() + budget_s)
+
+
+@contextmanager
+def _alone() -> Iterator[bool]:
+    """Yield whether nobody else ends months now: no hook must be asked about one that is gone."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [LOCK])
+        (is_alone,) = cursor.fetchone()
+    try:
+        yield is_alone
+    finally:
+        if is_alone:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
+
+
+def _end(before: datetime, *, until: float) -> bool:
+    for partition in partitions(DELIVERIES):
+        if partition.end > before:
+            return False
+        if not _may_end(partition):
+            continue
+        for _ in _slices(partition):
+            if time.monotonic() > until:
+                return True
+        _drop(partition)
+    return False
+
+
+def _may_end(partition: Partition) -> bool:
+    """Whether a month is ending, or can begin to; then it does."""
+    with connection.cursor() as cursor:
+        cursor.execute(_IS_ENDING, [partition.name])
+        if cursor.fetchone() == (ENDING,):
+            return True
+    if _is_live(partition):
+        log.warning("history_month_live", partition=partition.name)
+        return False
+    try:
+        for month in _months(partition):
+            for hook in before_drop:
+                hook(month)
+    except Exception:
+        log.exception("history_month_kept", partition=partition.name)
+        return False
+    with connection.cursor() as cursor:
+        cursor.execute(f"COMMENT ON TABLE {partition.name} IS '{ENDING}'")
+    return True
+
+
+def _is_live(partition: Partition) -> bool:
+    """Whether something of a month is still to be done."""
+    parameters: dict[str, Any] = {**_ids(partition), "end": partition.end}
+    with connection.cursor() as cursor:
+        for question in (_LIVE_DELIVERY, _LIVE_ALERT):
+            cursor.execute(question, parameters)
+            if cursor.fetchone() == (True,):
+                return True
+    return False
+
+
+def _ids(partition: Partition) -> dict[str, UUID]:
+    """Return the lowest id of a partition, and the one that all of its are below."""
+    return {
+        "first": first_id(partition.start) if partition.start else UUID(int=0),
+        "last": first_id(partition.end),
+    }
+
+
+def _months(partition: Partition) -> Iterator[Month]:
+    """Yield the months that a partition holds: one, or from the first row's on where it has no start."""
+    start = partition.start
+    if start is None:
+        with connection.cursor() as cursor:
+            ids: list[UUID] = []
+            for question in _FIRST:
+                cursor.execute(question, _ids(partition))
+                ids += [pk for (pk,) in cursor.fetchall()]
+        start = moment_of(min(ids)) if ids else partition.end
+    while start < partition.end:
+        month = Month.of(start)
+        yield month
+        start = month.end
+
+
+def _slices(partition: Partition) -> Iterator[None]:
+    """Delete all that goes with a month's deliveries; yields between two slices."""
+    first, end = _ids(partition).values()
+    while (first := _slice(first, end)) < end:
+        yield
+    span = {
+        "start": partition.start or datetime(1970, 1, 1, tzinfo=UTC),
+        "end": partition.end,
+        "most": SLICE,
+    }
+    while _deleted(_UNTOLD_ALERTS, span) == SLICE:
+        yield
+
+
+def _deleted(statement: str, parameters: dict[str, Any]) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        return cursor.rowcount
+
+
+def _slice(first: UUID, end: UUID) -> UUID:
+    """Delete the next notifications with all that hangs on them; returns the id to go on from."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_SLICE_END, {"first": first, "last": end, "most": SLICE})
+        row = cursor.fetchone()
+        # Between two milliseconds, since ids of one are in no order that deliveries share.
+        last = UUID(int=((row[0].int >> 80) + 1) << 80) if row else end
+        span = {"first": first, "last": last}
+        for table in _one_to_one():
+            cursor.execute(f"DELETE FROM {table} WHERE {_OF_DELIVERIES}", span)
+        for model, name in _references():
+            told = Notification.objects.filter(pk__gte=first, pk__lt=last)
+            model._base_manager.filter(**{f"{name}__in": told}).update(**{name: None})
+        cursor.execute(_ALERTS, span)
+        cursor.execute(_NOTIFICATIONS, span)
+    return last
+
+
+def _one_to_one() -> Iterator[str]:
+    """Yield the tables whose rows are one delivery's each: what is in inboxes, what failed, calls to end."""
+    for relation in Delivery._meta.related_objects:
+        if relation.one_to_one:
+            yield relation.related_model._meta.db_table
+
+
+def _references() -> Iterator[tuple[type[models.Model], str]]:
+    """Yield what names a notification and outlives it."""
+    for relation in Notification._meta.related_objects:
+        if relation.on_delete is models.SET_NULL:
+            yield relation.related_model, relation.field.name
+
+
+def _drop(partition: Partition) -> None:
+    suffix = partition.name.removeprefix(DELIVERIES.name)
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(LOCK_TIMEOUT)
+            cursor.execute(
+                f"LOCK TABLE ONLY {DELIVERIES.name}, ONLY {ATTEMPTS.name} IN ACCESS EXCLUSIVE MODE"
+            )
+            cursor.execute(_LIVE_DELIVERY, _ids(partition))
+            if cursor.fetchone() == (True,):
+                log.error("history_month_live", partition=partition.name)
+                return
+            cursor.execute(f"DROP TABLE {DELIVERIES.name}{suffix}, {ATTEMPTS.name}{suffix}")
+    except OperationalError as error:
+        log.warning("history_in_use", partition=partition.name, error=str(error).strip())
+        return
+    log.info("history_month_dropped", partition=partition.name)
