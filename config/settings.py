@@ -170,11 +170,26 @@ BREAKER_PROBE_MAX_S = env.float("BREAKER_PROBE_MAX_S", default=60.0)
 # Members that one statement fans out to; a larger shop takes several, so that sending starts at once.
 FANOUT_CHUNK = env.int("FANOUT_CHUNK", default=5_000)
 
+# --- What is kept, and for how long: see "What ends when" in docs/operations.md ----------------------
+
+# Days for which the history is kept: alerts, notifications, deliveries and what came of them.
+HISTORY_RETENTION_DAYS = env.int("HISTORY_RETENTION_DAYS", default=400)
+# Days after which addresses in the history are erased, and nothing is replayed any more; 0: with the history.
+ADDRESS_RETENTION_DAYS = env.int("ADDRESS_RETENTION_DAYS", default=90)
+# Days for which dead letters are kept, of events and of brokers, and what can't be published.
+DEAD_LETTER_RETENTION_DAYS = env.int("DEAD_LETTER_RETENTION_DAYS", default=90)
+# Days for which it is kept who did what by hand: the admin's log, replays and cancellings.
+ACTION_RETENTION_DAYS = env.int("ACTION_RETENTION_DAYS", default=400)
+# Days for which escalations that are over are kept, and deleted policies and rotations.
+ESCALATION_RETENTION_DAYS = env.int("ESCALATION_RETENTION_DAYS", default=400)
+# Days for which dating evenings that are over are kept, with who was there and what they said of each other.
+DATING_RETENTION_DAYS = env.int("DATING_RETENTION_DAYS", default=400)
+
 # --- Events ----------------------------------------------------------------------------------------
 
 # Seconds until a handler that failed is tried again; each further wait is four times as long, up to ten minutes.
 EVENT_RETRY_WAIT_S = env.float("EVENT_RETRY_WAIT_S", default=2.0)
-# Days for which an event that is done with is kept; dead letters stay.
+# Days for which an event that is done with is kept.
 EVENT_RETENTION_DAYS = env.int("EVENT_RETENTION_DAYS", default=90)
 
 # --- Brokers ----------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from django.utils import timezone
 from notifications import looks, queue
 from notifications.engine import claim, digest, fanout
 from notifications.engine import sweep as engine_sweep
-from notifications.events import retention, running
+from notifications.events import running
 
 FAN_OUT = "fan-out"
 EVENTS_DUE = "events-due"
@@ -59,12 +59,6 @@ def events_due() -> None:
     queue.started(EVENTS_DUE)
     if running.due_runs_handle():
         queue.enqueue_unless_waiting(EVENTS_DUE, events_due)
-
-
-@queue.on(queue.SLOW)
-def events_expire() -> None:
-    """Every day: delete old events that are done with."""
-    retention.events_expire(timezone.now())
 
 
 looks.register(engine_sweep.alerts_look, asks=engine_sweep.NOT_FANNED_OUT)

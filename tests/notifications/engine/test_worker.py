@@ -18,6 +18,7 @@ from redis.retry import Retry
 from rq.job import Job, JobStatus
 
 from accounts.models import Shop, User
+from config import retention
 from config.processes import Stack
 from config.schedule import ENTRIES, Scheduler
 from notifications import jobs, queue
@@ -167,7 +168,7 @@ def test_an_entry_that_an_older_version_registered_goes_to_its_present_queue(red
         (jobs.sweep, "urgent"),
         (jobs.event_handle, "default"),
         (jobs.digests, "default"),
-        (jobs.events_expire, "slow"),
+        (retention.expire, "slow"),
         (tracing_jobs.case_search, "slow"),
         (tracing_jobs.partitions_pack, "slow"),
     ],
