@@ -115,7 +115,8 @@ def contact_points_erase(run: Run) -> int:
 
 def contact_points_expire(run: Run) -> int:
     """Delete contact points that were removed before the history begins, once nothing names them."""
-    return old_end(_REMOVED, before=run.now - timedelta(days=settings.HISTORY_RETENTION_DAYS), run=run)
+    days = settings.HISTORY_RETENTION_DAYS
+    return old_end(_REMOVED, before=run.now - timedelta(days=days), run=run) if days else 0
 
 
 STEPS: Final = (

@@ -1,15 +1,19 @@
 """The job that ends what is old: on the slow queue, a part at a time, and no fault stops the other steps."""
 
+import re
+import sys
 from datetime import UTC, datetime
 
 import django_rq
 import pytest
+from django.db import connection
 from redis import Redis
 from structlog.testing import capture_logs
 
 from config import retention
+from config.ends import APPS
 from config.schedule import ENTRIES, Scheduler
-from config.slices import Run
+from config.slices import Old, Run
 from notifications import jobs, queue
 
 
@@ -85,3 +89,34 @@ def test_what_an_older_version_registered_is_taken_away(redis: Redis) -> None:
     registered = {each.decode() for each in redis.zrange(scheduler.scheduled_jobs_key, 0, -1)}
     assert "tocsin-retention" in registered
     assert registered & {"tocsin-events-expire", "somebody-elses"} == {"somebody-elses"}
+
+
+def old_of(package: str) -> dict[str, Old]:
+    """Return what the retention modules of an app say is old, by their names there."""
+    modules = [module for name, module in sys.modules.items() if name.startswith(f"{package}.")]
+    return {
+        f"{package}{name.lower()}": value
+        for module in modules
+        for name, value in vars(module).items()
+        if isinstance(value, Old)
+    }
+
+
+@pytest.mark.parametrize(
+    "old",
+    [pytest.param(old, id=name) for package in APPS for name, old in old_of(package).items()],
+)
+def test_each_slice_is_found_by_indexes_and_nothing_is_sorted_as_a_whole(db: None, old: Old) -> None:
+    now = datetime.now(UTC)
+    parameters = {"before": now, "dead_before": now, "brokers": ["events"], "most": 2000}
+    with connection.cursor() as cursor:
+        # Where there is an index for it, none of this can be left.
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("SET LOCAL enable_bitmapscan = off")
+        cursor.execute("SET LOCAL enable_sort = off")
+        cursor.execute("EXPLAIN " + old.statement(is_first=True), parameters)
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert "Seq Scan" not in plan, plan
+    seen = plan.partition("CTE seen")[2].partition("CTE old")[0]
+    assert re.search(r"Index (Only )?Scan", seen), plan
+    assert "->  Sort " not in seen, plan

@@ -64,6 +64,12 @@ class TestContactPoints:
         assert retention.contact_points_expire(run()) == 1
         assert set(ContactPoint.objects.all()) == {removed[name] for name in ("live", "young", "old")}
 
+    def test_where_the_history_is_kept_for_ever_so_are_they(
+        self, removed: dict[str, ContactPoint], settings: Settings
+    ) -> None:
+        settings.HISTORY_RETENTION_DAYS = 0
+        assert retention.contact_points_expire(run()) == 0
+
     def test_but_not_as_long_as_a_delivery_names_it(
         self, removed: dict[str, ContactPoint], owner: User
     ) -> None:
