@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Final
 
 import structlog
 from django.conf import settings
@@ -12,7 +13,7 @@ from django_rq.queues import DjangoScheduler
 from redis.exceptions import RedisError
 from rq.job import Job, JobStatus
 
-from accounts import jobs as accounts_jobs
+from config import retention
 from dating import jobs as dating_jobs
 from notifications import jobs, queue
 from tracing import jobs as tracing_jobs
@@ -33,23 +34,24 @@ class Entry:
 ENTRIES = (
     Entry("sweep", jobs.sweep, every_s=1),
     Entry("expire", jobs.expire, cron="* * * * *"),
-    Entry("events-expire", jobs.events_expire, cron="40 3 * * *"),
     Entry("history-months", jobs.history_months, cron="25 * * * *"),
     Entry("history-analyze", jobs.history_analyze, cron="10 3 * * *"),
     Entry("dating-recur", dating_jobs.recur, cron="*/5 * * * *"),
-    Entry("tokens-flush", accounts_jobs.tokens_flush, cron="20 3 * * *"),
     Entry("tracing-check", tracing_jobs.check, cron=settings.TRACING_CHECK_CRON),
     Entry("tracing-partitions", tracing_jobs.partitions_keep, cron="5 * * * *"),
     Entry("tracing-pack", tracing_jobs.partitions_pack, cron="45 2 * * *"),
-    Entry("tracing-expire", tracing_jobs.expire, cron="35 * * * *"),
+    Entry("retention", retention.expire, cron="35 * * * *"),
 )
 
 
+#: Of the ids of the entries' jobs.
+PREFIX: Final = "tocsin-"
+
+
 def _job_id(entry: Entry) -> str:
-    return f"tocsin-{entry.name}"
+    return f"{PREFIX}{entry.name}"
 
 
-queue.on(queue.SLOW)(accounts_jobs.tokens_flush)  # which, below notifications, can't say so itself
 QUEUES = {_job_id(entry): queue.of(entry.job) for entry in ENTRIES}
 
 # A periodic job that still waits in the queue is not put there again, for this long; past it, whoever
@@ -78,12 +80,20 @@ class Scheduler(DjangoScheduler):
         return super().enqueue_jobs()
 
     def register_missing(self) -> None:
-        """Put back the entries that are not there: the first time, and after Redis came back empty."""
+        """Put back the entries that are not there: the first time, and after Redis came back empty.
+
+        Those that an older version registered, and this one does not know, are taken away.
+        """
         with self.connection.pipeline() as pipe:
             for entry in ENTRIES:
                 pipe.zscore(self.scheduled_jobs_key, _job_id(entry))
                 pipe.exists(Job.key_for(_job_id(entry)))
-            found = pipe.execute()
+            pipe.zrange(self.scheduled_jobs_key, 0, -1)
+            *found, registered = pipe.execute()
+        for job_id in {each.decode() for each in registered} - set(QUEUES):
+            if job_id.startswith(PREFIX):
+                self.cancel(job_id)
+                log.info("schedule_forgotten", entry=job_id.removeprefix(PREFIX))
         for entry, score, exists in zip(ENTRIES, found[::2], found[1::2], strict=True):
             # Who had the lock before may have gone by a clock that was ahead.
             is_far = score is not None and entry.every_s and score > time.time() + entry.every_s + AHEAD_S

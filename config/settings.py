@@ -187,7 +187,7 @@ HISTORY_RETENTION_DAYS = env.int("HISTORY_RETENTION_DAYS", default=400)
 
 # Seconds until a handler that failed is tried again; each further wait is four times as long, up to ten minutes.
 EVENT_RETRY_WAIT_S = env.float("EVENT_RETRY_WAIT_S", default=2.0)
-# Days for which an event that is done with is kept; dead letters stay.
+# Days for which an event that is done with is kept.
 EVENT_RETENTION_DAYS = env.int("EVENT_RETENTION_DAYS", default=90)
 
 # --- Brokers ----------------------------------------------------------------------------------------
@@ -287,6 +287,19 @@ TRACING_CASE_DAYS = env.int("TRACING_CASE_DAYS", default=14)
 TRACING_READING_DAYS = env.int("TRACING_READING_DAYS", default=365)
 # Counts of people lower than this are not shown in aggregates.
 TRACING_MIN_COUNT = env.int("TRACING_MIN_COUNT", default=5)
+
+# --- What is kept, and for how long: see "What ends when" in docs/operations.md ----------------------
+
+# Days after which addresses in the history are erased, and nothing is replayed any more; 0: with the history.
+ADDRESS_RETENTION_DAYS = env.int("ADDRESS_RETENTION_DAYS", default=90)
+# Days for which dead letters are kept, of events and of brokers, and what can't be published.
+DEAD_LETTER_RETENTION_DAYS = env.int("DEAD_LETTER_RETENTION_DAYS", default=90)
+# Days for which it is kept who did what by hand: the admin's log, replays and cancellings.
+ACTION_RETENTION_DAYS = env.int("ACTION_RETENTION_DAYS", default=400)
+# Days for which escalations that are over are kept, and deleted policies and rotations.
+ESCALATION_RETENTION_DAYS = env.int("ESCALATION_RETENTION_DAYS", default=400)
+# Days for which dating evenings that are over are kept, with who was there and what they said of each other.
+DATING_RETENTION_DAYS = env.int("DATING_RETENTION_DAYS", default=400)
 
 # --- The inbox's streams -----------------------------------------------------------------------------
 

@@ -42,9 +42,13 @@ CALLS: Final = {
 def explain(delivery: Delivery) -> str:
     """Say what came of a delivery and why; names no address."""
     text = _said(delivery)
-    if delivery.revoked_at is not None and delivery.status in (Status.FAILED, Status.EXPIRED):
-        said = text.removesuffix("; it can be replayed.").removesuffix(".")
+    if delivery.status not in (Status.FAILED, Status.EXPIRED):
+        return text
+    said = text.removesuffix("; it can be replayed.").removesuffix(".")
+    if delivery.revoked_at is not None:
         return f"{said}; it is over, and can't be replayed."
+    if delivery.address_is_erased:
+        return f"{said}; it is so old that its address is erased, and can't be replayed."
     return text
 
 

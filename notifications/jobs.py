@@ -8,7 +8,7 @@ from notifications import looks, queue
 from notifications.engine import claim, digest, fanout
 from notifications.engine import sweep as engine_sweep
 from notifications.engine.fanout import broadcasts
-from notifications.events import retention, running
+from notifications.events import running
 from notifications.history import ending, months
 
 FAN_OUT = "fan-out"
@@ -75,12 +75,6 @@ def events_due() -> None:
     queue.started(EVENTS_DUE)
     if running.due_runs_handle():
         queue.enqueue_unless_waiting(EVENTS_DUE, events_due)
-
-
-@queue.on(queue.SLOW)
-def events_expire() -> None:
-    """Every day: delete old events that are done with."""
-    retention.events_expire(clock.now())
 
 
 @queue.on(queue.SLOW)

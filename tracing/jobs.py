@@ -7,8 +7,7 @@ from typing import Final
 from config import clock
 from notifications import looks, queue
 from tracing import packing, partitions
-from tracing.intake import intakes_expire
-from tracing.services import retention, searches
+from tracing.services import searches
 
 SEARCHES: Final = "tracing-searches"
 #: A job goes on in another after so many seconds, so that others get their turn.
@@ -55,18 +54,11 @@ def check(after: int = 0) -> None:
 
 
 @queue.on(queue.SLOW)
-def expire() -> None:
-    """Every hour: close and delete cases by age."""
-    retention.tracing_expire(clock.now())
-
-
-@queue.on(queue.SLOW)
 def partitions_keep() -> None:
     """Every hour: make the partitions of the next days, and drop those of days that are too old."""
     now = clock.now()
     partitions.make_ahead(now)
     partitions.drop_old(now)
-    intakes_expire(now)
 
 
 @queue.on(queue.SLOW)

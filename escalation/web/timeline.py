@@ -183,7 +183,7 @@ def _row(process: EscalationProcess, delivery: Delivery) -> Row:
         words=WORDS[state],
         channel=delivery.channel,
         who=name_of(delivery.user),
-        address=delivery.address,
+        address="erased" if delivery.address_is_erased else delivery.address,
         explanation=explain(delivery),
         attempts=delivery.attempts,
     )

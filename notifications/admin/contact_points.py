@@ -37,7 +37,7 @@ class ContactPointForm(forms.ModelForm):
 @admin.register(ContactPoint)
 class ContactPointAdmin(StaffViews, ModelAdmin):
     form = ContactPointForm
-    list_display = ("user", "channel", "address", "label", "state", "created_at")
+    list_display = ("user", "channel", "where", "label", "state", "created_at")
     list_select_related = ("user",)
     list_filter = ("is_enabled", ("deleted_at", admin.EmptyFieldListFilter))
     search_fields = ("user__email", "address")
@@ -60,6 +60,10 @@ class ContactPointAdmin(StaffViews, ModelAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: ContactPoint | None = None) -> Any:
         return (*self.readonly_fields, "user", "channel") if obj else self.readonly_fields
+
+    @display(description="Address", empty_value="—", ordering="address")
+    def where(self, contact_point: ContactPoint) -> str:
+        return "erased" if contact_point.address_is_erased else contact_point.address
 
     @display(description="State", label={"on": "success", "off": "warning", "removed": "danger"})
     def state(self, contact_point: ContactPoint) -> str:

@@ -95,7 +95,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
                     "explanation",
                     ("status_label", "reason"),
                     ("person", "what"),
-                    ("channel", "address"),
+                    ("channel", "where"),
                 )
             },
         ),
@@ -115,7 +115,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
         ),
     )
     readonly_fields = (
-        "explanation", "status_label", "person", "what", "attempt_table", "action_table",
+        "explanation", "status_label", "person", "what", "where", "attempt_table", "action_table",
         "created", "due", "expires", "sent", "read", "leased_until", "failures", "lost_leases", "lane",
     )  # fmt: skip
     created = moment("created_at", "Created")
@@ -137,9 +137,10 @@ class DeliveryAdmin(ReadOnlyAdmin):
     def lost_leases(self, delivery: Delivery) -> int:
         return delivery.queued.lost_leases if delivery.queued else 0
 
-    @display(description="Lane")
+    @display(description="Lane", empty_value="—")
     def lane(self, delivery: Delivery) -> str:
-        return registry.get(delivery.channel).lane(delivery.address)
+        erased = delivery.address_is_erased
+        return "" if erased else registry.get(delivery.channel).lane(delivery.address)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
         return selectors.deliveries_visible_to(request.user).order_by("-id")
@@ -173,6 +174,10 @@ class DeliveryAdmin(ReadOnlyAdmin):
             told.source_type
         )
         return link(page, told.source_id, told.title) if page else told.title
+
+    @display(description="Address", empty_value="—")
+    def where(self, delivery: Delivery) -> str:
+        return "erased" if delivery.address_is_erased else delivery.address
 
     @display(description="Status", label=STATUS_COLOURS)
     def status_label(self, delivery: Delivery) -> str:

@@ -34,10 +34,14 @@ class SubscriptionInline(StaffViews, TabularInline):
 class ContactPointInline(NeverEdited, StaffViews, TabularInline):
     model = ContactPoint
     extra = 0
-    fields = ("channel", "address", "label", "is_enabled", "created_at", "deleted_at")
+    fields = ("channel", "where", "label", "is_enabled", "created_at", "deleted_at")
     readonly_fields = fields
     ordering = ("-created_at",)
     show_change_link = True
+
+    @display(description="Address", empty_value="—")
+    def where(self, contact_point: ContactPoint) -> str:
+        return "erased" if contact_point.address_is_erased else contact_point.address
 
 
 @admin.register(User)

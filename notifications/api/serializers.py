@@ -245,10 +245,19 @@ class AttemptSerializer(serializers.ModelSerializer[Attempt]):
 class DeliveryDetailSerializer(DeliverySerializer):
     """A delivery with each attempt at it."""
 
+    address_is_erased = serializers.BooleanField(
+        read_only=True, help_text="The address is empty, since it was kept for long enough."
+    )
     attempt_list = AttemptSerializer(many=True, source="attempt_set")
 
     class Meta(DeliverySerializer.Meta):
-        fields = (*DeliverySerializer.Meta.fields, "address", "expires_at", "attempt_list")
+        fields = (
+            *DeliverySerializer.Meta.fields,
+            "address",
+            "address_is_erased",
+            "expires_at",
+            "attempt_list",
+        )
         read_only_fields = fields
 
 
@@ -285,6 +294,7 @@ class LeftOutSerializer(serializers.Serializer[Any]):
     unreachable = serializers.IntegerField(
         help_text="To inactive people, or contact points that were removed or disabled."
     )
+    erased = serializers.IntegerField(help_text="So old that addresses are erased.")
 
 
 class ReplayedSerializer(serializers.Serializer[Any]):

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import Final
 
 import structlog
-from django.db import Error as DatabaseError
 
 from config import clock
 from notifications import metrics
-from notifications.brokers import failures, formats, once, taking
+from notifications.brokers import formats, taking
 from notifications.brokers.amqp import AmqpIntake
 from notifications.brokers.health import Beat
 from notifications.brokers.intake import BrokerAway, Delivered, Intake
@@ -73,7 +72,6 @@ class Consumer:
         self.beat.leave()
 
     def _serve(self, intake: Intake) -> None:
-        self._expire()
         while not self.stop.is_set():
             room = self.source.prefetch - len(self._held)
             taken = intake.take(most=room, timeout_s=self._patience()) if room > 0 else self._pause()
@@ -163,17 +161,6 @@ class Consumer:
         while not self.stop.is_set() and (left := end - time.monotonic()) > 0:
             self._say(connected=False, detail=reason)
             self.stop.wait(min(left, LOOK_S))
-
-    def _expire(self) -> None:
-        """Forget what is too old to come again; that can wait until PostgreSQL is there."""
-        now = clock.now()
-        try:
-            failures.expire(self.source.name, now=now)
-            once.expire(self.source.name, now=now)
-        except DatabaseError as error:
-            if not taking.is_away(error):
-                raise
-            log.warning("database_away", source=self.source.name, error=type(error).__name__)
 
 
 def open_intake(source: Source) -> Intake:

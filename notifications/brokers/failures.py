@@ -63,7 +63,3 @@ def forget(source: str, messages: Sequence[Message]) -> None:
     if messages:
         keys = [key_of(message) for message in messages]
         MessageFailure.objects.filter(source=source, key__in=keys).delete()
-
-
-def expire(source: str, *, now: datetime) -> None:
-    MessageFailure.objects.filter(source=source, last_at__lt=now - FORGET_AFTER).delete()

@@ -10,8 +10,6 @@ from typing import Final, Protocol, TypeVar
 import structlog
 from django.db import connection
 
-from notifications.models import ReceivedMessage
-
 log = structlog.get_logger(__name__)
 
 #: SQS keeps a message for at most 14 days.
@@ -60,8 +58,3 @@ def fresh(commands: Sequence[_T], *, now: datetime) -> list[_T]:
         new.discard((each.source, each.message_id))
         taken.append(each)
     return taken
-
-
-def expire(source: str, *, now: datetime) -> None:
-    """Forget what no broker delivers any more."""
-    ReceivedMessage.objects.filter(source=source, received_at__lt=now - KEPT).delete()

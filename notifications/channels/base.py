@@ -100,6 +100,8 @@ class Channel(ABC):
     name: ClassVar[str]
     #: What an address of this channel is, in words for people, such as "an https URL".
     address_type: ClassVar[str]
+    #: False where the address is always "".
+    has_addresses: ClassVar[bool] = True
     #: Whether a person may have a contact point on it.
     for_contacts: ClassVar[bool] = True
     #: Whether its sends can be stopped up to the instant they begin.

@@ -7,6 +7,7 @@ from notifications.channels.session import Session
 class InboxChannel(Channel):
     name = "inbox"
     address_type = "nothing"
+    has_addresses = False
     instant = True
 
     def normalised_address(self, address: str) -> str:

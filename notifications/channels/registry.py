@@ -95,3 +95,8 @@ _UNKNOWN = _Unknown()
 def sendable(name: str) -> Channel:
     """Return the channel to send a stored delivery by; one that isn't there any more refuses for good."""
     return CHANNELS.get(name, _UNKNOWN)
+
+
+def has_addresses(name: str) -> bool:
+    """Whether whoever is told by a channel has an address on it."""
+    return sendable(name).has_addresses

@@ -19,6 +19,11 @@ def notification_id(at: datetime) -> UUID:
     )
 
 
+def first_id(at: datetime) -> UUID:
+    """Return what all ids of notifications and deliveries of that time and later come after."""
+    return UUID(int=max(0, int(at.timestamp() * 1000)) << 80)
+
+
 def delivery_id(*, notification: UUID, dedup_key: str, user: UUID | None, contact_point: UUID | None) -> UUID:
     """Return the id of the delivery of a notification, which has this ``dedup_key``, to a contact point."""
     name = f"{dedup_key}{user or ''}{contact_point or ''}"

@@ -9,7 +9,7 @@ from django.db.models import Count, Max, Min, Q, QuerySet
 
 from config import clock
 from notifications.channels import registry
-from notifications.engine import wake
+from notifications.engine import erasing, wake
 from notifications.history import ending, months
 from notifications.models import PRIORITIES, Delivery, Outgoing, Undelivered
 
@@ -22,12 +22,17 @@ _AT_ONCE = 1000
 class LeftOut:
     """How many failed or expired deliveries are not replayed, and why.
 
-    ``over``: stopped, or of something that is over. ``unreachable``: for an inactive person, or a contact
-    point that was removed or disabled.
+    ``over``: stopped, or of something that is over. ``erased``: so old that addresses are erased by now.
+    ``unreachable``: for an inactive person, or a contact point that was removed or disabled.
     """
 
     over: int = 0
     unreachable: int = 0
+    erased: int = 0
+
+    @property
+    def count(self) -> int:
+        return self.over + self.unreachable + self.erased
 
     def __str__(self) -> str:
         """Say it in words; "" where nothing is left out."""
@@ -37,7 +42,8 @@ class LeftOut:
             if self.unreachable
             else ""
         )
-        return ", ".join(filter(None, (over, gone)))
+        erased = f"{self.erased} so old that addresses are erased" if self.erased else ""
+        return ", ".join(filter(None, (over, gone, erased)))
 
 
 def replay(deliveries: QuerySet[Delivery]) -> int:
@@ -45,7 +51,8 @@ def replay(deliveries: QuerySet[Delivery]) -> int:
 
     They go to the contact point's present address. Left out is who is told no more: inactive users, and
     contact points that were removed or disabled; what was stopped, which must never begin again; and what is
-    older than the history that is kept.
+    older than the history or the addresses that are kept: these would be stored anew, and nobody waits for it
+    any more.
     """
     count = 0
     while True:
@@ -86,7 +93,7 @@ def _start_next(deliveries: QuerySet[Delivery], now: datetime) -> int:
 
 def replayable(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
     """Return those that ``replay`` starts again."""
-    chosen = _unsent(deliveries).exclude(_is_over())
+    chosen = _young(_unsent(deliveries).exclude(_is_over()))
     chosen = chosen.exclude(user__is_active=False).exclude(contact_point__is_enabled=False)
     return chosen.exclude(contact_point__deleted_at__isnull=False)
 
@@ -125,7 +132,20 @@ def foresee(deliveries: QuerySet[Delivery]) -> Foreseen:
 def left_out(deliveries: QuerySet[Delivery]) -> LeftOut:
     """Count what ``replay`` leaves as it is, of those that failed or expired."""
     of = _unsent(deliveries).aggregate(all=Count("pk"), over=Count("pk", filter=_is_over()))
-    return LeftOut(of["over"], of["all"] - of["over"] - replayable(deliveries).count())
+    rest = of["all"] - of["over"]
+    young = _young(_unsent(deliveries).exclude(_is_over())).count()
+    return LeftOut(of["over"], unreachable=young - replayable(deliveries).count(), erased=rest - young)
+
+
+def is_too_old(delivery: Delivery) -> bool:
+    """Whether it is of a time whose addresses are erased."""
+    since = erasing.kept_from(clock.now())
+    return since is not None and delivery.pk < since
+
+
+def _young(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
+    since = erasing.kept_from(clock.now())
+    return deliveries if since is None else deliveries.filter(pk__gte=since)
 
 
 def _unsent(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:

@@ -1,43 +1,30 @@
 """How long events are kept."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
-import structlog
 from django.conf import settings
-from django.db import connection
 
-log = structlog.get_logger(__name__)
+from config.slices import Old, Run, old_end
 
-BATCH: Final = 1000
-
-# Old events that nobody has anything left to do about, with their runs; dead letters keep theirs.
-_EXPIRE: Final = """
-WITH old AS (
-    SELECT id FROM notifications_event AS event
-     WHERE created_at < %(before)s
-       AND NOT EXISTS (SELECT 1 FROM notifications_handlerrun AS run
-                        WHERE run.event_id = event.id AND run.status <> 'done')
-     LIMIT %(batch)s FOR UPDATE SKIP LOCKED
-), runs AS (
-    DELETE FROM notifications_handlerrun WHERE event_id IN (SELECT id FROM old)
-), events AS (
-    DELETE FROM notifications_event WHERE id IN (SELECT id FROM old)
+# With their runs. One that is to run, or a dead letter of late, keeps its event and the others.
+_EVENTS: Final = Old(
+    table="notifications_event",
+    age="created_at",
+    by=("created_at", "id"),
+    unless="""EXISTS (SELECT FROM notifications_handlerrun AS run WHERE run.event_id = it.id
+        AND (run.status = 'pending'
+             OR run.status = 'dead' AND coalesce(run.finished_at, run.created_at) >= %(dead_before)s))""",
+    # A run that is replayed at this instant is left, and with it the event: the foreign key sees to that.
+    along=(("notifications_handlerrun", "event_id", "status <> 'pending'"),),
 )
-SELECT count(*) FROM old
-"""
 
 
-def events_expire(now: datetime) -> int:
-    """Delete events older than the settings say, in batches; returns how many."""
-    before, total = now - timedelta(days=settings.EVENT_RETENTION_DAYS), 0
-    while True:
-        with connection.cursor() as cursor:
-            cursor.execute(_EXPIRE, {"before": before, "batch": BATCH})
-            count: int = cursor.fetchone()[0]
-        total += count
-        if count < BATCH:
-            break
-    if total:
-        log.info("events_expired", count=total)
-    return total
+def events_expire(run: Run) -> int:
+    """Delete events that are old and done with, and dead letters that nobody has replayed for long."""
+    return old_end(
+        _EVENTS,
+        before=run.now - timedelta(days=settings.EVENT_RETENTION_DAYS),
+        dead_before=run.now - timedelta(days=settings.DEAD_LETTER_RETENTION_DAYS),
+        run=run,
+    )

@@ -18,7 +18,7 @@ def make_index(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None
 
 
 class Migration(migrations.Migration):
-    dependencies = [("notifications", "0012_batches")]
+    dependencies = [("notifications", "0013_erasure")]
 
     operations = [
         migrations.SeparateDatabaseAndState(

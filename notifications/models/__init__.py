@@ -7,6 +7,7 @@ from notifications.models.caller_id import CallerId
 from notifications.models.contact_point import ContactPoint
 from notifications.models.delivery import Attempt, Delivery
 from notifications.models.delivery_action import DeliveryAction
+from notifications.models.erasure import Erasure
 from notifications.models.event import Event, HandlerRun
 from notifications.models.inbox import Inbox, InboxItem
 from notifications.models.message_template import MessageTemplate
@@ -25,6 +26,7 @@ __all__ = [
     "DeadMessage",
     "Delivery",
     "DeliveryAction",
+    "Erasure",
     "Event",
     "HandlerRun",
     "Inbox",

@@ -68,6 +68,19 @@ class ContactPoint(models.Model):
                 condition=models.Q(batch_format__in=list(batching.FORMATS)), name="contact_point_batch_format"
             ),
         ]
+        # Those that were removed: all of them, and those whose address is still there.
+        indexes = [
+            models.Index(
+                fields=["deleted_at", "id"],
+                condition=models.Q(deleted_at__isnull=False),
+                name="contact_point_removed",
+            ),
+            models.Index(
+                fields=["deleted_at", "id"],
+                condition=models.Q(deleted_at__isnull=False) & ~models.Q(address="", label=""),
+                name="contact_point_to_erase",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.channel} {self.label or self.address}".strip()
@@ -75,6 +88,11 @@ class ContactPoint(models.Model):
     def save(self, *args: Any, **kwargs: Any) -> None:
         self.lane = registry.get(self.channel).lane(self.address)
         super().save(*args, **kwargs)
+
+    @property
+    def address_is_erased(self) -> bool:
+        """Whether it had an address, for which its time was over (notifications.retention)."""
+        return not self.address and self.deleted_at is not None and registry.has_addresses(self.channel)
 
     def clean(self) -> None:
         """Check the address by its channel's rules and bring it into the channel's normal form.

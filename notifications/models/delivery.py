@@ -8,6 +8,7 @@ from django.db import models
 from accounts.ids import UUIDv7Field
 from accounts.models import Shop
 from config import clock
+from notifications.channels import registry
 from notifications.models.contact_point import ContactPoint
 from notifications.models.notification import Notification
 
@@ -123,6 +124,13 @@ class Delivery(models.Model):
         if self._state.adding or self.status != self.Status.PENDING:
             return None
         return getattr(self, "outgoing", None)
+
+    @property
+    def address_is_erased(self) -> bool:
+        """Whether it had an address, for which its time was over (notifications.engine.erasing)."""
+        return (
+            not self.address and self.status != self.Status.PENDING and registry.has_addresses(self.channel)
+        )
 
     @property
     def state(self) -> str:

@@ -32,7 +32,7 @@ def deliveries_replay(*, deliveries: QuerySet[Delivery], by: Principal, via: str
         chosen = list(replay.replayable(deliveries).values_list("pk", flat=True)[: DeliveryAction.MOST])
         count = replay.replay(deliveries)
         if count:
-            _note(DeliveryAction.Action.REPLAY, by, via, count, chosen, left_out.over + left_out.unreachable)
+            _note(DeliveryAction.Action.REPLAY, by, via, count, chosen, left_out.count)
     return Replayed(count, left_out)
 
 

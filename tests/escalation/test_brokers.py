@@ -12,10 +12,12 @@ from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 from django.utils.timezone import now
 
+from config.slices import Run
 from escalation.brokers import FORMAT
 from escalation.models import EscalationProcess
-from notifications.brokers import formats, once
+from notifications.brokers import formats
 from notifications.brokers.messages import Malformed, Message
+from notifications.brokers.retention import received_messages_expire
 from notifications.brokers.sources import Source
 from notifications.brokers.taking import messages_take
 from notifications.models import Delivery, ReceivedMessage
@@ -128,10 +130,10 @@ def test_an_id_is_its_sources_own_and_forgotten_after_all_brokers_have_it() -> N
     FORMAT.apply([replace(start("b", message_id="1"), source="other")])
     assert EscalationProcess.objects.count() == 2
     later = now()
-    once.expire("test", now=later + timedelta(days=14))
+    received_messages_expire(Run(now=later + timedelta(days=14)))
     assert ReceivedMessage.objects.count() == 2
-    once.expire("test", now=later + timedelta(days=16))
-    assert list(ReceivedMessage.objects.values_list("source", flat=True)) == ["other"]
+    received_messages_expire(Run(now=later + timedelta(days=16)))
+    assert not ReceivedMessage.objects.exists()
 
 
 @pytest.mark.django_db(transaction=True)

@@ -159,7 +159,7 @@ def test_what_failed_in_a_finished_process_is_not_replayed(as_machine: Callable[
     assert answer.status_code == 409
     assert "over" in answer.json()["detail"]
     many = client.post("/api/v1/deliveries/replay/", {"channel": "webhook"})
-    assert many.json() == {"replayed": 0, "left_out": {"over": 1, "unreachable": 0}}
+    assert many.json() == {"replayed": 0, "left_out": {"over": 1, "unreachable": 0, "erased": 0}}
     failed.refresh_from_db()
     assert failed.status == "failed"
     assert "can't be replayed" in client.get(f"/api/v1/deliveries/{failed.pk}/").json()["explanation"]

@@ -35,6 +35,12 @@ def drawn(*deliveries, ended_s=None, now_s=60):
     return timeline(process, deliveries, now=START + timedelta(seconds=now_s))
 
 
+def test_an_address_whose_time_was_over_is_said_to_be_erased():
+    old = delivery(0, status="sent")
+    old.address = ""
+    assert [row.address for row in drawn(old, delivery(5)).rows] == ["erased", "+33612345678"]
+
+
 @pytest.fixture
 def browse():
     def build(user=None):

@@ -61,6 +61,7 @@ from notifications.models import Delivery
 def test_it_says_why(status: str, reason: str, attempts: int, sentence: str) -> None:
     delivery = Delivery(
         channel="webhook",
+        address="https://hooks.example.com/1",
         status=status,
         reason=reason,
         attempts=attempts,
@@ -75,3 +76,12 @@ def test_every_status_has_a_sentence(status: str) -> None:
     sentence = explain(Delivery(channel="webhook", status=status))
     assert sentence[0].isupper()
     assert sentence.endswith(".")
+
+
+def test_what_is_so_old_that_its_address_is_erased_is_not_said_to_be_replayable() -> None:
+    erased = Delivery(channel="webhook", address="", status="failed", reason="exhausted", attempts=3)
+    assert explain(erased) == (
+        "Failed: every attempt failed; it is so old that its address is erased, and can't be replayed."
+    )
+    console = Delivery(channel="console", address="", status="failed", reason="exhausted", attempts=3)
+    assert explain(console) == "Failed: every attempt failed; it can be replayed."

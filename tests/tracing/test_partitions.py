@@ -6,11 +6,13 @@ import pytest
 from django.db import connection
 from pytest_django import Settings
 
+from config.slices import Run
 from tests.tracing.storing import store
 from tracing import jobs, partitions
 from tracing.models import Intake, Interaction
 from tracing.partitions import RECORDS
 from tracing.reference import Record
+from tracing.services.retention import intakes_expire
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -51,12 +53,15 @@ def test_a_record_lives_as_long_as_the_look_back_and_no_day_longer() -> None:
         assert cursor.fetchone() == (None,)
 
 
-def test_the_hourly_job_drops_what_is_old_and_forgets_its_uploads() -> None:
-    store([at(datetime.now(UTC) - timedelta(days=20)), at(datetime.now(UTC), 3)])
-    Intake.objects.update(received_at=datetime.now(UTC) - timedelta(days=16))
+def test_the_hourly_jobs_drop_what_is_old_and_forget_its_uploads() -> None:
+    now = datetime.now(UTC)
+    store([at(now - timedelta(days=20)), at(now, 3)])
+    Intake.objects.update(received_at=now - timedelta(days=16))
+    store([at(now, 4)])
     jobs.partitions_keep()
-    assert Interaction.objects.values_list("my_id", flat=True).get() == 3
-    assert not Intake.objects.exists()
+    assert set(Interaction.objects.values_list("my_id", flat=True)) == {3, 4}
+    assert intakes_expire(Run(now=now)) == 1
+    assert Intake.objects.get().received_at > now - timedelta(days=1)
 
 
 def test_partitions_have_the_constraint_and_the_index_of_their_parent() -> None:

@@ -8,16 +8,25 @@ from pytest_django import Settings
 from rest_framework.test import APIClient
 
 from accounts.models import User
+from config import slices
+from config.slices import Run
 from notifications.models import Attempt, Delivery, Notification
 from tests.factories import NotificationFactory
 from tests.tracing.looking import told
 from tracing.models import Case, CaseReading, CaseSearch, Device, Exposure, Filter, StatusMark
+from tracing.retention import STEPS
 from tracing.selectors import shown, shown_parts
-from tracing.services.retention import tracing_expire
+from tracing.services import retention
+from tracing.services.retention import cases_expire
 from tracing.services.statuses import status_mark
 from tracing.what_if import what_if
 
 pytestmark = pytest.mark.django_db
+
+
+def expire(now: datetime) -> None:
+    for step in STEPS:
+        step(Run(now=now))
 
 
 def test_each_reading_of_a_case_is_noted_with_the_key_that_read(
@@ -71,9 +80,9 @@ def test_a_case_is_gone_with_all_that_tells_of_it_when_its_time_is_over(
     assert told(case)
     days = timedelta(days=settings.TRACING_CASE_DAYS)
 
-    tracing_expire(now + days - timedelta(minutes=1))
+    expire(now + days - timedelta(minutes=1))
     assert Case.objects.filter(pk=case.pk).exists()
-    tracing_expire(now + days + timedelta(minutes=1))
+    expire(now + days + timedelta(minutes=1))
 
     assert list(Case.objects.values_list("pk", flat=True)) == [other.pk]
     assert not Exposure.objects.exists()
@@ -83,17 +92,43 @@ def test_a_case_is_gone_with_all_that_tells_of_it_when_its_time_is_over(
     assert not CaseSearch.objects.filter(case_id=case.pk).exists()
 
 
+def test_a_run_that_is_cut_in_the_middle_of_a_case_goes_on_where_it_was(
+    now: datetime,
+    make_filter: Callable[..., Filter],
+    meet: Callable[..., None],
+    infect: Callable[..., Case],
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    make_filter()
+    for other in range(2, 7):
+        Device.objects.create(pk=other, push_token=f"token-{other}")
+        meet(1, other, hours_ago=2)
+    case = infect(1, now)
+    status_mark(device_id=1, status=3, now=now)
+    assert len(told(case)) == 5
+    later = now + timedelta(days=settings.TRACING_CASE_DAYS, minutes=1)
+    monkeypatch.setattr(slices, "MOST", 2)
+    monkeypatch.setattr(retention, "NOTICES", 2)
+    left = [Notification.objects.count()]
+    while Case.objects.exists() and len(left) < 20:
+        cases_expire(Run(now=later, for_s=0))
+        left.append(Notification.objects.count())
+    assert left[:4] == [5, 3, 1, 0]
+    assert [model.objects.count() for model in (Exposure, Delivery, Case)] == [0, 0, 0]
+
+
 def test_a_case_that_nobody_closes_is_closed_for_its_age_and_then_deleted(
     now: datetime, infect: Callable[..., Case], settings: Settings
 ) -> None:
     case = infect(1, now)
     open_for = timedelta(days=settings.TRACING_CASE_OPEN_DAYS, minutes=1)
-    tracing_expire(now + open_for)
+    expire(now + open_for)
     case.refresh_from_db()
     assert case.state == "too_old"
     assert told(case) == []  # it is not healed, so it is not told that it is
 
-    tracing_expire(now + open_for + timedelta(days=settings.TRACING_CASE_DAYS, minutes=1))
+    expire(now + open_for + timedelta(days=settings.TRACING_CASE_DAYS, minutes=1))
     assert not Case.objects.exists()
     assert not StatusMark.objects.exists()
 
@@ -102,9 +137,9 @@ def test_who_read_what_is_kept_longer_than_the_cases_and_not_for_ever(
     operator: User, now: datetime, settings: Settings
 ) -> None:
     CaseReading.objects.create(what="list", user=operator, read_at=now)
-    tracing_expire(now + timedelta(days=settings.TRACING_READING_DAYS - 1))
+    expire(now + timedelta(days=settings.TRACING_READING_DAYS - 1))
     assert CaseReading.objects.exists()
-    tracing_expire(now + timedelta(days=settings.TRACING_READING_DAYS + 1))
+    expire(now + timedelta(days=settings.TRACING_READING_DAYS + 1))
     assert not CaseReading.objects.exists()
 
 

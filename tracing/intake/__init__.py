@@ -3,7 +3,7 @@
 from tracing.intake.checking import BadRecords, records_checked
 from tracing.intake.formats import Columns, NotReadable, columns_of
 from tracing.intake.records import Records
-from tracing.intake.storing import Stored, intakes_expire, interactions_store
+from tracing.intake.storing import Stored, interactions_store
 
 __all__ = [
     "BadRecords",
@@ -12,7 +12,6 @@ __all__ = [
     "Records",
     "Stored",
     "columns_of",
-    "intakes_expire",
     "interactions_store",
     "records_checked",
 ]

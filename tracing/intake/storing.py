@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 
 import numpy as np
-from django.conf import settings
 from django.db import connection, transaction
 from numpy.typing import NDArray
 from psycopg.errors import UniqueViolation
@@ -15,7 +14,6 @@ from tracing import partitions
 from tracing.intake.devices import packed
 from tracing.intake.known import are_packed
 from tracing.intake.records import KEY, Records
-from tracing.models import Intake
 from tracing.partitions import DAY_S, PACKED, RECORDS
 
 TYPES = {
@@ -94,11 +92,6 @@ def _copy_unknown(form: Records) -> int:
     except UniqueViolation:
         return _insert_unknown(form)
     return len(form)
-
-
-def intakes_expire(now: datetime) -> None:
-    """Forget uploads whose records are gone by now: those came before the look-back, as they had to."""
-    Intake.objects.filter(received_at__lt=now - timedelta(days=settings.TRACING_RETENTION_DAYS + 1)).delete()
 
 
 def _copy_by_day(form: Records) -> None:

@@ -1,44 +1,83 @@
 """Closing cases that nobody closes, and deleting what is too old, with the notices that tell of it."""
 
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import timedelta
 from typing import Final
+from uuid import UUID
 
-import structlog
 from django.conf import settings
 from django.db import transaction
 
+from config.slices import Old, Run, children_delete, old_end
 from notifications.models import Notification
-from tracing.models import Case, CaseReading, StatusMark
+from tracing.models import Case
 from tracing.selectors import SOURCE
 from tracing.services.statuses import case_close
 
-log = structlog.get_logger(__name__)
-
-#: Cases that are deleted in one commit.
+#: Cases that are closed or deleted in one commit, and notices, each with its deliveries.
 BATCH: Final = 100
+NOTICES: Final = 500
+
+_MARKS: Final = Old(table="tracing_statusmark", age="marked_at", by=("marked_at", "id"))
+_READINGS: Final = Old(table="tracing_casereading", age="read_at", by=("read_at", "id"))
+_INTAKES: Final = Old(table="tracing_intake", age="received_at", by=("received_at", "id"))
 
 
-def tracing_expire(now: datetime) -> None:
-    """Close and delete by age. Can be stopped anywhere: the next run goes on."""
-    _close_old(now)
-    _delete_closed(now)
-    kept_from = now - timedelta(days=settings.TRACING_CASE_DAYS + settings.TRACING_CASE_OPEN_DAYS)
-    StatusMark.objects.filter(marked_at__lt=kept_from).delete()
-    CaseReading.objects.filter(read_at__lt=now - timedelta(days=settings.TRACING_READING_DAYS)).delete()
-
-
-def _close_old(now: datetime) -> None:
-    opened_before = now - timedelta(days=settings.TRACING_CASE_OPEN_DAYS)
-    with transaction.atomic():
-        old = Case.objects.filter(state=Case.State.OPEN, opened_at__lt=opened_before)
-        for case in old.select_for_update():
-            case_close(case=case, state=Case.State.TOO_OLD, now=now)
-
-
-def _delete_closed(now: datetime) -> None:
-    old = Case.objects.filter(closed_at__lt=now - timedelta(days=settings.TRACING_CASE_DAYS)).order_by("pk")
-    while ids := list(old.values_list("pk", flat=True)[:BATCH]):
+def cases_close(run: Run) -> int:
+    """Close cases that have been open for too long."""
+    opened_before = run.now - timedelta(days=settings.TRACING_CASE_OPEN_DAYS)
+    old = Case.objects.filter(state=Case.State.OPEN, opened_at__lt=opened_before).order_by("pk")
+    total = 0
+    while True:
         with transaction.atomic():
-            Notification.objects.filter(source_type=SOURCE, source_id__in=list(map(str, ids))).delete()
-            Case.objects.filter(pk__in=ids).delete()
-        log.info("tracing_cases_deleted", count=len(ids))
+            cases = list(old.select_for_update(skip_locked=True)[:BATCH])
+            for case in cases:
+                case_close(case=case, state=Case.State.TOO_OLD, now=run.now)
+        total += len(cases)
+        if len(cases) < BATCH or not run.goes_on():
+            return total
+
+
+def cases_expire(run: Run) -> int:
+    """Delete cases that were closed long ago: their notices, what was found, and then the cases."""
+    before = run.now - timedelta(days=settings.TRACING_CASE_DAYS)
+    old = Case.objects.filter(closed_at__lt=before).order_by("closed_at", "pk")
+    total = 0
+    while ids := list(old.values_list("pk", flat=True)[:BATCH]):
+        if not (_notices_delete(list(map(str, ids)), run) and _found_delete(ids, run)):
+            break
+        total += Case.objects.filter(pk__in=ids).delete()[1].get("tracing.Case", 0)
+        if not run.goes_on():
+            break
+    return total
+
+
+def _notices_delete(cases: list[str], run: Run) -> bool:
+    notices = Notification.objects.filter(source_type=SOURCE, source_id__in=cases).order_by()
+    while ids := list(notices.values_list("pk", flat=True)[:NOTICES]):
+        Notification.objects.filter(pk__in=ids).delete()
+        if not run.goes_on():
+            return False
+    return True
+
+
+def _found_delete(cases: Sequence[UUID], run: Run) -> bool:
+    of_cases = "child.case_id = ANY (%(parents)s::uuid[])"
+    return children_delete("tracing_exposure", of=of_cases, parents=cases, run=run)
+
+
+def marks_expire(run: Run) -> int:
+    """Forget who marked a device as what, once the cases that it made are gone."""
+    days = settings.TRACING_CASE_DAYS + settings.TRACING_CASE_OPEN_DAYS
+    return old_end(_MARKS, before=run.now - timedelta(days=days), run=run)
+
+
+def readings_expire(run: Run) -> int:
+    """Forget who looked at which case long ago."""
+    return old_end(_READINGS, before=run.now - timedelta(days=settings.TRACING_READING_DAYS), run=run)
+
+
+def intakes_expire(run: Run) -> int:
+    """Forget uploads whose records are gone by now: those came before the look-back, as they had to."""
+    days = settings.TRACING_RETENTION_DAYS + 1
+    return old_end(_INTAKES, before=run.now - timedelta(days=days), run=run)

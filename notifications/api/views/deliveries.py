@@ -24,6 +24,7 @@ from notifications.api.serializers import (
     ReplayedSerializer,
     ReplayManyInSerializer,
 )
+from notifications.engine import replay
 from notifications.models import Delivery
 from notifications.services.delivery_actions import deliveries_cancel, deliveries_replay
 
@@ -99,6 +100,8 @@ class ReplayView(_OneDelivery):
         ).count:
             if delivery.revoked_at is not None:
                 raise Conflict("This one was stopped, or what it tells of is over: it must not begin again.")
+            if replay.is_too_old(delivery):
+                raise Conflict("This one is so old that its address is erased: it can't be sent again.")
             raise Conflict(
                 f"Only failed and expired deliveries can be replayed; this one is {delivery.state}."
             )

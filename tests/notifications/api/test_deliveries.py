@@ -18,7 +18,7 @@ LogIn = Callable[[User], APIClient]
 Make = Callable[..., Delivery]
 Machine = Callable[..., APIClient]
 PATH = "/api/v1/deliveries/"
-NONE = {"over": 0, "unreachable": 0}
+NONE = {"over": 0, "unreachable": 0, "erased": 0}
 
 
 def ids(client: APIClient, query: str = "") -> list[str]:

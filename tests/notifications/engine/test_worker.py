@@ -19,7 +19,7 @@ from redis.retry import Retry
 from rq.job import Job, JobStatus
 
 from accounts.models import Shop, User
-from config import clock
+from config import clock, retention
 from config.processes import Stack
 from config.schedule import ENTRIES, Scheduler
 from notifications import jobs, queue
@@ -188,7 +188,7 @@ def test_an_entry_that_an_older_version_registered_goes_to_its_present_queue(red
         (jobs.sweep, "urgent"),
         (jobs.event_handle, "default"),
         (jobs.digests, "default"),
-        (jobs.events_expire, "slow"),
+        (retention.expire, "slow"),
         (tracing_jobs.case_search, "slow"),
         (tracing_jobs.partitions_pack, "slow"),
     ],

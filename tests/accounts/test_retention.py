@@ -1,16 +1,21 @@
-"""What is deleted by the clock: refresh tokens and verifications that nobody can use any more."""
+"""What accounts keep of people is deleted once it is of no more use."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.contenttypes.models import ContentType
+from django.contrib.sessions.models import Session
 from django.utils import timezone
+from pytest_django import Settings
 from rest_framework.test import APIClient
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 from rest_framework_simplejwt.tokens import RefreshToken
 
-from accounts import jobs
+from accounts import retention
 from accounts.models import User, Verification
-from config.schedule import ENTRIES
+from config import slices
+from config.slices import Run
 
 
 @pytest.fixture
@@ -18,6 +23,10 @@ def verification(owner: User) -> Verification:
     return Verification.objects.create(
         user=owner, purpose="email", address=owner.email, expires_at=timezone.now()
     )
+
+
+def run() -> Run:
+    return Run(now=timezone.now())
 
 
 def aged(user: User, age: timedelta, count: int = 1) -> list[int]:
@@ -29,32 +38,48 @@ def aged(user: User, age: timedelta, count: int = 1) -> list[int]:
 
 
 def test_expired_tokens_go_and_living_ones_stay(owner: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs, "CHUNK", 3)
+    monkeypatch.setattr(slices, "MOST", 3)
     expired = aged(owner, timedelta(seconds=1), count=8)
     BlacklistedToken.objects.bulk_create([BlacklistedToken(token_id=pk) for pk in expired[::2]])
     living = aged(owner, timedelta(days=-1), count=2)
     BlacklistedToken.objects.create(token_id=living[0])
-    jobs.tokens_flush()
+    assert retention.tokens_expire(run()) == 8
     assert set(OutstandingToken.objects.values_list("pk", flat=True)) == set(living)
     assert list(BlacklistedToken.objects.values_list("token_id", flat=True)) == [living[0]]
-    jobs.tokens_flush()
-    assert OutstandingToken.objects.count() == 2
+    assert retention.tokens_expire(run()) == 0
 
 
 def test_a_dead_token_stays_dead_afterwards(owner: User) -> None:
     token = str(RefreshToken.for_user(owner))
     APIClient().post("/api/v1/auth/logout/", {"refresh_token": token})
-    jobs.tokens_flush()
+    retention.tokens_expire(run())
     assert APIClient().post("/api/v1/auth/refresh/", {"refresh_token": token}).status_code == 401
 
 
 @pytest.mark.parametrize(("age", "stays"), [(0, True), (6, True), (8, False)])
 def test_verifications_stay_for_a_week(verification: Verification, age: int, stays: bool) -> None:
     Verification.objects.update(expires_at=timezone.now() - timedelta(days=age))
-    jobs.tokens_flush()
+    retention.verifications_expire(run())
     assert Verification.objects.exists() is stays
 
 
-def test_it_runs_by_the_clock() -> None:
-    [entry] = [entry for entry in ENTRIES if entry.job is jobs.tokens_flush]
-    assert entry.cron is not None
+def test_sessions_go_when_they_expire(db: None) -> None:
+    now = timezone.now()
+    for key, expires_at in (("old", now - timedelta(seconds=1)), ("young", now + timedelta(hours=1))):
+        Session.objects.create(session_key=key, session_data="", expire_date=expires_at)
+    assert retention.sessions_expire(run()) == 1
+    assert Session.objects.get().session_key == "young"
+
+
+def test_the_admins_log_goes_after_its_time(operator: User, settings: Settings) -> None:
+    settings.ACTION_RETENTION_DAYS = 30
+
+    def note(at: datetime) -> LogEntry:
+        of = ContentType.objects.get_for_model(User)
+        return LogEntry.objects.create(user=operator, content_type=of, action_flag=CHANGE, action_time=at)
+
+    now = timezone.now()
+    note(now - timedelta(days=31))
+    young = note(now - timedelta(days=29))
+    assert retention.admin_log_expire(run()) == 1
+    assert LogEntry.objects.get() == young

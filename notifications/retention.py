@@ -1,0 +1,132 @@
+"""How what is told, and all that comes of it, ends."""
+
+from datetime import timedelta
+from typing import Final
+
+from django.conf import settings
+
+from accounts.models import User
+from config.ends import Ends
+from config.slices import Old, Run, old_end
+from notifications.brokers.retention import (
+    dead_messages_expire,
+    message_failures_expire,
+    outgoing_messages_expire,
+    received_messages_expire,
+)
+from notifications.engine.erasing import addresses_erase
+from notifications.events.retention import events_expire
+from notifications.models import (
+    Alert,
+    Attempt,
+    CallerId,
+    ContactPoint,
+    DeadMessage,
+    Delivery,
+    DeliveryAction,
+    Erasure,
+    Event,
+    HandlerRun,
+    Inbox,
+    InboxItem,
+    MessageFailure,
+    MessageTemplate,
+    Notification,
+    Outgoing,
+    OutgoingMessage,
+    Preference,
+    ReceivedMessage,
+    Subscription,
+    Undelivered,
+)
+
+ENDS: Final = (
+    Ends(Alert, "{days} after the end of its month", setting="HISTORY_RETENTION_DAYS"),
+    Ends(Notification, "{days} after the end of its month", setting="HISTORY_RETENTION_DAYS"),
+    Ends(Delivery, "{days} after the end of its month", setting="HISTORY_RETENTION_DAYS"),
+    Ends(Attempt, parent=Delivery),
+    Ends(InboxItem, parent=Delivery),
+    Ends(Undelivered, parent=Delivery),
+    Ends(Outgoing, "When its delivery is sent, fails, is stopped or expires"),
+    Ends(Inbox, parent=User),
+    Ends(
+        ContactPoint,
+        "When the person is deleted; after it was removed, {days} later, once no delivery names it",
+        setting="HISTORY_RETENTION_DAYS",
+    ),
+    Ends(Preference, parent=User),
+    Ends(Subscription, parent=User),
+    Ends(MessageTemplate, "When the text is deleted, for that of the files"),
+    Ends(CallerId, "When the caller id is deleted"),
+    Ends(DeliveryAction, "{days} after what was done", setting="ACTION_RETENTION_DAYS"),
+    Ends(
+        Event,
+        "{days} after it came, once no handler has it to do or has given it up lately",
+        setting="EVENT_RETENTION_DAYS",
+    ),
+    Ends(
+        HandlerRun,
+        "With its event, which a dead letter keeps for {days} after it was given up",
+        setting="DEAD_LETTER_RETENTION_DAYS",
+    ),
+    Ends(
+        DeadMessage,
+        "{days} after it came; replayed or discarded, {days} after that",
+        setting="DEAD_LETTER_RETENTION_DAYS",
+    ),
+    Ends(MessageFailure, "When the message takes effect or is dead; at the latest 7 days after the last try"),
+    Ends(ReceivedMessage, "15 days after the message took effect: no broker has it by then"),
+    Ends(
+        OutgoingMessage,
+        "When its broker has confirmed it; {days} after it was made for one configured no more",
+        setting="DEAD_LETTER_RETENTION_DAYS",
+    ),
+    Ends(Erasure, "Never: it is one row"),
+)
+
+_ACTIONS: Final = Old(table="notifications_deliveryaction", age="at")
+_REMOVED: Final = Old(
+    table="notifications_contactpoint",
+    age="deleted_at",
+    by=("deleted_at", "id"),
+    among="it.deleted_at IS NOT NULL",
+    unless="""EXISTS (SELECT FROM notifications_delivery AS delivery
+        WHERE delivery.user_id = it.user_id AND delivery.contact_point_id = it.id)""",
+)
+_TO_ERASE: Final = Old(
+    table="notifications_contactpoint",
+    age="deleted_at",
+    by=("deleted_at", "id"),
+    among="it.deleted_at IS NOT NULL AND NOT (it.address = '' AND it.label = '')",
+    change="address = '', label = ''",
+)
+
+
+def delivery_actions_expire(run: Run) -> int:
+    """Delete what is known of who replayed or cancelled what long ago."""
+    return old_end(_ACTIONS, before=run.now - timedelta(days=settings.ACTION_RETENTION_DAYS), run=run)
+
+
+def contact_points_erase(run: Run) -> int:
+    """Empty the addresses of contact points that were removed long ago."""
+    days = settings.ADDRESS_RETENTION_DAYS
+    return old_end(_TO_ERASE, before=run.now - timedelta(days=days), run=run) if days else 0
+
+
+def contact_points_expire(run: Run) -> int:
+    """Delete contact points that were removed before the history begins, once nothing names them."""
+    days = settings.HISTORY_RETENTION_DAYS
+    return old_end(_REMOVED, before=run.now - timedelta(days=days), run=run) if days else 0
+
+
+STEPS: Final = (
+    addresses_erase,
+    contact_points_erase,
+    contact_points_expire,
+    events_expire,
+    dead_messages_expire,
+    received_messages_expire,
+    message_failures_expire,
+    outgoing_messages_expire,
+    delivery_actions_expire,
+)

@@ -1,0 +1,116 @@
+"""What is over goes after its time; what is active or may resume stays, with its addresses."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from config.slices import Run
+from escalation import retention
+from escalation.models import (
+    EscalationProcess,
+    Policy,
+    PolicyVersion,
+    Rotation,
+    RotationMember,
+    RotationOverride,
+)
+from escalation.selectors import deliveries_of
+from escalation.services.processes import process_acknowledge, process_stop
+from escalation.services.resuming import look
+from notifications.engine.erasing import addresses_erase
+from notifications.models import Delivery
+from tests.escalation.test_policies import PHONE, start, version_of
+from tests.factories import UserFactory
+
+pytestmark = pytest.mark.django_db
+
+
+def run(days: float = 0) -> Run:
+    """A run so many days from now."""
+    return Run(now=timezone.now() + timedelta(days=days))
+
+
+def days_ago(days: float) -> Any:
+    return timezone.now() - timedelta(days=days)
+
+
+def process(name: str, *, started: float, ended: float | None, **fields: Any) -> EscalationProcess:
+    ended_at = None if ended is None else days_ago(ended)
+    return EscalationProcess.objects.create(
+        process_id=name,
+        started_at=days_ago(started),
+        ended_at=ended_at,
+        look_at=days_ago(started),
+        **{"state": "active" if ended is None else "stopped", "silent_at": ended_at, **fields},
+    )
+
+
+def test_processes_go_after_they_ended_long_ago_and_not_before() -> None:
+    process("old", started=402, ended=401)
+    process("young", started=399, ended=398)
+    process("long", started=900, ended=399)
+    process("active", started=900, ended=None)
+    process("resumes", started=900, ended=800, state="acknowledged", resume_at=timezone.now())
+    process("loud", started=900, ended=800, silent_at=None)
+    assert retention.processes_expire(run()) == 1
+    left = set(EscalationProcess.objects.values_list("process_id", flat=True))
+    assert left == {"young", "long", "active", "resumes", "loud"}
+
+
+def test_a_deleted_policy_goes_with_its_versions_once_no_process_names_one() -> None:
+    named, _, living = (version_of({"after_s": 0, "targets": [PHONE]}) for _ in range(3))
+    Policy.objects.update(created_at=days_ago(500))
+    Policy.objects.exclude(pk=living.policy_id).update(deleted_at=days_ago(401))
+    of_it = process("of it", started=10, ended=9, policy_version=named)
+    assert retention.policies_expire(run()) == 1
+    assert set(PolicyVersion.objects.all()) == {named, living}
+    of_it.delete()
+    assert retention.policies_expire(run()) == 1
+    assert set(Policy.objects.all()) == {living.policy}
+
+
+def test_deleted_rotations_go_and_of_living_ones_whoever_stood_in_long_ago() -> None:
+    user = UserFactory()
+
+    def rotation(name: str, deleted_at: Any) -> Rotation:
+        made = Rotation.objects.create(
+            name=name, starts_on="2024-01-01", created_at=days_ago(900), deleted_at=deleted_at
+        )
+        RotationMember.objects.create(rotation=made, user=user, position=1)
+        for ended in (401, 399):
+            RotationOverride.objects.create(
+                rotation=made,
+                user=user,
+                starts_at=days_ago(ended + 1),
+                ends_at=days_ago(ended),
+                created_at=days_ago(500),
+            )
+        return made
+
+    living, lately = rotation("living", None), rotation("lately", days_ago(399))
+    rotation("long ago", days_ago(401))
+    assert retention.rotations_expire(run()) == 1
+    assert set(Rotation.objects.all()) == {living, lately}
+    assert set(RotationMember.objects.values_list("rotation", flat=True)) == {living.pk, lately.pk}
+    assert RotationOverride.objects.count() == 4
+    assert retention.overrides_expire(run()) == 2
+    assert all(each.ends_at > days_ago(400) for each in RotationOverride.objects.all())
+
+
+def test_addresses_of_one_that_may_resume_are_kept_until_it_has_or_has_not() -> None:
+    """It tells again where it was to tell before."""
+    now = timezone.now()
+    version = version_of({"after_s": 60, "targets": [PHONE]}, acknowledge_timeout_s=600_000)
+    escalation = start(version, at=now)
+    process_acknowledge(process=escalation, by="Ana", via="api", now=now)
+    assert addresses_erase(run(days=91)) == 0
+    assert Delivery.objects.get().address == PHONE["address"]
+
+    look(now + timedelta(days=100))
+    again = deliveries_of(escalation).get(status="pending")
+    assert again.address == PHONE["address"]
+    process_stop(process_id="restaurant", now=now + timedelta(days=100))
+    assert addresses_erase(run(days=200)) == 2
+    assert set(Delivery.objects.values_list("address", flat=True)) == {""}

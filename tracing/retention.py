@@ -1,0 +1,57 @@
+"""How what is known of devices and their contacts ends."""
+
+from typing import Final
+
+from config.ends import Ends
+from tracing.models import (
+    Case,
+    CaseReading,
+    CaseSearch,
+    Device,
+    DeviceContact,
+    Exposure,
+    Filter,
+    FilterVersion,
+    Intake,
+    Interaction,
+    PackedDay,
+    StatusMark,
+)
+from tracing.services.retention import (
+    cases_close,
+    cases_expire,
+    intakes_expire,
+    marks_expire,
+    readings_expire,
+)
+
+ENDS: Final = (
+    Ends(
+        Interaction,
+        "With the partition of its day, which is dropped after {days}",
+        setting="TRACING_RETENTION_DAYS",
+    ),
+    Ends(
+        PackedDay,
+        "With the partition of its day, which is dropped after {days}",
+        setting="TRACING_RETENTION_DAYS",
+    ),
+    Ends(
+        Intake, "{days} and one after it came: its records are gone by then", setting="TRACING_RETENTION_DAYS"
+    ),
+    Ends(Case, "{days} after it was closed", setting="TRACING_CASE_DAYS"),
+    Ends(CaseSearch, parent=Case),
+    Ends(Exposure, parent=Case),
+    Ends(
+        StatusMark,
+        "`TRACING_CASE_OPEN_DAYS` and {days} after it was made: the case is gone by then",
+        setting="TRACING_CASE_DAYS",
+    ),
+    Ends(CaseReading, "{days} after somebody looked", setting="TRACING_READING_DAYS"),
+    Ends(Device, "When the device is deleted"),
+    Ends(DeviceContact, parent=Device),
+    Ends(Filter, "When the filter is deleted"),
+    Ends(FilterVersion, "When the filter is deleted: cases are explained by it"),
+)
+
+STEPS: Final = (cases_close, cases_expire, marks_expire, readings_expire, intakes_expire)
