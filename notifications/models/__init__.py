@@ -1,6 +1,7 @@
 """What is told, to whom, and what came of it."""
 
 from notifications.models.alert import Alert
+from notifications.models.archive import ArchivedMonth, AuditedDay
 from notifications.models.broker import DeadMessage, MessageFailure, OutgoingMessage
 from notifications.models.caller_id import CallerId
 from notifications.models.contact_point import ContactPoint
@@ -17,7 +18,9 @@ from notifications.models.received_message import ReceivedMessage
 __all__ = [
     "PRIORITIES",
     "Alert",
+    "ArchivedMonth",
     "Attempt",
+    "AuditedDay",
     "CallerId",
     "ContactPoint",
     "DeadMessage",
