@@ -136,5 +136,5 @@ def test_rows_are_read_back_before_a_month_counts_as_written(written: Path) -> N
     text = json.loads((written / "2025-08" / "manifest.json").read_text())
     text["files"][2]["content"] = text["files"][0]["content"]
     changed = writing.Manifest.load(json.dumps(text).encode())
-    with pytest.raises(verifying.ArchiveError, match="deliveries[.]parquet: its rows are not those"):
+    with pytest.raises(verifying.ArchiveError, match=r"deliveries\.parquet: its rows are not those"):
         verifying.read_back(store(), changed)
