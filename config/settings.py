@@ -170,9 +170,9 @@ BREAKER_PROBE_MAX_S = env.float("BREAKER_PROBE_MAX_S", default=60.0)
 # Members that one statement fans out to; a larger shop takes several, so that sending starts at once.
 FANOUT_CHUNK = env.int("FANOUT_CHUNK", default=5_000)
 
-# --- The history and its archive --------------------------------------------------------------------
+# --- History ---------------------------------------------------------------------------------------
 
-# Days for which alerts, notifications, deliveries and attempts are kept, by whole months; 0: for ever.
+# Days for which alerts, deliveries and attempts are kept; months that are older are dropped as a whole. 0: for ever.
 HISTORY_RETENTION_DAYS = env.int("HISTORY_RETENTION_DAYS", default=400)
 # Where months go before they are dropped: a directory, file:///… or s3://bucket/prefix. Unset: nowhere.
 ARCHIVE_URL = env.str("ARCHIVE_URL", default="")

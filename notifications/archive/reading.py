@@ -21,9 +21,12 @@ from notifications.models import ArchivedMonth
 
 def chain() -> list[Manifest]:
     """Return the manifests as the database remembers them; raises ArchiveError where one is not as it was."""
-    remembered = ArchivedMonth.objects.order_by("number").values_list("month", "revision", "sha256")
-    places = [(manifest.folder_of(Month(first), revision), sha256) for first, revision, sha256 in remembered]
-    return [_manifest(settings.ARCHIVE_URL, folder, sha256) for folder, sha256 in places]
+    return [manifest_of(row) for row in ArchivedMonth.objects.order_by("number")]
+
+
+def manifest_of(row: ArchivedMonth) -> Manifest:
+    """Return the manifest that is remembered; raises ArchiveError where it is not as it was."""
+    return _manifest(settings.ARCHIVE_URL, manifest.folder_of(Month(row.month), row.revision), row.sha256)
 
 
 @lru_cache(maxsize=256)

@@ -12,8 +12,8 @@ from django.core.serializers.json import DjangoJSONEncoder
 
 from accounts.models import User
 from notifications.archive.faults import ArchiveError
+from notifications.archive.history import Told, of_person
 from notifications.checks import BEFORE_START
-from notifications.history import Told, of_person
 
 
 def moment(text: str) -> datetime:
