@@ -5,7 +5,7 @@ the leaves of one chunk and the roots of all.
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 #: Leaves of a chunk; a row group of the deliveries' file has as many.
@@ -45,16 +45,23 @@ def path_of(index: int, nodes: Sequence[bytes]) -> list[bytes]:
     return path
 
 
-def chunk_roots(leaves: Iterable[bytes], chunk: int = CHUNK) -> list[bytes]:
-    """Return the root of each chunk of leaves."""
-    roots: list[bytes] = []
-    held: list[bytes] = []
-    for leaf in leaves:
-        held.append(leaf)
-        if len(held) == chunk:
-            roots.append(root_of(held))
-            held = []
-    return [*roots, root_of(held)] if held else roots
+class Chunks:
+    """The roots of chunks, whose leaves come one by one."""
+
+    def __init__(self) -> None:
+        self._roots: list[bytes] = []
+        self._leaves: list[bytes] = []
+
+    def add(self, leaf: bytes) -> None:
+        self._leaves.append(leaf)
+        if len(self._leaves) == CHUNK:
+            self._roots.append(root_of(self._leaves))
+            self._leaves = []
+
+    @property
+    def roots(self) -> list[bytes]:
+        """Those of the whole chunks, and of the last one as it is."""
+        return [*self._roots, root_of(self._leaves)] if self._leaves else self._roots
 
 
 def leads_to(root: bytes, leaf: bytes, *, index: int, leaves: int, path: Sequence[bytes]) -> bool:

@@ -92,21 +92,15 @@ def read_back(store: Store, of: Manifest) -> None:
 
 def _compare_rows(store: Store, of: Manifest, file: File, table: Table) -> None:
     content = Content(table)
-    leaves: list[bytes] = []
-    roots: list[bytes] = []
+    chunks = tree.Chunks()
     with store.open(of.place(file.name)) as source:
         for row in later.parquet().Reader(source).rows():
             content.add(row)
             if table is DELIVERIES:
-                leaves.append(row[-1])
-                if len(leaves) == tree.CHUNK:
-                    roots.append(tree.root_of(leaves))
-                    leaves.clear()
-    if leaves:
-        roots.append(tree.root_of(leaves))
+                chunks.add(row[-1])
     if (content.rows, content.sha256) != (file.rows, file.content):
         raise ArchiveError(f"{of.place(file.name)}: its rows are not those that were written")
-    if table is DELIVERIES and tree.root_of(roots).hex() != of.tree.root:
+    if table is DELIVERIES and tree.root_of(chunks.roots).hex() != of.tree.root:
         raise ArchiveError(f"{of.place(file.name)}: its leaves do not lead to the root")
 
 

@@ -14,12 +14,14 @@ from typing import Any, Final
 import structlog
 from django.conf import settings
 from django.db import connection
+from django.db.models import Count
 from django.utils import timezone
 
 from notifications.archive import later, manifest, rows, store, tree
 from notifications.archive.faults import ArchiveError
 from notifications.archive.manifest import NAME, TREE, File, Manifest, Tree
 from notifications.archive.months import Month
+from notifications.archive.reading import manifest_of
 from notifications.archive.store import Store
 from notifications.archive.tables import (
     ACTIONS,
@@ -31,8 +33,8 @@ from notifications.archive.tables import (
     Row,
     Table,
 )
-from notifications.archive.verifying import Content, read_back
-from notifications.models import ArchivedMonth
+from notifications.archive.verifying import Content, file_faults, read_back
+from notifications.models import ArchivedMonth, Delivery
 
 log = structlog.get_logger(__name__)
 
@@ -47,14 +49,34 @@ def due(now: datetime) -> Month | None:
     return Month.of(now - timedelta(days=settings.HISTORY_RETENTION_DAYS)).previous
 
 
-def keep(start: datetime, end: datetime) -> None:
-    """Have the months of a span in the archive, as they are now, before they are dropped.
+def keep(span: tuple[datetime, datetime]) -> None:
+    """Have a month in the archive, as it is now, before it is dropped; and all before it.
 
-    Does nothing where no archive is set. Raises ArchiveError where that can't be done: then nothing may be
-    dropped.
+    Of a month that is there already, with the same counts, the files are checked and the rows not read again:
+    that can take long. Does nothing where no archive is set. Raises ArchiveError where it can't be done: then
+    the month must stay.
     """
-    if store.is_set():
-        write_through(Month.of(end - timedelta(microseconds=1)))
+    if not store.is_set():
+        return
+    month = Month.of(span[1] - timedelta(microseconds=1))
+    row = _last(month)
+    if row is None or _counts(month) != sorted(map(tuple, row.counts)):
+        write_through(month)
+        row = _last(month)
+    if row is not None:
+        archive, of = store.store(), manifest_of(row)
+        for file in of.files:
+            for fault in file_faults(archive, of, file):
+                raise ArchiveError(str(fault))
+
+
+def _last(month: Month) -> ArchivedMonth | None:
+    return ArchivedMonth.objects.filter(month=month.first).order_by("number").last()
+
+
+def _counts(month: Month) -> list[tuple[str, str, int]]:
+    of = Delivery.objects.filter(pk__gte=month.first_id, pk__lt=month.end_id).order_by()
+    return sorted(of.values_list("status", "reason").annotate(Count("pk")))
 
 
 def write_through(last: Month) -> list[Manifest]:
@@ -234,8 +256,7 @@ def _stage(month: Month, folder: Path) -> _Staged:
     """Write a month's files to a folder of this machine."""
     counts: Counter[tuple[str, str]] = Counter()
     status, reason = DELIVERIES.index("status"), DELIVERIES.index("reason")
-    leaves: list[bytes] = []
-    roots: list[bytes] = []
+    chunks = tree.Chunks()
     with ExitStack() as open_files:
         sheets = {table: _Sheet(table, folder, open_files) for table in TABLES}
         for each in rows.deliveries(month):
@@ -244,25 +265,19 @@ def _stage(month: Month, folder: Path) -> _Staged:
             for attempt in each.attempts:
                 sheets[ATTEMPTS].add(attempt)
             counts[each.row[status], each.row[reason]] += 1
-            leaves.append(leaf)
-            if len(leaves) == tree.CHUNK:
-                roots.append(tree.root_of(leaves))
-                leaves = []
-        for table, source in (
-            (NOTIFICATIONS, rows.notifications),
-            (ALERTS, rows.alerts),
-            (ACTIONS, rows.actions),
-        ):
+            chunks.add(leaf)
+        others = {NOTIFICATIONS: rows.notifications, ALERTS: rows.alerts, ACTIONS: rows.actions}
+        for table, source in others.items():
             for row in source(month):
                 sheets[table].add(row)
-    if leaves:
-        roots.append(tree.root_of(leaves))
     files = [sheets[table].file() for table in TABLES]
-    (folder / TREE).write_text(json.dumps({"chunk": tree.CHUNK, "roots": [root.hex() for root in roots]}))
-    root = tree.root_of(roots).hex()
+    (folder / TREE).write_text(
+        json.dumps({"chunk": tree.CHUNK, "roots": [each.hex() for each in chunks.roots]})
+    )
+    root = tree.root_of(chunks.roots).hex()
     return _Staged(
         month=month,
-        files=(*files, _file(folder / TREE, len(roots), root)),
+        files=(*files, _file(folder / TREE, len(chunks.roots), root)),
         tree=Tree(sheets[DELIVERIES].content.rows, root, tree.CHUNK),
         alerts=sheets[ALERTS].content.rows,
         counts=tuple(sorted((*key, count) for key, count in counts.items())),

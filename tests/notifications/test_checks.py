@@ -7,6 +7,7 @@ from pytest_django import Settings
 
 from notifications.checks import (
     addresses_make_sense,
+    archive_makes_sense,
     leases_outlive_sends,
     policies_make_sense,
     twilio_makes_sense,
@@ -19,6 +20,7 @@ def test_the_defaults_are_sound() -> None:
     assert leases_outlive_sends() == []
     assert addresses_make_sense() == []
     assert twilio_makes_sense() == []
+    assert archive_makes_sense() == []
 
 
 @pytest.mark.parametrize(
@@ -54,6 +56,20 @@ def test_a_lease_shorter_than_a_send_is_refused(settings: Settings) -> None:
 def test_an_address_that_makes_no_sense_is_refused(settings: Settings, name: str, value: object) -> None:
     setattr(settings, name, value)
     assert len(addresses_make_sense()) == 1
+
+
+@pytest.mark.parametrize("url", ["/srv/archive", "file:///srv/archive", "s3://bucket", "s3://bucket/a/b"])
+def test_an_archive_may_be_a_directory_or_a_bucket(settings: Settings, url: str) -> None:
+    settings.ARCHIVE_URL = url
+    assert archive_makes_sense() == []
+
+
+@pytest.mark.parametrize(
+    "url", ["https://archive.example.com", "file://srv/archive", "s3:///prefix", "//srv/x"]
+)
+def test_an_archive_elsewhere_is_refused(settings: Settings, url: str) -> None:
+    settings.ARCHIVE_URL = url
+    assert [fault.id for fault in archive_makes_sense()] == ["tocsin.E020"]
 
 
 TWILIO = {

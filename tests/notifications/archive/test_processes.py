@@ -86,6 +86,18 @@ def start(archive: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
 
 
+def test_web_process_starts_without_what_archives_need() -> None:
+    program = (
+        "import django, sys; django.setup(); import config.urls;"
+        "print({'pyarrow', 'boto3', 'notifications.archive.proofs'} & set(sys.modules))"
+    )
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings"}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "{'notifications.archive.proofs'}\n"
+
+
 def test_killed_writer_leaves_no_half_month(archive: Path, many: Callable[[int], None]) -> None:
     many(30_000)
     chance = random.Random()
@@ -145,7 +157,8 @@ def test_month_with_200_000_deliveries_takes_little_memory(
     output, _ = writer.communicate()
     assert writer.returncode == 0
     grown_kb = int(output.split()[-1])
-    print(f"{grown_kb / 1024:.0f} MB")
+    size = sum(each.stat().st_size for each in archive.rglob("*.*"))
+    print(f"{grown_kb / 1024:.0f} MB, {size / 200_000:.0f} bytes a delivery")
     assert grown_kb < 200 * 1024
     manifest = json.loads((archive / "2025-08" / "manifest.json").read_text())
     assert manifest["tree"]["leaves"] == 200_000

@@ -19,9 +19,13 @@ def of_the_rfc(nodes: list[bytes]) -> bytes:
 
 
 @pytest.mark.parametrize("count", [*range(20), 31, 32, 33, 100])
-def test_tree_and_paths(count: int) -> None:
+def test_tree_and_paths(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tree, "CHUNK", 8)
+    chunks = tree.Chunks()
     leaves = [tree.leaf_hash(bytes([number])) for number in range(count)]
-    roots = tree.chunk_roots(leaves, 8)
+    for leaf in leaves:
+        chunks.add(leaf)
+    roots = chunks.roots
     root = tree.root_of(leaves)
     assert root == of_the_rfc(leaves) == tree.root_of(roots)
     for index, leaf in enumerate(leaves):
