@@ -72,7 +72,7 @@ lint: $(INSTALLED)
 lock: ## Write requirements.lock anew from pyproject.toml (needs uv)
 	@uv=$$(command -v uv || ls .venv/bin/uv 2>/dev/null) || { \
 		echo 'uv is missing. What to do: pip install uv'; exit 1; }; \
-	"$$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade --group dev --extra meet \
+	"$$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade --group dev --extra meet --extra archive \
 		--no-emit-index-url --no-emit-find-links --no-header --output-file requirements.lock pyproject.toml
 
 chaos: $(INSTALLED) ## Kill parts, fail over, fill disks … for a while, and prove that nothing is lost (MINUTES=10)

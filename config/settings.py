@@ -182,6 +182,8 @@ FANOUT_CHUNK = env.int("FANOUT_CHUNK", default=5_000)
 
 # Days for which alerts, deliveries and attempts are kept; months that are older are dropped as a whole. 0: for ever.
 HISTORY_RETENTION_DAYS = env.int("HISTORY_RETENTION_DAYS", default=400)
+# Where months go before they are dropped: a directory, file:///… or s3://bucket/prefix. Unset: nowhere.
+ARCHIVE_URL = env.str("ARCHIVE_URL", default="")
 
 # --- Events ----------------------------------------------------------------------------------------
 

@@ -1,22 +1,26 @@
 """Proves conservation: whoever was to be told of an alert has exactly one delivery, and each is explained.
 
-Reads rows only, and works out whom an alert concerns anew, by rules of its own: what the fan-out did is
-not trusted. Set-based, so that a million deliveries take seconds; one snapshot, so that it may run beside
-a busy system.
+Works out whom an alert concerns anew, by rules of its own: what the fan-out did is not trusted. Set-based, so
+that a million deliveries take seconds; with a snapshot for each day, so that it may run beside a busy system,
+whose queue suffers from long ones (docs/adr/0025).
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import connection, transaction
-from django.db.backends.utils import CursorWrapper
-
+from notifications import audit_days
+from notifications.archive import reading
+from notifications.archive.faults import ArchiveError
+from notifications.archive.months import Month
+from notifications.audit_days import Counted
 from notifications.audit_sql import ALERTS, COUNTS, GAPS
 from notifications.channels import registry
+from notifications.models import ArchivedMonth
+from notifications.snapshots import snapshot
 
 # What has waited for so long past its time is not merely in progress.
 OVERDUE = timedelta(minutes=1)
@@ -52,6 +56,7 @@ EXPLANATIONS = {
     "overdue": "Due long ago, or with a lease long lost, and nobody took it up.",
     "unsettled": "Still pending or being sent.",
     "attempts_miscounted": "The attempts on record are not those that were counted.",
+    "archive_disagrees": "The archive does not have a month that was dropped as it was when it was archived.",
 }
 
 
@@ -71,17 +76,38 @@ class Gap:
     user_id: UUID | None
     contact_point_id: UUID | None
     delivery_id: UUID | None
+    month: str | None = None
 
 
 @dataclass(slots=True)
 class Report:
-    """``gaps`` holds the first of each kind, ``totals`` how many there are."""
+    """``gaps`` holds the first of each kind, ``totals`` how many there are.
+
+    ``days_known`` and ``months_archived`` are those whose counts are in it without being looked at again.
+    """
 
     alerts: int = 0
     alerts_waiting: int = 0
     counts: list[Count] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
     totals: dict[str, int] = field(default_factory=dict)
+    days_known: int = 0
+    months_archived: int = 0
+
+    def add(self, alerts: int, counts: Iterable[Sequence[Any]]) -> None:
+        """Add what there is of a day or month."""
+        self.alerts += alerts
+        total = Counter({(each.status, each.reason): each.count for each in self.counts})
+        total.update({(status, reason): count for status, reason, count in counts})
+        self.counts = [Count(*key, count) for key, count in sorted(total.items())]
+
+    def add_gaps(self, rows: Iterable[Sequence[Any]], limit: int) -> None:
+        """Add gaps: kind, how many of these there are, and what each is about."""
+        counted = dict(self.totals)
+        for kind, total, *what in rows:
+            self.totals[kind] = counted.get(kind, 0) + total
+            if sum(gap.kind == kind for gap in self.gaps) < limit:
+                self.gaps.append(Gap(kind, *what))
 
     @property
     def deliveries(self) -> int:
@@ -92,25 +118,27 @@ class Report:
         return sum(self.totals.values())
 
 
-@contextmanager
-def _snapshot() -> Iterator[CursorWrapper]:
-    """One state of the database for every query, and no change to it."""
-    outermost = not connection.in_atomic_block
-    with transaction.atomic(), connection.cursor() as cursor:
-        if outermost:
-            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        cursor.execute("SET LOCAL work_mem = '128MB'")
-        cursor.execute("SET LOCAL jit = off")
-        yield cursor
-
-
-def audit(*, now: datetime, settled: bool = False, limit: int = 20) -> Report:
-    """Look for every gap there is.
+def audit(
+    *,
+    now: datetime,
+    settled: bool = False,
+    limit: int = 20,
+    since: date | None = None,
+    until: date | None = None,
+    remember: bool = False,
+    anew: bool = False,
+) -> Report:
+    """Look for every gap there is, day by day: no snapshot is held for longer than one of them takes.
 
     Args:
         settled: count as a gap whatever is not at its end yet; for when nothing is to be under way.
         limit: gaps of each kind that are told in full; all are counted.
+        since, until: the days to look at, the last one left out; by default all, in the archive too.
+        remember: remember the days that are over, settled and clean, and skip those that are known to be;
+            what was counted of them counts.
+        anew: skip none.
     """
+    report = Report()
     parameters: dict[str, Any] = {
         "settled": settled,
         "limit": limit,
@@ -121,15 +149,55 @@ def audit(*, now: datetime, settled: bool = False, limit: int = 20) -> Report:
         "longest_held": LONGEST_HELD,
         "instant": [channel.name for channel in registry.CHANNELS.values() if channel.instant],
     }
-    report = Report()
-    with _snapshot() as cursor:
-        cursor.execute(ALERTS)
-        report.alerts, report.alerts_waiting = cursor.fetchone()
-        cursor.execute(COUNTS)
-        report.counts = [Count(*row) for row in cursor.fetchall()]
+    remember = remember and audit_days.can_remember()
+    known = audit_days.known() if remember and not anew else {}
+    if since is None and until is None:
+        _add_archived(report)
+    for span in audit_days.spans(now=now, since=since, until=until):
+        if span.day in known:
+            report.add(*known[span.day])
+            report.days_known += 1
+            continue
+        counted, is_clean = _look_at(report, {**parameters, **span.parameters})
+        if remember:
+            audit_days.remember(span, counted, is_clean=is_clean, now=now)
+    if remember:
+        audit_days.forget_the_dropped()
+    return report
+
+
+def _look_at(report: Report, parameters: dict[str, Any]) -> tuple[Counted, bool]:
+    """Add a day to the report; returns its counts, and whether all of it has ended and has no gap."""
+    with snapshot() as cursor:
+        cursor.execute(ALERTS, parameters)
+        alerts, waiting = cursor.fetchone()
+        cursor.execute(COUNTS, parameters)
+        counts = cursor.fetchall()
+        gaps: list[tuple[Any, ...]] = []
         for sql in GAPS:
             cursor.execute(sql, parameters)
-            for kind, total, *what in cursor.fetchall():
-                report.totals[kind] = total
-                report.gaps.append(Gap(kind, *what))
-    return report
+            gaps += cursor.fetchall()
+    report.add(alerts, counts)
+    report.alerts_waiting += waiting
+    report.add_gaps(gaps, parameters["limit"])
+    is_settled = not waiting and all(status != "pending" for status, _, _ in counts)
+    return (alerts, counts), is_settled and not gaps
+
+
+def _add_archived(report: Report) -> None:
+    """Add the months that are in the archive alone, as their manifests count them."""
+    rows = {row.month: row for row in ArchivedMonth.objects.order_by("number")}
+    for row in rows.values():
+        month = Month(row.month)
+        first = audit_days.first_from(month.start)
+        if first is not None and first < month.end:
+            continue
+        report.add(row.alerts, row.counts)
+        report.months_archived += 1
+        try:
+            of = reading.manifest_of(row)
+            agrees = of.alerts == row.alerts and [list(each) for each in of.counts] == row.counts
+        except ArchiveError:
+            agrees = False
+        if not agrees:
+            report.add_gaps([("archive_disagrees", 1, None, None, None, None, str(month))], limit=len(rows))

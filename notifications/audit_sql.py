@@ -1,26 +1,68 @@
-"""What the audit asks the database. Each statement yields one row per gap, the first of each kind."""
+"""What the audit asks the database about a day. Each of GAPS yields one row per gap, the first of each kind.
+
+A day's alerts are those that arrived in it, from %(start)s to before %(end)s; its deliveries those whose ids
+were made in it, from %(first)s to before %(last)s. An alert's deliveries may be of the day before.
+"""
 
 # How many alerts there are, and how many of them wait for their deliveries to be made.
 ALERTS = """
 SELECT count(*), count(*) FILTER (WHERE fanned_out_at IS NULL) FROM notifications_alert
+ WHERE received_at >= %(start)s AND received_at < %(end)s
 """
 
 COUNTS = """
-SELECT status, reason, count(*) FROM notifications_delivery GROUP BY status, reason ORDER BY status, reason
+SELECT status, reason, count(*) FROM notifications_delivery
+ WHERE id >= %(first)s AND id < %(last)s GROUP BY status, reason
+"""
+
+# The first of everything from a moment on: when the next alert arrived, and the next ids.
+NEXT = """
+SELECT (SELECT min(received_at) FROM notifications_alert WHERE received_at >= %(start)s),
+       (SELECT id FROM notifications_notification WHERE id >= %(first)s ORDER BY id LIMIT 1),
+       (SELECT id FROM notifications_delivery WHERE id >= %(first)s ORDER BY id LIMIT 1),
+       (SELECT delivery_id FROM notifications_inboxitem WHERE delivery_id >= %(first)s
+         ORDER BY delivery_id LIMIT 1)
+"""
+
+# Days of whose deliveries something may have been done since they were audited: what is in the queue (again),
+# and what was replayed or cancelled. Of an action on more than it names, every day that was audited before.
+TOUCHED = """
+WITH touched AS (
+    SELECT delivery_id AS id, 'infinity'::timestamptz AS at FROM notifications_outgoing
+    UNION ALL
+    SELECT unnest(deliveries), at FROM notifications_deliveryaction
+     WHERE at >= (SELECT min(audited_at) FROM notifications_auditedday)
+), dated AS (
+    -- An id begins with 48 bits of milliseconds.
+    SELECT date '1970-01-01'
+           + (('x' || left(replace(id::text, '-', ''), 12))::bit(48)::bigint / 86400000)::int AS day,
+           max(at) AS at
+      FROM touched GROUP BY 1
+)
+SELECT audited.day FROM notifications_auditedday AS audited JOIN dated USING (day)
+ WHERE dated.at >= audited.audited_at
+ UNION
+SELECT audited.day FROM notifications_auditedday AS audited
+  JOIN notifications_deliveryaction AS action ON action.at >= audited.audited_at
+ WHERE action.count > cardinality(action.deliveries)
 """
 
 _NOT_FANNED_OUT = """
 SELECT 'not_fanned_out' AS kind, alert_uuid::text AS alert_uuid, NULL::uuid AS user_id,
        NULL::uuid AS contact_point_id, NULL::uuid AS delivery_id
   FROM notifications_alert
- WHERE fanned_out_at IS NULL AND (received_at < %(fan_out_overdue)s OR %(settled)s)
+ WHERE received_at >= %(start)s AND received_at < %(end)s
+   AND fanned_out_at IS NULL AND (received_at < %(fan_out_overdue)s OR %(settled)s)
 """
 
 _TOLD_TWICE = """
 SELECT 'told_twice' AS kind, source_id AS alert_uuid, NULL::uuid AS user_id,
        NULL::uuid AS contact_point_id, NULL::uuid AS delivery_id
-  FROM notifications_notification
- WHERE source_type = 'alert' GROUP BY source_id HAVING count(*) > 1
+  FROM notifications_notification AS again
+ WHERE source_type = 'alert' AND id >= %(first)s AND id < %(last)s
+   AND EXISTS (
+       SELECT FROM notifications_notification AS before
+        WHERE before.source_type = 'alert' AND before.source_id = again.source_id AND before.id < again.id)
 """
 
 # Who certainly was to be told: a member from before the alert until after its fan-out, at each contact
@@ -33,7 +75,8 @@ WITH fanned_out AS MATERIALIZED (
       FROM notifications_alert AS alert
       LEFT JOIN notifications_notification AS notification
         ON notification.source_type = 'alert' AND notification.source_id = alert.alert_uuid::text
-     WHERE alert.fanned_out_at IS NOT NULL
+     WHERE alert.received_at >= %(start)s AND alert.received_at < %(end)s
+       AND alert.fanned_out_at IS NOT NULL
 ), member AS MATERIALIZED (
     SELECT DISTINCT fanned_out.*, membership.user_id
       FROM fanned_out
@@ -49,23 +92,31 @@ WITH fanned_out AS MATERIALIZED (
         ON contact.user_id = member.user_id
        AND contact.created_at <= member.received_at - %(blur)s
        AND (contact.deleted_at IS NULL OR contact.deleted_at > member.fanned_out_at)
+), absent AS MATERIALIZED (
+    -- Nearly all lie near their alert, where they are found together.
+    SELECT expected.* FROM expected
+     WHERE NOT EXISTS (
+           SELECT FROM notifications_delivery AS delivery
+            WHERE delivery.id >= %(near_first)s AND delivery.id < %(near_last)s
+              AND delivery.notification_id = expected.notification_id
+              AND delivery.user_id = expected.user_id
+              AND delivery.contact_point_id = expected.contact_point_id)
+    UNION ALL
+    SELECT member.alert_uuid, member.notification_id, member.user_id, NULL FROM member
+     WHERE NOT EXISTS (
+           SELECT FROM expected
+            WHERE expected.alert_uuid = member.alert_uuid AND expected.user_id = member.user_id)
+       AND NOT EXISTS (
+           SELECT FROM notifications_delivery AS delivery
+            WHERE delivery.id >= %(near_first)s AND delivery.id < %(near_last)s
+              AND delivery.notification_id = member.notification_id AND delivery.user_id = member.user_id)
 )
 SELECT 'missing' AS kind, alert_uuid, user_id, contact_point_id, NULL::uuid AS delivery_id
-  FROM expected
- WHERE NOT EXISTS (
-       SELECT FROM notifications_delivery AS delivery
-        WHERE delivery.notification_id = expected.notification_id
-          AND delivery.user_id = expected.user_id
-          AND delivery.contact_point_id = expected.contact_point_id)
-UNION ALL
-SELECT 'missing', alert_uuid, user_id, NULL, NULL
-  FROM member
- WHERE NOT EXISTS (
-       SELECT FROM expected
-        WHERE expected.alert_uuid = member.alert_uuid AND expected.user_id = member.user_id)
-   AND NOT EXISTS (
-       SELECT FROM notifications_delivery AS delivery
-        WHERE delivery.notification_id = member.notification_id AND delivery.user_id = member.user_id)
+  FROM absent
+ -- The others one by one, by the index on the notification: not by reading every delivery there is.
+ WHERE (SELECT count(*) FROM notifications_delivery AS delivery
+         WHERE delivery.notification_id = absent.notification_id AND delivery.user_id = absent.user_id
+           AND (absent.contact_point_id IS NULL OR delivery.contact_point_id = absent.contact_point_id)) = 0
 """
 
 # What was made for an alert and should not have been, or not so.
@@ -78,7 +129,9 @@ WITH made AS (
       FROM notifications_delivery AS delivery
       JOIN notifications_notification AS notification
         ON notification.id = delivery.notification_id AND notification.source_type = 'alert'
-      LEFT JOIN notifications_alert AS alert ON alert.alert_uuid::text = notification.source_id
+      LEFT JOIN notifications_alert AS alert ON alert.alert_uuid =
+           CASE WHEN pg_input_is_valid(notification.source_id, 'uuid') THEN notification.source_id::uuid END
+     WHERE delivery.id >= %(first)s AND delivery.id < %(last)s
 ), judged AS (
     SELECT made.delivery_id, made.user_id, made.contact_point_id, made.source_id AS alert_uuid,
            CASE
@@ -123,7 +176,8 @@ WITH tried AS (
     SELECT delivery_id, count(*) AS number, max(number) AS last,
            bool_or(outcome = 'sent') AS was_sent,
            (array_agg(outcome ORDER BY number DESC))[1] AS last_outcome
-      FROM notifications_attempt GROUP BY delivery_id
+      FROM notifications_attempt WHERE delivery_id >= %(first)s AND delivery_id < %(last)s
+     GROUP BY delivery_id
 ), judged AS (
     SELECT delivery.id AS delivery_id, delivery.user_id, delivery.contact_point_id,
            delivery.notification_id,
@@ -146,6 +200,7 @@ WITH tried AS (
       FROM notifications_delivery AS delivery
       LEFT JOIN notifications_outgoing AS outgoing ON outgoing.delivery_id = delivery.id
       LEFT JOIN tried ON tried.delivery_id = delivery.id
+     WHERE delivery.id >= %(first)s AND delivery.id < %(last)s
 )
 SELECT judged.kind,
        CASE WHEN notification.source_type = 'alert' THEN notification.source_id END AS alert_uuid,
@@ -169,8 +224,9 @@ WITH judged AS (
            END AS kind
       FROM notifications_delivery AS delivery
       JOIN notifications_notification AS notification ON notification.id = delivery.notification_id
-     WHERE (delivery.status = 'pending' AND delivery.reason IN ('quiet_hours', 'digest'))
-        OR (delivery.status = 'suppressed' AND delivery.reason = 'digest')
+     WHERE delivery.id >= %(first)s AND delivery.id < %(last)s
+       AND ((delivery.status = 'pending' AND delivery.reason IN ('quiet_hours', 'digest'))
+            OR (delivery.status = 'suppressed' AND delivery.reason = 'digest'))
 )
 SELECT kind, CASE WHEN source_type = 'alert' THEN source_id END AS alert_uuid,
        user_id, contact_point_id, delivery_id
@@ -184,8 +240,11 @@ SELECT CASE WHEN item.delivery_id IS NULL THEN 'item_missing' ELSE 'item_unsent'
        CASE WHEN notification.source_type = 'alert' THEN notification.source_id END AS alert_uuid,
        coalesce(delivery.user_id, item.user_id), delivery.contact_point_id,
        coalesce(delivery.id, item.delivery_id)
-  FROM (SELECT * FROM notifications_delivery WHERE channel = 'inbox' AND status = 'sent') AS delivery
-  FULL JOIN notifications_inboxitem AS item ON item.delivery_id = delivery.id
+  FROM (SELECT * FROM notifications_delivery
+         WHERE id >= %(first)s AND id < %(last)s AND channel = 'inbox' AND status = 'sent') AS delivery
+  FULL JOIN (SELECT * FROM notifications_inboxitem
+              WHERE delivery_id >= %(first)s AND delivery_id < %(last)s) AS item
+    ON item.delivery_id = delivery.id
   JOIN notifications_notification AS notification
     ON notification.id = coalesce(delivery.notification_id, item.notification_id)
  WHERE delivery.id IS NULL OR item.delivery_id IS NULL

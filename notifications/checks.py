@@ -1,5 +1,6 @@
 """Settings that contradict each other are refused at start."""
 
+import importlib.util
 import re
 import zoneinfo
 from ipaddress import ip_network
@@ -121,6 +122,22 @@ def zones_come_from_the_package(**kwargs: Any) -> list[CheckMessage]:
     read = ", ".join(zoneinfo.TZPATH) or "nowhere"
     text = f"Time zones must come from the tzdata package ({version or 'not installed'}), not from {read}."
     return [Error(text, id="tocsin.E013")]
+
+
+@register("tocsin")
+def archive_makes_sense(**kwargs: Any) -> list[CheckMessage]:
+    """What would otherwise be found when the first month is to be written, or dropped."""
+    if not settings.ARCHIVE_URL:
+        return []
+    faults: list[CheckMessage] = []
+    parts = urlsplit(settings.ARCHIVE_URL)
+    if parts.scheme not in ("", "file", "s3") or (parts.scheme == "s3") != bool(parts.netloc):
+        text = "ARCHIVE_URL must be a directory, file:///… or s3://bucket/prefix"
+        faults.append(Error(text, id="tocsin.E020"))
+    if importlib.util.find_spec("pyarrow") is None:
+        text = "ARCHIVE_URL is set, and pyarrow is missing: pip install 'tocsin[archive]'"
+        faults.append(Error(text, id="tocsin.E021"))
+    return faults
 
 
 @register("tocsin")

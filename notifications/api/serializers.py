@@ -261,6 +261,35 @@ class DeliveryDetailSerializer(DeliverySerializer):
         read_only_fields = fields
 
 
+class ChainedSerializer(serializers.Serializer[Any]):
+    month = serializers.CharField()
+    sha256 = serializers.CharField(help_text="Of the manifest's bytes.")
+    manifest = serializers.CharField(help_text="As it is stored; its `previous` is the hash before it.")
+
+
+class ProofPlaceSerializer(serializers.Serializer[Any]):
+    """Where a record is in the archive, and the way from there to the newest manifest."""
+
+    month = serializers.CharField()
+    index = serializers.IntegerField(help_text="Its place among the month's deliveries.")
+    leaves = serializers.IntegerField()
+    path = serializers.ListField(child=serializers.CharField(), help_text="Siblings from the leaf up.")
+    root = serializers.CharField(  # type: ignore[assignment]
+        help_text="As the first manifest of the chain has it, in `tree`."
+    )
+    chain = ChainedSerializer(many=True, help_text="From the month's manifest to the newest.")
+
+
+class ProofSerializer(serializers.Serializer[Any]):
+    """What became of a delivery, and what is needed to check it without this service."""
+
+    format = serializers.IntegerField()
+    explanation = serializers.CharField()
+    record = serializers.CharField(help_text="JSON as text: notification, alert, delivery, attempts.")
+    leaf = serializers.CharField(help_text="SHA-256 of a zero byte and the record's bytes.")
+    archive = ProofPlaceSerializer(allow_null=True)
+
+
 class SelectionSerializer(serializers.Serializer[Any]):
     """Either ``ids``, or one or more of the others, which mean the same as in the list."""
 

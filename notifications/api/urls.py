@@ -23,6 +23,7 @@ from notifications.api.views.deliveries import (
     CancelView,
     DeliveriesView,
     DeliveryView,
+    ProofView,
     ReplayManyView,
     ReplayView,
 )
@@ -74,6 +75,7 @@ urlpatterns = [
     *slash_optional("deliveries", DeliveriesView.as_view(), name="deliveries"),
     *slash_optional("deliveries/replay", ReplayManyView.as_view(), name="deliveries-replay"),
     *slash_optional("deliveries/<uuid:delivery_id>", DeliveryView.as_view(), name="delivery"),
+    *slash_optional("deliveries/<uuid:delivery_id>/proof", ProofView.as_view(), name="delivery-proof"),
     *slash_optional("deliveries/<uuid:delivery_id>/replay", ReplayView.as_view(), name="delivery-replay"),
     *slash_optional("deliveries/<uuid:delivery_id>/cancel", CancelView.as_view(), name="delivery-cancel"),
     *slash_optional("events", EventsView.as_view(), name="events"),

@@ -18,7 +18,7 @@ def make_index(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None
 
 
 class Migration(migrations.Migration):
-    dependencies = [("notifications", "0013_erasure")]
+    dependencies = [("notifications", "0014_archive")]
 
     operations = [
         migrations.SeparateDatabaseAndState(

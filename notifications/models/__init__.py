@@ -1,6 +1,7 @@
 """What is told, to whom, and what came of it."""
 
 from notifications.models.alert import Alert
+from notifications.models.archive import ArchivedMonth, AuditedDay
 from notifications.models.broadcast import Broadcast
 from notifications.models.broker import DeadMessage, MessageFailure, OutgoingMessage
 from notifications.models.caller_id import CallerId
@@ -19,7 +20,9 @@ from notifications.models.received_message import ReceivedMessage
 __all__ = [
     "PRIORITIES",
     "Alert",
+    "ArchivedMonth",
     "Attempt",
+    "AuditedDay",
     "Broadcast",
     "CallerId",
     "ContactPoint",

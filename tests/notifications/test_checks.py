@@ -7,6 +7,7 @@ from pytest_django import Settings
 
 from notifications.checks import (
     addresses_make_sense,
+    archive_makes_sense,
     batches_make_sense,
     history_makes_sense,
     leases_outlive_sends,
@@ -23,6 +24,7 @@ def test_the_defaults_are_sound() -> None:
     assert batches_make_sense() == []
     assert history_makes_sense() == []
     assert twilio_makes_sense() == []
+    assert archive_makes_sense() == []
 
 
 @pytest.mark.parametrize(
@@ -82,6 +84,20 @@ def test_no_history_is_kept_for_less_than_no_time(settings: Settings) -> None:
     assert "HISTORY_RETENTION_DAYS" in fault.msg
     settings.HISTORY_RETENTION_DAYS = 0
     assert history_makes_sense() == []
+
+
+@pytest.mark.parametrize("url", ["/srv/archive", "file:///srv/archive", "s3://bucket", "s3://bucket/a/b"])
+def test_an_archive_may_be_a_directory_or_a_bucket(settings: Settings, url: str) -> None:
+    settings.ARCHIVE_URL = url
+    assert archive_makes_sense() == []
+
+
+@pytest.mark.parametrize(
+    "url", ["https://archive.example.com", "file://srv/archive", "s3:///prefix", "//srv/x"]
+)
+def test_an_archive_elsewhere_is_refused(settings: Settings, url: str) -> None:
+    settings.ARCHIVE_URL = url
+    assert [fault.id for fault in archive_makes_sense()] == ["tocsin.E020"]
 
 
 TWILIO = {

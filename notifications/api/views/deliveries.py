@@ -4,16 +4,17 @@ from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
+import structlog
 from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiExample, extend_schema
-from rest_framework.exceptions import PermissionDenied, ValidationError
+from rest_framework.exceptions import NotFound, PermissionDenied, ValidationError
 from rest_framework.generics import GenericAPIView, get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api.permissions import IsStaffOrScope
 from accounts.models import Scope
-from config.api import JSONOnly
+from config.api import JSONOnly, Unreachable
 from config.exceptions import Conflict
 from config.openapi import BODY, errors
 from notifications import selectors
@@ -21,12 +22,26 @@ from notifications.api.filters import DeliveryFilter
 from notifications.api.serializers import (
     DeliveryDetailSerializer,
     DeliverySerializer,
+    ProofSerializer,
     ReplayedSerializer,
     ReplayManyInSerializer,
 )
+from notifications.archive import proofs
+from notifications.archive.faults import ArchiveError
+from notifications.archive.proofs import Proof
 from notifications.engine import replay
 from notifications.models import Delivery
 from notifications.services.delivery_actions import deliveries_cancel, deliveries_replay
+
+log = structlog.get_logger(__name__)
+
+PROOF_EXAMPLE: dict[str, Any] = {
+    "format": 1,
+    "explanation": proofs.NOT_YET,
+    "record": '{"alert":{…},"attempts":[{…}],"delivery":{…},"format":1,"notification":{…}}',
+    "leaf": "9f2c…",
+    "archive": None,
+}
 
 
 class _Deliveries(GenericAPIView[Delivery]):
@@ -82,6 +97,33 @@ class DeliveryView(_OneDelivery):
     def get(self, request: Request, delivery_id: UUID) -> Response:
         """One delivery, with each attempt and why it is as it is."""
         return self.answer(delivery_id)
+
+
+@extend_schema(tags=["deliveries"])
+class ProofView(_OneDelivery):
+    person_methods = frozenset({"GET"})
+
+    @extend_schema(
+        operation_id="deliveries_proof",
+        responses={200: ProofSerializer, **errors(403, 404)},
+        examples=[OpenApiExample("not archived yet", value=PROOF_EXAMPLE, response_only=True)],
+    )
+    def get(self, request: Request, delivery_id: UUID) -> Response:
+        """What became of a delivery, in a form that anyone can check; in the archive too."""
+        try:
+            proof = proofs.proof(delivery_id)
+        except ArchiveError as error:
+            log.warning("archive_unreadable", delivery=str(delivery_id), error=str(error))
+            raise Unreachable("The archive can't be read at the moment, or has been changed.") from error
+        if proof is None or not self._may_see(delivery_id, proof):
+            raise NotFound
+        return Response(ProofSerializer(proof.export()).data)
+
+    def _may_see(self, delivery_id: UUID, proof: Proof) -> bool:
+        """Whether it is theirs, by the tables or, where it has left these, by the archive."""
+        if selectors.sees_all(self.request.user):
+            return True
+        return self.request.user.pk == proof.user_id or self.get_queryset().filter(pk=delivery_id).exists()
 
 
 @extend_schema(tags=["deliveries"])

@@ -2,6 +2,7 @@
 
 import time
 from argparse import ArgumentParser
+from datetime import date
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -24,11 +25,34 @@ class Command(BaseCommand):
             "--limit", type=int, default=20, metavar="N", help="gaps shown of each kind (20); all are counted"
         )
 
-    def handle(self, *args: Any, settled: bool, limit: int, **options: Any) -> None:
+        parser.add_argument(
+            "--since", type=date.fromisoformat, metavar="2026-09-01", help="from this day on (UTC)"
+        )
+        parser.add_argument(
+            "--until", type=date.fromisoformat, metavar="2026-10-01", help="before this day (UTC)"
+        )
+        parser.add_argument(
+            "--all",
+            action="store_true",
+            help="also the days that are known to be clean, and were left alone since",
+        )
+
+    def handle(
+        self,
+        *args: Any,
+        settled: bool,
+        limit: int,
+        since: date | None,
+        until: date | None,
+        all: bool,
+        **options: Any,
+    ) -> None:
         if limit < 1:
             raise CommandError("--limit must be at least 1.")
         started = time.perf_counter()
-        report = audit(now=clock.now(), settled=settled, limit=limit)
+        days = {"since": since, "until": until}
+        whole = since is None and until is None
+        report = audit(now=clock.now(), settled=settled, limit=limit, **days, remember=whole, anew=all)
         self.show(report, time.perf_counter() - started)
         if report.gap_count:
             raise CommandError(f"{report.gap_count:,} gaps: see above.")
@@ -41,6 +65,11 @@ class Command(BaseCommand):
             for gap in report.gaps:
                 if gap.kind == kind:
                     self.stdout.write(f"  {_what(gap)}")
+        if report.days_known or report.months_archived:
+            self.stdout.write(
+                f"\n{report.days_known:,} days were known to be clean, "
+                f"{report.months_archived:,} months are in the archive alone."
+            )
         waiting = f" ({report.alerts_waiting:,} not fanned out yet)" if report.alerts_waiting else ""
         self.stdout.write(
             f"\n{report.alerts:,} alerts{waiting}, {report.deliveries:,} deliveries, "
@@ -54,5 +83,6 @@ def _what(gap: Gap) -> str:
         "user": gap.user_id,
         "contact point": gap.contact_point_id,
         "delivery": gap.delivery_id,
+        "month": gap.month,
     }
     return ", ".join(f"{name} {value}" for name, value in parts.items() if value)

@@ -1,0 +1,284 @@
+"""Writing months: files first, read back and compared; the manifest last."""
+
+import hashlib
+import json
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+from django.conf import settings
+from django.db import connection
+from django.db.models import Count
+
+from config import clock
+from notifications.archive import later, manifest, rows, store, tree
+from notifications.archive.faults import ArchiveError
+from notifications.archive.manifest import NAME, TREE, File, Manifest, Tree
+from notifications.archive.months import Month
+from notifications.archive.reading import manifest_of
+from notifications.archive.store import Store
+from notifications.archive.tables import (
+    ACTIONS,
+    ALERTS,
+    ATTEMPTS,
+    DELIVERIES,
+    NOTIFICATIONS,
+    TABLES,
+    Row,
+    Table,
+)
+from notifications.archive.verifying import Content, file_faults, read_back
+from notifications.models import ArchivedMonth, Delivery
+
+log = structlog.get_logger(__name__)
+
+#: Two writers would make two chains of one.
+_LOCK: Final = 0x7AC2
+
+
+def due(now: datetime) -> Month | None:
+    """Return the last month that is to be in the archive by now: the whole of it is past the retention."""
+    if not settings.HISTORY_RETENTION_DAYS:
+        return None
+    return Month.of(now - timedelta(days=settings.HISTORY_RETENTION_DAYS)).previous
+
+
+def keep(span: tuple[datetime, datetime]) -> None:
+    """Have a month in the archive, as it is now, before it is dropped; and all before it.
+
+    Of a month that is there already, with the same counts, the files are checked and the rows not read again:
+    that can take long. Does nothing where no archive is set. Raises ArchiveError where it can't be done: then
+    the month must stay.
+    """
+    if not store.is_set():
+        return
+    month = Month.of(span[1] - timedelta(microseconds=1))
+    row = _last(month)
+    if row is None or _counts(month) != sorted(map(tuple, row.counts)):
+        write_through(month)
+        row = _last(month)
+    if row is not None:
+        archive, of = store.store(), manifest_of(row)
+        for file in of.files:
+            for fault in file_faults(archive, of, file):
+                raise ArchiveError(str(fault))
+
+
+def _last(month: Month) -> ArchivedMonth | None:
+    return ArchivedMonth.objects.filter(month=month.first).order_by("number").last()
+
+
+def _counts(month: Month) -> list[tuple[str, str, int]]:
+    of = Delivery.objects.filter(pk__gte=month.first_id, pk__lt=month.end_id).order_by()
+    return sorted(of.values_list("status", "reason").annotate(Count("pk")))
+
+
+def write_through(last: Month) -> list[Manifest]:
+    """Write every month up to this one that is not archived; and this one anew, if it has changed since.
+
+    Returns the manifests that were written. Raises ArchiveError.
+    """
+    if last.end > clock.now():
+        raise ArchiveError(f"{last} is not over yet.")
+    archive = store.store()
+    written = []
+    with _alone():
+        known = _known(archive)
+        months = manifest.latest(known)
+        month = max(months).following if months else _first_month()
+        if last in months:
+            month = last
+        elif month is None:
+            return []
+        elif months and last < min(months):
+            raise ArchiveError(f"{last} is before the first month of the archive, {min(months)}.")
+        while month <= last:
+            if made := _write(archive, month, known):
+                known.append(made)
+                written.append(made)
+            month = month.following
+    return written
+
+
+def _first_month() -> Month | None:
+    oldest = rows.oldest()
+    return Month.of(oldest) if oldest else None
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [_LOCK])
+        if not cursor.fetchone()[0]:
+            raise ArchiveError("Another process is writing the archive.")
+        try:
+            yield
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
+
+
+def _known(archive: Store) -> list[Manifest]:
+    """Return the chain; raises ArchiveError where it is not what this database has written."""
+    chain = manifest.chain(archive)
+    remembered = dict(ArchivedMonth.objects.values_list("number", "sha256"))
+    for each in chain:
+        sha256 = remembered.pop(each.number, None)
+        if sha256 is None:
+            _adopt(each)
+        elif sha256 != each.sha256:
+            raise ArchiveError(f"{each.place(NAME)} is not as it was written: see manage.py archive verify.")
+    if remembered:
+        raise ArchiveError("Manifests are missing from the archive: see manage.py archive verify.")
+    return chain
+
+
+def _adopt(found: Manifest) -> None:
+    """Remember a manifest whose writer was killed before it could, if it is what would be written now."""
+    with tempfile.TemporaryDirectory(prefix="tocsin-archive-") as folder:
+        staged = _stage(found.month, Path(folder))
+    if staged.content != found.content:
+        raise ArchiveError(
+            f"{found.place(NAME)} is neither known to the database nor what it would write. What to do: if "
+            f"an interrupted run has left it, delete {found.folder} in the archive."
+        )
+    _remember(found)
+
+
+def _remember(made: Manifest) -> None:
+    ArchivedMonth.objects.create(
+        number=made.number,
+        month=made.month.first,
+        revision=made.revision,
+        sha256=made.sha256,
+        alerts=made.alerts,
+        counts=made.counts,
+    )
+
+
+def _write(archive: Store, month: Month, known: list[Manifest]) -> Manifest | None:
+    """Write a month, and return its manifest; None where it is archived already, as it is now."""
+    if count := rows.live(month):
+        raise ArchiveError(f"{month} has {count} deliveries that have not ended.")
+    before = manifest.latest(known).get(month)
+    with tempfile.TemporaryDirectory(prefix="tocsin-archive-") as folder:
+        staged = _stage(month, Path(folder))
+        if before and staged.adds_nothing_to(before):
+            return None
+        made = staged.manifest(known, revision=before.revision + 1 if before else 1)
+        for name in archive.names(f"{made.folder}/"):
+            archive.delete(name)  # of a run that was interrupted
+        for file in made.files:
+            archive.put(made.place(file.name), Path(folder) / file.name)
+        read_back(archive, made)
+        _compare_counts(month, made)
+        (Path(folder) / NAME).write_bytes(made.text)
+        archive.put(made.place(NAME), Path(folder) / NAME)
+    if manifest.read(archive, made.place(NAME)).text != made.text:
+        raise ArchiveError(f"{made.place(NAME)} is not as it was written.")
+    _remember(made)
+    log.info("month_archived", month=str(month), revision=made.revision, deliveries=made.tree.leaves)
+    return made
+
+
+def _compare_counts(month: Month, made: Manifest) -> None:
+    written = {file.name: file.rows for file in made.files}
+    for name, count in rows.counts(month).items():
+        if written[f"{name}.parquet"] != count:
+            raise ArchiveError(f"{month} has changed while it was written: its {name} are {count:,} now.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Staged:
+    """A month's files on this machine."""
+
+    month: Month
+    files: tuple[File, ...]
+    tree: Tree
+    alerts: int
+    counts: tuple[tuple[str, str, int], ...]
+
+    @property
+    def content(self) -> dict[str, tuple[int, str]]:
+        return {each.name: (each.rows, each.content) for each in self.files}
+
+    def adds_nothing_to(self, before: Manifest) -> bool:
+        """Whether a month is archived as it is; or less of it is left, since it is being dropped."""
+        rows_before = {each.name: each.rows for each in before.files}
+        return self.content == before.content or any(
+            each.rows < rows_before.get(each.name, 0) for each in self.files
+        )
+
+    def manifest(self, chain: list[Manifest], revision: int) -> Manifest:
+        made = Manifest(
+            number=len(chain) + 1,
+            month=self.month,
+            revision=revision,
+            previous=chain[-1].sha256 if chain else None,
+            written_at=clock.now().isoformat(),
+            files=self.files,
+            tree=self.tree,
+            alerts=self.alerts,
+            counts=self.counts,
+        )
+        return replace(made, text=made.dump())
+
+
+class _Sheet:
+    """A file being written, and the hash of its rows."""
+
+    def __init__(self, table: Table, folder: Path, open_files: ExitStack) -> None:
+        self.content = Content(table)
+        self._path = folder / table.file
+        self._writer: Any = open_files.enter_context(later.parquet().Writer(table, self._path))
+
+    def add(self, row: Row) -> None:
+        self.content.add(row)
+        self._writer.add(row)
+
+    def file(self) -> File:
+        content = self.content
+        return _file(self._path, content.rows, content.sha256, content.first, content.last)
+
+
+def _file(path: Path, count: int, content: str, first: str | None = None, last: str | None = None) -> File:
+    with path.open("rb") as source:
+        sha256 = hashlib.file_digest(source, "sha256").hexdigest()
+    return File(path.name, count, path.stat().st_size, sha256, content, first, last)
+
+
+def _stage(month: Month, folder: Path) -> _Staged:
+    """Write a month's files to a folder of this machine."""
+    counts: Counter[tuple[str, str]] = Counter()
+    status, reason = DELIVERIES.index("status"), DELIVERIES.index("reason")
+    chunks = tree.Chunks()
+    with ExitStack() as open_files:
+        sheets = {table: _Sheet(table, folder, open_files) for table in TABLES}
+        for each in rows.deliveries(month):
+            leaf = each.leaf
+            sheets[DELIVERIES].add((*each.row, leaf))
+            for attempt in each.attempts:
+                sheets[ATTEMPTS].add(attempt)
+            counts[each.row[status], each.row[reason]] += 1
+            chunks.add(leaf)
+        others = {NOTIFICATIONS: rows.notifications, ALERTS: rows.alerts, ACTIONS: rows.actions}
+        for table, source in others.items():
+            for row in source(month):
+                sheets[table].add(row)
+    files = [sheets[table].file() for table in TABLES]
+    (folder / TREE).write_text(
+        json.dumps({"chunk": tree.CHUNK, "roots": [each.hex() for each in chunks.roots]})
+    )
+    root = tree.root_of(chunks.roots).hex()
+    return _Staged(
+        month=month,
+        files=(*files, _file(folder / TREE, len(chunks.roots), root)),
+        tree=Tree(sheets[DELIVERIES].content.rows, root, tree.CHUNK),
+        alerts=sheets[ALERTS].content.rows,
+        counts=tuple(sorted((*key, count) for key, count in counts.items())),
+    )
