@@ -300,16 +300,49 @@ def test_one_that_comes_too_fast_slows_the_lane_down(
     assert next(iter(sender._pump.lanes.values())).held_until > time.monotonic()
 
 
+def until_claimed() -> None:
+    deadline = time.monotonic() + 10
+    while Outgoing.objects.filter(lease_until=None).exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_what_lingers_is_given_back_where_its_lane_is_held_and_not_sent_even_so(
+    sender: Sender, batched: Make, make_deliveries: Make, third_party: ThirdParty
+) -> None:
+    settle(sender)
+    batched(3, linger_ms=1200)
+    sender.wake()
+    until_claimed()
+    third_party.behave("retry_after:40")
+    make_deliveries(1, third_party.url)
+    sender.wake()
+    third_party.wait_for(1, timeout=1)
+    time.sleep(1.5)  # longer than it would have lingered
+    settle(sender)
+    assert sizes(third_party) == [1]
+    assert sorted(Outgoing.objects.values_list("lease_until", "attempts")) == [(None, 0)] * 3 + [(None, 1)]
+    assert sender._pump.claimed == 0
+
+
+def test_a_destination_that_asks_for_no_batches_has_no_part_in_them(
+    sender: Sender, make_deliveries: Make, third_party: ThirdParty
+) -> None:
+    made = make_deliveries(40, third_party.url)
+    settle(sender)
+    assert third_party.counts() == dict.fromkeys(names(made), 1)
+    assert sizes(third_party) == [1] * 40
+    (lane,) = sender._pump.lanes.values()
+    assert (lane.batch, lane.gathered, lane.parcels) == (1, 0, {})
+
+
 def test_what_lingers_is_given_back_at_a_stop(
     transactional_db: None, clock: Clock, batched: Make, third_party: ThirdParty
 ) -> None:
     batched(5, linger_ms=5000)
     worker = Sender(clock=clock)
     worker.start()
-    deadline = time.monotonic() + 10
-    while Outgoing.objects.filter(lease_until=None).exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    until_claimed()
     worker.stop()
     assert third_party.requests == []
     assert set(Outgoing.objects.values_list("lease_until", "attempts")) == {(None, 0)}
