@@ -12,12 +12,15 @@ class NotificationsConfig(AppConfig):
             exposition,
             signals,
         )
+        from notifications.archive import writing  # noqa: PLC0415
         from notifications.brokers import envelopes, formats  # noqa: PLC0415
         from notifications.brokers import exposition as brokers_exposition  # noqa: PLC0415
         from notifications.events import registry  # noqa: PLC0415
         from notifications.events import signals as events_signals  # noqa: F401, PLC0415
+        from notifications.history import ending  # noqa: PLC0415
         from notifications.messages import signals as messages_signals  # noqa: F401, PLC0415
 
         registry.autodiscover()
+        ending.before_drop.append(writing.keep)
         formats.register(envelopes.FORMAT)
         exposition.register(brokers_exposition.families)

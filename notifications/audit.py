@@ -15,10 +15,10 @@ from uuid import UUID
 from notifications import audit_days
 from notifications.archive import reading
 from notifications.archive.faults import ArchiveError
-from notifications.archive.months import Month
 from notifications.audit_days import Counted
 from notifications.audit_sql import ALERTS, COUNTS, GAPS
 from notifications.channels import registry
+from notifications.history.month import Month
 from notifications.models import ArchivedMonth
 from notifications.snapshots import snapshot
 

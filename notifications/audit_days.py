@@ -8,8 +8,8 @@ from uuid import UUID
 
 from django.db import connection
 
-from notifications.archive.months import LAST_ID, first_id, moment_of
 from notifications.audit_sql import NEXT, TOUCHED
+from notifications.engine.ids import LAST_ID, first_id, moment_of
 from notifications.models import AuditedDay
 
 A_DAY: Final = timedelta(days=1)

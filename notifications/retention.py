@@ -18,7 +18,10 @@ from notifications.engine.erasing import addresses_erase
 from notifications.events.retention import events_expire
 from notifications.models import (
     Alert,
+    ArchivedMonth,
     Attempt,
+    AuditedDay,
+    Broadcast,
     CallerId,
     ContactPoint,
     DeadMessage,
@@ -48,6 +51,7 @@ ENDS: Final = (
     Ends(InboxItem, parent=Delivery),
     Ends(Undelivered, parent=Delivery),
     Ends(Outgoing, "When its delivery is sent, fails, is stopped or expires"),
+    Ends(Broadcast, "When the last of its people has a delivery"),
     Ends(Inbox, parent=User),
     Ends(
         ContactPoint,
@@ -82,6 +86,8 @@ ENDS: Final = (
         setting="DEAD_LETTER_RETENTION_DAYS",
     ),
     Ends(Erasure, "Never: it is one row"),
+    Ends(AuditedDay, "Never: one for each day"),
+    Ends(ArchivedMonth, "Never: one for each month in the archive"),
 )
 
 _ACTIONS: Final = Old(table="notifications_deliveryaction", age="at")

@@ -10,7 +10,7 @@ from django.db import connection
 from django.db.models import Case, Count, F, Prefetch, Q, QuerySet, Value, When
 
 from accounts.models import User
-from notifications.history.months import first_id
+from notifications.engine.ids import first_id
 from notifications.models import Alert, Attempt, ContactPoint, Delivery
 
 # A machine or a person, as ``request.user`` has it: staff and machines with a scope see all.

@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final, Self
 
 from notifications.archive.faults import ArchiveError
-from notifications.archive.months import Month
 from notifications.archive.store import Store
 from notifications.archive.tables import FORMAT
+from notifications.history.month import Month
 
 NAME: Final = "manifest.json"
 #: The roots of the chunks of the tree.

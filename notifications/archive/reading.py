@@ -12,10 +12,11 @@ from django.conf import settings
 from notifications.archive import later, manifest, tree, verifying
 from notifications.archive.faults import ArchiveError
 from notifications.archive.manifest import NAME, Manifest
-from notifications.archive.months import Month, moment_of
 from notifications.archive.rows import Delivered, alert_of
 from notifications.archive.store import Store, store
 from notifications.archive.tables import ALERTS, ATTEMPTS, DELIVERIES, NOTIFICATIONS, Row, Table
+from notifications.engine.ids import moment_of
+from notifications.history.month import Month
 from notifications.models import ArchivedMonth
 
 

@@ -9,7 +9,6 @@ from uuid import UUID
 
 from django.db.backends.utils import CursorWrapper
 
-from notifications.archive.months import Month, moment_of
 from notifications.archive.tables import (
     ACTIONS,
     ALERTS,
@@ -21,6 +20,8 @@ from notifications.archive.tables import (
     record_json,
 )
 from notifications.archive.tree import leaf_hash
+from notifications.engine.ids import moment_of
+from notifications.history.month import Month
 from notifications.snapshots import snapshot
 
 BATCH: Final = 1000

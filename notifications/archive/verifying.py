@@ -8,9 +8,9 @@ from typing import Final
 from notifications.archive import later, manifest, tree
 from notifications.archive.faults import ArchiveError, Fault
 from notifications.archive.manifest import NAME, TREE, File, Manifest
-from notifications.archive.months import Month
 from notifications.archive.store import Store
 from notifications.archive.tables import DELIVERIES, TABLES, Table
+from notifications.history.month import Month
 from notifications.models import ArchivedMonth
 
 _PIECE: Final = 1 << 20

@@ -20,7 +20,6 @@ from config import clock
 from notifications.archive import later, manifest, rows, store, tree
 from notifications.archive.faults import ArchiveError
 from notifications.archive.manifest import NAME, TREE, File, Manifest, Tree
-from notifications.archive.months import Month
 from notifications.archive.reading import manifest_of
 from notifications.archive.store import Store
 from notifications.archive.tables import (
@@ -34,6 +33,7 @@ from notifications.archive.tables import (
     Table,
 )
 from notifications.archive.verifying import Content, file_faults, read_back
+from notifications.history.month import Month
 from notifications.models import ArchivedMonth, Delivery
 
 log = structlog.get_logger(__name__)
@@ -49,7 +49,7 @@ def due(now: datetime) -> Month | None:
     return Month.of(now - timedelta(days=settings.HISTORY_RETENTION_DAYS)).previous
 
 
-def keep(span: tuple[datetime, datetime]) -> None:
+def keep(month: Month) -> None:
     """Have a month in the archive, as it is now, before it is dropped; and all before it.
 
     Of a month that is there already, with the same counts, the files are checked and the rows not read again:
@@ -58,7 +58,6 @@ def keep(span: tuple[datetime, datetime]) -> None:
     """
     if not store.is_set():
         return
-    month = Month.of(span[1] - timedelta(microseconds=1))
     row = _last(month)
     if row is None or _counts(month) != sorted(map(tuple, row.counts)):
         write_through(month)

@@ -7,8 +7,14 @@ deliveries the same ids, by which receivers know a repeat. notifications.engine.
 
 import hashlib
 import secrets
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Final
 from uuid import UUID
+
+#: No id is higher.
+LAST_ID: Final = UUID(int=(1 << 128) - 1)
+# The end of the last year that Python knows.
+_LAST_MS: Final = 253_402_300_799_999
 
 
 def notification_id(at: datetime) -> UUID:
@@ -20,8 +26,13 @@ def notification_id(at: datetime) -> UUID:
 
 
 def first_id(at: datetime) -> UUID:
-    """Return what all ids of notifications and deliveries of that time and later come after."""
+    """Return the lowest id of a time, of any version: no id of an earlier millisecond is as high."""
     return UUID(int=max(0, int(at.timestamp() * 1000)) << 80)
+
+
+def moment_of(pk: UUID) -> datetime:
+    """Return the time that an id begins with, to the millisecond."""
+    return datetime.fromtimestamp(min(pk.int >> 80, _LAST_MS) / 1000, UTC)
 
 
 def delivery_id(*, notification: UUID, dedup_key: str, user: UUID | None, contact_point: UUID | None) -> UUID:

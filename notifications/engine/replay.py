@@ -10,7 +10,8 @@ from django.db.models import Count, Max, Min, Q, QuerySet
 from config import clock
 from notifications.channels import registry
 from notifications.engine import erasing, wake
-from notifications.history import ending, months
+from notifications.engine.ids import first_id
+from notifications.history import ending
 from notifications.models import PRIORITIES, Delivery, Outgoing, Undelivered
 
 REPLAYABLE = (Delivery.Status.FAILED, Delivery.Status.EXPIRED)
@@ -102,7 +103,7 @@ def _is_over() -> Q:
     """What was stopped, and what is so old that its month may be dropped at any time."""
     since = ending.kept_since(clock.now())
     stopped = Q(revoked_at__isnull=False)
-    return stopped | Q(pk__lt=months.first_id(since)) if since else stopped
+    return stopped | Q(pk__lt=first_id(since)) if since else stopped
 
 
 @dataclass(frozen=True, slots=True)

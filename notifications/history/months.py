@@ -7,13 +7,16 @@ divided by it: see docs/adr/0026.
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Final, NamedTuple, Self
+from datetime import datetime
+from typing import Final, NamedTuple
 from uuid import UUID
 
 import structlog
 from django.db import OperationalError, connection, transaction
 from django.db.backends.utils import CursorWrapper
+
+from notifications.engine.ids import first_id, moment_of
+from notifications.history.month import Month
 
 log = structlog.get_logger(__name__)
 
@@ -33,25 +36,6 @@ SELECT child.relname, pg_get_expr(child.relpartbound, child.oid)
 _BOUNDS: Final = re.compile(r"FROM \((?:MINVALUE|'([^']+)')\) TO \('([^']+)'\)")
 # The parameters that all partitions share (a parent can have none) are those of the newest.
 _OPTIONS: Final = "SELECT array_to_string(reloptions, ', ') FROM pg_class WHERE oid = %s::regclass"
-
-
-class Month(NamedTuple):
-    """A calendar month of UTC: from its start until before its end."""
-
-    start: datetime
-    end: datetime
-
-    @classmethod
-    def of(cls, moment: datetime) -> Self:
-        """The month that a moment is in."""
-        at = moment.astimezone(UTC)
-        return cls(
-            datetime(at.year, at.month, 1, tzinfo=UTC),
-            datetime(at.year + at.month // 12, at.month % 12 + 1, 1, tzinfo=UTC),
-        )
-
-    def __str__(self) -> str:
-        return f"{self.start:%Y-%m}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,16 +66,6 @@ class Partition(NamedTuple):
     name: str
     start: datetime | None
     end: datetime
-
-
-def first_id(moment: datetime) -> UUID:
-    """Return the lowest id of a moment: no id of an earlier millisecond is as high."""
-    return UUID(int=max(0, int(moment.timestamp() * 1000)) << 80)
-
-
-def moment_of(id: UUID) -> datetime:
-    """Return the moment that an id begins with."""
-    return datetime.fromtimestamp((id.int >> 80) / 1000, UTC)
 
 
 def partitions(table: Table) -> list[Partition]:

@@ -14,9 +14,9 @@ from pytest_django import Settings
 
 from accounts.models import Shop, User
 from notifications.archive import writing
-from notifications.archive.months import Month
 from notifications.audit import Report, audit
 from notifications.audit_days import SETTLED_AFTER
+from notifications.history.month import Month
 from notifications.models import Alert, Attempt, AuditedDay, Delivery, DeliveryAction, Notification, Outgoing
 from tests.factories import AlertFactory, MembershipFactory, NotificationFactory, UserFactory
 from tests.notifications.archive.conftest import delivered, drop, id_at

@@ -10,7 +10,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
 from notifications.engine.ids import notification_id
-from notifications.history.months import Month
+from notifications.history.month import Month
 
 BEFORE: Final = [("notifications", "0008_delivery_actions")]
 AFTER: Final = [("notifications", "0009_inbox_items")]

@@ -9,9 +9,9 @@ from django.core.management.base import BaseCommand, CommandError
 from config import clock
 from notifications.archive import verifying, writing
 from notifications.archive.faults import ArchiveError
-from notifications.archive.months import Month
 from notifications.archive.store import store
 from notifications.checks import BEFORE_START
+from notifications.history.month import Month
 
 
 def _month(text: str) -> Month:

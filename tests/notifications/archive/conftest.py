@@ -10,7 +10,7 @@ import pytest
 from pytest_django import Settings
 
 from accounts.models import Shop, User
-from notifications.archive.months import first_id
+from notifications.engine.ids import first_id
 from notifications.models import Alert, Attempt, Delivery, DeliveryAction, Notification
 from tests.factories import AlertFactory, NotificationFactory
 

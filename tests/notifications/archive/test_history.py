@@ -12,7 +12,7 @@ from pytest_django import Settings
 
 from accounts.models import User
 from notifications.archive import writing
-from notifications.archive.months import Month
+from notifications.history.month import Month
 from notifications.models import Delivery
 from tests.notifications.archive.conftest import AUGUST, NOVEMBER, SEPTEMBER, drop
 

@@ -16,8 +16,9 @@ from django.db import connection
 
 from accounts.models import Shop
 from notifications.archive import verifying, writing
-from notifications.archive.months import Month, first_id
 from notifications.archive.store import store
+from notifications.engine.ids import first_id
+from notifications.history.month import Month
 from notifications.models import ArchivedMonth, Delivery
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]

@@ -14,7 +14,7 @@ from rest_framework.test import APIClient
 
 from accounts.models import User
 from notifications.archive import tree, writing
-from notifications.archive.months import Month
+from notifications.history.month import Month
 from notifications.models import ArchivedMonth, Delivery
 from tests.notifications.archive.conftest import NOVEMBER, Told, delivered, drop
 

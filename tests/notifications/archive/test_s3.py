@@ -11,8 +11,8 @@ from pytest_django import Settings
 
 from notifications.archive import verifying, writing
 from notifications.archive.faults import ArchiveError
-from notifications.archive.months import Month
 from notifications.archive.store import store
+from notifications.history.month import Month
 from notifications.models import Delivery
 from tests.servers.sqs import KEYS, REGION, SQS
 

@@ -11,8 +11,8 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from notifications.archive import verifying, writing
-from notifications.archive.months import Month
 from notifications.archive.store import store
+from notifications.history.month import Month
 from notifications.models import ArchivedMonth, Delivery
 
 pytestmark = pytest.mark.django_db

@@ -15,8 +15,8 @@ from django.core.management import CommandError, call_command
 from accounts.models import User
 from notifications.archive import writing
 from notifications.archive.faults import ArchiveError
-from notifications.archive.months import Month
 from notifications.archive.tables import TABLES
+from notifications.history.month import Month
 from notifications.models import ArchivedMonth, Delivery, Outgoing
 from tests.notifications.archive.conftest import AUGUST, NOVEMBER, SEPTEMBER, Told, drop
 
@@ -116,25 +116,21 @@ def test_month_that_is_being_dropped_is_not_written_over(archive: Path, history:
 
 
 def test_hook_writes_what_is_to_be_dropped(archive: Path, history: list[Delivery]) -> None:
-    writing.keep(span("2025-08"))
+    writing.keep(Month.parse("2025-08"))
     assert [each.name for each in archive.iterdir()] == ["2025-08"]
-
-
-def span(month: str) -> tuple[datetime, datetime]:
-    return Month.parse(month).start, Month.parse(month).end
 
 
 def test_hook_leaves_a_month_that_was_archived_before(archive: Path, history: list[Delivery]) -> None:
     run("write", "--month", "2025-09")
-    writing.keep(span("2025-08"))
-    writing.keep(span("2025-09"))
+    writing.keep(Month.parse("2025-08"))
+    writing.keep(Month.parse("2025-09"))
     assert ArchivedMonth.objects.count() == 2
 
 
 def test_hook_writes_a_month_anew_that_has_changed_since(archive: Path, history: list[Delivery]) -> None:
     run("write", "--month", "2025-09")
     Delivery.objects.filter(pk=history[2].pk).update(status="failed", reason="undelivered")
-    writing.keep(span("2025-09"))
+    writing.keep(Month.parse("2025-09"))
     assert manifest_of(archive, "2025-09.2")["counts"][0] == ["failed", "undelivered", 1]
 
 
@@ -144,11 +140,11 @@ def test_hook_fails_where_a_file_has_changed(archive: Path, history: list[Delive
     path = archive / "2025-08" / file
     path.write_bytes(path.read_bytes()[:-1] + b"x")
     with pytest.raises(ArchiveError, match=file):
-        writing.keep(span("2025-08"))
+        writing.keep(Month.parse("2025-08"))
 
 
 def test_hook_does_nothing_without_an_archive(history: list[Delivery]) -> None:
-    writing.keep(span("2025-08"))
+    writing.keep(Month.parse("2025-08"))
     assert not ArchivedMonth.objects.exists()
 
 
@@ -157,7 +153,7 @@ def test_hook_fails_where_the_archive_has_changed(archive: Path, history: list[D
     path = archive / "2025-08" / "manifest.json"
     path.write_text(path.read_text().replace('"third_party"', '"x"') + " ")
     with pytest.raises(ArchiveError, match="not as it was written"):
-        writing.keep(span("2025-09"))
+        writing.keep(Month.parse("2025-09"))
 
 
 def test_what_has_not_ended_is_not_archived(archive: Path, history: list[Delivery]) -> None:

@@ -17,8 +17,10 @@ from notifications import jobs, queue
 from notifications.audit import audit
 from notifications.engine import replay
 from notifications.engine.database import connection_parameters
+from notifications.engine.ids import first_id
 from notifications.history import ending, months
-from notifications.history.months import ATTEMPTS, DELIVERIES, Month
+from notifications.history.month import Month
+from notifications.history.months import ATTEMPTS, DELIVERIES
 from notifications.models import Alert, Attempt, Delivery, InboxItem, Notification, Outgoing, Undelivered
 from tests.factories import AlertFactory
 from tests.notifications.history.conftest import Tell
@@ -254,9 +256,9 @@ def test_the_job_makes_months_and_ends_others(tell: Tell, settings: Settings) ->
         old = NOW - timedelta(days=800)
         for table in (DELIVERIES, ATTEMPTS):
             bounds = (
-                months.first_id(old),
-                months.first_id(old + timedelta(days=300)),
-                months.first_id(THIS.end),
+                first_id(old),
+                first_id(old + timedelta(days=300)),
+                first_id(THIS.end),
             )
             cursor.execute(f"ALTER TABLE {table.name}_past RENAME TO {table.name}_spare")
             cursor.execute(

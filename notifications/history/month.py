@@ -6,19 +6,9 @@ from datetime import UTC, date, datetime
 from typing import Final, Self
 from uuid import UUID
 
+from notifications.engine.ids import first_id
+
 _MONTH: Final = re.compile(r"([0-9]{4})-(0[1-9]|1[0-2])")
-#: The id after the last that there can be.
-LAST_ID: Final = UUID(int=(1 << 128) - 1)
-
-
-def first_id(moment: datetime) -> UUID:
-    """Return the lowest id of a millisecond, of any version: 48 bits of Unix milliseconds come first."""
-    return UUID(int=max(0, int(moment.timestamp() * 1000)) << 80)
-
-
-def moment_of(of: UUID) -> datetime:
-    """Return when an id was made, to the millisecond."""
-    return datetime.fromtimestamp(min(of.int >> 80, 253_402_300_799_999) / 1000, UTC)
 
 
 @dataclass(frozen=True, slots=True, order=True)
