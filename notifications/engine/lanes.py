@@ -168,7 +168,7 @@ class Lane:
         self.in_flight += 1
         self.probing = self.breaker.is_open
         if self.rate is not None:
-            self.rate.take()
+            self.rate.take(now)
 
     def is_idle(self, now: float) -> bool:
         """Return whether nothing would be lost with it."""
