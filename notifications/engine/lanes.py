@@ -146,7 +146,7 @@ class Lane:
         self.in_flight += 1
         self.probing = self.breaker.is_open
         if self.rate is not None:
-            self.rate.take()
+            self.rate.take(now)
 
     def worth_a_claim(self, now: float) -> bool:
         """Return whether there is room for enough to pay for a statement, or nothing else to wait for."""

@@ -10,8 +10,11 @@ from dataclasses import dataclass
 
 #: What is handed out at once, in seconds of the rate; what is revocable may begin as much before its time.
 SLICE_S = 0.25
-#: By so much a send may be late, in seconds: several at once would be too many within one of the provider's.
-LATE_S = 0.1
+#: What is late by up to this, in seconds, begins all the same, as far apart as it was to be: all at once
+#: would be too many. What is later than that is given up.
+LATE_S = 1.0
+#: Timers are late by less than this, in seconds.
+ON_TIME_S = 0.01
 #: Between two questions while there is nothing to hand out, and while no answer has come, in seconds.
 ASK_AGAIN_S = 0.05
 #: For so long a worker keeps to its own part before it asks again, in seconds.
@@ -63,9 +66,11 @@ class Rate:
         self._want(now, front=True)
         return sum(at - SLICE_S <= now for at in self._times)
 
-    def take(self) -> None:
+    def take(self, now: float) -> None:
         """Note that a send begins."""
-        self._times.popleft()
+        late_s = now - self._times.popleft()
+        if late_s > ON_TIME_S:
+            self._times = deque(at + late_s for at in self._times)
 
     def granted(self, now: float, part: Slice) -> None:
         """Take what was asked for."""
@@ -84,8 +89,8 @@ class Rate:
 
     def _want(self, now: float, *, front: bool) -> None:
         """See to it that there is a next send."""
-        while self._times and self._times[0] < now - LATE_S:
-            self._times.popleft()
+        if self._times and now - self._times[-1] > LATE_S:
+            self._times.clear()
         if self._times:
             return
         self.is_front_waiting = self.is_front_waiting or front

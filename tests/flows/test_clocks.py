@@ -11,12 +11,14 @@ import pytest
 
 from config.processes import REPOSITORY
 from tests import templates
-from tests.flows.product import RETRY_WAIT_S, Product
+from tests.flows.product import Product
 from tests.flows.test_escalation import Desk
 
 pytestmark = pytest.mark.flow
 
 SKEWS_S = (60, -60)
+# Long enough for others to look meanwhile, every second.
+RETRY_WAIT_S = 3
 LOST = "SELECT count(*) FROM notifications_attempt WHERE outcome = 'lost'"
 
 EXPIRES = """
@@ -61,9 +63,9 @@ def skewed(product: Product, seconds: int, *command: str) -> Iterator[subprocess
 
 @pytest.fixture(scope="module")
 def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
-    home = tmp_path_factory.mktemp("clocks")
+    home, env = tmp_path_factory.mktemp("clocks"), {"RETRY_WAIT_S": str(RETRY_WAIT_S)}
     templates.furnish(home)
-    with Product(home, workers=1, migrate=False) as running, ExitStack() as workers:
+    with Product(home, env=env, workers=1, migrate=False) as running, ExitStack() as workers:
         for seconds in SKEWS_S:
             workers.enter_context(skewed(running, seconds, "rqworker", "urgent", "default"))
         running.wait_for(lambda: skews(running) == {-60, 0, 60}, 60, "not all have said their skew")

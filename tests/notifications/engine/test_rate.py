@@ -21,7 +21,7 @@ def began(rate: Rate, seconds: float) -> list[float]:
         if wait_s := rate.wait_s(now, front=False):
             now += wait_s
         else:
-            rate.take()
+            rate.take(now)
             times.append(now)
     return times
 
@@ -62,13 +62,22 @@ def test_what_goes_first_begins_a_slice_before_its_time() -> None:
     assert rate.room_at_the_front(0.0) == sum(at <= SLICE_S for at in (0.1, 0.2, 0.3, 0.4))
 
 
-def test_a_time_that_has_passed_is_given_up() -> None:
+def test_what_is_late_begins_no_closer_together() -> None:
     rate = Rate(10, lambda: None)
     rate.wait_s(0.0, front=False)
     rate.granted(0.0, Slice(3, 0.0, 0.1))
-    assert rate.wait_s(0.1 + LATE_S + 0.01, front=False) == 0
-    rate.take()
-    assert rate.wait_s(0.1 + LATE_S + 0.01, front=False) > 0
+    assert rate.wait_s(0.5, front=False) == 0
+    rate.take(0.5)
+    assert rate.wait_s(0.5, front=False) == pytest.approx(0.1)
+
+
+def test_what_is_much_too_late_is_given_up() -> None:
+    asked: list[float] = []
+    rate = Rate(10, lambda: asked.append(0.0))
+    rate.wait_s(0.0, front=False)
+    rate.granted(0.0, Slice(3, 0.0, 0.1))
+    assert rate.wait_s(0.2 + LATE_S + 0.01, front=False) > 0
+    assert len(asked) == 2
 
 
 @pytest.fixture
