@@ -110,7 +110,7 @@ def history_makes_sense(**kwargs: Any) -> list[CheckMessage]:
     """A negative number of days would drop what has yet to happen."""
     if settings.HISTORY_RETENTION_DAYS >= 0:
         return []
-    return [Error("HISTORY_RETENTION_DAYS must be 0 (for ever) or more", id="tocsin.E014")]
+    return [Error("HISTORY_RETENTION_DAYS must be 0 (for ever) or more", id="tocsin.E017")]
 
 
 @register("tocsin")
