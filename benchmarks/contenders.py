@@ -84,7 +84,7 @@ def _best_concurrency(process: Popen[str], count: int) -> int:
 
 
 @contextmanager
-def dramatiq(setting: Setting) -> Iterator[Start]:
+def dramatiq(setting: Setting, *, warm: bool = True) -> Iterator[Start]:
     """Two dramatiq processes of eight threads; starting is enqueueing one message per person."""
     # Only now, since importing the actors connects them to the Redis that the environment names.
     os.environ["BENCHMARK_REDIS_URL"] = setting.redis_url
@@ -100,7 +100,8 @@ def dramatiq(setting: Setting) -> Iterator[Start]:
         return started_at
 
     with running(command, log=setting.logs / "dramatiq.log", env=setting.env()):
-        _warm_up(setting, start, WARM_UP)
+        if warm:
+            _warm_up(setting, start, WARM_UP)
         yield start
 
 

@@ -23,7 +23,8 @@ MOST_IDLE_S = 2.0
 class Order:
     """What to do. ``connections`` is for the closed loop, ``per_s`` for the open one.
 
-    Closed: so many connections, each posting its next alert when the last is answered.
+    Closed: so many connections, each posting its next alert when the last is answered; with ``batch``, so
+    many alerts a request.
     Open: one alert every ``1 / per_s`` seconds, whatever became of those before.
     """
 
@@ -35,11 +36,19 @@ class Order:
     connections: int = 16
     per_s: float = 50.0
     warm_up_s: float = 1.0
+    batch: int | None = None
+
+    @property
+    def accepted(self) -> int:
+        """The status of an answer that accepts all of a request."""
+        return 201 if self.batch is None else 200
 
 
 @dataclass(slots=True)
 class Tally:
-    """What came back: statuses, seconds per request, and the first answer that was not a 201."""
+    """What came back: statuses, seconds per request, and the first answer that was not as it should be."""
+
+    accepted: int
 
     statuses: Counter[int] = field(default_factory=Counter)
     seconds: list[float] = field(default_factory=list)
@@ -48,7 +57,7 @@ class Tally:
     def add(self, status: int, body: bytes, seconds: float) -> None:
         self.statuses[status] += 1
         self.seconds.append(seconds)
-        if status != 201 and not self.complaint:
+        if status != self.accepted and not self.complaint:
             self.complaint = f"{status}: {body[:500].decode(errors='replace')}"
 
 
@@ -65,17 +74,23 @@ def alert(location: str) -> tuple[str, bytes]:
     return alert_uuid, json.dumps(content).encode()
 
 
+def _body(order: Order, location: str) -> bytes:
+    if order.batch is None:
+        return alert(location)[1]
+    return b"[" + b",".join(alert(location)[1] for _ in range(order.batch)) + b"]"
+
+
 async def closed_loop(order: Order) -> dict[str, Any]:
     target = Target.of(order.url, order.headers)
     begins_at = time.perf_counter() + order.warm_up_s
     ends_at = begins_at + order.seconds
-    total, counted = Tally(), Tally()
+    total, counted = Tally(order.accepted), Tally(order.accepted)
 
     async def keep_posting(number: int) -> None:
         connection = await Connection.open(target)
         location = order.locations[number % len(order.locations)]
         while (sent_at := time.perf_counter()) < ends_at:
-            status, body = await connection.post(target.request(alert(location)[1]))
+            status, body = await connection.post(target.request(_body(order, location)))
             now = time.perf_counter()
             total.add(status, body, now - sent_at)
             if begins_at <= now <= ends_at:
@@ -84,7 +99,7 @@ async def closed_loop(order: Order) -> dict[str, Any]:
 
     await asyncio.gather(*(keep_posting(number) for number in range(order.connections)))
     return {
-        "per_s": counted.statuses[201] / order.seconds,
+        "per_s": counted.statuses[order.accepted] * (order.batch or 1) / order.seconds,
         "statuses": total.statuses,
         "seconds": counted.seconds,
         "complaint": total.complaint,
@@ -94,7 +109,7 @@ async def closed_loop(order: Order) -> dict[str, Any]:
 async def open_loop(order: Order) -> dict[str, Any]:
     target = Target.of(order.url, order.headers)
     idle = [await Connection.open(target) for _ in range(order.connections)]
-    tally = Tally()
+    tally = Tally(order.accepted)
     posted: list[tuple[str, float]] = []
     lags: list[float] = []
 

@@ -21,13 +21,16 @@ UVICORN = ["--loop", "uvloop", "--http", "httptools", "--no-access-log"]
 
 
 @contextmanager
-def bare_view(database_url: str, logs: Path) -> Iterator[str]:
+def bare_view(
+    database_url: str, logs: Path, *, environment: Mapping[str, str] | None = None
+) -> Iterator[str]:
     """Yield the URL to post alerts to, for as long as the block lasts."""
     own_database = _with_database(database_url)
     env = {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "benchmarks.bare.settings",
         "BARE_DATABASE_URL": own_database,
+        **(environment or {}),
     }
     log = logs / "bare.log"
     _create_table(database_url, env, log)

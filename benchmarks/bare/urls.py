@@ -1,6 +1,13 @@
 """The bare view: checks the fields that an alert has, inserts one row, answers with it."""
 
+import importlib
+import json
+import os
+import time
 from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
 
 from django.urls import path
 from rest_framework import serializers, status
@@ -29,4 +36,28 @@ class BareAlertView(APIView):
         return Response(serializer.data, status=status.HTTP_201_CREATED)
 
 
-urlpatterns = [path("alerts/", BareAlertView.as_view())]
+class ToldView(BareAlertView):
+    """`dramatiq-alert`: also sends one message, of which a worker posts the alert to the shop's people."""
+
+    def post(self, request: Request) -> Response:
+        response = super().post(request)
+        alert = response.data
+        body = json.dumps({"type": "alert", "timestamp": time.time(), "data": alert})
+        actors().tell.send(people()[alert["location"]], body)
+        return response
+
+
+@cache
+def actors() -> Any:
+    """The actors, which connect to the Redis that the environment names as soon as they are imported."""
+    return importlib.import_module("benchmarks.baselines.dramatiq_actors")
+
+
+@cache
+def people() -> dict[str, list[str]]:
+    """Addresses of the people of each shop."""
+    found: dict[str, list[str]] = json.loads(Path(os.environ["BENCHMARK_PEOPLE"]).read_text())
+    return found
+
+
+urlpatterns = [path("alerts/", BareAlertView.as_view()), path("alerts/told/", ToldView.as_view())]

@@ -1,4 +1,4 @@
-"""Baseline `dramatiq`: one message per person, posted with requests, as its guide recommends."""
+"""Baselines `dramatiq` and `dramatiq-alert`: a message per person or per alert, posted with requests."""
 
 import os
 import threading
@@ -34,3 +34,9 @@ def deliver(address: str, body: str) -> None:
         allow_redirects=False,
     )
     response.raise_for_status()
+
+
+@dramatiq.actor(max_retries=2)
+def tell(addresses: list[str], body: str) -> None:
+    for address in addresses:
+        deliver.fn(address, body)
