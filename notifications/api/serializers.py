@@ -152,7 +152,7 @@ class ContactPointInSerializer(serializers.Serializer[ContactPoint]):
         default=0,
         help_text="Milliseconds for which the first of them waits for others.",
     )
-    batch_format = StrictChoiceField(choices=list(batching.FORMATS), default="cloudevents")
+    batch_format = StrictChoiceField(choices=list(batching.FORMATS.items()), default="cloudevents")
     user_id = StrictUUIDField(required=False, help_text="Staff only; otherwise your own.")
 
 
@@ -162,7 +162,7 @@ class ContactPointChangeSerializer(serializers.Serializer[ContactPoint]):
     is_enabled = StrictBooleanField(required=False)
     batch = StrictIntegerField(min_value=1, max_value=batching.MOST, required=False)
     linger_ms = StrictIntegerField(min_value=0, max_value=batching.LINGER_MS_MOST, required=False)
-    batch_format = StrictChoiceField(choices=list(batching.FORMATS), required=False)
+    batch_format = StrictChoiceField(choices=list(batching.FORMATS.items()), required=False)
 
 
 class ContactPointSerializer(serializers.ModelSerializer[ContactPoint]):

@@ -16,7 +16,7 @@ from rest_framework.views import APIView
 
 from accounts.api.permissions import IsStaffOrScope
 from accounts.models import ApiKey, Scope
-from config.api import JSONOnly, exception_handler
+from config.api import BoundedJSONParser, JSONOnly, exception_handler
 from config.openapi import BODY, errors
 from notifications import selectors
 from notifications.api import plain
@@ -62,6 +62,38 @@ BATCH: dict[str, Any] = {
     "maxItems": BATCH_MOST,
     "items": {"anyOf": [{"$ref": "#/components/schemas/AlertIn"}, {}]},
 }
+CLOUD_EVENTS_BATCH: dict[str, Any] = {
+    "type": "array",
+    "minItems": 1,
+    "maxItems": BATCH_MOST,
+    "items": {
+        "anyOf": [
+            {
+                "type": "object",
+                "required": ["specversion", "id", "source", "type", "data"],
+                "properties": {
+                    "specversion": {"type": "string", "enum": ["1.0"]},
+                    "id": {"type": "string"},
+                    "source": {"type": "string"},
+                    "type": {"type": "string", "enum": ["tocsin.alert"]},
+                    "data": {"anyOf": [{"$ref": "#/components/schemas/AlertIn"}, {}]},
+                },
+            },
+            {},
+        ]
+    },
+}
+CLOUD_EVENTS = "application/cloudevents-batch+json"
+EVENT_TYPE = "tocsin.alert"
+EXAMPLE_EVENTS = [
+    {
+        "specversion": "1.0",
+        "id": EXAMPLE["alert_uuid"],
+        "source": "/cameras/7",
+        "type": EVENT_TYPE,
+        "data": {name: value for name, value in EXAMPLE.items() if name != "alert_uuid"},
+    }
+]
 # Made once: to make them anew costs more than what they do for an alert.
 ALERT_IN, ALERT_OUT = AlertInSerializer(), AlertSerializer()
 
@@ -126,15 +158,22 @@ class BatchTooLong(APIException):
     status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
 
 
+class CloudEventsParser(BoundedJSONParser):
+    """The JSON batch format of CloudEvents 1.0: each alert is the ``data`` of an event."""
+
+    media_type = CLOUD_EVENTS
+
+
 @extend_schema(tags=["alerts"])
 class AlertsBatchView(APIView):
     permission_classes = [IsStaffOrScope]
     required_scopes = {"POST": Scope.ALERTS_WRITE}
     content_negotiation_class = JSONOnly
+    parser_classes = [BoundedJSONParser, CloudEventsParser]
 
     @extend_schema(
         operation_id="alerts_create_batch",
-        request={"application/json": BATCH},
+        request={"application/json": BATCH, CLOUD_EVENTS: CLOUD_EVENTS_BATCH},
         responses={
             200: OpenApiResponse(
                 AlertVerdictsSerializer, description="A verdict on each; those with 201 will be told."
@@ -142,7 +181,13 @@ class AlertsBatchView(APIView):
             **errors(*BODY, 403),
         },
         examples=[
-            OpenApiExample("two", value=[EXAMPLE, EXAMPLE | {"location": "nowhere"}], request_only=True),
+            OpenApiExample(
+                "two",
+                value=[EXAMPLE, EXAMPLE | {"location": "nowhere"}],
+                request_only=True,
+                media_type="application/json",
+            ),
+            OpenApiExample("events", value=EXAMPLE_EVENTS, request_only=True, media_type=CLOUD_EVENTS),
             OpenApiExample("verdicts", value=EXAMPLE_VERDICTS, response_only=True, status_codes=["200"]),
         ],
     )
@@ -150,6 +195,8 @@ class AlertsBatchView(APIView):
         """Post up to 1,000 alerts, each of which gets the answer that it would have got alone.
 
         The verdicts come in the order of the alerts. One that is refused keeps no other from being accepted.
+        As CloudEvents, each is the `data` of an event of the type `tocsin.alert`, whose `id` is its
+        `alert_uuid` if it names none.
         """
         bodies = request.data
         if not isinstance(bodies, list) or not bodies:
@@ -157,7 +204,8 @@ class AlertsBatchView(APIView):
         if len(bodies) > BATCH_MOST:
             raise BatchTooLong(f"Expected at most {BATCH_MOST} alerts, not {len(bodies)}.")
         received_from = request.auth if isinstance(request.auth, ApiKey) else None
-        checked = [_checked(body) for body in bodies]
+        check = _checked_event if request.content_type.startswith(CLOUD_EVENTS) else _checked
+        checked = [check(body) for body in bodies]
         posted = [each for each in checked if isinstance(each, Posted)]
         verdicts = iter(alerts_accept(posted=posted, received_from=received_from) if posted else [])
         results = [_result(next(verdicts) if isinstance(each, Posted) else each) for each in checked]
@@ -169,6 +217,17 @@ def _checked(body: object) -> Posted | ValidationError:
         return plain.posted_from(body) or Posted(**ALERT_IN.run_validation(body))
     except ValidationError as error:
         return error
+
+
+def _checked_event(event: object) -> Posted | ValidationError:
+    if not isinstance(event, dict) or event.get("specversion") != "1.0":
+        return ValidationError({"specversion": ["Expected an event of CloudEvents 1.0."]})
+    if event.get("type") != EVENT_TYPE:
+        return ValidationError({"type": [f"Expected {EVENT_TYPE}."]})
+    data = event.get("data")
+    if not isinstance(data, dict):
+        return ValidationError({"data": ["Expected an alert, as JSON."]})
+    return _checked({"alert_uuid": event.get("id"), **data})
 
 
 def _result(verdict: Verdict | ValidationError) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Many alerts in one request: each is answered as it would be alone."""
 
+import json
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -140,3 +141,50 @@ def test_posting_many_needs_the_scope_of_posting_one(
         assert client.post(BATCH, [alert_body]).status_code == 403
     assert not Alert.objects.exists()
     assert as_user(operator).post(BATCH, [alert_body]).json()["results"][0]["status"] == 201
+
+
+EVENTS = "application/cloudevents-batch+json"
+
+
+def event(body: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    return {
+        "specversion": "1.0", "id": body["alert_uuid"], "source": "/cameras/7", "type": "tocsin.alert",
+        "data": {name: value for name, value in body.items() if name != "alert_uuid"}, **fields,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("media_type", [EVENTS, f"{EVENTS}; charset=utf-8"])
+def test_alerts_come_as_a_batch_of_cloud_events_too(
+    camera: APIClient, alert_body: dict[str, Any], media_type: str
+) -> None:
+    camera.post(SINGLE, alert_body)
+    new, named, odd = others(alert_body, 3)
+    events: list[Any] = [
+        event(new),
+        event(alert_body),
+        event(odd, data=named),  # names its own id
+        event(odd, specversion="0.3"),
+        event(odd, type="com.example.motion"),
+        event(odd, data="an alert"),
+        event({**odd, "label": "fire"}),
+        event({**odd, "alert_uuid": "7"}),
+        "alert",
+    ]
+    answer = camera.post(BATCH, json.dumps(events), content_type=media_type)
+    results = answer.json()["results"]
+    assert [each["status"] for each in results] == [201, 200, 201, *[400] * 6]
+    assert [each["alert"]["alert_uuid"] for each in results[:3]] == [
+        new["alert_uuid"], alert_body["alert_uuid"], named["alert_uuid"],
+    ]  # fmt: skip
+    assert [list(each["errors"]) for each in results[3:8]] == [
+        ["specversion"], ["type"], ["data"], ["label"], ["alert_uuid"],
+    ]  # fmt: skip
+    assert Alert.objects.count() == 3
+
+
+def test_what_is_no_batch_of_events_is_refused_as_one_of_alerts_is(
+    camera: APIClient, alert_body: dict[str, Any]
+) -> None:
+    for text, code in ((json.dumps(event(alert_body)), 400), ("[", 400), ("[]", 400)):
+        assert camera.post(BATCH, text, content_type=EVENTS).status_code == code
+    assert camera.post(BATCH, "[]", content_type="application/cloudevents+json").status_code == 415
