@@ -18,7 +18,7 @@ from benchmarks.sink import Sink, local_sink
 
 TIMEOUT_S = 180.0
 WARM_UP_TIMEOUT_S = 30.0
-MUSTS = {"raw": 0.6, "dramatiq": 3, "rq-per-user": 100}
+MUSTS = {"raw": 0.85, "dramatiq": 3, "rq-per-user": 100}
 CROWD, WARM_UP = "crowd", "warm-up"
 BASELINE_REDIS_DATABASE = 5
 WARM_UP_PEOPLE = 200

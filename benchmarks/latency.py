@@ -31,7 +31,7 @@ PER_S = 50.0
 WARM_UP_S = 3.0
 BASELINE_S = 5.0
 ARRIVAL_TIMEOUT_S = 60.0
-MOST_P50, MOST_P99 = 3, 5
+MOST_P50, MOST_P99 = 1.2, 5
 # An open loop that lags more than this has not kept its promise.
 MOST_LAG_S = 0.02
 

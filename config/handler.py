@@ -34,7 +34,7 @@ ShortWay = Callable[[bytes, bytes, bytes], Awaitable[bytes | None]]
 Headers = list[tuple[bytes, bytes]]
 # Headers of a request on which nothing in an answer depends but, through the view, its content.
 NEUTRAL = frozenset(
-    f"{name}".encode()
+    name.encode()
     for name in (
         "accept", "accept-encoding", "accept-language", "authorization", "connection", "content-length",
         "content-type", "forwarded", "traceparent", "tracestate", "user-agent", "via", "x-forwarded-for",
@@ -119,7 +119,8 @@ class Handler(ASGIHandler):
 
     async def _response(self, scope: dict[str, Any], body: IO[bytes], send: Send) -> Any:
         """Return what Django answers; None where a short way has answered."""
-        short_way = self._short_ways.get(scope["path"]) if scope["method"] == "POST" else None
+        is_usual = scope["method"] == "POST" and _has_each_header_once(scope)
+        short_way = self._short_ways.get(scope["path"]) if is_usual else None
         look = _look(scope) if short_way else None
         if short_way and (headers := self._known.get(look)):
             content = await short_way(*_asked(scope), body.read())
@@ -187,6 +188,10 @@ def _encoded(response: HttpResponse) -> Headers:
     headers = [(name, value) for name, value in response.items() if name != "Content-Length"]
     headers += [("Set-Cookie", cookie.OutputString()) for cookie in response.cookies.values()]
     return [(name.encode("ascii"), value.encode("latin1")) for name, value in headers]
+
+
+def _has_each_header_once(scope: Mapping[str, Any]) -> bool:
+    return len({name for name, _ in scope["headers"]}) == len(scope["headers"])
 
 
 def _look(scope: Mapping[str, Any]) -> object:

@@ -64,6 +64,7 @@ def post(key: str, settings: Any) -> Iterator[Post]:
         key: str = key,
         path: str = intake.PATHS[1],
         host: str = "localhost",
+        more: tuple[tuple[bytes, bytes], ...] = (),
         **fields: Any,
     ) -> Answer:
         content = json.dumps(alert(**fields) if body is None else body).encode()
@@ -72,6 +73,7 @@ def post(key: str, settings: Any) -> Iterator[Post]:
             (b"content-type", b"application/json"),
             (b"content-length", str(len(content)).encode()),
             (b"authorization", f"Api-Key {key}".encode()),
+            *more,
         ]
         scope = {"type": "http", "http_version": "1.1", "method": "POST", "scheme": "http", "path": path,
                  "query_string": b"", "headers": headers}  # fmt: skip
@@ -172,6 +174,13 @@ def test_a_revoked_key_stops_working_at_once(post: Post, key: str) -> None:
 def test_the_middleware_has_its_say_about_each_way_to_look(post: Post, short: list[int]) -> None:
     together(post())
     assert together(post(host="evil.example.com"))[0][0] == 400
+    assert short == []
+
+
+def test_a_header_that_comes_twice_is_judged_by_the_long_way(post: Post, short: list[int], key: str) -> None:
+    together(post())
+    twice = ((b"authorization", f"Api-Key {key}".encode()),)
+    assert together(post(key="tsn_nobody", more=twice))[0][0] == 401
     assert short == []
 
 
