@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import environ
 import psycopg
@@ -20,6 +19,7 @@ from config import embedded
 from config.embedded.instance import Instance
 from config.exceptions import Conflict
 from notifications.models import Alert
+from notifications.services import alerts
 from notifications.services.alerts import Posted, alert_accept
 from tests import templates
 from tests.factories import ShopFactory
@@ -89,13 +89,12 @@ def test_what_the_role_waits_for_is_left_as_the_operator_has_set_it(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_where_the_wait_fails_whatever_comes_after_it_is_waited_for_all_the_same(shop: Shop) -> None:
-    def cancel_the_wait(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-        if "pg_logical_emit_message" in sql:
-            sql += "; SELECT pg_cancel_backend(pg_backend_pid()), pg_sleep(60)"
-        return execute(sql, params, many, context)
-
-    with connection.execute_wrapper(cancel_the_wait), pytest.raises(OperationalError, match="cancel"):
+def test_where_the_wait_fails_whatever_comes_after_it_is_waited_for_all_the_same(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cancelled = f"{alerts._WAIT}, pg_cancel_backend(pg_backend_pid()), pg_sleep(60)"
+    monkeypatch.setattr(alerts, "_WAIT", cancelled)
+    with pytest.raises(OperationalError, match="cancel"):
         accept(shop, uuid.uuid4())
     assert asked("SHOW synchronous_commit") == "on"
 

@@ -47,7 +47,7 @@ def places(table: Table) -> dict[UUID, str]:
 def test_a_month_is_one_of_utc(moment: str, start: str, end: str) -> None:
     at, *bounds = (datetime.fromisoformat(each) for each in (moment, start, end))
     month = Month.of(at if at.tzinfo else at.replace(tzinfo=UTC))
-    assert month == tuple(each.replace(tzinfo=UTC) for each in bounds)
+    assert [month.start, month.end] == [each.replace(tzinfo=UTC) for each in bounds]
     assert str(month) == start[:7]
 
 
