@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -12,8 +13,11 @@ from django.db import connection
 from django.utils import timezone
 from pytest_django import Settings
 
+from config import clock
 from escalation.models import HangUp
 from notifications import jobs, queue
+from notifications.archive import verifying, writing
+from notifications.archive.store import store
 from notifications.audit import audit
 from notifications.engine import replay
 from notifications.engine.database import connection_parameters
@@ -21,7 +25,16 @@ from notifications.engine.ids import first_id
 from notifications.history import ending, months
 from notifications.history.month import Month
 from notifications.history.months import ATTEMPTS, DELIVERIES
-from notifications.models import Alert, Attempt, Delivery, InboxItem, Notification, Outgoing, Undelivered
+from notifications.models import (
+    Alert,
+    ArchivedMonth,
+    Attempt,
+    Delivery,
+    InboxItem,
+    Notification,
+    Outgoing,
+    Undelivered,
+)
 from tests.factories import AlertFactory
 from tests.notifications.history.conftest import Tell
 
@@ -160,6 +173,23 @@ def test_the_hooks_get_each_month_while_it_is_whole_and_may_keep_it(tell: Tell) 
     end()
     assert seen[3:] == [(NEXT, -1), (NEXT, 1)]
     assert kept()[0] == name(AFTER)
+
+
+def test_a_month_is_in_the_archive_before_it_goes(
+    tell: Tell, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.ARCHIVE_URL = str(tmp_path / "archive")
+    monkeypatch.setattr(clock, "now", lambda: THEN)
+    for month in (THIS, NEXT):
+        tell(month.start)
+    ending.before_drop.append(writing.keep)
+    end()
+    assert kept()[0] == name(AFTER)
+    assert not Delivery.objects.exists()
+    assert {THIS.first, NEXT.first} <= set(ArchivedMonth.objects.values_list("month", flat=True))
+    assert list(verifying.faults(store())) == []
+    report = audit(now=THEN)
+    assert (report.totals, report.deliveries) == ({}, 2)
 
 
 def test_the_audit_finds_no_gap_whenever_it_looks_and_a_kill_loses_nothing(
