@@ -168,7 +168,7 @@ LANE_CONCURRENCY = env.int("LANE_CONCURRENCY", default=64)
 # Seconds that a claimed delivery stays with a worker that says nothing; must exceed every channel's timeout.
 LEASE_S = env.float("LEASE_S", default=30.0)
 # Seconds between two writes of outcomes.
-FLUSH_S = env.float("FLUSH_S", default=0.04)
+FLUSH_S = env.float("FLUSH_S", default=0.1)
 # The circuit breaker opens for a destination after so many failures in a row over at least so many seconds…
 BREAKER_FAILURES = env.int("BREAKER_FAILURES", default=20)
 BREAKER_AFTER_S = env.float("BREAKER_AFTER_S", default=30.0)

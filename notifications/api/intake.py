@@ -28,8 +28,7 @@ PATHS: Final = tuple(
     for path in ("/api/v1/alerts", "/webhooks/alerts", "/webhook/notifications")
     for slash in ("", "/")
 )
-# One group is being stored while the one before waits for the disk.
-THREADS: Final = 2
+# So many of those that wait are stored at once.
 MOST: Final = 64
 # Another's lock keeps a whole group for no longer than this; then each alert goes the long way by itself.
 LOCK_TIMEOUT_S: Final = 0.1
@@ -41,26 +40,23 @@ class Waiting(NamedTuple):
 
 
 class Intake:
-    """Stores plain alerts in threads of its own, in groups."""
+    """Stores plain alerts in a thread of its own, in groups.
+
+    One thread: a second one would take turns with it, and cost more than it gains. Its connection stays warm.
+    """
 
     def __init__(self) -> None:
-        # None ends a thread.
+        # None ends the thread.
         self._waiting: SimpleQueue[Waiting | None] = SimpleQueue()
-        self._threads = [
-            threading.Thread(target=self._run, name=f"intake-{number}", daemon=True)
-            for number in range(THREADS)
-        ]
+        self._thread = threading.Thread(target=self._run, name="intake", daemon=True)
 
     def start(self) -> None:
-        for thread in self._threads:
-            thread.start()
+        self._thread.start()
 
     def stop(self) -> None:
-        """End the threads, once they have answered."""
-        for _ in self._threads:
-            self._waiting.put(None)
-        for thread in self._threads:
-            thread.join()
+        """End the thread, once it has answered."""
+        self._waiting.put(None)
+        self._thread.join()
 
     async def __call__(self, content_type: bytes, authorization: bytes, body: bytes) -> bytes | None:
         """Accept an alert; returns the body of a 201, or None where the long way is to answer."""
