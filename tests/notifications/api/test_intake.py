@@ -210,7 +210,7 @@ def test_a_connection_that_broke_costs_no_alert(post: Post, short: list[int]) ->
     with psycopg.connect(**connection_parameters()) as other:
         ended = other.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE query LIKE '%tocsin%' AND pid <> pg_backend_pid()"
+            " WHERE query LIKE '%tocsin%' AND pid <> pg_backend_pid() AND datname = current_database()"
         ).fetchall()
     assert ended
     answers = together(*(post() for _ in range(5)))

@@ -2,13 +2,15 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pytest_django import Settings
 from redis import Redis
 
+from config import embedded
 from notifications import queue
 from notifications.engine import lane_news
 from notifications.engine.rate import SLICE_S
@@ -25,17 +27,26 @@ KNOWS_S = 1.0
 
 
 @pytest.fixture
+def own_redis(settings: Settings, tmp_path: Path) -> Iterator[Redis]:
+    """A Redis of the test's own, of which it can see and change what concerns the whole server."""
+    embedded.start_redis(at=tmp_path)
+    settings.REDIS_URL = embedded.redis_url(at=tmp_path)
+    yield Redis.from_url(settings.REDIS_URL)
+    embedded.destroy(at=tmp_path)
+
+
+@pytest.fixture
 def start(transactional_db: None, clock: Clock, redis: Redis) -> Iterator[Start]:
     """Start another worker's sender."""
     with ExitStack() as running:
 
         def one_more() -> Sender:
-            listeners = listening(redis)
+            listeners = listening()
             sender = Sender(clock=clock)
             sender.start()
             running.callback(sender.stop)
             deadline = time.monotonic() + 10
-            while listening(redis) == listeners:
+            while listening() == listeners:
                 assert time.monotonic() < deadline, "it listens to nobody"
                 time.sleep(0.01)
             return sender
@@ -43,8 +54,8 @@ def start(transactional_db: None, clock: Clock, redis: Redis) -> Iterator[Start]
         yield one_more
 
 
-def listening(redis: Redis) -> int:
-    ((_, count),) = redis.pubsub_numsub(queue.channel(lane_news.CHANNEL))
+def listening() -> int:
+    ((_, count),) = queue.redis().pubsub_numsub(queue.channel(lane_news.CHANNEL))
     return int(count)
 
 
@@ -82,34 +93,26 @@ def test_a_worker_that_is_alone_uses_all_of_a_rate(
 
 @pytest.mark.parametrize("fault", ["away", "full"])
 def test_a_rate_is_kept_to_without_redis_too_and_nobody_is_held_up(
-    start: Start,
+    transactional_db: None,
     make_deliveries: Make,
     third_party: ThirdParty,
     settings: Settings,
-    redis: Redis,
+    own_redis: Redis,
     fault: str,
 ) -> None:
     settings.CHANNEL_POLICIES = {"webhook": {"rate": 20}}
-    with full(redis) if fault == "full" else ExitStack():
-        if fault == "away":
-            settings.REDIS_URL = "redis://127.0.0.1:1"
-        worker = Sender()
-        worker.start()
-        make_deliveries(40, third_party.url)
-        worker.wake()
-        third_party.wait_for(40, timeout=15)
-        worker.stop()
+    if fault == "full":
+        own_redis.config_set("maxmemory", 1)
+    else:
+        settings.REDIS_URL = "redis://127.0.0.1:1"
+    worker = Sender()
+    worker.start()
+    make_deliveries(40, third_party.url)
+    worker.wake()
+    third_party.wait_for(40, timeout=15)
+    worker.stop()
     times = [request.received_at for request in third_party.requests]
     assert max(times) - min(times) == pytest.approx(2, abs=0.7)
-
-
-@contextmanager
-def full(redis: Redis) -> Iterator[None]:
-    redis.config_set("maxmemory", 1)
-    try:
-        yield
-    finally:
-        redis.config_set("maxmemory", 0)
 
 
 @pytest.mark.parametrize(
@@ -168,15 +171,15 @@ def test_all_go_on_as_soon_as_one_finds_it_well(
 
 
 def test_a_lane_without_a_rate_and_failures_asks_redis_for_nothing(
-    start: Start, make_deliveries: Make, third_party: ThirdParty, redis: Redis
+    own_redis: Redis, start: Start, make_deliveries: Make, third_party: ThirdParty
 ) -> None:
     worker = start()
-    asked = calls(redis)
+    asked = calls(own_redis)
     made = make_deliveries(200, third_party.url)
     worker.wake()
     assert worker.drain(20)
     assert third_party.counts() == {str(each.pk): 1 for each in made}
-    assert calls(redis) == asked
+    assert calls(own_redis) == asked
 
 
 def calls(redis: Redis) -> dict[str, int]:
