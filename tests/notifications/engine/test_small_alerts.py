@@ -67,8 +67,10 @@ def told() -> set[tuple[Any, ...]]:
 
 def test_many_at_once_become_what_each_would_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     alerts = alerts_in([staffed(), staffed()])
-    subscription_set(user=User.objects.filter(contact_points__channel="webhook")[0], channel="", kind="alert",
-                     is_enabled=False)  # fmt: skip
+    would_be_told = User.objects.filter(
+        contact_points__channel="webhook", contact_points__is_enabled=True, preference=None
+    )
+    subscription_set(user=would_be_told[0], channel="", kind="alert", is_enabled=False)
     with monkeypatch.context() as patch:
         patch.setattr(of_alerts, "SMALL", 0)  # as if each were large
         for alert in alerts:
