@@ -18,12 +18,12 @@ from django.conf import settings
 from django.core import signals
 from django.core.exceptions import RequestAborted
 from django.core.handlers.asgi import ASGIHandler, get_script_prefix
-from django.db import OperationalError, connection, connections
+from django.db import OperationalError, connection
 from django.http import HttpResponse
 from django.urls import set_script_prefix
 
 from config.errors import unavailable
-from config.postgresql.base import DatabaseWrapper
+from config.postgresql.base import set_session
 
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
@@ -168,9 +168,7 @@ class Handler(ASGIHandler):
 
 def _bound_statements() -> None:
     """Limit what the connection of this thread may take for one statement."""
-    own = connections["default"]
-    assert isinstance(own, DatabaseWrapper)
-    own.session = {"statement_timeout": f"{settings.WEB_STATEMENT_TIMEOUT_S}s"}
+    set_session(statement_timeout=f"{settings.WEB_STATEMENT_TIMEOUT_S}s")
 
 
 def _connect(together: Barrier) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import psycopg
+from django.db import connections
 from django.db.backends.postgresql import base
 
 from config import clock
@@ -57,3 +58,11 @@ class DatabaseWrapper(base.DatabaseWrapper):
             if server_time:
                 clock.measured(server_time[0], asked_at=asked_at, answered_at=clock.elapsed())
         return str(is_read_only)
+
+
+def set_session(**settings: str) -> DatabaseWrapper:
+    """Have this thread's connection, which is returned, begin its sessions with these settings."""
+    own = connections["default"]
+    assert isinstance(own, DatabaseWrapper)
+    own.session = settings
+    return own

@@ -13,10 +13,9 @@ from typing import Final, NamedTuple
 
 import structlog
 from django.conf import settings
-from django.db import connections
 
 from config import clock
-from config.postgresql.base import DatabaseWrapper
+from config.postgresql.base import set_session
 from notifications.api import plain
 from notifications.services.alerts import Posted, alerts_accept_by_key
 
@@ -60,6 +59,8 @@ class Intake:
 
     async def __call__(self, content_type: bytes, authorization: bytes, body: bytes) -> bytes | None:
         """Accept an alert; returns the body of a 201, or None where the long way is to answer."""
+        if not self._thread.is_alive():  # a server that tells of no start, or the end
+            return None
         asked = plain.asked_of(content_type.decode("latin-1"), authorization.decode("latin-1"), body)
         if asked is None:
             return None
@@ -68,13 +69,11 @@ class Intake:
         return await answer
 
     def _run(self) -> None:
-        own = connections["default"]
-        assert isinstance(own, DatabaseWrapper)
-        own.session = {
-            "statement_timeout": f"{settings.WEB_STATEMENT_TIMEOUT_S}s",
-            "lock_timeout": f"{LOCK_TIMEOUT_S}s",
-            "plan_cache_mode": "force_generic_plan",
-        }
+        own = set_session(
+            statement_timeout=f"{settings.WEB_STATEMENT_TIMEOUT_S}s",
+            lock_timeout=f"{LOCK_TIMEOUT_S}s",
+            plan_cache_mode="force_generic_plan",
+        )
         while group := self._group():
             self._take(group)
         own.close()

@@ -20,7 +20,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from accounts.models import Shop
-from config.postgresql.base import DatabaseWrapper
+from config.postgresql.base import set_session
 from notifications import queue
 from notifications.engine import wake
 from notifications.engine.fanout import alerts_fan_out, fan_out_arrived
@@ -94,10 +94,8 @@ class Arrivals:
         self._thread.join(4 * _WAIT_S)
 
     def _run(self) -> None:
-        own = connections["default"]
-        assert isinstance(own, DatabaseWrapper)
         # The few statements here are long and always the same: planning costs more than running.
-        own.session = {"plan_cache_mode": "force_generic_plan"}
+        set_session(plan_cache_mode="force_generic_plan")
         # A connection of its own: it blocks for longer than others may.
         redis = Redis.from_url(settings.REDIS_URL, socket_timeout=_WAIT_S + 5, socket_connect_timeout=2)
         while not self._stopping:

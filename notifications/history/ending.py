@@ -44,6 +44,10 @@ _LIVE_DELIVERY: Final = f"SELECT EXISTS (SELECT FROM notifications_outgoing WHER
 _LIVE_ALERT: Final = """
 SELECT EXISTS (SELECT FROM notifications_alert WHERE fanned_out_at IS NULL AND received_at < %(end)s)
 """
+_LIVE_BROADCAST: Final = """
+SELECT EXISTS (SELECT FROM notifications_broadcast
+                WHERE notification_id >= %(first)s AND notification_id < %(last)s)
+"""
 _FIRST: Final = (
     "SELECT id FROM notifications_notification WHERE id < %(last)s ORDER BY id LIMIT 1",
     "SELECT id FROM notifications_delivery WHERE id < %(last)s ORDER BY id LIMIT 1",
@@ -140,7 +144,7 @@ def _is_live(partition: Partition) -> bool:
     """Whether something of a month is still to be done."""
     parameters: dict[str, Any] = {**_ids(partition), "end": partition.end}
     with connection.cursor() as cursor:
-        for question in (_LIVE_DELIVERY, _LIVE_ALERT):
+        for question in (_LIVE_DELIVERY, _LIVE_ALERT, _LIVE_BROADCAST):
             cursor.execute(question, parameters)
             if cursor.fetchone() == (True,):
                 return True

@@ -164,6 +164,21 @@ def test_each_of_a_group_gets_the_answer_that_it_would_get_alone(
     assert sorted(status for status, *_ in together(post(same), post(same))) == [200, 201]
 
 
+def test_before_its_start_and_after_its_end_the_long_way_answers(key: str) -> None:
+    alerts = intake.Intake()
+    body = json.dumps(alert()).encode()
+
+    def answer() -> bytes | None:
+        asked = alerts(b"application/json", f"Api-Key {key}".encode(), body)
+        return asyncio.run(asyncio.wait_for(asked, timeout=10))
+
+    assert answer() is None
+    alerts.start()
+    assert answer() is not None
+    alerts.stop()
+    assert answer() is None
+
+
 def test_a_revoked_key_stops_working_at_once(post: Post, key: str) -> None:
     together(post())
     assert together(post())[0][0] == 201

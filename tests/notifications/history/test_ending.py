@@ -29,6 +29,7 @@ from notifications.models import (
     Alert,
     ArchivedMonth,
     Attempt,
+    Broadcast,
     Delivery,
     InboxItem,
     Notification,
@@ -172,6 +173,16 @@ def test_the_hooks_get_each_month_while_it_is_whole_and_may_keep_it(tell: Tell) 
     end()
     end()
     assert seen[3:] == [(NEXT, -1), (NEXT, 1)]
+    assert kept()[0] == name(AFTER)
+
+
+def test_a_month_stays_while_somebody_is_still_to_hear_of_a_broadcast_of_it(tell: Tell) -> None:
+    told = tell(NEXT.start).notification
+    waiting = Broadcast.objects.create(notification=told, audience="students", as_of=NEXT.start)
+    end()
+    assert kept()[0] == name(NEXT)
+    waiting.delete()
+    end()
     assert kept()[0] == name(AFTER)
 
 
