@@ -19,6 +19,21 @@ INSERT INTO notifications_attempt
 {FOLDED}
 """
 
+
+def fill_pages(percent):
+    """Leave room in each page for the new versions of its rows, which are longer by an attempt."""
+
+    def fill(apps, schema_editor):
+        with schema_editor.connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT relid::regclass::text FROM pg_partition_tree('notifications_delivery') WHERE isleaf"
+            )
+            for (part,) in cursor.fetchall():
+                cursor.execute(f"ALTER TABLE {part} SET (fillfactor = {percent})")
+
+    return fill
+
+
 FIELDS = [
     (
         "pk",
@@ -117,6 +132,7 @@ class Migration(migrations.Migration):
             ],
             options={"db_table": "notifications_attempts", "ordering": ("number",), "managed": False},
         ),
+        migrations.RunPython(fill_pages(50), fill_pages(55)),
         migrations.RunSQL(VIEW, "DROP VIEW notifications_attempts"),
         migrations.RunSQL(migrations.RunSQL.noop, UNFOLD),
     ]

@@ -1,6 +1,7 @@
 """Outcomes on their way into the database are not forgotten, whatever happens to it or to the sender."""
 
 import asyncio
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,7 @@ from notifications.engine import finalise
 from notifications.engine.database import Database, connection_parameters
 from notifications.engine.finalise import Finished, Ledger
 from notifications.engine.replay import replay
+from notifications.engine.stop import cancel
 from notifications.models import Attempt, AttemptRow, ContactPoint, Delivery, Outgoing
 from notifications.services.contact_points import contact_point_update
 from tests.factories import NotificationFactory
@@ -189,6 +191,41 @@ def test_what_was_plainly_sent_is_read_as_an_attempt_and_has_no_row(make_deliver
     assert list(AttemptRow.objects.values_list("delivery", "number")) == [(retried.pk, 1)]
     plain.refresh_from_db()
     assert plain.attempt_set.get().started_at == plain.sent_at
+
+
+def test_a_stop_of_many_and_their_outcomes_do_not_deadlock(
+    make_deliveries: Make, transactional_db: None
+) -> None:
+    faults: list[Exception] = []
+
+    def alone(work: Callable[[], object], barrier: threading.Barrier) -> threading.Thread:
+        def run() -> None:
+            try:
+                barrier.wait()
+                work()
+            except Exception as fault:  # a deadlock, say: shown below
+                faults.append(fault)
+            finally:
+                connection.close()
+
+        return threading.Thread(target=run)
+
+    for _ in range(5):
+        made = make_deliveries(200, URL)
+        Outgoing.objects.update(attempts=1, lease_until=datetime.now(UTC) + timedelta(minutes=1))
+        barrier = threading.Barrier(2)
+        # In the order in which they lie in the table, which is not that of their ids.
+        outcomes = [finished(each) for each in made]
+        threads = [
+            alone(lambda outcomes=outcomes: write(*outcomes), barrier),  # type: ignore[misc]
+            alone(lambda: cancel(Delivery.objects.all(), reason="over"), barrier),
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert not faults
+        assert not Outgoing.objects.exists()
 
 
 def test_an_address_that_is_called_dead_switches_off_its_contact_point(make_deliveries: Make) -> None:
