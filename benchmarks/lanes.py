@@ -137,7 +137,7 @@ def limited(deliveries: int) -> tuple[float, int, int]:
             sink.wait_for(deliveries, timeout_s)
             tocsin.wait_until_recorded(timeout_s)
             took_s = max(arrival.at for arrival in sink.arrivals()) - started_at
-            refused = tocsin.count("outcome <> 'sent'", table="notifications_attempt")
+            refused = tocsin.count("outcome <> 'sent'", table="notifications_attempts")
             not_told = tocsin.count("status <> 'sent'")
     say(f"  {deliveries:,} at {LIMIT}/s: {took_s:.1f} s; {refused:,} refused at first, {not_told:,} not told")
     return took_s, not_told, refused

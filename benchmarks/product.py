@@ -37,7 +37,7 @@ SELECT extract(epoch FROM delivery.created_at - alert.received_at)::float8,
   FROM notifications_alert AS alert
   JOIN notifications_notification AS told ON told.dedup_key = 'alert:' || alert.alert_uuid
   JOIN notifications_delivery AS delivery ON delivery.notification_id = told.id
-  JOIN notifications_attempt AS attempt ON attempt.delivery_id = delivery.id
+  JOIN notifications_attempts AS attempt ON attempt.delivery_id = delivery.id
  WHERE alert.alert_uuid = ANY (%(alerts)s::uuid[])
 """
 

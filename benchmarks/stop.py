@@ -34,7 +34,7 @@ SELECT process.process_id, extract(epoch FROM attempt.started_at)::float8
   JOIN notifications_notification AS told
     ON told.source_type = 'escalation' AND told.source_id = process.id::text
   JOIN notifications_delivery AS delivery ON delivery.notification_id = told.id
-  JOIN notifications_attempt AS attempt ON attempt.delivery_id = delivery.id
+  JOIN notifications_attempts AS attempt ON attempt.delivery_id = delivery.id
 """
 
 

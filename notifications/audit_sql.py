@@ -176,7 +176,7 @@ WITH tried AS (
     SELECT delivery_id, count(*) AS number, max(number) AS last,
            bool_or(outcome = 'sent') AS was_sent,
            (array_agg(outcome ORDER BY number DESC))[1] AS last_outcome
-      FROM notifications_attempt WHERE delivery_id >= %(first)s AND delivery_id < %(last)s
+      FROM notifications_attempts WHERE delivery_id >= %(first)s AND delivery_id < %(last)s
      GROUP BY delivery_id
 ), judged AS (
     SELECT delivery.id AS delivery_id, delivery.user_id, delivery.contact_point_id,

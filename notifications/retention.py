@@ -19,7 +19,7 @@ from notifications.events.retention import events_expire
 from notifications.models import (
     Alert,
     ArchivedMonth,
-    Attempt,
+    AttemptRow,
     AuditedDay,
     Broadcast,
     CallerId,
@@ -47,7 +47,7 @@ ENDS: Final = (
     Ends(Alert, "{days} after the end of its month", setting="HISTORY_RETENTION_DAYS"),
     Ends(Notification, "{days} after the end of its month", setting="HISTORY_RETENTION_DAYS"),
     Ends(Delivery, "{days} after the end of its month", setting="HISTORY_RETENTION_DAYS"),
-    Ends(Attempt, parent=Delivery),
+    Ends(AttemptRow, parent=Delivery),
     Ends(InboxItem, parent=Delivery),
     Ends(Undelivered, parent=Delivery),
     Ends(Outgoing, "When its delivery is sent, fails, is stopped or expires"),

@@ -69,7 +69,7 @@ WITH loud AS MATERIALIZED (
              FROM notifications_notification AS told
              JOIN notifications_delivery AS delivery ON delivery.notification_id = told.id
              LEFT JOIN notifications_outgoing AS outgoing ON outgoing.delivery_id = delivery.id
-             LEFT JOIN notifications_attempt AS attempt ON attempt.delivery_id = delivery.id
+             LEFT JOIN notifications_attempts AS attempt ON attempt.delivery_id = delivery.id
             WHERE told.source_type = 'escalation' AND told.source_id = loud.id::text) AS last
      WHERE NOT last.is_loud
 )

@@ -47,7 +47,7 @@ SELECT {select} FROM {source}
 _COUNTS: Final = """
 SELECT (SELECT count(*) FROM notifications_notification WHERE id >= %(first)s AND id < %(end)s),
        (SELECT count(*) FROM notifications_delivery WHERE id >= %(first)s AND id < %(end)s),
-       (SELECT count(*) FROM notifications_attempt JOIN notifications_delivery ON id = delivery_id
+       (SELECT count(*) FROM notifications_attempts JOIN notifications_delivery ON id = delivery_id
          WHERE delivery_id >= %(first)s AND delivery_id < %(end)s),
        (SELECT count(*) FROM notifications_deliveryaction WHERE id >= %(first)s AND id < %(end)s)
 """

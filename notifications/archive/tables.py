@@ -78,7 +78,7 @@ DELIVERIES: Final = Table(
 )
 ATTEMPTS: Final = Table(
     "attempts",
-    "notifications_attempt",
+    "notifications_attempts",
     _columns(
         "delivery_id:uuid number:int shop_id:uuid started_at:time duration_ms:float outcome:text"
         " status_code:int error:text reference:text"

@@ -134,7 +134,7 @@ class Database:
     """One connection, opened when first needed and again after it broke.
 
     ``plans_once``: for statements that cost more to plan than to run, and need no plan of their own for each
-    set of parameters.
+    set of parameters. Their joins are nested loops, which keep an order (notifications.engine.finalise).
     """
 
     def __init__(self, parameters: Mapping[str, Any], *, plans_once: bool = False) -> None:
@@ -163,6 +163,8 @@ class Database:
             await _measure_clock(connection)  # it may be another server than before
             if self._plans_once:
                 await connection.execute("SET plan_cache_mode = force_generic_plan")
+                await connection.execute("SET enable_hashjoin = off")
+                await connection.execute("SET enable_mergejoin = off")
         except BaseException:
             await connection.close()
             raise

@@ -35,33 +35,35 @@ RECENT_S = 1.0
 # What has ended leaves the queue; its delivery is finished by an update that no index sees.
 #
 # Nearly all of a batch was sent, and has nothing to add to that: reading the rest of an outcome from JSON
-# costs PostgreSQL as much as writing it down, so only what has more to say is in ``more``.
+# costs PostgreSQL as much as writing it down, so only what has more to say is in ``more``. What is plain is
+# written into the delivery; only the rest gets a row of its own, which would cost a third of all this
+# (docs/adr/0038).
 #
-# All rows are locked first, in the order in which a stop locks them (notifications.engine.stop): several
-# of one process, or of one contact point, are often in one batch, and the two would deadlock.
+# Rows are taken in the order of their ids, as a stop locks them (notifications.engine.stop): several of one
+# process, or of one contact point, are often in one batch, and the two would deadlock. A nested loop keeps
+# that order, and there is no other plan where there is no hash join (engine.database); should one come up all
+# the same, PostgreSQL ends the deadlock after a second, and the batch is written again.
 _FENCE = """(outgoing.attempts < outcome.number
             OR (outgoing.attempts = outcome.number AND outgoing.lease_until IS NOT NULL))"""
 # The months that a batch's deliveries lie in, so that PostgreSQL leaves all others alone.
 _THEIR_MONTHS = "delivery.id BETWEEN %(first_id)s AND %(last_id)s"
 _FINALISE = f"""
-WITH outcome AS (
+WITH outcome AS MATERIALIZED (
     SELECT plain.id, plain.number, to_timestamp(plain.started_at) AS started_at, plain.duration_ms,
            plain.status_code, coalesce(more.status, 'sent') AS status, coalesce(more.reason, '') AS reason,
            more.due_at, coalesce(more.failures, 0) AS failures, coalesce(more.outcome, 'sent') AS outcome,
-           coalesce(more.error, '') AS error, coalesce(more.reference, '') AS reference
+           coalesce(more.error, '') AS error, coalesce(more.reference, '') AS reference,
+           more.id IS NULL AS is_plain
       FROM unnest(%(ids)s::uuid[], %(numbers)s::int[], %(started_at)s::float8[], %(durations_ms)s::float8[],
                   %(status_codes)s::int[]) AS plain (id, number, started_at, duration_ms, status_code)
       LEFT JOIN json_to_recordset(%(more)s::json) AS more (
            id uuid, number int, status text, reason text, due_at timestamptz, failures int, outcome text,
            error text, reference text) ON more.id = plain.id AND more.number = plain.number
-), locked AS MATERIALIZED (
-    SELECT delivery_id FROM notifications_outgoing
-     WHERE delivery_id = ANY (%(ids)s::uuid[]) ORDER BY delivery_id FOR UPDATE
+     ORDER BY plain.id
 ), ended AS (
     DELETE FROM notifications_outgoing AS outgoing USING outcome
      WHERE outgoing.delivery_id = outcome.id AND {_FENCE}
        AND (outcome.status <> 'pending' OR outgoing.revoked_at IS NOT NULL)
-       AND (SELECT count(*) FROM locked) >= 0
  RETURNING outcome.*, outgoing.revoked_at
 ), again AS (
     UPDATE notifications_outgoing AS outgoing
@@ -70,7 +72,6 @@ WITH outcome AS (
       FROM outcome
      WHERE outgoing.delivery_id = outcome.id AND {_FENCE}
        AND outcome.status = 'pending' AND outgoing.revoked_at IS NULL
-       AND (SELECT count(*) FROM locked) >= 0
  RETURNING outcome.*
 ), finalised AS (
     UPDATE notifications_delivery AS delivery
@@ -79,25 +80,27 @@ WITH outcome AS (
            due_at = coalesce(written.due_at, delivery.due_at),
            attempts = written.number,
            revoked_at = coalesce(written.revoked_at, delivery.revoked_at),
-           sent_at = CASE WHEN written.status = 'sent' THEN written.started_at END
+           sent_at = CASE WHEN written.status = 'sent' THEN written.started_at END,
+           duration_ms = CASE WHEN is_plain THEN written.duration_ms END,
+           status_code = CASE WHEN is_plain THEN written.status_code END
       FROM (SELECT *, true AS is_end FROM ended UNION ALL SELECT *, NULL, false FROM again) AS written
      WHERE delivery.id = written.id AND {_THEIR_MONTHS}
- RETURNING delivery.id, delivery.shop_id, delivery.status, written.number
+ RETURNING delivery.id, delivery.shop_id, delivery.status, number, started_at, written.duration_ms, outcome,
+           written.status_code, error, reference, is_plain
 ), undelivered AS (
     INSERT INTO notifications_undelivered (delivery_id)
     SELECT id FROM finalised WHERE status = 'failed' ON CONFLICT DO NOTHING
-), late AS (
-    SELECT id, number FROM outcome WHERE (id, number) NOT IN (SELECT id, number FROM finalised)
-), place AS (
-    SELECT id, number, shop_id FROM finalised
-     UNION ALL
-    SELECT late.id, late.number, delivery.shop_id
-      FROM late JOIN notifications_delivery AS delivery ON delivery.id = late.id AND {_THEIR_MONTHS}
 )
 INSERT INTO notifications_attempt
        (delivery_id, shop_id, number, started_at, duration_ms, outcome, status_code, error, reference)
-SELECT place.id, place.shop_id, place.number, started_at, duration_ms, outcome, status_code, error, reference
-  FROM place JOIN outcome ON outcome.id = place.id AND outcome.number = place.number
+SELECT id, shop_id, number, started_at, duration_ms, outcome, status_code, error, reference
+  FROM finalised WHERE NOT is_plain
+ UNION ALL
+SELECT outcome.id, delivery.shop_id, number, started_at, outcome.duration_ms, outcome, outcome.status_code,
+       error, reference
+  FROM outcome JOIN notifications_delivery AS delivery ON delivery.id = outcome.id AND {_THEIR_MONTHS}
+ WHERE (outcome.id, number) NOT IN (SELECT id, number FROM finalised)
+   AND NOT (delivery.attempts = number AND delivery.duration_ms IS NOT NULL)  -- it is written there
 """  # noqa: S608  (no value is put into the text)
 # For what was written down before, after all or as lost. Looking for that in advance costs a sixth of all
 # this, so it is done only where there was an attempt of that number.

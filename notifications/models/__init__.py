@@ -6,7 +6,7 @@ from notifications.models.broadcast import Broadcast
 from notifications.models.broker import DeadMessage, MessageFailure, OutgoingMessage
 from notifications.models.caller_id import CallerId
 from notifications.models.contact_point import ContactPoint
-from notifications.models.delivery import Attempt, Delivery
+from notifications.models.delivery import Attempt, AttemptRow, Delivery
 from notifications.models.delivery_action import DeliveryAction
 from notifications.models.erasure import Erasure
 from notifications.models.event import Event, HandlerRun
@@ -22,6 +22,7 @@ __all__ = [
     "Alert",
     "ArchivedMonth",
     "Attempt",
+    "AttemptRow",
     "AuditedDay",
     "Broadcast",
     "CallerId",

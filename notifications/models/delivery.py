@@ -23,6 +23,9 @@ class Delivery(models.Model):
     is pending there is a row in ``Outgoing``, which says when it is due and whether it is being sent
     (``state``). ``reason`` says why in one word. ``attempts`` counts those whose outcome is on record.
 
+    ``duration_ms`` and ``status_code`` are those of the last attempt, begun at ``sent_at``, where it was sent
+    and there is no more to say: nearly all are, and have no row of their own (``Attempt``).
+
     The table is divided into months by the id, which begins with the time of the fact (docs/adr/0026).
 
     The id follows from the fact, the person and the contact point (notifications.ids), so that the primary
@@ -88,6 +91,9 @@ class Delivery(models.Model):
     replays = models.PositiveSmallIntegerField(default=0)
     created_at = models.DateTimeField(default=clock.now, editable=False)
     sent_at = models.DateTimeField(null=True, blank=True)
+    duration_ms = models.FloatField(null=True, editable=False)
+    # No check, for which PostgreSQL would read the whole table when the column is made.
+    status_code = models.IntegerField(null=True, editable=False)
     # The message in which it was told with others, for what is suppressed with the reason "digest".
     digest = models.ForeignKey(
         "self",
@@ -139,8 +145,8 @@ class Delivery(models.Model):
         return self.Status.SENDING if queued and queued.lease_until else self.status
 
 
-class Attempt(models.Model):
-    """One try at a delivery."""
+class _Tried(models.Model):
+    """What is known of one try at a delivery."""
 
     class Outcome(models.TextChoices):
         SENT = "sent", "Sent"
@@ -149,10 +155,6 @@ class Attempt(models.Model):
         LOST = "lost", "Worker lost"
 
     pk = models.CompositePrimaryKey("delivery_id", "number")
-    # Inserted only for a row that the same statement has found (notifications.engine.finalise).
-    delivery = models.ForeignKey(
-        Delivery, on_delete=models.CASCADE, related_name="attempt_set", db_index=False, db_constraint=False
-    )
     number = models.PositiveSmallIntegerField()
     shop = models.ForeignKey(
         Shop, null=True, on_delete=models.DO_NOTHING, related_name="+", db_index=False, db_constraint=False
@@ -168,7 +170,32 @@ class Attempt(models.Model):
     )
 
     class Meta:
-        ordering = ("number",)
+        abstract = True
 
     def __str__(self) -> str:
         return f"attempt {self.number}: {self.outcome}"
+
+
+class AttemptRow(_Tried):
+    """An attempt that has a row of its own: it was not sent, or there is more to say of it."""
+
+    # Inserted only for a row that the same statement has found (notifications.engine.finalise).
+    delivery = models.ForeignKey(
+        Delivery, on_delete=models.CASCADE, related_name="attempt_rows", db_index=False, db_constraint=False
+    )
+
+    class Meta:
+        db_table = "notifications_attempt"
+
+
+class Attempt(_Tried):
+    """One try at a delivery, wherever it is stored. A view, to be read only: see ``AttemptRow``."""
+
+    delivery = models.ForeignKey(
+        Delivery, on_delete=models.DO_NOTHING, related_name="attempt_set", db_constraint=False
+    )
+
+    class Meta:
+        managed = False
+        db_table = "notifications_attempts"
+        ordering = ("number",)

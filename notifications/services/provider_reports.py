@@ -8,7 +8,7 @@ from django.db.models import Q
 
 from notifications import metrics
 from notifications.channels.twilio import Report
-from notifications.models import Attempt, Delivery, Outgoing, Undelivered
+from notifications.models import AttemptRow, Delivery, Outgoing, Undelivered
 
 log = structlog.get_logger(__name__)
 
@@ -57,7 +57,7 @@ def _mark_undelivered(delivery_id: UUID, attempt: int, detail: str) -> bool:
         changed = reported.update(status=Status.FAILED, reason="undelivered", attempts=attempt)
         if changed:
             Undelivered.objects.get_or_create(pk=delivery_id)
-            Attempt.objects.filter(delivery_id=delivery_id, number=attempt).update(
+            AttemptRow.objects.filter(delivery_id=delivery_id, number=attempt).update(
                 error=f"taken, then reported as {detail}"
             )
     return bool(changed)

@@ -16,7 +16,7 @@ from escalation.services import Item, ending, process_start, process_stop
 from escalation.signals import process_ended
 from notifications import looks, metrics
 from notifications.engine import replay
-from notifications.models import Attempt, Delivery, Outgoing
+from notifications.models import AttemptRow, Delivery, Outgoing
 from tests.queued import end_all
 
 pytestmark = pytest.mark.django_db
@@ -75,7 +75,7 @@ def test_silence_is_when_the_last_send_under_way_has_ended(redis: Any) -> None:
     ended_at = process.ended_at
     assert ended_at is not None
     delivery = Delivery.objects.get()
-    Attempt.objects.create(
+    AttemptRow.objects.create(
         delivery=delivery,
         number=1,
         started_at=ended_at - timedelta(seconds=1),

@@ -14,7 +14,7 @@ from accounts.models import Shop, User
 from notifications.audit import EXPLANATIONS, Report, audit
 from notifications.engine.digest import digests_send
 from notifications.engine.fanout import alert_fan_out, alert_notification
-from notifications.models import Alert, Attempt, Delivery, InboxItem, Notification, Outgoing, Subscription
+from notifications.models import Alert, AttemptRow, Delivery, InboxItem, Notification, Outgoing, Subscription
 from tests.factories import (
     AlertFactory,
     ContactPointFactory,
@@ -56,7 +56,7 @@ def of(alert: Alert) -> Any:
 def attempt(delivery: Delivery, outcome: str, **changes: Any) -> None:
     """Put the next attempt on record, and count it."""
     number = delivery.attempts + 1
-    Attempt.objects.create(
+    AttemptRow.objects.create(
         delivery=delivery, number=number, started_at=timezone.now(), duration_ms=3.0, outcome=outcome
     )
     change(delivery, attempts=number, **changes)
@@ -197,7 +197,7 @@ def test_what_is_held_is_settled_only_until_its_time(shop: Shop) -> None:
     held = of(told(shop, "normal"))
     held.update(status="pending", reason="quiet_hours", due_at=timezone.now() + AN_HOUR, attempts=0)
     queue_again(held)
-    Attempt.objects.all().delete()
+    AttemptRow.objects.all().delete()
     assert found(settled=True) == {}
     Outgoing.objects.update(due_at=timezone.now() - timedelta(seconds=5))
     assert found(settled=True) == {"unsettled": 1}
@@ -303,12 +303,12 @@ def suppressed_with_no_preference(shop: Shop) -> None:
 
 def sent_with_no_attempt(shop: Shop) -> None:
     member(shop)
-    Attempt.objects.filter(delivery__in=of(told(shop))).delete()
+    AttemptRow.objects.filter(delivery__in=of(told(shop))).delete()
 
 
 def sent_after_failure(shop: Shop) -> None:
     member(shop)
-    Attempt.objects.filter(delivery__in=of(told(shop))).update(outcome="unavailable")
+    AttemptRow.objects.filter(delivery__in=of(told(shop))).update(outcome="unavailable")
 
 
 def failed_after_success(shop: Shop) -> None:
@@ -319,7 +319,7 @@ def failed_after_success(shop: Shop) -> None:
 def failed_without_attempt(shop: Shop) -> None:
     member(shop)
     alert = told(shop)
-    Attempt.objects.filter(delivery__in=of(alert)).delete()
+    AttemptRow.objects.filter(delivery__in=of(alert)).delete()
     of(alert).update(status="failed", reason="exhausted", attempts=0)
 
 
@@ -376,7 +376,7 @@ def fewer_attempts_than_counted(shop: Shop) -> None:
 
 def attempt_beyond_the_count(shop: Shop) -> None:
     member(shop)
-    Attempt.objects.filter(delivery__in=of(told(shop))).update(number=2)
+    AttemptRow.objects.filter(delivery__in=of(told(shop))).update(number=2)
 
 
 def rule_ignored(shop: Shop) -> None:
@@ -452,7 +452,7 @@ def _with_rule(alert: Alert, **fields: Any) -> None:
 
 
 def _as_held(alert: Alert, reason: str) -> None:
-    Attempt.objects.filter(delivery__in=of(alert)).delete()
+    AttemptRow.objects.filter(delivery__in=of(alert)).delete()
     due_at = timezone.now() + AN_HOUR
     of(alert).update(status="pending", reason=reason, attempts=0, sent_at=None, due_at=due_at)
     queue_again(of(alert))
@@ -471,7 +471,7 @@ def _copy(delivery: Delivery, **changes: Any) -> None:
 
 
 def _as_suppressed(alert: Alert, reason: str) -> None:
-    Attempt.objects.filter(delivery__in=of(alert)).delete()
+    AttemptRow.objects.filter(delivery__in=of(alert)).delete()
     of(alert).update(status="suppressed", reason=reason, attempts=0, sent_at=None)
 
 

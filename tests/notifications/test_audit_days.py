@@ -17,7 +17,15 @@ from notifications.archive import writing
 from notifications.audit import Report, audit
 from notifications.audit_days import SETTLED_AFTER
 from notifications.history.month import Month
-from notifications.models import Alert, Attempt, AuditedDay, Delivery, DeliveryAction, Notification, Outgoing
+from notifications.models import (
+    Alert,
+    AttemptRow,
+    AuditedDay,
+    Delivery,
+    DeliveryAction,
+    Notification,
+    Outgoing,
+)
 from tests.factories import AlertFactory, MembershipFactory, NotificationFactory, UserFactory
 from tests.notifications.archive.conftest import delivered, drop, id_at
 
@@ -79,7 +87,7 @@ def test_clean_days_are_remembered_and_still_counted(told: Told) -> None:
 def test_what_is_remembered_is_not_looked_at_again_unless_asked(told: Told) -> None:
     delivery = told(NOON)
     remembering()
-    Attempt.objects.filter(delivery=delivery).delete()
+    AttemptRow.objects.filter(delivery=delivery).delete()
     assert remembering().totals == {}
     assert set(remembering(anew=True).totals) == {"sent_without_attempt"}
     assert days() == []
@@ -89,7 +97,7 @@ def test_what_is_remembered_is_not_looked_at_again_unless_asked(told: Told) -> N
 def test_audit_that_does_not_remember_looks_at_everything(told: Told) -> None:
     delivery = told(NOON)
     remembering()
-    Attempt.objects.filter(delivery=delivery).delete()
+    AttemptRow.objects.filter(delivery=delivery).delete()
     assert set(audit(now=NOW).totals) == {"sent_without_attempt"}
 
 
@@ -107,7 +115,7 @@ def test_day_with_something_to_be_done_is_not_remembered(told: Told) -> None:
 
 
 def pending(delivery: Delivery) -> None:
-    Attempt.objects.filter(delivery=delivery).delete()
+    AttemptRow.objects.filter(delivery=delivery).delete()
     Delivery.objects.filter(pk=delivery.pk).update(status="pending", attempts=0)
     delivery.refresh_from_db()
     Outgoing.objects.create(delivery=delivery, lane="x", due_at=NOW + A_DAY, expires_at=NOW + A_DAY)
@@ -129,7 +137,7 @@ def test_day_of_a_replay_that_has_ended_again_is_looked_at_once_more(told: Told)
     told(NOON + A_DAY)
     remembering()
     noted(count=1, deliveries=[delivery.pk])
-    Attempt.objects.filter(delivery=delivery).delete()
+    AttemptRow.objects.filter(delivery=delivery).delete()
     assert set(remembering().totals) == {"sent_without_attempt"}
 
 
@@ -161,7 +169,7 @@ def test_nothing_is_remembered_where_nothing_can_be_written(told: Told) -> None:
 
 def test_days_can_be_chosen(told: Told) -> None:
     for number in range(5):
-        Attempt.objects.filter(delivery=told(NOON + number * A_DAY)).delete()
+        AttemptRow.objects.filter(delivery=told(NOON + number * A_DAY)).delete()
     first, last = (NOON + A_DAY).date(), (NOON + 3 * A_DAY).date()
     assert audit(now=NOW, since=first, until=last).totals == {"sent_without_attempt": 2}
     assert audit(now=NOW, since=first).totals == {"sent_without_attempt": 4}
@@ -173,7 +181,7 @@ def test_days_can_be_chosen(told: Told) -> None:
 def test_what_lies_far_off_is_seen(told: Told, at: datetime) -> None:
     told(NOON)
     far = told(at)
-    Attempt.objects.filter(delivery=far).delete()
+    AttemptRow.objects.filter(delivery=far).delete()
     report = audit(now=NOW)
     assert (report.deliveries, report.totals["sent_without_attempt"]) == (2, 1)
 
@@ -181,7 +189,7 @@ def test_what_lies_far_off_is_seen(told: Told, at: datetime) -> None:
 def test_delivery_of_another_time_than_its_alert_is_not_missing(told: Told) -> None:
     delivery = told(NOON)
     elsewhere = id_at(NOON - 300 * A_DAY)
-    Attempt.objects.filter(delivery_id=delivery.pk).update(delivery_id=elsewhere)
+    AttemptRow.objects.filter(delivery_id=delivery.pk).update(delivery_id=elsewhere)
     Delivery.objects.filter(pk=delivery.pk).update(id=elsewhere)
     assert audit(now=NOW).totals == {}
 
@@ -193,7 +201,7 @@ def test_deliveries_of_an_alert_just_after_midnight_may_be_of_the_day_before(tol
     alerts.update(received_at=midnight + timedelta(minutes=20))
     assert remembering().totals == {}
     assert len(days()) == 2
-    Attempt.objects.all().delete()
+    AttemptRow.objects.all().delete()
     Delivery.objects.all().delete()
     assert audit(now=NOW).totals == {"missing": 1}
 
@@ -214,7 +222,7 @@ def test_alert_that_is_told_again_days_later_is_found(told: Told) -> None:
 
 def test_gaps_are_shown_up_to_the_limit_and_counted_over_all_days(told: Told) -> None:
     for number in range(5):
-        Attempt.objects.filter(delivery=told(NOON + number * A_DAY)).delete()
+        AttemptRow.objects.filter(delivery=told(NOON + number * A_DAY)).delete()
     report = audit(now=NOW, limit=3)
     assert (len(report.gaps), report.gap_count) == (3, 5)
 
@@ -297,7 +305,7 @@ def test_command_remembers_and_looks_again_when_asked(told: Told) -> None:
     delivery = told(NOON)
     assert "1 alerts, 1 deliveries, 0 gaps" in run()
     assert "1 days were known to be clean" in run()
-    Attempt.objects.filter(delivery=delivery).delete()
+    AttemptRow.objects.filter(delivery=delivery).delete()
     assert "1 alerts, 1 deliveries, 0 gaps" in run()
     with pytest.raises(CommandError, match="1 gaps"):
         run("--since", "2025-08-14", "--until", "2025-08-15")

@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import Shop, User
-from notifications.models import Attempt, ContactPoint, Delivery, Notification
+from notifications.models import AttemptRow, ContactPoint, Delivery, Notification
 from tests.factories import ContactPointFactory, NotificationFactory
 from tests.queued import split, stored
 
@@ -54,9 +54,9 @@ def make_delivery(db: None) -> Callable[..., Delivery]:
 
 
 @pytest.fixture
-def make_attempt() -> Callable[..., Attempt]:
-    def build(delivery: Delivery, number: int = 1, **fields: Any) -> Attempt:
+def make_attempt() -> Callable[..., AttemptRow]:
+    def build(delivery: Delivery, number: int = 1, **fields: Any) -> AttemptRow:
         values = {"started_at": timezone.now(), "duration_ms": 12.5, "outcome": "unavailable", **fields}
-        return Attempt.objects.create(delivery=delivery, number=number, **values)
+        return AttemptRow.objects.create(delivery=delivery, number=number, **values)
 
     return build

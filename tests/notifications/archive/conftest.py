@@ -11,7 +11,7 @@ from pytest_django import Settings
 
 from accounts.models import Shop, User
 from notifications.engine.ids import first_id
-from notifications.models import Alert, Attempt, Delivery, DeliveryAction, Notification
+from notifications.models import Alert, AttemptRow, Delivery, DeliveryAction, Notification
 from tests.factories import AlertFactory, NotificationFactory
 
 AUGUST = datetime(2025, 8, 14, 10, 30, tzinfo=UTC)
@@ -66,7 +66,7 @@ def delivered(notification: Notification, person: User, at: datetime, **fields: 
         }
     )
     for number, outcome in enumerate(("unavailable", "sent")[: delivery.attempts], 1):
-        Attempt.objects.create(
+        AttemptRow.objects.create(
             delivery=delivery, number=number, started_at=at, duration_ms=12.25 * number, outcome=outcome
         )
     return delivery
@@ -91,7 +91,7 @@ def drop(before: datetime) -> None:
     """Delete what the retention of history does."""
     last = first_id(before)
     notifications = Notification.objects.filter(pk__lt=last)
-    Attempt.objects.filter(delivery_id__lt=last).delete()
+    AttemptRow.objects.filter(delivery_id__lt=last).delete()
     Delivery.objects.filter(pk__lt=last).delete()
     sources = {uuid.UUID(each) for each in notifications.values_list("source_id", flat=True)}
     Alert.objects.filter(pk__in=sources).delete()

@@ -21,7 +21,7 @@ from config.slices import Run
 from notifications.engine import replay
 from notifications.engine.erasing import addresses_erase
 from notifications.engine.ids import first_id
-from notifications.models import Attempt, Delivery, Erasure, Outgoing
+from notifications.models import AttemptRow, Delivery, Erasure, Outgoing
 from tests.factories import ContactPointFactory, NotificationFactory
 from tests.queued import stored
 
@@ -107,7 +107,7 @@ class TestWhatIsErased:
     def test_what_attempts_quote_of_it_is_masked(self, error: str, kept: str) -> None:
         old, young = delivery(days=91, status="failed"), delivery(days=1, status="failed")
         for each in (old, young):
-            Attempt.objects.create(
+            AttemptRow.objects.create(
                 delivery=each,
                 number=1,
                 started_at=each.created_at,
@@ -121,7 +121,7 @@ class TestWhatIsErased:
 
     def test_a_token_is_masked_wherever_it_is_quoted(self) -> None:
         push = delivery(days=91, channel="push", address="fcm-token-123", status="failed")
-        Attempt.objects.create(
+        AttemptRow.objects.create(
             delivery=push,
             number=1,
             started_at=push.created_at,

@@ -13,7 +13,7 @@ from notifications.engine import finalise
 from notifications.engine.database import Database, connection_parameters
 from notifications.engine.finalise import Finished, Ledger
 from notifications.engine.replay import replay
-from notifications.models import Attempt, ContactPoint, Delivery, Outgoing
+from notifications.models import Attempt, AttemptRow, ContactPoint, Delivery, Outgoing
 from notifications.services.contact_points import contact_point_update
 from tests.factories import NotificationFactory
 from tests.queued import stored
@@ -83,7 +83,7 @@ def sent() -> int:
 
 def undo() -> None:
     """What a crash of PostgreSQL does to commits that were not waited for."""
-    Delivery.objects.update(status="pending", attempts=0, sent_at=None)
+    Delivery.objects.update(status="pending", attempts=0, sent_at=None, duration_ms=None, status_code=None)
     Outgoing.objects.bulk_create(
         Outgoing(delivery=each, lane="x", due_at=each.due_at, expires_at=each.expires_at)
         for each in Delivery.objects.exclude(outgoing__isnull=False)
@@ -144,17 +144,51 @@ def test_what_one_ledger_could_not_write_the_next_one_does(make_deliveries: Make
 
 def test_an_attempt_that_was_taken_for_lost_is_recorded_as_it_was(make_deliveries: Make) -> None:
     made = make_deliveries(3, URL)
-    Attempt.objects.create(
+    AttemptRow.objects.create(
         delivery=made[1], number=1, started_at=datetime.now(UTC), duration_ms=0, outcome="lost", error="lost"
     )
+    # Whoever took it for lost has it now.
+    Outgoing.objects.filter(pk=made[1].pk).update(attempts=2, lease_until=datetime.now(UTC))
 
     async def nothing(ledger: Ledger) -> None:
         assert not ledger
 
     run(made, nothing)
-    assert sent() == 3
-    recorded = set(Attempt.objects.values_list("delivery", "number", "outcome", "status_code", "error"))
-    assert recorded == {(each.pk, 1, "sent", 200, "") for each in made}
+    assert sent() == 2
+    recorded = list(Attempt.objects.values_list("delivery", "number", "outcome", "status_code", "error"))
+    assert sorted(recorded) == sorted((each.pk, 1, "sent", 200, "") for each in made)
+
+
+def test_what_is_written_down_twice_is_one_attempt(make_deliveries: Make) -> None:
+    plain, other = make_deliveries(2, URL)
+    outcomes = finished(plain), finished(other, status_code=202, reference="their id")
+    for _ in range(2):
+        write(*outcomes)
+    assert list(Attempt.objects.order_by("pk").values_list("delivery", "status_code", "reference")) == sorted(
+        [(plain.pk, 200, ""), (other.pk, 202, "their id")]
+    )
+
+
+def test_what_was_plainly_sent_is_read_as_an_attempt_and_has_no_row(make_deliveries: Make) -> None:
+    plain, retried = make_deliveries(2, URL)
+    write(
+        finished(plain),
+        finished(
+            retried,
+            status="pending",
+            due_at=datetime.now(UTC),
+            failures=1,
+            outcome="unavailable",
+            status_code=503,
+            error="answered 503",
+        ),
+    )
+    write(finished(retried, number=2, duration_ms=7.0))
+    tries = list(retried.attempt_set.values_list("number", "outcome", "status_code", "duration_ms", "error"))
+    assert tries == [(1, "unavailable", 503, 1.5, "answered 503"), (2, "sent", 200, 7.0, "")]
+    assert list(AttemptRow.objects.values_list("delivery", "number")) == [(retried.pk, 1)]
+    plain.refresh_from_db()
+    assert plain.attempt_set.get().started_at == plain.sent_at
 
 
 def test_an_address_that_is_called_dead_switches_off_its_contact_point(make_deliveries: Make) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from notifications.engine.ids import delivery_id, notification_id
-from notifications.models import Attempt, Delivery, InboxItem, Notification
+from notifications.models import AttemptRow, Delivery, InboxItem, Notification
 from tests.factories import AlertFactory, MembershipFactory, NotificationFactory, ShopFactory, UserFactory
 from tests.queued import split, stored
 
@@ -51,7 +51,7 @@ def tell() -> Tell:
             )
         elif delivery.attempts:
             outcome = "sent" if delivery.status == "sent" else "unavailable"
-            Attempt.objects.create(
+            AttemptRow.objects.create(
                 delivery=delivery, number=1, started_at=moment, duration_ms=1.0, outcome=outcome
             )
         return delivery
