@@ -162,6 +162,7 @@ def test_an_escalation_that_nobody_answered_is_an_error_and_counted(
 
 
 def unanswered(as_machine: Callable[..., APIClient], outcome: str) -> float:
+    metrics.flush()
     said = as_machine("metrics:read").get("/metrics").content.decode()
     found = re.search(rf'tocsin_escalations_unanswered_total{{outcome="{outcome}"}} (\S+)', said)
     return float(found[1]) if found else 0.0
