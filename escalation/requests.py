@@ -82,6 +82,8 @@ def request_of(body: object) -> Request:
             policy = _read(body, "policy", _policy, errors)
         else:
             wanted = _notifications(body.get("notifications"), errors)
+        if process_id and not _has_route(process_id):
+            errors["process-id"] = ["The API has another page at this id: nobody could read the process."]
     if errors:
         raise ValidationError(errors)
     return Request(process_id, action, wanted, policy)
@@ -92,6 +94,14 @@ def process_id_of(value: object) -> str:
     if not text.strip() or len(text) > ID_MAX_LENGTH:
         raise _Refused(f"Expected 1 to {ID_MAX_LENGTH} characters that are not all spaces.")
     return text
+
+
+def _has_route(process_id: str) -> bool:
+    """Return whether ``/api/v1/escalations/<process id>/`` leads to the process."""
+    first, last = process_id.split("/", 1)[0], process_id.rsplit("/", 1)[-1]
+    return first not in ("policies", "rotations") and not (
+        "/" in process_id and last in ("", "stop", "acknowledge")
+    )
 
 
 def _read(

@@ -8,12 +8,12 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, register
+from django.core.checks import CheckMessage, Error, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 
 from config import zones
 from notifications.brokers import formats, sources
-from notifications.channels import batch
+from notifications.channels import batch, twilio
 from notifications.channels.registry import CHANNELS
 from notifications.engine.pump import START_WITHIN
 
@@ -84,8 +84,9 @@ def twilio_makes_sense(**kwargs: Any) -> list[CheckMessage]:
     for name in ("TWILIO_SMS_FROM", "TWILIO_CALL_FROM"):
         if getattr(settings, name) and not account:
             faults.append(Error(f"{name} is of no use without TWILIO_ACCOUNT_SID", id="tocsin.E009"))
-    if bool(settings.TWILIO_CALL_FROM) != bool(settings.TWILIO_TWIML_URL):
-        faults.append(Error("Set both TWILIO_CALL_FROM and TWILIO_TWIML_URL, or neither", id="tocsin.E010"))
+    if settings.TWILIO_CALL_FROM and not settings.TWILIO_TWIML_URL and not twilio.is_reachable():
+        what = "TWILIO_CALL_FROM needs TWILIO_TWIML_URL, or a PUBLIC_URL that Twilio can reach"
+        faults.append(Warning(f"{what}: no call can be made", id="tocsin.W010"))
     for name in ("TWILIO_BASE_URL", "TWILIO_TWIML_URL", "PUBLIC_URL"):
         value = getattr(settings, name)
         if value and not value.startswith(("http://", "https://")):

@@ -14,6 +14,7 @@ SUPPRESSED: Final = {
     "unsubscribed": "Not told: does not want this kind of message by this channel.",
 }
 CANCELLED: Final = {
+    "revoked_lost": "Stopped while it was being sent, by a worker that was lost: it may have been sent.",
     "revoked": "Stopped while it was being sent: the attempt failed and is not repeated.",
     "contact_point_removed": "Stopped: the contact point was removed first.",
     "cancelled_by_operator": "Stopped by an operator before it was sent.",

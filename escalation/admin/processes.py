@@ -73,9 +73,13 @@ class EscalationProcessAdmin(ReadOnlyAdmin):
     @admin.action(description="Stop")
     def stop_chosen(self, request: HttpRequest, queryset: QuerySet[EscalationProcess]) -> None:
         def stop(process: EscalationProcess) -> bool:
-            return process.is_active and bool(
+            return bool(
                 process_stop(
-                    process_id=process.process_id, by=str(request.user), via="admin", now=clock.now()
+                    process_id=process.process_id,
+                    by=str(request.user),
+                    via="admin",
+                    now=clock.now(),
+                    run=process.pk,
                 )
             )
 

@@ -11,7 +11,7 @@ from accounts.validators import validate_time_zone
 from config.fields import StrictCharField, StrictChoiceField, StrictUUIDField
 from escalation.api.policy_serializers import whole
 from escalation.models import Rotation, RotationOverride
-from escalation.models.rotation import MAX_SHIFT_H
+from escalation.models.rotation import HOURS, MAX_SHIFT_H
 from escalation.policies.words import name_of
 from escalation.rotations import links
 from notifications.api.preference_serializers import EARLIEST, LATEST, ClockField
@@ -72,7 +72,17 @@ class RotationInSerializer(serializers.Serializer[Rotation]):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if attrs["kind"] == Rotation.Kind.CUSTOM and "shift_h" not in attrs:
             raise serializers.ValidationError({"shift_h": ["A custom rotation needs the hours of a shift."]})
+        _check_hours(attrs["kind"], attrs.get("shift_h"))
         return attrs
+
+
+def _check_hours(kind: str, shift_h: int | None) -> None:
+    """Refuse hours that a rotation of this kind would not have."""
+    hours = HOURS.get(kind)
+    if hours is not None and shift_h is not None and shift_h != hours:
+        raise serializers.ValidationError(
+            {"shift_h": [f"A {kind} rotation has shifts of {hours} hours: leave this out, or choose custom."]}
+        )
 
 
 class RotationChangeSerializer(serializers.Serializer[Rotation]):
@@ -85,6 +95,11 @@ class RotationChangeSerializer(serializers.Serializer[Rotation]):
     starts_on = DayField(required=False)
     handoff_at = ClockField(required=False)
     members = _members(required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        assert self.instance is not None
+        _check_hours(attrs.get("kind", self.instance.kind), attrs.get("shift_h"))
+        return attrs
 
 
 class MemberSerializer(serializers.Serializer[Any]):

@@ -15,6 +15,7 @@ class HangUp(models.Model):
     asked_at = models.DateTimeField(default=clock.now)
     # When it is tried next: at once, after a failure, or once the call's own id is known.
     next_at = models.DateTimeField()
+    call_sid = models.CharField(max_length=64, blank=True, help_text="As a report has it.")
     attempts = models.PositiveSmallIntegerField(default=0)
 
     class Meta:

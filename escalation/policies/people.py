@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from accounts.models import User
@@ -37,25 +37,47 @@ class Way(NamedTuple):
     due_at: datetime
 
 
-def ways(person: Person, *, at: datetime, severity: str, channels: Sequence[str] = ()) -> Iterator[Way]:
+def ways(
+    person: Person,
+    *,
+    at: datetime,
+    severity: str,
+    channels: Sequence[str] = (),
+    held_back: timedelta = timedelta(0),
+) -> Iterator[Way]:
     """Yield what becomes of a message in a person's inbox and at each of their contact points.
 
     Quiet hours hold back what is not critical until they end, as a message of its own: no escalation waits
     for a digest.
+
+    Args:
+        held_back: by how much quiet hours have held back what came before, which this one follows at the
+            same distance.
     """
     if not channels or "inbox" in channels:
-        yield _way(person, "inbox", None, at=at, severity=severity)
+        yield _way(person, "inbox", None, at=at, severity=severity, held_back=held_back)
     for point in person.contact_points:
         if point.channel != "inbox" and (not channels or point.channel in channels):
-            yield _way(person, point.channel, point, at=at, severity=severity)
+            yield _way(person, point.channel, point, at=at, severity=severity, held_back=held_back)
 
 
-def _way(person: Person, channel: str, point: ContactPoint | None, *, at: datetime, severity: str) -> Way:
+def _way(
+    person: Person,
+    channel: str,
+    point: ContactPoint | None,
+    *,
+    at: datetime,
+    severity: str,
+    held_back: timedelta,
+) -> Way:
     address = point.address if point else ""
     if reason := _against(person, channel, point, severity):
         return Way(channel, address, point, False, reason, at)
-    end = None if registry.sendable(channel).instant else _quiet_until(person, at, severity)
-    return Way(channel, address, point, True, QUIET_HOURS if end else "", end or at)
+    if registry.sendable(channel).instant:
+        return Way(channel, address, point, True, "", at)
+    due_at = at + held_back
+    due_at = _quiet_until(person, due_at, severity) or due_at
+    return Way(channel, address, point, True, QUIET_HOURS if due_at > at else "", due_at)
 
 
 def _against(person: Person, channel: str, point: ContactPoint | None, severity: str) -> str:

@@ -46,26 +46,42 @@ class Telling(NamedTuple):
     via: str = ""
 
 
-def plan(definition: Definition, world: World, *, started_at: datetime) -> list[Telling]:
-    """Return every message of every round, in the order in which they are due."""
+def plan(
+    definition: Definition, world: World, *, started_at: datetime, first_round: int = 1
+) -> list[Telling]:
+    """Return every message of every round from the first, in the order in which they are due.
+
+    What quiet hours hold back keeps its distances: nobody's phone rings for all rounds at once in the
+    morning. Whoever has no quiet hours is told in time all the same.
+    """
+    held_back: dict[UUID, timedelta] = {}
     tellings = [
         telling
-        for round_, step, at, target in _moments(definition, started_at)
-        for telling in _tellings(target, round_, step, at, world, definition.severity)
+        for round_, step, at, target in _moments(definition, started_at, first_round)
+        for telling in _tellings(target, round_, step, at, world, definition.severity, held_back)
     ]
     return sorted(_each_once(tellings), key=lambda telling: (telling.due_at, telling.round, telling.step))
 
 
-def _moments(definition: Definition, started_at: datetime) -> Iterator[tuple[int, int, datetime, Target]]:
-    for round_ in range(definition.repeats + 1):
-        begin = started_at + timedelta(seconds=round_ * definition.repeat_every_s)
+def _moments(
+    definition: Definition, started_at: datetime, first_round: int
+) -> Iterator[tuple[int, int, datetime, Target]]:
+    """Yield round, step, time and target, in the order of time: a round is over before the next begins."""
+    for round_ in range(first_round, definition.repeats + 2):
+        begin = started_at + timedelta(seconds=(round_ - first_round) * definition.repeat_every_s)
         for number, step in enumerate(definition.steps, start=1):
             for target in step.targets:
-                yield round_ + 1, number, begin + timedelta(seconds=step.after_s), target
+                yield round_, number, begin + timedelta(seconds=step.after_s), target
 
 
 def _tellings(
-    target: Target, round_: int, step: int, at: datetime, world: World, severity: str
+    target: Target,
+    round_: int,
+    step: int,
+    at: datetime,
+    world: World,
+    severity: str,
+    held_back: dict[UUID, timedelta],
 ) -> Iterator[Telling]:
     if target.type == "address":
         yield Telling(round_, step, at, at, None, target.channels[0], target.address, None, True, "")
@@ -76,7 +92,9 @@ def _tellings(
         user = person.user if person else None
         yield Telling(round_, step, at, at, user, "", "", None, False, reason or GONE, via)
         return
-    found = list(ways(person, at=at, severity=severity, channels=target.channels))
+    so_far = held_back.get(person.user.pk, timedelta(0))
+    found = list(ways(person, at=at, severity=severity, channels=target.channels, held_back=so_far))
+    held_back[person.user.pk] = max([so_far, *(way.due_at - at for way in found)])
     for way in found:
         told = (way.channel, way.address, way.contact_point, way.is_told, way.reason)
         yield Telling(round_, step, at, way.due_at, person.user, *told, via)

@@ -1,23 +1,29 @@
 """How processes end: stopped, acknowledged, or with nothing left to send; and when they fell silent."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
+from uuid import UUID
 
 import structlog
 from django.db import connection, transaction
+from django.db.models import QuerySet
 
 from escalation import selectors
 from escalation.models import EscalationProcess
 from escalation.signals import process_ended
 from notifications import looks, metrics
 from notifications.engine import stop
+from notifications.models import Delivery
 
 log = structlog.get_logger(__name__)
 
 State = EscalationProcess.State
 #: Calls that a finished process left ringing are hung up by a stop so long afterwards.
 MAY_RING: Final = timedelta(minutes=10)
+#: The counter of notifications.metrics, by outcome.
+UNANSWERED: Final = "escalations_unanswered"
 #: The histogram of notifications.metrics, in seconds.
 SILENCE: Final = "escalation_silence"
 # Processes that one look ends at most; the next goes on.
@@ -107,12 +113,13 @@ def process_finish_if_over(process: EscalationProcess, *, now: datetime) -> bool
     process.state, process.ended_at, process.silent_at = State.FINISHED, now, now
     process.save(update_fields=["state", "ended_at", "silent_at"])
     stop.close(selectors.deliveries_of(process), reason=State.FINISHED.value)
+    transaction.on_commit(partial(_report_unanswered, [process.pk]), robust=True)
     return True
 
 
-def hang_up_late(process_id: str, *, now: datetime) -> None:
-    """Have the calls hung up that the last run of a process id left ringing when it finished."""
-    latest = EscalationProcess.objects.filter(process_id=process_id).order_by("-started_at", "-id").first()
+def hang_up_late(runs: QuerySet[EscalationProcess], *, now: datetime) -> None:
+    """Have the calls hung up that the last of these runs left ringing when it finished."""
+    latest = runs.order_by("-started_at", "-id").first()
     if latest is None or latest.state != State.FINISHED or latest.ended_at is None:
         return
     if now - latest.ended_at <= MAY_RING:
@@ -129,9 +136,21 @@ def processes_finish(now: datetime) -> int:
         finished = [pk for pk, state in cursor.fetchall() if state == State.FINISHED]
         if finished:
             stop.close(selectors.deliveries_of(*finished), reason=State.FINISHED.value)
-    for pk in finished:
-        log.info("escalation_ended", process=str(pk), state=State.FINISHED.value)
+    _report_unanswered(finished)
     return len(finished)
+
+
+def _report_unanswered(ids: Sequence[UUID]) -> None:
+    """Log and count the processes that ended without anybody's stop or acknowledgement, each as an error.
+
+    Whether anybody was told at all is a difference: to an operator, and to whoever waits for help.
+    """
+    sent = selectors.deliveries_of(*ids).filter(status=Delivery.Status.SENT)
+    reached = set(sent.values_list("notification__source_id", flat=True)) if ids else set()
+    for pk in ids:
+        outcome = "unanswered" if str(pk) in reached else "reached_nobody"
+        metrics.add(UNANSWERED, outcome)
+        log.error(f"escalation_{outcome}", process=str(pk))
 
 
 def silences_note(now: datetime) -> int:

@@ -82,16 +82,22 @@ def policy_remove(*, policy: Policy) -> None:
     Policy.objects.filter(pk=policy.pk).update(deleted_at=clock.now())
 
 
-def planned(policy_version: PolicyVersion, *, started_at: datetime, process_id: str) -> list[Item]:
+def planned(
+    policy_version: PolicyVersion, *, started_at: datetime, process_id: str, first_round: int = 1
+) -> list[Item]:
     """Return what a process is to tell that is started by a policy, in the order in which it is due.
 
     People, their preferences and who is on call are taken as they are now, for the time of each step.
+
+    Args:
+        first_round: 1, or the round with which it goes on.
 
     Raises:
         ValidationError: nobody at all would be told.
     """
     definition = definition_of(policy_version)
-    tellings = plan(definition, world_of(definition, since=started_at), started_at=started_at)
+    world = world_of(definition, since=started_at)
+    tellings = plan(definition, world, started_at=started_at, first_round=first_round)
     items = [_item(telling, policy_version) for telling in tellings if telling.is_told]
     if not items:
         log.warning("escalation_tells_nobody", policy=str(policy_version.policy_id), process_id=process_id)

@@ -66,24 +66,30 @@ def process_start(
 
 
 def process_stop(
-    *, process_id: str, by: str = "", via: str = "api", now: datetime
+    *, process_id: str, by: str = "", via: str = "api", now: datetime, run: UUID | None = None
 ) -> EscalationProcess | None:
     """Stop the active process of this id; None where there is none: then nothing changes.
+
+    Args:
+        run: stop this run alone, and not one that was started since.
 
     Once this is committed, no send of it begins. One that was acknowledged for a time is stopped for good.
     Calls that still ring after the last notification of a finished one are hung up all the same.
     """
+    runs = EscalationProcess.objects.filter(process_id=process_id)
+    if run is not None:
+        runs = runs.filter(pk=run)
     with transaction.atomic():
-        process = _locked(EscalationProcess.objects.filter(process_id=process_id, state=State.ACTIVE))
+        process = _locked(runs.filter(state=State.ACTIVE))
         if process is not None and not process_finish_if_over(process, now=now):
             process_end(process, State.STOPPED, by=by, via=via, now=now)
             return process
-        process = _locked(EscalationProcess.objects.filter(process_id=process_id, resume_at__isnull=False))
+        process = _locked(runs.filter(resume_at__isnull=False))
         if process is not None:
             process.resume_at = None
             process_end(process, State.STOPPED, by=by, via=via, now=now)
             return process
-        hang_up_late(process_id, now=now)
+        hang_up_late(runs, now=now)
     return None
 
 
@@ -97,8 +103,8 @@ def process_acknowledge(
     """Acknowledge a process: everything pending is cancelled; False where it was stopped or acknowledged.
 
     Whoever answers the last call of all acknowledges a process that has nothing left to send: that is
-    noted, though it had ended. Where its policy says so, it goes on after a time. ``process`` is changed to
-    what is stored.
+    noted, though it had ended. Where its policy says so, it goes on after a time, which acknowledging it once
+    more begins anew. ``process`` is changed to what is stored.
 
     Args:
         by: who, as people will read it.
@@ -111,6 +117,10 @@ def process_acknowledge(
             locked.acknowledged_at = now
             locked.resume_at = _resumes_at(locked, now)
             process_end(locked, State.ACKNOWLEDGED, by=by, via=via, now=now)
+        elif locked.resume_at is not None:
+            locked.acknowledged_at, locked.ended_by, locked.ended_via = now, by[:200], via
+            locked.resume_at = _resumes_at(locked, now)
+            locked.save(update_fields=["acknowledged_at", "ended_by", "ended_via", "resume_at"])
     for field in EscalationProcess._meta.concrete_fields:
         setattr(process, field.attname, getattr(locked, field.attname))
     return acknowledged
@@ -162,7 +172,7 @@ def _people(notifications: Sequence[Item]) -> list[UUID]:
 
 def _resumes_at(process: EscalationProcess, now: datetime) -> datetime | None:
     version = process.policy_version
-    if process.state != State.ACTIVE or version is None or version.acknowledge_timeout_s is None:
+    if version is None or version.acknowledge_timeout_s is None:
         return None
     return now + timedelta(seconds=version.acknowledge_timeout_s)
 

@@ -2,7 +2,9 @@
 
 from datetime import datetime
 from typing import Final, NamedTuple
+from uuid import UUID
 
+import structlog
 from django.core.exceptions import ValidationError
 
 from accounts.models import ApiKey
@@ -14,6 +16,8 @@ from escalation.services import policies
 from escalation.services.messages import Item
 from escalation.services.processes import process_start, process_stop
 from notifications.models import Severity
+
+log = structlog.get_logger(__name__)
 
 STARTED: Final = "started"
 STOPPED: Final = "stopped"
@@ -29,15 +33,25 @@ class Answer(NamedTuple):
 
 
 def request_run(
-    request: Request, *, now: datetime, by: str = "", via: str = "api", api_key: ApiKey | None = None
+    request: Request,
+    *,
+    now: datetime,
+    by: str = "",
+    via: str = "api",
+    api_key: ApiKey | None = None,
+    run: UUID | None = None,
 ) -> Answer:
     """Start or stop what a request asks for.
 
+    Args:
+        run: stop this run alone.
+
     Raises:
-        ValidationError: it names a user or a policy that there isn't; nothing was changed.
+        ValidationError: it names a user or a policy that there isn't, or nobody would be told; nothing was
+            changed.
     """
     if request.action == "stop":
-        stopped = process_stop(process_id=request.process_id, by=by, via=via, now=now)
+        stopped = process_stop(process_id=request.process_id, by=by, via=via, now=now, run=run)
         if stopped is None:
             return Answer(IGNORED, "No process of this id is active; this stop was ignored.", None)
         return Answer(STOPPED, "", stopped)
@@ -64,13 +78,16 @@ def request_run(
 def items_of(wanted: tuple[Wanted, ...]) -> list[Item]:
     """Return the notifications of a start, a user's own contact points and inbox in place of each user.
 
+    Somebody who has switched escalations off everywhere is left out, and that is logged.
+
     Raises:
-        ValidationError: there is no such user.
+        ValidationError: there is no such user, or nobody would be told.
     """
     ids = {each.user_id for each in wanted if each.user_id is not None}
     people = policy_selectors.people(ids, severity=Severity.CRITICAL) if ids else {}
     items: list[Item] = []
     unknown: list[str] = []
+    silenced: list[str] = []
     for index, each in enumerate(wanted):
         if each.channel != USER or each.user_id is None:
             items.append(Item(each.channel, each.at, each.address))
@@ -79,11 +96,11 @@ def items_of(wanted: tuple[Wanted, ...]) -> list[Item]:
         if person is None or not person.user.is_active:
             unknown.append(f"{index}: user-id: There is no such user.")
             continue
-        items += [
-            Item(way.channel, way.due_at, way.address, person.user, way.contact_point)
-            for way in ways(person, at=each.at, severity=Severity.CRITICAL)
-            if way.is_told
-        ]
-    if unknown:
-        raise ValidationError({"notifications": unknown})
+        told = [way for way in ways(person, at=each.at, severity=Severity.CRITICAL) if way.is_told]
+        items += [Item(way.channel, way.due_at, way.address, person.user, way.contact_point) for way in told]
+        if not told:
+            silenced.append(f"{index}: user-id: This person has switched escalations off everywhere.")
+            log.warning("escalation_person_silenced", user=str(person.user.pk))
+    if unknown or not items:
+        raise ValidationError({"notifications": unknown or silenced})
     return items

@@ -1,23 +1,27 @@
-"""Acknowledgements that run out: the process goes on with the steps that were cancelled."""
+"""Acknowledgements that run out: the round that was under way begins again, with whoever is on call then."""
 
 from datetime import datetime
 from typing import Final
 
+from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import QuerySet
-from django.utils.dateparse import parse_datetime
+from django.db.models import IntegerField, Max
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Cast
 
 from escalation import selectors
 from escalation.models import EscalationProcess
 from escalation.services.messages import Item
+from escalation.services.policies import planned
 from escalation.services.processes import process_resume
 from notifications import looks
 from notifications.models import Delivery
 
-#: Why a delivery was cancelled that has been told again since, or is about to be.
+State = EscalationProcess.State
+#: Why a delivery was cancelled whose round has begun again since, or was about to.
 RESUMED: Final = "resumed"
 # What an acknowledgement cancels: what waited, and what failed while it was being sent.
-_CANCELLED: Final = (EscalationProcess.State.ACKNOWLEDGED.value, "revoked")
+_CANCELLED: Final = (State.ACKNOWLEDGED.value, "revoked")
 ANY_DUE: Final = looks.first("escalation_escalationprocess WHERE resume_at <= %(now)s", by="resume_at")
 # Processes of one look; the next goes on.
 _MOST: Final = 100
@@ -31,40 +35,29 @@ def look(now: datetime) -> None:
 
 
 def process_go_on(*, process: EscalationProcess, now: datetime) -> bool:
-    """Resume a process: what was left at its acknowledgement is due as long after now as it was after that.
+    """Begin the round again in which a process was acknowledged, and go on with those after it.
 
-    People are told where they were to be told, but for contact points and people that are gone or switched
-    off since. False where nothing was left, or it was stopped or started anew meanwhile.
+    People, their preferences and who is on call are taken as they are now. False where nobody would be told,
+    or it was stopped or started anew meanwhile.
     """
     with transaction.atomic():
-        left = list(_left(process))
-        if not process_resume(
-            process=process, notifications=[_again(each, process, now) for each in left], now=now
-        ):
+        if not process_resume(process=process, notifications=_again(process, now), now=now):
             return False
-        Delivery.objects.filter(pk__in=[each.pk for each in left]).update(reason=RESUMED)
+        cancelled = selectors.deliveries_of(process).filter(status=Delivery.Status.CANCELLED)
+        cancelled.filter(reason__in=_CANCELLED).update(reason=RESUMED)
     return True
 
 
-def _left(process: EscalationProcess) -> QuerySet[Delivery]:
-    cancelled = selectors.deliveries_of(process).filter(
-        status=Delivery.Status.CANCELLED, reason__in=_CANCELLED
-    )
-    usable = cancelled.exclude(user__is_active=False).exclude(contact_point__is_enabled=False)
-    usable = usable.exclude(contact_point__deleted_at__isnull=False)
-    return usable.select_related("notification", "user", "contact_point").order_by("due_at", "pk")
-
-
-def _again(delivery: Delivery, process: EscalationProcess, now: datetime) -> Item:
-    data = dict(delivery.notification.data)
-    at = parse_datetime(data.pop("at", ""))
-    shift = now - (process.acknowledged_at or now)
-    return Item(
-        channel=delivery.channel,
-        due_at=max(delivery.due_at + shift, now),
-        address=delivery.address,
-        user=delivery.user,
-        contact_point=delivery.contact_point,
-        at=at + shift if at else None,
-        data=data,
-    )
+def _again(process: EscalationProcess, now: datetime) -> list[Item]:
+    assert process.policy_version is not None  # only policies have acknowledgements with an end
+    # What was cancelled and never began says nothing: it may be of rounds that would have come much later.
+    begun = selectors.deliveries_of(process).filter(due_at__lte=process.acknowledged_at)
+    begun = begun.exclude(status=Delivery.Status.CANCELLED, reason__in=(State.ACKNOWLEDGED.value, RESUMED))
+    round_ = begun.annotate(round=Cast(KeyTextTransform("round", "notification__data"), IntegerField()))
+    last = round_.aggregate(last=Max("round"))["last"] or 1
+    try:
+        return planned(
+            process.policy_version, started_at=now, process_id=process.process_id, first_round=last
+        )
+    except ValidationError:  # nobody would be told; it is logged
+        return []

@@ -66,8 +66,10 @@ def rotation_renew_link(*, rotation: Rotation) -> Rotation:
 
 def override_create(
     *, rotation: Rotation, user_id: UUID, starts_at: datetime, ends_at: datetime
-) -> RotationOverride:
-    """Have somebody stand in, once. Before others that overlap: the one made last counts.
+) -> tuple[RotationOverride, bool]:
+    """Have somebody stand in, once; the second value is False where the very same is there already.
+
+    Of two that overlap the one made last counts.
 
     Raises:
         ValidationError: there is no such person, or it ends before it starts.
@@ -81,9 +83,9 @@ def override_create(
             rotation=rotation, user=user_id, starts_at=starts_at, ends_at=ends_at
         ).last()
         if same is not None and same == rotation.overrides.order_by("pk").last():
-            return same
+            return same, False
         override.save()
-    return override
+    return override, True
 
 
 def override_remove(*, override: RotationOverride) -> None:

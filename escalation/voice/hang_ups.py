@@ -27,7 +27,9 @@ SECONDS: Final = "escalation_hang_up"
 #: Nobody lets a phone ring, or listens, for longer: a call older than this has ended.
 LONGEST_CALL: Final = timedelta(minutes=10)
 # For so long a taken row is left to its job.
-_LEASE: Final = timedelta(seconds=30)
+_LEASE: Final = timedelta(seconds=6)
+# Shorter than that: nobody else takes what is still being asked for.
+_TIMEOUT_S: Final = 4.0
 _MOST: Final = 100
 _LONGEST_WAIT_S: Final = 30
 
@@ -44,10 +46,10 @@ def run(now: datetime) -> int:
     taken = _taken(now)
     calls: list[tuple[HangUp, str]] = []
     for each in taken:
-        if each.delivery.state == Delivery.Status.SENDING:
-            _again(each, now=now, wait_s=1.0, error="it is being made")
-        elif sid := _call_of(each.delivery):
+        if sid := _call_of(each.delivery) or each.call_sid:
             calls.append((each, sid))
+        elif each.delivery.state == Delivery.Status.SENDING:
+            _again(each, now=now, wait_s=1.0, error="it is being made")
         else:
             each.delete()
     results = asyncio.run(_hung_up([sid for _, sid in calls])) if calls else []
@@ -90,7 +92,8 @@ async def _hung_up(sids: Sequence[str]) -> list[Result]:
 
 async def _one(sid: str, session: Session) -> Result:
     try:
-        return await twilio.hang_up(sid, session=session, timeout_s=registry.get("phone").timeout_s)
+        timeout_s = min(_TIMEOUT_S, registry.get("phone").timeout_s)
+        return await twilio.hang_up(sid, session=session, timeout_s=timeout_s)
     except (Rejected, Unavailable) as failure:
         return failure
 

@@ -1,19 +1,22 @@
 """When calls are to be hung up: as soon as their process is ended, and again where a job was lost."""
 
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 from django.db import transaction
 from django.db.models import Q
 from django.dispatch import receiver
 
+from config import clock
 from escalation import jobs, selectors
 from escalation.models import EscalationProcess, HangUp
 from escalation.signals import process_ended
 from escalation.voice.hang_ups import LONGEST_CALL
 from notifications import looks, queue
 from notifications.models import Delivery
+from notifications.services.provider_reports import call_reported
+
+State = EscalationProcess.State
 
 # Of a call that may ring or talk: nothing was reported yet, or that somebody answered.
 _MAY_BE_LIVE = Q(status=Delivery.Status.SENT, reason__in=("", "answered"))
@@ -32,10 +35,34 @@ def hang_ups_ask(process: EscalationProcess, **kwargs: Any) -> None:
     asked = [HangUp(delivery_id=pk, asked_at=now, next_at=now) for pk in live.values_list("pk", flat=True)]
     if asked:
         HangUp.objects.bulk_create(asked, ignore_conflicts=True)
-        wake = partial(queue.enqueue_unless_waiting, jobs.HANG_UPS, jobs.hang_ups)
-        transaction.on_commit(wake, robust=True)
+        transaction.on_commit(_wake, robust=True)
+
+
+@receiver(call_reported, dispatch_uid="escalation.voice")
+def call_id_note(delivery: Delivery, sid: str, **kwargs: Any) -> None:
+    """Hang up a call of a process that was ended while it was made, as soon as its id is known.
+
+    The worker that made it may be lost, and never say which call it was.
+    """
+    told = delivery.notification
+    if delivery.channel != "phone" or told.source_type != EscalationProcess.SOURCE:
+        return
+    ended = EscalationProcess.objects.filter(pk=told.source_id, state__in=(State.STOPPED, State.ACKNOWLEDGED))
+    if not ended.exists() or delivery.status == Delivery.Status.SENT:
+        return  # its attempt says which call it is
+    now = clock.now()
+    HangUp.objects.update_or_create(
+        delivery_id=delivery.pk,
+        defaults={"call_sid": sid, "next_at": now},
+        create_defaults={"call_sid": sid, "next_at": now, "asked_at": now},
+    )
+    transaction.on_commit(_wake, robust=True)
+
+
+def _wake() -> None:
+    queue.enqueue_unless_waiting(jobs.HANG_UPS, jobs.hang_ups)
 
 
 def look(now: datetime) -> None:
     """Have the calls hung up whose job was lost, or that are to be tried again."""
-    queue.enqueue_unless_waiting(jobs.HANG_UPS, jobs.hang_ups)
+    _wake()

@@ -116,12 +116,13 @@ class StopPage(_Change):
         process = self.process(run_id)
         if not self.person.is_staff:
             return render(request, "403.html", status=403)
-        # By its id, as everywhere; but a page that was left open must not stop a later run.
-        if not (process.is_active or process.resume_at):
-            messages.info(request, f"It was {process.state} already.")
-        else:
-            process_stop(process_id=process.process_id, by=str(self.person), via="web", now=clock.now())
+        # This run alone: a page that was left open must not stop a later one.
+        if process_stop(
+            process_id=process.process_id, by=str(self.person), via="web", now=clock.now(), run=process.pk
+        ):
             messages.success(request, "Stopped: nothing more of it is sent.")
+        else:
+            messages.info(request, f"It was {process.state} already.")
         return self.back(process)
 
 

@@ -255,6 +255,13 @@ def report_of(fields: Mapping[str, str]) -> Report | None:
     return Report(arrived=False, detail=f"{status}, {_in_words(code)}" if code else status)
 
 
+def live_call_in(fields: Mapping[str, str]) -> str | None:
+    """Return the id of the call that a status callback says is under way; None of anything else. Pure."""
+    sid = fields.get("CallSid") or ""
+    is_live = fields.get("CallStatus") in ("queued", "initiated", "ringing", "in-progress")
+    return sid if is_live and _SID.fullmatch(sid) else None
+
+
 def signature(auth_token: str, url: str, fields: Iterable[tuple[str, str]]) -> str:
     """Return the ``X-Twilio-Signature`` of a form that Twilio posts. Pure.
 

@@ -1,6 +1,7 @@
 """From what a channel answered to what is written down: sent, tried again when, or failed for good."""
 
 from datetime import datetime
+from typing import Final
 
 import structlog
 from django.conf import settings
@@ -13,6 +14,9 @@ from notifications.engine.retry import congested_due_at, next_due_at
 log = structlog.get_logger(__name__)
 
 Result = Receipt | Rejected | Unavailable
+
+#: Why something was cancelled that a lost worker was sending: it may have been sent.
+LOST_AND_STOPPED: Final = "revoked_lost"
 
 
 def storable(text: str) -> str:
@@ -71,7 +75,7 @@ def outcome_of(
 
 def ending_of(row: Claimed, *, now: datetime) -> Finished:
     """Return the end of a delivery whose worker was lost, and that is not to be sent any more. Pure."""
-    status, reason = ("cancelled", "revoked") if row.revoked else ("failed", "workers_lost")
+    status, reason = ("cancelled", LOST_AND_STOPPED) if row.revoked else ("failed", "workers_lost")
     return Finished(
         id=row.id,
         channel=row.channel,

@@ -5,10 +5,15 @@ from uuid import UUID
 import structlog
 from django.db import transaction
 from django.db.models import Q
+from django.dispatch import Signal
 
 from notifications import metrics
 from notifications.channels.twilio import Report
+from notifications.engine.outcome import LOST_AND_STOPPED
 from notifications.models import AttemptRow, Delivery, Outgoing, Undelivered
+
+#: Sent with ``delivery`` and ``sid`` as a provider reports on a call that is under way, with its id for it.
+call_reported = Signal()
 
 log = structlog.get_logger(__name__)
 
@@ -43,7 +48,21 @@ def _mark_arrived(delivery_id: UUID, attempt: int, reason: str) -> bool:
     reported = Delivery.objects.filter(
         pk=delivery_id, attempts=attempt, status=Status.SENT, reason__in=before
     )
-    return bool(reported.update(reason=reason))
+    return bool(reported.update(reason=reason)) or _mark_made_after_all(delivery_id, attempt, reason)
+
+
+def _mark_made_after_all(delivery_id: UUID, attempt: int, reason: str) -> bool:
+    """Correct what was stopped while a worker had it that was lost: the provider had taken it."""
+    with transaction.atomic():
+        stopped = Delivery.objects.select_for_update(no_key=True).filter(
+            pk=delivery_id, attempts=attempt, status=Status.CANCELLED, reason=LOST_AND_STOPPED
+        )
+        lost = AttemptRow.objects.filter(delivery_id=delivery_id, number=attempt, outcome="lost").first()
+        if lost is None or not stopped.exists():
+            return False
+        stopped.update(status=Status.SENT, reason=reason, sent_at=lost.started_at)
+        AttemptRow.objects.filter(pk=lost.pk).update(outcome="sent", error="")
+    return True
 
 
 def _mark_undelivered(delivery_id: UUID, attempt: int, detail: str) -> bool:

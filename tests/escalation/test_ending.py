@@ -1,5 +1,6 @@
 """How processes end, what that costs, and what is measured of it."""
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -141,6 +142,30 @@ def test_metrics_show_what_is_under_way(as_machine: Callable[..., APIClient]) ->
     said = as_machine("metrics:read").get("/metrics").content.decode()
     assert "tocsin_escalations_active 1.0" in said
     assert "tocsin_escalation_silence_seconds_count" in said
+
+
+@pytest.mark.parametrize(
+    ("became", "outcome"), [({"status": "sent"}, "unanswered"), ({"status": "failed"}, "reached_nobody")]
+)
+def test_an_escalation_that_nobody_answered_is_an_error_and_counted(
+    as_machine: Callable[..., APIClient],
+    caplog: pytest.LogCaptureFixture,
+    became: dict[str, str],
+    outcome: str,
+) -> None:
+    started(in_s=0)
+    end_all(**became)
+    before = unanswered(as_machine, outcome)
+    ending.look(in_s(1))
+    assert unanswered(as_machine, outcome) == before + 1
+    assert [record.levelname for record in caplog.records if outcome in record.getMessage()] == ["ERROR"]
+
+
+def unanswered(as_machine: Callable[..., APIClient], outcome: str) -> float:
+    metrics.flush()
+    said = as_machine("metrics:read").get("/metrics").content.decode()
+    found = re.search(rf'tocsin_escalations_unanswered_total{{outcome="{outcome}"}} (\S+)', said)
+    return float(found[1]) if found else 0.0
 
 
 def failed_and_over() -> Delivery:

@@ -1,7 +1,7 @@
 """Policies: what they take, their versions, and starting by name."""
 
 import uuid
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -10,10 +10,14 @@ from escalation.models import EscalationProcess, Policy, PolicyVersion
 from escalation.policies.definition import Definition, Step, Target, check_rounds, steps_of
 from escalation.policies.selectors import version_named
 from escalation.selectors import deliveries_of
+from escalation.services.ending import processes_finish
 from escalation.services.policies import planned, policy_create, policy_update
 from escalation.services.processes import process_acknowledge, process_start, process_stop
 from escalation.services.resuming import look
-from tests.factories import ContactPointFactory, UserFactory
+from escalation.services.rotations import rotation_create
+from notifications.models import Delivery, Outgoing
+from tests.factories import ContactPointFactory, PreferenceFactory, UserFactory
+from tests.queued import end_all
 
 PATH = "/api/v1/escalations/policies/"
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -284,22 +288,124 @@ def test_an_acknowledged_process_is_silent_until_its_acknowledgement_runs_out(ac
     assert (acknowledged.state, left(acknowledged)) == ("acknowledged", [])
 
 
-def test_then_it_goes_on_with_what_was_left_as_long_after_as_it_would_have_been(acknowledged):
+def test_then_the_round_that_was_under_way_begins_again(acknowledged):
     look(NOW + timedelta(seconds=930))
     acknowledged.refresh_from_db()
     assert (acknowledged.state, acknowledged.resume_at) == ("active", None)
-    assert left(acknowledged) == [("phone", 960), ("sms", 1020)]
+    assert left(acknowledged) == [("phone", 990), ("sms", 1050)]
     look(NOW + timedelta(seconds=931))  # once only
     assert len(left(acknowledged)) == 2
 
 
-def test_acknowledged_again_it_goes_on_again_with_what_is_left_then(acknowledged):
+def test_acknowledged_again_after_it_went_on_it_goes_on_again(acknowledged):
     look(NOW + timedelta(seconds=930))
     process_acknowledge(process=acknowledged, by="Ben", via="api", now=NOW + timedelta(seconds=940))
     look(NOW + timedelta(seconds=1840))
-    assert left(acknowledged) == [("phone", 1860), ("sms", 1920)]
+    assert left(acknowledged) == [("phone", 1900), ("sms", 1960)]
     reasons = deliveries_of(acknowledged).filter(status="cancelled").values_list("reason", flat=True)
     assert list(reasons) == ["resumed"] * 4
+
+
+def test_acknowledging_it_once_more_gives_as_much_time_again(acknowledged):
+    process_acknowledge(process=acknowledged, by="Ben", via="api", now=NOW + timedelta(seconds=900))
+    assert acknowledged.resume_at == NOW + timedelta(seconds=1800)
+    assert acknowledged.ended_by == "Ben"
+    look(NOW + timedelta(seconds=1799))
+    assert left(acknowledged) == []
+    look(NOW + timedelta(seconds=1800))
+    assert left(acknowledged) == [("phone", 1860), ("sms", 1920)]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("is_over", [False, True])
+def test_whoever_acknowledged_the_last_step_is_rung_again(is_over):
+    version = version_of({"after_s": 0, "targets": [PHONE]}, acknowledge_timeout_s=900)
+    process = start(version)
+    end_all(status="sent")
+    if is_over:
+        assert processes_finish(NOW + timedelta(seconds=5)) == 1
+    assert process_acknowledge(process=process, by="Ana", via="phone", now=NOW + timedelta(seconds=10))
+    look(NOW + timedelta(seconds=910))
+    process.refresh_from_db()
+    assert (process.state, left(process)) == ("active", [("phone", 910)])
+
+
+@pytest.mark.django_db
+def test_rounds_that_were_over_are_not_repeated():
+    version = version_of(
+        {"after_s": 0, "targets": [PHONE]}, repeats=2, repeat_every_s=300, acknowledge_timeout_s=900
+    )
+    process = start(version)
+    begun = Delivery.objects.filter(due_at__lte=NOW + timedelta(seconds=300))
+    Outgoing.objects.filter(delivery__in=begun).delete()
+    begun.update(status="sent")
+    process_acknowledge(process=process, by="Ana", via="api", now=NOW + timedelta(seconds=310))
+    look(NOW + timedelta(seconds=1210))
+    # The second round was under way, and the third is still to come.
+    assert left(process) == [("phone", 1210), ("phone", 1510)]
+    rounds = deliveries_of(process).filter(status="pending").order_by("due_at")
+    assert [each.notification.data["round"] for each in rounds.select_related("notification")] == [2, 3]
+
+
+@pytest.mark.django_db
+def test_it_goes_on_with_whoever_is_on_call_by_then(owner, teammate):
+    for person in (owner, teammate):
+        ContactPointFactory(user=person, channel="webhook", address="https://hooks.example.com/")
+    rotation, _ = rotation_create(
+        name="Nights",
+        kind="daily",
+        time_zone="UTC",
+        starts_on=NOW.date() - timedelta(days=1),
+        handoff_at=time(12, 10),
+        members=[owner.pk, teammate.pk],
+    )
+    target = {"type": "rotation", "rotation_id": str(rotation.pk), "channels": ["webhook"]}
+    version = version_of(
+        {"after_s": 0, "targets": [target]}, {"after_s": 300, "targets": [target]}, acknowledge_timeout_s=900
+    )
+    process = start(version)
+    process_acknowledge(process=process, by="Ana", via="api", now=NOW + timedelta(seconds=60))
+    look(NOW + timedelta(seconds=960))
+    rung = deliveries_of(process).filter(status="pending").values_list("user_id", flat=True)
+    assert list(rung) == [teammate.pk, teammate.pk]
+
+
+# --- Quiet hours ---
+
+
+@pytest.mark.django_db
+def test_what_quiet_hours_hold_back_keeps_its_distances(owner, teammate):
+    PreferenceFactory(user=owner, quiet_from=time(22), quiet_until=time(7))
+    ContactPointFactory(user=owner, channel="phone", address="+33612345678")
+    ContactPointFactory(user=teammate, channel="phone", address="+33612345679")
+    version = version_of(
+        {"after_s": 0, "targets": [user_target(owner, "phone")]},
+        {"after_s": 120, "targets": [user_target(teammate, "phone")]},
+        repeats=3,
+        repeat_every_s=300,
+        severity="standard",
+    )
+    begin = NOW.replace(hour=23)
+    told = planned(version, started_at=begin, process_id="restaurant")
+    morning = NOW.replace(day=NOW.day + 1, hour=7)
+    rung = {person: [item.due_at for item in told if item.user == person] for person in (owner, teammate)}
+    assert rung[owner] == [morning + timedelta(seconds=300 * number) for number in range(4)]
+    # Whoever has no quiet hours doesn't wait for those who have.
+    assert rung[teammate] == [begin + timedelta(seconds=120 + 300 * number) for number in range(4)]
+
+
+@pytest.mark.django_db
+def test_what_comes_after_quiet_hours_does_not_overtake_what_they_held_back(owner):
+    PreferenceFactory(user=owner, quiet_from=time(22), quiet_until=time(7))
+    ContactPointFactory(user=owner, channel="phone", address="+33612345678")
+    target = user_target(owner, "phone")
+    version = version_of(
+        {"after_s": 0, "targets": [target]}, repeats=3, repeat_every_s=300, severity="standard"
+    )
+    told = planned(version, started_at=NOW.replace(hour=6, minute=52), process_id="restaurant")
+    seven = NOW.replace(hour=7)
+    assert [item.due_at - seven for item in told] == [timedelta(seconds=300 * number) for number in range(4)]
+    assert [item.data["round"] for item in told] == [1, 2, 3, 4]
 
 
 def test_stopped_meanwhile_it_never_goes_on(acknowledged):

@@ -14,7 +14,7 @@ from rest_framework.test import APIClient
 from accounts.models import User
 from escalation.models import EscalationProcess
 from escalation.services import Item, process_acknowledge, process_start, process_stop
-from notifications.models import Delivery
+from notifications.models import Delivery, Subscription
 from tests.factories import ContactPointFactory
 from tests.queued import end_all
 
@@ -90,6 +90,53 @@ def test_bad_requests_are_refused_by_field(machine: APIClient, given: Any, field
     assert answer.status_code == 400
     assert said in " ".join(answer.data[field])
     assert not EscalationProcess.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "process_id", ["policies", "rotations", "policies/7", "orders/stop", "orders/acknowledge", "orders/"]
+)
+def test_a_process_that_nobody_could_read_is_not_started(machine: APIClient, process_id: str) -> None:
+    answer = machine.post(URL, {**README, "process-id": process_id})
+    assert (answer.status_code, list(answer.data)) == (400, ["process-id"])
+    assert machine.post(URL, {"process-id": process_id, "action": "stop"}).data["result"] == "ignored"
+    for readable in ("a/policies", "stop", "orders/stopped"):
+        assert machine.post(URL, {**README, "process-id": readable}).status_code == 201
+        assert machine.get(f"{URL}{readable}/").data["process_id"] == readable
+
+
+def test_somebody_who_would_be_told_nowhere_starts_nothing(machine: APIClient, owner: User) -> None:
+    for channel in ("inbox", "webhook"):
+        Subscription.objects.create(user=owner, channel=channel, kind="escalation", is_enabled=False)
+    ContactPointFactory(user=owner, channel="webhook", address="https://hooks.example.com/")
+    theirs = {"channel": "user", "at": AT, "user-id": str(owner.pk)}
+    refused = machine.post(URL, {"process-id": "order", "action": "start", "notifications": [theirs]})
+    assert (refused.status_code, list(refused.data)) == (400, ["notifications"])
+    assert "switched escalations off" in refused.data["notifications"][0]
+    assert not EscalationProcess.objects.exists()
+    # Others are told all the same.
+    both = [theirs, README["notifications"][2]]  # type: ignore[index]
+    assert (
+        machine.post(URL, {"process-id": "order", "action": "start", "notifications": both}).status_code
+        == 201
+    )
+    assert Delivery.objects.get().channel == "email"
+
+
+def test_the_id_of_a_run_stops_that_run_alone(machine: APIClient, client: Any, operator: User) -> None:
+    first = started()
+    process_stop(process_id="order", now=timezone.now())
+    second = started()
+    answer = machine.post(f"{URL}{first.pk}/stop/")
+    assert (answer.status_code, answer.data["result"]) == (200, "ignored")
+    client.force_login(operator)
+    client.post(f"/escalations/{first.pk}/stop/")
+    client.post(
+        "/admin/escalation/escalationprocess/",
+        {"action": "stop_chosen", "_selected_action": [str(first.pk)]},
+    )
+    second.refresh_from_db()
+    assert second.state == "active"
+    assert machine.post(f"{URL}{second.pk}/stop/").data["result"] == "stopped"
 
 
 def test_each_bad_notification_is_named_by_its_index(machine: APIClient) -> None:

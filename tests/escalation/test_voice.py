@@ -14,13 +14,15 @@ from pytest_django.live_server_helper import LiveServer
 from redis import Redis
 
 from accounts.models import User
+from config import clock
 from escalation import jobs
 from escalation.models import EscalationProcess, HangUp
 from escalation.voice import hang_ups, receivers, twiml
+from notifications.channels import registry
 from notifications.engine.direct import deliver_to
 from notifications.explanations import explain
 from notifications.messages.compose import notification_of
-from notifications.models import Delivery
+from notifications.models import AttemptRow, Delivery, Outgoing
 from tests.escalation.conftest import OTHER_PHONE, PHONE, Bells
 from tests.factories import ContactPointFactory
 from tests.servers.twilio import Created, Twilio
@@ -239,7 +241,59 @@ def test_what_was_taken_by_a_job_that_died_is_taken_again(bells: Bells) -> None:
     now = timezone.now()
     assert len(hang_ups._taken(now)) == 1
     assert hang_ups.run(now) == 0
-    assert hang_ups.run(now + timedelta(seconds=31)) == 1
+    assert hang_ups.run(now + timedelta(seconds=7)) == 1
+
+
+def made_by_a_worker_that_was_killed(bells: Bells) -> tuple[Created, Delivery]:
+    """A call whose id nobody here knows: Twilio has made it, and its worker died before it could say so."""
+    (call,) = ring(bells, PHONE)
+    delivery = delivery_of(call)
+    AttemptRow.objects.filter(delivery=delivery).delete()
+    Delivery.objects.filter(pk=delivery.pk).update(status="pending", attempts=0, sent_at=None)
+    Outgoing.objects.create(
+        delivery=delivery,
+        lane=registry.get("phone").lane(PHONE),
+        due_at=delivery.due_at,
+        expires_at=delivery.expires_at,
+        revocable=True,
+        attempts=1,
+        lease_until=bells.clock() + timedelta(seconds=60),
+    )
+    return call, delivery
+
+
+@pytest.mark.parametrize("is_known_lost", [False, True])
+def test_a_call_whose_worker_was_killed_is_hung_up_once_a_report_names_it(
+    bells: Bells, live_server: LiveServer, is_known_lost: bool
+) -> None:
+    call, delivery = made_by_a_worker_that_was_killed(bells)
+    bells.stop("shop")
+    if is_known_lost:
+        bells.forward(120)
+        delivery.refresh_from_db()
+        assert (delivery.status, delivery.reason) == ("cancelled", "revoked_lost")
+        assert "may have been sent" in explain(delivery)
+        hang_ups.run(clock.now() + timedelta(minutes=3))
+    assert bells.twilio.report(call, "ringing", at=live_server.url) == 204
+    assert hang_ups.run(clock.now() + timedelta(seconds=1)) == 1
+    assert bells.twilio.hung_up == [call.sid]
+
+
+def test_a_report_corrects_what_was_taken_for_stopped(bells: Bells, live_server: LiveServer) -> None:
+    call, delivery = made_by_a_worker_that_was_killed(bells)
+    bells.stop("shop")
+    bells.forward(120)
+    assert bells.twilio.report(call, "completed", at=live_server.url) == 204
+    delivery.refresh_from_db()
+    assert (delivery.status, delivery.reason) == ("sent", "answered")
+    assert delivery.sent_at is not None
+    assert delivery.attempt_set.get().outcome == "sent"
+
+
+def test_the_report_of_a_call_that_goes_on_hangs_up_nothing(bells: Bells, live_server: LiveServer) -> None:
+    call = call_of(bells)
+    assert bells.twilio.report(call, "ringing", at=live_server.url) == 204
+    assert not HangUp.objects.exists()
 
 
 @pytest.mark.parametrize(

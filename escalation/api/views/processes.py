@@ -200,9 +200,13 @@ class StopView(_Processes):
         },
     )
     def post(self, request: Request, process_id: str) -> Response:
-        """Stop a process: once this is answered, no send of it begins. Ignored where none is active."""
+        """Stop a process: once this is answered, no send of it begins. Ignored where none is active.
+
+        The UUID of a run stops that run alone.
+        """
         process = self.latest(process_id)
         if not sees_all(request.user):
             raise PermissionDenied("Only staff can stop escalations; you can acknowledge it.")
         stop = requests.Request(process.process_id, "stop")
-        return self.answer(request_run(stop, now=clock.now(), by=name_of(request)))
+        run = None if process.process_id == process_id else process.pk
+        return self.answer(request_run(stop, now=clock.now(), by=name_of(request), run=run))

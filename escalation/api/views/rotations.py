@@ -126,7 +126,8 @@ class RotationView(_OneRotation):
     def patch(self, request: Request, rotation_id: UUID) -> Response:
         """Change what is given. All shifts, past ones too, are then as if it had always been so."""
         rotation = self.rotation(rotation_id)
-        services.rotation_update(rotation=rotation, **_validated(RotationChangeSerializer(data=request.data)))
+        given = _validated(RotationChangeSerializer(rotation, data=request.data))
+        services.rotation_update(rotation=rotation, **given)
         return self.answer(rotation_id)
 
     @extend_schema(
@@ -191,7 +192,11 @@ class OverridesView(_OneRotation):
     @extend_schema(
         operation_id="rotations_override",
         request=OverrideInSerializer,
-        responses={201: OverrideSerializer, **errors(*BODY, 403, 404)},
+        responses={
+            201: OpenApiResponse(OverrideSerializer, description="They stand in."),
+            200: OpenApiResponse(OverrideSerializer, description="They did so already."),
+            **errors(*BODY, 403, 404),
+        },
         examples=[
             OpenApiExample(
                 "a day off",
@@ -207,12 +212,13 @@ class OverridesView(_OneRotation):
     def post(self, request: Request, rotation_id: UUID) -> Response:
         """Have somebody stand in, whether they take turns or not. Of two that overlap the last made counts.
 
-        The same again answers 201 and the one that is there.
+        Repeating the request returns 200 and the one that is there.
         """
         rotation = self.rotation(rotation_id)
         given = _validated(OverrideInSerializer(data=request.data))
-        override = services.override_create(rotation=rotation, **given)
-        return Response(OverrideSerializer(override).data, status=status.HTTP_201_CREATED)
+        override, created = services.override_create(rotation=rotation, **given)
+        code = status.HTTP_201_CREATED if created else status.HTTP_200_OK
+        return Response(OverrideSerializer(override).data, status=code)
 
 
 @extend_schema(tags=[TAG])

@@ -18,7 +18,7 @@ from rest_framework.views import APIView
 from config.api import JSONOnly
 from notifications.channels import twilio
 from notifications.models import Delivery
-from notifications.services.provider_reports import delivery_report_record
+from notifications.services.provider_reports import call_reported, delivery_report_record
 
 MAX_ATTEMPT = 32_767
 
@@ -53,8 +53,12 @@ class TwilioStatusView(APIView):
         """Take a report on a message or call; what says nothing final is thanked for and forgotten."""
         delivery = get_object_or_404(Delivery, pk=delivery_id)
         attempt = _attempt_in(request)
-        if report := twilio.report_of(dict(_fields_of(request))):
+        fields = dict(_fields_of(request))
+        report = twilio.report_of(fields)
+        if report:
             delivery_report_record(delivery=delivery, attempt=attempt, report=report)
+        if (sid := twilio.live_call_in(fields)) is not None:
+            call_reported.send(sender=Delivery, delivery=delivery, sid=sid)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
