@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Final
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils.dateparse import parse_datetime
 
 from escalation import selectors
@@ -50,7 +50,8 @@ def _left(process: EscalationProcess) -> QuerySet[Delivery]:
     cancelled = selectors.deliveries_of(process).filter(
         status=Delivery.Status.CANCELLED, reason__in=_CANCELLED
     )
-    usable = cancelled.exclude(user__is_active=False).exclude(contact_point__is_enabled=False)
+    usable = cancelled.filter(Q(user=None) | Q(user__is_active=True))
+    usable = usable.exclude(contact_point__is_enabled=False)
     usable = usable.exclude(contact_point__deleted_at__isnull=False)
     return usable.select_related("notification", "user", "contact_point").order_by("due_at", "pk")
 
