@@ -3,6 +3,7 @@
 import json
 from datetime import date, timedelta
 from typing import Any
+from uuid import uuid4
 
 import django_rq
 import pytest
@@ -49,7 +50,7 @@ from tests.leaving import (
     found_in_tables,
     handle_events,
 )
-from tests.notifications.brokers.test_envelopes import DELETED, command, take
+from tests.notifications.brokers.test_envelopes import CREATED, DELETED, command, take
 from tests.queued import stored
 
 ME = "/api/v1/users/me/"
@@ -253,12 +254,7 @@ def in_the_admins_list(user: User, operator: User) -> None:
     assert desk.post(reverse("admin:accounts_user_changelist"), chosen).status_code == 302
 
 
-def by_a_message(user: User, operator: User) -> None:
-    User.objects.filter(pk=user.pk).update(password="!")
-    take(command(DELETED, {"user_id": str(user.pk), "email": EMAIL}))
-
-
-@pytest.mark.parametrize("way", [by_themselves, by_the_staff, in_the_admin, in_the_admins_list, by_a_message])
+@pytest.mark.parametrize("way", [by_themselves, by_the_staff, in_the_admin, in_the_admins_list])
 def test_every_way_of_leaving_erases_as_much(leaver: User, operator: User, way: Any) -> None:
     told(leaver)
     way(leaver, operator)
@@ -266,6 +262,18 @@ def test_every_way_of_leaving_erases_as_much(leaver: User, operator: User, way: 
     erase()
     assert found_in_tables(WORDS) == []
     assert Delivery.objects.filter(user_id=leaver.pk).exists()
+
+
+def test_so_does_the_message_of_the_service_that_made_the_account(db: None) -> None:
+    who = {"user_id": str(uuid4()), "email": EMAIL}
+    take(command(CREATED, {**who, "first_name": NAMES[0], "last_name": NAMES[1], "role": "student"}))
+    handle_events()
+    told(User.objects.get(pk=who["user_id"]))
+    take(command(DELETED, who))
+    handle_events()
+    erase()
+    assert found_in_tables(WORDS) == []
+    assert Delivery.objects.filter(user_id=who["user_id"]).exists()
 
 
 # --- What is others' ----------------------------------------------------------------------------------
