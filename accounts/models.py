@@ -69,6 +69,7 @@ class User(KnowsChanges, AbstractBaseUser, PermissionsMixin):
 
     class Meta:
         ordering = ("email",)
+        permissions = (("export_user", "Can export all that is stored about a user"),)
         constraints = [
             models.CheckConstraint(condition=models.Q(email=Lower("email")), name="user_email_lower"),
             models.CheckConstraint(

@@ -72,6 +72,8 @@ CODE_ATTEMPTS = env.int("CODE_ATTEMPTS", default=5)
 RESET_EXPIRES_S = env.int("RESET_EXPIRES_S", default=3600)
 # Seconds that asking for such a link takes at least, account or not; must exceed what making the mail takes.
 RESET_ANSWER_S = env.float("RESET_ANSWER_S", default=0.1)
+# Exports of all that is stored about a person, per person who asks.
+EXPORT_RATE = env.str("EXPORT_RATE", default="6/hour")
 # Test sends of contact points per minute and person.
 TEST_SEND_RATE = env.str("TEST_SEND_RATE", default="10/min")
 
@@ -439,6 +441,7 @@ RATES: dict[str, str | None] = {
     "reset-account": RESET_ACCOUNT_RATE or None,
     "verify": VERIFY_RATE or None,
     "verify-account": VERIFY_ACCOUNT_RATE or None,
+    "export": EXPORT_RATE or None,
     "test-send": TEST_SEND_RATE or None,
     "tracing-mark": TRACING_MARK_RATE or None,
     "google-meet": GOOGLE_MEET_RATE or None,

@@ -7,11 +7,13 @@ class DatingConfig(AppConfig):
     name = "dating"
 
     def ready(self) -> None:
-        from dating import brokers, jobs, metrics  # noqa: PLC0415
+        from dating import brokers, departures, jobs, metrics  # noqa: PLC0415
         from notifications import exposition, looks  # noqa: PLC0415
         from notifications.brokers import formats  # noqa: PLC0415
+        from notifications.departures import abouts  # noqa: PLC0415
 
         formats.register(brokers.FORMAT)
         brokers.outgoing.register()
         looks.register(jobs.tick, asks=jobs.ANY_DUE)
         exposition.register(metrics.families)
+        abouts.register(departures.sources_of)

@@ -7,12 +7,13 @@ class EscalationConfig(AppConfig):
     name = "escalation"
 
     def ready(self) -> None:
-        from escalation import brokers, metrics  # noqa: PLC0415
+        from escalation import brokers, metrics, models, selectors  # noqa: PLC0415
         from escalation.acknowledging import links  # noqa: PLC0415
         from escalation.services import ending, resuming  # noqa: PLC0415
         from escalation.voice import receivers  # noqa: PLC0415
         from notifications import exposition, looks  # noqa: PLC0415
         from notifications.brokers import formats  # noqa: PLC0415
+        from notifications.departures import abouts  # noqa: PLC0415
         from notifications.messages import links as message_links  # noqa: PLC0415
 
         formats.register(brokers.FORMAT)
@@ -21,3 +22,6 @@ class EscalationConfig(AppConfig):
         looks.register(receivers.look, asks=receivers.ANY_DUE)
         message_links.register(links.MARK, url_of=links.url_of, channels=links.CHANNELS)
         exposition.register(metrics.families)
+        abouts.facts.add(models.EscalationProcess.SOURCE)
+        abouts.register(selectors.sources_of)
+        abouts.register_rows(selectors.processes_telling, "ended_by")

@@ -1,5 +1,6 @@
 """Who sees which escalations, and what was sent for them."""
 
+from collections.abc import Iterator
 from typing import Final
 from uuid import UUID
 
@@ -7,6 +8,7 @@ from django.db.models import IntegerField, Prefetch, QuerySet
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast
 
+from accounts.models import User
 from escalation.models import EscalationProcess
 from notifications.models import Attempt, Delivery
 from notifications.selectors import Principal, deliveries_visible_to, sees_all
@@ -35,6 +37,17 @@ def deliveries_of(*processes: EscalationProcess | UUID) -> QuerySet[Delivery]:
     return Delivery.objects.filter(
         notification__source_type=EscalationProcess.SOURCE, notification__source_id__in=ids
     )
+
+
+def processes_telling(person: UUID) -> QuerySet[EscalationProcess]:
+    """Return those in which a person was to be told something."""
+    return EscalationProcess.objects.filter(told_users__contains=[person])
+
+
+def sources_of(user: User) -> Iterator[tuple[str, str]]:
+    """Yield what notifications of escalations that told a person name as their source."""
+    for pk in processes_telling(user.pk).values_list("pk", flat=True):
+        yield EscalationProcess.SOURCE, str(pk)
 
 
 def left_of(process: EscalationProcess) -> QuerySet[Delivery]:

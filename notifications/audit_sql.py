@@ -136,6 +136,8 @@ WITH made AS (
     SELECT made.delivery_id, made.user_id, made.contact_point_id, made.source_id AS alert_uuid,
            CASE
            WHEN made.alert_uuid IS NULL THEN 'no_alert'
+           -- Whoever deleted their account: what they were and wanted went with it.
+           WHEN made.user_id IS NOT NULL AND person.uuid IS NULL THEN NULL
            WHEN membership.user_id IS NULL THEN 'stranger'
            WHEN contact.user_id <> made.user_id THEN 'wrong_contact_point'
            WHEN contact.created_at > made.received_at + %(blur)s
@@ -158,6 +160,7 @@ WITH made AS (
                 AND rule.updated_at < made.created_at - %(blur)s THEN 'rule_misread'
            END AS kind
       FROM made
+      LEFT JOIN accounts_user AS person ON person.uuid = made.user_id
       LEFT JOIN (SELECT DISTINCT shop_id, user_id FROM accounts_membership) AS membership
         ON membership.shop_id = made.shop_id AND membership.user_id = made.user_id
       LEFT JOIN notifications_contactpoint AS contact ON contact.id = made.contact_point_id
@@ -247,6 +250,8 @@ SELECT CASE WHEN item.delivery_id IS NULL THEN 'item_missing' ELSE 'item_unsent'
     ON item.delivery_id = delivery.id
   JOIN notifications_notification AS notification
     ON notification.id = coalesce(delivery.notification_id, item.notification_id)
+  -- Whoever deleted their account has no inbox.
+  JOIN accounts_user AS person ON person.uuid = coalesce(delivery.user_id, item.user_id)
  WHERE delivery.id IS NULL OR item.delivery_id IS NULL
 """
 

@@ -20,6 +20,7 @@ CANCELLED: Final = {
     "cancelled_by_operator": "Stopped by an operator before it was sent.",
     "stopped": "Stopped with its escalation before it was sent.",
     "finished": "Stopped: its escalation had nothing left to send, and is over.",
+    "person_left": "Stopped: the person deleted their account.",
     "plan_changed": "Stopped: the plan of the evening changed.",
     "acknowledged": "Not needed any more: somebody acknowledged the escalation first.",
     "resumed": "Put off by an acknowledgement that ran out: it was planned anew.",

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from config import clock
 from notifications import looks, queue
+from notifications.departures import going
 from notifications.engine import claim, digest, fanout
 from notifications.engine import sweep as engine_sweep
 from notifications.engine.fanout import broadcasts
@@ -16,6 +17,7 @@ EVENTS_DUE = "events-due"
 DIGESTS = "digests"
 BROADCASTS = "broadcasts"
 HISTORY_ENDS = "history-ends"
+DEPARTURES = "departures"
 #: A job of the slow queue goes on in another after so many seconds, so that others get their turn.
 SLICE_S = 2.0
 
@@ -98,8 +100,21 @@ def history_analyze() -> None:
     months.analyze(clock.now())
 
 
+@queue.on(queue.SLOW)
+def departures_go_on() -> None:
+    """Erase whoever deleted their account; a part of it, so that others get their turn."""
+    queue.started(DEPARTURES)
+    if going.departures_go_on(clock.now(), budget_s=SLICE_S):
+        queue.enqueue_unless_waiting(DEPARTURES, departures_go_on)
+
+
+def _look_after_departures(now: datetime) -> None:
+    queue.enqueue_unless_waiting(DEPARTURES, departures_go_on)
+
+
 looks.register(engine_sweep.alerts_look, asks=engine_sweep.NOT_FANNED_OUT)
 looks.register(engine_sweep.senders_wake, asks=claim.ANY_DUE)
 looks.register(_look_after_events, asks=running.ANY_DUE)
 looks.register(_look_after_digests, asks=digest.ANY_RIPE)
 looks.register(_look_after_broadcasts, asks=broadcasts.ANY_DUE)
+looks.register(_look_after_departures, asks=going.ANY_DUE)

@@ -8,6 +8,7 @@ from accounts.api.views.credentials import (
     TokenRefreshView,
     TokenView,
 )
+from accounts.api.views.export import ExportView, MyExportView
 from accounts.api.views.passwords import PasswordChangeView, PasswordResetConfirmView, PasswordResetView
 from accounts.api.views.users import MeView, UsersView, UserView
 from accounts.api.views.verifications import (
@@ -35,8 +36,10 @@ urlpatterns = [
     *slash_optional("auth/phone/verify", PhoneVerifyView.as_view(), name="phone-verify"),
     *slash_optional("auth/phone/confirm", PhoneConfirmView.as_view(), name="phone-confirm"),
     *slash_optional("users/me", MeView.as_view(), name="me"),
+    *slash_optional("users/me/export", MyExportView.as_view(), name="me-export"),
     *slash_optional("users", UsersView.as_view(), name="users"),
     *slash_optional("users/<uuid:user_id>", UserView.as_view(), name="user"),
+    *slash_optional("users/<uuid:user_id>/export", ExportView.as_view(), name="user-export"),
 ]
 
 # The original's paths; the schema describes them once, above.

@@ -12,6 +12,9 @@ from dating.services.planning import signs_of
 from dating.services.rounds import Members, partners_in
 from dating.services.telling import Note, about
 
+#: The ``source_type`` of what asks people about each other.
+BREAK = "dating_break"
+
 
 @dataclass(frozen=True, slots=True)
 class Ended:
@@ -84,6 +87,6 @@ def _ratings(
                 kind="dating.rate",
                 data=words | {"partner": partner.user.first_name or "…", "partner_id": str(partner.pk)},
                 dedup_key=f"dating.rate:{ended.round.pk}:{member.pk}",
-                source_type="dating_break",
+                source_type=BREAK,
                 source_id=str(ended.round.pk),
             )

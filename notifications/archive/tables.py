@@ -5,6 +5,8 @@ from typing import Any, Final
 
 import orjson
 
+from notifications.engine.erasing import MASKS
+
 #: The version of all this; whoever changes what a row, a record or a manifest says raises it.
 FORMAT: Final = 1
 _OPTIONS: Final = orjson.OPT_SORT_KEYS | orjson.OPT_UTC_Z
@@ -20,6 +22,8 @@ class Table:
     source: str
     #: Column and kind: uuid, text, time, int, float, bool, json, or uuids.
     columns: tuple[tuple[str, str], ...]
+    #: What is archived in place of a column that may say who somebody is: its name, and SQL.
+    instead: tuple[tuple[str, str], ...] = ()
 
     @property
     def file(self) -> str:
@@ -33,7 +37,11 @@ class Table:
     def select(self) -> str:
         """The columns as SQL, in their archived form."""
         casts = {"uuid": "::text", "json": "::text", "uuids": "::text[]"}
-        return ", ".join(f"{self.source}.{name}{casts.get(kind, '')}" for name, kind in self.columns)
+        instead = dict(self.instead)
+        return ", ".join(
+            f"{instead.get(name) or f'{self.source}.{name}'}{casts.get(kind, '')}"
+            for name, kind in self.columns
+        )
 
     def index(self, column: str) -> int:
         return self.names.index(column)
@@ -51,6 +59,26 @@ def _columns(text: str) -> tuple[tuple[str, str], ...]:
     return tuple((name, kind) for name, _, kind in (each.partition(":") for each in text.split()))
 
 
+# What is archived can't be erased any more, so it names people by their ids alone (docs/adr/0037). What an
+# alert or an escalation says is about something that happened; any other text may be about somebody.
+_IS_PUBLIC: Final = "notifications_notification.source_type IN ('alert', 'escalation')"
+
+# Whoever acted is noted by their email.
+_PERSON: Final = """(SELECT 'person ' || person.uuid FROM accounts_user AS person
+    WHERE person.email = notifications_deliveryaction.by)"""
+
+
+def _if_public(column: str, otherwise: str) -> tuple[str, str]:
+    kept = f"notifications_notification.{column}"
+    return column, f"(CASE WHEN {_IS_PUBLIC} THEN {kept} ELSE {otherwise} END)"
+
+
+def _masked(column: str) -> str:
+    for pattern, mask in MASKS:
+        column = f"regexp_replace({column}, '{pattern}', '{mask}', 'g')"
+    return column
+
+
 ALERTS: Final = Table(
     "alerts",
     "notifications_alert",
@@ -66,6 +94,12 @@ NOTIFICATIONS: Final = Table(
         "id:uuid shop_id:uuid kind:text title:text body:text texts:json data:json severity:text"
         " source_type:text source_id:text dedup_key:text created_at:time"
     ),
+    (
+        _if_public("title", "''"),
+        _if_public("body", "''"),
+        _if_public("texts", "'{}'::jsonb"),
+        _if_public("data", "'{}'::jsonb"),
+    ),
 )
 DELIVERIES: Final = Table(
     "deliveries",
@@ -75,6 +109,7 @@ DELIVERIES: Final = Table(
         " address:text language:text status:text reason:text revocable:bool due_at:time expires_at:time"
         " revoked_at:time attempts:int replays:int created_at:time sent_at:time digest_id:uuid"
     ),
+    (("address", "''"),),
 )
 ATTEMPTS: Final = Table(
     "attempts",
@@ -83,11 +118,13 @@ ATTEMPTS: Final = Table(
         "delivery_id:uuid number:int shop_id:uuid started_at:time duration_ms:float outcome:text"
         " status_code:int error:text reference:text"
     ),
+    (("error", _masked("notifications_attempt.error")),),
 )
 ACTIONS: Final = Table(
     "actions",
     "notifications_deliveryaction",
     _columns("id:uuid action:text by:text via:text at:time count:int left_out:int deliveries:uuids"),
+    (("by", f"coalesce({_PERSON}, {_masked('notifications_deliveryaction.by')})"),),
 )
 TABLES: Final = (ALERTS, NOTIFICATIONS, DELIVERIES, ATTEMPTS, ACTIONS)
 

@@ -95,7 +95,7 @@ def _start_next(deliveries: QuerySet[Delivery], now: datetime) -> int:
 def replayable(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
     """Return those that ``replay`` starts again."""
     chosen = _young(_unsent(deliveries).exclude(_is_over()))
-    chosen = chosen.exclude(user__is_active=False).exclude(contact_point__is_enabled=False)
+    chosen = chosen.filter(Q(user=None) | Q(user__is_active=True)).exclude(contact_point__is_enabled=False)
     return chosen.exclude(contact_point__deleted_at__isnull=False)
 
 

@@ -9,7 +9,7 @@ from accounts.models import Encadrant, Student, User
 from notifications.events import people
 from notifications.events.outbox import event_publish
 from notifications.events.registry import handles
-from notifications.models import Delivery, Event, Inbox
+from notifications.models import Delivery, Event, Inbox, InboxItem
 
 log = structlog.get_logger(__name__)
 
@@ -42,7 +42,8 @@ def profile_remove(event: Event) -> None:
     user_id = event.payload["user_id"]
     for profile in (Student, Encadrant):
         profile.objects.filter(user=user_id).delete()
-    Delivery.objects.filter(user=user_id, channel="inbox").delete()
+    theirs = Delivery.objects.filter(user=user_id, channel="inbox").order_by()
+    InboxItem.objects.filter(delivery__in=theirs.values("pk")).delete()
     Inbox.objects.filter(user=user_id).delete()
 
 

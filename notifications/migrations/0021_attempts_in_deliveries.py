@@ -80,7 +80,7 @@ FIELDS = [
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("notifications", "0016_broadcasts"),
+        ("notifications", "0020_departures"),
     ]
 
     operations = [

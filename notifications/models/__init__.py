@@ -8,6 +8,7 @@ from notifications.models.caller_id import CallerId
 from notifications.models.contact_point import ContactPoint
 from notifications.models.delivery import Attempt, AttemptRow, Delivery
 from notifications.models.delivery_action import DeliveryAction
+from notifications.models.departure import Departure
 from notifications.models.erasure import Erasure
 from notifications.models.event import Event, HandlerRun
 from notifications.models.inbox import Inbox, InboxItem
@@ -30,6 +31,7 @@ __all__ = [
     "DeadMessage",
     "Delivery",
     "DeliveryAction",
+    "Departure",
     "Erasure",
     "Event",
     "HandlerRun",

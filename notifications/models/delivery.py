@@ -59,21 +59,24 @@ class Delivery(models.Model):
         related_name="deliveries",
         db_constraint=False,
     )
+    # Whoever deletes their account is known by the id alone from then on, and the row stays: it is proof of
+    # what was done (docs/adr/0037). So this may name nobody.
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         null=True,
         blank=True,
-        on_delete=models.CASCADE,
+        on_delete=models.DO_NOTHING,
         related_name="deliveries",
         db_index=False,
+        db_constraint=False,
     )
-    # Contact points are never deleted, only marked so; with their user they go together with this row. So
-    # the database need not look each of them up again for each row that the fan-out has just read them for.
+    # Contact points are only marked as deleted, and go with their user. The database need not look each of
+    # them up again for each row that the fan-out has just read them for.
     contact_point = models.ForeignKey(
         ContactPoint,
         null=True,
         blank=True,
-        on_delete=models.RESTRICT,
+        on_delete=models.DO_NOTHING,
         related_name="deliveries",
         db_index=False,
         db_constraint=False,

@@ -37,8 +37,8 @@ class InboxItem(models.Model):
     delivery = models.OneToOneField(
         Delivery, primary_key=True, on_delete=models.CASCADE, related_name="inbox_item", db_constraint=False
     )
-    # These two are the delivery's own, which goes with either of them and takes the item along. To look for
-    # items by them would be to read the whole table: no index has every item.
+    # These two are the delivery's own. To look for items by them would be to read the whole table: no index
+    # has every item.
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.DO_NOTHING,

@@ -3,7 +3,7 @@
 from django.urls import path
 
 from accounts.models import Verification
-from notifications.web.views import account, accounts, inbox, preferences, session, shared
+from notifications.web.views import account, accounts, inbox, leaving, preferences, session, shared
 
 PHONE = Verification.Purpose.PHONE
 
@@ -37,6 +37,8 @@ urlpatterns = [
     path("account/", account.AccountPage.as_view(), name="account"),
     path("account/details/", account.DetailsSection.as_view(), name="details"),
     path("account/password/", account.PasswordSection.as_view(), name="password"),
+    path("account/export/", leaving.ExportPage.as_view(), name="export"),
+    path("account/leave/", leaving.LeavePage.as_view(), name="leave"),
     path("account/email/code/", account.SendCodeSection.as_view(), name="email-code"),
     path("account/email/confirm/", account.ConfirmSection.as_view(), name="email-confirm"),
     path(

@@ -89,6 +89,10 @@ class PasswordForm(forms.Form):
         self.fields["new_password"].help_text = RULES
 
 
+class LeaveForm(forms.Form):
+    password = password_field(autocomplete="current-password")
+
+
 class DetailsForm(forms.Form):
     """What people may change about themselves with nothing but their session."""
 

@@ -77,7 +77,7 @@ def test_what_changed_since_it_was_archived_is_not_archived_yet(
 ) -> None:
     writing.write_through(Month.parse("2025-08"))
     assert get(as_user(owner), history[0].pk).json()["archive"]["month"] == "2025-08"
-    Delivery.objects.filter(pk=history[0].pk).update(address="elsewhere")
+    Delivery.objects.filter(pk=history[0].pk).update(language="fr")
     assert get(as_user(owner), history[0].pk).json()["archive"] is None
 
 

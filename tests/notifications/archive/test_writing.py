@@ -99,7 +99,7 @@ def test_month_that_is_archived_is_not_written_again(archive: Path, history: lis
 
 def test_month_that_has_changed_since_gets_a_second_revision(archive: Path, history: list[Delivery]) -> None:
     run("write", "--month", "2025-11")
-    Delivery.objects.filter(pk=history[2].pk).update(address="elsewhere")
+    Delivery.objects.filter(pk=history[2].pk).update(language="fr")
     run("write", "--month", "2025-09")
     made = manifest_of(archive, "2025-09.2")
     assert (made["number"], made["revision"], made["month"]) == (5, 2, "2025-09")

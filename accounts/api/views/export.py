@@ -1,0 +1,60 @@
+"""All that is stored about somebody, as a file."""
+
+from typing import Any, Final
+from uuid import UUID
+
+import structlog
+from django.http import HttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.exceptions import PermissionDenied
+from rest_framework.generics import get_object_or_404
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from accounts import selectors
+from accounts.api.permissions import IsPerson, IsStaff
+from accounts.api.throttles import PerAccount
+from config import export
+from config.api import JSONOnly
+from config.openapi import errors
+
+log = structlog.get_logger(__name__)
+
+FILE: Final[dict[Any, Any]] = {
+    (200, export.JSON_TYPE): OpenApiTypes.OBJECT,
+    (200, export.ZIP_TYPE): OpenApiTypes.BINARY,
+}
+
+
+class _ExportView(APIView):
+    content_negotiation_class = JSONOnly
+    throttle_classes = [PerAccount]
+    account_throttle_scope = "export"
+
+
+@extend_schema(tags=["accounts"])
+class MyExportView(_ExportView):
+    permission_classes = [IsPerson]
+
+    @extend_schema(operation_id="users_me_export", responses={**FILE, **errors(403, 429)})
+    def get(self, request: Request) -> HttpResponse:
+        """All that is stored about you, as one JSON document; in a zip if it is larger than 32 MB.
+
+        Passwords, codes, tokens and keys are not in it, nor what others said of you in confidence.
+        """
+        return export.download(request.user)  # type: ignore[arg-type]
+
+
+@extend_schema(tags=["accounts"], parameters=[OpenApiParameter("user_id", UUID, OpenApiParameter.PATH)])
+class ExportView(_ExportView):
+    permission_classes = [IsStaff]
+
+    @extend_schema(operation_id="users_export", responses={**FILE, **errors(403, 404, 429)})
+    def get(self, request: Request, user_id: UUID) -> HttpResponse:
+        """All that is stored about somebody; for staff with the permission to export it."""
+        if not request.user.has_perm("accounts.export_user"):
+            raise PermissionDenied("This takes the permission to export all that is stored about a person.")
+        user = get_object_or_404(selectors.users_all(), pk=user_id)
+        log.info("person_exported", person=str(user.pk), by=str(request.user.pk))
+        return export.download(user)

@@ -1,0 +1,91 @@
+"""A person's dating evenings, and what they said there (config.export)."""
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+from uuid import UUID
+
+from django.db.models import F, Model
+
+from accounts.models import User
+from config.export import Row, Section, paged
+from dating.models import (
+    BotAccount,
+    Date,
+    DatingProfile,
+    Event,
+    Group,
+    LogEntry,
+    Reaction,
+    RecurringRule,
+    Registration,
+    Room,
+    Round,
+    Seat,
+)
+from dating.results import ReactionRow, matches_of
+
+_REGISTRATION: Final = (
+    "id", "state", "left_out", "registered_at", "asked_at", "confirmed_at", "cancelled_at", "ready_at",
+    "last_sign_at", "missed_at", "no_shows",
+)  # fmt: skip
+
+
+def profile(user: User) -> Iterator[Row]:
+    fields = ("birthday", "city", "seeks", "manual_score", "created_at")
+    return paged(DatingProfile.objects.filter(user=user), *fields)
+
+
+def bot_accounts(user: User) -> Iterator[Row]:
+    return paged(BotAccount.objects.filter(user=user), "number", "created_at")
+
+
+def registrations(user: User) -> Iterator[Row]:
+    """Their evenings, each with its matches, as their page shows them."""
+    of_event = {"event_title": F("event__title"), "event_starts_at": F("event__starts_at")}
+    for row in paged(Registration.objects.filter(user=user), *_REGISTRATION, **of_event):
+        yield row | {"matches": _matches(row["id"])}
+
+
+def _matches(registration: UUID) -> list[str]:
+    pairs = Reaction.objects.filter(by=registration) | Reaction.objects.filter(about=registration)
+    rows = pairs.order_by("id").values_list("by_id", "about_id", "kind")
+    matched = {each for pair in matches_of(ReactionRow(*row) for row in rows) for each in pair}
+    names = Registration.objects.filter(pk__in=matched - {registration}).order_by("pk")
+    return list(names.values_list("user__first_name", flat=True))
+
+
+def dates(user: User) -> Iterator[Row]:
+    """Whom they met is said by the partners' registrations alone."""
+    theirs = Seat.objects.filter(registration__user=user)
+    for row in paged(
+        theirs, "joined_at", "registration_id", round_number=F("round__number"), status=F("date__status"),
+        first=F("date__first_id"), second=F("date__second_id"),
+    ):  # fmt: skip
+        own, pair = row.pop("registration_id"), {row.pop("first"), row.pop("second")}
+        yield row | {"with": next(iter(pair - {own}), None)}
+
+
+def reactions(user: User) -> Iterator[Row]:
+    """What they said of others; what others said of them is never shown."""
+    return paged(Reaction.objects.filter(by__user=user), "kind", "text", "created_at", "about_id")
+
+
+def events_organised(user: User) -> Iterator[Row]:
+    yield from paged(Event.objects.filter(organiser=user), "id", "title", "starts_at", "created_at")
+    yield from paged(RecurringRule.objects.filter(organiser=user), "id", "title", "rrule", "created_at")
+
+
+SECTIONS: Final = (
+    Section("dating_profile", [DatingProfile], profile),
+    Section("bot_accounts", [BotAccount], bot_accounts),
+    Section("dating_registrations", [Registration], registrations),
+    Section("dating_dates", [Date, Seat], dates),
+    Section("dating_reactions", [Reaction], reactions),
+    Section("dating_events_organised", [Event, RecurringRule], events_organised),
+)
+LEFT_OUT: Final[Mapping[type[Model], str]] = {
+    Group: "A number; whoever else is in it is nobody's to be told.",
+    Room: "A place of the evening, not a person's.",
+    Round: "A time of the evening, not a person's.",
+    LogEntry: "What the evening went through, in numbers.",
+}

@@ -1,0 +1,34 @@
+"""An account is deleted, by whatever way: whom to erase is noted, and nothing more is sent to them."""
+
+from typing import Any
+
+from django.db import transaction
+from django.db.models.signals import post_delete, pre_delete
+from django.dispatch import receiver
+
+from accounts.models import User
+from notifications import jobs, queue
+from notifications.departures import abouts
+from notifications.departures.words import Words
+from notifications.engine import stop
+from notifications.models import Delivery, Departure, Outgoing
+
+REASON = "person_left"
+
+
+@receiver(pre_delete, sender=User)
+def person_note(instance: User, **kwargs: Any) -> None:
+    """Note whom to look for, while all of it is there."""
+    instance._departure = Words.of(instance).as_json() | {"about": abouts.of(instance)}  # type: ignore[attr-defined]
+
+
+@receiver(post_delete, sender=User)
+def person_leaves(instance: User, **kwargs: Any) -> None:
+    """Stop what was to be sent to them; a job erases the rest, in slices, from the commit on."""
+    # From the queue, which is small: they may have been told a million things.
+    waiting = Outgoing.objects.filter(delivery__user_id=instance.pk).values_list("pk", flat=True)
+    stop.cancel(Delivery.objects.filter(pk__in=list(waiting)), reason=REASON)
+    Departure.objects.create(pk=instance.pk, words=instance._departure)  # type: ignore[attr-defined]
+    transaction.on_commit(
+        lambda: queue.enqueue_unless_waiting(jobs.DEPARTURES, jobs.departures_go_on), robust=True
+    )

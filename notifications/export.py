@@ -1,0 +1,138 @@
+"""What a person was told, and what is kept of how they want to be (config.export)."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from django.db.models import F, Model, Q, TextField
+from django.db.models.functions import Cast
+
+from accounts.models import User
+from config.export import BATCH, Row, Section, paged, sliced
+from notifications.messages.texts import text_for
+from notifications.models import (
+    ArchivedMonth,
+    Attempt,
+    Broadcast,
+    ContactPoint,
+    Delivery,
+    DeliveryAction,
+    Event,
+    HandlerRun,
+    Inbox,
+    InboxItem,
+    MessageTemplate,
+    Notification,
+    Outgoing,
+    Preference,
+    Subscription,
+    Undelivered,
+)
+
+_SAYS: Final = ("title", "body", "texts", "kind", "severity")
+_DELIVERY: Final = (
+    "id", "channel", "address", "language", "status", "reason", "due_at", "expires_at", "revoked_at",
+    "replays", "created_at", "sent_at",
+)  # fmt: skip
+_ATTEMPT: Final = ("number", "started_at", "duration_ms", "outcome", "status_code", "error", "reference")
+
+
+def contact_points(user: User) -> Iterator[Row]:
+    """Those that were removed too; secrets are derived, and not stored."""
+    theirs = ContactPoint.objects.filter(user=user)
+    return paged(
+        theirs, "id", "channel", "address", "label", "is_enabled", "batch", "linger_ms", "batch_format",
+        "created_at", "deleted_at",
+    )  # fmt: skip
+
+
+def preferences(user: User) -> Iterator[Row]:
+    fields = ("level", "quiet_from", "quiet_until", "digest", "updated_at")
+    return paged(Preference.objects.filter(user=user), *fields)
+
+
+def subscriptions(user: User) -> Iterator[Row]:
+    return paged(Subscription.objects.filter(user=user), "channel", "kind", "is_enabled", "updated_at")
+
+
+def deliveries(user: User) -> Iterator[Row]:
+    """What they were told, or not and why, each with its text, its attempts and its place in the inbox."""
+    said = {f"says_{name}": F(f"notification__{name}") for name in _SAYS}
+    item = {f"inbox_{name}": F(f"inbox_item__{name}") for name in ("number", "read_at", "dismissed_at")}
+    batch: list[Row] = []
+    for row in paged(Delivery.objects.filter(user=user), *_DELIVERY, **said, **item):
+        batch.append(row)
+        if len(batch) == BATCH:
+            yield from _with_attempts(batch)
+            batch = []
+    yield from _with_attempts(batch)
+
+
+def _with_attempts(rows: list[Row]) -> Iterator[Row]:
+    attempts: defaultdict[Any, list[Row]] = defaultdict(list)
+    of = Attempt.objects.filter(delivery_id__in=[row["id"] for row in rows]).order_by("delivery_id", "number")
+    for attempt in of.values("delivery_id", *_ATTEMPT):
+        attempts[attempt.pop("delivery_id")].append(attempt)
+    for row in rows:
+        said = {name: row.pop(f"says_{name}") for name in _SAYS}
+        if said["kind"] is not None:
+            title, body = text_for(
+                said["title"], said["body"], said["texts"], language=row["language"], channel=row["channel"]
+            )
+            row |= {"kind": said["kind"], "severity": said["severity"], "title": title, "body": body}
+        yield row | {"attempts": attempts[row["id"]]}
+
+
+def archive(user: User) -> Iterator[Row]:
+    """Months that have left the tables; what is there of them is found by the person's id."""
+    for month in ArchivedMonth.objects.order_by("month").values_list("month", flat=True).distinct():
+        yield {"month": month, "person": user.pk}
+
+
+def events(user: User) -> Iterator[Row]:
+    """What happened to them. Of what concerns others too: when, and nothing that is said of those."""
+    ids = [str(user.pk), *(str(profile) for profile in _profiles(user))]
+    mentions = Q()
+    for each in ids:
+        mentions |= Q(payload_text__contains=each)
+    for some in sliced(Event):
+        found = some.alias(payload_text=Cast("payload", TextField())).filter(mentions).order_by("pk")
+        for row in found.values("id", "routing_key", "source", "payload", "occurred_at", "created_at"):
+            about = [row["payload"].get(name) for name in ("user_id", "student_id", "encadrant_id")]
+            if not any(each in ids for each in about):
+                del row["payload"]
+            yield row
+
+
+def _profiles(user: User) -> Iterable[Any]:
+    for name in ("student", "encadrant"):
+        if profile := getattr(user, name, None):
+            yield profile.pk
+
+
+def delivery_actions(user: User) -> Iterator[Row]:
+    """What they replayed or cancelled, as staff."""
+    return paged(DeliveryAction.objects.filter(by=user.email), "action", "via", "at", "count")
+
+
+def message_templates(user: User) -> Iterator[Row]:
+    theirs = MessageTemplate.objects.filter(updated_by=user)
+    return paged(theirs, "kind", "language", "channel", "updated_at")
+
+
+SECTIONS: Final = (
+    Section("contact_points", [ContactPoint], contact_points),
+    Section("preferences", [Preference], preferences),
+    Section("subscriptions", [Subscription], subscriptions),
+    Section("deliveries", [Delivery, Attempt, Inbox, InboxItem, Notification], deliveries),
+    Section("archive", [ArchivedMonth], archive),
+    Section("events", [Event], events),
+    Section("delivery_actions", [DeliveryAction], delivery_actions),
+    Section("message_templates", [MessageTemplate], message_templates),
+)
+LEFT_OUT: Final[Mapping[type[Model], str]] = {
+    Outgoing: "The queue's copy of what a delivery says.",
+    Undelivered: "An index of deliveries that failed.",
+    HandlerRun: "The product's own work on an event.",
+    Broadcast: "The product's own work on a notification.",
+}
