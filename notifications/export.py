@@ -13,6 +13,7 @@ from notifications.messages.texts import text_for
 from notifications.models import (
     ArchivedMonth,
     Attempt,
+    AttemptRow,
     Broadcast,
     ContactPoint,
     Delivery,
@@ -124,7 +125,7 @@ SECTIONS: Final = (
     Section("contact_points", [ContactPoint], contact_points),
     Section("preferences", [Preference], preferences),
     Section("subscriptions", [Subscription], subscriptions),
-    Section("deliveries", [Delivery, Attempt, Inbox, InboxItem, Notification], deliveries),
+    Section("deliveries", [Delivery, Attempt, AttemptRow, Inbox, InboxItem, Notification], deliveries),
     Section("archive", [ArchivedMonth], archive),
     Section("events", [Event], events),
     Section("delivery_actions", [DeliveryAction], delivery_actions),

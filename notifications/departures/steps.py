@@ -185,7 +185,7 @@ def everything(departure: Departure, words: Words, place: Any) -> Any:
     labels = [
         model._meta.label
         for model in tables.looked_through()
-        if model._meta.label not in ("notifications.Delivery", "notifications.Attempt")
+        if model._meta.label not in ("notifications.Delivery", "notifications.AttemptRow")
     ]
     number, of_table = place or (0, None)
     if not words.pattern or number >= len(labels):

@@ -64,7 +64,7 @@ def model(label: str) -> type[Model]:
 
 def looked_through() -> Iterator[type[Model]]:
     for model in sorted(apps.get_models(include_auto_created=True), key=lambda each: each._meta.label):
-        if model._meta.label not in LEFT_ALONE and text_fields(model):
+        if model._meta.managed and model._meta.label not in LEFT_ALONE and text_fields(model):
             yield model
 
 

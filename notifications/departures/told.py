@@ -11,7 +11,7 @@ from notifications.departures import abouts, tables
 from notifications.departures.words import Words
 from notifications.engine import stop
 from notifications.engine.erasing import MASKS
-from notifications.models import Attempt, Delivery, InboxItem, Notification
+from notifications.models import AttemptRow, Delivery, InboxItem, Notification
 
 #: The title of what only they were told.
 ERASED: Final = "Erased"
@@ -69,7 +69,7 @@ def addresses_erase(after: UUID, last: UUID, addresses: Words, words: Words) -> 
     told = dict(theirs.values_list("pk", "notification_id"))
     Delivery.objects.filter(pk__in=list(told)).update(address="")
     notifications_erase(list(told.values()), words)
-    attempts = Attempt.objects.filter(delivery_id__gt=after, delivery_id__lte=last)
+    attempts = AttemptRow.objects.filter(delivery_id__gt=after, delivery_id__lte=last)
     for attempt in tables.mentioning(attempts, addresses):
         tables.mask(attempt, addresses)
 
