@@ -1,11 +1,14 @@
 """Refuses settings of accounts that can't be meant, before anything starts."""
 
-from typing import Any
+import re
+from typing import Any, Final
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
 from accounts import attempts
+
+PREFIX: Final = re.compile(r"\+[1-9][0-9]{0,14}")
 
 
 @register("tocsin")
@@ -25,6 +28,14 @@ def rates_make_sense(**kwargs: Any) -> list[CheckMessage]:
         )
         problems.append(Warning(text, id="accounts.W001"))
     return problems
+
+
+@register("tocsin")
+def prefixes_make_sense(**kwargs: Any) -> list[CheckMessage]:
+    """Each beginning of phone numbers is one in international form."""
+    wrong = [prefix for prefix in settings.PHONE_PREFIXES if not PREFIX.fullmatch(prefix)]
+    text = "PHONE_PREFIXES: expected beginnings such as +33, separated by commas; these are none: {}."
+    return [Error(text.format(", ".join(wrong)), id="accounts.E002")] if wrong else []
 
 
 def _per_second(rate: tuple[int, Any]) -> float:

@@ -74,6 +74,21 @@ RESET_EXPIRES_S = env.int("RESET_EXPIRES_S", default=3600)
 RESET_ANSWER_S = env.float("RESET_ANSWER_S", default=0.1)
 # Test sends of contact points per minute and person.
 TEST_SEND_RATE = env.str("TEST_SEND_RATE", default="10/min")
+# What one person does that others may be told of: changes of their account and contact points, registering for
+# an evening and cancelling. The staff and machines are not held to it.
+ACT_RATE = env.str("ACT_RATE", default="60/hour")
+# Contact points that one person may have.
+CONTACT_POINTS_MOST = env.int("CONTACT_POINTS_MOST", default=20)
+# Text messages and calls to one person, and to one number, that count against them; others are not sent. Alerts,
+# escalations, tracing and whatever is critical don't count.
+PAID_RATE = env.str("PAID_RATE", default="50/day")
+PAID_ADDRESS_RATE = env.str("PAID_ADDRESS_RATE", default="50/day")
+# Messages of one kind to one address, of the kinds that people cause themselves.
+REPEATS_RATE = env.str("REPEATS_RATE", default="20/day")
+# Deliveries to one person within a minute, the inbox aside, after which more wait behind everybody else's.
+PERSON_SHARE = env.int("PERSON_SHARE", default=30)
+# Beginnings of the phone numbers that may be called and texted, such as +33,+8816; empty: all but costly ones.
+PHONE_PREFIXES = env.list("PHONE_PREFIXES", default=[])
 
 # --- Who is contacted, and how ---------------------------------------------------------------------
 
@@ -440,6 +455,10 @@ RATES: dict[str, str | None] = {
     "verify": VERIFY_RATE or None,
     "verify-account": VERIFY_ACCOUNT_RATE or None,
     "test-send": TEST_SEND_RATE or None,
+    "act": ACT_RATE or None,
+    "paid": PAID_RATE or None,
+    "paid-address": PAID_ADDRESS_RATE or None,
+    "repeats": REPEATS_RATE or None,
     "tracing-mark": TRACING_MARK_RATE or None,
     "google-meet": GOOGLE_MEET_RATE or None,
 }
