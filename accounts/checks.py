@@ -7,6 +7,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
 from accounts import attempts
+from accounts.models import Door
 
 PREFIX: Final = re.compile(r"\+[1-9][0-9]{0,14}")
 
@@ -28,6 +29,17 @@ def rates_make_sense(**kwargs: Any) -> list[CheckMessage]:
         )
         problems.append(Warning(text, id="accounts.W001"))
     return problems
+
+
+@register("tocsin")
+def registration_makes_sense(**kwargs: Any) -> list[CheckMessage]:
+    """Who may register is one of the answers, and domains are named where they decide."""
+    if settings.REGISTRATION not in Door.values:
+        return [Error(f"REGISTRATION: expected one of {', '.join(Door.values)}.", id="accounts.E003")]
+    if settings.REGISTRATION == Door.DOMAINS and not settings.REGISTRATION_DOMAINS:
+        text = "REGISTRATION=domains: say which, in REGISTRATION_DOMAINS; nobody can register now."
+        return [Error(text, id="accounts.E004")]
+    return []
 
 
 @register("tocsin")

@@ -59,6 +59,12 @@ LOGIN_ACCOUNT_RATE = env.str("LOGIN_ACCOUNT_RATE", default="20/min")
 # Registrations.
 REGISTER_RATE = env.str("REGISTER_RATE", default="20/min")
 REGISTER_ACCOUNT_RATE = env.str("REGISTER_ACCOUNT_RATE", default="5/hour")
+# Who may register by themselves: "open" (anybody), "domains" (who has an address of one of these, or is invited),
+# "invitation" or "closed". The staff can always register people, and invite them unless it is closed.
+REGISTRATION = env.str("REGISTRATION", default="open")
+REGISTRATION_DOMAINS = [name.lower() for name in env.list("REGISTRATION_DOMAINS", default=[])]
+# Days for which the link of an invitation is good.
+INVITATION_DAYS = env.int("INVITATION_DAYS", default=7)
 # Mails to set a new password with (per address: and uses of their links).
 RESET_RATE = env.str("RESET_RATE", default="30/hour")
 RESET_ACCOUNT_RATE = env.str("RESET_ACCOUNT_RATE", default="3/hour")

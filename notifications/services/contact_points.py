@@ -9,6 +9,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 
 from accounts.models import User
+from accounts.names import validate_plain
 from accounts.phones import REFUSED, may_be_told
 from config import clock
 from config.exceptions import Conflict
@@ -53,6 +54,7 @@ def contact_point_create(
         batch_format=batch_format,
     )
     contact_point.clean()
+    _refuse_odd(label)
     _refuse_costly(contact_point)
     try:
         with transaction.atomic():
@@ -80,6 +82,7 @@ def contact_point_update(*, contact_point: ContactPoint, **changes: Any) -> Cont
     for field, value in changes.items():
         setattr(contact_point, field, value)
     contact_point.clean()
+    _refuse_odd(changes.get("label", ""))
     if "address" in changes:
         _refuse_costly(contact_point)
     try:
@@ -92,6 +95,13 @@ def contact_point_update(*, contact_point: ContactPoint, **changes: Any) -> Cont
     except IntegrityError:
         raise Conflict("This address is here already.")
     return contact_point
+
+
+def _refuse_odd(label: str) -> None:
+    try:
+        validate_plain(label)
+    except ValidationError as error:
+        raise ValidationError({"label": error.messages})
 
 
 def _refuse_costly(contact_point: ContactPoint) -> None:
