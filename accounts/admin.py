@@ -6,6 +6,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
+from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
@@ -16,12 +17,25 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from accounts.models import ApiKey, Encadrant, Membership, Scope, Shop, Student, User
+from accounts.models import ApiKey, Encadrant, Invitation, Membership, Scope, Shop, Student, User
+from accounts.services.invitations import HAS_ACCOUNT, invitation_make
 from config import clock
 
 admin.site.unregister(Group)
 # Rows for machines, to be searched by a field that our users don't have.
 admin.site.unregister((OutstandingToken, BlacklistedToken))
+
+
+class InvitationForm(forms.ModelForm):
+    class Meta:
+        model = Invitation
+        fields = ("email", "role")
+
+    def clean_email(self) -> str:
+        email = str(self.cleaned_data["email"]).lower()
+        if User.objects.filter(email=email).exists():
+            raise ValidationError(HAS_ACCOUNT)
+        return email
 
 
 class StaffViews:
@@ -131,6 +145,35 @@ class UserAdmin(StaffViews, DjangoUserAdmin, ModelAdmin):
             for profile in model.objects.filter(user=user)
         ]
         return format_html_join(", ", '<a href="{}">{}</a>', links) or "–"
+
+
+@admin.register(Invitation)
+class InvitationAdmin(StaffViews, ModelAdmin):
+    """An invitation is sent, and can be taken back; its link is in the mail alone."""
+
+    list_display = ("email", "role", "state", "invited_by", "created_at", "expires_at")
+    list_select_related = ("invited_by",)
+    search_fields = ("email",)
+    ordering = ("-id",)
+    show_full_result_count = False
+    fields = ("email", "role")
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    @display(description="State", label={"open": "success", "expired": "warning", "used": "info"})
+    def state(self, invitation: Invitation) -> str:
+        if invitation.used_at:
+            return "used"
+        return "expired" if invitation.expires_at <= clock.now() else "open"
+
+    def save_model(self, request: HttpRequest, obj: Invitation, form: Any, change: bool) -> None:
+        assert isinstance(request.user, User)
+        made = invitation_make(email=obj.email, role=obj.role, by=request.user)
+        obj.pk = made.pk
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        return super().get_form(request, obj, change, form=InvitationForm, **kwargs)
 
 
 class ProfileAdmin(StaffViews, ModelAdmin):

@@ -14,6 +14,8 @@ from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from accounts.models import User
+
 #: For how long an address counts as somebody's own after they logged in from there.
 KNOWN_FOR: Final = timedelta(days=30)
 TIMEOUT_S: Final = 2.0
@@ -63,8 +65,16 @@ def attempt_take(*, scope: str, who: str, now: datetime) -> timedelta | None:
     limit, window = parsed(rate)
     milliseconds = [round(now.timestamp() * 1000), round(window.total_seconds() * 1000)]
     redis = _client(settings.REDIS_URL)
-    wait: Any = redis.eval(TAKE_LUA, 1, _key(scope, who), *milliseconds, limit, uuid4().hex)
+    wait: Any = redis.eval(TAKE_LUA, 1, key_of(scope, who), *milliseconds, limit, uuid4().hex)
     return timedelta(milliseconds=int(wait)) if wait else None
+
+
+def act_take(*, user: User, now: datetime) -> timedelta | None:
+    """Count something that a person does of which somebody may be told; return how long to wait.
+
+    The staff are not held to it: they tell people on purpose.
+    """
+    return None if user.is_staff else attempt_take(scope="act", who=str(user.pk), now=now)
 
 
 def log_in_take(*, account: str, address: str, now: datetime) -> timedelta | None:
@@ -82,12 +92,12 @@ def log_in_take(*, account: str, address: str, now: datetime) -> timedelta | Non
 
 def address_remember(*, account: str, address: str) -> None:
     """Note that somebody has logged in from there."""
-    _client(settings.REDIS_URL).set(_key("known", account, address), 1, ex=KNOWN_FOR)
+    _client(settings.REDIS_URL).set(key_of("known", account, address), 1, ex=KNOWN_FOR)
 
 
 def address_is_known(*, account: str, address: str) -> bool:
     """Whether somebody has logged in from there of late."""
-    return bool(_client(settings.REDIS_URL).exists(_key("known", account, address)))
+    return bool(_client(settings.REDIS_URL).exists(key_of("known", account, address)))
 
 
 def parsed(rate: str) -> tuple[int, timedelta]:
@@ -125,7 +135,8 @@ def address_of(meta: Mapping[str, Any]) -> str:
     return str(address)
 
 
-def _key(scope: str, *who: str) -> str:
+def key_of(scope: str, *who: str) -> str:
+    """Return the key in Redis under which somebody's attempts are counted."""
     # Hashed, so that no email lies about in Redis, and no name can be made to look like another.
     digest = hashlib.blake2b("\0".join(who).encode(), digest_size=16).hexdigest()
     return f"tocsin:attempts:{scope}:{digest}"

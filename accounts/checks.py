@@ -1,11 +1,15 @@
 """Refuses settings of accounts that can't be meant, before anything starts."""
 
-from typing import Any
+import re
+from typing import Any, Final
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
 from accounts import attempts
+from accounts.models import Door
+
+PREFIX: Final = re.compile(r"\+[1-9][0-9]{0,14}")
 
 
 @register("tocsin")
@@ -25,6 +29,25 @@ def rates_make_sense(**kwargs: Any) -> list[CheckMessage]:
         )
         problems.append(Warning(text, id="accounts.W001"))
     return problems
+
+
+@register("tocsin")
+def registration_makes_sense(**kwargs: Any) -> list[CheckMessage]:
+    """Who may register is one of the answers, and domains are named where they decide."""
+    if settings.REGISTRATION not in Door.values:
+        return [Error(f"REGISTRATION: expected one of {', '.join(Door.values)}.", id="accounts.E003")]
+    if settings.REGISTRATION == Door.DOMAINS and not settings.REGISTRATION_DOMAINS:
+        text = "REGISTRATION=domains: say which, in REGISTRATION_DOMAINS; nobody can register now."
+        return [Error(text, id="accounts.E004")]
+    return []
+
+
+@register("tocsin")
+def prefixes_make_sense(**kwargs: Any) -> list[CheckMessage]:
+    """Each beginning of phone numbers is one in international form."""
+    wrong = [prefix for prefix in settings.PHONE_PREFIXES if not PREFIX.fullmatch(prefix)]
+    text = "PHONE_PREFIXES: expected beginnings such as +33, separated by commas; these are none: {}."
+    return [Error(text.format(", ".join(wrong)), id="accounts.E002")] if wrong else []
 
 
 def _per_second(rate: tuple[int, Any]) -> float:

@@ -11,7 +11,7 @@ from django.contrib.sessions.models import Session
 from django.db.models import F, Model
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
-from accounts.models import ApiKey, Encadrant, Membership, Student, User, Verification
+from accounts.models import ApiKey, Encadrant, Invitation, Membership, Student, User, Verification
 from config.export import Row, Section, paged
 
 
@@ -21,6 +21,13 @@ def account(user: User) -> Iterator[Row]:
     permissions = sorted(user.user_permissions.values_list("codename", flat=True))
     groups = sorted(user.groups.values_list("name", flat=True))
     yield row | {"has_password": user.has_usable_password(), "permissions": permissions, "groups": groups}
+
+
+def invitations(user: User) -> Iterator[Row]:
+    """Those by which they came, and those that they made for others, whose address is not theirs to have."""
+    fields = ("id", "role", "created_at", "expires_at", "used_at")
+    yield from paged(Invitation.objects.filter(email=user.email), *fields, "email")
+    yield from paged(Invitation.objects.filter(invited_by=user).exclude(email=user.email), *fields)
 
 
 def profiles(user: User) -> Iterator[Row]:
@@ -78,6 +85,7 @@ def _hash(secret: str) -> str:
 SECTIONS: Final = (
     Section("account", [User, User.groups.through, User.user_permissions.through], account),
     Section("profiles", [Student, Encadrant], profiles),
+    Section("invitations", [Invitation], invitations),
     Section("verifications", [Verification], verifications),
     Section("memberships", [Membership], memberships),
     Section("sessions", [Session], sessions),

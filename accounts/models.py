@@ -14,6 +14,7 @@ from django.db.models.functions import Lower
 
 from accounts.changes import KnowsChanges
 from accounts.ids import UUIDv7Field
+from accounts.names import validate_name
 from accounts.validators import normalised_phone, validate_phone, validate_time_zone
 from config import clock
 
@@ -49,8 +50,8 @@ class User(KnowsChanges, AbstractBaseUser, PermissionsMixin):
 
     uuid = UUIDv7Field()
     email = models.EmailField(unique=True)
-    first_name = models.CharField(max_length=150, blank=True)
-    last_name = models.CharField(max_length=150, blank=True)
+    first_name = models.CharField(max_length=150, blank=True, validators=[validate_name])
+    last_name = models.CharField(max_length=150, blank=True, validators=[validate_name])
     language = models.CharField(max_length=8, choices=settings.LANGUAGES, default="en")
     time_zone = models.CharField(max_length=64, default="UTC", validators=[validate_time_zone])
     phone = models.CharField(max_length=20, blank=True, validators=[validate_phone])
@@ -154,6 +155,42 @@ class Verification(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_purpose_display()}: {self.user}"
+
+
+class Door(models.TextChoices):
+    """Who may register by themselves (REGISTRATION)."""
+
+    OPEN = "open", "Anybody"
+    DOMAINS = "domains", "Whoever has an address of REGISTRATION_DOMAINS, or is invited"
+    INVITATION = "invitation", "Whoever is invited"
+    CLOSED = "closed", "Nobody"
+
+
+class Invitation(models.Model):
+    """Somebody on the staff lets a person register. The link is derived from the id, and never stored."""
+
+    id = UUIDv7Field()
+    email = models.EmailField(help_text="Where the link goes; the account is made with this address.")
+    role = models.CharField(max_length=16, choices=Role.choices)
+    invited_by = models.ForeignKey(
+        User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", editable=False
+    )
+    created_at = models.DateTimeField(default=clock.now, editable=False)
+    expires_at = models.DateTimeField(editable=False)
+    used_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        ordering = ("-id",)
+        indexes = [models.Index(fields=["expires_at", "id"], name="invitation_expiry")]
+
+    def __str__(self) -> str:
+        return self.email
+
+    def clean(self) -> None:
+        self.email = self.email.strip().lower()
+        if self.role == Role.ADMIN:
+            # A mail may be read by others.
+            raise ValidationError({"role": "An administrator is registered by one, and not invited."})
 
 
 class Shop(models.Model):

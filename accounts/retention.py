@@ -9,7 +9,7 @@ from django.contrib.auth.models import Group
 from django.contrib.sessions.models import Session
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
-from accounts.models import ApiKey, Encadrant, Membership, Shop, Student, User, Verification
+from accounts.models import ApiKey, Encadrant, Invitation, Membership, Shop, Student, User, Verification
 from config.ends import Ends
 from config.slices import Old, Run, old_end
 
@@ -23,6 +23,7 @@ ENDS: Final = (
     Ends(Student, parent=User),
     Ends(Encadrant, parent=User),
     Ends(Verification, "7 days after its code or link expired"),
+    Ends(Invitation, "7 days after its link expired"),
     Ends(Session, "When it expires, two weeks after the last log-in"),
     Ends(OutstandingToken, "When it expires, two weeks after it was issued"),
     Ends(BlacklistedToken, parent=OutstandingToken),
@@ -42,6 +43,7 @@ _TOKENS: Final = Old(
     along=(("token_blacklist_blacklistedtoken", "token_id", "true"),),
 )
 _VERIFICATIONS: Final = Old(table="accounts_verification", age="expires_at")
+_INVITATIONS: Final = Old(table="accounts_invitation", age="expires_at")
 _LOG: Final = Old(table="django_admin_log", age="action_time")
 
 
@@ -60,9 +62,14 @@ def verifications_expire(run: Run) -> int:
     return old_end(_VERIFICATIONS, before=run.now - KEPT_FOR, run=run)
 
 
+def invitations_expire(run: Run) -> int:
+    """Delete invitations of long ago, used or not, with the addresses that they were sent to."""
+    return old_end(_INVITATIONS, before=run.now - KEPT_FOR, run=run)
+
+
 def admin_log_expire(run: Run) -> int:
     """Delete what the admin's log says of long ago."""
     return old_end(_LOG, before=run.now - timedelta(days=settings.ACTION_RETENTION_DAYS), run=run)
 
 
-STEPS: Final = (sessions_expire, tokens_expire, verifications_expire, admin_log_expire)
+STEPS: Final = (sessions_expire, tokens_expire, verifications_expire, invitations_expire, admin_log_expire)

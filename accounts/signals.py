@@ -8,6 +8,10 @@ from django.dispatch import Signal
 #: (Verification). A receiver that has taken it on returns True; where nobody does, nothing is kept.
 verification_requested: Final = Signal()
 
+#: Somebody is invited to register. Sent inside the transaction that stores it, with ``invitation``
+#: (Invitation). A receiver that has taken it on returns True; where nobody does, nothing is kept.
+invitation_made: Final = Signal()
+
 #: Somebody tried to register with an address that has an account already. Sent inside a transaction,
 #: with ``user`` (User), so that its owner can be told.
 registration_repeated: Final = Signal()

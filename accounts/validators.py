@@ -6,6 +6,8 @@ from zoneinfo import available_timezones
 import phonenumbers
 from django.core.exceptions import ValidationError
 
+from accounts.phones import REFUSED, may_be_told
+
 
 def normalised_phone(value: str) -> str:
     """Return a phone number in E.164 form (``+33612345678``).
@@ -23,7 +25,8 @@ def normalised_phone(value: str) -> str:
 
 
 def validate_phone(value: str) -> None:
-    normalised_phone(value)
+    if not may_be_told(normalised_phone(value)):
+        raise ValidationError(REFUSED)
 
 
 def validate_time_zone(value: str) -> None:

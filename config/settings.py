@@ -59,6 +59,12 @@ LOGIN_ACCOUNT_RATE = env.str("LOGIN_ACCOUNT_RATE", default="20/min")
 # Registrations.
 REGISTER_RATE = env.str("REGISTER_RATE", default="20/min")
 REGISTER_ACCOUNT_RATE = env.str("REGISTER_ACCOUNT_RATE", default="5/hour")
+# Who may register by themselves: "open" (anybody), "domains" (who has an address of one of these, or is invited),
+# "invitation" or "closed". The staff can always register people, and invite them unless it is closed.
+REGISTRATION = env.str("REGISTRATION", default="open")
+REGISTRATION_DOMAINS = [name.lower() for name in env.list("REGISTRATION_DOMAINS", default=[])]
+# Days for which the link of an invitation is good.
+INVITATION_DAYS = env.int("INVITATION_DAYS", default=7)
 # Mails to set a new password with (per address: and uses of their links).
 RESET_RATE = env.str("RESET_RATE", default="30/hour")
 RESET_ACCOUNT_RATE = env.str("RESET_ACCOUNT_RATE", default="3/hour")
@@ -76,6 +82,21 @@ RESET_ANSWER_S = env.float("RESET_ANSWER_S", default=0.1)
 EXPORT_RATE = env.str("EXPORT_RATE", default="6/hour")
 # Test sends of contact points per minute and person.
 TEST_SEND_RATE = env.str("TEST_SEND_RATE", default="10/min")
+# What one person does that others may be told of: changes of their account and contact points, registering for
+# an evening and cancelling. The staff and machines are not held to it.
+ACT_RATE = env.str("ACT_RATE", default="60/hour")
+# Contact points that one person may have.
+CONTACT_POINTS_MOST = env.int("CONTACT_POINTS_MOST", default=20)
+# Text messages and calls to one person, and to one number, that count against them; others are not sent. Alerts,
+# escalations, tracing and whatever is critical don't count.
+PAID_RATE = env.str("PAID_RATE", default="50/day")
+PAID_ADDRESS_RATE = env.str("PAID_ADDRESS_RATE", default="50/day")
+# Messages of one kind to one address, of the kinds that people cause themselves.
+REPEATS_RATE = env.str("REPEATS_RATE", default="20/day")
+# Deliveries to one person within a minute, the inbox aside, after which more wait behind everybody else's.
+PERSON_SHARE = env.int("PERSON_SHARE", default=30)
+# Beginnings of the phone numbers that may be called and texted, such as +33,+8816; empty: all but costly ones.
+PHONE_PREFIXES = env.list("PHONE_PREFIXES", default=[])
 
 # --- Who is contacted, and how ---------------------------------------------------------------------
 
@@ -443,6 +464,10 @@ RATES: dict[str, str | None] = {
     "verify-account": VERIFY_ACCOUNT_RATE or None,
     "export": EXPORT_RATE or None,
     "test-send": TEST_SEND_RATE or None,
+    "act": ACT_RATE or None,
+    "paid": PAID_RATE or None,
+    "paid-address": PAID_ADDRESS_RATE or None,
+    "repeats": REPEATS_RATE or None,
     "tracing-mark": TRACING_MARK_RATE or None,
     "google-meet": GOOGLE_MEET_RATE or None,
 }

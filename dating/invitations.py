@@ -19,6 +19,7 @@ from icalendar import Event as Entry
 from yarl import URL
 
 from accounts.models import User
+from accounts.names import cleaned
 from dating.models import Event, Registration
 from notifications.web.page import time_zone_of
 
@@ -88,7 +89,7 @@ def invitation_of(registration: Registration) -> Invitation:
         ends_at=event.starts_at + longest(event),
         url=page_url(event),
         attendee=user.email,
-        attendee_name=user.first_name,
+        attendee_name=cleaned(user.first_name),
         part=_PARTS.get(_STATES(registration.state)),
     )
 

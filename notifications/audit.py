@@ -12,7 +12,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from notifications import audit_days
+from notifications import allowances, audit_days
 from notifications.archive import reading
 from notifications.archive.faults import ArchiveError
 from notifications.audit_days import Counted
@@ -148,6 +148,7 @@ def audit(
         "now": now,
         "longest_held": LONGEST_HELD,
         "instant": [channel.name for channel in registry.CHANNELS.values() if channel.instant],
+        "withheld": [*allowances.REASONS.values(), allowances.NUMBER_REFUSED],
     }
     remember = remember and audit_days.can_remember()
     known = audit_days.known() if remember and not anew else {}

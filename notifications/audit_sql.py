@@ -191,7 +191,8 @@ WITH tried AS (
                 AND NOT (reason = 'undelivered' AND tried.was_sent IS TRUE)
                 AND coalesce(tried.last_outcome, '') NOT IN ('rejected', 'unavailable')
                 THEN 'failed_without_reason'
-           WHEN status = 'suppressed' AND (reason = '' OR tried.number > 0) THEN 'suppressed_without_reason'
+           WHEN status = 'suppressed' AND (reason = '' OR (tried.number > 0 AND reason <> ALL (%(withheld)s)))
+                THEN 'suppressed_without_reason'
            WHEN status IN ('cancelled', 'expired') AND reason = '' THEN 'ended_without_reason'
            WHEN (status = 'pending') <> (outgoing.delivery_id IS NOT NULL) THEN 'queue_disagrees'
            WHEN coalesce(outgoing.lease_until, outgoing.due_at) < %(overdue)s THEN 'overdue'

@@ -12,6 +12,10 @@ SUPPRESSED: Final = {
     "level": "Not told: prefers critical alerts only.",
     "disabled": "Not told: this contact point is switched off.",
     "unsubscribed": "Not told: does not want this kind of message by this channel.",
+    "limit_person": "Not told: this person had as many text messages and calls within a day as anybody may.",
+    "limit_address": "Not told: this number had as many text messages and calls within a day as any may.",
+    "limit_repeats": "Not told: this address had as many messages of this kind within a day as any may.",
+    "number_refused": "Not told: this server calls and texts no number of this kind (PHONE_PREFIXES).",
 }
 CANCELLED: Final = {
     "revoked_lost": "Stopped while it was being sent, by a worker that was lost: it may have been sent.",

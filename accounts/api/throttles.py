@@ -52,6 +52,23 @@ class PerAccount(ScopedRateThrottle, _Counted):
         return _email_in(request.data)
 
 
+class Acts(_Counted):
+    """By the person, for what they do of which somebody may be told: reading and removing are free."""
+
+    scope = "act"
+
+    def __init__(self) -> None:
+        """Leave the rate to accounts.attempts."""
+
+    def take(self, who: str, request: Request, now: datetime) -> timedelta | None:
+        assert isinstance(request.user, User)
+        return attempts.act_take(user=request.user, now=now)
+
+    def who(self, request: Request, view: APIView) -> str | None:
+        is_act = isinstance(request.user, User) and request.method in ("POST", "PUT", "PATCH")
+        return str(request.user.pk) if is_act else None
+
+
 class PerEmail(PerAccount):
     """The same, but by the email alone: whoever asks, it is about that account."""
 

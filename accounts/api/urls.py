@@ -9,6 +9,7 @@ from accounts.api.views.credentials import (
     TokenView,
 )
 from accounts.api.views.export import ExportView, MyExportView
+from accounts.api.views.invitations import InvitationsView, InvitationView
 from accounts.api.views.passwords import PasswordChangeView, PasswordResetConfirmView, PasswordResetView
 from accounts.api.views.users import MeView, UsersView, UserView
 from accounts.api.views.verifications import (
@@ -35,6 +36,8 @@ urlpatterns = [
     *slash_optional("auth/email/confirm", EmailConfirmView.as_view(), name="email-confirm"),
     *slash_optional("auth/phone/verify", PhoneVerifyView.as_view(), name="phone-verify"),
     *slash_optional("auth/phone/confirm", PhoneConfirmView.as_view(), name="phone-confirm"),
+    *slash_optional("invitations", InvitationsView.as_view(), name="invitations"),
+    *slash_optional("invitations/<uuid:invitation_id>", InvitationView.as_view(), name="invitation"),
     *slash_optional("users/me", MeView.as_view(), name="me"),
     *slash_optional("users/me/export", MyExportView.as_view(), name="me-export"),
     *slash_optional("users", UsersView.as_view(), name="users"),

@@ -5,7 +5,7 @@ from django.db import migrations
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounts", "0005_message_scopes"),
+        ("accounts", "0008_invitations"),
     ]
 
     operations = [

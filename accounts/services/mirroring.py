@@ -11,11 +11,14 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
 from accounts.models import Role, User
+from accounts.names import cleaned
 from config.exceptions import Conflict
 
 FIELDS: Final = ("email", "first_name", "last_name", "role", "language")
 _NAMES: Final = frozenset(field.name for field in User._meta.fields)
 _LANGUAGES: Final = frozenset(code for code, _ in settings.LANGUAGES)
+
+NAME_MAX: Final = 150
 
 EMAIL_TAKEN: Final = "Another account has this email address."
 STAFF: Final = "An administrator is changed and deleted here, not by a message."
@@ -102,6 +105,9 @@ def _given(details: Mapping[str, Any]) -> dict[str, str]:
     given = {name: details[name] for name in FIELDS if details.get(name) is not None}
     if faults := {name: ["Expected text."] for name, value in given.items() if not isinstance(value, str)}:
         raise ValidationError(faults)
+    for name in {"first_name", "last_name"} & given.keys():
+        # Not refused, for the rest of their message.
+        given[name] = cleaned(given[name], NAME_MAX)
     if given.get("language", "") not in _LANGUAGES:
         given.pop("language", None)
     if given.get("role") == Role.ADMIN:

@@ -10,6 +10,8 @@ from django.db import IntegrityError, transaction
 
 from accounts import signals
 from accounts.models import Role, User
+from accounts.services.invitations import admitted, invitation_use
+from config import clock
 from config.exceptions import Conflict
 
 T = TypeVar("T")
@@ -36,9 +38,10 @@ def user_register(
 ) -> User:
     """Make an account, or return the one that this very registration has made before.
 
-    ``by`` is who asks, if anybody is logged in; ``optional`` are language, time_zone and phone.
+    ``by`` is who asks, if anybody is logged in; ``optional`` are language, time_zone, phone and invitation.
 
     Raises:
+        NotAdmitted: they may not register here.
         AdminOnly: the role is admin, and ``by`` is nobody on the staff.
         ValidationError: a value is not acceptable, by field.
         Conflict: there is an account with this address, made with other details.
@@ -48,22 +51,30 @@ def user_register(
 
 
 def user_register_and(
-    issue: Callable[[User], T], *, password: str, by: User | None = None, **fields: str
+    issue: Callable[[User], T], *, password: str, by: User | None = None, invitation: str = "", **fields: str
 ) -> tuple[T, bool]:
     """Do the same, and return what ``issue`` makes for the user, in the transaction that stores them.
 
     The second value is False where the account was there already. The password is hashed once either
     way, which is nearly all of the time that this takes.
+
+    Raises:
+        NotAdmitted: they may not register here, and have no ``invitation`` (the token of a mailed link).
     """
     if fields["role"] == Role.ADMIN and not (by is not None and by.is_active and by.is_staff):
         raise AdminOnly(ADMIN_ONLY)
     user = User(**fields)
     _clean(user, password)
+    invited = admitted(email=user.email, role=user.role, token=invitation, by=by)
     existing = User.objects.filter(email=user.email).first()
     if existing is None:
         user.password = make_password(password)
         try:
             with transaction.atomic():
+                if invited is not None:
+                    invitation_use(invited)
+                    # They have read what was mailed there.
+                    user.email_verified_at = clock.now()
                 user.save(force_insert=True)
                 return issue(user), True
         except IntegrityError:

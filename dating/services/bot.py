@@ -5,6 +5,8 @@ from typing import Any, Final
 from django.db import IntegrityError, transaction
 
 from accounts.models import User
+from accounts.names import cleaned
+from accounts.services.mirroring import NAME_MAX
 from accounts.services.users import user_update
 from config.exceptions import Conflict
 from dating.models import BotAccount, DatingProfile
@@ -86,6 +88,8 @@ def _describe(account: BotAccount, about: dict[str, Any]) -> None:
     user = account.user
     if about and user.email != ADDRESS.format(number=account.number):
         raise Conflict("This person has an account of their own, and says such things there.")
+    for name in {"first_name", "last_name"} & about.keys():
+        about[name] = cleaned(about[name], NAME_MAX)
     if details := {key: value for key, value in about.items() if key not in _PROFILE}:
         user_update(user=user, **details)
     if said := {key: value for key, value in about.items() if key in _PROFILE}:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from accounts.names import shown as shown_name
 from dating.life.presence import Held, evidence
 from dating.models import Date, Event, Registration, Round, Seat
 from dating.services.planning import signs_of
@@ -85,7 +86,7 @@ def _ratings(
             yield Note(
                 user=member.user,
                 kind="dating.rate",
-                data=words | {"partner": partner.user.first_name or "…", "partner_id": str(partner.pk)},
+                data=words | {"partner": shown_name(partner.user.first_name), "partner_id": str(partner.pk)},
                 dedup_key=f"dating.rate:{ended.round.pk}:{member.pk}",
                 source_type=BREAK,
                 source_id=str(ended.round.pk),

@@ -7,6 +7,7 @@ from typing import Final
 
 import structlog
 
+from accounts.names import shown as shown_name
 from dating.meetings import Guest, MeetingUnavailable, RoomInfo, ends_calls, provider
 from dating.models import Room, Seat
 
@@ -108,6 +109,6 @@ def call_address(seat: Seat, *, now: datetime) -> str:
     return provider(room.provider).link(
         RoomInfo(url=room.url, reference=room.reference),
         call=str(seat.round.number),
-        guest=Guest(id=person.pk.hex, name=person.user.first_name or "…"),
+        guest=Guest(id=person.pk.hex, name=shown_name(person.user.first_name)),
         until=seat.round.ends_at,
     )

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
+from accounts.names import shown as shown_name
 from dating import results
 from dating.models import Event, Registration
 from dating.services.results import results_of
@@ -38,7 +39,7 @@ def _final(
     event: Event, member: Registration, matched: set[UUID], members: Mapping[UUID, Registration]
 ) -> Note:
     found = [
-        {"registration_id": str(pk), "name": members[pk].user.first_name or "…"}
+        {"registration_id": str(pk), "name": shown_name(members[pk].user.first_name)}
         for pk in sorted(matched)
         if pk in members
     ]

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from django.db.models import F, Q
 
+from accounts.names import shown as shown_name
 from dating.life.timeline import passed
 from dating.links import join_url
 from dating.models import Date, Event, Registration, Round
@@ -144,7 +145,7 @@ def _notes_of(
         words = words | {"until": local_clock(round_.ends_at, member.user.time_zone)}
         partner = members.get(partners[pk]) if pk in partners else None
         if partner is not None:
-            who = {"partner": partner.user.first_name or "…", "partner_id": str(partner.pk)}
+            who = {"partner": shown_name(partner.user.first_name), "partner_id": str(partner.pk)}
             yield _note(round_, member, "dating.link", words | who | {"url": join_url(round_.pk, pk)})
         elif member.group_id in going_on:
             yield _note(round_, member, "dating.bye", words)

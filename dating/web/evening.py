@@ -10,6 +10,7 @@ from uuid import UUID
 from django.db.models import Q
 
 from accounts.models import User
+from accounts.names import shown as shown_name
 from dating.links import join_token
 from dating.models import Event, Reaction, Registration, Seat, Step
 from dating.results import ReactionRow, matches_of
@@ -226,7 +227,7 @@ def _seats(registration: Registration) -> dict[int, Seat]:
 def _partner(seat: Seat) -> str:
     date = seat.date
     partner = date.second if date.first_id == seat.registration_id else date.first
-    return partner.user.first_name or "…"
+    return shown_name(partner.user.first_name)
 
 
 def _met(registration: Registration) -> list[Met]:
@@ -236,7 +237,7 @@ def _met(registration: Registration) -> list[Met]:
     return [
         Met(
             id=each.pk,
-            name=each.user.first_name or "…",
+            name=shown_name(each.user.first_name),
             opinion=next(iter(said.get(each.pk, set()) - {_Kind.REPORT}), ""),
             is_reported=_Kind.REPORT in said.get(each.pk, set()),
         )
@@ -259,4 +260,4 @@ def _matches(registration: Registration) -> list[str]:
     names = Registration.objects.filter(pk__in=matched, state=_State.CONFIRMED).order_by(
         "user__first_name", "id"
     )
-    return [name or "…" for name in names.values_list("user__first_name", flat=True)]
+    return [shown_name(name) for name in names.values_list("user__first_name", flat=True)]

@@ -108,6 +108,8 @@ class Channel(ABC):
     revocable: ClassVar[bool] = False
     #: True where storing the row is the delivery, and nothing is left to send.
     instant: ClassVar[bool] = False
+    #: True where each message costs its operator money.
+    is_paid: ClassVar[bool] = False
     #: True where people read it, so that what quiet hours held back may come as one message.
     digests: ClassVar[bool] = False
     #: Whether it has a ``send_batch``: a destination can be told of several deliveries in one request.

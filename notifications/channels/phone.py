@@ -25,6 +25,7 @@ class PhoneChannel(Channel):
     name = "phone"
     address_type = "a phone number in international form"
     revocable = True
+    is_paid = True
 
     @property
     def is_configured(self) -> bool:

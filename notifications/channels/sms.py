@@ -26,6 +26,7 @@ class SmsChannel(Channel):
     name = "sms"
     address_type = "a phone number in international form"
     digests = True
+    is_paid = True
 
     @property
     def is_configured(self) -> bool:

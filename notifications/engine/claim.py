@@ -24,7 +24,7 @@ MAX_LOST_LEASES: Final = 5
 MAX_LANES: Final = 1000
 
 # Walks the distinct lanes by seeks in the index, so that its cost depends on the number of lanes and not on
-# how much waits in them. A lane's critical rows and its others are two steps of the walk.
+# how much waits in them. Each priority of a lane is a step of the walk.
 _WALK = """
 WITH RECURSIVE walk AS (
     (SELECT lane, priority, due_at, 1 AS step FROM notifications_outgoing
@@ -43,7 +43,7 @@ WITH RECURSIVE walk AS (
 # The lanes in which something may be due: what is first in them is, or is being sent.
 DUE_LANES = f"""
 {_WALK}
-SELECT lane, bool_or(due_at <= %(now)s), bool_or(due_at <= %(now)s) FILTER (WHERE priority = 0), max(step)
+SELECT lane, min(priority) FILTER (WHERE due_at <= %(now)s), max(step)
   FROM walk GROUP BY lane ORDER BY lane
 """  # noqa: S608  (no value is put into the text)
 
@@ -95,15 +95,17 @@ BATCHING = """CASE WHEN contact.batch > 1
 # is a dead entry that every look would step over again while some old transaction keeps it.
 CLAIM = f"""
 WITH asked AS (
-    SELECT * FROM unnest(%(lanes)s::text[], %(rooms)s::int[], %(critical)s::int[],
-                         %(since_critical)s::timestamptz[], %(since_standard)s::timestamptz[])
-               AS asked (lane, room, critical, since_critical, since_standard)
+    SELECT * FROM unnest(%(lanes)s::text[], %(rooms)s::int[], %(critical)s::int[], %(standard)s::int[],
+                         %(since_critical)s::timestamptz[], %(since_standard)s::timestamptz[],
+                         %(since_behind)s::timestamptz[])
+               AS asked (lane, room, critical, standard, since_critical, since_standard, since_behind)
 ), picked AS (
     SELECT waiting.delivery_id
       FROM asked CROSS JOIN LATERAL (
            SELECT * FROM ({_PICK.format(priority=0, room="critical", since="since_critical")} UNION ALL
-                          {_PICK.format(priority=1, room="room", since="since_standard")}) AS first
-            LIMIT greatest(asked.room, asked.critical)) AS waiting
+                          {_PICK.format(priority=1, room="standard", since="since_standard")} UNION ALL
+                          {_PICK.format(priority=2, room="room", since="since_behind")}) AS first
+            LIMIT greatest(asked.critical, asked.standard)) AS waiting
 ), claimed AS (
     UPDATE notifications_outgoing AS outgoing
        SET {_TAKEN}
@@ -164,19 +166,27 @@ SELECT true FROM notifications_outgoing
  ORDER BY due_at LIMIT 1
 )"""  # noqa: S608
 
-# Locks the due revocable rows of a lane and leaves them as they are: see notifications.engine.fence.
+_LOCK = f"""
+SELECT * FROM (
+SELECT * FROM notifications_outgoing AS outgoing
+  WHERE revocable AND lane = %(lane)s AND priority {{priority}} AND {_FREE}
+  ORDER BY due_at LIMIT %(room)s
+    FOR UPDATE SKIP LOCKED) AS locked
+"""  # noqa: S608
+
+# Locks the due revocable rows of a lane, what is critical first, and leaves them as they are: see
+# notifications.engine.fence.
 LOCK_REVOCABLE = f"""
 SELECT outgoing.delivery_id, {_COLUMNS}, outgoing.lane,
        outgoing.attempts + CASE WHEN {_IS_OVER.format(row="outgoing")} THEN 0 ELSE 1 END,
        outgoing.failures, outgoing.due_at, contact.secret_version, contact.secret_rotated_at,
        outgoing.priority, {_IS_OVER.format(row="outgoing")}, outgoing.revoked_at IS NOT NULL,
        outgoing.lease_until IS NOT NULL, NULL
-  FROM notifications_outgoing AS outgoing
+  FROM (SELECT * FROM ({_LOCK.format(priority="= 0")} UNION ALL {_LOCK.format(priority="> 0")}) AS first
+         LIMIT %(room)s) AS outgoing
   JOIN notifications_delivery AS delivery ON delivery.id = outgoing.delivery_id
   LEFT JOIN notifications_contactpoint AS contact ON contact.id = delivery.contact_point_id
- WHERE outgoing.revocable AND outgoing.lane = %(lane)s AND {_FREE}
- ORDER BY outgoing.due_at LIMIT %(room)s
-   FOR UPDATE OF outgoing SKIP LOCKED
+ ORDER BY least(outgoing.priority, 1), outgoing.due_at
 """  # noqa: S608
 
 MARK_BEGUN = f"""
@@ -226,12 +236,14 @@ class Claimed(NamedTuple):
 class Ask(NamedTuple):
     """What a claim may take of a lane: so many, of what is due from a time on, by priority.
 
-    ``critical`` of them may be critical, where there is room for no others.
+    ``critical`` of them may be critical, and ``standard`` critical or standard, where there is room for no
+    others.
     """
 
     lane: str
     room: int
     critical: int
+    standard: int
     since: Sequence[datetime]
 
 
@@ -243,8 +255,8 @@ class Claimer:
         self._after = ""
         self.has_more_lanes = False
 
-    async def due_lanes(self, now: datetime) -> dict[str, bool]:
-        """Return lanes that have something due, and whether that is critical.
+    async def due_lanes(self, now: datetime) -> dict[str, int]:
+        """Return lanes that have something due, and the first priority of that.
 
         Goes on where the last look was cut short.
         """
@@ -253,20 +265,21 @@ class Claimer:
         )
         self.has_more_lanes = any(step >= MAX_LANES for *_, step in rows)
         self._after = rows[-1][0] if self.has_more_lanes else ""
-        return {lane: bool(is_critical) for lane, is_due, is_critical, _ in rows if is_due}
+        return {lane: priority for lane, priority, _ in rows if priority is not None}
 
     async def take(self, asked: Sequence[Ask], *, now: datetime, lease_until: datetime) -> list[Claimed]:
         """Take what is asked for, or as much of it as is there: what is critical first, then in due order."""
-        lanes, rooms, critical, since = zip(*asked, strict=True)
+        lanes, rooms, critical, standard, since = zip(*asked, strict=True)
         parameters = {
             "now": now,
             "lease_until": lease_until,
             "lanes": list(lanes),
             "rooms": list(rooms),
             "critical": list(critical),
-            "since_critical": [first for first, _ in since],
-            "since_standard": [second for _, second in since],
+            "standard": list(standard),
         }
+        for name, times in zip(("critical", "standard", "behind"), zip(*since, strict=True), strict=True):
+            parameters[f"since_{name}"] = list(times)
         rows = await self._database.rows(CLAIM, parameters)
         return sorted(map(Claimed._make, rows), key=attrgetter("priority", "due_at"))
 

@@ -13,15 +13,16 @@ import structlog
 from django.conf import settings
 
 from notifications import metrics
+from notifications.engine.allowed import Allowed
 from notifications.engine.claim import Ask, Claimer, report_lost
 from notifications.engine.content import Contents
 from notifications.engine.database import RETRY_S, Database
 from notifications.engine.finalise import Ledger
 from notifications.engine.lanes import EPOCH, FIRST_ROOM
-from notifications.engine.outcome import ending_of
+from notifications.engine.outcome import ending_of, withheld_of
 from notifications.engine.pump import Pump
 from notifications.engine.wakeups import Wakeups
-from notifications.models import PRIORITIES
+from notifications.models import BEHIND, LEVELS, PRIORITIES, Severity
 
 log = structlog.get_logger(__name__)
 
@@ -38,6 +39,7 @@ class ClaimLoop:
         self,
         claimer: Claimer,
         contents: Contents,
+        allowed: Allowed,
         ledger: Ledger,
         pump: Pump,
         wakeups: Wakeups,
@@ -47,6 +49,7 @@ class ClaimLoop:
     ) -> None:
         self._claimer = claimer
         self._contents = contents
+        self._allowed = allowed
         self._ledger = ledger
         self._pump = pump
         self._wakeups = wakeups
@@ -55,8 +58,9 @@ class ClaimLoop:
         self._stopping = stopping
         self.is_busy = True
         self.ended = asyncio.Event()
-        # Lanes that were found and are not known yet, and those with something critical.
-        self._new_lanes, self._critical = set[str](), set[str]()
+        # Lanes that were found and are not known yet, those with something critical, and those with something
+        # standard whose room is taken up by what is behind that.
+        self._new_lanes, self._critical, self._standard = set[str](), set[str](), set[str]()
         # The last lane that was asked for, where there were more than a claim takes rows.
         self._served, self._left_out = "", False
 
@@ -123,8 +127,11 @@ class ClaimLoop:
             if row.is_over:
                 self._ledger.add(ending_of(row, now=self._clock()))
         contents = await self._contents.of(rows)
-        for row, content in zip(rows, contents, strict=True):
-            if content is not None:  # else it was deleted, and its deliveries with it
+        reasons = await self._allowed.over(rows, contents, now)
+        for row, content, reason in zip(rows, contents, reasons, strict=True):
+            if reason:
+                self._ledger.add(withheld_of(row, reason, now=now))
+            elif content is not None:  # else it was deleted, and its deliveries with it
                 lane = self._pump.add(row, content, start_by)
                 lane.seen(row.priority, row.due_at)
         return Counter(row.lane for row in taken)
@@ -138,10 +145,12 @@ class ClaimLoop:
         wakeups.looking, wakeups.look_at_all_at = False, next_at  # a wake-up meanwhile has it look again
         due = await self._claimer.due_lanes(now)
         wakeups.looking = wakeups.looking or self._claimer.has_more_lanes
-        for name, is_critical in due.items():
+        for name, priority in due.items():
             lane = self._pump.lanes.get(name)
-            if is_critical:
+            if priority == PRIORITIES[Severity.CRITICAL]:
                 self._critical.add(name)
+            if priority < BEHIND and lane is not None and lane.is_crowded:
+                self._standard.add(name)
             if lane is None:
                 self._new_lanes.add(name)
             else:
@@ -160,9 +169,10 @@ class ClaimLoop:
             for lane in self._pump.lanes.values()
             if not lane.drained and lane.closed_until(now) is None
         }
-        rooms |= {name: (FIRST_ROOM, [EPOCH] * len(PRIORITIES)) for name in self._new_lanes - rooms.keys()}
+        rooms |= {name: (FIRST_ROOM, [EPOCH] * LEVELS) for name in self._new_lanes - rooms.keys()}
         # What is critical waits for no room, but for what others of its kind take.
-        names = [name for name, (room, _) in rooms.items() if room > 0 or name in self._critical]
+        urgent = self._critical | self._standard
+        names = [name for name, (room, _) in rooms.items() if room > 0 or name in urgent]
         self._left_out = len(names) > limit
         if self._left_out:  # the others go first the next time
             names = sorted(names, key=lambda name: (name <= self._served, name))[:limit]
@@ -172,8 +182,11 @@ class ClaimLoop:
         for name in names:
             room, since = rooms[name]
             room = max(0, min(room, share))
-            critical = max(room, min(FIRST_ROOM, share)) if name in self._critical else room
-            asked.append(Ask(name, room, critical, since))
+            most = max(room, min(FIRST_ROOM, share))
+            critical = most if name in urgent else room
+            standard = most if name in self._standard else room
+            asked.append(Ask(name, room, critical, standard, since))
         self._new_lanes.difference_update(names)
         self._critical.difference_update(names)
+        self._standard.difference_update(names)
         return asked

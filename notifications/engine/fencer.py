@@ -1,14 +1,16 @@
 """Beginning what is due and revocable, each under its row's lock: see notifications.engine.fence."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
 from django.conf import settings
+from psycopg import AsyncConnection
 
 from notifications.engine import inbox_items
+from notifications.engine.allowed import Allowed
 from notifications.engine.claim import (
     AHEAD,
     LOCK_REVOCABLE,
@@ -19,11 +21,11 @@ from notifications.engine.claim import (
     Claimed,
     report_lost,
 )
-from notifications.engine.content import Contents
+from notifications.engine.content import Content, Contents
 from notifications.engine.database import Away, Database, is_alive, run
 from notifications.engine.fence import Batch
-from notifications.engine.finalise import Ledger
-from notifications.engine.outcome import ending_of
+from notifications.engine.finalise import WITHHOLD, Finished, Ledger, count_finished, withholding
+from notifications.engine.outcome import ending_of, withheld_of
 from notifications.engine.pump import Pump
 
 # For so long a batch goes on taking up what it has locked, in seconds; a stop may have to wait that out.
@@ -43,11 +45,13 @@ class Fencer:
         self,
         parameters: dict[str, Any],
         contents: Contents,
+        allowed: Allowed,
         pump: Pump,
         ledger: Ledger,
         clock: Callable[[], datetime],
     ) -> None:
         self._contents = contents
+        self._allowed = allowed
         self._pump = pump
         self._ledger = ledger
         self._clock = clock
@@ -79,7 +83,10 @@ class Fencer:
         return [lane for lane, due in rows if due]
 
     async def begin(self, lane: str, *, room: int, now: datetime) -> int:
-        """Begin up to ``room`` deliveries of a lane, each under its row's lock; returns how many."""
+        """Begin up to ``room`` deliveries of a lane, each under its row's lock.
+
+        Returns how many it has begun, or ended because of a limit.
+        """
         database = await self._free.get()
         try:
             if lane == inbox_items.LANE:
@@ -96,22 +103,23 @@ class Fencer:
         batch: Batch | None = None
         taken: list[Claimed] = []
         over: list[Claimed] = []
+        withheld: list[Finished] = []
         try:
             async with database.used() as connection, connection.transaction():
                 found = await run(connection, LOCK_REVOCABLE, {"lane": lane, "now": now, "room": room})
                 locked = [Claimed._make(row) for row in found]
                 over = [row for row in locked if row.is_over]
-                rows = [row for row in locked if not row.is_over]
-                if not rows:
-                    return 0
-                contents = await self._contents.of(rows)
-                holds_lock = partial(is_alive, connection)
-                batch = Batch(len(rows), write=self._ledger.add, clock=self._clock, holds_lock=holds_lock)
-                self._pump.take_up(rows, contents, batch)
-                await self._until_closed(batch)
-                taken = [row for row, fence in zip(rows, batch.fences, strict=True) if fence.taken]
-                begun = {"ids": [row.id for row in taken], "now": now, "lease_until": lease_until}
-                await run(connection, MARK_BEGUN, begun)
+                live = [row for row in locked if not row.is_over]
+                ready, withheld = await self._sorted(connection, live, now)
+                if ready:
+                    rows, contents = zip(*ready, strict=True)
+                    holds_lock = partial(is_alive, connection)
+                    batch = Batch(len(rows), write=self._ledger.add, clock=self._clock, holds_lock=holds_lock)
+                    self._pump.take_up(rows, contents, batch)
+                    await self._until_closed(batch)
+                    taken = [row for row, fence in zip(rows, batch.fences, strict=True) if fence.taken]
+                    begun = {"ids": [row.id for row in taken], "now": now, "lease_until": lease_until}
+                    await run(connection, MARK_BEGUN, begun)
         finally:
             for row in over:
                 self._ledger.add(ending_of(row, now=self._clock()))
@@ -120,7 +128,24 @@ class Fencer:
                 batch.close()
                 batch.write_down()
         report_lost(taken)
-        return len(taken)
+        count_finished(withheld)
+        return len(taken) + len(withheld)
+
+    async def _sorted(
+        self, connection: AsyncConnection[Any], rows: Sequence[Claimed], now: datetime
+    ) -> tuple[list[tuple[Claimed, Content | None]], list[Finished]]:
+        """Return what is to be begun, with its contents, and what a limit keeps from it: that is ended."""
+        contents = await self._contents.of(rows)
+        reasons = await self._allowed.over(rows, contents, now)
+        ready, withheld = [], []
+        for row, content, reason in zip(rows, contents, reasons, strict=True):
+            if reason:
+                withheld.append(withheld_of(row, reason, now=now))
+            else:
+                ready.append((row, content))
+        if withheld:
+            await run(connection, WITHHOLD, withholding(withheld))
+        return ready, withheld
 
     async def _until_closed(self, batch: Batch) -> None:
         """Wait until all that can be taken up at once has begun, and close the batch."""

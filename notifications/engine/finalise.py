@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
+from typing import Any, Final
 from uuid import UUID
 
 import orjson
@@ -21,6 +22,8 @@ from notifications.engine.database import RETRY_S, Database, array
 
 log = structlog.get_logger(__name__)
 
+#: The outcome of what a limit kept from being tried: it is no attempt.
+WITHHELD: Final = "withheld"
 # Outcomes written in one statement at most.
 BATCH = 1000
 # Longer than a commit that is not waited for can be undone by a crash: three times wal_writer_delay, 0.2 s.
@@ -101,6 +104,27 @@ SELECT outcome.id, delivery.shop_id, number, started_at, outcome.duration_ms, ou
   FROM outcome JOIN notifications_delivery AS delivery ON delivery.id = outcome.id AND {_THEIR_MONTHS}
  WHERE (outcome.id, number) NOT IN (SELECT id, number FROM finalised)
    AND NOT (delivery.attempts = number AND delivery.duration_ms IS NOT NULL)  -- it is written there
+"""  # noqa: S608  (no value is put into the text)
+# The end of what was claimed and never tried. It has no attempt on record, and keeps the number of those that
+# it had before.
+WITHHOLD = f"""
+WITH outcome AS (
+    SELECT * FROM unnest(%(ids)s::uuid[], %(numbers)s::int[], %(reasons)s::text[])
+               AS outcome (id, number, reason)
+), locked AS MATERIALIZED (
+    SELECT delivery_id FROM notifications_outgoing
+     WHERE delivery_id = ANY (%(ids)s::uuid[]) ORDER BY delivery_id FOR UPDATE
+), ended AS (
+    DELETE FROM notifications_outgoing AS outgoing USING outcome
+     WHERE outgoing.delivery_id = outcome.id AND {_FENCE}
+       AND (SELECT count(*) FROM locked) >= 0
+ RETURNING outcome.id, outcome.reason, outgoing.revoked_at
+)
+UPDATE notifications_delivery AS delivery
+   SET status = CASE WHEN ended.revoked_at IS NULL THEN 'suppressed' ELSE 'cancelled' END,
+       reason = CASE WHEN ended.revoked_at IS NULL THEN ended.reason ELSE 'revoked' END,
+       revoked_at = coalesce(ended.revoked_at, delivery.revoked_at)
+  FROM ended WHERE delivery.id = ended.id
 """  # noqa: S608  (no value is put into the text)
 # For what was written down before, after all or as lost. Looking for that in advance costs a sixth of all
 # this, so it is done only where there was an attempt of that number.
@@ -250,7 +274,7 @@ class Ledger:
             raise
         finally:
             self._writing = []
-        _count(batch)
+        count_finished(batch)
         now = time.monotonic()
         self._recent.append((now, batch))
         while self._recent[0][0] < now - RECENT_S:
@@ -272,12 +296,13 @@ class Ledger:
         return batch
 
 
-def _count(batch: Sequence[Finished]) -> None:
+def count_finished(batch: Sequence[Finished]) -> None:
     """Add what was written to the metrics, a batch at a time: one by one it would cost as much as a send."""
     counts: Counter[tuple[str, ...]] = Counter()
     fresh = [each for each in batch if not each.counted]
     for (channel, outcome, status), count in Counter(map(_KIND, fresh)).items():
-        counts["attempts", channel, outcome] += count
+        if outcome != WITHHELD:
+            counts["attempts", channel, outcome] += count
         if status != "pending":
             counts["deliveries", channel, status] += count
     for each in fresh:
@@ -286,8 +311,22 @@ def _count(batch: Sequence[Finished]) -> None:
     metrics.observe_lateness(*[each.lateness_s for each in fresh if each.lateness_s is not None])
 
 
+def withholding(withheld: Sequence[Finished]) -> dict[str, Any]:
+    """Return the parameters of WITHHOLD."""
+    return {
+        "ids": array([each.id for each in withheld]),
+        "numbers": array([each.number for each in withheld]),
+        "reasons": [each.reason for each in withheld],
+    }
+
+
 async def finalise(database: Database, finished: Sequence[Finished]) -> None:
-    """Write down a batch of outcomes in one transaction."""
+    """Write down a batch of outcomes in one transaction; what was withheld in one before."""
+    if withheld := [each for each in finished if each.outcome == WITHHELD]:
+        await database.rows(WITHHOLD, withholding(withheld))
+        finished = [each for each in finished if each.outcome != WITHHELD]
+    if not finished:
+        return
     more = [each for each in finished if not each.is_plain]
     ids = [each.id for each in finished]
     parameters = {

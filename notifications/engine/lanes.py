@@ -14,7 +14,7 @@ from django.conf import settings
 from notifications.channels import registry
 from notifications.engine.breaker import Breaker
 from notifications.engine.rate import Rate
-from notifications.models import PRIORITIES
+from notifications.models import BEHIND, LEVELS
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 # A fan-out's rows are due from when it began, and there for others once it is committed.
@@ -82,7 +82,7 @@ class Lane:
     #: Most rows that one request here has told.
     batch: int = 1
     #: From which due time on the next claim looks, by priority.
-    since: list[datetime] = field(default_factory=lambda: [EPOCH] * len(PRIORITIES))
+    since: list[datetime] = field(default_factory=lambda: [EPOCH] * LEVELS)
 
     def __post_init__(self) -> None:
         self.width = min(self.width, self.max_width)
@@ -95,19 +95,25 @@ class Lane:
 
     def look_at_all(self) -> None:
         """Have the next claim look at everything that is due, and not only at what came since the last."""
-        self.since = [EPOCH] * len(PRIORITIES)
+        self.since = [EPOCH] * LEVELS
 
     def seen(self, priority: int, due_at: datetime) -> None:
         """Note how far a claim has come; what was due shortly before may yet be committed."""
         self.since[priority] = max(self.since[priority], due_at - OVERTAKES)
 
     def add(self, row: Any, content: Any, start_by: float, parcel: Any = None) -> None:
-        """Have a claimed row, or a parcel, ready behind the others; what is critical goes before the rest."""
+        """Have a claimed row, or a parcel, ready: behind those of its priority, before lower ones."""
         entry = (row, content, start_by, None, parcel)
-        place = len(self.ready)
-        if row.priority == 0:
-            place = next((at for at, other in enumerate(self.ready) if other[0].priority > 0), place)
+        if not self.ready or self.ready[-1][0].priority <= row.priority:
+            self.ready.append(entry)
+            return
+        place = next(at for at, other in enumerate(self.ready) if other[0].priority > row.priority)
         self.ready.insert(place, entry)
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether what it has ready ends with what others need not wait for."""
+        return bool(self.ready) and self.ready[-1][0].priority == BEHIND
 
     def room(self, now: float) -> int:
         """Return how many more deliveries may be claimed for it now."""
@@ -134,10 +140,15 @@ class Lane:
         until = max(self.held_until, self.breaker.open_until or 0.0)
         return until if until > now else None
 
-    def may_begin(self, now: float, *, front: bool) -> bool:
-        """Return whether one more send may begin now; ``front``: of what goes before all others."""
+    def may_begin(self, now: float, *, front: bool, priority: int = 0) -> bool:
+        """Return whether one more send may begin now; ``front``: of what goes before all others.
+
+        What is behind the rest leaves a quarter of the width free, for whatever comes meanwhile.
+        """
         probes = self.breaker.probes(now)
         most = self.width if probes is None else probes
+        if priority == BEHIND:
+            most -= most // 4
         if now < self.held_until or self.in_flight >= most:
             return False
         return self.rate is None or not self.rate.wait_s(now, front=front)

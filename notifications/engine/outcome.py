@@ -8,7 +8,7 @@ from django.conf import settings
 
 from notifications.channels.base import Channel, Gone, Receipt, Rejected, TooFast, Unavailable
 from notifications.engine.claim import Claimed
-from notifications.engine.finalise import Finished
+from notifications.engine.finalise import WITHHELD, Finished
 from notifications.engine.retry import congested_due_at, next_due_at
 
 log = structlog.get_logger(__name__)
@@ -90,6 +90,25 @@ def ending_of(row: Claimed, *, now: datetime) -> Finished:
         outcome="lost",
         status_code=None,
         error="The worker that had it was lost.",
+    )
+
+
+def withheld_of(row: Claimed, reason: str, *, now: datetime) -> Finished:
+    """Return the end of a delivery that a limit keeps from being sent: no attempt at it is made. Pure."""
+    return Finished(
+        id=row.id,
+        channel=row.channel,
+        number=row.attempt,
+        lateness_s=None,
+        status="suppressed",
+        reason=reason,
+        due_at=None,
+        failures=row.failures,
+        started_at=now,
+        duration_ms=0.0,
+        outcome=WITHHELD,
+        status_code=None,
+        error="",
     )
 
 

@@ -183,9 +183,11 @@ class Pump:
     def _next(self, lane: Lane) -> Next | None:
         """Take what the lane has ready next, if it may begin now."""
         now = time.monotonic()
-        if not lane.ready or not lane.may_begin(now, front=lane.ready[0][3] is not None):
+        if not lane.ready:
             return None
         row, content, start_by, fence, parcel = lane.ready[0]
+        if not lane.may_begin(now, front=fence is not None, priority=row.priority):
+            return None
         if elapsed() > start_by:
             self._sends.spawn(self.release(lane))
             return None

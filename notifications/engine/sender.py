@@ -20,6 +20,7 @@ from django.conf import settings
 from config import clock
 from notifications.channels.session import Session
 from notifications.engine import wake
+from notifications.engine.allowed import Allowed
 from notifications.engine.attempt import Attempts
 from notifications.engine.claim import Claimed, Claimer
 from notifications.engine.claim_loop import ClaimLoop
@@ -145,9 +146,11 @@ class Sender:
         # One connection for both: what a fresh one has claimed, a stale one couldn't read the content of.
         claiming = Database(parameters)
         self._contents, self._claimer = Contents(claiming), Claimer(claiming)
+        allowed = Allowed(self._peers)
         self._claim_loop = ClaimLoop(
             self._claimer,
             self._contents,
+            allowed,
             self._ledger,
             self._pump,
             self._wakeups,
@@ -155,7 +158,7 @@ class Sender:
             clock,
             stopping,
         )
-        self._fencer = Fencer(parameters, self._contents, self._pump, self._ledger, clock)
+        self._fencer = Fencer(parameters, self._contents, allowed, self._pump, self._ledger, clock)
         self._fence_loop = FenceLoop(self._fencer, self._pump, self._sends, self._wakeups, clock, stopping)
 
     async def _until_the_time_is_known(self) -> None:

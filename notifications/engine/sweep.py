@@ -40,7 +40,7 @@ _EXPIRE_REVOCABLE = _EXPIRE.format(
 _EXPIRE_OF_LANES = _EXPIRE.format(
     chosen=f"""
     SELECT waiting.delivery_id
-      FROM unnest(%(lanes)s::text[]) AS asked (lane) CROSS JOIN (VALUES (0), (1)) AS rank (priority)
+      FROM unnest(%(lanes)s::text[]) AS asked (lane) CROSS JOIN (VALUES (0), (1), (2)) AS rank (priority)
      CROSS JOIN LATERAL (
            SELECT delivery_id FROM notifications_outgoing
             WHERE NOT revocable AND lane = asked.lane AND priority = rank.priority AND {_TOO_OLD}) AS waiting

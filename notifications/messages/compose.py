@@ -1,17 +1,20 @@
 """From a kind and its data to what is told: every text rendered once, and frozen in the notification."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from django.conf import settings
 from django.utils import translation
 
+from accounts.names import cleaned
 from notifications.messages import catalogue, faults, overrides, placeholders
 from notifications.messages.compiled import Compiled, Faulty, Text, clean_body, clean_title
 from notifications.messages.sandbox import plain
 from notifications.models import Notification, Severity
 
+#: Variables that hold what people call themselves.
+NAMES: Final = ("first_name", "last_name")
 # The texts of one language by channel, "" for all others.
 Channels = dict[str, Text]
 # The texts of one kind by language and channel.
@@ -35,6 +38,7 @@ def notification_of(
     source_id: str,
     dedup_key: str,
     context: dict[str, Any] | None = None,
+    marks: Mapping[str, str] | None = None,
     shop_id: UUID | None = None,
 ) -> Notification:
     """Return what is told (not stored yet), rendered in every language and for every channel that has a text.
@@ -43,9 +47,11 @@ def notification_of(
         kind: names the templates, such as ``stage.accepted``.
         data: what machines are told, as JSON.
         context: the templates' variables, if they are not ``data``.
+        marks: variables that stand for links of the delivery's own (notifications.messages.links). In the
+            others' texts there are no marks.
         shop_id: whose it is, if it is a shop's.
     """
-    composed = compose(kind, data if context is None else context)
+    composed = compose(kind, data if context is None else context, marks)
     return Notification(
         kind=kind,
         title=composed.title,
@@ -60,13 +66,20 @@ def notification_of(
     )
 
 
-def compose(kind: str, context: Mapping[str, Any]) -> Composed:
+def compose(kind: str, context: Mapping[str, Any], marks: Mapping[str, str] | None = None) -> Composed:
     """Render all texts of a kind, from the admin and from the files."""
-    variables = plain(context)
+    variables = with_names_cleaned(placeholders.without_marks(plain(context)))
     variables.update(catalogue.common_variables())
+    variables.update(marks or {})
     if placeholders.is_private(kind):
         variables = placeholders.with_placeholders(variables)
     return composed(kind, variables, own=overrides.current().of(kind), files=catalogue.texts_of(kind))
+
+
+def with_names_cleaned(variables: dict[str, Any]) -> dict[str, Any]:
+    """Return the variables with people's names as others may see them; those of before the rules too."""
+    names = {name: cleaned(variables[name]) for name in NAMES if isinstance(variables.get(name), str)}
+    return variables | names
 
 
 def composed(kind: str, variables: dict[str, Any], *, own: Sources, files: Sources) -> Composed:

@@ -20,9 +20,11 @@ LINKS: Final = {
     "account.verify_email": "/verify-email/?token=",
     "account.verify_phone": "/verify-phone/?token=",
     "account.password_reset": "/reset-password/?token=",
+    "account.invitation": "/register/?invitation=",
 }
 
 _MARKS: Final = "⟦⟧"
+_NO_MARKS: Final = dict.fromkeys(map(ord, _MARKS))
 #: Variables of the secret kinds: what stands in their place until then.
 PLACEHOLDERS: Final = {"code": "⟦code⟧", "link": "⟦link⟧"}
 
@@ -32,8 +34,8 @@ def is_private(kind: str) -> bool:
 
 
 def with_placeholders(variables: dict[str, Any]) -> dict[str, Any]:
-    """Return the variables of a secret kind; nothing else in them can pass for a placeholder."""
-    return {**_without_marks(variables), **PLACEHOLDERS}
+    """Return the variables of a secret kind. What else is in them is without marks already."""
+    return {**variables, **PLACEHOLDERS}
 
 
 def filled(kind: str, channel: str, data: Mapping[str, Any], *texts: str) -> tuple[str, ...]:
@@ -64,9 +66,10 @@ def _replaced(text: str, secrets: Mapping[str, str]) -> str:
     return text
 
 
-def _without_marks(value: Any) -> Any:
+def without_marks(value: Any) -> Any:
+    """Return plain data in whose texts nothing can pass for a placeholder, or for the mark of a link."""
     if isinstance(value, str):
-        return value.translate({ord(mark): None for mark in _MARKS})
+        return value.translate(_NO_MARKS) if any(mark in value for mark in _MARKS) else value
     if isinstance(value, dict):
-        return {key: _without_marks(each) for key, each in value.items()}
-    return [_without_marks(each) for each in value] if isinstance(value, list) else value
+        return {key: without_marks(each) for key, each in value.items()}
+    return [without_marks(each) for each in value] if isinstance(value, list) else value

@@ -5,12 +5,13 @@ from datetime import UTC
 from typing import Any, Final
 
 import structlog
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
 
-from accounts.models import User, Verification
-from accounts.signals import registration_repeated, verification_requested
+from accounts.models import Invitation, User, Verification
+from accounts.signals import invitation_made, registration_repeated, verification_requested
 from config import clock
 from notifications.channels import registry
 from notifications.engine.direct import deliver_to
@@ -52,6 +53,24 @@ def verification_deliver(verification: Verification, **kwargs: Any) -> bool:
         )
     except ValidationError:  # an address that was taken before the channel had its rules
         return False
+    return True
+
+
+@receiver(invitation_made)
+def invitation_deliver(invitation: Invitation, **kwargs: Any) -> bool:
+    """Send the link of an invitation; False where no channel can."""
+    if not _is_set_up("email"):
+        return False
+    notification = notification_of(
+        kind="account.invitation",
+        # By this name the sender finds what its link is made of.
+        data={"verification": str(invitation.pk)},
+        context={"days": settings.INVITATION_DAYS},
+        source_type="invitation",
+        source_id=str(invitation.pk),
+        dedup_key=f"invitation:{invitation.pk}",
+    )
+    deliver_to(notification=notification, user=None, channel="email", address=invitation.email)
     return True
 
 

@@ -14,11 +14,13 @@ from notifications.models.event import Event, HandlerRun
 from notifications.models.inbox import Inbox, InboxItem
 from notifications.models.message_template import MessageTemplate
 from notifications.models.notification import Notification, Severity
-from notifications.models.outgoing import PRIORITIES, Outgoing, Undelivered
+from notifications.models.outgoing import BEHIND, LEVELS, PRIORITIES, Outgoing, Undelivered
 from notifications.models.preference import Preference, Subscription
 from notifications.models.received_message import ReceivedMessage
 
 __all__ = [
+    "BEHIND",
+    "LEVELS",
     "PRIORITIES",
     "Alert",
     "ArchivedMonth",

@@ -7,8 +7,12 @@ from django.db import models
 from notifications.models.delivery import Delivery
 from notifications.models.notification import Severity
 
-#: The order in which a lane's due rows are taken: all that is critical before anything else.
+#: The order in which a lane's due rows are taken: all that is critical before anything else, and what comes
+#: to somebody beyond their share (PERSON_SHARE) behind everybody else's.
 PRIORITIES: Final = {Severity.CRITICAL.value: 0, Severity.STANDARD.value: 1}
+BEHIND: Final = 2
+#: How many priorities there are.
+LEVELS: Final = 3
 
 
 class Outgoing(models.Model):

@@ -3,17 +3,23 @@
 from typing import Any, Final
 from uuid import uuid4
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import F
 
 from accounts.models import User
+from accounts.names import validate_plain
+from accounts.phones import REFUSED, may_be_told
 from config import clock
 from config.exceptions import Conflict
+from notifications.channels import registry
 from notifications.engine import held, stop
 from notifications.engine.direct import deliver_to
 from notifications.messages.compose import notification_of
 from notifications.models import ContactPoint, Delivery
+
+TOO_MANY: Final = "You can have {} contact points at most: remove one first."
 
 #: What a person sets at an address.
 SETTINGS: Final = ("label", "is_enabled", "batch", "linger_ms", "batch_format")
@@ -33,8 +39,9 @@ def contact_point_create(
     """Add an address of a person; the second value is False where they have the very same one already.
 
     Raises:
-        ValidationError: there is no such channel, or the address is none of its.
-        Conflict: they have this address already, with another label or switched otherwise.
+        ValidationError: there is no such channel, or the address is none of its, or costs too much.
+        Conflict: they have this address already, with another label or switched otherwise; or have as many
+            contact points as anybody may.
     """
     contact_point = ContactPoint(
         user=user,
@@ -47,8 +54,11 @@ def contact_point_create(
         batch_format=batch_format,
     )
     contact_point.clean()
+    _refuse_odd(label)
+    _refuse_costly(contact_point)
     try:
         with transaction.atomic():
+            _refuse_too_many(contact_point)
             contact_point.save(force_insert=True)
     except IntegrityError:
         existing = ContactPoint.objects.get(
@@ -72,6 +82,9 @@ def contact_point_update(*, contact_point: ContactPoint, **changes: Any) -> Cont
     for field, value in changes.items():
         setattr(contact_point, field, value)
     contact_point.clean()
+    _refuse_odd(changes.get("label", ""))
+    if "address" in changes:
+        _refuse_costly(contact_point)
     try:
         with transaction.atomic():
             contact_point.save()
@@ -82,6 +95,27 @@ def contact_point_update(*, contact_point: ContactPoint, **changes: Any) -> Cont
     except IntegrityError:
         raise Conflict("This address is here already.")
     return contact_point
+
+
+def _refuse_odd(label: str) -> None:
+    try:
+        validate_plain(label)
+    except ValidationError as error:
+        raise ValidationError({"label": error.messages})
+
+
+def _refuse_costly(contact_point: ContactPoint) -> None:
+    if registry.get(contact_point.channel).is_paid and not may_be_told(contact_point.address):
+        raise ValidationError({"address": REFUSED})
+
+
+def _refuse_too_many(contact_point: ContactPoint) -> None:
+    """Raise Conflict where one more would be too many. Their owner is locked, so that no two pass for one."""
+    User.objects.select_for_update(no_key=True).only("pk").get(pk=contact_point.user_id)
+    others = ContactPoint.objects.filter(user=contact_point.user_id, deleted_at=None)
+    is_here = others.filter(channel=contact_point.channel, address=contact_point.address).exists()
+    if not is_here and others.count() >= settings.CONTACT_POINTS_MOST:
+        raise Conflict(TOO_MANY.format(settings.CONTACT_POINTS_MOST))
 
 
 def contact_point_remove(*, contact_point: ContactPoint) -> None:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from django.http import HttpRequest
 
 from accounts import attempts
+from accounts.models import User
 from config import clock
 
 
@@ -32,6 +33,16 @@ def take(*, scope: str, who: str) -> None:
         TooMany: the scope's rate is used up.
     """
     if wait := attempts.attempt_take(scope=scope, who=who, now=clock.now()):
+        raise TooMany(wait)
+
+
+def take_act(person: User) -> None:
+    """Count something that a person does of which somebody may be told.
+
+    Raises:
+        TooMany: they have done so too often.
+    """
+    if wait := attempts.act_take(user=person, now=clock.now()):
         raise TooMany(wait)
 
 

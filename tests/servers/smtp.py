@@ -51,6 +51,8 @@ class MailServer(ThreadedServer):
         super().__init__(port, host=host)
         self.mails: list[Mail] = []
         self.commands: list[str] = []
+        #: How long it takes over each mail.
+        self.takes_s = 0.0
         self._log_in = log_in
         self._tls = tls
         self._failures: dict[str, str] = {}
@@ -141,6 +143,7 @@ class MailServer(ThreadedServer):
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         if refusal := await self._fail("DATA", server, envelope.rcpt_tos[0]):
             return refusal
+        await asyncio.sleep(self.takes_s)
         content = envelope.content
         assert isinstance(content, bytes)
         self.mails.append(Mail(envelope.mail_from or "", envelope.rcpt_tos, content))

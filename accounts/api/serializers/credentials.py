@@ -26,6 +26,9 @@ class RegisterSerializer(serializers.Serializer[Any]):
         max_length=64, required=False, validators=[validate_time_zone], help_text="Such as Europe/Paris."
     )
     phone = PhoneField(required=False, help_text="In international form.")
+    invitation = StrictCharField(
+        max_length=200, required=False, write_only=True, help_text="The token of a mailed link."
+    )
 
 
 class LogInSerializer(serializers.Serializer[Any]):

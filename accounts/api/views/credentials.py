@@ -27,6 +27,7 @@ from accounts.api.throttles import LogIns, PerAddress, PerEmail
 from accounts.api.tokens import Tokens, token_end, tokens_issue, tokens_rotate
 from accounts.api.views.base import DONE, OpenView, by_field, secret, validated
 from accounts.models import User
+from accounts.services.invitations import NotAdmitted
 from accounts.services.registration import AdminOnly, user_register_and
 from config.openapi import BODY, errors
 
@@ -70,7 +71,7 @@ class RegisterView(OpenView):
             201: SessionSerializer,
             200: OpenApiResponse(SessionSerializer, description="The very same was registered before."),
             **errors(*BODY, 409, 429),
-            403: by_field("Only an administrator can register an administrator."),
+            403: by_field("You may not register here, or not in this role."),
         },
         examples=[
             OpenApiExample(
@@ -90,8 +91,8 @@ class RegisterView(OpenView):
     def post(self, request: Request) -> Response:
         """Make an account, and be logged in to it at once.
 
-        Also at `/auth/api/v1/register`. The very same again answers 200 with new tokens, anything else
-        with the same email 409.
+        Who may is for REGISTRATION to say. Also at `/auth/api/v1/register`. The very same again answers 200
+        with new tokens, anything else with the same email 409.
         """
         fields = validated(RegisterSerializer(data=request.data))
         by = request.user if isinstance(request.user, User) else None
@@ -99,6 +100,9 @@ class RegisterView(OpenView):
             tokens, created = user_register_and(tokens_issue, by=by, **fields)
         except AdminOnly as error:
             raise PermissionDenied({"role": [str(error)]})
+        except NotAdmitted as error:
+            at_field = error.field != "detail"
+            raise PermissionDenied({error.field: [str(error)]} if at_field else str(error))
         code = status.HTTP_201_CREATED if created else status.HTTP_200_OK
         return secret(SessionSerializer(tokens).data, code)
 

@@ -22,7 +22,7 @@ from accounts.api.serializers.users import (
     UserForStaffSerializer,
     UserSerializer,
 )
-from accounts.api.throttles import PasswordChecks
+from accounts.api.throttles import Acts, PasswordChecks
 from accounts.api.views.base import DONE, validated
 from accounts.models import User
 from accounts.services.passwords import password_check
@@ -41,7 +41,7 @@ class MeView(APIView):
 
     permission_classes = [IsPerson]
     content_negotiation_class = JSONOnly
-    throttle_classes = [PasswordChecks]
+    throttle_classes = [PasswordChecks, Acts]
     account_throttle_scope = "password-check"
 
     @extend_schema(operation_id="users_me", responses={200: UserSerializer, **errors(403)})

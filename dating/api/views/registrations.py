@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api.permissions import IsPerson
+from accounts.api.throttles import Acts
 from accounts.models import User
 from config import clock
 from config.api import JSONOnly
@@ -43,7 +44,7 @@ _UUID_OR_0: Final = {
     "pattern": "^(0|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})$",
     "description": "An event; 0: all of them, as `/dating/registrations/cancel/` does.",
 }
-_ERRORS: Final = errors(*BODY, 403, 404, 409)
+_ERRORS: Final = errors(*BODY, 403, 404, 409, 429)
 
 
 def _refused(reply: str, error: Conflict) -> Response:
@@ -52,6 +53,8 @@ def _refused(reply: str, error: Conflict) -> Response:
 
 
 class _Command(DatingView):
+    throttle_classes = [Acts]
+
     def event_or_none(self, event_id: UUID) -> Event | None:
         return Event.objects.filter(pk=event_id).first()
 
@@ -127,7 +130,10 @@ class CancelView(_Command):
 class CancelAllView(_Command):
     @extend_schema(
         operation_id="dating_cancel_all",
-        responses={200: OpenApiResponse(CancelledSerializer, description="Done."), **errors(*BODY, 403, 404)},
+        responses={
+            200: OpenApiResponse(CancelledSerializer, description="Done."),
+            **errors(*BODY, 403, 404, 429),
+        },
         **_COMMAND,
     )
     def post(self, request: Request) -> Response:

@@ -13,6 +13,7 @@ from dating.models import Reaction
 from dating.selectors import runs
 from dating.web.evening import evening_of
 from dating.web.views.shared import EventChange, EventPage, part
+from notifications.web import limits
 
 _OPINIONS = {Reaction.Kind.LIKE.value: "You liked them.", Reaction.Kind.DISLIKE.value: "Noted."}
 
@@ -47,6 +48,7 @@ class _Change(EventChange, NowPage):
 
 class RegisterChange(_Change):
     def act(self) -> str:
+        limits.take_act(self.person)
         registration = services.registration_create(event=self.event, user=self.person, now=clock.now())
         waits = registration.state == registration.State.WAITING
         return "You are on the waiting list." if waits else "You are registered."
@@ -54,12 +56,14 @@ class RegisterChange(_Change):
 
 class ConfirmChange(_Change):
     def act(self) -> str:
+        limits.take_act(self.person)
         services.registration_confirm(event=self.event, user=self.person, now=clock.now())
         return "You have confirmed."
 
 
 class CancelChange(_Change):
     def act(self) -> str:
+        limits.take_act(self.person)
         services.registration_cancel(event=self.event, user=self.person, now=clock.now())
         return "You have cancelled."
 

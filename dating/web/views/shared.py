@@ -12,6 +12,7 @@ from django.urls import reverse
 from config.exceptions import Conflict
 from dating.models import Event
 from dating.selectors import runs
+from notifications.web.limits import TooMany
 from notifications.web.page import Page, is_htmx
 
 
@@ -48,7 +49,7 @@ class EventChange(EventPage):
         """Do it; return what to say of it.
 
         Raises:
-            Conflict, ValidationError: it can't be done; its text says why.
+            Conflict, ValidationError, TooMany: it can't be done; its text says why.
         """
         raise NotImplementedError
 
@@ -57,7 +58,7 @@ class EventChange(EventPage):
         said, refusal = "", ""
         try:
             said = self.act()
-        except Conflict as error:
+        except (Conflict, TooMany) as error:
             refusal = str(error)
         except ValidationError as error:
             refusal = " ".join(error.messages)

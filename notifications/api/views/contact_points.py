@@ -11,9 +11,9 @@ from rest_framework.exceptions import PermissionDenied, ValidationError
 from rest_framework.generics import GenericAPIView, get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.throttling import ScopedRateThrottle
 
 from accounts.api.permissions import IsPerson
+from accounts.api.throttles import Acts, PerAccount
 from accounts.models import User
 from config.api import JSONOnly
 from config.openapi import BODY, errors
@@ -53,6 +53,7 @@ class _OneContactPoint(_ContactPoints):
 
 @extend_schema(tags=["contact points"])
 class ContactPointsView(_ContactPoints):
+    throttle_classes = [Acts]
     filterset_class = ContactPointFilter
 
     @extend_schema(
@@ -70,7 +71,7 @@ class ContactPointsView(_ContactPoints):
         responses={
             201: ContactPointSerializer,
             200: OpenApiResponse(ContactPointSerializer, description="The very same one is here already."),
-            **errors(*BODY, 403, 409),
+            **errors(*BODY, 403, 409, 429),
         },
         examples=[
             OpenApiExample("webhook", value=EXAMPLE, request_only=True),
@@ -101,6 +102,8 @@ class ContactPointsView(_ContactPoints):
 
 @extend_schema(tags=["contact points"])
 class ContactPointView(_OneContactPoint):
+    throttle_classes = [Acts]
+
     @extend_schema(
         operation_id="contact_points_read", responses={200: ContactPointSerializer, **errors(403, 404)}
     )
@@ -110,7 +113,7 @@ class ContactPointView(_OneContactPoint):
     @extend_schema(
         operation_id="contact_points_change",
         request=ContactPointChangeSerializer,
-        responses={200: ContactPointSerializer, **errors(*BODY, 403, 404, 409)},
+        responses={200: ContactPointSerializer, **errors(*BODY, 403, 404, 409, 429)},
         examples=[OpenApiExample("batches", value=BATCHES, request_only=True)],
     )
     def patch(self, request: Request, contact_point_id: UUID) -> Response:
@@ -133,8 +136,8 @@ class ContactPointView(_OneContactPoint):
 
 @extend_schema(tags=["contact points"])
 class TestSendView(_OneContactPoint):
-    throttle_classes = [ScopedRateThrottle]
-    throttle_scope = "test-send"
+    throttle_classes = [PerAccount]
+    account_throttle_scope = "test-send"
 
     @extend_schema(
         operation_id="contact_points_test",

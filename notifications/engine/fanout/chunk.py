@@ -17,7 +17,7 @@ from notifications.engine.claim import Claimed
 from notifications.engine.database import array, run_prepared
 from notifications.engine.fanout import sql
 from notifications.engine.fanout.audience import Audience
-from notifications.models import PRIORITIES, Alert, Notification, Severity
+from notifications.models import BEHIND, PRIORITIES, Alert, Notification, Severity
 from notifications.quiet_hours import DIGEST_GRACE, held_until
 
 
@@ -47,6 +47,8 @@ class Finer(NamedTuple):
 
 
 ANY: Final = Finer()
+#: For so long what somebody was told counts against their share.
+LATELY: Final = timedelta(minutes=1)
 # People whose alert is small: it takes one statement, with others of its kind.
 SMALL: Final = 64
 
@@ -61,10 +63,12 @@ def fan_out_chunk(
     finer: Finer = ANY,
     size: int | None = None,
     repeats: bool = True,
+    shared: bool = False,
 ) -> Chunk:
     """Store the notification, unless it is there, and make the deliveries of the next chunk.
 
     Args:
+        shared: what comes to somebody beyond their share goes behind everybody else's.
         size: people of this chunk, at most FANOUT_CHUNK.
         repeats: False where none of them is there already, nearly certainly: that is a sixth less work.
 
@@ -75,6 +79,13 @@ def fan_out_chunk(
     shape, parameters = asked(
         notification, audience, inbox=inbox, after=after, now=now, finer=finer, size=size
     )
+    if shared and notification.severity != Severity.CRITICAL:
+        shape = shape._replace(shared=True)
+        parameters |= {
+            "lately": ids.first_id(min(now, audience.as_of) - LATELY),
+            "share": settings.PERSON_SHARE,
+            "behind": BEHIND,
+        }
     parameters |= {
         **_columns(notification),
         "id": ids.notification_id(audience.fact_at or audience.as_of),

@@ -17,7 +17,8 @@ def notify(notification: Notification, audience: Audience, *, inbox: bool) -> No
     """Store a notification, unless it is there by its ``dedup_key``, and make its deliveries.
 
     Part of the caller's transaction, or one of its own. Doing it again, or many times at once, makes nothing
-    twice. The senders and the inboxes' readers hear of it after the commit.
+    twice. What comes to a person beyond PERSON_SHARE goes behind everybody else's. The senders and the
+    inboxes' readers hear of it after the commit.
 
     Args:
         inbox: everyone gets an item in their inbox beside a delivery per contact point; without it, whoever
@@ -27,7 +28,7 @@ def notify(notification: Notification, audience: Audience, *, inbox: bool) -> No
     inboxes: list[UUID] = []
     with transaction.atomic(savepoint=False):  # a failure is the caller's: nobody goes on after half of it
         while True:
-            chunk = fan_out_chunk(notification, audience, inbox=inbox, after=after, now=now)
+            chunk = fan_out_chunk(notification, audience, inbox=inbox, after=after, now=now, shared=True)
             pending += chunk.pending
             revocable = revocable or chunk.revocable
             inboxes += chunk.inboxes

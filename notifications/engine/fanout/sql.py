@@ -180,7 +180,7 @@ counter AS ({counter}), made AS (
     INSERT INTO notifications_outgoing
            (delivery_id, lane, priority, due_at, expires_at, revocable, lease_until, attempts, failures,
             lost_leases, held_for, for_digest)
-    SELECT id, lane, %(priority)s, due_at, due_at + %(max_age)s, revocable, {born},
+    SELECT id, lane, {priority}, due_at, due_at + %(max_age)s, revocable, {born},
            0, CASE WHEN reason <> '' THEN user_id END, reason = 'digest'
       FROM made WHERE status = 'pending' {if_inserted}
 ), item AS (
@@ -203,6 +203,15 @@ SELECT (array_agg(user_id ORDER BY user_id DESC))[1], count(*),
        (SELECT json_agg(settled) FROM settled){claimed}
   FROM audience
 """
+# Whoever has had their share lately is told the rest behind everybody else. Seeks in the index of a person's
+# deliveries, as many as their share is.
+_PRIORITY = """
+           CASE WHEN (SELECT count(*) FROM (
+                      SELECT FROM notifications_delivery AS lately
+                       WHERE lately.user_id = made.user_id AND lately.id >= %(lately)s
+                         AND lately.channel <> ALL (%(instant)s)
+                       LIMIT %(share)s) AS lately) >= %(share)s
+                THEN %(behind)s ELSE %(priority)s END"""
 # Rows of small alerts are born with the lease of the sender that is at hand, where it has room for them: then
 # nobody has to look for them, nor write them a second time.
 _IS_BORN = "reason = '' AND NOT revocable AND %(lease_until)s::timestamptz IS NOT NULL"
@@ -240,7 +249,8 @@ class Shape(NamedTuple):
     """What a statement has to know of.
 
     ``alerts``: several small ones, whose rows are born claimed. ``unless_quiet``: it leaves them where
-    anybody has quiet hours, as it does where anybody has rules that it does not know of.
+    anybody has quiet hours, as it does where anybody has rules that it does not know of. ``shared``: each
+    person has a share of what goes out at once.
     """
 
     inbox: bool
@@ -248,6 +258,7 @@ class Shape(NamedTuple):
     quiet: bool
     alerts: bool = False
     unless_quiet: bool = False
+    shared: bool = False
 
 
 def _decided(shape: Shape) -> str:
@@ -298,6 +309,7 @@ def fan_out(audience: str, shape: Shape, *, repeats: bool) -> str:
         decided=_decided(shape),
         counter=_COUNTER,
         due_at=due_at,
+        priority=_PRIORITY if shape.shared else "%(priority)s",
         repeats="        ON CONFLICT DO NOTHING\n" if repeats else "",
         if_inserted=if_inserted,
     )

@@ -44,6 +44,8 @@ class RegisterForm(forms.Form):
     )
     email = email_field()
     password = password_field(autocomplete="new-password")
+    # The token of an invitation, by whose link somebody comes.
+    invitation = forms.CharField(max_length=200, required=False, widget=forms.HiddenInput)
     # Filled in by the script.
     time_zone = forms.CharField(
         max_length=64, required=False, widget=forms.HiddenInput({"data-time-zone": ""})

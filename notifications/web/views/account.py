@@ -58,6 +58,7 @@ class DetailsSection(_AccountSection):
     form_class = DetailsForm
 
     def act(self, form: DetailsForm) -> HttpResponse:
+        limits.take_act(self.person)
         user_update(user=User.objects.get(pk=self.person.pk), **form.cleaned_data)
         return self.done("Your account is changed.")
 

@@ -2,14 +2,25 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import login
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import get_language_from_request
 
 from accounts import attempts
+from accounts.models import Door
+from accounts.services.invitations import (
+    CLOSED,
+    INVITED_ONLY,
+    NotAdmitted,
+    anybody_may_register,
+    invitation_of,
+)
 from accounts.services.passwords import password_reset_confirm, password_reset_request
 from accounts.services.registration import user_register
 from config import clock
@@ -23,9 +34,38 @@ class RegisterPage(FormPage):
     template_name = "web/register.html"
     form_class = RegisterForm
 
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        # Shown to whoever may, that they don't fill it in for nothing. It is the service that lets them in.
+        token = request.POST.get("invitation") or request.GET.get("invitation", "")
+        self.invitation = invitation_of(token) if token and settings.REGISTRATION != Door.CLOSED else None
+        self.token = token if self.invitation else ""
+        return super().dispatch(request, *args, **kwargs)
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        return self.refusal() or super().get(request, *args, **kwargs)
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        return self.refusal() or super().post(request, *args, **kwargs)
+
+    def refusal(self) -> HttpResponse | None:
+        if self.invitation is not None or anybody_may_register():
+            return None
+        reason = CLOSED if settings.REGISTRATION == Door.CLOSED else INVITED_ONLY
+        outcome = {"heading": "You can't register here", "text": reason}
+        return render(self.request, "web/outcome.html", outcome, status=403)
+
+    def get_initial(self) -> dict[str, Any]:
+        if self.invitation is None:
+            return {}
+        return {"invitation": self.token, "email": self.invitation.email, "role": self.invitation.role}
+
     def act(self, form: RegisterForm) -> HttpResponse:
         limits.take_for_account(self.request, scope="register", email=form.cleaned_data["email"])
-        user = user_register(**form.cleaned_data, language=get_language_from_request(self.request))
+        language = get_language_from_request(self.request)
+        try:
+            user = user_register(**form.cleaned_data, language=language)
+        except NotAdmitted as error:
+            raise ValidationError({error.field: str(error)}) from error
         login(self.request, user)
         limits.remember(self.request, email=user.email)
         return HttpResponseRedirect(reverse("web:inbox"))

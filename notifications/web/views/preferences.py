@@ -86,6 +86,7 @@ class NewPointSection(_PreferencesSection):
     form_class = ContactPointForm
 
     def act(self, form: ContactPointForm) -> HttpResponse:
+        limits.take_act(self.person)
         contact_points.contact_point_create(user=self.person, **form.cleaned_data)
         return self.done("Added. Send a test to see that it works.")
 

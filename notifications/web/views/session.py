@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.generic import TemplateView
 
+from accounts.services.invitations import anybody_may_register
 from notifications.web import limits
 from notifications.web.form_page import FormPage
 from notifications.web.forms.accounts import LoginForm
@@ -23,6 +24,9 @@ class StartPage(Page, TemplateView):
 
     for_anyone = True
     template_name = "web/start.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(may_register=anybody_may_register(), **kwargs)
 
 
 class LoginPage(FormPage):
@@ -54,7 +58,7 @@ class LoginPage(FormPage):
         return reverse("web:inbox")
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(next=self.wanted(), **kwargs)
+        return super().get_context_data(next=self.wanted(), may_register=anybody_may_register(), **kwargs)
 
 
 def is_local_path(url: str) -> bool:

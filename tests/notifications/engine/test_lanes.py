@@ -1,5 +1,7 @@
 """A destination's share of a worker, and its circuit breaker."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from notifications.engine.breaker import Breaker
@@ -12,6 +14,7 @@ from notifications.engine.lanes import (
     Lane,
 )
 from notifications.engine.rate import Rate
+from notifications.models import BEHIND
 
 
 def breaker() -> Breaker:
@@ -222,3 +225,19 @@ def test_a_lane_with_something_to_do_or_to_wait_for_is_not_forgotten(lane: Lane)
     assert not lane.may_be_forgotten(later)
     lane.ready.clear()
     assert lane.may_be_forgotten(later)
+
+
+def test_what_is_behind_is_passed_by_whatever_comes(lane: Lane) -> None:
+    for number, priority in enumerate((2, 2, 1, 0, 2, 1)):
+        lane.add(SimpleNamespace(priority=priority, number=number), None, 0.0)
+    assert [entry[0].number for entry in lane.ready] == [3, 2, 5, 0, 1, 4]
+    assert lane.is_crowded
+
+
+def test_what_is_behind_leaves_a_quarter_of_the_width_free(lane: Lane) -> None:
+    lane.width = 8
+    lane.in_flight = 6
+    assert not lane.may_begin(0.0, front=False, priority=BEHIND)
+    assert lane.may_begin(0.0, front=False, priority=1)
+    lane.in_flight = 5
+    assert lane.may_begin(0.0, front=False, priority=BEHIND)

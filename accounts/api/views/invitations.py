@@ -1,0 +1,66 @@
+"""Inviting people who may not register by themselves; for the staff."""
+
+from typing import Any
+from uuid import UUID
+
+from drf_spectacular.utils import OpenApiExample, extend_schema
+from rest_framework import status
+from rest_framework.generics import GenericAPIView, get_object_or_404
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api.permissions import IsStaff
+from accounts.api.serializers.invitations import InvitationInSerializer, InvitationSerializer
+from accounts.api.views.base import DONE, validated
+from accounts.models import Invitation, User
+from accounts.services.invitations import invitation_make
+from config.api import JSONOnly
+from config.openapi import BODY, errors
+
+
+class _Invitations(GenericAPIView[Invitation]):
+    permission_classes = [IsStaff]
+    content_negotiation_class = JSONOnly
+    serializer_class = InvitationSerializer
+    queryset = Invitation.objects.all()
+    filter_backends: list[Any] = []
+
+
+@extend_schema(tags=["accounts"])
+class InvitationsView(_Invitations):
+    ordering = ("-id",)
+
+    @extend_schema(
+        operation_id="invitations_list",
+        responses={200: InvitationSerializer(many=True), **errors(400, 403)},
+    )
+    def get(self, request: Request) -> Response:
+        """Who was invited, newest first."""
+        page = self.paginate_queryset(self.get_queryset())
+        return self.get_paginated_response(InvitationSerializer(page, many=True).data)
+
+    @extend_schema(
+        operation_id="invitations_create",
+        request=InvitationInSerializer,
+        responses={201: InvitationSerializer, **errors(*BODY, 403, 409)},
+        examples=[
+            OpenApiExample(
+                "student", value={"email": "ana@example.com", "role": "student"}, request_only=True
+            )
+        ],
+    )
+    def post(self, request: Request) -> Response:
+        """Send somebody a link to register with: good once, for INVITATION_DAYS days."""
+        by: User = request.user  # type: ignore[assignment]
+        fields = validated(InvitationInSerializer(data=request.data))
+        invitation = invitation_make(by=by, **fields)
+        return Response(InvitationSerializer(invitation).data, status=status.HTTP_201_CREATED)
+
+
+@extend_schema(tags=["accounts"])
+class InvitationView(_Invitations):
+    @extend_schema(operation_id="invitations_remove", responses={**DONE, **errors(403, 404)})
+    def delete(self, request: Request, invitation_id: UUID) -> Response:
+        """Take an invitation back: its link works no more."""
+        get_object_or_404(self.get_queryset(), pk=invitation_id).delete()
+        return Response(status=status.HTTP_204_NO_CONTENT)

@@ -1,0 +1,53 @@
+"""Which messages count against the allowances of what people cause. Pure.
+
+What is critical passes always, and so does what machines and the staff start: alerts, escalations, tracing.
+"""
+
+from typing import Final
+
+from accounts.phones import may_be_told
+from notifications.channels import registry
+
+#: Of what people cause themselves, as often as they like: one address gets only so many of a kind a day.
+REPEATABLE: Final = frozenset(
+    {
+        "account.verify_email",
+        "account.verify_phone",
+        "dating.cancelled",
+        "dating.confirm",
+        "dating.moved_up",
+        "dating.profile_incomplete",
+        "dating.registered",
+        "dating.waiting",
+        "encadrant.created",
+        "encadrant.updated",
+        "student.created",
+        "student.updated",
+        "test",
+    }
+)
+#: What begins so never counts.
+EXEMPT: Final = frozenset({"alert", "escalation", "tracing"})
+# Not the model's own name for it, since the engine's parts below the models ask too.
+_CRITICAL: Final = "critical"
+
+#: Why a message is not sent, by the scope of the rate that is used up.
+REASONS: Final = {
+    "paid": "limit_person",
+    "paid-address": "limit_address",
+    "repeats": "limit_repeats",
+}
+NUMBER_REFUSED: Final = "number_refused"
+
+
+def scopes_of(*, kind: str, channel: str, severity: str) -> tuple[str, ...]:
+    """Return the scopes of the rates that a message counts against."""
+    if severity == _CRITICAL or kind.partition(".")[0] in EXEMPT:
+        return ()
+    paid = ("paid", "paid-address") if registry.sendable(channel).is_paid else ()
+    return (*paid, "repeats") if kind in REPEATABLE else paid
+
+
+def is_refused(address: str, scopes: tuple[str, ...]) -> bool:
+    """Whether an address that such a message goes to may not be told at the operator's cost."""
+    return "paid" in scopes and not may_be_told(address)
