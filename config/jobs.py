@@ -39,7 +39,7 @@ class Job(StockJob):
 
     def restore(self, raw_data: dict[bytes, bytes]) -> Any:
         super().restore(raw_data)
-        self.webhooks = []
+        self.webhooks: list[Any] = []
 
 
 class Queue(DjangoRQ):

@@ -100,8 +100,10 @@ ENDLESS = {
 async def endless(begin: bytes, more: bytes) -> AsyncIterator[tuple[int, list[int]]]:
     """A server that never stops, and what it got rid of, in bytes, on each connection."""
     said: list[int] = []
+    tasks: list[asyncio.Task[None]] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        tasks.append(asyncio.current_task())
         await reader.readuntil(b"\r\n\r\n")
         said.append(0)
         with contextlib.suppress(OSError):
@@ -115,6 +117,8 @@ async def endless(begin: bytes, more: bytes) -> AsyncIterator[tuple[int, list[in
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with server:
         yield server.sockets[0].getsockname()[1], said
+        async with asyncio.timeout(SLACK_S):
+            await asyncio.gather(*tasks)
 
 
 @pytest.mark.parametrize("keep_body", [True, False])
