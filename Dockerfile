@@ -1,4 +1,5 @@
-# One image for web, worker, scheduler and migrate; docker-compose.yml tells them apart.
+# One image for web, worker, scheduler and migrate; docker-compose.yml tells them apart. To pin the base image for
+# good, write FROM python:3.13.7-slim-bookworm@sha256:… (docker buildx imagetools inspect shows the digest).
 FROM python:3.13.7-slim-bookworm
 
 ENV PYTHONUNBUFFERED=1 \
@@ -8,7 +9,8 @@ ENV PYTHONUNBUFFERED=1 \
 
 WORKDIR /app
 
-# Before the code, so that a change of the code does not install everything again.
+# Before the code, so that a change of the code does not install everything again. Neither tests nor embedded
+# servers: those are in requirements-dev.lock.
 COPY requirements.lock ./
 RUN pip install --require-hashes --no-input -r requirements.lock \
     && useradd --system --uid 10001 --home-dir /app --shell /usr/sbin/nologin tocsin

@@ -21,7 +21,7 @@ AT_ONCE := -q -n 4 --dist loadfile --no-loadscope-reorder
 TEMPLATES := $(wildcard accounts/templates notifications/templates escalation/templates \
 	tracing/templates dating/templates config/templates)
 
-.PHONY: help setup demo run browser rabbitmq test check lint lock chaos stop clean \
+.PHONY: help setup demo run browser rabbitmq test check lint lock audit chaos stop clean \
 	bench-fanout bench-small bench-aged bench-sizes bench-latency bench-lanes bench-intake bench-welcome bench-streams bench-timers bench-stop bench-waiting \
 	bench-matching bench-evening bench-tracing bench-consume
 
@@ -69,11 +69,22 @@ lint: $(INSTALLED)
 	step 'templates' 'correct the templates that it names' \
 		$(if $(TEMPLATES),$(PYTHON) -m djlint --lint --quiet $(TEMPLATES),true)
 
-lock: ## Write requirements.lock anew from pyproject.toml (needs uv)
+lock: ## Write requirements.lock and requirements-dev.lock anew from pyproject.toml (needs uv)
 	@uv=$$(command -v uv || ls .venv/bin/uv 2>/dev/null) || { \
 		echo 'uv is missing. What to do: pip install uv'; exit 1; }; \
-	"$$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade --group dev --extra meet --extra archive \
-		--no-emit-index-url --no-emit-find-links --no-header --output-file requirements.lock pyproject.toml
+	compile() { "$$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade \
+		--extra meet --extra archive --no-emit-index-url --no-emit-find-links --no-header "$$@" pyproject.toml; }; \
+	compile --group dev --group embedded --output-file requirements-dev.lock && \
+	compile --constraint requirements-dev.lock --output-file requirements.lock
+
+# An index without advisories is no fault of ours; a hole is.
+audit: ## Look for known holes in what production installs (needs pip-audit and the internet)
+	@audit=$$(command -v pip-audit || ls .venv/bin/pip-audit 2>/dev/null) || { \
+		echo 'Not checked for known holes: there is no pip-audit. What to do: pip install pip-audit'; exit 0; }; \
+	if ! output=$$("$$audit" --disable-pip --require-hashes --progress-spinner off -r requirements.lock 2>&1); \
+	then echo "$$output"; echo 'What to do: raise what it names in pyproject.toml, then make lock'; exit 1; fi; \
+	case "$$output" in *'could not be audited'*) echo 'Not checked for known holes: there are no advisories here.';; \
+		*) echo 'No known holes in requirements.lock.';; esac
 
 chaos: $(INSTALLED) ## Kill parts, fail over, fill disks … for a while, and prove that nothing is lost (MINUTES=10)
 	@$(PYTHON) -m tests.flows.chaos --minutes $(MINUTES) $(if $(ONLY),--only $(ONLY))
@@ -137,14 +148,14 @@ clean: ## Stop the embedded servers; delete their data, .venv and caches
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +; \
 	echo 'Clean: the next command sets everything up again.'
 
-$(INSTALLED): requirements.lock requirements-data.lock
+$(INSTALLED): requirements-dev.lock requirements-data.lock
 	@$(find_python); $(make_venv); \
 	echo 'Installing the locked dependencies (about a minute, once) …'; \
 	install() { { command -v uv >/dev/null && \
 			uv pip install --quiet --compile-bytecode --python $(PYTHON) --require-hashes "$$@"; } || \
 		$(PYTHON) -m pip install --quiet --require-hashes --no-input --disable-pip-version-check \
 			--root-user-action=ignore "$$@"; }; \
-	if ! { install -r requirements.lock && install --no-deps -r requirements-data.lock; }; then \
+	if ! { install -r requirements-dev.lock && install --no-deps -r requirements-data.lock; }; then \
 		echo 'Installing failed. What to do: see that this machine reaches a Python package index'; \
 		echo '(pip.conf or PIP_INDEX_URL names it), then run the same command again.'; exit 1; \
 	fi; touch $@

@@ -108,7 +108,7 @@ def dramatiq(setting: Setting, *, warm: bool = True) -> Iterator[Start]:
 @contextmanager
 def rq_per_user(setting: Setting, count: int) -> Iterator[Start]:
     """Two of RQ's own forking workers; starting is enqueueing one job per person, in one pipeline."""
-    queue = Queue(rq_jobs.QUEUE, connection=Redis.from_url(setting.redis_url))
+    queue = Queue(rq_jobs.QUEUE, connection=Redis.from_url(setting.redis_url), serializer="json")
     queue.empty()
     command = python("-m", "benchmarks.baselines.rq_worker")
     log = setting.logs / "rq.log"

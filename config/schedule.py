@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+import django_rq
 import structlog
 from django.conf import settings
 from django_rq.queues import DjangoScheduler
 from redis.exceptions import RedisError
-from rq.job import Job, JobStatus
+from rq.exceptions import DeserializationError
+from rq.job import JobStatus
 
 from config import retention
+from config.jobs import Job, Queue
 from dating import jobs as dating_jobs
 from notifications import jobs, queue
 from tracing import jobs as tracing_jobs
@@ -52,7 +55,7 @@ def _job_id(entry: Entry) -> str:
     return f"{PREFIX}{entry.name}"
 
 
-QUEUES = {_job_id(entry): queue.of(entry.job) for entry in ENTRIES}
+BY_ID: Final = {_job_id(entry): entry for entry in ENTRIES}
 
 # A periodic job that still waits in the queue is not put there again, for this long; past it, whoever
 # took it is taken for dead.
@@ -90,7 +93,7 @@ class Scheduler(DjangoScheduler):
                 pipe.exists(Job.key_for(_job_id(entry)))
             pipe.zrange(self.scheduled_jobs_key, 0, -1)
             *found, registered = pipe.execute()
-        for job_id in {each.decode() for each in registered} - set(QUEUES):
+        for job_id in {each.decode(errors="replace") for each in registered} - set(BY_ID):
             if job_id.startswith(PREFIX):
                 self.cancel(job_id)
                 log.info("schedule_forgotten", entry=job_id.removeprefix(PREFIX))
@@ -101,7 +104,7 @@ class Scheduler(DjangoScheduler):
                 self._register(entry)
                 log.info("schedule_registered", entry=entry.name)
 
-    def _register(self, entry: Entry) -> None:
+    def _register(self, entry: Entry) -> Job:
         # A repeating job with result_ttl=0 deletes itself after its first run (seen with rq 3.0).
         options = {
             "id": _job_id(entry),
@@ -110,16 +113,23 @@ class Scheduler(DjangoScheduler):
             "timeout": 300,
         }
         if entry.cron:
-            self.cron(entry.cron, entry.job, **options)
-        else:
-            self.schedule(datetime.now(UTC), entry.job, interval=entry.every_s, **options)
+            return self.cron(entry.cron, entry.job, **options)
+        return self.schedule(datetime.now(UTC), entry.job, interval=entry.every_s, **options)
+
+    def get_queue_for_job(self, job: Job) -> Queue:
+        return django_rq.get_queue(queue.of(BY_ID[job.id].job), connection=self.connection)
 
     def enqueue_job(self, job: Job) -> None:
         """Queue a periodic job, unless it waits there already."""
+        entry = BY_ID.get(job.id)
+        if entry is None:  # none of ours
+            return
+        if not _is_readable(job):
+            job = self._register(entry)
         waits = job.get_status() == JobStatus.QUEUED and job.enqueued_at is not None
         if waits and (datetime.now(UTC) - _aware(job.enqueued_at)).total_seconds() < STILL_QUEUED_S:
             return
-        job.origin = QUEUES.get(job.id, job.origin)  # it may have been registered by an older version
+        job.origin = queue.of(entry.job)  # it may have been registered by an older version
         super().enqueue_job(job)
 
     def run(self, burst: bool = False) -> None:
@@ -147,6 +157,14 @@ class Scheduler(DjangoScheduler):
         super().heartbeat()
         if not self.connection.exists(self.key):
             self.register_birth()
+
+
+def _is_readable(job: Job) -> bool:
+    """Whether a job's data is JSON: older versions pickled it."""
+    try:
+        return isinstance(job.func_name, str)
+    except DeserializationError:
+        return False
 
 
 def _aware(moment: datetime) -> datetime:

@@ -533,12 +533,15 @@ RQ_QUEUES = {
         "URL": REDIS_URL,
         "DEFAULT_TIMEOUT": 300,
         "DEFAULT_RESULT_TTL": 300,
+        "SERIALIZER": "rq.serializers.JSONSerializer",
         "REDIS_CLIENT_KWARGS": {"socket_connect_timeout": 2},
     }
     for name in ("urgent", "default", "slow")
 }
 RQ = {
     "WORKER_CLASS": "notifications.engine.worker.Worker",
+    "QUEUE_CLASS": "config.jobs.Queue",
+    "JOB_CLASS": "config.jobs.Job",
     "SCHEDULER_CLASS": "config.schedule.Scheduler",
     "COMMIT_MODE": "on_db_commit",
 }

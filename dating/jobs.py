@@ -77,6 +77,7 @@ def _hand_out(events: int) -> None:
         queue.enqueue_unless_waiting(f"{ADVANCE}-{lane}", advance, lane)
 
 
+@queue.on(queue.DEFAULT)
 def advance(lane: int) -> None:
     """Take the steps that are due: those of some events, so that other jobs get their turn."""
     queue.started(f"{ADVANCE}-{lane}")
@@ -94,6 +95,7 @@ def advance(lane: int) -> None:
         queue.enqueue_unless_waiting(f"{AHEAD}-{lane}", ahead, lane)
 
 
+@queue.on(queue.DEFAULT)
 def ahead(lane: int) -> None:
     """Lay the links of the rounds that follow those which have just begun."""
     queue.started(f"{AHEAD}-{lane}")
@@ -125,24 +127,28 @@ def _together(due: Iterable[Due]) -> Iterator[list[UUID]]:
         yield some
 
 
+@queue.on(queue.DEFAULT)
 def rooms() -> None:
     """Make rooms ahead, a part at a time, so that others get their turn."""
     queue.started(ROOMS)
     rooms_make(now=clock.now())
 
 
+@queue.on(queue.DEFAULT)
 def looks() -> None:
     """Ask providers who is in the calls."""
     queue.started(LOOKS)
     rooms_look(now=clock.now())
 
 
+@queue.on(queue.DEFAULT)
 def calls() -> None:
     """End the calls whose round is over."""
     queue.started(CALLS)
     calls_end(now=clock.now())
 
 
+@queue.on(queue.DEFAULT)
 def recur() -> None:
     """Every few minutes: make the events that recurring rules are due to have."""
     events_recur(now=clock.now())

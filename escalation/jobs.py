@@ -7,6 +7,7 @@ from notifications import queue
 HANG_UPS = "hang-ups"
 
 
+@queue.on(queue.DEFAULT)
 def hang_ups() -> None:
     """Hang up calls that ring in vain."""
     queue.started(HANG_UPS)

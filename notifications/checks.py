@@ -1,6 +1,7 @@
 """Settings that contradict each other are refused at start."""
 
 import importlib.util
+import os
 import re
 import zoneinfo
 from ipaddress import ip_network
@@ -139,6 +140,14 @@ def archive_makes_sense(**kwargs: Any) -> list[CheckMessage]:
         text = "ARCHIVE_URL is set, and pyarrow is missing: pip install 'tocsin[archive]'"
         faults.append(Error(text, id="tocsin.E021"))
     return faults
+
+
+@register("tocsin", deploy=True)
+def processes_are_not_root(**kwargs: Any) -> list[CheckMessage]:
+    """Nothing here needs root, and what goes wrong in a process of root goes wrong everywhere."""
+    if os.geteuid() != 0:
+        return []
+    return [Warning("The product runs as root: give it a user of its own", id="tocsin.W001")]
 
 
 @register("tocsin")

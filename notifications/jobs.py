@@ -43,6 +43,7 @@ def _look_after_digests(now: datetime) -> None:
     queue.enqueue_unless_waiting(DIGESTS, digests)
 
 
+@queue.on(queue.DEFAULT)
 def digests() -> None:
     """Tell what quiet hours that have ended held back; a part of it, so that others get their turn."""
     queue.started(DIGESTS)
@@ -54,6 +55,7 @@ def _look_after_broadcasts(now: datetime) -> None:
     queue.enqueue_unless_waiting(BROADCASTS, broadcasts_fan_out)
 
 
+@queue.on(queue.DEFAULT)
 def broadcasts_fan_out() -> None:
     """Make the deliveries of what a whole group is told; a part of it, so that others get their turn."""
     queue.started(BROADCASTS)
@@ -61,17 +63,20 @@ def broadcasts_fan_out() -> None:
         queue.enqueue_unless_waiting(BROADCASTS, broadcasts_fan_out)
 
 
+@queue.on(queue.DEFAULT)
 def expire() -> None:
     """Every minute: end what is too old."""
     engine_sweep.expire(clock.now())
 
 
+@queue.on(queue.DEFAULT)
 def event_handle(run_id: str) -> None:
     """Run one handler on its event, and those on the events that it causes."""
     if left := running.runs_handle(UUID(run_id)):
         queue.enqueue(event_handle, str(left))
 
 
+@queue.on(queue.DEFAULT)
 def events_due() -> None:
     """Run the handlers that are due and have no job: retries, and those whose job was lost."""
     queue.started(EVENTS_DUE)

@@ -9,6 +9,7 @@ from django.conf import settings
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+from rq.serializers import DefaultSerializer, JSONSerializer
 
 #: A worker takes from the first of its queues that has a job: what all deliveries hang on, then whatever
 #: names no queue, then what may take minutes and can wait.
@@ -16,9 +17,15 @@ URGENT: Final = "urgent"
 DEFAULT: Final = "default"
 SLOW: Final = "slow"
 
+# Where no serializer is named, as in its pages and its scheduler, RQ would unpickle what lies in Redis, and
+# so run the code of whoever wrote it there.
+DefaultSerializer.dumps = staticmethod(JSONSerializer.dumps)
+DefaultSerializer.loads = staticmethod(JSONSerializer.loads)
+
 Job = TypeVar("Job", bound=Callable[..., None])
 
 _queues: dict[Callable[..., None], str] = {}
+_by_name: dict[str, Callable[..., None]] = {}
 
 # A Redis that hangs may hold up the acceptance of a fact for this long; the sweep makes good the rest.
 TIMEOUT_S = 2.0
@@ -50,10 +57,14 @@ def channel(name: str, *, database: int | None = None) -> str:
 
 
 def on(name: str) -> Callable[[Job], Job]:
-    """Have a job wait on another queue than the default one."""
+    """Make a function a job, which waits on the queue of this name. Workers run no other function.
+
+    Its arguments must be what JSON has: an id is a string.
+    """
 
     def note(job: Job) -> Job:
         _queues[job] = name
+        _by_name[f"{job.__module__}.{job.__qualname__}"] = job
         return job
 
     return note
@@ -61,7 +72,17 @@ def on(name: str) -> Callable[[Job], Job]:
 
 def of(job: Callable[..., None]) -> str:
     """Return the name of the queue that a job waits on."""
-    return _queues.get(job, DEFAULT)
+    return _queues[job]
+
+
+def named(name: str) -> Callable[..., None] | None:
+    """Return the job of a dotted name, or None if there is none."""
+    return _by_name.get(name)
+
+
+def known() -> list[Callable[..., None]]:
+    """Return every job."""
+    return list(_queues)
 
 
 def enqueue(job: Callable[..., None], *args: Any) -> None:

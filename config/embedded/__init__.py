@@ -1,7 +1,8 @@
 """PostgreSQL and Redis without an installation: the real servers, out of PyPI wheels.
 
-Each instance directory ("home") has servers of its own, reached over unix sockets only. They
-outlive the process that started them, so that the next command finds them up.
+Each instance directory ("home") has servers of its own, reached over unix sockets only, Redis with a
+password that is kept there. They outlive the process that started them, so that the next command finds
+them up.
 """
 
 import os
@@ -60,7 +61,10 @@ def database_url(*, at: Path | None = None) -> str:
 
 
 def redis_url(*, at: Path | None = None) -> str:
-    """`unix://<percent-encoded socket path>?db=0`, as `redis.from_url` reads it; starts nothing."""
+    """`unix://:<password>@<percent-encoded socket path>?db=0`, as `redis.from_url` reads it.
+
+    Starts nothing, but makes the password where there is none yet.
+    """
     return _redis.url(_instance(at))
 
 

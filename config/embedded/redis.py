@@ -5,7 +5,7 @@ import socket
 from pathlib import Path
 from urllib.parse import quote
 
-from config.embedded import programs
+from config.embedded import kept, programs
 from config.embedded.instance import EmbeddedError, Instance
 from config.embedded.system import (
     is_alive,
@@ -34,15 +34,15 @@ SETTINGS = {
 
 
 def url(instance: Instance) -> str:
-    return f"unix://{quote(str(_socket_path(instance)))}?db=0"
+    return f"unix://:{_password(instance)}@{quote(str(_socket_path(instance)))}?db=0"
 
 
 def running_pid(instance: Instance) -> int | None:
-    """The server's process id, if it answers."""
+    """The server's process id, if it answers to its password: one of an older version has none."""
     pid = _recorded_pid(instance)
     if pid is None or not _is_ours(instance, pid):
         return None
-    return pid if _answers(_socket_path(instance)) else None
+    return pid if _answers(instance) else None
 
 
 def start(instance: Instance) -> None:
@@ -54,10 +54,12 @@ def start(instance: Instance) -> None:
         "unixsocket": str(_socket_path(instance)),
         "pidfile": str(_pid_path(instance)),
         "dir": str(instance.run),
+        "requirepass": _password(instance),
     }
-    options = [part for name, value in settings.items() for part in (f"--{name}", value)]
+    # Not on the command line, which everybody on the machine can read.
+    lines = "".join(f"{name} {_quoted(value)}\n" for name, value in settings.items())
     program = programs.redis(instance)
-    pid = launch(instance.account, [program, *options], log=instance.log("redis"))
+    pid = launch(instance.account, [program, "-"], log=instance.log("redis"), stdin=lines)
     wait_until(lambda: running_pid(instance) is not None or not is_alive(pid), timeout_s=START_TIMEOUT_S)
     if running_pid(instance) is None:
         send(pid, signal.SIGKILL)
@@ -84,6 +86,15 @@ def kill(instance: Instance) -> None:
         wait_until(lambda: not is_alive(pid), timeout_s=STOP_TIMEOUT_S)
 
 
+def _password(instance: Instance) -> str:
+    return kept.secret(instance.redis_password)
+
+
+def _quoted(value: str) -> str:
+    """A value as redis.conf has it, whatever is in a path."""
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
 def _socket_path(instance: Instance) -> Path:
     return instance.run / "redis.sock"
 
@@ -103,13 +114,13 @@ def _is_ours(instance: Instance, pid: int) -> bool:
     return is_server(pid, PROGRAM, working_directory=instance.run)
 
 
-def _answers(path: Path) -> bool:
+def _answers(instance: Instance) -> bool:
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(PING_TIMEOUT_S)
-            connection.connect(str(path))
-            connection.sendall(b"PING\r\n")
-            return connection.recv(16).startswith(b"+PONG")
+            connection.connect(str(_socket_path(instance)))
+            connection.sendall(f"AUTH {_password(instance)}\r\n".encode())
+            return connection.recv(16).startswith(b"+OK")
     except OSError:
         return False
 

@@ -64,7 +64,7 @@ def run_as(
     )
 
 
-def launch(account: Account | None, command: Sequence[str | Path], *, log: Path) -> int:
+def launch(account: Account | None, command: Sequence[str | Path], *, log: Path, stdin: str = "") -> int:
     """Start a server in a session of its own, as nobody's child; answers its process id.
 
     The shell in between exits at once, so that init adopts the server: it never becomes a
@@ -73,8 +73,9 @@ def launch(account: Account | None, command: Sequence[str | Path], *, log: Path)
     """
     with log.open("ab") as output:
         started = subprocess.run(
-            ["/bin/sh", "-c", '"$@" </dev/null >&2 & echo $!', "sh", *map(str, command)],
-            stdin=subprocess.DEVNULL,
+            # A shell takes the input away from what runs beside it, unless that is told to read another's.
+            ["/bin/sh", "-c", 'exec 3<&0; "$@" <&3 3<&- >&2 & echo $!', "sh", *map(str, command)],
+            input=stdin.encode(),
             stdout=subprocess.PIPE,
             stderr=output,
             check=True,

@@ -10,18 +10,15 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from aiohappyeyeballs import AddrInfoType
 from django.conf import settings
 
+from notifications.channels import special
+
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 _NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052: the last 32 bits are an IPv4 address
+_6TO4 = IPv6Network("2002::/16")  # RFC 3056: the 32 bits that follow are
+_MAPPED = IPv6Network("::ffff:0:0/96")  # RFC 4291: the last 32 bits are
 _GLOBAL_UNICAST = IPv6Network("2000::/3")  # RFC 4291: nothing else of IPv6 is routed globally
-_NOT_GLOBAL = (
-    IPv4Network("168.63.129.16/32"),  # Azure's host endpoint: public by its number only
-    IPv4Network("192.0.0.0/24"),  # RFC 6890: IETF protocols; older Pythons let parts of it through
-    IPv4Network("192.88.99.0/24"),  # RFC 7526: 6to4 relays
-    IPv6Network("2001::/23"),  # RFC 2928: Teredo, ORCHID, benchmarks; newer Pythons let parts of it through
-    IPv6Network("3fff::/20"),  # RFC 9637: documentation
-)
 
 
 class AddressRefused(OSError):
@@ -66,18 +63,14 @@ def _embedded(address: Address) -> Address:
     """Return the IPv4 address that an IPv6 address stands for, or the address itself."""
     if isinstance(address, IPv4Address):
         return address
-    if address.ipv4_mapped:
-        return address.ipv4_mapped
-    if address.sixtofour:
-        return address.sixtofour
-    if address in _NAT64:
+    if address in _MAPPED or address in _NAT64:
         return IPv4Address(int(address) & 0xFFFF_FFFF)
+    if address in _6TO4:
+        return IPv4Address(int(address) >> 80 & 0xFFFF_FFFF)
     return address
 
 
 def _is_public(address: Address) -> bool:
-    if isinstance(address, IPv6Address) and address not in _GLOBAL_UNICAST:
-        return False
-    if address.is_multicast or address.is_reserved or not address.is_global:
-        return False
-    return not any(address in network for network in _NOT_GLOBAL)
+    if isinstance(address, IPv4Address):
+        return not any(address in network for network in special.NETWORKS_4)
+    return address in _GLOBAL_UNICAST and not any(address in network for network in special.NETWORKS_6)

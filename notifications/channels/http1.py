@@ -25,6 +25,8 @@ from notifications.channels.resolver import Resolver
 
 # The longest that an idle connection is kept, in seconds.
 KEEPALIVE_S = 15.0
+# Beside twice its body, an answer may have so many bytes of headers, hints, chunk sizes and trailers.
+HEAD_MAX_BYTES = 65_536
 # Between two looks at what is overdue, in seconds: one timer for all, since one for each costs more.
 TICK_S = 0.05
 
@@ -105,7 +107,7 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._waiter: asyncio.Future[Answer] | None = None
         self._retry_after: str | None = None
-        self._left = 0
+        self._left = self._raw_left = 0
         # From a request to the end of its answer; whether any of it has come; whether we ended it ourselves.
         self._is_under_way = False
         self._has_answered = False
@@ -127,6 +129,7 @@ class Connection(asyncio.Protocol):
     ) -> None:
         """Write a request; its answer, or what went wrong, is put into ``waiter``."""
         self._waiter, self._retry_after, self._left = waiter, None, body_max_bytes
+        self._raw_left = HEAD_MAX_BYTES + 2 * body_max_bytes
         self._body, self._status = bytearray() if keep_body else None, 0
         self._is_under_way, self._has_answered = True, False
         self.deadline = deadline
@@ -171,6 +174,11 @@ class Connection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self._fail(NotHTTP())
+            self.abort()
+            return
+        self._raw_left -= len(data)
+        if self._raw_left < 0 and self._is_under_way:  # headers, or the like, without end
             self._fail(NotHTTP())
             self.abort()
 

@@ -1,14 +1,18 @@
 """The embedded servers: start, share, survive kill -9 and stale files, stop, leave nothing behind."""
 
 import os
+import pwd
+import shutil
 import signal
 import stat
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import environ
 import psycopg
@@ -208,11 +212,117 @@ def test_home_that_was_deleted_and_made_again_starts_empty(home: Path) -> None:
         embedded.destroy(at=deep)
 
 
-def test_urls_start_nothing_and_make_nothing(tmp_path: Path) -> None:
+def test_urls_start_nothing_and_make_a_password_at_most(tmp_path: Path) -> None:
     nowhere = tmp_path / "nowhere"
     assert embedded.database_url(at=nowhere).startswith("postgresql://tocsin@/tocsin?host=%2F")
-    assert embedded.redis_url(at=nowhere).startswith("unix:///")
     assert not nowhere.exists()
+    url = embedded.redis_url(at=nowhere)
+    assert url == embedded.redis_url(at=nowhere)
+    password = urlsplit(url).password
+    assert password
+    assert len(password) >= 32
+    assert [each.name for each in nowhere.iterdir()] == ["redis-password"]
+
+
+@pytest.fixture
+def open_home() -> Iterator[Path]:
+    """A home that everybody can enter, as that of a checkout below /opt or /srv."""
+    path = Path(tempfile.mkdtemp(dir="/var/tmp"))
+    path.chmod(0o755)
+    yield path
+    embedded.destroy(at=path)
+    shutil.rmtree(path)
+
+
+def run_as_nobody(code: str, *args: str) -> subprocess.CompletedProcess[str]:
+    """Run Python as the account that the servers of root have."""
+    nobody = pwd.getpwnam("nobody")
+    return subprocess.run(
+        # Not sys.executable, which that account may be unable to run.
+        ["/usr/bin/env", "python3", "-I", "-S", "-c", code, *args],
+        cwd="/",
+        user=nobody.pw_uid,
+        group=nobody.pw_gid,
+        extra_groups=[],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PATH": "/usr/local/bin:/usr/bin:/bin"},
+    )
+
+
+SPEAK = """
+import socket, sys
+with socket.socket(socket.AF_UNIX) as redis:
+    redis.connect(sys.argv[1])
+    for command in sys.argv[2:]:
+        redis.sendall(command.encode() + b"\\r\\n")
+        print(redis.recv(200).decode().strip())
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has servers that run as another account")
+def test_a_process_of_the_servers_account_can_neither_read_the_password_nor_use_redis(
+    open_home: Path,
+) -> None:
+    embedded.start_redis(at=open_home)
+    instance = Instance.at(open_home)
+    kept = instance.redis_password
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    read = run_as_nobody("import sys; print(open(sys.argv[1]).read())", str(kept))
+    assert read.returncode == 1
+    assert "PermissionError" in read.stderr
+
+    spoken = run_as_nobody(
+        SPEAK,
+        str(instance.run / "redis.sock"),
+        "PING",
+        "RPUSH rq:queue:default planted",
+        "CONFIG GET requirepass",
+        "EVAL 'return 1' 0",
+        "AUTH wrong",
+    )
+    answers = spoken.stdout.splitlines()
+    assert [each.split()[0] for each in answers] == ["-NOAUTH"] * 4 + ["-WRONGPASS"], spoken.stderr
+
+
+def test_the_password_is_on_no_command_line_and_in_no_log(shared_home: Path) -> None:
+    embedded.ensure_running(at=shared_home)
+    password = urlsplit(embedded.redis_url(at=shared_home)).password
+    assert password
+    pid = embedded.status(at=shared_home).redis
+    for file in (Path(f"/proc/{pid}/cmdline"), Path(f"/proc/{pid}/environ"), shared_home / "redis.log"):
+        assert password.encode() not in file.read_bytes()
+    status = subprocess.run(
+        [sys.executable, "-m", "config.embedded", "status"],
+        cwd=REPOSITORY,
+        env={**os.environ, "TOCSIN_HOME": str(shared_home)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "redis.sock" in status.stdout
+    assert password not in status.stdout
+
+
+def test_a_redis_that_an_older_version_started_without_a_password_is_replaced(shared_home: Path) -> None:
+    embedded.ensure_running(at=shared_home)
+    with redis.from_url(embedded.redis_url(at=shared_home)) as client:
+        client.config_set("requirepass", "")
+    assert embedded.status(at=shared_home).redis is None
+    embedded.ensure_running(at=shared_home)
+    assert answers(shared_home)
+    path = str(Instance.at(shared_home).run / "redis.sock")
+    with redis.Redis(unix_socket_path=path) as stranger, pytest.raises(redis.AuthenticationError):
+        stranger.ping()
+
+
+def test_the_embedded_redis_has_no_known_holes_of_lua(shared_home: Path) -> None:
+    """CVE-2024-31449 and CVE-2025-49844 are closed from 8.2.2 on."""
+    embedded.ensure_running(at=shared_home)
+    with redis.from_url(embedded.redis_url(at=shared_home)) as client:
+        version = tuple(int(part) for part in client.info("server")["redis_version"].split("."))
+    assert version >= (8, 2, 2)
 
 
 def test_home_is_named_by_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

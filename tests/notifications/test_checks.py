@@ -1,5 +1,7 @@
 """Settings that contradict each other are refused."""
 
+import os
+
 import pytest
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
@@ -149,3 +151,12 @@ def test_no_part_starts_with_settings_that_can_not_work(settings: Settings, comm
     settings.CHANNEL_POLICIES = {"pigeon": {}}
     with pytest.raises(SystemCheckError, match="pigeon"):
         call_command(*command, skip_checks=False)
+
+
+@pytest.mark.parametrize(("user", "warned"), [(0, True), (1000, False)])
+def test_a_deployment_that_runs_as_root_is_warned_of(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], user: int, warned: bool
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    call_command("check", "--deploy", "--tag", "tocsin")
+    assert ("runs as root" in capsys.readouterr().err) is warned
