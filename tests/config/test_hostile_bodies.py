@@ -12,7 +12,7 @@ from drf_spectacular.generators import SchemaGenerator
 from rest_framework.test import APIClient
 
 from accounts.models import User
-from tests.config.test_access import ALL, API
+from tests.config.test_access import ALL, API, SIGNED
 
 JSON = "application/json"
 # On a busy machine; what is not bounded takes a minute or the memory.
@@ -105,6 +105,20 @@ def test_no_form_is_too_odd_for_a_page(operator: User, route: str) -> None:
     client.force_login(operator)
     for media_type, body in (FORMS[name] for name in SMALL_FORMS):
         refused(client, "post", route, body, media_type)
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_providers_who_sign_are_held_to_the_same(db: None, settings: Any, name: str) -> None:
+    settings.TWILIO_ACCOUNT_SID, settings.TWILIO_AUTH_TOKEN = "AC1", "a token"
+    client = Client(raise_request_exception=False)
+    routes = [route for route in ALL if route.startswith(SIGNED)]
+    assert routes
+    for route in routes:
+        media_type, body = FORMS[name]
+        signed = client.generic(
+            "POST", route, body, content_type=media_type, headers={"X-Twilio-Signature": "none"}
+        )
+        assert 400 <= signed.status_code < 500
 
 
 @pytest.mark.parametrize("name", ["fields", "equal fields", "parts", "files"])

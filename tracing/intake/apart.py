@@ -1,7 +1,7 @@
 """A reader: the process that reads large uploads, within a limit of memory and one of time.
 
-It knows no secret and has no connection. Of each upload it gets a head and the pieces of the body, up to an
-empty one; then whether to read or forget it. It answers with a head and one frame for each column.
+It knows no secret and has no connection. Of each upload it gets a head, and the pieces of the body up to an
+empty one. It answers with a head and one frame for each column.
 """
 
 import json
@@ -15,7 +15,7 @@ from django.conf import settings
 
 from tracing.intake.bounds import NotReadable, TooMany
 from tracing.intake.checking import BadRecords, records_of
-from tracing.intake.frames import READ, frame_read, frame_write
+from tracing.intake.frames import frame_read, frame_write
 from tracing.intake.records import KEY
 
 TOO_HEAVY: Final = "TooHeavy"
@@ -31,8 +31,6 @@ def main(memory_bytes: int) -> None:
             body = _body(requests)
         except EOFError:
             return
-        if body is None:
-            continue
         # What a large upload took is given back by ending.
         is_last = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 > memory_bytes // 2
         _answer(answers, head, body, is_last=is_last)
@@ -48,21 +46,18 @@ def _limit(memory_bytes: int) -> None:
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
 
 
-def _body(requests: IO[bytes]) -> bytearray | None:
-    body = bytearray()
-    while piece := frame_read(requests):
-        body += piece
-    return body if frame_read(requests) == READ else None
+def _body(requests: IO[bytes]) -> bytes:
+    return b"".join(iter(lambda: frame_read(requests), b""))
 
 
-def _answer(answers: IO[bytes], head: dict[str, Any], body: bytearray, *, is_last: bool) -> None:
+def _answer(answers: IO[bytes], head: dict[str, Any], body: bytes, *, is_last: bool) -> None:
     # The kernel ends the process then, whatever it is doing.
     signal.setitimer(signal.ITIMER_REAL, head["seconds"])
     for name, value in head["settings"].items():
         setattr(settings, name, value)
     columns: list[Any] = []
     try:
-        records = records_of(bytes(body), head["media_type"], now=datetime.fromisoformat(head["now"]))
+        records = records_of(body, head["media_type"], now=datetime.fromisoformat(head["now"]))
         said: dict[str, Any] = {"extras": list(records.extras)}
         columns = [*(getattr(records, name) for name in KEY), *records.extras.values()]
     except BadRecords as error:

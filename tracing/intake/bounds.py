@@ -13,16 +13,19 @@ GZIP_WBITS: Final = 31
 GZIPS_MOST: Final = 1_000
 # What is unpacked at once.
 PIECE_BYTES: Final = 65_536
-# Values of one record, those that are passed over included.
+# Values of one record, those that are passed over included; so many of them may be lists or objects.
 VALUES_MOST: Final = 32
+NESTED_MOST: Final = 4
 # A line may end with two characters, or be empty.
 ENDS_OF_LINE: Final = 2
 
-# What stands before each value but the first of a body; it may stand within texts too.
-_VALUES: Final = {
-    "application/json": (b",", b"[", b"{"),
-    "application/x-ndjson": (b",", b"[", b"{"),
-    "text/csv": (b",", b";", b"\t"),
+_NESTED: Final = ((b"[", b"{"), NESTED_MOST)
+_LINES: Final = ((b"\n", b"\r"), ENDS_OF_LINE)
+# What is counted, and how often it may stand for each record; within texts, it may stand too.
+_COUNTED: Final = {
+    "application/json": (((b",",), VALUES_MOST), _NESTED),
+    "application/x-ndjson": (((b",",), VALUES_MOST), _NESTED, _LINES),
+    "text/csv": (((b",", b";", b"\t"), VALUES_MOST), _LINES),
 }
 
 
@@ -83,18 +86,16 @@ def counted(pieces: Iterable[bytes], media_type: str) -> Iterator[bytes]:
         TooLarge: it has too many bytes.
         TooMany: it has too many lines or values.
     """
-    records = settings.TRACING_UPLOAD_MAX_RECORDS
-    values_left = VALUES_MOST * (records + 1)
-    # In a JSON list, lines mean nothing.
-    lines_left = None if media_type == "application/json" else ENDS_OF_LINE * (records + 1)
+    marks = _COUNTED[media_type]
+    # One more: the line of names, and the list itself.
+    left = [most * (settings.TRACING_UPLOAD_MAX_RECORDS + 1) for _, most in marks]
     bytes_left = settings.TRACING_UPLOAD_MAX_BYTES
     for piece in pieces:
         bytes_left -= len(piece)
         if bytes_left < 0:
             raise TooLarge
-        values_left -= sum(map(piece.count, _VALUES[media_type]))
-        if lines_left is not None:
-            lines_left -= piece.count(b"\n") + piece.count(b"\r")
-        if values_left < 0 or (lines_left is not None and lines_left < 0):
+        for place, (signs, _) in enumerate(marks):
+            left[place] -= sum(map(piece.count, signs))
+        if min(left) < 0:
             raise TooMany
         yield piece

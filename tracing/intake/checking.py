@@ -11,7 +11,6 @@ from django.conf import settings
 from numpy.typing import NDArray
 
 from tracing import partitions
-from tracing.intake.bounds import TooMany
 from tracing.intake.formats import Columns, columns_of
 from tracing.intake.records import DISTANCE_MAX_CM, Records
 
@@ -76,10 +75,7 @@ def records_of(data: bytes, media_type: str, *, now: datetime) -> Records:
         TooMany: it has more records than an upload may have.
         BadRecords: at least one is not acceptable.
     """
-    columns = columns_of(data, media_type)
-    if columns.count > settings.TRACING_UPLOAD_MAX_RECORDS:
-        raise TooMany
-    return records_checked(columns, now=now)
+    return records_checked(columns_of(data, media_type), now=now)
 
 
 # Numbers that no float can hold the difference of are refused like all others out of range.

@@ -10,7 +10,7 @@ import orjson
 from django.conf import settings
 from numpy.typing import NDArray
 
-from tracing.intake.bounds import VALUES_MOST, NotReadable
+from tracing.intake.bounds import VALUES_MOST, NotReadable, TooMany
 
 REQUIRED: Final = ("my_id", "other_id", "timestamp_start", "distance")
 FIELDS: Final = (*REQUIRED, "timestamp_end", "interval", "rssi", "platform", "latitude", "longitude")
@@ -54,21 +54,26 @@ def columns_of(data: bytes, media_type: str) -> Columns:
 
     Raises:
         NotReadable: it is no JSON, or no CSV with the columns that are needed.
+        TooMany: it has more records than an upload may have.
     """
+    most = settings.TRACING_UPLOAD_MAX_RECORDS
     match media_type:
         case "application/json":
-            return from_json(data)
+            return from_json(data, most)
         case "application/x-ndjson":
-            return from_ndjson(data)
+            return from_ndjson(data, most)
         case "text/csv":
             lines = lines_of(data)
             names = csv_names(lines[0])
-            return from_csv(lines[1:] if names.in_first_line else lines, names)
+            columns = from_csv(lines[1:] if names.in_first_line else lines, names)
+            if columns.count > most:
+                raise TooMany
+            return columns
         case _:
             raise NotReadable(f"{media_type} can't be read")
 
 
-def from_json(data: bytes) -> Columns:
+def from_json(data: bytes, most: int | None = None) -> Columns:
     try:
         rows = orjson.loads(data)
     except orjson.JSONDecodeError as error:
@@ -77,12 +82,16 @@ def from_json(data: bytes) -> Columns:
         raise NotReadable(f"The body is not valid JSON: {str(error)[:200]}.")
     if not isinstance(rows, list):
         raise NotReadable("Expected a list of records.")
+    if most is not None and len(rows) > most:
+        raise TooMany
     return from_objects(rows)
 
 
-def from_ndjson(data: bytes) -> Columns:
+def from_ndjson(data: bytes, most: int | None = None) -> Columns:
     """Read one object a line. A line that is not JSON is a misshapen record; its neighbours are read."""
     lines = [line for line in data.split(b"\n") if line.strip()]
+    if most is not None and len(lines) > most:
+        raise TooMany
     try:
         # One list of all is read many times faster than each for itself, where every line is an object.
         rows = orjson.loads(b"[" + b",".join(lines) + b"]")

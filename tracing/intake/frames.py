@@ -3,10 +3,6 @@
 from struct import Struct
 from typing import IO, Final
 
-# What is to be done with what was sent.
-READ: Final = b"read"
-FORGET: Final = b"forget"
-
 _LENGTH: Final = Struct("!I")
 
 

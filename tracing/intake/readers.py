@@ -5,20 +5,19 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime
 from functools import cache
 from threading import BoundedSemaphore
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import numpy as np
 import structlog
 from django.conf import settings
 
-from tracing.intake.bounds import NotReadable, TooMany
+from tracing.intake.bounds import PIECE_BYTES, NotReadable, TooMany
 from tracing.intake.checking import BadRecords
-from tracing.intake.frames import FORGET, READ, frame_read, frame_write
+from tracing.intake.frames import frame_read, frame_write
 from tracing.intake.records import KEY, Records
 
 log = structlog.get_logger(__name__)
@@ -67,7 +66,7 @@ class Reader:
         )
         self.is_last = False
 
-    def records_read(self, pieces: Iterable[bytes], media_type: str, now: datetime) -> Records:
+    def records_read(self, body: IO[bytes], media_type: str, now: datetime) -> Records:
         requests, answers = self._process.stdin, self._process.stdout
         assert requests is not None
         assert answers is not None
@@ -78,15 +77,10 @@ class Reader:
             "settings": {name: getattr(settings, name) for name in SETTINGS},
         }
         frame_write(requests, json.dumps(head).encode())
-        word = FORGET
-        try:
-            for piece in filter(None, pieces):
-                frame_write(requests, piece)
-            word = READ
-        finally:
-            frame_write(requests, b"")
-            frame_write(requests, word)
-            requests.flush()
+        while piece := body.read(PIECE_BYTES):
+            frame_write(requests, piece)
+        frame_write(requests, b"")
+        requests.flush()
         said = json.loads(frame_read(answers))
         self.is_last = said["is_last"]
         return _records(said, lambda: frame_read(answers))
@@ -108,20 +102,20 @@ class Readers:
         self._free = BoundedSemaphore(settings.TRACING_READERS)
         self._idle: list[Reader] = []
 
-    def records_read(self, pieces: Iterable[bytes], media_type: str, now: datetime) -> Records:
+    def records_read(self, body: IO[bytes], media_type: str, now: datetime) -> Records:
         if not self._admitted.acquire(blocking=False):
             raise Busy
         try:
             with self._free:
-                return self._read(pieces, media_type, now)
+                return self._read(body, media_type, now)
         finally:
             self._admitted.release()
 
-    def _read(self, pieces: Iterable[bytes], media_type: str, now: datetime) -> Records:
+    def _read(self, body: IO[bytes], media_type: str, now: datetime) -> Records:
         reader = self._idle_one() or Reader()
         is_lost = False
         try:
-            return reader.records_read(pieces, media_type, now)
+            return reader.records_read(body, media_type, now)
         except (EOFError, OSError):
             is_lost = True
             log.warning("upload_reader_lost", media_type=media_type)
@@ -152,15 +146,15 @@ def _readers() -> Readers:
     return readers
 
 
-def records_read(pieces: Iterable[bytes], media_type: str, *, now: datetime) -> Records:
+def records_read(body: IO[bytes], media_type: str, *, now: datetime) -> Records:
     """Have an upload read and checked by another process.
 
     Raises:
         TooHeavy: that took too much memory or time.
         Busy: too many wait for it.
-        NotReadable, TooMany, BadRecords: as they are raised there; or what ``pieces`` raises.
+        NotReadable, TooMany, BadRecords: as they are raised there.
     """
-    return _readers().records_read(pieces, media_type, now)
+    return _readers().records_read(body, media_type, now)
 
 
 def _records(said: dict[str, Any], column: Any) -> Records:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import chain
+from tempfile import SpooledTemporaryFile
 from typing import Final
 
 from tracing.intake import readers
@@ -23,13 +24,15 @@ def records_read(blocks: Iterable[bytes], media_type: str, *, is_gzip: bool, now
         BadRecords: at least one record is not acceptable.
         TooHeavy, Busy: see ``readers``.
     """
-    pieces = counted(_plain(blocks, is_gzip), media_type)
-    head = bytearray()
-    for piece in pieces:
-        head += piece
-        if len(head) > SMALL_BYTES:
-            return readers.records_read(chain([bytes(head)], pieces), media_type, now=now)
-    return records_of(bytes(head), media_type, now=now)
+    # Counted to its end before a reader is troubled, or one started.
+    with SpooledTemporaryFile(max_size=SMALL_BYTES) as body:
+        for piece in counted(_plain(blocks, is_gzip), media_type):
+            body.write(piece)
+        size = body.tell()
+        body.seek(0)
+        if size <= SMALL_BYTES:
+            return records_of(body.read(), media_type, now=now)
+        return readers.records_read(body, media_type, now=now)
 
 
 def _plain(blocks: Iterable[bytes], is_gzip: bool) -> Iterator[bytes]:
