@@ -21,4 +21,4 @@ COPY . .
 USER tocsin
 EXPOSE 8000
 CMD ["uvicorn", "config.asgi:application", "--host", "0.0.0.0", "--port", "8000", \
-     "--loop", "uvloop", "--http", "httptools", "--no-access-log", "--no-proxy-headers"]
+     "--loop", "uvloop", "--http", "config.protocol:Protocol", "--no-access-log", "--no-proxy-headers"]

@@ -23,7 +23,7 @@ TEMPLATES := $(wildcard accounts/templates notifications/templates escalation/te
 
 .PHONY: help setup demo run browser rabbitmq test check lint lock audit chaos stop clean \
 	bench-fanout bench-small bench-aged bench-sizes bench-latency bench-lanes bench-intake bench-welcome bench-streams bench-timers bench-stop bench-waiting \
-	bench-matching bench-evening bench-tracing bench-consume
+	bench-matching bench-evening bench-tracing bench-consume bench-hostile
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -136,6 +136,9 @@ bench-tracing: $(INSTALLED) ## Benchmark: intake and search of a made-up town (R
 
 bench-consume: $(INSTALLED) rabbitmq ## Benchmark: 20,000 events from RabbitMQ to their committed effect
 	@$(PYTHON) -m benchmarks.consume
+
+bench-hostile: $(INSTALLED) ## Benchmark: bodies that mean harm, and what they cost everybody else
+	@$(PYTHON) -m benchmarks.hostile
 
 stop: ## Stop the embedded servers (data stays)
 	@if [ -x $(PYTHON) ]; then for lock in $(wildcard var/*/embedded.lock var/embedded.lock); do \

@@ -23,6 +23,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
+from config.bounds import values_in
 from config.exceptions import Conflict
 from config.outages import is_outage
 
@@ -33,6 +34,7 @@ log = structlog.get_logger(__name__)
 RETRY_AFTER_S = 2
 BASE64 = re.compile(r"[A-Za-z0-9+/_=-]+")
 TOO_LARGE = "The body is larger than {limit} bytes."
+TOO_MANY_VALUES = "The JSON has more than {limit} values."
 TOO_DEEP = "The JSON is nested more than {limit} levels deep."
 
 
@@ -103,6 +105,9 @@ class BoundedJSONParser(BaseParser):
         raw: bytes = stream.read(settings.REQUEST_MAX_BYTES + 1)
         if len(raw) > settings.REQUEST_MAX_BYTES:
             raise TooLarge
+        # Counted before they are built. None takes less than a byte: most bodies are settled by their length.
+        if len(raw) > (most := settings.REQUEST_MAX_VALUES) and values_in(raw) > most:
+            raise ParseError(TOO_MANY_VALUES.format(limit=most))
         limit = settings.REQUEST_MAX_DEPTH
         try:
             data = _decode(raw.decode())

@@ -8,7 +8,6 @@ from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
 
 from config import embedded
-from config.body_limit import BodyLimit
 from config.lifespan import Lifespan
 from config.limits import allow_many_connections
 
@@ -42,4 +41,4 @@ async def stop() -> None:
     alerts.stop()
 
 
-application = Lifespan(BodyLimit(handler), on_starting=start, on_stopping=hubs.end_all, on_stopped=stop)
+application = Lifespan(handler, on_starting=start, on_stopping=hubs.end_all, on_stopped=stop)

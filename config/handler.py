@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from http import HTTPStatus
+from io import BytesIO
 from threading import Barrier
 from typing import IO, Any
 
@@ -22,6 +23,8 @@ from django.db import OperationalError, connection
 from django.http import HttpResponse
 from django.urls import set_script_prefix
 
+from config import admission
+from config.bodies import Bodies, Refused, refuse
 from config.errors import unavailable
 from config.postgresql.base import set_session
 
@@ -78,6 +81,7 @@ class Handler(ASGIHandler):
         self._known: dict[object, Headers] = {}
         self.load_middleware(is_async=False)
         self._under_way = 0
+        self._bodies = Bodies()
         self._threads = ThreadPoolExecutor(
             settings.WEB_THREADS, thread_name_prefix="web", initializer=_bound_statements
         )
@@ -90,10 +94,13 @@ class Handler(ASGIHandler):
 
     async def handle(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         try:
-            body = await self.read_body(receive)
+            scope, body = await self._bodies.take(scope, receive, self._ask)
         except RequestAborted:
             return
-        if self._under_way >= settings.WEB_WAITING_MAX + settings.WEB_THREADS and scope["path"] != LIVE:
+        except Refused as refused:
+            await refuse(refused.response, receive, send)
+            return
+        if self._is_full(scope):
             body.close()
             await self.send_response(unavailable(scope["path"], TOO_MANY), send)
             return
@@ -116,6 +123,29 @@ class Handler(ASGIHandler):
             await self._stream(response, receive, send)
         finally:
             await asyncio.get_running_loop().run_in_executor(self._threads, response.close)
+
+    def _is_full(self, scope: Mapping[str, Any]) -> bool:
+        return self._under_way >= settings.WEB_WAITING_MAX + settings.WEB_THREADS and scope["path"] != LIVE
+
+    async def _ask(self, scope: dict[str, Any]) -> HttpResponse | None:
+        """Return why a request is refused by its head alone; see ``config.admission``."""
+        if self._is_full(scope):
+            return unavailable(scope["path"], TOO_MANY)
+        self._under_way += 1
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._threads, self._refusal, admission.head_of(scope))
+        finally:
+            self._under_way -= 1
+
+    def _refusal(self, head: dict[str, Any]) -> Any:
+        set_script_prefix(get_script_prefix(head))
+        signals.request_started.send(sender=self.__class__, scope=head)
+        try:
+            request, refusal = self.create_request(head, BytesIO())
+            return refusal if request is None else admission.refusal(request)
+        finally:
+            signals.request_finished.send(sender=self.__class__)
 
     async def _response(self, scope: dict[str, Any], body: IO[bytes], send: Send) -> Any:
         """Return what Django answers; None where a short way has answered."""

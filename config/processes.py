@@ -202,7 +202,7 @@ class Stack:
         if web:
             listen = ["--host", "127.0.0.1", "--port", str(self.port)]
             commands["web"] = [sys.executable, "-m", "uvicorn", "config.asgi:application", *listen]
-            commands["web"] += ["--loop", "uvloop", "--http", "httptools", "--no-access-log"]
+            commands["web"] += ["--loop", "uvloop", "--http", "config.protocol:Protocol", "--no-access-log"]
             # uvicorn believes whoever speaks from loopback; the product asks BEHIND_TLS_PROXY first.
             commands["web"] += ["--no-proxy-headers"]
         for number in range(1, workers + 1):

@@ -49,6 +49,15 @@ LOG_FORMAT = env.str("LOG_FORMAT", default="json")
 
 # Largest request body in bytes; more gets 413.
 REQUEST_MAX_BYTES = env.int("REQUEST_MAX_BYTES", default=1_000_000)
+# Bytes that are taken before it is known who sends them; more are taken only from whoever may send them.
+REQUEST_ANONYMOUS_MAX_BYTES = env.int("REQUEST_ANONYMOUS_MAX_BYTES", default=65_536)
+# Seconds that a body may take in all, and bytes a second that it must bring from the tenth second on; else 408.
+REQUEST_BODY_TIMEOUT_S = env.float("REQUEST_BODY_TIMEOUT_S", default=60.0)
+REQUEST_BODY_MIN_BYTES_PER_S = env.int("REQUEST_BODY_MIN_BYTES_PER_S", default=1_000)
+# Bodies that may be on their way to one web process at once; the next gets 503.
+REQUEST_BODIES_MAX = env.int("REQUEST_BODIES_MAX", default=1_000)
+# Most values in a JSON body; more get 400.
+REQUEST_MAX_VALUES = env.int("REQUEST_MAX_VALUES", default=100_000)
 # Deepest nesting of a JSON body; deeper gets 400.
 REQUEST_MAX_DEPTH = env.int("REQUEST_MAX_DEPTH", default=20)
 # How often may be tried, as "times/period" with sec, min, hour or day; empty: without limit. The first of
@@ -293,6 +302,10 @@ TRACING_CLOCK_SKEW_S = env.int("TRACING_CLOCK_SKEW_S", default=300)
 # Most records in one upload, and its size in bytes, as sent and once more after it is unpacked.
 TRACING_UPLOAD_MAX_RECORDS = env.int("TRACING_UPLOAD_MAX_RECORDS", default=100_000)
 TRACING_UPLOAD_MAX_BYTES = env.int("TRACING_UPLOAD_MAX_BYTES", default=40_000_000)
+# Processes that read large uploads; and of each, the memory that it may take in MB, and seconds for an upload.
+TRACING_READERS = env.int("TRACING_READERS", default=2)
+TRACING_READER_MAX_MB = env.int("TRACING_READER_MAX_MB", default=768)
+TRACING_READER_TIMEOUT_S = env.float("TRACING_READER_TIMEOUT_S", default=20.0)
 # Whether the signal strength and platform of each record are kept, which no search reads (8 bytes a record).
 TRACING_KEEP_SIGNAL = env.bool("TRACING_KEEP_SIGNAL", default=False)
 # Whether the positions that records may carry are kept.
@@ -336,6 +349,8 @@ STREAM_STALL_S = env.float("STREAM_STALL_S", default=30.0)
 STREAMS_PER_PERSON = env.int("STREAMS_PER_PERSON", default=20)
 # Streams that one web process serves; more are refused with 503.
 STREAMS_MAX = env.int("STREAMS_MAX", default=5_000)
+# Streams of these that one network address may have open; more get 429.
+STREAMS_PER_ADDRESS = env.int("STREAMS_PER_ADDRESS", default=2_500)
 
 # --- Django ------------------------------------------------------------------------------------------
 

@@ -13,6 +13,8 @@ from dateutil.rrule import rrulestr  # type: ignore[import-untyped]
 AT_MOST: Final = 400
 #: A rule without a single day within this (the 30th of February) is a mistake.
 _SOON: Final = timedelta(days=366 * 8)
+#: A rule's days are counted from its first one, every time: not from the Middle Ages on.
+_FIRST: Final = date(2000, 1, 1)
 
 _NUMBERS: Final = r"[+-]?\d{1,2}(,[+-]?\d{1,2})*"
 _DAYS: Final = r"([+-]?\d{1,2})?(MO|TU|WE|TH|FR|SA|SU)"
@@ -68,6 +70,8 @@ def rule_check(rule: str, *, starts_on: date) -> None:
 
 def _days_of(rule: str, *, starts_on: date, until: date) -> Iterator[date]:
     parts = _parse(rule)
+    if starts_on < _FIRST:
+        raise BadRule(f"The first day can't be before {_FIRST}.")
     if "UNTIL" in parts:
         until = min(until, _date(parts.pop("UNTIL")))
     text = ";".join(f"{name}={value}" for name, value in parts.items())

@@ -11,6 +11,7 @@ from kombu import Connection, Consumer, Exchange, Queue
 from kombu.message import Message as KombuMessage
 
 from config import clock
+from notifications.brokers import compressed
 from notifications.brokers.frames import lenient_frame_handler
 from notifications.brokers.headers import clean, plain
 from notifications.brokers.intake import BrokerAway, Delivered
@@ -18,6 +19,7 @@ from notifications.brokers.messages import Message
 from notifications.brokers.sources import Source
 
 log = structlog.get_logger(__name__)
+compressed.bound()
 
 #: What brokers add to a message's headers on its way, another each time.
 ADDED: Final = (

@@ -6,7 +6,7 @@ RabbitMQ passes on whatever bytes a publisher gave it. The layouts are those of 
 import base64
 from collections.abc import Callable, Iterator
 from struct import error as StructError
-from struct import unpack_from
+from struct import pack, unpack_from
 from typing import Any, Final
 
 import structlog
@@ -14,6 +14,8 @@ from amqp import FrameSyntaxError
 from amqp.method_framing import frame_handler
 from amqp.serialization import decode_properties_basic, dumps
 from amqp.spec import Basic
+
+from notifications.brokers.messages import BODY_MAX_BYTES
 
 log = structlog.get_logger(__name__)
 
@@ -23,8 +25,12 @@ Frame = tuple[int, int, bytes]
 UNREADABLE: Final = "x-unreadable-properties"
 
 _HEADER_FRAME: Final = 2
+_BODY_FRAME: Final = 3
+# Of a body, so much reaches us: one byte more than may be, by which it is known to be too large.
+_MOST_BYTES: Final = BODY_MAX_BYTES + 1
 # Class, weight and size of the body, which come before the properties.
 _HEAD_BYTES: Final = 12
+_SIZE_OFFSET: Final = 4
 _ERRORS: Final = (
     ArithmeticError,
     LookupError,
@@ -45,10 +51,13 @@ _NOT_ASCII: Final = bytes(each if each < 0x80 else ord("?") for each in range(25
 
 
 def lenient_frame_handler(connection: Any, callback: Callable[..., Any]) -> Callable[[Frame], bool]:
-    """Return py-amqp's frame handler, with what it can't read replaced."""
+    """Return py-amqp's frame handler, with what it can't read replaced, and what is too much left out."""
     handle = frame_handler(connection, _lenient(callback))
+    cut = Cutter()
 
-    def on_frame(frame: Frame) -> bool:
+    def on_frame(whole: Frame) -> bool:
+        if (frame := cut(whole)) is None:
+            return False
         try:
             return bool(handle(frame))
         except _ERRORS:
@@ -58,6 +67,29 @@ def lenient_frame_handler(connection: Any, callback: Callable[..., Any]) -> Call
             return bool(handle((kind, channel, readable(payload))))
 
     return on_frame
+
+
+class Cutter:
+    """Shortens bodies that are too large while they arrive: they may have many megabytes, many at once."""
+
+    def __init__(self) -> None:
+        # Of the body that arrives at each channel: the bytes that are still taken, if it is one of these.
+        self._left: dict[int, int] = {}
+
+    def __call__(self, frame: Frame) -> Frame | None:
+        """Return a frame, or what is taken of it."""
+        kind, channel, payload = frame
+        if kind == _HEADER_FRAME:
+            self._left.pop(channel, None)
+            if unpack_from(">Q", payload, _SIZE_OFFSET)[0] > _MOST_BYTES:
+                self._left[channel] = _MOST_BYTES
+                size = pack(">Q", _MOST_BYTES)
+                return kind, channel, bytes(payload[:_SIZE_OFFSET]) + size + bytes(payload[_HEAD_BYTES:])
+        elif kind == _BODY_FRAME and channel in self._left:
+            taken = payload[: self._left[channel]]
+            self._left[channel] -= len(taken)
+            return (kind, channel, taken) if taken else None
+        return frame
 
 
 def readable(payload: bytes) -> bytes:

@@ -6,6 +6,9 @@ from datetime import datetime
 from typing import Any, Final
 
 import orjson
+from django.conf import settings
+
+from config.bounds import values_in
 
 #: More than any of the formats needs; RabbitMQ itself takes bodies of many megabytes.
 BODY_MAX_BYTES: Final = 1_000_000
@@ -52,7 +55,9 @@ class Message:
             Malformed: it is none, or too large.
         """
         if len(self.body) > BODY_MAX_BYTES:
-            raise Malformed(f"Expected at most {BODY_MAX_BYTES} bytes; these are {len(self.body)}.")
+            raise Malformed(f"Expected at most {BODY_MAX_BYTES} bytes, unpacked.")
+        if len(self.body) > (most := settings.REQUEST_MAX_VALUES) and values_in(self.body) > most:
+            raise Malformed(f"Expected at most {most} values.")
         try:
             return orjson.loads(self.body)
         except orjson.JSONDecodeError as error:

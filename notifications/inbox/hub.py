@@ -7,6 +7,7 @@ repeats nothing, whatever was announced, in whichever order it came, and whether
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any, Final
@@ -44,6 +45,7 @@ class Hub:
 
     def __init__(self) -> None:
         self.count = 0
+        self.by_address: Counter[str] = Counter()
         self._people: dict[UUID, list[Stream]] = {}
         # Whose inboxes to look into; a dictionary for its order.
         self._wanted: dict[UUID, None] = {}
@@ -84,12 +86,16 @@ class Hub:
             self._end(oldest, TOO_MANY)
         mine.append(stream)
         self.count += 1
+        self.by_address[stream.listener.address] += 1
         self.want(stream.listener.user_id)
 
     def _remove(self, stream: Stream) -> None:
         mine = self._people[stream.listener.user_id]
         mine.remove(stream)
         self.count -= 1
+        self.by_address[stream.listener.address] -= 1
+        if not self.by_address[stream.listener.address]:
+            del self.by_address[stream.listener.address]
         if not mine:
             del self._people[stream.listener.user_id]
 

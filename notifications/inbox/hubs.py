@@ -24,6 +24,11 @@ def count() -> int:
     return sum(hub.count for hub, _ in list(_hubs.values()))
 
 
+def count_from(address: str) -> int:
+    """How many of them are open from this address."""
+    return sum(hub.by_address[address] for hub, _ in list(_hubs.values()))
+
+
 def end_all() -> None:
     """Let every client go, and take no more: the process is about to stop. On the loop that serves them."""
     if found := _hubs.get(asyncio.get_running_loop()):

@@ -33,6 +33,8 @@ class Listener:
     password: bytes
     session_key: str | None = None
     expires_at: float | None = None
+    #: Where from, as far as it is known.
+    address: str = ""
 
 
 class Stream:

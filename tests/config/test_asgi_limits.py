@@ -1,40 +1,23 @@
 """SPEC 0.3: a body over the limit is refused with 413 as soon as that is known, through the real server."""
 
-import asyncio
 import json
 import socket
-import threading
-import time
 from collections.abc import Iterator
 from http.client import HTTPConnection
 from typing import Any
 
 import pytest
-import uvicorn
 
 from accounts.services import api_key_create
-from config.asgi import application
 from notifications.models import Alert
 from tests.factories import ShopFactory
 
 LIMIT = 1000
 
 
-@pytest.fixture
-def port(transactional_db: None, settings: Any) -> Iterator[int]:
-    """The real application, on the real server, in a thread."""
+@pytest.fixture(autouse=True)
+def _limit(settings: Any) -> None:
     settings.REQUEST_MAX_BYTES = LIMIT
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        config = uvicorn.Config(application, lifespan="off", log_level="warning", access_log=False)
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])), daemon=True)
-        thread.start()
-        while not server.started:
-            time.sleep(0.005)
-        yield listener.getsockname()[1]
-        server.should_exit = True
-        thread.join(10)
 
 
 @pytest.fixture

@@ -141,6 +141,13 @@ def test_every_documented_web_process_believes_no_proxy_headers(path: str) -> No
     assert all("--no-proxy-headers" in command for command in commands)
 
 
+@pytest.mark.parametrize("path", ["Dockerfile", "docs/operations.md", "config/processes.py"])
+def test_every_web_process_bounds_the_heads_of_requests(path: str) -> None:
+    text = (REPOSITORY / path).read_text()
+    assert "--no-access-log" in text
+    assert re.search(r"--http\W+config\.protocol:Protocol", text)
+
+
 @pytest.mark.slow
 def test_manage_runs_a_command_in_the_environment_of_the_stack(stack: Stack) -> None:
     assert "[X]" in stack.manage("showmigrations").stdout

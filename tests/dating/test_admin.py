@@ -106,6 +106,8 @@ def test_an_event_leads_to_its_run_sheet(desk: Client) -> None:
 def test_a_rule_that_nobody_understands_is_refused(desk: Client) -> None:
     form = filled(rrule="every friday", at="20:00", starts_on="2026-01-02", days_ahead=14, is_active="on")
     assert "errorlist" in desk.post(url("recurringrule_add"), form).content.decode()
+    early = form | {"rrule": "FREQ=DAILY", "starts_on": "0001-01-01"}
+    assert "before 2000" in desk.post(url("recurringrule_add"), early).content.decode()
     assert desk.post(url("recurringrule_add"), form | {"rrule": "FREQ=WEEKLY;BYDAY=FR"}).status_code == 302
     assert RecurringRule.objects.get().rrule == "FREQ=WEEKLY;BYDAY=FR"
 

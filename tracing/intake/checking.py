@@ -11,7 +11,7 @@ from django.conf import settings
 from numpy.typing import NDArray
 
 from tracing import partitions
-from tracing.intake.formats import Columns
+from tracing.intake.formats import Columns, columns_of
 from tracing.intake.records import DISTANCE_MAX_CM, Records
 
 DEVICE_MAX = 2**31 - 1
@@ -65,6 +65,17 @@ class Faults:
         if self.bad.any():
             faults = sorted((number, name, message) for (number, name), message in self.named.items())
             raise BadRecords(faults[:NAMED], self.bad)
+
+
+def records_of(data: bytes, media_type: str, *, now: datetime) -> Records:
+    """Read and check a body whose values have been counted.
+
+    Raises:
+        NotReadable: it is not in its format.
+        TooMany: it has more records than an upload may have.
+        BadRecords: at least one is not acceptable.
+    """
+    return records_checked(columns_of(data, media_type), now=now)
 
 
 # Numbers that no float can hold the difference of are refused like all others out of range.
@@ -138,14 +149,16 @@ def _extras(columns: Columns, faults: Faults) -> dict[str, Floats]:
     if settings.TRACING_KEEP_SIGNAL:
         extras["rssi"] = np.rint(rssi)
         names = columns.values.get("platform", [None] * columns.count)
-        extras["platform"] = np.array(
-            [PLATFORMS.get(str(name).lower(), math.nan) for name in names], dtype=np.float64
-        )
+        extras["platform"] = np.array([_platform(name) for name in names], dtype=np.float64)
     if settings.TRACING_KEEP_POSITIONS:
         position = np.stack(place, axis=1)
         position[np.isnan(position).any(axis=1)] = np.nan
         extras["position"] = position
     return extras
+
+
+def _platform(name: object) -> float:
+    return PLATFORMS.get(name.lower(), math.nan) if isinstance(name, str) else math.nan
 
 
 Read = Callable[[Any], float | str]

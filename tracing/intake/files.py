@@ -3,15 +3,8 @@
 from collections.abc import Iterator
 from typing import IO
 
-from tracing.intake.formats import (
-    Columns,
-    NotReadable,
-    csv_names,
-    from_csv,
-    from_json,
-    from_ndjson,
-    text_of,
-)
+from tracing.intake.bounds import NotReadable
+from tracing.intake.formats import Columns, csv_names, from_csv, from_json, from_ndjson, lines_of
 
 # Half a million records or so: as many as are read and checked together.
 PART_BYTES = 24 << 20
@@ -40,13 +33,13 @@ def columns_in(file: IO[bytes]) -> Iterator[tuple[Columns, int]]:
 
 
 def _csv_parts(first: bytes, others: Iterator[bytes]) -> Iterator[tuple[Columns, int]]:
-    lines = text_of(first).splitlines()
-    if not lines:
+    if not first:
         raise NotReadable("There is nothing in it.")
+    lines = lines_of(first)
     names = csv_names(lines[0])
     yield from_csv(lines[1:] if names.in_first_line else lines, names), len(first)
     for part in others:
-        yield from_csv(text_of(part).splitlines(), names), len(part)
+        yield from_csv(lines_of(part), names), len(part)
 
 
 def _whole_lines(file: IO[bytes]) -> Iterator[bytes]:

@@ -10,6 +10,8 @@ import orjson
 from django.conf import settings
 from numpy.typing import NDArray
 
+from tracing.intake.bounds import VALUES_MOST, NotReadable, TooMany
+
 REQUIRED: Final = ("my_id", "other_id", "timestamp_start", "distance")
 FIELDS: Final = (*REQUIRED, "timestamp_end", "interval", "rssi", "platform", "latitude", "longitude")
 # What the original's files hold, for those without a line of names.
@@ -25,10 +27,9 @@ CSV_COLUMNS: Final = (
 )
 SEPARATORS = (",", ";", "\t")
 NUMERIC: Final = tuple(name for name in FIELDS if name != "platform")
-
-
-class NotReadable(Exception):
-    """What was sent is not in the format that it was said to be in; the message says where."""
+LINE_MAX: Final = 10_000
+# How orjson says that it got none.
+NO_MEMORY: Final = "Not enough memory"
 
 
 @dataclass(frozen=True)
@@ -53,33 +54,44 @@ def columns_of(data: bytes, media_type: str) -> Columns:
 
     Raises:
         NotReadable: it is no JSON, or no CSV with the columns that are needed.
+        TooMany: it has more records than an upload may have.
     """
+    most = settings.TRACING_UPLOAD_MAX_RECORDS
     match media_type:
         case "application/json":
-            return from_json(data)
+            return from_json(data, most)
         case "application/x-ndjson":
-            return from_ndjson(data)
+            return from_ndjson(data, most)
         case "text/csv":
-            lines = text_of(data).splitlines()
-            names = csv_names(lines[0] if lines else "")
-            return from_csv(lines[1:] if names.in_first_line else lines, names)
+            lines = lines_of(data)
+            names = csv_names(lines[0])
+            columns = from_csv(lines[1:] if names.in_first_line else lines, names)
+            if columns.count > most:
+                raise TooMany
+            return columns
         case _:
             raise NotReadable(f"{media_type} can't be read")
 
 
-def from_json(data: bytes) -> Columns:
+def from_json(data: bytes, most: int | None = None) -> Columns:
     try:
         rows = orjson.loads(data)
     except orjson.JSONDecodeError as error:
+        if str(error).startswith(NO_MEMORY):
+            raise MemoryError
         raise NotReadable(f"The body is not valid JSON: {str(error)[:200]}.")
     if not isinstance(rows, list):
         raise NotReadable("Expected a list of records.")
+    if most is not None and len(rows) > most:
+        raise TooMany
     return from_objects(rows)
 
 
-def from_ndjson(data: bytes) -> Columns:
+def from_ndjson(data: bytes, most: int | None = None) -> Columns:
     """Read one object a line. A line that is not JSON is a misshapen record; its neighbours are read."""
     lines = [line for line in data.split(b"\n") if line.strip()]
+    if most is not None and len(lines) > most:
+        raise TooMany
     try:
         # One list of all is read many times faster than each for itself, where every line is an object.
         rows = orjson.loads(b"[" + b",".join(lines) + b"]")
@@ -130,6 +142,8 @@ def csv_names(line: str) -> Names:
     line = line.removeprefix("\ufeff")
     separator = max(SEPARATORS, key=line.count)
     cells = tuple(cell.strip().strip('"') for cell in line.split(separator))
+    if len(cells) > VALUES_MOST:
+        raise NotReadable(f"Expected at most {VALUES_MOST} columns, not {len(cells)}.")
     if cells[0].isdecimal():
         return Names(CSV_COLUMNS, separator, in_first_line=False)
     if missing := [name for name in REQUIRED if name not in cells]:
@@ -154,7 +168,8 @@ def from_csv(lines: Sequence[str], names: Names) -> Columns:
             for number, row in enumerate(rows)
             if len(row) in wrong - {width}
         }
-        rows = [["" for _ in range(width)] if number in misshapen else row for number, row in enumerate(rows)]
+        empty = [""] * width
+        rows = [empty if number in misshapen else row for number, row in enumerate(rows)]
     by_place = list(zip(*rows, strict=False)) or [()] * width
     values = {name: by_place[place] for place, name in enumerate(names.columns) if name in FIELDS}
     return Columns(len(rows), values, misshapen)
@@ -176,8 +191,12 @@ def _numbers(lines: Sequence[str], names: Names) -> dict[str, NDArray[np.float64
     return {names.columns[place]: table[:, number] for number, place in enumerate(places)}
 
 
-def text_of(data: bytes) -> str:
+def lines_of(data: bytes) -> list[str]:
+    """Split what is CSV at CR, LF and CRLF, and at nothing else that Unicode takes for an end of line."""
     try:
-        return data.decode()
+        lines = data.decode().replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n").split("\n")
     except UnicodeDecodeError:
         raise NotReadable("The body is not UTF-8.")
+    if max(map(len, lines)) > LINE_MAX:
+        raise NotReadable(f"Expected lines of at most {LINE_MAX} characters.")
+    return lines

@@ -20,6 +20,7 @@ from rest_framework.views import APIView
 from rest_framework_simplejwt.tokens import Token
 
 from accounts.api.permissions import IsPerson
+from accounts.attempts import address_of
 from accounts.models import User
 from config.api import JSONOnly
 from config.handler import LiveResponse
@@ -78,15 +79,20 @@ STREAM_ANSWERS: Final[dict[Any, OpenApiResponse]] = {
         description="Server-Sent Events without end, each of this form.",
         examples=[OpenApiExample("a beginning", value=STREAM_EXAMPLE)],
     ),
-    **errors(400, 403),
+    **errors(400, 403, 429),
 }
 
 
 class TooManyStreams(APIException):
-    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+    status_code: int = status.HTTP_503_SERVICE_UNAVAILABLE
     default_detail = "This server has as many streams open as it may have. Try again a little later."
     default_code = "too_many_streams"
     wait = 30
+
+
+class TooManyStreamsFromThere(TooManyStreams):
+    status_code = status.HTTP_429_TOO_MANY_REQUESTS
+    default_detail = "Your network has as many streams open as it may have. Try again a little later."
 
 
 class _Inbox(GenericAPIView[InboxItem]):
@@ -209,10 +215,13 @@ class InboxStreamView(APIView):
     def get(self, request: Request) -> HttpResponse:
         """What comes to your inbox, live, and how many items are unread, whenever that changes."""
         after = _after(request)
+        address = address_of(request.META)
         if hubs.count() >= settings.STREAMS_MAX:
             raise TooManyStreams
+        if hubs.count_from(address) >= settings.STREAMS_PER_ADDRESS:
+            raise TooManyStreamsFromThere
         user: User = request.user  # type: ignore[assignment]
-        listener = _listener(request, user, after)
+        listener = _listener(request, user, after, address)
         has_loop = isinstance(request._request, ASGIRequest)
         if request.method == "HEAD":
             return HttpResponse(content_type=EVENT_STREAM, headers=STREAM_HEADERS)
@@ -239,7 +248,7 @@ def _number(name: str, given: str | None) -> int | None:
     return int(given)
 
 
-def _listener(request: Request, user: User, after: int | None) -> Listener:
+def _listener(request: Request, user: User, after: int | None, address: str) -> Listener:
     token = request.auth if isinstance(request.auth, Token) else None
     return Listener(
         user_id=user.pk,
@@ -247,4 +256,5 @@ def _listener(request: Request, user: User, after: int | None) -> Listener:
         password=hashlib.sha256(user.password.encode()).digest(),
         session_key=None if token else request._request.session.session_key,
         expires_at=float(token["exp"]) if token else None,
+        address=address,
     )

@@ -1,6 +1,9 @@
 """Consumer and publisher at a real RabbitMQ, with a client by pika."""
 
+import bz2
+import lzma
 import uuid
+import zlib
 from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -99,6 +102,40 @@ def test_events_go_out_in_their_order_and_never_when_undone(client: Client, publ
         eventually(lambda: not OutgoingMessage.objects.exists())
     assert got == list(range(700))
     assert client.get(heard) is None
+
+
+HUGE = b'{"a":"' + b"x" * 3_000_000 + b'"}'
+TOO_MUCH = {
+    "bytes": (HUGE, None),
+    "values": (b"[" + b"[]," * 300_000 + b"[]]", None),
+    "depth": (b"[" * 900_000, None),
+    "a number of 5,000 digits": (b'{"user_id":' + b"9" * 5_000 + b"}", None),
+    "gzip": (zlib.compress(bytes(200_000_000), 1), "gzip"),
+    "bzip2": (bz2.compress(bytes(20_000_000)), "bzip2"),
+    "lzma": (lzma.compress(bytes(20_000_000)), "lzma"),
+}
+
+
+@pytest.mark.parametrize("name", TOO_MUCH)
+def test_a_message_that_holds_too_much_is_a_dead_letter_of_which_little_was_read(
+    client: Client, consuming: Running, name: str
+) -> None:
+    body, compression = TOO_MUCH[name]
+    ana = person()
+    client.publish(body, headers={"compression": compression} if compression else None)
+    client.publish(ana)
+    with consuming():
+        eventually(lambda: User.objects.filter(pk=ana["user_id"]).exists())
+        eventually(lambda: DeadMessage.objects.exists())
+    assert DeadMessage.objects.get().size <= 1_000_001
+    assert client.waiting() == 0
+
+
+def test_a_compressed_message_within_bounds_is_read(client: Client, consuming: Running) -> None:
+    ana = person()
+    client.publish(zlib.compress(orjson.dumps(ana)), headers={"compression": "gzip"})
+    with consuming():
+        eventually(lambda: User.objects.filter(pk=ana["user_id"]).exists())
 
 
 def test_a_malformed_message_is_a_dead_letter_and_its_neighbours_take_effect(

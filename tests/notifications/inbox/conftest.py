@@ -15,7 +15,6 @@ from rest_framework.test import APIClient
 from rest_framework_simplejwt.tokens import AccessToken
 
 from accounts.models import User
-from config.body_limit import BodyLimit
 from config.handler import Handler
 from config.lifespan import Lifespan
 from notifications.inbox import hubs, live
@@ -31,9 +30,7 @@ RETURNING last_number
 MakeItem = Callable[..., InboxItem]
 
 # As config.asgi has it, but for the connections that its threads would keep to this test's database.
-application = Lifespan(
-    BodyLimit(Handler()), on_starting=lambda: None, on_stopping=hubs.end_all, on_stopped=hubs.stop
-)
+application = Lifespan(Handler(), on_starting=lambda: None, on_stopping=hubs.end_all, on_stopped=hubs.stop)
 
 
 def item_make(user: User, *, announced: bool = True, **fields: Any) -> InboxItem:
@@ -71,7 +68,12 @@ def port(request: pytest.FixtureRequest, transactional_db: None, settings: Any) 
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         config = uvicorn.Config(
-            application, loop="uvloop", http="httptools", lifespan="on", log_level="warning", access_log=False
+            application,
+            loop="uvloop",
+            http="config.protocol:Protocol",
+            lifespan="on",
+            log_level="warning",
+            access_log=False,
         )
         server = uvicorn.Server(config)
         run = asyncio.Runner(loop_factory=config.get_loop_factory())

@@ -406,6 +406,20 @@ def test_a_full_process_refuses_more(listen: Listen, settings: Any, owner: User,
     assert listen(teammate).wait_until_open().status == 200
 
 
+def test_one_address_does_not_take_all_streams(
+    listen: Listen, settings: Any, owner: User, teammate: User
+) -> None:
+    settings.STREAMS_PER_ADDRESS, settings.BEHIND_TLS_PROXY = 2, True
+    kept = [listen(owner, X_Forwarded_For="192.0.2.1").wait_until_open() for _ in range(2)]
+    refused = listen(teammate, X_Forwarded_For="192.0.2.1")
+    assert refused.status == 429
+    assert int(refused.headers["Retry-After"]) > 0
+    assert listen(teammate, X_Forwarded_For="192.0.2.2").wait_until_open().status == 200
+    kept[0].drop()
+    kept[1].wait_for(lambda: hubs.count_from("192.0.2.1") == 1)
+    assert listen(teammate, X_Forwarded_For="192.0.2.1").wait_until_open().status == 200
+
+
 def test_who_only_asks_for_the_head_gets_no_stream(port: int, owner: User) -> None:
     with Listening(port, bearer(owner), method="HEAD") as stream:
         assert stream.status == 200

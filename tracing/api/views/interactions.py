@@ -1,6 +1,5 @@
 """Taking in what phones saw of each other."""
 
-from django.conf import settings
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from rest_framework import status
@@ -16,7 +15,7 @@ from config.api import JSONOnly
 from config.openapi import BODY, errors
 from tracing.api.parsers import CSVUploadParser, JSONUploadParser, NDJSONUploadParser
 from tracing.api.serializers.interactions import InteractionSerializer, StoredSerializer
-from tracing.intake import BadRecords, Columns, interactions_store, records_checked
+from tracing.intake import BadRecords, Records, interactions_store
 
 EXAMPLE = {
     "my_id": 1696,
@@ -67,17 +66,14 @@ class InteractionsView(APIView):
         All are stored or, if one is not acceptable, none: the answer names the bad ones, counted from 1,
         and says what was expected. The same record again is not stored twice.
         """
-        columns = request.data
-        if not isinstance(columns, Columns):
-            raise ValidationError({"records": ["Expected a list of records."]})
-        if columns.count > (most := settings.TRACING_UPLOAD_MAX_RECORDS):
-            raise ValidationError({"records": [f"Expected at most {most} records, not {columns.count}."]})
-        now = clock.now()
         try:
-            stored = interactions_store(records_checked(columns, now=now), now=now)
+            records = request.data
         except BadRecords as error:
             raise refusal_of(error)
-        answer = {"records": columns.count, "new": stored.new, "known": stored.known}
+        if not isinstance(records, Records):
+            raise ValidationError({"records": ["Expected a list of records."]})
+        stored = interactions_store(records, now=clock.now())
+        answer = {"records": len(records), "new": stored.new, "known": stored.known}
         code = status.HTTP_201_CREATED if stored.new else status.HTTP_200_OK
         return Response(answer, status=code)
 

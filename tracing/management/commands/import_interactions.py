@@ -28,11 +28,11 @@ from tracing.intake import (
     Stored,
     records_checked,
 )
+from tracing.intake.bounds import GZIP_MAGIC
 from tracing.intake.bulk import Days, Storing
 from tracing.intake.files import columns_in
 
 SHOWN = 20
-GZIP_MAGIC = b"\x1f\x8b"
 
 
 class Command(BaseCommand):
