@@ -38,7 +38,7 @@ def furnish(user: User, shop: Shop, *, text: Text = lambda: "word") -> Furnished
     now = datetime.now(UTC)
     ids: dict[str, object] = {"user_id": user.uuid, "user": user.uuid, "shop": shop.slug}
     Student.objects.get_or_create(user=user)
-    Encadrant.objects.create(user=user, specialization=text()[:200])
+    Encadrant.objects.get_or_create(user=user, defaults={"specialization": text()[:200]})
     ApiKey.objects.create(name=text()[:100], digest=uuid4().hex, hint="tsn_x", scopes=["alerts:write"])
     ids |= _telling(user, shop, text, now) | _escalating(user, text, now)
     ids |= _tracing(user, text, now) | _dating(user, text, now)
@@ -140,7 +140,9 @@ def _tracing(user: User, text: Text, now: datetime) -> dict[str, object]:
     number = tracing.Device.objects.count() + 1
     device = tracing.Device.objects.create(pk=number, push_token=text()[:512], platform="ios", language="fr")
     content = {"en": {"title": text(), "shortDescription": text(), "description": text()}}
-    filter_ = tracing.Filter.objects.create(name=(text() + uuid4().hex[:8])[-100:], content=content)
+    filter_ = tracing.Filter.objects.create(
+        name=(text() + uuid4().hex[:8])[-100:], content=content, version=1
+    )
     version = tracing.FilterVersion.objects.create(filter=filter_, number=1, content=content)
     case = tracing.Case.objects.create(device=device, since=now)
     tracing.Exposure.objects.create(
@@ -173,7 +175,9 @@ def _dating(user: User, text: Text, now: datetime) -> dict[str, object]:
     dating.RecurringRule.objects.create(
         title=text()[:200], rrule="FREQ=WEEKLY", starts_on=date(2026, 1, 5), at=time(20), is_active=False
     )
-    account, _ = dating.BotAccount.objects.get_or_create(user=user, defaults={"number": 4242})
+    account, _ = dating.BotAccount.objects.get_or_create(
+        user=user, defaults={"number": 4_242 + dating.BotAccount.objects.count()}
+    )
     return {
         "dating/event_id": event.pk, "registration_id": both[0].pk, "number": account.number,
         "round": round_.pk,

@@ -353,18 +353,18 @@ BY_KIND: Final = {kind: tuple(each for each in ALL if each.kind == kind) for kin
 
 
 class Supply:
-    """Hands out the strings so that every field gets each kind, and all fields together every string."""
+    """Hands out the strings, one of each kind in turn, until every one was used; and then from the first."""
 
     def __init__(self) -> None:
         self._of = {kind: cycle(strings) for kind, strings in BY_KIND.items()}
-        self.used: set[Hostile] = set()
+        self._kinds = cycle(KINDS)
 
     def one_of_each(self) -> Iterator[Hostile]:
-        for strings in self._of.values():
-            given = next(strings)
-            self.used.add(given)
-            yield given
+        return self.some(len(KINDS))
+
+    def some(self, count: int) -> Iterator[Hostile]:
+        """So many, each of another kind than the one before."""
+        return islice(self.in_turn(), count)
 
     def in_turn(self) -> Iterator[Hostile]:
-        while True:
-            yield from self.one_of_each()
+        return (next(self._of[kind]) for kind in self._kinds)

@@ -78,7 +78,8 @@ def path_of(path: str, furnished: Furnished) -> str:
 def admins() -> Iterator[tuple[str, ModelAdmin]]:
     """The lists of the admin: their address, and what stands behind."""
     for model, model_admin in admin.site._registry.items():
-        yield f"/admin/{model._meta.app_label}/{model._meta.model_name}/", model_admin
+        if model._meta.managed:  # RQ's dashboard has no table
+            yield f"/admin/{model._meta.app_label}/{model._meta.model_name}/", model_admin
 
 
 def filters_of(model_admin: ModelAdmin) -> list[str]:
