@@ -3,7 +3,7 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -76,10 +76,8 @@ every_operation = pytest.mark.parametrize(
 )
 
 
-def try_out(
-    schema: Any, label: str, examples: int, headers: dict[str, str], ids: Mapping[str, str] | None = None
-) -> None:
-    """Check the answers to what Schemathesis makes up for one operation; every other time with these ids.
+def try_out(schema: Any, label: str, examples: int, headers: dict[str, str]) -> None:
+    """Check the answers to what Schemathesis makes up for one operation.
 
     Its own plugin names all operations' tests alike, so that pytest-xdist ran one of them only; and it
     makes everything up while tests are collected, which every process does.
@@ -95,9 +93,6 @@ def try_out(
             tried[place] += 1
             if tried[place] > PER_PLACE:
                 return
-        tried["cases"] += 1
-        if ids and tried["cases"] % 2 and case.meta.generation.mode.is_positive:
-            case.path_parameters = dict(ids)
         case.call_and_validate(headers=headers, checks=CHECKS)
 
     build_operation_test(
