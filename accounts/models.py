@@ -82,8 +82,9 @@ class User(KnowsChanges, AbstractBaseUser, PermissionsMixin):
         return self.email
 
     def clean(self) -> None:
-        if not self.email.isascii():
-            # Others can look like the address of somebody else, or become it in lower case.
+        if not (self.email.isascii() and self.email.strip().isprintable()):
+            # Others can look like the address of somebody else, or become it in lower case. Between quotes
+            # an address may hold what steers a terminal.
             raise ValidationError(
                 {"email": "Enter an address in ASCII; a domain in other letters, as xn--…."}
             )

@@ -1,9 +1,13 @@
 """Structured logging: an event name and fields, as JSON lines for machines or in colour for people."""
 
 import logging
+import re
 from collections.abc import Mapping
 
 import structlog
+
+# What moves a terminal's cursor, or turns its text around.
+_MOVES = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def configure(options: Mapping[str, str]) -> None:
@@ -35,6 +39,7 @@ def configure(options: Mapping[str, str]) -> None:
         if options["format"] == "json"
         else structlog.dev.ConsoleRenderer()
     )
+    tame: list[structlog.types.Processor] = [] if options["format"] == "json" else [_spell_out]
     handler = logging.StreamHandler()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -42,6 +47,7 @@ def configure(options: Mapping[str, str]) -> None:
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
+                *tame,
                 render,
             ],
         )
@@ -52,3 +58,14 @@ def configure(options: Mapping[str, str]) -> None:
     # RQ logs three lines a job, which at a thousand jobs a minute says nothing and costs much.
     logging.getLogger("rq").setLevel(logging.WARNING)
     logging.getLogger("rq_scheduler").setLevel(logging.WARNING)
+
+
+def _spell_out(
+    logger: structlog.types.WrappedLogger, name: str, event: structlog.types.EventDict
+) -> structlog.types.EventDict:
+    """Escape whatever a terminal would obey, as JSON does by itself. Only tracebacks have lines."""
+    for key, value in event.items():
+        if isinstance(value, str):
+            lines = value if key == "exception" else value.replace("\n", "\\n")
+            event[key] = _MOVES.sub(lambda match: ascii(match[0])[1:-1], lines)
+    return event

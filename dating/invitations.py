@@ -21,6 +21,7 @@ from yarl import URL
 from accounts.models import User
 from accounts.names import cleaned
 from dating.models import Event, Registration
+from notifications.messages.compiled import clean_title
 from notifications.web.page import time_zone_of
 
 CONTENT_TYPE: Final = "text/calendar; charset=utf-8"
@@ -135,7 +136,7 @@ def _entry(invitation: Invitation, zone: ZoneInfo, now: datetime) -> Entry:
     entry.add("dtstamp", now)
     entry.add("dtstart", invitation.starts_at.astimezone(zone))
     entry.add("dtend", invitation.ends_at.astimezone(zone))
-    entry.add("summary", invitation.title)
+    entry.add("summary", clean_title(invitation.title))
     entry.add("status", status)
     entry.add("url", invitation.url)
     entry.add("location", invitation.url)

@@ -8,6 +8,7 @@ from uuid import UUID
 from icalendar import Calendar, Event
 
 from escalation.rotations.turns import Turn
+from notifications.messages.compiled import clean_title
 
 MEDIA_TYPE: Final = "text/calendar; charset=utf-8"
 #: How much of the past and of the future a calendar shows.
@@ -28,7 +29,7 @@ def calendar_of(
     calendar.add("prodid", "-//Tocsin//On call//EN")
     calendar.add("version", "2.0")
     calendar.add("method", "PUBLISH")
-    calendar.add("x-wr-calname", f"On call: {name}")
+    calendar.add("x-wr-calname", clean_title(f"On call: {name}"))
     calendar.add("refresh-interval", _REFRESH, parameters={"value": "DURATION"})
     for turn in turns:
         calendar.add_component(_event(turn, rotation_id, name, names, made_at))
@@ -42,7 +43,7 @@ def _event(turn: Turn, rotation_id: UUID, name: str, names: Mapping[UUID, str], 
     event.add("dtstart", turn.starts_at)
     event.add("dtend", turn.ends_at)
     stands_in = " (stands in)" if turn.stands_in else ""
-    event.add("summary", f"{name}: {names.get(turn.user_id, 'somebody')}{stands_in}")
+    event.add("summary", clean_title(f"{name}: {names.get(turn.user_id, 'somebody')}{stands_in}"))
     # Being on call takes up nobody's time in a calendar.
     event.add("transp", "TRANSPARENT")
     return event

@@ -44,6 +44,8 @@ class EmailChannel(Channel):
 
     def normalised_address(self, address: str) -> str:
         validate_email(address)
+        if not address.isprintable():  # between quotes it may hold what steers a terminal
+            raise ValidationError("Enter a valid email address.")
         local, _, domain = address.rpartition("@")
         try:
             domain = ascii_domain(domain)

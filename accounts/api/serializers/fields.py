@@ -26,8 +26,9 @@ class EmailAddressField(StrictCharField):
 
     def to_internal_value(self, data: Any) -> str:
         email = super().to_internal_value(data)
-        # Asked before it is put into lower case, which makes an ordinary k of the Kelvin sign.
-        if not email.isascii():
+        # Asked before it is put into lower case, which makes an ordinary k of the Kelvin sign. Between quotes
+        # an address may hold what steers a terminal.
+        if not (email.isascii() and email.isprintable()):
             self.fail("not_email")
         try:
             validate_email(email)

@@ -60,7 +60,7 @@ BATCH: dict[str, Any] = {
     "type": "array",
     "minItems": 1,
     "maxItems": BATCH_MOST,
-    "items": {"anyOf": [{"$ref": "#/components/schemas/AlertIn"}, {}]},
+    "items": {"anyOf": [{"$ref": "#/components/schemas/AlertInRequest"}, {}]},
 }
 CLOUD_EVENTS_BATCH: dict[str, Any] = {
     "type": "array",
@@ -76,7 +76,7 @@ CLOUD_EVENTS_BATCH: dict[str, Any] = {
                     "id": {"type": "string"},
                     "source": {"type": "string"},
                     "type": {"type": "string", "enum": ["tocsin.alert"]},
-                    "data": {"anyOf": [{"$ref": "#/components/schemas/AlertIn"}, {}]},
+                    "data": {"anyOf": [{"$ref": "#/components/schemas/AlertInRequest"}, {}]},
                 },
             },
             {},

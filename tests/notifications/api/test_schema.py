@@ -1,6 +1,7 @@
 """SPEC 0.3 over the whole OpenAPI schema: no 5xx, no undocumented answer, no bad data taken."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -127,6 +128,12 @@ def staff(operator: User, shop: Shop) -> dict[str, str]:
 def machine(shop: Shop) -> dict[str, str]:
     _, key = api_key_create(name="a machine", scopes=Scope.values)
     return {"Authorization": f"Api-Key {key}"}
+
+
+def test_whatever_the_schema_refers_to_is_in_it() -> None:
+    named = set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(SCHEMA)))
+    assert named
+    assert named <= set(SCHEMA["components"]["schemas"])
 
 
 @every_operation

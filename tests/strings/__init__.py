@@ -1,0 +1,1 @@
+"""Whatever is typed stays text, wherever it comes out again."""

@@ -1,0 +1,58 @@
+"""A furnished product, in which nobody is too fast."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from django.conf import settings as product
+from django.core.signals import request_finished, request_started
+from django.db import close_old_connections
+from rest_framework.throttling import ScopedRateThrottle
+from rest_framework_simplejwt.tokens import AccessToken
+
+from accounts.models import Role, Shop, User
+from accounts.services import api_key_create
+from tests.factories import UserFactory
+from tests.furnished import Furnished, furnish
+from tests.strings.roles import Headers
+
+
+@pytest.fixture
+def furnished(owner: User, shop: Shop) -> Furnished:
+    return furnish(owner, shop)
+
+
+@pytest.fixture(autouse=True)
+def _unlimited(monkeypatch: pytest.MonkeyPatch) -> None:
+    for scope in product.RATES:
+        monkeypatch.setitem(product.RATES, scope, None)
+    monkeypatch.setattr(ScopedRateThrottle, "allow_request", lambda *args: True)
+
+
+@pytest.fixture
+def one_connection() -> Iterator[None]:
+    """The application runs in this thread and in the test's own transaction, which no request may end."""
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
+    yield
+    for signal in (request_started, request_finished):
+        signal.connect(close_old_connections)
+
+
+@pytest.fixture
+def as_role(owner: User, stranger: User, operator: User, shop: Shop) -> Callable[[str], Headers]:
+    people = {
+        "a stranger": stranger,
+        "the owner": owner,
+        "staff": UserFactory(is_staff=True),
+        "an administrator": UserFactory(role=Role.ADMIN, is_staff=True),
+        "a superuser": operator,
+    }
+
+    def headers(role: str) -> Headers:
+        if role == "nobody":
+            return {}
+        if role in people:
+            return {"Authorization": f"Bearer {AccessToken.for_user(people[role])}"}
+        return {"Authorization": f"Api-Key {api_key_create(name=role, scopes=[role])[1]}"}
+
+    return headers

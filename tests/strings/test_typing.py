@@ -1,0 +1,126 @@
+"""Whatever is typed into a field, or sent for one, is taken or refused in words, and breaks nothing."""
+
+import json
+from collections.abc import Iterator
+from copy import deepcopy
+from typing import Any
+
+import pytest
+from django.test import Client
+from rest_framework.test import APIClient
+
+from accounts.models import User
+from tests.examples import undone
+from tests.furnished import Furnished
+from tests.hostile import Hostile, Supply
+from tests.strings.asking import operations, path_of, quiet, routes, said
+from tests.strings.forms import TYPED, Form, forms_of
+
+Place = tuple[Any, ...]
+
+
+def examples(operation: dict[str, Any]) -> Iterator[Any]:
+    body = operation.get("requestBody", {}).get("content", {})
+    for content in body.values():
+        yield from (example["value"] for example in content.get("examples", {}).values())
+
+
+def places(body: Any, at: Place = ()) -> Iterator[Place]:
+    """Where a value stands that could be another."""
+    if isinstance(body, dict):
+        for name, value in body.items():
+            yield from places(value, (*at, name))
+    elif isinstance(body, list):
+        for number, value in enumerate(body[:1]):
+            yield from places(value, (*at, number))
+    else:
+        yield at
+
+
+def changed(body: Any, place: Place, text: str) -> Any:
+    made = deepcopy(body)
+    inner = made
+    for step in place[:-1]:
+        inner = inner[step]
+    inner[place[-1]] = text
+    return made
+
+
+def of_what_is_there(body: Any, path: str, furnished: Furnished) -> Any:
+    """The example with the ids of what is there."""
+    if isinstance(body, list):
+        return [of_what_is_there(each, path, furnished) for each in body]
+    if not isinstance(body, dict):
+        return body
+    known = {name: str(furnished.ids[name]) for name in body if name in furnished.ids}
+    return {name: known.get(name, of_what_is_there(value, path, furnished)) for name, value in body.items()}
+
+
+@pytest.fixture
+def desk(operator: User) -> Client:
+    client = quiet(APIClient())
+    client.force_login(operator)
+    return client
+
+
+@pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
+def test_fields_of_every_endpoint(desk: Client, furnished: Furnished, method: str) -> None:
+    supply, broken = Supply(), []
+    for path, operation in operations(method):
+        at = path_of(path, furnished)
+        for example in examples(operation):
+            if isinstance(example, str):
+                continue
+            body = of_what_is_there(example, path, furnished)
+            for place in places(body):
+                for given in supply.one_of_each():
+                    sent = json.dumps(changed(body, place, given.text))
+                    with undone():
+                        answer = desk.generic(method.upper(), at, sent, content_type="application/json")
+                    broken.append(said(answer, f"{method} {at} {place}", given))
+                    broken.append(of_json(answer, f"{method} {at} {place}", given))
+    assert not list(filter(None, broken))
+
+
+def of_json(answer: Any, asked: str, given: Hostile) -> str | None:
+    """What to report if the answer could be taken for a page."""
+    if not answer.content:
+        return None
+    if answer["Content-Type"] != "application/json" or answer["X-Content-Type-Options"] != "nosniff":
+        return f"{answer['Content-Type']} {asked} {given.id}"
+    return None
+
+
+def every_form(client: Client, furnished: Furnished) -> Iterator[Form]:
+    seen = set()
+    for route in routes():
+        if route.path.startswith(("/api/", "/preferences/<", "/health", "/metrics", "/webhook")):
+            continue
+        at = route.filled(furnished)
+        for form in forms_of(client.get(at, HTTP_ACCEPT="text/html"), at):
+            what = (form.action, tuple(sorted(form.values)))
+            if what not in seen and form.action != "/logout/":
+                seen.add(what)
+                yield form
+
+
+@pytest.mark.parametrize("who", ["nobody", "the owner", "an operator"])
+def test_fields_of_every_form(owner: User, operator: User, furnished: Furnished, who: str) -> None:
+    person, client = Client(), quiet(Client())
+    person.force_login(owner)
+    if who != "nobody":
+        client.force_login(owner if who == "the owner" else operator)
+    forms = {form.action: form for form in every_form(client, furnished)}
+    assert len(forms) > (2 if who == "nobody" else 10)
+    if who == "an operator":  # has those of everybody, and more
+        everybodys = {form.action for form in every_form(person, furnished)}
+        forms = {at: form for at, form in forms.items() if at not in everybodys}
+        assert forms
+    supply, broken = Supply(), []
+    for at, form in sorted(forms.items()):
+        for name in form.values:
+            for given in supply.some(16 if form.kinds.get(name) in TYPED else 2):
+                with undone():
+                    answer = form.sent(client, **{name: given.text})
+                broken.append(said(answer, f"{at} {name}", given))
+    assert not list(filter(None, broken))
