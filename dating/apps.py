@@ -7,7 +7,7 @@ class DatingConfig(AppConfig):
     name = "dating"
 
     def ready(self) -> None:
-        from dating import brokers, jobs, metrics  # noqa: PLC0415
+        from dating import brokers, jobs, metrics, receivers  # noqa: F401, PLC0415  (receivers register on import)
         from notifications import exposition, looks  # noqa: PLC0415
         from notifications.brokers import formats  # noqa: PLC0415
 

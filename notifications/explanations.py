@@ -11,6 +11,7 @@ Status = Delivery.Status
 SUPPRESSED: Final = {
     "level": "Not told: prefers critical alerts only.",
     "disabled": "Not told: this contact point is switched off.",
+    "unconfirmed": "Not told: this contact point is not confirmed yet, by the code that was sent there.",
     "unsubscribed": "Not told: does not want this kind of message by this channel.",
 }
 CANCELLED: Final = {

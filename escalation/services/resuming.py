@@ -34,7 +34,7 @@ def process_go_on(*, process: EscalationProcess, now: datetime) -> bool:
     """Resume a process: what was left at its acknowledgement is due as long after now as it was after that.
 
     People are told where they were to be told, but for contact points and people that are gone or switched
-    off since. False where nothing was left, or it was stopped or started anew meanwhile.
+    off since, or not confirmed. False where nothing was left, or it was stopped or started anew meanwhile.
     """
     with transaction.atomic():
         left = list(_left(process))
@@ -52,6 +52,7 @@ def _left(process: EscalationProcess) -> QuerySet[Delivery]:
     )
     usable = cancelled.exclude(user__is_active=False).exclude(contact_point__is_enabled=False)
     usable = usable.exclude(contact_point__deleted_at__isnull=False)
+    usable = usable.exclude(contact_point__isnull=False, contact_point__confirmed_at=None)
     return usable.select_related("notification", "user", "contact_point").order_by("due_at", "pk")
 
 

@@ -14,6 +14,7 @@ from notifications.engine import held, stop
 from notifications.engine.direct import deliver_to
 from notifications.messages.compose import notification_of
 from notifications.models import ContactPoint, Delivery
+from notifications.services.confirmations import UNCONFIRMED, contact_point_admit
 
 #: What a person sets at an address.
 SETTINGS: Final = ("label", "is_enabled", "batch", "linger_ms", "batch_format")
@@ -29,12 +30,20 @@ def contact_point_create(
     batch: int = 1,
     linger_ms: int = 0,
     batch_format: str = "cloudevents",
+    vouched: bool = False,
 ) -> tuple[ContactPoint, bool]:
     """Add an address of a person; the second value is False where they have the very same one already.
 
+    A code is sent there, without which it tells nothing, unless it is known to be theirs.
+
+    Args:
+        vouched: somebody who may say so says that it is theirs.
+
     Raises:
         ValidationError: there is no such channel, or the address is none of its.
-        Conflict: they have this address already, with another label or switched otherwise.
+        Conflict: they have this address already, with another label or switched otherwise; or that of their
+            account is to be confirmed first.
+        TooMany: as many codes were sent as may be.
     """
     contact_point = ContactPoint(
         user=user,
@@ -50,6 +59,7 @@ def contact_point_create(
     try:
         with transaction.atomic():
             contact_point.save(force_insert=True)
+            contact_point_admit(contact_point=contact_point, vouched=vouched, now=contact_point.created_at)
     except IntegrityError:
         existing = ContactPoint.objects.get(
             user=user, channel=channel, address=contact_point.address, deleted_at=None
@@ -60,25 +70,33 @@ def contact_point_create(
     return contact_point, True
 
 
-def contact_point_update(*, contact_point: ContactPoint, **changes: Any) -> ContactPoint:
-    """Change the address, or any of `SETTINGS`.
+def contact_point_update(
+    *, contact_point: ContactPoint, vouched: bool = False, **changes: Any
+) -> ContactPoint:
+    """Change the address, or any of `SETTINGS`. A new address is confirmed anew, as one that is added.
 
-    What quiet hours hold back goes to the new address, or nowhere once it is switched off.
+    What quiet hours hold back goes to the new address, or nowhere while it is not confirmed or switched off.
 
     Raises:
         ValidationError: the address is none of its channel's.
-        Conflict: the person has that address already.
+        Conflict: the person has that address already; or that of their account is to be confirmed first.
+        TooMany: as many codes were sent as may be.
     """
+    before = contact_point.address
     for field, value in changes.items():
         setattr(contact_point, field, value)
     contact_point.clean()
     try:
         with transaction.atomic():
             contact_point.save()
+            if contact_point.address != before:
+                contact_point_admit(contact_point=contact_point, vouched=vouched, now=clock.now())
             waiting = held.held_for(contact_point.user_id, contact_point)
-            held.readdress(waiting, address=contact_point.address, lane=contact_point.lane)
             if not contact_point.is_enabled:
                 held.suppress(waiting, reason="disabled")
+            elif contact_point.confirmed_at is None:
+                held.suppress(waiting, reason="unconfirmed")
+            held.readdress(waiting, address=contact_point.address, lane=contact_point.lane)
     except IntegrityError:
         raise Conflict("This address is here already.")
     return contact_point
@@ -111,7 +129,13 @@ def contact_point_rotate_secret(*, contact_point: ContactPoint) -> ContactPoint:
 
 
 def contact_point_test_send(*, contact_point: ContactPoint) -> Delivery:
-    """Send a test message there, whatever its owner's preferences say."""
+    """Send a test message there, whatever its owner's preferences say.
+
+    Raises:
+        Conflict: it is not confirmed.
+    """
+    if contact_point.confirmed_at is None:
+        raise Conflict(UNCONFIRMED)
     notification = notification_of(
         kind="test",
         data={},

@@ -154,7 +154,7 @@ def test_the_address_of_the_morning_is_told(
 ) -> None:
     for _ in range(2):
         tell(owner, now=NIGHT)
-    contact_point_update(contact_point=by_email, address="new@example.com")
+    contact_point_update(contact_point=by_email, address="new@example.com", vouched=True)
     digests_send(MORNING)
     assert [each.address for each in digests()] == ["new@example.com"]
 
