@@ -140,11 +140,15 @@ class Verification(models.Model):
         EMAIL = "email", "Verify the email address"
         PHONE = "phone", "Verify the phone number"
         PASSWORD = "password", "Set a new password"
+        CONTACT_POINT = "contact_point", "Confirm a contact point"
+        BOT = "bot", "Let a bot speak for them"
 
     id = UUIDv7Field()
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="verifications")
     purpose = models.CharField(max_length=16, choices=Purpose.choices)
-    address = models.CharField(max_length=254, help_text="Where it was sent; void if the user's has changed.")
+    #: The contact point, where it is about one.
+    about = models.UUIDField(null=True, blank=True)
+    address = models.CharField(max_length=2048, help_text="Where it was sent; void once that has changed.")
     created_at = models.DateTimeField(default=clock.now, editable=False)
     expires_at = models.DateTimeField()
     used_at = models.DateTimeField(null=True, blank=True)

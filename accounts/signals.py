@@ -12,6 +12,15 @@ verification_requested: Final = Signal()
 #: (Invitation). A receiver that has taken it on returns True; where nobody does, nothing is kept.
 invitation_made: Final = Signal()
 
+#: An address is verified from now on. Sent inside the transaction that says so, with ``user`` (User),
+#: ``field`` (``email`` or ``phone``), ``address`` and ``now``.
+address_verified: Final = Signal()
+
+#: Somebody has taken an account by a mailed link whose address had never been confirmed: whoever had it
+#: before may not have been its owner. Sent inside the transaction that sets the new password, with ``user``
+#: (User), so that what was added until then is taken away.
+account_taken: Final = Signal()
+
 #: Somebody tried to register with an address that has an account already. Sent inside a transaction,
 #: with ``user`` (User), so that its owner can be told.
 registration_repeated: Final = Signal()

@@ -19,6 +19,7 @@ from django.db import connection, transaction  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
 from accounts.models import User  # noqa: E402
+from config import clock  # noqa: E402
 from dating.models import DatingProfile, Event, Registration, State, Step  # noqa: E402
 from notifications.channels import registry  # noqa: E402
 from notifications.models import ContactPoint  # noqa: E402
@@ -37,7 +38,13 @@ def people(number: int, addresses: Sequence[str]) -> list[User]:
         for each, user in enumerate(users)
     )
     ContactPoint.objects.bulk_create(
-        ContactPoint(user=user, channel="webhook", address=address, lane=webhook.lane(address))
+        ContactPoint(
+            user=user,
+            channel="webhook",
+            address=address,
+            lane=webhook.lane(address),
+            confirmed_at=clock.now(),
+        )
         for user, address in zip(users, map(webhook.normalised_address, addresses), strict=True)
     )
     return users

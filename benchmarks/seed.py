@@ -17,6 +17,7 @@ from django.db import connection, transaction  # noqa: E402
 
 from accounts.models import Membership, Scope, Shop, User  # noqa: E402
 from accounts.services import api_key_create  # noqa: E402
+from config import clock  # noqa: E402
 from notifications.channels import registry  # noqa: E402
 from notifications.models import ContactPoint  # noqa: E402
 
@@ -38,7 +39,13 @@ def shop_with_members(slug: str, addresses: Sequence[str]) -> None:
         # Lane and address as clean() and save() make them, which bulk_create leaves out.
         normal = [webhook.normalised_address(address) for address in batch]
         ContactPoint.objects.bulk_create(
-            ContactPoint(user_id=user, channel="webhook", address=address, lane=webhook.lane(address))
+            ContactPoint(
+                user_id=user,
+                channel="webhook",
+                address=address,
+                lane=webhook.lane(address),
+                confirmed_at=clock.now(),
+            )
             for user, address in zip(users, normal, strict=True)
         )
 

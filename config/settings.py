@@ -80,6 +80,9 @@ RESET_ACCOUNT_RATE = env.str("RESET_ACCOUNT_RATE", default="3/hour")
 # Codes sent to verify an email address or phone number.
 VERIFY_RATE = env.str("VERIFY_RATE", default="30/hour")
 VERIFY_ACCOUNT_RATE = env.str("VERIFY_ACCOUNT_RATE", default="5/hour")
+# Codes sent to confirm contact points, per person; and codes to one address or number, whoever asks.
+CONTACT_CODE_RATE = env.str("CONTACT_CODE_RATE", default="10/hour")
+CODE_DESTINATION_RATE = env.str("CODE_DESTINATION_RATE", default="5/hour")
 # Seconds that such a code is valid, and how many wrong ones may be entered before it is void.
 CODE_EXPIRES_S = env.int("CODE_EXPIRES_S", default=900)
 CODE_ATTEMPTS = env.int("CODE_ATTEMPTS", default=5)
@@ -478,6 +481,8 @@ RATES: dict[str, str | None] = {
     "verify": VERIFY_RATE or None,
     "verify-account": VERIFY_ACCOUNT_RATE or None,
     "export": EXPORT_RATE or None,
+    "contact-code": CONTACT_CODE_RATE or None,
+    "code-destination": CODE_DESTINATION_RATE or None,
     "test-send": TEST_SEND_RATE or None,
     "act": ACT_RATE or None,
     "paid": PAID_RATE or None,

@@ -7,7 +7,8 @@ class DatingConfig(AppConfig):
     name = "dating"
 
     def ready(self) -> None:
-        from dating import brokers, departures, jobs, metrics  # noqa: PLC0415
+        # Receivers register on import.
+        from dating import brokers, departures, jobs, metrics, receivers  # noqa: F401, PLC0415
         from notifications import exposition, looks  # noqa: PLC0415
         from notifications.brokers import formats  # noqa: PLC0415
         from notifications.departures import abouts  # noqa: PLC0415

@@ -7,9 +7,10 @@ class NotificationsConfig(AppConfig):
     name = "notifications"
 
     def ready(self) -> None:
-        from notifications import (  # noqa: F401, PLC0415  (both register on import)
+        from notifications import (  # noqa: F401, PLC0415  (all register on import)
             checks,
             exposition,
+            receivers,
             signals,
         )
         from notifications.archive import writing  # noqa: PLC0415

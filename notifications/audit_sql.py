@@ -90,7 +90,7 @@ WITH fanned_out AS MATERIALIZED (
       FROM member
       JOIN notifications_contactpoint AS contact
         ON contact.user_id = member.user_id
-       AND contact.created_at <= member.received_at - %(blur)s
+       AND contact.confirmed_at <= member.received_at - %(blur)s
        AND (contact.deleted_at IS NULL OR contact.deleted_at > member.fanned_out_at)
 ), absent AS MATERIALIZED (
     -- Nearly all lie near their alert, where they are found together.
@@ -145,7 +145,7 @@ WITH made AS (
            WHEN made.contact_point_id IS NULL AND EXISTS (
                 SELECT FROM notifications_contactpoint AS other
                  WHERE other.user_id = made.user_id
-                   AND other.created_at <= made.received_at - %(blur)s
+                   AND other.confirmed_at <= made.received_at - %(blur)s
                    AND (other.deleted_at IS NULL OR other.deleted_at > made.fanned_out_at)
                 ) THEN 'default_despite_contact_point'
            WHEN made.status = 'sent' AND made.severity <> 'critical' AND preference.level = 'CRITICAL'

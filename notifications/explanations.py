@@ -11,6 +11,7 @@ Status = Delivery.Status
 SUPPRESSED: Final = {
     "level": "Not told: prefers critical alerts only.",
     "disabled": "Not told: this contact point is switched off.",
+    "unconfirmed": "Not told: this contact point is not confirmed yet, by the code that was sent there.",
     "unsubscribed": "Not told: does not want this kind of message by this channel.",
     "limit_person": "Not told: this person had as many text messages and calls within a day as anybody may.",
     "limit_address": "Not told: this number had as many text messages and calls within a day as any may.",

@@ -10,6 +10,7 @@ import django_rq
 import pytest
 from django.core.management.commands import flush
 from django.db import connection
+from django.utils import timezone
 from pytest_django import DjangoDbBlocker, Settings
 from redis import Redis
 from rest_framework.test import APIClient
@@ -115,7 +116,7 @@ def shop(db: None) -> Shop:
 @pytest.fixture
 def owner(shop: Shop) -> User:
     """Whose things a test is about; works at the shop."""
-    user = UserFactory(email="owner@example.com")
+    user = UserFactory(email="owner@example.com", email_verified_at=timezone.now())
     MembershipFactory(user=user, shop=shop)
     return user
 
@@ -123,7 +124,7 @@ def owner(shop: Shop) -> User:
 @pytest.fixture
 def teammate(shop: Shop) -> User:
     """Works at the same shop."""
-    user = UserFactory(email="teammate@example.com")
+    user = UserFactory(email="teammate@example.com", email_verified_at=timezone.now())
     MembershipFactory(user=user, shop=shop)
     return user
 
@@ -131,7 +132,7 @@ def teammate(shop: Shop) -> User:
 @pytest.fixture
 def stranger(db: None) -> User:
     """Has an account, and nothing to do with the others."""
-    return UserFactory(email="stranger@example.com")
+    return UserFactory(email="stranger@example.com", email_verified_at=timezone.now())
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import factory
 from django.utils import timezone
 
 from accounts.models import Membership, Shop, User
+from config import clock
 from notifications.models import Alert, ContactPoint, Delivery, InboxItem, Notification, Preference
 
 
@@ -50,6 +51,8 @@ class ContactPointFactory(factory.django.DjangoModelFactory):
     user = factory.SubFactory(UserFactory)
     channel = "webhook"
     address = factory.Sequence(lambda n: f"https://hooks.example.com/{n}")
+    confirmed_at = factory.LazyAttribute(lambda point: point.created_at)
+    created_at = factory.LazyFunction(clock.now)
 
 
 class AlertFactory(factory.django.DjangoModelFactory):

@@ -5,7 +5,7 @@ from django.db import migrations
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounts", "0008_invitations"),
+        ("accounts", "0009_codes_of_contact_points"),
     ]
 
     operations = [

@@ -10,6 +10,7 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
+from accounts import signals
 from accounts.models import User, Verification
 from accounts.services.verifications import verification_send
 from accounts.verification import id_of_token, is_open
@@ -68,7 +69,8 @@ def _send_link(email: str, now: datetime) -> None:
 def password_reset_confirm(*, token: str, new_password: str, now: datetime) -> User:
     """Set a new password by the token of a mailed link, which works once.
 
-    It was read at the address, so that this is verified too.
+    It was read at the address, so that this is verified too. If it never was before, whoever had the account
+    until now may be somebody else: what they added is taken away, and the owner is told so.
 
     Raises:
         ValidationError: the link is not good any more, or the password not acceptable.
@@ -86,10 +88,22 @@ def password_reset_confirm(*, token: str, new_password: str, now: datetime) -> U
         if verification is None or not _is_good(verification, now):
             raise ValidationError({"token": DEAD_LINK})
         user = verification.user
+        had_password = user.has_usable_password()
         _set(user, new_password, now)
         if user.email_verified_at is None:
-            User.objects.filter(pk=user.pk).update(email_verified_at=now)
+            _verify_first(user, had_password, now)
     return user
+
+
+def _verify_first(user: User, had_password: bool, now: datetime) -> None:
+    """Note that the address is read by whoever has set the password."""
+    user.email_verified_at = now
+    if had_password:  # without one nobody was in the account
+        user.phone = ""
+    user.save(update_fields=["email_verified_at", "phone"])
+    if had_password:
+        signals.account_taken.send(User, user=user)
+    signals.address_verified.send(User, user=user, field="email", address=user.email, now=now)
 
 
 def _is_good(verification: Verification, now: datetime) -> bool:

@@ -1,16 +1,18 @@
 """Codes are sent to an address, and entered by who reads what is sent there."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import QuerySet
 
-from accounts import signals
+from accounts import attempts, signals
 from accounts.models import User, Verification
 from accounts.verification import is_code_of, is_open
-from config.exceptions import Conflict
+from config.exceptions import Conflict, TooMany
 
 Purpose = Verification.Purpose
 
@@ -34,6 +36,7 @@ def verification_send(*, user: User, purpose: str, now: datetime) -> Verificatio
     Raises:
         ValidationError: there is no phone number.
         Conflict: the address is verified already, or nothing is set up that could reach it.
+        TooMany: it is a number to which as many codes were sent as may be.
     """
     field = ADDRESS_FIELD[Purpose(purpose)]
     address = getattr(user, field)
@@ -41,6 +44,8 @@ def verification_send(*, user: User, purpose: str, now: datetime) -> Verificatio
         raise ValidationError({field: NO_PHONE})
     if purpose != Purpose.PASSWORD and getattr(user, f"{field}_verified_at"):
         raise Conflict(VERIFIED)
+    if purpose == Purpose.PHONE:  # several accounts may have one, and not one email
+        destination_take(address, now=now)
     lifetime_s = settings.RESET_EXPIRES_S if purpose == Purpose.PASSWORD else settings.CODE_EXPIRES_S
     with transaction.atomic():
         verification = Verification.objects.create(
@@ -56,6 +61,16 @@ def verification_send(*, user: User, purpose: str, now: datetime) -> Verificatio
     return verification
 
 
+def destination_take(destination: str, *, now: datetime) -> None:
+    """Count a code that is sent to an address or number, by whomever it was asked for.
+
+    Raises:
+        TooMany: it gets no more for now.
+    """
+    if wait := attempts.attempt_take(scope="code-destination", who=destination, now=now):
+        raise TooMany(wait)
+
+
 def verification_confirm(*, user: User, purpose: str, code: str, now: datetime) -> User:
     """Take a code that somebody entered; their address is verified from now on.
 
@@ -65,27 +80,51 @@ def verification_confirm(*, user: User, purpose: str, code: str, now: datetime) 
     field = ADDRESS_FIELD[Purpose(purpose)]
     if getattr(user, f"{field}_verified_at"):
         return user
+
+    def address() -> str:
+        return User.objects.filter(pk=user.pk).values_list(field, flat=True).first() or ""
+
+    def verify(address: str) -> None:
+        User.objects.filter(pk=user.pk, **{field: address}).update(**{f"{field}_verified_at": now})
+        signals.address_verified.send(User, user=user, field=field, address=address, now=now)
+
+    verifications = Verification.objects.filter(user=user, purpose=purpose)
+    code_take(verifications, code=code, address=address, then=verify, now=now)
+    user.refresh_from_db(fields=[f"{field}_verified_at"])
+    return user
+
+
+def code_take(
+    verifications: QuerySet[Verification],
+    *,
+    code: str,
+    address: Callable[[], str],
+    then: Callable[[str], object],
+    now: datetime,
+) -> None:
+    """Use up the newest of these verifications by its code; a wrong one is counted.
+
+    Args:
+        address: asked for inside the transaction: where a code is good for now.
+        then: what follows, in the same transaction; it is given that address.
+
+    Raises:
+        ValidationError: the code is wrong, or none is open.
+    """
     with transaction.atomic():
         # Locked, so that no two guesses are counted as one.
-        newest = (
-            Verification.objects.select_for_update()
-            .filter(user=user, purpose=purpose)
-            .order_by("-created_at", "-id")
-            .first()
-        )
+        newest = verifications.select_for_update().order_by("-created_at", "-id").first()
         # As it is now, and not as it was when the request came in.
-        address = User.objects.filter(pk=user.pk).values_list(field, flat=True).first() or ""
-        if newest is None or not is_open(newest, address=address, now=now):
+        present = address()
+        if newest is None or not is_open(newest, address=present, now=now):
             raise ValidationError({"code": NO_CODE})
         is_right = is_code_of(newest.pk, code)
         if is_right:
             newest.used_at = now
-            User.objects.filter(pk=user.pk, **{field: address}).update(**{f"{field}_verified_at": now})
+            then(present)
         else:
             newest.failures += 1
         newest.save(update_fields=["used_at", "failures"])
     if not is_right:
         left = settings.CODE_ATTEMPTS - newest.failures
         raise ValidationError({"code": f"This code is wrong. Attempts left: {left}."})
-    user.refresh_from_db(fields=[f"{field}_verified_at"])
-    return user

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError as DjangoValidationError
 from rest_framework import serializers
 
+from accounts.api.serializers.fields import CodeField
 from accounts.models import User
 from accounts.validators import validate_time_zone
 from config.fields import StrictCharField, StrictChoiceField, StrictIntegerField, StrictUUIDField
@@ -25,6 +26,9 @@ class BotAccountInSerializer(DatingProfileSerializer):
         min_value=-CHAT_MAX,
         max_value=CHAT_MAX,
         help_text="Where the bot reaches them; left out: the number.",
+    )
+    code = CodeField(
+        required=False, help_text="That somebody with an account is shown (`POST /api/v1/dating/bot-code/`)."
     )
     first_name = StrictCharField(required=False, allow_blank=True, max_length=150)
     last_name = StrictCharField(required=False, allow_blank=True, max_length=150)
@@ -48,6 +52,11 @@ class BotAccountInSerializer(DatingProfileSerializer):
         if user is None:
             raise serializers.ValidationError("There is nobody of that id.")
         return user
+
+
+class BotCodeSerializer(serializers.Serializer[Any]):
+    code = serializers.CharField(help_text="For the bot; works once.")
+    expires_at = serializers.DateTimeField()
 
 
 class BotAccountSerializer(serializers.ModelSerializer[BotAccount]):

@@ -1,7 +1,7 @@
 """The routes of dating below /api/v1/."""
 
 from config.api import slash_optional
-from dating.api.views.bot import BotAccountView
+from dating.api.views.bot import BotAccountView, BotCodeView
 from dating.api.views.evening import EveningView, JoinView, ProfileView, ReactionsView, ReadyView
 from dating.api.views.events import EventsView, EventView
 from dating.api.views.organiser import (
@@ -43,5 +43,6 @@ urlpatterns = [
     *slash_optional("dating/registrations/cancel", CancelAllView.as_view(), name="dating-cancel-all"),
     *slash_optional("dating/registrations", RegistrationsView.as_view(), name="dating-registrations"),
     *slash_optional("dating/bot-accounts/<int:number>", BotAccountView.as_view(), name="dating-bot-account"),
+    *slash_optional("dating/bot-code", BotCodeView.as_view(), name="dating-bot-code"),
     *slash_optional("dating/profile", ProfileView.as_view(), name="dating-profile"),
 ]

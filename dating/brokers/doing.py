@@ -14,7 +14,7 @@ from config import clock
 from config.exceptions import Conflict
 from dating.brokers.aliases import number_of
 from dating.brokers.commands import ALL_EVENTS, NOT_UNDERSTOOD, Command, Name, answer
-from dating.models import Event, Reaction, Step
+from dating.models import BotAccount, Event, Reaction, Step
 from dating.services import (
     bot_chat_learn,
     people_met,
@@ -77,7 +77,12 @@ def _person(known_as: int | UUID) -> User:
 
 
 def _learn_chat(user: User, chat: int) -> None:
-    """Whoever writes to the bot is told things by it; a chat that can't be one hinders nothing."""
+    """Whoever writes to the bot is told things by it; a chat that can't be one hinders nothing.
+
+    Whom it does not speak for is not: anybody could be named in a header.
+    """
+    if not BotAccount.objects.filter(user=user).exists():
+        return
     try:
         bot_chat_learn(user=user, chat=chat)
     except (ValidationError, Conflict):

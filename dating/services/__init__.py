@@ -1,7 +1,7 @@
 """What changes things in dating. Everything takes ``now``, and does nothing twice."""
 
 from dating.services.advance import event_advance
-from dating.services.bot import bot_account_link, bot_account_unlink, bot_chat_learn
+from dating.services.bot import bot_account_link, bot_account_unlink, bot_chat_learn, bot_code_make
 from dating.services.evening import (
     event_drop,
     event_end,
@@ -28,6 +28,7 @@ __all__ = [
     "bot_account_link",
     "bot_account_unlink",
     "bot_chat_learn",
+    "bot_code_make",
     "event_advance",
     "event_create",
     "event_drop",

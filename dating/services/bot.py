@@ -1,27 +1,45 @@
 """People whom the dating bot speaks for, and the chats in which it reaches them."""
 
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any, Final
 
+from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
-from accounts.models import User
+from accounts.models import User, Verification
 from accounts.names import cleaned
 from accounts.services.mirroring import NAME_MAX
 from accounts.services.users import user_update
+from accounts.services.verifications import code_take
+from config import clock
 from config.exceptions import Conflict
 from dating.models import BotAccount, DatingProfile
 from notifications.models import ContactPoint
+from notifications.services.confirmations import contact_point_vouch
 from notifications.services.contact_points import contact_point_create, contact_point_remove
 
 CHANNEL: Final = "bot"
 #: Whoever has come by the bot alone gets an address where no mail can arrive (RFC 2606).
 ADDRESS: Final = "bot-{number}@bot.invalid"
+OTHER_NUMBER: Final = "The bot knows this person by another number already."
+NO_CONSENT: Final = (
+    "This person has an account of their own. Ask them for the code that they are shown on the page of their "
+    "dating profile, and send it along."
+)
 _PROFILE: Final = ("birthday", "city", "seeks")
 
 
-@transaction.atomic
 def bot_account_link(
-    *, number: int, user: User | None = None, chat: int | None = None, **about: Any
+    *,
+    number: int,
+    now: datetime,
+    user: User | None = None,
+    chat: int | None = None,
+    code: str = "",
+    by: User | None = None,
+    **about: Any,
 ) -> tuple[BotAccount, bool]:
     """Let the bot speak for somebody by its number of them, and tell them things by it.
 
@@ -30,20 +48,65 @@ def bot_account_link(
     Args:
         user: who it is; None: somebody who is known by the bot alone, with an account made for them.
         chat: where the bot reaches them; None: where it knows them by that number, or as it is.
+        code: the consent of somebody with an account of their own, who was shown it (`bot_code_make`).
+        by: who asks, if a person does; nobody needs a code for themselves.
         about: first_name, last_name, language, time_zone; birthday, city, seeks. Only of those who are known
             by the bot alone.
 
     Raises:
-        ValidationError: a value is not acceptable, by field.
+        ValidationError: a value is not acceptable, by field; so is a code that is missing or wrong.
         Conflict: the number is somebody else's, or this person has another, or speaks for themselves.
     """
     account = BotAccount.objects.select_related("user").filter(number=number).first()
-    created = account is None
-    if account is None:
-        account = _make(number, user)
-    elif user is not None and account.user_id != user.pk:
+    who = account.user if account else user
+    if account and user is not None and account.user_id != user.pk:
         raise Conflict("The bot knows somebody else by this number.")
-    _describe(account, about)
+    if account is None and user is not None and BotAccount.objects.filter(user=user).exists():
+        raise Conflict(OTHER_NUMBER)
+    has_own = who is not None and who.email != ADDRESS.format(number=number)
+    if about and has_own:
+        raise Conflict("This person has an account of their own, and says such things there.")
+
+    def link(_: str = "") -> tuple[BotAccount, bool]:
+        return _link(number, account, user, chat, about)
+
+    is_new = account is None or (chat is not None and not _is_told_in(account.user, chat))
+    if who is None or not has_own or not is_new or who == by:
+        return link()
+    return _with_consent(who, code, link, now)
+
+
+def bot_code_make(*, user: User, now: datetime) -> Verification:
+    """Make a code by which somebody lets the bot speak for them; the codes of before are void."""
+    return Verification.objects.create(
+        user=user,
+        purpose=Verification.Purpose.BOT,
+        address="",
+        created_at=now,
+        expires_at=now + timedelta(seconds=settings.CODE_EXPIRES_S),
+    )
+
+
+def _with_consent(
+    user: User, code: str, link: Callable[[str], tuple[BotAccount, bool]], now: datetime
+) -> tuple[BotAccount, bool]:
+    if not code:
+        raise ValidationError({"code": NO_CONSENT})
+    shown = Verification.objects.filter(user=user, purpose=Verification.Purpose.BOT)
+    linked: list[tuple[BotAccount, bool]] = []
+    code_take(
+        shown, code=code, address=lambda: "", then=lambda address: linked.append(link(address)), now=now
+    )
+    return linked[0]
+
+
+@transaction.atomic
+def _link(
+    number: int, account: BotAccount | None, user: User | None, chat: int | None, about: dict[str, Any]
+) -> tuple[BotAccount, bool]:
+    created = account is None
+    account = account or _make(number, user)
+    _describe(account.user, about)
     if chat is not None or created:
         bot_chat_learn(user=account.user, chat=number if chat is None else chat, again=chat is not None)
     return account, created
@@ -58,7 +121,7 @@ def bot_account_unlink(*, account: BotAccount) -> None:
 
 
 def bot_chat_learn(*, user: User, chat: int, again: bool = False) -> None:
-    """Have somebody told by the bot in this chat, unless they were before, and have ended that.
+    """Have somebody whom the bot speaks for told by it in this chat, unless they have ended that.
 
     Args:
         again: even so.
@@ -66,9 +129,16 @@ def bot_chat_learn(*, user: User, chat: int, again: bool = False) -> None:
     known = ContactPoint.objects.filter(user=user, channel=CHANNEL)
     if not again and known.exists():
         return
-    if known.filter(address=str(chat), deleted_at=None).exists():
-        return
-    contact_point_create(user=user, channel=CHANNEL, address=str(chat))
+    point = known.filter(address=str(chat), deleted_at=None).first()
+    if point is None:
+        contact_point_create(user=user, channel=CHANNEL, address=str(chat), vouched=True)
+    elif point.confirmed_at is None:
+        contact_point_vouch(contact_point=point, now=clock.now())
+
+
+def _is_told_in(user: User, chat: int) -> bool:
+    points = ContactPoint.objects.confirmed().filter(user=user, channel=CHANNEL)
+    return points.filter(address=str(chat)).exists()
 
 
 def _make(number: int, user: User | None) -> BotAccount:
@@ -80,14 +150,11 @@ def _make(number: int, user: User | None) -> BotAccount:
                 user.save(force_insert=True)
             return BotAccount.objects.create(number=number, user=user)
     except IntegrityError:
-        raise Conflict("The bot knows this person by another number already.") from None
+        raise Conflict(OTHER_NUMBER) from None
 
 
-def _describe(account: BotAccount, about: dict[str, Any]) -> None:
+def _describe(user: User, about: dict[str, Any]) -> None:
     """Store what the bot knows of somebody; what it doesn't say stays."""
-    user = account.user
-    if about and user.email != ADDRESS.format(number=account.number):
-        raise Conflict("This person has an account of their own, and says such things there.")
     for name in {"first_name", "last_name"} & about.keys():
         about[name] = cleaned(about[name], NAME_MAX)
     if details := {key: value for key, value in about.items() if key not in _PROFILE}:

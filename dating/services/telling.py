@@ -106,7 +106,7 @@ class _Ways:
 
 def _ways(users: set[UUID]) -> _Ways:
     points, held = defaultdict(list), defaultdict(list)
-    for point in ContactPoint.objects.filter(user__in=users, deleted_at=None, is_enabled=True).order_by("id"):
+    for point in ContactPoint.objects.confirmed().filter(user__in=users, is_enabled=True).order_by("id"):
         points[point.user_id].append(point)
     for rule in Subscription.objects.filter(user__in=users):
         held[rule.user_id].append(rule)

@@ -8,6 +8,7 @@ app_name = "dating"
 urlpatterns = [
     path("dating/", events.EventsPage.as_view(), name="events"),
     path("dating/profile/", profile.ProfilePage.as_view(), name="profile"),
+    path("dating/profile/bot-code/", profile.BotCodePage.as_view(), name="bot-code"),
     # What messages link to: dating.links and dating.invitations.
     path("dating/join/<str:token>/", calls.JoinPage.as_view(), name="join"),
     path("dating/invitations/<str:token>.ics", calendars.InvitationFile.as_view(), name="invitation"),

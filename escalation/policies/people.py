@@ -85,6 +85,8 @@ def _against(person: Person, channel: str, point: ContactPoint | None, severity:
     preference = person.preference
     if point is not None and not point.is_enabled:
         return "disabled"
+    if point is not None and point.confirmed_at is None:
+        return "unconfirmed"
     is_critical_only = preference is not None and preference.level == Preference.Level.CRITICAL
     if point is not None and is_critical_only and severity != Severity.CRITICAL:
         return "level"

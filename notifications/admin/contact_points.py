@@ -4,14 +4,19 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from accounts.admin import StaffViews
+from config import clock
+from config.exceptions import Conflict, TooMany
 from notifications.channels import registry
+from notifications.engine import held
 from notifications.models import ContactPoint
+from notifications.services.confirmations import contact_point_admit, contact_point_vouch
 from notifications.services.contact_points import contact_point_remove, contact_point_test_send
 
 CHOICES = [(name, name) for name, channel in sorted(registry.CHANNELS.items()) if channel.for_contacts]
@@ -19,6 +24,11 @@ CHOICES = [(name, name) for name, channel in sorted(registry.CHANNELS.items()) i
 
 class ContactPointForm(forms.ModelForm):
     channel = forms.ChoiceField(choices=CHOICES)
+    vouch = forms.BooleanField(
+        required=False,
+        label="I vouch for it",
+        help_text="They read what is sent there, and need no code for it.",
+    )
 
     class Meta:
         model = ContactPoint
@@ -37,22 +47,27 @@ class ContactPointForm(forms.ModelForm):
 @admin.register(ContactPoint)
 class ContactPointAdmin(StaffViews, ModelAdmin):
     form = ContactPointForm
-    list_display = ("user", "channel", "where", "label", "state", "created_at")
+    list_display = ("user", "channel", "where", "label", "state", "confirmed_at", "created_at")
     list_select_related = ("user",)
-    list_filter = ("is_enabled", ("deleted_at", admin.EmptyFieldListFilter))
+    list_filter = (
+        "is_enabled",
+        ("confirmed_at", admin.EmptyFieldListFilter),
+        ("deleted_at", admin.EmptyFieldListFilter),
+    )
     search_fields = ("user__email", "address")
     autocomplete_fields = ("user",)
     ordering = ("-created_at",)
     show_full_result_count = False
     fields = (
         ("user", "channel"),
-        "address",
+        ("address", "vouch"),
         ("label", "is_enabled"),
         ("batch", "linger_ms", "batch_format"),
+        ("confirmed_at", "is_vouched"),
         ("lane", "created_at", "deleted_at"),
     )
-    readonly_fields = ("lane", "created_at", "deleted_at")
-    actions = ("test_send", "remove")
+    readonly_fields = ("lane", "confirmed_at", "is_vouched", "created_at", "deleted_at")
+    actions = ("test_send", "vouch_for", "remove")
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         # Removed ones stay, marked, so that their history does; see the action.
@@ -65,18 +80,51 @@ class ContactPointAdmin(StaffViews, ModelAdmin):
     def where(self, contact_point: ContactPoint) -> str:
         return "erased" if contact_point.address_is_erased else contact_point.address
 
-    @display(description="State", label={"on": "success", "off": "warning", "removed": "danger"})
+    @display(
+        description="State",
+        label={"on": "success", "off": "warning", "not confirmed": "warning", "removed": "danger"},
+    )
     def state(self, contact_point: ContactPoint) -> str:
         if contact_point.deleted_at:
             return "removed"
+        if contact_point.confirmed_at is None:
+            return "not confirmed"
         return "on" if contact_point.is_enabled else "off"
+
+    def save_model(
+        self, request: HttpRequest, obj: ContactPoint, form: ContactPointForm, change: bool
+    ) -> None:
+        with transaction.atomic():
+            super().save_model(request, obj, form, change)
+            if form.cleaned_data["vouch"]:
+                contact_point_vouch(contact_point=obj, now=clock.now())
+            elif obj.confirmed_at is None and "address" in form.changed_data:
+                self._admit(request, obj)
+            if obj.confirmed_at is None:
+                held.suppress(held.held_for(obj.user_id, obj), reason="unconfirmed")
+
+    def _admit(self, request: HttpRequest, contact_point: ContactPoint) -> None:
+        """Have it confirmed; where no code can be sent now, its owner can ask for one later."""
+        try:
+            contact_point_admit(contact_point=contact_point, vouched=False, now=clock.now())
+        except (Conflict, TooMany) as error:
+            messages.warning(request, f"It is not confirmed, and no code was sent. {error}")
+
+    @admin.action(description="Vouch for the address", permissions=["change"])
+    def vouch_for(self, request: HttpRequest, queryset: QuerySet[ContactPoint]) -> None:
+        chosen = list(queryset.filter(deleted_at=None, confirmed_at=None))
+        for contact_point in chosen:
+            contact_point_vouch(contact_point=contact_point, now=clock.now())
+        messages.success(request, f"{len(chosen)} confirmed.")
 
     @admin.action(description="Send a test message")
     def test_send(self, request: HttpRequest, queryset: QuerySet[ContactPoint]) -> None:
-        chosen = list(queryset.filter(deleted_at=None)[:20])
+        chosen = list(queryset.filter(deleted_at=None, confirmed_at__isnull=False)[:20])
         for contact_point in chosen:
             contact_point_test_send(contact_point=contact_point)
         messages.success(request, f"{len(chosen)} test messages are on their way; see the deliveries.")
+        if queryset.filter(deleted_at=None, confirmed_at=None).exists():
+            messages.warning(request, "What is not confirmed gets no test message.")
 
     @admin.action(description="Remove, keeping their history", permissions=["change"])
     def remove(self, request: HttpRequest, queryset: QuerySet[ContactPoint]) -> None:

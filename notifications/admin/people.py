@@ -34,7 +34,7 @@ class SubscriptionInline(StaffViews, TabularInline):
 class ContactPointInline(NeverEdited, StaffViews, TabularInline):
     model = ContactPoint
     extra = 0
-    fields = ("channel", "where", "label", "is_enabled", "created_at", "deleted_at")
+    fields = ("channel", "where", "label", "is_enabled", "confirmed_at", "created_at", "deleted_at")
     readonly_fields = fields
     ordering = ("-created_at",)
     show_change_link = True

@@ -167,6 +167,9 @@ class ContactPointChangeSerializer(serializers.Serializer[ContactPoint]):
 
 class ContactPointSerializer(serializers.ModelSerializer[ContactPoint]):
     user_id = serializers.UUIDField()
+    confirmed_at = serializers.DateTimeField(
+        allow_null=True, help_text="Null until its code is entered: it tells nothing before."
+    )
 
     class Meta:
         model = ContactPoint
@@ -180,6 +183,7 @@ class ContactPointSerializer(serializers.ModelSerializer[ContactPoint]):
             "batch",
             "linger_ms",
             "batch_format",
+            "confirmed_at",
             "created_at",
         )
         read_only_fields = fields

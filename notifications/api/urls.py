@@ -4,6 +4,8 @@ from config.api import slash_optional
 from notifications.api.views.alerts import AlertsBatchView, AlertsView, AlertView
 from notifications.api.views.caller_ids import CallerIdsView
 from notifications.api.views.contact_points import (
+    CodeView,
+    ConfirmView,
     ContactPointsView,
     ContactPointView,
     RotateSecretView,
@@ -54,6 +56,12 @@ urlpatterns = [
     *slash_optional("contact-points", ContactPointsView.as_view(), name="contact-points"),
     *slash_optional(
         "contact-points/<uuid:contact_point_id>", ContactPointView.as_view(), name="contact-point"
+    ),
+    *slash_optional(
+        "contact-points/<uuid:contact_point_id>/code", CodeView.as_view(), name="contact-point-code"
+    ),
+    *slash_optional(
+        "contact-points/<uuid:contact_point_id>/confirm", ConfirmView.as_view(), name="contact-point-confirm"
     ),
     *slash_optional(
         "contact-points/<uuid:contact_point_id>/test", TestSendView.as_view(), name="contact-point-test"

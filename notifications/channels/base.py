@@ -102,6 +102,11 @@ class Channel(ABC):
     address_type: ClassVar[str]
     #: False where the address is always "".
     has_addresses: ClassVar[bool] = True
+    #: Whether it reaches others than whoever names the address: a contact point then tells nothing but a code
+    #: until somebody has read that there. Each channel says so for itself.
+    needs_confirmation: ClassVar[bool]
+    #: Which verified address of an account is one on this channel too: ``email``, ``phone``, or none.
+    verified_as: ClassVar[str] = ""
     #: Whether a person may have a contact point on it.
     for_contacts: ClassVar[bool] = True
     #: Whether its sends can be stopped up to the instant they begin.
@@ -114,6 +119,10 @@ class Channel(ABC):
     digests: ClassVar[bool] = False
     #: Whether it has a ``send_batch``: a destination can be told of several deliveries in one request.
     batches: ClassVar[bool] = False
+
+    def __init_subclass__(cls) -> None:
+        if not hasattr(cls, "needs_confirmation"):
+            raise TypeError(f"{cls.__name__} must say whether it needs_confirmation.")
 
     @property
     def is_configured(self) -> bool:
@@ -165,6 +174,10 @@ class Channel(ABC):
         Raises:
             django.core.exceptions.ValidationError: it is not an address of this channel.
         """
+
+    def destination(self, address: str) -> str:
+        """Return what a normal address leads to: codes are counted by it, however it is spelled."""
+        return address
 
     @abstractmethod
     def lane(self, address: str) -> str:

@@ -45,6 +45,7 @@ def _show(message: Message) -> list[Any]:
 class BotChannel(Channel):
     name = "bot"
     address_type = "the number of a chat with the dating bot"
+    needs_confirmation = True
     digests = True
 
     @property

@@ -11,6 +11,7 @@ log = structlog.get_logger(__name__)
 class ConsoleChannel(Channel):
     name = "console"
     address_type = "nothing"
+    needs_confirmation = False
     has_addresses = False
 
     def normalised_address(self, address: str) -> str:

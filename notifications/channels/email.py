@@ -40,6 +40,8 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")
 class EmailChannel(Channel):
     name = "email"
     address_type = "an email address"
+    needs_confirmation = True
+    verified_as = "email"
     digests = True
 
     def normalised_address(self, address: str) -> str:
@@ -53,6 +55,11 @@ class EmailChannel(Channel):
         except (ValueError, LookupError):
             raise ValidationError("Enter a valid email address.") from None
         return f"{local}@{domain}"
+
+    def destination(self, address: str) -> str:
+        local, _, domain = address.lower().rpartition("@")
+        # What follows a plus leads to the same mailbox with most providers.
+        return f"{local.partition('+')[0] or local}@{domain}"
 
     def lane(self, address: str) -> str:
         return f"smtp://{settings.SMTP_HOST.lower()}:{settings.SMTP_PORT}"

@@ -7,6 +7,7 @@ from notifications.channels.session import Session
 class InboxChannel(Channel):
     name = "inbox"
     address_type = "nothing"
+    needs_confirmation = False
     has_addresses = False
     instant = True
 

@@ -1,17 +1,19 @@
 """Phone calls, through Twilio: what they say comes from the product itself, or from TWILIO_TWIML_URL."""
 
 from typing import Final
+from xml.sax.saxutils import escape
 
 from django.conf import settings
 
-from notifications.channels import caller_ids, twilio
+from notifications.channels import caller_ids, plain_text, twilio
 from notifications.channels.base import Channel, Message, Receipt, Rejected
 from notifications.channels.session import Session
 
 #: Where the product says what a call says (escalation.voice); below PUBLIC_URL.
 VOICE_PATH: Final = "/voice/{delivery_id}/"
-# Calls about these can be answered by a key, so the product says them itself wherever it can be reached.
-_ANSWERED_BY_KEY: Final = "escalation"
+# What a call of these says differs from call to call (a key to press, a code), so the product says it itself.
+_CODES: Final = "account"
+_SAID_HERE: Final = ("escalation", _CODES)
 _EVENTS: Final = ("initiated", "ringing", "answered", "completed")
 
 
@@ -24,6 +26,8 @@ class PhoneChannel(Channel):
 
     name = "phone"
     address_type = "a phone number in international form"
+    needs_confirmation = True
+    verified_as = "phone"
     revocable = True
     is_paid = True
 
@@ -59,6 +63,8 @@ def fields_of(message: Message, caller_id: str) -> dict[str, str | tuple[str, ..
         fields["Url"] = twilio.public_url(VOICE_PATH.format(delivery_id=message.delivery_id))
         if settings.TWILIO_MACHINE_DETECTION:
             fields["MachineDetection"] = "Enable"
+    elif _group(message.kind) == _CODES:
+        fields["Twiml"] = _twiml(message)
     else:
         fields["Url"] = settings.TWILIO_TWIML_URL
     fields["Method"] = "GET"
@@ -68,10 +74,20 @@ def fields_of(message: Message, caller_id: str) -> dict[str, str | tuple[str, ..
     return fields
 
 
+def _twiml(message: Message) -> str:
+    """Return what the call says, for where Twilio can't ask for it (twilio.com/docs/voice/twiml/say)."""
+    language = {"fr": "fr-FR"}.get(message.language, "en-US")
+    said = escape(plain_text.cut(message.body, 600))
+    return f'<Response><Say language="{language}" loop="2">{said}</Say></Response>'
+
+
 def _has_account() -> bool:
     return twilio.is_configured() and bool(settings.TWILIO_TWIML_URL or twilio.is_reachable())
 
 
 def _is_said_here(kind: str) -> bool:
-    is_ours = kind.partition(".")[0] == _ANSWERED_BY_KEY
-    return twilio.is_reachable() and (is_ours or not settings.TWILIO_TWIML_URL)
+    return twilio.is_reachable() and (_group(kind) in _SAID_HERE or not settings.TWILIO_TWIML_URL)
+
+
+def _group(kind: str) -> str:
+    return kind.partition(".")[0]

@@ -24,6 +24,7 @@ _NOT_IN_NAMES = re.compile(r"[,/\\*\s\x00-\x1f\x7f]")
 class PubNubChannel(Channel):
     name = "pubnub"
     address_type = "a PubNub channel"
+    needs_confirmation = True
 
     @property
     def is_configured(self) -> bool:

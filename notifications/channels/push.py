@@ -43,6 +43,7 @@ class PushChannel(Channel):
 
     name = "push"
     address_type = "the token of an installed app"
+    needs_confirmation = True
     digests = True
 
     @property

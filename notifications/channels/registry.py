@@ -77,6 +77,7 @@ class _Unknown(Channel):
 
     name = "unknown"
     address_type = "nothing"
+    needs_confirmation = True
     for_contacts = False
 
     def normalised_address(self, address: str) -> str:

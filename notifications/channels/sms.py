@@ -25,6 +25,8 @@ class SmsChannel(Channel):
 
     name = "sms"
     address_type = "a phone number in international form"
+    needs_confirmation = True
+    verified_as = "phone"
     digests = True
     is_paid = True
 

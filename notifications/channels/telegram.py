@@ -38,6 +38,7 @@ class TelegramChannel(Channel):
 
     name = "telegram"
     address_type = "a Telegram chat: its number, or the @name of a public one"
+    needs_confirmation = True
     digests = True
 
     @property

@@ -20,6 +20,7 @@ class ThirdPartyChannel(Channel):
 
     name = "third_party"
     address_type = "the third party's URL"
+    needs_confirmation = False
     for_contacts = False
     revocable = False
     batches = True

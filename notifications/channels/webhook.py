@@ -20,6 +20,7 @@ HOLD_MAX_S = 60.0
 class WebhookChannel(Channel):
     name = "webhook"
     address_type = "an http or https URL"
+    needs_confirmation = True
     batches = True
 
     def normalised_address(self, address: str) -> str:

@@ -36,6 +36,7 @@ class Ending(Enum):
     ALONE = "sent as itself"
     TOGETHER = "told in one message"
     SWITCHED_OFF = "the contact point is switched off"
+    UNCONFIRMED = "the contact point is not confirmed any more"
     UNSUBSCRIBED = "the person wants no such messages"
 
 
@@ -43,6 +44,8 @@ def ending_of(count: int, contact_point: ContactPoint, subscriptions: Iterable[r
     """Decide. Pure."""
     if not contact_point.is_enabled:
         return Ending.SWITCHED_OFF
+    if contact_point.confirmed_at is None:
+        return Ending.UNCONFIRMED
     if count == 1:
         return Ending.ALONE
     if rules.silences(subscriptions, channel=contact_point.channel, kind=KIND, severity=Severity.STANDARD):
@@ -161,6 +164,8 @@ def _end(
             batch.end(rows, status=suppressed, reason=held.DIGEST, digest_id=digest.pk)
         case Ending.SWITCHED_OFF:
             batch.end(rows, status=suppressed, reason="disabled")
+        case Ending.UNCONFIRMED:
+            batch.end(rows, status=suppressed, reason="unconfirmed")
         case Ending.UNSUBSCRIBED:
             batch.end(rows, status=suppressed, reason="unsubscribed")
 

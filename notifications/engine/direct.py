@@ -18,6 +18,7 @@ from notifications.engine import inbox_items, wake
 from notifications.engine.claim import AHEAD
 from notifications.engine.database import run_prepared
 from notifications.engine.ids import delivery_id
+from notifications.messages.placeholders import CONFIRM
 from notifications.models import PRIORITIES, ContactPoint, Delivery, Notification
 
 
@@ -244,7 +245,13 @@ def new_delivery(
     due_at: datetime | None = None,
     now: datetime | None = None,
 ) -> Delivery:
-    """Return a delivery to one address in its normal form (not stored yet)."""
+    """Return a delivery to one address in its normal form (not stored yet).
+
+    Raises:
+        ValueError: it is a contact point's that is not confirmed.
+    """
+    if contact_point is not None and contact_point.confirmed_at is None and notification.kind != CONFIRM:
+        raise ValueError("A contact point tells nothing but its code until it is confirmed.")
     way, now = registry.get(channel), now or clock.now()
     due_at = due_at or now
     delivery = Delivery(

@@ -24,7 +24,7 @@ class LeftOut:
     """How many failed or expired deliveries are not replayed, and why.
 
     ``over``: stopped, or of something that is over. ``erased``: so old that addresses are erased by now.
-    ``unreachable``: for an inactive person, or a contact point that was removed or disabled.
+    ``unreachable``: for an inactive person, or a contact point that was removed, disabled or not confirmed.
     """
 
     over: int = 0
@@ -51,9 +51,9 @@ def replay(deliveries: QuerySet[Delivery]) -> int:
     """Make failed or expired deliveries due now, with a full retry budget; returns how many.
 
     They go to the contact point's present address. Left out is who is told no more: inactive users, and
-    contact points that were removed or disabled; what was stopped, which must never begin again; and what is
-    older than the history or the addresses that are kept: these would be stored anew, and nobody waits for it
-    any more.
+    contact points that were removed, disabled or not confirmed; what was stopped, which must never begin
+    again; and what is older than the history or the addresses that are kept: these would be stored anew, and
+    nobody waits for it any more.
     """
     count = 0
     while True:
@@ -96,6 +96,7 @@ def replayable(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
     """Return those that ``replay`` starts again."""
     chosen = _young(_unsent(deliveries).exclude(_is_over()))
     chosen = chosen.filter(Q(user=None) | Q(user__is_active=True)).exclude(contact_point__is_enabled=False)
+    chosen = chosen.exclude(contact_point__isnull=False, contact_point__confirmed_at=None)
     return chosen.exclude(contact_point__deleted_at__isnull=False)
 
 

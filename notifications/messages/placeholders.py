@@ -1,6 +1,6 @@
 """Codes and links never stand in the database: placeholders do, until the message is sent."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 from uuid import UUID
 
@@ -8,12 +8,15 @@ import structlog
 from django.conf import settings
 
 from accounts.verification import code_of, token_of
+from notifications.channels import registry
 
 log = structlog.get_logger(__name__)
 
 #: Kinds that begin so hold secrets, and are sent by these channels only, to the address they are meant for.
 PRIVATE_KINDS: Final = "account."
 PRIVATE_CHANNELS: Final = ("email", "sms")
+#: But for this one, which is to prove an address of whatever channel.
+CONFIRM: Final = "account.confirm_contact_point"
 
 #: Where a kind's link leads, below PUBLIC_URL; the token is put behind it.
 LINKS: Final = {
@@ -38,25 +41,33 @@ def with_placeholders(variables: dict[str, Any]) -> dict[str, Any]:
     return {**variables, **PLACEHOLDERS}
 
 
+def channels_of(kind: str) -> Collection[str]:
+    """Return the channels that a secret kind is sent by."""
+    if kind != CONFIRM:
+        return PRIVATE_CHANNELS
+    return [name for name, channel in registry.CHANNELS.items() if channel.needs_confirmation]
+
+
 def filled(kind: str, channel: str, data: Mapping[str, Any], *texts: str) -> tuple[str, ...]:
     """Return the texts with code and link of ``data["verification"]``, if the channel may carry them."""
     wanted = {name: mark for name, mark in PLACEHOLDERS.items() if any(mark in text for text in texts)}
     if not wanted:
         return texts
     try:
-        if channel not in PRIVATE_CHANNELS:
+        if channel not in channels_of(kind):
             raise ValueError(f"{kind} is not to be sent by {channel}")
         verification_id = UUID(str(data["verification"]))
-        secrets = {mark: _secret(name, kind, verification_id) for name, mark in wanted.items()}
+        secrets = {mark: _secret(name, kind, channel, verification_id) for name, mark in wanted.items()}
     except (KeyError, ValueError) as error:  # whoever gets it learns nothing
         log.error("placeholders_not_filled", kind=kind, channel=channel, error=type(error).__name__)
         return texts
     return tuple(_replaced(text, secrets) for text in texts)
 
 
-def _secret(name: str, kind: str, verification_id: UUID) -> str:
+def _secret(name: str, kind: str, channel: str, verification_id: UUID) -> str:
     if name == "code":
-        return code_of(verification_id)
+        code = code_of(verification_id)
+        return ", ".join(code) if channel == "phone" else code  # said digit by digit
     return f"{settings.PUBLIC_URL.rstrip('/')}{LINKS[kind]}{token_of(verification_id)}"
 
 

@@ -35,8 +35,8 @@ def sample_of(kind: str) -> dict[str, Any]:
 def preview(*, kind: str, language: str, channel: str, title: str, body: str) -> Preview:
     """Render a text with the example, and say all that is wrong with it."""
     faults: dict[str, list[str]] = {}
-    if channel and placeholders.is_private(kind) and channel not in placeholders.PRIVATE_CHANNELS:
-        allowed = " and ".join(placeholders.PRIVATE_CHANNELS)
+    if channel and placeholders.is_private(kind) and channel not in placeholders.channels_of(kind):
+        allowed = " and ".join(placeholders.channels_of(kind))
         faults["channel"] = [f"Messages of this kind hold secrets: they are sent by {allowed} only."]
     sample = sample_of(kind)
     parts: tuple[tuple[Part, str, int], ...] = (("title", title, MAX_TITLE_SOURCE), ("body", body, MAX_BODY))

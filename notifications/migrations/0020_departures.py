@@ -9,7 +9,7 @@ import config.clock
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("notifications", "0016_broadcasts"),
+        ("notifications", "0017_confirmed_contact_points"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

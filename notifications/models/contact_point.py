@@ -1,5 +1,6 @@
 """Where a person wants to be told."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.conf import settings
@@ -7,14 +8,25 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
+from accounts.changes import KnowsChanges
 from accounts.ids import UUIDv7Field
 from config import clock
 from notifications.channels import batch as batching
 from notifications.channels import registry
 
 
-class ContactPoint(models.Model):
-    """One address of a person on one channel. Removing it sets ``deleted_at``: its history stays."""
+class ContactPointQuerySet(models.QuerySet["ContactPoint"]):
+    def confirmed(self) -> "ContactPointQuerySet":
+        """Return those that may be told things; the fan-out asks the same (engine.fanout.sql)."""
+        return self.filter(confirmed_at__isnull=False, deleted_at=None)
+
+
+class ContactPoint(KnowsChanges):
+    """One address of a person on one channel. Removing it sets ``deleted_at``: its history stays.
+
+    It tells nothing but its own code until ``confirmed_at``, nor anything that happened before. A new address
+    has to be confirmed anew. See docs/adr/0031.
+    """
 
     id = UUIDv7Field()
     user = models.ForeignKey(
@@ -47,7 +59,19 @@ class ContactPoint(models.Model):
         db_default="cloudevents",
     )
     created_at = models.DateTimeField(default=clock.now, editable=False)
+    confirmed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    is_vouched = models.BooleanField(
+        "vouched for",
+        default=False,
+        db_default=False,
+        editable=False,
+        help_text="The staff say that the address is theirs, and no code was asked for.",
+    )
     deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects = ContactPointQuerySet.as_manager()
+
+    TRACKED = ("address",)
 
     class Meta:
         ordering = ("created_at",)
@@ -85,9 +109,15 @@ class ContactPoint(models.Model):
     def __str__(self) -> str:
         return f"{self.channel} {self.label or self.address}".strip()
 
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        self.lane = registry.get(self.channel).lane(self.address)
-        super().save(*args, **kwargs)
+    def save(self, *, update_fields: Iterable[str] | None = None, **options: Any) -> None:
+        update_fields = None if update_fields is None else set(update_fields)
+        channel = registry.get(self.channel)
+        self.lane = channel.lane(self.address)
+        if not channel.needs_confirmation:
+            self.confirmed_at = self.confirmed_at or self.created_at
+        elif self.changes(update_fields):
+            self.confirmed_at, self.is_vouched = None, False
+        super().save(update_fields=update_fields, **options)
 
     @property
     def address_is_erased(self) -> bool:

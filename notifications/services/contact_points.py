@@ -18,6 +18,7 @@ from notifications.engine import held, stop
 from notifications.engine.direct import deliver_to
 from notifications.messages.compose import notification_of
 from notifications.models import ContactPoint, Delivery
+from notifications.services.confirmations import UNCONFIRMED, contact_point_admit
 
 TOO_MANY: Final = "You can have {} contact points at most: remove one first."
 
@@ -35,13 +36,20 @@ def contact_point_create(
     batch: int = 1,
     linger_ms: int = 0,
     batch_format: str = "cloudevents",
+    vouched: bool = False,
 ) -> tuple[ContactPoint, bool]:
     """Add an address of a person; the second value is False where they have the very same one already.
+
+    A code is sent there, without which it tells nothing, unless it is known to be theirs.
+
+    Args:
+        vouched: somebody who may say so says that it is theirs.
 
     Raises:
         ValidationError: there is no such channel, or the address is none of its, or costs too much.
         Conflict: they have this address already, with another label or switched otherwise; or have as many
-            contact points as anybody may.
+            contact points as anybody may; or that of their account is to be confirmed first.
+        TooMany: as many codes were sent as may be.
     """
     contact_point = ContactPoint(
         user=user,
@@ -60,6 +68,7 @@ def contact_point_create(
         with transaction.atomic():
             _refuse_too_many(contact_point)
             contact_point.save(force_insert=True)
+            contact_point_admit(contact_point=contact_point, vouched=vouched, now=contact_point.created_at)
     except IntegrityError:
         existing = ContactPoint.objects.get(
             user=user, channel=channel, address=contact_point.address, deleted_at=None
@@ -70,15 +79,19 @@ def contact_point_create(
     return contact_point, True
 
 
-def contact_point_update(*, contact_point: ContactPoint, **changes: Any) -> ContactPoint:
-    """Change the address, or any of `SETTINGS`.
+def contact_point_update(
+    *, contact_point: ContactPoint, vouched: bool = False, **changes: Any
+) -> ContactPoint:
+    """Change the address, or any of `SETTINGS`. A new address is confirmed anew, as one that is added.
 
-    What quiet hours hold back goes to the new address, or nowhere once it is switched off.
+    What quiet hours hold back goes to the new address, or nowhere while it is not confirmed or switched off.
 
     Raises:
         ValidationError: the address is none of its channel's.
-        Conflict: the person has that address already.
+        Conflict: the person has that address already; or that of their account is to be confirmed first.
+        TooMany: as many codes were sent as may be.
     """
+    before = contact_point.address
     for field, value in changes.items():
         setattr(contact_point, field, value)
     contact_point.clean()
@@ -88,10 +101,14 @@ def contact_point_update(*, contact_point: ContactPoint, **changes: Any) -> Cont
     try:
         with transaction.atomic():
             contact_point.save()
+            if contact_point.address != before:
+                contact_point_admit(contact_point=contact_point, vouched=vouched, now=clock.now())
             waiting = held.held_for(contact_point.user_id, contact_point)
-            held.readdress(waiting, address=contact_point.address, lane=contact_point.lane)
             if not contact_point.is_enabled:
                 held.suppress(waiting, reason="disabled")
+            elif contact_point.confirmed_at is None:
+                held.suppress(waiting, reason="unconfirmed")
+            held.readdress(waiting, address=contact_point.address, lane=contact_point.lane)
     except IntegrityError:
         raise Conflict("This address is here already.")
     return contact_point
@@ -145,7 +162,13 @@ def contact_point_rotate_secret(*, contact_point: ContactPoint) -> ContactPoint:
 
 
 def contact_point_test_send(*, contact_point: ContactPoint) -> Delivery:
-    """Send a test message there, whatever its owner's preferences say."""
+    """Send a test message there, whatever its owner's preferences say.
+
+    Raises:
+        Conflict: it is not confirmed.
+    """
+    if contact_point.confirmed_at is None:
+        raise Conflict(UNCONFIRMED)
     notification = notification_of(
         kind="test",
         data={},

@@ -1,29 +1,11 @@
 """Forms are held to the same limits as the API's endpoints, and counted with them."""
 
-import math
-from datetime import timedelta
-
 from django.http import HttpRequest
 
 from accounts import attempts
 from accounts.models import User
 from config import clock
-
-
-class TooMany(Exception):
-    """Somebody has tried too often; ``wait`` is how long until they may again."""
-
-    def __init__(self, wait: timedelta) -> None:
-        self.wait = wait
-
-    @property
-    def seconds(self) -> int:
-        return math.ceil(self.wait.total_seconds())
-
-    def __str__(self) -> str:
-        minutes = math.ceil(self.seconds / 60)
-        when = f"{self.seconds} seconds" if self.seconds < 90 else f"{minutes} minutes"
-        return f"Too many attempts. Try again in {when}."
+from config.exceptions import TooMany
 
 
 def take(*, scope: str, who: str) -> None:

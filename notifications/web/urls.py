@@ -32,6 +32,10 @@ urlpatterns = [
     path("settings/rules/remove/", preferences.RuleRemove.as_view(), name="rule-remove"),
     path("settings/points/", preferences.NewPointSection.as_view(), name="point-add"),
     path("settings/points/<uuid:point_id>/test/", preferences.PointTest.as_view(), name="point-test"),
+    path("settings/points/<uuid:point_id>/code/", preferences.PointCode.as_view(), name="point-code"),
+    path(
+        "settings/points/<uuid:point_id>/confirm/", preferences.PointConfirm.as_view(), name="point-confirm"
+    ),
     path("settings/points/<uuid:point_id>/switch/", preferences.PointSwitch.as_view(), name="point-switch"),
     path("settings/points/<uuid:point_id>/remove/", preferences.PointRemove.as_view(), name="point-remove"),
     path("account/", account.AccountPage.as_view(), name="account"),

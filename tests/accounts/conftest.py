@@ -22,6 +22,23 @@ ANA = {
 }
 
 
+def unverified(user: User) -> User:
+    User.objects.filter(pk=user.pk).update(email_verified_at=None)
+    user.refresh_from_db()
+    return user
+
+
+@pytest.fixture
+def owner(owner: User) -> User:
+    """Has not shown yet that the address is theirs."""
+    return unverified(owner)
+
+
+@pytest.fixture
+def stranger(stranger: User) -> User:
+    return unverified(stranger)
+
+
 @pytest.fixture
 def sent() -> Iterator[list[Verification]]:
     """A channel that takes every code and link; what it was given to send."""

@@ -7,10 +7,13 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from django.test import Client
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
-from accounts.models import User
+from accounts.models import User, Verification
+from accounts.verification import code_of
+from config import clock
 from config.exceptions import Conflict
 from dating import services
 from dating.brokers import FORMAT
@@ -36,7 +39,8 @@ def _broker(settings: Settings) -> None:
 
 
 def linked(user: User, number: int = NUMBER) -> User:
-    services.bot_account_link(number=number, user=user)
+    shown = services.bot_code_make(user=user, now=clock.now())
+    services.bot_account_link(number=number, user=user, code=code_of(shown.pk), now=clock.now())
     return user
 
 
@@ -249,6 +253,7 @@ def test_an_evening_can_be_lived_through_by_the_bot_alone() -> None:
 @pytest.mark.django_db
 def test_whoever_writes_to_the_bot_is_told_by_it_until_they_end_that() -> None:
     user, evening = person(), event()
+    BotAccount.objects.create(user=user, number=NUMBER)  # as staff may, who know no chat
     asked("register_event", user_id=str(user.pk), chat_id="-5005", event_id=evening.number)
     point = ContactPoint.objects.get(user=user)
     assert (point.channel, point.address) == ("bot", "-5005")
@@ -264,7 +269,7 @@ def test_a_number_is_one_persons_only() -> None:
     linked(UserFactory())
     other = UserFactory()
     with pytest.raises(Conflict, match="somebody else"):
-        services.bot_account_link(number=NUMBER, user=other)
+        services.bot_account_link(number=NUMBER, user=other, now=clock.now())
     assert BotAccount.objects.count() == 1
 
 
@@ -287,19 +292,92 @@ def test_the_bot_says_who_somebody_is_and_they_take_part_with_that(
 
 
 @pytest.mark.django_db
+def test_a_chat_that_is_named_for_somebody_whom_the_bot_does_not_speak_for_is_told_nothing() -> None:
+    user, evening = person(), event()
+    done = asked("register_event", user_id=str(user.pk), chat_id=666000666, event_id=evening.number)
+    assert done == {"user_registered": True}
+    assert not ContactPoint.objects.exists()
+
+
+@pytest.mark.django_db
 def test_a_number_can_be_given_to_somebody_with_an_account_who_says_the_rest_themselves(
-    as_machine: Callable[..., APIClient], owner: User, stranger: User
+    as_machine: Callable[..., APIClient], as_user: Callable[[User], APIClient], owner: User, stranger: User
 ) -> None:
     client, path = as_machine("dating:write"), f"/api/v1/dating/bot-accounts/{NUMBER}/"
     linked_to = {"user_id": str(owner.pk)}
     assert client.put(path, {**linked_to, "first_name": "X"}).status_code == 409
     assert not BotAccount.objects.exists()
-    assert client.put(path, {**linked_to, "chat_id": -5005}).status_code == 201
+    code = as_user(owner).post("/api/v1/dating/bot-code/").json()["code"]
+    assert client.put(path, {**linked_to, "chat_id": -5005, "code": code}).status_code == 201
     assert client.put(path, linked_to).status_code == 200
+    assert client.put(path, {**linked_to, "chat_id": -5005}).status_code == 200
     assert client.put(path, {"user_id": str(stranger.pk)}).status_code == 409
     other = client.put(f"/api/v1/dating/bot-accounts/{NUMBER + 1}/", linked_to)
     assert other.status_code == 409
     assert list(owner.contact_points.values_list("channel", "address")) == [("bot", "-5005")]
+
+
+@pytest.mark.django_db
+def test_nobody_with_an_account_is_linked_or_told_in_another_chat_without_a_code_of_theirs(
+    as_machine: Callable[..., APIClient],
+    as_user: Callable[[User], APIClient],
+    owner: User,
+    stranger: User,
+    operator: User,
+) -> None:
+    client, path = as_machine("dating:write"), f"/api/v1/dating/bot-accounts/{NUMBER}/"
+    theirs = {"user_id": str(operator.pk), "chat_id": 666000666}
+    others = as_user(stranger).post("/api/v1/dating/bot-code/").json()["code"]
+    for body in (theirs, {**theirs, "code": others}, {**theirs, "code": "x"}):
+        refused = client.put(path, body)
+        assert (refused.status_code, list(refused.json())) == (400, ["code"])
+    # Nor by staff, who may have less to read than whom they would link.
+    staff = UserFactory(is_staff=True)
+    assert as_user(staff).put(path, theirs).status_code == 400
+    assert not BotAccount.objects.exists()
+    assert not ContactPoint.objects.exists()
+
+    assert as_user(operator).put(path, {"user_id": str(operator.pk)}).status_code == 201
+    for body in ({"chat_id": 666000666}, theirs):
+        assert client.put(path, body).status_code == 400
+    assert list(operator.contact_points.values_list("address", flat=True)) == [str(NUMBER)]
+
+
+@pytest.mark.django_db
+def test_a_code_for_the_bot_is_void_after_five_guesses_and_works_once(
+    as_machine: Callable[..., APIClient], as_user: Callable[[User], APIClient], owner: User
+) -> None:
+    client, path = as_machine("dating:write"), f"/api/v1/dating/bot-accounts/{NUMBER}/"
+    first = as_user(owner).post("/api/v1/dating/bot-code/").json()["code"]
+    wrong = f"{(int(first) + 1) % 10**6:06}"
+    for _ in range(5):
+        client.put(path, {"user_id": str(owner.pk), "code": wrong})
+    assert client.put(path, {"user_id": str(owner.pk), "code": first}).status_code == 400
+    second = as_user(owner).post("/api/v1/dating/bot-code/").json()["code"]
+    assert client.put(path, {"user_id": str(owner.pk), "code": second}).status_code == 201
+    assert client.delete(path).status_code == 204
+    assert client.put(path, {"user_id": str(owner.pk), "code": second}).status_code == 400
+
+
+@pytest.mark.django_db
+def test_a_code_for_the_bot_is_shown_on_the_page_of_ones_profile(owner: User, client: Client) -> None:
+    client.force_login(owner)
+    assert "Show a code" in client.get("/dating/profile/").content.decode()
+    page = client.post("/dating/profile/bot-code/", follow=True).content.decode()
+    code = code_of(Verification.objects.get(user=owner, purpose="bot").pk)
+    assert f"is {code}." in page
+
+
+@pytest.mark.django_db
+def test_another_persons_chat_with_the_bot_is_told_nothing_but_a_code(
+    as_user: Callable[[User], APIClient], owner: User
+) -> None:
+    added = as_user(owner).post("/api/v1/contact-points/", {"channel": "bot", "address": "4242"})
+    assert added.json()["confirmed_at"] is None
+    registration = services.registration_create(event=event(), user=owner, now=EIGHT - 10 * DAY)
+    assert registration
+    kinds = Delivery.objects.filter(channel="bot").values_list("notification__kind", flat=True)
+    assert list(kinds) == ["account.confirm_contact_point"]
 
 
 @pytest.mark.django_db

@@ -12,7 +12,7 @@ from escalation.policies.selectors import people, world_of
 from escalation.services.policies import planned, policy_create
 from escalation.services.rotations import override_create, rotation_create
 from notifications.engine.fanout import preview
-from notifications.models import Delivery, Notification, Subscription
+from notifications.models import ContactPoint, Delivery, Notification, Subscription
 from tests.factories import ContactPointFactory, PreferenceFactory
 
 EVENING = datetime(2026, 3, 2, 20, 50, tzinfo=UTC)
@@ -63,6 +63,22 @@ def test_people_are_told_as_the_engine_itself_would_tell_them(ana, severity, lev
             for each in preview(user=ana, kind=KIND, severity=severity, at=at)
         }
         assert ours == theirs
+
+
+def test_a_contact_point_that_is_not_confirmed_is_not_told_and_both_say_so(ana):
+    point = ContactPointFactory(user=ana, channel="email", address="new@example.org")
+    ContactPoint.objects.filter(pk=point.pk).update(confirmed_at=None)
+    person = people([ana.pk], severity="critical")[ana.pk]
+    ours = {
+        way.contact_point.pk: way
+        for way in ways(person, at=EVENING, severity="critical")
+        if way.contact_point
+    }
+    assert (ours[point.pk].is_told, ours[point.pk].reason) == (False, "unconfirmed")
+    theirs = {
+        each.contact_point_id: each for each in preview(user=ana, kind=KIND, severity="critical", at=EVENING)
+    }
+    assert (theirs[point.pk].status, theirs[point.pk].reason) == ("suppressed", "unconfirmed")
 
 
 def test_a_simulation_says_who_would_be_told_when_and_why_not_and_tells_nobody(as_user, operator, ana):

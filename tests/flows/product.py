@@ -41,8 +41,9 @@ SELECT %(shop)s, uuid, now() - interval '1 year' FROM person RETURNING user_id::
 """
 CONTACT_POINT = """
 INSERT INTO notifications_contactpoint
-       (id, user_id, channel, address, label, is_enabled, lane, secret_version, created_at)
-VALUES (uuidv7(), %(user)s, %(channel)s, %(address)s, '', %(enabled)s, %(lane)s, 1, now() - interval '1 day')
+       (id, user_id, channel, address, label, is_enabled, lane, secret_version, created_at, confirmed_at)
+VALUES (uuidv7(), %(user)s, %(channel)s, %(address)s, '', %(enabled)s, %(lane)s, 1,
+        now() - interval '1 day', now() - interval '1 day')
 """
 UNDER_WAY = """
 SELECT (SELECT count(*) FROM notifications_alert WHERE fanned_out_at IS NULL)

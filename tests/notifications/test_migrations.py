@@ -316,3 +316,14 @@ def test_what_lies_in_this_month_is_not_copied_nor_read_under_the_lock(scratch: 
             f'partition constraint for table "notifications_{table}_past" is implied by existing constraints'
         )
         assert proven in said
+
+
+def test_contact_points_that_are_there_count_as_confirmed(scratch: None) -> None:
+    apps = migrate([("notifications", "0016_broadcasts")])
+    user = apps.get_model("accounts", "User").objects.create(email="ana@example.com")
+    made = apps.get_model("notifications", "ContactPoint").objects.create(
+        user=user, channel="email", address="ana@example.org", lane="smtp://localhost:25", created_at=NOW
+    )
+    apps = migrate([("notifications", "0017_confirmed_contact_points")])
+    point = apps.get_model("notifications", "ContactPoint").objects.get(pk=made.pk)
+    assert (point.confirmed_at, point.is_vouched) == (NOW, False)

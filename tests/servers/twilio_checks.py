@@ -13,6 +13,7 @@ _KNOWN = {
         "To",
         "From",
         "Url",
+        "Twiml",
         "Method",
         "StatusCallback",
         "StatusCallbackMethod",
@@ -72,7 +73,10 @@ def _message_fault(fields: dict[str, str]) -> Fault | None:
 def _call_fault(fields: dict[str, str]) -> Fault | None:
     if not _E164.fullmatch(fields.get("From", "")):
         return 400, 21212, f"The 'From' number {fields.get('From')} is not a valid phone number."
-    if urlsplit(fields.get("Url", "")).scheme not in {"http", "https"}:
+    if "Twiml" in fields:
+        if "Url" in fields or not 0 < len(fields["Twiml"]) <= 4000:
+            return 400, 21205, "Twiml is given beside Url, or too long"
+    elif urlsplit(fields.get("Url", "")).scheme not in {"http", "https"}:
         return 400, 21205, "Url is not a valid URL"
     if fields.get("Method", "POST") not in {"GET", "POST"}:
         return 400, 21403, "Method is not valid"

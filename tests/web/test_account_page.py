@@ -16,6 +16,14 @@ DETAILS = {"first_name": "Bea", "last_name": "Lima", "phone": "+33 5 46 00 00 00
 
 
 @pytest.fixture
+def owner(owner: User) -> User:
+    """Has not shown yet that the address is theirs."""
+    User.objects.filter(pk=owner.pk).update(email_verified_at=None)
+    owner.refresh_from_db()
+    return owner
+
+
+@pytest.fixture
 def code(owner: User) -> Verification:
     """One that was sent to the owner's email address."""
     return Verification.objects.create(

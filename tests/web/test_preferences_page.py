@@ -9,7 +9,8 @@ import pytest
 from django.test import Client
 from rest_framework.test import APIClient
 
-from accounts.models import User
+from accounts.models import User, Verification
+from accounts.verification import code_of
 from notifications.models import ContactPoint, Delivery, Preference, Subscription
 from tests.factories import ContactPointFactory
 
@@ -60,6 +61,10 @@ def test_a_form_that_came_back_can_be_loaded_again(browse: Browse, owner: User) 
     assert browse(owner).get("/settings/telling/")["Location"] == "/preferences/"
 
 
+def code_for(point: ContactPoint) -> str:
+    return code_of(Verification.objects.filter(about=point.pk).latest("created_at").pk)
+
+
 # --- Contact points --------------------------------------------------------------------------------------
 
 
@@ -73,6 +78,16 @@ def test_a_contact_point_is_added_tested_switched_and_removed(
     assert (point.channel, point.address, point.label) == tuple(fields.values())
     assert f"point-{point.pk}" in client.get("/preferences/").content.decode()
 
+    assert client.post(f"/settings/points/{point.pk}/test/").status_code == 409
+    assert client.post(f"/settings/points/{point.pk}/confirm/", {"code": "nonsense"}).status_code == 422
+    first = code_for(point)
+    client.post(f"/settings/points/{point.pk}/code/")
+    assert client.post(f"/settings/points/{point.pk}/confirm/", {"code": first}).status_code == 422
+    assert "(not confirmed)" in client.get("/preferences/").content.decode()
+    client.post(f"/settings/points/{point.pk}/confirm/", {"code": code_for(point)})
+    assert "(not confirmed)" not in client.get("/preferences/").content.decode()
+
+    Delivery.objects.all().delete()
     client.post(f"/settings/points/{point.pk}/test/")
     assert Delivery.objects.get(contact_point=point).notification.kind == "test"
 

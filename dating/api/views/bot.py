@@ -9,14 +9,16 @@ from rest_framework.generics import GenericAPIView, get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api.permissions import IsStaffOrScope
-from accounts.models import Scope
+from accounts.api.permissions import IsPerson, IsStaffOrScope
+from accounts.models import Scope, User
+from accounts.verification import code_of
+from config import clock
 from config.api import JSONOnly
 from config.openapi import BODY, errors
-from dating.api.bot_serializers import BotAccountInSerializer, BotAccountSerializer
+from dating.api.bot_serializers import BotAccountInSerializer, BotAccountSerializer, BotCodeSerializer
 from dating.api.views.base import given
 from dating.models import BotAccount
-from dating.services import bot_account_link, bot_account_unlink
+from dating.services import bot_account_link, bot_account_unlink, bot_code_make
 
 NUMBER_MAX: Final = 2**63 - 1
 NUMBER: Final = OpenApiParameter(
@@ -66,13 +68,16 @@ class BotAccountView(GenericAPIView[BotAccount]):
             OpenApiExample("somebody of the bot's", value=_FRESH, request_only=True),
             OpenApiExample(
                 "somebody with an account",
-                value={"user_id": "33cbb18c-3e9d-4acc-9667-2fbe7bf29137"},
+                value={"user_id": "33cbb18c-3e9d-4acc-9667-2fbe7bf29137", "code": "042137"},
                 request_only=True,
             ),
         ],
     )
     def put(self, request: Request, number: int) -> Response:
         """Say whom the bot means by a number; they are told things by it too.
+
+        Somebody with an account of their own has to agree: they are shown a code, and tell it to the bot. So
+        for another chat of theirs.
 
         409: it is somebody else's number, or they have another, or what is said of them is theirs to say.
         """
@@ -81,6 +86,8 @@ class BotAccountView(GenericAPIView[BotAccount]):
             number=_checked(number),
             user=fields.pop("user_id", None),
             chat=fields.pop("chat_id", None),
+            by=request.user if isinstance(request.user, User) else None,
+            now=clock.now(),
             **fields,
         )
         code = status.HTTP_201_CREATED if created else status.HTTP_200_OK
@@ -97,6 +104,24 @@ class BotAccountView(GenericAPIView[BotAccount]):
         """End that the bot speaks for somebody, and tells them things. Their account stays."""
         bot_account_unlink(account=self.account(number))
         return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+@extend_schema(tags=["dating"])
+class BotCodeView(GenericAPIView[BotAccount]):
+    permission_classes = [IsPerson]
+    content_negotiation_class = JSONOnly
+    serializer_class = BotCodeSerializer
+    filter_backends: list[Any] = []
+    queryset = BotAccount.objects.none()
+
+    @extend_schema(
+        operation_id="dating_bot_code", request=None, responses={200: BotCodeSerializer, **errors(403)}
+    )
+    def post(self, request: Request) -> Response:
+        """Be shown a code. Whichever bot you tell it to may speak for you, and tell you things."""
+        shown = bot_code_make(user=request.user, now=clock.now())  # type: ignore[arg-type]
+        answer = {"code": code_of(shown.pk), "expires_at": shown.expires_at}
+        return Response(BotCodeSerializer(answer).data, headers={"Cache-Control": "no-store"})
 
 
 def _checked(number: int) -> int:

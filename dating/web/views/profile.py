@@ -4,13 +4,19 @@ from datetime import date
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import messages
-from django.http import HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
+from accounts.verification import code_of
+from config import clock
 from dating.models import DatingProfile
+from dating.services.bot import CHANNEL, bot_code_make
 from dating.services.profiles import profile_set
+from notifications.channels import registry
 from notifications.web.form_page import FormPage
+from notifications.web.page import Page
 
 
 class ProfileForm(forms.Form):
@@ -32,9 +38,26 @@ class ProfileForm(forms.Form):
         return birthday
 
 
+class BotCodePage(Page):
+    """A code for the dating bot, shown on the page of one's profile."""
+
+    http_method_names = ["post"]
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        code = code_of(bot_code_make(user=self.person, now=clock.now()).pk)
+        minutes = max(1, round(settings.CODE_EXPIRES_S / 60))
+        messages.success(
+            request, f"Your code for the dating bot is {code}. It works once, for {minutes} minutes."
+        )
+        return HttpResponseRedirect(reverse("dating:profile"))
+
+
 class ProfilePage(FormPage):
     template_name = "dating/profile.html"
     form_class = ProfileForm
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(**kwargs) | {"has_bot": registry.is_offered(CHANNEL)}
 
     def get_initial(self) -> dict[str, Any]:
         profile = DatingProfile.objects.filter(user=self.person).first() or DatingProfile()

@@ -13,8 +13,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api.permissions import IsPerson
+from accounts.api.serializers.credentials import AcceptedSerializer, CodeSerializer
 from accounts.api.throttles import Acts, PerAccount
 from accounts.models import User
+from config import clock
 from config.api import JSONOnly
 from config.openapi import BODY, errors
 from notifications import selectors
@@ -28,9 +30,11 @@ from notifications.api.serializers import (
 )
 from notifications.channels import signing
 from notifications.models import ContactPoint
+from notifications.services import confirmations
 from notifications.services import contact_points as services
 
 EXAMPLE = {"channel": "webhook", "address": "https://hooks.example.com/tocsin", "label": "Back office"}
+SENT = {"detail": "A code is on its way."}
 BATCHES = {"batch": 50, "linger_ms": 20, "batch_format": "ndjson"}
 
 
@@ -79,12 +83,18 @@ class ContactPointsView(_ContactPoints):
         ],
     )
     def post(self, request: Request) -> Response:
-        """Add an address to be told at."""
+        """Add an address to be told at.
+
+        A code is sent there, and nothing else until it is entered (`…/confirm/`). None is needed for the
+        email address or phone number that the account has confirmed, nor where staff who may add contact
+        points in the admin add it. 409, too, while the account's own email address is not confirmed.
+        """
         serializer = ContactPointInSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         fields = dict(serializer.validated_data)
         user = self._owner(fields.pop("user_id", None))
-        contact_point, created = services.contact_point_create(user=user, **fields)
+        vouched = confirmations.may_vouch(request.user)  # type: ignore[arg-type]
+        contact_point, created = services.contact_point_create(user=user, vouched=vouched, **fields)
         code = status.HTTP_201_CREATED if created else status.HTTP_200_OK
         return Response(ContactPointSerializer(contact_point).data, status=code)
 
@@ -117,11 +127,18 @@ class ContactPointView(_OneContactPoint):
         examples=[OpenApiExample("batches", value=BATCHES, request_only=True)],
     )
     def patch(self, request: Request, contact_point_id: UUID) -> Response:
-        """Change the address, the label or how it is told in batches, or switch it off and on."""
+        """Change the address, the label or how it is told in batches, or switch it off and on.
+
+        A new address has to be confirmed anew.
+        """
         contact_point = self.contact_point(contact_point_id)
         serializer = ContactPointChangeSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        changed = services.contact_point_update(contact_point=contact_point, **serializer.validated_data)
+        changed = services.contact_point_update(
+            contact_point=contact_point,
+            vouched=confirmations.may_vouch(request.user),  # type: ignore[arg-type]
+            **serializer.validated_data,
+        )
         return Response(ContactPointSerializer(changed).data)
 
     @extend_schema(
@@ -142,12 +159,54 @@ class TestSendView(_OneContactPoint):
     @extend_schema(
         operation_id="contact_points_test",
         request=None,
-        responses={202: DeliverySerializer, **errors(403, 404, 429)},
+        responses={202: DeliverySerializer, **errors(403, 404, 409, 429)},
     )
     def post(self, request: Request, contact_point_id: UUID) -> Response:
-        """Send a test message there; the delivery in the answer can be followed."""
+        """Send a test message there, once it is confirmed; the delivery in the answer can be followed."""
         delivery = services.contact_point_test_send(contact_point=self.contact_point(contact_point_id))
         return Response(DeliverySerializer(delivery).data, status=status.HTTP_202_ACCEPTED)
+
+
+class _Own(_OneContactPoint):
+    """Codes are for whoever reads them: staff, who see all, enter none for others."""
+
+    def contact_point(self, contact_point_id: UUID) -> ContactPoint:
+        contact_point = super().contact_point(contact_point_id)
+        if contact_point.user_id != self.request.user.pk:
+            raise PermissionDenied("Only its owner may confirm it.")
+        return contact_point
+
+
+@extend_schema(tags=["contact points"])
+class CodeView(_Own):
+    @extend_schema(
+        operation_id="contact_points_code",
+        request=None,
+        responses={202: AcceptedSerializer, **errors(403, 404, 409, 429)},
+    )
+    def post(self, request: Request, contact_point_id: UUID) -> Response:
+        """Have another code sent there. The codes of before are void; 409 where it is confirmed."""
+        confirmations.code_send(contact_point=self.contact_point(contact_point_id), now=clock.now())
+        return Response(SENT, status=status.HTTP_202_ACCEPTED)
+
+
+@extend_schema(tags=["contact points"])
+class ConfirmView(_Own):
+    @extend_schema(
+        operation_id="contact_points_confirm",
+        request=CodeSerializer,
+        responses={200: ContactPointSerializer, **errors(*BODY, 403, 404)},
+        examples=[OpenApiExample("code", value={"code": "042137"}, request_only=True)],
+    )
+    def post(self, request: Request, contact_point_id: UUID) -> Response:
+        """Enter the code that came there: it tells things from now on."""
+        contact_point = self.contact_point(contact_point_id)
+        serializer = CodeSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        confirmed = confirmations.contact_point_confirm(
+            contact_point=contact_point, code=serializer.validated_data["code"], now=clock.now()
+        )
+        return Response(ContactPointSerializer(confirmed).data)
 
 
 class _Secret(_OneContactPoint):

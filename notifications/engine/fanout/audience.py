@@ -26,7 +26,7 @@ def people(user_ids: Sequence[UUID], *, as_of: datetime) -> Audience:
     """Return these people, each once; who is inactive, or gone, is left out by the fan-out.
 
     Args:
-        as_of: when the fact happened. Contact points that are newer are not told of it.
+        as_of: when the fact happened. Contact points that were confirmed later are not told of it.
     """
     return Audience(
         sql="SELECT DISTINCT unnest(%(people)s::uuid[])", parameters={"people": list(user_ids)}, as_of=as_of

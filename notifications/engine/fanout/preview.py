@@ -11,7 +11,7 @@ from notifications.engine.database import run_prepared
 from notifications.engine.fanout import sql
 from notifications.engine.fanout.audience import people
 from notifications.engine.fanout.chunk import asked
-from notifications.models import Delivery, Notification
+from notifications.models import ContactPoint, Delivery, Notification
 from notifications.quiet_hours import DIGEST_GRACE
 
 
@@ -41,7 +41,17 @@ def preview(*, user: User, kind: str, severity: str, at: datetime) -> list[Decis
     notification = Notification(kind=kind, severity=severity)
     shape, parameters = asked(notification, audience, inbox=goes_to_inbox(kind), after=None, now=at)
     rows = run_prepared(sql.decisions(audience.sql, shape), parameters)
-    return [_decision(*row, at=at, instant=parameters["instant"]) for row in rows]
+    told = [_decision(*row, at=at, instant=parameters["instant"]) for row in rows]
+    return told + _unconfirmed(user, at) if user.is_active else told
+
+
+def _unconfirmed(user: User, at: datetime) -> list[Decision]:
+    """Return the contact points that are not there for the fan-out, since nobody has confirmed them."""
+    points = ContactPoint.objects.filter(user=user, confirmed_at=None, deleted_at=None)
+    return [
+        Decision(point.pk, point.channel, Delivery.Status.SUPPRESSED, "unconfirmed", at, None)
+        for point in points
+    ]
 
 
 def _decision(

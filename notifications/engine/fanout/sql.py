@@ -69,11 +69,12 @@ _AUDIENCE = """
 """
 
 # Where a person is told. Either at their contact points, or by the default channel for who has none; or in
-# their inbox and at their contact points, of which one that is the inbox would say it twice.
+# their inbox and at their contact points, of which one that is the inbox would say it twice. One that was not
+# confirmed when it happened is not there yet.
 _CONTACT_POINTS = """
       LEFT JOIN notifications_contactpoint AS contact
         ON contact.user_id = person.uuid AND contact.deleted_at IS NULL
-       AND contact.created_at <= audience.as_of
+       AND contact.confirmed_at <= audience.as_of
 """
 _INBOX_AND_CONTACT_POINTS = """
      CROSS JOIN LATERAL (
@@ -84,7 +85,7 @@ _INBOX_AND_CONTACT_POINTS = """
            SELECT id, channel, address, lane, is_enabled, secret_version, secret_rotated_at,
                   batch, linger_ms, batch_format
              FROM notifications_contactpoint
-            WHERE user_id = person.uuid AND deleted_at IS NULL AND created_at <= audience.as_of
+            WHERE user_id = person.uuid AND deleted_at IS NULL AND confirmed_at <= audience.as_of
               AND channel <> 'inbox') AS contact
 """
 

@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -13,8 +14,10 @@ from django.views.generic import TemplateView
 
 from accounts.models import User
 from accounts.services.users import user_update
+from config import clock
+from config.exceptions import Conflict, TooMany
 from notifications.models import ContactPoint, Preference, Subscription
-from notifications.services import contact_points
+from notifications.services import confirmations, contact_points
 from notifications.services.preferences import preference_set, subscription_remove, subscription_set
 from notifications.web import limits, switches
 from notifications.web.form_page import Section
@@ -87,7 +90,11 @@ class NewPointSection(_PreferencesSection):
 
     def act(self, form: ContactPointForm) -> HttpResponse:
         limits.take_act(self.person)
-        contact_points.contact_point_create(user=self.person, **form.cleaned_data)
+        point, _ = contact_points.contact_point_create(
+            user=self.person, vouched=confirmations.may_vouch(self.person), **form.cleaned_data
+        )
+        if point.confirmed_at is None:
+            return self.done("Added. A code is on its way there. Enter it below to be told things there.")
         return self.done("Added. Send a test to see that it works.")
 
 
@@ -102,6 +109,10 @@ class _Change(Page):
     def done(self, text: str) -> HttpResponse:
         messages.success(self.request, text)
         return HttpResponseRedirect(reverse("web:preferences"))
+
+    def refused(self, text: str, *, status: int) -> HttpResponse:
+        messages.error(self.request, text)
+        return render(self.request, TEMPLATE, everything(self.person), status=status)
 
 
 class SwitchesChange(_Change):
@@ -133,12 +144,40 @@ class PointTest(_Change):
         point = self.point(point_id)
         try:
             limits.take(scope="test-send", who=str(self.person.pk))
-        except limits.TooMany as error:
-            messages.error(request, str(error))
-            context = everything(self.person)
-            return render(request, TEMPLATE, context, status=429)
-        contact_points.contact_point_test_send(contact_point=point)
+        except TooMany as error:
+            return self.refused(str(error), status=429)
+        try:
+            contact_points.contact_point_test_send(contact_point=point)
+        except Conflict as error:
+            return self.refused(str(error), status=409)
         return self.done(f"A test message is on its way to {point.label or point.address or point.channel}.")
+
+
+class PointCode(_Change):
+    """Have another code sent to a contact point."""
+
+    def post(self, request: HttpRequest, point_id: UUID) -> HttpResponse:
+        try:
+            confirmations.code_send(contact_point=self.point(point_id), now=clock.now())
+        except TooMany as error:
+            return self.refused(str(error), status=429)
+        except Conflict as error:
+            return self.refused(str(error), status=409)
+        return self.done("A code is on its way. The codes of before are void.")
+
+
+class PointConfirm(_Change):
+    """Enter the code that came there."""
+
+    def post(self, request: HttpRequest, point_id: UUID) -> HttpResponse:
+        code = request.POST.get("code", "").strip()
+        try:
+            confirmations.contact_point_confirm(
+                contact_point=self.point(point_id), code=code, now=clock.now()
+            )
+        except ValidationError as error:
+            return self.refused(" ".join(error.messages), status=422)
+        return self.done("Thank you, this is confirmed: you are told things there from now on.")
 
 
 class PointSwitch(_Change):

@@ -326,6 +326,41 @@ def test_a_contact_point_is_checked_by_its_channels_rules(desk: Client, owner: U
     assert refused.context["adminform"].form.errors == {"batch": ["email knows no batches: leave it at 1."]}
 
 
+def test_an_address_is_confirmed_in_the_admin_only_where_somebody_vouches_for_it(
+    desk: Client, owner: User
+) -> None:
+    fields = {
+        "user": str(owner.pk),
+        "channel": "email",
+        "address": "desk@example.org",
+        "label": "",
+        "is_enabled": "on",
+        "batch": "1",
+        "linger_ms": "0",
+        "batch_format": "cloudevents",
+    }
+    desk.post(url("notifications_contactpoint_add"), fields)
+    point = ContactPoint.objects.get()
+    assert point.confirmed_at is None
+    assert Delivery.objects.get().notification.kind == "account.confirm_contact_point"
+    listed = url("notifications_contactpoint_changelist")
+    assert "not confirmed" in desk.get(listed).content.decode()
+    desk.post(listed, {"action": "test_send", "_selected_action": [str(point.pk)]})
+    assert Delivery.objects.count() == 1
+
+    desk.post(listed, {"action": "vouch_for", "_selected_action": [str(point.pk)]})
+    point.refresh_from_db()
+    assert (point.confirmed_at is not None, point.is_vouched) == (True, True)
+
+    change = url("notifications_contactpoint_change", point.pk)
+    desk.post(change, {**fields, "address": "other@example.org"})
+    point.refresh_from_db()
+    assert (point.address, point.confirmed_at, point.is_vouched) == ("other@example.org", None, False)
+    desk.post(change, {**fields, "address": "third@example.org", "vouch": "on"})
+    point.refresh_from_db()
+    assert (point.confirmed_at is not None, point.is_vouched) == (True, True)
+
+
 def test_a_person_is_added_and_changed(desk: Client, shop: Shop) -> None:
     password = "a long enough one"
     added = desk.post(

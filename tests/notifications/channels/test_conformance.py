@@ -52,6 +52,13 @@ def test_a_channel_without_a_destination_is_told_what_to_add() -> None:
         destination_for("pigeon")
 
 
+def test_a_channel_has_to_say_whether_its_addresses_are_to_be_confirmed() -> None:
+    with pytest.raises(TypeError, match="needs_confirmation"):
+        type("PigeonChannel", (Channel,), {"name": "pigeon"})
+    free = {name for name, channel in registry.CHANNELS.items() if not channel.needs_confirmation}
+    assert free == {"console", "inbox", "third_party"}
+
+
 def test_no_destination_is_left_over() -> None:
     assert set(DESTINATIONS) <= set(ALL)
 

@@ -237,7 +237,8 @@ def test_an_address_that_is_called_dead_switches_off_its_contact_point(make_deli
 
 def test_an_old_address_that_is_called_dead_leaves_the_new_one_on(make_deliveries: Make) -> None:
     (old,) = make_deliveries(1, "https://old.example.com/")
-    contact_point_update(contact_point=ContactPoint.objects.get(), address="https://new.example.com/")
+    point = ContactPoint.objects.get()
+    contact_point_update(contact_point=point, address="https://new.example.com/", vouched=True)
     write(called_dead(old))
     assert Delivery.objects.get().reason == "gone"
     assert ContactPoint.objects.get().is_enabled
@@ -245,7 +246,8 @@ def test_an_old_address_that_is_called_dead_leaves_the_new_one_on(make_deliverie
 
 def test_a_late_word_of_a_dead_address_leaves_on_what_was_replayed_elsewhere(make_deliveries: Make) -> None:
     (old,) = make_deliveries(1, "https://old.example.com/")
-    contact_point_update(contact_point=ContactPoint.objects.get(), address="https://new.example.com/")
+    point = ContactPoint.objects.get()
+    contact_point_update(contact_point=point, address="https://new.example.com/", vouched=True)
     # Its lease was lost, it failed, was replayed to the new address, and is claimed a second time.
     Delivery.objects.update(attempts=1, address="https://new.example.com/")
     Outgoing.objects.update(attempts=2, lease_until=datetime.now(UTC))

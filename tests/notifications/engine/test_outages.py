@@ -293,6 +293,7 @@ class Odd(Channel):
 
     name = "odd"
     address_type = "anything"
+    needs_confirmation = False
 
     def normalised_address(self, address: str) -> str:
         return address

@@ -32,6 +32,7 @@ class Deaf(Channel):
 
     name = "deaf"
     address_type = "anything"
+    needs_confirmation = False
 
     def normalised_address(self, address: str) -> str:
         return address

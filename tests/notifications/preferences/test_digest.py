@@ -154,7 +154,7 @@ def test_the_address_of_the_morning_is_told(
 ) -> None:
     for _ in range(2):
         tell(owner, now=NIGHT)
-    contact_point_update(contact_point=by_email, address="new@example.com")
+    contact_point_update(contact_point=by_email, address="new@example.com", vouched=True)
     digests_send(MORNING)
     assert [each.address for each in digests()] == ["new@example.com"]
 
@@ -200,8 +200,13 @@ def test_what_a_switched_off_contact_point_was_to_tell_is_not_told(
 )
 def test_how_it_ends(count: int, is_enabled: bool, rule: bool | None, expected: Ending) -> None:
     subscriptions = [] if rule is None else [Subscription(channel="email", kind="digest", is_enabled=rule)]
-    contact_point = ContactPoint(channel="email", is_enabled=is_enabled)
+    contact_point = ContactPoint(channel="email", is_enabled=is_enabled, confirmed_at=MORNING)
     assert ending_of(count, contact_point, subscriptions) is expected
+
+
+def test_what_is_not_confirmed_any_more_is_told_none_of_it() -> None:
+    contact_point = ContactPoint(channel="email", is_enabled=True)
+    assert ending_of(1, contact_point, []) is ending_of(2, contact_point, []) is Ending.UNCONFIRMED
 
 
 # --- Exactly once ---------------------------------------------------------------------------------------

@@ -231,6 +231,6 @@ def test_a_removed_contact_point_takes_what_is_held_with_it(held: Delivery, by_e
 
 
 def test_a_new_address_gets_what_is_held(held: Delivery, by_email: ContactPoint) -> None:
-    contact_point_update(contact_point=by_email, address="new@example.com")
+    contact_point_update(contact_point=by_email, address="new@example.com", vouched=True)
     held.refresh_from_db()
     assert held.address == "new@example.com"

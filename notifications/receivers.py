@@ -1,0 +1,50 @@
+"""What becomes of where people are told, as their accounts change hands or their addresses are verified."""
+
+from datetime import datetime
+from typing import Any
+
+import structlog
+from django.core.exceptions import ValidationError
+from django.dispatch import receiver
+
+from accounts.models import User
+from accounts.signals import account_taken, address_verified
+from config import clock
+from notifications.engine.direct import deliver_to
+from notifications.messages.compose import notification_of
+from notifications.models import ContactPoint, Preference, Subscription
+from notifications.services.confirmations import is_own, own_confirm
+from notifications.services.contact_points import contact_point_remove
+
+log = structlog.get_logger(__name__)
+
+
+@receiver(address_verified)
+def own_points_confirm(user: User, field: str, address: str, now: datetime, **kwargs: Any) -> None:
+    own_confirm(user=user, field=field, address=address, now=now)
+
+
+@receiver(account_taken)
+def ways_remove(user: User, **kwargs: Any) -> None:
+    """Remove where and how whoever had the account wanted to be told; what staff vouch for stays."""
+    points = ContactPoint.objects.filter(user=user, is_vouched=False, deleted_at=None)
+    for point in points.select_related("user"):
+        if not is_own(point):
+            contact_point_remove(contact_point=point)
+    Subscription.objects.filter(user=user).delete()
+    Preference.objects.filter(user=user).delete()
+    _tell(user)
+
+
+def _tell(user: User) -> None:
+    notification = notification_of(
+        kind="account.taken",
+        data={},
+        source_type="user",
+        source_id=str(user.pk),
+        dedup_key=f"account_taken:{user.pk}:{clock.now().isoformat()}",
+    )
+    try:
+        deliver_to(notification=notification, user=user, channel="email", address=user.email)
+    except ValidationError:  # an address that was taken before the channel had its rules
+        log.warning("account_taken_not_told", user=str(user.pk))
