@@ -58,6 +58,8 @@ def mirrors_store(*, users: Sequence[User]) -> None:
     ids = {user.pk for user in users}
     there = User.objects.filter(pk__in=ids)
     mirrors = there.filter(
+        is_staff=False,
+        is_superuser=False,
         mirrored_from__in={user.mirrored_from for user in users},
         password__startswith=UNUSABLE_PASSWORD_PREFIX,
     )

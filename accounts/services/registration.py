@@ -10,6 +10,7 @@ from django.db import IntegrityError, transaction
 
 from accounts import signals
 from accounts.models import Role, User
+from accounts.ranks import Rank, rank_of
 from config.exceptions import Conflict
 
 T = TypeVar("T")
@@ -39,7 +40,7 @@ def user_register(
     ``by`` is who asks, if anybody is logged in; ``optional`` are language, time_zone and phone.
 
     Raises:
-        AdminOnly: the role is admin, and ``by`` is nobody on the staff.
+        AdminOnly: the role is admin, and ``by`` is no administrator.
         ValidationError: a value is not acceptable, by field.
         Conflict: there is an account with this address, made with other details.
     """
@@ -55,7 +56,7 @@ def user_register_and(
     The second value is False where the account was there already. The password is hashed once either
     way, which is nearly all of the time that this takes.
     """
-    if fields["role"] == Role.ADMIN and not (by is not None and by.is_active and by.is_staff):
+    if fields["role"] == Role.ADMIN and rank_of(by) < Rank.ADMIN:
         raise AdminOnly(ADMIN_ONLY)
     user = User(**fields)
     _clean(user, password)

@@ -9,12 +9,21 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
-from accounts.admin import StaffViews
+from accounts.admin import ActsOnPeople, StaffViews
+from accounts.models import User
+from accounts.ranks import people_below
 from notifications.channels import registry
 from notifications.models import ContactPoint
 from notifications.services.contact_points import contact_point_remove, contact_point_test_send
 
 CHOICES = [(name, name) for name, channel in sorted(registry.CHANNELS.items()) if channel.for_contacts]
+
+
+def shown_address(contact_point: ContactPoint) -> str:
+    """Return the address as the staff may see it."""
+    if contact_point.address_is_erased:
+        return "erased"
+    return registry.shown(contact_point.channel, contact_point.address)
 
 
 class ContactPointForm(forms.ModelForm):
@@ -35,7 +44,7 @@ class ContactPointForm(forms.ModelForm):
 
 
 @admin.register(ContactPoint)
-class ContactPointAdmin(StaffViews, ModelAdmin):
+class ContactPointAdmin(StaffViews, ActsOnPeople, ModelAdmin):
     form = ContactPointForm
     list_display = ("user", "channel", "where", "label", "state", "created_at")
     list_select_related = ("user",)
@@ -59,11 +68,15 @@ class ContactPointAdmin(StaffViews, ModelAdmin):
         return False
 
     def get_readonly_fields(self, request: HttpRequest, obj: ContactPoint | None = None) -> Any:
-        return (*self.readonly_fields, "user", "channel") if obj else self.readonly_fields
+        return (*self.readonly_fields, "user", "channel", "where") if obj else self.readonly_fields
+
+    def get_fields(self, request: HttpRequest, obj: ContactPoint | None = None) -> Any:
+        is_secret = obj is not None and registry.sendable(obj.channel).address_is_secret
+        return [("where" if is_secret and each == "address" else each) for each in self.fields]
 
     @display(description="Address", empty_value="—", ordering="address")
     def where(self, contact_point: ContactPoint) -> str:
-        return "erased" if contact_point.address_is_erased else contact_point.address
+        return shown_address(contact_point)
 
     @display(description="State", label={"on": "success", "off": "warning", "removed": "danger"})
     def state(self, contact_point: ContactPoint) -> str:
@@ -71,16 +84,22 @@ class ContactPointAdmin(StaffViews, ModelAdmin):
             return "removed"
         return "on" if contact_point.is_enabled else "off"
 
-    @admin.action(description="Send a test message")
+    def _theirs_to_change(
+        self, request: HttpRequest, queryset: QuerySet[ContactPoint]
+    ) -> QuerySet[ContactPoint]:
+        by: User = request.user  # type: ignore[assignment]
+        return queryset.filter(deleted_at=None, user__in=people_below(by))
+
+    @admin.action(description="Send a test message", permissions=["change"])
     def test_send(self, request: HttpRequest, queryset: QuerySet[ContactPoint]) -> None:
-        chosen = list(queryset.filter(deleted_at=None)[:20])
+        chosen = list(self._theirs_to_change(request, queryset)[:20])
         for contact_point in chosen:
             contact_point_test_send(contact_point=contact_point)
         messages.success(request, f"{len(chosen)} test messages are on their way; see the deliveries.")
 
     @admin.action(description="Remove, keeping their history", permissions=["change"])
     def remove(self, request: HttpRequest, queryset: QuerySet[ContactPoint]) -> None:
-        chosen = list(queryset.filter(deleted_at=None))
+        chosen = list(self._theirs_to_change(request, queryset))
         for contact_point in chosen:
             contact_point_remove(contact_point=contact_point)
         messages.success(request, f"{len(chosen)} removed.")

@@ -44,6 +44,7 @@ class PushChannel(Channel):
     name = "push"
     address_type = "the token of an installed app"
     digests = True
+    address_is_secret = True
 
     @property
     def is_configured(self) -> bool:

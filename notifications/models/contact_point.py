@@ -83,7 +83,7 @@ class ContactPoint(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.channel} {self.label or self.address}".strip()
+        return f"{self.channel} {self.label or registry.shown(self.channel, self.address)}".strip()
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         self.lane = registry.get(self.channel).lane(self.address)

@@ -9,8 +9,6 @@ from rest_framework.generics import GenericAPIView, get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api.permissions import IsStaffOrScope
-from accounts.models import Scope
 from config.api import JSONOnly
 from config.openapi import BODY, errors
 from dating.api.bot_serializers import BotAccountInSerializer, BotAccountSerializer
@@ -32,12 +30,6 @@ _FRESH: Final = {"first_name": "Ana", "language": "en", "birthday": "1999-05-01"
 class BotAccountView(GenericAPIView[BotAccount]):
     """For the bot itself, with the scope, and for the staff."""
 
-    permission_classes = [IsStaffOrScope]
-    required_scopes = {
-        "GET": Scope.DATING_READ,
-        "PUT": Scope.DATING_WRITE,
-        "DELETE": Scope.DATING_WRITE,
-    }
     content_negotiation_class = JSONOnly
     serializer_class = BotAccountSerializer
     filter_backends: list[Any] = []

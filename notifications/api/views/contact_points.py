@@ -13,8 +13,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.throttling import ScopedRateThrottle
 
-from accounts.api.permissions import IsPerson
 from accounts.models import User
+from accounts.ranks import OUTRANKED, may_act_on
 from config.api import JSONOnly
 from config.openapi import BODY, errors
 from notifications import selectors
@@ -35,7 +35,6 @@ BATCHES = {"batch": 50, "linger_ms": 20, "batch_format": "ndjson"}
 
 
 class _ContactPoints(GenericAPIView[ContactPoint]):
-    permission_classes = [IsPerson]
     content_negotiation_class = JSONOnly
     serializer_class = ContactPointSerializer
     queryset = ContactPoint.objects.none()
@@ -50,6 +49,14 @@ class _OneContactPoint(_ContactPoints):
     def contact_point(self, contact_point_id: UUID) -> ContactPoint:
         return get_object_or_404(self.get_queryset(), pk=contact_point_id)
 
+    def changeable(self, contact_point_id: UUID) -> ContactPoint:
+        """Return one that is theirs to change: their own, or for staff that of an ordinary person."""
+        contact_point = self.contact_point(contact_point_id)
+        by: User = self.request.user  # type: ignore[assignment]
+        if not may_act_on(by, contact_point.user):
+            raise PermissionDenied(OUTRANKED)
+        return contact_point
+
 
 @extend_schema(tags=["contact points"])
 class ContactPointsView(_ContactPoints):
@@ -62,7 +69,7 @@ class ContactPointsView(_ContactPoints):
     def get(self, request: Request) -> Response:
         """Your own, newest first; for staff everybody's."""
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
-        return self.get_paginated_response(ContactPointSerializer(page, many=True).data)
+        return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
     @extend_schema(
         operation_id="contact_points_create",
@@ -85,7 +92,7 @@ class ContactPointsView(_ContactPoints):
         user = self._owner(fields.pop("user_id", None))
         contact_point, created = services.contact_point_create(user=user, **fields)
         code = status.HTTP_201_CREATED if created else status.HTTP_200_OK
-        return Response(ContactPointSerializer(contact_point).data, status=code)
+        return Response(self.get_serializer(contact_point).data, status=code)
 
     def _owner(self, user_id: UUID | None) -> User:
         user: User = self.request.user  # type: ignore[assignment]
@@ -96,6 +103,8 @@ class ContactPointsView(_ContactPoints):
         owner = User.objects.filter(pk=user_id).first()
         if owner is None:
             raise ValidationError({"user_id": ["There is no such person."]})
+        if not may_act_on(user, owner):
+            raise PermissionDenied(OUTRANKED)
         return owner
 
 
@@ -105,7 +114,7 @@ class ContactPointView(_OneContactPoint):
         operation_id="contact_points_read", responses={200: ContactPointSerializer, **errors(403, 404)}
     )
     def get(self, request: Request, contact_point_id: UUID) -> Response:
-        return Response(ContactPointSerializer(self.contact_point(contact_point_id)).data)
+        return Response(self.get_serializer(self.contact_point(contact_point_id)).data)
 
     @extend_schema(
         operation_id="contact_points_change",
@@ -115,11 +124,11 @@ class ContactPointView(_OneContactPoint):
     )
     def patch(self, request: Request, contact_point_id: UUID) -> Response:
         """Change the address, the label or how it is told in batches, or switch it off and on."""
-        contact_point = self.contact_point(contact_point_id)
+        contact_point = self.changeable(contact_point_id)
         serializer = ContactPointChangeSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         changed = services.contact_point_update(contact_point=contact_point, **serializer.validated_data)
-        return Response(ContactPointSerializer(changed).data)
+        return Response(self.get_serializer(changed).data)
 
     @extend_schema(
         operation_id="contact_points_remove",
@@ -127,7 +136,7 @@ class ContactPointView(_OneContactPoint):
     )
     def delete(self, request: Request, contact_point_id: UUID) -> Response:
         """Remove it; what was still to be sent to it is cancelled, its history stays."""
-        services.contact_point_remove(contact_point=self.contact_point(contact_point_id))
+        services.contact_point_remove(contact_point=self.changeable(contact_point_id))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
@@ -143,7 +152,7 @@ class TestSendView(_OneContactPoint):
     )
     def post(self, request: Request, contact_point_id: UUID) -> Response:
         """Send a test message there; the delivery in the answer can be followed."""
-        delivery = services.contact_point_test_send(contact_point=self.contact_point(contact_point_id))
+        delivery = services.contact_point_test_send(contact_point=self.changeable(contact_point_id))
         return Response(DeliverySerializer(delivery).data, status=status.HTTP_202_ACCEPTED)
 
 

@@ -21,12 +21,10 @@ NO_MATCH = "There is no account with this email address and password."
 class StartPage(Page, TemplateView):
     """Leads people to their inbox, and staff to the admin too."""
 
-    for_anyone = True
     template_name = "web/start.html"
 
 
 class LoginPage(FormPage):
-    for_anyone = True
     template_name = "web/login.html"
     form_class = LoginForm
 
@@ -62,7 +60,6 @@ def is_local_path(url: str) -> bool:
 
 
 class LogoutPage(Page):
-    for_anyone = True
     http_method_names = ["post"]
 
     def post(self, request: HttpRequest) -> HttpResponse:

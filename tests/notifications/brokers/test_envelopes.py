@@ -174,10 +174,10 @@ def dead(*bodies: tuple[str, dict[str, Any]], source: str = "events") -> list[st
 #: Those whom no message of the source ``events`` made.
 OTHERS: dict[str, Callable[[], User]] = {
     "registered here": lambda: UserFactory(),
-    "made here without a password": lambda: UserFactory(password="!no-password-at-all"),
-    "of another source": lambda: UserFactory(password="!x", mirrored_from="partner"),
+    "made here without a password": lambda: UserFactory(password=None),
+    "of another source": lambda: UserFactory(password=None, mirrored_from="partner"),
     "with a password by now": lambda: UserFactory(mirrored_from="events"),
-    "a superuser": lambda: UserFactory(password="!x", mirrored_from="events", is_superuser=True),
+    "a superuser": lambda: UserFactory(password=None, mirrored_from="events", is_superuser=True),
 }
 
 
