@@ -17,7 +17,9 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from accounts.models import ApiKey, Encadrant, Invitation, Membership, Scope, Shop, Student, User
+from accounts.models import ApiKey, Encadrant, Invitation, Membership, Role, Scope, Shop, Student, User
+from accounts.ranks import Rank, may_act_on, people_below, rank_of
+from accounts.rights import scopes_of
 from accounts.services.invitations import HAS_ACCOUNT, invitation_make
 from config import clock
 
@@ -48,6 +50,36 @@ class StaffViews:
         return bool(request.user.is_staff)
 
 
+class ActsOnPeople:
+    """Rows that are a person's: nobody changes those of somebody who has more rights (accounts.ranks)."""
+
+    #: The field that says whose a row is; empty: the row is the person.
+    whose = "user"
+
+    def is_below(self, request: HttpRequest, obj: Any) -> bool:
+        by: User = request.user  # type: ignore[assignment]
+        return obj is None or may_act_on(by, getattr(obj, self.whose) if self.whose else obj)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        may: bool = super().has_change_permission(request, obj)  # type: ignore[misc]
+        return may and self.is_below(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        may: bool = super().has_delete_permission(request, obj)  # type: ignore[misc]
+        return may and self.is_below(request, obj)
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == self.whose:
+            kwargs["queryset"] = people_below(request.user)  # type: ignore[arg-type]
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)  # type: ignore[misc]
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        deleted, counts, lacking, protected = super().get_deleted_objects(objs, request)  # type: ignore[misc]
+        if not all(self.is_below(request, each) for each in objs):
+            lacking = {*lacking, "people on the staff"}
+        return deleted, counts, lacking, protected
+
+
 class MembershipInline(StaffViews, TabularInline):
     model = Membership
     extra = 0
@@ -60,8 +92,20 @@ class MembershipInline(StaffViews, TabularInline):
         return super().get_queryset(request).select_related("user", "shop")
 
 
+#: What makes somebody more than they are: a superuser's alone to give.
+RISING = ("role", "is_staff", "is_superuser", "user_permissions")
+
+
+class CascadingAdmin(DjangoUserAdmin, ModelAdmin):
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        # What is theirs goes with them, that which nobody may delete by itself too.
+        deleted, counts, _, protected = super().get_deleted_objects(objs, request)
+        return deleted, counts, set(), protected
+
+
 @admin.register(User)
-class UserAdmin(StaffViews, DjangoUserAdmin, ModelAdmin):
+class UserAdmin(StaffViews, ActsOnPeople, CascadingAdmin):
+    whose = ""
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
@@ -126,10 +170,15 @@ class UserAdmin(StaffViews, DjangoUserAdmin, ModelAdmin):
     def get_inlines(self, request: HttpRequest, obj: User | None) -> Any:
         return self.inlines if obj else ()
 
-    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        # What is theirs goes with them, that which nobody may delete by itself too.
-        deleted, counts, _, protected = super().get_deleted_objects(objs, request)
-        return deleted, counts, set(), protected
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
+        fixed = () if obj is None or rank_of(request.user) is Rank.SUPERUSER else RISING
+        return (*super().get_readonly_fields(request, obj), *fixed)
+
+    def formfield_for_choice_field(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "role" and rank_of(request.user) is not Rank.SUPERUSER:
+            given = [choice for choice in Role.choices if choice[0] != Role.ADMIN]
+            kwargs["choices"] = [("", "---------"), *given]
+        return super().formfield_for_choice_field(db_field, request, **kwargs)
 
     @display(description="Verified")
     def verified(self, user: User) -> str:
@@ -225,6 +274,17 @@ class ApiKeyForm(forms.ModelForm):
         model = ApiKey
         fields = ("name", "scopes", "expires_at")
 
+    #: Whoever makes or changes the key.
+    by: User
+
+    def clean_scopes(self) -> list[str]:
+        scopes: list[str] = self.cleaned_data["scopes"]
+        if above := sorted(set(scopes) - scopes_of(self.by)):
+            raise forms.ValidationError(
+                f"You can't give what you have no permission for: {', '.join(above)}."
+            )
+        return scopes
+
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(StaffViews, ModelAdmin):
@@ -239,6 +299,16 @@ class ApiKeyAdmin(StaffViews, ModelAdmin):
 
     def get_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> tuple[str, ...]:
         return ("name", "scopes", "expires_at", *(self.readonly_fields if obj else ()))
+
+    def get_form(self, request: HttpRequest, obj: ApiKey | None = None, **kwargs: Any) -> Any:
+        form = super().get_form(request, obj, **kwargs)
+        return type(form.__name__, (form,), {"by": request.user})
+
+    def has_change_permission(self, request: HttpRequest, obj: ApiKey | None = None) -> bool:
+        by: User = request.user  # type: ignore[assignment]
+        return super().has_change_permission(request, obj) and (
+            obj is None or scopes_of(by).issuperset(obj.scopes)
+        )
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False

@@ -56,6 +56,14 @@ class User(KnowsChanges, AbstractBaseUser, PermissionsMixin):
     time_zone = models.CharField(max_length=64, default="UTC", validators=[validate_time_zone])
     phone = models.CharField(max_length=20, blank=True, validators=[validate_phone])
     role = models.CharField(max_length=16, choices=Role.choices, blank=True)
+    mirrored_from = models.CharField(
+        max_length=100,
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+        help_text="The broker's source whose messages made this account, and may change it.",
+    )
     email_verified_at = models.DateTimeField(null=True, blank=True, editable=False)
     phone_verified_at = models.DateTimeField(null=True, blank=True, editable=False)
     is_active = models.BooleanField(default=True)

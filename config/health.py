@@ -9,8 +9,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.api.permissions import IsStaffOrScope
-from accounts.models import Scope
 from config import readiness
 from config.api import RETRY_AFTER_S, JSONOnly, Unreachable
 from notifications.exposition import exposition
@@ -30,8 +28,6 @@ class LiveView(APIView):
 class ReadyView(APIView):
     """Everything that delivering needs is there; 503 names what isn't."""
 
-    permission_classes = [IsStaffOrScope]
-    required_scopes = {"GET": Scope.METRICS_READ}
     content_negotiation_class = JSONOnly
 
     def perform_authentication(self, request: Request) -> None:
@@ -56,8 +52,6 @@ class ReadyView(APIView):
 class MetricsView(APIView):
     """Counters and gauges in Prometheus' text format."""
 
-    permission_classes = [IsStaffOrScope]
-    required_scopes = {"GET": Scope.METRICS_READ}
     content_negotiation_class = JSONOnly
 
     def get(self, request: Request) -> HttpResponse:

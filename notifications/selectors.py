@@ -6,12 +6,17 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Self
 from uuid import UUID
 
+from django.conf import settings
 from django.db import connection
 from django.db.models import Case, Count, F, Prefetch, Q, QuerySet, Value, When
 
 from accounts.models import User
+from accounts.rights import MESSAGES, NOTICES
 from notifications.engine.ids import first_id
-from notifications.models import Alert, Attempt, ContactPoint, Delivery
+from notifications.models import Alert, Attempt, ContactPoint, DeadMessage, Delivery
+
+#: Of notices that tell of several others.
+DIGEST: Final = "digest"
 
 # A machine or a person, as ``request.user`` has it: staff and machines with a scope see all.
 Principal = Any
@@ -32,12 +37,50 @@ def alerts_visible_to(principal: Principal) -> QuerySet[Alert]:
     )
 
 
+def deliveries_seen_by(principal: Principal) -> QuerySet[Delivery]:
+    """All deliveries for staff, a person's own, or what a machine's scopes let it know of."""
+    if not isinstance(principal, User):
+        return Delivery.objects.filter(_notices_for(principal))
+    return Delivery.objects.all() if principal.is_staff else Delivery.objects.filter(user=principal)
+
+
+def _notices_for(machine: Principal) -> Q:
+    told_of = facts_seen_by(machine)
+    seen = Q(notification__source_type__in=told_of)
+    # A digest tells of anything.
+    return seen if len(told_of) == len(NOTICES) else seen & ~Q(notification__kind=DIGEST)
+
+
+def facts_seen_by(machine: Principal) -> list[str]:
+    """Return the kinds of facts of whose notices a machine may know."""
+    return [kind for kind, scope in NOTICES.items() if scope is None or machine.has_scope(scope)]
+
+
+def sees_notice(principal: Principal, *, source_type: str, kind: str) -> bool:
+    """Whether somebody who sees everybody's deliveries may know of a notice."""
+    if isinstance(principal, User):
+        return True
+    told_of = facts_seen_by(principal)
+    return source_type in told_of and (kind != DIGEST or len(told_of) == len(NOTICES))
+
+
+def dead_messages_visible_to(principal: Principal) -> QuerySet[DeadMessage]:
+    """All for staff; for a machine those of the sources whose domain it may read."""
+    dead = DeadMessage.objects.order_by("-id")
+    if isinstance(principal, User):
+        return dead
+    formats = {name for name, scope in MESSAGES.items() if principal.has_scope(scope)}
+    hidden = [name for name, source in settings.SOURCES.items() if source.get("format") not in formats]
+    # Of a source that is gone nobody knows what its messages tell of.
+    is_known = Q() if len(formats) == len(MESSAGES) else Q(source__in=list(settings.SOURCES))
+    return dead.filter(is_known).exclude(source__in=hidden)
+
+
 def deliveries_visible_to(principal: Principal) -> QuerySet[Delivery]:
-    """All deliveries, or a person's own, with what a list shows of each."""
-    deliveries = Delivery.objects.select_related(
+    """The same, with what a list shows of each."""
+    return deliveries_seen_by(principal).select_related(
         "notification", "user", "contact_point", "outgoing", "inbox_item"
     )
-    return deliveries if sees_all(principal) else deliveries.filter(user=principal)
 
 
 def with_attempts(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:

@@ -16,7 +16,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from accounts.admin import StaffViews
 from config import clock
-from notifications.admin.base import NeverEdited, ReadOnlyAdmin
+from notifications.admin.base import NeverEdited, NotesReadings, ReadOnlyAdmin
 from tracing import selectors
 from tracing.models import Case, CaseReading, Device, DeviceContact, Filter, FilterVersion, StatusMark
 from tracing.services.filters import filter_save
@@ -135,31 +135,69 @@ class CaseReadingAdmin(ReadOnlyAdmin):
     ordering = ("-id",)
 
 
+def device_read(request: HttpRequest, device_ids: list[int]) -> None:
+    """Note that statuses of these devices were shown; which, where it is one alone."""
+    if device_ids:
+        one = device_ids[0] if len(set(device_ids)) == 1 else None
+        reading_log(what=CaseReading.What.DEVICE, user=request.user, now=clock.now(), device_id=one)
+
+
+class DeviceForm(forms.ModelForm):
+    new_push_token = forms.CharField(
+        max_length=512, required=False, help_text="Takes the place of the one that there is, if any."
+    )
+
+    class Meta:
+        model = Device
+        fields = ("id", "platform", "language")
+
+    def save(self, commit: bool = True) -> Device:
+        if token := self.cleaned_data.get("new_push_token"):
+            self.instance.push_token = token
+        device: Device = super().save(commit)
+        return device
+
+
 class DeviceContactInline(StaffViews, TabularInline):
     model = DeviceContact
     extra = 0
 
 
 @admin.register(Device)
-class DeviceAdmin(StaffViews, ModelAdmin):
-    """What a device is comes from its owner; its status from a health service, by the API."""
+class DeviceAdmin(NotesReadings, StaffViews, ModelAdmin):
+    """What a device is comes from its owner; its status from a health service, by the API.
+
+    Looking at statuses is noted. The push token is set here, and never shown.
+    """
+
+    form = DeviceForm
 
     list_display = ("id", "status", "platform", "language", "updated_at")
     list_filter = ("status", "platform")
     search_fields = ("=id",)
-    fields = ("id", "push_token", ("platform", "language"), "status")
-    readonly_fields = ("status",)
+    fields = ("id", "new_push_token", "has_push_token", ("platform", "language"), "status")
+    readonly_fields = ("has_push_token", "status")
     inlines = (DeviceContactInline,)
     show_full_result_count = False
 
     def get_readonly_fields(self, request: HttpRequest, obj: Device | None = None) -> tuple[str, ...]:
         return (*self.readonly_fields, "id") if obj else self.readonly_fields
 
+    def note_reading(self, request: HttpRequest, rows: list[Device]) -> None:
+        device_read(request, [each.pk for each in rows])
+
+    @display(description="Has a push token", boolean=True)
+    def has_push_token(self, device: Device) -> bool:
+        return bool(device.push_token)
+
 
 @admin.register(StatusMark)
-class StatusMarkAdmin(ReadOnlyAdmin):
+class StatusMarkAdmin(NotesReadings, ReadOnlyAdmin):
     list_display = ("marked_at", "device_id", "status", "api_key", "user")
     list_filter = ("status", "marked_at")
     list_select_related = ("api_key", "user")
     search_fields = ("=device__id",)
     ordering = ("-id",)
+
+    def note_reading(self, request: HttpRequest, rows: list[StatusMark]) -> None:
+        device_read(request, [each.device_id for each in rows])

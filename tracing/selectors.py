@@ -12,7 +12,7 @@ from django.db.models import Count, DateTimeField, F, Func, OuterRef, QuerySet, 
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from accounts.models import Scope, User
+from accounts.rights import READ_CASES, SET_FILTERS, may
 from notifications.models import Delivery
 from tracing.models import Case, Exposure
 
@@ -41,16 +41,12 @@ Vias = Mapping[tuple[UUID, int], int]
 
 def may_read_cases(principal: Any) -> bool:
     """Whether somebody may look at cases: the staff, people with the permission, machines with the scope."""
-    if isinstance(principal, User):
-        return principal.is_active and (principal.is_staff or principal.has_perm("tracing.view_case"))
-    return bool(getattr(principal, "has_scope", None) and principal.has_scope(Scope.TRACING_READ))
+    return may(principal, READ_CASES)
 
 
 def may_change_filters(principal: Any) -> bool:
     """Whether somebody may set filters: the staff, people with the permission, machines with the scope."""
-    if isinstance(principal, User):
-        return principal.is_active and (principal.is_staff or principal.has_perm("tracing.change_filter"))
-    return bool(getattr(principal, "has_scope", None) and principal.has_scope(Scope.TRACING_FILTERS))
+    return may(principal, SET_FILTERS)
 
 
 def device_is_seen(device_id: int) -> bool:

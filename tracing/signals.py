@@ -1,16 +1,23 @@
 """Saved facts become jobs."""
 
 from typing import Any
+from uuid import UUID
 
 import structlog
+from django.conf import settings
 from django.db import transaction
 from django.db.models.signals import post_save
 from django.dispatch import receiver
 from redis.exceptions import RedisError
 
+from accounts.models import ApiKey, User
+from config import clock
 from notifications import queue
+from notifications.disclosure import DEAD_MESSAGE, facts_read
 from tracing import jobs
-from tracing.models import Case
+from tracing.models import Case, CaseReading
+from tracing.selectors import SOURCE
+from tracing.services.readings import reading_log
 
 log = structlog.get_logger(__name__)
 
@@ -31,3 +38,19 @@ def case_enqueue_search(instance: Case, created: bool, raw: bool, **kwargs: Any)
             log.warning("enqueue_failed", case=str(instance.pk), error=str(error))
 
     transaction.on_commit(enqueue, robust=True)
+
+
+@receiver(facts_read)
+def notices_reading_log(
+    facts: set[tuple[str, str]], user: User | None, api_key: ApiKey | None, **kwargs: Any
+) -> None:
+    """Note who was shown notices of cases, or dead letters that name devices, wherever that was."""
+    cases = {source_id for kind, source_id in facts if kind == SOURCE}
+    if not cases and not any(kind == DEAD_MESSAGE and _is_tracing(source) for kind, source in facts):
+        return
+    case_id = UUID(cases.pop()) if len(cases) == 1 else None
+    reading_log(what=CaseReading.What.NOTICES, user=user, api_key=api_key, now=clock.now(), case_id=case_id)
+
+
+def _is_tracing(source: str) -> bool:
+    return settings.SOURCES.get(source, {}).get("format") == "tracing"

@@ -12,6 +12,7 @@ from django.db import IntegrityError, transaction
 
 from accounts.models import Role, User
 from accounts.names import cleaned
+from accounts.ranks import has_rights
 from config.exceptions import Conflict
 
 FIELDS: Final = ("email", "first_name", "last_name", "role", "language")
@@ -21,11 +22,17 @@ _LANGUAGES: Final = frozenset(code for code, _ in settings.LANGUAGES)
 NAME_MAX: Final = 150
 
 EMAIL_TAKEN: Final = "Another account has this email address."
-STAFF: Final = "An administrator is changed and deleted here, not by a message."
+NOT_A_MIRROR: Final = "This account was not made by messages of this source: it is changed and deleted here."
+TAKEN_OVER: Final = "This person has set a password here, so that the account is their own."
+HAS_RIGHTS: Final = (
+    "An administrator, or anybody with permissions, is changed and deleted here, not by a message."
+)
 
 
-def mirror_of(*, user_id: UUID, details: Mapping[str, Any]) -> User:
+def mirror_of(*, user_id: UUID, details: Mapping[str, Any], source: str) -> User:
     """Return the account that such an event describes, checked and not stored.
+
+    ``source`` is the queue that it came from, whatever the message says of itself: no other changes it later.
 
     Nobody becomes an administrator by a message: whom another service calls one has no role here.
 
@@ -33,7 +40,7 @@ def mirror_of(*, user_id: UUID, details: Mapping[str, Any]) -> User:
         ValidationError: a value is not acceptable, by field.
     """
     given = _given(details)
-    user = User(pk=user_id, **given)
+    user = User(pk=user_id, mirrored_from=source, **given)
     # As Django makes one that nothing matches, at a fraction of the cost.
     user.password = UNUSABLE_PASSWORD_PREFIX + secrets.token_urlsafe(30)
     # What is not given is the model's own default, or an email that is missing.
@@ -43,31 +50,36 @@ def mirror_of(*, user_id: UUID, details: Mapping[str, Any]) -> User:
 
 
 def mirrors_store(*, users: Sequence[User]) -> None:
-    """Store accounts of others' events, as they are; one whose id is there already is left alone.
+    """Store accounts of one source's events, as they are; one of its own that is there already is left alone.
 
     Sends no signals: the event that tells of them is stored by the caller.
 
     Raises:
-        Conflict: an address is that of somebody else.
+        Conflict: an address is that of somebody else, or an id that of an account that is not the source's.
     """
     User.objects.bulk_create(users, ignore_conflicts=True)
     ids = {user.pk for user in users}
-    if User.objects.filter(pk__in=ids).count() != len(ids):
-        raise Conflict(EMAIL_TAKEN)
+    there = User.objects.filter(pk__in=ids)
+    mirrors = there.filter(
+        is_staff=False,
+        is_superuser=False,
+        mirrored_from__in={user.mirrored_from for user in users},
+        password__startswith=UNUSABLE_PASSWORD_PREFIX,
+    )
+    if mirrors.count() != len(ids):
+        raise Conflict(EMAIL_TAKEN if there.count() != len(ids) else NOT_A_MIRROR)
 
 
-def mirror_update(*, user_id: UUID, details: Mapping[str, Any]) -> bool:
+def mirror_update(*, user_id: UUID, details: Mapping[str, Any], source: str) -> bool:
     """Change somebody's details as another service's event has them; False where there is nobody of this id.
 
     Raises:
         ValidationError: a value is not acceptable, by field.
         Conflict: the address is that of somebody else, or the account is not theirs to change.
     """
-    user = User.objects.select_for_update().filter(pk=user_id).first()
+    user = _mirror(user_id, source)
     if user is None:
         return False
-    if user.is_staff:
-        raise Conflict(STAFF)
     changes = _given(details)
     for name, value in changes.items():
         setattr(user, name, value)
@@ -81,19 +93,35 @@ def mirror_update(*, user_id: UUID, details: Mapping[str, Any]) -> bool:
     return True
 
 
-def mirror_delete(*, user_id: UUID) -> bool:
+def mirror_delete(*, user_id: UUID, source: str) -> bool:
     """Delete somebody's account, with all that is theirs; False where there is nobody of this id.
 
     Raises:
         Conflict: the account is not theirs to delete.
     """
-    user = User.objects.select_for_update().filter(pk=user_id).first()
+    user = _mirror(user_id, source)
     if user is None:
         return False
-    if user.is_staff:
-        raise Conflict(STAFF)
     user.delete()
     return True
+
+
+def _mirror(user_id: UUID, source: str) -> User | None:
+    """Return an account, locked, that a source may change; None where there is nobody of this id.
+
+    Raises:
+        Conflict: it is somebody's own, or another source's, or has rights.
+    """
+    user = User.objects.select_for_update().filter(pk=user_id).first()
+    if user is None:
+        return None
+    if has_rights(user):
+        raise Conflict(HAS_RIGHTS)
+    if user.mirrored_from != source:
+        raise Conflict(NOT_A_MIRROR)
+    if user.has_usable_password():
+        raise Conflict(TAKEN_OVER)
+    return user
 
 
 def _given(details: Mapping[str, Any]) -> dict[str, str]:

@@ -10,6 +10,7 @@ from django.db import IntegrityError, transaction
 
 from accounts import signals
 from accounts.models import Role, User
+from accounts.ranks import Rank, rank_of
 from accounts.services.invitations import admitted, invitation_use
 from config import clock
 from config.exceptions import Conflict
@@ -42,7 +43,7 @@ def user_register(
 
     Raises:
         NotAdmitted: they may not register here.
-        AdminOnly: the role is admin, and ``by`` is nobody on the staff.
+        AdminOnly: the role is admin, and ``by`` is no administrator.
         ValidationError: a value is not acceptable, by field.
         Conflict: there is an account with this address, made with other details.
     """
@@ -61,7 +62,7 @@ def user_register_and(
     Raises:
         NotAdmitted: they may not register here, and have no ``invitation`` (the token of a mailed link).
     """
-    if fields["role"] == Role.ADMIN and not (by is not None and by.is_active and by.is_staff):
+    if fields["role"] == Role.ADMIN and rank_of(by) < Rank.ADMIN:
         raise AdminOnly(ADMIN_ONLY)
     user = User(**fields)
     _clean(user, password)

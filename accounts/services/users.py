@@ -6,11 +6,12 @@ from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
 
 from accounts.models import Role, User
+from accounts.ranks import OUTRANKED, Rank, may_act_on, rank_of
 from config.exceptions import Conflict
 
 EMAIL_TAKEN: Final = "This email address can't be used."
 NOT_YOURSELF: Final = "You can't deactivate, demote or delete yourself here."
-NOT_A_SUPERUSER: Final = "Only a superuser can change or delete a superuser."
+NOT_AN_ADMIN: Final = "Only an administrator can change or delete somebody's account."
 
 
 def user_update(*, user: User, **changes: Any) -> User:
@@ -36,7 +37,7 @@ def user_update(*, user: User, **changes: Any) -> User:
 
 
 def user_administer(*, user: User, by: User, **changes: Any) -> User:
-    """Change somebody's role, whether they are active, or their details; for the staff.
+    """Change somebody's role, whether they are active, or their details; for administrators.
 
     Becoming an administrator makes one staff; ceasing to be one ends that.
 
@@ -55,7 +56,7 @@ def user_administer(*, user: User, by: User, **changes: Any) -> User:
 
 
 def user_remove(*, user: User, by: User) -> None:
-    """Delete somebody's account, with all that is theirs; for the staff.
+    """Delete somebody's account, with all that is theirs; for administrators.
 
     Raises:
         PermissionDenied: it is not for ``by`` to do, or would lock them out.
@@ -73,5 +74,7 @@ def user_delete(*, user: User) -> None:
 
 
 def _may_administer(user: User, by: User) -> None:
-    if user.is_superuser and not by.is_superuser:
-        raise PermissionDenied(NOT_A_SUPERUSER)
+    if rank_of(by) < Rank.ADMIN:
+        raise PermissionDenied(NOT_AN_ADMIN)
+    if not may_act_on(by, user):
+        raise PermissionDenied(OUTRANKED)

@@ -66,11 +66,10 @@ def _done(command: Command) -> Any:
 
 
 def _person(known_as: int | UUID) -> User:
-    active = User.objects.filter(is_active=True)
-    if isinstance(known_as, UUID):
-        user = active.filter(pk=known_as).first()
-    else:
-        user = active.filter(bot_account__number=known_as).first()
+    """Return whom the bot means: by number or id, somebody whom it speaks for, and nobody else."""
+    spoken_for = User.objects.filter(is_active=True, bot_account__isnull=False)
+    known = {"pk": known_as} if isinstance(known_as, UUID) else {"bot_account__number": known_as}
+    user = spoken_for.filter(**known).first()
     if user is None:
         raise Unknown("There is nobody whom the bot knows as this.")
     return user

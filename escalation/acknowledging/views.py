@@ -16,7 +16,6 @@ from notifications.web.page import Page, guarded
 class AcknowledgeLinkPage(Page):
     """Shows what it is about, and acknowledges it by its button; whoever got the message may."""
 
-    for_anyone = True
     http_method_names = ["get", "head", "post", "options"]
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:

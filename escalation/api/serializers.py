@@ -9,6 +9,7 @@ from escalation import requests
 from escalation.models import EscalationProcess
 from escalation.services.requests import IGNORED, STARTED, STOPPED
 from notifications.api.serializers import AttemptSerializer
+from notifications.channels import registry
 from notifications.explanations import explain
 from notifications.models import Delivery
 
@@ -88,6 +89,7 @@ class HistorySerializer(serializers.ModelSerializer[Delivery]):
     user_id = serializers.UUIDField(allow_null=True)
     contact_point_id = serializers.UUIDField(allow_null=True)
     explanation = serializers.SerializerMethodField(help_text="Why it is so, in one sentence.")
+    address = serializers.SerializerMethodField(help_text="A phone's push token is withheld.")
     data = serializers.SerializerMethodField(  # type: ignore[assignment]
         help_text="What machines are told of it."
     )
@@ -103,6 +105,9 @@ class HistorySerializer(serializers.ModelSerializer[Delivery]):
 
     def get_explanation(self, delivery: Delivery) -> str:
         return explain(delivery)
+
+    def get_address(self, delivery: Delivery) -> str:
+        return registry.shown(delivery.channel, delivery.address)
 
     @extend_schema_field({"type": "object", "additionalProperties": {}})
     def get_data(self, delivery: Delivery) -> Any:

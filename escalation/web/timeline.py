@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from escalation.models import EscalationProcess
 from escalation.policies.words import name_of
+from notifications.channels import registry
 from notifications.explanations import explain
 from notifications.models import Delivery
 
@@ -183,7 +184,9 @@ def _row(process: EscalationProcess, delivery: Delivery) -> Row:
         words=WORDS[state],
         channel=delivery.channel,
         who=name_of(delivery.user),
-        address="erased" if delivery.address_is_erased else delivery.address,
+        address="erased"
+        if delivery.address_is_erased
+        else registry.shown(delivery.channel, delivery.address),
         explanation=explain(delivery),
         attempts=delivery.attempts,
     )

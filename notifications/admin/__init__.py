@@ -1,5 +1,9 @@
 """The operator's face: who was or was not told of what, and why; and starting again what failed."""
 
+from django.contrib import admin
+from django_rq import admin as _queue_admin  # noqa: F401  (registers it)
+from django_rq.models import Dashboard
+
 from notifications.admin import (
     alerts,
     caller_ids,
@@ -11,6 +15,9 @@ from notifications.admin import (
     message_templates,
     people,
 )
+
+# All staff could reach these pages: below /django-rq/ they are for superusers.
+admin.site.unregister(Dashboard)
 
 __all__ = [
     "alerts",

@@ -1,15 +1,20 @@
 """Alerts and notifications, with what became of them."""
 
+import json
+from typing import Any
+
 from django.contrib import admin
 from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
-from notifications import selectors
-from notifications.admin.base import ReadOnlyAdmin
+from notifications import selectors, withheld
+from notifications.admin.base import NotesReadings, ReadOnlyAdmin
+from notifications.disclosure import notices_read
 from notifications.models import Alert, Delivery, Notification
 
 
@@ -54,7 +59,7 @@ class AlertAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Notification)
-class NotificationAdmin(ReadOnlyAdmin):
+class NotificationAdmin(NotesReadings, ReadOnlyAdmin):
     list_display = ("title", "kind", "severity", "created_at")
     list_filter = ("severity", "created_at")
     search_fields = ("source_id__exact",)
@@ -62,14 +67,25 @@ class NotificationAdmin(ReadOnlyAdmin):
     ordering = ("-created_at",)
     fields = (
         "title",
-        "body",
+        "text",
         ("kind", "severity"),
         ("source_type", "source_id"),
-        "data",
+        "values",
         "created_at",
         "deliveries",
     )
-    readonly_fields = ("deliveries",)
+    readonly_fields = ("text", "values", "deliveries")
+
+    def note_reading(self, request: HttpRequest, rows: list[Any]) -> None:
+        notices_read(rows, user=request.user)
+
+    @display(description="Body")
+    def text(self, notification: Notification) -> str:
+        return str(withheld.shown(notification.body))
+
+    @display(description="Data")
+    def values(self, notification: Notification) -> str:
+        return json.dumps(withheld.shown(notification.data), ensure_ascii=False)
 
     @display(description="Deliveries")
     def deliveries(self, notification: Notification) -> SafeString:

@@ -52,6 +52,31 @@ class CountedList(ChangeList):
             self.result_count = found if found <= self.MOST else on_page
 
 
+class NotedList(CountedList):
+    """Says whose notices were shown, so that domains which log their readings can."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.model_admin.note_reading(request, list(self.result_list))
+
+
+class NotesReadings:
+    """Pages of rows that may be of a domain which logs who reads what."""
+
+    def note_reading(self, request: HttpRequest, rows: list[Any]) -> None:
+        """Say that these rows are shown to whoever asks."""
+        raise NotImplementedError
+
+    def get_changelist(self, request: HttpRequest, **options: Any) -> type[CountedList]:
+        return NotedList
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        found = super().get_object(request, object_id, from_field)  # type: ignore[misc]
+        if found is not None:
+            self.note_reading(request, [found])
+        return found
+
+
 class ReadOnlyAdmin(NeverEdited, StaffViews, ModelAdmin):
     """Rows that the engine writes: shown, never edited. The tables are large, so nothing counts them."""
 

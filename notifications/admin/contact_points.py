@@ -10,7 +10,9 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
-from accounts.admin import StaffViews
+from accounts.admin import ActsOnPeople, StaffViews
+from accounts.models import User
+from accounts.ranks import people_below
 from config import clock
 from config.exceptions import Conflict, TooMany
 from notifications.channels import registry
@@ -20,6 +22,13 @@ from notifications.services.confirmations import contact_point_admit, contact_po
 from notifications.services.contact_points import contact_point_remove, contact_point_test_send
 
 CHOICES = [(name, name) for name, channel in sorted(registry.CHANNELS.items()) if channel.for_contacts]
+
+
+def shown_address(contact_point: ContactPoint) -> str:
+    """Return the address as the staff may see it."""
+    if contact_point.address_is_erased:
+        return "erased"
+    return registry.shown(contact_point.channel, contact_point.address)
 
 
 class ContactPointForm(forms.ModelForm):
@@ -45,7 +54,7 @@ class ContactPointForm(forms.ModelForm):
 
 
 @admin.register(ContactPoint)
-class ContactPointAdmin(StaffViews, ModelAdmin):
+class ContactPointAdmin(StaffViews, ActsOnPeople, ModelAdmin):
     form = ContactPointForm
     list_display = ("user", "channel", "where", "label", "state", "confirmed_at", "created_at")
     list_select_related = ("user",)
@@ -74,11 +83,15 @@ class ContactPointAdmin(StaffViews, ModelAdmin):
         return False
 
     def get_readonly_fields(self, request: HttpRequest, obj: ContactPoint | None = None) -> Any:
-        return (*self.readonly_fields, "user", "channel") if obj else self.readonly_fields
+        return (*self.readonly_fields, "user", "channel", "where") if obj else self.readonly_fields
+
+    def get_fields(self, request: HttpRequest, obj: ContactPoint | None = None) -> Any:
+        is_secret = obj is not None and registry.sendable(obj.channel).address_is_secret
+        return [("where" if is_secret and each == "address" else each) for each in self.fields]
 
     @display(description="Address", empty_value="—", ordering="address")
     def where(self, contact_point: ContactPoint) -> str:
-        return "erased" if contact_point.address_is_erased else contact_point.address
+        return shown_address(contact_point)
 
     @display(
         description="State",
@@ -110,16 +123,22 @@ class ContactPointAdmin(StaffViews, ModelAdmin):
         except (Conflict, TooMany) as error:
             messages.warning(request, f"It is not confirmed, and no code was sent. {error}")
 
+    def _theirs_to_change(
+        self, request: HttpRequest, queryset: QuerySet[ContactPoint]
+    ) -> QuerySet[ContactPoint]:
+        by: User = request.user  # type: ignore[assignment]
+        return queryset.filter(deleted_at=None, user__in=people_below(by))
+
     @admin.action(description="Vouch for the address", permissions=["change"])
     def vouch_for(self, request: HttpRequest, queryset: QuerySet[ContactPoint]) -> None:
-        chosen = list(queryset.filter(deleted_at=None, confirmed_at=None))
+        chosen = list(self._theirs_to_change(request, queryset).filter(confirmed_at=None))
         for contact_point in chosen:
             contact_point_vouch(contact_point=contact_point, now=clock.now())
         messages.success(request, f"{len(chosen)} confirmed.")
 
-    @admin.action(description="Send a test message")
+    @admin.action(description="Send a test message", permissions=["change"])
     def test_send(self, request: HttpRequest, queryset: QuerySet[ContactPoint]) -> None:
-        chosen = list(queryset.filter(deleted_at=None, confirmed_at__isnull=False)[:20])
+        chosen = list(self._theirs_to_change(request, queryset).filter(confirmed_at__isnull=False)[:20])
         for contact_point in chosen:
             contact_point_test_send(contact_point=contact_point)
         messages.success(request, f"{len(chosen)} test messages are on their way; see the deliveries.")
@@ -128,7 +147,7 @@ class ContactPointAdmin(StaffViews, ModelAdmin):
 
     @admin.action(description="Remove, keeping their history", permissions=["change"])
     def remove(self, request: HttpRequest, queryset: QuerySet[ContactPoint]) -> None:
-        chosen = list(queryset.filter(deleted_at=None))
+        chosen = list(self._theirs_to_change(request, queryset))
         for contact_point in chosen:
             contact_point_remove(contact_point=contact_point)
         messages.success(request, f"{len(chosen)} removed.")

@@ -1,12 +1,15 @@
 """Messages of brokers that could not take effect, and starting them again."""
 
+from typing import Any
+
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.decorators import display
 
-from notifications.admin.base import ReadOnlyAdmin
+from notifications.admin.base import NotesReadings, ReadOnlyAdmin
 from notifications.brokers import dead_letters
+from notifications.disclosure import dead_messages_read
 from notifications.models import DeadMessage
 
 STATE_COLOURS = {"Dead letter": "danger", "Replayed": "success", "Discarded": "default"}
@@ -14,7 +17,7 @@ SHOWN_CHARACTERS = 20_000
 
 
 @admin.register(DeadMessage)
-class DeadMessageAdmin(ReadOnlyAdmin):
+class DeadMessageAdmin(NotesReadings, ReadOnlyAdmin):
     list_display = ("source", "state_label", "reason", "routing_key", "attempts", "created_at")
     list_filter = ("state", "source", "created_at")
     ordering = ("-id",)
@@ -30,6 +33,9 @@ class DeadMessageAdmin(ReadOnlyAdmin):
     )
     readonly_fields = ("id", "text", "state_label", "created_at")
     actions = ("replay_chosen", "discard_chosen")
+
+    def note_reading(self, request: HttpRequest, rows: list[Any]) -> None:
+        dead_messages_read(rows, user=request.user)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[DeadMessage]:
         found = super().get_queryset(request)

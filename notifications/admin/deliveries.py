@@ -22,8 +22,9 @@ from unfold.decorators import display
 
 from accounts.models import User
 from notifications import selectors
-from notifications.admin.base import STATUS_COLOURS, ReadOnlyAdmin
+from notifications.admin.base import STATUS_COLOURS, NotesReadings, ReadOnlyAdmin
 from notifications.channels import registry
+from notifications.disclosure import notices_read
 from notifications.engine import replay
 from notifications.engine.replay import Foreseen
 from notifications.explanations import CANCELLED, FAILED, SUPPRESSED, explain
@@ -79,7 +80,7 @@ def moment(field: str, title: str) -> Callable[[Any, Delivery], str]:
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(ReadOnlyAdmin):
+class DeliveryAdmin(NotesReadings, ReadOnlyAdmin):
     list_display = ("title", "person", "channel", "status_label", "explanation", "attempts", "created")
     list_filter = (StateFilter, ChannelFilter, ReasonFilter, "created_at")
     search_fields = ("pk",)
@@ -142,6 +143,9 @@ class DeliveryAdmin(ReadOnlyAdmin):
         erased = delivery.address_is_erased
         return "" if erased else registry.get(delivery.channel).lane(delivery.address)
 
+    def note_reading(self, request: HttpRequest, rows: list[Any]) -> None:
+        notices_read([each.notification for each in rows], user=request.user)
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
         return selectors.deliveries_visible_to(request.user).order_by("-id")
 
@@ -177,7 +181,9 @@ class DeliveryAdmin(ReadOnlyAdmin):
 
     @display(description="Address", empty_value="—")
     def where(self, delivery: Delivery) -> str:
-        return "erased" if delivery.address_is_erased else delivery.address
+        if delivery.address_is_erased:
+            return "erased"
+        return registry.shown(delivery.channel, delivery.address)
 
     @display(description="Status", label=STATUS_COLOURS)
     def status_label(self, delivery: Delivery) -> str:

@@ -15,6 +15,8 @@ from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from accounts.admin import StaffViews
+from accounts.models import User
+from accounts.ranks import Rank, rank_of
 from notifications.channels import registry
 from notifications.messages import catalogue, vocabulary
 from notifications.messages.states import kind_states
@@ -26,6 +28,11 @@ KIND: Final = RegexValidator(
 )
 PREVIEWED: Final = ("kind", "language", "channel", "title", "body")
 CHOICES: Final = [("", "all channels"), *((name, name) for name in sorted(registry.CHANNELS))]
+
+
+def may_word(by: User, kind: str) -> bool:
+    """Whether somebody may change texts of a kind: a link to log in with could be led elsewhere by them."""
+    return not kind.startswith("account.") or rank_of(by) is Rank.SUPERUSER
 
 
 class MessageTemplateForm(forms.ModelForm):
@@ -40,9 +47,16 @@ class MessageTemplateForm(forms.ModelForm):
             "body": UnfoldAdminTextareaWidget(attrs={"rows": 12}),
         }
 
+    #: Whoever writes the text.
+    by: User
+
     def clean_kind(self) -> str:
         kind: str = self.cleaned_data["kind"]
         KIND(kind)
+        if not may_word(self.by, kind):
+            raise forms.ValidationError(
+                "Only a superuser can word what holds codes and links to log in with."
+            )
         return kind
 
     def clean(self) -> dict[str, Any]:
@@ -67,6 +81,18 @@ class MessageTemplateAdmin(StaffViews, ModelAdmin):
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(require_POST(self.preview_view))
         return [path("preview/", view, name="notifications_messagetemplate_preview"), *super().get_urls()]
+
+    def get_form(self, request: HttpRequest, obj: MessageTemplate | None = None, **kwargs: Any) -> Any:
+        form = super().get_form(request, obj, **kwargs)
+        return type(form.__name__, (form,), {"by": request.user})
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        by: User = request.user  # type: ignore[assignment]
+        return super().has_change_permission(request, obj) and (obj is None or may_word(by, obj.kind))
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        by: User = request.user  # type: ignore[assignment]
+        return super().has_delete_permission(request, obj) and (obj is None or may_word(by, obj.kind))
 
     def get_fields(self, request: HttpRequest, obj: MessageTemplate | None = None) -> Any:
         return self.fields if obj else self.fields[:-1]

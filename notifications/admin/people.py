@@ -11,6 +11,7 @@ from unfold.decorators import display
 from accounts.admin import StaffViews, UserAdmin
 from accounts.models import User
 from notifications.admin.base import NeverEdited
+from notifications.admin.contact_points import shown_address
 from notifications.explanations import explain
 from notifications.models import ContactPoint, Delivery, Preference, Subscription
 
@@ -41,7 +42,7 @@ class ContactPointInline(NeverEdited, StaffViews, TabularInline):
 
     @display(description="Address", empty_value="—")
     def where(self, contact_point: ContactPoint) -> str:
-        return "erased" if contact_point.address_is_erased else contact_point.address
+        return shown_address(contact_point)
 
 
 @admin.register(User)

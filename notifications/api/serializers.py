@@ -3,11 +3,12 @@
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import UUID
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from accounts.models import Shop
+from accounts.models import Shop, User
 from config.fields import (
     StrictBooleanField,
     StrictCharField,
@@ -17,6 +18,7 @@ from config.fields import (
     UnixTimeField,
     unix_seconds,
 )
+from notifications import withheld
 from notifications.channels import batch as batching
 from notifications.channels import registry
 from notifications.explanations import explain
@@ -165,7 +167,15 @@ class ContactPointChangeSerializer(serializers.Serializer[ContactPoint]):
     batch_format = StrictChoiceField(choices=list(batching.FORMATS.items()), required=False)
 
 
+def is_theirs(serializer: serializers.BaseSerializer[Any], owner_id: UUID | None) -> bool:
+    """Whether whoever is answered is the person whose row it is."""
+    request = serializer.context.get("request")
+    return request is not None and isinstance(request.user, User) and request.user.pk == owner_id
+
+
 class ContactPointSerializer(serializers.ModelSerializer[ContactPoint]):
+    """A contact point; secret addresses, such as a phone's push token, are shown to their owner only."""
+
     user_id = serializers.UUIDField()
     confirmed_at = serializers.DateTimeField(
         allow_null=True, help_text="Null until its code is entered: it tells nothing before."
@@ -188,6 +198,12 @@ class ContactPointSerializer(serializers.ModelSerializer[ContactPoint]):
         )
         read_only_fields = fields
 
+    def to_representation(self, instance: ContactPoint) -> dict[str, Any]:
+        shown = super().to_representation(instance)
+        if not is_theirs(self, instance.user_id):
+            shown["address"] = registry.shown(instance.channel, instance.address)
+        return shown
+
 
 class SecretSerializer(serializers.Serializer[Any]):
     secret = serializers.CharField(help_text="Standard Webhooks secret: `whsec_` and base64.")
@@ -205,7 +221,10 @@ class NotificationSerializer(serializers.ModelSerializer[Notification]):
 
 
 class DeliverySerializer(serializers.ModelSerializer[Delivery]):
-    """One telling of one thing to one person by one channel."""
+    """One telling of one thing to one person by one channel.
+
+    Links by which somebody acts without logging in are shown to that person only.
+    """
 
     notification = NotificationSerializer()
     user_id = serializers.UUIDField(allow_null=True)
@@ -237,6 +256,14 @@ class DeliverySerializer(serializers.ModelSerializer[Delivery]):
 
     def get_explanation(self, delivery: Delivery) -> str:
         return explain(delivery)
+
+    def to_representation(self, instance: Delivery) -> dict[str, Any]:
+        shown = super().to_representation(instance)
+        if not is_theirs(self, instance.user_id):
+            shown["notification"] = withheld.shown(shown["notification"])
+        if "address" in shown:
+            shown["address"] = registry.shown(instance.channel, instance.address)
+        return shown
 
 
 class AttemptSerializer(serializers.ModelSerializer[Attempt]):

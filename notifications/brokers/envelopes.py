@@ -39,9 +39,13 @@ class NotYet(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """An event to be stored; ``mirror`` is the account that it tells of, where it tells of a new one."""
+    """An event to be stored; ``mirror`` is the account that it tells of, where it tells of a new one.
+
+    ``source`` is the queue that it came from, and not what the message says of itself.
+    """
 
     event: Incoming
+    source: str
     mirror: User | None = None
 
 
@@ -65,7 +69,7 @@ def translate(message: Message) -> Command:
     )
     try:
         check_event(routing_key=routing_key, payload=payload, source=incoming.source)
-        return Command(incoming, _mirror(incoming))
+        return Command(incoming, message.source, _mirror(incoming, message.source))
     except ValidationError as error:
         raise Malformed(_in_words(error)) from None
 
@@ -83,18 +87,18 @@ def apply(commands: Sequence[Command]) -> list[Answer]:
         elif command.event.routing_key in (people.USER_UPDATED, people.USER_DELETED):
             mirroring.mirrors_store(users=mirrors)
             mirrors = []
-            _follow(command.event)
+            _follow(command.event, command.source)
     mirroring.mirrors_store(users=mirrors)
     return []
 
 
-def _follow(event: Incoming) -> None:
-    """Change or delete an account as its own service did."""
+def _follow(event: Incoming, source: str) -> None:
+    """Change or delete an account as the service did that made it."""
     user_id = UUID(event.payload["user_id"])
     with told_elsewhere():
         if event.routing_key == people.USER_DELETED:
-            mirroring.mirror_delete(user_id=user_id)
-        elif not mirroring.mirror_update(user_id=user_id, details=event.payload):
+            mirroring.mirror_delete(user_id=user_id, source=source)
+        elif not mirroring.mirror_update(user_id=user_id, details=event.payload, source=source):
             raise NotYet(f"There is no user {user_id}.")
 
 
@@ -177,7 +181,7 @@ def _time(value: Any) -> datetime | None:
     return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def _mirror(event: Incoming) -> User | None:
+def _mirror(event: Incoming, source: str) -> User | None:
     if event.routing_key not in (people.USER_CREATED, people.USER_UPDATED, people.USER_DELETED):
         return None
     try:
@@ -186,7 +190,7 @@ def _mirror(event: Incoming) -> User | None:
         raise Malformed("payload: Expected a UUID in user_id.") from None
     if event.routing_key != people.USER_CREATED:
         return None
-    return mirroring.mirror_of(user_id=user_id, details=event.payload)
+    return mirroring.mirror_of(user_id=user_id, details=event.payload, source=source)
 
 
 def _in_words(error: ValidationError) -> str:

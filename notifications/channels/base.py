@@ -117,6 +117,8 @@ class Channel(ABC):
     is_paid: ClassVar[bool] = False
     #: True where people read it, so that what quiet hours held back may come as one message.
     digests: ClassVar[bool] = False
+    #: Whoever knows an address can do something with it, as with an app's token: nobody is shown it.
+    address_is_secret: ClassVar[bool] = False
     #: Whether it has a ``send_batch``: a destination can be told of several deliveries in one request.
     batches: ClassVar[bool] = False
 

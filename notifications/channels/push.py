@@ -45,6 +45,7 @@ class PushChannel(Channel):
     address_type = "the token of an installed app"
     needs_confirmation = True
     digests = True
+    address_is_secret = True
 
     @property
     def is_configured(self) -> bool:

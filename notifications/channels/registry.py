@@ -1,5 +1,7 @@
 """Every channel there is. Adding one is its module, a line here and a test file."""
 
+from typing import Final
+
 from django.core.exceptions import ValidationError
 
 from notifications.channels.base import Channel, Message, Receipt, Rejected
@@ -15,6 +17,9 @@ from notifications.channels.sms import SmsChannel
 from notifications.channels.telegram import TelegramChannel
 from notifications.channels.third_party import ThirdPartyChannel
 from notifications.channels.webhook import WebhookChannel
+
+#: Stands for what is not shown.
+WITHHELD: Final = "withheld"
 
 CHANNELS: dict[str, Channel] = {
     channel.name: channel
@@ -101,3 +106,8 @@ def sendable(name: str) -> Channel:
 def has_addresses(name: str) -> bool:
     """Whether whoever is told by a channel has an address on it."""
     return sendable(name).has_addresses
+
+
+def shown(name: str, address: str) -> str:
+    """Return an address as others than its owner may see it."""
+    return WITHHELD if address and sendable(name).address_is_secret else address

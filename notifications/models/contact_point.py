@@ -107,7 +107,7 @@ class ContactPoint(KnowsChanges):
         ]
 
     def __str__(self) -> str:
-        return f"{self.channel} {self.label or self.address}".strip()
+        return f"{self.channel} {self.label or registry.shown(self.channel, self.address)}".strip()
 
     def save(self, *, update_fields: Iterable[str] | None = None, **options: Any) -> None:
         update_fields = None if update_fields is None else set(update_fields)

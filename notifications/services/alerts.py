@@ -11,7 +11,8 @@ from django.core.exceptions import ValidationError
 from django.db import Error, connection
 from django.db.models.signals import post_save
 
-from accounts.models import ApiKey, Scope, Shop
+from accounts.models import ApiKey, Shop
+from accounts.rights import POST_ALERTS
 from config import clock
 from config.exceptions import Conflict
 from notifications import metrics, signals
@@ -154,7 +155,7 @@ def alerts_accept_by_key(
     rows = [{"digest": digest, **vars_of(each)} for each, digest in posted]
     try:
         for number, *shop, is_new, key_id, last_used_at in _run(
-            _BY_KEYS, rows, now, {"scope": Scope.ALERTS_WRITE}
+            _BY_KEYS, rows, now, {"scope": POST_ALERTS.scopes[0]}
         ):
             if is_new:
                 key = ApiKey.from_db("default", ["id", "last_used_at"], (key_id, last_used_at))

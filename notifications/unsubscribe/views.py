@@ -23,7 +23,6 @@ ON: Final = ("List-Unsubscribe", "Undo")
 # Mail programs post from elsewhere; the token in the address is what shows that they may.
 @method_decorator(csrf_exempt, name="dispatch")
 class UnsubscribePage(Page, TemplateView):
-    for_anyone = True
     http_method_names = ["get", "head", "post", "options"]
     template_name = "web/unsubscribe.html"
 

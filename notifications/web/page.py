@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 import structlog
 from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
@@ -18,6 +19,7 @@ from django.views.generic import View
 from django_htmx.http import HttpResponseClientRedirect
 
 from accounts.models import User
+from accounts.rights import may_use
 from config.outages import is_outage
 
 log = structlog.get_logger(__name__)
@@ -39,13 +41,13 @@ CONTENT_SECURITY_POLICY: Final = "; ".join(
 
 
 class Page(View):
-    """A page for people who are logged in, unless it says otherwise."""
-
-    for_anyone = False
+    """A page for whoever may use it by accounts.rights; whoever is not logged in is asked to."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         try:
-            if not self.for_anyone and not request.user.is_authenticated:
+            if not self.is_allowed(request):
+                if request.user.is_authenticated:
+                    raise PermissionDenied
                 response: HttpResponseBase = self.turned_away()
             else:
                 with timezone.override(time_zone_of(request.user)):
@@ -58,6 +60,14 @@ class Page(View):
             log.error("dependency_unreachable", error=type(error).__name__)
             response = unavailable()
         return guarded(response)
+
+    def is_allowed(self, request: HttpRequest) -> bool:
+        """Whether whoever asks may do this here, if there is anything to do by this method."""
+        method = request.method or ""
+        if method.lower() not in self.http_method_names or not hasattr(self, method.lower()):
+            return True  # the answer is 405
+        route = request.resolver_match.route if request.resolver_match else ""
+        return may_use(request.user, route, method)
 
     def turned_away(self) -> HttpResponse:
         """Answer whoever is not logged in."""

@@ -134,10 +134,23 @@ def test_the_list_holds_what_one_can_register_for_in_the_bots_own_time_zone(sett
 @pytest.mark.django_db
 def test_ids_do_in_place_of_numbers() -> None:
     user, evening = person(), event()
+    BotAccount.objects.create(number=4242, user=user)
     assert asked("register_event", user_id=str(user.pk), event_id=str(evening.pk)) == {
         "user_registered": True
     }
     assert Registration.objects.get().user == user
+
+
+@pytest.mark.django_db
+def test_nobody_is_spoken_for_whom_the_bot_does_not_know(operator: User) -> None:
+    """Neither does the chat of whoever sent the message become a place where they are told things."""
+    evening = event()
+    for user in (person(), operator):
+        for command in ("register_event", "cancel_registration", "list_events"):
+            sent = {"user_id": str(user.pk), "chat_id": "666", "event_id": evening.number}
+            assert asked(command, **sent) == {"success": False}
+    assert not Registration.objects.exists()
+    assert not ContactPoint.objects.exists()
 
 
 @pytest.mark.django_db

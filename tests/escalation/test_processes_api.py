@@ -295,7 +295,7 @@ def test_what_failed_in_a_process_cannot_be_replayed_after_its_stop(
     end_all(status="failed", reason="exhausted")
     assert process_acknowledge(process=process, by="Ana", via="api", now=timezone.now())
     failed = Delivery.objects.get(status="failed")
-    client = as_machine("deliveries:read", "deliveries:write")
+    client = as_machine("deliveries:write", "escalations:read")
     answer = client.post(f"/api/v1/deliveries/{failed.pk}/replay/")
     assert answer.status_code == 409
     assert "stopped" in answer.data["detail"]

@@ -91,12 +91,14 @@ class StatusMark(models.Model):
 
 
 class CaseReading(models.Model):
-    """Somebody looked at a case, at the list of them, or for whom a device may have it from."""
+    """Somebody looked at a case, at the list of them, for whom a device may have it from, or at a status."""
 
     class What(models.TextChoices):
         LIST = "list", "List of cases"
         CASE = "case", "Case"
         SOURCES = "sources", "Backward search"
+        DEVICE = "device", "Status of a device"
+        NOTICES = "notices", "Notices, or dead letters"
 
     id = UUIDv7Field()
     what = models.CharField(max_length=16, choices=What.choices)

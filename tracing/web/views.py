@@ -3,9 +3,8 @@
 from typing import Any, Final
 
 from django.conf import settings
-from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404
 from django.shortcuts import get_object_or_404
 from django.views.generic import TemplateView
 
@@ -27,11 +26,6 @@ STOP_POLLING: Final = 286
 
 class TracingPage(Page, TemplateView):
     """For those who may look at cases."""
-
-    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if not selectors.may_read_cases(self.person):
-            raise PermissionDenied
-        return super().get(request, *args, **kwargs)
 
     def log(self, what: CaseReading.What, case: Case | None = None) -> None:
         reading_log(

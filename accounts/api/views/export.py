@@ -13,7 +13,6 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from accounts import selectors
-from accounts.api.permissions import IsPerson, IsStaff
 from accounts.api.throttles import PerAccount
 from config import export
 from config.api import JSONOnly
@@ -35,7 +34,6 @@ class _ExportView(APIView):
 
 @extend_schema(tags=["accounts"])
 class MyExportView(_ExportView):
-    permission_classes = [IsPerson]
 
     @extend_schema(operation_id="users_me_export", responses={**FILE, **errors(403, 429)})
     def get(self, request: Request) -> HttpResponse:
@@ -48,7 +46,6 @@ class MyExportView(_ExportView):
 
 @extend_schema(tags=["accounts"], parameters=[OpenApiParameter("user_id", UUID, OpenApiParameter.PATH)])
 class ExportView(_ExportView):
-    permission_classes = [IsStaff]
 
     @extend_schema(operation_id="users_export", responses={**FILE, **errors(403, 404, 429)})
     def get(self, request: Request, user_id: UUID) -> HttpResponse:

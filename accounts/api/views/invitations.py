@@ -9,7 +9,6 @@ from rest_framework.generics import GenericAPIView, get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api.permissions import IsStaff
 from accounts.api.serializers.invitations import InvitationInSerializer, InvitationSerializer
 from accounts.api.views.base import DONE, validated
 from accounts.models import Invitation, User
@@ -19,7 +18,6 @@ from config.openapi import BODY, errors
 
 
 class _Invitations(GenericAPIView[Invitation]):
-    permission_classes = [IsStaff]
     content_negotiation_class = JSONOnly
     serializer_class = InvitationSerializer
     queryset = Invitation.objects.all()

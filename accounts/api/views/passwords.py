@@ -9,7 +9,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.api.permissions import IsPerson
 from accounts.api.serializers.credentials import (
     AcceptedSerializer,
     PasswordChangeSerializer,
@@ -32,7 +31,6 @@ ASKED: Final = {"detail": "If there is an account with this address, a link is o
 
 @extend_schema(tags=["accounts"])
 class PasswordChangeView(APIView):
-    permission_classes = [IsPerson]
     content_negotiation_class = JSONOnly
     throttle_classes = [PasswordChecks]
     account_throttle_scope = "password-check"

@@ -14,7 +14,6 @@ from rest_framework.views import APIView
 
 from accounts import selectors
 from accounts.api.filters import UserFilter
-from accounts.api.permissions import IsPerson, IsStaff
 from accounts.api.serializers.users import (
     MeChangeSerializer,
     MeRemoveSerializer,
@@ -39,7 +38,6 @@ PROVE_IT: Final = "Deleting your account needs your password, or that you have j
 class MeView(APIView):
     """Your own account."""
 
-    permission_classes = [IsPerson]
     content_negotiation_class = JSONOnly
     throttle_classes = [PasswordChecks, Acts]
     account_throttle_scope = "password-check"
@@ -89,7 +87,6 @@ class MeView(APIView):
 
 @extend_schema(tags=["accounts"])
 class UsersView(GenericAPIView[User]):
-    permission_classes = [IsStaff]
     content_negotiation_class = JSONOnly
     serializer_class = UserForStaffSerializer
     filterset_class = UserFilter
@@ -111,7 +108,6 @@ class UsersView(GenericAPIView[User]):
 
 @extend_schema(tags=["accounts"], parameters=[OpenApiParameter("user_id", UUID, OpenApiParameter.PATH)])
 class UserView(APIView):
-    permission_classes = [IsStaff]
     content_negotiation_class = JSONOnly
 
     @extend_schema(operation_id="users_read", responses={200: UserForStaffSerializer, **errors(403, 404)})
@@ -129,7 +125,10 @@ class UserView(APIView):
         ],
     )
     def patch(self, request: Request, user_id: UUID) -> Response:
-        """Change somebody's role or details, or lock them out; for the staff, and not of yourself."""
+        """Change somebody's role or details, or lock them out; for administrators.
+
+        403 of yourself, and unless you are a superuser, of somebody on the staff or with permissions.
+        """
         user = self._user(user_id)
         changes = validated(UserChangeSerializer(data=request.data))
         changed = user_administer(user=user, by=self._staff(), **changes)
@@ -137,7 +136,10 @@ class UserView(APIView):
 
     @extend_schema(operation_id="users_remove", responses={**DONE, **errors(403, 404)})
     def delete(self, request: Request, user_id: UUID) -> Response:
-        """Delete somebody's account, with all that is theirs; for the staff, and not your own."""
+        """Delete somebody's account, with all that is theirs; for administrators.
+
+        403 of your own, and unless you are a superuser, of somebody on the staff or with permissions.
+        """
         user_remove(user=self._user(user_id), by=self._staff())
         return Response(status=status.HTTP_204_NO_CONTENT)
 

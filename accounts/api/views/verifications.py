@@ -8,7 +8,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.api.permissions import IsPerson
 from accounts.api.serializers.credentials import AcceptedSerializer, CodeSerializer
 from accounts.api.serializers.users import UserSerializer
 from accounts.api.throttles import PerAccount, PerAddress
@@ -24,7 +23,6 @@ CODE: Final = OpenApiExample("code", value={"code": "042137"}, request_only=True
 
 
 class _SendView(APIView):
-    permission_classes = [IsPerson]
     content_negotiation_class = JSONOnly
     throttle_classes = [PerAddress, PerAccount]
     throttle_scope = "verify"
@@ -38,7 +36,6 @@ class _SendView(APIView):
 
 
 class _ConfirmView(APIView):
-    permission_classes = [IsPerson]
     content_negotiation_class = JSONOnly
     purpose: ClassVar[str]
 

@@ -9,8 +9,7 @@ from rest_framework.generics import GenericAPIView, get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api.permissions import IsPerson, IsStaffOrScope
-from accounts.models import Scope, User
+from accounts.models import User
 from accounts.verification import code_of
 from config import clock
 from config.api import JSONOnly
@@ -34,12 +33,6 @@ _FRESH: Final = {"first_name": "Ana", "language": "en", "birthday": "1999-05-01"
 class BotAccountView(GenericAPIView[BotAccount]):
     """For the bot itself, with the scope, and for the staff."""
 
-    permission_classes = [IsStaffOrScope]
-    required_scopes = {
-        "GET": Scope.DATING_READ,
-        "PUT": Scope.DATING_WRITE,
-        "DELETE": Scope.DATING_WRITE,
-    }
     content_negotiation_class = JSONOnly
     serializer_class = BotAccountSerializer
     filter_backends: list[Any] = []
@@ -108,7 +101,6 @@ class BotAccountView(GenericAPIView[BotAccount]):
 
 @extend_schema(tags=["dating"])
 class BotCodeView(GenericAPIView[BotAccount]):
-    permission_classes = [IsPerson]
     content_negotiation_class = JSONOnly
     serializer_class = BotCodeSerializer
     filter_backends: list[Any] = []

@@ -35,7 +35,6 @@ class _Events(DatingView):
 
 @extend_schema(tags=["dating"])
 class EventsView(_Events):
-    person_methods = frozenset({"GET"})
     filter_backends = [DjangoFilterBackend]
     filterset_class = EventFilter
     ordering = ("starts_at", "id")
@@ -66,8 +65,6 @@ class EventsView(_Events):
 
 @extend_schema(tags=["dating"])
 class EventView(_Events):
-    person_methods = frozenset({"GET"})
-
     @extend_schema(
         operation_id="dating_events_read", responses={200: DatingEventSerializer, **errors(403, 404)}
     )

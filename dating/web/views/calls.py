@@ -21,7 +21,6 @@ class JoinPage(Page):
     who comes. A browser says that a person goes somewhere; whatever does not say so gets a button.
     """
 
-    for_anyone = True
     http_method_names = ["get", "post"]
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:

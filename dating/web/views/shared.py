@@ -9,10 +9,9 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 
-from config.exceptions import Conflict
+from config.exceptions import Conflict, TooMany
 from dating.models import Event
 from dating.selectors import runs
-from notifications.web.limits import TooMany
 from notifications.web.page import Page, is_htmx
 
 

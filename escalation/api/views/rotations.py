@@ -16,9 +16,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 
-from accounts.api.permissions import IsStaffOrScope
 from accounts.api.views.base import OpenView
-from accounts.models import Scope
 from config import clock
 from config.api import JSONOnly
 from config.openapi import BODY, errors
@@ -60,9 +58,6 @@ CALENDAR: dict[Any, Any] = {
 class _Rotations(GenericAPIView[Any]):
     """Staff change rotations, who takes turns in one may see it; so may machines that read escalations."""
 
-    permission_classes = [IsStaffOrScope]
-    required_scopes = {"GET": Scope.ESCALATIONS_READ}
-    person_methods = frozenset({"GET"})
     content_negotiation_class = JSONOnly
     serializer_class: type[Any] = RotationSerializer
     queryset = Rotation.objects.none()

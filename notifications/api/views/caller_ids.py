@@ -8,8 +8,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.api.permissions import IsStaffOrScope
-from accounts.models import Scope
 from config.api import JSONOnly
 from config.openapi import BODY, errors
 from notifications.services.caller_ids import caller_ids, caller_ids_put, caller_ids_replace
@@ -28,12 +26,6 @@ EXAMPLE: Final = OpenApiExample(
 class CallerIdsView(APIView):
     """For the staff, and for machines that may start escalations."""
 
-    permission_classes = [IsStaffOrScope]
-    required_scopes = {
-        "GET": Scope.ESCALATIONS_READ,
-        "PUT": Scope.ESCALATIONS_WRITE,
-        "POST": Scope.ESCALATIONS_WRITE,
-    }
     content_negotiation_class = JSONOnly
 
     @extend_schema(operation_id="caller_ids", responses={200: REGISTRY, **errors(403)})

@@ -12,10 +12,10 @@ from rest_framework.generics import GenericAPIView, get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api.permissions import IsPerson
 from accounts.api.serializers.credentials import AcceptedSerializer, CodeSerializer
 from accounts.api.throttles import Acts, PerAccount
 from accounts.models import User
+from accounts.ranks import OUTRANKED, may_act_on
 from config import clock
 from config.api import JSONOnly
 from config.openapi import BODY, errors
@@ -39,7 +39,6 @@ BATCHES = {"batch": 50, "linger_ms": 20, "batch_format": "ndjson"}
 
 
 class _ContactPoints(GenericAPIView[ContactPoint]):
-    permission_classes = [IsPerson]
     content_negotiation_class = JSONOnly
     serializer_class = ContactPointSerializer
     queryset = ContactPoint.objects.none()
@@ -54,6 +53,14 @@ class _OneContactPoint(_ContactPoints):
     def contact_point(self, contact_point_id: UUID) -> ContactPoint:
         return get_object_or_404(self.get_queryset(), pk=contact_point_id)
 
+    def changeable(self, contact_point_id: UUID) -> ContactPoint:
+        """Return one that is theirs to change: their own, or for staff that of an ordinary person."""
+        contact_point = self.contact_point(contact_point_id)
+        by: User = self.request.user  # type: ignore[assignment]
+        if not may_act_on(by, contact_point.user):
+            raise PermissionDenied(OUTRANKED)
+        return contact_point
+
 
 @extend_schema(tags=["contact points"])
 class ContactPointsView(_ContactPoints):
@@ -67,7 +74,7 @@ class ContactPointsView(_ContactPoints):
     def get(self, request: Request) -> Response:
         """Your own, newest first; for staff everybody's."""
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
-        return self.get_paginated_response(ContactPointSerializer(page, many=True).data)
+        return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
     @extend_schema(
         operation_id="contact_points_create",
@@ -96,7 +103,7 @@ class ContactPointsView(_ContactPoints):
         vouched = confirmations.may_vouch(request.user)  # type: ignore[arg-type]
         contact_point, created = services.contact_point_create(user=user, vouched=vouched, **fields)
         code = status.HTTP_201_CREATED if created else status.HTTP_200_OK
-        return Response(ContactPointSerializer(contact_point).data, status=code)
+        return Response(self.get_serializer(contact_point).data, status=code)
 
     def _owner(self, user_id: UUID | None) -> User:
         user: User = self.request.user  # type: ignore[assignment]
@@ -107,6 +114,8 @@ class ContactPointsView(_ContactPoints):
         owner = User.objects.filter(pk=user_id).first()
         if owner is None:
             raise ValidationError({"user_id": ["There is no such person."]})
+        if not may_act_on(user, owner):
+            raise PermissionDenied(OUTRANKED)
         return owner
 
 
@@ -118,7 +127,7 @@ class ContactPointView(_OneContactPoint):
         operation_id="contact_points_read", responses={200: ContactPointSerializer, **errors(403, 404)}
     )
     def get(self, request: Request, contact_point_id: UUID) -> Response:
-        return Response(ContactPointSerializer(self.contact_point(contact_point_id)).data)
+        return Response(self.get_serializer(self.contact_point(contact_point_id)).data)
 
     @extend_schema(
         operation_id="contact_points_change",
@@ -131,7 +140,7 @@ class ContactPointView(_OneContactPoint):
 
         A new address has to be confirmed anew.
         """
-        contact_point = self.contact_point(contact_point_id)
+        contact_point = self.changeable(contact_point_id)
         serializer = ContactPointChangeSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         changed = services.contact_point_update(
@@ -139,7 +148,7 @@ class ContactPointView(_OneContactPoint):
             vouched=confirmations.may_vouch(request.user),  # type: ignore[arg-type]
             **serializer.validated_data,
         )
-        return Response(ContactPointSerializer(changed).data)
+        return Response(self.get_serializer(changed).data)
 
     @extend_schema(
         operation_id="contact_points_remove",
@@ -147,7 +156,7 @@ class ContactPointView(_OneContactPoint):
     )
     def delete(self, request: Request, contact_point_id: UUID) -> Response:
         """Remove it; what was still to be sent to it is cancelled, its history stays."""
-        services.contact_point_remove(contact_point=self.contact_point(contact_point_id))
+        services.contact_point_remove(contact_point=self.changeable(contact_point_id))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
@@ -163,7 +172,7 @@ class TestSendView(_OneContactPoint):
     )
     def post(self, request: Request, contact_point_id: UUID) -> Response:
         """Send a test message there, once it is confirmed; the delivery in the answer can be followed."""
-        delivery = services.contact_point_test_send(contact_point=self.contact_point(contact_point_id))
+        delivery = services.contact_point_test_send(contact_point=self.changeable(contact_point_id))
         return Response(DeliverySerializer(delivery).data, status=status.HTTP_202_ACCEPTED)
 
 

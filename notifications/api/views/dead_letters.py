@@ -10,8 +10,6 @@ from rest_framework.generics import GenericAPIView, get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api.permissions import IsStaffOrScope
-from accounts.models import Scope
 from config.api import JSONOnly
 from config.exceptions import Conflict
 from config.openapi import BODY, errors
@@ -27,8 +25,6 @@ from notifications.models import HandlerRun
 
 
 class _DeadLetters(GenericAPIView[HandlerRun]):
-    permission_classes = [IsStaffOrScope]
-    required_scopes = {"GET": Scope.EVENTS_READ, "POST": Scope.EVENTS_WRITE}
     content_negotiation_class = JSONOnly
     serializer_class = DeadLetterSerializer
     queryset = HandlerRun.objects.none()

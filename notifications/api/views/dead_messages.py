@@ -1,5 +1,6 @@
 """Messages of brokers that could not take effect: reading, replaying and discarding them."""
 
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -10,11 +11,10 @@ from rest_framework.generics import GenericAPIView, get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api.permissions import IsStaffOrScope
-from accounts.models import Scope
 from config.api import JSONOnly
 from config.exceptions import Conflict
 from config.openapi import BODY, errors
+from notifications import selectors
 from notifications.api.dead_message_filters import DeadMessageFilter
 from notifications.api.dead_message_serializers import (
     DeadMessageInFullSerializer,
@@ -24,23 +24,26 @@ from notifications.api.dead_message_serializers import (
     DeadMessagesSelectionSerializer,
 )
 from notifications.brokers import dead_letters
+from notifications.disclosure import dead_messages_read
 from notifications.models import DeadMessage
 
 EXAMPLE = OpenApiExample("after a fault was mended", value={"source": "dating"}, request_only=True)
 
 
 class _DeadMessages(GenericAPIView[DeadMessage]):
-    permission_classes = [IsStaffOrScope]
-    required_scopes = {"GET": Scope.MESSAGES_READ, "POST": Scope.MESSAGES_WRITE}
     content_negotiation_class = JSONOnly
     serializer_class = DeadMessageSerializer
     queryset = DeadMessage.objects.none()
 
     def get_queryset(self) -> QuerySet[DeadMessage]:
-        return DeadMessage.objects.order_by("-id")
+        return selectors.dead_messages_visible_to(self.request.user)
+
+    def note_reading(self, dead: Iterable[DeadMessage]) -> None:
+        dead_messages_read(dead, user=self.request.user, api_key=self.request.auth)
 
     def answer(self, message_id: UUID) -> Response:
         dead = get_object_or_404(self.get_queryset(), pk=message_id)
+        self.note_reading([dead])
         return Response(DeadMessageInFullSerializer(dead).data)
 
 
@@ -55,6 +58,7 @@ class DeadMessagesView(_DeadMessages):
     def get(self, request: Request) -> Response:
         """Messages that could not take effect, newest first, without their bodies."""
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        self.note_reading(page or ())
         return self.get_paginated_response(DeadMessageSerializer(page, many=True).data)
 
 
@@ -115,7 +119,7 @@ class DeadMessagesReplayView(_DeadMessages):
     )
     def post(self, request: Request) -> Response:
         """Replay many, oldest first; one that fails again stops none of the others."""
-        chosen = _chosen(request.data)
+        chosen = _chosen(self.get_queryset(), request.data)
         before = chosen.count()
         replayed, failed = dead_letters.dead_messages_replay(chosen)
         return Response({"replayed": replayed, "failed": failed, "left": max(before - replayed - failed, 0)})
@@ -133,15 +137,17 @@ class DeadMessagesDiscardView(_DeadMessages):
     )
     def post(self, request: Request) -> Response:
         """Mark many as ones that nobody wants."""
-        return Response({"discarded": dead_letters.dead_messages_discard(_chosen(request.data))})
+        return Response(
+            {"discarded": dead_letters.dead_messages_discard(_chosen(self.get_queryset(), request.data))}
+        )
 
 
-def _chosen(data: Any) -> QuerySet[DeadMessage]:
+def _chosen(seen: QuerySet[DeadMessage], data: Any) -> QuerySet[DeadMessage]:
     """Return the dead letters that a request names; others among them are left as they are."""
     serializer = DeadMessagesSelectionSerializer(data=data)
     serializer.is_valid(raise_exception=True)
     given = serializer.validated_data
-    dead = DeadMessage.objects.filter(state=DeadMessage.State.DEAD)
+    dead = seen.filter(state=DeadMessage.State.DEAD)
     if "ids" in given:
         return dead.filter(pk__in=given["ids"])
     chosen = DeadMessageFilter(data=given, queryset=dead)

@@ -1,5 +1,6 @@
 """What people were or were not told, and why; and starting again what failed."""
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 from uuid import UUID
@@ -12,8 +13,6 @@ from rest_framework.generics import GenericAPIView, get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api.permissions import IsStaffOrScope
-from accounts.models import Scope
 from config.api import JSONOnly, Unreachable
 from config.exceptions import Conflict
 from config.openapi import BODY, errors
@@ -29,12 +28,14 @@ from notifications.api.serializers import (
 from notifications.archive import proofs
 from notifications.archive.faults import ArchiveError
 from notifications.archive.proofs import Proof
+from notifications.disclosure import notices_read
 from notifications.engine import replay
-from notifications.models import Delivery
+from notifications.models import Delivery, Notification
 from notifications.services.delivery_actions import deliveries_cancel, deliveries_replay
 
 log = structlog.get_logger(__name__)
 
+THEIRS_ALONE = "This record holds a link or an address that is its person's alone; only they can have it."
 PROOF_EXAMPLE: dict[str, Any] = {
     "format": 1,
     "explanation": proofs.NOT_YET,
@@ -45,10 +46,6 @@ PROOF_EXAMPLE: dict[str, Any] = {
 
 
 class _Deliveries(GenericAPIView[Delivery]):
-    permission_classes = [IsStaffOrScope]
-    required_scopes = {"GET": Scope.DELIVERIES_READ, "POST": Scope.DELIVERIES_WRITE}
-    # People may ask for their own; that they can't replay them is said after whose they are is known.
-    person_methods = frozenset({"GET", "POST"})
     content_negotiation_class = JSONOnly
     serializer_class = DeliverySerializer
     queryset = Delivery.objects.none()
@@ -56,7 +53,11 @@ class _Deliveries(GenericAPIView[Delivery]):
     def get_queryset(self) -> QuerySet[Delivery]:
         return selectors.deliveries_visible_to(self.request.user)
 
+    def note_reading(self, notices: Iterable[Notification]) -> None:
+        notices_read(notices, user=self.request.user, api_key=self.request.auth)
+
     def refuse_people(self) -> None:
+        """Say so to people, who may ask for their own, once it is known whose they are."""
         if not selectors.sees_all(self.request.user):
             raise PermissionDenied("Only staff can replay or cancel deliveries.")
 
@@ -69,12 +70,13 @@ class _OneDelivery(_Deliveries):
         return get_object_or_404(selectors.with_attempts(self.get_queryset()), pk=delivery_id)
 
     def answer(self, delivery_id: UUID) -> Response:
-        return Response(DeliveryDetailSerializer(self.delivery(delivery_id)).data)
+        delivery = self.delivery(delivery_id)
+        self.note_reading([delivery.notification])
+        return Response(self.get_serializer(delivery).data)
 
 
 @extend_schema(tags=["deliveries"])
 class DeliveriesView(_Deliveries):
-    person_methods = frozenset({"GET"})
     filterset_class = DeliveryFilter
 
     @extend_schema(
@@ -84,13 +86,12 @@ class DeliveriesView(_Deliveries):
     def get(self, request: Request) -> Response:
         """Newest first: everybody's for staff and machines, your own for you."""
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
-        return self.get_paginated_response(DeliverySerializer(page, many=True).data)
+        self.note_reading(each.notification for each in page or ())
+        return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
 
 @extend_schema(tags=["deliveries"])
 class DeliveryView(_OneDelivery):
-    person_methods = frozenset({"GET"})
-
     @extend_schema(
         operation_id="deliveries_read", responses={200: DeliveryDetailSerializer, **errors(403, 404)}
     )
@@ -101,15 +102,16 @@ class DeliveryView(_OneDelivery):
 
 @extend_schema(tags=["deliveries"])
 class ProofView(_OneDelivery):
-    person_methods = frozenset({"GET"})
-
     @extend_schema(
         operation_id="deliveries_proof",
-        responses={200: ProofSerializer, **errors(403, 404)},
+        responses={200: ProofSerializer, **errors(403, 404, 409)},
         examples=[OpenApiExample("not archived yet", value=PROOF_EXAMPLE, response_only=True)],
     )
     def get(self, request: Request, delivery_id: UUID) -> Response:
-        """What became of a delivery, in a form that anyone can check; in the archive too."""
+        """What became of a delivery, in a form that anyone can check; in the archive too.
+
+        409: it holds a link or an address that is its person's alone, so that only they can have it.
+        """
         try:
             proof = proofs.proof(delivery_id)
         except ArchiveError as error:
@@ -117,13 +119,17 @@ class ProofView(_OneDelivery):
             raise Unreachable("The archive can't be read at the moment, or has been changed.") from error
         if proof is None or not self._may_see(delivery_id, proof):
             raise NotFound
+        if self.request.user.pk != proof.user_id and proof.holds_secrets:
+            raise Conflict(THEIRS_ALONE)
+        self.note_reading([proof.notice])
         return Response(ProofSerializer(proof.export()).data)
 
     def _may_see(self, delivery_id: UUID, proof: Proof) -> bool:
-        """Whether it is theirs, by the tables or, where it has left these, by the archive."""
+        """Whether it is theirs, or of a domain that they may read."""
         if selectors.sees_all(self.request.user):
-            return True
-        return self.request.user.pk == proof.user_id or self.get_queryset().filter(pk=delivery_id).exists()
+            told = proof.notice
+            return selectors.sees_notice(self.request.user, source_type=told.source_type, kind=told.kind)
+        return self.request.user.pk == proof.user_id
 
 
 @extend_schema(tags=["deliveries"])
@@ -185,18 +191,17 @@ class ReplayManyView(_Deliveries):
     )
     def post(self, request: Request) -> Response:
         """Make many failed or expired deliveries due again; others among them are left as they are."""
-        self.refuse_people()
         serializer = ReplayManyInSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        chosen = _chosen(serializer.validated_data)
+        chosen = _chosen(selectors.deliveries_seen_by(request.user), serializer.validated_data)
         done = deliveries_replay(deliveries=chosen, by=request.user, via="api")
         return Response({"replayed": done.count, "left_out": asdict(done.left_out)})
 
 
-def _chosen(given: dict[str, Any]) -> QuerySet[Delivery]:
+def _chosen(seen: QuerySet[Delivery], given: dict[str, Any]) -> QuerySet[Delivery]:
     if "ids" in given:
-        return Delivery.objects.filter(pk__in=given["ids"])
-    chosen = DeliveryFilter(data=given, queryset=Delivery.objects.all())
+        return seen.filter(pk__in=given["ids"])
+    chosen = DeliveryFilter(data=given, queryset=seen)
     if not chosen.is_valid():  # an invalid filter would be left out, and more replayed than was meant
         raise ValidationError(chosen.errors)
     return chosen.qs

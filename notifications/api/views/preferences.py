@@ -12,8 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.api.permissions import IsStaffOrScope
-from accounts.models import Scope, User
+from accounts.models import User
 from config import clock
 from config.api import JSONOnly
 from config.openapi import BODY, errors
@@ -38,13 +37,9 @@ EXAMPLE = {"user_id": "0198c7f2-54b1-7d6e-8a53-6f2b1f0c9e11", "level": "CRITICAL
 QUIET = {"quiet_from": "22:00", "quiet_until": "07:00", "digest": True}
 RULE = {"channel": "email", "kind": "stage.*", "is_enabled": False}
 WHOSE = OpenApiParameter("user_id", UUID, description="Whose: needed by machines, possible for staff.")
-METHODS = ("GET", "PUT", "PATCH", "DELETE")
 
 
 class _PreferenceAccess(APIView):
-    permission_classes = [IsStaffOrScope]
-    required_scopes = dict.fromkeys(METHODS, Scope.PREFERENCES_WRITE)
-    person_methods = frozenset(METHODS)
     content_negotiation_class = JSONOnly
 
     def person(self, user_id: UUID) -> User:

@@ -30,7 +30,6 @@ from notifications.web.forms.accounts import RegisterForm, ResetForm, ResetReque
 
 
 class RegisterPage(FormPage):
-    for_anyone = True
     template_name = "web/register.html"
     form_class = RegisterForm
 
@@ -74,7 +73,6 @@ class RegisterPage(FormPage):
 class ForgottenPage(FormPage):
     """Have a link mailed. The answer is the same, and as quick, where there is no such account."""
 
-    for_anyone = True
     template_name = "web/forgotten.html"
     form_class = ResetRequestForm
 
@@ -92,7 +90,6 @@ class ForgottenPage(FormPage):
 class ResetPage(FormPage):
     """Set a new password by the link that was mailed. Looking at the page does not use it up."""
 
-    for_anyone = True
     template_name = "web/reset.html"
     form_class = ResetForm
 

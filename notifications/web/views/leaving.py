@@ -11,6 +11,7 @@ from accounts.models import User
 from accounts.services.passwords import password_check
 from accounts.services.users import user_delete
 from config import export
+from config.exceptions import TooMany
 from notifications.web import limits
 from notifications.web.form_page import FormPage
 from notifications.web.forms.accounts import LeaveForm
@@ -23,7 +24,7 @@ class ExportPage(Page):
     def get(self, request: HttpRequest) -> HttpResponse:
         try:
             limits.take(scope="export", who=str(self.person.pk))
-        except limits.TooMany as error:
+        except TooMany as error:
             context = {"heading": "Not so often", "text": str(error)}
             response = render(request, "web/outcome.html", context, status=429)
             response["Retry-After"] = str(error.seconds)

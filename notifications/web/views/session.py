@@ -22,7 +22,6 @@ NO_MATCH = "There is no account with this email address and password."
 class StartPage(Page, TemplateView):
     """Leads people to their inbox, and staff to the admin too."""
 
-    for_anyone = True
     template_name = "web/start.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
@@ -30,7 +29,6 @@ class StartPage(Page, TemplateView):
 
 
 class LoginPage(FormPage):
-    for_anyone = True
     template_name = "web/login.html"
     form_class = LoginForm
 
@@ -66,7 +64,6 @@ def is_local_path(url: str) -> bool:
 
 
 class LogoutPage(Page):
-    for_anyone = True
     http_method_names = ["post"]
 
     def post(self, request: HttpRequest) -> HttpResponse:

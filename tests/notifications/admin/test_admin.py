@@ -474,9 +474,15 @@ def test_staff_without_permissions_see_and_people_do_not(
     assert as_user(owner).get(url("notifications_delivery_changelist")).status_code == 302
 
 
-def test_the_queues_pages_are_for_staff(desk: Client, owner: User, as_user: Callable[[User], Client]) -> None:
-    assert desk.get("/django-rq/").status_code == 200
-    assert as_user(owner).get("/django-rq/").status_code == 302
+@pytest.mark.parametrize("path", ["/django-rq/", "/django-rq/queues/0/", "/django-rq/stats.json"])
+def test_the_queues_pages_are_for_superusers(
+    desk: Client, owner: User, as_user: Callable[[User], Client], path: str
+) -> None:
+    clerk = User.objects.create_user("clerk@example.com", is_staff=True, role="admin")
+    assert desk.get(path).status_code == 200
+    assert as_user(clerk).get(path).status_code == 403
+    assert as_user(owner).get(path).status_code == Client().get(path).status_code == 302
+    assert desk.get("/admin/django_rq/dashboard/").status_code == 404
 
 
 def all_that_filters_find(desk: Client, **more: str) -> HttpResponse:

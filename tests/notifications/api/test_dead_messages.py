@@ -22,9 +22,13 @@ def _broker(settings: Settings) -> None:
     settings.SOURCES = {**settings.SOURCES, "events": {**settings.SOURCES["events"], "url": "amqp://nowhere"}}
 
 
+#: Of the sources that there are.
+DOMAINS = ("events:read", "dating:read", "escalations:read", "tracing:read")
+
+
 @pytest.fixture
 def machine(as_machine: AsMachine) -> APIClient:
-    return as_machine("messages:read", "messages:write")
+    return as_machine("messages:read", "messages:write", *DOMAINS)
 
 
 def dead(body: bytes = b'{"n": 1}', **fields: Any) -> DeadMessage:

@@ -2,6 +2,7 @@
 
 import gzip
 import uuid
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -12,12 +13,14 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Student, User
 from config.exceptions import Conflict
+from notifications.brokers import taking
 from notifications.brokers.envelopes import FORMAT, Command, NotYet, apply
 from notifications.brokers.messages import Malformed
+from notifications.brokers.sources import Source
 from notifications.events import running
-from notifications.models import Event, HandlerRun, OutgoingMessage
+from notifications.models import DeadMessage, Event, HandlerRun, OutgoingMessage
 from tests.factories import UserFactory
-from tests.samples import message_of, samples
+from tests.samples import NOW, message_of, samples
 
 CREATED, UPDATED, DELETED = "auth.user.created", "auth.user.updated", "auth.user.deleted"
 
@@ -156,6 +159,55 @@ def test_no_message_changes_or_deletes_an_administrator(key: str) -> None:
         take(command(key, person(user_id=str(chief.pk), first_name="Thief")))
     chief.refresh_from_db()
     assert chief.first_name == "Chief"
+
+
+def dead(*bodies: tuple[str, dict[str, Any]], source: str = "events") -> list[str]:
+    """Take messages of a source one after the other; returns why some of them are dead letters."""
+    DeadMessage.objects.all().delete()
+    queue = Source(name=source, url="amqp://nowhere", queue="q", format="events")
+    for key, body in bodies:
+        taken = message_of({"body": body}, source=source, routing_key=key)
+        taking.messages_take(queue, FORMAT, [taken], now=NOW)
+    return list(DeadMessage.objects.order_by("id").values_list("reason", flat=True))
+
+
+#: Those whom no message of the source ``events`` made.
+OTHERS: dict[str, Callable[[], User]] = {
+    "registered here": lambda: UserFactory(),
+    "made here without a password": lambda: UserFactory(password=None),
+    "of another source": lambda: UserFactory(password=None, mirrored_from="partner"),
+    "with a password by now": lambda: UserFactory(mirrored_from="events"),
+    "a superuser": lambda: UserFactory(password=None, mirrored_from="events", is_superuser=True),
+}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("who", OTHERS)
+@pytest.mark.parametrize("key", [CREATED, UPDATED, DELETED])
+def test_a_source_changes_and_deletes_nobody_whom_it_did_not_make(who: str, key: str) -> None:
+    victim = OTHERS[who]()
+    before = User.objects.filter(pk=victim.pk).values().get()
+    seen = Event.objects.count()
+    body = person(user_id=str(victim.pk), email="mine@evil.example", first_name="Thief")
+    # What a message says of itself is not where it came from.
+    (reason,) = dead((key, {"payload": body, "_meta": {"source": "partner", "routing_key": key}}))
+    assert reason.endswith(("not by a message.", "deleted here.", "their own.", "address."))
+    assert User.objects.filter(pk=victim.pk).values().get() == before
+    assert Event.objects.count() == seen
+
+
+@pytest.mark.django_db
+def test_a_source_changes_what_it_made_until_the_person_has_set_a_password() -> None:
+    ana = person()
+    assert dead((CREATED, ana), (UPDATED, {**ana, "first_name": "Anna"})) == []
+    user = User.objects.get(first_name="Anna")
+    assert dead((UPDATED, {**ana, "first_name": "Ann"}), source="partner")
+    user.set_password("correct horse battery")
+    user.save()
+    (reason,) = dead((UPDATED, {**ana, "email": "mine@evil.example"}))
+    assert "password" in reason
+    (reason,) = dead((DELETED, {"user_id": ana["user_id"], "email": ana["email"]}))
+    assert User.objects.get(pk=user.pk).email == ana["email"]
 
 
 @pytest.mark.django_db

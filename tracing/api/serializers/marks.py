@@ -56,16 +56,24 @@ class DeviceInSerializer(serializers.Serializer[Device]):
     contacts = serializers.ListField(child=DeviceContactSerializer(), max_length=10, required=False)
 
 
-class DeviceSerializer(serializers.ModelSerializer[Device]):
-    """A device; its push token is not shown, only whether there is one."""
+class DeviceSetSerializer(serializers.ModelSerializer[Device]):
+    """How a device is told; its push token is not shown, only whether there is one."""
 
     has_push_token = serializers.SerializerMethodField()
     contacts = DeviceContactSerializer(many=True)
 
     class Meta:
         model = Device
-        fields = ("id", "has_push_token", "platform", "language", "status", "contacts")
-        read_only_fields = fields
+        fields: tuple[str, ...] = ("id", "has_push_token", "platform", "language", "contacts")
+        read_only_fields: tuple[str, ...] = fields
 
     def get_has_push_token(self, device: Device) -> bool:
         return bool(device.push_token)
+
+
+class DeviceSerializer(DeviceSetSerializer):
+    """A device with its status, for those who may read cases."""
+
+    class Meta(DeviceSetSerializer.Meta):
+        fields = ("id", "has_push_token", "platform", "language", "status", "contacts")
+        read_only_fields = fields

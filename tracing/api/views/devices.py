@@ -9,21 +9,17 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRespo
 from rest_framework import status
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.generics import GenericAPIView, get_object_or_404
-from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api.permissions import IsStaffOrScope
-from accounts.models import Scope
 from config import clock
 from config.api import JSONOnly
 from config.openapi import BODY, errors
 from tracing import selectors
-from tracing.api.permissions import ReadsCases
 from tracing.api.readings import log
 from tracing.api.serializers.cases import SourcesSerializer
 from tracing.api.serializers.fields import DEVICE_MAX
-from tracing.api.serializers.marks import DeviceInSerializer, DeviceSerializer
+from tracing.api.serializers.marks import DeviceInSerializer, DeviceSerializer, DeviceSetSerializer
 from tracing.api.serializers.sources import SourcesInSerializer
 from tracing.models import CaseReading, Device
 from tracing.search import Seed, search
@@ -39,7 +35,6 @@ DEVICE_ID = OpenApiParameter(
 
 @extend_schema(tags=["tracing"], parameters=[DEVICE_ID])
 class DeviceView(GenericAPIView[Device]):
-    required_scopes = {"PUT": Scope.TRACING_WRITE}
     content_negotiation_class = JSONOnly
     serializer_class = DeviceSerializer
     filter_backends: list[Any] = []
@@ -47,20 +42,19 @@ class DeviceView(GenericAPIView[Device]):
     queryset = Device.objects.all()
     lookup_url_kwarg = "device_id"
 
-    def get_permissions(self) -> list[BasePermission]:
-        return [ReadsCases() if self.request.method in ("GET", "HEAD") else IsStaffOrScope()]
-
     @extend_schema(operation_id="tracing_devices_read", responses={200: DeviceSerializer, **errors(403, 404)})
     def get(self, request: Request, device_id: int) -> Response:
-        """One device, without its push token."""
-        return Response(DeviceSerializer(get_object_or_404(Device, pk=device_id)).data)
+        """One device, without its push token. Reading its status is logged."""
+        device = get_object_or_404(Device, pk=device_id)
+        log(request, CaseReading.What.DEVICE, device_id=device_id)
+        return Response(DeviceSerializer(device).data)
 
     @extend_schema(
         operation_id="tracing_devices_set",
         request=DeviceInSerializer,
         responses={
-            200: OpenApiResponse(DeviceSerializer, description="It was known, and is so now."),
-            201: OpenApiResponse(DeviceSerializer, description="It was not known before."),
+            200: OpenApiResponse(DeviceSetSerializer, description="It was known, and is so now."),
+            201: OpenApiResponse(DeviceSetSerializer, description="It was not known before."),
             **errors(*BODY, 403, 404),
         },
         examples=[
@@ -72,19 +66,21 @@ class DeviceView(GenericAPIView[Device]):
         ],
     )
     def put(self, request: Request, device_id: int) -> Response:
-        """Say how a device is told. What it could not be told of open cases before, it is told now."""
+        """Say how a device is told. What it could not be told of open cases before, it is told now.
+
+        Its status is not in the answer: that takes `tracing:read`.
+        """
         if not 0 < device_id <= DEVICE_MAX:
             raise NotFound
         serializer = DeviceInSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         device, created = device_set(device_id=device_id, now=clock.now(), **serializer.validated_data)
         code = status.HTTP_201_CREATED if created else status.HTTP_200_OK
-        return Response(DeviceSerializer(device).data, status=code)
+        return Response(DeviceSetSerializer(device).data, status=code)
 
 
 @extend_schema(tags=["tracing"], parameters=[DEVICE_ID])
 class SourcesView(GenericAPIView[Device]):
-    permission_classes = [ReadsCases]
     content_negotiation_class = JSONOnly
     serializer_class = SourcesSerializer
     filter_backends: list[Any] = []

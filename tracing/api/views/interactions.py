@@ -8,8 +8,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.api.permissions import IsStaffOrScope
-from accounts.models import Scope
 from config import clock
 from config.api import JSONOnly
 from config.openapi import BODY, errors
@@ -37,8 +35,6 @@ CSV_EXAMPLE = (
 class InteractionsView(APIView):
     """Takes records; there is no way to read them here."""
 
-    permission_classes = [IsStaffOrScope]
-    required_scopes = {"POST": Scope.TRACING_WRITE}
     content_negotiation_class = JSONOnly
     parser_classes = [JSONUploadParser, NDJSONUploadParser, CSVUploadParser]
 

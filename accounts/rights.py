@@ -1,0 +1,394 @@
+"""Who may do what: the one table that the API, the pages, the admin and the brokers ask.
+
+``ROUTES`` says it for each endpoint and operation. What of it somebody sees there is the selectors' matter: a
+person their own, staff and machines everybody's. Of the pages of the admin it only says for whom it is: what
+is changed there takes Django's permissions too, and ``accounts.ranks`` says on whom.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from accounts.models import Scope, User
+from accounts.ranks import Rank, rank_of
+
+
+@dataclass(frozen=True, slots=True)
+class Right:
+    """Who may do one thing: people of a rank or with a permission, and keys with one of the scopes."""
+
+    #: The least rank that is enough; None: none is.
+    rank: Rank | None
+    scopes: tuple[Scope, ...] = ()
+    permissions: tuple[str, ...] = ()
+
+
+def anyone() -> Right:
+    """Without logging in; a secret in the link or in the body may be asked for."""
+    return Right(Rank.ANYONE)
+
+
+def signed() -> Right:
+    """Whoever signs the request as a provider does, and nobody else."""
+    return Right(None)
+
+
+def person(*scopes: Scope) -> Right:
+    """Everybody with an account."""
+    return Right(Rank.PERSON, scopes)
+
+
+def staff(*scopes: Scope) -> Right:
+    """The staff."""
+    return Right(Rank.STAFF, scopes)
+
+
+def admin() -> Right:
+    """Administrators, and superusers."""
+    return Right(Rank.ADMIN)
+
+
+def superuser() -> Right:
+    return Right(Rank.SUPERUSER)
+
+
+def may(principal: Any, right: Right) -> bool:
+    """Whether a person or a machine may do something."""
+    if right.rank is Rank.ANYONE:
+        return True
+    if not principal.is_authenticated:
+        return False
+    if not isinstance(principal, User):
+        return any(principal.has_scope(scope) for scope in right.scopes)
+    if right.rank is not None and rank_of(principal) >= right.rank:
+        return True
+    return any(principal.has_perm(each) for each in right.permissions)
+
+
+def may_use(principal: Any, route: str, method: str) -> bool:
+    """Whether somebody may do this to a route of ``request.resolver_match``; never where it is not listed.
+
+    ``OPTIONS`` is for whoever may do anything there.
+    """
+    rights = ROUTES.get(route.strip("/"), {})
+    if method == "OPTIONS":
+        return any(may(principal, right) for right in rights.values())
+    right = rights.get("GET" if method == "HEAD" else method)
+    return right is not None and may(principal, right)
+
+
+def takes_keys(route: str, method: str) -> bool:
+    """Whether there is a scope with which a machine may do this."""
+    right = ROUTES.get(route.strip("/"), {}).get("GET" if method == "HEAD" else method)
+    return right is not None and bool(right.scopes)
+
+
+POST_ALERTS: Final = staff(Scope.ALERTS_WRITE)
+READ_CASES: Final = Right(Rank.STAFF, (Scope.TRACING_READ,), ("tracing.view_case",))
+#: On the pages, where nobody comes with a key.
+SEE_CASES: Final = Right(Rank.STAFF, permissions=READ_CASES.permissions)
+SET_FILTERS: Final = Right(Rank.STAFF, (Scope.TRACING_FILTERS,), ("tracing.change_filter",))
+READ_FILTERS: Final = Right(
+    Rank.STAFF,
+    (Scope.TRACING_READ, Scope.TRACING_FILTERS),
+    ("tracing.view_case", "tracing.change_filter"),
+)
+
+#: Whoever says who they are, a machine with any key too.
+EVERYBODY_KNOWN: Final = person(*Scope)
+
+Rights = Mapping[str, Right]
+
+
+def _get(right: Right) -> Rights:
+    return {"GET": right}
+
+
+def _post(right: Right) -> Rights:
+    return {"POST": right}
+
+
+def _page(right: Right, *methods: str) -> Rights:
+    return dict.fromkeys(methods or ("GET",), right)
+
+
+_FORM: Final = ("GET", "POST", "PUT")
+
+#: All of the pages below these, by every method.
+BELOW: Final[Mapping[str, Right]] = {"admin": staff(), "django-rq": superuser()}
+
+ROUTES: Final[Mapping[str, Rights]] = {
+    # Alerts, and what became of them
+    "api/v1/alerts": {"GET": person(Scope.ALERTS_READ), "POST": POST_ALERTS},
+    "webhooks/alerts": {"GET": person(Scope.ALERTS_READ), "POST": POST_ALERTS},
+    "webhook/notifications": {"GET": person(Scope.ALERTS_READ), "POST": POST_ALERTS},
+    "api/v1/alerts/batch": _post(POST_ALERTS),
+    "api/v1/alerts/<uuid:alert_uuid>": _get(person(Scope.ALERTS_READ)),
+    "api/v1/deliveries": _get(person(Scope.DELIVERIES_READ)),
+    "api/v1/deliveries/replay": _post(staff(Scope.DELIVERIES_WRITE)),
+    "api/v1/deliveries/<uuid:delivery_id>": _get(person(Scope.DELIVERIES_READ)),
+    "api/v1/deliveries/<uuid:delivery_id>/proof": _get(person(Scope.DELIVERIES_READ)),
+    # People learn first whose it is, and then that only the staff replay and cancel.
+    "api/v1/deliveries/<uuid:delivery_id>/replay": _post(person(Scope.DELIVERIES_WRITE)),
+    "api/v1/deliveries/<uuid:delivery_id>/cancel": _post(person(Scope.DELIVERIES_WRITE)),
+    "api/v1/providers/twilio/status/<uuid:delivery_id>": _post(signed()),
+    "voice/<uuid:delivery_id>": _page(signed(), "GET", "POST"),
+    "voice/<uuid:delivery_id>/key": _page(signed(), "GET", "POST"),
+    # How people are told
+    "api/v1/preferences": {"GET": person(Scope.PREFERENCES_WRITE), "PUT": person(Scope.PREFERENCES_WRITE)},
+    "preferences": {"GET": person(Scope.PREFERENCES_WRITE), "PUT": person(Scope.PREFERENCES_WRITE)},
+    "api/v1/preferences/<uuid:user_id>": {
+        "GET": person(Scope.PREFERENCES_WRITE),
+        "PATCH": person(Scope.PREFERENCES_WRITE),
+    },
+    "preferences/<uuid:user_id>": {
+        "GET": person(Scope.PREFERENCES_WRITE),
+        "PATCH": person(Scope.PREFERENCES_WRITE),
+    },
+    "api/v1/preferences/<uuid:user_id>/explain": _get(person(Scope.PREFERENCES_WRITE)),
+    "api/v1/subscriptions": {
+        "GET": person(Scope.PREFERENCES_WRITE),
+        "PUT": person(Scope.PREFERENCES_WRITE),
+        "DELETE": person(Scope.PREFERENCES_WRITE),
+    },
+    "api/v1/contact-points": {"GET": person(), "POST": person()},
+    "api/v1/contact-points/<uuid:contact_point_id>": {"GET": person(), "PATCH": person(), "DELETE": person()},
+    "api/v1/contact-points/<uuid:contact_point_id>/test": _post(person()),
+    "api/v1/contact-points/<uuid:contact_point_id>/code": _post(person()),
+    "api/v1/contact-points/<uuid:contact_point_id>/confirm": _post(person()),
+    "api/v1/contact-points/<uuid:contact_point_id>/secret": _get(person()),
+    "api/v1/contact-points/<uuid:contact_point_id>/rotate-secret": _post(person()),
+    "api/v1/caller-ids": {
+        "GET": staff(Scope.ESCALATIONS_READ),
+        "POST": staff(Scope.ESCALATIONS_WRITE),
+        "PUT": staff(Scope.ESCALATIONS_WRITE),
+    },
+    "unsubscribe/<str:token>": _page(anyone(), "GET", "POST"),
+    # The inbox
+    "api/v1/inbox": _get(person()),
+    "api/v1/inbox/unread": _get(person()),
+    "api/v1/inbox/stream": _get(person()),
+    "api/v1/inbox/read": {"POST": person(), "DELETE": person()},
+    "api/v1/inbox/<uuid:item_id>": {"GET": person(), "PATCH": person(), "DELETE": person()},
+    # Events, and dead letters of theirs and of brokers
+    "api/v1/events": {"GET": staff(Scope.EVENTS_READ), "POST": staff(Scope.EVENTS_WRITE)},
+    "api/v1/events/<uuid:event_id>": _get(staff(Scope.EVENTS_READ)),
+    "api/v1/events/<uuid:event_id>/replay": _post(staff(Scope.EVENTS_WRITE)),
+    "api/v1/dead-letters": _get(staff(Scope.EVENTS_READ)),
+    "api/v1/dead-letters/replay": _post(staff(Scope.EVENTS_WRITE)),
+    "api/v1/dead-letters/<uuid:run_id>/replay": _post(staff(Scope.EVENTS_WRITE)),
+    "api/v1/dead-messages": _get(staff(Scope.MESSAGES_READ)),
+    "api/v1/dead-messages/replay": _post(staff(Scope.MESSAGES_WRITE)),
+    "api/v1/dead-messages/discard": _post(staff(Scope.MESSAGES_WRITE)),
+    "api/v1/dead-messages/<uuid:message_id>": _get(staff(Scope.MESSAGES_READ)),
+    "api/v1/dead-messages/<uuid:message_id>/replay": _post(staff(Scope.MESSAGES_WRITE)),
+    "api/v1/dead-messages/<uuid:message_id>/discard": _post(staff(Scope.MESSAGES_WRITE)),
+    # Escalations: policies and rotations are the staff's to change
+    "api/v1/escalations/policies": {"GET": staff(Scope.ESCALATIONS_READ), "POST": staff()},
+    "api/v1/escalations/policies/<uuid:policy_id>": {
+        "GET": staff(Scope.ESCALATIONS_READ),
+        "PATCH": staff(),
+        "DELETE": staff(),
+    },
+    "api/v1/escalations/policies/<uuid:policy_id>/versions": _get(staff(Scope.ESCALATIONS_READ)),
+    "api/v1/escalations/policies/<uuid:policy_id>/simulate": _post(staff(Scope.ESCALATIONS_READ)),
+    "api/v1/escalations/rotations": {"GET": person(Scope.ESCALATIONS_READ), "POST": staff()},
+    "api/v1/escalations/rotations/<uuid:rotation_id>": {
+        "GET": person(Scope.ESCALATIONS_READ),
+        "PATCH": staff(),
+        "DELETE": staff(),
+    },
+    "api/v1/escalations/rotations/<uuid:rotation_id>/on-call": _get(person(Scope.ESCALATIONS_READ)),
+    "api/v1/escalations/rotations/<uuid:rotation_id>/shifts": _get(person(Scope.ESCALATIONS_READ)),
+    "api/v1/escalations/rotations/<uuid:rotation_id>/calendar": _get(person(Scope.ESCALATIONS_READ)),
+    "api/v1/escalations/rotations/<uuid:rotation_id>/renew-link": _post(staff()),
+    "api/v1/escalations/rotations/<uuid:rotation_id>/overrides": {
+        "GET": person(Scope.ESCALATIONS_READ),
+        "POST": staff(),
+    },
+    "api/v1/escalations/rotations/<uuid:rotation_id>/overrides/<uuid:override_id>": {"DELETE": staff()},
+    "api/v1/^escalations/(?:policies|rotations)": {},
+    "api/v1/escalations": {"GET": person(Scope.ESCALATIONS_READ), "POST": staff(Scope.ESCALATIONS_WRITE)},
+    "escalations": {"GET": person(Scope.ESCALATIONS_READ), "POST": staff(Scope.ESCALATIONS_WRITE)},
+    "api/v1/escalations/<path:process_id>": _get(person(Scope.ESCALATIONS_READ)),
+    # Whoever is told in it acknowledges it; that only the staff stop it, they learn last.
+    "api/v1/escalations/<path:process_id>/acknowledge": _post(person(Scope.ESCALATIONS_WRITE)),
+    "api/v1/escalations/<path:process_id>/stop": _post(person(Scope.ESCALATIONS_WRITE)),
+    "escalations/<uuid:run_id>": _get(person()),
+    "escalations/<uuid:run_id>/acknowledge": _post(person()),
+    "escalations/<uuid:run_id>/stop": _post(person()),
+    "acknowledge/<str:token>": _page(anyone(), "GET", "POST"),
+    "calendars/<str:token>.ics": _get(anyone()),
+    # Tracing
+    "api/v1/tracing/interactions": _post(staff(Scope.TRACING_WRITE)),
+    "api/v1/tracing/statuses": _post(staff(Scope.TRACING_WRITE)),
+    "api/v1/tracing/devices/<int:device_id>": {"GET": READ_CASES, "PUT": staff(Scope.TRACING_WRITE)},
+    "api/v1/tracing/devices/<int:device_id>/sources": _get(READ_CASES),
+    "api/v1/tracing/cases": _get(READ_CASES),
+    "api/v1/tracing/cases/<uuid:case_id>": _get(READ_CASES),
+    "api/v1/tracing/cases/<uuid:case_id>/exposures": _get(READ_CASES),
+    "api/v1/tracing/filters": {"GET": READ_FILTERS, "POST": SET_FILTERS},
+    "api/v1/tracing/filters/<uuid:filter_id>": {"GET": READ_FILTERS, "PATCH": SET_FILTERS},
+    "api/v1/tracing/filters/<uuid:filter_id>/what-if": _get(READ_FILTERS),
+    "tracing": _get(SEE_CASES),
+    "tracing/cases/<uuid:case_id>": _get(SEE_CASES),
+    "tracing/filters": _get(SEE_CASES),
+    "tracing/filters/<uuid:filter_id>": _get(SEE_CASES),
+    # Dating: whoever runs an evening is its organiser, and the staff
+    "api/v1/dating/events": {"GET": person(Scope.DATING_READ), "POST": staff(Scope.DATING_WRITE)},
+    "api/v1/dating/events/<uuid:event_id>": _get(person(Scope.DATING_READ)),
+    "api/v1/dating/events/0/cancel": _post(person(Scope.DATING_WRITE)),
+    "api/v1/dating/registrations/cancel": _post(person(Scope.DATING_WRITE)),
+    "api/v1/dating/events/<uuid:event_id>/register": _post(person(Scope.DATING_WRITE)),
+    "api/v1/dating/events/<uuid:event_id>/confirm": _post(person(Scope.DATING_WRITE)),
+    "api/v1/dating/events/<uuid:event_id>/cancel": _post(person(Scope.DATING_WRITE)),
+    "api/v1/dating/events/<uuid:event_id>/pause": _post(person(Scope.DATING_WRITE)),
+    "api/v1/dating/events/<uuid:event_id>/resume": _post(person(Scope.DATING_WRITE)),
+    "api/v1/dating/events/<uuid:event_id>/extend": _post(person(Scope.DATING_WRITE)),
+    "api/v1/dating/events/<uuid:event_id>/drop": _post(person(Scope.DATING_WRITE)),
+    "api/v1/dating/events/<uuid:event_id>/end": _post(person(Scope.DATING_WRITE)),
+    "api/v1/dating/events/<uuid:event_id>/run-sheet": _get(person(Scope.DATING_READ)),
+    "api/v1/dating/events/<uuid:event_id>/evening": _get(person()),
+    "api/v1/dating/events/<uuid:event_id>/ready": _post(person()),
+    "api/v1/dating/events/<uuid:event_id>/join": _post(person()),
+    "api/v1/dating/events/<uuid:event_id>/reactions": _post(person()),
+    "api/v1/dating/registrations": _get(person()),
+    "api/v1/dating/profile": {"GET": person(), "PATCH": person()},
+    "api/v1/dating/bot-accounts/<int:number>": {
+        "GET": staff(Scope.DATING_READ),
+        "PUT": staff(Scope.DATING_WRITE),
+        "DELETE": staff(Scope.DATING_WRITE),
+    },
+    "api/v1/dating/bot-code": _post(person()),
+    "dating": _get(person()),
+    "dating/profile": _page(person(), *_FORM),
+    "dating/profile/bot-code": _post(person()),
+    "dating/join/<str:token>": _page(anyone(), "GET", "POST"),
+    "dating/invitations/<str:token>.ics": _get(anyone()),
+    "dating/calendars/<str:token>.ics": _get(anyone()),
+    "dating/<uuid:event_id>": _get(person()),
+    "dating/<uuid:event_id>/now": _get(person()),
+    "dating/<uuid:event_id>/run-sheet": _get(person()),
+    "dating/<uuid:event_id>/run-sheet/now": _get(person()),
+    "dating/<uuid:event_id>/results": _get(person()),
+    "dating/<uuid:event_id>/register": _post(person()),
+    "dating/<uuid:event_id>/confirm": _post(person()),
+    "dating/<uuid:event_id>/cancel": _post(person()),
+    "dating/<uuid:event_id>/ready": _post(person()),
+    "dating/<uuid:event_id>/opinions": _post(person()),
+    "dating/<uuid:event_id>/run-sheet/pause": _post(person()),
+    "dating/<uuid:event_id>/run-sheet/resume": _post(person()),
+    "dating/<uuid:event_id>/run-sheet/extend": _post(person()),
+    "dating/<uuid:event_id>/run-sheet/drop": _post(person()),
+    "dating/<uuid:event_id>/run-sheet/end": _post(person()),
+    "dating/<uuid:event_id>/report/<uuid:about_id>": _page(person(), *_FORM),
+    # Accounts
+    "api/v1/auth/register": _post(anyone()),
+    "api/v1/auth/login": _post(anyone()),
+    "auth/api/v1/register": _post(anyone()),
+    "auth/api/v1/login": _post(anyone()),
+    "api/v1/auth/refresh": _post(anyone()),
+    "api/v1/auth/logout": _post(anyone()),
+    "api/v1/auth/token": _post(anyone()),
+    "api/v1/auth/token/refresh": _post(anyone()),
+    "api/v1/auth/password/reset": _post(anyone()),
+    "api/v1/auth/password/reset/confirm": _post(anyone()),
+    "api/v1/auth/password/change": _post(person()),
+    "api/v1/auth/email/verify": _post(person()),
+    "api/v1/auth/email/confirm": _post(person()),
+    "api/v1/auth/phone/verify": _post(person()),
+    "api/v1/auth/phone/confirm": _post(person()),
+    "api/v1/users/me": {"GET": person(), "PATCH": person(), "DELETE": person()},
+    "api/v1/users/me/export": _get(person()),
+    "api/v1/users": _get(staff()),
+    # That it takes a permission too, the view says.
+    "api/v1/users/<uuid:user_id>/export": _get(staff()),
+    "api/v1/invitations": {"GET": staff(), "POST": staff()},
+    "api/v1/invitations/<uuid:invitation_id>": {"DELETE": staff()},
+    "api/v1/users/<uuid:user_id>": {"GET": staff(), "PATCH": admin(), "DELETE": admin()},
+    "": _get(anyone()),
+    "login": _page(anyone(), *_FORM),
+    "register": _page(anyone(), *_FORM),
+    "forgotten-password": _page(anyone(), *_FORM),
+    "reset-password": _page(anyone(), *_FORM),
+    "logout": _post(anyone()),
+    "verify-email": _page(person(), *_FORM),
+    "verify-phone": _page(person(), *_FORM),
+    "account/details": _page(person(), *_FORM),
+    "account/password": _page(person(), *_FORM),
+    "account/email/code": _page(person(), *_FORM),
+    "account/email/confirm": _page(person(), *_FORM),
+    "account/phone/code": _page(person(), *_FORM),
+    "account/phone/confirm": _page(person(), *_FORM),
+    "settings/telling": _page(person(), *_FORM),
+    "settings/points": _page(person(), *_FORM),
+    "account/export": _get(person()),
+    "account/leave": _page(person(), *_FORM),
+    "account": _get(person()),
+    "inbox": _get(person()),
+    "inbox/news": _get(person()),
+    "inbox/read": _post(person()),
+    "inbox/<uuid:item_id>/read": _post(person()),
+    "inbox/<uuid:item_id>/unread": _post(person()),
+    "inbox/<uuid:item_id>/delete": _post(person()),
+    "settings/switches": _post(person()),
+    "settings/rules/remove": _post(person()),
+    "settings/points/<uuid:point_id>/test": _post(person()),
+    "settings/points/<uuid:point_id>/code": _post(person()),
+    "settings/points/<uuid:point_id>/confirm": _post(person()),
+    "settings/points/<uuid:point_id>/switch": _post(person()),
+    "settings/points/<uuid:point_id>/remove": _post(person()),
+    # The service itself
+    "health/live": _get(anyone()),
+    "health/ready": _get(staff(Scope.METRICS_READ)),
+    "metrics": _get(staff(Scope.METRICS_READ)),
+    "api/schema": _get(EVERYBODY_KNOWN),
+    "api/docs": _get(EVERYBODY_KNOWN),
+}
+
+#: The permission of a person that is as much as a scope: nobody gives a key more than they have themselves.
+AS_MUCH_AS: Final[Mapping[Scope, str]] = {
+    Scope.ALERTS_WRITE: "notifications.add_alert",
+    Scope.ALERTS_READ: "notifications.view_alert",
+    Scope.PREFERENCES_WRITE: "notifications.change_preference",
+    Scope.DELIVERIES_READ: "notifications.view_delivery",
+    Scope.DELIVERIES_WRITE: "notifications.change_delivery",
+    Scope.METRICS_READ: "notifications.view_delivery",
+    Scope.ESCALATIONS_WRITE: "escalation.add_escalationprocess",
+    Scope.ESCALATIONS_READ: "escalation.view_escalationprocess",
+    Scope.TRACING_WRITE: "tracing.add_statusmark",
+    Scope.TRACING_READ: "tracing.view_case",
+    Scope.TRACING_FILTERS: "tracing.change_filter",
+    Scope.DATING_WRITE: "dating.change_event",
+    Scope.DATING_READ: "dating.view_event",
+    Scope.EVENTS_WRITE: "notifications.add_event",
+    Scope.EVENTS_READ: "notifications.view_event",
+    Scope.MESSAGES_WRITE: "notifications.change_deadmessage",
+    Scope.MESSAGES_READ: "notifications.view_deadmessage",
+}
+
+#: What a key needs beside ``deliveries:read`` to see what people are told, by the kind of fact behind it
+#: (``Notification.source_type``); None: nothing. No key sees what tells of a kind that is not here.
+NOTICES: Final[Mapping[str, Scope | None]] = {
+    "alert": None,
+    "contact_point": None,
+    "event": Scope.EVENTS_READ,
+    "escalation": Scope.ESCALATIONS_READ,
+    "tracing_case": Scope.TRACING_READ,
+    "dating_event": Scope.DATING_READ,
+    "dating_round": Scope.DATING_READ,
+    "dating_break": Scope.DATING_READ,
+}
+
+#: What a key needs beside ``messages:read`` to see brokers' dead letters, by the format of their source.
+MESSAGES: Final[Mapping[str, Scope]] = {
+    "events": Scope.EVENTS_READ,
+    "escalation": Scope.ESCALATIONS_READ,
+    "tracing": Scope.TRACING_READ,
+    "dating": Scope.DATING_READ,
+}
+
+
+def scopes_of(person: User) -> set[str]:
+    """Return the scopes that somebody may give to a key."""
+    return {scope.value for scope, permission in AS_MUCH_AS.items() if person.has_perm(permission)}
