@@ -11,6 +11,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models.functions import Lower
+from django.utils.crypto import salted_hmac
 
 from accounts.changes import KnowsChanges
 from accounts.ids import UUIDv7Field
@@ -60,6 +61,10 @@ class User(KnowsChanges, AbstractBaseUser, PermissionsMixin):
     is_active = models.BooleanField(default=True)
     is_staff = models.BooleanField(default=False, help_text="May use the admin and see everything.")
     created_at = models.DateTimeField(default=clock.now, editable=False)
+    # PostgreSQL raises both when somebody is locked out, by whatever way, and never lets them fall
+    # (migration 0007). Sessions and tokens hang on the first, links to calendars on the second.
+    epoch = models.IntegerField(default=0, db_default=0, editable=False)
+    links_version = models.IntegerField(default=0, db_default=0, editable=False)
 
     objects: ClassVar[UserManager] = UserManager()
 
@@ -98,6 +103,16 @@ class User(KnowsChanges, AbstractBaseUser, PermissionsMixin):
             if update_fields is not None:
                 update_fields.add(f"{name}_verified_at")
         super().save(update_fields=update_fields, **options)
+        if not self.is_active and "is_active" in self.changed_fields:
+            self.refresh_from_db(fields=["epoch", "links_version"])
+
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        """Return what a session hangs on: the password, and since when the person has not been locked out."""
+        of_password: str = super()._get_session_auth_hash(secret=secret)  # type: ignore[misc]
+        if not self.epoch:
+            return of_password
+        value = f"{of_password}{self.epoch}"
+        return salted_hmac("accounts.epoch", value, secret=secret, algorithm="sha256").hexdigest()
 
 
 class Profile(KnowsChanges):
@@ -153,6 +168,21 @@ class Verification(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_purpose_display()}: {self.user}"
+
+
+class EndedLogIn(models.Model):
+    """A log-in by token that is over before its time: what was issued in it, from first to last, is dead."""
+
+    id = models.CharField(primary_key=True, max_length=255, help_text="The id of its first refresh token.")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    expires_at = models.DateTimeField(help_text="When its last token will have expired.")
+
+    class Meta:
+        verbose_name = "ended log-in"
+        indexes = [models.Index(fields=["expires_at", "id"], name="endedlogin_by_expiry")]
+
+    def __str__(self) -> str:
+        return self.id
 
 
 class Shop(models.Model):

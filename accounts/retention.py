@@ -9,7 +9,7 @@ from django.contrib.auth.models import Group
 from django.contrib.sessions.models import Session
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
-from accounts.models import ApiKey, Encadrant, Membership, Shop, Student, User, Verification
+from accounts.models import ApiKey, Encadrant, EndedLogIn, Membership, Shop, Student, User, Verification
 from config.ends import Ends
 from config.slices import Old, Run, old_end
 
@@ -26,6 +26,7 @@ ENDS: Final = (
     Ends(Session, "When it expires, two weeks after the last log-in"),
     Ends(OutstandingToken, "When it expires, two weeks after it was issued"),
     Ends(BlacklistedToken, parent=OutstandingToken),
+    Ends(EndedLogIn, "When the last of its tokens has expired, two weeks after it was ended"),
     Ends(Shop, "When the shop is deleted, which takes that it has no alerts"),
     Ends(Membership, parent=Shop),
     Ends(ApiKey, "When the key is deleted"),
@@ -41,6 +42,7 @@ _TOKENS: Final = Old(
     age="expires_at",
     along=(("token_blacklist_blacklistedtoken", "token_id", "true"),),
 )
+_LOG_INS: Final = Old(table="accounts_endedlogin", age="expires_at", by=("expires_at", "id"))
 _VERIFICATIONS: Final = Old(table="accounts_verification", age="expires_at")
 _LOG: Final = Old(table="django_admin_log", age="action_time")
 
@@ -55,6 +57,11 @@ def tokens_expire(run: Run) -> int:
     return old_end(_TOKENS, before=run.now, run=run)
 
 
+def ended_log_ins_expire(run: Run) -> int:
+    """Forget log-ins of which no token is left."""
+    return old_end(_LOG_INS, before=run.now, run=run)
+
+
 def verifications_expire(run: Run) -> int:
     """Delete codes and links of long ago, with the addresses that they were sent to."""
     return old_end(_VERIFICATIONS, before=run.now - KEPT_FOR, run=run)
@@ -65,4 +72,4 @@ def admin_log_expire(run: Run) -> int:
     return old_end(_LOG, before=run.now - timedelta(days=settings.ACTION_RETENTION_DAYS), run=run)
 
 
-STEPS: Final = (sessions_expire, tokens_expire, verifications_expire, admin_log_expire)
+STEPS: Final = (sessions_expire, tokens_expire, ended_log_ins_expire, verifications_expire, admin_log_expire)

@@ -305,7 +305,7 @@ DATING_RETENTION_DAYS = env.int("DATING_RETENTION_DAYS", default=400)
 
 # --- The inbox's streams -----------------------------------------------------------------------------
 
-# Seconds after which a silent stream gets a heartbeat, and a stream whose person may no longer listen ends.
+# Seconds after which a silent stream gets a heartbeat, and one ends whose log-in is over though nobody said so.
 STREAM_HEARTBEAT_S = env.float("STREAM_HEARTBEAT_S", default=15.0)
 # Seconds for which a client may leave unread what was sent to it, before it is cut off.
 STREAM_STALL_S = env.float("STREAM_STALL_S", default=30.0)
@@ -447,7 +447,7 @@ RATES: dict[str, str | None] = {
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "accounts.api.authentication.ApiKeyAuthentication",
-        "rest_framework_simplejwt.authentication.JWTAuthentication",
+        "accounts.api.tokens.TokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],

@@ -1,10 +1,13 @@
-"""Refresh tokens, as rows: which were issued, and which are dead."""
+"""Refresh tokens, as rows: which were issued, which are dead, and which log-ins are over."""
 
 from datetime import datetime
+from uuid import UUID
 
+from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
-from accounts.models import User
+from accounts.models import EndedLogIn, User
+from config import clock
 
 
 def token_store(*, user: User, jti: str, issued_at: datetime, expires_at: datetime) -> None:
@@ -20,8 +23,13 @@ def token_kill(*, jti: str, expires_at: datetime) -> bool:
     return BlacklistedToken.objects.get_or_create(token=outstanding)[1]
 
 
-def tokens_kill_all(*, user: User) -> None:
-    """End every refresh token of somebody, for good."""
-    living = OutstandingToken.objects.filter(user=user, blacklistedtoken=None)
-    dead = [BlacklistedToken(token_id=pk) for pk in living.order_by().values_list("pk", flat=True)]
-    BlacklistedToken.objects.bulk_create(dead, ignore_conflicts=True)
+def log_in_end(*, user_id: UUID, log_in: str) -> None:
+    """End a log-in: every token that was issued in it, and every one that is being issued just now."""
+    user = User.objects.filter(pk=user_id).first()
+    if user is not None:
+        expires_at = clock.now() + api_settings.REFRESH_TOKEN_LIFETIME
+        EndedLogIn.objects.get_or_create(pk=log_in, defaults={"user": user, "expires_at": expires_at})
+
+
+def log_in_is_over(log_in: str) -> bool:
+    return EndedLogIn.objects.filter(pk=log_in).exists()

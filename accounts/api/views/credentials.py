@@ -157,7 +157,10 @@ class RefreshView(OpenView):
         responses={200: TokensSerializer, **errors(*BODY)},
     )
     def post(self, request: Request) -> Response:
-        """Exchange a refresh token for a new pair. It works once: keep the new one."""
+        """Exchange a refresh token for a new pair. It works once: keep the new one.
+
+        One that comes back ends its log-in, since two have it.
+        """
         fields = validated(RefreshTokenSerializer(data=request.data))
         return secret(TokensSerializer(tokens_rotate(fields["refresh_token"])).data)
 
@@ -189,9 +192,9 @@ class LogOutView(OpenView):
         examples=[OpenApiExample("refresh token", value={"refresh_token": "eyJ…"}, request_only=True)],
     )
     def post(self, request: Request) -> Response:
-        """End a refresh token, at once, and the session if the browser has one.
+        """End the log-in that a refresh token is of, at once, and the session if the browser has one.
 
-        An access token that was issued with it goes on until it expires, for 15 minutes at most.
+        Access tokens of that log-in end too.
         """
         raw = validated(LogOutSerializer(data=request.data)).get("refresh_token")
         if raw is None and not request.user.is_authenticated:
