@@ -9,12 +9,13 @@ from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
-from django.db import models
+from django.db import models, transaction
 from django.db.models.functions import Lower
 from django.utils.crypto import salted_hmac
 
 from accounts.changes import KnowsChanges
 from accounts.ids import UUIDv7Field
+from accounts.signals import account_changed
 from accounts.validators import normalised_phone, validate_phone, validate_time_zone
 from config import clock
 
@@ -69,6 +70,8 @@ class User(KnowsChanges, AbstractBaseUser, PermissionsMixin):
     objects: ClassVar[UserManager] = UserManager()
 
     TRACKED = ("email", "first_name", "last_name", "role", "language", "time_zone", "phone", "is_active")
+    _password: str | None
+    _lost_password = False
     USERNAME_FIELD = "email"
     EMAIL_FIELD = "email"
 
@@ -98,11 +101,43 @@ class User(KnowsChanges, AbstractBaseUser, PermissionsMixin):
 
     def save(self, *, update_fields: Iterable[str] | None = None, **options: Any) -> None:
         update_fields = None if update_fields is None else set(update_fields)
+        changes = self._changes_to_tell(update_fields)
+        if not changes:
+            self._store(update_fields, **options)
+            return
+        reached = {
+            "email": self.stored("email") or self.email,
+            "is_confirmed": self.email_verified_at is not None,
+            "phone": (self.stored("phone") or "") if self.phone_verified_at else "",
+        }
+        with transaction.atomic():
+            self._store(update_fields, **options)
+            for change in changes:
+                account_changed.send(User, user=self, change=change, **reached)
+
+    def set_unusable_password(self) -> None:
+        super().set_unusable_password()
+        self._lost_password = True
+
+    def _changes_to_tell(self, update_fields: set[str] | None) -> list[str]:
+        """Return what this save changes of what the owner is to be warned of."""
+        if self._state.adding:
+            return []
+        changed = self.changes(update_fields)
+        changes: list[str] = [name for name in ("email", "phone") if name in changed]
+        # Not so where a hash is made anew at a log-in: Django forgets the password before it saves that.
+        has_new = self._password is not None or self._lost_password
+        if has_new and (update_fields is None or "password" in update_fields):
+            changes.append("password")
+        return changes
+
+    def _store(self, update_fields: set[str] | None, **options: Any) -> None:
         for name in {"email", "phone"}.intersection(self.changes(update_fields)):
             setattr(self, f"{name}_verified_at", None)
             if update_fields is not None:
                 update_fields.add(f"{name}_verified_at")
         super().save(update_fields=update_fields, **options)
+        self._lost_password = False
         if not self.is_active and "is_active" in self.changed_fields:
             self.refresh_from_db(fields=["epoch", "links_version"])
 

@@ -14,7 +14,14 @@ from django.core.exceptions import ValidationError as DjangoValidationError
 from django.http import Http404
 from django.urls import URLPattern, path
 from rest_framework import status
-from rest_framework.exceptions import APIException, NotFound, ParseError, PermissionDenied, ValidationError
+from rest_framework.exceptions import (
+    APIException,
+    NotFound,
+    ParseError,
+    PermissionDenied,
+    Throttled,
+    ValidationError,
+)
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.pagination import CursorPagination
 from rest_framework.parsers import BaseParser
@@ -23,7 +30,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
-from config.exceptions import Conflict
+from config.exceptions import Conflict, TooMany
 from config.outages import is_outage
 
 if TYPE_CHECKING:
@@ -225,6 +232,8 @@ def _as_api_exception(error: Exception) -> APIException | None:
             return ValidationError(messages_by_field(error))
         case Conflict():
             return Contradiction(str(error))
+        case TooMany():
+            return Throttled(error.seconds)
         case _ if is_outage(error):
             log.error("dependency_unreachable", error=type(error).__name__)
             return Unreachable()

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 
 import structlog
 
+from config.masking import mask_fields, mask_requests
+
 
 def configure(options: Mapping[str, str]) -> None:
     """Send structlog's and the standard library's records through one formatter.
@@ -42,6 +44,7 @@ def configure(options: Mapping[str, str]) -> None:
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
+                mask_fields,
                 render,
             ],
         )
@@ -49,6 +52,13 @@ def configure(options: Mapping[str, str]) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(options["level"])
+    mask_requests()
+    # uvicorn has set up its own by now; of access it logs nothing unless it is told to.
+    for name in ("uvicorn", "uvicorn.access"):
+        logger = logging.getLogger(name)
+        if logger.handlers:
+            logger.handlers.clear()
+            logger.propagate = True
     # RQ logs three lines a job, which at a thousand jobs a minute says nothing and costs much.
     logging.getLogger("rq").setLevel(logging.WARNING)
     logging.getLogger("rq_scheduler").setLevel(logging.WARNING)

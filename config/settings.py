@@ -52,18 +52,19 @@ REQUEST_MAX_BYTES = env.int("REQUEST_MAX_BYTES", default=1_000_000)
 # Deepest nesting of a JSON body; deeper gets 400.
 REQUEST_MAX_DEPTH = env.int("REQUEST_MAX_DEPTH", default=20)
 # How often may be tried, as "times/period" with sec, min, hour or day; empty: without limit. The first of
-# each two is per network address, the second per account (its email), from wherever.
-# Log-ins. An address that the account was logged in to from before is not held to the second.
+# each two is per network address, the second per account (its email). Many people may share an address.
+# Log-ins that fail. An address that the account was logged in to from before is not held to the second.
 LOGIN_RATE = env.str("LOGIN_RATE", default="10/min")
 LOGIN_ACCOUNT_RATE = env.str("LOGIN_ACCOUNT_RATE", default="20/min")
 # Registrations.
-REGISTER_RATE = env.str("REGISTER_RATE", default="20/min")
+REGISTER_RATE = env.str("REGISTER_RATE", default="200/hour")
 REGISTER_ACCOUNT_RATE = env.str("REGISTER_ACCOUNT_RATE", default="5/hour")
-# Mails to set a new password with (per address: and uses of their links).
-RESET_RATE = env.str("RESET_RATE", default="30/hour")
-RESET_ACCOUNT_RATE = env.str("RESET_ACCOUNT_RATE", default="3/hour")
+# Mails to set a new password with (per address: and uses of their links that fail; per account: of which one
+# address may use up a quarter).
+RESET_RATE = env.str("RESET_RATE", default="200/hour")
+RESET_ACCOUNT_RATE = env.str("RESET_ACCOUNT_RATE", default="12/hour")
 # Codes sent to verify an email address or phone number.
-VERIFY_RATE = env.str("VERIFY_RATE", default="30/hour")
+VERIFY_RATE = env.str("VERIFY_RATE", default="200/hour")
 VERIFY_ACCOUNT_RATE = env.str("VERIFY_ACCOUNT_RATE", default="5/hour")
 # Seconds that such a code is valid, and how many wrong ones may be entered before it is void.
 CODE_EXPIRES_S = env.int("CODE_EXPIRES_S", default=900)

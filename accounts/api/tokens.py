@@ -63,8 +63,8 @@ class Refresh(RefreshToken):
         # One that an earlier version issued is the first of its log-in.
         return str(self.get(LOG_IN) or self["jti"])
 
-    def end_log_in(self) -> None:
-        log_in_end(user_id=self[api_settings.USER_ID_CLAIM], log_in=self.log_in)
+    def end_log_in(self, *, is_theft: bool = False) -> None:
+        log_in_end(user_id=self[api_settings.USER_ID_CLAIM], log_in=self.log_in, is_theft=is_theft)
 
 
 class TokenAuthentication(JWTAuthentication):
@@ -123,7 +123,7 @@ def tokens_rotate(raw: str) -> Tokens:
     try:
         old = Refresh(raw)  # type: ignore[arg-type]
     except DeadToken as dead:
-        dead.token.end_log_in()
+        dead.token.end_log_in(is_theft=True)
         log.warning("refresh_token_used_again", user=dead.token[api_settings.USER_ID_CLAIM])
         raise InvalidToken(NOT_GOOD) from dead
     except TokenError as error:

@@ -9,7 +9,7 @@ from accounts.api.views.credentials import (
     TokenView,
 )
 from accounts.api.views.passwords import PasswordChangeView, PasswordResetConfirmView, PasswordResetView
-from accounts.api.views.users import MeView, UsersView, UserView
+from accounts.api.views.users import MeView, RenewLinksView, UsersView, UserView
 from accounts.api.views.verifications import (
     EmailConfirmView,
     EmailVerifyView,
@@ -35,6 +35,7 @@ urlpatterns = [
     *slash_optional("auth/phone/verify", PhoneVerifyView.as_view(), name="phone-verify"),
     *slash_optional("auth/phone/confirm", PhoneConfirmView.as_view(), name="phone-confirm"),
     *slash_optional("users/me", MeView.as_view(), name="me"),
+    *slash_optional("users/me/renew-links", RenewLinksView.as_view(), name="renew-links"),
     *slash_optional("users", UsersView.as_view(), name="users"),
     *slash_optional("users/<uuid:user_id>", UserView.as_view(), name="user"),
 ]

@@ -145,7 +145,12 @@ def _notes_of(
         partner = members.get(partners[pk]) if pk in partners else None
         if partner is not None:
             who = {"partner": partner.user.first_name or "…", "partner_id": str(partner.pk)}
-            yield _note(round_, member, "dating.link", words | who | {"url": join_url(round_.pk, pk)})
+            yield _note(
+                round_,
+                member,
+                "dating.link",
+                words | who | {"url": join_url(round_.pk, pk, member.user.links_version)},
+            )
         elif member.group_id in going_on:
             yield _note(round_, member, "dating.bye", words)
 

@@ -9,8 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.views.generic import FormView
 
-from config.exceptions import Conflict
-from notifications.web.limits import TooMany
+from config.exceptions import Conflict, TooMany
 from notifications.web.page import Page
 
 

@@ -37,6 +37,7 @@ urlpatterns = [
     path("account/", account.AccountPage.as_view(), name="account"),
     path("account/details/", account.DetailsSection.as_view(), name="details"),
     path("account/password/", account.PasswordSection.as_view(), name="password"),
+    path("account/links/", account.LinksSection.as_view(), name="links"),
     path("account/email/code/", account.SendCodeSection.as_view(), name="email-code"),
     path("account/email/confirm/", account.ConfirmSection.as_view(), name="email-confirm"),
     path(

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth import login
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
@@ -24,10 +25,12 @@ class RegisterPage(FormPage):
     form_class = RegisterForm
 
     def act(self, form: RegisterForm) -> HttpResponse:
-        limits.take_for_account(self.request, scope="register", email=form.cleaned_data["email"])
+        limits.take_registration(self.request, email=form.cleaned_data["email"])
         user = user_register(**form.cleaned_data, language=get_language_from_request(self.request))
         login(self.request, user)
-        limits.remember(self.request, email=user.email)
+        attempts.address_remember(
+            account=attempts.account_of(user.email), address=attempts.address_of(self.request.META)
+        )
         return HttpResponseRedirect(reverse("web:inbox"))
 
 
@@ -40,7 +43,7 @@ class ForgottenPage(FormPage):
 
     def act(self, form: ResetRequestForm) -> HttpResponse:
         email = form.cleaned_data["email"]
-        limits.take_for_account(self.request, scope="reset", email=email)
+        limits.take_reset(self.request, email=email)
         password_reset_request(email=email, now=clock.now())
         outcome = {
             "heading": "Look into your mail",
@@ -65,7 +68,8 @@ class ResetPage(FormPage):
         return {"token": self.request.GET.get("token", "")}
 
     def act(self, form: ResetForm) -> HttpResponse:
-        limits.take(scope="reset", who=attempts.address_of(self.request.META))
-        password_reset_confirm(now=clock.now(), **form.cleaned_data)
+        address = attempts.address_of(self.request.META)
+        with attempts.failures_counted(ValidationError, scope="reset", who=address):
+            password_reset_confirm(now=clock.now(), **form.cleaned_data)
         messages.success(self.request, "Your new password is set. Log in with it.")
         return HttpResponseRedirect(reverse("web:login"))

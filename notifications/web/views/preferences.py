@@ -13,6 +13,7 @@ from django.views.generic import TemplateView
 
 from accounts.models import User
 from accounts.services.users import user_update
+from config.exceptions import TooMany
 from notifications.models import ContactPoint, Preference, Subscription
 from notifications.services import contact_points
 from notifications.services.preferences import preference_set, subscription_remove, subscription_set
@@ -132,7 +133,7 @@ class PointTest(_Change):
         point = self.point(point_id)
         try:
             limits.take(scope="test-send", who=str(self.person.pk))
-        except limits.TooMany as error:
+        except TooMany as error:
             messages.error(request, str(error))
             context = everything(self.person)
             return render(request, TEMPLATE, context, status=429)
