@@ -62,8 +62,9 @@ class User(KnowsChanges, AbstractBaseUser, PermissionsMixin):
     is_active = models.BooleanField(default=True)
     is_staff = models.BooleanField(default=False, help_text="May use the admin and see everything.")
     created_at = models.DateTimeField(default=clock.now, editable=False)
-    # PostgreSQL raises both when somebody is locked out, by whatever way, and never lets them fall
-    # (migration 0007). Sessions and tokens hang on the first, links to calendars on the second.
+    # PostgreSQL raises both when somebody is locked out, by whatever way, never lets them fall, and voids
+    # codes and mailed links that are open (migration 0007). Sessions and tokens hang on the first, links to
+    # calendars and calls on the second.
     epoch = models.IntegerField(default=0, db_default=0, editable=False)
     links_version = models.IntegerField(default=0, db_default=0, editable=False)
 

@@ -1,4 +1,4 @@
-"""Whoever is locked out stays out: their log-ins and links of before end for good, whatever locks them out."""
+"""Whoever is locked out stays out: log-ins, links and codes of before end for good, whatever locks them out."""
 
 import django.db.models.deletion
 from django.conf import settings
@@ -12,6 +12,9 @@ DECLARE
 BEGIN
     NEW.epoch := greatest(NEW.epoch, OLD.epoch + is_locked_out);
     NEW.links_version := greatest(NEW.links_version, OLD.links_version + is_locked_out);
+    IF is_locked_out = 1 THEN
+        UPDATE accounts_verification SET used_at = now() WHERE user_id = OLD.uuid AND used_at IS NULL;
+    END IF;
     RETURN NEW;
 END
 $$;

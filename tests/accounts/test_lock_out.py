@@ -9,6 +9,7 @@ from django.test import Client
 from rest_framework.test import APIClient
 
 from accounts.models import User
+from accounts.verification import code_of, token_of
 from tests.accounts.conftest import PASSWORD
 
 ME, REFRESH, LOGIN = "/api/v1/users/me/", "/api/v1/auth/refresh/", "/api/v1/auth/login/"
@@ -105,3 +106,19 @@ def test_each_time_of_being_locked_out_counts(stranger: User, log_in: Any, beari
         assert APIClient().post(LOGIN, {"email": stranger.email, "password": PASSWORD}).status_code == 401
         by_update(stranger, True, APIClient())
         assert bearing(tokens["access_token"]).get(ME).status_code == 401
+
+
+@pytest.mark.usefixtures("unlimited")
+@pytest.mark.parametrize("lock", [by_api, by_update, by_sql])
+def test_a_mailed_link_or_code_of_before_is_void(
+    stranger: User, operator: User, as_user: Any, sent: Any, lock: Callable[..., None]
+) -> None:
+    APIClient().post("/api/v1/auth/password/reset/", {"email": stranger.email})
+    as_user(stranger).post("/api/v1/auth/email/verify/")
+    link, code = (token_of(sent[0].pk), code_of(sent[1].pk))
+    for is_active in (False, True):
+        lock(stranger, is_active, as_user(operator))
+    body = {"token": link, "new_password": "staple full of hay"}
+    assert APIClient().post("/api/v1/auth/password/reset/confirm/", body).status_code == 400
+    again = as_user(User.objects.get(pk=stranger.pk))
+    assert again.post("/api/v1/auth/email/confirm/", {"code": code}).status_code == 400
