@@ -51,6 +51,10 @@ class KnowsChanges(models.Model):
             if (fields is None or name in fields) and self.__dict__.get(name) not in (None, old)
         )
 
+    def stored(self, name: str) -> Any:
+        """Return what the database has for a tracked field, as far as is known; None if it was not loaded."""
+        return dict(self._known())[name]
+
     def _remember(self, fields: Container[str] | None) -> None:
         """Take the present values for what the database has; of these fields only, if any are given."""
         self._stored = tuple(

@@ -9,12 +9,14 @@ from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
-from django.db import models
+from django.db import models, transaction
 from django.db.models.functions import Lower
+from django.utils.crypto import salted_hmac
 
 from accounts.changes import KnowsChanges
 from accounts.ids import UUIDv7Field
 from accounts.names import validate_name
+from accounts.signals import account_changed
 from accounts.validators import normalised_phone, validate_phone, validate_time_zone
 from config import clock
 
@@ -69,10 +71,17 @@ class User(KnowsChanges, AbstractBaseUser, PermissionsMixin):
     is_active = models.BooleanField(default=True)
     is_staff = models.BooleanField(default=False, help_text="May use the admin and see everything.")
     created_at = models.DateTimeField(default=clock.now, editable=False)
+    # PostgreSQL raises both when somebody is locked out, by whatever way, never lets them fall, and voids
+    # codes and mailed links that are open (migration 0007). Sessions and tokens hang on the first, links to
+    # calendars and calls on the second.
+    epoch = models.IntegerField(default=0, db_default=0, editable=False)
+    links_version = models.IntegerField(default=0, db_default=0, editable=False)
 
     objects: ClassVar[UserManager] = UserManager()
 
     TRACKED = ("email", "first_name", "last_name", "role", "language", "time_zone", "phone", "is_active")
+    _password: str | None
+    _lost_password = False
     USERNAME_FIELD = "email"
     EMAIL_FIELD = "email"
 
@@ -104,11 +113,53 @@ class User(KnowsChanges, AbstractBaseUser, PermissionsMixin):
 
     def save(self, *, update_fields: Iterable[str] | None = None, **options: Any) -> None:
         update_fields = None if update_fields is None else set(update_fields)
+        changes = self._changes_to_tell(update_fields)
+        if not changes:
+            self._store(update_fields, **options)
+            return
+        reached = {
+            "email": self.stored("email") or self.email,
+            "is_confirmed": self.email_verified_at is not None,
+            "phone": (self.stored("phone") or "") if self.phone_verified_at else "",
+        }
+        with transaction.atomic():
+            self._store(update_fields, **options)
+            for change in changes:
+                account_changed.send(User, user=self, change=change, **reached)
+
+    def set_unusable_password(self) -> None:
+        super().set_unusable_password()
+        self._lost_password = True
+
+    def _changes_to_tell(self, update_fields: set[str] | None) -> list[str]:
+        """Return what this save changes of what the owner is to be warned of."""
+        if self._state.adding:
+            return []
+        changed = self.changes(update_fields)
+        changes: list[str] = [name for name in ("email", "phone") if name in changed]
+        # Not so where a hash is made anew at a log-in: Django forgets the password before it saves that.
+        has_new = self._password is not None or self._lost_password
+        if has_new and (update_fields is None or "password" in update_fields):
+            changes.append("password")
+        return changes
+
+    def _store(self, update_fields: set[str] | None, **options: Any) -> None:
         for name in {"email", "phone"}.intersection(self.changes(update_fields)):
             setattr(self, f"{name}_verified_at", None)
             if update_fields is not None:
                 update_fields.add(f"{name}_verified_at")
         super().save(update_fields=update_fields, **options)
+        self._lost_password = False
+        if not self.is_active and "is_active" in self.changed_fields:
+            self.refresh_from_db(fields=["epoch", "links_version"])
+
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        """Return what a session hangs on: the password, and since when the person has not been locked out."""
+        of_password: str = super()._get_session_auth_hash(secret=secret)  # type: ignore[misc]
+        if not self.epoch:
+            return of_password
+        value = f"{of_password}{self.epoch}"
+        return salted_hmac("accounts.epoch", value, secret=secret, algorithm="sha256").hexdigest()
 
 
 class Profile(KnowsChanges):
@@ -204,6 +255,21 @@ class Invitation(models.Model):
         if self.role == Role.ADMIN:
             # A mail may be read by others.
             raise ValidationError({"role": "An administrator is registered by one, and not invited."})
+
+
+class EndedLogIn(models.Model):
+    """A log-in by token that is over before its time: what was issued in it, from first to last, is dead."""
+
+    id = models.CharField(primary_key=True, max_length=255, help_text="The id of its first refresh token.")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    expires_at = models.DateTimeField(help_text="When its last token will have expired.")
+
+    class Meta:
+        verbose_name = "ended log-in"
+        indexes = [models.Index(fields=["expires_at", "id"], name="endedlogin_by_expiry")]
+
+    def __str__(self) -> str:
+        return self.id
 
 
 class Shop(models.Model):

@@ -9,7 +9,17 @@ from django.contrib.auth.models import Group
 from django.contrib.sessions.models import Session
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
-from accounts.models import ApiKey, Encadrant, Invitation, Membership, Shop, Student, User, Verification
+from accounts.models import (
+    ApiKey,
+    Encadrant,
+    EndedLogIn,
+    Invitation,
+    Membership,
+    Shop,
+    Student,
+    User,
+    Verification,
+)
 from config.ends import Ends
 from config.slices import Old, Run, old_end
 
@@ -27,6 +37,7 @@ ENDS: Final = (
     Ends(Session, "When it expires, two weeks after the last log-in"),
     Ends(OutstandingToken, "When it expires, two weeks after it was issued"),
     Ends(BlacklistedToken, parent=OutstandingToken),
+    Ends(EndedLogIn, "When the last of its tokens has expired, two weeks after it was ended"),
     Ends(Shop, "When the shop is deleted, which takes that it has no alerts"),
     Ends(Membership, parent=Shop),
     Ends(ApiKey, "When the key is deleted"),
@@ -42,6 +53,7 @@ _TOKENS: Final = Old(
     age="expires_at",
     along=(("token_blacklist_blacklistedtoken", "token_id", "true"),),
 )
+_LOG_INS: Final = Old(table="accounts_endedlogin", age="expires_at", by=("expires_at", "id"))
 _VERIFICATIONS: Final = Old(table="accounts_verification", age="expires_at")
 _INVITATIONS: Final = Old(table="accounts_invitation", age="expires_at")
 _LOG: Final = Old(table="django_admin_log", age="action_time")
@@ -55,6 +67,11 @@ def sessions_expire(run: Run) -> int:
 def tokens_expire(run: Run) -> int:
     """Delete refresh tokens that have expired, dead or not."""
     return old_end(_TOKENS, before=run.now, run=run)
+
+
+def ended_log_ins_expire(run: Run) -> int:
+    """Forget log-ins of which no token is left."""
+    return old_end(_LOG_INS, before=run.now, run=run)
 
 
 def verifications_expire(run: Run) -> int:
@@ -72,4 +89,11 @@ def admin_log_expire(run: Run) -> int:
     return old_end(_LOG, before=run.now - timedelta(days=settings.ACTION_RETENTION_DAYS), run=run)
 
 
-STEPS: Final = (sessions_expire, tokens_expire, verifications_expire, invitations_expire, admin_log_expire)
+STEPS: Final = (
+    sessions_expire,
+    tokens_expire,
+    ended_log_ins_expire,
+    verifications_expire,
+    invitations_expire,
+    admin_log_expire,
+)

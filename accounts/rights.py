@@ -300,6 +300,7 @@ ROUTES: Final[Mapping[str, Rights]] = {
     "api/v1/auth/phone/confirm": _post(person()),
     "api/v1/users/me": {"GET": person(), "PATCH": person(), "DELETE": person()},
     "api/v1/users/me/export": _get(person()),
+    "api/v1/users/me/renew-links": _post(person()),
     "api/v1/users": _get(staff()),
     # That it takes a permission too, the view says.
     "api/v1/users/<uuid:user_id>/export": _get(staff()),
@@ -322,6 +323,7 @@ ROUTES: Final[Mapping[str, Rights]] = {
     "account/phone/confirm": _page(person(), *_FORM),
     "settings/telling": _page(person(), *_FORM),
     "settings/points": _page(person(), *_FORM),
+    "account/links": _page(person(), *_FORM),
     "account/export": _get(person()),
     "account/leave": _page(person(), *_FORM),
     "account": _get(person()),

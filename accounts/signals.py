@@ -21,6 +21,12 @@ address_verified: Final = Signal()
 #: (User), so that what was added until then is taken away.
 account_taken: Final = Signal()
 
+#: What an account hangs on was changed, by whomever. Sent inside the transaction that does it, with ``user``
+#: (User), ``change`` (``password``, ``email``, ``phone``, or ``log_in``: one was ended since two had its
+#: tokens), and where its owner was reached until then: ``email``, ``is_confirmed`` (bool) whether they have
+#: shown that this is theirs, and ``phone``, empty unless they have.
+account_changed: Final = Signal()
+
 #: Somebody tried to register with an address that has an account already. Sent inside a transaction,
 #: with ``user`` (User), so that its owner can be told.
 registration_repeated: Final = Signal()

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 import structlog
 
+from config.masking import mask_fields, mask_requests
+
 # What moves a terminal's cursor, or turns its text around.
 _MOVES = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
@@ -47,6 +49,7 @@ def configure(options: Mapping[str, str]) -> None:
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
+                mask_fields,
                 *tame,
                 render,
             ],
@@ -55,6 +58,13 @@ def configure(options: Mapping[str, str]) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(options["level"])
+    mask_requests()
+    # uvicorn has set up its own by now; of access it logs nothing unless it is told to.
+    for name in ("uvicorn", "uvicorn.access"):
+        logger = logging.getLogger(name)
+        if logger.handlers:
+            logger.handlers.clear()
+            logger.propagate = True
     # RQ logs three lines a job, which at a thousand jobs a minute says nothing and costs much.
     logging.getLogger("rq").setLevel(logging.WARNING)
     logging.getLogger("rq_scheduler").setLevel(logging.WARNING)

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 
 from config import embedded
 
@@ -218,6 +218,7 @@ class Stack:
         if "web" in self._commands and _is_taken(self.port):
             raise StackError(f"port {self.port} is in use: choose another, as in `make run PORT=8001`")
         self.log_dir.mkdir(parents=True, exist_ok=True)
+        self.log_dir.chmod(0o700)
         before = embedded.status(at=self.home)
         self._started_postgres = "DATABASE_URL" not in self.env and before.postgres is None
         self._started_redis = "REDIS_URL" not in self.env and before.redis is None
@@ -236,7 +237,7 @@ class Stack:
         tied = [sys.executable, "-I", "-S", "-c", TIED_TO_PARENT, str(os.getpid()), *command]
 
         def spawn() -> subprocess.Popen[bytes]:
-            with (self.log_dir / f"{name}.log").open("ab") as log:
+            with _opened_for_us_alone(self.log_dir / f"{name}.log") as log:
                 return subprocess.Popen(
                     tied,
                     cwd=REPOSITORY,
@@ -277,6 +278,12 @@ class Stack:
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
+
+
+def _opened_for_us_alone(path: Path) -> BinaryIO:
+    file = os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab")
+    os.fchmod(file.fileno(), 0o600)  # that of an earlier version could be read by anybody
+    return file
 
 
 def _is_taken(port: int) -> bool:

@@ -61,12 +61,12 @@ REQUEST_MAX_VALUES = env.int("REQUEST_MAX_VALUES", default=100_000)
 # Deepest nesting of a JSON body; deeper gets 400.
 REQUEST_MAX_DEPTH = env.int("REQUEST_MAX_DEPTH", default=20)
 # How often may be tried, as "times/period" with sec, min, hour or day; empty: without limit. The first of
-# each two is per network address, the second per account (its email), from wherever.
-# Log-ins. An address that the account was logged in to from before is not held to the second.
+# each two is per network address, the second per account (its email). Many people may share an address.
+# Log-ins that fail. An address that the account was logged in to from before is not held to the second.
 LOGIN_RATE = env.str("LOGIN_RATE", default="10/min")
 LOGIN_ACCOUNT_RATE = env.str("LOGIN_ACCOUNT_RATE", default="20/min")
 # Registrations.
-REGISTER_RATE = env.str("REGISTER_RATE", default="20/min")
+REGISTER_RATE = env.str("REGISTER_RATE", default="200/hour")
 REGISTER_ACCOUNT_RATE = env.str("REGISTER_ACCOUNT_RATE", default="5/hour")
 # Who may register by themselves: "open" (anybody), "domains" (who has an address of one of these, or is invited),
 # "invitation" or "closed". The staff can always register people, and invite them unless it is closed.
@@ -74,11 +74,12 @@ REGISTRATION = env.str("REGISTRATION", default="open")
 REGISTRATION_DOMAINS = [name.lower() for name in env.list("REGISTRATION_DOMAINS", default=[])]
 # Days for which the link of an invitation is good.
 INVITATION_DAYS = env.int("INVITATION_DAYS", default=7)
-# Mails to set a new password with (per address: and uses of their links).
-RESET_RATE = env.str("RESET_RATE", default="30/hour")
-RESET_ACCOUNT_RATE = env.str("RESET_ACCOUNT_RATE", default="3/hour")
+# Mails to set a new password with (per address: and uses of their links that fail; per account: of which one
+# address may use up a quarter).
+RESET_RATE = env.str("RESET_RATE", default="200/hour")
+RESET_ACCOUNT_RATE = env.str("RESET_ACCOUNT_RATE", default="12/hour")
 # Codes sent to verify an email address or phone number.
-VERIFY_RATE = env.str("VERIFY_RATE", default="30/hour")
+VERIFY_RATE = env.str("VERIFY_RATE", default="200/hour")
 VERIFY_ACCOUNT_RATE = env.str("VERIFY_ACCOUNT_RATE", default="5/hour")
 # Codes sent to confirm contact points, per person; and codes to one address or number, whoever asks.
 CONTACT_CODE_RATE = env.str("CONTACT_CODE_RATE", default="10/hour")
@@ -344,7 +345,7 @@ DATING_RETENTION_DAYS = env.int("DATING_RETENTION_DAYS", default=400)
 
 # --- The inbox's streams -----------------------------------------------------------------------------
 
-# Seconds after which a silent stream gets a heartbeat, and a stream whose person may no longer listen ends.
+# Seconds after which a silent stream gets a heartbeat, and one ends whose log-in is over though nobody said so.
 STREAM_HEARTBEAT_S = env.float("STREAM_HEARTBEAT_S", default=15.0)
 # Seconds for which a client may leave unread what was sent to it, before it is cut off.
 STREAM_STALL_S = env.float("STREAM_STALL_S", default=30.0)
@@ -495,7 +496,7 @@ RATES: dict[str, str | None] = {
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "accounts.api.authentication.ApiKeyAuthentication",
-        "rest_framework_simplejwt.authentication.JWTAuthentication",
+        "accounts.api.tokens.TokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["accounts.api.permissions.ByTheTable"],

@@ -156,7 +156,7 @@ def _address(email: str, name: str) -> vCalAddress:
     return address
 
 
-# --- Links: signed, and without an end, since calendars keep them for years -----------------------------
+# --- Links: signed, and without an end but by renewing them, since calendars keep them for years ---------
 
 
 def page_url(event: Event) -> str:
@@ -165,33 +165,42 @@ def page_url(event: Event) -> str:
 
 def invitation_url(registration: Registration) -> str:
     """Return where somebody's invitation is, as it is when they look, without logging in."""
-    return f"{_base()}/dating/invitations/{_token(_INVITATION, registration.pk)}.ics"
+    return f"{_base()}/dating/invitations/{_token(_INVITATION, registration.pk, registration.user)}.ics"
 
 
 def calendar_url(user: User) -> str:
     """Return where somebody's calendar is, for a program that can't log in."""
-    return f"{_base()}/dating/calendars/{_token(_CALENDAR, user.pk)}.ics"
+    return f"{_base()}/dating/calendars/{_token(_CALENDAR, user.pk, user)}.ics"
 
 
 def invited(token: str) -> Registration | None:
-    """Return whose invitation a link leads to."""
-    key = _meant(_INVITATION, token)
-    return Registration.objects.select_related("event", "user").filter(pk=key).first() if key else None
+    """Return whose invitation a link leads to; None where they are locked out, or have renewed it."""
+    meant = _meant(_INVITATION, token)
+    if meant is None:
+        return None
+    theirs = Registration.objects.filter(pk=meant[0], user__is_active=True, user__links_version=meant[1])
+    return theirs.select_related("event", "user").first()
 
 
 def subscriber(token: str) -> User | None:
-    """Return whose calendar a link leads to."""
-    key = _meant(_CALENDAR, token)
-    return User.objects.filter(pk=key, is_active=True).first() if key else None
+    """Return whose calendar a link leads to; None as above."""
+    meant = _meant(_CALENDAR, token)
+    if meant is None:
+        return None
+    return User.objects.filter(pk=meant[0], is_active=True, links_version=meant[1]).first()
 
 
-def _token(purpose: str, key: UUID) -> str:
-    return signing.Signer(salt=purpose).sign(key.hex)
+def _token(purpose: str, key: UUID, user: User) -> str:
+    # Links of the first version say none.
+    version = f"-{user.links_version}" if user.links_version else ""
+    return signing.Signer(salt=purpose).sign(f"{key.hex}{version}")
 
 
-def _meant(purpose: str, token: str) -> UUID | None:
+def _meant(purpose: str, token: str) -> tuple[UUID, int] | None:
+    """Return what a link is of, and of which version of the person's links it is."""
     try:
-        return UUID(signing.Signer(salt=purpose).unsign(token))
+        key, _, version = signing.Signer(salt=purpose).unsign(token).partition("-")
+        return UUID(key), int(version or 0)
     except (signing.BadSignature, ValueError):
         return None
 

@@ -20,6 +20,7 @@ class NotificationsConfig(AppConfig):
         from notifications.events import registry  # noqa: PLC0415
         from notifications.events import signals as events_signals  # noqa: F401, PLC0415
         from notifications.history import ending  # noqa: PLC0415
+        from notifications.inbox import signals as inbox_signals  # noqa: F401, PLC0415
         from notifications.messages import signals as messages_signals  # noqa: F401, PLC0415
 
         registry.autodiscover()

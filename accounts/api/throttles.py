@@ -76,25 +76,16 @@ class PerEmail(PerAccount):
         return _email_in(request.data)
 
 
-class PasswordChecks(PerAccount):
-    """By the person who is logged in, where the body has a password to be checked."""
-
-    def who(self, request: Request, view: APIView) -> str | None:
-        asked = isinstance(request.data, dict) and {"password", "current_password"} & request.data.keys()
-        return super().who(request, view) if asked else None
-
-
-class LogIns(PerEmail):
-    """Log-ins, by address and by account together (see accounts.attempts)."""
-
-    scope_attr = "throttle_scope"
+class Resets(PerEmail):
+    """Requests for a link to set a new password, by account and by address together."""
 
     def take(self, who: str, request: Request, now: datetime) -> timedelta | None:
-        return attempts.log_in_take(account=who, address=attempts.address_of(request.META), now=now)
+        return attempts.reset_take(account=who, address=attempts.address_of(request.META), now=now)
 
-    def who(self, request: Request, view: APIView) -> str:
-        # A body without an email is an attempt too.
-        return super().who(request, view) or ""
+
+def account_in(data: Any) -> str:
+    """Return the account that a body names by its email; empty where it names none."""
+    return _email_in(data) or ""
 
 
 def _email_in(data: Any) -> str | None:

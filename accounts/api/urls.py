@@ -11,7 +11,7 @@ from accounts.api.views.credentials import (
 from accounts.api.views.export import ExportView, MyExportView
 from accounts.api.views.invitations import InvitationsView, InvitationView
 from accounts.api.views.passwords import PasswordChangeView, PasswordResetConfirmView, PasswordResetView
-from accounts.api.views.users import MeView, UsersView, UserView
+from accounts.api.views.users import MeView, RenewLinksView, UsersView, UserView
 from accounts.api.views.verifications import (
     EmailConfirmView,
     EmailVerifyView,
@@ -40,6 +40,7 @@ urlpatterns = [
     *slash_optional("invitations/<uuid:invitation_id>", InvitationView.as_view(), name="invitation"),
     *slash_optional("users/me", MeView.as_view(), name="me"),
     *slash_optional("users/me/export", MyExportView.as_view(), name="me-export"),
+    *slash_optional("users/me/renew-links", RenewLinksView.as_view(), name="renew-links"),
     *slash_optional("users", UsersView.as_view(), name="users"),
     *slash_optional("users/<uuid:user_id>", UserView.as_view(), name="user"),
     *slash_optional("users/<uuid:user_id>/export", ExportView.as_view(), name="user-export"),

@@ -11,7 +11,7 @@ import config.clock
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounts", "0006_mirrored_from"),
+        ("accounts", "0007_epochs"),
     ]
 
     operations = [

@@ -10,7 +10,7 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from accounts import signals
+from accounts import attempts, signals
 from accounts.models import User, Verification
 from accounts.services.verifications import verification_send
 from accounts.verification import id_of_token, is_open
@@ -25,13 +25,15 @@ DEAD_LINK: Final = "This link was used or has expired. Ask for a new one."
 
 
 def password_check(*, user: User, password: str, field: str) -> None:
-    """Make sure that somebody knows their password.
+    """Make sure that somebody knows their password; wrong ones are counted.
 
     Raises:
         ValidationError: they don't; under this name of a field.
+        TooMany: there were too many wrong ones of late.
     """
-    if not user.check_password(password):
-        raise ValidationError({field: NOT_YOURS})
+    with attempts.failures_counted(ValidationError, scope="password-check", who=str(user.pk)):
+        if not user.check_password(password):
+            raise ValidationError({field: NOT_YOURS})
 
 
 def password_change(*, user: User, current_password: str, new_password: str, now: datetime) -> None:

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
+from django.db.models import F
 
 from accounts.models import Role, User
 from accounts.ranks import OUTRANKED, Rank, may_act_on, rank_of
@@ -71,6 +72,12 @@ def user_delete(*, user: User) -> None:
     """Delete an account, with all that is theirs."""
     with transaction.atomic():
         user.delete()
+
+
+def links_renew(*, user: User) -> None:
+    """End every link that works without logging in and was given out to somebody, to calendars and calls."""
+    User.objects.filter(pk=user.pk).update(links_version=F("links_version") + 1)
+    user.refresh_from_db(fields=["links_version"])
 
 
 def _may_administer(user: User, by: User) -> None:

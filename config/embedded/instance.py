@@ -80,16 +80,25 @@ class Instance:
         return self.run.is_relative_to(self.private)
 
     def prepare(self) -> None:
-        """Make the home. Its mode is set, not left to the umask, since `base` depends on it."""
+        """Make the home. Its mode is set, not left to the umask, since `base` depends on it.
+
+        Nobody else looks into it; the servers' account passes through it.
+        """
         try:
-            if not self.home.is_dir():
+            is_new = not self.home.is_dir()
+            if is_new:
                 self.home.mkdir(parents=True)
-                self.home.chmod(0o755)
+            if is_new or self._is_as_earlier_versions_made_it():
+                self.home.chmod(0o711 if self.account else 0o700)
         except OSError as error:
             raise EmbeddedError(
                 f"cannot make {self.home} ({error.strerror}); set TOCSIN_HOME to a directory "
                 "that you may write to"
             ) from error
+
+    def _is_as_earlier_versions_made_it(self) -> bool:
+        found = self.home.stat()
+        return stat.S_IMODE(found.st_mode) == 0o755 and found.st_uid == os.geteuid()
 
     @contextmanager
     def locked(self) -> Iterator[None]:

@@ -146,7 +146,12 @@ def _notes_of(
         partner = members.get(partners[pk]) if pk in partners else None
         if partner is not None:
             who = {"partner": shown_name(partner.user.first_name), "partner_id": str(partner.pk)}
-            yield _note(round_, member, "dating.link", words | who | {"url": join_url(round_.pk, pk)})
+            yield _note(
+                round_,
+                member,
+                "dating.link",
+                words | who | {"url": join_url(round_.pk, pk, member.user.links_version)},
+            )
         elif member.group_id in going_on:
             yield _note(round_, member, "dating.bye", words)
 

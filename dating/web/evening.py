@@ -105,13 +105,17 @@ def evening_of(event: Event, user: User, *, now: datetime) -> Evening:
         event,
         registration,
         _moment_with_group(event, registration, here, ahead),
-        token=join_token(here.round_id, registration.pk) if in_call and here else "",
+        token=_token(here, registration) if in_call and here else "",
         partner=_partner(here) if here else "",
         just_met=_just_met(event, here, met),
         met=met,
         matches=_matches(registration) if event.step == Step.FINISHED else (),
         pace=pace,
     )
+
+
+def _token(seat: Seat, registration: Registration) -> str:
+    return join_token(seat.round_id, registration.pk, registration.user.links_version)
 
 
 def pace_of(event: Event, now: datetime) -> str:

@@ -72,7 +72,7 @@ def call_answered(request: HttpRequest, delivery: Delivery) -> str:
 def key_pressed(request: HttpRequest, delivery: Delivery) -> str:
     """Acknowledge, if it is the key for that; a machine's tone is none."""
     process = _process_of(delivery)
-    if process is None or _is_machine(request):
+    if process is None or _is_machine(request) or (delivery.user and not delivery.user.is_active):
         raise Http404
     if request.POST.get("Digits") != twiml.KEY:
         return _asked(delivery, process, again=True)

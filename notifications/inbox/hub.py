@@ -25,7 +25,7 @@ from config import clock
 from notifications import queue
 from notifications.engine.database import Database, connection_parameters
 from notifications.inbox import events, live, look
-from notifications.inbox.look import News, Question, State
+from notifications.inbox.look import News, Question
 from notifications.inbox.stream import STALLED, STOPPING, TOO_MANY, Listener, Message, Receive, Send, Stream
 
 # People that one statement looks after.
@@ -149,9 +149,20 @@ class Hub:
                     asked.setdefault(Question(user_id, stream.after), []).append(stream)
         if asked:
             answers = await look.news(self._database, list(asked))
+            # Asked after the news: whoever logged out before something came is not told of it.
+            alive = await self._alive([stream for streams in asked.values() for stream in streams])
             for streams, answer in zip(asked.values(), answers, strict=True):
                 for stream in streams:
-                    _tell(stream, answer)
+                    if _may_listen(stream.listener, answer.credentials, alive):
+                        _tell(stream, answer)
+                    else:
+                        self._end(stream, "logged_out")
+
+    async def _alive(self, streams: Sequence[Stream]) -> set[str]:
+        """Return which of the log-ins that these streams hang on are not over."""
+        sessions = [each.listener.log_in for each in streams if each.listener.expires_at is None]
+        of_tokens = [each.listener.log_in for each in streams if each.listener.expires_at is not None]
+        return await look.alive(self._database, sessions=sessions, of_tokens=of_tokens, now=clock.now())
 
     # --- Hearing ---------------------------------------------------------------------------------------
 
@@ -218,14 +229,13 @@ class Hub:
 
     async def _check_on(self, people: Sequence[UUID]) -> None:
         streams = [stream for user_id in people for stream in self._people.get(user_id, ())]
-        keys = [stream.listener.session_key for stream in streams if stream.listener.session_key]
         states = await look.states(self._database, people)
-        alive = await look.sessions_alive(self._database, keys, now=clock.now()) if keys else set()
+        alive = await self._alive(streams)
         for stream in streams:
             state = states.get(stream.listener.user_id)
-            if not _may_listen(stream.listener, state, alive):
+            if state is None or not _may_listen(stream.listener, state.credentials, alive):
                 self._end(stream, "logged_out")
-            elif state and (state.last_number, state.unread) != (stream.after, stream.unread):
+            elif (state.last_number, state.unread) != (stream.after, stream.unread):
                 self.want(stream.listener.user_id)
 
     async def _pulse(self) -> None:
@@ -248,10 +258,8 @@ class Hub:
             stream.write(events.HEARTBEAT)
 
 
-def _may_listen(listener: Listener, state: State | None, sessions: set[str]) -> bool:
-    if state is None or state.password != listener.password:
-        return False
-    return listener.session_key is None or listener.session_key in sessions
+def _may_listen(listener: Listener, credentials: bytes | None, alive: set[str]) -> bool:
+    return credentials == listener.credentials and listener.log_in in alive
 
 
 def _tell(stream: Stream, answer: News) -> None:

@@ -1,5 +1,6 @@
 """What streams read from the database: for many people in one statement, whatever their number."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -8,6 +9,7 @@ from uuid import UUID
 
 import orjson
 
+from accounts.models import User
 from notifications.engine.database import Database
 from notifications.inbox import events
 from notifications.inbox.items import item
@@ -15,14 +17,17 @@ from notifications.inbox.items import item
 # Items of one inbox that one look brings; whoever is further behind takes several.
 PAGE = 20
 
+# What a stream hangs on beside its log-in; NULL for whoever is gone or locked out.
+_CREDENTIALS: Final = "sha256(convert_to(person.password || ':' || person.epoch, 'UTF8'))"
 # The two halves because an item is in one of two partial indexes. Whoever begins to listen asks for what
 # comes after nothing (NULL), and gets the number from which on to look.
-_NEWS: Final = """
-SELECT asked.place, coalesce(inbox.last_number, 0), unread.count,
+_NEWS: Final = f"""
+SELECT asked.place, {_CREDENTIALS}, coalesce(inbox.last_number, 0), unread.count,
        item.number, item.delivery_id, notification.kind, notification.title, notification.body,
        notification.texts, item.language, notification.data::text, notification.severity,
        item.created_at, item.read_at
   FROM unnest(%(people)s::uuid[], %(after)s::bigint[]) WITH ORDINALITY AS asked (user_id, after, place)
+  LEFT JOIN accounts_user AS person ON person.uuid = asked.user_id AND person.is_active
   LEFT JOIN notifications_inbox AS inbox ON inbox.user_id = asked.user_id
  CROSS JOIN LATERAL (
        SELECT count(*) FROM notifications_inboxitem
@@ -42,19 +47,22 @@ SELECT asked.place, coalesce(inbox.last_number, 0), unread.count,
        ) AS item ON true
   LEFT JOIN notifications_notification AS notification ON notification.id = item.notification_id
  ORDER BY asked.place, item.number
-"""
-# Nothing about the session where a stream has none: it ends with its token.
-_STATE: Final = """
-SELECT asked.user_id, sha256(convert_to(person.password, 'UTF8')), coalesce(inbox.last_number, 0),
+"""  # noqa: S608  (a constant)
+_STATE: Final = f"""
+SELECT asked.user_id, {_CREDENTIALS}, coalesce(inbox.last_number, 0),
        (SELECT count(*) FROM notifications_inboxitem
          WHERE user_id = asked.user_id AND dismissed_at IS NULL AND read_at IS NULL)
   FROM unnest(%(people)s::uuid[]) AS asked (user_id)
   JOIN accounts_user AS person ON person.uuid = asked.user_id AND person.is_active
   LEFT JOIN notifications_inbox AS inbox ON inbox.user_id = asked.user_id
-"""
-_SESSIONS: Final = """
-SELECT session_key FROM django_session
- WHERE session_key = ANY (%(keys)s::text[]) AND expire_date > %(now)s
+"""  # noqa: S608  (a constant)
+# A session is good while it is there, and a log-in by token until it is said to be over.
+_ALIVE: Final = """
+SELECT key FROM unnest(%(sessions)s::text[]) AS key
+ WHERE EXISTS (SELECT FROM django_session WHERE session_key = key AND expire_date > %(now)s)
+UNION ALL
+SELECT key FROM unnest(%(of_tokens)s::text[]) AS key
+ WHERE NOT EXISTS (SELECT FROM accounts_endedlogin WHERE id = key)
 """
 
 
@@ -72,6 +80,7 @@ class News:
     last_number: int
     unread: int
     notices: list[tuple[int, bytes]] = field(default_factory=list)
+    credentials: bytes | None = None
 
     def part(self, most_bytes: int) -> tuple[list[bytes], int]:
         """Return the first of the items, at least one of them, and the number after which to go on.
@@ -92,7 +101,7 @@ class News:
 class State(NamedTuple):
     """What a stream hangs on; who is gone or locked out has none."""
 
-    password: bytes
+    credentials: bytes
     last_number: int
     unread: int
 
@@ -109,8 +118,8 @@ async def news(database: Database, questions: Sequence[Question]) -> list[News]:
         "page": PAGE,
     }
     answers: dict[int, News] = {}
-    for place, last_number, unread, number, *columns in await database.rows(_NEWS, parameters):
-        answer = answers.setdefault(place, News(last_number, unread))
+    for place, credentials, last_number, unread, number, *columns in await database.rows(_NEWS, parameters):
+        answer = answers.setdefault(place, News(last_number, unread, credentials=credentials))
         if number is not None:
             answer.notices.append((number, _notice(number, *columns)))
     return [answers[place] for place in range(1, len(questions) + 1)]
@@ -122,10 +131,17 @@ async def states(database: Database, people: Sequence[UUID]) -> dict[UUID, State
     return {user_id: State(*columns) for user_id, *columns in rows}
 
 
-async def sessions_alive(database: Database, keys: Sequence[str], *, now: datetime) -> set[str]:
-    """Return which of these sessions are still logged in."""
-    rows = await database.rows(_SESSIONS, {"keys": list(keys), "now": now})
-    return {key for (key,) in rows}
+async def alive(
+    database: Database, *, sessions: Sequence[str], of_tokens: Sequence[str], now: datetime
+) -> set[str]:
+    """Return which of these log-ins are not over."""
+    parameters = {"sessions": list(sessions), "of_tokens": list(of_tokens), "now": now}
+    return {key for (key,) in await database.rows(_ALIVE, parameters)}
+
+
+def credentials_of(user: User) -> bytes:
+    """Return what ``_CREDENTIALS`` makes of this person."""
+    return hashlib.sha256(f"{user.password}:{user.epoch}".encode()).digest()
 
 
 def _notice(

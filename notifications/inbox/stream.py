@@ -24,14 +24,14 @@ STALLED, STOPPING, TOO_MANY = "stalled", "stopping", "too_many"
 class Listener:
     """Who listens from which number on (None: from now on), and what their right to do so hangs on.
 
-    It is a session, or a token until ``expires_at`` (Unix seconds). ``password`` is the digest of the
-    stored one: a change of it ends what was begun before.
+    It is a log-in: the key of a session, or of a token's log-in until ``expires_at`` (Unix seconds); empty
+    for a token that says of none. A change of ``credentials`` ends what was begun before.
     """
 
     user_id: UUID
     after: int | None
-    password: bytes
-    session_key: str | None = None
+    credentials: bytes
+    log_in: str
     expires_at: float | None = None
     #: Where from, as far as it is known.
     address: str = ""

@@ -11,7 +11,12 @@ from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
 
 from accounts.models import Invitation, User, Verification
-from accounts.signals import invitation_made, registration_repeated, verification_requested
+from accounts.signals import (
+    account_changed,
+    invitation_made,
+    registration_repeated,
+    verification_requested,
+)
 from config import clock
 from notifications.channels import registry
 from notifications.engine.direct import deliver_to
@@ -27,6 +32,12 @@ KINDS: Final = {
     Purpose.EMAIL: "account.verify_email",
     Purpose.PHONE: "account.verify_phone",
     Purpose.PASSWORD: "account.password_reset",
+}
+WARNINGS: Final = {
+    "password": "account.password_changed",
+    "email": "account.email_changed",
+    "phone": "account.phone_changed",
+    "log_in": "account.log_in_ended",
 }
 CHANNELS: Final = {Purpose.EMAIL: "email", Purpose.PHONE: "sms", Purpose.PASSWORD: "email"}
 
@@ -89,6 +100,37 @@ def registration_repeated_tell(user: User, **kwargs: Any) -> None:
         deliver_to(notification=notification, user=user, channel="email", address=user.email)
     except ValidationError:  # whoever asked must not be able to tell
         log.warning("registration_repeated_not_told", user=str(user.pk))
+
+
+@receiver(account_changed)
+def account_changed_tell(
+    user: User, change: str, email: str, is_confirmed: bool, phone: str, **kwargs: Any
+) -> None:
+    """Warn an account's owner where they were reached until now; preferences have no say.
+
+    An address that nobody has confirmed may be a stranger's: whoever registered with it floods them with one
+    mail a day at most. A phone gets a text an hour.
+    """
+    at = clock.now().astimezone(UTC).isoformat()
+    _warn(user, WARNINGS[change], channel="email", address=email, at=at, once=at if is_confirmed else at[:10])
+    if phone and _is_set_up("sms"):
+        _warn(user, WARNINGS[change], channel="sms", address=phone, at=at, once=at[:13])
+
+
+def _warn(user: User, kind: str, *, channel: str, address: str, at: str, once: str) -> None:
+    """Tell one address, for each value of ``once`` a single time."""
+    digest = hashlib.sha256(address.encode()).hexdigest()[:12]
+    notification = notification_of(
+        kind=kind,
+        data={"at": at},
+        source_type="user",
+        source_id=str(user.pk),
+        dedup_key=f"{kind}:{user.pk}:{channel}:{digest}:{once}",
+    )
+    try:
+        deliver_to(notification=notification, user=user, channel=channel, address=address)
+    except ValidationError:  # an address that was taken before the channel had its rules
+        log.warning("account_change_not_told", user=str(user.pk), kind=kind, channel=channel)
 
 
 @receiver([post_save, post_delete], sender=MessageTemplate)

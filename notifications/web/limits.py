@@ -28,28 +28,24 @@ def take_act(person: User) -> None:
         raise TooMany(wait)
 
 
-def take_for_account(request: HttpRequest, *, scope: str, email: str) -> None:
-    """Count an attempt of an address, and of an account.
+def take_registration(request: HttpRequest, *, email: str) -> None:
+    """Count a registration from an address, and of an email.
 
     Raises:
         TooMany: either's rate is used up.
     """
-    take(scope=scope, who=attempts.address_of(request.META))
-    take(scope=f"{scope}-account", who=attempts.account_of(email))
+    take(scope="register", who=attempts.address_of(request.META))
+    take(scope="register-account", who=attempts.account_of(email))
 
 
-def take_log_in(request: HttpRequest, *, email: str) -> None:
-    """Count an attempt to log in.
+def take_reset(request: HttpRequest, *, email: str) -> None:
+    """Count a request for a link to set a new password, from an address and for an account.
 
     Raises:
-        TooMany: the address's rate, or the account's, is used up.
+        TooMany: either's rate is used up.
     """
-    address, account = attempts.address_of(request.META), attempts.account_of(email)
-    if wait := attempts.log_in_take(account=account, address=address, now=clock.now()):
-        raise TooMany(wait)
-
-
-def remember(request: HttpRequest, *, email: str) -> None:
-    """Note that somebody has logged in from there: strangers can't use up their limit for them."""
     address = attempts.address_of(request.META)
-    attempts.address_remember(account=attempts.account_of(email), address=address)
+    take(scope="reset", who=address)
+    account = attempts.account_of(email)
+    if wait := attempts.reset_take(account=account, address=address, now=clock.now()):
+        raise TooMany(wait)

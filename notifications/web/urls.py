@@ -43,6 +43,7 @@ urlpatterns = [
     path("account/password/", account.PasswordSection.as_view(), name="password"),
     path("account/export/", leaving.ExportPage.as_view(), name="export"),
     path("account/leave/", leaving.LeavePage.as_view(), name="leave"),
+    path("account/links/", account.LinksSection.as_view(), name="links"),
     path("account/email/code/", account.SendCodeSection.as_view(), name="email-code"),
     path("account/email/confirm/", account.ConfirmSection.as_view(), name="email-confirm"),
     path(

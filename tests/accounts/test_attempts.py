@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -9,7 +10,8 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from accounts import attempts
-from accounts.attempts import account_of, address_of, attempt_take, log_in_take, parsed
+from accounts.attempts import account_of, address_of, attempt_take, parsed
+from config.exceptions import TooMany
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 S = timedelta(seconds=1)
@@ -79,44 +81,119 @@ def test_nothing_is_let_through_uncounted(settings: Any, rate: Any) -> None:
         take()
 
 
-def log_in(address: str, at: timedelta = 0 * S) -> timedelta | None:
-    return log_in_take(account="ana@example.com", address=address, now=NOW + at)
+class Wrong(Exception):
+    """What a guess is answered with."""
+
+
+def log_in(address: str, *, account: str = "ana@example.com", is_right: bool = False) -> bool:
+    """Try to log in; whether the password was looked at, and what came of that was said."""
+    try:
+        with attempts.log_in_counted(Wrong, account=account, address=address):
+            if not is_right:
+                raise Wrong
+    except TooMany:
+        return False
+    except Wrong:
+        assert not is_right
+    return True
 
 
 @pytest.mark.usefixtures("redis")
 def test_one_address_can_not_use_up_an_account() -> None:
     """With the rates as they are by default."""
-    assert any(log_in("192.0.2.1") for _ in range(100))
-    assert log_in("192.0.2.2") is None
+    assert [log_in("192.0.2.1") for _ in range(100)].count(True) == 10
+    assert log_in("192.0.2.2", is_right=True)
 
 
 @pytest.mark.usefixtures("redis")
 def test_many_addresses_together_are_held_to_the_rate_of_the_account() -> None:
-    answers = [log_in(f"192.0.2.{n}") for n in range(100)]
-    assert answers.count(None) == 20
-    assert max(filter(None, answers)) <= timedelta(minutes=1)
+    assert [log_in(f"192.0.2.{n}") for n in range(100)].count(True) == 20
+    assert not log_in("192.0.2.200", is_right=True)
 
 
 @pytest.mark.usefixtures("redis")
 def test_the_owner_gets_in_from_where_they_were_before() -> None:
-    attempts.address_remember(account="ana@example.com", address="198.51.100.7")
+    assert log_in("198.51.100.7", is_right=True)
     for n in range(100):
         log_in(f"192.0.2.{n}")
-    assert log_in("192.0.2.200") is not None
-    assert log_in("198.51.100.7") is None
+    assert not log_in("192.0.2.200", is_right=True)
+    assert log_in("198.51.100.7", is_right=True)
 
 
 @pytest.mark.usefixtures("redis")
 def test_a_known_address_is_held_to_its_own_rate() -> None:
-    attempts.address_remember(account="ana@example.com", address="198.51.100.7")
-    answers = [log_in("198.51.100.7") for _ in range(30)]
-    assert answers.count(None) == 10
+    assert log_in("198.51.100.7", is_right=True)
+    assert [log_in("198.51.100.7") for _ in range(30)].count(True) == 10
+    assert not log_in("198.51.100.7", is_right=True)
+
+
+@pytest.mark.usefixtures("redis")
+def test_who_gets_in_counts_for_nothing_and_takes_back_what_they_mistyped() -> None:
+    for number in range(200):
+        account = f"u{number}@example.com"
+        assert log_in("192.0.2.1", account=account)
+        assert log_in("192.0.2.1", account=account, is_right=True)
+
+
+@pytest.mark.usefixtures("redis")
+def test_nobody_takes_back_failures_at_another_account() -> None:
+    for number in range(9):
+        assert log_in("192.0.2.1", account=f"victim{number}@example.com")
+    assert log_in("192.0.2.1", account="mine@example.com", is_right=True)
+    assert [log_in("192.0.2.1", account="victim@example.com") for _ in range(3)] == [True, False, False]
+
+
+@pytest.mark.usefixtures("redis")
+def test_of_guesses_at_the_same_instant_no_more_than_the_rate_are_answered() -> None:
+    together = Barrier(32)
+
+    def guess(number: int) -> bool:
+        try:
+            with attempts.log_in_counted(Wrong, account=f"u{number}@example.com", address="192.0.2.1"):
+                together.wait()  # all are past the first look
+                raise Wrong
+        except TooMany:
+            return False
+        except Wrong:
+            return True
+
+    with ThreadPoolExecutor(32) as pool:
+        assert list(pool.map(guess, range(32))).count(True) == 10
+
+
+@pytest.mark.usefixtures("redis")
+def test_a_right_guess_that_others_failures_have_overtaken_is_not_told_from_a_wrong_one() -> None:
+    def guess() -> None:
+        with attempts.log_in_counted(Wrong, account="ana@example.com", address="192.0.2.1"):
+            for number in range(10):
+                assert log_in("192.0.2.1", account=f"u{number}@example.com")
+
+    with pytest.raises(TooMany):
+        guess()
+    assert not attempts.address_is_known(account="ana@example.com", address="192.0.2.1")
 
 
 @pytest.mark.usefixtures("redis")
 def test_an_address_is_known_for_the_one_who_logged_in_there_only() -> None:
-    attempts.address_remember(account="eva@example.com", address="192.0.2.7")
+    assert log_in("192.0.2.7", account="eva@example.com", is_right=True)
     assert not attempts.address_is_known(account="ana@example.com", address="192.0.2.7")
+
+
+def asked_for_reset(address: str) -> bool:
+    return attempts.reset_take(account="ana@example.com", address=address, now=NOW) is None
+
+
+@pytest.mark.usefixtures("redis")
+def test_no_stranger_uses_up_the_owner_s_resets() -> None:
+    assert [asked_for_reset("192.0.2.1") for _ in range(5)] == [True] * 3 + [False] * 2
+    assert asked_for_reset("198.51.100.7")
+
+
+@pytest.mark.usefixtures("redis")
+def test_many_strangers_flood_nobody_with_resets_and_do_not_keep_the_owner_from_theirs() -> None:
+    attempts.address_remember(account="ana@example.com", address="198.51.100.7")
+    assert [asked_for_reset(f"192.0.2.{n}") for n in range(30)].count(True) == 12
+    assert asked_for_reset("198.51.100.7")
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from django.db import connection, connections
 from rest_framework.test import APIClient
 from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken
+from structlog.testing import capture_logs
 
 from accounts.models import User
 from accounts.services.users import user_update
@@ -87,8 +88,31 @@ def test_a_refresh_token_is_exchanged_once(
     assert sorted(answer.json()) == sorted([access, refresh])
     assert answer["Cache-Control"] == "no-store"
     assert bearing(answer.json()[access]).get(ME).status_code == 200
-    assert refreshed(old, path, refresh).status_code == 401
     assert refreshed(answer.json()[refresh], path, refresh).status_code == 200
+    assert refreshed(old, path, refresh).status_code == 401
+
+
+@pytest.mark.parametrize(("path", "refresh", "access"), WAYS)
+def test_one_that_is_used_again_ends_its_log_in(
+    owner: User, log_in: Any, bearing: Bearing, path: str, refresh: str, access: str
+) -> None:
+    """Two have it, and one of them is a thief: whichever comes second, neither goes on."""
+    stolen, others = (log_in(owner)["refresh_token"] for _ in range(2))
+    first = refreshed(stolen, path, refresh).json()
+    second = refreshed(first[refresh], path, refresh).json()
+    with capture_logs() as logs:
+        assert refreshed(stolen, path, refresh).status_code == 401
+    assert [(line["event"], line["user"]) for line in logs] == [("refresh_token_used_again", str(owner.pk))]
+    assert refreshed(second[refresh], path, refresh).status_code == 401
+    assert [bearing(each[access]).get(ME).status_code for each in (first, second)] == [401, 401]
+    assert refreshed(others).status_code == 200
+
+
+def test_one_that_an_earlier_version_issued_ends_what_followed_from_it(owner: User) -> None:
+    old = RefreshToken.for_user(owner)
+    newer = refreshed(old).json()["refresh_token"]
+    assert refreshed(old).status_code == 401
+    assert refreshed(newer).status_code == 401
 
 
 @pytest.mark.parametrize(("path", "refresh", "access"), WAYS)
@@ -165,6 +189,21 @@ def test_after_logging_out_the_refresh_token_is_dead_at_once(owner: User, log_in
     assert (answer.status_code, answer.content) == (204, b"")
     assert refreshed(token).status_code == 401
     assert refreshed(token, TOKEN_REFRESH, "refresh").status_code == 401
+
+
+def test_after_logging_out_no_token_of_the_log_in_is_good(owner: User, log_in: Any, bearing: Bearing) -> None:
+    first = log_in(owner)
+    newer = refreshed(first["refresh_token"]).json()
+    APIClient().post(LOGOUT, {"refresh_token": newer["refresh_token"]})
+    assert [bearing(each["access_token"]).get(ME).status_code for each in (first, newer)] == [401, 401]
+    assert refreshed(newer["refresh_token"]).status_code == 401
+
+
+def test_logging_out_with_a_token_of_before_ends_the_newer_too(owner: User, log_in: Any) -> None:
+    first = log_in(owner)["refresh_token"]
+    newer = refreshed(first).json()["refresh_token"]
+    assert APIClient().post(LOGOUT, {"refresh_token": first}).status_code == 204
+    assert refreshed(newer).status_code == 401
 
 
 def test_logging_out_twice_is_fine(owner: User, log_in: Any) -> None:
@@ -245,12 +284,13 @@ def test_who_is_not_active_can_not_log_in_or_go_on(
 
 
 def test_who_was_locked_out_does_not_go_on_with_old_tokens_when_let_in_again(
-    owner: User, log_in: Any
+    owner: User, log_in: Any, bearing: Bearing
 ) -> None:
-    tokens = [log_in(owner)["refresh_token"] for _ in range(3)]
+    tokens = [log_in(owner) for _ in range(3)]
     user_update(user=owner, is_active=False)
     user_update(user=owner, is_active=True)
-    assert [refreshed(token).status_code for token in tokens] == [401] * 3
+    assert [refreshed(each["refresh_token"]).status_code for each in tokens] == [401] * 3
+    assert [bearing(each["access_token"]).get(ME).status_code for each in tokens] == [401] * 3
     assert refreshed(log_in(owner)["refresh_token"]).status_code == 200
 
 

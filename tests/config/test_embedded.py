@@ -53,6 +53,25 @@ def answers(home: Path) -> bool:
         return query(home, "SELECT 1") == 1 and client.ping() is True
 
 
+@pytest.mark.parametrize("mode", [None, 0o755])
+def test_nobody_else_looks_into_a_home(tmp_path: Path, mode: int | None) -> None:
+    """Nor into one that an earlier version made open to all."""
+    home = tmp_path / "home"
+    if mode is not None:
+        home.mkdir()
+        home.chmod(mode)
+    instance = Instance.at(home)
+    instance.prepare()
+    passes_through = 0o011 if instance.account else 0
+    assert stat.S_IMODE(home.stat().st_mode) == 0o700 | passes_through
+
+
+def test_the_mode_that_somebody_gave_a_home_stays(tmp_path: Path) -> None:
+    tmp_path.chmod(0o750)
+    Instance.at(tmp_path).prepare()
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o750
+
+
 def test_first_start_makes_a_utf8_database_that_is_durable_and_off_the_network(shared_home: Path) -> None:
     assert query(shared_home, "SELECT current_user || '/' || current_database()") == "tocsin/tocsin"
     assert query(shared_home, "SHOW server_encoding") == "UTF8"

@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import threading
@@ -112,6 +113,14 @@ def test_everything_is_up_once_it_is_entered(stack: Stack) -> None:
     assert live(stack) == 200
     assert set(stack.processes) == {"web", "worker-1", "worker-2", "scheduler"}
     assert all(process.poll() is None for process in stack.processes.values())
+
+
+@pytest.mark.slow
+def test_nobody_else_reads_its_logs(stack: Stack) -> None:
+    logs = list(stack.log_dir.iterdir())
+    assert {log.name for log in logs} >= {"web.log", "worker-1.log", "worker-2.log", "scheduler.log"}
+    assert {stat.S_IMODE(log.stat().st_mode) for log in logs} == {0o600}
+    assert stat.S_IMODE(stack.log_dir.stat().st_mode) == 0o700
 
 
 @pytest.mark.slow

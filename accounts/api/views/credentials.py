@@ -23,7 +23,7 @@ from accounts.api.serializers.credentials import (
     TokenPairSerializer,
     TokensSerializer,
 )
-from accounts.api.throttles import LogIns, PerAddress, PerEmail
+from accounts.api.throttles import PerAddress, PerEmail, account_in
 from accounts.api.tokens import Tokens, token_end, tokens_issue, tokens_rotate
 from accounts.api.views.base import DONE, OpenView, by_field, secret, validated
 from accounts.models import User
@@ -109,19 +109,18 @@ class RegisterView(OpenView):
 
 class _LogInView(OpenView):
     authentication_classes = []
-    throttle_classes = [LogIns]
-    throttle_scope = "login"
 
     def log_in(self, request: Request) -> Tokens:
-        fields = validated(LogInSerializer(data=request.data))
-        # Hashes once, whether there is such an account or not.
-        user: Any = authenticate(request._request, email=fields["email"].strip(), password=fields["password"])
-        if user is None:
-            raise AuthenticationFailed(WRONG)
+        account, address = account_in(request.data), attempts.address_of(request.META)
+        # A body without an email is an attempt too.
+        with attempts.log_in_counted(ValidationError, AuthenticationFailed, account=account, address=address):
+            fields = validated(LogInSerializer(data=request.data))
+            email = fields["email"].strip()
+            # Hashes once, whether there is such an account or not.
+            user: Any = authenticate(request._request, email=email, password=fields["password"])
+            if user is None:
+                raise AuthenticationFailed(WRONG)
         update_last_login(User, user)
-        attempts.address_remember(
-            account=attempts.account_of(user.email), address=attempts.address_of(request.META)
-        )
         return tokens_issue(user)
 
 
@@ -161,7 +160,10 @@ class RefreshView(OpenView):
         responses={200: TokensSerializer, **errors(*BODY)},
     )
     def post(self, request: Request) -> Response:
-        """Exchange a refresh token for a new pair. It works once: keep the new one."""
+        """Exchange a refresh token for a new pair. It works once: keep the new one.
+
+        One that comes back ends its log-in, since two have it.
+        """
         fields = validated(RefreshTokenSerializer(data=request.data))
         return secret(TokensSerializer(tokens_rotate(fields["refresh_token"])).data)
 
@@ -193,9 +195,9 @@ class LogOutView(OpenView):
         examples=[OpenApiExample("refresh token", value={"refresh_token": "eyJ…"}, request_only=True)],
     )
     def post(self, request: Request) -> Response:
-        """End a refresh token, at once, and the session if the browser has one.
+        """End the log-in that a refresh token is of, at once, and the session if the browser has one.
 
-        An access token that was issued with it goes on until it expires, for 15 minutes at most.
+        Access tokens of that log-in end too.
         """
         raw = validated(LogOutSerializer(data=request.data)).get("refresh_token")
         if raw is None and not request.user.is_authenticated:

@@ -34,7 +34,6 @@ class _ExportView(APIView):
 
 @extend_schema(tags=["accounts"])
 class MyExportView(_ExportView):
-
     @extend_schema(operation_id="users_me_export", responses={**FILE, **errors(403, 429)})
     def get(self, request: Request) -> HttpResponse:
         """All that is stored about you, as one JSON document; in a zip if it is larger than 32 MB.
@@ -46,7 +45,6 @@ class MyExportView(_ExportView):
 
 @extend_schema(tags=["accounts"], parameters=[OpenApiParameter("user_id", UUID, OpenApiParameter.PATH)])
 class ExportView(_ExportView):
-
     @extend_schema(operation_id="users_export", responses={**FILE, **errors(403, 404, 429)})
     def get(self, request: Request, user_id: UUID) -> HttpResponse:
         """All that is stored about somebody; for staff with the permission to export it."""

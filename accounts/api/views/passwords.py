@@ -3,12 +3,14 @@
 from typing import Final
 
 from django.contrib.auth import update_session_auth_hash
+from django.core.exceptions import ValidationError
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts import attempts
 from accounts.api.serializers.credentials import (
     AcceptedSerializer,
     PasswordChangeSerializer,
@@ -16,7 +18,7 @@ from accounts.api.serializers.credentials import (
     ResetSerializer,
     SessionSerializer,
 )
-from accounts.api.throttles import PasswordChecks, PerAddress, PerEmail
+from accounts.api.throttles import PerAddress, Resets
 from accounts.api.tokens import tokens_issue
 from accounts.api.views.base import DONE, OpenView, secret, validated
 from accounts.api.views.credentials import SESSION
@@ -32,8 +34,6 @@ ASKED: Final = {"detail": "If there is an account with this address, a link is o
 @extend_schema(tags=["accounts"])
 class PasswordChangeView(APIView):
     content_negotiation_class = JSONOnly
-    throttle_classes = [PasswordChecks]
-    account_throttle_scope = "password-check"
 
     @extend_schema(
         operation_id="auth_password_change",
@@ -62,7 +62,7 @@ class PasswordChangeView(APIView):
 @extend_schema(tags=["accounts"], auth=[])
 class PasswordResetView(OpenView):
     authentication_classes = []
-    throttle_classes = [PerAddress, PerEmail]
+    throttle_classes = [PerAddress, Resets]
     throttle_scope = "reset"
     account_throttle_scope = "reset-account"
 
@@ -85,8 +85,6 @@ class PasswordResetView(OpenView):
 @extend_schema(tags=["accounts"], auth=[])
 class PasswordResetConfirmView(OpenView):
     authentication_classes = []
-    throttle_classes = [PerAddress]
-    throttle_scope = "reset"
 
     @extend_schema(
         operation_id="auth_password_reset_confirm",
@@ -100,5 +98,8 @@ class PasswordResetConfirmView(OpenView):
     )
     def post(self, request: Request) -> Response:
         """Set a new password by the token of a mailed link, once. All tokens and sessions of before end."""
-        password_reset_confirm(now=clock.now(), **validated(ResetConfirmSerializer(data=request.data)))
+        fields = validated(ResetConfirmSerializer(data=request.data))
+        address = attempts.address_of(request.META)
+        with attempts.failures_counted(ValidationError, scope="reset", who=address):
+            password_reset_confirm(now=clock.now(), **fields)
         return Response(status=status.HTTP_204_NO_CONTENT)

@@ -21,11 +21,11 @@ from accounts.api.serializers.users import (
     UserForStaffSerializer,
     UserSerializer,
 )
-from accounts.api.throttles import Acts, PasswordChecks
+from accounts.api.throttles import Acts
 from accounts.api.views.base import DONE, validated
 from accounts.models import User
 from accounts.services.passwords import password_check
-from accounts.services.users import user_administer, user_delete, user_remove, user_update
+from accounts.services.users import links_renew, user_administer, user_delete, user_remove, user_update
 from accounts.sessions import is_fresh
 from config import clock
 from config.api import JSONOnly
@@ -39,8 +39,7 @@ class MeView(APIView):
     """Your own account."""
 
     content_negotiation_class = JSONOnly
-    throttle_classes = [PasswordChecks, Acts]
-    account_throttle_scope = "password-check"
+    throttle_classes = [Acts]
 
     @extend_schema(operation_id="users_me", responses={200: UserSerializer, **errors(403)})
     def get(self, request: Request) -> Response:
@@ -82,6 +81,21 @@ class MeView(APIView):
         user_delete(user=user)
         if by_session:
             logout(request._request)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+@extend_schema(tags=["accounts"])
+class RenewLinksView(APIView):
+    content_negotiation_class = JSONOnly
+
+    @extend_schema(operation_id="users_me_renew_links", request=None, responses={**DONE, **errors(403)})
+    def post(self, request: Request) -> Response:
+        """End the links of yours that work without logging in: to your calendar, invitations and calls.
+
+        Your pages show new ones.
+        """
+        user: User = request.user  # type: ignore[assignment]
+        links_renew(user=user)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 

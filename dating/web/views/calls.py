@@ -6,7 +6,7 @@ from django.urls import reverse
 
 from config import clock
 from config.exceptions import Conflict
-from dating.links import join_of
+from dating.links import join_of, version_of
 from dating.models import Registration
 from dating.services import join_mark, seat_now
 from dating.services.calls import call_address
@@ -46,7 +46,8 @@ class JoinPage(Page):
         meant = join_of(token)
         if meant is None:
             raise Http404
-        return get_object_or_404(Registration.objects.select_related("event", "user"), pk=meant[1])
+        members = Registration.objects.select_related("event", "user").filter(user__is_active=True)
+        return get_object_or_404(members, pk=meant[1], user__links_version=version_of(token))
 
     def _address(self, member: Registration) -> str | None:
         """Note that somebody comes; return where, or None if they have no call now."""

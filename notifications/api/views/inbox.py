@@ -1,6 +1,5 @@
 """A person's own inbox, and the stream of what changes in it."""
 
-import hashlib
 from functools import partial
 from typing import Any, Final
 from uuid import UUID
@@ -19,6 +18,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework_simplejwt.tokens import Token
 
+from accounts.api.tokens import LOG_IN
 from accounts.attempts import address_of
 from accounts.models import User
 from config.api import JSONOnly
@@ -36,6 +36,7 @@ from notifications.api.inbox_serializers import (
     UnreadSerializer,
 )
 from notifications.inbox import hubs, selectors, services
+from notifications.inbox.look import credentials_of
 from notifications.inbox.snapshot import snapshot
 from notifications.inbox.stream import Listener
 from notifications.models import InboxItem
@@ -250,8 +251,8 @@ def _listener(request: Request, user: User, after: int | None, address: str) -> 
     return Listener(
         user_id=user.pk,
         after=after,
-        password=hashlib.sha256(user.password.encode()).digest(),
-        session_key=None if token else request._request.session.session_key,
+        credentials=credentials_of(user),
+        log_in=(token.get(LOG_IN, "") if token else request._request.session.session_key) or "",
         expires_at=float(token["exp"]) if token else None,
         address=address,
     )

@@ -13,7 +13,7 @@ from django.views.generic import TemplateView
 from accounts import attempts
 from accounts.models import User, Verification
 from accounts.services.passwords import password_change
-from accounts.services.users import user_update
+from accounts.services.users import links_renew, user_update
 from accounts.services.verifications import verification_confirm, verification_send
 from accounts.verification import code_of, id_of_token
 from config import clock
@@ -68,11 +68,21 @@ class PasswordSection(_AccountSection):
     form_class = PasswordForm
 
     def act(self, form: PasswordForm) -> HttpResponse:
-        limits.take(scope="password-check", who=str(self.person.pk))
         password_change(user=self.person, now=clock.now(), **form.cleaned_data)
         # Every other session ends.
         update_session_auth_hash(self.request, self.person)
         return self.done("Your password is changed.")
+
+
+class LinksSection(_AccountSection):
+    """End the links that were given out and work without logging in."""
+
+    name = "links"
+    form_class = Form
+
+    def act(self, form: Form) -> HttpResponse:
+        links_renew(user=self.person)
+        return self.done("Your links are renewed. Those of before lead nowhere.")
 
 
 class SendCodeSection(_AccountSection):

@@ -59,14 +59,16 @@ class RegisterPage(FormPage):
         return {"invitation": self.token, "email": self.invitation.email, "role": self.invitation.role}
 
     def act(self, form: RegisterForm) -> HttpResponse:
-        limits.take_for_account(self.request, scope="register", email=form.cleaned_data["email"])
+        limits.take_registration(self.request, email=form.cleaned_data["email"])
         language = get_language_from_request(self.request)
         try:
             user = user_register(**form.cleaned_data, language=language)
         except NotAdmitted as error:
             raise ValidationError({error.field: str(error)}) from error
         login(self.request, user)
-        limits.remember(self.request, email=user.email)
+        attempts.address_remember(
+            account=attempts.account_of(user.email), address=attempts.address_of(self.request.META)
+        )
         return HttpResponseRedirect(reverse("web:inbox"))
 
 
@@ -78,7 +80,7 @@ class ForgottenPage(FormPage):
 
     def act(self, form: ResetRequestForm) -> HttpResponse:
         email = form.cleaned_data["email"]
-        limits.take_for_account(self.request, scope="reset", email=email)
+        limits.take_reset(self.request, email=email)
         password_reset_request(email=email, now=clock.now())
         outcome = {
             "heading": "Look into your mail",
@@ -102,7 +104,8 @@ class ResetPage(FormPage):
         return {"token": self.request.GET.get("token", "")}
 
     def act(self, form: ResetForm) -> HttpResponse:
-        limits.take(scope="reset", who=attempts.address_of(self.request.META))
-        password_reset_confirm(now=clock.now(), **form.cleaned_data)
+        address = attempts.address_of(self.request.META)
+        with attempts.failures_counted(ValidationError, scope="reset", who=address):
+            password_reset_confirm(now=clock.now(), **form.cleaned_data)
         messages.success(self.request, "Your new password is set. Log in with it.")
         return HttpResponseRedirect(reverse("web:login"))

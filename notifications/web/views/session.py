@@ -9,8 +9,8 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.generic import TemplateView
 
+from accounts import attempts
 from accounts.services.invitations import anybody_may_register
-from notifications.web import limits
 from notifications.web.form_page import FormPage
 from notifications.web.forms.accounts import LoginForm
 from notifications.web.page import Page
@@ -39,13 +39,13 @@ class LoginPage(FormPage):
 
     def act(self, form: LoginForm) -> HttpResponse:
         email = form.cleaned_data["email"]
-        limits.take_log_in(self.request, email=email)
-        # Hashes the password for an unknown address too, so that the time does not tell.
-        user = authenticate(self.request, username=email, password=form.cleaned_data["password"])
-        if user is None:
-            raise ValidationError(NO_MATCH)
+        account, address = attempts.account_of(email), attempts.address_of(self.request.META)
+        with attempts.log_in_counted(ValidationError, account=account, address=address):
+            # Hashes the password for an unknown address too, so that the time does not tell.
+            user = authenticate(self.request, username=email, password=form.cleaned_data["password"])
+            if user is None:
+                raise ValidationError(NO_MATCH)
         login(self.request, user)
-        limits.remember(self.request, email=email)
         return HttpResponseRedirect(self.wanted())
 
     def wanted(self) -> str:

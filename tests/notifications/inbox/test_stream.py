@@ -18,6 +18,7 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 from rest_framework_simplejwt.tokens import AccessToken
 
+from accounts.api.tokens import Refresh
 from accounts.models import User
 from notifications.inbox import hub, hubs, live, services
 from notifications.inbox.look import PAGE
@@ -317,6 +318,63 @@ def test_logging_out_ends_it(listen: Listen, as_user: LogIn, owner: User, make_i
     assert stream.is_whole
     make_item(owner)
     other.wait_for_number(1)  # by a token of its own
+    assert stream.numbers == []
+
+
+@pytest.mark.parametrize("how", ["session", "token", "admin", "locked out", "password", "deleted"])
+def test_it_ends_at_once_and_not_with_the_next_heartbeat(
+    listen: Listen, as_user: LogIn, anonymous: APIClient, stranger: User, operator: User, how: str
+) -> None:
+    by_token = {"email": stranger.email, "password": "correct horse battery"}
+    tokens = anonymous.post("/api/v1/auth/login/", by_token).json()
+    bearing = {"Authorization": f"Bearer {tokens['access_token']}"}
+    client = as_user(stranger)
+    stream = listen(**bearing if how == "token" else cookie(client)).wait_until_open()
+    other = listen(operator).wait_until_open()
+    match how:
+        case "session":
+            client.post("/api/v1/auth/logout/")
+        case "token":
+            anonymous.post("/api/v1/auth/logout/", {"refresh_token": tokens["refresh_token"]})
+        case "admin":
+            client.logout()
+        case "locked out":
+            as_user(operator).patch(f"/api/v1/users/{stranger.pk}/", {"is_active": False})
+        case "password":
+            new = {"current_password": "correct horse battery", "new_password": "staple full of hay"}
+            APIClient(headers=bearing).post("/api/v1/auth/password/change/", new)
+        case "deleted":
+            as_user(operator).delete(f"/api/v1/users/{stranger.pk}/")
+    stream.wait_until_ended()
+    assert stream.is_whole
+    assert not other.has_ended
+
+
+@pytest.mark.parametrize("how", ["session", "token", "locked out", "password"])
+def test_nothing_is_told_any_more_though_nobody_announced_the_end(
+    listen: Listen, as_user: LogIn, stranger: User, make_item: MakeItem, how: str
+) -> None:
+    """Such as by a statement of the operator's own, or while Redis is away."""
+    token = Refresh.for_user(stranger).access_token
+    stream = (
+        listen(Authorization=f"Bearer {token}") if how == "token" else listen(**cookie(as_user(stranger)))
+    )
+    stream.wait_until_open()
+    with connection.cursor() as cursor:
+        match how:
+            case "session":
+                cursor.execute("DELETE FROM django_session")
+            case "token":
+                cursor.execute(
+                    "INSERT INTO accounts_endedlogin VALUES (%s, now(), %s)", [token["log_in"], stranger.pk]
+                )
+            case "locked out":
+                cursor.execute("UPDATE accounts_user SET is_active = false")
+                cursor.execute("UPDATE accounts_user SET is_active = true")
+            case "password":
+                cursor.execute("UPDATE accounts_user SET password = '!'")
+    make_item(stranger)
+    stream.wait_until_ended()
     assert stream.numbers == []
 
 

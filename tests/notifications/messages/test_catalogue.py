@@ -18,7 +18,10 @@ EXPECTED = {
     *(f"stage.{what}" for what in ("created", "accepted", "rejected", "started", "completed", "cancelled")),
     *(
         f"account.{what}"
-        for what in ("verify_email", "verify_phone", "password_reset", "registration_repeated")
+        for what in (
+            *("verify_email", "verify_phone", "password_reset", "registration_repeated"),
+            *("password_changed", "email_changed", "phone_changed", "log_in_ended"),
+        )
     ),
 }
 
