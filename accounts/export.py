@@ -11,7 +11,16 @@ from django.contrib.sessions.models import Session
 from django.db.models import F, Model
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
-from accounts.models import ApiKey, Encadrant, Invitation, Membership, Student, User, Verification
+from accounts.models import (
+    ApiKey,
+    Encadrant,
+    EndedLogIn,
+    Invitation,
+    Membership,
+    Student,
+    User,
+    Verification,
+)
 from config.export import Row, Section, paged
 
 
@@ -93,4 +102,6 @@ SECTIONS: Final = (
     Section("api_keys", [ApiKey], api_keys),
     Section("admin_log", [LogEntry], admin_log),
 )
-LEFT_OUT: Final[Mapping[type[Model], str]] = {}
+LEFT_OUT: Final[Mapping[type[Model], str]] = {
+    EndedLogIn: "Ids of log-ins that are over, and nothing about anybody."
+}
