@@ -118,7 +118,7 @@ ATTEMPTS: Final = Table(
         "delivery_id:uuid number:int shop_id:uuid started_at:time duration_ms:float outcome:text"
         " status_code:int error:text reference:text"
     ),
-    (("error", _masked("notifications_attempt.error")),),
+    (("error", _masked("notifications_attempts.error")),),
 )
 ACTIONS: Final = Table(
     "actions",
