@@ -302,8 +302,9 @@ ROUTES: Final[Mapping[str, Rights]] = {
     "api/v1/users/me/export": _get(person()),
     "api/v1/users/me/renew-links": _post(person()),
     "api/v1/users": _get(staff()),
-    # That it takes a permission too, the view says.
-    "api/v1/users/<uuid:user_id>/export": _get(staff()),
+    "api/v1/users/<uuid:user_id>/export": _get(
+        Right(Rank.SUPERUSER, permissions=("accounts.export_user",)),
+    ),
     "api/v1/invitations": {"GET": staff(), "POST": staff()},
     "api/v1/invitations/<uuid:invitation_id>": {"DELETE": staff()},
     "api/v1/users/<uuid:user_id>": {"GET": staff(), "PATCH": admin(), "DELETE": admin()},

@@ -87,7 +87,7 @@ class ContactPointAdmin(StaffViews, ActsOnPeople, ModelAdmin):
 
     def get_fields(self, request: HttpRequest, obj: ContactPoint | None = None) -> Any:
         is_secret = obj is not None and registry.sendable(obj.channel).address_is_secret
-        return [("where" if is_secret and each == "address" else each) for each in self.fields]
+        return [("where", "vouch") if is_secret and "address" in each else each for each in self.fields]
 
     @display(description="Address", empty_value="—", ordering="address")
     def where(self, contact_point: ContactPoint) -> str:

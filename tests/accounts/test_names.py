@@ -13,6 +13,7 @@ from rest_framework.test import APIClient
 from accounts.models import Student, User
 from accounts.names import cleaned, validate_name
 from accounts.services.mirroring import mirror_of, mirror_update, mirrors_store
+from config import clock
 from notifications.events.outbox import event_publish
 from notifications.events.running import due_runs_handle
 from notifications.messages.compose import compose
@@ -126,11 +127,12 @@ def test_an_old_name_keeps_nobody_from_other_changes(
 
 
 def test_those_of_other_services_are_cleaned_and_not_refused(db: None) -> None:
-    user = UserFactory(password="!")
+    user = UserFactory(mirrored_from="events")
+    User.objects.filter(pk=user.pk).update(password="!")
     details = {"email": "bea@example.com", "first_name": "Bea http://evil.example", "last_name": "⟦link⟧"}
-    mirror = mirror_of(user_id=Student().pk, details=details)
+    mirror = mirror_of(user_id=Student().pk, details=details, source="events")
     mirrors_store(users=[mirror])
-    assert mirror_update(user_id=user.pk, details={"first_name": "Zoé evil.example"})
+    assert mirror_update(user_id=user.pk, details={"first_name": "Zoé evil.example"}, source="events")
     user.refresh_from_db()
     assert [mirror.first_name, mirror.last_name, user.first_name] == ["Bea", "link", "Zoé"]
 
@@ -145,6 +147,7 @@ def test_those_that_the_bot_tells_of_are_cleaned(as_machine: Any, settings: Any)
 
 
 def test_a_label_hides_nothing(as_user: Callable[[User], APIClient], stranger: User) -> None:
+    User.objects.filter(pk=stranger.pk).update(email_verified_at=clock.now())
     wish = {"channel": "webhook", "address": "https://hooks.example.com/1", "label": "Home\u202e"}
     answer = as_user(stranger).post("/api/v1/contact-points/", wish)
     assert (answer.status_code, list(answer.json())) == (400, ["label"])

@@ -106,7 +106,8 @@ def email_by_api(user: User, operator: User) -> None:
 
 
 def email_by_broker(user: User, operator: User) -> None:
-    assert mirror_update(user_id=user.pk, details={"email": "thief@example.com"})
+    User.objects.filter(pk=user.pk).update(mirrored_from="events", password="!")
+    assert mirror_update(user_id=user.pk, details={"email": "thief@example.com"}, source="events")
 
 
 def email_by_save(user: User, operator: User) -> None:

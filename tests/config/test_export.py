@@ -17,12 +17,11 @@ from rest_framework.test import APIClient
 
 from accounts.models import ApiKey, Membership, User
 from accounts.services import api_key_create
-from accounts.services.tokens import tokens_kill_all
 from config import clock, export
 from dating.models import DatingProfile, Reaction
 from escalation.models import EscalationProcess, Rotation, RotationMember
 from notifications.events.outbox import event_publish
-from notifications.models import Attempt, Delivery, DeliveryAction
+from notifications.models import Attempt, AttemptRow, Delivery, DeliveryAction
 from tests.dating.cast import Evening, event, person
 from tests.factories import MembershipFactory
 from tests.leaving import EMAIL, HOOK, NAMES, PHONE, SECOND_ADDRESS, client_of, handle_events, register
@@ -76,7 +75,7 @@ def test_the_document_has_what_was_stored(leaver: User, teammate: User) -> None:
     DeliveryAction.objects.create(action="replay", via="api", by=EMAIL, count=3, deliveries=[])
     told = Delivery.objects.filter(user=leaver).first()
     assert told
-    Attempt.objects.create(
+    AttemptRow.objects.create(
         delivery=told, number=9, started_at=clock.now(), duration_ms=1.0, outcome="rejected", error="550 no"
     )
     given = client_of(leaver).get(MINE).json()
@@ -121,7 +120,6 @@ def test_what_is_large_comes_as_a_zip(leaver: User, monkeypatch: pytest.MonkeyPa
 def test_no_secret_is_in_it(leaver: User, operator: User) -> None:
     client = client_of(leaver)
     session_key = client.session.session_key
-    tokens_kill_all(user=leaver)
     made, key = api_key_create(name="camera", scopes=["alerts:write"])
     LogEntry.objects.create(
         user=leaver,

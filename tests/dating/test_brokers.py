@@ -308,7 +308,7 @@ def test_the_bot_says_who_somebody_is_and_they_take_part_with_that(
 def test_a_chat_that_is_named_for_somebody_whom_the_bot_does_not_speak_for_is_told_nothing() -> None:
     user, evening = person(), event()
     done = asked("register_event", user_id=str(user.pk), chat_id=666000666, event_id=evening.number)
-    assert done == {"user_registered": True}
+    assert done == {"success": False}
     assert not ContactPoint.objects.exists()
 
 

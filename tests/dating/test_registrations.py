@@ -193,7 +193,10 @@ def test_messages_go_to_contact_points_too_and_heed_what_people_switched_off() -
     ana, bob = person("Ana"), person("Bob")
     for each in (ana, bob):
         each.contact_points.create(
-            channel="webhook", address="https://hooks.example.com/x", created_at=EIGHT - 60 * DAY
+            channel="webhook",
+            address="https://hooks.example.com/x",
+            created_at=EIGHT - 60 * DAY,
+            confirmed_at=EIGHT - 60 * DAY,
         )
     bob.subscriptions.create(channel="webhook", kind="dating.link", is_enabled=False)
     evening = Evening(event()).registered(ana, bob).confirmed()

@@ -179,7 +179,7 @@ def failed_and_over() -> Delivery:
 
 def test_what_failed_in_a_finished_process_is_not_replayed(as_machine: Callable[..., APIClient]) -> None:
     failed = failed_and_over()
-    client = as_machine("deliveries:write", "escalations:read")
+    client = as_machine("deliveries:read", "deliveries:write", "escalations:read")
     answer = client.post(f"/api/v1/deliveries/{failed.pk}/replay/")
     assert answer.status_code == 409
     assert "over" in answer.json()["detail"]

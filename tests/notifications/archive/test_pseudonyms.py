@@ -10,7 +10,7 @@ from config import clock
 from notifications import audit
 from notifications.archive import later, writing
 from notifications.history.month import Month
-from notifications.models import Attempt, Delivery, DeliveryAction
+from notifications.models import AttemptRow, Delivery, DeliveryAction
 from tests.factories import NotificationFactory
 from tests.leaving import EMAIL, NAMES, WORDS, client_of, erase, register
 from tests.notifications.archive.conftest import AUGUST, delivered, id_at
@@ -52,7 +52,7 @@ def a_month(leaver: User) -> list[Delivery]:
         title="Fire",
     )
     made = [delivered(each, leaver, AUGUST, channel="email", address=EMAIL) for each in (telling, fire)]
-    Attempt.objects.update(error=f"550 {EMAIL}: no mailbox")
+    AttemptRow.objects.update(error=f"550 {EMAIL}: no mailbox")
     what = {"action": "replay", "via": "admin", "count": 1, "deliveries": [made[0].pk]}
     DeliveryAction.objects.create(id=id_at(AUGUST), at=AUGUST, by=EMAIL, **what)
     DeliveryAction.objects.create(id=id_at(AUGUST), at=AUGUST, by="somebody@gone.example", **what)

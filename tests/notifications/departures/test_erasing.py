@@ -23,7 +23,7 @@ from notifications.brokers.messages import Message
 from notifications.departures import going, steps
 from notifications.events.outbox import event_publish
 from notifications.models import (
-    Attempt,
+    AttemptRow,
     ContactPoint,
     DeadMessage,
     Delivery,
@@ -73,7 +73,7 @@ def told(user: User | None, **fields: Any) -> Delivery:
     (made,) = stored([delivery])
     if made.attempts:
         said = f"550 {EMAIL} has no mailbox here, {PHONE}"
-        Attempt.objects.create(
+        AttemptRow.objects.create(
             delivery=made, number=1, started_at=now, duration_ms=1.0, outcome="rejected", error=said
         )
     return made
