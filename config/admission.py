@@ -33,7 +33,7 @@ def refusal(request: HttpRequest) -> HttpResponse | None:
 def _refusal(request: HttpRequest) -> HttpResponse | None:
     request.session = SessionStore(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
     request.user = SimpleLazyObject(lambda: get_user(request))  # type: ignore[assignment]
-    request.resolver_match = match = resolve(request.path_info)
+    request.resolver_match = match = resolve(request.path_info)  # by which rights are looked up
     if hasattr(match.func, "cls"):
         return _said_by(match, request)
     return None if request.user.is_authenticated else too_large(settings.REQUEST_ANONYMOUS_MAX_BYTES)

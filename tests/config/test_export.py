@@ -15,8 +15,10 @@ from django.db.models import ForeignKey, Model
 from django.test import Client
 from rest_framework.test import APIClient
 
+from accounts.api.tokens import Refresh
 from accounts.models import ApiKey, Membership, User
 from accounts.services import api_key_create
+from accounts.services.tokens import token_kill
 from config import clock, export
 from dating.models import DatingProfile, Reaction
 from escalation.models import EscalationProcess, Rotation, RotationMember
@@ -120,6 +122,9 @@ def test_what_is_large_comes_as_a_zip(leaver: User, monkeypatch: pytest.MonkeyPa
 def test_no_secret_is_in_it(leaver: User, operator: User) -> None:
     client = client_of(leaver)
     session_key = client.session.session_key
+    token = Refresh.for_user(leaver)
+    token.end_log_in()
+    token_kill(jti=token["jti"], expires_at=token.expires_at)
     made, key = api_key_create(name="camera", scopes=["alerts:write"])
     LogEntry.objects.create(
         user=leaver,
@@ -133,9 +138,9 @@ def test_no_secret_is_in_it(leaver: User, operator: User) -> None:
     text = given.content.decode()
     assert [each["name"] for each in given.json()["api_keys"]] == ["camera"]
     assert given.json()["sessions"]
-    assert [
-        secret for secret in (leaver.password, session_key, key, made.digest) if str(secret) in text
-    ] == []
+    assert any(each["ended_at"] for each in given.json()["tokens"])
+    secrets = (leaver.password, session_key, str(token), token["jti"], key, made.digest)
+    assert [secret for secret in secrets if str(secret) in text] == []
 
 
 def test_nothing_of_others_is_in_it(leaver: User, teammate: User) -> None:
@@ -211,6 +216,17 @@ def test_the_page_gives_the_same_file(leaver: User) -> None:
     assert answer.json()["account"][0]["email"] == EMAIL
     assert answer["Content-Disposition"].startswith("attachment;")
     assert "no-store" in answer["Cache-Control"]
+
+
+def test_of_guesses_at_the_password_each_counts_once(
+    leaver: User, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    monkeypatch.setitem(settings.RATES, "password-check", "2/min")
+    page = Client()
+    page.force_login(leaver)
+    guesses = [page.post("/account/leave/", {"password": "wrong horse"}).status_code for _ in range(3)]
+    assert guesses == [422, 422, 429]
+    assert User.objects.filter(pk=leaver.pk).exists()
 
 
 def test_the_page_says_what_stays_and_deletes_for_the_password(leaver: User, settings: Any) -> None:

@@ -16,12 +16,19 @@ from pytest_django import Settings
 from rest_framework.test import APIClient
 
 from accounts.models import User
+from config import clock
 from tracing.intake import BadRecords, NotReadable, columns_of, records_checked
 from tracing.models import Intake, Interaction
 
-NOW = datetime.now(UTC).replace(microsecond=0)
+NOW = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
 START = int(NOW.timestamp()) - 7200
 ROUTE = "/api/v1/tracing/interactions/"
+
+
+@pytest.fixture(autouse=True)
+def _at_noon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two hours before are today at noon; by night they would be of yesterday, which an import packs."""
+    monkeypatch.setattr(clock, "now", lambda: NOW)
 
 
 def record(**changes: Any) -> dict[str, Any]:

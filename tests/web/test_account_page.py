@@ -135,6 +135,7 @@ def test_the_link_of_a_mail_confirms_by_its_button_only(
 def test_a_link_confirms_nothing_for_another(
     browse: Browse, owner: User, stranger: User, code: Verification
 ) -> None:
+    User.objects.filter(pk=stranger.pk).update(email_verified_at=None)
     response = browse(stranger).post(f"/verify-email/?token={token_of(code.pk)}")
     assert response.status_code == 422
     assert "was used or has expired" in response.content.decode()

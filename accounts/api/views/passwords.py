@@ -18,7 +18,7 @@ from accounts.api.serializers.credentials import (
     ResetSerializer,
     SessionSerializer,
 )
-from accounts.api.throttles import PerAddress, Resets
+from accounts.api.throttles import Acts, PerAddress, Resets
 from accounts.api.tokens import tokens_issue
 from accounts.api.views.base import DONE, OpenView, secret, validated
 from accounts.api.views.credentials import SESSION
@@ -34,6 +34,7 @@ ASKED: Final = {"detail": "If there is an account with this address, a link is o
 @extend_schema(tags=["accounts"])
 class PasswordChangeView(APIView):
     content_negotiation_class = JSONOnly
+    throttle_classes = [Acts]  # its owner is told
 
     @extend_schema(
         operation_id="auth_password_change",

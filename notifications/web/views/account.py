@@ -68,6 +68,7 @@ class PasswordSection(_AccountSection):
     form_class = PasswordForm
 
     def act(self, form: PasswordForm) -> HttpResponse:
+        limits.take_act(self.person)
         password_change(user=self.person, now=clock.now(), **form.cleaned_data)
         # Every other session ends.
         update_session_auth_hash(self.request, self.person)

@@ -47,7 +47,6 @@ class LeavePage(FormPage):
         }
 
     def act(self, form: LeaveForm) -> HttpResponse:
-        limits.take(scope="password-check", who=str(self.person.pk))
         password_check(user=self.person, password=form.cleaned_data["password"], field="password")
         user_delete(user=User.objects.get(pk=self.person.pk))
         logout(self.request)

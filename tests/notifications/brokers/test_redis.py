@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def broker(settings: Settings) -> Iterator[Connection]:
     parts = urlsplit(settings.REDIS_URL)
     database = parts.query.removeprefix("db=")
-    url = f"redis+socket://{parts.path}?virtual_host={database}"
+    url = f"redis+socket://{parts.netloc}{parts.path}?virtual_host={database}"  # with its password
     name = uuid.uuid4().hex[:12]
     source: dict[str, Any] = {"url": url, "exchange": f"x.{name}", "queue": f"q.{name}", "keys": ["test.#"]}
     settings.SOURCES = {**settings.SOURCES, "events": {**settings.SOURCES["events"], **source}}
