@@ -119,7 +119,7 @@ def test_fields_of_every_form(owner: User, operator: User, furnished: Furnished,
     supply, broken = Supply(), []
     for at, form in sorted(forms.items()):
         for name in form.values:
-            for given in supply.some(3 if form.kinds.get(name) in TYPED else 1):
+            for given in supply.some(2 if form.kinds.get(name) in TYPED else 1):
                 with undone():
                     answer = form.sent(client, **{name: given.text})
                 broken.append(said(answer, f"{at} {name}", given))
