@@ -42,7 +42,7 @@ def test_parameters_of_every_endpoint(desk: Client, furnished: Furnished) -> Non
     for path, operation in operations("get"):
         at = path_of(path, furnished)
         for parameter in operation.get("parameters", ()):
-            for given in supply.some(4):
+            for given in supply.some(2):
                 if parameter["in"] == "query":
                     asked = f"{at}?{parameter['name']}={encoded(given.text)}"
                 elif parameter["in"] == "path":
@@ -52,7 +52,7 @@ def test_parameters_of_every_endpoint(desk: Client, furnished: Furnished) -> Non
                     continue
                 count += 1
                 broken.append(said(desk.get(asked), asked, given))
-    assert count > 250
+    assert count > 200
     assert not list(filter(None, broken))
 
 
@@ -61,11 +61,11 @@ def test_parameters_of_every_page(desk: Client, furnished: Furnished) -> None:
     for route in readable():
         at = route.filled(furnished)
         for name in sorted(route.asked):
-            for given in supply.some(3):
+            for given in supply.some(2):
                 asked = f"{at}?{name}={encoded(given.text)}"
                 broken.append(said(desk.get(asked), asked, given))
         for name in (name for converter, name in route.parameters if converter in ("str", "path")):
-            for given in supply.some(5):
+            for given in supply.some(3):
                 asked = route.filled(furnished, **{name: encoded(given.text)})
                 broken.append(said(desk.get(asked), asked, given))
     assert not list(filter(None, broken))
@@ -75,13 +75,13 @@ def test_what_lists_of_the_admin_are_asked(desk: Client, furnished: Furnished) -
     supply, broken = Supply(), []
     names = cycle(OF_LISTS)  # all lists do the same with these
     for turn, (at, model_admin) in enumerate(admins()):
-        asked_for = [next(names), next(names), *filters_of(model_admin)[turn % 2 :: 2]]
+        asked_for = [next(names), *filters_of(model_admin)[turn % 4 :: 4]]
         for name, given in zip(asked_for, supply.in_turn(), strict=False):
             asked = f"{at}?{name}={encoded(given.text)}"
             broken.append(said(desk.get(asked), asked, given))
-        for given in supply.some(2):
-            asked = f"{at}{encoded(given.text)}/change/"
-            broken.append(said(desk.get(asked), asked, given))
+        given = next(supply.in_turn())
+        asked = f"{at}{encoded(given.text)}/change/"
+        broken.append(said(desk.get(asked), asked, given))
     assert not list(filter(None, broken))
 
 
