@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from uuid import uuid4
 
-from accounts.models import ApiKey, Encadrant, Shop, Student, User
+from accounts.models import ApiKey, Encadrant, Invitation, Role, Shop, Student, User
 from dating import models as dating
 from dating import services as dating_services
 from dating.links import join_token
@@ -40,6 +40,13 @@ def furnish(user: User, shop: Shop, *, text: Text = lambda: "word") -> Furnished
     Student.objects.get_or_create(user=user)
     Encadrant.objects.get_or_create(user=user, defaults={"specialization": text()[:200]})
     ApiKey.objects.create(name=text()[:100], digest=uuid4().hex, hint="tsn_x", scopes=["alerts:write"])
+    invited = Invitation.objects.create(
+        email=f"{uuid4().hex}@example.com",
+        role=Role.STUDENT,
+        invited_by=user,
+        expires_at=now + timedelta(days=7),
+    )
+    ids["invitation_id"] = invited.pk
     ids |= _telling(user, shop, text, now) | _escalating(user, text, now)
     ids |= _tracing(user, text, now) | _dating(user, text, now)
     tokens = {"join": join_token(ids.pop("round"), ids["registration_id"])}  # type: ignore[arg-type]
@@ -59,7 +66,7 @@ def _telling(user: User, shop: Shop, text: Text, now: datetime) -> dict[str, obj
         status="failed", reason="exhausted", due_at=now, expires_at=now, attempts=1,
     )  # fmt: skip
     delivery = stored([failed])[0]
-    models.Attempt.objects.create(
+    models.AttemptRow.objects.create(
         delivery=delivery,
         number=1,
         started_at=now,

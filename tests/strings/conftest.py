@@ -1,6 +1,6 @@
 """A furnished product, in which nobody is too fast."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 
 import pytest
 from django.conf import settings as product
@@ -9,11 +9,25 @@ from django.db import close_old_connections
 from rest_framework.throttling import ScopedRateThrottle
 from rest_framework_simplejwt.tokens import AccessToken
 
-from accounts.models import Role, Shop, User
+from accounts.models import Role, Scope, Shop, User
 from accounts.services import api_key_create
 from tests.factories import UserFactory
 from tests.furnished import Furnished, furnish
 from tests.strings.roles import Headers
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Write halves of surrogate pairs as escapes: between its processes, xdist can't send them."""
+    report = yield
+    report.sections = [(title, _sendable(text)) for title, text in report.sections]
+    if report.longrepr is not None and _sendable(str(report.longrepr)) != str(report.longrepr):
+        report.longrepr = _sendable(str(report.longrepr))
+    return report
+
+
+def _sendable(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 @pytest.fixture
@@ -53,6 +67,6 @@ def as_role(owner: User, stranger: User, operator: User, shop: Shop) -> Callable
             return {}
         if role in people:
             return {"Authorization": f"Bearer {AccessToken.for_user(people[role])}"}
-        return {"Authorization": f"Api-Key {api_key_create(name=role, scopes=[role])[1]}"}
+        return {"Authorization": f"Api-Key {api_key_create(name=role, scopes=Scope.values)[1]}"}
 
     return headers

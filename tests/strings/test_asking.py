@@ -2,6 +2,7 @@
 
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Iterator
+from itertools import cycle
 
 import pytest
 from django.test import Client
@@ -41,7 +42,7 @@ def test_parameters_of_every_endpoint(desk: Client, furnished: Furnished) -> Non
     for path, operation in operations("get"):
         at = path_of(path, furnished)
         for parameter in operation.get("parameters", ()):
-            for given in supply.one_of_each():
+            for given in supply.some(2):
                 if parameter["in"] == "query":
                     asked = f"{at}?{parameter['name']}={encoded(given.text)}"
                 elif parameter["in"] == "path":
@@ -51,7 +52,7 @@ def test_parameters_of_every_endpoint(desk: Client, furnished: Furnished) -> Non
                     continue
                 count += 1
                 broken.append(said(desk.get(asked), asked, given))
-    assert count > 1_000
+    assert count > 200
     assert not list(filter(None, broken))
 
 
@@ -59,12 +60,12 @@ def test_parameters_of_every_page(desk: Client, furnished: Furnished) -> None:
     supply, broken = Supply(), []
     for route in readable():
         at = route.filled(furnished)
-        for given in (each for name in sorted(route.asked) for each in supply.one_of_each()):
-            for name in route.asked:
+        for name in sorted(route.asked):
+            for given in supply.some(2):
                 asked = f"{at}?{name}={encoded(given.text)}"
                 broken.append(said(desk.get(asked), asked, given))
         for name in (name for converter, name in route.parameters if converter in ("str", "path")):
-            for given in supply.one_of_each():
+            for given in supply.some(3):
                 asked = route.filled(furnished, **{name: encoded(given.text)})
                 broken.append(said(desk.get(asked), asked, given))
     assert not list(filter(None, broken))
@@ -72,19 +73,28 @@ def test_parameters_of_every_page(desk: Client, furnished: Furnished) -> None:
 
 def test_what_lists_of_the_admin_are_asked(desk: Client, furnished: Furnished) -> None:
     supply, broken = Supply(), []
-    for at, model_admin in admins():
-        for given in supply.one_of_each():
-            for asked in (f"{at}?q={encoded(given.text)}", f"{at}{encoded(given.text)}/change/"):
-                broken.append(said(desk.get(asked), asked, given))
-        for name, given in zip((*OF_LISTS, *filters_of(model_admin)), supply.in_turn(), strict=False):
+    names = cycle(OF_LISTS)  # all lists do the same with these
+    for turn, (at, model_admin) in enumerate(admins()):
+        asked_for = [next(names), *filters_of(model_admin)[turn % 4 :: 4]]
+        for name, given in zip(asked_for, supply.in_turn(), strict=False):
             asked = f"{at}?{name}={encoded(given.text)}"
             broken.append(said(desk.get(asked), asked, given))
+        given = next(supply.in_turn())
+        asked = f"{at}{encoded(given.text)}/change/"
+        broken.append(said(desk.get(asked), asked, given))
     assert not list(filter(None, broken))
+
+
+def test_no_filter_of_the_admin_takes_nul_to_the_database(desk: Client, db: None) -> None:
+    for at, model_admin in admins():
+        for name in filters_of(model_admin)[::4]:
+            answer = desk.get(f"{at}?{name}=%00")
+            assert answer.status_code in (302, 400), (at, name)
 
 
 def test_nothing_that_is_no_key_or_token_is_taken_for_one(db: None) -> None:
     client, wrong = quiet(APIClient()), []
-    for given in ALL[::3]:
+    for given in ALL[::21]:
         raw = given.text.encode("utf-8", "surrogatepass")
         part = urlsafe_b64encode(raw).decode()
         for said_to_be in (

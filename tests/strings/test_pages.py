@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator
 from html import escape
 from html.parser import HTMLParser
-from itertools import count
 from typing import Any
 
 import pytest
@@ -122,40 +121,28 @@ def pages(client: Client, furnished: Furnished, *, of_admin: bool) -> Iterator[t
             yield at, client.get(at, HTTP_ACCEPT="text/html")
     for at, model_admin in admins() if of_admin else ():
         yield at, client.get(at)
-        for each in model_admin.model._default_manager.order_by("-pk")[:2]:
+        for each in model_admin.model._default_manager.order_by("-pk")[:1]:
             page = f"{at}{each.pk}/change/"
             yield page, client.get(page)
             yield page, client.get(f"{at}{each.pk}/delete/")
 
 
-@pytest.mark.parametrize("who", ["the person", "an operator"])
-def test_nothing_typed_becomes_part_of_a_page(
-    written: tuple[User, Furnished], operator: User, who: str
-) -> None:
+def test_nothing_typed_becomes_part_of_a_page(written: tuple[User, Furnished], operator: User) -> None:
     user, furnished = written
-    client = quiet(Client())
-    client.force_login(user if who == "the person" else operator)
     wrong: list[Any] = []
-    shown = count()
-    for at, response in pages(client, furnished, of_admin=who == "an operator"):
-        if response.status_code >= 500:
-            wrong.append((at, response.status_code, repr(response.exc_info[1])[:300]))
-        elif response["Content-Type"].startswith("text/html") and not response.streaming:
-            wrong += [(at, each) for each in Read(response).wrong]
-            wrong += [
-                (at, each.id)
-                for each in STORABLE
-                if "<" in each.text and each.text in response.content.decode()
-            ]
-            next(shown)
-            assert response["X-Content-Type-Options"] == "nosniff"
-    assert next(shown) > 15
+    for person in (user, operator):
+        client, shown = quiet(Client()), 0
+        client.force_login(person)
+        for at, response in pages(client, furnished, of_admin=person == operator):
+            if response.status_code >= 500:
+                wrong.append((at, response.status_code, repr(response.exc_info[1])[:300]))
+            elif response["Content-Type"].startswith("text/html") and not response.streaming:
+                page = response.content.decode()
+                wrong += [(at, each) for each in Read(response).wrong]
+                wrong += [(at, each.id) for each in STORABLE if "<" in each.text and each.text in page]
+                shown += 1
+                assert response["X-Content-Type-Options"] == "nosniff"
+                if at == "/admin/accounts/user/":  # what was typed is there, as text
+                    assert sum(each.mark in page for each in STORABLE) > 10
+        assert shown > 15
     assert not wrong
-
-
-def test_lists_show_what_was_typed(written: tuple[User, Furnished], operator: User) -> None:
-    """The test above looks for it where it is: a list of people shows what they call themselves."""
-    client = Client()
-    client.force_login(operator)
-    page = client.get("/admin/accounts/user/").content.decode()
-    assert sum(each.mark in page for each in STORABLE) > 10
