@@ -25,6 +25,10 @@ NOW: Final = datetime(2026, 3, 2, 12, tzinfo=UTC)
 COLUMNS: Final = ("number", "read_at", "dismissed_at")
 
 
+def latest() -> list[tuple[str, str]]:
+    return MigrationExecutor(connection).loader.graph.leaf_nodes("notifications")
+
+
 def migrate(target: list[tuple[str, str]]) -> Any:
     """Go there, forwards or back; returns the models as they are there."""
     executor = MigrationExecutor(connection)
@@ -280,7 +284,9 @@ def test_all_that_there_is_comes_into_its_month_and_back(scratch: None) -> None:
     before = rows(apps)
     apps = migrate(MONTHS)
     assert rows(apps) == before
+    migrate(latest())
     assert shape() == fresh
+    migrate(MONTHS)
     past, ahead = Month.of(timezone.now()).end, timezone.now() + timedelta(days=190)
     with connection.cursor() as cursor:
         for table, key in (("notifications_delivery", "id"), ("notifications_attempt", "delivery_id")):
@@ -327,3 +333,33 @@ def test_contact_points_that_are_there_count_as_confirmed(scratch: None) -> None
     apps = migrate([("notifications", "0017_confirmed_contact_points")])
     point = apps.get_model("notifications", "ContactPoint").objects.get(pk=made.pk)
     assert (point.confirmed_at, point.is_vouched) == (NOW, False)
+
+
+def test_attempts_that_are_in_their_deliveries_get_rows_on_the_way_back(scratch: None) -> None:
+    apps = migrate(latest())
+    told = apps.get_model("notifications", "Notification").objects.create(
+        id=notification_id(NOW),
+        kind="alert",
+        title="",
+        dedup_key="plain",
+        data={},
+        source_type="test",
+        source_id="",
+    )
+    delivery = apps.get_model("notifications", "Delivery").objects.create(
+        id=notification_id(NOW),
+        notification=told,
+        channel="webhook",
+        status="sent",
+        due_at=NOW,
+        expires_at=NOW,
+        sent_at=NOW,
+        attempts=2,
+        duration_ms=1.5,
+        status_code=204,
+    )
+    columns = ("delivery_id", "number", "started_at", "duration_ms", "outcome", "status_code")
+    expected = [(delivery.pk, 2, NOW, 1.5, "sent", 204)]
+    for target in (latest(), [("notifications", "0020_departures")], latest()):
+        apps = migrate(target)
+        assert list(apps.get_model("notifications", "Attempt").objects.values_list(*columns)) == expected

@@ -128,10 +128,10 @@ def test_a_table_that_is_not_as_it_was_costs_no_outcome(
 REFUSE = """
 CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF NEW.delivery_id = '{delivery}' THEN RAISE 'no' USING ERRCODE = '23514'; END IF;
+    IF NEW.id = '{delivery}' THEN RAISE 'no' USING ERRCODE = '23514'; END IF;
     RETURN NEW;
 END $$;
-CREATE TRIGGER refuse BEFORE INSERT ON notifications_attempt FOR EACH ROW EXECUTE FUNCTION refuse();
+CREATE TRIGGER refuse BEFORE UPDATE ON notifications_delivery FOR EACH ROW EXECUTE FUNCTION refuse();
 """
 
 
@@ -152,7 +152,7 @@ def test_an_outcome_that_is_refused_for_its_own_sake_keeps_back_no_other(make_de
     try:
         run([], write)
     finally:
-        execute("DROP TRIGGER refuse ON notifications_attempt; DROP FUNCTION refuse()")
+        execute("DROP TRIGGER refuse ON notifications_delivery; DROP FUNCTION refuse()")
     assert sent() == 4
     made[2].refresh_from_db()
     assert made[2].status == "pending"

@@ -344,7 +344,7 @@ def test_what_was_stopped_while_a_worker_had_it_ends_when_that_one_is_lost(
     )
     settle(sender)
     delivery.refresh_from_db()
-    assert (delivery.status, delivery.reason, delivery.attempts) == ("cancelled", "revoked", 1)
+    assert (delivery.status, delivery.reason, delivery.attempts) == ("cancelled", "revoked_lost", 1)
     assert third_party.requests == []
 
 

@@ -85,7 +85,7 @@ def test_a_share_is_of_the_last_minute(crowd: User, settings: Any) -> None:
     earlier = timezone.now() - timedelta(minutes=3)
     for _ in range(3):
         notification = NotificationFactory.build(kind="stage.accepted", dedup_key=str(uuid4()))
-        ContactPoint.objects.update(created_at=earlier)
+        ContactPoint.objects.update(confirmed_at=earlier)
         notify(notification, people([crowd.pk], as_of=earlier), inbox=True)
     assert priorities(crowd) == {1: 2 * POINTS, BEHIND: POINTS}
     told(crowd)

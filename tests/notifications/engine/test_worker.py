@@ -54,10 +54,12 @@ def test_the_configured_worker_is_ours_and_does_not_fork() -> None:
 def test_a_worker_that_starts_before_redis_waits_for_it(settings: Settings) -> None:
     with TemporaryDirectory() as directory:  # a path of pytest's would be too long for a socket
         socket = Path(directory) / "redis.sock"
-        later = threading.Timer(0.3, socket.symlink_to, [urlsplit(settings.REDIS_URL).path])
+        url = urlsplit(settings.REDIS_URL)
+        later = threading.Timer(0.3, socket.symlink_to, [url.path])
         later.start()
         try:
-            worker = Worker([], connection=Redis(unix_socket_path=str(socket), retry=Retry(NoBackoff(), 0)))
+            redis = Redis(unix_socket_path=str(socket), password=url.password, retry=Retry(NoBackoff(), 0))
+            worker = Worker([], connection=redis)
         finally:
             later.join()
         assert worker.connection.ping()
