@@ -57,7 +57,8 @@ def load(phases: list[str], examples: int) -> Any:
     )
     schema.config.phases.update(phases=phases)
     # Of more alerts than a batch may have it is said that they are too many.
-    schema.config.checks.negative_data_rejection.expected_statuses.append("413")
+    rejection = schema.config.checks.negative_data_rejection
+    rejection.expected_statuses = [*rejection.expected_statuses, "413"]
     return schema
 
 
