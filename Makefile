@@ -52,7 +52,7 @@ check: lint ## Lint, types, import contracts, migrations, API schema, templates;
 	$(PYTHON) -m pytest $(AT_ONCE) -m 'not flow and not slow' || { \
 		echo 'What to do: run the failing test alone: .venv/bin/python -m pytest PATH::NAME'; exit 1; }
 
-lint: $(INSTALLED)
+lint: $(INSTALLED) ## What make check does before its tests
 	@trap '$(stop_test_servers)' EXIT; $(define_step); \
 	step 'ruff check' 'correct what it names; "$(PYTHON) -m ruff check --fix" does the simple ones' \
 		$(PYTHON) -m ruff check . && \

@@ -1,6 +1,7 @@
 """A furnished product, in which nobody is too fast."""
 
 from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
 
 import pytest
 from django.conf import settings as product
@@ -14,6 +15,14 @@ from accounts.services import api_key_create
 from tests.factories import UserFactory
 from tests.furnished import Furnished, furnish
 from tests.strings.roles import Headers
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.hookimpl(wrapper=True)
