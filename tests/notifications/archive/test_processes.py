@@ -150,6 +150,7 @@ def test_two_writers_do_not_write_at_once(archive: Path, many: Callable[[int], N
     assert not archive.exists()
 
 
+@pytest.mark.timeout(600)
 def test_month_with_200_000_deliveries_takes_little_memory(
     archive: Path, many: Callable[[int], None]
 ) -> None:
