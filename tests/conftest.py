@@ -104,7 +104,8 @@ def redis(_redis: Redis) -> Redis:
 @pytest.fixture(autouse=True)
 def _fresh_redis(request: pytest.FixtureRequest) -> None:
     """Whoever uses the database gets an empty Redis too: jobs and throttles don't leak between tests."""
-    if "db" in request.fixturenames or "transactional_db" in request.fixturenames:
+    uses = {"db", "transactional_db"} & set(request.fixturenames)
+    if uses or request.node.get_closest_marker("django_db"):
         request.getfixturevalue("redis")
 
 

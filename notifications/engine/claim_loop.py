@@ -113,6 +113,8 @@ class ClaimLoop:
                 if counts[each.lane]:
                     lane.claimed()
                     self._pump.start(lane)
+            elif counts[each.lane] >= each.room:  # none of it was to be sent, and more may follow
+                self._new_lanes.add(each.lane)
         has_more = any(counts[each.lane] >= each.room for each in asked)
         return self._wakeups.looking or self._left_out or has_more
 

@@ -126,6 +126,19 @@ def test_an_address_gets_so_many_of_a_kind_a_day(sender: Sender, mail: MailServe
     assert len(mail.mails) == 5
 
 
+def test_what_follows_many_that_are_not_sent_does_not_wait(
+    sender: Sender, mail: MailServer, rates: Any
+) -> None:
+    rates(repeats="0/day")
+    for _ in range(5):
+        told(UserFactory(), [f"ana{number}@example.com" for number in range(20)], channel="email")
+    told(UserFactory(), ["bea@example.com"], kind="stage.accepted", channel="email")
+    sender.wake()
+    mail.wait_for(1)
+    settle(sender)
+    assert ways(channel="email")["suppressed", "limit_repeats"] == 100
+
+
 def test_a_webhook_of_many_people_gets_so_many_for_each(
     sender: Sender, rates: Any, third_party: ThirdParty
 ) -> None:

@@ -29,6 +29,7 @@ AT_ONCE = 8
 
 @pytest.fixture
 def mail(settings: Any) -> Iterator[MailServer]:
+    """The server of all contact points that are made after it: each keeps its lane."""
     settings.CHANNEL_POLICIES = {"email": {"concurrency": AT_ONCE}}
     with MailServer() as server:
         settings.SMTP_HOST, settings.SMTP_PORT = "127.0.0.1", server.port
@@ -93,7 +94,7 @@ def test_a_share_is_of_the_last_minute(crowd: User, settings: Any) -> None:
 
 
 def test_what_is_behind_is_sent_too_and_ends_where_it_is_too_old(
-    crowd: User, mail: MailServer, settings: Any
+    mail: MailServer, crowd: User, settings: Any
 ) -> None:
     settings.PERSON_SHARE = 0
     update(crowd, 4)
@@ -112,7 +113,7 @@ def test_what_is_behind_is_sent_too_and_ends_where_it_is_too_old(
 
 
 @pytest.mark.parametrize("what", ["critical", "standard", "code"])
-def test_others_do_not_wait_for_it(crowd: User, mail: MailServer, settings: Any, what: str) -> None:
+def test_others_do_not_wait_for_it(mail: MailServer, crowd: User, settings: Any, what: str) -> None:
     """At half a second a mail, the 160 mails of one person keep the only lane busy for over ten seconds."""
     mail.takes_s, settings.PERSON_SHARE = 0.5, 0
     member = ContactPointFactory(channel="email", address="member@example.com").user
