@@ -166,4 +166,8 @@ def clock_skews(connection: Redis) -> dict[str, float]:
     return found | {clock.PROCESS: clock.skew_s()}
 
 
-atexit.register(flush)
+@atexit.register
+def _flush_at_exit() -> None:
+    """Say nothing where nothing was ever counted, as in most commands: there may be no Redis."""
+    if _here.thread is not None:
+        flush()

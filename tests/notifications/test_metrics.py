@@ -1,6 +1,8 @@
 """Counters that all processes share."""
 
 import os
+import subprocess
+import sys
 import threading
 import time
 
@@ -9,6 +11,7 @@ import pytest
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisAway
 
+from config.processes import free_port
 from notifications import metrics
 
 
@@ -71,6 +74,25 @@ def test_a_forked_child_counts_only_its_own() -> None:
     os.waitpid(child, 0)
     metrics.flush()
     assert metrics.totals() == {("accepted",): 101}
+
+
+@pytest.mark.parametrize(("count", "said"), [("pass", False), ("metrics.add('accepted')", True)])
+def test_a_process_that_counted_nothing_needs_no_redis_to_end(count: str, said: bool) -> None:
+    program = f"""
+import django
+from django.conf import settings
+
+settings.RQ_QUEUES["default"]["URL"] = "redis://127.0.0.1:{free_port()}/0"
+django.setup()
+from notifications import metrics
+
+{count}
+"""
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings"}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    )
+    assert ("metrics_not_flushed" in done.stdout + done.stderr) is said
 
 
 def test_counting_is_cheap() -> None:
