@@ -5,6 +5,8 @@ import re
 from collections.abc import Mapping, MutableMapping
 from typing import Any, Final
 
+from django.core.exceptions import SuspiciousOperation
+
 #: What stands in the place of a secret.
 MASK: Final = "…"
 # Below these, all that follows. tests/config/test_masking.py finds the routes with a token that are missing.
@@ -13,8 +15,16 @@ _LINK: Final = re.compile(rf"(/(?:{_LINKS})/)[^\s\"'<>]+", re.IGNORECASE)
 # A token in a path that no route has, such as one with a letter too much. Ids are shorter.
 _LONG: Final = re.compile(r"/[\w:.=~%-]{40,}")
 _QUERY: Final = re.compile(r"(/[^\s?\"'<>]*\?)[^\s\"'<>]+")
-#: Loggers of Django that name the path of a request, and keep the request itself beside it.
-_OF_REQUESTS: Final = ("django.request", "django.security.csrf", "django.security.DisallowedHost")
+#: Django logs what a request may not do under this, and the name of the exception.
+_SECURITY: Final = "django.security."
+
+
+def _loggers_of_requests() -> list[str]:
+    """Return Django's loggers that name the path of a request, and keep the request itself beside it."""
+    kinds = [SuspiciousOperation]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+    return ["django.request", *(_SECURITY + name for name in ("csrf", *(kind.__name__ for kind in kinds)))]
 
 
 def masked(text: str) -> str:
@@ -32,17 +42,23 @@ def mask_fields(logger: Any, method: str, fields: MutableMapping[str, Any]) -> M
 
 
 class MaskRecords(logging.Filter):
-    """Masks Django's records of requests themselves, for handlers beside ours, such as an error tracker's."""
+    """Masks Django's records of requests themselves, for handlers beside ours, such as an error tracker's.
+
+    What strangers may send as often as they like is no error of ours, which somebody is woken for.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.msg, record.args = masked(record.getMessage()), ()
         record.__dict__.pop("request", None)
+        if record.name.startswith(_SECURITY):
+            record.levelno = min(record.levelno, logging.WARNING)
+            record.levelname = logging.getLevelName(record.levelno)
         return True
 
 
 def mask_requests() -> None:
     """Have those loggers mask what they log, whoever takes it."""
-    for name in _OF_REQUESTS:
+    for name in _loggers_of_requests():
         logger = logging.getLogger(name)
         if not any(isinstance(each, MaskRecords) for each in logger.filters):
             logger.addFilter(MaskRecords())

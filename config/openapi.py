@@ -10,13 +10,14 @@ ERRORS: Final[Mapping[int, tuple[str, str]]] = {
     401: ("No credentials, or none that hold.", "Authentication credentials were not provided."),
     403: ("Known, but not allowed to.", "You do not have permission to perform this action."),
     404: ("There is nothing of that id that you may see.", "Not found."),
+    408: ("The body came too slowly; nothing was changed.", "The body did not come in time."),
     409: ("It contradicts what is already there.", "It was accepted before with other content."),
     413: ("The body is over the limit.", "The body is larger than 1000000 bytes."),
     415: ("The body is not application/json.", 'Unsupported media type "text/plain" in request.'),
     429: ("Too often; see Retry-After.", "Request was throttled."),
     503: ("The database can't be reached; nothing was changed; see Retry-After.", "Try again."),
 }
-BODY: Final = (400, 413, 415)
+BODY: Final = (400, 408, 413, 415)
 DETAIL: Final[dict[str, Any]] = {
     "type": "object",
     "properties": {"detail": {"type": "string"}},

@@ -117,6 +117,25 @@ def test_fields_and_tracebacks_are_masked_too(written: io.StringIO) -> None:
     assert KEY not in written.getvalue()
 
 
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"HTTP_HOST": "evil.example"},
+        {"CONTENT_TYPE": "application/x-www-form-urlencoded", "data": b"&".join([b"a=1"] * 2000)},
+    ],
+)
+def test_what_a_stranger_sends_is_no_error(
+    written: io.StringIO, client: Client, sent: dict[str, Any]
+) -> None:
+    headers = {name: value for name, value in sent.items() if name.startswith("HTTP_")}
+    kind = sent.get("CONTENT_TYPE", "text/plain")
+    answer = client.post("/login/", sent.get("data", b""), content_type=kind, **headers)
+    assert answer.status_code == 400
+    lines = written.getvalue()
+    assert "django.security" in lines
+    assert '"level": "error"' not in lines
+
+
 def test_uvicorn_writes_its_lines_by_the_same_way(written: io.StringIO) -> None:
     access = logging.getLogger("uvicorn.access")
     was, propagated = access.handlers[:], access.propagate
