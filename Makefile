@@ -9,6 +9,7 @@ PYTHON := .venv/bin/python
 INSTALLED := .venv/.installed
 PORT ?= 8000
 MINUTES ?= 10
+EXAMPLES ?= 100
 
 # What Python has compiled is kept, also where the environment says not to (images do): every process of
 # the tests would compile it all again, which takes longer than what most of them are for.
@@ -21,9 +22,9 @@ AT_ONCE := -q -n 4 --dist loadfile --no-loadscope-reorder
 TEMPLATES := $(wildcard accounts/templates notifications/templates escalation/templates \
 	tracing/templates dating/templates config/templates)
 
-.PHONY: help setup demo run browser rabbitmq test check lint lock audit chaos stop clean \
+.PHONY: help setup demo run browser rabbitmq test fuzz check lint lock audit chaos stop clean \
 	bench-fanout bench-small bench-aged bench-sizes bench-latency bench-lanes bench-intake bench-welcome bench-streams bench-timers bench-stop bench-waiting \
-	bench-matching bench-evening bench-tracing bench-consume bench-hostile
+	bench-matching bench-evening bench-tracing bench-consume bench-hostile bench-guesses
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -46,6 +47,11 @@ test: $(INSTALLED) browser rabbitmq ## Run every test
 	@trap '$(stop_test_servers)' EXIT; \
 	$(PYTHON) -m pytest $(AT_ONCE) || { \
 		echo 'What to do: run the failing test alone: .venv/bin/python -m pytest PATH::NAME'; exit 1; }
+
+fuzz: $(INSTALLED) ## Make up EXAMPLES=100 requests for every operation of the API, as every role
+	@trap '$(stop_test_servers)' EXIT; \
+	FUZZ_EXAMPLES=$(EXAMPLES) $(PYTHON) -m pytest $(AT_ONCE) --timeout 3600 \
+		tests/notifications/api/test_schema.py tests/strings/test_roles.py
 
 check: lint ## Lint, types, import contracts, migrations, API schema, templates; then the fast tests
 	@trap '$(stop_test_servers)' EXIT; \
@@ -139,6 +145,9 @@ bench-consume: $(INSTALLED) rabbitmq ## Benchmark: 20,000 events from RabbitMQ t
 
 bench-hostile: $(INSTALLED) ## Benchmark: bodies that mean harm, and what they cost everybody else
 	@$(PYTHON) -m benchmarks.hostile
+
+bench-guesses: $(INSTALLED) ## Benchmark: 100,000 guesses of passwords, and 200 people who log in meanwhile
+	@$(PYTHON) -m benchmarks.guesses
 
 stop: ## Stop the embedded servers (data stays)
 	@if [ -x $(PYTHON) ]; then for lock in $(wildcard var/*/embedded.lock var/embedded.lock); do \

@@ -1,20 +1,24 @@
 """SPEC 0.3 as everybody there is: whoever asks for whatever, the answer is one that the schema knows of."""
 
+import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from schemathesis.core.failures import FailureGroup
+from schemathesis.core.failures import Failure, FailureGroup
 from schemathesis.specs.openapi import checks
 
 from tests.examples import undone
 from tests.furnished import Furnished
-from tests.notifications.api.test_schema import CHECKS, SCHEMA, load
+from tests.notifications.api.test_schema import CHECKS, SCHEMA, load, try_out
 from tests.strings.roles import Headers, every_role
 from tests.strings.test_typing import of_what_is_there
 
 STATED = [each for each in CHECKS if each not in (checks.negative_data_rejection, checks.unsupported_method)]
 stated = load(["examples"], 1)
+# `make fuzz` asks for more.
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", 1))
+made_up = load(["fuzzing"], EXAMPLES)
 
 
 def ids_of(operation: Any, furnished: Furnished) -> dict[str, Any]:
@@ -52,3 +56,19 @@ def test_everybody_is_answered_as_documented(
                 if role == "nobody" and "/auth/" not in operation.path:
                     assert answer.status_code == 401, operation.label
     assert not undocumented, "\n".join(undocumented)
+
+
+@pytest.mark.usefixtures("one_connection")
+@every_role
+def test_everybody_is_answered_as_documented_whatever_they_send(
+    role: str, as_role: Callable[[str], Headers]
+) -> None:
+    headers, wrong = as_role(role), []
+    for result in made_up.get_all_operations():
+        label = result.ok().label
+        with undone():
+            try:
+                try_out(made_up, label, EXAMPLES, headers, STATED)
+            except (FailureGroup, Failure) as failure:
+                wrong.append(f"{label}: {str(failure)[:600]}")
+    assert not wrong, "\n".join(wrong)
