@@ -215,6 +215,8 @@ def test_backwards_it_says_who_may_have_infected_a_device(
     assert found == {(2, 1, 3), (4, 1, 3), (1, 2, 2)}
     assert doctor.get("/api/v1/tracing/devices/3/sources/?rounds=9").status_code == 400
     assert doctor.get("/api/v1/tracing/devices/3/sources/?round=1").status_code == 400
+    for query in ("rounds=0_1", "rounds=١", "time_min_s=9_00", "distance_max_m=1_0", "distance_max_m=nan"):
+        assert doctor.get(f"/api/v1/tracing/devices/3/sources/?{query}").status_code == 400, query
     assert doctor.get("/api/v1/tracing/devices/99/sources/").status_code == 404
 
 
@@ -232,6 +234,8 @@ def test_the_list_of_cases_takes_as_many_queries_for_many_as_for_one(
     assert {row["device_id"] for row in rows} == set(range(1, 11))
     (third,) = (row for row in rows if row["device_id"] == 3)
     assert doctor.get("/api/v1/tracing/cases/?device=3").json()["results"] == [third]
+    for device in ("0_3", "٣", "x"):
+        assert doctor.get(f"/api/v1/tracing/cases/?device={device}").status_code == 400, device
 
 
 def test_a_case_takes_as_many_queries_for_many_exposures_as_for_one(
