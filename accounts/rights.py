@@ -378,6 +378,7 @@ NOTICES: Final[Mapping[str, Scope | None]] = {
     "event": Scope.EVENTS_READ,
     "escalation": Scope.ESCALATIONS_READ,
     "tracing_case": Scope.TRACING_READ,
+    "tracing_mark": Scope.TRACING_READ,
     "dating_event": Scope.DATING_READ,
     "dating_round": Scope.DATING_READ,
     "dating_break": Scope.DATING_READ,

@@ -4,7 +4,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import IO, TYPE_CHECKING, Any, NoReturn
+from typing import IO, TYPE_CHECKING, Any, Final, NoReturn
 
 import structlog
 from django.conf import settings
@@ -98,6 +98,10 @@ def _children(value: object) -> Iterable[object]:
     return value if isinstance(value, list) else ()
 
 
+#: What gzip's output begins with (RFC 1952).
+GZIP: Final = b"\x1f\x8b"
+
+
 class BoundedJSONParser(BaseParser):
     """JSON as RFC 8259 has it: UTF-8, finite numbers, whole characters, of bounded size and depth."""
 
@@ -135,7 +139,7 @@ def _printable(error: ValueError) -> str:
     if isinstance(error, UnicodeEncodeError):
         return "it holds half of a surrogate pair"
     if isinstance(error, UnicodeDecodeError):
-        return "it is not UTF-8"
+        return "it is compressed by gzip" if error.object.startswith(GZIP) else "it is not UTF-8"
     return str(error)[:200]
 
 

@@ -19,6 +19,7 @@ from config import clock
 from notifications.admin.base import NeverEdited, NotesReadings, ReadOnlyAdmin
 from tracing import selectors
 from tracing.models import Case, CaseReading, Device, DeviceContact, Filter, FilterVersion, StatusMark
+from tracing.services.devices import untold_tell
 from tracing.services.filters import filter_save
 from tracing.services.readings import reading_log
 
@@ -182,6 +183,10 @@ class DeviceAdmin(NotesReadings, StaffViews, ModelAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Device | None = None) -> tuple[str, ...]:
         return (*self.readonly_fields, "id") if obj else self.readonly_fields
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        untold_tell(device_id=form.instance.pk, now=clock.now())
 
     def note_reading(self, request: HttpRequest, rows: list[Device]) -> None:
         device_read(request, [each.pk for each in rows])

@@ -14,6 +14,7 @@ from typing import Any, Final
 import structlog
 
 from config import clock
+from config.exceptions import Conflict
 from notifications.brokers import once
 from notifications.brokers.formats import Format
 from notifications.brokers.messages import Answer, Malformed, Message
@@ -34,9 +35,13 @@ _WHOLE: Final = re.compile(r"[0-9]{1,19}")
 _KINDS: Final = ("device_id", "round", "recurrent")
 
 
+class NotYet(Exception):
+    """Something has to be said before this, and may be on its way."""
+
+
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A device has this status from now on."""
+    """A device has this status from then on."""
 
     device_id: int
     status: int
@@ -52,7 +57,7 @@ class SearchAgain:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What is asked for, when it came, and in which message."""
+    """What is asked for, when it was sent, and in which message."""
 
     wish: Mark | SearchAgain
     at: datetime
@@ -67,7 +72,9 @@ def translate(message: Message) -> Command:
         Malformed: it is none of the three, or a value is not acceptable.
     """
     wish = _wish(message.json_object())
-    return Command(wish, message.delivered_at, message.source, message.message_id)
+    # Neither the order of deliveries counts nor a clock that is ahead of ours.
+    at = min(message.sent_at or message.delivered_at, message.delivered_at)
+    return Command(wish, at, message.source, message.message_id)
 
 
 def _wish(body: Mapping[str, Any]) -> Mark | SearchAgain:
@@ -85,17 +92,23 @@ def apply(commands: Sequence[Command]) -> list[Answer]:
     """Do what is asked for, in order and once each; nobody waits for an answer.
 
     Raises:
-        ValidationError: a mark names a device that is not registered, nor in any record.
-        Conflict: a device is marked as infected that would have to be suspect first.
+        NotYet: a device is marked as infected that would have to be suspect first.
         Malformed: no case is known of the devices that are to be searched again.
     """
     for command in once.fresh(commands, now=clock.now()):
         wish = command.wish
         if isinstance(wish, Mark):
-            status_mark(device_id=wish.device_id, status=wish.status, now=command.at)
+            _mark(wish, command.at)
         else:
             _search_again(wish, command.at)
     return []
+
+
+def _mark(wish: Mark, said_at: datetime) -> None:
+    try:
+        status_mark(device_id=wish.device_id, status=wish.status, now=said_at, is_last=False)
+    except Conflict as error:
+        raise NotYet(str(error)) from error
 
 
 def _search_again(wish: SearchAgain, now: datetime) -> None:

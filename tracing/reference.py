@@ -68,8 +68,13 @@ class Meetings:
         )
 
 
-def exposures(meetings: Meetings, device: int, rule: Rule, since: int, until: int) -> list[Exposure]:
-    """Everyone that a device which was exposed at ``since`` has exposed until ``until``, by degrees."""
+def exposures(
+    meetings: Meetings, device: int, rule: Rule, since: int, until: int, known: Iterable[Exposure] = ()
+) -> list[Exposure]:
+    """Everyone that a device which was exposed at ``since`` has exposed until ``until``, by degrees.
+
+    ``known`` were found before, maybe by records that are gone: they expose others as they did.
+    """
     onsets = {device: since}
     answer: list[Exposure] = []
     sources = [device]
@@ -81,9 +86,13 @@ def exposures(meetings: Meetings, device: int, rule: Rule, since: int, until: in
                 exposure = _exposure(source, other, degree, records, rule, onsets[source], until)
                 if exposure and (other not in reached or _sooner(exposure, reached[other])):
                     reached[other] = exposure
-        sources = sorted(reached)
-        onsets |= {each: reached[each].onset for each in sources}
-        answer += [reached[each] for each in sources]
+        answer += [reached[each] for each in sorted(reached)]
+        new = {each: reached[each].onset for each in reached}
+        for each in known:
+            if each.degree == degree and each.device not in onsets:
+                new[each.device] = min(each.onset, new.get(each.device, each.onset))
+        onsets |= new
+        sources = sorted(new)
     return answer
 
 

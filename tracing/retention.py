@@ -21,6 +21,7 @@ from tracing.services.retention import (
     cases_close,
     cases_expire,
     intakes_expire,
+    mark_notices_expire,
     marks_expire,
     readings_expire,
 )
@@ -54,4 +55,6 @@ ENDS: Final = (
     Ends(FilterVersion, "When the filter is deleted: cases are explained by it"),
 )
 
-STEPS: Final = (cases_close, cases_expire, marks_expire, readings_expire, intakes_expire)
+STEPS: Final = (
+    cases_close, cases_expire, mark_notices_expire, marks_expire, readings_expire, intakes_expire,
+)  # fmt: skip

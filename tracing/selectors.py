@@ -16,8 +16,9 @@ from accounts.rights import READ_CASES, SET_FILTERS, may
 from notifications.models import Delivery
 from tracing.models import Case, Exposure
 
-#: What the notifications of a case are stored with, beside its id.
+#: What the notifications of a case are stored with, beside its id; and of a mark for which there is no case.
 SOURCE: Final = "tracing_case"
+MARK_SOURCE: Final = "tracing_mark"
 
 SEEN_SQL: Final = """
 SELECT EXISTS (SELECT FROM tracing_interaction WHERE my_id = %(id)s)

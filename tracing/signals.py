@@ -16,7 +16,7 @@ from notifications import queue
 from notifications.disclosure import DEAD_MESSAGE, facts_read
 from tracing import jobs
 from tracing.models import Case, CaseReading
-from tracing.selectors import SOURCE
+from tracing.selectors import MARK_SOURCE, SOURCE
 from tracing.services.readings import reading_log
 
 log = structlog.get_logger(__name__)
@@ -46,7 +46,9 @@ def notices_reading_log(
 ) -> None:
     """Note who was shown notices of cases, or dead letters that name devices, wherever that was."""
     cases = {source_id for kind, source_id in facts if kind == SOURCE}
-    if not cases and not any(kind == DEAD_MESSAGE and _is_tracing(source) for kind, source in facts):
+    others = {source for kind, source in facts if kind == MARK_SOURCE}
+    dead = {source for kind, source in facts if kind == DEAD_MESSAGE and _is_tracing(source)}
+    if not (cases or others or dead):
         return
     case_id = UUID(cases.pop()) if len(cases) == 1 else None
     reading_log(what=CaseReading.What.NOTICES, user=user, api_key=api_key, now=clock.now(), case_id=case_id)

@@ -17,6 +17,7 @@ from django.core.exceptions import ValidationError
 from accounts.models import User
 from accounts.services import mirroring
 from notifications.brokers.formats import Format
+from notifications.brokers.later import KEYS, Later, said_later
 from notifications.brokers.messages import Answer, Malformed, Message
 from notifications.events import people
 from notifications.events.incoming import Incoming, events_accept
@@ -77,28 +78,40 @@ def translate(message: Message) -> Command:
 def apply(commands: Sequence[Command]) -> list[Answer]:
     """Store events, and make, change and delete the accounts that those of them tell of which are new."""
     new = events_accept([command.event for command in commands])
+    later = said_later([each.event for each in commands if each.event.event_id in new and _is_about(each)])
     mirrors: list[User] = []
     for command in commands:
-        if command.event.event_id not in new:
+        event_id = command.event.event_id
+        if event_id not in new or not _is_about(command):
             continue
-        new.discard(command.event.event_id)
-        if command.mirror is not None:
-            mirrors.append(command.mirror)
-        elif command.event.routing_key in (people.USER_UPDATED, people.USER_DELETED):
+        new.discard(event_id)
+        if command.mirror is None:
             mirroring.mirrors_store(users=mirrors)
             mirrors = []
-            _follow(command.event, command.source)
+            _follow(command.event, command.source, later[event_id])
+        elif later[event_id].is_there is not False:
+            mirrors.append(command.mirror)
     mirroring.mirrors_store(users=mirrors)
     return []
 
 
-def _follow(event: Incoming, source: str) -> None:
-    """Change or delete an account as the service did that made it."""
+def _is_about(command: Command) -> bool:
+    """Whether an event makes, changes or deletes an account."""
+    return command.event.routing_key in KEYS
+
+
+def _follow(event: Incoming, source: str, later: Later) -> None:
+    """Change or delete an account as the service did that made it, but for what it did later."""
     user_id = UUID(event.payload["user_id"])
     with told_elsewhere():
         if event.routing_key == people.USER_DELETED:
-            mirroring.mirror_delete(user_id=user_id, source=source)
-        elif not mirroring.mirror_update(user_id=user_id, details=event.payload, source=source):
+            if later.is_there is None:
+                mirroring.mirror_delete(user_id=user_id, source=source)
+            return
+        if later.is_there is False:
+            return
+        details = {name: value for name, value in event.payload.items() if name not in later.fields}
+        if not mirroring.mirror_update(user_id=user_id, details=details, source=source):
             raise NotYet(f"There is no user {user_id}.")
 
 
@@ -166,7 +179,8 @@ def _time(value: Any) -> datetime | None:
     if value in (None, ""):
         return None
     try:
-        number = float(value)
+        # Not the underscores that Python takes between digits.
+        number = None if "_" in str(value) else float(value)
     except (ValueError, TypeError):
         number = None
     try:
@@ -182,7 +196,7 @@ def _time(value: Any) -> datetime | None:
 
 
 def _mirror(event: Incoming, source: str) -> User | None:
-    if event.routing_key not in (people.USER_CREATED, people.USER_UPDATED, people.USER_DELETED):
+    if event.routing_key not in KEYS:
         return None
     try:
         user_id = UUID(event.payload.get("user_id"))

@@ -1,5 +1,6 @@
 """SPEC 0.3: whatever is sent, the answer is a 4xx that says what was expected, and never a 500."""
 
+import gzip
 import json
 from collections.abc import Callable
 from typing import Any
@@ -71,6 +72,12 @@ def test_a_bad_body_is_refused_in_words_and_changes_nothing(camera: APIClient, b
             isinstance(messages, str) if name == "detail" else all(isinstance(each, str) for each in messages)
         )
     assert not Alert.objects.exists()
+
+
+def test_a_compressed_body_is_refused_as_that(camera: APIClient) -> None:
+    refused = camera.post(PATH, gzip.compress(valid()), content_type=JSON)
+    assert refused.status_code == 400
+    assert "compressed by gzip" in refused.json()["detail"]
 
 
 def test_as_deep_as_the_limit_is_taken(camera: APIClient) -> None:

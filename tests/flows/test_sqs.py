@@ -175,7 +175,7 @@ def test_marks_of_devices_open_and_close_cases(client_of: Callable[..., Client])
     doctors = client_of("tracing")
     Device.objects.bulk_create([Device(pk=number) for number in (123, 124)])
     doctors.send({"device_id": "123", "status": 1})
-    doctors.send({"device_id": 999, "status": 1})
+    doctors.send({"device_id": 999, "status": 9})
     doctors.send({"device_id": 124, "status": 2})
     doctors.send({"round": 2})
     with doctors.consuming():
@@ -187,4 +187,4 @@ def test_marks_of_devices_open_and_close_cases(client_of: Callable[..., Client])
     assert list(Case.objects.values_list("device", "state")) == [(123, "healed")]
     assert Device.objects.get(pk=124).status == Device.Status.SUSPECT
     reasons = sorted(DeadMessage.objects.values_list("reason", flat=True))
-    assert [reason.split(":")[0] for reason in reasons] == ["device_id", "round"]
+    assert [reason.split(":")[0] for reason in reasons] == ["round", "status"]

@@ -2,21 +2,25 @@
 
 from collections.abc import Callable
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import permutations
 from typing import Any
 
 import pytest
-from django.core.exceptions import ValidationError
+from django.db import transaction
 from pytest_django import Settings
+from rest_framework.test import APIClient
 
-from config.exceptions import Conflict
-from notifications.brokers import formats
+from accounts.models import User
+from notifications.brokers import formats, taking
 from notifications.brokers.messages import Malformed
+from notifications.brokers.sources import Source
+from notifications.models import DeadMessage
 from tests.samples import message_of, samples
 from tests.tracing.looking import exposed
 from tracing import jobs
-from tracing.brokers import FORMAT, Command, Mark, SearchAgain
-from tracing.models import Case, CaseSearch, Device, Filter
+from tracing.brokers import FORMAT, Command, Mark, NotYet, SearchAgain
+from tracing.models import Case, CaseSearch, Device, Filter, StatusMark
 from tracing.services import searches
 
 
@@ -68,17 +72,95 @@ def test_an_infection_that_is_delivered_again_after_the_healing_opens_no_case(no
 
 
 @pytest.mark.django_db
-def test_a_mark_of_a_device_that_nobody_has_seen_is_refused_for_good(now: datetime) -> None:
-    with pytest.raises(ValidationError, match="registered, or is in a record"):
-        FORMAT.apply([mark(5, 1, now)])
+def test_a_mark_of_a_device_that_nobody_has_seen_opens_a_case(now: datetime) -> None:
+    FORMAT.apply([mark(5, 1, now)])
+    assert Case.objects.get().device_id == 5
 
 
 @pytest.mark.django_db
-def test_a_mark_against_the_rules_is_refused_for_good(now: datetime, settings: Settings) -> None:
+def test_a_mark_that_another_has_to_come_before_is_tried_again(now: datetime, settings: Settings) -> None:
     settings.TRACING_SUSPECT_FIRST = True
-    Device.objects.create(pk=5)
-    with pytest.raises(Conflict, match="suspect"):
+    late = mark(5, 2, now - timedelta(seconds=1))
+    with pytest.raises(NotYet, match="suspect"), transaction.atomic():
         FORMAT.apply([mark(5, 1, now)])
+    FORMAT.apply([late, mark(5, 1, now)])
+    assert Case.objects.get().state == "open"
+
+
+#: Marks of a device, by when they were sent: (minute, status); and the status and the cases that they make.
+SAID = {
+    "infected, then healed": ([(0, 1), (5, 3)], 3),
+    "infected, then suspect": ([(0, 1), (5, 2)], 2),
+    "healed, then infected": ([(0, 3), (5, 1)], 1),
+    "healed, then suspect": ([(0, 3), (5, 2)], 2),
+    "infected, healed, suspect": ([(0, 1), (5, 3), (9, 2)], 2),
+    "healed, infected, healed": ([(0, 3), (5, 1), (10, 3)], 3),
+    "infected, suspect, healed": ([(0, 1), (5, 2), (9, 3)], 3),
+}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("said", SAID)
+def test_in_whatever_order_marks_are_delivered_what_was_sent_last_holds(said: str, now: datetime) -> None:
+    marks, status = SAID[said]
+    turns = [each for _, each in marks if each in (1, 3)]
+    for number, order in enumerate(permutations(marks), start=1):
+        for place, (minute, given) in enumerate(order):
+            sent = now - timedelta(minutes=60 - minute)
+            taken = message_of(
+                {"body": {"device_id": number, "status": given}},
+                sent_at=sent,
+                delivered_at=now + timedelta(seconds=place),
+                message_id=f"{number}-{minute}",
+            )
+            FORMAT.apply([FORMAT.translate(taken)])
+        assert Device.objects.get(pk=number).status == status, order
+        states = list(Case.objects.filter(device=number).values_list("state", flat=True))
+        assert ("open" in states) == (turns[-1] == 1), order
+
+
+@pytest.mark.django_db
+def test_a_mark_sent_before_one_over_http_changes_nothing(
+    now: datetime, as_machine: Callable[..., APIClient]
+) -> None:
+    health = as_machine("tracing:write")
+    assert health.post("/api/v1/tracing/statuses/", {"device_id": 5, "status": 3}).status_code == 201
+    FORMAT.apply([mark(5, 1, now - timedelta(minutes=1))])
+    assert (Device.objects.get().status, Case.objects.count()) == (3, 0)
+    # It stands among the marks all the same, with its time.
+    assert StatusMark.objects.count() == 2
+
+
+@pytest.mark.django_db
+def test_a_clock_ahead_of_ours_does_not_hold_off_what_is_sent_after(now: datetime) -> None:
+    def sent(status: int, ahead: timedelta, delivered_at: datetime) -> Command:
+        body = {"body": {"device_id": 5, "status": status}}
+        return FORMAT.translate(message_of(body, sent_at=now + ahead, delivered_at=delivered_at))
+
+    FORMAT.apply([sent(1, timedelta(days=1), now)])
+    FORMAT.apply([sent(3, timedelta(minutes=1), now + timedelta(minutes=1))])
+    assert Device.objects.get().status == Device.Status.HEALED
+    assert Case.objects.get().state == "healed"
+
+
+@pytest.mark.django_db
+def test_a_dead_letter_that_is_replayed_is_as_old_as_it_was_when_it_was_sent(
+    now: datetime, settings: Settings, operator: User, as_user: Callable[[User], APIClient]
+) -> None:
+    settings.TRACING_SUSPECT_FIRST, settings.MESSAGE_ATTEMPTS = True, 1
+    source = Source(name="tracing", url="sqs://", queue="q", format="tracing")
+    settings.SOURCES = {"tracing": {"url": "sqs://", "queue": "q", "format": "tracing"}}
+    message = message_of(
+        {"body": {"device_id": 5, "status": 1}}, source="tracing", sent_at=now - timedelta(hours=1)
+    )
+    taking.messages_take(source, FORMAT, [message], now=now)
+    dead = DeadMessage.objects.get()
+    FORMAT.apply([mark(5, 2, now), mark(5, 3, now)])
+
+    answer = as_user(operator).post(f"/api/v1/dead-messages/{dead.pk}/replay/")
+
+    assert answer.status_code == 200, answer.json()
+    assert (Device.objects.get().status, Case.objects.count()) == (3, 0)
 
 
 @pytest.mark.django_db

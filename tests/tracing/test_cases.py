@@ -13,6 +13,7 @@ from rest_framework.test import APIClient
 from accounts.models import User
 from notifications.jobs import sweep
 from tests.tracing.looking import exposed
+from tracing import jobs
 from tracing.models import Case, Device, Exposure, Filter, StatusMark
 
 Machine = Callable[..., APIClient]
@@ -43,7 +44,7 @@ def test_marking_a_device_as_infected_opens_one_case_and_the_same_again_answers_
     first, again = mark(health, 1, 1), mark(health, 1, 1)
 
     case = Case.objects.get()
-    assert first == (201, {"device_id": 1, "status": 1, "case_id": str(case.pk)})
+    assert first == (201, {"device_id": 1, "status": 1, "case_id": str(case.pk), "filters": 0})
     assert again == (200, first[1])
     assert StatusMark.objects.count() == 1
     assert StatusMark.objects.get().api_key is not None
@@ -99,16 +100,42 @@ def test_other_statuses_are_stored_and_start_nothing(health: APIClient, status: 
     assert not Case.objects.exists()
 
 
-def test_a_device_that_is_only_in_records_can_be_marked_and_one_that_nobody_knows_cannot(
-    health: APIClient, meet: Callable[..., None]
-) -> None:
-    meet(7, 8, hours_ago=1)
+@pytest.mark.parametrize("status", range(7))
+def test_a_device_that_nothing_is_known_of_can_be_marked(health: APIClient, status: int) -> None:
+    code, body = mark(health, 9, status)
 
-    assert mark(health, 8, 1)[0] == 201
-    code, body = mark(health, 9, 1)
-    assert code == 400
-    assert "device_id" in body
-    assert not Device.objects.filter(pk=9).exists()
+    # Nothing is new of a device that is as all are.
+    assert (code, body["status"]) == (201 if status else 200, status)
+    assert Device.objects.get(pk=9).status == status
+    assert (body["case_id"] is not None) == (status == 1)
+
+
+def test_a_case_of_a_device_that_uploads_later_is_found_by_the_check(
+    health: APIClient, make_filter: Callable[..., Filter], meet: Callable[..., None]
+) -> None:
+    make_filter()
+    case = Case.objects.get(pk=mark(health, 9, 1)[1]["case_id"])
+    jobs.case_search("")
+    assert exposed(case) == set()
+
+    meet(9, 10, hours_ago=3)
+    jobs.check()
+
+    assert exposed(case) == {10}
+
+
+def test_an_answer_says_with_how_many_active_filters_a_case_is_searched(
+    health: APIClient, make_filter: Callable[..., Filter]
+) -> None:
+    assert mark(health, 1, 1)[1]["filters"] == 0
+    make_filter()
+    make_filter("off", is_active=False)
+    jobs.check()
+
+    assert mark(health, 1, 1)[1]["filters"] == 1
+    assert mark(health, 2, 1)[1]["filters"] == 1
+    assert mark(health, 2, 3)[1]["filters"] is None
+    assert mark(health, 3, 2)[1]["filters"] is None
 
 
 @pytest.mark.parametrize(
@@ -188,6 +215,8 @@ def test_backwards_it_says_who_may_have_infected_a_device(
     assert found == {(2, 1, 3), (4, 1, 3), (1, 2, 2)}
     assert doctor.get("/api/v1/tracing/devices/3/sources/?rounds=9").status_code == 400
     assert doctor.get("/api/v1/tracing/devices/3/sources/?round=1").status_code == 400
+    for query in ("rounds=0_1", "rounds=١", "time_min_s=9_00", "distance_max_m=1_0", "distance_max_m=nan"):
+        assert doctor.get(f"/api/v1/tracing/devices/3/sources/?{query}").status_code == 400, query
     assert doctor.get("/api/v1/tracing/devices/99/sources/").status_code == 404
 
 
@@ -205,6 +234,8 @@ def test_the_list_of_cases_takes_as_many_queries_for_many_as_for_one(
     assert {row["device_id"] for row in rows} == set(range(1, 11))
     (third,) = (row for row in rows if row["device_id"] == 3)
     assert doctor.get("/api/v1/tracing/cases/?device=3").json()["results"] == [third]
+    for device in ("0_3", "٣", "x"):
+        assert doctor.get(f"/api/v1/tracing/cases/?device={device}").status_code == 400, device
 
 
 def test_a_case_takes_as_many_queries_for_many_exposures_as_for_one(

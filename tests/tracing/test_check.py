@@ -119,6 +119,59 @@ def test_what_was_found_stays_after_its_records_are_gone(
     assert list(found.values_list("device_id", "degree", "via_device_id")) == [(2, 1, 1), (3, 1, 1)]
 
 
+def days_gone(before: datetime) -> None:
+    """Drop the records of days before, as the hourly job does with partitions."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "DELETE FROM tracing_interaction WHERE start_s < extract(epoch FROM %s::timestamptz)", [before]
+        )
+
+
+@pytest.mark.parametrize("rounds", [2, 3])
+def test_who_was_reached_by_records_that_are_gone_exposes_others_by_those_that_come_later(
+    now: datetime,
+    later: datetime,
+    make_filter: Callable[..., Filter],
+    meet: Callable[..., None],
+    infect: Callable[..., Case],
+    rounds: int,
+) -> None:
+    make_filter(rounds=rounds)
+    meet(1, 2, hours_ago=13 * 24)
+    meet(2, 3, hours_ago=12 * 24)
+    case = infect(1, now)
+    assert exposed(case) == {2, 3}
+    days_gone(now - timedelta(days=11))
+
+    meet(2, 4, hours_ago=5)  # of the first degree's device
+    meet(3, 5, hours_ago=5)  # of the second's, which leads to a third
+    meet(2, 6, hours_ago=4)
+    check(later)
+
+    paths = dict(Exposure.objects.filter(case=case).values_list("device_id", "via_device_id"))
+    assert paths == {2: 1, 3: 2, 4: 2, 6: 2, **({5: 3} if rounds == 3 else {})}
+
+
+def test_a_later_contact_does_not_move_the_onset_of_one_whose_first_is_gone(
+    now: datetime,
+    later: datetime,
+    make_filter: Callable[..., Filter],
+    meet: Callable[..., None],
+    infect: Callable[..., Case],
+) -> None:
+    make_filter(rounds=2)
+    meet(1, 2, hours_ago=13 * 24)
+    case = infect(1, now)
+    days_gone(now - timedelta(days=11))
+
+    meet(1, 2, hours_ago=2)
+    meet(2, 3, hours_ago=5)  # before the two met again, and after they met first
+    check(later)
+
+    assert exposed(case) == {2, 3}
+    assert Exposure.objects.get(case=case, device_id=2).onset < now - timedelta(days=12)
+
+
 def test_a_case_keeps_the_version_that_it_was_searched_with_and_gets_filters_that_are_activated_later(
     now: datetime,
     later: datetime,

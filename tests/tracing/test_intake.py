@@ -66,6 +66,8 @@ BODIES = [
     ("text/csv", csv_of(record(x=1, note="more"))),
     ("text/csv", csv_of(record(), names=False) + b"\r\n"),
     ("text/csv", csv_of(record()).replace(b",", b";")),
+    ("text/csv", csv_of(record()).replace(b"my_id,other_id", b"My_ID,OTHER_ID")),
+    ("text/csv", b"\xef\xbb\xbf" + csv_of(record()).replace(b"timestamp", b"TIMESTAMP")),
 ]
 
 
@@ -76,7 +78,7 @@ def test_every_format_gives_the_same_record(media_type: str, body: bytes) -> Non
     assert records.other_id.tolist() == [1509]
     assert records.start_s.tolist() == [START]
     assert records.seconds.tolist() == [900]
-    assert records.distance_cm.tolist() == [123]
+    assert records.distance_cm.tolist() == [124]
 
 
 OLD = START - 15 * 86_400
@@ -101,6 +103,13 @@ BAD = [
     ("distance", {}, "finite number"),
     ("interval", -1, "from 0"),
     ("rssi", 500, "dBm"),
+    ("my_id", "1_0", "whole number"),
+    ("my_id", "١٢", "whole number"),
+    ("other_id", "1_509", "whole number"),
+    ("timestamp_start", f"{START // 1000}_{START % 1000:03}", "ISO 8601"),
+    ("distance", "1_0.5", "finite number"),
+    ("interval", "9_00", "finite number"),
+    ("platform", "andr\0id", "control characters"),
     ("latitude", 91, "degrees"),
 ]
 
@@ -141,6 +150,9 @@ def test_what_is_no_record_is_named_and_its_neighbours_too() -> None:
         ("text/csv", b""),
         ("text/csv", b"a,b,c\n1,2,3"),
         ("text/csv", b"\xff\xfe"),
+        ("text/csv", csv_of(record(platform="andr\0id"))),
+        ("text/csv", csv_of(record(my_id="16\x1b96"))),
+        ("text/csv", csv_of(record()).replace(b"rssi", b"Distance")),
     ],
 )
 def test_what_is_not_in_its_format_is_refused(media_type: str, body: bytes) -> None:
@@ -166,6 +178,43 @@ def test_a_contact_that_lasts_too_long_for_one_row_is_stored_in_pieces_that_touc
     assert ends[-1] == start + 80_000
 
 
+@pytest.mark.parametrize(
+    ("start", "end", "seconds"),
+    [
+        (0.9, 30.2, 29),  # 29.3 s
+        (0.5, 30.5, 30),
+        (0.0, 29.999, 29),
+        (0.9, 900.2, 899),
+        (0.9, 900.9, 900),
+        (0.1, 30.1, 30),
+    ],
+)
+def test_a_length_is_rounded_down_whatever_the_fractions_of_its_times(
+    start: float, end: float, seconds: int
+) -> None:
+    given = record(timestamp_start=START + start, timestamp_end=START + end)
+    records = records_checked(columns_of(json.dumps([given]).encode(), "application/json"), now=NOW)
+    assert (records.start_s.tolist(), records.seconds.tolist()) == ([START], [seconds])
+
+
+@pytest.mark.parametrize(
+    ("metres", "centimetres"),
+    [
+        (2.0, 200),
+        (2.004, 201),
+        (1.996, 200),
+        (1.1, 110),
+        (2.3, 230),
+        (0.07, 7),
+        (327.67, 32767),
+        (400, 32767),
+    ],
+)
+def test_a_distance_is_rounded_up(metres: float, centimetres: int) -> None:
+    body = csv_of(record(distance=metres))
+    assert records_checked(columns_of(body, "text/csv"), now=NOW).distance_cm.tolist() == [centimetres]
+
+
 # --- Over HTTP ---------------------------------------------------------------------------------------
 
 
@@ -180,14 +229,46 @@ def upload(client: APIClient, body: bytes, media_type: str = "application/json",
 
 def test_an_upload_is_stored_and_the_same_again_is_known(uploader: APIClient) -> None:
     body = json.dumps([record(), record(my_id=7), record()]).encode()
+    fine = {"too_short": 0, "intervals_differ": 0}
     first = upload(uploader, body)
-    assert (first.status_code, first.data) == (201, {"records": 3, "new": 2, "known": 1})
+    assert (first.status_code, first.data) == (201, {"records": 3, "new": 2, "known": 1, **fine})
     again = upload(uploader, gzip.compress(csv_of(record(), record(my_id=7))), "text/csv")
-    assert (again.status_code, again.data) == (200, {"records": 2, "new": 0, "known": 2})
+    assert (again.status_code, again.data) == (200, {"records": 2, "new": 0, "known": 2, **fine})
     more = upload(uploader, json.dumps([record(), record(my_id=8)]).encode())
-    assert (more.status_code, more.data) == (201, {"records": 2, "new": 1, "known": 1})
+    assert (more.status_code, more.data) == (201, {"records": 2, "new": 1, "known": 1, **fine})
     assert Interaction.objects.count() == 3
     assert Intake.objects.count() == 2
+
+
+def lasting(seconds: float, interval: float) -> dict[str, Any]:
+    return record(timestamp_end=START + seconds, interval=interval)
+
+
+@pytest.mark.parametrize("copies", [1, 2_000], ids=["small", "read by another process"])
+@pytest.mark.parametrize("media_type", ["application/json", "text/csv"])
+def test_an_answer_says_how_many_records_can_never_count_and_how_many_contradict_themselves(
+    uploader: APIClient, media_type: str, copies: int
+) -> None:
+    rows = [
+        lasting(20, 20),
+        lasting(29.9, 30),
+        lasting(30, 30),
+        lasting(900, 10),
+        lasting(900.4, 901),
+    ] * copies
+    body = json.dumps(rows).encode() if media_type == "application/json" else csv_of(*rows)
+
+    answer = upload(uploader, body, media_type)
+
+    assert answer.status_code == 201
+    counts = {"records": 5 * copies, "too_short": 2 * copies, "intervals_differ": copies}
+    assert answer.data == {**answer.data, **counts}
+
+
+def test_an_upload_without_records_is_no_fault(uploader: APIClient) -> None:
+    for body, media_type in ((b"[]", "application/json"), (csv_of(record()).split(b"\n")[0], "text/csv")):
+        answer = upload(uploader, body, media_type)
+        assert (answer.status_code, answer.data["records"]) == (200, 0)
 
 
 def test_one_bad_record_keeps_all_from_being_stored(uploader: APIClient) -> None:
@@ -272,6 +353,16 @@ def test_a_file_is_imported_in_parts_and_once(
     call_command("import_interactions", str(tmp_path / "b.ndjson.gz"))
     assert Interaction.objects.count() == 300
     assert "0 new records, 300 known before, 0 bad" in capsys.readouterr().out
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_import_says_how_many_records_can_never_count(tmp_path: Path, capsys: Any) -> None:
+    (tmp_path / "a.csv").write_bytes(csv_of(lasting(20, 20), lasting(900, 10), lasting(900, 900)))
+    call_command("import_interactions", str(tmp_path / "a.csv"))
+    said = capsys.readouterr().out
+    assert "2 new records, 1 known before" in said  # an interval makes no other record
+    assert "1 last less than 30 s, and never count" in said
+    assert "1 have an interval that their times contradict" in said
 
 
 @pytest.mark.django_db(transaction=True)

@@ -4,14 +4,19 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
+from django.conf import settings as settings_of_django
+from django.test import Client
+from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries, Settings
 from rest_framework.test import APIClient
 
-from notifications.models import Notification
+from config.slices import Run
+from notifications.models import Delivery, Notification
 from tests.tracing.looking import told
-from tracing.models import Case, Device, DeviceContact, Exposure, Filter
+from tracing.models import Case, CaseReading, Device, DeviceContact, Exposure, Filter
 from tracing.services import searches
 from tracing.services.notices import warning_level
+from tracing.services.retention import cases_close, mark_notices_expire
 from tracing.services.statuses import status_mark
 
 pytestmark = pytest.mark.django_db
@@ -149,6 +154,123 @@ def test_the_healed_device_is_told_that_it_is(
     assert notice.notification.data["push"]["status"] == "3"
     assert notice.notification.data["push"]["warning_level"] == "1"
     assert notice.notification.data["push"]["title"] == "Vous êtes déclaré guéri"
+
+
+def test_a_device_without_a_language_is_told_in_the_filters_own(
+    now: datetime, make_filter: Callable[..., Filter], meet: Callable[..., None], infect: Callable[..., Case]
+) -> None:
+    make_filter(language="fr")
+    meet(1, 2, hours_ago=2)
+    device(2)
+
+    (notice,) = told(infect(1, now))
+
+    assert (notice.language, notice.notification.data["push"]["title"]) == ("fr", "Vous étiez près")
+
+
+def healed_notices() -> list[Delivery]:
+    return list(Delivery.objects.filter(notification__kind="tracing.healed").order_by("created_at"))
+
+
+@pytest.fixture
+def health(as_machine: Callable[..., APIClient]) -> APIClient:
+    return as_machine("tracing:write")
+
+
+def mark(health: APIClient, device_id: int, *statuses: int) -> None:
+    for status in statuses:
+        body = {"device_id": device_id, "status": status}
+        assert health.post("/api/v1/tracing/statuses/", body).status_code in (200, 201)
+
+
+def test_whoever_heals_is_told_though_there_is_no_case_here(health: APIClient) -> None:
+    device(1, language="fr")
+
+    mark(health, 1, 3, 3)
+
+    (notice,) = healed_notices()
+    assert (notice.address, notice.language) == ("token-1", "fr")
+    assert notice.notification.data["push"]["status"] == "3"
+
+
+def test_whoever_heals_is_told_though_the_case_was_closed_for_its_age(
+    health: APIClient, now: datetime, infect: Callable[..., Case]
+) -> None:
+    device(1)
+    case = infect(1, now)
+    cases_close(Run(now=now + timedelta(days=settings_of_django.TRACING_CASE_OPEN_DAYS + 1)))
+
+    mark(health, 1, 3)
+
+    assert healed_notices() == told(case)
+    assert len(told(case)) == 1
+
+
+def test_whoever_heals_again_is_told_again(health: APIClient) -> None:
+    device(1)
+
+    mark(health, 1, 1, 3, 2, 3, 1, 3)
+
+    assert len(healed_notices()) == 3
+
+
+def test_the_notice_of_a_healing_without_a_case_is_read_and_kept_as_those_of_cases_are(
+    health: APIClient, as_machine: Callable[..., APIClient], now: datetime
+) -> None:
+    device(1)
+    mark(health, 1, 3)
+
+    deliveries = "/api/v1/deliveries/?channel=push"
+    assert as_machine("deliveries:read").get(deliveries).json()["results"] == []
+    assert not CaseReading.objects.exists()
+    assert len(as_machine("deliveries:read", "tracing:read").get(deliveries).json()["results"]) == 1
+    assert CaseReading.objects.get().what == "notices"
+
+    days = timedelta(days=settings_of_django.TRACING_CASE_DAYS)
+    mark_notices_expire(Run(now=now + days - timedelta(minutes=1)))
+    assert len(healed_notices()) == 1
+    mark_notices_expire(Run(now=now + days + timedelta(minutes=1)))
+    assert healed_notices() == []
+
+
+def test_a_push_token_or_a_contact_from_the_admin_has_it_told_what_it_was_not_told(
+    now: datetime,
+    make_filter: Callable[..., Filter],
+    meet: Callable[..., None],
+    infect: Callable[..., Case],
+    admin_client: Client,
+) -> None:
+    make_filter()
+    for other in (2, 3):
+        meet(1, other, hours_ago=2)
+    Device.objects.create(pk=2)
+    case = infect(1, now)
+    inline = {"contacts-TOTAL_FORMS": "1", "contacts-INITIAL_FORMS": "0"}
+
+    url = reverse("admin:tracing_device_change", args=[2])
+    assert admin_client.post(url, {"new_push_token": "token-2", **inline}).status_code == 302
+    assert [each.address for each in told(case)] == ["token-2"]
+
+    contact = {"contacts-0-channel": "email", "contacts-0-address": "ana@example.com"}
+    url = reverse("admin:tracing_device_add")
+    assert admin_client.post(url, {"id": "3", **inline, **contact}).status_code == 302
+    assert [each.address for each in told(case)] == ["ana@example.com", "token-2"]
+
+
+@pytest.mark.parametrize("channel", ["", "nothing", "inbox", "push"])
+def test_a_contact_of_no_channel_for_devices_is_refused_by_the_admin(
+    admin_client: Client, channel: str
+) -> None:
+    device(2)
+    contact = {
+        "contacts-TOTAL_FORMS": "1",
+        "contacts-INITIAL_FORMS": "0",
+        "contacts-0-channel": channel,
+        "contacts-0-address": "x",
+    }
+    answer = admin_client.post(reverse("admin:tracing_device_change", args=[2]), contact)
+    assert answer.status_code == 200
+    assert not DeviceContact.objects.exists()
 
 
 def test_telling_many_takes_as_many_queries_as_telling_a_few(

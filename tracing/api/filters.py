@@ -2,7 +2,7 @@
 
 import django_filters  # type: ignore[import-untyped]
 
-from config.filters import StrictFilterSet
+from config.filters import PlainNumberFilter, StrictFilterSet
 from notifications.api.filters import SaneDateTimeFilter
 from tracing.api.serializers.fields import DEVICE_MAX
 from tracing.models import Case, Exposure
@@ -11,7 +11,7 @@ from tracing.models.filter import ROUNDS_MAX
 
 class CaseFilter(StrictFilterSet):
     state = django_filters.ChoiceFilter(choices=Case.State.choices)
-    device = django_filters.NumberFilter(field_name="device_id", min_value=1, max_value=DEVICE_MAX)
+    device = PlainNumberFilter(field_name="device_id", min_value=1, max_value=DEVICE_MAX)
     opened_after = SaneDateTimeFilter(field_name="opened_at", lookup_expr="gte")
     opened_before = SaneDateTimeFilter(field_name="opened_at", lookup_expr="lt")
 
@@ -22,8 +22,8 @@ class CaseFilter(StrictFilterSet):
 
 class ExposureFilter(StrictFilterSet):
     filter = django_filters.UUIDFilter(field_name="filter_id", label="Id of a filter.")
-    degree = django_filters.NumberFilter(min_value=1, max_value=ROUNDS_MAX)
-    device = django_filters.NumberFilter(field_name="device_id", min_value=1, max_value=DEVICE_MAX)
+    degree = PlainNumberFilter(min_value=1, max_value=ROUNDS_MAX)
+    device = PlainNumberFilter(field_name="device_id", min_value=1, max_value=DEVICE_MAX)
 
     class Meta:
         model = Exposure

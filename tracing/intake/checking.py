@@ -18,6 +18,10 @@ DEVICE_MAX = 2**31 - 1
 LONGEST_S = 86_400
 DISTANCE_MAX_M = 10_000.0
 RSSI_MAX = 127
+# What is left of a centimetre after so many decimals comes from the computer's own rounding.
+DECIMALS = 6
+# Each of an interval and two times may have been rounded.
+INTERVAL_SLACK_S = 1.0
 PLATFORMS = {"ios": 1, "android": 2}
 # How many faults an answer names; it counts them all.
 NAMED = 100
@@ -26,6 +30,7 @@ REQUIRED = "This field is required."
 INTEGER = "Expected a whole number."
 NUMBER = "Expected a finite number."
 INSTANT = "Expected Unix seconds, or a time in ISO 8601."
+TEXT = "Expected text without control characters."
 DEVICE = f"Expected a number from 1 to {DEVICE_MAX}."
 
 Floats = NDArray[np.float64]
@@ -90,7 +95,7 @@ def records_checked(columns: Columns, *, now: datetime) -> Records:
     for number, message in columns.misshapen.items():
         faults.add(np.array([number]), "", message)
     my_id, other_id = (_column(columns, name, _integer, faults) for name in ("my_id", "other_id"))
-    start, end = _times(columns, faults)
+    start, end, intervals_differ = _times(columns, faults)
     distance = _column(columns, "distance", _number, faults)
     for name, device in (("my_id", my_id), ("other_id", other_id)):
         faults.where((device < 1) | (device > DEVICE_MAX), name, DEVICE)
@@ -108,20 +113,32 @@ def records_checked(columns: Columns, *, now: datetime) -> Records:
         other_id=other_id.astype(np.int64),
         start_s=start.astype(np.int64),
         seconds=(end - start).astype(np.int64),
-        distance_cm=np.minimum(np.rint(distance * 100), DISTANCE_MAX_CM).astype(np.int64),
+        distance_cm=np.minimum(_centimetres(distance), DISTANCE_MAX_CM).astype(np.int64),
         extras=extras,
+        intervals_differ=intervals_differ,
     )
 
 
-def _times(columns: Columns, faults: Faults) -> tuple[Floats, Floats]:
-    """Start and end in whole seconds. Without an end, the interval says how long it was."""
-    start = np.floor(_column(columns, "timestamp_start", _instant, faults))
+def _centimetres(metres: Floats) -> Floats:
+    """Whole centimetres, rounded up: what is farther than a limit stays so. 1.1 m are 110.00000000000001."""
+    return np.ceil(np.round(metres * 100, DECIMALS))
+
+
+def _times(columns: Columns, faults: Faults) -> tuple[Floats, Floats, int]:
+    """Start and end in whole seconds, and how many intervals these contradict.
+
+    Without an end, the interval says how long it was. The length is rounded down, and not each time: what is
+    shorter than a limit stays so.
+    """
+    start = _column(columns, "timestamp_start", _instant, faults)
     interval = _optional(columns, "interval", _number, faults)
-    end = np.floor(_optional(columns, "timestamp_end", _instant, faults))
+    end = _optional(columns, "timestamp_end", _instant, faults)
     faults.where(interval < 0, "interval", "Expected seconds from 0 on.")
-    end = np.where(np.isnan(end), start + np.floor(interval), end)
-    faults.where(np.isnan(end), "timestamp_end", REQUIRED)
-    return start, end
+    length = end - start
+    differ = int((abs(interval - length) > INTERVAL_SLACK_S).sum())
+    length = np.where(np.isnan(end), interval, length)
+    faults.where(np.isnan(length), "timestamp_end", REQUIRED)
+    return np.floor(start), np.floor(start) + np.floor(length), differ
 
 
 def _check_times(start: Floats, end: Floats, now: datetime, faults: Faults) -> None:
@@ -141,6 +158,7 @@ def _check_times(start: Floats, end: Floats, now: datetime, faults: Faults) -> N
 def _extras(columns: Columns, faults: Faults) -> dict[str, Floats]:
     """What is kept only where the settings say so; it is checked in any case."""
     extras = {}
+    _check_platforms(columns, faults)
     rssi = _optional(columns, "rssi", _number, faults)
     faults.where(abs(rssi) > RSSI_MAX, "rssi", f"Expected dBm from {-RSSI_MAX} to {RSSI_MAX}.")
     place = [_optional(columns, name, _number, faults) for name in ("latitude", "longitude")]
@@ -155,6 +173,12 @@ def _extras(columns: Columns, faults: Faults) -> dict[str, Floats]:
         position[np.isnan(position).any(axis=1)] = np.nan
         extras["position"] = position
     return extras
+
+
+def _check_platforms(columns: Columns, faults: Faults) -> None:
+    names = columns.values.get("platform", ())
+    wrong = [number for number, name in enumerate(names) if isinstance(name, str) and not name.isprintable()]
+    faults.add(np.array(wrong, dtype=np.int64), "platform", TEXT)
 
 
 def _platform(name: object) -> float:
@@ -190,7 +214,7 @@ def _all_numbers(column: Sequence[Any] | Floats) -> Floats | None:
     try:
         if kinds <= {int, float}:
             numbers = np.array(column, dtype=np.float64)
-        elif kinds == {str}:
+        elif kinds == {str} and _is_plain("".join(column)):
             numbers = np.array(list(map(float, column)), dtype=np.float64)
         else:
             return None
@@ -221,9 +245,16 @@ def _one_by_one(
     return numbers
 
 
+def _is_plain(text: str) -> bool:
+    """Whether what Python takes for numbers are such elsewhere too: not 1_0, nor digits of other scripts."""
+    return text.isascii() and "_" not in text
+
+
 def _number(value: Any) -> float | str:
     """A finite number, or what was expected instead."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return NUMBER
+    if isinstance(value, str) and not _is_plain(value):
         return NUMBER
     try:
         number = float(value)

@@ -28,6 +28,7 @@ CSV_COLUMNS: Final = (
 SEPARATORS = (",", ";", "\t")
 NUMERIC: Final = tuple(name for name in FIELDS if name != "platform")
 LINE_MAX: Final = 10_000
+CONTROL: Final = bytes({*range(32), 127} - {*b"\t\n\r"})
 # How orjson says that it got none.
 NO_MEMORY: Final = "Not enough memory"
 
@@ -141,13 +142,15 @@ def csv_names(line: str) -> Names:
     """
     line = line.removeprefix("\ufeff")
     separator = max(SEPARATORS, key=line.count)
-    cells = tuple(cell.strip().strip('"') for cell in line.split(separator))
+    cells = tuple(cell.strip().strip('"').lower() for cell in line.split(separator))
     if len(cells) > VALUES_MOST:
         raise NotReadable(f"Expected at most {VALUES_MOST} columns, not {len(cells)}.")
     if cells[0].isdecimal():
         return Names(CSV_COLUMNS, separator, in_first_line=False)
     if missing := [name for name in REQUIRED if name not in cells]:
         raise NotReadable(f"The first line names no column {', '.join(missing)}.")
+    if twice := [name for name in FIELDS if cells.count(name) > 1]:
+        raise NotReadable(f"The first line names {', '.join(twice)} more than once.")
     return Names(cells, separator, in_first_line=True)
 
 
@@ -193,6 +196,8 @@ def _numbers(lines: Sequence[str], names: Names) -> dict[str, NDArray[np.float64
 
 def lines_of(data: bytes) -> list[str]:
     """Split what is CSV at CR, LF and CRLF, and at nothing else that Unicode takes for an end of line."""
+    if len(data.translate(None, CONTROL)) < len(data):
+        raise NotReadable("Expected text without control characters.")
     try:
         lines = data.decode().replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n").split("\n")
     except UnicodeDecodeError:

@@ -164,7 +164,7 @@ def _records(said: dict[str, Any], column: Any) -> Records:
             extras = {name: np.frombuffer(column(), np.float64) for name in said["extras"]}
             if "position" in extras:
                 extras["position"] = extras["position"].reshape(-1, 2)
-            return Records(**key, extras=extras)
+            return Records(**key, extras=extras, intervals_differ=said["intervals_differ"])
         case "BadRecords":
             faults = [(number, name, message) for number, name, message in said["faults"]]
             raise BadRecords(faults, np.frombuffer(column(), np.bool_))

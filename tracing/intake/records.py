@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from tracing.partitions import DAY_S
 
+# "At least 30 s long": shorter records are no contact, whatever a filter says.
+RECORD_MIN_S = 30
 PIECE_MAX_S = 32_767
 DISTANCE_MAX_CM = 32_767
 KEY = ("my_id", "other_id", "start_s", "seconds", "distance_cm")
@@ -15,7 +17,10 @@ KEY = ("my_id", "other_id", "start_s", "seconds", "distance_cm")
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """Valid records. In ``extras`` (rssi, platform, position) NaN is none."""
+    """Valid records. In ``extras`` (rssi, platform, position) NaN is none.
+
+    ``intervals_differ``: how many said of their length what their times contradict.
+    """
 
     my_id: NDArray[np.int64]
     other_id: NDArray[np.int64]
@@ -23,6 +28,12 @@ class Records:
     seconds: NDArray[np.int64]
     distance_cm: NDArray[np.int64]
     extras: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    intervals_differ: int = 0
+
+    @property
+    def too_short(self) -> int:
+        """How many last too short a time ever to count."""
+        return int((self.seconds < RECORD_MIN_S).sum())
 
     def __len__(self) -> int:
         return len(self.my_id)

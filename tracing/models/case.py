@@ -1,5 +1,7 @@
 """A device that was reported as infected, and what was searched for it."""
 
+from datetime import datetime, timedelta
+
 from django.conf import settings
 from django.db import models
 
@@ -41,6 +43,11 @@ class Case(models.Model):
 
     def __str__(self) -> str:
         return f"case of device {self.device_id}"
+
+    @property
+    def counts_until(self) -> datetime | None:
+        """When contacts count no more; None while it is open: the clocks of phones may be ahead of ours."""
+        return self.closed_at and self.closed_at + timedelta(seconds=settings.TRACING_CLOCK_SKEW_S)
 
 
 class CaseSearch(models.Model):

@@ -1,6 +1,5 @@
 """A phone that sees other phones, and what is known of it."""
 
-from django.conf import settings
 from django.db import models
 
 from config import clock
@@ -26,8 +25,14 @@ class Device(models.Model):
     id = models.IntegerField(primary_key=True)
     push_token = models.CharField(max_length=512, blank=True)
     platform = models.CharField(max_length=8, choices=Platform.choices, blank=True)
-    language = models.CharField(max_length=8, blank=True, help_text=f"Empty: {settings.LANGUAGE_CODE}.")
+    language = models.CharField(max_length=8, blank=True, help_text="Empty: the filter's.")
     status = models.PositiveSmallIntegerField(choices=Status.choices, default=Status.NORMAL)
+    status_at = models.DateTimeField(
+        null=True, editable=False, help_text="When its status was last said. What was said before is late."
+    )
+    turned_at = models.DateTimeField(
+        null=True, editable=False, help_text="When it was last said to be infected, or healed."
+    )
     created_at = models.DateTimeField(default=clock.now, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 

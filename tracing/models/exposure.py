@@ -1,5 +1,6 @@
 """Who was near a case, and how it is known."""
 
+from django.core.exceptions import ValidationError
 from django.db import models
 
 from accounts.ids import UUIDv7Field
@@ -70,4 +71,7 @@ class DeviceContact(models.Model):
 
     def clean(self) -> None:
         """Check the address by its channel's rules and bring it into the channel's normal form."""
-        self.address = registry.get(self.channel).normalised_address(self.address)
+        channel = registry.for_contact(self.channel, is_new=self._state.adding)
+        if channel.instant or channel.name == "push":
+            raise ValidationError({"channel": f"A device can't be told by {channel.name} as a contact."})
+        self.address = channel.normalised_address(self.address)

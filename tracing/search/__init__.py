@@ -6,7 +6,7 @@ slowly and readably.
 """
 
 from tracing.search.engine import search
-from tracing.search.seeds import Reached, Seed
+from tracing.search.seeds import Known, Reached, Seed
 from tracing.search.watermark import devices_touched_since, watermark_now
 
-__all__ = ["Reached", "Seed", "devices_touched_since", "search", "watermark_now"]
+__all__ = ["Known", "Reached", "Seed", "devices_touched_since", "search", "watermark_now"]

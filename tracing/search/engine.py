@@ -1,5 +1,6 @@
 """The search itself: degree by degree, for all cases at once, on arrays."""
 
+from collections import defaultdict
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +17,8 @@ from tracing.search.seeds import Reached, Seed
 SLICE_ROWS = 2_000_000
 # More than any two moments are apart, in seconds.
 APART = 1 << 34
+# No record begins later than its column can say.
+LAST_S = (1 << 31) - 1
 NO_LIMIT_S = 1 << 40
 
 
@@ -33,9 +36,10 @@ class Filters:
     distance_max: np.ndarray
 
     @classmethod
-    def of(cls, seeds: Sequence[Seed], until: datetime, *, backward: bool) -> "Filters":
+    def of(cls, seeds: Sequence[Seed], until: datetime | None, *, backward: bool) -> "Filters":
         since_s = np.array([int(seed.since.timestamp()) for seed in seeds], dtype=np.int64)
-        until_s = np.full(len(seeds), int(until.timestamp()), dtype=np.int64)
+        last_s = LAST_S if until is None else int(until.timestamp())
+        until_s = np.full(len(seeds), last_s, dtype=np.int64)
         return cls(
             device=_column(seed.device_id for seed in seeds),
             onset=-until_s if backward else since_s,
@@ -78,12 +82,13 @@ class Found:
 
 
 def search(
-    seeds: Sequence[Seed], *, until: datetime, backward: bool = False
+    seeds: Sequence[Seed], *, until: datetime | None = None, backward: bool = False
 ) -> dict[Hashable, list[Reached]]:
     """Find whom each seed exposed, by SPEC 4.4; every seed has its entry, in order of degree and device.
 
-    Only what lies before ``until`` counts. Backward, time is reversed: degree 1 are those who may have
-    infected the case's device between ``since`` and ``until``, and onsets are last instants.
+    Only what lies before ``until`` counts, if it is given; that must not be now, since a phone whose clock is
+    fast has contacts that end later. Backward, time is reversed: degree 1 are those who may have infected
+    the case's device between ``since`` and ``until``, and onsets are last instants.
     """
     answer: dict[Hashable, list[Reached]] = {seed.case: [] for seed in seeds}
     if len(answer) != len(seeds):
@@ -100,11 +105,12 @@ def search(
     return answer
 
 
-def _degrees(seeds: Sequence[Seed], until: datetime, *, backward: bool) -> Iterator[Found]:
-    """Yield what is first reached at degree 1, 2, …"""
+def _degrees(seeds: Sequence[Seed], until: datetime | None, *, backward: bool) -> Iterator[Found]:
+    """Yield what records show to be first reached at degree 1, 2, …; what is known leads on as well."""
     if not seeds:
         return
     filters = Filters.of(seeds, until, backward=backward)
+    before = _known_by_degree(seeds)
     everyone = np.arange(len(seeds))
     zeros = np.zeros_like(everyone)
     frontier = Found(everyone, filters.device, filters.device, filters.onset, zeros, zeros)
@@ -112,15 +118,31 @@ def _degrees(seeds: Sequence[Seed], until: datetime, *, backward: bool) -> Itera
     read: list[Contacts] = []
     for degree in range(1, int(filters.rounds.max()) + 1):
         frontier = frontier[filters.rounds[frontier.seed] >= degree]
-        if not len(frontier.seed):
-            return
         _read_missing(read, frontier, filters, backward=backward)
         parts = [part for contacts in read for part in _exposed(frontier, contacts, filters)]
         found = Found.joined(parts)
         found = found[~_contains(known, found.key)]
-        frontier = found[_earliest(found)]
+        found = found[_earliest(found)]
+        frontier = found
+        if degree in before:
+            frontier = Found.joined([found, before[degree][~_contains(known, before[degree].key)]])
+            frontier = frontier[_earliest(frontier)]
         known = np.sort(np.concatenate([known, frontier.key]))
-        yield frontier
+        yield found
+
+
+def _known_by_degree(seeds: Sequence[Seed]) -> dict[int, Found]:
+    """What the seeds say is known, as if it were found; by whom and for how long doesn't matter to others."""
+    rows: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
+    for place, seed in enumerate(seeds):
+        for each in seed.known:
+            rows[each.degree].append((place, each.device_id, each.onset_s))
+    found = {}
+    for degree, of_degree in rows.items():
+        seed, device, onset = np.array(of_degree, dtype=np.int64).T
+        zeros = np.zeros_like(seed)
+        found[degree] = Found(seed, device, device, onset, zeros, zeros)
+    return found
 
 
 def _read_missing(read: list[Contacts], frontier: Found, filters: Filters, *, backward: bool) -> None:

@@ -9,11 +9,10 @@ from django.db import transaction
 from numpy.typing import NDArray
 
 from notifications.engine.database import array, run_prepared
+from tracing.intake.records import RECORD_MIN_S
 from tracing.packed import Integers, Packed
 from tracing.partitions import day_of
 
-# "At least 30 s long": shorter records are no contact, whatever a filter says.
-RECORD_MIN_S = 30
 # No record that is stored is longer than this; longer ones are stored in pieces.
 RECORD_MAX_S = 32_767
 

@@ -1,9 +1,17 @@
 """What a search is asked, and what it answers."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
+
+
+class Known(NamedTuple):
+    """A device that an earlier search reached, by records that may be gone by now."""
+
+    device_id: int
+    degree: int
+    onset_s: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,6 +20,7 @@ class Seed:
 
     ``since`` is the start of the look-back. ``rounds`` is the number of degrees. Times in seconds are of the
     whole contact with one device, distances in metres of each record; limits are inclusive, None is none.
+    ``known`` have been reached already, at the degree and with the onset that they have there.
     """
 
     case: Hashable
@@ -22,6 +31,7 @@ class Seed:
     time_max_s: int | None = None
     distance_min_m: float | None = None
     distance_max_m: float | None = None
+    known: Sequence[Known] = ()
 
 
 class Reached(NamedTuple):

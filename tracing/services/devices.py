@@ -4,10 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from notifications.channels import registry
 from tracing.models import Case, Device, DeviceContact, Exposure
 from tracing.services.notices import exposures_tell
 
@@ -35,18 +33,22 @@ def device_set(
             DeviceContact(device=device, channel=channel, address=address) for channel, address in addresses
         ]
         DeviceContact.objects.bulk_create(made, ignore_conflicts=True)
+    untold_tell(device_id=device_id, now=now)
+    return device, created
+
+
+def untold_tell(*, device_id: int, now: datetime) -> None:
+    """Tell a device what it could not be told of open cases before: it may have an address now."""
     untold = Exposure.objects.filter(device_id=device_id, case__state=Case.State.OPEN)
     exposures_tell(untold, now=now)
-    return device, created
 
 
 def _checked(contacts: Sequence[dict[str, str]]) -> list[tuple[str, str]]:
     found: dict[tuple[str, str], None] = {}
-    for contact in contacts:
-        channel = registry.for_contact(contact["channel"])
-        if channel.instant or channel.name == "push":
-            raise ValidationError({"channel": f"A device can't be told by {channel.name} as a contact."})
-        found[channel.name, channel.normalised_address(contact["address"])] = None
+    for given in contacts:
+        contact = DeviceContact(**given)
+        contact.clean()
+        found[contact.channel, contact.address] = None
     return list(found)
 
 

@@ -19,8 +19,8 @@ from notifications.engine.direct import Planned, deliver_many
 from notifications.messages.compose import notification_of
 from notifications.messages.texts import text_for
 from notifications.models import Notification, Severity
-from tracing.models import Case, Device, DeviceContact, Exposure, FilterVersion
-from tracing.selectors import SOURCE
+from tracing.models import Case, Device, DeviceContact, Exposure, FilterVersion, StatusMark
+from tracing.selectors import MARK_SOURCE, SOURCE
 
 log = structlog.get_logger(__name__)
 
@@ -72,23 +72,20 @@ def exposures_tell(exposures: QuerySet[Exposure], *, now: datetime) -> int:
     return sum(_chunk_tell(chunk, now) for chunk in _chunks(rows))
 
 
-def healed_tell(*, case: Case, device: Device) -> None:
-    """Tell a device that its case is closed."""
+def healed_tell(*, device: Device, case: Case | None, mark: StatusMark) -> None:
+    """Tell a device that it was said to have healed: a notice of its last case, or of the mark alone."""
+    source = (SOURCE, str(case.pk)) if case else (MARK_SOURCE, str(mark.pk))
+    key = f"tracing:{mark.pk}:healed"
     composed = notification_of(
-        kind=HEALED,
-        data={},
-        source_type=SOURCE,
-        source_id=str(case.pk),
-        dedup_key=f"tracing:{case.pk}:healed",
+        kind=HEALED, data={}, source_type=source[0], source_id=source[1], dedup_key=key
     )
     language = device.language or settings.LANGUAGE_CODE
     title, body = text_for(composed.title, composed.body, composed.texts, language=language, channel="push")
     told_in = language if language in composed.texts else settings.LANGUAGE_CODE
     text = Text(told_in, title, body, body)
-    key = f"tracing:{case.pk}:healed"
     deliver_many(
         [
-            _planned(HEALED, key, case.pk, device, address, Device.Status.HEALED, text, filter_id=None)
+            _planned(HEALED, key, source, device, address, Device.Status.HEALED, text, filter_id=None)
             for address in _addresses([device])[device.pk]
         ]
     )
@@ -152,16 +149,15 @@ def _is_good(address: Address, device_id: int) -> bool:
 def _exposure_planned(exposure: Exposure, device: Device, address: Address) -> Planned:
     version = exposure.filter_version
     key = f"tracing:{exposure.case_id}:{exposure.filter_id}:{version.status}:{device.pk}"
-    text = text_of(version, device.language or settings.LANGUAGE_CODE)
-    return _planned(
-        EXPOSURE, key, exposure.case_id, device, address, version.status, text, exposure.filter_id
-    )
+    text = text_of(version, device.language)
+    source = SOURCE, str(exposure.case_id)
+    return _planned(EXPOSURE, key, source, device, address, version.status, text, exposure.filter_id)
 
 
 def _planned(
     kind: str,
     key: str,
-    case_id: UUID,
+    source: tuple[str, str],
     device: Device,
     address: Address,
     status: int,
@@ -176,8 +172,8 @@ def _planned(
         texts={text.language: {"": [text.title, text.long], "push": [text.title, text.short]}},
         data=_data(device, status, text, filter_id),
         severity=Severity.CRITICAL,
-        source_type=SOURCE,
-        source_id=str(case_id),
+        source_type=source[0],
+        source_id=source[1],
         dedup_key=f"{key}:{address.place}",
     )
     return Planned(notification, address.channel, address.address, language=text.language)

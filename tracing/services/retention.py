@@ -7,11 +7,13 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 
 from config.slices import Old, Run, children_delete, old_end
+from notifications.engine.ids import first_id
 from notifications.models import Notification
 from tracing.models import Case
-from tracing.selectors import SOURCE
+from tracing.selectors import MARK_SOURCE, SOURCE
 from tracing.services.statuses import case_close
 
 #: Cases that are closed or deleted in one commit, and notices, each with its deliveries.
@@ -53,17 +55,30 @@ def cases_expire(run: Run) -> int:
 
 
 def _notices_delete(cases: list[str], run: Run) -> bool:
-    notices = Notification.objects.filter(source_type=SOURCE, source_id__in=cases).order_by()
-    while ids := list(notices.values_list("pk", flat=True)[:NOTICES]):
-        Notification.objects.filter(pk__in=ids).delete()
+    return _deleted(Notification.objects.filter(source_type=SOURCE, source_id__in=cases), run)[1]
+
+
+def _deleted(notices: QuerySet[Notification], run: Run) -> tuple[int, bool]:
+    """Delete notices with their deliveries; returns how many, and False where the time was over before."""
+    total = 0
+    while ids := list(notices.order_by().values_list("pk", flat=True)[:NOTICES]):
+        total += Notification.objects.filter(pk__in=ids).delete()[1].get("notifications.Notification", 0)
         if not run.goes_on():
-            return False
-    return True
+            return total, False
+    return total, True
 
 
 def _found_delete(cases: Sequence[UUID], run: Run) -> bool:
     of_cases = "child.case_id = ANY (%(parents)s::uuid[])"
     return children_delete("tracing_exposure", of=of_cases, parents=cases, run=run)
+
+
+def mark_notices_expire(run: Run) -> int:
+    """Delete old notices of marks for which there was no case: as old as those of a case that was closed."""
+    before = run.now - timedelta(days=settings.TRACING_CASE_DAYS)
+    # A mark's id begins with its time.
+    old = Notification.objects.filter(source_type=MARK_SOURCE, source_id__lt=str(first_id(before)))
+    return _deleted(old, run)[0]
 
 
 def marks_expire(run: Run) -> int:

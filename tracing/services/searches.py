@@ -4,14 +4,13 @@ from collections import defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
-from uuid import UUID
 
 import structlog
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from tracing.models import Case, CaseSearch, Exposure, Intake
-from tracing.search import Reached, Seed, devices_touched_since, search, watermark_now
+from tracing.search import Known, Reached, Seed, devices_touched_since, search, watermark_now
 from tracing.services.notices import exposures_tell
 
 log = structlog.get_logger(__name__)
@@ -112,15 +111,16 @@ def _run_batch(ids: Sequence[int], now: datetime) -> None:
     rows = list(locked.select_related("case", "filter_version").order_by("pk"))
     # Before anything is read: what is committed from here on may be missed, and counts as new.
     watermark = watermark_now()
-    for until, chosen in _by_end(_touched(rows), now).items():
-        _store(chosen, search([seed_of(each) for each in chosen], until=until), now)
+    known = _known(rows)
+    for until, chosen in _by_end(_touched(rows, known)).items():
+        _store(chosen, search([seed_of(each, known[each.pk]) for each in chosen], until=until), now)
     done = CaseSearch.objects.filter(pk__in=[each.pk for each in rows])
     of_these = Exists(done.filter(case=OuterRef("case"), filter=OuterRef("filter")))
     exposures_tell(Exposure.objects.filter(of_these), now=now)
     done.update(ingested_to=watermark, searched_at=now, failures=0, error="")
 
 
-def seed_of(row: CaseSearch) -> Seed:
+def seed_of(row: CaseSearch, known: Sequence[Known] = ()) -> Seed:
     version = row.filter_version
     return Seed(
         case=row.pk,
@@ -131,36 +131,44 @@ def seed_of(row: CaseSearch) -> Seed:
         time_max_s=version.time_max_s,
         distance_min_m=version.distance_min_m,
         distance_max_m=version.distance_max_m,
+        known=known,
     )
 
 
-def _touched(rows: Sequence[CaseSearch]) -> list[CaseSearch]:
+def _known(rows: Sequence[CaseSearch]) -> dict[int, list[Known]]:
+    """Return by search whom it has reached before its last degree, and who may have exposed others since."""
+    searched = {(each.case_id, each.filter_id): each.pk for each in rows if each.ingested_to is not None}
+    found = Exposure.objects.filter(
+        case__in={case_id for case_id, _ in searched}, degree__lt=F("filter_version__rounds")
+    )
+    known: dict[int, list[Known]] = defaultdict(list)
+    columns = found.values_list("case_id", "filter_id", "device_id", "degree", "onset")
+    for case_id, filter_id, device_id, degree, onset in columns.iterator():
+        if (row := searched.get((case_id, filter_id))) is not None:
+            known[row].append(Known(device_id, degree, int(onset.timestamp())))
+    return known
+
+
+def _touched(rows: Sequence[CaseSearch], known: Mapping[int, Sequence[Known]]) -> list[CaseSearch]:
     """Return those that new records can make a difference to, and those never searched."""
     news = {
         mark: devices_touched_since(mark) for mark in {each.ingested_to for each in rows} if mark is not None
     }
-    reached: dict[tuple[UUID, UUID], set[int]] = defaultdict(set)
-    known = Exposure.objects.filter(
-        case__in={each.case_id for each in rows if each.ingested_to is not None},
-        degree__lt=F("filter_version__rounds"),
-    )
-    for case_id, filter_id, device_id in known.values_list("case_id", "filter_id", "device_id").iterator():
-        reached[case_id, filter_id].add(device_id)
     return [
         each
         for each in rows
         if each.ingested_to is None
         or not news[each.ingested_to].isdisjoint(
-            reached[each.case_id, each.filter_id] | {each.case.device_id}
+            {each.case.device_id, *(reached.device_id for reached in known[each.pk])}
         )
     ]
 
 
-def _by_end(rows: Sequence[CaseSearch], now: datetime) -> dict[datetime, list[CaseSearch]]:
-    """Group by the time up to which contacts count: now, or the end of the case."""
-    groups: dict[datetime, list[CaseSearch]] = defaultdict(list)
+def _by_end(rows: Sequence[CaseSearch]) -> dict[datetime | None, list[CaseSearch]]:
+    """Group by the time up to which contacts count."""
+    groups: dict[datetime | None, list[CaseSearch]] = defaultdict(list)
     for row in rows:
-        groups[row.case.closed_at or now].append(row)
+        groups[row.case.counts_until].append(row)
     return groups
 
 

@@ -2,52 +2,92 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from django.conf import settings
-from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import F
 
 from accounts.models import ApiKey, User
 from config.exceptions import Conflict
 from tracing.models import Case, CaseSearch, Device, FilterVersion, StatusMark
-from tracing.selectors import device_is_seen
 from tracing.services.notices import healed_tell
+
+#: What opens and closes cases.
+TURNS: Final = (Device.Status.INFECTED, Device.Status.HEALED)
 
 
 @dataclass(frozen=True, slots=True)
 class Marked:
-    """A device's status, and the case that this is about; ``is_new`` is False where it was so already."""
+    """A device's status, and the case that this is about; ``is_new`` is False where nothing changed."""
 
     device: Device
     case: Case | None
     is_new: bool
 
+    @property
+    def filters(self) -> int | None:
+        """How many active filters the case is searched with; None where it is not open."""
+        if self.case is None or self.case.state != Case.State.OPEN:
+            return None
+        return self.case.searches.filter(filter__is_active=True).count()
+
 
 @transaction.atomic
 def status_mark(
-    *, device_id: int, status: int, now: datetime, api_key: ApiKey | None = None, user: User | None = None
+    *,
+    device_id: int,
+    status: int,
+    now: datetime,
+    is_last: bool = True,
+    api_key: ApiKey | None = None,
+    user: User | None = None,
 ) -> Marked:
     """Store a device's status. Infected opens a case, healed closes it and tells the device; no other acts.
 
+    Args:
+        now: when it is said, or was.
+        is_last: whether that is after all that was said before. If not, ``now`` decides: what was said
+            later and came earlier stays.
+
     Raises:
-        ValidationError: no device and no record has this number.
         Conflict: infected, of a device that was not suspect before, where that is asked for.
     """
     device = _locked(device_id)
     case = Case.objects.filter(device=device, state=Case.State.OPEN).first()
-    if device.status == status and (status != Device.Status.INFECTED or case):
+    is_latest = is_last or device.status_at is None or now >= device.status_at
+    is_turn = status in TURNS and (is_last or device.turned_at is None or now >= device.turned_at)
+    if is_latest and device.status == status and (status != Device.Status.INFECTED or case):
+        _note_when(device, now, is_turn=is_turn)
         return Marked(device, case or _last_case(device), False)
-    if status == Device.Status.INFECTED and case is None:
+    mark = StatusMark(device=device, status=status, marked_at=now, api_key=api_key, user=user)
+    if is_turn:
+        case = _turn(device, case, mark)
+    if is_latest:
+        device.status = status
+    _note_when(device, now, is_turn=is_turn)
+    mark.save(force_insert=True)
+    return Marked(device, case or _last_case(device), is_latest or is_turn)
+
+
+def _turn(device: Device, case: Case | None, mark: StatusMark) -> Case | None:
+    """Open a case, or close the one that there is and tell the device; returns the case."""
+    if mark.status == Device.Status.HEALED:
+        if case is not None:
+            case_close(case=case, state=Case.State.HEALED, now=mark.marked_at)
+        healed_tell(device=device, case=case or _last_case(device), mark=mark)
+    elif case is None:
         _check_suspect_first(device)
-        case = _case_open(device, now)
-    elif status == Device.Status.HEALED and case is not None:
-        case_close(case=case, state=Case.State.HEALED, now=now)
-        healed_tell(case=case, device=device)
-    device.status = status
-    device.save(update_fields=["status", "updated_at"])
-    StatusMark.objects.create(device=device, status=status, marked_at=now, api_key=api_key, user=user)
-    return Marked(device, case, True)
+        case = _case_open(device, mark.marked_at)
+    return case
+
+
+def _note_when(device: Device, at: datetime, *, is_turn: bool) -> None:
+    """Store the device's status, and up to when what was said of it is known."""
+    device.status_at = max(filter(None, (device.status_at, at)))
+    if is_turn:
+        device.turned_at = max(filter(None, (device.turned_at, at)))
+    device.save(update_fields=["status", "status_at", "turned_at", "updated_at"])
 
 
 def case_close(*, case: Case, state: Case.State, now: datetime) -> None:
@@ -60,8 +100,7 @@ def _locked(device_id: int) -> Device:
     """Return the device, for this transaction alone; what is said of one device takes turns."""
     device = Device.objects.select_for_update().filter(pk=device_id).first()
     if device is None:
-        if not device_is_seen(device_id):
-            raise ValidationError({"device_id": ["Expected a device that is registered, or is in a record."]})
+        # Apps are installed, and people fall ill, before anything of them is uploaded.
         Device.objects.bulk_create([Device(pk=device_id)], ignore_conflicts=True)
         device = Device.objects.select_for_update().get(pk=device_id)
     return device

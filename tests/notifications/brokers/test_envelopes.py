@@ -4,7 +4,7 @@ import gzip
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +12,7 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Student, User
+from accounts.services import api_key_create
 from config.exceptions import Conflict
 from notifications.brokers import taking
 from notifications.brokers.envelopes import FORMAT, Command, NotYet, apply
@@ -221,6 +222,63 @@ def test_an_old_event_of_the_products_own_that_comes_back_does_not_undo_what_is_
     take(command(UPDATED, {"payload": mine.payload, "_meta": meta}))
     user.refresh_from_db()
     assert user.first_name == "Newest"
+
+
+def minutes_ago(minutes: int, key: str, body: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    said_at = (NOW - timedelta(minutes=minutes)).isoformat()
+    meta = {"routing_key": key, "timestamp": said_at, "source": "auth-service"}
+    return key, {"payload": body, "_meta": meta}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("is_batch", [False, True], ids=["one by one", "in a batch"])
+def test_what_was_said_later_of_somebody_holds_field_by_field_whatever_comes_first(is_batch: bool) -> None:
+    ana = person()
+    user_id = {"user_id": ana["user_id"]}
+    messages = [
+        minutes_ago(60, CREATED, ana),
+        minutes_ago(10, UPDATED, {**user_id, "first_name": "Newest", "last_name": "Doe"}),
+        minutes_ago(30, UPDATED, {**user_id, "first_name": "Newer", "language": "fr"}),
+        minutes_ago(40, UPDATED, {**user_id, "first_name": "New", "last_name": "Roe", "language": "en"}),
+    ]
+    if is_batch:
+        take(*(command(key, body) for key, body in messages))
+    else:
+        assert dead(*messages) == []
+    names = User.objects.values_list("first_name", "last_name", "language")
+    assert list(names) == [("Newest", "Doe", "fr")]
+
+
+@pytest.mark.django_db
+def test_whoever_was_deleted_is_not_made_or_changed_by_what_was_said_before() -> None:
+    ana = person()
+    gone = minutes_ago(10, DELETED, {"user_id": ana["user_id"], "email": ana["email"]})
+    assert dead(gone, minutes_ago(30, CREATED, ana), minutes_ago(20, UPDATED, ana)) == []
+    assert not User.objects.exists()
+    # And whoever was made anew after that stays.
+    assert dead(minutes_ago(5, CREATED, ana), minutes_ago(7, DELETED, ana)) == []
+    assert User.objects.get().first_name == "Ana"
+
+
+@pytest.mark.django_db
+def test_neither_another_sources_word_nor_a_machines_over_http_stands_in_the_way() -> None:
+    ana = person()
+    assert dead(minutes_ago(60, CREATED, ana)) == []
+    key = api_key_create(name="camera", scopes=["events:write"])[0]
+    for source, published_by in (("another-service", None), ("auth-service", key)):
+        Event.objects.create(
+            routing_key=DELETED, source=source, payload=ana, occurred_at=NOW, published_by=published_by
+        )
+    assert dead(minutes_ago(30, UPDATED, {**ana, "first_name": "Anna"})) == []
+    assert User.objects.get().first_name == "Anna"
+
+
+@pytest.mark.django_db
+def test_without_a_time_what_comes_last_holds() -> None:
+    ana = person()
+    changes = [(UPDATED, {**ana, "first_name": name}) for name in "BC"]
+    assert dead((CREATED, ana), *changes) == []
+    assert User.objects.get().first_name == "C"
 
 
 @pytest.mark.django_db

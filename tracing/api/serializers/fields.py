@@ -1,6 +1,7 @@
 """Numbers and texts of tracing, taken only in the JSON type that they name."""
 
 import math
+import re
 from typing import Any, Final
 
 from drf_spectacular.utils import extend_schema_field
@@ -31,6 +32,24 @@ class StrictFloatField(serializers.FloatField):
         if isinstance(data, bool) or not isinstance(data, int | float) or not math.isfinite(data):
             self.fail("invalid")
         return float(data)
+
+
+class PlainIntegerField(serializers.IntegerField):
+    """A whole number in the query of a URL, in ASCII digits: not 1_0, which Python takes too."""
+
+    def to_internal_value(self, data: Any) -> int:
+        if not re.fullmatch(r"-?[0-9]+", str(data)):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class PlainFloatField(serializers.FloatField):
+    """A number in the query of a URL, in ASCII digits; finite."""
+
+    def to_internal_value(self, data: Any) -> float:
+        if not re.fullmatch(r"-?[0-9]+(\.[0-9]*)?", str(data)):
+            self.fail("invalid")
+        return super().to_internal_value(data)
 
 
 @extend_schema_field(

@@ -3,6 +3,7 @@
 from rest_framework import serializers
 
 from tracing.intake.checking import DEVICE_MAX, DISTANCE_MAX_M
+from tracing.intake.records import RECORD_MIN_S
 
 
 class InteractionSerializer(serializers.Serializer[None]):
@@ -28,3 +29,9 @@ class StoredSerializer(serializers.Serializer[None]):
     records = serializers.IntegerField()
     new = serializers.IntegerField()
     known = serializers.IntegerField()
+    too_short = serializers.IntegerField(
+        help_text=f"Of the records: shorter than {RECORD_MIN_S} s. They are kept, and never count as contact."
+    )
+    intervals_differ = serializers.IntegerField(
+        help_text="Of the records: with an interval that the times contradict. The times count."
+    )

@@ -36,6 +36,11 @@ class StatusSerializer(serializers.Serializer[Marked]):
     case_id = serializers.UUIDField(
         source="case.pk", allow_null=True, default=None, help_text="The device's last case, if it has any."
     )
+    filters = serializers.IntegerField(
+        allow_null=True,
+        help_text="Active filters that the case is searched with. 0: it finds nobody until the next check "
+        "after one is activated; null: no case is open.",
+    )
 
 
 class DeviceContactSerializer(serializers.ModelSerializer[DeviceContact]):

@@ -108,7 +108,7 @@ class SourcesView(GenericAPIView[Device]):
         until = clock.now()
         since = until - timedelta(days=settings.TRACING_RETENTION_DAYS)
         seed = Seed(case=0, device_id=device_id, since=since, **given.validated_data)
-        found = search([seed], until=until, backward=True)[0]
+        found = search([seed], backward=True)[0]
         log(request, CaseReading.What.SOURCES, device_id=device_id)
         answer = {"device_id": device_id, "since": since, "until": until, "sources": found}
         return Response(SourcesSerializer(answer).data)

@@ -53,14 +53,19 @@ class InteractionsView(APIView):
         examples=[
             OpenApiExample("record", value=EXAMPLE, request_only=True, media_type="application/json"),
             OpenApiExample("csv", value=CSV_EXAMPLE, request_only=True, media_type="text/csv"),
-            OpenApiExample("stored", value={"records": 2, "new": 2, "known": 0}, response_only=True),
+            OpenApiExample(
+                "stored",
+                value={"records": 2, "new": 2, "known": 0, "too_short": 0, "intervals_differ": 0},
+                response_only=True,
+            ),
         ],
     )
     def post(self, request: Request) -> Response:
         """Upload records: a JSON list, NDJSON, or CSV with a line of names; packed by gzip if you like.
 
         All are stored or, if one is not acceptable, none: the answer names the bad ones, counted from 1,
-        and says what was expected. The same record again is not stored twice.
+        and says what was expected. The same record again is not stored twice. Records shorter than 30 s are
+        counted in the answer: no filter lets them count as contact.
         """
         try:
             records = request.data
@@ -69,7 +74,13 @@ class InteractionsView(APIView):
         if not isinstance(records, Records):
             raise ValidationError({"records": ["Expected a list of records."]})
         stored = interactions_store(records, now=clock.now())
-        answer = {"records": len(records), "new": stored.new, "known": stored.known}
+        answer = {
+            "records": len(records),
+            "new": stored.new,
+            "known": stored.known,
+            "too_short": records.too_short,
+            "intervals_differ": records.intervals_differ,
+        }
         code = status.HTTP_201_CREATED if stored.new else status.HTTP_200_OK
         return Response(answer, status=code)
 

@@ -34,7 +34,8 @@ class StatusesView(GenericAPIView[Any]):
         examples=[OpenApiExample("infected", value={"device_id": 1696, "status": 1}, request_only=True)],
     )
     def post(self, request: Request) -> Response:
-        """Mark a device. 1 opens a case and searches at once, 3 closes it and tells the device.
+        """Mark a device, whether it is known or not. 1 opens a case and searches at once, 3 closes it, if it
+        is open, and tells the device.
 
         All others are only stored. 409: infected, of a device that would have to be suspect first.
         """

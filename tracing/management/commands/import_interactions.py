@@ -31,6 +31,7 @@ from tracing.intake import (
 from tracing.intake.bounds import GZIP_MAGIC
 from tracing.intake.bulk import Days, Storing
 from tracing.intake.files import columns_in
+from tracing.intake.records import RECORD_MIN_S
 
 SHOWN = 20
 
@@ -52,6 +53,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         new = known = bad = 0
         self.days: set[date] = set()
+        self.too_short = self.intervals_differ = 0
         for name in options["files"]:
             try:
                 stored, faulty = self.import_file(name, skip_bad=options["skip_bad"])
@@ -60,6 +62,12 @@ class Command(BaseCommand):
             new, known, bad = new + stored.new, known + stored.known, bad + faulty
         packing.pack(clock.now(), self.days)
         self.stdout.write(f"{new:,} new records, {known:,} known before, {bad:,} bad.")
+        if self.too_short:
+            self.stdout.write(
+                f"{self.too_short:,} last less than {RECORD_MIN_S} s, and never count as contact."
+            )
+        if self.intervals_differ:
+            self.stdout.write(f"{self.intervals_differ:,} have an interval that their times contradict.")
         if bad:
             sys.exit(1)
 
@@ -72,6 +80,8 @@ class Command(BaseCommand):
                 for columns, read_bytes in columns_in(file):
                     records, faults = self.checked(columns, before, name, skip_bad=skip_bad)
                     before, bad = before + columns.count, bad + faults
+                    self.too_short += records.too_short
+                    self.intervals_differ += records.intervals_differ
                     days.add(records)
                     for overdue in days.overdue():
                         storing.put(overdue)

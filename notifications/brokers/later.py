@@ -1,0 +1,75 @@
+"""What was said of somebody after a message that comes late: brokers and retries keep no order."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+from django.db import connection
+
+from notifications.events import people
+from notifications.events.incoming import Incoming
+
+#: By so much the clock of a publisher may be ahead of ours.
+AHEAD: Final = timedelta(minutes=5)
+KEYS: Final = (people.USER_CREATED, people.USER_UPDATED, people.USER_DELETED)
+#: What of later events makes a difference to one; so that the many registrations cost little.
+MATTERS: Final = {
+    people.USER_CREATED: {people.USER_DELETED},
+    people.USER_UPDATED: {*KEYS},
+    people.USER_DELETED: {people.USER_CREATED},
+}
+
+# Of the same source, by its own times. What machines publish over HTTP changes no account, and is left out.
+_LATER: Final = """
+SELECT given.event_id, later.routing_key,
+       ARRAY (SELECT key FROM jsonb_each(later.payload) WHERE value <> 'null')
+  FROM unnest(%(events)s::uuid[], %(people)s::text[], %(sources)s::text[], %(times)s::timestamptz[])
+       AS given (event_id, person, source, occurred_at)
+  JOIN notifications_event AS later
+    ON later.payload ->> 'user_id' = given.person AND later.source = given.source
+   AND later.occurred_at > given.occurred_at
+ WHERE later.routing_key = ANY (%(keys)s) AND later.created_at > %(stored_after)s
+   AND later.occurred_at > %(said_after)s AND later.published_by_id IS NULL
+ ORDER BY later.occurred_at, later.created_at
+"""
+
+
+@dataclass(slots=True)
+class Later:
+    """Fields that later events set, and whether the last of those that make or delete the account made it."""
+
+    fields: set[str] = field(default_factory=set)
+    is_there: bool | None = None
+
+
+def said_later(events: Sequence[Incoming]) -> dict[UUID, Later]:
+    """Return for each of these events about accounts what later ones, which are stored already, said.
+
+    An event whose publisher gave no time comes when it comes.
+    """
+    dated = {each.event_id: each.occurred_at for each in events if each.occurred_at is not None}
+    found: dict[UUID, Later] = defaultdict(Later)
+    if not dated:
+        return found
+    chosen = [each for each in events if each.event_id in dated]
+    earliest = min(dated.values())
+    parameters = {
+        "events": [each.event_id for each in chosen],
+        "people": [each.payload["user_id"] for each in chosen],
+        "sources": [each.source for each in chosen],
+        "times": [each.occurred_at for each in chosen],
+        "keys": sorted(set().union(*(MATTERS[each.routing_key] for each in chosen))),
+        "stored_after": earliest - AHEAD,
+        "said_after": earliest,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_LATER, parameters)
+        for event_id, routing_key, fields in cursor.fetchall():
+            later = found[event_id]
+            if routing_key != people.USER_UPDATED:
+                later.is_there = routing_key == people.USER_CREATED
+            later.fields.update(fields)
+    return found
