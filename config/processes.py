@@ -191,6 +191,8 @@ class Stack:
             **extra,
             "TOCSIN_HOME": str(self.home),
         }
+        # The links in messages lead here, whatever the port, unless somebody says otherwise.
+        merged["PUBLIC_URL"] = merged.get("PUBLIC_URL") or f"http://localhost:{self.port}"
         for name in ("DATABASE_URL", "REDIS_URL"):
             if not merged.get(name):
                 merged.pop(name, None)

@@ -9,13 +9,15 @@ from uuid import UUID
 from django.core.exceptions import ValidationError
 
 from notifications.events import topics
+from notifications.messages.catalogue import texts_of
 
 MAX_BYTES: Final = 262_144
 SOURCE_MAX_LENGTH: Final = 100
 #: Routing keys of what only this service can know.
 RESERVED: Final = "auth.#"
 #: Events that people are told of, who have to be named, and those where nobody named means everybody: what
-#: notifications.handlers.messages handles. Here, so that whoever publishes learns at once what is missing.
+#: notifications.handlers.messages handles. Here, so that whoever publishes learns at once what is missing. Of
+#: those that come with texts: any other may be unknown, and is stored as it is.
 PERSONAL: Final = ("student.*", "encadrant.*", "stage.*", "evaluation.created", "grade.assigned")
 PUBLIC: Final = ("offer.created",)
 LISTS: Final = ("user_ids", "student_ids")
@@ -56,7 +58,7 @@ def _fault_of_json(payload: object) -> str:
 
 def _fault_of_people(routing_key: str, payload: Mapping[str, Any]) -> str:
     needed = any(topics.matches(pattern, routing_key) for pattern in PERSONAL)
-    if not needed and routing_key not in PUBLIC:
+    if not (needed and texts_of(routing_key)) and routing_key not in PUBLIC:
         return ""
     profile = "encadrant_id" if routing_key.startswith("encadrant.") else "student_id"
     fields = ("user_id", profile, *LISTS)

@@ -20,22 +20,27 @@ NAME_MAX_LENGTH: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class Handler:
-    """A function that does something about events, and how often it may fail at one."""
+    """A function that does something about events, and how often it may fail at one.
+
+    ``knows``: whether it has anything to do for a routing key that its patterns match; None: always.
+    """
 
     name: str
     function: Callable[[Event], None]
     patterns: tuple[str, ...]
     attempts: int
+    knows: Callable[[str], bool] | None = None
 
     def wants(self, routing_key: str) -> bool:
-        return any(topics.matches(pattern, routing_key) for pattern in self.patterns)
+        is_theirs = any(topics.matches(pattern, routing_key) for pattern in self.patterns)
+        return is_theirs and (self.knows is None or self.knows(routing_key))
 
 
 _handlers: dict[str, Handler] = {}
 
 
 def handles(
-    *patterns: str, attempts: int = 5
+    *patterns: str, attempts: int = 5, knows: Callable[[str], bool] | None = None
 ) -> Callable[[Callable[[Event], None]], Callable[[Event], None]]:
     """Register the decorated function for events whose routing key matches one of the patterns.
 
@@ -44,6 +49,8 @@ def handles(
 
     Args:
         attempts: how often it is tried in all before its event becomes a dead letter.
+        knows: whether it has anything to do for a routing key that matches; it is not asked about others.
+            An event that no handler knows is stored and reported as unknown.
 
     Raises:
         ImproperlyConfigured: a pattern is none, or the name is taken.
@@ -51,7 +58,7 @@ def handles(
 
     def register(function: Callable[[Event], None]) -> Callable[[Event], None]:
         app = function.__module__.partition(".")[0]
-        _add(Handler(f"{app}.{function.__name__}", function, patterns, attempts))
+        _add(Handler(f"{app}.{function.__name__}", function, patterns, attempts, knows))
         return function
 
     return register

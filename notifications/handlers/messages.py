@@ -19,11 +19,19 @@ class Unaddressed(Exception):
     """Nobody can be told of an event; says why. Tried again: who it names may be made a moment later."""
 
 
-@handles("student.*", "encadrant.*", "stage.*", "evaluation.created", "grade.assigned", "offer.created")
+@handles(
+    "student.*",
+    "encadrant.*",
+    "stage.*",
+    "evaluation.created",
+    "grade.assigned",
+    "offer.created",
+    knows=has_texts,
+)
 def people_tell(event: Event) -> None:
     """Tell the people whom an event is about, in their inbox and at their contact points."""
     kind = event.routing_key
-    if not has_texts(kind):
+    if not has_texts(kind):  # they were there when it came
         log.warning("event_without_texts", event_id=str(event.pk), routing_key=kind)
         return
     audience = audience_of(event)

@@ -98,6 +98,15 @@ def test_children_get_the_home_and_no_urls_unless_given(tmp_path: Path) -> None:
     assert given.env["DATABASE_URL"] == "postgresql://db/x"
 
 
+def test_links_lead_to_the_port_that_it_listens_on_unless_the_environment_says_where(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PUBLIC_URL", raising=False)
+    assert Stack(tmp_path, port=8441).env["PUBLIC_URL"] == "http://localhost:8441"
+    monkeypatch.setenv("PUBLIC_URL", "https://tocsin.example.com")
+    assert Stack(tmp_path, port=8441).env["PUBLIC_URL"] == "https://tocsin.example.com"
+
+
 def test_port_in_use_is_named_before_anything_starts(tmp_path: Path) -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))

@@ -146,8 +146,9 @@ def test_times_are_iso_8601_and_utc_unless_they_say_otherwise(
     assert Event.objects.get().occurred_at.isoformat() == meant
 
 
-def test_an_unknown_key_is_stored_and_said_to_be(publisher: APIClient) -> None:
-    answer = publisher.post(PATH, {"routing_key": "weather.changed", "payload": {}})
+@pytest.mark.parametrize("key", ["weather.changed", "student.flew", "student.acepted", "encadrant.x-1"])
+def test_an_unknown_key_is_stored_and_said_to_be(publisher: APIClient, key: str) -> None:
+    answer = publisher.post(PATH, {"routing_key": key, "payload": {}})
     assert answer.status_code == 201
     assert (answer.json()["is_known"], answer.json()["handlers"]) == (False, [])
 

@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 from accounts.models import Encadrant, Student, User
 from notifications.engine.fanout import broadcasts_fan_out
 from notifications.events.outbox import event_publish
+from notifications.events.replay import event_replay
 from notifications.events.running import run_handle
 from notifications.handlers.messages import Unaddressed, audience_of
 from notifications.messages.texts import text_for
@@ -245,9 +246,28 @@ def test_of_a_list_of_ended_profiles_those_who_are_there_are_told(owner: User) -
     assert len(inbox_of(owner)) == 1
 
 
-def test_an_event_without_texts_is_done_with_and_said_so(bea: Student) -> None:
+def test_an_event_without_texts_is_unknown_until_there_are_some(bea: Student) -> None:
+    for key in ("student.flew", "stage.acepted", "encadrant.graduated"):
+        event = event_publish(routing_key=key, payload={"user_id": str(bea.user_id)})
+        assert not event.is_known
+        assert not HandlerRun.objects.filter(event=event).exists()
+    MessageTemplate.objects.create(kind="student.flew", language="en", title="Up!")
+    flown = Event.objects.get(routing_key="student.flew")
+    assert event_replay(event_id=flown.pk) == 1
+    assert run_handle(HandlerRun.objects.get(event=flown, handler=HANDLER).pk)
+    flown.refresh_from_db()
+    assert flown.is_known
+    assert titles_of(bea.user) == ["Up!"]
+
+
+def test_an_event_whose_texts_were_removed_is_done_with_and_said_so(bea: Student) -> None:
+    texts = MessageTemplate.objects.create(kind="student.graduated", language="en", title="Bravo!")
+    event = event_publish(routing_key="student.graduated", payload={"user_id": str(bea.user_id)})
+    texts.delete()
+    run = HandlerRun.objects.get(event=event, handler=HANDLER)
     with capture_logs() as logs:
-        _, run = publish("student.graduated", user_id=str(bea.user_id))
+        assert run_handle(run.pk)
+    run.refresh_from_db()
     assert run.status == "done"
     assert inbox_of(bea.user) == []
     assert [entry["event"] for entry in logs if "texts" in entry["event"]] == ["event_without_texts"]
