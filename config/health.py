@@ -40,10 +40,16 @@ class ReadyView(APIView):
     def get(self, request: Request) -> Response:
         components = readiness.findings()
         broken = sorted(name for name, finding in components.items() if not finding["ok"])
+        warnings = sorted(
+            name
+            for name, finding in components.items()
+            if finding["ok"] and str(finding["detail"]).startswith(readiness.WARNING)
+        )
+        found = {"broken": broken, "warnings": warnings, "components": components}
         if not broken:
-            return Response({"status": "ok", "broken": [], "components": components})
+            return Response({"status": "ok", **found})
         return Response(
-            {"status": "broken", "broken": broken, "components": components},
+            {"status": "broken", **found},
             status=status.HTTP_503_SERVICE_UNAVAILABLE,
             headers={"Retry-After": str(RETRY_AFTER_S)},
         )

@@ -122,10 +122,10 @@ class Stack:
             check=False,
         )
         if check and done.returncode != 0:
-            raise StackError(
-                f"manage.py {' '.join(args)} failed with exit code {done.returncode}:\n"
-                f"{_last_lines(done.stdout + done.stderr)}"
-            )
+            said = _last_lines(done.stdout + done.stderr)
+            if "SystemCheckError" in said:
+                raise StackError(f"The settings can't be as they are:\n{said}")
+            raise StackError(f"manage.py {' '.join(args)} failed with exit code {done.returncode}:\n{said}")
         return done
 
     def start(self, name: str, env: Mapping[str, str] | None = None) -> None:

@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 from rq_scheduler import Scheduler
 
 from config import clock
+from notifications import troubles
 from notifications.brokers import health as brokers_health
 from notifications.exposition import workers_alive
 from notifications.metrics import LAST_ATTEMPT_KEY, clock_skews
@@ -23,6 +24,8 @@ from notifications.standstill import standstill
 TIMEOUT_S: Final = 2
 #: Due for longer than this, with no attempt at anything for as long: nobody is sending.
 STUCK_S: Final = 120.0
+#: Begins the detail of what is in order here, and yet is to be looked at.
+WARNING: Final = "warning: "
 
 Postgres = psycopg.Connection[tuple[object, ...]]
 
@@ -48,6 +51,7 @@ def findings() -> dict[str, dict[str, object]]:
         found["backlog"] = _try(lambda: _backlog(redis))
         found["brokers"] = _try(lambda: _brokers(redis))
         found["clocks"] = _try(lambda: _clocks(redis))
+        found["channels"] = _try(lambda: _channels(redis))
     return {name: asdict(finding) for name, finding in found.items()}
 
 
@@ -137,10 +141,16 @@ def _brokers(redis: Redis) -> Finding:
     return Finding(*brokers_health.finding(redis))
 
 
+def _channels(redis: Redis) -> Finding:
+    """Name what does not get through. That breaks nothing here: another process would fare no better."""
+    found = [str(each) for each in troubles.all_troubles(redis)]
+    return Finding(True, f"{WARNING}{'; '.join(found)}" if found else "all get through")
+
+
 def _clocks(redis: Redis) -> Finding:
     """Name the machines whose clocks are off. They break nothing: PostgreSQL's decides."""
     skewed = {
         process: skew_s for process, skew_s in clock_skews(redis).items() if abs(skew_s) > clock.SKEWED_S
     }
     detail = ", ".join(f"{process} by {skew_s:+.1f} s" for process, skew_s in sorted(skewed.items()))
-    return Finding(True, f"warning: off are {detail}; PostgreSQL's is used" if skewed else "right")
+    return Finding(True, f"{WARNING}off are {detail}; PostgreSQL's is used" if skewed else "right")

@@ -123,7 +123,7 @@ THIRD_PARTY_BATCH = env.int("THIRD_PARTY_BATCH", default=1)
 THIRD_PARTY_LINGER_MS = env.int("THIRD_PARTY_LINGER_MS", default=0)
 # "cloudevents" or "ndjson".
 THIRD_PARTY_BATCH_FORMAT = env.str("THIRD_PARTY_BATCH_FORMAT", default="cloudevents")
-# SMTP server for the email channel.
+# SMTP server for the email channel. Empty: no mail is offered.
 SMTP_HOST = env.str("SMTP_HOST", default="localhost")
 SMTP_PORT = env.int("SMTP_PORT", default=25)
 SMTP_USERNAME = env.str("SMTP_USERNAME", default="")
@@ -421,7 +421,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "notifications.web.context.bell",
+                "notifications.web.context.bar",
             ]
         },
     }

@@ -10,7 +10,7 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from accounts.models import User
 from dating.life.timeline import LIVE
-from dating.models import Event, Reaction, Registration, Round, Step
+from dating.models import DatingProfile, Event, Reaction, Registration, Round, Step
 from dating.services.registrations import HOLDING
 
 
@@ -86,6 +86,13 @@ def runs(principal: Any, event: Event) -> bool:
     if not isinstance(principal, User) or principal.is_staff:
         return True
     return event.organiser_id == principal.pk
+
+
+def takes_part(user: User) -> bool:
+    """Whether somebody has said what they look for, or registered for an evening."""
+    has_profile = Exists(DatingProfile.objects.filter(user=OuterRef("pk")))
+    has_registered = Exists(Registration.objects.filter(user=OuterRef("pk")))
+    return User.objects.filter(has_profile | has_registered, pk=user.pk).exists()
 
 
 def registrations_of(user: User) -> QuerySet[Registration]:

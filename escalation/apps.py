@@ -15,6 +15,7 @@ class EscalationConfig(AppConfig):
         from notifications.brokers import formats  # noqa: PLC0415
         from notifications.departures import abouts  # noqa: PLC0415
         from notifications.messages import links as message_links  # noqa: PLC0415
+        from notifications.web import concerns  # noqa: PLC0415
 
         formats.register(brokers.FORMAT)
         looks.register(ending.look, asks=ending.ANY_DUE)
@@ -25,3 +26,4 @@ class EscalationConfig(AppConfig):
         abouts.facts.add(models.EscalationProcess.SOURCE)
         abouts.register(selectors.sources_of)
         abouts.register_rows(selectors.processes_telling, "ended_by")
+        concerns.register("escalation", concerns=selectors.has_to_do_with)

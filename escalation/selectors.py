@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from typing import Final
 from uuid import UUID
 
-from django.db.models import IntegerField, Prefetch, QuerySet
+from django.db.models import Exists, IntegerField, OuterRef, Prefetch, QuerySet
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast
 
 from accounts.models import User
-from escalation.models import EscalationProcess
+from escalation.models import EscalationProcess, RotationMember
 from notifications.models import Attempt, Delivery
 from notifications.selectors import Principal, deliveries_visible_to, sees_all
 
@@ -42,6 +42,12 @@ def deliveries_of(*processes: EscalationProcess | UUID) -> QuerySet[Delivery]:
 def processes_telling(person: UUID) -> QuerySet[EscalationProcess]:
     """Return those in which a person was to be told something."""
     return EscalationProcess.objects.filter(told_users__contains=[person])
+
+
+def has_to_do_with(user: User) -> bool:
+    """Whether somebody takes turns in a rotation, or was to be told something."""
+    takes_turns = Exists(RotationMember.objects.filter(user=OuterRef("pk")))
+    return User.objects.filter(takes_turns | Exists(processes_telling(user.pk)), pk=user.pk).exists()
 
 
 def sources_of(user: User) -> Iterator[tuple[str, str]]:

@@ -14,7 +14,7 @@ from rq.utils import utcparse
 from rq.worker_registration import REDIS_WORKER_KEYS
 
 from config import clock, zones
-from notifications import selectors
+from notifications import selectors, troubles
 from notifications.events import selectors as event_selectors
 from notifications.metrics import BUCKETS, clock_skews, totals
 from notifications.standstill import standstill
@@ -104,6 +104,7 @@ class TocsinCollector(Collector):
         for process, skew_s in sorted(clock_skews(redis).items()):
             skews.add_metric([process], skew_s)
         yield skews
+        yield from _troubles(redis)
         alive = workers_alive(redis, now=now)
         yield gauge("workers", "Workers heard of in the last two minutes.", alive)
         for families in _more:
@@ -115,6 +116,26 @@ def exposition() -> bytes:
     registry = CollectorRegistry(auto_describe=False)
     registry.register(TocsinCollector())
     return generate_latest(registry)
+
+
+def _troubles(redis: Redis) -> Iterator[Metric]:
+    now = clock.now()
+    failing = GaugeMetricFamily(
+        "tocsin_channel_failing_seconds",
+        "For how long a channel has not got through; channels that do are left out.",
+        labels=["channel"],
+    )
+    for each in troubles.channels(redis):
+        failing.add_metric([each.channel], (now - each.since).total_seconds())
+    yield failing
+    closed = GaugeMetricFamily(
+        "tocsin_lane_closed_seconds",
+        f"For how long a lane has been closed, of the {troubles.MOST_SHOWN} longest.",
+        labels=["channel", "lane"],
+    )
+    for each in troubles.lanes(redis):
+        closed.add_metric([each.channel, each.lane], (now - each.since).total_seconds())
+    yield closed
 
 
 def _event_counters(counted: Mapping[tuple[str, ...], float]) -> Iterator[Metric]:

@@ -15,6 +15,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from config import clock
+from notifications import troubles
 
 log = structlog.get_logger(__name__)
 
@@ -129,8 +130,9 @@ def flush() -> None:
         pipeline = django_rq.get_connection().pipeline(transaction=False)
         for key, amount in counts.items():
             pipeline.hincrbyfloat(KEY, _SEPARATOR.join(key), amount)
-        if any(key[0] == "attempts" for key in counts):
+        if attempts := {key: amount for key, amount in counts.items() if key[0] == "attempts"}:
             pipeline.set(LAST_ATTEMPT_KEY, clock.timestamp())
+            troubles.note(pipeline, attempts)
         if looks:
             pipeline.hset(LOOKED_KEY, mapping=looks)
         if skew_is_due:

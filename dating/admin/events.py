@@ -139,4 +139,4 @@ class RecurringRuleAdmin(StaffViews, ModelAdmin):
     list_filter = ("is_active",)
     search_fields = ("title",)
     autocomplete_fields = ("organiser",)
-    fields = (("rrule", "at"), ("starts_on", "days_ahead", "is_active"), *_DECISIONS)
+    fields = (("rrule", "at"), ("starts_on", "days_ahead"), "is_active", *_DECISIONS)

@@ -4,6 +4,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
@@ -110,12 +111,22 @@ class AcknowledgePage(_Change):
 
 
 class StopPage(_Change):
-    """For staff."""
+    """For staff: asks first, since it can't be undone."""
+
+    http_method_names = ["get", "post"]
+
+    def get(self, request: HttpRequest, run_id: UUID) -> HttpResponse:
+        process = self.process(run_id)
+        if not self.person.is_staff:
+            raise PermissionDenied
+        if not (process.is_active or process.resume_at):
+            return self.back(process)
+        return render(request, "escalation/stop.html", {"process": process})
 
     def post(self, request: HttpRequest, run_id: UUID) -> HttpResponse:
         process = self.process(run_id)
         if not self.person.is_staff:
-            return render(request, "403.html", status=403)
+            raise PermissionDenied
         # This run alone: a page that was left open must not stop a later one.
         if process_stop(
             process_id=process.process_id, by=str(self.person), via="web", now=clock.now(), run=process.pk

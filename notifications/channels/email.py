@@ -44,6 +44,10 @@ class EmailChannel(Channel):
     verified_as = "email"
     digests = True
 
+    @property
+    def is_configured(self) -> bool:
+        return bool(settings.SMTP_HOST)
+
     def normalised_address(self, address: str) -> str:
         validate_email(address)
         if not address.isprintable():  # between quotes it may hold what steers a terminal

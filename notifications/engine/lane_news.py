@@ -21,6 +21,8 @@ log = structlog.get_logger(__name__)
 CHANNEL: Final = "lanes"
 #: The lanes that are closed, for a worker that starts or has missed something.
 CLOSED: Final = "tocsin:lanes-closed"
+#: Since when they are, in Unix seconds: for whoever looks at them, not for the workers.
+CLOSED_SINCE: Final = "tocsin:lanes-closed-since"
 #: Longest time to reach Redis, and between two tries, in seconds.
 SUBSCRIBE_S, RETRY_S = 5.0, 1.0
 
@@ -56,8 +58,10 @@ class LaneNews:
                 pipeline = self._peers.redis.pipeline(transaction=False)
                 if until:
                     pipeline.hset(CLOSED, lane, news)
+                    pipeline.hsetnx(CLOSED_SINCE, lane, self._clock().timestamp())
                 else:
                     pipeline.hdel(CLOSED, lane)
+                    pipeline.hdel(CLOSED_SINCE, lane)
                 pipeline.publish(queue.channel(CHANNEL), news)
                 await pipeline.execute()
         except (RedisError, OSError) as error:
@@ -84,6 +88,7 @@ class LaneNews:
             until = News(*orjson.loads(news)).until
             if until < self._clock().timestamp():
                 await self._peers.redis.hdel(CLOSED, lane)
+                await self._peers.redis.hdel(CLOSED_SINCE, lane)
             else:
                 self._hear(news)
 

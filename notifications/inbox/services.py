@@ -1,5 +1,6 @@
 """What a person does to their inbox; every open tab of theirs hears of it."""
 
+from datetime import timedelta
 from functools import partial
 from typing import Any, Final
 from uuid import UUID
@@ -13,6 +14,8 @@ from notifications.models import InboxItem
 
 # Items that one statement changes.
 SLICE: Final = 1000
+#: For so long what was deleted can be brought back.
+UNDO: Final = timedelta(minutes=10)
 
 # In order, so that two tabs that do the same at once don't wait for each other in a circle.
 _CHANGE: Final = """
@@ -47,6 +50,15 @@ def item_delete(*, item: InboxItem) -> None:
     """Take an item out of the inbox; the delivery stays in the history."""
     if InboxItem.objects.filter(pk=item.pk, dismissed_at=None).update(dismissed_at=clock.now()):
         _announce(item.user_id)
+
+
+def item_restore(*, item: InboxItem) -> bool:
+    """Bring back what its person deleted lately; returns whether it is there again."""
+    lately = InboxItem.objects.filter(pk=item.pk, dismissed_at__gt=clock.now() - UNDO)
+    is_back = bool(lately.update(dismissed_at=None))
+    if is_back:
+        _announce(item.user_id)
+    return is_back
 
 
 def items_delete_read(*, user: User) -> int:

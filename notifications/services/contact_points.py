@@ -1,5 +1,6 @@
 """Where a person wants to be told."""
 
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import uuid4
 
@@ -21,6 +22,10 @@ from notifications.models import ContactPoint, Delivery
 from notifications.services.confirmations import UNCONFIRMED, contact_point_admit
 
 TOO_MANY: Final = "You can have {} contact points at most: remove one first."
+
+TOO_LATE: Final = "It is too late to bring it back. Add it anew."
+#: For so long what was removed can be brought back.
+UNDO: Final = timedelta(minutes=10)
 
 #: What a person sets at an address.
 SETTINGS: Final = ("label", "is_enabled", "batch", "linger_ms", "batch_format")
@@ -144,6 +149,22 @@ def contact_point_remove(*, contact_point: ContactPoint) -> None:
         # What has failed stays as it is: nothing is replayed to an address that was taken away.
         waiting = sent_there.filter(status=Delivery.Status.PENDING)
         stop.cancel(waiting, reason="contact_point_removed")
+
+
+def contact_point_restore(*, contact_point: ContactPoint, now: datetime) -> None:
+    """Bring back what its owner removed lately; what was stopped with it stays so.
+
+    Raises:
+        Conflict: it is too late, it was added again meanwhile, or they have as many as anybody may.
+    """
+    try:
+        with transaction.atomic():
+            _refuse_too_many(contact_point)
+            lately = ContactPoint.objects.filter(pk=contact_point.pk, deleted_at__gt=now - UNDO)
+            if not lately.update(deleted_at=None):
+                raise Conflict(TOO_LATE)
+    except IntegrityError:
+        raise Conflict("This address is here already.")
 
 
 def contact_point_rotate_secret(*, contact_point: ContactPoint) -> ContactPoint:

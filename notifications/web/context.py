@@ -1,12 +1,16 @@
 """What the bar of each page shows."""
 
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from django.http import HttpRequest
+from django.utils.functional import SimpleLazyObject
 
+from accounts.rights import may_use
 from notifications.inbox import selectors
 from notifications.models import Inbox
+from notifications.web import undoing
+from notifications.web.concerns import does_concern
 
 
 class Bell:
@@ -29,5 +33,26 @@ class Bell:
         return selectors.unread_of(self._user).count() if self._user.is_authenticated else 0
 
 
-def bell(request: HttpRequest) -> dict[str, Bell]:
-    return {"bell": Bell(request.user)} if hasattr(request, "user") else {}
+class Places:
+    """Where the bar leads somebody beside what everybody has; asked for when a template shows it."""
+
+    def __init__(self, user: Any) -> None:
+        self._user = user
+
+    @cached_property
+    def escalations(self) -> bool:
+        return bool(self._user.is_staff) or does_concern("escalation", self._user)
+
+    @cached_property
+    def tracing(self) -> bool:
+        return may_use(self._user, "tracing", "GET")
+
+
+def bar(request: HttpRequest) -> dict[str, Any]:
+    if not hasattr(request, "user"):
+        return {}
+    return {
+        "bell": Bell(request.user),
+        "places": Places(request.user),
+        "undo": SimpleLazyObject(partial(undoing.take, request)),
+    }

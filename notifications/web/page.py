@@ -1,15 +1,17 @@
 """What every page shares: who may see it, in whose time zone, and what browsers may do with it."""
 
 from typing import Any, Final
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit, urlunsplit
 from zoneinfo import ZoneInfo
 
 import structlog
+from django.contrib import messages
 from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
+from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.template.response import SimpleTemplateResponse
 from django.urls import reverse
@@ -38,6 +40,9 @@ CONTENT_SECURITY_POLICY: Final = "; ".join(
         "frame-ancestors 'none'",
     )
 )
+
+
+NOTHING_CHANGED: Final = "You were logged out meanwhile, so nothing was changed. Log in and repeat it."
 
 
 class Page(View):
@@ -73,6 +78,13 @@ class Page(View):
         """Answer whoever is not logged in."""
         return to_log_in(self.request)
 
+    def forgery_refused(self, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Answer a form without the token that goes with the session, which is often over: config.forgery."""
+        context = {"log_in": log_in_address(self.request)}
+        response = render(self.request, "403_csrf.html", context, status=403)
+        guarded(response)
+        return response
+
     @property
     def person(self) -> User:
         """Who is logged in."""
@@ -93,11 +105,31 @@ def is_htmx(request: HttpRequest) -> bool:
 
 
 def to_log_in(request: HttpRequest) -> HttpResponse:
-    """Send somebody to the log-in, and from there back to where they wanted to go."""
+    """Send somebody to the log-in, and from there back to where they were, or wanted to go."""
+    if request.method not in ("GET", "HEAD"):
+        messages.error(request, NOTHING_CHANGED)
+    address = log_in_address(request)
+    return HttpResponseClientRedirect(address) if is_htmx(request) else HttpResponseRedirect(address)
+
+
+def log_in_address(request: HttpRequest) -> str:
+    wanted = page_behind(request)
+    return reverse("web:login") + (f"?{urlencode({REDIRECT_FIELD_NAME: wanted})}" if wanted else "")
+
+
+def page_behind(request: HttpRequest) -> str:
+    """Return the path of the page that somebody sees, or asks for; empty where that is not known."""
     if is_htmx(request):
-        return HttpResponseClientRedirect(reverse("web:login"))
-    wanted = {REDIRECT_FIELD_NAME: request.get_full_path()} if request.method == "GET" else {}
-    return HttpResponseRedirect(reverse("web:login") + (f"?{urlencode(wanted)}" if wanted else ""))
+        shown = request.headers.get("HX-Current-URL", "")
+    elif request.method in ("GET", "HEAD"):
+        return request.get_full_path()
+    else:
+        shown = request.headers.get("Referer", "")
+    try:
+        parts = urlsplit(shown)
+    except ValueError:
+        return ""
+    return urlunsplit(("", "", parts.path, parts.query, "")) if parts.netloc == request.get_host() else ""
 
 
 def unavailable() -> HttpResponse:

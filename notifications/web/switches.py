@@ -1,13 +1,15 @@
 """The table of switches: by which channels somebody is told of which kinds of things."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from accounts.models import User
 from notifications import rules
+from notifications.inbox.selectors import read_of, unread_of
 from notifications.messages import catalogue
 from notifications.models import ContactPoint, Severity, Subscription
+from notifications.web.concerns import does_concern
 
 LABELS: Final = {
     "alert": "Alerts of your shops, critical ones too",
@@ -20,6 +22,8 @@ LABELS: Final = {
 }
 # Made of others, which have switches of their own.
 NOT_SHOWN: Final = ("digest",)
+# So many of the newest items of an inbox say what somebody is told of.
+NEWEST: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +59,44 @@ def channels_of(user: User) -> list[str]:
     return sorted({"inbox", *theirs.values_list("channel", flat=True)})
 
 
-def table(subscriptions: Iterable[Subscription], channels: Sequence[str]) -> list[Row]:
+def groups_of(user: User, subscriptions: Iterable[Subscription]) -> list[str]:
+    """Return the groups that concern somebody, that they have been told of, or have a rule about."""
+    told = {_domain(kind) for kind in _told_lately(user)} | {_domain(each.kind) for each in subscriptions}
+    answers = {domain: domain in told or does_concern(domain, user) for domain in map(_domain, groups())}
+    return [group for group in groups() if answers[_domain(group)]]
+
+
+def _domain(kind: str) -> str:
+    return kind.partition(".")[0]
+
+
+def _told_lately(user: User) -> set[str]:
+    unread, read = (
+        half.order_by("-number").values_list("notification__kind", flat=True)[:NEWEST]
+        for half in (unread_of(user), read_of(user))
+    )
+    return set(unread.union(read))
+
+
+def table(user: User, subscriptions: Iterable[Subscription], channels: Sequence[str]) -> list[Row]:
     held = list(subscriptions)
     return [
         Row(
             LABELS.get(group, group.removesuffix(".*").capitalize()),
             [Switch(channel, group, _is_on(held, channel, group)) for channel in channels],
         )
-        for group in groups()
+        for group in groups_of(user, held)
+    ]
+
+
+def as_posted(rows: Iterable[Row], shown: Collection[str], on: Collection[str]) -> list[Row]:
+    """Return the rows as a form that came back has them."""
+    return [
+        Row(
+            row.label,
+            [replace(each, is_on=each.name in on) if each.name in shown else each for each in row.switches],
+        )
+        for row in rows
     ]
 
 

@@ -24,12 +24,13 @@ urlpatterns = [
     path("inbox/<uuid:item_id>/read/", inbox.MarkPage.as_view(), name="inbox-read"),
     path("inbox/<uuid:item_id>/unread/", inbox.MarkPage.as_view(read=False), name="inbox-unread"),
     path("inbox/<uuid:item_id>/delete/", inbox.DeletePage.as_view(), name="inbox-delete"),
+    path("inbox/<uuid:item_id>/restore/", inbox.RestorePage.as_view(), name="inbox-restore"),
     path("preferences", shared.preferences),
     path("preferences/", shared.preferences, name="preferences"),
     # Elsewhere than below /preferences/, which belongs to the API but for this one page.
     path("settings/telling/", preferences.TellingSection.as_view(), name="telling"),
-    path("settings/switches/", preferences.SwitchesChange.as_view(), name="switches"),
     path("settings/rules/remove/", preferences.RuleRemove.as_view(), name="rule-remove"),
+    path("settings/rules/restore/", preferences.RuleRestore.as_view(), name="rule-restore"),
     path("settings/points/", preferences.NewPointSection.as_view(), name="point-add"),
     path("settings/points/<uuid:point_id>/test/", preferences.PointTest.as_view(), name="point-test"),
     path("settings/points/<uuid:point_id>/code/", preferences.PointCode.as_view(), name="point-code"),
@@ -38,8 +39,13 @@ urlpatterns = [
     ),
     path("settings/points/<uuid:point_id>/switch/", preferences.PointSwitch.as_view(), name="point-switch"),
     path("settings/points/<uuid:point_id>/remove/", preferences.PointRemove.as_view(), name="point-remove"),
+    path(
+        "settings/points/<uuid:point_id>/restore/", preferences.PointRestore.as_view(), name="point-restore"
+    ),
+    path("settings/points/<uuid:point_id>/secret/", preferences.PointSecret.as_view(), name="point-secret"),
     path("account/", account.AccountPage.as_view(), name="account"),
     path("account/details/", account.DetailsSection.as_view(), name="details"),
+    path("account/email/", account.EmailSection.as_view(), name="email"),
     path("account/password/", account.PasswordSection.as_view(), name="password"),
     path("account/export/", leaving.ExportPage.as_view(), name="export"),
     path("account/leave/", leaving.LeavePage.as_view(), name="leave"),

@@ -1,5 +1,6 @@
 """Liveness, readiness that names what is broken, and metrics."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -18,6 +19,8 @@ from rq_scheduler import Scheduler
 from accounts.models import User
 from config import clock
 from notifications import metrics
+from notifications.engine.lane_news import LaneNews
+from notifications.engine.peers import Peers
 from notifications.models import Delivery, Outgoing
 from notifications.selectors import due_backlog
 from notifications.standstill import LOST_S, UNTAKEN_S
@@ -88,6 +91,7 @@ def test_it_is_ready_when_everything_is_there(
         "backlog",
         "brokers",
         "clocks",
+        "channels",
     }
 
 
@@ -284,3 +288,70 @@ def test_metrics_show_what_was_counted(monitor: APIClient, worker: SimpleWorker,
         assert line in lines
     age = next(float(line.split()[1]) for line in lines if line.startswith("tocsin_oldest_due_age_seconds "))
     assert 90 <= age < 120
+
+
+# --- What does not get through -----------------------------------------------------------------------------
+
+
+def fail(channel: str, times: int) -> None:
+    metrics.add("attempts", channel, "unavailable", amount=times)
+    metrics.flush()
+
+
+def test_a_channel_that_does_not_get_through_is_named_and_breaks_nothing(
+    monitor: APIClient, worker: SimpleWorker, scheduler: Scheduler
+) -> None:
+    fail("sms", 3)
+    answer = monitor.get("/health/ready")
+    assert (answer.status_code, answer.json()["broken"], answer.json()["warnings"]) == (200, [], ["channels"])
+    detail = answer.json()["components"]["channels"]["detail"]
+    assert "sms has not got through since" in detail
+    assert "(3 attempts failed)" in detail
+    assert 'tocsin_channel_failing_seconds{channel="sms"}' in monitor.get("/metrics").content.decode()
+    # One that gets through ends it.
+    metrics.add("attempts", "sms", "sent")
+    metrics.flush()
+    answer = monitor.get("/health/ready")
+    assert (answer.json()["warnings"], answer.json()["components"]["channels"]["detail"]) == (
+        [],
+        "all get through",
+    )
+    assert "tocsin_channel_failing_seconds{" not in monitor.get("/metrics").content.decode()
+
+
+@pytest.mark.parametrize(("outcome", "times"), [("rejected", 2), ("lost", 10)])
+def test_a_wrong_number_or_a_lost_worker_is_no_trouble_of_a_channel(
+    monitor: APIClient, outcome: str, times: int
+) -> None:
+    metrics.add("attempts", "sms", outcome, amount=times)
+    metrics.flush()
+    assert monitor.get("/health/ready").json()["warnings"] == []
+
+
+def tell_of(lane: str, *, until: float, probe_s: float) -> None:
+    """Tell the workers of a lane, as one of them does."""
+
+    async def tell() -> None:
+        peers = Peers()
+        news = LaneNews(peers, clock.now, on_news=lambda _: None)
+        await news.tell(lane, "sms", until=until, probe_s=probe_s)
+        await peers.close()
+
+    asyncio.run(tell())
+
+
+def test_a_closed_lane_is_named_until_it_is_open(monitor: APIClient) -> None:
+    tell_of("https://api.twilio.com", until=clock.timestamp() + 60, probe_s=5.0)
+    detail = monitor.get("/health/ready").json()["components"]["channels"]["detail"]
+    assert "https://api.twilio.com (sms) is closed after lasting failure, since" in detail
+    exposed = monitor.get("/metrics").content.decode()
+    assert 'tocsin_lane_closed_seconds{channel="sms",lane="https://api.twilio.com"}' in exposed
+    tell_of("https://api.twilio.com", until=0.0, probe_s=0.0)
+    assert monitor.get("/health/ready").json()["warnings"] == []
+
+
+def test_staff_see_it_where_they_start_and_others_do_not(as_user: LogIn, operator: User, owner: User) -> None:
+    fail("sms", 3)
+    for path in ("/", "/admin/"):
+        assert "sms has not got through since" in as_user(operator).get(path).content.decode()
+    assert "sms" not in as_user(owner).get("/").content.decode()

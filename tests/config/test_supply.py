@@ -118,3 +118,14 @@ def test_images_have_a_version() -> None:
         tag = service["image"].partition(":")[2]
         assert tag, name
         assert tag != "latest", name
+
+
+def test_every_setting_of_the_file_reaches_every_process() -> None:
+    for name, service in SERVICES.items():
+        if service["image"] == "tocsin:local":
+            assert service["env_file"] == [{"path": ".env", "required": False}], name
+
+
+def test_containers_offer_no_mail_of_a_server_that_is_not_there() -> None:
+    # Nothing listens on port 25 within a container.
+    assert SERVICES["web"]["environment"]["SMTP_HOST"] == "${SMTP_HOST:-}"

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from accounts.models import User, Verification
 from accounts.verification import code_of, token_of
+from tests.factories import UserFactory
 
 Browse = Callable[..., Client]
 DETAILS = {"first_name": "Bea", "last_name": "Lima", "phone": "+33 5 46 00 00 00", "language": "fr"}
@@ -170,3 +171,35 @@ def test_a_link_leads_through_the_log_in(db: None, browse: Browse) -> None:
 
 def test_nobody_sees_the_account_of_another(browse: Browse, owner: User, stranger: User) -> None:
     assert owner.email not in browse(stranger).get("/account/").content.decode()
+
+
+def test_another_address_takes_the_password_and_is_to_be_confirmed(browse: Browse, owner: User) -> None:
+    User.objects.filter(pk=owner.pk).update(email_verified_at=timezone.now())
+    client = browse(owner)
+    body = {"email": "New@Example.com", "current_password": "correct horse battery"}
+    assert client.post("/account/email/", body)["Location"] == "/account/"
+    owner.refresh_from_db()
+    assert (owner.email, owner.email_verified_at) == ("new@example.com", None)
+    assert "new@example.com" in client.get("/account/").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "status", "field"),
+    [
+        ({"current_password": "not mine"}, 422, "current_password"),
+        ({"current_password": ""}, 422, "current_password"),
+        ({"email": "no address"}, 422, "email"),
+        ({"email": "\u212aate@example.com"}, 422, "email"),
+        ({"email": "taken@example.com"}, 409, "__all__"),
+    ],
+)
+def test_another_address_that_will_not_do_changes_nothing(
+    browse: Browse, owner: User, wrong: dict[str, str], status: int, field: str
+) -> None:
+    UserFactory(email="taken@example.com")
+    body = {"email": "new@example.com", "current_password": "correct horse battery"} | wrong
+    response = browse(owner).post("/account/email/", body)
+    assert response.status_code == status
+    assert list(response.context["email"].errors) == [field]
+    owner.refresh_from_db()
+    assert owner.email == "owner@example.com"

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -126,8 +126,8 @@ def test_the_list_takes_as_many_queries_for_many(
     for count in (1, 10):
         for _ in range(count):
             tell(owner)
-        # The session, the user, the last number, the list, the count.
-        with django_assert_num_queries(5):
+        # The session, the user, the last number, the list, the count; and where the bar leads (three).
+        with django_assert_num_queries(8):
             client.get("/inbox/")
 
 
@@ -159,7 +159,8 @@ def test_what_is_deleted_is_gone_from_the_inbox_and_not_from_the_history(
 ) -> None:
     item, client = tell(owner), browse(owner)
     response = client.post(f"/inbox/{item.pk}/delete/", headers=HTMX)
-    assert (response.content, json.loads(response["HX-Trigger"])) == (b"", {"unread": 0})
+    assert json.loads(response["HX-Trigger"]) == {"unread": 0}
+    assert shown(response) == []
     assert shown(client.get("/inbox/")) == []
     assert client.post(f"/inbox/{item.pk}/delete/").status_code == 404
     assert Delivery.objects.filter(pk=item.pk).exists()
@@ -261,3 +262,24 @@ def test_htmx_is_sent_to_the_log_in_as_a_whole_page(owner: User, browse: Browse,
     response = browse().post(f"/inbox/{item.pk}/read/", headers=HTMX)
     assert response["HX-Redirect"] == "/login/"
     assert response.content == b""
+
+
+@pytest.mark.parametrize("headers", [HTMX, {}])
+def test_what_was_deleted_can_be_brought_back(
+    browse: Browse, owner: User, stranger: User, tell: Tell, headers: dict[str, str]
+) -> None:
+    item, client = tell(owner), browse(owner)
+    answer = client.post(f"/inbox/{item.pk}/delete/", headers=headers)
+    page = (answer if headers else client.get("/inbox/")).content.decode()
+    assert f'action="/inbox/{item.pk}/restore/"' in page
+    assert browse(stranger).post(f"/inbox/{item.pk}/restore/").status_code == 404
+    assert client.post(f"/inbox/{item.pk}/restore/")["Location"] == "/inbox/"
+    assert shown(client.get("/inbox/")) == ids(item)
+
+
+def test_what_was_deleted_long_ago_stays_deleted(browse: Browse, owner: User, tell: Tell) -> None:
+    item, client = tell(owner, dismissed_at=timezone.now() - timedelta(minutes=11)), browse(owner)
+    client.post(f"/inbox/{item.pk}/restore/")
+    page = client.get("/inbox/")
+    assert shown(page) == []
+    assert "It is too late" in page.content.decode()

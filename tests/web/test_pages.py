@@ -143,7 +143,7 @@ def _posts() -> list[str]:
 
 
 def test_the_walk_finds_what_can_be_posted_to() -> None:
-    assert {"/login/", "/inbox/read/", "/settings/switches/", "/account/password/"} <= set(_posts())
+    assert {"/login/", "/inbox/read/", "/settings/telling/", "/account/password/"} <= set(_posts())
 
 
 @pytest.mark.parametrize("path", _posts())

@@ -2,20 +2,34 @@
 
 import re
 from collections.abc import Callable
-from datetime import time
+from datetime import time, timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
+from redis import Redis
 from rest_framework.test import APIClient
 
 from accounts.models import User, Verification
 from accounts.verification import code_of
-from notifications.models import ContactPoint, Delivery, Preference, Subscription
+from dating.models import DatingProfile
+from escalation.models import Rotation, RotationMember
+from notifications import metrics
+from notifications.channels.signing import secret_for
+from notifications.models import ContactPoint, Delivery, InboxItem, Preference, Subscription
 from tests.factories import ContactPointFactory
 
 Browse = Callable[..., Client]
 TELLING = {"level": "CRITICAL", "quiet_from": "22:00", "quiet_until": "07:00", "time_zone": "Europe/Paris"}
+
+
+@pytest.fixture
+def owner(owner: User) -> User:
+    """Works at a shop, and studies too."""
+    User.objects.filter(pk=owner.pk).update(role="student")
+    owner.refresh_from_db()
+    return owner
 
 
 def test_level_quiet_hours_and_time_zone_are_set_together(browse: Browse, owner: User) -> None:
@@ -161,7 +175,8 @@ def switches(client: Client) -> dict[str, bool]:
 
 def save(client: Client, table: dict[str, bool]) -> None:
     on = [name for name, is_on in table.items() if is_on]
-    assert client.post("/settings/switches/", {"shown": list(table), "on": on}).status_code == 302
+    body = TELLING | {"shown": list(table), "on": on}
+    assert client.post("/settings/telling/", body).status_code == 302
 
 
 def test_what_is_switched_off_is_not_told_and_stays_so(browse: Browse, owner: User) -> None:
@@ -259,6 +274,154 @@ def test_the_page_takes_as_many_queries_for_much(
         for number in range(count):
             ContactPointFactory(user=owner)
             Subscription.objects.create(user=owner, channel="", kind=f"a{count}.b{number}", is_enabled=False)
-        # Session, user; preference, rules, channels, contact points; last number and count of the bell.
-        with django_assert_num_queries(8):
+        # Session, user; preference, rules, channels, contact points; last number and count of the bell;
+        # what concerns them (four), and where the bar leads (three).
+        with django_assert_num_queries(15):
             client.get("/preferences/")
+
+
+# --- What concerns whom ------------------------------------------------------------------------------------
+
+
+def rows_of(browse: Browse, user: User) -> set[str]:
+    return {name.partition(" ")[2] for name in switches(browse(user))}
+
+
+def test_a_student_sees_the_switches_of_studies_and_no_others(browse: Browse, stranger: User) -> None:
+    User.objects.filter(pk=stranger.pk).update(role="student")
+    assert rows_of(browse, stranger) == {"stage.*", "evaluation.*", "grade.*", "offer.*", "student.*"}
+
+
+def test_staff_of_a_shop_see_the_switch_of_its_alerts(browse: Browse, teammate: User) -> None:
+    assert rows_of(browse, teammate) == {"alert"}
+
+
+def test_whoever_nothing_concerns_is_told_so(browse: Browse, stranger: User) -> None:
+    assert rows_of(browse, stranger) == set()
+    assert "Nothing concerns you yet" in browse(stranger).get("/preferences/").content.decode()
+
+
+def test_whoever_was_told_of_something_can_switch_it_off(
+    browse: Browse, stranger: User, tell: Callable[..., InboxItem]
+) -> None:
+    item = tell(stranger)
+    item.notification.kind = "grade.assigned"
+    item.notification.save()
+    assert rows_of(browse, stranger) == {"grade.*"}
+
+
+def test_whoever_dates_or_takes_turns_sees_that(browse: Browse, stranger: User) -> None:
+    DatingProfile.objects.create(user=stranger)
+    rotation = Rotation.objects.create(name="Night", starts_on="2026-01-05")
+    RotationMember.objects.create(rotation=rotation, user=stranger, position=1)
+    assert rows_of(browse, stranger) == {"dating.*", "escalation"}
+    bar = browse(stranger).get("/preferences/").content.decode()
+    assert 'href="/escalations/"' in bar
+
+
+def test_nobody_is_shown_what_tells_devices_alone(browse: Browse, owner: User, operator: User) -> None:
+    assert "tracing.*" not in rows_of(browse, owner) | rows_of(browse, operator)
+
+
+def test_switches_and_the_rest_are_saved_together(browse: Browse, owner: User) -> None:
+    client = browse(owner)
+    table = switches(client)
+    on = [name for name in table if name != "inbox grade.*"]
+    client.post("/settings/telling/", TELLING | {"shown": list(table), "on": on})
+    assert Preference.objects.get(user=owner).level == "CRITICAL"
+    assert [each.kind for each in Subscription.objects.all()] == ["grade.*"]
+    # One that is refused keeps them as they were set.
+    wrong = TELLING | {"quiet_from": "", "shown": list(table), "on": []}
+    page = client.post("/settings/telling/", wrong).content.decode()
+    shown = dict(re.findall(r'name="on" value="([^"]+)"([^>]*)>', page))
+    assert shown.keys() == table.keys()
+    assert not any("checked" in rest for rest in shown.values())
+
+
+# --- Secrets, tests and taking back ------------------------------------------------------------------------
+
+
+def test_the_secret_of_a_webhook_is_shown_once_and_can_be_renewed(browse: Browse, owner: User) -> None:
+    client = browse(owner)
+    client.post("/settings/points/", {"channel": "webhook", "address": "https://hooks.example.com/1"})
+    point = ContactPoint.objects.get(user=owner)
+    first = secret_for(point.pk, 1)
+    assert first in client.get("/preferences/").content.decode()
+    assert first not in client.get("/preferences/").content.decode()
+    client.post(f"/settings/points/{point.pk}/secret/")
+    page = client.get("/preferences/").content.decode()
+    assert secret_for(point.pk, 2) in page
+    assert first not in page
+
+
+def test_what_has_no_secret_gets_none(browse: Browse, owner: User) -> None:
+    point = ContactPointFactory(user=owner, channel="email", address="owner@example.com")
+    response = browse(owner).post(f"/settings/points/{point.pk}/secret/")
+    assert response.status_code == 422
+    assert "Only webhooks have a secret." in response.content.decode()
+
+
+def test_what_came_of_a_test_is_said_where_it_was_asked_for(
+    browse: Browse, owner: User, redis: Redis
+) -> None:
+    point, client = ContactPointFactory(user=owner), browse(owner)
+    client.post(f"/settings/points/{point.pk}/test/")
+    path, headers = f"/settings/points/{point.pk}/test/", {"HX-Request": "true"}
+    waiting = client.get(path, headers=headers).content.decode()
+    assert "A test message is on its way." in waiting
+    assert "every 1s" in waiting
+    for _ in range(3):
+        metrics.add("attempts", point.channel, "unavailable")
+    metrics.flush()
+    assert "Nothing has got through by this channel since" in client.get("/preferences/").content.decode()
+    test = Delivery.objects.filter(contact_point=point)
+    test.update(status="failed", reason="rejected")
+    failed = client.get(path, headers=headers).content.decode()
+    assert "The test message was not sent. Failed: the destination refused it for good" in failed
+    assert "every 1s" not in failed
+    test.update(status="sent", reason="", duration_ms=612.0, sent_at=timezone.now())
+    assert "The test message was sent in 0.6 s." in client.get(path, headers=headers).content.decode()
+    # Of nobody else's, and only where it was sent.
+    assert browse(owner).get(path, headers=headers).content.decode().count("test message") == 0
+
+
+def test_a_contact_point_that_was_removed_comes_back(
+    browse: Browse, owner: User, stranger: User, settings: Any
+) -> None:
+    point, client = ContactPointFactory(user=owner), browse(owner)
+    client.post(f"/settings/points/{point.pk}/remove/")
+    page = client.get("/preferences/").content.decode()
+    assert f'action="/settings/points/{point.pk}/restore/"' in page
+    assert "Undo" not in client.get("/preferences/").content.decode()
+    assert browse(stranger).post(f"/settings/points/{point.pk}/restore/").status_code == 404
+    client.post(f"/settings/points/{point.pk}/restore/")
+    point.refresh_from_db()
+    assert (point.deleted_at, bool(point.confirmed_at)) == (None, True)
+
+
+def test_what_was_removed_long_ago_or_added_again_stays_removed(browse: Browse, owner: User) -> None:
+    point, client = ContactPointFactory(user=owner), browse(owner)
+    ContactPoint.objects.filter(pk=point.pk).update(deleted_at=timezone.now() - timedelta(minutes=11))
+    client.post(f"/settings/points/{point.pk}/restore/")
+    assert "It is too late" in client.get("/preferences/").content.decode()
+    ContactPoint.objects.filter(pk=point.pk).update(deleted_at=timezone.now())
+    ContactPointFactory(user=owner, channel=point.channel, address=point.address)
+    client.post(f"/settings/points/{point.pk}/restore/")
+    assert "This address is here already." in client.get("/preferences/").content.decode()
+    point.refresh_from_db()
+    assert point.deleted_at
+
+
+def test_a_rule_that_was_removed_comes_back(browse: Browse, owner: User) -> None:
+    Subscription.objects.create(user=owner, channel="", kind="stage.created", is_enabled=False)
+    client, fields = browse(owner), {"channel": "", "kind": "stage.created"}
+    client.post("/settings/rules/remove/", fields)
+    assert 'action="/settings/rules/restore/"' in client.get("/preferences/").content.decode()
+    client.post("/settings/rules/restore/", fields | {"enabled": "no"})
+    assert not Subscription.objects.get(user=owner, kind="stage.created").is_enabled
+
+
+def test_what_is_no_rule_does_not_come_back(browse: Browse, owner: User) -> None:
+    client = browse(owner)
+    client.post("/settings/rules/restore/", {"channel": "pigeon", "kind": "stage.created"})
+    assert not Subscription.objects.exists()

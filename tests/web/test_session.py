@@ -175,3 +175,38 @@ def test_odd_text_in_an_anonymous_field_is_no_failure(
     assert browse().post(path, body, content_type="application/json").status_code < 500
     form = urlencode(fields, errors="surrogatepass")
     assert browse().post(path, form, content_type="application/x-www-form-urlencoded").status_code < 500
+
+
+@pytest.mark.parametrize(
+    ("headers", "back"),
+    [
+        ({"referer": "http://testserver/preferences/?a=b"}, "/login/?next=%2Fpreferences%2F%3Fa%3Db"),
+        ({"referer": "https://evil.example.com/preferences/"}, "/login/"),
+        ({"referer": "http://[bad/"}, "/login/"),
+        ({}, "/login/"),
+    ],
+)
+def test_whoever_was_logged_out_meanwhile_comes_back_to_their_page(
+    db: None, browse: Callable[..., Client], headers: dict[str, str], back: str
+) -> None:
+    client = browse()
+    response = client.post("/settings/telling/", headers=headers)
+    assert response["Location"] == back
+    assert "nothing was changed" in client.get(back).content.decode()
+
+
+def test_htmx_is_sent_to_the_log_in_and_from_there_to_its_page(
+    db: None, browse: Callable[..., Client]
+) -> None:
+    headers = {"HX-Request": "true", "HX-Current-URL": "http://testserver/inbox/?cursor=x"}
+    client = browse()
+    for answer in (client.post("/inbox/read/", headers=headers), client.get("/inbox/", headers=headers)):
+        assert answer["HX-Redirect"] == "/login/?next=%2Finbox%2F%3Fcursor%3Dx"
+
+
+def test_a_form_without_its_cookies_offers_the_log_in(db: None, browse: Callable[..., Client]) -> None:
+    client = browse(enforce_csrf_checks=True)
+    headers = {"referer": "http://testserver/account/"}
+    response = client.post("/account/details/", {"first_name": "Ana"}, headers=headers)
+    assert response.status_code == 403
+    assert 'href="/login/?next=%2Faccount%2F"' in response.content.decode()

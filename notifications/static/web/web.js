@@ -34,18 +34,101 @@
   const zone = document.querySelector("input[data-time-zone]");
   if (zone) zone.value = Intl.DateTimeFormat().resolvedOptions().timeZone ?? "";
 
+  // --- Forms under way ----------------------------------------------------------------------------------
+
+  const buttonsOf = (form) => [...form.elements].filter((each) => each.type === "submit");
+
+  // Not the attribute "disabled", which would take the focus away.
+  function setBusy(form, isBusy) {
+    for (const button of buttonsOf(form)) {
+      for (const name of ["aria-busy", "aria-disabled"]) {
+        if (isBusy) button.setAttribute(name, "true");
+        else button.removeAttribute(name);
+      }
+    }
+  }
+
+  const isBusy = (form) => buttonsOf(form).some((button) => button.hasAttribute("aria-busy"));
+
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (isBusy(form) || (form.dataset.ask && !confirm(form.dataset.ask))) {
+      event.preventDefault();
+      event.stopImmediatePropagation();
+    } else if (!form.hasAttribute("hx-post")) {
+      keepOthers(form);
+      setBusy(form, true);
+    }
+  }, true);
+  // The browser may show a page again as it was left.
+  addEventListener("pageshow", () => [...document.forms].forEach((form) => setBusy(form, false)));
+
+  // --- What is typed in one form outlives the sending of another -----------------------------------------
+
+  const KEPT = "tocsin-kept";
+  const NEVER_KEPT = ["hidden", "password", "submit", "button"];
+  const hasChanged = (field) =>
+    field.options
+      ? [...field.options].some((option) => option.selected !== option.defaultSelected)
+      : field.value !== field.defaultValue || field.checked !== field.defaultChecked;
+
+  // By names that are the same when the page comes back.
+  function eachField(then) {
+    for (const form of document.forms) {
+      if (form.method !== "post") continue;
+      for (const field of form.elements) {
+        if (NEVER_KEPT.includes(field.type)) continue;
+        then(field, `${form.action} ${field.id || `${field.name} ${field.value}`}`, form);
+      }
+    }
+  }
+
+  function keepOthers(sent) {
+    const others = {};
+    eachField((field, name, form) => {
+      if (form !== sent && hasChanged(field)) others[name] = [field.value, field.checked];
+    });
+    sessionStorage.setItem(KEPT, JSON.stringify(others));
+  }
+
+  const kept = JSON.parse(sessionStorage.getItem(KEPT) ?? "{}");
+  sessionStorage.removeItem(KEPT);
+  eachField((field, name) => {
+    if (name in kept) [field.value, field.checked] = kept[name];
+  });
+
   // --- Forms that htmx sends ----------------------------------------------------------------------------
 
-  const complain = (text) => {
+  function complain(text) {
     const message = document.createElement("p");
     message.className = "message error";
-    message.textContent = text;
+    message.append(text);
     byId("messages").replaceChildren(message);
-  };
+    return message;
+  }
+
+  // Where the log-in is over, and its cookies with it.
+  function offerLogIn() {
+    const link = document.createElement("a");
+    link.href = `/login/?next=${encodeURIComponent(location.pathname + location.search)}`;
+    link.textContent = "Log in";
+    complain("That did not work: you may have been logged out. ").append(link);
+  }
 
   document.addEventListener("htmx:sendError", () => complain("The server can't be reached. Try again."));
-  document.addEventListener("htmx:responseError", () => complain("That did not work. Load the page again."));
-  document.addEventListener("htmx:beforeRequest", () => byId("messages").replaceChildren());
+  document.addEventListener("htmx:responseError", ({ detail }) => {
+    if (detail.xhr.status === 403) offerLogIn();
+    else complain("That did not work. Load the page again.");
+  });
+  document.addEventListener("htmx:beforeRequest", ({ detail }) => {
+    // What asks by itself takes no message away that was said meanwhile.
+    if (!detail.elt.matches("form")) return;
+    byId("messages").replaceChildren();
+    setBusy(detail.elt, true);
+  });
+  document.addEventListener("htmx:afterRequest", ({ detail }) => {
+    if (detail.elt.matches("form")) setBusy(detail.elt, false);
+  });
   // The focus must not fall to the top of the page with what is deleted.
   document.addEventListener("htmx:beforeSwap", (event) => {
     const deletes = event.detail.requestConfig.elt.matches("[data-deletes]");
@@ -82,6 +165,7 @@
   const AGAIN_MAX_MS = 30000;
   let last = Number(bell.dataset.last);
   let isOut = false;
+  let isCutOff = false;
   let asking = false;
   let askAgain = false;
   let wait = AGAIN_MS;
@@ -101,7 +185,8 @@
       }
       wait = AGAIN_MS;
       // A tab that holds no stream of its own knows nothing worse.
-      if (!byId("live")?.dataset.state) say("live");
+      if (isCutOff || !byId("live")?.dataset.state) say("live");
+      isCutOff = false;
     } catch {
       setTimeout(sync, wait);
       wait = Math.min(wait * 2, AGAIN_MAX_MS);
@@ -177,7 +262,16 @@
     });
   }
 
+  // A stream notices only after a while that the network is gone.
+  function cutOff() {
+    isCutOff = true;
+    say("lost");
+  }
+
   others.addEventListener("message", (event) => hear(event.data));
+  addEventListener("offline", cutOff);
+  document.addEventListener("htmx:sendError", cutOff);
+  document.addEventListener("htmx:afterRequest", ({ detail }) => detail.successful && isCutOff && sync());
   addEventListener("online", sync);
   addEventListener("pageshow", (event) => event.persisted && sync());
   // Locks are for secure origins only; elsewhere each tab has a stream of its own.

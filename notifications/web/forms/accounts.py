@@ -91,6 +91,13 @@ class PasswordForm(forms.Form):
         self.fields["new_password"].help_text = RULES
 
 
+class EmailForm(forms.Form):
+    """Another email address, by the password."""
+
+    email = email_field()
+    current_password = password_field(label="Current password", autocomplete="current-password")
+
+
 class LeaveForm(forms.Form):
     password = password_field(autocomplete="current-password")
 
@@ -115,6 +122,12 @@ class DetailsForm(forms.Form):
 
 
 class CodeForm(forms.Form):
+    """The code that came; to have one sent, none is asked for."""
+
     code = forms.CharField(
         max_length=10, widget=forms.TextInput({"autocomplete": "one-time-code", "inputmode": "numeric"})
     )
+
+    def __init__(self, *args: Any, is_sent: bool = True, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["code"].required = is_sent

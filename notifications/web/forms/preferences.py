@@ -45,7 +45,7 @@ class ContactPointForm(forms.Form):
         max_length=2048,
         required=False,
         widget=forms.TextInput({"autocapitalize": "none", "spellcheck": "false"}),
-        help_text="An email address, a phone number with its country code, or a URL; none for the inbox.",
+        help_text="An email address, a phone number with its country code, or a URL; for the inbox, nothing.",
     )
     label = forms.CharField(
         label="Name", max_length=100, required=False, help_text="To tell it from others, if you like."

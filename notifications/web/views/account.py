@@ -12,14 +12,14 @@ from django.views.generic import TemplateView
 
 from accounts import attempts
 from accounts.models import User, Verification
-from accounts.services.passwords import password_change
+from accounts.services.passwords import password_change, password_check
 from accounts.services.users import links_renew, user_update
 from accounts.services.verifications import verification_confirm, verification_send
 from accounts.verification import code_of, id_of_token
 from config import clock
 from notifications.web import limits
 from notifications.web.form_page import FormPage, Section
-from notifications.web.forms.accounts import CodeForm, DetailsForm, PasswordForm
+from notifications.web.forms.accounts import CodeForm, DetailsForm, EmailForm, PasswordForm
 from notifications.web.page import Page
 
 Purpose = Verification.Purpose
@@ -31,6 +31,7 @@ def everything(user: User) -> dict[str, Any]:
     names = ("first_name", "last_name", "phone", "language")
     return {
         "details": DetailsForm(initial={name: getattr(user, name) for name in names}, auto_id="details_%s"),
+        "email": EmailForm(initial={"email": user.email}, auto_id="email_%s"),
         "password": PasswordForm(auto_id="password_%s"),
         "email_code": CodeForm(auto_id="email_code_%s"),
         "phone_code": CodeForm(auto_id="phone_code_%s"),
@@ -63,6 +64,20 @@ class DetailsSection(_AccountSection):
         return self.done("Your account is changed.")
 
 
+class EmailSection(_AccountSection):
+    """Another address to log in with; it is not confirmed until its owner shows that they read it."""
+
+    name = "email"
+    form_class = EmailForm
+
+    def act(self, form: EmailForm) -> HttpResponse:
+        limits.take_act(self.person)
+        password = form.cleaned_data["current_password"]
+        password_check(user=self.person, password=password, field="current_password")
+        user_update(user=User.objects.get(pk=self.person.pk), email=form.cleaned_data["email"])
+        return self.done("Your email address is changed. Confirm it below.")
+
+
 class PasswordSection(_AccountSection):
     name = "password"
     form_class = PasswordForm
@@ -90,8 +105,12 @@ class SendCodeSection(_AccountSection):
     """Have a code, and for email a link, sent to an address that is to be shown to be one's own."""
 
     name = "email_code"
-    form_class: type[Form] = Form
+    form_class = CodeForm
     purpose = Purpose.EMAIL
+    is_sent = False
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        return super().get_form_kwargs() | {"is_sent": self.is_sent}
 
     def act(self, form: Form) -> HttpResponse:
         limits.take(scope="verify", who=attempts.address_of(self.request.META))
@@ -103,7 +122,7 @@ class SendCodeSection(_AccountSection):
 class ConfirmSection(SendCodeSection):
     """Enter the code that came."""
 
-    form_class = CodeForm
+    is_sent = True
 
     def act(self, form: Form) -> HttpResponse:
         code = form.cleaned_data["code"].strip()

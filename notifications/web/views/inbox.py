@@ -4,6 +4,7 @@ import json
 from typing import Any, Final
 from uuid import UUID
 
+from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -11,6 +12,7 @@ from django.views.generic import TemplateView
 
 from notifications.inbox import pages, selectors, services
 from notifications.models import InboxItem
+from notifications.web import undoing
 from notifications.web.context import Bell
 from notifications.web.notices import notice_of, rendered
 from notifications.web.page import Page, is_htmx
@@ -78,10 +80,10 @@ class _Change(Page):
     def item(self, item_id: UUID) -> InboxItem:
         return get_object_or_404(selectors.inbox_of(self.person), pk=item_id)
 
-    def answer(self, template: str = "", context: dict[str, Any] | None = None) -> HttpResponse:
+    def answer(self, template: str, context: dict[str, Any]) -> HttpResponse:
         if not is_htmx(self.request):
             return HttpResponseRedirect(reverse("web:inbox"))
-        response = render(self.request, template, context) if template else HttpResponse()
+        response = render(self.request, template, context)
         response["HX-Trigger"] = json.dumps({"unread": Bell(self.person).unread})
         return response
 
@@ -99,7 +101,20 @@ class MarkPage(_Change):
 class DeletePage(_Change):
     def post(self, request: HttpRequest, item_id: UUID) -> HttpResponse:
         services.item_delete(item=self.item(item_id))
-        return self.answer()
+        undo = undoing.button("Deleted.", reverse("web:inbox-restore", args=[item_id]))
+        if not is_htmx(request):
+            undoing.offer(request, undo)
+        return self.answer("web/_deleted.html", {"undo": undo})
+
+
+class RestorePage(_Change):
+    """Bring back what was deleted a moment ago."""
+
+    def post(self, request: HttpRequest, item_id: UUID) -> HttpResponse:
+        item = get_object_or_404(InboxItem, pk=item_id, user=self.person)
+        if not services.item_restore(item=item):
+            messages.error(request, "It is too late to bring it back.")
+        return HttpResponseRedirect(reverse("web:inbox"))
 
 
 class MarkAllPage(_Change):

@@ -1,6 +1,8 @@
 """What somebody is told, when, and where."""
 
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
 from uuid import UUID
 
 from django.contrib import messages
@@ -16,23 +18,27 @@ from accounts.models import User
 from accounts.services.users import user_update
 from config import clock
 from config.exceptions import Conflict, TooMany
+from notifications.channels import signing
 from notifications.models import ContactPoint, Preference, Subscription
 from notifications.services import confirmations, contact_points
 from notifications.services.preferences import preference_set, subscription_remove, subscription_set
-from notifications.web import limits, switches
+from notifications.web import limits, switches, undoing
 from notifications.web.form_page import Section
 from notifications.web.forms.preferences import ContactPointForm, TellingForm, channel_label
-from notifications.web.page import Page
+from notifications.web.page import Page, is_htmx
+from notifications.web.tried import Tried, remember, tried
 
 TEMPLATE = "web/preferences.html"
+# In the session: the webhook whose secret is to be shown, once.
+REVEALS: Final = "reveals"
 
 
-def everything(person: User) -> dict[str, Any]:
+def everything(request: HttpRequest, person: User) -> dict[str, Any]:
     """Return what the page shows."""
     preference = Preference.objects.filter(user=person).first() or Preference(user=person)
     subscriptions = list(Subscription.objects.filter(user=person))
     channels = switches.channels_of(person)
-    rows = switches.table(subscriptions, channels)
+    rows = switches.table(person, subscriptions, channels)
     fields = {name: getattr(preference, name) for name in ("level", "quiet_from", "quiet_until", "digest")}
     return {
         "telling": TellingForm(
@@ -41,9 +47,33 @@ def everything(person: User) -> dict[str, Any]:
         "channels": [channel_label(name) for name in channels],
         "rows": rows,
         "other_rules": switches.others(subscriptions, rows),
-        "points": [(point, channel_label(point.channel)) for point in own_points(person)],
+        "points": shown_points(request, own_points(person)),
         "new_point": ContactPointForm(auto_id="new_point_%s"),
     }
+
+
+@dataclass(frozen=True, slots=True)
+class ShownPoint:
+    point: ContactPoint
+    channel: str
+    tried: Tried | None
+    #: What its messages are signed with, in the one answer that shows it.
+    secret: str
+
+
+def shown_points(request: HttpRequest, points: Iterable[ContactPoint]) -> list[ShownPoint]:
+    points = list(points)
+    results = tried(request, points)
+    reveals = request.session.pop(REVEALS) if REVEALS in request.session else ""
+    return [
+        ShownPoint(
+            each,
+            channel_label(each.channel),
+            results.get(each.pk),
+            signing.secret_for(each.pk, each.secret_version) if str(each.pk) == reveals else "",
+        )
+        for each in points
+    ]
 
 
 def own_points(person: User) -> QuerySet[ContactPoint]:
@@ -55,7 +85,7 @@ class PreferencesPage(Page, TemplateView):
     template_name = TEMPLATE
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(**kwargs) | everything(self.person)
+        return super().get_context_data(**kwargs) | everything(self.request, self.person)
 
 
 class _PreferencesSection(Section):
@@ -63,11 +93,11 @@ class _PreferencesSection(Section):
     page = "web:preferences"
 
     def everything(self) -> dict[str, Any]:
-        return everything(self.person)
+        return everything(self.request, self.person)
 
 
 class TellingSection(_PreferencesSection):
-    """Of what, and when not."""
+    """Of what, when not, and which of it where: one form, so that nothing of it is lost to the rest."""
 
     name = "telling"
     form_class = TellingForm
@@ -75,13 +105,35 @@ class TellingSection(_PreferencesSection):
     def get_form_kwargs(self) -> dict[str, Any]:
         return super().get_form_kwargs() | {"person": self.person}
 
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        context = super().get_context_data(**kwargs)
+        return context | {"rows": switches.as_posted(context["rows"], *self._switched())}
+
     def act(self, form: TellingForm) -> HttpResponse:
         changes = dict(form.cleaned_data)
         time_zone = changes.pop("time_zone")
         with transaction.atomic():
             user_update(user=User.objects.get(pk=self.person.pk), time_zone=time_zone)
             preference_set(user=self.person, **changes)
+            self._switch()
         return self.done("Saved.")
+
+    def _switched(self) -> tuple[set[str], set[str]]:
+        """Return the names of the switches that the page has shown, and of those that are on."""
+        return set(self.request.POST.getlist("shown")), set(self.request.POST.getlist("on"))
+
+    def _switch(self) -> None:
+        """Turn those switches that are to be other than they are; those that the page didn't show stay."""
+        shown, on = self._switched()
+        if not shown:
+            return
+        held = Subscription.objects.filter(user=self.person)
+        rows = switches.table(self.person, held, switches.channels_of(self.person))
+        for each in (switch for row in rows for switch in row.switches):
+            if each.name in shown and each.is_on != (each.name in on):
+                subscription_set(
+                    user=self.person, channel=each.channel, kind=each.kind, is_enabled=not each.is_on
+                )
 
 
 class NewPointSection(_PreferencesSection):
@@ -90,9 +142,11 @@ class NewPointSection(_PreferencesSection):
 
     def act(self, form: ContactPointForm) -> HttpResponse:
         limits.take_act(self.person)
-        point, _ = contact_points.contact_point_create(
+        point, is_new = contact_points.contact_point_create(
             user=self.person, vouched=confirmations.may_vouch(self.person), **form.cleaned_data
         )
+        if is_new and point.channel == "webhook":
+            self.request.session[REVEALS] = str(point.pk)
         if point.confirmed_at is None:
             return self.done("Added. A code is on its way there. Enter it below to be told things there.")
         return self.done("Added. Send a test to see that it works.")
@@ -106,51 +160,80 @@ class _Change(Page):
     def point(self, point_id: UUID) -> ContactPoint:
         return get_object_or_404(own_points(self.person), pk=point_id)
 
-    def done(self, text: str) -> HttpResponse:
-        messages.success(self.request, text)
+    def done(self, text: str, *, undo: str = "", fields: dict[str, str] | None = None) -> HttpResponse:
+        """Say what was done, and offer a button that undoes it: by posting these fields to that address."""
+        if undo:
+            undoing.offer(self.request, undoing.button(text, undo, fields))
+        else:
+            messages.success(self.request, text)
         return HttpResponseRedirect(reverse("web:preferences"))
 
-    def refused(self, text: str, *, status: int) -> HttpResponse:
-        messages.error(self.request, text)
-        return render(self.request, TEMPLATE, everything(self.person), status=status)
-
-
-class SwitchesChange(_Change):
-    """Turn those switches that are to be other than they are; those that the page didn't show stay."""
-
-    def post(self, request: HttpRequest) -> HttpResponse:
-        shown, on = set(request.POST.getlist("shown")), set(request.POST.getlist("on"))
-        rows = switches.table(
-            Subscription.objects.filter(user=self.person), switches.channels_of(self.person)
-        )
-        with transaction.atomic():
-            for each in (switch for row in rows for switch in row.switches):
-                if each.name in shown and each.is_on != (each.name in on):
-                    subscription_set(
-                        user=self.person, channel=each.channel, kind=each.kind, is_enabled=not each.is_on
-                    )
-        return self.done("Saved.")
+    def refused(self, text: str, *, point_id: UUID, status: int) -> HttpResponse:
+        """Say it where the button is."""
+        context = everything(self.request, self.person) | {"refusal": text, "refused_id": point_id}
+        return render(self.request, TEMPLATE, context, status=status)
 
 
 class RuleRemove(_Change):
     def post(self, request: HttpRequest) -> HttpResponse:
         channel, kind = request.POST.get("channel", ""), request.POST.get("kind", "")
+        rule = Subscription.objects.filter(user=self.person, channel=channel, kind=kind).first()
         subscription_remove(user=self.person, channel=channel, kind=kind)
-        return self.done("The rule is removed.")
+        if rule is None:
+            return self.done("The rule is removed.")
+        fields = {"channel": channel, "kind": kind, "enabled": "yes" if rule.is_enabled else "no"}
+        return self.done("The rule is removed.", undo=reverse("web:rule-restore"), fields=fields)
+
+
+class RuleRestore(_Change):
+    """Make a rule again that was removed."""
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        channel, kind = request.POST.get("channel", ""), request.POST.get("kind", "")
+        is_enabled = request.POST.get("enabled") == "yes"
+        try:
+            subscription_set(user=self.person, channel=channel, kind=kind, is_enabled=is_enabled)
+        except ValidationError as error:
+            messages.error(request, " ".join(error.messages))
+            return HttpResponseRedirect(reverse("web:preferences"))
+        return self.done("The rule is there again.")
 
 
 class PointTest(_Change):
+    """Send a test message, and say what came of it."""
+
+    http_method_names = ["get", "post"]
+
+    def get(self, request: HttpRequest, point_id: UUID) -> HttpResponse:
+        """Return what came of the last one, for the page that asks again until that is known."""
+        if not is_htmx(request):
+            return HttpResponseRedirect(reverse("web:preferences"))
+        shown = shown_points(request, [self.point(point_id)])[0]
+        return render(request, "web/_tried.html", {"shown": shown})
+
     def post(self, request: HttpRequest, point_id: UUID) -> HttpResponse:
         point = self.point(point_id)
         try:
             limits.take(scope="test-send", who=str(self.person.pk))
         except TooMany as error:
-            return self.refused(str(error), status=429)
+            return self.refused(str(error), point_id=point_id, status=429)
         try:
-            contact_points.contact_point_test_send(contact_point=point)
+            remember(request, contact_points.contact_point_test_send(contact_point=point))
         except Conflict as error:
-            return self.refused(str(error), status=409)
-        return self.done(f"A test message is on its way to {point.label or point.address or point.channel}.")
+            return self.refused(str(error), point_id=point_id, status=409)
+        return HttpResponseRedirect(f"{reverse('web:preferences')}#tried-{point_id}")
+
+
+class PointSecret(_Change):
+    """Sign with a new secret from now on, and show it once."""
+
+    def post(self, request: HttpRequest, point_id: UUID) -> HttpResponse:
+        try:
+            contact_points.contact_point_rotate_secret(contact_point=self.point(point_id))
+        except ValidationError as error:
+            return self.refused(" ".join(error.messages), point_id=point_id, status=422)
+        request.session[REVEALS] = str(point_id)
+        return self.done("There is a new secret. Messages are signed with the one before, too, for a while.")
 
 
 class PointCode(_Change):
@@ -160,9 +243,9 @@ class PointCode(_Change):
         try:
             confirmations.code_send(contact_point=self.point(point_id), now=clock.now())
         except TooMany as error:
-            return self.refused(str(error), status=429)
+            return self.refused(str(error), point_id=point_id, status=429)
         except Conflict as error:
-            return self.refused(str(error), status=409)
+            return self.refused(str(error), point_id=point_id, status=409)
         return self.done("A code is on its way. The codes of before are void.")
 
 
@@ -176,7 +259,7 @@ class PointConfirm(_Change):
                 contact_point=self.point(point_id), code=code, now=clock.now()
             )
         except ValidationError as error:
-            return self.refused(" ".join(error.messages), status=422)
+            return self.refused(" ".join(error.messages), point_id=point_id, status=422)
         return self.done("Thank you, this is confirmed: you are told things there from now on.")
 
 
@@ -190,4 +273,18 @@ class PointSwitch(_Change):
 class PointRemove(_Change):
     def post(self, request: HttpRequest, point_id: UUID) -> HttpResponse:
         contact_points.contact_point_remove(contact_point=self.point(point_id))
-        return self.done("Removed.")
+        return self.done("Removed.", undo=reverse("web:point-restore", args=[point_id]))
+
+
+class PointRestore(_Change):
+    """Bring back what was removed a moment ago."""
+
+    def post(self, request: HttpRequest, point_id: UUID) -> HttpResponse:
+        removed = ContactPoint.objects.filter(user=self.person).exclude(deleted_at=None)
+        point = get_object_or_404(removed, pk=point_id)
+        try:
+            contact_points.contact_point_restore(contact_point=point, now=clock.now())
+        except Conflict as error:
+            messages.error(request, str(error))
+            return HttpResponseRedirect(reverse("web:preferences"))
+        return self.done("It is there again.")

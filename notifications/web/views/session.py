@@ -11,6 +11,7 @@ from django.views.generic import TemplateView
 
 from accounts import attempts
 from accounts.services.invitations import anybody_may_register
+from notifications import troubles
 from notifications.web.form_page import FormPage
 from notifications.web.forms.accounts import LoginForm
 from notifications.web.page import Page
@@ -25,7 +26,10 @@ class StartPage(Page, TemplateView):
     template_name = "web/start.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(may_register=anybody_may_register(), **kwargs)
+        shown = self.request.user.is_authenticated and self.request.user.is_staff
+        return super().get_context_data(
+            may_register=anybody_may_register(), troubles=troubles.known() if shown else [], **kwargs
+        )
 
 
 class LoginPage(FormPage):

@@ -429,7 +429,6 @@ CLIENTS = {
     "notifications.channels.http1": "what channels post, through the guard where the address is a person's",
     "notifications.brokers.sqs": "SQS_ENDPOINT_URL",
     "notifications.archive.s3": "AWS_ENDPOINT_URL_S3",
-    "notifications.management.commands.runstack": "our own web process",
     "notifications.management.commands.demo": "our own web process",
     "escalation.demo": "our own web process",
     "tracing.demo": "our own web process",

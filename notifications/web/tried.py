@@ -1,0 +1,60 @@
+"""What came of the test messages that somebody sends to their contact points: shown beside these."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from django.http import HttpRequest
+from django.utils import timezone
+
+from notifications import troubles
+from notifications.explanations import explain
+from notifications.models import Attempt, ContactPoint, Delivery
+
+# In the session: by the contact point, the delivery of its last test.
+_KEY: Final = "tests"
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    #: ``good``, ``bad``, or ``open`` as long as it may yet become either.
+    state: str
+    words: str
+
+
+def remember(request: HttpRequest, delivery: Delivery) -> None:
+    """Note that this test was sent, so that the page shows what comes of it."""
+    tests = request.session.get(_KEY, {})
+    request.session[_KEY] = tests | {str(delivery.contact_point_id): str(delivery.pk)}
+
+
+def tried(request: HttpRequest, points: Iterable[ContactPoint]) -> dict[UUID, Tried]:
+    """Return what came of the last test of each of these, where one was sent in this session."""
+    tests: dict[str, str] = request.session.get(_KEY, {})
+    asked = [tests[str(point.pk)] for point in points if str(point.pk) in tests]
+    if not asked:
+        return {}
+    sent = Delivery.objects.filter(pk__in=asked, user=request.user.pk).select_related("outgoing")
+    return {each.contact_point_id: _tried(each) for each in sent if each.contact_point_id}
+
+
+def _tried(delivery: Delivery) -> Tried:
+    if delivery.status == Delivery.Status.SENT:
+        took = "" if delivery.duration_ms is None else f" in {delivery.duration_ms / 1000:.1f} s"
+        return Tried("good", f"The test message was sent{took}.")
+    last = Attempt.objects.filter(delivery=delivery.pk).order_by("-number").first()
+    error = f" Last answer: {last.error}." if last and last.error else ""
+    if delivery.status == Delivery.Status.PENDING:
+        return Tried("open", f"A test message is on its way.{error}{_obstacle(delivery)}")
+    return Tried("bad", f"The test message was not sent. {explain(delivery)}{error}")
+
+
+def _obstacle(delivery: Delivery) -> str:
+    """Say why it may take longer."""
+    lane = delivery.queued.lane if delivery.queued else ""
+    for each in troubles.known():
+        if each.channel == delivery.channel and each.lane in ("", lane):
+            since = f"{timezone.localtime(each.since):%H:%M}"
+            return f" Nothing has got through by this channel since {since}; it is tried again."
+    return ""
