@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from dateutil.rrule import rrulestr  # type: ignore[import-untyped]
+
+from config.zones import zone_of
 
 #: No more than these at once: a rule is asked again later for what comes after.
 AT_MOST: Final = 400
@@ -48,7 +49,7 @@ def occurrences(
     Raises:
         BadRule: the rule can't be understood.
     """
-    zone = ZoneInfo(time_zone)
+    zone = zone_of(time_zone)
     # A day more on both sides: where the clocks are, it may be another day.
     begin = after.astimezone(zone).date() - timedelta(days=1)
     end = until.astimezone(zone).date() + timedelta(days=1)

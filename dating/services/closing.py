@@ -4,10 +4,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from django.db.models import F
 
+from config.zones import zone_of
 from dating.life.plan import Plan, plans
 from dating.matching import Person
 from dating.models import Date, DatingProfile, Event, Group, Registration, Room, Round, Seat
@@ -58,7 +58,7 @@ def _people(event: Event, coming: Iterable[Registration]) -> tuple[list[Person[U
     profiles = {
         each.user_id: each for each in DatingProfile.objects.filter(user__dating_registrations__in=coming)
     }
-    day = event.starts_at.astimezone(ZoneInfo(event.time_zone)).date()
+    day = event.starts_at.astimezone(zone_of(event.time_zone)).date()
     known, missing = [], set()
     for registration in coming:
         profile = profiles.get(registration.user_id)

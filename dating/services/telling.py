@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from django.conf import settings
 
 from accounts.models import User
 from config import clock
+from config.zones import zone_of
 from dating.models import Event
 from notifications import rules
 from notifications.engine.direct import Planned, deliver_many
@@ -50,11 +50,12 @@ def about(event: Event, **more: Any) -> dict[str, Any]:
 
 
 def local_time(moment: datetime, time_zone: str) -> str:
-    return f"{moment.astimezone(ZoneInfo(time_zone)):%Y-%m-%d %H:%M} ({time_zone})"
+    zone = zone_of(time_zone)
+    return f"{moment.astimezone(zone):%Y-%m-%d %H:%M} ({zone})"
 
 
 def local_clock(moment: datetime, time_zone: str) -> str:
-    return f"{moment.astimezone(ZoneInfo(time_zone)):%H:%M}"
+    return f"{moment.astimezone(zone_of(time_zone)):%H:%M}"
 
 
 def tell(
