@@ -117,6 +117,8 @@ PHONE_PREFIXES = env.list("PHONE_PREFIXES", default=[])
 PRODUCT_NAME = env.str("PRODUCT_NAME", default="Tocsin")
 # Third party that is told about users with no contact point of their own.
 THIRD_PARTY_URL = env.str("THIRD_PARTY_URL", default="http://localhost:5000/webhook/notifications/")
+# True to try things out: people can choose to be told in the server's own log, which nobody else reads.
+CONSOLE_OFFERED = env.bool("CONSOLE_OFFERED", default=False)
 # Most deliveries that it is told in one request; 1: each in a request of its own.
 THIRD_PARTY_BATCH = env.int("THIRD_PARTY_BATCH", default=1)
 # Milliseconds for which the first of these waits for others; at most a quarter of LEASE_S.
@@ -195,6 +197,11 @@ GOOGLE_MEET_TOKEN_FILE = env.str("GOOGLE_MEET_TOKEN_FILE", default="")
 GOOGLE_MEET_TOKEN_URL = env.str("GOOGLE_MEET_TOKEN_URL", default="https://oauth2.googleapis.com/token")
 # Rooms that the account may make there, as "times/period"; Google's own quota by default.
 GOOGLE_MEET_RATE = env.str("GOOGLE_MEET_RATE", default="10/min")
+
+# --- Who may meet whom (dating) --------------------------------------------------------------------
+
+# Age from which people can take part in evenings; 0: any.
+DATING_LEAST_AGE = env.int("DATING_LEAST_AGE", default=18)
 
 # --- The engine ------------------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """Time zones: by the `tzdata` package that is installed with the product, never by the operating system."""
 
 import zoneinfo
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
@@ -15,6 +16,16 @@ def use_package() -> None:
     """
     zoneinfo.reset_tzpath(())
     zoneinfo.ZoneInfo.clear_cache()
+    zone_of.cache_clear()
+
+
+@lru_cache(maxsize=1024)
+def zone_of(name: str) -> zoneinfo.ZoneInfo:
+    """Return a zone; a name that the zone database has given up since it was stored stands for UTC."""
+    try:
+        return zoneinfo.ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return zoneinfo.ZoneInfo("UTC")
 
 
 def package_version() -> str:

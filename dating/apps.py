@@ -9,7 +9,8 @@ class DatingConfig(AppConfig):
     def ready(self) -> None:
         # Receivers register on import.
         from dating import brokers, departures, jobs, metrics, receivers, selectors  # noqa: F401, PLC0415
-        from notifications import exposition, looks  # noqa: PLC0415
+        from dating.services.telling import URGENT  # noqa: PLC0415
+        from notifications import exposition, looks, urgency  # noqa: PLC0415
         from notifications.brokers import formats  # noqa: PLC0415
         from notifications.departures import abouts  # noqa: PLC0415
         from notifications.web import concerns  # noqa: PLC0415
@@ -18,5 +19,6 @@ class DatingConfig(AppConfig):
         brokers.outgoing.register()
         looks.register(jobs.tick, asks=jobs.ANY_DUE)
         exposition.register(metrics.families)
+        urgency.register(*URGENT)
         abouts.register(departures.sources_of)
         concerns.register("dating", concerns=selectors.takes_part)

@@ -14,12 +14,15 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.core import signing
+from django.db.models import Count
 from icalendar import Calendar, vCalAddress, vText
 from icalendar import Event as Entry
 from yarl import URL
 
 from accounts.models import User
 from accounts.names import cleaned
+from config import calendars
+from dating.life.timeline import length_of
 from dating.models import Event, Registration
 from notifications.messages.compiled import clean_title
 from notifications.web.page import time_zone_of
@@ -27,6 +30,9 @@ from notifications.web.page import time_zone_of
 CONTENT_TYPE: Final = "text/calendar; charset=utf-8"
 #: For how long a calendar shows what is over.
 FEED_KEEPS: Final = timedelta(days=60)
+#: Addresses at which no mail arrives (RFC 6761), as those have whom the bot alone knows.
+_NOWHERE: Final = ".invalid"
+_YEAR: Final = timedelta(days=366)
 
 _INVITATION: Final = "dating.invitation"
 _CALENDAR: Final = "dating.calendar"
@@ -55,20 +61,21 @@ class Invitation:
 
     @property
     def method(self) -> str:
-        return "CANCEL" if self.part is None else "REQUEST"
+        """What the file is for (RFC 5546): a request asks somebody, so it needs to say whom."""
+        if self.part is None:
+            return "CANCEL"
+        return "REQUEST" if self.attendee else "PUBLISH"
 
 
 # --- Files --------------------------------------------------------------------------------------------
 
 
-def ics_of(registration: Registration, *, now: datetime) -> str:
+def ics_of(registration: Registration, *, now: datetime, rounds: int | None = None) -> str:
     """Return the file for somebody's part as it is now: an invitation, or its cancelling.
 
-    A mail that has it as ``ics`` in its notification's data carries it.
+    A mail that has it as ``ics`` in its notification's data carries it. ``rounds`` is as below.
     """
-    invitation = invitation_of(registration)
-    zone = time_zone_of(registration.user)
-    return calendar_of([invitation], method=invitation.method, zone=zone, now=now)
+    return file_of(invitation_of(registration, rounds=rounds), zone=time_zone_of(registration.user), now=now)
 
 
 def feed_of(user: User, *, now: datetime) -> str:
@@ -76,20 +83,27 @@ def feed_of(user: User, *, now: datetime) -> str:
     parts = Registration.objects.filter(
         user=user, state__in=_PARTS, event__starts_at__gte=now - FEED_KEEPS
     ).select_related("event", "user")
-    invitations = [invitation_of(each) for each in parts.order_by("event__starts_at", "id")]
-    return calendar_of(invitations, method="PUBLISH", zone=time_zone_of(user), now=now)
+    parts = parts.annotate(rounds=Count("event__rounds")).order_by("event__starts_at", "id")
+    invitations = [invitation_of(each, rounds=each.rounds) for each in parts]
+    return feed_with(invitations, zone=time_zone_of(user), now=now)
 
 
-def invitation_of(registration: Registration) -> Invitation:
+def invitation_of(registration: Registration, *, rounds: int | None = None) -> Invitation:
+    """Return somebody's part as their calendar has it.
+
+    Args:
+        rounds: how many the event has, if its groups are made; None: ask the database.
+    """
     event, user = registration.event, registration.user
+    rounds = event.rounds.count() if rounds is None else rounds
     return Invitation(
         uid=f"{event.pk}@{URL(settings.PUBLIC_URL).host}",
         sequence=sequence_of(registration),
         title=event.title,
         starts_at=event.starts_at,
-        ends_at=event.starts_at + longest(event),
+        ends_at=event.starts_at + length_of(event, rounds or _most_rounds(event)),
         url=page_url(event),
-        attendee=user.email,
+        attendee="" if user.email.endswith(_NOWHERE) else user.email,
         attendee_name=cleaned(user.first_name),
         part=_PARTS.get(_STATES(registration.state)),
     )
@@ -103,33 +117,55 @@ def sequence_of(registration: Registration) -> int:
     return registration.sequence + registration.event.version
 
 
-def longest(event: Event) -> timedelta:
-    """Return how long an evening lasts at most: nobody knows how many come until its groups are made."""
+def _most_rounds(event: Event) -> int:
+    """Return how many rounds there are at most: nobody knows how many come until the groups are made."""
     people = min(event.users_limit, event.places or event.users_limit)
-    rounds = people // 2 if event.two_pools else people - 1 + people % 2
-    rounds = min(rounds, event.max_rounds or rounds)
-    return timedelta(seconds=max(rounds, 1) * (event.round_s + event.break_s))
+    # Of two pools the one may have a single person, whom all others meet in turn.
+    rounds = people - 1 if event.two_pools else people - 1 + people % 2
+    return min(rounds, event.max_rounds or rounds)
 
 
-def calendar_of(invitations: Sequence[Invitation], *, method: str, zone: ZoneInfo, now: datetime) -> str:
-    """Return an iCalendar file, with times by the given zone's clocks, and the zone's rules beside them."""
+def file_of(invitation: Invitation, *, zone: ZoneInfo, now: datetime) -> str:
+    """Return an iTIP file, with times by the given zone's clocks, and the zone's rules beside them."""
     calendar = Calendar()
-    calendar.add("prodid", f"-//{settings.PRODUCT_NAME}//dating//EN")
+    calendar.add("prodid", _prodid())
     calendar.add("version", "2.0")
-    calendar.add("method", method)
-    for each in invitations:
-        calendar.add_component(_entry(each, zone, now))
-    if invitations:
-        first = min(each.starts_at for each in invitations)
-        last = max(each.ends_at for each in invitations)
-        # Of the zone's rules only those that matter here: all of them would be the most of the file.
-        year = timedelta(days=366)
-        calendar.add_missing_timezones(first_date=(first - year).date(), last_date=(last + year).date())
+    calendar.add("method", invitation.method)
+    entry = _entry(invitation, zone, now)
+    entry.add("organizer", _address(parseaddr(settings.MAIL_FROM)[1], settings.PRODUCT_NAME))
+    if invitation.attendee:
+        attendee = _address(invitation.attendee, invitation.attendee_name)
+        attendee.params["PARTSTAT"] = vText(invitation.part[1] if invitation.part else "DECLINED")
+        # Answers would come by mail, to nobody: the page is where one confirms and cancels.
+        attendee.params["RSVP"] = vText("FALSE")
+        entry.add("attendee", attendee, encode=False)
+    calendar.add_component(entry)
+    _add_zones(calendar, [invitation])
     return calendar.to_ical().decode()
 
 
+def feed_with(invitations: Sequence[Invitation], *, zone: ZoneInfo, now: datetime) -> str:
+    """Return somebody's own calendar. It invites nobody, so it names neither organiser nor attendee."""
+    calendar = calendars.feed(name=settings.PRODUCT_NAME, prodid=_prodid())
+    for each in invitations:
+        calendar.add_component(_entry(each, zone, now))
+    _add_zones(calendar, invitations)
+    return calendars.written(calendar, zone=zone, now=now).decode()
+
+
+def _prodid() -> str:
+    return f"-//{settings.PRODUCT_NAME}//dating//EN"
+
+
+def _add_zones(calendar: Calendar, invitations: Sequence[Invitation]) -> None:
+    """Add of the zone's rules only those that matter here: all of them would be the most of the file."""
+    if invitations:
+        first = min(each.starts_at for each in invitations) - _YEAR
+        last = max(each.ends_at for each in invitations) + _YEAR
+        calendar.add_missing_timezones(first_date=first.date(), last_date=last.date())
+
+
 def _entry(invitation: Invitation, zone: ZoneInfo, now: datetime) -> Entry:
-    status, answer = invitation.part or ("CANCELLED", "DECLINED")
     entry = Entry()
     entry.add("uid", invitation.uid)
     entry.add("sequence", invitation.sequence)
@@ -137,15 +173,9 @@ def _entry(invitation: Invitation, zone: ZoneInfo, now: datetime) -> Entry:
     entry.add("dtstart", invitation.starts_at.astimezone(zone))
     entry.add("dtend", invitation.ends_at.astimezone(zone))
     entry.add("summary", clean_title(invitation.title))
-    entry.add("status", status)
+    entry.add("status", invitation.part[0] if invitation.part else "CANCELLED")
     entry.add("url", invitation.url)
     entry.add("location", invitation.url)
-    entry.add("organizer", _address(parseaddr(settings.MAIL_FROM)[1], settings.PRODUCT_NAME))
-    attendee = _address(invitation.attendee, invitation.attendee_name)
-    attendee.params["PARTSTAT"] = vText(answer)
-    # Answers would come by mail, to nobody: the page is where one confirms and cancels.
-    attendee.params["RSVP"] = vText("FALSE")
-    entry.add("attendee", attendee, encode=False)
     return entry
 
 

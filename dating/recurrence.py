@@ -1,13 +1,14 @@
 """When a rule such as "every Friday at eight" has its evenings: by local time, whatever the clocks do."""
 
 import re
-from collections.abc import Iterator
+from calendar import monthrange
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice
 from typing import Final
-from zoneinfo import ZoneInfo
 
-from dateutil.rrule import rrulestr  # type: ignore[import-untyped]
+from config.zones import zone_of
 
 #: No more than these at once: a rule is asked again later for what comes after.
 AT_MOST: Final = 400
@@ -16,23 +17,42 @@ _SOON: Final = timedelta(days=366 * 8)
 #: A rule's days are counted from its first one, every time: not from the Middle Ages on.
 _FIRST: Final = date(2000, 1, 1)
 
-_NUMBERS: Final = r"[+-]?\d{1,2}(,[+-]?\d{1,2})*"
-_DAYS: Final = r"([+-]?\d{1,2})?(MO|TU|WE|TH|FR|SA|SU)"
-#: The parts of an RRULE that are understood, and what each looks like.
+_WEEKDAYS: Final = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
+_WEEKDAY: Final = "|".join(_WEEKDAYS)
+#: The parts of an RRULE that are understood, and what each looks like; of a list, each of its values.
 _PARTS: Final = {
     "FREQ": re.compile(r"YEARLY|MONTHLY|WEEKLY|DAILY"),
-    "INTERVAL": re.compile(r"[1-9]\d{0,2}"),
-    "UNTIL": re.compile(r"\d{8}(T\d{6}Z?)?"),
-    "BYDAY": re.compile(rf"{_DAYS}(,{_DAYS})*"),
-    "BYMONTHDAY": re.compile(_NUMBERS),
-    "BYMONTH": re.compile(_NUMBERS),
-    "BYSETPOS": re.compile(_NUMBERS),
-    "WKST": re.compile(_DAYS),
+    "INTERVAL": re.compile(r"[1-9][0-9]{0,2}"),
+    "UNTIL": re.compile(r"[0-9]{8}(T([01][0-9]|2[0-3])[0-5][0-9][0-5][0-9]Z?)?"),
+    "BYDAY": re.compile(rf"([+-]?[0-9]{{1,2}})?({_WEEKDAY})"),
+    "BYMONTHDAY": re.compile(r"[+-]?[0-9]{1,2}"),
+    "BYMONTH": re.compile(r"[0-9]{1,2}"),
+    "BYSETPOS": re.compile(r"[+-]?[0-9]{1,3}"),
+    "WKST": re.compile(_WEEKDAY),
 }
+_LISTS: Final = ("BYDAY", "BYMONTHDAY", "BYMONTH", "BYSETPOS")
+#: The largest number of a list's values, counted from the front or, with a minus, from the back.
+_LARGEST: Final = {"BYMONTHDAY": 31, "BYMONTH": 12, "BYSETPOS": 366}
+#: The largest number before a weekday, by what it is counted in; without one there is none.
+_LARGEST_OF_WEEKDAYS: Final = {"MONTHLY": 5, "YEARLY": 53}
 
 
 class BadRule(ValueError):
     """The text says what is wrong with the rule, for whoever wrote it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """A rule of days (RFC 5545, 3.3.10). Weekdays are from 0, Monday, each with its number or 0."""
+
+    freq: str
+    interval: int
+    until: date
+    weekdays: Sequence[tuple[int, int]]
+    month_days: Sequence[int]
+    months: Sequence[int]
+    places: Sequence[int]
+    week_begins: int
 
 
 def occurrences(
@@ -48,15 +68,14 @@ def occurrences(
     Raises:
         BadRule: the rule can't be understood.
     """
-    zone = ZoneInfo(time_zone)
+    zone = zone_of(time_zone)
     # A day more on both sides: where the clocks are, it may be another day.
     begin = after.astimezone(zone).date() - timedelta(days=1)
     end = until.astimezone(zone).date() + timedelta(days=1)
     # The way through UTC makes a skipped time a real one.
     moments = (
         datetime.combine(day, at, tzinfo=zone).astimezone(UTC)
-        for day in _days_of(rule, starts_on=starts_on, until=end)
-        if day >= begin
+        for day in _days_of(rule, starts_on=starts_on, since=begin, until=end)
     )
     return list(islice((each for each in moments if after < each <= until), AT_MOST))
 
@@ -64,38 +83,140 @@ def occurrences(
 def rule_check(rule: str, *, starts_on: date) -> None:
     """Raise ``BadRule`` unless this is a rule of days that has a day at all, and soon enough."""
     until = starts_on + min(_SOON, date.max - starts_on)
-    if next(_days_of(rule, starts_on=starts_on, until=until), None) is None:
+    if next(_days_of(rule, starts_on=starts_on, since=starts_on, until=until), None) is None:
         raise BadRule("There is no day that fits this rule.")
 
 
-def _days_of(rule: str, *, starts_on: date, until: date) -> Iterator[date]:
-    parts = _parse(rule)
+# --- Days ---------------------------------------------------------------------------------------------
+
+
+def _days_of(text: str, *, starts_on: date, since: date, until: date) -> Iterator[date]:
+    """Yield the days of a rule from ``since`` to ``until``, in order.
+
+    A library reads such rules, too, but searches one that no day fits up to the year 9999, in each look.
+    """
+    rule = _parsed(text, starts_on)
     if starts_on < _FIRST:
         raise BadRule(f"The first day can't be before {_FIRST}.")
-    if "UNTIL" in parts:
-        until = min(until, _date(parts.pop("UNTIL")))
-    text = ";".join(f"{name}={value}" for name, value in parts.items())
-    try:
-        # The end keeps a rule without any day from being searched up to the year 9999.
-        days = rrulestr(text, dtstart=_midnight(starts_on)).replace(until=_midnight(until))
-    except (ValueError, TypeError) as error:
-        raise BadRule(f"This rule can't be understood: {error}.") from error
-    return (day.date() for day in days)
+    until = min(until, rule.until)
+    for begin, length in _periods(rule, starts_on, until):
+        if (since - begin).days >= length:
+            continue
+        days = (begin + timedelta(days=each) for each in range(min(length, (date.max - begin).days + 1)))
+        fitting = [day for day in days if _fits(rule, day)]
+        if rule.places:
+            places = {place - 1 if place > 0 else len(fitting) + place for place in rule.places}
+            fitting = [day for place, day in enumerate(fitting) if place in places]
+        yield from (day for day in fitting if max(starts_on, since) <= day <= until)
 
 
-def _parse(rule: str) -> dict[str, str]:
+def _periods(rule: _Rule, starts_on: date, until: date) -> Iterator[tuple[date, int]]:
+    """Yield the first day and the length of each day, week, month or year that the rule is about."""
+    if rule.freq in ("DAILY", "WEEKLY"):
+        length = 1 if rule.freq == "DAILY" else 7
+        back = (starts_on.weekday() - rule.week_begins) % 7 if length == 7 else 0
+        begin = starts_on - timedelta(days=back)
+        for number in range(0, (until - begin).days + 1, length * rule.interval):
+            yield begin + timedelta(days=number), length
+        return
+    step = rule.interval * (12 if rule.freq == "YEARLY" else 1)
+    first = starts_on.year * 12 + (0 if rule.freq == "YEARLY" else starts_on.month - 1)
+    for months in range(first, until.year * 12 + until.month, step):
+        begin = date(months // 12, months % 12 + 1, 1)
+        is_year = rule.freq == "YEARLY"
+        yield begin, _days_in_year(begin.year) if is_year else monthrange(begin.year, begin.month)[1]
+
+
+def _fits(rule: _Rule, day: date) -> bool:
+    if rule.months and day.month not in rule.months:
+        return False
+    of_month = monthrange(day.year, day.month)[1]
+    if rule.month_days and not {day.day, day.day - of_month - 1} & set(rule.month_days):
+        return False
+    if not rule.weekdays:
+        return True
+    # A weekday's number counts in the year where no month is named, and else in the month.
+    in_year = rule.freq == "YEARLY" and not rule.months
+    number, of_all = (day.timetuple().tm_yday, _days_in_year(day.year)) if in_year else (day.day, of_month)
+    from_front, from_back = (number - 1) // 7 + 1, -((of_all - number) // 7 + 1)
+    return any(
+        day.weekday() == weekday and each in (0, from_front, from_back) for weekday, each in rule.weekdays
+    )
+
+
+def _days_in_year(year: int) -> int:
+    return 366 if monthrange(year, 2)[1] == 29 else 365
+
+
+# --- Text ---------------------------------------------------------------------------------------------
+
+
+def _parsed(text: str, starts_on: date) -> _Rule:
+    parts = _parts(text)
+    lists = {name: parts.get(name, "").split(",") if name in parts else [] for name in _LISTS}
+    _refuse_what_cannot_go_together(parts, lists)
+    months, month_days, places = (
+        [_number(name, value, _LARGEST[name]) for value in lists[name]]
+        for name in ("BYMONTH", "BYMONTHDAY", "BYSETPOS")
+    )
+    weekdays = [_weekday(parts["FREQ"], value) for value in lists["BYDAY"]]
+    if not weekdays and not month_days:  # what it leaves open, its first day says
+        match parts["FREQ"]:
+            case "WEEKLY":
+                weekdays = [(starts_on.weekday(), 0)]
+            case "MONTHLY":
+                month_days = [starts_on.day]
+            case "YEARLY":
+                months, month_days = months or [starts_on.month], [starts_on.day]
+    return _Rule(
+        freq=parts["FREQ"],
+        interval=int(parts.get("INTERVAL", "1")),
+        until=_date(parts["UNTIL"]) if "UNTIL" in parts else date.max,
+        weekdays=weekdays,
+        month_days=month_days,
+        months=months,
+        places=places,
+        week_begins=_WEEKDAYS.index(parts.get("WKST", "MO")),
+    )
+
+
+def _parts(text: str) -> dict[str, str]:
     parts: dict[str, str] = {}
-    for part in rule.strip().upper().removeprefix("RRULE:").removesuffix(";").split(";"):
+    for part in text.strip().upper().removeprefix("RRULE:").removesuffix(";").split(";"):
         name, _, value = part.partition("=")
         if name not in _PARTS or name in parts:
             known = ", ".join(_PARTS)
             raise BadRule(f'An RRULE such as "FREQ=WEEKLY;BYDAY=FR" is expected, of {known}, each once.')
-        if not _PARTS[name].fullmatch(value):
-            raise BadRule(f"{name} can't be {value[:40] or 'empty'}.")
+        for each in value.split(",") if name in _LISTS else [value]:
+            if not _PARTS[name].fullmatch(each):
+                raise BadRule(f"{name} can't be {each[:40] or 'empty'}.")
         parts[name] = value
     if "FREQ" not in parts:
         raise BadRule("FREQ is missing: YEARLY, MONTHLY, WEEKLY or DAILY.")
     return parts
+
+
+def _refuse_what_cannot_go_together(parts: Mapping[str, str], lists: Mapping[str, Sequence[str]]) -> None:
+    if lists["BYMONTHDAY"] and parts["FREQ"] == "WEEKLY":
+        raise BadRule("BYMONTHDAY can't go with FREQ=WEEKLY.")
+    if lists["BYSETPOS"] and not (lists["BYDAY"] or lists["BYMONTHDAY"] or lists["BYMONTH"]):
+        raise BadRule("BYSETPOS needs another part that begins with BY.")
+
+
+def _number(name: str, value: str, largest: int) -> int:
+    number = int(value)
+    if not 1 <= abs(number) <= largest:
+        raise BadRule(f"{name} can't be {value}: only up to {largest}.")
+    return number
+
+
+def _weekday(freq: str, value: str) -> tuple[int, int]:
+    weekday, number = _WEEKDAYS.index(value[-2:]), value[:-2]
+    if not number:
+        return weekday, 0
+    if freq not in _LARGEST_OF_WEEKDAYS:
+        raise BadRule(f"BYDAY can't be {value}: numbers go with MONTHLY and YEARLY only.")
+    return weekday, _number("BYDAY", number, _LARGEST_OF_WEEKDAYS[freq])
 
 
 def _date(text: str) -> date:
@@ -103,7 +224,3 @@ def _date(text: str) -> date:
         return date(int(text[:4]), int(text[4:6]), int(text[6:8]))
     except ValueError:
         raise BadRule(f"UNTIL can't be {text}.") from None
-
-
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time())

@@ -1,11 +1,12 @@
 """Which messages count against the allowances of what people cause. Pure.
 
-What is critical passes always, and so does what machines and the staff start: alerts, escalations, tracing.
+What can't wait passes always, and so does what machines and the staff start: alerts, escalations, tracing.
 """
 
 from typing import Final
 
 from accounts.phones import may_be_told
+from notifications import urgency
 from notifications.channels import registry
 
 #: Of what people cause themselves, as often as they like: one address gets only so many of a kind a day.
@@ -28,8 +29,6 @@ REPEATABLE: Final = frozenset(
 )
 #: What begins so never counts.
 EXEMPT: Final = frozenset({"alert", "escalation", "tracing"})
-# Not the model's own name for it, since the engine's parts below the models ask too.
-_CRITICAL: Final = "critical"
 
 #: Why a message is not sent, by the scope of the rate that is used up.
 REASONS: Final = {
@@ -42,7 +41,7 @@ NUMBER_REFUSED: Final = "number_refused"
 
 def scopes_of(*, kind: str, channel: str, severity: str) -> tuple[str, ...]:
     """Return the scopes of the rates that a message counts against."""
-    if severity == _CRITICAL or kind.partition(".")[0] in EXEMPT:
+    if not urgency.can_wait(kind=kind, severity=severity) or kind.partition(".")[0] in EXEMPT:
         return ()
     paid = ("paid", "paid-address") if registry.sendable(channel).is_paid else ()
     return (*paid, "repeats") if kind in REPEATABLE else paid

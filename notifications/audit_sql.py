@@ -142,7 +142,8 @@ WITH made AS (
            WHEN contact.user_id <> made.user_id THEN 'wrong_contact_point'
            WHEN contact.created_at > made.received_at + %(blur)s
                 OR contact.deleted_at < made.received_at - %(blur)s THEN 'contact_point_not_there'
-           WHEN made.contact_point_id IS NULL AND EXISTS (
+           -- In their inbox they are told what was lost with their last contact point.
+           WHEN made.contact_point_id IS NULL AND made.channel <> 'inbox' AND EXISTS (
                 SELECT FROM notifications_contactpoint AS other
                  WHERE other.user_id = made.user_id
                    AND other.confirmed_at <= made.received_at - %(blur)s

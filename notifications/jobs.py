@@ -11,6 +11,7 @@ from notifications.engine import sweep as engine_sweep
 from notifications.engine.fanout import broadcasts
 from notifications.events import running
 from notifications.history import ending, months
+from notifications.services import gone
 
 FAN_OUT = "fan-out"
 EVENTS_DUE = "events-due"
@@ -123,3 +124,4 @@ looks.register(_look_after_events, asks=running.ANY_DUE)
 looks.register(_look_after_digests, asks=digest.ANY_RIPE)
 looks.register(_look_after_broadcasts, asks=broadcasts.ANY_DUE)
 looks.register(_look_after_departures, asks=going.ANY_DUE)
+looks.register(gone.contact_points_follow_up, asks=gone.ANY)

@@ -1,9 +1,10 @@
 """When quiet hours end, in a person's own time zone. Pure: the time comes in, a decision goes out."""
 
 from datetime import UTC, date, datetime, time, timedelta
-from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
+
+from config.zones import zone_of
 
 #: What is held for a digest goes out by itself so long after their end, should nobody have made the digest.
 DIGEST_GRACE: Final = timedelta(minutes=1)
@@ -18,7 +19,7 @@ def held_until(now: datetime, zone: str, quiet_from: time, quiet_until: time) ->
     at the second, so that it never shows quiet hours that are not kept; one that it leaps over does so at the
     leap. Nothing is held for more than 25 hours.
     """
-    tz = _zone(zone)
+    tz = zone_of(zone)
     today = now.astimezone(tz).date()
     over_midnight = timedelta(0) if quiet_from < quiet_until else _DAY
     # Yesterday's may last until today.
@@ -28,15 +29,6 @@ def held_until(now: datetime, zone: str, quiet_from: time, quiet_until: time) ->
         if begin <= now < end:
             return end
     return None
-
-
-@lru_cache(maxsize=1024)
-def _zone(name: str) -> ZoneInfo:
-    """Return a zone; a name that the zone database has given up since it was stored stands for UTC."""
-    try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        return ZoneInfo("UTC")
 
 
 def _instant(day: date, at: time, tz: ZoneInfo, *, fold: int) -> datetime:

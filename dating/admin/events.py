@@ -4,7 +4,6 @@ from typing import Any, Final
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import ValidationError
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
@@ -19,7 +18,6 @@ from dating import meetings
 from dating.admin.runsheet import run_sheet_link
 from dating.meetings.registry import LABELS
 from dating.models import Event, LogEntry, RecurringRule
-from dating.recurrence import BadRule, rule_check
 from dating.services.moving import MOVABLE, event_move
 from dating.services.registrations import HOLDING
 from notifications.admin.base import NeverEdited
@@ -121,20 +119,9 @@ class EventAdmin(StaffViews, ModelAdmin):
         return run_sheet_link(event)
 
 
-class RuleForm(_SettingsForm):
-    def clean(self) -> dict[str, Any]:
-        cleaned: dict[str, Any] = super().clean() or {}
-        if cleaned.get("rrule") and cleaned.get("starts_on"):
-            try:
-                rule_check(cleaned["rrule"], starts_on=cleaned["starts_on"])
-            except BadRule as error:
-                self.add_error("rrule", ValidationError(str(error)))
-        return cleaned
-
-
 @admin.register(RecurringRule)
 class RecurringRuleAdmin(StaffViews, ModelAdmin):
-    form = RuleForm
+    form = _SettingsForm
     list_display = ("title", "rrule", "at", "time_zone", "days_ahead", "is_active")
     list_filter = ("is_active",)
     search_fields = ("title",)

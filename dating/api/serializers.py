@@ -1,5 +1,6 @@
 """Dating as the API takes and shows it."""
 
+from datetime import date
 from typing import Any, Final
 
 from django.core.exceptions import ValidationError as DjangoValidationError
@@ -16,6 +17,7 @@ from config.fields import (
     StrictUUIDField,
     TimeField,
 )
+from dating.ages import validate_birthday
 from dating.meetings import PROVIDERS
 from dating.models import DatingProfile, Event, LogEntry, Reaction, Registration
 from dating.services.evening import EXTENSION_MAX_S
@@ -151,9 +153,12 @@ class DatingProfileSerializer(serializers.Serializer[DatingProfile]):
     city = StrictCharField(required=False, allow_blank=True, max_length=100)
     seeks = StrictChoiceField(choices=DatingProfile.Seeks.choices, required=False)
 
-    def validate_birthday(self, value: Any) -> Any:
-        if value is not None and not 1900 <= value.year <= 2100:
-            raise serializers.ValidationError("Expected a day from 1900 on.")
+    def validate_birthday(self, value: date | None) -> date | None:
+        if value is not None:
+            try:
+                validate_birthday(value)
+            except DjangoValidationError as error:
+                raise serializers.ValidationError(error.messages)
         return value
 
 

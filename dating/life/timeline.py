@@ -12,6 +12,8 @@ from dating.models import Step
 
 #: The steps in which people are together, or about to be: only these can be paused.
 LIVE: Final = (Step.READY_CHECK, Step.ROUND, Step.BREAK)
+#: The last break takes no less, nor less than a round if that is shorter: after it nobody can rate any more.
+_LAST_BREAK_S: Final = 60
 #: In parts of a round: late enough for people to be there, and once more shortly before its end.
 _LOOKS: Final = (0.5, 0.9)
 
@@ -65,12 +67,23 @@ def following(
             return Position(Step.FINISHED, None, here.round)
 
 
+def last_break_of(event: Timed) -> timedelta:
+    """Return how long the break after the last round takes, however short the others are."""
+    return timedelta(seconds=max(event.break_s, min(event.round_s, _LAST_BREAK_S)))
+
+
+def length_of(event: Timed, rounds: int) -> timedelta:
+    """Return how long so many rounds take, with their breaks."""
+    others = timedelta(seconds=event.round_s + event.break_s) * (rounds - 1)
+    return others + timedelta(seconds=event.round_s) + last_break_of(event)
+
+
 def _break_ends(event: Timed, at: datetime, now: datetime, more_rounds: bool) -> datetime:
     """The last break leaves everybody time to rate, even where its own time has passed meanwhile."""
-    pause = timedelta(seconds=event.break_s)
-    if not more_rounds and now > at + pause:
-        return now + pause
-    return at + pause
+    if more_rounds:
+        return at + timedelta(seconds=event.break_s)
+    pause = last_break_of(event)
+    return now + pause if now > at + pause else at + pause
 
 
 def passed(ends_at: datetime, now: datetime) -> bool:

@@ -21,7 +21,10 @@ Scores = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Person(Generic[K]):
-    """Someone who takes part, as far as matching needs to know. ``pool`` is 0 or 1; 0 where there is one."""
+    """Someone who takes part, as far as matching needs to know.
+
+    ``pool`` is 0 or 1; 0 where there is one. ``city`` is "" where it is not known, which is nobody's city.
+    """
 
     key: K
     pool: int
@@ -34,7 +37,7 @@ def pair_score(one: Person[K], other: Person[K]) -> int:
     """What a date of these two is worth (SPEC.md 5.4); less than nothing if their ages are far apart."""
     return (
         (AGE - abs(one.age - other.age))
-        + (SAME_CITY if one.city == other.city else 0)
+        + (SAME_CITY if one.city and one.city == other.city else 0)
         + (MANUAL - PER_MANUAL_STEP * abs(one.manual_score - other.manual_score))
     )
 
@@ -50,8 +53,11 @@ def pair_scores(rows: Sequence[Person[K]], columns: Sequence[Person[K]]) -> Scor
 
     age = apart([each.age for each in rows], [each.age for each in columns])
     manual = apart([each.manual_score for each in rows], [each.manual_score for each in columns])
-    city = apart([cities[each.city] for each in rows], [cities[each.city] for each in columns])
-    scores: Scores = (AGE - age) + SAME_CITY * (city == 0) + (MANUAL - PER_MANUAL_STEP * manual)
+    # Of two who have not said where they live nobody knows whether it is the same city.
+    of_rows = np.array([cities[each.city] if each.city else -1 for each in rows], dtype=np.int64)
+    of_columns = np.array([cities[each.city] if each.city else -2 for each in columns], dtype=np.int64)
+    same_city = np.equal.outer(of_rows, of_columns)
+    scores: Scores = (AGE - age) + SAME_CITY * same_city + (MANUAL - PER_MANUAL_STEP * manual)
     return scores
 
 

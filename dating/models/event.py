@@ -12,6 +12,7 @@ from django.db.models import F, Q
 from accounts.ids import UUIDv7Field
 from accounts.validators import validate_time_zone
 from config import clock
+from dating.recurrence import BadRule, rule_check
 
 # Any number: only those who number events take this lock.
 _NUMBERING: Final = 0x7D_A7E5
@@ -236,6 +237,14 @@ class RecurringRule(EventSettings):
 
     def __str__(self) -> str:
         return f"{self.title}: {self.rrule} at {self.at:%H:%M}"
+
+    def clean(self) -> None:
+        super().clean()
+        if self.rrule and self.starts_on:
+            try:
+                rule_check(self.rrule, starts_on=self.starts_on)
+            except BadRule as error:
+                raise ValidationError({"rrule": str(error)}) from error
 
 
 class LogEntry(models.Model):

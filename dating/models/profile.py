@@ -6,6 +6,7 @@ from django.db import models
 
 from accounts.ids import UUIDv7Field
 from config import clock
+from dating.ages import validate_birthday
 
 
 class DatingProfile(models.Model):
@@ -20,7 +21,7 @@ class DatingProfile(models.Model):
     user = models.OneToOneField(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="dating_profile"
     )
-    birthday = models.DateField(null=True, blank=True)
+    birthday = models.DateField(null=True, blank=True, validators=[validate_birthday])
     city = models.CharField(max_length=100, blank=True)
     seeks = models.CharField(
         max_length=8,

@@ -29,6 +29,7 @@ class Registration(models.Model):
         UNCONFIRMED = "unconfirmed", "Did not confirm"
         NO_PLACE = "no_place", "No place became free"
         NO_BIRTHDAY = "no_birthday", "The birthday is missing"
+        TOO_YOUNG = "too_young", "Too young"
         NO_PARTNER = "no_partner", "Nobody to meet"
         SKIPPED = "skipped", "The event did not take place"
 

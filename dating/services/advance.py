@@ -8,7 +8,7 @@ belongs to it outlives its transaction, nor is missing after it.
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import structlog
@@ -137,11 +137,20 @@ def _closed(event: Event, here: Position, now: datetime) -> Position:
     users = event.registrations.filter(group__isnull=False, state__in=HOLDING).values_list(
         "user_id", flat=True
     )
-    tell(event, "dating.rules", users, key="all", urgent=True, round_s=event.round_s, break_s=event.break_s)
+    tell(event, "dating.rules", users, key="all", **_times(event))
     there = following(event, here, now=now)
     assert there.deadline_at
     rounds_lay([Start(event, event.rounds.get(number=1), there.deadline_at)], now=now)
     return there
+
+
+def _times(event: Event) -> dict[str, Any]:
+    """Return how long rounds and breaks take, in seconds, and as people say it."""
+    times: dict[str, Any] = {}
+    for name, seconds in (("round", event.round_s), ("break", event.break_s)):
+        minutes, rest = divmod(seconds, 60)
+        times |= {f"{name}_s": seconds, f"{name}_min": minutes, f"{name}_rest_s": rest}
+    return times
 
 
 _STEPS: Final[dict[Step, Callable[[Sequence[Turn], datetime], None]]] = {

@@ -78,15 +78,15 @@ def ratings_of(ended: Sequence[Ended], members: Members) -> list[Note]:
 def _ratings(
     ended: Ended, members: Mapping[UUID, Registration], partners: Mapping[UUID, UUID]
 ) -> Iterable[Note]:
-    words = about(ended.event, round=ended.round.number)
     there = {pk: each for pk, each in members.items() if each.state == Registration.State.CONFIRMED}
     for pk, member in there.items():
         partner = there.get(partners[pk]) if pk in partners else None
         if partner is not None:
+            who = {"partner": shown_name(partner.user.first_name), "partner_id": str(partner.pk)}
             yield Note(
                 user=member.user,
                 kind="dating.rate",
-                data=words | {"partner": shown_name(partner.user.first_name), "partner_id": str(partner.pk)},
+                data=about(ended.event, member.user.time_zone, round=ended.round.number, **who),
                 dedup_key=f"dating.rate:{ended.round.pk}:{member.pk}",
                 source_type=BREAK,
                 source_id=str(ended.round.pk),

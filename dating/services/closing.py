@@ -1,18 +1,21 @@
 """Registration closes: who takes part, in which group, and who meets whom in which round."""
 
+import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from datetime import date, datetime
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from django.db.models import F
 
+from config.zones import zone_of
+from dating.ages import age_on, is_old_enough
+from dating.invitations import ics_of, invitation_url
 from dating.life.plan import Plan, plans
 from dating.matching import Person
 from dating.models import Date, DatingProfile, Event, Group, Registration, Room, Round, Seat
 from dating.services.results import results_of
-from dating.services.telling import tell
+from dating.services.telling import SOURCE, Note, about, tell, tell_each
 
 _State, _LeftOut = Registration.State, Registration.LeftOut
 #: Why an event is skipped, by what it lacks.
@@ -24,10 +27,9 @@ def event_close(*, event: Event, now: datetime) -> bool:
 
     Returns whether the event takes place; if it does not, everybody has been told so, and why.
     """
-    coming = {
-        each.pk: each for each in event.registrations.filter(state=_State.CONFIRMED).select_for_update()
-    }
-    people, without_birthday = _people(event, coming.values())
+    confirmed = event.registrations.filter(state=_State.CONFIRMED).select_related("user")
+    coming = {each.pk: each for each in confirmed.select_for_update(of=("self",))}
+    people, unfit = _people(event, coming.values())
     made = plans(
         people, users_limit=event.users_limit, max_rounds=event.max_rounds, two_pools=event.two_pools
     )
@@ -40,7 +42,7 @@ def event_close(*, event: Event, now: datetime) -> bool:
         for person in each.people:
             coming[person].pool = pools[person]
     _store(event, made, coming, now)
-    _leave_out(event, coming, {person for each in made for person in each.people}, without_birthday)
+    _leave_out(event, coming, {person for each in made for person in each.people}, unfit)
     return True
 
 
@@ -49,21 +51,24 @@ def event_skip(*, event: Event) -> None:
     still_in = event.registrations.filter(state__in=[_State.REGISTERED, _State.WAITING, _State.CONFIRMED])
     users = list(still_in.values_list("user_id", flat=True))
     still_in.update(state=_State.LEFT_OUT, left_out=_LeftOut.SKIPPED, group=None, sequence=F("sequence") + 1)
-    tell(event, "dating.skipped", users, key="all", urgent=True, reason=event.skipped_reason)
+    tell(event, "dating.skipped", users, key="all", reason=event.skipped_reason)
     event.results = results_of(event)
 
 
-def _people(event: Event, coming: Iterable[Registration]) -> tuple[list[Person[UUID]], set[UUID]]:
-    """Return those who can be matched, and those whose birthday is missing."""
+def _people(event: Event, coming: Iterable[Registration]) -> tuple[list[Person[UUID]], dict[UUID, str]]:
+    """Return those who can be matched, and why the others can't: their birthday is missing, or too late."""
     profiles = {
         each.user_id: each for each in DatingProfile.objects.filter(user__dating_registrations__in=coming)
     }
-    day = event.starts_at.astimezone(ZoneInfo(event.time_zone)).date()
-    known, missing = [], set()
+    day = event.starts_at.astimezone(zone_of(event.time_zone)).date()
+    known: list[tuple[Registration, DatingProfile]] = []
+    unfit: dict[UUID, str] = {}
     for registration in coming:
         profile = profiles.get(registration.user_id)
         if profile is None or profile.birthday is None:
-            missing.add(registration.pk)
+            unfit[registration.pk] = _LeftOut.NO_BIRTHDAY
+        elif not is_old_enough(profile.birthday, on=day):
+            unfit[registration.pk] = _LeftOut.TOO_YOUNG
         else:
             known.append((registration, profile))
     pools = _pools([profile.seeks for _, profile in known]) if event.two_pools else [0] * len(known)
@@ -72,13 +77,18 @@ def _people(event: Event, coming: Iterable[Registration]) -> tuple[list[Person[U
             key=registration.pk,
             pool=pool,
             age=age_on(day, profile.birthday),
-            city=profile.city.strip().casefold(),
+            city=_place(profile.city),
             manual_score=profile.manual_score,
         )
         for (registration, profile), pool in zip(known, pools, strict=True)
         if profile.birthday
     ]
-    return people, missing
+    return people, unfit
+
+
+def _place(city: str) -> str:
+    """Return a city as others may have written it too; "" where it is not known."""
+    return " ".join(unicodedata.normalize("NFKC", city).casefold().split())
 
 
 def _pools(seeks: Sequence[str]) -> list[int]:
@@ -93,10 +103,6 @@ def _pools(seeks: Sequence[str]) -> list[int]:
             pool = 0 if each == DatingProfile.Seeks.MEN else 1
         pools.append(pool)
     return pools
-
-
-def age_on(day: date, birthday: date) -> int:
-    return day.year - birthday.year - ((day.month, day.day) < (birthday.month, birthday.day))
 
 
 def _why_nobody_meets(event: Event, people: Sequence[Person[UUID]]) -> str:
@@ -123,8 +129,28 @@ def _store(event: Event, made: Sequence[Plan], coming: dict[UUID, Registration],
         dates += _dates(group, each, rounds, rooms)
     Date.objects.bulk_create(dates, batch_size=1000)
     seats_take(dates)
-    users = [each.user_id for each in coming.values() if each.group_id]
-    tell(event, "dating.taking_part", users, key="all", urgent=True, rounds=longest)
+    _tell_taking_part(event, [each for each in coming.values() if each.group_id], longest, now)
+
+
+def _tell_taking_part(event: Event, members: Iterable[Registration], rounds: int, now: datetime) -> None:
+    """Tell those who take part, with the invitation anew: the evening's end is known by now."""
+    event.version += 1
+    event.save(update_fields=["version"])
+    notes = []
+    for member in members:
+        member.event = event
+        file = {"ics": ics_of(member, now=now, rounds=rounds), "invitation": invitation_url(member)}
+        notes.append(
+            Note(
+                user=member.user,
+                kind="dating.taking_part",
+                data=about(event, member.user.time_zone, rounds=rounds, **file),
+                dedup_key=f"dating.taking_part:{event.pk}:{member.pk}",
+                source_type=SOURCE,
+                source_id=str(event.pk),
+            )
+        )
+    tell_each(notes)
 
 
 def _rooms(event: Event, group: Group, pools: Sequence[int], first: int, now: datetime) -> list[Room]:
@@ -158,12 +184,15 @@ def seats_take(dates: Iterable[Date]) -> None:
 
 
 def _leave_out(
-    event: Event, coming: dict[UUID, Registration], taking_part: set[UUID], without_birthday: set[UUID]
+    event: Event,
+    coming: dict[UUID, Registration],
+    taking_part: set[UUID],
+    unfit: Mapping[UUID, str],
 ) -> None:
     """Tell those who don't take part why not."""
     why: dict[str, list[UUID]] = defaultdict(list)
     for pk in coming.keys() - taking_part:
-        why[_LeftOut.NO_BIRTHDAY if pk in without_birthday else _LeftOut.NO_PARTNER].append(pk)
+        why[unfit.get(pk, _LeftOut.NO_PARTNER)].append(pk)
     others = event.registrations.filter(state__in=[_State.REGISTERED, _State.WAITING])
     for pk, state in others.values_list("pk", "state"):
         why[_LeftOut.NO_PLACE if state == _State.WAITING else _LeftOut.UNCONFIRMED].append(pk)
@@ -171,4 +200,4 @@ def _leave_out(
         rows = event.registrations.filter(pk__in=registrations)
         users = list(rows.values_list("user_id", flat=True))
         rows.update(state=_State.LEFT_OUT, left_out=reason, sequence=F("sequence") + 1)
-        tell(event, "dating.left_out", users, key=reason, urgent=True, reason=reason)
+        tell(event, "dating.left_out", users, key=reason, reason=reason)

@@ -15,7 +15,7 @@ from dating.services.closing import CALLED_OFF
 from dating.services.locking import event_hold, registration_hold
 from dating.services.planning import round_plan
 from dating.services.rounds import Start, links_cancel, rounds_lay
-from dating.services.telling import local_clock, tell
+from dating.services.telling import tell
 
 #: The longest that one round can be extended by at once, in seconds.
 EXTENSION_MAX_S: Final = 3600
@@ -162,7 +162,7 @@ def event_drop(*, event: Event, registration_id: UUID, now: datetime) -> Registr
     here.update(end_at=now)
     _plan_anew(event, now)
     _log(event, "dropped", now, registration_id=str(member.pk))
-    tell(event, "dating.dropped", [member.user_id], key=str(member.pk), urgent=True)
+    tell(event, "dating.dropped", [member.user_id], key=str(member.pk))
     return member
 
 
@@ -247,8 +247,7 @@ def _plan_anew(event: Event, now: datetime) -> None:
 
 def _tell_members(event: Event, kind: str, *, key: str, until_at: datetime | None = None) -> None:
     users = event.registrations.filter(group__isnull=False, state=Registration.State.CONFIRMED)
-    more = {"until": local_clock(until_at, event.time_zone)} if until_at else {}
-    tell(event, kind, list(users.values_list("user_id", flat=True)), key=key, urgent=True, **more)
+    tell(event, kind, users.values_list("user_id", flat=True), key=key, until_at=until_at)
 
 
 def _log(event: Event, what: str, now: datetime, **details: object) -> None:

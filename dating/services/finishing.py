@@ -46,7 +46,7 @@ def _final(
     return Note(
         user=member.user,
         kind="dating.finished",
-        data=about(event, matches=found),
+        data=about(event, member.user.time_zone, matches=found),
         dedup_key=f"dating.finished:{event.pk}:{member.pk}",
         source_type=SOURCE,
         source_id=str(event.pk),

@@ -140,9 +140,11 @@ def _notes_of(
 ) -> Iterable[Note]:
     round_ = start.round
     assert round_.ends_at
-    words = about(start.event, round=round_.number, round_ends_at=round_.ends_at.isoformat())
+    ends_at = round_.ends_at
     for pk, member in members.items():
-        words = words | {"until": local_clock(round_.ends_at, member.user.time_zone)}
+        zone = member.user.time_zone
+        until = {"round_ends_at": ends_at.isoformat(), "until": local_clock(ends_at, zone)}
+        words = about(start.event, zone, round=round_.number, **until)
         partner = members.get(partners[pk]) if pk in partners else None
         if partner is not None:
             who = {"partner": shown_name(partner.user.first_name), "partner_id": str(partner.pk)}

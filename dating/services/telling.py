@@ -1,25 +1,44 @@
-"""Telling people: the same to many by the fan-out, or to each their own, at its time."""
+"""Telling people: the same to many by the fan-out, or to each their own, at its time.
+
+None of it is critical. Most makes no sense after the evening, so quiet hours don't hold it (``URGENT``).
+"""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from django.conf import settings
+from django.db.models import Q
 
 from accounts.models import User
 from config import clock
+from config.zones import zone_of
 from dating.models import Event
-from notifications import rules
+from notifications import rules, urgency
 from notifications.engine.direct import Planned, deliver_many
 from notifications.engine.fanout import notify, people
 from notifications.messages.compose import notification_of
-from notifications.models import ContactPoint, Severity, Subscription
+from notifications.models import ContactPoint, Preference, Severity, Subscription
+from notifications.quiet_hours import held_until
 
 SOURCE = "dating_event"
+#: What is told while an evening goes on or is about to begin, or that it does not.
+URGENT: Final = (
+    "dating.bye",
+    "dating.dropped",
+    "dating.extended",
+    "dating.left_out",
+    "dating.link",
+    "dating.paused",
+    "dating.rate",
+    "dating.resumed",
+    "dating.rules",
+    "dating.skipped",
+    "dating.taking_part",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,56 +55,63 @@ class Note:
     expires_at: datetime | None = None
 
 
-def about(event: Event, **more: Any) -> dict[str, Any]:
-    """Return what every message about an event says of it."""
+def about(event: Event, time_zone: str, **more: Any) -> dict[str, Any]:
+    """Return what every message about an event says of it, by the clocks of its reader."""
     return {
         "event_id": str(event.pk),
         "event_number": event.number,
         "event": event.title,
         "starts_at": event.starts_at.isoformat(),
-        "when": local_time(event.starts_at, event.time_zone),
+        "when": local_time(event.starts_at, time_zone),
         "page": f"{settings.PUBLIC_URL}/dating/{event.pk}/",
         **more,
     }
 
 
 def local_time(moment: datetime, time_zone: str) -> str:
-    return f"{moment.astimezone(ZoneInfo(time_zone)):%Y-%m-%d %H:%M} ({time_zone})"
+    zone = zone_of(time_zone)
+    return f"{moment.astimezone(zone):%Y-%m-%d %H:%M} ({zone})"
 
 
 def local_clock(moment: datetime, time_zone: str) -> str:
-    return f"{moment.astimezone(ZoneInfo(time_zone)):%H:%M}"
+    return f"{moment.astimezone(zone_of(time_zone)):%H:%M}"
 
 
 def tell(
-    event: Event, kind: str, users: Iterable[UUID], *, key: str, urgent: bool = False, **more: Any
+    event: Event,
+    kind: str,
+    users: Iterable[UUID],
+    *,
+    key: str,
+    until_at: datetime | None = None,
+    **more: Any,
 ) -> None:
     """Tell people the same about an event: an item in each inbox, and a delivery per contact point.
 
+    The texts say times, so there is a notification for each time zone that they live by.
+
     Args:
         key: tells this message from others of its kind about the event; nobody is told twice under one key.
-        urgent: it makes no sense after the quiet hours.
+        until_at: told as ``until``, the time that it is by their clocks then.
         more: what the message says besides.
     """
-    told = list(users)
-    if not told:
-        return
-    notification = notification_of(
-        kind=kind,
-        data=about(event, **more),
-        severity=Severity.CRITICAL if urgent else Severity.STANDARD,
-        source_type=SOURCE,
-        source_id=str(event.pk),
-        dedup_key=f"{kind}:{event.pk}:{key}",
-    )
-    notify(notification, people(told, as_of=clock.now()), inbox=True)
+    by_zone: dict[str, list[UUID]] = defaultdict(list)
+    for user_id, time_zone in User.objects.filter(pk__in=list(users)).values_list("pk", "time_zone"):
+        by_zone[time_zone].append(user_id)
+    for time_zone, told in by_zone.items():
+        until = {"until": local_clock(until_at, time_zone)} if until_at else {}
+        notification = notification_of(
+            kind=kind,
+            data=about(event, time_zone, **until, **more),
+            source_type=SOURCE,
+            source_id=str(event.pk),
+            dedup_key=f"{kind}:{event.pk}:{key}:{time_zone}",
+        )
+        notify(notification, people(told, as_of=clock.now()), inbox=True)
 
 
 def tell_each(notes: Sequence[Note]) -> None:
-    """Tell each person what is theirs alone; few statements for any number.
-
-    All of these make sense at their time only, so neither quiet hours nor the level hold them back.
-    """
+    """Tell each person what is theirs alone; few statements for any number."""
     ways = _ways({note.user.pk for note in notes})
     deliver_many([planned for note in notes for planned in _planned(note, ways)])
 
@@ -94,14 +120,33 @@ def tell_each(notes: Sequence[Note]) -> None:
 class _Ways:
     """How people can be told, and what they have switched off."""
 
-    points: dict[UUID, list[ContactPoint]]
-    rules: dict[UUID, list[Subscription]]
+    points: Mapping[UUID, Sequence[ContactPoint]]
+    rules: Mapping[UUID, Sequence[Subscription]]
+    preferences: Mapping[UUID, Preference]
 
     def silences(self, note: Note, channel: str) -> bool:
         of_person = self.rules.get(note.user.pk)
         if of_person is None:  # nearly everybody
             return False
-        return rules.silences(of_person, channel=channel, kind=note.kind, severity=Severity.CRITICAL)
+        return rules.silences(of_person, channel=channel, kind=note.kind, severity=Severity.STANDARD)
+
+    def points_told(self, note: Note) -> Iterable[ContactPoint]:
+        preference = self.preferences.get(note.user.pk)
+        if preference is not None and preference.level == Preference.Level.CRITICAL:
+            return []
+        points = self.points.get(note.user.pk, ())
+        return (point for point in points if not self.silences(note, point.channel))
+
+    def held_until(self, note: Note, now: datetime) -> datetime | None:
+        """Return when the quiet hours end that hold it, if any do."""
+        preference = self.preferences.get(note.user.pk)
+        if preference is None or preference.quiet_from is None or preference.quiet_until is None:
+            return None
+        if not urgency.can_wait(kind=note.kind, severity=Severity.STANDARD):
+            return None
+        return held_until(
+            note.due_at or now, note.user.time_zone, preference.quiet_from, preference.quiet_until
+        )
 
 
 def _ways(users: set[UUID]) -> _Ways:
@@ -110,7 +155,8 @@ def _ways(users: set[UUID]) -> _Ways:
         points[point.user_id].append(point)
     for rule in Subscription.objects.filter(user__in=users):
         held[rule.user_id].append(rule)
-    return _Ways(dict(points), dict(held))
+    finer = Q(level=Preference.Level.CRITICAL) | Q(quiet_from__isnull=False)
+    return _Ways(dict(points), dict(held), Preference.objects.filter(finer).in_bulk(users))
 
 
 def _planned(note: Note, ways: _Ways) -> Iterable[Planned]:
@@ -119,16 +165,14 @@ def _planned(note: Note, ways: _Ways) -> Iterable[Planned]:
     notification = notification_of(
         kind=note.kind,
         data=note.data,
-        severity=Severity.CRITICAL,
         source_type=note.source_type,
         source_id=note.source_id,
         dedup_key=note.dedup_key,
     )
-    at: dict[str, Any] = {"user": note.user, "due_at": note.due_at, "expires_at": note.expires_at}
+    at: dict[str, Any] = {"user": note.user, "expires_at": note.expires_at, "revocable": True}
     if not ways.silences(note, "inbox"):
-        yield Planned(notification, "inbox", revocable=True, **at)
-    for point in ways.points.get(note.user.pk, ()):
-        if not ways.silences(note, point.channel):
-            yield Planned(
-                notification, point.channel, point.address, contact_point=point, revocable=True, **at
-            )
+        yield Planned(notification, "inbox", due_at=note.due_at, **at)
+    held = ways.held_until(note, clock.now())
+    for point in ways.points_told(note):
+        when: dict[str, Any] = {"due_at": held or note.due_at, "is_held": held is not None}
+        yield Planned(notification, point.channel, point.address, contact_point=point, **when, **at)

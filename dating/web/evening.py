@@ -32,6 +32,7 @@ _LEFT_OUT: Final = {
     _LeftOut.UNCONFIRMED: "You did not confirm in time, so you don't take part.",
     _LeftOut.NO_PLACE: "No place became free.",
     _LeftOut.NO_BIRTHDAY: "Your birthday was missing, so nobody could be found for you.",
+    _LeftOut.TOO_YOUNG: "You are too young to take part.",
     _LeftOut.NO_PARTNER: "There was nobody for you to meet.",
     _LeftOut.SKIPPED: "The evening does not take place.",
 }

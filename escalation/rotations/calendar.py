@@ -5,8 +5,10 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from icalendar import Calendar, Event
+from icalendar import Event
 
+from config import calendars
+from config.zones import zone_of
 from escalation.rotations.turns import Turn
 from notifications.messages.compiled import clean_title
 
@@ -14,26 +16,26 @@ MEDIA_TYPE: Final = "text/calendar; charset=utf-8"
 #: How much of the past and of the future a calendar shows.
 PAST: Final = timedelta(days=14)
 FUTURE: Final = timedelta(days=92)
-_REFRESH: Final = timedelta(hours=1)
 
 
 def calendar_of(
-    *, rotation_id: UUID, name: str, turns: Iterable[Turn], names: Mapping[UUID, str], made_at: datetime
+    *,
+    rotation_id: UUID,
+    name: str,
+    time_zone: str,
+    turns: Iterable[Turn],
+    names: Mapping[UUID, str],
+    made_at: datetime,
 ) -> bytes:
     """Return a calendar with an event for each turn. Pure.
 
     Times are in UTC, which every program shows by its own clock. A turn's UID stays the same from one
     reading to the next, so that an event is changed and not doubled.
     """
-    calendar = Calendar()
-    calendar.add("prodid", "-//Tocsin//On call//EN")
-    calendar.add("version", "2.0")
-    calendar.add("method", "PUBLISH")
-    calendar.add("x-wr-calname", clean_title(f"On call: {name}"))
-    calendar.add("refresh-interval", _REFRESH, parameters={"value": "DURATION"})
+    calendar = calendars.feed(name=clean_title(f"On call: {name}"), prodid="-//Tocsin//On call//EN")
     for turn in turns:
         calendar.add_component(_event(turn, rotation_id, name, names, made_at))
-    return calendar.to_ical()
+    return calendars.written(calendar, zone=zone_of(time_zone), now=made_at)
 
 
 def _event(turn: Turn, rotation_id: UUID, name: str, names: Mapping[UUID, str], made_at: datetime) -> Event:

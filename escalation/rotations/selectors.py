@@ -4,11 +4,11 @@ from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from django.db.models import Prefetch, QuerySet
 
 from accounts.models import User
+from config.zones import zone_of
 from escalation.models.rotation import Rotation, RotationMember, RotationOverride
 from escalation.rotations.turns import StandIn, Turns
 from notifications.selectors import sees_all
@@ -59,11 +59,3 @@ def turns_of(rotation: Any) -> Turns:
 def members_by_id(rotation: Any) -> dict[UUID, User]:
     """Return everybody who takes turns or stands in, of a rotation that was read by ``with_turns``."""
     return {each.user_id: each.user for each in (*rotation.in_order, *rotation.standing_in)}
-
-
-def zone_of(name: str) -> ZoneInfo:
-    """Return a zone; a name that the zone database has given up since it was stored stands for UTC."""
-    try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        return ZoneInfo("UTC")

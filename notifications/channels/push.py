@@ -13,6 +13,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 
 from config import clock
+from notifications import urgency
 from notifications.channels import google, http_url, outcome, plain_text
 from notifications.channels.base import Channel, Gone, Message, Receipt, Rejected, Unavailable
 from notifications.channels.http1 import Answer
@@ -97,7 +98,7 @@ def body_of(message: Message) -> bytes:
     """
     same = str(message.delivery_id)
     platform = message.data.get("platform") or ""
-    urgent = message.severity == "critical"
+    urgent = not urgency.can_wait(kind=message.kind, severity=message.severity)
     content: dict[str, Any] = {
         "token": message.address,
         "notification": {

@@ -17,9 +17,10 @@ from notifications.channels.inbox import InboxChannel
 from notifications.engine import inbox_items, wake
 from notifications.engine.claim import AHEAD
 from notifications.engine.database import run_prepared
+from notifications.engine.held import QUIET_HOURS
 from notifications.engine.ids import delivery_id
 from notifications.messages.placeholders import CONFIRM
-from notifications.models import PRIORITIES, ContactPoint, Delivery, Notification
+from notifications.models import ContactPoint, Delivery, Notification, priority_of
 
 
 # Not frozen, which would triple the cost of making one.
@@ -30,7 +31,7 @@ class Planned:
     ``address`` is in any form that the channel takes; a contact point's is taken as it is, and so is one of
     which the caller says that it ``is_normal``. None means: due now, expiring ``DELIVERY_MAX_AGE_H`` after
     it is due, in the person's language, revocable as the channel is. An item for an inbox that is due later
-    appears then, and can be revoked until it does.
+    appears then, and can be revoked until it does. ``is_held``: it is due then because of their quiet hours.
     """
 
     notification: Notification
@@ -43,6 +44,7 @@ class Planned:
     language: str | None = None
     revocable: bool | None = None
     is_normal: bool = False
+    is_held: bool = False
 
 
 def deliver_many(planned: Sequence[Planned]) -> list[Delivery]:
@@ -119,8 +121,9 @@ WITH made AS (
 ), queued AS (
     INSERT INTO notifications_outgoing
            (delivery_id, lane, priority, due_at, expires_at, revocable, attempts, failures,
-            lost_leases, for_digest)
-    SELECT id, lane, priority, due_at, expires_at, revocable, 0, 0, 0, false
+            lost_leases, held_for, for_digest)
+    SELECT id, lane, priority, due_at, expires_at, revocable, 0, 0, 0,
+           CASE WHEN reason = 'quiet_hours' THEN user_id END, false
       FROM made WHERE status = 'pending' AND id IN (SELECT id FROM inserted)
 )
 SELECT id FROM inserted
@@ -136,7 +139,9 @@ def store(deliveries: Sequence[Delivery]) -> dict[UUID, Delivery]:
     """
     parameters: dict[str, Any] = {name: [getattr(each, name) for each in deliveries] for name in _COLUMNS}
     parameters["lane"] = [registry.get(each.channel).lane(each.address) for each in deliveries]
-    parameters["priority"] = [PRIORITIES[each.notification.severity] for each in deliveries]
+    parameters["priority"] = [
+        priority_of(kind=each.notification.kind, severity=each.notification.severity) for each in deliveries
+    ]
     by_id = {each.pk: each for each in deliveries}
     stored = {pk: by_id[pk] for (pk,) in run_prepared(_STORE, parameters)}
     for delivery in stored.values():
@@ -163,6 +168,8 @@ def _delivery_of(planned: Planned, now: datetime) -> Delivery:
         delivery.expires_at = planned.expires_at
     if planned.language is not None:
         delivery.language = planned.language
+    if planned.is_held:
+        delivery.reason = QUIET_HOURS
     if planned.revocable is not None:
         delivery.revocable = planned.revocable
     if way.instant:  # it appears when it is due: see notifications.engine.inbox_items

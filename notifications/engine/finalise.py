@@ -135,7 +135,7 @@ _REPEATED = f"""{_FINALISE}
 """  # noqa: S608  (no value is put into the text)
 # An address that its provider calls dead is switched off, unless its contact point has another one by now:
 # its next message would only be refused as well. What quiet hours hold back for it ends there too, as if its
-# owner had switched it off.
+# owner had switched it off. The sweep has its owner told (notifications.services.gone).
 #
 # This is a statement of its own, which a crash may leave out until the next such answer. Whoever removes a
 # contact point locks it before its deliveries; finalising, which has these locked, would deadlock with that.
@@ -148,7 +148,8 @@ WITH dead AS (
        AND contact.address = delivery.address AND contact.is_enabled
      ORDER BY contact.id FOR UPDATE OF contact
 ), switched_off AS (
-    UPDATE notifications_contactpoint SET is_enabled = false WHERE id IN (SELECT id FROM dead)
+    UPDATE notifications_contactpoint SET is_enabled = false, gone_at = clock_timestamp()
+     WHERE id IN (SELECT id FROM dead)
  RETURNING id, user_id
 ), held AS (
     SELECT outgoing.delivery_id AS id

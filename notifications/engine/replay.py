@@ -12,7 +12,7 @@ from notifications.channels import registry
 from notifications.engine import erasing, wake
 from notifications.engine.ids import first_id
 from notifications.history import ending
-from notifications.models import PRIORITIES, Delivery, Outgoing, Undelivered
+from notifications.models import Delivery, Outgoing, Undelivered, priority_of
 
 REPLAYABLE = (Delivery.Status.FAILED, Delivery.Status.EXPIRED)
 # Deliveries that one transaction starts again.
@@ -81,7 +81,7 @@ def _start_next(deliveries: QuerySet[Delivery], now: datetime) -> int:
         Outgoing(
             delivery=row,
             lane=registry.get(row.channel).lane(row.address),
-            priority=PRIORITIES[row.notification.severity],
+            priority=priority_of(kind=row.notification.kind, severity=row.notification.severity),
             due_at=now,
             expires_at=expires_at,
             revocable=row.revocable,

@@ -14,7 +14,7 @@ from notifications.models.event import Event, HandlerRun
 from notifications.models.inbox import Inbox, InboxItem
 from notifications.models.message_template import MessageTemplate
 from notifications.models.notification import Notification, Severity
-from notifications.models.outgoing import BEHIND, LEVELS, PRIORITIES, Outgoing, Undelivered
+from notifications.models.outgoing import BEHIND, LEVELS, PRIORITIES, Outgoing, Undelivered, priority_of
 from notifications.models.preference import Preference, Subscription
 from notifications.models.received_message import ReceivedMessage
 
@@ -49,4 +49,5 @@ __all__ = [
     "Severity",
     "Subscription",
     "Undelivered",
+    "priority_of",
 ]

@@ -67,6 +67,8 @@ class ContactPoint(KnowsChanges):
         editable=False,
         help_text="The staff say that the address is theirs, and no code was asked for.",
     )
+    # Since when its provider calls it dead, until its owner has been told (notifications.services.gone).
+    gone_at = models.DateTimeField(null=True, blank=True, editable=False)
     deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     objects = ContactPointQuerySet.as_manager()
@@ -92,8 +94,11 @@ class ContactPoint(KnowsChanges):
                 condition=models.Q(batch_format__in=list(batching.FORMATS)), name="contact_point_batch_format"
             ),
         ]
-        # Those that were removed: all of them, and those whose address is still there.
         indexes = [
+            models.Index(
+                fields=["gone_at"], condition=models.Q(gone_at__isnull=False), name="contact_point_gone"
+            ),
+            # Those that were removed: all of them, and those whose address is still there.
             models.Index(
                 fields=["deleted_at", "id"],
                 condition=models.Q(deleted_at__isnull=False),

@@ -4,15 +4,20 @@ from typing import Final
 
 from django.db import models
 
+from notifications import urgency
 from notifications.models.delivery import Delivery
 from notifications.models.notification import Severity
 
-#: The order in which a lane's due rows are taken: all that is critical before anything else, and what comes
+#: The order in which a lane's due rows are taken: all that can't wait before anything else, and what comes
 #: to somebody beyond their share (PERSON_SHARE) behind everybody else's.
 PRIORITIES: Final = {Severity.CRITICAL.value: 0, Severity.STANDARD.value: 1}
 BEHIND: Final = 2
 #: How many priorities there are.
 LEVELS: Final = 3
+
+
+def priority_of(*, kind: str, severity: str) -> int:
+    return PRIORITIES[severity if urgency.can_wait(kind=kind, severity=severity) else Severity.CRITICAL.value]
 
 
 class Outgoing(models.Model):

@@ -23,6 +23,7 @@ from django_htmx.http import HttpResponseClientRedirect
 from accounts.models import User
 from accounts.rights import may_use
 from config.outages import is_outage
+from config.zones import zone_of
 
 log = structlog.get_logger(__name__)
 
@@ -145,8 +146,5 @@ def unavailable() -> HttpResponse:
 
 
 def time_zone_of(user: Any) -> ZoneInfo:
-    """Return a person's own zone; UTC for nobody, and for a name that the zone database has given up."""
-    try:
-        return ZoneInfo(user.time_zone if isinstance(user, User) else "UTC")
-    except (KeyError, ValueError, OSError):
-        return ZoneInfo("UTC")
+    """Return a person's own zone; UTC for nobody."""
+    return zone_of(user.time_zone if isinstance(user, User) else "UTC")

@@ -19,6 +19,7 @@ LABELS: Final = {
     "offer.*": "Offers",
     "student.*": "Your student profile",
     "encadrant.*": "Your encadrant profile",
+    "contact_point.*": "Your places to be told",
 }
 # Made of others, which have switches of their own.
 NOT_SHOWN: Final = ("digest",)

@@ -55,6 +55,23 @@ def die_after(evening: Evening, moment: object) -> None:
         raise Killed
 
 
+def test_without_breaks_the_last_partner_can_be_rated_too() -> None:
+    ana, bob = (person(name) for name in NAMES[:2])
+    evening = Evening(event(break_s=0)).registered(ana, bob).confirmed()
+    for moment in (EIGHT - HOUR, EIGHT - 5 * MINUTE, EIGHT):
+        evening.at(moment)
+    evening.join(ana, bob)
+    evening.at(EIGHT + 5 * MINUTE)
+    evening.at(EIGHT + 5 * MINUTE + 30 * SECOND)
+    for one, other in ((ana, bob), (bob, ana)):
+        services.reaction_record(
+            event=evening.event, user=one, about_id=evening.member(other).pk, kind="like", now=evening.now
+        )
+    evening.at(EIGHT + 6 * MINUTE)
+    assert evening.step == "finished"
+    assert evening.event.results["matches"] == 1
+
+
 def test_killed_at_every_step_it_ends_as_if_nothing_had_been() -> None:
     crowd = [person(name) for name in NAMES]
     evening = Evening(event()).registered(*crowd)
@@ -71,7 +88,7 @@ def test_killed_at_every_step_it_ends_as_if_nothing_had_been() -> None:
             registered=1, confirm=1, taking_part=1, rules=1, link=3, rate=3, finished=1
         )
     assert messages() == Counter(
-        registered=4, confirm=1, taking_part=1, rules=1, link=12, rate=12, finished=4
+        registered=4, confirm=1, taking_part=4, rules=1, link=12, rate=12, finished=4
     )
 
 

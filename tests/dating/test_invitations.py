@@ -15,7 +15,7 @@ from icalendar import Calendar
 from accounts.models import User
 from config.exceptions import Conflict
 from dating import invitations, services
-from dating.invitations import Invitation, calendar_of, feed_of, ics_of
+from dating.invitations import Invitation, feed_of, feed_with, file_of, ics_of
 from dating.models import Event, Registration
 from notifications.models import Notification
 
@@ -70,7 +70,7 @@ def invitation(**fields: Any) -> Invitation:
 
 class TestFile:
     def test_times_are_by_the_persons_own_clock_with_the_rules_of_its_zone(self) -> None:
-        ics = calendar_of([invitation()], method="REQUEST", zone=PARIS, now=NOW)
+        ics = file_of(invitation(), zone=PARIS, now=NOW)
         found = entry(ics)
         assert found.start == STARTS
         assert "DTSTART;TZID=Europe/Paris:20260508T200000" in ics
@@ -80,18 +80,18 @@ class TestFile:
 
     @pytest.mark.parametrize("zone", ["America/St_Johns", "Asia/Kathmandu", "Australia/Lord_Howe", "UTC"])
     def test_any_zone_keeps_the_moment(self, zone: str) -> None:
-        ics = calendar_of([invitation()], method="REQUEST", zone=ZoneInfo(zone), now=NOW)
+        ics = file_of(invitation(), zone=ZoneInfo(zone), now=NOW)
         assert entry(ics).start == STARTS
 
     @pytest.mark.parametrize(
         "text", ["a,b;c\\d", "two\nlines", 'Ana "the" Lima', "évènement " * 20, "BEGIN:VEVENT"]
     )
     def test_no_text_can_break_it(self, text: str) -> None:
-        ics = calendar_of([invitation(title=text, attendee_name=text)], method="REQUEST", zone=PARIS, now=NOW)
+        ics = file_of(invitation(title=text, attendee_name=text), zone=PARIS, now=NOW)
         assert str(entry(ics)["SUMMARY"]) == " ".join(text.split())  # on one line
 
     def test_a_calendar_of_nothing_is_one(self) -> None:
-        assert Calendar.from_ical(calendar_of([], method="PUBLISH", zone=PARIS, now=NOW)).events == []
+        assert Calendar.from_ical(feed_with([], zone=PARIS, now=NOW)).events == []
 
 
 class TestInvitation:
@@ -138,7 +138,8 @@ class TestInvitation:
     @pytest.mark.parametrize(
         ("fields", "rounds"),
         [
-            ({"users_limit": 20, "two_pools": True}, 10),
+            ({"users_limit": 20, "two_pools": True}, 19),
+            ({"users_limit": 20, "two_pools": True, "places": 6}, 5),
             ({"users_limit": 20}, 19),
             ({"users_limit": 7}, 7),
             ({"users_limit": 20, "max_rounds": 5}, 5),

@@ -60,6 +60,20 @@ def test_the_last_break_leaves_time_to_rate_even_where_its_own_has_passed() -> N
     assert following(Times(), here, now=after(301), more_rounds=False).deadline_at == after(360)
 
 
+@pytest.mark.parametrize(
+    ("round_s", "break_s", "ends"),
+    [(300, 0, 360), (300, 5, 360), (300, 90, 390), (20, 0, 40), (20, 10, 40)],
+)
+def test_the_last_break_is_long_enough_to_rate_however_short_the_others_are(
+    round_s: int, break_s: int, ends: int
+) -> None:
+    times = Times(round_s=round_s, break_s=break_s)
+    here = Position(Step.ROUND, after(round_s), 1)
+    assert following(times, here, now=after(round_s), more_rounds=False).deadline_at == after(ends)
+    next_round = following(times, here, now=after(round_s), more_rounds=True).deadline_at
+    assert next_round == after(round_s + break_s)
+
+
 ANA, BOB, EVE, TOM = (uuid4() for _ in range(4))
 
 

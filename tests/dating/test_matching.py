@@ -27,6 +27,8 @@ def person(age: int = 30, city: str = "Lyon", manual_score: int = 2) -> Person[i
         (person(), person(city="Nice"), 10),
         (person(manual_score=1), person(manual_score=3), 8),
         (person(age=18), person(age=40, city="Nice", manual_score=3), -14),
+        (person(city=""), person(city=""), 10),
+        (person(city=""), person(), 10),
     ],
 )
 def test_a_pair_scores_by_age_city_and_manual_score(one, other, score):

@@ -421,6 +421,14 @@ class TestProfile:
         browse(owner).post("/dating/profile/", given)
         assert DatingProfile.objects.get(user=owner).manual_score == 3
 
+    @pytest.mark.parametrize("day", ["2999-01-01", "2020-01-01", "1850-01-01"])
+    def test_only_people_who_are_old_enough_are_taken(self, browse: Browse, owner: User, day: str) -> None:
+        given = {"birthday": day, "city": "Lyon", "seeks": "women"}
+        response = browse(owner).post("/dating/profile/", given)
+        assert response.status_code == 422
+        assert "errorlist" in response.content.decode()
+        assert not DatingProfile.objects.exists()
+
     @pytest.mark.parametrize("field", ["birthday", "seeks", "city"])
     def test_what_is_wrong_is_said_at_its_field(self, browse: Browse, owner: User, field: str) -> None:
         given = {"birthday": "1999-05-01", "city": "Lyon", "seeks": "women"}

@@ -10,8 +10,9 @@ from dating import invitations
 class _CalendarFile(View):
     http_method_names = ["get", "head", "options"]
 
-    def answer(self, ics: str, name: str, method: str) -> HttpResponse:
-        response = HttpResponse(ics, content_type=f"{invitations.CONTENT_TYPE}; method={method}")
+    def answer(self, ics: str, name: str, method: str = "") -> HttpResponse:
+        of_method = f"; method={method}" if method else ""
+        response = HttpResponse(ics, content_type=f"{invitations.CONTENT_TYPE}{of_method}")
         response["Content-Disposition"] = f'attachment; filename="{name}.ics"'
         # The address is the key to it.
         response["Cache-Control"] = "private, no-store"
@@ -38,4 +39,4 @@ class CalendarFile(_CalendarFile):
         user = invitations.subscriber(token)
         if user is None:
             raise Http404
-        return self.answer(invitations.feed_of(user, now=clock.now()), "evenings", "PUBLISH")
+        return self.answer(invitations.feed_of(user, now=clock.now()), "evenings")

@@ -1,6 +1,5 @@
 """What somebody says of themselves, so that people can be found whom they may like."""
 
-from datetime import date
 from typing import Any
 
 from django import forms
@@ -11,6 +10,7 @@ from django.urls import reverse
 
 from accounts.verification import code_of
 from config import clock
+from dating.ages import validate_birthday
 from dating.models import DatingProfile
 from dating.services.bot import CHANNEL, bot_code_make
 from dating.services.profiles import profile_set
@@ -21,6 +21,7 @@ from notifications.web.page import Page
 
 class ProfileForm(forms.Form):
     birthday = forms.DateField(
+        validators=[validate_birthday],
         widget=forms.DateInput({"type": "date", "autocomplete": "bday"}, format="%Y-%m-%d"),
         help_text="Nobody sees it. People of a similar age are brought together.",
     )
@@ -30,12 +31,6 @@ class ProfileForm(forms.Form):
     seeks = forms.ChoiceField(
         label="I would like to meet", choices=DatingProfile.Seeks.choices, widget=forms.RadioSelect
     )
-
-    def clean_birthday(self) -> date:
-        birthday: date = self.cleaned_data["birthday"]
-        if not date(1900, 1, 1) <= birthday <= date.today():  # noqa: DTZ011 - a day more or less is all the same
-            raise forms.ValidationError("Enter the day on which you were born.")
-        return birthday
 
 
 class BotCodePage(Page):

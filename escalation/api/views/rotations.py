@@ -276,6 +276,7 @@ def calendar_response(rotation: Any) -> HttpResponse:
     calendar = calendar_of(
         rotation_id=rotation.pk,
         name=rotation.name,
+        time_zone=rotation.time_zone,
         turns=between(selectors.turns_of(rotation), now - PAST, now + FUTURE),
         names={pk: name_of(user) for pk, user in people.items()},
         made_at=max([rotation.updated_at, *(each.created_at for each in rotation.standing_in)]),

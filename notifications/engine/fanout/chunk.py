@@ -10,14 +10,14 @@ import orjson
 from django.conf import settings
 from psycopg.types.json import Jsonb
 
-from notifications import metrics, rules
+from notifications import metrics, rules, urgency
 from notifications.channels import registry
 from notifications.engine import ids
 from notifications.engine.claim import Claimed
 from notifications.engine.database import array, run_prepared
 from notifications.engine.fanout import sql
 from notifications.engine.fanout.audience import Audience
-from notifications.models import BEHIND, PRIORITIES, Alert, Notification, Severity
+from notifications.models import BEHIND, Alert, Notification, priority_of
 from notifications.quiet_hours import DIGEST_GRACE, held_until
 
 
@@ -79,7 +79,7 @@ def fan_out_chunk(
     shape, parameters = asked(
         notification, audience, inbox=inbox, after=after, now=now, finer=finer, size=size
     )
-    if shared and notification.severity != Severity.CRITICAL:
+    if shared and _can_wait(notification):
         shape = shape._replace(shared=True)
         parameters |= {
             "lately": ids.first_id(min(now, audience.as_of) - LATELY),
@@ -89,7 +89,7 @@ def fan_out_chunk(
     parameters |= {
         **_columns(notification),
         "id": ids.notification_id(audience.fact_at or audience.as_of),
-        "priority": PRIORITIES[notification.severity],
+        "priority": priority_of(kind=notification.kind, severity=notification.severity),
         "now": now,
         "max_age": timedelta(hours=settings.DELIVERY_MAX_AGE_H),
     }
@@ -123,7 +123,7 @@ def fan_out_alerts(
     everyone = Audience(sql=_OF_SHOPS, parameters={"shops": [each.shop_id for each in alerts]}, as_of=now)
     first = notifications[0]
     shape, decisive = asked(first, everyone, inbox=False, after=None, now=now, finer=finer)
-    unless_quiet = not finer.quiet_hours and first.severity != Severity.CRITICAL
+    unless_quiet = not finer.quiet_hours and _can_wait(first)
     facts = [
         {
             "number": number,
@@ -145,7 +145,7 @@ def fan_out_alerts(
         "alerts": array([alert.pk for alert in alerts]),
         "small": SMALL,
         "kind": first.kind,
-        "priority": PRIORITIES[first.severity],
+        "priority": priority_of(kind=first.kind, severity=first.severity),
         "now": now,
         "lease_until": lease_until,
         "max_age": timedelta(hours=settings.DELIVERY_MAX_AGE_H),
@@ -231,6 +231,10 @@ def asked(
     return sql.Shape(inbox, rules=finer.rules, quiet=bool(quiet)), decisive
 
 
+def _can_wait(notification: Notification) -> bool:
+    return urgency.can_wait(kind=notification.kind, severity=notification.severity)
+
+
 def _columns(notification: Notification) -> dict[str, Any]:
     names = (
         "shop_id",
@@ -269,8 +273,8 @@ def _channels_by_nature() -> dict[str, list[str]]:
 def _quiet_now(
     notification: Notification, audience: Audience, part: Mapping[str, Any], now: datetime
 ) -> dict[str, Any]:
-    """Return the parameters for the quiet hours that it is now, or none; what is critical knows none."""
-    if notification.severity == Severity.CRITICAL:
+    """Return the parameters for the quiet hours that it is now, or none; what can't wait knows none."""
+    if not _can_wait(notification):
         return {}
     hours = run_prepared(sql.quiet_hours(audience.sql), part)
     ends = [(*each, end) for each in hours if (end := held_until(now, *each)) is not None]

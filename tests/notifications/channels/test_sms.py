@@ -214,7 +214,7 @@ def test_it_is_not_offered_where_it_is_not_set_up(
     with pytest.raises(ValidationError) as refusal:
         contact_point_create(user=owner, channel="sms", address=NUMBER)
     (message,) = refusal.value.message_dict["channel"]
-    assert message.startswith("sms is not set up on this server. Choose one of: console, email, inbox")
+    assert message.startswith("sms is not set up on this server. Choose one of: email, inbox")
     assert "sms" not in message.partition(":")[2]
     assert not ContactPoint.objects.exists()
 
