@@ -30,6 +30,7 @@ class Registration(models.Model):
         NO_PLACE = "no_place", "No place became free"
         NO_BIRTHDAY = "no_birthday", "The birthday is missing"
         NO_PARTNER = "no_partner", "Nobody to meet"
+        ELSEWHERE = "elsewhere", "Takes part in another event at that time"
         SKIPPED = "skipped", "The event did not take place"
 
     id = UUIDv7Field()
