@@ -254,6 +254,8 @@ DATING_QUEUE = env.str("DATING_QUEUE", default="date_maker_prod")
 DATING_REPLY_QUEUE = env.str("DATING_REPLY_QUEUE", default="tg_bot_prod")
 # The time zone of the times in the bot's list of events, which say none; the original's people live by this one.
 DATING_BOT_TIME_ZONE = env.str("DATING_BOT_TIME_ZONE", default="Europe/Moscow")
+# Seconds after which an evening that was paused ends by itself; at half of them its organiser is reminded.
+DATING_PAUSE_MAX_S = env.int("DATING_PAUSE_MAX_S", default=7200)
 # Amazon SQS: region, and where it is if not at AWS. Keys as boto3 takes them: AWS_ACCESS_KEY_ID, a role, ….
 SQS_REGION = env.str("SQS_REGION", default="eu-west-1")
 SQS_ENDPOINT_URL = env.str("SQS_ENDPOINT_URL", default="")

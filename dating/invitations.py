@@ -117,6 +117,11 @@ def sequence_of(registration: Registration) -> int:
     return registration.sequence + registration.event.version
 
 
+def longest(event: Event) -> timedelta:
+    """Return how long an evening lasts at most."""
+    return length_of(event, _most_rounds(event))
+
+
 def _most_rounds(event: Event) -> int:
     """Return how many rounds there are at most: nobody knows how many come until the groups are made."""
     people = min(event.users_limit, event.places or event.users_limit)

@@ -7,12 +7,15 @@ from functools import partial
 from typing import Final
 from uuid import UUID
 
+from django.conf import settings
+
 from config import clock
 from dating import selectors, timers
 from dating.selectors import Due
 from dating.services.advance import events_advance
 from dating.services.ahead import links_lay_ahead
 from dating.services.calls import calls_end, rooms_make
+from dating.services.evening import pauses_end
 from dating.services.events import events_recur
 from dating.services.looking import rooms_look
 from notifications import queue
@@ -24,6 +27,7 @@ AHEAD = "dating-ahead"
 ROOMS = "dating-rooms"
 LOOKS = "dating-looks"
 CALLS = "dating-calls"
+PAUSES = "dating-pauses"
 #: Jobs that take steps at the same time.
 LANES = 2
 #: People of the evenings that are seen to in one transaction.
@@ -39,6 +43,11 @@ ANY_DUE: Final = " OR ".join(
             "dating_event WHERE paused_at IS NULL"
             f" AND deadline_at <= %(now)s::timestamptz + interval '{timers.HORIZON_S} s'",
             by="deadline_at",
+        ),
+        first(
+            "dating_event WHERE paused_at"
+            f" <= %(now)s::timestamptz - interval '{settings.DATING_PAUSE_MAX_S} s'",
+            by="paused_at",
         ),
         first("dating_room WHERE try_at <= %(now)s", by="try_at"),
         first("dating_room WHERE look_at <= %(now)s", by="look_at"),
@@ -56,6 +65,8 @@ def tick(now: datetime) -> None:
     for deadline_at, count in Counter(deadlines).items():
         if deadline_at > now:
             timers.at(deadline_at, "dating", partial(_ring, count), now=now)
+    if selectors.pauses_are_over(now):
+        queue.enqueue_unless_waiting(PAUSES, pauses)
     rooms_due = selectors.rooms_due(now)
     if rooms_due.to_make:
         queue.enqueue_unless_waiting(ROOMS, rooms)
@@ -146,6 +157,13 @@ def calls() -> None:
     """End the calls whose round is over."""
     queue.started(CALLS)
     calls_end(now=clock.now())
+
+
+@queue.on(queue.DEFAULT)
+def pauses() -> None:
+    """End the evenings that were paused, and that nobody lets go on."""
+    queue.started(PAUSES)
+    pauses_end(now=clock.now())
 
 
 @queue.on(queue.DEFAULT)

@@ -1,13 +1,16 @@
-"""What becomes of a bot's accounts as people's accounts change hands."""
+"""What becomes of people's evenings, and of a bot's accounts, as accounts end or change hands."""
 
 from typing import Any
 
+from django.db.models.signals import post_save, pre_delete
 from django.dispatch import receiver
 
 from accounts.models import User
 from accounts.signals import account_taken
+from config import clock
 from dating.models import BotAccount
 from dating.services.bot import bot_account_unlink
+from dating.services.leaving import person_leaves
 
 
 @receiver(account_taken)
@@ -15,3 +18,16 @@ def bot_unlink(user: User, **kwargs: Any) -> None:
     """The bot that spoke for whoever had the account does not speak for its owner."""
     for account in BotAccount.objects.filter(user=user):
         bot_account_unlink(account=account)
+
+
+@receiver(pre_delete, sender=User)
+def deleted_leaves(instance: User, **kwargs: Any) -> None:
+    """Whoever deletes their account gives their places back, before their registrations go with it."""
+    person_leaves(user=instance, now=clock.now())
+
+
+@receiver(post_save, sender=User)
+def locked_out_leaves(instance: User, **kwargs: Any) -> None:
+    """Whoever is locked out can't come."""
+    if not instance.is_active and "is_active" in instance.changed_fields:
+        person_leaves(user=instance, now=clock.now())

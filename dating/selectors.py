@@ -11,7 +11,8 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from accounts.models import User
 from dating.life.timeline import LIVE
 from dating.models import DatingProfile, Event, Reaction, Registration, Round, Step
-from dating.services.registrations import HOLDING
+from dating.services.places import HOLDING
+from dating.services.reminding import longest_pause
 
 
 def deadlines_until(moment: datetime) -> Iterable[tuple[UUID, datetime]]:
@@ -56,6 +57,11 @@ def _due(events: QuerySet[Event]) -> list[Due]:
         Due._make(row)
         for row in rows.order_by("-is_live", "deadline_at", "pk").values_list("pk", "is_live", "people")
     ]
+
+
+def pauses_are_over(now: datetime) -> bool:
+    """Whether an event has been paused for as long as one may be."""
+    return Event.objects.filter(paused_at__lte=now - longest_pause()).exists()
 
 
 class RoomsDue(NamedTuple):

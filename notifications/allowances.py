@@ -16,6 +16,7 @@ REPEATABLE: Final = frozenset(
         "account.verify_phone",
         "dating.cancelled",
         "dating.confirm",
+        "dating.confirmed",
         "dating.moved_up",
         "dating.profile_incomplete",
         "dating.registered",

@@ -18,8 +18,10 @@ from dating import meetings
 from dating.admin.runsheet import run_sheet_link
 from dating.meetings.registry import LABELS
 from dating.models import Event, LogEntry, RecurringRule
-from dating.services.moving import MOVABLE, event_move
-from dating.services.registrations import HOLDING
+from dating.services.events import events_apart
+from dating.services.moving import MOVABLE, event_move, places_set
+from dating.services.places import HOLDING
+from dating.services.telling import local_time
 from notifications.admin.base import NeverEdited
 
 _DECISIONS: Final = (
@@ -97,11 +99,15 @@ class EventAdmin(StaffViews, ModelAdmin):
         if not change:
             super().save_model(request, obj, form, change)
             return
-        obj.save(update_fields=sorted({"organiser", "places"} & set(form.changed_data)))
+        now = clock.now()
+        if "organiser" in form.changed_data:
+            obj.save(update_fields=["organiser"])
         try:
-            event_move(event=obj, starts_at=obj.starts_at, title=obj.title, now=clock.now())
+            event_move(event=obj, starts_at=obj.starts_at, title=obj.title, now=now)
         except Conflict as error:  # its groups were made while the form was open
             self.message_user(request, str(error), messages.ERROR)
+        if "places" in form.changed_data:
+            places_set(event=obj, places=obj.places, now=now)
 
     def get_inlines(self, request: HttpRequest, obj: Event | None) -> Any:
         return self.inlines if obj else ()
@@ -127,3 +133,14 @@ class RecurringRuleAdmin(StaffViews, ModelAdmin):
     search_fields = ("title",)
     autocomplete_fields = ("organiser",)
     fields = (("rrule", "at"), ("starts_on", "days_ahead"), "is_active", *_DECISIONS)
+
+    def save_model(self, request: HttpRequest, obj: RecurringRule, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if change and (apart := events_apart(rule=obj, now=clock.now())):
+            times = ", ".join(local_time(each.starts_at, each.time_zone) for each in apart)
+            self.message_user(
+                request,
+                f"People have registered for evenings at other times, which stay as they are: {times}. "
+                "You can move them one by one, or end them on their run-sheets.",
+                messages.WARNING,
+            )

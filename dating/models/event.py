@@ -182,6 +182,7 @@ class Event(EventSettings):
                 condition=Q(deadline_at__isnull=False, paused_at=None),
                 name="event_due",
             ),
+            models.Index(fields=["paused_at"], condition=Q(paused_at__isnull=False), name="event_paused"),
             models.Index(fields=["starts_at"], name="event_starts"),
         ]
 

@@ -31,6 +31,7 @@ class Registration(models.Model):
         NO_BIRTHDAY = "no_birthday", "The birthday is missing"
         TOO_YOUNG = "too_young", "Too young"
         NO_PARTNER = "no_partner", "Nobody to meet"
+        ELSEWHERE = "elsewhere", "Takes part in another event at that time"
         SKIPPED = "skipped", "The event did not take place"
 
     id = UUIDv7Field()

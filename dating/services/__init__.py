@@ -3,18 +3,19 @@
 from dating.services.advance import event_advance
 from dating.services.bot import bot_account_link, bot_account_unlink, bot_chat_learn, bot_code_make
 from dating.services.evening import (
-    event_drop,
     event_end,
     event_extend_round,
     event_pause,
     event_resume,
     join_mark,
+    pauses_end,
     ready_mark,
     seat_now,
 )
 from dating.services.events import event_create, events_recur
 from dating.services.finishing import matches_of_event
-from dating.services.moving import event_move
+from dating.services.leaving import event_drop, person_leaves
+from dating.services.moving import event_move, places_set
 from dating.services.reactions import have_met, people_met, reaction_record
 from dating.services.registrations import (
     profile_lacks,
@@ -41,7 +42,10 @@ __all__ = [
     "have_met",
     "join_mark",
     "matches_of_event",
+    "pauses_end",
     "people_met",
+    "person_leaves",
+    "places_set",
     "profile_lacks",
     "reaction_record",
     "ready_mark",

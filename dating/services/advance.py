@@ -19,7 +19,9 @@ from dating.models import STATE_OF, Event, LogEntry, Step
 from dating.services.ahead import links_lay_ahead
 from dating.services.closing import event_close, event_skip
 from dating.services.locking import event_hold, events_hold
-from dating.services.registrations import HOLDING, registrations_ask
+from dating.services.places import HOLDING
+from dating.services.registrations import registrations_ask
+from dating.services.reminding import reminder_cancel
 from dating.services.rounds import Start, links_cancel, rounds_lay
 from dating.services.steps import Turn, breaks_end, rounds_begin, rounds_end
 from dating.services.telling import tell
@@ -171,7 +173,9 @@ def event_call_off(*, event_id: UUID, now: datetime, reason: str) -> bool:
         return False
     event.skipped_reason = reason
     links_cancel(event.rounds.all())
-    event_skip(event=event)
+    event_skip(event=event, now=now)
+    if event.paused_at is not None:
+        reminder_cancel(event=event)
     Event.objects.filter(pk=event.pk).update(paused_at=None)
     here = Position(event.step, event.deadline_at, event.current_round)
     _go([Turn(event, here, Position(Step.SKIPPED, None, event.current_round))], now)

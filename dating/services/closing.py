@@ -6,20 +6,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import F
+from django.db.models import F, QuerySet
 
 from config.zones import zone_of
 from dating.ages import age_on, is_old_enough
-from dating.invitations import ics_of, invitation_url
 from dating.life.plan import Plan, plans
 from dating.matching import Person
 from dating.models import Date, DatingProfile, Event, Group, Registration, Room, Round, Seat
+from dating.services.inviting import tell_parts
+from dating.services.overlapping import WILL_COME, taking_part_elsewhere
+from dating.services.places import COMING
 from dating.services.results import results_of
-from dating.services.telling import SOURCE, Note, about, tell, tell_each
 
 _State, _LeftOut = Registration.State, Registration.LeftOut
 #: Why an event is skipped, by what it lacks.
-TOO_FEW, POOL_EMPTY, CALLED_OFF = "too_few", "pool_empty", "called_off"
+TOO_FEW, POOL_EMPTY, CALLED_OFF, PAUSED = "too_few", "pool_empty", "called_off", "paused"
 
 
 def event_close(*, event: Event, now: datetime) -> bool:
@@ -27,38 +28,54 @@ def event_close(*, event: Event, now: datetime) -> bool:
 
     Returns whether the event takes place; if it does not, everybody has been told so, and why.
     """
-    confirmed = event.registrations.filter(state=_State.CONFIRMED).select_related("user")
-    coming = {each.pk: each for each in confirmed.select_for_update(of=("self",))}
-    people, unfit = _people(event, coming.values())
+    coming = _coming(event, now)
+    elsewhere = taking_part_elsewhere(event, [each.user_id for each in coming])
+    known, unfit = _fit(event, [each for each in coming if each.user_id not in elsewhere])
+    placed = _placed(event, known)
+    people = _people(event, placed)
     made = plans(
         people, users_limit=event.users_limit, max_rounds=event.max_rounds, two_pools=event.two_pools
     )
     if not made:
         event.skipped_reason = _why_nobody_meets(event, people)
-        event_skip(event=event)
+        event_skip(event=event, now=now)
         return False
     pools = {each.key: each.pool for each in people}
-    for each in made:
-        for person in each.people:
-            coming[person].pool = pools[person]
-    _store(event, made, coming, now)
-    _leave_out(event, coming, {person for each in made for person in each.people}, unfit)
+    members = {each.pk: each for each, _ in placed}
+    members = {pk: members[pk] for plan in made for pk in plan.people}
+    for pk, member in members.items():
+        member.pool = pools[pk]
+    why: dict[UUID, str] = {each.pk: _LeftOut.ELSEWHERE for each in coming if each.user_id in elsewhere}
+    why |= unfit
+    why |= {each.pk: _LeftOut.NO_PARTNER for each, _ in placed if each.pk not in members}
+    _store(event, made, members, now)
+    _leave_out(event, why, has_places=event.places is None or len(placed) < event.places, now=now)
     return True
 
 
-def event_skip(*, event: Event) -> None:
+def event_skip(*, event: Event, now: datetime) -> None:
     """Tell everybody who is still in it that the event does not take place; the caller holds and saves it."""
-    still_in = event.registrations.filter(state__in=[_State.REGISTERED, _State.WAITING, _State.CONFIRMED])
-    users = list(still_in.values_list("user_id", flat=True))
-    still_in.update(state=_State.LEFT_OUT, left_out=_LeftOut.SKIPPED, group=None, sequence=F("sequence") + 1)
-    tell(event, "dating.skipped", users, key="all", reason=event.skipped_reason)
+    still_in = event.registrations.filter(state__in=COMING).select_related("user")
+    left_out = _left_out(still_in, _LeftOut.SKIPPED)
+    tell_parts(event, "dating.skipped", left_out, now, reason=event.skipped_reason)
     event.results = results_of(event)
 
 
-def _people(event: Event, coming: Iterable[Registration]) -> tuple[list[Person[UUID]], dict[UUID, str]]:
-    """Return those who can be matched, and why the others can't: their birthday is missing, or too late."""
+def _coming(event: Event, now: datetime) -> list[Registration]:
+    """Return those who have said that they come: those who hold a place, then those who wait for one."""
+    gone = event.registrations.filter(state__in=COMING, user__is_active=False)
+    gone.update(state=_State.CANCELLED, cancelled_at=now, sequence=F("sequence") + 1)
+    found = event.registrations.filter(WILL_COME).select_for_update(of=("self",)).select_related("user")
+    return sorted(found.order_by("registered_at", "id"), key=lambda each: each.state == _State.WAITING)
+
+
+def _fit(
+    event: Event, coming: Sequence[Registration]
+) -> tuple[list[tuple[Registration, DatingProfile]], dict[UUID, str]]:
+    """Return those who can be matched, with their profiles, and why the others can't."""
     profiles = {
-        each.user_id: each for each in DatingProfile.objects.filter(user__dating_registrations__in=coming)
+        each.user_id: each
+        for each in DatingProfile.objects.filter(user__in=[each.user_id for each in coming])
     }
     day = event.starts_at.astimezone(zone_of(event.time_zone)).date()
     known: list[tuple[Registration, DatingProfile]] = []
@@ -71,8 +88,23 @@ def _people(event: Event, coming: Iterable[Registration]) -> tuple[list[Person[U
             unfit[registration.pk] = _LeftOut.TOO_YOUNG
         else:
             known.append((registration, profile))
-    pools = _pools([profile.seeks for _, profile in known]) if event.two_pools else [0] * len(known)
-    people = [
+    return known, unfit
+
+
+def _placed(
+    event: Event, known: Sequence[tuple[Registration, DatingProfile]]
+) -> list[tuple[Registration, DatingProfile]]:
+    """Return those for whom there is a place, by their order; whoever holds one keeps it."""
+    if event.places is None:
+        return list(known)
+    held = sum(each.state != _State.WAITING for each, _ in known)
+    return list(known[: max(event.places, held)])
+
+
+def _people(event: Event, placed: Sequence[tuple[Registration, DatingProfile]]) -> list[Person[UUID]]:
+    day = event.starts_at.astimezone(zone_of(event.time_zone)).date()
+    pools = _pools([profile.seeks for _, profile in placed]) if event.two_pools else [0] * len(placed)
+    return [
         Person(
             key=registration.pk,
             pool=pool,
@@ -80,10 +112,9 @@ def _people(event: Event, coming: Iterable[Registration]) -> tuple[list[Person[U
             city=_place(profile.city),
             manual_score=profile.manual_score,
         )
-        for (registration, profile), pool in zip(known, pools, strict=True)
+        for (registration, profile), pool in zip(placed, pools, strict=True)
         if profile.birthday
     ]
-    return people, unfit
 
 
 def _place(city: str) -> str:
@@ -111,46 +142,30 @@ def _why_nobody_meets(event: Event, people: Sequence[Person[UUID]]) -> str:
     return TOO_FEW
 
 
-def _store(event: Event, made: Sequence[Plan], coming: dict[UUID, Registration], now: datetime) -> None:
+def _store(event: Event, made: Sequence[Plan], members: Mapping[UUID, Registration], now: datetime) -> None:
     longest = max(len(each.rounds) for each in made)
     rounds = Round.objects.bulk_create(Round(event=event, number=number) for number in range(1, longest + 1))
     groups = Group.objects.bulk_create(
         Group(event=event, number=number) for number in range(1, len(made) + 1)
     )
-    for group, each in zip(groups, made, strict=True):
-        for person in each.people:
-            coming[person].group = group
-    Registration.objects.bulk_update(coming.values(), ["group", "pool"], batch_size=500)
+    for each in members.values():
+        each.state = _State.CONFIRMED
+    for group, plan in zip(groups, made, strict=True):
+        for person in plan.people:
+            members[person].group = group
+    Registration.objects.bulk_update(members.values(), ["group", "pool", "state"], batch_size=500)
     dates: list[Date] = []
     first_room = 1
-    for group, each in zip(groups, made, strict=True):
-        rooms = _rooms(event, group, [coming[person].pool for person in each.people], first_room, now)
+    for group, plan in zip(groups, made, strict=True):
+        rooms = _rooms(event, group, [members[person].pool for person in plan.people], first_room, now)
         first_room += len(rooms)
-        dates += _dates(group, each, rounds, rooms)
+        dates += _dates(group, plan, rounds, rooms)
     Date.objects.bulk_create(dates, batch_size=1000)
     seats_take(dates)
-    _tell_taking_part(event, [each for each in coming.values() if each.group_id], longest, now)
-
-
-def _tell_taking_part(event: Event, members: Iterable[Registration], rounds: int, now: datetime) -> None:
-    """Tell those who take part, with the invitation anew: the evening's end is known by now."""
+    # With the invitation anew: the evening's end is known by now.
     event.version += 1
     event.save(update_fields=["version"])
-    notes = []
-    for member in members:
-        member.event = event
-        file = {"ics": ics_of(member, now=now, rounds=rounds), "invitation": invitation_url(member)}
-        notes.append(
-            Note(
-                user=member.user,
-                kind="dating.taking_part",
-                data=about(event, member.user.time_zone, rounds=rounds, **file),
-                dedup_key=f"dating.taking_part:{event.pk}:{member.pk}",
-                source_type=SOURCE,
-                source_id=str(event.pk),
-            )
-        )
-    tell_each(notes)
+    tell_parts(event, "dating.taking_part", members.values(), now, rounds=longest)
 
 
 def _rooms(event: Event, group: Group, pools: Sequence[int], first: int, now: datetime) -> list[Room]:
@@ -183,21 +198,31 @@ def seats_take(dates: Iterable[Date]) -> None:
     )
 
 
-def _leave_out(
-    event: Event,
-    coming: dict[UUID, Registration],
-    taking_part: set[UUID],
-    unfit: Mapping[UUID, str],
-) -> None:
-    """Tell those who don't take part why not."""
-    why: dict[str, list[UUID]] = defaultdict(list)
-    for pk in coming.keys() - taking_part:
-        why[unfit.get(pk, _LeftOut.NO_PARTNER)].append(pk)
-    others = event.registrations.filter(state__in=[_State.REGISTERED, _State.WAITING])
-    for pk, state in others.values_list("pk", "state"):
-        why[_LeftOut.NO_PLACE if state == _State.WAITING else _LeftOut.UNCONFIRMED].append(pk)
-    for reason, registrations in why.items():
-        rows = event.registrations.filter(pk__in=registrations)
-        users = list(rows.values_list("user_id", flat=True))
-        rows.update(state=_State.LEFT_OUT, left_out=reason, sequence=F("sequence") + 1)
-        tell(event, "dating.left_out", users, key=reason, reason=reason)
+def _leave_out(event: Event, why: Mapping[UUID, str], *, has_places: bool, now: datetime) -> None:
+    """Tell those who don't take part why not.
+
+    Args:
+        why: of those who had said that they would come, as far as it was not for want of a place.
+        has_places: there were places for more of those who wait, had they said that they would come.
+    """
+    of_reason: dict[str, list[UUID]] = defaultdict(list)
+    others = event.registrations.filter(state__in=COMING, group=None)
+    for pk, state, confirmed_at in others.values_list("pk", "state", "confirmed_at"):
+        silent = confirmed_at is None and (has_places or state == _State.REGISTERED)
+        of_reason[why.get(pk) or (_LeftOut.UNCONFIRMED if silent else _LeftOut.NO_PLACE)].append(pk)
+    for reason, registrations in of_reason.items():
+        rows = event.registrations.filter(pk__in=registrations).select_related("user")
+        tell_parts(event, "dating.left_out", _left_out(rows, reason), now, reason=reason)
+
+
+def _left_out(rows: QuerySet[Registration], reason: str) -> list[Registration]:
+    """Take these out, and return them as they are then."""
+    found = list(rows)
+    left_out = {"state": _State.LEFT_OUT, "left_out": reason, "group": None}
+    Registration.objects.filter(pk__in=[each.pk for each in found]).update(
+        **left_out, sequence=F("sequence") + 1
+    )
+    for each in found:
+        each.state, each.left_out, each.group = _State.LEFT_OUT, reason, None
+        each.sequence += 1
+    return found

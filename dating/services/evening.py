@@ -4,18 +4,22 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
+import structlog
 from django.db import transaction
 
 from accounts.models import User
 from config.exceptions import Conflict
 from dating.life.timeline import LIVE
-from dating.models import Event, LogEntry, Registration, Room, Round, Seat, Step
+from dating.models import Event, Registration, Round, Seat, Step
 from dating.services.advance import event_call_off
-from dating.services.closing import CALLED_OFF
+from dating.services.anew import begin_if_all_are_ready, lay_anew, note, plan_anew
+from dating.services.closing import CALLED_OFF, PAUSED
 from dating.services.locking import event_hold, registration_hold
-from dating.services.planning import round_plan
-from dating.services.rounds import Start, links_cancel, rounds_lay
+from dating.services.reminding import longest_pause, organiser_remind, reminder_cancel
+from dating.services.rounds import links_cancel
 from dating.services.telling import tell
+
+log = structlog.get_logger(__name__)
 
 #: The longest that one round can be extended by at once, in seconds.
 EXTENSION_MAX_S: Final = 3600
@@ -37,9 +41,9 @@ def ready_mark(*, event: Event, user: User, now: datetime) -> Registration:
     member.last_sign_at = now
     member.save(update_fields=["ready_at", "last_sign_at"])
     if event.step == Step.READY_CHECK:
-        _begin_if_all_are_ready(event, now)
+        begin_if_all_are_ready(event, now)
     elif was_missing:
-        _plan_anew(event, now)
+        plan_anew(event, now)
     return member
 
 
@@ -62,7 +66,7 @@ def join_mark(*, event: Event, user: User, now: datetime) -> Seat:
     member.last_sign_at = now
     member.save(update_fields=["last_sign_at"])
     if was_missing and event.step in LIVE:
-        _plan_anew(event, now)
+        plan_anew(event, now)
     return seat
 
 
@@ -96,7 +100,8 @@ def event_pause(*, event: Event, now: datetime) -> Event:
     event.paused_at = now
     event.save(update_fields=["paused_at"])
     links_cancel(event.rounds.filter(status=Round.Status.PLANNED))
-    _log(event, "paused", now)
+    organiser_remind(event=event, now=now)
+    note(event, "paused", now)
     _tell_members(event, "dating.paused", key=now.isoformat())
     return event
 
@@ -112,11 +117,9 @@ def event_resume(*, event: Event, now: datetime) -> Event:
     _refuse_unless_live(event)
     if event.paused_at is None:
         return event
-    _shift(event, max(now - event.paused_at, timedelta()))
-    event.paused_at = None
-    event.save(update_fields=["paused_at"])
-    _lay_anew(event, now)
-    _log(event, "resumed", now)
+    _go_on(event, event.paused_at, now)
+    lay_anew(event, now)
+    note(event, "resumed", now)
     _tell_members(event, "dating.resumed", key=now.isoformat(), until_at=event.deadline_at)
     return event
 
@@ -133,37 +136,11 @@ def event_extend_round(*, event: Event, by: timedelta, now: datetime) -> Event:
         raise Conflict("No round is going on that could be extended.")
     _shift(event, by)
     if event.paused_at is None:
-        _lay_anew(event, now)
-    _log(event, "extended", now, by_s=by.total_seconds())
+        lay_anew(event, now)
+    note(event, "extended", now, by_s=by.total_seconds())
     key = f"{event.current_round}:{event.deadline_at}"
     _tell_members(event, "dating.extended", key=key, until_at=event.deadline_at)
     return event
-
-
-@transaction.atomic
-def event_drop(*, event: Event, registration_id: UUID, now: datetime) -> Registration:
-    """Take somebody out of an evening: their call is ended, and their partners meet others. Again: nothing.
-
-    Raises:
-        Conflict: they don't take part, or it is over.
-    """
-    event = event_hold(event.pk)
-    member = event.registrations.select_for_update(of=("self",)).filter(pk=registration_id).first()
-    if member is None or member.group_id is None:
-        raise Conflict("There is nobody of that id in a group of this event.")
-    if member.state == Registration.State.DROPPED:
-        return member
-    if event.is_over:
-        raise Conflict("The event is over.")
-    member.state = Registration.State.DROPPED
-    member.sequence += 1
-    member.save(update_fields=["state", "sequence"])
-    here = Room.objects.filter(dates__seats__registration=member, dates__round__status=Round.Status.RUNNING)
-    here.update(end_at=now)
-    _plan_anew(event, now)
-    _log(event, "dropped", now, registration_id=str(member.pk))
-    tell(event, "dating.dropped", [member.user_id], key=str(member.pk))
-    return member
 
 
 @transaction.atomic
@@ -173,17 +150,49 @@ def event_end(*, event: Event, now: datetime) -> Event:
     Who is in a round still gets the break, to rate. Again: nothing.
     """
     event = event_hold(event.pk)
-    if event.is_over or event_call_off(event_id=event.pk, now=now, reason=CALLED_OFF):
-        return Event.objects.get(pk=event.pk)
+    if not event.is_over:
+        _end(event, now, reason=CALLED_OFF)
+    return Event.objects.get(pk=event.pk)
+
+
+def pauses_end(*, now: datetime) -> int:
+    """End the events that nobody has let go on for too long; returns how many there were."""
+    over = Event.objects.filter(paused_at__lte=now - longest_pause()).order_by("paused_at")
+    events = list(over.values_list("pk", flat=True))
+    for event_id in events:
+        try:
+            _pause_end(event_id, now)
+        except Exception:  # the others are to end all the same
+            log.exception("dating_pause_not_ended", evening=str(event_id))
+    return len(events)
+
+
+@transaction.atomic
+def _pause_end(event_id: UUID, now: datetime) -> None:
+    event = event_hold(event_id)
+    if event.paused_at is not None and event.paused_at <= now - longest_pause():
+        _end(event, now, reason=PAUSED)
+
+
+def _end(event: Event, now: datetime, *, reason: str) -> None:
+    if event_call_off(event_id=event.pk, now=now, reason=reason):
+        return
     if event.paused_at is not None:
-        event = event_resume(event=event, now=now)
+        _go_on(event, event.paused_at, now)
     event.is_ending = True
     if event.step == Step.ROUND:
         event.deadline_at = now
     event.save(update_fields=["is_ending", "deadline_at"])
     links_cancel(event.rounds.filter(status=Round.Status.PLANNED))
-    _log(event, "ending", now)
-    return event
+    note(event, "ending", now)
+
+
+def _go_on(event: Event, paused_at: datetime, now: datetime) -> None:
+    """Have an event's clock go on; all that was to come comes later by the pause."""
+    reminder_cancel(event=event)
+    _shift(event, max(now - paused_at, timedelta()))
+    event.paused_at = None
+    event.save(update_fields=["paused_at"])
 
 
 def _member(event: Event, user: User) -> Registration:
@@ -198,15 +207,6 @@ def _refuse_unless_live(event: Event) -> None:
         raise Conflict("The event is not going on.")
 
 
-def _begin_if_all_are_ready(event: Event, now: datetime) -> None:
-    members = event.registrations.filter(group__isnull=False, state=Registration.State.CONFIRMED)
-    # At its time it begins anyhow, and its links may have gone out: moving it then would send them once more.
-    is_early = event.deadline_at is not None and now < event.deadline_at
-    if event.paused_at is None and is_early and not members.filter(ready_at=None).exists():
-        event.deadline_at = now
-        event.save(update_fields=["deadline_at"])
-
-
 def _shift(event: Event, by: timedelta) -> None:
     assert event.deadline_at
     event.deadline_at += by
@@ -217,45 +217,6 @@ def _shift(event: Event, by: timedelta) -> None:
         round_.save(update_fields=["ends_at"])
 
 
-def _next_start(event: Event) -> datetime:
-    """When the next round starts, as things are."""
-    assert event.deadline_at
-    if event.step == Step.ROUND:
-        return event.deadline_at + timedelta(seconds=event.break_s)
-    return event.deadline_at
-
-
-def _lay_anew(event: Event, now: datetime) -> None:
-    upcoming = event.rounds.filter(number=event.current_round + 1).first()
-    if upcoming is not None and not event.is_ending and upcoming.dates.exists():
-        rounds_lay([Start(event, upcoming, _next_start(event))], now=now)
-
-
-def _plan_anew(event: Event, now: datetime) -> None:
-    """Have the next round follow who is there now. Before the ready check nothing has been laid out yet."""
-    number = event.current_round + 1
-    if event.step not in (*LIVE, Step.CLOSED) or event.is_ending:
-        return
-    outlook = round_plan(event, number)
-    if event.step not in LIVE or event.paused_at is not None or not outlook.has_changed:
-        return
-    if outlook.anybody:
-        rounds_lay([Start(event, event.rounds.get(number=number), _next_start(event))], now=now)
-    else:
-        links_cancel(event.rounds.filter(number=number))
-
-
 def _tell_members(event: Event, kind: str, *, key: str, until_at: datetime | None = None) -> None:
     users = event.registrations.filter(group__isnull=False, state=Registration.State.CONFIRMED)
     tell(event, kind, users.values_list("user_id", flat=True), key=key, until_at=until_at)
-
-
-def _log(event: Event, what: str, now: datetime, **details: object) -> None:
-    LogEntry.objects.create(
-        event=event,
-        what=what,
-        round_number=event.current_round or None,
-        due_at=now,
-        done_at=now,
-        details=details,
-    )

@@ -1,4 +1,4 @@
-"""An event is moved to another time, or renamed: calendars take note, and whom it concerns is told."""
+"""An event gets another time, title or number of places: those whom it concerns are told."""
 
 from datetime import datetime
 
@@ -6,19 +6,22 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from config.exceptions import Conflict
-from dating.models import Event, Step
+from dating.models import STATE_OF, Event, Registration, Step
+from dating.services.anew import note
+from dating.services.inviting import tell_with_invitation
 from dating.services.locking import event_hold
-from dating.services.registrations import COMING, tell_with_invitation
+from dating.services.places import BEFORE_GROUPS, COMING, places_fill
 
 #: In these it can be moved, since nothing has been planned by its time.
-MOVABLE = (Step.OPEN, Step.CONFIRMING)
+MOVABLE = BEFORE_GROUPS
 
 
 @transaction.atomic
 def event_move(*, event: Event, starts_at: datetime, title: str, now: datetime) -> Event:
-    """Give an event another time or title; everybody in it hears of another time. The same again: nothing.
+    """Give an event another time or title; everybody in it hears of it. The same again: nothing.
 
-    Who has confirmed stays confirmed; who can't come then cancels.
+    Who has confirmed stays confirmed, and cancels if they can't come then; but where it is moved so far
+    ahead that nobody is to be asked yet, everybody is asked anew when it is time.
 
     Raises:
         Conflict: it is over, or is to be moved though its groups are made.
@@ -31,15 +34,39 @@ def event_move(*, event: Event, starts_at: datetime, title: str, now: datetime) 
     if event.is_over or (is_moved and event.step not in MOVABLE):
         raise Conflict("It is too late to move this event.")
     event.starts_at, event.title, event.version = starts_at, title, event.version + 1
+    opens_again = is_moved and event.step == Step.CONFIRMING and event.confirm_at > now
     if is_moved:
         if event.close_at <= now:
             raise ValidationError(
                 {"starts_at": "Registration would be closed already: choose a later start."}
             )
+        if opens_again:
+            _open_again(event, now)
         event.deadline_at = event.confirm_at if event.step == Step.OPEN else event.close_at
-    event.save(update_fields=["starts_at", "title", "version", "deadline_at"])
-    if is_moved:
-        for registration in event.registrations.filter(state__in=COMING).select_related("user"):
-            registration.event = event
-            tell_with_invitation(registration, "dating.moved", now)
+    event.save(update_fields=["starts_at", "title", "version", "deadline_at", "step", "state"])
+    for registration in event.registrations.filter(state__in=COMING).select_related("user"):
+        registration.event = event
+        if is_moved:
+            tell_with_invitation(registration, "dating.moved", now, asked_anew=opens_again)
+        else:
+            tell_with_invitation(registration, "dating.renamed", now)
+    return event
+
+
+def _open_again(event: Event, now: datetime) -> None:
+    """Nobody has been asked anything yet; the caller saves the event."""
+    event.step, event.state = Step.OPEN, STATE_OF[Step.OPEN]
+    confirmed = event.registrations.filter(state=Registration.State.CONFIRMED)
+    confirmed.update(state=Registration.State.REGISTERED)
+    event.registrations.filter(state__in=COMING).update(asked_at=None, confirmed_at=None)
+    note(event, Step.OPEN, now)
+
+
+@transaction.atomic
+def places_set(*, event: Event, places: int | None, now: datetime) -> Event:
+    """Give an event more places, or fewer; those who wait move up, and nobody loses a place."""
+    event = event_hold(event.pk)
+    event.places = places
+    event.save(update_fields=["places"])
+    places_fill(event=event, now=now)
     return event

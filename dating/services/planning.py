@@ -8,9 +8,12 @@ from uuid import UUID
 from django.db.models import Q
 
 from dating.life.presence import Signs
-from dating.models import Date, Event, Group, Registration, Room, Round, Seat
+from dating.models import Date, Event, Group, LogEntry, Registration, Room, Round, Seat
 from dating.repairing import next_round
 from dating.services.closing import seats_take
+
+#: In the log of an evening: somebody in a group is gone, and may have no row any more that would say so.
+LEFT = "left"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,9 @@ def _departed_from_their_plan(events: Iterable[Event]) -> set[UUID]:
     missing = Q(state=Registration.State.DROPPED) | Q(missed_at__isnull=False)
     grouped = Registration.objects.filter(missing, event__in=keys, group__isnull=False).order_by()
     moved = Date.objects.filter(group__event__in=keys, round=None).order_by()
+    left = LogEntry.objects.filter(event__in=keys, what=LEFT).order_by()
     return {
+        *left.values_list("event_id", flat=True),
         *grouped.values_list("event_id", flat=True).distinct(),
         *moved.values_list("group__event_id", flat=True).distinct(),
     }

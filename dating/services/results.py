@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from dating.models import Date, Event, Registration, Round
+from dating.models import Date, Event, Round
 from dating.results import DateRow, ReactionRow, RegistrationRow, summary
 
 
@@ -11,8 +11,8 @@ def results_of(event: Event) -> dict[str, Any]:
     registrations = [
         RegistrationRow(
             each.pk,
-            confirmed=each.confirmed_at is not None,
-            declined=each.state == Registration.State.DECLINED,
+            confirmed=each.confirmed_at is not None and each.cancelled_at is None,
+            declined=each.cancelled_at is not None and each.asked_at is not None,
             took_part=each.group_id is not None,
             showed=each.showed,
             no_shows=each.no_shows,

@@ -32,11 +32,13 @@ URGENT: Final = (
     "dating.extended",
     "dating.left_out",
     "dating.link",
+    "dating.partner_left",
     "dating.paused",
     "dating.rate",
     "dating.resumed",
     "dating.rules",
     "dating.skipped",
+    "dating.still_paused",
     "dating.taking_part",
 )
 

@@ -15,7 +15,7 @@ from dating.links import join_token
 from dating.models import Event, Reaction, Registration, Seat, Step
 from dating.results import ReactionRow, matches_of
 from dating.services import people_met, profile_lacks
-from dating.services.registrations import COMING
+from dating.services.places import COMING
 
 _State, _LeftOut, _Kind = Registration.State, Registration.LeftOut, Reaction.Kind
 
@@ -34,12 +34,14 @@ _LEFT_OUT: Final = {
     _LeftOut.NO_BIRTHDAY: "Your birthday was missing, so nobody could be found for you.",
     _LeftOut.TOO_YOUNG: "You are too young to take part.",
     _LeftOut.NO_PARTNER: "There was nobody for you to meet.",
+    _LeftOut.ELSEWHERE: "You take part in another evening at that time.",
     _LeftOut.SKIPPED: "The evening does not take place.",
 }
 _SKIPPED: Final = {
     "too_few": "Too few people could come.",
     "pool_empty": "All who could come seek the same.",
     "called_off": "The organiser has called it off.",
+    "paused": "It was paused, and nobody had it go on.",
 }
 
 
@@ -141,18 +143,17 @@ def _moment_before(event: Event, registration: Registration | None) -> Moment:
     if state is None:
         over = "The evening is over" if event.is_over else "Registration is closed"
         return Moment(over, "You don't take part.")
-    if is_open:
-        return _moment_coming(event, _State(state))
     assert registration is not None
+    if is_open:
+        return _moment_coming(event, registration)
     why = _LEFT_OUT.get(_LeftOut(registration.left_out)) if registration.left_out else None
     return Moment("You don't take part", why or _OUT.get(_State(state), "Registration is closed."))
 
 
-def _moment_coming(event: Event, state: Registration.State) -> Moment:
-    if state == _State.WAITING:
-        text = "All places are taken. You move up by yourself when one becomes free, and are told so."
-        return Moment("You are on the waiting list", text, "Registration closes", event.close_at, ("cancel",))
-    if state == _State.CONFIRMED:
+def _moment_coming(event: Event, registration: Registration) -> Moment:
+    if registration.state == _State.WAITING:
+        return _moment_waiting(event, is_coming=registration.confirmed_at is not None)
+    if registration.state == _State.CONFIRMED:
         text = "Thank you for confirming. Once registration closes you learn whether you take part."
         return Moment("You are coming", text, "Groups are made", event.close_at, ("cancel",))
     if event.step == Step.CONFIRMING:
@@ -160,6 +161,17 @@ def _moment_coming(event: Event, state: Registration.State) -> Moment:
         return Moment("Will you come?", text, "You can confirm until", event.close_at, ("confirm", "cancel"))
     text = "You will be asked whether you really come."
     return Moment("You are registered", text, "You are asked to confirm", event.confirm_at, ("cancel",))
+
+
+def _moment_waiting(event: Event, *, is_coming: bool) -> Moment:
+    text = "All places are taken. You move up by yourself when one becomes free, and are told so."
+    actions: tuple[str, ...] = ("cancel",)
+    if is_coming:
+        text += " You have said that you will come."
+    elif event.step == Step.CONFIRMING:
+        text += " Places that nobody confirms go to those who wait, and who say here that they will come."
+        actions = ("confirm", "cancel")
+    return Moment("You are on the waiting list", text, "Registration closes", event.close_at, actions)
 
 
 def _moment_with_group(

@@ -85,10 +85,10 @@ def test_killed_at_every_step_it_ends_as_if_nothing_had_been() -> None:
         assert [number for number, _ in links(each)] == [1, 2, 3]
         assert sorted(name for _, name in links(each)) == sorted(set(NAMES) - {each.first_name})
         assert Counter(told(each)) == Counter(
-            registered=1, confirm=1, taking_part=1, rules=1, link=3, rate=3, finished=1
+            registered=1, confirm=1, confirmed=1, taking_part=1, rules=1, link=3, rate=3, finished=1
         )
     assert messages() == Counter(
-        registered=4, confirm=1, taking_part=4, rules=1, link=12, rate=12, finished=4
+        registered=4, confirm=1, confirmed=4, taking_part=4, rules=1, link=12, rate=12, finished=4
     )
 
 

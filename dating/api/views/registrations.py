@@ -136,7 +136,10 @@ class CancelAllView(_Command):
         **_COMMAND,
     )
     def post(self, request: Request) -> Response:
-        """Cancel all your registrations, as cancelling event 0 does; false if there were none to cancel."""
+        """Cancel all your registrations, as cancelling event 0 does; again: the same answer.
+
+        `registration_cancelled` is false where there is none that could be cancelled, or has been.
+        """
         count = registrations_cancel(user=meant(request), now=clock.now())
         return Response({"registration_cancelled": count > 0})
 

@@ -10,7 +10,7 @@ from dating.invitations import calendar_url
 from dating.models import Event, Registration
 from dating.models.event import OVER
 from dating.services import profile_lacks
-from dating.services.registrations import COMING
+from dating.services.places import COMING
 from notifications.web.page import Page
 
 #: Evenings that are shown at most: those to come, and those of one's own that are over.

@@ -1,0 +1,60 @@
+"""While an evening is on: its next round follows who is there now; what changes it is noted in its log."""
+
+from datetime import datetime, timedelta
+
+from dating.life.timeline import LIVE
+from dating.models import Event, LogEntry, Registration, Step
+from dating.services.planning import round_plan
+from dating.services.rounds import Start, links_cancel, rounds_lay
+
+
+def plan_anew(event: Event, now: datetime) -> None:
+    """Have the next round follow who is there now. Before the ready check nothing has been laid out yet."""
+    number = event.current_round + 1
+    if event.step not in (*LIVE, Step.CLOSED) or event.is_ending:
+        return
+    outlook = round_plan(event, number)
+    if event.step not in LIVE or event.paused_at is not None or not outlook.has_changed:
+        return
+    if outlook.anybody:
+        rounds_lay([Start(event, event.rounds.get(number=number), _next_start(event))], now=now)
+    else:
+        links_cancel(event.rounds.filter(number=number))
+
+
+def lay_anew(event: Event, now: datetime) -> None:
+    """Lay the links of the next round out once more: it is to start at another time."""
+    upcoming = event.rounds.filter(number=event.current_round + 1).first()
+    if upcoming is not None and not event.is_ending and upcoming.dates.exists():
+        rounds_lay([Start(event, upcoming, _next_start(event))], now=now)
+
+
+def begin_if_all_are_ready(event: Event, now: datetime) -> None:
+    """Have the first round begin at once, if nobody is missing."""
+    if event.step != Step.READY_CHECK or event.paused_at is not None:
+        return
+    members = event.registrations.filter(group__isnull=False, state=Registration.State.CONFIRMED)
+    # At its time it begins anyhow, and its links may have gone out: moving it then would send them once more.
+    is_early = event.deadline_at is not None and now < event.deadline_at
+    if is_early and not members.filter(ready_at=None).exists():
+        event.deadline_at = now
+        event.save(update_fields=["deadline_at"])
+
+
+def _next_start(event: Event) -> datetime:
+    """When the next round starts, as things are."""
+    assert event.deadline_at
+    if event.step == Step.ROUND:
+        return event.deadline_at + timedelta(seconds=event.break_s)
+    return event.deadline_at
+
+
+def note(event: Event, what: str, now: datetime, **details: object) -> None:
+    LogEntry.objects.create(
+        event=event,
+        what=what,
+        round_number=event.current_round or None,
+        due_at=now,
+        done_at=now,
+        details=details,
+    )

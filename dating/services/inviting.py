@@ -1,0 +1,58 @@
+"""Telling people what has become of their part in an event, with what their calendars need to know of it."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from dating.invitations import ics_of, invitation_url, sequence_of
+from dating.models import Event, Registration
+from dating.services.telling import SOURCE, Note, about, tell, tell_each
+
+
+def tell_with_invitation(registration: Registration, kind: str, now: datetime, **more: Any) -> None:
+    """Tell somebody what has become of their registration, and their calendar with them."""
+    tell_part(registration, kind, **_for_calendar(registration, now), **more)
+
+
+def tell_part(registration: Registration, kind: str, **more: Any) -> None:
+    """Tell somebody what has become of their registration; each time that it changes, once."""
+    sequence = sequence_of(registration)
+    tell(
+        registration.event,
+        kind,
+        [registration.user_id],
+        key=f"{registration.user_id}:{sequence}",
+        registration_id=str(registration.pk),
+        sequence=sequence,
+        **more,
+    )
+
+
+def tell_parts(
+    event: Event, kind: str, registrations: Iterable[Registration], now: datetime, **more: Any
+) -> None:
+    """Tell many at once what makes no sense later, each with the file for their own calendar.
+
+    Args:
+        registrations: of this event, each with its user, as they are now.
+    """
+    notes, count = [], event.rounds.count()
+    for each in registrations:
+        each.event = event
+        file = _for_calendar(each, now, rounds=count)
+        own = {"registration_id": str(each.pk), "sequence": sequence_of(each), **file}
+        notes.append(
+            Note(
+                user=each.user,
+                kind=kind,
+                data=about(event, each.user.time_zone, **own, **more),
+                dedup_key=f"{kind}:{event.pk}:{each.user_id}:{sequence_of(each)}",
+                source_type=SOURCE,
+                source_id=str(event.pk),
+            )
+        )
+    tell_each(notes)
+
+
+def _for_calendar(registration: Registration, now: datetime, *, rounds: int | None = None) -> dict[str, str]:
+    return {"ics": ics_of(registration, now=now, rounds=rounds), "invitation": invitation_url(registration)}

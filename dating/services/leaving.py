@@ -1,0 +1,110 @@
+"""Somebody leaves for good: dropped by the organiser, or because their account is deleted or locked."""
+
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Q
+
+from accounts.models import User
+from config.exceptions import Conflict
+from dating.models import Date, Event, Registration, Room, Round, Step
+from dating.models.event import OVER
+from dating.services.advance import event_call_off
+from dating.services.anew import begin_if_all_are_ready, note, plan_anew
+from dating.services.closing import TOO_FEW
+from dating.services.inviting import tell_parts
+from dating.services.locking import event_hold, registration_hold
+from dating.services.places import COMING, places_fill
+from dating.services.planning import LEFT
+from dating.services.registrations import registration_end
+from dating.services.rounds import SOURCE
+from dating.services.telling import Note, about, tell_each
+
+_State = Registration.State
+
+
+@transaction.atomic
+def event_drop(*, event: Event, registration_id: UUID, now: datetime) -> Registration:
+    """Take somebody out of an evening: their call is ended, and their partners meet others. Again: nothing.
+
+    Raises:
+        Conflict: they don't take part, or it is over.
+    """
+    event = event_hold(event.pk)
+    member = (
+        event.registrations.select_for_update(of=("self",))
+        .select_related("user")
+        .filter(pk=registration_id)
+        .first()
+    )
+    if member is None or member.group_id is None:
+        raise Conflict("There is nobody of that id in a group of this event.")
+    if member.state == _State.DROPPED:
+        return member
+    if event.is_over:
+        raise Conflict("The event is over.")
+    note(event, "dropped", now, registration_id=str(member.pk))
+    _take_out(event, member, now)
+    tell_parts(event, "dating.dropped", [member], now)
+    return member
+
+
+@transaction.atomic
+def person_leaves(*, user: User, now: datetime) -> None:
+    """Take somebody out of every event that is not over, and have others take their places.
+
+    They are told nothing of it: their account is deleted, or locked.
+    """
+    theirs = Registration.objects.filter(user=user, state__in=COMING).exclude(event__step__in=OVER)
+    for event_id in theirs.order_by("event").values_list("event_id", flat=True):
+        event = event_hold(event_id)
+        member = registration_hold(event, user.pk)
+        if member is None or member.state not in COMING or event.is_over:
+            continue
+        if member.group_id is None:
+            registration_end(member, now)
+            places_fill(event=event, now=now)
+        else:
+            note(event, LEFT, now)
+            _take_out(event, member, now)
+
+
+def _take_out(event: Event, member: Registration, now: datetime) -> None:
+    """Take a member out of an event that is held; whoever is in a call with them hears of it."""
+    member.state = _State.DROPPED
+    member.sequence += 1
+    member.save(update_fields=["state", "sequence"])
+    here = Date.objects.filter(seats__registration=member, round__status=Round.Status.RUNNING)
+    alone = [_partner(date, member) for date in here.select_related("first__user", "second__user")]
+    Room.objects.filter(dates__in=here).update(end_at=now)
+    if event.step in (Step.CLOSED, Step.READY_CHECK) and not _anybody_meets(event):
+        event_call_off(event_id=event.pk, now=now, reason=TOO_FEW)
+        return
+    # What is cancelled comes before what is told: see notifications.engine.stop.
+    plan_anew(event, now)
+    tell_each([_left_alone(event, each) for each in alone if each.state == _State.CONFIRMED])
+    begin_if_all_are_ready(event, now)
+
+
+def _partner(date: Date, member: Registration) -> Registration:
+    return date.second if date.first_id == member.pk else date.first
+
+
+def _anybody_meets(event: Event) -> bool:
+    """Whether there is a date left whose two people both take part still."""
+    gone = Q(first__state=_State.DROPPED) | Q(second__state=_State.DROPPED)
+    return Date.objects.filter(group__event=event).exclude(gone).exists()
+
+
+def _left_alone(event: Event, partner: Registration) -> Note:
+    current = event.rounds.get(number=event.current_round)
+    return Note(
+        user=partner.user,
+        kind="dating.partner_left",
+        data=about(event, partner.user.time_zone, round=current.number),
+        dedup_key=f"dating.partner_left:{current.pk}:{partner.pk}",
+        source_type=SOURCE,
+        source_id=str(current.pk),
+        expires_at=current.ends_at,
+    )
