@@ -232,6 +232,7 @@ ROUTES: Final[Mapping[str, Rights]] = {
     "api/v1/tracing/filters/<uuid:filter_id>/what-if": _get(READ_FILTERS),
     "tracing": _get(SEE_CASES),
     "tracing/cases/<uuid:case_id>": _get(SEE_CASES),
+    "tracing/marks": _post(staff()),
     "tracing/filters": _get(SEE_CASES),
     "tracing/filters/<uuid:filter_id>": _get(SEE_CASES),
     # Dating: whoever runs an evening is its organiser, and the staff

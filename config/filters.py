@@ -1,6 +1,5 @@
 """What the lists of every app can rely on when they are narrowed."""
 
-from decimal import Decimal
 from typing import Any
 
 import django_filters  # type: ignore[import-untyped]
@@ -14,10 +13,10 @@ PAGING = frozenset({"cursor", "page_size"})
 class PlainNumberField(forms.DecimalField):
     """A number in ASCII digits: not 1_0, nor the digits of other scripts, which Python takes too."""
 
-    def to_python(self, value: Any) -> Decimal | None:
+    def clean(self, value: Any) -> Any:
         if isinstance(value, str) and not (value.isascii() and "_" not in value):
             raise ValidationError(self.error_messages["invalid"], code="invalid")
-        return super().to_python(value)
+        return super().clean(value)
 
 
 class PlainNumberFilter(django_filters.NumberFilter):

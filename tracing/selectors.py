@@ -108,6 +108,12 @@ def exposures_by_degree(case: Case) -> list[dict[str, Any]]:
     return [dict(row) for row in counts]
 
 
+def devices_told(case: Case) -> int:
+    """Count the devices that a case exposed and that have been told, by any filter."""
+    told = Exposure.objects.filter(case=case, told_at__isnull=False)
+    return told.order_by().values("device_id").distinct().count()
+
+
 def notices_by_status(case: Case) -> dict[str, int]:
     """Count the deliveries of a case's notices by status."""
     rows = Delivery.objects.filter(notification__source_type=SOURCE, notification__source_id=str(case.pk))

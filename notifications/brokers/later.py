@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from django.db import connection
@@ -56,7 +56,7 @@ def said_later(events: Sequence[Incoming]) -> dict[UUID, Later]:
         return found
     chosen = [each for each in events if each.event_id in dated]
     earliest = min(dated.values())
-    parameters = {
+    parameters: dict[str, Any] = {
         "events": [each.event_id for each in chosen],
         "people": [each.payload["user_id"] for each in chosen],
         "sources": [each.source for each in chosen],

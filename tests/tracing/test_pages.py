@@ -6,14 +6,17 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.test import Client
 from django.utils import timezone
+from pytest_django import Settings
 
 from accounts.models import User
 from tests.web.conftest import browse
 from tracing.models import Case, CaseReading, Device, Exposure, Filter, StatusMark
 from tracing.selectors import exposures_by_day
 from tracing.services.statuses import status_mark
+from tracing.templatetags.durations import duration
 from tracing.web.histogram import DAYS_MAX, histogram_of
 from tracing.web.tree import DRAWN_MAX, Person, tree_of
 
@@ -133,6 +136,88 @@ def test_while_a_case_is_being_searched_its_page_asks_again_and_then_stops(
 
     case.searches.update(searched_at=now)
     assert browser.get(url, headers={"HX-Request": "true"}).status_code == 286
+
+
+def test_the_page_of_a_case_says_how_many_were_told_and_how_long_contacts_were_in_words(
+    browse: Browse, operator: User, case: Case
+) -> None:
+    Exposure.objects.filter(device_id=3).update(seconds=8759)
+
+    page = browse(operator).get(f"/tracing/cases/{case.pk}/").content.decode()
+
+    assert "<dt>Told</dt><dd>1 of 2</dd>" in page
+    assert ">20 min<" in page
+    assert ">2 h 25 min 59 s<" in page
+    assert "at least 15 min," in page
+    assert "/tracing/?device=3" in page  # to its own cases
+    assert (
+        "from 15 min" in browse(operator).get(f"/tracing/filters/{Filter.objects.get().pk}/").content.decode()
+    )
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0, "0 s"), (45, "45 s"), (900, "15 min"), (930, "15 min 30 s"), (3600, "1 h")]
+)
+def test_a_duration_is_said_in_words(seconds: int, words: str) -> None:
+    assert duration(seconds) == words
+
+
+def test_staff_mark_a_device_on_the_page_and_close_its_case_there(
+    browse: Browse, operator: User, now: datetime
+) -> None:
+    browser = browse(operator)
+    assert 'action="/tracing/marks/"' in browser.get("/tracing/").content.decode()
+
+    answer = browser.post("/tracing/marks/", {"device": "7", "status": "1"})
+
+    case = Case.objects.get(device=7, state="open")
+    assert answer["Location"] == f"/tracing/cases/{case.pk}/"
+    assert "marked as infected" in browser.get(answer["Location"]).content.decode()
+    assert StatusMark.objects.get().user == operator
+    assert 'name="status" value="3"' in browser.get(f"/tracing/cases/{case.pk}/").content.decode()
+    browser.post("/tracing/marks/", {"device": "7", "status": "3"})
+    case.refresh_from_db()
+    assert case.state == "healed"
+    assert 'name="status" value="3"' not in browser.get(f"/tracing/cases/{case.pk}/").content.decode()
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"device": "0", "status": "1"},
+        {"device": str(2**31), "status": "1"},
+        {"device": "٧", "status": "1"},
+        {"device": "1_0", "status": "1"},
+        {"device": "7", "status": "9"},
+    ],
+)
+@pytest.mark.django_db
+def test_what_is_no_mark_changes_nothing_and_is_said(
+    browse: Browse, operator: User, given: dict[str, str]
+) -> None:
+    answer = browse(operator).post("/tracing/marks/", given, follow=True)
+    assert "Nothing was changed" in answer.content.decode()
+    assert not Device.objects.exists()
+
+
+def test_a_mark_against_the_rules_or_too_often_is_refused_on_the_page_too(
+    browse: Browse, operator: User, settings: Settings
+) -> None:
+    settings.TRACING_SUSPECT_FIRST = True
+    settings.RATES = {**settings.RATES, "tracing-mark": "2/min"}
+    browser = browse(operator)
+    for status, said in (("1", "suspect"), ("2", "marked as suspect"), ("1", "too many")):
+        answer = browser.post("/tracing/marks/", {"device": "7", "status": status}, follow=True)
+        assert said in answer.content.decode(), status
+    assert not Case.objects.exists()
+
+
+def test_whoever_may_only_look_at_cases_marks_none(browse: Browse, stranger: User, case: Case) -> None:
+    stranger.user_permissions.add(Permission.objects.get(codename="view_case"))
+    for url in ("/tracing/", f"/tracing/cases/{case.pk}/"):
+        assert "/tracing/marks/" not in browse(stranger).get(url).content.decode()
+    assert browse(stranger).post("/tracing/marks/", {"device": "7", "status": "1"}).status_code == 403
 
 
 def test_the_list_finds_cases_by_device_and_state(browse: Browse, operator: User, case: Case) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,8 +40,9 @@ class Records:
         return len(self.my_id)
 
     def __getitem__(self, chosen: NDArray[np.integer] | slice) -> "Records":
+        columns: dict[str, Any] = {name: getattr(self, name)[chosen] for name in KEY}
         return Records(
-            **{name: getattr(self, name)[chosen] for name in KEY},
+            **columns,
             extras={name: column[chosen] for name, column in self.extras.items()},
         )
 
@@ -49,8 +51,11 @@ class Records:
         """One or more parts, all with the same extras."""
         if len(parts) == 1:
             return parts[0]
+        columns: dict[str, Any] = {
+            name: np.concatenate([getattr(part, name) for part in parts]) for name in KEY
+        }
         return cls(
-            **{name: np.concatenate([getattr(part, name) for part in parts]) for name in KEY},
+            **columns,
             extras={name: np.concatenate([part.extras[name] for part in parts]) for name in parts[0].extras},
         )
 

@@ -2,17 +2,23 @@
 
 from typing import Any, Final
 
+from django import forms
 from django.conf import settings
+from django.contrib import messages
 from django.core.paginator import Paginator
-from django.http import Http404
-from django.shortcuts import get_object_or_404
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
 from django.views.generic import TemplateView
 
+from accounts import attempts
 from config import clock
+from config.exceptions import Conflict
 from notifications.web.page import Page, is_htmx
 from tracing import selectors
-from tracing.models import Case, CaseReading, CaseSearch, Exposure, Filter
+from tracing.intake.checking import DEVICE_MAX
+from tracing.models import Case, CaseReading, CaseSearch, Device, Exposure, Filter
 from tracing.services.readings import reading_log
+from tracing.services.statuses import status_mark
 from tracing.web.histogram import histogram_of
 from tracing.web.tree import Person, tree_of
 from tracing.what_if import CASES_MAX, what_if
@@ -62,6 +68,7 @@ class CasesPage(TracingPage):
             device=device or "",
             newer=page - 1,
             older=page + 1 if len(shown) > PAGE_SIZE else 0,
+            statuses=Device.Status.choices,
             **kwargs,
         )
 
@@ -77,7 +84,8 @@ class CasePage(TracingPage):
         self.log(CaseReading.What.CASE, case)
         searches = list(case.searches.all())
         search = self._chosen(searches)
-        context: dict[str, Any] = {"case": case, "searches": searches, "search": search}
+        told = selectors.devices_told(case)
+        context: dict[str, Any] = {"case": case, "searches": searches, "search": search, "told": told}
         if search is not None:
             context |= self._found(case, search)
         is_searching = any(each.searched_at is None and not each.failures for each in searches)
@@ -111,9 +119,6 @@ class CasePage(TracingPage):
             "histogram": histogram_of(selectors.exposures_by_day(case, search.filter_id)),
             "page": page,
             "shown": shown,
-            "degrees": [
-                each for each in selectors.exposures_by_degree(case) if each["filter_id"] == search.filter_id
-            ],
             "notices": selectors.notices_by_status(case),
         }
 
@@ -127,6 +132,42 @@ def _person(exposure: Exposure) -> Person:
         seconds=exposure.seconds,
         is_told=exposure.told_at is not None,
     )
+
+
+class MarkPage(Page):
+    """Marks a device, as a health service does over the API; leads to its case."""
+
+    http_method_names = ["post"]
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        given = MarkForm(request.POST)
+        if not given.is_valid():
+            messages.error(request, "Expected the number of a device, and a status. Nothing was changed.")
+            return redirect("tracing:cases")
+        now, wanted = clock.now(), given.cleaned_data
+        if attempts.attempt_take(scope="tracing-mark", who=str(self.person.pk), now=now):
+            messages.error(request, "You have marked too many devices within a minute. Try again soon.")
+            return redirect("tracing:cases")
+        try:
+            marked = status_mark(
+                device_id=wanted["device"], status=wanted["status"], now=now, user=self.person
+            )
+        except Conflict as error:
+            messages.error(request, str(error))
+            return redirect("tracing:cases")
+        name = marked.device.get_status_display().lower()
+        messages.success(request, f"Device {marked.device.pk} is marked as {name}.")
+        return redirect("tracing:case", marked.case.pk) if marked.case else redirect("tracing:cases")
+
+
+class MarkForm(forms.Form):
+    device = forms.RegexField(r"^[0-9]{1,10}\Z")
+    status = forms.TypedChoiceField(choices=Device.Status.choices, coerce=int)
+
+    def clean_device(self) -> int:
+        if not 0 < (number := int(self.cleaned_data["device"])) <= DEVICE_MAX:
+            raise forms.ValidationError("Expected the number of a device.")
+        return number
 
 
 class FiltersPage(TracingPage):
