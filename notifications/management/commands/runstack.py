@@ -5,8 +5,6 @@ import os
 import secrets
 import signal
 import time
-import urllib.error
-import urllib.request
 import uuid
 from argparse import ArgumentParser
 from dataclasses import dataclass
@@ -18,7 +16,7 @@ from django.db import connection
 
 from accounts.models import Shop, User
 from config import embedded
-from config.processes import Stack, StackError
+from config.processes import Stack, StackError, answers
 from notifications.brokers import sources
 
 ADMIN_EMAIL = "admin@example.com"
@@ -172,17 +170,8 @@ Ctrl-C stops everything."""
 
 def key_works(base_url: str, key: str) -> bool:
     """Whether the kept key is one of this database: the data may have been deleted since."""
-    if not key:
-        return False
-    request = urllib.request.Request(  # noqa: S310 (our own web process)
-        f"{base_url}/api/v1/deliveries/", headers={"Authorization": f"Api-Key {key}"}
-    )
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with direct.open(request, timeout=10) as response:
-            return bool(response.status == 200)
-    except (OSError, urllib.error.URLError):
-        return False
+    authorization = {"Authorization": f"Api-Key {key}"}
+    return bool(key) and answers(f"{base_url}/api/v1/deliveries/", timeout_s=10, headers=authorization)
 
 
 def read_secret(path: Path) -> str:
