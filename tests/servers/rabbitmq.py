@@ -85,6 +85,22 @@ class RabbitMQ:
         """Have the node close everything and end, as its service manager would."""
         self._end(self._node, signal.SIGTERM)
 
+    @contextlib.contextmanager
+    def alarmed(self) -> Iterator[None]:
+        """Have it take nothing within ``with``, as when it is short of memory."""
+        self._control("set_vm_memory_high_watermark", "0")
+        try:
+            yield
+        finally:
+            self._control("set_vm_memory_high_watermark", "0.9")
+
+    def _control(self, *command: str) -> None:
+        environment = self._environment()
+        control = [str(PROGRAM.with_name("rabbitmqctl")), "-n", environment["RABBITMQ_NODENAME"], *command]
+        done = subprocess.run(control, cwd=self.home, env=environment, capture_output=True, check=False)
+        if done.returncode:
+            raise RuntimeError(f"{done.stdout.decode()}{done.stderr.decode()}")
+
     def end(self) -> None:
         self.kill()
         self._end(self._epmd, signal.SIGKILL)
