@@ -33,6 +33,9 @@ ADDED: Final = (
 #: Seconds after which a silent connection is asked whether it lives; twice that ends it.
 HEARTBEAT_S: Final = 20
 CONNECT_TIMEOUT_S: Final = 5
+#: Longest time, in seconds, that one answer of the broker may take, and sending it something: a frozen one or
+#: one behind a wall, would hold up whoever wants to leave it.
+SOCKET_S: Final = 5.0
 
 
 def connect(url: str, **options: Any) -> Connection:
@@ -48,7 +51,12 @@ def connect(url: str, **options: Any) -> Connection:
         url,
         heartbeat=HEARTBEAT_S,
         connect_timeout=CONNECT_TIMEOUT_S,
-        transport_options={"frame_handler": lenient_frame_handler, **options},
+        transport_options={
+            "frame_handler": lenient_frame_handler,
+            "read_timeout": SOCKET_S,
+            "write_timeout": SOCKET_S,
+            **options,
+        },
     )
     with away(connection):
         connection.connect()

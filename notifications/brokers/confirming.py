@@ -29,8 +29,6 @@ CONFIRM_S: Final = 10.0
 #: Of that, so much once this process has been told to stop.
 STOP_WITHIN_S: Final = 3.0
 STEP_S: Final = 0.5
-#: Longest time, in seconds, that one answer of the broker may take, and sending it something.
-SOCKET_S: Final = 5.0
 #: The queue that is asked for by a question whether the broker takes anything; there is none of this name.
 QUESTION: Final = "tocsin.is-anybody-there"
 #: What goes along with a message's properties in one frame: the frame's own, class, weight and size.
@@ -125,11 +123,7 @@ class Publisher:
 
     def _connect(self) -> None:
         self._connection = amqp.connect(
-            self.source.url,
-            on_blocked=self._blocked,
-            on_unblocked=self._unblocked,
-            read_timeout=SOCKET_S,
-            write_timeout=SOCKET_S,
+            self.source.url, on_blocked=self._blocked, on_unblocked=self._unblocked
         )
         amqp.declare(self._connection, self.source)
         with amqp.away(self._connection):

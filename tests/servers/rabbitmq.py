@@ -94,6 +94,16 @@ class RabbitMQ:
         finally:
             self._control("set_vm_memory_high_watermark", "0.9")
 
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Have it do nothing at all within ``with``, as behind a wall that drops whatever is sent."""
+        assert self._node is not None
+        os.killpg(self._node.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.killpg(self._node.pid, signal.SIGCONT)
+
     def _control(self, *command: str) -> None:
         environment = self._environment()
         control = [str(PROGRAM.with_name("rabbitmqctl")), "-n", environment["RABBITMQ_NODENAME"], *command]

@@ -1,4 +1,4 @@
-"""A RabbitMQ that is short of memory: it takes nothing and says so, and what it was sent comes out later."""
+"""A RabbitMQ that is there and of no use: short of memory, when it keeps what it is sent, or frozen."""
 
 import os
 import time
@@ -12,11 +12,19 @@ import pika
 import pytest
 from django.conf import LazySettings
 
+from notifications import queue
+from notifications.brokers import health, sources
+from notifications.brokers.consumer import Consumer
+from notifications.brokers.health import Beat
+from notifications.brokers.publisher import PublisherLoop
 from notifications.channels import bot, registry
 from notifications.channels.base import Away
 from notifications.channels.session import Session
+from notifications.events.outbox import event_publish
+from notifications.models import OutgoingMessage
 from tests import templates
 from tests.flows.product import Product
+from tests.notifications.brokers.conftest import at_work, eventually
 from tests.notifications.channels.conftest import MessageBuilder, message
 from tests.notifications.channels.destinations import BotDestination
 from tests.servers.rabbitmq import RabbitMQ
@@ -93,6 +101,30 @@ def test_the_publisher_says_so_and_ends_in_time_and_each_event_is_published_once
     told = [event["payload"]["email"] for event in heard(channel, queue)]
     assert told == emails[1:]
     connection.close()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("loop", ["consumer", "publisher"])
+def test_who_is_told_to_stop_leaves_a_broker_that_is_frozen(
+    broker: RabbitMQ, settings: LazySettings, loop: str
+) -> None:
+    events = {**settings.SOURCES["events"], "url": broker.url, "queue": f"frozen-{loop}"}
+    settings.SOURCES = {"events": events}
+    running = Consumer(sources.get("events")) if loop == "consumer" else PublisherLoop()
+    event_publish(routing_key="test.frozen", payload={})
+    with at_work(running):
+        eventually(lambda: running.beat.state.connected, "it is not connected")
+        if loop == "publisher":
+            eventually(lambda: not OutgoingMessage.objects.exists(), "nothing is published")
+        with broker.frozen():
+            running.stop.set()
+            began = time.monotonic()
+            eventually(lambda: not is_heard_of(running.beat), "it does not leave")
+            assert time.monotonic() - began < STOPS_WITHIN_S
+
+
+def is_heard_of(beat: Beat) -> bool:
+    return bool(queue.redis().hexists(health.KEY, beat.field))
 
 
 async def test_what_the_bot_is_told_waits_and_arrives_once(
