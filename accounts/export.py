@@ -40,8 +40,8 @@ def invitations(user: User) -> Iterator[Row]:
 
 
 def profiles(user: User) -> Iterator[Row]:
-    yield from paged(Student.objects.filter(user=user), "id", "created_at")
-    yield from paged(Encadrant.objects.filter(user=user), "id", "specialization", "created_at")
+    yield from paged(Student.objects.filter(user=user), "id", "external_id", "created_at")
+    yield from paged(Encadrant.objects.filter(user=user), "id", "external_id", "specialization", "created_at")
 
 
 def verifications(user: User) -> Iterator[Row]:

@@ -167,6 +167,9 @@ class Profile(KnowsChanges):
 
     id = UUIDv7Field()
     user = models.OneToOneField(User, on_delete=models.CASCADE, related_name="%(class)s")
+    external_id = models.UUIDField(
+        unique=True, null=True, blank=True, help_text="The id that another service has given this profile."
+    )
     created_at = models.DateTimeField(default=clock.now, editable=False)
 
     class Meta:

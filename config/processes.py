@@ -9,13 +9,14 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
+
+import requests
+from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from config import embedded
 
@@ -253,16 +254,23 @@ class Stack:
         self.processes[name] = self._spawner.submit(spawn).result()
 
     def _wait_for_web(self) -> None:
-        deadline = time.monotonic() + START_TIMEOUT_S
-        while not _answers(f"{self.base_url}/health/live"):
-            # Not the others: a crash test may have killed one on purpose.
-            self._check_alive("web")
-            if time.monotonic() > deadline:
-                raise StackError(
-                    f"web does not answer at {self.base_url}/health/live after {START_TIMEOUT_S} s; "
-                    f"the end of its log:\n{self.log_tail('web')}"
-                )
-            time.sleep(POLL_INTERVAL_S)
+        waiting = Retrying(
+            retry=retry_if_result(lambda answers: not answers),
+            wait=wait_fixed(POLL_INTERVAL_S),
+            stop=stop_after_delay(START_TIMEOUT_S),
+        )
+        try:
+            waiting(self._web_answers)
+        except RetryError:
+            raise StackError(
+                f"web does not answer at {self.base_url}/health/live after {START_TIMEOUT_S} s; "
+                f"the end of its log:\n{self.log_tail('web')}"
+            ) from None
+
+    def _web_answers(self) -> bool:
+        # Not the others: a crash test may have killed one on purpose.
+        self._check_alive("web")
+        return answers(f"{self.base_url}/health/live", timeout_s=2)
 
     def _check_alive(self, name: str) -> None:
         code = self.processes[name].poll()
@@ -299,14 +307,14 @@ def _is_taken(port: int) -> bool:
     return False
 
 
-def _answers(url: str) -> bool:
-    # No proxy from the environment: this never leaves the machine.
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with direct.open(url, timeout=2) as response:
-            return bool(response.status == 200)
-    except (OSError, urllib.error.URLError):
-        return False
+def answers(url: str, *, timeout_s: float) -> bool:
+    """Whether something on this machine answers 200."""
+    with requests.Session() as session:
+        session.trust_env = False  # neither a proxy nor somebody's ~/.netrc
+        try:
+            return session.get(url, timeout=timeout_s).status_code == 200
+        except requests.RequestException:
+            return False
 
 
 def _last_lines(text: str) -> str:

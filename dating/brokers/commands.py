@@ -14,7 +14,6 @@ from uuid import UUID
 
 from django.conf import settings
 
-from notifications.brokers.headers import plain
 from notifications.brokers.messages import Answer, Malformed, Message
 
 #: Numbers of people, chats and events: what PostgreSQL's bigint and Telegram's ids hold.
@@ -92,13 +91,13 @@ def translate(message: Message) -> Command:
 def answer(headers: Mapping[str, object], body: Any) -> Answer:
     """Return an answer to the bot: it knows by the headers what it is to.
 
-    They come back as they are; what the outbox has no type for, such as a time, as text.
+    They come back as they are; without their types only where the message was replayed from a dead letter.
     """
     return Answer(
         exchange=settings.DATING_EXCHANGE,
         routing_key=settings.DATING_REPLY_QUEUE,
         body=body,
-        headers=plain(headers),
+        headers=headers,
     )
 
 

@@ -51,6 +51,10 @@ COMMANDS: Final[Mapping[str, Callable[[Message], list[Any]]]] = {
 }
 
 
+NUMBERS: Final = "SELECT user_id, number FROM dating_botaccount WHERE user_id = ANY (%(users)s)"
+
+
 def register() -> None:
+    bot.numbers_read_by(NUMBERS)
     for kind, commands in COMMANDS.items():
         bot.register(kind, commands)

@@ -58,7 +58,7 @@ class ReasonFilter(SimpleListFilter):
     title = parameter_name = "reason"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
-        reasons = [*SUPPRESSED, *FAILED, *CANCELLED, "too_old", "retry", "too_fast"]
+        reasons = [*SUPPRESSED, *FAILED, *CANCELLED, "too_old", "retry", "too_fast", "away"]
         return [(reason, reason.replace("_", " ")) for reason in sorted(reasons)]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> QuerySet[Delivery]:

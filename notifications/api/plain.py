@@ -88,7 +88,7 @@ def posted_from(body: object) -> Posted | None:
         return None
     if not (isinstance(location, str) and 0 < len(location) <= 200 and location.isprintable()):
         return None
-    if location.isspace() or not isinstance(label, str) or label not in _LABELS:
+    if location != location.strip() or not isinstance(label, str) or label not in _LABELS:
         return None
     if alert_uuid is None or moment is None:
         return None

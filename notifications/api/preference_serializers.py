@@ -7,7 +7,8 @@ from typing import Any, Final
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from config.fields import StrictBooleanField, StrictCharField, StrictChoiceField, StrictUUIDField
+from config.fields import StrictBooleanField, StrictCharField, StrictChoiceField
+from config.originals import AnyUUIDField
 from notifications import rules
 from notifications.channels import registry
 from notifications.models import Delivery, Preference, Severity, Subscription
@@ -52,7 +53,7 @@ class _ChangesSerializer(serializers.Serializer[Preference]):
 
 
 class PreferenceInSerializer(_ChangesSerializer):
-    user_id = StrictUUIDField()
+    user_id = AnyUUIDField()
     level = LevelField(choices=Preference.Level.choices, help_text="Case does not matter.")
 
 

@@ -18,6 +18,7 @@ from config.fields import (
     UnixTimeField,
     unix_seconds,
 )
+from config.originals import AnyUnixTimeField, AnyUUIDField
 from notifications import withheld
 from notifications.channels import batch as batching
 from notifications.channels import registry
@@ -33,7 +34,7 @@ class HttpUrlField(StrictCharField):
     """An absolute http(s) URL. Cameras live on networks of their own, so any host name will do."""
 
     def to_internal_value(self, data: Any) -> str:
-        url = super().to_internal_value(data)
+        url = super().to_internal_value(data).strip(" ")
         if not is_http_url(url):
             raise serializers.ValidationError(URL_MESSAGE)
         return url
@@ -53,10 +54,10 @@ class AlertInSerializer(serializers.Serializer[Alert]):
     """An alert as a camera system posts it; other fields than these are ignored."""
 
     url = HttpUrlField(max_length=2048, trim_whitespace=False)
-    location = StrictCharField(max_length=200, trim_whitespace=False, help_text="Slug or name of a shop.")
-    alert_uuid = StrictUUIDField()
+    location = StrictCharField(max_length=200, help_text="Slug or name of a shop.")
+    alert_uuid = AnyUUIDField()
     label = StrictChoiceField(choices=Alert.Label.choices)  # type: ignore[assignment]
-    time_spotted = UnixTimeField(help_text="Unix seconds, UTC; kept to the microsecond.")
+    time_spotted = AnyUnixTimeField(help_text="Unix seconds, UTC; kept to the microsecond.")
 
 
 def iso(moment: datetime) -> str:

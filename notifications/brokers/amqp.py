@@ -12,8 +12,8 @@ from kombu.message import Message as KombuMessage
 
 from config import clock
 from notifications.brokers import compressed
-from notifications.brokers.frames import lenient_frame_handler
-from notifications.brokers.headers import clean, plain
+from notifications.brokers.frames import WIRE, entries_of, lenient_frame_handler
+from notifications.brokers.headers import Headers, clean, plain
 from notifications.brokers.intake import BrokerAway, Delivered
 from notifications.brokers.messages import Message
 from notifications.brokers.sources import Source
@@ -33,10 +33,16 @@ ADDED: Final = (
 #: Seconds after which a silent connection is asked whether it lives; twice that ends it.
 HEARTBEAT_S: Final = 20
 CONNECT_TIMEOUT_S: Final = 5
+#: Longest time, in seconds, that one answer of the broker may take, and sending it something: a frozen one or
+#: one behind a wall, would hold up whoever wants to leave it.
+SOCKET_S: Final = 5.0
 
 
 def connect(url: str, **options: Any) -> Connection:
     """Return a connection to a broker, made.
+
+    Args:
+        options: more of what py-amqp's connection takes.
 
     Raises:
         BrokerAway: it can't be reached, or refuses.
@@ -45,8 +51,12 @@ def connect(url: str, **options: Any) -> Connection:
         url,
         heartbeat=HEARTBEAT_S,
         connect_timeout=CONNECT_TIMEOUT_S,
-        transport_options={"frame_handler": lenient_frame_handler},
-        **options,
+        transport_options={
+            "frame_handler": lenient_frame_handler,
+            "read_timeout": SOCKET_S,
+            "write_timeout": SOCKET_S,
+            **options,
+        },
     )
     with away(connection):
         connection.connect()
@@ -129,6 +139,8 @@ class AmqpIntake:
         with away(self._connection):
             declare(self._connection, self.source)
             self._channel = self._connection.channel()
+            # By whatever name of a codec a publisher gives, some of which take for ever.
+            self._channel.auto_decode = False
             self._consumer = Consumer(
                 self._channel,
                 [Queue(self.source.queue, no_declare=True)],
@@ -199,8 +211,8 @@ class AmqpIntake:
             Delivered(
                 Message(
                     source=self.source.name,
-                    body=_bytes(message.body),
-                    headers=_given(message.headers or {}),
+                    body=compressed.opened(_bytes(message.body), message.content_encoding),
+                    headers=_given(message.headers or {}, properties.get(WIRE, b"")),
                     routing_key=clean(info.get("routing_key") or ""),
                     message_id=_text(properties.get("message_id")),
                     sent_at=_time(properties.get("timestamp")),
@@ -212,8 +224,13 @@ class AmqpIntake:
         )
 
 
-def _given(headers: Mapping[str, Any]) -> dict[str, Any]:
-    return dict(plain({name: value for name, value in headers.items() if not str(name).startswith(ADDED)}))
+def _given(headers: Mapping[str, Any], wire: bytes) -> Headers:
+    """Return what the publisher gave, without what brokers have added."""
+    mine = {name: value for name, value in headers.items() if not str(name).startswith(ADDED)}
+    given = Headers(plain(mine))
+    added = tuple(name.encode() for name in ADDED)
+    given.wire = b"".join(entry for name, entry in entries_of(wire) if not name.startswith(added))
+    return given
 
 
 def _bytes(body: Any) -> bytes:

@@ -1,4 +1,8 @@
-"""Bodies that a publisher had compressed, which kombu decompresses as they arrive: here within a limit."""
+"""Bodies that a publisher had compressed, or written in another character set, opened within a limit.
+
+kombu's own publishers name their compression in a header; others in AMQP's content encoding, as HTTP does,
+where again others have the character set.
+"""
 
 import bz2
 import lzma
@@ -12,6 +16,23 @@ from notifications.brokers.messages import BODY_MAX_BYTES
 
 # What a body may be, and one more, by which it is known to be too large.
 _MOST: Final = BODY_MAX_BYTES + 1
+# Of content encodings: those that are zlib's, and the character sets that cost no more than their length.
+_ZLIB: Final = frozenset({"gzip", "x-gzip", "deflate"})
+_CHARSETS: Final = {
+    "utf-16": "utf-16",
+    "utf-16le": "utf-16-le",
+    "utf-16be": "utf-16-be",
+    "utf-32": "utf-32",
+    "iso-8859-1": "latin-1",
+    "latin-1": "latin-1",
+    "latin1": "latin-1",
+    "windows-1251": "cp1251",
+    "windows-1252": "cp1252",
+}
+# Of gzip, written one behind the other; each costs a copy of what follows.
+_MEMBERS_MOST: Final = 100
+# zlib tells gzip's wrapping from its own by itself.
+_EITHER_WRAPPING: Final = 32 + zlib.MAX_WBITS
 
 
 def bound() -> None:
@@ -37,3 +58,30 @@ def _decoder(decompressor: Callable[[], Any] | None) -> Callable[[bytes], bytes]
         return found
 
     return decode
+
+
+def opened(body: bytes, content_encoding: Any) -> bytes:
+    """Return a body unpacked, as UTF-8, by its content encoding; as it came where that is not so."""
+    encoding = str(content_encoding or "").strip().lower()
+    try:
+        if encoding in _ZLIB:
+            return _unzipped(body)
+        if charset := _CHARSETS.get(encoding):
+            return body.decode(charset).encode()
+    except (zlib.error, EOFError, UnicodeError):
+        pass
+    return body
+
+
+def _unzipped(body: bytes) -> bytes:
+    """Return what one or several members of gzip hold, up to what a body may be."""
+    found, rest = b"", body
+    for _ in range(_MEMBERS_MOST):
+        unpacker = zlib.decompressobj(_EITHER_WRAPPING)
+        found += unpacker.decompress(rest, _MOST - len(found))
+        if not unpacker.eof and len(found) < _MOST:
+            raise EOFError
+        rest = unpacker.unused_data
+        if not rest or len(found) >= _MOST:
+            return found
+    raise EOFError

@@ -10,7 +10,7 @@ from struct import pack, unpack_from
 from typing import Any, Final
 
 import structlog
-from amqp import FrameSyntaxError
+from amqp import FrameSyntaxError, Message
 from amqp.method_framing import frame_handler
 from amqp.serialization import decode_properties_basic, dumps
 from amqp.spec import Basic
@@ -23,7 +23,11 @@ Frame = tuple[int, int, bytes]
 
 #: The header under which a message has its properties, in base64, where they can't be read.
 UNREADABLE: Final = "x-unreadable-properties"
+#: The property under which a message has its headers as they came: a table's entries, as bytes.
+WIRE: Final = "wire_headers"
 
+# Among the flags of properties: there are headers.
+_HEADERS: Final = 0x2000
 _HEADER_FRAME: Final = 2
 _BODY_FRAME: Final = 3
 # Of a body, so much reaches us: one byte more than may be, by which it is known to be too large.
@@ -52,12 +56,16 @@ _NOT_ASCII: Final = bytes(each if each < 0x80 else ord("?") for each in range(25
 
 def lenient_frame_handler(connection: Any, callback: Callable[..., Any]) -> Callable[[Frame], bool]:
     """Return py-amqp's frame handler, with what it can't read replaced, and what is too much left out."""
-    handle = frame_handler(connection, _lenient(callback))
+    # Of each channel, the headers of the message that arrives there.
+    tables: dict[int, bytes] = {}
+    handle = frame_handler(connection, _lenient(callback, tables))
     cut = Cutter()
 
     def on_frame(whole: Frame) -> bool:
         if (frame := cut(whole)) is None:
             return False
+        if frame[0] == _HEADER_FRAME:
+            tables[frame[1]] = table_of(frame[2])
         try:
             return bool(handle(frame))
         except _ERRORS:
@@ -126,14 +134,74 @@ def _with_numbers(payload: bytes) -> bytes:
     return bytes(mended)
 
 
-def _timestamps(payload: bytes) -> Iterator[int]:
-    """Yield where timestamps stand in the headers: their letters."""
-    (flags,) = unpack_from(">H", payload, _HEAD_BYTES)
-    offset = _HEAD_BYTES + 2
+def table_of(payload: bytes) -> bytes:
+    """Return the headers of a content header: their bytes, without the length; none where they are broken."""
+    try:
+        offset = _table_offset(payload, _HEAD_BYTES)
+        if offset is None:
+            return b""
+        end = offset + 4 + unpack_from(">I", payload, offset)[0]
+        return bytes(payload[offset + 4 : end]) if end <= len(payload) else b""
+    except _ERRORS:
+        return b""
+
+
+def entries_of(table: bytes) -> list[tuple[bytes, bytes]]:
+    """Return a table's entries: the name of each, and all its bytes; none where it is broken."""
+    found, offset = [], 0
+    try:
+        while offset < len(table):
+            end = _value_end(table, start := offset + 1 + table[offset])
+            found.append((table[offset + 1 : start], table[offset:end]))
+            offset = end
+    except _ERRORS:
+        return []
+    return found if offset == len(table) else []
+
+
+class WireMessage(Message):
+    """A message whose headers go out as they came in, type by type; py-amqp has fewer types than AMQP."""
+
+    def __init__(self, *given: Any, wire: bytes, **properties: Any) -> None:
+        super().__init__(*given, **properties)
+        self.wire = wire
+
+    def _serialize_properties(self) -> bytes:
+        self.properties.pop("application_headers", None)
+        plain: bytes = super()._serialize_properties()
+        (flags,) = unpack_from(">H", plain)
+        offset = _before_table(plain, 0)
+        head, rest = plain[2:offset], plain[offset:]
+        return pack(">H", flags | _HEADERS) + head + pack(">I", len(self.wire)) + self.wire + rest
+
+
+def _table_offset(properties: bytes, start: int) -> int | None:
+    """Return where the headers' length stands; None where there are no headers."""
+    (flags,) = unpack_from(">H", properties, start)
+    return _before_table(properties, start) if flags & _HEADERS else None
+
+
+def _before_table(properties: bytes, start: int) -> int:
+    (flags,) = unpack_from(">H", properties, start)
+    offset = start + 2
     for flag in (0x8000, 0x4000):  # the content's type and encoding come before the headers
         if flags & flag:
-            offset += 1 + payload[offset]
-    if not flags & 0x2000:
+            offset += 1 + properties[offset]
+    return offset
+
+
+def _value_end(table: bytes, offset: int) -> int:
+    """Return where the value ends whose letter stands there."""
+    letter = table[offset : offset + 1]
+    if letter in (b"F", b"A", b"S", b"x"):
+        return offset + 5 + int(unpack_from(">I", table, offset + 1)[0])
+    return offset + 1 + _SIZES[table[offset]]
+
+
+def _timestamps(payload: bytes) -> Iterator[int]:
+    """Yield where timestamps stand in the headers: their letters."""
+    offset = _table_offset(payload, _HEAD_BYTES)
+    if offset is None:
         return
     # Of each table and list that is entered: where it ends, and whether its values have names.
     within = [(offset + 4 + unpack_from(">I", payload, offset)[0], True)]
@@ -148,18 +216,18 @@ def _timestamps(payload: bytes) -> Iterator[int]:
         letter = payload[offset : offset + 1]
         if letter == b"T":
             yield offset
-        offset += 1
+        value_end = _value_end(payload, offset)
         if letter in (b"F", b"A"):
-            within.append((offset + 4 + unpack_from(">I", payload, offset)[0], letter == b"F"))
-            offset += 4
-        elif letter in (b"S", b"x"):
-            offset += 4 + unpack_from(">I", payload, offset)[0]
+            within.append((value_end, letter == b"F"))
+            offset += 5
         else:
-            offset += _SIZES[letter[0]]
+            offset = value_end
 
 
-def _lenient(callback: Callable[..., Any]) -> Callable[..., Any]:
+def _lenient(callback: Callable[..., Any], tables: dict[int, bytes]) -> Callable[..., Any]:
     def on_method(channel: int, method: tuple[int, int], payload: bytes, content: Any) -> Any:
+        if content is not None:
+            content.properties[WIRE] = tables.pop(channel, b"")
         try:
             return callback(channel, method, payload, content)
         except UnicodeDecodeError:

@@ -9,6 +9,20 @@ from typing import Any, Final
 MAX_DEPTH: Final = 8
 MAX_LENGTH: Final = 10_000
 MAX_ITEMS: Final = 200
+#: Of a header's name, in UTF-8: AMQP has no longer ones.
+NAME_MAX_BYTES: Final = 255
+#: What AMQP's largest whole number can be: 64 bits, one of them the sign.
+_INT64: Final = range(-(2**63), 2**63)
+
+
+class Headers(dict[str, Any]):
+    """A message's headers as JSON can hold them, and as they came over the wire.
+
+    ``wire`` is the entries of AMQP's table, as bytes: whoever is answered gets them back as they were, types
+    and all. Empty where the broker has no such thing, or they make no sense.
+    """
+
+    wire: bytes = b""
 
 
 def clean(text: str) -> str:
@@ -21,23 +35,36 @@ def plain(value: Any, depth: int = 0) -> Any:
     if depth > MAX_DEPTH:
         return "…"
     match value:
-        case None | bool() | int():
+        case None | bool():
             return value
+        case int():
+            return value if value in _INT64 else str(value)
         case str():
             return clean(value)[:MAX_LENGTH]
         case float():
             return value if value - value == 0 else str(value)
         case bytes() | bytearray() | memoryview():
-            return base64.b64encode(bytes(value)).decode()[:MAX_LENGTH]
+            return _text_of(bytes(value))[:MAX_LENGTH]
         case datetime():
             return value.replace(tzinfo=value.tzinfo or UTC).isoformat()
         case date() | Decimal():
             return str(value)
         case Mapping():
-            return {
-                plain(str(name)): plain(each, depth + 1) for name, each in list(value.items())[:MAX_ITEMS]
-            }
+            return {_name(name): plain(each, depth + 1) for name, each in list(value.items())[:MAX_ITEMS]}
         case Sequence():
             return [plain(each, depth + 1) for each in value[:MAX_ITEMS]]
         case _:
             return plain(str(value))
+
+
+def _text_of(value: bytes) -> str:
+    """Return bytes as the text that they spell, such as somebody's number; else in base64."""
+    try:
+        text = value.decode()
+    except UnicodeDecodeError:
+        text = ""
+    return text if text.isprintable() and text else base64.b64encode(value).decode()
+
+
+def _name(name: Any) -> str:
+    return clean(str(name)).encode()[:NAME_MAX_BYTES].decode("utf-8", "ignore")

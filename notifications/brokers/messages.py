@@ -1,5 +1,6 @@
 """What comes from a broker and what goes to one, whatever broker it is."""
 
+import codecs
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -59,7 +60,7 @@ class Message:
         if len(self.body) > (most := settings.REQUEST_MAX_VALUES) and values_in(self.body) > most:
             raise Malformed(f"Expected at most {most} values.")
         try:
-            return orjson.loads(self.body)
+            return orjson.loads(self.body.removeprefix(codecs.BOM_UTF8))
         except orjson.JSONDecodeError as error:
             if self.body.startswith(GZIP):
                 raise Malformed("Expected JSON; this is compressed by gzip.") from None

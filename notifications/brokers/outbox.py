@@ -31,6 +31,7 @@ def messages_send(*, source: Source, answers: Iterable[Answer]) -> None:
             exchange=answer.exchange,
             routing_key=answer.routing_key,
             headers=plain(answer.headers),
+            wire_headers=getattr(answer.headers, "wire", b"") or None,
             body=answer.body,
         )
         for answer in answers

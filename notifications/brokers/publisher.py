@@ -1,25 +1,20 @@
 """Publishing what is stored in the outbox: in order, and deleted only once the broker has confirmed it."""
 
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any, Final, Protocol
-from uuid import UUID
+from typing import Any, Final
 
-import orjson
 import structlog
 from django.core.exceptions import ImproperlyConfigured
 from django.db import Error as DatabaseError
 from django.db import connection as database
 from django.db import transaction
-from kombu import Connection
 from redis.exceptions import RedisError
 
-from config import clock
 from notifications import metrics, queue
-from notifications.brokers import amqp, outbox, sources
+from notifications.brokers import outbox, sources
+from notifications.brokers.confirming import Publisher
 from notifications.brokers.health import Beat
 from notifications.brokers.intake import BrokerAway
-from notifications.brokers.sources import Source
 from notifications.brokers.stopping import Stop
 from notifications.brokers.taking import is_away, wait_s
 from notifications.models import OutgoingMessage
@@ -27,143 +22,10 @@ from notifications.models import OutgoingMessage
 log = structlog.get_logger(__name__)
 
 NAME: Final = "publisher"
-APP_ID: Final = "tocsin"
 BATCH: Final = 500
-CONFIRM_S: Final = 10.0
 LOOK_S: Final = 1.0
 #: Of PostgreSQL's advisory locks: whoever has it publishes, so that two never mix up the order.
 LOCK: Final = 0x746F6373  # "tocs"
-
-
-class Outgoing(Protocol):
-    """What is published: a row of the outbox, or anything that looks like one."""
-
-    message_id: UUID
-    exchange: str
-    routing_key: str
-    headers: Mapping[str, Any]
-    body: Any
-
-
-class Publisher:
-    """A connection that publishes; not for several threads. Connects when it is first needed, and again."""
-
-    def __init__(self, source: Source) -> None:
-        self.source = source
-        self._connection: Connection | None = None
-        self._channel: Any = None
-        self._unconfirmed: set[int] = set()
-        self._published = 0
-        self._refused = 0
-
-    def publish(self, messages: Sequence[Outgoing]) -> None:
-        """Publish messages in their order, persistently; returns once the broker has confirmed all of them.
-
-        Raises:
-            BrokerAway: it has not; some of them may have arrived all the same.
-        """
-        try:
-            if self._connection is None:
-                self._connect()
-            assert self._connection is not None
-            with amqp.away(self._connection):
-                for message in messages:
-                    self._send(message)
-                self._wait_for_confirmation(self._connection)
-        except BrokerAway:
-            self.close()
-            raise
-
-    def close(self) -> None:
-        connection, self._connection, self._channel = self._connection, None, None
-        if connection is not None:
-            try:
-                connection.release()
-            except Exception as error:  # it is of no more use either way
-                log.debug("broker_not_closed", error=type(error).__name__)
-
-    def keep(self) -> None:
-        """Answer the broker's question whether this end lives; called every few seconds."""
-        connection = self._connection
-        if connection is None or not connection.get_heartbeat_interval():
-            return
-        try:
-            with amqp.away(connection):
-                connection.heartbeat_check()
-                try:
-                    connection.drain_events(timeout=0.001)
-                except TimeoutError:
-                    return
-        except BrokerAway:
-            self.close()
-            raise
-
-    def _connect(self) -> None:
-        self._connection = amqp.connect(self.source.url)
-        amqp.declare(self._connection, self.source)
-        with amqp.away(self._connection):
-            self._channel = self._connection.channel()
-            self._unconfirmed.clear()
-            self._published = self._refused = 0
-            if hasattr(self._channel, "confirm_select"):
-                self._channel.confirm_select()
-                self._channel.events["basic_ack"].add(self._confirmed)
-                self._channel.events["basic_nack"].add(self._nacked)
-                self._channel.events["basic_return"].add(self._returned)
-        log.info("broker_connected", source=self.source.name, publishes=True)
-
-    def _send(self, message: Outgoing) -> None:
-        # The originals' bot takes some of its commands as bare text.
-        is_text = isinstance(message.body, str)
-        prepared = self._channel.prepare_message(
-            message.body.encode() if is_text else orjson.dumps(message.body),
-            content_type="text/plain" if is_text else "application/json",
-            content_encoding="utf-8",
-            headers=dict(message.headers),
-            properties={
-                "delivery_mode": 2,
-                "message_id": str(message.message_id),
-                "timestamp": int(clock.timestamp()),
-                "app_id": APP_ID,
-            },
-        )
-        if hasattr(self._channel, "confirm_select"):
-            self._published += 1
-            self._unconfirmed.add(self._published)
-        # Events that nobody has asked for may vanish; an answer that reaches no queue is worth a line.
-        self._channel.basic_publish(
-            prepared,
-            exchange=message.exchange,
-            routing_key=message.routing_key,
-            **({"mandatory": True} if self.source.exchange_type == "direct" else {}),
-        )
-
-    def _wait_for_confirmation(self, connection: Connection) -> None:
-        end = time.monotonic() + CONFIRM_S
-        while self._unconfirmed:
-            left = end - time.monotonic()
-            if left <= 0:
-                raise BrokerAway(
-                    f"It has not confirmed {len(self._unconfirmed)} messages within {CONFIRM_S:g} s."
-                )
-            connection.drain_events(timeout=left)
-        if self._refused:
-            raise BrokerAway(f"It has refused {self._refused} messages.")
-
-    def _confirmed(self, tag: int, multiple: bool) -> None:
-        if multiple:
-            self._unconfirmed = {each for each in self._unconfirmed if each > tag}
-        else:
-            self._unconfirmed.discard(tag)
-
-    def _nacked(self, tag: int, multiple: bool) -> None:
-        before = len(self._unconfirmed)
-        self._confirmed(tag, multiple)
-        self._refused += before - len(self._unconfirmed)
-
-    def _returned(self, error: Any, exchange: str, routing_key: str, message: Any) -> None:
-        metrics.add("messages_published", self.source.name, "unroutable")
-        log.warning("message_unroutable", source=self.source.name, exchange=exchange, routing_key=routing_key)
 
 
 class PublisherLoop:
@@ -235,7 +97,7 @@ class PublisherLoop:
     def _publisher(self, name: str) -> Publisher:
         if name not in self._publishers:
             try:
-                self._publishers[name] = Publisher(sources.get(name))
+                self._publishers[name] = Publisher(sources.get(name), self.stop)
             except ImproperlyConfigured as error:
                 raise BrokerAway(str(error)) from error
         return self._publishers[name]
@@ -264,10 +126,14 @@ class PublisherLoop:
 
     def _keep(self) -> None:
         for name, publisher in self._publishers.items():
+            was_blocked = publisher.is_blocked
             try:
                 publisher.keep()
             except BrokerAway as error:
                 self._note_away(name, str(error))
+            else:
+                if was_blocked and not publisher.is_blocked:
+                    self._not_before.pop(name, None)
 
     def _wait_for_more(self) -> None:
         """Wait until something was stored, or for a second: a message on the channel is only a hint."""

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import boto3
+import orjson
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
@@ -21,6 +22,7 @@ AT_MOST: Final = 10
 #: For so long nobody else gets what is held here; extended while it is. A lost consumer's come again then.
 VISIBLE_AFTER_S: Final = 60
 EXTEND_EVERY_S: Final = 15.0
+SNS_ID_MAX_LENGTH: Final = 100
 
 
 @contextmanager
@@ -110,11 +112,14 @@ class SqsIntake:
 
     def _delivered(self, given: dict[str, Any]) -> Delivered:
         attributes = given.get("Attributes", {})
+        notice = _notice_in(given["Body"])
         message = Message(
             source=self.source.name,
-            body=given["Body"].encode(),
+            # Whatever is no Unicode is malformed, which is for the format to say.
+            body=(notice["Message"] if notice else given["Body"]).encode("utf-8", "surrogatepass"),
             headers={name: _value(each) for name, each in given.get("MessageAttributes", {}).items()},
-            message_id=given["MessageId"],
+            # SNS may pass one message on twice, as two of SQS.
+            message_id=(notice or given)["MessageId"],
             group=attributes.get("MessageGroupId"),
             sent_at=_time(attributes.get("SentTimestamp")),
             delivered_at=clock.now(),
@@ -126,6 +131,20 @@ class SqsIntake:
 def _tens(delivered: Sequence[Delivered]) -> Iterator[list[str]]:
     for start in range(0, len(delivered), AT_MOST):
         yield [each.tag for each in delivered[start : start + AT_MOST]]
+
+
+def _notice_in(body: str) -> dict[str, Any] | None:
+    """Return the envelope that SNS puts around what it passes on, unless it delivers raw; else None."""
+    if '"Notification"' not in body or '"TopicArn"' not in body:
+        return None
+    try:
+        found = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+    if not isinstance(found, dict) or found.get("Type") != "Notification":
+        return None
+    is_whole = all(isinstance(found.get(name), str) for name in ("Message", "MessageId"))
+    return found if is_whole and len(found["MessageId"]) <= SNS_ID_MAX_LENGTH else None
 
 
 def _value(attribute: dict[str, Any]) -> object:

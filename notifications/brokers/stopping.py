@@ -1,5 +1,6 @@
 """Being told to stop: what a signal's handler may set, which of threading.Event is not so sure."""
 
+import math
 import time
 from typing import Final
 
@@ -11,9 +12,12 @@ class Stop:
 
     def __init__(self) -> None:
         self._is_set = False
+        #: When it was set, by the monotonic clock; never, as long as it is not.
+        self.since = math.inf
 
     def set(self) -> None:
-        self._is_set = True
+        if not self._is_set:
+            self.since, self._is_set = time.monotonic(), True
 
     def is_set(self) -> bool:
         return self._is_set

@@ -49,6 +49,13 @@ class TooFast(Unavailable):
     """
 
 
+class Away(Unavailable):
+    """What it goes through can't be reached at all, so that nothing was said of this message.
+
+    Tried again for as long as it may be sent; no such attempt counts as one of those that its channel allows.
+    """
+
+
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """The destination took it. ``status_code`` where its protocol has one.
@@ -192,6 +199,7 @@ class Channel(ABC):
         Raises:
             Rejected: final.
             TooFast: the whole lane is to slow down; put back without counting a failure.
+            Away: nothing could be said; tried again without counting a failure.
             Unavailable: may pass; tried again by the retry policy.
         """
 

@@ -7,6 +7,7 @@ bot does for a kind of message is registered here by whoever sends it; all else 
 import re
 from collections.abc import Callable
 from typing import Any, Final
+from uuid import UUID
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -27,6 +28,27 @@ _CHAT: Final = re.compile(r"-?[1-9][0-9]{0,15}")
 Commands = Callable[[Message], list[Any]]
 
 _commands: dict[str, Commands] = {}
+
+#: Where a message has its people's numbers (Message.shared); a sender's event loop must not wait for Django's
+#: connection, so whoever composes messages of this channel reads them beforehand (`number_note`).
+_NUMBERS: Final = "bot_numbers"
+_read_numbers = ""
+
+
+def numbers_read_by(statement: str) -> None:
+    """Say how to read the bot's own numbers of the people with the ids ``%(users)s``: rows of id, number."""
+    global _read_numbers
+    _read_numbers = statement
+
+
+def numbers_statement() -> str:
+    """Return how the bot's numbers of people are read; empty where nobody keeps any."""
+    return _read_numbers
+
+
+def number_note(shared: dict[Any, Any], user_id: UUID, number: int) -> None:
+    """Have somebody's number at hand for the messages that share this."""
+    shared.setdefault(_NUMBERS, {})[user_id] = number
 
 
 def register(kind: str, commands: Commands) -> None:
@@ -73,9 +95,11 @@ class BotChannel(Channel):
 def letters_of(message: Message) -> list[Letter]:
     """Return what is published: each command with the delivery's id, the same at each attempt."""
     chat = int(message.address)
-    headers: dict[str, Any] = {"user_id": chat, "chat_id": chat}
-    if number := message.data.get("event_number"):
-        headers["event_id"] = number
+    # Whom the bot has no number of has come by a contact point of their own: a chat with them alone.
+    number = message.shared.get(_NUMBERS, {}).get(message.user_uuid, chat)
+    headers: dict[str, Any] = {"user_id": number, "chat_id": chat}
+    if event := message.data.get("event_number"):
+        headers["event_id"] = event
     return [
         Letter(
             message_id=f"{message.delivery_id}" if place == 0 else f"{message.delivery_id}:{place}",

@@ -14,10 +14,10 @@ from typing import Any, Final, TypeVar
 
 import orjson
 from amqp import Connection, Message
-from amqp.exceptions import AMQPError, ChannelError, MessageNacked
+from amqp.exceptions import AccessRefused, AMQPError, ChannelError, MessageNacked
 from kombu.utils.url import parse_url
 
-from notifications.channels.base import Rejected, Unavailable
+from notifications.channels.base import Away, Rejected, Unavailable
 from notifications.channels.letter import Letter
 
 #: AMQP's own codes (0-9-1, 1.8): the message is refused, and would be again.
@@ -26,14 +26,26 @@ REFUSED: Final = frozenset({311, 403, 406, 540})
 NOBODY_THERE: Final = frozenset({312, 404})
 #: A broker that does not take a message, for want of room: RabbitMQ's negative acknowledgement has no code.
 NACKED: Final = 506
-#: A connection that was used so many seconds ago is asked whether it still lives.
+#: A connection that was used so many seconds ago is asked whether it still lives, and takes anything.
 FRESH_S: Final = 1.0
+#: The queue that is asked for then; there is none of this name (docs/adr/0044).
+QUESTION: Final = "tocsin.is-anybody-there"
+#: Longest time, in seconds, until there is a connection: less than a send has, whose attempt would count.
+CONNECT_S: Final = 5.0
 #: Sends whose letters are published together: the broker confirms many at little more than the price of one.
 AT_ONCE: Final = 64
 PERSISTENT: Final = 2
 TLS: Final = ("amqps",)
 
 _T = TypeVar("_T")
+
+
+class BlockedError(ConnectionError):
+    """The broker is there, and takes nothing that is published."""
+
+
+class NotReached(Exception):
+    """There is no broker that would take anything: nothing was published."""
 
 
 class BrokerLine:
@@ -60,8 +72,9 @@ class BrokerLine:
 
         Raises:
             Rejected: the broker refuses them.
-            Unavailable: it can't be reached, has not confirmed them in time, or has no queue for them. Some
-                may have arrived all the same; they have the same ids when they come again.
+            Away: it can't be reached, or takes nothing from anybody; none has been published.
+            Unavailable: it has not confirmed them in time, or has no queue for them. Some may have arrived
+                all the same; they have the same ids when they come again.
         """
         parcel = _Parcel(letters, on_begin, timeout_s)
         self._waiting.append(parcel)
@@ -71,7 +84,10 @@ class BrokerLine:
             async with asyncio.timeout(timeout_s):
                 await parcel.done
         except TimeoutError:
-            raise Unavailable(f"timed out after {timeout_s:g} s") from None
+            kind = Unavailable if parcel.has_begun else Away
+            raise kind(f"timed out after {timeout_s:g} s") from None
+        except NotReached as error:
+            raise Away(str(error)) from None
         except (AMQPError, OSError) as error:
             # "from None": a traceback of the cause would show where the broker is.
             raise _failure(error) from None
@@ -89,6 +105,12 @@ class BrokerLine:
         while batch := self._next():
             try:
                 await self._deliver(batch)
+            except NotReached as error:
+                self._drop()
+                # Nor could any of those that wait behind these be published.
+                for parcel in (*batch, *self._waiting):
+                    parcel.settle(error)
+                self._waiting.clear()
             except BaseException as error:
                 self._drop()
                 for parcel in batch:
@@ -129,11 +151,14 @@ class BrokerLine:
                 parcel.settle(errors[0] if errors else None)
 
     async def _ready(self, timeout_s: float) -> "_Wire":
-        if self._wire is not None and not await self._wire.run(self._wire.ready):
+        if self._wire is not None and not await self._wire.run(self._wire.is_alive):
             self._drop()
         if self._wire is None:
-            self._wire = _Wire(self._url, timeout_s)
-            await self._wire.run(self._wire.ready)
+            self._wire = wire = _Wire(self._url, timeout_s)
+            try:
+                await wire.run(wire.open)
+            except (AMQPError, OSError) as error:
+                raise NotReached(_failure(error)) from None
         return self._wire
 
     def _drop(self) -> None:
@@ -153,6 +178,7 @@ class _Parcel:
         self.timeout_s = timeout_s
         self.alone = False
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.has_begun = False
         self._ends = time.monotonic() + timeout_s
         self._on_begin = on_begin
 
@@ -171,6 +197,7 @@ class _Parcel:
                 self.done.set_exception(error)
                 return False
             self._on_begin = None
+        self.has_begun = True
         return True
 
     def settle(self, error: BaseException | None) -> None:
@@ -188,9 +215,16 @@ class _Wire:
     def __init__(self, url: str, timeout_s: float) -> None:
         self.is_broken = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="broker-line")
+        self._connect_s = min(timeout_s, CONNECT_S)
         self._connection = Connection(
-            **_place_of(url), connect_timeout=timeout_s, read_timeout=timeout_s, write_timeout=timeout_s
+            **_place_of(url),
+            connect_timeout=self._connect_s,
+            read_timeout=timeout_s,
+            write_timeout=timeout_s,
+            on_blocked=self._blocked,
         )
+        self._is_blocked = False
+        self._may_ask = True
         self._channel: Any = None
         self._used_at = 0.0
         #: The broker numbers what is published from 1; which letter of the batch each unconfirmed one is.
@@ -202,23 +236,56 @@ class _Wire:
     async def run(self, work: Callable[[], _T]) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
-    def ready(self) -> bool:
-        """Connect, or look whether the broker has ended a connection that was idle; false where it has."""
-        if self._channel is None:
-            self._connection.connect()
-            self._channel = self._connection.channel()
-            self._channel.confirm_select()
-            self._channel.events["basic_ack"].add(partial(self._settled, error=None))
-            self._channel.events["basic_nack"].add(partial(self._settled, error=MessageNacked()))
-            self._channel.events["basic_return"].add(self._returned)
-        elif time.monotonic() - self._used_at > FRESH_S:
-            try:
-                self._connection.drain_events(timeout=0.001)
-            except TimeoutError:
-                return True
-            except (AMQPError, OSError):
-                return False
+    def open(self) -> None:
+        """Connect, and see that the broker takes what is published."""
+        self._connection.connect()
+        self._open_channel()
+        try:
+            self._ask()
+        except AccessRefused:
+            # Whoever may write to some exchanges only goes without.
+            self._may_ask = False
+            self._open_channel()
+
+    def is_alive(self) -> bool:
+        """Look whether the broker has ended a connection that was idle, or takes nothing any more."""
+        if time.monotonic() - self._used_at <= FRESH_S:
+            return True
+        try:
+            self._ask()
+        except (AMQPError, OSError):
+            return False
         return True
+
+    def _open_channel(self) -> None:
+        self._channel = self._connection.channel()
+        self._published = 0
+        self._channel.confirm_select()
+        self._channel.events["basic_ack"].add(partial(self._settled, error=None))
+        self._channel.events["basic_nack"].add(partial(self._settled, error=MessageNacked()))
+        self._channel.events["basic_return"].add(self._returned)
+
+    def _ask(self) -> None:
+        """Have the broker take something that goes nowhere, and only then anything else.
+
+        One that is short of memory keeps what it is sent for later, when it has been sent again already.
+        """
+        if not self._may_ask:
+            with suppress(TimeoutError):
+                self._connection.drain_events(timeout=0.001)
+            return
+        ends = time.monotonic() + self._connect_s
+        self._published += 1
+        self._open, self._results = {self._published: 0}, [None]
+        self._channel.basic_publish(Message(b""), "", QUESTION)
+        while self._open:
+            self._connection.drain_events(timeout=max(ends - time.monotonic(), 0.001))
+            if self._is_blocked:
+                raise BlockedError
+        self._used_at = time.monotonic()
+
+    def _blocked(self, reason: str) -> None:
+        self._is_blocked = True
 
     def publish(
         self, letters: Sequence[tuple[Letter, Message]], timeout_s: float
@@ -296,6 +363,8 @@ def _failure(error: Exception) -> Rejected | Unavailable:
         return Unavailable("the broker does not take it", status_code=NACKED)
     if isinstance(error, TimeoutError):
         return Unavailable("timed out while the broker was asked")
+    if isinstance(error, BlockedError):
+        return Unavailable("the broker takes nothing, for want of memory or disk")
     code = getattr(error, "reply_code", None) or None
     if code in NOBODY_THERE:
         return Unavailable("the broker has no queue for it", status_code=code)

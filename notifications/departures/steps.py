@@ -104,6 +104,7 @@ def messages(departure: Departure, words: Words, place: Any) -> Any:
         others = rows.exclude(routing_key=people.USER_DELETED)
         for message in tables.mentioning(others, _with_ids(words)):
             tables.mask(message, words)
+            rows.filter(pk=message.pk).update(wire_headers=None)
 
     return _slice(OutgoingMessage, place, act)
 

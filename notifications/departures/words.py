@@ -51,7 +51,11 @@ class Words:
         """Collect them, while the account is there."""
         points = ContactPoint.objects.filter(user=user).values_list("address", flat=True)
         profiles = [
-            str(profile.pk) for name in ("student", "encadrant") if (profile := getattr(user, name, None))
+            str(known_as)
+            for name in ("student", "encadrant")
+            if (profile := getattr(user, name, None))
+            for known_as in (profile.pk, profile.external_id)
+            if known_as
         ]
         return cls(
             user.pk,

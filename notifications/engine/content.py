@@ -1,13 +1,13 @@
 """What the sender needs of notifications: read once each, since thousands of deliveries share one."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
 
-from notifications.channels import caller_ids
+from notifications.channels import bot, caller_ids
 from notifications.channels.base import Message
 from notifications.engine.claim import Claimed
 from notifications.engine.database import Database
@@ -55,6 +55,23 @@ def content_of(pk: UUID, notification: Notification) -> Content:
     )
 
 
+def of_bot(rows: Iterable[Claimed]) -> list[UUID]:
+    """Return the people whom the dating bot is to tell something, where it has numbers of its own."""
+    if not bot.numbers_statement():
+        return []
+    return [row.user_id for row in rows if row.channel == "bot" and row.user_id is not None]
+
+
+def bot_numbers_note(
+    told: Iterable[tuple[Claimed, Content | None]], numbers: Iterable[tuple[UUID, int]]
+) -> None:
+    """Have at hand for each message of the bot by which number it knows that person."""
+    known = dict(numbers)
+    for row, content in told:
+        if content is not None and row.channel == "bot" and row.user_id in known:
+            bot.number_note(content.shared, row.user_id, known[row.user_id])
+
+
 class Contents:
     """The notifications last used, by id."""
 
@@ -76,7 +93,11 @@ class Contents:
             for row in await self._database.rows(_READ, {"ids": missing}):
                 found[row[0]] = Content._make((*row, {}))
                 self._keep(found[row[0]])
-        return [found.get(row.notification_id) for row in rows]
+        contents = [found.get(row.notification_id) for row in rows]
+        if people := of_bot(rows):
+            numbers = await self._database.rows(bot.numbers_statement(), {"users": people})
+            bot_numbers_note(zip(rows, contents, strict=True), numbers)
+        return contents
 
     def _keep(self, content: Content) -> None:
         """Keep one more, and let go of those that have not been used for longest."""

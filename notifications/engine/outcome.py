@@ -6,10 +6,10 @@ from typing import Final
 import structlog
 from django.conf import settings
 
-from notifications.channels.base import Channel, Gone, Receipt, Rejected, TooFast, Unavailable
+from notifications.channels.base import Away, Channel, Gone, Receipt, Rejected, TooFast, Unavailable
 from notifications.engine.claim import Claimed
 from notifications.engine.finalise import WITHHELD, Finished
-from notifications.engine.retry import congested_due_at, next_due_at
+from notifications.engine.retry import away_due_at, congested_due_at, next_due_at
 
 log = structlog.get_logger(__name__)
 
@@ -29,7 +29,7 @@ def outcome_of(
 ) -> Finished:
     """Decide what an attempt's result means for its delivery. Pure."""
     error = "" if isinstance(result, Receipt) else storable(str(result))
-    failures = row.failures + (not isinstance(result, Receipt | TooFast))
+    failures = row.failures + (not isinstance(result, Receipt | TooFast | Away))
     due_at, reference = None, ""
     if isinstance(result, Receipt):
         status, reason, outcome = "sent", "", "sent"
@@ -45,6 +45,9 @@ def outcome_of(
             retry_after_max_s=settings.RETRY_AFTER_MAX_S,
         )
         status, reason, outcome = "pending", "too_fast", "unavailable"
+    elif isinstance(result, Away):
+        due_at = away_due_at(attempt=row.attempt, now=now)
+        status, reason, outcome = "pending", "away", "unavailable"
     else:
         due_at = next_due_at(
             channel.retry_policy,

@@ -8,6 +8,8 @@ from notifications.channels.base import RetryPolicy
 
 # Longest wait of what is put back again and again, in seconds, unless its destination asks for more.
 CONGESTED_MAX_S = 300.0
+# The same of what goes through something that is away: soon after that is back it has to be told.
+AWAY_MAX_S = 10.0
 
 
 def congested_due_at(
@@ -22,6 +24,14 @@ def congested_due_at(
     """
     wait_s = min(2.0 ** min(attempt - 1, 16), CONGESTED_MAX_S)
     return now + timedelta(seconds=max(wait_s, min(retry_after_s or 0.0, retry_after_max_s)))
+
+
+def away_due_at(*, attempt: int, now: datetime) -> datetime:
+    """Return when to try again what could not even be said; ``attempt`` is its number, from 1.
+
+    It ends by its age alone. The lane's breaker sees to it that not everything is tried that often.
+    """
+    return now + timedelta(seconds=min(2.0 ** min(attempt - 1, 16), AWAY_MAX_S))
 
 
 def next_due_at(

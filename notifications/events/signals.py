@@ -48,13 +48,13 @@ def user_publish_deleted(instance: User, **kwargs: Any) -> None:
 @receiver(post_save, sender=Student)
 def student_publish(instance: Student, created: bool, raw: bool, **kwargs: Any) -> None:
     # A student has nothing of their own that could change: their user's changes come through its events.
-    if created and not raw:
+    if created and not raw and not _told_elsewhere.get():
         event_publish(routing_key=people.STUDENT_CREATED, payload=people.student_payload(instance))
 
 
 @receiver(post_save, sender=Encadrant)
 def encadrant_publish(instance: Encadrant, created: bool, raw: bool, **kwargs: Any) -> None:
-    if raw:
+    if raw or _told_elsewhere.get():
         return
     payload = people.encadrant_payload(instance)
     if created:

@@ -1,18 +1,29 @@
 """Events that people are told of: what is told are their kind's texts, and to whom is in their payload."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import structlog
+from django.db.models import Q
 
+from accounts import services
 from accounts.models import Encadrant, Student, User
 from notifications.engine.fanout import Audience, broadcast, notify, people
+from notifications.events import people as of_people
 from notifications.events.registry import handles
+from notifications.events.signals import told_elsewhere
 from notifications.messages.compose import has_texts, notification_of
 from notifications.models import Broadcast, Event
 
 log = structlog.get_logger(__name__)
+
+
+#: Events that tell of a new profile, which may be one of another service: with its id, and whose it is.
+PROFILES: Final[dict[str, type[Student] | type[Encadrant]]] = {
+    of_people.STUDENT_CREATED: Student,
+    of_people.ENCADRANT_CREATED: Encadrant,
+}
 
 
 class Unaddressed(Exception):
@@ -34,6 +45,8 @@ def people_tell(event: Event) -> None:
     if not has_texts(kind):  # they were there when it came
         log.warning("event_without_texts", event_id=str(event.pk), routing_key=kind)
         return
+    if not _adopt(event):
+        return  # they were welcomed as what they became here
     audience = audience_of(event)
     if audience is None:
         log.info("event_person_gone", event_id=str(event.pk), routing_key=kind)
@@ -59,6 +72,23 @@ def people_tell(event: Event) -> None:
         broadcast(notification, audience, as_of=event.created_at)
     else:
         notify(notification, audience, inbox=True)
+
+
+def _adopt(event: Event) -> bool:
+    """Learn the id of a profile that another service made; False where the person has one of ours already."""
+    kind = PROFILES.get(event.routing_key)
+    if kind is None:
+        return True
+    try:
+        user_id = UUID(event.payload["user_id"])
+        external_id = UUID(event.payload[f"{kind.__name__.lower()}_id"])
+    except (KeyError, ValueError, TypeError, AttributeError):
+        return True
+    user = User.objects.filter(pk=user_id).first()
+    if user is None:
+        return True
+    with told_elsewhere():
+        return services.profile_adopt(kind=kind, user=user, external_id=external_id)
 
 
 def audience_of(event: Event) -> Audience | Broadcast.Audience | None:
@@ -107,9 +137,9 @@ def _ids(name: str, values: Any) -> list[UUID]:
 def _users(name: str, ids: Sequence[UUID]) -> list[UUID]:
     if name.startswith("user"):
         return list(User.objects.filter(pk__in=ids).values_list("pk", flat=True))
-    if name.startswith("encadrant"):
-        return list(Encadrant.objects.filter(pk__in=ids).values_list("user_id", flat=True))
-    return list(Student.objects.filter(pk__in=ids).values_list("user_id", flat=True))
+    kind: type[Student] | type[Encadrant] = Encadrant if name.startswith("encadrant") else Student
+    known = kind.objects.filter(Q(pk__in=ids) | Q(external_id__in=ids))
+    return list(known.values_list("user_id", flat=True))
 
 
 def _shown(ids: Sequence[UUID]) -> str:

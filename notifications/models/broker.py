@@ -81,6 +81,9 @@ class OutgoingMessage(models.Model):
     exchange = models.CharField(max_length=255, blank=True)
     routing_key = models.CharField(max_length=255, blank=True)
     headers = models.JSONField(default=dict)
+    wire_headers = models.BinaryField(
+        null=True, help_text="The headers as they came over AMQP, where they go back unchanged."
+    )
     body = models.JSONField()
     created_at = models.DateTimeField(default=clock.now, editable=False)
 

@@ -1,7 +1,8 @@
 """Taking in what a shop's cameras report: one alert or many by one statement."""
 
+import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -128,16 +129,34 @@ def alerts_accept(*, posted: Sequence[Posted], received_from: ApiKey | None = No
     sender = {"received_from": received_from and received_from.pk}
     # Django's own cursor looks whether the connection is of use; what is prepared goes past it.
     connection.close_if_health_check_failed()
-    found: dict[int, Accepted] = {}
-    for number, *shop, is_new, sender_id, _ in _run(
-        _BY_ANYONE, [vars_of(each) for each in posted], now, sender
-    ):
-        found[number] = Accepted(_alert(posted[number], shop, now, sender_id), is_new)
+    found = _accepted(posted, now, sender)
+    unknown = [number for number in range(len(posted)) if number not in found]
+    if decomposed := [number for number in unknown if _is_decomposed(posted[number])]:
+        again = _accepted([_composed(posted[number]) for number in decomposed], now, sender)
+        found |= {decomposed[place]: each for place, each in again.items()}
     _announce([each.alert for each in found.values() if each.is_new])
     _wait()
     known = [each.alert.pk for each in found.values() if not each.is_new]
     existing = Alert.objects.select_related("shop").in_bulk(known) if known else {}
     return [_verdict(found.get(number), existing) for number in range(len(posted))]
+
+
+def _accepted(posted: Sequence[Posted], now: datetime, sender: Mapping[str, Any]) -> dict[int, Accepted]:
+    """Return those that are stored, now or before, by their number; of the others no shop is known."""
+    rows = _run(_BY_ANYONE, [vars_of(each) for each in posted], now, sender)
+    return {
+        number: Accepted(_alert(posted[number], shop, now, sender_id), is_new)
+        for number, *shop, is_new, sender_id, _ in rows
+    }
+
+
+def _is_decomposed(posted: Posted) -> bool:
+    """Whether its shop's name has letters and their accents apart, as file names of macOS have."""
+    return not unicodedata.is_normalized("NFC", posted.location)
+
+
+def _composed(posted: Posted) -> Posted:
+    return replace(posted, location=unicodedata.normalize("NFC", posted.location))
 
 
 def alerts_accept_by_key(

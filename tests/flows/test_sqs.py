@@ -188,3 +188,44 @@ def test_marks_of_devices_open_and_close_cases(client_of: Callable[..., Client])
     assert Device.objects.get(pk=124).status == Device.Status.SUSPECT
     reasons = sorted(DeadMessage.objects.values_list("reason", flat=True))
     assert [reason.split(":")[0] for reason in reasons] == ["round", "status"]
+
+
+def test_what_sns_passes_on_is_taken_as_the_message_within(client_of: Callable[..., Client]) -> None:
+    doctors = client_of("tracing")
+    Device.objects.bulk_create([Device(pk=number) for number in (123, 124)])
+
+    def passed_on(message: Any, **fields: Any) -> dict[str, Any]:
+        return {
+            "Type": "Notification",
+            "MessageId": str(uuid.uuid4()),
+            "TopicArn": "arn:aws:sns:eu-west-1:123456789012:marks",
+            "Message": message,
+            "Timestamp": "2026-01-31T10:00:00.000Z",
+            "SignatureVersion": "1",
+            **fields,
+        }
+
+    marked = passed_on('{"device_id": 123, "status": 1}')
+    doctors.send(marked)
+    doctors.send(passed_on('{"device_id": 123, "status": 3}'))
+    doctors.send(marked)  # SNS passes one on at least once
+    doctors.send(passed_on("no JSON"))
+    doctors.send(passed_on({"device_id": 124, "status": 1}))
+    doctors.send(passed_on('{"device_id": 124, "status": 2}', Type="SubscriptionConfirmation"))
+    with doctors.consuming():
+        eventually(doctors.all_taken)
+    assert list(Case.objects.values_list("device", "state")) == [(123, "healed")]
+    assert Device.objects.get(pk=124).status == Device.Status.NORMAL
+    assert DeadMessage.objects.count() == 3
+    assert b"no JSON" in {bytes(dead.body) for dead in DeadMessage.objects.all()}
+
+
+def test_a_dead_letter_shows_a_body_as_it_was_sent(client_of: Callable[..., Client]) -> None:
+    """Some clients take whatever looks like base64 for that."""
+    doctors = client_of("tracing")
+    bodies = ["1234", "true", "cGFy", "eyJkZXZpY2VfaWQiOiAxMjMsICJzdGF0dXMiOiAxfQ=="]
+    for body in bodies:
+        doctors.send(body)
+    with doctors.consuming():
+        eventually(doctors.all_taken)
+    assert sorted(bytes(dead.body).decode() for dead in DeadMessage.objects.all()) == sorted(bodies)

@@ -85,6 +85,32 @@ class RabbitMQ:
         """Have the node close everything and end, as its service manager would."""
         self._end(self._node, signal.SIGTERM)
 
+    @contextlib.contextmanager
+    def alarmed(self) -> Iterator[None]:
+        """Have it take nothing within ``with``, as when it is short of memory."""
+        self._control("set_vm_memory_high_watermark", "0")
+        try:
+            yield
+        finally:
+            self._control("set_vm_memory_high_watermark", "0.9")
+
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Have it do nothing at all within ``with``, as behind a wall that drops whatever is sent."""
+        assert self._node is not None
+        os.killpg(self._node.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.killpg(self._node.pid, signal.SIGCONT)
+
+    def _control(self, *command: str) -> None:
+        environment = self._environment()
+        control = [str(PROGRAM.with_name("rabbitmqctl")), "-n", environment["RABBITMQ_NODENAME"], *command]
+        done = subprocess.run(control, cwd=self.home, env=environment, capture_output=True, check=False)
+        if done.returncode:
+            raise RuntimeError(f"{done.stdout.decode()}{done.stderr.decode()}")
+
     def end(self) -> None:
         self.kill()
         self._end(self._epmd, signal.SIGKILL)

@@ -17,6 +17,7 @@ from rest_framework.views import APIView
 from accounts.models import ApiKey
 from config.api import BoundedJSONParser, JSONOnly, exception_handler
 from config.openapi import BODY, errors
+from config.originals import PARSERS, AnyContentType
 from notifications import selectors
 from notifications.api import plain
 from notifications.api.filters import AlertFilter
@@ -101,7 +102,8 @@ ALERT_IN, ALERT_OUT = AlertInSerializer(), AlertSerializer()
 class AlertsView(GenericAPIView[Alert]):
     """Also at the original's paths: `/webhooks/alerts/` and `/webhook/notifications`."""
 
-    content_negotiation_class = JSONOnly
+    content_negotiation_class = AnyContentType
+    parser_classes = PARSERS
     serializer_class = AlertSerializer
     filterset_class = AlertFilter
     ordering = ("-received_at", "-alert_uuid")

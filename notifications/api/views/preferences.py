@@ -14,8 +14,8 @@ from rest_framework.views import APIView
 
 from accounts.models import User
 from config import clock
-from config.api import JSONOnly
 from config.openapi import BODY, errors
+from config.originals import PARSERS, AnyContentType
 from notifications import selectors
 from notifications.api.preference_serializers import (
     AnswerSerializer,
@@ -40,7 +40,8 @@ WHOSE = OpenApiParameter("user_id", UUID, description="Whose: needed by machines
 
 
 class _PreferenceAccess(APIView):
-    content_negotiation_class = JSONOnly
+    content_negotiation_class = AnyContentType
+    parser_classes = PARSERS
 
     def person(self, user_id: UUID) -> User:
         """Return whose preference is meant; to a stranger, nobody else exists."""

@@ -14,8 +14,9 @@ from django.db.backends.utils import CursorWrapper
 
 from accounts.models import Shop
 from config import clock
+from notifications.channels import bot
 from notifications.engine import wake
-from notifications.engine.content import content_of
+from notifications.engine.content import bot_numbers_note, content_of, of_bot
 from notifications.engine.database import run_prepared
 from notifications.engine.fanout.audience import Audience
 from notifications.engine.fanout.chunk import SMALL, Chunk, Finer, fan_out_alerts, fan_out_chunk
@@ -233,6 +234,8 @@ def _fan_out_small(
     if sender is None or not chunk.claimed:
         return chunk, None
     rows = [(row, content_of(row.notification_id, told[fact])) for fact, row in chunk.claimed]
+    if people := of_bot(row for row, _ in rows):
+        bot_numbers_note(rows, run_prepared(bot.numbers_statement(), {"users": people}))
     return chunk, partial(sender.take_over, rows)
 
 

@@ -4,6 +4,7 @@ import json
 import uuid
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.db import connection
@@ -126,7 +127,8 @@ BAD = [
     ("alert_uuid", ""),
     ("alert_uuid", "not-a-uuid"),
     ("alert_uuid", True),
-    ("alert_uuid", "33cbb18c3e9d4acc96672fbe7bf29137"),
+    ("alert_uuid", "{33cbb18c-3e9d-4acc-9667-2fbe7bf29137"),
+    ("alert_uuid", "urn:uuid:{33cbb18c-3e9d-4acc-9667-2fbe7bf29137}"),
     ("alert_uuid", "3" * 37),
     ("alert_uuid", "33cbb18c-3e9d4acc-9667-2fbe7bf29137-"),
     ("alert_uuid", "33cbb18c-3e9d-4acc-9667-2fbe7bf2913\x00"),
@@ -138,7 +140,13 @@ BAD = [
     ("label", ["theft"]),
     ("label", {}),
     ("label", "theft\x00"),
-    ("time_spotted", "1742470260.083"),
+    ("time_spotted", "1742470260,083"),
+    ("time_spotted", "nan"),
+    ("time_spotted", "1e400"),
+    ("time_spotted", "-1"),
+    ("time_spotted", "1_742_470_260"),
+    ("time_spotted", "9" * 5000),
+    ("time_spotted", ""),
     ("time_spotted", True),
     ("time_spotted", None),
     ("time_spotted", []),
@@ -159,6 +167,73 @@ def test_a_bad_value_is_refused_with_a_message_for_its_field(
     assert refused.status_code == 400
     assert list(refused.json()) == [field]
     assert all(isinstance(message, str) for message in refused.json()[field])
+    assert not Alert.objects.exists()
+
+
+ID = "33cbb18c-3e9d-4acc-9667-2fbe7bf29137"
+#: What Django REST framework took of the original's clients by default.
+LOOSE = [
+    ("alert_uuid", ID.replace("-", "")),
+    ("alert_uuid", f"{{{ID}}}"),
+    ("alert_uuid", f"urn:uuid:{ID}"),
+    ("alert_uuid", ID.upper()),
+    ("time_spotted", "1742470260.083"),
+    ("time_spotted", " 1.742470260083e9 "),
+    ("location", " fr-auchan-larochelle "),
+    ("location", "Intermarche\u0301"),  # as macOS writes it
+    ("location", "Intermarch\u00e9"),
+    ("url", " https://media.example.com/clip.mp4 "),
+]
+
+
+@pytest.mark.parametrize(("field", "value"), LOOSE, ids=lambda value: repr(value)[:30])
+def test_what_the_original_took_besides_is_taken_as_what_it_means(
+    camera: APIClient, alert_body: dict[str, Any], field: str, value: str
+) -> None:
+    ShopFactory(slug="itm", name="Intermarch\u00e9")
+    plain = {**alert_body, "alert_uuid": ID, "time_spotted": 1742470260.083}
+    plain["url"] = "https://media.example.com/clip.mp4"
+    if field == "location" and "nter" in value:
+        plain["location"] = "itm"
+    first = camera.post(CANONICAL, {**plain, field: value})
+    assert first.status_code == 201, first.content
+    again = camera.post(CANONICAL, plain)
+    assert (again.status_code, again.json()["alert_uuid"]) == (200, ID)
+
+
+def test_an_alert_may_come_as_a_form_or_without_a_content_type(
+    camera: APIClient, alert_body: dict[str, Any]
+) -> None:
+    form, text = urlencode(alert_body), json.dumps(alert_body)
+    ways = [
+        (text, ""),
+        (text, "application/x-www-form-urlencoded"),
+        (form, "application/x-www-form-urlencoded"),
+    ]
+    for path in (CANONICAL, *ORIGINALS):
+        for body, content_type in ways:
+            Alert.objects.all().delete()
+            answer = camera.generic("POST", path, body, content_type=content_type)
+            assert answer.status_code == 201, (path, content_type, answer.content)
+            assert {key: answer.json()[key] for key in alert_body} == alert_body
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "code"),
+    [
+        (b"url=%ff", "application/x-www-form-urlencoded", 400),
+        (b"\xff=1", "application/x-www-form-urlencoded", 400),
+        (b"a=1&" * 200, "application/x-www-form-urlencoded", 400),
+        (b"{", "application/x-www-form-urlencoded", 400),
+        (b"url=%00&location=%00", "application/x-www-form-urlencoded", 400),
+        (b"", "application/x-www-form-urlencoded", 400),
+        (b"a=" + b"x" * 1_000_001, "application/x-www-form-urlencoded", 413),
+        (b"not JSON", "", 400),
+        (b"{}", "text/xml", 415),
+    ],
+)
+def test_a_form_that_is_none_is_refused(camera: APIClient, body: bytes, content_type: str, code: int) -> None:
+    assert camera.generic("POST", CANONICAL, body, content_type=content_type).status_code == code
     assert not Alert.objects.exists()
 
 

@@ -18,7 +18,7 @@ from notifications.api import plain
 from notifications.models import Alert
 from notifications.services import alerts as service
 from tests.factories import ShopFactory
-from tests.notifications.api.test_alerts import BAD, CANONICAL
+from tests.notifications.api.test_alerts import BAD, CANONICAL, LOOSE
 
 ODD_VALUES: list[Any] = [
     *(
@@ -60,7 +60,17 @@ ODD_VALUES: list[Any] = [
         "https://a\\b/",
         "https://a/" + "x" * 2038,
     ),
-    *("x" * 200, "x" * 201, "theft", " theft", "THEFT", "Auchan La Rochelle", "a\u2028b", 'a"b\\c</script>'),
+    *(
+        "x" * 200,
+        "x" * 201,
+        "theft",
+        " theft",
+        "THEFT",
+        "Auchan La Rochelle",
+        " Auchan ",
+        "a\u2028b",
+        'a"b\\c</script>',
+    ),
     *("33CBB18C-3E9D-4ACC-9667-2FBE7BF29137", "{33cbb18c-3e9d-4acc-9667-2fbe7bf29137", "3" * 36),
     *(1742470260, 1742470260.0, 1742470260.1234567, 4102444799.9999994, 4102444799.9999996, 10**400),
 ]
@@ -92,7 +102,7 @@ def answers(client: APIClient, body: bytes, **headers: Any) -> tuple[int, dict[s
 
 def bodies(body: dict[str, Any]) -> list[bytes]:
     odd = [{**body, field: value} for field in body for value in ODD_VALUES]
-    odd += [{**body, field: value} for field, value in BAD]
+    odd += [{**body, field: value} for field, value in [*BAD, *LOOSE]]
     odd += [{name: body[name] for name in body if name != field} for field in body]
     odd += [{**body, "camera": value} for value in ODD_VALUES]
     whole = json.dumps(body).encode()
@@ -113,6 +123,8 @@ def test_it_answers_as_drf_does(
     now = timezone.now()
     monkeypatch.setattr(clock, "now", lambda: now)
     ShopFactory(name="a\u2028b", slug="odd")
+    ShopFactory(name="Intermarch\u00e9", slug="itm")
+    ShopFactory(name=" Auchan ", slug="blanks")
     camera = as_machine("alerts:write")
     codes = []
     for body in bodies({**alert_body, "location": "odd"}) + bodies(alert_body):

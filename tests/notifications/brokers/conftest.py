@@ -75,6 +75,17 @@ class Client:
         return (method, properties, body) if method else None
 
 
+class Raw(pika.BasicProperties):
+    """Properties that are written as they are given: pika itself refuses the odd ones."""
+
+    def __init__(self, encoded: bytes) -> None:
+        super().__init__()
+        self.encoded = encoded
+
+    def encode(self) -> list[bytes]:
+        return [self.encoded]
+
+
 @pytest.fixture
 def client(rabbitmq: str, settings: Settings) -> Iterator[Client]:
     """A client at the events' exchange, where the product reads and publishes; names of this test's own."""

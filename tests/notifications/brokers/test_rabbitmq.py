@@ -1,6 +1,9 @@
 """Consumer and publisher at a real RabbitMQ, with a client by pika."""
 
 import bz2
+import codecs
+import gzip
+import json
 import lzma
 import uuid
 import zlib
@@ -9,7 +12,6 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 import orjson
-import pika
 import pytest
 from django.db import transaction
 from pytest_django import Settings
@@ -24,7 +26,7 @@ from notifications.brokers.messages import Answer, Malformed, Message
 from notifications.brokers.publisher import PublisherLoop
 from notifications.events.outbox import event_publish
 from notifications.models import DeadMessage, Event, MessageFailure, OutgoingMessage
-from tests.notifications.brokers.conftest import Client, at_work, eventually
+from tests.notifications.brokers.conftest import Client, Raw, at_work, eventually
 from tests.notifications.brokers.odd import ODD
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
@@ -136,6 +138,54 @@ def test_a_compressed_message_within_bounds_is_read(client: Client, consuming: R
     client.publish(zlib.compress(orjson.dumps(ana)), headers={"compression": "gzip"})
     with consuming():
         eventually(lambda: User.objects.filter(pk=ana["user_id"]).exists())
+
+
+ENCODED: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.compress,
+    "x-gzip": gzip.compress,
+    "GZIP": lambda body: gzip.compress(body[:20]) + gzip.compress(body[20:]),
+    "deflate": zlib.compress,
+    "UTF-8": bytes,
+    "utf8": bytes,
+    "binary": bytes,
+    "identity": codecs.BOM_UTF8.__add__,
+    "utf-16": lambda body: body.decode().encode("utf-16"),
+    "iso-8859-1": lambda body: body.decode().encode("latin-1"),
+    "punycode": bytes,  # of Python's codecs, one that takes for ever
+    "no-such-thing": bytes,
+}
+
+
+def test_a_message_is_read_whatever_its_content_encoding(client: Client, consuming: Running) -> None:
+    people = {encoding: person(first_name="Zoé") for encoding in ENCODED}
+    for encoding, encoded in ENCODED.items():
+        body = encoded(json.dumps(people[encoding], ensure_ascii=False).encode())
+        client.publish(body, content_encoding=encoding, content_type="application/octet-stream")
+    with consuming():
+        eventually(lambda: Event.objects.count() + DeadMessage.objects.count() >= len(ENCODED))
+    told = {str(pk) for pk in User.objects.filter(first_name="Zoé").values_list("pk", flat=True)}
+    assert [encoding for encoding, each in people.items() if each["user_id"] not in told] == []
+
+
+def test_what_says_gzip_and_can_not_be_opened_is_a_dead_letter(client: Client, consuming: Running) -> None:
+    whole = gzip.compress(orjson.dumps(person()))
+    bodies = {
+        "cut": (whole[:-9], "gzip"),
+        "said by nobody": (whole, "utf-8"),
+        "many members": (gzip.compress(b"") * 40_000, "gzip"),
+        "a bomb": (gzip.compress(bytes(100_000_000), 1), "gzip"),
+        "punycode": (b"a-" + b"9" * 900_000, "punycode"),
+    }
+    for body, encoding in bodies.values():
+        client.publish(body, content_encoding=encoding)
+    ana = person()
+    client.publish(ana)
+    with consuming():
+        eventually(lambda: User.objects.filter(pk=ana["user_id"]).exists())
+        eventually(lambda: DeadMessage.objects.count() == len(bodies))
+    reasons = sorted(DeadMessage.objects.values_list("reason", flat=True))
+    assert [("gzip" in reason) for reason in reasons].count(True) == 3
+    assert client.waiting() == 0
 
 
 def test_a_malformed_message_is_a_dead_letter_and_its_neighbours_take_effect(
@@ -270,17 +320,6 @@ def test_a_consumer_whose_queue_is_deleted_comes_back(client: Client, flaky: Fla
         client.channel.queue_bind(client.queue, client.exchange, "#")
         client.publish(b"second")
         eventually(lambda: flaky.done == ["first", "second"])
-
-
-class Raw(pika.BasicProperties):
-    """Properties that are written as they are given: pika itself refuses the odd ones."""
-
-    def __init__(self, encoded: bytes) -> None:
-        super().__init__()
-        self.encoded = encoded
-
-    def encode(self) -> list[bytes]:
-        return [self.encoded]
 
 
 def test_odd_headers_properties_and_keys_stop_neither_their_message_nor_the_next(
