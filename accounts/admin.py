@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.options import IncorrectLookupParameters, InlineModelAdmin
 from django.contrib.admin.views.main import ChangeList
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
@@ -13,6 +13,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
+from django.utils.text import capfirst
 from rest_framework_simplejwt.token_blacklist import admin as _token_admin  # noqa: F401  (registers them)
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 from unfold.admin import ModelAdmin, TabularInline
@@ -56,6 +57,13 @@ class StaffViews:
         if any("\0" in value for _, values in request.GET.lists() for value in values):
             raise IncorrectLookupParameters("U+0000")
         return super().get_changelist_instance(request)  # type: ignore[misc]
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **options: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **options)  # type: ignore[misc]
+        if field is not None and isinstance(self, InlineModelAdmin):
+            # Above a column, and so beside no field, stands what it is.
+            field.widget.attrs.setdefault("aria-label", capfirst(field.label or db_field.verbose_name))
+        return field
 
 
 class ActsOnPeople:
@@ -174,6 +182,11 @@ class UserAdmin(StaffViews, ActsOnPeople, CascadingAdmin):
         (None, {"fields": ("email", "first_name", "last_name", "role", "password1", "password2")}),
     )
     filter_horizontal = ("user_permissions",)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        # One by one: the model's own way of deleting locks each.
+        for user in queryset:
+            user.delete()
 
     def get_inlines(self, request: HttpRequest, obj: User | None) -> Any:
         return self.inlines if obj else ()

@@ -153,6 +153,15 @@ class User(KnowsChanges, AbstractBaseUser, PermissionsMixin):
         if not self.is_active and "is_active" in self.changed_fields:
             self.refresh_from_db(fields=["epoch", "links_version"])
 
+    def delete(self, *args: Any, **options: Any) -> tuple[int, dict[str, int]]:
+        """Delete it with all that is theirs: locked, so that nothing of theirs comes in between.
+
+        A worker that is making something of theirs waits, and then finds nobody to make it for.
+        """
+        with transaction.atomic():
+            User.objects.select_for_update().only("pk").filter(pk=self.pk).first()
+            return super().delete(*args, **options)
+
     def _get_session_auth_hash(self, secret: str | None = None) -> str:
         """Return what a session hangs on: the password, and since when the person has not been locked out."""
         of_password: str = super()._get_session_auth_hash(secret=secret)  # type: ignore[misc]

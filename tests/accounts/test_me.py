@@ -4,10 +4,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psycopg
 import pytest
 from django.contrib.sessions.backends.db import SessionStore
 from django.core.exceptions import ValidationError
 from django.db import connection
+from django.db.models.signals import pre_delete
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from rest_framework.test import APIClient
@@ -21,6 +23,7 @@ from tests.accounts.conftest import PASSWORD
 from tests.factories import ContactPointFactory, MembershipFactory
 
 ME = "/api/v1/users/me/"
+INSERT = "INSERT INTO accounts_student (id, user_id, created_at) VALUES (uuidv7(), %s, now())"
 LogIn = Callable[[User], APIClient]
 Bearing = Callable[[object], APIClient]
 
@@ -301,3 +304,34 @@ def test_who_is_gone_is_gone_from_their_shops(
     MembershipFactory(user=owner)
     token_of_owner.delete(ME, {"password": PASSWORD})
     assert list(shop.members.all()) == [teammate]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_made_for_somebody_meanwhile_does_not_keep_them_from_leaving(
+    token_of_owner: APIClient, owner: User
+) -> None:
+    """A worker makes something of a new person's between the look for what is theirs and the deletion."""
+    made: list[str] = []
+
+    def make(**kwargs: Any) -> None:
+        with psycopg.connect(**_parameters()) as worker:
+            worker.execute("SET lock_timeout = '300ms'")
+            try:
+                worker.execute(INSERT, [owner.pk])
+                worker.commit()
+                made.append("made")
+            except psycopg.errors.LockNotAvailable:
+                made.append("waits")
+
+    pre_delete.connect(make, sender=User, weak=False)
+    try:
+        assert token_of_owner.delete(ME, {"password": PASSWORD}).status_code == 204
+    finally:
+        pre_delete.disconnect(make, sender=User)
+    assert made == ["waits"]
+    assert not User.objects.filter(pk=owner.pk).exists()
+
+
+def _parameters() -> dict[str, Any]:
+    known = ("host", "port", "dbname", "user", "password")
+    return {name: value for name, value in connection.get_connection_params().items() if name in known}

@@ -270,6 +270,12 @@ def test_an_access_token_does_not_log_out(owner: User, log_in: Any) -> None:
     assert refreshed(tokens["refresh_token"]).status_code == 200
 
 
+def test_the_names_of_simplejwt_log_out_too(owner: User, log_in: Any) -> None:
+    tokens = log_in(owner)
+    assert APIClient().post(LOGOUT, {"refresh": tokens["refresh_token"]}).status_code == 204
+    assert refreshed(tokens["refresh_token"]).status_code == 401
+
+
 # --- Whose token it is ------------------------------------------------------------------------------------
 
 

@@ -1,5 +1,6 @@
 """The product as real processes, and people who use it in a browser."""
 
+import json
 import os
 import signal
 import time
@@ -26,8 +27,29 @@ INBOX = """
 SELECT coalesce(max(last_number), 0) FROM notifications_inbox
   JOIN accounts_user ON uuid = user_id WHERE email = %(email)s
 """
+CONFIRMED = """
+WITH person AS (
+    UPDATE accounts_user SET email_verified_at = now() WHERE email = %(email)s RETURNING uuid, email
+)
+INSERT INTO notifications_contactpoint
+       (id, user_id, channel, address, lane, label, is_enabled, secret_version, created_at, confirmed_at)
+SELECT uuidv7(), uuid, 'email', email, %(lane)s, 'Mail', true, 1, now(), now() FROM person
+"""
+OPERATOR = "UPDATE accounts_user SET is_staff = true, is_superuser = true WHERE email = %(email)s"
 # All of them from one address, and each several times.
 RATES = ("LOGIN_RATE", "LOGIN_ACCOUNT_RATE", "REGISTER_RATE", "REGISTER_ACCOUNT_RATE")
+
+
+# One of each thing there is, of one person's: tests.furnished.
+FURNISH = """
+import json, uuid
+from accounts.models import User
+from tests.factories import ShopFactory
+from tests.furnished import furnish
+shop = ShopFactory(name=uuid.uuid4().hex, slug=uuid.uuid4().hex)
+furnished = furnish(User.objects.get(email={email!r}), shop)
+print(json.dumps(furnished.ids | furnished.tokens, default=str))
+"""
 
 
 @dataclass(slots=True)
@@ -120,6 +142,39 @@ class Site:
         page.get_by_label("Password").fill(PASSWORD)
         page.get_by_role("button", name="Log in").click()
         page.wait_for_url("**/inbox/")
+
+    def furnish(self, email: str) -> dict[str, str]:
+        """Give somebody one of each thing there is; returns the ids, and the tokens of links."""
+        # Which would take up some of it before the rest is there.
+        with self.without_worker():
+            found: dict[str, str] = json.loads(self.python(FURNISH.format(email=email)))
+        return found
+
+    def python(self, code: str) -> str:
+        """Run code of the tests' beside the product; returns the last line that it prints."""
+        return self.stack.manage("shell", "-v", "0", "-c", code).stdout.splitlines()[-1]
+
+    def make_operator(self, email: str) -> None:
+        """From now on they may do everything."""
+        self.sql(
+            "UPDATE accounts_user SET is_staff = true, is_superuser = true WHERE email = %(email)s",
+            email=email,
+        )
+
+    def make_confirmed(self, email: str) -> None:
+        """Have them shown that their address is theirs, and told things by mail too."""
+        self.sql(CONFIRMED, email=email, lane=f"smtp://127.0.0.1:{self.mail.port}")
+
+    def mail_to(self, address: str, says: str) -> str:
+        """Wait for the mail to an address that says this; returns its text."""
+
+        def texts() -> list[str]:
+            mails = [each for each in list(self.mail.mails) if address in each.recipients]
+            plain = [each.message.get_body(("plain",)) for each in mails]
+            return [text for part in plain if part and says in (text := part.get_content())]
+
+        self.mail.wait_until(lambda: bool(texts()), 60, lambda: f"no mail to {address} says {says}")
+        return texts()[0]
 
     def publish(self, email: str, title: str) -> None:
         """Publish an event, as another service would: the worker will tell this person of it."""

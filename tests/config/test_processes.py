@@ -169,6 +169,11 @@ def test_every_web_process_bounds_the_heads_of_requests(path: str) -> None:
 @pytest.mark.slow
 def test_manage_runs_a_command_in_the_environment_of_the_stack(stack: Stack) -> None:
     assert "[X]" in stack.manage("showmigrations").stdout
+    wrong = Stack(
+        stack.home, migrate=False, env={"DATABASE_URL": "", "REDIS_URL": "", "SMTP_SECURITY": "perhaps"}
+    )
+    with pytest.raises(StackError, match=r"The settings can't be as they are:\n[\s\S]*tocsin.E005"):
+        wrong.manage("migrate", "--noinput")
     with pytest.raises(StackError, match="no-such-command"):
         stack.manage("no-such-command")
 

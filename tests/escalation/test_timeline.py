@@ -146,6 +146,23 @@ def test_staff_stop_it_from_the_page_and_an_old_page_stops_no_later_run(browse, 
     assert anew.state == "active"
 
 
+def test_stopping_asks_first_and_looking_stops_nothing(browse, operator, owner, process):
+    page = browse(operator).get(path(process, "stop/")).content.decode()
+    assert "can't be undone" in page
+    assert f'href="{path(process, "stop/")}"' in browse(operator).get(path(process)).content.decode()
+    assert browse(owner).get(path(process, "stop/")).status_code == 403
+    process.refresh_from_db()
+    assert process.state == "active"
+    browse(operator).post(path(process, "stop/"))
+    assert browse(operator).get(path(process, "stop/"))["Location"] == path(process)
+
+
+def test_the_bar_leads_there_whom_it_concerns(browse, owner, stranger, operator, process):
+    link = 'href="/escalations/"'
+    for user, is_led in ((owner, True), (operator, True), (stranger, False)):
+        assert (link in browse(user).get("/inbox/").content.decode()) is is_led
+
+
 def test_to_a_stranger_it_does_not_exist_and_nobody_anonymous_gets_in(browse, stranger, process):
     for each in (path(process), path(process, "acknowledge/"), path(process, "stop/")):
         method = "get" if each == path(process) else "post"

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 import notifications
 from accounts.models import User, Verification
+from escalation.models import Rotation, RotationMember
 from notifications.messages.placeholders import LINKS
 from notifications.models import ContactPoint, Delivery, InboxItem, Preference, Subscription
 from notifications.web.urls import urlpatterns
@@ -90,6 +91,23 @@ def test_what_refers_to_an_id_finds_it(page: Page) -> None:
     for _, attributes in page.tags:
         for name in ("for", "aria-labelledby", "aria-describedby"):
             assert set((attributes.get(name) or "").split()) <= set(page.ids), attributes
+
+
+def test_no_two_landmarks_have_one_name(page: Page) -> None:
+    names = [str(each["aria-labelledby"]) for _, each in page.tags if each.get("aria-labelledby")]
+    assert sorted(set(names)) == sorted(names)
+
+
+def test_the_api_docs_say_in_what_language_they_are(browse: Browse, operator: User) -> None:
+    assert '<html lang="en">' in browse(operator).get("/api/docs/").content.decode()
+
+
+def test_columns_of_a_rotation_have_names(browse: Browse, operator: User) -> None:
+    rotation = Rotation.objects.create(name="Night", starts_on="2026-01-05")
+    RotationMember.objects.create(rotation=rotation, user=operator, position=1)
+    page = browse(operator).get(f"/admin/escalation/rotation/{rotation.pk}/change/").content.decode()
+    (position,) = re.findall(r'<input[^>]*name="places-0-position"[^>]*>', page)
+    assert 'aria-label="Position"' in position
 
 
 def test_every_field_has_a_label(page: Page) -> None:

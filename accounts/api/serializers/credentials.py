@@ -68,6 +68,9 @@ class LogOutSerializer(serializers.Serializer[Any]):
     refresh_token = StrictCharField(
         max_length=4096, write_only=True, required=False, help_text="Not needed to end a session."
     )
+    refresh = StrictCharField(
+        max_length=4096, write_only=True, required=False, help_text="The same, as `auth/token` calls it."
+    )
 
 
 class PasswordChangeSerializer(serializers.Serializer[Any]):

@@ -199,7 +199,8 @@ class LogOutView(OpenView):
 
         Access tokens of that log-in end too.
         """
-        raw = validated(LogOutSerializer(data=request.data)).get("refresh_token")
+        fields = validated(LogOutSerializer(data=request.data))
+        raw = fields.get("refresh_token", fields.get("refresh"))
         if raw is None and not request.user.is_authenticated:
             raise ValidationError({"refresh_token": [NOT_OURS]})
         if raw is not None:

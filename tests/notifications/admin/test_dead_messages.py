@@ -24,6 +24,13 @@ def messages(settings: Settings) -> list[DeadMessage]:
     ]
 
 
+def test_where_there_is_nothing_nobody_is_told_to_make_one(client: Client, operator: User) -> None:
+    client.force_login(operator)
+    page = client.get(LIST).content.decode()
+    assert "There is nothing here." in page
+    assert "Create a new item" not in page
+
+
 def test_the_staff_read_reason_and_body(client: Client, operator: User, messages: list[DeadMessage]) -> None:
     client.force_login(operator)
     assert "Rain." in client.get(LIST).content.decode()

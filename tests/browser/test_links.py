@@ -1,0 +1,185 @@
+"""Each link that a message can hold is clicked, as the person does who gets the message."""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from uuid import uuid4
+
+import pytest
+from django.urls import resolve
+from playwright.sync_api import Page, expect
+
+from notifications.messages import catalogue, links
+from notifications.messages.placeholders import LINKS
+from notifications.unsubscribe.links import Target, url_of
+from tests.browser import test_escalation
+from tests.browser.site import PASSWORD, Site
+from tests.browser.test_dating import as_organiser
+
+pytestmark = pytest.mark.flow
+
+SAMPLES: Final = "https://tocsin.example.com"
+#: Routes that links of messages lead to, and the tests that click them.
+CLICKED: dict[str, Callable[..., None]] = {
+    "acknowledge/<str:token>/": test_escalation.test_the_link_of_a_mail_acknowledges,
+}
+
+
+def clicks(*routes: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    def note(test: Callable[..., None]) -> Callable[..., None]:
+        CLICKED.update(dict.fromkeys(routes, test))
+        return test
+
+    return note
+
+
+def routes_of_messages() -> set[str]:
+    """Return the routes of every link: of the texts, of the samples of their variables, and of the code."""
+    paths = {url.partition("?")[0] for kind, url in LINKS.items() if uses(kind, "link")}
+    paths |= {each.url_of(uuid4()) for each in links._LINKS.values()}
+    paths.add(url_of(Target(uuid4(), "stage.created", "email")))  # by the channel for mail
+    for kind in catalogue.kinds().values():
+        texts = [text for compiled in kind.texts.values() for text in compiled.source]
+        paths |= {path for text in texts for path in re.findall(r"public_url ?}}(/[\w/-]+)", text)}
+        given = [value for value in kind.sample.values() if isinstance(value, str)]
+        paths |= {value for value in given if value.startswith(SAMPLES)}
+    return {resolve(re.sub(r"^https?://[^/]+", "", path)).route for path in paths}
+
+
+def uses(kind: str, variable: str) -> bool:
+    texts = [each.source for each in catalogue.kinds()[kind].texts.values()]
+    return any(re.search(r"{{ ?" + variable, f"{each.title} {each.body}") for each in texts)
+
+
+def link_in(text: str, path: str) -> str:
+    found = re.search(rf"https?://\S*{path}\S*", text)
+    assert found, text
+    return found[0]
+
+
+def test_each_link_has_a_test_that_clicks_it() -> None:
+    assert routes_of_messages() == set(CLICKED)
+
+
+@clicks("verify-email/")
+def test_an_address_is_confirmed(site: Site, window: Page) -> None:
+    email = site.register(window)
+    window.goto("/account/")
+    window.get_by_role("button", name=f"Send a code to {email}").click()
+    window.goto(link_in(site.mail_to(email, "/verify-email/"), "/verify-email/"))
+    window.get_by_role("button", name="Confirm").click()
+    expect(window.get_by_text("Thank you, this is confirmed.")).to_be_visible()
+
+
+@clicks("reset-password/", "forgotten-password/")
+def test_a_password_is_set_anew_by_who_did_not_change_it(site: Site, window: Page) -> None:
+    email = site.register(window)
+    window.goto("/account/")
+    window.locator("#password_current_password").fill(PASSWORD)
+    window.locator("#password_new_password").fill(f"{PASSWORD} 2")
+    window.get_by_role("button", name="Change the password").click()
+    window.goto(link_in(site.mail_to(email, "/forgotten-password/"), "/forgotten-password/"))
+    window.get_by_label("Email address").fill(email)
+    window.get_by_role("button", name="Send the link").click()
+    window.goto(link_in(site.mail_to(email, "/reset-password/"), "/reset-password/"))
+    window.get_by_label("New password").fill(PASSWORD)
+    window.get_by_role("button", name="Set the password").click()
+    expect(window.get_by_text("Your new password is set.")).to_be_visible()
+    site.log_in(window, email)
+
+
+@clicks("login/")
+def test_somebody_who_registers_again_is_led_to_the_log_in(site: Site, window: Page) -> None:
+    email = site.register(window)
+    window.context.clear_cookies()
+    window.goto("/register/")
+    window.get_by_label("First name").fill("Ana")
+    window.get_by_label("Last name").fill("Lima")
+    window.get_by_label("Email address").fill(email)
+    window.get_by_label("Password").fill("staple full of hay")
+    window.get_by_role("button", name="Register").click()
+    window.goto(link_in(site.mail_to(email, "/login/"), "/login/"))
+    window.get_by_label("Email address").fill(email)
+    window.get_by_label("Password").fill(PASSWORD)
+    window.get_by_role("button", name="Log in").click()
+    window.wait_for_url("**/inbox/")
+
+
+@clicks("register/")
+def test_an_invitation_is_taken_up(site: Site, window: Page) -> None:
+    operator = site.register(window)
+    site.make_operator(operator)
+    token = api(site, "auth/login", email=operator, password=PASSWORD)["access_token"]
+    invited = f"{uuid4().hex}@example.com"
+    api(site, "invitations/", token=token, email=invited, role="encadrant")
+    window.context.clear_cookies()
+    window.goto(link_in(site.mail_to(invited, "/register/"), "/register/"))
+    expect(window.get_by_label("Email address")).to_have_value(invited)
+    window.get_by_label("First name").fill("Bo")
+    window.get_by_label("Last name").fill("Lima")
+    window.get_by_label("Password").fill(PASSWORD)
+    window.get_by_role("button", name="Register").click()
+    window.wait_for_url("**/inbox/")
+
+
+def api(site: Site, path: str, *, token: str = "", **body: Any) -> Any:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    answer = site.http.post(site.url(f"/api/v1/{path}"), json=body, headers=headers, timeout=30)
+    assert answer.ok, answer.text
+    return answer.json()
+
+
+@clicks("unsubscribe/<str:token>/")
+def test_mails_of_a_kind_are_ended_and_begin_again(site: Site, window: Page) -> None:
+    email = site.register(window)
+    site.make_confirmed(email)
+    site.publish(email, "Cardiology")
+    window.context.clear_cookies()
+    window.goto(link_in(site.mail_to(email, "Cardiology"), "/unsubscribe/"))
+    window.get_by_role("button", name="Unsubscribe").click()
+    expect(window.get_by_role("heading", level=1)).to_have_text("You are unsubscribed")
+    window.get_by_role("button", name="Send them again").click()
+    expect(window.get_by_role("heading", level=1)).to_have_text("You are subscribed again")
+
+
+@clicks("escalations/<uuid:run_id>/")
+def test_an_escalation_is_looked_at_after_the_log_in(site: Site, window: Page) -> None:
+    email = site.register(window)
+    key = site.new_key("escalations:write")
+    path = test_escalation.start(site, key, f"looked at {uuid4().hex}", email)
+    site.wait_until_told(email, 2)
+    window.goto("/inbox/")
+    told = window.locator(".notice", has_text="looked at")
+    link = link_in(told.inner_text(), path)
+    window.context.clear_cookies()
+    window.goto(link)
+    window.get_by_label("Email address").fill(email)
+    window.get_by_label("Password").fill(PASSWORD)
+    window.get_by_role("button", name="Log in").click()
+    window.wait_for_url(f"**{path}")
+    expect(window.get_by_role("button", name="Acknowledge")).to_be_visible()
+
+
+@clicks("dating/<uuid:event_id>/", "dating/invitations/<str:token>.ics")
+def test_an_evening_is_looked_at_and_put_into_a_calendar(site: Site, window: Page) -> None:
+    email = site.register(window)
+    site.make_confirmed(email)
+    starts_at = datetime.now(UTC) + timedelta(days=3)
+    event = as_organiser(site, "events/", title=f"Friday {uuid4().hex}", starts_at=starts_at.isoformat())
+    window.goto(f"/dating/{event['id']}/")
+    window.get_by_role("button", name="Register").click()
+    text = site.mail_to(email, event["title"])
+    window.goto(link_in(text, "/dating/[0-9a-f]{8}-"))
+    expect(window.get_by_role("heading", name="You are registered")).to_be_visible()
+    file = window.request.get(link_in(text, "/dating/invitations/"))
+    assert (file.status, "BEGIN:VCALENDAR" in file.text()) == (200, True)
+
+
+@clicks("dating/join/<str:token>/")
+def test_a_call_that_is_not_on_leads_to_its_evening(site: Site, window: Page) -> None:
+    furnished = site.furnish(site.register(window))
+    window.goto(f"/dating/join/{furnished['join']}/")
+    expect(window.get_by_role("heading", level=1)).to_have_text("You have no call now")
+    window.get_by_role("link", name="To the evening").click()
+    window.wait_for_url(f"**/dating/{furnished['dating/event_id']}/")
