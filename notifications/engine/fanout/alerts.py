@@ -232,7 +232,7 @@ def _fan_out_small(
     )
     if sender is None or not chunk.claimed:
         return chunk, None
-    rows = [(row, content_of(row.notification_id, told[fact])) for fact, row in chunk.claimed]
+    rows = [(row, content_of(row, told[fact], time_zone=zone)) for fact, row, zone in chunk.claimed]
     return chunk, partial(sender.take_over, rows)
 
 
