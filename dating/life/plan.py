@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from dating.matching import Person, best_dates, groups
+from dating.matching import Person, best_dates, filled_up, groups
 from dating.rounds import coloured_rounds, complete_rounds
 
 
@@ -22,7 +22,8 @@ def plans(
     """Divide people into groups, and lay their dates out in rounds; who is in no group takes no part.
 
     Everyone in a group meets everyone (of the other pool), or, with ``max_rounds``, at most that many: those
-    of the best set of dates in the group. Where not all can take part, those who come first do.
+    of the best set of dates in the group, and for whoever is in none of these the least bad. Where not all
+    can take part, those who come first do.
     """
     divided = groups(people, users_limit=users_limit, two_pools=two_pools)
     made = (_plan(group, max_rounds=max_rounds, two_pools=two_pools) for group in divided)
@@ -33,6 +34,8 @@ def _plan(group: Sequence[Person[UUID]], *, max_rounds: int | None, two_pools: b
     if max_rounds is None:
         rounds = complete_rounds(group, two_pools=two_pools)
     else:
-        rounds = coloured_rounds(best_dates(group, max_rounds=max_rounds, two_pools=two_pools))
+        dates = best_dates(group, max_rounds=max_rounds, two_pools=two_pools)
+        dates = filled_up(group, dates, max_rounds=max_rounds, two_pools=two_pools)
+        rounds = coloured_rounds(dates)
     meeting = {person for round_ in rounds for date in round_ for person in date}
     return Plan([each.key for each in group if each.key in meeting], rounds)

@@ -47,7 +47,7 @@ def _between_pools(
     most = len(first) * max_rounds
     found = optimize().linprog(
         -(scores[pairs[:, 0], pairs[:, 1]] * (most + 1.0) + 1),
-        A_ub=_incidence(pairs + np.array([0, len(rows)]), len(rows) + len(columns)),
+        A_ub=incidence(pairs + np.array([0, len(rows)]), len(rows) + len(columns)),
         b_ub=max_rounds * np.concatenate(sizes),
         bounds=np.stack([np.zeros(len(pairs)), sizes[0][pairs[:, 0]] * sizes[1][pairs[:, 1]]], axis=1),
         method="highs-ds",
@@ -62,7 +62,7 @@ def _classes(people: Sequence[Person[K]]) -> list[list[Person[K]]]:
     return list(alike.values())
 
 
-def _incidence(pairs: Wholes, nodes: int) -> Any:
+def incidence(pairs: Wholes, nodes: int) -> Any:
     """Which pairs (columns) each node (row) is in."""
     edges = np.repeat(np.arange(len(pairs)), 2)
     return sparse().csr_array((np.ones(2 * len(pairs)), (pairs.ravel(), edges)), shape=(nodes, len(pairs)))
@@ -99,7 +99,7 @@ def _in_one_pool(people: Sequence[Person[K]], max_rounds: int) -> list[tuple[K, 
         return []
     most = len(people) * max_rounds
     worth = scores[pairs[:, 0], pairs[:, 1]] * (most + 1.0) + 1
-    limits = [optimize().LinearConstraint(_incidence(pairs, len(people)), ub=max_rounds)]
+    limits = [optimize().LinearConstraint(incidence(pairs, len(people)), ub=max_rounds)]
     while True:
         found = optimize().milp(
             -worth,

@@ -33,7 +33,7 @@ _LEFT_OUT: Final = {
     _LeftOut.NO_PLACE: "No place became free.",
     _LeftOut.NO_BIRTHDAY: "Your birthday was missing, so nobody could be found for you.",
     _LeftOut.TOO_YOUNG: "You are too young to take part.",
-    _LeftOut.NO_PARTNER: "There was nobody for you to meet.",
+    _LeftOut.NO_PARTNER: "Nobody was free for you to meet.",
     _LeftOut.ELSEWHERE: "You take part in another evening at that time.",
     _LeftOut.SKIPPED: "The evening does not take place.",
 }

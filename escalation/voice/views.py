@@ -16,6 +16,7 @@ from escalation.models import EscalationProcess
 from escalation.services.processes import process_acknowledge
 from escalation.voice import hang_ups, twiml
 from notifications.channels import phone, twilio
+from notifications.messages.instants import by_clock_of
 from notifications.messages.links import linked
 from notifications.messages.placeholders import filled, is_private
 from notifications.messages.texts import text_for
@@ -111,4 +112,6 @@ def _texts(delivery: Delivery) -> list[str]:
     if is_private(told.kind):
         title, body = filled(told.kind, delivery.channel, told.data, title, body)
     title, body = linked(delivery.pk, delivery.channel, title, body)
+    if delivery.user:
+        title, body = by_clock_of(delivery.user.time_zone, title, body)
     return [title] if body == title else [title, body]

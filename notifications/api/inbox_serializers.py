@@ -44,8 +44,8 @@ class ItemSerializer(serializers.Serializer[InboxItem]):
     read_at = serializers.DateTimeField(allow_null=True)
 
     def to_representation(self, instance: InboxItem) -> Item:  # type: ignore[override]
-        """As on the stream; the fields are for the schema."""
-        return item_of(instance)
+        """As on the stream; the fields are for the schema. The context says by whose clock."""
+        return item_of(instance, time_zone=self.context["time_zone"])
 
 
 class MarkInSerializer(serializers.Serializer[Any]):

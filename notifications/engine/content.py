@@ -1,8 +1,8 @@
 """What the sender needs of notifications: read once each, since thousands of deliveries share one."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, cast
 from uuid import UUID
 
 import orjson
@@ -11,6 +11,7 @@ from notifications.channels import bot, caller_ids
 from notifications.channels.base import Message
 from notifications.engine.claim import Claimed
 from notifications.engine.database import Database
+from notifications.messages.instants import FOR_PROGRAMS, by_clock_of, says_any, says_any_in
 from notifications.messages.links import OPENING, linked
 from notifications.messages.placeholders import filled, is_private
 from notifications.messages.texts import Texts, text_for
@@ -20,6 +21,8 @@ _READ = """
 SELECT id, kind, title, body, texts, severity, data, created_at
   FROM notifications_notification WHERE id = ANY (%(ids)s)
 """
+
+_ZONES = "SELECT uuid, time_zone FROM accounts_user WHERE uuid = ANY (%(users)s) AND time_zone <> 'UTC'"
 
 # What is kept of notifications, in bytes of their texts and data: one may have a quarter of a million.
 KEEP_BYTES = 16_000_000
@@ -38,12 +41,23 @@ class Content(NamedTuple):
     created_at: Any
     #: Kept for its channels: see notifications.channels.base.Message.
     shared: dict[Any, Any]
+    #: By whose clocks its texts say times.
+    time_zone: str = "UTC"
+
+    def by_clock_of(self, time_zone: str) -> "Content":
+        """Return the same for people of another zone; one object for all of them."""
+        if time_zone == self.time_zone:
+            return self
+        there = self.shared.get(time_zone)
+        if there is None:
+            there = self.shared[time_zone] = self._replace(time_zone=time_zone, shared={})
+        return cast("Content", there)
 
 
-def content_of(pk: UUID, notification: Notification) -> Content:
-    """Return what the sender needs of a notification that has just been stored under this id."""
-    return Content(
-        id=pk,
+def content_of(row: Claimed, notification: Notification, *, time_zone: str) -> Content:
+    """Return what the sender needs of a row's notification, just stored; the zone is the person's."""
+    content = Content(
+        id=row.notification_id,
         kind=notification.kind,
         title=notification.title,
         body=notification.body,
@@ -53,6 +67,7 @@ def content_of(pk: UUID, notification: Notification) -> Content:
         created_at=notification.created_at,
         shared={},
     )
+    return content if row.channel in FOR_PROGRAMS else content.by_clock_of(time_zone)
 
 
 def of_bot(rows: Iterable[Claimed]) -> list[UUID]:
@@ -91,13 +106,18 @@ class Contents:
             self._known.move_to_end(key)
         if missing:
             for row in await self._database.rows(_READ, {"ids": missing}):
-                found[row[0]] = Content._make((*row, {}))
+                found[row[0]] = Content._make((*row, {}, "UTC"))
                 self._keep(found[row[0]])
-        contents = [found.get(row.notification_id) for row in rows]
+        timed = [row for row in rows if row.user_id and _says_times(row, found.get(row.notification_id))]
+        zones = await self._zones_of({row.user_id for row in timed if row.user_id}) if timed else {}
+        contents = [_told(row, found.get(row.notification_id), zones) for row in rows]
         if people := of_bot(rows):
             numbers = await self._database.rows(bot.numbers_statement(), {"users": people})
             bot_numbers_note(zip(rows, contents, strict=True), numbers)
         return contents
+
+    async def _zones_of(self, users: Collection[UUID]) -> dict[UUID, str]:
+        return dict(await self._database.rows(_ZONES, {"users": list(users)}))
 
     def _keep(self, content: Content) -> None:
         """Keep one more, and let go of those that have not been used for longest."""
@@ -113,6 +133,17 @@ class Contents:
         await self._database.close()
 
 
+def _says_times(row: Claimed, content: Content | None) -> bool:
+    if content is None or row.channel in FOR_PROGRAMS:
+        return False
+    return says_any(content.title, content.body) or says_any_in(content.texts)
+
+
+def _told(row: Claimed, content: Content | None, zones: Mapping[UUID, str]) -> Content | None:
+    zone = zones.get(row.user_id) if row.user_id and row.channel not in FOR_PROGRAMS else None
+    return content.by_clock_of(zone) if content and zone else content
+
+
 def message_of(row: Claimed, content: Content, *, on_begin: Callable[[], None] | None) -> Message:
     """Return a claimed row as its channel sees it: in the person's language, and in the channel's words."""
     title, body = text_for(
@@ -122,6 +153,7 @@ def message_of(row: Claimed, content: Content, *, on_begin: Callable[[], None] |
         if is_private(content.kind):
             title, body = filled(content.kind, row.channel, content.data, title, body)
         title, body = linked(row.id, row.channel, title, body)
+    title, body = by_clock_of(content.time_zone, title, body)
     return Message(
         delivery_id=row.id,
         user_uuid=row.user_id,

@@ -5,6 +5,7 @@ from typing import Any, TypedDict
 from uuid import UUID
 
 from notifications.channels.inbox import InboxChannel
+from notifications.messages.instants import by_clock_of
 from notifications.messages.texts import Texts, text_for
 from notifications.models import InboxItem
 
@@ -23,8 +24,8 @@ class Item(TypedDict):
     read_at: str | None
 
 
-def item_of(stored: InboxItem) -> Item:
-    """Return an item as it is shown; its notification must be loaded."""
+def item_of(stored: InboxItem, *, time_zone: str) -> Item:
+    """Return an item as it is shown to somebody of this zone; its notification must be loaded."""
     told = stored.notification
     return item(
         id=stored.pk,
@@ -38,6 +39,7 @@ def item_of(stored: InboxItem) -> Item:
         severity=told.severity,
         created_at=stored.created_at,
         read_at=stored.read_at,
+        time_zone=time_zone,
     )
 
 
@@ -54,9 +56,11 @@ def item(
     severity: str,
     created_at: datetime,
     read_at: datetime | None,
+    time_zone: str,
 ) -> Item:
-    """Return an item in the language that its person had when it came."""
-    title, body = text_for(title, body, texts, language=language, channel=InboxChannel.name)
+    """Return an item in the language that its person had when it came, by their clock."""
+    said = text_for(title, body, texts, language=language, channel=InboxChannel.name)
+    title, body = by_clock_of(time_zone, *said)
     return {
         "id": str(id),
         "number": number,

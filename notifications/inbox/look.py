@@ -25,7 +25,7 @@ _NEWS: Final = f"""
 SELECT asked.place, {_CREDENTIALS}, coalesce(inbox.last_number, 0), unread.count,
        item.number, item.delivery_id, notification.kind, notification.title, notification.body,
        notification.texts, item.language, notification.data::text, notification.severity,
-       item.created_at, item.read_at
+       item.created_at, item.read_at, person.time_zone
   FROM unnest(%(people)s::uuid[], %(after)s::bigint[]) WITH ORDINALITY AS asked (user_id, after, place)
   LEFT JOIN accounts_user AS person ON person.uuid = asked.user_id AND person.is_active
   LEFT JOIN notifications_inbox AS inbox ON inbox.user_id = asked.user_id
@@ -156,6 +156,7 @@ def _notice(
     severity: str,
     created_at: datetime,
     read_at: datetime | None,
+    time_zone: str,
 ) -> bytes:
     return events.notice(
         item(
@@ -170,5 +171,6 @@ def _notice(
             severity=severity,
             created_at=created_at,
             read_at=read_at,
+            time_zone=time_zone,
         )
     )

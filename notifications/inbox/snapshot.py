@@ -12,6 +12,6 @@ def snapshot(user: User, after: int | None) -> bytes:
     last_number = Inbox.objects.filter(user=user).values_list("last_number", flat=True).first() or 0
     start = last_number if after is None else min(after, last_number)
     items = selectors.newer_than(start, user=user, most=PAGE)
-    notices = [events.notice(item_of(each)) for each in items]
+    notices = [events.notice(item_of(each, time_zone=user.time_zone)) for each in items]
     count = selectors.unread_of(user).count()
     return b"".join([events.retry(), events.unread(count, at=start), *notices])

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 
+from accounts.models import User
 from notifications.inbox.items import item_of
 from notifications.models import InboxItem, Severity
 
@@ -26,8 +27,8 @@ class Notice:
     is_read: bool
 
 
-def notice_of(item: InboxItem) -> Notice:
-    shown, told = item_of(item), item.notification
+def notice_of(item: InboxItem, *, person: User) -> Notice:
+    shown, told = item_of(item, time_zone=person.time_zone), item.notification
     # What is not there in a person's language is there in the default one.
     language = item.language if item.language in told.texts else settings.LANGUAGE_CODE
     return Notice(
@@ -42,7 +43,7 @@ def notice_of(item: InboxItem) -> Notice:
     )
 
 
-def rendered(request: HttpRequest, items: Iterable[InboxItem]) -> str:
+def rendered(request: HttpRequest, items: Iterable[InboxItem], *, person: User) -> str:
     """Return these items as the list items of a page."""
-    context: dict[str, Any] = {"notices": [notice_of(each) for each in items]}
+    context: dict[str, Any] = {"notices": [notice_of(each, person=person) for each in items]}
     return render_to_string("web/_notice_list.html", context, request).strip()

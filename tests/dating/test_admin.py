@@ -112,6 +112,25 @@ def test_a_rule_that_nobody_understands_is_refused(desk: Client) -> None:
     assert RecurringRule.objects.get().rrule == "FREQ=WEEKLY;BYDAY=FR"
 
 
+@pytest.mark.parametrize(
+    "rrule",
+    [
+        "FREQ=YEARLY;BYDAY=99MO",
+        "FREQ=WEEKLY;BYDAY=5FR",
+        "FREQ=MONTHLY;BYMONTHDAY=0",
+        "FREQ=DAILY;BYMONTH=13",
+        "FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30",
+    ],
+)
+def test_a_rule_that_calendars_forbid_or_without_any_day_is_refused_at_its_field(
+    desk: Client, rrule: str
+) -> None:
+    form = filled(rrule=rrule, at="20:00", starts_on="2026-01-02", days_ahead=14, is_active="on")
+    answer = desk.post(url("recurringrule_add"), form)
+    assert (answer.status_code, list(answer.context["adminform"].errors)) == (200, ["rrule"])
+    assert not RecurringRule.objects.exists()
+
+
 def test_every_list_opens_in_the_same_number_of_queries(desk: Client) -> None:
     made, counts = event(), []
     for _ in range(2):

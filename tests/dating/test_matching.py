@@ -1,5 +1,6 @@
 """Who shares a group, and which dates are the best."""
 
+from collections import Counter
 from itertools import combinations, permutations, product
 
 import numpy as np
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from benchmarks.matching import draw, linear_bound, original
-from dating.matching import Person, best_dates, groups, pair_score, total_score, upper_bound
+from dating.matching import Person, best_dates, filled_up, groups, pair_score, total_score, upper_bound
 from dating.matching.grouping import BLOCK
 from dating.matching.people import pair_scores, pools_of
 from tests.dating.strategies import people, pools
@@ -187,3 +188,28 @@ def test_the_best_dates_of_one_pool_are_the_best_of_all_that_fit_into_the_rounds
 def test_nobody_has_less_than_one_date():
     with pytest.raises(ValueError, match="at least 1"):
         best_dates(pools(2, 2), max_rounds=0, two_pools=True)
+
+
+@settings(deadline=None, derandomize=True, max_examples=30)
+@given(st.booleans().flatmap(lambda two: st.tuples(st.just(two), people(two_pools=two))), st.integers(1, 5))
+def test_nobody_is_without_a_date_who_could_have_one_and_all_fit_into_the_rounds(drawn, max_rounds):
+    two_pools, everyone = drawn
+    best = best_dates(everyone, max_rounds=max_rounds, two_pools=two_pools)
+    dates = filled_up(everyone, best, max_rounds=max_rounds, two_pools=two_pools)
+    assert set(best) <= set(dates)
+    assert len({frozenset(date) for date in dates}) == len(dates)
+    had = Counter(key for date in dates for key in date)
+    assert max(had.values(), default=0) <= max_rounds
+    alone = [each for each in everyone if not had[each.key]]
+    for each in alone:
+        others = [
+            other for other in everyone if other is not each and (not two_pools or other.pool != each.pool)
+        ]
+        assert all(had[other.key] == max_rounds for other in others), "somebody had room for them"
+
+
+def test_people_far_apart_in_age_have_as_many_dates_as_the_limit_allows():
+    far = [Person(at, at % 2, 25 if at % 2 else 45, f"city {at % 2}", 2) for at in range(10)]
+    assert best_dates(far, max_rounds=3, two_pools=True) == []
+    dates = filled_up(far, [], max_rounds=3, two_pools=True)
+    assert Counter(key for date in dates for key in date) == Counter(dict.fromkeys(range(10), 3))

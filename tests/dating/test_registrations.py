@@ -179,6 +179,17 @@ def test_with_a_limit_of_rounds_who_suits_nobody_hears_so_and_does_not_sit_throu
     assert messages()["bye"] == 0
 
 
+@pytest.mark.parametrize("two_pools", [True, False])
+def test_a_limit_of_rounds_is_no_reason_to_hold_none(two_pools: bool) -> None:
+    young = [person(f"Young {n}", seeks="women", birthday=date(2000, 5, 1)) for n in range(2)]
+    old = [person(f"Old {n}", seeks="men", birthday=date(1960 - 30 * n, 5, 1)) for n in range(2)]
+    crowd = [*young, *old] if two_pools else old
+    evening = Evening(event(two_pools=two_pools, max_rounds=2)).registered(*crowd).confirmed()
+    assert evening.at(EIGHT - HOUR) == ["closed"]
+    assert all(told(each)[-1] == "taking_part" for each in crowd)
+    assert len(evening.pairs(1)) == len(crowd) // 2
+
+
 def test_somebody_cancels_everything_at_once() -> None:
     ana = person("Ana")
     first, second = event(), event(title="Saturday")

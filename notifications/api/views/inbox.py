@@ -111,6 +111,9 @@ class _Inbox(GenericAPIView[InboxItem]):
         user: User = self.request.user  # type: ignore[assignment]
         return user
 
+    def by_clock(self) -> dict[str, Any]:
+        return {"time_zone": self.person.time_zone}
+
     def unread(self) -> int:
         return selectors.unread_of(self.person).count()
 
@@ -125,7 +128,7 @@ class InboxView(_Inbox):
     def get(self, request: Request) -> Response:
         """Unread ones first, then the newest. Following `next` shows each item that was there once."""
         page: Any = self.paginate_queryset(self.filter_queryset(self.queryset))
-        return self.get_paginated_response(ItemSerializer(page, many=True).data)
+        return self.get_paginated_response(ItemSerializer(page, many=True, context=self.by_clock()).data)
 
 
 @extend_schema(tags=["inbox"])
@@ -164,7 +167,7 @@ class InboxItemView(_Inbox):
 
     @extend_schema(operation_id="inbox_item", responses={200: ItemSerializer, **errors(403, 404)})
     def get(self, request: Request, item_id: UUID) -> Response:
-        return Response(ItemSerializer(self.item(item_id)).data)
+        return Response(ItemSerializer(self.item(item_id), context=self.by_clock()).data)
 
     @extend_schema(
         operation_id="inbox_item_mark",
@@ -177,7 +180,8 @@ class InboxItemView(_Inbox):
         item = self.item(item_id)
         serializer = MarkInSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        return Response(ItemSerializer(services.item_mark(item=item, **serializer.validated_data)).data)
+        marked = services.item_mark(item=item, **serializer.validated_data)
+        return Response(ItemSerializer(marked, context=self.by_clock()).data)
 
     @extend_schema(
         operation_id="inbox_item_delete",

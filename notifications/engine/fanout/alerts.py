@@ -233,7 +233,7 @@ def _fan_out_small(
     )
     if sender is None or not chunk.claimed:
         return chunk, None
-    rows = [(row, content_of(row.notification_id, told[fact])) for fact, row in chunk.claimed]
+    rows = [(row, content_of(row, told[fact], time_zone=zone)) for fact, row, zone in chunk.claimed]
     if people := of_bot(row for row, _ in rows):
         bot_numbers_note(rows, run_prepared(bot.numbers_statement(), {"users": people}))
     return chunk, partial(sender.take_over, rows)

@@ -33,8 +33,8 @@ class Chunk(NamedTuple):
     revocable: bool
     inboxes: list[UUID]
     last_user: UUID | None
-    #: Rows that were born claimed, each with the number of its fact, from 0.
-    claimed: Sequence[tuple[int, Claimed]] = ()
+    #: Rows that were born claimed, each with the number of its fact, from 0, and the person's time zone.
+    claimed: Sequence[tuple[int, Claimed, str]] = ()
     #: Of small alerts, how many it has fanned out.
     taken: int = 0
 
@@ -175,11 +175,12 @@ def _claimed(
     secret_version: int | None,
     secret_rotated_at: str | None,
     batching: Sequence[Any] | None,
+    time_zone: str,
     *,
     now: datetime,
     priority: int,
-) -> tuple[int, Claimed]:
-    return fact, Claimed(
+) -> tuple[int, Claimed, str]:
+    row = Claimed(
         id=UUID(pk),
         notification_id=UUID(notification),
         user_id=UUID(user),
@@ -196,6 +197,7 @@ def _claimed(
         priority=priority,
         batching=batching,
     )
+    return fact, row, time_zone
 
 
 def _inboxes(settled: Sequence[Mapping[str, Any]] | None) -> list[UUID]:

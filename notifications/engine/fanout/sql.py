@@ -117,8 +117,9 @@ _QUIET = """
 # Members of the audience × where they are told, with what is to become of each: not told, with the reason,
 # or held until when, or neither.
 _DECIDED = """
-    SELECT audience.fact, person.uuid AS user_id, person.language, contact.id AS contact_point_id,
-           contact.secret_version, contact.secret_rotated_at, {batching} AS batching,
+    SELECT audience.fact, person.uuid AS user_id, person.language, person.time_zone,
+           contact.id AS contact_point_id, contact.secret_version, contact.secret_rotated_at,
+           {batching} AS batching,
            {channel} AS channel, {address} AS address, {lane} AS lane, verdict.reason,
            {held_until} AS held_until, {digest} AS digest
       FROM audience
@@ -155,7 +156,7 @@ counter AS ({counter}), made AS (
     SELECT (told.prefix || '8' || substr(name.digest, 1, 3) || '8' || substr(name.digest, 4, 15))::uuid AS id,
            told.id AS notification_id, told.shop_id, told.fact, decided.user_id, decided.contact_point_id,
            decided.channel, decided.address, decided.language, decided.lane,
-           decided.secret_version, decided.secret_rotated_at, decided.batching,
+           decided.secret_version, decided.secret_rotated_at, decided.batching, decided.time_zone,
            CASE WHEN decided.reason <> '' THEN 'suppressed'
                 WHEN decided.channel = ANY (%(instant)s) THEN 'sent'
                 ELSE 'pending' END AS status,
@@ -220,7 +221,7 @@ _BORN = f"""CASE WHEN {_IS_BORN} THEN %(lease_until)s END, CASE WHEN {_IS_BORN} 
 _CLAIMED = f""",
        (SELECT json_agg(json_build_array(fact, id, notification_id, user_id, contact_point_id, channel,
                                          address, language, lane, secret_version, secret_rotated_at,
-                                         batching))
+                                         batching, time_zone))
           FROM made WHERE status = 'pending' AND {_IS_BORN} {{if_inserted}})"""  # noqa: S608
 # What a crash undoes here is done again. But readers go by the numbers of items: one that was seen must not
 # get another.

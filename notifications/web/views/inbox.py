@@ -43,7 +43,7 @@ def page_of(page: Page, cursor: str | None = None) -> dict[str, Any]:
     return {
         "bell": bell,
         "last_number": last_number,
-        "notices": [notice_of(each) for each in shown.items],
+        "notices": [notice_of(each, person=page.person) for each in shown.items],
         "older": shown.next.encode() if shown.next else "",
         "is_first_page": begins is None,
     }
@@ -64,7 +64,7 @@ class NewsPage(Page):
         shown = items[:PAGE_SIZE]
         return JsonResponse(
             {
-                "html": rendered(request, reversed(shown)),
+                "html": rendered(request, reversed(shown), person=self.person),
                 "last": shown[-1].number if shown else int(given),
                 "more": len(items) > len(shown),
                 "unread": Bell(self.person).unread,
@@ -95,7 +95,7 @@ class MarkPage(_Change):
 
     def post(self, request: HttpRequest, item_id: UUID) -> HttpResponse:
         item = services.item_mark(item=self.item(item_id), read=self.read)
-        return self.answer("web/_notice.html", {"notice": notice_of(item)})
+        return self.answer("web/_notice.html", {"notice": notice_of(item, person=self.person)})
 
 
 class DeletePage(_Change):
