@@ -26,8 +26,8 @@ from dating import services
 from dating.invitations import longest
 from dating.models import Date, Event, Registration, Seat, Step
 from dating.models.event import OVER
-from dating.services.evening import longest_pause
 from dating.services.places import COMING, HOLDING
+from dating.services.reminding import longest_pause
 from tests.dating.calendar_program import CalendarProgram, sent_to, shown_to, truth
 from tests.dating.cast import DAY, EIGHT, MINUTE, SECOND, event, person, told
 
