@@ -4,12 +4,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from icalendar import Calendar
 
 from accounts.models import User
 from dating.models import Event, Registration
-from notifications.models import Delivery, Notification
+from notifications.models import Delivery
 
 STATUS = {"registered": "TENTATIVE", "waiting": "TENTATIVE", "confirmed": "CONFIRMED"}
 
@@ -63,11 +64,15 @@ def _entry(found: Any) -> Entry:
     )
 
 
+def sent_to(users: Iterable[User]) -> list[tuple[UUID, UUID, str]]:
+    """Return the files that people are sent, the first one first: each with its delivery and its person."""
+    theirs = Delivery.objects.filter(user__in=users, channel="inbox", notification__data__has_key="ics")
+    kept = theirs.exclude(status="cancelled").order_by("notification__created_at", "id")
+    return list(kept.values_list("pk", "user_id", "notification__data__ics"))
+
+
 def files_of(user: User) -> list[str]:
-    """Return the files that somebody is sent, the first one first."""
-    theirs = Delivery.objects.filter(user=user, channel="inbox").exclude(status="cancelled")
-    told = Notification.objects.filter(pk__in=theirs.values("notification"), data__has_key="ics")
-    return [each.data["ics"] for each in told.order_by("created_at", "id")]
+    return [ics for _, _, ics in sent_to([user])]
 
 
 def shown_to(user: User) -> dict[str, tuple[str, datetime, str]]:
@@ -80,10 +85,16 @@ def shown_to(user: User) -> dict[str, tuple[str, datetime, str]]:
 
 def true_of(user: User) -> dict[str, tuple[str, datetime, str]]:
     """Return what their calendar should show."""
-    theirs = Registration.objects.filter(user=user, state__in=STATUS).select_related("event")
-    return {
-        str(each.event_id): (each.event.title, each.event.starts_at, STATUS[each.state]) for each in theirs
-    }
+    return truth([user])[user.pk]
+
+
+def truth(users: Iterable[User]) -> dict[UUID, dict[str, tuple[str, datetime, str]]]:
+    found: dict[UUID, dict[str, tuple[str, datetime, str]]] = {each.pk: {} for each in users}
+    theirs = Registration.objects.filter(user__in=list(found), state__in=STATUS).select_related("event")
+    for each in theirs:
+        shown = each.event.title, each.event.starts_at, STATUS[each.state]
+        found[each.user_id][str(each.event_id)] = shown
+    return found
 
 
 def statuses(event: Event, *people: User) -> list[str | None]:
