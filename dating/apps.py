@@ -8,7 +8,7 @@ class DatingConfig(AppConfig):
 
     def ready(self) -> None:
         # Receivers register on import.
-        from dating import brokers, departures, jobs, metrics, receivers  # noqa: F401, PLC0415
+        from dating import brokers, checks, departures, jobs, metrics, receivers  # noqa: F401, PLC0415
         from notifications import exposition, looks  # noqa: PLC0415
         from notifications.brokers import formats  # noqa: PLC0415
         from notifications.departures import abouts  # noqa: PLC0415

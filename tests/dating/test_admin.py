@@ -34,7 +34,7 @@ def filled(**changes: Any) -> dict[str, Any]:
         "starts_at_0": f"{starts_at:%Y-%m-%d}",
         "starts_at_1": f"{starts_at:%H:%M:%S}",
         "time_zone": "Europe/Paris",
-        "provider": "jitsi",
+        "provider": "built_in",
         "users_limit": 20,
         "round_s": 300,
         "break_s": 60,
