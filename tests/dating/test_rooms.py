@@ -73,7 +73,8 @@ def port(transactional_db: None) -> Iterator[int]:
             application,
             http="config.protocol:Protocol",
             lifespan="on",
-            log_level="warning",
+            # The levels that it would set would stay for other tests.
+            log_config=None,
             access_log=False,
         )
         server = uvicorn.Server(config)
