@@ -265,6 +265,8 @@ ROUTES: Final[Mapping[str, Rights]] = {
     "dating/profile": _page(person(), *_FORM),
     "dating/profile/bot-code": _post(person()),
     "dating/join/<str:token>": _page(anyone(), "GET", "POST"),
+    "dating/room/<str:token>": _get(anyone()),
+    "dating/room/<str:token>/signals": _page(anyone(), "GET", "POST"),
     "dating/invitations/<str:token>.ics": _get(anyone()),
     "dating/calendars/<str:token>.ics": _get(anyone()),
     "dating/<uuid:event_id>": _get(person()),

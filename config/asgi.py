@@ -21,6 +21,7 @@ if faults := run_checks(tags=["tocsin"]):
     raise ImproperlyConfigured("; ".join(fault.msg for fault in faults))
 
 from config.handler import Handler  # noqa: E402  (these need the apps)
+from dating.rooms import hubs as rooms  # noqa: E402
 from notifications.api import intake  # noqa: E402
 from notifications.inbox import hubs  # noqa: E402
 
@@ -36,9 +37,15 @@ def start() -> None:
     handler.connect()
 
 
+def end_streams() -> None:
+    hubs.end_all()
+    rooms.end_all()
+
+
 async def stop() -> None:
     await hubs.stop()
+    await rooms.stop()
     alerts.stop()
 
 
-application = Lifespan(handler, on_starting=start, on_stopping=hubs.end_all, on_stopped=stop)
+application = Lifespan(handler, on_starting=start, on_stopping=end_streams, on_stopped=stop)

@@ -186,10 +186,23 @@ DELIVERY_MAX_AGE_H = env.float("DELIVERY_MAX_AGE_H", default=24.0)
 
 # --- Where pairs meet (dating) ---------------------------------------------------------------------
 
-# Jitsi Meet: where it is, and the application id and secret of one that lets in nobody without a token (JWT).
-JITSI_BASE_URL = env.str("JITSI_BASE_URL", default="https://meet.jit.si")
+# The built-in room: servers that tell a browser its address as others see it (STUN), comma separated.
+ROOM_STUN_URLS = env.list("ROOM_STUN_URLS", default=["stun:stun.cloudflare.com:3478"])
+# Servers that pass calls on where two browsers don't reach each other (TURN), as turn:host:port or turns:…, and the
+# secret that coturn has as static-auth-secret. Unset: such pairs don't see each other.
+ROOM_TURN_URLS = env.list("ROOM_TURN_URLS", default=[])
+ROOM_TURN_SECRET = env.str("ROOM_TURN_SECRET", default="")
+# Whether all calls go through these, so that nobody learns their partner's network address.
+ROOM_RELAY_ONLY = env.bool("ROOM_RELAY_ONLY", default=False)
+# What one person's page may ask of the room: coming in, and telling the partner's page how to connect.
+ROOM_SIGNAL_RATE = env.str("ROOM_SIGNAL_RATE", default="240/min")
+# A Jitsi Meet of one's own: where it is (unset: not offered), and the application id and secret of one that lets
+# in nobody without a token (JWT).
+JITSI_BASE_URL = env.str("JITSI_BASE_URL", default="")
 JITSI_APP_ID = env.str("JITSI_APP_ID", default="")
 JITSI_APP_SECRET = env.str("JITSI_APP_SECRET", default="")
+# For whom these tokens are ("sub"): its XMPP domain, where that is not the host of JITSI_BASE_URL, or *.
+JITSI_JWT_SUB = env.str("JITSI_JWT_SUB", default="")
 # Google Meet's API, and the token file of the account that owns the rooms. Unset: it is not offered.
 GOOGLE_MEET_BASE_URL = env.str("GOOGLE_MEET_BASE_URL", default="https://meet.googleapis.com")
 GOOGLE_MEET_TOKEN_FILE = env.str("GOOGLE_MEET_TOKEN_FILE", default="")
@@ -500,6 +513,7 @@ RATES: dict[str, str | None] = {
     "repeats": REPEATS_RATE or None,
     "tracing-mark": TRACING_MARK_RATE or None,
     "google-meet": GOOGLE_MEET_RATE or None,
+    "room-signal": ROOM_SIGNAL_RATE or None,
 }
 
 REST_FRAMEWORK = {

@@ -8,7 +8,15 @@ class DatingConfig(AppConfig):
 
     def ready(self) -> None:
         # Receivers register on import.
-        from dating import brokers, departures, jobs, metrics, receivers, selectors  # noqa: F401, PLC0415
+        from dating import (  # noqa: PLC0415
+            brokers,
+            checks,  # noqa: F401
+            departures,
+            jobs,
+            metrics,
+            receivers,  # noqa: F401
+            selectors,
+        )
         from dating.services.telling import URGENT  # noqa: PLC0415
         from notifications import exposition, looks, urgency  # noqa: PLC0415
         from notifications.brokers import formats  # noqa: PLC0415

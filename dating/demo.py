@@ -55,7 +55,7 @@ class DatingScene:
 
     @contextmanager
     def providers(self) -> Iterator[Mapping[str, str]]:
-        """Needs none: Jitsi's rooms are links."""
+        """Needs none: the built-in rooms are pages of the product."""
         yield {}
 
     def play(self, site: Site) -> list[str]:

@@ -12,7 +12,7 @@ from dating.models import Date, Event, Group, LogEntry, Reaction, Registration
 from dating.selectors import events_with_counts, reactions_by
 from dating.services.evening import seat_now
 from dating.services.finishing import matches_of_event
-from dating.services.reactions import people_met
+from dating.services.reactions import partners_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,7 @@ class EveningView:
     ready: bool
     call: Call | None
     met: list[Registration]
+    missed: list[Registration]
     reactions: list[Reaction]
     matches: list[Registration]
 
@@ -44,7 +45,7 @@ class EveningView:
 def evening_of(registration: Registration, *, now: datetime) -> EveningView:
     """Return what somebody sees of their evening."""
     event = registration.event
-    met = people_met(registration)
+    met, missed = partners_of(registration)
     matched: set[UUID] = matches_of_event(event)[registration.pk] if event.is_over else set()
     return EveningView(
         step=event.step,
@@ -55,6 +56,7 @@ def evening_of(registration: Registration, *, now: datetime) -> EveningView:
         ready=registration.ready_at is not None,
         call=call_of(registration, now=now),
         met=met,
+        missed=missed,
         reactions=list(reactions_by(registration)),
         matches=[each for each in met if each.pk in matched],
     )

@@ -137,7 +137,7 @@ def archive_makes_sense(**kwargs: Any) -> list[CheckMessage]:
         text = "ARCHIVE_URL must be a directory, file:///… or s3://bucket/prefix"
         faults.append(Error(text, id="tocsin.E020"))
     if importlib.util.find_spec("pyarrow") is None:
-        text = "ARCHIVE_URL is set, and pyarrow is missing: pip install 'tocsin[archive]'"
+        text = "ARCHIVE_URL is set, and pyarrow is missing: pip install pyarrow"
         faults.append(Error(text, id="tocsin.E021"))
     return faults
 

@@ -16,6 +16,7 @@ from config import clock
 from config.exceptions import Conflict
 from dating import meetings
 from dating.admin.runsheet import run_sheet_link
+from dating.meetings import jitsi
 from dating.meetings.registry import LABELS
 from dating.models import Event, LogEntry, RecurringRule
 from dating.services.events import events_apart
@@ -43,9 +44,17 @@ class _SettingsForm(forms.ModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if "provider" in self.fields:
-            offered = {name for name in LABELS if meetings.is_offered(name)} | {self.instance.provider}
+            offered = {*meetings.offered(), self.instance.provider}
             choices = [(name, LABELS.get(name, name)) for name in sorted(offered)]
-            self.fields["provider"] = forms.ChoiceField(choices=choices, widget=UnfoldAdminSelectWidget)
+            self.fields["provider"] = forms.ChoiceField(
+                choices=choices, widget=UnfoldAdminSelectWidget, help_text=_why_not_jitsi()
+            )
+
+
+def _why_not_jitsi() -> str:
+    if not jitsi.is_public():
+        return "Where the calls take place."
+    return "Where the calls take place. JITSI_BASE_URL is the public Jitsi Meet: it wants a log-in."
 
 
 class EventForm(_SettingsForm):

@@ -18,7 +18,7 @@ from config.fields import (
     TimeField,
 )
 from dating.ages import validate_birthday
-from dating.meetings import PROVIDERS
+from dating.meetings import DEFAULT, NEEDS, PROVIDERS, is_offered
 from dating.models import DatingProfile, Event, LogEntry, Reaction, Registration
 from dating.services.evening import EXTENSION_MAX_S
 
@@ -72,13 +72,20 @@ class DatingEventInSerializer(serializers.Serializer[Event]):
     rules_before_s = _seconds(0, 30 * _DAY_S, 300, "Seconds before the start: rules and ready check.")
     round_s = _seconds(1, _DAY_S, 300, "Seconds that a round takes.")
     break_s = _seconds(0, _DAY_S, 60, "Seconds between two rounds.")
-    provider = StrictChoiceField(choices=list(PROVIDERS), default="jitsi", help_text="Where the calls are.")
+    provider = StrictChoiceField(
+        choices=list(PROVIDERS), default=DEFAULT, help_text="Where the calls are; one that is set up here."
+    )
 
     def validate_time_zone(self, value: str) -> str:
         try:
             validate_time_zone(value)
         except DjangoValidationError as error:
             raise serializers.ValidationError(error.messages)
+        return value
+
+    def validate_provider(self, value: str) -> str:
+        if not is_offered(value):
+            raise serializers.ValidationError(f"It is not set up here: {NEEDS[value]}.")
         return value
 
     def validate_organiser(self, value: Any) -> User:
@@ -195,12 +202,15 @@ class EveningSerializer(serializers.Serializer[Any]):
     ready = serializers.BooleanField()
     call = CallSerializer(allow_null=True)
     met = MetPersonSerializer(many=True)
+    missed = MetPersonSerializer(
+        many=True, help_text="You had a date, and one of you did not come: report them, if need be."
+    )
     reactions = ReactionSerializer(many=True)
     matches = MetPersonSerializer(many=True, help_text="Told when the event is over.")
 
 
 class ReactionInSerializer(serializers.Serializer[Any]):
-    about = StrictUUIDField(help_text="The registration of somebody whom you have met.")
+    about = StrictUUIDField(help_text="The registration of somebody you met; in a report, or missed.")
     kind = StrictChoiceField(choices=Reaction.Kind.choices)
     text = StrictCharField(required=False, allow_blank=True, max_length=2000, help_text="Reports only.")
 

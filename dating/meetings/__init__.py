@@ -2,15 +2,20 @@
 
 from dating.meetings.base import Guest, MeetingRefused, MeetingUnavailable, Provider, RoomInfo
 from dating.meetings.registry import (
+    DEFAULT,
+    NEEDS,
     PROVIDERS,
     ends_calls,
     is_offered,
     knows_participants,
+    offered,
     provider,
     provider_of,
 )
 
 __all__ = [
+    "DEFAULT",
+    "NEEDS",
     "PROVIDERS",
     "Guest",
     "MeetingRefused",
@@ -20,6 +25,7 @@ __all__ = [
     "ends_calls",
     "is_offered",
     "knows_participants",
+    "offered",
     "provider",
     "provider_of",
 ]

@@ -29,10 +29,14 @@ class RoomInfo:
 
 @dataclass(frozen=True, slots=True)
 class Guest:
-    """Somebody who enters a room: an id that means nothing to others, and the name that they see."""
+    """Somebody who enters a room: an id that means nothing to others, and the name that they see.
+
+    ``token`` is their own for this call, on pages of the product (dating.links).
+    """
 
     id: str
     name: str
+    token: str = ""
 
 
 class Provider(ABC):
@@ -46,6 +50,8 @@ class Provider(ABC):
     ends_calls: ClassVar[bool] = True
     #: Whether it knows who is in a call.
     knows_participants: ClassVar[bool] = True
+    #: Whether a room notes by itself who comes in: where not, whoever follows their link has come.
+    notes_arrivals: ClassVar[bool] = False
 
     @property
     def is_configured(self) -> bool:

@@ -1,4 +1,4 @@
-"""Jitsi Meet: needs no account. A room comes into being when somebody enters it: nothing is asked for it."""
+"""A Jitsi Meet of one's own. A room comes into being when somebody enters it: nothing is asked for it."""
 
 import json
 from datetime import datetime, timedelta
@@ -9,11 +9,13 @@ from django.conf import settings
 from django.utils.crypto import salted_hmac
 from yarl import URL
 
-from dating.meetings.base import Guest, Provider, RoomInfo
+from dating.meetings.base import Guest, MeetingRefused, Provider, RoomInfo
 
 _SALT: Final = "dating.meetings.jitsi"
 #: For clocks that differ, and for those whose connection breaks in the last second.
 _GRACE: Final = timedelta(minutes=1)
+#: And what is below it: since 2023 its rooms open only once somebody logs in there.
+_PUBLIC: Final = "meet.jit.si"
 
 
 class Jitsi(Provider):
@@ -23,8 +25,14 @@ class Jitsi(Provider):
     ends_calls = False
     knows_participants = False
 
+    @property
+    def is_configured(self) -> bool:
+        return bool(settings.JITSI_BASE_URL) and not is_public()
+
     def create_room(self, *, key: str, title: str) -> RoomInfo:
         """Return the same room for the same key. Its name can't be guessed without the secret key."""
+        if not self.is_configured:
+            raise MeetingRefused("there is no Jitsi Meet of one's own: JITSI_BASE_URL")
         name = _name_of(key)
         url = (URL(settings.JITSI_BASE_URL) / name).with_fragment(f"config.subject={json.dumps(title)}")
         return RoomInfo(url=str(url), reference=name)
@@ -50,6 +58,12 @@ class Jitsi(Provider):
         return []
 
 
+def is_public() -> bool:
+    """Whether the Jitsi Meet of the settings is the public one, in which nobody meets without logging in."""
+    host = URL(settings.JITSI_BASE_URL).host or ""
+    return host == _PUBLIC or host.endswith(f".{_PUBLIC}")
+
+
 def _name_of(key: str) -> str:
     """Return 128 bits that only this installation can compute."""
     return f"tocsin-{salted_hmac(_SALT, key, algorithm='sha256').hexdigest()[:32]}"
@@ -63,7 +77,7 @@ def _token(room: str, guest: Guest | None, until: datetime) -> str:
     claims: dict[str, Any] = {
         "aud": settings.JITSI_APP_ID,
         "iss": settings.JITSI_APP_ID,
-        "sub": URL(settings.JITSI_BASE_URL).host,
+        "sub": settings.JITSI_JWT_SUB or URL(settings.JITSI_BASE_URL).host,
         "room": room,
         "exp": until + _GRACE,
     }

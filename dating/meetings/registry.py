@@ -11,10 +11,18 @@ from dating.meetings.base import Provider
 
 #: By path: Google's client is an optional extra, and takes long to import.
 PROVIDERS: Final = {
+    "built_in": "dating.meetings.built_in.BuiltInRoom",
     "jitsi": "dating.meetings.jitsi.Jitsi",
     "google_meet": "dating.meetings.google_meet.GoogleMeet",
 }
-LABELS: Final = {"jitsi": "Jitsi Meet", "google_meet": "Google Meet"}
+LABELS: Final = {"built_in": "Built-in room", "jitsi": "Jitsi Meet", "google_meet": "Google Meet"}
+#: Needs nobody's account and no setting; takes the place of every other that is not there.
+DEFAULT: Final = "built_in"
+#: What each other needs, in words for whoever chose it.
+NEEDS: Final = {
+    "jitsi": "JITSI_BASE_URL must be the address of a Jitsi Meet of your own",
+    "google_meet": "GOOGLE_MEET_TOKEN_FILE must be set, and the package google-apps-meet installed",
+}
 
 
 class HasProvider(Protocol):
@@ -41,7 +49,7 @@ def provider(name: str) -> Provider:
     except ModuleNotFoundError as error:
         raise ImproperlyConfigured(
             f"{LABELS[name]} needs a package that is not installed ({error.name}): "
-            'pip install "tocsin[meet]", or choose another provider.'
+            "pip install google-apps-meet, or choose another provider."
         ) from None
     return _made(kind, kind.configuration())
 
@@ -57,6 +65,11 @@ def is_offered(name: str) -> bool:
         return provider(name).is_configured
     except (KeyError, ImproperlyConfigured):
         return False
+
+
+def offered() -> list[str]:
+    """Return the names of those that events may use."""
+    return [name for name in PROVIDERS if is_offered(name)]
 
 
 def ends_calls(name: str) -> bool:

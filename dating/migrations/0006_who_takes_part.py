@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("dating", "0004_event_occurrence"),
+        ("dating", "0005_built_in_room"),
     ]
 
     operations = [

@@ -100,7 +100,7 @@ class EventSettings(models.Model):
     )
     round_s = models.PositiveIntegerField(default=300, validators=_up_to(_DAY_S, 1))
     break_s = models.PositiveIntegerField(default=60, validators=_up_to(_DAY_S))
-    provider = models.CharField(max_length=32, default="jitsi", help_text="Where the calls take place.")
+    provider = models.CharField(max_length=32, default="built_in", help_text="Where the calls take place.")
 
     class Meta:
         abstract = True

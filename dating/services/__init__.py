@@ -16,7 +16,7 @@ from dating.services.events import event_create, events_recur
 from dating.services.finishing import matches_of_event
 from dating.services.leaving import event_drop, person_leaves
 from dating.services.moving import event_move, places_set
-from dating.services.reactions import have_met, people_met, reaction_record
+from dating.services.reactions import had_date, have_met, partners_of, people_met, reaction_record
 from dating.services.registrations import (
     profile_lacks,
     registration_cancel,
@@ -39,9 +39,11 @@ __all__ = [
     "event_pause",
     "event_resume",
     "events_recur",
+    "had_date",
     "have_met",
     "join_mark",
     "matches_of_event",
+    "partners_of",
     "pauses_end",
     "people_met",
     "person_leaves",

@@ -7,9 +7,12 @@ from typing import Final
 
 import structlog
 
+from accounts.models import User
 from accounts.names import shown as shown_name
-from dating.meetings import Guest, MeetingUnavailable, RoomInfo, ends_calls, provider
-from dating.models import Room, Seat
+from dating.links import join_token
+from dating.meetings import DEFAULT, Guest, MeetingUnavailable, RoomInfo, ends_calls, is_offered, provider
+from dating.models import Event, Room, Seat
+from dating.services.evening import join_mark
 
 log = structlog.get_logger(__name__)
 
@@ -20,8 +23,6 @@ _RETRY: Final = timedelta(seconds=5)
 SLICE_S: Final = 5.0
 #: A call that can't be ended for so long is let be.
 _GIVE_UP: Final = timedelta(minutes=10)
-#: Makes rooms without asking anybody.
-_DEFAULT: Final = "jitsi"
 
 
 def for_a_slice(rooms: Iterable[Room]) -> Iterator[Room]:
@@ -91,24 +92,49 @@ def _end(room: Room, now: datetime) -> None:
     row.update(end_at=None)
 
 
+def call_enter(*, event: Event, user: User, now: datetime) -> str:
+    """Note that somebody comes to their call of the round that goes on; return where they enter it.
+
+    A room that notes by itself who comes in is only a step away: until then it is a sign of them, no more.
+
+    Raises:
+        Conflict: they don't take part, or have no call now.
+    """
+    seat = join_mark(event=event, user=user, now=now, comes_in=_comes_in)
+    return call_address(seat, now=now)
+
+
+def _comes_in(seat: Seat) -> bool:
+    """Whether somebody is in the call once they have followed their link."""
+    room = seat.date.room
+    assert room is not None, "a date in a round has a room"
+    return _is_there(room) and not provider(room.provider).notes_arrivals
+
+
 def call_address(seat: Seat, *, now: datetime) -> str:
     """Return where somebody enters their call. Asks nobody.
 
-    A room that its provider could not be got to make in time is replaced by one of the default provider's,
-    which needs nothing; whoever of the two comes first settles that for both.
+    A room that its provider could not be got to make in time, or that is no longer set up, is replaced by a
+    built-in one, which needs nothing; whoever of the two comes first settles that for both.
     """
     room = seat.date.room
     assert room is not None, "a date in a round has a room"
-    if room.made_at is None:
-        info = provider(_DEFAULT).create_room(key=room.pk.hex, title=seat.round.event.title)
-        instead = {"provider": _DEFAULT, "url": info.url, "reference": info.reference}
-        Room.objects.filter(pk=room.pk, made_at=None).update(**instead, try_at=None, made_at=now)
+    if not _is_there(room):
+        info = provider(DEFAULT).create_room(key=room.pk.hex, title=seat.round.event.title)
+        instead = {"provider": DEFAULT, "url": info.url, "reference": info.reference}
+        still = Room.objects.filter(pk=room.pk, provider=room.provider, made_at=room.made_at)
+        still.update(**instead, try_at=None, look_at=None, made_at=now)
         room.refresh_from_db()
     person = seat.registration
     assert seat.round.ends_at
+    token = join_token(seat.round_id, person.pk, person.user.links_version)
     return provider(room.provider).link(
         RoomInfo(url=room.url, reference=room.reference),
         call=str(seat.round.number),
-        guest=Guest(id=person.pk.hex, name=shown_name(person.user.first_name)),
+        guest=Guest(id=person.pk.hex, name=shown_name(person.user.first_name), token=token),
         until=seat.round.ends_at,
     )
+
+
+def _is_there(room: Room) -> bool:
+    return room.made_at is not None and is_offered(room.provider)

@@ -1,11 +1,13 @@
 """While an evening is on: who is ready, who enters a call, and what the organiser does."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
 import structlog
 from django.db import transaction
+from django.db.models import Q
 
 from accounts.models import User
 from config.exceptions import Conflict
@@ -47,9 +49,16 @@ def ready_mark(*, event: Event, user: User, now: datetime) -> Registration:
     return member
 
 
+def _always(seat: Seat) -> bool:
+    return True
+
+
 @transaction.atomic
-def join_mark(*, event: Event, user: User, now: datetime) -> Seat:
+def join_mark(*, event: Event, user: User, now: datetime, comes_in: Callable[[Seat], bool] = _always) -> Seat:
     """Note that somebody enters their call of the round that goes on; returns their seat in it.
+
+    Args:
+        comes_in: says of the seat whether they are in the call now, or have only given a sign that they come.
 
     Raises:
         Conflict: they don't take part, or have no call now.
@@ -59,7 +68,7 @@ def join_mark(*, event: Event, user: User, now: datetime) -> Seat:
     seat = seat_now(event, member, now=now)
     if seat is None:
         raise Conflict("There is no call for you now.")
-    if seat.joined_at is None:
+    if seat.joined_at is None and comes_in(seat):
         seat.joined_at = now
         seat.save(update_fields=["joined_at"])
     was_missing = member.missed_at is not None
@@ -71,13 +80,17 @@ def join_mark(*, event: Event, user: User, now: datetime) -> Seat:
 
 
 def seat_now(event: Event, member: Registration, *, now: datetime) -> Seat | None:
-    """Return somebody's seat in the round that goes on by the clock, whoever has taken note of its start."""
+    """Return somebody's seat in the round that goes on by the clock, whoever has taken note of its start.
+
+    While the clock is stopped, the calls of its round go on.
+    """
+    is_stopped = Q(round__event__paused_at__isnull=False, round__status=Round.Status.RUNNING)
     return (
         Seat.objects.filter(
+            Q(round__ends_at__gt=now) | is_stopped,
             registration=member,
             round__event=event,
             round__starts_at__lte=now,
-            round__ends_at__gt=now,
             round__status__in=[Round.Status.PLANNED, Round.Status.RUNNING],
         )
         .select_related("round", "date__room", "date__first__user", "date__second__user")

@@ -1,10 +1,11 @@
 """What people say of those they have met: once per pair and event, and never told to whom it is about."""
 
 from datetime import datetime
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from accounts.models import User
 from config.exceptions import Conflict
@@ -12,6 +13,7 @@ from dating.models import Date, Event, Reaction, Registration
 from dating.services.locking import event_hold, registration_hold
 
 _Kind = Reaction.Kind
+_BEGUN: Final = (Date.Status.HELD, Date.Status.NO_SHOW)
 
 
 @transaction.atomic
@@ -20,14 +22,15 @@ def reaction_record(
 ) -> tuple[Reaction, bool]:
     """Store an opinion or a report; returns it, and whether it is new. The very same again changes nothing.
 
-    Reports are taken after the end too; opinions are not, since the matches have been told by then.
+    Reports are taken after the end too, and of whoever is said not to have come; opinions are not, since the
+    matches have been told by then.
 
     Raises:
         Conflict: the two have not met, or another opinion was given before, or the event is over.
     """
     event = event_hold(event.pk)
     by = registration_hold(event, user.pk)
-    if by is None or not have_met(by.pk, about_id):
+    if by is None or not _may_speak(by.pk, about_id, kind):
         raise Conflict("You can only say something of somebody whom you met at this event.")
     kinds = [kind] if kind == _Kind.REPORT else [_Kind.LIKE, _Kind.DISLIKE]
     known = Reaction.objects.filter(by=by, about=about_id, kind__in=kinds).first()
@@ -43,19 +46,44 @@ def reaction_record(
     return made, True
 
 
+def _may_speak(by: UUID, about: UUID, kind: str) -> bool:
+    return had_date(by, about) if kind == _Kind.REPORT else have_met(by, about)
+
+
 def have_met(one: UUID, other: UUID) -> bool:
     """Whether two have been sent into one call, and nobody is known to have stayed away."""
-    return Date.objects.filter(
-        Q(first=one, second=other) | Q(first=other, second=one), status=Date.Status.HELD
-    ).exists()
+    return _dates_of(one, other).filter(status=Date.Status.HELD).exists()
+
+
+def had_date(one: UUID, other: UUID) -> bool:
+    """Whether two have been sent into one call, whoever is known to have come: enough for a report.
+
+    Not all that happens between two happens where the product sees it.
+    """
+    return _dates_of(one, other).filter(status__in=_BEGUN).exists()
+
+
+def _dates_of(one: UUID, other: UUID) -> QuerySet[Date]:
+    return Date.objects.filter(Q(first=one, second=other) | Q(first=other, second=one))
+
+
+class Partners(NamedTuple):
+    """Whom somebody has met, and with whom they had a date to which one of the two did not come."""
+
+    met: list[Registration]
+    missed: list[Registration]
+
+
+def partners_of(registration: Registration) -> Partners:
+    """Return both in the order of the rounds."""
+    dates = Date.objects.filter(Q(first=registration) | Q(second=registration), status__in=_BEGUN)
+    partners = Partners([], [])
+    for date in dates.select_related("first__user", "second__user", "round").order_by("round__number"):
+        partner = date.second if date.first_id == registration.pk else date.first
+        (partners.met if date.status == Date.Status.HELD else partners.missed).append(partner)
+    return partners
 
 
 def people_met(registration: Registration) -> list[Registration]:
     """Return those whom somebody has met, in the order of the rounds."""
-    dates = Date.objects.filter(
-        Q(first=registration) | Q(second=registration), status=Date.Status.HELD
-    ).select_related("first__user", "second__user", "round")
-    return [
-        each.second if each.first_id == registration.pk else each.first
-        for each in dates.order_by("round__number")
-    ]
+    return partners_of(registration).met

@@ -1,7 +1,7 @@
 """An evening as somebody who takes part sees it: what happens next, and what there is to do now."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -14,7 +14,7 @@ from accounts.names import shown as shown_name
 from dating.links import join_token
 from dating.models import Event, Reaction, Registration, Seat, Step
 from dating.results import ReactionRow, matches_of
-from dating.services import people_met, profile_lacks
+from dating.services import partners_of, profile_lacks
 from dating.services.places import COMING
 
 _State, _LeftOut, _Kind = Registration.State, Registration.LeftOut, Reaction.Kind
@@ -80,6 +80,8 @@ class Evening:
     #: Whom one has just met, in a break.
     just_met: Met | None = None
     met: Sequence[Met] = ()
+    #: With whom one had a date to which one of the two did not come, as far as is known.
+    missed: Sequence[Met] = ()
     matches: Sequence[str] = ()
     lacks: Sequence[str] = ()
     pace: str = field(default="", compare=False)
@@ -87,7 +89,8 @@ class Evening:
     @property
     def fingerprint(self) -> str:
         """Stays the same for as long as the page would."""
-        shown = (self.moment, self.token, self.partner, self.just_met, self.met, self.matches, self.lacks)
+        people = (self.partner, self.just_met, self.met, self.missed, self.matches)
+        shown = (self.moment, self.token, people, self.lacks)
         event = (self.event.title, self.event.starts_at, self.event.paused_at, self.event.step, self.pace)
         return hashlib.blake2b(repr((shown, event)).encode(), digest_size=8).hexdigest()
 
@@ -102,7 +105,9 @@ def evening_of(event: Event, user: User, *, now: datetime) -> Evening:
     seats = _seats(registration)
     here = seats.get(event.current_round)
     ahead = next((seat for number, seat in sorted(seats.items()) if number > event.current_round), None)
-    met = _met(registration)
+    said = _said(registration)
+    partners = partners_of(registration)
+    met = [_as_met(each, said) for each in partners.met]
     in_call = event.step == Step.ROUND and here is not None and registration.state == _State.CONFIRMED
     return Evening(
         event,
@@ -112,6 +117,7 @@ def evening_of(event: Event, user: User, *, now: datetime) -> Evening:
         partner=_partner(here) if here else "",
         just_met=_just_met(event, here, met),
         met=met,
+        missed=[_as_met(each, said) for each in partners.missed],
         matches=_matches(registration) if event.step == Step.FINISHED else (),
         pace=pace,
     )
@@ -247,19 +253,21 @@ def _partner(seat: Seat) -> str:
     return shown_name(partner.user.first_name)
 
 
-def _met(registration: Registration) -> list[Met]:
+def _said(registration: Registration) -> dict[UUID, set[str]]:
     said: dict[UUID, set[str]] = {}
     for about, kind in registration.reactions.values_list("about_id", "kind"):
         said.setdefault(about, set()).add(kind)
-    return [
-        Met(
-            id=each.pk,
-            name=shown_name(each.user.first_name),
-            opinion=next(iter(said.get(each.pk, set()) - {_Kind.REPORT}), ""),
-            is_reported=_Kind.REPORT in said.get(each.pk, set()),
-        )
-        for each in people_met(registration)
-    ]
+    return said
+
+
+def _as_met(partner: Registration, said: Mapping[UUID, set[str]]) -> Met:
+    of_them = said.get(partner.pk, set())
+    return Met(
+        id=partner.pk,
+        name=shown_name(partner.user.first_name),
+        opinion=next(iter(of_them - {_Kind.REPORT}), ""),
+        is_reported=_Kind.REPORT in of_them,
+    )
 
 
 def _just_met(event: Event, here: Seat | None, met: Sequence[Met]) -> Met | None:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from dating.web.views import calendars, calls, evening, events, profile, reports, results, runsheet
+from dating.web.views import calendars, calls, evening, events, profile, reports, results, rooms, runsheet
 
 app_name = "dating"
 urlpatterns = [
@@ -11,6 +11,8 @@ urlpatterns = [
     path("dating/profile/bot-code/", profile.BotCodePage.as_view(), name="bot-code"),
     # What messages link to: dating.links and dating.invitations.
     path("dating/join/<str:token>/", calls.JoinPage.as_view(), name="join"),
+    path("dating/room/<str:token>/", rooms.RoomPage.as_view(), name="room"),
+    path("dating/room/<str:token>/signals/", rooms.SignalsPage.as_view(), name="signals"),
     path("dating/invitations/<str:token>.ics", calendars.InvitationFile.as_view(), name="invitation"),
     path("dating/calendars/<str:token>.ics", calendars.CalendarFile.as_view(), name="calendar"),
     path("dating/<uuid:event_id>/", evening.EveningPage.as_view(), name="evening"),

@@ -17,7 +17,7 @@ def parquet() -> Any:
     except ModuleNotFoundError as error:
         if error.name != "pyarrow":
             raise
-        raise ArchiveError("The archive needs pyarrow. What to do: pip install 'tocsin[archive]'") from error
+        raise ArchiveError("The archive needs pyarrow. What to do: pip install pyarrow") from error
 
 
 @cache

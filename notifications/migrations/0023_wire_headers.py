@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("notifications", "0021_attempts_in_deliveries")]
+    dependencies = [("notifications", "0022_contact_point_gone")]
 
     operations = [
         migrations.AddField(

@@ -22,6 +22,8 @@ FLAGS: Final = (
     "--disable-dev-shm-usage",
     "--disable-sync",
     "--no-first-run",
+    # A picture that moves, and beeps; whether a page may have them is still asked.
+    "--use-fake-device-for-media-stream",
 )
 # For a machine that has other things to do, too; what is promised comes in far less.
 PATIENCE_MS: Final = 60_000

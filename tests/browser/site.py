@@ -71,6 +71,7 @@ class Site:
             "SMTP_HOST": "127.0.0.1",
             "SMTP_PORT": str(mail.port),
             "PUBLIC_URL": f"http://127.0.0.1:{port}",
+            "ROOM_STUN_URLS": "",
             **dict.fromkeys(RATES, ""),
         }
         templates.furnish(home)

@@ -34,7 +34,7 @@ def filled(**changes: Any) -> dict[str, Any]:
         "starts_at_0": f"{starts_at:%Y-%m-%d}",
         "starts_at_1": f"{starts_at:%H:%M:%S}",
         "time_zone": "Europe/Paris",
-        "provider": "jitsi",
+        "provider": "built_in",
         "users_limit": 20,
         "round_s": 300,
         "break_s": 60,
@@ -52,6 +52,18 @@ def test_an_event_is_made_and_has_its_deadline(desk: Client) -> None:
     assert made.number == 1
 
 
+@pytest.mark.parametrize("page", ["event_add", "recurringrule_add"])
+def test_the_public_jitsi_is_not_offered_and_it_is_said_why(desk: Client, settings: Any, page: str) -> None:
+    settings.JITSI_BASE_URL = "https://meet.jit.si"
+    shown = desk.get(url(page)).content.decode()
+    assert "the public Jitsi Meet" in shown
+    assert 'value="jitsi"' not in shown
+    settings.JITSI_BASE_URL = "https://jitsi.example.com"
+    shown = desk.get(url(page)).content.decode()
+    assert "the public Jitsi Meet" not in shown
+    assert 'value="jitsi"' in shown
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -59,6 +71,7 @@ def test_an_event_is_made_and_has_its_deadline(desk: Client) -> None:
         ({"close_before_s": 90000}, "Confirmation comes before closing"),
         ({"provider": "smoke"}, "errorlist"),
         ({"provider": "google_meet"}, "errorlist"),
+        ({"provider": "jitsi"}, "errorlist"),
         ({"time_zone": "Mars/Olympus"}, "errorlist"),
     ],
 )

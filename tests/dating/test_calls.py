@@ -2,6 +2,7 @@
 
 import threading
 from datetime import timedelta
+from typing import Any
 
 import django_rq
 import pytest
@@ -35,28 +36,43 @@ def addresses(made: Evening) -> set[str]:
 
 
 @pytest.mark.django_db
-def test_rooms_are_made_ahead_once_and_both_enter_the_same() -> None:
-    made = evening()
+def test_rooms_are_made_ahead_once_and_both_enter_the_same(settings: Any) -> None:
+    settings.JITSI_BASE_URL = "https://jitsi.example.com"
+    made = evening(provider="jitsi")
     assert [rooms_make(now=made.now), rooms_make(now=made.now)] == [1, 0]
     room = Room.objects.get()
     assert (room.made_at, room.try_at) == (made.now, None)
     (address,) = addresses(begun(made))
-    assert address.startswith("https://meet.jit.si/")
+    assert address.startswith("https://jitsi.example.com/")
 
 
 @pytest.mark.django_db
-def test_a_room_that_cannot_be_made_is_tried_again_and_in_the_end_replaced_for_both() -> None:
-    made = evening(provider="google_meet")  # which is not set up here
+@pytest.mark.parametrize("provider", ["google_meet", "jitsi"])  # which are not set up here
+def test_a_room_that_cannot_be_made_is_tried_again_and_in_the_end_replaced_for_both(
+    settings: Any, provider: str
+) -> None:
+    made = evening(provider=provider)
     assert [rooms_make(now=made.now), rooms_make(now=made.now)] == [1, 0]
     assert rooms_make(now=made.now + MINUTE) == 1
     room = Room.objects.get()
     assert room.made_at is None
     assert room.error
     assert room.try_at
-    (address,) = addresses(begun(made))
-    assert address.startswith("https://meet.jit.si/")
+    for address in addresses(begun(made)):
+        assert address.startswith(f"{settings.PUBLIC_URL}/dating/room/")
     room.refresh_from_db()
-    assert (room.provider, room.try_at) == ("jitsi", None)
+    assert (room.provider, room.try_at) == ("built_in", None)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("base_url", ["", "https://meet.jit.si", "https://beta.meet.jit.si/"])
+def test_rooms_of_a_jitsi_that_is_not_ones_own_are_replaced_for_both(settings: Any, base_url: str) -> None:
+    settings.JITSI_BASE_URL = "https://jitsi.example.com"
+    made = evening(provider="jitsi")
+    rooms_make(now=made.now)
+    settings.JITSI_BASE_URL = base_url
+    for address in addresses(begun(made)):
+        assert address.startswith(f"{settings.PUBLIC_URL}/dating/room/")
 
 
 @pytest.mark.django_db

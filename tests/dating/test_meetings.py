@@ -22,6 +22,7 @@ from dating.meetings import (
     Provider,
     RoomInfo,
     is_offered,
+    offered,
     provider_of,
 )
 from dating.meetings.google_meet import GoogleMeet
@@ -36,6 +37,10 @@ def provider_named(name: str) -> Provider:
 
 
 class TestJitsi:
+    @pytest.fixture(autouse=True)
+    def ones_own(self, settings: Any) -> None:
+        settings.JITSI_BASE_URL = "https://jitsi.example.com"
+
     def test_the_same_key_gives_the_same_room_and_another_key_another(self) -> None:
         first, again, other = (
             Jitsi().create_room(key=key, title="An evening")
@@ -43,7 +48,7 @@ class TestJitsi:
         )
         assert first == again
         assert first.url != other.url
-        assert first.url.startswith("https://meet.jit.si/tocsin-")
+        assert first.url.startswith("https://jitsi.example.com/tocsin-")
 
     def test_the_name_can_be_guessed_only_with_the_secret_key(self, settings: Any) -> None:
         room = Jitsi().create_room(key="event 1 room 1", title="An evening")
@@ -75,6 +80,21 @@ class TestJitsi:
         assert claims["sub"] == "jitsi.example.com"
         assert claims["context"] == {"user": {"id": "a1", "name": "Ana"}}
         assert claims["exp"] == (until + timedelta(minutes=1)).timestamp()
+
+    def test_whom_a_token_is_for_can_be_said(self, settings: Any) -> None:
+        """Of Docker's Jitsi the XMPP domain is meet.jitsi, whatever it is called outside."""
+        settings.JITSI_APP_ID, settings.JITSI_APP_SECRET = "tocsin", "s" * 32
+        settings.JITSI_JWT_SUB = "meet.jitsi"
+        until = datetime.now(UTC) + timedelta(minutes=5)
+        link = Jitsi().link(Jitsi().create_room(key="room", title="An evening"), call="1", until=until)
+        token = parse_qs(urlsplit(link).query)["jwt"][0]
+        assert jwt.decode(token, "s" * 32, algorithms=["HS256"], audience="tocsin")["sub"] == "meet.jitsi"
+
+    @pytest.mark.parametrize("base_url", ["", "https://meet.jit.si", "https://MEET.JIT.SI/x"])
+    def test_one_that_is_not_ones_own_makes_no_room(self, settings: Any, base_url: str) -> None:
+        settings.JITSI_BASE_URL = base_url
+        with pytest.raises(MeetingRefused):
+            Jitsi().create_room(key="room", title="An evening")
 
     def test_ending_a_call_and_asking_who_is_there_need_no_server(self) -> None:
         assert Jitsi().end_call("room") is None
@@ -212,8 +232,12 @@ class TestChoosing:
             assert provider_named(name).name == name
 
     def test_only_what_is_configured_is_offered(self, settings: Any) -> None:
-        assert is_offered("jitsi")
+        assert offered() == ["built_in"]
         assert not is_offered("google_meet")
+        settings.JITSI_BASE_URL = "https://meet.jit.si"
+        assert not is_offered("jitsi")
+        settings.JITSI_BASE_URL = "https://jitsi.example.com"
+        assert is_offered("jitsi")
         assert not is_offered("smoke signals")
         settings.GOOGLE_MEET_TOKEN_FILE = "token.json"
         assert is_offered("google_meet")
@@ -231,5 +255,5 @@ class TestChoosing:
     def test_a_missing_package_is_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(PROVIDERS, "google_meet", "not_installed.GoogleMeet")
         assert not is_offered("google_meet")
-        with pytest.raises(ImproperlyConfigured, match="not_installed"):
+        with pytest.raises(ImproperlyConfigured, match=r"not_installed.*pip install google-apps-meet,"):
             provider_named("google_meet")

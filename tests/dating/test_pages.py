@@ -17,6 +17,7 @@ from accounts.models import User
 from dating import services
 from dating.links import join_url
 from dating.models import DatingProfile, Event, Reaction, Registration, Seat, Step
+from dating.services.calls import rooms_make
 from tests.dating.cast import person
 
 HTMX = {"HX-Request": "true"}
@@ -261,6 +262,48 @@ class TestOpinions:
             assert "expected" in said(answer)
 
 
+class TestMissed:
+    """Somebody who came by a link that the product did not see counts as not having come."""
+
+    @pytest.fixture
+    def missed(self, db: None) -> tuple[Event, User, User]:
+        ana, bo = person("Ana"), person("Bo")
+        event = evening(Step.ROUND, [ana, bo])
+        services.join_mark(event=event, user=ana, now=timezone.now())
+        to(event, Event.objects.get(pk=event.pk).deadline_at)
+        return event, ana, bo
+
+    @pytest.mark.parametrize("who", [0, 1])
+    def test_each_can_report_the_other_but_not_rate_them(
+        self, browse: Browse, missed: tuple[Event, User, User], who: int
+    ) -> None:
+        event, *people = missed
+        by, about = people[who], part_of(people[1 - who], event)
+        client = browse(by)
+        path = f"/dating/{event.pk}/report/{about.pk}/"
+        page = page_of(client, event)
+        assert "Whom you did not meet" in said(page)
+        assert f'href="{path}"' in page
+        assert f'id="like-{about.pk}"' not in page
+        answer = client.post(
+            f"/dating/{event.pk}/opinions/", {"about": str(about.pk), "kind": "like"}, headers=HTMX
+        )
+        assert "whom you met" in said(answer)
+        assert client.get(path).status_code == 200
+        assert client.post(path, {"text": "by the copied link"}).status_code == 302
+        assert Reaction.objects.get().kind == "report"
+        assert f'href="{path}"' not in page_of(client, event)
+
+    def test_nobody_reports_whom_they_had_no_date_with(self, browse: Browse, db: None) -> None:
+        people = [person(name) for name in ("Ana", "Bo", "Cy", "Di")]
+        event = evening(Step.ROUND, people)
+        parts = {part_of(each, event).pk for each in people}
+        ana = part_of(people[0], event)
+        (date,) = ana.dates_as_first.filter(round__number=1) | ana.dates_as_second.filter(round__number=1)
+        for other in parts - {date.first_id, date.second_id}:
+            assert browse(people[0]).get(f"/dating/{event.pk}/report/{other}/").status_code == 404
+
+
 class TestJoining:
     @pytest.fixture
     def round_one(self, db: None) -> Event:
@@ -273,10 +316,17 @@ class TestJoining:
     def joined(self) -> int:
         return Seat.objects.filter(joined_at__isnull=False).count()
 
-    def test_the_link_leads_to_the_call_without_logging_in(self, browse: Browse, round_one: Event) -> None:
-        response = browse().get(self.path(round_one), headers=NAVIGATES)
+    @pytest.fixture
+    def by_jitsi(self, settings: Any, db: None) -> Event:
+        settings.JITSI_BASE_URL = "https://jitsi.example.com"
+        event = evening(Step.ROUND, [person("Ana"), person("Bo")], provider="jitsi")
+        rooms_make(now=timezone.now())
+        return event
+
+    def test_the_link_leads_to_the_call_without_logging_in(self, browse: Browse, by_jitsi: Event) -> None:
+        response = browse().get(self.path(by_jitsi), headers=NAVIGATES)
         assert response.status_code == 302
-        assert response["Location"].startswith("https://meet.jit.si/tocsin-")
+        assert response["Location"].startswith("https://jitsi.example.com/tocsin-")
         assert self.joined() == 1
 
     @pytest.mark.parametrize("headers", [{}, NAVIGATES | {"Sec-Purpose": "prefetch"}])
@@ -285,17 +335,17 @@ class TestJoining:
     ) -> None:
         response = browse().get(self.path(round_one), headers=headers)
         assert "Enter the call" in said(response)
-        assert "meet.jit.si" not in response.content.decode()
+        assert "/dating/room/" not in response.content.decode()
         assert self.joined() == 0
 
     def test_its_button_does_for_browsers_that_do_not_say_what_they_do(
-        self, browse: Browse, round_one: Event
+        self, browse: Browse, by_jitsi: Event
     ) -> None:
-        response = browse().post(self.path(round_one))
-        assert response["Refresh"].startswith("0; url=https://meet.jit.si/tocsin-")
+        response = browse().post(self.path(by_jitsi))
+        assert response["Refresh"].startswith("0; url=https://jitsi.example.com/tocsin-")
         assert self.joined() == 1
 
-    def test_both_of_a_pair_are_led_to_the_same_call(self, browse: Browse, round_one: Event) -> None:
+    def test_both_of_a_pair_are_led_to_the_same_call(self, browse: Browse, by_jitsi: Event) -> None:
         places = {
             browse().get(urlsplit(join_url(seat.round_id, seat.registration_id)).path, headers=NAVIGATES)[
                 "Location"

@@ -21,8 +21,8 @@ from dating.api.serializers import (
 from dating.api.views.base import PersonView, given
 from dating.evening import evening_of
 from dating.models import DatingProfile, Event, Registration
-from dating.services import join_mark, reaction_record, ready_mark
-from dating.services.calls import call_address
+from dating.services import reaction_record, ready_mark
+from dating.services.calls import call_enter
 
 
 class _Evening(PersonView):
@@ -66,11 +66,14 @@ class JoinView(_Evening):
         operation_id="dating_join", request=None, responses={200: JoinedSerializer, **errors(403, 404, 409)}
     )
     def post(self, request: Request, event_id: UUID) -> Response:
-        """Enter your call of the round that goes on: its address, and it is noted that you came."""
-        event, now = self.event(event_id), clock.now()
+        """Enter your call of the round that goes on: its address, and it is noted that you came.
+
+        In the built-in room you have come once its page is in the call.
+        """
+        event = self.event(event_id)
         self.registration(event)
-        seat = join_mark(event=event, user=self.person(), now=now)
-        return Response({"url": call_address(seat, now=now)}, headers={"Cache-Control": "no-store"})
+        url = call_enter(event=event, user=self.person(), now=clock.now())
+        return Response({"url": url}, headers={"Cache-Control": "no-store"})
 
 
 @extend_schema(tags=["dating"])
@@ -92,7 +95,10 @@ class ReactionsView(_Evening):
         ],
     )
     def post(self, request: Request, event_id: UUID) -> Response:
-        """Like, dislike or report somebody whom you have met: an opinion and a report once each."""
+        """Like, dislike or report somebody whom you have met: an opinion and a report once each.
+
+        A report can also be about somebody who did not come to your date, as far as is known.
+        """
         event = self.event(event_id)
         self.registration(event)
         wish: dict[str, Any] = given(ReactionInSerializer(data=request.data))

@@ -8,9 +8,28 @@ from config import clock
 from config.exceptions import Conflict
 from dating.links import join_of, version_of
 from dating.models import Registration
-from dating.services import join_mark, seat_now
-from dating.services.calls import call_address
+from dating.services import seat_now
+from dating.services.calls import call_enter
 from notifications.web.page import Page
+
+
+def member_of(token: str) -> Registration:
+    """Return whose link it is; 404 for one that is none of ours, or no longer good."""
+    meant = join_of(token)
+    if meant is None:
+        raise Http404
+    members = Registration.objects.select_related("event", "user").filter(user__is_active=True)
+    return get_object_or_404(members, pk=meant[1], user__links_version=version_of(token))
+
+
+def no_call(request: HttpRequest, member: Registration) -> HttpResponse:
+    context = {
+        "heading": "You have no call now",
+        "text": "What happens at the moment is on the evening's page.",
+        "link": reverse("dating:evening", args=[member.event_id]),
+        "link_text": "To the evening",
+    }
+    return render(request, "web/outcome.html", context, status=409)
 
 
 class JoinPage(Page):
@@ -24,45 +43,27 @@ class JoinPage(Page):
     http_method_names = ["get", "post"]
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
-        member = self._member(token)
+        member = member_of(token)
         if request.headers.get("Sec-Fetch-Mode") == "navigate" and not request.headers.get("Sec-Purpose"):
             address = self._address(member)
-            return HttpResponseRedirect(address) if address else self._no_call(member)
+            return HttpResponseRedirect(address) if address else no_call(request, member)
         if seat_now(member.event, member, now=clock.now()) is None:
-            return self._no_call(member)
+            return no_call(request, member)
         return render(request, "dating/join.html", {"event": member.event})
 
     def post(self, request: HttpRequest, token: str) -> HttpResponse:
-        member = self._member(token)
+        member = member_of(token)
         address = self._address(member)
         if address is None:
-            return self._no_call(member)
+            return no_call(request, member)
         # A form may lead only to this site, by the pages' policy; so the way on is a page of its own.
         response = render(request, "dating/entering.html", {"address": address})
         response["Refresh"] = f"0; url={address}"
         return response
 
-    def _member(self, token: str) -> Registration:
-        meant = join_of(token)
-        if meant is None:
-            raise Http404
-        members = Registration.objects.select_related("event", "user").filter(user__is_active=True)
-        return get_object_or_404(members, pk=meant[1], user__links_version=version_of(token))
-
     def _address(self, member: Registration) -> str | None:
         """Note that somebody comes; return where, or None if they have no call now."""
-        now = clock.now()
         try:
-            seat = join_mark(event=member.event, user=member.user, now=now)
+            return call_enter(event=member.event, user=member.user, now=clock.now())
         except Conflict:
             return None
-        return call_address(seat, now=now)
-
-    def _no_call(self, member: Registration) -> HttpResponse:
-        context = {
-            "heading": "You have no call now",
-            "text": "What happens at the moment is on the evening's page.",
-            "link": reverse("dating:evening", args=[member.event_id]),
-            "link_text": "To the evening",
-        }
-        return render(self.request, "web/outcome.html", context, status=409)

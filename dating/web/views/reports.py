@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from config import clock
 from dating.models import Event, Reaction, Registration
-from dating.services import have_met, reaction_record
+from dating.services import had_date, reaction_record
 from notifications.web.form_page import FormPage
 
 
@@ -22,7 +22,7 @@ class ReportForm(forms.Form):
 
 
 class ReportPage(FormPage):
-    """Only about somebody whom one has met. They never learn of it."""
+    """Only about somebody with whom one had a date, whoever came to it. They never learn of it."""
 
     template_name = "dating/report.html"
     form_class = ReportForm
@@ -40,7 +40,7 @@ class ReportPage(FormPage):
     def _find(self, event_id: UUID, about_id: UUID) -> None:
         by = get_object_or_404(Registration.objects.select_related("event"), event=event_id, user=self.person)
         about = get_object_or_404(Registration.objects.select_related("user"), event=event_id, pk=about_id)
-        if not have_met(by.pk, about.pk):
+        if not had_date(by.pk, about.pk):
             raise Http404
         self.event, self.about = by.event, about
 

@@ -31,7 +31,13 @@ class Listening:
     """
 
     def __init__(
-        self, port: int, headers: Mapping[str, str], *, query: str = "", method: str = "GET"
+        self,
+        port: int,
+        headers: Mapping[str, str],
+        *,
+        query: str = "",
+        method: str = "GET",
+        path: str = PATH,
     ) -> None:
         self.events: list[Event] = []
         self.comments = 0
@@ -41,7 +47,7 @@ class Listening:
         self._changed = threading.Condition()
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=3 * TIMEOUT_S)
         sent = {"Host": "localhost", "Accept": "text/event-stream", **headers}
-        lines = [f"{method} {PATH}{query} HTTP/1.1", *(f"{name}: {value}" for name, value in sent.items())]
+        lines = [f"{method} {path}{query} HTTP/1.1", *(f"{name}: {value}" for name, value in sent.items())]
         self._socket.sendall("\r\n".join([*lines, "", ""]).encode())
         self._file = self._socket.makefile("rb")
         self.status = int(self._file.readline().split()[1])

@@ -1,0 +1,217 @@
+"""Serves those who are in rooms: passes on what their partners say, and ends each call when it is over.
+
+All of a process share one connection to Redis, on which signals come, and one to PostgreSQL, which is asked
+every second, and when the next call is to end, which calls are on. Signals are not kept: whoever misses one
+says again that they are there, and the pair begins anew.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+import psycopg
+import structlog
+from django.conf import settings
+from redis import asyncio as aioredis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from config import clock
+from dating.rooms import look, signals
+from notifications import queue
+from notifications.engine.database import Database, connection_parameters
+
+Message = Mapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+# Between two questions which calls are on, and between two tries to reach Redis.
+LOOK_S: Final = 1.0
+AGAIN_S: Final = 1.0
+# What somebody has not taken yet; of more the connection is cut, and their page comes back.
+WAITING_MOST: Final = 64
+OVER, MOVED, STOPPING = "over", "moved", "stopping"
+_HEARTBEAT: Final = b":\n\n"
+log = structlog.get_logger(__name__)
+
+
+def event(name: str, **data: Any) -> bytes:
+    """Return an event as bytes of ``text/event-stream``."""
+    return b"event: %b\ndata: %b\n\n" % (name.encode(), orjson.dumps(data))
+
+
+def until_event(until: float | None) -> bytes:
+    return event("until", until=until, now=clock.timestamp())
+
+
+def end_event(why: str) -> bytes:
+    return event("end", why=why)
+
+
+class Place:
+    """Somebody in a room, by one open page."""
+
+    def __init__(self, seat: UUID, version: int, page: str, until: float | None) -> None:
+        self.seat, self.version, self.page, self.until = seat, version, page, until
+        self._waiting: asyncio.Queue[bytes | None] = asyncio.Queue(WAITING_MOST)
+        self.tell(b"retry: 1000\n\n" + until_event(until))
+
+    def tell(self, text: bytes) -> None:
+        try:
+            self._waiting.put_nowait(text)
+        except asyncio.QueueFull:
+            self.end("")
+
+    def end(self, why: str) -> None:
+        """Make this the last that the page hears; without a reason it comes back."""
+        while not self._waiting.empty():
+            self._waiting.get_nowait()
+        if why:
+            self._waiting.put_nowait(end_event(why))
+        self._waiting.put_nowait(None)
+
+    async def write(self, send: Send) -> None:
+        """Send what there is until the end; a client that takes nothing for too long is let go."""
+        while True:
+            try:
+                async with asyncio.timeout(settings.STREAM_HEARTBEAT_S):
+                    text = await self._waiting.get()
+            except TimeoutError:
+                text = _HEARTBEAT
+            async with asyncio.timeout(settings.STREAM_STALL_S):
+                body = {"type": "http.response.body", "body": text or b"", "more_body": text is not None}
+                await send(body)
+            if text is None:
+                return
+
+
+class Hub:
+    """The places of one event loop; ``run`` must be running beside them."""
+
+    def __init__(self) -> None:
+        self._places: dict[UUID, Place] = {}
+        self._has_come = asyncio.Event()
+        self._is_stopping = False
+        self._database = Database(connection_parameters())
+
+    async def run(self) -> None:
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._listen())
+                tasks.create_task(self._watch())
+        finally:
+            self.end_all()
+            await self._database.close()
+
+    async def serve(self, place: Place, start: Message, receive: Receive, send: Send) -> None:
+        """Answer with a stream until the call is over, or the page is gone."""
+        await send(start)
+        if self._is_stopping:
+            place.end("")
+        else:
+            self._enter(place)
+        writing = asyncio.create_task(place.write(send))
+        leaving = asyncio.create_task(_gone(receive))
+        try:
+            await asyncio.wait({writing, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            if self._places.get(place.seat) is place:
+                del self._places[place.seat]
+            for task in (writing, leaving):
+                task.cancel()
+            await asyncio.gather(writing, leaving, return_exceptions=True)
+
+    def _enter(self, place: Place) -> None:
+        before = self._places.get(place.seat)
+        if before is not None:
+            before.end("" if before.page == place.page else MOVED)
+        self._places[place.seat] = place
+        self._has_come.set()
+
+    def end_all(self) -> None:
+        """The process is about to stop: the calls go on, and their pages find another process."""
+        self._is_stopping = True
+        for place in list(self._places.values()):
+            place.end("")
+
+    # --- Signals ---------------------------------------------------------------------------------------
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                await self._hear()
+            except (RedisError, OSError) as error:
+                log.warning("dating_rooms_channel_away", error=type(error).__name__)
+            await asyncio.sleep(AGAIN_S)
+
+    async def _hear(self) -> None:
+        # Without the client's own retries and timeouts: see notifications.inbox.hub.
+        client = aioredis.from_url(settings.REDIS_URL, retry=Retry(NoBackoff(), 0), socket_timeout=None)
+        async with client as redis, redis.pubsub() as subscription:
+            await subscription.subscribe(queue.channel(signals.CHANNEL))
+            is_asked = False
+            while True:
+                message = await subscription.get_message(timeout=settings.STREAM_HEARTBEAT_S)
+                if message is None:
+                    if is_asked:
+                        raise ConnectionError("Redis no longer answers")
+                    await subscription.ping()
+                is_asked = message is None
+                if message is not None and message["type"] == "message":
+                    self._take(orjson.loads(message["data"]))
+
+    def _take(self, message: Mapping[str, Any]) -> None:
+        place = self._places.get(UUID(message["to"]))
+        if place is None:
+            return
+        if signal := message.get("signal"):
+            place.tell(event("signal", **signal))
+        elif message["page"] != place.page:
+            place.end(MOVED)
+
+    # --- The end ---------------------------------------------------------------------------------------
+
+    async def _watch(self) -> None:
+        """Ask every second which calls are on, and at the very time at which the next is to end."""
+        while True:
+            if not self._places:
+                self._has_come.clear()
+                await self._has_come.wait()
+            ends = [place.until for place in self._places.values() if place.until is not None]
+            left = min(ends, default=float("inf")) - clock.timestamp()
+            await asyncio.sleep(min(LOOK_S, max(left, 0.0) + 0.01))
+            try:
+                await self._look()
+            except psycopg.Error as error:
+                log.warning("dating_rooms_look_failed", error=type(error).__name__)
+                self._end_by_the_clock()
+                await asyncio.sleep(AGAIN_S)
+
+    async def _look(self) -> None:
+        places = list(self._places.values())
+        on = await look.calls_on(self._database, [(each.seat, each.version) for each in places])
+        for place in places:
+            if place.seat not in on:
+                self._leave(place)
+            elif on[place.seat] != place.until:
+                place.until = on[place.seat]
+                place.tell(until_event(place.until))
+
+    def _end_by_the_clock(self) -> None:
+        """While nobody can be asked, what was known last counts."""
+        for place in list(self._places.values()):
+            if place.until is not None and place.until <= clock.timestamp():
+                self._leave(place)
+
+    def _leave(self, place: Place) -> None:
+        place.end(OVER)
+        if self._places.get(place.seat) is place:
+            del self._places[place.seat]
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
