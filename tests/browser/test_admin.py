@@ -80,7 +80,6 @@ CHANGED = {
     "accounts/user",
     "accounts/shop",
     "notifications/contactpoint",
-    "notifications/preference",
     "escalation/rotation",
     "escalation/policy",
     "dating/event",
@@ -109,7 +108,6 @@ def save_first_of(page: Page, path: str) -> bool:
     if not row.count():
         return False
     page.goto(str(row.get_attribute("href")))
-    assert page.evaluate(COVERED) == [], path
     if not page.locator("[name=_continue]").count():
         return False
     page.locator("[name=_continue]").first.click()
