@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 import structlog
 from django.core.exceptions import ValidationError
@@ -11,6 +10,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 
 from config.exceptions import Conflict
+from config.zones import zone_of
 from dating.models import Event, RecurringRule
 from dating.models.event import EventSettings
 from dating.recurrence import AT_MOST, BadRule, occurrences
@@ -84,7 +84,7 @@ def _span(rule: RecurringRule, now: datetime) -> tuple[datetime, datetime]:
 
 
 def _day(rule: RecurringRule, moment: datetime) -> date:
-    return moment.astimezone(ZoneInfo(rule.time_zone)).date()
+    return moment.astimezone(zone_of(rule.time_zone)).date()
 
 
 def _astray(rule: RecurringRule, times: Sequence[datetime], now: datetime) -> list[Event]:

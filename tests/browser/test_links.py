@@ -72,6 +72,14 @@ def test_an_address_is_confirmed(site: Site, window: Page) -> None:
     expect(window.get_by_text("Thank you, this is confirmed.")).to_be_visible()
 
 
+@clicks("preferences/")
+def test_whose_place_no_longer_works_sees_where_they_are_told(site: Site, window: Page) -> None:
+    site.register(window)
+    page = catalogue.kinds()["contact_point.gone"].sample["page"]
+    window.goto(page.removeprefix(SAMPLES))
+    expect(window.get_by_role("heading", level=1, name="Preferences")).to_be_visible()
+
+
 @clicks("reset-password/", "forgotten-password/")
 def test_a_password_is_set_anew_by_who_did_not_change_it(site: Site, window: Page) -> None:
     email = site.register(window)

@@ -49,7 +49,8 @@ def message(delivery):
     names = {field.name: getattr(delivery, field.name, None) for field in Delivery._meta.concrete_fields}
     names |= {"id": delivery.pk, "notification_id": told.pk, "user_id": delivery.user_id, "attempt": 1}
     claimed = Claimed._make(names.get(name) for name in Claimed._fields)
-    content = Content(**{name: getattr(told, name) for name in Content._fields[:-1]}, shared={})
+    of_notification = (name for name in Content._fields if hasattr(told, name))
+    content = Content(**{name: getattr(told, name) for name in of_notification}, shared={})
     return message_of(claimed, content, on_begin=None)
 
 

@@ -215,7 +215,8 @@ def test_only_cases_that_new_records_can_concern_are_searched_again(
     until_older_transactions_have_ended()
     case = infect(1, now)
     with connection.cursor() as cursor:  # past the intake, so that only a search for another reason finds it
-        start = int((now - timedelta(hours=4)).timestamp())
+        # The day of the one above, whose partition is there.
+        start = int((now - timedelta(hours=5)).timestamp())
         cursor.execute("INSERT INTO tracing_interaction VALUES (1, 7, %s, 1200, 100)", [start])
 
     meet(8, 9, hours_ago=3)
