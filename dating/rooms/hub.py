@@ -151,7 +151,8 @@ class Hub:
         # Without the client's own retries and timeouts: see notifications.inbox.hub.
         client = aioredis.from_url(settings.REDIS_URL, retry=Retry(NoBackoff(), 0), socket_timeout=None)
         async with client as redis, redis.pubsub() as subscription:
-            await subscription.subscribe(queue.channel(signals.CHANNEL))
+            async with asyncio.timeout(settings.STREAM_HEARTBEAT_S):
+                await subscription.subscribe(queue.channel(signals.CHANNEL))
             is_asked = False
             while True:
                 message = await subscription.get_message(timeout=settings.STREAM_HEARTBEAT_S)
