@@ -14,6 +14,14 @@ pytestmark = pytest.mark.flow
 OpenBrowser = Callable[..., BrowserContext]
 
 
+def wait_for(window: Page, held: list[Route], count: int) -> None:
+    for _ in range(600):
+        if len(held) >= count:
+            return
+        window.wait_for_timeout(100)
+    raise AssertionError(f"{len(held)} of {count} requests came within a minute")
+
+
 @pytest.mark.parametrize("scripts", [True, False])
 def test_a_refused_form_has_the_focus_and_leads_to_its_field(
     site: Site, open_browser: OpenBrowser, scripts: bool
@@ -83,6 +91,33 @@ def test_a_network_that_is_away_is_not_live(site: Site, open_browser: OpenBrowse
     expect(live).to_have_text("Live")
     browser.set_offline(True)
     expect(live).to_have_text("Reconnecting…")
+    browser.set_offline(False)
+    expect(live).to_have_text("Live")
+
+
+def test_what_was_on_its_way_does_not_call_a_network_live(site: Site, open_browser: OpenBrowser) -> None:
+    browser = open_browser()
+    window = browser.new_page()
+    site.register(window)
+    expect(window.locator(".notice")).to_have_count(1)
+    live = window.locator("#live")
+    expect(live).to_have_text("Live")
+    held: list[Route] = []
+    window.route("**/inbox/news/**", lambda route: held.append(route))
+    name = f"tocsin-inbox-{window.locator('#bell').get_attribute('data-user')}"
+    hear = "name => new BroadcastChannel(name).postMessage('changed')"
+    window.evaluate(hear, name)
+    wait_for(window, held, 1)
+    browser.set_offline(True)
+    expect(live).to_have_text("Reconnecting…")
+    held[0].fulfill(json={"html": "", "last": 0, "unread": 1, "more": False})
+    wait_for(window, held, 2)
+    expect(live).to_have_text("Reconnecting…")
+    # Nor does another tab that heard something before it.
+    window.evaluate(hear, name)
+    window.wait_for_timeout(300)
+    expect(live).to_have_text("Reconnecting…")
+    window.unroute("**/inbox/news/**")
     browser.set_offline(False)
     expect(live).to_have_text("Live")
 

@@ -20,7 +20,11 @@ BY_ITSELF = {
     ("method", "sent"),
     [
         ("post", "application/json"),
+        # What another site can send without a preflight.
         ("post", "text/plain"),
+        ("post", "application/x-www-form-urlencoded"),
+        ("post", "multipart/form-data; boundary=b"),
+        ("post", ""),
         *((method, "application/json") for method in ("put", "patch", "delete")),
     ],
 )

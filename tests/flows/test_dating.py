@@ -23,7 +23,7 @@ SELECT delivery.user_id::text, notification.kind, notification.data
  WHERE delivery.channel = 'inbox' AND delivery.status = 'sent'
    AND notification.data ->> 'event_id' = %(event)s
 """
-LEAD_S, ROUND_S, BREAK_S, ROUNDS = 6, 2, 1, 3
+LEAD_S, ROUND_S, BREAK_S, ROUNDS = 20, 2, 1, 3
 
 
 def post(product: Product, key: str, path: str, body: dict[str, Any]) -> Any:
@@ -58,7 +58,7 @@ def test_an_evening_goes_on_when_a_worker_and_the_scheduler_die_in_it(product: P
     for user in people:
         assert post(product, key, f"{path}/confirm/", {"user_id": user}) == {"registration_confirmed": True}
 
-    product.wait_for(lambda: step_of(product, event)[1] >= 1, 30, "the first round begins")
+    product.wait_for(lambda: step_of(product, event)[1] >= 1, 60, "the first round begins")
     product.stack.kill("worker-1")
     product.stack.kill("scheduler")
     time.sleep(0.5)

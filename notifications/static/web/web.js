@@ -232,8 +232,9 @@
   }
 
   function hear(message) {
-    say(message === "lost" ? "lost" : "live");
-    if (message !== "lost") sync();
+    if (message === "lost") return say("lost");
+    if (!isCutOff) say("live");
+    sync();
   }
 
   function leave() {
@@ -266,6 +267,9 @@
   function cutOff() {
     isCutOff = true;
     say("lost");
+    // An answer that was on its way by then says nothing of the network: only the next one does.
+    askAgain = true;
+    sync();
   }
 
   others.addEventListener("message", (event) => hear(event.data));
