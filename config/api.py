@@ -102,6 +102,18 @@ def _children(value: object) -> Iterable[object]:
 GZIP: Final = b"\x1f\x8b"
 
 
+def read_bounded(stream: IO[Any]) -> bytes:
+    """Return a whole body.
+
+    Raises:
+        TooLarge: it has more than REQUEST_MAX_BYTES.
+    """
+    raw: bytes = stream.read(settings.REQUEST_MAX_BYTES + 1)
+    if len(raw) > settings.REQUEST_MAX_BYTES:
+        raise TooLarge
+    return raw
+
+
 class BoundedJSONParser(BaseParser):
     """JSON as RFC 8259 has it: UTF-8, finite numbers, whole characters, of bounded size and depth."""
 
@@ -113,9 +125,7 @@ class BoundedJSONParser(BaseParser):
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
     ) -> Any:
-        raw: bytes = stream.read(settings.REQUEST_MAX_BYTES + 1)
-        if len(raw) > settings.REQUEST_MAX_BYTES:
-            raise TooLarge
+        raw = read_bounded(stream)
         # Counted before they are built. None takes less than a byte: most bodies are settled by their length.
         if len(raw) > (most := settings.REQUEST_MAX_VALUES) and values_in(raw) > most:
             raise ParseError(TOO_MANY_VALUES.format(limit=most))

@@ -8,13 +8,12 @@ from typing import IO, Any, Final
 from urllib.parse import parse_qsl
 from uuid import UUID
 
-from django.conf import settings
 from rest_framework import serializers
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 
-from config.api import BoundedJSONParser, JSONOnly, TooLarge
+from config.api import BoundedJSONParser, JSONOnly, read_bounded
 from config.fields import UnixTimeField
 
 #: Of a form; what is asked for here has five.
@@ -55,9 +54,7 @@ class FormParser(BaseParser):
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
     ) -> Any:
-        raw: bytes = stream.read(settings.REQUEST_MAX_BYTES + 1)
-        if len(raw) > settings.REQUEST_MAX_BYTES:
-            raise TooLarge
+        raw = read_bounded(stream)
         if raw.lstrip()[:1] in (b"{", b"["):
             return BoundedJSONParser().parse(BytesIO(raw))
         try:

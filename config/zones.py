@@ -22,10 +22,19 @@ def use_package() -> None:
 @lru_cache(maxsize=1024)
 def zone_of(name: str) -> zoneinfo.ZoneInfo:
     """Return a zone; a name that the zone database has given up since it was stored stands for UTC."""
+    return _found(name) or zoneinfo.ZoneInfo("UTC")
+
+
+def is_zone(name: str) -> bool:
+    """Return whether a zone has this name."""
+    return _found(name) is not None
+
+
+def _found(name: str) -> zoneinfo.ZoneInfo | None:
     try:
         return zoneinfo.ZoneInfo(name)
     except (KeyError, ValueError, OSError):
-        return zoneinfo.ZoneInfo("UTC")
+        return None
 
 
 def package_version() -> str:

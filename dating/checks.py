@@ -5,6 +5,7 @@ from typing import Any, Final
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
+from config import zones
 from dating.meetings import jitsi
 
 _STUN: Final = ("stun:", "stuns:")
@@ -24,6 +25,15 @@ def room_makes_sense(**kwargs: Any) -> list[CheckMessage]:
     if settings.ROOM_RELAY_ONLY and not settings.ROOM_TURN_URLS:
         faults.append(Error("ROOM_RELAY_ONLY needs ROOM_TURN_URLS", id="dating.E004"))
     return faults
+
+
+@register("tocsin")
+def bot_has_a_time_zone(**kwargs: Any) -> list[CheckMessage]:
+    """Else every list of events that its people ask for would fail, or be at the times of another place."""
+    if zones.is_zone(settings.DATING_BOT_TIME_ZONE):
+        return []
+    text = "DATING_BOT_TIME_ZONE must be a name of the time zone database, such as Europe/Moscow"
+    return [Error(text, id="dating.E005")]
 
 
 # Not among those that are looked at before a start: evenings use the built-in room instead.

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 import structlog
 from django.conf import settings
@@ -12,6 +11,7 @@ from django.core.exceptions import ValidationError
 from accounts.models import User
 from config import clock
 from config.exceptions import Conflict
+from config.zones import zone_of
 from dating.brokers.aliases import number_of
 from dating.brokers.commands import ALL_EVENTS, NOT_UNDERSTOOD, Command, Name, answer
 from dating.models import BotAccount, Event, Reaction, Step
@@ -99,7 +99,7 @@ def _event(command: Command) -> Event:
 def _list(command: Command, user: User) -> Any:
     """Events that one can still register for, by number, at the times that the bot's people live by."""
     coming = Event.objects.filter(step__in=[Step.OPEN, Step.CONFIRMING], starts_at__gt=command.at)
-    zone = ZoneInfo(settings.DATING_BOT_TIME_ZONE)
+    zone = zone_of(settings.DATING_BOT_TIME_ZONE)
     return [
         {
             str(event.number): {

@@ -14,21 +14,17 @@ import orjson
 import psycopg
 import structlog
 from django.conf import settings
-from redis import asyncio as aioredis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
 
 from config import clock
 from dating.rooms import look, signals
-from notifications import queue
 from notifications.engine.database import Database, connection_parameters
+from notifications.hubs import listen
 
 Message = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
-# Between two questions which calls are on, and between two tries to reach Redis.
+# Between two questions which calls are on, and after one without an answer.
 LOOK_S: Final = 1.0
 AGAIN_S: Final = 1.0
 # What somebody has not taken yet; of more the connection is cut, and their page comes back.
@@ -100,7 +96,7 @@ class Hub:
     async def run(self) -> None:
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._listen())
+                tasks.create_task(listen(signals.CHANNEL, self._take))
                 tasks.create_task(self._watch())
         finally:
             self.end_all()
@@ -139,38 +135,17 @@ class Hub:
 
     # --- Signals ---------------------------------------------------------------------------------------
 
-    async def _listen(self) -> None:
-        while True:
-            try:
-                await self._hear()
-            except (RedisError, OSError) as error:
-                log.warning("dating_rooms_channel_away", error=type(error).__name__)
-            await asyncio.sleep(AGAIN_S)
+    def _take(self, message: Message) -> None:
+        if message["type"] == "message":
+            said = orjson.loads(message["data"])
+            if place := self._places.get(UUID(said["to"])):
+                self._hear(place, said)
 
-    async def _hear(self) -> None:
-        # Without the client's own retries and timeouts: see notifications.inbox.hub.
-        client = aioredis.from_url(settings.REDIS_URL, retry=Retry(NoBackoff(), 0), socket_timeout=None)
-        async with client as redis, redis.pubsub() as subscription:
-            async with asyncio.timeout(settings.STREAM_HEARTBEAT_S):
-                await subscription.subscribe(queue.channel(signals.CHANNEL))
-            is_asked = False
-            while True:
-                message = await subscription.get_message(timeout=settings.STREAM_HEARTBEAT_S)
-                if message is None:
-                    if is_asked:
-                        raise ConnectionError("Redis no longer answers")
-                    await subscription.ping()
-                is_asked = message is None
-                if message is not None and message["type"] == "message":
-                    self._take(orjson.loads(message["data"]))
-
-    def _take(self, message: Mapping[str, Any]) -> None:
-        place = self._places.get(UUID(message["to"]))
-        if place is None:
-            return
-        if signal := message.get("signal"):
+    @staticmethod
+    def _hear(place: Place, said: Mapping[str, Any]) -> None:
+        if signal := said.get("signal"):
             place.tell(event("signal", **signal))
-        elif message["page"] != place.page:
+        elif said["page"] != place.page:
             place.end(MOVED)
 
     # --- The end ---------------------------------------------------------------------------------------

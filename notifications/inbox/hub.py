@@ -16,14 +16,10 @@ from uuid import UUID
 import psycopg
 import structlog
 from django.conf import settings
-from redis import asyncio as aioredis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
 
 from config import clock
-from notifications import queue
 from notifications.engine.database import Database, connection_parameters
+from notifications.hubs import listen
 from notifications.inbox import events, live, look
 from notifications.inbox.look import News, Question
 from notifications.inbox.stream import STALLED, STOPPING, TOO_MANY, Listener, Message, Receive, Send, Stream
@@ -32,7 +28,7 @@ from notifications.inbox.stream import STALLED, STOPPING, TOO_MANY, Listener, Me
 BATCH: Final = 100
 # What is written to one stream at once, unless a single item is larger: a slow reader holds no more of it.
 MOST_BYTES: Final = 65_536
-# Between two tries to reach Redis or PostgreSQL, and between two looks while nobody can announce anything.
+# Between two tries to reach PostgreSQL, and between two looks while nobody can announce anything.
 AGAIN_S: Final = 1.0
 UNANNOUNCED_S: Final = 2.0
 # The pulse is felt at most so often; heartbeats are as late as this.
@@ -58,7 +54,8 @@ class Hub:
         """Look after the streams until cancelled, and end them."""
         try:
             async with asyncio.TaskGroup() as tasks:
-                for work in (self._listen, self._look, self._check, self._pulse):
+                tasks.create_task(listen(live.CHANNEL, self._take))
+                for work in (self._look, self._check, self._pulse):
                     tasks.create_task(work())
         finally:
             self.end_all()
@@ -166,34 +163,6 @@ class Hub:
 
     # --- Hearing ---------------------------------------------------------------------------------------
 
-    async def _listen(self) -> None:
-        """Take announcements, for ever; while Redis is away, the check has to do."""
-        while True:
-            try:
-                await self._hear()
-            except (RedisError, OSError) as error:
-                log.warning("inbox_channel_away", error=type(error).__name__)
-            self._hears = False
-            await asyncio.sleep(AGAIN_S)
-
-    async def _hear(self) -> None:
-        # Without retries, so that no outage goes unnoticed; without the client's own timeouts, which make it
-        # forget at times that it was cancelled (see notifications.engine.wake).
-        client = aioredis.from_url(settings.REDIS_URL, retry=Retry(NoBackoff(), 0), socket_timeout=None)
-        async with client as redis, redis.pubsub() as subscription:
-            async with asyncio.timeout(settings.STREAM_HEARTBEAT_S):
-                await subscription.subscribe(queue.channel(live.CHANNEL))
-            is_asked = False
-            while True:
-                message = await subscription.get_message(timeout=settings.STREAM_HEARTBEAT_S)
-                if message is None:
-                    if is_asked:
-                        raise ConnectionError("Redis no longer answers")
-                    await subscription.ping()
-                is_asked = message is None
-                if message is not None:
-                    self._take(message)
-
     def _take(self, message: Mapping[str, Any]) -> None:
         match message["type"]:
             case "subscribe":
@@ -201,6 +170,8 @@ class Hub:
                 self._want_all()  # for what was announced while nobody listened
             case "message":
                 self._heard(live.people_of(message["data"]))
+            case "away":
+                self._hears = False
 
     def _heard(self, people: list[UUID] | None) -> None:
         if people is None:

@@ -1,15 +1,11 @@
 """The built-in room: who may come in, what is passed on, who counts as having come, and how a call ends."""
 
-import asyncio
 import base64
 import hashlib
 import hmac
 import html
 import json
 import re
-import socket
-import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -18,7 +14,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-import uvicorn
 from django.core.checks import run_checks
 from django.db import connections
 from django.test import Client
@@ -34,6 +29,7 @@ from dating.rooms import hubs, signals
 from tests.dating.cast import person
 from tests.dating.test_pages import NAVIGATES, evening, part_of, said, to
 from tests.notifications.inbox.listening import Listening
+from tests.servers.web import served
 
 # On a machine with other things to do; it takes milliseconds on one without.
 PATIENCE_S = 20.0
@@ -67,27 +63,8 @@ def port(transactional_db: None) -> Iterator[int]:
     application = Lifespan(
         Handler(), on_starting=lambda: None, on_stopping=hubs.end_all, on_stopped=hubs.stop
     )
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        config = uvicorn.Config(
-            application,
-            http="config.protocol:Protocol",
-            lifespan="on",
-            # The levels that it would set would stay for other tests.
-            log_config=None,
-            access_log=False,
-        )
-        server = uvicorn.Server(config)
-        run = asyncio.Runner(loop_factory=config.get_loop_factory())
-        thread = threading.Thread(target=lambda: run.run(server.serve([listener])), daemon=True)
-        thread.start()
-        while not server.started:
-            time.sleep(0.005)
-        yield listener.getsockname()[1]
-        run.get_loop().call_soon_threadsafe(hubs.end_all)
-        server.should_exit = True
-        thread.join(60)
-        run.close()
+    with served(application, before_end=hubs.end_all) as port:
+        yield port
 
 
 Enter = Callable[..., Listening]
@@ -362,6 +339,7 @@ class TestWaysThroughTheNetwork:
             ({"ROOM_TURN_URLS": ["turn:t.example"]}, "dating.E003"),
             ({"ROOM_TURN_SECRET": "x"}, "dating.E003"),
             ({"ROOM_RELAY_ONLY": True}, "dating.E004"),
+            ({"DATING_BOT_TIME_ZONE": "Moscow"}, "dating.E005"),
             ({"JITSI_BASE_URL": "https://meet.jit.si/"}, "dating.W001"),
             ({}, None),
         ],

@@ -1,15 +1,10 @@
 """Items of the inbox as the fan-out makes them, and a real server with clients that listen."""
 
-import asyncio
-import socket
-import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
 
 import pytest
-import uvicorn
 from django.db import connection, transaction
 from rest_framework.test import APIClient
 from rest_framework_simplejwt.tokens import AccessToken
@@ -21,6 +16,7 @@ from notifications.inbox import hubs, live
 from notifications.models import InboxItem
 from tests.factories import InboxItemFactory, NotificationFactory
 from tests.notifications.inbox.listening import Listening
+from tests.servers.web import served
 
 NEXT_NUMBER = """
 INSERT INTO notifications_inbox (user_id, last_number) VALUES (%s, 1)
@@ -65,27 +61,8 @@ def port(request: pytest.FixtureRequest, transactional_db: None, settings: Any) 
     """
     if "quick" not in request.fixturenames:
         settings.STREAM_HEARTBEAT_S = 3600
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        config = uvicorn.Config(
-            application,
-            loop="uvloop",
-            http="config.protocol:Protocol",
-            lifespan="on",
-            log_level="warning",
-            access_log=False,
-        )
-        server = uvicorn.Server(config)
-        run = asyncio.Runner(loop_factory=config.get_loop_factory())
-        thread = threading.Thread(target=lambda: run.run(server.serve([listener])), daemon=True)
-        thread.start()
-        while not server.started:
-            time.sleep(0.005)
-        yield listener.getsockname()[1]
-        run.get_loop().call_soon_threadsafe(hubs.end_all)
-        server.should_exit = True
-        thread.join(60)
-        run.close()
+    with served(application, before_end=hubs.end_all) as port:
+        yield port
 
 
 def bearer(user: User) -> dict[str, str]:
