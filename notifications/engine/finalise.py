@@ -30,8 +30,8 @@ BATCH = 1000
 RECENT_S = 1.0
 
 # One statement for a whole batch. The number of the attempt is the fence: where the lease was lost and
-# another worker has claimed the row since, the attempt is still recorded, and the row left alone. A lower
-# number in the row is a claim that a crash of PostgreSQL undid; nobody has claimed it since. A stop that
+# another worker has claimed the row since, the row is left alone, and _RECORD has the attempt recorded. A
+# lower number in the row is a claim that a crash of PostgreSQL undid; nobody has claimed it since. A stop that
 # came while the send was under way (revoked_at) turns a retry into the end. It has left the delivery alone,
 # whose update could not follow another's here: PostgreSQL runs what changes rows in a WITH only once.
 #
@@ -50,7 +50,7 @@ _FENCE = """(outgoing.attempts < outcome.number
             OR (outgoing.attempts = outcome.number AND outgoing.lease_until IS NOT NULL))"""
 # The months that a batch's deliveries lie in, so that PostgreSQL leaves all others alone.
 _THEIR_MONTHS = "delivery.id BETWEEN %(first_id)s AND %(last_id)s"
-_FINALISE = f"""
+_OUTCOME = """
 WITH outcome AS MATERIALIZED (
     SELECT plain.id, plain.number, to_timestamp(plain.started_at) AS started_at, plain.duration_ms,
            plain.status_code, coalesce(more.status, 'sent') AS status, coalesce(more.reason, '') AS reason,
@@ -63,7 +63,8 @@ WITH outcome AS MATERIALIZED (
            id uuid, number int, status text, reason text, due_at timestamptz, failures int, outcome text,
            error text, reference text) ON more.id = plain.id AND more.number = plain.number
      ORDER BY plain.id
-), ended AS (
+)"""
+_ENDS = f"""{_OUTCOME}, ended AS (
     DELETE FROM notifications_outgoing AS outgoing USING outcome
      WHERE outgoing.delivery_id = outcome.id AND {_FENCE}
        AND (outcome.status <> 'pending' OR outgoing.revoked_at IS NOT NULL)
@@ -93,18 +94,35 @@ WITH outcome AS MATERIALIZED (
 ), undelivered AS (
     INSERT INTO notifications_undelivered (delivery_id)
     SELECT id FROM finalised WHERE status = 'failed' ON CONFLICT DO NOTHING
-)
+), recorded AS (
+    INSERT INTO notifications_attempt
+           (delivery_id, shop_id, number, started_at, duration_ms, outcome, status_code, error, reference)
+    SELECT id, shop_id, number, started_at, duration_ms, outcome, status_code, error, reference
+      FROM finalised WHERE NOT is_plain
+"""  # noqa: S608  (no value is put into the text)
+_LEFT = ") SELECT id, number FROM outcome WHERE (id, number) NOT IN (SELECT id, number FROM finalised)"
+_FINALISE = _ENDS + _LEFT
+# For what was written down before, after all or as lost. Looking for that in advance costs a sixth of all
+# this, so it is done only where there was an attempt of that number.
+_REPLACE = """
+    ON CONFLICT (delivery_id, number) DO UPDATE
+       SET duration_ms = EXCLUDED.duration_ms, outcome = EXCLUDED.outcome,
+           status_code = EXCLUDED.status_code, error = EXCLUDED.error, reference = EXCLUDED.reference
+"""
+_REPEATED = _ENDS + _REPLACE + _LEFT
+# What came of attempts that are no longer the latest claim. A statement of its own, since it has to see what
+# another worker has just written: after a crash of PostgreSQL both can have the same attempt in hand. That
+# other one is left to write it down, by the update or by having done so.
+_RECORD = f"""{_OUTCOME}
 INSERT INTO notifications_attempt
        (delivery_id, shop_id, number, started_at, duration_ms, outcome, status_code, error, reference)
-SELECT id, shop_id, number, started_at, duration_ms, outcome, status_code, error, reference
-  FROM finalised WHERE NOT is_plain
- UNION ALL
 SELECT outcome.id, delivery.shop_id, number, started_at, outcome.duration_ms, outcome, outcome.status_code,
        error, reference
   FROM outcome JOIN notifications_delivery AS delivery ON delivery.id = outcome.id AND {_THEIR_MONTHS}
- WHERE (outcome.id, number) NOT IN (SELECT id, number FROM finalised)
-   AND NOT (delivery.attempts = number AND delivery.duration_ms IS NOT NULL)  -- it is written there
-"""  # noqa: S608  (no value is put into the text)
+ WHERE NOT (delivery.attempts = number AND delivery.duration_ms IS NOT NULL)
+   AND NOT EXISTS (SELECT FROM notifications_outgoing AS outgoing
+                    WHERE outgoing.delivery_id = outcome.id AND {_FENCE})
+{_REPLACE}"""  # noqa: S608  (no value is put into the text)
 # The end of what was claimed and never tried. It has no attempt on record, and keeps the number of those that
 # it had before.
 WITHHOLD = f"""
@@ -125,13 +143,6 @@ UPDATE notifications_delivery AS delivery
        reason = CASE WHEN ended.revoked_at IS NULL THEN ended.reason ELSE 'revoked' END,
        revoked_at = coalesce(ended.revoked_at, delivery.revoked_at)
   FROM ended WHERE delivery.id = ended.id
-"""  # noqa: S608  (no value is put into the text)
-# For what was written down before, after all or as lost. Looking for that in advance costs a sixth of all
-# this, so it is done only where there was an attempt of that number.
-_REPEATED = f"""{_FINALISE}
-    ON CONFLICT (delivery_id, number) DO UPDATE
-       SET duration_ms = EXCLUDED.duration_ms, outcome = EXCLUDED.outcome,
-           status_code = EXCLUDED.status_code, error = EXCLUDED.error, reference = EXCLUDED.reference
 """  # noqa: S608  (no value is put into the text)
 # An address that its provider calls dead is switched off, unless its contact point has another one by now:
 # its next message would only be refused as well. What quiet hours hold back for it ends there too, as if its
@@ -322,15 +333,40 @@ def withholding(withheld: Sequence[Finished]) -> dict[str, Any]:
 
 
 async def finalise(database: Database, finished: Sequence[Finished]) -> None:
-    """Write down a batch of outcomes in one transaction; what was withheld in one before."""
+    """Write down a batch of outcomes, each delivery's in the order in which they are given."""
     if withheld := [each for each in finished if each.outcome == WITHHELD]:
         await database.rows(WITHHOLD, withholding(withheld))
         finished = [each for each in finished if each.outcome != WITHHELD]
-    if not finished:
-        return
-    more = [each for each in finished if not each.is_plain]
+    while finished:
+        # No statement changes a row twice: of a delivery that a crash gave several outcomes, one at a time.
+        first = {each.id: each for each in reversed(finished)}
+        again = (
+            [each for each in finished if first[each.id] is not each] if len(first) < len(finished) else []
+        )
+        await _finalise(database, list(first.values()))
+        finished = again
+
+
+async def _finalise(database: Database, finished: Sequence[Finished]) -> None:
+    parameters = _parameters(finished)
+    try:
+        left = await database.rows(_FINALISE, parameters)
+    except UniqueViolation:
+        left = await database.rows(_REPEATED, parameters)
+    if left:
+        late = set(left)
+        await database.rows(
+            _RECORD, _parameters([each for each in finished if (each.id, each.number) in late])
+        )
+    if gone := [each.id for each in finished if each.reason == "gone"]:
+        suppressed = await database.rows(_SWITCH_OFF, {"ids": array(gone)})
+        counts = Counter(("deliveries", channel, "suppressed") for (channel,) in suppressed)
+        metrics.add_many(counts.items())
+
+
+def _parameters(finished: Sequence[Finished]) -> dict[str, Any]:
     ids = [each.id for each in finished]
-    parameters = {
+    return {
         "first_id": min(ids),
         "last_id": max(ids),
         "ids": array(ids),
@@ -338,13 +374,5 @@ async def finalise(database: Database, finished: Sequence[Finished]) -> None:
         "started_at": array([each.started_at.timestamp() for each in finished]),
         "durations_ms": array([round(each.duration_ms, 3) for each in finished]),
         "status_codes": array([each.status_code for each in finished]),
-        "more": orjson.dumps(more).decode(),
+        "more": orjson.dumps([each for each in finished if not each.is_plain]).decode(),
     }
-    try:
-        await database.rows(_FINALISE, parameters)
-    except UniqueViolation:
-        await database.rows(_REPEATED, parameters)
-    if gone := [each.id for each in more if each.reason == "gone"]:
-        suppressed = await database.rows(_SWITCH_OFF, {"ids": array(gone)})
-        counts = Counter(("deliveries", channel, "suppressed") for (channel,) in suppressed)
-        metrics.add_many(counts.items())

@@ -171,6 +171,74 @@ def test_what_is_written_down_twice_is_one_attempt(make_deliveries: Make) -> Non
     )
 
 
+def test_outcomes_of_a_delivery_are_written_down_in_their_order_though_a_claim_was_undone(
+    make_deliveries: Make,
+) -> None:
+    """Both are in doubt after a crash of PostgreSQL, which undid the second claim."""
+    (delivery,) = make_deliveries(1, URL)
+    Outgoing.objects.update(attempts=1, lease_until=datetime.now(UTC) + timedelta(minutes=1))
+    refused = finished(
+        delivery,
+        status="pending",
+        due_at=datetime.now(UTC),
+        failures=1,
+        outcome="unavailable",
+        status_code=503,
+    )
+    write(refused, finished(delivery, number=2))
+    delivery.refresh_from_db()
+    assert (delivery.status, delivery.attempts) == ("sent", 2)
+    assert not Outgoing.objects.exists()
+    assert list(Attempt.objects.order_by("number").values_list("number", "outcome")) == [
+        (1, "unavailable"),
+        (2, "sent"),
+    ]
+
+
+def test_an_outcome_of_a_delivery_that_another_has_claimed_anew_is_on_record_once(
+    make_deliveries: Make,
+) -> None:
+    (delivery,) = make_deliveries(1, URL)
+    Outgoing.objects.update(attempts=2, lease_until=datetime.now(UTC) + timedelta(minutes=1))
+    write(finished(delivery))
+    assert list(Attempt.objects.values_list("number", flat=True)) == [1]
+    write(finished(delivery), finished(delivery, number=2))
+    assert list(Attempt.objects.order_by("number").values_list("number", flat=True)) == [1, 2]
+    delivery.refresh_from_db()
+    assert (delivery.status, delivery.attempts) == ("sent", 2)
+
+
+@pytest.mark.parametrize("reference", ["", "their id"])
+def test_what_two_write_down_at_the_same_time_is_one_attempt(
+    make_deliveries: Make, transactional_db: None, reference: str
+) -> None:
+    """Each has claimed it under the same number: a crash of PostgreSQL undid the first claim."""
+    made = make_deliveries(2, URL)
+    Outgoing.objects.update(attempts=1, lease_until=datetime.now(UTC) + timedelta(minutes=1))
+    outcomes = [finished(each, reference=reference) for each in made]
+    waiting = """
+    SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()
+    """
+
+    async def inner() -> None:
+        first, second, third = (Database(connection_parameters()) for _ in range(3))
+        async with (await first.connection()).transaction():
+            await finalise.finalise(first, outcomes)
+            other = asyncio.create_task(finalise.finalise(second, [replace(each) for each in outcomes]))
+            async with asyncio.timeout(20):
+                while await third.rows(waiting, {}) != [(1,)]:
+                    await asyncio.sleep(0.01)
+        await other
+        for database in (first, second, third):
+            await database.close()
+
+    asyncio.run(inner())
+    assert sent() == 2
+    assert sorted(Attempt.objects.values_list("delivery", "number", "reference")) == sorted(
+        (each.id, 1, reference) for each in outcomes
+    )
+
+
 def test_what_was_plainly_sent_is_read_as_an_attempt_and_has_no_row(make_deliveries: Make) -> None:
     plain, retried = make_deliveries(2, URL)
     write(
