@@ -31,9 +31,9 @@ RECENT_S = 1.0
 
 # One statement for a whole batch. The number of the attempt is the fence: where the lease was lost and
 # another worker has claimed the row since, the row is left alone, and _RECORD has the attempt recorded. A
-# lower number in the row is a claim that a crash of PostgreSQL undid; nobody has claimed it since. A stop that
-# came while the send was under way (revoked_at) turns a retry into the end. It has left the delivery alone,
-# whose update could not follow another's here: PostgreSQL runs what changes rows in a WITH only once.
+# lower number in the row is a claim that a crash of PostgreSQL undid; nobody has claimed it since. A stop
+# that came while the send was under way (revoked_at) turns a retry into the end. It has left the delivery
+# alone, whose update could not follow another's here: PostgreSQL runs what changes rows in a WITH only once.
 #
 # What has ended leaves the queue; its delivery is finished by an update that no index sees.
 #
