@@ -16,6 +16,9 @@ BY_ITSELF = {
 }
 
 
+API = [path for path in ALL if not path.startswith(("/admin/", "/django-rq/"))]
+
+
 @pytest.mark.parametrize(
     ("method", "sent"),
     [
@@ -32,7 +35,8 @@ def test_a_session_alone_changes_nothing(operator: User, method: str, sent: str)
     client = Client(enforce_csrf_checks=True)
     client.force_login(operator)
     let_by: dict[str, int] = {}
-    for path in ALL:
+    # Pages look at the token whatever is sent; the API's parsers come first.
+    for path in ALL if sent == "application/json" else API:
         answer: Any = getattr(client, method)(path, data="{}", content_type=sent)
         # 404 and 405: there is nothing to change at all; 415: not even read.
         if answer.status_code not in (403, 404, 405, 415):
