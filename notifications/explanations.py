@@ -27,6 +27,7 @@ CANCELLED: Final = {
     "finished": "Stopped: its escalation had nothing left to send, and is over.",
     "person_left": "Stopped: the person deleted their account.",
     "plan_changed": "Stopped: the plan of the evening changed.",
+    "overtaken": "Not needed any more: something that was said later took its place.",
     "acknowledged": "Not needed any more: somebody acknowledged the escalation first.",
     "resumed": "Put off by an acknowledgement that ran out: it was planned anew.",
 }

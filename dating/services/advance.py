@@ -7,7 +7,7 @@ belongs to it outlives its transaction, nor is missing after it.
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -139,7 +139,8 @@ def _closed(event: Event, here: Position, now: datetime) -> Position:
     users = event.registrations.filter(group__isnull=False, state__in=HOLDING).values_list(
         "user_id", flat=True
     )
-    tell(event, "dating.rules", users, key="all", **_times(event))
+    first_round_ends_at = event.starts_at + timedelta(seconds=event.round_s)
+    tell(event, "dating.rules", users, key="all", expires_at=first_round_ends_at, **_times(event))
     there = following(event, here, now=now)
     assert there.deadline_at
     rounds_lay([Start(event, event.rounds.get(number=1), there.deadline_at)], now=now)

@@ -6,7 +6,7 @@ from typing import Any
 
 from dating.invitations import ics_of, invitation_url, sequence_of
 from dating.models import Event, Registration
-from dating.services.telling import SOURCE, Note, about, tell, tell_each
+from dating.services.telling import SOURCE, Note, about, overtaken_stop, tell, tell_each
 
 
 def tell_with_invitation(registration: Registration, kind: str, now: datetime, **more: Any) -> None:
@@ -14,7 +14,9 @@ def tell_with_invitation(registration: Registration, kind: str, now: datetime, *
     tell_part(registration, kind, **_for_calendar(registration, now), **more)
 
 
-def tell_part(registration: Registration, kind: str, **more: Any) -> None:
+def tell_part(
+    registration: Registration, kind: str, *, expires_at: datetime | None = None, **more: Any
+) -> None:
     """Tell somebody what has become of their registration; each time that it changes, once."""
     sequence = sequence_of(registration)
     tell(
@@ -22,6 +24,7 @@ def tell_part(registration: Registration, kind: str, **more: Any) -> None:
         kind,
         [registration.user_id],
         key=f"{registration.user_id}:{sequence}",
+        expires_at=expires_at,
         registration_id=str(registration.pk),
         sequence=sequence,
         **more,
@@ -33,9 +36,13 @@ def tell_parts(
 ) -> None:
     """Tell many at once what makes no sense later, each with the file for their own calendar.
 
+    It is the last word on whether they take part: nothing that is held of that is told after it.
+
     Args:
         registrations: of this event, each with its user, as they are now.
     """
+    registrations = list(registrations)
+    overtaken_stop(event, [each.user_id for each in registrations])
     notes, count = [], event.rounds.count()
     for each in registrations:
         each.event = event
@@ -54,5 +61,5 @@ def tell_parts(
     tell_each(notes)
 
 
-def _for_calendar(registration: Registration, now: datetime, *, rounds: int | None = None) -> dict[str, str]:
+def _for_calendar(registration: Registration, now: datetime, *, rounds: int | None = None) -> dict[str, Any]:
     return {"ics": ics_of(registration, now=now, rounds=rounds), "invitation": invitation_url(registration)}

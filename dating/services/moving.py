@@ -1,6 +1,7 @@
 """An event gets another time, title or number of places: those whom it concerns are told."""
 
 from datetime import datetime
+from typing import Final
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -10,10 +11,21 @@ from dating.models import STATE_OF, Event, Registration, Step
 from dating.services.anew import note
 from dating.services.inviting import tell_with_invitation
 from dating.services.locking import event_hold
-from dating.services.places import BEFORE_GROUPS, COMING, places_fill
+from dating.services.places import BEFORE_GROUPS, COMING, ask_to_confirm, places_fill
+from dating.services.telling import overtaken_stop
 
 #: In these it can be moved, since nothing has been planned by its time.
 MOVABLE = BEFORE_GROUPS
+#: What says the time of an event.
+_SAYS_WHEN: Final = (
+    "dating.confirm",
+    "dating.confirmed",
+    "dating.moved",
+    "dating.moved_up",
+    "dating.registered",
+    "dating.renamed",
+    "dating.waiting",
+)
 
 
 @transaction.atomic
@@ -44,13 +56,25 @@ def event_move(*, event: Event, starts_at: datetime, title: str, now: datetime) 
             _open_again(event, now)
         event.deadline_at = event.confirm_at if event.step == Step.OPEN else event.close_at
     event.save(update_fields=["starts_at", "title", "version", "deadline_at", "step", "state"])
-    for registration in event.registrations.filter(state__in=COMING).select_related("user"):
-        registration.event = event
-        if is_moved:
-            tell_with_invitation(registration, "dating.moved", now, asked_anew=opens_again)
-        else:
-            tell_with_invitation(registration, "dating.renamed", now)
+    _tell(event, now, is_moved=is_moved, asked_anew=opens_again)
     return event
+
+
+def _tell(event: Event, now: datetime, *, is_moved: bool, asked_anew: bool) -> None:
+    """Tell everybody in it of the new time or title, and anew what quiet hours have kept from them."""
+    registrations = list(event.registrations.filter(state__in=COMING).select_related("user"))
+    overtaken = _SAYS_WHEN if is_moved else ("dating.renamed",)
+    untold = overtaken_stop(event, [each.user_id for each in registrations], *overtaken)
+    for registration in registrations:
+        registration.event = event
+        if not is_moved:
+            tell_with_invitation(registration, "dating.renamed", now)
+            continue
+        tell_with_invitation(registration, "dating.moved", now, asked_anew=asked_anew)
+        if (registration.user_id, "dating.moved_up") in untold:
+            tell_with_invitation(registration, "dating.moved_up", now)
+        if (registration.user_id, "dating.confirm") in untold:
+            ask_to_confirm(registration, now)
 
 
 def _open_again(event: Event, now: datetime) -> None:

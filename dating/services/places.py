@@ -5,6 +5,7 @@ from typing import Final
 
 from dating.models import Event, Registration, Step
 from dating.services.inviting import tell_part, tell_with_invitation
+from dating.services.telling import overtaken_stop
 
 _State = Registration.State
 #: Those who hold a place.
@@ -44,7 +45,8 @@ def ask_to_confirm(registration: Registration, now: datetime) -> None:
     registration.asked_at = now
     registration.save(update_fields=["asked_at"])
     waits = registration.state == _State.WAITING
-    tell_part(registration, "dating.confirm", until=event.close_at.isoformat(), waits=waits)
+    until_at = event.close_at
+    tell_part(registration, "dating.confirm", expires_at=until_at, until=until_at.isoformat(), waits=waits)
 
 
 def _held(event: Event) -> int:
@@ -58,6 +60,7 @@ def _move_up(event: Event, first: Registration, now: datetime) -> None:
     first.state = _State.CONFIRMED if is_coming else _State.REGISTERED
     first.sequence += 1
     first.save(update_fields=["state", "sequence"])
+    overtaken_stop(event, [first.user_id], "dating.confirm", "dating.waiting")
     tell_with_invitation(first, "dating.moved_up", now)
     if not is_coming:
         ask_to_confirm(first, now)

@@ -14,10 +14,12 @@ from dating.services.inviting import tell_part, tell_with_invitation
 from dating.services.locking import event_hold, registration_hold
 from dating.services.overlapping import confirmed_once
 from dating.services.places import BEFORE_GROUPS, COMING, ask_to_confirm, has_place, places_fill
-from dating.services.telling import tell
+from dating.services.telling import overtaken_stop, tell
 
 _State = Registration.State
 _CANCELLED: Final = (_State.CANCELLED, _State.DECLINED)
+#: What whoever confirms knows, or has answered.
+_BEFORE_CONFIRMING: Final = ("dating.confirm", "dating.moved_up", "dating.registered", "dating.waiting")
 
 
 @transaction.atomic
@@ -38,6 +40,7 @@ def registration_create(*, event: Event, user: User, now: datetime) -> Registrat
         registration = Registration(event=event, user=user)
     else:
         registration.sequence += 1
+        overtaken_stop(event, [user.pk])
     places_fill(event=event, now=now)
     registration.state = _State.REGISTERED if has_place(event) else _State.WAITING
     registration.registered_at = now
@@ -74,7 +77,10 @@ def registration_confirm(*, event: Event, user: User, now: datetime) -> Registra
         registration.sequence += 1
     registration.save(update_fields=["state", "confirmed_at", "sequence"])
     if registration.state == _State.CONFIRMED:
+        overtaken_stop(event, [user.pk], *_BEFORE_CONFIRMING)
         tell_with_invitation(registration, "dating.confirmed", now)
+    else:
+        overtaken_stop(event, [user.pk], "dating.confirm")
     return registration
 
 
@@ -93,6 +99,7 @@ def registration_cancel(*, event: Event, user: User, now: datetime) -> Registrat
         return registration
     _refuse_when_closed(event, "It is too late to cancel: the groups are made.")
     registration_end(registration, now)
+    overtaken_stop(event, [user.pk])
     tell_with_invitation(registration, "dating.cancelled", now)
     places_fill(event=event, now=now)
     return registration
@@ -140,7 +147,8 @@ def registrations_ask(*, event: Event, now: datetime) -> None:
         asked.update(asked_at=now)
         # Of an event that is moved they are asked once more.
         key = f"{state}:{event.version}"
-        tell(event, "dating.confirm", users, key=key, until=until, waits=state == _State.WAITING)
+        waits = state == _State.WAITING
+        tell(event, "dating.confirm", users, key=key, expires_at=event.close_at, until=until, waits=waits)
 
 
 def _refuse_when_closed(event: Event, message: str) -> None:

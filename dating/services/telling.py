@@ -18,10 +18,11 @@ from config import clock
 from config.zones import zone_of
 from dating.models import Event
 from notifications import rules, urgency
+from notifications.engine import stop
 from notifications.engine.direct import Planned, deliver_many
 from notifications.engine.fanout import notify, people
 from notifications.messages.compose import notification_of
-from notifications.models import ContactPoint, Preference, Severity, Subscription
+from notifications.models import ContactPoint, Delivery, Outgoing, Preference, Severity, Subscription
 from notifications.quiet_hours import held_until
 
 SOURCE = "dating_event"
@@ -86,6 +87,7 @@ def tell(
     *,
     key: str,
     until_at: datetime | None = None,
+    expires_at: datetime | None = None,
     **more: Any,
 ) -> None:
     """Tell people the same about an event: an item in each inbox, and a delivery per contact point.
@@ -95,9 +97,13 @@ def tell(
     Args:
         key: tells this message from others of its kind about the event; nobody is told twice under one key.
         until_at: told as ``until``, the time that it is by their clocks then.
+        expires_at: when it makes no sense to tell it any more; by default ``until_at``.
         more: what the message says besides.
     """
-    by_zone: dict[str, list[UUID]] = defaultdict(list)
+    now, by_zone = clock.now(), defaultdict[str, list[UUID]](list)
+    expires_at = expires_at or until_at
+    if expires_at is not None and expires_at <= now:  # a step that is late: better told late than not at all
+        expires_at = None
     for user_id, time_zone in User.objects.filter(pk__in=list(users)).values_list("pk", "time_zone"):
         by_zone[time_zone].append(user_id)
     for time_zone, told in by_zone.items():
@@ -109,7 +115,32 @@ def tell(
             source_id=str(event.pk),
             dedup_key=f"{kind}:{event.pk}:{key}:{time_zone}",
         )
-        notify(notification, people(told, as_of=clock.now()), inbox=True)
+        notify(notification, people(told, as_of=now), inbox=True, expires_at=expires_at)
+
+
+def overtaken_stop(event: Event, users: Iterable[UUID], *kinds: str) -> set[tuple[UUID, str]]:
+    """Stop what quiet hours still hold about an event for these people: what is told now takes its place.
+
+    Else all of it would come at once when they end, in any order: "will you come?" beside "it is called off".
+    Call it before that is told (see notifications.engine.stop).
+
+    Args:
+        kinds: only these; none: whatever is held.
+
+    Returns:
+        Who would have been told what.
+    """
+    held = Outgoing.objects.filter(
+        held_for__in=list(users),
+        delivery__notification__source_type=SOURCE,
+        delivery__notification__source_id=str(event.pk),
+    )
+    if kinds:
+        held = held.filter(delivery__notification__kind__in=kinds)
+    rows = list(held.values_list("pk", "held_for", "delivery__notification__kind"))
+    if rows:
+        stop.cancel(Delivery.objects.filter(pk__in=[pk for pk, _, _ in rows]), reason="overtaken")
+    return {(user_id, kind) for _, user_id, kind in rows if user_id is not None}
 
 
 def tell_each(notes: Sequence[Note]) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -13,7 +14,7 @@ from dating import services
 from notifications.allowances import scopes_of
 from notifications.models import Delivery, Notification, Outgoing
 from notifications.services.preferences import preference_set, subscription_set
-from tests.dating.cast import EIGHT, HOUR, MINUTE, Evening, event, person
+from tests.dating.cast import DAY, EIGHT, HOUR, MINUTE, Evening, event, person
 from tests.factories import ContactPointFactory
 
 pytestmark = pytest.mark.django_db
@@ -85,8 +86,8 @@ def test_quiet_hours_hold_only_what_makes_sense_after_them() -> None:
     evening = Evening(event()).registered(ana, bob).confirmed()
     live_through(evening)
     held, in_time = (
-        {each.notification.kind.removeprefix("dating.") for each in mails(ana).filter(reason=reason)}
-        for reason in ("quiet_hours", "")
+        {each.notification.kind.removeprefix("dating.") for each in mails(ana).filter(reason__in=reasons)}
+        for reasons in (["quiet_hours", "overtaken"], [""])
     )
     assert (sorted(held), sorted(in_time)) == (["confirm", "confirmed", "finished", "registered"], IN_TIME)
     final = mails(ana).get(notification__kind="dating.finished")
@@ -94,6 +95,117 @@ def test_quiet_hours_hold_only_what_makes_sense_after_them() -> None:
     subscription_set(user=ana, channel="email", kind="dating.*", is_enabled=False)
     final.refresh_from_db()
     assert (final.status, final.reason) == ("suppressed", "unsubscribed")
+
+
+def silent(name: str) -> User:
+    """Somebody with an email address, whose quiet hours it is."""
+    user = mailed(name)
+    preference_set(user=user, quiet_from="00:00", quiet_until="23:59")
+    return user
+
+
+def times_told(user: User) -> dict[str, str]:
+    """When the evening is, by each kind of mail that is, or will be, sent."""
+    sent = mails(user).exclude(status="cancelled")
+    return {
+        each.notification.kind.removeprefix("dating."): each.notification.data["starts_at"] for each in sent
+    }
+
+
+class TestOvertaken:
+    """What quiet hours hold is not told any more once something later has taken its place."""
+
+    def test_nobody_is_asked_in_the_morning_to_come_to_what_was_called_off_in_the_night(self) -> None:
+        ana, bob = silent("ana"), mailed("bob")
+        evening = Evening(event()).registered(ana, bob)
+        evening.at(EIGHT - DAY)
+        assert told_by_mail(ana) == told_by_mail(bob) == ["confirm", "registered"]
+        services.event_end(event=evening.event, now=evening.now)
+        assert told_by_mail(ana) == ["skipped"]
+        assert told_by_mail(bob) == ["confirm", "registered", "skipped"]  # what is not held is on its way
+        stopped = mails(ana).filter(status="cancelled")
+        assert {each.reason for each in stopped} == {"overtaken"}
+        assert not Outgoing.objects.filter(delivery__in=stopped).exists()
+
+    def test_of_two_new_times_the_last_is_told_and_what_was_asked_is_asked_with_it(self) -> None:
+        ana = silent("ana")
+        evening = Evening(event()).registered(ana)
+        evening.at(EIGHT - DAY)
+        for starts_at in (EIGHT - HOUR, EIGHT - 2 * HOUR):
+            services.event_move(event=evening.event, starts_at=starts_at, title="It", now=evening.now)
+        last = (EIGHT - 2 * HOUR).isoformat()
+        assert times_told(ana) == {"moved": last, "confirm": last}
+        assert mails(ana).filter(status="pending").count() == 2
+
+    def test_whoever_got_a_place_in_the_night_hears_of_it_with_the_new_time(self) -> None:
+        ana, bob = mailed("ana"), silent("bob")
+        evening = Evening(event(places=2)).registered(ana, mailed("tom"), bob)
+        services.registration_cancel(event=evening.event, user=ana, now=evening.now)
+        assert told_by_mail(bob) == ["moved_up"]
+        services.event_move(event=evening.event, starts_at=EIGHT + DAY, title="It", now=evening.now)
+        later = (EIGHT + DAY).isoformat()
+        assert times_told(bob) == {"moved": later, "moved_up": later}
+
+    def test_another_title_leaves_what_else_is_held(self) -> None:
+        ana = silent("ana")
+        evening = Evening(event()).registered(ana)
+        for title in ("One", "Other"):
+            services.event_move(event=evening.event, starts_at=EIGHT, title=title, now=evening.now)
+        assert told_by_mail(ana) == ["registered", "renamed"]
+        (renamed,) = mails(ana).filter(notification__kind="dating.renamed", status="pending")
+        assert renamed.notification.data["event"] == "Other"
+
+    def test_whoever_cancels_and_comes_after_all_is_told_the_last_alone(self) -> None:
+        ana = silent("ana")
+        evening = Evening(event()).registered(ana)
+        services.registration_cancel(event=evening.event, user=ana, now=evening.now)
+        assert told_by_mail(ana) == ["cancelled"]
+        evening.registered(ana)
+        assert told_by_mail(ana) == ["registered"]
+
+    def test_an_evening_that_is_called_off_takes_no_cancelling_from_a_calendar(self) -> None:
+        ana, bob = silent("ana"), mailed("bob")
+        evening = Evening(event()).registered(ana, bob)
+        services.registration_cancel(event=evening.event, user=ana, now=evening.now)
+        services.event_end(event=evening.event, now=evening.now)
+        assert told_by_mail(ana) == ["cancelled"]
+
+    def test_whoever_has_answered_is_not_asked(self) -> None:
+        ana, bob = silent("ana"), silent("bob")
+        Evening(event(places=2)).registered(ana, mailed("tom"), bob).confirmed()
+        assert told_by_mail(ana) == ["confirmed"]
+        assert told_by_mail(bob) == ["waiting"]
+
+    def test_nothing_of_another_evening_nor_of_another_person_is_stopped(self) -> None:
+        ana, bob = silent("ana"), silent("bob")
+        evening, other = Evening(event()).registered(ana, bob), Evening(event()).registered(ana)
+        services.registration_cancel(event=evening.event, user=ana, now=evening.now)
+        assert told_by_mail(ana) == ["cancelled", "registered"]
+        assert told_by_mail(bob) == ["registered"]
+        assert mails(ana).get(notification__kind="dating.registered", status="pending").notification.data[
+            "event_id"
+        ] == str(other.event.pk)
+
+
+def test_what_makes_no_sense_after_a_time_is_told_until_then(settings: Any) -> None:
+    settings.DELIVERY_MAX_AGE_H = 24 * 365
+    ana, bob, late = mailed("ana"), mailed("bob"), mailed("late")
+    evening = Evening(event()).registered(ana, bob).confirmed()
+    services.registration_create(event=evening.event, user=late, now=evening.now)  # asked at once
+    live_through(evening)
+    ends = {
+        each.notification.kind.removeprefix("dating."): each.expires_at
+        for user in (ana, late)
+        for each in mails(user)
+    }
+    assert ends["confirm"] == EIGHT - HOUR
+    assert ends["rules"] == ends["resumed"] == EIGHT + 5 * MINUTE
+    assert {each.expires_at for each in mails(late).filter(notification__kind="dating.confirm")} == {
+        EIGHT - HOUR
+    }
+    queued = Outgoing.objects.filter(delivery__notification__kind__in=["dating.confirm", "dating.rules"])
+    assert {each.expires_at for each in queued} == {EIGHT - HOUR, EIGHT + 5 * MINUTE}
+    assert min(ends[kind] for kind in ("registered", "taking_part")) > EIGHT
 
 
 def test_whoever_wants_only_what_is_critical_is_told_in_the_inbox() -> None:

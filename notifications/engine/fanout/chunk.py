@@ -64,6 +64,7 @@ def fan_out_chunk(
     size: int | None = None,
     repeats: bool = True,
     shared: bool = False,
+    expires_at: datetime | None = None,
 ) -> Chunk:
     """Store the notification, unless it is there, and make the deliveries of the next chunk.
 
@@ -71,6 +72,7 @@ def fan_out_chunk(
         shared: what comes to somebody beyond their share goes behind everybody else's.
         size: people of this chunk, at most FANOUT_CHUNK.
         repeats: False where none of them is there already, nearly certainly: that is a sixth less work.
+        expires_at: when it makes no sense any more, if that is before it is too old.
 
     Raises:
         django.db.IntegrityError: one is there, and ``repeats`` is False.
@@ -86,6 +88,9 @@ def fan_out_chunk(
             "share": settings.PERSON_SHARE,
             "behind": BEHIND,
         }
+    if expires_at is not None:
+        shape = shape._replace(ends=True)
+        parameters["expires_at"] = expires_at
     parameters |= {
         **_columns(notification),
         "id": ids.notification_id(audience.fact_at or audience.as_of),

@@ -1,5 +1,6 @@
 """Telling an audience of something, as part of the caller's transaction."""
 
+from datetime import datetime
 from functools import partial
 from uuid import UUID
 
@@ -13,7 +14,9 @@ from notifications.inbox import live
 from notifications.models import Notification
 
 
-def notify(notification: Notification, audience: Audience, *, inbox: bool) -> None:
+def notify(
+    notification: Notification, audience: Audience, *, inbox: bool, expires_at: datetime | None = None
+) -> None:
     """Store a notification, unless it is there by its ``dedup_key``, and make its deliveries.
 
     Part of the caller's transaction, or one of its own. Doing it again, or many times at once, makes nothing
@@ -23,12 +26,21 @@ def notify(notification: Notification, audience: Audience, *, inbox: bool) -> No
     Args:
         inbox: everyone gets an item in their inbox beside a delivery per contact point; without it, whoever
             has no contact point is told by the default channel.
+        expires_at: when it makes no sense any more, if that is before it is too old (DELIVERY_MAX_AGE_H).
     """
     now, after, pending, revocable = clock.now(), None, 0, False
     inboxes: list[UUID] = []
     with transaction.atomic(savepoint=False):  # a failure is the caller's: nobody goes on after half of it
         while True:
-            chunk = fan_out_chunk(notification, audience, inbox=inbox, after=after, now=now, shared=True)
+            chunk = fan_out_chunk(
+                notification,
+                audience,
+                inbox=inbox,
+                after=after,
+                now=now,
+                shared=True,
+                expires_at=expires_at,
+            )
             pending += chunk.pending
             revocable = revocable or chunk.revocable
             inboxes += chunk.inboxes

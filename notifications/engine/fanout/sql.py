@@ -174,7 +174,7 @@ counter AS ({counter}), made AS (
            (id, shop_id, notification_id, user_id, contact_point_id, channel, address, language,
             status, reason, revocable, due_at, expires_at, created_at, sent_at, attempts, replays)
     SELECT id, shop_id, notification_id, made.user_id, contact_point_id, channel, address, language,
-           status, reason, revocable, due_at, due_at + %(max_age)s, %(now)s,
+           status, reason, revocable, due_at, {expires_at}, %(now)s,
            CASE WHEN status = 'sent' THEN %(now)s::timestamptz END, 0, 0
       FROM made
 {repeats} RETURNING id, notification_id, user_id, channel, language, status, reason, revocable, created_at
@@ -182,7 +182,7 @@ counter AS ({counter}), made AS (
     INSERT INTO notifications_outgoing
            (delivery_id, lane, priority, due_at, expires_at, revocable, lease_until, attempts, failures,
             lost_leases, held_for, for_digest)
-    SELECT id, lane, {priority}, due_at, due_at + %(max_age)s, revocable, {born},
+    SELECT id, lane, {priority}, due_at, {expires_at}, revocable, {born},
            0, CASE WHEN reason <> '' THEN user_id END, reason = 'digest'
       FROM made WHERE status = 'pending' {if_inserted}
 ), item AS (
@@ -214,6 +214,7 @@ _PRIORITY = """
                          AND lately.channel <> ALL (%(instant)s)
                        LIMIT %(share)s) AS lately) >= %(share)s
                 THEN %(behind)s ELSE %(priority)s END"""
+_SOONER = "least(due_at + %(max_age)s, %(expires_at)s)"
 # Rows of small alerts are born with the lease of the sender that is at hand, where it has room for them: then
 # nobody has to look for them, nor write them a second time.
 _IS_BORN = "reason = '' AND NOT revocable AND %(lease_until)s::timestamptz IS NOT NULL"
@@ -252,7 +253,7 @@ class Shape(NamedTuple):
 
     ``alerts``: several small ones, whose rows are born claimed. ``unless_quiet``: it leaves them where
     anybody has quiet hours, as it does where anybody has rules that it does not know of. ``shared``: each
-    person has a share of what goes out at once.
+    person has a share of what goes out at once. ``ends``: from some time on it makes no sense any more.
     """
 
     inbox: bool
@@ -261,6 +262,7 @@ class Shape(NamedTuple):
     alerts: bool = False
     unless_quiet: bool = False
     shared: bool = False
+    ends: bool = False
 
 
 def _decided(shape: Shape) -> str:
@@ -311,6 +313,7 @@ def fan_out(audience: str, shape: Shape, *, repeats: bool) -> str:
         decided=_decided(shape),
         counter=_COUNTER,
         due_at=due_at,
+        expires_at=_SOONER if shape.ends else "due_at + %(max_age)s",
         priority=_PRIORITY if shape.shared else "%(priority)s",
         repeats="        ON CONFLICT DO NOTHING\n" if repeats else "",
         if_inserted=if_inserted,
