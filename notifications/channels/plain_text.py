@@ -1,6 +1,7 @@
 """A message as one plain text of bounded length."""
 
 from notifications.channels.base import Message
+from notifications.messages.cutting import before_link
 
 
 def text_of(message: Message, limit: int) -> str:
@@ -19,10 +20,11 @@ def text_of(message: Message, limit: int) -> str:
 
 
 def cut(text: str, limit: int) -> str:
-    """Cut between characters, and say so by an ellipsis."""
+    """Cut between characters, but no link in two, and say so by an ellipsis."""
     if _length(text) <= limit:
         return text
-    return text.encode("utf-16-le")[: 2 * (limit - 1)].decode("utf-16-le", "ignore") + "…"
+    kept = text.encode("utf-16-le")[: 2 * (limit - 1)].decode("utf-16-le", "ignore")
+    return f"{before_link(text, len(kept))}…"
 
 
 def _length(text: str) -> int:

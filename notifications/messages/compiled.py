@@ -8,6 +8,7 @@ from typing import Any, Final, Literal, NamedTuple
 from django.template import TemplateSyntaxError
 
 from notifications.events.faults import description
+from notifications.messages.cutting import before_link
 from notifications.messages.sandbox import Budgeted, PlainTemplate
 
 MAX_TITLE: Final = 200
@@ -91,7 +92,8 @@ def clean_title(title: str) -> str:
 def clean_body(body: str) -> str:
     """Lines without control characters, never two empty ones in a row, of bounded length in all."""
     lines = (line.rstrip() for line in _NOT_IN_BODY.sub("", body).split("\n"))
-    return _cut(_EMPTY_LINES.sub("\n\n", "\n".join(lines)).strip(), MAX_BODY)
+    text = _EMPTY_LINES.sub("\n\n", "\n".join(lines)).strip()
+    return text if len(text) <= MAX_BODY else f"{before_link(text, MAX_BODY - 1)}…"
 
 
 def _cut(text: str, longest: int) -> str:

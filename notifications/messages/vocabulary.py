@@ -1,5 +1,6 @@
 """The tags and filters that message templates may use, and no others."""
 
+import unicodedata
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time
 from typing import Any, Final
@@ -7,6 +8,8 @@ from typing import Any, Final
 from django.template import Library, defaultfilters, defaulttags
 from django.utils import dateformat
 from django.utils.dateparse import parse_date, parse_datetime
+
+from notifications.messages.cutting import before_link
 
 register = Library()
 
@@ -29,7 +32,6 @@ _FILTERS: Final = (
     "lower",
     "pluralize",
     "title",
-    "truncatechars",
     "truncatewords",
     "upper",
     "yesno",
@@ -46,6 +48,14 @@ def join(value: Any, separator: Any) -> str:
     """Put a list's items into one text, within bounds: Django's own can be chained into gigabytes."""
     items = value if isinstance(value, list) else [value]
     return str(separator)[:_LONGEST_ARGUMENT].join(map(str, items))[:_LONGEST_JOIN]
+
+
+@register.filter
+def truncatechars(value: Any, length: Any) -> str:
+    """Cut a text as Django does, but no link in two."""
+    text = unicodedata.normalize("NFC", str(value))
+    cut: str = defaultfilters.truncatechars(text, length)
+    return cut if cut == text else f"{before_link(text, len(cut.removesuffix('…')))}…"
 
 
 @register.filter("date")

@@ -228,10 +228,13 @@ def asked(
     size = size or settings.FANOUT_CHUNK
     part = {**audience.parameters, "as_of": audience.as_of, "after": after, "chunk": size}
     quiet = _quiet_now(notification, audience, part, now) if finer.quiet_hours else {}
+    # A calendar acts on the file that its mail carries; it would find none in a digest.
+    alone: dict[str, list[str]] = {"digests": []} if "ics" in notification.data else {}
     decisive = {
         **part,
         **quiet,
         **_of_channels(),
+        **alone,
         "severity": notification.severity,
         "rule_kinds": rules.applicable(notification.kind, notification.severity),
     }

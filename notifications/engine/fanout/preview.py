@@ -11,6 +11,7 @@ from notifications.engine.database import run_prepared
 from notifications.engine.fanout import sql
 from notifications.engine.fanout.audience import people
 from notifications.engine.fanout.chunk import asked
+from notifications.messages import catalogue
 from notifications.models import ContactPoint, Delivery, Notification
 from notifications.quiet_hours import DIGEST_GRACE
 
@@ -38,7 +39,9 @@ def goes_to_inbox(kind: str) -> bool:
 def preview(*, user: User, kind: str, severity: str, at: datetime) -> list[Decision]:
     """Return how a person would be told of such a notification at a time, as their preferences are now."""
     audience = people([user.pk], as_of=max(at, clock.now()))
-    notification = Notification(kind=kind, severity=severity)
+    known = catalogue.kinds().get(kind)
+    # Whether it carries a file decides too.
+    notification = Notification(kind=kind, severity=severity, data=known.sample if known else {})
     shape, parameters = asked(notification, audience, inbox=goes_to_inbox(kind), after=None, now=at)
     rows = run_prepared(sql.decisions(audience.sql, shape), parameters)
     told = [_decision(*row, at=at, instant=parameters["instant"]) for row in rows]

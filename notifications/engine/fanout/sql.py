@@ -287,7 +287,7 @@ def _decided(shape: Shape) -> str:
         unsubscribed=_UNSUBSCRIBED if shape.rules else "",
         quiet=_QUIET if shape.quiet else "",
         held_until=held if shape.quiet else "NULL::timestamptz",
-        digest=f"(preference.digest AND {channel} = ANY (%(digests)s))" if shape.quiet else "false",
+        digest=f"(preference.digest AND {channel} = ANY (%(digests)s::text[]))" if shape.quiet else "false",
     )
 
 

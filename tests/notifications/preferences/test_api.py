@@ -341,6 +341,12 @@ def test_it_says_what_the_fan_out_does(
     assert len(said) == (3 if kind == "alert" else 4)
 
 
+def test_what_carries_a_file_for_a_calendar_is_said_to_come_as_itself(as_user: LogIn, cast: User) -> None:
+    answer = explained(as_user(cast), cast, kind="dating.cancelled", at=NIGHT)
+    by_mail = next(each for each in answer["decisions"] if each["channel"] == "email")
+    assert (by_mail["outcome"], by_mail["reason"]) == ("held", "quiet_hours")
+
+
 def test_asking_tells_nobody(as_user: LogIn, cast: User) -> None:
     explained(as_user(cast), cast, kind="stage.accepted")
     assert not Notification.objects.exists()

@@ -1,5 +1,6 @@
 """What quiet hours held back comes as one message, exactly once, and never not at all."""
 
+import re
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, time, timedelta
@@ -126,6 +127,32 @@ def test_each_contact_point_has_its_own(owner: User, by_email: ContactPoint, in_
         (owner, "b@example.com", 3),
         (other, "c@example.com", 3),
     }
+
+
+CANCEL = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nMETHOD:CANCEL\r\nEND:VCALENDAR\r\n"
+
+
+def test_what_carries_a_file_for_a_calendar_is_told_as_itself(
+    owner: User, by_email: Any, in_one: Any, tell: Tell
+) -> None:
+    (invited,) = tell(owner, "dating.cancelled", now=NIGHT, data={"ics": CANCEL})
+    assert (invited.reason, invited.due_at) == ("quiet_hours", MORNING)
+    others = [*tell(owner, now=NIGHT), *tell(owner, now=NIGHT)]
+    digests_send(MORNING)
+    (made,) = digests()
+    assert made.notification.data["count"] == 2
+    assert states(invited, *others) == [("pending", "quiet_hours"), *[("suppressed", "digest")] * 2]
+
+
+def test_it_cuts_no_link_in_two(owner: User, by_email: Any, in_one: Any, tell: Tell) -> None:
+    link = "https://tocsin.example.com/dating/0198c7f2-54b1-7d6e-8a53-6f2b1f0c9e11/"
+    tell(owner, now=NIGHT, body=f"{'Please confirm. ' * 10}{link} Or don't. {'And so on. ' * 20}")
+    tell(owner, now=NIGHT, body=f"{'Please confirm. ' * 14}{link}")
+    digests_send(MORNING)
+    (made,) = digests()
+    for text in (made.notification.body, made.notification.texts["fr"][""][1]):
+        assert re.findall(r"https?://\S*", text) == [link]
+        assert text.count("…") == 2
 
 
 def test_machines_get_each_as_itself(owner: User, by_email: ContactPoint, in_one: Any, tell: Tell) -> None:
@@ -358,6 +385,29 @@ def test_in_the_morning_there_is_one_mail(
     assert "Accepted" in text
     assert "Started" in text
     assert audit(now=clock(), settled=True).totals == {}
+
+
+def test_beside_the_digest_comes_what_a_calendar_acts_on(
+    transactional_db: None,
+    mail_server: MailServer,
+    owner: User,
+    by_email: Any,
+    wakes_soon: Callable[[], None],
+    tell: Tell,
+    sender: Sender,  # noqa: F811
+    clock: Clock,
+) -> None:
+    wakes_soon()
+    tell(owner, "dating.cancelled", title="Cancelled", data={"ics": CANCEL})
+    for title in ("Accepted", "Started"):
+        tell(owner, title=title)
+    clock.forward(3600)
+    digests_send(clock())
+    assert sender.drain()
+    mails = {mail.message["Subject"]: mail.message for mail in mail_server.mails}
+    assert sorted(mails) == ["2 messages during your quiet hours", "Cancelled"]
+    methods = {part.get_param("method") for part in mails["Cancelled"].walk()}
+    assert "CANCEL" in methods
 
 
 def test_where_nobody_makes_the_digest_each_goes_out_by_itself(
