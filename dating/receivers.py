@@ -8,8 +8,9 @@ from django.dispatch import receiver
 from accounts.models import User
 from accounts.signals import account_taken
 from config import clock
-from dating.models import BotAccount
+from dating.models import BotAccount, RecurringRule
 from dating.services.bot import bot_account_unlink
+from dating.services.events import events_call_off
 from dating.services.leaving import person_leaves
 
 
@@ -18,6 +19,12 @@ def bot_unlink(user: User, **kwargs: Any) -> None:
     """The bot that spoke for whoever had the account does not speak for its owner."""
     for account in BotAccount.objects.filter(user=user):
         bot_account_unlink(account=account)
+
+
+@receiver(pre_delete, sender=RecurringRule)
+def evenings_go(instance: RecurringRule, **kwargs: Any) -> None:
+    """Evenings that nobody has registered for go with their rule."""
+    events_call_off(rule=instance, now=clock.now())
 
 
 @receiver(pre_delete, sender=User)

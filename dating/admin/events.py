@@ -149,7 +149,7 @@ class RecurringRuleAdmin(StaffViews, ModelAdmin):
             times = ", ".join(local_time(each.starts_at, each.time_zone) for each in apart)
             self.message_user(
                 request,
-                f"People have registered for evenings at other times, which stay as they are: {times}. "
+                f"People have registered for these evenings, which stay as they are: {times}. "
                 "You can move them one by one, or end them on their run-sheets.",
                 messages.WARNING,
             )

@@ -57,6 +57,10 @@ STATE_OF: Final[dict[str, State]] = {
 OVER: Final = (Step.FINISHED, Step.SKIPPED)
 
 
+#: What can be set of a single evening once people may have registered; on all else its plan depends.
+BY_HAND: Final = frozenset({"title", "organiser_id", "places"})
+
+
 def _up_to(largest: int, smallest: int = 0) -> list[Any]:
     return [MinValueValidator(smallest), MaxValueValidator(largest)]
 
@@ -144,6 +148,8 @@ class Event(EventSettings):
     )
     # The time of the rule that it is for; it may be held at another.
     occurrence_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # What its rule said as it last followed it: where it differs from that, somebody has set it by hand.
+    rule_settings = models.JSONField(null=True, blank=True, editable=False)
     results = models.JSONField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(default=clock.now, editable=False)
     over_at = models.DateTimeField(null=True, blank=True, editable=False)

@@ -7,17 +7,16 @@ from typing import Any, Final
 import structlog
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 
-from config.exceptions import Conflict
 from config.zones import zone_of
 from dating.models import Event, RecurringRule
-from dating.models.event import EventSettings
+from dating.models.event import BY_HAND, EventSettings
 from dating.recurrence import AT_MOST, BadRule, occurrences
 from dating.services.advance import event_call_off
 from dating.services.closing import CALLED_OFF
 from dating.services.locking import event_hold
-from dating.services.moving import event_move
+from dating.services.moving import deadline_follow
 from dating.services.places import BEFORE_GROUPS, COMING
 
 log = structlog.get_logger(__name__)
@@ -44,26 +43,43 @@ def event_create(*, now: datetime, **fields: Any) -> Event:
 def events_recur(*, now: datetime) -> int:
     """Make the events that recurring rules are due to have; returns how many. Again: none.
 
-    Where a rule has been changed, those of its events that nobody has registered for follow it.
+    Where a rule has been changed, those of its events that nobody has registered for follow it; where it is
+    switched off, they are called off. A rule that fails does not keep the others from their events.
     """
     made = 0
-    for rule in RecurringRule.objects.filter(is_active=True):
+    for rule in RecurringRule.objects.all():
         try:
-            times = _due(rule, now)
-            _have_follow(rule, times, now)
-            made += _make_missing(rule, times)
-        except BadRule as error:  # one that can't be read must not keep the others from their events
+            if rule.is_active:
+                made += _recur(rule, now)
+            else:
+                events_call_off(rule=rule, now=now)
+        except BadRule as error:
             log.error("dating_rule_bad", rule=str(rule.pk), error=str(error))
+        except Exception:
+            log.exception("dating_rule_failed", rule=str(rule.pk))
     return made
 
 
+def _recur(rule: RecurringRule, now: datetime) -> int:
+    times = _due(rule, now)
+    _have_follow(rule, times, now)
+    return _make_missing(rule, times)
+
+
+def events_call_off(*, rule: RecurringRule, now: datetime) -> None:
+    """Call off the events of a rule that is no more, but for those that people come to, or somebody moved."""
+    for event in _ahead(rule, now):
+        _follow(rule, event, None, now)
+
+
 def events_apart(*, rule: RecurringRule, now: datetime) -> list[Event]:
-    """Return the events of a rule that are not at its times any more, and stay where they are: people come.
+    """Return the events of a rule that are not as it says any more, and stay as they are: people come.
 
     Raises:
         BadRule: the rule can't be understood.
     """
-    return [event for event in _astray(rule, _due(rule, now), now) if _has_people(event)]
+    astray = _astray(rule, _due(rule, now), now) if rule.is_active else _ahead(rule, now)
+    return [event for event in astray if _has_people(event)]
 
 
 def _due(rule: RecurringRule, now: datetime) -> list[datetime]:
@@ -87,14 +103,42 @@ def _day(rule: RecurringRule, moment: datetime) -> date:
     return moment.astimezone(zone_of(rule.time_zone)).date()
 
 
+def _ahead(rule: RecurringRule, now: datetime) -> QuerySet[Event]:
+    """Return the rule's events that people can still register for, but for those that somebody has moved."""
+    after, _ = _span(rule, now)
+    of_rule = rule.events.filter(step__in=BEFORE_GROUPS, occurrence_at=F("starts_at"))
+    return of_rule.filter(occurrence_at__gt=after)
+
+
 def _astray(rule: RecurringRule, times: Sequence[datetime], now: datetime) -> list[Event]:
-    """Return the rule's events at times that it does not have, but for those that somebody has moved."""
-    after, until = _span(rule, now)
+    """Return the rule's events that are not at its times, or not as it has them."""
+    _, until = _span(rule, now)
     if len(times) == AT_MOST:
         until = times[-1]
-    of_rule = rule.events.filter(step__in=BEFORE_GROUPS, occurrence_at=F("starts_at"))
-    ahead = of_rule.filter(occurrence_at__gt=after, occurrence_at__lte=until)
-    return list(ahead.exclude(occurrence_at__in=times))
+    ahead = _ahead(rule, now).filter(occurrence_at__lte=until)
+    wanted = set(times)
+    return [each for each in ahead if each.occurrence_at not in wanted or _changes(rule, each)]
+
+
+def _settings(of: EventSettings) -> dict[str, Any]:
+    """Return what is decided about events, as JSON has it."""
+    decided = {field.attname: getattr(of, field.attname) for field in EventSettings._meta.fields}
+    organiser = decided["organiser_id"]
+    return decided | {"organiser_id": str(organiser) if organiser else None}
+
+
+def _changes(rule: RecurringRule, event: Event) -> list[str]:
+    """Return what the rule has changed since the event followed it, but for what was set by hand.
+
+    Of events of a version that did not note it, it is what nobody can have set by hand.
+    """
+    says, has = _settings(rule), _settings(event)
+    said = event.rule_settings
+    if said is None:
+        said = {name: value for name, value in has.items() if name not in BY_HAND}
+    if has["organiser_id"] is None:  # whoever it was may have deleted their account
+        said = said | {"organiser_id": None}
+    return [name for name in says if says[name] != has[name] and name in said and said[name] == has[name]]
 
 
 def _has_people(event: Event) -> bool:
@@ -105,23 +149,34 @@ def _have_follow(rule: RecurringRule, times: Sequence[datetime], now: datetime) 
     """Have events that nobody has registered for follow their rule, which was changed."""
     of_day = {_day(rule, at): at for at in times}
     for event in _astray(rule, times, now):
+        at = event.starts_at if event.starts_at in times else of_day.get(_day(rule, event.starts_at))
         try:
-            _follow(rule, event, of_day.get(_day(rule, event.starts_at)), now)
-        except (Conflict, ValidationError) as error:  # it begins, or would close at once: it stays
+            _follow(rule, event, at, now)
+        except ValidationError as error:  # its registration would close at once: it stays
             log.warning("dating_event_stays", evening=str(event.pk), error=str(error))
 
 
 @transaction.atomic
 def _follow(rule: RecurringRule, event: Event, at: datetime | None, now: datetime) -> None:
-    """Move an event to its day's new time; call it off where the rule does not have the day any more."""
+    """Have an event be as its rule says, at its day's new time.
+
+    It is called off where the rule does not have the day any more, or has another event for it.
+    """
     event = event_hold(event.pk)
-    if _has_people(event):
+    if event.step not in BEFORE_GROUPS or _has_people(event):
         return
-    if at is None:
-        event_call_off(event_id=event.pk, now=now, reason=CALLED_OFF)
-    else:
-        Event.objects.filter(pk=event.pk).update(occurrence_at=at, time_zone=rule.time_zone)
-        event_move(event=event, starts_at=at, title=event.title, now=now)
+    if at is None or rule.events.filter(occurrence_at=at).exclude(pk=event.pk).exists():
+        if event_call_off(event_id=event.pk, now=now, reason=CALLED_OFF):
+            # Not the rule's any more: should it have that day again, it makes another.
+            Event.objects.filter(pk=event.pk).update(rule=None, occurrence_at=None)
+        return
+    for name in _changes(rule, event):
+        setattr(event, name, getattr(rule, name))
+    event.starts_at = event.occurrence_at = at
+    event.version += 1
+    event.rule_settings = _settings(rule)
+    deadline_follow(event, now)
+    event.save()
 
 
 def _make_missing(rule: RecurringRule, times: Sequence[datetime]) -> int:
@@ -136,11 +191,13 @@ def _make_missing(rule: RecurringRule, times: Sequence[datetime]) -> int:
 
 
 def _make(rule: RecurringRule, starts_at: datetime) -> bool:
-    names = [field.name for field in EventSettings._meta.get_fields()]
+    says = _settings(rule)
     try:
         with transaction.atomic():
-            fields = {name: getattr(rule, name) for name in names}
-            Event(rule=rule, occurrence_at=starts_at, starts_at=starts_at, **fields).save()
+            fields = {name: getattr(rule, name) for name in says}
+            Event(
+                rule=rule, rule_settings=says, occurrence_at=starts_at, starts_at=starts_at, **fields
+            ).save()
     except IntegrityError:  # somebody else has made it meanwhile
         return False
     return True

@@ -46,15 +46,7 @@ def event_move(*, event: Event, starts_at: datetime, title: str, now: datetime) 
     if event.is_over or (is_moved and event.step not in MOVABLE):
         raise Conflict("It is too late to move this event.")
     event.starts_at, event.title, event.version = starts_at, title, event.version + 1
-    opens_again = is_moved and event.step == Step.CONFIRMING and event.confirm_at > now
-    if is_moved:
-        if event.close_at <= now:
-            raise ValidationError(
-                {"starts_at": "Registration would be closed already: choose a later start."}
-            )
-        if opens_again:
-            _open_again(event, now)
-        event.deadline_at = event.confirm_at if event.step == Step.OPEN else event.close_at
+    opens_again = is_moved and deadline_follow(event, now)
     event.save(update_fields=["starts_at", "title", "version", "deadline_at", "step", "state"])
     _tell(event, now, is_moved=is_moved, asked_anew=opens_again)
     return event
@@ -75,6 +67,23 @@ def _tell(event: Event, now: datetime, *, is_moved: bool, asked_anew: bool) -> N
             tell_with_invitation(registration, "dating.moved_up", now)
         if (registration.user_id, "dating.confirm") in untold:
             ask_to_confirm(registration, now)
+
+
+def deadline_follow(event: Event, now: datetime) -> bool:
+    """Have the deadline of an event follow its times; the caller holds and saves it.
+
+    Returns whether its registration is open again: by the new times nobody is to be asked yet.
+
+    Raises:
+        ValidationError: by field: its registration would be closed already.
+    """
+    if event.close_at <= now:
+        raise ValidationError({"starts_at": "Registration would be closed already: choose a later start."})
+    opens_again = event.step == Step.CONFIRMING and event.confirm_at > now
+    if opens_again:
+        _open_again(event, now)
+    event.deadline_at = event.confirm_at if event.step == Step.OPEN else event.close_at
+    return opens_again
 
 
 def _open_again(event: Event, now: datetime) -> None:
