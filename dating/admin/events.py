@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from django import forms
 from django.contrib import admin, messages
+from django.db import connection
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
@@ -13,13 +14,13 @@ from unfold.widgets import UnfoldAdminSelectWidget
 
 from accounts.admin import StaffViews
 from config import clock
-from config.exceptions import Conflict
 from dating import meetings
 from dating.admin.runsheet import run_sheet_link
 from dating.meetings import jitsi
 from dating.meetings.registry import LABELS
 from dating.models import Event, LogEntry, RecurringRule
 from dating.services.events import events_apart
+from dating.services.locking import event_hold
 from dating.services.moving import MOVABLE, event_move, places_set
 from dating.services.places import HOLDING
 from dating.services.telling import local_time
@@ -60,6 +61,9 @@ def _why_not_jitsi() -> str:
 class EventForm(_SettingsForm):
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
+        if late := [name for name in ("starts_at", *sorted(_CHANGEABLE)) if self._is_too_late(name)]:
+            names = ", ".join(name.replace("_", " ") for name in late)
+            raise forms.ValidationError(f"It has become too late to change: {names}. Nothing was saved.")
         if "starts_at" not in self.changed_data or not cleaned.get("starts_at"):
             return cleaned
         self.instance.starts_at = cleaned["starts_at"]
@@ -68,6 +72,18 @@ class EventForm(_SettingsForm):
         if self.instance.close_at <= clock.now():
             self.add_error("starts_at", "Registration would be closed already: choose a later start.")
         return cleaned
+
+    def _is_too_late(self, name: str) -> bool:
+        """Whether this was changed on a form that was opened while it could be, and can't be any more."""
+        if name in self.fields:
+            return False
+        if name == "starts_at":
+            given = [self.data.get(f"{name}_{part}") for part in (0, 1)]
+            return None not in given and forms.SplitDateTimeField().has_changed(
+                self.instance.starts_at, given
+            )
+        text, has = self.data.get(name), self.instance.serializable_value(name)
+        return text is not None and text.strip() != str("" if has is None else has)
 
 
 class LogInline(NeverEdited, StaffViews, TabularInline):
@@ -91,6 +107,14 @@ class EventAdmin(StaffViews, ModelAdmin):
         held = Count("registrations", filter=Q(registrations__state__in=HOLDING))
         return super().get_queryset(request).annotate(people_count=held)
 
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Event | None:
+        found = super().get_object(request, object_id, from_field)
+        if found is not None and request.method == "POST" and connection.in_atomic_block:
+            # What the form may change is decided by the step, which nobody takes until it is saved.
+            event_hold(found.pk)
+            found.refresh_from_db()
+        return found
+
     def get_fields(self, request: HttpRequest, obj: Event | None = None) -> Any:
         decisions = (*_DECISIONS[:1], "starts_at", *_DECISIONS[1:])
         return (*decisions, ("step", "deadline_at"), "run_sheet") if obj else decisions
@@ -111,10 +135,7 @@ class EventAdmin(StaffViews, ModelAdmin):
         now = clock.now()
         if "organiser" in form.changed_data:
             obj.save(update_fields=["organiser"])
-        try:
-            event_move(event=obj, starts_at=obj.starts_at, title=obj.title, now=now)
-        except Conflict as error:  # its groups were made while the form was open
-            self.message_user(request, str(error), messages.ERROR)
+        event_move(event=obj, starts_at=obj.starts_at, title=obj.title, now=now)
         if "places" in form.changed_data:
             places_set(event=obj, places=obj.places, now=now)
 

@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
+from dating import services
 from dating.models import DatingProfile, Event, Reaction, RecurringRule, Registration
 from tests.dating.cast import DAY, EIGHT, HOUR, Evening, event, person, told
 
@@ -92,9 +93,35 @@ def change(desk: Client, made: Event, **changes: Any) -> Event:
 def test_what_its_plan_depends_on_stays_as_it_was(desk: Client) -> None:
     evening = Evening(event(organiser=person())).registered(person("Bob"), person("Eve")).confirmed()
     evening.at(EIGHT - HOUR)
-    now = change(desk, evening.event, title="Saturday", users_limit=4, places=8, round_s=1)
+    at = {"starts_at_0": f"{EIGHT:%Y-%m-%d}", "starts_at_1": f"{EIGHT:%H:%M:%S}"}
+    now = change(desk, evening.event, title="Saturday", users_limit=4, places=8, round_s=1, **at)
     assert (now.title, now.places) == ("Saturday", 8)
     assert (now.starts_at, now.users_limit, now.round_s) == (EIGHT, 20, 300)
+
+
+def test_what_has_become_too_late_while_the_form_was_open_is_said_to_be_so(desk: Client) -> None:
+    evening = Evening(event()).registered(person("Ana"), person("Bob")).confirmed()
+    evening.at(EIGHT - HOUR)
+    later = EIGHT + HOUR
+    form = filled(title="Saturday", starts_at_0=f"{EIGHT:%Y-%m-%d}", starts_at_1=f"{later:%H:%M:%S}")
+    form |= {"log-TOTAL_FORMS": 0, "log-INITIAL_FORMS": 0}
+    page = desk.post(url("event_change", evening.event.pk), form, follow=True).content.decode()
+    assert "too late to change: starts at" in page
+    assert "successfully" not in page
+    evening.event.refresh_from_db()
+    assert (evening.event.starts_at, evening.event.title) == (EIGHT, "Friday at eight")
+    # As the page has the form now, the rest can be saved.
+    del form["starts_at_0"], form["starts_at_1"]
+    assert (
+        "successfully" in desk.post(url("event_change", evening.event.pk), form, follow=True).content.decode()
+    )
+    services.event_end(event=evening.event, now=EIGHT)
+    page = desk.post(
+        url("event_change", evening.event.pk), form | {"title": "Sunday", "places": 9}, follow=True
+    )
+    assert "too late to change: places, title" in page.content.decode()
+    evening.event.refresh_from_db()
+    assert (evening.event.title, evening.event.places) == ("Saturday", None)
 
 
 def test_until_there_is_a_plan_it_can_be_moved_and_everybody_is_told(desk: Client) -> None:
