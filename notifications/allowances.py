@@ -28,6 +28,9 @@ REPEATABLE: Final = frozenset(
         "test",
     }
 )
+#: Of these so many for each thing that they are about: an evening's never use up another's, whose cancelling
+#: a calendar would miss.
+BY_SOURCE: Final = frozenset(kind for kind in REPEATABLE if kind.startswith("dating."))
 #: What begins so never counts.
 EXEMPT: Final = frozenset({"alert", "escalation", "tracing"})
 

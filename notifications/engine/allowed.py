@@ -71,7 +71,7 @@ class Allowed:
                 continue
             if allowances.is_refused(row.address, scopes):
                 reasons[place] = allowances.NUMBER_REFUSED
-            elif question := _question(place, row, content.kind, scopes, now):
+            elif question := _question(place, row, content, scopes, now):
                 asked.append(question)
         for question, answer in zip(asked, await self._answers(asked), strict=True):
             if answer:
@@ -91,13 +91,16 @@ class Allowed:
             return [0] * len(asked)
 
 
-def _question(place: int, row: Claimed, kind: str, scopes: Sequence[str], now: datetime) -> _Question | None:
+def _question(
+    place: int, row: Claimed, content: Content, scopes: Sequence[str], now: datetime
+) -> _Question | None:
     # What programs read, one address may serve for many people; and some channels have no addresses.
     is_read = registry.sendable(row.channel).digests
+    about = (content.source_id,) if content.kind in allowances.BY_SOURCE else ()
     whose = {
         "paid": (str(row.user_id or row.address),),
         "paid-address": (row.address,),
-        "repeats": (kind, row.channel, row.address, "" if is_read else str(row.user_id)),
+        "repeats": (content.kind, row.channel, row.address, "" if is_read else str(row.user_id), *about),
     }
     rates = [(scope, rate) for scope in scopes if (rate := settings.RATES[scope]) is not None]
     if not rates:

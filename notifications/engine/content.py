@@ -18,7 +18,7 @@ from notifications.messages.texts import Texts, text_for
 from notifications.models import Notification
 
 _READ = """
-SELECT id, kind, title, body, texts, severity, data, created_at
+SELECT id, kind, title, body, texts, severity, data, created_at, source_id
   FROM notifications_notification WHERE id = ANY (%(ids)s)
 """
 
@@ -43,6 +43,8 @@ class Content(NamedTuple):
     shared: dict[Any, Any]
     #: By whose clocks its texts say times.
     time_zone: str = "UTC"
+    #: What it is about.
+    source_id: str = ""
 
     def by_clock_of(self, time_zone: str) -> "Content":
         """Return the same for people of another zone; one object for all of them."""
@@ -66,6 +68,7 @@ def content_of(row: Claimed, notification: Notification, *, time_zone: str) -> C
         data=notification.data,
         created_at=notification.created_at,
         shared={},
+        source_id=notification.source_id,
     )
     return content if row.channel in FOR_PROGRAMS else content.by_clock_of(time_zone)
 
@@ -105,9 +108,10 @@ class Contents:
         for key in found:
             self._known.move_to_end(key)
         if missing:
-            for row in await self._database.rows(_READ, {"ids": missing}):
-                found[row[0]] = Content._make((*row, {}, "UTC"))
-                self._keep(found[row[0]])
+            for *told, source_id in await self._database.rows(_READ, {"ids": missing}):
+                content = Content._make((*told, {}, "UTC", source_id))
+                found[content.id] = content
+                self._keep(content)
         timed = [row for row in rows if row.user_id and _says_times(row, found.get(row.notification_id))]
         zones = await self._zones_of({row.user_id for row in timed if row.user_id}) if timed else {}
         contents = [_told(row, found.get(row.notification_id), zones) for row in rows]

@@ -60,10 +60,11 @@ def told(
     kind: str = "student.updated",
     channel: str = "sms",
     severity: str = "standard",
+    source_id: str = "1",
 ) -> list[Delivery]:
     """Deliveries of one notification to these addresses of somebody, due now."""
     notification = NotificationFactory(
-        kind=kind, severity=severity, source_type="test", dedup_key=str(uuid4())
+        kind=kind, severity=severity, source_type="test", source_id=source_id, dedup_key=str(uuid4())
     )
     now = timezone.now()
     return stored(
@@ -124,6 +125,15 @@ def test_an_address_gets_so_many_of_a_kind_a_day(sender: Sender, mail: MailServe
     settle(sender)
     assert ways(channel="email") == {("sent", ""): 5, ("suppressed", "limit_repeats"): 2}
     assert len(mail.mails) == 5
+
+
+def test_an_evening_never_uses_up_what_another_has(sender: Sender, mail: MailServer, rates: Any) -> None:
+    rates(repeats="2/day")
+    for evening in ("1", "2", "2", "2"):
+        told(UserFactory(), ["ana@example.com"], kind="dating.cancelled", channel="email", source_id=evening)
+    sender.wake()
+    settle(sender)
+    assert ways(channel="email") == {("sent", ""): 3, ("suppressed", "limit_repeats"): 1}
 
 
 def test_what_follows_many_that_are_not_sent_does_not_wait(
