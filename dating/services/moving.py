@@ -7,11 +7,12 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from config.exceptions import Conflict
+from dating.invitations import longest
 from dating.models import STATE_OF, Event, Registration, Step
 from dating.services.anew import note
 from dating.services.inviting import tell_with_invitation
 from dating.services.locking import event_hold
-from dating.services.places import BEFORE_GROUPS, COMING, ask_to_confirm, places_fill
+from dating.services.places import BEFORE_GROUPS, COMING, HOLDING, ask_to_confirm, places_fill
 from dating.services.telling import overtaken_stop
 
 #: In these it can be moved, since nothing has been planned by its time.
@@ -20,6 +21,7 @@ MOVABLE = BEFORE_GROUPS
 _SAYS_WHEN: Final = (
     "dating.confirm",
     "dating.confirmed",
+    "dating.longer",
     "dating.moved",
     "dating.moved_up",
     "dating.registered",
@@ -97,9 +99,26 @@ def _open_again(event: Event, now: datetime) -> None:
 
 @transaction.atomic
 def places_set(*, event: Event, places: int | None, now: datetime) -> Event:
-    """Give an event more places, or fewer; those who wait move up, and nobody loses a place."""
+    """Give an event more places, or fewer; those who wait move up, and nobody loses a place.
+
+    Where it may take longer with more people, those who have a place hear of it; others do once they get one.
+    """
     event = event_hold(event.pk)
+    before = longest(event)
     event.places = places
-    event.save(update_fields=["places"])
+    if event.step in BEFORE_GROUPS and longest(event) != before:
+        event.version += 1
+    event.save(update_fields=["places", "version"])
+    if event.step in BEFORE_GROUPS and longest(event) > before:
+        _tell_longer(event, now)
     places_fill(event=event, now=now)
     return event
+
+
+def _tell_longer(event: Event, now: datetime) -> None:
+    registrations = list(event.registrations.filter(state__in=HOLDING).select_related("user"))
+    overtaken_stop(event, [each.user_id for each in registrations], "dating.longer")
+    until_at = event.starts_at + longest(event)
+    for registration in registrations:
+        registration.event = event
+        tell_with_invitation(registration, "dating.longer", now, until_at=until_at)

@@ -11,8 +11,10 @@ from rest_framework.test import APIClient
 
 from accounts.models import User
 from dating import services
-from dating.models import DatingProfile, Registration
+from dating.invitations import longest
+from dating.models import DatingProfile, Event, Registration
 from notifications.engine.sender import Sender
+from notifications.models import Notification
 from tests.dating.calendar_program import files_of, shown_to, statuses, true_of
 from tests.dating.cast import DAY, EIGHT, HOUR, MINUTE, Evening, event, person, told
 from tests.dating.test_admin import change
@@ -144,6 +146,47 @@ class TestMoved:
         assert evening.step == "confirming"
         assert statuses(evening.event, *evening.people) == ["CONFIRMED"] * 4
         assert [shown_to(each) for each in evening.people] == [true_of(each) for each in evening.people]
+
+
+def ends(user: User) -> list[timedelta]:
+    """How long the evening takes by each file that somebody is sent."""
+    entries = [Calendar.from_ical(each).events[0] for each in files_of(user)]
+    return [each.end - each.start for each in entries]
+
+
+class TestPlaces:
+    def test_more_places_that_make_it_longer_are_told(self) -> None:
+        evening = Evening(event(places=4)).registered(person("Ana"), person("Bob"))
+        ana = evening.people[0]
+        services.places_set(event=evening.event, places=20, now=evening.now)
+        assert told(ana) == ["registered", "longer"]
+        first, second = ends(ana)
+        assert first < second == longest(Event.objects.get())
+        assert sequences(ana) == [0, 1]
+        longer = Notification.objects.get(kind="dating.longer", deliveries__user=ana)
+        assert f"ends at {EIGHT + second:%H:%M} at the latest" in longer.body
+        # With more than a group holds it takes no longer, and with fewer places nobody needs to know.
+        services.places_set(event=evening.event, places=400, now=evening.now)
+        services.places_set(event=evening.event, places=10, now=evening.now)
+        assert told(ana) == ["registered", "longer"]
+        evening.at(EIGHT - DAY)
+        services.registration_confirm(event=evening.event, user=ana, now=evening.now)
+        assert sequences(ana) == [0, 1, 3]
+
+    def test_whoever_moves_up_by_them_hears_of_it_with_that(self) -> None:
+        evening = Evening(event(places=2)).registered(*(person(name) for name in ("Ana", "Bob", "Tom")))
+        services.places_set(event=evening.event, places=3, now=evening.now)
+        tom = evening.people[2]
+        assert told(tom) == ["waiting", "moved_up"]
+        assert ends(tom)[-1] == longest(Event.objects.get())
+        assert shown_to(tom) == true_of(tom)
+
+    def test_once_the_groups_are_made_they_change_nothing(self) -> None:
+        evening = Evening(event(places=4)).registered(person("Ana"), person("Bob")).confirmed()
+        evening.at(EIGHT - HOUR)
+        before = told(evening.people[0])
+        services.places_set(event=evening.event, places=20, now=evening.now)
+        assert told(evening.people[0]) == before
 
 
 @pytest.fixture
