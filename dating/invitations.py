@@ -97,7 +97,7 @@ def invitation_of(registration: Registration, *, rounds: int | None = None) -> I
     event, user = registration.event, registration.user
     rounds = event.rounds.count() if rounds is None else rounds
     return Invitation(
-        uid=f"{event.pk}@{URL(settings.PUBLIC_URL).host}",
+        uid=f"{event.pk}@{event.uid_host or URL(settings.PUBLIC_URL).host}",
         sequence=sequence_of(registration),
         title=event.title,
         starts_at=event.starts_at,

@@ -134,6 +134,8 @@ class Event(EventSettings):
     deadline_at = models.DateTimeField(null=True, blank=True, editable=False)
     current_round = models.PositiveSmallIntegerField(default=0, editable=False)
     paused_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # What its UID ends with in calendars, wherever the product moves. "": an earlier version made it.
+    uid_host = models.CharField(max_length=255, default="tocsin", db_default="", blank=True, editable=False)
     # Grows when the time or the title changes, so that calendars take note (RFC 5545, 3.8.7.4).
     version = models.PositiveIntegerField(default=0, editable=False)
     is_ending = models.BooleanField(default=False, editable=False, help_text="No further round is held.")

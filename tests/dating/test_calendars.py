@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from importlib import import_module
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.test import Client
 from icalendar import Calendar
 from rest_framework.test import APIClient
@@ -146,6 +148,24 @@ class TestMoved:
         assert evening.step == "confirming"
         assert statuses(evening.event, *evening.people) == ["CONFIRMED"] * 4
         assert [shown_to(each) for each in evening.people] == [true_of(each) for each in evening.people]
+
+
+@pytest.mark.parametrize("made_by_an_earlier_version", [False, True])
+def test_an_entry_stays_the_same_wherever_the_product_moves(
+    settings: Any, made_by_an_earlier_version: bool
+) -> None:
+    evening = Evening(event())
+    settings.PUBLIC_URL = "https://old.example.com"
+    if made_by_an_earlier_version:
+        Event.objects.update(uid_host="")
+        import_module("dating.migrations.0008_rules_and_calendars").note_hosts(apps, None)
+    ana = person("Ana")
+    evening.registered(ana)
+    settings.PUBLIC_URL = "https://new.example.com"
+    services.registration_cancel(event=evening.event, user=ana, now=evening.now)
+    host = "old.example.com" if made_by_an_earlier_version else "tocsin"
+    uids = {str(Calendar.from_ical(each).events[0]["UID"]) for each in files_of(ana)}
+    assert uids == {f"{evening.event.pk}@{host}"}
 
 
 def ends(user: User) -> list[timedelta]:
