@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from config.zones import zone_of
 
@@ -42,12 +43,32 @@ class BadRule(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class _Until:
+    """The end of a rule: its last day, or the last moment; one without a zone is by the rule's own clocks."""
+
+    last: date | datetime
+
+    @property
+    def day(self) -> date:
+        """No day after it counts, whatever the zone."""
+        if not isinstance(self.last, datetime):
+            return self.last
+        day = self.last.date()
+        return day if day == date.max else day + timedelta(days=1)
+
+    def includes(self, moment: datetime) -> bool:
+        if not isinstance(self.last, datetime):
+            return True
+        return moment <= (self.last if self.last.tzinfo else self.last.replace(tzinfo=moment.tzinfo))
+
+
+@dataclass(frozen=True, slots=True)
 class _Rule:
     """A rule of days (RFC 5545, 3.3.10). Weekdays are from 0, Monday, each with its number or 0."""
 
     freq: str
     interval: int
-    until: date
+    until: "_Until"
     weekdays: Sequence[tuple[int, int]]
     month_days: Sequence[int]
     months: Sequence[int]
@@ -72,33 +93,41 @@ def occurrences(
     # A day more on both sides: where the clocks are, it may be another day.
     begin = after.astimezone(zone).date() - timedelta(days=1)
     end = until.astimezone(zone).date() + timedelta(days=1)
+    local = _moments(_parsed(rule, starts_on), starts_on, at, zone, since=begin, until=end)
     # The way through UTC makes a skipped time a real one.
-    moments = (
-        datetime.combine(day, at, tzinfo=zone).astimezone(UTC)
-        for day in _days_of(rule, starts_on=starts_on, since=begin, until=end)
-    )
+    moments = (each.astimezone(UTC) for each in local)
     return list(islice((each for each in moments if after < each <= until), AT_MOST))
 
 
-def rule_check(rule: str, *, starts_on: date) -> None:
+def rule_check(rule: str, *, starts_on: date, at: time, time_zone: str) -> None:
     """Raise ``BadRule`` unless this is a rule of days that has a day at all, and soon enough."""
     until = starts_on + min(_SOON, date.max - starts_on)
-    if next(_days_of(rule, starts_on=starts_on, since=starts_on, until=until), None) is None:
+    parsed = _parsed(rule, starts_on)
+    if next(_moments(parsed, starts_on, at, zone_of(time_zone), since=starts_on, until=until), None) is None:
         raise BadRule("There is no day that fits this rule.")
+
+
+def _moments(
+    rule: _Rule, starts_on: date, at: time, zone: ZoneInfo, *, since: date, until: date
+) -> Iterator[datetime]:
+    """Yield the times of a rule on the days from ``since`` to ``until``, by the clocks of its zone."""
+    for day in _days_of(rule, starts_on=starts_on, since=since, until=until):
+        moment = datetime.combine(day, at, tzinfo=zone)
+        if rule.until.includes(moment):
+            yield moment
 
 
 # --- Days ---------------------------------------------------------------------------------------------
 
 
-def _days_of(text: str, *, starts_on: date, since: date, until: date) -> Iterator[date]:
+def _days_of(rule: _Rule, *, starts_on: date, since: date, until: date) -> Iterator[date]:
     """Yield the days of a rule from ``since`` to ``until``, in order.
 
     A library reads such rules, too, but searches one that no day fits up to the year 9999, in each look.
     """
-    rule = _parsed(text, starts_on)
     if starts_on < _FIRST:
         raise BadRule(f"The first day can't be before {_FIRST}.")
-    until = min(until, rule.until)
+    until = min(until, rule.until.day)
     for begin, length in _periods(rule, starts_on, until):
         if (since - begin).days >= length:
             continue
@@ -171,7 +200,7 @@ def _parsed(text: str, starts_on: date) -> _Rule:
     return _Rule(
         freq=parts["FREQ"],
         interval=int(parts.get("INTERVAL", "1")),
-        until=_date(parts["UNTIL"]) if "UNTIL" in parts else date.max,
+        until=_Until(_last(parts["UNTIL"]) if "UNTIL" in parts else date.max),
         weekdays=weekdays,
         month_days=month_days,
         months=months,
@@ -219,8 +248,11 @@ def _weekday(freq: str, value: str) -> tuple[int, int]:
     return weekday, _number("BYDAY", number, _LARGEST_OF_WEEKDAYS[freq])
 
 
-def _date(text: str) -> date:
+def _last(text: str) -> date | datetime:
     try:
-        return date(int(text[:4]), int(text[4:6]), int(text[6:8]))
+        if "T" not in text:
+            return datetime.strptime(text, "%Y%m%d").date()  # noqa: DTZ007  (a day has no zone)
+        last = datetime.strptime(text.removesuffix("Z"), "%Y%m%dT%H%M%S")  # noqa: DTZ007
+        return last.replace(tzinfo=UTC) if text.endswith("Z") else last
     except ValueError:
         raise BadRule(f"UNTIL can't be {text}.") from None

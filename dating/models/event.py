@@ -249,9 +249,9 @@ class RecurringRule(EventSettings):
 
     def clean(self) -> None:
         super().clean()
-        if self.rrule and self.starts_on:
+        if self.rrule and self.starts_on and self.at:
             try:
-                rule_check(self.rrule, starts_on=self.starts_on)
+                rule_check(self.rrule, starts_on=self.starts_on, at=self.at, time_zone=self.time_zone)
             except BadRule as error:
                 raise ValidationError({"rrule": str(error)}) from error
 

@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime, time, timedelta
 from time import perf_counter
+from zoneinfo import ZoneInfo
 
 import pytest
 from dateutil.rrule import rrulestr
@@ -58,6 +59,35 @@ def test_nothing_comes_before_the_first_day_or_after_the_last():
     assert times(ends, after="2025-12-01", until="2026-03-01") == ["01-02 19:00", "01-09 19:00"]
 
 
+@pytest.mark.parametrize(
+    ("until", "at", "zone", "last"),
+    [
+        ("20261129", time(20), "America/New_York", 29),
+        ("20261130T045959Z", time(20), "America/New_York", 29),  # "until the 29th", as calendars write it
+        ("20261130T010000Z", time(20), "America/New_York", 29),  # the very moment
+        ("20261130T005959Z", time(20), "America/New_York", 28),
+        ("20261129T230000Z", time(8), "Asia/Tokyo", 30),
+        ("20261129T225959Z", time(8), "Asia/Tokyo", 29),
+        ("20261129T200000", time(20), "America/New_York", 29),  # by the rule's own clocks
+        ("20261129T195959", time(20), "America/New_York", 28),
+    ],
+)
+def test_the_last_is_the_one_at_that_moment_or_before_it(until, at, zone, last):
+    rule = f"FREQ=DAILY;UNTIL={until}"
+    span = {"after": "2026-11-26", "until": "2026-12-24"}
+    found = occurrences(
+        rule,
+        starts_on=date(2026, 11, 27),
+        at=at,
+        time_zone=zone,
+        **{name: utc(each) for name, each in span.items()},
+    )
+    assert [each.astimezone(ZoneInfo(zone)).day for each in found] == list(range(27, last + 1))
+    if until.endswith("Z"):  # others read only these for a time with a zone
+        first = datetime.combine(date(2026, 11, 27), at, tzinfo=ZoneInfo(zone))
+        assert found == [each.astimezone(UTC) for each in rrulestr(rule, dtstart=first)]
+
+
 def test_rules_as_calendars_write_them_are_understood():
     span = {"after": "2026-02-01", "until": "2026-03-31"}
     assert times("RRULE:FREQ=MONTHLY;BYDAY=-1FR;", **span) == ["02-27 19:00", "03-27 19:00"]
@@ -104,6 +134,9 @@ def test_no_more_than_so_many_at_once():
         ("FREQ=WEEKLY;BYDAY=FR,", "BYDAY can't be empty"),
         ("FREQ=DAILY;UNTIL=20261231T250000Z", "UNTIL can't be"),
         ("FREQ=DAILY;UNTIL=20251231", "no day"),
+        ("FREQ=DAILY;UNTIL=20260101T185959Z", "no day"),  # a second before the first evening
+        ("FREQ=DAILY;UNTIL=20260101T195959", "no day"),
+        ("FREQ=DAILY;UNTIL=00000101T000000Z", "UNTIL can't be"),
         ("FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30", "no day"),
         ("FREQ=DAILY;BYDAY=MO;BYSETPOS=2", "no day"),
         ("FREQ=DAILY;INTERVAL=7;BYDAY=FR", "no day"),  # each seventh day is a Thursday
@@ -114,7 +147,7 @@ def test_no_more_than_so_many_at_once():
 def test_a_rule_that_makes_no_sense_is_refused_at_once_with_the_reason(rule, because):
     began = perf_counter()
     with pytest.raises(BadRule, match=because):
-        rule_check(rule, starts_on=date(2026, 1, 1))
+        rule_check(rule, starts_on=date(2026, 1, 1), at=time(20), time_zone="Europe/Paris")
     assert perf_counter() - began < 0.5
 
 
@@ -177,4 +210,5 @@ def test_weekdays_with_and_without_numbers_go_together():
 
 
 def test_a_rule_may_begin_on_the_last_day_there_is():
-    rule_check("FREQ=DAILY", starts_on=date.max)
+    for rule in ("FREQ=DAILY", "FREQ=DAILY;UNTIL=99991231T235959", "FREQ=DAILY;UNTIL=99991231"):
+        rule_check(rule, starts_on=date.max, at=time(20), time_zone="America/New_York")
