@@ -26,6 +26,7 @@ CANCELLED: Final = {
     "stopped": "Stopped with its escalation before it was sent.",
     "finished": "Stopped: its escalation had nothing left to send, and is over.",
     "person_left": "Stopped: the person deleted their account.",
+    "locked_out": "Stopped: the person's account was locked.",
     "plan_changed": "Stopped: the plan of the evening changed.",
     "overtaken": "Not needed any more: something that was said later took its place.",
     "acknowledged": "Not needed any more: somebody acknowledged the escalation first.",

@@ -1,15 +1,17 @@
-"""What becomes of where people are told, as their accounts change hands or their addresses are verified."""
+"""What becomes of where people are told, and of what waits for them, as their accounts change."""
 
 from datetime import datetime
 from typing import Any
 
 import structlog
 from django.core.exceptions import ValidationError
+from django.db.models.signals import post_save
 from django.dispatch import receiver
 
 from accounts.models import User
 from accounts.signals import account_taken, address_verified
 from config import clock
+from notifications.engine import stop
 from notifications.engine.direct import deliver_to
 from notifications.messages.compose import notification_of
 from notifications.models import ContactPoint, Preference, Subscription
@@ -22,6 +24,13 @@ log = structlog.get_logger(__name__)
 @receiver(address_verified)
 def own_points_confirm(user: User, field: str, address: str, now: datetime, **kwargs: Any) -> None:
     own_confirm(user=user, field=field, address=address, now=now)
+
+
+@receiver(post_save, sender=User)
+def locked_out_stop(instance: User, **kwargs: Any) -> None:
+    """Whoever is locked out is told nothing that was still to come: a digest, a later round, another try."""
+    if not instance.is_active and "is_active" in instance.changed_fields:
+        stop.cancel_of(instance.pk, reason=stop.LOCKED_OUT)
 
 
 @receiver(account_taken)

@@ -11,7 +11,7 @@ from notifications import jobs, queue
 from notifications.departures import abouts
 from notifications.departures.words import Words
 from notifications.engine import stop
-from notifications.models import Delivery, Departure, Outgoing
+from notifications.models import Departure
 
 REASON = "person_left"
 
@@ -25,9 +25,7 @@ def person_note(instance: User, **kwargs: Any) -> None:
 @receiver(post_delete, sender=User)
 def person_leaves(instance: User, **kwargs: Any) -> None:
     """Stop what was to be sent to them; a job erases the rest, in slices, from the commit on."""
-    # From the queue, which is small: they may have been told a million things.
-    waiting = Outgoing.objects.filter(delivery__user_id=instance.pk).values_list("pk", flat=True)
-    stop.cancel(Delivery.objects.filter(pk__in=list(waiting)), reason=REASON)
+    stop.cancel_of(instance.pk, reason=REASON)
     Departure.objects.create(pk=instance.pk, words=instance._departure)  # type: ignore[attr-defined]
     transaction.on_commit(
         lambda: queue.enqueue_unless_waiting(jobs.DEPARTURES, jobs.departures_go_on), robust=True

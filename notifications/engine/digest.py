@@ -15,7 +15,7 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 
 from notifications import metrics, rules
-from notifications.engine import held, wake
+from notifications.engine import held, stop, wake
 from notifications.engine.direct import new_delivery, store
 from notifications.looks import first
 from notifications.messages.compose import notification_of
@@ -38,10 +38,14 @@ class Ending(Enum):
     SWITCHED_OFF = "the contact point is switched off"
     UNCONFIRMED = "the contact point is not confirmed any more"
     UNSUBSCRIBED = "the person wants no such messages"
+    LOCKED_OUT = "the person's account is locked"
 
 
 def ending_of(count: int, contact_point: ContactPoint, subscriptions: Iterable[rules.Rule]) -> Ending:
     """Decide. Pure."""
+    # By a statement in the database, which stops nothing by itself: notifications.receivers.
+    if not contact_point.user.is_active:
+        return Ending.LOCKED_OUT
     if not contact_point.is_enabled:
         return Ending.SWITCHED_OFF
     if contact_point.confirmed_at is None:
@@ -134,9 +138,9 @@ def digests_send(now: datetime) -> bool:
         if batch.rows:
             batch.write()
             wake.on_commit()
-    suppressed = Counter(row.channel for row in batch.rows if row.status == Delivery.Status.SUPPRESSED)
-    for channel, count in suppressed.items():
-        metrics.add("deliveries", channel, "suppressed", amount=count)
+    ended = Counter((row.channel, row.status) for row in batch.rows if row.status != Delivery.Status.PENDING)
+    for (channel, status), count in ended.items():
+        metrics.add("deliveries", channel, str(status), amount=count)
     return len(mine) == AT_ONCE
 
 
@@ -168,6 +172,8 @@ def _end(
             batch.end(rows, status=suppressed, reason="unconfirmed")
         case Ending.UNSUBSCRIBED:
             batch.end(rows, status=suppressed, reason="unsubscribed")
+        case Ending.LOCKED_OUT:
+            batch.end(rows, status=Delivery.Status.CANCELLED, reason=stop.LOCKED_OUT)
 
 
 def _digest(contact_point: ContactPoint, rows: Sequence[Delivery]) -> Delivery:

@@ -1,6 +1,8 @@
 """Stopping deliveries that have not begun, and keeping what is over from ever being sent again."""
 
 from collections import Counter
+from typing import Final
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -9,6 +11,9 @@ from config import clock
 from notifications import metrics
 from notifications.engine.replay import REPLAYABLE
 from notifications.models import Delivery, Outgoing
+
+#: Why nothing more is sent to somebody whose account is locked.
+LOCKED_OUT: Final = "locked_out"
 
 
 def close(deliveries: QuerySet[Delivery], *, reason: str) -> int:
@@ -29,6 +34,13 @@ def seal(deliveries: QuerySet[Delivery]) -> None:
     # What is in an inbox can't fail any more.
     those = Delivery.objects.filter(pk__in=deliveries.order_by().values("pk"), revoked_at=None)
     those.exclude(channel="inbox", status=Delivery.Status.SENT).update(revoked_at=clock.now())
+
+
+def cancel_of(user_id: UUID, *, reason: str) -> int:
+    """Stop all that is still to be sent to one person, as ``cancel`` does."""
+    # From the queue, which is small: they may have been told a million things.
+    waiting = Outgoing.objects.filter(delivery__user_id=user_id).values_list("pk", flat=True)
+    return cancel(Delivery.objects.filter(pk__in=list(waiting)), reason=reason)
 
 
 def cancel(deliveries: QuerySet[Delivery], *, reason: str) -> int:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, time, timedelta
 import pytest
 from django.core.exceptions import ValidationError
 
+from accounts.services.users import user_update
 from escalation.models import EscalationProcess, Policy, PolicyVersion
 from escalation.policies.definition import Definition, Step, Target, check_rounds, steps_of
 from escalation.policies.selectors import version_named
@@ -345,6 +346,20 @@ def test_rounds_that_were_over_are_not_repeated():
     assert left(process) == [("phone", 1210), ("phone", 1510)]
     rounds = deliveries_of(process).filter(status="pending").order_by("due_at")
     assert [each.notification.data["round"] for each in rounds.select_related("notification")] == [2, 3]
+
+
+@pytest.mark.django_db
+def test_whoever_is_locked_out_is_rung_in_no_later_round(owner, teammate):
+    ContactPointFactory(user=owner, channel="phone", address="+33612345678")
+    ContactPointFactory(user=teammate, channel="phone", address="+33612345679")
+    targets = [user_target(owner, "phone"), user_target(teammate, "phone")]
+    version = version_of({"after_s": 0, "targets": targets}, repeats=2, repeat_every_s=300)
+    process = start(version)
+    user_update(user=owner, is_active=False)
+    waiting = deliveries_of(process).filter(status="pending")
+    assert list(waiting.values_list("user", flat=True)) == [teammate.pk] * 3
+    stopped = deliveries_of(process).exclude(status="pending")
+    assert set(stopped.values_list("user", "status", "reason")) == {(owner.pk, "cancelled", "locked_out")}
 
 
 @pytest.mark.django_db

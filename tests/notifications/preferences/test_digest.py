@@ -208,9 +208,20 @@ def test_what_a_switched_off_contact_point_was_to_tell_is_not_told(
     owner: User, by_email: ContactPoint, in_one: Any, tell: Tell
 ) -> None:
     held = tell(owner, now=NIGHT)
-    ContactPoint.objects.update(is_enabled=False)  # as the admin does, past the service
+    ContactPoint.objects.update(is_enabled=False)  # past the service
     digests_send(MORNING)
     assert states(*held) == [("suppressed", "disabled")]
+
+
+def test_whoever_was_locked_out_in_the_database_is_told_none_of_it(
+    owner: User, by_email: Any, in_one: Any, tell: Tell
+) -> None:
+    held = [*tell(owner, now=NIGHT), *tell(owner, now=NIGHT)]
+    User.objects.filter(pk=owner.pk).update(is_active=False)
+    digests_send(MORNING)
+    assert digests() == []
+    assert states(*held) == [("cancelled", "locked_out")] * 2
+    assert not Outgoing.objects.exists()
 
 
 @pytest.mark.parametrize(
@@ -227,12 +238,12 @@ def test_what_a_switched_off_contact_point_was_to_tell_is_not_told(
 )
 def test_how_it_ends(count: int, is_enabled: bool, rule: bool | None, expected: Ending) -> None:
     subscriptions = [] if rule is None else [Subscription(channel="email", kind="digest", is_enabled=rule)]
-    contact_point = ContactPoint(channel="email", is_enabled=is_enabled, confirmed_at=MORNING)
+    contact_point = ContactPoint(user=User(), channel="email", is_enabled=is_enabled, confirmed_at=MORNING)
     assert ending_of(count, contact_point, subscriptions) is expected
 
 
 def test_what_is_not_confirmed_any_more_is_told_none_of_it() -> None:
-    contact_point = ContactPoint(channel="email", is_enabled=True)
+    contact_point = ContactPoint(user=User(), channel="email", is_enabled=True)
     assert ending_of(1, contact_point, []) is ending_of(2, contact_point, []) is Ending.UNCONFIRMED
 
 

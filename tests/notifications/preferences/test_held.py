@@ -7,8 +7,10 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import Shop, User
+from accounts.services.users import user_update
 from notifications.engine.fanout import alert_fan_out, sql
 from notifications.engine.fanout.sql import Shape
+from notifications.explanations import explain
 from notifications.models import ContactPoint, Delivery, Outgoing, Preference
 from notifications.services.contact_points import contact_point_remove, contact_point_update
 from notifications.services.preferences import subscription_remove, subscription_set
@@ -234,3 +236,25 @@ def test_a_new_address_gets_what_is_held(held: Delivery, by_email: ContactPoint)
     contact_point_update(contact_point=by_email, address="new@example.com", vouched=True)
     held.refresh_from_db()
     assert held.address == "new@example.com"
+
+
+def test_nothing_more_is_sent_to_whoever_is_locked_out(
+    owner: User, teammate: User, held: Delivery, tell: Tell
+) -> None:
+    (due,) = tell(owner, now=NOON)
+    (others,) = tell(teammate, now=NOON)
+    user_update(user=owner, first_name="Eva")
+    assert state(held) == ("pending", "quiet_hours")
+    user_update(user=owner, is_active=False)
+    assert state(held) == state(due) == ("cancelled", "locked_out")
+    assert state(others) == ("pending", "")
+    assert list(Outgoing.objects.values_list("pk", flat=True)) == [others.pk]
+    due.refresh_from_db()
+    assert explain(due) == "Stopped: the person's account was locked."
+
+
+def test_what_is_being_sent_to_whoever_is_locked_out_is_not_tried_again(owner: User, held: Delivery) -> None:
+    Outgoing.objects.update(lease_until=timezone.now())
+    user_update(user=owner, is_active=False)
+    assert state(held) == ("sending", "quiet_hours")
+    assert Outgoing.objects.get().revoked_at
