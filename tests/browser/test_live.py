@@ -200,6 +200,28 @@ def test_a_tab_of_who_has_logged_out_says_so_and_asks_no_more(site: Site, open_b
     assert [url for url in asked if "/news/" in url or "/stream/" in url] == []
 
 
+def test_whoever_logs_in_again_hears_of_news_beside_a_tab_of_before(
+    site: Site, open_browser: OpenBrowser
+) -> None:
+    browser = open_browser()
+    old, window = browser.new_page(), browser.new_page()
+    email = site.register(old)
+    expect_items(old, "Welcome")  # so it holds the stream
+    window.goto("/inbox/")
+    window.locator("details.menu summary").click()
+    window.get_by_role("button", name="Log out").click()
+    window.wait_for_url("**/login/")
+    expect(old.locator("#live")).to_contain_text("Logged out")
+    site.log_in(window, email)
+    mark(window)
+    expect_items(window, "Welcome")
+    site.publish(email, "One")
+    expect(window.locator(".bell-count")).to_have_text("2", timeout=20_000)
+    expect_live(window, 2)
+    expect_items(window, "One", "Welcome")
+    expect(old.locator("#live")).to_contain_text("Logged out")
+
+
 def _named(page: Page) -> list[str]:
     """The titles that this test has given, as the items on the page have them."""
     bodies = page.locator(".notice-body").all_text_contents()

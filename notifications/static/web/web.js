@@ -217,6 +217,12 @@
   const name = `tocsin-inbox-${bell.dataset.user}`;
   const others = new BroadcastChannel(name);
   let reopen = AGAIN_MS;
+  let stream;
+  // Until then this tab holds the stream, once it has the lock.
+  let leaves;
+  const left = new Promise((done) => {
+    leaves = done;
+  });
 
   function say(state) {
     const live = byId("live");
@@ -232,19 +238,24 @@
   }
 
   function hear(message) {
+    // Other tabs may be those of a later log-in.
+    if (isOut) return;
     if (message === "lost") return say("lost");
     if (!isCutOff) say("live");
     sync();
   }
 
+  // For good: whoever logs in again has other tabs, of which one needs the lock.
   function leave() {
     isOut = true;
     say("out");
+    stream?.close();
+    leaves();
   }
 
   function open() {
     if (isOut) return;
-    const stream = new EventSource(`${bell.dataset.stream}?last_event_id=${last}`);
+    stream = new EventSource(`${bell.dataset.stream}?last_event_id=${last}`);
     const changed = () => tell("changed");
     stream.addEventListener("notice", changed);
     stream.addEventListener("unread", changed);
@@ -282,7 +293,7 @@
   if (navigator.locks) {
     navigator.locks.request(name, () => {
       open();
-      return new Promise(() => {});
+      return left;
     });
     sync();
   } else {
