@@ -9,9 +9,10 @@ class EscalationConfig(AppConfig):
     def ready(self) -> None:
         from escalation import brokers, metrics, models, selectors  # noqa: PLC0415
         from escalation.acknowledging import links  # noqa: PLC0415
+        from escalation.policies import people  # noqa: PLC0415
         from escalation.services import ending, resuming  # noqa: PLC0415
         from escalation.voice import receivers  # noqa: PLC0415
-        from notifications import exposition, looks  # noqa: PLC0415
+        from notifications import exposition, looks, rules  # noqa: PLC0415
         from notifications.brokers import formats  # noqa: PLC0415
         from notifications.departures import abouts  # noqa: PLC0415
         from notifications.messages import links as message_links  # noqa: PLC0415
@@ -23,6 +24,7 @@ class EscalationConfig(AppConfig):
         looks.register(receivers.look, asks=receivers.ANY_DUE)
         message_links.register(links.MARK, url_of=links.url_of, channels=links.CHANNELS)
         exposition.register(metrics.families)
+        rules.register_critical(people.KIND)
         abouts.facts.add(models.EscalationProcess.SOURCE)
         abouts.register(selectors.sources_of)
         abouts.register_rows(selectors.processes_telling, "ended_by")

@@ -11,8 +11,11 @@ from typing import Final, Protocol
 
 #: Nobody can switch these off: they are about the account itself, or were asked for a moment ago.
 ALWAYS: Final = ("account.", "test")
-# Not the model's own name for it, since the models ask this module.
+# Not the models' own names for them, since the models ask this module.
 _CRITICAL: Final = "critical"
+_STANDARD: Final = "standard"
+# Kinds of which some are critical.
+_GRAVE: Final = {"alert"}
 #: A kind or a group of kinds: words with dots between.
 KIND: Final = re.compile(r"[^\s.*]+(\.[^\s.*]+)*(\.\*)?")
 
@@ -28,6 +31,16 @@ def can_be_switched_off(kind: str) -> bool:
     return bool(KIND.fullmatch(kind)) and not f"{kind}.".startswith(
         tuple(f"{always.removesuffix('.')}." for always in ALWAYS)
     )
+
+
+def register_critical(*kinds: str) -> None:
+    """State that some of what people are told of these kinds is critical."""
+    _GRAVE.update(kinds)
+
+
+def gravest(kind: str) -> str:
+    """Return the severity of the gravest of this kind: whether nothing of it is told is asked with that."""
+    return _CRITICAL if kind in _GRAVE else _STANDARD
 
 
 def applicable(kind: str, severity: str) -> list[str]:

@@ -9,8 +9,8 @@ from django.views.generic import TemplateView
 
 from accounts.models import User
 from notifications.messages.catalogue import kinds
-from notifications.models import Severity, Subscription
-from notifications.rules import silences
+from notifications.models import Subscription
+from notifications.rules import gravest, silences
 from notifications.services.preferences import subscription_set
 from notifications.unsubscribe.links import Target, target_of
 from notifications.web.page import Page
@@ -49,7 +49,8 @@ class UnsubscribePage(Page, TemplateView):
 
     def _page(self, user: User, target: Target, *, status: int = 200, **context: Any) -> HttpResponse:
         subscriptions = Subscription.objects.filter(user=user)
-        is_off = silences(subscriptions, channel=target.channel, kind=target.kind, severity=Severity.STANDARD)
+        severity = gravest(target.kind)
+        is_off = silences(subscriptions, channel=target.channel, kind=target.kind, severity=severity)
         about = kinds()[target.kind].about if target.kind in kinds() else ""
         context |= {"kind": target.kind, "channel": target.channel, "about": about, "is_off": is_off}
         response = self.render_to_response(context, status=status)

@@ -8,7 +8,7 @@ from accounts.models import User
 from notifications import rules
 from notifications.inbox.selectors import read_of, unread_of
 from notifications.messages import catalogue
-from notifications.models import ContactPoint, Severity, Subscription
+from notifications.models import ContactPoint, Subscription
 from notifications.web.concerns import does_concern
 
 LABELS: Final = {
@@ -102,7 +102,7 @@ def as_posted(rows: Iterable[Row], shown: Collection[str], on: Collection[str]) 
 
 
 def _is_on(subscriptions: Collection[Subscription], channel: str, group: str) -> bool:
-    return not rules.silences(subscriptions, channel=channel, kind=group, severity=Severity.STANDARD)
+    return not rules.silences(subscriptions, channel=channel, kind=group, severity=rules.gravest(group))
 
 
 def others(subscriptions: Iterable[Subscription], rows: Iterable[Row]) -> list[Subscription]:

@@ -194,6 +194,17 @@ def test_what_is_switched_off_is_not_told_and_stays_so(browse: Browse, owner: Us
     assert switches(client) == table
 
 
+def test_a_switch_is_on_while_what_is_critical_still_comes(browse: Browse, owner: User) -> None:
+    ContactPointFactory(user=owner, channel="email", address="owner@example.com")
+    Subscription.objects.create(user=owner, channel="email", kind="", is_enabled=False)
+    client = browse(owner)
+    table = switches(client)
+    assert (table["email alert"], table["email stage.*"]) == (True, False)
+    save(client, table | {"email alert": False})
+    assert Subscription.objects.filter(channel="email", kind="alert", is_enabled=False).exists()
+    assert not switches(client)["email alert"]
+
+
 def test_saving_without_a_change_makes_no_rule(browse: Browse, owner: User) -> None:
     client = browse(owner)
     save(client, switches(client))

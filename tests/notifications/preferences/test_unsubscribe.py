@@ -115,6 +115,17 @@ def test_who_is_unsubscribed_already_sees_it(anybody: Client, owner: User, path:
     assert "You are unsubscribed" in anybody.get(path).content.decode()
 
 
+@pytest.mark.parametrize("kind", ["alert", "escalation"])
+def test_who_is_still_told_of_what_is_critical_can_end_that(anybody: Client, owner: User, kind: str) -> None:
+    Subscription.objects.create(user=owner, channel="email", kind="", is_enabled=False)
+    path = f"/unsubscribe/{links.token_of(Target(owner.pk, kind, 'email'))}/"
+    page = anybody.get(path).content.decode()
+    assert "You are unsubscribed" not in page
+    assert Form(page).fields == ONE_CLICK
+    assert "You are unsubscribed" in anybody.post(path, ONE_CLICK).content.decode()
+    assert (owner.email, "email", kind, False) in rules()
+
+
 def test_the_page_tells_nothing_about_the_person(anybody: Client, owner: User, path: str) -> None:
     PreferenceFactory(user=owner)
     for answer in (anybody.get(path), anybody.post(path, ONE_CLICK)):
