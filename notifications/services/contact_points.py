@@ -18,7 +18,7 @@ from notifications.channels import registry
 from notifications.engine import held, stop
 from notifications.engine.direct import deliver_to
 from notifications.messages.compose import notification_of
-from notifications.models import ContactPoint, Delivery
+from notifications.models import ContactPoint, Delivery, Outgoing
 from notifications.services.confirmations import UNCONFIRMED, contact_point_admit
 
 TOO_MANY: Final = "You can have {} contact points at most: remove one first."
@@ -149,6 +149,11 @@ def contact_point_remove(*, contact_point: ContactPoint) -> None:
         # What has failed stays as it is: nothing is replayed to an address that was taken away.
         waiting = sent_there.filter(status=Delivery.Status.PENDING)
         stop.cancel(waiting, reason="contact_point_removed")
+
+
+def has_waiting(contact_point: ContactPoint) -> bool:
+    """Whether anything is still to be sent there: switching it off stops only what quiet hours hold."""
+    return Outgoing.objects.filter(delivery__contact_point=contact_point).exists()
 
 
 def contact_point_restore(*, contact_point: ContactPoint, now: datetime) -> None:

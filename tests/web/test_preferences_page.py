@@ -17,7 +17,8 @@ from dating.models import DatingProfile
 from escalation.models import Rotation, RotationMember
 from notifications import metrics
 from notifications.channels.signing import secret_for
-from notifications.models import ContactPoint, Delivery, InboxItem, Preference, Subscription
+from notifications.models import ContactPoint, Delivery, InboxItem, Outgoing, Preference, Subscription
+from notifications.services.contact_points import contact_point_test_send
 from tests.factories import ContactPointFactory
 
 Browse = Callable[..., Client]
@@ -141,6 +142,57 @@ def test_the_same_address_under_another_name_is_refused(browse: Browse, owner: U
     point = ContactPointFactory(user=owner, label="One")
     fields = {"channel": point.channel, "address": point.address, "label": "Two"}
     assert browse(owner).post("/settings/points/", fields).status_code == 409
+
+
+@pytest.mark.parametrize("is_confirmed", [True, False])
+def test_an_address_that_is_here_already_is_sent_no_code_and_none_is_promised(
+    browse: Browse, owner: User, is_confirmed: bool
+) -> None:
+    client = browse(owner)
+    fields = {"channel": "webhook", "address": "https://hooks.example.com/1", "label": ""}
+    client.post("/settings/points/", fields)
+    if is_confirmed:
+        ContactPoint.objects.update(confirmed_at=timezone.now())
+    assert "A code is on its way" in client.get("/preferences/").content.decode()
+    page = client.post("/settings/points/", fields, follow=True).content.decode()
+    assert "It is here already" in page
+    assert "A code is on its way" not in page
+    assert "Send a test" not in page
+    assert ("Enter the code" in page) is not is_confirmed
+    assert Delivery.objects.count() == 1
+
+
+def test_whoever_switches_off_is_told_that_something_still_comes(
+    browse: Browse, owner: User, teammate: User
+) -> None:
+    point, client = ContactPointFactory(user=owner), browse(owner)
+    path = f"/settings/points/{point.pk}/switch/"
+    assert "still comes" not in client.post(path, {"enabled": "no"}, follow=True).content.decode()
+    contact_point_test_send(contact_point=ContactPointFactory(user=teammate))
+    client.post(path, {"enabled": "yes"})
+    assert "still comes" not in client.post(path, {"enabled": "no"}, follow=True).content.decode()
+    contact_point_test_send(contact_point=point)
+    client.post(path, {"enabled": "yes"})
+    page = client.post(path, {"enabled": "no"}, follow=True).content.decode()
+    assert "What was planned for it before still comes" in page
+    client.post(f"/settings/points/{point.pk}/remove/")
+    assert not Outgoing.objects.filter(delivery__contact_point=point).exists()
+
+
+def test_what_is_switched_off_or_not_confirmed_is_not_said_to_tell_things(
+    browse: Browse, owner: User
+) -> None:
+    client = browse(owner)
+    client.post("/settings/points/", {"channel": "webhook", "address": "https://hooks.example.com/1"})
+    point = ContactPoint.objects.get()
+    path = f"/settings/points/{point.pk}"
+    client.post(f"{path}/switch/", {"enabled": "no"})
+    page = client.post(f"{path}/switch/", {"enabled": "yes"}, follow=True).content.decode()
+    assert "told nothing there until you confirm it" in page
+    client.post(f"{path}/switch/", {"enabled": "no"})
+    page = client.post(f"{path}/confirm/", {"code": code_for(point)}, follow=True).content.decode()
+    assert "Switch it on to be told things there." in page
+    assert "from now on" not in page
 
 
 def test_test_sends_are_limited(browse: Browse, owner: User, settings: Any) -> None:

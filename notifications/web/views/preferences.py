@@ -32,6 +32,14 @@ TEMPLATE = "web/preferences.html"
 # In the session: the webhook whose secret is to be shown, once.
 REVEALS: Final = "reveals"
 
+HERE_UNCONFIRMED: Final = (
+    "It is here already, but not confirmed. Enter the code that was sent there, or have another one sent."
+)
+STILL_COMES: Final = (
+    "What was planned for it before still comes, such as later rounds of an escalation. "
+    "Remove it to stop that too."
+)
+
 
 def everything(request: HttpRequest, person: User) -> dict[str, Any]:
     """Return what the page shows."""
@@ -145,7 +153,9 @@ class NewPointSection(_PreferencesSection):
         point, is_new = contact_points.contact_point_create(
             user=self.person, vouched=confirmations.may_vouch(self.person), **form.cleaned_data
         )
-        if is_new and point.channel == "webhook":
+        if not is_new:
+            return self.done("It is here already." if point.confirmed_at else HERE_UNCONFIRMED)
+        if point.channel == "webhook":
             self.request.session[REVEALS] = str(point.pk)
         if point.confirmed_at is None:
             return self.done("Added. A code is on its way there. Enter it below to be told things there.")
@@ -254,20 +264,25 @@ class PointConfirm(_Change):
 
     def post(self, request: HttpRequest, point_id: UUID) -> HttpResponse:
         code = request.POST.get("code", "").strip()
+        point = self.point(point_id)
         try:
-            confirmations.contact_point_confirm(
-                contact_point=self.point(point_id), code=code, now=clock.now()
-            )
+            confirmations.contact_point_confirm(contact_point=point, code=code, now=clock.now())
         except ValidationError as error:
             return self.refused(" ".join(error.messages), point_id=point_id, status=422)
+        if not point.is_enabled:
+            return self.done("Thank you, this is confirmed. Switch it on to be told things there.")
         return self.done("Thank you, this is confirmed: you are told things there from now on.")
 
 
 class PointSwitch(_Change):
     def post(self, request: HttpRequest, point_id: UUID) -> HttpResponse:
         is_enabled = request.POST.get("enabled") == "yes"
-        contact_points.contact_point_update(contact_point=self.point(point_id), is_enabled=is_enabled)
-        return self.done("Switched on." if is_enabled else "Switched off.")
+        point = contact_points.contact_point_update(contact_point=self.point(point_id), is_enabled=is_enabled)
+        if is_enabled:
+            unconfirmed = " You are told nothing there until you confirm it."
+            return self.done("Switched on." if point.confirmed_at else f"Switched on.{unconfirmed}")
+        still_comes = contact_points.has_waiting(point)
+        return self.done(f"Switched off. {STILL_COMES}" if still_comes else "Switched off.")
 
 
 class PointRemove(_Change):
