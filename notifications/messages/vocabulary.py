@@ -72,10 +72,13 @@ def _moment(value: Any) -> datetime | None:
         if not isinstance(value, str):
             return datetime.fromtimestamp(value, UTC)
         at: datetime | date | None = parse_datetime(value) or parse_date(value)
+        # Which the first and the last day of the calendar don't survive in every zone.
+        if isinstance(at, datetime) and at.tzinfo:
+            return at.astimezone(UTC)
     except (ValueError, OverflowError, OSError):
         return None
     if at is None:
         return None
     if not isinstance(at, datetime):
         return datetime.combine(at, time(tzinfo=UTC))
-    return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+    return at.replace(tzinfo=UTC)
