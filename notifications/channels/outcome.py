@@ -53,7 +53,7 @@ def retry_after_s(value: str | None, *, now: datetime) -> float | None:
         return float(value)
     try:
         at = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     # A date without a zone is in UTC: HTTP dates always are.
     seconds = (at if at.tzinfo else at.replace(tzinfo=UTC)) - now

@@ -86,6 +86,7 @@ async def test_retry_after_of_an_answer_is_passed_on(session: Session, third_par
         ("٣", None),
         ("NaN", None),
         ("Fri, 99 Mar 2026 12:00:00 GMT", None),
+        (f"Fri, {'9' * 20} Mar 2026 12:00:00 GMT", None),
     ],
 )
 def test_forms_of_retry_after(value: str | None, seconds: float | None) -> None:
