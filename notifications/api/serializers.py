@@ -153,7 +153,7 @@ class ContactPointInSerializer(serializers.Serializer[ContactPoint]):
         min_value=0,
         max_value=batching.LINGER_MS_MOST,
         default=0,
-        help_text="Milliseconds for which the first of them waits for others.",
+        help_text="Milliseconds for which the first of them waits for others. Webhooks only.",
     )
     batch_format = StrictChoiceField(choices=list(batching.FORMATS.items()), default="cloudevents")
     user_id = StrictUUIDField(required=False, help_text="Staff only; otherwise your own.")

@@ -1,7 +1,7 @@
 """Where a person wants to be told."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -13,6 +13,9 @@ from accounts.ids import UUIDv7Field
 from config import clock
 from notifications.channels import batch as batching
 from notifications.channels import registry
+
+#: How a contact point is set on whose channel there are no batches.
+NOT_BATCHED: Final = {"batch": 1, "linger_ms": 0, "batch_format": "cloudevents"}
 
 
 class ContactPointQuerySet(models.QuerySet["ContactPoint"]):
@@ -140,5 +143,10 @@ class ContactPoint(KnowsChanges):
             self.address = channel.normalised_address(self.address)
         except ValidationError as error:
             raise ValidationError({"address": error.messages})
-        if self.batch > 1 and not channel.batches:
-            raise ValidationError({"batch": f"{self.channel} knows no batches: leave it at 1."})
+        if not channel.batches:
+            self._refuse_batches()
+
+    def _refuse_batches(self) -> None:
+        for name, plain in NOT_BATCHED.items():
+            if getattr(self, name) != plain:
+                raise ValidationError({name: f"{self.channel} knows no batches: leave it at {plain}."})

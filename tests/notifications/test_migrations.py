@@ -363,3 +363,17 @@ def test_attempts_that_are_in_their_deliveries_get_rows_on_the_way_back(scratch:
     for target in (latest(), [("notifications", "0020_departures")], latest()):
         apps = migrate(target)
         assert list(apps.get_model("notifications", "Attempt").objects.values_list(*columns)) == expected
+
+
+def test_only_webhooks_keep_how_they_are_batched(scratch: None) -> None:
+    apps = migrate([("notifications", "0023_wire_headers")])
+    user = apps.get_model("accounts", "User").objects.create(email="ana@example.com")
+    for channel in ("email", "webhook"):
+        apps.get_model("notifications", "ContactPoint").objects.create(
+            user=user, channel=channel, lane=channel, linger_ms=5, batch_format="ndjson"
+        )
+    points = migrate(latest()).get_model("notifications", "ContactPoint").objects
+    assert set(points.values_list("channel", "linger_ms", "batch_format")) == {
+        ("email", 0, "cloudevents"),
+        ("webhook", 5, "ndjson"),
+    }

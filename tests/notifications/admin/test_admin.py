@@ -324,6 +324,8 @@ def test_a_contact_point_is_checked_by_its_channels_rules(desk: Client, owner: U
     mail = {**fields, "channel": "email", "address": "ana@example.com", "batch": "2"}
     refused = desk.post(url("notifications_contactpoint_add"), mail)
     assert refused.context["adminform"].form.errors == {"batch": ["email knows no batches: leave it at 1."]}
+    refused = desk.post(url("notifications_contactpoint_add"), {**mail, "batch": "1", "linger_ms": "5"})
+    assert list(refused.context["adminform"].form.errors) == ["linger_ms"]
 
 
 def test_an_address_is_confirmed_in_the_admin_only_where_somebody_vouches_for_it(

@@ -77,6 +77,8 @@ def test_the_same_address_with_another_label_answers_409(as_user: LogIn, owner: 
         ({"linger_ms": -1}, "linger_ms"),
         ({"linger_ms": 10_001}, "linger_ms"),
         ({"batch_format": "xml"}, "batch_format"),
+        ({"channel": "email", "address": "ana@example.com", "linger_ms": 5}, "linger_ms"),
+        ({"channel": "email", "address": "ana@example.com", "batch_format": "ndjson"}, "batch_format"),
     ],
 )
 def test_a_bad_value_is_refused_with_a_message_for_its_field(
@@ -111,6 +113,8 @@ def test_only_webhooks_are_told_in_batches(as_user: LogIn, owner: User) -> None:
     refused = as_user(owner).patch(path_of(inbox), {"batch": 2})
     assert refused.status_code == 400
     assert refused.json() == {"batch": ["inbox knows no batches: leave it at 1."]}
+    # What they have of their own is taken.
+    assert as_user(owner).patch(path_of(inbox), {"linger_ms": 0, "label": "Mine"}).status_code == 200
     with pytest.raises(IntegrityError, match="contact_point_batch"), transaction.atomic():
         ContactPoint.objects.filter(pk=inbox.pk).update(batch=2)
 
