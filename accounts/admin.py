@@ -10,7 +10,7 @@ from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.text import capfirst
@@ -25,6 +25,7 @@ from accounts.ranks import Rank, may_act_on, people_below, rank_of
 from accounts.rights import scopes_of
 from accounts.services.invitations import HAS_ACCOUNT, invitation_make
 from config import clock
+from config.exceptions import Conflict
 
 admin.site.unregister(Group)
 # Rows for machines, to be searched by a field that our users don't have.
@@ -241,6 +242,13 @@ class InvitationAdmin(StaffViews, ModelAdmin):
         assert isinstance(request.user, User)
         made = invitation_make(email=obj.email, role=obj.role, by=request.user)
         obj.pk = made.pk
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().changeform_view(request, *args, **kwargs)
+        except Conflict as error:  # with which all of it was undone
+            messages.error(request, str(error))
+            return HttpResponseRedirect(request.get_full_path())
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         return super().get_form(request, obj, change, form=InvitationForm, **kwargs)

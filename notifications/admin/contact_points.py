@@ -1,6 +1,6 @@
 """Contact points: where people want to be told."""
 
-from typing import Any
+from typing import Any, Final
 
 from django import forms
 from django.contrib import admin, messages
@@ -21,6 +21,8 @@ from notifications.models import ContactPoint
 from notifications.services.confirmations import contact_point_admit, contact_point_vouch
 from notifications.services.contact_points import contact_point_remove, contact_point_test_send
 
+#: Test messages that one action sends.
+TESTS_MOST: Final = 20
 CHOICES = [(name, name) for name, channel in sorted(registry.CHANNELS.items()) if channel.for_contacts]
 
 
@@ -138,10 +140,13 @@ class ContactPointAdmin(StaffViews, ActsOnPeople, ModelAdmin):
 
     @admin.action(description="Send a test message", permissions=["change"])
     def test_send(self, request: HttpRequest, queryset: QuerySet[ContactPoint]) -> None:
-        chosen = list(self._theirs_to_change(request, queryset).filter(confirmed_at__isnull=False)[:20])
-        for contact_point in chosen:
+        chosen = list(self._theirs_to_change(request, queryset).filter(confirmed_at__isnull=False))
+        for contact_point in chosen[:TESTS_MOST]:
             contact_point_test_send(contact_point=contact_point)
-        messages.success(request, f"{len(chosen)} test messages are on their way; see the deliveries.")
+        sent, left = len(chosen[:TESTS_MOST]), len(chosen[TESTS_MOST:])
+        messages.success(request, f"{sent} test messages are on their way; see the deliveries.")
+        if left:
+            messages.warning(request, f"{left} more got none: {TESTS_MOST} are sent at once at most.")
         if queryset.filter(deleted_at=None, confirmed_at=None).exists():
             messages.warning(request, "What is not confirmed gets no test message.")
 

@@ -57,6 +57,11 @@ class DeadMessageAdmin(NotesReadings, ReadOnlyAdmin):
         messages.success(request, f"{replayed} took effect.")
         if failed:
             messages.warning(request, f"{failed} failed again; each says why.")
+        left = queryset.filter(state=DeadMessage.State.DEAD)
+        if cut := left.filter(is_cut=True).count():
+            messages.warning(request, f"{cut} can't be replayed: they were too large to be kept whole.")
+        if (more := left.filter(is_cut=False).count() - failed) > 0:
+            messages.warning(request, f"Left for another time: {more}. Replay them too.")
 
     @admin.action(description="Discard those that are dead letters")
     def discard_chosen(self, request: HttpRequest, queryset: QuerySet[DeadMessage]) -> None:

@@ -285,10 +285,12 @@ class DeliveryAdmin(NotesReadings, ReadOnlyAdmin):
         return redirect("admin:notifications_delivery_change", pk)
 
     def cancel_one(self, request: HttpRequest, pk: UUID) -> HttpResponse:
-        delivery = get_object_or_404(Delivery, pk=pk)
-        if delivery.status == Delivery.Status.PENDING:
-            deliveries_cancel(deliveries=Delivery.objects.filter(pk=pk), by=request.user, via="admin")
-            messages.success(request, "Stopped: no further attempt begins.")
+        get_object_or_404(Delivery, pk=pk)
+        chosen = Delivery.objects.filter(pk=pk, status__in=STOPPABLE)
+        if deliveries_cancel(deliveries=chosen, by=request.user, via="admin"):
+            messages.success(request, "Stopped before it was sent.")
+        elif chosen.exists():
+            messages.warning(request, "It is being sent right now: should that fail, it is not tried again.")
         else:
             messages.error(request, "Only what has not been sent can be cancelled.")
         return redirect("admin:notifications_delivery_change", pk)

@@ -241,3 +241,15 @@ def test_the_admin_invites_and_takes_back(operator: User, mail: MailServer) -> N
     assert token_of(invitation.pk) not in browser.get(path).content.decode()
     assert browser.post(f"{path}{invitation.pk}/delete/", {"post": "yes"}).status_code == 302
     assert not Invitation.objects.exists()
+
+
+def test_where_no_mail_can_be_sent_the_admin_says_so(operator: User, settings: Any) -> None:
+    settings.SMTP_HOST = ""
+    browser = Client()
+    browser.force_login(operator)
+    answer = browser.post("/admin/accounts/invitation/add/", WISH, follow=True)
+    assert answer.status_code == 200
+    page = answer.content.decode()
+    assert "No channel for email is set up." in page
+    assert "successfully" not in page
+    assert not Invitation.objects.exists()

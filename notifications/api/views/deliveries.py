@@ -31,11 +31,12 @@ from notifications.archive.proofs import Proof
 from notifications.disclosure import notices_read
 from notifications.engine import replay
 from notifications.models import Delivery, Notification
-from notifications.services.delivery_actions import deliveries_cancel, deliveries_replay
+from notifications.services.delivery_actions import STOPPABLE, deliveries_cancel, deliveries_replay
 
 log = structlog.get_logger(__name__)
 
 THEIRS_ALONE = "This record holds a link or an address that is its person's alone; only they can have it."
+TOO_LATE = "It was too late: this delivery has ended."
 PROOF_EXAMPLE: dict[str, Any] = {
     "format": 1,
     "explanation": proofs.NOT_YET,
@@ -169,7 +170,9 @@ class CancelView(_OneDelivery):
         self.refuse_people()
         if delivery.status != Delivery.Status.PENDING:
             raise Conflict(f"Only what is still to be sent can be cancelled; this one is {delivery.state}.")
-        deliveries_cancel(deliveries=Delivery.objects.filter(pk=delivery_id), by=request.user, via="api")
+        chosen = Delivery.objects.filter(pk=delivery_id, status__in=STOPPABLE)
+        if not deliveries_cancel(deliveries=chosen, by=request.user, via="api") and not chosen.exists():
+            raise Conflict(TOO_LATE)  # since it was looked at
         return self.answer(delivery_id)
 
 

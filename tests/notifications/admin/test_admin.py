@@ -15,7 +15,15 @@ from django.utils import timezone
 from redis.exceptions import ConnectionError as Away
 
 from accounts.models import ApiKey, Shop, User
-from notifications.models import Attempt, ContactPoint, Delivery, DeliveryAction, Preference
+from notifications.admin.contact_points import TESTS_MOST
+from notifications.models import (
+    Attempt,
+    ContactPoint,
+    Delivery,
+    DeliveryAction,
+    Outgoing,
+    Preference,
+)
 from tests.factories import (
     AlertFactory,
     ContactPointFactory,
@@ -200,6 +208,14 @@ def test_one_is_cancelled_by_its_button(desk: Client, owner: User, make_delivery
     assert b"Only what has not been sent" in desk.post(path, follow=True).content
 
 
+def test_what_is_being_sent_is_not_called_stopped(desk: Client, owner: User, make_delivery: Make) -> None:
+    delivery = make_delivery(owner, status="sending", lease_until=timezone.now())
+    page = desk.post(url("notifications_delivery_cancel", delivery.pk), follow=True).content
+    assert b"Stopped" not in page
+    assert b"It is being sent right now" in page
+    assert Outgoing.objects.get(pk=delivery.pk).revoked_at
+
+
 @pytest.mark.parametrize(
     ("action", "before", "after"),
     [("replay_chosen", "failed", "pending"), ("cancel_chosen", "pending", "cancelled")],
@@ -304,6 +320,15 @@ def test_a_test_message_is_sent_from_the_list(desk: Client, owner: User) -> None
         {"action": "test_send", "_selected_action": [str(contact_point.pk)]},
     )
     assert Delivery.objects.get().contact_point == contact_point
+
+
+def test_more_test_messages_than_are_sent_at_once_are_said_to_be_left_out(desk: Client, owner: User) -> None:
+    chosen = [ContactPointFactory(user=owner) for _ in range(TESTS_MOST + 2)]
+    posted = {"action": "test_send", "_selected_action": [str(each.pk) for each in chosen]}
+    page = desk.post(url("notifications_contactpoint_changelist"), posted, follow=True).content.decode()
+    assert Delivery.objects.count() == TESTS_MOST
+    assert f"{TESTS_MOST} test messages are on their way" in page
+    assert "2 more got none" in page
 
 
 def test_a_contact_point_is_checked_by_its_channels_rules(desk: Client, owner: User) -> None:

@@ -6,6 +6,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from accounts.models import User
+from notifications.brokers import dead_letters
 from notifications.models import DeadMessage, Event
 
 pytestmark = pytest.mark.django_db
@@ -49,6 +50,22 @@ def test_the_chosen_are_replayed_and_discarded(
     assert Event.objects.filter(routing_key="test.measured").count() == 1
     client.post(LIST, {"action": "discard_chosen", **chosen})
     assert sorted(DeadMessage.objects.values_list("state", flat=True)) == ["discarded", "replayed"]
+
+
+def test_those_that_were_not_replayed_are_said_so(
+    client: Client, operator: User, messages: list[DeadMessage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dead_letters, "REPLAY_MOST", 1)
+    client.force_login(operator)
+    cut = DeadMessage.objects.create(
+        source="events", reason="Rain.", body=b"{", size=9, is_cut=True, key="3", delivered_at=timezone.now()
+    )
+    chosen = {"_selected_action": [str(each.pk) for each in (*messages, cut)]}
+    page = client.post(LIST, {"action": "replay_chosen", **chosen}, follow=True).content.decode()
+    assert "1 took effect." in page
+    assert "failed again" not in page
+    assert "1 can&#x27;t be replayed: they were too large" in page
+    assert "Left for another time: 1." in page
 
 
 def test_a_stranger_does_not_get_in(client: Client, stranger: User) -> None:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 from rest_framework.test import APIClient
 
@@ -13,6 +14,7 @@ from accounts.models import Shop, User
 from notifications.engine.ids import notification_id
 from notifications.models import Attempt, Delivery, DeliveryAction
 from tests.factories import AlertFactory, InboxItemFactory, NotificationFactory
+from tests.queued import end_all
 
 LogIn = Callable[[User], APIClient]
 Make = Callable[..., Delivery]
@@ -259,6 +261,26 @@ def test_what_is_waiting_can_be_cancelled(as_machine: Machine, owner: User, make
     answer = as_machine("deliveries:write").post(f"{PATH}{mine.pk}/cancel/")
     assert (answer.status_code, answer.json()["status"]) == (200, "cancelled")
     assert answer.json()["explanation"] == "Stopped by an operator before it was sent."
+
+
+def test_what_ends_while_it_is_cancelled_is_not_called_stopped(
+    as_machine: Machine, owner: User, make_delivery: Make
+) -> None:
+    mine, client = make_delivery(owner), as_machine("deliveries:write")
+    seen: list[str] = []
+
+    def end_first(execute: Any, sql: str, *rest: Any) -> Any:
+        if "FOR UPDATE" in sql and "notifications_outgoing" in sql and not seen:
+            seen.append(sql)
+            end_all(status="sent")
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(end_first):
+        answer = client.post(f"{PATH}{mine.pk}/cancel/")
+    assert seen
+    assert answer.status_code == 409
+    mine.refresh_from_db()
+    assert mine.status == "sent"
 
 
 @pytest.mark.parametrize("status", ["sent", "failed", "suppressed", "cancelled", "expired"])
