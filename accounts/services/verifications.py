@@ -85,7 +85,9 @@ def verification_confirm(*, user: User, purpose: str, code: str, now: datetime) 
         return User.objects.filter(pk=user.pk).values_list(field, flat=True).first() or ""
 
     def verify(address: str) -> None:
-        User.objects.filter(pk=user.pk, **{field: address}).update(**{f"{field}_verified_at": now})
+        theirs = User.objects.filter(pk=user.pk, **{field: address})
+        if not theirs.update(**{f"{field}_verified_at": now}):  # they have changed it at this moment
+            raise ValidationError({"code": NO_CODE})
         signals.address_verified.send(User, user=user, field=field, address=address, now=now)
 
     verifications = Verification.objects.filter(user=user, purpose=purpose)

@@ -134,9 +134,8 @@ class ContactPointAdmin(StaffViews, ActsOnPeople, ModelAdmin):
     @admin.action(description="Vouch for the address", permissions=["change"])
     def vouch_for(self, request: HttpRequest, queryset: QuerySet[ContactPoint]) -> None:
         chosen = list(self._theirs_to_change(request, queryset).filter(confirmed_at=None))
-        for contact_point in chosen:
-            contact_point_vouch(contact_point=contact_point, now=clock.now())
-        messages.success(request, f"{len(chosen)} confirmed.")
+        count = sum(contact_point_vouch(contact_point=each, now=clock.now()) for each in chosen)
+        messages.success(request, f"{count} confirmed.")
 
     @admin.action(description="Send a test message", permissions=["change"])
     def test_send(self, request: HttpRequest, queryset: QuerySet[ContactPoint]) -> None:

@@ -57,10 +57,10 @@ def contact_point_admit(*, contact_point: ContactPoint, vouched: bool, now: date
             code_send(contact_point=contact_point, now=now)
 
 
-def contact_point_vouch(*, contact_point: ContactPoint, now: datetime) -> None:
-    """Count an address as confirmed on the word of the staff."""
+def contact_point_vouch(*, contact_point: ContactPoint, now: datetime) -> bool:
+    """Count an address as confirmed on the word of the staff; False where it was changed meanwhile."""
     contact_point.is_vouched = True
-    _confirm(contact_point, now)
+    return _confirm(contact_point, now)
 
 
 def code_send(*, contact_point: ContactPoint, now: datetime) -> None:
@@ -158,8 +158,8 @@ def _verify_account(contact_point: ContactPoint, now: datetime) -> None:
     theirs.filter(**{f"{field}_verified_at": None}).update(**{f"{field}_verified_at": now})
 
 
-def _confirm(contact_point: ContactPoint, now: datetime) -> None:
+def _confirm(contact_point: ContactPoint, now: datetime) -> bool:
     contact_point.confirmed_at = now
-    ContactPoint.objects.filter(pk=contact_point.pk).update(
-        confirmed_at=now, is_vouched=contact_point.is_vouched
-    )
+    # Of this address, and not of one that has come in its place since it was read.
+    same = ContactPoint.objects.filter(pk=contact_point.pk, address=contact_point.address)
+    return bool(same.update(confirmed_at=now, is_vouched=contact_point.is_vouched))

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from django.core.exceptions import ValidationError
-from django.db import connections
+from django.db import connection, connections
 from django.utils import timezone
 from rest_framework.test import APIClient
 
@@ -255,6 +255,27 @@ def test_a_code_is_void_when_the_address_has_changed(
     assert confirm(client, purpose, code_of(sent[0].pk)).status_code == 400
     owner.refresh_from_db()
     assert getattr(owner, f"{purpose}_verified_at") is None
+
+
+def test_an_address_that_changes_as_its_code_is_taken_is_not_called_confirmed(
+    owner: User, as_user: LogIn, sent: Any
+) -> None:
+    client = as_user(owner)
+    verify(client, "email")
+    seen: list[str] = []
+
+    def change_first(execute: Any, sql: str, *rest: Any) -> Any:
+        if sql.startswith('UPDATE "accounts_user" SET "email_verified_at"'):
+            seen.append(sql)
+            User.objects.filter(pk=owner.pk).update(email="other@example.com")
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(change_first):
+        answer = confirm(client, "email", code_of(sent[0].pk))
+    assert seen
+    assert answer.status_code == 400
+    owner.refresh_from_db()
+    assert owner.email_verified_at is None
 
 
 def test_a_code_is_for_one_purpose(owner: User, as_user: LogIn, sent: Any) -> None:

@@ -18,6 +18,7 @@ from notifications.engine.fanout import alert_fan_out, notify, people
 from notifications.engine.replay import replay
 from notifications.engine.sender import Sender
 from notifications.models import ContactPoint, Delivery
+from notifications.services.confirmations import contact_point_vouch
 from tests.clock import Clock
 from tests.factories import (
     AlertFactory,
@@ -355,3 +356,12 @@ def test_another_code_can_be_asked_for_until_it_is_confirmed(
     assert int(answers[-1]["Retry-After"]) > 0
     ContactPoint.objects.filter(pk=unconfirmed.pk).update(confirmed_at=timezone.now())
     assert as_user(owner).post(f"{PATH}{unconfirmed.pk}/code/").status_code == 409
+
+
+def test_an_address_that_has_changed_since_is_not_confirmed_in_its_place(owner: User) -> None:
+    point = ContactPointFactory(user=owner, confirmed_at=None)
+    ContactPoint.objects.filter(pk=point.pk).update(address="https://elsewhere.example.com/")
+    assert not contact_point_vouch(contact_point=point, now=timezone.now())
+    point.refresh_from_db()
+    assert (point.confirmed_at, point.is_vouched) == (None, False)
+    assert contact_point_vouch(contact_point=point, now=timezone.now())
