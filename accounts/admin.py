@@ -97,6 +97,20 @@ class ActsOnPeople:
         return deleted, counts, lacking, protected
 
 
+class SavesChanges:
+    """Rows of which others change parts too: what a form leaves as it was is not written back."""
+
+    def saved_fields(self, form: forms.ModelForm) -> set[str]:
+        columns = {field.name for field in form.instance._meta.concrete_fields}
+        return columns.intersection(form.changed_data)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        if not change:
+            super().save_model(request, obj, form, change)  # type: ignore[misc]
+        elif fields := self.saved_fields(form):
+            obj.save(update_fields=fields)
+
+
 class MembershipInline(StaffViews, TabularInline):
     model = Membership
     extra = 0
@@ -113,6 +127,16 @@ class MembershipInline(StaffViews, TabularInline):
 RISING = ("role", "is_staff", "is_superuser", "user_permissions")
 
 
+class SavesPassword(AdminPasswordChangeForm):
+    """Writes the password alone: somebody may be locked out at this moment."""
+
+    def save(self, commit: bool = True) -> User:
+        user: User = super().save(commit=False)
+        if commit:
+            user.save(update_fields=["password"])
+        return user
+
+
 class CascadingAdmin(DjangoUserAdmin, ModelAdmin):
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         # What is theirs goes with them, that which nobody may delete by itself too.
@@ -121,11 +145,11 @@ class CascadingAdmin(DjangoUserAdmin, ModelAdmin):
 
 
 @admin.register(User)
-class UserAdmin(StaffViews, ActsOnPeople, CascadingAdmin):
+class UserAdmin(StaffViews, ActsOnPeople, SavesChanges, CascadingAdmin):
     whose = ""
     form = UserChangeForm
     add_form = UserCreationForm
-    change_password_form = AdminPasswordChangeForm
+    change_password_form = SavesPassword
     list_display = (
         "email",
         "first_name",
@@ -188,6 +212,11 @@ class UserAdmin(StaffViews, ActsOnPeople, CascadingAdmin):
         # One by one: the model's own way of deleting locks each.
         for user in queryset:
             user.delete()
+
+    def saved_fields(self, form: forms.ModelForm) -> set[str]:
+        fields = super().saved_fields(form)
+        # An administrator is staff: User.clean.
+        return fields | {"is_staff"} if "role" in fields else fields
 
     def get_inlines(self, request: HttpRequest, obj: User | None) -> Any:
         return self.inlines if obj else ()
@@ -254,7 +283,7 @@ class InvitationAdmin(StaffViews, ModelAdmin):
         return super().get_form(request, obj, change, form=InvitationForm, **kwargs)
 
 
-class ProfileAdmin(StaffViews, ModelAdmin):
+class ProfileAdmin(StaffViews, SavesChanges, ModelAdmin):
     """Made for a user by their role, and gone with them."""
 
     search_fields: tuple[str, ...] = ("user__email", "user__first_name", "user__last_name")
@@ -316,7 +345,7 @@ class ApiKeyForm(forms.ModelForm):
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(StaffViews, ModelAdmin):
+class ApiKeyAdmin(StaffViews, SavesChanges, ModelAdmin):
     """A key is made, and revoked; it is never shown again and never deleted, so that its history stays."""
 
     form = ApiKeyForm

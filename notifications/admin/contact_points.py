@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
-from accounts.admin import ActsOnPeople, StaffViews
+from accounts.admin import ActsOnPeople, SavesChanges, StaffViews
 from accounts.models import User
 from accounts.ranks import people_below
 from config import clock
@@ -56,7 +56,7 @@ class ContactPointForm(forms.ModelForm):
 
 
 @admin.register(ContactPoint)
-class ContactPointAdmin(StaffViews, ActsOnPeople, ModelAdmin):
+class ContactPointAdmin(StaffViews, ActsOnPeople, SavesChanges, ModelAdmin):
     form = ContactPointForm
     list_display = ("user", "channel", "where", "label", "state", "confirmed_at", "created_at")
     list_select_related = ("user",)
@@ -115,8 +115,8 @@ class ContactPointAdmin(StaffViews, ActsOnPeople, ModelAdmin):
                 contact_point_vouch(contact_point=obj, now=clock.now())
             elif obj.confirmed_at is None and "address" in form.changed_data:
                 self._admit(request, obj)
-            if obj.confirmed_at is None:
-                held.suppress(held.held_for(obj.user_id, obj), reason="unconfirmed")
+            if change and {"address", "is_enabled"}.intersection(form.changed_data):
+                held.follow(obj)
 
     def _admit(self, request: HttpRequest, contact_point: ContactPoint) -> None:
         """Have it confirmed; where no code can be sent now, its owner can ask for one later."""

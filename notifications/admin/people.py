@@ -1,8 +1,9 @@
 """A person's page: how and how much they want to be told, and what they were or were not told and why."""
 
-from typing import Final
+from typing import Any, Final
 
 from django.contrib import admin
+from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 from unfold.admin import StackedInline, TabularInline
@@ -14,6 +15,7 @@ from notifications.admin.base import NeverEdited
 from notifications.admin.contact_points import shown_address
 from notifications.explanations import explain
 from notifications.models import ContactPoint, Delivery, Preference, Subscription
+from notifications.services.preferences import held_stop
 
 NEWEST: Final = 100
 
@@ -54,6 +56,11 @@ class PersonAdmin(UserAdmin):
         ("Told, or not, and why", {"fields": ("told",)}),
         *UserAdmin.fieldsets[1:],
     )
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        if change:
+            held_stop(user=form.instance)
 
     @display(description="")
     def told(self, user: User) -> SafeString:

@@ -22,6 +22,16 @@ def held_for(user_id: UUID, contact_point: ContactPoint | None = None) -> QueryS
     return held if contact_point is None else held.filter(delivery__contact_point=contact_point)
 
 
+def follow(contact_point: ContactPoint) -> None:
+    """Have what is held for a contact point go to where that leads now, or end with it."""
+    waiting = held_for(contact_point.user_id, contact_point)
+    if not contact_point.is_enabled:
+        suppress(waiting, reason="disabled")
+    elif contact_point.confirmed_at is None:
+        suppress(waiting, reason="unconfirmed")
+    readdress(waiting, address=contact_point.address, lane=contact_point.lane)
+
+
 def readdress(held: QuerySet[Outgoing], *, address: str, lane: str) -> None:
     """Send those that are held to another address."""
     with transaction.atomic():

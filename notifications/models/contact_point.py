@@ -121,10 +121,13 @@ class ContactPoint(KnowsChanges):
         update_fields = None if update_fields is None else set(update_fields)
         channel = registry.get(self.channel)
         self.lane = channel.lane(self.address)
+        has_moved = bool(self.changes(update_fields))
         if not channel.needs_confirmation:
             self.confirmed_at = self.confirmed_at or self.created_at
-        elif self.changes(update_fields):
+        elif has_moved:
             self.confirmed_at, self.is_vouched = None, False
+        if has_moved and update_fields is not None:
+            update_fields |= {"lane", "confirmed_at", "is_vouched"}
         super().save(update_fields=update_fields, **options)
 
     @property

@@ -67,9 +67,8 @@ def _follow_up(pk: UUID) -> None:
 
 def _tell_by_inbox(user: User) -> None:
     theirs = ContactPoint.objects.filter(user=user, channel="inbox", deleted_at=None)
-    point = theirs.first() or ContactPoint(user=user, channel="inbox")
-    point.is_enabled = True
-    point.save()
+    if not theirs.update(is_enabled=True):
+        ContactPoint.objects.create(user=user, channel="inbox")
 
 
 def _lost_with(point: ContactPoint, gone_at: datetime) -> QuerySet[Delivery]:

@@ -56,7 +56,7 @@ def subscription_set(
             raise ValidationError(f"There are {most} rules already: remove one first.")
         rule.save()
         if not is_enabled:
-            _stop_held(user)
+            held_stop(user=user)
     return rule
 
 
@@ -66,7 +66,8 @@ def subscription_remove(*, user: User, channel: str, kind: str) -> bool:
     return bool(count)
 
 
-def _stop_held(user: User) -> None:
+def held_stop(*, user: User) -> None:
+    """Stop what quiet hours hold back and their rules say no to."""
     subscriptions = list(Subscription.objects.filter(user=user))
 
     def is_silenced(delivery: Delivery) -> bool:

@@ -1,11 +1,14 @@
 """The operator finds a person, sees what they were or were not told and why, and replays."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, time
 from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.models import Model
+from django.db.models.signals import pre_save
 from django.forms import MultiWidget
 from django.http import HttpResponse
 from django.test import Client
@@ -23,6 +26,7 @@ from notifications.models import (
     DeliveryAction,
     Outgoing,
     Preference,
+    Subscription,
 )
 from tests.factories import (
     AlertFactory,
@@ -329,6 +333,102 @@ def test_more_test_messages_than_are_sent_at_once_are_said_to_be_left_out(desk: 
     assert Delivery.objects.count() == TESTS_MOST
     assert f"{TESTS_MOST} test messages are on their way" in page
     assert "2 more got none" in page
+
+
+@pytest.fixture
+def held(owner: User, make_delivery: Make) -> Delivery:
+    """A message that quiet hours hold for the owner's mail."""
+    point = ContactPointFactory(user=owner, channel="email", address="desk@example.org")
+    fields = {"channel": "email", "address": point.address, "held_for": owner.pk}
+    return make_delivery(owner, contact_point=point, reason="quiet_hours", **fields)
+
+
+def change_point(desk: Client, point: ContactPoint, **changes: str) -> None:
+    fields = {"address": point.address, "label": "", "is_enabled": "on", "batch": "1", "linger_ms": "0"}
+    given = {**fields, "batch_format": "cloudevents", **changes}
+    answer = desk.post(url("notifications_contactpoint_change", point.pk), given)
+    assert answer.status_code == 302, answer.context["errors"]
+
+
+def test_what_is_held_for_a_contact_point_that_is_switched_off_is_not_told(
+    desk: Client, held: Delivery
+) -> None:
+    change_point(desk, held.contact_point, label="Desk")
+    held.refresh_from_db()
+    assert (held.status, held.reason) == ("pending", "quiet_hours")
+    change_point(desk, held.contact_point, is_enabled="")
+    held.refresh_from_db()
+    assert (held.status, held.reason) == ("suppressed", "disabled")
+
+
+def test_what_is_held_goes_to_the_new_address_once_that_is_vouched_for(desk: Client, held: Delivery) -> None:
+    change_point(desk, held.contact_point, address="other@example.org", vouch="on")
+    held.refresh_from_db()
+    assert (held.status, held.address) == ("pending", "other@example.org")
+    change_point(desk, held.contact_point, address="third@example.org")
+    held.refresh_from_db()
+    assert (held.status, held.reason) == ("suppressed", "unconfirmed")
+
+
+def test_a_rule_that_the_staff_set_stops_what_is_held(desk: Client, owner: User, held: Delivery) -> None:
+    path, person = url("accounts_user_change", owner.pk), {"preference-TOTAL_FORMS": "0"}
+    assert desk.post(path, form_data(desk.get(path)) | person).status_code == 302
+    held.refresh_from_db()
+    assert (held.status, held.reason) == ("pending", "quiet_hours")
+    rule = {"channel": "email", "kind": held.notification.kind}
+    added = {f"subscriptions-0-{name}": value for name, value in rule.items()}
+    added |= {"subscriptions-TOTAL_FORMS": "1", "subscriptions-0-user": str(owner.pk)}
+    answer = desk.post(path, form_data(desk.get(path)) | person | added)
+    assert answer.status_code == 302, answer.context["errors"]
+    assert Subscription.objects.filter(user=owner, is_enabled=False).exists()
+    held.refresh_from_db()
+    assert (held.status, held.reason) == ("suppressed", "unsubscribed")
+
+
+@contextmanager
+def meanwhile(row: Model, **changes: Any) -> Iterator[None]:
+    """Have somebody else change a row between a form's reading of it and its saving."""
+
+    def change(instance: Model, **_: Any) -> None:
+        type(row)._default_manager.filter(pk=row.pk).update(**changes)
+
+    pre_save.connect(change, sender=type(row))
+    try:
+        yield
+    finally:
+        pre_save.disconnect(change, sender=type(row))
+    row.refresh_from_db()
+
+
+def test_a_change_to_a_person_does_not_let_them_back_in(desk: Client, owner: User) -> None:
+    person = url("accounts_user_change", owner.pk)
+    posted = form_data(desk.get(person)) | {"last_name": "Lima", "preference-TOTAL_FORMS": "0"}
+    with meanwhile(owner, is_active=False):
+        assert desk.post(person, posted).status_code == 302
+    assert (owner.last_name, owner.is_active) == ("Lima", False)
+
+
+def test_a_new_password_writes_nothing_else_back(desk: Client, owner: User) -> None:
+    password = {"password1": "a long enough one", "password2": "a long enough one"}
+    with meanwhile(owner, phone="+33612345678"):
+        assert desk.post(f"/admin/accounts/user/{owner.pk}/password/", password).status_code == 302
+    assert owner.check_password("a long enough one")
+    assert owner.phone == "+33612345678"
+
+
+def test_a_key_that_is_revoked_while_it_is_changed_stays_revoked(desk: Client) -> None:
+    key = ApiKey.objects.create(name="camera", digest="x", hint="tsn_", scopes=["alerts:write"])
+    with meanwhile(key, revoked_at=timezone.now()):
+        desk.post(url("accounts_apikey_change", key.pk), {"name": "gate", "scopes": key.scopes})
+    assert key.name == "gate"
+    assert key.revoked_at
+
+
+def test_a_contact_point_that_is_removed_while_it_is_changed_stays_removed(desk: Client, owner: User) -> None:
+    point = ContactPointFactory(user=owner)
+    with meanwhile(point, secret_version=2, deleted_at=timezone.now()):
+        change_point(desk, point, label="Desk")
+    assert (point.label, point.secret_version, bool(point.deleted_at)) == ("Desk", 2, True)
 
 
 def test_a_contact_point_is_checked_by_its_channels_rules(desk: Client, owner: User) -> None:
