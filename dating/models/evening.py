@@ -66,6 +66,7 @@ class Round(models.Model):
         RUNNING = "running", "Running"
         OVER = "over", "Over"
         MISSED = "missed", "Passed while the product was away"
+        NOT_HELD = "not_held", "Not held, since the evening ended before"
 
     id = UUIDv7Field()
     event = models.ForeignKey(Event, on_delete=models.CASCADE, related_name="rounds")

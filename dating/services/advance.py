@@ -22,7 +22,7 @@ from dating.services.locking import event_hold, events_hold
 from dating.services.places import HOLDING
 from dating.services.registrations import registrations_ask
 from dating.services.reminding import reminder_cancel
-from dating.services.rounds import Start, links_cancel, rounds_lay
+from dating.services.rounds import Start, links_cancel, rounds_give_up, rounds_lay
 from dating.services.steps import Turn, breaks_end, rounds_begin, rounds_end
 from dating.services.telling import tell
 
@@ -174,6 +174,7 @@ def event_call_off(*, event_id: UUID, now: datetime, reason: str) -> bool:
         return False
     event.skipped_reason = reason
     links_cancel(event.rounds.all())
+    rounds_give_up([event])
     event_skip(event=event, now=now)
     if event.paused_at is not None:
         reminder_cancel(event=event)

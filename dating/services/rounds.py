@@ -94,6 +94,23 @@ def links_cancel(rounds: Iterable[Round]) -> None:
         stop.close(of_rounds, reason="plan_changed")
 
 
+def rounds_unlay(event: Event, now: datetime) -> None:
+    """Have nobody be sent to the rounds to come of an event, nor let into them once their time has come."""
+    planned = event.rounds.filter(status=Round.Status.PLANNED)
+    links_cancel(planned)
+    planned.filter(starts_at__gt=now).update(starts_at=None, ends_at=None)
+
+
+def rounds_give_up(events: Sequence[Event]) -> None:
+    """Note that no further round of these events is held.
+
+    They stay, with their dates: results count these, and whoever leaves is looked for in what was told of
+    them.
+    """
+    planned = Round.objects.filter(event__in=events, status=Round.Status.PLANNED)
+    planned.update(status=Round.Status.NOT_HELD)
+
+
 def links_seal(rounds: Iterable[Round]) -> None:
     """Have no link of these rounds replayed: they are over, and what waits expires with them."""
     over = [str(each.pk) for each in rounds]

@@ -19,6 +19,7 @@ from dating.services.rounds import (
     links_seal,
     links_were_sent,
     members_of,
+    rounds_give_up,
     rounds_lay,
     rounds_numbered,
 )
@@ -137,7 +138,7 @@ def breaks_end(turns: Sequence[Turn], now: datetime) -> None:
     if going_on:
         rounds_begin(going_on, now)
     if over:
-        Round.objects.filter(event__in=[turn.event for turn in over], status=Round.Status.PLANNED).delete()
+        rounds_give_up([turn.event for turn in over])
         events_finish(events=[turn.event for turn in over], now=now)
         for turn in over:
             turn.there = following(turn.event, turn.here, now=now, more_rounds=False)

@@ -16,6 +16,7 @@ from dating.models import Date, Event, Group, Registration, Round, Step
 _State = Registration.State
 _NO_CALL: Final = "No call in this round"
 _WORDS: Final = {
+    Date.Status.PLANNED: "not held",
     Date.Status.HELD: "held",
     Date.Status.NO_SHOW: "somebody did not come",
     Date.Status.MISSED: "missed",
@@ -151,11 +152,15 @@ def _group(event: Event, group: Group, rounds: dict[int, Round]) -> GroupSheet:
         number=group.number,
         members=[_member(event, each, places.get(pk, elsewhere)) for pk, each in members.items()],
         now=on,
-        ahead=[each for number, each in sorted(sheets.items()) if number > event.current_round],
+        ahead=[
+            each
+            for number, each in sorted(sheets.items())
+            if number > event.current_round and not event.is_over
+        ],
         past=[
             each
             for number, each in sorted(sheets.items(), reverse=True)
-            if number <= event.current_round and each is not on
+            if (number <= event.current_round or event.is_over) and each is not on
         ],
         unplaced=unplaced,
     )
@@ -165,7 +170,7 @@ def _round(
     round_: Round, dates: Sequence[Date], names: dict[UUID, str], members: dict[UUID, Registration]
 ) -> RoundSheet:
     busy = {pk for date in dates for pk in (date.first_id, date.second_id)}
-    is_over = round_.status in (Round.Status.OVER, Round.Status.MISSED)
+    is_over = round_.status not in (Round.Status.PLANNED, Round.Status.RUNNING)
     taking_part = [pk for pk, each in members.items() if each.state == _State.CONFIRMED]
     return RoundSheet(
         number=round_.number,

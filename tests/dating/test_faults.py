@@ -359,8 +359,21 @@ def test_an_evening_that_is_ended_early_leaves_time_to_rate_and_then_tells_the_m
     assert evening.at(EIGHT + 2 * MINUTE) == ["break"]
     assert told(evening.people[0]).count("rate") == 1
     assert evening.at(EIGHT + 3 * MINUTE) == ["finished"]
-    assert evening.rounds() == ["over"]
+    assert evening.rounds() == ["over", "not_held", "not_held"]
     assert {number for each in evening.people for number, _ in links(each)} == {1}
+
+
+def test_the_results_of_one_that_is_ended_early_count_the_dates_that_were_to_be() -> None:
+    evening = four()
+    evening.at(EIGHT)
+    evening.join(*evening.people)
+    services.event_end(event=evening.event, now=EIGHT + 2 * MINUTE)
+    evening.at(EIGHT + 2 * MINUTE)
+    evening.at(EIGHT + 3 * MINUTE)
+    evening.event.refresh_from_db()
+    found = evening.event.results
+    assert (found["rounds"], found["dates_planned"], found["dates_held"]) == (1, 6, 2)
+    assert [(each["planned"], each["held"]) for each in found["by_round"]] == [(2, 2), (2, 0), (2, 0)]
 
 
 def test_one_that_has_not_begun_is_called_off_and_everybody_told() -> None:
@@ -370,4 +383,5 @@ def test_one_that_has_not_begun_is_called_off_and_everybody_told() -> None:
     assert evening.step == "skipped"
     assert all(told(each)[-1] == "skipped" for each in evening.people)
     assert all(links(each) == [] for each in evening.people)
+    assert evening.rounds() == ["not_held"] * 3
     assert evening.at(EIGHT + DAY) == []

@@ -411,6 +411,18 @@ class TestRunSheet:
         assert "Missing 1" in page
         assert "somebody did not come" in page
 
+    def test_rounds_that_an_early_end_leaves_out_are_not_to_come_any_more(
+        self, browse: Browse, operator: User
+    ) -> None:
+        event = evening(Step.ROUND, [person(name) for name in ("Ana", "Bo", "Cy", "Di")])
+        services.event_end(event=event, now=timezone.now())
+        for hours in (0, 2):
+            to(event, timezone.now() + timedelta(hours=hours))
+        page = said(browse(operator).get(f"/dating/{event.pk}/run-sheet/"))
+        assert "3 rounds Round 3" in page
+        assert page.count("not held") == 4
+        assert "to come" not in page
+
     def test_the_evening_can_be_run_by_its_buttons(self, browse: Browse, operator: User) -> None:
         people = [person(name) for name in ("Ana", "Bo", "Cy", "Di")]
         event = evening(Step.ROUND, people)

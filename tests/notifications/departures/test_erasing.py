@@ -17,6 +17,7 @@ from rest_framework.test import APIClient
 from accounts.models import User
 from config import clock
 from dating.models import DatingProfile
+from dating.services import event_end
 from escalation.models import EscalationProcess
 from notifications import audit
 from notifications.brokers.messages import Message
@@ -150,6 +151,24 @@ def test_nothing_is_left_of_whoever_leaves(
     )
     assert shared.title != "Erased"
     assert Session.objects.count() == 0
+
+
+def test_nothing_is_left_of_whoever_was_to_meet_others_in_rounds_that_were_not_held(leaver: User) -> None:
+    DatingProfile.objects.create(user=leaver, birthday=date(1999, 5, 1), city="Paris")
+    evening = (
+        Evening(event()).registered(leaver, *(person(name) for name in ("Ana", "Bob", "Eve"))).confirmed()
+    )
+    for moment in (EIGHT - timedelta(hours=1), EIGHT - timedelta(minutes=5), EIGHT):
+        evening.at(moment)
+    laid_ahead = Notification.objects.filter(kind="dating.link", data__round=2)
+    assert NAMES[0] in json.dumps(list(laid_ahead.values("data")))
+    event_end(event=evening.event, now=EIGHT + timedelta(minutes=2))
+    evening.at(EIGHT + timedelta(minutes=10))
+    evening.at(EIGHT + timedelta(minutes=20))
+    assert evening.step == "finished"
+    leave(leaver)
+    erase()
+    assert found_in_tables(WORDS) == []
 
 
 def test_deliveries_stay_as_proof_under_the_id_alone(leaver: User, operator: User) -> None:

@@ -1,0 +1,27 @@
+"""Rounds that an early end leaves out stay."""
+
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [
+        ("dating", "0007_least_age"),
+    ]
+
+    operations = [
+        migrations.AlterField(
+            model_name="round",
+            name="status",
+            field=models.CharField(
+                choices=[
+                    ("planned", "Planned"),
+                    ("running", "Running"),
+                    ("over", "Over"),
+                    ("missed", "Passed while the product was away"),
+                    ("not_held", "Not held, since the evening ended before"),
+                ],
+                default="planned",
+                max_length=8,
+            ),
+        ),
+    ]
