@@ -18,7 +18,7 @@ from dating.services.anew import begin_if_all_are_ready, lay_anew, note, plan_an
 from dating.services.closing import CALLED_OFF, PAUSED
 from dating.services.locking import event_hold, registration_hold
 from dating.services.reminding import longest_pause, organiser_remind, reminder_cancel
-from dating.services.rounds import links_cancel
+from dating.services.rounds import rounds_unlay
 from dating.services.telling import tell
 
 log = structlog.get_logger(__name__)
@@ -112,7 +112,7 @@ def event_pause(*, event: Event, now: datetime) -> Event:
         return event
     event.paused_at = now
     event.save(update_fields=["paused_at"])
-    links_cancel(event.rounds.filter(status=Round.Status.PLANNED))
+    rounds_unlay(event, now)
     organiser_remind(event=event, now=now)
     note(event, "paused", now)
     _tell_members(event, "dating.paused", key=now.isoformat())
@@ -131,6 +131,8 @@ def event_resume(*, event: Event, now: datetime) -> Event:
     if event.paused_at is None:
         return event
     _go_on(event, event.paused_at, now)
+    # The last of them may have got ready meanwhile.
+    begin_if_all_are_ready(event, now)
     lay_anew(event, now)
     note(event, "resumed", now)
     _tell_members(event, "dating.resumed", key=now.isoformat(), until_at=event.deadline_at)
@@ -196,7 +198,7 @@ def _end(event: Event, now: datetime, *, reason: str) -> None:
     if event.step == Step.ROUND:
         event.deadline_at = now
     event.save(update_fields=["is_ending", "deadline_at"])
-    links_cancel(event.rounds.filter(status=Round.Status.PLANNED))
+    rounds_unlay(event, now)
     note(event, "ending", now)
 
 

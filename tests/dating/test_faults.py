@@ -317,6 +317,42 @@ def test_a_pause_moves_all_that_is_to_come() -> None:
     assert pending.count() == 4
 
 
+def test_while_the_clock_stands_nobody_is_let_into_the_next_round() -> None:
+    evening = four()
+    evening.at(EIGHT)
+    ana = evening.people[0]
+    services.event_pause(event=evening.event, now=EIGHT + 2 * MINUTE)
+    in_time_of_the_second = EIGHT + 7 * MINUTE
+    seat = services.join_mark(event=evening.event, user=ana, now=in_time_of_the_second)
+    assert seat.round.number == 1
+    services.event_resume(event=evening.event, now=EIGHT + 8 * MINUTE)
+    evening.at(EIGHT + 11 * MINUTE)
+    services.event_pause(event=evening.event, now=EIGHT + 11 * MINUTE + SECOND)
+    with pytest.raises(Conflict, match="no call"):
+        services.join_mark(event=evening.event, user=ana, now=EIGHT + 13 * MINUTE)
+
+
+def test_nor_is_anybody_once_it_is_ended_early() -> None:
+    evening = four(break_s=0)
+    evening.at(EIGHT)
+    services.event_end(event=evening.event, now=EIGHT + 5 * MINUTE - SECOND)
+    evening.at(EIGHT + 5 * MINUTE - SECOND)
+    with pytest.raises(Conflict, match="no call"):
+        services.join_mark(event=evening.event, user=evening.people[0], now=EIGHT + 5 * MINUTE + SECOND)
+
+
+def test_where_the_last_gets_ready_in_a_pause_it_begins_as_it_goes_on() -> None:
+    evening = four()
+    services.event_pause(event=evening.event, now=EIGHT - 4 * MINUTE)
+    evening.ready(*evening.people)
+    assert evening.at(EIGHT - 3 * MINUTE) == []
+    services.event_resume(event=evening.event, now=EIGHT - 3 * MINUTE)
+    assert evening.at(EIGHT - 3 * MINUTE) == ["round"]
+    first = evening.event.rounds.get(number=1)
+    assert (first.starts_at, first.ends_at) == (EIGHT - 3 * MINUTE, EIGHT + 2 * MINUTE)
+    assert [number for number, _ in links(evening.people[0])].count(1) == 1
+
+
 def test_a_round_is_extended_and_what_follows_comes_later() -> None:
     evening = four()
     with pytest.raises(Conflict, match="No round"):
