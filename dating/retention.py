@@ -1,7 +1,10 @@
 """How dating evenings, and what people said of each other there, end."""
 
+from collections import defaultdict
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
+from uuid import UUID
 
 from django.conf import settings
 from django.db import connection
@@ -9,6 +12,7 @@ from django.db import connection
 from accounts.models import User
 from config.ends import Ends
 from config.slices import Run, children_delete
+from dating.departures import sources_of_evenings
 from dating.models import (
     BotAccount,
     Date,
@@ -23,6 +27,7 @@ from dating.models import (
     Round,
     Seat,
 )
+from notifications.models import Notification
 
 ENDS: Final = (
     Ends(Event, "{days} after it was over", setting="DATING_RETENTION_DAYS"),
@@ -41,6 +46,8 @@ ENDS: Final = (
 
 #: Evenings that are deleted together; each may have many thousands of dates.
 EVENINGS: Final = 20
+#: What was told of them, each with its deliveries.
+NOTICES: Final = 500
 
 # The newest one stays, however old: the next is numbered after it, and no number is given twice.
 _OLD: Final = """
@@ -76,11 +83,29 @@ def evenings_expire(run: Run) -> int:
         with connection.cursor() as cursor:
             cursor.execute(_OLD, {"before": before, "most": EVENINGS})
             ids = [pk for (pk,) in cursor.fetchall()]
-        if not ids or not all(children_delete(table, of=of, parents=ids, run=run) for table, of in _CHILDREN):
+        if not ids or not (_told_delete(ids, run) and _children_delete(ids, run)):
             return total
         total += len(ids)
         if len(ids) < EVENINGS or not run.goes_on():
             return total
+
+
+def _told_delete(evenings: Sequence[UUID], run: Run) -> bool:
+    """Delete what was told of evenings, which names partners and matches, while their rounds can be asked."""
+    of_type: dict[str, list[str]] = defaultdict(list)
+    for source_type, source_id in sources_of_evenings(evenings):
+        of_type[source_type].append(source_id)
+    for source_type, ids in of_type.items():
+        told = Notification.objects.filter(source_type=source_type, source_id__in=ids).order_by()
+        while some := list(told.values_list("pk", flat=True)[:NOTICES]):
+            Notification.objects.filter(pk__in=some).delete()
+            if not run.goes_on():
+                return False
+    return True
+
+
+def _children_delete(evenings: Sequence[UUID], run: Run) -> bool:
+    return all(children_delete(table, of=of, parents=evenings, run=run) for table, of in _CHILDREN)
 
 
 STEPS: Final = (evenings_expire,)

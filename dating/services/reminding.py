@@ -10,7 +10,7 @@ from dating.services.telling import Note, about, local_clock, tell_each
 from notifications.engine import stop
 from notifications.models import Delivery
 
-_SOURCE: Final = "dating_pause"
+SOURCE: Final = "dating_pause"
 
 
 def longest_pause() -> timedelta:
@@ -28,7 +28,7 @@ def organiser_remind(*, event: Event, now: datetime) -> None:
         kind="dating.still_paused",
         data=about(event, organiser.time_zone, until=local_clock(ends_at, organiser.time_zone)),
         dedup_key=f"dating.still_paused:{event.pk}:{now.isoformat()}",
-        source_type=_SOURCE,
+        source_type=SOURCE,
         source_id=str(event.pk),
         due_at=now + longest_pause() / 2,
         expires_at=ends_at,
@@ -39,6 +39,6 @@ def organiser_remind(*, event: Event, now: datetime) -> None:
 def reminder_cancel(*, event: Event) -> None:
     """Have nobody be reminded any more: the pause is over."""
     of_pauses = Delivery.objects.filter(
-        notification__source_type=_SOURCE, notification__source_id=str(event.pk)
+        notification__source_type=SOURCE, notification__source_id=str(event.pk)
     )
     stop.close(of_pauses, reason="resumed")

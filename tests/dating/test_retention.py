@@ -8,9 +8,11 @@ from django.utils import timezone
 
 from config import slices
 from config.slices import Run
+from dating import retention
 from dating.models import Date, Event, Group, LogEntry, Reaction, Registration, Room, Round, Seat
 from dating.retention import evenings_expire
-from tests.factories import UserFactory
+from notifications.models import Delivery, Notification
+from tests.factories import NotificationFactory, SentToInboxFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
 PARTS = (Registration, Group, Round, Date, Seat, Room, Reaction, LogEntry)
@@ -76,6 +78,32 @@ def test_what_was_over_long_ago_goes_with_all_that_hangs_on_it() -> None:
     assert set(Event.objects.all()) == {young, open_}
     assert (of(young), of(open_)) == (whole, whole)
     assert sum(model.objects.count() for model in PARTS) == 2 * sum(whole.values())
+
+
+def told_of(event: Event) -> set[object]:
+    """Store what is told of an evening, its rounds and its breaks, with a delivery of each."""
+    (round_,) = event.rounds.all()
+    sources = [("dating_event", event.pk), ("dating_round", round_.pk), ("dating_break", round_.pk)]
+    told = [
+        NotificationFactory(source_type=of, source_id=str(pk), dedup_key=f"{of}:{pk}") for of, pk in sources
+    ]
+    for each in told:
+        SentToInboxFactory(notification=each)
+    return {each.pk for each in told}
+
+
+def test_what_was_told_of_it_goes_too_since_it_names_partners_and_matches(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(retention, "NOTICES", 2)
+    old, young = evening("old", days=401), evening("young", days=399)
+    told_of(old)
+    kept = told_of(young) | {NotificationFactory(source_type="alert", source_id=str(old.pk)).pk}
+    assert evenings_expire(Run(now=timezone.now(), for_s=0)) == 0  # the time is over between two slices
+    assert Event.objects.filter(pk=old.pk).exists()
+    assert evenings_expire(Run(now=timezone.now())) == 1
+    assert set(Notification.objects.values_list("pk", flat=True)) == kept
+    assert Delivery.objects.count() == 3
 
 
 def test_the_newest_stays_however_old_so_that_no_number_is_given_twice() -> None:
