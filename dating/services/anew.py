@@ -9,9 +9,12 @@ from dating.services.rounds import Start, links_cancel, rounds_lay
 
 
 def plan_anew(event: Event, now: datetime) -> None:
-    """Have the next round follow who is there now. Before the ready check nothing has been laid out yet."""
+    """Have the next round follow who is there now. Before the ready check nothing has been laid out yet.
+
+    One that has begun by the clock stays as it is, though nobody has taken that step yet: people are in it.
+    """
     number = event.current_round + 1
-    if event.step not in (*LIVE, Step.CLOSED) or event.is_ending:
+    if event.step not in (*LIVE, Step.CLOSED) or event.is_ending or _next_has_begun(event, now):
         return
     outlook = round_plan(event, number)
     if event.step not in LIVE or event.paused_at is not None or not outlook.has_changed:
@@ -39,6 +42,12 @@ def begin_if_all_are_ready(event: Event, now: datetime) -> None:
     if is_early and not members.filter(ready_at=None).exists():
         event.deadline_at = now
         event.save(update_fields=["deadline_at"])
+
+
+def _next_has_begun(event: Event, now: datetime) -> bool:
+    """Whether the time of the next round has come: its links go out then, whoever is late with the step."""
+    is_waited_for = event.step in (Step.READY_CHECK, Step.BREAK) and event.paused_at is None
+    return is_waited_for and event.deadline_at is not None and event.deadline_at <= now
 
 
 def _next_start(event: Event) -> datetime:

@@ -75,15 +75,22 @@ def _take_out(event: Event, member: Registration, now: datetime) -> None:
     member.state = _State.DROPPED
     member.sequence += 1
     member.save(update_fields=["state", "sequence"])
-    here = Date.objects.filter(seats__registration=member, round__status=Round.Status.RUNNING)
-    alone = [_partner(date, member) for date in here.select_related("first__user", "second__user")]
+    running = Q(round__status=Round.Status.RUNNING)
+    # By the clock a round may go on before anybody has taken that step.
+    begun = Q(round__status=Round.Status.PLANNED, round__starts_at__lte=now, round__ends_at__gt=now)
+    here = Date.objects.filter(running | begun, seats__registration=member)
+    alone = [
+        (_partner(date, member), date.round)
+        for date in here.select_related("round", "first__user", "second__user")
+        if date.round
+    ]
     Room.objects.filter(dates__in=here).update(end_at=now)
     if event.step in (Step.CLOSED, Step.READY_CHECK) and not _anybody_meets(event):
         event_call_off(event_id=event.pk, now=now, reason=TOO_FEW)
         return
     # What is cancelled comes before what is told: see notifications.engine.stop.
     plan_anew(event, now)
-    tell_each([_left_alone(event, each) for each in alone if each.state == _State.CONFIRMED])
+    tell_each([_left_alone(event, *each) for each in alone if each[0].state == _State.CONFIRMED])
     begin_if_all_are_ready(event, now)
 
 
@@ -97,14 +104,13 @@ def _anybody_meets(event: Event) -> bool:
     return Date.objects.filter(group__event=event).exclude(gone).exists()
 
 
-def _left_alone(event: Event, partner: Registration) -> Note:
-    current = event.rounds.get(number=event.current_round)
+def _left_alone(event: Event, partner: Registration, round_: Round) -> Note:
     return Note(
         user=partner.user,
         kind="dating.partner_left",
-        data=about(event, partner.user.time_zone, round=current.number),
-        dedup_key=f"dating.partner_left:{current.pk}:{partner.pk}",
+        data=about(event, partner.user.time_zone, round=round_.number),
+        dedup_key=f"dating.partner_left:{round_.pk}:{partner.pk}",
         source_type=SOURCE,
-        source_id=str(current.pk),
-        expires_at=current.ends_at,
+        source_id=str(round_.pk),
+        expires_at=round_.ends_at,
     )

@@ -169,6 +169,38 @@ def test_an_evening_whose_last_is_ready_after_its_time_begins_at_its_time() -> N
     assert evening.event.rounds.get(number=1).version == 1
 
 
+def test_a_sign_of_life_after_a_rounds_time_leaves_the_round_as_it_is() -> None:
+    """Nobody has taken the step yet, but its links have gone out, and people are in their calls."""
+    evening = four()
+    evening.at(EIGHT)
+    missing, *others = evening.people
+    evening.join(*others)
+    evening.at(EIGHT + 5 * MINUTE)
+    assert evening.member(missing).missed_at
+    second = evening.event.rounds.get(number=2)
+    seats = set(Seat.objects.filter(round=second).values_list("pk", flat=True))
+    late = EIGHT + 6 * MINUTE + 2 * SECOND
+    services.ready_mark(event=evening.event, user=missing, now=late)
+    evening.at(late)
+    assert evening.event.rounds.get(number=2).version == second.version
+    assert set(Seat.objects.filter(round=second).values_list("pk", flat=True)) == seats
+    # They are in again from the round after.
+    evening.at(EIGHT + 11 * MINUTE)
+    assert any(missing.first_name in pair for pair in evening.pairs(3))
+
+
+def test_whose_partner_is_dropped_after_a_rounds_time_hears_of_it() -> None:
+    evening = four()
+    evening.at(EIGHT)
+    evening.at(EIGHT + 5 * MINUTE)
+    second = evening.event.rounds.get(number=2)
+    date = Date.objects.filter(round=second).select_related("first__user", "second__user")[0]
+    late = EIGHT + 6 * MINUTE + 2 * SECOND
+    services.event_drop(event=evening.event, registration_id=date.first_id, now=late)
+    assert "partner_left" in told(date.second.user)
+    assert evening.event.rounds.get(number=2).version == second.version
+
+
 def test_once_everybody_is_ready_it_begins_at_once_and_nothing_drifts() -> None:
     evening = four()
     ana, *others = evening.people
