@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from django.db.models import Count
+
 from dating.life.timeline import Position, following, next_look, passed
 from dating.meetings import knows_participants
-from dating.models import Date, Event, Room, Round
+from dating.models import Date, Event, Room, Round, Seat
 from dating.services.breaks import Ended, ratings_of, rounds_judge
 from dating.services.finishing import events_finish
 from dating.services.planning import Outlook, events_with_dates, rounds_plan
@@ -44,7 +46,8 @@ class Turn:
 def rounds_begin(turns: Sequence[Turn], now: datetime) -> None:
     """Begin the next round. Its links have been laid ahead; see dating.services.ahead.
 
-    A round that was over before anybody was sent to it counts as missed: its dates are not held later.
+    A round that was over before anybody was sent to it counts as missed, but for those who came to it all the
+    same: its dates are not held later.
     """
     rounds = rounds_numbered({turn.event.pk: turn.here.round + 1 for turn in turns})
     late = [turn for turn in turns if rounds[turn.event.pk].starts_at != turn.at]
@@ -60,6 +63,7 @@ def rounds_begin(turns: Sequence[Turn], now: datetime) -> None:
     links_cancel(missed)
     _settle(held, Round.Status.RUNNING, Date.Status.HELD)
     _settle(missed, Round.Status.MISSED, Date.Status.MISSED)
+    _count_those_who_came(missed)
     # An end that comes now would end this call.
     ending = Room.objects.filter(dates__round__in=rounds.values(), end_at__isnull=False)
     ending.update(end_at=None)
@@ -80,6 +84,21 @@ def _settle(rounds: Sequence[Round], status: Round.Status, of_dates: Date.Status
     if rounds:
         Round.objects.filter(pk__in=[each.pk for each in rounds]).update(status=status)
         Date.objects.filter(round__in=rounds).update(status=of_dates)
+
+
+def _count_those_who_came(missed: Sequence[Round]) -> None:
+    """Have rounds that nobody was sent to count for those who came to them.
+
+    An earlier link, and the API, lead to whatever call there is by the clock. Who stayed away is no no-show.
+    """
+    if not missed:
+        return
+    came = Seat.objects.filter(round__in=missed, joined_at__isnull=False).order_by()
+    Date.objects.filter(seats__in=came).update(status=Date.Status.NO_SHOW)
+    both = came.values("date").annotate(people=Count("pk")).filter(people=2).values("date")
+    held = Date.objects.filter(pk__in=both)
+    held.update(status=Date.Status.HELD)
+    Round.objects.filter(pk__in=held.values("round")).update(status=Round.Status.RUNNING)
 
 
 def rounds_end(turns: Sequence[Turn], now: datetime) -> None:

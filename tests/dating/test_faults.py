@@ -149,6 +149,28 @@ def test_a_round_that_has_been_sent_to_counts_though_its_step_was_taken_late() -
     assert evening.rounds() == ["over", "over", "running"]
 
 
+def test_those_who_met_by_the_clock_in_a_round_that_nobody_was_sent_to_can_rate_and_report() -> None:
+    """All workers are away from the first round on; people come by what they have: the API, an old link."""
+    evening = four()
+    evening.at(EIGHT)
+    evening.join(*evening.people)
+    (one, other), (alone, absent) = (
+        [next(each for each in evening.people if each.first_name == name) for name in sorted(pair)]
+        for pair in evening.pairs(2)
+    )
+    evening.now = EIGHT + 7 * MINUTE
+    evening.join(one, other, alone)
+    evening.at(EIGHT + HOUR)
+    assert evening.rounds() == ["over", "over", "missed"]
+    assert like(evening, one, other)
+    assert like(evening, other, one, "report", "unkind")
+    assert like(evening, alone, absent, "report", "was there by another way")
+    with pytest.raises(Conflict, match="whom you met"):
+        like(evening, alone, absent)
+    # Nobody was sent there: whoever stayed away has missed nothing.
+    assert set(Registration.objects.values_list("no_shows", flat=True)) == {0}
+
+
 def test_a_round_that_is_late_but_not_over_is_still_sent_to_and_ends_on_time() -> None:
     evening = four()
     evening.at(EIGHT + 3 * MINUTE)
