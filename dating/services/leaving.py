@@ -57,7 +57,7 @@ def person_leaves(*, user: User, now: datetime) -> None:
     They are told nothing of it: their account is deleted, or locked.
     """
     theirs = Registration.objects.filter(user=user, state__in=COMING).exclude(event__step__in=OVER)
-    for event_id in theirs.order_by("event").values_list("event_id", flat=True):
+    for event_id in theirs.order_by("event_id").values_list("event_id", flat=True):
         event = event_hold(event_id)
         member = registration_hold(event, user.pk)
         if member is None or member.state not in COMING or event.is_over:

@@ -122,7 +122,7 @@ def registrations_cancel(*, user: User, now: datetime) -> int:
     to_cancel = Q(state__in=COMING, event__step__in=BEFORE_GROUPS)
     theirs = Registration.objects.filter(to_cancel | Q(state__in=_CANCELLED), user=user)
     cancelled = 0
-    for registration in theirs.exclude(event__step__in=OVER).select_related("event").order_by("event"):
+    for registration in theirs.exclude(event__step__in=OVER).select_related("event").order_by("event_id"):
         try:
             registration_cancel(event=registration.event, user=user, now=now)
         except Conflict:  # its groups were made in between

@@ -1,12 +1,14 @@
 """Registering, confirming, cancelling, the waiting list; and what happens when registration closes."""
 
 import threading
+from collections.abc import Callable
 from datetime import date, timedelta
 
 import pytest
 from django.core.exceptions import ValidationError
 from django.db import connection
 from django.db.models import Q
+from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
 from config.exceptions import Conflict
@@ -199,6 +201,22 @@ def test_somebody_cancels_everything_at_once() -> None:
         assert services.registrations_cancel(user=ana, now=EIGHT - 9 * DAY) == 2
     assert services.registrations_cancel(user=person("Bob"), now=EIGHT - 9 * DAY) == 0
     assert set(Registration.objects.values_list("state", flat=True)) == {"cancelled"}
+
+
+@pytest.mark.parametrize("leave", [services.registrations_cancel, services.person_leaves])
+def test_several_evenings_are_held_in_the_order_of_their_ids(leave: Callable[..., object]) -> None:
+    """As everywhere else, so that two who hold several can't wait for each other."""
+    ana = person()
+    made = [event(starts_at=EIGHT + days * DAY) for days in (2, 0, 1)]
+    for each in made:
+        services.registration_create(event=each, user=ana, now=EIGHT - 3 * DAY)
+    with CaptureQueriesContext(connection) as queries:
+        leave(user=ana, now=EIGHT - 3 * DAY)
+    locks = [each["sql"] for each in queries if "FOR UPDATE" in each["sql"]]
+    of_events = [sql for sql in locks if 'FROM "dating_event"' in sql]
+    held = [each.pk for sql in of_events for each in made if each.pk.hex in sql]
+    assert held == sorted(held)
+    assert len(held) == 3
 
 
 def test_messages_go_to_contact_points_too_and_heed_what_people_switched_off() -> None:
