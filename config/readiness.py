@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Final
 
 import psycopg
@@ -36,6 +36,18 @@ class Finding:
     detail: str
 
 
+#: What domains have looked at besides, by the name of the component.
+_more: dict[str, Callable[[Postgres], Finding]] = {}
+
+
+def register(name: str, check: Callable[[Postgres], Finding]) -> None:
+    """Have a component looked at too: by a function that asks PostgreSQL, on a connection of the check's own.
+
+    For domains, from their ``AppConfig.ready``.
+    """
+    _more[name] = check
+
+
 def findings() -> dict[str, dict[str, object]]:
     """Check everything that delivering needs; ``{"redis": {"ok": True, "detail": "answers"}, …}``."""
     found: dict[str, Finding] = {}
@@ -52,6 +64,8 @@ def findings() -> dict[str, dict[str, object]]:
         found["brokers"] = _try(lambda: _brokers(redis))
         found["clocks"] = _try(lambda: _clocks(redis))
         found["channels"] = _try(lambda: _channels(redis))
+    for name, check in _more.items():
+        found[name] = _try(partial(_ask, check))
     return {name: asdict(finding) for name, finding in found.items()}
 
 
@@ -74,6 +88,11 @@ def _connect() -> Postgres:
     return psycopg.connect(
         **{**parameters, "connect_timeout": TIMEOUT_S, "options": f"-c statement_timeout={TIMEOUT_S}s"}
     )
+
+
+def _ask(check: Callable[[Postgres], Finding]) -> Finding:
+    with _connect() as postgres:
+        return check(postgres)
 
 
 def postgresql() -> Finding:

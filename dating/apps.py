@@ -8,6 +8,7 @@ class DatingConfig(AppConfig):
 
     def ready(self) -> None:
         # Receivers register on import.
+        from config import readiness  # noqa: PLC0415
         from dating import (  # noqa: PLC0415
             brokers,
             checks,  # noqa: F401
@@ -17,6 +18,7 @@ class DatingConfig(AppConfig):
             receivers,  # noqa: F401
             selectors,
         )
+        from dating.readiness import evenings  # noqa: PLC0415
         from dating.services.telling import URGENT  # noqa: PLC0415
         from notifications import exposition, looks, urgency  # noqa: PLC0415
         from notifications.brokers import formats  # noqa: PLC0415
@@ -27,6 +29,7 @@ class DatingConfig(AppConfig):
         brokers.outgoing.register()
         looks.register(jobs.tick, asks=jobs.ANY_DUE)
         exposition.register(metrics.families)
+        readiness.register("evenings", evenings)
         urgency.register(*URGENT)
         abouts.register(departures.sources_of)
         concerns.register("dating", concerns=selectors.takes_part)

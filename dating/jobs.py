@@ -41,7 +41,8 @@ ANY_DUE: Final = " OR ".join(
     (
         first(
             "dating_event WHERE paused_at IS NULL"
-            f" AND deadline_at <= %(now)s::timestamptz + interval '{timers.HORIZON_S} s'",
+            f" AND deadline_at <= %(now)s::timestamptz + interval '{timers.HORIZON_S} s'"
+            f" AND (retry_at IS NULL OR retry_at <= %(now)s::timestamptz + interval '{timers.HORIZON_S} s')",
             by="deadline_at",
         ),
         first(

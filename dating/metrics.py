@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from django.db.models import F
 from prometheus_client import Metric
 
+from config import clock
+from dating import selectors
 from dating.models import Date, Event, State, Step
 from notifications.exposition import Counted, gauge
 
@@ -13,6 +15,11 @@ def families(counted: Counted) -> Iterator[Metric]:
     ahead = Event.objects.filter(state__lt=State.RUNNING).count()
     yield gauge("dating_events_scheduled", "Dating events that are yet to begin.", ahead)
     yield gauge("dating_events_running", "Dating events under way.", _running())
+    yield gauge(
+        "dating_oldest_overdue_seconds",
+        "For how long the step of a dating event has been due that has waited longest.",
+        selectors.oldest_overdue_s(clock.now()),
+    )
     yield gauge("dating_calls_active", "Calls of dating events that are held now.", _calls())
 
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db import connection
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models.functions import Greatest
 
 from accounts.models import User
 from dating.life.timeline import LIVE
@@ -16,9 +17,27 @@ from dating.services.reminding import longest_pause
 
 
 def deadlines_until(moment: datetime) -> Iterable[tuple[UUID, datetime]]:
-    """Return the events that have a deadline up to a time, and the deadline."""
-    due = Event.objects.filter(deadline_at__lte=moment, deadline_at__isnull=False, paused_at=None)
-    return due.order_by("deadline_at").values_list("pk", "deadline_at")  # type: ignore[return-value]
+    """Return the events that have a step to take up to a time, and when."""
+    return _due_until(moment).order_by("due_at").values_list("pk", "due_at")
+
+
+def _due_until(moment: datetime) -> QuerySet[Any]:
+    """Return those whose deadline comes until then; after a failure the next try is meant."""
+    events = Event.objects.filter(deadline_at__lte=moment, deadline_at__isnull=False, paused_at=None)
+    return events.annotate(due_at=Greatest("deadline_at", "retry_at")).filter(due_at__lte=moment)
+
+
+#: For how long, in seconds, the step has been due that has waited longest; 0 where none is.
+OLDEST_OVERDUE: Final = """
+SELECT coalesce(extract(epoch FROM %(now)s::timestamptz - min(deadline_at)), 0)::float8 FROM dating_event
+ WHERE paused_at IS NULL AND deadline_at <= %(now)s::timestamptz
+"""
+
+
+def oldest_overdue_s(now: datetime) -> float:
+    with connection.cursor() as cursor:
+        cursor.execute(OLDEST_OVERDUE, {"now": now})
+        return float(cursor.fetchone()[0])
 
 
 _ROOMS_DUE: Final = """
@@ -38,7 +57,7 @@ class Due(NamedTuple):
 
 def events_due(now: datetime) -> list[Due]:
     """Return events whose deadline has passed: those that are on come first, then whoever waits longest."""
-    return _due(Event.objects.filter(deadline_at__lte=now, paused_at=None))
+    return _due(_due_until(now))
 
 
 def events_to_lay_ahead() -> list[Due]:

@@ -1,4 +1,4 @@
-"""Rounds that an early end leaves out stay."""
+"""A step that fails is tried again after a pause; rounds that an early end leaves out stay."""
 
 from django.db import migrations, models
 
@@ -23,5 +23,10 @@ class Migration(migrations.Migration):
                 default="planned",
                 max_length=8,
             ),
+        ),
+        migrations.AddField(
+            model_name="event",
+            name="retry_at",
+            field=models.DateTimeField(blank=True, editable=False, null=True),
         ),
     ]

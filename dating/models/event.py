@@ -132,6 +132,8 @@ class Event(EventSettings):
     state = models.PositiveSmallIntegerField(choices=State.choices, default=State.NOT_STARTED, editable=False)
     step = models.CharField(max_length=16, choices=Step.choices, default=Step.OPEN, editable=False)
     deadline_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # After a step that failed: until then nobody tries it again.
+    retry_at = models.DateTimeField(null=True, blank=True, editable=False)
     current_round = models.PositiveSmallIntegerField(default=0, editable=False)
     paused_at = models.DateTimeField(null=True, blank=True, editable=False)
     # What its UID ends with in calendars, wherever the product moves. "": an earlier version made it.

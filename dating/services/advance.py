@@ -12,7 +12,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import structlog
-from django.db import transaction
+from django.db import OperationalError, transaction
 
 from dating.life.timeline import Position, following
 from dating.models import STATE_OF, Event, LogEntry, Step
@@ -28,6 +28,10 @@ from dating.services.telling import tell
 
 log = structlog.get_logger(__name__)
 
+#: Between two tries of a step that fails: as long as it is late by then, so that each is twice the last.
+_PAUSE_LEAST: Final = timedelta(seconds=1)
+_PAUSE_MOST: Final = timedelta(seconds=30)
+
 
 def event_advance(*, event_id: UUID, now: datetime) -> list[str]:
     """Take every step of an event that is due, in order; returns their names."""
@@ -42,16 +46,27 @@ def events_advance(*, event_ids: Sequence[UUID], now: datetime) -> int:
     """Take the next step of each of these events that is due, together; returns how many took one.
 
     Those that somebody else is at are passed over. One that fails does not keep the others from their step;
-    it is due again at the next look.
+    it is tried again after a pause.
     """
     try:
         return len(_take(event_ids, now))
-    except Exception:
+    except Exception as error:
         if len(event_ids) == 1:
             log.exception("dating_event_failed", evening=str(event_ids[0]))
+            # A deadlock, or a database that is away, says nothing of the event.
+            if not isinstance(error, OperationalError):
+                _put_off(event_ids[0], now)
             return 0
     half = len(event_ids) // 2
     return sum(events_advance(event_ids=part, now=now) for part in (event_ids[:half], event_ids[half:]))
+
+
+def _put_off(event_id: UUID, now: datetime) -> None:
+    """Have an event's step, which failed, tried again: the later it is, the less often."""
+    event = Event.objects.filter(pk=event_id, deadline_at__lte=now).first()
+    if event is not None and event.deadline_at is not None:
+        wait = min(max(now - event.deadline_at, _PAUSE_LEAST), _PAUSE_MOST)
+        Event.objects.filter(pk=event_id, deadline_at=event.deadline_at).update(retry_at=now + wait)
 
 
 @transaction.atomic
@@ -91,6 +106,7 @@ def _go(turns: Sequence[Turn], now: datetime) -> None:
             step=there.step,
             state=STATE_OF[there.step],
             deadline_at=there.deadline_at,
+            retry_at=None,
             current_round=there.round,
             skipped_reason=skipped_reason,
             results=results.get(own) if own else None,

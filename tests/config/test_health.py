@@ -92,6 +92,7 @@ def test_it_is_ready_when_everything_is_there(
         "brokers",
         "clocks",
         "channels",
+        "evenings",
     }
 
 

@@ -1,0 +1,19 @@
+"""What ``/health/ready`` says of evenings."""
+
+from typing import Final
+
+from config import clock
+from config.readiness import WARNING, Finding, Postgres
+from dating.selectors import OLDEST_OVERDUE
+
+#: A step that has been due for longer does not just wait for its turn: it fails, or nobody takes it.
+LATE_S: Final = 60.0
+
+
+def evenings(postgres: Postgres) -> Finding:
+    """Warn of steps that are late. Another process would fare no better."""
+    ((late_s,),) = postgres.execute(OLDEST_OVERDUE, {"now": clock.now()}).fetchall()
+    assert isinstance(late_s, float)
+    if late_s <= LATE_S:
+        return Finding(True, "all on time")
+    return Finding(True, f"{WARNING}the step of an evening has been due for {late_s:.0f} s")
