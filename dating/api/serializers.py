@@ -71,7 +71,7 @@ class DatingEventInSerializer(serializers.Serializer[Event]):
     close_before_s = _seconds(0, 30 * _DAY_S, 3600, "Seconds before the start: groups are made.")
     rules_before_s = _seconds(0, 30 * _DAY_S, 300, "Seconds before the start: rules and ready check.")
     round_s = _seconds(1, _DAY_S, 300, "Seconds that a round takes.")
-    break_s = _seconds(0, _DAY_S, 60, "Seconds between two rounds.")
+    break_s = _seconds(0, _DAY_S, 60, "Seconds between two rounds; of Google Meet's 15 at least.")
     provider = StrictChoiceField(
         choices=list(PROVIDERS), default=DEFAULT, help_text="Where the calls are; one that is set up here."
     )

@@ -12,12 +12,15 @@ from django.db.models import F, Q
 from accounts.ids import UUIDv7Field
 from accounts.validators import validate_time_zone
 from config import clock
+from dating.meetings.registry import LABELS, ends_calls
 from dating.recurrence import BadRule, rule_check
 
 # Any number: only those who number events take this lock.
 _NUMBERING: Final = 0x7D_A7E5
 _DAY_S: Final = 86_400
 _LONGEST_S: Final = 30 * _DAY_S
+#: Of providers whose calls are ended by asking them. Jobs do that, which may have to wait for their turn.
+_LEAST_BREAK_S: Final = 15
 
 
 class State(models.IntegerChoices):
@@ -115,6 +118,14 @@ class EventSettings(models.Model):
             raise ValidationError(
                 {"confirm_before_s": "Confirmation comes before closing, and closing before the rules."}
             )
+        self._check_break()
+
+    def _check_break(self) -> None:
+        """Where calls are ended by asking the provider, the next pair must not be in the room by then."""
+        if self.break_s < _LEAST_BREAK_S and ends_calls(self.provider):
+            label = LABELS.get(self.provider, self.provider)
+            text = f"Calls of {label} are ended in the breaks: make them {_LEAST_BREAK_S} seconds at least."
+            raise ValidationError({"break_s": text})
 
 
 class Event(EventSettings):
@@ -210,6 +221,11 @@ class Event(EventSettings):
                 cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_NUMBERING])
             self.number = (Event.objects.aggregate(last=models.Max("number"))["last"] or 0) + 1
             super().save(*args, **options)
+
+    def _check_break(self) -> None:
+        # It can't be changed afterwards.
+        if self._state.adding:
+            super()._check_break()
 
     @property
     def confirm_at(self) -> datetime:

@@ -249,6 +249,25 @@ def test_an_event_whose_registration_would_be_over_is_not_made() -> None:
     assert Event.objects.count() == 0
 
 
+def test_breaks_are_long_enough_for_calls_to_be_ended_where_the_provider_is_asked_to() -> None:
+    for fields in ({"break_s": 0}, {"break_s": 15, "provider": "google_meet"}):
+        assert event(**fields).pk
+    for short in (0, 14):
+        with pytest.raises(ValidationError) as caught:
+            event(break_s=short, provider="google_meet")
+        assert list(caught.value.message_dict) == ["break_s"]
+        rule = RecurringRule(title="Fridays", starts_on=EIGHT.date(), at=EIGHT.time(), break_s=short)
+        rule.full_clean()
+        rule.provider = "google_meet"
+        with pytest.raises(ValidationError) as caught:
+            rule.full_clean()
+        assert list(caught.value.message_dict) == ["break_s"]
+    # What is there already can still be given another title.
+    Event.objects.update(break_s=0)
+    for each in Event.objects.all():
+        each.full_clean()
+
+
 def test_events_are_numbered_from_one() -> None:
     assert [event().number, event().number] == [1, 2]
 
