@@ -7,7 +7,7 @@ from prometheus_client import Metric
 
 from config import clock
 from dating import selectors
-from dating.models import Date, Event, State, Step
+from dating.models import Date, Event, Room, State, Step
 from notifications.exposition import Counted, gauge
 
 
@@ -20,6 +20,8 @@ def families(counted: Counted) -> Iterator[Metric]:
         "For how long the step of a dating event has been due that has waited longest.",
         selectors.oldest_overdue_s(clock.now()),
     )
+    waiting = Room.objects.filter(try_at__isnull=False).exclude(error="").count()
+    yield gauge("dating_rooms_waiting", "Rooms of dating events that a first try has not made.", waiting)
     yield gauge("dating_calls_active", "Calls of dating events that are held now.", _calls())
 
 

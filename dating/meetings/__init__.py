@@ -1,10 +1,18 @@
 """Where pairs meet: rooms for calls, from whichever provider an event uses, behind one small interface."""
 
-from dating.meetings.base import Guest, MeetingRefused, MeetingUnavailable, Provider, RoomInfo
+from dating.meetings.base import (
+    Guest,
+    MeetingPaced,
+    MeetingRefused,
+    MeetingUnavailable,
+    Provider,
+    RoomInfo,
+)
 from dating.meetings.registry import (
     DEFAULT,
     NEEDS,
     PROVIDERS,
+    asks_nobody,
     ends_calls,
     is_offered,
     knows_participants,
@@ -18,10 +26,12 @@ __all__ = [
     "NEEDS",
     "PROVIDERS",
     "Guest",
+    "MeetingPaced",
     "MeetingRefused",
     "MeetingUnavailable",
     "Provider",
     "RoomInfo",
+    "asks_nobody",
     "ends_calls",
     "is_offered",
     "knows_participants",

@@ -19,6 +19,10 @@ class MeetingUnavailable(Exception):
         self.retry_after = retry_after
 
 
+class MeetingPaced(MeetingUnavailable):
+    """Its turn has not come yet by our own pace, and nobody was asked: no trouble of the provider's."""
+
+
 @dataclass(frozen=True, slots=True)
 class RoomInfo:
     """A room: its address, and what the provider calls it."""

@@ -1,7 +1,6 @@
 """Google Meet, by Google's own client (the extra ``meet``) over REST, as the account of a token file."""
 
 import json
-import math
 from collections.abc import Callable, Hashable
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +15,7 @@ from yarl import URL
 
 from accounts import attempts
 from config import clock
-from dating.meetings.base import MeetingRefused, MeetingUnavailable, Provider, RoomInfo
+from dating.meetings.base import MeetingPaced, MeetingRefused, MeetingUnavailable, Provider, RoomInfo
 
 _TIMEOUT_S: Final = 10.0
 _SCOPES: Final = ("https://www.googleapis.com/auth/meetings.space.created",)
@@ -81,12 +80,11 @@ class GoogleMeet(Provider):
         """Take one of the creations that the account has per minute, shared with all other processes.
 
         Raises:
-            MeetingUnavailable: they are used up, and nothing was asked of Google.
+            MeetingPaced: they are used up, and nothing was asked of Google.
         """
         account = settings.GOOGLE_MEET_TOKEN_FILE
         if wait := attempts.attempt_take(scope="google-meet", who=account, now=clock.now()):
-            seconds = wait.total_seconds()
-            raise MeetingUnavailable(f"quota used up for {math.ceil(seconds)} s", retry_after=seconds)
+            raise MeetingPaced("the quota of this minute is used up", retry_after=wait.total_seconds())
 
     @cached_property
     def _spaces(self) -> meet_v2.SpacesServiceClient:

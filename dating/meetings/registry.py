@@ -72,6 +72,14 @@ def offered() -> list[str]:
     return [name for name in PROVIDERS if is_offered(name)]
 
 
+def asks_nobody(name: str) -> bool:
+    """Whether a provider makes rooms by itself: it neither fails nor hangs."""
+    try:
+        return provider(name).is_local
+    except (KeyError, ImproperlyConfigured):
+        return False
+
+
 def ends_calls(name: str) -> bool:
     """Whether calls in a provider's rooms are ended by asking it; so is one that can't be told of now."""
     try:

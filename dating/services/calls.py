@@ -1,5 +1,6 @@
 """Rooms and the calls in them: made ahead and ended at the providers, outside of any transaction."""
 
+import random
 import time
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
@@ -10,7 +11,17 @@ import structlog
 from accounts.models import User
 from accounts.names import shown as shown_name
 from dating.links import join_token
-from dating.meetings import DEFAULT, Guest, MeetingUnavailable, RoomInfo, ends_calls, is_offered, provider
+from dating.meetings import (
+    DEFAULT,
+    Guest,
+    MeetingPaced,
+    MeetingUnavailable,
+    RoomInfo,
+    asks_nobody,
+    ends_calls,
+    is_offered,
+    provider,
+)
 from dating.models import Event, Room, Seat
 from dating.services.evening import join_mark
 
@@ -35,10 +46,9 @@ def for_a_slice(rooms: Iterable[Room]) -> Iterator[Room]:
 
 
 def rooms_make(*, now: datetime, limit: int = 50) -> int:
-    """Make rooms that are still to be made, soonest events first; returns how many were tried."""
-    due = Room.objects.filter(try_at__lte=now).select_related("event").order_by("event__starts_at", "number")
+    """Make rooms that are still to be made, each provider's soonest first; returns how many were tried."""
     tried = 0
-    for room in for_a_slice(due[:limit]):
+    for room in for_a_slice(_to_make(now, limit)):
         if room.event.is_over:
             Room.objects.filter(pk=room.pk).update(try_at=None)
         elif Room.objects.filter(pk=room.pk, try_at=room.try_at).update(try_at=now + _LEASE):
@@ -47,11 +57,24 @@ def rooms_make(*, now: datetime, limit: int = 50) -> int:
     return tried
 
 
+def _to_make(now: datetime, limit: int) -> Iterator[Room]:
+    due = Room.objects.filter(try_at__lte=now)
+    names = list(due.order_by().values_list("provider", flat=True).distinct())
+    # Those that ask nobody come first; the others in any order. So none that hangs keeps others from their
+    # rooms for ever.
+    random.shuffle(names)
+    for name in sorted(names, key=lambda name: not asks_nobody(name)):
+        of_provider = due.filter(provider=name).select_related("event")
+        yield from of_provider.order_by("event__starts_at", "number")[:limit]
+
+
 def _make(room: Room, now: datetime) -> None:
     rows = Room.objects.filter(pk=room.pk, made_at=None)
     try:
         info = provider(room.provider).create_room(key=room.pk.hex, title=room.event.title)
     except MeetingUnavailable as error:
+        if str(error) != room.error and not isinstance(error, MeetingPaced):
+            log.warning("dating_room_waits", room=str(room.pk), provider=room.provider, error=str(error))
         wait = timedelta(seconds=error.retry_after) if error.retry_after is not None else _RETRY
         rows.update(try_at=now + wait, error=str(error))
     except Exception as error:

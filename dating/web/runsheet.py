@@ -11,7 +11,8 @@ from django.db.models import Prefetch
 
 from dating.life.presence import Signs
 from dating.life.timeline import LIVE
-from dating.models import Date, Event, Group, Registration, Round, Step
+from dating.meetings.registry import LABELS
+from dating.models import Date, Event, Group, Registration, Room, Round, Step
 
 _State = Registration.State
 _NO_CALL: Final = "No call in this round"
@@ -72,6 +73,8 @@ class RunSheet:
     counts: dict[str, int]
     groups: Sequence[GroupSheet]
     missing: Sequence[str]
+    #: Which rooms their provider has not made, and why.
+    troubles: Sequence[str]
     pace: str
     actions: frozenset[str]
 
@@ -91,7 +94,7 @@ class RunSheet:
         """Stays the same for as long as the page would."""
         event = self.event
         life = (event.step, event.deadline_at, event.paused_at, event.current_round, event.is_ending)
-        shown = (life, sorted(self.counts.items()), self.groups, self.pace)
+        shown = (life, sorted(self.counts.items()), self.groups, self.troubles, self.pace)
         return hashlib.blake2b(repr(shown).encode(), digest_size=8).hexdigest()
 
 
@@ -114,10 +117,24 @@ def run_sheet_of(event: Event, *, pace: str) -> RunSheet:
         rounds=len(rounds),
         counts=dict(Counter(_State(state).label for state in states)),
         groups=sheets,
+        troubles=[] if event.is_over else _troubles(event),
         missing=[each.name for sheet in sheets for each in sheet.members if each.sign == "missing"],
         pace=pace,
         actions=_actions(event),
     )
+
+
+def _troubles(event: Event) -> list[str]:
+    """Say how many rooms the event's provider has not made, and what it answered."""
+    rooms = Room.objects.filter(event=event).exclude(error="").values_list("made_at", "error")
+    counts = Counter((made_at is not None, error) for made_at, error in rooms.order_by("number"))
+    label = LABELS.get(event.provider, event.provider)
+    said = []
+    for (is_replaced, error), count in counts.items():
+        which = f"{count} room{'s' if count > 1 else ''} of {label}"
+        instead = "replaced by the built-in room" if is_replaced else "not there yet and tried again"
+        said.append(f"{which} {'are' if count > 1 else 'is'} {instead}: {error}")
+    return said
 
 
 def _actions(event: Event) -> frozenset[str]:

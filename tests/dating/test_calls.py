@@ -1,7 +1,10 @@
 """Rooms are made ahead and calls ended; and what wakes an evening up."""
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import django_rq
@@ -9,11 +12,13 @@ import pytest
 from django.utils import timezone
 from redis import Redis
 
-from dating import jobs, services, timers
+from dating import jobs, metrics, services, timers
 from dating.models import Event, Room
 from dating.services.calls import call_address, calls_end, rooms_make
+from dating.web.runsheet import run_sheet_of
 from notifications.jobs import sweep
 from tests.dating.cast import EIGHT, HOUR, MINUTE, SECOND, Evening, event, person
+from tests.servers.meet import Meet
 
 
 def evening(**fields: object) -> Evening:
@@ -73,6 +78,71 @@ def test_rooms_of_a_jitsi_that_is_not_ones_own_are_replaced_for_both(settings: A
     settings.JITSI_BASE_URL = base_url
     for address in addresses(begun(made)):
         assert address.startswith(f"{settings.PUBLIC_URL}/dating/room/")
+
+
+def google_is_away(settings: Any, tmp_path: Path, behaviour: str = "status:503") -> Iterator[Meet]:
+    with Meet() as server:
+        for name, value in server.settings.items():
+            setattr(settings, name, value)
+        settings.GOOGLE_MEET_TOKEN_FILE = server.token_file(tmp_path)
+        server.behave("ok", path="/token")
+        server.behave(behaviour)
+        yield server
+
+
+@pytest.fixture
+def away(settings: Any, tmp_path: Path, redis: Redis) -> Iterator[Meet]:
+    yield from google_is_away(settings, tmp_path)
+
+
+@pytest.mark.django_db
+def test_a_provider_that_is_away_shows_in_the_log_once_in_the_metrics_and_on_the_run_sheet(
+    away: Meet, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = evening(provider="google_meet")
+    rooms_make(now=made.now)
+    rooms_make(now=made.now + MINUTE)
+    assert caplog.text.count("dating_room_waits") == 1
+    assert waiting() == 1
+    (trouble,) = run_sheet_of(made.event, pace="").troubles
+    assert trouble.startswith("1 room of Google Meet is not there yet and tried again: answered 503")
+    addresses(begun(made))
+    (trouble,) = run_sheet_of(made.event, pace="").troubles
+    assert trouble.startswith("1 room of Google Meet is replaced by the built-in room: answered 503")
+    assert waiting() == 0
+
+
+def waiting() -> float:
+    """How many rooms the metrics show that could not be made."""
+    (found,) = (each for each in metrics.families({}) if each.name == "tocsin_dating_rooms_waiting")
+    return found.samples[0].value
+
+
+@pytest.mark.django_db
+def test_rooms_that_wait_for_the_quota_alone_are_no_trouble_in_the_log(
+    settings: Any, tmp_path: Path, redis: Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.RATES = {**settings.RATES, "google-meet": "1/min"}
+    with contextmanager(google_is_away)(settings, tmp_path, "ok"):
+        made = Evening(event(provider="google_meet")).registered(*map(person, "ABCD")).confirmed()
+        made.at(EIGHT - HOUR)
+        assert rooms_make(now=made.now) == 2
+    assert Room.objects.get(made_at=None).error == "the quota of this minute is used up"
+    assert "dating_room_waits" not in caplog.text
+
+
+@pytest.mark.django_db
+def test_a_provider_that_hangs_does_not_keep_others_from_their_rooms(
+    away: Meet, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dating.services.calls.SLICE_S", 0.0)  # one room a run
+    settings.JITSI_BASE_URL = "https://jitsi.example.com"
+    sooner = evening(provider="google_meet", starts_at=EIGHT - MINUTE)
+    later = evening(provider="jitsi")
+    for seconds in (0, 10):
+        rooms_make(now=later.now + seconds * SECOND)
+    assert Room.objects.get(event=later.event).made_at
+    assert Room.objects.get(event=sooner.event).error
 
 
 @pytest.mark.django_db

@@ -87,7 +87,7 @@ def test_it_looks_again_shortly_before_the_end_where_somebody_is_missing(
     assert set(Room.objects.values_list("look_at", flat=True)) == {None}
 
 
-@pytest.mark.parametrize(("behaviour", "again"), [("status:503", HALF + 5 * SECOND), ("status:403", None)])
+@pytest.mark.parametrize(("behaviour", "again"), [("status:503", HALF + 5 * SECOND), ("status:403", LATE)])
 def test_a_provider_that_does_not_answer_harms_nobody(
     evening: Evening, meet: Meet, behaviour: str, again: object
 ) -> None:
