@@ -1,19 +1,18 @@
 """What people say of themselves and of whom they seek."""
 
 from datetime import date
+from typing import Any
 
 from accounts.models import User
 from dating.models import DatingProfile
 
 
 def profile_set(*, user: User, birthday: date | None, city: str, seeks: str) -> DatingProfile:
-    """Store somebody's profile; the score that organisers give stays as it is.
+    """Store somebody's profile; the score that organisers give stays as it is. Twice at once does no harm.
 
     Raises:
         ValidationError: by field.
     """
-    profile = DatingProfile.objects.filter(user=user).first() or DatingProfile(user=user)
-    profile.birthday, profile.city, profile.seeks = birthday, city, seeks
-    profile.full_clean()
-    profile.save()
-    return profile
+    said: dict[str, Any] = {"birthday": birthday, "city": city, "seeks": seeks}
+    DatingProfile(user=user, **said).full_clean(validate_unique=False, validate_constraints=False)
+    return DatingProfile.objects.update_or_create(user=user, defaults=said)[0]
