@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from tests.browser.site import Site
 
@@ -150,6 +150,27 @@ def test_two_meet_at_once_and_part_when_the_round_is_over(site: Site, pair: Call
     for page in (one, other):
         expect(page.get_by_text("The call is over.")).to_be_visible()
         assert page.evaluate("document.getElementById('room-self').srcObject.active") is False
+
+
+def test_while_the_server_fails_the_page_says_so_and_nothing_else(pair: Callable[..., Any]) -> None:
+    _, ana, bo = pair()
+    signals, status = re.compile(r"/signals/"), "The server does not answer as it should"
+    ana.context.route(signals, lambda route: route.fulfill(status=503))
+    one = enter(ana)
+    expect(one.locator("#room-status")).to_contain_text(status)
+    ana.context.unroute(signals)
+    expect(one.locator("#room-status")).to_contain_text("Waiting for Bo")
+
+    # Where it hears, and nothing that it says is passed on.
+    def refuse(route: Route) -> None:
+        route.fulfill(status=503) if route.request.method == "POST" else route.continue_()
+
+    ana.context.route(signals, refuse)
+    expect(one.locator("#room-status")).to_contain_text(status)
+    other = enter(bo)
+    ana.context.unroute(signals)
+    for page in (one, other):
+        state(page, "connected")
 
 
 def test_whoever_refuses_the_camera_is_told_so_and_is_seen_once_they_allow_it(

@@ -22,6 +22,8 @@
   let number = 0;
   let beganAt = 0;
   let isDescribed = false;
+  let isLost = false;
+  let isAway = false;
   let isOver = false;
 
   // --- What is said -------------------------------------------------------------------------------------
@@ -37,6 +39,22 @@
   }
 
   const wait = () => show("waiting", `You are in. Waiting for ${partner}…`);
+  const connecting = () => show("connecting", `Connecting with ${partner}…`);
+
+  // Nobody can be met while the server does not pass on what is said. Two who are connected need it no more.
+  function away() {
+    if (isOver) return;
+    isAway = true;
+    if (!isConnected()) show("waiting", "The server does not answer as it should. Trying again…");
+  }
+
+  function answered() {
+    if (isOver || !isAway) return;
+    isAway = false;
+    if (isConnected()) return;
+    if (peer && isTrying()) connecting();
+    else wait();
+  }
 
   // --- The clock, by the server's time ------------------------------------------------------------------
 
@@ -118,14 +136,20 @@
   const form = (kind, text = "") =>
     new URLSearchParams({ csrfmiddlewaretoken: token, page, kind, number: String(number), text });
 
-  const say = (kind, text) =>
-    fetch(room.dataset.signals, { method: "POST", body: form(kind, text) }).catch(() => {});
+  // 409: too late, or no call. The stream says so too.
+  const post = (body) =>
+    fetch(room.dataset.signals, { method: "POST", body }).then(
+      (answer) => (answer.ok || answer.status === 409 ? answered() : away()),
+      away,
+    );
+
+  const say = (kind, text) => post(form(kind, text));
 
   // Of one try: one after the other, so that they come in this order.
   let describing = Promise.resolve();
   function describe(kind, content) {
     const body = form(kind, JSON.stringify(content));
-    describing = describing.then(() => fetch(room.dataset.signals, { method: "POST", body })).catch(() => {});
+    describing = describing.then(() => post(body));
   }
 
   function enter() {
@@ -135,6 +159,8 @@
       const said = JSON.parse(data);
       offset = Date.now() / 1000 - said.now;
       const isFirst = room.dataset.state === "opening";
+      isLost = false;
+      answered();
       until = said.until;
       tick();
       if (isFirst) wait();
@@ -143,6 +169,9 @@
     source.addEventListener("signal", ({ data }) => take(JSON.parse(data)));
     source.addEventListener("end", ({ data }) => finish(JSON.parse(data).why));
     source.onerror = () => {
+      // Once is nothing: a connection is made anew within a second.
+      if (isLost || source.readyState === EventSource.CLOSED) away();
+      isLost = true;
       // Browsers come back by themselves after a lost connection, but not after a refusal.
       if (source.readyState === EventSource.CLOSED) setTimeout(enter, 2000);
     };
@@ -232,7 +261,7 @@
     theirs = from;
     number = Math.floor(Math.random() * 1e6);
     make();
-    show("connecting", `Connecting with ${partner}…`);
+    connecting();
     for (const kind of ["audio", "video"]) {
       const track = media.getTracks().find((each) => each.kind === kind);
       peer.addTransceiver(track ?? kind, { direction: track ? "sendrecv" : "recvonly", streams: [media] });
@@ -244,7 +273,7 @@
     theirs = signal.page;
     number = signal.number;
     make();
-    show("connecting", `Connecting with ${partner}…`);
+    connecting();
     await peer.setRemoteDescription(JSON.parse(signal.text));
     media.getTracks().forEach((track) => peer.addTrack(track, media));
     await describeMyself("answer");
@@ -253,7 +282,7 @@
   setInterval(() => {
     if (isOver || source?.readyState !== EventSource.OPEN || isConnected()) return;
     say("here");
-    if (peer && Date.now() - beganAt > 2 * TRY_MS) {
+    if (peer && !isAway && Date.now() - beganAt > 2 * TRY_MS) {
       show("waiting", `${partner} is here, but your networks let no connection through. Trying again…`);
     }
   }, HERE_MS);
