@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("dating", "0007_least_age"),
+        ("dating", "0008_rules_and_calendars"),
     ]
 
     operations = [
