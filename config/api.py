@@ -31,6 +31,7 @@ from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
 from config.bounds import values_in
+from config.digits import whole
 from config.exceptions import Conflict, TooMany
 from config.outages import is_outage
 
@@ -178,9 +179,9 @@ class NewestFirst(CursorPagination):
         given = request.query_params.get("page_size")
         if given is None:
             return int(api_settings.PAGE_SIZE or 50)
-        if not given.isascii() or not given.isdigit() or not 0 < int(given[:6]) <= self.max_page_size:
+        if not (size := whole(given, most=self.max_page_size)):
             raise ValidationError({"page_size": [f"Enter a number from 1 to {self.max_page_size}."]})
-        return int(given)
+        return size
 
     def decode_cursor(self, request: Request) -> Any:
         # DRF's own decoding skips characters that aren't base64 and would answer with the first page.

@@ -164,7 +164,8 @@ def _declared(scope: Scope) -> int | None:
     """Return the length that a request's head gives; None where it gives none, as a chunked one does."""
     for name, value in scope["headers"]:
         if name == b"content-length":
-            return int(value)
+            # The server has read it, whatever zeros it begins with; Python refuses thousands of digits.
+            return int(value.lstrip(b"0") or b"0")
     return None
 
 

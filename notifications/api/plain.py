@@ -20,6 +20,7 @@ from accounts.api.authentication import USED_EVERY, key_from_header, mark_used
 from accounts.models import ApiKey
 from config import clock
 from config.api import BoundedJSONParser
+from config.digits import whole
 from config.fields import UNIX_TIME_END
 from notifications.api.serializers import AlertSerializer, is_http_url
 from notifications.models import Alert
@@ -33,8 +34,7 @@ _represent = AlertSerializer().to_representation
 
 def answer(request: HttpRequest, *, allow: str) -> HttpResponse | None:
     """Accept an alert, and return the answer; None where DRF is to see to it, and nothing has been stored."""
-    length = request.META.get("CONTENT_LENGTH") or ""
-    if not length.isdecimal() or int(length) > settings.REQUEST_MAX_BYTES:
+    if whole(request.META.get("CONTENT_LENGTH") or "", most=settings.REQUEST_MAX_BYTES) is None:
         return None
     asked = asked_of(
         request.META.get("CONTENT_TYPE", ""), request.META.get("HTTP_AUTHORIZATION", ""), request.body

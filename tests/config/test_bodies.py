@@ -190,6 +190,13 @@ def _has_said(client: socket.socket) -> bool:
         client.settimeout(PATIENCE_S)
 
 
+@pytest.mark.parametrize("path", [ALERTS, "/login/"])
+def test_thousands_of_zeros_before_a_length_break_nothing(port: int, path: str) -> None:
+    with opened(port, path, Content_Length="0" * 5000 + "2", **key_for("alerts:write")) as client:
+        client.sendall(b"{}")
+        assert client.recv(4096).split()[1] in (b"400", b"403")
+
+
 def test_an_endless_head_is_refused(port: int) -> None:
     with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) as client:
         client.sendall(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\nX-Long: ")

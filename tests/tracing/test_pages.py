@@ -225,7 +225,8 @@ def test_the_list_finds_cases_by_device_and_state(browse: Browse, operator: User
     assert f"/tracing/cases/{case.pk}/" in browser.get("/tracing/?state=open").content.decode()
     assert f"/tracing/cases/{case.pk}/" in browser.get("/tracing/?device=1").content.decode()
     assert f"/tracing/cases/{case.pk}/" not in browser.get("/tracing/?device=2").content.decode()
-    assert browser.get("/tracing/?page=-1&device=x").status_code == 200
+    for query in ("page=-1&device=x", f"page=0000000001{'0' * 5000}", f"device=0000000001{'0' * 5000}"):
+        assert browser.get(f"/tracing/?{query}").status_code == 200
 
 
 def test_a_filters_page_answers_what_if(browse: Browse, operator: User, case: Case) -> None:
@@ -236,6 +237,8 @@ def test_a_filters_page_answers_what_if(browse: Browse, operator: User, case: Ca
 
     assert "In the last 1 case<" in page
     assert "fewer than 5" in page
+    for too_many in ("501", "0000000001999999", "0" * 5000 + "1"):
+        assert 'value="20"' in browse(operator).get(f"{url}?cases={too_many}").content.decode()
     assert [model.objects.count() for model in (Exposure, StatusMark, Case)] == before
     assert "trc-result" not in browse(operator).get(url).content.decode()
 

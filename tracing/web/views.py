@@ -12,6 +12,7 @@ from django.views.generic import TemplateView
 
 from accounts import attempts
 from config import clock
+from config.digits import whole
 from config.exceptions import Conflict
 from notifications.web.page import Page, is_htmx
 from tracing import selectors
@@ -44,9 +45,7 @@ class TracingPage(Page, TemplateView):
 
     def number(self, name: str, default: int, most: int) -> int:
         """Return a number of the query; whatever is none counts as not given."""
-        given = self.request.GET.get(name, "")
-        is_number = given.isascii() and given.isdigit() and 0 < int(given[:10]) <= most
-        return int(given) if is_number else default
+        return whole(self.request.GET.get(name, ""), most=most) or default
 
 
 class CasesPage(TracingPage):

@@ -8,6 +8,7 @@ from django.http import HttpResponse
 from django.shortcuts import render
 
 from config import clock
+from config.digits import whole
 from dating import services
 from dating.services.evening import EXTENSION_MAX_S
 from dating.web.evening import pace_of
@@ -66,11 +67,9 @@ class ResumeChange(_Change):
 
 class ExtendChange(_Change):
     def act(self) -> str:
-        given = self.request.POST.get("by_s", "")
-        if not (given.isascii() and given.isdigit() and 1 <= int(given[:6]) <= EXTENSION_MAX_S):
+        if not (by_s := whole(self.request.POST.get("by_s", ""), most=EXTENSION_MAX_S)):
             raise ValidationError(f"by_s: expected seconds, from 1 to {EXTENSION_MAX_S}.")
-        by = timedelta(seconds=int(given))
-        services.event_extend_round(event=self.event, by=by, now=clock.now())
+        services.event_extend_round(event=self.event, by=timedelta(seconds=by_s), now=clock.now())
         return "The round is extended."
 
 

@@ -22,6 +22,7 @@ from accounts.api.tokens import LOG_IN
 from accounts.attempts import address_of
 from accounts.models import User
 from config.api import JSONOnly
+from config.digits import whole
 from config.handler import LiveResponse
 from config.openapi import BODY, errors
 from notifications.api.inbox_filters import InboxFilter, InboxPages
@@ -245,9 +246,9 @@ def _after(request: Request) -> int | None:
 def _number(name: str, given: str | None) -> int | None:
     if given is None:
         return None
-    if not (given.isascii() and given.isdigit() and len(given) < 20 and int(given) <= LARGEST):
+    if (number := whole(given, most=LARGEST)) is None:
         raise ValidationError({name: ["Expected the number of an item: a whole number from 0."]})
-    return int(given)
+    return number
 
 
 def _listener(request: Request, user: User, after: int | None, address: str) -> Listener:

@@ -10,6 +10,7 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.generic import TemplateView
 
+from config.digits import whole
 from notifications.inbox import pages, selectors, services
 from notifications.models import InboxItem
 from notifications.web import undoing
@@ -56,16 +57,15 @@ class NewsPage(Page):
         return HttpResponse(status=401)
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        given = request.GET.get("after", "")
-        if not (given.isascii() and given.isdigit() and int(given[:20]) <= MOST):
+        if (after := whole(request.GET.get("after", ""), most=MOST)) is None:
             return HttpResponse("after: expected a number", status=400)
         # The oldest of them, so that a list which asks again is never left with a gap.
-        items = list(selectors.newer_than(int(given), user=self.person, most=PAGE_SIZE + 1))
+        items = list(selectors.newer_than(after, user=self.person, most=PAGE_SIZE + 1))
         shown = items[:PAGE_SIZE]
         return JsonResponse(
             {
                 "html": rendered(request, reversed(shown), person=self.person),
-                "last": shown[-1].number if shown else int(given),
+                "last": shown[-1].number if shown else after,
                 "more": len(items) > len(shown),
                 "unread": Bell(self.person).unread,
             }
@@ -121,8 +121,7 @@ class MarkAllPage(_Change):
     """Mark all read that the list had when it was made, or has been given since."""
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        given = request.POST.get("up_to", "")
-        if not (given.isascii() and given.isdigit()) or int(given[:20]) > MOST:
+        if (up_to := whole(request.POST.get("up_to", ""), most=MOST)) is None:
             return HttpResponse("up_to: expected a number", status=400)
-        services.items_mark_read(user=self.person, up_to=int(given))
+        services.items_mark_read(user=self.person, up_to=up_to)
         return self.answer("web/_notices.html", page_of(self))
