@@ -1,6 +1,7 @@
 """What runs by the clock, and the scheduler that `manage.py rqscheduler` runs it with."""
 
 import contextlib
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from rq.exceptions import DeserializationError
 from rq.job import JobStatus
 
 from config import retention
+from config.cron import turn_after
 from config.jobs import Job, Queue
 from dating import jobs as dating_jobs
 from notifications import jobs, queue
@@ -60,8 +62,9 @@ BY_ID: Final = {_job_id(entry): entry for entry in ENTRIES}
 # A periodic job that still waits in the queue is not put there again, for this long; past it, whoever
 # took it is taken for dead.
 STILL_QUEUED_S = 5.0
-# A turn that is further ahead than its interval and this comes from a clock that was.
-AHEAD_S = 5.0
+# A turn that is further ahead than the next one and this comes from a clock that was: of an interval, and of
+# a cron line, whose turns are looked up by the minute.
+AHEAD_S, CRON_AHEAD_S = 5.0, 60.0
 REDIS_RETRY_S = 1.0
 
 
@@ -85,23 +88,24 @@ class Scheduler(DjangoScheduler):
     def register_missing(self) -> None:
         """Put back the entries that are not there: the first time, and after Redis came back empty.
 
+        So are those that run at other times than they should, as after an upgrade or a change of settings.
         Those that an older version registered, and this one does not know, are taken away.
         """
         with self.connection.pipeline() as pipe:
             for entry in ENTRIES:
                 pipe.zscore(self.scheduled_jobs_key, _job_id(entry))
-                pipe.exists(Job.key_for(_job_id(entry)))
+                pipe.hget(Job.key_for(_job_id(entry)), "meta")
             pipe.zrange(self.scheduled_jobs_key, 0, -1)
             *found, registered = pipe.execute()
         for job_id in {each.decode(errors="replace") for each in registered} - set(BY_ID):
             if job_id.startswith(PREFIX):
                 self.cancel(job_id)
                 log.info("schedule_forgotten", entry=job_id.removeprefix(PREFIX))
-        for entry, score, exists in zip(ENTRIES, found[::2], found[1::2], strict=True):
-            # Who had the lock before may have gone by a clock that was ahead.
-            is_far = score is not None and entry.every_s and score > time.time() + entry.every_s + AHEAD_S
-            if score is None or is_far or not exists:
+        for entry, score, meta in zip(ENTRIES, found[::2], found[1::2], strict=True):
+            if score is None or meta is None or _is_far(entry, score) or not _is_as_registered(entry, meta):
                 self._register(entry)
+                if score is not None:  # a turn that is due, or comes sooner, is not lost
+                    self.connection.zadd(self.scheduled_jobs_key, {_job_id(entry): score}, lt=True)
                 log.info("schedule_registered", entry=entry.name)
 
     def _register(self, entry: Entry) -> Job:
@@ -127,7 +131,8 @@ class Scheduler(DjangoScheduler):
         if not _is_readable(job):
             job = self._register(entry)
         waits = job.get_status() == JobStatus.QUEUED and job.enqueued_at is not None
-        if waits and (datetime.now(UTC) - _aware(job.enqueued_at)).total_seconds() < STILL_QUEUED_S:
+        # By a clock that was ahead, it may have been put there in the future.
+        if waits and abs((datetime.now(UTC) - _aware(job.enqueued_at)).total_seconds()) < STILL_QUEUED_S:
             return
         job.origin = queue.of(entry.job)  # it may have been registered by an older version
         super().enqueue_job(job)
@@ -157,6 +162,25 @@ class Scheduler(DjangoScheduler):
         super().heartbeat()
         if not self.connection.exists(self.key):
             self.register_birth()
+
+
+def _is_far(entry: Entry, score: float) -> bool:
+    """Whether a turn is too far ahead: whoever had the lock before may have gone by a clock that was."""
+    now = time.time()
+    if entry.cron is None:
+        return score > now + (entry.every_s or 0) + AHEAD_S
+    turn = turn_after(entry.cron, int(now // 60))
+    return turn is not None and score > turn + CRON_AHEAD_S
+
+
+def _is_as_registered(entry: Entry, meta: bytes) -> bool:
+    """Whether a job says of its times what its entry does; one that can't be read, ``enqueue_job`` mends."""
+    try:
+        known = json.loads(meta)
+    except ValueError:
+        return True
+    told = known if isinstance(known, dict) else {}
+    return (told.get("cron_string"), told.get("interval")) == (entry.cron, entry.every_s)
 
 
 def _is_readable(job: Job) -> bool:

@@ -9,7 +9,9 @@ class TracingConfig(AppConfig):
     def ready(self) -> None:
         from notifications import exposition, looks  # noqa: PLC0415
         from notifications.brokers import formats  # noqa: PLC0415
-        from tracing import brokers, jobs, metrics, signals  # noqa: F401, PLC0415  (signals register on import)
+
+        # Checks and signals register on import.
+        from tracing import brokers, checks, jobs, metrics, signals  # noqa: F401, PLC0415
 
         formats.register(brokers.FORMAT)
         looks.register(jobs.searches_due, asks=jobs.ANY_PENDING)

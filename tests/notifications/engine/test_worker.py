@@ -2,9 +2,11 @@
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 from urllib.parse import urlsplit
 
 import django_rq
@@ -17,11 +19,12 @@ from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 from rq.job import Job, JobStatus
+from structlog.testing import capture_logs
 
 from accounts.models import Shop, User
-from config import clock, retention
+from config import clock, retention, schedule
 from config.processes import Stack
-from config.schedule import ENTRIES, Scheduler
+from config.schedule import ENTRIES, Entry, Scheduler
 from notifications import jobs, queue
 from notifications.engine.sender import Sender
 from notifications.engine.worker import Worker
@@ -151,6 +154,66 @@ def test_what_a_scheduler_with_a_fast_clock_has_put_off_is_due_for_the_next_one(
     assert "tocsin-sweep" in django_rq.get_queue(queue.URGENT).job_ids
 
 
+def test_a_scheduler_with_a_fast_clock_puts_off_no_cron_entry(redis: Redis) -> None:
+    names = {f"tocsin-{entry.name}" for entry in ENTRIES if entry.cron}
+    with time_machine.travel(datetime.now(UTC) + timedelta(days=400)):
+        scheduler().enqueue_jobs()
+    scheduler().enqueue_jobs()
+    a_day_on = (datetime.now(UTC) + timedelta(days=1)).timestamp()
+    put_off = redis.zrangebyscore(Scheduler.scheduled_jobs_key, a_day_on, "+inf")
+    assert names & {each.decode() for each in put_off} == set()
+
+
+def changed(monkeypatch: pytest.MonkeyPatch, name: str, **times: str | int | None) -> Entry:
+    """Have another version's times for an entry."""
+    entries = tuple(replace(each, **times) if each.name == name else each for each in ENTRIES)
+    monkeypatch.setattr(schedule, "ENTRIES", entries)
+    return next(each for each in entries if each.name == name)
+
+
+def times_of(redis: Redis, name: str) -> tuple[str | None, int | None, datetime]:
+    job = scheduler().job_class.fetch(f"tocsin-{name}", connection=redis)
+    at = datetime.fromtimestamp(redis.zscore(Scheduler.scheduled_jobs_key, job.id), UTC)
+    return job.meta.get("cron_string"), job.meta.get("interval"), at
+
+
+@pytest.mark.parametrize(
+    ("name", "times"),
+    [
+        ("tracing-check", {"cron": "* * * * *"}),
+        ("sweep", {"every_s": 2}),
+        ("expire", {"cron": None, "every_s": 9}),
+    ],
+)
+def test_an_entry_that_is_to_run_at_other_times_does_so_from_the_next_start_on(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch, name: str, times: dict[str, Any]
+) -> None:
+    scheduler().enqueue_jobs()
+    entry = changed(monkeypatch, name, **times)
+    scheduler().enqueue_jobs()
+    cron, every_s, at = times_of(redis, name)
+    assert (cron, every_s) == (entry.cron, entry.every_s)
+    assert at <= datetime.now(UTC) + timedelta(minutes=1)
+
+
+def test_a_turn_that_is_due_is_taken_though_the_times_have_changed(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scheduler().enqueue_jobs()
+    redis.zadd(Scheduler.scheduled_jobs_key, {"tocsin-history-analyze": 1})
+    changed(monkeypatch, "history-analyze", cron="0 0 1 1 *")
+    scheduler().enqueue_jobs()
+    name = queue.of(jobs.history_analyze)
+    assert "tocsin-history-analyze" in django_rq.get_queue(name).job_ids
+
+
+def test_entries_that_are_as_they_should_be_are_left_alone(redis: Redis) -> None:
+    scheduler().register_missing()
+    with capture_logs() as logs:
+        scheduler().register_missing()
+    assert logs == []
+
+
 def test_an_entry_that_still_waits_is_not_queued_twice(redis: Redis) -> None:
     it = scheduler()
     it.register_missing()
@@ -160,13 +223,14 @@ def test_an_entry_that_still_waits_is_not_queued_twice(redis: Redis) -> None:
     assert django_rq.get_queue(queue.URGENT).job_ids.count("tocsin-sweep") == 1
 
 
-def test_an_entry_whose_worker_was_killed_is_queued_again(redis: Redis) -> None:
+@pytest.mark.parametrize("queued", [timedelta(seconds=-10), timedelta(days=1)])
+def test_an_entry_whose_worker_was_killed_is_queued_again(redis: Redis, queued: timedelta) -> None:
     it = scheduler()
     it.register_missing()
     it.enqueue_jobs()
     redis.delete(django_rq.get_queue(queue.URGENT).key)  # taken off the queue by a worker that died with it
     job = Job.fetch("tocsin-sweep", connection=redis)
-    job.enqueued_at = datetime.now(UTC) - timedelta(seconds=10)
+    job.enqueued_at = datetime.now(UTC) + queued
     job.save()
     assert job.get_status() == JobStatus.QUEUED
     it.change_execution_time(job, datetime.now(UTC))
