@@ -7,9 +7,10 @@ from typing import Any
 import environ
 
 from config import embedded, secret
+from config.environment import Environment
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.Env()
+env = Environment()
 
 # --- Where it runs -----------------------------------------------------------------------------
 
