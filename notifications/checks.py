@@ -22,19 +22,29 @@ from notifications.engine.pump import START_WITHIN
 #: every page of the product for it; they are `manage.py check`'s.
 BEFORE_START: Final = ["tocsin"]
 
-#: Each channel's own settings, and the least that each can be.
-KNOWN_POLICY = {"attempts": 1, "wait_s": 0, "timeout_s": 1, "concurrency": 1, "rate": 0.001}
+#: Each channel's own settings, and the least that each can be; and the most that any can.
+KNOWN_POLICY: Final = {"attempts": 1, "wait_s": 0, "timeout_s": 1, "concurrency": 1, "rate": 0.001}
+POLICY_MOST: Final = 1_000_000
+
+#: Settings of days in which 0 has a meaning of its own.
+ZERO_DAYS: Final = {"HISTORY_RETENTION_DAYS": "for ever", "ADDRESS_RETENTION_DAYS": "with the history"}
+#: A hundred years: some thousands can't be counted back from now.
+DAYS_MOST: Final = 36_500
 
 
 @register("tocsin")
 def policies_make_sense(**kwargs: Any) -> list[CheckMessage]:
-    """Each channel's own settings are known ones, and positive numbers."""
+    """Each channel's own settings are known ones, and numbers within bounds, which NaN is not."""
     faults: list[CheckMessage] = []
     for name, policy in settings.CHANNEL_POLICIES.items():
         if name not in CHANNELS:
             faults.append(Error(f"CHANNEL_POLICIES names no channel: {name}", id="tocsin.E001"))
+        elif CHANNELS[name].instant:
+            text = f"CHANNEL_POLICIES is of no use for {name}, by which nothing is sent"
+            faults.append(Error(text, id="tocsin.E001"))
         for key, value in policy.items():
-            if key not in KNOWN_POLICY or not isinstance(value, int | float) or value < KNOWN_POLICY[key]:
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            if key not in KNOWN_POLICY or not is_number or not KNOWN_POLICY[key] <= value <= POLICY_MOST:
                 faults.append(Error(f"CHANNEL_POLICIES[{name}][{key}] can't be {value!r}", id="tocsin.E002"))
     return faults
 
@@ -108,11 +118,16 @@ def sources_make_sense(**kwargs: Any) -> list[CheckMessage]:
 
 
 @register("tocsin")
-def history_makes_sense(**kwargs: Any) -> list[CheckMessage]:
-    """A negative number of days would drop what has yet to happen."""
-    if settings.HISTORY_RETENTION_DAYS >= 0:
-        return []
-    return [Error("HISTORY_RETENTION_DAYS must be 0 (for ever) or more", id="tocsin.E017")]
+def days_make_sense(**kwargs: Any) -> list[CheckMessage]:
+    """What is kept for 0 days is deleted within the hour, which whoever means "for ever" learns too late."""
+    faults: list[CheckMessage] = []
+    for name in sorted({name for name in dir(settings) if name.endswith("_DAYS")}):
+        least = 0 if name in ZERO_DAYS else 1
+        if not least <= getattr(settings, name) <= DAYS_MOST:
+            meaning = f" (0: {ZERO_DAYS[name]})" if name in ZERO_DAYS else ""
+            text = f"{name} must be from {least}{meaning} to {DAYS_MOST}"
+            faults.append(Error(text, id="tocsin.E017"))
+    return faults
 
 
 @register("tocsin")

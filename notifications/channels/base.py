@@ -155,7 +155,7 @@ class Channel(ABC):
 
     @property
     def rate(self) -> float | None:
-        """Sends per second to one lane, in one worker; None for as many as it takes."""
+        """Sends per second to one lane, by all workers together; None for as many as it takes."""
         rate = self.policy.get("rate")
         return None if rate is None else float(rate)
 

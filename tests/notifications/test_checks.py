@@ -3,6 +3,7 @@
 import os
 
 import pytest
+from django.conf import settings as settings_of_django
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 from pytest_django import Settings
@@ -11,7 +12,7 @@ from notifications.checks import (
     addresses_make_sense,
     archive_makes_sense,
     batches_make_sense,
-    history_makes_sense,
+    days_make_sense,
     leases_outlive_sends,
     policies_make_sense,
     twilio_makes_sense,
@@ -24,7 +25,7 @@ def test_the_defaults_are_sound() -> None:
     assert leases_outlive_sends() == []
     assert addresses_make_sense() == []
     assert batches_make_sense() == []
-    assert history_makes_sense() == []
+    assert days_make_sense() == []
     assert twilio_makes_sense() == []
     assert archive_makes_sense() == []
 
@@ -38,6 +39,11 @@ def test_the_defaults_are_sound() -> None:
         {"email": {"attempts": "3"}},
         {"email": {"wait_s": -1}},
         {"sms": {"rate": 0}},
+        {"sms": {"rate": float("nan")}},
+        {"sms": {"rate": float("inf")}},
+        {"sms": {"attempts": 10**400}},
+        {"sms": {"attempts": True}},
+        {"inbox": {"attempts": 3}},
     ],
 )
 def test_a_policy_that_makes_no_sense_is_refused(settings: Settings, policy: dict[str, object]) -> None:
@@ -80,12 +86,20 @@ def test_an_address_that_makes_no_sense_is_refused(settings: Settings, name: str
     assert len(addresses_make_sense()) == 1
 
 
-def test_no_history_is_kept_for_less_than_no_time(settings: Settings) -> None:
-    settings.HISTORY_RETENTION_DAYS = -1
-    (fault,) = history_makes_sense()
-    assert "HISTORY_RETENTION_DAYS" in fault.msg
-    settings.HISTORY_RETENTION_DAYS = 0
-    assert history_makes_sense() == []
+OF_DAYS = sorted(name for name in dir(settings_of_django) if name.endswith("_DAYS"))
+
+
+@pytest.mark.parametrize("name", OF_DAYS)
+def test_nothing_is_deleted_by_a_number_of_days_that_was_not_meant(settings: Settings, name: str) -> None:
+    for days in (-1, 0, 10**9):
+        setattr(settings, name, days)
+        if days or name not in ("HISTORY_RETENTION_DAYS", "ADDRESS_RETENTION_DAYS"):
+            (fault,) = days_make_sense()
+            assert name in fault.msg
+        else:
+            assert days_make_sense() == []
+    setattr(settings, name, 36_500)
+    assert days_make_sense() == []
 
 
 @pytest.mark.parametrize("url", ["/srv/archive", "file:///srv/archive", "s3://bucket", "s3://bucket/a/b"])
