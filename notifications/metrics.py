@@ -160,11 +160,17 @@ def looked_at(connection: Redis) -> dict[str, float]:
 def clock_skews(connection: Redis) -> dict[str, float]:
     """Return by how many seconds the machine of each process has a fast clock, of those heard of lately."""
     stored = cast("dict[bytes, bytes]", connection.hgetall(SKEWS_KEY))
-    told = {process: tuple(map(float, value.split())) for process, value in stored.items()}
     horizon = clock.timestamp() - SKEW_FORGET_S
-    if gone := [process for process, (_, at) in told.items() if at < horizon]:
+    found: dict[str, float] = {}
+    gone: list[bytes] = []
+    for process, value in stored.items():
+        skew_s, at = map(float, value.split()[:2])  # a later version may tell more
+        if at >= horizon:
+            found[process.decode()] = skew_s
+        else:
+            gone.append(process)
+    if gone:
         connection.hdel(SKEWS_KEY, *gone)
-    found = {process.decode(): skew_s for process, (skew_s, at) in told.items() if at >= horizon}
     return found | {clock.PROCESS: clock.skew_s()}
 
 

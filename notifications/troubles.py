@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from typing import Any, Final, cast
 
 import django_rq
-import orjson
 from redis import Redis
 from redis.exceptions import RedisError
 
@@ -82,7 +81,7 @@ def lanes(redis: Redis) -> list[Trouble]:
     pipeline.hgetall(CLOSED)
     pipeline.hgetall(CLOSED_SINCE)
     told, since = pipeline.execute()
-    news = [News(*orjson.loads(each)) for each in told.values()]
+    news = [read for each in told.values() if (read := News.read(each))]
     passed = clock.timestamp() - PASSED_S
     closed = [
         Trouble(

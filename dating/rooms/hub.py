@@ -136,10 +136,15 @@ class Hub:
     # --- Signals ---------------------------------------------------------------------------------------
 
     def _take(self, message: Message) -> None:
-        if message["type"] == "message":
+        if message["type"] != "message":
+            return
+        try:
             said = orjson.loads(message["data"])
-            if place := self._places.get(UUID(said["to"])):
+            if place := self._places.get(UUID(str(said["to"]))):
                 self._hear(place, said)
+        except (ValueError, TypeError, KeyError):
+            # Of a version that says other things: everybody's calls go on.
+            log.warning("dating_signal_not_understood")
 
     @staticmethod
     def _hear(place: Place, said: Mapping[str, Any]) -> None:

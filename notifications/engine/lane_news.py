@@ -7,7 +7,7 @@ refusal for all that it had under way. A hint, as a wake-up is; who misses it fi
 import asyncio
 from collections.abc import Callable
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
 
 import orjson
 import structlog
@@ -38,6 +38,16 @@ class News(NamedTuple):
     until: float
     probe_s: float
     teller: str
+
+    @classmethod
+    def read(cls, told: str | bytes) -> Self | None:
+        """Read what a worker has told; None where it can't be, as of a version that tells other things."""
+        try:
+            lane, channel, until, probe_s, teller = orjson.loads(told)
+            return cls(str(lane), str(channel), float(until), float(probe_s), str(teller))
+        except (ValueError, TypeError):
+            log.warning("lane_news_not_understood")
+            return None
 
 
 class LaneNews:
@@ -76,23 +86,24 @@ class LaneNews:
                         await subscription.subscribe(queue.channel(CHANNEL))
                         await self._catch_up()
                     async for message in subscription.listen():
-                        if message["type"] == "message":
-                            self._hear(message["data"])
+                        if message["type"] == "message" and (news := News.read(message["data"])):
+                            self._hear(news)
             except (RedisError, OSError) as error:
                 log.warning("lane_news_away", error=type(error).__name__)
                 await asyncio.sleep(RETRY_S)
 
     async def _catch_up(self) -> None:
         self._peers.count = max(1, await self._peers.redis.scard(WORKERS))
-        for lane, news in (await self._peers.redis.hgetall(CLOSED)).items():
-            until = News(*orjson.loads(news)).until
-            if until < self._clock().timestamp():
+        for lane, told in (await self._peers.redis.hgetall(CLOSED)).items():
+            news = News.read(told)
+            if news is None:
+                continue
+            if news.until < self._clock().timestamp():
                 await self._peers.redis.hdel(CLOSED, lane)
                 await self._peers.redis.hdel(CLOSED_SINCE, lane)
             else:
                 self._hear(news)
 
-    def _hear(self, data: str | bytes) -> None:
-        news = News(*orjson.loads(data))
+    def _hear(self, news: News) -> None:
         if news.teller != self._peers.name:
             self._on_news(news)

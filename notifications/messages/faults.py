@@ -1,5 +1,6 @@
 """Texts that could not be rendered: logged, counted, and kept for the admin to show."""
 
+import contextlib
 import time
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -65,8 +66,10 @@ def last_faults() -> dict[str, Fault]:
         return {}
     faults = {}
     for name, value in stored.items():
-        digest, error, at = orjson.loads(value)
-        faults[name.decode()] = Fault(digest, error, datetime.fromisoformat(at))
+        # Another version may keep them otherwise.
+        with contextlib.suppress(ValueError, TypeError):
+            digest, error, at = orjson.loads(value)
+            faults[name.decode()] = Fault(digest, error, datetime.fromisoformat(at))
     return faults
 
 

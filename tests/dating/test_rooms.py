@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
+import orjson
 import pytest
 from django.core.checks import run_checks
 from django.db import connections
@@ -26,6 +27,7 @@ from dating import services
 from dating.links import join_token
 from dating.models import Date, Event, Room, Round, Seat, Step
 from dating.rooms import hubs, signals
+from notifications import queue
 from tests.dating.cast import person
 from tests.dating.test_pages import NAVIGATES, evening, part_of, said, to
 from tests.notifications.inbox.listening import Listening
@@ -108,6 +110,19 @@ class TestSignals:
         streams[people[0]].wait_for(lambda: bool(heard(streams[people[0]])), PATIENCE_S)
         others = [streams[user] for user in people if user not in (people[0], partner)]
         assert [heard(each) for each in others] == [[], []]
+
+    def test_what_another_version_says_ends_nobodys_stream(
+        self, enter: Enter, client: Client, two: tuple[Event, User, User]
+    ) -> None:
+        event, ana, bo = two
+        stream = enter(f"{path_of(event, bo)}signals/")
+        to = str(Seat.objects.get(registration__user=bo).pk)
+        for odd in ({"to": to}, {"to": 7}, {"to": to, "signal": [7]}, [7], 7, None):
+            queue.redis().publish(queue.channel(signals.CHANNEL), orjson.dumps(odd))
+        queue.redis().publish(queue.channel(signals.CHANNEL), b"{")
+        assert client.post(f"{path_of(event, ana)}signals/", HERE).status_code == 204
+        stream.wait_for(lambda: bool(heard(stream)), PATIENCE_S)
+        assert heard(stream) == [("here", "")]
 
     def test_twenty_pairs_find_each_other_at_once(self, enter: Enter, transactional_db: None) -> None:
         people = [person(f"P{number:02}") for number in range(40)]

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 from redis import Redis
+from structlog.testing import capture_logs
 
 from config import embedded
 from notifications import queue
@@ -168,6 +169,23 @@ def test_all_go_on_as_soon_as_one_finds_it_well(
         assert time.monotonic() < deadline, statuses()
         finder.wake()
         time.sleep(0.05)
+
+
+def test_news_that_a_worker_does_not_understand_keep_it_from_nothing(
+    start: Start, make_deliveries: Make, third_party: ThirdParty, redis: Redis
+) -> None:
+    odd = [b"[1]", b"{", b"7", b'["lane", "webhook", "soon", 0, "me"]', b'["lane", "webhook", 1, 0, "me", 7]']
+    redis.hset(lane_news.CLOSED, mapping=dict(enumerate(odd)))
+    with capture_logs() as logs:
+        worker = start()
+        for each in odd:
+            redis.publish(queue.channel(lane_news.CHANNEL), each)
+        make_deliveries(5, third_party.url)
+        worker.wake()
+        third_party.wait_for(5, timeout=15)
+    assert {each["event"] for each in logs if each["log_level"] in ("warning", "error")} == {
+        "lane_news_not_understood"
+    }
 
 
 def test_a_lane_without_a_rate_and_failures_asks_redis_for_nothing(

@@ -79,6 +79,12 @@ def test_the_last_fault_of_a_text_is_kept_until_its_wording_changes() -> None:
     assert faults.last_fault_of(broken(origin="override"), kept) is None
 
 
+def test_what_another_version_keeps_of_faults_is_left_out(redis: Redis) -> None:
+    faults.report(broken(), "no")
+    redis.hset(faults.KEY, mapping={"a": b"[1]", "b": b"{", "c": b'["digest", "no", "soon"]', "d": b"7"})
+    assert [fault.error for fault in faults.last_faults().values()] == ["no"]
+
+
 def test_faults_are_forgotten_after_a_while(redis: Redis) -> None:
     faults.report(broken(), "no")
     assert 0 < redis.ttl(faults.KEY) <= faults.FORGET_AFTER_S
