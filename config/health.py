@@ -11,6 +11,7 @@ from rest_framework.views import APIView
 
 from config import readiness
 from config.api import RETRY_AFTER_S, JSONOnly, Unreachable
+from config.findings import WARNING
 from notifications.exposition import exposition
 
 
@@ -43,7 +44,7 @@ class ReadyView(APIView):
         warnings = sorted(
             name
             for name, finding in components.items()
-            if finding["ok"] and str(finding["detail"]).startswith(readiness.WARNING)
+            if finding["ok"] and str(finding["detail"]).startswith(WARNING)
         )
         found = {"broken": broken, "warnings": warnings, "components": components}
         if not broken:

@@ -1,19 +1,21 @@
 """The checks behind ``/health/ready``: each bounded in time, each saying in words what is broken."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import cache, partial
 from typing import Final
 
 import psycopg
+import structlog
 from django.conf import settings
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 from redis import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 from rq_scheduler import Scheduler
 
 from config import clock
+from config.findings import WARNING, Finding
 from notifications import troubles
 from notifications.brokers import health as brokers_health
 from notifications.exposition import workers_alive
@@ -24,16 +26,11 @@ from notifications.standstill import standstill
 TIMEOUT_S: Final = 2
 #: Due for longer than this, with no attempt at anything for as long: nobody is sending.
 STUCK_S: Final = 120.0
-#: Begins the detail of what is in order here, and yet is to be looked at.
-WARNING: Final = "warning: "
+#: Written at each look: a Redis may answer, and take no writes.
+WRITTEN_KEY: Final = "tocsin:ready"
 
+log = structlog.get_logger(__name__)
 Postgres = psycopg.Connection[tuple[object, ...]]
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    ok: bool
-    detail: str
 
 
 #: What domains have looked at besides, by the name of the component.
@@ -76,6 +73,10 @@ def _try(check: Callable[[], Finding]) -> Finding:
         return Finding(False, f"PostgreSQL can't be asked: {type(error).__name__}")
     except (RedisError, OSError) as error:
         return Finding(False, f"Redis can't be asked: {type(error).__name__}")
+    except Exception as error:
+        # Another version may have written what it reads: that hides nothing of the others.
+        log.exception("readiness_check_failed")
+        return Finding(False, f"This can't be checked: {type(error).__name__}, see the log")
 
 
 def _connect() -> Postgres:
@@ -124,6 +125,10 @@ def _migrations_on_disk() -> set[tuple[str, str]]:
 
 def _redis(redis: Redis) -> Finding:
     redis.ping()
+    try:
+        redis.set(WRITTEN_KEY, "1", ex=60)
+    except ResponseError as error:  # a replica, one whose disk or memory is full, …
+        return Finding(False, f"answers, but takes no writes: {str(error)[:200]}")
     return Finding(True, "answers")
 
 
@@ -157,7 +162,7 @@ def _backlog(redis: Redis) -> Finding:
 
 def _brokers(redis: Redis) -> Finding:
     """Ask nobody but what the consumers and the publisher themselves have said lately."""
-    return Finding(*brokers_health.finding(redis))
+    return brokers_health.finding(redis)
 
 
 def _channels(redis: Redis) -> Finding:

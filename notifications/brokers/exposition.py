@@ -42,12 +42,15 @@ def _consumers() -> Iterator[Metric]:
         "tocsin_message_lag_seconds", "Age of the oldest message of the last batch.", labels=["source"]
     )
     held = GaugeMetricFamily("tocsin_messages_held", "Messages held to be tried again.", labels=["source"])
-    by_source: dict[str, list[health.State]] = {}
+    # One of which nobody is heard is shown too, or no alert could see that it is gone.
+    by_source: dict[str, list[health.State]] = {name: [] for name in sorted(health.wanted())}
     for state in health.states(queue.redis(), now=now):
         by_source.setdefault(state.source, []).append(state)
     for source, states in by_source.items():
         alive = [state for state in states if not state.is_silent(now)]
         connected.add_metric([source], sum(state.connected for state in alive))
+        if not states:
+            continue
         lag.add_metric([source], max((state.lag_s for state in alive), default=0.0))
         held.add_metric([source], sum(state.held for state in alive))
     yield from (connected, lag, held)

@@ -3,15 +3,18 @@
 import json
 import os
 import socket
-from dataclasses import asdict, dataclass
-from typing import Final
+from dataclasses import asdict, dataclass, fields
+from typing import Final, Self
 
 import structlog
+from django.conf import settings
 from redis import Redis
 from redis.exceptions import RedisError
 
 from config import clock
+from config.findings import WARNING, Finding
 from notifications import queue
+from notifications.brokers import outbox, sources
 
 log = structlog.get_logger(__name__)
 
@@ -19,8 +22,10 @@ KEY: Final = "tocsin:consumers"
 BEAT_S: Final = 2.0
 #: One that has said nothing for so long is lost, unless it is one that left in good order.
 SILENCE_S: Final = 30.0
-#: A lost one is forgotten then.
+#: A lost one is forgotten then, unless it is of a source that is to be read.
 FORGET_S: Final = 86_400.0
+#: What the publisher calls itself.
+PUBLISHER: Final = "publisher"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,16 @@ class State:
     #: Seconds from publishing to taking effect, of the last batch; 0 while nothing comes.
     lag_s: float = 0.0
     held: int = 0
+
+    @classmethod
+    def read(cls, written: str | bytes) -> Self | None:
+        """Read what one has said; None where it can't be, as of a later version that says other things."""
+        try:
+            said = json.loads(written)
+            return cls(**{each.name: said[each.name] for each in fields(cls) if each.name in said})
+        except (ValueError, TypeError):
+            log.warning("consumer_not_understood")
+            return None
 
     def is_silent(self, now: float) -> bool:
         return now - self.at > SILENCE_S
@@ -95,12 +110,15 @@ def states(redis: Redis, *, now: float) -> list[State]:
     Raises:
         redis.exceptions.RedisError: Redis is away.
     """
-    found = {field: State(**json.loads(value)) for field, value in redis.hgetall(KEY).items()}
+    said = {field: State.read(value) for field, value in redis.hgetall(KEY).items()}
+    found = {field: state for field, state in said.items() if state is not None}
+    expected = wanted()
     alive = {state.source for state in found.values() if not state.is_silent(now)}
     gone = [
         field
         for field, state in found.items()
-        if state.is_silent(now) and (state.source in alive or now - state.at > FORGET_S)
+        if state.is_silent(now)
+        and (state.source in alive or (state.source not in expected and now - state.at > FORGET_S))
     ]
     if gone:
         redis.hdel(KEY, *gone)
@@ -109,14 +127,31 @@ def states(redis: Redis, *, now: float) -> list[State]:
     )
 
 
-def finding(redis: Redis) -> tuple[bool, str]:
-    """Return whether all consumers are well, and in words how each is."""
+def wanted() -> set[str]:
+    """Return who is to be heard of: a consumer of each source, and a publisher if it has something to do."""
+    names = set(sources.names())
+    publishes = {name for name in names if settings.SOURCES[name].get("answers_to")}
+    if settings.EVENTS_PUBLISHED:
+        publishes |= names & {outbox.EVENTS}
+    return names | {PUBLISHER} if publishes else names
+
+
+def finding(redis: Redis) -> Finding:
+    """Return whether all consumers are well, and in words how each is.
+
+    That nobody is heard of who should be is a warning: they may have been ended in good order by somebody who
+    knows, and a Redis that came back empty has forgotten those that were lost.
+    """
     now = clock.timestamp()
     found = states(redis, now=now)
-    if not found:
-        return True, "no consumer runs"
+    missing = wanted() - {state.source for state in found}
+    if not found and not missing:
+        return Finding(True, "no consumer runs")
+    told = [(state.source, _in_words(state, now)) for state in found]
+    told += [(name, f"{name}: not heard of") for name in missing]
+    detail = "; ".join(words for _, words in sorted(told))
     well = all(state.connected and not state.is_silent(now) for state in found)
-    return well, "; ".join(_in_words(state, now) for state in found)
+    return Finding(well, f"{WARNING}{detail}" if well and missing else detail)
 
 
 def _in_words(state: State, now: float) -> str:

@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 from notifications import metrics, queue
 from notifications.brokers import outbox, sources
 from notifications.brokers.confirming import Publisher
-from notifications.brokers.health import Beat
+from notifications.brokers.health import PUBLISHER, Beat
 from notifications.brokers.intake import BrokerAway
 from notifications.brokers.stopping import Stop
 from notifications.brokers.taking import is_away, wait_s
@@ -21,7 +21,7 @@ from notifications.models import OutgoingMessage
 
 log = structlog.get_logger(__name__)
 
-NAME: Final = "publisher"
+NAME: Final = PUBLISHER
 BATCH: Final = 500
 LOOK_S: Final = 1.0
 #: Of PostgreSQL's advisory locks: whoever has it publishes, so that two never mix up the order.

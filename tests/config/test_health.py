@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,8 +18,10 @@ from rq.worker import SimpleWorker
 from rq_scheduler import Scheduler
 
 from accounts.models import User
-from config import clock
+from config import clock, embedded
 from notifications import metrics
+from notifications.brokers import health
+from notifications.engine import lane_news
 from notifications.engine.lane_news import LaneNews
 from notifications.engine.peers import Peers
 from notifications.models import Delivery, Outgoing
@@ -124,6 +127,40 @@ def test_a_redis_that_is_away_is_named(monitor: APIClient, settings: Any) -> Non
     assert time.monotonic() - began < 10
     assert (response.status_code, response.json()["components"]["redis"]["ok"]) == (503, False)
     assert response.json()["components"]["postgresql"]["ok"]
+
+
+def test_a_redis_that_takes_no_writes_is_named(monitor: APIClient, settings: Any, tmp_path: Path) -> None:
+    embedded.start_redis(at=tmp_path)
+    settings.REDIS_URL = embedded.redis_url(at=tmp_path)
+    try:
+        with Redis.from_url(settings.REDIS_URL) as full:
+            full.config_set("maxmemory", 1)
+        found = monitor.get("/health/ready").json()["components"]["redis"]
+    finally:
+        embedded.destroy(at=tmp_path)
+    assert not found["ok"]
+    assert found["detail"].startswith("answers, but takes no writes: ")
+
+
+def test_what_a_check_does_not_understand_is_said_and_hides_no_other(
+    monitor: APIClient, worker: SimpleWorker, scheduler: Scheduler, redis: Redis
+) -> None:
+    due_since(timedelta(seconds=1))
+    redis.hset(metrics.LOOKED_KEY, metrics.ORDINARY, "soon")
+    answer = monitor.get("/health/ready")
+    assert (answer.status_code, answer.json()["broken"]) == (503, ["backlog"])
+    assert answer.json()["components"]["backlog"]["detail"].startswith("This can't be checked: ValueError")
+
+
+def test_what_another_version_has_written_breaks_neither_readiness_nor_metrics(
+    monitor: APIClient, worker: SimpleWorker, scheduler: Scheduler, redis: Redis
+) -> None:
+    redis.hset(lane_news.CLOSED, mapping={"a": "[1]", "b": "{", "c": '["a", "sms", 1, 0, "me", 7]'})
+    redis.hset(health.KEY, "a|b|1", "[1]")
+    redis.hset(metrics.SKEWS_KEY, "fast:1", f"61.5 {clock.timestamp()} ntp")
+    answer = monitor.get("/health/ready")
+    assert (answer.status_code, answer.json()["warnings"]) == (200, ["clocks"])
+    assert monitor.get("/metrics").status_code == 200
 
 
 def test_a_postgresql_that_is_away_is_named_to_anyone(

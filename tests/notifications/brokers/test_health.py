@@ -7,11 +7,14 @@ from typing import Any
 
 import orjson
 import pytest
+from pytest_django import Settings
 from redis import Redis
 
 from config import readiness
+from config.findings import Finding
 from notifications import metrics
 from notifications.brokers import health
+from notifications.brokers.exposition import families as exposition_of_brokers
 from notifications.brokers.health import Beat
 from notifications.exposition import exposition
 from notifications.models import OutgoingMessage
@@ -24,7 +27,7 @@ def other(redis: Redis, beat: Beat, name: str, **changes: Any) -> None:
 
 
 def test_nobody_is_missed_where_no_consumer_runs(redis: Redis) -> None:
-    assert health.finding(redis) == (True, "no consumer runs")
+    assert health.finding(redis) == Finding(True, "no consumer runs")
 
 
 def test_a_connected_one_is_well_and_one_whose_broker_is_away_says_which_and_why(redis: Redis) -> None:
@@ -32,20 +35,19 @@ def test_a_connected_one_is_well_and_one_whose_broker_is_away_says_which_and_why
     beat = Beat("dating")
     beat.say(connected=False, detail="ConnectionRefusedError")
     beat.say(connected=True)
-    assert health.finding(redis) == (True, "dating: connected; events: connected")
+    assert health.finding(redis) == Finding(True, "dating: connected; events: connected")
     beat.say(connected=False, detail="ConnectionRefusedError")
-    well, words = health.finding(redis)
-    assert not well
-    assert words == "dating: away for 0 s (ConnectionRefusedError); events: connected"
+    said = "dating: away for 0 s (ConnectionRefusedError); events: connected"
+    assert health.finding(redis) == Finding(False, said)
 
 
 def test_one_that_left_in_good_order_is_not_missed_and_a_lost_one_is(redis: Redis) -> None:
     beat = Beat("events")
     beat.say(connected=True)
     beat.leave()
-    assert health.finding(redis)[0]
+    assert health.finding(redis).ok
     other(redis, beat, "1", at=time.time() - 60)
-    assert health.finding(redis) == (False, "events: not heard of for 60 s")
+    assert health.finding(redis) == Finding(False, "events: not heard of for 60 s")
 
 
 def test_who_leaves_takes_with_it_those_that_were_killed_on_the_same_machine(redis: Redis) -> None:
@@ -56,7 +58,7 @@ def test_who_leaves_takes_with_it_those_that_were_killed_on_the_same_machine(red
     here = beat.field.rpartition("|")[0]
     redis.hset(health.KEY, f"{here}|{killed.pid}", orjson.dumps(asdict(beat.state)))
     beat.leave()
-    assert health.finding(redis) == (True, "no consumer runs")
+    assert health.finding(redis) == Finding(True, "no consumer runs")
 
 
 def test_a_lost_one_is_forgotten_when_another_has_taken_its_place_or_after_a_day(redis: Redis) -> None:
@@ -64,8 +66,56 @@ def test_a_lost_one_is_forgotten_when_another_has_taken_its_place_or_after_a_day
     beat.say(connected=True)
     other(redis, beat, "1", at=time.time() - 60)
     other(redis, Beat("dating"), "2", at=time.time() - 100_000)
-    assert health.finding(redis) == (True, "events: connected")
+    assert health.finding(redis) == Finding(True, "events: connected")
     assert redis.hlen(health.KEY) == 1
+
+
+@pytest.fixture
+def read(settings: Settings) -> None:
+    """Two sources are configured, of which one answers what it reads."""
+    url = {"url": "amqp://localhost"}
+    given = settings.SOURCES
+    settings.SOURCES = {"dating": given["dating"] | url, "tracing": given["tracing"] | url}
+
+
+def connected() -> dict[str, float]:
+    families = {family.name: family for family in exposition_of_brokers({})}
+    samples = families["tocsin_consumers_connected"].samples
+    return {sample.labels["source"]: sample.value for sample in samples}
+
+
+@pytest.mark.django_db
+def test_a_source_that_is_to_be_read_and_of_which_nobody_is_heard_is_named(redis: Redis, read: None) -> None:
+    nobody = "warning: dating: not heard of; publisher: not heard of; tracing: not heard of"
+    assert health.finding(redis) == Finding(True, nobody)
+    assert connected() == {"dating": 0, "publisher": 0, "tracing": 0}
+    beat = Beat("dating")
+    beat.say(connected=True)
+    Beat("publisher").say(connected=True)
+    said = "warning: dating: connected; publisher: connected; tracing: not heard of"
+    assert health.finding(redis) == Finding(True, said)
+    assert connected() == {"dating": 1, "publisher": 1, "tracing": 0}
+
+
+def test_one_that_is_lost_is_missed_until_another_has_taken_its_place(redis: Redis, read: None) -> None:
+    other(redis, Beat("tracing"), "1", at=time.time() - 100_000)
+    Beat("dating").say(connected=True)
+    Beat("publisher").say(connected=True)
+    found = health.finding(redis)
+    assert not found.ok
+    assert found.detail.endswith("tracing: not heard of for 100000 s")
+    Beat("tracing").say(connected=True)
+    assert health.finding(redis).ok
+    assert redis.hlen(health.KEY) == 3
+
+
+def test_what_another_version_says_is_read_as_far_as_it_is_understood(redis: Redis) -> None:
+    beat = Beat("events")
+    beat.say(connected=True)
+    later = asdict(beat.state) | {"source": "dating", "mood": "well"}
+    said = {"dating|elsewhere|1": orjson.dumps(later), "x|elsewhere|1": b"[1]", "x|elsewhere|2": b"{"}
+    redis.hset(health.KEY, mapping=said)
+    assert health.finding(redis) == Finding(True, "dating: connected; events: connected")
 
 
 @pytest.mark.django_db
