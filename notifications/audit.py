@@ -84,6 +84,7 @@ class Report:
     """``gaps`` holds the first of each kind, ``totals`` how many there are.
 
     ``days_known`` and ``months_archived`` are those whose counts are in it without being looked at again.
+    ``months_cut`` are not: a part was asked for of what the archive alone has, and counts by the month.
     """
 
     alerts: int = 0
@@ -93,6 +94,7 @@ class Report:
     totals: dict[str, int] = field(default_factory=dict)
     days_known: int = 0
     months_archived: int = 0
+    months_cut: list[Month] = field(default_factory=list)
 
     def add(self, alerts: int, counts: Iterable[Sequence[Any]]) -> None:
         """Add what there is of a day or month."""
@@ -133,7 +135,7 @@ def audit(
     Args:
         settled: count as a gap whatever is not at its end yet; for when nothing is to be under way.
         limit: gaps of each kind that are told in full; all are counted.
-        since, until: the days to look at, the last one left out; by default all, in the archive too.
+        since, until: the days to look at, the last one left out; by default all. Those in the archive count.
         remember: remember the days that are over, settled and clean, and skip those that are known to be;
             what was counted of them counts.
         anew: skip none.
@@ -152,8 +154,7 @@ def audit(
     }
     remember = remember and audit_days.can_remember()
     known = audit_days.known() if remember and not anew else {}
-    if since is None and until is None:
-        _add_archived(report)
+    _add_archived(report, since=since or date.min, until=until or date.max)
     for span in audit_days.spans(now=now, since=since, until=until):
         if span.day in known:
             report.add(*known[span.day])
@@ -185,13 +186,19 @@ def _look_at(report: Report, parameters: dict[str, Any]) -> tuple[Counted, bool]
     return (alerts, counts), is_settled and not gaps
 
 
-def _add_archived(report: Report) -> None:
+def _add_archived(report: Report, *, since: date, until: date) -> None:
     """Add the months that are in the archive alone, as their manifests count them."""
     rows = {row.month: row for row in ArchivedMonth.objects.order_by("number")}
     for row in rows.values():
         month = Month(row.month)
+        after = month.following.first
+        if month.first >= until or after <= since:
+            continue
         first = audit_days.first_from(month.start)
         if first is not None and first < month.end:
+            continue
+        if month.first < since or after > until:
+            report.months_cut.append(month)
             continue
         report.add(row.alerts, row.counts)
         report.months_archived += 1

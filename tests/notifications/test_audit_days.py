@@ -298,6 +298,37 @@ def test_archive_that_is_not_set_any_more_is_a_gap(dropped: Path, settings: Sett
     assert remembering().totals == {"archive_disagrees": 2}
 
 
+@pytest.mark.parametrize(
+    ("since", "until", "counted"),
+    [
+        ("2025-07-01", "2025-09-01", 3),
+        ("2025-08-01", "2025-10-01", 3),
+        ("2025-06-15", "2025-08-01", 1),
+        ("2025-09-01", "2025-10-01", 1),
+    ],
+)
+def test_whole_months_of_the_archive_count_among_chosen_days(
+    dropped: Path, since: str, until: str, counted: int
+) -> None:
+    said = f"{counted} alerts, {counted} deliveries, 0 gaps"
+    assert said in run("--since", since, "--until", until)
+
+
+@pytest.mark.parametrize(
+    ("days", "months"),
+    [
+        (("--since", "2025-08-14"), "2025-08,"),
+        (("--until", "2025-08-31"), "2025-08,"),
+        (("--since", "2025-07-14", "--until", "2025-08-15"), "2025-07, 2025-08,"),
+    ],
+)
+def test_days_in_the_middle_of_such_a_month_are_no_proof(
+    dropped: Path, days: tuple[str, ...], months: str
+) -> None:
+    with pytest.raises(CommandError, match=f"Not looked at: {months}"):
+        run(*days)
+
+
 # --- The command ----------------------------------------------------------------------------------------
 
 
@@ -311,6 +342,13 @@ def test_command_remembers_and_looks_again_when_asked(told: Told) -> None:
         run("--since", "2025-08-14", "--until", "2025-08-15")
     with pytest.raises(CommandError, match="1 gaps"):
         run("--all")
+
+
+@pytest.mark.parametrize("until", ["2025-08-13", "2025-08-14"])
+def test_command_refuses_days_that_are_none(told: Told, until: str) -> None:
+    told(NOON)
+    with pytest.raises(CommandError, match="no day lies between"):
+        run("--since", "2025-08-14", "--until", until)
 
 
 def run(*arguments: str) -> str:

@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from config import clock
 from notifications.archive import verifying, writing
 from notifications.archive.faults import ArchiveError
+from notifications.archive.manifest import is_manifest
 from notifications.archive.store import store
 from notifications.checks import BEFORE_START
 from notifications.history.month import Month
@@ -54,11 +55,17 @@ class Command(BaseCommand):
 
     def verify(self) -> None:
         started = time.perf_counter()
+        archive = store()
         count = 0
-        for fault in verifying.faults(store()):
+        for fault in verifying.faults(archive):
             count += 1
             self.stderr.write(str(fault))
         duration_s = time.perf_counter() - started
         if count:
             raise CommandError(f"{count:,} faults: see above.")
-        self.stdout.write(f"The archive is as it was written; {duration_s:.1f} s")
+        if not (names := archive.names()):
+            self.stdout.write("The archive is empty, and the database knows of nothing in it.")
+            return
+        manifests = sum(map(is_manifest, names))
+        what = f"{manifests:,} manifests, {len(names) - manifests:,} files"
+        self.stdout.write(f"The archive is as it was written: {what}; {duration_s:.1f} s")

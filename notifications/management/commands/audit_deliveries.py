@@ -49,6 +49,8 @@ class Command(BaseCommand):
     ) -> None:
         if limit < 1:
             raise CommandError("--limit must be at least 1.")
+        if since and until and since >= until:
+            raise CommandError(f"--since {since} must be before --until {until}: no day lies between them.")
         started = time.perf_counter()
         days = {"since": since, "until": until}
         whole = since is None and until is None
@@ -56,6 +58,10 @@ class Command(BaseCommand):
         self.show(report, time.perf_counter() - started)
         if report.gap_count:
             raise CommandError(f"{report.gap_count:,} gaps: see above.")
+        if report.months_cut:
+            months = ", ".join(map(str, report.months_cut))
+            why = "in the archive alone, which counts by the month. Name whole months."
+            raise CommandError(f"Not looked at: {months}, {why}")
 
     def show(self, report: Report, duration_s: float) -> None:
         for each in report.counts:

@@ -42,6 +42,18 @@ def test_command_names_each_fault_and_fails(written: Path) -> None:
     assert told.getvalue() == "2025-08/attempts.parquet: it is missing\n"
 
 
+def test_command_says_what_it_has_read(written: Path) -> None:
+    told = StringIO()
+    call_command("archive", "verify", stdout=told)
+    assert told.getvalue().startswith("The archive is as it was written: 4 manifests, 24 files; ")
+
+
+def test_command_says_of_an_empty_archive_that_there_was_nothing_to_verify(archive: Path) -> None:
+    told = StringIO()
+    call_command("archive", "verify", stdout=told)
+    assert told.getvalue() == "The archive is empty, and the database knows of nothing in it.\n"
+
+
 def test_flipped_bit_anywhere_is_found(written: Path) -> None:
     chance = random.Random(20250814)
     files = sorted(each for each in written.rglob("*") if each.is_file())
