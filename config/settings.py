@@ -542,6 +542,8 @@ SIMPLE_JWT = {
     "REFRESH_TOKEN_LIFETIME": timedelta(days=14),
     "USER_ID_FIELD": "uuid",
     "USER_ID_CLAIM": "sub",
+    # Tokens go by the clock of the machine that issued them: another one's may be so far behind, or ahead.
+    "LEEWAY": timedelta(seconds=30),
     # A changed password ends every token that was issued before.
     "CHECK_REVOKE_TOKEN": True,
 }

@@ -9,6 +9,7 @@ from django.contrib.sessions.models import Session
 from django.utils import timezone
 from pytest_django import Settings
 from rest_framework.test import APIClient
+from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 from rest_framework_simplejwt.tokens import RefreshToken
 
@@ -39,9 +40,9 @@ def aged(user: User, age: timedelta, count: int = 1) -> list[int]:
 
 def test_expired_tokens_go_and_living_ones_stay(owner: User, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(slices, "MOST", 3)
-    expired = aged(owner, timedelta(seconds=1), count=8)
+    expired = aged(owner, retention.STILL_GOOD + timedelta(seconds=1), count=8)
     BlacklistedToken.objects.bulk_create([BlacklistedToken(token_id=pk) for pk in expired[::2]])
-    living = aged(owner, timedelta(days=-1), count=2)
+    living = [*aged(owner, timedelta(days=-1)), *aged(owner, api_settings.LEEWAY)]
     BlacklistedToken.objects.create(token_id=living[0])
     assert retention.tokens_expire(run()) == 8
     assert set(OutstandingToken.objects.values_list("pk", flat=True)) == set(living)

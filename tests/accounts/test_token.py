@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.db import connection, connections
 from rest_framework.test import APIClient
+from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken
 from structlog.testing import capture_logs
@@ -19,6 +21,8 @@ from tests.accounts.conftest import PASSWORD
 TOKEN, TOKEN_REFRESH = "/api/v1/auth/token/", "/api/v1/auth/token/refresh/"
 REFRESH, LOGOUT, ME = "/api/v1/auth/refresh/", "/api/v1/auth/logout/", "/api/v1/users/me/"
 Bearing = Callable[[object], APIClient]
+
+LEEWAY = api_settings.LEEWAY
 
 #: Each way of refreshing: its path, and what it calls the two tokens.
 WAYS = [(REFRESH, "refresh_token", "access_token"), (TOKEN_REFRESH, "refresh", "access")]
@@ -67,8 +71,19 @@ def test_wrong_credentials_answer_401(owner: User, anonymous: APIClient, email: 
 
 def test_an_access_token_expires(owner: User, bearing: Bearing) -> None:
     token = AccessToken.for_user(owner)
-    token.set_exp(lifetime=timedelta(seconds=-1))
+    token.set_exp(lifetime=-LEEWAY - timedelta(seconds=1))
     assert bearing(token).get(ME).status_code == 401
+
+
+@pytest.mark.parametrize("ahead_s", [5, -5])
+def test_a_machine_takes_the_tokens_of_another_whose_clock_differs(
+    owner: User, bearing: Bearing, ahead_s: int
+) -> None:
+    with time_machine.travel(datetime.now(UTC) + timedelta(seconds=ahead_s)):
+        refresh = RefreshToken.for_user(owner)
+        access = refresh.access_token
+    assert bearing(access).get(ME).status_code == 200
+    assert refreshed(refresh).status_code == 200
 
 
 def test_a_refresh_token_opens_nothing(owner: User, bearing: Bearing) -> None:
@@ -136,7 +151,7 @@ def test_an_access_token_is_no_refresh_token(owner: User) -> None:
 
 def test_a_refresh_token_expires(owner: User) -> None:
     token = RefreshToken.for_user(owner)
-    token.set_exp(lifetime=timedelta(seconds=-1))
+    token.set_exp(lifetime=-LEEWAY - timedelta(seconds=1))
     assert refreshed(token).status_code == 401
 
 
@@ -214,7 +229,7 @@ def test_logging_out_twice_is_fine(owner: User, log_in: Any) -> None:
 
 def test_logging_out_with_an_expired_token_is_fine(owner: User) -> None:
     token = RefreshToken.for_user(owner)
-    token.set_exp(lifetime=timedelta(seconds=-1))
+    token.set_exp(lifetime=-LEEWAY - timedelta(seconds=1))
     assert APIClient().post(LOGOUT, {"refresh_token": str(token)}).status_code == 204
 
 
@@ -227,7 +242,7 @@ def test_logging_out_ends_no_other_log_in(owner: User, stranger: User, log_in: A
 
 def test_an_expired_access_token_is_no_bar_to_logging_out(owner: User, log_in: Any, bearing: Bearing) -> None:
     access = AccessToken.for_user(owner)
-    access.set_exp(lifetime=timedelta(seconds=-1))
+    access.set_exp(lifetime=-LEEWAY - timedelta(seconds=1))
     token = log_in(owner)["refresh_token"]
     assert bearing(access).post(LOGOUT, {"refresh_token": token}).status_code == 204
 

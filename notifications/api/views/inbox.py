@@ -16,6 +16,7 @@ from rest_framework.generics import GenericAPIView, get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
+from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.tokens import Token
 
 from accounts.api.tokens import LOG_IN
@@ -258,6 +259,6 @@ def _listener(request: Request, user: User, after: int | None, address: str) -> 
         after=after,
         credentials=credentials_of(user),
         log_in=(token.get(LOG_IN, "") if token else request._request.session.session_key) or "",
-        expires_at=float(token["exp"]) if token else None,
+        expires_at=float(token["exp"]) + api_settings.LEEWAY.total_seconds() if token else None,
         address=address,
     )

@@ -16,6 +16,7 @@ from django.contrib.sessions.models import Session
 from django.db import connection, transaction
 from django.utils import timezone
 from rest_framework.test import APIClient
+from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.tokens import AccessToken
 
 from accounts.api.tokens import Refresh
@@ -387,11 +388,11 @@ def test_an_expired_session_ends_it(listen: Listen, as_user: LogIn, owner: User)
 
 def test_an_expired_token_ends_it(listen: Listen, owner: User, teammate: User) -> None:
     token = AccessToken.for_user(owner)
-    token.set_exp(lifetime=timedelta(seconds=4))
+    token.set_exp(lifetime=timedelta(seconds=4) - api_settings.LEEWAY)
     stream = listen(Authorization=f"Bearer {token}").wait_until_open()
     lasting = listen(owner).wait_until_open()
     stream.wait_until_ended()
-    assert time.time() >= token["exp"]
+    assert time.time() >= token["exp"] + api_settings.LEEWAY.total_seconds()
     assert stream.is_whole
     assert not lasting.has_ended
 
