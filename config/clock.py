@@ -41,6 +41,9 @@ class Clock:
     def timestamp(self) -> float:
         return self._origin + elapsed()
 
+    def timestamp_ns(self) -> int:
+        return int(self._origin * 1e9) + time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
     @property
     def is_stale(self) -> bool:
         return self._measured_at is None or elapsed() - self._measured_at >= MEASURE_EVERY_S
@@ -83,6 +86,11 @@ def now() -> datetime:
 def timestamp() -> float:
     """Return the time in Unix seconds."""
     return _clock.timestamp()
+
+
+def timestamp_ns() -> int:
+    """Return the time in Unix nanoseconds, which a float of seconds would round to hundreds."""
+    return _clock.timestamp_ns()
 
 
 def is_stale() -> bool:

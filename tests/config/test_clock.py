@@ -32,6 +32,7 @@ def test_it_goes_by_the_server_where_the_machine_is_wrong(ahead_s: float) -> Non
         assert ours.is_stale
         answered(ours, right)
         assert ours.timestamp() == pytest.approx(right, abs=0.5)
+        assert ours.timestamp_ns() / 1e9 == pytest.approx(ours.timestamp(), abs=0.01)
         assert ours.skew_s() == pytest.approx(ahead_s, abs=0.5)
         assert not ours.is_stale
 
