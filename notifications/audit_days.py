@@ -1,6 +1,6 @@
 """The days that an audit takes one by one, and those that it need not look at again."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
@@ -96,6 +96,12 @@ def remember(span: Span, counted: Counted, *, is_clean: bool, now: datetime) -> 
     alerts, counts = counted
     fields: dict[str, Any] = {"alerts": alerts, "counts": counts, "audited_at": now}
     AuditedDay.objects.update_or_create(day=span.day, defaults=fields)
+
+
+def forget_days_of(deliveries: Iterable[UUID]) -> None:
+    """Forget the days of deliveries that are being deleted: what was counted of them is no longer so."""
+    days = {moment_of(each).date() for each in deliveries}
+    AuditedDay.objects.filter(day__in=days).delete()
 
 
 def forget_the_dropped() -> None:

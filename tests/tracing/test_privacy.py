@@ -10,7 +10,8 @@ from rest_framework.test import APIClient
 from accounts.models import User
 from config import slices
 from config.slices import Run
-from notifications.models import Attempt, Delivery, Notification
+from notifications.engine.ids import moment_of
+from notifications.models import Attempt, AuditedDay, Delivery, Notification
 from tests.factories import NotificationFactory
 from tests.tracing.looking import told
 from tracing.models import Case, CaseReading, CaseSearch, Device, Exposure, Filter, StatusMark
@@ -90,6 +91,26 @@ def test_a_case_is_gone_with_all_that_tells_of_it_when_its_time_is_over(
     assert not Attempt.objects.exists()
     assert Notification.objects.count() == 1
     assert not CaseSearch.objects.filter(case_id=case.pk).exists()
+
+
+def test_what_an_audit_remembers_of_notices_ends_with_them(
+    now: datetime,
+    make_filter: Callable[..., Filter],
+    meet: Callable[..., None],
+    infect: Callable[..., Case],
+    settings: Settings,
+) -> None:
+    make_filter()
+    Device.objects.create(pk=2, push_token="token-2")
+    meet(1, 2, hours_ago=2)
+    infect(1, now)
+    status_mark(device_id=1, status=3, now=now)
+    day = moment_of(Delivery.objects.first().pk).date()
+    for each in (day, day - timedelta(days=1)):
+        AuditedDay.objects.create(day=each, alerts=0, counts=[["sent", "", 1]])
+    expire(now + timedelta(days=settings.TRACING_CASE_DAYS, minutes=1))
+    assert not Delivery.objects.exists()
+    assert [each.day for each in AuditedDay.objects.all()] == [day - timedelta(days=1)]
 
 
 def test_a_run_that_is_cut_in_the_middle_of_a_case_goes_on_where_it_was(

@@ -10,8 +10,9 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from config.slices import Old, Run, children_delete, old_end
+from notifications.audit_days import forget_days_of
 from notifications.engine.ids import first_id
-from notifications.models import Notification
+from notifications.models import Delivery, Notification
 from tracing.models import Case
 from tracing.selectors import MARK_SOURCE, SOURCE
 from tracing.services.statuses import case_close
@@ -62,7 +63,10 @@ def _deleted(notices: QuerySet[Notification], run: Run) -> tuple[int, bool]:
     """Delete notices with their deliveries; returns how many, and False where the time was over before."""
     total = 0
     while ids := list(notices.order_by().values_list("pk", flat=True)[:NOTICES]):
-        total += Notification.objects.filter(pk__in=ids).delete()[1].get("notifications.Notification", 0)
+        with transaction.atomic():
+            forget_days_of(Delivery.objects.filter(notification__in=ids).values_list("pk", flat=True))
+            deleted = Notification.objects.filter(pk__in=ids).delete()[1]
+        total += deleted.get("notifications.Notification", 0)
         if not run.goes_on():
             return total, False
     return total, True
