@@ -127,6 +127,9 @@ def days_make_sense(**kwargs: Any) -> list[CheckMessage]:
             meaning = f" (0: {ZERO_DAYS[name]})" if name in ZERO_DAYS else ""
             text = f"{name} must be from {least}{meaning} to {DAYS_MOST}"
             faults.append(Error(text, id="tocsin.E017"))
+    if not 0 < settings.DELIVERY_MAX_AGE_H <= DAYS_MOST * 24:
+        text = f"DELIVERY_MAX_AGE_H must be above 0 and at most {DAYS_MOST * 24}: else nothing would be sent"
+        faults.append(Error(text, id="tocsin.E018"))
     return faults
 
 

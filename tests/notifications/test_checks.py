@@ -102,6 +102,12 @@ def test_nothing_is_deleted_by_a_number_of_days_that_was_not_meant(settings: Set
     assert days_make_sense() == []
 
 
+@pytest.mark.parametrize("hours", [0.0, -1.0, float("nan"), 1e9])
+def test_deliveries_that_would_all_be_too_old_are_refused(settings: Settings, hours: float) -> None:
+    settings.DELIVERY_MAX_AGE_H = hours
+    assert [fault.id for fault in days_make_sense()] == ["tocsin.E018"]
+
+
 @pytest.mark.parametrize("url", ["/srv/archive", "file:///srv/archive", "s3://bucket", "s3://bucket/a/b"])
 def test_an_archive_may_be_a_directory_or_a_bucket(settings: Settings, url: str) -> None:
     settings.ARCHIVE_URL = url
