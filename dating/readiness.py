@@ -3,7 +3,8 @@
 from typing import Final
 
 from config import clock
-from config.readiness import WARNING, Finding, Postgres
+from config.findings import WARNING, Finding
+from config.readiness import Postgres
 from dating.selectors import OLDEST_OVERDUE
 
 #: A step that has been due for longer does not just wait for its turn: it fails, or nobody takes it.

@@ -28,6 +28,7 @@ from dating.models import (
     Seat,
 )
 from notifications.models import Notification
+from notifications.services.notices import notices_delete
 
 ENDS: Final = (
     Ends(Event, "{days} after it was over", setting="DATING_RETENTION_DAYS"),
@@ -46,8 +47,6 @@ ENDS: Final = (
 
 #: Evenings that are deleted together; each may have many thousands of dates.
 EVENINGS: Final = 20
-#: What was told of them, each with its deliveries.
-NOTICES: Final = 500
 
 # The newest one stays, however old: the next is numbered after it, and no number is given twice.
 _OLD: Final = """
@@ -96,11 +95,10 @@ def _told_delete(evenings: Sequence[UUID], run: Run) -> bool:
     for source_type, source_id in sources_of_evenings(evenings):
         of_type[source_type].append(source_id)
     for source_type, ids in of_type.items():
-        told = Notification.objects.filter(source_type=source_type, source_id__in=ids).order_by()
-        while some := list(told.values_list("pk", flat=True)[:NOTICES]):
-            Notification.objects.filter(pk__in=some).delete()
-            if not run.goes_on():
-                return False
+        if not notices_delete(Notification.objects.filter(source_type=source_type, source_id__in=ids), run)[
+            1
+        ]:
+            return False
     return True
 
 

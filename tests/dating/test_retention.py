@@ -8,10 +8,10 @@ from django.utils import timezone
 
 from config import slices
 from config.slices import Run
-from dating import retention
 from dating.models import Date, Event, Group, LogEntry, Reaction, Registration, Room, Round, Seat
 from dating.retention import evenings_expire
 from notifications.models import Delivery, Notification
+from notifications.services import notices
 from tests.factories import NotificationFactory, SentToInboxFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
@@ -95,7 +95,7 @@ def told_of(event: Event) -> set[object]:
 def test_what_was_told_of_it_goes_too_since_it_names_partners_and_matches(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(retention, "NOTICES", 2)
+    monkeypatch.setattr(notices, "AT_ONCE", 2)
     old, young = evening("old", days=401), evening("young", days=399)
     told_of(old)
     kept = told_of(young) | {NotificationFactory(source_type="alert", source_id=str(old.pk)).pk}

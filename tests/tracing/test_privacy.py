@@ -12,12 +12,12 @@ from config import slices
 from config.slices import Run
 from notifications.engine.ids import moment_of
 from notifications.models import Attempt, AuditedDay, Delivery, Notification
+from notifications.services import notices
 from tests.factories import NotificationFactory
 from tests.tracing.looking import told
 from tracing.models import Case, CaseReading, CaseSearch, Device, Exposure, Filter, StatusMark
 from tracing.retention import STEPS
 from tracing.selectors import shown, shown_parts
-from tracing.services import retention
 from tracing.services.retention import cases_expire
 from tracing.services.statuses import status_mark
 from tracing.what_if import what_if
@@ -130,7 +130,7 @@ def test_a_run_that_is_cut_in_the_middle_of_a_case_goes_on_where_it_was(
     assert len(told(case)) == 5
     later = now + timedelta(days=settings.TRACING_CASE_DAYS, minutes=1)
     monkeypatch.setattr(slices, "MOST", 2)
-    monkeypatch.setattr(retention, "NOTICES", 2)
+    monkeypatch.setattr(notices, "AT_ONCE", 2)
     left = [Notification.objects.count()]
     while Case.objects.exists() and len(left) < 20:
         cases_expire(Run(now=later, for_s=0))

@@ -7,19 +7,17 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import QuerySet
 
 from config.slices import Old, Run, children_delete, old_end
-from notifications.audit_days import forget_days_of
 from notifications.engine.ids import first_id
-from notifications.models import Delivery, Notification
+from notifications.models import Notification
+from notifications.services.notices import notices_delete
 from tracing.models import Case
 from tracing.selectors import MARK_SOURCE, SOURCE
 from tracing.services.statuses import case_close
 
-#: Cases that are closed or deleted in one commit, and notices, each with its deliveries.
+#: Cases that are closed or deleted in one commit.
 BATCH: Final = 100
-NOTICES: Final = 500
 
 _MARKS: Final = Old(table="tracing_statusmark", age="marked_at", by=("marked_at", "id"))
 _READINGS: Final = Old(table="tracing_casereading", age="read_at", by=("read_at", "id"))
@@ -56,20 +54,7 @@ def cases_expire(run: Run) -> int:
 
 
 def _notices_delete(cases: list[str], run: Run) -> bool:
-    return _deleted(Notification.objects.filter(source_type=SOURCE, source_id__in=cases), run)[1]
-
-
-def _deleted(notices: QuerySet[Notification], run: Run) -> tuple[int, bool]:
-    """Delete notices with their deliveries; returns how many, and False where the time was over before."""
-    total = 0
-    while ids := list(notices.order_by().values_list("pk", flat=True)[:NOTICES]):
-        with transaction.atomic():
-            forget_days_of(Delivery.objects.filter(notification__in=ids).values_list("pk", flat=True))
-            deleted = Notification.objects.filter(pk__in=ids).delete()[1]
-        total += deleted.get("notifications.Notification", 0)
-        if not run.goes_on():
-            return total, False
-    return total, True
+    return notices_delete(Notification.objects.filter(source_type=SOURCE, source_id__in=cases), run)[1]
 
 
 def _found_delete(cases: Sequence[UUID], run: Run) -> bool:
@@ -82,7 +67,7 @@ def mark_notices_expire(run: Run) -> int:
     before = run.now - timedelta(days=settings.TRACING_CASE_DAYS)
     # A mark's id begins with its time.
     old = Notification.objects.filter(source_type=MARK_SOURCE, source_id__lt=str(first_id(before)))
-    return _deleted(old, run)[0]
+    return notices_delete(old, run)[0]
 
 
 def marks_expire(run: Run) -> int:
