@@ -95,9 +95,9 @@ def _told_delete(evenings: Sequence[UUID], run: Run) -> bool:
     for source_type, source_id in sources_of_evenings(evenings):
         of_type[source_type].append(source_id)
     for source_type, ids in of_type.items():
-        if not notices_delete(Notification.objects.filter(source_type=source_type, source_id__in=ids), run)[
-            1
-        ]:
+        told = Notification.objects.filter(source_type=source_type, source_id__in=ids)
+        _, is_done = notices_delete(told, run)
+        if not is_done:
             return False
     return True
 
