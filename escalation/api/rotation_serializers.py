@@ -103,7 +103,10 @@ class RotationChangeSerializer(serializers.Serializer[Rotation]):
 
 
 class MemberSerializer(serializers.Serializer[Any]):
-    user_id = serializers.UUIDField()
+    user_id = serializers.UUIDField(
+        allow_null=True,
+        help_text="null: they left, and their account was deleted; the next in the order takes these turns.",
+    )
     name = serializers.SerializerMethodField()
 
     def get_name(self, place: Any) -> str:

@@ -68,10 +68,15 @@ class Rotation(models.Model):
 
 
 class RotationMember(models.Model):
-    """Somebody's place in the order of a rotation; one person may have several."""
+    """Somebody's place in the order of a rotation; one person may have several.
+
+    It stays when their account is deleted: everybody else keeps their turns, as when it is switched off.
+    """
 
     rotation = models.ForeignKey(Rotation, on_delete=models.CASCADE, related_name="places", db_index=False)
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
     position = models.PositiveSmallIntegerField()
 
     class Meta:
@@ -80,7 +85,11 @@ class RotationMember(models.Model):
         indexes = [models.Index(fields=["rotation", "position"], name="rotation_places")]
 
     def __str__(self) -> str:
-        return f"{self.position}. {self.user}"
+        return f"{self.position}. {self.user or 'somebody who left'}"
+
+    def clean(self) -> None:
+        if self._state.adding and self.user_id is None:
+            raise ValidationError({"user": "Choose who takes this turn."})
 
 
 class RotationOverride(models.Model):

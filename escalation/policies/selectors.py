@@ -65,7 +65,7 @@ def world_of(definition: Definition, *, since: datetime) -> World:
     """Return the people and rotations that a policy names, with who is on call from a time on."""
     rotations = {each.pk: each for each in rotations_named(definition.ids("rotation"), since=since)}
     turns = {pk: turns_of(each) for pk, each in rotations.items()}
-    on_call = {person for each in turns.values() for person in each.people}
+    on_call = {person for each in turns.values() for person in each.people if person}
     stand_ins = {stand_in.user_id for each in turns.values() for stand_in in each.stand_ins}
     return World(
         people=people(definition.ids("user") | on_call | stand_ins, severity=definition.severity),

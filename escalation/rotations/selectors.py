@@ -43,7 +43,6 @@ def with_turns(rotations: QuerySet[Rotation], *, since: datetime = EARLIEST) -> 
 
 def turns_of(rotation: Any) -> Turns:
     """Return the turns of a rotation that was read by ``with_turns``."""
-    everyone = [each.user for each in (*rotation.in_order, *rotation.standing_in)]
     return Turns(
         zone=zone_of(rotation.time_zone),
         begins=datetime.combine(rotation.starts_on, rotation.handoff_at),
@@ -52,10 +51,10 @@ def turns_of(rotation: Any) -> Turns:
         stand_ins=tuple(
             StandIn(each.pk, each.user_id, each.starts_at, each.ends_at) for each in rotation.standing_in
         ),
-        away=frozenset(user.pk for user in everyone if not user.is_active),
+        away=frozenset(user.pk for user in members_by_id(rotation).values() if not user.is_active),
     )
 
 
 def members_by_id(rotation: Any) -> dict[UUID, User]:
     """Return everybody who takes turns or stands in, of a rotation that was read by ``with_turns``."""
-    return {each.user_id: each.user for each in (*rotation.in_order, *rotation.standing_in)}
+    return {each.user_id: each.user for each in (*rotation.in_order, *rotation.standing_in) if each.user}

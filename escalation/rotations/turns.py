@@ -28,13 +28,13 @@ class Turns:
     """A rotation.
 
     ``begins`` is the first handoff by the clock of ``zone``; ``people`` take turns in this order, but for who
-    is ``away``; of ``stand_ins`` that overlap the last counts.
+    is ``away`` and the places of those who left (None); of ``stand_ins`` that overlap the last counts.
     """
 
     zone: ZoneInfo
     begins: datetime
     shift: timedelta
-    people: tuple[UUID, ...]
+    people: tuple[UUID | None, ...]
     stand_ins: tuple[StandIn, ...] = ()
     away: frozenset[UUID] = field(default_factory=frozenset)
 
@@ -92,10 +92,10 @@ def _handoff(turns: Turns, number: int) -> datetime:
 
 
 def _person(turns: Turns, number: int) -> UUID | None:
-    """Return whose shift it is: the next in the order for who is away."""
+    """Return whose shift it is: the next in the order for whoever is away or has left."""
     count = len(turns.people)
     candidates = (turns.people[(number + further) % count] for further in range(count))
-    return next((person for person in candidates if person not in turns.away), None)
+    return next((person for person in candidates if person and person not in turns.away), None)
 
 
 def _stand_in(turns: Turns, at: datetime) -> StandIn | None:

@@ -129,6 +129,31 @@ def test_a_rotation_is_changed_with_its_people_and_says_who_is_on_call(desk, rot
     assert [place.user for place in rotation.places.order_by("position")] == [teammate, owner]
 
 
+def test_an_empty_place_is_kept_and_none_is_made(desk, rotation, owner, teammate):
+    place = RotationMember.objects.create(rotation=rotation, user=teammate, position=2)
+    teammate.delete()
+    first = RotationMember.objects.get(user=owner)
+    page = reverse("admin:escalation_rotation_change", args=[rotation.pk])
+    assert "somebody who left" in desk.get(page).content.decode()
+    given = {
+        "name": "Days", "kind": "daily", "shift_h": 24, "time_zone": "Europe/Paris",
+        "starts_on": rotation.starts_on.isoformat(), "handoff_at": "08:00",
+        "places-TOTAL_FORMS": 2, "places-INITIAL_FORMS": 2,
+        "places-0-id": first.pk, "places-0-rotation": rotation.pk, "places-0-user": owner.pk,
+        "places-0-position": 1,
+        "places-1-id": place.pk, "places-1-rotation": rotation.pk, "places-1-user": "",
+        "places-1-position": 2,
+        "overrides-TOTAL_FORMS": 0, "overrides-INITIAL_FORMS": 0,
+    }  # fmt: skip
+    assert desk.post(page, given).status_code == 302
+    rotation.refresh_from_db()
+    assert rotation.name == "Days"
+    assert list(rotation.places.order_by("position").values_list("user", flat=True)) == [owner.pk, None]
+    another = {"places-TOTAL_FORMS": 3, "places-2-rotation": rotation.pk, "places-2-position": 3}
+    refused = desk.post(page, {**given, **another})
+    assert "Choose who takes this turn." in refused.content.decode()
+
+
 def test_renewing_the_calendar_link_takes_a_button(desk, rotation):
     url = reverse("admin:escalation_rotation_renew_link", args=[rotation.pk])
     assert desk.get(url).status_code == 405

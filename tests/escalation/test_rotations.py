@@ -46,6 +46,13 @@ def test_nobody_is_on_call_before_the_first_shift_or_in_a_rotation_without_peopl
     assert on_call(turns(), paris(2026, 3, 28)) is None
 
 
+def test_a_place_whose_person_left_is_the_next_ones_and_moves_nobody_else():
+    rotation = turns(ANA, None, BEN, CLEO)
+    days = [who(rotation, paris(2026, 3, 27 + day, 8)) for day in range(4)]
+    assert days == [ANA, BEN, BEN, CLEO]
+    assert on_call(turns(None), paris(2026, 3, 28)) is None
+
+
 def test_in_spring_the_handoff_stays_at_eight_and_the_night_is_an_hour_shorter():
     turn = on_call(turns(ANA, BEN), paris(2026, 3, 29, 1))
     assert turn == (BEN, paris(2026, 3, 28, 8), paris(2026, 3, 29, 8), False)

@@ -122,6 +122,24 @@ def test_a_change_of_the_order_counts_at_once(staff, path, owner, teammate):
     assert staff.get(path).status_code == 404
 
 
+def test_a_deleted_account_moves_nobody_elses_turns(staff, owner, teammate, stranger, operator):
+    path = f"{PATH}{staff.post(PATH, body(owner, teammate, stranger, operator)).json()['id']}/"
+    span = {"begin": "2026-03-27T19:00:00Z", "end": "2026-06-01T19:00:00Z"}
+    before = staff.get(f"{path}shifts/", span).json()["turns"]
+    gone, heir = str(teammate.pk), str(stranger.pk)
+    teammate.delete()
+    after = staff.get(f"{path}shifts/", span).json()["turns"]
+    assert [(turn["starts_at"], turn["user_id"]) for turn in after] == [
+        (turn["starts_at"], heir if turn["user_id"] == gone else turn["user_id"]) for turn in before
+    ]
+    assert [each["user_id"] for each in staff.get(path).json()["members"]] == [
+        str(owner.pk), None, heir, str(operator.pk),
+    ]  # fmt: skip
+    assert staff.get(f"{path}calendar/").status_code == 200
+    shorter = staff.patch(path, {"members": [str(owner.pk), heir]})
+    assert [each["user_id"] for each in shorter.json()["members"]] == [str(owner.pk), heir]
+
+
 def test_who_takes_turns_may_look_and_strangers_may_not(
     staff, path, as_user, as_machine, anonymous, owner, stranger
 ):
