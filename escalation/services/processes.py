@@ -1,6 +1,6 @@
 """Starting, stopping, acknowledging and resuming processes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
@@ -126,15 +126,24 @@ def process_acknowledge(
     return acknowledged
 
 
-def process_resume(*, process: EscalationProcess, notifications: Sequence[Item], now: datetime) -> bool:
-    """Go on with an acknowledged process whose time has come; False where it goes on no more."""
+def process_resume(
+    *, process: EscalationProcess, plan: Callable[[EscalationProcess], Sequence[Item]], now: datetime
+) -> bool:
+    """Go on with an acknowledged process whose time has come; False where it doesn't.
+
+    Args:
+        plan: says what is to be told, of the process as it is stored.
+    """
     with transaction.atomic():
-        locked = _locked(EscalationProcess.objects.filter(pk=process.pk, resume_at__isnull=False))
+        # It may have been acknowledged once more since it was read: then its time has not come.
+        due = EscalationProcess.objects.filter(pk=process.pk, resume_at__lte=now)
+        locked = _locked(due.select_related("policy_version__policy"))
         if locked is None:
             return False
         locked.resume_at = None
         another = EscalationProcess.objects.filter(process_id=locked.process_id, state=State.ACTIVE)
-        if not notifications or another.exists():
+        notifications = [] if another.exists() else plan(locked)
+        if not notifications:
             locked.save(update_fields=["resume_at"])
             return False
         first = locked.told + 1

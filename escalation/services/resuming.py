@@ -1,6 +1,7 @@
 """Acknowledgements that run out: the round that was under way begins again, with whoever is on call then."""
 
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from django.core.exceptions import ValidationError
@@ -30,7 +31,7 @@ _MOST: Final = 100
 def look(now: datetime) -> None:
     """Resume what has to go on, as acknowledgements run out."""
     due = EscalationProcess.objects.filter(resume_at__lte=now).order_by("resume_at")
-    for process in due.select_related("policy_version__policy")[:_MOST]:
+    for process in due[:_MOST]:
         process_go_on(process=process, now=now)
 
 
@@ -38,10 +39,10 @@ def process_go_on(*, process: EscalationProcess, now: datetime) -> bool:
     """Begin the round again in which a process was acknowledged, and go on with those after it.
 
     People, their preferences and who is on call are taken as they are now. False where nobody would be told,
-    or it was stopped or started anew meanwhile.
+    or it was stopped, started anew or acknowledged once more meanwhile.
     """
     with transaction.atomic():
-        if not process_resume(process=process, notifications=_again(process, now), now=now):
+        if not process_resume(process=process, plan=partial(_again, now=now), now=now):
             return False
         cancelled = selectors.deliveries_of(process).filter(status=Delivery.Status.CANCELLED)
         cancelled.filter(reason__in=_CANCELLED).update(reason=RESUMED)

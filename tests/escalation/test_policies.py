@@ -14,7 +14,7 @@ from escalation.selectors import deliveries_of
 from escalation.services.ending import processes_finish
 from escalation.services.policies import planned, policy_create, policy_update
 from escalation.services.processes import process_acknowledge, process_start, process_stop
-from escalation.services.resuming import look
+from escalation.services.resuming import look, process_go_on
 from escalation.services.rotations import rotation_create
 from notifications.models import Delivery, Outgoing
 from tests.factories import ContactPointFactory, PreferenceFactory, UserFactory
@@ -315,6 +315,15 @@ def test_acknowledging_it_once_more_gives_as_much_time_again(acknowledged):
     assert left(acknowledged) == []
     look(NOW + timedelta(seconds=1800))
     assert left(acknowledged) == [("phone", 1860), ("sms", 1920)]
+
+
+def test_acknowledged_once_more_as_it_was_about_to_go_on_it_stays_silent(acknowledged):
+    as_the_look_read_it = EscalationProcess.objects.get(pk=acknowledged.pk)
+    process_acknowledge(process=acknowledged, by="Ben", via="api", now=NOW + timedelta(seconds=930))
+    assert not process_go_on(process=as_the_look_read_it, now=NOW + timedelta(seconds=931))
+    acknowledged.refresh_from_db()
+    assert (acknowledged.state, left(acknowledged)) == ("acknowledged", [])
+    assert acknowledged.resume_at == NOW + timedelta(seconds=1830)
 
 
 @pytest.mark.django_db
