@@ -55,6 +55,7 @@ def process_start(
             told=len(notifications),
             told_users=_people(notifications),
         )
+        _hold_what_would_go_on(process_id)
         while not _saved(process):
             active = _locked(EscalationProcess.objects.filter(process_id=process_id, state=State.ACTIVE))
             if active is not None and not process_finish_if_over(active, now=now):
@@ -188,6 +189,12 @@ def _resumes_at(process: EscalationProcess, now: datetime) -> datetime | None:
 
 def _severity_of(process: EscalationProcess) -> str:
     return process.policy_version.severity if process.policy_version else Severity.CRITICAL
+
+
+def _hold_what_would_go_on(process_id: str) -> None:
+    """Lock a run before a new one is made: a resume has its lock, and then waits for the new one's end."""
+    waiting = EscalationProcess.objects.filter(process_id=process_id, resume_at__isnull=False)
+    list(waiting.order_by("pk").select_for_update(of=("self",)).values_list("pk"))
 
 
 def _resume_no_more(process_id: str) -> None:

@@ -1,10 +1,13 @@
 """Policies: what they take, their versions, and starting by name."""
 
+import time as times
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, time, timedelta
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.db import connection
 
 from accounts.services.users import user_update
 from escalation.models import EscalationProcess, Policy, PolicyVersion
@@ -13,7 +16,12 @@ from escalation.policies.selectors import version_named
 from escalation.selectors import deliveries_of
 from escalation.services.ending import processes_finish
 from escalation.services.policies import planned, policy_create, policy_update
-from escalation.services.processes import process_acknowledge, process_start, process_stop
+from escalation.services.processes import (
+    process_acknowledge,
+    process_resume,
+    process_start,
+    process_stop,
+)
 from escalation.services.resuming import look, process_go_on
 from escalation.services.rotations import rotation_create
 from notifications.models import Delivery, Outgoing
@@ -23,6 +31,7 @@ from tests.queued import end_all
 PATH = "/api/v1/escalations/policies/"
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 PHONE = {"type": "address", "channel": "phone", "address": "+33612345678"}
+WAITING = "SELECT FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))"
 
 
 def user_target(user, *channels):
@@ -324,6 +333,40 @@ def test_acknowledged_once_more_as_it_was_about_to_go_on_it_stays_silent(acknowl
     acknowledged.refresh_from_db()
     assert (acknowledged.state, left(acknowledged)) == ("acknowledged", [])
     assert acknowledged.resume_at == NOW + timedelta(seconds=1830)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_start_waits_for_a_run_that_is_just_going_on_and_finds_it_active(acknowledged):
+    version, at = acknowledged.policy_version, NOW + timedelta(seconds=930)
+    items = planned(version, started_at=at, process_id="restaurant")
+    starts = []
+
+    def start_elsewhere():
+        try:
+            return start(version, at=at).pk
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as elsewhere:
+
+        def plan(process):
+            starts.append(elsewhere.submit(start_elsewhere))
+            until_somebody_waits_for_this()
+            return items
+
+        assert process_resume(process=acknowledged, plan=plan, now=at)
+        assert starts[0].result(30) == acknowledged.pk
+
+
+def until_somebody_waits_for_this():
+    deadline = times.monotonic() + 30
+    with connection.cursor() as cursor:
+        while times.monotonic() < deadline:
+            cursor.execute(WAITING)
+            if cursor.fetchone() is not None:
+                return
+            times.sleep(0.01)
+    pytest.fail("Nobody waits.")
 
 
 @pytest.mark.django_db
