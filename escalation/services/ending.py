@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import structlog
 from django.db import connection, transaction
-from django.db.models import QuerySet
+from django.db.models import Max, Q, QuerySet
+from django.dispatch import receiver
 
 from escalation import selectors
 from escalation.models import EscalationProcess
@@ -16,6 +17,7 @@ from escalation.signals import process_ended
 from notifications import looks, metrics
 from notifications.engine import stop
 from notifications.models import Delivery
+from notifications.services.provider_reports import loss_reported
 
 log = structlog.get_logger(__name__)
 
@@ -145,12 +147,39 @@ def _report_unanswered(ids: Sequence[UUID]) -> None:
 
     Whether anybody was told at all is a difference: to an operator, and to whoever waits for help.
     """
-    sent = selectors.deliveries_of(*ids).filter(status=Delivery.Status.SENT)
-    reached = set(sent.values_list("notification__source_id", flat=True)) if ids else set()
+    reached = _reaching(ids) if ids else set()
     for pk in ids:
-        outcome = "unanswered" if str(pk) in reached else "reached_nobody"
-        metrics.add(UNANSWERED, outcome)
-        log.error(f"escalation_{outcome}", process=str(pk))
+        _report(pk, "unanswered" if pk in reached else "reached_nobody")
+
+
+def _report(pk: UUID, outcome: str) -> None:
+    metrics.add(UNANSWERED, outcome)
+    log.error(f"escalation_{outcome}", process=str(pk))
+
+
+def _reaching(ids: Sequence[UUID]) -> set[UUID]:
+    """Return those that somebody may have noticed, since they were last acknowledged.
+
+    What lies unread in an inbox, or was said to a voicemail, has reached nobody yet.
+    """
+    is_seen = Q(inbox_item__read_at__isnull=False) | Q(inbox_item__dismissed_at__isnull=False)
+    noticed = selectors.deliveries_of(*ids).filter(~Q(channel="inbox") | is_seen, status=Delivery.Status.SENT)
+    last = noticed.exclude(reason="voicemail").values("notification__source_id").annotate(at=Max("due_at"))
+    last_at = dict(last.order_by().values_list("notification__source_id", "at"))
+    processes = EscalationProcess.objects.filter(pk__in=[UUID(each) for each in last_at])
+    acknowledged = processes.values_list("pk", "acknowledged_at")
+    return {pk for pk, since in acknowledged if since is None or last_at[str(pk)] > since}
+
+
+@receiver(loss_reported, dispatch_uid="escalation.ending")
+def reached_nobody_note(delivery: Delivery, **kwargs: Any) -> None:
+    """Report a finished process whose last hope turns out to have been lost, such as a call nobody took."""
+    told = delivery.notification
+    if told.source_type != EscalationProcess.SOURCE:
+        return
+    for process in EscalationProcess.objects.filter(pk=told.source_id, state=State.FINISHED):
+        if not _reaching([process.pk]):
+            _report(process.pk, "reached_nobody")
 
 
 def silences_note(now: datetime) -> int:

@@ -14,6 +14,8 @@ from notifications.models import AttemptRow, Delivery, Outgoing, Undelivered
 
 #: Sent with ``delivery`` and ``sid`` as a provider reports on a call that is under way, with its id for it.
 call_reported = Signal()
+#: Sent with ``delivery`` once a provider has reported that what it took reached a voicemail at most.
+loss_reported = Signal()
 
 log = structlog.get_logger(__name__)
 
@@ -40,6 +42,8 @@ def delivery_report_record(*, delivery: Delivery, attempt: int, report: Report) 
         log.info("delivery_confirmed", **about)
     else:
         log.error("delivery_failed", **about, reason="undelivered", error=report.detail)
+    if not report.arrived or report.reason == "voicemail":
+        loss_reported.send(sender=Delivery, delivery=delivery)
     return True
 
 

@@ -15,8 +15,10 @@ from escalation.models import EscalationProcess
 from escalation.services import Item, ending, process_start, process_stop
 from escalation.signals import process_ended
 from notifications import looks, metrics
+from notifications.channels.twilio import Report
 from notifications.engine import replay
-from notifications.models import AttemptRow, Delivery, Outgoing
+from notifications.models import AttemptRow, Delivery, InboxItem, Outgoing
+from notifications.services.provider_reports import delivery_report_record
 from tests.queued import end_all
 
 pytestmark = pytest.mark.django_db
@@ -159,6 +161,43 @@ def test_an_escalation_that_nobody_answered_is_an_error_and_counted(
     ending.look(in_s(1))
     assert unanswered(as_machine, outcome) == before + 1
     assert [record.levelname for record in caplog.records if outcome in record.getMessage()] == ["ERROR"]
+
+
+@pytest.mark.parametrize(("is_read", "outcome"), [(False, "reached_nobody"), (True, "unanswered")])
+def test_what_lies_in_an_inbox_has_reached_somebody_once_it_is_read(
+    as_machine: Callable[..., APIClient],
+    caplog: pytest.LogCaptureFixture,
+    owner: User,
+    is_read: bool,
+    outcome: str,
+) -> None:
+    now = timezone.now()
+    items = [Item("inbox", now, user=owner), Item("phone", now, "+33612345678", user=owner)]
+    process_start(process_id="order", notifications=items, now=now)
+    Delivery.objects.filter(channel="phone").update(status="failed", reason="exhausted")
+    Outgoing.objects.all().delete()
+    assert InboxItem.objects.update(read_at=now if is_read else None) == 1
+    before = unanswered(as_machine, outcome)
+    ending.look(in_s(1))
+    assert unanswered(as_machine, outcome) == before + 1
+    assert [record.levelname for record in caplog.records if outcome in record.getMessage()] == ["ERROR"]
+
+
+@pytest.mark.parametrize(
+    "report", [Report(arrived=False, detail="busy"), Report(arrived=True, detail="", reason="voicemail")]
+)
+def test_a_call_that_nobody_took_is_reported_though_its_process_had_finished(
+    as_machine: Callable[..., APIClient], report: Report
+) -> None:
+    started(in_s=0)
+    end_all(status="sent", attempts=1)
+    ending.look(in_s(1))
+    before = unanswered(as_machine, "reached_nobody")
+    delivery = Delivery.objects.get()
+    assert delivery_report_record(delivery=delivery, attempt=1, report=report)
+    assert unanswered(as_machine, "reached_nobody") == before + 1
+    assert not delivery_report_record(delivery=delivery, attempt=1, report=report)
+    assert unanswered(as_machine, "reached_nobody") == before + 1
 
 
 def unanswered(as_machine: Callable[..., APIClient], outcome: str) -> float:
