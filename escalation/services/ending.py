@@ -112,11 +112,18 @@ def process_finish_if_over(process: EscalationProcess, *, now: datetime) -> bool
     """Mark a process whose row is locked as finished if it has nothing left to send; False if it has."""
     if selectors.left_of(process).exists():
         return False
-    process.state, process.ended_at, process.silent_at = State.FINISHED, now, now
-    process.save(update_fields=["state", "ended_at", "silent_at"])
+    process_finish(process, now=now)
     stop.close(selectors.deliveries_of(process), reason=State.FINISHED.value)
-    transaction.on_commit(partial(_report_unanswered, [process.pk]), robust=True)
     return True
+
+
+def process_finish(process: EscalationProcess, *, now: datetime) -> None:
+    """Mark a process as finished whose row is locked, and say that nobody answered it."""
+    process.state, process.ended_at, process.silent_at = State.FINISHED, now, now
+    process.ended_by = process.ended_via = ""
+    process.resume_at = None
+    process.save(update_fields=["state", "ended_at", "silent_at", "ended_by", "ended_via", "resume_at"])
+    transaction.on_commit(partial(_report_unanswered, [process.pk]), robust=True)
 
 
 def hang_up_late(runs: QuerySet[EscalationProcess], *, now: datetime) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
 
 import structlog
@@ -11,7 +11,12 @@ from django.db.models import QuerySet
 
 from accounts.models import ApiKey
 from escalation.models import EscalationProcess, PolicyVersion
-from escalation.services.ending import hang_up_late, process_end, process_finish_if_over
+from escalation.services.ending import (
+    hang_up_late,
+    process_end,
+    process_finish,
+    process_finish_if_over,
+)
 from escalation.services.messages import Item, planned
 from notifications.engine.direct import deliver_many
 from notifications.models import Severity
@@ -19,6 +24,9 @@ from notifications.models import Severity
 log = structlog.get_logger(__name__)
 
 State = EscalationProcess.State
+#: How often, and for how long, a process that has to go on looks for somebody to tell.
+LOOK_EVERY: Final = timedelta(minutes=1)
+LOOK_FOR: Final = timedelta(minutes=5)
 
 
 class Started(NamedTuple):
@@ -132,6 +140,8 @@ def process_resume(
 ) -> bool:
     """Go on with an acknowledged process whose time has come; False where it doesn't.
 
+    While there is nobody to tell, it looks again for some minutes, and then ends as one that reached nobody.
+
     Args:
         plan: says what is to be told, of the process as it is stored.
     """
@@ -141,12 +151,16 @@ def process_resume(
         locked = _locked(due.select_related("policy_version__policy"))
         if locked is None:
             return False
-        locked.resume_at = None
         another = EscalationProcess.objects.filter(process_id=locked.process_id, state=State.ACTIVE)
-        notifications = [] if another.exists() else plan(locked)
-        if not notifications:
+        if another.exists():
+            locked.resume_at = None
             locked.save(update_fields=["resume_at"])
             return False
+        notifications = plan(locked)
+        if not notifications:
+            _wait_for_somebody(locked, now)
+            return False
+        locked.resume_at = None
         first = locked.told + 1
         locked.state, locked.ended_at, locked.silent_at = State.ACTIVE, None, None
         locked.ended_by = locked.ended_via = ""
@@ -185,6 +199,15 @@ def _resumes_at(process: EscalationProcess, now: datetime) -> datetime | None:
     if version is None or version.acknowledge_timeout_s is None:
         return None
     return now + timedelta(seconds=version.acknowledge_timeout_s)
+
+
+def _wait_for_somebody(process: EscalationProcess, now: datetime) -> None:
+    since = _resumes_at(process, process.acknowledged_at or now) or now
+    if now >= since + LOOK_FOR:
+        process_finish(process, now=now)
+        return
+    process.resume_at = now + LOOK_EVERY
+    process.save(update_fields=["resume_at"])
 
 
 def _severity_of(process: EscalationProcess) -> str:

@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db import connection
 
 from accounts.services.users import user_update
-from escalation.models import EscalationProcess, Policy, PolicyVersion
+from escalation.models import EscalationProcess, Policy, PolicyVersion, Rotation
 from escalation.policies.definition import Definition, Step, Target, check_rounds, steps_of
 from escalation.policies.selectors import version_named
 from escalation.selectors import deliveries_of
@@ -23,7 +23,7 @@ from escalation.services.processes import (
     process_stop,
 )
 from escalation.services.resuming import look, process_go_on
-from escalation.services.rotations import rotation_create
+from escalation.services.rotations import rotation_create, rotation_remove
 from notifications.models import Delivery, Outgoing
 from tests.factories import ContactPointFactory, PreferenceFactory, UserFactory
 from tests.queued import end_all
@@ -333,6 +333,50 @@ def test_acknowledged_once_more_as_it_was_about_to_go_on_it_stays_silent(acknowl
     acknowledged.refresh_from_db()
     assert (acknowledged.state, left(acknowledged)) == ("acknowledged", [])
     assert acknowledged.resume_at == NOW + timedelta(seconds=1830)
+
+
+@pytest.fixture
+def nights(owner):
+    """A rotation of one person, and a process that tells it, acknowledged at its start for 900 s."""
+    ContactPointFactory(user=owner, channel="webhook", address="https://hooks.example.com/")
+    rotation, _ = rotation_create(
+        name="Nights",
+        kind="daily",
+        time_zone="UTC",
+        starts_on=NOW.date() - timedelta(days=1),
+        handoff_at=time(12, 10),
+        members=[owner.pk],
+    )
+    target = {"type": "rotation", "rotation_id": str(rotation.pk), "channels": ["webhook"]}
+    process = start(version_of({"after_s": 0, "targets": [target]}, acknowledge_timeout_s=900))
+    end_all(status="sent")
+    process_acknowledge(process=process, by="Ana", via="phone", now=NOW)
+    return rotation, process
+
+
+def test_where_nobody_is_there_to_go_on_with_it_looks_again_each_minute(nights):
+    rotation, process = nights
+    rotation_remove(rotation=rotation)
+    look(NOW + timedelta(seconds=901))
+    process.refresh_from_db()
+    assert (process.state, process.resume_at) == ("acknowledged", NOW + timedelta(seconds=961))
+    Rotation.objects.update(deleted_at=None)
+    look(NOW + timedelta(seconds=961))
+    process.refresh_from_db()
+    assert (process.state, left(process)) == ("active", [("webhook", 961)])
+
+
+def test_and_ends_as_one_that_reached_nobody(nights, caplog, django_capture_on_commit_callbacks):
+    rotation, process = nights
+    rotation_remove(rotation=rotation)
+    with django_capture_on_commit_callbacks(execute=True):
+        for seconds in range(901, 1300, 30):
+            look(NOW + timedelta(seconds=seconds))
+    process.refresh_from_db()
+    assert (process.state, process.resume_at, process.ended_by) == ("finished", None, "")
+    assert process.ended_at == NOW + timedelta(seconds=1201)
+    said = [record for record in caplog.records if "escalation_reached_nobody" in record.getMessage()]
+    assert [record.levelname for record in said] == ["ERROR"]
 
 
 @pytest.mark.django_db(transaction=True)
