@@ -6,15 +6,20 @@ The engine and the domains register theirs; an idle system pays one statement a 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 import structlog
 from django.db import DatabaseError
 
+from config.outages import is_outage
 from notifications.engine.database import run_prepared
 
 log = structlog.get_logger(__name__)
 
 Act = Callable[[datetime], object]
+
+# PostgreSQL's codes of what befalls one statement: a deadlock and the like, a lock or a time that ran out.
+_ONE_STATEMENT: Final = {"40001", "40P01", "55P03", "57014"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +50,26 @@ def register(act: Act, *, asks: str) -> None:
 
 
 def look(now: datetime) -> None:
-    """Call those that have something to do; one that fails leaves the others theirs, and is logged."""
+    """Call those that have something to do; one that fails leaves the others theirs, and is logged.
+
+    Where PostgreSQL is away, that is raised at once: the others would fail too.
+    """
     looks = list(_looks.values())
     for each, is_due in zip(looks, ask([each.asks for each in looks], now), strict=True):
         if not is_due:
             continue
         try:
             each.act(now)
-        except DatabaseError:
-            raise
-        except Exception:
+        except Exception as error:
+            if is_away(error):
+                raise
             log.exception("look_failed", look=each.name)
+
+
+def is_away(error: Exception) -> bool:
+    """Whether PostgreSQL is away or takes no writes, so that whatever is asked of it next would fail too."""
+    code = getattr(error.__cause__, "sqlstate", None)
+    return isinstance(error, DatabaseError) and is_outage(error) and code not in _ONE_STATEMENT
 
 
 def first(what: str, by: str) -> str:

@@ -4,6 +4,7 @@ from datetime import datetime
 from functools import partial
 from typing import Final
 
+import structlog
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import IntegerField, Max
@@ -17,6 +18,8 @@ from escalation.services.policies import planned
 from escalation.services.processes import process_resume
 from notifications import looks
 from notifications.models import Delivery
+
+log = structlog.get_logger(__name__)
 
 State = EscalationProcess.State
 #: Why a delivery was cancelled whose round has begun again since, or was about to.
@@ -32,7 +35,12 @@ def look(now: datetime) -> None:
     """Resume what has to go on, as acknowledgements run out."""
     due = EscalationProcess.objects.filter(resume_at__lte=now).order_by("resume_at")
     for process in due[:_MOST]:
-        process_go_on(process=process, now=now)
+        try:
+            process_go_on(process=process, now=now)
+        except Exception as error:  # those after it are to go on all the same
+            if looks.is_away(error):
+                raise
+            log.exception("escalation_not_resumed", process=str(process.pk))
 
 
 def process_go_on(*, process: EscalationProcess, now: datetime) -> bool:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import IntegrityError, OperationalError
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
@@ -112,17 +113,44 @@ def test_a_stop_after_the_end_has_the_calls_hung_up_that_still_ring() -> None:
         process_ended.disconnect(hear)
 
 
-def test_a_look_that_fails_leaves_the_others_theirs(monkeypatch: pytest.MonkeyPatch) -> None:
+class Deadlock(Exception):
+    sqlstate = "40P01"
+
+
+def of_one_statement() -> OperationalError:
+    error = OperationalError("deadlock detected")
+    error.__cause__ = Deadlock()
+    return error
+
+
+@pytest.mark.parametrize("error", [RuntimeError(), IntegrityError(), of_one_statement()])
+def test_a_look_that_fails_leaves_the_others_theirs(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
     seen: list[str] = []
 
     def fails(now: Any) -> None:
-        raise RuntimeError
+        raise error
 
     monkeypatch.setattr(looks, "_looks", {})
     looks.register(fails, asks="true")
     looks.register(lambda now: seen.append("looked"), asks="%(now)s > '2000-01-01'")
     looks.look(timezone.now())
     assert seen == ["looked"]
+
+
+def test_where_postgresql_is_away_the_other_looks_wait_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+
+    def fails(now: Any) -> None:
+        raise OperationalError("the connection is lost")
+
+    monkeypatch.setattr(looks, "_looks", {})
+    looks.register(fails, asks="true")
+    looks.register(lambda now: seen.append("looked"), asks="true")
+    with pytest.raises(OperationalError):
+        looks.look(timezone.now())
+    assert seen == []
 
 
 def test_the_admin_shows_the_history_and_stops(client: Any, operator: User) -> None:

@@ -379,6 +379,18 @@ def test_and_ends_as_one_that_reached_nobody(nights, caplog, django_capture_on_c
     assert [record.levelname for record in said] == ["ERROR"]
 
 
+def test_one_that_fails_to_go_on_leaves_those_after_it_theirs(acknowledged, caplog):
+    # Its rounds would go on for longer than there are years.
+    PolicyVersion.objects.update(repeats=32_000, repeat_every_s=2**31 - 1)
+    version = version_of({"after_s": 60, "targets": [PHONE]}, acknowledge_timeout_s=900)
+    another = start(version, process_id="another")
+    process_acknowledge(process=another, by="Ana", via="api", now=NOW + timedelta(seconds=60))
+    look(NOW + timedelta(seconds=960))
+    another.refresh_from_db()
+    assert (another.state, left(another)) == ("active", [("phone", 1020)])
+    assert any("escalation_not_resumed" in record.getMessage() for record in caplog.records)
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_start_waits_for_a_run_that_is_just_going_on_and_finds_it_active(acknowledged):
     version, at = acknowledged.policy_version, NOW + timedelta(seconds=930)
