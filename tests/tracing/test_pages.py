@@ -181,6 +181,16 @@ def test_staff_mark_a_device_on_the_page_and_close_its_case_there(
     assert 'name="status" value="3"' not in browser.get(f"/tracing/cases/{case.pk}/").content.decode()
 
 
+def test_no_status_is_chosen_for_whoever_marks_a_device(browse: Browse, operator: User) -> None:
+    """A mark that was refused comes back empty: nobody may open a case by pressing on."""
+    browser = browse(operator)
+    page = browser.post(
+        "/tracing/marks/", {"device": str(2**31), "status": "3"}, follow=True
+    ).content.decode()
+    assert '<select id="mark-status" name="status" required><option value="">' in page
+    assert " selected" not in page
+
+
 @pytest.mark.parametrize(
     "given",
     [

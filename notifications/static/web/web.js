@@ -52,14 +52,16 @@
 
   document.addEventListener("submit", (event) => {
     const form = event.target;
-    if (isBusy(form) || (form.dataset.ask && !confirm(form.dataset.ask))) {
-      event.preventDefault();
-      event.stopImmediatePropagation();
-    } else if (!form.hasAttribute("hx-post")) {
-      keepOthers(form);
-      setBusy(form, true);
-    }
+    if (!isBusy(form) && (!form.dataset.ask || confirm(form.dataset.ask))) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
   }, true);
+  // What the browser itself sends is under way now. Of what htmx sends we hear later, once it has asked.
+  document.addEventListener("submit", (event) => {
+    if (event.defaultPrevented) return;
+    keepOthers(event.target);
+    setBusy(event.target, true);
+  });
   // The browser may show a page again as it was left.
   addEventListener("pageshow", () => [...document.forms].forEach((form) => setBusy(form, false)));
 
