@@ -94,6 +94,10 @@ class RotationAdmin(StaffViews, ModelAdmin):
             messages.success(request, "The links that were given out lead nowhere now.")
         return redirect("admin:escalation_rotation_change", pk)
 
+    def save_model(self, request: HttpRequest, obj: Rotation, form: Any, change: bool) -> None:
+        # What the form has, and no more: the link may have been renewed meanwhile, or it may be removed.
+        obj.save(update_fields=[*form.fields, "updated_at"] if change else None)
+
     def delete_model(self, request: HttpRequest, obj: Rotation) -> None:
         services.rotation_remove(rotation=obj)
 

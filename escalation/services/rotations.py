@@ -15,6 +15,7 @@ from config.exceptions import Conflict
 from escalation.models.rotation import Rotation, RotationMember, RotationOverride
 
 NAME_TAKEN = "There is a rotation of that name already."
+REMOVED = "The rotation was removed meanwhile."
 
 
 def rotation_create(*, members: Sequence[UUID], **fields: Any) -> tuple[Rotation, bool]:
@@ -45,11 +46,18 @@ def rotation_update(*, rotation: Rotation, members: Sequence[UUID] | None = None
 
     Raises:
         ValidationError: a field is not as it should be, or one of the people does not exist.
-        Conflict: the name is taken.
+        Conflict: the name is taken, or it was removed meanwhile.
     """
-    for name, value in changes.items():
-        setattr(rotation, name, value)
-    return _saved(rotation, members)
+    there = Rotation.objects.filter(deleted_at=None).select_for_update(no_key=True)
+    with transaction.atomic():
+        # As it is now: somebody may have changed something else since it was read.
+        try:
+            rotation.refresh_from_db(from_queryset=there)
+        except Rotation.DoesNotExist:
+            raise Conflict(REMOVED)
+        for name, value in changes.items():
+            setattr(rotation, name, value)
+        return _saved(rotation, members)
 
 
 def rotation_remove(*, rotation: Rotation) -> None:

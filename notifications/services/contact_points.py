@@ -24,6 +24,7 @@ from notifications.services.confirmations import UNCONFIRMED, contact_point_admi
 TOO_MANY: Final = "You can have {} contact points at most: remove one first."
 
 TOO_LATE: Final = "It is too late to bring it back. Add it anew."
+REMOVED: Final = "This contact point was removed meanwhile."
 #: For so long what was removed can be brought back.
 UNDO: Final = timedelta(minutes=10)
 
@@ -93,18 +94,22 @@ def contact_point_update(
 
     Raises:
         ValidationError: the address is none of its channel's.
-        Conflict: the person has that address already; or that of their account is to be confirmed first.
+        Conflict: the person has that address already; or that of their account is to be confirmed first; or
+            it was removed meanwhile.
         TooMany: as many codes were sent as may be.
     """
-    before = contact_point.address
-    for field, value in changes.items():
-        setattr(contact_point, field, value)
-    contact_point.clean()
-    _refuse_odd(changes.get("label", ""))
-    if "address" in changes:
-        _refuse_costly(contact_point)
+    there = ContactPoint.objects.filter(deleted_at=None).select_for_update(no_key=True)
     try:
         with transaction.atomic():
+            # As it is now: it may have been confirmed, or switched off by its provider, since it was read.
+            contact_point.refresh_from_db(from_queryset=there)
+            before = contact_point.address
+            for field, value in changes.items():
+                setattr(contact_point, field, value)
+            contact_point.clean()
+            _refuse_odd(changes.get("label", ""))
+            if "address" in changes:
+                _refuse_costly(contact_point)
             contact_point.save()
             if contact_point.address != before:
                 contact_point_admit(contact_point=contact_point, vouched=vouched, now=clock.now())
@@ -114,6 +119,8 @@ def contact_point_update(
             elif contact_point.confirmed_at is None:
                 held.suppress(waiting, reason="unconfirmed")
             held.readdress(waiting, address=contact_point.address, lane=contact_point.lane)
+    except ContactPoint.DoesNotExist:
+        raise Conflict(REMOVED)
     except IntegrityError:
         raise Conflict("This address is here already.")
     return contact_point

@@ -4,6 +4,7 @@ import json
 from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
+from django.db.models.signals import pre_save
 from django.test import Client
 from django.urls import reverse
 
@@ -127,6 +128,25 @@ def test_a_rotation_is_changed_with_its_people_and_says_who_is_on_call(desk, rot
     rotation.refresh_from_db()
     assert (rotation.kind, rotation.shift_h, rotation.overrides.count()) == ("weekly", 168, 1)
     assert [place.user for place in rotation.places.order_by("position")] == [teammate, owner]
+
+
+def test_a_link_that_is_renewed_while_the_form_is_open_stays_so(desk, rotation):
+    def renew(instance, **kwargs):
+        Rotation.objects.update(link_version=2)
+
+    given = {
+        "name": "Days", "kind": "daily", "shift_h": 24, "time_zone": "Europe/Paris",
+        "starts_on": rotation.starts_on.isoformat(), "handoff_at": "08:00",
+        "places-TOTAL_FORMS": 0, "places-INITIAL_FORMS": 0,
+        "overrides-TOTAL_FORMS": 0, "overrides-INITIAL_FORMS": 0,
+    }  # fmt: skip
+    pre_save.connect(renew, sender=Rotation)
+    try:
+        page = reverse("admin:escalation_rotation_change", args=[rotation.pk])
+        assert desk.post(page, given).status_code == 302
+    finally:
+        pre_save.disconnect(renew, sender=Rotation)
+    assert Rotation.objects.values_list("name", "link_version").get() == ("Days", 2)
 
 
 def test_an_empty_place_is_kept_and_none_is_made(desk, rotation, owner, teammate):

@@ -8,7 +8,9 @@ import icalendar
 import pytest
 from django.utils import timezone
 
+from config.exceptions import Conflict
 from escalation.models import Rotation, RotationOverride
+from escalation.services.rotations import rotation_update
 
 PATH = "/api/v1/escalations/rotations/"
 
@@ -138,6 +140,18 @@ def test_a_deleted_account_moves_nobody_elses_turns(staff, owner, teammate, stra
     assert staff.get(f"{path}calendar/").status_code == 200
     shorter = staff.patch(path, {"members": [str(owner.pk), heir]})
     assert [each["user_id"] for each in shorter.json()["members"]] == [str(owner.pk), heir]
+
+
+def test_a_change_leaves_alone_what_changed_since_it_was_read(staff, path):
+    read_before, to_remove = Rotation.objects.get(), Rotation.objects.get()
+    link = staff.post(f"{path}renew-link/").json()["calendar_url"]
+    rotation_update(rotation=read_before, name="Days")
+    changed = staff.get(path).json()
+    assert (changed["name"], changed["calendar_url"]) == ("Days", link)
+    staff.delete(path)
+    with pytest.raises(Conflict, match="removed"):
+        rotation_update(rotation=to_remove, name="Nights")
+    assert staff.get(path).status_code == 404
 
 
 def test_who_takes_turns_may_look_and_strangers_may_not(

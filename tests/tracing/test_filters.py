@@ -8,6 +8,7 @@ from rest_framework.test import APIClient
 
 from tests.tracing.conftest import TEXT
 from tracing.models import Filter
+from tracing.services.filters import filter_change
 
 pytestmark = pytest.mark.django_db
 URL = "/api/v1/tracing/filters/"
@@ -40,6 +41,17 @@ def test_new_criteria_make_a_version_and_a_new_name_or_state_does_not(virologist
     assert [(each["number"], each["rounds"]) for each in changed["versions"]] == [(2, 3), (1, 1)]
     assert virologist.get(url).json() == changed
     assert [each["name"] for each in virologist.get(URL).json()["results"]] == ["nearest"]
+
+
+def test_a_change_leaves_alone_what_somebody_else_changed_since_it_was_read(
+    make_filter: Callable[..., Filter],
+) -> None:
+    one = make_filter()
+    other = Filter.objects.get(pk=one.pk)
+    filter_change(filter=one, is_active=False)
+    filter_change(filter=other, rounds=3)
+    stored = Filter.objects.get(pk=one.pk)
+    assert (stored.is_active, stored.rounds, stored.version) == (False, 3, 2)
 
 
 @pytest.mark.parametrize(

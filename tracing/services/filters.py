@@ -53,6 +53,9 @@ def filter_change(*, filter: Filter, **fields: Any) -> Filter:
     Raises:
         django.core.exceptions.ValidationError: it says what no filter can.
     """
-    for name, value in fields.items():
-        setattr(filter, name, value)
-    return filter_save(filter=filter)
+    with transaction.atomic():
+        # As it is now: somebody may have changed something else since it was read.
+        filter.refresh_from_db(from_queryset=Filter.objects.select_for_update())
+        for name, value in fields.items():
+            setattr(filter, name, value)
+        return filter_save(filter=filter)

@@ -277,7 +277,13 @@ class PointConfirm(_Change):
 class PointSwitch(_Change):
     def post(self, request: HttpRequest, point_id: UUID) -> HttpResponse:
         is_enabled = request.POST.get("enabled") == "yes"
-        point = contact_points.contact_point_update(contact_point=self.point(point_id), is_enabled=is_enabled)
+        try:
+            point = contact_points.contact_point_update(
+                contact_point=self.point(point_id), is_enabled=is_enabled
+            )
+        except Conflict as error:
+            messages.error(request, str(error))
+            return HttpResponseRedirect(reverse("web:preferences"))
         if is_enabled:
             unconfirmed = " You are told nothing there until you confirm it."
             return self.done("Switched on." if point.confirmed_at else f"Switched on.{unconfirmed}")

@@ -7,12 +7,15 @@ from typing import Any
 import pytest
 from django.core.cache import cache
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from accounts.models import User
+from config.exceptions import Conflict
 from notifications.channels import signing
 from notifications.engine.replay import replay
 from notifications.models import ContactPoint, Delivery
+from notifications.services.contact_points import contact_point_remove, contact_point_update
 from tests.factories import ContactPointFactory
 
 LogIn = Callable[[User], APIClient]
@@ -157,6 +160,26 @@ def test_it_is_changed(as_user: LogIn, owner: User) -> None:
     mine.refresh_from_db()
     assert (mine.address, mine.is_enabled, mine.label) == ("https://other.example.com/x", False, "Night")
     assert mine.lane == "https://other.example.com:443"
+
+
+def test_a_change_leaves_alone_what_changed_since_it_was_read(owner: User) -> None:
+    mine = ContactPointFactory(user=owner, confirmed_at=None)
+    read_before = ContactPoint.objects.get(pk=mine.pk)
+    now = timezone.now()
+    ContactPoint.objects.update(confirmed_at=now, is_enabled=False, gone_at=now)
+    contact_point_update(contact_point=read_before, label="Night")
+    mine.refresh_from_db()
+    assert (mine.label, mine.confirmed_at, mine.is_enabled, mine.gone_at) == ("Night", now, False, now)
+
+
+def test_what_was_removed_since_it_was_read_is_not_changed(owner: User) -> None:
+    mine = ContactPointFactory(user=owner)
+    read_before = ContactPoint.objects.get(pk=mine.pk)
+    contact_point_remove(contact_point=mine)
+    with pytest.raises(Conflict, match="removed"):
+        contact_point_update(contact_point=read_before, label="Night")
+    mine.refresh_from_db()
+    assert (mine.label, mine.deleted_at is None) == ("", False)
 
 
 def test_changing_to_an_address_that_is_here_already_answers_409(as_user: LogIn, owner: User) -> None:
