@@ -7,6 +7,7 @@ from django.conf import settings
 from phonenumbers import PhoneNumber, PhoneNumberType
 
 REFUSED: Final = "This server calls and texts no number of this kind: give another one."
+EXTENSION: Final = "Extensions can't be dialled: give a number that rings the person."
 
 #: Satellite and other networks that belong to no country; their calls cost several euros a minute.
 _NO_COUNTRY: Final = phonenumbers.REGION_CODE_FOR_NON_GEO_ENTITY

@@ -6,14 +6,14 @@ from zoneinfo import available_timezones
 import phonenumbers
 from django.core.exceptions import ValidationError
 
-from accounts.phones import REFUSED, may_be_told
+from accounts.phones import EXTENSION, REFUSED, may_be_told
 
 
 def normalised_phone(value: str) -> str:
     """Return a phone number in E.164 form (``+33612345678``).
 
     Raises:
-        ValidationError: it is not a possible number in international form.
+        ValidationError: it is not a possible number in international form, or has an extension.
     """
     try:
         number = phonenumbers.parse(value, None)
@@ -21,6 +21,8 @@ def normalised_phone(value: str) -> str:
         number = None
     if number is None or not phonenumbers.is_valid_number(number):
         raise ValidationError("Enter a phone number in international form, such as +33 6 12 34 56 78.")
+    if number.extension:
+        raise ValidationError(EXTENSION)
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 

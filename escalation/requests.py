@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
-import phonenumbers
 from django.core.exceptions import ValidationError
 
 from notifications.channels import registry
@@ -204,20 +203,7 @@ def _address(channel: str, value: object) -> str:
     text = _text(value).strip()
     if not text or len(text) > 2048:
         raise _Refused("Expected 1 to 2048 characters.")
-    if channel in ("phone", "sms"):
-        return _phone(text)
     try:
         return registry.get(channel).normalised_address(text)
     except ValidationError as error:
         raise _Refused(" ".join(error.messages)) from None
-
-
-def _phone(text: str) -> str:
-    """Return a number in E.164 form if it could be one: new ranges are in use before any list knows them."""
-    try:
-        number = phonenumbers.parse(text, None)
-    except phonenumbers.NumberParseException:
-        number = None
-    if number is None or not phonenumbers.is_possible_number(number):
-        raise _Refused("Expected a phone number in international form, such as +33612345678.")
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)

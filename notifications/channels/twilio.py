@@ -20,6 +20,7 @@ import phonenumbers
 from django.conf import settings
 from django.core.exceptions import ValidationError
 
+from accounts.phones import EXTENSION
 from config import clock
 from notifications.channels import http_url, outcome
 from notifications.channels.base import Message, Receipt, Rejected
@@ -108,7 +109,7 @@ def normalised_number(address: str) -> str:
     A number of a possible length will do: an operator knows numbers that the library's tables don't.
 
     Raises:
-        ValidationError: it is none in international form.
+        ValidationError: it is none in international form, or has an extension.
     """
     try:
         number = phonenumbers.parse(address, None)
@@ -116,6 +117,8 @@ def normalised_number(address: str) -> str:
         number = None
     if number is None or not phonenumbers.is_possible_number(number):
         raise ValidationError("Enter a phone number in international form, such as +33 6 12 34 56 78.")
+    if number.extension:
+        raise ValidationError(EXTENSION)
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 

@@ -4,6 +4,18 @@ import pytest
 from django.core.exceptions import ValidationError
 
 from accounts import validators
+from notifications.channels import twilio
+
+
+@pytest.mark.parametrize(
+    "number",
+    ["+33 1 42 68 53 00 ext. 12", "+33142685300;ext=12", "+33142685300#12", "tel:+33142685300;ext=12"],
+)
+def test_a_number_with_an_extension_is_refused_and_not_shortened(number: str) -> None:
+    for normalised in (validators.normalised_phone, twilio.normalised_number):
+        with pytest.raises(ValidationError, match="Extensions can't be dialled"):
+            normalised(number)
+        assert normalised("+33 1 42 68 53 00") == "+33142685300"
 
 
 def test_the_time_zones_there_are_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -151,6 +151,7 @@ def test_each_bad_notification_is_named_by_its_index(machine: APIClient) -> None
         ({"channel": "email", "at": AT}, "email: This field is required"),
         ({"channel": "email", "at": AT, "email": "nobody"}, "email: "),
         ({"channel": "phone", "at": AT, "phone-number": "12"}, "phone-number: "),
+        ({"channel": "phone", "at": AT, "phone-number": "+33142685300 ext. 12"}, "phone-number: Extensions"),
         ({"channel": "phone", "at": AT, "phone-number": 385}, "phone-number: Expected a string"),
         ({"channel": "webhook", "at": AT, "url": "ftp://example.org"}, "url: "),
         ({"channel": "telegram", "at": AT, "chat-id": 10**30}, "chat-id: "),
