@@ -25,23 +25,24 @@ def calendar_of(
     time_zone: str,
     turns: Iterable[Turn],
     names: Mapping[UUID, str],
-    made_at: datetime,
+    now: datetime,
 ) -> bytes:
     """Return a calendar with an event for each turn. Pure.
 
     Times are in UTC, which every program shows by its own clock. A turn's UID stays the same from one
-    reading to the next, so that an event is changed and not doubled.
+    reading to the next, so that an event is changed and not doubled. Each counts as revised now: what one
+    says depends on accounts too, which may be gone, and a program passes over what is older than what it has.
     """
     calendar = calendars.feed(name=clean_title(f"On call: {name}"), prodid="-//Tocsin//On call//EN")
     for turn in turns:
-        calendar.add_component(_event(turn, rotation_id, name, names, made_at))
-    return calendars.written(calendar, zone=zone_of(time_zone), now=made_at)
+        calendar.add_component(_event(turn, rotation_id, name, names, now))
+    return calendars.written(calendar, zone=zone_of(time_zone), now=now)
 
 
-def _event(turn: Turn, rotation_id: UUID, name: str, names: Mapping[UUID, str], made_at: datetime) -> Event:
+def _event(turn: Turn, rotation_id: UUID, name: str, names: Mapping[UUID, str], now: datetime) -> Event:
     event = Event()
     event.add("uid", f"{rotation_id}-{int(turn.starts_at.timestamp())}@tocsin")
-    event.add("dtstamp", made_at)
+    event.add("dtstamp", now)
     event.add("dtstart", turn.starts_at)
     event.add("dtend", turn.ends_at)
     stands_in = " (stands in)" if turn.stands_in else ""

@@ -191,7 +191,7 @@ def test_the_calendar_has_an_event_for_each_turn_and_only_who_has_the_link_reads
     link = staff.get(path).json()["calendar_url"]
     read = anonymous.get(link)
     assert (read.status_code, read["Content-Type"]) == (200, "text/calendar; charset=utf-8")
-    assert read.content == staff.get(f"{path}calendar/").content == anonymous.get(link).content
+    assert unstamped(read) == unstamped(staff.get(f"{path}calendar/")) == unstamped(anonymous.get(link))
     calendar = icalendar.Calendar.from_ical(read.content)
     events = sorted(calendar.walk("VEVENT"), key=lambda event: event.start)
     assert 93 <= len(events) <= 96
@@ -209,6 +209,33 @@ def test_the_calendar_has_an_event_for_each_turn_and_only_who_has_the_link_reads
     assert anonymous.get(renewed.replace(".ics", "x.ics")).status_code == 404
     staff.delete(path)
     assert anonymous.get(renewed).status_code == 404
+
+
+def unstamped(response):
+    """Return a calendar without the time at which it was read."""
+    return [line for line in response.content.splitlines() if not line.startswith(b"DTSTAMP")]
+
+
+def test_what_a_calendar_says_of_a_turn_is_never_older_than_what_it_said_before(
+    staff, path, owner, teammate, stranger
+):
+    now = timezone.now()
+    staff.patch(path, {"starts_on": (now - timedelta(days=3)).date().isoformat()})
+
+    span = {"starts_at": (now - timedelta(hours=1)).isoformat(), "ends_at": now.isoformat()}
+    made = staff.post(f"{path}overrides/", {"user_id": str(stranger.pk), **span}).json()
+    Rotation.objects.update(updated_at=now - timedelta(hours=2))
+    RotationOverride.objects.update(created_at=now - timedelta(hours=1))
+    before = stamp_of(staff.get(f"{path}calendar/"))
+    staff.delete(f"{path}overrides/{made['id']}/")
+    assert stamp_of(staff.get(f"{path}calendar/")) >= before
+
+
+def stamp_of(response):
+    (stamp,) = {
+        event["DTSTAMP"].dt for event in icalendar.Calendar.from_ical(response.content).walk("VEVENT")
+    }
+    return stamp
 
 
 def test_hours_that_a_rotation_would_not_have_are_refused(staff, path):

@@ -279,7 +279,7 @@ def calendar_response(rotation: Any) -> HttpResponse:
         time_zone=rotation.time_zone,
         turns=between(selectors.turns_of(rotation), now - PAST, now + FUTURE),
         names={pk: name_of(user) for pk, user in people.items()},
-        made_at=max([rotation.updated_at, *(each.created_at for each in rotation.standing_in)]),
+        now=now,
     )
     return HttpResponse(calendar, content_type=MEDIA_TYPE)
 
