@@ -380,6 +380,16 @@ def test_bad_records_of_a_file_are_named_and_passed_over_only_if_asked(tmp_path:
         call_command("import_interactions", str(tmp_path / "none.csv"))
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_damaged_file_is_named_and_not_read_on(tmp_path: Path) -> None:
+    packed = bytearray(gzip.compress(csv_of(*(record(my_id=10 + number) for number in range(300)))))
+    packed[10] = 7  # a block of a kind that there isn't
+    (tmp_path / "a.csv.gz").write_bytes(packed)
+    with pytest.raises(CommandError, match=r"a\.csv\.gz: Error -3"):
+        call_command("import_interactions", str(tmp_path / "a.csv.gz"))
+    assert not Interaction.objects.exists()
+
+
 def test_times_ahead_of_ours_by_a_little_are_taken() -> None:
     end = (NOW + timedelta(seconds=200)).timestamp()
     assert len(

@@ -6,6 +6,7 @@ At the end the days that it filled are packed, rather than in the night.
 import gzip
 import os
 import sys
+import zlib
 from argparse import ArgumentParser
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -57,7 +58,7 @@ class Command(BaseCommand):
         for name in options["files"]:
             try:
                 stored, faulty = self.import_file(name, skip_bad=options["skip_bad"])
-            except (OSError, EOFError, NotReadable, DatabaseError) as error:
+            except (OSError, EOFError, zlib.error, NotReadable, DatabaseError) as error:
                 raise CommandError(f"{name}: {error}") from error
             new, known, bad = new + stored.new, known + stored.known, bad + faulty
         packing.pack(clock.now(), self.days)
