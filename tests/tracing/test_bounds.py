@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import signal
 import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator
@@ -162,12 +163,16 @@ LARGE = json.dumps([record(number) for number in range(20_000)]).encode()
 
 
 def test_a_reader_that_takes_too_long_is_ended_and_the_next_upload_has_another(
-    uploader: APIClient, fresh_readers: None, settings: Any
+    uploader: APIClient, fresh_readers: None, settings: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings.TRACING_READERS = 1
     settings.TRACING_READER_TIMEOUT_S = 0.001
     refused = upload(uploader, LARGE)
     assert (refused.status_code, list(refused.data)) == (413, ["detail"])
+    (said,) = [
+        record.getMessage() for record in caplog.records if "upload_reader_lost" in record.getMessage()
+    ]
+    assert f"{-signal.SIGALRM}" in said
     settings.TRACING_READER_TIMEOUT_S = 60
     assert upload(uploader, LARGE).status_code == 201
 

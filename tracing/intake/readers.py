@@ -62,7 +62,6 @@ class Reader:
             },
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
         )
         self.is_last = False
 
@@ -88,9 +87,11 @@ class Reader:
     def is_alive(self) -> bool:
         return self._process.poll() is None
 
-    def end(self) -> None:
+    def end(self) -> int:
+        """End it, if it has not ended by itself; returns its exit code, or minus the signal that ended it."""
         self._process.kill()
         self._process.communicate()
+        return self._process.returncode
 
 
 class Readers:
@@ -118,12 +119,13 @@ class Readers:
             return reader.records_read(body, media_type, now)
         except (EOFError, OSError):
             is_lost = True
-            log.warning("upload_reader_lost", media_type=media_type)
+            # Where it was a fault of its own, the traceback is in the output of this process.
+            log.warning("upload_reader_lost", media_type=media_type, exit_code=reader.end())
             raise TooHeavy from None
         finally:
-            if is_lost or reader.is_last:
+            if reader.is_last and not is_lost:
                 reader.end()
-            else:
+            elif not is_lost:
                 self._idle.append(reader)
 
     def end(self) -> None:
