@@ -184,6 +184,12 @@ class DeviceAdmin(NotesReadings, StaffViews, ModelAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Device | None = None) -> tuple[str, ...]:
         return (*self.readonly_fields, "id") if obj else self.readonly_fields
 
+    def save_model(self, request: HttpRequest, obj: Device, form: Any, change: bool) -> None:
+        # What the form has, and no more: the device's status may be said at the same time, or its app report.
+        names = ["platform", "language", "updated_at"]
+        names += ["push_token"] if form.cleaned_data["new_push_token"] else []
+        obj.save(update_fields=names if change else None)
+
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
         untold_tell(device_id=form.instance.pk, now=clock.now())

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from django.conf import settings as settings_of_django
+from django.db.models.signals import pre_save
 from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries, Settings
@@ -255,6 +257,22 @@ def test_a_push_token_or_a_contact_from_the_admin_has_it_told_what_it_was_not_to
     url = reverse("admin:tracing_device_add")
     assert admin_client.post(url, {"id": "3", **inline, **contact}).status_code == 302
     assert [each.address for each in told(case)] == ["ana@example.com", "token-2"]
+
+
+def test_the_admin_leaves_alone_what_is_said_of_a_device_meanwhile(admin_client: Client) -> None:
+    device(2)
+
+    def said_meanwhile(**kwargs: Any) -> None:
+        Device.objects.update(status=Device.Status.INFECTED, push_token="newer")
+
+    pre_save.connect(said_meanwhile, sender=Device)
+    try:
+        given = {"contacts-TOTAL_FORMS": "0", "contacts-INITIAL_FORMS": "0", "platform": "ios"}
+        url = reverse("admin:tracing_device_change", args=[2])
+        assert admin_client.post(url, given).status_code == 302
+    finally:
+        pre_save.disconnect(said_meanwhile, sender=Device)
+    assert Device.objects.values_list("platform", "status", "push_token").get() == ("ios", 1, "newer")
 
 
 @pytest.mark.parametrize("channel", ["", "nothing", "inbox", "push"])
