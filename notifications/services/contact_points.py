@@ -113,12 +113,7 @@ def contact_point_update(
             contact_point.save()
             if contact_point.address != before:
                 contact_point_admit(contact_point=contact_point, vouched=vouched, now=clock.now())
-            waiting = held.held_for(contact_point.user_id, contact_point)
-            if not contact_point.is_enabled:
-                held.suppress(waiting, reason="disabled")
-            elif contact_point.confirmed_at is None:
-                held.suppress(waiting, reason="unconfirmed")
-            held.readdress(waiting, address=contact_point.address, lane=contact_point.lane)
+            held.follow(contact_point)
     except ContactPoint.DoesNotExist:
         raise Conflict(REMOVED)
     except IntegrityError:
