@@ -348,20 +348,27 @@ async def finalise(database: Database, finished: Sequence[Finished]) -> None:
 
 
 async def _finalise(database: Database, finished: Sequence[Finished]) -> None:
+    left = await _end(database, finished)
+    if left:
+        # A stop that was committed while the statement ran: it found neither an end nor a retry to write.
+        left = await _end(database, left)
+    if left:
+        await database.rows(_RECORD, _parameters(left))
+    if gone := [each.id for each in finished if each.reason == "gone"]:
+        suppressed = await database.rows(_SWITCH_OFF, {"ids": array(gone)})
+        counts = Counter(("deliveries", channel, "suppressed") for (channel,) in suppressed)
+        metrics.add_many(counts.items())
+
+
+async def _end(database: Database, finished: Sequence[Finished]) -> list[Finished]:
+    """Write down what is still the latest claim; returns the rest."""
     parameters = _parameters(finished)
     try:
         left = await database.rows(_FINALISE, parameters)
     except UniqueViolation:
         left = await database.rows(_REPEATED, parameters)
-    if left:
-        late = set(left)
-        await database.rows(
-            _RECORD, _parameters([each for each in finished if (each.id, each.number) in late])
-        )
-    if gone := [each.id for each in finished if each.reason == "gone"]:
-        suppressed = await database.rows(_SWITCH_OFF, {"ids": array(gone)})
-        counts = Counter(("deliveries", channel, "suppressed") for (channel,) in suppressed)
-        metrics.add_many(counts.items())
+    late = set(left)
+    return [each for each in finished if (each.id, each.number) in late] if late else []
 
 
 def _parameters(finished: Sequence[Finished]) -> dict[str, Any]:

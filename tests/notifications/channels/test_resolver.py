@@ -60,15 +60,18 @@ async def test_more_dead_names_than_places_let_the_next_one_through(
 
 
 async def test_names_that_hung_before_wait_for_each_other_and_keep_no_place(
-    asked: list[str], resolver: Resolver
+    asked: list[str], resolver: Resolver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hanging = await start(resolver, "dead", AT_ONCE)
-    await asyncio.sleep(0.5)  # now they are known
+    async with asyncio.timeout(20):
+        while len(resolver._slow) < AT_ONCE:
+            await asyncio.sleep(0.01)
     await end(hanging)
     resolver._known.clear()  # their answers are used no more
     asked.clear()
+    monkeypatch.setattr(module, "SLOW_S", 60.0)  # nobody's place is given on meanwhile
     again = await start(resolver, "dead", AT_ONCE)
-    async with asyncio.timeout(0.15):  # before anybody's place would be given on
+    async with asyncio.timeout(20):
         assert await resolver.resolve("localhost", 443)
     assert len(asked) == SLOW_AT_ONCE + 1
     await end(again)

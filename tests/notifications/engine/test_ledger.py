@@ -2,13 +2,14 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from notifications.engine import finalise
 from notifications.engine.database import Database, connection_parameters
@@ -22,6 +23,9 @@ from tests.queued import stored
 
 Make = Callable[..., list[Delivery]]
 URL = "https://hooks.example.com/"
+WAITING = """
+SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()
+"""
 
 
 def finished(delivery: Delivery, **fields: Any) -> Finished:
@@ -208,6 +212,41 @@ def test_an_outcome_of_a_delivery_that_another_has_claimed_anew_is_on_record_onc
     assert (delivery.status, delivery.attempts) == ("sent", 2)
 
 
+def test_a_stop_in_the_instant_of_writing_down_is_the_end(
+    make_deliveries: Make, transactional_db: None
+) -> None:
+    """It found the send under way; what would have been tried again is over."""
+    (delivery,) = make_deliveries(1, URL)
+    Outgoing.objects.update(attempts=1, lease_until=datetime.now(UTC) + timedelta(minutes=1))
+    refused = finished(
+        delivery,
+        status="pending",
+        due_at=datetime.now(UTC),
+        failures=1,
+        outcome="unavailable",
+        status_code=503,
+    )
+    writing = threading.Thread(target=lambda: write(refused))
+    with transaction.atomic():
+        assert cancel(Delivery.objects.all(), reason="over") == 0
+        writing.start()
+        with connection.cursor() as cursor:
+            for _ in range(2000):
+                # A transaction is shown the same picture again and again.
+                cursor.execute("SELECT pg_stat_clear_snapshot()")
+                cursor.execute(WAITING)
+                if cursor.fetchone() == (1,):
+                    break
+                time.sleep(0.01)
+            else:
+                pytest.fail("it never waited for the stop")
+    writing.join()
+    delivery.refresh_from_db()
+    assert (delivery.status, delivery.reason) == ("cancelled", "revoked")
+    assert not Outgoing.objects.exists()
+    assert list(Attempt.objects.values_list("number", "outcome")) == [(1, "unavailable")]
+
+
 @pytest.mark.parametrize("reference", ["", "their id"])
 def test_what_two_write_down_at_the_same_time_is_one_attempt(
     make_deliveries: Make, transactional_db: None, reference: str
@@ -216,9 +255,6 @@ def test_what_two_write_down_at_the_same_time_is_one_attempt(
     made = make_deliveries(2, URL)
     Outgoing.objects.update(attempts=1, lease_until=datetime.now(UTC) + timedelta(minutes=1))
     outcomes = [finished(each, reference=reference) for each in made]
-    waiting = """
-    SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()
-    """
 
     async def inner() -> None:
         first, second, third = (Database(connection_parameters()) for _ in range(3))
@@ -226,7 +262,7 @@ def test_what_two_write_down_at_the_same_time_is_one_attempt(
             await finalise.finalise(first, outcomes)
             other = asyncio.create_task(finalise.finalise(second, [replace(each) for each in outcomes]))
             async with asyncio.timeout(20):
-                while await third.rows(waiting, {}) != [(1,)]:
+                while await third.rows(WAITING, {}) != [(1,)]:
                     await asyncio.sleep(0.01)
         await other
         for database in (first, second, third):
