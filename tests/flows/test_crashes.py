@@ -128,6 +128,7 @@ def set_read_only(product: Product, value: str) -> None:
     product.sql("SET default_transaction_read_only = off")  # for this session, to be able to
     product.sql(f"ALTER SYSTEM SET default_transaction_read_only = {value}")
     product.sql("SELECT pg_reload_conf()")
+    time.sleep(0.5)  # each session hears of it by a signal
 
 
 def test_a_postgres_that_takes_no_writes_for_a_while_stops_nothing_for_good(
