@@ -16,6 +16,7 @@ from yarl import URL
 from accounts import attempts
 from config import clock
 from dating.meetings.base import MeetingPaced, MeetingRefused, MeetingUnavailable, Provider, RoomInfo
+from notifications.channels import outcome
 
 _TIMEOUT_S: Final = 10.0
 _SCOPES: Final = ("https://www.googleapis.com/auth/meetings.space.created",)
@@ -137,8 +138,7 @@ def _asked(ask: Callable[[], _T]) -> _T:
 
 def _retry_after(error: exceptions.GoogleAPICallError) -> float | None:
     headers = getattr(error.response, "headers", None) or {}
-    given = str(headers.get("Retry-After", ""))
-    return float(given) if given.isdigit() else None
+    return outcome.retry_after_s(headers.get("Retry-After"), now=clock.now())
 
 
 def _name_of(person: meet_v2.Participant) -> str:

@@ -186,6 +186,7 @@ class TestGoogleMeet:
         [
             ("status:503", MeetingUnavailable, None),
             ("retry_after:7", MeetingUnavailable, 7.0),
+            ("retry_after:Thu, 01 Jan 2026 00:00:00 GMT", MeetingUnavailable, 0.0),
             ("reset", MeetingUnavailable, None),
             ("status:403", MeetingRefused, None),
         ],

@@ -59,6 +59,18 @@ def called_dead(delivery: Delivery) -> Finished:
     )
 
 
+def to_be_tried_again(delivery: Delivery) -> Finished:
+    return finished(
+        delivery,
+        status="pending",
+        due_at=datetime.now(UTC),
+        failures=1,
+        outcome="unavailable",
+        status_code=503,
+        error="answered 503",
+    )
+
+
 def write(*outcomes: Finished) -> None:
     async def inner() -> None:
         database = Database(connection_parameters())
@@ -181,14 +193,7 @@ def test_outcomes_of_a_delivery_are_written_down_in_their_order_though_a_claim_w
     """Both are in doubt after a crash of PostgreSQL, which undid the second claim."""
     (delivery,) = make_deliveries(1, URL)
     Outgoing.objects.update(attempts=1, lease_until=datetime.now(UTC) + timedelta(minutes=1))
-    refused = finished(
-        delivery,
-        status="pending",
-        due_at=datetime.now(UTC),
-        failures=1,
-        outcome="unavailable",
-        status_code=503,
-    )
+    refused = to_be_tried_again(delivery)
     write(refused, finished(delivery, number=2))
     delivery.refresh_from_db()
     assert (delivery.status, delivery.attempts) == ("sent", 2)
@@ -218,14 +223,7 @@ def test_a_stop_in_the_instant_of_writing_down_is_the_end(
     """It found the send under way; what would have been tried again is over."""
     (delivery,) = make_deliveries(1, URL)
     Outgoing.objects.update(attempts=1, lease_until=datetime.now(UTC) + timedelta(minutes=1))
-    refused = finished(
-        delivery,
-        status="pending",
-        due_at=datetime.now(UTC),
-        failures=1,
-        outcome="unavailable",
-        status_code=503,
-    )
+    refused = to_be_tried_again(delivery)
     writing = threading.Thread(target=lambda: write(refused))
     with transaction.atomic():
         assert cancel(Delivery.objects.all(), reason="over") == 0
@@ -279,15 +277,7 @@ def test_what_was_plainly_sent_is_read_as_an_attempt_and_has_no_row(make_deliver
     plain, retried = make_deliveries(2, URL)
     write(
         finished(plain),
-        finished(
-            retried,
-            status="pending",
-            due_at=datetime.now(UTC),
-            failures=1,
-            outcome="unavailable",
-            status_code=503,
-            error="answered 503",
-        ),
+        to_be_tried_again(retried),
     )
     write(finished(retried, number=2, duration_ms=7.0))
     tries = list(retried.attempt_set.values_list("number", "outcome", "status_code", "duration_ms", "error"))
