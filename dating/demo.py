@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from math import ceil
 from typing import Any, Final
 
 import requests
@@ -146,7 +147,7 @@ class Evening:
                 "confirm_before_s": 3600,
                 "close_before_s": READY_S,
                 "rules_before_s": READY_S,
-                "round_s": ROUND_S + int(everyone_s // 2),
+                "round_s": ROUND_S + ceil(everyone_s),
                 "break_s": 0,
             },
         )

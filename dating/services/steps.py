@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -50,13 +50,14 @@ def rounds_begin(turns: Sequence[Turn], now: datetime) -> None:
     same: its dates are not held later.
     """
     rounds = rounds_numbered({turn.event.pk: turn.here.round + 1 for turn in turns})
-    late = [turn for turn in turns if rounds[turn.event.pk].starts_at != turn.at]
-    rounds_lay([Start(turn.event, rounds[turn.event.pk], turn.at) for turn in late], now=now)
+    starts = [_start_of(turn, rounds[turn.event.pk], now) for turn in turns]
+    rounds_lay([each for each in starts if each.round.starts_at != each.at], now=now)
     held: list[Round] = []
     missed: list[Round] = []
-    for turn in turns:
-        turn.there = following(turn.event, turn.here, now=now, more_rounds=True)
-        round_ = rounds[turn.event.pk]
+    for turn, start in zip(turns, starts, strict=True):
+        begun = replace(turn.here, deadline_at=start.at)
+        turn.there = following(turn.event, begun, now=now, more_rounds=True)
+        round_ = start.round
         assert turn.there.deadline_at
         is_missed = passed(turn.there.deadline_at, now) and not links_were_sent(round_)
         (missed if is_missed else held).append(round_)
@@ -67,17 +68,26 @@ def rounds_begin(turns: Sequence[Turn], now: datetime) -> None:
     # An end that comes now would end this call.
     ending = Room.objects.filter(dates__round__in=rounds.values(), end_at__isnull=False)
     ending.update(end_at=None)
-    for turn in turns:
-        _have_looked_into(turn, rounds[turn.event.pk], now)
-
-
-def _have_looked_into(turn: Turn, round_: Round, now: datetime) -> None:
-    """Have the provider be asked who came, if it knows."""
-    if knows_participants(turn.event.provider):
+    for turn, start in zip(turns, starts, strict=True):
         assert turn.there
         assert turn.there.deadline_at
-        at = next_look(turn.at, turn.there.deadline_at, now=now)
-        Room.objects.filter(dates__round=round_, dates__status=Date.Status.HELD).update(look_at=at)
+        _have_looked_into(start, turn.there.deadline_at, now)
+
+
+def _start_of(turn: Turn, round_: Round, now: datetime) -> Start:
+    """Return when a round starts: by its links, if those have gone out by now.
+
+    It is brought forward when the last is ready; whoever has been sent to it by then is not sent again.
+    """
+    laid = round_.starts_at
+    return Start(turn.event, round_, laid if laid and turn.at < laid <= now else turn.at)
+
+
+def _have_looked_into(start: Start, ends_at: datetime, now: datetime) -> None:
+    """Have the provider be asked who came, if it knows."""
+    if knows_participants(start.event.provider):
+        at = next_look(start.at, ends_at, now=now)
+        Room.objects.filter(dates__round=start.round, dates__status=Date.Status.HELD).update(look_at=at)
 
 
 def _settle(rounds: Sequence[Round], status: Round.Status, of_dates: Date.Status) -> None:

@@ -239,6 +239,19 @@ def test_once_everybody_is_ready_it_begins_at_once_and_nothing_drifts() -> None:
     assert [name for number, name in links(ana) if number == 1] == [links(ana)[0][1]]
 
 
+def test_whoever_has_been_sent_to_a_round_is_not_sent_again_when_its_early_start_comes_late() -> None:
+    evening = four()
+    evening.now = EIGHT - SECOND
+    evening.ready(*evening.people)
+    # Nobody takes the step until eight, when the links go out that were laid out for then.
+    assert evening.at(EIGHT + SECOND) == ["round"]
+    first = evening.event.rounds.get(number=1)
+    assert (first.starts_at, first.ends_at, first.version) == (EIGHT, EIGHT + 5 * MINUTE, 1)
+    evening.event.refresh_from_db()
+    assert evening.event.deadline_at == EIGHT + 5 * MINUTE
+    assert all([number for number, _ in links(each)].count(1) == 1 for each in evening.people)
+
+
 def test_partners_of_those_who_do_not_come_meet_each_other_where_they_are_free() -> None:
     evening = four()
     ana, bob, eve, tom = evening.people
