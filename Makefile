@@ -10,6 +10,7 @@ INSTALLED := .venv/.installed
 PORT ?= 8000
 MINUTES ?= 10
 EXAMPLES ?= 100
+N ?= 60
 
 # What Python has compiled is kept, also where the environment says not to (images do): every process of
 # the tests would compile it all again, which takes longer than what most of them are for.
@@ -22,7 +23,7 @@ AT_ONCE := -q -n 4 --dist loadfile --no-loadscope-reorder
 TEMPLATES := $(wildcard accounts/templates notifications/templates escalation/templates \
 	tracing/templates dating/templates config/templates)
 
-.PHONY: help setup demo run browser rabbitmq test fuzz check lint lock audit chaos stop clean \
+.PHONY: help setup demo run browser rabbitmq test fuzz check lint lock audit chaos mutate stop clean \
 	bench-fanout bench-small bench-aged bench-sizes bench-latency bench-lanes bench-intake bench-welcome bench-streams bench-timers bench-stop bench-waiting \
 	bench-matching bench-evening bench-tracing bench-consume bench-hostile bench-guesses
 
@@ -148,6 +149,9 @@ bench-hostile: $(INSTALLED) ## Benchmark: bodies that mean harm, and what they c
 
 bench-guesses: $(INSTALLED) ## Benchmark: 100,000 guesses of passwords, and 200 people who log in meanwhile
 	@$(PYTHON) -m benchmarks.guesses
+
+mutate: $(INSTALLED) ## Put N=60 faults into the product, one at a time: nine of ten must turn a test red (SEED=7)
+	@$(PYTHON) -m tests.mutants --number $(N) $(if $(SEED),--seed $(SEED))
 
 stop: ## Stop the embedded servers (data stays)
 	@if [ -x $(PYTHON) ]; then for lock in $(wildcard var/*/embedded.lock var/embedded.lock); do \

@@ -13,7 +13,7 @@ from accounts.models import User
 from tests.examples import undone
 from tests.furnished import Furnished
 from tests.hostile import Hostile, Supply
-from tests.strings.asking import operations, path_of, quiet, routes, said
+from tests.strings.asking import admins, operations, path_of, quiet, routes, said
 from tests.strings.forms import TYPED, Form, forms_of
 
 Place = tuple[Any, ...]
@@ -123,4 +123,29 @@ def test_fields_of_every_form(owner: User, operator: User, furnished: Furnished,
                 with undone():
                     answer = form.sent(client, **{name: given.text})
                 broken.append(said(answer, f"{at} {name}", given))
+    assert not list(filter(None, broken))
+
+
+def forms_of_the_admin(client: Client) -> Iterator[Form]:
+    """Those that add something or change it."""
+    for at, model_admin in admins():
+        newest = model_admin.model._default_manager.order_by("-pk")[:1]
+        for page in (f"{at}add/", *(f"{at}{each.pk}/change/" for each in newest)):
+            for form in forms_of(client.get(page), page):
+                if form.action == page and "csrfmiddlewaretoken" in form.values:
+                    yield form
+
+
+def test_fields_of_every_form_of_the_admin(operator: User, furnished: Furnished) -> None:
+    client, supply, broken, count = quiet(Client()), Supply(), [], 0
+    client.force_login(operator)
+    for form in forms_of_the_admin(client):
+        for name in form.values:
+            if form.kinds.get(name) in TYPED:
+                given = next(supply.in_turn())
+                with undone():
+                    answer = form.sent(client, **{name: given.text})
+                broken.append(said(answer, f"{form.action} {name}", given))
+                count += 1
+    assert count > 100
     assert not list(filter(None, broken))
