@@ -109,3 +109,13 @@ def test_the_form_says_what_the_validators_want(settings: Any) -> None:
     ]
     for part in ("At least 8 characters", "only digits", "common password", "your name or email address"):
         assert part in RULES
+
+
+def test_where_no_mail_is_sent_the_page_says_whom_to_ask(
+    browse: Callable[..., Client], owner: User, settings: Any
+) -> None:
+    settings.SMTP_HOST = ""
+    page = browse().get("/forgotten-password/").content.decode()
+    assert "Ask the people who run it" in page
+    assert "<button" not in page.partition("<main")[2].partition("</main>")[0]
+    assert browse().post("/forgotten-password/", {"email": owner.email}).status_code == 409

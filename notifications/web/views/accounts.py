@@ -24,6 +24,8 @@ from accounts.services.invitations import (
 from accounts.services.passwords import password_reset_confirm, password_reset_request
 from accounts.services.registration import user_register
 from config import clock
+from config.exceptions import Conflict
+from notifications.channels import registry
 from notifications.web import limits
 from notifications.web.form_page import FormPage
 from notifications.web.forms.accounts import RegisterForm, ResetForm, ResetRequestForm
@@ -78,7 +80,12 @@ class ForgottenPage(FormPage):
     template_name = "web/forgotten.html"
     form_class = ResetRequestForm
 
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(**kwargs) | {"is_mail_sent": registry.is_offered("email")}
+
     def act(self, form: ResetRequestForm) -> HttpResponse:
+        if not registry.is_offered("email"):
+            raise Conflict("No mail is sent from here.")
         email = form.cleaned_data["email"]
         limits.take_reset(self.request, email=email)
         password_reset_request(email=email, now=clock.now())
