@@ -10,7 +10,7 @@ from uuid import UUID
 
 from dating.brokers.aliases import number_of
 from notifications.channels import bot
-from notifications.channels.base import Message
+from notifications.channels.message import Message
 
 
 def _confirm(message: Message) -> list[Any]:

@@ -16,7 +16,7 @@ from django.db.models import QuerySet
 from escalation.models import HangUp
 from notifications import metrics
 from notifications.channels import registry, twilio
-from notifications.channels.base import Rejected, Unavailable
+from notifications.channels.message import Rejected, Unavailable
 from notifications.channels.session import Session
 from notifications.models import Attempt, Delivery
 

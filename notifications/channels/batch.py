@@ -12,8 +12,8 @@ import orjson
 from django.conf import settings
 
 from notifications.channels import outcome
-from notifications.channels.base import Message, Receipt, Rejected, Unavailable
 from notifications.channels.http1 import Answer
+from notifications.channels.message import Message, Receipt, Rejected, Unavailable
 
 #: The bounds of what a destination may ask for.
 MOST: Final = 1000

@@ -13,8 +13,9 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 
 from notifications.channels import plain_text
-from notifications.channels.base import Channel, Message, Receipt, Rejected
+from notifications.channels.base import Channel
 from notifications.channels.letter import Letter
+from notifications.channels.message import Message, Receipt, Rejected
 from notifications.channels.session import Session
 
 #: Whose broker it is (notifications.brokers.sources).

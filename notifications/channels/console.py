@@ -3,7 +3,8 @@
 import structlog
 from django.conf import settings
 
-from notifications.channels.base import Channel, Message, Receipt
+from notifications.channels.base import Channel
+from notifications.channels.message import Message, Receipt
 from notifications.channels.session import Session
 
 log = structlog.get_logger(__name__)

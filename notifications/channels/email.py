@@ -13,8 +13,9 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
 from config import clock
-from notifications.channels.base import Channel, Message, Receipt, Rejected
+from notifications.channels.base import Channel
 from notifications.channels.domain import ascii_domain
+from notifications.channels.message import Message, Receipt, Rejected
 from notifications.channels.session import Session
 from notifications.rules import can_be_switched_off
 from notifications.unsubscribe import links

@@ -3,8 +3,6 @@
 The exchange is RFC 7523 as in developers.google.com/identity/protocols/oauth2/service-account.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import time
@@ -12,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 from urllib.parse import urlencode
 
 import jwt
@@ -20,11 +18,8 @@ import orjson
 
 from config import clock
 from notifications.channels import outcome
-from notifications.channels.base import Rejected, Unavailable
-
-if TYPE_CHECKING:
-    from notifications.channels.http1 import Answer
-    from notifications.channels.session import Session
+from notifications.channels.http1 import Answer
+from notifications.channels.message import Rejected, Unavailable
 
 GRANT_TYPE: Final = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 # Seconds before its end at which a token is renewed while it is still used, and is used no more.
@@ -77,10 +72,25 @@ class Token:
     expires: float
 
 
+class Posts(Protocol):
+    """What posts the exchange: a session."""
+
+    async def answer_to(
+        self,
+        url: str,
+        *,
+        body: bytes,
+        headers: Mapping[str, str],
+        timeout_s: float,
+        trusted: bool,
+        keep_body: bool = False,
+    ) -> Answer: ...
+
+
 class Tokens:
     """The tokens of one event loop. However many ask at once, one request is made for them."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Posts) -> None:
         self._session = session
         self._known: dict[tuple[str, str], Token] = {}
         self._asking: dict[tuple[str, str], asyncio.Task[Token]] = {}
@@ -127,9 +137,7 @@ class Tokens:
             self._known[key] = task.result()
 
 
-async def _exchanged(
-    session: Session, account: Account, scope: str, token_url: str, timeout_s: float
-) -> Token:
+async def _exchanged(session: Posts, account: Account, scope: str, token_url: str, timeout_s: float) -> Token:
     fields = {
         "grant_type": GRANT_TYPE,
         "assertion": _assertion(account, scope, token_url, int(clock.timestamp())),

@@ -1,6 +1,7 @@
 """The product's own inbox: the stored delivery is the message."""
 
-from notifications.channels.base import Channel, Message, Receipt
+from notifications.channels.base import Channel
+from notifications.channels.message import Message, Receipt
 from notifications.channels.session import Session
 
 

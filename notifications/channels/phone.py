@@ -6,7 +6,8 @@ from xml.sax.saxutils import escape
 from django.conf import settings
 
 from notifications.channels import caller_ids, plain_text, twilio
-from notifications.channels.base import Channel, Message, Receipt, Rejected
+from notifications.channels.base import Channel
+from notifications.channels.message import Message, Receipt, Rejected
 from notifications.channels.session import Session
 
 #: Where the product says what a call says (escalation.voice); below PUBLIC_URL.

@@ -1,6 +1,6 @@
 """A message as one plain text of bounded length."""
 
-from notifications.channels.base import Message
+from notifications.channels.message import Message
 from notifications.messages.cutting import before_link
 
 

@@ -11,8 +11,9 @@ from django.core.exceptions import ValidationError
 
 from config import clock
 from notifications.channels import http_url, outcome
-from notifications.channels.base import Channel, Message, Receipt, Rejected
+from notifications.channels.base import Channel
 from notifications.channels.http1 import Answer
+from notifications.channels.message import Message, Receipt, Rejected
 from notifications.channels.session import Session
 
 # Bytes of a channel's name, in UTF-8.

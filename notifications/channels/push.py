@@ -15,8 +15,9 @@ from django.core.exceptions import ValidationError
 from config import clock
 from notifications import urgency
 from notifications.channels import google, http_url, outcome, plain_text
-from notifications.channels.base import Channel, Gone, Message, Receipt, Rejected, Unavailable
+from notifications.channels.base import Channel
 from notifications.channels.http1 import Answer
+from notifications.channels.message import Gone, Message, Receipt, Rejected, Unavailable
 from notifications.channels.session import Session
 
 SCOPE: Final = "https://www.googleapis.com/auth/firebase.messaging"

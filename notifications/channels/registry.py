@@ -4,11 +4,12 @@ from typing import Final
 
 from django.core.exceptions import ValidationError
 
-from notifications.channels.base import Channel, Message, Receipt, Rejected
+from notifications.channels.base import Channel
 from notifications.channels.bot import BotChannel
 from notifications.channels.console import ConsoleChannel
 from notifications.channels.email import EmailChannel
 from notifications.channels.inbox import InboxChannel
+from notifications.channels.message import Message, Receipt, Rejected
 from notifications.channels.phone import PhoneChannel
 from notifications.channels.pubnub import PubNubChannel
 from notifications.channels.push import PushChannel

@@ -9,8 +9,8 @@ from typing import Any, Self
 
 from config import clock
 from notifications.channels import broker_later, http1, outcome
-from notifications.channels.base import Receipt, Rejected
 from notifications.channels.google import Tokens
+from notifications.channels.message import Receipt, Rejected
 from notifications.channels.resolver import Resolver
 from notifications.channels.smtp import SmtpPool
 

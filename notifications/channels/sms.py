@@ -3,7 +3,8 @@
 from django.conf import settings
 
 from notifications.channels import plain_text, twilio
-from notifications.channels.base import Channel, Message, Receipt, Rejected
+from notifications.channels.base import Channel
+from notifications.channels.message import Message, Receipt, Rejected
 from notifications.channels.session import Session
 
 # What Twilio takes (error 21617 beyond). It counts UTF-16 code units, as networks do.

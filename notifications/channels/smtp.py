@@ -23,7 +23,7 @@ from aiosmtplib import (
 )
 from django.conf import settings
 
-from notifications.channels.base import Receipt, Rejected, TooFast, Unavailable
+from notifications.channels.message import Receipt, Rejected, TooFast, Unavailable
 
 # Idle connections that are kept at most.
 IDLE_MAX = 16

@@ -10,8 +10,9 @@ from django.core.exceptions import ValidationError
 
 from config import clock
 from notifications.channels import http_url, outcome, plain_text
-from notifications.channels.base import Channel, Message, Receipt, Rejected
+from notifications.channels.base import Channel
 from notifications.channels.http1 import Answer
+from notifications.channels.message import Message, Receipt, Rejected
 from notifications.channels.session import Session
 
 # What Telegram takes, in UTF-16 code units.

@@ -7,8 +7,9 @@ import orjson
 from django.conf import settings
 
 from notifications.channels import batch, http_url
-from notifications.channels.base import Channel, Message, Receipt, Rejected, Unavailable
+from notifications.channels.base import Channel
 from notifications.channels.batch import Batching
+from notifications.channels.message import Message, Receipt, Rejected, Unavailable
 from notifications.channels.session import Session
 
 # What the third party is told of an alert, in this order and nothing else.

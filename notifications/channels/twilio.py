@@ -23,8 +23,8 @@ from django.core.exceptions import ValidationError
 from accounts.phones import EXTENSION
 from config import clock
 from notifications.channels import http_url, outcome
-from notifications.channels.base import Message, Receipt, Rejected
 from notifications.channels.http1 import Answer
+from notifications.channels.message import Message, Receipt, Rejected
 from notifications.channels.session import Session
 
 #: Where Twilio reports what became of a delivery; below PUBLIC_URL.

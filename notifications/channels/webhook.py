@@ -9,8 +9,9 @@ from django.core.exceptions import ValidationError
 
 from config import clock
 from notifications.channels import batch, guard, http_url, signing
-from notifications.channels.base import Channel, Message, Receipt, Rejected, Unavailable
+from notifications.channels.base import Channel
 from notifications.channels.batch import Batching
+from notifications.channels.message import Message, Receipt, Rejected, Unavailable
 from notifications.channels.session import Session
 
 # Many people's URLs can be at one host: one that asks for less holds up the others no longer, in seconds.

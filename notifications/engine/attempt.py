@@ -8,7 +8,7 @@ from datetime import datetime
 import structlog
 
 from notifications.channels import registry
-from notifications.channels.base import Receipt, Rejected, TooFast, Unavailable
+from notifications.channels.message import Receipt, Rejected, TooFast, Unavailable
 from notifications.channels.session import Session
 from notifications.engine.claim import Claimed
 from notifications.engine.content import Content, message_of

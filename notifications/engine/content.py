@@ -8,7 +8,7 @@ from uuid import UUID
 import orjson
 
 from notifications.channels import bot, caller_ids
-from notifications.channels.base import Message
+from notifications.channels.message import Message
 from notifications.engine.claim import Claimed
 from notifications.engine.database import Database
 from notifications.messages.instants import FOR_PROGRAMS, by_clock_of, says_any, says_any_in
@@ -39,7 +39,7 @@ class Content(NamedTuple):
     severity: str
     data: dict[str, Any]
     created_at: Any
-    #: Kept for its channels: see notifications.channels.base.Message.
+    #: Kept for its channels: see notifications.channels.message.Message.
     shared: dict[Any, Any]
     #: By whose clocks its texts say times.
     time_zone: str = "UTC"

@@ -6,7 +6,8 @@ from typing import Final
 import structlog
 from django.conf import settings
 
-from notifications.channels.base import Away, Channel, Gone, Receipt, Rejected, TooFast, Unavailable
+from notifications.channels.base import Channel
+from notifications.channels.message import Away, Gone, Receipt, Rejected, TooFast, Unavailable
 from notifications.engine.claim import Claimed
 from notifications.engine.finalise import WITHHELD, Finished
 from notifications.engine.retry import away_due_at, congested_due_at, next_due_at

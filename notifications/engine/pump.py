@@ -14,7 +14,7 @@ from django.conf import settings
 
 from config.clock import elapsed
 from notifications.channels import registry
-from notifications.channels.base import TooFast, Unavailable
+from notifications.channels.message import TooFast, Unavailable
 from notifications.engine import parcels
 from notifications.engine.attempt import Attempts
 from notifications.engine.claim import RELEASE, Claimed

@@ -10,8 +10,8 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from notifications.channels import batch, registry, signing
-from notifications.channels.base import Message, Receipt, Rejected, TooFast, Unavailable
 from notifications.channels.batch import Batching
+from notifications.channels.message import Message, Receipt, Rejected, TooFast, Unavailable
 from notifications.channels.session import Session
 from tests.notifications.channels.conftest import ALERT, MessageBuilder
 from tests.servers.behaviour import Reply, answer

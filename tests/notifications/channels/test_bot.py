@@ -10,8 +10,8 @@ from django.core.exceptions import ValidationError
 from pytest_django.fixtures import Settings
 
 from notifications.channels import bot, broker_line, registry
-from notifications.channels.base import Rejected, Unavailable
 from notifications.channels.letter import Letter
+from notifications.channels.message import Rejected, Unavailable
 from notifications.channels.session import Session
 from tests.notifications.channels.conftest import MessageBuilder
 from tests.notifications.channels.destinations import BotDestination

@@ -11,7 +11,8 @@ from django.core.exceptions import ValidationError
 from pytest_django.fixtures import Settings
 
 from notifications.channels import registry, signing
-from notifications.channels.base import Channel, Message, Receipt, Rejected, Unavailable
+from notifications.channels.base import Channel
+from notifications.channels.message import Message, Receipt, Rejected, Unavailable
 from notifications.channels.session import Session
 from tests.notifications.channels.conftest import MessageBuilder
 from tests.notifications.channels.destinations import CANARY, DESTINATIONS, Destination, destination_for

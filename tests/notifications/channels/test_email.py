@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from pytest_django.fixtures import Settings
 
 from notifications.channels import registry
-from notifications.channels.base import Receipt, Rejected
+from notifications.channels.message import Receipt, Rejected
 from notifications.channels.session import Session
 from notifications.unsubscribe import links
 from tests.notifications.channels.conftest import MessageBuilder

@@ -16,7 +16,7 @@ from rest_framework.test import APIClient
 
 from accounts.models import User
 from notifications.channels import guard
-from notifications.channels.base import Receipt, Rejected, Unavailable
+from notifications.channels.message import Receipt, Rejected, Unavailable
 from notifications.channels.resolver import Resolver
 from notifications.channels.session import Session
 from tests.notifications.channels import conftest

@@ -4,7 +4,7 @@ import pytest
 from pytest_django import Settings
 
 from notifications.channels import caller_ids, registry
-from notifications.channels.base import Receipt, Rejected
+from notifications.channels.message import Receipt, Rejected
 from notifications.channels.session import Session
 from tests.notifications.channels.conftest import MessageBuilder
 from tests.servers.twilio import Twilio

@@ -9,7 +9,7 @@ import pytest
 from pytest_django import Settings
 
 from notifications.channels import google, push, registry
-from notifications.channels.base import Receipt, Rejected, TooFast, Unavailable
+from notifications.channels.message import Receipt, Rejected, TooFast, Unavailable
 from notifications.channels.session import Session
 from tests.notifications.channels.conftest import MessageBuilder
 from tests.servers.fcm import FCM, PROJECT

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from notifications.channels import http1, outcome
-from notifications.channels.base import Receipt, Rejected, TooFast, Unavailable
+from notifications.channels.message import Receipt, Rejected, TooFast, Unavailable
 from notifications.channels.outcome import retry_after_s
 from notifications.channels.session import Session
 from tests.notifications.channels.conftest import post

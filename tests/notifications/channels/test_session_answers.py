@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from notifications.channels.base import Unavailable
 from notifications.channels.http1 import Answer
+from notifications.channels.message import Unavailable
 from notifications.channels.session import Session
 from tests.servers.third_party import ThirdParty
 

@@ -12,7 +12,7 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from notifications.channels import http1
-from notifications.channels.base import Receipt, Rejected, Unavailable
+from notifications.channels.message import Receipt, Rejected, Unavailable
 from notifications.channels.session import Session
 from tests.notifications.channels.conftest import post
 from tests.servers.third_party import ThirdParty

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from notifications.channels.base import Unavailable
+from notifications.channels.message import Unavailable
 from notifications.channels.session import Session
 from tests.notifications.channels.hostile import SURPLUS_BODY, SURPLUS_STATUS, hostile
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from notifications.channels.base import Receipt, Rejected, Unavailable
+from notifications.channels.message import Receipt, Rejected, Unavailable
 from notifications.channels.session import Session
 from tests.notifications.channels.conftest import post
 from tests.servers.behaviour import answer

@@ -8,7 +8,7 @@ from pytest_django import Settings
 
 from accounts.models import User
 from notifications.channels import registry
-from notifications.channels.base import Receipt, Rejected, Unavailable
+from notifications.channels.message import Receipt, Rejected, Unavailable
 from notifications.channels.session import Session
 from notifications.channels.sms import MAX_LENGTH, text_of
 from notifications.models import ContactPoint

@@ -10,7 +10,7 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from notifications.channels import registry, smtp
-from notifications.channels.base import Receipt, Rejected, TooFast, Unavailable
+from notifications.channels.message import Receipt, Rejected, TooFast, Unavailable
 from notifications.channels.session import Session
 from tests.notifications.channels.conftest import MessageBuilder
 from tests.servers.smtp import MailServer

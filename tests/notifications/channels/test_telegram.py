@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from pytest_django import Settings
 
 from notifications.channels import registry
-from notifications.channels.base import Receipt, Rejected, TooFast
+from notifications.channels.message import Receipt, Rejected, TooFast
 from notifications.channels.session import Session
 from tests.notifications.channels.conftest import MessageBuilder
 from tests.servers.telegram import Telegram

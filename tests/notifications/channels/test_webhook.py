@@ -15,7 +15,7 @@ from django.core.exceptions import ValidationError
 from pytest_django.fixtures import Settings
 
 from notifications.channels import registry, signing, webhook
-from notifications.channels.base import Receipt, Rejected
+from notifications.channels.message import Receipt, Rejected
 from notifications.channels.session import Session
 from tests.notifications.channels.conftest import ALERT, MessageBuilder
 from tests.servers.third_party import ThirdParty

@@ -14,7 +14,8 @@ from pytest_django import Settings
 from redis import Redis
 
 from notifications.channels import registry
-from notifications.channels.base import Channel, Message, Receipt
+from notifications.channels.base import Channel
+from notifications.channels.message import Message, Receipt
 from notifications.channels.session import Session
 from notifications.engine import supervision, wake
 from notifications.engine.database import Away, Database, connection_parameters, is_away
