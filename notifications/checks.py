@@ -14,8 +14,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 from config import zones
 from notifications.brokers import formats, sources
-from notifications.channels import batch, twilio
 from notifications.channels.registry import CHANNELS
+from notifications.channels.transport import batch, twilio
 from notifications.engine.pump import START_WITHIN
 
 #: Tags of what is checked before a part starts: the product's own. Django's checks look at the code, and load

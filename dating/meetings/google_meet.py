@@ -16,7 +16,7 @@ from yarl import URL
 from accounts import attempts
 from config import clock
 from dating.meetings.base import MeetingPaced, MeetingRefused, MeetingUnavailable, Provider, RoomInfo
-from notifications.channels import outcome
+from notifications.channels.transport import outcome
 
 _TIMEOUT_S: Final = 10.0
 _SCOPES: Final = ("https://www.googleapis.com/auth/meetings.space.created",)

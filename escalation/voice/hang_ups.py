@@ -15,9 +15,10 @@ from django.db.models import QuerySet
 
 from escalation.models import HangUp
 from notifications import metrics
-from notifications.channels import registry, twilio
+from notifications.channels import registry
 from notifications.channels.message import Rejected, Unavailable
-from notifications.channels.session import Session
+from notifications.channels.transport import twilio
+from notifications.channels.transport.session import Session
 from notifications.models import Attempt, Delivery
 
 log = structlog.get_logger(__name__)

@@ -15,7 +15,8 @@ from config import clock
 from escalation.models import EscalationProcess
 from escalation.services.processes import process_acknowledge
 from escalation.voice import hang_ups, twiml
-from notifications.channels import phone, twilio
+from notifications.channels import phone
+from notifications.channels.transport import twilio
 from notifications.messages.instants import by_clock_of
 from notifications.messages.links import linked
 from notifications.messages.placeholders import filled, is_private

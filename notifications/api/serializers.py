@@ -20,8 +20,8 @@ from config.fields import (
 )
 from config.originals import AnyUnixTimeField, AnyUUIDField
 from notifications import withheld
-from notifications.channels import batch as batching
 from notifications.channels import registry
+from notifications.channels.transport import batch as batching
 from notifications.explanations import explain
 from notifications.models import Alert, Attempt, ContactPoint, Delivery, Notification, Severity
 

@@ -9,9 +9,9 @@ from django.conf import settings
 from tenacity import wait_fixed
 from tenacity.wait import wait_base
 
-from notifications.channels.batch import Batching
 from notifications.channels.message import Message, Receipt, Rejected, Unavailable
-from notifications.channels.session import Session
+from notifications.channels.transport.batch import Batching
+from notifications.channels.transport.session import Session
 
 
 @dataclass(frozen=True, slots=True)

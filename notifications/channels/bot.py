@@ -12,11 +12,11 @@ from uuid import UUID
 from django.conf import settings
 from django.core.exceptions import ValidationError
 
-from notifications.channels import plain_text
 from notifications.channels.base import Channel
-from notifications.channels.letter import Letter
 from notifications.channels.message import Message, Receipt, Rejected
-from notifications.channels.session import Session
+from notifications.channels.transport import plain_text
+from notifications.channels.transport.letter import Letter
+from notifications.channels.transport.session import Session
 
 #: Whose broker it is (notifications.brokers.sources).
 SOURCE: Final = "dating"

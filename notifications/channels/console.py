@@ -5,7 +5,7 @@ from django.conf import settings
 
 from notifications.channels.base import Channel
 from notifications.channels.message import Message, Receipt
-from notifications.channels.session import Session
+from notifications.channels.transport.session import Session
 
 log = structlog.get_logger(__name__)
 

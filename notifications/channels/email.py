@@ -14,9 +14,9 @@ from django.core.validators import validate_email
 
 from config import clock
 from notifications.channels.base import Channel
-from notifications.channels.domain import ascii_domain
 from notifications.channels.message import Message, Receipt, Rejected
-from notifications.channels.session import Session
+from notifications.channels.transport.domain import ascii_domain
+from notifications.channels.transport.session import Session
 from notifications.rules import can_be_switched_off
 from notifications.unsubscribe import links
 

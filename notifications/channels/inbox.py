@@ -2,7 +2,7 @@
 
 from notifications.channels.base import Channel
 from notifications.channels.message import Message, Receipt
-from notifications.channels.session import Session
+from notifications.channels.transport.session import Session
 
 
 class InboxChannel(Channel):

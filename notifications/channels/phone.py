@@ -5,10 +5,11 @@ from xml.sax.saxutils import escape
 
 from django.conf import settings
 
-from notifications.channels import caller_ids, plain_text, twilio
+from notifications.channels import caller_ids
 from notifications.channels.base import Channel
 from notifications.channels.message import Message, Receipt, Rejected
-from notifications.channels.session import Session
+from notifications.channels.transport import plain_text, twilio
+from notifications.channels.transport.session import Session
 
 #: Where the product says what a call says (escalation.voice); below PUBLIC_URL.
 VOICE_PATH: Final = "/voice/{delivery_id}/"

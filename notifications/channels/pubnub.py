@@ -10,11 +10,11 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 
 from config import clock
-from notifications.channels import http_url, outcome
 from notifications.channels.base import Channel
-from notifications.channels.http1 import Answer
 from notifications.channels.message import Message, Receipt, Rejected
-from notifications.channels.session import Session
+from notifications.channels.transport import http_url, outcome
+from notifications.channels.transport.http1 import Answer
+from notifications.channels.transport.session import Session
 
 # Bytes of a channel's name, in UTF-8.
 MAX_NAME: Final = 92

@@ -14,11 +14,11 @@ from django.core.exceptions import ValidationError
 
 from config import clock
 from notifications import urgency
-from notifications.channels import google, http_url, outcome, plain_text
 from notifications.channels.base import Channel
-from notifications.channels.http1 import Answer
 from notifications.channels.message import Gone, Message, Receipt, Rejected, Unavailable
-from notifications.channels.session import Session
+from notifications.channels.transport import google, http_url, outcome, plain_text
+from notifications.channels.transport.http1 import Answer
+from notifications.channels.transport.session import Session
 
 SCOPE: Final = "https://www.googleapis.com/auth/firebase.messaging"
 # FCM takes 4096 bytes in all.

@@ -13,10 +13,10 @@ from notifications.channels.message import Message, Receipt, Rejected
 from notifications.channels.phone import PhoneChannel
 from notifications.channels.pubnub import PubNubChannel
 from notifications.channels.push import PushChannel
-from notifications.channels.session import Session
 from notifications.channels.sms import SmsChannel
 from notifications.channels.telegram import TelegramChannel
 from notifications.channels.third_party import ThirdPartyChannel
+from notifications.channels.transport.session import Session
 from notifications.channels.webhook import WebhookChannel
 
 #: Stands for what is not shown.

@@ -2,10 +2,10 @@
 
 from django.conf import settings
 
-from notifications.channels import plain_text, twilio
 from notifications.channels.base import Channel
 from notifications.channels.message import Message, Receipt, Rejected
-from notifications.channels.session import Session
+from notifications.channels.transport import plain_text, twilio
+from notifications.channels.transport.session import Session
 
 # What Twilio takes (error 21617 beyond). It counts UTF-16 code units, as networks do.
 MAX_LENGTH = 1600

@@ -9,11 +9,11 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 
 from config import clock
-from notifications.channels import http_url, outcome, plain_text
 from notifications.channels.base import Channel
-from notifications.channels.http1 import Answer
 from notifications.channels.message import Message, Receipt, Rejected
-from notifications.channels.session import Session
+from notifications.channels.transport import http_url, outcome, plain_text
+from notifications.channels.transport.http1 import Answer
+from notifications.channels.transport.session import Session
 
 # What Telegram takes, in UTF-16 code units.
 MAX_LENGTH: Final = 4096

@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 import orjson
 from django.conf import settings
 
-from notifications.channels import batch, http_url
 from notifications.channels.base import Channel
-from notifications.channels.batch import Batching
 from notifications.channels.message import Message, Receipt, Rejected, Unavailable
-from notifications.channels.session import Session
+from notifications.channels.transport import batch, http_url
+from notifications.channels.transport.batch import Batching
+from notifications.channels.transport.session import Session
 
 # What the third party is told of an alert, in this order and nothing else.
 ALERT_FIELDS = ("url", "alert_uuid", "location", "label")

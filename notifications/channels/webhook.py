@@ -8,11 +8,11 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 
 from config import clock
-from notifications.channels import batch, guard, http_url, signing
 from notifications.channels.base import Channel
-from notifications.channels.batch import Batching
 from notifications.channels.message import Message, Receipt, Rejected, Unavailable
-from notifications.channels.session import Session
+from notifications.channels.transport import batch, guard, http_url, signing
+from notifications.channels.transport.batch import Batching
+from notifications.channels.transport.session import Session
 
 # Many people's URLs can be at one host: one that asks for less holds up the others no longer, in seconds.
 HOLD_MAX_S = 60.0

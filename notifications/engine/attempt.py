@@ -9,7 +9,7 @@ import structlog
 
 from notifications.channels import registry
 from notifications.channels.message import Receipt, Rejected, TooFast, Unavailable
-from notifications.channels.session import Session
+from notifications.channels.transport.session import Session
 from notifications.engine.claim import Claimed
 from notifications.engine.content import Content, message_of
 from notifications.engine.fence import Fence, TooLate

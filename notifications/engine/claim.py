@@ -87,7 +87,7 @@ _COLUMNS = """
        delivery.channel, delivery.address, delivery.language
 """
 
-# How the contact point has its deliveries batched, where it does: notifications.channels.batch.Batching.
+# How the contact point has its deliveries batched, where it does: see channels.transport.batch.Batching.
 BATCHING = """CASE WHEN contact.batch > 1
        THEN json_build_array(contact.batch, contact.linger_ms, contact.batch_format) END"""
 

@@ -13,8 +13,8 @@ from django.conf import settings
 
 from config.clock import elapsed
 from notifications.channels import registry
-from notifications.channels.batch import Batching
 from notifications.channels.message import Rejected
+from notifications.channels.transport.batch import Batching
 from notifications.engine.claim import Claimed
 from notifications.engine.content import Content
 from notifications.engine.lanes import Lane

@@ -18,7 +18,7 @@ import uvloop
 from django.conf import settings
 
 from config import clock
-from notifications.channels.session import Session
+from notifications.channels.transport.session import Session
 from notifications.engine import wake
 from notifications.engine.allowed import Allowed
 from notifications.engine.attempt import Attempts

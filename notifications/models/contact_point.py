@@ -11,8 +11,8 @@ from django.db import models
 from accounts.changes import KnowsChanges
 from accounts.ids import UUIDv7Field
 from config import clock
-from notifications.channels import batch as batching
 from notifications.channels import registry
+from notifications.channels.transport import batch as batching
 
 #: How a contact point is set on whose channel there are no batches.
 NOT_BATCHED: Final = {"batch": 1, "linger_ms": 0, "batch_format": "cloudevents"}

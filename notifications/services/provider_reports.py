@@ -8,7 +8,7 @@ from django.db.models import Q
 from django.dispatch import Signal
 
 from notifications import metrics
-from notifications.channels.twilio import Report
+from notifications.channels.transport.twilio import Report
 from notifications.engine.outcome import LOST_AND_STOPPED
 from notifications.models import AttemptRow, Delivery, Outgoing, Undelivered
 

@@ -4,7 +4,7 @@ import pytest
 from django.core.exceptions import ValidationError
 
 from accounts import validators
-from notifications.channels import twilio
+from notifications.channels.transport import twilio
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from escalation.models import EscalationProcess
 from escalation.services import Item, ending, process_start, process_stop
 from escalation.signals import process_ended
 from notifications import looks, metrics
-from notifications.channels.twilio import Report
+from notifications.channels.transport.twilio import Report
 from notifications.engine import replay
 from notifications.models import AttemptRow, Delivery, InboxItem, Outgoing
 from notifications.services.provider_reports import delivery_report_record

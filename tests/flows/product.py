@@ -14,7 +14,7 @@ import requests
 
 from config import embedded
 from config.processes import Stack
-from notifications.channels import http_url
+from notifications.channels.transport import http_url
 from tests import keys
 from tests.servers.third_party import Request, ThirdParty
 

@@ -19,7 +19,7 @@ from notifications.brokers.health import Beat
 from notifications.brokers.publisher import PublisherLoop
 from notifications.channels import bot, registry
 from notifications.channels.message import Away
-from notifications.channels.session import Session
+from notifications.channels.transport.session import Session
 from notifications.events.outbox import event_publish
 from notifications.models import OutgoingMessage
 from tests import templates

@@ -11,7 +11,7 @@ from pytest_django.fixtures import Settings
 
 from escalation.voice import twiml
 from notifications.channels import registry
-from notifications.channels.session import Session
+from notifications.channels.transport.session import Session
 from tests.hostile import ALL, Hostile
 from tests.notifications.channels.conftest import message
 from tests.notifications.channels.destinations import (

@@ -16,7 +16,7 @@ from accounts.verification import code_of
 from dating.models import DatingProfile
 from escalation.models import Rotation, RotationMember
 from notifications import metrics
-from notifications.channels.signing import secret_for
+from notifications.channels.transport.signing import secret_for
 from notifications.models import ContactPoint, Delivery, InboxItem, Outgoing, Preference, Subscription
 from notifications.services.contact_points import contact_point_test_send
 from tests.factories import ContactPointFactory

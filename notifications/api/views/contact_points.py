@@ -28,7 +28,7 @@ from notifications.api.serializers import (
     DeliverySerializer,
     SecretSerializer,
 )
-from notifications.channels import signing
+from notifications.channels.transport import signing
 from notifications.models import ContactPoint
 from notifications.services import confirmations
 from notifications.services import contact_points as services

@@ -18,7 +18,7 @@ from accounts.models import User
 from accounts.services.users import user_update
 from config import clock
 from config.exceptions import Conflict, TooMany
-from notifications.channels import signing
+from notifications.channels.transport import signing
 from notifications.models import ContactPoint, Preference, Subscription
 from notifications.services import confirmations, contact_points
 from notifications.services.preferences import preference_set, subscription_remove, subscription_set

@@ -12,7 +12,7 @@ from rest_framework.test import APIClient
 
 from accounts.models import User
 from config.exceptions import Conflict
-from notifications.channels import signing
+from notifications.channels.transport import signing
 from notifications.engine.replay import replay
 from notifications.models import ContactPoint, Delivery
 from notifications.services.contact_points import contact_point_remove, contact_point_update

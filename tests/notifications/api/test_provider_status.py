@@ -15,7 +15,7 @@ from rest_framework.test import APIClient
 from accounts.models import User
 from notifications import metrics
 from notifications.audit import audit
-from notifications.channels.twilio import status_callback
+from notifications.channels.transport.twilio import status_callback
 from notifications.explanations import explain
 from notifications.models import Attempt, Delivery
 from tests.factories import ContactPointFactory

@@ -13,7 +13,7 @@ from pytest_django.fixtures import Settings
 
 from notifications.channels import caller_ids
 from notifications.channels.message import Message, Receipt
-from notifications.channels.session import Session
+from notifications.channels.transport.session import Session
 from tests.servers.smtp import MailServer
 from tests.servers.third_party import ThirdParty
 

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from pytest_django.fixtures import Settings
 
-from notifications.channels import batch, registry, signing
-from notifications.channels.batch import Batching
+from notifications.channels import registry
 from notifications.channels.message import Message, Receipt, Rejected, TooFast, Unavailable
-from notifications.channels.session import Session
+from notifications.channels.transport import batch, signing
+from notifications.channels.transport.batch import Batching
+from notifications.channels.transport.session import Session
 from tests.notifications.channels.conftest import ALERT, MessageBuilder
 from tests.servers.behaviour import Reply, answer
 from tests.servers.third_party import Request, ThirdParty

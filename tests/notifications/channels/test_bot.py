@@ -9,10 +9,11 @@ import pytest
 from django.core.exceptions import ValidationError
 from pytest_django.fixtures import Settings
 
-from notifications.channels import bot, broker_line, registry
-from notifications.channels.letter import Letter
+from notifications.channels import bot, registry
 from notifications.channels.message import Rejected, Unavailable
-from notifications.channels.session import Session
+from notifications.channels.transport import broker_line
+from notifications.channels.transport.letter import Letter
+from notifications.channels.transport.session import Session
 from tests.notifications.channels.conftest import MessageBuilder
 from tests.notifications.channels.destinations import BotDestination
 
@@ -108,7 +109,7 @@ async def test_what_reaches_no_queue_is_tried_again_until_there_is_one(
 async def test_a_connection_that_the_broker_ended_is_made_anew(
     session: Session, destination: BotDestination, message: MessageBuilder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("notifications.channels.broker_line.FRESH_S", -1)
+    monkeypatch.setattr("notifications.channels.transport.broker_line.FRESH_S", -1)
     sent = message(address=destination.address)
     await CHANNEL.send(sent, session)
     line = session.broker(bot._url())

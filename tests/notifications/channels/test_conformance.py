@@ -10,10 +10,11 @@ import pytest
 from django.core.exceptions import ValidationError
 from pytest_django.fixtures import Settings
 
-from notifications.channels import registry, signing
+from notifications.channels import registry
 from notifications.channels.base import Channel
 from notifications.channels.message import Message, Receipt, Rejected, Unavailable
-from notifications.channels.session import Session
+from notifications.channels.transport import signing
+from notifications.channels.transport.session import Session
 from tests.notifications.channels.conftest import MessageBuilder
 from tests.notifications.channels.destinations import CANARY, DESTINATIONS, Destination, destination_for
 

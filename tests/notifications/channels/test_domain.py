@@ -3,8 +3,8 @@
 import pytest
 from django.core.exceptions import ValidationError
 
-from notifications.channels import http_url
 from notifications.channels.email import EmailChannel
+from notifications.channels.transport import http_url
 
 
 def by_mail(domain: str) -> str:

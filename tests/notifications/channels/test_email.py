@@ -10,7 +10,7 @@ from pytest_django.fixtures import Settings
 
 from notifications.channels import registry
 from notifications.channels.message import Receipt, Rejected
-from notifications.channels.session import Session
+from notifications.channels.transport.session import Session
 from notifications.unsubscribe import links
 from tests.notifications.channels.conftest import MessageBuilder
 from tests.servers.smtp import MailServer

@@ -15,10 +15,10 @@ from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
 
 from accounts.models import User
-from notifications.channels import guard
 from notifications.channels.message import Receipt, Rejected, Unavailable
-from notifications.channels.resolver import Resolver
-from notifications.channels.session import Session
+from notifications.channels.transport import guard
+from notifications.channels.transport.resolver import Resolver
+from notifications.channels.transport.session import Session
 from tests.notifications.channels import conftest
 from tests.servers.third_party import ThirdParty
 
@@ -426,7 +426,7 @@ def test_no_spelling_of_what_is_near_is_reached(
 
 # Whoever else opens connections of HTTP, and where to: an address of the operator's, never one of a person's.
 CLIENTS = {
-    "notifications.channels.http1": "what channels post, through the guard where the address is a person's",
+    "notifications.channels.transport.http1": "channels' posts, through the guard to a person's address",
     "notifications.brokers.sqs": "SQS_ENDPOINT_URL",
     "notifications.archive.s3": "AWS_ENDPOINT_URL_S3",
     "notifications.management.commands.demo": "our own web process",
@@ -458,7 +458,7 @@ def test_of_the_channels_only_webhooks_take_addresses_of_people_over_http() -> N
     channels = settings.BASE_DIR / "notifications" / "channels"
     said = {
         path.stem: set(re.findall(r"trusted=(True|False)", path.read_text()))
-        for path in channels.glob("*.py")
+        for path in channels.rglob("*.py")
     }
     assert {name for name, each in said.items() if "False" in each} == {"webhook"}
     assert said["webhook"] == {"False"}

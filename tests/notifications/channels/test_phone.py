@@ -5,7 +5,7 @@ from pytest_django import Settings
 
 from notifications.channels import caller_ids, registry
 from notifications.channels.message import Receipt, Rejected
-from notifications.channels.session import Session
+from notifications.channels.transport.session import Session
 from tests.notifications.channels.conftest import MessageBuilder
 from tests.servers.twilio import Twilio
 

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from notifications.channels import google, push, registry
+from notifications.channels import push, registry
 from notifications.channels.message import Receipt, Rejected, TooFast, Unavailable
-from notifications.channels.session import Session
+from notifications.channels.transport import google
+from notifications.channels.transport.session import Session
 from tests.notifications.channels.conftest import MessageBuilder
 from tests.servers.fcm import FCM, PROJECT
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from notifications.channels import resolver as module
-from notifications.channels.resolver import AT_ONCE, SLOW_AT_ONCE, Resolver
+from notifications.channels.transport import resolver as module
+from notifications.channels.transport.resolver import AT_ONCE, SLOW_AT_ONCE, Resolver
 
 
 @pytest.fixture

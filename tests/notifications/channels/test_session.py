@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from notifications.channels import http1, outcome
 from notifications.channels.message import Receipt, Rejected, TooFast, Unavailable
-from notifications.channels.outcome import retry_after_s
-from notifications.channels.session import Session
+from notifications.channels.transport import http1, outcome
+from notifications.channels.transport.outcome import retry_after_s
+from notifications.channels.transport.session import Session
 from tests.notifications.channels.conftest import post
 from tests.servers.third_party import ThirdParty
 

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from notifications.channels.http1 import Answer
 from notifications.channels.message import Unavailable
-from notifications.channels.session import Session
+from notifications.channels.transport.http1 import Answer
+from notifications.channels.transport.session import Session
 from tests.servers.third_party import ThirdParty
 
 

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from pytest_django.fixtures import Settings
 
-from notifications.channels import http1
 from notifications.channels.message import Receipt, Rejected, Unavailable
-from notifications.channels.session import Session
+from notifications.channels.transport import http1
+from notifications.channels.transport.session import Session
 from tests.notifications.channels.conftest import post
 from tests.servers.third_party import ThirdParty
 

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from notifications.channels.message import Unavailable
-from notifications.channels.session import Session
+from notifications.channels.transport.session import Session
 from tests.notifications.channels.hostile import SURPLUS_BODY, SURPLUS_STATUS, hostile
 
 TIMEOUT_S = 0.3

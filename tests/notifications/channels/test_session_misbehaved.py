@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from notifications.channels.message import Receipt, Rejected, Unavailable
-from notifications.channels.session import Session
+from notifications.channels.transport.session import Session
 from tests.notifications.channels.conftest import post
 from tests.servers.behaviour import answer
 from tests.servers.third_party import ThirdParty

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from pytest_django.fixtures import Settings
 
-from notifications.channels import signing
+from notifications.channels.transport import signing
 
 POINT = UUID("0197a6d0-0000-7000-8000-00000000000a")
 NOW = datetime(2026, 3, 20, 12, 0, 0, 900_000, tzinfo=UTC)

@@ -9,8 +9,8 @@ from pytest_django import Settings
 from accounts.models import User
 from notifications.channels import registry
 from notifications.channels.message import Receipt, Rejected, Unavailable
-from notifications.channels.session import Session
 from notifications.channels.sms import MAX_LENGTH, text_of
+from notifications.channels.transport.session import Session
 from notifications.models import ContactPoint
 from notifications.services.contact_points import contact_point_create, contact_point_update
 from tests.notifications.channels.conftest import MessageBuilder

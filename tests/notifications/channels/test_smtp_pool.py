@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from pytest_django.fixtures import Settings
 
-from notifications.channels import registry, smtp
+from notifications.channels import registry
 from notifications.channels.message import Receipt, Rejected, TooFast, Unavailable
-from notifications.channels.session import Session
+from notifications.channels.transport import smtp
+from notifications.channels.transport.session import Session
 from tests.notifications.channels.conftest import MessageBuilder
 from tests.servers.smtp import MailServer
 

@@ -8,7 +8,7 @@ from pytest_django import Settings
 
 from notifications.channels import registry
 from notifications.channels.message import Receipt, Rejected, TooFast
-from notifications.channels.session import Session
+from notifications.channels.transport.session import Session
 from tests.notifications.channels.conftest import MessageBuilder
 from tests.servers.telegram import Telegram
 

@@ -7,7 +7,7 @@ from pytest_django.fixtures import Settings
 
 from notifications.channels import registry
 from notifications.channels.message import Receipt, Unavailable
-from notifications.channels.session import Session
+from notifications.channels.transport.session import Session
 from tests.notifications.channels.conftest import MessageBuilder
 from tests.servers.third_party import ThirdParty
 

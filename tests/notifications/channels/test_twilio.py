@@ -7,9 +7,10 @@ import pytest
 from django.urls import reverse
 from pytest_django import Settings
 
-from notifications.channels import phone, twilio
-from notifications.channels.http1 import Answer
+from notifications.channels import phone
 from notifications.channels.message import Receipt, Rejected, TooFast, Unavailable
+from notifications.channels.transport import twilio
+from notifications.channels.transport.http1 import Answer
 
 NOW = datetime(2026, 3, 20, 10, 31, tzinfo=UTC)
 URL = "https://mycompany.com/myapp.php?foo=1&bar=2"

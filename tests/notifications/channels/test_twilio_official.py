@@ -12,8 +12,8 @@ from twilio.request_validator import RequestValidator
 from twilio.rest import Client
 
 from notifications.channels import registry
-from notifications.channels import twilio as ours
-from notifications.channels.session import Session
+from notifications.channels.transport import twilio as ours
+from notifications.channels.transport.session import Session
 from tests.notifications.channels.conftest import MessageBuilder
 from tests.servers.twilio import AUTH_TOKEN, Created, Twilio
 

@@ -14,9 +14,10 @@ import pytest
 from django.core.exceptions import ValidationError
 from pytest_django.fixtures import Settings
 
-from notifications.channels import registry, signing, webhook
+from notifications.channels import registry, webhook
 from notifications.channels.message import Receipt, Rejected
-from notifications.channels.session import Session
+from notifications.channels.transport import signing
+from notifications.channels.transport.session import Session
 from tests.notifications.channels.conftest import ALERT, MessageBuilder
 from tests.servers.third_party import ThirdParty
 

@@ -16,7 +16,7 @@ from redis import Redis
 from notifications.channels import registry
 from notifications.channels.base import Channel
 from notifications.channels.message import Message, Receipt
-from notifications.channels.session import Session
+from notifications.channels.transport.session import Session
 from notifications.engine import supervision, wake
 from notifications.engine.database import Away, Database, connection_parameters, is_away
 from notifications.engine.finalise import Ledger

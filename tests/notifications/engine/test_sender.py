@@ -14,7 +14,7 @@ from pytest_django import Settings
 from notifications.channels import registry
 from notifications.channels.base import Channel
 from notifications.channels.message import Message, Receipt
-from notifications.channels.session import Session
+from notifications.channels.transport.session import Session
 from notifications.engine.claim import MAX_LOST_LEASES
 from notifications.engine.replay import replay
 from notifications.engine.sender import Sender

@@ -8,7 +8,7 @@ from django.db import connection
 from pytest_django.live_server_helper import LiveServer
 
 from notifications.channels import caller_ids
-from notifications.channels import twilio as rules
+from notifications.channels.transport import twilio as rules
 from notifications.engine.sender import Sender
 from notifications.engine.stop import cancel
 from notifications.models import CallerId, Delivery

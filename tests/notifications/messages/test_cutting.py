@@ -2,7 +2,7 @@
 
 import pytest
 
-from notifications.channels.plain_text import cut
+from notifications.channels.transport.plain_text import cut
 from notifications.messages.compiled import MAX_BODY, Compiled, Text, clean_body
 from notifications.messages.cutting import before_link
 

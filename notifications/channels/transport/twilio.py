@@ -22,10 +22,10 @@ from django.core.exceptions import ValidationError
 
 from accounts.phones import EXTENSION
 from config import clock
-from notifications.channels import http_url, outcome
-from notifications.channels.http1 import Answer
 from notifications.channels.message import Message, Receipt, Rejected
-from notifications.channels.session import Session
+from notifications.channels.transport import http_url, outcome
+from notifications.channels.transport.http1 import Answer
+from notifications.channels.transport.session import Session
 
 #: Where Twilio reports what became of a delivery; below PUBLIC_URL.
 STATUS_PATH: Final = "/api/v1/providers/twilio/status/{delivery_id}/"

@@ -20,8 +20,8 @@ import httptools
 from django.conf import settings
 from yarl import URL
 
-from notifications.channels import guard
-from notifications.channels.resolver import Resolver
+from notifications.channels.transport import guard
+from notifications.channels.transport.resolver import Resolver
 
 # The longest that an idle connection is kept, in seconds.
 KEEPALIVE_S = 15.0

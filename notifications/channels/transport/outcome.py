@@ -8,9 +8,9 @@ import ssl
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from notifications.channels import http1
-from notifications.channels.guard import AddressRefused
 from notifications.channels.message import Receipt, Rejected, TooFast, Unavailable
+from notifications.channels.transport import http1
+from notifications.channels.transport.guard import AddressRefused
 
 TOO_FAST = 429
 _MAY_PASS = frozenset({408, TOO_FAST})

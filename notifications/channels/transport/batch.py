@@ -11,9 +11,9 @@ from uuid import uuid5
 import orjson
 from django.conf import settings
 
-from notifications.channels import outcome
-from notifications.channels.http1 import Answer
 from notifications.channels.message import Message, Receipt, Rejected, Unavailable
+from notifications.channels.transport import outcome
+from notifications.channels.transport.http1 import Answer
 
 #: The bounds of what a destination may ask for.
 MOST: Final = 1000

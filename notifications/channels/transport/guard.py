@@ -10,7 +10,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from aiohappyeyeballs import AddrInfoType
 from django.conf import settings
 
-from notifications.channels import special
+from notifications.channels.transport import special
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network

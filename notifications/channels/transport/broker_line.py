@@ -17,8 +17,8 @@ from amqp import Connection, Message
 from amqp.exceptions import AccessRefused, AMQPError, ChannelError, MessageNacked
 from kombu.utils.url import parse_url
 
-from notifications.channels.letter import Letter
 from notifications.channels.message import Away, Rejected, Unavailable
+from notifications.channels.transport.letter import Letter
 
 #: AMQP's own codes (0-9-1, 1.8): the message is refused, and would be again.
 REFUSED: Final = frozenset({311, 403, 406, 540})

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from django.core.exceptions import ValidationError
 from yarl import URL
 
-from notifications.channels.domain import ascii_domain
+from notifications.channels.transport.domain import ascii_domain
 
 MAX_LENGTH = 2048
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")

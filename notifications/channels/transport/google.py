@@ -17,9 +17,9 @@ import jwt
 import orjson
 
 from config import clock
-from notifications.channels import outcome
-from notifications.channels.http1 import Answer
 from notifications.channels.message import Rejected, Unavailable
+from notifications.channels.transport import outcome
+from notifications.channels.transport.http1 import Answer
 
 GRANT_TYPE: Final = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 # Seconds before its end at which a token is renewed while it is still used, and is used no more.

@@ -7,4 +7,4 @@ from typing import Any
 
 @cache
 def line() -> Any:
-    return import_module("notifications.channels.broker_line")
+    return import_module("notifications.channels.transport.broker_line")

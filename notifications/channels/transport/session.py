@@ -8,11 +8,11 @@ from types import TracebackType
 from typing import Any, Self
 
 from config import clock
-from notifications.channels import broker_later, http1, outcome
-from notifications.channels.google import Tokens
 from notifications.channels.message import Receipt, Rejected
-from notifications.channels.resolver import Resolver
-from notifications.channels.smtp import SmtpPool
+from notifications.channels.transport import broker_later, http1, outcome
+from notifications.channels.transport.google import Tokens
+from notifications.channels.transport.resolver import Resolver
+from notifications.channels.transport.smtp import SmtpPool
 
 
 class Session:
