@@ -15,7 +15,7 @@ from django.core.exceptions import ValidationError
 from notifications.channels.base import Channel
 from notifications.channels.message import Message, Receipt, Rejected
 from notifications.channels.transport import plain_text
-from notifications.channels.transport.letter import Letter
+from notifications.channels.transport.amqp_message import AmqpMessage
 from notifications.channels.transport.session import Session
 
 #: Whose broker it is (notifications.brokers.sources).
@@ -88,12 +88,12 @@ class BotChannel(Channel):
         if not url:
             raise Rejected("not set up: needs RABBITMQ_URL")
         await session.broker(url).publish(
-            letters_of(message), timeout_s=self.timeout_s, on_begin=message.on_begin
+            amqp_messages_of(message), timeout_s=self.timeout_s, on_begin=message.on_begin
         )
         return Receipt()
 
 
-def letters_of(message: Message) -> list[Letter]:
+def amqp_messages_of(message: Message) -> list[AmqpMessage]:
     """Return what is published: each command with the delivery's id, the same at each attempt."""
     chat = int(message.address)
     # Whom the bot has no number of has come by a contact point of their own: a chat with them alone.
@@ -102,7 +102,7 @@ def letters_of(message: Message) -> list[Letter]:
     if event := message.data.get("event_number"):
         headers["event_id"] = event
     return [
-        Letter(
+        AmqpMessage(
             message_id=f"{message.delivery_id}" if place == 0 else f"{message.delivery_id}:{place}",
             exchange=settings.DATING_EXCHANGE,
             routing_key=settings.DATING_REPLY_QUEUE,

@@ -16,7 +16,7 @@ from config import clock
 from notifications import urgency
 from notifications.channels.base import Channel
 from notifications.channels.message import Gone, Message, Receipt, Rejected, Unavailable
-from notifications.channels.transport import google, http_url, outcome, plain_text
+from notifications.channels.transport import google_tokens, http_url, outcome, plain_text
 from notifications.channels.transport.http1 import Answer
 from notifications.channels.transport.session import Session
 
@@ -64,7 +64,7 @@ class PushChannel(Channel):
     async def send(self, message: Message, session: Session) -> Receipt:
         if not self.is_configured:
             raise Rejected("not set up: needs FCM_SERVICE_ACCOUNT")
-        account = google.account(settings.FCM_SERVICE_ACCOUNT)
+        account = google_tokens.account(settings.FCM_SERVICE_ACCOUNT)
         answer, token = await self._posted(account, message, session)
         if _is_expired(answer):
             session.google.forget(token)
@@ -74,7 +74,7 @@ class PushChannel(Channel):
         return receipt(answer, now=clock.now())
 
     async def _posted(
-        self, account: google.Account, message: Message, session: Session
+        self, account: google_tokens.Account, message: Message, session: Session
     ) -> tuple[Answer, str]:
         token = await session.google.get(
             account, scope=SCOPE, token_url=settings.FCM_TOKEN_URL, timeout_s=self.timeout_s

@@ -10,7 +10,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from aiohappyeyeballs import AddrInfoType
 from django.conf import settings
 
-from notifications.channels.transport import special
+from notifications.channels.transport.special_networks import NETWORKS_4, NETWORKS_6
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -72,5 +72,5 @@ def _embedded(address: Address) -> Address:
 
 def _is_public(address: Address) -> bool:
     if isinstance(address, IPv4Address):
-        return not any(address in network for network in special.NETWORKS_4)
-    return address in _GLOBAL_UNICAST and not any(address in network for network in special.NETWORKS_6)
+        return not any(address in network for network in NETWORKS_4)
+    return address in _GLOBAL_UNICAST and not any(address in network for network in NETWORKS_6)

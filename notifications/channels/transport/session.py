@@ -9,8 +9,8 @@ from typing import Any, Self
 
 from config import clock
 from notifications.channels.message import Receipt, Rejected
-from notifications.channels.transport import broker_later, http1, outcome
-from notifications.channels.transport.google import Tokens
+from notifications.channels.transport import http1, lazy_amqp, outcome
+from notifications.channels.transport.google_tokens import Tokens
 from notifications.channels.transport.resolver import Resolver
 from notifications.channels.transport.smtp import SmtpPool
 
@@ -62,9 +62,9 @@ class Session:
         return SmtpPool()
 
     def broker(self, url: str) -> Any:
-        """Return the connection to a message broker, a ``BrokerLine``; opened at its first use."""
+        """Return the connection to a message broker, an ``AmqpPublisher``; opened at its first use."""
         if url not in self._brokers:
-            self._brokers[url] = broker_later.line().BrokerLine(url)
+            self._brokers[url] = lazy_amqp.publisher().AmqpPublisher(url)
         return self._brokers[url]
 
     async def post(

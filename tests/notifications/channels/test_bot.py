@@ -11,8 +11,8 @@ from pytest_django.fixtures import Settings
 
 from notifications.channels import bot, registry
 from notifications.channels.message import Rejected, Unavailable
-from notifications.channels.transport import broker_line
-from notifications.channels.transport.letter import Letter
+from notifications.channels.transport import amqp_publisher
+from notifications.channels.transport.amqp_message import AmqpMessage
 from notifications.channels.transport.session import Session
 from tests.notifications.channels.conftest import MessageBuilder
 from tests.notifications.channels.destinations import BotDestination
@@ -109,14 +109,14 @@ async def test_what_reaches_no_queue_is_tried_again_until_there_is_one(
 async def test_a_connection_that_the_broker_ended_is_made_anew(
     session: Session, destination: BotDestination, message: MessageBuilder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("notifications.channels.transport.broker_line.FRESH_S", -1)
+    monkeypatch.setattr("notifications.channels.transport.amqp_publisher.FRESH_S", -1)
     sent = message(address=destination.address)
     await CHANNEL.send(sent, session)
     line = session.broker(bot._url())
-    wire = line._wire
-    wire._connection.transport.sock.shutdown(2)
+    connection = line._connection
+    connection._connection.transport.sock.shutdown(2)
     await CHANNEL.send(sent, session)
-    assert line._wire is not wire
+    assert line._connection is not connection
     await CHANNEL.send(sent, session)
     assert destination.received() == 3
 
@@ -149,8 +149,8 @@ async def test_one_that_the_broker_refuses_harms_nobody_beside_it(
 ) -> None:
     good, line = settings.DATING_EXCHANGE, session.broker(bot._url())
     destination.fail_for_good()
-    letters = [
-        Letter(
+    messages = [
+        AmqpMessage(
             message_id=str(place),
             exchange=settings.DATING_EXCHANGE if place == 3 else good,
             routing_key=settings.DATING_REPLY_QUEUE,
@@ -159,11 +159,11 @@ async def test_one_that_the_broker_refuses_harms_nobody_beside_it(
         )
         for place in range(60)  # so many that the refusal comes before the last is published
     ]
-    sends = [line.publish([letter], timeout_s=20.0) for letter in letters]
+    sends = [line.publish([letter], timeout_s=20.0) for letter in messages]
     results = await asyncio.gather(*sends, return_exceptions=True)
     assert [type(each) for each in results] == [type(None)] * 3 + [Rejected] + [type(None)] * 56
     arrived = {destination.take().message_id for _ in range(destination.received())}
-    assert arrived == {letter.message_id for letter in letters} - {"3"}
+    assert arrived == {letter.message_id for letter in messages} - {"3"}
 
 
 async def test_where_no_broker_is_set_up_it_is_not_offered(
@@ -196,5 +196,5 @@ def test_what_is_no_chat_is_refused(address: str) -> None:
     ],
 )
 def test_a_brokers_url_is_read_as_elsewhere(url: str, place: tuple[Any, ...]) -> None:
-    found = broker_line._place_of(url)
+    found = amqp_publisher._place_of(url)
     assert tuple(found[key] for key in ("host", "virtual_host", "userid", "password", "ssl")) == place

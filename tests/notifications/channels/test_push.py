@@ -10,7 +10,7 @@ from pytest_django import Settings
 
 from notifications.channels import push, registry
 from notifications.channels.message import Receipt, Rejected, TooFast, Unavailable
-from notifications.channels.transport import google
+from notifications.channels.transport import google_tokens
 from notifications.channels.transport.session import Session
 from tests.notifications.channels.conftest import MessageBuilder
 from tests.servers.fcm import FCM, PROJECT
@@ -127,7 +127,7 @@ async def test_many_at_once_share_one_access_token(
     assert (len(fcm.messages), len(fcm.granted)) == (51, 1)
 
 
-@pytest.mark.parametrize(("lasts_s", "granted"), [(3599, 1), (int(google.USED_NO_MORE_S), 2)])
+@pytest.mark.parametrize(("lasts_s", "granted"), [(3599, 1), (int(google_tokens.USED_NO_MORE_S), 2)])
 async def test_a_token_that_ends_soon_is_used_no_more(
     session: Session, fcm: FCM, message: MessageBuilder, lasts_s: int, granted: int
 ) -> None:

@@ -13,12 +13,13 @@ from functools import partial
 from typing import Any, Final, TypeVar
 
 import orjson
-from amqp import Connection, Message
+from amqp import Connection
+from amqp import Message as EncodedMessage
 from amqp.exceptions import AccessRefused, AMQPError, ChannelError, MessageNacked
 from kombu.utils.url import parse_url
 
 from notifications.channels.message import Away, Rejected, Unavailable
-from notifications.channels.transport.letter import Letter
+from notifications.channels.transport.amqp_message import AmqpMessage
 
 #: AMQP's own codes (0-9-1, 1.8): the message is refused, and would be again.
 REFUSED: Final = frozenset({311, 403, 406, 540})
@@ -32,7 +33,7 @@ FRESH_S: Final = 1.0
 QUESTION: Final = "tocsin.is-anybody-there"
 #: Longest time, in seconds, until there is a connection: less than a send has, whose attempt would count.
 CONNECT_S: Final = 5.0
-#: Sends whose letters are published together: the broker confirms many at little more than the price of one.
+#: Sends whose messages are published together: the broker confirms many at little more than the price of one.
 AT_ONCE: Final = 64
 PERSISTENT: Final = 2
 TLS: Final = ("amqps",)
@@ -48,23 +49,23 @@ class NotReached(Exception):
     """There is no broker that would take anything: nothing was published."""
 
 
-class BrokerLine:
+class AmqpPublisher:
     """Belongs to one event loop. Connects when it is needed, and anew after any failure."""
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._waiting: deque[_Parcel] = deque()
+        self._waiting: deque[_Publication] = deque()
         self._work: asyncio.Task[None] | None = None
-        self._wire: _Wire | None = None
+        self._connection: _Connection | None = None
 
     async def publish(
         self,
-        letters: Sequence[Letter],
+        messages: Sequence[AmqpMessage],
         *,
         timeout_s: float,
         on_begin: Callable[[], None] | None = None,
     ) -> None:
-        """Publish letters in their order, persistently; returns once the broker has confirmed each.
+        """Publish messages in their order, persistently; returns once the broker has confirmed each.
 
         Args:
             timeout_s: seconds for all of it, connecting included.
@@ -76,15 +77,15 @@ class BrokerLine:
             Unavailable: it has not confirmed them in time, or has no queue for them. Some may have arrived
                 all the same; they have the same ids when they come again.
         """
-        parcel = _Parcel(letters, on_begin, timeout_s)
-        self._waiting.append(parcel)
+        publication = _Publication(messages, on_begin, timeout_s)
+        self._waiting.append(publication)
         if self._work is None or self._work.done():
             self._work = asyncio.create_task(self._publish_what_waits())
         try:
             async with asyncio.timeout(timeout_s):
-                await parcel.done
+                await publication.done
         except TimeoutError:
-            kind = Unavailable if parcel.has_begun else Away
+            kind = Unavailable if publication.has_begun else Away
             raise kind(f"timed out after {timeout_s:g} s") from None
         except NotReached as error:
             raise Away(str(error)) from None
@@ -97,8 +98,8 @@ class BrokerLine:
         if self._work is not None:
             self._work.cancel()
             await asyncio.gather(self._work, return_exceptions=True)
-        for parcel in self._waiting:
-            parcel.settle(ConnectionError("closed"))
+        for publication in self._waiting:
+            publication.settle(ConnectionError("closed"))
         self._drop()
 
     async def _publish_what_waits(self) -> None:
@@ -108,73 +109,73 @@ class BrokerLine:
             except NotReached as error:
                 self._drop()
                 # Nor could any of those that wait behind these be published.
-                for parcel in (*batch, *self._waiting):
-                    parcel.settle(error)
+                for publication in (*batch, *self._waiting):
+                    publication.settle(error)
                 self._waiting.clear()
             except BaseException as error:
                 self._drop()
-                for parcel in batch:
-                    parcel.settle(
+                for publication in batch:
+                    publication.settle(
                         error if isinstance(error, AMQPError | OSError) else ConnectionError("closed")
                     )
                 if not isinstance(error, AMQPError | OSError):
                     raise
 
-    def _next(self) -> "list[_Parcel]":
+    def _next(self) -> "list[_Publication]":
         """Take what waits, oldest first, but for what was given up; what harmed its neighbours goes alone."""
-        batch: list[_Parcel] = []
+        batch: list[_Publication] = []
         while self._waiting and len(batch) < AT_ONCE:
             if self._waiting[0].alone and batch:
                 break
-            parcel = self._waiting.popleft()
-            if not parcel.done.done():
-                batch.append(parcel)
-            if parcel.alone and batch:
+            publication = self._waiting.popleft()
+            if not publication.done.done():
+                batch.append(publication)
+            if publication.alone and batch:
                 break
         return batch
 
-    async def _deliver(self, batch: "Sequence[_Parcel]") -> None:
-        wire = await self._ready(batch[0].timeout_s)
-        begun = [parcel for parcel in batch if parcel.begin()]
-        letters = [letter for parcel in begun for letter in parcel.letters]
-        left_s = max((parcel.left_s for parcel in begun), default=0.0)
-        results = iter(await wire.run(partial(wire.publish, letters, left_s)))
-        if wire.is_broken:
+    async def _deliver(self, batch: "Sequence[_Publication]") -> None:
+        connection = await self._ready(batch[0].timeout_s)
+        begun = [publication for publication in batch if publication.begin()]
+        messages = [message for publication in begun for message in publication.messages]
+        left_s = max((publication.left_s for publication in begun), default=0.0)
+        results = iter(await connection.run(partial(connection.publish, messages, left_s)))
+        if connection.is_broken:
             self._drop()
-        for parcel in begun:
-            errors = [error for _ in parcel.letters if (error := next(results)) is not None]
-            if errors and isinstance(errors[0], ChannelError) and wire.is_broken and len(begun) > 1:
+        for publication in begun:
+            errors = [error for _ in publication.messages if (error := next(results)) is not None]
+            if errors and isinstance(errors[0], ChannelError) and connection.is_broken and len(begun) > 1:
                 # The broker ends the channel for one that it refuses, whichever it was.
-                parcel.alone = True
-                self._waiting.appendleft(parcel)
+                publication.alone = True
+                self._waiting.appendleft(publication)
             else:
-                parcel.settle(errors[0] if errors else None)
+                publication.settle(errors[0] if errors else None)
 
-    async def _ready(self, timeout_s: float) -> "_Wire":
-        if self._wire is not None and not await self._wire.run(self._wire.is_alive):
+    async def _ready(self, timeout_s: float) -> "_Connection":
+        if self._connection is not None and not await self._connection.run(self._connection.is_alive):
             self._drop()
-        if self._wire is None:
-            self._wire = wire = _Wire(self._url, timeout_s)
+        if self._connection is None:
+            self._connection = connection = _Connection(self._url, timeout_s)
             try:
-                await wire.run(wire.open)
+                await connection.run(connection.open)
             except (AMQPError, OSError) as error:
                 raise NotReached(_failure(error)) from None
-        return self._wire
+        return self._connection
 
     def _drop(self) -> None:
-        wire, self._wire = self._wire, None
-        if wire is not None:
-            wire.end()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.end()
 
 
-class _Parcel:
-    """The letters of one send, and what became of them."""
+class _Publication:
+    """The messages of one send, and what became of them."""
 
     def __init__(
-        self, letters: Sequence[Letter], on_begin: Callable[[], None] | None, timeout_s: float
+        self, messages: Sequence[AmqpMessage], on_begin: Callable[[], None] | None, timeout_s: float
     ) -> None:
         # Written out now: what can't be is the fault of whoever sends it, and of nobody beside them.
-        self.letters = [(letter, _message(letter)) for letter in letters]
+        self.messages = [(message, _encoded(message)) for message in messages]
         self.timeout_s = timeout_s
         self.alone = False
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -209,12 +210,12 @@ class _Parcel:
             self.done.set_exception(error)
 
 
-class _Wire:
+class _Connection:
     """One connection, and the one thread that uses it."""
 
     def __init__(self, url: str, timeout_s: float) -> None:
         self.is_broken = False
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="broker-line")
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="amqp-publisher")
         self._connect_s = min(timeout_s, CONNECT_S)
         self._connection = Connection(
             **_place_of(url),
@@ -227,7 +228,7 @@ class _Wire:
         self._may_ask = True
         self._channel: Any = None
         self._used_at = 0.0
-        #: The broker numbers what is published from 1; which letter of the batch each unconfirmed one is.
+        #: The broker numbers what is published from 1; which message of the batch each unconfirmed one is.
         self._published = 0
         self._open: dict[int, int] = {}
         self._places: dict[str, int] = {}
@@ -277,7 +278,7 @@ class _Wire:
         ends = time.monotonic() + self._connect_s
         self._published += 1
         self._open, self._results = {self._published: 0}, [None]
-        self._channel.basic_publish(Message(b""), "", QUESTION)
+        self._channel.basic_publish(EncodedMessage(b""), "", QUESTION)
         while self._open:
             self._connection.drain_events(timeout=max(ends - time.monotonic(), 0.001))
             if self._is_blocked:
@@ -288,19 +289,19 @@ class _Wire:
         self._is_blocked = True
 
     def publish(
-        self, letters: Sequence[tuple[Letter, Message]], timeout_s: float
+        self, messages: Sequence[tuple[AmqpMessage, EncodedMessage]], timeout_s: float
     ) -> list[AMQPError | OSError | None]:
-        """Publish letters and wait for the broker's word on each; returns what went wrong with each."""
+        """Publish messages and wait for the broker's word on each; returns what went wrong with each."""
         ends = time.monotonic() + timeout_s
         # All of them from the start: an error on the way leaves the later ones unpublished.
-        self._open = {self._published + 1 + place: place for place in range(len(letters))}
-        self._results = [None] * len(letters)
-        self._places = {letter.message_id: place for place, (letter, _) in enumerate(letters)}
+        self._open = {self._published + 1 + place: place for place in range(len(messages))}
+        self._results = [None] * len(messages)
+        self._places = {message.message_id: place for place, (message, _) in enumerate(messages)}
         try:
-            for letter, message in letters:
+            for message, encoded in messages:
                 self._published += 1
                 self._channel.basic_publish(
-                    message, letter.exchange, letter.routing_key, mandatory=True, timeout=timeout_s
+                    encoded, message.exchange, message.routing_key, mandatory=True, timeout=timeout_s
                 )
             while self._open:
                 self._connection.drain_events(timeout=max(ends - time.monotonic(), 0.001))
@@ -327,19 +328,19 @@ class _Wire:
             self._results[place] = self._results[place] or error
 
     def _returned(self, error: AMQPError, exchange: str, routing_key: str, message: Any) -> None:
-        """Note a letter for which there is no queue; it is confirmed all the same, right after this."""
+        """Note a message for which there is no queue; it is confirmed all the same, right after this."""
         self._results[self._places[message.properties["message_id"]]] = error
 
 
-def _message(letter: Letter) -> Message:
-    is_text = isinstance(letter.body, str)
-    return Message(
-        letter.body.encode() if is_text else orjson.dumps(letter.body),
+def _encoded(message: AmqpMessage) -> EncodedMessage:
+    is_text = isinstance(message.body, str)
+    return EncodedMessage(
+        message.body.encode() if is_text else orjson.dumps(message.body),
         content_type="text/plain" if is_text else "application/json",
         content_encoding="utf-8",
-        application_headers=dict(letter.headers),
+        application_headers=dict(message.headers),
         delivery_mode=PERSISTENT,
-        message_id=letter.message_id,
+        message_id=message.message_id,
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Letter:
+class AmqpMessage:
     """What is published: text as it is, anything else as JSON."""
 
     message_id: str

@@ -6,5 +6,5 @@ from typing import Any
 
 
 @cache
-def line() -> Any:
-    return import_module("notifications.channels.transport.broker_line")
+def publisher() -> Any:
+    return import_module("notifications.channels.transport.amqp_publisher")
