@@ -85,7 +85,7 @@ def receipt(answer: Answer, *, now: datetime) -> Receipt:
     Raises:
         Rejected, Unavailable: it is a refusal.
     """
-    receipt = outcome.receipt(answer.status, answer.retry_after, now=now)
+    receipt = outcome.judged(answer, now=now)
     try:
         said = orjson.loads(answer.body)
     except orjson.JSONDecodeError:

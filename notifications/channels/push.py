@@ -135,35 +135,22 @@ def receipt(answer: Answer, *, now: datetime) -> Receipt:
     Raises:
         Rejected, TooFast, Unavailable: it is a refusal; Gone, where the app is not there any more.
     """
-    said = _said(answer.body)
-    if 200 <= answer.status < 300:
+    said = outcome.said(answer.body)
+    if answer.is_success:
         return Receipt(answer.status, str(said.get("name") or "").rpartition("/")[2])
     code = _code_in(said)
-    error = f"answered {answer.status}"
-    if code in _ERRORS:
-        error += f", {code}: {_ERRORS[code]}"
-    if outcome.may_pass(answer.status):
-        wait_s = outcome.retry_after_s(answer.retry_after, now=now)
-        if wait_s is None and answer.status == outcome.TOO_FAST:
-            wait_s = QUOTA_WAIT_S
-        raise outcome.passing(error, status=answer.status, retry_after=wait_s)
-    if code == "UNREGISTERED":
-        raise Gone(error, status_code=answer.status)
+    words = f", {code}: {_ERRORS[code]}" if code in _ERRORS else ""
     if answer.status in (401, 403) and code not in _ERRORS:
-        error += "; check FCM_SERVICE_ACCOUNT and what it may do"
-    raise Rejected(error, status_code=answer.status)
+        words = "; check FCM_SERVICE_ACCOUNT and what it may do"
+    wait_s = outcome.retry_after_s(answer.retry_after, now=now)
+    if wait_s is None and answer.status == outcome.TOO_FAST:
+        wait_s = QUOTA_WAIT_S
+    final = Gone if code == "UNREGISTERED" else Rejected
+    raise outcome.refusal(answer, now=now, words=words, wait_s=wait_s, final=final)
 
 
 def _is_expired(answer: Answer) -> bool:
-    return answer.status == 401 and _code_in(_said(answer.body)) not in _ERRORS
-
-
-def _said(body: bytes) -> dict[str, Any]:
-    try:
-        said = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return {}
-    return said if isinstance(said, dict) else {}
+    return answer.status == 401 and _code_in(outcome.said(answer.body)) not in _ERRORS
 
 
 def _code_in(said: dict[str, Any]) -> str:

@@ -90,23 +90,14 @@ def receipt(answer: Answer, *, now: datetime) -> Receipt:
     Raises:
         Rejected, TooFast, Unavailable: it is a refusal.
     """
-    said = _said(answer.body)
-    if 200 <= answer.status < 300 and said.get("ok") is not False:
-        result = said.get("result")
-        return Receipt(answer.status, str(result.get("message_id", "")) if isinstance(result, dict) else "")
-    error = f"answered {answer.status}{_in_words(said)}"
-    if outcome.may_pass(answer.status):
-        wait_s = _retry_after_s(said) or outcome.retry_after_s(answer.retry_after, now=now)
-        raise outcome.passing(error, status=answer.status, retry_after=wait_s)
-    raise Rejected(error, status_code=answer.status)
-
-
-def _said(body: bytes) -> dict[str, Any]:
-    try:
-        said = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return {}
-    return said if isinstance(said, dict) else {}
+    said = outcome.said(answer.body)
+    words = _in_words(said)
+    if not answer.is_success:
+        raise outcome.refusal(answer, now=now, words=words, wait_s=_retry_after_s(said))
+    if said.get("ok") is False:
+        raise Rejected(f"answered {answer.status}{words}", status_code=answer.status)
+    result = said.get("result")
+    return Receipt(answer.status, str(result.get("message_id", "")) if isinstance(result, dict) else "")
 
 
 def _in_words(said: dict[str, Any]) -> str:

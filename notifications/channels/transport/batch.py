@@ -81,7 +81,7 @@ def verdicts(
         Rejected, Unavailable: the same of all, as for a single one.
         Unavailable: its results can't be read; whoever got all of them meets the repeats by their ids.
     """
-    outcome.receipt(answer.status, answer.retry_after, now=now)
+    outcome.judged(answer, now=now)
     named = _named(answer)
     return [_verdict(named.get(str(message.delivery_id), answer.status), now) for message in messages]
 
@@ -108,7 +108,5 @@ def _named(answer: Answer) -> Mapping[str, Any]:
 def _verdict(status: Any, now: datetime) -> Receipt | Rejected | Unavailable:
     if not isinstance(status, int) or not 200 <= status <= 599:
         return Unavailable("its result can't be read")
-    try:
-        return outcome.receipt(status, None, now=now)
-    except (Rejected, Unavailable) as failure:
-        return failure
+    answer = Answer(status, None)
+    return Receipt(status) if answer.is_success else outcome.refusal(answer, now=now)

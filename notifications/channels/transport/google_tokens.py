@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 from urllib.parse import urlencode
 
 import jwt
@@ -174,22 +174,11 @@ def _assertion(account: Account, scope: str, audience: str, now: int) -> str:
 
 def _token(answer: Answer, *, asked: float) -> Token:
     """Return the token of an answer such as ``{"access_token": …, "expires_in": 3599}``. Pure."""
-    said = _said(answer.body)
-    if 200 <= answer.status < 300:
+    if answer.is_success:
+        said = outcome.said(answer.body)
         value, lasts_s = said.get("access_token"), said.get("expires_in")
         if isinstance(value, str) and value.isascii() and value.isprintable():
             return Token(value, asked + (lasts_s if isinstance(lasts_s, int | float) else ASSERTION_S))
         raise Unavailable("no access token: none was in the answer", status_code=answer.status)
-    error = f"no access token: answered {answer.status}"
-    if outcome.may_pass(answer.status):
-        wait_s = outcome.retry_after_s(answer.retry_after, now=clock.now())
-        raise outcome.passing(error, status=answer.status, retry_after=wait_s)
-    raise Rejected(f"{error}; check the service account", status_code=answer.status)
-
-
-def _said(body: bytes) -> Mapping[str, Any]:
-    try:
-        said = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return {}
-    return said if isinstance(said, dict) else {}
+    words = "" if outcome.may_pass(answer.status) else "; check the service account"
+    raise outcome.refusal(answer, now=clock.now(), words=words, about="no access token: ")

@@ -54,6 +54,10 @@ class Answer(NamedTuple):
     retry_after: str | None
     body: bytes = b""
 
+    @property
+    def is_success(self) -> bool:
+        return 200 <= self.status < 300
+
 
 @dataclass(frozen=True, slots=True)
 class Target:

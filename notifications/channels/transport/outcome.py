@@ -7,6 +7,9 @@ import socket
 import ssl
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import Any
+
+import orjson
 
 from notifications.channels.message import Receipt, Rejected, TooFast, Unavailable
 from notifications.channels.transport import http1
@@ -22,27 +25,56 @@ def may_pass(status: int) -> bool:
     return status in _MAY_PASS or status >= 500
 
 
-def passing(error: str, *, status: int, retry_after: float | None, too_fast: bool = False) -> Unavailable:
-    """Return the failure of an answer that may pass; ``too_fast`` where its body says what 429 does."""
-    kind = TooFast if too_fast or status == TOO_FAST else Unavailable
-    return kind(error, status_code=status, retry_after=retry_after)
-
-
-def receipt(status: int, retry_after: str | None, *, now: datetime) -> Receipt:
-    """Return the receipt of an answer.
+def judged(answer: http1.Answer, *, now: datetime) -> Receipt:
+    """Return the receipt of an answer by its status alone.
 
     Raises:
-        Rejected: a redirect, which is not followed, or a 4xx that won't pass.
-        TooFast: 429, with the seconds that ``Retry-After`` asks for.
-        Unavailable: 408 or 5xx, with the same.
+        Rejected, TooFast, Unavailable: what `refusal` returns.
     """
-    if 200 <= status < 300:
-        return Receipt(status)
-    if may_pass(status):
-        raise passing(f"answered {status}", status=status, retry_after=retry_after_s(retry_after, now=now))
-    if 300 <= status < 400:
-        raise Rejected(f"answered {status}; redirects are not followed", status_code=status)
-    raise Rejected(f"answered {status}", status_code=status)
+    if answer.is_success:
+        return Receipt(answer.status)
+    raise refusal(answer, now=now)
+
+
+def refusal(
+    answer: http1.Answer,
+    *,
+    now: datetime,
+    words: str | None = None,
+    about: str = "",
+    too_fast: bool = False,
+    wait_s: float | None = None,
+    final: type[Rejected] = Rejected,
+) -> Rejected | Unavailable:
+    """Return what an answer that is no success means. Pure.
+
+    429 is TooFast, 408 and 5xx are Unavailable, and anything else is final, a redirect too: none is followed.
+
+    Args:
+        words: what the body says, for after the status; None where it was not read.
+        about: what was asked for, for before the status, such as ``no access token: ``.
+        too_fast: the body says what 429 does.
+        wait_s: the seconds that the body asks to wait; without it, those of ``Retry-After``.
+        final: what it is where no other try would help.
+    """
+    status = answer.status
+    if words is None:
+        words = "; redirects are not followed" if 300 <= status < 400 else ""
+    error = f"{about}answered {status}{words}"
+    if not (too_fast or may_pass(status)):
+        return final(error, status_code=status)
+    passing = TooFast if too_fast or status == TOO_FAST else Unavailable
+    wait_s = wait_s or retry_after_s(answer.retry_after, now=now)
+    return passing(error, status_code=status, retry_after=wait_s)
+
+
+def said(body: bytes) -> dict[str, Any]:
+    """Return the JSON object that is an answer's body; an empty one where it is none, or was cut short."""
+    try:
+        content = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def retry_after_s(value: str | None, *, now: datetime) -> float | None:

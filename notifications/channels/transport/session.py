@@ -104,9 +104,9 @@ class Session:
             on_begin=on_begin,
             repeatable=repeatable,
         )
-        if 200 <= answer.status < 300:
+        if answer.is_success:
             return _receipt(answer.status)
-        return outcome.receipt(answer.status, answer.retry_after, now=clock.now())
+        return outcome.judged(answer, now=clock.now())
 
     async def answer_to(
         self,

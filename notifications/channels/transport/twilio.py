@@ -11,18 +11,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from ipaddress import ip_address
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 from uuid import UUID
 
-import orjson
 import phonenumbers
 from django.conf import settings
 from django.core.exceptions import ValidationError
 
 from accounts.phones import EXTENSION
 from config import clock
-from notifications.channels.message import Message, Receipt, Rejected
+from notifications.channels.message import Message, Receipt
 from notifications.channels.transport import http_url, outcome
 from notifications.channels.transport.http1 import Answer
 from notifications.channels.transport.session import Session
@@ -143,7 +142,7 @@ async def hang_up(call_sid: str, *, session: Session, timeout_s: float) -> bool:
     """
     resource = f"Calls/{quote(call_sid, safe='')}"
     answer = await _post(resource, {"Status": "completed"}, session=session, timeout_s=timeout_s)
-    if answer.status in (400, 404) and _code_in(answer.body) in _ENDED:
+    if answer.status in (400, 404) and _code_in(outcome.said(answer.body)) in _ENDED:
         return False
     receipt(answer, now=clock.now())
     return True
@@ -181,36 +180,26 @@ def receipt(answer: Answer, *, now: datetime) -> Receipt:
     Raises:
         Rejected, TooFast, Unavailable: it is a refusal.
     """
-    if 200 <= answer.status < 300:
-        return Receipt(answer.status, _sid_in(answer.body))
-    code = _code_in(answer.body)
-    error = f"answered {answer.status}"
-    if code:
-        error += f", {_in_words(code)}"
+    content = outcome.said(answer.body)
+    if answer.is_success:
+        return Receipt(answer.status, _sid_in(content))
+    code = _code_in(content)
+    words = f", {_in_words(code)}" if code else ""
     too_fast = code in _TOO_FAST
-    if outcome.may_pass(answer.status) or too_fast:
-        wait_s = outcome.retry_after_s(answer.retry_after, now=now)
-        raise outcome.passing(error, status=answer.status, retry_after=wait_s, too_fast=too_fast)
-    if answer.status in (401, 403):
-        error += "; check TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and what the account may do"
-    raise Rejected(error, status_code=answer.status)
+    if answer.status in (401, 403) and not too_fast:
+        words += "; check TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and what the account may do"
+    raise outcome.refusal(answer, now=now, words=words, too_fast=too_fast)
 
 
-def _sid_in(body: bytes) -> str:
+def _sid_in(content: Mapping[str, Any]) -> str:
     """Return the id of what was created, or "" where the answer was cut short."""
-    try:
-        sid = orjson.loads(body)["sid"]
-    except (orjson.JSONDecodeError, LookupError, TypeError):
-        return ""
+    sid = content.get("sid")
     return sid if isinstance(sid, str) and _SID.fullmatch(sid) else ""
 
 
-def _code_in(body: bytes) -> int:
+def _code_in(content: Mapping[str, Any]) -> int:
     """Return the error code of an answer such as ``{"code": 21211, "message": …, "status": 400}``, or 0."""
-    try:
-        code = orjson.loads(body)["code"]
-    except (orjson.JSONDecodeError, LookupError, TypeError):
-        return 0
+    code = content.get("code")
     return code if isinstance(code, int) and 0 < code < 1_000_000 else 0
 
 
