@@ -1,4 +1,4 @@
-"""Where Twilio finds what calls say; see notifications.channels.phone.VOICE_PATH."""
+"""Where Twilio finds what calls say; see notifications.channels.phone.channel.VOICE_PATH."""
 
 from django.urls import path
 

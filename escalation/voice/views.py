@@ -15,7 +15,7 @@ from config import clock
 from escalation.models import EscalationProcess
 from escalation.services.processes import process_acknowledge
 from escalation.voice import hang_ups, twiml
-from notifications.channels import phone
+from notifications.channels.phone.channel import VOICE_PATH
 from notifications.channels.transport import twilio
 from notifications.messages.instants import by_clock_of
 from notifications.messages.links import linked
@@ -88,7 +88,7 @@ def key_pressed(request: HttpRequest, delivery: Delivery) -> str:
 def _asked(delivery: Delivery, process: EscalationProcess, *, again: bool = False) -> str:
     if process.state not in _TO_ACKNOWLEDGE:
         return twiml.saying("over", language=delivery.language)
-    action = twilio.public_url(f"{phone.VOICE_PATH.format(delivery_id=delivery.pk)}key/")
+    action = twilio.public_url(f"{VOICE_PATH.format(delivery_id=delivery.pk)}key/")
     return twiml.asking(_texts(delivery), language=delivery.language, action=action, again=again)
 
 

@@ -1,9 +1,10 @@
 """What a channel is: the interface that every way of telling someone implements."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
+from uuid import UUID
 
 from django.conf import settings
 from tenacity import wait_fixed
@@ -112,6 +113,19 @@ class Channel(ABC):
     @abstractmethod
     def lane(self, address: str) -> str:
         """Return the destination's lane: what fails or stalls together (a host, a provider account)."""
+
+    @property
+    def before_compose_sql(self) -> str:
+        """What is read before its messages are composed, with ``%(users)s`` for their people; "" for nothing.
+
+        A sender's event loop must not wait for Django's connection, so whoever composes the messages runs it.
+        """
+        return ""
+
+    def before_compose(  # noqa: B027  (most keep nothing)
+        self, rows: Sequence[tuple[Any, ...]], messages: Iterable[tuple[UUID | None, dict[Any, Any]]]
+    ) -> None:
+        """Keep what ``before_compose_sql`` returned for these messages: each one's person and ``shared``."""
 
     @abstractmethod
     async def send(self, message: Message, session: Session) -> Receipt:

@@ -5,7 +5,7 @@ bot does for a kind of message is registered here by whoever sends it; all else 
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -30,8 +30,7 @@ Commands = Callable[[Message], list[Any]]
 
 _commands: dict[str, Commands] = {}
 
-#: Where a message has its people's numbers (Message.shared); a sender's event loop must not wait for Django's
-#: connection, so whoever composes messages of this channel reads them beforehand (`number_note`).
+#: Where a message has its people's numbers (Message.shared).
 _NUMBERS: Final = "bot_numbers"
 _read_numbers = ""
 
@@ -40,16 +39,6 @@ def numbers_read_by(statement: str) -> None:
     """Say how to read the bot's own numbers of the people with the ids ``%(users)s``: rows of id, number."""
     global _read_numbers
     _read_numbers = statement
-
-
-def numbers_statement() -> str:
-    """Return how the bot's numbers of people are read; empty where nobody keeps any."""
-    return _read_numbers
-
-
-def number_note(shared: dict[Any, Any], user_id: UUID, number: int) -> None:
-    """Have somebody's number at hand for the messages that share this."""
-    shared.setdefault(_NUMBERS, {})[user_id] = number
 
 
 def register(kind: str, commands: Commands) -> None:
@@ -82,6 +71,18 @@ class BotChannel(Channel):
 
     def lane(self, address: str) -> str:
         return f"bot/{settings.DATING_REPLY_QUEUE.lower()}"[:300]
+
+    @property
+    def before_compose_sql(self) -> str:
+        return _read_numbers
+
+    def before_compose(
+        self, rows: Sequence[tuple[Any, ...]], messages: Iterable[tuple[UUID | None, dict[Any, Any]]]
+    ) -> None:
+        numbers: dict[UUID | None, int] = dict(rows)
+        for person, shared in messages:
+            if person in numbers:
+                shared.setdefault(_NUMBERS, {})[person] = numbers[person]
 
     async def send(self, message: Message, session: Session) -> Receipt:
         url = _url()

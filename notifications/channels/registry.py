@@ -10,7 +10,7 @@ from notifications.channels.console import ConsoleChannel
 from notifications.channels.email import EmailChannel
 from notifications.channels.inbox import InboxChannel
 from notifications.channels.message import Message, Receipt, Rejected
-from notifications.channels.phone import PhoneChannel
+from notifications.channels.phone.channel import PhoneChannel
 from notifications.channels.pubnub import PubNubChannel
 from notifications.channels.push import PushChannel
 from notifications.channels.sms import SmsChannel

@@ -1,13 +1,14 @@
 """What the sender needs of notifications: read once each, since thousands of deliveries share one."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple, cast
 from uuid import UUID
 
 import orjson
 
-from notifications.channels import bot, caller_ids
+from notifications.channels import registry
 from notifications.channels.message import Message
 from notifications.engine.claim import Claimed
 from notifications.engine.database import Database
@@ -73,21 +74,23 @@ def content_of(row: Claimed, notification: Notification, *, time_zone: str) -> C
     return content if row.channel in FOR_PROGRAMS else content.by_clock_of(time_zone)
 
 
-def of_bot(rows: Iterable[Claimed]) -> list[UUID]:
-    """Return the people whom the dating bot is to tell something, where it has numbers of its own."""
-    if not bot.numbers_statement():
-        return []
-    return [row.user_id for row in rows if row.channel == "bot" and row.user_id is not None]
+class Preparation(NamedTuple):
+    """What a channel has read before its messages are composed, and what takes the rows."""
+
+    sql: str
+    parameters: dict[str, Any]
+    take: Callable[[Sequence[tuple[Any, ...]]], None]
 
 
-def bot_numbers_note(
-    told: Iterable[tuple[Claimed, Content | None]], numbers: Iterable[tuple[UUID, int]]
-) -> None:
-    """Have at hand for each message of the bot by which number it knows that person."""
-    known = dict(numbers)
-    for row, content in told:
-        if content is not None and row.channel == "bot" and row.user_id in known:
-            bot.number_note(content.shared, row.user_id, known[row.user_id])
+def preparations(rows: Sequence[Claimed], contents: Sequence[Content | None]) -> Iterator[Preparation]:
+    """Yield what the channels of these rows have read; the contents are those of the rows, in their order."""
+    for name in {row.channel for row in rows}:
+        channel = registry.sendable(name)
+        if sql := channel.before_compose_sql:
+            told = zip(rows, contents, strict=True)
+            messages = [(row.user_id, each.shared) for row, each in told if row.channel == name and each]
+            users = [person for person, _ in messages if person is not None]
+            yield Preparation(sql, {"users": users}, partial(channel.before_compose, messages=messages))
 
 
 class Contents:
@@ -100,8 +103,6 @@ class Contents:
 
     async def of(self, rows: Sequence[Claimed]) -> list[Content | None]:
         """Return the notification of each row, in the rows' order; None where it was deleted meanwhile."""
-        if any(row.channel == "phone" for row in rows):
-            caller_ids.use(await self._database.rows(caller_ids.READ, {}))
         wanted = dict.fromkeys(row.notification_id for row in rows)
         missing = [key for key in wanted if key not in self._known]
         found = {key: self._known[key][0] for key in wanted if key in self._known}
@@ -115,9 +116,8 @@ class Contents:
         timed = [row for row in rows if row.user_id and _says_times(row, found.get(row.notification_id))]
         zones = await self._zones_of({row.user_id for row in timed if row.user_id}) if timed else {}
         contents = [_told(row, found.get(row.notification_id), zones) for row in rows]
-        if people := of_bot(rows):
-            numbers = await self._database.rows(bot.numbers_statement(), {"users": people})
-            bot_numbers_note(zip(rows, contents, strict=True), numbers)
+        for each in preparations(rows, contents):
+            each.take(await self._database.rows(each.sql, each.parameters))
         return contents
 
     async def _zones_of(self, users: Collection[UUID]) -> dict[UUID, str]:

@@ -14,9 +14,8 @@ from django.db.backends.utils import CursorWrapper
 
 from accounts.models import Shop
 from config import clock
-from notifications.channels import bot
 from notifications.engine import wake
-from notifications.engine.content import bot_numbers_note, content_of, of_bot
+from notifications.engine.content import content_of, preparations
 from notifications.engine.database import run_prepared
 from notifications.engine.fanout.audience import Audience
 from notifications.engine.fanout.chunk import SMALL, Chunk, Finer, fan_out_alerts, fan_out_chunk
@@ -234,8 +233,8 @@ def _fan_out_small(
     if sender is None or not chunk.claimed:
         return chunk, None
     rows = [(row, content_of(row, told[fact], time_zone=zone)) for fact, row, zone in chunk.claimed]
-    if people := of_bot(row for row, _ in rows):
-        bot_numbers_note(rows, run_prepared(bot.numbers_statement(), {"users": people}))
+    for each in preparations([row for row, _ in rows], [content for _, content in rows]):
+        each.take(run_prepared(each.sql, each.parameters))
     return chunk, partial(sender.take_over, rows)
 
 

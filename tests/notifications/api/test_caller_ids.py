@@ -12,7 +12,8 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from rest_framework.test import APIClient
 
 from accounts.models import User
-from notifications.channels import caller_ids, registry
+from notifications.channels import registry
+from notifications.channels.phone import caller_ids
 from notifications.models import CallerId
 
 URL = "/api/v1/caller-ids/"

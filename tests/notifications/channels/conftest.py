@@ -11,8 +11,8 @@ import pytest
 import uvloop
 from pytest_django.fixtures import Settings
 
-from notifications.channels import caller_ids
 from notifications.channels.message import Message, Receipt
+from notifications.channels.phone import caller_ids
 from notifications.channels.transport.session import Session
 from tests.servers.smtp import MailServer
 from tests.servers.third_party import ThirdParty

@@ -3,8 +3,9 @@
 import pytest
 from pytest_django import Settings
 
-from notifications.channels import caller_ids, registry
+from notifications.channels import registry
 from notifications.channels.message import Receipt, Rejected
+from notifications.channels.phone import caller_ids
 from notifications.channels.transport.session import Session
 from tests.notifications.channels.conftest import MessageBuilder
 from tests.servers.twilio import Twilio

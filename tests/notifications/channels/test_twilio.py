@@ -7,8 +7,8 @@ import pytest
 from django.urls import reverse
 from pytest_django import Settings
 
-from notifications.channels import phone
 from notifications.channels.message import Receipt, Rejected, TooFast, Unavailable
+from notifications.channels.phone.channel import VOICE_PATH
 from notifications.channels.transport import twilio
 from notifications.channels.transport.http1 import Answer
 
@@ -186,7 +186,7 @@ def test_reports_are_asked_for_at_the_path_that_takes_them(settings: Settings) -
     delivery_id = uuid.uuid4()
     path = reverse("twilio-status", args=[delivery_id])
     assert twilio.STATUS_PATH.format(delivery_id=delivery_id) == path
-    assert phone.VOICE_PATH.format(delivery_id=delivery_id) == reverse("voice", args=[delivery_id])
+    assert VOICE_PATH.format(delivery_id=delivery_id) == reverse("voice", args=[delivery_id])
     assert twilio.status_callback(delivery_id, 3) == f"https://tocsin.example.com/alerts{path}?attempt=3"
 
 

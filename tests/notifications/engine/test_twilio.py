@@ -7,7 +7,7 @@ from datetime import timedelta
 from django.db import connection
 from pytest_django.live_server_helper import LiveServer
 
-from notifications.channels import caller_ids
+from notifications.channels.phone import caller_ids
 from notifications.channels.transport import twilio as rules
 from notifications.engine.sender import Sender
 from notifications.engine.stop import cancel

@@ -1,22 +1,29 @@
 """Phone calls, through Twilio: what they say comes from the product itself, or from TWILIO_TWIML_URL."""
 
-from typing import Final
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+from uuid import UUID
 from xml.sax.saxutils import escape
 
 from django.conf import settings
 
-from notifications.channels import caller_ids
 from notifications.channels.base import Channel
 from notifications.channels.message import Message, Receipt, Rejected
+from notifications.channels.phone import caller_ids
 from notifications.channels.transport import plain_text, twilio
 from notifications.channels.transport.session import Session
 
-#: Where the product says what a call says (escalation.voice); below PUBLIC_URL.
+#: Where the product says what a call says; below PUBLIC_URL.
 VOICE_PATH: Final = "/voice/{delivery_id}/"
-# What a call of these says differs from call to call (a key to press, a code), so the product says it itself.
 _CODES: Final = "account"
-_SAID_HERE: Final = ("escalation", _CODES)
+# What a call of these says differs from call to call (a key to press, a code).
+_said_here = {_CODES}
 _EVENTS: Final = ("initiated", "ringing", "answered", "completed")
+
+
+def say_here(kind: str) -> None:
+    """Have the product itself say what is told by calls of this kind, or group of kinds."""
+    _said_here.add(kind)
 
 
 class PhoneChannel(Channel):
@@ -42,6 +49,15 @@ class PhoneChannel(Channel):
 
     def lane(self, address: str) -> str:
         return twilio.lane("calls")
+
+    @property
+    def before_compose_sql(self) -> str:
+        return caller_ids.READ
+
+    def before_compose(
+        self, rows: Sequence[tuple[Any, ...]], messages: Iterable[tuple[UUID | None, dict[Any, Any]]]
+    ) -> None:
+        caller_ids.use(rows)
 
     async def send(self, message: Message, session: Session) -> Receipt:
         caller_id = caller_ids.caller_id(message.address)
@@ -88,7 +104,7 @@ def _has_account() -> bool:
 
 
 def _is_said_here(kind: str) -> bool:
-    return twilio.is_reachable() and (_group(kind) in _SAID_HERE or not settings.TWILIO_TWIML_URL)
+    return twilio.is_reachable() and (_group(kind) in _said_here or not settings.TWILIO_TWIML_URL)
 
 
 def _group(kind: str) -> str:

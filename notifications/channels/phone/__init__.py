@@ -1,0 +1,1 @@
+"""Phone calls, through Twilio, and the numbers that they show."""
