@@ -14,6 +14,7 @@ class EscalationConfig(AppConfig):
         from escalation.voice import receivers  # noqa: PLC0415
         from notifications import exposition, looks, rules  # noqa: PLC0415
         from notifications.brokers import formats  # noqa: PLC0415
+        from notifications.channels import registry  # noqa: PLC0415
         from notifications.channels.phone import channel as phone  # noqa: PLC0415
         from notifications.departures import abouts  # noqa: PLC0415
         from notifications.messages import links as message_links  # noqa: PLC0415
@@ -23,7 +24,7 @@ class EscalationConfig(AppConfig):
         looks.register(ending.look, asks=ending.ANY_DUE)
         looks.register(resuming.look, asks=resuming.ANY_DUE)
         looks.register(receivers.look, asks=receivers.ANY_DUE)
-        message_links.register(links.MARK, url_of=links.url_of, channels=links.CHANNELS)
+        message_links.register(links.MARK, url_of=links.url_of, channels=registry.PRIVATE_TO_ONE)
         phone.say_here(people.KIND)
         exposition.register(metrics.families)
         rules.register_critical(people.KIND)

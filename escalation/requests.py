@@ -20,18 +20,10 @@ MAX_NOTIFICATIONS: Final = 1000
 #: 2100-01-01T00:00:00Z: a later time is a mistake, such as milliseconds given for seconds.
 TIME_END: Final = 4_102_444_800
 ACTIONS: Final = ("start", "stop")
-#: Which field holds the address, by channel; ``user`` stands for that user's own contact points.
-ADDRESS_FIELDS: Final = {
-    "phone": "phone-number",
-    "sms": "phone-number",
-    "email": "email",
-    "pubnub": "pubnub-channel",
-    "telegram": "chat-id",
-    "webhook": "url",
-    "push": "token",
-    "user": "user-id",
-}
+#: Stands for a user's own contact points.
 USER: Final = "user"
+#: Which field holds the address, by channel.
+ADDRESS_FIELDS: Final = {**registry.ADDRESS_FIELDS, USER: "user-id"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +190,7 @@ def _user_id(value: object) -> UUID:
 
 
 def _address(channel: str, value: object) -> str:
-    if channel == "telegram" and isinstance(value, int) and not isinstance(value, bool):
+    if registry.get(channel).address_may_be_number and isinstance(value, int) and not isinstance(value, bool):
         value = str(value) if abs(value) < 2**63 else ""
     text = _text(value).strip()
     if not text or len(text) > 2048:

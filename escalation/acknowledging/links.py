@@ -11,8 +11,6 @@ from django.core import signing
 _SALT: Final = "escalation.acknowledge"
 #: Stands in texts where the link is to be; see notifications.messages.links.
 MARK: Final = "⟦acknowledge⟧"
-#: Those that lead to somebody alone, to read by themselves.
-CHANNELS: Final = ("email", "sms", "telegram")
 
 
 def token_of(delivery_id: UUID) -> str:

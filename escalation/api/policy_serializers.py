@@ -12,6 +12,7 @@ from escalation.models import Policy, PolicyVersion
 from escalation.policies import definition
 from escalation.policies.definition import Definition
 from notifications.api.preference_serializers import EARLIEST, LATEST
+from notifications.channels import registry
 from notifications.models import Severity
 
 _CHANNELS: Final = {
@@ -55,7 +56,7 @@ STEPS: Final[dict[str, Any]] = {
                         _target(
                             "address",
                             ("channel", "address"),
-                            channel={"type": "string", "enum": list(definition.ADDRESS_CHANNELS)},
+                            channel={"type": "string", "enum": list(registry.ADDRESS_FIELDS)},
                             address={"type": "string", "maxLength": 2048},
                         ),
                     ]

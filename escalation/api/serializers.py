@@ -20,15 +20,21 @@ _TIME: Final[dict[str, Any]] = {
     "maximum": requests.TIME_END,
     "description": "Unix seconds; what is past is due at once.",
 }
-_ADDRESSES: Final = {
-    "phone-number": "In international form: for phone and sms.",
-    "email": "For email.",
-    "pubnub-channel": "For pubnub.",
-    "chat-id": "For telegram.",
-    "url": "For webhook.",
-    "token": "For push.",
-    "user-id": "For user: that person's inbox and contact points.",
-}
+
+
+def _addresses() -> dict[str, dict[str, str]]:
+    """Return the fields that hold addresses, each with what it holds and for which channels."""
+    channels: dict[str, list[str]] = {}
+    for name, field in registry.ADDRESS_FIELDS.items():
+        channels.setdefault(field, []).append(name)
+    texts = {
+        field: f"For {' and '.join(names)}: {registry.get(names[0]).address_type}."
+        for field, names in channels.items()
+    }
+    texts[requests.ADDRESS_FIELDS[requests.USER]] = "For user: that person's inbox and contact points."
+    return {field: {"type": "string", "description": text} for field, text in texts.items()}
+
+
 #: The body of a request. Which field holds an address depends on the channel.
 REQUEST_SCHEMA: Final[dict[str, Any]] = {
     "type": "object",
@@ -45,7 +51,7 @@ REQUEST_SCHEMA: Final[dict[str, Any]] = {
                 "properties": {
                     "channel": {"type": "string", "enum": list(requests.ADDRESS_FIELDS)},
                     "at": _TIME,
-                    **{name: {"type": "string", "description": text} for name, text in _ADDRESSES.items()},
+                    **_addresses(),
                 },
                 "required": ["channel", "at"],
             },

@@ -20,8 +20,6 @@ MAX_REPEATS: Final = 20
 MAX_S: Final = 7 * 86_400
 #: Of all rounds together: what a start has to write at once.
 MAX_TELLINGS: Final = 1000
-#: Channels that an address which is nobody's may be told by.
-ADDRESS_CHANNELS: Final = ("email", "phone", "pubnub", "push", "sms", "telegram", "webhook")
 TYPES: Final = {"user": "user_id", "rotation": "rotation_id", "address": "address"}
 
 Type = Literal["user", "rotation", "address"]
@@ -159,9 +157,8 @@ def _target(given: Mapping[str, Any], complain: Complain) -> Target | None:
 
 def _address(given: Mapping[str, Any], complain: Complain) -> Target | None:
     channel, address = given.get("channel"), given.get("address")
-    offered = [name for name in ADDRESS_CHANNELS if name in registry.CHANNELS]
-    if not isinstance(channel, str) or channel not in offered:
-        complain(f"channel: Expected one of: {', '.join(offered)}.")
+    if not isinstance(channel, str) or channel not in registry.ADDRESS_FIELDS:
+        complain(f"channel: Expected one of: {', '.join(registry.ADDRESS_FIELDS)}.")
         return None
     try:
         if not isinstance(address, str) or len(address) > 2048:

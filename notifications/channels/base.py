@@ -27,8 +27,14 @@ class Channel(ABC):
     """One way of telling someone. Stateless: connections live in the session."""
 
     name: ClassVar[str]
+    #: What people call it, where that is not its name with a capital.
+    label: ClassVar[str] = ""
     #: What an address of this channel is, in words for people, such as "an https URL".
     address_type: ClassVar[str]
+    #: The field of an escalation's request that holds an address of it; "" where only people are told by it.
+    address_field: ClassVar[str] = ""
+    #: Whether that field takes a JSON number too.
+    address_may_be_number: ClassVar[bool] = False
     #: False where the address is always "".
     has_addresses: ClassVar[bool] = True
     #: Whether it reaches others than whoever names the address: a contact point then tells nothing but a code
@@ -46,6 +52,16 @@ class Channel(ABC):
     is_paid: ClassVar[bool] = False
     #: True where people read it, so that what quiet hours held back may come as one message.
     digests: ClassVar[bool] = False
+    #: True where its texts are said: codes then go digit by digit.
+    is_spoken: ClassVar[bool] = False
+    #: True where programs read its texts, or nobody does: they name times as they are stored, in UTC.
+    for_programs: ClassVar[bool] = False
+    #: Whether an address leads to somebody alone, to read by themselves: links that act for them may go.
+    is_private_to_one: ClassVar[bool] = False
+    #: Whether the codes and links of an account itself may go there.
+    carries_account_secrets: ClassVar[bool] = False
+    #: Whether what it sends is signed with a secret of the contact point.
+    is_signed: ClassVar[bool] = False
     #: Whoever knows an address can do something with it, as with an app's token: nobody is shown it.
     address_is_secret: ClassVar[bool] = False
     #: Whether it has a ``send_batch``: a destination can be told of several deliveries in one request.

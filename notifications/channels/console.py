@@ -15,6 +15,7 @@ class ConsoleChannel(Channel):
     address_type = "nothing"
     needs_confirmation = False
     has_addresses = False
+    for_programs = True
 
     @property
     def is_configured(self) -> bool:

@@ -41,9 +41,12 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")
 class EmailChannel(Channel):
     name = "email"
     address_type = "an email address"
+    address_field = "email"
     needs_confirmation = True
     verified_as = "email"
     digests = True
+    is_private_to_one = True
+    carries_account_secrets = True
 
     @property
     def is_configured(self) -> bool:

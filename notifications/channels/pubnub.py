@@ -24,7 +24,9 @@ _NOT_IN_NAMES = re.compile(r"[,/\\*\s\x00-\x1f\x7f]")
 
 class PubNubChannel(Channel):
     name = "pubnub"
+    label = "PubNub"
     address_type = "a PubNub channel"
+    address_field = "pubnub-channel"
     needs_confirmation = True
 
     @property

@@ -45,6 +45,7 @@ class PushChannel(Channel):
 
     name = "push"
     address_type = "the token of an installed app"
+    address_field = "token"
     needs_confirmation = True
     digests = True
     address_is_secret = True

@@ -39,6 +39,15 @@ CHANNELS: dict[str, Channel] = {
     )
 }
 
+#: Those whose texts no person reads.
+FOR_PROGRAMS: Final = frozenset(name for name, channel in CHANNELS.items() if channel.for_programs)
+#: Those whose addresses lead to one person alone.
+PRIVATE_TO_ONE: Final = frozenset(name for name, channel in CHANNELS.items() if channel.is_private_to_one)
+#: Those that may tell an address which is nobody's, and the field that holds it in a request for that.
+ADDRESS_FIELDS: Final = {
+    name: channel.address_field for name, channel in CHANNELS.items() if channel.address_field
+}
+
 
 def get(name: str) -> Channel:
     """Return a channel by name.

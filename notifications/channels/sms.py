@@ -25,10 +25,14 @@ class SmsChannel(Channel):
     """
 
     name = "sms"
+    label = "Text message"
     address_type = "a phone number in international form"
+    address_field = "phone-number"
     needs_confirmation = True
     verified_as = "phone"
     digests = True
+    is_private_to_one = True
+    carries_account_secrets = True
     is_paid = True
 
     @property

@@ -39,8 +39,11 @@ class TelegramChannel(Channel):
 
     name = "telegram"
     address_type = "a Telegram chat: its number, or the @name of a public one"
+    address_field = "chat-id"
+    address_may_be_number = True
     needs_confirmation = True
     digests = True
+    is_private_to_one = True
 
     @property
     def is_configured(self) -> bool:

@@ -23,6 +23,7 @@ class ThirdPartyChannel(Channel):
     address_type = "the third party's URL"
     needs_confirmation = False
     for_contacts = False
+    for_programs = True
     revocable = False
     batches = True
 

@@ -21,7 +21,10 @@ HOLD_MAX_S = 60.0
 class WebhookChannel(Channel):
     name = "webhook"
     address_type = "an http or https URL"
+    address_field = "url"
     needs_confirmation = True
+    for_programs = True
+    is_signed = True
     batches = True
 
     def normalised_address(self, address: str) -> str:

@@ -11,8 +11,6 @@ from typing import Final
 
 from config.zones import zone_of
 
-#: Its texts are read by programs, or by nobody.
-FOR_PROGRAMS: Final = ("console", "third_party", "webhook")
 _MARK: Final = " UTC"
 #: As our texts write them: 2026-11-29 15:00:20 UTC, 29/11/2026 à 15:00 UTC.
 _INSTANT: Final = re.compile(

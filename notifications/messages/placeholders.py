@@ -14,7 +14,9 @@ log = structlog.get_logger(__name__)
 
 #: Kinds that begin so hold secrets, and are sent by these channels only, to the address they are meant for.
 PRIVATE_KINDS: Final = "account."
-PRIVATE_CHANNELS: Final = ("email", "sms")
+PRIVATE_CHANNELS: Final = tuple(
+    name for name, channel in registry.CHANNELS.items() if channel.carries_account_secrets
+)
 #: But for this one, which is to prove an address of whatever channel.
 CONFIRM: Final = "account.confirm_contact_point"
 
@@ -67,7 +69,7 @@ def filled(kind: str, channel: str, data: Mapping[str, Any], *texts: str) -> tup
 def _secret(name: str, kind: str, channel: str, verification_id: UUID) -> str:
     if name == "code":
         code = code_of(verification_id)
-        return ", ".join(code) if channel == "phone" else code  # said digit by digit
+        return ", ".join(code) if registry.get(channel).is_spoken else code
     return f"{settings.PUBLIC_URL.rstrip('/')}{LINKS[kind]}{token_of(verification_id)}"
 
 

@@ -48,9 +48,9 @@ def contact_point_admit(*, contact_point: ContactPoint, vouched: bool, now: date
         contact_point_vouch(contact_point=contact_point, now=now)
     elif contact_point.confirmed_at is None:
         own = is_own(contact_point)
-        if user.email_verified_at is None and not (own and contact_point.channel == "email"):
-            raise Conflict(EMAIL_FIRST)
         field = registry.get(contact_point.channel).verified_as
+        if user.email_verified_at is None and not (own and field == "email"):
+            raise Conflict(EMAIL_FIRST)
         if own and getattr(user, f"{field}_verified_at"):
             _confirm(contact_point, now)
         else:

@@ -180,7 +180,7 @@ def contact_point_rotate_secret(*, contact_point: ContactPoint) -> ContactPoint:
     Raises:
         ValidationError: messages of this channel aren't signed.
     """
-    if contact_point.channel != "webhook":
+    if not registry.sendable(contact_point.channel).is_signed:
         raise ValidationError({"channel": ["Only webhooks have a secret."]})
     ContactPoint.objects.filter(pk=contact_point.pk).update(
         secret_version=F("secret_version") + 1, secret_rotated_at=clock.now()

@@ -28,6 +28,7 @@ from notifications.api.serializers import (
     DeliverySerializer,
     SecretSerializer,
 )
+from notifications.channels import registry
 from notifications.channels.transport import signing
 from notifications.models import ContactPoint
 from notifications.services import confirmations
@@ -225,7 +226,7 @@ class _Secret(_OneContactPoint):
         contact_point = self.contact_point(contact_point_id)
         if contact_point.user_id != self.request.user.pk:
             raise PermissionDenied("Only its owner may see the secret.")
-        if contact_point.channel != "webhook":
+        if not registry.sendable(contact_point.channel).is_signed:
             raise Http404
         return contact_point
 

@@ -34,11 +34,14 @@ class PhoneChannel(Channel):
     """
 
     name = "phone"
+    label = "Phone call"
     address_type = "a phone number in international form"
+    address_field = "phone-number"
     needs_confirmation = True
     verified_as = "phone"
     revocable = True
     is_paid = True
+    is_spoken = True
 
     @property
     def is_configured(self) -> bool:

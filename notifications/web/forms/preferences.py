@@ -63,7 +63,7 @@ def channels_offered() -> list[tuple[str, str]]:
 
 
 def channel_label(name: str) -> str:
-    return {"sms": "Text message", "phone": "Phone call", "pubnub": "PubNub"}.get(name, name.capitalize())
+    return registry.sendable(name).label or name.capitalize()
 
 
 def time_zones(current: str) -> list[tuple[str, Any]]:

@@ -18,6 +18,7 @@ from accounts.models import User
 from accounts.services.users import user_update
 from config import clock
 from config.exceptions import Conflict, TooMany
+from notifications.channels import registry
 from notifications.channels.transport import signing
 from notifications.models import ContactPoint, Preference, Subscription
 from notifications.services import confirmations, contact_points
@@ -155,7 +156,7 @@ class NewPointSection(_PreferencesSection):
         )
         if not is_new:
             return self.done("It is here already." if point.confirmed_at else HERE_UNCONFIRMED)
-        if point.channel == "webhook":
+        if registry.get(point.channel).is_signed:
             self.request.session[REVEALS] = str(point.pk)
         if point.confirmed_at is None:
             return self.done("Added. A code is on its way there. Enter it below to be told things there.")
