@@ -24,15 +24,11 @@ _TIME: Final[dict[str, Any]] = {
 
 def _addresses() -> dict[str, dict[str, str]]:
     """Return the fields that hold addresses, each with what it holds and for which channels."""
-    channels: dict[str, list[str]] = {}
+    texts: dict[str, list[str]] = {}
     for name, field in registry.ADDRESS_FIELDS.items():
-        channels.setdefault(field, []).append(name)
-    texts = {
-        field: f"For {' and '.join(names)}: {registry.get(names[0]).address_type}."
-        for field, names in channels.items()
-    }
-    texts[requests.ADDRESS_FIELDS[requests.USER]] = "For user: that person's inbox and contact points."
-    return {field: {"type": "string", "description": text} for field, text in texts.items()}
+        texts.setdefault(field, []).append(f"For {name}: {registry.get(name).address_type}.")
+    texts[requests.ADDRESS_FIELDS[requests.USER]] = ["For user: that person's inbox and contact points."]
+    return {field: {"type": "string", "description": " ".join(text)} for field, text in texts.items()}
 
 
 #: The body of a request. Which field holds an address depends on the channel.
