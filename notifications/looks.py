@@ -12,7 +12,7 @@ import structlog
 from django.db import DatabaseError
 
 from config.outages import is_outage
-from notifications.engine.database import run_prepared
+from notifications.database import run_prepared
 
 log = structlog.get_logger(__name__)
 

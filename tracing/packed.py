@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from notifications.engine.database import array, run_prepared
+from notifications.database import array, run_prepared
 from tracing.partitions import DAY_S
 
 Integers = NDArray[np.int64]

@@ -17,7 +17,7 @@ from django.conf import settings
 
 from config import clock
 from dating.rooms import look, signals
-from notifications.engine.database import Database, connection_parameters
+from notifications.database import Database, connection_parameters
 from notifications.hubs import listen
 
 Message = Mapping[str, Any]

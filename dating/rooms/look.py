@@ -5,7 +5,7 @@ from typing import Final
 from uuid import UUID
 
 from config import clock
-from notifications.engine.database import Database, run_prepared
+from notifications.database import Database, run_prepared
 
 # While the organiser has stopped the clock a call goes on, and nobody knows until when: NULL.
 _CALLS: Final = """

@@ -14,7 +14,7 @@ from uuid import UUID
 import structlog
 
 from notifications import metrics
-from notifications.engine.database import Database
+from notifications.database import Database
 
 log = structlog.get_logger(__name__)
 

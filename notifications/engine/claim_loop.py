@@ -13,10 +13,10 @@ import structlog
 from django.conf import settings
 
 from notifications import metrics
+from notifications.database import RETRY_S, Database
 from notifications.engine.allowed import Allowed
 from notifications.engine.claim import Ask, Claimer, report_lost
 from notifications.engine.content import Contents
-from notifications.engine.database import RETRY_S, Database
 from notifications.engine.finalise import Ledger
 from notifications.engine.lanes import EPOCH, FIRST_ROOM
 from notifications.engine.outcome import ending_of, withheld_of

@@ -11,8 +11,8 @@ import orjson
 from notifications.channels import registry
 from notifications.channels.message import Message
 from notifications.channels.registry import FOR_PROGRAMS
+from notifications.database import Database
 from notifications.engine.claim import Claimed
-from notifications.engine.database import Database
 from notifications.messages.instants import by_clock_of, says_any, says_any_in
 from notifications.messages.links import OPENING, linked
 from notifications.messages.placeholders import filled, is_private

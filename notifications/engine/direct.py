@@ -14,9 +14,9 @@ from accounts.models import User
 from config import clock
 from notifications.channels import registry
 from notifications.channels.inbox import InboxChannel
+from notifications.database import run_prepared
 from notifications.engine import inbox_items, wake
 from notifications.engine.claim import AHEAD
-from notifications.engine.database import run_prepared
 from notifications.engine.held import QUIET_HOURS
 from notifications.engine.ids import delivery_id
 from notifications.messages.placeholders import CONFIRM

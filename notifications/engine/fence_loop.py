@@ -10,7 +10,7 @@ import psycopg
 import structlog
 
 from notifications import metrics
-from notifications.engine.database import RETRY_S
+from notifications.database import RETRY_S
 from notifications.engine.fencer import Fencer
 from notifications.engine.lanes import FIRST_ROOM
 from notifications.engine.pump import Pump

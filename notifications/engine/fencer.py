@@ -9,6 +9,7 @@ from typing import Any
 from django.conf import settings
 from psycopg import AsyncConnection
 
+from notifications.database import Away, Database, is_alive, run
 from notifications.engine import inbox_items
 from notifications.engine.allowed import Allowed
 from notifications.engine.claim import (
@@ -22,7 +23,6 @@ from notifications.engine.claim import (
     report_lost,
 )
 from notifications.engine.content import Content, Contents
-from notifications.engine.database import Away, Database, is_alive, run
 from notifications.engine.fence import Batch
 from notifications.engine.finalise import WITHHOLD, Finished, Ledger, count_finished, withholding
 from notifications.engine.outcome import ending_of, withheld_of

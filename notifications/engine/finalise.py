@@ -18,7 +18,7 @@ from django.conf import settings
 from psycopg.errors import UniqueViolation
 
 from notifications import metrics
-from notifications.engine.database import RETRY_S, Database, array
+from notifications.database import RETRY_S, Database, array
 
 log = structlog.get_logger(__name__)
 
@@ -44,7 +44,7 @@ RECENT_S = 1.0
 #
 # Rows are taken in the order of their ids, as a stop locks them (notifications.engine.stop): several of one
 # process, or of one contact point, are often in one batch, and the two would deadlock. A nested loop keeps
-# that order, and there is no other plan where there is no hash join (engine.database); should one come up all
+# that order, and there is no other plan where there is no hash join (notifications.database); should one come up all
 # the same, PostgreSQL ends the deadlock after a second, and the batch is written again.
 _FENCE = """(outgoing.attempts < outcome.number
             OR (outgoing.attempts = outcome.number AND outgoing.lease_until IS NOT NULL))"""

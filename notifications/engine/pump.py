@@ -15,11 +15,11 @@ from django.conf import settings
 from config.clock import elapsed
 from notifications.channels import registry
 from notifications.channels.message import TooFast, Unavailable
+from notifications.database import Database
 from notifications.engine import parcels
 from notifications.engine.attempt import Attempts
 from notifications.engine.claim import RELEASE, Claimed
 from notifications.engine.content import Content
-from notifications.engine.database import Database
 from notifications.engine.fence import Batch, Fence
 from notifications.engine.lane_news import LaneNews, News
 from notifications.engine.lanes import MIN_CLAIM, Lane, Lanes

@@ -19,13 +19,13 @@ from django.conf import settings
 
 from config import clock
 from notifications.channels.transport.session import Session
+from notifications.database import RETRY_S, Database, connection_parameters
 from notifications.engine import wake
 from notifications.engine.allowed import Allowed
 from notifications.engine.attempt import Attempts
 from notifications.engine.claim import Claimed, Claimer
 from notifications.engine.claim_loop import ClaimLoop
 from notifications.engine.content import Content, Contents
-from notifications.engine.database import RETRY_S, Database, connection_parameters
 from notifications.engine.fence_loop import FenceLoop
 from notifications.engine.fencer import Fencer
 from notifications.engine.finalise import Finished, Ledger

@@ -8,9 +8,9 @@ from typing import Final
 import structlog
 
 from notifications import metrics
+from notifications.database import run_prepared
 from notifications.engine import wake
 from notifications.engine.claim import DUE_LANES, MAX_LANES
-from notifications.engine.database import run_prepared
 from notifications.engine.fanout import alerts_fan_out
 from notifications.looks import first
 

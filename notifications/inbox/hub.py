@@ -18,7 +18,7 @@ import structlog
 from django.conf import settings
 
 from config import clock
-from notifications.engine.database import Database, connection_parameters
+from notifications.database import Database, connection_parameters
 from notifications.hubs import listen
 from notifications.inbox import events, live, look
 from notifications.inbox.look import News, Question

@@ -10,7 +10,7 @@ from uuid import UUID
 import orjson
 
 from accounts.models import User
-from notifications.engine.database import Database
+from notifications.database import Database
 from notifications.inbox import events
 from notifications.inbox.items import item
 

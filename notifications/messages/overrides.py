@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
-from notifications.engine.database import run_prepared
+from notifications.database import run_prepared
 from notifications.messages.compiled import Compiled, Text
 
 #: At most so old is what a process knows of the overrides.

@@ -17,7 +17,7 @@ from accounts.rights import POST_ALERTS
 from config import clock
 from config.exceptions import Conflict
 from notifications import metrics, signals
-from notifications.engine.database import run_prepared
+from notifications.database import run_prepared
 from notifications.models import Alert
 
 # Stores those of the posted whose id is new; the first of each id, whose others are compared with it.

@@ -8,7 +8,7 @@ import numpy as np
 from django.db import transaction
 from numpy.typing import NDArray
 
-from notifications.engine.database import array, run_prepared
+from notifications.database import array, run_prepared
 from tracing.intake.records import RECORD_MIN_S
 from tracing.packed import Integers, Packed
 from tracing.partitions import day_of

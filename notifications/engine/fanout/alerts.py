@@ -14,9 +14,9 @@ from django.db.backends.utils import CursorWrapper
 
 from accounts.models import Shop
 from config import clock
+from notifications.database import run_prepared
 from notifications.engine import wake
 from notifications.engine.content import content_of, preparations
-from notifications.engine.database import run_prepared
 from notifications.engine.fanout.audience import Audience
 from notifications.engine.fanout.chunk import SMALL, Chunk, Finer, fan_out_alerts, fan_out_chunk
 from notifications.inbox import live

@@ -12,9 +12,9 @@ from psycopg.types.json import Jsonb
 
 from notifications import metrics, rules, urgency
 from notifications.channels import registry
+from notifications.database import array, run_prepared
 from notifications.engine import ids
 from notifications.engine.claim import Claimed
-from notifications.engine.database import array, run_prepared
 from notifications.engine.fanout import sql
 from notifications.engine.fanout.audience import Audience
 from notifications.models import BEHIND, Alert, Notification, priority_of

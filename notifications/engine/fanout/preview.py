@@ -6,8 +6,8 @@ from uuid import UUID
 
 from accounts.models import User
 from config import clock
+from notifications.database import run_prepared
 from notifications.engine import held
-from notifications.engine.database import run_prepared
 from notifications.engine.fanout import sql
 from notifications.engine.fanout.audience import people
 from notifications.engine.fanout.chunk import asked

@@ -18,7 +18,7 @@ from accounts.services import api_key_create
 from config.handler import Handler
 from notifications.api import intake
 from notifications.api.views.alerts import AlertsView
-from notifications.engine.database import connection_parameters
+from notifications.database import connection_parameters
 from notifications.models import Alert
 from tests.factories import ShopFactory
 

@@ -16,7 +16,7 @@ from notifications.brokers.formats import Format
 from notifications.brokers.messages import Answer, Malformed, Message
 from notifications.brokers.sources import Source
 from notifications.brokers.taking import DatabaseAway, Outcome
-from notifications.engine.database import connection_parameters
+from notifications.database import connection_parameters
 from notifications.models import Alert, DeadMessage, MessageFailure, OutgoingMessage, ReceivedMessage
 
 pytestmark = pytest.mark.django_db

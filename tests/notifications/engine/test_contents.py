@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from notifications.database import Database, connection_parameters
 from notifications.engine import content
 from notifications.engine.claim import Claimed
 from notifications.engine.content import Contents
-from notifications.engine.database import Database, connection_parameters
 from notifications.models import Notification
 from tests.factories import NotificationFactory
 

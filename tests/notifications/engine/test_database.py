@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from django.db import connection
 
-from notifications.engine.database import Database, connection_parameters
+from notifications.database import Database, connection_parameters
 
 
 @pytest.mark.django_db(transaction=True)

@@ -13,7 +13,7 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from notifications.engine.database import Database, connection_parameters
+from notifications.database import Database, connection_parameters
 from notifications.engine.fence import Batch, TooLate
 from notifications.engine.finalise import Finished, finalise
 from notifications.engine.sender import Sender

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 
+from notifications.database import Database, connection_parameters
 from notifications.engine import finalise
-from notifications.engine.database import Database, connection_parameters
 from notifications.engine.finalise import Finished, Ledger
 from notifications.engine.replay import replay
 from notifications.engine.stop import cancel

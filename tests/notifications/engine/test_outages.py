@@ -17,8 +17,8 @@ from notifications.channels import registry
 from notifications.channels.base import Channel
 from notifications.channels.message import Message, Receipt
 from notifications.channels.transport.session import Session
+from notifications.database import Away, Database, connection_parameters, is_away
 from notifications.engine import supervision, wake
-from notifications.engine.database import Away, Database, connection_parameters, is_away
 from notifications.engine.finalise import Ledger
 from notifications.engine.sender import Sender
 from notifications.models import Delivery

@@ -19,8 +19,8 @@ from notifications import jobs, queue
 from notifications.archive import verifying, writing
 from notifications.archive.store import store
 from notifications.audit import audit
+from notifications.database import connection_parameters
 from notifications.engine import replay
-from notifications.engine.database import connection_parameters
 from notifications.engine.ids import first_id
 from notifications.history import ending, months
 from notifications.history.month import Month
