@@ -11,11 +11,10 @@ from django.db.models import Count, F, QuerySet
 
 from config import clock
 from config.exceptions import Conflict
-from notifications import metrics
+from notifications import masking, metrics
 from notifications.brokers import failures, formats, outbox, sources
 from notifications.brokers.headers import plain
 from notifications.brokers.messages import Malformed, Message
-from notifications.events import faults
 from notifications.models import DeadMessage
 
 log = structlog.get_logger(__name__)
@@ -40,7 +39,7 @@ def reason_of(error: BaseException) -> str:
     elif isinstance(error, Malformed | Conflict):
         text = str(error)
     else:
-        text = faults.description(error)
+        text = masking.description(error)
     return text.replace("\x00", "�")[:REASON_MAX_LENGTH]
 
 
@@ -59,7 +58,7 @@ def dead_messages_store(dead: Iterable[tuple[Message, str, int]]) -> None:
             message_id=row.message_id,
             routing_key=row.routing_key,
             attempts=row.attempts,
-            reason=faults.mask(row.reason),
+            reason=masking.mask(row.reason),
         )
 
 

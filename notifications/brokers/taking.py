@@ -12,13 +12,12 @@ from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import InterfaceError, OperationalError, connection, transaction
 
-from notifications import metrics
+from notifications import masking, metrics
 from notifications.brokers import failures, outbox
 from notifications.brokers.dead_letters import FINAL, dead_messages_store, reason_of
 from notifications.brokers.formats import Format
 from notifications.brokers.messages import Answer, Malformed, Message
 from notifications.brokers.sources import Source
-from notifications.events import faults
 
 log = structlog.get_logger(__name__)
 
@@ -137,7 +136,7 @@ def _take_alone(
     except Exception as error:  # whatever a format raises is that message's failure, not the consumer's
         _raise_if_away(error)
         attempts = attempts or failures.count(source.name, message, now=now)
-        reason, trail = reason_of(error), faults.trail(error)
+        reason, trail = reason_of(error), masking.trail(error)
     if attempts >= settings.MESSAGE_ATTEMPTS:
         return _bury(source, message, reason, attempts)
     metrics.add("messages", source.name, "failed")
@@ -166,7 +165,7 @@ def _raise_if_away(error: BaseException) -> None:
     if isinstance(error, DatabaseError) and is_away(error):
         # Also where Django has not noticed: it makes another at the next query.
         connection.close()
-        raise DatabaseAway(faults.description(error)) from error
+        raise DatabaseAway(masking.description(error)) from error
 
 
 def is_away(error: DatabaseError) -> bool:

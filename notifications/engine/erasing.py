@@ -12,7 +12,7 @@ from config.slices import Run
 from notifications.engine.ids import first_id
 from notifications.models import Erasure
 
-#: What stands for an address in what a provider said, as in logs (notifications.events.faults).
+#: What stands for an address in what a provider said, as in logs (notifications.masking).
 MASKS: Final = (
     (r"[[:alnum:]_.+-]+@[[:alnum:]_-]+(\.[[:alnum:]_-]+)+", "…@…"),
     (r"\+\d[\d ().-]{6,}\d", "+…"),

@@ -44,8 +44,8 @@ RECENT_S = 1.0
 #
 # Rows are taken in the order of their ids, as a stop locks them (notifications.engine.stop): several of one
 # process, or of one contact point, are often in one batch, and the two would deadlock. A nested loop keeps
-# that order, and there is no other plan where there is no hash join (notifications.database); should one come up all
-# the same, PostgreSQL ends the deadlock after a second, and the batch is written again.
+# that order, and there is no other plan where there is no hash join (notifications.database); should one come
+# up all the same, PostgreSQL ends the deadlock after a second, and the batch is written again.
 _FENCE = """(outgoing.attempts < outcome.number
             OR (outgoing.attempts = outcome.number AND outgoing.lease_until IS NOT NULL))"""
 # The months that a batch's deliveries lie in, so that PostgreSQL leaves all others alone.

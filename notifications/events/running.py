@@ -18,8 +18,8 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 
 from config import clock
-from notifications import metrics
-from notifications.events import faults, following, registry
+from notifications import masking, metrics
+from notifications.events import following, registry
 from notifications.events.registry import Handler
 from notifications.events.retry import next_due_at
 from notifications.looks import first
@@ -179,7 +179,7 @@ def _mark_done(claim: Claim, now: datetime) -> None:
 
 def _fail(claim: Claim, handler: Handler, error: Exception, now: datetime) -> None:
     """Record a failure whose transaction has been rolled back: to be tried again, or a dead letter."""
-    reason, trail = faults.description(error), faults.trail(error)
+    reason, trail = masking.description(error), masking.trail(error)
     wait_s = settings.EVENT_RETRY_WAIT_S
     due_at = next_due_at(attempts=claim.attempt, budget=handler.attempts, wait_s=wait_s, now=now)
     if due_at is None:

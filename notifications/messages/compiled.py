@@ -7,7 +7,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from django.template import TemplateSyntaxError
 
-from notifications.events.faults import description
+from notifications.masking import description
 from notifications.messages.cutting import before_link
 from notifications.messages.sandbox import Budgeted, PlainTemplate
 

@@ -3,7 +3,7 @@
 import pytest
 from django.db import DatabaseError
 
-from notifications.events.faults import MAX_LENGTH, description, trail
+from notifications.masking import MAX_LENGTH, description, trail
 
 
 def test_it_names_the_kind_and_the_first_line() -> None:
