@@ -14,10 +14,13 @@ class NotificationsConfig(AppConfig):
             signals,
         )
         from notifications.archive import writing  # noqa: PLC0415
-        from notifications.brokers import envelopes, formats  # noqa: PLC0415
         from notifications.brokers import exposition as brokers_exposition  # noqa: PLC0415
+        from notifications.brokers import formats  # noqa: PLC0415
         from notifications.departures import leaving  # noqa: F401, PLC0415
-        from notifications.events import registry  # noqa: PLC0415
+        from notifications.events import (
+            envelopes,
+            registry,
+        )
         from notifications.events import signals as events_signals  # noqa: F401, PLC0415
         from notifications.history import ending  # noqa: PLC0415
         from notifications.inbox import signals as inbox_signals  # noqa: F401, PLC0415

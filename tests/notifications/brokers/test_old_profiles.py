@@ -8,8 +8,8 @@ import pytest
 
 from accounts.models import Encadrant, Student, User
 from accounts.services import profile_ensure
-from notifications.brokers.envelopes import FORMAT
 from notifications.events import people
+from notifications.events.envelopes import FORMAT
 from notifications.models import Event, HandlerRun, InboxItem
 from tests.factories import UserFactory
 from tests.notifications.events.test_accounts import run_all

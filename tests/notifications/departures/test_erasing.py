@@ -51,7 +51,7 @@ from tests.leaving import (
     found_in_tables,
     handle_events,
 )
-from tests.notifications.brokers.test_envelopes import CREATED, DELETED, command, take
+from tests.notifications.events.test_envelopes import CREATED, DELETED, command, take
 from tests.queued import stored
 
 ME = "/api/v1/users/me/"

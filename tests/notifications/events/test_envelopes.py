@@ -15,10 +15,10 @@ from accounts.models import Student, User
 from accounts.services import api_key_create
 from config.exceptions import Conflict
 from notifications.brokers import taking
-from notifications.brokers.envelopes import FORMAT, Command, NotYet, apply
 from notifications.brokers.messages import Malformed
 from notifications.brokers.sources import Source
 from notifications.events import running
+from notifications.events.envelopes import FORMAT, Command, NotYet, apply
 from notifications.models import DeadMessage, Event, HandlerRun, OutgoingMessage
 from tests.factories import UserFactory
 from tests.samples import NOW, message_of, samples

@@ -17,10 +17,10 @@ from django.core.exceptions import ValidationError
 from accounts.models import User
 from accounts.services import mirroring
 from notifications.brokers.formats import Format
-from notifications.brokers.later import KEYS, Later, said_later
 from notifications.brokers.messages import Answer, Malformed, Message
 from notifications.events import people
 from notifications.events.incoming import Incoming, events_accept
+from notifications.events.later import KEYS, Later, said_later
 from notifications.events.payloads import SOURCE_MAX_LENGTH, check_event
 from notifications.events.signals import told_elsewhere
 
