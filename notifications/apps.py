@@ -17,14 +17,11 @@ class NotificationsConfig(AppConfig):
         from notifications.brokers import exposition as brokers_exposition  # noqa: PLC0415
         from notifications.brokers import formats  # noqa: PLC0415
         from notifications.departures import leaving  # noqa: F401, PLC0415
-        from notifications.events import (
-            envelopes,
-            registry,
-        )
+        from notifications.events import envelopes, registry  # noqa: PLC0415
         from notifications.events import signals as events_signals  # noqa: F401, PLC0415
         from notifications.history import ending  # noqa: PLC0415
         from notifications.inbox import signals as inbox_signals  # noqa: F401, PLC0415
-        from notifications.messages import signals as messages_signals  # noqa: F401, PLC0415
+        from notifications.services import account_messages  # noqa: F401, PLC0415
 
         registry.autodiscover()
         ending.before_drop.append(writing.keep)
