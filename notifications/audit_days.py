@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db import connection
 
 from notifications.audit_sql import NEXT, TOUCHED
-from notifications.engine.ids import LAST_ID, first_id, moment_of
+from notifications.ids import LAST_ID, first_id, moment_of
 from notifications.models import AuditedDay
 
 A_DAY: Final = timedelta(days=1)

@@ -12,7 +12,7 @@ from django.db.models import Case, Count, F, Prefetch, Q, QuerySet, Value, When
 
 from accounts.models import User
 from accounts.rights import MESSAGES, NOTICES
-from notifications.engine.ids import first_id
+from notifications.ids import first_id
 from notifications.models import Alert, Attempt, ContactPoint, DeadMessage, Delivery
 
 #: Of notices that tell of several others.

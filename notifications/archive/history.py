@@ -8,9 +8,9 @@ from uuid import UUID
 
 from notifications.archive import manifest, reading
 from notifications.archive.tables import DELIVERIES, NOTIFICATIONS, Row
-from notifications.engine.ids import first_id
 from notifications.explanations import explain
 from notifications.history.month import Month
+from notifications.ids import first_id
 from notifications.models import ArchivedMonth, Delivery
 
 # The id of a delivery may have the time of a fact that was reported so much later.

@@ -15,8 +15,8 @@ from notifications.archive.manifest import NAME, Manifest
 from notifications.archive.rows import Delivered, alert_of
 from notifications.archive.store import Store, store
 from notifications.archive.tables import ALERTS, ATTEMPTS, DELIVERIES, NOTIFICATIONS, Row, Table
-from notifications.engine.ids import moment_of
 from notifications.history.month import Month
+from notifications.ids import moment_of
 from notifications.models import ArchivedMonth
 
 

@@ -20,8 +20,8 @@ from notifications.archive.tables import (
     record_json,
 )
 from notifications.archive.tree import leaf_hash
-from notifications.engine.ids import moment_of
 from notifications.history.month import Month
+from notifications.ids import moment_of
 from notifications.snapshots import snapshot
 
 BATCH: Final = 1000

@@ -18,7 +18,7 @@ from notifications.database import run_prepared
 from notifications.engine import inbox_items, wake
 from notifications.engine.claim import AHEAD
 from notifications.engine.held import QUIET_HOURS
-from notifications.engine.ids import delivery_id
+from notifications.ids import delivery_id
 from notifications.messages.placeholders import CONFIRM
 from notifications.models import ContactPoint, Delivery, Notification, priority_of
 

@@ -9,7 +9,7 @@ from django.db import connection, transaction
 
 from config import slices
 from config.slices import Run
-from notifications.engine.ids import first_id
+from notifications.ids import first_id
 from notifications.models import Erasure
 
 #: What stands for an address in what a provider said, as in logs (notifications.masking).

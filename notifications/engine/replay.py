@@ -10,8 +10,8 @@ from django.db.models import Count, Max, Min, Q, QuerySet
 from config import clock
 from notifications.channels import registry
 from notifications.engine import erasing, wake
-from notifications.engine.ids import first_id
 from notifications.history import ending
+from notifications.ids import first_id
 from notifications.models import Delivery, Outgoing, Undelivered, priority_of
 
 REPLAYABLE = (Delivery.Status.FAILED, Delivery.Status.EXPIRED)

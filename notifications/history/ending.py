@@ -18,9 +18,9 @@ import structlog
 from django.conf import settings
 from django.db import OperationalError, connection, models, transaction
 
-from notifications.engine.ids import first_id, moment_of
 from notifications.history.month import Month
 from notifications.history.months import ATTEMPTS, DELIVERIES, LOCK_TIMEOUT, Partition, partitions
+from notifications.ids import first_id, moment_of
 from notifications.models import Delivery, Notification
 
 log = structlog.get_logger(__name__)

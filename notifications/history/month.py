@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from typing import Final, Self
 from uuid import UUID
 
-from notifications.engine.ids import first_id
+from notifications.ids import first_id
 
 _MONTH: Final = re.compile(r"([0-9]{4})-(0[1-9]|1[0-2])")
 

@@ -1,7 +1,7 @@
 # ruff: noqa: S608  (names of tables, and bounds of our own)
 """The monthly partitions of deliveries and attempts: made ahead of time, so that a row finds its month.
 
-A delivery's id begins with the millisecond of its fact (notifications.engine.ids), and both tables are
+A delivery's id begins with the millisecond of its fact (notifications.ids), and both tables are
 divided by it: see docs/adr/0026.
 """
 
@@ -15,8 +15,8 @@ import structlog
 from django.db import OperationalError, connection, transaction
 from django.db.backends.utils import CursorWrapper
 
-from notifications.engine.ids import first_id, moment_of
 from notifications.history.month import Month
+from notifications.ids import first_id, moment_of
 
 log = structlog.get_logger(__name__)
 

@@ -13,7 +13,7 @@ from config import clock
 from notifications.engine.direct import Planned, deliver_many
 from notifications.engine.fanout import notify, people
 from notifications.engine.fanout.preview import goes_to_inbox
-from notifications.engine.ids import first_id
+from notifications.ids import first_id
 from notifications.looks import first
 from notifications.messages.compose import notification_of
 from notifications.models import ContactPoint, Delivery

@@ -9,8 +9,8 @@ from django.db import IntegrityError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
-from notifications.engine.ids import notification_id
 from notifications.history.month import Month
+from notifications.ids import notification_id
 
 BEFORE: Final = [("notifications", "0008_delivery_actions")]
 AFTER: Final = [("notifications", "0009_inbox_items")]

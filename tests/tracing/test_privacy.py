@@ -10,7 +10,7 @@ from rest_framework.test import APIClient
 from accounts.models import User
 from config import slices
 from config.slices import Run
-from notifications.engine.ids import moment_of
+from notifications.ids import moment_of
 from notifications.models import Attempt, AuditedDay, Delivery, Notification
 from notifications.services import notices
 from tests.factories import NotificationFactory

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import transaction
 
 from config.slices import Old, Run, children_delete, old_end
-from notifications.engine.ids import first_id
+from notifications.ids import first_id
 from notifications.models import Notification
 from notifications.services.notices import notices_delete
 from tracing.models import Case

@@ -8,7 +8,8 @@ import structlog
 from django.db import DatabaseError, transaction
 
 from config import clock
-from notifications.engine import ids, wake
+from notifications import ids
+from notifications.engine import wake
 from notifications.engine.fanout.audience import Audience
 from notifications.engine.fanout.chunk import Chunk, fan_out_chunk
 from notifications.inbox import live

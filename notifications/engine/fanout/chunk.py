@@ -10,10 +10,9 @@ import orjson
 from django.conf import settings
 from psycopg.types.json import Jsonb
 
-from notifications import metrics, rules, urgency
+from notifications import ids, metrics, rules, urgency
 from notifications.channels import registry
 from notifications.database import array, run_prepared
-from notifications.engine import ids
 from notifications.engine.claim import Claimed
 from notifications.engine.fanout import sql
 from notifications.engine.fanout.audience import Audience

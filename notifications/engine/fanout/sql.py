@@ -148,7 +148,7 @@ _COUNTER = """
 
 # Whoever is not told gets a row too, suppressed, with the reason: it answers "why didn't Ana get this?".
 #
-# The ids follow from the fact (notifications.engine.ids). Looking whether a delivery is there before it is
+# The ids follow from the fact (notifications.ids). Looking whether a delivery is there before it is
 # made costs a sixth of making it, so that is left out (``repeats``) where nearly always none is.
 _FAN_OUT = """
 WITH {facts} told AS ({told}), audience AS ({audience}),{rules} decided AS ({decided}),

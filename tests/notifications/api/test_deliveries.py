@@ -11,7 +11,7 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from accounts.models import Shop, User
-from notifications.engine.ids import notification_id
+from notifications.ids import notification_id
 from notifications.models import Attempt, Delivery, DeliveryAction
 from tests.factories import AlertFactory, InboxItemFactory, NotificationFactory
 from tests.queued import end_all

@@ -10,7 +10,7 @@ import pytest
 from pytest_django import Settings
 
 from accounts.models import Shop, User
-from notifications.engine.ids import first_id
+from notifications.ids import first_id
 from notifications.models import Alert, AttemptRow, Delivery, DeliveryAction, Notification
 from tests.factories import AlertFactory, NotificationFactory
 

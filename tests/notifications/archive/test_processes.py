@@ -17,8 +17,8 @@ from django.db import connection
 from accounts.models import Shop
 from notifications.archive import verifying, writing
 from notifications.archive.store import store
-from notifications.engine.ids import first_id
 from notifications.history.month import Month
+from notifications.ids import first_id
 from notifications.models import ArchivedMonth, Delivery
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]

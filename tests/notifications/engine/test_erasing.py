@@ -20,7 +20,7 @@ from config import slices
 from config.slices import Run
 from notifications.engine import replay
 from notifications.engine.erasing import addresses_erase
-from notifications.engine.ids import first_id
+from notifications.ids import first_id
 from notifications.models import AttemptRow, Delivery, Erasure, Outgoing
 from tests.factories import ContactPointFactory, NotificationFactory
 from tests.queued import stored

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from notifications.engine.ids import delivery_id, notification_id
+from notifications.ids import delivery_id, notification_id
 from notifications.models import AttemptRow, Delivery, InboxItem, Notification
 from tests.factories import AlertFactory, MembershipFactory, NotificationFactory, ShopFactory, UserFactory
 from tests.queued import split, stored

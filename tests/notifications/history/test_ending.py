@@ -21,10 +21,10 @@ from notifications.archive.store import store
 from notifications.audit import audit
 from notifications.database import connection_parameters
 from notifications.engine import replay
-from notifications.engine.ids import first_id
 from notifications.history import ending, months
 from notifications.history.month import Month
 from notifications.history.months import ATTEMPTS, DELIVERIES
+from notifications.ids import first_id
 from notifications.models import (
     Alert,
     ArchivedMonth,

@@ -9,10 +9,10 @@ from django.db import connection
 from django.utils import timezone
 
 from notifications.engine import claim
-from notifications.engine.ids import first_id
 from notifications.history import months
 from notifications.history.month import Month
 from notifications.history.months import ATTEMPTS, DELIVERIES, Table
+from notifications.ids import first_id
 from notifications.models import Attempt, Delivery, Outgoing
 from tests.notifications.history.conftest import Tell
 
