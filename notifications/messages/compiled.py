@@ -7,8 +7,8 @@ from typing import Any, Final, Literal, NamedTuple
 
 from django.template import TemplateSyntaxError
 
+from notifications.cutting import before_link
 from notifications.masking import description
-from notifications.messages.cutting import before_link
 from notifications.messages.sandbox import Budgeted, PlainTemplate
 
 MAX_TITLE: Final = 200

@@ -9,7 +9,7 @@ from django.template import Library, defaultfilters, defaulttags
 from django.utils import dateformat
 from django.utils.dateparse import parse_date, parse_datetime
 
-from notifications.messages.cutting import before_link
+from notifications.cutting import before_link
 
 register = Library()
 

@@ -1,7 +1,7 @@
 """A message as one plain text of bounded length."""
 
 from notifications.channels.message import Message
-from notifications.messages.cutting import before_link
+from notifications.cutting import before_link
 
 
 def text_of(message: Message, limit: int) -> str:

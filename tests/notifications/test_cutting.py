@@ -3,8 +3,8 @@
 import pytest
 
 from notifications.channels.transport.plain_text import cut
+from notifications.cutting import before_link
 from notifications.messages.compiled import MAX_BODY, Compiled, Text, clean_body
-from notifications.messages.cutting import before_link
 
 LINK = "https://tocsin.example.com/dating/invitations/abc.ics"
 
