@@ -4,8 +4,12 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
+from django.db.models.signals import post_delete, post_save
+from django.dispatch import receiver
+
 from notifications.database import run_prepared
 from notifications.messages.compiled import Compiled, Text
+from notifications.models import MessageTemplate
 
 #: At most so old is what a process knows of the overrides.
 FRESH_S: Final = 5.0
@@ -62,4 +66,9 @@ class Overrides:
 
 _here = Overrides()
 current = _here.current
-forget = _here.forget
+
+
+@receiver([post_save, post_delete], sender=MessageTemplate)
+def forget(**kwargs: Any) -> None:
+    """Let the process that changed a text see it at once; the others do within seconds."""
+    _here.forget()

@@ -7,7 +7,6 @@ from typing import Any, Final
 import structlog
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
 
 from accounts.models import Invitation, User, Verification
@@ -20,9 +19,7 @@ from accounts.signals import (
 from config import clock
 from notifications.channels import registry
 from notifications.engine.direct import deliver_to
-from notifications.messages import overrides
 from notifications.messages.compose import notification_of
-from notifications.models import MessageTemplate
 
 log = structlog.get_logger(__name__)
 
@@ -131,12 +128,6 @@ def _warn(user: User, kind: str, *, channel: str, address: str, at: str, once: s
         deliver_to(notification=notification, user=user, channel=channel, address=address)
     except ValidationError:  # an address that was taken before the channel had its rules
         log.warning("account_change_not_told", user=str(user.pk), kind=kind, channel=channel)
-
-
-@receiver([post_save, post_delete], sender=MessageTemplate)
-def overrides_forget(**kwargs: Any) -> None:
-    """Let the process that changed a text see it at once; the others do within seconds."""
-    overrides.forget()
 
 
 def _is_set_up(channel: str) -> bool:
