@@ -29,7 +29,7 @@ urlpatterns = [
     # Before the originals' own: a browser that opens /preferences/ gets the page.
     path("", include("notifications.web.urls")),
     path("", include("tracing.web.urls")),
-    path("", include("notifications.unsubscribe.urls")),
+    path("", include("notifications.web.unsubscribe.urls")),
     path("", include("dating.web.urls")),
     path("", include("escalation.web.urls")),
     path("", include("escalation.acknowledging.urls")),

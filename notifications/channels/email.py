@@ -13,12 +13,12 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
 from config import clock
+from notifications.channels import unsubscribe_links
 from notifications.channels.base import Channel
 from notifications.channels.message import Message, Receipt, Rejected
 from notifications.channels.transport.domain import ascii_domain
 from notifications.channels.transport.session import Session
 from notifications.rules import can_be_switched_off
-from notifications.unsubscribe import links
 
 
 class _UrlHeader(UnstructuredHeader, BaseHeader):
@@ -127,4 +127,4 @@ def _unsubscribe_url(message: Message) -> str:
     """Return where this kind can be switched off, or nothing where it can't be, or has no owner."""
     if message.user_uuid is None or not can_be_switched_off(message.kind):
         return ""
-    return links.url_of(links.Target(message.user_uuid, message.kind, "email"))
+    return unsubscribe_links.url_of(unsubscribe_links.Target(message.user_uuid, message.kind, "email"))

@@ -10,9 +10,9 @@ import pytest
 from django.urls import resolve
 from playwright.sync_api import Page, expect
 
+from notifications.channels.unsubscribe_links import Target, url_of
 from notifications.messages import catalogue, links
 from notifications.messages.placeholders import LINKS
-from notifications.unsubscribe.links import Target, url_of
 from tests.browser import test_escalation
 from tests.browser.site import PASSWORD, Site
 from tests.browser.test_dating import as_organiser

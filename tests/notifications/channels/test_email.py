@@ -8,10 +8,9 @@ import pytest
 from django.core.exceptions import ValidationError
 from pytest_django.fixtures import Settings
 
-from notifications.channels import registry
+from notifications.channels import registry, unsubscribe_links
 from notifications.channels.message import Receipt, Rejected
 from notifications.channels.transport.session import Session
-from notifications.unsubscribe import links
 from tests.notifications.channels.conftest import MessageBuilder
 from tests.servers.smtp import MailServer
 
@@ -83,8 +82,8 @@ async def test_what_can_be_switched_off_says_how(
     # As it is in the line: programs read it without decoding what others would be encoded as.
     assert f"\r\nList-Unsubscribe: <{url}>\r\n" in mail.content.decode()
     assert "\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n" in mail.content.decode()
-    target = links.target_of(url.split("/")[-2])
-    assert target == links.Target(sent.user_uuid, "stage.accepted", "email")
+    target = unsubscribe_links.target_of(url.split("/")[-2])
+    assert target == unsubscribe_links.Target(sent.user_uuid, "stage.accepted", "email")
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ from django.test import Client
 from pytest_django import Settings
 
 from accounts.models import User
+from notifications.channels import unsubscribe_links
+from notifications.channels.unsubscribe_links import Target
 from notifications.models import Subscription
-from notifications.unsubscribe import links
-from notifications.unsubscribe.links import Target
 from tests.factories import ContactPointFactory, PreferenceFactory
 from tests.notifications.preferences.conftest import Tell
 
@@ -34,7 +34,7 @@ def target(owner: User) -> Target:
 
 @pytest.fixture
 def path(target: Target) -> str:
-    return f"/unsubscribe/{links.token_of(target)}/"
+    return f"/unsubscribe/{unsubscribe_links.token_of(target)}/"
 
 
 def rules() -> list[tuple[str, str, str, bool]]:
@@ -118,7 +118,7 @@ def test_who_is_unsubscribed_already_sees_it(anybody: Client, owner: User, path:
 @pytest.mark.parametrize("kind", ["alert", "escalation"])
 def test_who_is_still_told_of_what_is_critical_can_end_that(anybody: Client, owner: User, kind: str) -> None:
     Subscription.objects.create(user=owner, channel="email", kind="", is_enabled=False)
-    path = f"/unsubscribe/{links.token_of(Target(owner.pk, kind, 'email'))}/"
+    path = f"/unsubscribe/{unsubscribe_links.token_of(Target(owner.pk, kind, 'email'))}/"
     page = anybody.get(path).content.decode()
     assert "You are unsubscribed" not in page
     assert Form(page).fields == ONE_CLICK
@@ -138,8 +138,8 @@ def test_the_page_tells_nothing_about_the_person(anybody: Client, owner: User, p
 
 @pytest.fixture
 def bad_tokens(owner: User, target: Target, settings: Settings) -> Iterator[str]:
-    good = links.token_of(target)
-    other = links.token_of(Target(uuid4(), target.kind, target.channel))
+    good = unsubscribe_links.token_of(target)
+    other = unsubscribe_links.token_of(Target(uuid4(), target.kind, target.channel))
     body, _, signature = good.rpartition(":")
     settings.SECRET_KEY_FALLBACKS = []
     return iter(

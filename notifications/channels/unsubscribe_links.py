@@ -1,4 +1,4 @@
-"""The links: signed, so that they can't be guessed, and without an end, since mail is kept for years."""
+"""Links in a mail that switch off its kind: signed, so that nobody guesses them, and without an end."""
 
 from typing import Final, NamedTuple
 from uuid import UUID

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from notifications.unsubscribe.views import UnsubscribePage
+from notifications.web.unsubscribe.views import UnsubscribePage
 
 urlpatterns = [
     path("unsubscribe/<str:token>/", UnsubscribePage.as_view(), name="unsubscribe"),

@@ -8,11 +8,11 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.generic import TemplateView
 
 from accounts.models import User
+from notifications.channels.unsubscribe_links import Target, target_of
 from notifications.messages.catalogue import kinds
 from notifications.models import Subscription
 from notifications.rules import gravest, silences
 from notifications.services.preferences import subscription_set
-from notifications.unsubscribe.links import Target, target_of
 from notifications.web.page import Page
 
 #: What a mail program posts, and the page's own button too (RFC 8058, 3.2).
