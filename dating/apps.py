@@ -20,7 +20,7 @@ class DatingConfig(AppConfig):
         )
         from dating.readiness import evenings  # noqa: PLC0415
         from dating.services.telling import URGENT  # noqa: PLC0415
-        from notifications import exposition, looks, urgency  # noqa: PLC0415
+        from notifications import families, looks, urgency  # noqa: PLC0415
         from notifications.brokers import formats  # noqa: PLC0415
         from notifications.departures import abouts  # noqa: PLC0415
         from notifications.web import concerns  # noqa: PLC0415
@@ -28,7 +28,7 @@ class DatingConfig(AppConfig):
         formats.register(brokers.FORMAT)
         brokers.outgoing.register()
         looks.register(jobs.tick, asks=jobs.ANY_DUE)
-        exposition.register(metrics.families)
+        families.register(metrics.families)
         readiness.register("evenings", evenings)
         urgency.register(*URGENT)
         abouts.register(departures.sources_of)

@@ -8,7 +8,7 @@ from prometheus_client import Metric
 from config import clock
 from dating import selectors
 from dating.models import Date, Event, Room, State, Step
-from notifications.exposition import Counted, gauge
+from notifications.families import Counted, gauge
 
 
 def families(counted: Counted) -> Iterator[Metric]:

@@ -12,7 +12,7 @@ class EscalationConfig(AppConfig):
         from escalation.policies import people  # noqa: PLC0415
         from escalation.services import ending, resuming  # noqa: PLC0415
         from escalation.voice import receivers  # noqa: PLC0415
-        from notifications import exposition, looks, rules  # noqa: PLC0415
+        from notifications import families, looks, rules  # noqa: PLC0415
         from notifications.brokers import formats  # noqa: PLC0415
         from notifications.channels import registry  # noqa: PLC0415
         from notifications.channels.phone import channel as phone  # noqa: PLC0415
@@ -26,7 +26,7 @@ class EscalationConfig(AppConfig):
         looks.register(receivers.look, asks=receivers.ANY_DUE)
         message_links.register(links.MARK, url_of=links.url_of, channels=registry.PRIVATE_TO_ONE)
         phone.say_here(people.KIND)
-        exposition.register(metrics.families)
+        families.register(metrics.families)
         rules.register_critical(people.KIND)
         abouts.facts.add(models.EscalationProcess.SOURCE)
         abouts.register(selectors.sources_of)

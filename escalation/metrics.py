@@ -7,7 +7,7 @@ from prometheus_client import Metric
 from escalation.models import EscalationProcess
 from escalation.services.ending import SILENCE, UNANSWERED
 from escalation.voice import hang_ups
-from notifications.exposition import Counted, counter, gauge, histogram
+from notifications.families import Counted, counter, gauge, histogram
 
 
 def families(counted: Counted) -> Iterator[Metric]:

@@ -9,13 +9,13 @@ class NotificationsConfig(AppConfig):
     def ready(self) -> None:
         from notifications import (  # noqa: F401, PLC0415  (all register on import)
             checks,
-            exposition,
+            families,
             receivers,
             signals,
         )
         from notifications.archive import writing  # noqa: PLC0415
-        from notifications.brokers import exposition as brokers_exposition  # noqa: PLC0415
         from notifications.brokers import formats  # noqa: PLC0415
+        from notifications.brokers import metrics as brokers_metrics  # noqa: PLC0415
         from notifications.departures import leaving  # noqa: F401, PLC0415
         from notifications.events import envelopes, registry  # noqa: PLC0415
         from notifications.events import signals as events_signals  # noqa: F401, PLC0415
@@ -26,4 +26,4 @@ class NotificationsConfig(AppConfig):
         registry.autodiscover()
         ending.before_drop.append(writing.keep)
         formats.register(envelopes.FORMAT)
-        exposition.register(brokers_exposition.families)
+        families.register(brokers_metrics.families)

@@ -1,13 +1,13 @@
 """What ``/metrics`` shows: the shared counters, the backlog, the queues and the workers."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
 import django_rq
 from django.conf import settings
 from prometheus_client import CollectorRegistry, Metric, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from redis import Redis
 from rq.utils import utcparse
@@ -16,23 +16,12 @@ from rq.worker_registration import REDIS_WORKER_KEYS
 from config import clock, zones
 from notifications import selectors, troubles
 from notifications.events import selectors as event_selectors
-from notifications.metrics import BUCKETS, clock_skews, totals
+from notifications.families import Counted, counter, gauge, histogram, registered
+from notifications.metrics import clock_skews, totals
 from notifications.standstill import standstill
 
 #: With the sweep queued every second, each idle worker is heard of every few; a long job takes longer.
 WORKER_SILENCE: Final = timedelta(minutes=2)
-
-Counted = Mapping[tuple[str, ...], float]
-_more: list[Callable[[Counted], Iterable[Metric]]] = []
-
-
-def register(families: Callable[[Counted], Iterable[Metric]]) -> None:
-    """Show more: a function that makes metrics out of the shared counters, or of what it asks itself.
-
-    For other apps, from their ``AppConfig.ready``.
-    """
-    if families not in _more:
-        _more.append(families)
 
 
 def workers_alive(connection: Redis, *, now: datetime) -> int:
@@ -107,7 +96,7 @@ class TocsinCollector(Collector):
         yield from _troubles(redis)
         alive = workers_alive(redis, now=now)
         yield gauge("workers", "Workers heard of in the last two minutes.", alive)
-        for families in _more:
+        for families in registered:
             yield from families(counted)
 
 
@@ -147,34 +136,10 @@ def _event_counters(counted: Mapping[tuple[str, ...], float]) -> Iterator[Metric
         yield counter(name, help_text, labels, values)
 
 
-def counter(
-    name: str, help_text: str, labels: tuple[str, ...], values: Mapping[tuple[str, ...], float]
-) -> Metric:
-    family = CounterMetricFamily(f"tocsin_{name}", help_text, labels=labels)
-    for label_values, value in sorted(values.items()):
-        family.add_metric(label_values, value)
-    return family
-
-
-def gauge(name: str, help_text: str, value: float) -> Metric:
-    return GaugeMetricFamily(f"tocsin_{name}", help_text, value=value)
-
-
 def _lateness(counted: Counted) -> Metric:
     return histogram(
         "delivery_lateness_seconds",
         "By how much the first attempt began after it was due.",
         "lateness",
         counted,
-    )
-
-
-def histogram(name: str, help_text: str, counter: str, counted: Counted) -> Metric:
-    """Return what ``metrics.observe`` has noted under ``counter``, as a metric of this name."""
-    buckets, total = [], 0.0
-    for bound in (*map(str, BUCKETS), "+Inf"):
-        total += counted.get((counter, bound), 0.0)
-        buckets.append((bound, total))
-    return HistogramMetricFamily(
-        f"tocsin_{name}", help_text, buckets=buckets, sum_value=counted.get((counter, "sum"), 0.0)
     )

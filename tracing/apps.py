@@ -7,7 +7,7 @@ class TracingConfig(AppConfig):
     name = "tracing"
 
     def ready(self) -> None:
-        from notifications import exposition, looks  # noqa: PLC0415
+        from notifications import families, looks  # noqa: PLC0415
         from notifications.brokers import formats  # noqa: PLC0415
 
         # Checks and signals register on import.
@@ -15,4 +15,4 @@ class TracingConfig(AppConfig):
 
         formats.register(brokers.FORMAT)
         looks.register(jobs.searches_due, asks=jobs.ANY_PENDING)
-        exposition.register(metrics.families)
+        families.register(metrics.families)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from prometheus_client import Metric
 
-from notifications.exposition import Counted, gauge
+from notifications.families import Counted, gauge
 from tracing.models import Case, CaseSearch
 
 

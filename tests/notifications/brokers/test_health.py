@@ -14,8 +14,8 @@ from config import readiness
 from config.findings import Finding
 from notifications import metrics
 from notifications.brokers import health
-from notifications.brokers.exposition import families as exposition_of_brokers
 from notifications.brokers.health import Beat
+from notifications.brokers.metrics import families as families_of_brokers
 from notifications.exposition import exposition
 from notifications.models import OutgoingMessage
 
@@ -79,7 +79,7 @@ def read(settings: Settings) -> None:
 
 
 def connected() -> dict[str, float]:
-    families = {family.name: family for family in exposition_of_brokers({})}
+    families = {family.name: family for family in families_of_brokers({})}
     samples = families["tocsin_consumers_connected"].samples
     return {sample.labels["source"]: sample.value for sample in samples}
 

@@ -9,7 +9,7 @@ from prometheus_client.core import GaugeMetricFamily
 from config import clock
 from notifications import queue
 from notifications.brokers import dead_letters, health, outbox
-from notifications.exposition import Counted, counter, gauge, histogram
+from notifications.families import Counted, counter, gauge, histogram
 
 COUNTERS: Final = (
     ("messages", "Messages taken from brokers, by source and what became of them."),
