@@ -6,8 +6,8 @@ import threading
 import time
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable
-from typing import Final, cast
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, cast
 
 import django_rq
 import structlog
@@ -15,7 +15,6 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from config import clock
-from notifications import troubles
 
 log = structlog.get_logger(__name__)
 
@@ -30,6 +29,8 @@ SKEW_FORGET_S: Final = 60.0
 LOOKED_KEY: Final = "tocsin:looked-at"
 ORDINARY: Final = "ordinary"
 REVOCABLE: Final = "revocable"
+#: By channel: since when its attempts fail, in Unix seconds, and how many have (notifications.troubles).
+FAILING: Final = "tocsin:channels-failing"
 FLUSH_S: Final = 1.0
 #: Upper bounds, in seconds, of the lateness histogram.
 BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
@@ -132,7 +133,7 @@ def flush() -> None:
             pipeline.hincrbyfloat(KEY, _SEPARATOR.join(key), amount)
         if attempts := {key: amount for key, amount in counts.items() if key[0] == "attempts"}:
             pipeline.set(LAST_ATTEMPT_KEY, clock.timestamp())
-            troubles.note(pipeline, attempts)
+            _note_failing(pipeline, attempts)
         if looks:
             pipeline.hset(LOOKED_KEY, mapping=looks)
         if skew_is_due:
@@ -143,6 +144,23 @@ def flush() -> None:
     except (RedisError, OSError) as error:
         log.warning("metrics_not_flushed", error=type(error).__name__)
         _here.add(counts.items())
+
+
+def _note_failing(pipeline: Any, attempts: Mapping[tuple[str, ...], float]) -> None:
+    """Note the channels by which nothing gets through; attempts come as ("attempts", channel, outcome)."""
+    failed: Counter[str] = Counter()
+    through: set[str] = set()
+    for (_, channel, outcome), count in attempts.items():
+        if outcome == "sent":
+            through.add(channel)
+        elif outcome != "lost":  # that says nothing of the channel
+            failed[channel] += int(count)
+    now = clock.timestamp()
+    for channel in through:
+        pipeline.hdel(FAILING, f"{channel} since", f"{channel} failures")
+    for channel in failed.keys() - through:
+        pipeline.hsetnx(FAILING, f"{channel} since", now)
+        pipeline.hincrby(FAILING, f"{channel} failures", failed[channel])
 
 
 def totals() -> dict[tuple[str, ...], float]:

@@ -3,11 +3,10 @@
 Workers say so in Redis as it happens; health, metrics, the admin and the pages of the staff show it.
 """
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, cast
+from typing import Final, cast
 
 import django_rq
 from redis import Redis
@@ -15,9 +14,8 @@ from redis.exceptions import RedisError
 
 from config import clock
 from notifications.engine.lane_news import CLOSED, CLOSED_SINCE, News
+from notifications.metrics import FAILING
 
-#: By channel: since when its attempts fail, how many have, and when the last one did, in Unix seconds.
-FAILING: Final = "tocsin:channels-failing"
 #: So many attempts must fail with none between that gets through: one wrong number is no trouble.
 FAILURES: Final = 3
 #: A lane that was closed until longer ago than this has nothing to send, in seconds.
@@ -43,23 +41,6 @@ class Trouble:
             return f"{self.channel} has not got through since {since} ({self.failures} attempts failed)"
         what = "asks to be sent nothing" if self.is_held else "is closed after lasting failure"
         return f"{self.lane} ({self.channel}) {what}, since {since}"
-
-
-def note(pipeline: Any, attempts: Mapping[tuple[str, ...], float]) -> None:
-    """Note what came of attempts, counted by ("attempts", channel, outcome): part of a worker's pipeline."""
-    failed: Counter[str] = Counter()
-    through: set[str] = set()
-    for (_, channel, outcome), count in attempts.items():
-        if outcome == "sent":
-            through.add(channel)
-        elif outcome != "lost":  # that says nothing of the channel
-            failed[channel] += int(count)
-    now = clock.timestamp()
-    for channel in through:
-        pipeline.hdel(FAILING, f"{channel} since", f"{channel} failures")
-    for channel in failed.keys() - through:
-        pipeline.hsetnx(FAILING, f"{channel} since", now)
-        pipeline.hincrby(FAILING, f"{channel} failures", failed[channel])
 
 
 def channels(redis: Redis) -> list[Trouble]:
