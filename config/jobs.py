@@ -1,7 +1,7 @@
 """The jobs that workers run: those of these modules, and nothing else that lies in Redis."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from django_rq.queues import DjangoRQ
 from rq.job import Job as StockJob
@@ -10,7 +10,20 @@ from config import retention  # noqa: F401  (it and the modules below make their
 from dating import jobs as dating_jobs  # noqa: F401
 from escalation import jobs as escalation_jobs  # noqa: F401
 from notifications import jobs, queue  # noqa: F401
+from notifications.departures import jobs as departures_jobs
+from notifications.engine import jobs as engine_jobs
+from notifications.events import jobs as events_jobs
 from tracing import jobs as tracing_jobs  # noqa: F401
+
+#: Jobs by the names under which the version before queued them; for one version.
+FORMER: Final[dict[str, Callable[..., None]]] = {
+    "notifications.jobs.alert_fan_out": engine_jobs.alert_fan_out,
+    "notifications.jobs.broadcasts_fan_out": engine_jobs.broadcasts_fan_out,
+    "notifications.jobs.departures_go_on": departures_jobs.departures_go_on,
+    "notifications.jobs.digests": engine_jobs.digests,
+    "notifications.jobs.event_handle": events_jobs.event_handle,
+    "notifications.jobs.events_due": events_jobs.events_due,
+}
 
 
 class JobRefused(Exception):
@@ -28,7 +41,8 @@ class Job(StockJob):
 
     @property
     def func(self) -> Callable[..., None]:
-        job = queue.named(self.func_name) if self.instance is None else None
+        name = self.func_name
+        job = queue.named(name) or FORMER.get(name) if self.instance is None else None
         if job is None:
             raise JobRefused
         return job

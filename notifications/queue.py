@@ -16,6 +16,8 @@ from rq.serializers import DefaultSerializer, JSONSerializer
 URGENT: Final = "urgent"
 DEFAULT: Final = "default"
 SLOW: Final = "slow"
+#: A job of the slow queue goes on in another after so many seconds, so that others get their turn.
+SLICE_S: Final = 2.0
 
 # Where no serializer is named, as in its pages and its scheduler, RQ would unpickle what lies in Redis, and
 # so run the code of whoever wrote it there.

@@ -11,8 +11,8 @@ from django.db.models.signals import post_save
 from django.dispatch import receiver
 from redis.exceptions import RedisError
 
-from notifications import jobs, queue
-from notifications.engine import arrivals
+from notifications import queue
+from notifications.engine import arrivals, jobs
 from notifications.models import Alert, Broadcast
 
 log = structlog.get_logger(__name__)

@@ -7,8 +7,8 @@ from django.db.models.signals import post_delete, pre_delete
 from django.dispatch import receiver
 
 from accounts.models import User
-from notifications import jobs, queue
-from notifications.departures import abouts
+from notifications import queue
+from notifications.departures import abouts, jobs
 from notifications.departures.words import Words
 from notifications.engine import stop
 from notifications.models import Departure

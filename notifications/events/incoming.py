@@ -15,8 +15,8 @@ from redis.exceptions import RedisError
 from accounts.ids import uuid7
 from config import clock
 from config.exceptions import Conflict
-from notifications import jobs, metrics, queue
-from notifications.events import registry
+from notifications import metrics, queue
+from notifications.events import jobs, registry
 from notifications.events.registry import Handler
 from notifications.events.running import OWN_JOB
 

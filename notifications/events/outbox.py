@@ -15,9 +15,9 @@ from accounts.ids import uuid7
 from accounts.models import ApiKey
 from config import clock
 from config.exceptions import Conflict
-from notifications import jobs, metrics, queue
+from notifications import metrics, queue
 from notifications.brokers import outbox as brokers_outbox
-from notifications.events import following, registry
+from notifications.events import following, jobs, registry
 from notifications.events.payloads import check_event
 from notifications.models import Event
 

@@ -10,8 +10,8 @@ from django.db.models import F, QuerySet
 from redis.exceptions import RedisError
 
 from config import clock
-from notifications import jobs, queue
-from notifications.events import registry
+from notifications import queue
+from notifications.events import jobs, registry
 from notifications.models import Event, HandlerRun
 
 log = structlog.get_logger(__name__)

@@ -20,8 +20,10 @@ from rq.job import JobStatus
 from rq.serializers import JSONSerializer, resolve_serializer
 
 from accounts.models import Shop, User
+from config.jobs import FORMER, Job
 from config.schedule import BY_ID, ENTRIES, Scheduler
-from notifications import jobs, queue
+from notifications import queue
+from notifications.events import jobs
 from tests.factories import AlertFactory
 from tests.notifications.engine.conftest import statuses
 from tests.servers.third_party import ThirdParty
@@ -59,14 +61,14 @@ def as_json(*job: Any) -> bytes:
     return json.dumps(job).encode()
 
 
-HARMLESS = as_json("notifications.jobs.digests", None, [], {})
+HARMLESS = as_json("notifications.engine.jobs.digests", None, [], {})
 CALLBACK = b"tests.config.test_jobs.ran"
 #: By what is wrong with it: the fields of a job as somebody who can write to Redis may put them there.
 PLANTED: dict[str, Callable[[Path], dict[str, bytes]]] = {
     "pickled job": lambda path: {"data": pickle.dumps(Writes(path))},
     "compressed pickled job": lambda path: {"data": zlib.compress(pickle.dumps(Writes(path)))},
     "pickled arguments": lambda path: {
-        "data": pickle.dumps(("notifications.jobs.digests", None, (Writes(path),), {}))
+        "data": pickle.dumps(("notifications.engine.jobs.digests", None, (Writes(path),), {}))
     },
     "pickled meta": lambda path: {"data": HARMLESS, "meta": pickle.dumps(Writes(path))},
     "pickled result": lambda path: {"data": HARMLESS, "result": pickle.dumps(Writes(path))},
@@ -76,7 +78,7 @@ PLANTED: dict[str, Callable[[Path], dict[str, bytes]]] = {
         "data": as_json("notifications.jobs.queue.redis", None, [], {})
     },
     "a private function of a module of jobs": lambda path: {
-        "data": as_json("notifications.jobs._look_after_events", None, [None], {})
+        "data": as_json("notifications.events.jobs._look_after_events", None, [None], {})
     },
     "a method": lambda path: {"data": as_json("format", "{}", [], {})},
     "a callback on success": lambda path: {
@@ -178,6 +180,14 @@ def test_every_job_can_be_named_in_redis(redis: Redis, job: Callable[..., None])
     assert waiting.func is job
     raw = redis.hget(waiting.key, "data")
     assert JSONSerializer.loads(zlib.decompress(raw))[0] == f"{job.__module__}.{job.__name__}"
+
+
+@pytest.mark.parametrize("name", FORMER)
+def test_a_job_that_the_version_before_queued_under_another_name_is_known(redis: Redis, name: str) -> None:
+    assert queue.named(name) is None
+    waiting = Job(JOB, connection=redis, serializer=JSONSerializer)
+    waiting.restore({b"created_at": b"2026-11-29T12:00:00.000000Z", b"data": as_json(name, None, [], {})})
+    assert waiting.func is FORMER[name]
 
 
 def test_what_is_no_job_cannot_be_queued(redis: Redis) -> None:

@@ -192,7 +192,7 @@ def test_a_job_that_two_workers_get_is_done_once(product: Product, table: str, h
         journey = Journey(product)
         wait_until_stuck(product, table)
         # The other worker gets the same run while the first is at it, and sees that it is.
-        again = queue.enqueue("notifications.jobs.event_handle", journey.run(handler).id)
+        again = queue.enqueue("notifications.events.jobs.event_handle", journey.run(handler).id)
         wait_until_finished(product, again)
         assert len(stuck(product, table)) == 1
     journey.wait_until_done()
@@ -203,7 +203,9 @@ def test_every_job_run_twice_changes_nothing(product: Product) -> None:
     journey = Journey(product)
     journey.wait_until_done()
     before, queue = journey.runs(), queue_of(product)
-    jobs = [queue.enqueue("notifications.jobs.event_handle", run.id) for run in before for _ in range(2)]
+    jobs = [
+        queue.enqueue("notifications.events.jobs.event_handle", run.id) for run in before for _ in range(2)
+    ]
     for job in jobs:
         wait_until_finished(product, job)
     assert journey.runs() == before

@@ -11,7 +11,8 @@ from django.db.models.signals import post_save
 from rest_framework.test import APIClient
 
 from accounts.models import User
-from notifications import jobs, queue
+from notifications import queue
+from notifications.engine import jobs
 from notifications.models import Alert
 from tests.factories import ShopFactory
 

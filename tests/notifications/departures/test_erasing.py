@@ -127,7 +127,7 @@ def a_past(leaver: User, teammate: User, operator: User) -> None:
     )
     client = Client()
     client.force_login(leaver)
-    django_rq.get_queue().enqueue("notifications.jobs.event_handle", EMAIL)
+    django_rq.get_queue().enqueue("notifications.events.jobs.event_handle", EMAIL)
     django_rq.get_worker("default", worker_class="rq.worker.SimpleWorker").work(burst=True)
 
 

@@ -5,7 +5,7 @@ from django.db import connection, transaction
 from pytest_django import Settings
 
 from accounts.models import Shop, User
-from notifications import jobs
+from notifications.engine import jobs
 from notifications.engine.fanout import alerts_fan_out
 from notifications.models import Alert, Delivery
 from tests.factories import AlertFactory
@@ -14,14 +14,14 @@ from tests.factories import AlertFactory
 def queued() -> list[tuple[str, tuple[object, ...]]]:
     """What waits on the queue, but for the events that making the cast has made."""
     jobs = [(job.func_name, job.args) for job in django_rq.get_queue("urgent").jobs]
-    return [job for job in jobs if job[0] != "notifications.jobs.event_handle"]
+    return [job for job in jobs if job[0] != "notifications.events.jobs.event_handle"]
 
 
 def test_saving_an_alert_enqueues_one_job_on_commit(transactional_db: None, shop: Shop) -> None:
     with transaction.atomic():
         alert = AlertFactory(shop=shop)
         assert queued() == []
-    assert queued() == [("notifications.jobs.alert_fan_out", (str(alert.pk),))]
+    assert queued() == [("notifications.engine.jobs.alert_fan_out", (str(alert.pk),))]
 
 
 def test_an_alert_that_is_rolled_back_enqueues_nothing(transactional_db: None, shop: Shop) -> None:
@@ -54,7 +54,7 @@ def test_while_a_job_waits_it_serves_the_alerts_that_come_after_it(
     transactional_db: None, owner: User, shop: Shop
 ) -> None:
     alerts = AlertFactory.create_batch(5, shop=shop)
-    assert queued() == [("notifications.jobs.alert_fan_out", (str(alerts[0].pk),))]
+    assert queued() == [("notifications.engine.jobs.alert_fan_out", (str(alerts[0].pk),))]
     jobs.alert_fan_out(str(alerts[0].pk))
     assert Delivery.objects.count() == 5
 

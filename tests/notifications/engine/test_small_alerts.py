@@ -10,8 +10,8 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from accounts.models import Shop, User
-from notifications import jobs, queue
-from notifications.engine import arrivals, wake
+from notifications import queue
+from notifications.engine import arrivals, jobs, wake
 from notifications.engine.arrivals import Arrivals
 from notifications.engine.fanout import alert_fan_out, alerts_fan_out, fan_out_waiting
 from notifications.engine.fanout import alerts as of_alerts

@@ -26,8 +26,10 @@ from config import clock, retention, schedule
 from config.processes import Stack
 from config.schedule import ENTRIES, Entry, Scheduler
 from notifications import jobs, queue
+from notifications.engine import jobs as engine_jobs
 from notifications.engine.sender import Sender
 from notifications.engine.worker import Worker
+from notifications.events import jobs as event_jobs
 from notifications.exposition import workers_alive
 from notifications.models import Alert, Delivery
 from tests.factories import AlertFactory, MembershipFactory
@@ -94,7 +96,7 @@ def test_running_every_job_twice_changes_nothing(
     for job in (jobs.sweep, jobs.expire):
         django_rq.get_queue().enqueue(job)
         django_rq.get_queue().enqueue(job)
-    django_rq.get_queue().enqueue(jobs.alert_fan_out, str(alert.pk))
+    django_rq.get_queue().enqueue(engine_jobs.alert_fan_out, str(alert.pk))
     work_in_a_burst()
     assert len(told.requests) == 1
     assert statuses() == {"sent": 1}
@@ -103,7 +105,7 @@ def test_running_every_job_twice_changes_nothing(
 def test_a_job_that_fails_does_not_end_the_worker(
     transactional_db: None, shop: Shop, owner: User, told: ThirdParty
 ) -> None:
-    django_rq.get_queue().enqueue(jobs.alert_fan_out)  # without its argument
+    django_rq.get_queue().enqueue(engine_jobs.alert_fan_out)  # without its argument
     AlertFactory(shop=shop)
     work_in_a_burst()
     assert statuses() == {"sent": 1}
@@ -250,10 +252,10 @@ def test_an_entry_that_an_older_version_registered_goes_to_its_present_queue(red
 @pytest.mark.parametrize(
     ("job", "name"),
     [
-        (jobs.alert_fan_out, "urgent"),
+        (engine_jobs.alert_fan_out, "urgent"),
         (jobs.sweep, "urgent"),
-        (jobs.event_handle, "default"),
-        (jobs.digests, "default"),
+        (event_jobs.event_handle, "default"),
+        (engine_jobs.digests, "default"),
         (retention.expire, "slow"),
         (tracing_jobs.case_search, "slow"),
         (tracing_jobs.partitions_pack, "slow"),
@@ -267,7 +269,8 @@ def test_a_job_waits_on_the_queue_of_its_kind(redis: Redis, job: Callable[..., N
 
 def test_a_worker_takes_what_is_urgent_first_and_what_is_slow_last(transactional_db: None) -> None:
     waiting = [
-        django_rq.get_queue(name).enqueue(jobs.digests) for name in ("slow", "default", "urgent", "slow")
+        django_rq.get_queue(name).enqueue(engine_jobs.digests)
+        for name in ("slow", "default", "urgent", "slow")
     ]
     work_in_a_burst()
     for job in waiting:
@@ -282,7 +285,7 @@ def test_a_fan_out_that_an_older_version_has_queued_is_done(
 ) -> None:
     alert = AlertFactory(shop=shop)
     redis.flushdb()
-    django_rq.get_queue(queue.DEFAULT).enqueue("notifications.jobs.alert_fan_out", str(alert.pk))
+    django_rq.get_queue(queue.DEFAULT).enqueue("notifications.engine.jobs.alert_fan_out", str(alert.pk))
     work_in_a_burst()
     assert statuses() == {"sent": 1}
 
@@ -316,7 +319,7 @@ def test_a_wake_up_reaches_a_sender_in_another_process_at_once(
     sender.start()
     try:
         assert sender.drain(10)
-        jobs.alert_fan_out(str(AlertFactory(shop=shop).pk))  # publishes; nobody calls wake()
+        engine_jobs.alert_fan_out(str(AlertFactory(shop=shop).pk))  # publishes; nobody calls wake()
         told.wait_for(1, timeout=2)
     finally:
         sender.stop()

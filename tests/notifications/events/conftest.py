@@ -40,7 +40,7 @@ def queued() -> list[tuple[str, tuple[Any, ...]]]:
 
 def event_jobs() -> list[str]:
     """The runs that have a job on the queue."""
-    return [args[0] for name, args in queued() if name == "notifications.jobs.event_handle"]
+    return [args[0] for name, args in queued() if name == "notifications.events.jobs.event_handle"]
 
 
 def run_of(event: Event) -> HandlerRun:

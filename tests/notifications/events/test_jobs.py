@@ -11,13 +11,13 @@ from django.utils import timezone
 from pytest_django import Settings
 from redis import Redis
 
-from notifications import jobs
-from notifications.events import following, registry, running
+from notifications.events import following, jobs, registry, running
 from notifications.events.outbox import event_publish
+from notifications.jobs import sweep
 from notifications.models import Event, HandlerRun
 from tests.notifications.events.conftest import event_jobs, queued, run_of
 
-DUE = ("notifications.jobs.events_due", ())
+DUE = ("notifications.events.jobs.events_due", ())
 
 
 def publish() -> Event:
@@ -122,7 +122,7 @@ def test_what_a_lost_worker_would_have_gone_on_with_is_found_by_the_sweep(
         assert caused.next()  # and the worker is lost
     django_rq.get_queue().empty()
     grow_old()
-    jobs.sweep()
+    sweep()
     work_in_a_burst()
     assert sorted(causing) == ["first", "second", "third"]
 
@@ -178,7 +178,7 @@ def test_runs_that_an_empty_redis_forgot_are_found_by_the_sweep(
     events = [publish() for _ in range(5)]
     redis.flushdb()
     grow_old()
-    jobs.sweep()
+    sweep()
     work_in_a_burst()
     assert sorted(seen, key=lambda event: event.created_at) == events
     assert set(HandlerRun.objects.values_list("status", "attempts")) == {("done", 1)}
@@ -192,7 +192,7 @@ def test_however_often_the_sweep_looks_its_jobs_do_not_pile_up(
     redis.flushdb()
     grow_old()
     for _ in range(3):
-        jobs.sweep()
+        sweep()
     assert queued().count(DUE) == 1
     assert event_jobs() == []
 
@@ -200,7 +200,7 @@ def test_however_often_the_sweep_looks_its_jobs_do_not_pile_up(
 def test_with_nothing_due_the_sweep_queues_nothing(transactional_db: None, seen: list[Event]) -> None:
     publish()
     work_in_a_burst()
-    jobs.sweep()
+    sweep()
     assert DUE not in queued()
 
 
@@ -212,7 +212,7 @@ def test_what_one_slice_leaves_the_next_takes(
         publish()
     redis.flushdb()
     grow_old()
-    jobs.sweep()
+    sweep()
     work_in_a_burst()
     assert len(seen) == 5
 
@@ -232,11 +232,11 @@ def test_a_failure_is_tried_again_by_the_sweep_when_its_time_has_come(
     event = publish()
     work_in_a_burst()
     for tried in (1, 2):
-        jobs.sweep()
+        sweep()
         work_in_a_burst()
         assert len(tries) == tried  # not before its time
         grow_old()
-        jobs.sweep()
+        sweep()
         work_in_a_burst()
     assert len(tries) == 3
     assert run_of(event).status == "done"

@@ -13,7 +13,7 @@ from notifications.events.replay import dead_letters_replay, event_replay
 from notifications.models import Event, HandlerRun
 from tests.notifications.events.conftest import any_due, event_jobs, queued, run_of
 
-DUE = ("notifications.jobs.events_due", ())
+DUE = ("notifications.events.jobs.events_due", ())
 
 
 class Switch:

@@ -17,6 +17,7 @@ from accounts.models import User
 from notifications import jobs
 from notifications.audit import audit
 from notifications.engine import digest, replay, stop
+from notifications.engine import jobs as engine_jobs
 from notifications.engine.digest import ANY_RIPE, Ending, digests_send, ending_of
 from notifications.engine.sender import Sender
 from notifications.explanations import explain
@@ -453,13 +454,13 @@ def test_the_sweep_sees_to_it_that_a_job_makes_them(
     )
     queue = django_rq.get_queue("default")
     jobs.sweep()
-    assert "notifications.jobs.digests" not in [job.func_name for job in queue.jobs]
+    assert "notifications.engine.jobs.digests" not in [job.func_name for job in queue.jobs]
     for _ in range(2):
         tell(owner, now=now - timedelta(hours=1))
     jobs.sweep()
     jobs.sweep()
-    assert [job.func_name for job in queue.jobs].count("notifications.jobs.digests") == 1
-    jobs.digests()
+    assert [job.func_name for job in queue.jobs].count("notifications.engine.jobs.digests") == 1
+    engine_jobs.digests()
     assert len(digests()) == 1
 
 
