@@ -5,7 +5,6 @@ from typing import Final
 from django.db import models
 
 from notifications import urgency
-from notifications.models.delivery import Delivery
 from notifications.models.notification import Severity
 
 #: The order in which a lane's due rows are taken: all that can't wait before anything else, and what comes
@@ -30,7 +29,11 @@ class Outgoing(models.Model):
     """
 
     delivery = models.OneToOneField(
-        Delivery, primary_key=True, on_delete=models.CASCADE, related_name="outgoing", db_constraint=False
+        "notifications.Delivery",
+        primary_key=True,
+        on_delete=models.CASCADE,
+        related_name="outgoing",
+        db_constraint=False,
     )
     lane = models.CharField(max_length=300)
     priority = models.PositiveSmallIntegerField(default=PRIORITIES[Severity.STANDARD.value])
@@ -77,7 +80,11 @@ class Undelivered(models.Model):
     """The deliveries that failed or expired, so that a list of them reads no others."""
 
     delivery = models.OneToOneField(
-        Delivery, primary_key=True, on_delete=models.CASCADE, related_name="undelivered", db_constraint=False
+        "notifications.Delivery",
+        primary_key=True,
+        on_delete=models.CASCADE,
+        related_name="undelivered",
+        db_constraint=False,
     )
 
     class Meta:
