@@ -5,11 +5,16 @@ from functools import lru_cache
 from typing import Any, Final, TypeVar
 
 import django_rq
+import structlog
 from django.conf import settings
+from django.db import transaction
 from redis import Redis
 from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
 from redis.retry import Retry
 from rq.serializers import DefaultSerializer, JSONSerializer
+
+log = structlog.get_logger(__name__)
 
 #: A worker takes from the first of its queues that has a job: what all deliveries hang on, then whatever
 #: names no queue, then what may take minutes and can wait.
@@ -108,6 +113,21 @@ def enqueue_unless_waiting(name: str, job: Callable[..., None], *args: Any) -> N
     """
     if redis().set(f"tocsin:waiting:{name}", 1, nx=True, ex=WAITING_S):
         enqueue(job, *args)
+
+
+def enqueue_on_commit(name: str, job: Callable[..., None], *args: Any, **about: Any) -> None:
+    """Put a job on its queue like that, once the transaction under way is committed.
+
+    Where Redis is away, that is logged with what the job is ``about``, and the sweep finds the row.
+    """
+
+    def enqueue() -> None:
+        try:
+            enqueue_unless_waiting(name, job, *args)
+        except RedisError as error:
+            log.warning("enqueue_failed", error=str(error), **about)
+
+    transaction.on_commit(enqueue, robust=True)
 
 
 def started(name: str) -> None:

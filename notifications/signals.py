@@ -40,16 +40,8 @@ def alert_enqueue_fan_out(instance: Alert, created: bool, raw: bool, **kwargs: A
 @receiver(post_save, sender=Broadcast)
 def broadcast_enqueue_fan_out(instance: Broadcast, created: bool, raw: bool, **kwargs: Any) -> None:
     """Enqueue the fan-out of a new broadcast once it is committed; the sweep does where Redis is away."""
-    if not created or raw:
-        return
-
-    def enqueue() -> None:
-        try:
-            queue.enqueue_unless_waiting(jobs.BROADCASTS, jobs.broadcasts_fan_out)
-        except RedisError as error:
-            log.warning("enqueue_failed", broadcast=str(instance.pk), error=str(error))
-
-    transaction.on_commit(enqueue, robust=True)
+    if created and not raw:
+        queue.enqueue_on_commit(jobs.BROADCASTS, jobs.broadcasts_fan_out, broadcast=str(instance.pk))
 
 
 @contextmanager

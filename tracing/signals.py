@@ -3,12 +3,9 @@
 from typing import Any
 from uuid import UUID
 
-import structlog
 from django.conf import settings
-from django.db import transaction
 from django.db.models.signals import post_save
 from django.dispatch import receiver
-from redis.exceptions import RedisError
 
 from accounts.models import ApiKey, User
 from config import clock
@@ -19,8 +16,6 @@ from tracing.models import Case, CaseReading
 from tracing.selectors import MARK_SOURCE, SOURCE
 from tracing.services.readings import reading_log
 
-log = structlog.get_logger(__name__)
-
 
 @receiver(post_save, sender=Case)
 def case_enqueue_search(instance: Case, created: bool, raw: bool, **kwargs: Any) -> None:
@@ -28,16 +23,9 @@ def case_enqueue_search(instance: Case, created: bool, raw: bool, **kwargs: Any)
 
     Where Redis is away the case is opened all the same: the schedule finds it by its row.
     """
-    if not created or raw:
-        return
-
-    def enqueue() -> None:
-        try:
-            queue.enqueue_unless_waiting(jobs.SEARCHES, jobs.case_search, str(instance.pk))
-        except RedisError as error:
-            log.warning("enqueue_failed", case=str(instance.pk), error=str(error))
-
-    transaction.on_commit(enqueue, robust=True)
+    if created and not raw:
+        case_id = str(instance.pk)
+        queue.enqueue_on_commit(jobs.SEARCHES, jobs.case_search, case_id, case=case_id)
 
 
 @receiver(facts_read)

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.db import transaction
 from django.db.models.signals import post_delete, pre_delete
 from django.dispatch import receiver
 
@@ -27,6 +26,4 @@ def person_leaves(instance: User, **kwargs: Any) -> None:
     """Stop what was to be sent to them; a job erases the rest, in slices, from the commit on."""
     stop.cancel_of(instance.pk, reason=REASON)
     Departure.objects.create(pk=instance.pk, words=instance._departure)  # type: ignore[attr-defined]
-    transaction.on_commit(
-        lambda: queue.enqueue_unless_waiting(jobs.DEPARTURES, jobs.departures_go_on), robust=True
-    )
+    queue.enqueue_on_commit(jobs.DEPARTURES, jobs.departures_go_on, person=str(instance.pk))

@@ -3,18 +3,14 @@
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
-import structlog
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import F, QuerySet
-from redis.exceptions import RedisError
 
 from config import clock
 from notifications import queue
 from notifications.events import jobs, registry
 from notifications.models import Event, HandlerRun
-
-log = structlog.get_logger(__name__)
 
 
 def dead_letters_replay(runs: QuerySet[HandlerRun]) -> int:
@@ -65,7 +61,7 @@ def _start_again(runs: QuerySet[HandlerRun]) -> int:
         finished_at=None,
     )
     if count:
-        transaction.on_commit(_look_now, robust=True)
+        _look_on_commit()
     return count
 
 
@@ -77,13 +73,10 @@ def _add_missing(event: Event, handlers: Iterable[str]) -> int:
         # As a replay, so that they need no job of their own.
         HandlerRun.objects.bulk_create(HandlerRun(event=event, handler=name, replays=1) for name in missing)
         Event.objects.filter(pk=event.pk).update(is_known=True)
-        transaction.on_commit(_look_now, robust=True)
+        _look_on_commit()
     return len(missing)
 
 
-def _look_now() -> None:
-    """One job for all of them, since they may be many; without Redis, the sweep finds them."""
-    try:
-        queue.enqueue_unless_waiting(jobs.EVENTS_DUE, jobs.events_due)
-    except RedisError as error:
-        log.warning("enqueue_failed", error=str(error))
+def _look_on_commit() -> None:
+    """One job for all of them, since they may be many."""
+    queue.enqueue_on_commit(jobs.EVENTS_DUE, jobs.events_due)
