@@ -63,6 +63,21 @@ def channel(name: str, *, database: int | None = None) -> str:
     return f"tocsin:{database}:{name}"
 
 
+def hint(name: str, *messages: bytes, failed: str, **about: Any) -> None:
+    """Publish messages on the channel of this name; whoever misses one looks by themselves, only later.
+
+    Args:
+        failed: what is logged, with what they are ``about``, where Redis is away.
+    """
+    try:
+        with redis().pipeline(transaction=False) as pipe:
+            for message in messages:
+                pipe.publish(channel(name), message)
+            pipe.execute()
+    except RedisError as error:
+        log.warning(failed, error=str(error), **about)
+
+
 def on(name: str) -> Callable[[Job], Job]:
     """Make a function a job, which waits on the queue of this name. Workers run no other function.
 

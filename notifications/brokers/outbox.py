@@ -5,18 +5,14 @@ from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
-import structlog
 from django.conf import settings
 from django.db import transaction
-from redis.exceptions import RedisError
 
 from notifications import queue
 from notifications.brokers.headers import plain
 from notifications.brokers.messages import Answer
 from notifications.brokers.sources import Source
 from notifications.models import OutgoingMessage
-
-log = structlog.get_logger(__name__)
 
 CHANNEL: Final = "publish"
 #: The source whose broker and exchange the product's own events go to.
@@ -58,14 +54,7 @@ def event_send(*, event_id: UUID, routing_key: str, envelope: dict[str, Any]) ->
 
 def wake_on_commit() -> None:
     """Tell the publisher to look, once the transaction under way commits; else it looks every second."""
-    transaction.on_commit(partial(_wake), robust=True)
-
-
-def _wake() -> None:
-    try:
-        queue.redis().publish(queue.channel(CHANNEL), b"")
-    except RedisError as error:
-        log.warning("publisher_not_woken", error=str(error))
+    transaction.on_commit(partial(queue.hint, CHANNEL, b"", failed="publisher_not_woken"), robust=True)
 
 
 def waiting() -> int:

@@ -57,10 +57,7 @@ def publish(*, revocable: bool = True, deliveries: int | None = None) -> None:
         local(revocable=revocable)
         if deliveries is not None and deliveries <= FEW:
             return
-    try:
-        queue.redis().publish(queue.channel(CHANNEL), REVOCABLE if revocable else ORDINARY)
-    except RedisError as error:
-        log.warning("wake_failed", error=str(error))
+    queue.hint(CHANNEL, REVOCABLE if revocable else ORDINARY, failed="wake_failed")
 
 
 def on_commit() -> None:

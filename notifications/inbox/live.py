@@ -3,9 +3,6 @@
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
-import structlog
-from redis.exceptions import RedisError
-
 from notifications import queue
 
 CHANNEL = "inbox"
@@ -15,7 +12,6 @@ PEOPLE_PER_MESSAGE = 500
 MOST_PEOPLE = 5_000
 EVERYONE = b""
 ID_BYTES = 16
-log = structlog.get_logger(__name__)
 
 
 def announce(user_ids: Iterable[UUID]) -> None:
@@ -24,15 +20,8 @@ def announce(user_ids: Iterable[UUID]) -> None:
     A Redis that is away costs only time: the streams look again at each heartbeat.
     """
     people = list(dict.fromkeys(user_ids))
-    if not people:
-        return
-    try:
-        with queue.redis().pipeline(transaction=False) as pipe:
-            for message in messages(people):
-                pipe.publish(queue.channel(CHANNEL), message)
-            pipe.execute()
-    except RedisError as error:
-        log.warning("inbox_announcement_failed", people=len(people), error=str(error))
+    if people:
+        queue.hint(CHANNEL, *messages(people), failed="inbox_announcement_failed", people=len(people))
 
 
 def messages(people: Sequence[UUID]) -> list[bytes]:
