@@ -7,22 +7,18 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from functools import lru_cache
 from typing import Any, Final, Literal
 from uuid import uuid4
 
 from django.conf import settings
-from redis import Redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from accounts.models import User
 from config import clock
 from config.exceptions import TooMany
+from config.redis import client
 
 #: For how long an address counts as somebody's own after they logged in from there.
 KNOWN_FOR: Final = timedelta(days=30)
-TIMEOUT_S: Final = 2.0
 MILLISECOND: Final = timedelta(milliseconds=1)
 NO_LIMIT: Final = (-1, timedelta())
 
@@ -81,15 +77,6 @@ return 0
 Mode = Literal["look", "failed", "right"]
 #: One address may use up this part of how often an account's links may be asked for.
 SHARE_OF_ADDRESS: Final = 4
-
-
-@lru_cache(maxsize=1)
-def _client(url: str) -> Redis:
-    # Kept, since a new connection for each request costs more than the count; and redis-py by default
-    # retries for seconds, in which a Redis that is away would hold up every log-in.
-    return Redis.from_url(
-        url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S, retry=Retry(NoBackoff(), 1)
-    )
 
 
 def attempt_take(*, scope: str, who: str, now: datetime, share: int = 1) -> timedelta | None:
@@ -176,12 +163,12 @@ def _counted(
 
 def address_remember(*, account: str, address: str) -> None:
     """Note that somebody has logged in from there."""
-    _client(settings.REDIS_URL).set(key_of("known", account, address), 1, ex=KNOWN_FOR)
+    client().set(key_of("known", account, address), 1, ex=KNOWN_FOR)
 
 
 def address_is_known(*, account: str, address: str) -> bool:
     """Whether somebody has logged in from there of late."""
-    return bool(_client(settings.REDIS_URL).exists(key_of("known", account, address)))
+    return bool(client().exists(key_of("known", account, address)))
 
 
 def parsed(rate: str) -> tuple[int, timedelta]:
@@ -230,7 +217,7 @@ def _asked(
     """Run a script; return how long to wait, if at all. All its times are in milliseconds."""
     numbers = [each if isinstance(each, int) else each // MILLISECOND for each in limits]
     arguments: list[str | int] = [round(now.timestamp() * 1000), mode, member, *numbers]
-    wait: Any = _client(settings.REDIS_URL).eval(script, len(keys), *keys, *arguments)
+    wait: Any = client().eval(script, len(keys), *keys, *arguments)
     return int(wait) * MILLISECOND if wait else None
 
 

@@ -1,18 +1,15 @@
 """The queues as those use them who must not wait for them: one kept connection, short time limits."""
 
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any, Final, TypeVar
 
 import django_rq
 import structlog
-from django.conf import settings
 from django.db import transaction
-from redis import Redis
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
-from redis.retry import Retry
 from rq.serializers import DefaultSerializer, JSONSerializer
+
+from config.redis import client
 
 log = structlog.get_logger(__name__)
 
@@ -34,23 +31,11 @@ Job = TypeVar("Job", bound=Callable[..., None])
 _queues: dict[Callable[..., None], str] = {}
 _by_name: dict[str, Callable[..., None]] = {}
 
-# A Redis that hangs may hold up the acceptance of a fact for this long; the sweep makes good the rest.
-TIMEOUT_S = 2.0
 # A job that has not been started by then was lost with its worker or its queue.
 WAITING_S = 5
 
-
-@lru_cache(maxsize=1)
-def _client(url: str) -> Redis:
-    # django_rq opens a new connection at each call, and redis-py by default retries for seconds.
-    return Redis.from_url(
-        url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S, retry=Retry(NoBackoff(), 1)
-    )
-
-
-def redis() -> Redis:
-    """Return this process's client (safe for threads)."""
-    return _client(settings.REDIS_URL)
+#: Returns the client that this process keeps.
+redis = client
 
 
 def channel(name: str, *, database: int | None = None) -> str:

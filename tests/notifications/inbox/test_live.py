@@ -10,6 +10,7 @@ from django.utils import timezone
 from redis import Redis
 
 from accounts.models import User
+from config import redis as kept
 from notifications import queue
 from notifications.inbox import live, services
 from tests.notifications.inbox.conftest import MakeItem
@@ -69,7 +70,7 @@ def test_nobody_is_not_announced(redis: Redis) -> None:
 
 def test_without_redis_it_only_costs_time(settings: Any) -> None:
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
-    queue._client.cache_clear()
+    kept._client.cache_clear()
     live.announce([ids[1]])
 
 
