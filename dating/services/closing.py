@@ -10,9 +10,9 @@ from django.db.models import F, QuerySet
 
 from config.zones import zone_of
 from dating.ages import age_on, is_old_enough
-from dating.life.plan import Plan, plans
-from dating.matching import Person
 from dating.models import Date, DatingProfile, Event, Group, Registration, Room, Round, Seat
+from dating.pairing import Person
+from dating.pairing.plan import Plan, plans
 from dating.services.inviting import tell_parts
 from dating.services.overlapping import WILL_COME, taking_part_elsewhere
 from dating.services.places import COMING

@@ -9,7 +9,7 @@ from django.db.models import Q
 
 from dating.life.presence import Signs
 from dating.models import Date, Event, Group, LogEntry, Registration, Room, Round, Seat
-from dating.repairing import next_round
+from dating.pairing.repairing import next_round
 from dating.services.closing import seats_take
 
 #: In the log of an evening: somebody in a group is gone, and may have no row any more that would say so.

@@ -6,11 +6,8 @@ Pure functions. A date is a pair of keys; a round is a list of dates of which no
 from collections.abc import Hashable, Iterable, Sequence
 from typing import TypeVar
 
-from dating.colouring import colour_classes
-from dating.matching.people import Person, pools_of
-from dating.repairing import next_round
-
-__all__ = ["Date", "Round", "coloured_rounds", "complete_rounds", "next_round"]
+from dating.pairing.colouring import colour_classes
+from dating.pairing.people import Person, pools_of
 
 K = TypeVar("K", bound=Hashable)
 

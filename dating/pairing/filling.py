@@ -8,10 +8,10 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from dating.colouring import colour_within
-from dating.matching.best import incidence
-from dating.matching.people import Person, pair_scores
-from dating.matching.scipy_later import optimize
+from dating.pairing.best import incidence
+from dating.pairing.colouring import colour_within
+from dating.pairing.lazy_scipy import optimize
+from dating.pairing.people import Person, pair_scores
 
 K = TypeVar("K", bound=Hashable)
 

@@ -4,8 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from dating.matching import Person, best_dates, filled_up, groups
-from dating.rounds import coloured_rounds, complete_rounds
+from dating.pairing.best import best_dates
+from dating.pairing.filling import filled_up
+from dating.pairing.grouping import groups
+from dating.pairing.people import Person
+from dating.pairing.rounds import coloured_rounds, complete_rounds
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from dating.colouring import colour_within
-from dating.matching.people import BEST, Person, pair_scores, pools_of
-from dating.matching.scipy_later import csgraph, optimize, sparse
+from dating.pairing.colouring import colour_within
+from dating.pairing.lazy_scipy import csgraph, optimize, sparse
+from dating.pairing.people import BEST, Person, pair_scores, pools_of
 
 K = TypeVar("K", bound=Hashable)
 Floats = NDArray[np.float64]

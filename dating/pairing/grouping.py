@@ -6,9 +6,9 @@ from typing import Any, Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from dating.matching.people import Person, pair_scores, pools_of
-from dating.matching.scipy_later import optimize
-from dating.matching.sizes import split_one_pool, split_two_pools
+from dating.pairing.lazy_scipy import optimize
+from dating.pairing.people import Person, pair_scores, pools_of
+from dating.pairing.sizes import split_one_pool, split_two_pools
 
 K = TypeVar("K", bound=Hashable)
 Floats = NDArray[np.float64]
