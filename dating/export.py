@@ -8,6 +8,7 @@ from django.db.models import F, Model
 
 from accounts.models import User
 from config.export import Row, Section, paged
+from dating.evening.results import ReactionRow, matches_of
 from dating.models import (
     BotAccount,
     Date,
@@ -22,7 +23,6 @@ from dating.models import (
     Round,
     Seat,
 )
-from dating.results import ReactionRow, matches_of
 
 _REGISTRATION: Final = (
     "id", "state", "left_out", "registered_at", "asked_at", "confirmed_at", "cancelled_at", "ready_at",

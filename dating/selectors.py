@@ -10,7 +10,7 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Greatest
 
 from accounts.models import User
-from dating.life.timeline import LIVE
+from dating.evening.timeline import LIVE
 from dating.models import DatingProfile, Event, Reaction, Registration, Round, Step
 from dating.services.places import HOLDING
 from dating.services.reminding import longest_pause

@@ -14,7 +14,7 @@ from uuid import UUID
 import structlog
 from django.db import OperationalError, transaction
 
-from dating.life.timeline import Position, following
+from dating.evening.timeline import Position, following
 from dating.models import STATE_OF, Event, LogEntry, Step
 from dating.services.ahead import links_lay_ahead
 from dating.services.closing import event_close, event_skip

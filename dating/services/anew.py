@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from dating.life.timeline import LIVE
+from dating.evening.timeline import LIVE
 from dating.models import Event, LogEntry, Registration, Step
 from dating.services.planning import round_plan
 from dating.services.rounds import Start, links_cancel, rounds_lay

@@ -7,7 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from accounts.names import shown as shown_name
-from dating.life.presence import Held, evidence
+from dating.evening.presence import Held, evidence
 from dating.models import Date, Event, Registration, Round, Seat
 from dating.services.planning import signs_of
 from dating.services.rounds import Members, partners_in

@@ -11,7 +11,7 @@ from django.db.models import Q
 
 from accounts.models import User
 from config.exceptions import Conflict
-from dating.life.timeline import LIVE
+from dating.evening.timeline import LIVE
 from dating.models import Event, Registration, Round, Seat, Step
 from dating.services.advance import event_call_off
 from dating.services.anew import begin_if_all_are_ready, lay_anew, note, plan_anew

@@ -10,9 +10,9 @@ from django.db import IntegrityError, transaction
 from django.db.models import F, QuerySet
 
 from config.zones import zone_of
+from dating.evening.recurrence import AT_MOST, BadRule, occurrences
 from dating.models import Event, RecurringRule
 from dating.models.event import BY_HAND, EventSettings
-from dating.recurrence import AT_MOST, BadRule, occurrences
 from dating.services.advance import event_call_off
 from dating.services.closing import CALLED_OFF
 from dating.services.locking import event_hold

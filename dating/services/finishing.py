@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from accounts.names import shown as shown_name
-from dating import results
+from dating.evening.results import ReactionRow, matches_of
 from dating.models import Event, Registration
 from dating.services.results import results_of
 from dating.services.rounds import members_of
@@ -17,7 +17,7 @@ def matches_of_event(event: Event) -> dict[UUID, set[UUID]]:
     """Return whom each registration matched: both liked the other, and neither reported the other."""
     said = event.reactions.order_by("id").values_list("by_id", "about_id", "kind")
     matches: dict[UUID, set[UUID]] = defaultdict(set)
-    for one, other in results.matches_of(results.ReactionRow(*row) for row in said):
+    for one, other in matches_of(ReactionRow(*row) for row in said):
         matches[one].add(other)
         matches[other].add(one)
     return matches

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from dating.invitations import ics_of, invitation_url, sequence_of
+from dating.invitations import ics_of, sequence_of
+from dating.links import invitation_url
 from dating.models import Event, Registration
 from dating.services.telling import SOURCE, Note, about, overtaken_stop, tell, tell_each
 

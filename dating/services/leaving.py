@@ -8,8 +8,8 @@ from django.db.models import Q
 
 from accounts.models import User
 from config.exceptions import Conflict
+from dating.evening.steps import OVER
 from dating.models import Date, Event, Registration, Room, Round, Step
-from dating.models.event import OVER
 from dating.services.advance import event_call_off
 from dating.services.anew import begin_if_all_are_ready, note, plan_anew
 from dating.services.closing import TOO_FEW

@@ -7,8 +7,8 @@ from typing import Final
 import structlog
 
 from config.exceptions import Conflict
-from dating.life.presence import seen_in_call
-from dating.life.timeline import next_look
+from dating.evening.presence import seen_in_call
+from dating.evening.timeline import next_look
 from dating.meetings import MeetingUnavailable, knows_participants, provider
 from dating.models import Event, Room, Seat
 from dating.services.calls import for_a_slice

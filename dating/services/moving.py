@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from config.exceptions import Conflict
-from dating.invitations import longest
+from dating.evening.timeline import longest
 from dating.models import STATE_OF, Event, Registration, Step
 from dating.services.anew import note
 from dating.services.inviting import tell_with_invitation

@@ -10,10 +10,9 @@ from django.db.models import Q
 
 from accounts.models import User
 from config.exceptions import Conflict
-from dating.invitations import longest
-from dating.life.timeline import LIVE
+from dating.evening.steps import OVER
+from dating.evening.timeline import LIVE, longest
 from dating.models import Event, Registration
-from dating.models.event import OVER
 
 _State = Registration.State
 #: They have said that they will come, if there is a place.

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.db.models import Q
 
-from dating.life.presence import Signs
+from dating.evening.presence import Signs
 from dating.models import Date, Event, Group, LogEntry, Registration, Room, Round, Seat
 from dating.pairing.repairing import next_round
 from dating.services.closing import seats_take

@@ -8,8 +8,8 @@ from django.db.models import Q
 
 from accounts.models import User
 from config.exceptions import Conflict
+from dating.evening.steps import OVER
 from dating.models import DatingProfile, Event, Registration, Step
-from dating.models.event import OVER
 from dating.services.inviting import tell_part, tell_with_invitation
 from dating.services.locking import event_hold, registration_hold
 from dating.services.overlapping import confirmed_once

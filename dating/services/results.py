@@ -2,12 +2,12 @@
 
 from typing import Any
 
+from dating.evening.results import DateRow, ReactionRow, RegistrationRow, summary
 from dating.models import Date, Event, Round
-from dating.results import DateRow, ReactionRow, RegistrationRow, summary
 
 
 def results_of(event: Event) -> dict[str, Any]:
-    """Return what an evening came to, in numbers: what is stored with it (dating.results)."""
+    """Return what an evening came to, in numbers: what is stored with it (dating.evening.results)."""
     registrations = [
         RegistrationRow(
             each.pk,

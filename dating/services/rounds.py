@@ -12,7 +12,7 @@ from uuid import UUID
 from django.db.models import F, Q
 
 from accounts.names import shown as shown_name
-from dating.life.timeline import passed
+from dating.evening.timeline import passed
 from dating.links import join_url
 from dating.models import Date, Event, Registration, Round
 from dating.services.telling import Note, about, local_clock, tell_each

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.db.models import Count
 
-from dating.life.timeline import Position, following, next_look, passed
+from dating.evening.timeline import Position, following, next_look, passed
 from dating.meetings import knows_participants
 from dating.models import Date, Event, Room, Round, Seat
 from dating.services.breaks import Ended, ratings_of, rounds_judge

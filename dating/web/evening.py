@@ -11,9 +11,9 @@ from django.db.models import Q
 
 from accounts.models import User
 from accounts.names import shown as shown_name
+from dating.evening.results import ReactionRow, matches_of
 from dating.links import join_token
 from dating.models import Event, Reaction, Registration, Seat, Step
-from dating.results import ReactionRow, matches_of
 from dating.services import partners_of, profile_lacks
 from dating.services.places import COMING
 

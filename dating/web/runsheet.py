@@ -9,8 +9,8 @@ from uuid import UUID
 
 from django.db.models import Prefetch
 
-from dating.life.presence import Signs
-from dating.life.timeline import LIVE
+from dating.evening.presence import Signs
+from dating.evening.timeline import LIVE
 from dating.meetings.registry import LABELS
 from dating.models import Date, Event, Group, Registration, Room, Round, Step
 

@@ -23,9 +23,9 @@ from accounts.models import User
 from accounts.services.users import user_delete
 from config.exceptions import Conflict
 from dating import services
-from dating.invitations import longest
+from dating.evening.steps import OVER
+from dating.evening.timeline import longest
 from dating.models import Date, Event, Registration, Seat, Step
-from dating.models.event import OVER
 from dating.services.places import COMING, HOLDING
 from dating.services.reminding import longest_pause
 from tests.dating.calendar_program import CalendarProgram, sent_to, shown_to, truth

@@ -6,8 +6,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from dating.life.presence import Held, Signs, evidence
-from dating.life.timeline import Position, following
+from dating.evening.presence import Held, Signs, evidence
+from dating.evening.timeline import Position, following
 from dating.links import join_of, join_token
 from dating.models import Step
 from dating.pairing import Person

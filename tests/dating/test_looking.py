@@ -11,8 +11,8 @@ from django.utils import timezone
 from redis import Redis
 
 from dating import jobs
-from dating.life.presence import seen_in_call
-from dating.life.timeline import next_look
+from dating.evening.presence import seen_in_call
+from dating.evening.timeline import next_look
 from dating.models import Room, Seat
 from dating.services.calls import calls_end, rooms_make
 from dating.services.looking import rooms_look

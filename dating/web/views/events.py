@@ -6,9 +6,9 @@ from django.views.generic import TemplateView
 
 from config import clock
 from dating import selectors
-from dating.invitations import calendar_url
+from dating.evening.steps import OVER
+from dating.links import calendar_url
 from dating.models import Event, Registration
-from dating.models.event import OVER
 from dating.services import profile_lacks
 from dating.services.places import COMING
 from notifications.web.page import Page

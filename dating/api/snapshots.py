@@ -1,4 +1,4 @@
-"""An evening as one of its people sees it, and as those do who run it: what pages and the API show."""
+"""What the API shows of an evening: as one of its people sees it, and as those do who run it."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,7 +26,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class EveningView:
+class EveningSnapshot:
     """What one person sees; ``matches`` are empty until the event is over."""
 
     step: str
@@ -42,12 +42,12 @@ class EveningView:
     matches: list[Registration]
 
 
-def evening_of(registration: Registration, *, now: datetime) -> EveningView:
+def evening_of(registration: Registration, *, now: datetime) -> EveningSnapshot:
     """Return what somebody sees of their evening."""
     event = registration.event
     met, missed = partners_of(registration)
     matched: set[UUID] = matches_of_event(event)[registration.pk] if event.is_over else set()
-    return EveningView(
+    return EveningSnapshot(
         step=event.step,
         round=event.current_round,
         deadline_at=event.deadline_at,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
-from dating.models import Step
+from dating.evening.steps import Step
 
 #: The steps in which people are together, or about to be: only these can be paused.
 LIVE: Final = (Step.READY_CHECK, Step.ROUND, Step.BREAK)
@@ -30,6 +30,15 @@ class Timed(Protocol):
 
     @property
     def rules_at(self) -> datetime: ...
+
+
+class Bounded(Timed, Protocol):
+    """An event before its groups are made."""
+
+    two_pools: bool
+    users_limit: int
+    places: int | None
+    max_rounds: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +85,19 @@ def length_of(event: Timed, rounds: int) -> timedelta:
     """Return how long so many rounds take, with their breaks."""
     others = timedelta(seconds=event.round_s + event.break_s) * (rounds - 1)
     return others + timedelta(seconds=event.round_s) + last_break_of(event)
+
+
+def longest(event: Bounded) -> timedelta:
+    """Return how long an evening lasts at most."""
+    return length_of(event, most_rounds(event))
+
+
+def most_rounds(event: Bounded) -> int:
+    """Return how many rounds there are at most: nobody knows how many come until the groups are made."""
+    people = min(event.users_limit, event.places or event.users_limit)
+    # Of two pools the one may have a single person, whom all others meet in turn.
+    rounds = people - 1 if event.two_pools else people - 1 + people % 2
+    return min(rounds, event.max_rounds or rounds)
 
 
 def _break_ends(event: Timed, at: datetime, now: datetime, more_rounds: bool) -> datetime:
