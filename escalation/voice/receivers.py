@@ -10,8 +10,8 @@ from django.dispatch import receiver
 from config import clock
 from escalation import jobs, selectors
 from escalation.models import EscalationProcess, HangUp
+from escalation.services.hang_ups import LONGEST_CALL
 from escalation.signals import process_ended
-from escalation.voice.hang_ups import LONGEST_CALL
 from notifications import looks, queue
 from notifications.models import Delivery
 from notifications.services.provider_reports import call_reported

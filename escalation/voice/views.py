@@ -13,8 +13,9 @@ from django.views.decorators.http import require_http_methods
 
 from config import clock
 from escalation.models import EscalationProcess
+from escalation.services import hang_ups
 from escalation.services.processes import process_acknowledge
-from escalation.voice import hang_ups, twiml
+from escalation.voice import twiml
 from notifications.channels.phone.channel import VOICE_PATH
 from notifications.channels.transport import twilio
 from notifications.messages.instants import by_clock_of
