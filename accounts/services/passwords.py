@@ -10,7 +10,7 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from accounts import attempts, signals
+from accounts import rate_limits, signals
 from accounts.models import User, Verification
 from accounts.services.verifications import verification_send
 from accounts.verification import id_of_token, is_open
@@ -31,7 +31,7 @@ def password_check(*, user: User, password: str, field: str) -> None:
         ValidationError: they don't; under this name of a field.
         TooMany: there were too many wrong ones of late.
     """
-    with attempts.failures_counted(ValidationError, scope="password-check", who=str(user.pk)):
+    with rate_limits.failures_counted(ValidationError, scope="password-check", who=str(user.pk)):
         if not user.check_password(password):
             raise ValidationError({field: NOT_YOURS})
 

@@ -13,7 +13,7 @@ from google.auth.exceptions import RefreshError, TransportError
 from google.oauth2.credentials import Credentials
 from yarl import URL
 
-from accounts import attempts
+from accounts import rate_limits
 from config import clock
 from dating.meetings.base import MeetingPaced, MeetingRefused, MeetingUnavailable, Provider, RoomInfo
 from notifications.channels.transport import outcome
@@ -84,7 +84,7 @@ class GoogleMeet(Provider):
             MeetingPaced: they are used up, and nothing was asked of Google.
         """
         account = settings.GOOGLE_MEET_TOKEN_FILE
-        if wait := attempts.attempt_take(scope="google-meet", who=account, now=clock.now()):
+        if wait := rate_limits.attempt_take(scope="google-meet", who=account, now=clock.now()):
             raise MeetingPaced("the quota of this minute is used up", retry_after=wait.total_seconds())
 
     @cached_property

@@ -10,19 +10,19 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.views.generic import TemplateView
 
-from accounts import attempts
+from accounts import rate_limits
 from config import clock
 from config.digits import whole
 from config.exceptions import Conflict
 from notifications.web.page import Page, is_htmx
 from tracing import selectors
+from tracing.filter_preview import CASES_MAX, what_if
 from tracing.intake.checking import DEVICE_MAX
 from tracing.models import Case, CaseReading, CaseSearch, Device, Exposure, Filter
 from tracing.services.readings import reading_log
 from tracing.services.statuses import status_mark
 from tracing.web.histogram import histogram_of
 from tracing.web.tree import Person, tree_of
-from tracing.what_if import CASES_MAX, what_if
 
 PAGE_SIZE: Final = 30
 EXPOSURES_PER_PAGE: Final = 200
@@ -144,7 +144,7 @@ class MarkPage(Page):
             messages.error(request, "Expected the number of a device, and a status. Nothing was changed.")
             return redirect("tracing:cases")
         now, wanted = clock.now(), given.cleaned_data
-        if attempts.attempt_take(scope="tracing-mark", who=str(self.person.pk), now=now):
+        if rate_limits.attempt_take(scope="tracing-mark", who=str(self.person.pk), now=now):
             messages.error(request, "You have marked too many devices within a minute. Try again soon.")
             return redirect("tracing:cases")
         try:
