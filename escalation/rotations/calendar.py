@@ -9,7 +9,7 @@ from icalendar import Event
 
 from config import calendars
 from config.zones import zone_of
-from escalation.rotations.turns import Turn
+from escalation.rotations.turns import RotationShift
 from notifications.messages.compiled import clean_title
 
 MEDIA_TYPE: Final = "text/calendar; charset=utf-8"
@@ -23,7 +23,7 @@ def calendar_of(
     rotation_id: UUID,
     name: str,
     time_zone: str,
-    turns: Iterable[Turn],
+    turns: Iterable[RotationShift],
     names: Mapping[UUID, str],
     now: datetime,
 ) -> bytes:
@@ -39,7 +39,9 @@ def calendar_of(
     return calendars.written(calendar, zone=zone_of(time_zone), now=now)
 
 
-def _event(turn: Turn, rotation_id: UUID, name: str, names: Mapping[UUID, str], now: datetime) -> Event:
+def _event(
+    turn: RotationShift, rotation_id: UUID, name: str, names: Mapping[UUID, str], now: datetime
+) -> Event:
     event = Event()
     event.add("uid", f"{rotation_id}-{int(turn.starts_at.timestamp())}@tocsin")
     event.add("dtstamp", now)

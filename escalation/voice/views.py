@@ -107,12 +107,16 @@ def _process_of(delivery: Delivery) -> EscalationProcess | None:
 
 def _texts(delivery: Delivery) -> list[str]:
     """Return what is told, title and body, as the sender would put it."""
-    told = delivery.notification
+    notification = delivery.notification
     title, body = text_for(
-        told.title, told.body, told.texts, language=delivery.language, channel=delivery.channel
+        notification.title,
+        notification.body,
+        notification.texts,
+        language=delivery.language,
+        channel=delivery.channel,
     )
-    if is_private(told.kind):
-        title, body = filled(told.kind, delivery.channel, told.data, title, body)
+    if is_private(notification.kind):
+        title, body = filled(notification.kind, delivery.channel, notification.data, title, body)
     title, body = linked(delivery.pk, delivery.channel, title, body)
     if delivery.user:
         title, body = by_clock_of(delivery.user.time_zone, title, body)

@@ -37,7 +37,7 @@ from escalation.models import Rotation, RotationOverride
 from escalation.policies.words import name_of
 from escalation.rotations import links, selectors
 from escalation.rotations.calendar import FUTURE, MEDIA_TYPE, PAST, calendar_of
-from escalation.rotations.turns import Turn, between, on_call
+from escalation.rotations.turns import RotationShift, between, on_call
 from escalation.services import rotations as services
 
 EXAMPLE = {
@@ -289,6 +289,6 @@ def _validated(serializer: Serializer[Any]) -> dict[str, Any]:
     return dict(serializer.validated_data)
 
 
-def _shown(rotation: Rotation, turns: Iterable[Turn]) -> list[dict[str, Any]]:
+def _shown(rotation: Rotation, turns: Iterable[RotationShift]) -> list[dict[str, Any]]:
     people = selectors.members_by_id(rotation)
     return [dict(turn._asdict(), name=name_of(people.get(turn.user_id))) for turn in turns]
