@@ -35,5 +35,5 @@ def _calls() -> int:
         round__event__step=Step.ROUND,
         round__event__paused_at=None,
         round__number=F("round__event__current_round"),
-        status=Date.Status.HELD,
+        status=Date.Status.TOOK_PLACE,
     ).count()

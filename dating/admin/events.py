@@ -20,9 +20,9 @@ from dating.meetings import jitsi
 from dating.meetings.registry import LABELS
 from dating.models import Event, LogEntry, RecurringRule
 from dating.services.events import events_apart
-from dating.services.locking import event_hold
+from dating.services.locking import event_lock
 from dating.services.moving import MOVABLE, event_move, places_set
-from dating.services.places import HOLDING
+from dating.services.places import WITH_PLACE
 from dating.services.telling import local_time
 from notifications.admin.base import NeverEdited
 
@@ -104,14 +104,14 @@ class EventAdmin(StaffViews, ModelAdmin):
     inlines = (LogInline,)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Event]:
-        held = Count("registrations", filter=Q(registrations__state__in=HOLDING))
+        held = Count("registrations", filter=Q(registrations__state__in=WITH_PLACE))
         return super().get_queryset(request).annotate(people_count=held)
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Event | None:
         found = super().get_object(request, object_id, from_field)
         if found is not None and request.method == "POST" and connection.in_atomic_block:
             # What the form may change is decided by the step, which nobody takes until it is saved.
-            event_hold(found.pk)
+            event_lock(found.pk)
             found.refresh_from_db()
         return found
 

@@ -15,7 +15,7 @@ LIVE: Final = (Step.READY_CHECK, Step.ROUND, Step.BREAK)
 #: The last break takes no less, nor less than a round if that is shorter: after it nobody can rate any more.
 _LAST_BREAK_S: Final = 60
 #: In parts of a round: late enough for people to be there, and once more shortly before its end.
-_LOOKS: Final = (0.5, 0.9)
+_POLLS: Final = (0.5, 0.9)
 
 
 class Timed(Protocol):
@@ -113,7 +113,7 @@ def passed(ends_at: datetime, now: datetime) -> bool:
     return ends_at <= now
 
 
-def next_look(starts_at: datetime, ends_at: datetime, *, now: datetime) -> datetime | None:
-    """Return when to look next who is in a round's calls; None: not again."""
+def next_poll(starts_at: datetime, ends_at: datetime, *, now: datetime) -> datetime | None:
+    """Return when to ask next who is in a round's calls; None: not again."""
     long = ends_at - starts_at
-    return next((at for part in _LOOKS if (at := starts_at + part * long) > now), None)
+    return next((at for part in _POLLS if (at := starts_at + part * long) > now), None)

@@ -90,7 +90,7 @@ class Date(models.Model):
 
     class Status(models.TextChoices):
         PLANNED = "planned", "Planned"
-        HELD = "held", "Held"
+        TOOK_PLACE = "held", "Held"
         NO_SHOW = "no_show", "Somebody did not come"
         MISSED = "missed", "Its round passed while the product was away"
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from accounts.names import shown as shown_name
-from dating.evening.presence import Held, evidence
+from dating.evening.presence import EndedDate, evidence
 from dating.models import Date, Event, Registration, Round, Seat
 from dating.services.planning import signs_of
 from dating.services.rounds import Members, partners_in
@@ -52,24 +52,24 @@ def rounds_judge(ended: Sequence[Ended], members: Members) -> None:
         Registration.objects.bulk_update(missing, ["missed_at", "no_shows"])
 
 
-def _held(rounds: Iterable[Round]) -> Mapping[UUID, Mapping[UUID, list[Held]]]:
+def _held(rounds: Iterable[Round]) -> Mapping[UUID, Mapping[UUID, list[EndedDate]]]:
     """Return the dates of each round by group, with who entered their calls."""
-    found: dict[UUID, dict[UUID, list[Held]]] = {each.pk: defaultdict(list) for each in rounds}
+    found: dict[UUID, dict[UUID, list[EndedDate]]] = {each.pk: defaultdict(list) for each in rounds}
     seats = Seat.objects.filter(round__in=list(found)).exclude(joined_at=None).order_by()
     joined = set(seats.values_list("date_id", "registration_id"))
-    held = Date.objects.filter(round__in=list(found), status=Date.Status.HELD)
+    held = Date.objects.filter(round__in=list(found), status=Date.Status.TOOK_PLACE)
     for pk, round_id, group, *people in held.values_list(
         "pk", "round_id", "group_id", "first_id", "second_id"
     ):
         one, other = people
         there = frozenset(person for person in people if (pk, person) in joined)
-        found[round_id][group].append(Held(pk, (one, other), there))
+        found[round_id][group].append(EndedDate(pk, (one, other), there))
     return found
 
 
 def ratings_of(ended: Sequence[Ended], members: Members) -> list[Note]:
     """Return what asks everybody about whom they have just met; call it once the round is judged."""
-    partners = partners_in((each.round for each in ended), status=Date.Status.HELD)
+    partners = partners_in((each.round for each in ended), status=Date.Status.TOOK_PLACE)
     return [
         note for each in ended for note in _ratings(each, members[each.event.pk], partners[each.round.pk])
     ]

@@ -15,7 +15,7 @@ from dating.models import Event, RecurringRule
 from dating.models.event import BY_HAND, EventSettings
 from dating.services.advance import event_call_off
 from dating.services.closing import CALLED_OFF
-from dating.services.locking import event_hold
+from dating.services.locking import event_lock
 from dating.services.moving import deadline_follow
 from dating.services.places import BEFORE_GROUPS, COMING
 
@@ -162,7 +162,7 @@ def _follow(rule: RecurringRule, event: Event, at: datetime | None, now: datetim
 
     It is called off where the rule does not have the day any more, or has another event for it.
     """
-    event = event_hold(event.pk)
+    event = event_lock(event.pk)
     if event.step not in BEFORE_GROUPS or _has_people(event):
         return
     if at is None or rule.events.filter(occurrence_at=at).exclude(pk=event.pk).exists():

@@ -9,10 +9,10 @@ from django.db import transaction
 from config.exceptions import Conflict
 from dating.evening.timeline import longest
 from dating.models import STATE_OF, Event, Registration, Step
-from dating.services.anew import note
 from dating.services.inviting import tell_with_invitation
-from dating.services.locking import event_hold
-from dating.services.places import BEFORE_GROUPS, COMING, HOLDING, ask_to_confirm, places_fill
+from dating.services.locking import event_lock
+from dating.services.places import BEFORE_GROUPS, COMING, WITH_PLACE, ask_to_confirm, places_fill
+from dating.services.replanning import note
 from dating.services.telling import overtaken_stop
 
 #: In these it can be moved, since nothing has been planned by its time.
@@ -41,7 +41,7 @@ def event_move(*, event: Event, starts_at: datetime, title: str, now: datetime) 
         Conflict: it is over, or is to be moved though its groups are made.
         ValidationError: by field: its registration would be closed already.
     """
-    event = event_hold(event.pk)
+    event = event_lock(event.pk)
     is_moved = event.starts_at != starts_at
     if not is_moved and event.title == title:
         return event
@@ -103,7 +103,7 @@ def places_set(*, event: Event, places: int | None, now: datetime) -> Event:
 
     Where it may take longer with more people, those who have a place hear of it; others do once they get one.
     """
-    event = event_hold(event.pk)
+    event = event_lock(event.pk)
     before = longest(event)
     event.places = places
     if event.step in BEFORE_GROUPS and longest(event) != before:
@@ -116,7 +116,7 @@ def places_set(*, event: Event, places: int | None, now: datetime) -> Event:
 
 
 def _tell_longer(event: Event, now: datetime) -> None:
-    registrations = list(event.registrations.filter(state__in=HOLDING).select_related("user"))
+    registrations = list(event.registrations.filter(state__in=WITH_PLACE).select_related("user"))
     overtaken_stop(event, [each.user_id for each in registrations], "dating.longer")
     until_at = event.starts_at + longest(event)
     for registration in registrations:

@@ -26,7 +26,7 @@ def results_of(event: Event) -> dict[str, Any]:
     return summary(
         registrations=registrations,
         dates=[
-            DateRow(first, second, number, held=status == Date.Status.HELD)
+            DateRow(first, second, number, held=status == Date.Status.TOOK_PLACE)
             for first, second, number, status in dates
         ],
         reactions=[ReactionRow(*row) for row in said],

@@ -1,4 +1,4 @@
-"""A round's dates and its links: laid ahead, to arrive when it starts, and anew when the plan changes.
+"""A round's dates and its links: scheduled for its start, and anew when the plan changes.
 
 Of as many events at once as take the step together: few statements, whatever their number.
 """
@@ -25,7 +25,7 @@ Members = Mapping[UUID, Mapping[UUID, Registration]]
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
+class RoundStart:
     """A round of an event, and when it is to start."""
 
     event: Event
@@ -33,16 +33,16 @@ class Start:
     at: datetime
 
 
-def rounds_lay(starts: Sequence[Start], *, now: datetime) -> None:
-    """Lay out the links and byes of rounds for their starts, in place of those that were laid before.
+def rounds_schedule(starts: Sequence[RoundStart], *, now: datetime) -> None:
+    """Schedule the links and byes of rounds for their starts, in place of those that were scheduled before.
 
     Nothing of it is sent before its start, nor once the round is over. The caller holds the events.
     """
-    tell_each(links_laid(starts, now=now))
+    tell_each(links_scheduled(starts, now=now))
 
 
-def links_laid(starts: Sequence[Start], *, now: datetime) -> list[Note]:
-    """Set the times of rounds, cancel what was laid for them before, and return what is to be told now."""
+def links_scheduled(starts: Sequence[RoundStart], *, now: datetime) -> list[Note]:
+    """Set the times of rounds, cancel what was scheduled before, and return what is to be told now."""
     links_cancel([each.round for each in starts])
     alike: dict[tuple[datetime, datetime], list[UUID]] = defaultdict(list)
     for each in starts:
@@ -85,16 +85,16 @@ def partners_in(rounds: Iterable[Round], **which: str) -> Mapping[UUID, Mapping[
 
 def links_cancel(rounds: Iterable[Round]) -> None:
     """Have no link of these rounds sent any more that has not been, nor replayed."""
-    laid = [str(each.pk) for each in rounds if each.version]
-    if laid:
+    scheduled = [str(each.pk) for each in rounds if each.version]
+    if scheduled:
         of_rounds = Delivery.objects.filter(
             notification__source_type=SOURCE,
-            notification__source_id__in=laid,
+            notification__source_id__in=scheduled,
         )
         stop.close(of_rounds, reason="plan_changed")
 
 
-def rounds_unlay(event: Event, now: datetime) -> None:
+def rounds_unschedule(event: Event, now: datetime) -> None:
     """Have nobody be sent to the rounds to come of an event, nor let into them once their time has come."""
     planned = event.rounds.filter(status=Round.Status.PLANNED)
     links_cancel(planned)
@@ -124,7 +124,7 @@ def links_were_sent(round_: Round) -> bool:
     ).exists()
 
 
-def _notes(starts: Sequence[Start]) -> list[Note]:
+def _notes(starts: Sequence[RoundStart]) -> list[Note]:
     if not starts:
         return []
     members = members_of(each.event for each in starts)
@@ -138,7 +138,7 @@ def _notes(starts: Sequence[Start]) -> list[Note]:
     ]
 
 
-def _groups_with_dates_from(starts: Sequence[Start]) -> set[UUID]:
+def _groups_with_dates_from(starts: Sequence[RoundStart]) -> set[UUID]:
     """Groups that still have dates: whoever of them has none in this round has a bye, and is told so."""
     if not starts:
         return set()
@@ -150,7 +150,7 @@ def _groups_with_dates_from(starts: Sequence[Start]) -> set[UUID]:
 
 
 def _notes_of(
-    start: Start,
+    start: RoundStart,
     members: Mapping[UUID, Registration],
     partners: Mapping[UUID, UUID],
     going_on: set[UUID],

@@ -18,7 +18,7 @@ _State = Registration.State
 _NO_CALL: Final = "No call in this round"
 _WORDS: Final = {
     Date.Status.PLANNED: "not held",
-    Date.Status.HELD: "held",
+    Date.Status.TOOK_PLACE: "held",
     Date.Status.NO_SHOW: "somebody did not come",
     Date.Status.MISSED: "missed",
 }
