@@ -30,7 +30,9 @@ def join_url(round_id: UUID, registration_id: UUID, version: int = 0) -> str:
 def join_token(round_id: UUID, registration_id: UUID, version: int = 0) -> str:
     value = f"{round_id.hex}{registration_id.hex}"
     # Links of the first version say none.
-    return f"{value}{_signature(value, version)}" + (f"-{version}" if version else "")
+    suffix = f"-{version}" if version else ""
+    signature = salted_hmac(_JOIN, f"{value}{suffix}", algorithm="sha256").hexdigest()[:32]
+    return f"{value}{signature}{suffix}"
 
 
 def join_of(token: str) -> tuple[UUID, UUID] | None:
@@ -48,11 +50,6 @@ def version_of(token: str) -> int:
     """Return of which version of the person's links a token says that it is."""
     version = token.partition("-")[2]
     return int(version) if version.isdecimal() and len(version) < 10 else 0
-
-
-def _signature(value: str, version: int) -> str:
-    value = f"{value}-{version}" if version else value
-    return salted_hmac(_JOIN, value, algorithm="sha256").hexdigest()[:32]
 
 
 # --- Calendars: no end but by renewing them, since calendars keep them for years -------------------------

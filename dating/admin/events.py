@@ -47,15 +47,12 @@ class _SettingsForm(forms.ModelForm):
         if "provider" in self.fields:
             offered = {*meetings.offered(), self.instance.provider}
             choices = [(name, LABELS.get(name, name)) for name in sorted(offered)]
+            help_text = "Where the calls take place."
+            if jitsi.is_public():
+                help_text += " JITSI_BASE_URL is the public Jitsi Meet: it wants a log-in."
             self.fields["provider"] = forms.ChoiceField(
-                choices=choices, widget=UnfoldAdminSelectWidget, help_text=_why_not_jitsi()
+                choices=choices, widget=UnfoldAdminSelectWidget, help_text=help_text
             )
-
-
-def _why_not_jitsi() -> str:
-    if not jitsi.is_public():
-        return "Where the calls take place."
-    return "Where the calls take place. JITSI_BASE_URL is the public Jitsi Meet: it wants a log-in."
 
 
 class EventForm(_SettingsForm):

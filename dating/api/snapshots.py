@@ -73,7 +73,7 @@ def call_of(registration: Registration, *, now: datetime) -> Call | None:
     assert seat.round.ends_at
     return Call(
         round=seat.round.number,
-        partner=date.second if date.first_id == registration.pk else date.first,
+        partner=date.partner_of(registration.pk),
         url=join_url(seat.round_id, registration.pk, registration.user.links_version),
         ends_at=seat.round.ends_at,
     )

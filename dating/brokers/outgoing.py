@@ -13,15 +13,6 @@ from notifications.channels import bot
 from notifications.channels.message import Message
 
 
-def _confirm(message: Message) -> list[Any]:
-    return ["confirm_registration"]
-
-
-def _rules(message: Message) -> list[Any]:
-    """The rules, and with them the question whether somebody is there."""
-    return ["send_rules", {"send_ready_for_event_request": None}]
-
-
 def _link(message: Message) -> list[Any]:
     data = message.data
     invitation = {key: data.get(key) for key in ("url", "partner", "round", "round_ends_at")}
@@ -43,8 +34,9 @@ def _finished(message: Message) -> list[Any]:
 
 
 COMMANDS: Final[Mapping[str, Callable[[Message], list[Any]]]] = {
-    "dating.confirm": _confirm,
-    "dating.rules": _rules,
+    "dating.confirm": lambda message: ["confirm_registration"],
+    # The rules, and with them the question whether somebody is there.
+    "dating.rules": lambda message: ["send_rules", {"send_ready_for_event_request": None}],
     "dating.link": _link,
     "dating.rate": _rate,
     "dating.finished": _finished,

@@ -130,15 +130,12 @@ def _asked(ask: Callable[[], _T]) -> _T:
         code = int(error.code or 0)
         text = f"answered {code}: {error.message}"
         if code in (408, 429) or code >= 500:
-            raise MeetingUnavailable(text, retry_after=_retry_after(error)) from None
+            headers = getattr(error.response, "headers", None) or {}
+            wait_s = outcome.retry_after_s(headers.get("Retry-After"), now=clock.now())
+            raise MeetingUnavailable(text, retry_after=wait_s) from None
         raise MeetingRefused(text) from None
     except (TransportError, exceptions.RetryError, OSError) as error:
         raise MeetingUnavailable(f"no answer: {type(error).__name__}") from None
-
-
-def _retry_after(error: exceptions.GoogleAPICallError) -> float | None:
-    headers = getattr(error.response, "headers", None) or {}
-    return outcome.retry_after_s(headers.get("Retry-After"), now=clock.now())
 
 
 def _name_of(person: meet_v2.Participant) -> str:

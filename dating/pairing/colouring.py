@@ -82,7 +82,7 @@ class _Colouring(Generic[K]):
                 return True
         for of_one in self._free(one):
             for of_other in self._free(other):
-                if self._end_of_path(other, of_one, of_other) != one:
+                if self._path(other, of_one, of_other)[-1] != one:
                     self._exchange(other, of_one, of_other)
                     self._set(one, other, of_one)
                     return True
@@ -135,9 +135,6 @@ class _Colouring(Generic[K]):
             path.append(following)
             colour, other_colour = other_colour, colour
         return path
-
-    def _end_of_path(self, start: K, colour: int, other_colour: int) -> K:
-        return self._path(start, colour, other_colour)[-1]
 
     def _exchange(self, start: K, colour: int, other_colour: int) -> None:
         for person in self._path(start, colour, other_colour):

@@ -109,7 +109,7 @@ def _people(event: Event, placed: Sequence[tuple[Registration, DatingProfile]]) 
             key=registration.pk,
             pool=pool,
             age=age_on(day, profile.birthday),
-            city=_place(profile.city),
+            city=_normalised_city(profile.city),
             manual_score=profile.manual_score,
         )
         for (registration, profile), pool in zip(placed, pools, strict=True)
@@ -117,7 +117,7 @@ def _people(event: Event, placed: Sequence[tuple[Registration, DatingProfile]]) 
     ]
 
 
-def _place(city: str) -> str:
+def _normalised_city(city: str) -> str:
     """Return a city as others may have written it too; "" where it is not known."""
     return " ".join(unicodedata.normalize("NFKC", city).casefold().split())
 
@@ -159,7 +159,11 @@ def _store(event: Event, made: Sequence[Plan], members: Mapping[UUID, Registrati
     for group, plan in zip(groups, made, strict=True):
         rooms = _rooms(event, group, [members[person].pool for person in plan.people], first_room, now)
         first_room += len(rooms)
-        dates += _dates(group, plan, rounds, rooms)
+        dates += [
+            Date(group=group, first_id=first, second_id=second, round=round_, room=room)
+            for round_, pairs in zip(rounds, plan.rounds, strict=False)
+            for (first, second), room in zip(pairs, rooms, strict=False)
+        ]
     Date.objects.bulk_create(dates, batch_size=1000)
     seats_take(dates)
     # With the invitation anew: the evening's end is known by now.
@@ -175,14 +179,6 @@ def _rooms(event: Event, group: Group, pools: Sequence[int], first: int, now: da
         Room(event=event, group=group, number=number, provider=event.provider, try_at=now)
         for number in range(first, first + pairs)
     )
-
-
-def _dates(group: Group, planned: Plan, rounds: Sequence[Round], rooms: Sequence[Room]) -> list[Date]:
-    return [
-        Date(group=group, first_id=first, second_id=second, round=round_, room=room)
-        for round_, pairs in zip(rounds, planned.rounds, strict=False)
-        for (first, second), room in zip(pairs, rooms, strict=False)
-    ]
 
 
 def seats_take(dates: Iterable[Date]) -> None:

@@ -49,12 +49,10 @@ def ready_mark(*, event: Event, user: User, now: datetime) -> Registration:
     return member
 
 
-def _always(seat: Seat) -> bool:
-    return True
-
-
 @transaction.atomic
-def join_mark(*, event: Event, user: User, now: datetime, comes_in: Callable[[Seat], bool] = _always) -> Seat:
+def join_mark(
+    *, event: Event, user: User, now: datetime, comes_in: Callable[[Seat], bool] = lambda seat: True
+) -> Seat:
     """Note that somebody enters their call of the round that goes on; returns their seat in it.
 
     Args:

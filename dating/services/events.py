@@ -50,7 +50,9 @@ def events_recur(*, now: datetime) -> int:
     for rule in RecurringRule.objects.all():
         try:
             if rule.is_active:
-                made += _recur(rule, now)
+                times = _due(rule, now)
+                _have_follow(rule, times, now)
+                made += _make_missing(rule, times)
             else:
                 events_call_off(rule=rule, now=now)
         except BadRule as error:
@@ -58,12 +60,6 @@ def events_recur(*, now: datetime) -> int:
         except Exception:
             log.exception("dating_rule_failed", rule=str(rule.pk))
     return made
-
-
-def _recur(rule: RecurringRule, now: datetime) -> int:
-    times = _due(rule, now)
-    _have_follow(rule, times, now)
-    return _make_missing(rule, times)
 
 
 def events_call_off(*, rule: RecurringRule, now: datetime) -> None:

@@ -80,7 +80,7 @@ def _take_out(event: Event, member: Registration, now: datetime) -> None:
     begun = Q(round__status=Round.Status.PLANNED, round__starts_at__lte=now, round__ends_at__gt=now)
     here = Date.objects.filter(running | begun, seats__registration=member)
     alone = [
-        (_partner(date, member), date.round)
+        (date.partner_of(member.pk), date.round)
         for date in here.select_related("round", "first__user", "second__user")
         if date.round
     ]
@@ -92,10 +92,6 @@ def _take_out(event: Event, member: Registration, now: datetime) -> None:
     next_round_replan(event, now)
     tell_each([_left_alone(event, *each) for each in alone if each[0].state == _State.CONFIRMED])
     begin_if_all_are_ready(event, now)
-
-
-def _partner(date: Date, member: Registration) -> Registration:
-    return date.second if date.first_id == member.pk else date.first
 
 
 def _anybody_meets(event: Event) -> bool:

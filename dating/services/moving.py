@@ -110,15 +110,11 @@ def places_set(*, event: Event, places: int | None, now: datetime) -> Event:
         event.version += 1
     event.save(update_fields=["places", "version"])
     if event.step in BEFORE_GROUPS and longest(event) > before:
-        _tell_longer(event, now)
+        registrations = list(event.registrations.filter(state__in=WITH_PLACE).select_related("user"))
+        overtaken_stop(event, [registration.user_id for registration in registrations], "dating.longer")
+        until_at = event.starts_at + longest(event)
+        for registration in registrations:
+            registration.event = event
+            tell_with_invitation(registration, "dating.longer", now, until_at=until_at)
     places_fill(event=event, now=now)
     return event
-
-
-def _tell_longer(event: Event, now: datetime) -> None:
-    registrations = list(event.registrations.filter(state__in=WITH_PLACE).select_related("user"))
-    overtaken_stop(event, [each.user_id for each in registrations], "dating.longer")
-    until_at = event.starts_at + longest(event)
-    for registration in registrations:
-        registration.event = event
-        tell_with_invitation(registration, "dating.longer", now, until_at=until_at)

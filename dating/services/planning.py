@@ -71,7 +71,9 @@ def _departed_from_their_plan(events: Iterable[Event]) -> set[UUID]:
 
 def _plan(event: Event, number: int) -> Outlook:
     """Choose among the dates that have not taken place."""
-    members = _members_by_group(event)
+    members: dict[UUID, list[Registration]] = defaultdict(list)
+    for member in event.registrations.filter(group__isnull=False, state=Registration.State.CONFIRMED):
+        members[member.group_id].append(member)  # type: ignore[index]
     open_dates = defaultdict(list)
     for each in Date.objects.filter(group__event=event, status=Date.Status.PLANNED).select_related("round"):
         open_dates[each.group_id].append(each)
@@ -82,13 +84,6 @@ def _plan(event: Event, number: int) -> Outlook:
         has_changed |= _move(event, group, number, open_dates[group.pk], chosen)
         anybody |= bool(chosen)
     return Outlook(anybody, has_changed)
-
-
-def _members_by_group(event: Event) -> Mapping[UUID, list[Registration]]:
-    members: dict[UUID, list[Registration]] = defaultdict(list)
-    for each in event.registrations.filter(group__isnull=False, state=Registration.State.CONFIRMED):
-        members[each.group_id].append(each)  # type: ignore[index]
-    return members
 
 
 def _chosen(dates: Sequence[Date], number: int, there: set[UUID]) -> list[Date]:

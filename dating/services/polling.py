@@ -34,7 +34,8 @@ def rooms_poll(*, now: datetime, limit: int = 50) -> int:
 
 def _poll(room: Room, now: datetime) -> None:
     row = Room.objects.filter(pk=room.pk, look_at=room.look_at)
-    seats = _seats(room, now)
+    going_on = Seat.objects.filter(date__room=room, round__starts_at__lte=now, round__ends_at__gt=now)
+    seats = list(going_on.select_related("round", "registration__user"))
     if not seats or not room.reference or not knows_participants(room.provider):
         row.update(look_at=None)
         return
@@ -49,7 +50,7 @@ def _poll(room: Room, now: datetime) -> None:
         log.warning("dating_room_not_looked_into", room=str(room.pk), error=str(error))
         row.update(look_at=_next_poll_at(seats, now))
         return
-    _note(room.event, seats, shown, now)
+    _join_those_shown(room.event, seats, shown, now)
     somebody_is_missing = any(seat.joined_at is None for seat in seats)
     row.update(look_at=_next_poll_at(seats, now) if somebody_is_missing else None)
 
@@ -61,13 +62,7 @@ def _next_poll_at(seats: Sequence[Seat], now: datetime) -> datetime | None:
     return next_poll(round_.starts_at, round_.ends_at, now=now)
 
 
-def _seats(room: Room, now: datetime) -> list[Seat]:
-    """Return the places of those who are to be in a room now."""
-    going_on = Seat.objects.filter(date__room=room, round__starts_at__lte=now, round__ends_at__gt=now)
-    return list(going_on.select_related("round", "registration__user"))
-
-
-def _note(event: Event, seats: Sequence[Seat], shown: Sequence[str], now: datetime) -> None:
+def _join_those_shown(event: Event, seats: Sequence[Seat], shown: Sequence[str], now: datetime) -> None:
     names = {}
     for seat in seats:
         user = seat.registration.user

@@ -30,7 +30,8 @@ def reaction_record(
     """
     event = event_lock(event.pk)
     by = registration_lock(event, user.pk)
-    if by is None or not _may_speak(by.pk, about_id, kind):
+    may_speak = had_date if kind == _Kind.REPORT else have_met
+    if by is None or not may_speak(by.pk, about_id):
         raise Conflict("You can only say something of somebody whom you met at this event.")
     kinds = [kind] if kind == _Kind.REPORT else [_Kind.LIKE, _Kind.DISLIKE]
     known = Reaction.objects.filter(by=by, about=about_id, kind__in=kinds).first()
@@ -44,10 +45,6 @@ def reaction_record(
         event=event, by=by, about_id=about_id, kind=kind, text=text, created_at=now
     )
     return made, True
-
-
-def _may_speak(by: UUID, about: UUID, kind: str) -> bool:
-    return had_date(by, about) if kind == _Kind.REPORT else have_met(by, about)
 
 
 def have_met(one: UUID, other: UUID) -> bool:
@@ -79,7 +76,7 @@ def partners_of(registration: Registration) -> Partners:
     dates = Date.objects.filter(Q(first=registration) | Q(second=registration), status__in=_BEGUN)
     partners = Partners([], [])
     for date in dates.select_related("first__user", "second__user", "round").order_by("round__number"):
-        partner = date.second if date.first_id == registration.pk else date.first
+        partner = date.partner_of(registration.pk)
         (partners.met if date.status == Date.Status.TOOK_PLACE else partners.missed).append(partner)
     return partners
 

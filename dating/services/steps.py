@@ -71,7 +71,10 @@ def rounds_begin(due_steps: Sequence[DueStep], now: datetime) -> None:
     for due, start in zip(due_steps, starts, strict=True):
         assert due.there
         assert due.there.deadline_at
-        _have_looked_into(start, due.there.deadline_at, now)
+        if knows_participants(start.event.provider):
+            poll_at = next_poll(start.at, due.there.deadline_at, now=now)
+            of_round = Room.objects.filter(dates__round=start.round, dates__status=Date.Status.TOOK_PLACE)
+            of_round.update(look_at=poll_at)
 
 
 def _start_of(due: DueStep, round_: Round, now: datetime) -> RoundStart:
@@ -83,13 +86,6 @@ def _start_of(due: DueStep, round_: Round, now: datetime) -> RoundStart:
     return RoundStart(
         due.event, round_, scheduled_at if scheduled_at and due.at < scheduled_at <= now else due.at
     )
-
-
-def _have_looked_into(start: RoundStart, ends_at: datetime, now: datetime) -> None:
-    """Have the provider be asked who came, if it knows."""
-    if knows_participants(start.event.provider):
-        at = next_poll(start.at, ends_at, now=now)
-        Room.objects.filter(dates__round=start.round, dates__status=Date.Status.TOOK_PLACE).update(look_at=at)
 
 
 def _settle(rounds: Sequence[Round], status: Round.Status, of_dates: Date.Status) -> None:

@@ -102,18 +102,21 @@ def evening_of(event: Event, user: User, *, now: datetime) -> Evening:
         asks = registration is not None and registration.state in COMING and not event.is_over
         moment = _moment_before(event, registration)
         return Evening(event, registration, moment, lacks=profile_lacks(user) if asks else (), pace=pace)
-    seats = _seats(registration)
+    of_rounds = registration.seats.select_related("round", "date__first__user", "date__second__user")
+    seats = {seat.round.number: seat for seat in of_rounds}
     here = seats.get(event.current_round)
     ahead = next((seat for number, seat in sorted(seats.items()) if number > event.current_round), None)
     said = _said(registration)
     partners = partners_of(registration)
     met = [_as_met(each, said) for each in partners.met]
-    in_call = event.step == Step.ROUND and here is not None and registration.state == _State.CONFIRMED
+    token = ""
+    if here is not None and event.step == Step.ROUND and registration.state == _State.CONFIRMED:
+        token = join_token(here.round_id, registration.pk, registration.user.links_version)
     return Evening(
         event,
         registration,
         _moment_with_group(event, registration, here, ahead),
-        token=_token(here, registration) if in_call and here else "",
+        token=token,
         partner=_partner(here) if here else "",
         just_met=_just_met(event, here, met),
         met=met,
@@ -121,10 +124,6 @@ def evening_of(event: Event, user: User, *, now: datetime) -> Evening:
         matches=_matches(registration) if event.step == Step.FINISHED else (),
         pace=pace,
     )
-
-
-def _token(seat: Seat, registration: Registration) -> str:
-    return join_token(seat.round_id, registration.pk, registration.user.links_version)
 
 
 def pace_of(event: Event, now: datetime) -> str:
@@ -241,16 +240,8 @@ def _minutes(seconds: int) -> str:
 # --- Who ----------------------------------------------------------------------------------------------
 
 
-def _seats(registration: Registration) -> dict[int, Seat]:
-    """Return somebody's seats by the number of the round."""
-    seats = registration.seats.select_related("round", "date__first__user", "date__second__user")
-    return {seat.round.number: seat for seat in seats}
-
-
 def _partner(seat: Seat) -> str:
-    date = seat.date
-    partner = date.second if date.first_id == seat.registration_id else date.first
-    return shown_name(partner.user.first_name)
+    return shown_name(seat.date.partner_of(seat.registration_id).user.first_name)
 
 
 def _said(registration: Registration) -> dict[UUID, set[str]]:

@@ -11,7 +11,6 @@ from typing import Final
 
 import structlog
 from django.db import transaction
-from django.db.models import QuerySet
 
 from escalation.models import HangUp
 from notifications import metrics
@@ -64,12 +63,8 @@ def _taken(now: datetime) -> list[HangUp]:
     with transaction.atomic():
         due = HangUp.objects.filter(next_at__lte=now).select_related("delivery__outgoing").order_by("next_at")
         taken = list(due.select_for_update(of=("self",), skip_locked=True)[:_MOST])
-        _rows(taken).update(next_at=now + _LEASE)
+        HangUp.objects.filter(pk__in=[hang_up.pk for hang_up in taken]).update(next_at=now + _LEASE)
     return taken
-
-
-def _rows(hang_ups: Sequence[HangUp]) -> QuerySet[HangUp]:
-    return HangUp.objects.filter(pk__in=[each.pk for each in hang_ups])
 
 
 def _call_of(delivery: Delivery) -> str:

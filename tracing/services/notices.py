@@ -1,7 +1,7 @@
 """Telling devices: exposed ones once per case, filter and status; healed ones once per case."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -69,7 +69,10 @@ def exposures_tell(exposures: QuerySet[Exposure], *, now: datetime) -> int:
     """
     untold = exposures.filter(told_at=None).exclude(device_id=F("case__device_id"))
     rows = untold.select_related("filter_version").order_by("pk").iterator(chunk_size=CHUNK)
-    return sum(_chunk_tell(chunk, now) for chunk in _chunks(rows))
+    told = 0
+    while chunk := list(islice(rows, CHUNK)):
+        told += _chunk_tell(chunk, now)
+    return told
 
 
 def healed_tell(*, device: Device, case: Case | None, mark: StatusMark) -> None:
@@ -99,11 +102,6 @@ def text_of(version: FilterVersion, language: str) -> Text:
     text = content[found]
     short, long = text.get("shortDescription", ""), text.get("description", "")
     return Text(found, text["title"], short or long, "\n\n".join(filter(None, (short, long))))
-
-
-def _chunks(rows: Iterator[Exposure]) -> Iterator[list[Exposure]]:
-    while chunk := list(islice(rows, CHUNK)):
-        yield chunk
 
 
 def _chunk_tell(exposures: Sequence[Exposure], now: datetime) -> int:

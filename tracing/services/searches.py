@@ -55,7 +55,9 @@ def pending(now: datetime) -> QuerySet[CaseSearch]:
 
 def pending_run(*, now: datetime) -> bool:
     """Search the cases that have not been searched, a batch of them; returns whether there may be more."""
-    return _run(pending(now), now) == BATCH
+    ids = list(pending(now).order_by("pk").values_list("pk", flat=True)[:BATCH])
+    _run_each(ids, now)
+    return len(ids) == BATCH
 
 
 def check_begin(*, now: datetime) -> None:
@@ -78,12 +80,6 @@ def check_run(*, after: int, now: datetime) -> int | None:
     ids = list(stale.order_by("pk").values_list("pk", flat=True)[:BATCH])
     _run_each(ids, now)
     return ids[-1] if len(ids) == BATCH else None
-
-
-def _run(chosen: QuerySet[CaseSearch], now: datetime) -> int:
-    ids = list(chosen.order_by("pk").values_list("pk", flat=True)[:BATCH])
-    _run_each(ids, now)
-    return len(ids)
 
 
 def _run_each(ids: Sequence[int], now: datetime) -> None:

@@ -77,7 +77,9 @@ def _turn(device: Device, case: Case | None, mark: StatusMark) -> Case | None:
             case_close(case=case, state=Case.State.HEALED, now=mark.marked_at)
         healed_tell(device=device, case=case or _last_case(device), mark=mark)
     elif case is None:
-        _check_suspect_first(device)
+        was_suspect = device.status in (Device.Status.SUSPECT, Device.Status.INFECTED)
+        if settings.TRACING_SUSPECT_FIRST and not was_suspect:
+            raise Conflict("Only a suspect device can be marked as infected: mark it with status 2 first.")
         case = _case_open(device, mark.marked_at)
     return case
 
@@ -108,14 +110,6 @@ def _locked(device_id: int) -> Device:
 
 def _last_case(device: Device) -> Case | None:
     return Case.objects.filter(device=device).order_by("-pk").first()
-
-
-def _check_suspect_first(device: Device) -> None:
-    if settings.TRACING_SUSPECT_FIRST and device.status not in (
-        Device.Status.SUSPECT,
-        Device.Status.INFECTED,
-    ):
-        raise Conflict("Only a suspect device can be marked as infected: mark it with status 2 first.")
 
 
 def _case_open(device: Device, now: datetime) -> Case:

@@ -1,6 +1,6 @@
 """The picture of an exposure tree: a column for each degree, a row for each device that leads no further."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -72,7 +72,8 @@ def tree_of(case_device: int, people: Sequence[Person]) -> Tree:
     places = {node.device: node for node in nodes}
     edges = [_edge(places[each.via], places[each.device]) for each in drawn]
     degrees = sorted({node.degree for node in nodes})
-    columns = [Column(MARGIN + degree * COLUMN, degree, _count(people, degree)) for degree in degrees]
+    counts = Counter(person.degree for person in people)
+    columns = [Column(MARGIN + degree * COLUMN, degree, counts[degree]) for degree in degrees]
     width = MARGIN * 2 + max(degrees) * COLUMN + LABEL
     height = max(node.y for node in nodes) + ROW
     return Tree(width, height, nodes, edges, columns, len(people) - len(drawn))
@@ -119,7 +120,3 @@ def _edge(start: Node, end: Node) -> str:
     begin = start.x + (LABEL if start.degree else 24 + DIGIT * len(str(start.device)))
     middle = (begin + end.x) // 2
     return f"M{begin} {start.y} C{middle} {start.y} {middle} {end.y} {end.x} {end.y}"
-
-
-def _count(people: Iterable[Person], degree: int) -> int:
-    return sum(each.degree == degree for each in people)

@@ -8,7 +8,7 @@ from config import clock
 from dating import selectors
 from dating.evening.steps import OVER
 from dating.links import calendar_url
-from dating.models import Event, Registration
+from dating.models import Registration
 from dating.services import profile_lacks
 from dating.services.places import COMING
 from notifications.web.page import Page
@@ -29,11 +29,8 @@ class EventsPage(Page, TemplateView):
             "past": past,
             "lacks": profile_lacks(self.person),
             "calendar": calendar_url(self.person),
-            "runs": [each for each in ahead if self._may_run(each)],
+            "runs": [each for each in ahead if selectors.runs(self.person, each)],
             "coming": COMING,
             "State": Registration.State,
             "now": clock.now(),
         }
-
-    def _may_run(self, event: Event) -> bool:
-        return selectors.runs(self.person, event)

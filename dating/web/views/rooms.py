@@ -36,7 +36,7 @@ class RoomPage(Page):
         if seat is None or not look.call_is_on(seat.pk, member.user.links_version):
             return no_call(request, member)
         date = seat.date
-        partner = date.second if date.first_id == member.pk else date.first
+        partner = date.partner_of(member.pk)
         assert seat.round.ends_at
         context = {
             "event": member.event,
