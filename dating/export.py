@@ -49,7 +49,7 @@ def registrations(user: User) -> Iterator[Row]:
 def _matches(registration: UUID) -> list[str]:
     pairs = Reaction.objects.filter(by=registration) | Reaction.objects.filter(about=registration)
     rows = pairs.order_by("id").values_list("by_id", "about_id", "kind")
-    matched = {each for pair in matches_of(ReactionRow(*row) for row in rows) for each in pair}
+    matched = {person for pair in matches_of(ReactionRow(*row) for row in rows) for person in pair}
     names = Registration.objects.filter(pk__in=matched - {registration}).order_by("pk")
     return list(names.values_list("user__first_name", flat=True))
 

@@ -43,7 +43,7 @@ def feed_of(user: User, *, now: datetime) -> str:
         user=user, state__in=_PARTS, event__starts_at__gte=now - FEED_KEEPS
     ).select_related("event", "user")
     parts = parts.annotate(rounds=Count("event__rounds")).order_by("event__starts_at", "id")
-    invitations = [invitation_of(each, rounds=each.rounds) for each in parts]
+    invitations = [invitation_of(part, rounds=part.rounds) for part in parts]
     return feed_with(invitations, zone=time_zone_of(user), now=now)
 
 

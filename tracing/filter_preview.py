@@ -30,7 +30,7 @@ def what_if(criteria: Criteria, *, cases: int, now: datetime) -> WhatIf:
         by_end[case.counts_until].append(case)
     for until, group in by_end.items():
         found = search([_seed(case, criteria) for case in group], until=until)
-        counts.update(each.degree for reached in found.values() for each in reached)
+        counts.update(exposed.degree for reached in found.values() for exposed in reached)
     return WhatIf(len(chosen), shown(counts.total()), shown_parts(counts))
 
 

@@ -164,7 +164,7 @@ class RecurringRuleAdmin(StaffViews, ModelAdmin):
     def save_model(self, request: HttpRequest, obj: RecurringRule, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
         if change and (apart := events_apart(rule=obj, now=clock.now())):
-            times = ", ".join(local_time(each.starts_at, each.time_zone) for each in apart)
+            times = ", ".join(local_time(event.starts_at, event.time_zone) for event in apart)
             self.message_user(
                 request,
                 f"People have registered for these evenings, which stay as they are: {times}. "

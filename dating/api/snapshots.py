@@ -58,7 +58,7 @@ def evening_of(registration: Registration, *, now: datetime) -> EveningSnapshot:
         met=met,
         missed=missed,
         reactions=list(reactions_by(registration)),
-        matches=[each for each in met if each.pk in matched],
+        matches=[partner for partner in met if partner.pk in matched],
     )
 
 
@@ -89,8 +89,8 @@ def run_sheet_of(event: Event) -> dict[str, Any]:
     return {
         "event": events_with_counts().get(pk=event.pk),
         "groups": [
-            {"number": each.number, "members": each.members.all(), "dates": each.dates.all()}
-            for each in groups
+            {"number": group.number, "members": group.members.all(), "dates": group.dates.all()}
+            for group in groups
         ],
         "log": LogEntry.objects.filter(event=event),
         "results": event.results,

@@ -28,7 +28,7 @@ def _rate(message: Message) -> list[Any]:
 
 
 def _finished(message: Message) -> list[Any]:
-    names = [each["name"] for each in message.data.get("matches", [])]
+    names = [match["name"] for match in message.data.get("matches", [])]
     commands: list[Any] = [{"send_final_dating_message": None}]
     return [*commands, {"send_match_message": {"matches": names}}] if names else commands
 

@@ -66,8 +66,8 @@ def file_of(invitation: Invitation, *, zone: ZoneInfo, now: datetime) -> str:
 def feed_with(invitations: Sequence[Invitation], *, zone: ZoneInfo, now: datetime) -> str:
     """Return somebody's own calendar. It invites nobody, so it names neither organiser nor attendee."""
     calendar = calendars.feed(name=settings.PRODUCT_NAME, prodid=_prodid())
-    for each in invitations:
-        calendar.add_component(_entry(each, zone, now))
+    for invitation in invitations:
+        calendar.add_component(_entry(invitation, zone, now))
     _add_zones(calendar, invitations)
     return calendars.written(calendar, zone=zone, now=now).decode()
 
@@ -79,8 +79,8 @@ def _prodid() -> str:
 def _add_zones(calendar: Calendar, invitations: Sequence[Invitation]) -> None:
     """Add of the zone's rules only those that matter here: all of them would be the most of the file."""
     if invitations:
-        first = min(each.starts_at for each in invitations) - _YEAR
-        last = max(each.ends_at for each in invitations) + _YEAR
+        first = min(invitation.starts_at for invitation in invitations) - _YEAR
+        last = max(invitation.ends_at for invitation in invitations) + _YEAR
         calendar.add_missing_timezones(first_date=first.date(), last_date=last.date())
 
 
@@ -100,6 +100,6 @@ def _entry(invitation: Invitation, zone: ZoneInfo, now: datetime) -> Entry:
 
 def _address(email: str, name: str) -> vCalAddress:
     address = vCalAddress(f"mailto:{email}")
-    if printable := "".join(each for each in name if each.isprintable()):
+    if printable := "".join(character for character in name if character.isprintable()):
         address.params["CN"] = vText(printable)
     return address

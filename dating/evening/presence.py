@@ -47,7 +47,7 @@ def evidence(dates: Sequence[EndedDate], signs: Mapping[UUID, Signs]) -> Evidenc
     Args:
         signs: of everybody in the group.
     """
-    if not any(each.last_sign_at for each in signs.values()):
+    if not any(sign.last_sign_at for sign in signs.values()):
         return Evidence(frozenset(), frozenset())
     failed, absent = set(), set()
     for date in dates:

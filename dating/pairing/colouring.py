@@ -51,7 +51,7 @@ def colour_within(
             break
         chance.shuffle(shuffled)
     classes = best.classes(edges)
-    coloured = {edge for each in classes for edge in each}
+    coloured = {edge for colour_class in classes for edge in colour_class}
     return classes, [edge for edge in edges if edge not in coloured]
 
 
@@ -72,7 +72,7 @@ class _Colouring(Generic[K]):
         for edge in edges:
             if (colour := colour_of.get(frozenset(edge))) is not None:
                 found[colour].append(edge)
-        return [each for each in found if each]
+        return [colour_class for colour_class in found if colour_class]
 
     def add_by_exchange(self, one: K, other: K) -> bool:
         """Colour one more edge; False if no exchange of two colours makes room for it."""
@@ -110,7 +110,9 @@ class _Colouring(Generic[K]):
         """As many of the hub's partners as can be, each one's edge in a colour free at the one before."""
         fan = [first]
         rest = dict(self.at[hub])
-        while (colour := next((each for each in rest if self._is_free(fan[-1], each)), None)) is not None:
+        while (
+            colour := next((candidate for candidate in rest if self._is_free(fan[-1], candidate)), None)
+        ) is not None:
             fan.append(rest.pop(colour))
         return fan
 

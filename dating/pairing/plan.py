@@ -30,7 +30,7 @@ def plans(
     """
     divided = groups(people, users_limit=users_limit, two_pools=two_pools)
     made = (_plan(group, max_rounds=max_rounds, two_pools=two_pools) for group in divided)
-    return [each for each in made if each.people]
+    return [plan for plan in made if plan.people]
 
 
 def _plan(group: Sequence[Person[UUID]], *, max_rounds: int | None, two_pools: bool) -> Plan:
@@ -41,4 +41,4 @@ def _plan(group: Sequence[Person[UUID]], *, max_rounds: int | None, two_pools: b
         dates = filled_up(group, dates, max_rounds=max_rounds, two_pools=two_pools)
         rounds = coloured_rounds(dates)
     meeting = {person for round_ in rounds for date in round_ for person in date}
-    return Plan([each.key for each in group if each.key in meeting], rounds)
+    return Plan([person.key for person in group if person.key in meeting], rounds)

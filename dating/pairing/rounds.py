@@ -25,8 +25,8 @@ def complete_rounds(group: Sequence[Person[K]], *, two_pools: bool) -> list[Roun
     """
     if two_pools:
         first, second = pools_of(group)
-        return _across([each.key for each in first], [each.key for each in second])
-    return _round_robin([each.key for each in group])
+        return _across([person.key for person in first], [person.key for person in second])
+    return _round_robin([person.key for person in group])
 
 
 def coloured_rounds(dates: Iterable[Date[K]]) -> list[Round[K]]:

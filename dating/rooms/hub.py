@@ -166,7 +166,7 @@ class Hub:
 
     async def _refresh(self) -> None:
         places = list(self._places.values())
-        on = await look.calls_on(self._database, [(each.seat, each.version) for each in places])
+        on = await look.calls_on(self._database, [(place.seat, place.version) for place in places])
         for place in places:
             if place.seat not in on:
                 self._leave(place)

@@ -113,7 +113,7 @@ def _astray(rule: RecurringRule, times: Sequence[datetime], now: datetime) -> li
         until = times[-1]
     ahead = _ahead(rule, now).filter(occurrence_at__lte=until)
     wanted = set(times)
-    return [each for each in ahead if each.occurrence_at not in wanted or _changes(rule, each)]
+    return [event for event in ahead if event.occurrence_at not in wanted or _changes(rule, event)]
 
 
 def _settings(of: EventSettings) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def events_finish(*, events: Sequence[Event], now: datetime) -> None:
     for event in events:
         matches = matches_of_event(event)
         of_event = members[event.pk]
-        notes += [_final(event, each, matches[pk], of_event) for pk, each in of_event.items()]
+        notes += [_final(event, member, matches[pk], of_event) for pk, member in of_event.items()]
         event.results = results_of(event)
     tell_each(notes)
 

@@ -90,7 +90,13 @@ def _take_out(event: Event, member: Registration, now: datetime) -> None:
         return
     # What is cancelled comes before what is told: see notifications.engine.stop.
     next_round_replan(event, now)
-    tell_each([_left_alone(event, *each) for each in alone if each[0].state == _State.CONFIRMED])
+    tell_each(
+        [
+            _left_alone(event, partner, round_)
+            for partner, round_ in alone
+            if partner.state == _State.CONFIRMED
+        ]
+    )
     begin_if_all_are_ready(event, now)
 
 

@@ -58,7 +58,7 @@ def _tell(event: Event, now: datetime, *, is_moved: bool, asked_anew: bool) -> N
     """Tell everybody in it of the new time or title, and anew what quiet hours have kept from them."""
     registrations = list(event.registrations.filter(state__in=COMING).select_related("user"))
     overtaken = _SAYS_WHEN if is_moved else ("dating.renamed",)
-    untold = overtaken_stop(event, [each.user_id for each in registrations], *overtaken)
+    untold = overtaken_stop(event, [registration.user_id for registration in registrations], *overtaken)
     for registration in registrations:
         registration.event = event
         if not is_moved:

@@ -47,7 +47,9 @@ def taking_part_elsewhere(event: Event, users: Collection[UUID]) -> set[UUID]:
     with connection.cursor() as cursor:
         # Such evenings close one after the other; then the later one sees what the other made.
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_CLOSING])
-    return {each.user_id for each in _elsewhere(event, users) if each.group_id is not None}
+    return {
+        registration.user_id for registration in _elsewhere(event, users) if registration.group_id is not None
+    }
 
 
 def _elsewhere(event: Event, users: Collection[UUID]) -> Iterator[Registration]:
@@ -55,9 +57,9 @@ def _elsewhere(event: Event, users: Collection[UUID]) -> Iterator[Registration]:
     others = Registration.objects.filter(
         WILL_COME, user__in=users, event__starts_at__lt=_ends_at(event)
     ).exclude(event__step__in=OVER)
-    for each in others.exclude(event=event).select_related("event").order_by("event__starts_at", "id"):
-        if event.starts_at < _ends_at(each.event):
-            yield each
+    for other in others.exclude(event=event).select_related("event").order_by("event__starts_at", "id"):
+        if event.starts_at < _ends_at(other.event):
+            yield other
 
 
 def _ends_at(event: Event) -> datetime:

@@ -33,8 +33,8 @@ def places_fill(*, event: Event, now: datetime) -> None:
     )
     if event.places is not None:
         waiting = waiting[: max(event.places - _held(event), 0)]
-    for each in waiting:
-        _move_up(event, each, now)
+    for registration in waiting:
+        _move_up(event, registration, now)
 
 
 def ask_to_confirm(registration: Registration, now: datetime) -> None:

@@ -43,29 +43,29 @@ def rounds_schedule(starts: Sequence[RoundStart], *, now: datetime) -> None:
 
 def links_scheduled(starts: Sequence[RoundStart], *, now: datetime) -> list[Note]:
     """Set the times of rounds, cancel what was scheduled before, and return what is to be told now."""
-    links_cancel([each.round for each in starts])
+    links_cancel([start.round for start in starts])
     alike: dict[tuple[datetime, datetime], list[UUID]] = defaultdict(list)
-    for each in starts:
-        round_ = each.round
-        ends_at = each.at + timedelta(seconds=each.event.round_s)
-        round_.starts_at, round_.ends_at, round_.version = each.at, ends_at, round_.version + 1
-        alike[each.at, ends_at].append(round_.pk)
+    for start in starts:
+        round_ = start.round
+        ends_at = start.at + timedelta(seconds=start.event.round_s)
+        round_.starts_at, round_.ends_at, round_.version = start.at, ends_at, round_.version + 1
+        alike[start.at, ends_at].append(round_.pk)
     for (starts_at, ends_at), rounds in alike.items():
         Round.objects.filter(pk__in=rounds).update(
             starts_at=starts_at, ends_at=ends_at, version=F("version") + 1
         )
-    return _notes([each for each in starts if each.round.ends_at and not passed(each.round.ends_at, now)])
+    return _notes([start for start in starts if start.round.ends_at and not passed(start.round.ends_at, now)])
 
 
 def rounds_numbered(numbers: Mapping[UUID, int]) -> dict[UUID, Round]:
     """Return each event's round of that number, if it has one."""
     found = Round.objects.filter(event__in=list(numbers), number__in=set(numbers.values())).order_by()
-    return {each.event_id: each for each in found if each.number == numbers[each.event_id]}
+    return {round_.event_id: round_ for round_ in found if round_.number == numbers[round_.event_id]}
 
 
 def members_of(events: Iterable[Event], *, dropped: bool = False) -> Members:
     """Return those who are in a group, without those who have been dropped, unless they are asked for."""
-    found: dict[UUID, dict[UUID, Registration]] = {each.pk: {} for each in events}
+    found: dict[UUID, dict[UUID, Registration]] = {event.pk: {} for event in events}
     states = [Registration.State.CONFIRMED, *([Registration.State.DROPPED] if dropped else [])]
     grouped = Registration.objects.filter(event__in=list(found), group__isnull=False, state__in=states)
     for member in grouped.select_related("user").order_by("pk"):
@@ -75,7 +75,7 @@ def members_of(events: Iterable[Event], *, dropped: bool = False) -> Members:
 
 def partners_in(rounds: Iterable[Round], **which: str) -> Mapping[UUID, Mapping[UUID, UUID]]:
     """Return whom each meets in each of the rounds."""
-    found: dict[UUID, dict[UUID, UUID]] = {each.pk: {} for each in rounds}
+    found: dict[UUID, dict[UUID, UUID]] = {round_.pk: {} for round_ in rounds}
     dates = Date.objects.filter(round__in=list(found), **which).order_by()
     for round_id, one, other in dates.values_list("round_id", "first_id", "second_id"):
         if round_id is not None:
@@ -85,7 +85,7 @@ def partners_in(rounds: Iterable[Round], **which: str) -> Mapping[UUID, Mapping[
 
 def links_cancel(rounds: Iterable[Round]) -> None:
     """Have no link of these rounds sent any more that has not been, nor replayed."""
-    scheduled = [str(each.pk) for each in rounds if each.version]
+    scheduled = [str(round_.pk) for round_ in rounds if round_.version]
     if scheduled:
         of_rounds = Delivery.objects.filter(
             notification__source_type=SOURCE,
@@ -113,7 +113,7 @@ def rounds_give_up(events: Sequence[Event]) -> None:
 
 def links_seal(rounds: Iterable[Round]) -> None:
     """Have no link of these rounds replayed: they are over, and what waits expires with them."""
-    over = [str(each.pk) for each in rounds]
+    over = [str(round_.pk) for round_ in rounds]
     stop.seal(Delivery.objects.filter(notification__source_type=SOURCE, notification__source_id__in=over))
 
 
@@ -127,14 +127,14 @@ def links_were_sent(round_: Round) -> bool:
 def _notes(starts: Sequence[RoundStart]) -> list[Note]:
     if not starts:
         return []
-    members = members_of(each.event for each in starts)
-    partners = partners_in(each.round for each in starts)
-    have_byes = [each for each in starts if len(partners[each.round.pk]) < len(members[each.event.pk])]
+    members = members_of(start.event for start in starts)
+    partners = partners_in(start.round for start in starts)
+    have_byes = [start for start in starts if len(partners[start.round.pk]) < len(members[start.event.pk])]
     going_on = _groups_with_dates_from(have_byes)
     return [
         note
-        for each in starts
-        for note in _notes_of(each, members[each.event.pk], partners[each.round.pk], going_on)
+        for start in starts
+        for note in _notes_of(start, members[start.event.pk], partners[start.round.pk], going_on)
     ]
 
 
@@ -143,7 +143,7 @@ def _groups_with_dates_from(starts: Sequence[RoundStart]) -> set[UUID]:
     if not starts:
         return set()
     ahead = Q(
-        *(Q(round__event=each.event, round__number__gte=each.round.number) for each in starts),
+        *(Q(round__event=start.event, round__number__gte=start.round.number) for start in starts),
         _connector=Q.OR,
     )
     return set(Date.objects.filter(ahead).order_by().values_list("group_id", flat=True).distinct())

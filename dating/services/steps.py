@@ -51,7 +51,7 @@ def rounds_begin(due_steps: Sequence[DueStep], now: datetime) -> None:
     """
     rounds = rounds_numbered({due.event.pk: due.here.round + 1 for due in due_steps})
     starts = [_start_of(due, rounds[due.event.pk], now) for due in due_steps]
-    rounds_schedule([each for each in starts if each.round.starts_at != each.at], now=now)
+    rounds_schedule([start for start in starts if start.round.starts_at != start.at], now=now)
     held: list[Round] = []
     missed: list[Round] = []
     for due, start in zip(due_steps, starts, strict=True):
@@ -90,7 +90,7 @@ def _start_of(due: DueStep, round_: Round, now: datetime) -> RoundStart:
 
 def _settle(rounds: Sequence[Round], status: Round.Status, of_dates: Date.Status) -> None:
     if rounds:
-        Round.objects.filter(pk__in=[each.pk for each in rounds]).update(status=status)
+        Round.objects.filter(pk__in=[round_.pk for round_ in rounds]).update(status=status)
         Date.objects.filter(round__in=rounds).update(status=of_dates)
 
 
@@ -117,7 +117,7 @@ def rounds_end(due_steps: Sequence[DueStep], now: datetime) -> None:
         for due in due_steps
         if rounds[due.event.pk].status == Round.Status.RUNNING
     ]
-    members = members_of((each.event for each in ended), dropped=True)
+    members = members_of((end.event for end in ended), dropped=True)
     links_seal(rounds.values())
     rounds_judge(ended, members)
     ratings = ratings_of(ended, members)
@@ -134,10 +134,10 @@ def _end(due_steps: Iterable[DueStep], rounds: Mapping[UUID, Round]) -> None:
     for due in due_steps:
         alike[due.at].append(rounds[due.event.pk])
     for at, those in alike.items():
-        running = [each for each in those if each.status == Round.Status.RUNNING]
+        running = [round_ for round_ in those if round_.status == Round.Status.RUNNING]
         Room.objects.filter(dates__round__in=running).update(end_at=at)
-        Round.objects.filter(pk__in=[each.pk for each in those]).update(ends_at=at)
-        Round.objects.filter(pk__in=[each.pk for each in running]).update(status=Round.Status.OVER)
+        Round.objects.filter(pk__in=[round_.pk for round_ in those]).update(ends_at=at)
+        Round.objects.filter(pk__in=[round_.pk for round_ in running]).update(status=Round.Status.OVER)
 
 
 def _reschedule_where_changed(

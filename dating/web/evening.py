@@ -108,7 +108,7 @@ def evening_of(event: Event, user: User, *, now: datetime) -> Evening:
     ahead = next((seat for number, seat in sorted(seats.items()) if number > event.current_round), None)
     said = _said(registration)
     partners = partners_of(registration)
-    met = [_as_met(each, said) for each in partners.met]
+    met = [_as_met(partner, said) for partner in partners.met]
     token = ""
     if here is not None and event.step == Step.ROUND and registration.state == _State.CONFIRMED:
         token = join_token(here.round_id, registration.pk, registration.user.links_version)
@@ -120,7 +120,7 @@ def evening_of(event: Event, user: User, *, now: datetime) -> Evening:
         partner=_partner(here) if here else "",
         just_met=_just_met(event, here, met),
         met=met,
-        missed=[_as_met(each, said) for each in partners.missed],
+        missed=[_as_met(partner, said) for partner in partners.missed],
         matches=_matches(registration) if event.step == Step.FINISHED else (),
         pace=pace,
     )
@@ -265,7 +265,7 @@ def _just_met(event: Event, here: Seat | None, met: Sequence[Met]) -> Met | None
     if event.step != Step.BREAK or here is None:
         return None
     people = {here.date.first_id, here.date.second_id}
-    return next((each for each in met if each.id in people), None)
+    return next((person for person in met if person.id in people), None)
 
 
 def _matches(registration: Registration) -> list[str]:

@@ -99,12 +99,12 @@ def _person(turns: Turns, number: int) -> UUID | None:
 
 
 def _stand_in(turns: Turns, at: datetime) -> StandIn | None:
-    held = [each for each in turns.stand_ins if each.starts_at <= at < each.ends_at]
-    return next((each for each in reversed(held) if each.user_id not in turns.away), None)
+    held = [stand_in for stand_in in turns.stand_ins if stand_in.starts_at <= at < stand_in.ends_at]
+    return next((stand_in for stand_in in reversed(held) if stand_in.user_id not in turns.away), None)
 
 
 def _edges(turns: Turns) -> list[datetime]:
-    return [edge for each in turns.stand_ins for edge in (each.starts_at, each.ends_at)]
+    return [edge for stand_in in turns.stand_ins for edge in (stand_in.starts_at, stand_in.ends_at)]
 
 
 def _until(turns: Turns, at: datetime) -> datetime:

@@ -45,13 +45,13 @@ def run(now: datetime) -> int:
     """Hang up what is due; returns how many calls were ended so."""
     taken = _taken(now)
     calls: list[tuple[HangUp, str]] = []
-    for each in taken:
-        if sid := _call_of(each.delivery) or each.call_sid:
-            calls.append((each, sid))
-        elif each.delivery.state == Delivery.Status.SENDING:
-            _again(each, now=now, wait_s=1.0, error="it is being made")
+    for hang_up in taken:
+        if sid := _call_of(hang_up.delivery) or hang_up.call_sid:
+            calls.append((hang_up, sid))
+        elif hang_up.delivery.state == Delivery.Status.SENDING:
+            _again(hang_up, now=now, wait_s=1.0, error="it is being made")
         else:
-            each.delete()
+            hang_up.delete()
     results = asyncio.run(_hung_up([sid for _, sid in calls])) if calls else []
     for (hang_up, _), result in zip(calls, results, strict=True):
         _settle(hang_up, result, now=now)

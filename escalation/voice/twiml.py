@@ -79,7 +79,7 @@ def _say(parent: Element, text: str, language: str) -> None:
 
 def _spoken(text: str) -> str:
     """Without what XML can't hold, and no longer than anybody listens."""
-    whole = "".join(each if each.isprintable() else " " for each in text)
+    whole = "".join(character if character.isprintable() else " " for character in text)
     return " ".join(whole.split())[:MAX_SAID]
 
 

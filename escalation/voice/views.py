@@ -58,7 +58,7 @@ def _is_from_twilio(request: HttpRequest) -> bool:
         auth_token=settings.TWILIO_AUTH_TOKEN,
         # As Twilio knows it: what a proxy has made of scheme and host meanwhile does not count.
         url=twilio.public_url(request.get_full_path_info()),
-        fields=[(name, each) for name, values in request.POST.lists() for each in values],
+        fields=[(name, value) for name, values in request.POST.lists() for value in values],
     )
 
 

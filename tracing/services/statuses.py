@@ -118,6 +118,7 @@ def _case_open(device: Device, now: datetime) -> Case:
     case = Case.objects.create(device=device, since=since, opened_at=now)
     versions = FilterVersion.objects.filter(filter__is_active=True, number=F("filter__version"))
     CaseSearch.objects.bulk_create(
-        CaseSearch(case=case, filter_id=each.filter_id, filter_version=each, due_at=now) for each in versions
+        CaseSearch(case=case, filter_id=version.filter_id, filter_version=version, due_at=now)
+        for version in versions
     )
     return case
