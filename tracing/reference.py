@@ -84,7 +84,8 @@ def exposures(
             for other in meetings.met_by.get(source, set()) - onsets.keys():
                 records = [record for record in meetings.of(source, other) if _is_near_enough(record, rule)]
                 exposure = _exposure(source, other, degree, records, rule, onsets[source], until)
-                if exposure and (other not in reached or _sooner(exposure, reached[other])):
+                best = reached.get(other)
+                if exposure and (not best or (exposure.onset, exposure.via) < (best.onset, best.via)):
                     reached[other] = exposure
         answer += [reached[other] for other in sorted(reached)]
         new = {other: reached[other].onset for other in reached}
@@ -129,7 +130,3 @@ def _length_of_union(intervals: Sequence[tuple[int, int]]) -> int:
             total += end - max(start, covered_until)
             covered_until = end
     return total
-
-
-def _sooner(one: Exposure, other: Exposure) -> bool:
-    return (one.onset, one.via) < (other.onset, other.via)

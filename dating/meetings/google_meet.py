@@ -46,7 +46,12 @@ class GoogleMeet(Provider):
         wanted = meet_v2.Space(config=meet_v2.SpaceConfig(access_type=_Access.OPEN))
         space = _asked(lambda: self._spaces.create_space({"space": wanted}, timeout=_TIMEOUT_S, retry=None))
         if space.config.access_type != _Access.OPEN:
-            self._open(space.name)
+            # The organisation's default won over what was asked for.
+            opened = {
+                "space": meet_v2.Space(name=space.name, config=wanted.config),
+                "update_mask": "config.accessType",
+            }
+            _asked(lambda: self._spaces.update_space(opened, timeout=_TIMEOUT_S, retry=None))
         return RoomInfo(url=space.meeting_uri, reference=space.name)
 
     def end_call(self, reference: str) -> None:
@@ -70,12 +75,6 @@ class GoogleMeet(Provider):
             )
         )
         return sorted(_name_of(person) for person in present)
-
-    def _open(self, reference: str) -> None:
-        """Let people in without knocking where the organisation's default won over what was asked for."""
-        space = meet_v2.Space(name=reference, config=meet_v2.SpaceConfig(access_type=_Access.OPEN))
-        request = {"space": space, "update_mask": "config.accessType"}
-        _asked(lambda: self._spaces.update_space(request, timeout=_TIMEOUT_S, retry=None))
 
     def _wait_for_quota(self) -> None:
         """Take one of the creations that the account has per minute, shared with all other processes.

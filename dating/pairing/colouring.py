@@ -102,7 +102,7 @@ class _Colouring(Generic[K]):
         )
         for leaf, following in pairwise(fan[: upto + 1]):
             colour = self._colour(hub, following)
-            self._unset(hub, following, colour)
+            del self.at[hub][colour], self.at[following][colour]
             self._set(hub, leaf, colour)
         self._set(hub, fan[upto], of_last)
 
@@ -150,7 +150,3 @@ class _Colouring(Generic[K]):
     def _set(self, one: K, other: K, colour: int) -> None:
         self.at[one][colour] = other
         self.at[other][colour] = one
-
-    def _unset(self, one: K, other: K, colour: int) -> None:
-        del self.at[one][colour]
-        del self.at[other][colour]

@@ -83,18 +83,13 @@ def deadline_follow(event: Event, now: datetime) -> bool:
         raise ValidationError({"starts_at": "Registration would be closed already: choose a later start."})
     opens_again = event.step == Step.CONFIRMING and event.confirm_at > now
     if opens_again:
-        _open_again(event, now)
+        event.step, event.state = Step.OPEN, STATE_OF[Step.OPEN]
+        confirmed = event.registrations.filter(state=Registration.State.CONFIRMED)
+        confirmed.update(state=Registration.State.REGISTERED)
+        event.registrations.filter(state__in=COMING).update(asked_at=None, confirmed_at=None)
+        note(event, Step.OPEN, now)
     event.deadline_at = event.confirm_at if event.step == Step.OPEN else event.close_at
     return opens_again
-
-
-def _open_again(event: Event, now: datetime) -> None:
-    """Nobody has been asked anything yet; the caller saves the event."""
-    event.step, event.state = Step.OPEN, STATE_OF[Step.OPEN]
-    confirmed = event.registrations.filter(state=Registration.State.CONFIRMED)
-    confirmed.update(state=Registration.State.REGISTERED)
-    event.registrations.filter(state__in=COMING).update(asked_at=None, confirmed_at=None)
-    note(event, Step.OPEN, now)
 
 
 @transaction.atomic

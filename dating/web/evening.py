@@ -1,6 +1,7 @@
 """An evening as somebody who takes part sees it: what happens next, and what there is to do now."""
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -106,7 +107,9 @@ def evening_of(event: Event, user: User, *, now: datetime) -> Evening:
     seats = {seat.round.number: seat for seat in of_rounds}
     here = seats.get(event.current_round)
     ahead = next((seat for number, seat in sorted(seats.items()) if number > event.current_round), None)
-    said = _said(registration)
+    said: dict[UUID, set[str]] = defaultdict(set)
+    for about, kind in registration.reactions.values_list("about_id", "kind"):
+        said[about].add(kind)
     partners = partners_of(registration)
     met = [_as_met(partner, said) for partner in partners.met]
     token = ""
@@ -242,13 +245,6 @@ def _minutes(seconds: int) -> str:
 
 def _partner(seat: Seat) -> str:
     return shown_name(seat.date.partner_of(seat.registration_id).user.first_name)
-
-
-def _said(registration: Registration) -> dict[UUID, set[str]]:
-    said: dict[UUID, set[str]] = {}
-    for about, kind in registration.reactions.values_list("about_id", "kind"):
-        said.setdefault(about, set()).add(kind)
-    return said
 
 
 def _as_met(partner: Registration, said: Mapping[UUID, set[str]]) -> Met:

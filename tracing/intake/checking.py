@@ -108,20 +108,17 @@ def records_checked(columns: Columns, *, now: datetime) -> Records:
     _check_times(start, end, now, faults)
     extras = _extras(columns, faults)
     faults.raise_any()
+    # Rounded up: what is farther than a limit stays so. 1.1 m are 110.00000000000001 cm.
+    centimetres = np.ceil(np.round(distance * 100, DECIMALS))
     return Records(
         my_id=my_id.astype(np.int64),
         other_id=other_id.astype(np.int64),
         start_s=start.astype(np.int64),
         seconds=(end - start).astype(np.int64),
-        distance_cm=np.minimum(_centimetres(distance), DISTANCE_MAX_CM).astype(np.int64),
+        distance_cm=np.minimum(centimetres, DISTANCE_MAX_CM).astype(np.int64),
         extras=extras,
         intervals_differ=intervals_differ,
     )
-
-
-def _centimetres(metres: Floats) -> Floats:
-    """Whole centimetres, rounded up: what is farther than a limit stays so. 1.1 m are 110.00000000000001."""
-    return np.ceil(np.round(metres * 100, DECIMALS))
 
 
 def _times(columns: Columns, faults: Faults) -> tuple[Floats, Floats, int]:

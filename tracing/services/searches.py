@@ -108,7 +108,10 @@ def _run_batch(ids: Sequence[int], now: datetime) -> None:
     # Before anything is read: what is committed from here on may be missed, and counts as new.
     watermark = watermark_now()
     known = _known(rows)
-    for until, chosen in _by_end(_touched(rows, known)).items():
+    by_end: dict[datetime | None, list[CaseSearch]] = defaultdict(list)
+    for row in _touched(rows, known):
+        by_end[row.case.counts_until].append(row)
+    for until, chosen in by_end.items():
         _store(chosen, search([seed_of(row, known[row.pk]) for row in chosen], until=until), now)
     done = CaseSearch.objects.filter(pk__in=[row.pk for row in rows])
     of_these = Exists(done.filter(case=OuterRef("case"), filter=OuterRef("filter")))
@@ -158,14 +161,6 @@ def _touched(rows: Sequence[CaseSearch], known: Mapping[int, Sequence[Known]]) -
             {row.case.device_id, *(reached.device_id for reached in known[row.pk])}
         )
     ]
-
-
-def _by_end(rows: Sequence[CaseSearch]) -> dict[datetime | None, list[CaseSearch]]:
-    """Group by the time up to which contacts count."""
-    groups: dict[datetime | None, list[CaseSearch]] = defaultdict(list)
-    for row in rows:
-        groups[row.case.counts_until].append(row)
-    return groups
 
 
 def _store(rows: Sequence[CaseSearch], found: Mapping[Hashable, Sequence[Reached]], now: datetime) -> None:
