@@ -16,7 +16,7 @@ import structlog
 from django.conf import settings
 
 from config import clock
-from dating.rooms import look, signals
+from dating.rooms import calls, signals
 from notifications.engine.database import Database, connection_parameters
 from notifications.hubs import listen
 
@@ -25,7 +25,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 # Between two questions which calls are on, and after one without an answer.
-LOOK_S: Final = 1.0
+POLL_S: Final = 1.0
 AGAIN_S: Final = 1.0
 # What somebody has not taken yet; of more the connection is cut, and their page comes back.
 WAITING_MOST: Final = 64
@@ -156,7 +156,7 @@ class Hub:
                 await self._has_come.wait()
             ends = [place.until for place in self._places.values() if place.until is not None]
             left = min(ends, default=float("inf")) - clock.timestamp()
-            await asyncio.sleep(min(LOOK_S, max(left, 0.0) + 0.01))
+            await asyncio.sleep(min(POLL_S, max(left, 0.0) + 0.01))
             try:
                 await self._refresh()
             except psycopg.Error as error:
@@ -166,7 +166,7 @@ class Hub:
 
     async def _refresh(self) -> None:
         places = list(self._places.values())
-        on = await look.calls_on(self._database, [(place.seat, place.version) for place in places])
+        on = await calls.calls_on(self._database, [(place.seat, place.version) for place in places])
         for place in places:
             if place.seat not in on:
                 self._leave(place)
