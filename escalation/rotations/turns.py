@@ -68,9 +68,9 @@ def between(turns: Turns, begin: datetime, end: datetime) -> Iterator[RotationSh
     at = begin
     while at < end:
         until = _until(turns, at)
-        turn = on_call(turns, at)
-        if turn is not None:
-            yield turn._replace(starts_at=max(turn.starts_at, _since(turns, at)), ends_at=until)
+        shift = on_call(turns, at)
+        if shift is not None:
+            yield shift._replace(starts_at=max(shift.starts_at, _since(turns, at)), ends_at=until)
         at = until
 
 
