@@ -92,7 +92,7 @@ class ActsOnPeople:
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         deleted, counts, lacking, protected = super().get_deleted_objects(objs, request)  # type: ignore[misc]
-        if not all(self.is_below(request, each) for each in objs):
+        if not all(self.is_below(request, obj) for obj in objs):
             lacking = {*lacking, "people on the staff"}
         return deleted, counts, lacking, protected
 

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Self
 from django.db import models
 
 
-class KnowsChanges(models.Model):
+class TracksChanges(models.Model):
     """``changed_fields`` says, to receivers of ``post_save``, which of ``TRACKED`` that save changed.
 
     Nothing at creation, and nothing of what ``QuerySet.update`` does. No tracked field may be null: None

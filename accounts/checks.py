@@ -6,7 +6,7 @@ from typing import Any, Final
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
-from accounts import attempts
+from accounts import rate_limits
 from accounts.models import Door
 
 PREFIX: Final = re.compile(r"\+[1-9][0-9]{0,14}")
@@ -19,7 +19,7 @@ def rates_make_sense(**kwargs: Any) -> list[CheckMessage]:
     windows = {}
     for scope, rate in settings.RATES.items():
         try:
-            windows[scope] = attempts.parsed(rate) if rate is not None else None
+            windows[scope] = rate_limits.parsed(rate) if rate is not None else None
         except ValueError as error:
             problems.append(Error(f"The rate of {scope}: {error}.", id="accounts.E001"))
     by_address, by_account = windows.get("login"), windows.get("login-account")

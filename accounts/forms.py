@@ -5,7 +5,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from unfold.forms import AuthenticationForm
 
-from accounts import attempts
+from accounts import rate_limits
 from config.exceptions import TooMany
 
 
@@ -16,9 +16,9 @@ class AdminLogIn(AuthenticationForm):
         email, password = (self.cleaned_data.get(name) for name in ("username", "password"))
         if not email or not password:
             return self.cleaned_data
-        account, address = attempts.account_of(email), attempts.address_of(self.request.META)
+        account, address = rate_limits.account_of(email), rate_limits.address_of(self.request.META)
         try:
-            with attempts.log_in_counted(ValidationError, account=account, address=address):
+            with rate_limits.log_in_counted(ValidationError, account=account, address=address):
                 cleaned: dict[str, Any] = super().clean()
         except TooMany as error:
             raise ValidationError(str(error), code="throttled")

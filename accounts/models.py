@@ -13,7 +13,7 @@ from django.db import models, transaction
 from django.db.models.functions import Lower
 from django.utils.crypto import salted_hmac
 
-from accounts.changes import KnowsChanges
+from accounts.changes import TracksChanges
 from accounts.ids import UUIDv7Field
 from accounts.names import validate_name
 from accounts.signals import account_changed
@@ -44,7 +44,7 @@ class Role(models.TextChoices):
     ADMIN = "admin", "Administrator"
 
 
-class User(KnowsChanges, AbstractBaseUser, PermissionsMixin):
+class User(TracksChanges, AbstractBaseUser, PermissionsMixin):
     """A person. ``uuid`` is the public id; the log-in is the email, kept in lower case.
 
     An email or phone that is saved with a change is no longer verified.
@@ -171,7 +171,7 @@ class User(KnowsChanges, AbstractBaseUser, PermissionsMixin):
         return salted_hmac("accounts.epoch", value, secret=secret, algorithm="sha256").hexdigest()
 
 
-class Profile(KnowsChanges):
+class Profile(TracksChanges):
     """What a user is besides a user; made by the handler of ``auth.user.created``."""
 
     id = UUIDv7Field()

@@ -55,7 +55,7 @@ def cleaned(value: str, longest: int = SHOWN_MAX) -> str:
     if _LINK.search(_folded(name)):
         return ""
     if _has_too_many_digits(name):
-        name = " ".join("".join(each for each in name if not each.isdigit()).split())
+        name = " ".join("".join(character for character in name if not character.isdigit()).split())
     return name if len(name) <= longest else name[: longest - 1].rstrip() + "…"
 
 

@@ -4,7 +4,7 @@ from typing import Final
 
 import phonenumbers
 from django.conf import settings
-from phonenumbers import PhoneNumber, PhoneNumberType
+from phonenumbers import PhoneNumberType
 
 REFUSED: Final = "This server calls and texts no number of this kind: give another one."
 EXTENSION: Final = "Extensions can't be dialled: give a number that rings the person."
@@ -33,12 +33,8 @@ def may_be_told(number: str) -> bool:
     prefixes = [prefix for prefix in settings.PHONE_PREFIXES if number.startswith(prefix)]
     if settings.PHONE_PREFIXES and not prefixes:
         return False
-    if _is_of_no_country(parsed):
+    if phonenumbers.region_code_for_country_code(parsed.country_code or 0) == _NO_COUNTRY:
         return bool(prefixes)
     return any(len(prefix) > len(country) for prefix in prefixes) or (
         phonenumbers.number_type(parsed) not in _COSTLY
     )
-
-
-def _is_of_no_country(number: PhoneNumber) -> bool:
-    return phonenumbers.region_code_for_country_code(number.country_code or 0) == _NO_COUNTRY

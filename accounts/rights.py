@@ -62,7 +62,7 @@ def may(principal: Any, right: Right) -> bool:
         return any(principal.has_scope(scope) for scope in right.scopes)
     if right.rank is not None and rank_of(principal) >= right.rank:
         return True
-    return any(principal.has_perm(each) for each in right.permissions)
+    return any(principal.has_perm(permission) for permission in right.permissions)
 
 
 def may_use(principal: Any, route: str, method: str) -> bool:

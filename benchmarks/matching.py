@@ -21,9 +21,9 @@ from scipy.optimize import OptimizeResult, linprog
 from scipy.sparse import eye_array, kron, vstack
 
 from benchmarks.report import Report, parser, run, say, table
-from dating.matching import Person, best_dates, groups, pair_score, total_score, upper_bound
-from dating.matching.people import Scores, pair_scores, pools_of
-from dating.rounds import coloured_rounds
+from dating.pairing import Person, best_dates, groups, pair_score, total_score, upper_bound
+from dating.pairing.people import Scores, pair_scores, pools_of
+from dating.pairing.rounds import coloured_rounds
 
 SIZES = (40, 200, 1000)
 USERS_LIMIT = 20

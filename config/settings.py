@@ -493,7 +493,7 @@ SECURE_REDIRECT_EXEMPT = [r"^health/", r"^metrics"]
 
 # --- REST ----------------------------------------------------------------------------------------------
 
-# By scope; those of accounts are counted by accounts.attempts.
+# By scope; those of accounts are counted by accounts.rate_limits.
 RATES: dict[str, str | None] = {
     "login": LOGIN_RATE or None,
     "login-account": LOGIN_ACCOUNT_RATE or None,

@@ -186,16 +186,16 @@ class Evening:
     def met(self) -> Iterator[tuple[str, str, int]]:
         """Who meets whom in which round; the woman first."""
         for group in self.sheet()["groups"]:
-            names = {each["registration_id"]: each["name"] for each in group["members"]}
+            names = {member["registration_id"]: member["name"] for member in group["members"]}
             for date in group["dates"]:
                 pair = sorted((names[date["first"]], names[date["second"]]), key=lambda each: each in MEN)
                 yield pair[0], pair[1], date["round"]
 
     def react(self, reactions: Iterable[Reaction]) -> None:
         ids = {
-            each["name"]: each["registration_id"]
+            member["name"]: member["registration_id"]
             for group in self.sheet()["groups"]
-            for each in group["members"]
+            for member in group["members"]
         }
         with ThreadPoolExecutor(AT_ONCE) as pool:
             list(
@@ -212,11 +212,11 @@ class Evening:
         return found
 
     def told(self, name: str) -> Counter[str]:
-        return Counter(each["kind"] for each in self.inbox(name))
+        return Counter(item["kind"] for item in self.inbox(name))
 
     def show(self, site: Site, sheet: Mapping[str, Any], reactions: Sequence[Reaction]) -> None:
         results = sheet["results"] or {}
-        said = Counter(each.kind for each in reactions)
+        said = Counter(reaction.kind for reaction in reactions)
         sizes = " + ".join(str(len(group["members"])) for group in sheet["groups"])
         site.say("")
         for name, value in (
@@ -241,11 +241,11 @@ class Evening:
         expected = matches_by_name(reactions)
         for name in self.people:
             items = self.inbox(name)
-            links = [each["data"]["partner"] for each in items if each["kind"] == "dating.link"]
-            finals = [each["data"]["matches"] for each in items if each["kind"] == "dating.finished"]
+            links = [item["data"]["partner"] for item in items if item["kind"] == "dating.link"]
+            finals = [item["data"]["matches"] for item in items if item["kind"] == "dating.finished"]
             if len(links) != rounds or len(set(links)) != rounds:
                 faults.append(f"{name} was sent to {links}.")
-            if [sorted(each["name"] for each in found) for found in finals] != [sorted(expected[name])]:
+            if [sorted(match["name"] for match in found) for found in finals] != [sorted(expected[name])]:
                 faults.append(f"{name} was told of {finals}, not of {expected[name]}.")
         return faults
 
@@ -263,11 +263,14 @@ def matches_by_name(reactions: Iterable[Reaction]) -> dict[str, set[str]]:
     """Worked out anew here: who liked each other, and reported nobody of the two."""
     reactions = set(reactions)
     found: dict[str, set[str]] = {name: set() for name in (*WOMEN, *MEN)}
-    for each in reactions:
-        back = Reaction(each.about, each.by, "like")
-        reports = {Reaction(each.by, each.about, "report"), Reaction(each.about, each.by, "report")}
-        if each.kind == "like" and back in reactions and not reports & reactions:
-            found[each.by].add(each.about)
+    for reaction in reactions:
+        back = Reaction(reaction.about, reaction.by, "like")
+        reports = {
+            Reaction(reaction.by, reaction.about, "report"),
+            Reaction(reaction.about, reaction.by, "report"),
+        }
+        if reaction.kind == "like" and back in reactions and not reports & reactions:
+            found[reaction.by].add(reaction.about)
     return found
 
 

@@ -8,6 +8,7 @@ from django.db.models import F, Model
 
 from accounts.models import User
 from config.export import Row, Section, paged
+from dating.evening.results import ReactionRow, matches_of
 from dating.models import (
     BotAccount,
     Date,
@@ -22,7 +23,6 @@ from dating.models import (
     Round,
     Seat,
 )
-from dating.results import ReactionRow, matches_of
 
 _REGISTRATION: Final = (
     "id", "state", "left_out", "registered_at", "asked_at", "confirmed_at", "cancelled_at", "ready_at",
@@ -49,7 +49,7 @@ def registrations(user: User) -> Iterator[Row]:
 def _matches(registration: UUID) -> list[str]:
     pairs = Reaction.objects.filter(by=registration) | Reaction.objects.filter(about=registration)
     rows = pairs.order_by("id").values_list("by_id", "about_id", "kind")
-    matched = {each for pair in matches_of(ReactionRow(*row) for row in rows) for each in pair}
+    matched = {person for pair in matches_of(ReactionRow(*row) for row in rows) for person in pair}
     names = Registration.objects.filter(pk__in=matched - {registration}).order_by("pk")
     return list(names.values_list("user__first_name", flat=True))
 

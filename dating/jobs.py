@@ -13,11 +13,11 @@ from config import clock
 from dating import selectors, timers
 from dating.selectors import Due
 from dating.services.advance import events_advance
-from dating.services.ahead import links_lay_ahead
 from dating.services.calls import calls_end, rooms_make
 from dating.services.evening import pauses_end
 from dating.services.events import events_recur
-from dating.services.looking import rooms_look
+from dating.services.next_links import next_links_prepare
+from dating.services.polling import rooms_poll
 from notifications import queue
 from notifications.engine import wake
 from notifications.looks import first
@@ -71,7 +71,7 @@ def tick(now: datetime) -> None:
     rooms_due = selectors.rooms_due(now)
     if rooms_due.to_make:
         queue.enqueue_unless_waiting(ROOMS, rooms)
-    if rooms_due.to_look_into:
+    if rooms_due.to_poll:
         queue.enqueue_unless_waiting(LOOKS, looks)
     if rooms_due.to_end:
         queue.enqueue_unless_waiting(CALLS, calls)
@@ -103,7 +103,7 @@ def advance(lane: int) -> None:
         queue.enqueue_unless_waiting(f"{ADVANCE}-{lane}", advance, lane)
     if selectors.rooms_due(now).to_end:
         queue.enqueue_unless_waiting(CALLS, calls)
-    if selectors.events_to_lay_ahead():
+    if selectors.events_without_next_links():
         queue.enqueue_unless_waiting(f"{AHEAD}-{lane}", ahead, lane)
 
 
@@ -112,8 +112,8 @@ def ahead(lane: int) -> None:
     """Lay the links of the rounds that follow those which have just begun."""
     queue.started(f"{AHEAD}-{lane}")
     now = clock.now()
-    for event_ids in _together(selectors.events_to_lay_ahead()):
-        if links_lay_ahead(event_ids=event_ids, now=now):
+    for event_ids in _together(selectors.events_without_next_links()):
+        if next_links_prepare(event_ids=event_ids, now=now):
             queue.enqueue_unless_waiting(f"{AHEAD}-{lane}", ahead, lane)
             break
 
@@ -150,7 +150,7 @@ def rooms() -> None:
 def looks() -> None:
     """Ask providers who is in the calls."""
     queue.started(LOOKS)
-    rooms_look(now=clock.now())
+    rooms_poll(now=clock.now())
 
 
 @queue.on(queue.DEFAULT)

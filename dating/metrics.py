@@ -14,7 +14,8 @@ from notifications.families import Counted, gauge
 def families(counted: Counted) -> Iterator[Metric]:
     ahead = Event.objects.filter(state__lt=State.RUNNING).count()
     yield gauge("dating_events_scheduled", "Dating events that are yet to begin.", ahead)
-    yield gauge("dating_events_running", "Dating events under way.", _running())
+    running = Event.objects.filter(state=State.RUNNING).count()
+    yield gauge("dating_events_running", "Dating events under way.", running)
     yield gauge(
         "dating_oldest_overdue_seconds",
         "For how long the step of a dating event has been due that has waited longest.",
@@ -22,18 +23,11 @@ def families(counted: Counted) -> Iterator[Metric]:
     )
     waiting = Room.objects.filter(try_at__isnull=False).exclude(error="").count()
     yield gauge("dating_rooms_waiting", "Rooms of dating events that a first try has not made.", waiting)
-    yield gauge("dating_calls_active", "Calls of dating events that are held now.", _calls())
-
-
-def _running() -> int:
-    return Event.objects.filter(state=State.RUNNING).count()
-
-
-def _calls() -> int:
-    """The dates of the rounds that run, but for those events that wait in a pause."""
-    return Date.objects.filter(
+    # The dates of the rounds that run, but for those events that wait in a pause.
+    calls = Date.objects.filter(
         round__event__step=Step.ROUND,
         round__event__paused_at=None,
         round__number=F("round__event__current_round"),
-        status=Date.Status.HELD,
+        status=Date.Status.TOOK_PLACE,
     ).count()
+    yield gauge("dating_calls_active", "Calls of dating events that are held now.", calls)

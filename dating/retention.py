@@ -82,7 +82,9 @@ def evenings_expire(run: Run) -> int:
         with connection.cursor() as cursor:
             cursor.execute(_OLD, {"before": before, "most": EVENINGS})
             ids = [pk for (pk,) in cursor.fetchall()]
-        if not ids or not (_told_delete(ids, run) and _children_delete(ids, run)):
+        if not ids or not _told_delete(ids, run):
+            return total
+        if not all(children_delete(table, of=of, parents=ids, run=run) for table, of in _CHILDREN):
             return total
         total += len(ids)
         if len(ids) < EVENINGS or not run.goes_on():
@@ -100,10 +102,6 @@ def _told_delete(evenings: Sequence[UUID], run: Run) -> bool:
         if not is_done:
             return False
     return True
-
-
-def _children_delete(evenings: Sequence[UUID], run: Run) -> bool:
-    return all(children_delete(table, of=of, parents=evenings, run=run) for table, of in _CHILDREN)
 
 
 STEPS: Final = (evenings_expire,)

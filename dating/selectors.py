@@ -10,9 +10,9 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Greatest
 
 from accounts.models import User
-from dating.life.timeline import LIVE
+from dating.evening.timeline import LIVE
 from dating.models import DatingProfile, Event, Reaction, Registration, Round, Step
-from dating.services.places import HOLDING
+from dating.services.places import WITH_PLACE
 from dating.services.reminding import longest_pause
 
 
@@ -60,13 +60,13 @@ def events_due(now: datetime) -> list[Due]:
     return _due(_due_until(now))
 
 
-def events_to_lay_ahead() -> list[Due]:
-    """Return events in a round, of which the next one's links have not been laid."""
-    unlaid = Round.objects.filter(
+def events_without_next_links() -> list[Due]:
+    """Return events in a round, of which the next one's links have not been prepared."""
+    unprepared = Round.objects.filter(
         event=OuterRef("pk"), number=OuterRef("current_round") + 1, starts_at=None, dates__isnull=False
     )
     going_on = Event.objects.filter(step=Step.ROUND, paused_at=None, is_ending=False)
-    return _due(going_on.filter(Exists(unlaid)))
+    return _due(going_on.filter(Exists(unprepared)))
 
 
 def _due(events: QuerySet[Event]) -> list[Due]:
@@ -87,7 +87,7 @@ class RoomsDue(NamedTuple):
     """Whether there are rooms to be made, to be looked into, and calls in them to be ended."""
 
     to_make: bool
-    to_look_into: bool
+    to_poll: bool
     to_end: bool
 
 
@@ -101,7 +101,7 @@ def rooms_due(now: datetime) -> RoomsDue:
 def events_with_counts() -> QuerySet[Event]:
     """All events (they are for everybody to see), with how many hold a place and how many wait for one."""
     return Event.objects.select_related("organiser").annotate(
-        registered=Count("registrations", filter=Q(registrations__state__in=HOLDING)),
+        registered=Count("registrations", filter=Q(registrations__state__in=WITH_PLACE)),
         waiting=Count("registrations", filter=Q(registrations__state=Registration.State.WAITING)),
     )
 

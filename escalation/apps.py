@@ -7,8 +7,7 @@ class EscalationConfig(AppConfig):
     name = "escalation"
 
     def ready(self) -> None:
-        from escalation import brokers, metrics, models, selectors  # noqa: PLC0415
-        from escalation.acknowledging import links  # noqa: PLC0415
+        from escalation import acknowledge_links, brokers, metrics, models, selectors  # noqa: PLC0415
         from escalation.policies import people  # noqa: PLC0415
         from escalation.services import ending, resuming  # noqa: PLC0415
         from escalation.voice import receivers  # noqa: PLC0415
@@ -17,14 +16,16 @@ class EscalationConfig(AppConfig):
         from notifications.channels import registry  # noqa: PLC0415
         from notifications.channels.phone import channel as phone  # noqa: PLC0415
         from notifications.departures import abouts  # noqa: PLC0415
-        from notifications.messages import links as message_links  # noqa: PLC0415
+        from notifications.messages import links  # noqa: PLC0415
         from notifications.web import concerns  # noqa: PLC0415
 
         formats.register(brokers.FORMAT)
         looks.register(ending.look, asks=ending.ANY_DUE)
         looks.register(resuming.look, asks=resuming.ANY_DUE)
         looks.register(receivers.look, asks=receivers.ANY_DUE)
-        message_links.register(links.MARK, url_of=links.url_of, channels=registry.PRIVATE_TO_ONE)
+        links.register(
+            acknowledge_links.MARK, url_of=acknowledge_links.url_of, channels=registry.PRIVATE_TO_ONE
+        )
         phone.say_here(people.KIND)
         families.register(metrics.families)
         rules.register_critical(people.KIND)

@@ -70,7 +70,7 @@ def _with_numbers(body: dict[str, Any]) -> dict[str, Any]:
     notifications = body.get("notifications")
     if not isinstance(notifications, list):
         return body
-    return {**body, "notifications": [_with_number(each) for each in notifications]}
+    return {**body, "notifications": [_with_number(notification) for notification in notifications]}
 
 
 def _with_number(notification: Any) -> Any:

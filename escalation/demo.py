@@ -77,7 +77,9 @@ class EscalationScene:
             calls, texts = self._told(process_id)
             history = machine.history(process_id)
             by = f" by {history['ended_via']}" if history["ended_via"] else ""
-            cancelled = sum(each["status"] == "cancelled" for each in history["notifications"])
+            cancelled = sum(
+                notification["status"] == "cancelled" for notification in history["notifications"]
+            )
             hung_up = ", 1 hung up" if process_id == STOPPED and ringing.sid in self._twilio.hung_up else ""
             outcome = f"calls: {calls}{hung_up}, texts: {texts}, cancelled: {cancelled}"
             site.say(f"  {process_id:<24}{history['state'] + by:<22}{outcome}")

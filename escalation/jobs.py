@@ -1,7 +1,7 @@
 """What the queue runs for escalations. Running one twice changes nothing."""
 
 from config import clock
-from escalation.voice import hang_ups as calls
+from escalation.services import hang_ups as calls
 from notifications import queue
 
 HANG_UPS = "hang-ups"

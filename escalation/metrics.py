@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from prometheus_client import Metric
 
 from escalation.models import EscalationProcess
+from escalation.services import hang_ups
 from escalation.services.ending import SILENCE, UNANSWERED
-from escalation.voice import hang_ups
 from notifications.families import Counted, counter, gauge, histogram
 
 

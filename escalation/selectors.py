@@ -33,7 +33,7 @@ def runs_of(processes: QuerySet[EscalationProcess], process_id: str) -> QuerySet
 
 def deliveries_of(*processes: EscalationProcess | UUID) -> QuerySet[Delivery]:
     """Everything that was or is to be sent for processes, or for those of these ids."""
-    ids = [str(each.pk if isinstance(each, EscalationProcess) else each) for each in processes]
+    ids = [str(process.pk if isinstance(process, EscalationProcess) else process) for process in processes]
     return Delivery.objects.filter(
         notification__source_type=EscalationProcess.SOURCE, notification__source_id__in=ids
     )

@@ -115,8 +115,8 @@ class CaseAdmin(ReadOnlyAdmin):
     def degrees(self, case: Case) -> str:
         rows = selectors.exposures_by_degree(case)
         parts = (
-            f"{each['filter__name']}, degree {each['degree']}: {each['exposed']} ({each['told']} told)"
-            for each in rows
+            f"{row['filter__name']}, degree {row['degree']}: {row['exposed']} ({row['told']} told)"
+            for row in rows
         )
         return "; ".join(parts) or "Nobody."
 
@@ -195,7 +195,7 @@ class DeviceAdmin(NotesReadings, StaffViews, ModelAdmin):
         untold_tell(device_id=form.instance.pk, now=clock.now())
 
     def note_reading(self, request: HttpRequest, rows: list[Device]) -> None:
-        device_read(request, [each.pk for each in rows])
+        device_read(request, [row.pk for row in rows])
 
     @display(description="Has a push token", boolean=True)
     def has_push_token(self, device: Device) -> bool:
@@ -211,4 +211,4 @@ class StatusMarkAdmin(NotesReadings, ReadOnlyAdmin):
     ordering = ("-id",)
 
     def note_reading(self, request: HttpRequest, rows: list[StatusMark]) -> None:
-        device_read(request, [each.device_id for each in rows])
+        device_read(request, [row.device_id for row in rows])

@@ -97,25 +97,17 @@ def apply(commands: Sequence[Command]) -> list[Answer]:
     """
     for command in once.fresh(commands, now=clock.now()):
         wish = command.wish
-        if isinstance(wish, Mark):
-            _mark(wish, command.at)
-        else:
-            _search_again(wish, command.at)
+        if isinstance(wish, SearchAgain):
+            searches = cases_search_again(device_ids=wish.device_ids, exposed=wish.exposed, now=command.at)
+            if searches is None:
+                raise Malformed("No case is known of any of these devices.")
+            log.info("cases_searched_again", devices=len(wish.device_ids), searches=searches)
+            continue
+        try:
+            status_mark(device_id=wish.device_id, status=wish.status, now=command.at, is_last=False)
+        except Conflict as error:
+            raise NotYet(str(error)) from error
     return []
-
-
-def _mark(wish: Mark, said_at: datetime) -> None:
-    try:
-        status_mark(device_id=wish.device_id, status=wish.status, now=said_at, is_last=False)
-    except Conflict as error:
-        raise NotYet(str(error)) from error
-
-
-def _search_again(wish: SearchAgain, now: datetime) -> None:
-    searches = cases_search_again(device_ids=wish.device_ids, exposed=wish.exposed, now=now)
-    if searches is None:
-        raise Malformed("No case is known of any of these devices.")
-    log.info("cases_searched_again", devices=len(wish.device_ids), searches=searches)
 
 
 def _round(value: Mapping[str, Any]) -> SearchAgain:

@@ -69,19 +69,19 @@ def _meetings(
 def tree_lines(root: int, found: list[dict[str, Any]]) -> list[str]:
     """Return a tree as text: each device below the one that it was exposed by."""
     children: dict[int, list[dict[str, Any]]] = defaultdict(list)
-    for each in found:
-        children[each["path"][-2]].append(each)
+    for exposure in found:
+        children[exposure["path"][-2]].append(exposure)
     lines = [f"{root}  infected"]
 
     def add(device: int, indent: str) -> None:
         below = sorted(children[device], key=lambda each: each["onset"])
-        for number, each in enumerate(below, start=1):
+        for number, exposure in enumerate(below, start=1):
             branch, bar = ("└─ ", "   ") if number == len(below) else ("├─ ", "│  ")
-            onset = each["onset"][:16].replace("T", " ")
-            near = f"{each['seconds'] // 60} min, {each['distance_m']:.1f} m"
-            told = "" if each["told_at"] else ", no app"
-            lines.append(f"{indent}{branch}{each['device_id']}  {onset}, {near}{told}")
-            add(each["device_id"], indent + bar)
+            onset = exposure["onset"][:16].replace("T", " ")
+            near = f"{exposure['seconds'] // 60} min, {exposure['distance_m']:.1f} m"
+            told = "" if exposure["told_at"] else ", no app"
+            lines.append(f"{indent}{branch}{exposure['device_id']}  {onset}, {near}{told}")
+            add(exposure["device_id"], indent + bar)
 
     add(root, "")
     return lines
@@ -120,7 +120,9 @@ class Outbreak:
         site.say(f"  {PEOPLE} people, {len(records)} records of {DAYS} days; device {patient} is infected …")
         started = time.monotonic()
         case = service.post("statuses/", {"device_id": patient, "status": 1})["case_id"]
-        found = self.wait(service, case, {token_of(each.device) for each in expected if has_app(each.device)})
+        found = self.wait(
+            service, case, {token_of(exposure.device) for exposure in expected if has_app(exposure.device)}
+        )
         self.show(site, patient, found, time.monotonic() - started)
         service.post("statuses/", {"device_id": patient, "status": 3})
         return self.faults(patient, expected, found)
@@ -131,7 +133,7 @@ class Outbreak:
         while True:
             found = service.get(f"cases/{case}/")
             told = {message["token"] for message in list(self.fcm.messages)}
-            is_searched = all(each["searched_at"] for each in found["searches"])
+            is_searched = all(search["searched_at"] for search in found["searches"])
             if (is_searched and tokens <= told) or time.monotonic() > deadline:
                 return found
             time.sleep(POLL_S)
@@ -142,15 +144,18 @@ class Outbreak:
             site.say(f"  {line}")
         if len(lines) > LINES:
             site.say(f"  … and {len(lines) - LINES} more")
-        for each in found["by_degree"]:
-            counts = f"{each['exposed']:>5} exposed, {each['told']:>4} told"
-            site.say(f"  {'Degree ' + str(each['degree']):<14}{counts}")
+        for degree in found["by_degree"]:
+            counts = f"{degree['exposed']:>5} exposed, {degree['told']:>4} told"
+            site.say(f"  {'Degree ' + str(degree['degree']):<14}{counts}")
         site.say(f"  {'Told after':<14}{took_s:>7.1f} s")
 
     def faults(self, patient: int, expected: list[Exposure], found: dict[str, Any]) -> list[str]:
         """Say in words where what came of it is not what the reference says."""
-        wanted = {each.device: (each.degree, each.seconds) for each in expected}
-        got = {each["device_id"]: (each["degree"], each["seconds"]) for each in found["exposures"]}
+        wanted = {exposure.device: (exposure.degree, exposure.seconds) for exposure in expected}
+        got = {
+            exposure["device_id"]: (exposure["degree"], exposure["seconds"])
+            for exposure in found["exposures"]
+        }
         faults = [
             f"Device {device}: expected {wanted.get(device)}, found {got.get(device)} (degree, seconds)."
             for device in sorted(wanted.keys() | got.keys())
@@ -195,7 +200,7 @@ class Service:
             self._asked("PUT", f"devices/{device}/", said)
         rule = {"rounds": RULE.rounds, "time_min_s": RULE.time_min, "distance_max_m": RULE.distance_max}
         self.post("filters/", {"name": "demo", "is_active": True, "content": TEXTS, **rule})
-        self.post("interactions/", [_as_uploaded(each) for each in records])
+        self.post("interactions/", [_as_uploaded(record) for record in records])
 
     def post(self, path: str, body: Any) -> Any:
         return self._asked("POST", path, body)

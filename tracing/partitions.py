@@ -98,7 +98,7 @@ def drop_old(now: datetime) -> list[date]:
     One that is being read for too long stays until the next time.
     """
     dropped = []
-    for day in sorted(each for each in existing() if each < first_day(now)):
+    for day in sorted(day for day in existing() if day < first_day(now)):
         try:
             with transaction.atomic(), connection.cursor() as cursor:
                 cursor.execute(LOCK_TIMEOUT)

@@ -62,9 +62,9 @@ class Meetings:
     def mirrored(self) -> "Meetings":
         """The same with time reversed: what was from a to b is from -b to -a."""
         return Meetings(
-            Record(each.my_id, each.other_id, -each.end, -each.start, each.distance)
+            Record(record.my_id, record.other_id, -record.end, -record.start, record.distance)
             for records in self.of_pair.values()
-            for each in records
+            for record in records
         )
 
 
@@ -82,15 +82,16 @@ def exposures(
         reached: dict[int, Exposure] = {}
         for source in sources:
             for other in meetings.met_by.get(source, set()) - onsets.keys():
-                records = [each for each in meetings.of(source, other) if _is_near_enough(each, rule)]
+                records = [record for record in meetings.of(source, other) if _is_near_enough(record, rule)]
                 exposure = _exposure(source, other, degree, records, rule, onsets[source], until)
-                if exposure and (other not in reached or _sooner(exposure, reached[other])):
+                best = reached.get(other)
+                if exposure and (not best or (exposure.onset, exposure.via) < (best.onset, best.via)):
                     reached[other] = exposure
-        answer += [reached[each] for each in sorted(reached)]
-        new = {each: reached[each].onset for each in reached}
-        for each in known:
-            if each.degree == degree and each.device not in onsets:
-                new[each.device] = min(each.onset, new.get(each.device, each.onset))
+        answer += [reached[other] for other in sorted(reached)]
+        new = {other: reached[other].onset for other in reached}
+        for earlier in known:
+            if earlier.degree == degree and earlier.device not in onsets:
+                new[earlier.device] = min(earlier.onset, new.get(earlier.device, earlier.onset))
         onsets |= new
         sources = sorted(new)
     return answer
@@ -111,7 +112,7 @@ def _is_near_enough(record: Record, rule: Rule) -> bool:
 def _exposure(
     source: int, other: int, degree: int, records: Sequence[Record], rule: Rule, onset: int, until: int
 ) -> Exposure | None:
-    clipped = [(max(each.start, onset), min(each.end, until), each.distance) for each in records]
+    clipped = [(max(record.start, onset), min(record.end, until), record.distance) for record in records]
     left = [(start, end, distance) for start, end, distance in clipped if start < end]
     if not left:
         return None
@@ -129,7 +130,3 @@ def _length_of_union(intervals: Sequence[tuple[int, int]]) -> int:
             total += end - max(start, covered_until)
             covered_until = end
     return total
-
-
-def _sooner(one: Exposure, other: Exposure) -> bool:
-    return (one.onset, one.via) < (other.onset, other.via)

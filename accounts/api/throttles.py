@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from rest_framework.throttling import ScopedRateThrottle, SimpleRateThrottle
 from rest_framework.views import APIView
 
-from accounts import attempts
+from accounts import rate_limits
 from accounts.models import User
 from config import clock
 
@@ -28,7 +28,7 @@ class _Counted(SimpleRateThrottle):
         raise NotImplementedError
 
     def take(self, who: str, request: Request, now: datetime) -> timedelta | None:
-        return attempts.attempt_take(scope=self.scope, who=who, now=now)
+        return rate_limits.attempt_take(scope=self.scope, who=who, now=now)
 
     def wait(self) -> float | None:
         return self.wait_for.total_seconds() if self.wait_for else None
@@ -38,7 +38,7 @@ class PerAddress(ScopedRateThrottle, _Counted):
     """By the network address, and ``view.throttle_scope``; whoever is logged in, too."""
 
     def who(self, request: Request, view: APIView) -> str:
-        return attempts.address_of(request.META)
+        return rate_limits.address_of(request.META)
 
 
 class PerAccount(ScopedRateThrottle, _Counted):
@@ -58,11 +58,11 @@ class Acts(_Counted):
     scope = "act"
 
     def __init__(self) -> None:
-        """Leave the rate to accounts.attempts."""
+        """Leave the rate to accounts.rate_limits."""
 
     def take(self, who: str, request: Request, now: datetime) -> timedelta | None:
         assert isinstance(request.user, User)
-        return attempts.act_take(user=request.user, now=now)
+        return rate_limits.act_take(user=request.user, now=now)
 
     def who(self, request: Request, view: APIView) -> str | None:
         is_act = isinstance(request.user, User) and request.method in ("POST", "PUT", "PATCH")
@@ -80,7 +80,7 @@ class Resets(PerEmail):
     """Requests for a link to set a new password, by account and by address together."""
 
     def take(self, who: str, request: Request, now: datetime) -> timedelta | None:
-        return attempts.reset_take(account=who, address=attempts.address_of(request.META), now=now)
+        return rate_limits.reset_take(account=who, address=rate_limits.address_of(request.META), now=now)
 
 
 def account_in(data: Any) -> str:
@@ -90,4 +90,4 @@ def account_in(data: Any) -> str:
 
 def _email_in(data: Any) -> str | None:
     email = data.get("email") if isinstance(data, dict) else None
-    return attempts.account_of(email) if isinstance(email, str) else None
+    return rate_limits.account_of(email) if isinstance(email, str) else None

@@ -10,7 +10,7 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from accounts import attempts, signals
+from accounts import rate_limits, signals
 from accounts.models import User, Verification
 from accounts.services.verifications import verification_send
 from accounts.verification import id_of_token, is_open
@@ -31,7 +31,7 @@ def password_check(*, user: User, password: str, field: str) -> None:
         ValidationError: they don't; under this name of a field.
         TooMany: there were too many wrong ones of late.
     """
-    with attempts.failures_counted(ValidationError, scope="password-check", who=str(user.pk)):
+    with rate_limits.failures_counted(ValidationError, scope="password-check", who=str(user.pk)):
         if not user.check_password(password):
             raise ValidationError({field: NOT_YOURS})
 
@@ -87,9 +87,11 @@ def password_reset_confirm(*, token: str, new_password: str, now: datetime) -> U
             .filter(pk=verification_id, purpose=Purpose.PASSWORD)
             .first()
         )
-        if verification is None or not _is_good(verification, now):
+        if verification is None:
             raise ValidationError({"token": DEAD_LINK})
         user = verification.user
+        if not user.is_active or not is_open(verification, address=user.email, now=now):
+            raise ValidationError({"token": DEAD_LINK})
         had_password = user.has_usable_password()
         _set(user, new_password, now)
         if user.email_verified_at is None:
@@ -106,11 +108,6 @@ def _verify_first(user: User, had_password: bool, now: datetime) -> None:
     if had_password:
         signals.account_taken.send(User, user=user)
     signals.address_verified.send(User, user=user, field="email", address=user.email, now=now)
-
-
-def _is_good(verification: Verification, now: datetime) -> bool:
-    user = verification.user
-    return user.is_active and is_open(verification, address=user.email, now=now)
 
 
 def _set(user: User, password: str, now: datetime) -> None:

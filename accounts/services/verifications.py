@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import QuerySet
 
-from accounts import attempts, signals
+from accounts import rate_limits, signals
 from accounts.models import User, Verification
 from accounts.verification import is_code_of, is_open
 from config.exceptions import Conflict, TooMany
@@ -67,7 +67,7 @@ def destination_take(destination: str, *, now: datetime) -> None:
     Raises:
         TooMany: it gets no more for now.
     """
-    if wait := attempts.attempt_take(scope="code-destination", who=destination, now=now):
+    if wait := rate_limits.attempt_take(scope="code-destination", who=destination, now=now):
         raise TooMany(wait)
 
 

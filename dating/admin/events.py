@@ -20,9 +20,9 @@ from dating.meetings import jitsi
 from dating.meetings.registry import LABELS
 from dating.models import Event, LogEntry, RecurringRule
 from dating.services.events import events_apart
-from dating.services.locking import event_hold
+from dating.services.locking import event_lock
 from dating.services.moving import MOVABLE, event_move, places_set
-from dating.services.places import HOLDING
+from dating.services.places import WITH_PLACE
 from dating.services.telling import local_time
 from notifications.admin.base import NeverEdited
 
@@ -47,15 +47,12 @@ class _SettingsForm(forms.ModelForm):
         if "provider" in self.fields:
             offered = {*meetings.offered(), self.instance.provider}
             choices = [(name, LABELS.get(name, name)) for name in sorted(offered)]
+            help_text = "Where the calls take place."
+            if jitsi.is_public():
+                help_text += " JITSI_BASE_URL is the public Jitsi Meet: it wants a log-in."
             self.fields["provider"] = forms.ChoiceField(
-                choices=choices, widget=UnfoldAdminSelectWidget, help_text=_why_not_jitsi()
+                choices=choices, widget=UnfoldAdminSelectWidget, help_text=help_text
             )
-
-
-def _why_not_jitsi() -> str:
-    if not jitsi.is_public():
-        return "Where the calls take place."
-    return "Where the calls take place. JITSI_BASE_URL is the public Jitsi Meet: it wants a log-in."
 
 
 class EventForm(_SettingsForm):
@@ -104,14 +101,14 @@ class EventAdmin(StaffViews, ModelAdmin):
     inlines = (LogInline,)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Event]:
-        held = Count("registrations", filter=Q(registrations__state__in=HOLDING))
+        held = Count("registrations", filter=Q(registrations__state__in=WITH_PLACE))
         return super().get_queryset(request).annotate(people_count=held)
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Event | None:
         found = super().get_object(request, object_id, from_field)
         if found is not None and request.method == "POST" and connection.in_atomic_block:
             # What the form may change is decided by the step, which nobody takes until it is saved.
-            event_hold(found.pk)
+            event_lock(found.pk)
             found.refresh_from_db()
         return found
 
@@ -167,7 +164,7 @@ class RecurringRuleAdmin(StaffViews, ModelAdmin):
     def save_model(self, request: HttpRequest, obj: RecurringRule, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
         if change and (apart := events_apart(rule=obj, now=clock.now())):
-            times = ", ".join(local_time(each.starts_at, each.time_zone) for each in apart)
+            times = ", ".join(local_time(event.starts_at, event.time_zone) for event in apart)
             self.message_user(
                 request,
                 f"People have registered for these evenings, which stay as they are: {times}. "

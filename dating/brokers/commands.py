@@ -71,7 +71,10 @@ def translate(message: Message) -> Command:
         Malformed: there is no command in it (that nobody waits for an answer to), or its headers don't say
             for whom or about what: then the bot is told so too.
     """
-    name = _name_of(message)
+    text = message.body[:TEXT_MAX_BYTES].decode("utf-8", "replace")
+    name = next((name for name in Name if name in text), None)
+    if name is None:
+        raise Malformed(f"Expected one of these commands in the body: {', '.join(Name)}.")
     try:
         return Command(
             name=name,
@@ -99,14 +102,6 @@ def answer(headers: Mapping[str, object], body: Any) -> Answer:
         body=body,
         headers=headers,
     )
-
-
-def _name_of(message: Message) -> Name:
-    text = message.body[:TEXT_MAX_BYTES].decode("utf-8", "replace")
-    found = next((name for name in Name if name in text), None)
-    if found is None:
-        raise Malformed(f"Expected one of these commands in the body: {', '.join(Name)}.")
-    return found
 
 
 def _someone(headers: Mapping[str, object], name: str) -> int | UUID:

@@ -150,7 +150,7 @@ def _partner(event: Event, user: User, number: int | None) -> UUID:
     """Return the registration of somebody met, by the number that the bot was told."""
     own = event.registrations.filter(user=user).first()
     met = people_met(own) if own else []
-    found = next((each.pk for each in met if number_of(each.pk) == number), None)
+    found = next((partner.pk for partner in met if number_of(partner.pk) == number), None)
     if found is None:
         raise Unknown("They have met nobody of this number.")
     return found

@@ -13,15 +13,6 @@ from notifications.channels import bot
 from notifications.channels.message import Message
 
 
-def _confirm(message: Message) -> list[Any]:
-    return ["confirm_registration"]
-
-
-def _rules(message: Message) -> list[Any]:
-    """The rules, and with them the question whether somebody is there."""
-    return ["send_rules", {"send_ready_for_event_request": None}]
-
-
 def _link(message: Message) -> list[Any]:
     data = message.data
     invitation = {key: data.get(key) for key in ("url", "partner", "round", "round_ends_at")}
@@ -37,14 +28,15 @@ def _rate(message: Message) -> list[Any]:
 
 
 def _finished(message: Message) -> list[Any]:
-    names = [each["name"] for each in message.data.get("matches", [])]
+    names = [match["name"] for match in message.data.get("matches", [])]
     commands: list[Any] = [{"send_final_dating_message": None}]
     return [*commands, {"send_match_message": {"matches": names}}] if names else commands
 
 
 COMMANDS: Final[Mapping[str, Callable[[Message], list[Any]]]] = {
-    "dating.confirm": _confirm,
-    "dating.rules": _rules,
+    "dating.confirm": lambda message: ["confirm_registration"],
+    # The rules, and with them the question whether somebody is there.
+    "dating.rules": lambda message: ["send_rules", {"send_ready_for_event_request": None}],
     "dating.link": _link,
     "dating.rate": _rate,
     "dating.finished": _finished,

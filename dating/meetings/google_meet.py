@@ -13,7 +13,7 @@ from google.auth.exceptions import RefreshError, TransportError
 from google.oauth2.credentials import Credentials
 from yarl import URL
 
-from accounts import attempts
+from accounts import rate_limits
 from config import clock
 from dating.meetings.base import MeetingPaced, MeetingRefused, MeetingUnavailable, Provider, RoomInfo
 from notifications.channels.transport import outcome
@@ -46,7 +46,12 @@ class GoogleMeet(Provider):
         wanted = meet_v2.Space(config=meet_v2.SpaceConfig(access_type=_Access.OPEN))
         space = _asked(lambda: self._spaces.create_space({"space": wanted}, timeout=_TIMEOUT_S, retry=None))
         if space.config.access_type != _Access.OPEN:
-            self._open(space.name)
+            # The organisation's default won over what was asked for.
+            opened = {
+                "space": meet_v2.Space(name=space.name, config=wanted.config),
+                "update_mask": "config.accessType",
+            }
+            _asked(lambda: self._spaces.update_space(opened, timeout=_TIMEOUT_S, retry=None))
         return RoomInfo(url=space.meeting_uri, reference=space.name)
 
     def end_call(self, reference: str) -> None:
@@ -71,12 +76,6 @@ class GoogleMeet(Provider):
         )
         return sorted(_name_of(person) for person in present)
 
-    def _open(self, reference: str) -> None:
-        """Let people in without knocking where the organisation's default won over what was asked for."""
-        space = meet_v2.Space(name=reference, config=meet_v2.SpaceConfig(access_type=_Access.OPEN))
-        request = {"space": space, "update_mask": "config.accessType"}
-        _asked(lambda: self._spaces.update_space(request, timeout=_TIMEOUT_S, retry=None))
-
     def _wait_for_quota(self) -> None:
         """Take one of the creations that the account has per minute, shared with all other processes.
 
@@ -84,7 +83,7 @@ class GoogleMeet(Provider):
             MeetingPaced: they are used up, and nothing was asked of Google.
         """
         account = settings.GOOGLE_MEET_TOKEN_FILE
-        if wait := attempts.attempt_take(scope="google-meet", who=account, now=clock.now()):
+        if wait := rate_limits.attempt_take(scope="google-meet", who=account, now=clock.now()):
             raise MeetingPaced("the quota of this minute is used up", retry_after=wait.total_seconds())
 
     @cached_property
@@ -130,15 +129,12 @@ def _asked(ask: Callable[[], _T]) -> _T:
         code = int(error.code or 0)
         text = f"answered {code}: {error.message}"
         if code in (408, 429) or code >= 500:
-            raise MeetingUnavailable(text, retry_after=_retry_after(error)) from None
+            headers = getattr(error.response, "headers", None) or {}
+            wait_s = outcome.retry_after_s(headers.get("Retry-After"), now=clock.now())
+            raise MeetingUnavailable(text, retry_after=wait_s) from None
         raise MeetingRefused(text) from None
     except (TransportError, exceptions.RetryError, OSError) as error:
         raise MeetingUnavailable(f"no answer: {type(error).__name__}") from None
-
-
-def _retry_after(error: exceptions.GoogleAPICallError) -> float | None:
-    headers = getattr(error.response, "headers", None) or {}
-    return outcome.retry_after_s(headers.get("Retry-After"), now=clock.now())
 
 
 def _name_of(person: meet_v2.Participant) -> str:

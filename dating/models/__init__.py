@@ -1,8 +1,9 @@
 """Dating's tables: who takes part in what, and each evening's groups, rounds, dates and rooms."""
 
+from dating.evening.steps import STATE_OF, State, Step
 from dating.models.bot import BotAccount
 from dating.models.evening import Date, Group, Room, Round, Seat
-from dating.models.event import STATE_OF, Event, LogEntry, RecurringRule, State, Step
+from dating.models.event import Event, LogEntry, RecurringRule
 from dating.models.profile import DatingProfile
 from dating.models.reaction import Reaction
 from dating.models.registration import Registration

@@ -1,5 +1,7 @@
 """What an evening consists of: groups, rounds, who meets whom in which round, and where."""
 
+from uuid import UUID
+
 from django.db import models
 from django.db.models import F, Q
 
@@ -90,7 +92,7 @@ class Date(models.Model):
 
     class Status(models.TextChoices):
         PLANNED = "planned", "Planned"
-        HELD = "held", "Held"
+        TOOK_PLACE = "held", "Held"
         NO_SHOW = "no_show", "Somebody did not come"
         MISSED = "missed", "Its round passed while the product was away"
 
@@ -117,6 +119,10 @@ class Date(models.Model):
 
     def __str__(self) -> str:
         return f"{self.first_id} and {self.second_id}"
+
+    def partner_of(self, registration_id: UUID) -> Registration:
+        """Return the other one of the two."""
+        return self.second if self.first_id == registration_id else self.first
 
 
 class Seat(models.Model):

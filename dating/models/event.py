@@ -12,8 +12,9 @@ from django.db.models import F, Q
 from accounts.ids import UUIDv7Field
 from accounts.validators import validate_time_zone
 from config import clock
+from dating.evening.recurrence import BadRule, rule_check
+from dating.evening.steps import OVER, STATE_OF, State, Step
 from dating.meetings.registry import LABELS, ends_calls
-from dating.recurrence import BadRule, rule_check
 
 # Any number: only those who number events take this lock.
 _NUMBERING: Final = 0x7D_A7E5
@@ -21,45 +22,6 @@ _DAY_S: Final = 86_400
 _LONGEST_S: Final = 30 * _DAY_S
 #: Of providers whose calls are ended by asking them. Jobs do that, which may have to wait for their turn.
 _LEAST_BREAK_S: Final = 15
-
-
-class State(models.IntegerChoices):
-    """The states that the outside knows (SPEC.md 5.2)."""
-
-    NOT_STARTED = 0, "Not started"
-    REG_CONFIRM = 1, "Confirming registrations"
-    READY = 2, "Ready"
-    RUNNING = 3, "Running"
-    FINISHED = 4, "Finished"
-    SKIPPED = 5, "Skipped"
-
-
-class Step(models.TextChoices):
-    """Where exactly an event is. Each step but the last two has a deadline, at which the next begins."""
-
-    OPEN = "open", "Open for registration"
-    CONFIRMING = "confirming", "Asking for confirmation"
-    CLOSED = "closed", "Groups are made"
-    READY_CHECK = "ready_check", "Asking who is ready"
-    ROUND = "round", "In a round"
-    BREAK = "break", "In a break"
-    FINISHED = "finished", "Finished"
-    SKIPPED = "skipped", "Skipped"
-
-
-STATE_OF: Final[dict[str, State]] = {
-    Step.OPEN: State.NOT_STARTED,
-    Step.CONFIRMING: State.REG_CONFIRM,
-    Step.CLOSED: State.READY,
-    Step.READY_CHECK: State.READY,
-    Step.ROUND: State.RUNNING,
-    Step.BREAK: State.RUNNING,
-    Step.FINISHED: State.FINISHED,
-    Step.SKIPPED: State.SKIPPED,
-}
-OVER: Final = (Step.FINISHED, Step.SKIPPED)
-
-
 #: What can be set of a single evening once people may have registered; on all else its plan depends.
 BY_HAND: Final = frozenset({"title", "organiser_id", "places"})
 
@@ -132,7 +94,7 @@ class Event(EventSettings):
     """One evening.
 
     ``step`` and ``deadline_at`` are all that its life hangs on: whoever finds the deadline passed does what
-    is due, by compare-and-set on the two (dating.life).
+    is due, by compare-and-set on the two (dating.evening).
     """
 
     id = UUIDv7Field()

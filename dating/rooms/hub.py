@@ -16,7 +16,7 @@ import structlog
 from django.conf import settings
 
 from config import clock
-from dating.rooms import look, signals
+from dating.rooms import calls, signals
 from notifications.database import Database, connection_parameters
 from notifications.hubs import listen
 
@@ -25,7 +25,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 # Between two questions which calls are on, and after one without an answer.
-LOOK_S: Final = 1.0
+POLL_S: Final = 1.0
 AGAIN_S: Final = 1.0
 # What somebody has not taken yet; of more the connection is cut, and their page comes back.
 WAITING_MOST: Final = 64
@@ -108,7 +108,11 @@ class Hub:
         if self._is_stopping:
             place.end("")
         else:
-            self._enter(place)
+            before = self._places.get(place.seat)
+            if before is not None:
+                before.end("" if before.page == place.page else MOVED)
+            self._places[place.seat] = place
+            self._has_come.set()
         writing = asyncio.create_task(place.write(send))
         leaving = asyncio.create_task(_gone(receive))
         try:
@@ -119,13 +123,6 @@ class Hub:
             for task in (writing, leaving):
                 task.cancel()
             await asyncio.gather(writing, leaving, return_exceptions=True)
-
-    def _enter(self, place: Place) -> None:
-        before = self._places.get(place.seat)
-        if before is not None:
-            before.end("" if before.page == place.page else MOVED)
-        self._places[place.seat] = place
-        self._has_come.set()
 
     def end_all(self) -> None:
         """The process is about to stop: the calls go on, and their pages find another process."""
@@ -141,17 +138,13 @@ class Hub:
         try:
             said = orjson.loads(message["data"])
             if place := self._places.get(UUID(str(said["to"]))):
-                self._hear(place, said)
+                if signal := said.get("signal"):
+                    place.tell(event("signal", **signal))
+                elif said["page"] != place.page:
+                    place.end(MOVED)
         except (ValueError, TypeError, KeyError):
             # Of a version that says other things: everybody's calls go on.
             log.warning("dating_signal_not_understood")
-
-    @staticmethod
-    def _hear(place: Place, said: Mapping[str, Any]) -> None:
-        if signal := said.get("signal"):
-            place.tell(event("signal", **signal))
-        elif said["page"] != place.page:
-            place.end(MOVED)
 
     # --- The end ---------------------------------------------------------------------------------------
 
@@ -163,17 +156,17 @@ class Hub:
                 await self._has_come.wait()
             ends = [place.until for place in self._places.values() if place.until is not None]
             left = min(ends, default=float("inf")) - clock.timestamp()
-            await asyncio.sleep(min(LOOK_S, max(left, 0.0) + 0.01))
+            await asyncio.sleep(min(POLL_S, max(left, 0.0) + 0.01))
             try:
-                await self._look()
+                await self._refresh()
             except psycopg.Error as error:
                 log.warning("dating_rooms_look_failed", error=type(error).__name__)
                 self._end_by_the_clock()
                 await asyncio.sleep(AGAIN_S)
 
-    async def _look(self) -> None:
+    async def _refresh(self) -> None:
         places = list(self._places.values())
-        on = await look.calls_on(self._database, [(each.seat, each.version) for each in places])
+        on = await calls.calls_on(self._database, [(place.seat, place.version) for place in places])
         for place in places:
             if place.seat not in on:
                 self._leave(place)

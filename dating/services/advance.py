@@ -14,16 +14,16 @@ from uuid import UUID
 import structlog
 from django.db import OperationalError, transaction
 
-from dating.life.timeline import Position, following
+from dating.evening.timeline import Position, following
 from dating.models import STATE_OF, Event, LogEntry, Step
-from dating.services.ahead import links_lay_ahead
 from dating.services.closing import event_close, event_skip
-from dating.services.locking import event_hold, events_hold
-from dating.services.places import HOLDING
+from dating.services.locking import event_lock, events_lock
+from dating.services.next_links import next_links_prepare
+from dating.services.places import WITH_PLACE
 from dating.services.registrations import registrations_ask
 from dating.services.reminding import reminder_cancel
-from dating.services.rounds import Start, links_cancel, rounds_give_up, rounds_lay
-from dating.services.steps import Turn, breaks_end, rounds_begin, rounds_end
+from dating.services.rounds import RoundStart, links_cancel, rounds_give_up, rounds_schedule
+from dating.services.steps import DueStep, breaks_end, rounds_begin, rounds_end
 from dating.services.telling import tell
 
 log = structlog.get_logger(__name__)
@@ -36,9 +36,9 @@ _PAUSE_MOST: Final = timedelta(seconds=30)
 def event_advance(*, event_id: UUID, now: datetime) -> list[str]:
     """Take every step of an event that is due, in order; returns their names."""
     taken: list[str] = []
-    while turns := _take([event_id], now, wait=True):
-        taken += [turn.there.step for turn in turns if turn.there]
-        links_lay_ahead(event_ids=[event_id], now=now, wait=True)
+    while due_steps := _take([event_id], now, wait=True):
+        taken += [due.there.step for due in due_steps if due.there]
+        next_links_prepare(event_ids=[event_id], now=now, wait=True)
     return taken
 
 
@@ -70,30 +70,30 @@ def _put_off(event_id: UUID, now: datetime) -> None:
 
 
 @transaction.atomic
-def _take(event_ids: Sequence[UUID], now: datetime, *, wait: bool = False) -> list[Turn]:
-    due = Event.objects.filter(pk__in=event_ids, deadline_at__lte=now, paused_at=None)
-    turns = [
-        Turn(event, Position(event.step, event.deadline_at, event.current_round))
-        for event in events_hold(due, wait=wait)
+def _take(event_ids: Sequence[UUID], now: datetime, *, wait: bool = False) -> list[DueStep]:
+    events = Event.objects.filter(pk__in=event_ids, deadline_at__lte=now, paused_at=None)
+    due_steps = [
+        DueStep(event, Position(event.step, event.deadline_at, event.current_round))
+        for event in events_lock(events, wait=wait)
     ]
-    by_step: dict[Step, list[Turn]] = defaultdict(list)
-    for turn in turns:
-        by_step[Step(turn.here.step)].append(turn)
+    by_step: dict[Step, list[DueStep]] = defaultdict(list)
+    for due in due_steps:
+        by_step[Step(due.here.step)].append(due)
     for step, those in by_step.items():
         _STEPS[step](those, now)
         _go(those, now)
-    return turns
+    return due_steps
 
 
-def _go(turns: Sequence[Turn], now: datetime) -> None:
+def _go(due_steps: Sequence[DueStep], now: datetime) -> None:
     """Write the steps down, unless somebody else has taken one."""
     alike: dict[tuple[Position, Position, str, UUID | None], list[UUID]] = defaultdict(list)
-    for turn in turns:
-        event, there = turn.event, turn.there
+    for due in due_steps:
+        event, there = due.event, due.there
         assert there
         own = event.pk if event.results is not None else None  # nobody's results are another's
-        alike[turn.here, there, event.skipped_reason, own].append(event.pk)
-    results = {turn.event.pk: turn.event.results for turn in turns}
+        alike[due.here, there, event.skipped_reason, own].append(event.pk)
+    results = {due.event.pk: due.event.results for due in due_steps}
     for (here, there, skipped_reason, own), events in alike.items():
         here_still = Event.objects.filter(
             pk__in=events,
@@ -114,29 +114,29 @@ def _go(turns: Sequence[Turn], now: datetime) -> None:
         )
         if moved != len(events):
             raise RuntimeError(f"Of {len(events)} events only {moved} are in {here.step} still, though held.")
-    _log(turns, now)
+    _log(due_steps, now)
 
 
-def _log(turns: Sequence[Turn], now: datetime) -> None:
+def _log(due_steps: Sequence[DueStep], now: datetime) -> None:
     entries = []
-    for turn in turns:
-        assert turn.there
-        what, number = turn.there.step, turn.there.round
+    for due in due_steps:
+        assert due.there
+        what, number = due.there.step, due.there.round
         entries.append(
-            LogEntry(event=turn.event, what=what, round_number=number or None, due_at=turn.at, done_at=now)
+            LogEntry(event=due.event, what=what, round_number=number or None, due_at=due.at, done_at=now)
         )
-        log.info("dating_event_step", evening=str(turn.event.pk), step=what, round=number)
+        log.info("dating_event_step", evening=str(due.event.pk), step=what, round=number)
     LogEntry.objects.bulk_create(entries)
 
 
 def _each(
     take: Callable[[Event, Position, datetime], Position],
-) -> Callable[[Sequence[Turn], datetime], None]:
+) -> Callable[[Sequence[DueStep], datetime], None]:
     """Make a step of one event one of many."""
 
-    def take_each(turns: Sequence[Turn], now: datetime) -> None:
-        for turn in turns:
-            turn.there = take(turn.event, turn.here, now)
+    def take_each(due_steps: Sequence[DueStep], now: datetime) -> None:
+        for due in due_steps:
+            due.there = take(due.event, due.here, now)
 
     return take_each
 
@@ -152,14 +152,14 @@ def _confirming(event: Event, here: Position, now: datetime) -> Position:
 
 
 def _closed(event: Event, here: Position, now: datetime) -> Position:
-    users = event.registrations.filter(group__isnull=False, state__in=HOLDING).values_list(
+    users = event.registrations.filter(group__isnull=False, state__in=WITH_PLACE).values_list(
         "user_id", flat=True
     )
     first_round_ends_at = event.starts_at + timedelta(seconds=event.round_s)
     tell(event, "dating.rules", users, key="all", expires_at=first_round_ends_at, **_times(event))
     there = following(event, here, now=now)
     assert there.deadline_at
-    rounds_lay([Start(event, event.rounds.get(number=1), there.deadline_at)], now=now)
+    rounds_schedule([RoundStart(event, event.rounds.get(number=1), there.deadline_at)], now=now)
     return there
 
 
@@ -172,7 +172,7 @@ def _times(event: Event) -> dict[str, Any]:
     return times
 
 
-_STEPS: Final[dict[Step, Callable[[Sequence[Turn], datetime], None]]] = {
+_STEPS: Final[dict[Step, Callable[[Sequence[DueStep], datetime], None]]] = {
     Step.OPEN: _each(_open),
     Step.CONFIRMING: _each(_confirming),
     Step.CLOSED: _each(_closed),
@@ -185,7 +185,7 @@ _STEPS: Final[dict[Step, Callable[[Sequence[Turn], datetime], None]]] = {
 @transaction.atomic
 def event_call_off(*, event_id: UUID, now: datetime, reason: str) -> bool:
     """Have an event that has not begun not take place; returns False if it has begun, or is over."""
-    event = event_hold(event_id)
+    event = event_lock(event_id)
     if event.state not in (0, 1, 2):
         return False
     event.skipped_reason = reason
@@ -196,5 +196,5 @@ def event_call_off(*, event_id: UUID, now: datetime, reason: str) -> bool:
         reminder_cancel(event=event)
     Event.objects.filter(pk=event.pk).update(paused_at=None)
     here = Position(event.step, event.deadline_at, event.current_round)
-    _go([Turn(event, here, Position(Step.SKIPPED, None, event.current_round))], now)
+    _go([DueStep(event, here, Position(Step.SKIPPED, None, event.current_round))], now)
     return True

@@ -7,7 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from accounts.names import shown as shown_name
-from dating.life.presence import Held, evidence
+from dating.evening.presence import EndedDate, evidence
 from dating.models import Date, Event, Registration, Round, Seat
 from dating.services.planning import signs_of
 from dating.services.rounds import Members, partners_in
@@ -32,19 +32,19 @@ def rounds_judge(ended: Sequence[Ended], members: Members) -> None:
     Args:
         members: all who are in groups of these events, whoever was dropped too; changed to what is found.
     """
-    held = _held(each.round for each in ended)
+    held = _held(end.round for end in ended)
     failed: list[UUID] = []
     missing: list[Registration] = []
-    for each in ended:
-        of_event = members[each.event.pk]
+    for end in ended:
+        of_event = members[end.event.pk]
         groups: dict[UUID | None, list[Registration]] = defaultdict(list)
         for member in of_event.values():
             groups[member.group_id].append(member)
-        for group, dates in held[each.round.pk].items():
+        for group, dates in held[end.round.pk].items():
             found = evidence(dates, signs_of(groups[group]))
             failed += found.failed
             for pk in found.absent:
-                of_event[pk].missed_at = each.at
+                of_event[pk].missed_at = end.at
                 of_event[pk].no_shows += 1
                 missing.append(of_event[pk])
     if failed:
@@ -52,33 +52,31 @@ def rounds_judge(ended: Sequence[Ended], members: Members) -> None:
         Registration.objects.bulk_update(missing, ["missed_at", "no_shows"])
 
 
-def _held(rounds: Iterable[Round]) -> Mapping[UUID, Mapping[UUID, list[Held]]]:
+def _held(rounds: Iterable[Round]) -> Mapping[UUID, Mapping[UUID, list[EndedDate]]]:
     """Return the dates of each round by group, with who entered their calls."""
-    found: dict[UUID, dict[UUID, list[Held]]] = {each.pk: defaultdict(list) for each in rounds}
+    found: dict[UUID, dict[UUID, list[EndedDate]]] = {round_.pk: defaultdict(list) for round_ in rounds}
     seats = Seat.objects.filter(round__in=list(found)).exclude(joined_at=None).order_by()
     joined = set(seats.values_list("date_id", "registration_id"))
-    held = Date.objects.filter(round__in=list(found), status=Date.Status.HELD)
+    held = Date.objects.filter(round__in=list(found), status=Date.Status.TOOK_PLACE)
     for pk, round_id, group, *people in held.values_list(
         "pk", "round_id", "group_id", "first_id", "second_id"
     ):
         one, other = people
         there = frozenset(person for person in people if (pk, person) in joined)
-        found[round_id][group].append(Held(pk, (one, other), there))
+        found[round_id][group].append(EndedDate(pk, (one, other), there))
     return found
 
 
 def ratings_of(ended: Sequence[Ended], members: Members) -> list[Note]:
     """Return what asks everybody about whom they have just met; call it once the round is judged."""
-    partners = partners_in((each.round for each in ended), status=Date.Status.HELD)
-    return [
-        note for each in ended for note in _ratings(each, members[each.event.pk], partners[each.round.pk])
-    ]
+    partners = partners_in((end.round for end in ended), status=Date.Status.TOOK_PLACE)
+    return [note for end in ended for note in _ratings(end, members[end.event.pk], partners[end.round.pk])]
 
 
 def _ratings(
     ended: Ended, members: Mapping[UUID, Registration], partners: Mapping[UUID, UUID]
 ) -> Iterable[Note]:
-    there = {pk: each for pk, each in members.items() if each.state == Registration.State.CONFIRMED}
+    there = {pk: member for pk, member in members.items() if member.state == Registration.State.CONFIRMED}
     for pk, member in there.items():
         partner = there.get(partners[pk]) if pk in partners else None
         if partner is not None:

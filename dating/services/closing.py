@@ -10,9 +10,9 @@ from django.db.models import F, QuerySet
 
 from config.zones import zone_of
 from dating.ages import age_on, is_old_enough
-from dating.life.plan import Plan, plans
-from dating.matching import Person
 from dating.models import Date, DatingProfile, Event, Group, Registration, Room, Round, Seat
+from dating.pairing import Person
+from dating.pairing.plan import Plan, plans
 from dating.services.inviting import tell_parts
 from dating.services.overlapping import WILL_COME, taking_part_elsewhere
 from dating.services.places import COMING
@@ -29,8 +29,10 @@ def event_close(*, event: Event, now: datetime) -> bool:
     Returns whether the event takes place; if it does not, everybody has been told so, and why.
     """
     coming = _coming(event, now)
-    elsewhere = taking_part_elsewhere(event, [each.user_id for each in coming])
-    known, unfit = _fit(event, [each for each in coming if each.user_id not in elsewhere])
+    elsewhere = taking_part_elsewhere(event, [registration.user_id for registration in coming])
+    known, unfit = _fit(
+        event, [registration for registration in coming if registration.user_id not in elsewhere]
+    )
     placed = _placed(event, known)
     people = _people(event, placed)
     made = plans(
@@ -40,14 +42,18 @@ def event_close(*, event: Event, now: datetime) -> bool:
         event.skipped_reason = _why_nobody_meets(event, people)
         event_skip(event=event, now=now)
         return False
-    pools = {each.key: each.pool for each in people}
-    members = {each.pk: each for each, _ in placed}
+    pools = {person.key: person.pool for person in people}
+    members = {registration.pk: registration for registration, _ in placed}
     members = {pk: members[pk] for plan in made for pk in plan.people}
     for pk, member in members.items():
         member.pool = pools[pk]
-    why: dict[UUID, str] = {each.pk: _LeftOut.ELSEWHERE for each in coming if each.user_id in elsewhere}
+    why: dict[UUID, str] = {
+        registration.pk: _LeftOut.ELSEWHERE for registration in coming if registration.user_id in elsewhere
+    }
     why |= unfit
-    why |= {each.pk: _LeftOut.NO_PARTNER for each, _ in placed if each.pk not in members}
+    why |= {
+        registration.pk: _LeftOut.NO_PARTNER for registration, _ in placed if registration.pk not in members
+    }
     _store(event, made, members, now)
     _leave_out(event, why, has_places=event.places is None or len(placed) < event.places, now=now)
     return True
@@ -74,8 +80,10 @@ def _fit(
 ) -> tuple[list[tuple[Registration, DatingProfile]], dict[UUID, str]]:
     """Return those who can be matched, with their profiles, and why the others can't."""
     profiles = {
-        each.user_id: each
-        for each in DatingProfile.objects.filter(user__in=[each.user_id for each in coming])
+        profile.user_id: profile
+        for profile in DatingProfile.objects.filter(
+            user__in=[registration.user_id for registration in coming]
+        )
     }
     day = event.starts_at.astimezone(zone_of(event.time_zone)).date()
     known: list[tuple[Registration, DatingProfile]] = []
@@ -97,7 +105,7 @@ def _placed(
     """Return those for whom there is a place, by their order; whoever holds one keeps it."""
     if event.places is None:
         return list(known)
-    held = sum(each.state != _State.WAITING for each, _ in known)
+    held = sum(registration.state != _State.WAITING for registration, _ in known)
     return list(known[: max(event.places, held)])
 
 
@@ -109,7 +117,7 @@ def _people(event: Event, placed: Sequence[tuple[Registration, DatingProfile]]) 
             key=registration.pk,
             pool=pool,
             age=age_on(day, profile.birthday),
-            city=_place(profile.city),
+            city=_normalised_city(profile.city),
             manual_score=profile.manual_score,
         )
         for (registration, profile), pool in zip(placed, pools, strict=True)
@@ -117,7 +125,7 @@ def _people(event: Event, placed: Sequence[tuple[Registration, DatingProfile]]) 
     ]
 
 
-def _place(city: str) -> str:
+def _normalised_city(city: str) -> str:
     """Return a city as others may have written it too; "" where it is not known."""
     return " ".join(unicodedata.normalize("NFKC", city).casefold().split())
 
@@ -126,30 +134,30 @@ def _pools(seeks: Sequence[str]) -> list[int]:
     """Whoever seeks women is of the one pool, and men of the other; anyone goes where there are fewer."""
     sizes = [seeks.count(DatingProfile.Seeks.MEN), seeks.count(DatingProfile.Seeks.WOMEN)]
     pools = []
-    for each in seeks:
-        if each == DatingProfile.Seeks.ANYONE:
+    for wish in seeks:
+        if wish == DatingProfile.Seeks.ANYONE:
             pool = 0 if sizes[0] <= sizes[1] else 1
             sizes[pool] += 1
         else:
-            pool = 0 if each == DatingProfile.Seeks.MEN else 1
+            pool = 0 if wish == DatingProfile.Seeks.MEN else 1
         pools.append(pool)
     return pools
 
 
 def _why_nobody_meets(event: Event, people: Sequence[Person[UUID]]) -> str:
-    if event.two_pools and len(people) > 1 and len({each.pool for each in people}) == 1:
+    if event.two_pools and len(people) > 1 and len({person.pool for person in people}) == 1:
         return POOL_EMPTY
     return TOO_FEW
 
 
 def _store(event: Event, made: Sequence[Plan], members: Mapping[UUID, Registration], now: datetime) -> None:
-    longest = max(len(each.rounds) for each in made)
+    longest = max(len(plan.rounds) for plan in made)
     rounds = Round.objects.bulk_create(Round(event=event, number=number) for number in range(1, longest + 1))
     groups = Group.objects.bulk_create(
         Group(event=event, number=number) for number in range(1, len(made) + 1)
     )
-    for each in members.values():
-        each.state = _State.CONFIRMED
+    for member in members.values():
+        member.state = _State.CONFIRMED
     for group, plan in zip(groups, made, strict=True):
         for person in plan.people:
             members[person].group = group
@@ -159,7 +167,11 @@ def _store(event: Event, made: Sequence[Plan], members: Mapping[UUID, Registrati
     for group, plan in zip(groups, made, strict=True):
         rooms = _rooms(event, group, [members[person].pool for person in plan.people], first_room, now)
         first_room += len(rooms)
-        dates += _dates(group, plan, rounds, rooms)
+        dates += [
+            Date(group=group, first_id=first, second_id=second, round=round_, room=room)
+            for round_, pairs in zip(rounds, plan.rounds, strict=False)
+            for (first, second), room in zip(pairs, rooms, strict=False)
+        ]
     Date.objects.bulk_create(dates, batch_size=1000)
     seats_take(dates)
     # With the invitation anew: the evening's end is known by now.
@@ -177,22 +189,14 @@ def _rooms(event: Event, group: Group, pools: Sequence[int], first: int, now: da
     )
 
 
-def _dates(group: Group, planned: Plan, rounds: Sequence[Round], rooms: Sequence[Room]) -> list[Date]:
-    return [
-        Date(group=group, first_id=first, second_id=second, round=round_, room=room)
-        for round_, pairs in zip(rounds, planned.rounds, strict=False)
-        for (first, second), room in zip(pairs, rooms, strict=False)
-    ]
-
-
 def seats_take(dates: Iterable[Date]) -> None:
     """Give both people of each date, which has a round, their place in it."""
     Seat.objects.bulk_create(
         [
-            Seat(date=each, round=each.round, registration_id=person)
-            for each in dates
-            if each.round
-            for person in (each.first_id, each.second_id)
+            Seat(date=date, round=date.round, registration_id=person)
+            for date in dates
+            if date.round
+            for person in (date.first_id, date.second_id)
         ],
         batch_size=1000,
     )
@@ -219,10 +223,10 @@ def _left_out(rows: QuerySet[Registration], reason: str) -> list[Registration]:
     """Take these out, and return them as they are then."""
     found = list(rows)
     left_out = {"state": _State.LEFT_OUT, "left_out": reason, "group": None}
-    Registration.objects.filter(pk__in=[each.pk for each in found]).update(
+    Registration.objects.filter(pk__in=[registration.pk for registration in found]).update(
         **left_out, sequence=F("sequence") + 1
     )
-    for each in found:
-        each.state, each.left_out, each.group = _State.LEFT_OUT, reason, None
-        each.sequence += 1
+    for registration in found:
+        registration.state, registration.left_out, registration.group = _State.LEFT_OUT, reason, None
+        registration.sequence += 1
     return found

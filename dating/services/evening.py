@@ -11,14 +11,14 @@ from django.db.models import Q
 
 from accounts.models import User
 from config.exceptions import Conflict
-from dating.life.timeline import LIVE
+from dating.evening.timeline import LIVE
 from dating.models import Event, Registration, Round, Seat, Step
 from dating.services.advance import event_call_off
-from dating.services.anew import begin_if_all_are_ready, lay_anew, note, plan_anew
 from dating.services.closing import CALLED_OFF, PAUSED
-from dating.services.locking import event_hold, registration_hold
+from dating.services.locking import event_lock, registration_lock
 from dating.services.reminding import longest_pause, organiser_remind, reminder_cancel
-from dating.services.rounds import rounds_unlay
+from dating.services.replanning import begin_if_all_are_ready, next_round_replan, next_round_reschedule, note
+from dating.services.rounds import rounds_unschedule
 from dating.services.telling import tell
 
 log = structlog.get_logger(__name__)
@@ -34,7 +34,7 @@ def ready_mark(*, event: Event, user: User, now: datetime) -> Registration:
     Raises:
         Conflict: they don't take part, or nobody is asked yet, or it is over.
     """
-    event = event_hold(event.pk)
+    event = event_lock(event.pk)
     member = _member(event, user)
     if event.step not in LIVE:
         raise Conflict("Nobody is asked whether they are ready now.")
@@ -45,16 +45,14 @@ def ready_mark(*, event: Event, user: User, now: datetime) -> Registration:
     if event.step == Step.READY_CHECK:
         begin_if_all_are_ready(event, now)
     elif was_missing:
-        plan_anew(event, now)
+        next_round_replan(event, now)
     return member
 
 
-def _always(seat: Seat) -> bool:
-    return True
-
-
 @transaction.atomic
-def join_mark(*, event: Event, user: User, now: datetime, comes_in: Callable[[Seat], bool] = _always) -> Seat:
+def join_mark(
+    *, event: Event, user: User, now: datetime, comes_in: Callable[[Seat], bool] = lambda seat: True
+) -> Seat:
     """Note that somebody enters their call of the round that goes on; returns their seat in it.
 
     Args:
@@ -63,7 +61,7 @@ def join_mark(*, event: Event, user: User, now: datetime, comes_in: Callable[[Se
     Raises:
         Conflict: they don't take part, or have no call now.
     """
-    event = event_hold(event.pk)
+    event = event_lock(event.pk)
     member = _member(event, user)
     seat = seat_now(event, member, now=now)
     if seat is None:
@@ -75,7 +73,7 @@ def join_mark(*, event: Event, user: User, now: datetime, comes_in: Callable[[Se
     member.last_sign_at = now
     member.save(update_fields=["last_sign_at"])
     if was_missing and event.step in LIVE:
-        plan_anew(event, now)
+        next_round_replan(event, now)
     return seat
 
 
@@ -106,13 +104,13 @@ def event_pause(*, event: Event, now: datetime) -> Event:
     Raises:
         Conflict: it is not on.
     """
-    event = event_hold(event.pk)
+    event = event_lock(event.pk)
     _refuse_unless_live(event)
     if event.paused_at is not None:
         return event
     event.paused_at = now
     event.save(update_fields=["paused_at"])
-    rounds_unlay(event, now)
+    rounds_unschedule(event, now)
     organiser_remind(event=event, now=now)
     note(event, "paused", now)
     _tell_members(event, "dating.paused", key=now.isoformat())
@@ -126,14 +124,14 @@ def event_resume(*, event: Event, now: datetime) -> Event:
     Raises:
         Conflict: it is not on.
     """
-    event = event_hold(event.pk)
+    event = event_lock(event.pk)
     _refuse_unless_live(event)
     if event.paused_at is None:
         return event
     _go_on(event, event.paused_at, now)
     # The last of them may have got ready meanwhile.
     begin_if_all_are_ready(event, now)
-    lay_anew(event, now)
+    next_round_reschedule(event, now)
     note(event, "resumed", now)
     _tell_members(event, "dating.resumed", key=now.isoformat(), until_at=event.deadline_at)
     return event
@@ -146,12 +144,12 @@ def event_extend_round(*, event: Event, by: timedelta, now: datetime) -> Event:
     Raises:
         Conflict: no round goes on.
     """
-    event = event_hold(event.pk)
+    event = event_lock(event.pk)
     if event.step != Step.ROUND:
         raise Conflict("No round is going on that could be extended.")
     _shift(event, by)
     if event.paused_at is None:
-        lay_anew(event, now)
+        next_round_reschedule(event, now)
     note(event, "extended", now, by_s=by.total_seconds())
     key = f"{event.current_round}:{event.deadline_at}"
     _tell_members(event, "dating.extended", key=key, until_at=event.deadline_at)
@@ -164,7 +162,7 @@ def event_end(*, event: Event, now: datetime) -> Event:
 
     Who is in a round still gets the break, to rate. Again: nothing.
     """
-    event = event_hold(event.pk)
+    event = event_lock(event.pk)
     if not event.is_over:
         _end(event, now, reason=CALLED_OFF)
     return Event.objects.get(pk=event.pk)
@@ -184,7 +182,7 @@ def pauses_end(*, now: datetime) -> int:
 
 @transaction.atomic
 def _pause_end(event_id: UUID, now: datetime) -> None:
-    event = event_hold(event_id)
+    event = event_lock(event_id)
     if event.paused_at is not None and event.paused_at <= now - longest_pause():
         _end(event, now, reason=PAUSED)
 
@@ -198,7 +196,7 @@ def _end(event: Event, now: datetime, *, reason: str) -> None:
     if event.step == Step.ROUND:
         event.deadline_at = now
     event.save(update_fields=["is_ending", "deadline_at"])
-    rounds_unlay(event, now)
+    rounds_unschedule(event, now)
     note(event, "ending", now)
 
 
@@ -211,7 +209,7 @@ def _go_on(event: Event, paused_at: datetime, now: datetime) -> None:
 
 
 def _member(event: Event, user: User) -> Registration:
-    member = registration_hold(event, user.pk)
+    member = registration_lock(event, user.pk)
     if member is None or member.group_id is None or member.state != Registration.State.CONFIRMED:
         raise Conflict("You don't take part in this event.")
     return member

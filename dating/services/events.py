@@ -10,12 +10,12 @@ from django.db import IntegrityError, transaction
 from django.db.models import F, QuerySet
 
 from config.zones import zone_of
+from dating.evening.recurrence import AT_MOST, BadRule, occurrences
 from dating.models import Event, RecurringRule
 from dating.models.event import BY_HAND, EventSettings
-from dating.recurrence import AT_MOST, BadRule, occurrences
 from dating.services.advance import event_call_off
 from dating.services.closing import CALLED_OFF
-from dating.services.locking import event_hold
+from dating.services.locking import event_lock
 from dating.services.moving import deadline_follow
 from dating.services.places import BEFORE_GROUPS, COMING
 
@@ -50,7 +50,9 @@ def events_recur(*, now: datetime) -> int:
     for rule in RecurringRule.objects.all():
         try:
             if rule.is_active:
-                made += _recur(rule, now)
+                times = _due(rule, now)
+                _have_follow(rule, times, now)
+                made += _make_missing(rule, times)
             else:
                 events_call_off(rule=rule, now=now)
         except BadRule as error:
@@ -58,12 +60,6 @@ def events_recur(*, now: datetime) -> int:
         except Exception:
             log.exception("dating_rule_failed", rule=str(rule.pk))
     return made
-
-
-def _recur(rule: RecurringRule, now: datetime) -> int:
-    times = _due(rule, now)
-    _have_follow(rule, times, now)
-    return _make_missing(rule, times)
 
 
 def events_call_off(*, rule: RecurringRule, now: datetime) -> None:
@@ -117,7 +113,7 @@ def _astray(rule: RecurringRule, times: Sequence[datetime], now: datetime) -> li
         until = times[-1]
     ahead = _ahead(rule, now).filter(occurrence_at__lte=until)
     wanted = set(times)
-    return [each for each in ahead if each.occurrence_at not in wanted or _changes(rule, each)]
+    return [event for event in ahead if event.occurrence_at not in wanted or _changes(rule, event)]
 
 
 def _settings(of: EventSettings) -> dict[str, Any]:
@@ -162,7 +158,7 @@ def _follow(rule: RecurringRule, event: Event, at: datetime | None, now: datetim
 
     It is called off where the rule does not have the day any more, or has another event for it.
     """
-    event = event_hold(event.pk)
+    event = event_lock(event.pk)
     if event.step not in BEFORE_GROUPS or _has_people(event):
         return
     if at is None or rule.events.filter(occurrence_at=at).exclude(pk=event.pk).exists():

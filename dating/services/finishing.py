@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from accounts.names import shown as shown_name
-from dating import results
+from dating.evening.results import ReactionRow, matches_of
 from dating.models import Event, Registration
 from dating.services.results import results_of
 from dating.services.rounds import members_of
@@ -17,7 +17,7 @@ def matches_of_event(event: Event) -> dict[UUID, set[UUID]]:
     """Return whom each registration matched: both liked the other, and neither reported the other."""
     said = event.reactions.order_by("id").values_list("by_id", "about_id", "kind")
     matches: dict[UUID, set[UUID]] = defaultdict(set)
-    for one, other in results.matches_of(results.ReactionRow(*row) for row in said):
+    for one, other in matches_of(ReactionRow(*row) for row in said):
         matches[one].add(other)
         matches[other].add(one)
     return matches
@@ -30,7 +30,7 @@ def events_finish(*, events: Sequence[Event], now: datetime) -> None:
     for event in events:
         matches = matches_of_event(event)
         of_event = members[event.pk]
-        notes += [_final(event, each, matches[pk], of_event) for pk, each in of_event.items()]
+        notes += [_final(event, member, matches[pk], of_event) for pk, member in of_event.items()]
         event.results = results_of(event)
     tell_each(notes)
 

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from dating.invitations import ics_of, invitation_url, sequence_of
+from dating.invitations import ics_of, sequence_of
+from dating.links import invitation_url
 from dating.models import Event, Registration
 from dating.services.telling import SOURCE, Note, about, overtaken_stop, tell, tell_each
 
@@ -42,18 +43,18 @@ def tell_parts(
         registrations: of this event, each with its user, as they are now.
     """
     registrations = list(registrations)
-    overtaken_stop(event, [each.user_id for each in registrations])
+    overtaken_stop(event, [registration.user_id for registration in registrations])
     notes, count = [], event.rounds.count()
-    for each in registrations:
-        each.event = event
-        file = _for_calendar(each, now, rounds=count)
-        own = {"registration_id": str(each.pk), "sequence": sequence_of(each), **file}
+    for registration in registrations:
+        registration.event = event
+        file = _for_calendar(registration, now, rounds=count)
+        own = {"registration_id": str(registration.pk), "sequence": sequence_of(registration), **file}
         notes.append(
             Note(
-                user=each.user,
+                user=registration.user,
                 kind=kind,
-                data=about(event, each.user.time_zone, **own, **more),
-                dedup_key=f"{kind}:{event.pk}:{each.user_id}:{sequence_of(each)}",
+                data=about(event, registration.user.time_zone, **own, **more),
+                dedup_key=f"{kind}:{event.pk}:{registration.user_id}:{sequence_of(registration)}",
                 source_type=SOURCE,
                 source_id=str(event.pk),
             )

@@ -8,16 +8,16 @@ from django.db.models import Q
 
 from accounts.models import User
 from config.exceptions import Conflict
+from dating.evening.steps import OVER
 from dating.models import Date, Event, Registration, Room, Round, Step
-from dating.models.event import OVER
 from dating.services.advance import event_call_off
-from dating.services.anew import begin_if_all_are_ready, note, plan_anew
 from dating.services.closing import TOO_FEW
 from dating.services.inviting import tell_parts
-from dating.services.locking import event_hold, registration_hold
+from dating.services.locking import event_lock, registration_lock
 from dating.services.places import COMING, places_fill
 from dating.services.planning import LEFT
 from dating.services.registrations import registration_end
+from dating.services.replanning import begin_if_all_are_ready, next_round_replan, note
 from dating.services.rounds import SOURCE
 from dating.services.telling import Note, about, tell_each
 
@@ -31,7 +31,7 @@ def event_drop(*, event: Event, registration_id: UUID, now: datetime) -> Registr
     Raises:
         Conflict: they don't take part, or it is over.
     """
-    event = event_hold(event.pk)
+    event = event_lock(event.pk)
     member = (
         event.registrations.select_for_update(of=("self",))
         .select_related("user")
@@ -58,8 +58,8 @@ def person_leaves(*, user: User, now: datetime) -> None:
     """
     theirs = Registration.objects.filter(user=user, state__in=COMING).exclude(event__step__in=OVER)
     for event_id in theirs.order_by("event_id").values_list("event_id", flat=True):
-        event = event_hold(event_id)
-        member = registration_hold(event, user.pk)
+        event = event_lock(event_id)
+        member = registration_lock(event, user.pk)
         if member is None or member.state not in COMING or event.is_over:
             continue
         if member.group_id is None:
@@ -80,7 +80,7 @@ def _take_out(event: Event, member: Registration, now: datetime) -> None:
     begun = Q(round__status=Round.Status.PLANNED, round__starts_at__lte=now, round__ends_at__gt=now)
     here = Date.objects.filter(running | begun, seats__registration=member)
     alone = [
-        (_partner(date, member), date.round)
+        (date.partner_of(member.pk), date.round)
         for date in here.select_related("round", "first__user", "second__user")
         if date.round
     ]
@@ -89,13 +89,15 @@ def _take_out(event: Event, member: Registration, now: datetime) -> None:
         event_call_off(event_id=event.pk, now=now, reason=TOO_FEW)
         return
     # What is cancelled comes before what is told: see notifications.engine.stop.
-    plan_anew(event, now)
-    tell_each([_left_alone(event, *each) for each in alone if each[0].state == _State.CONFIRMED])
+    next_round_replan(event, now)
+    tell_each(
+        [
+            _left_alone(event, partner, round_)
+            for partner, round_ in alone
+            if partner.state == _State.CONFIRMED
+        ]
+    )
     begin_if_all_are_ready(event, now)
-
-
-def _partner(date: Date, member: Registration) -> Registration:
-    return date.second if date.first_id == member.pk else date.first
 
 
 def _anybody_meets(event: Event) -> bool:

@@ -7,12 +7,12 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from config.exceptions import Conflict
-from dating.invitations import longest
+from dating.evening.timeline import longest
 from dating.models import STATE_OF, Event, Registration, Step
-from dating.services.anew import note
 from dating.services.inviting import tell_with_invitation
-from dating.services.locking import event_hold
-from dating.services.places import BEFORE_GROUPS, COMING, HOLDING, ask_to_confirm, places_fill
+from dating.services.locking import event_lock
+from dating.services.places import BEFORE_GROUPS, COMING, WITH_PLACE, ask_to_confirm, places_fill
+from dating.services.replanning import note
 from dating.services.telling import overtaken_stop
 
 #: In these it can be moved, since nothing has been planned by its time.
@@ -41,7 +41,7 @@ def event_move(*, event: Event, starts_at: datetime, title: str, now: datetime) 
         Conflict: it is over, or is to be moved though its groups are made.
         ValidationError: by field: its registration would be closed already.
     """
-    event = event_hold(event.pk)
+    event = event_lock(event.pk)
     is_moved = event.starts_at != starts_at
     if not is_moved and event.title == title:
         return event
@@ -58,7 +58,7 @@ def _tell(event: Event, now: datetime, *, is_moved: bool, asked_anew: bool) -> N
     """Tell everybody in it of the new time or title, and anew what quiet hours have kept from them."""
     registrations = list(event.registrations.filter(state__in=COMING).select_related("user"))
     overtaken = _SAYS_WHEN if is_moved else ("dating.renamed",)
-    untold = overtaken_stop(event, [each.user_id for each in registrations], *overtaken)
+    untold = overtaken_stop(event, [registration.user_id for registration in registrations], *overtaken)
     for registration in registrations:
         registration.event = event
         if not is_moved:
@@ -83,18 +83,13 @@ def deadline_follow(event: Event, now: datetime) -> bool:
         raise ValidationError({"starts_at": "Registration would be closed already: choose a later start."})
     opens_again = event.step == Step.CONFIRMING and event.confirm_at > now
     if opens_again:
-        _open_again(event, now)
+        event.step, event.state = Step.OPEN, STATE_OF[Step.OPEN]
+        confirmed = event.registrations.filter(state=Registration.State.CONFIRMED)
+        confirmed.update(state=Registration.State.REGISTERED)
+        event.registrations.filter(state__in=COMING).update(asked_at=None, confirmed_at=None)
+        note(event, Step.OPEN, now)
     event.deadline_at = event.confirm_at if event.step == Step.OPEN else event.close_at
     return opens_again
-
-
-def _open_again(event: Event, now: datetime) -> None:
-    """Nobody has been asked anything yet; the caller saves the event."""
-    event.step, event.state = Step.OPEN, STATE_OF[Step.OPEN]
-    confirmed = event.registrations.filter(state=Registration.State.CONFIRMED)
-    confirmed.update(state=Registration.State.REGISTERED)
-    event.registrations.filter(state__in=COMING).update(asked_at=None, confirmed_at=None)
-    note(event, Step.OPEN, now)
 
 
 @transaction.atomic
@@ -103,22 +98,18 @@ def places_set(*, event: Event, places: int | None, now: datetime) -> Event:
 
     Where it may take longer with more people, those who have a place hear of it; others do once they get one.
     """
-    event = event_hold(event.pk)
+    event = event_lock(event.pk)
     before = longest(event)
     event.places = places
     if event.step in BEFORE_GROUPS and longest(event) != before:
         event.version += 1
     event.save(update_fields=["places", "version"])
     if event.step in BEFORE_GROUPS and longest(event) > before:
-        _tell_longer(event, now)
+        registrations = list(event.registrations.filter(state__in=WITH_PLACE).select_related("user"))
+        overtaken_stop(event, [registration.user_id for registration in registrations], "dating.longer")
+        until_at = event.starts_at + longest(event)
+        for registration in registrations:
+            registration.event = event
+            tell_with_invitation(registration, "dating.longer", now, until_at=until_at)
     places_fill(event=event, now=now)
     return event
-
-
-def _tell_longer(event: Event, now: datetime) -> None:
-    registrations = list(event.registrations.filter(state__in=HOLDING).select_related("user"))
-    overtaken_stop(event, [each.user_id for each in registrations], "dating.longer")
-    until_at = event.starts_at + longest(event)
-    for registration in registrations:
-        registration.event = event
-        tell_with_invitation(registration, "dating.longer", now, until_at=until_at)

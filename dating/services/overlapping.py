@@ -10,10 +10,9 @@ from django.db.models import Q
 
 from accounts.models import User
 from config.exceptions import Conflict
-from dating.invitations import longest
-from dating.life.timeline import LIVE
+from dating.evening.steps import OVER
+from dating.evening.timeline import LIVE, longest
 from dating.models import Event, Registration
-from dating.models.event import OVER
 
 _State = Registration.State
 #: They have said that they will come, if there is a place.
@@ -48,7 +47,9 @@ def taking_part_elsewhere(event: Event, users: Collection[UUID]) -> set[UUID]:
     with connection.cursor() as cursor:
         # Such evenings close one after the other; then the later one sees what the other made.
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_CLOSING])
-    return {each.user_id for each in _elsewhere(event, users) if each.group_id is not None}
+    return {
+        registration.user_id for registration in _elsewhere(event, users) if registration.group_id is not None
+    }
 
 
 def _elsewhere(event: Event, users: Collection[UUID]) -> Iterator[Registration]:
@@ -56,9 +57,9 @@ def _elsewhere(event: Event, users: Collection[UUID]) -> Iterator[Registration]:
     others = Registration.objects.filter(
         WILL_COME, user__in=users, event__starts_at__lt=_ends_at(event)
     ).exclude(event__step__in=OVER)
-    for each in others.exclude(event=event).select_related("event").order_by("event__starts_at", "id"):
-        if event.starts_at < _ends_at(each.event):
-            yield each
+    for other in others.exclude(event=event).select_related("event").order_by("event__starts_at", "id"):
+        if event.starts_at < _ends_at(other.event):
+            yield other
 
 
 def _ends_at(event: Event) -> datetime:

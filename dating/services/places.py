@@ -9,9 +9,9 @@ from dating.services.telling import overtaken_stop
 
 _State = Registration.State
 #: Those who hold a place.
-HOLDING: Final = (_State.REGISTERED, _State.CONFIRMED)
+WITH_PLACE: Final = (_State.REGISTERED, _State.CONFIRMED)
 #: Those who are still in it: they hold a place, or wait for one.
-COMING: Final = (*HOLDING, _State.WAITING)
+COMING: Final = (*WITH_PLACE, _State.WAITING)
 #: In these there are places to be had.
 BEFORE_GROUPS: Final = (Step.OPEN, Step.CONFIRMING)
 
@@ -33,8 +33,8 @@ def places_fill(*, event: Event, now: datetime) -> None:
     )
     if event.places is not None:
         waiting = waiting[: max(event.places - _held(event), 0)]
-    for each in waiting:
-        _move_up(event, each, now)
+    for registration in waiting:
+        _move_up(event, registration, now)
 
 
 def ask_to_confirm(registration: Registration, now: datetime) -> None:
@@ -50,7 +50,7 @@ def ask_to_confirm(registration: Registration, now: datetime) -> None:
 
 
 def _held(event: Event) -> int:
-    return event.registrations.filter(state__in=HOLDING).count()
+    return event.registrations.filter(state__in=WITH_PLACE).count()
 
 
 def _move_up(event: Event, first: Registration, now: datetime) -> None:

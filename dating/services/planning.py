@@ -7,9 +7,9 @@ from uuid import UUID
 
 from django.db.models import Q
 
-from dating.life.presence import Signs
+from dating.evening.presence import Signs
 from dating.models import Date, Event, Group, LogEntry, Registration, Room, Round, Seat
-from dating.repairing import next_round
+from dating.pairing.repairing import next_round
 from dating.services.closing import seats_take
 
 #: In the log of an evening: somebody in a group is gone, and may have no row any more that would say so.
@@ -25,7 +25,7 @@ class Outlook:
 
 
 def signs_of(members: Iterable[Registration]) -> dict[UUID, Signs]:
-    return {each.pk: Signs(each.last_sign_at, each.missed_at) for each in members}
+    return {member.pk: Signs(member.last_sign_at, member.missed_at) for member in members}
 
 
 def round_plan(event: Event, number: int) -> Outlook:
@@ -57,7 +57,7 @@ def events_with_dates(numbers: Mapping[Event, int]) -> set[UUID]:
 
 def _departed_from_their_plan(events: Iterable[Event]) -> set[UUID]:
     """Which do not go by the plan of the beginning any more: few, and the others are cheap to see to."""
-    keys = [each.pk for each in events]
+    keys = [event.pk for event in events]
     missing = Q(state=Registration.State.DROPPED) | Q(missed_at__isnull=False)
     grouped = Registration.objects.filter(missing, event__in=keys, group__isnull=False).order_by()
     moved = Date.objects.filter(group__event__in=keys, round=None).order_by()
@@ -71,10 +71,12 @@ def _departed_from_their_plan(events: Iterable[Event]) -> set[UUID]:
 
 def _plan(event: Event, number: int) -> Outlook:
     """Choose among the dates that have not taken place."""
-    members = _members_by_group(event)
+    members: dict[UUID, list[Registration]] = defaultdict(list)
+    for member in event.registrations.filter(group__isnull=False, state=Registration.State.CONFIRMED):
+        members[member.group_id].append(member)  # type: ignore[index]
     open_dates = defaultdict(list)
-    for each in Date.objects.filter(group__event=event, status=Date.Status.PLANNED).select_related("round"):
-        open_dates[each.group_id].append(each)
+    for date in Date.objects.filter(group__event=event, status=Date.Status.PLANNED).select_related("round"):
+        open_dates[date.group_id].append(date)
     anybody = has_changed = False
     for group in event.groups.all():
         there = {pk for pk, signs in signs_of(members[group.pk]).items() if signs.is_present}
@@ -84,22 +86,15 @@ def _plan(event: Event, number: int) -> Outlook:
     return Outlook(anybody, has_changed)
 
 
-def _members_by_group(event: Event) -> Mapping[UUID, list[Registration]]:
-    members: dict[UUID, list[Registration]] = defaultdict(list)
-    for each in event.registrations.filter(group__isnull=False, state=Registration.State.CONFIRMED):
-        members[each.group_id].append(each)  # type: ignore[index]
-    return members
-
-
 def _chosen(dates: Sequence[Date], number: int, there: set[UUID]) -> list[Date]:
     """Return which of a group's dates that have not taken place are to be held in this round."""
-    by_pair = {(each.first_id, each.second_id): each for each in dates}
-    planned = [pair for pair, each in by_pair.items() if each.round and each.round.number == number]
+    by_pair = {(date.first_id, date.second_id): date for date in dates}
+    planned = [pair for pair, date in by_pair.items() if date.round and date.round.number == number]
     pairs = next_round(list(by_pair), there, planned=planned)
     # What fell out of earlier rounds finds its place wherever both are free.
     busy = {person for pair in pairs for person in pair}
-    for pair, each in by_pair.items():
-        if each.round is None and not busy.intersection(pair) and there.issuperset(pair):
+    for pair, date in by_pair.items():
+        if date.round is None and not busy.intersection(pair) and there.issuperset(pair):
             pairs.append(pair)
             busy.update(pair)
     return [by_pair[pair] for pair in pairs]
@@ -107,19 +102,19 @@ def _chosen(dates: Sequence[Date], number: int, there: set[UUID]) -> list[Date]:
 
 def _move(event: Event, group: Group, number: int, dates: Sequence[Date], chosen: Sequence[Date]) -> bool:
     """Have a group hold the chosen dates in a round, and no others; returns whether that changes anything."""
-    wanted = {each.pk for each in chosen}
-    there = {each.pk for each in dates if each.round and each.round.number == number}
+    wanted = {date.pk for date in chosen}
+    there = {date.pk for date in dates if date.round and date.round.number == number}
     if wanted == there:
         return False
-    moved = [each for each in dates if each.pk in wanted ^ there]
+    moved = [date for date in dates if date.pk in wanted ^ there]
     Seat.objects.filter(date__in=moved).delete()
-    Date.objects.filter(pk__in=[each.pk for each in moved]).update(round=None, room=None)
+    Date.objects.filter(pk__in=[date.pk for date in moved]).update(round=None, room=None)
     round_, _ = Round.objects.get_or_create(event=event, number=number)
-    taken = {each.room_id for each in chosen if each.pk in there}
+    taken = {date.room_id for date in chosen if date.pk in there}
     free = [room for room in Room.objects.filter(group=group).order_by("number") if room.pk not in taken]
-    came = [each for each in chosen if each.pk not in there]
-    for each, room in zip(came, free, strict=False):
-        each.round, each.room = round_, room
+    came = [date for date in chosen if date.pk not in there]
+    for date, room in zip(came, free, strict=False):
+        date.round, date.room = round_, room
     Date.objects.bulk_update(came, ["round", "room"])
     seats_take(came)
     return True

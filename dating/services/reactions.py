@@ -10,10 +10,10 @@ from django.db.models import Q, QuerySet
 from accounts.models import User
 from config.exceptions import Conflict
 from dating.models import Date, Event, Reaction, Registration
-from dating.services.locking import event_hold, registration_hold
+from dating.services.locking import event_lock, registration_lock
 
 _Kind = Reaction.Kind
-_BEGUN: Final = (Date.Status.HELD, Date.Status.NO_SHOW)
+_BEGUN: Final = (Date.Status.TOOK_PLACE, Date.Status.NO_SHOW)
 
 
 @transaction.atomic
@@ -28,9 +28,10 @@ def reaction_record(
     Raises:
         Conflict: the two have not met, or another opinion was given before, or the event is over.
     """
-    event = event_hold(event.pk)
-    by = registration_hold(event, user.pk)
-    if by is None or not _may_speak(by.pk, about_id, kind):
+    event = event_lock(event.pk)
+    by = registration_lock(event, user.pk)
+    may_speak = had_date if kind == _Kind.REPORT else have_met
+    if by is None or not may_speak(by.pk, about_id):
         raise Conflict("You can only say something of somebody whom you met at this event.")
     kinds = [kind] if kind == _Kind.REPORT else [_Kind.LIKE, _Kind.DISLIKE]
     known = Reaction.objects.filter(by=by, about=about_id, kind__in=kinds).first()
@@ -46,13 +47,9 @@ def reaction_record(
     return made, True
 
 
-def _may_speak(by: UUID, about: UUID, kind: str) -> bool:
-    return had_date(by, about) if kind == _Kind.REPORT else have_met(by, about)
-
-
 def have_met(one: UUID, other: UUID) -> bool:
     """Whether two have been sent into one call, and nobody is known to have stayed away."""
-    return _dates_of(one, other).filter(status=Date.Status.HELD).exists()
+    return _dates_of(one, other).filter(status=Date.Status.TOOK_PLACE).exists()
 
 
 def had_date(one: UUID, other: UUID) -> bool:
@@ -79,8 +76,8 @@ def partners_of(registration: Registration) -> Partners:
     dates = Date.objects.filter(Q(first=registration) | Q(second=registration), status__in=_BEGUN)
     partners = Partners([], [])
     for date in dates.select_related("first__user", "second__user", "round").order_by("round__number"):
-        partner = date.second if date.first_id == registration.pk else date.first
-        (partners.met if date.status == Date.Status.HELD else partners.missed).append(partner)
+        partner = date.partner_of(registration.pk)
+        (partners.met if date.status == Date.Status.TOOK_PLACE else partners.missed).append(partner)
     return partners
 
 

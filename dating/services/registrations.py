@@ -8,10 +8,10 @@ from django.db.models import Q
 
 from accounts.models import User
 from config.exceptions import Conflict
+from dating.evening.steps import OVER
 from dating.models import DatingProfile, Event, Registration, Step
-from dating.models.event import OVER
 from dating.services.inviting import tell_part, tell_with_invitation
-from dating.services.locking import event_hold, registration_hold
+from dating.services.locking import event_lock, registration_lock
 from dating.services.overlapping import confirmed_once
 from dating.services.places import BEFORE_GROUPS, COMING, ask_to_confirm, has_place, places_fill
 from dating.services.telling import overtaken_stop, tell
@@ -31,9 +31,9 @@ def registration_create(*, event: Event, user: User, now: datetime) -> Registrat
     Raises:
         Conflict: the registration is closed.
     """
-    event = event_hold(event.pk)
+    event = event_lock(event.pk)
     _refuse_when_closed(event, "Registration is closed.")
-    registration = registration_hold(event, user.pk)
+    registration = registration_lock(event, user.pk)
     if registration is not None and registration.state in COMING:
         return registration
     if registration is None:
@@ -61,9 +61,9 @@ def registration_confirm(*, event: Event, user: User, now: datetime) -> Registra
     Raises:
         Conflict: they are not asked yet, or it is too late, or they come to another event at that time.
     """
-    event = event_hold(event.pk)
+    event = event_lock(event.pk)
     _refuse_when_closed(event, "It is too late to confirm: the groups are made.")
-    registration = registration_hold(event, user.pk)
+    registration = registration_lock(event, user.pk)
     if registration is None or registration.state not in COMING:
         raise Conflict("There is no registration to confirm.")
     if registration.confirmed_at is not None:
@@ -91,8 +91,8 @@ def registration_cancel(*, event: Event, user: User, now: datetime) -> Registrat
     Raises:
         Conflict: they were never registered, or the groups are made.
     """
-    event = event_hold(event.pk)
-    registration = registration_hold(event, user.pk)
+    event = event_lock(event.pk)
+    registration = registration_lock(event, user.pk)
     if registration is None:
         raise Conflict("There is no registration to cancel.")
     if registration.state not in COMING:

@@ -2,22 +2,22 @@
 
 from typing import Any
 
+from dating.evening.results import DateRow, ReactionRow, RegistrationRow, summary
 from dating.models import Date, Event, Round
-from dating.results import DateRow, ReactionRow, RegistrationRow, summary
 
 
 def results_of(event: Event) -> dict[str, Any]:
-    """Return what an evening came to, in numbers: what is stored with it (dating.results)."""
+    """Return what an evening came to, in numbers: what is stored with it (dating.evening.results)."""
     registrations = [
         RegistrationRow(
-            each.pk,
-            confirmed=each.confirmed_at is not None and each.cancelled_at is None,
-            declined=each.cancelled_at is not None and each.asked_at is not None,
-            took_part=each.group_id is not None,
-            showed=each.showed,
-            no_shows=each.no_shows,
+            registration.pk,
+            confirmed=registration.confirmed_at is not None and registration.cancelled_at is None,
+            declined=registration.cancelled_at is not None and registration.asked_at is not None,
+            took_part=registration.group_id is not None,
+            showed=registration.showed,
+            no_shows=registration.no_shows,
         )
-        for each in event.registrations.all()
+        for registration in event.registrations.all()
     ]
     said = event.reactions.order_by("id").values_list("by_id", "about_id", "kind")
     dates = Date.objects.filter(group__event=event).values_list(
@@ -26,7 +26,7 @@ def results_of(event: Event) -> dict[str, Any]:
     return summary(
         registrations=registrations,
         dates=[
-            DateRow(first, second, number, held=status == Date.Status.HELD)
+            DateRow(first, second, number, held=status == Date.Status.TOOK_PLACE)
             for first, second, number, status in dates
         ],
         reactions=[ReactionRow(*row) for row in said],

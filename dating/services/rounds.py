@@ -1,4 +1,4 @@
-"""A round's dates and its links: laid ahead, to arrive when it starts, and anew when the plan changes.
+"""A round's dates and its links: scheduled for its start, and anew when the plan changes.
 
 Of as many events at once as take the step together: few statements, whatever their number.
 """
@@ -12,7 +12,7 @@ from uuid import UUID
 from django.db.models import F, Q
 
 from accounts.names import shown as shown_name
-from dating.life.timeline import passed
+from dating.evening.timeline import passed
 from dating.links import join_url
 from dating.models import Date, Event, Registration, Round
 from dating.services.telling import Note, about, local_clock, tell_each
@@ -25,7 +25,7 @@ Members = Mapping[UUID, Mapping[UUID, Registration]]
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
+class RoundStart:
     """A round of an event, and when it is to start."""
 
     event: Event
@@ -33,39 +33,39 @@ class Start:
     at: datetime
 
 
-def rounds_lay(starts: Sequence[Start], *, now: datetime) -> None:
-    """Lay out the links and byes of rounds for their starts, in place of those that were laid before.
+def rounds_schedule(starts: Sequence[RoundStart], *, now: datetime) -> None:
+    """Schedule the links and byes of rounds for their starts, in place of those that were scheduled before.
 
     Nothing of it is sent before its start, nor once the round is over. The caller holds the events.
     """
-    tell_each(links_laid(starts, now=now))
+    tell_each(links_scheduled(starts, now=now))
 
 
-def links_laid(starts: Sequence[Start], *, now: datetime) -> list[Note]:
-    """Set the times of rounds, cancel what was laid for them before, and return what is to be told now."""
-    links_cancel([each.round for each in starts])
+def links_scheduled(starts: Sequence[RoundStart], *, now: datetime) -> list[Note]:
+    """Set the times of rounds, cancel what was scheduled before, and return what is to be told now."""
+    links_cancel([start.round for start in starts])
     alike: dict[tuple[datetime, datetime], list[UUID]] = defaultdict(list)
-    for each in starts:
-        round_ = each.round
-        ends_at = each.at + timedelta(seconds=each.event.round_s)
-        round_.starts_at, round_.ends_at, round_.version = each.at, ends_at, round_.version + 1
-        alike[each.at, ends_at].append(round_.pk)
+    for start in starts:
+        round_ = start.round
+        ends_at = start.at + timedelta(seconds=start.event.round_s)
+        round_.starts_at, round_.ends_at, round_.version = start.at, ends_at, round_.version + 1
+        alike[start.at, ends_at].append(round_.pk)
     for (starts_at, ends_at), rounds in alike.items():
         Round.objects.filter(pk__in=rounds).update(
             starts_at=starts_at, ends_at=ends_at, version=F("version") + 1
         )
-    return _notes([each for each in starts if each.round.ends_at and not passed(each.round.ends_at, now)])
+    return _notes([start for start in starts if start.round.ends_at and not passed(start.round.ends_at, now)])
 
 
 def rounds_numbered(numbers: Mapping[UUID, int]) -> dict[UUID, Round]:
     """Return each event's round of that number, if it has one."""
     found = Round.objects.filter(event__in=list(numbers), number__in=set(numbers.values())).order_by()
-    return {each.event_id: each for each in found if each.number == numbers[each.event_id]}
+    return {round_.event_id: round_ for round_ in found if round_.number == numbers[round_.event_id]}
 
 
 def members_of(events: Iterable[Event], *, dropped: bool = False) -> Members:
     """Return those who are in a group, without those who have been dropped, unless they are asked for."""
-    found: dict[UUID, dict[UUID, Registration]] = {each.pk: {} for each in events}
+    found: dict[UUID, dict[UUID, Registration]] = {event.pk: {} for event in events}
     states = [Registration.State.CONFIRMED, *([Registration.State.DROPPED] if dropped else [])]
     grouped = Registration.objects.filter(event__in=list(found), group__isnull=False, state__in=states)
     for member in grouped.select_related("user").order_by("pk"):
@@ -75,7 +75,7 @@ def members_of(events: Iterable[Event], *, dropped: bool = False) -> Members:
 
 def partners_in(rounds: Iterable[Round], **which: str) -> Mapping[UUID, Mapping[UUID, UUID]]:
     """Return whom each meets in each of the rounds."""
-    found: dict[UUID, dict[UUID, UUID]] = {each.pk: {} for each in rounds}
+    found: dict[UUID, dict[UUID, UUID]] = {round_.pk: {} for round_ in rounds}
     dates = Date.objects.filter(round__in=list(found), **which).order_by()
     for round_id, one, other in dates.values_list("round_id", "first_id", "second_id"):
         if round_id is not None:
@@ -85,16 +85,16 @@ def partners_in(rounds: Iterable[Round], **which: str) -> Mapping[UUID, Mapping[
 
 def links_cancel(rounds: Iterable[Round]) -> None:
     """Have no link of these rounds sent any more that has not been, nor replayed."""
-    laid = [str(each.pk) for each in rounds if each.version]
-    if laid:
+    scheduled = [str(round_.pk) for round_ in rounds if round_.version]
+    if scheduled:
         of_rounds = Delivery.objects.filter(
             notification__source_type=SOURCE,
-            notification__source_id__in=laid,
+            notification__source_id__in=scheduled,
         )
         stop.close(of_rounds, reason="plan_changed")
 
 
-def rounds_unlay(event: Event, now: datetime) -> None:
+def rounds_unschedule(event: Event, now: datetime) -> None:
     """Have nobody be sent to the rounds to come of an event, nor let into them once their time has come."""
     planned = event.rounds.filter(status=Round.Status.PLANNED)
     links_cancel(planned)
@@ -113,7 +113,7 @@ def rounds_give_up(events: Sequence[Event]) -> None:
 
 def links_seal(rounds: Iterable[Round]) -> None:
     """Have no link of these rounds replayed: they are over, and what waits expires with them."""
-    over = [str(each.pk) for each in rounds]
+    over = [str(round_.pk) for round_ in rounds]
     stop.seal(Delivery.objects.filter(notification__source_type=SOURCE, notification__source_id__in=over))
 
 
@@ -124,33 +124,33 @@ def links_were_sent(round_: Round) -> bool:
     ).exists()
 
 
-def _notes(starts: Sequence[Start]) -> list[Note]:
+def _notes(starts: Sequence[RoundStart]) -> list[Note]:
     if not starts:
         return []
-    members = members_of(each.event for each in starts)
-    partners = partners_in(each.round for each in starts)
-    have_byes = [each for each in starts if len(partners[each.round.pk]) < len(members[each.event.pk])]
+    members = members_of(start.event for start in starts)
+    partners = partners_in(start.round for start in starts)
+    have_byes = [start for start in starts if len(partners[start.round.pk]) < len(members[start.event.pk])]
     going_on = _groups_with_dates_from(have_byes)
     return [
         note
-        for each in starts
-        for note in _notes_of(each, members[each.event.pk], partners[each.round.pk], going_on)
+        for start in starts
+        for note in _notes_of(start, members[start.event.pk], partners[start.round.pk], going_on)
     ]
 
 
-def _groups_with_dates_from(starts: Sequence[Start]) -> set[UUID]:
+def _groups_with_dates_from(starts: Sequence[RoundStart]) -> set[UUID]:
     """Groups that still have dates: whoever of them has none in this round has a bye, and is told so."""
     if not starts:
         return set()
     ahead = Q(
-        *(Q(round__event=each.event, round__number__gte=each.round.number) for each in starts),
+        *(Q(round__event=start.event, round__number__gte=start.round.number) for start in starts),
         _connector=Q.OR,
     )
     return set(Date.objects.filter(ahead).order_by().values_list("group_id", flat=True).distinct())
 
 
 def _notes_of(
-    start: Start,
+    start: RoundStart,
     members: Mapping[UUID, Registration],
     partners: Mapping[UUID, UUID],
     going_on: set[UUID],

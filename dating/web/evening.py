@@ -1,6 +1,7 @@
 """An evening as somebody who takes part sees it: what happens next, and what there is to do now."""
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -11,9 +12,9 @@ from django.db.models import Q
 
 from accounts.models import User
 from accounts.names import shown as shown_name
+from dating.evening.results import ReactionRow, matches_of
 from dating.links import join_token
 from dating.models import Event, Reaction, Registration, Seat, Step
-from dating.results import ReactionRow, matches_of
 from dating.services import partners_of, profile_lacks
 from dating.services.places import COMING
 
@@ -102,29 +103,30 @@ def evening_of(event: Event, user: User, *, now: datetime) -> Evening:
         asks = registration is not None and registration.state in COMING and not event.is_over
         moment = _moment_before(event, registration)
         return Evening(event, registration, moment, lacks=profile_lacks(user) if asks else (), pace=pace)
-    seats = _seats(registration)
+    of_rounds = registration.seats.select_related("round", "date__first__user", "date__second__user")
+    seats = {seat.round.number: seat for seat in of_rounds}
     here = seats.get(event.current_round)
     ahead = next((seat for number, seat in sorted(seats.items()) if number > event.current_round), None)
-    said = _said(registration)
+    said: dict[UUID, set[str]] = defaultdict(set)
+    for about, kind in registration.reactions.values_list("about_id", "kind"):
+        said[about].add(kind)
     partners = partners_of(registration)
-    met = [_as_met(each, said) for each in partners.met]
-    in_call = event.step == Step.ROUND and here is not None and registration.state == _State.CONFIRMED
+    met = [_as_met(partner, said) for partner in partners.met]
+    token = ""
+    if here is not None and event.step == Step.ROUND and registration.state == _State.CONFIRMED:
+        token = join_token(here.round_id, registration.pk, registration.user.links_version)
     return Evening(
         event,
         registration,
         _moment_with_group(event, registration, here, ahead),
-        token=_token(here, registration) if in_call and here else "",
+        token=token,
         partner=_partner(here) if here else "",
         just_met=_just_met(event, here, met),
         met=met,
-        missed=[_as_met(each, said) for each in partners.missed],
+        missed=[_as_met(partner, said) for partner in partners.missed],
         matches=_matches(registration) if event.step == Step.FINISHED else (),
         pace=pace,
     )
-
-
-def _token(seat: Seat, registration: Registration) -> str:
-    return join_token(seat.round_id, registration.pk, registration.user.links_version)
 
 
 def pace_of(event: Event, now: datetime) -> str:
@@ -241,23 +243,8 @@ def _minutes(seconds: int) -> str:
 # --- Who ----------------------------------------------------------------------------------------------
 
 
-def _seats(registration: Registration) -> dict[int, Seat]:
-    """Return somebody's seats by the number of the round."""
-    seats = registration.seats.select_related("round", "date__first__user", "date__second__user")
-    return {seat.round.number: seat for seat in seats}
-
-
 def _partner(seat: Seat) -> str:
-    date = seat.date
-    partner = date.second if date.first_id == seat.registration_id else date.first
-    return shown_name(partner.user.first_name)
-
-
-def _said(registration: Registration) -> dict[UUID, set[str]]:
-    said: dict[UUID, set[str]] = {}
-    for about, kind in registration.reactions.values_list("about_id", "kind"):
-        said.setdefault(about, set()).add(kind)
-    return said
+    return shown_name(seat.date.partner_of(seat.registration_id).user.first_name)
 
 
 def _as_met(partner: Registration, said: Mapping[UUID, set[str]]) -> Met:
@@ -274,7 +261,7 @@ def _just_met(event: Event, here: Seat | None, met: Sequence[Met]) -> Met | None
     if event.step != Step.BREAK or here is None:
         return None
     people = {here.date.first_id, here.date.second_id}
-    return next((each for each in met if each.id in people), None)
+    return next((person for person in met if person.id in people), None)
 
 
 def _matches(registration: Registration) -> list[str]:

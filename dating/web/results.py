@@ -73,13 +73,15 @@ def _people(results: Mapping[str, Any]) -> Plot:
 
 
 def _rounds(rounds: Sequence[Mapping[str, int]]) -> Plot:
-    most = max(each["planned"] for each in rounds)
+    most = max(round_["planned"] for round_ in rounds)
     bars = []
-    for each in rounds:
-        held, not_held = each["held"], each["planned"] - each["held"]
-        text = f"{held} of {each['planned']} held, {each['likes']} like{'' if each['likes'] == 1 else 's'}"
+    for round_ in rounds:
+        held, not_held = round_["held"], round_["planned"] - round_["held"]
+        text = (
+            f"{held} of {round_['planned']} held, {round_['likes']} like{'' if round_['likes'] == 1 else 's'}"
+        )
         bars.append(
-            Bar(f"Round {each['round']}", _bar(("held", held), ("not-held", not_held), most=most), text)
+            Bar(f"Round {round_['round']}", _bar(("held", held), ("not-held", not_held), most=most), text)
         )
     key = [("held", "held"), ("not-held", "not held")]
     return Plot("Dates by round", "Likes are of those whom people met in the round.", "Round", bars, key)

@@ -9,8 +9,8 @@ from uuid import UUID
 
 from django.db.models import Prefetch
 
-from dating.life.presence import Signs
-from dating.life.timeline import LIVE
+from dating.evening.presence import Signs
+from dating.evening.timeline import LIVE
 from dating.meetings.registry import LABELS
 from dating.models import Date, Event, Group, Registration, Room, Round, Step
 
@@ -18,7 +18,7 @@ _State = Registration.State
 _NO_CALL: Final = "No call in this round"
 _WORDS: Final = {
     Date.Status.PLANNED: "not held",
-    Date.Status.HELD: "held",
+    Date.Status.TOOK_PLACE: "held",
     Date.Status.NO_SHOW: "somebody did not come",
     Date.Status.MISSED: "missed",
 }
@@ -109,7 +109,7 @@ def run_sheet_of(event: Event, *, pace: str) -> RunSheet:
     groups = Group.objects.filter(event=event).prefetch_related(
         Prefetch("members", people), Prefetch("dates", dates)
     )
-    rounds = {each.number: each for each in Round.objects.filter(event=event)}
+    rounds = {round_.number: round_ for round_ in Round.objects.filter(event=event)}
     sheets = [_group(event, group, rounds) for group in groups]
     states = event.registrations.values_list("state", flat=True)
     return RunSheet(
@@ -118,7 +118,7 @@ def run_sheet_of(event: Event, *, pace: str) -> RunSheet:
         counts=dict(Counter(_State(state).label for state in states)),
         groups=sheets,
         troubles=[] if event.is_over else _troubles(event),
-        missing=[each.name for sheet in sheets for each in sheet.members if each.sign == "missing"],
+        missing=[member.name for sheet in sheets for member in sheet.members if member.sign == "missing"],
         pace=pace,
         actions=_actions(event),
     )
@@ -150,8 +150,8 @@ def _actions(event: Event) -> frozenset[str]:
 
 
 def _group(event: Event, group: Group, rounds: dict[int, Round]) -> GroupSheet:
-    members = {each.pk: each for each in group.members.all()}
-    names = {pk: name_of(each) for pk, each in members.items()}
+    members = {member.pk: member for member in group.members.all()}
+    names = {pk: name_of(member) for pk, member in members.items()}
     by_round: dict[int, list[Date]] = {}
     unplaced = 0
     for date in group.dates.all():
@@ -167,17 +167,17 @@ def _group(event: Event, group: Group, rounds: dict[int, Round]) -> GroupSheet:
     elsewhere = _NO_CALL if event.step == Step.ROUND else ""
     return GroupSheet(
         number=group.number,
-        members=[_member(event, each, places.get(pk, elsewhere)) for pk, each in members.items()],
+        members=[_member(event, member, places.get(pk, elsewhere)) for pk, member in members.items()],
         now=on,
         ahead=[
-            each
-            for number, each in sorted(sheets.items())
+            sheet
+            for number, sheet in sorted(sheets.items())
             if number > event.current_round and not event.is_over
         ],
         past=[
-            each
-            for number, each in sorted(sheets.items(), reverse=True)
-            if (number <= event.current_round or event.is_over) and each is not on
+            sheet
+            for number, sheet in sorted(sheets.items(), reverse=True)
+            if (number <= event.current_round or event.is_over) and sheet is not on
         ],
         unplaced=unplaced,
     )
@@ -188,7 +188,7 @@ def _round(
 ) -> RoundSheet:
     busy = {pk for date in dates for pk in (date.first_id, date.second_id)}
     is_over = round_.status not in (Round.Status.PLANNED, Round.Status.RUNNING)
-    taking_part = [pk for pk, each in members.items() if each.state == _State.CONFIRMED]
+    taking_part = [pk for pk, member in members.items() if member.state == _State.CONFIRMED]
     return RoundSheet(
         number=round_.number,
         status=Round.Status(round_.status).label,

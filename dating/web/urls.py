@@ -9,7 +9,7 @@ urlpatterns = [
     path("dating/", events.EventsPage.as_view(), name="events"),
     path("dating/profile/", profile.ProfilePage.as_view(), name="profile"),
     path("dating/profile/bot-code/", profile.BotCodePage.as_view(), name="bot-code"),
-    # What messages link to: dating.links and dating.invitations.
+    # What messages link to: dating.links.
     path("dating/join/<str:token>/", calls.JoinPage.as_view(), name="join"),
     path("dating/room/<str:token>/", rooms.RoomPage.as_view(), name="room"),
     path("dating/room/<str:token>/signals/", rooms.SignalsPage.as_view(), name="signals"),

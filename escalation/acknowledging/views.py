@@ -6,7 +6,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from config import clock
-from escalation.acknowledging.links import delivery_id_of
+from escalation.acknowledge_links import delivery_id_of
 from escalation.models import EscalationProcess
 from escalation.services.processes import process_acknowledge
 from notifications.models import Delivery

@@ -61,11 +61,11 @@ class EscalationProcessAdmin(ReadOnlyAdmin):
             "<li>{} — {}: {}</li>",
             (
                 (
-                    f"{each.due_at:%Y-%m-%d %H:%M:%S} UTC",
-                    link("notifications_delivery", each.pk, each.channel),
-                    explain(each),
+                    f"{row.due_at:%Y-%m-%d %H:%M:%S} UTC",
+                    link("notifications_delivery", row.pk, row.channel),
+                    explain(row),
                 )
-                for each in rows
+                for row in rows
             ),
         )
         return format_html("<ol>{}</ol>", items) if rows else format_html("Nothing.")

@@ -72,11 +72,11 @@ class RotationAdmin(StaffViews, ModelAdmin):
     def now_on_call(self, rotation: Any) -> str:
         if not hasattr(rotation, "in_order"):  # a new one
             return "–"
-        turn = on_call(selectors.turns_of(rotation), clock.now())
-        if turn is None:
+        shift = on_call(selectors.turns_of(rotation), clock.now())
+        if shift is None:
             return "nobody"
-        who = name_of(selectors.members_by_id(rotation).get(turn.user_id))
-        return f"{who} until {turn.ends_at:%Y-%m-%d %H:%M} UTC{' (stands in)' if turn.stands_in else ''}"
+        who = name_of(selectors.members_by_id(rotation).get(shift.user_id))
+        return f"{who} until {shift.ends_at:%Y-%m-%d %H:%M} UTC{' (stands in)' if shift.stands_in else ''}"
 
     @display(description="Calendar")
     def calendar(self, rotation: Rotation) -> str:

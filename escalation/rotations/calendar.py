@@ -9,7 +9,7 @@ from icalendar import Event
 
 from config import calendars
 from config.zones import zone_of
-from escalation.rotations.turns import Turn
+from escalation.rotations.turns import RotationShift
 from notifications.messages.compiled import clean_title
 
 MEDIA_TYPE: Final = "text/calendar; charset=utf-8"
@@ -23,30 +23,32 @@ def calendar_of(
     rotation_id: UUID,
     name: str,
     time_zone: str,
-    turns: Iterable[Turn],
+    shifts: Iterable[RotationShift],
     names: Mapping[UUID, str],
     now: datetime,
 ) -> bytes:
-    """Return a calendar with an event for each turn. Pure.
+    """Return a calendar with an event for each shift. Pure.
 
     Times are in UTC, which every program shows by its own clock. A turn's UID stays the same from one
     reading to the next, so that an event is changed and not doubled. Each counts as revised now: what one
     says depends on accounts too, which may be gone, and a program passes over what is older than what it has.
     """
     calendar = calendars.feed(name=clean_title(f"On call: {name}"), prodid="-//Tocsin//On call//EN")
-    for turn in turns:
-        calendar.add_component(_event(turn, rotation_id, name, names, now))
+    for shift in shifts:
+        calendar.add_component(_event(shift, rotation_id, name, names, now))
     return calendars.written(calendar, zone=zone_of(time_zone), now=now)
 
 
-def _event(turn: Turn, rotation_id: UUID, name: str, names: Mapping[UUID, str], now: datetime) -> Event:
+def _event(
+    shift: RotationShift, rotation_id: UUID, name: str, names: Mapping[UUID, str], now: datetime
+) -> Event:
     event = Event()
-    event.add("uid", f"{rotation_id}-{int(turn.starts_at.timestamp())}@tocsin")
+    event.add("uid", f"{rotation_id}-{int(shift.starts_at.timestamp())}@tocsin")
     event.add("dtstamp", now)
-    event.add("dtstart", turn.starts_at)
-    event.add("dtend", turn.ends_at)
-    stands_in = " (stands in)" if turn.stands_in else ""
-    event.add("summary", clean_title(f"{name}: {names.get(turn.user_id, 'somebody')}{stands_in}"))
+    event.add("dtstart", shift.starts_at)
+    event.add("dtend", shift.ends_at)
+    stands_in = " (stands in)" if shift.stands_in else ""
+    event.add("summary", clean_title(f"{name}: {names.get(shift.user_id, 'somebody')}{stands_in}"))
     # Being on call takes up nobody's time in a calendar.
     event.add("transp", "TRANSPARENT")
     return event

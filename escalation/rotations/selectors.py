@@ -47,9 +47,10 @@ def turns_of(rotation: Any) -> Turns:
         zone=zone_of(rotation.time_zone),
         begins=datetime.combine(rotation.starts_on, rotation.handoff_at),
         shift=timedelta(hours=rotation.shift_h),
-        people=tuple(each.user_id for each in rotation.in_order),
+        people=tuple(member.user_id for member in rotation.in_order),
         stand_ins=tuple(
-            StandIn(each.pk, each.user_id, each.starts_at, each.ends_at) for each in rotation.standing_in
+            StandIn(override.pk, override.user_id, override.starts_at, override.ends_at)
+            for override in rotation.standing_in
         ),
         away=frozenset(user.pk for user in members_by_id(rotation).values() if not user.is_active),
     )
@@ -57,4 +58,4 @@ def turns_of(rotation: Any) -> Turns:
 
 def members_by_id(rotation: Any) -> dict[UUID, User]:
     """Return everybody who takes turns or stands in, of a rotation that was read by ``with_turns``."""
-    return {each.user_id: each.user for each in (*rotation.in_order, *rotation.standing_in) if each.user}
+    return {entry.user_id: entry.user for entry in (*rotation.in_order, *rotation.standing_in) if entry.user}

@@ -39,7 +39,7 @@ class Turns:
     away: frozenset[UUID] = field(default_factory=frozenset)
 
 
-class Turn(NamedTuple):
+class RotationShift(NamedTuple):
     """Somebody is on call from ``starts_at`` until just before ``ends_at``."""
 
     user_id: UUID
@@ -48,19 +48,19 @@ class Turn(NamedTuple):
     stands_in: bool = False
 
 
-def on_call(turns: Turns, at: datetime) -> Turn | None:
+def on_call(turns: Turns, at: datetime) -> RotationShift | None:
     """Return who is on call at a time, for the whole of that shift (or of standing in); None for nobody."""
     stand_in = _stand_in(turns, at)
     if stand_in is not None:
-        return Turn(stand_in.user_id, stand_in.starts_at, stand_in.ends_at, stands_in=True)
+        return RotationShift(stand_in.user_id, stand_in.starts_at, stand_in.ends_at, stands_in=True)
     number = shift_number(turns, at)
     person = _person(turns, number)
     if number < 0 or person is None:
         return None
-    return Turn(person, _handoff(turns, number), _handoff(turns, number + 1))
+    return RotationShift(person, _handoff(turns, number), _handoff(turns, number + 1))
 
 
-def between(turns: Turns, begin: datetime, end: datetime) -> Iterator[Turn]:
+def between(turns: Turns, begin: datetime, end: datetime) -> Iterator[RotationShift]:
     """Yield who is on call from one time until another, in order, cut where somebody stands in.
 
     The first and the last are whole where nobody stands in: a shift is not cut by what is asked for.
@@ -68,9 +68,9 @@ def between(turns: Turns, begin: datetime, end: datetime) -> Iterator[Turn]:
     at = begin
     while at < end:
         until = _until(turns, at)
-        turn = on_call(turns, at)
-        if turn is not None:
-            yield turn._replace(starts_at=max(turn.starts_at, _since(turns, at)), ends_at=until)
+        shift = on_call(turns, at)
+        if shift is not None:
+            yield shift._replace(starts_at=max(shift.starts_at, _since(turns, at)), ends_at=until)
         at = until
 
 
@@ -99,12 +99,12 @@ def _person(turns: Turns, number: int) -> UUID | None:
 
 
 def _stand_in(turns: Turns, at: datetime) -> StandIn | None:
-    held = [each for each in turns.stand_ins if each.starts_at <= at < each.ends_at]
-    return next((each for each in reversed(held) if each.user_id not in turns.away), None)
+    held = [stand_in for stand_in in turns.stand_ins if stand_in.starts_at <= at < stand_in.ends_at]
+    return next((stand_in for stand_in in reversed(held) if stand_in.user_id not in turns.away), None)
 
 
 def _edges(turns: Turns) -> list[datetime]:
-    return [edge for each in turns.stand_ins for edge in (each.starts_at, each.ends_at)]
+    return [edge for stand_in in turns.stand_ins for edge in (stand_in.starts_at, stand_in.ends_at)]
 
 
 def _until(turns: Turns, at: datetime) -> datetime:

@@ -181,10 +181,10 @@ def _reaching(ids: Sequence[UUID]) -> set[UUID]:
 @receiver(loss_reported, dispatch_uid="escalation.ending")
 def reached_nobody_note(delivery: Delivery, **kwargs: Any) -> None:
     """Report a finished process whose last hope turns out to have been lost, such as a call nobody took."""
-    told = delivery.notification
-    if told.source_type != EscalationProcess.SOURCE:
+    notification = delivery.notification
+    if notification.source_type != EscalationProcess.SOURCE:
         return
-    for process in EscalationProcess.objects.filter(pk=told.source_id, state=State.FINISHED):
+    for process in EscalationProcess.objects.filter(pk=notification.source_id, state=State.FINISHED):
         if not _reaching([process.pk]):
             _report(process.pk, "reached_nobody")
 

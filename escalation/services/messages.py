@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 
 from accounts.models import User
-from escalation.acknowledging.links import MARK
+from escalation.acknowledge_links import MARK
 from escalation.models import EscalationProcess
 from notifications.engine.direct import Planned
 from notifications.messages.compose import notification_of

@@ -63,12 +63,14 @@ def process_start(
             told=len(notifications),
             told_users=_people(notifications),
         )
-        _hold_what_would_go_on(process_id)
+        # A resume has the lock of its run, and then waits for the end of this one.
+        waiting = EscalationProcess.objects.filter(process_id=process_id, resume_at__isnull=False)
+        list(waiting.order_by("pk").select_for_update(of=("self",)).values_list("pk"))
         while not _saved(process):
             active = _locked(EscalationProcess.objects.filter(process_id=process_id, state=State.ACTIVE))
             if active is not None and not process_finish_if_over(active, now=now):
                 return Started(active, created=False)
-        _resume_no_more(process_id)
+        waiting.update(resume_at=None)  # the new run takes its place
         deliver_many(planned(process, notifications, severity=severity))
     log.info("escalation_started", process=str(process.pk), notifications=len(notifications))
     return Started(process, created=True)
@@ -212,15 +214,3 @@ def _wait_for_somebody(process: EscalationProcess, now: datetime) -> None:
 
 def _severity_of(process: EscalationProcess) -> str:
     return process.policy_version.severity if process.policy_version else Severity.CRITICAL
-
-
-def _hold_what_would_go_on(process_id: str) -> None:
-    """Lock a run before a new one is made: a resume has its lock, and then waits for the new one's end."""
-    waiting = EscalationProcess.objects.filter(process_id=process_id, resume_at__isnull=False)
-    list(waiting.order_by("pk").select_for_update(of=("self",)).values_list("pk"))
-
-
-def _resume_no_more(process_id: str) -> None:
-    """A new run takes the place of one that would have gone on."""
-    waiting = EscalationProcess.objects.filter(process_id=process_id, resume_at__isnull=False)
-    waiting.update(resume_at=None)

@@ -109,18 +109,14 @@ def _saved(rotation: Rotation, members: Sequence[UUID] | None) -> Rotation:
         with transaction.atomic():
             rotation.save()
             if members is not None:
-                _place(rotation, members)
+                RotationMember.objects.filter(rotation=rotation).delete()
+                RotationMember.objects.bulk_create(
+                    RotationMember(rotation=rotation, user_id=user_id, position=position)
+                    for position, user_id in enumerate(members, start=1)
+                )
     except IntegrityError:
         raise Conflict(NAME_TAKEN)
     return rotation
-
-
-def _place(rotation: Rotation, members: Sequence[UUID]) -> None:
-    RotationMember.objects.filter(rotation=rotation).delete()
-    RotationMember.objects.bulk_create(
-        RotationMember(rotation=rotation, user_id=user_id, position=position)
-        for position, user_id in enumerate(members, start=1)
-    )
 
 
 def _check_people(user_ids: Sequence[UUID], field: str) -> None:

@@ -10,8 +10,8 @@ from django.dispatch import receiver
 from config import clock
 from escalation import jobs, selectors
 from escalation.models import EscalationProcess, HangUp
+from escalation.services.hang_ups import LONGEST_CALL
 from escalation.signals import process_ended
-from escalation.voice.hang_ups import LONGEST_CALL
 from notifications import looks, queue
 from notifications.models import Delivery
 from notifications.services.provider_reports import call_reported
@@ -44,10 +44,12 @@ def call_id_note(delivery: Delivery, sid: str, **kwargs: Any) -> None:
 
     The worker that made it may be lost, and never say which call it was.
     """
-    told = delivery.notification
-    if delivery.channel != "phone" or told.source_type != EscalationProcess.SOURCE:
+    notification = delivery.notification
+    if delivery.channel != "phone" or notification.source_type != EscalationProcess.SOURCE:
         return
-    ended = EscalationProcess.objects.filter(pk=told.source_id, state__in=(State.STOPPED, State.ACKNOWLEDGED))
+    ended = EscalationProcess.objects.filter(
+        pk=notification.source_id, state__in=(State.STOPPED, State.ACKNOWLEDGED)
+    )
     if not ended.exists() or delivery.status == Delivery.Status.SENT:
         return  # its attempt says which call it is
     now = clock.now()

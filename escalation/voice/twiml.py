@@ -71,16 +71,12 @@ def _word(name: str, language: str) -> str:
 
 
 def _say(parent: Element, text: str, language: str) -> None:
-    spoken = _spoken(text)
+    # Without what XML can't hold, and no longer than anybody listens.
+    whole = "".join(character if character.isprintable() else " " for character in text)
+    spoken = " ".join(whole.split())[:MAX_SAID]
     if spoken:
         voice = _VOICES.get(language)
         SubElement(parent, "Say", {"language": voice} if voice else {}).text = spoken
-
-
-def _spoken(text: str) -> str:
-    """Without what XML can't hold, and no longer than anybody listens."""
-    whole = "".join(each if each.isprintable() else " " for each in text)
-    return " ".join(whole.split())[:MAX_SAID]
 
 
 def _ended(response: Element) -> str:

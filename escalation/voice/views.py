@@ -13,8 +13,9 @@ from django.views.decorators.http import require_http_methods
 
 from config import clock
 from escalation.models import EscalationProcess
+from escalation.services import hang_ups
 from escalation.services.processes import process_acknowledge
-from escalation.voice import hang_ups, twiml
+from escalation.voice import twiml
 from notifications.channels.phone.channel import VOICE_PATH
 from notifications.channels.transport import twilio
 from notifications.messages.instants import by_clock_of
@@ -57,7 +58,7 @@ def _is_from_twilio(request: HttpRequest) -> bool:
         auth_token=settings.TWILIO_AUTH_TOKEN,
         # As Twilio knows it: what a proxy has made of scheme and host meanwhile does not count.
         url=twilio.public_url(request.get_full_path_info()),
-        fields=[(name, each) for name, values in request.POST.lists() for each in values],
+        fields=[(name, value) for name, values in request.POST.lists() for value in values],
     )
 
 
@@ -106,12 +107,16 @@ def _process_of(delivery: Delivery) -> EscalationProcess | None:
 
 def _texts(delivery: Delivery) -> list[str]:
     """Return what is told, title and body, as the sender would put it."""
-    told = delivery.notification
+    notification = delivery.notification
     title, body = text_for(
-        told.title, told.body, told.texts, language=delivery.language, channel=delivery.channel
+        notification.title,
+        notification.body,
+        notification.texts,
+        language=delivery.language,
+        channel=delivery.channel,
     )
-    if is_private(told.kind):
-        title, body = filled(told.kind, delivery.channel, told.data, title, body)
+    if is_private(notification.kind):
+        title, body = filled(notification.kind, delivery.channel, notification.data, title, body)
     title, body = linked(delivery.pk, delivery.channel, title, body)
     if delivery.user:
         title, body = by_clock_of(delivery.user.time_zone, title, body)

@@ -40,6 +40,7 @@ _STEPS: Final = (
     604_800,
 )
 _MOST_TICKS: Final = 5
+_LEAST_SPAN: Final = timedelta(seconds=10)
 
 Status = Delivery.Status
 
@@ -122,7 +123,7 @@ class Timeline:
 def timeline(process: EscalationProcess, deliveries: Sequence[Delivery], *, now: datetime) -> Timeline:
     """Return a process as it is at a time, of the deliveries that somebody may see."""
     rows = [_row(process, each) for each in sorted(deliveries, key=lambda each: each.due_at)]
-    last = max([row.due_at for row in rows] + [process.ended_at or now, process.started_at + _least()])
+    last = max([row.due_at for row in rows] + [process.ended_at or now, process.started_at + _LEAST_SPAN])
     span = max((last - process.started_at).total_seconds(), 1.0)
 
     def x(moment: datetime) -> float:
@@ -152,10 +153,6 @@ def _ticks(span_s: float) -> list[Tick]:
     step = next((each for each in _STEPS if span_s / each < _MOST_TICKS), span_s)
     places = (number * step for number in range(int(span_s / step) + 1))
     return [Tick(_percent(_LEFT + _WIDTH * place / span_s), _clock(place)) for place in places]
-
-
-def _least() -> timedelta:
-    return timedelta(seconds=10)
 
 
 def _levels(places: Sequence[float]) -> list[int]:

@@ -68,20 +68,17 @@ class TimelinePage(_OneProcess):
     def get(self, request: HttpRequest, run_id: UUID) -> HttpResponse:
         process = self.process(run_id)
         deliveries = list(selectors.history_of(process, self.person))
+        runs = selectors.processes_visible_to(self.person).filter(process_id=process.process_id)
         context = {
             "process": process,
             "is_live": is_live(process),
             "timeline": timeline(process, deliveries, now=clock.now()),
-            "runs": self._runs(process),
+            "runs": list(runs.exclude(pk=process.pk).order_by(*_ORDER)[:5]),
         }
         if not is_htmx(request):
             return render(request, "escalation/timeline.html", context)
         status = 200 if context["is_live"] else STOP_POLLING
         return render(request, "escalation/_timeline.html", context, status=status)
-
-    def _runs(self, process: EscalationProcess) -> list[EscalationProcess]:
-        runs = selectors.processes_visible_to(self.person).filter(process_id=process.process_id)
-        return list(runs.exclude(pk=process.pk).order_by(*_ORDER)[:5])
 
 
 def is_live(process: EscalationProcess) -> bool:

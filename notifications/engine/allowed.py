@@ -14,7 +14,7 @@ import structlog
 from django.conf import settings
 from redis.exceptions import RedisError
 
-from accounts import attempts
+from accounts import rate_limits
 from notifications import allowances
 from notifications.channels import registry
 from notifications.engine.claim import Claimed
@@ -108,11 +108,11 @@ def _question(
     arguments: list[Any] = [round(now.timestamp() * 1000), str(row.id)]
     for _, rate in rates:
         arguments += _window_and_limit(rate)
-    keys = [attempts.key_of(scope, *whose[scope]) for scope, _ in rates]
+    keys = [rate_limits.key_of(scope, *whose[scope]) for scope, _ in rates]
     return _Question(place, [scope for scope, _ in rates], keys, arguments)
 
 
 @lru_cache(maxsize=32)
 def _window_and_limit(rate: str) -> tuple[int, int]:
-    limit, window = attempts.parsed(rate)
+    limit, window = rate_limits.parsed(rate)
     return round(window.total_seconds() * 1000), limit

@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
-from accounts.changes import KnowsChanges
+from accounts.changes import TracksChanges
 from accounts.ids import UUIDv7Field
 from config import clock
 from notifications.channels import registry
@@ -24,7 +24,7 @@ class ContactPointQuerySet(models.QuerySet["ContactPoint"]):
         return self.filter(confirmed_at__isnull=False, deleted_at=None)
 
 
-class ContactPoint(KnowsChanges):
+class ContactPoint(TracksChanges):
     """One address of a person on one channel. Removing it sets ``deleted_at``: its history stays.
 
     It tells nothing but its own code until ``confirmed_at``, nor anything that happened before. A new address

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from accounts import attempts
+from accounts import rate_limits
 from accounts.models import User, Verification
 from accounts.services.verifications import code_take, destination_take
 from config.exceptions import Conflict, TooMany
@@ -72,7 +72,7 @@ def code_send(*, contact_point: ContactPoint, now: datetime) -> None:
     """
     if contact_point.confirmed_at is not None:
         raise Conflict(CONFIRMED)
-    if wait := attempts.attempt_take(scope="contact-code", who=str(contact_point.user_id), now=now):
+    if wait := rate_limits.attempt_take(scope="contact-code", who=str(contact_point.user_id), now=now):
         raise TooMany(wait)
     destination = registry.get(contact_point.channel).destination(contact_point.address)
     destination_take(destination, now=now)

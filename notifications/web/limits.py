@@ -2,7 +2,7 @@
 
 from django.http import HttpRequest
 
-from accounts import attempts
+from accounts import rate_limits
 from accounts.models import User
 from config import clock
 from config.exceptions import TooMany
@@ -14,7 +14,7 @@ def take(*, scope: str, who: str) -> None:
     Raises:
         TooMany: the scope's rate is used up.
     """
-    if wait := attempts.attempt_take(scope=scope, who=who, now=clock.now()):
+    if wait := rate_limits.attempt_take(scope=scope, who=who, now=clock.now()):
         raise TooMany(wait)
 
 
@@ -24,7 +24,7 @@ def take_act(person: User) -> None:
     Raises:
         TooMany: they have done so too often.
     """
-    if wait := attempts.act_take(user=person, now=clock.now()):
+    if wait := rate_limits.act_take(user=person, now=clock.now()):
         raise TooMany(wait)
 
 
@@ -34,8 +34,8 @@ def take_registration(request: HttpRequest, *, email: str) -> None:
     Raises:
         TooMany: either's rate is used up.
     """
-    take(scope="register", who=attempts.address_of(request.META))
-    take(scope="register-account", who=attempts.account_of(email))
+    take(scope="register", who=rate_limits.address_of(request.META))
+    take(scope="register-account", who=rate_limits.account_of(email))
 
 
 def take_reset(request: HttpRequest, *, email: str) -> None:
@@ -44,8 +44,8 @@ def take_reset(request: HttpRequest, *, email: str) -> None:
     Raises:
         TooMany: either's rate is used up.
     """
-    address = attempts.address_of(request.META)
+    address = rate_limits.address_of(request.META)
     take(scope="reset", who=address)
-    account = attempts.account_of(email)
-    if wait := attempts.reset_take(account=account, address=address, now=clock.now()):
+    account = rate_limits.account_of(email)
+    if wait := rate_limits.reset_take(account=account, address=address, now=clock.now()):
         raise TooMany(wait)

@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from accounts import attempts
+from accounts import rate_limits
 from accounts.models import User
 from tests.accounts.conftest import PASSWORD
 from tests.accounts.hashers import work
@@ -251,7 +251,7 @@ def test_the_admin_lets_in_who_knows_the_password(operator: User, client: Any) -
 def test_an_address_is_known_from_a_log_in_alone(operator: User, client: Any, password: str | None) -> None:
     body = {"username": operator.email} | ({} if password is None else {"password": password})
     client.post(reverse("admin:login"), body)
-    known = attempts.address_is_known(account=operator.email, address="127.0.0.1")
+    known = rate_limits.address_is_known(account=operator.email, address="127.0.0.1")
     assert known is (password == PASSWORD)
 
 

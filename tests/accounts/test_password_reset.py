@@ -108,7 +108,7 @@ def test_asking_is_limited_by_address(db: None, rate: Any) -> None:
 
 def test_whoever_can_not_ask_any_more_has_a_link_that_works(settings: Any) -> None:
     """Nobody is kept out by a stranger who asks in their name: a link lives as long as the limit holds."""
-    from accounts.attempts import parsed  # noqa: PLC0415
+    from accounts.rate_limits import parsed  # noqa: PLC0415
     from config import settings as product  # noqa: PLC0415
 
     _, window = parsed(product.RESET_ACCOUNT_RATE)

@@ -2,7 +2,7 @@
 
 from hypothesis import strategies as st
 
-from dating.matching import Person
+from dating.pairing import Person
 
 AGES = st.integers(18, 40)
 CITIES = st.sampled_from(["Lyon", "Lille", "Nice"])

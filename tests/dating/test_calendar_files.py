@@ -9,7 +9,7 @@ from django.test import Client
 
 from accounts.models import User
 from dating import services
-from dating.invitations import calendar_url, invitation_url
+from dating.links import calendar_url, invitation_url
 from dating.models import Event
 from escalation.models import Rotation, RotationMember
 from escalation.rotations.links import Target, url_of

@@ -13,7 +13,7 @@ from rest_framework.test import APIClient
 
 from accounts.models import User
 from dating import services
-from dating.invitations import longest
+from dating.evening.timeline import longest
 from dating.models import DatingProfile, Event, Registration
 from notifications.engine.sender import Sender
 from notifications.models import Notification

@@ -23,10 +23,10 @@ from accounts.models import User
 from accounts.services.users import user_delete
 from config.exceptions import Conflict
 from dating import services
-from dating.invitations import longest
+from dating.evening.steps import OVER
+from dating.evening.timeline import longest
 from dating.models import Date, Event, Registration, Seat, Step
-from dating.models.event import OVER
-from dating.services.places import COMING, HOLDING
+from dating.services.places import COMING, WITH_PLACE
 from dating.services.reminding import longest_pause
 from tests.dating.calendar_program import CalendarProgram, sent_to, shown_to, truth
 from tests.dating.cast import DAY, EIGHT, MINUTE, SECOND, event, person, told
@@ -245,7 +245,7 @@ class Evenings(RuleBasedStateMachine):
     def places_are_given_in_order(self) -> None:
         for which, each in enumerate(Event.objects.filter(pk__in=[made.pk for made in self.events])):
             coming = list(each.registrations.filter(state__in=COMING))
-            holders = {one.pk for one in coming if one.state in HOLDING}
+            holders = {one.pk for one in coming if one.state in WITH_PLACE}
             waiting = [one.registered_at for one in coming if one.state == "waiting"]
             if each.step in BEFORE:
                 if waiting:

@@ -136,7 +136,7 @@ def test_a_clock_that_jumps_an_hour_finds_every_step_in_order_and_sends_nobody_t
     assert evening.at(evening.now + SECOND) == ["finished"]
     assert [each.done_at >= each.due_at for each in LogEntry.objects.all()] == [True] * len(evening.log())
     assert evening.event.results["rounds"] == 1 if evening.step == "finished" else False
-    met = Date.objects.filter(status=Date.Status.HELD).count()
+    met = Date.objects.filter(status=Date.Status.TOOK_PLACE).count()
     assert met == 2
 
 

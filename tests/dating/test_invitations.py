@@ -14,8 +14,9 @@ from icalendar import Calendar
 
 from accounts.models import User
 from config.exceptions import Conflict
-from dating import invitations, services
-from dating.invitations import Invitation, feed_of, feed_with, file_of, ics_of
+from dating import links, services
+from dating.evening.calendar_files import Invitation, feed_with, file_of
+from dating.invitations import feed_of, ics_of
 from dating.models import Event, Registration
 from notifications.models import Notification
 
@@ -231,7 +232,7 @@ class TestLinks:
         self, evening: Evening, join: Join, owner: User, client: Client
     ) -> None:
         registration = join(evening(), owner)
-        response = client.get(path_of(invitations.invitation_url(registration)))
+        response = client.get(path_of(links.invitation_url(registration)))
         assert response.status_code == 200
         assert response["Content-Type"] == "text/calendar; charset=utf-8; method=REQUEST"
         assert "filename=" in response["Content-Disposition"]
@@ -242,7 +243,7 @@ class TestLinks:
         self, evening: Evening, join: Join, owner: User, client: Client
     ) -> None:
         registration = join(evening(), owner)
-        path = path_of(invitations.invitation_url(registration))
+        path = path_of(links.invitation_url(registration))
         Registration.objects.update(state=State.CANCELLED, sequence=1)
         assert entry(client.get(path).content.decode())["STATUS"] == "CANCELLED"
 
@@ -250,7 +251,7 @@ class TestLinks:
         self, evening: Evening, join: Join, owner: User, client: Client
     ) -> None:
         join(evening(starts_at=datetime.now(UTC) + timedelta(days=3)), owner)
-        path = path_of(invitations.calendar_url(owner))
+        path = path_of(links.calendar_url(owner))
         assert entry(client.get(path).content.decode())["SUMMARY"] == "Speed dating"
         User.objects.filter(pk=owner.pk).update(is_active=False)
         assert client.get(path).status_code == 404
@@ -259,7 +260,7 @@ class TestLinks:
         self, evening: Evening, join: Join, owner: User, client: Client
     ) -> None:
         registration = join(evening(), owner)
-        token = path_of(invitations.invitation_url(registration)).split("/")[-1].removesuffix(".ics")
+        token = path_of(links.invitation_url(registration)).split("/")[-1].removesuffix(".ics")
         assert client.get(f"/dating/calendars/{token}.ics").status_code == 404
         assert client.get(f"/dating/invitations/{token[:-1]}x.ics").status_code == 404
         assert client.get(f"/dating/invitations/{registration.pk}.ics").status_code == 404

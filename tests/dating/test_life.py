@@ -6,12 +6,12 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from dating.life.plan import plans
-from dating.life.presence import Held, Signs, evidence
-from dating.life.timeline import Position, following
+from dating.evening.presence import EndedDate, Signs, evidence
+from dating.evening.timeline import Position, following
 from dating.links import join_of, join_token
-from dating.matching import Person
 from dating.models import Step
+from dating.pairing import Person
+from dating.pairing.plan import plans
 
 T = datetime(2026, 2, 6, 19, tzinfo=UTC)
 
@@ -82,8 +82,8 @@ def signs(**seen: datetime | None) -> dict[UUID, Signs]:
     return {key: Signs(seen.get(name), None) for name, key in names.items()}
 
 
-def held(joined: set[UUID], people: tuple[UUID, UUID] = (ANA, BOB)) -> Held:
-    return Held(uuid4(), people, frozenset(joined))
+def held(joined: set[UUID], people: tuple[UUID, UUID] = (ANA, BOB)) -> EndedDate:
+    return EndedDate(uuid4(), people, frozenset(joined))
 
 
 @pytest.mark.parametrize(

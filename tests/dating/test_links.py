@@ -9,8 +9,7 @@ from django.test import Client
 from rest_framework.test import APIClient
 
 from accounts.models import User
-from dating.invitations import calendar_url, invitation_url
-from dating.links import join_url, version_of
+from dating.links import calendar_url, invitation_url, join_url, version_of
 from dating.models import Event, Registration, Seat, Step
 from tests.dating.cast import person
 from tests.dating.test_pages import evening

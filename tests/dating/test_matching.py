@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from benchmarks.matching import draw, linear_bound, original
-from dating.matching import Person, best_dates, filled_up, groups, pair_score, total_score, upper_bound
-from dating.matching.grouping import BLOCK
-from dating.matching.people import pair_scores, pools_of
+from dating.pairing import Person, best_dates, filled_up, groups, pair_score, total_score, upper_bound
+from dating.pairing.grouping import BLOCK
+from dating.pairing.people import pair_scores, pools_of
 from tests.dating.strategies import people, pools
 
 
@@ -122,8 +122,8 @@ def test_one_pool_is_grouped_nearly_as_well_as_the_bound():
 
 @pytest.mark.parametrize("two_pools", [True, False])
 def test_more_people_than_are_divided_at_once_are_divided_too(two_pools, monkeypatch):
-    monkeypatch.setattr("dating.matching.grouping.BLOCK", 60)
-    monkeypatch.setattr("dating.matching.grouping.HUGE", 60)
+    monkeypatch.setattr("dating.pairing.grouping.BLOCK", 60)
+    monkeypatch.setattr("dating.pairing.grouping.HUGE", 60)
     assert BLOCK > 60
     everyone = draw(205, np.random.default_rng(3))
     made = groups(everyone, users_limit=20, two_pools=two_pools)

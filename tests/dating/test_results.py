@@ -1,6 +1,6 @@
 """What an evening came to."""
 
-from dating.results import DateRow, ReactionRow, RegistrationRow, matches_of, summary
+from dating.evening.results import DateRow, ReactionRow, RegistrationRow, matches_of, summary
 
 
 def likes(*pairs: str) -> list[ReactionRow[str]]:

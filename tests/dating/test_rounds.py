@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dating.blossom import largest_matching
-from dating.colouring import colour_within
-from dating.matching import best_dates
-from dating.rounds import coloured_rounds, complete_rounds, next_round
+from dating.pairing import best_dates
+from dating.pairing.blossom import largest_matching
+from dating.pairing.colouring import colour_within
+from dating.pairing.repairing import next_round
+from dating.pairing.rounds import coloured_rounds, complete_rounds
 from tests.dating.strategies import people, pools
 
 #: The 21 evenings of R. Fisman, S. Iyengar, E. Kamenica and I. Simonson, "Gender Differences in Mate
@@ -122,7 +123,7 @@ def test_any_dates_in_one_pool_take_one_round_more_at_most(dates):
 
 def test_misra_and_gries_colour_what_no_exchange_of_two_colours_does(monkeypatch):
     """The fallback is rare, so it is asked alone here: no first tries."""
-    monkeypatch.setattr("dating.colouring.TRIES", 0)
+    monkeypatch.setattr("dating.pairing.colouring.TRIES", 0)
     for size in range(2, 14):
         for step in (1, 2, 3):
             dates = list(combinations(range(size), 2))[::step]

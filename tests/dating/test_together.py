@@ -12,10 +12,10 @@ from redis import Redis
 
 from dating import jobs, services
 from dating.models import Date, Event, LogEntry, Registration, Room, Round
-from dating.selectors import Due, events_due, events_to_lay_ahead
+from dating.selectors import Due, events_due, events_without_next_links
 from dating.services.advance import events_advance
-from dating.services.ahead import links_lay_ahead
 from dating.services.calls import calls_end, rooms_make
+from dating.services.next_links import next_links_prepare
 from notifications.engine import replay
 from notifications.models import Delivery
 from tests.dating.cast import DAY, EIGHT, HOUR, MINUTE, SECOND, Evening, event, links, person, told
@@ -52,7 +52,7 @@ def advance(made: list[Evening], now: object) -> int:
 
 
 def ahead(made: list[Evening], now: object) -> int:
-    return links_lay_ahead(event_ids=ids(made), now=now)
+    return next_links_prepare(event_ids=ids(made), now=now)
 
 
 def statements(work: Callable[[], object]) -> int:
@@ -158,9 +158,9 @@ def test_links_are_laid_ahead_once_and_not_while_the_clock_stands_or_no_round_fo
     advance(made, EIGHT)
     services.event_pause(event=paused.event, now=EIGHT + SECOND)
     services.event_end(event=ending.event, now=EIGHT + SECOND)
-    assert [each.event_id for each in events_to_lay_ahead()] == [going_on.event.pk]
+    assert [each.event_id for each in events_without_next_links()] == [going_on.event.pk]
     assert [ahead(made, EIGHT + SECOND) for _ in range(2)] == [1, 0]
-    assert events_to_lay_ahead() == []
+    assert events_without_next_links() == []
     laid = [max(number for number, _ in links(each.people[0])) for each in made]
     assert laid == [1, 1, 2]
 

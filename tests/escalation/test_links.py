@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from escalation.acknowledging.links import MARK, delivery_id_of, token_of
+from escalation.acknowledge_links import MARK, delivery_id_of, token_of
 from escalation.models import EscalationProcess
 from escalation.selectors import deliveries_of
 from escalation.services.messages import Item

@@ -17,7 +17,8 @@ from accounts.models import User
 from config import clock
 from escalation import jobs
 from escalation.models import EscalationProcess, HangUp
-from escalation.voice import hang_ups, receivers, twiml
+from escalation.services import hang_ups
+from escalation.voice import receivers, twiml
 from notifications.channels import registry
 from notifications.engine.direct import deliver_to
 from notifications.explanations import explain

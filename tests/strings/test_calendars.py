@@ -11,7 +11,7 @@ from rest_framework.test import APIClient
 
 from accounts.models import Shop, User
 from dating import services as dating
-from dating.invitations import calendar_url, invitation_url
+from dating.links import calendar_url, invitation_url
 from dating.models import DatingProfile
 from escalation.models import Rotation
 from tests.factories import UserFactory

@@ -15,12 +15,12 @@ from notifications.models import Attempt, AuditedDay, Delivery, Notification
 from notifications.services import notices
 from tests.factories import NotificationFactory
 from tests.tracing.looking import told
+from tracing.filter_preview import what_if
 from tracing.models import Case, CaseReading, CaseSearch, Device, Exposure, Filter, StatusMark
 from tracing.retention import STEPS
 from tracing.selectors import shown, shown_parts
 from tracing.services.retention import cases_expire
 from tracing.services.statuses import status_mark
-from tracing.what_if import what_if
 
 pytestmark = pytest.mark.django_db
 

@@ -6,7 +6,7 @@ from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 
-from accounts import attempts
+from accounts import rate_limits
 from config import clock
 
 
@@ -17,7 +17,7 @@ class Marks(BaseThrottle):
 
     def allow_request(self, request: Request, view: APIView) -> bool:
         now: datetime = clock.now()
-        self.wait_for = attempts.attempt_take(scope="tracing-mark", who=str(request.user.pk), now=now)
+        self.wait_for = rate_limits.attempt_take(scope="tracing-mark", who=str(request.user.pk), now=now)
         return self.wait_for is None
 
     def wait(self) -> float | None:

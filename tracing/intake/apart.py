@@ -28,7 +28,7 @@ def main(memory_bytes: int) -> None:
     while True:
         try:
             head = json.loads(frame_read(requests))
-            body = _body(requests)
+            body = b"".join(iter(lambda: frame_read(requests), b""))
         except EOFError:
             return
         # What a large upload took is given back by ending.
@@ -44,10 +44,6 @@ def _limit(memory_bytes: int) -> None:
     # Whoever interrupts the web process ends this one by the end of its input.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
-
-
-def _body(requests: IO[bytes]) -> bytes:
-    return b"".join(iter(lambda: frame_read(requests), b""))
 
 
 def _answer(answers: IO[bytes], head: dict[str, Any], body: bytes, *, is_last: bool) -> None:

@@ -108,20 +108,17 @@ def records_checked(columns: Columns, *, now: datetime) -> Records:
     _check_times(start, end, now, faults)
     extras = _extras(columns, faults)
     faults.raise_any()
+    # Rounded up: what is farther than a limit stays so. 1.1 m are 110.00000000000001 cm.
+    centimetres = np.ceil(np.round(distance * 100, DECIMALS))
     return Records(
         my_id=my_id.astype(np.int64),
         other_id=other_id.astype(np.int64),
         start_s=start.astype(np.int64),
         seconds=(end - start).astype(np.int64),
-        distance_cm=np.minimum(_centimetres(distance), DISTANCE_MAX_CM).astype(np.int64),
+        distance_cm=np.minimum(centimetres, DISTANCE_MAX_CM).astype(np.int64),
         extras=extras,
         intervals_differ=intervals_differ,
     )
-
-
-def _centimetres(metres: Floats) -> Floats:
-    """Whole centimetres, rounded up: what is farther than a limit stays so. 1.1 m are 110.00000000000001."""
-    return np.ceil(np.round(metres * 100, DECIMALS))
 
 
 def _times(columns: Columns, faults: Faults) -> tuple[Floats, Floats, int]:
@@ -158,7 +155,9 @@ def _check_times(start: Floats, end: Floats, now: datetime, faults: Faults) -> N
 def _extras(columns: Columns, faults: Faults) -> dict[str, Floats]:
     """What is kept only where the settings say so; it is checked in any case."""
     extras = {}
-    _check_platforms(columns, faults)
+    names = columns.values.get("platform", ())
+    wrong = [number for number, name in enumerate(names) if isinstance(name, str) and not name.isprintable()]
+    faults.add(np.array(wrong, dtype=np.int64), "platform", TEXT)
     rssi = _optional(columns, "rssi", _number, faults)
     faults.where(abs(rssi) > RSSI_MAX, "rssi", f"Expected dBm from {-RSSI_MAX} to {RSSI_MAX}.")
     place = [_optional(columns, name, _number, faults) for name in ("latitude", "longitude")]
@@ -167,22 +166,13 @@ def _extras(columns: Columns, faults: Faults) -> dict[str, Floats]:
     if settings.TRACING_KEEP_SIGNAL:
         extras["rssi"] = np.rint(rssi)
         names = columns.values.get("platform", [None] * columns.count)
-        extras["platform"] = np.array([_platform(name) for name in names], dtype=np.float64)
+        platforms = (PLATFORMS.get(name.lower()) if isinstance(name, str) else None for name in names)
+        extras["platform"] = np.array([platform or math.nan for platform in platforms], dtype=np.float64)
     if settings.TRACING_KEEP_POSITIONS:
         position = np.stack(place, axis=1)
         position[np.isnan(position).any(axis=1)] = np.nan
         extras["position"] = position
     return extras
-
-
-def _check_platforms(columns: Columns, faults: Faults) -> None:
-    names = columns.values.get("platform", ())
-    wrong = [number for number, name in enumerate(names) if isinstance(name, str) and not name.isprintable()]
-    faults.add(np.array(wrong, dtype=np.int64), "platform", TEXT)
-
-
-def _platform(name: object) -> float:
-    return PLATFORMS.get(name.lower(), math.nan) if isinstance(name, str) else math.nan
 
 
 Read = Callable[[Any], float | str]

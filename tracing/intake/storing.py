@@ -88,15 +88,11 @@ def _not_packed(form: Records) -> Records:
 def _copy_unknown(form: Records) -> int:
     try:
         with transaction.atomic():
-            _copy_by_day(form)
+            for day, place in _by_day(form):
+                _copy(form[place], RECORDS.name_of(day))
     except UniqueViolation:
         return _insert_unknown(form)
     return len(form)
-
-
-def _copy_by_day(form: Records) -> None:
-    for day, place in _by_day(form):
-        _copy(form[place], RECORDS.name_of(day))
 
 
 def _by_day(form: Records) -> Iterator[tuple[date, slice]]:

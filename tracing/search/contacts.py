@@ -28,7 +28,7 @@ class Contacts:
         start, end = rows.start, rows.start + rows.seconds
         if backward:
             start, end = -end, -start
-        order = _by(rows.mine << DEVICE_BITS | rows.other, start)
+        order = _order_by_pair_and_start(rows.mine << DEVICE_BITS | rows.other, start)
         return cls(
             devices=devices,
             first=np.searchsorted(rows.mine[order], np.arange(len(devices) + 1)),
@@ -39,8 +39,7 @@ class Contacts:
         )
 
 
-def _by(pair: Integers, start: Integers) -> Integers:
-    """The order by pair and start."""
+def _order_by_pair_and_start(pair: Integers, start: Integers) -> Integers:
     order = np.argsort(pair, kind="stable")
     # What is packed comes day by day, and each pair's by start: mostly they are in order already.
     same = pair[order[1:]] == pair[order[:-1]]

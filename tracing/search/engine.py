@@ -46,9 +46,9 @@ class Filters:
             limit=-since_s if backward else until_s,
             rounds=_column(seed.rounds for seed in seeds),
             time_min=_column(seed.time_min_s for seed in seeds),
-            time_max=_column(NO_LIMIT_S if each.time_max_s is None else each.time_max_s for each in seeds),
-            distance_min=_metres([each.distance_min_m for each in seeds], -np.inf),
-            distance_max=_metres([each.distance_max_m for each in seeds], np.inf),
+            time_max=_column(NO_LIMIT_S if seed.time_max_s is None else seed.time_max_s for seed in seeds),
+            distance_min=_metres([seed.distance_min_m for seed in seeds], -np.inf),
+            distance_max=_metres([seed.distance_max_m for seed in seeds], np.inf),
         )
 
     @property
@@ -100,8 +100,8 @@ def search(
         columns = (found.device, found.via, onset, found.seconds, found.distance_cm / 100)
         device, *rest = (column.tolist() for column in columns)
         of_cases = [cases[seed] for seed in found.seed.tolist()]
-        for each in map(Reached._make, zip(of_cases, device, repeat(degree), *rest, strict=False)):
-            answer[each.case].append(each)
+        for reached in map(Reached._make, zip(of_cases, device, repeat(degree), *rest, strict=False)):
+            answer[reached.case].append(reached)
     return answer
 
 
@@ -135,8 +135,8 @@ def _known_by_degree(seeds: Sequence[Seed]) -> dict[int, Found]:
     """What the seeds say is known, as if it were found; by whom and for how long doesn't matter to others."""
     rows: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
     for place, seed in enumerate(seeds):
-        for each in seed.known:
-            rows[each.degree].append((place, each.device_id, each.onset_s))
+        for known in seed.known:
+            rows[known.degree].append((place, known.device_id, known.onset_s))
     found = {}
     for degree, of_degree in rows.items():
         seed, device, onset = np.array(of_degree, dtype=np.int64).T

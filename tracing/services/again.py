@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from datetime import datetime
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q
 
 from tracing.models import Case, CaseSearch, Exposure
 
@@ -16,16 +16,12 @@ def cases_search_again(*, device_ids: Collection[int], exposed: bool = False, no
     Args:
         exposed: those too that have exposed one of them.
     """
-    cases = _cases_of(device_ids, exposed=exposed)
+    known = Q(device__in=device_ids)
+    if exposed:
+        known |= Q(Exists(Exposure.objects.filter(case=OuterRef("pk"), device_id__in=device_ids)))
+    cases = Case.objects.filter(known)
     if not cases.exists():
         return None
     open_ones = cases.filter(state=Case.State.OPEN)
     searches = CaseSearch.objects.filter(case__in=open_ones, filter__is_active=True)
     return searches.update(searched_at=None, due_at=now)
-
-
-def _cases_of(device_ids: Collection[int], *, exposed: bool) -> QuerySet[Case]:
-    known = Q(device__in=device_ids)
-    if exposed:
-        known |= Q(Exists(Exposure.objects.filter(case=OuterRef("pk"), device_id__in=device_ids)))
-    return Case.objects.filter(known)

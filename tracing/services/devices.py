@@ -28,7 +28,9 @@ def device_set(
         setattr(device, name, value)
     device.save()
     if addresses is not None:
-        device.contacts.exclude(pk__in=[each.pk for each in _kept(device, addresses)]).delete()
+        contacts_now = device.contacts.all()
+        kept = [contact.pk for contact in contacts_now if (contact.channel, contact.address) in addresses]
+        device.contacts.exclude(pk__in=kept).delete()
         made = [
             DeviceContact(device=device, channel=channel, address=address) for channel, address in addresses
         ]
@@ -50,7 +52,3 @@ def _checked(contacts: Sequence[dict[str, str]]) -> list[tuple[str, str]]:
         contact.clean()
         found[contact.channel, contact.address] = None
     return list(found)
-
-
-def _kept(device: Device, addresses: Sequence[tuple[str, str]]) -> list[DeviceContact]:
-    return [each for each in device.contacts.all() if (each.channel, each.address) in addresses]

@@ -1,7 +1,7 @@
 """Telling devices: exposed ones once per case, filter and status; healed ones once per case."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -69,7 +69,10 @@ def exposures_tell(exposures: QuerySet[Exposure], *, now: datetime) -> int:
     """
     untold = exposures.filter(told_at=None).exclude(device_id=F("case__device_id"))
     rows = untold.select_related("filter_version").order_by("pk").iterator(chunk_size=CHUNK)
-    return sum(_chunk_tell(chunk, now) for chunk in _chunks(rows))
+    told = 0
+    while chunk := list(islice(rows, CHUNK)):
+        told += _chunk_tell(chunk, now)
+    return told
 
 
 def healed_tell(*, device: Device, case: Case | None, mark: StatusMark) -> None:
@@ -95,19 +98,14 @@ def text_of(version: FilterVersion, language: str) -> Text:
     """Return a filter's text in a device's language, or else in the filter's own, or else in any."""
     content = version.content
     wanted = (language, language.partition("-")[0], version.language, settings.LANGUAGE_CODE)
-    found = next(each for each in (*wanted, *content) if each in content)
+    found = next(language for language in (*wanted, *content) if language in content)
     text = content[found]
     short, long = text.get("shortDescription", ""), text.get("description", "")
     return Text(found, text["title"], short or long, "\n\n".join(filter(None, (short, long))))
 
 
-def _chunks(rows: Iterator[Exposure]) -> Iterator[list[Exposure]]:
-    while chunk := list(islice(rows, CHUNK)):
-        yield chunk
-
-
 def _chunk_tell(exposures: Sequence[Exposure], now: datetime) -> int:
-    devices = Device.objects.in_bulk({each.device_id for each in exposures})
+    devices = Device.objects.in_bulk({exposure.device_id for exposure in exposures})
     addresses = _addresses(devices.values())
     planned: list[Planned] = []
     owners: list[UUID] = []
@@ -117,7 +115,7 @@ def _chunk_tell(exposures: Sequence[Exposure], now: datetime) -> int:
             owners.append(exposure.pk)
     if not planned:
         return 0
-    told = dict(zip(owners, (each.notification_id for each in deliver_many(planned)), strict=True))
+    told = dict(zip(owners, (delivery.notification_id for delivery in deliver_many(planned)), strict=True))
     with connection.cursor() as cursor:
         cursor.execute(TOLD_SQL, {"exposures": list(told), "notifications": list(told.values()), "now": now})
     return len(told)
@@ -133,7 +131,7 @@ def _addresses(devices: Iterable[Device]) -> dict[int, list[Address]]:
     for contact in DeviceContact.objects.filter(device__in=by_id):
         found[contact.device_id].append(Address(f"contact-{contact.pk}", contact.channel, contact.address))
     for device_id, addresses in found.items():
-        found[device_id] = [each for each in addresses if _is_good(each, device_id)]
+        found[device_id] = [address for address in addresses if _is_good(address, device_id)]
     return found
 
 

@@ -1,9 +1,7 @@
 """Closing cases that nobody closes, and deleting what is too old, with the notices that tell of it."""
 
-from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
-from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
@@ -19,6 +17,7 @@ from tracing.services.statuses import case_close
 #: Cases that are closed or deleted in one commit.
 BATCH: Final = 100
 
+_OF_CASES: Final = "child.case_id = ANY (%(parents)s::uuid[])"
 _MARKS: Final = Old(table="tracing_statusmark", age="marked_at", by=("marked_at", "id"))
 _READINGS: Final = Old(table="tracing_casereading", age="read_at", by=("read_at", "id"))
 _INTAKES: Final = Old(table="tracing_intake", age="received_at", by=("received_at", "id"))
@@ -45,21 +44,14 @@ def cases_expire(run: Run) -> int:
     old = Case.objects.filter(closed_at__lt=before).order_by("closed_at", "pk")
     total = 0
     while ids := list(old.values_list("pk", flat=True)[:BATCH]):
-        if not (_notices_delete(list(map(str, ids)), run) and _found_delete(ids, run)):
+        notices = Notification.objects.filter(source_type=SOURCE, source_id__in=list(map(str, ids)))
+        _, is_done = notices_delete(notices, run)
+        if not is_done or not children_delete("tracing_exposure", of=_OF_CASES, parents=ids, run=run):
             break
         total += Case.objects.filter(pk__in=ids).delete()[1].get("tracing.Case", 0)
         if not run.goes_on():
             break
     return total
-
-
-def _notices_delete(cases: list[str], run: Run) -> bool:
-    return notices_delete(Notification.objects.filter(source_type=SOURCE, source_id__in=cases), run)[1]
-
-
-def _found_delete(cases: Sequence[UUID], run: Run) -> bool:
-    of_cases = "child.case_id = ANY (%(parents)s::uuid[])"
-    return children_delete("tracing_exposure", of=of_cases, parents=cases, run=run)
 
 
 def mark_notices_expire(run: Run) -> int:

@@ -55,7 +55,9 @@ def pending(now: datetime) -> QuerySet[CaseSearch]:
 
 def pending_run(*, now: datetime) -> bool:
     """Search the cases that have not been searched, a batch of them; returns whether there may be more."""
-    return _run(pending(now), now) == BATCH
+    ids = list(pending(now).order_by("pk").values_list("pk", flat=True)[:BATCH])
+    _run_each(ids, now)
+    return len(ids) == BATCH
 
 
 def check_begin(*, now: datetime) -> None:
@@ -78,12 +80,6 @@ def check_run(*, after: int, now: datetime) -> int | None:
     ids = list(stale.order_by("pk").values_list("pk", flat=True)[:BATCH])
     _run_each(ids, now)
     return ids[-1] if len(ids) == BATCH else None
-
-
-def _run(chosen: QuerySet[CaseSearch], now: datetime) -> int:
-    ids = list(chosen.order_by("pk").values_list("pk", flat=True)[:BATCH])
-    _run_each(ids, now)
-    return len(ids)
 
 
 def _run_each(ids: Sequence[int], now: datetime) -> None:
@@ -112,9 +108,12 @@ def _run_batch(ids: Sequence[int], now: datetime) -> None:
     # Before anything is read: what is committed from here on may be missed, and counts as new.
     watermark = watermark_now()
     known = _known(rows)
-    for until, chosen in _by_end(_touched(rows, known)).items():
-        _store(chosen, search([seed_of(each, known[each.pk]) for each in chosen], until=until), now)
-    done = CaseSearch.objects.filter(pk__in=[each.pk for each in rows])
+    by_end: dict[datetime | None, list[CaseSearch]] = defaultdict(list)
+    for row in _touched(rows, known):
+        by_end[row.case.counts_until].append(row)
+    for until, chosen in by_end.items():
+        _store(chosen, search([seed_of(row, known[row.pk]) for row in chosen], until=until), now)
+    done = CaseSearch.objects.filter(pk__in=[row.pk for row in rows])
     of_these = Exists(done.filter(case=OuterRef("case"), filter=OuterRef("filter")))
     exposures_tell(Exposure.objects.filter(of_these), now=now)
     done.update(ingested_to=watermark, searched_at=now, failures=0, error="")
@@ -137,7 +136,7 @@ def seed_of(row: CaseSearch, known: Sequence[Known] = ()) -> Seed:
 
 def _known(rows: Sequence[CaseSearch]) -> dict[int, list[Known]]:
     """Return by search whom it has reached before its last degree, and who may have exposed others since."""
-    searched = {(each.case_id, each.filter_id): each.pk for each in rows if each.ingested_to is not None}
+    searched = {(row.case_id, row.filter_id): row.pk for row in rows if row.ingested_to is not None}
     found = Exposure.objects.filter(
         case__in={case_id for case_id, _ in searched}, degree__lt=F("filter_version__rounds")
     )
@@ -152,40 +151,34 @@ def _known(rows: Sequence[CaseSearch]) -> dict[int, list[Known]]:
 def _touched(rows: Sequence[CaseSearch], known: Mapping[int, Sequence[Known]]) -> list[CaseSearch]:
     """Return those that new records can make a difference to, and those never searched."""
     news = {
-        mark: devices_touched_since(mark) for mark in {each.ingested_to for each in rows} if mark is not None
+        mark: devices_touched_since(mark) for mark in {row.ingested_to for row in rows} if mark is not None
     }
     return [
-        each
-        for each in rows
-        if each.ingested_to is None
-        or not news[each.ingested_to].isdisjoint(
-            {each.case.device_id, *(reached.device_id for reached in known[each.pk])}
+        row
+        for row in rows
+        if row.ingested_to is None
+        or not news[row.ingested_to].isdisjoint(
+            {row.case.device_id, *(reached.device_id for reached in known[row.pk])}
         )
     ]
 
 
-def _by_end(rows: Sequence[CaseSearch]) -> dict[datetime | None, list[CaseSearch]]:
-    """Group by the time up to which contacts count."""
-    groups: dict[datetime | None, list[CaseSearch]] = defaultdict(list)
-    for row in rows:
-        groups[row.case.counts_until].append(row)
-    return groups
-
-
 def _store(rows: Sequence[CaseSearch], found: Mapping[Hashable, Sequence[Reached]], now: datetime) -> None:
     """Store what was found; in one order for all, so that two that store the same can't deadlock."""
-    pairs = [(row, each) for row in rows for each in found[row.pk] if each.device_id != row.case.device_id]
+    pairs = [
+        (row, reached) for row in rows for reached in found[row.pk] if reached.device_id != row.case.device_id
+    ]
     pairs.sort(key=lambda pair: (pair[0].pk, pair[1].device_id))
     columns: dict[str, Any] = {
         "cases": [row.case_id for row, _ in pairs],
         "filters": [row.filter_id for row, _ in pairs],
         "versions": [row.filter_version_id for row, _ in pairs],
-        "devices": [each.device_id for _, each in pairs],
-        "degrees": [each.degree for _, each in pairs],
-        "vias": [each.via_device_id for _, each in pairs],
-        "onsets": [each.onset_s for _, each in pairs],
-        "seconds": [each.seconds for _, each in pairs],
-        "distances": [each.distance_m for _, each in pairs],
+        "devices": [reached.device_id for _, reached in pairs],
+        "degrees": [reached.degree for _, reached in pairs],
+        "vias": [reached.via_device_id for _, reached in pairs],
+        "onsets": [reached.onset_s for _, reached in pairs],
+        "seconds": [reached.seconds for _, reached in pairs],
+        "distances": [reached.distance_m for _, reached in pairs],
     }
     with connection.cursor() as cursor:
         cursor.execute(STORE_SQL, {**columns, "now": now})

@@ -77,7 +77,9 @@ def _turn(device: Device, case: Case | None, mark: StatusMark) -> Case | None:
             case_close(case=case, state=Case.State.HEALED, now=mark.marked_at)
         healed_tell(device=device, case=case or _last_case(device), mark=mark)
     elif case is None:
-        _check_suspect_first(device)
+        was_suspect = device.status in (Device.Status.SUSPECT, Device.Status.INFECTED)
+        if settings.TRACING_SUSPECT_FIRST and not was_suspect:
+            raise Conflict("Only a suspect device can be marked as infected: mark it with status 2 first.")
         case = _case_open(device, mark.marked_at)
     return case
 
@@ -110,20 +112,13 @@ def _last_case(device: Device) -> Case | None:
     return Case.objects.filter(device=device).order_by("-pk").first()
 
 
-def _check_suspect_first(device: Device) -> None:
-    if settings.TRACING_SUSPECT_FIRST and device.status not in (
-        Device.Status.SUSPECT,
-        Device.Status.INFECTED,
-    ):
-        raise Conflict("Only a suspect device can be marked as infected: mark it with status 2 first.")
-
-
 def _case_open(device: Device, now: datetime) -> Case:
     """Open a case, to be searched with each active filter; its signal enqueues that."""
     since = now - timedelta(days=settings.TRACING_RETENTION_DAYS)
     case = Case.objects.create(device=device, since=since, opened_at=now)
     versions = FilterVersion.objects.filter(filter__is_active=True, number=F("filter__version"))
     CaseSearch.objects.bulk_create(
-        CaseSearch(case=case, filter_id=each.filter_id, filter_version=each, due_at=now) for each in versions
+        CaseSearch(case=case, filter_id=version.filter_id, filter_version=version, due_at=now)
+        for version in versions
     )
     return case

@@ -1,6 +1,6 @@
 """The picture of an exposure tree: a column for each degree, a row for each device that leads no further."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -62,17 +62,20 @@ def tree_of(case_device: int, people: Sequence[Person]) -> Tree:
     """Lay out a tree: parents in the middle of their children, and these by the onset of their exposure."""
     drawn = _drawn(case_device, people)
     children: dict[int, list[Person]] = defaultdict(list)
-    for each in sorted(drawn, key=lambda each: (each.onset, each.device)):
-        children[each.via].append(each)
+    for person in sorted(drawn, key=lambda each: (each.onset, each.device)):
+        children[person.via].append(person)
     rows = _rows(case_device, children)
     nodes = [Node(case_device, 0, MARGIN, _y(rows[case_device]), None, 0, True)]
-    for each in drawn:
-        x, y = MARGIN + each.degree * COLUMN, _y(rows[each.device])
-        nodes.append(Node(each.device, each.degree, x, y, each.onset, each.seconds // 60, each.is_told))
+    for person in drawn:
+        x, y = MARGIN + person.degree * COLUMN, _y(rows[person.device])
+        nodes.append(
+            Node(person.device, person.degree, x, y, person.onset, person.seconds // 60, person.is_told)
+        )
     places = {node.device: node for node in nodes}
-    edges = [_edge(places[each.via], places[each.device]) for each in drawn]
+    edges = [_edge(places[person.via], places[person.device]) for person in drawn]
     degrees = sorted({node.degree for node in nodes})
-    columns = [Column(MARGIN + degree * COLUMN, degree, _count(people, degree)) for degree in degrees]
+    counts = Counter(person.degree for person in people)
+    columns = [Column(MARGIN + degree * COLUMN, degree, counts[degree]) for degree in degrees]
     width = MARGIN * 2 + max(degrees) * COLUMN + LABEL
     height = max(node.y for node in nodes) + ROW
     return Tree(width, height, nodes, edges, columns, len(people) - len(drawn))
@@ -82,12 +85,12 @@ def _drawn(case_device: int, people: Iterable[Person]) -> list[Person]:
     """Return the nearest, each of whom is reached by one of the others."""
     known = {case_device}
     found: list[Person] = []
-    for each in sorted(people, key=lambda each: (each.degree, each.onset, each.device)):
+    for person in sorted(people, key=lambda each: (each.degree, each.onset, each.device)):
         if len(found) == DRAWN_MAX:
             break
-        if each.via in known and each.device not in known:
-            known.add(each.device)
-            found.append(each)
+        if person.via in known and person.device not in known:
+            known.add(person.device)
+            found.append(person)
     return found
 
 
@@ -98,12 +101,12 @@ def _rows(root: int, children: dict[int, list[Person]]) -> dict[int, float]:
     stack = [(root, False)]
     while stack:
         device, is_left = stack.pop()
-        own = [each.device for each in children.get(device, ())]
+        own = [person.device for person in children.get(device, ())]
         if is_left:
             rows[device] = (rows[own[0]] + rows[own[-1]]) / 2
         elif own:
             stack.append((device, True))
-            stack.extend((each, False) for each in reversed(own))
+            stack.extend((child, False) for child in reversed(own))
         else:
             rows[device] = free
             free += 1
@@ -119,7 +122,3 @@ def _edge(start: Node, end: Node) -> str:
     begin = start.x + (LABEL if start.degree else 24 + DIGIT * len(str(start.device)))
     middle = (begin + end.x) // 2
     return f"M{begin} {start.y} C{middle} {start.y} {middle} {end.y} {end.x} {end.y}"
-
-
-def _count(people: Iterable[Person], degree: int) -> int:
-    return sum(each.degree == degree for each in people)

@@ -10,19 +10,19 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.views.generic import TemplateView
 
-from accounts import attempts
+from accounts import rate_limits
 from config import clock
 from config.digits import whole
 from config.exceptions import Conflict
 from notifications.web.page import Page, is_htmx
 from tracing import selectors
+from tracing.filter_preview import CASES_MAX, what_if
 from tracing.intake.checking import DEVICE_MAX
 from tracing.models import Case, CaseReading, CaseSearch, Device, Exposure, Filter
 from tracing.services.readings import reading_log
 from tracing.services.statuses import status_mark
 from tracing.web.histogram import histogram_of
 from tracing.web.tree import Person, tree_of
-from tracing.what_if import CASES_MAX, what_if
 
 PAGE_SIZE: Final = 30
 EXPOSURES_PER_PAGE: Final = 200
@@ -87,7 +87,7 @@ class CasePage(TracingPage):
         context: dict[str, Any] = {"case": case, "searches": searches, "search": search, "told": told}
         if search is not None:
             context |= self._found(case, search)
-        is_searching = any(each.searched_at is None and not each.failures for each in searches)
+        is_searching = any(search.searched_at is None and not search.failures for search in searches)
         return super().get_context_data(**context, is_searching=is_searching, **kwargs)
 
     def render_to_response(self, context: dict[str, Any], **options: Any) -> Any:
@@ -98,7 +98,7 @@ class CasePage(TracingPage):
     def _chosen(self, searches: list[CaseSearch]) -> CaseSearch | None:
         """Return the search by the filter that the query names, else the first."""
         given = self.request.GET.get("filter", "")
-        named = [each for each in searches if str(each.filter_id) == given]
+        named = [search for search in searches if str(search.filter_id) == given]
         if given and not named:
             raise Http404
         return next(iter(named or searches), None)
@@ -107,14 +107,14 @@ class CasePage(TracingPage):
         exposures = selectors.exposures_of(case).filter(filter=search.filter_id)
         rows = list(exposures)
         pages = Paginator(rows, EXPOSURES_PER_PAGE)
-        vias = {(each.filter_id, each.device_id): each.via_device_id for each in rows}
+        vias = {(row.filter_id, row.device_id): row.via_device_id for row in rows}
         page = pages.get_page(self.request.GET.get("page"))
         shown = [
-            (each, selectors.path_to(vias, each.filter_id, each.device_id, case.device_id))
-            for each in page.object_list
+            (row, selectors.path_to(vias, row.filter_id, row.device_id, case.device_id))
+            for row in page.object_list
         ]
         return {
-            "tree": tree_of(case.device_id, [_person(each) for each in rows]),
+            "tree": tree_of(case.device_id, [_person(row) for row in rows]),
             "histogram": histogram_of(selectors.exposures_by_day(case, search.filter_id)),
             "page": page,
             "shown": shown,
@@ -144,7 +144,7 @@ class MarkPage(Page):
             messages.error(request, "Expected the number of a device, and a status. Nothing was changed.")
             return redirect("tracing:cases")
         now, wanted = clock.now(), given.cleaned_data
-        if attempts.attempt_take(scope="tracing-mark", who=str(self.person.pk), now=now):
+        if rate_limits.attempt_take(scope="tracing-mark", who=str(self.person.pk), now=now):
             messages.error(request, "You have marked too many devices within a minute. Try again soon.")
             return redirect("tracing:cases")
         try:

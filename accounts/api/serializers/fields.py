@@ -7,7 +7,7 @@ from django.core.validators import validate_email
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from accounts.attempts import account_of
+from accounts.rate_limits import account_of
 from accounts.validators import normalised_phone
 from accounts.verification import CODE_DIGITS
 from config.fields import StrictCharField

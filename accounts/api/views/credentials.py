@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework_simplejwt.exceptions import TokenError
 
-from accounts import attempts
+from accounts import rate_limits
 from accounts.api.serializers.credentials import (
     LogInSerializer,
     LogOutSerializer,
@@ -111,9 +111,11 @@ class _LogInView(OpenView):
     authentication_classes = []
 
     def log_in(self, request: Request) -> Tokens:
-        account, address = account_in(request.data), attempts.address_of(request.META)
+        account, address = account_in(request.data), rate_limits.address_of(request.META)
         # A body without an email is an attempt too.
-        with attempts.log_in_counted(ValidationError, AuthenticationFailed, account=account, address=address):
+        with rate_limits.log_in_counted(
+            ValidationError, AuthenticationFailed, account=account, address=address
+        ):
             fields = validated(LogInSerializer(data=request.data))
             email = fields["email"].strip()
             # Hashes once, whether there is such an account or not.

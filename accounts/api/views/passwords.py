@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts import attempts
+from accounts import rate_limits
 from accounts.api.serializers.credentials import (
     AcceptedSerializer,
     PasswordChangeSerializer,
@@ -100,7 +100,7 @@ class PasswordResetConfirmView(OpenView):
     def post(self, request: Request) -> Response:
         """Set a new password by the token of a mailed link, once. All tokens and sessions of before end."""
         fields = validated(ResetConfirmSerializer(data=request.data))
-        address = attempts.address_of(request.META)
-        with attempts.failures_counted(ValidationError, scope="reset", who=address):
+        address = rate_limits.address_of(request.META)
+        with rate_limits.failures_counted(ValidationError, scope="reset", who=address):
             password_reset_confirm(now=clock.now(), **fields)
         return Response(status=status.HTTP_204_NO_CONTENT)

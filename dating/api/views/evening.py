@@ -18,8 +18,8 @@ from dating.api.serializers import (
     ReactionInSerializer,
     ReactionSerializer,
 )
+from dating.api.snapshots import evening_of
 from dating.api.views.base import PersonView, given
-from dating.evening import evening_of
 from dating.models import DatingProfile, Event, Registration
 from dating.services import reaction_record, ready_mark
 from dating.services.calls import call_enter

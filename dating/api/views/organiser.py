@@ -12,8 +12,8 @@ from rest_framework.response import Response
 from config import clock
 from config.openapi import BODY, errors
 from dating.api.serializers import DropInSerializer, ExtendInSerializer, RunSheetSerializer
+from dating.api.snapshots import run_sheet_of
 from dating.api.views.base import OrganiserView, given
-from dating.evening import run_sheet_of
 from dating.models import Event
 from dating.services import event_drop, event_end, event_extend_round, event_pause, event_resume
 

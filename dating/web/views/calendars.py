@@ -4,7 +4,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.views.generic import View
 
 from config import clock
-from dating import invitations
+from dating import invitations, links
+from dating.evening.calendar_files import CONTENT_TYPE
 
 
 class _CalendarFile(View):
@@ -12,7 +13,7 @@ class _CalendarFile(View):
 
     def answer(self, ics: str, name: str, method: str = "") -> HttpResponse:
         of_method = f"; method={method}" if method else ""
-        response = HttpResponse(ics, content_type=f"{invitations.CONTENT_TYPE}{of_method}")
+        response = HttpResponse(ics, content_type=f"{CONTENT_TYPE}{of_method}")
         response["Content-Disposition"] = f'attachment; filename="{name}.ics"'
         # The address is the key to it.
         response["Cache-Control"] = "private, no-store"
@@ -25,7 +26,7 @@ class InvitationFile(_CalendarFile):
     """Somebody's part in an event, as it is now: an invitation, or its cancelling."""
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
-        registration = invitations.invited(token)
+        registration = links.invited(token)
         if registration is None:
             raise Http404
         method = invitations.invitation_of(registration).method
@@ -36,7 +37,7 @@ class CalendarFile(_CalendarFile):
     """All that somebody takes part in."""
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
-        user = invitations.subscriber(token)
+        user = links.subscriber(token)
         if user is None:
             raise Http404
         return self.answer(invitations.feed_of(user, now=clock.now()), "evenings")

@@ -8,7 +8,7 @@ from django.shortcuts import render
 
 from config import clock
 from dating import services
-from dating.invitations import invitation_url
+from dating.links import invitation_url
 from dating.models import Reaction
 from dating.selectors import runs
 from dating.web.evening import evening_of

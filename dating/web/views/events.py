@@ -6,9 +6,9 @@ from django.views.generic import TemplateView
 
 from config import clock
 from dating import selectors
-from dating.invitations import calendar_url
-from dating.models import Event, Registration
-from dating.models.event import OVER
+from dating.evening.steps import OVER
+from dating.links import calendar_url
+from dating.models import Registration
 from dating.services import profile_lacks
 from dating.services.places import COMING
 from notifications.web.page import Page
@@ -22,18 +22,17 @@ class EventsPage(Page, TemplateView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         ahead = list(selectors.events_with_counts().exclude(step__in=OVER).order_by("starts_at")[:_AHEAD])
-        mine = {each.event_id: each for each in selectors.registrations_of(self.person)}
-        past = [each for each in mine.values() if each.event.is_over][:_PAST]
+        mine = {
+            registration.event_id: registration for registration in selectors.registrations_of(self.person)
+        }
+        past = [registration for registration in mine.values() if registration.event.is_over][:_PAST]
         return super().get_context_data(**kwargs) | {
             "evenings": [(event, mine.get(event.pk)) for event in ahead],
             "past": past,
             "lacks": profile_lacks(self.person),
             "calendar": calendar_url(self.person),
-            "runs": [each for each in ahead if self._may_run(each)],
+            "runs": [event for event in ahead if selectors.runs(self.person, event)],
             "coming": COMING,
             "State": Registration.State,
             "now": clock.now(),
         }
-
-    def _may_run(self, event: Event) -> bool:
-        return selectors.runs(self.person, event)

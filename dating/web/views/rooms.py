@@ -14,7 +14,7 @@ from config.handler import LiveResponse
 from dating.links import join_of
 from dating.meetings.built_in import BuiltInRoom
 from dating.models import Registration, Seat
-from dating.rooms import hubs, look, signals
+from dating.rooms import calls, hubs, signals
 from dating.rooms.hub import OVER, end_event, until_event
 from dating.rooms.ice import connection_settings
 from dating.services import join_mark
@@ -33,10 +33,10 @@ class RoomPage(Page):
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
         member = member_of(token)
         seat = _seat_of(token, member)
-        if seat is None or not look.call_is_on(seat.pk, member.user.links_version):
+        if seat is None or not calls.call_is_on(seat.pk, member.user.links_version):
             return no_call(request, member)
         date = seat.date
-        partner = date.second if date.first_id == member.pk else date.first
+        partner = date.partner_of(member.pk)
         assert seat.round.ends_at
         context = {
             "event": member.event,
@@ -63,7 +63,7 @@ class SignalsPage(Page):
         if not 0 < len(page) <= signals.PAGE_MOST:
             return _refused(f"page: expected 1 to {signals.PAGE_MOST} characters")
         seat = _seat_of(token, member)
-        on = look.call_is_on(seat.pk, member.user.links_version) if seat else {}
+        on = calls.call_is_on(seat.pk, member.user.links_version) if seat else {}
         if seat is None or not on:
             # A page that comes back is told what it missed.
             return HttpResponse(end_event(OVER), content_type=_STREAM, headers=_HEADERS)
@@ -83,7 +83,7 @@ class SignalsPage(Page):
     def post(self, request: HttpRequest, token: str) -> HttpResponse:
         member = member_of(token)
         seat = _seat_of(token, member)
-        if seat is None or not look.call_is_on(seat.pk, member.user.links_version):
+        if seat is None or not calls.call_is_on(seat.pk, member.user.links_version):
             return _refused("The call is over.", status=409)
         try:
             signal = _signal(request)

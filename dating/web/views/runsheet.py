@@ -29,7 +29,7 @@ class _RunSheet(EventPage):
             "sheet": sheet,
             "event": self.event,
             "now": now,
-            "extensions": [(each, each // 60) for each in EXTENSIONS],
+            "extensions": [(seconds, seconds // 60) for seconds in EXTENSIONS],
             "refusal": "",
             **more,
         }

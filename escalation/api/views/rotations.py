@@ -37,7 +37,7 @@ from escalation.models import Rotation, RotationOverride
 from escalation.policies.words import name_of
 from escalation.rotations import links, selectors
 from escalation.rotations.calendar import FUTURE, MEDIA_TYPE, PAST, calendar_of
-from escalation.rotations.turns import Turn, between, on_call
+from escalation.rotations.turns import RotationShift, between, on_call
 from escalation.services import rotations as services
 
 EXAMPLE = {
@@ -146,8 +146,8 @@ class OnCallView(_OneRotation):
         """Who is on call at a time."""
         rotation = self.rotation(rotation_id)
         at = _validated(AtSerializer(data=request.query_params)).get("at") or clock.now()
-        turn = on_call(selectors.turns_of(rotation), at)
-        shown = _shown(rotation, [turn] if turn else [])
+        shift = on_call(selectors.turns_of(rotation), at)
+        shown = _shown(rotation, [shift] if shift else [])
         return Response(OnCallSerializer({"at": at, "on_call": shown[0] if shown else None}).data)
 
 
@@ -166,8 +166,10 @@ class ShiftsView(_OneRotation):
         end = asked.get("end") or begin + timedelta(weeks=4)
         if not timedelta(0) < end - begin <= MAX_SPAN:
             raise ValidationError({"end": ["Expected a time after the beginning, by 92 days at most."]})
-        turns = between(selectors.turns_of(rotation), begin, end)
-        return Response(ShiftsSerializer({"begin": begin, "end": end, "turns": _shown(rotation, turns)}).data)
+        shifts = between(selectors.turns_of(rotation), begin, end)
+        return Response(
+            ShiftsSerializer({"begin": begin, "end": end, "turns": _shown(rotation, shifts)}).data
+        )
 
 
 @extend_schema(tags=[TAG])
@@ -277,7 +279,7 @@ def calendar_response(rotation: Any) -> HttpResponse:
         rotation_id=rotation.pk,
         name=rotation.name,
         time_zone=rotation.time_zone,
-        turns=between(selectors.turns_of(rotation), now - PAST, now + FUTURE),
+        shifts=between(selectors.turns_of(rotation), now - PAST, now + FUTURE),
         names={pk: name_of(user) for pk, user in people.items()},
         now=now,
     )
@@ -289,6 +291,6 @@ def _validated(serializer: Serializer[Any]) -> dict[str, Any]:
     return dict(serializer.validated_data)
 
 
-def _shown(rotation: Rotation, turns: Iterable[Turn]) -> list[dict[str, Any]]:
+def _shown(rotation: Rotation, shifts: Iterable[RotationShift]) -> list[dict[str, Any]]:
     people = selectors.members_by_id(rotation)
-    return [dict(turn._asdict(), name=name_of(people.get(turn.user_id))) for turn in turns]
+    return [dict(shift._asdict(), name=name_of(people.get(shift.user_id))) for shift in shifts]

@@ -20,8 +20,8 @@ from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.tokens import Token
 
 from accounts.api.tokens import LOG_IN
-from accounts.attempts import address_of
 from accounts.models import User
+from accounts.rate_limits import address_of
 from config.api import JSONOnly
 from config.digits import whole
 from config.handler import LiveResponse

@@ -10,7 +10,7 @@ from django.http import HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.views.generic import TemplateView
 
-from accounts import attempts
+from accounts import rate_limits
 from accounts.models import User, Verification
 from accounts.services.passwords import password_change, password_check
 from accounts.services.users import links_renew, user_update
@@ -113,7 +113,7 @@ class SendCodeSection(_AccountSection):
         return super().get_form_kwargs() | {"is_sent": self.is_sent}
 
     def act(self, form: Form) -> HttpResponse:
-        limits.take(scope="verify", who=attempts.address_of(self.request.META))
+        limits.take(scope="verify", who=rate_limits.address_of(self.request.META))
         limits.take(scope="verify-account", who=str(self.person.pk))
         verification_send(user=self.person, purpose=self.purpose, now=clock.now())
         return self.done("A code is on its way. Enter it below.")

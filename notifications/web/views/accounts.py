@@ -12,7 +12,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import get_language_from_request
 
-from accounts import attempts
+from accounts import rate_limits
 from accounts.models import Door
 from accounts.services.invitations import (
     CLOSED,
@@ -68,8 +68,8 @@ class RegisterPage(FormPage):
         except NotAdmitted as error:
             raise ValidationError({error.field: str(error)}) from error
         login(self.request, user)
-        attempts.address_remember(
-            account=attempts.account_of(user.email), address=attempts.address_of(self.request.META)
+        rate_limits.address_remember(
+            account=rate_limits.account_of(user.email), address=rate_limits.address_of(self.request.META)
         )
         return HttpResponseRedirect(reverse("web:inbox"))
 
@@ -111,8 +111,8 @@ class ResetPage(FormPage):
         return {"token": self.request.GET.get("token", "")}
 
     def act(self, form: ResetForm) -> HttpResponse:
-        address = attempts.address_of(self.request.META)
-        with attempts.failures_counted(ValidationError, scope="reset", who=address):
+        address = rate_limits.address_of(self.request.META)
+        with rate_limits.failures_counted(ValidationError, scope="reset", who=address):
             password_reset_confirm(now=clock.now(), **form.cleaned_data)
         messages.success(self.request, "Your new password is set. Log in with it.")
         return HttpResponseRedirect(reverse("web:login"))

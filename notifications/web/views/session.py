@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.generic import TemplateView
 
-from accounts import attempts
+from accounts import rate_limits
 from accounts.services.invitations import anybody_may_register
 from notifications import troubles
 from notifications.web.form_page import FormPage
@@ -43,8 +43,8 @@ class LoginPage(FormPage):
 
     def act(self, form: LoginForm) -> HttpResponse:
         email = form.cleaned_data["email"]
-        account, address = attempts.account_of(email), attempts.address_of(self.request.META)
-        with attempts.log_in_counted(ValidationError, account=account, address=address):
+        account, address = rate_limits.account_of(email), rate_limits.address_of(self.request.META)
+        with rate_limits.log_in_counted(ValidationError, account=account, address=address):
             # Hashes the password for an unknown address too, so that the time does not tell.
             user = authenticate(self.request, username=email, password=form.cleaned_data["password"])
             if user is None:

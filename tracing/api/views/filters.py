@@ -23,9 +23,9 @@ from tracing.api.serializers.filters import (
     WhatIfSerializer,
 )
 from tracing.api.serializers.sources import WhatIfInSerializer
+from tracing.filter_preview import CASES_MAX, what_if
 from tracing.models import Filter
 from tracing.services.filters import filter_change, filter_create
-from tracing.what_if import CASES_MAX, what_if
 
 EXAMPLE = {
     "name": "close contacts",

@@ -95,8 +95,8 @@ def occurrences(
     end = until.astimezone(zone).date() + timedelta(days=1)
     local = _moments(_parsed(rule, starts_on), starts_on, at, zone, since=begin, until=end)
     # The way through UTC makes a skipped time a real one.
-    moments = (each.astimezone(UTC) for each in local)
-    return list(islice((each for each in moments if after < each <= until), AT_MOST))
+    moments = (moment.astimezone(UTC) for moment in local)
+    return list(islice((moment for moment in moments if after < moment <= until), AT_MOST))
 
 
 def rule_check(rule: str, *, starts_on: date, at: time, time_zone: str) -> None:
@@ -131,7 +131,7 @@ def _days_of(rule: _Rule, *, starts_on: date, since: date, until: date) -> Itera
     for begin, length in _periods(rule, starts_on, until):
         if (since - begin).days >= length:
             continue
-        days = (begin + timedelta(days=each) for each in range(min(length, (date.max - begin).days + 1)))
+        days = (begin + timedelta(days=number) for number in range(min(length, (date.max - begin).days + 1)))
         fitting = [day for day in days if _fits(rule, day)]
         if rule.places:
             places = {place - 1 if place > 0 else len(fitting) + place for place in rule.places}
@@ -169,7 +169,7 @@ def _fits(rule: _Rule, day: date) -> bool:
     number, of_all = (day.timetuple().tm_yday, _days_in_year(day.year)) if in_year else (day.day, of_month)
     from_front, from_back = (number - 1) // 7 + 1, -((of_all - number) // 7 + 1)
     return any(
-        day.weekday() == weekday and each in (0, from_front, from_back) for weekday, each in rule.weekdays
+        day.weekday() == weekday and nth in (0, from_front, from_back) for weekday, nth in rule.weekdays
     )
 
 
@@ -216,9 +216,9 @@ def _parts(text: str) -> dict[str, str]:
         if name not in _PARTS or name in parts:
             known = ", ".join(_PARTS)
             raise BadRule(f'An RRULE such as "FREQ=WEEKLY;BYDAY=FR" is expected, of {known}, each once.')
-        for each in value.split(",") if name in _LISTS else [value]:
-            if not _PARTS[name].fullmatch(each):
-                raise BadRule(f"{name} can't be {each[:40] or 'empty'}.")
+        for item in value.split(",") if name in _LISTS else [value]:
+            if not _PARTS[name].fullmatch(item):
+                raise BadRule(f"{name} can't be {item[:40] or 'empty'}.")
         parts[name] = value
     if "FREQ" not in parts:
         raise BadRule("FREQ is missing: YEARLY, MONTHLY, WEEKLY or DAILY.")

@@ -215,7 +215,7 @@ def _asked(
     script: str, keys: list[str], now: datetime, mode: str, member: str, *limits: int | timedelta
 ) -> timedelta | None:
     """Run a script; return how long to wait, if at all. All its times are in milliseconds."""
-    numbers = [each if isinstance(each, int) else each // MILLISECOND for each in limits]
+    numbers = [limit if isinstance(limit, int) else limit // MILLISECOND for limit in limits]
     arguments: list[str | int] = [round(now.timestamp() * 1000), mode, member, *numbers]
     wait: Any = client().eval(script, len(keys), *keys, *arguments)
     return int(wait) * MILLISECOND if wait else None

@@ -6,8 +6,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from dating.matching.people import Person, Scores, pair_scores, pools_of
-from dating.matching.sizes import split_one_pool, split_two_pools
+from dating.pairing.people import Person, Scores, pair_scores, pools_of
+from dating.pairing.sizes import split_one_pool, split_two_pools
 
 K = TypeVar("K", bound=Hashable)
 

@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from dating.colouring import colour_within
-from dating.matching.people import BEST, Person, pair_scores, pools_of
-from dating.matching.scipy_later import csgraph, optimize, sparse
+from dating.pairing.colouring import colour_within
+from dating.pairing.lazy_scipy import csgraph, optimize, sparse
+from dating.pairing.people import BEST, Person, pair_scores, pools_of
 
 K = TypeVar("K", bound=Hashable)
 Floats = NDArray[np.float64]
@@ -39,8 +39,8 @@ def _between_pools(
     first: Sequence[Person[K]], second: Sequence[Person[K]], max_rounds: int
 ) -> list[tuple[K, K]]:
     rows, columns = _classes(first), _classes(second)
-    scores = pair_scores([each[0] for each in rows], [each[0] for each in columns])
-    sizes = np.array([len(each) for each in rows]), np.array([len(each) for each in columns])
+    scores = pair_scores([row[0] for row in rows], [column[0] for column in columns])
+    sizes = np.array([len(row) for row in rows]), np.array([len(column) for column in columns])
     pairs = np.argwhere(scores >= 0)
     if not len(pairs):
         return []
@@ -114,7 +114,7 @@ def _in_one_pool(people: Sequence[Person[K]], max_rounds: int) -> list[tuple[K, 
         if not more:
             dates = [(people[one].key, people[other].key) for one, other in pairs[chosen].tolist()]
             rounds, _ = colour_within(dates, max_rounds)
-            return [date for each in rounds for date in each]
+            return [date for round_ in rounds for date in round_]
         limits += more
 
 

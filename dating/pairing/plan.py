@@ -4,8 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from dating.matching import Person, best_dates, filled_up, groups
-from dating.rounds import coloured_rounds, complete_rounds
+from dating.pairing.best import best_dates
+from dating.pairing.filling import filled_up
+from dating.pairing.grouping import groups
+from dating.pairing.people import Person
+from dating.pairing.rounds import coloured_rounds, complete_rounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +30,7 @@ def plans(
     """
     divided = groups(people, users_limit=users_limit, two_pools=two_pools)
     made = (_plan(group, max_rounds=max_rounds, two_pools=two_pools) for group in divided)
-    return [each for each in made if each.people]
+    return [plan for plan in made if plan.people]
 
 
 def _plan(group: Sequence[Person[UUID]], *, max_rounds: int | None, two_pools: bool) -> Plan:
@@ -38,4 +41,4 @@ def _plan(group: Sequence[Person[UUID]], *, max_rounds: int | None, two_pools: b
         dates = filled_up(group, dates, max_rounds=max_rounds, two_pools=two_pools)
         rounds = coloured_rounds(dates)
     meeting = {person for round_ in rounds for date in round_ for person in date}
-    return Plan([each.key for each in group if each.key in meeting], rounds)
+    return Plan([person.key for person in group if person.key in meeting], rounds)

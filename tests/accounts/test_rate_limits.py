@@ -9,8 +9,8 @@ import pytest
 from redis import Redis
 from redis.exceptions import RedisError
 
-from accounts import attempts
-from accounts.attempts import account_of, address_of, attempt_take, parsed
+from accounts import rate_limits
+from accounts.rate_limits import account_of, address_of, attempt_take, parsed
 from config.exceptions import TooMany
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -67,7 +67,7 @@ def test_attempts_at_the_same_instant_are_counted_one_by_one(rate: Any) -> None:
 def test_what_is_kept_names_nobody_and_ends_by_itself(redis: Redis, rate: Any) -> None:
     rate("login", "3/hour")
     attempt_take(scope="login", who="ana@example.com", now=NOW)
-    attempts.address_remember(account="ana@example.com", address="192.0.2.1")
+    rate_limits.address_remember(account="ana@example.com", address="192.0.2.1")
     keys = redis.keys("tocsin:attempts:*")
     assert len(keys) == 2
     assert not any(b"ana" in key or b"192" in key for key in keys)
@@ -88,7 +88,7 @@ class Wrong(Exception):
 def log_in(address: str, *, account: str = "ana@example.com", is_right: bool = False) -> bool:
     """Try to log in; whether the password was looked at, and what came of that was said."""
     try:
-        with attempts.log_in_counted(Wrong, account=account, address=address):
+        with rate_limits.log_in_counted(Wrong, account=account, address=address):
             if not is_right:
                 raise Wrong
     except TooMany:
@@ -149,7 +149,7 @@ def test_of_guesses_at_the_same_instant_no_more_than_the_rate_are_answered() -> 
 
     def guess(number: int) -> bool:
         try:
-            with attempts.log_in_counted(Wrong, account=f"u{number}@example.com", address="192.0.2.1"):
+            with rate_limits.log_in_counted(Wrong, account=f"u{number}@example.com", address="192.0.2.1"):
                 together.wait()  # all are past the first look
                 raise Wrong
         except TooMany:
@@ -164,23 +164,23 @@ def test_of_guesses_at_the_same_instant_no_more_than_the_rate_are_answered() -> 
 @pytest.mark.usefixtures("redis")
 def test_a_right_guess_that_others_failures_have_overtaken_is_not_told_from_a_wrong_one() -> None:
     def guess() -> None:
-        with attempts.log_in_counted(Wrong, account="ana@example.com", address="192.0.2.1"):
+        with rate_limits.log_in_counted(Wrong, account="ana@example.com", address="192.0.2.1"):
             for number in range(10):
                 assert log_in("192.0.2.1", account=f"u{number}@example.com")
 
     with pytest.raises(TooMany):
         guess()
-    assert not attempts.address_is_known(account="ana@example.com", address="192.0.2.1")
+    assert not rate_limits.address_is_known(account="ana@example.com", address="192.0.2.1")
 
 
 @pytest.mark.usefixtures("redis")
 def test_an_address_is_known_for_the_one_who_logged_in_there_only() -> None:
     assert log_in("192.0.2.7", account="eva@example.com", is_right=True)
-    assert not attempts.address_is_known(account="ana@example.com", address="192.0.2.7")
+    assert not rate_limits.address_is_known(account="ana@example.com", address="192.0.2.7")
 
 
 def asked_for_reset(address: str) -> bool:
-    return attempts.reset_take(account="ana@example.com", address=address, now=NOW) is None
+    return rate_limits.reset_take(account="ana@example.com", address=address, now=NOW) is None
 
 
 @pytest.mark.usefixtures("redis")
@@ -191,7 +191,7 @@ def test_no_stranger_uses_up_the_owner_s_resets() -> None:
 
 @pytest.mark.usefixtures("redis")
 def test_many_strangers_flood_nobody_with_resets_and_do_not_keep_the_owner_from_theirs() -> None:
-    attempts.address_remember(account="ana@example.com", address="198.51.100.7")
+    rate_limits.address_remember(account="ana@example.com", address="198.51.100.7")
     assert [asked_for_reset(f"192.0.2.{n}") for n in range(30)].count(True) == 12
     assert asked_for_reset("198.51.100.7")
 

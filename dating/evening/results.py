@@ -45,8 +45,8 @@ class ReactionRow(Generic[K]):
 def matches_of(reactions: Iterable[ReactionRow[K]]) -> list[tuple[K, K]]:
     """Those who liked each other, unless either reported the other; in the order of the first like."""
     reactions = list(reactions)
-    likes = dict.fromkeys((each.by, each.about) for each in reactions if each.kind == LIKE)
-    reported = {frozenset((each.by, each.about)) for each in reactions if each.kind == REPORT}
+    likes = dict.fromkeys((reaction.by, reaction.about) for reaction in reactions if reaction.kind == LIKE)
+    reported = {frozenset((reaction.by, reaction.about)) for reaction in reactions if reaction.kind == REPORT}
     found: dict[frozenset[K], tuple[K, K]] = {}
     for by, about in likes:
         pair = frozenset((by, about))
@@ -67,18 +67,18 @@ def summary(
     Args:
         rounds: how many were held.
     """
-    kinds = Counter(each.kind for each in reactions)
+    kinds = Counter(reaction.kind for reaction in reactions)
     matches = matches_of(reactions)
     return {
         "registered": len(registrations),
-        "confirmed": sum(each.confirmed for each in registrations),
-        "declined": sum(each.declined for each in registrations),
-        "took_part": sum(each.took_part for each in registrations),
-        "shows": sum(each.showed for each in registrations),
-        "no_shows": sum(each.no_shows for each in registrations),
+        "confirmed": sum(registration.confirmed for registration in registrations),
+        "declined": sum(registration.declined for registration in registrations),
+        "took_part": sum(registration.took_part for registration in registrations),
+        "shows": sum(registration.showed for registration in registrations),
+        "no_shows": sum(registration.no_shows for registration in registrations),
         "rounds": rounds,
         "dates_planned": len(dates),
-        "dates_held": sum(each.held for each in dates),
+        "dates_held": sum(date.held for date in dates),
         "reactions": {kind: kinds[kind] for kind in KINDS},
         "matches": len(matches),
         "people_matched": len({person for pair in matches for person in pair}),
@@ -91,10 +91,14 @@ def _by_round(
     dates: Sequence[DateRow[K]], reactions: Sequence[ReactionRow[K]], matches: Sequence[tuple[K, K]]
 ) -> list[dict[str, int]]:
     """What came of the dates of each round: those that took place, the likes of them, and the matches."""
-    round_of = {frozenset((each.first, each.second)): each.round for each in dates}
-    planned = Counter(each.round for each in dates)
-    held = Counter(each.round for each in dates if each.held)
-    likes = Counter(round_of.get(frozenset((each.by, each.about))) for each in reactions if each.kind == LIKE)
+    round_of = {frozenset((date.first, date.second)): date.round for date in dates}
+    planned = Counter(date.round for date in dates)
+    held = Counter(date.round for date in dates if date.held)
+    likes = Counter(
+        round_of.get(frozenset((reaction.by, reaction.about)))
+        for reaction in reactions
+        if reaction.kind == LIKE
+    )
     matched = Counter(round_of.get(frozenset(pair)) for pair in matches)
     return [
         {
@@ -104,7 +108,7 @@ def _by_round(
             "likes": likes[number],
             "matches": matched[number],
         }
-        for number in sorted(each for each in planned if each is not None)
+        for number in sorted(number for number in planned if number is not None)
     ]
 
 
@@ -112,6 +116,6 @@ def _by_likes_received(
     registrations: Sequence[RegistrationRow[K]], reactions: Sequence[ReactionRow[K]]
 ) -> list[int]:
     """How many of those who took part were liked by nobody, by one, by two, …"""
-    likes = Counter(each.about for each in reactions if each.kind == LIKE)
-    people = Counter(likes[each.key] for each in registrations if each.took_part)
+    likes = Counter(reaction.about for reaction in reactions if reaction.kind == LIKE)
+    people = Counter(likes[registration.key] for registration in registrations if registration.took_part)
     return [people[number] for number in range(max(people, default=-1) + 1)]

@@ -1,4 +1,4 @@
-"""The next round's links, laid while the one before goes on: they go out on time, whoever is dead then."""
+"""The next round's links, prepared while the one before goes on: they go out on time, whatever dies."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -7,28 +7,28 @@ from uuid import UUID
 from django.db import transaction
 
 from dating.models import Event, Step
-from dating.services.locking import events_hold
+from dating.services.locking import events_lock
 from dating.services.planning import rounds_plan
-from dating.services.rounds import Start, rounds_lay, rounds_numbered
+from dating.services.rounds import RoundStart, rounds_numbered, rounds_schedule
 
 
 @transaction.atomic
-def links_lay_ahead(*, event_ids: Sequence[UUID], now: datetime, wait: bool = False) -> int:
+def next_links_prepare(*, event_ids: Sequence[UUID], now: datetime, wait: bool = False) -> int:
     """Lay the links of the rounds that follow those which have just begun; returns of how many.
 
     In a transaction of its own, so that a round's beginning does not wait for it. Were it never called, the
-    links would be laid when the round ends.
+    links would be scheduled when the round ends.
     """
-    held = events_hold(
+    held = events_lock(
         Event.objects.filter(pk__in=event_ids, step=Step.ROUND, paused_at=None, is_ending=False), wait=wait
     )
     upcoming = rounds_numbered({event.pk: event.current_round + 1 for event in held})
     events = [event for event in held if event.pk in upcoming and upcoming[event.pk].starts_at is None]
     outlooks = rounds_plan({event: event.current_round + 1 for event in events})
     starts = [
-        Start(event, upcoming[event.pk], event.deadline_at + timedelta(seconds=event.break_s))
+        RoundStart(event, upcoming[event.pk], event.deadline_at + timedelta(seconds=event.break_s))
         for event in events
         if outlooks[event.pk].anybody and event.deadline_at
     ]
-    rounds_lay(starts, now=now)
+    rounds_schedule(starts, now=now)
     return len(starts)

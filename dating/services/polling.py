@@ -7,8 +7,8 @@ from typing import Final
 import structlog
 
 from config.exceptions import Conflict
-from dating.life.presence import seen_in_call
-from dating.life.timeline import next_look
+from dating.evening.presence import seen_in_call
+from dating.evening.timeline import next_poll
 from dating.meetings import MeetingUnavailable, knows_participants, provider
 from dating.models import Event, Room, Seat
 from dating.services.calls import for_a_slice
@@ -20,21 +20,22 @@ _LEASE: Final = timedelta(seconds=30)
 _RETRY: Final = timedelta(seconds=5)
 
 
-def rooms_look(*, now: datetime, limit: int = 50) -> int:
+def rooms_poll(*, now: datetime, limit: int = 50) -> int:
     """Ask providers who is in the rooms that are due, and note it; returns how many were tried."""
     due = Room.objects.filter(look_at__lte=now).select_related("event").order_by("look_at")
     tried = 0
     for room in for_a_slice(due[:limit]):
         if Room.objects.filter(pk=room.pk, look_at=room.look_at).update(look_at=now + _LEASE):
             room.look_at = now + _LEASE
-            _look(room, now)
+            _poll(room, now)
             tried += 1
     return tried
 
 
-def _look(room: Room, now: datetime) -> None:
+def _poll(room: Room, now: datetime) -> None:
     row = Room.objects.filter(pk=room.pk, look_at=room.look_at)
-    seats = _seats(room, now)
+    going_on = Seat.objects.filter(date__room=room, round__starts_at__lte=now, round__ends_at__gt=now)
+    seats = list(going_on.select_related("round", "registration__user"))
     if not seats or not room.reference or not knows_participants(room.provider):
         row.update(look_at=None)
         return
@@ -45,29 +46,23 @@ def _look(room: Room, now: datetime) -> None:
         row.update(look_at=now + wait)
         return
     except Exception as error:
-        # Refused for now: somebody may mend it before the next look.
+        # Refused for now: somebody may mend it before the next poll.
         log.warning("dating_room_not_looked_into", room=str(room.pk), error=str(error))
-        row.update(look_at=_next_look(seats, now))
+        row.update(look_at=_next_poll_at(seats, now))
         return
-    _note(room.event, seats, shown, now)
+    _join_those_shown(room.event, seats, shown, now)
     somebody_is_missing = any(seat.joined_at is None for seat in seats)
-    row.update(look_at=_next_look(seats, now) if somebody_is_missing else None)
+    row.update(look_at=_next_poll_at(seats, now) if somebody_is_missing else None)
 
 
-def _next_look(seats: Sequence[Seat], now: datetime) -> datetime | None:
+def _next_poll_at(seats: Sequence[Seat], now: datetime) -> datetime | None:
     round_ = seats[0].round
     assert round_.starts_at
     assert round_.ends_at
-    return next_look(round_.starts_at, round_.ends_at, now=now)
+    return next_poll(round_.starts_at, round_.ends_at, now=now)
 
 
-def _seats(room: Room, now: datetime) -> list[Seat]:
-    """Return the places of those who are to be in a room now."""
-    going_on = Seat.objects.filter(date__room=room, round__starts_at__lte=now, round__ends_at__gt=now)
-    return list(going_on.select_related("round", "registration__user"))
-
-
-def _note(event: Event, seats: Sequence[Seat], shown: Sequence[str], now: datetime) -> None:
+def _join_those_shown(event: Event, seats: Sequence[Seat], shown: Sequence[str], now: datetime) -> None:
     names = {}
     for seat in seats:
         user = seat.registration.user

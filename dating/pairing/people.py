@@ -44,18 +44,18 @@ def pair_score(one: Person[K], other: Person[K]) -> int:
 
 def pair_scores(rows: Sequence[Person[K]], columns: Sequence[Person[K]]) -> Scores:
     """``pair_score`` of everyone of the one with everyone of the other, as a table."""
-    cities = {city: number for number, city in enumerate({each.city for each in (*rows, *columns)})}
+    cities = {city: number for number, city in enumerate({person.city for person in (*rows, *columns)})}
 
     def apart(of_row: list[int], of_column: list[int]) -> Scores:
         return np.abs(
             np.subtract.outer(np.array(of_row, dtype=np.int64), np.array(of_column, dtype=np.int64))
         )
 
-    age = apart([each.age for each in rows], [each.age for each in columns])
-    manual = apart([each.manual_score for each in rows], [each.manual_score for each in columns])
+    age = apart([row.age for row in rows], [column.age for column in columns])
+    manual = apart([row.manual_score for row in rows], [column.manual_score for column in columns])
     # Of two who have not said where they live nobody knows whether it is the same city.
-    of_rows = np.array([cities[each.city] if each.city else -1 for each in rows], dtype=np.int64)
-    of_columns = np.array([cities[each.city] if each.city else -2 for each in columns], dtype=np.int64)
+    of_rows = np.array([cities[row.city] if row.city else -1 for row in rows], dtype=np.int64)
+    of_columns = np.array([cities[column.city] if column.city else -2 for column in columns], dtype=np.int64)
     same_city = np.equal.outer(of_rows, of_columns)
     scores: Scores = (AGE - age) + SAME_CITY * same_city + (MANUAL - PER_MANUAL_STEP * manual)
     return scores
@@ -63,4 +63,5 @@ def pair_scores(rows: Sequence[Person[K]], columns: Sequence[Person[K]]) -> Scor
 
 def pools_of(people: Sequence[Person[K]]) -> tuple[list[Person[K]], list[Person[K]]]:
     """The people of pool 0 and those of pool 1, in the order given."""
-    return [each for each in people if each.pool == 0], [each for each in people if each.pool != 0]
+    first = [person for person in people if person.pool == 0]
+    return first, [person for person in people if person.pool != 0]

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
-from dating.models import Step
+from dating.evening.steps import Step
 
 #: The steps in which people are together, or about to be: only these can be paused.
 LIVE: Final = (Step.READY_CHECK, Step.ROUND, Step.BREAK)
 #: The last break takes no less, nor less than a round if that is shorter: after it nobody can rate any more.
 _LAST_BREAK_S: Final = 60
 #: In parts of a round: late enough for people to be there, and once more shortly before its end.
-_LOOKS: Final = (0.5, 0.9)
+_POLLS: Final = (0.5, 0.9)
 
 
 class Timed(Protocol):
@@ -30,6 +30,15 @@ class Timed(Protocol):
 
     @property
     def rules_at(self) -> datetime: ...
+
+
+class Bounded(Timed, Protocol):
+    """An event before its groups are made."""
+
+    two_pools: bool
+    users_limit: int
+    places: int | None
+    max_rounds: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +87,19 @@ def length_of(event: Timed, rounds: int) -> timedelta:
     return others + timedelta(seconds=event.round_s) + last_break_of(event)
 
 
+def longest(event: Bounded) -> timedelta:
+    """Return how long an evening lasts at most."""
+    return length_of(event, most_rounds(event))
+
+
+def most_rounds(event: Bounded) -> int:
+    """Return how many rounds there are at most: nobody knows how many come until the groups are made."""
+    people = min(event.users_limit, event.places or event.users_limit)
+    # Of two pools the one may have a single person, whom all others meet in turn.
+    rounds = people - 1 if event.two_pools else people - 1 + people % 2
+    return min(rounds, event.max_rounds or rounds)
+
+
 def _break_ends(event: Timed, at: datetime, now: datetime, more_rounds: bool) -> datetime:
     """The last break leaves everybody time to rate, even where its own time has passed meanwhile."""
     if more_rounds:
@@ -91,7 +113,7 @@ def passed(ends_at: datetime, now: datetime) -> bool:
     return ends_at <= now
 
 
-def next_look(starts_at: datetime, ends_at: datetime, *, now: datetime) -> datetime | None:
-    """Return when to look next who is in a round's calls; None: not again."""
+def next_poll(starts_at: datetime, ends_at: datetime, *, now: datetime) -> datetime | None:
+    """Return when to ask next who is in a round's calls; None: not again."""
     long = ends_at - starts_at
-    return next((at for part in _LOOKS if (at := starts_at + part * long) > now), None)
+    return next((at for part in _POLLS if (at := starts_at + part * long) > now), None)

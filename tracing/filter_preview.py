@@ -25,17 +25,13 @@ def what_if(criteria: Criteria, *, cases: int, now: datetime) -> WhatIf:
     """Search the last so many cases with a filter as it is now, each as it stood when it was closed."""
     chosen = list(last_cases(cases, now=now))
     counts = Counter(dict.fromkeys(range(1, criteria.rounds + 1), 0))
-    for until, group in _by_end(chosen).items():
+    by_end: dict[datetime | None, list[Case]] = defaultdict(list)
+    for case in chosen:
+        by_end[case.counts_until].append(case)
+    for until, group in by_end.items():
         found = search([_seed(case, criteria) for case in group], until=until)
-        counts.update(each.degree for reached in found.values() for each in reached)
+        counts.update(exposed.degree for reached in found.values() for exposed in reached)
     return WhatIf(len(chosen), shown(counts.total()), shown_parts(counts))
-
-
-def _by_end(cases: list[Case]) -> dict[datetime | None, list[Case]]:
-    groups: dict[datetime | None, list[Case]] = defaultdict(list)
-    for case in cases:
-        groups[case.counts_until].append(case)
-    return groups
 
 
 def _seed(case: Case, criteria: Criteria) -> Seed:

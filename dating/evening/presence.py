@@ -22,7 +22,7 @@ class Signs:
         return self.last_sign_at is not None and self.last_sign_at > self.missed_at
 
 
-class Held(NamedTuple):
+class EndedDate(NamedTuple):
     """A date whose call has ended: the two people, and who of them entered it."""
 
     date: UUID
@@ -37,7 +37,7 @@ class Evidence(NamedTuple):
     absent: frozenset[UUID]
 
 
-def evidence(dates: Sequence[Held], signs: Mapping[UUID, Signs]) -> Evidence:
+def evidence(dates: Sequence[EndedDate], signs: Mapping[UUID, Signs]) -> Evidence:
     """Judge the calls of one group's round.
 
     Whoever did not enter while the partner did, did not come. Where neither entered, whoever has never given
@@ -47,7 +47,7 @@ def evidence(dates: Sequence[Held], signs: Mapping[UUID, Signs]) -> Evidence:
     Args:
         signs: of everybody in the group.
     """
-    if not any(each.last_sign_at for each in signs.values()):
+    if not any(sign.last_sign_at for sign in signs.values()):
         return Evidence(frozenset(), frozenset())
     failed, absent = set(), set()
     for date in dates:

@@ -2,14 +2,14 @@
 
 from datetime import datetime, timedelta
 
-from dating.life.timeline import LIVE
+from dating.evening.timeline import LIVE
 from dating.models import Event, LogEntry, Registration, Step
 from dating.services.planning import round_plan
-from dating.services.rounds import Start, links_cancel, rounds_lay
+from dating.services.rounds import RoundStart, links_cancel, rounds_schedule
 
 
-def plan_anew(event: Event, now: datetime) -> None:
-    """Have the next round follow who is there now. Before the ready check nothing has been laid out yet.
+def next_round_replan(event: Event, now: datetime) -> None:
+    """Have the next round follow who is there now. Before the ready check nothing has been scheduled yet.
 
     One that has begun by the clock stays as it is, though nobody has taken that step yet: people are in it.
     """
@@ -20,16 +20,16 @@ def plan_anew(event: Event, now: datetime) -> None:
     if event.step not in LIVE or event.paused_at is not None or not outlook.has_changed:
         return
     if outlook.anybody:
-        rounds_lay([Start(event, event.rounds.get(number=number), _next_start(event))], now=now)
+        rounds_schedule([RoundStart(event, event.rounds.get(number=number), _next_start(event))], now=now)
     else:
         links_cancel(event.rounds.filter(number=number))
 
 
-def lay_anew(event: Event, now: datetime) -> None:
-    """Lay the links of the next round out once more: it is to start at another time."""
+def next_round_reschedule(event: Event, now: datetime) -> None:
+    """Schedule the links of the next round once more: it is to start at another time."""
     upcoming = event.rounds.filter(number=event.current_round + 1).first()
     if upcoming is not None and not event.is_ending and upcoming.dates.exists():
-        rounds_lay([Start(event, upcoming, _next_start(event))], now=now)
+        rounds_schedule([RoundStart(event, upcoming, _next_start(event))], now=now)
 
 
 def begin_if_all_are_ready(event: Event, now: datetime) -> None:

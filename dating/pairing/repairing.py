@@ -6,8 +6,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from dating.blossom import largest_matching
-from dating.matching.scipy_later import optimize
+from dating.pairing.blossom import largest_matching
+from dating.pairing.lazy_scipy import optimize
 
 K = TypeVar("K", bound=Hashable)
 

@@ -8,10 +8,10 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from dating.colouring import colour_within
-from dating.matching.best import incidence
-from dating.matching.people import Person, pair_scores
-from dating.matching.scipy_later import optimize
+from dating.pairing.best import incidence
+from dating.pairing.colouring import colour_within
+from dating.pairing.lazy_scipy import optimize
+from dating.pairing.people import Person, pair_scores
 
 K = TypeVar("K", bound=Hashable)
 
@@ -25,7 +25,7 @@ def filled_up(
     unimodular between two pools, so that it is solved as fast as a linear one.
     """
     had = Counter(chain.from_iterable(dates))
-    room = np.array([max_rounds - had[each.key] for each in group])
+    room = np.array([max_rounds - had[person.key] for person in group])
     if not len(group) or room.max() < max_rounds:  # everybody has a date
         return list(dates)
     pairs = _possible(group, room, max_rounds, two_pools)
@@ -46,7 +46,7 @@ def filled_up(
         return [*dates, *more]
     # A few of them may find no round.
     rounds, _ = colour_within([*dates, *more], max_rounds)
-    return [date for each in rounds for date in each]
+    return [date for round_ in rounds for date in round_]
 
 
 def _possible(
@@ -56,6 +56,6 @@ def _possible(
     has_none, has_room = room == max_rounds, room > 0
     possible = np.logical_or.outer(has_none, has_none) & np.logical_and.outer(has_room, has_room)
     if two_pools:
-        pool = np.array([each.pool for each in group])
+        pool = np.array([person.pool for person in group])
         return np.argwhere(possible & np.logical_and.outer(pool == 0, pool != 0))
     return np.argwhere(np.triu(possible, 1))

@@ -51,7 +51,7 @@ def colour_within(
             break
         chance.shuffle(shuffled)
     classes = best.classes(edges)
-    coloured = {edge for each in classes for edge in each}
+    coloured = {edge for colour_class in classes for edge in colour_class}
     return classes, [edge for edge in edges if edge not in coloured]
 
 
@@ -72,7 +72,7 @@ class _Colouring(Generic[K]):
         for edge in edges:
             if (colour := colour_of.get(frozenset(edge))) is not None:
                 found[colour].append(edge)
-        return [each for each in found if each]
+        return [colour_class for colour_class in found if colour_class]
 
     def add_by_exchange(self, one: K, other: K) -> bool:
         """Colour one more edge; False if no exchange of two colours makes room for it."""
@@ -82,7 +82,7 @@ class _Colouring(Generic[K]):
                 return True
         for of_one in self._free(one):
             for of_other in self._free(other):
-                if self._end_of_path(other, of_one, of_other) != one:
+                if self._path(other, of_one, of_other)[-1] != one:
                     self._exchange(other, of_one, of_other)
                     self._set(one, other, of_one)
                     return True
@@ -102,7 +102,7 @@ class _Colouring(Generic[K]):
         )
         for leaf, following in pairwise(fan[: upto + 1]):
             colour = self._colour(hub, following)
-            self._unset(hub, following, colour)
+            del self.at[hub][colour], self.at[following][colour]
             self._set(hub, leaf, colour)
         self._set(hub, fan[upto], of_last)
 
@@ -110,7 +110,9 @@ class _Colouring(Generic[K]):
         """As many of the hub's partners as can be, each one's edge in a colour free at the one before."""
         fan = [first]
         rest = dict(self.at[hub])
-        while (colour := next((each for each in rest if self._is_free(fan[-1], each)), None)) is not None:
+        while (
+            colour := next((candidate for candidate in rest if self._is_free(fan[-1], candidate)), None)
+        ) is not None:
             fan.append(rest.pop(colour))
         return fan
 
@@ -136,9 +138,6 @@ class _Colouring(Generic[K]):
             colour, other_colour = other_colour, colour
         return path
 
-    def _end_of_path(self, start: K, colour: int, other_colour: int) -> K:
-        return self._path(start, colour, other_colour)[-1]
-
     def _exchange(self, start: K, colour: int, other_colour: int) -> None:
         for person in self._path(start, colour, other_colour):
             at = self.at[person]
@@ -151,7 +150,3 @@ class _Colouring(Generic[K]):
     def _set(self, one: K, other: K, colour: int) -> None:
         self.at[one][colour] = other
         self.at[other][colour] = one
-
-    def _unset(self, one: K, other: K, colour: int) -> None:
-        del self.at[one][colour]
-        del self.at[other][colour]

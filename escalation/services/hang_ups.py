@@ -11,7 +11,6 @@ from typing import Final
 
 import structlog
 from django.db import transaction
-from django.db.models import QuerySet
 
 from escalation.models import HangUp
 from notifications import metrics
@@ -46,13 +45,13 @@ def run(now: datetime) -> int:
     """Hang up what is due; returns how many calls were ended so."""
     taken = _taken(now)
     calls: list[tuple[HangUp, str]] = []
-    for each in taken:
-        if sid := _call_of(each.delivery) or each.call_sid:
-            calls.append((each, sid))
-        elif each.delivery.state == Delivery.Status.SENDING:
-            _again(each, now=now, wait_s=1.0, error="it is being made")
+    for hang_up in taken:
+        if sid := _call_of(hang_up.delivery) or hang_up.call_sid:
+            calls.append((hang_up, sid))
+        elif hang_up.delivery.state == Delivery.Status.SENDING:
+            _again(hang_up, now=now, wait_s=1.0, error="it is being made")
         else:
-            each.delete()
+            hang_up.delete()
     results = asyncio.run(_hung_up([sid for _, sid in calls])) if calls else []
     for (hang_up, _), result in zip(calls, results, strict=True):
         _settle(hang_up, result, now=now)
@@ -64,12 +63,8 @@ def _taken(now: datetime) -> list[HangUp]:
     with transaction.atomic():
         due = HangUp.objects.filter(next_at__lte=now).select_related("delivery__outgoing").order_by("next_at")
         taken = list(due.select_for_update(of=("self",), skip_locked=True)[:_MOST])
-        _rows(taken).update(next_at=now + _LEASE)
+        HangUp.objects.filter(pk__in=[hang_up.pk for hang_up in taken]).update(next_at=now + _LEASE)
     return taken
-
-
-def _rows(hang_ups: Sequence[HangUp]) -> QuerySet[HangUp]:
-    return HangUp.objects.filter(pk__in=[each.pk for each in hang_ups])
 
 
 def _call_of(delivery: Delivery) -> str:

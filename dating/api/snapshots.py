@@ -1,4 +1,4 @@
-"""An evening as one of its people sees it, and as those do who run it: what pages and the API show."""
+"""What the API shows of an evening: as one of its people sees it, and as those do who run it."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,7 +26,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class EveningView:
+class EveningSnapshot:
     """What one person sees; ``matches`` are empty until the event is over."""
 
     step: str
@@ -42,12 +42,12 @@ class EveningView:
     matches: list[Registration]
 
 
-def evening_of(registration: Registration, *, now: datetime) -> EveningView:
+def evening_of(registration: Registration, *, now: datetime) -> EveningSnapshot:
     """Return what somebody sees of their evening."""
     event = registration.event
     met, missed = partners_of(registration)
     matched: set[UUID] = matches_of_event(event)[registration.pk] if event.is_over else set()
-    return EveningView(
+    return EveningSnapshot(
         step=event.step,
         round=event.current_round,
         deadline_at=event.deadline_at,
@@ -58,7 +58,7 @@ def evening_of(registration: Registration, *, now: datetime) -> EveningView:
         met=met,
         missed=missed,
         reactions=list(reactions_by(registration)),
-        matches=[each for each in met if each.pk in matched],
+        matches=[partner for partner in met if partner.pk in matched],
     )
 
 
@@ -73,7 +73,7 @@ def call_of(registration: Registration, *, now: datetime) -> Call | None:
     assert seat.round.ends_at
     return Call(
         round=seat.round.number,
-        partner=date.second if date.first_id == registration.pk else date.first,
+        partner=date.partner_of(registration.pk),
         url=join_url(seat.round_id, registration.pk, registration.user.links_version),
         ends_at=seat.round.ends_at,
     )
@@ -89,8 +89,8 @@ def run_sheet_of(event: Event) -> dict[str, Any]:
     return {
         "event": events_with_counts().get(pk=event.pk),
         "groups": [
-            {"number": each.number, "members": each.members.all(), "dates": each.dates.all()}
-            for each in groups
+            {"number": group.number, "members": group.members.all(), "dates": group.dates.all()}
+            for group in groups
         ],
         "log": LogEntry.objects.filter(event=event),
         "results": event.results,

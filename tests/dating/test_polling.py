@@ -11,11 +11,11 @@ from django.utils import timezone
 from redis import Redis
 
 from dating import jobs
-from dating.life.presence import seen_in_call
-from dating.life.timeline import next_look
+from dating.evening.presence import seen_in_call
+from dating.evening.timeline import next_poll
 from dating.models import Room, Seat
 from dating.services.calls import calls_end, rooms_make
-from dating.services.looking import rooms_look
+from dating.services.polling import rooms_poll
 from tests.dating.cast import EIGHT, HOUR, MINUTE, SECOND, Evening, event, person, told
 from tests.servers.meet import Meet
 
@@ -65,10 +65,10 @@ def test_whoever_the_provider_sees_in_the_call_has_come_and_who_is_nowhere_has_n
     (partner,) = next(pair - {"Ana"} for pair in evening.pairs(1) if "Ana" in pair)
     there, missing = sorted({"Bob", "Eve", "Tom"} - {partner})
     enter(meet, evening, "Ana", partner, there)
-    assert rooms_look(now=HALF - SECOND) == 0
-    assert rooms_look(now=HALF) == 2
+    assert rooms_poll(now=HALF - SECOND) == 0
+    assert rooms_poll(now=HALF) == 2
     assert joined(evening) == {"Ana", partner, there}
-    assert rooms_look(now=HALF) == 0
+    assert rooms_poll(now=HALF) == 0
     evening.at(EIGHT + 5 * MINUTE)
     no_shows = {each.first_name: evening.member(each).no_shows for each in evening.people}
     assert no_shows == {name: int(name == missing) for name in no_shows}
@@ -78,11 +78,11 @@ def test_whoever_the_provider_sees_in_the_call_has_come_and_who_is_nowhere_has_n
 def test_it_looks_again_shortly_before_the_end_where_somebody_is_missing(
     evening: Evening, meet: Meet
 ) -> None:
-    rooms_look(now=HALF)
+    rooms_poll(now=HALF)
     assert joined(evening) == {"Ana"}
     assert set(Room.objects.values_list("look_at", flat=True)) == {LATE}
     enter(meet, evening, "Ana", "Bob", "Eve", "Tom")
-    assert rooms_look(now=LATE) == 2
+    assert rooms_poll(now=LATE) == 2
     assert joined(evening) == {"Ana", "Bob", "Eve", "Tom"}
     assert set(Room.objects.values_list("look_at", flat=True)) == {None}
 
@@ -92,7 +92,7 @@ def test_a_provider_that_does_not_answer_harms_nobody(
     evening: Evening, meet: Meet, behaviour: str, again: object
 ) -> None:
     meet.behave(behaviour)
-    rooms_look(now=HALF)
+    rooms_poll(now=HALF)
     assert joined(evening) == {"Ana"}
     assert set(Room.objects.values_list("look_at", flat=True)) == {again}
     assert evening.at(EIGHT + 5 * MINUTE) == ["break"]
@@ -104,7 +104,7 @@ def test_a_provider_that_hangs_keeps_a_worker_for_a_slice_of_time_only(
     monkeypatch.setattr("dating.meetings.google_meet._TIMEOUT_S", 0.2)
     monkeypatch.setattr("dating.services.calls.SLICE_S", 0.1)
     meet.behave("hang")
-    assert [rooms_look(now=HALF), rooms_look(now=HALF)] == [1, 1]
+    assert [rooms_poll(now=HALF), rooms_poll(now=HALF)] == [1, 1]
     evening.at(EIGHT + 5 * MINUTE)
     ended = EIGHT + 5 * MINUTE
     assert calls_end(now=ended) == 1
@@ -113,7 +113,7 @@ def test_a_provider_that_hangs_keeps_a_worker_for_a_slice_of_time_only(
 
 def test_no_room_is_looked_into_once_its_round_is_over(evening: Evening, meet: Meet) -> None:
     before = len(meet.calls)
-    rooms_look(now=EIGHT + 5 * MINUTE)  # whether or not anybody has taken note of its end
+    rooms_poll(now=EIGHT + 5 * MINUTE)  # whether or not anybody has taken note of its end
     assert len(meet.calls) == before
     assert set(Room.objects.values_list("look_at", flat=True)) == {None}
 
@@ -160,5 +160,5 @@ def test_a_name_that_both_have_tells_nothing() -> None:
 
 def test_looks_are_in_the_middle_and_near_the_end() -> None:
     end = EIGHT + 5 * MINUTE
-    assert [next_look(EIGHT, end, now=now) for now in (EIGHT, HALF, LATE)] == [HALF, LATE, None]
-    assert next_look(EIGHT, EIGHT + timedelta(seconds=10), now=EIGHT) == EIGHT + 5 * SECOND
+    assert [next_poll(EIGHT, end, now=now) for now in (EIGHT, HALF, LATE)] == [HALF, LATE, None]
+    assert next_poll(EIGHT, EIGHT + timedelta(seconds=10), now=EIGHT) == EIGHT + 5 * SECOND

@@ -6,9 +6,9 @@ from typing import Any, Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from dating.matching.people import Person, pair_scores, pools_of
-from dating.matching.scipy_later import optimize
-from dating.matching.sizes import split_one_pool, split_two_pools
+from dating.pairing.lazy_scipy import optimize
+from dating.pairing.people import Person, pair_scores, pools_of
+from dating.pairing.sizes import split_one_pool, split_two_pools
 
 K = TypeVar("K", bound=Hashable)
 Floats = NDArray[np.float64]
@@ -56,9 +56,9 @@ def _of_two_pools(
 ) -> list[list[Person[K]]]:
     pools = pools_of(people)
     sizes = split_two_pools(len(pools[0]), len(pools[1]), users_limit)
-    first, second = (pool[: sum(each)] for pool, each in zip(pools, sizes, strict=True))
+    first, second = (pool[: sum(pool_sizes)] for pool, pool_sizes in zip(pools, sizes, strict=True))
     found = []
-    for begin, end in _blocks([sum(each) for each in zip(*sizes, strict=True)]):
+    for begin, end in _blocks([sum(both) for both in zip(*sizes, strict=True)]):
         found += _of_block(
             _block(first, sizes[0], begin, end),
             _block(second, sizes[1], begin, end),
@@ -164,7 +164,7 @@ def _blocks(sizes: Sequence[int]) -> Iterator[tuple[int, int]]:
     """Ranges of groups that are chosen together: all, unless those are more people than ``BLOCK``."""
     number = -(-sum(sizes) // BLOCK)
     for block in range(number):
-        begin, end = (len(sizes) * each // number for each in (block, block + 1))
+        begin, end = (len(sizes) * edge // number for edge in (block, block + 1))
         if begin < end:
             yield begin, end
 
@@ -204,4 +204,4 @@ def _exchange_all(scores: Floats, places: Places, sums: Floats, noise: Floats) -
 
 
 def _members(people: Sequence[Person[K]], places: NDArray[Any], number: int) -> list[Person[K]]:
-    return [each for each, place in zip(people, places, strict=True) if place == number]
+    return [person for person, place in zip(people, places, strict=True) if place == number]

@@ -6,11 +6,8 @@ Pure functions. A date is a pair of keys; a round is a list of dates of which no
 from collections.abc import Hashable, Iterable, Sequence
 from typing import TypeVar
 
-from dating.colouring import colour_classes
-from dating.matching.people import Person, pools_of
-from dating.repairing import next_round
-
-__all__ = ["Date", "Round", "coloured_rounds", "complete_rounds", "next_round"]
+from dating.pairing.colouring import colour_classes
+from dating.pairing.people import Person, pools_of
 
 K = TypeVar("K", bound=Hashable)
 
@@ -28,8 +25,8 @@ def complete_rounds(group: Sequence[Person[K]], *, two_pools: bool) -> list[Roun
     """
     if two_pools:
         first, second = pools_of(group)
-        return _across([each.key for each in first], [each.key for each in second])
-    return _round_robin([each.key for each in group])
+        return _across([person.key for person in first], [person.key for person in second])
+    return _round_robin([person.key for person in group])
 
 
 def coloured_rounds(dates: Iterable[Date[K]]) -> list[Round[K]]:

@@ -1,1 +1,0 @@
-"""What an event's life consists of: pure functions that take the time."""

@@ -1,0 +1,12 @@
+"""Who meets whom: people into groups, dates into rounds, and the next round when somebody is missing.
+
+Pure functions, deterministic.
+"""
+
+from dating.pairing.best import best_dates
+from dating.pairing.bound import total_score, upper_bound
+from dating.pairing.filling import filled_up
+from dating.pairing.grouping import groups
+from dating.pairing.people import Person, pair_score
+
+__all__ = ["Person", "best_dates", "filled_up", "groups", "pair_score", "total_score", "upper_bound"]
