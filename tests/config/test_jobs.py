@@ -33,6 +33,14 @@ JOB = "planted"
 PLAIN = {str, int, float, bool, type(None)}
 
 
+def name_of(job: Callable[..., None]) -> str:
+    return f"{job.__module__}.{job.__name__}"
+
+
+#: In the same order in every process.
+JOBS = sorted(queue.known(), key=name_of)
+
+
 class Writes:
     """Writes a file when it is unpickled."""
 
@@ -165,7 +173,7 @@ def test_pickle_is_nowhere_in_rq() -> None:
             resolve_serializer(name).loads(pickle.dumps(1))
 
 
-@pytest.mark.parametrize("job", queue.known(), ids=lambda job: f"{job.__module__}.{job.__name__}")
+@pytest.mark.parametrize("job", JOBS, ids=name_of)
 def test_what_jobs_take_is_plain(job: Callable[..., None]) -> None:
     for name, kind in typing.get_type_hints(job).items():
         kinds = set(typing.get_args(kind)) or {kind}
@@ -173,7 +181,7 @@ def test_what_jobs_take_is_plain(job: Callable[..., None]) -> None:
     assert not any(each.kind is each.VAR_KEYWORD for each in inspect.signature(job).parameters.values())
 
 
-@pytest.mark.parametrize("job", queue.known(), ids=lambda job: f"{job.__module__}.{job.__name__}")
+@pytest.mark.parametrize("job", JOBS, ids=name_of)
 def test_every_job_can_be_named_in_redis(redis: Redis, job: Callable[..., None]) -> None:
     queue.enqueue(job)
     (waiting,) = django_rq.get_queue(queue.of(job)).jobs
