@@ -25,7 +25,7 @@ from accounts.ranks import Rank, may_act_on, people_below, rank_of
 from accounts.rights import scopes_of
 from accounts.services.invitations import HAS_ACCOUNT, invitation_make
 from config import clock
-from config.exceptions import Conflict
+from config.rest.exceptions import Conflict
 
 admin.site.unregister(Group)
 # Rows for machines, to be searched by a field that our users don't have.

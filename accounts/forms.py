@@ -6,7 +6,7 @@ from django.core.exceptions import ValidationError
 from unfold.forms import AuthenticationForm
 
 from accounts import rate_limits
-from config.exceptions import TooMany
+from config.rest.exceptions import TooMany
 
 
 class AdminLogIn(AuthenticationForm):

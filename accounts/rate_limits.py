@@ -14,8 +14,8 @@ from django.conf import settings
 
 from accounts.models import User
 from config import clock
-from config.exceptions import TooMany
 from config.redis import client
+from config.rest.exceptions import TooMany
 
 #: For how long an address counts as somebody's own after they logged in from there.
 KNOWN_FOR: Final = timedelta(days=30)

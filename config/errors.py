@@ -6,8 +6,8 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views import defaults
 
-from config.api import RETRY_AFTER_S, Unreachable
 from config.outages import is_outage
+from config.rest.api import RETRY_AFTER_S, Unreachable
 from notifications.web import page
 
 MACHINE_PATHS = ("/api/", "/webhook", "/preferences", "/health", "/metrics")

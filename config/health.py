@@ -10,8 +10,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from config import readiness
-from config.api import RETRY_AFTER_S, JSONOnly, Unreachable
 from config.findings import WARNING
+from config.rest.api import RETRY_AFTER_S, JSONOnly, Unreachable
 from notifications.exposition import exposition
 
 

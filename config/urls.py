@@ -10,7 +10,7 @@ from accounts.api.urls import urlpatterns as accounts_api
 from accounts.guards import kept_for
 from accounts.rights import BELOW
 from config import health
-from config.api import slash_optional
+from config.rest.api import slash_optional
 from dating.api.urls import urlpatterns as dating_api
 from escalation.api.urls import original_urlpatterns as escalation_original
 from escalation.api.urls import urlpatterns as escalation_api

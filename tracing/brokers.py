@@ -14,7 +14,7 @@ from typing import Any, Final
 import structlog
 
 from config import clock
-from config.exceptions import Conflict
+from config.rest.exceptions import Conflict
 from notifications.brokers import once
 from notifications.brokers.formats import Format
 from notifications.brokers.messages import Answer, Malformed, Message

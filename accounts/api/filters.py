@@ -5,7 +5,7 @@ from django.db.models import QuerySet
 
 from accounts import selectors
 from accounts.models import Role, User
-from config.filters import StrictFilterSet
+from config.rest.filters import StrictFilterSet
 
 
 class UserFilter(StrictFilterSet):

@@ -18,7 +18,7 @@ from accounts.api.views.verifications import (
     PhoneConfirmView,
     PhoneVerifyView,
 )
-from config.api import slash_optional
+from config.rest.api import slash_optional
 
 urlpatterns = [
     *slash_optional("auth/register", RegisterView.as_view(), name="register"),

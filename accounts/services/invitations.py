@@ -11,7 +11,7 @@ from accounts import signals
 from accounts.models import Door, Invitation, User
 from accounts.verification import id_of_token
 from config import clock
-from config.exceptions import Conflict
+from config.rest.exceptions import Conflict
 
 CLOSED: Final = "Nobody can register here by themselves: ask those who run this service."
 INVITED_ONLY: Final = "Registering here takes an invitation: ask those who run this service for one."

@@ -13,7 +13,7 @@ from django.db import IntegrityError, transaction
 from accounts.models import Role, User
 from accounts.names import cleaned
 from accounts.ranks import has_rights
-from config.exceptions import Conflict
+from config.rest.exceptions import Conflict
 
 FIELDS: Final = ("email", "first_name", "last_name", "role", "language")
 _NAMES: Final = frozenset(field.name for field in User._meta.fields)

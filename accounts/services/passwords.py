@@ -14,7 +14,7 @@ from accounts import rate_limits, signals
 from accounts.models import User, Verification
 from accounts.services.verifications import verification_send
 from accounts.verification import id_of_token, is_open
-from config.exceptions import Conflict
+from config.rest.exceptions import Conflict
 
 log = structlog.get_logger(__name__)
 

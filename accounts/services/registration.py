@@ -13,7 +13,7 @@ from accounts.models import Role, User
 from accounts.ranks import Rank, rank_of
 from accounts.services.invitations import admitted, invitation_use
 from config import clock
-from config.exceptions import Conflict
+from config.rest.exceptions import Conflict
 
 T = TypeVar("T")
 

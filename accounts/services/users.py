@@ -8,7 +8,7 @@ from django.db.models import F
 
 from accounts.models import Role, User
 from accounts.ranks import OUTRANKED, Rank, may_act_on, rank_of
-from config.exceptions import Conflict
+from config.rest.exceptions import Conflict
 
 EMAIL_TAKEN: Final = "This email address can't be used."
 NOT_YOURSELF: Final = "You can't deactivate, demote or delete yourself here."

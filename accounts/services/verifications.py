@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 from accounts import rate_limits, signals
 from accounts.models import User, Verification
 from accounts.verification import is_code_of, is_open
-from config.exceptions import Conflict, TooMany
+from config.rest.exceptions import Conflict, TooMany
 
 Purpose = Verification.Purpose
 

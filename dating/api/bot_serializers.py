@@ -9,7 +9,7 @@ from rest_framework import serializers
 from accounts.api.serializers.fields import CodeField
 from accounts.models import User
 from accounts.validators import validate_time_zone
-from config.fields import StrictCharField, StrictChoiceField, StrictIntegerField, StrictUUIDField
+from config.rest.fields import StrictCharField, StrictChoiceField, StrictIntegerField, StrictUUIDField
 from dating.api.serializers import DatingProfileSerializer
 from dating.models import BotAccount
 

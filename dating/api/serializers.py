@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from accounts.models import User
 from accounts.validators import validate_time_zone
-from config.fields import (
+from config.rest.fields import (
     StrictBooleanField,
     StrictCharField,
     StrictChoiceField,

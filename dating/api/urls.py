@@ -1,6 +1,6 @@
 """The routes of dating below /api/v1/."""
 
-from config.api import slash_optional
+from config.rest.api import slash_optional
 from dating.api.views.bot import BotAccountView, BotCodeView
 from dating.api.views.evening import EveningView, JoinView, ProfileView, ReactionsView, ReadyView
 from dating.api.views.events import EventsView, EventView

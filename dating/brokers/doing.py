@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 
 from accounts.models import User
 from config import clock
-from config.exceptions import Conflict
+from config.rest.exceptions import Conflict
 from config.zones import zone_of
 from dating.brokers.aliases import number_of
 from dating.brokers.commands import ALL_EVENTS, NOT_UNDERSTOOD, Command, Name, answer

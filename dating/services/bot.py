@@ -14,7 +14,7 @@ from accounts.services.mirroring import NAME_MAX
 from accounts.services.users import user_update
 from accounts.services.verifications import code_take
 from config import clock
-from config.exceptions import Conflict
+from config.rest.exceptions import Conflict
 from dating.models import BotAccount, DatingProfile
 from notifications.models import ContactPoint
 from notifications.services.confirmations import contact_point_vouch

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from accounts.models import User
-from config.exceptions import Conflict
+from config.rest.exceptions import Conflict
 from dating.evening.timeline import LIVE
 from dating.models import Event, Registration, Round, Seat, Step
 from dating.services.advance import event_call_off

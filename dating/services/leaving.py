@@ -7,7 +7,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from accounts.models import User
-from config.exceptions import Conflict
+from config.rest.exceptions import Conflict
 from dating.evening.steps import OVER
 from dating.models import Date, Event, Registration, Room, Round, Step
 from dating.services.advance import event_call_off

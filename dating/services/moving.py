@@ -6,7 +6,7 @@ from typing import Final
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from config.exceptions import Conflict
+from config.rest.exceptions import Conflict
 from dating.evening.timeline import longest
 from dating.models import STATE_OF, Event, Registration, Step
 from dating.services.inviting import tell_with_invitation

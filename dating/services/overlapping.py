@@ -9,7 +9,7 @@ from django.db import connection
 from django.db.models import Q
 
 from accounts.models import User
-from config.exceptions import Conflict
+from config.rest.exceptions import Conflict
 from dating.evening.steps import OVER
 from dating.evening.timeline import LIVE, longest
 from dating.models import Event, Registration

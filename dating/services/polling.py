@@ -6,7 +6,7 @@ from typing import Final
 
 import structlog
 
-from config.exceptions import Conflict
+from config.rest.exceptions import Conflict
 from dating.evening.presence import seen_in_call
 from dating.evening.timeline import next_poll
 from dating.meetings import MeetingUnavailable, knows_participants, provider

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from accounts.models import User
-from config.exceptions import Conflict
+from config.rest.exceptions import Conflict
 from dating.models import Date, Event, Reaction, Registration
 from dating.services.locking import event_lock, registration_lock
 

@@ -2,7 +2,7 @@
 
 import django_filters  # type: ignore[import-untyped]
 
-from config.filters import StrictFilterSet
+from config.rest.filters import StrictFilterSet
 from escalation.models import EscalationProcess
 from notifications.api.filters import SaneDateTimeFilter
 

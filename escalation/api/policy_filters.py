@@ -5,7 +5,7 @@ from typing import Any
 import django_filters  # type: ignore[import-untyped]
 from django.db.models import QuerySet
 
-from config.filters import StrictFilterSet
+from config.rest.filters import StrictFilterSet
 from escalation.models import Policy, Rotation
 
 

@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError as DjangoValidationError
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from config.fields import StrictCharField, StrictChoiceField
+from config.rest.fields import StrictCharField, StrictChoiceField
 from escalation.models import Policy, PolicyVersion
 from escalation.policies import definition
 from escalation.policies.definition import Definition

@@ -2,7 +2,7 @@
 
 from django.urls import re_path
 
-from config.api import slash_optional
+from config.rest.api import slash_optional
 from escalation.api.views import policies, rotations
 
 _POLICIES, _ROTATIONS = "escalations/policies", "escalations/rotations"

@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.validators import validate_time_zone
-from config.fields import StrictCharField, StrictChoiceField, StrictUUIDField
+from config.rest.fields import StrictCharField, StrictChoiceField, StrictUUIDField
 from escalation.api.policy_serializers import whole
 from escalation.models import Rotation, RotationOverride
 from escalation.models.rotation import HOURS, MAX_SHIFT_H

@@ -1,6 +1,6 @@
 """The routes of escalations: below /api/v1/, and the original's own path."""
 
-from config.api import slash_optional
+from config.rest.api import slash_optional
 from escalation.api.policy_urls import urlpatterns as policy_urlpatterns
 from escalation.api.views.processes import AcknowledgeView, ProcessesView, ProcessView, StopView
 

@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 
 from accounts.models import User
 from config import clock
-from config.exceptions import Conflict
+from config.rest.exceptions import Conflict
 from escalation.models.policy import Policy, PolicyVersion
 from escalation.models.rotation import Rotation
 from escalation.policies.definition import Definition, check_rounds

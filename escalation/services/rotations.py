@@ -11,7 +11,7 @@ from django.db.models import F
 
 from accounts.models import User
 from config import clock
-from config.exceptions import Conflict
+from config.rest.exceptions import Conflict
 from escalation.models.rotation import Rotation, RotationMember, RotationOverride
 
 NAME_TAKEN = "There is a rotation of that name already."

@@ -14,7 +14,7 @@ from accounts.admin import ActsOnPeople, SavesChanges, StaffViews
 from accounts.models import User
 from accounts.ranks import people_below
 from config import clock
-from config.exceptions import Conflict, TooMany
+from config.rest.exceptions import Conflict, TooMany
 from notifications.channels import registry
 from notifications.engine import held
 from notifications.models import ContactPoint

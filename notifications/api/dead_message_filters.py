@@ -2,7 +2,7 @@
 
 import django_filters  # type: ignore[import-untyped]
 
-from config.filters import StrictFilterSet
+from config.rest.filters import StrictFilterSet
 from notifications.api.filters import SaneDateTimeFilter
 from notifications.models import DeadMessage
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from config.fields import StrictCharField
+from config.rest.fields import StrictCharField
 from notifications.api.serializers import SelectionSerializer
 from notifications.models import DeadMessage
 

@@ -7,7 +7,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 
-from config.filters import StrictFilterSet
+from config.rest.filters import StrictFilterSet
 from notifications.api.filters import SaneDateTimeFilter
 from notifications.events import selectors, topics
 from notifications.models import Event, HandlerRun

@@ -5,7 +5,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from config.fields import StrictCharField, StrictUUIDField, TimeField
+from config.rest.fields import StrictCharField, StrictUUIDField, TimeField
 from notifications.api.serializers import SelectionSerializer
 from notifications.events import topics
 from notifications.events.outbox import meta

@@ -9,7 +9,7 @@ from django.db.models import CharField, F, QuerySet
 from django.db.models.functions import Cast
 from django_filters.fields import IsoDateTimeField  # type: ignore[import-untyped]
 
-from config.filters import StrictFilterSet
+from config.rest.filters import StrictFilterSet
 from notifications import selectors
 from notifications.models import Alert, ContactPoint, Delivery
 

@@ -6,8 +6,8 @@ import django_filters  # type: ignore[import-untyped]
 from rest_framework.request import Request
 from rest_framework.utils.urls import replace_query_param
 
-from config.api import NewestFirst
-from config.filters import StrictFilterSet
+from config.rest.api import NewestFirst
+from config.rest.filters import StrictFilterSet
 from notifications.inbox import pages
 from notifications.models import InboxItem
 

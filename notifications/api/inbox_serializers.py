@@ -5,7 +5,7 @@ from typing import Any, Final
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from config.fields import StrictBooleanField
+from config.rest.fields import StrictBooleanField
 from notifications.inbox.items import Item, item_of
 from notifications.models import InboxItem, Severity
 

@@ -19,9 +19,9 @@ from rest_framework.renderers import JSONRenderer
 from accounts.api.authentication import USED_EVERY, key_from_header, mark_used
 from accounts.models import ApiKey
 from config import clock
-from config.api import BoundedJSONParser
 from config.digits import whole
-from config.fields import UNIX_TIME_END
+from config.rest.api import BoundedJSONParser
+from config.rest.fields import UNIX_TIME_END
 from notifications.api.serializers import AlertSerializer, is_http_url
 from notifications.models import Alert
 from notifications.services.alerts import AcceptedByKey, Posted, alerts_accept_by_key

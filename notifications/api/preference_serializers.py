@@ -7,8 +7,8 @@ from typing import Any, Final
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from config.fields import StrictBooleanField, StrictCharField, StrictChoiceField
-from config.originals import AnyUUIDField
+from config.rest.fields import StrictBooleanField, StrictCharField, StrictChoiceField
+from config.rest.originals import AnyUUIDField
 from notifications import rules
 from notifications.channels import registry
 from notifications.models import Delivery, Preference, Severity, Subscription

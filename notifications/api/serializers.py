@@ -9,7 +9,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.models import Shop, User
-from config.fields import (
+from config.rest.fields import (
     StrictBooleanField,
     StrictCharField,
     StrictChoiceField,
@@ -18,7 +18,7 @@ from config.fields import (
     UnixTimeField,
     unix_seconds,
 )
-from config.originals import AnyUnixTimeField, AnyUUIDField
+from config.rest.originals import AnyUnixTimeField, AnyUUIDField
 from notifications import withheld
 from notifications.channels import registry
 from notifications.channels.transport import batch as batching

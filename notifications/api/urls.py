@@ -1,6 +1,6 @@
 """The routes of notifications: below /api/v1/, and the originals' own paths."""
 
-from config.api import slash_optional
+from config.rest.api import slash_optional
 from notifications.api.views.alerts import AlertsBatchView, AlertsView, AlertView
 from notifications.api.views.caller_ids import CallerIdsView
 from notifications.api.views.contact_points import (

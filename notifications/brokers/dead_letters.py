@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import Count, F, QuerySet
 
 from config import clock
-from config.exceptions import Conflict
+from config.rest.exceptions import Conflict
 from notifications import masking, metrics
 from notifications.brokers import failures, formats, outbox, sources
 from notifications.brokers.headers import plain

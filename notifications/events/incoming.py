@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 
 from accounts.ids import uuid7
 from config import clock
-from config.exceptions import Conflict
+from config.rest.exceptions import Conflict
 from notifications import metrics, queue
 from notifications.events import jobs, registry
 from notifications.events.registry import Handler

@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 from accounts.ids import uuid7
 from accounts.models import ApiKey
 from config import clock
-from config.exceptions import Conflict
+from config.rest.exceptions import Conflict
 from notifications import metrics, queue
 from notifications.brokers import outbox as brokers_outbox
 from notifications.events import following, jobs, registry

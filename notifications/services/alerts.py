@@ -15,7 +15,7 @@ from django.db.models.signals import post_save
 from accounts.models import ApiKey, Shop
 from accounts.rights import POST_ALERTS
 from config import clock
-from config.exceptions import Conflict
+from config.rest.exceptions import Conflict
 from notifications import metrics, signals
 from notifications.database import run_prepared
 from notifications.models import Alert

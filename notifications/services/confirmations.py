@@ -10,7 +10,7 @@ from django.db import transaction
 from accounts import rate_limits
 from accounts.models import User, Verification
 from accounts.services.verifications import code_take, destination_take
-from config.exceptions import Conflict, TooMany
+from config.rest.exceptions import Conflict, TooMany
 from notifications.channels import registry
 from notifications.engine.direct import deliver_to
 from notifications.messages.compose import notification_of

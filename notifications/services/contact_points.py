@@ -13,7 +13,7 @@ from accounts.models import User
 from accounts.names import validate_plain
 from accounts.phones import REFUSED, may_be_told
 from config import clock
-from config.exceptions import Conflict
+from config.rest.exceptions import Conflict
 from notifications.channels import registry
 from notifications.engine import held, stop
 from notifications.engine.direct import deliver_to

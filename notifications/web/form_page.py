@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.views.generic import FormView
 
-from config.exceptions import Conflict, TooMany
+from config.rest.exceptions import Conflict, TooMany
 from notifications.web.page import Page
 
 

@@ -5,7 +5,7 @@ from django.http import HttpRequest
 from accounts import rate_limits
 from accounts.models import User
 from config import clock
-from config.exceptions import TooMany
+from config.rest.exceptions import TooMany
 
 
 def take(*, scope: str, who: str) -> None:

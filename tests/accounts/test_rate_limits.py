@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 
 from accounts import rate_limits
 from accounts.rate_limits import account_of, address_of, attempt_take, parsed
-from config.exceptions import TooMany
+from config.rest.exceptions import TooMany
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 S = timedelta(seconds=1)

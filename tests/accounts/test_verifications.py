@@ -16,7 +16,7 @@ from accounts.models import User, Verification
 from accounts.services.users import user_update
 from accounts.services.verifications import verification_confirm, verification_send
 from accounts.verification import code_of, id_of_token, is_code_of, token_of
-from config.exceptions import Conflict
+from config.rest.exceptions import Conflict
 
 LogIn = Callable[[User], APIClient]
 PURPOSES = ["email", "phone"]

@@ -14,7 +14,7 @@ from rest_framework.test import APIClient
 from accounts.models import User, Verification
 from accounts.verification import code_of
 from config import clock
-from config.exceptions import Conflict
+from config.rest.exceptions import Conflict
 from dating import services
 from dating.brokers import FORMAT
 from dating.brokers.aliases import number_of

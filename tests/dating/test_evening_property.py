@@ -21,7 +21,7 @@ from hypothesis.stateful import (
 
 from accounts.models import User
 from accounts.services.users import user_delete
-from config.exceptions import Conflict
+from config.rest.exceptions import Conflict
 from dating import services
 from dating.evening.steps import OVER
 from dating.evening.timeline import longest

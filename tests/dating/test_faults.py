@@ -7,7 +7,7 @@ import pytest
 from django.db import connection, transaction
 
 from accounts.models import User
-from config.exceptions import Conflict
+from config.rest.exceptions import Conflict
 from dating import services
 from dating.models import Date, LogEntry, Reaction, Registration, Room, Seat
 from notifications.models import Delivery, Notification

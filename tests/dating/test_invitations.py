@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from icalendar import Calendar
 
 from accounts.models import User
-from config.exceptions import Conflict
+from config.rest.exceptions import Conflict
 from dating import links, services
 from dating.evening.calendar_files import Invitation, feed_with, file_of
 from dating.invitations import feed_of, ics_of

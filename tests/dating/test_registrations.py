@@ -11,7 +11,7 @@ from django.db.models import Q
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
-from config.exceptions import Conflict
+from config.rest.exceptions import Conflict
 from dating import services
 from dating.models import Date, DatingProfile, Event, RecurringRule, Registration, Room
 from notifications.models import Delivery, Notification

@@ -8,7 +8,7 @@ import icalendar
 import pytest
 from django.utils import timezone
 
-from config.exceptions import Conflict
+from config.rest.exceptions import Conflict
 from escalation.models import Rotation, RotationOverride
 from escalation.services.rotations import rotation_update
 

@@ -17,7 +17,7 @@ from django.db.models.signals import post_save
 from accounts.models import Shop
 from config import embedded
 from config.embedded.instance import Instance
-from config.exceptions import Conflict
+from config.rest.exceptions import Conflict
 from notifications.models import Alert
 from notifications.services import alerts
 from notifications.services.alerts import Posted, alert_accept

@@ -2,7 +2,7 @@
 
 import django_filters  # type: ignore[import-untyped]
 
-from config.filters import PlainNumberFilter, StrictFilterSet
+from config.rest.filters import PlainNumberFilter, StrictFilterSet
 from notifications.api.filters import SaneDateTimeFilter
 from tracing.api.serializers.fields import DEVICE_MAX
 from tracing.models import Case, Exposure

@@ -8,7 +8,7 @@ from rest_framework.exceptions import APIException, ParseError, UnsupportedMedia
 from rest_framework.parsers import BaseParser
 
 from config import clock
-from config.api import Unreachable
+from config.rest.api import Unreachable
 from tracing.intake import Busy, NotReadable, Records, TooHeavy, TooLarge, TooMany, records_read
 
 BLOCK_BYTES: Final = 65_536

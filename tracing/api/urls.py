@@ -1,6 +1,6 @@
 """The routes of tracing, below /api/v1/."""
 
-from config.api import slash_optional
+from config.rest.api import slash_optional
 from tracing.api.views.cases import CasesView, CaseView, ExposuresView
 from tracing.api.views.devices import DeviceView, SourcesView
 from tracing.api.views.filters import FiltersView, FilterView, WhatIfView

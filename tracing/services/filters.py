@@ -4,7 +4,7 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
-from config.exceptions import Conflict
+from config.rest.exceptions import Conflict
 from tracing.models import Filter, FilterVersion
 
 

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import F
 
 from accounts.models import ApiKey, User
-from config.exceptions import Conflict
+from config.rest.exceptions import Conflict
 from tracing.models import Case, CaseSearch, Device, FilterVersion, StatusMark
 from tracing.services.notices import healed_tell
 

@@ -13,7 +13,7 @@ from django.views.generic import TemplateView
 from accounts import rate_limits
 from config import clock
 from config.digits import whole
-from config.exceptions import Conflict
+from config.rest.exceptions import Conflict
 from notifications.web.page import Page, is_htmx
 from tracing import selectors
 from tracing.filter_preview import CASES_MAX, what_if

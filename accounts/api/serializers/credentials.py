@@ -10,7 +10,7 @@ from accounts.api.serializers.users import UserSerializer
 from accounts.api.tokens import Tokens
 from accounts.models import Role
 from accounts.validators import validate_time_zone
-from config.fields import StrictCharField, StrictChoiceField
+from config.rest.fields import StrictCharField, StrictChoiceField
 
 
 class RegisterSerializer(serializers.Serializer[Any]):

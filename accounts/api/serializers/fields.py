@@ -10,7 +10,7 @@ from rest_framework import serializers
 from accounts.rate_limits import account_of
 from accounts.validators import normalised_phone
 from accounts.verification import CODE_DIGITS
-from config.fields import StrictCharField
+from config.rest.fields import StrictCharField
 
 PASSWORD_MAX: Final = 256
 

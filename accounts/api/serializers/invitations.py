@@ -6,7 +6,7 @@ from rest_framework import serializers
 
 from accounts.api.serializers.fields import EmailAddressField
 from accounts.models import Invitation, Role
-from config.fields import StrictChoiceField
+from config.rest.fields import StrictChoiceField
 
 
 class InvitationInSerializer(serializers.Serializer[Any]):

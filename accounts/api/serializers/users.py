@@ -8,7 +8,7 @@ from rest_framework import serializers
 from accounts.api.serializers.fields import EmailAddressField, PasswordField, PhoneField
 from accounts.models import Role, User
 from accounts.validators import validate_time_zone
-from config.fields import StrictBooleanField, StrictCharField, StrictChoiceField
+from config.rest.fields import StrictBooleanField, StrictCharField, StrictChoiceField
 
 
 class UserSerializer(serializers.ModelSerializer[User]):

@@ -10,8 +10,8 @@ from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 
-from config.api import JSONOnly
-from config.openapi import BY_FIELD
+from config.rest.api import JSONOnly
+from config.rest.openapi import BY_FIELD
 
 DONE: Final = {204: OpenApiResponse(description="Done.")}
 

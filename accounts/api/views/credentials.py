@@ -29,7 +29,7 @@ from accounts.api.views.base import DONE, OpenView, by_field, secret, validated
 from accounts.models import User
 from accounts.services.invitations import NotAdmitted
 from accounts.services.registration import AdminOnly, user_register_and
-from config.openapi import BODY, errors
+from config.rest.openapi import BODY, errors
 
 WRONG: Final = "No active account has this email and password."
 NOT_OURS: Final = "Expected a refresh token of this service, or a session to end."

@@ -14,8 +14,8 @@ from rest_framework.views import APIView
 from accounts import selectors
 from accounts.api.throttles import PerAccount
 from config import export
-from config.api import JSONOnly
-from config.openapi import errors
+from config.rest.api import JSONOnly
+from config.rest.openapi import errors
 
 log = structlog.get_logger(__name__)
 

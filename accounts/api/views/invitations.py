@@ -13,8 +13,8 @@ from accounts.api.serializers.invitations import InvitationInSerializer, Invitat
 from accounts.api.views.base import DONE, validated
 from accounts.models import Invitation, User
 from accounts.services.invitations import invitation_make
-from config.api import JSONOnly
-from config.openapi import BODY, errors
+from config.rest.api import JSONOnly
+from config.rest.openapi import BODY, errors
 
 
 class _Invitations(GenericAPIView[Invitation]):

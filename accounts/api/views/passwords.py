@@ -25,8 +25,8 @@ from accounts.api.views.credentials import SESSION
 from accounts.models import User
 from accounts.services.passwords import password_change, password_reset_confirm, password_reset_request
 from config import clock
-from config.api import JSONOnly
-from config.openapi import BODY, errors
+from config.rest.api import JSONOnly
+from config.rest.openapi import BODY, errors
 
 ASKED: Final = {"detail": "If there is an account with this address, a link is on its way to it."}
 

@@ -28,8 +28,8 @@ from accounts.services.passwords import password_check
 from accounts.services.users import links_renew, user_administer, user_delete, user_remove, user_update
 from accounts.sessions import is_fresh
 from config import clock
-from config.api import JSONOnly
-from config.openapi import BODY, errors
+from config.rest.api import JSONOnly
+from config.rest.openapi import BODY, errors
 
 PROVE_IT: Final = "Deleting your account needs your password, or that you have just logged in here."
 

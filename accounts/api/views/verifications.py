@@ -15,8 +15,8 @@ from accounts.api.views.base import validated
 from accounts.models import User, Verification
 from accounts.services.verifications import verification_confirm, verification_send
 from config import clock
-from config.api import JSONOnly
-from config.openapi import BODY, errors
+from config.rest.api import JSONOnly
+from config.rest.openapi import BODY, errors
 
 SENT: Final = {"detail": "A code is on its way."}
 CODE: Final = OpenApiExample("code", value={"code": "042137"}, request_only=True)

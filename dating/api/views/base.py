@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.serializers import Serializer
 
 from accounts.models import User
-from config.api import JSONOnly
+from config.rest.api import JSONOnly
 from dating import selectors
 from dating.api.serializers import CommandInSerializer, DatingEventSerializer
 from dating.models import Event

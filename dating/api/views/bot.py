@@ -12,8 +12,8 @@ from rest_framework.response import Response
 from accounts.models import User
 from accounts.verification import code_of
 from config import clock
-from config.api import JSONOnly
-from config.openapi import BODY, errors
+from config.rest.api import JSONOnly
+from config.rest.openapi import BODY, errors
 from dating.api.bot_serializers import BotAccountInSerializer, BotAccountSerializer, BotCodeSerializer
 from dating.api.views.base import given
 from dating.models import BotAccount

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from config import clock
-from config.openapi import BODY, errors
+from config.rest.openapi import BODY, errors
 from dating.api.serializers import (
     DatingProfileSerializer,
     EveningSerializer,

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from accounts.models import User
 from config import clock
-from config.openapi import BODY, errors
+from config.rest.openapi import BODY, errors
 from dating import selectors
 from dating.api.filters import EventFilter
 from dating.api.serializers import DatingEventInSerializer, DatingEventSerializer

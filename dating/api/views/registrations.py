@@ -13,9 +13,9 @@ from rest_framework.response import Response
 from accounts.api.throttles import Acts
 from accounts.models import User
 from config import clock
-from config.api import JSONOnly
-from config.exceptions import Conflict
-from config.openapi import BODY, errors
+from config.rest.api import JSONOnly
+from config.rest.exceptions import Conflict
+from config.rest.openapi import BODY, errors
 from dating import selectors
 from dating.api.filters import RegistrationFilter
 from dating.api.serializers import (

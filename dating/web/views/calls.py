@@ -5,7 +5,7 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 
 from config import clock
-from config.exceptions import Conflict
+from config.rest.exceptions import Conflict
 from dating.links import join_of, version_of
 from dating.models import Registration
 from dating.services import seat_now

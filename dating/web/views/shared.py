@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 
-from config.exceptions import Conflict, TooMany
+from config.rest.exceptions import Conflict, TooMany
 from dating.models import Event
 from dating.selectors import runs
 from notifications.web.page import Page, is_htmx

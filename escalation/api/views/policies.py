@@ -14,8 +14,8 @@ from rest_framework.views import APIView
 
 from accounts.models import User
 from config import clock
-from config.api import JSONOnly
-from config.openapi import BODY, errors
+from config.rest.api import JSONOnly
+from config.rest.openapi import BODY, errors
 from escalation.api.policy_filters import PolicyFilter
 from escalation.api.policy_serializers import (
     PolicyChangeSerializer,

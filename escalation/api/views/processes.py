@@ -15,9 +15,9 @@ from rest_framework.response import Response
 
 from accounts.models import ApiKey
 from config import clock
-from config.api import JSONOnly
-from config.exceptions import Conflict
-from config.openapi import BODY, errors
+from config.rest.api import JSONOnly
+from config.rest.exceptions import Conflict
+from config.rest.openapi import BODY, errors
 from escalation import requests, selectors
 from escalation.api.filters import ProcessFilter
 from escalation.api.serializers import (

@@ -18,8 +18,8 @@ from rest_framework.serializers import Serializer
 
 from accounts.api.views.base import OpenView
 from config import clock
-from config.api import JSONOnly
-from config.openapi import BODY, errors
+from config.rest.api import JSONOnly
+from config.rest.openapi import BODY, errors
 from escalation.api.policy_filters import RotationFilter
 from escalation.api.rotation_serializers import (
     MAX_SPAN,

@@ -15,9 +15,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.models import ApiKey
-from config.api import BoundedJSONParser, JSONOnly, exception_handler
-from config.openapi import BODY, errors
-from config.originals import PARSERS, AnyContentType
+from config.rest.api import BoundedJSONParser, JSONOnly, exception_handler
+from config.rest.openapi import BODY, errors
+from config.rest.originals import PARSERS, AnyContentType
 from notifications import selectors
 from notifications.api import plain
 from notifications.api.filters import AlertFilter

@@ -8,8 +8,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from config.api import JSONOnly
-from config.openapi import BODY, errors
+from config.rest.api import JSONOnly
+from config.rest.openapi import BODY, errors
 from notifications.services.caller_ids import caller_ids, caller_ids_put, caller_ids_replace
 
 REGISTRY: Final[dict[str, Any]] = {

@@ -17,8 +17,8 @@ from accounts.api.throttles import Acts, PerAccount
 from accounts.models import User
 from accounts.ranks import OUTRANKED, may_act_on
 from config import clock
-from config.api import JSONOnly
-from config.openapi import BODY, errors
+from config.rest.api import JSONOnly
+from config.rest.openapi import BODY, errors
 from notifications import selectors
 from notifications.api.filters import ContactPointFilter
 from notifications.api.serializers import (

@@ -10,9 +10,9 @@ from rest_framework.generics import GenericAPIView, get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from config.api import JSONOnly
-from config.exceptions import Conflict
-from config.openapi import BODY, errors
+from config.rest.api import JSONOnly
+from config.rest.exceptions import Conflict
+from config.rest.openapi import BODY, errors
 from notifications.api.event_filters import DeadLetterFilter
 from notifications.api.event_serializers import (
     DeadLetterSerializer,

@@ -13,9 +13,9 @@ from rest_framework.generics import GenericAPIView, get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from config.api import JSONOnly, Unreachable
-from config.exceptions import Conflict
-from config.openapi import BODY, errors
+from config.rest.api import JSONOnly, Unreachable
+from config.rest.exceptions import Conflict
+from config.rest.openapi import BODY, errors
 from notifications import selectors
 from notifications.api.filters import DeliveryFilter
 from notifications.api.serializers import (

@@ -11,9 +11,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.models import ApiKey
-from config.api import JSONOnly
-from config.exceptions import Conflict
-from config.openapi import BODY, errors
+from config.rest.api import JSONOnly
+from config.rest.exceptions import Conflict
+from config.rest.openapi import BODY, errors
 from notifications.api.event_filters import EventFilter
 from notifications.api.event_serializers import (
     EnvelopeInSerializer,

@@ -22,10 +22,10 @@ from rest_framework_simplejwt.tokens import Token
 from accounts.api.tokens import LOG_IN
 from accounts.models import User
 from accounts.rate_limits import address_of
-from config.api import JSONOnly
 from config.digits import whole
 from config.handler import LiveResponse
-from config.openapi import BODY, errors
+from config.rest.api import JSONOnly
+from config.rest.openapi import BODY, errors
 from notifications.api.inbox_filters import InboxFilter, InboxPages
 from notifications.api.inbox_serializers import (
     LARGEST,

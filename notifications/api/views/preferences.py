@@ -14,8 +14,8 @@ from rest_framework.views import APIView
 
 from accounts.models import User
 from config import clock
-from config.openapi import BODY, errors
-from config.originals import PARSERS, AnyContentType
+from config.rest.openapi import BODY, errors
+from config.rest.originals import PARSERS, AnyContentType
 from notifications import selectors
 from notifications.api.preference_serializers import (
     AnswerSerializer,

@@ -15,7 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from config.api import JSONOnly
+from config.rest.api import JSONOnly
 from notifications.channels.transport import twilio
 from notifications.models import Delivery
 from notifications.services.provider_reports import call_reported, delivery_report_record

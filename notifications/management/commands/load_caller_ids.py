@@ -7,7 +7,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from config.api import messages_by_field
+from config.rest.api import messages_by_field
 from notifications.services.caller_ids import caller_ids_replace
 
 

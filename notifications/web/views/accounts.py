@@ -24,7 +24,7 @@ from accounts.services.invitations import (
 from accounts.services.passwords import password_reset_confirm, password_reset_request
 from accounts.services.registration import user_register
 from config import clock
-from config.exceptions import Conflict
+from config.rest.exceptions import Conflict
 from notifications.channels import registry
 from notifications.web import limits
 from notifications.web.form_page import FormPage

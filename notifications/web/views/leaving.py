@@ -11,7 +11,7 @@ from accounts.models import User
 from accounts.services.passwords import password_check
 from accounts.services.users import user_delete
 from config import export
-from config.exceptions import TooMany
+from config.rest.exceptions import TooMany
 from notifications.web import limits
 from notifications.web.form_page import FormPage
 from notifications.web.forms.accounts import LeaveForm

@@ -17,7 +17,7 @@ from django.views.generic import TemplateView
 from accounts.models import User
 from accounts.services.users import user_update
 from config import clock
-from config.exceptions import Conflict, TooMany
+from config.rest.exceptions import Conflict, TooMany
 from notifications.channels import registry
 from notifications.channels.transport import signing
 from notifications.models import ContactPoint, Preference, Subscription

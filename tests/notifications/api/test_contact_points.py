@@ -11,7 +11,7 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from accounts.models import User
-from config.exceptions import Conflict
+from config.rest.exceptions import Conflict
 from notifications.channels.transport import signing
 from notifications.engine.replay import replay
 from notifications.models import ContactPoint, Delivery

@@ -10,7 +10,7 @@ import pytest
 from django.db import connection
 from pytest_django import Settings
 
-from config.exceptions import Conflict
+from config.rest.exceptions import Conflict
 from notifications.brokers import failures, taking
 from notifications.brokers.formats import Format
 from notifications.brokers.messages import Answer, Malformed, Message

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Student, User
 from accounts.services import api_key_create
-from config.exceptions import Conflict
+from config.rest.exceptions import Conflict
 from notifications.brokers import taking
 from notifications.brokers.messages import Malformed
 from notifications.brokers.sources import Source

@@ -13,7 +13,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 
 from accounts.models import ApiKey
 from accounts.services import api_key_create
-from config.exceptions import Conflict
+from config.rest.exceptions import Conflict
 from notifications import metrics
 from notifications.events import registry, running
 from notifications.events.outbox import event_publish

@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from config.fields import StrictCharField, StrictChoiceField
+from config.rest.fields import StrictCharField, StrictChoiceField
 from notifications.channels import registry
 from tracing.api.serializers.fields import StrictIntegerField, device_id_field
 from tracing.models import Device, DeviceContact

@@ -9,8 +9,8 @@ from rest_framework.generics import GenericAPIView, get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from config.api import JSONOnly
-from config.openapi import errors
+from config.rest.api import JSONOnly
+from config.rest.openapi import errors
 from tracing import selectors
 from tracing.api.filters import CaseFilter, ExposureFilter
 from tracing.api.readings import log

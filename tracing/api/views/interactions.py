@@ -9,8 +9,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from config import clock
-from config.api import JSONOnly
-from config.openapi import BODY, errors
+from config.rest.api import JSONOnly
+from config.rest.openapi import BODY, errors
 from tracing.api.parsers import CSVUploadParser, JSONUploadParser, NDJSONUploadParser
 from tracing.api.serializers.interactions import InteractionSerializer, StoredSerializer
 from tracing.intake import BadRecords, Records, interactions_store

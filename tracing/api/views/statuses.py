@@ -10,8 +10,8 @@ from rest_framework.response import Response
 
 from accounts.models import ApiKey, User
 from config import clock
-from config.api import JSONOnly
-from config.openapi import BODY, errors
+from config.rest.api import JSONOnly
+from config.rest.openapi import BODY, errors
 from tracing.api.serializers.marks import StatusInSerializer, StatusSerializer
 from tracing.api.throttles import Marks
 from tracing.services.statuses import status_mark

@@ -13,8 +13,8 @@ from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 
-from config.api import BoundedJSONParser, JSONOnly, read_bounded
-from config.fields import UnixTimeField
+from config.rest.api import BoundedJSONParser, JSONOnly, read_bounded
+from config.rest.fields import UnixTimeField
 
 #: Of a form; what is asked for here has five.
 FIELDS_MAX: Final = 100

@@ -32,8 +32,8 @@ from rest_framework.settings import api_settings
 
 from config.bounds import values_in
 from config.digits import whole
-from config.exceptions import Conflict, TooMany
 from config.outages import is_outage
+from config.rest.exceptions import Conflict, TooMany
 
 if TYPE_CHECKING:
     from rest_framework.views import APIView
