@@ -26,12 +26,9 @@ from django.urls import set_script_prefix
 from config import admission
 from config.bodies import Bodies, Refused, refuse
 from config.errors import unavailable
+from config.live import LiveResponse, Send
 from config.postgresql.base import set_session
 
-Receive = Callable[[], Awaitable[Mapping[str, Any]]]
-Send = Callable[[Mapping[str, Any]], Awaitable[None]]
-# Answers a request whose status and headers are the given message.
-Live = Callable[[Mapping[str, Any], Receive, Send], Awaitable[None]]
 # Returns the body of a 201, or None where the whole of Django is to answer.
 ShortWay = Callable[[bytes, bytes, bytes], Awaitable[bytes | None]]
 Headers = list[tuple[bytes, bytes]]
@@ -50,18 +47,6 @@ MOST_LOOKS = 64
 # Answered however many wait: whoever asks would only end the process.
 LIVE = "/health/live"
 TOO_MANY = "Too many requests are waiting. Nothing was changed; try again."
-
-
-class LiveResponse(HttpResponse):
-    """An answer that ``live`` goes on with for as long as the client stays, on the event loop.
-
-    By then the request, this response, the thread and its connection to the database have been let go. Where
-    there is no event loop (WSGI), the content is the whole answer.
-    """
-
-    def __init__(self, content: bytes, *, live: Live, **options: Any) -> None:
-        super().__init__(content, **options)
-        self.live = live
 
 
 class Handler(ASGIHandler):

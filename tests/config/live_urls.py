@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import path
 
 from config import urls
-from config.handler import LiveResponse
+from config.live import LiveResponse
 
 # What the view was given and gave, without keeping it.
 kept: list[weakref.ref[Any]] = []

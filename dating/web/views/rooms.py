@@ -9,7 +9,7 @@ from django.shortcuts import render
 
 from accounts.names import shown as shown_name
 from config import clock
-from config.handler import LiveResponse
+from config.live import LiveResponse
 from config.rest.exceptions import Conflict, TooMany
 from dating.links import join_of
 from dating.meetings.built_in import BuiltInRoom

@@ -23,7 +23,7 @@ from accounts.api.tokens import LOG_IN
 from accounts.models import User
 from accounts.rate_limits import address_of
 from config.digits import whole
-from config.handler import LiveResponse
+from config.live import LiveResponse
 from config.rest.api import JSONOnly
 from config.rest.openapi import BODY, errors
 from notifications.api.inbox_filters import InboxFilter, InboxPages

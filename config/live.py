@@ -1,0 +1,26 @@
+"""Answers that go on for as long as a client stays, as the streams of inboxes and rooms do.
+
+``config.handler`` serves them.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from django.http import HttpResponse
+
+Receive = Callable[[], Awaitable[Mapping[str, Any]]]
+Send = Callable[[Mapping[str, Any]], Awaitable[None]]
+# Answers a request whose status and headers are the given message.
+Live = Callable[[Mapping[str, Any], Receive, Send], Awaitable[None]]
+
+
+class LiveResponse(HttpResponse):
+    """An answer that ``live`` goes on with for as long as the client stays, on the event loop.
+
+    By then the request, this response, the thread and its connection to the database have been let go. Where
+    there is no event loop (WSGI), the content is the whole answer.
+    """
+
+    def __init__(self, content: bytes, *, live: Live, **options: Any) -> None:
+        super().__init__(content, **options)
+        self.live = live
