@@ -1,4 +1,4 @@
-"""What accounts keep of a person, as they are given it (config.export)."""
+"""What accounts keep of a person, as they are given it (accounts.personal_data)."""
 
 import hashlib
 from collections.abc import Iterator, Mapping
@@ -21,7 +21,7 @@ from accounts.models import (
     User,
     Verification,
 )
-from config.export import Row, Section, paged
+from accounts.personal_data import Row, Section, paged
 
 
 def account(user: User) -> Iterator[Row]:

@@ -1,4 +1,4 @@
-"""A person's dating evenings, and what they said there (config.export)."""
+"""A person's dating evenings, and what they said there (accounts.personal_data)."""
 
 from collections.abc import Iterator, Mapping
 from typing import Final
@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db.models import F, Model
 
 from accounts.models import User
-from config.export import Row, Section, paged
+from accounts.personal_data import Row, Section, paged
 from dating.evening.results import ReactionRow, matches_of
 from dating.models import (
     BotAccount,

@@ -1,4 +1,4 @@
-"""Escalations that a person was told of, and their turns on call (config.export)."""
+"""Escalations that a person was told of, and their turns on call (accounts.personal_data)."""
 
 from collections.abc import Iterator, Mapping
 from typing import Final
@@ -6,7 +6,7 @@ from typing import Final
 from django.db.models import F, Model
 
 from accounts.models import User
-from config.export import Row, Section, paged
+from accounts.personal_data import Row, Section, paged
 from escalation.models import EscalationProcess, HangUp, PolicyVersion, RotationMember, RotationOverride
 from escalation.selectors import processes_telling
 

@@ -1,4 +1,4 @@
-"""What a person was told, and what is kept of how they want to be (config.export)."""
+"""What a person was told, and what is kept of how they want to be (accounts.personal_data)."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -8,7 +8,7 @@ from django.db.models import F, Model, Q, TextField
 from django.db.models.functions import Cast
 
 from accounts.models import User
-from config.export import BATCH, Row, Section, paged, sliced
+from accounts.personal_data import BATCH, Row, Section, paged, sliced
 from notifications.messages.texts import text_for
 from notifications.models import (
     ArchivedMonth,

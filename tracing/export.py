@@ -1,4 +1,4 @@
-"""What a person did in tracing, as staff (config.export).
+"""What a person did in tracing, as staff (accounts.personal_data).
 
 Devices are no account's: they are known by a number that the app on the phone has, and by nothing that leads
 to a person here. So nobody is given, by their account, what a device saw.
@@ -10,7 +10,7 @@ from typing import Final
 from django.db.models import Model
 
 from accounts.models import User
-from config.export import Row, Section, paged
+from accounts.personal_data import Row, Section, paged
 from tracing.models import CaseReading, StatusMark
 
 

@@ -11,17 +11,16 @@ from rest_framework.generics import get_object_or_404
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from accounts import selectors
+from accounts import personal_data, selectors
 from accounts.api.throttles import PerAccount
-from config import export
 from config.rest.api import JSONOnly
 from config.rest.openapi import errors
 
 log = structlog.get_logger(__name__)
 
 FILE: Final[dict[Any, Any]] = {
-    (200, export.JSON_TYPE): OpenApiTypes.OBJECT,
-    (200, export.ZIP_TYPE): OpenApiTypes.BINARY,
+    (200, personal_data.JSON_TYPE): OpenApiTypes.OBJECT,
+    (200, personal_data.ZIP_TYPE): OpenApiTypes.BINARY,
 }
 
 
@@ -39,7 +38,7 @@ class MyExportView(_ExportView):
 
         Passwords, codes, tokens and keys are not in it, nor what others said of you in confidence.
         """
-        return export.download(request.user)  # type: ignore[arg-type]
+        return personal_data.download(request.user)  # type: ignore[arg-type]
 
 
 @extend_schema(tags=["accounts"], parameters=[OpenApiParameter("user_id", UUID, OpenApiParameter.PATH)])
@@ -49,4 +48,4 @@ class ExportView(_ExportView):
         """All that is stored about somebody; for whoever has the permission to export it."""
         user = get_object_or_404(selectors.users_all(), pk=user_id)
         log.info("person_exported", person=str(user.pk), by=str(request.user.pk))
-        return export.download(user)
+        return personal_data.download(user)

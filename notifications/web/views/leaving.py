@@ -7,10 +7,10 @@ from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from accounts import personal_data
 from accounts.models import User
 from accounts.services.passwords import password_check
 from accounts.services.users import user_delete
-from config import export
 from config.rest.exceptions import TooMany
 from notifications.web import limits
 from notifications.web.form_page import FormPage
@@ -29,7 +29,7 @@ class ExportPage(Page):
             response = render(request, "web/outcome.html", context, status=429)
             response["Retry-After"] = str(error.seconds)
             return response
-        return export.download(self.person)
+        return personal_data.download(self.person)
 
 
 class LeavePage(FormPage):

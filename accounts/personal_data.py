@@ -1,6 +1,6 @@
 """All that is stored about a person, in one JSON document: each app says what of its tables is theirs.
 
-tests/config/test_export.py asks for it, of every model from which a way leads to a person.
+tests/accounts/test_personal_data.py asks for it, of every model from which a way leads to a person.
 """
 
 import io

@@ -15,11 +15,12 @@ from django.db.models import ForeignKey, Model
 from django.test import Client
 from rest_framework.test import APIClient
 
+from accounts import personal_data
 from accounts.api.tokens import Refresh
 from accounts.models import ApiKey, Membership, User
 from accounts.services import api_key_create
 from accounts.services.tokens import token_kill
-from config import clock, export
+from config import clock
 from dating.models import DatingProfile, Reaction
 from escalation.models import EscalationProcess, Rotation, RotationMember
 from notifications.events.outbox import event_publish
@@ -50,8 +51,8 @@ def leaver(db: None) -> User:
 
 @pytest.mark.parametrize("model", [m for m in MODELS if leads_to_a_person(m)], ids=lambda m: m._meta.label)
 def test_whatever_leads_to_a_person_is_exported_or_says_why_not(model: type[Model]) -> None:
-    exported = {each for section in export.sections() for each in section.models}
-    reasons = export.left_out()
+    exported = {each for section in personal_data.sections() for each in section.models}
+    reasons = personal_data.left_out()
     assert (model in exported) != (model in reasons), (
         f"Say what of {model._meta.label} is a person's, in SECTIONS of the app's export.py; "
         "or in LEFT_OUT why nothing of it is."
@@ -97,19 +98,19 @@ def test_the_document_has_what_was_stored(leaver: User, teammate: User) -> None:
 
 def test_it_has_sections_for_all_and_a_time(leaver: User) -> None:
     given = client_of(leaver).get(MINE).json()
-    assert list(given) == ["exported_at", *(section.name for section in export.sections())]
+    assert list(given) == ["exported_at", *(section.name for section in personal_data.sections())]
 
 
 def test_a_page_ends_and_the_next_one_follows(leaver: User, monkeypatch: pytest.MonkeyPatch) -> None:
     client = client_of(leaver)
     whole = client.get(MINE).json()
-    monkeypatch.setattr(export, "BATCH", 1)
+    monkeypatch.setattr(personal_data, "BATCH", 1)
     assert client.get(MINE).json() | {"exported_at": ""} == whole | {"exported_at": ""}
     assert len(whole["events"]) > 1
 
 
 def test_what_is_large_comes_as_a_zip(leaver: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(export, "PACKED_FROM", 100)
+    monkeypatch.setattr(personal_data, "PACKED_FROM", 100)
     answer = client_of(leaver).get(MINE)
     assert answer["Content-Type"] == "application/zip"
     with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
