@@ -1,53 +1,28 @@
-"""What runs by the clock, and the scheduler that `manage.py rqscheduler` runs it with."""
+"""The scheduler that `manage.py rqscheduler` runs: it keeps what runs by the clock registered with RQ."""
 
 import contextlib
 import json
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
 import django_rq
 import structlog
-from django.conf import settings
 from django_rq.queues import DjangoScheduler
 from redis.exceptions import RedisError
 from rq.exceptions import DeserializationError
 from rq.job import JobStatus
 
-from config import retention
+from config import periodic, retention
 from config.cron import turn_after
 from config.jobs import Job, Queue
-from dating import jobs as dating_jobs
-from notifications import jobs, queue
-from tracing import jobs as tracing_jobs
+from config.periodic import Entry
+from notifications import queue
 
 log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One periodic job: every so many seconds, or by a cron line (UTC)."""
-
-    name: str
-    job: Callable[[], None]
-    every_s: int | None = None
-    cron: str | None = None
-
-
-ENTRIES = (
-    Entry("sweep", jobs.sweep, every_s=1),
-    Entry("expire", jobs.expire, cron="* * * * *"),
-    Entry("history-months", jobs.history_months, cron="25 * * * *"),
-    Entry("history-analyze", jobs.history_analyze, cron="10 3 * * *"),
-    Entry("dating-recur", dating_jobs.recur, cron="*/5 * * * *"),
-    Entry("tracing-check", tracing_jobs.check, cron=settings.TRACING_CHECK_CRON),
-    Entry("tracing-partitions", tracing_jobs.partitions_keep, cron="5 * * * *"),
-    Entry("tracing-pack", tracing_jobs.partitions_pack, cron="45 2 * * *"),
-    Entry("retention", retention.expire, cron="35 * * * *"),
-)
-
+ENTRIES = (*periodic.entries(), Entry("retention", retention.expire, cron="35 * * * *"))
 
 #: Of the ids of the entries' jobs.
 PREFIX: Final = "tocsin-"

@@ -8,7 +8,7 @@ class DatingConfig(AppConfig):
 
     def ready(self) -> None:
         # Receivers register on import.
-        from config import readiness  # noqa: PLC0415
+        from config import periodic, readiness  # noqa: PLC0415
         from dating import (  # noqa: PLC0415
             brokers,
             checks,  # noqa: F401
@@ -28,6 +28,7 @@ class DatingConfig(AppConfig):
         formats.register(brokers.FORMAT)
         brokers.outgoing.register()
         looks.register(jobs.tick, asks=jobs.ANY_DUE)
+        periodic.register("dating-recur", jobs.recur, cron="*/5 * * * *")
         families.register(metrics.families)
         readiness.register("evenings", evenings)
         urgency.register(*URGENT)

@@ -7,11 +7,13 @@ class NotificationsConfig(AppConfig):
     name = "notifications"
 
     def ready(self) -> None:
-        from notifications import (  # noqa: F401, PLC0415  (all register on import)
-            checks,
+        from config import periodic  # noqa: PLC0415
+        from notifications import (  # noqa: PLC0415  (most register on import)
+            checks,  # noqa: F401
             families,
-            receivers,
-            signals,
+            jobs,
+            receivers,  # noqa: F401
+            signals,  # noqa: F401
         )
         from notifications.archive import writing  # noqa: PLC0415
         from notifications.brokers import formats  # noqa: PLC0415
@@ -24,6 +26,10 @@ class NotificationsConfig(AppConfig):
         from notifications.services import account_messages  # noqa: F401, PLC0415
 
         registry.autodiscover()
+        periodic.register("sweep", jobs.sweep, every_s=1)
+        periodic.register("expire", jobs.expire, cron="* * * * *")
+        periodic.register("history-months", jobs.history_months, cron="25 * * * *")
+        periodic.register("history-analyze", jobs.history_analyze, cron="10 3 * * *")
         ending.before_drop.append(writing.keep)
         formats.register(envelopes.FORMAT)
         families.register(brokers_metrics.families)

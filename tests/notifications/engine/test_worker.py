@@ -23,8 +23,9 @@ from structlog.testing import capture_logs
 
 from accounts.models import Shop, User
 from config import clock, retention, schedule
+from config.periodic import Entry
 from config.processes import Stack
-from config.schedule import ENTRIES, Entry, Scheduler
+from config.schedule import ENTRIES, Scheduler
 from notifications import jobs, queue
 from notifications.engine import jobs as engine_jobs
 from notifications.engine.sender import Sender
