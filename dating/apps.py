@@ -8,7 +8,7 @@ class DatingConfig(AppConfig):
 
     def ready(self) -> None:
         # Receivers register on import.
-        from config import periodic, readiness  # noqa: PLC0415
+        from config import findings, periodic  # noqa: PLC0415
         from dating import (  # noqa: PLC0415
             brokers,
             checks,  # noqa: F401
@@ -30,7 +30,7 @@ class DatingConfig(AppConfig):
         looks.register(jobs.tick, asks=jobs.ANY_DUE)
         periodic.register("dating-recur", jobs.recur, cron="*/5 * * * *")
         families.register(metrics.families)
-        readiness.register("evenings", evenings)
+        findings.register("evenings", evenings)
         urgency.register(*URGENT)
         abouts.register(departures.sources_of)
         concerns.register("dating", concerns=selectors.takes_part)

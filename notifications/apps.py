@@ -12,6 +12,7 @@ class NotificationsConfig(AppConfig):
             checks,  # noqa: F401
             families,
             jobs,
+            readiness,
             receivers,  # noqa: F401
             signals,  # noqa: F401
         )
@@ -33,3 +34,4 @@ class NotificationsConfig(AppConfig):
         ending.before_drop.append(writing.keep)
         formats.register(envelopes.FORMAT)
         families.register(brokers_metrics.families)
+        readiness.register()
