@@ -7,7 +7,7 @@ class EscalationConfig(AppConfig):
     name = "escalation"
 
     def ready(self) -> None:
-        from escalation import acknowledge_links, brokers, metrics, models, selectors  # noqa: PLC0415
+        from escalation import acknowledge_links, brokers, metrics, models, retention, selectors  # noqa: PLC0415
         from escalation.policies import people  # noqa: PLC0415
         from escalation.services import ending, resuming  # noqa: PLC0415
         from escalation.voice import receivers  # noqa: PLC0415
@@ -16,6 +16,7 @@ class EscalationConfig(AppConfig):
         from notifications.channels import registry  # noqa: PLC0415
         from notifications.channels.phone import channel as phone  # noqa: PLC0415
         from notifications.departures import abouts  # noqa: PLC0415
+        from notifications.engine import erasing  # noqa: PLC0415
         from notifications.messages import links  # noqa: PLC0415
         from notifications.web import concerns  # noqa: PLC0415
 
@@ -29,6 +30,7 @@ class EscalationConfig(AppConfig):
         phone.say_here(people.KIND)
         families.register(metrics.families)
         rules.register_critical(people.KIND)
+        erasing.keep(retention.NEEDS_ADDRESS)
         abouts.facts.add(models.EscalationProcess.SOURCE)
         abouts.register(selectors.sources_of)
         abouts.register_rows(selectors.processes_telling, "ended_by")

@@ -16,7 +16,6 @@ from escalation.models import (
     RotationMember,
     RotationOverride,
 )
-from notifications.engine import erasing
 
 ENDS: Final = (
     Ends(EscalationProcess, "{days} after it ended", setting="ESCALATION_RETENTION_DAYS"),
@@ -67,13 +66,11 @@ _OVERRIDES: Final = Old(
 )
 
 # A process that may resume tells again, then, where it was to tell before.
-erasing.keep(
-    """delivery.status = 'cancelled' AND EXISTS (
+NEEDS_ADDRESS: Final = """delivery.status = 'cancelled' AND EXISTS (
         SELECT FROM notifications_notification AS told
           JOIN escalation_escalationprocess AS process
             ON process.id = CASE told.source_type WHEN 'escalation' THEN told.source_id::uuid END
          WHERE told.id = delivery.notification_id AND process.resume_at IS NOT NULL)"""
-)
 
 
 def processes_expire(run: Run) -> int:
