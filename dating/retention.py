@@ -12,6 +12,7 @@ from django.db import connection
 from accounts.models import User
 from config.ends import Ends
 from config.slices import Run, children_delete
+from config.statements import named
 from dating.departures import sources_of_evenings
 from dating.models import (
     BotAccount,
@@ -55,6 +56,7 @@ SELECT id FROM dating_event
    AND number < (SELECT max(number) FROM dating_event)
  ORDER BY starts_at LIMIT %(most)s
 """
+named("dating.old", "Find evenings that were over long ago.", _OLD)
 _OF_EVENTS: Final = "child.event_id = ANY (%(parents)s::uuid[])"
 _OF_ROUNDS: Final = """child.round_id IN
     (SELECT id FROM dating_round WHERE event_id = ANY (%(parents)s::uuid[]))"""

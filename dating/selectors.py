@@ -10,6 +10,7 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Greatest
 
 from accounts.models import User
+from config.statements import named
 from dating.evening.timeline import LIVE
 from dating.models import DatingProfile, Event, Reaction, Registration, Round, Step
 from dating.services.places import WITH_PLACE
@@ -32,6 +33,7 @@ OLDEST_OVERDUE: Final = """
 SELECT coalesce(extract(epoch FROM %(now)s::timestamptz - min(deadline_at)), 0)::float8 FROM dating_event
  WHERE paused_at IS NULL AND deadline_at <= %(now)s::timestamptz
 """
+named("dating.overdue", "Find for how long the oldest step has been due.", OLDEST_OVERDUE)
 
 
 def oldest_overdue_s(now: datetime) -> float:
@@ -45,6 +47,7 @@ SELECT EXISTS (SELECT FROM dating_room WHERE try_at <= %(now)s),
        EXISTS (SELECT FROM dating_room WHERE look_at <= %(now)s),
        EXISTS (SELECT FROM dating_room WHERE end_at <= %(now)s)
 """
+named("dating.rooms-due", "Ask whether rooms are to be made, looked into or ended.", _ROOMS_DUE)
 
 
 class Due(NamedTuple):

@@ -4,16 +4,20 @@ A day's alerts are those that arrived in it, from %(start)s to before %(end)s; i
 were made in it, from %(first)s to before %(last)s. An alert's deliveries may be of the day before.
 """
 
+from config.statements import named
+
 # How many alerts there are, and how many of them wait for their deliveries to be made.
 ALERTS = """
 SELECT count(*), count(*) FILTER (WHERE fanned_out_at IS NULL) FROM notifications_alert
  WHERE received_at >= %(start)s AND received_at < %(end)s
 """
+named("audit.alerts", "Count a day's alerts, and those that wait for their deliveries.", ALERTS)
 
 COUNTS = """
 SELECT status, reason, count(*) FROM notifications_delivery
  WHERE id >= %(first)s AND id < %(last)s GROUP BY status, reason
 """
+named("audit.counts", "Count a day's deliveries by status and reason.", COUNTS)
 
 # The first of everything from a moment on: when the next alert arrived, and the next ids.
 NEXT = """
@@ -23,6 +27,7 @@ SELECT (SELECT min(received_at) FROM notifications_alert WHERE received_at >= %(
        (SELECT delivery_id FROM notifications_inboxitem WHERE delivery_id >= %(first)s
          ORDER BY delivery_id LIMIT 1)
 """
+named("audit.next", "Find the first of everything from a moment on.", NEXT)
 
 # Days of whose deliveries something may have been done since they were audited: what is in the queue (again),
 # and what was replayed or cancelled. Of an action on more than it names, every day that was audited before.
@@ -46,6 +51,7 @@ SELECT audited.day FROM notifications_auditedday AS audited
   JOIN notifications_deliveryaction AS action ON action.at >= audited.audited_at
  WHERE action.count > cardinality(action.deliveries)
 """
+named("audit.touched", "Find the audited days of whose deliveries something was done since.", TOUCHED)
 
 _NOT_FANNED_OUT = """
 SELECT 'not_fanned_out' AS kind, alert_uuid::text AS alert_uuid, NULL::uuid AS user_id,
@@ -82,7 +88,7 @@ WITH fanned_out AS MATERIALIZED (
       FROM fanned_out
       JOIN accounts_membership AS membership
         ON membership.shop_id = fanned_out.shop_id
-       AND membership.joined_at <= fanned_out.received_at - %(blur)s
+       AND membership.joined_at <= fanned_out.received_at - %(blur)s::interval
        AND (membership.left_at IS NULL OR membership.left_at > fanned_out.fanned_out_at)
       JOIN accounts_user AS person ON person.uuid = membership.user_id AND person.is_active
 ), expected AS MATERIALIZED (
@@ -90,7 +96,7 @@ WITH fanned_out AS MATERIALIZED (
       FROM member
       JOIN notifications_contactpoint AS contact
         ON contact.user_id = member.user_id
-       AND contact.confirmed_at <= member.received_at - %(blur)s
+       AND contact.confirmed_at <= member.received_at - %(blur)s::interval
        AND (contact.deleted_at IS NULL OR contact.deleted_at > member.fanned_out_at)
 ), absent AS MATERIALIZED (
     -- Nearly all lie near their alert, where they are found together.
@@ -140,25 +146,26 @@ WITH made AS (
            WHEN made.user_id IS NOT NULL AND person.uuid IS NULL THEN NULL
            WHEN membership.user_id IS NULL THEN 'stranger'
            WHEN contact.user_id <> made.user_id THEN 'wrong_contact_point'
-           WHEN contact.created_at > made.received_at + %(blur)s
-                OR contact.deleted_at < made.received_at - %(blur)s THEN 'contact_point_not_there'
+           WHEN contact.created_at > made.received_at + %(blur)s::interval
+                OR contact.deleted_at < made.received_at - %(blur)s::interval THEN 'contact_point_not_there'
            -- In their inbox they are told what was lost with their last contact point.
            WHEN made.contact_point_id IS NULL AND made.channel <> 'inbox' AND EXISTS (
                 SELECT FROM notifications_contactpoint AS other
                  WHERE other.user_id = made.user_id
-                   AND other.confirmed_at <= made.received_at - %(blur)s
+                   AND other.confirmed_at <= made.received_at - %(blur)s::interval
                    AND (other.deleted_at IS NULL OR other.deleted_at > made.fanned_out_at)
                 ) THEN 'default_despite_contact_point'
            WHEN made.status = 'sent' AND made.severity <> 'critical' AND preference.level = 'CRITICAL'
-                AND preference.updated_at < made.created_at - %(blur)s THEN 'level_ignored'
+                AND preference.updated_at < made.created_at - %(blur)s::interval THEN 'level_ignored'
            WHEN made.status = 'suppressed' AND made.reason = 'level' AND (
                 made.severity = 'critical' OR preference.level IS NULL
-                OR (preference.level <> 'CRITICAL' AND preference.updated_at < made.created_at - %(blur)s)
+                OR (preference.level <> 'CRITICAL'
+                    AND preference.updated_at < made.created_at - %(blur)s::interval)
                 ) THEN 'level_misread'
            WHEN made.status = 'sent' AND NOT rule.is_enabled
-                AND rule.updated_at < made.created_at - %(blur)s THEN 'rule_ignored'
+                AND rule.updated_at < made.created_at - %(blur)s::interval THEN 'rule_ignored'
            WHEN made.status = 'suppressed' AND made.reason = 'unsubscribed' AND rule.is_enabled
-                AND rule.updated_at < made.created_at - %(blur)s THEN 'rule_misread'
+                AND rule.updated_at < made.created_at - %(blur)s::interval THEN 'rule_misread'
            END AS kind
       FROM made
       LEFT JOIN accounts_user AS person ON person.uuid = made.user_id
@@ -265,7 +272,15 @@ SELECT kind, total, alert_uuid, user_id, contact_point_id, delivery_id
  WHERE place <= %(limit)s ORDER BY kind, place
 """
 
-GAPS = tuple(
-    _FIRST_OF_EACH_KIND.format(gaps=gaps)
-    for gaps in (_NOT_FANNED_OUT, _TOLD_TWICE, _MISSING, _SURPLUS, _UNEXPLAINED, _HELD, _INBOX)
-)
+_GAPS = {
+    "not-fanned-out": (_NOT_FANNED_OUT, "Find alerts whose deliveries were never made."),
+    "told-twice": (_TOLD_TWICE, "Find alerts that became two notifications."),
+    "missing": (_MISSING, "Find who was to be told of an alert, and has no delivery."),
+    "surplus": (_SURPLUS, "Find what was made for an alert and should not have been, or not so."),
+    "unexplained": (_UNEXPLAINED, "Find deliveries whose state their attempts do not explain."),
+    "held": (_HELD, "Find what quiet hours hold, or held back, and should not."),
+    "inbox": (_INBOX, "Find items of inboxes without their delivery, and the other way round."),
+}
+GAPS = tuple(_FIRST_OF_EACH_KIND.format(gaps=gaps) for gaps, _ in _GAPS.values())
+for (_name, (_, _purpose)), _statement in zip(_GAPS.items(), GAPS, strict=True):
+    named(f"audit.{_name}", _purpose, _statement)

@@ -3,7 +3,7 @@
 The engine and the domains register theirs; an idle system pays one statement a second for all of them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -12,6 +12,7 @@ import structlog
 from django.db import DatabaseError
 
 from config.outages import is_outage
+from config.statements import named
 from notifications.database import run_prepared
 
 log = structlog.get_logger(__name__)
@@ -82,5 +83,16 @@ def first(what: str, by: str) -> str:
 
 def ask(questions: Sequence[str], now: datetime) -> list[bool]:
     """Return which of these expressions about ``%(now)s`` are true, by one statement."""
-    (answers,) = run_prepared(f"SELECT {', '.join(questions)}", {"now": now})
+    (answers,) = run_prepared(_asking(questions), {"now": now})
     return [bool(answer) for answer in answers]
+
+
+def _asking(questions: Iterable[str]) -> str:
+    return f"SELECT {', '.join(questions)}"
+
+
+named(
+    "sweep.ask",
+    "Ask, every second, whether there is anything to do.",
+    lambda: _asking(each.asks for each in _looks.values()),
+)

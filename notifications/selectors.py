@@ -12,6 +12,7 @@ from django.db.models import Case, Count, F, Prefetch, Q, QuerySet, Value, When
 
 from accounts.models import User
 from accounts.rights import MESSAGES, NOTICES
+from config.statements import named
 from notifications.ids import first_id
 from notifications.models import Alert, Attempt, ContactPoint, DeadMessage, Delivery
 
@@ -127,6 +128,7 @@ SELECT (SELECT count(*) FROM ordinary WHERE lease_until IS NULL),
        (SELECT min(due_at) FROM revocable WHERE lease_until IS NULL),
        (SELECT count(*) FROM lost), (SELECT min(lease_until) FROM lost)
 """  # noqa: S608  (a number of our own)
+named("engine.backlog", "Count what is due and waits, and since when it does.", DUE_SQL)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from config.statements import named
 from notifications.database import array, run_prepared
 from tracing.partitions import DAY_S
 
@@ -27,6 +28,7 @@ SELECT string_agg(int8send(device_id::bigint << 32 | (day - DATE '1970-01-01')),
  WHERE device_id = ANY ((SELECT %(devices)s::integer[])::integer[])
    AND day BETWEEN %(first)s::date AND %(last)s::date
 """
+named("tracing.packed.read", "Read the packed records of devices.", READ_SQL)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import structlog
 from django.db import OperationalError, connection, transaction
 from django.db.backends.utils import CursorWrapper
 
+from config.statements import named
 from tracing import partitions
 from tracing.partitions import LOCK_TIMEOUT, PACKED, RECORDS
 
@@ -40,6 +41,13 @@ SELECT device, %(day)s::date, string_agg(
  GROUP BY device
     ON CONFLICT (device_id, day) DO UPDATE SET records = known.records || excluded.records
 """
+_ALL_DAYS: Final = {"records": RECORDS.name, "packed": PACKED.name}
+named(
+    "tracing.worth-packing",
+    "Ask whether a day, here all, is worth packing.",
+    WORTH_IT_SQL.format(**_ALL_DAYS),
+)
+named("tracing.pack", "Pack the records of a day (here: of all).", PACK_SQL.format(**_ALL_DAYS))
 
 
 def pack(now: datetime, days: Iterable[date] | None = None) -> list[date]:

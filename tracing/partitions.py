@@ -9,6 +9,8 @@ import structlog
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 
+from config.statements import named
+
 log = structlog.get_logger(__name__)
 
 DAY_S: Final = 86_400
@@ -22,6 +24,7 @@ SELECT child.relname FROM pg_inherits
   JOIN pg_class AS child ON child.oid = inhrelid
  WHERE inhparent = %(parent)s::regclass AND child.relname ~ %(pattern)s
 """
+named("tracing.partitions", "List the daily partitions.", LIST_SQL)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from accounts.rights import READ_CASES, SET_FILTERS, may
+from config.statements import named
 from notifications.models import Delivery
 from tracing.models import Case, Exposure
 
@@ -25,6 +26,7 @@ SELECT EXISTS (SELECT FROM tracing_interaction WHERE my_id = %(id)s)
     OR EXISTS (SELECT FROM tracing_interaction WHERE other_id = %(id)s)
     OR EXISTS (SELECT FROM tracing_packedday WHERE device_id = %(id)s)
 """
+named("tracing.is-seen", "Ask whether any record names a device.", SEEN_SQL)
 
 # The quarter of an hour of an onset: in every zone days begin with one. PostgreSQL isn't asked for the days,
 # since it has zones of its own, which may differ from Python's.

@@ -14,18 +14,21 @@ from rest_framework.request import Request
 
 from accounts.models import ApiKey
 from config import clock
+from config.statements import named
 
 log = structlog.get_logger(__name__)
 
 USED_EVERY = timedelta(minutes=1)
 
 KEY_SQL = "SELECT * FROM accounts_apikey WHERE digest = %s"
+named("api-key.find", "Find an API key by its digest.", KEY_SQL)
 # Skips a row that another request is just marking: the mark is worth no wait.
 MARK_USED_SQL = """
 UPDATE accounts_apikey SET last_used_at = %(now)s WHERE id = (
     SELECT id FROM accounts_apikey WHERE id = %(id)s FOR UPDATE SKIP LOCKED
 )
 """
+named("api-key.mark-used", "Note that an API key has just been used.", MARK_USED_SQL)
 
 
 class Machine:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 from uuid import UUID
 
+from config.statements import named
 from dating.brokers.aliases import number_of
 from notifications.channels import bot
 from notifications.channels.message import Message
@@ -44,6 +45,7 @@ COMMANDS: Final[Mapping[str, Callable[[Message], list[Any]]]] = {
 
 
 NUMBERS: Final = "SELECT user_id, number FROM dating_botaccount WHERE user_id = ANY (%(users)s)"
+named("bot.numbers", "Read the numbers by which the bot knows people.", NUMBERS)
 
 
 def register() -> None:

@@ -5,6 +5,7 @@ from typing import Final
 from uuid import UUID
 
 from config import clock
+from config.statements import named
 from notifications.database import Database, run_prepared
 
 # While the organiser has stopped the clock a call goes on, and nobody knows until when: NULL.
@@ -24,6 +25,7 @@ SELECT seat.id, CASE WHEN event.paused_at IS NULL THEN extract(epoch FROM round.
    AND round.status IN ('planned', 'running') AND round.starts_at <= %(now)s
    AND (round.ends_at > %(now)s OR event.paused_at IS NOT NULL AND round.status = 'running')
 """
+named("dating.calls", "Find which calls are on, and until when.", _CALLS)
 #: By seat; None while the clock is stopped.
 Untils = dict[UUID, float | None]
 

@@ -11,6 +11,7 @@ from django.db import connection, transaction
 from django.db.models import Max, Q, QuerySet
 from django.dispatch import receiver
 
+from config.statements import named
 from escalation import selectors
 from escalation.models import EscalationProcess
 from escalation.signals import process_ended
@@ -55,6 +56,7 @@ UPDATE escalation_escalationprocess AS process
   FROM looked WHERE process.id = looked.id
 RETURNING process.id, process.state
 """
+named("escalation.finish", "End the processes that have nothing left to send.", _FINISH)
 
 # Those that ended with something being sent: silent once the last of it has ended.
 _SILENT: Final = """
@@ -79,6 +81,7 @@ UPDATE escalation_escalationprocess AS process SET silent_at = quiet.ended_at
   FROM quiet WHERE process.id = quiet.id
 RETURNING extract(epoch FROM process.silent_at - process.ended_at)::float8
 """
+named("escalation.silent", "Note when ended processes fell silent.", _SILENT)
 
 # Whether a process may be over, or one that has ended still makes a noise.
 ANY_DUE: Final = " OR ".join(

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.db.backends.utils import CursorWrapper
 
+from config.statements import named
 from notifications.archive.tables import (
     ACTIONS,
     ALERTS,
@@ -51,14 +52,17 @@ SELECT (SELECT count(*) FROM notifications_notification WHERE id >= %(first)s AN
          WHERE delivery_id >= %(first)s AND delivery_id < %(end)s),
        (SELECT count(*) FROM notifications_deliveryaction WHERE id >= %(first)s AND id < %(end)s)
 """
+named("archive.counts", "Count a month's rows.", _COUNTS)
 _LIVE: Final = (
     "SELECT count(*) FROM notifications_outgoing WHERE delivery_id >= %(first)s AND delivery_id < %(end)s"
 )
+named("archive.live", "Count a month's deliveries that have not ended.", _LIVE)
 _OLDEST: Final = """
 SELECT (SELECT min(received_at) FROM notifications_alert),
        (SELECT id FROM notifications_notification ORDER BY id LIMIT 1),
        (SELECT id FROM notifications_delivery ORDER BY id LIMIT 1)
 """
+named("archive.oldest", "Find what the oldest rows are.", _OLDEST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +89,21 @@ class Delivered:
 
 
 def _run(cursor: CursorWrapper, sql: str, table: Table, **parameters: Any) -> list[Row]:
-    cursor.execute(sql.format(select=table.select, source=table.source), parameters)
+    cursor.execute(_of(table, sql), parameters)
     return cursor.fetchall()
+
+
+def _of(table: Table, sql: str) -> str:
+    return sql.format(select=table.select, source=table.source)
+
+
+named("archive.notifications", "Read a batch of a month's notifications.", _of(NOTIFICATIONS, _BY_ID))
+named("archive.deliveries", "Read a batch of a month's deliveries.", _of(DELIVERIES, _BY_ID))
+named("archive.delivery", "Read deliveries by their ids.", _of(DELIVERIES, _BY_IDS))
+named("archive.attempts", "Read the attempts of a batch of deliveries.", _of(ATTEMPTS, _ATTEMPTS))
+named("archive.alerts", "Read the alerts that notifications tell of.", _of(ALERTS, _ALERTS_BY_UUID))
+named("archive.alerts.untold", "Read a month's alerts of which nobody was told.", _of(ALERTS, _ALERTS_UNTOLD))
+named("archive.actions", "Read a batch of a month's replays and stops.", _of(ACTIONS, _BY_ID))
 
 
 def _by_id(table: Table, month: Month) -> Iterator[Row]:

@@ -7,6 +7,7 @@ from typing import Final
 
 from django.db import connection
 
+from config.statements import named
 from notifications.brokers.messages import Message
 from notifications.models import MessageFailure
 
@@ -19,6 +20,7 @@ SELECT %(source)s, key, 0, %(now)s FROM unnest(%(keys)s::text[]) AS key
     ON CONFLICT (source, key) DO NOTHING
 RETURNING key
 """
+named("brokers.failures.remember", "Remember that messages came again.", _REMEMBER)
 _COUNT: Final = """
 INSERT INTO notifications_messagefailure (source, key, attempts, last_at)
 VALUES (%(source)s, %(key)s, 1, %(now)s)
@@ -26,6 +28,7 @@ VALUES (%(source)s, %(key)s, 1, %(now)s)
    SET attempts = notifications_messagefailure.attempts + 1, last_at = %(now)s
 RETURNING attempts
 """
+named("brokers.failures.count", "Count one more attempt at a message.", _COUNT)
 
 
 def key_of(message: Message) -> str:

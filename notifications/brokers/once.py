@@ -10,6 +10,8 @@ from typing import Final, Protocol, TypeVar
 import structlog
 from django.db import connection
 
+from config.statements import named
+
 log = structlog.get_logger(__name__)
 
 #: SQS keeps a message for at most 14 days.
@@ -22,6 +24,7 @@ SELECT source, message_id, %(now)s
     ON CONFLICT (source, message_id) DO NOTHING
 RETURNING source, message_id
 """
+named("brokers.receive", "Note which messages take effect now; the others did before.", _RECEIVE)
 
 
 class Received(Protocol):

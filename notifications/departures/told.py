@@ -7,6 +7,7 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import Q
 
+from config.statements import named
 from notifications.departures import abouts, tables
 from notifications.departures.words import Words
 from notifications.engine import stop
@@ -24,6 +25,7 @@ SELECT id FROM notifications_notification AS told
                     WHERE notification_id = told.id AND user_id IS DISTINCT FROM %(person)s)
    AND NOT EXISTS (SELECT FROM notifications_broadcast WHERE notification_id = told.id)
 """
+named("departures.theirs", "Find the notifications that nobody but a person was told of.", _THEIRS)
 _MASK_ERRORS: Final = """
 UPDATE notifications_attempt SET error = {masked}
  WHERE delivery_id = ANY (%(ids)s) AND error <> '' AND error <> {masked}

@@ -13,6 +13,7 @@ from uuid import UUID
 
 import structlog
 
+from config.statements import named
 from notifications import metrics
 from notifications.database import Database
 
@@ -23,12 +24,16 @@ MAX_LOST_LEASES: Final = 5
 # At most this many lanes are looked at in one look; the next one goes on behind them.
 MAX_LANES: Final = 1000
 
-# Walks the distinct lanes by seeks in the index, so that its cost depends on the number of lanes and not on
-# how much waits in them. Each priority of a lane is a step of the walk.
-_WALK = """
+
+def _walk(*, after: str, max_lanes: str) -> str:
+    """Walk the distinct lanes by seeks in the index, so that what waits in them costs nothing.
+
+    Each priority of a lane is a step of the walk.
+    """
+    return f"""
 WITH RECURSIVE walk AS (
     (SELECT lane, priority, due_at, 1 AS step FROM notifications_outgoing
-      WHERE NOT revocable AND lane > %(after)s
+      WHERE NOT revocable AND lane > {after}
       ORDER BY lane, priority, due_at LIMIT 1)
     UNION ALL
     (SELECT following.lane, following.priority, following.due_at, walk.step + 1
@@ -36,30 +41,39 @@ WITH RECURSIVE walk AS (
             SELECT lane, priority, due_at FROM notifications_outgoing
              WHERE NOT revocable AND (lane, priority) > (walk.lane, walk.priority)
              ORDER BY lane, priority, due_at LIMIT 1) AS following
-      WHERE walk.step < %(max_lanes)s)
+      WHERE walk.step < {max_lanes})
 )
-"""
+"""  # noqa: S608  (no value is put into the text)
+
 
 # The lanes in which something may be due: what is first in them is, or is being sent.
 DUE_LANES = f"""
-{_WALK}
+{_walk(after="%(after)s", max_lanes="%(max_lanes)s")}
 SELECT lane, min(priority) FILTER (WHERE due_at <= %(now)s), max(step)
   FROM walk GROUP BY lane ORDER BY lane
 """  # noqa: S608  (no value is put into the text)
+named("engine.lanes", "Find the lanes in which something may be due.", DUE_LANES)
 
 # Due, and not somebody's; what was somebody's counts as lost once its lease has run out.
 _FREE = """outgoing.due_at <= %(now)s AND outgoing.expires_at > %(now)s
        AND (outgoing.lease_until IS NULL OR outgoing.lease_until < %(now)s)"""
-# Whether a row that a lost worker had is at its end: it was stopped, or has cost too many workers.
-_IS_OVER = f"""({{row}}.lease_until IS NOT NULL AND (
-       {{row}}.revoked_at IS NOT NULL OR {{row}}.lost_leases + 1 >= {MAX_LOST_LEASES}))"""
+
+
+def _is_over(row: str) -> str:
+    """Whether a row that a lost worker had is at its end: it was stopped, or has cost too many workers."""
+    return f"""({row}.lease_until IS NOT NULL AND (
+       {row}.revoked_at IS NOT NULL OR {row}.lost_leases + 1 >= {MAX_LOST_LEASES}))"""
+
+
 # What is counted of a row that is taken. An attempt is, but not of what is only taken to be ended.
 _TAKEN = f"""lease_until = %(lease_until)s,
-       attempts = attempts + CASE WHEN {_IS_OVER.format(row="outgoing")} THEN 0 ELSE 1 END,
+       attempts = attempts + CASE WHEN {_is_over("outgoing")} THEN 0 ELSE 1 END,
        lost_leases = lost_leases + CASE WHEN lease_until IS NULL THEN 0 ELSE 1 END"""
 
-# The attempt of the worker that was lost with a row is put on record by whoever takes the row up.
-_LOST = """
+
+def _lost(taken: str) -> str:
+    """Put the attempt of the worker that was lost with a row on record: whoever takes the row up does."""
+    return f"""
 lost AS (
     INSERT INTO notifications_attempt (delivery_id, shop_id, number, started_at, duration_ms, outcome, error)
     SELECT delivery_id, delivery.shop_id, taken.attempts, %(now)s, 0, 'lost',
@@ -71,16 +85,20 @@ lost AS (
     UPDATE notifications_delivery AS delivery SET attempts = taken.attempts, reason = 'lease_lost'
       FROM {taken} AS taken WHERE taken.was_lost AND delivery.id = taken.delivery_id
 )
-"""
+"""  # noqa: S608
 
-_PICK = f"""
+
+def _pick(priority: int, *, room: str, since: str) -> str:
+    """Lock what is due of one priority of a lane that is asked for."""
+    return f"""
 SELECT delivery_id FROM (
 SELECT delivery_id FROM notifications_outgoing AS outgoing
-  WHERE NOT revocable AND lane = asked.lane AND priority = {{priority}}
-    AND due_at >= asked.{{since}} AND {_FREE}
-  ORDER BY due_at LIMIT asked.{{room}}
-    FOR UPDATE SKIP LOCKED) AS priority_{{priority}}
+  WHERE NOT revocable AND lane = asked.lane AND priority = {priority}
+    AND due_at >= asked.{since} AND {_FREE}
+  ORDER BY due_at LIMIT asked.{room}
+    FOR UPDATE SKIP LOCKED) AS priority_{priority}
 """  # noqa: S608
+
 
 _COLUMNS = """
        delivery.notification_id, delivery.user_id, delivery.contact_point_id,
@@ -102,20 +120,20 @@ WITH asked AS (
 ), picked AS (
     SELECT waiting.delivery_id
       FROM asked CROSS JOIN LATERAL (
-           SELECT * FROM ({_PICK.format(priority=0, room="critical", since="since_critical")} UNION ALL
-                          {_PICK.format(priority=1, room="standard", since="since_standard")} UNION ALL
-                          {_PICK.format(priority=2, room="room", since="since_behind")}) AS first
+           SELECT * FROM ({_pick(0, room="critical", since="since_critical")} UNION ALL
+                          {_pick(1, room="standard", since="since_standard")} UNION ALL
+                          {_pick(2, room="room", since="since_behind")}) AS first
             LIMIT greatest(asked.critical, asked.standard)) AS waiting
 ), claimed AS (
     UPDATE notifications_outgoing AS outgoing
        SET {_TAKEN}
      WHERE delivery_id = ANY (ARRAY (SELECT delivery_id FROM picked))
- RETURNING new.*, old.attempts AS attempts_before, {_IS_OVER.format(row="old")} AS is_over,
+ RETURNING new.*, old.attempts AS attempts_before, {_is_over("old")} AS is_over,
            old.lease_until IS NOT NULL AS had_worker
 ), taken AS (
     SELECT delivery_id, attempts_before AS attempts, had_worker AND NOT is_over AS was_lost
       FROM claimed WHERE had_worker
-), {_LOST.format(taken="taken")}
+), {_lost("taken")}
 SELECT claimed.delivery_id, {_COLUMNS}, claimed.lane, claimed.attempts, claimed.failures, claimed.due_at,
        contact.secret_version, contact.secret_rotated_at, claimed.priority, claimed.is_over,
        claimed.revoked_at IS NOT NULL, claimed.had_worker, {BATCHING}
@@ -123,6 +141,7 @@ SELECT claimed.delivery_id, {_COLUMNS}, claimed.lane, claimed.attempts, claimed.
   JOIN notifications_delivery AS delivery ON delivery.id = claimed.delivery_id
   LEFT JOIN notifications_contactpoint AS contact ON contact.id = delivery.contact_point_id
 """  # noqa: S608
+named("engine.claim", "Take what is due, lane by lane, with a lease.", CLAIM)
 
 # How far a look for what is revocable sees ahead: what is due within it is begun when it is due, and not a
 # sweep later.
@@ -137,6 +156,7 @@ SELECT lane, min(due_at), count(*) FROM (
      ORDER BY due_at LIMIT %(most)s) AS soon
  GROUP BY lane
 """
+named("engine.revocable.soon", "Find what is revocable and due before a time, by lane.", REVOCABLE_SOON)
 
 # The lanes that have something revocable; ``due`` where it is due.
 REVOCABLE_LANES = """
@@ -154,11 +174,12 @@ WITH RECURSIVE walk AS (
 )
 SELECT lane, due_at <= %(now)s AS due FROM walk ORDER BY lane
 """
+named("engine.revocable.lanes", "Find the lanes that have something revocable.", REVOCABLE_LANES)
 
 # Whether a sender would find anything, so that idle ones are left alone: what a claim of any lane would take,
 # or what is revocable and due before another such question or two has been asked, and a look ahead after it.
 ANY_DUE = f"""(
-{_WALK.replace("%(after)s", "''").replace("%(max_lanes)s", str(MAX_LANES))}
+{_walk(after="''", max_lanes=str(MAX_LANES))}
 SELECT bool_or(due_at <= %(now)s) OR count(*) = {MAX_LANES} FROM walk
 ) OR (
 SELECT true FROM notifications_outgoing
@@ -166,45 +187,50 @@ SELECT true FROM notifications_outgoing
  ORDER BY due_at LIMIT 1
 )"""  # noqa: S608
 
-_LOCK = f"""
+
+def _lock(priority: str) -> str:
+    return f"""
 SELECT * FROM (
 SELECT * FROM notifications_outgoing AS outgoing
-  WHERE revocable AND lane = %(lane)s AND priority {{priority}} AND {_FREE}
+  WHERE revocable AND lane = %(lane)s AND priority {priority} AND {_FREE}
   ORDER BY due_at LIMIT %(room)s
     FOR UPDATE SKIP LOCKED) AS locked
 """  # noqa: S608
+
 
 # Locks the due revocable rows of a lane, what is critical first, and leaves them as they are: see
 # notifications.engine.fence.
 LOCK_REVOCABLE = f"""
 SELECT outgoing.delivery_id, {_COLUMNS}, outgoing.lane,
-       outgoing.attempts + CASE WHEN {_IS_OVER.format(row="outgoing")} THEN 0 ELSE 1 END,
+       outgoing.attempts + CASE WHEN {_is_over("outgoing")} THEN 0 ELSE 1 END,
        outgoing.failures, outgoing.due_at, contact.secret_version, contact.secret_rotated_at,
-       outgoing.priority, {_IS_OVER.format(row="outgoing")}, outgoing.revoked_at IS NOT NULL,
+       outgoing.priority, {_is_over("outgoing")}, outgoing.revoked_at IS NOT NULL,
        outgoing.lease_until IS NOT NULL, NULL
-  FROM (SELECT * FROM ({_LOCK.format(priority="= 0")} UNION ALL {_LOCK.format(priority="> 0")}) AS first
+  FROM (SELECT * FROM ({_lock("= 0")} UNION ALL {_lock("> 0")}) AS first
          LIMIT %(room)s) AS outgoing
   JOIN notifications_delivery AS delivery ON delivery.id = outgoing.delivery_id
   LEFT JOIN notifications_contactpoint AS contact ON contact.id = delivery.contact_point_id
  ORDER BY least(outgoing.priority, 1), outgoing.due_at
 """  # noqa: S608
+named("engine.revocable.lock", "Lock the due revocable rows of a lane.", LOCK_REVOCABLE)
 
 MARK_BEGUN = f"""
 WITH begun AS (
     UPDATE notifications_outgoing AS outgoing SET {_TAKEN}
      WHERE delivery_id = ANY (%(ids)s)
  RETURNING new.delivery_id, old.attempts, old.lease_until IS NOT NULL AS was_lost
-), {_LOST.format(taken="begun")}
+), {_lost("begun")}
 SELECT count(*) FROM begun
 """  # noqa: S608
+named("engine.revocable.begun", "Give locked rows whose sends have begun their lease.", MARK_BEGUN)
 
-# Gives back what was claimed and never begun, as if it had not been claimed.
 RELEASE = """
 UPDATE notifications_outgoing
    SET lease_until = NULL, attempts = attempts - 1
  WHERE lease_until IS NOT NULL
    AND (delivery_id, attempts) IN (SELECT * FROM unnest(%(ids)s::uuid[], %(attempts)s::int[]))
 """
+named("engine.release", "Give back what was claimed and never begun, as if it had not been claimed.", RELEASE)
 
 
 class Claimed(NamedTuple):

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import orjson
 
+from config.statements import named
 from notifications.channels import registry
 from notifications.channels.message import Message
 from notifications.channels.registry import FOR_PROGRAMS
@@ -23,8 +24,15 @@ _READ = """
 SELECT id, kind, title, body, texts, severity, data, created_at, source_id
   FROM notifications_notification WHERE id = ANY (%(ids)s)
 """
+named("engine.content", "Read the notifications of what is to be sent.", _READ)
 
 _ZONES = "SELECT uuid, time_zone FROM accounts_user WHERE uuid = ANY (%(users)s) AND time_zone <> 'UTC'"
+named("engine.zones", "Read the time zones of whoever is to be told.", _ZONES)
+named(
+    "phone.caller-ids",
+    "Read which number calls show, by the prefix of who is called.",
+    lambda: registry.get("phone").before_compose_sql,
+)
 
 # What is kept of notifications, in bytes of their texts and data: one may have a quarter of a million.
 KEEP_BYTES = 16_000_000

@@ -14,6 +14,7 @@ from typing import Any, Final
 from django.db import connection, transaction
 from django.db.models import QuerySet
 
+from config.statements import named
 from notifications import metrics, rules
 from notifications.engine import held, stop, wake
 from notifications.engine.direct import new_delivery, store
@@ -87,6 +88,7 @@ UPDATE notifications_delivery AS delivery
        digest_id = decided.digest_id
   FROM decided WHERE delivery.id = decided.id
 """
+named("engine.digest", "End what quiet hours held back, or let it go out.", _END)
 
 
 @dataclass(slots=True)

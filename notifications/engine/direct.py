@@ -12,6 +12,7 @@ from django.db import transaction
 
 from accounts.models import User
 from config import clock
+from config.statements import named
 from notifications.channels import registry
 from notifications.channels.inbox import InboxChannel
 from notifications.database import run_prepared
@@ -130,6 +131,7 @@ SELECT id FROM inserted
 """.format(  # noqa: S608  (constants)
     arrays=", ".join(f"%({name})s::{kind}[]" for name, kind in _COLUMNS.items()), columns=", ".join(_COLUMNS)
 )
+named("engine.store", "Store planned deliveries, and queue what is to be sent.", _STORE)
 
 
 def store(deliveries: Sequence[Delivery]) -> dict[UUID, Delivery]:

@@ -9,6 +9,7 @@ from django.db import connection, transaction
 
 from config import slices
 from config.slices import Run
+from config.statements import named
 from notifications.ids import first_id
 from notifications.models import Erasure
 
@@ -89,13 +90,20 @@ def addresses_erase(run: Run) -> int:
 
 
 def _erase(mark: Erasure, until: UUID) -> tuple[int, UUID | None, int, list[UUID]]:
-    masked = "CASE WHEN ended.address = '' THEN error ELSE replace(error, ended.address, '…') END"
     parameters: dict[str, Any] = {"up_to": mark.up_to, "until": until, "most": slices.MOST}
     for number, (pattern, mask) in enumerate(MASKS):
-        masked = f"regexp_replace({masked}, %(pattern_{number})s, %(mask_{number})s, 'g')"
         parameters |= {f"pattern_{number}": pattern, f"mask_{number}": mask}
-    statement = _ERASE.format(needed=" OR ".join(_needed) or "false", masked=masked)
     with connection.cursor() as cursor:
-        cursor.execute(statement, {**parameters, "unfinished": mark.unfinished})
+        cursor.execute(_statement(), {**parameters, "unfinished": mark.unfinished})
         seen, last, erased, unfinished = cursor.fetchone()
     return seen, last, erased, unfinished
+
+
+def _statement() -> str:
+    masked = "CASE WHEN ended.address = '' THEN error ELSE replace(error, ended.address, '…') END"
+    for number in range(len(MASKS)):
+        masked = f"regexp_replace({masked}, %(pattern_{number})s, %(mask_{number})s, 'g')"
+    return _ERASE.format(needed=" OR ".join(_needed) or "false", masked=masked)
+
+
+named("history.erase", "Erase the addresses of old deliveries that have ended.", _statement)

@@ -17,6 +17,7 @@ import structlog
 from django.conf import settings
 from psycopg.errors import UniqueViolation
 
+from config.statements import named
 from notifications import metrics
 from notifications.database import RETRY_S, Database, array
 
@@ -102,6 +103,7 @@ _ENDS = f"""{_OUTCOME}, ended AS (
 """  # noqa: S608  (no value is put into the text)
 _LEFT = ") SELECT id, number FROM outcome WHERE (id, number) NOT IN (SELECT id, number FROM finalised)"
 _FINALISE = _ENDS + _LEFT
+named("engine.finalise", "Write down what came of a batch of attempts.", _FINALISE)
 # For what was written down before, after all or as lost. Looking for that in advance costs a sixth of all
 # this, so it is done only where there was an attempt of that number.
 _REPLACE = """
@@ -110,6 +112,7 @@ _REPLACE = """
            status_code = EXCLUDED.status_code, error = EXCLUDED.error, reference = EXCLUDED.reference
 """
 _REPEATED = _ENDS + _REPLACE + _LEFT
+named("engine.finalise.repeated", "The same where some of the attempts are on record already.", _REPEATED)
 # What came of attempts that are no longer the latest claim. A statement of its own, since it has to see what
 # another worker has just written: after a crash of PostgreSQL both can have the same attempt in hand. That
 # other one is left to write it down, by the update or by having done so.
@@ -123,6 +126,7 @@ SELECT outcome.id, delivery.shop_id, number, started_at, outcome.duration_ms, ou
    AND NOT EXISTS (SELECT FROM notifications_outgoing AS outgoing
                     WHERE outgoing.delivery_id = outcome.id AND {_FENCE})
 {_REPLACE}"""  # noqa: S608  (no value is put into the text)
+named("engine.finalise.late", "Record attempts that are not the latest claim any more.", _RECORD)
 # The end of what was claimed and never tried. It has no attempt on record, and keeps the number of those that
 # it had before.
 WITHHOLD = f"""
@@ -144,6 +148,7 @@ UPDATE notifications_delivery AS delivery
        revoked_at = coalesce(ended.revoked_at, delivery.revoked_at)
   FROM ended WHERE delivery.id = ended.id
 """  # noqa: S608  (no value is put into the text)
+named("engine.withhold", "End what was claimed, and kept by a limit from being tried.", WITHHOLD)
 # An address that its provider calls dead is switched off, unless its contact point has another one by now:
 # its next message would only be refused as well. What quiet hours hold back for it ends there too, as if its
 # owner had switched it off. The sweep has its owner told (notifications.services.gone).
@@ -176,6 +181,7 @@ WITH dead AS (
 UPDATE notifications_delivery SET status = 'suppressed', reason = 'disabled' WHERE id IN (SELECT id FROM held)
 RETURNING channel
 """
+named("engine.switch-off", "Switch off contact points whose address is dead.", _SWITCH_OFF)
 
 
 # Not frozen, which would triple the cost of making one.

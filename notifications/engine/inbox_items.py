@@ -11,6 +11,7 @@ from uuid import UUID
 
 from django.db import connection
 
+from config.statements import named
 from notifications import metrics
 from notifications.inbox import live
 
@@ -57,7 +58,9 @@ APPEAR_DUE: Final = _APPEAR.format(
     chosen="""revocable AND lane = 'inbox' AND due_at <= %(now)s AND expires_at > %(now)s
      ORDER BY due_at LIMIT %(most)s"""
 )
+named("inbox.appear.due", "Have the items appear whose time has come.", APPEAR_DUE)
 _APPEAR_THESE: Final = _APPEAR.format(chosen="delivery_id = ANY (%(ids)s)")
+named("inbox.appear.these", "Have these items appear now.", _APPEAR_THESE)
 
 
 class Appeared(NamedTuple):

@@ -7,6 +7,7 @@ from typing import Final
 
 import structlog
 
+from config.statements import named
 from notifications import metrics
 from notifications.database import run_prepared
 from notifications.engine import wake
@@ -37,6 +38,7 @@ _TOO_OLD = """due_at <= %(now)s AND expires_at <= %(now)s
 _EXPIRE_REVOCABLE = _EXPIRE.format(
     chosen=f"SELECT delivery_id FROM notifications_outgoing WHERE revocable AND {_TOO_OLD}"  # noqa: S608
 )
+named("engine.expire.revocable", "End what is revocable and too old.", _EXPIRE_REVOCABLE)
 _EXPIRE_OF_LANES = _EXPIRE.format(
     chosen=f"""
     SELECT waiting.delivery_id
@@ -46,6 +48,7 @@ _EXPIRE_OF_LANES = _EXPIRE.format(
             WHERE NOT revocable AND lane = asked.lane AND priority = rank.priority AND {_TOO_OLD}) AS waiting
      LIMIT %(most)s"""  # noqa: S608  (no value is put into the text)
 )
+named("engine.expire.lanes", "End what waits in some lanes and is too old.", _EXPIRE_OF_LANES)
 # Rows that one statement ends: so many are not locked for long.
 EXPIRE_AT_ONCE = 1000
 

@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 from accounts.ids import uuid7
 from config import clock
 from config.rest.exceptions import Conflict
+from config.statements import named
 from notifications import metrics, queue
 from notifications.events import jobs, registry
 from notifications.events.registry import Handler
@@ -49,18 +50,21 @@ SELECT id, routing_key, source, payload, coalesce(occurred_at, %(now)s), %(now)s
     ON CONFLICT (id) DO NOTHING
 RETURNING id
 """
+named("events.incoming.store", "Store events of other services, those that are new.", _STORE)
 _RUNS: Final = """
 INSERT INTO notifications_handlerrun
        (id, event_id, handler, status, due_at, attempts, replays, error, created_at)
 SELECT id, event_id, handler, 'pending', %(due_at)s, 0, 0, '', %(now)s
   FROM unnest(%(ids)s::uuid[], %(events)s::uuid[], %(handlers)s::text[]) AS run (id, event_id, handler)
 """
+named("events.incoming.runs", "Store a run for each handler of these events.", _RUNS)
 _OTHERS: Final = """
 SELECT count(*)
   FROM unnest(%(ids)s::uuid[], %(keys)s::text[], %(payloads)s::jsonb[]) AS given (id, routing_key, payload)
   JOIN notifications_event AS event USING (id)
  WHERE event.routing_key <> given.routing_key OR event.payload <> given.payload
 """
+named("events.incoming.others", "Count the events that are there with other content.", _OTHERS)
 
 
 def events_accept(incoming: Sequence[Incoming]) -> set[UUID]:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.db import connection
 
+from config.statements import named
 from notifications.events import people
 from notifications.events.incoming import Incoming
 
@@ -35,6 +36,7 @@ SELECT given.event_id, later.routing_key,
    AND later.occurred_at > %(said_after)s AND later.published_by_id IS NULL
  ORDER BY later.occurred_at, later.created_at
 """
+named("brokers.later", "Find what later events said of the people of these.", _LATER)
 
 
 @dataclass(slots=True)

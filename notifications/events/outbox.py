@@ -15,6 +15,7 @@ from accounts.ids import uuid7
 from accounts.models import ApiKey
 from config import clock
 from config.rest.exceptions import Conflict
+from config.statements import named
 from notifications import metrics, queue
 from notifications.brokers import outbox as brokers_outbox
 from notifications.events import following, jobs, registry
@@ -42,6 +43,7 @@ WITH event AS (
 )
 SELECT count(*) FROM event
 """
+named("events.store", "Store an event and a run for each of its handlers.", _STORE)
 
 
 def event_publish(

@@ -18,6 +18,7 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 
 from config import clock
+from config.statements import named
 from notifications import masking, metrics
 from notifications.events import following, registry
 from notifications.events.registry import Handler
@@ -60,10 +61,12 @@ _EVENT_FIELDS: Final = (
     "id", "routing_key", "source", "payload", "occurred_at", "created_at", "published_by_id", "is_known",
 )  # fmt: skip
 _THIS_ONE: Final = _CLAIM.format(chosen="id = %(run)s")
+named("events.claim.this", "Claim a run by its id.", _THIS_ONE)
 # Those that have no job of their own, and the question whether there are any.
 _NEXT: Final = _CLAIM.format(
     chosen="(attempts > 0 OR replays > 0 OR due_at <= %(unclaimed_since)s) ORDER BY due_at"
 )
+named("events.claim.next", "Claim the next run that is due and has no job.", _NEXT)
 # Whether a run is due that has no job of its own, as notifications.looks asks it: a retry, a replay, or one
 # whose job was lost.
 ANY_DUE: Final = first(
@@ -82,10 +85,12 @@ SELECT set_config('idle_in_transaction_session_timeout', %(silent)s, true)
  WHERE id = %(run)s AND status = 'pending' AND attempts = %(attempt)s
    FOR NO KEY UPDATE
 """
+named("events.lock", "Lock a claimed run for its handler's work.", _LOCK)
 _DONE: Final = """
 UPDATE notifications_handlerrun SET status = 'done', error = '', finished_at = %(now)s WHERE id = %(run)s
 RETURNING set_config('synchronous_commit', coalesce(%(commit)s, current_setting('synchronous_commit')), true)
 """
+named("events.done", "Mark a run as done.", _DONE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import Final
 from django.db import connection
 from django.db.models import Prefetch, QuerySet
 
+from config.statements import named
 from notifications.events import topics
 from notifications.models import Event, HandlerRun
 
@@ -39,6 +40,7 @@ _BACKLOG: Final = """
 SELECT (SELECT count(*) FROM notifications_handlerrun WHERE status = 'dead'),
        (SELECT min(due_at) FROM notifications_handlerrun WHERE status = 'pending')
 """
+named("events.backlog", "Count dead letters, and find the oldest run that waits.", _BACKLOG)
 
 
 def backlog(*, now: datetime) -> Backlog:

@@ -18,6 +18,7 @@ import structlog
 from django.conf import settings
 from django.db import OperationalError, connection, models, transaction
 
+from config.statements import named
 from notifications.history.month import Month
 from notifications.history.months import ATTEMPTS, DELIVERIES, LOCK_TIMEOUT, Partition, partitions
 from notifications.ids import first_id, moment_of
@@ -39,29 +40,38 @@ LOCK: Final = 0x7AC4
 ENDING: Final = "ending"
 
 _IS_ENDING: Final = "SELECT obj_description(%s::regclass, 'pg_class')"
+named("history.is-ending", "Ask whether a month has begun to end.", _IS_ENDING)
 _OF_DELIVERIES: Final = "delivery_id >= %(first)s AND delivery_id < %(last)s"
 _LIVE_DELIVERY: Final = f"SELECT EXISTS (SELECT FROM notifications_outgoing WHERE {_OF_DELIVERIES})"
+named("history.live-delivery", "Ask whether a month has deliveries that have not ended.", _LIVE_DELIVERY)
 _LIVE_ALERT: Final = """
 SELECT EXISTS (SELECT FROM notifications_alert WHERE fanned_out_at IS NULL AND received_at < %(end)s)
 """
+named("history.live-alert", "Ask whether a month has alerts that wait for their deliveries.", _LIVE_ALERT)
 _LIVE_BROADCAST: Final = """
 SELECT EXISTS (SELECT FROM notifications_broadcast
                 WHERE notification_id >= %(first)s AND notification_id < %(last)s)
 """
+named("history.live-broadcast", "Ask whether a month has broadcasts under way.", _LIVE_BROADCAST)
 _FIRST: Final = (
     "SELECT id FROM notifications_notification WHERE id < %(last)s ORDER BY id LIMIT 1",
     "SELECT id FROM notifications_delivery WHERE id < %(last)s ORDER BY id LIMIT 1",
 )
+named("history.first-notification", "Find the oldest notification of a month.", _FIRST[0])
+named("history.first-delivery", "Find the oldest delivery of a month.", _FIRST[1])
 _SLICE_END: Final = """
 SELECT id FROM notifications_notification WHERE id >= %(first)s AND id < %(last)s
  ORDER BY id OFFSET %(most)s LIMIT 1
 """
+named("history.slice", "Find where a slice of a month's notifications ends.", _SLICE_END)
 _OF_THE_SLICE: Final = "id >= %(first)s AND id < %(last)s"
 _ALERTS: Final = f"""
 DELETE FROM notifications_alert USING notifications_notification AS told
  WHERE {_OF_THE_SLICE} AND told.source_type = 'alert' AND told.source_id::uuid = alert_uuid
 """
+named("history.alerts", "Delete the alerts that a slice of notifications tells of.", _ALERTS)
 _NOTIFICATIONS: Final = f"DELETE FROM notifications_notification WHERE {_OF_THE_SLICE}"
+named("history.notifications", "Delete a slice of notifications.", _NOTIFICATIONS)
 # Of which nobody was to be told anything.
 _UNTOLD_ALERTS: Final = """
 DELETE FROM notifications_alert WHERE alert_uuid = ANY (ARRAY (
@@ -71,6 +81,7 @@ DELETE FROM notifications_alert WHERE alert_uuid = ANY (ARRAY (
                         WHERE source_type = 'alert' AND source_id = alert_uuid::text)
      LIMIT %(most)s))
 """
+named("history.untold-alerts", "Delete old alerts of which nobody was told.", _UNTOLD_ALERTS)
 
 
 def kept_since(now: datetime) -> datetime | None:

@@ -15,6 +15,7 @@ import structlog
 from django.db import OperationalError, connection, transaction
 from django.db.backends.utils import CursorWrapper
 
+from config.statements import named
 from notifications.history.month import Month
 from notifications.ids import first_id, moment_of
 
@@ -32,10 +33,12 @@ SELECT child.relname, pg_get_expr(child.relpartbound, child.oid)
   FROM pg_inherits JOIN pg_class AS child ON child.oid = inhrelid
  WHERE inhparent = %s::regclass
 """
+named("history.partitions", "List the partitions of a table, with their bounds.", _LIST)
 # Of the last one, which has no end, nobody asks.
 _BOUNDS: Final = re.compile(r"FROM \((?:MINVALUE|'([^']+)')\) TO \('([^']+)'\)")
 # The parameters that all partitions share (a parent can have none) are those of the newest.
 _OPTIONS: Final = "SELECT array_to_string(reloptions, ', ') FROM pg_class WHERE oid = %s::regclass"
+named("history.options", "Read the storage parameters of a partition.", _OPTIONS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from uuid import UUID
 import orjson
 
 from accounts.models import User
+from config.statements import named
 from notifications.database import Database
 from notifications.inbox import events
 from notifications.inbox.items import item
@@ -48,6 +49,7 @@ SELECT asked.place, {_CREDENTIALS}, coalesce(inbox.last_number, 0), unread.count
   LEFT JOIN notifications_notification AS notification ON notification.id = item.notification_id
  ORDER BY asked.place, item.number
 """  # noqa: S608  (a constant)
+named("inbox.news", "Read what is new in many inboxes, for their streams.", _NEWS)
 _STATE: Final = f"""
 SELECT asked.user_id, {_CREDENTIALS}, coalesce(inbox.last_number, 0),
        (SELECT count(*) FROM notifications_inboxitem
@@ -56,6 +58,7 @@ SELECT asked.user_id, {_CREDENTIALS}, coalesce(inbox.last_number, 0),
   JOIN accounts_user AS person ON person.uuid = asked.user_id AND person.is_active
   LEFT JOIN notifications_inbox AS inbox ON inbox.user_id = asked.user_id
 """  # noqa: S608  (a constant)
+named("inbox.state", "Read what streams hang on, for many people.", _STATE)
 # A session is good while it is there, and a log-in by token until it is said to be over.
 _ALIVE: Final = """
 SELECT key FROM unnest(%(sessions)s::text[]) AS key
@@ -64,6 +67,7 @@ UNION ALL
 SELECT key FROM unnest(%(of_tokens)s::text[]) AS key
  WHERE NOT EXISTS (SELECT FROM accounts_endedlogin WHERE id = key)
 """
+named("inbox.log-ins", "Find which log-ins are good still.", _ALIVE)
 
 
 class Question(NamedTuple):

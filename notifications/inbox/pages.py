@@ -6,12 +6,14 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Final, Self
 
 from django.db import connection
 
 from accounts.models import User
 from config import clock
+from config.statements import named
 from notifications.models import InboxItem, Notification
 
 UNREAD, READ = 0, 1
@@ -62,23 +64,9 @@ class Page:
     previous: Cursor | None
 
 
-# An item is in one of two partial indexes; each part is looked through in the order that its index has.
 # Written out, since putting such a statement together with the ORM costs several times what running it does.
-_PART: Final = """
-(SELECT {section} AS section, item.*
-   FROM notifications_inboxitem AS item {of_kind}
-  WHERE item.user_id = %(user)s AND item.dismissed_at IS NULL AND {condition}
-  ORDER BY item.number {direction} LIMIT %(most)s)
-"""
 _OF_KIND: Final = """
    JOIN notifications_notification AS told ON told.id = item.notification_id AND told.kind = %(kind)s
-"""
-_PAGE: Final = """
-SELECT item.section, item.delivery_id, item.number, item.language, item.created_at, item.read_at,
-       told.id, told.kind, told.title, told.body, told.texts, told.data, told.severity
-  FROM ({parts}) AS item
-  JOIN notifications_notification AS told ON told.id = item.notification_id
- ORDER BY item.section {sections}, item.number {numbers} LIMIT %(most)s
 """
 # In the models' order, by which Django takes them.
 _ITEM: Final = ("delivery_id", "number", "language", "created_at", "read_at")
@@ -125,21 +113,44 @@ def _found(
     ]
     if not chosen:
         return []
-    numbers = "ASC" if backwards else "DESC"
-    of_kind = _OF_KIND if wanted.kind is not None else ""
-    parts = [
-        _PART.format(section=section, condition=condition, of_kind=of_kind, direction=numbers)
-        for section, condition in chosen
-    ]
-    statement = _PAGE.format(
-        parts=" UNION ALL ".join(parts), sections="DESC" if backwards else "ASC", numbers=numbers
-    )
+    statement = _statement(chosen, of_kind=wanted.kind is not None, backwards=backwards)
     parameters: dict[str, Any] = {"user": wanted.user.pk, "kind": wanted.kind, "most": most}
     if cursor is not None:
         parameters |= {"as_of": cursor.as_of, "number": cursor.number}
     with connection.cursor() as cursor_:
         cursor_.execute(statement, parameters)
         return [(row[0], _item(row[1:])) for row in cursor_.fetchall()]
+
+
+def _statement(chosen: Sequence[tuple[int, str]], *, of_kind: bool, backwards: bool) -> str:
+    """Look through some sections, each by its condition.
+
+    An item is in one of two partial indexes; each part is looked through in the order that its index has.
+    """
+    numbers, sections = ("ASC", "DESC") if backwards else ("DESC", "ASC")
+    parts = " UNION ALL ".join(
+        f"""
+(SELECT {section} AS section, item.*
+   FROM notifications_inboxitem AS item {_OF_KIND if of_kind else ""}
+  WHERE item.user_id = %(user)s AND item.dismissed_at IS NULL AND {condition}
+  ORDER BY item.number {numbers} LIMIT %(most)s)
+"""  # noqa: S608  (no value is put into the text)
+        for section, condition in chosen
+    )
+    return f"""
+SELECT item.section, item.delivery_id, item.number, item.language, item.created_at, item.read_at,
+       told.id, told.kind, told.title, told.body, told.texts, told.data, told.severity
+  FROM ({parts}) AS item
+  JOIN notifications_notification AS told ON told.id = item.notification_id
+ ORDER BY item.section {sections}, item.number {numbers} LIMIT %(most)s
+"""  # noqa: S608
+
+
+named(
+    "inbox.page",
+    "Read the first page of an inbox.",
+    partial(_statement, [(UNREAD, _UNREAD), (READ, _READ)], of_kind=False, backwards=False),
+)
 
 
 def _parts(cursor: Cursor | None, backwards: bool) -> list[tuple[int, bool, str]]:

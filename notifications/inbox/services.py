@@ -9,6 +9,7 @@ from django.db import connection, transaction
 
 from accounts.models import User
 from config import clock
+from config.statements import named
 from notifications.inbox import live
 from notifications.models import InboxItem
 
@@ -28,7 +29,9 @@ UPDATE notifications_inboxitem AS item SET {change} = %(now)s
   FROM chosen WHERE item.delivery_id = chosen.delivery_id
 """
 _MARK_READ: Final = _CHANGE.format(change="read_at", chosen="read_at IS NULL AND number <= %(up_to)s")
+named("inbox.mark-read", "Mark items up to a number read.", _MARK_READ)
 _DELETE_READ: Final = _CHANGE.format(change="dismissed_at", chosen="read_at IS NOT NULL")
+named("inbox.delete-read", "Take what has been read out of an inbox.", _DELETE_READ)
 
 
 def item_mark(*, item: InboxItem, read: bool) -> InboxItem:

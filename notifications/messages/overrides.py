@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
 
+from config.statements import named
 from notifications.database import run_prepared
 from notifications.messages.compiled import Compiled, Text
 from notifications.models import MessageTemplate
@@ -17,6 +18,7 @@ FRESH_S: Final = 5.0
 _READ = """
 SELECT kind, language, channel, title, body FROM notifications_messagetemplate WHERE is_active
 """
+named("messages.overrides", "Read the admin's own texts.", _READ)
 
 Key = tuple[str, str, str]
 NOTHING: Final[Mapping[tuple[str, str], Compiled]] = {}

@@ -16,6 +16,7 @@ from accounts.models import ApiKey, Shop
 from accounts.rights import POST_ALERTS
 from config import clock
 from config.rest.exceptions import Conflict
+from config.statements import named
 from notifications import metrics, signals
 from notifications.database import run_prepared
 from notifications.models import Alert
@@ -63,6 +64,7 @@ _BY_ANYONE = _ACCEPT.format(
            NULL::timestamptz AS last_used_at""",
     sent_by="true",
 )
+named("alerts.accept", "Store alerts whose sender is known.", _BY_ANYONE)
 _BY_KEYS = _ACCEPT.format(
     sender="""
     SELECT id, digest, last_used_at FROM accounts_apikey
@@ -71,9 +73,11 @@ _BY_KEYS = _ACCEPT.format(
        FOR KEY SHARE""",
     sent_by="sender.digest = posted.digest",
 )
+named("alerts.accept.by-key", "Look at the keys of alerts and store them.", _BY_KEYS)
 # Commits an empty message, which waits as the operator has set it for all that came before: for the disk,
 # and for the standbys where some are synchronous. Only a transaction that has an id waits for these.
 _WAIT = "SELECT pg_logical_emit_message(true, 'tocsin', '')"
+named("alerts.wait", "Wait until what was stored is on disk.", _WAIT)
 
 
 @dataclass(frozen=True, slots=True)

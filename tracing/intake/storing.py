@@ -10,6 +10,7 @@ from django.db import connection, transaction
 from numpy.typing import NDArray
 from psycopg.errors import UniqueViolation
 
+from config.statements import named
 from tracing import partitions
 from tracing.intake.devices import packed
 from tracing.intake.known import are_packed
@@ -33,16 +34,19 @@ STAGING_SQL = """
 DROP TABLE IF EXISTS tracing_staging;
 CREATE TEMPORARY TABLE tracing_staging (LIKE tracing_interaction) ON COMMIT DROP
 """
+named("tracing.staging", "Make the staging table for records of which some are known.", STAGING_SQL)
 # In the order of Records.stored_form: see there.
 INSERT_SQL = """
 INSERT INTO tracing_interaction
 SELECT * FROM tracing_staging ORDER BY start_s / 86400, my_id, other_id, start_s, seconds, distance_cm
 ON CONFLICT DO NOTHING
 """
+named("tracing.store", "Take over from the staging table what is not known.", INSERT_SQL)
 INTAKE_SQL = """
 INSERT INTO tracing_intake (xid, received_at, records, stored, devices)
 VALUES (pg_current_xact_id()::text::bigint, %s, %s, %s, %s)
 """
+named("tracing.intake", "Note which devices an upload brought records of.", INTAKE_SQL)
 
 
 @dataclass(frozen=True, slots=True)

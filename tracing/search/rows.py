@@ -8,6 +8,7 @@ import numpy as np
 from django.db import transaction
 from numpy.typing import NDArray
 
+from config.statements import named
 from notifications.database import array, run_prepared
 from tracing.intake.records import RECORD_MIN_S
 from tracing.packed import Integers, Packed
@@ -35,6 +36,7 @@ SELECT string_agg(int8send(device::bigint << 32 | other), ''::bytea),
        AND start_s > %(after)s::integer AND start_s < %(before)s::integer AND seconds >= %(least)s::smallint
   ) AS sides (device, other, start_s, seconds, distance_cm)
 """
+named("tracing.read", "Read the records of devices, from either side.", READ_SQL)
 # Of so many devices, records lie on most pages of the table. By what the planner expects it would visit each
 # page dozens of times, record by record: a higher price for that makes it read page by page, by a bitmap of
 # the second index. And a higher price for each record makes it share them out among processors.
@@ -46,6 +48,7 @@ SELECT set_config(name, value, true)
                ('min_parallel_index_scan_size', '0'), ('min_parallel_table_scan_size', '0'))
        AS given (name, value)
 """
+named("tracing.read.costs", "Set the planner's costs for reading of many devices.", FOR_MANY_SQL)
 
 # Places to add up a device's contacts in, and Knuth's multiplicative hashing: 2^32 by the golden ratio.
 PLACE_BITS = 8

@@ -7,15 +7,18 @@ older transactions brought was visible then; what any other brings counts as new
 import numpy as np
 from django.db import connection, transaction
 
+from config.statements import named
 from tracing.intake.devices import unpacked
 
 Watermark = int
 # Of a database that was restored elsewhere the old numbers mean nothing: then everything counts as new.
 NOW_SQL = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
+named("tracing.watermark", "Take the watermark for a search.", NOW_SQL)
 TOUCHED_SQL = """
 SELECT devices FROM tracing_intake
  WHERE xid >= %(since)s OR %(since)s > pg_snapshot_xmin(pg_current_snapshot())::text::bigint
 """
+named("tracing.touched", "Find the devices that have new records since a watermark.", TOUCHED_SQL)
 
 
 def watermark_now() -> Watermark:

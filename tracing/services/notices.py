@@ -14,6 +14,7 @@ from django.core.exceptions import ValidationError
 from django.db import connection
 from django.db.models import F, QuerySet
 
+from config.statements import named
 from notifications.channels import registry
 from notifications.engine.direct import Planned, deliver_many
 from notifications.messages.compose import notification_of
@@ -37,6 +38,7 @@ UPDATE tracing_exposure AS exposure SET told_at = %(now)s, notification_id = tol
   FROM unnest(%(exposures)s::uuid[], %(notifications)s::uuid[]) AS told (exposure_id, notification_id)
  WHERE exposure.id = told.exposure_id
 """
+named("tracing.told", "Note which exposures have been told.", TOLD_SQL)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import structlog
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
+from config.statements import named
 from tracing.models import Case, CaseSearch, Exposure, Intake
 from tracing.search import Known, Reached, Seed, devices_touched_since, search, watermark_now
 from tracing.services.notices import exposures_tell
@@ -36,6 +37,7 @@ ON CONFLICT (case_id, filter_id, device_id) DO UPDATE
        seconds = excluded.seconds, distance_m = excluded.distance_m
  WHERE (excluded.degree, excluded.onset, -excluded.seconds) < (known.degree, known.onset, -known.seconds)
 """
+named("tracing.exposures", "Store what searches found.", STORE_SQL)
 # Filters that were activated after a case was opened; one that it was searched with keeps its version.
 ADD_SQL: Final = """
 INSERT INTO tracing_casesearch (case_id, filter_id, filter_version_id, due_at, failures, error)
@@ -46,6 +48,7 @@ SELECT kase.id, version.filter_id, version.id, %(now)s, 0, ''
  WHERE kase.state = 'open' AND filter.is_active
     ON CONFLICT (case_id, filter_id) DO NOTHING
 """
+named("tracing.searches", "Give open cases the filters that were activated since.", ADD_SQL)
 
 
 def pending(now: datetime) -> QuerySet[CaseSearch]:

@@ -14,6 +14,7 @@ from django.db.backends.utils import CursorWrapper
 
 from accounts.models import Shop
 from config import clock
+from config.statements import named
 from notifications.database import run_prepared
 from notifications.engine import wake
 from notifications.engine.content import content_of, preparations
@@ -90,10 +91,12 @@ SELECT alert.alert_uuid, url, location, label, time_spotted, received_at, fanned
  ORDER BY received_at LIMIT %(limit)s
    FOR NO KEY UPDATE OF alert SKIP LOCKED
 """
+named("fan-out.take", "Lock the alerts that wait, oldest first.", _TAKE)
 _FINER = """
 SELECT EXISTS (SELECT FROM notifications_subscription WHERE kind IN ('alert', '')),
        EXISTS (SELECT FROM notifications_preference WHERE quiet_from IS NOT NULL)
 """
+named("fan-out.preferences", "Ask whether anybody has rules or quiet hours.", _FINER)
 _PROGRESS = """
 UPDATE notifications_alert AS alert
    SET fanned_out_to = done.last_user,
@@ -101,6 +104,7 @@ UPDATE notifications_alert AS alert
   FROM unnest(%(alerts)s::uuid[], %(last_users)s::uuid[]) AS done (alert_uuid, last_user)
  WHERE alert.alert_uuid = done.alert_uuid
 """
+named("fan-out.progress", "Note how far the fan-out of alerts has come.", _PROGRESS)
 # How long ago an alert was spotted, or how far ahead, that the ids of its deliveries begin with that time.
 # Many a clock is fast by seconds; the same alert half a minute later would not be ahead any more.
 LATE, FAST = timedelta(hours=1), timedelta(minutes=1)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -10,6 +10,7 @@ import orjson
 from django.conf import settings
 from psycopg.types.json import Jsonb
 
+from config.statements import named
 from notifications import ids, metrics, rules, urgency
 from notifications.channels import registry
 from notifications.database import array, run_prepared
@@ -164,6 +165,11 @@ def fan_out_alerts(
 _OF_SHOPS: Final = """
 SELECT DISTINCT user_id FROM accounts_membership WHERE shop_id = ANY (%(shops)s) AND left_at IS NULL
 """
+named(
+    "fan-out.quiet-hours",
+    "Find the quiet hours that the people of some shops have.",
+    partial(sql.quiet_hours, _OF_SHOPS),
+)
 
 
 def _claimed(

@@ -3,9 +3,10 @@
 No shape pays for what it does not need: where nobody has quiet hours or rules, the statement knows of none.
 """
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import NamedTuple
 
+from config.statements import named
 from notifications.engine.claim import BATCHING
 
 # What is told, numbered. The conflicting row is written anew so that its id comes back; it stays locked until
@@ -19,38 +20,6 @@ _TOLD = """
         ON CONFLICT (dedup_key) DO UPDATE SET dedup_key = EXCLUDED.dedup_key
  RETURNING 1 AS fact, id, shop_id, dedup_key, left(replace(id::text, '-', ''), 12) AS prefix
 """
-# The same of several small alerts at once, which share kind and severity. Whoever marks an alert as fanned
-# out has it; what is not small, or asks for more than this statement knows of, is left.
-_FACTS = """
-taken AS (
-    UPDATE notifications_alert AS alert SET fanned_out_at = %(now)s
-     WHERE alert_uuid = ANY (%(alerts)s::uuid[]) AND fanned_out_at IS NULL AND fanned_out_to IS NULL
-       AND (SELECT count(*) FROM (
-                   SELECT FROM accounts_membership AS member
-                    WHERE member.shop_id = alert.shop_id AND left_at IS NULL LIMIT %(small)s + 1) AS member
-           ) <= %(small)s{unless}
- RETURNING alert_uuid
-), fact AS (
-    SELECT fact.*
-      FROM json_to_recordset(%(facts)s::json) AS fact (
-           number int, alert_uuid uuid, id uuid, shop_id uuid, title text, body text, texts jsonb, data jsonb,
-           source_id text, dedup_key text, as_of timestamptz)
-      JOIN taken USING (alert_uuid)
-), stored AS (
-    INSERT INTO notifications_notification
-           (id, shop_id, kind, title, body, texts, data, severity, source_type, source_id, dedup_key,
-            created_at)
-    SELECT id, shop_id, %(kind)s, title, body, texts, data, %(severity)s, 'alert', source_id, dedup_key,
-           %(now)s
-      FROM fact{again}
- RETURNING id, dedup_key
-),"""
-_AGAIN = """
-        ON CONFLICT (dedup_key) DO UPDATE SET dedup_key = EXCLUDED.dedup_key"""
-_UNLESS_RULES = """
-       AND NOT EXISTS (SELECT FROM notifications_subscription WHERE kind IN ('alert', ''))"""
-_UNLESS_QUIET = """
-       AND NOT EXISTS (SELECT FROM notifications_preference WHERE quiet_from IS NOT NULL)"""
 _TOLD_OF_FACTS = """
     SELECT fact.number AS fact, stored.id, fact.shop_id, fact.dedup_key,
            left(replace(stored.id::text, '-', ''), 12) AS prefix
@@ -60,12 +29,6 @@ _AUDIENCE_OF_FACTS = """
     SELECT fact.number AS fact, member.user_id, fact.as_of
       FROM fact JOIN accounts_membership AS member
         ON member.shop_id = fact.shop_id AND member.left_at IS NULL AND member.joined_at <= fact.as_of
-"""
-
-_AUDIENCE = """
-    SELECT 1 AS fact, user_id, %(as_of)s::timestamptz AS as_of FROM ({audience}) AS everyone (user_id)
-     WHERE %(after)s::uuid IS NULL OR user_id > %(after)s::uuid
-     ORDER BY user_id LIMIT %(chunk)s
 """
 
 # Where a person is told. Either at their contact points, or by the default channel for who has none; or in
@@ -98,11 +61,6 @@ rule AS (
      WHERE kind = ANY (%(rule_kinds)s) AND user_id IN (SELECT user_id FROM audience)
      ORDER BY user_id, channel, array_position(%(rule_kinds)s::text[], kind::text)
 ),"""
-_RULE = """
-      LEFT JOIN rule AS narrow ON narrow.user_id = person.uuid AND narrow.channel = {channel}
-      LEFT JOIN rule AS wide ON wide.user_id = person.uuid AND wide.channel = ''
-"""
-
 _UNSUBSCRIBED = "WHEN NOT coalesce(narrow.is_enabled, wide.is_enabled, true) THEN 'unsubscribed'"
 
 # The quiet hours that it is now, each with their end: worked out in Python (notifications.quiet_hours).
@@ -112,25 +70,6 @@ _QUIET = """
              AS quiet (time_zone, quiet_from, quiet_until, held_until)
         ON quiet.time_zone = person.time_zone
        AND quiet.quiet_from = preference.quiet_from AND quiet.quiet_until = preference.quiet_until
-"""
-
-# Members of the audience × where they are told, with what is to become of each: not told, with the reason,
-# or held until when, or neither.
-_DECIDED = """
-    SELECT audience.fact, person.uuid AS user_id, person.language, person.time_zone,
-           contact.id AS contact_point_id, contact.secret_version, contact.secret_rotated_at,
-           {batching} AS batching,
-           {channel} AS channel, {address} AS address, {lane} AS lane, verdict.reason,
-           {held_until} AS held_until, {digest} AS digest
-      FROM audience
-      JOIN accounts_user AS person ON person.uuid = audience.user_id AND person.is_active
-      LEFT JOIN notifications_preference AS preference ON preference.user_id = person.uuid
-{contacts}{rule}{quiet}
-     CROSS JOIN LATERAL (
-           SELECT CASE WHEN NOT contact.is_enabled THEN 'disabled'
-                       WHEN {level} AND %(severity)s <> 'critical' THEN 'level'
-                       {unsubscribed}
-                       ELSE '' END AS reason) AS verdict
 """
 
 # Raises the number of each inbox that gets items, in the order of the people: two fan-outs that meet in
@@ -213,17 +152,13 @@ _PRIORITY = """
                        WHERE lately.user_id = made.user_id AND lately.id >= %(lately)s
                          AND lately.channel <> ALL (%(instant)s)
                        LIMIT %(share)s) AS lately) >= %(share)s
-                THEN %(behind)s ELSE %(priority)s END"""
+                THEN %(behind)s::smallint ELSE %(priority)s::smallint END"""
 _SOONER = "least(due_at + %(max_age)s, %(expires_at)s)"
 # Rows of small alerts are born with the lease of the sender that is at hand, where it has room for them: then
 # nobody has to look for them, nor write them a second time.
-_IS_BORN = "reason = '' AND NOT revocable AND %(lease_until)s::timestamptz IS NOT NULL"
-_BORN = f"""CASE WHEN {_IS_BORN} THEN %(lease_until)s END, CASE WHEN {_IS_BORN} THEN 1 ELSE 0 END, 0"""
-_CLAIMED = f""",
-       (SELECT json_agg(json_build_array(fact, id, notification_id, user_id, contact_point_id, channel,
-                                         address, language, lane, secret_version, secret_rotated_at,
-                                         batching, time_zone))
-          FROM made WHERE status = 'pending' AND {_IS_BORN} {{if_inserted}})"""  # noqa: S608
+_LEASE = "%(lease_until)s::timestamptz"
+_IS_BORN = f"reason = '' AND NOT revocable AND {_LEASE} IS NOT NULL"
+_BORN = f"""CASE WHEN {_IS_BORN} THEN {_LEASE} END, CASE WHEN {_IS_BORN} THEN 1 ELSE 0 END, 0"""
 # What a crash undoes here is done again. But readers go by the numbers of items: one that was seen must not
 # get another.
 _TAKEN = """,
@@ -266,6 +201,11 @@ class Shape(NamedTuple):
 
 
 def _decided(shape: Shape) -> str:
+    """Members of the audience × where they are told, with what is to become of each.
+
+    Not told, with the reason, or held until when, or neither.
+    """
+    contacts = _INBOX_AND_CONTACT_POINTS if shape.inbox else _CONTACT_POINTS
     if shape.inbox:
         channel, address, lane = "contact.channel", "contact.address", "contact.lane"
         # The level is about being disturbed: an item in the inbox does not.
@@ -275,20 +215,93 @@ def _decided(shape: Shape) -> str:
             f"coalesce(contact.{name}, %(default_{name})s)" for name in ("channel", "address", "lane")
         )
         level = "preference.level = 'CRITICAL'"
-    held = f"CASE WHEN verdict.reason = '' AND {channel} <> ALL (%(instant)s) THEN quiet.held_until END"
-    return _DECIDED.format(
-        batching=BATCHING if shape.alerts else "NULL",
-        channel=channel,
-        address=address,
-        lane=lane,
-        level=level,
-        contacts=_INBOX_AND_CONTACT_POINTS if shape.inbox else _CONTACT_POINTS,
-        rule=_RULE.format(channel=channel) if shape.rules else "",
-        unsubscribed=_UNSUBSCRIBED if shape.rules else "",
-        quiet=_QUIET if shape.quiet else "",
-        held_until=held if shape.quiet else "NULL::timestamptz",
-        digest=f"(preference.digest AND {channel} = ANY (%(digests)s::text[]))" if shape.quiet else "false",
-    )
+    if shape.rules:
+        contacts += f"""
+      LEFT JOIN rule AS narrow ON narrow.user_id = person.uuid AND narrow.channel = {channel}
+      LEFT JOIN rule AS wide ON wide.user_id = person.uuid AND wide.channel = ''
+"""
+    held_until, digest = "NULL::timestamptz", "false"
+    if shape.quiet:
+        contacts += _QUIET
+        held_until = (
+            f"CASE WHEN verdict.reason = '' AND {channel} <> ALL (%(instant)s) THEN quiet.held_until END"
+        )
+        digest = f"(preference.digest AND {channel} = ANY (%(digests)s::text[]))"
+    return f"""
+    SELECT audience.fact, person.uuid AS user_id, person.language, person.time_zone,
+           contact.id AS contact_point_id, contact.secret_version, contact.secret_rotated_at,
+           {BATCHING if shape.alerts else "NULL"} AS batching,
+           {channel} AS channel, {address} AS address, {lane} AS lane, verdict.reason,
+           {held_until} AS held_until, {digest} AS digest
+      FROM audience
+      JOIN accounts_user AS person ON person.uuid = audience.user_id AND person.is_active
+      LEFT JOIN notifications_preference AS preference ON preference.user_id = person.uuid
+{contacts}
+     CROSS JOIN LATERAL (
+           SELECT CASE WHEN NOT contact.is_enabled THEN 'disabled'
+                       WHEN {level} AND %(severity)s <> 'critical' THEN 'level'
+                       {_UNSUBSCRIBED if shape.rules else ""}
+                       ELSE '' END AS reason) AS verdict
+"""  # noqa: S608
+
+
+def _audience(audience: str) -> str:
+    """The next chunk of whom a query finds, in the order of their ids."""
+    return f"""
+    SELECT 1 AS fact, user_id, %(as_of)s::timestamptz AS as_of FROM ({audience}) AS everyone (user_id)
+     WHERE %(after)s::uuid IS NULL OR user_id > %(after)s::uuid
+     ORDER BY user_id LIMIT %(chunk)s
+"""  # noqa: S608
+
+
+def _facts(shape: Shape, *, repeats: bool) -> str:
+    """Several small alerts at once, which share kind and severity.
+
+    Whoever marks an alert as fanned out has it; what is not small, or asks for more than this statement knows
+    of, is left.
+    """
+    unless = ""
+    if not shape.rules:
+        unless += """
+       AND NOT EXISTS (SELECT FROM notifications_subscription WHERE kind IN ('alert', ''))"""
+    if shape.unless_quiet:
+        unless += """
+       AND NOT EXISTS (SELECT FROM notifications_preference WHERE quiet_from IS NOT NULL)"""
+    again = """
+        ON CONFLICT (dedup_key) DO UPDATE SET dedup_key = EXCLUDED.dedup_key"""
+    return f"""
+taken AS (
+    UPDATE notifications_alert AS alert SET fanned_out_at = %(now)s
+     WHERE alert_uuid = ANY (%(alerts)s::uuid[]) AND fanned_out_at IS NULL AND fanned_out_to IS NULL
+       AND (SELECT count(*) FROM (
+                   SELECT FROM accounts_membership AS member
+                    WHERE member.shop_id = alert.shop_id AND left_at IS NULL LIMIT %(small)s + 1) AS member
+           ) <= %(small)s{unless}
+ RETURNING alert_uuid
+), fact AS (
+    SELECT fact.*
+      FROM json_to_recordset(%(facts)s::json) AS fact (
+           number int, alert_uuid uuid, id uuid, shop_id uuid, title text, body text, texts jsonb, data jsonb,
+           source_id text, dedup_key text, as_of timestamptz)
+      JOIN taken USING (alert_uuid)
+), stored AS (
+    INSERT INTO notifications_notification
+           (id, shop_id, kind, title, body, texts, data, severity, source_type, source_id, dedup_key,
+            created_at)
+    SELECT id, shop_id, %(kind)s, title, body, texts, data, %(severity)s, 'alert', source_id, dedup_key,
+           %(now)s
+      FROM fact{again if repeats else ""}
+ RETURNING id, dedup_key
+),"""  # noqa: S608  (no value is put into the text)
+
+
+def _claimed(if_inserted: str) -> str:
+    """The rows that were born claimed, and how many alerts were taken."""
+    return f""",
+       (SELECT json_agg(json_build_array(fact, id, notification_id, user_id, contact_point_id, channel,
+                                         address, language, lane, secret_version, secret_rotated_at,
+                                         batching, time_zone))
+          FROM made WHERE status = 'pending' AND {_IS_BORN} {if_inserted}){_TAKEN}"""  # noqa: S608
 
 
 @lru_cache(maxsize=256)
@@ -306,10 +319,10 @@ def fan_out(audience: str, shape: Shape, *, repeats: bool) -> str:
     return _FAN_OUT.format(
         facts=_facts(shape, repeats=repeats) if shape.alerts else "",
         told=_TOLD_OF_FACTS if shape.alerts else _TOLD,
-        audience=_audience(audience, shape),
+        audience=_AUDIENCE_OF_FACTS if shape.alerts else _audience(audience),
         rules=_RULES if shape.rules else "",
         born=_BORN if shape.alerts else "NULL, 0, 0",
-        claimed=_CLAIMED.format(if_inserted=if_inserted) + _TAKEN if shape.alerts else "",
+        claimed=_claimed(if_inserted) if shape.alerts else "",
         decided=_decided(shape),
         counter=_COUNTER,
         due_at=due_at,
@@ -320,16 +333,11 @@ def fan_out(audience: str, shape: Shape, *, repeats: bool) -> str:
     )
 
 
-def _facts(shape: Shape, *, repeats: bool) -> str:
-    unless = ("" if shape.rules else _UNLESS_RULES) + (_UNLESS_QUIET if shape.unless_quiet else "")
-    return _FACTS.format(unless=unless, again=_AGAIN if repeats else "")
-
-
 @lru_cache(maxsize=256)
 def decisions(audience: str, shape: Shape) -> str:
     """Return the query for what the fan-out would do."""
     return _DECISIONS.format(
-        audience=_AUDIENCE.format(audience=audience),
+        audience=_audience(audience),
         rules=_RULES if shape.rules else "",
         decided=_decided(shape),
     )
@@ -338,8 +346,21 @@ def decisions(audience: str, shape: Shape) -> str:
 @lru_cache(maxsize=256)
 def quiet_hours(audience: str) -> str:
     """Return the query for the distinct quiet hours of the next chunk's people."""
-    return _QUIET_HOURS.format(audience=_AUDIENCE.format(audience=audience))
+    return _QUIET_HOURS.format(audience=_audience(audience))
 
 
-def _audience(audience: str, shape: Shape) -> str:
-    return _AUDIENCE_OF_FACTS if shape.alerts else _AUDIENCE.format(audience=audience)
+# Two of its many shapes.
+_PEOPLE = "SELECT DISTINCT unnest(%(people)s::uuid[])"
+_SMALL_ALERTS = Shape(inbox=False, rules=False, quiet=False, alerts=True, unless_quiet=True)
+_ANYTHING = Shape(inbox=True, rules=True, quiet=True, shared=True, ends=True)
+named(
+    "fan-out.alerts",
+    "Make the deliveries of small alerts that have just arrived, where nobody has rules or quiet hours.",
+    partial(fan_out, "", _SMALL_ALERTS, repeats=False),
+)
+named(
+    "fan-out.people",
+    "Make the deliveries of a notification to people, by all that they prefer.",
+    partial(fan_out, _PEOPLE, _ANYTHING, repeats=True),
+)
+named("fan-out.preview", "Work out what a fan-out would do.", partial(decisions, _PEOPLE, _ANYTHING))
