@@ -8,6 +8,7 @@ from typing import Final
 from accounts.phones import may_be_told
 from notifications import urgency
 from notifications.channels import registry
+from notifications.reasons import Reason
 
 #: Of what people cause themselves, as often as they like: one address gets only so many of a kind a day.
 REPEATABLE: Final = frozenset(
@@ -36,11 +37,10 @@ EXEMPT: Final = frozenset({"alert", "escalation", "tracing"})
 
 #: Why a message is not sent, by the scope of the rate that is used up.
 REASONS: Final = {
-    "paid": "limit_person",
-    "paid-address": "limit_address",
-    "repeats": "limit_repeats",
+    "paid": Reason.LIMIT_PERSON,
+    "paid-address": Reason.LIMIT_ADDRESS,
+    "repeats": Reason.LIMIT_REPEATS,
 }
-NUMBER_REFUSED: Final = "number_refused"
 
 
 def scopes_of(*, kind: str, channel: str, severity: str) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from notifications.audit_sql import ALERTS, COUNTS, GAPS
 from notifications.channels import registry
 from notifications.history.month import Month
 from notifications.models import ArchivedMonth
+from notifications.reasons import Reason
 from notifications.snapshots import snapshot
 
 # What has waited for so long past its time is not merely in progress.
@@ -150,7 +151,7 @@ def audit(
         "now": now,
         "longest_held": LONGEST_HELD,
         "instant": [channel.name for channel in registry.CHANNELS.values() if channel.instant],
-        "withheld": [*allowances.REASONS.values(), allowances.NUMBER_REFUSED],
+        "withheld": [*allowances.REASONS.values(), Reason.NUMBER_REFUSED],
     }
     remember = remember and audit_days.can_remember()
     known = audit_days.known() if remember and not anew else {}

@@ -7,45 +7,10 @@ from notifications.models import Delivery
 from notifications.quiet_hours import DIGEST_GRACE
 
 Status = Delivery.Status
+Reason = Delivery.Reason
 
-SUPPRESSED: Final = {
-    "level": "Not told: prefers critical alerts only.",
-    "disabled": "Not told: this contact point is switched off.",
-    "unconfirmed": "Not told: this contact point is not confirmed yet, by the code that was sent there.",
-    "unsubscribed": "Not told: does not want this kind of message by this channel.",
-    "limit_person": "Not told: this person had as many text messages and calls within a day as anybody may.",
-    "limit_address": "Not told: this number had as many text messages and calls within a day as any may.",
-    "limit_repeats": "Not told: this address had as many messages of this kind within a day as any may.",
-    "number_refused": "Not told: this server calls and texts no number of this kind (PHONE_PREFIXES).",
-}
-CANCELLED: Final = {
-    "revoked_lost": "Stopped while it was being sent, by a worker that was lost: it may have been sent.",
-    "revoked": "Stopped while it was being sent: the attempt failed and is not repeated.",
-    "contact_point_removed": "Stopped: the contact point was removed first.",
-    "cancelled_by_operator": "Stopped by an operator before it was sent.",
-    "stopped": "Stopped with its escalation before it was sent.",
-    "finished": "Stopped: its escalation had nothing left to send, and is over.",
-    "person_left": "Stopped: the person deleted their account.",
-    "locked_out": "Stopped: the person's account was locked.",
-    "plan_changed": "Stopped: the plan of the evening changed.",
-    "overtaken": "Not needed any more: something that was said later took its place.",
-    "acknowledged": "Not needed any more: somebody acknowledged the escalation first.",
-    "resumed": "Put off by an acknowledgement that ran out: it was planned anew.",
-}
-FAILED: Final = {
-    "rejected": "Failed: the destination refused it for good; trying again would change nothing.",
-    "gone": "Failed: the provider calls the address dead; a contact point that still had it is now off.",
-    "exhausted": "Failed: every attempt failed; it can be replayed.",
-    "undelivered": "Failed: the provider took it, then reported that it did not arrive; it can be replayed.",
-    "workers_lost": "Failed: each worker that tried was lost; it can be replayed.",
-}
-
-# What became of a call, by the reason of its delivery.
-CALLS: Final = {
-    "answered": "the call was answered",
-    "voicemail": "a voicemail or a fax answered the call",
-    "hung_up": "the call was hung up before anybody answered, since it was not needed any more",
-}
+# What providers report of what they took (notifications.services.provider_reports).
+_REPORTED: Final = (Reason.DELIVERED, Reason.ANSWERED, Reason.VOICEMAIL, Reason.HUNG_UP)
 
 
 def explain(delivery: Delivery) -> str:
@@ -61,36 +26,50 @@ def explain(delivery: Delivery) -> str:
     return text
 
 
+def sentence_of(reason: str, *, otherwise: str) -> str:
+    """Return a reason's sentence; of a word that this version doesn't know, what it is otherwise."""
+    if reason in Reason.values:
+        return Reason(reason).label
+    return f"{otherwise}: {reason.replace('_', ' ') or 'no reason was recorded'}."
+
+
+def held_until(end: datetime) -> str:
+    """Say until when quiet hours hold a message."""
+    return f"{_held(end)}."
+
+
 def _said(delivery: Delivery) -> str:
     reason = delivery.reason
     match delivery.state:
-        case Status.SENT if reason == "delivered":
-            return f"Told by {delivery.channel}{_on_attempt(delivery)}; the provider confirms it."
-        case Status.SENT if reason in CALLS:
-            return f"Told by {delivery.channel}{_on_attempt(delivery)}; {CALLS[reason]}."
+        case Status.SENT if reason in _REPORTED:
+            said = Reason(reason).label
+            return f"Told by {delivery.channel}{_on_attempt(delivery)}; {said[0].lower()}{said[1:]}"
         case Status.SENT:
             return f"Told by {delivery.channel}{_on_attempt(delivery)}."
         case Status.PENDING if delivery.attempts:
             return f"Waiting to be tried again after {_times(delivery.attempts)}."
-        case Status.PENDING if reason == "quiet_hours":
-            return f"Held until their quiet hours end, at {_utc(delivery.due_at)}."
-        case Status.PENDING if reason == "digest":
-            end = _utc(delivery.due_at - DIGEST_GRACE)
-            return f"Held until their quiet hours end, at {end}; then told with others in one message."
+        case Status.PENDING if reason == Reason.QUIET_HOURS:
+            return held_until(delivery.due_at)
+        case Status.PENDING if reason == Reason.DIGEST:
+            return f"{_held(delivery.due_at - DIGEST_GRACE)}; then told with others in one message."
         case Status.PENDING:
             return "Waiting to be sent."
         case Status.SENDING:
             return "Being sent right now."
-        case Status.SUPPRESSED if reason == "digest":
+        case Status.SUPPRESSED if reason == Reason.DIGEST:
             return f"Part of one message after their quiet hours: see delivery {delivery.digest_id}."
         case Status.SUPPRESSED:
-            return SUPPRESSED.get(reason, f"Not told: {_words(reason)}.")
+            return sentence_of(reason, otherwise="Not told")
         case Status.CANCELLED:
-            return CANCELLED.get(reason, f"Stopped: {_words(reason)}.")
+            return sentence_of(reason, otherwise="Stopped")
         case Status.EXPIRED:
-            return "Gave up: it could not be sent before it was too old to matter."
+            return Reason.TOO_OLD.label
         case _:
-            return FAILED.get(reason, f"Failed: {_words(reason)}.")
+            return sentence_of(reason, otherwise="Failed")
+
+
+def _held(end: datetime) -> str:
+    return f"Held until their quiet hours end, at {end.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _on_attempt(delivery: Delivery) -> str:
@@ -99,11 +78,3 @@ def _on_attempt(delivery: Delivery) -> str:
 
 def _times(attempts: int) -> str:
     return "one failed attempt" if attempts == 1 else f"{attempts} failed attempts"
-
-
-def _words(reason: str) -> str:
-    return reason.replace("_", " ") or "no reason was recorded"
-
-
-def _utc(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

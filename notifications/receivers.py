@@ -14,7 +14,7 @@ from config import clock
 from notifications.engine import stop
 from notifications.engine.direct import deliver_to
 from notifications.messages.compose import notification_of
-from notifications.models import ContactPoint, Preference, Subscription
+from notifications.models import ContactPoint, Delivery, Preference, Subscription
 from notifications.services.confirmations import is_own, own_confirm
 from notifications.services.contact_points import contact_point_remove
 
@@ -30,7 +30,7 @@ def own_points_confirm(user: User, field: str, address: str, now: datetime, **kw
 def locked_out_stop(instance: User, **kwargs: Any) -> None:
     """Whoever is locked out is told nothing that was still to come: a digest, a later round, another try."""
     if not instance.is_active and "is_active" in instance.changed_fields:
-        stop.cancel_of(instance.pk, reason=stop.LOCKED_OUT)
+        stop.cancel_of(instance.pk, reason=Delivery.Reason.LOCKED_OUT)
 
 
 @receiver(account_taken)

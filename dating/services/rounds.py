@@ -91,7 +91,7 @@ def links_cancel(rounds: Iterable[Round]) -> None:
             notification__source_type=SOURCE,
             notification__source_id__in=scheduled,
         )
-        stop.close(of_rounds, reason="plan_changed")
+        stop.close(of_rounds, reason=Delivery.Reason.PLAN_CHANGED)
 
 
 def rounds_unschedule(event: Event, now: datetime) -> None:

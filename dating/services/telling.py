@@ -139,7 +139,9 @@ def overtaken_stop(event: Event, users: Iterable[UUID], *kinds: str) -> set[tupl
         held = held.filter(delivery__notification__kind__in=kinds)
     rows = list(held.values_list("pk", "held_for", "delivery__notification__kind"))
     if rows:
-        stop.cancel(Delivery.objects.filter(pk__in=[pk for pk, _, _ in rows]), reason="overtaken")
+        stop.cancel(
+            Delivery.objects.filter(pk__in=[pk for pk, _, _ in rows]), reason=Delivery.Reason.OVERTAKEN
+        )
     return {(user_id, kind) for _, user_id, kind in rows if user_id is not None}
 
 

@@ -8,9 +8,9 @@ from typing import Final, NamedTuple
 from accounts.models import User
 from notifications import rules
 from notifications.channels import registry
-from notifications.engine.held import QUIET_HOURS
 from notifications.models import ContactPoint, Preference, Severity
 from notifications.quiet_hours import held_until
+from notifications.reasons import Reason
 
 #: What escalations are told as; people can switch it off by channel (notifications.rules).
 KIND: Final = "escalation"
@@ -77,21 +77,21 @@ def _way(
         return Way(channel, address, point, True, "", at)
     due_at = at + held_back
     due_at = _quiet_until(person, due_at, severity) or due_at
-    return Way(channel, address, point, True, QUIET_HOURS if due_at > at else "", due_at)
+    return Way(channel, address, point, True, Reason.QUIET_HOURS if due_at > at else "", due_at)
 
 
 def _against(person: Person, channel: str, point: ContactPoint | None, severity: str) -> str:
     """Return why a person is not told there; "" if they are."""
     preference = person.preference
     if point is not None and not point.is_enabled:
-        return "disabled"
+        return Reason.DISABLED
     if point is not None and point.confirmed_at is None:
-        return "unconfirmed"
+        return Reason.UNCONFIRMED
     is_critical_only = preference is not None and preference.level == Preference.Level.CRITICAL
     if point is not None and is_critical_only and severity != Severity.CRITICAL:
-        return "level"
+        return Reason.LEVEL
     if rules.silences(person.subscriptions, channel=channel, kind=KIND, severity=severity):
-        return "unsubscribed"
+        return Reason.UNSUBSCRIBED
     return ""
 
 

@@ -1,14 +1,12 @@
 """A plan in words, for people."""
 
-from datetime import UTC
 from typing import Final
 
 from accounts.models import User
 from escalation.policies.plan import GONE, NO_WAY, NOBODY_ON_CALL, Telling
-from notifications.explanations import SUPPRESSED
+from notifications.explanations import held_until, sentence_of
 
-REASONS: Final = {
-    **SUPPRESSED,
+_OF_NOBODY: Final = {
     NOBODY_ON_CALL: "Nobody is on call then.",
     GONE: "Not there any more, or switched off.",
     NO_WAY: "Has no contact point on these channels.",
@@ -24,10 +22,9 @@ def outcome_of(telling: Telling) -> str:
 
 def explanation_of(telling: Telling) -> str:
     if not telling.is_told:
-        return REASONS.get(telling.reason, f"Not told: {telling.reason.replace('_', ' ')}.")
+        return _OF_NOBODY.get(telling.reason) or sentence_of(telling.reason, otherwise="Not told")
     if telling.reason:
-        until = telling.due_at.astimezone(UTC)
-        return f"Held until their quiet hours end, at {until:%Y-%m-%d %H:%M} UTC."
+        return held_until(telling.due_at)
     return f"Told by {telling.channel}."
 
 

@@ -99,7 +99,7 @@ ANY_DUE: Final = " OR ".join(
 def process_end(process: EscalationProcess, state: State, *, by: str, via: str, now: datetime) -> None:
     """End a process whose row is locked: nothing of it is sent any more, nor can be replayed."""
     deliveries = selectors.deliveries_of(process)
-    stop.close(deliveries, reason=state.value)
+    stop.close(deliveries, reason=Delivery.Reason(state.value))
     sending = deliveries.filter(outgoing__lease_until__isnull=False).exists()
     process.state, process.ended_by, process.ended_via = state, by[:200], via
     process.ended_at = process.ended_at or now
@@ -116,7 +116,7 @@ def process_finish_if_over(process: EscalationProcess, *, now: datetime) -> bool
     if selectors.left_of(process).exists():
         return False
     process_finish(process, now=now)
-    stop.close(selectors.deliveries_of(process), reason=State.FINISHED.value)
+    stop.close(selectors.deliveries_of(process), reason=Delivery.Reason.FINISHED)
     return True
 
 
@@ -147,7 +147,7 @@ def processes_finish(now: datetime) -> int:
         cursor.execute(_FINISH, {"now": now, "most": _MOST})
         finished = [pk for pk, state in cursor.fetchall() if state == State.FINISHED]
         if finished:
-            stop.close(selectors.deliveries_of(*finished), reason=State.FINISHED.value)
+            stop.close(selectors.deliveries_of(*finished), reason=Delivery.Reason.FINISHED)
     _report_unanswered(finished)
     return len(finished)
 
@@ -174,7 +174,8 @@ def _reaching(ids: Sequence[UUID]) -> set[UUID]:
     """
     is_seen = Q(inbox_item__read_at__isnull=False) | Q(inbox_item__dismissed_at__isnull=False)
     noticed = selectors.deliveries_of(*ids).filter(~Q(channel="inbox") | is_seen, status=Delivery.Status.SENT)
-    last = noticed.exclude(reason="voicemail").values("notification__source_id").annotate(at=Max("due_at"))
+    heard = noticed.exclude(reason=Delivery.Reason.VOICEMAIL)
+    last = heard.values("notification__source_id").annotate(at=Max("due_at"))
     last_at = dict(last.order_by().values_list("notification__source_id", "at"))
     processes = EscalationProcess.objects.filter(pk__in=[UUID(each) for each in last_at])
     acknowledged = processes.values_list("pk", "acknowledged_at")

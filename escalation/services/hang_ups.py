@@ -33,6 +33,7 @@ _TIMEOUT_S: Final = 4.0
 _MOST: Final = 100
 _LONGEST_WAIT_S: Final = 30
 
+Reason = Delivery.Reason
 Result = bool | Rejected | Unavailable
 
 
@@ -72,12 +73,13 @@ def _call_of(delivery: Delivery) -> str:
 
     Marked before: Twilio's report on the call's end may be here sooner than its answer.
     """
-    if delivery.status != Delivery.Status.SENT or delivery.reason not in ("", "answered", "hung_up"):
+    may_be_live = delivery.reason in ("", Reason.ANSWERED, Reason.HUNG_UP)
+    if delivery.status != Delivery.Status.SENT or not may_be_live:
         return ""
     attempts = Attempt.objects.filter(delivery=delivery, outcome=Attempt.Outcome.SENT).order_by("-number")
     sid = attempts.values_list("reference", flat=True).first()
     if sid:
-        Delivery.objects.filter(pk=delivery.pk, status="sent", reason="").update(reason="hung_up")
+        Delivery.objects.filter(pk=delivery.pk, status="sent", reason="").update(reason=Reason.HUNG_UP)
     return sid or ""
 
 
@@ -121,4 +123,4 @@ def _again(hang_up: HangUp, *, now: datetime, wait_s: float, error: str) -> None
 
 
 def _unmark(hang_up: HangUp) -> None:
-    Delivery.objects.filter(pk=hang_up.pk, reason="hung_up").update(reason="")
+    Delivery.objects.filter(pk=hang_up.pk, reason=Reason.HUNG_UP).update(reason="")

@@ -21,11 +21,9 @@ from notifications.models import Delivery
 
 log = structlog.get_logger(__name__)
 
-State = EscalationProcess.State
-#: Why a delivery was cancelled whose round has begun again since, or was about to.
-RESUMED: Final = "resumed"
+Reason = Delivery.Reason
 # What an acknowledgement cancels: what waited, and what failed while it was being sent.
-_CANCELLED: Final = (State.ACKNOWLEDGED.value, "revoked")
+_CANCELLED: Final = (Reason.ACKNOWLEDGED, Reason.REVOKED)
 ANY_DUE: Final = looks.first("escalation_escalationprocess WHERE resume_at <= %(now)s", by="resume_at")
 # Processes of one look; the next goes on.
 _MOST: Final = 100
@@ -53,7 +51,7 @@ def process_go_on(*, process: EscalationProcess, now: datetime) -> bool:
         if not process_resume(process=process, plan=partial(_again, now=now), now=now):
             return False
         cancelled = selectors.deliveries_of(process).filter(status=Delivery.Status.CANCELLED)
-        cancelled.filter(reason__in=_CANCELLED).update(reason=RESUMED)
+        cancelled.filter(reason__in=_CANCELLED).update(reason=Reason.RESUMED)
     return True
 
 
@@ -61,7 +59,7 @@ def _again(process: EscalationProcess, now: datetime) -> list[Item]:
     assert process.policy_version is not None  # only policies have acknowledgements with an end
     # What was cancelled and never began says nothing: it may be of rounds that would have come much later.
     begun = selectors.deliveries_of(process).filter(due_at__lte=process.acknowledged_at)
-    begun = begun.exclude(status=Delivery.Status.CANCELLED, reason__in=(State.ACKNOWLEDGED.value, RESUMED))
+    begun = begun.exclude(status=Delivery.Status.CANCELLED, reason__in=(Reason.ACKNOWLEDGED, Reason.RESUMED))
     round_ = begun.annotate(round=Cast(KeyTextTransform("round", "notification__data"), IntegerField()))
     last = round_.aggregate(last=Max("round"))["last"] or 1
     try:

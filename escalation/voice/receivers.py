@@ -19,7 +19,7 @@ from notifications.services.provider_reports import call_reported
 State = EscalationProcess.State
 
 # Of a call that may ring or talk: nothing was reported yet, or that somebody answered.
-_MAY_BE_LIVE = Q(status=Delivery.Status.SENT, reason__in=("", "answered"))
+_MAY_BE_LIVE = Q(status=Delivery.Status.SENT, reason__in=("", Delivery.Reason.ANSWERED))
 
 ANY_DUE = looks.first("escalation_hangup WHERE next_at <= %(now)s", by="next_at")
 

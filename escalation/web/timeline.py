@@ -56,11 +56,11 @@ WORDS: Final = {
     "cancelled": "Cancelled",
 }
 # What providers report of what they took (notifications.services.provider_reports).
-_ARRIVED: Final = {
-    "delivered": "arrived",
-    "answered": "answered",
-    "voicemail": "voicemail",
-    "hung_up": "hung_up",
+_ARRIVED: Final[dict[str, str]] = {
+    Delivery.Reason.DELIVERED: "arrived",
+    Delivery.Reason.ANSWERED: "answered",
+    Delivery.Reason.VOICEMAIL: "voicemail",
+    Delivery.Reason.HUNG_UP: "hung_up",
 }
 
 

@@ -27,7 +27,7 @@ from notifications.channels import registry
 from notifications.disclosure import notices_read
 from notifications.engine import replay
 from notifications.engine.replay import Foreseen
-from notifications.explanations import CANCELLED, FAILED, SUPPRESSED, explain
+from notifications.explanations import explain
 from notifications.models import Delivery, DeliveryAction, Notification
 from notifications.services.delivery_actions import STOPPABLE, deliveries_cancel, deliveries_replay
 
@@ -54,12 +54,24 @@ class StateFilter(SimpleListFilter):
         return selectors.in_states(queryset, [self.value() or ""]) if self.value() else queryset
 
 
+# Nobody looks for these: what was told, or will be.
+_NO_TROUBLE = (
+    Delivery.Reason.QUIET_HOURS,
+    Delivery.Reason.DIGEST,
+    Delivery.Reason.LEASE_LOST,
+    Delivery.Reason.DELIVERED,
+    Delivery.Reason.ANSWERED,
+    Delivery.Reason.VOICEMAIL,
+    Delivery.Reason.HUNG_UP,
+)
+
+
 class ReasonFilter(SimpleListFilter):
     title = parameter_name = "reason"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
-        reasons = [*SUPPRESSED, *FAILED, *CANCELLED, "too_old", "retry", "too_fast", "away"]
-        return [(reason, reason.replace("_", " ")) for reason in sorted(reasons)]
+        reasons = sorted(reason.value for reason in Delivery.Reason if reason not in _NO_TROUBLE)
+        return [(reason, reason.replace("_", " ")) for reason in reasons]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> QuerySet[Delivery]:
         return queryset.filter(reason=self.value()) if self.value() else queryset

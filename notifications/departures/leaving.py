@@ -10,9 +10,7 @@ from notifications import queue
 from notifications.departures import abouts, jobs
 from notifications.departures.words import Words
 from notifications.engine import stop
-from notifications.models import Departure
-
-REASON = "person_left"
+from notifications.models import Delivery, Departure
 
 
 @receiver(pre_delete, sender=User)
@@ -24,6 +22,6 @@ def person_note(instance: User, **kwargs: Any) -> None:
 @receiver(post_delete, sender=User)
 def person_leaves(instance: User, **kwargs: Any) -> None:
     """Stop what was to be sent to them; a job erases the rest, in slices, from the commit on."""
-    stop.cancel_of(instance.pk, reason=REASON)
+    stop.cancel_of(instance.pk, reason=Delivery.Reason.PERSON_LEFT)
     Departure.objects.create(pk=instance.pk, words=instance._departure)  # type: ignore[attr-defined]
     queue.enqueue_on_commit(jobs.DEPARTURES, jobs.departures_go_on, person=str(instance.pk))

@@ -35,7 +35,7 @@ UPDATE notifications_attempt SET error = {masked}
 def deliveries_erase(ids: Sequence[UUID], words: Words) -> None:
     """Erase the addresses of a person's deliveries, their items, and the texts that only they were told."""
     chosen = Delivery.objects.filter(pk__in=ids)
-    stop.close(chosen, reason="person_left")
+    stop.close(chosen, reason=Delivery.Reason.PERSON_LEFT)
     chosen.exclude(address="").update(address="")
     InboxItem.objects.filter(pk__in=ids).delete()
     _errors_mask(ids, words)

@@ -20,6 +20,7 @@ from notifications.channels import registry
 from notifications.engine.claim import Claimed
 from notifications.engine.content import Content
 from notifications.engine.peers import WITHIN_S, Peers
+from notifications.reasons import Reason
 
 log = structlog.get_logger(__name__)
 
@@ -59,9 +60,9 @@ class Allowed:
 
     async def over(
         self, rows: Sequence[Claimed], contents: Sequence[Content | None], now: datetime
-    ) -> list[str]:
-        """Return for each row why it is not to be sent; "" where it is."""
-        reasons = [""] * len(rows)
+    ) -> list[Reason | None]:
+        """Return for each row why it is not to be sent; None where it is."""
+        reasons: list[Reason | None] = [None] * len(rows)
         asked: list[_Question] = []
         for place, (row, content) in enumerate(zip(rows, contents, strict=True)):
             if content is None:
@@ -70,7 +71,7 @@ class Allowed:
             if not scopes:
                 continue
             if allowances.is_refused(row.address, scopes):
-                reasons[place] = allowances.NUMBER_REFUSED
+                reasons[place] = Reason.NUMBER_REFUSED
             elif question := _question(place, row, content, scopes, now):
                 asked.append(question)
         for question, answer in zip(asked, await self._answers(asked), strict=True):

@@ -16,13 +16,14 @@ from django.db.models import QuerySet
 
 from config.statements import named
 from notifications import metrics, rules
-from notifications.engine import held, stop, wake
+from notifications.engine import wake
 from notifications.engine.direct import new_delivery, store
 from notifications.looks import first
 from notifications.messages.compose import notification_of
 from notifications.messages.texts import text_for
 from notifications.models import ContactPoint, Delivery, Notification, Outgoing, Severity, Subscription
 from notifications.quiet_hours import DIGEST_GRACE
+from notifications.reasons import Reason
 
 KIND: Final = "digest"
 #: Items that are told in full; all are counted.
@@ -163,19 +164,19 @@ def _end(
     suppressed = Delivery.Status.SUPPRESSED
     match ending_of(len(rows), contact_point, subscriptions):
         case Ending.ALONE:
-            batch.end(rows, reason=held.QUIET_HOURS, due_at=now)
+            batch.end(rows, reason=Reason.QUIET_HOURS, due_at=now)
         case Ending.TOGETHER:
             digest = _digest(contact_point, rows)
             batch.digests.append(digest)
-            batch.end(rows, status=suppressed, reason=held.DIGEST, digest_id=digest.pk)
+            batch.end(rows, status=suppressed, reason=Reason.DIGEST, digest_id=digest.pk)
         case Ending.SWITCHED_OFF:
-            batch.end(rows, status=suppressed, reason="disabled")
+            batch.end(rows, status=suppressed, reason=Reason.DISABLED)
         case Ending.UNCONFIRMED:
-            batch.end(rows, status=suppressed, reason="unconfirmed")
+            batch.end(rows, status=suppressed, reason=Reason.UNCONFIRMED)
         case Ending.UNSUBSCRIBED:
-            batch.end(rows, status=suppressed, reason="unsubscribed")
+            batch.end(rows, status=suppressed, reason=Reason.UNSUBSCRIBED)
         case Ending.LOCKED_OUT:
-            batch.end(rows, status=Delivery.Status.CANCELLED, reason=stop.LOCKED_OUT)
+            batch.end(rows, status=Delivery.Status.CANCELLED, reason=Reason.LOCKED_OUT)
 
 
 def _digest(contact_point: ContactPoint, rows: Sequence[Delivery]) -> Delivery:

@@ -18,7 +18,6 @@ from notifications.channels.inbox import InboxChannel
 from notifications.database import run_prepared
 from notifications.engine import inbox_items, wake
 from notifications.engine.claim import AHEAD
-from notifications.engine.held import QUIET_HOURS
 from notifications.ids import delivery_id
 from notifications.messages.placeholders import CONFIRM
 from notifications.models import ContactPoint, Delivery, Notification, priority_of
@@ -171,7 +170,7 @@ def _delivery_of(planned: Planned, now: datetime) -> Delivery:
     if planned.language is not None:
         delivery.language = planned.language
     if planned.is_held:
-        delivery.reason = QUIET_HOURS
+        delivery.reason = Delivery.Reason.QUIET_HOURS
     if planned.revocable is not None:
         delivery.revocable = planned.revocable
     if way.instant:  # it appears when it is due: see notifications.engine.inbox_items

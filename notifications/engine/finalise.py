@@ -20,6 +20,7 @@ from psycopg.errors import UniqueViolation
 from config.statements import named
 from notifications import metrics
 from notifications.database import RETRY_S, Database, array
+from notifications.reasons import Reason
 
 log = structlog.get_logger(__name__)
 
@@ -360,7 +361,7 @@ async def _finalise(database: Database, finished: Sequence[Finished]) -> None:
         left = await _end(database, left)
     if left:
         await database.rows(_RECORD, _parameters(left))
-    if gone := [each.id for each in finished if each.reason == "gone"]:
+    if gone := [each.id for each in finished if each.reason == Reason.GONE]:
         suppressed = await database.rows(_SWITCH_OFF, {"ids": array(gone)})
         counts = Counter(("deliveries", channel, "suppressed") for (channel,) in suppressed)
         metrics.add_many(counts.items())

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Callable
-from typing import Final
 from uuid import UUID
 
 from django.db import transaction
@@ -10,10 +9,7 @@ from django.db.models import QuerySet
 
 from notifications import metrics
 from notifications.models import ContactPoint, Delivery, Outgoing
-
-QUIET_HOURS: Final = "quiet_hours"
-#: Held too, to be told with others in one message.
-DIGEST: Final = "digest"
+from notifications.reasons import Reason
 
 
 def held_for(user_id: UUID, contact_point: ContactPoint | None = None) -> QuerySet[Outgoing]:
@@ -26,9 +22,9 @@ def follow(contact_point: ContactPoint) -> None:
     """Have what is held for a contact point go to where that leads now, or end with it."""
     waiting = held_for(contact_point.user_id, contact_point)
     if not contact_point.is_enabled:
-        suppress(waiting, reason="disabled")
+        suppress(waiting, reason=Reason.DISABLED)
     elif contact_point.confirmed_at is None:
-        suppress(waiting, reason="unconfirmed")
+        suppress(waiting, reason=Reason.UNCONFIRMED)
     readdress(waiting, address=contact_point.address, lane=contact_point.lane)
 
 
@@ -41,7 +37,7 @@ def readdress(held: QuerySet[Outgoing], *, address: str, lane: str) -> None:
 
 
 def suppress(
-    held: QuerySet[Outgoing], *, reason: str, where: Callable[[Delivery], bool] = lambda _: True
+    held: QuerySet[Outgoing], *, reason: Reason, where: Callable[[Delivery], bool] = lambda _: True
 ) -> int:
     """End those that are held, never to be sent; returns how many.
 

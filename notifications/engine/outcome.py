@@ -1,7 +1,6 @@
 """From what a channel answered to what is written down: sent, tried again when, or failed for good."""
 
 from datetime import datetime
-from typing import Final
 
 import structlog
 from django.conf import settings
@@ -11,13 +10,11 @@ from notifications.channels.message import Away, Gone, Receipt, Rejected, TooFas
 from notifications.engine.claim import Claimed
 from notifications.engine.finalise import WITHHELD, Finished
 from notifications.engine.retry import away_due_at, congested_due_at, next_due_at
+from notifications.reasons import Reason
 
 log = structlog.get_logger(__name__)
 
 Result = Receipt | Rejected | Unavailable
-
-#: Why something was cancelled that a lost worker was sending: it may have been sent.
-LOST_AND_STOPPED: Final = "revoked_lost"
 
 
 def storable(text: str) -> str:
@@ -31,13 +28,13 @@ def outcome_of(
     """Decide what an attempt's result means for its delivery. Pure."""
     error = "" if isinstance(result, Receipt) else storable(str(result))
     failures = row.failures + (not isinstance(result, Receipt | TooFast | Away))
-    due_at, reference = None, ""
+    due_at, reason, reference = None, "", ""
     if isinstance(result, Receipt):
-        status, reason, outcome = "sent", "", "sent"
+        status, outcome = "sent", "sent"
         reference = storable(result.reference)[:128] if result.reference else ""
     elif isinstance(result, Rejected):
         status, outcome = "failed", "rejected"
-        reason = "gone" if isinstance(result, Gone) else "rejected"
+        reason = Reason.GONE if isinstance(result, Gone) else Reason.REJECTED
     elif isinstance(result, TooFast):
         due_at = congested_due_at(
             attempt=row.attempt,
@@ -45,10 +42,10 @@ def outcome_of(
             retry_after_s=result.retry_after,
             retry_after_max_s=settings.RETRY_AFTER_MAX_S,
         )
-        status, reason, outcome = "pending", "too_fast", "unavailable"
+        status, reason, outcome = "pending", Reason.TOO_FAST, "unavailable"
     elif isinstance(result, Away):
         due_at = away_due_at(attempt=row.attempt, now=now)
-        status, reason, outcome = "pending", "away", "unavailable"
+        status, reason, outcome = "pending", Reason.AWAY, "unavailable"
     else:
         due_at = next_due_at(
             channel.retry_policy,
@@ -57,7 +54,7 @@ def outcome_of(
             retry_after_s=result.retry_after,
             retry_after_max_s=settings.RETRY_AFTER_MAX_S,
         )
-        status, reason = ("pending", "retry") if due_at else ("failed", "exhausted")
+        status, reason = ("pending", Reason.RETRY) if due_at else ("failed", Reason.EXHAUSTED)
         outcome = "unavailable"
     return Finished(
         id=row.id,
@@ -79,7 +76,10 @@ def outcome_of(
 
 def ending_of(row: Claimed, *, now: datetime) -> Finished:
     """Return the end of a delivery whose worker was lost, and that is not to be sent any more. Pure."""
-    status, reason = ("cancelled", LOST_AND_STOPPED) if row.revoked else ("failed", "workers_lost")
+    if row.revoked:  # it may have been sent
+        status, reason = "cancelled", Reason.REVOKED_LOST
+    else:
+        status, reason = "failed", Reason.WORKERS_LOST
     return Finished(
         id=row.id,
         channel=row.channel,
@@ -97,7 +97,7 @@ def ending_of(row: Claimed, *, now: datetime) -> Finished:
     )
 
 
-def withheld_of(row: Claimed, reason: str, *, now: datetime) -> Finished:
+def withheld_of(row: Claimed, reason: Reason, *, now: datetime) -> Finished:
     """Return the end of a delivery that a limit keeps from being sent: no attempt at it is made. Pure."""
     return Finished(
         id=row.id,

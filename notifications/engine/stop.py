@@ -1,7 +1,6 @@
 """Stopping deliveries that have not begun, and keeping what is over from ever being sent again."""
 
 from collections import Counter
-from typing import Final
 from uuid import UUID
 
 from django.db import transaction
@@ -11,12 +10,10 @@ from config import clock
 from notifications import metrics
 from notifications.engine.replay import REPLAYABLE
 from notifications.models import Delivery, Outgoing
-
-#: Why nothing more is sent to somebody whose account is locked.
-LOCKED_OUT: Final = "locked_out"
+from notifications.reasons import Reason
 
 
-def close(deliveries: QuerySet[Delivery], *, reason: str) -> int:
+def close(deliveries: QuerySet[Delivery], *, reason: Reason) -> int:
     """Stop deliveries of something that is over for good: none of them can be replayed, ever.
 
     As ``cancel``; but what was sent is marked too, since its provider may report later that it did not
@@ -36,14 +33,14 @@ def seal(deliveries: QuerySet[Delivery]) -> None:
     those.exclude(channel="inbox", status=Delivery.Status.SENT).update(revoked_at=clock.now())
 
 
-def cancel_of(user_id: UUID, *, reason: str) -> int:
+def cancel_of(user_id: UUID, *, reason: Reason) -> int:
     """Stop all that is still to be sent to one person, as ``cancel`` does."""
     # From the queue, which is small: they may have been told a million things.
     waiting = Outgoing.objects.filter(delivery__user_id=user_id).values_list("pk", flat=True)
     return cancel(Delivery.objects.filter(pk__in=list(waiting)), reason=reason)
 
 
-def cancel(deliveries: QuerySet[Delivery], *, reason: str) -> int:
+def cancel(deliveries: QuerySet[Delivery], *, reason: Reason) -> int:
     """Stop deliveries: what is pending never begins, what is being sent is not tried again.
 
     What has failed can't be replayed any more. Waits for the row locks of sends that are just beginning (see
@@ -65,7 +62,7 @@ def cancel(deliveries: QuerySet[Delivery], *, reason: str) -> int:
         waiting = [pk for pk, lease_until, _ in rows if lease_until is None]
         under_way = [pk for pk, lease_until, _ in rows if lease_until is not None]
         Outgoing.objects.filter(pk__in=waiting).delete()
-        Delivery.objects.filter(pk__in=waiting).update(status="cancelled", reason=reason[:64], revoked_at=now)
+        Delivery.objects.filter(pk__in=waiting).update(status="cancelled", reason=reason, revoked_at=now)
         Outgoing.objects.filter(pk__in=under_way).update(revoked_at=now)  # and of the delivery once it ends
         Delivery.objects.filter(pk__in=chosen, status__in=REPLAYABLE, revoked_at=None).update(revoked_at=now)
     channels = Counter(channel for _, lease_until, channel in rows if lease_until is None)

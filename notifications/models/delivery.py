@@ -8,6 +8,7 @@ from django.db import models
 from accounts.ids import UUIDv7Field
 from accounts.models import Shop
 from config import clock
+from notifications import reasons
 from notifications.channels import registry
 from notifications.models.contact_point import ContactPoint
 from notifications.models.notification import Notification
@@ -21,7 +22,8 @@ class Delivery(models.Model):
 
     ``status`` goes pending → sent | failed | cancelled | expired, or is suppressed from the start; while it
     is pending there is a row in ``Outgoing``, which says when it is due and whether it is being sent
-    (``state``). ``reason`` says why in one word. ``attempts`` counts those whose outcome is on record.
+    (``state``). ``reason`` says why: a ``Reason``, or empty. ``attempts`` counts those whose outcome is on
+    record.
 
     ``duration_ms`` and ``status_code`` are those of the last attempt, begun at ``sent_at``, where it was sent
     and there is no more to say: nearly all are, and have no row of their own (``Attempt``).
@@ -31,6 +33,8 @@ class Delivery(models.Model):
     The id follows from the fact, the person and the contact point (notifications.ids), so that the primary
     key makes each of them once.
     """
+
+    Reason = reasons.Reason
 
     class Status(models.TextChoices):
         PENDING = "pending", "Pending"
@@ -97,7 +101,7 @@ class Delivery(models.Model):
     duration_ms = models.FloatField(null=True, editable=False)
     # No check, for which PostgreSQL would read the whole table when the column is made.
     status_code = models.IntegerField(null=True, editable=False)
-    # The message in which it was told with others, for what is suppressed with the reason "digest".
+    # The message in which it was told with others, for what is suppressed with the reason DIGEST.
     digest = models.ForeignKey(
         "self",
         null=True,

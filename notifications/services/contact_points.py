@@ -150,7 +150,7 @@ def contact_point_remove(*, contact_point: ContactPoint) -> None:
         sent_there = Delivery.objects.filter(user=contact_point.user_id, contact_point=contact_point)
         # What has failed stays as it is: nothing is replayed to an address that was taken away.
         waiting = sent_there.filter(status=Delivery.Status.PENDING)
-        stop.cancel(waiting, reason="contact_point_removed")
+        stop.cancel(waiting, reason=Delivery.Reason.CONTACT_POINT_REMOVED)
 
 
 def has_waiting(contact_point: ContactPoint) -> bool:

@@ -16,7 +16,6 @@ from notifications.selectors import Principal
 log = structlog.get_logger(__name__)
 
 STOPPABLE: Final = (Delivery.Status.PENDING,)
-CANCEL_REASON: Final = "cancelled_by_operator"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +41,7 @@ def deliveries_cancel(*, deliveries: QuerySet[Delivery], by: Principal, via: str
         of = Delivery.objects.filter(pk__in=deliveries.order_by().values("pk"), status__in=STOPPABLE)
         total = of.count()
         chosen = list(of.values_list("pk", flat=True)[: DeliveryAction.MOST])
-        count = stop.cancel(deliveries, reason=CANCEL_REASON)
+        count = stop.cancel(deliveries, reason=Delivery.Reason.CANCELLED_BY_OPERATOR)
         if total:
             _note(DeliveryAction.Action.CANCEL, by, via, total, chosen, 0)
     return count

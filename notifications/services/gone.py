@@ -73,8 +73,8 @@ def _tell_by_inbox(user: User) -> None:
 
 def _lost_with(point: ContactPoint, gone_at: datetime) -> QuerySet[Delivery]:
     """Return the alerts that were to be told there and were not, since it was dead already."""
-    lost = Q(status=Delivery.Status.FAILED, reason="gone") | Q(
-        status=Delivery.Status.SUPPRESSED, reason="disabled"
+    lost = Q(status=Delivery.Status.FAILED, reason=Delivery.Reason.GONE) | Q(
+        status=Delivery.Status.SUPPRESSED, reason=Delivery.Reason.DISABLED
     )
     # By the person too: there is an index of theirs, and none of contact points.
     sent_there = Delivery.objects.filter(user=point.user_id, contact_point=point)

@@ -74,4 +74,4 @@ def held_stop(*, user: User) -> None:
         told = delivery.notification
         return silences(subscriptions, channel=delivery.channel, kind=told.kind, severity=told.severity)
 
-    held.suppress(held.held_for(user.pk), reason="unsubscribed", where=is_silenced)
+    held.suppress(held.held_for(user.pk), reason=Delivery.Reason.UNSUBSCRIBED, where=is_silenced)

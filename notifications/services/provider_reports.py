@@ -9,8 +9,8 @@ from django.dispatch import Signal
 
 from notifications import metrics
 from notifications.channels.transport.twilio import Report
-from notifications.engine.outcome import LOST_AND_STOPPED
 from notifications.models import AttemptRow, Delivery, Outgoing, Undelivered
+from notifications.reasons import Reason
 
 #: Sent with ``delivery`` and ``sid`` as a provider reports on a call that is under way, with its id for it.
 call_reported = Signal()
@@ -36,30 +36,30 @@ def delivery_report_record(*, delivery: Delivery, attempt: int, report: Report) 
         changed = _mark_undelivered(delivery.pk, attempt, report.detail)
     if not changed:
         return False
-    metrics.add("provider_reports", delivery.channel, report.reason if report.arrived else "undelivered")
+    metrics.add("provider_reports", delivery.channel, report.reason if report.arrived else Reason.UNDELIVERED)
     about = {"delivery": str(delivery.pk), "channel": delivery.channel, "attempts": attempt}
     if report.arrived:
         log.info("delivery_confirmed", **about)
     else:
-        log.error("delivery_failed", **about, reason="undelivered", error=report.detail)
-    if not report.arrived or report.reason == "voicemail":
+        log.error("delivery_failed", **about, reason=Reason.UNDELIVERED, error=report.detail)
+    if not report.arrived or report.reason == Reason.VOICEMAIL:
         loss_reported.send(sender=Delivery, delivery=delivery)
     return True
 
 
-def _mark_arrived(delivery_id: UUID, attempt: int, reason: str) -> bool:
-    before = ("", "answered") if reason == "voicemail" else ("",)
+def _mark_arrived(delivery_id: UUID, attempt: int, reason: Reason) -> bool:
+    before = ("", Reason.ANSWERED) if reason == Reason.VOICEMAIL else ("",)
     reported = Delivery.objects.filter(
         pk=delivery_id, attempts=attempt, status=Status.SENT, reason__in=before
     )
     return bool(reported.update(reason=reason)) or _mark_made_after_all(delivery_id, attempt, reason)
 
 
-def _mark_made_after_all(delivery_id: UUID, attempt: int, reason: str) -> bool:
+def _mark_made_after_all(delivery_id: UUID, attempt: int, reason: Reason) -> bool:
     """Correct what was stopped while a worker had it that was lost: the provider had taken it."""
     with transaction.atomic():
         stopped = Delivery.objects.select_for_update(no_key=True).filter(
-            pk=delivery_id, attempts=attempt, status=Status.CANCELLED, reason=LOST_AND_STOPPED
+            pk=delivery_id, attempts=attempt, status=Status.CANCELLED, reason=Reason.REVOKED_LOST
         )
         lost = AttemptRow.objects.filter(delivery_id=delivery_id, number=attempt, outcome="lost").first()
         if lost is None or not stopped.exists():
@@ -77,7 +77,7 @@ def _mark_undelivered(delivery_id: UUID, attempt: int, detail: str) -> bool:
         ended, _ = under_way.delete()
         sent = Q(status=Status.SENT, reason="", attempts=attempt)
         reported = Delivery.objects.filter(Q(status=Status.PENDING) if ended else sent, pk=delivery_id)
-        changed = reported.update(status=Status.FAILED, reason="undelivered", attempts=attempt)
+        changed = reported.update(status=Status.FAILED, reason=Reason.UNDELIVERED, attempts=attempt)
         if changed:
             Undelivered.objects.get_or_create(pk=delivery_id)
             AttemptRow.objects.filter(delivery_id=delivery_id, number=attempt).update(

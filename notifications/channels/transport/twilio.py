@@ -25,6 +25,7 @@ from notifications.channels.message import Message, Receipt
 from notifications.channels.transport import http_url, outcome
 from notifications.channels.transport.http1 import Answer
 from notifications.channels.transport.session import Session
+from notifications.reasons import Reason
 
 #: Where Twilio reports what became of a delivery; below PUBLIC_URL.
 STATUS_PATH: Final = "/api/v1/providers/twilio/status/{delivery_id}/"
@@ -86,7 +87,7 @@ class Report:
     #: In words that hold no address, such as "undelivered: error 30003, the handset can't be reached".
     detail: str
     #: What the delivery's reason becomes, where it arrived.
-    reason: str = "delivered"
+    reason: Reason = Reason.DELIVERED
 
 
 def is_configured() -> bool:
@@ -237,7 +238,7 @@ def report_of(fields: Mapping[str, str]) -> Report | None:
     status = fields.get("MessageStatus") or fields.get("CallStatus") or ""
     if status in ("in-progress", "completed"):
         machine = is_machine(fields.get("AnsweredBy"))
-        return Report(arrived=True, detail="", reason="voicemail" if machine else "answered")
+        return Report(arrived=True, detail="", reason=Reason.VOICEMAIL if machine else Reason.ANSWERED)
     if status in ("delivered", "read"):
         return Report(arrived=True, detail="")
     if status not in ("undelivered", "failed", "busy", "no-answer", "canceled"):

@@ -7,7 +7,6 @@ from uuid import UUID
 from accounts.models import User
 from config import clock
 from notifications.database import run_prepared
-from notifications.engine import held
 from notifications.engine.fanout import sql
 from notifications.engine.fanout.audience import people
 from notifications.engine.fanout.chunk import asked
@@ -52,7 +51,7 @@ def _unconfirmed(user: User, at: datetime) -> list[Decision]:
     """Return the contact points that are not there for the fan-out, since nobody has confirmed them."""
     points = ContactPoint.objects.filter(user=user, confirmed_at=None, deleted_at=None)
     return [
-        Decision(point.pk, point.channel, Delivery.Status.SUPPRESSED, "unconfirmed", at, None)
+        Decision(point.pk, point.channel, Delivery.Status.SUPPRESSED, Delivery.Reason.UNCONFIRMED, at, None)
         for point in points
     ]
 
@@ -73,6 +72,6 @@ def _decision(
     elif channel in instant:
         status = Delivery.Status.SENT
     elif held_until is not None:
-        reason = held.DIGEST if digest else held.QUIET_HOURS
+        reason = Delivery.Reason.DIGEST if digest else Delivery.Reason.QUIET_HOURS
         due_at = held_until + DIGEST_GRACE if digest else held_until
     return Decision(contact_point_id, channel, status, reason, due_at, held_until)
