@@ -17,8 +17,9 @@ from django.db import connection, transaction  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
 from escalation.models import EscalationProcess  # noqa: E402
-from escalation.services.messages import Item, planned  # noqa: E402
+from escalation.services.messages import planned  # noqa: E402
 from notifications.engine.direct import deliver_many  # noqa: E402
+from notifications.engine.recipients import Recipient  # noqa: E402
 
 BATCH = 1_000
 
@@ -32,9 +33,9 @@ def batch(first: int, count: int) -> None:
     )
     # Every other one has a destination of its own: the many lanes must cost nothing either.
     items = [
-        Item("phone", due_at, "+33612345678")
+        Recipient("phone", due_at, "+33612345678")
         if number % 2
-        else Item("webhook", due_at, f"https://h{number}.example.com/")
+        else Recipient("webhook", due_at, f"https://h{number}.example.com/")
         for number in range(first, first + count)
     ]
     told = [planned(process, [item])[0] for process, item in zip(processes, items, strict=True)]

@@ -8,7 +8,7 @@ class EscalationConfig(AppConfig):
 
     def ready(self) -> None:
         from escalation import acknowledge_links, brokers, metrics, models, retention, selectors  # noqa: PLC0415
-        from escalation.policies import people  # noqa: PLC0415
+        from escalation.policies import plan  # noqa: PLC0415
         from escalation.services import ending, resuming  # noqa: PLC0415
         from escalation.voice import receivers  # noqa: PLC0415
         from notifications import families, looks, rules  # noqa: PLC0415
@@ -27,9 +27,9 @@ class EscalationConfig(AppConfig):
         links.register(
             acknowledge_links.MARK, url_of=acknowledge_links.url_of, channels=registry.PRIVATE_TO_ONE
         )
-        phone.say_here(people.KIND)
+        phone.say_here(plan.KIND)
         families.register(metrics.families)
-        rules.register_critical(people.KIND)
+        rules.register_critical(plan.KIND)
         erasing.keep(retention.NEEDS_ADDRESS)
         abouts.facts.add(models.EscalationProcess.SOURCE)
         abouts.register(selectors.sources_of)

@@ -14,6 +14,7 @@ from uuid import UUID
 from django.core.exceptions import ValidationError
 
 from notifications.channels import registry
+from notifications.engine.recipients import Recipient
 
 ID_MAX_LENGTH: Final = 200
 MAX_NOTIFICATIONS: Final = 1000
@@ -27,22 +28,15 @@ ADDRESS_FIELDS: Final = {**registry.ADDRESS_FIELDS, USER: "user-id"}
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """One notification that was asked for; ``address`` is in normal form, or the user's id."""
-
-    channel: str
-    at: datetime
-    address: str
-    user_id: UUID | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Request:
-    """A start by notifications or by the name of a policy, or a stop."""
+    """A start by notifications or by the name of a policy, or a stop.
+
+    A recipient on the channel ``user`` stands for all of a user's: its address is their id.
+    """
 
     process_id: str
     action: str
-    notifications: tuple[Wanted, ...] = ()
+    notifications: tuple[Recipient, ...] = ()
     policy: str = ""
 
 
@@ -64,7 +58,7 @@ def request_of(body: object) -> Request:
     errors: dict[str, list[str]] = {}
     process_id = _read(body, "process-id", process_id_of, errors)
     action = _read(body, "action", _action, errors)
-    wanted: tuple[Wanted, ...] = ()
+    wanted: tuple[Recipient, ...] = ()
     policy = ""
     if action == "start":
         if "policy" in body and "notifications" in body:
@@ -129,14 +123,14 @@ def _policy(value: object) -> str:
     return text
 
 
-def _notifications(value: object, errors: dict[str, list[str]]) -> tuple[Wanted, ...]:
+def _notifications(value: object, errors: dict[str, list[str]]) -> tuple[Recipient, ...]:
     if not isinstance(value, list) or not value:
         errors["notifications"] = ["Expected a list of at least one notification, or a policy instead."]
         return ()
     if len(value) > MAX_NOTIFICATIONS:
         errors["notifications"] = [f"Expected at most {MAX_NOTIFICATIONS} notifications."]
         return ()
-    wanted: list[Wanted] = []
+    wanted: list[Recipient] = []
     wrong: list[str] = []
     for index, each in enumerate(value):
         try:
@@ -148,7 +142,7 @@ def _notifications(value: object, errors: dict[str, list[str]]) -> tuple[Wanted,
     return tuple(wanted)
 
 
-def _wanted(value: object) -> Wanted:
+def _wanted(value: object) -> Recipient:
     if not isinstance(value, dict):
         raise _Refused("Expected a JSON object.")
     channel = value.get("channel")
@@ -157,9 +151,8 @@ def _wanted(value: object) -> Wanted:
     at = _named("at", _moment, value)
     field = ADDRESS_FIELDS[channel]
     if channel == USER:
-        user_id = _named(field, _user_id, value)
-        return Wanted(channel, at, str(user_id), user_id)
-    return Wanted(channel, at, _named(field, lambda address: _address(channel, address), value))
+        return Recipient(channel, at, str(_named(field, _user_id, value)))
+    return Recipient(channel, at, _named(field, lambda address: _address(channel, address), value))
 
 
 def _named(name: str, check: Callable[[object], _T], value: Mapping[str, Any]) -> _T:

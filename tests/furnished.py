@@ -10,9 +10,9 @@ from dating import models as dating
 from dating import services as dating_services
 from dating.links import join_token
 from escalation import models as escalation
-from escalation.services.messages import Item
 from escalation.services.processes import process_start
 from notifications import models
+from notifications.engine.recipients import Recipient
 from tests.factories import AlertFactory, ContactPointFactory, InboxItemFactory, NotificationFactory
 from tests.queued import stored
 from tracing import models as tracing
@@ -132,7 +132,7 @@ def _escalating(user: User, text: Text, now: datetime) -> dict[str, object]:
         rotation=rotation, user=user, starts_at=now, ends_at=now + timedelta(hours=1)
     )
     process_id = (text() + uuid4().hex[:8])[-200:]
-    later = Item("email", now + timedelta(days=1), user.email, user=user, data={"step": 1, "round": 1})
+    later = Recipient("email", now + timedelta(days=1), user.email, user=user, data={"step": 1, "round": 1})
     process = process_start(process_id=process_id, notifications=[later], now=now).process
     process.policy_version = version
     process.save(update_fields=["policy_version"])

@@ -4,26 +4,24 @@ None of it is critical. Most makes no sense after the evening, so quiet hours do
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Q
 
 from accounts.models import User
 from config import clock
 from config.zones import zone_of
 from dating.models import Event
-from notifications import rules, urgency
 from notifications.engine import stop
 from notifications.engine.direct import Planned, deliver_many
 from notifications.engine.fanout import notify, people
+from notifications.engine.recipients import Person, people_with_preferences, recipients
 from notifications.messages.compose import notification_of
-from notifications.models import ContactPoint, Delivery, Outgoing, Preference, Severity, Subscription
-from notifications.quiet_hours import held_until
+from notifications.models import Delivery, Outgoing, Severity
 
 SOURCE = "dating_event"
 #: What is told while an evening goes on or is about to begin, or that it does not.
@@ -147,54 +145,11 @@ def overtaken_stop(event: Event, users: Iterable[UUID], *kinds: str) -> set[tupl
 
 def tell_each(notes: Sequence[Note]) -> None:
     """Tell each person what is theirs alone; few statements for any number."""
-    ways = _ways({note.user.pk for note in notes})
-    deliver_many([planned for note in notes for planned in _planned(note, ways)])
+    everybody, now = people_with_preferences(note.user for note in notes), clock.now()
+    deliver_many([planned for note in notes for planned in _planned(note, everybody[note.user.pk], now)])
 
 
-@dataclass(frozen=True, slots=True)
-class _Ways:
-    """How people can be told, and what they have switched off."""
-
-    points: Mapping[UUID, Sequence[ContactPoint]]
-    rules: Mapping[UUID, Sequence[Subscription]]
-    preferences: Mapping[UUID, Preference]
-
-    def silences(self, note: Note, channel: str) -> bool:
-        of_person = self.rules.get(note.user.pk)
-        if of_person is None:  # nearly everybody
-            return False
-        return rules.silences(of_person, channel=channel, kind=note.kind, severity=Severity.STANDARD)
-
-    def points_told(self, note: Note) -> Iterable[ContactPoint]:
-        preference = self.preferences.get(note.user.pk)
-        if preference is not None and preference.level == Preference.Level.CRITICAL:
-            return []
-        points = self.points.get(note.user.pk, ())
-        return (point for point in points if not self.silences(note, point.channel))
-
-    def held_until(self, note: Note, now: datetime) -> datetime | None:
-        """Return when the quiet hours end that hold it, if any do."""
-        preference = self.preferences.get(note.user.pk)
-        if preference is None or preference.quiet_from is None or preference.quiet_until is None:
-            return None
-        if not urgency.can_wait(kind=note.kind, severity=Severity.STANDARD):
-            return None
-        return held_until(
-            note.due_at or now, note.user.time_zone, preference.quiet_from, preference.quiet_until
-        )
-
-
-def _ways(users: set[UUID]) -> _Ways:
-    points, held = defaultdict(list), defaultdict(list)
-    for point in ContactPoint.objects.confirmed().filter(user__in=users, is_enabled=True).order_by("id"):
-        points[point.user_id].append(point)
-    for rule in Subscription.objects.filter(user__in=users):
-        held[rule.user_id].append(rule)
-    finer = Q(level=Preference.Level.CRITICAL) | Q(quiet_from__isnull=False)
-    return _Ways(dict(points), dict(held), Preference.objects.filter(finer).in_bulk(users))
-
-
-def _planned(note: Note, ways: _Ways) -> Iterable[Planned]:
+def _planned(note: Note, person: Person, now: datetime) -> Iterable[Planned]:
     if not note.user.is_active:
         return
     notification = notification_of(
@@ -204,10 +159,12 @@ def _planned(note: Note, ways: _Ways) -> Iterable[Planned]:
         source_id=note.source_id,
         dedup_key=note.dedup_key,
     )
-    at: dict[str, Any] = {"user": note.user, "expires_at": note.expires_at, "revocable": True}
-    if not ways.silences(note, "inbox"):
-        yield Planned(notification, "inbox", due_at=note.due_at, **at)
-    held = ways.held_until(note, clock.now())
-    for point in ways.points_told(note):
-        when: dict[str, Any] = {"due_at": held or note.due_at, "is_held": held is not None}
-        yield Planned(notification, point.channel, point.address, contact_point=point, **when, **at)
+    at = note.due_at or now
+    for recipient in recipients(person, kind=note.kind, severity=Severity.STANDARD, at=at):
+        if recipient.is_told:
+            yield Planned.for_recipient(
+                recipient,
+                notification,
+                expires_at=note.expires_at,
+                is_held=recipient.reason == Delivery.Reason.QUIET_HOURS,
+            )

@@ -179,7 +179,7 @@ class PolicyAdmin(StaffViews, ModelAdmin):
         at, problem = _moment(request.GET.get("at", ""))
         version = selectors.newest_version(policy)
         definition = selectors.definition_of(version)
-        tellings = plan(definition, selectors.world_of(definition, since=at), started_at=at)
+        recipients = plan(definition, selectors.world_of(definition, since=at), started_at=at)
         context = {
             **self.admin_site.each_context(request),
             "title": f"Simulation of {policy}, version {version.number}",
@@ -189,13 +189,13 @@ class PolicyAdmin(StaffViews, ModelAdmin):
             "problem": problem,
             "rows": [
                 {
-                    "telling": telling,
-                    "who": name_of(telling.user),
-                    "outcome": outcome_of(telling),
-                    "why": explanation_of(telling),
-                    "after_s": round((telling.due_at - at).total_seconds()),
+                    "recipient": recipient,
+                    "who": name_of(recipient.user),
+                    "outcome": outcome_of(recipient),
+                    "why": explanation_of(recipient),
+                    "after_s": round((recipient.due_at - at).total_seconds()),
                 }
-                for telling in tellings
+                for recipient in recipients
             ],
         }
         return TemplateResponse(request, "escalation/admin/simulation.html", context)

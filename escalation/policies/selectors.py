@@ -1,10 +1,6 @@
 """Policies as lists show them, and the people that a plan needs: a few queries, however many there are."""
 
-from collections import defaultdict
-from collections.abc import Collection, Iterable
 from datetime import datetime
-from typing import Any
-from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db.models import OuterRef, Prefetch, QuerySet, Subquery
@@ -12,11 +8,9 @@ from django.db.models import OuterRef, Prefetch, QuerySet, Subquery
 from accounts.models import User
 from escalation.models.policy import Policy, PolicyVersion
 from escalation.policies.definition import Definition, steps_of
-from escalation.policies.people import KIND, Person
 from escalation.policies.plan import World
 from escalation.rotations.selectors import rotations_named, turns_of
-from notifications import rules
-from notifications.models import ContactPoint, Preference, Subscription
+from notifications.engine.recipients import people_with_preferences
 
 
 def policies() -> QuerySet[Policy]:
@@ -67,29 +61,9 @@ def world_of(definition: Definition, *, since: datetime) -> World:
     turns = {pk: turns_of(each) for pk, each in rotations.items()}
     on_call = {person for each in turns.values() for person in each.people if person}
     stand_ins = {stand_in.user_id for each in turns.values() for stand_in in each.stand_ins}
+    named = definition.ids("user") | on_call | stand_ins
     return World(
-        people=people(definition.ids("user") | on_call | stand_ins, severity=definition.severity),
+        people=people_with_preferences(User.objects.filter(pk__in=named)),
         rotations=turns,
         names={pk: each.name for pk, each in rotations.items()},
     )
-
-
-def people(user_ids: Collection[UUID], *, severity: str) -> dict[UUID, Person]:
-    """Return these people with where they are told, and what they prefer."""
-    contact_points = _by_user(
-        ContactPoint.objects.filter(user__in=user_ids, deleted_at=None).order_by("created_at", "pk")
-    )
-    kinds = rules.applicable(KIND, severity)
-    subscriptions = _by_user(Subscription.objects.filter(user__in=user_ids, kind__in=kinds))
-    preferences = {each.user_id: each for each in Preference.objects.filter(user__in=user_ids)}
-    return {
-        user.pk: Person(user, contact_points[user.pk], preferences.get(user.pk), subscriptions[user.pk])
-        for user in User.objects.filter(pk__in=user_ids)
-    }
-
-
-def _by_user(rows: Iterable[Any]) -> defaultdict[UUID, list[Any]]:
-    found: defaultdict[UUID, list[Any]] = defaultdict(list)
-    for row in rows:
-        found[row.user_id].append(row)
-    return found

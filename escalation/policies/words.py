@@ -3,7 +3,8 @@
 from typing import Final
 
 from accounts.models import User
-from escalation.policies.plan import GONE, NO_WAY, NOBODY_ON_CALL, Telling
+from escalation.policies.plan import GONE, NO_WAY, NOBODY_ON_CALL
+from notifications.engine.recipients import Recipient
 from notifications.explanations import held_until, sentence_of
 
 _OF_NOBODY: Final = {
@@ -13,19 +14,19 @@ _OF_NOBODY: Final = {
 }
 
 
-def outcome_of(telling: Telling) -> str:
+def outcome_of(recipient: Recipient) -> str:
     """Return what would become of a message in one word: told, held or not_told."""
-    if not telling.is_told:
+    if not recipient.is_told:
         return "not_told"
-    return "held" if telling.reason else "told"
+    return "held" if recipient.reason else "told"
 
 
-def explanation_of(telling: Telling) -> str:
-    if not telling.is_told:
-        return _OF_NOBODY.get(telling.reason) or sentence_of(telling.reason, otherwise="Not told")
-    if telling.reason:
-        return held_until(telling.due_at)
-    return f"Told by {telling.channel}."
+def explanation_of(recipient: Recipient) -> str:
+    if not recipient.is_told:
+        return _OF_NOBODY.get(recipient.reason) or sentence_of(recipient.reason, otherwise="Not told")
+    if recipient.reason:
+        return held_until(recipient.due_at)
+    return f"Told by {recipient.channel}."
 
 
 def name_of(user: User | None) -> str:

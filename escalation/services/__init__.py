@@ -1,6 +1,5 @@
 """What changes escalations; for views, jobs and the voice of calls."""
 
-from escalation.services.messages import Item
 from escalation.services.processes import (
     Started,
     process_acknowledge,
@@ -9,4 +8,4 @@ from escalation.services.processes import (
     process_stop,
 )
 
-__all__ = ["Item", "Started", "process_acknowledge", "process_resume", "process_start", "process_stop"]
+__all__ = ["Started", "process_acknowledge", "process_resume", "process_start", "process_stop"]

@@ -16,9 +16,9 @@ from config.rest.exceptions import Conflict
 from escalation.models.policy import Policy, PolicyVersion
 from escalation.models.rotation import Rotation
 from escalation.policies.definition import Definition, check_rounds
-from escalation.policies.plan import Telling, plan
+from escalation.policies.plan import plan
 from escalation.policies.selectors import definition_of, newest_version, world_of
-from escalation.services.messages import Item
+from notifications.engine.recipients import Recipient
 
 log = structlog.get_logger(__name__)
 
@@ -84,7 +84,7 @@ def policy_remove(*, policy: Policy) -> None:
 
 def planned(
     policy_version: PolicyVersion, *, started_at: datetime, process_id: str, first_round: int = 1
-) -> list[Item]:
+) -> list[Recipient]:
     """Return what a process is to tell that is started by a policy, in the order in which it is due.
 
     People, their preferences and who is on call are taken as they are now, for the time of each step.
@@ -97,24 +97,14 @@ def planned(
     """
     definition = definition_of(policy_version)
     world = world_of(definition, since=started_at)
-    tellings = plan(definition, world, started_at=started_at, first_round=first_round)
-    items = [_item(telling, policy_version) for telling in tellings if telling.is_told]
-    if not items:
+    everybody = plan(definition, world, started_at=started_at, first_round=first_round)
+    told = [recipient for recipient in everybody if recipient.is_told]
+    if not told:
         log.warning("escalation_tells_nobody", policy=str(policy_version.policy_id), process_id=process_id)
         raise ValidationError({"policy": "It would tell nobody: simulate it to see why."})
-    return items
-
-
-def _item(telling: Telling, version: PolicyVersion) -> Item:
-    return Item(
-        channel=telling.channel,
-        due_at=telling.due_at,
-        address=telling.address,
-        user=telling.user,
-        contact_point=telling.contact_point,
-        at=telling.at,
-        data={"policy": version.policy.name, "round": telling.round, "step": telling.step},
-    )
+    for recipient in told:
+        recipient.data["policy"] = policy_version.policy.name
+    return told
 
 
 def _add_version(policy: Policy, number: int, definition: Definition, by: User | None) -> PolicyVersion:

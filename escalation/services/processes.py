@@ -17,8 +17,9 @@ from escalation.services.ending import (
     process_finish,
     process_finish_if_over,
 )
-from escalation.services.messages import Item, planned
+from escalation.services.messages import planned
 from notifications.engine.direct import deliver_many
+from notifications.engine.recipients import Recipient
 from notifications.models import Severity
 
 log = structlog.get_logger(__name__)
@@ -39,7 +40,7 @@ class Started(NamedTuple):
 def process_start(
     *,
     process_id: str,
-    notifications: Sequence[Item],
+    notifications: Sequence[Recipient],
     now: datetime,
     policy_version: PolicyVersion | None = None,
     severity: str = Severity.CRITICAL,
@@ -59,7 +60,7 @@ def process_start(
             started_at=now,
             started_by=started_by,
             policy_version=policy_version,
-            look_at=max([now, *(item.due_at for item in notifications)]),
+            look_at=max([now, *(recipient.due_at for recipient in notifications)]),
             told=len(notifications),
             told_users=_people(notifications),
         )
@@ -138,7 +139,7 @@ def process_acknowledge(
 
 
 def process_resume(
-    *, process: EscalationProcess, plan: Callable[[EscalationProcess], Sequence[Item]], now: datetime
+    *, process: EscalationProcess, plan: Callable[[EscalationProcess], Sequence[Recipient]], now: datetime
 ) -> bool:
     """Go on with an acknowledged process whose time has come; False where it doesn't.
 
@@ -168,7 +169,7 @@ def process_resume(
         locked.ended_by = locked.ended_via = ""
         locked.told += len(notifications)
         locked.told_users = sorted({*locked.told_users, *_people(notifications)})
-        locked.look_at = max([now, *(item.due_at for item in notifications)])
+        locked.look_at = max([now, *(recipient.due_at for recipient in notifications)])
         if not _saved(locked):
             return False
         deliver_many(planned(locked, notifications, severity=_severity_of(locked), first=first))
@@ -192,8 +193,8 @@ def _locked(processes: QuerySet[EscalationProcess]) -> EscalationProcess | None:
     return processes.order_by("-started_at", "-id").select_for_update(of=("self",)).first()
 
 
-def _people(notifications: Sequence[Item]) -> list[UUID]:
-    return sorted({item.user.pk for item in notifications if item.user is not None})
+def _people(notifications: Sequence[Recipient]) -> list[UUID]:
+    return sorted({recipient.user.pk for recipient in notifications if recipient.user is not None})
 
 
 def _resumes_at(process: EscalationProcess, now: datetime) -> datetime | None:

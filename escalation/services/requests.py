@@ -7,14 +7,14 @@ from uuid import UUID
 import structlog
 from django.core.exceptions import ValidationError
 
-from accounts.models import ApiKey
+from accounts.models import ApiKey, User
 from escalation.models import EscalationProcess, PolicyVersion
 from escalation.policies import selectors as policy_selectors
-from escalation.policies.people import ways
-from escalation.requests import USER, Request, Wanted
+from escalation.policies.plan import KIND
+from escalation.requests import USER, Request
 from escalation.services import policies
-from escalation.services.messages import Item
 from escalation.services.processes import process_start, process_stop
+from notifications.engine.recipients import Recipient, people_with_preferences, recipients
 from notifications.models import Severity
 
 log = structlog.get_logger(__name__)
@@ -58,12 +58,12 @@ def request_run(
     version: PolicyVersion | None = None
     if request.policy:
         version = policy_selectors.version_named(request.policy)
-        items = policies.planned(version, started_at=now, process_id=request.process_id)
+        told = policies.planned(version, started_at=now, process_id=request.process_id)
     else:
-        items = items_of(request.notifications)
+        told = recipients_of(request.notifications)
     started = process_start(
         process_id=request.process_id,
-        notifications=items,
+        notifications=told,
         now=now,
         policy_version=version,
         severity=version.severity if version else Severity.CRITICAL,
@@ -75,32 +75,33 @@ def request_run(
     return Answer(IGNORED, detail, started.process)
 
 
-def items_of(wanted: tuple[Wanted, ...]) -> list[Item]:
-    """Return the notifications of a start, a user's own contact points and inbox in place of each user.
+def recipients_of(wanted: tuple[Recipient, ...]) -> list[Recipient]:
+    """Return whom a start tells, a user's own contact points and inbox in place of each user.
 
     Somebody who has switched escalations off everywhere is left out, and that is logged.
 
     Raises:
         ValidationError: there is no such user, or nobody would be told.
     """
-    ids = {each.user_id for each in wanted if each.user_id is not None}
-    people = policy_selectors.people(ids, severity=Severity.CRITICAL) if ids else {}
-    items: list[Item] = []
+    ids = {UUID(each.address) for each in wanted if each.channel == USER}
+    people = people_with_preferences(User.objects.filter(pk__in=ids)) if ids else {}
+    found: list[Recipient] = []
     unknown: list[str] = []
     silenced: list[str] = []
     for index, each in enumerate(wanted):
-        if each.channel != USER or each.user_id is None:
-            items.append(Item(each.channel, each.at, each.address))
+        if each.channel != USER:
+            found.append(each)
             continue
-        person = people.get(each.user_id)
+        person = people.get(UUID(each.address))
         if person is None or not person.user.is_active:
             unknown.append(f"{index}: user-id: There is no such user.")
             continue
-        told = [way for way in ways(person, at=each.at, severity=Severity.CRITICAL) if way.is_told]
-        items += [Item(way.channel, way.due_at, way.address, person.user, way.contact_point) for way in told]
+        theirs = recipients(person, kind=KIND, severity=Severity.CRITICAL, at=each.due_at)
+        told = [recipient for recipient in theirs if recipient.is_told]
+        found += told
         if not told:
             silenced.append(f"{index}: user-id: This person has switched escalations off everywhere.")
             log.warning("escalation_person_silenced", user=str(person.user.pk))
-    if unknown or not items:
+    if unknown or not found:
         raise ValidationError({"notifications": unknown or silenced})
-    return items
+    return found

@@ -13,10 +13,10 @@ from django.db.models.functions import Cast
 
 from escalation import selectors
 from escalation.models import EscalationProcess
-from escalation.services.messages import Item
 from escalation.services.policies import planned
 from escalation.services.processes import process_resume
 from notifications import looks
+from notifications.engine.recipients import Recipient
 from notifications.models import Delivery
 
 log = structlog.get_logger(__name__)
@@ -55,7 +55,7 @@ def process_go_on(*, process: EscalationProcess, now: datetime) -> bool:
     return True
 
 
-def _again(process: EscalationProcess, now: datetime) -> list[Item]:
+def _again(process: EscalationProcess, now: datetime) -> list[Recipient]:
     assert process.policy_version is not None  # only policies have acknowledgements with an end
     # What was cancelled and never began says nothing: it may be of rounds that would have come much later.
     begun = selectors.deliveries_of(process).filter(due_at__lte=process.acknowledged_at)

@@ -8,7 +8,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import Enum
 from typing import Any, Final
 
 from django.db import connection, transaction
@@ -18,6 +17,7 @@ from config.statements import named
 from notifications import metrics, rules
 from notifications.engine import wake
 from notifications.engine.direct import new_delivery, store
+from notifications.engine.recipients import unusable
 from notifications.looks import first
 from notifications.messages.compose import notification_of
 from notifications.messages.texts import text_for
@@ -32,31 +32,18 @@ ITEMS: Final = 50
 AT_ONCE: Final = 100
 
 
-class Ending(Enum):
-    """What becomes of what was held for a contact point."""
-
-    ALONE = "sent as itself"
-    TOGETHER = "told in one message"
-    SWITCHED_OFF = "the contact point is switched off"
-    UNCONFIRMED = "the contact point is not confirmed any more"
-    UNSUBSCRIBED = "the person wants no such messages"
-    LOCKED_OUT = "the person's account is locked"
-
-
-def ending_of(count: int, contact_point: ContactPoint, subscriptions: Iterable[rules.Rule]) -> Ending:
-    """Decide. Pure."""
+def ending_of(count: int, contact_point: ContactPoint, subscriptions: Iterable[rules.Rule]) -> Reason:
+    """Return as what those end that were held: sent as they are, told in a digest, or not, and why. Pure."""
     # By a statement in the database, which stops nothing by itself: notifications.receivers.
     if not contact_point.user.is_active:
-        return Ending.LOCKED_OUT
-    if not contact_point.is_enabled:
-        return Ending.SWITCHED_OFF
-    if contact_point.confirmed_at is None:
-        return Ending.UNCONFIRMED
+        return Reason.LOCKED_OUT
+    if reason := unusable(contact_point):
+        return reason
     if count == 1:
-        return Ending.ALONE
+        return Reason.QUIET_HOURS
     if rules.silences(subscriptions, channel=contact_point.channel, kind=KIND, severity=Severity.STANDARD):
-        return Ending.UNSUBSCRIBED
-    return Ending.TOGETHER
+        return Reason.UNSUBSCRIBED
+    return Reason.DIGEST
 
 
 def _ripe(now: datetime) -> QuerySet[Outgoing]:
@@ -161,22 +148,18 @@ def _end(
     subscriptions: list[Subscription],
     now: datetime,
 ) -> None:
-    suppressed = Delivery.Status.SUPPRESSED
-    match ending_of(len(rows), contact_point, subscriptions):
-        case Ending.ALONE:
-            batch.end(rows, reason=Reason.QUIET_HOURS, due_at=now)
-        case Ending.TOGETHER:
+    reason = ending_of(len(rows), contact_point, subscriptions)
+    match reason:
+        case Reason.QUIET_HOURS:
+            batch.end(rows, reason=reason, due_at=now)
+        case Reason.DIGEST:
             digest = _digest(contact_point, rows)
             batch.digests.append(digest)
-            batch.end(rows, status=suppressed, reason=Reason.DIGEST, digest_id=digest.pk)
-        case Ending.SWITCHED_OFF:
-            batch.end(rows, status=suppressed, reason=Reason.DISABLED)
-        case Ending.UNCONFIRMED:
-            batch.end(rows, status=suppressed, reason=Reason.UNCONFIRMED)
-        case Ending.UNSUBSCRIBED:
-            batch.end(rows, status=suppressed, reason=Reason.UNSUBSCRIBED)
-        case Ending.LOCKED_OUT:
-            batch.end(rows, status=Delivery.Status.CANCELLED, reason=Reason.LOCKED_OUT)
+            batch.end(rows, status=Delivery.Status.SUPPRESSED, reason=reason, digest_id=digest.pk)
+        case Reason.LOCKED_OUT:
+            batch.end(rows, status=Delivery.Status.CANCELLED, reason=reason)
+        case _:
+            batch.end(rows, status=Delivery.Status.SUPPRESSED, reason=reason)
 
 
 def _digest(contact_point: ContactPoint, rows: Sequence[Delivery]) -> Delivery:

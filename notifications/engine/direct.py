@@ -18,6 +18,7 @@ from notifications.channels.inbox import InboxChannel
 from notifications.database import run_prepared
 from notifications.engine import inbox_items, wake
 from notifications.engine.claim import AHEAD
+from notifications.engine.recipients import Recipient
 from notifications.ids import delivery_id
 from notifications.messages.placeholders import CONFIRM
 from notifications.models import ContactPoint, Delivery, Notification, priority_of
@@ -45,6 +46,29 @@ class Planned:
     revocable: bool | None = None
     is_normal: bool = False
     is_held: bool = False
+
+    @classmethod
+    def for_recipient(
+        cls,
+        recipient: Recipient,
+        notification: Notification,
+        *,
+        expires_at: datetime | None = None,
+        is_held: bool = False,
+    ) -> "Planned":
+        """Return what tells a recipient, revocable whatever its channel."""
+        return cls(
+            notification=notification,
+            channel=recipient.channel,
+            address=recipient.address,
+            user=recipient.user,
+            contact_point=recipient.contact_point,
+            due_at=recipient.due_at,
+            expires_at=expires_at,
+            revocable=True,
+            is_normal=True,
+            is_held=is_held,
+        )
 
 
 def deliver_many(planned: Sequence[Planned]) -> list[Delivery]:

@@ -8,6 +8,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from notifications import metrics
+from notifications.engine.recipients import unusable
 from notifications.models import ContactPoint, Delivery, Outgoing
 from notifications.reasons import Reason
 
@@ -21,10 +22,8 @@ def held_for(user_id: UUID, contact_point: ContactPoint | None = None) -> QueryS
 def follow(contact_point: ContactPoint) -> None:
     """Have what is held for a contact point go to where that leads now, or end with it."""
     waiting = held_for(contact_point.user_id, contact_point)
-    if not contact_point.is_enabled:
-        suppress(waiting, reason=Reason.DISABLED)
-    elif contact_point.confirmed_at is None:
-        suppress(waiting, reason=Reason.UNCONFIRMED)
+    if reason := unusable(contact_point):
+        suppress(waiting, reason=reason)
     readdress(waiting, address=contact_point.address, lane=contact_point.lane)
 
 

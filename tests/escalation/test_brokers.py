@@ -76,7 +76,7 @@ def test_samples(sample: dict[str, Any]) -> None:
         "action": command.request.action,
         "policy": command.request.policy,
         "notifications": [
-            {"channel": each.channel, "at": each.at.isoformat(), "address": each.address}
+            {"channel": each.channel, "at": each.due_at.isoformat(), "address": each.address}
             for each in command.request.notifications
         ],
     } == expected

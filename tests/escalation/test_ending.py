@@ -13,11 +13,12 @@ from rest_framework.test import APIClient
 
 from accounts.models import User
 from escalation.models import EscalationProcess
-from escalation.services import Item, ending, process_start, process_stop
+from escalation.services import ending, process_start, process_stop
 from escalation.signals import process_ended
 from notifications import looks, metrics
 from notifications.channels.transport.twilio import Report
 from notifications.engine import replay
+from notifications.engine.recipients import Recipient
 from notifications.models import AttemptRow, Delivery, InboxItem, Outgoing
 from notifications.services.provider_reports import delivery_report_record
 from tests.queued import end_all
@@ -27,7 +28,7 @@ pytestmark = pytest.mark.django_db
 
 def started(process_id: str = "order", in_s: float = 60) -> EscalationProcess:
     now = timezone.now()
-    item = Item("webhook", now + timedelta(seconds=in_s), "https://a.example.com/")
+    item = Recipient("webhook", now + timedelta(seconds=in_s), "https://a.example.com/")
     return process_start(process_id=process_id, notifications=[item], now=now).process
 
 
@@ -200,7 +201,7 @@ def test_what_lies_in_an_inbox_has_reached_somebody_once_it_is_read(
     outcome: str,
 ) -> None:
     now = timezone.now()
-    items = [Item("inbox", now, user=owner), Item("phone", now, "+33612345678", user=owner)]
+    items = [Recipient("inbox", now, user=owner), Recipient("phone", now, "+33612345678", user=owner)]
     process_start(process_id="order", notifications=items, now=now)
     Delivery.objects.filter(channel="phone").update(status="failed", reason="exhausted")
     Outgoing.objects.all().delete()

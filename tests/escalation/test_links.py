@@ -11,10 +11,10 @@ from django.utils import timezone
 from escalation.acknowledge_links import MARK, delivery_id_of, token_of
 from escalation.models import EscalationProcess
 from escalation.selectors import deliveries_of
-from escalation.services.messages import Item
 from escalation.services.processes import process_start, process_stop
 from notifications.engine.claim import Claimed
 from notifications.engine.content import Content, message_of
+from notifications.engine.recipients import Recipient
 from notifications.messages.links import linked
 from notifications.models import Delivery, Notification
 from tests.factories import NotificationFactory
@@ -33,12 +33,12 @@ def process(owner):
     now = timezone.now()
     later = now + timedelta(hours=1)
     items = [
-        Item("sms", now, "+33612345678", user=owner),
-        Item("email", later, "chef@example.com"),
-        Item("telegram", later, "12345"),
-        Item("webhook", later, "https://hooks.example.com/1"),
-        Item("phone", later, "+33612345678"),
-        Item("pubnub", later, "kitchen"),
+        Recipient("sms", now, "+33612345678", user=owner),
+        Recipient("email", later, "chef@example.com"),
+        Recipient("telegram", later, "12345"),
+        Recipient("webhook", later, "https://hooks.example.com/1"),
+        Recipient("phone", later, "+33612345678"),
+        Recipient("pubnub", later, "kitchen"),
     ]
     return process_start(process_id="restaurant", notifications=items, now=now).process
 
@@ -128,7 +128,7 @@ def test_a_link_acknowledges_its_own_run_alone(process):
     process_stop(process_id="restaurant", now=timezone.now())
     now = timezone.now()
     anew = process_start(
-        process_id="restaurant", notifications=[Item("sms", now, "+33612345678")], now=now
+        process_id="restaurant", notifications=[Recipient("sms", now, "+33612345678")], now=now
     ).process
     Client().post(path)
     anew.refresh_from_db()

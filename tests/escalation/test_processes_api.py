@@ -13,7 +13,8 @@ from rest_framework.test import APIClient
 
 from accounts.models import User
 from escalation.models import EscalationProcess
-from escalation.services import Item, process_acknowledge, process_start, process_stop
+from escalation.services import process_acknowledge, process_start, process_stop
+from notifications.engine.recipients import Recipient
 from notifications.models import Delivery, Subscription
 from tests.factories import ContactPointFactory
 from tests.queued import end_all
@@ -39,13 +40,13 @@ def machine(as_machine: Callable[..., APIClient]) -> APIClient:
     return as_machine("escalations:write", "escalations:read")
 
 
-def later(**fields: Any) -> Item:
-    return Item(
+def later(**fields: Any) -> Recipient:
+    return Recipient(
         "webhook", timezone.now() + timedelta(hours=1), **{"address": "https://a.example.com/", **fields}
     )
 
 
-def started(process_id: str = "order", *items: Item) -> EscalationProcess:
+def started(process_id: str = "order", *items: Recipient) -> EscalationProcess:
     return process_start(process_id=process_id, notifications=items or [later()], now=timezone.now()).process
 
 

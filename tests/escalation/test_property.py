@@ -19,8 +19,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from escalation.models import EscalationProcess
-from escalation.services import Item, ending, process_acknowledge, process_start, process_stop
+from escalation.services import ending, process_acknowledge, process_start, process_stop
 from notifications.engine.claim import MAX_LOST_LEASES
+from notifications.engine.recipients import Recipient
 from notifications.engine.sender import Sender
 from notifications.models import Notification, Outgoing
 from tests.escalation.conftest import StoppedClock
@@ -90,7 +91,7 @@ class Product:
         self.sender, self.clock, self.hooks = sender, clock, hooks
 
     def start(self, name: str, bells: list[Bell]) -> bool:
-        items = [Item("webhook", bell.due_at, self.hooks.origin + bell.path) for bell in bells]
+        items = [Recipient("webhook", bell.due_at, self.hooks.origin + bell.path) for bell in bells]
         return process_start(process_id=name, notifications=items, now=self.clock()).created
 
     def stop(self, name: str) -> bool:

@@ -10,7 +10,8 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from escalation.models import EscalationProcess
-from escalation.services import Item, process_start, process_stop
+from escalation.services import process_start, process_stop
+from notifications.engine.recipients import Recipient
 from notifications.engine.sender import Sender
 from notifications.models import CallerId, Delivery
 from tests.escalation.conftest import OTHER_PHONE, PHONE, Bells, StoppedClock, statuses
@@ -37,7 +38,9 @@ def test_due_means_now_is_at_or_past_it(
 ) -> None:
     sender = run_sender(stopped_clock)
     at = stopped_clock.now + timedelta(seconds=10)
-    process_start(process_id="order", notifications=[Item("webhook", at, hooks.url)], now=stopped_clock.now)
+    process_start(
+        process_id="order", notifications=[Recipient("webhook", at, hooks.url)], now=stopped_clock.now
+    )
     stopped_clock.forward(9.999999)
     assert sender.drain(20)
     assert not hooks.requests
@@ -128,7 +131,7 @@ def test_due_ones_go_out_in_the_order_of_their_time(
     settings.CHANNEL_POLICIES = {"webhook": {"concurrency": 1}}
     now = stopped_clock.now
     items = [
-        Item("webhook", now - timedelta(seconds=number * 7 % 10), f"{hooks.origin}/{number * 7 % 10}")
+        Recipient("webhook", now - timedelta(seconds=number * 7 % 10), f"{hooks.origin}/{number * 7 % 10}")
         for number in range(10)
     ]
     process_start(process_id="order", notifications=items, now=now)
@@ -175,7 +178,7 @@ def test_two_starts_at_the_same_instant_make_one_process(transactional_db: None)
     barrier, made = threading.Barrier(4), []
 
     def start(number: int) -> None:
-        item = Item("webhook", now + timedelta(hours=1), f"https://hooks.example.com/{number}")
+        item = Recipient("webhook", now + timedelta(hours=1), f"https://hooks.example.com/{number}")
         barrier.wait()
         made.append(process_start(process_id="order", notifications=[item], now=now))
         connection.close()

@@ -6,12 +6,12 @@ import pytest
 
 from escalation.models import EscalationProcess, Rotation
 from escalation.policies.definition import Definition, steps_of
-from escalation.policies.people import KIND, ways
-from escalation.policies.plan import plan
-from escalation.policies.selectors import people, world_of
+from escalation.policies.plan import KIND, plan
+from escalation.policies.selectors import world_of
 from escalation.services.policies import planned, policy_create
 from escalation.services.rotations import override_create, rotation_create
 from notifications.engine.fanout import preview
+from notifications.engine.recipients import people_with_preferences, recipients
 from notifications.models import ContactPoint, Delivery, Notification, Subscription
 from tests.factories import ContactPointFactory, PreferenceFactory
 
@@ -53,10 +53,10 @@ def test_people_are_told_as_the_engine_itself_would_tell_them(ana, severity, lev
     ana.preference.save()
     for hour in (12, 20, 23):
         at = datetime(2026, 3, 2, hour, 30, tzinfo=UTC)
-        person = people([ana.pk], severity=severity)[ana.pk]
+        person = people_with_preferences([ana])[ana.pk]
         ours = {
             (way.channel, "suppressed" if not way.is_told else "told", way.reason, way.due_at)
-            for way in ways(person, at=at, severity=severity)
+            for way in recipients(person, kind=KIND, at=at, severity=severity)
         }
         theirs = {
             (each.channel, each.status if each.status == "suppressed" else "told", each.reason, each.due_at)
@@ -68,10 +68,10 @@ def test_people_are_told_as_the_engine_itself_would_tell_them(ana, severity, lev
 def test_a_contact_point_that_is_not_confirmed_is_not_told_and_both_say_so(ana):
     point = ContactPointFactory(user=ana, channel="email", address="new@example.org")
     ContactPoint.objects.filter(pk=point.pk).update(confirmed_at=None)
-    person = people([ana.pk], severity="critical")[ana.pk]
+    person = people_with_preferences([ana])[ana.pk]
     ours = {
         way.contact_point.pk: way
-        for way in ways(person, at=EVENING, severity="critical")
+        for way in recipients(person, kind=KIND, at=EVENING, severity="critical")
         if way.contact_point
     }
     assert (ours[point.pk].is_told, ours[point.pk].reason) == (False, "unconfirmed")

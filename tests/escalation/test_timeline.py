@@ -9,9 +9,9 @@ from django.utils import timezone
 
 from escalation.models import EscalationProcess
 from escalation.selectors import deliveries_of
-from escalation.services.messages import Item
 from escalation.services.processes import process_start
 from escalation.web.timeline import timeline
+from notifications.engine.recipients import Recipient
 from notifications.models import Delivery, Notification
 
 START = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -57,8 +57,10 @@ def process(owner, teammate):
     """Tells owner now, and teammate in an hour."""
     now = timezone.now()
     items = [
-        Item("sms", now, "+33611111111", user=owner, data={"step": 1, "round": 1}),
-        Item("sms", now + timedelta(hours=1), "+33622222222", user=teammate, data={"step": 2, "round": 1}),
+        Recipient("sms", now, "+33611111111", user=owner, data={"step": 1, "round": 1}),
+        Recipient(
+            "sms", now + timedelta(hours=1), "+33622222222", user=teammate, data={"step": 2, "round": 1}
+        ),
     ]
     return process_start(process_id="restaurant <b>", notifications=items, now=now).process
 
@@ -139,7 +141,7 @@ def test_staff_stop_it_from_the_page_and_an_old_page_stops_no_later_run(browse, 
     process.refresh_from_db()
     assert (process.state, process.ended_by) == ("stopped", operator.email)
     now = timezone.now()
-    later = [Item("sms", now + timedelta(hours=1), "+33611111111")]
+    later = [Recipient("sms", now + timedelta(hours=1), "+33611111111")]
     anew = process_start(process_id=process.process_id, notifications=later, now=now).process
     browse(operator).post(path(process, "stop/"))
     anew.refresh_from_db()
@@ -190,7 +192,7 @@ def test_a_page_asks_the_same_however_many_messages_there_are(
 ):
     client = browse(operator)
     now = timezone.now()
-    items = [Item("sms", now, f"+336111111{n:02}") for n in range(20)]
+    items = [Recipient("sms", now, f"+336111111{n:02}") for n in range(20)]
     large = process_start(process_id="large", notifications=items, now=now).process
     for each in (process, large):
         with django_assert_num_queries(8):
@@ -201,7 +203,7 @@ def test_the_list_is_newest_first_in_pages_by_state(browse, operator, process, m
     monkeypatch.setattr("escalation.web.views.PAGE_SIZE", 2)
     now = timezone.now()
     for number in range(3):
-        item = Item("sms", now + timedelta(hours=1), "+33611111111")
+        item = Recipient("sms", now + timedelta(hours=1), "+33611111111")
         process_start(process_id=f"later {number}", notifications=[item], now=now + timedelta(seconds=number))
     client = browse(operator)
     first = client.get("/escalations/").content.decode()

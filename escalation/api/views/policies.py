@@ -27,9 +27,10 @@ from escalation.api.policy_serializers import (
 )
 from escalation.models import Policy, PolicyVersion
 from escalation.policies import selectors
-from escalation.policies.plan import Telling, plan
+from escalation.policies.plan import plan
 from escalation.policies.words import explanation_of, name_of, outcome_of
 from escalation.services import policies as services
+from notifications.engine.recipients import Recipient
 
 STEPS = [
     {
@@ -174,12 +175,12 @@ class PolicySimulateView(_OnePolicy):
         started_at = serializer.validated_data.get("at") or clock.now()
         version = selectors.newest_version(policy)
         definition = selectors.definition_of(version)
-        tellings = plan(definition, selectors.world_of(definition, since=started_at), started_at=started_at)
+        recipients = plan(definition, selectors.world_of(definition, since=started_at), started_at=started_at)
         shown = {
             "policy": policy.name,
             "version": version.number,
             "started_at": started_at,
-            "tellings": [_shown(telling) for telling in tellings],
+            "tellings": [_shown(recipient) for recipient in recipients],
         }
         return Response(SimulationSerializer(shown).data)
 
@@ -194,10 +195,12 @@ class NothingView(APIView):
         raise Http404
 
 
-def _shown(telling: Telling) -> dict[str, Any]:
+def _shown(recipient: Recipient) -> dict[str, Any]:
+    names = ("at", "due_at", "user", "via", "channel", "address", "reason")
     return {
-        **telling._asdict(),
-        "name": name_of(telling.user),
-        "outcome": outcome_of(telling),
-        "explanation": explanation_of(telling),
+        **recipient.data,
+        **{name: getattr(recipient, name) for name in names},
+        "name": name_of(recipient.user),
+        "outcome": outcome_of(recipient),
+        "explanation": explanation_of(recipient),
     }

@@ -10,6 +10,7 @@ from notifications.database import run_prepared
 from notifications.engine.fanout import sql
 from notifications.engine.fanout.audience import people
 from notifications.engine.fanout.chunk import asked
+from notifications.engine.recipients import unusable
 from notifications.messages import catalogue
 from notifications.models import ContactPoint, Delivery, Notification
 from notifications.quiet_hours import DIGEST_GRACE
@@ -51,7 +52,7 @@ def _unconfirmed(user: User, at: datetime) -> list[Decision]:
     """Return the contact points that are not there for the fan-out, since nobody has confirmed them."""
     points = ContactPoint.objects.filter(user=user, confirmed_at=None, deleted_at=None)
     return [
-        Decision(point.pk, point.channel, Delivery.Status.SUPPRESSED, Delivery.Reason.UNCONFIRMED, at, None)
+        Decision(point.pk, point.channel, Delivery.Status.SUPPRESSED, unusable(point) or "", at, None)
         for point in points
     ]
 

@@ -18,11 +18,12 @@ from notifications import jobs
 from notifications.audit import audit
 from notifications.engine import digest, replay, stop
 from notifications.engine import jobs as engine_jobs
-from notifications.engine.digest import ANY_RIPE, Ending, digests_send, ending_of
+from notifications.engine.digest import ANY_RIPE, digests_send, ending_of
 from notifications.engine.sender import Sender
 from notifications.explanations import explain
 from notifications.looks import ask
 from notifications.models import ContactPoint, Delivery, Notification, Outgoing, Preference, Subscription
+from notifications.reasons import Reason
 from notifications.services.contact_points import contact_point_update
 from notifications.services.preferences import preference_set, subscription_set
 from tests.clock import Clock
@@ -228,16 +229,16 @@ def test_whoever_was_locked_out_in_the_database_is_told_none_of_it(
 @pytest.mark.parametrize(
     ("count", "is_enabled", "rule", "expected"),
     [
-        (1, True, None, Ending.ALONE),
-        (2, True, None, Ending.TOGETHER),
-        (2, True, True, Ending.TOGETHER),
-        (2, True, False, Ending.UNSUBSCRIBED),
-        (1, True, False, Ending.ALONE),
-        (1, False, None, Ending.SWITCHED_OFF),
-        (2, False, None, Ending.SWITCHED_OFF),
+        (1, True, None, Reason.QUIET_HOURS),
+        (2, True, None, Reason.DIGEST),
+        (2, True, True, Reason.DIGEST),
+        (2, True, False, Reason.UNSUBSCRIBED),
+        (1, True, False, Reason.QUIET_HOURS),
+        (1, False, None, Reason.DISABLED),
+        (2, False, None, Reason.DISABLED),
     ],
 )
-def test_how_it_ends(count: int, is_enabled: bool, rule: bool | None, expected: Ending) -> None:
+def test_how_it_ends(count: int, is_enabled: bool, rule: bool | None, expected: Reason) -> None:
     subscriptions = [] if rule is None else [Subscription(channel="email", kind="digest", is_enabled=rule)]
     contact_point = ContactPoint(user=User(), channel="email", is_enabled=is_enabled, confirmed_at=MORNING)
     assert ending_of(count, contact_point, subscriptions) is expected
@@ -245,7 +246,7 @@ def test_how_it_ends(count: int, is_enabled: bool, rule: bool | None, expected: 
 
 def test_what_is_not_confirmed_any_more_is_told_none_of_it() -> None:
     contact_point = ContactPoint(user=User(), channel="email", is_enabled=True)
-    assert ending_of(1, contact_point, []) is ending_of(2, contact_point, []) is Ending.UNCONFIRMED
+    assert ending_of(1, contact_point, []) is ending_of(2, contact_point, []) is Reason.UNCONFIRMED
 
 
 # --- Exactly once ---------------------------------------------------------------------------------------
