@@ -18,7 +18,7 @@ from django.utils import timezone  # noqa: E402
 
 from escalation.models import EscalationProcess  # noqa: E402
 from escalation.services.messages import planned  # noqa: E402
-from notifications.engine.direct import deliver_many  # noqa: E402
+from notifications.engine.planned import deliver_many  # noqa: E402
 from notifications.engine.recipients import Recipient  # noqa: E402
 
 BATCH = 1_000

@@ -12,7 +12,7 @@ from accounts.models import User
 from accounts.signals import account_taken, address_verified
 from config import clock
 from notifications.engine import stop
-from notifications.engine.direct import deliver_to
+from notifications.engine.planned import deliver_to
 from notifications.messages.compose import notification_of
 from notifications.models import ContactPoint, Delivery, Preference, Subscription
 from notifications.services.confirmations import is_own, own_confirm

@@ -17,8 +17,8 @@ from config import clock
 from config.zones import zone_of
 from dating.models import Event
 from notifications.engine import stop
-from notifications.engine.direct import Planned, deliver_many
 from notifications.engine.fanout import notify, people
+from notifications.engine.planned import Planned, deliver_many
 from notifications.engine.recipients import Person, people_with_preferences, recipients
 from notifications.messages.compose import notification_of
 from notifications.models import Delivery, Outgoing, Severity

@@ -7,7 +7,7 @@ from django.conf import settings
 from escalation.acknowledge_links import MARK
 from escalation.models import EscalationProcess
 from escalation.policies.plan import KIND
-from notifications.engine.direct import Planned
+from notifications.engine.planned import Planned
 from notifications.engine.recipients import Recipient
 from notifications.messages.compose import notification_of
 from notifications.models import Notification, Severity

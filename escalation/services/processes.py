@@ -18,7 +18,7 @@ from escalation.services.ending import (
     process_finish_if_over,
 )
 from escalation.services.messages import planned
-from notifications.engine.direct import deliver_many
+from notifications.engine.planned import deliver_many
 from notifications.engine.recipients import Recipient
 from notifications.models import Severity
 

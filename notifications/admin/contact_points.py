@@ -16,7 +16,7 @@ from accounts.ranks import people_below
 from config import clock
 from config.rest.exceptions import Conflict, TooMany
 from notifications.channels import registry
-from notifications.engine import held
+from notifications.engine import quiet_deliveries
 from notifications.models import ContactPoint
 from notifications.services.confirmations import contact_point_admit, contact_point_vouch
 from notifications.services.contact_points import contact_point_remove, contact_point_test_send
@@ -116,7 +116,7 @@ class ContactPointAdmin(StaffViews, ActsOnPeople, SavesChanges, ModelAdmin):
             elif obj.confirmed_at is None and "address" in form.changed_data:
                 self._admit(request, obj)
             if change and {"address", "is_enabled"}.intersection(form.changed_data):
-                held.follow(obj)
+                quiet_deliveries.follow(obj)
 
     def _admit(self, request: HttpRequest, contact_point: ContactPoint) -> None:
         """Have it confirmed; where no code can be sent now, its owner can ask for one later."""

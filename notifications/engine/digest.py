@@ -16,7 +16,7 @@ from django.db.models import QuerySet
 from config.statements import named
 from notifications import metrics, rules
 from notifications.engine import wake
-from notifications.engine.direct import new_delivery, store
+from notifications.engine.planned import new_delivery, store
 from notifications.engine.recipients import unusable
 from notifications.looks import first
 from notifications.messages.compose import notification_of

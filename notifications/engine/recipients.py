@@ -1,7 +1,7 @@
 """How a person is told: in their inbox and at each of their contact points, by what they prefer.
 
 The fan-out decides the same for many at once, by SQL (notifications.engine.fanout.sql); here it is decided
-for what is planned (notifications.engine.direct). A test holds the two together.
+for what is planned (notifications.engine.planned). A test holds the two together.
 """
 
 from collections import defaultdict

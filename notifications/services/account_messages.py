@@ -18,7 +18,7 @@ from accounts.signals import (
 )
 from config import clock
 from notifications.channels import registry
-from notifications.engine.direct import deliver_to
+from notifications.engine.planned import deliver_to
 from notifications.messages.compose import notification_of
 
 log = structlog.get_logger(__name__)

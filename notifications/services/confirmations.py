@@ -12,7 +12,7 @@ from accounts.models import User, Verification
 from accounts.services.verifications import code_take, destination_take
 from config.rest.exceptions import Conflict, TooMany
 from notifications.channels import registry
-from notifications.engine.direct import deliver_to
+from notifications.engine.planned import deliver_to
 from notifications.messages.compose import notification_of
 from notifications.messages.placeholders import CONFIRM
 from notifications.models import ContactPoint

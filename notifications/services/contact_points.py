@@ -15,8 +15,8 @@ from accounts.phones import REFUSED, may_be_told
 from config import clock
 from config.rest.exceptions import Conflict
 from notifications.channels import registry
-from notifications.engine import held, stop
-from notifications.engine.direct import deliver_to
+from notifications.engine import quiet_deliveries, stop
+from notifications.engine.planned import deliver_to
 from notifications.messages.compose import notification_of
 from notifications.models import ContactPoint, Delivery, Outgoing
 from notifications.services.confirmations import UNCONFIRMED, contact_point_admit
@@ -113,7 +113,7 @@ def contact_point_update(
             contact_point.save()
             if contact_point.address != before:
                 contact_point_admit(contact_point=contact_point, vouched=vouched, now=clock.now())
-            held.follow(contact_point)
+            quiet_deliveries.follow(contact_point)
     except ContactPoint.DoesNotExist:
         raise Conflict(REMOVED)
     except IntegrityError:

@@ -10,9 +10,9 @@ from django.db.models import Q, QuerySet
 
 from accounts.models import User
 from config import clock
-from notifications.engine.direct import Planned, deliver_many
 from notifications.engine.fanout import notify, people
 from notifications.engine.fanout.preview import goes_to_inbox
+from notifications.engine.planned import Planned, deliver_many
 from notifications.ids import first_id
 from notifications.looks import first
 from notifications.messages.compose import notification_of

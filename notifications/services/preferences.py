@@ -6,7 +6,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from accounts.models import User
-from notifications.engine import held
+from notifications.engine import quiet_deliveries
 from notifications.models import Delivery, Preference, Subscription
 from notifications.rules import silences
 
@@ -74,4 +74,6 @@ def held_stop(*, user: User) -> None:
         told = delivery.notification
         return silences(subscriptions, channel=delivery.channel, kind=told.kind, severity=told.severity)
 
-    held.suppress(held.held_for(user.pk), reason=Delivery.Reason.UNSUBSCRIBED, where=is_silenced)
+    quiet_deliveries.suppress(
+        quiet_deliveries.held_for(user.pk), reason=Delivery.Reason.UNSUBSCRIBED, where=is_silenced
+    )

@@ -20,7 +20,7 @@ from escalation.models import EscalationProcess, HangUp
 from escalation.services import hang_ups
 from escalation.voice import receivers, twiml
 from notifications.channels import registry
-from notifications.engine.direct import deliver_to
+from notifications.engine.planned import deliver_to
 from notifications.explanations import explain
 from notifications.messages.compose import notification_of
 from notifications.models import AttemptRow, Delivery, Outgoing

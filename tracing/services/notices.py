@@ -16,7 +16,7 @@ from django.db.models import F, QuerySet
 
 from config.statements import named
 from notifications.channels import registry
-from notifications.engine.direct import Planned, deliver_many
+from notifications.engine.planned import Planned, deliver_many
 from notifications.messages.compose import notification_of
 from notifications.messages.texts import text_for
 from notifications.models import Notification, Severity
@@ -164,7 +164,7 @@ def _planned(
     text: Text,
     filter_id: UUID | None,
 ) -> Planned:
-    # One notification for each address: nobody's addresses share none (notifications.engine.direct).
+    # One notification for each address: nobody's addresses share none (notifications.engine.planned).
     notification = Notification(
         kind=kind,
         title=text.title,

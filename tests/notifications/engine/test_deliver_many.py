@@ -11,7 +11,7 @@ from pytest_django import DjangoAssertNumQueries
 from redis import Redis
 
 from accounts.models import User
-from notifications.engine.direct import Planned, deliver_many
+from notifications.engine.planned import Planned, deliver_many
 from notifications.engine.sender import Sender
 from notifications.engine.stop import cancel
 from notifications.inbox import live

@@ -17,8 +17,8 @@ from redis import Redis
 from accounts.models import Shop, User
 from notifications import queue
 from notifications.engine import wake
-from notifications.engine.direct import deliver_to
 from notifications.engine.fanout import alert_fan_out, alerts, notify, people
+from notifications.engine.planned import deliver_to
 from notifications.engine.sender import Sender
 from notifications.inbox import live
 from notifications.inbox.live import people_of

@@ -1,4 +1,4 @@
-"""Telling addresses something, whatever preferences say: a code, a test, the steps of an escalation."""
+"""Planned deliveries: each to a certain address at its time, as a code or a step of an escalation is."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
