@@ -33,7 +33,7 @@ def sentence_of(reason: str, *, otherwise: str) -> str:
     return f"{otherwise}: {reason.replace('_', ' ') or 'no reason was recorded'}."
 
 
-def held_until(end: datetime) -> str:
+def held_sentence(end: datetime) -> str:
     """Say until when quiet hours hold a message."""
     return f"{_held(end)}."
 
@@ -49,7 +49,7 @@ def _said(delivery: Delivery) -> str:
         case Status.PENDING if delivery.attempts:
             return f"Waiting to be tried again after {_times(delivery.attempts)}."
         case Status.PENDING if reason == Reason.QUIET_HOURS:
-            return held_until(delivery.due_at)
+            return held_sentence(delivery.due_at)
         case Status.PENDING if reason == Reason.DIGEST:
             return f"{_held(delivery.due_at - DIGEST_GRACE)}; then told with others in one message."
         case Status.PENDING:

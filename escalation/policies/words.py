@@ -5,7 +5,7 @@ from typing import Final
 from accounts.models import User
 from escalation.policies.plan import GONE, NO_WAY, NOBODY_ON_CALL
 from notifications.engine.recipients import Recipient
-from notifications.explanations import held_until, sentence_of
+from notifications.explanations import held_sentence, sentence_of
 
 _OF_NOBODY: Final = {
     NOBODY_ON_CALL: "Nobody is on call then.",
@@ -25,7 +25,7 @@ def explanation_of(recipient: Recipient) -> str:
     if not recipient.is_told:
         return _OF_NOBODY.get(recipient.reason) or sentence_of(recipient.reason, otherwise="Not told")
     if recipient.reason:
-        return held_until(recipient.due_at)
+        return held_sentence(recipient.due_at)
     return f"Told by {recipient.channel}."
 
 
