@@ -218,6 +218,14 @@ def test_whoever_wants_only_what_is_critical_is_told_in_the_inbox() -> None:
     assert {"dating.link", "dating.rules", "dating.finished"} <= set(kinds)
 
 
+def test_whoever_has_the_inbox_as_a_contact_point_is_told_there_once() -> None:
+    ana, bob = mailed("ana"), mailed("bob")
+    ContactPointFactory(user=ana, channel="inbox", address="")
+    live_through(Evening(event()).registered(ana, bob).confirmed())
+    links = Delivery.objects.filter(user=ana, channel="inbox", notification__kind="dating.link")
+    assert links.count() == links.values("notification").distinct().count() > 0
+
+
 def test_the_explanation_says_the_same(as_user: Callable[[User], APIClient]) -> None:
     ana = mailed("ana")
     preference_set(user=ana, quiet_from="00:00", quiet_until="23:59")
