@@ -67,7 +67,7 @@ class Reason(TextChoices):
         "Not needed any more: somebody acknowledged the escalation first.",
     )
     FINISHED = "finished", "Stopped: its escalation had nothing left to send, and is over."
-    RESUMED = "resumed", "Put off by an acknowledgement that ran out: it was planned anew."
+    RESUMED = "resumed", "Replaced: the acknowledgement that put it off ran out, and it was planned again."
     PLAN_CHANGED = "plan_changed", "Stopped: the plan of the evening changed."
     OVERTAKEN = "overtaken", "Not needed any more: something that was said later took its place."
 

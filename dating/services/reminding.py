@@ -41,4 +41,4 @@ def reminder_cancel(*, event: Event) -> None:
     of_pauses = Delivery.objects.filter(
         notification__source_type=SOURCE, notification__source_id=str(event.pk)
     )
-    stop.close(of_pauses, reason=Delivery.Reason.RESUMED)
+    stop.close(of_pauses, reason=Delivery.Reason.OVERTAKEN)

@@ -14,6 +14,7 @@ from accounts.models import User
 from dating import jobs, services
 from dating.models import Event
 from notifications import looks, queue
+from notifications.explanations import explain
 from notifications.models import Delivery
 from tests.dating.cast import EIGHT, HOUR, MINUTE, Evening, event, person, told
 from tests.dating.test_api import EVENTS, running
@@ -92,3 +93,5 @@ def test_its_organiser_is_reminded_unless_it_goes_on(as_user: LogIn, stranger: U
     assert [status for status, _ in reminders(stranger)] == ["cancelled", "pending"]
     client.post(f"{path}end/")
     assert [status for status, _ in reminders(stranger)] == ["cancelled", "cancelled"]
+    told = Delivery.objects.filter(user=stranger, notification__kind="dating.still_paused")
+    assert {explain(each) for each in told} == {Delivery.Reason.OVERTAKEN.label}

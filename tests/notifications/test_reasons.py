@@ -44,6 +44,8 @@ def strings(tree: ast.Module) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node.value
+        elif isinstance(node, ast.JoinedStr):  # a statement that is composed of parts
+            yield "".join(each.value if isinstance(each, ast.Constant) else "…" for each in node.values)
 
 
 def literals(tree: ast.Module) -> Iterator[str]:
