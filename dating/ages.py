@@ -28,6 +28,6 @@ def validate_birthday(birthday: date) -> None:
     """
     today = clock.now().date()
     if not FIRST <= birthday <= today:
-        raise ValidationError(f"Enter the day of birth: from {FIRST} to today.")
+        raise ValidationError(f"Enter a date of birth from {FIRST} to today.")
     if not is_old_enough(birthday, on=today):
-        raise ValidationError(f"Only people of {settings.DATING_LEAST_AGE} and older can take part.")
+        raise ValidationError(f"Participants must be at least {settings.DATING_LEAST_AGE} years old.")

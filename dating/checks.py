@@ -42,6 +42,6 @@ def jitsi_is_ones_own(**kwargs: Any) -> list[CheckMessage]:
     """In the rooms of the public Jitsi Meet people wait for somebody who logs in there."""
     if not jitsi.is_public():
         return []
-    text = "JITSI_BASE_URL is the public Jitsi Meet, where nobody meets without logging in: it is not offered"
+    text = "JITSI_BASE_URL is the public Jitsi Meet, which requires a log-in: it is not offered"
     hint = "Use the built-in room, or set it to a Jitsi Meet of your own."
     return [Warning(text, hint=hint, id="dating.W001")]

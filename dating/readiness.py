@@ -17,4 +17,4 @@ def evenings(servers: Servers) -> Finding:
     assert isinstance(late_s, float)
     if late_s <= LATE_S:
         return Finding(True, "all on time")
-    return Finding(True, f"{WARNING}the step of an evening has been due for {late_s:.0f} s")
+    return Finding(True, f"{WARNING}a step of an evening has been due for {late_s:.0f} s")

@@ -49,7 +49,7 @@ class _SettingsForm(forms.ModelForm):
             choices = [(name, LABELS.get(name, name)) for name in sorted(offered)]
             help_text = "Where the calls take place."
             if jitsi.is_public():
-                help_text += " JITSI_BASE_URL is the public Jitsi Meet: it wants a log-in."
+                help_text += " JITSI_BASE_URL is the public Jitsi Meet: it requires a log-in."
             self.fields["provider"] = forms.ChoiceField(
                 choices=choices, widget=UnfoldAdminSelectWidget, help_text=help_text
             )
@@ -60,14 +60,14 @@ class EventForm(_SettingsForm):
         cleaned: dict[str, Any] = super().clean() or {}
         if late := [name for name in ("starts_at", *sorted(_CHANGEABLE)) if self._is_too_late(name)]:
             names = ", ".join(name.replace("_", " ") for name in late)
-            raise forms.ValidationError(f"It has become too late to change: {names}. Nothing was saved.")
+            raise forms.ValidationError(f"It is now too late to change: {names}. Nothing was saved.")
         if "starts_at" not in self.changed_data or not cleaned.get("starts_at"):
             return cleaned
         self.instance.starts_at = cleaned["starts_at"]
         if self.instance.number is None:
             self.instance.close_before_s = cleaned.get("close_before_s") or 0
         if self.instance.close_at <= clock.now():
-            self.add_error("starts_at", "Registration would be closed already: choose a later start.")
+            self.add_error("starts_at", "Registration would already be closed: choose a later start.")
         return cleaned
 
     def _is_too_late(self, name: str) -> bool:
@@ -168,6 +168,6 @@ class RecurringRuleAdmin(StaffViews, ModelAdmin):
             self.message_user(
                 request,
                 f"People have registered for these evenings, which stay as they are: {times}. "
-                "You can move them one by one, or end them on their run-sheets.",
+                "You can move them one by one, or end them from their run-sheets.",
                 messages.WARNING,
             )

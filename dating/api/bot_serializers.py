@@ -20,15 +20,18 @@ CHAT_MAX: Final = 2**52
 class BotAccountInSerializer(DatingProfileSerializer):
     """Who it is: somebody with an account (``user_id``), or somebody known by the bot alone."""
 
-    user_id = StrictUUIDField(required=False, help_text="Whose number it is. Left out: an account is made.")
+    user_id = StrictUUIDField(
+        required=False, help_text="The person with this number. If you leave it out, an account is made."
+    )
     chat_id = StrictIntegerField(
         required=False,
         min_value=-CHAT_MAX,
         max_value=CHAT_MAX,
-        help_text="Where the bot reaches them; left out: the number.",
+        help_text="Where the bot reaches them; the number by default.",
     )
     code = CodeField(
-        required=False, help_text="That somebody with an account is shown (`POST /api/v1/dating/bot-code/`)."
+        required=False,
+        help_text="The code that someone with an account gets from `POST /api/v1/dating/bot-code/`.",
     )
     first_name = StrictCharField(required=False, allow_blank=True, max_length=150)
     last_name = StrictCharField(required=False, allow_blank=True, max_length=150)
@@ -50,7 +53,7 @@ class BotAccountInSerializer(DatingProfileSerializer):
     def validate_user_id(self, value: Any) -> User:
         user = User.objects.filter(pk=value, is_active=True).first()
         if user is None:
-            raise serializers.ValidationError("There is nobody of that id.")
+            raise serializers.ValidationError("There is no one with that id.")
         return user
 
 

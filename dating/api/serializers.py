@@ -43,12 +43,14 @@ def _seconds(smallest: int, largest: int, default: int, help_text: str) -> Stric
 
 
 class DatingEventInSerializer(serializers.Serializer[Event]):
-    """A new event. Whatever is left out has the default shown."""
+    """A new event. Fields you leave out get the default shown."""
 
     title = StrictCharField(max_length=200)
     starts_at = TimeField(first_year=2000)
     time_zone = StrictCharField(max_length=64, default="UTC", help_text="IANA name, such as Europe/Paris.")
-    organiser = StrictUUIDField(required=False, help_text="Who may run it besides the staff; else you.")
+    organiser = StrictUUIDField(
+        required=False, help_text="Who may run it, besides the staff; you by default."
+    )
     two_pools = StrictBooleanField(default=False, help_text="Two pools, by what each person seeks.")
     users_limit = StrictIntegerField(min_value=2, max_value=200, default=20, help_text="People in a group.")
     places = StrictIntegerField(
@@ -56,14 +58,14 @@ class DatingEventInSerializer(serializers.Serializer[Event]):
         max_value=10_000,
         default=None,
         allow_null=True,
-        help_text="More people wait; null: no limit.",
+        help_text="Anyone beyond that waits; null: no limit.",
     )
     max_rounds = StrictIntegerField(
         min_value=1,
         max_value=200,
         default=None,
         allow_null=True,
-        help_text="Dates each has, at most; null: all.",
+        help_text="Most dates per person; null: all.",
     )
     confirm_before_s = _seconds(
         0, 30 * _DAY_S, _DAY_S, "Seconds before the start: people are asked to confirm."
@@ -73,7 +75,9 @@ class DatingEventInSerializer(serializers.Serializer[Event]):
     round_s = _seconds(1, _DAY_S, 300, "Seconds that a round takes.")
     break_s = _seconds(0, _DAY_S, 60, "Seconds between two rounds; of Google Meet's 15 at least.")
     provider = StrictChoiceField(
-        choices=list(PROVIDERS), default=DEFAULT, help_text="Where the calls are; one that is set up here."
+        choices=list(PROVIDERS),
+        default=DEFAULT,
+        help_text="Where the calls take place: a provider that is set up here.",
     )
 
     def validate_time_zone(self, value: str) -> str:
@@ -91,12 +95,12 @@ class DatingEventInSerializer(serializers.Serializer[Event]):
     def validate_organiser(self, value: Any) -> User:
         user = User.objects.filter(pk=value, is_active=True).first()
         if user is None:
-            raise serializers.ValidationError("There is nobody of that id.")
+            raise serializers.ValidationError("There is no one with that id.")
         return user
 
 
 class DatingEventSerializer(serializers.ModelSerializer[Event]):
-    """An event, and how far it is."""
+    """An event and its progress."""
 
     organiser = serializers.UUIDField(source="organiser_id", allow_null=True)
     state = serializers.IntegerField(
@@ -118,7 +122,7 @@ class DatingEventSerializer(serializers.ModelSerializer[Event]):
 
 
 class CommandInSerializer(serializers.Serializer[Any]):
-    """For whom: machines and the staff say it, everybody else speaks for themselves."""
+    """Who it is for: machines have to say, staff may, and everyone else acts for themselves."""
 
     user_id = StrictUUIDField(required=False)
 
@@ -140,7 +144,7 @@ class DatingRegistrationSerializer(serializers.ModelSerializer[Registration]):
 
     event_id = serializers.UUIDField()
     state = serializers.CharField()
-    left_out = serializers.CharField(help_text="Why, where it says left_out.")
+    left_out = serializers.CharField(help_text="The reason, if the state is left_out.")
     title = serializers.CharField(source="event.title")
     starts_at = serializers.DateTimeField(source="event.starts_at")
 
@@ -154,7 +158,7 @@ class DatingRegistrationSerializer(serializers.ModelSerializer[Registration]):
 
 
 class DatingProfileSerializer(serializers.Serializer[DatingProfile]):
-    """What matching knows of you. Without a birthday nobody can be matched."""
+    """What matching knows about you. Without a birthday you can't be matched."""
 
     birthday = DayField(required=False, allow_null=True)
     city = StrictCharField(required=False, allow_blank=True, max_length=100)
@@ -170,18 +174,18 @@ class DatingProfileSerializer(serializers.Serializer[DatingProfile]):
 
 
 class MetPersonSerializer(serializers.Serializer[Registration]):
-    """Somebody of the event, as others of it see them."""
+    """A participant, as the other participants see them."""
 
     registration_id = serializers.UUIDField(source="pk")
     name = serializers.CharField(source="user.first_name")
 
 
 class CallSerializer(serializers.Serializer[Any]):
-    """Your call of the round that goes on."""
+    """Your call in the current round."""
 
     round = serializers.IntegerField()
     partner = MetPersonSerializer()
-    url = serializers.CharField(help_text="Where you enter; entering is noted.")
+    url = serializers.CharField(help_text="Where you join; joining is recorded.")
     ends_at = serializers.DateTimeField()
 
 
@@ -192,25 +196,27 @@ class ReactionSerializer(serializers.Serializer[Reaction]):
 
 
 class EveningSerializer(serializers.Serializer[Any]):
-    """The evening as one of its people sees it."""
+    """The evening as a participant sees it."""
 
     step = serializers.CharField()
     round = serializers.IntegerField()
     deadline_at = serializers.DateTimeField(allow_null=True, help_text="When the next step begins.")
     paused = serializers.BooleanField()
-    state = serializers.CharField(help_text="Of your registration.")
+    state = serializers.CharField(help_text="The state of your registration.")
     ready = serializers.BooleanField()
     call = CallSerializer(allow_null=True)
     met = MetPersonSerializer(many=True)
     missed = MetPersonSerializer(
-        many=True, help_text="You had a date, and one of you did not come: report them, if need be."
+        many=True, help_text="People you had a date with that one of you missed; you can still report them."
     )
     reactions = ReactionSerializer(many=True)
-    matches = MetPersonSerializer(many=True, help_text="Told when the event is over.")
+    matches = MetPersonSerializer(many=True, help_text="Shown once the event is over.")
 
 
 class ReactionInSerializer(serializers.Serializer[Any]):
-    about = StrictUUIDField(help_text="The registration of somebody you met; in a report, or missed.")
+    about = StrictUUIDField(
+        help_text="The registration of someone you met; a report can also name someone you missed."
+    )
     kind = StrictChoiceField(choices=Reaction.Kind.choices)
     text = StrictCharField(required=False, allow_blank=True, max_length=2000, help_text="Reports only.")
 
@@ -264,7 +270,7 @@ class SheetGroupSerializer(serializers.Serializer[Any]):
 
 
 class RunSheetSerializer(serializers.Serializer[Any]):
-    """An evening as those see it who run it."""
+    """An evening as its organisers see it."""
 
     event = DatingEventSerializer()
     groups = SheetGroupSerializer(many=True)

@@ -71,7 +71,7 @@ def _person(known_as: int | UUID) -> User:
     known = {"pk": known_as} if isinstance(known_as, UUID) else {"bot_account__number": known_as}
     user = spoken_for.filter(**known).first()
     if user is None:
-        raise Unknown("There is nobody whom the bot knows as this.")
+        raise Unknown("The bot does not know anyone by this number or id.")
     return user
 
 
@@ -152,7 +152,7 @@ def _partner(event: Event, user: User, number: int | None) -> UUID:
     met = people_met(own) if own else []
     found = next((partner.pk for partner in met if number_of(partner.pk) == number), None)
     if found is None:
-        raise Unknown("They have met nobody of this number.")
+        raise Unknown("They have not met anyone with this number.")
     return found
 
 

@@ -215,7 +215,9 @@ def _parts(text: str) -> dict[str, str]:
         name, _, value = part.partition("=")
         if name not in _PARTS or name in parts:
             known = ", ".join(_PARTS)
-            raise BadRule(f'An RRULE such as "FREQ=WEEKLY;BYDAY=FR" is expected, of {known}, each once.')
+            raise BadRule(
+                f'Expected an RRULE such as "FREQ=WEEKLY;BYDAY=FR", with {known}, each at most once.'
+            )
         for item in value.split(",") if name in _LISTS else [value]:
             if not _PARTS[name].fullmatch(item):
                 raise BadRule(f"{name} can't be {item[:40] or 'empty'}.")

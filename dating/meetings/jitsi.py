@@ -32,7 +32,7 @@ class Jitsi(Provider):
     def create_room(self, *, key: str, title: str) -> RoomInfo:
         """Return the same room for the same key. Its name can't be guessed without the secret key."""
         if not self.is_configured:
-            raise MeetingRefused("there is no Jitsi Meet of one's own: JITSI_BASE_URL")
+            raise MeetingRefused("no Jitsi Meet of your own is configured: set JITSI_BASE_URL")
         name = _name_of(key)
         url = (URL(settings.JITSI_BASE_URL) / name).with_fragment(f"config.subject={json.dumps(title)}")
         return RoomInfo(url=str(url), reference=name)

@@ -23,10 +23,10 @@ from notifications.services.contact_points import contact_point_create, contact_
 CHANNEL: Final = "bot"
 #: Whoever has come by the bot alone gets an address where no mail can arrive (RFC 2606).
 ADDRESS: Final = "bot-{number}@bot.invalid"
-OTHER_NUMBER: Final = "The bot knows this person by another number already."
+OTHER_NUMBER: Final = "The bot already knows this person by another number."
 NO_CONSENT: Final = (
-    "This person has an account of their own. Ask them for the code that they are shown on the page of their "
-    "dating profile, and send it along."
+    "This person has their own account. Ask them for the code from their dating profile page, and send it "
+    "with the request."
 )
 _PROFILE: Final = ("birthday", "city", "seeks")
 
@@ -65,7 +65,7 @@ def bot_account_link(
         raise Conflict(OTHER_NUMBER)
     has_own = who is not None and who.email != ADDRESS.format(number=number)
     if about and has_own:
-        raise Conflict("This person has an account of their own, and says such things there.")
+        raise Conflict("This person has their own account: only they can change these fields, there.")
 
     def link(_: str = "") -> tuple[BotAccount, bool]:
         return _link(number, account, user, chat, about)

@@ -34,7 +34,7 @@ def event_create(*, now: datetime, **fields: Any) -> Event:
     event.full_clean(exclude=["number", "deadline_at"])
     if event.close_at <= now:
         raise ValidationError(
-            {"starts_at": "Registration would be closed already: choose a later start, or a later closing."}
+            {"starts_at": "Registration would already be closed: choose a later start, or a later closing."}
         )
     event.save()
     return event

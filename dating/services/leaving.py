@@ -39,7 +39,7 @@ def event_drop(*, event: Event, registration_id: UUID, now: datetime) -> Registr
         .first()
     )
     if member is None or member.group_id is None:
-        raise Conflict("There is nobody of that id in a group of this event.")
+        raise Conflict("No one with that id is in a group of this event.")
     if member.state == _State.DROPPED:
         return member
     if event.is_over:

@@ -80,7 +80,7 @@ def deadline_follow(event: Event, now: datetime) -> bool:
         ValidationError: by field: its registration would be closed already.
     """
     if event.close_at <= now:
-        raise ValidationError({"starts_at": "Registration would be closed already: choose a later start."})
+        raise ValidationError({"starts_at": "Registration would already be closed: choose a later start."})
     opens_again = event.step == Step.CONFIRMING and event.confirm_at > now
     if opens_again:
         event.step, event.state = Step.OPEN, STATE_OF[Step.OPEN]

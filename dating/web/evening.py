@@ -25,24 +25,24 @@ _NEAR: Final = timedelta(minutes=10)
 _PACE_NEAR, _PACE_FAR = "3s", "30s"
 
 _OUT: Final = {
-    _State.DECLINED: "You have said that you won't come.",
+    _State.DECLINED: "You've said that you won't come.",
     _State.CANCELLED: "You have cancelled.",
-    _State.DROPPED: "The organiser has taken you out of this evening.",
+    _State.DROPPED: "The organiser has removed you from this evening.",
 }
 _LEFT_OUT: Final = {
-    _LeftOut.UNCONFIRMED: "You did not confirm in time, so you don't take part.",
+    _LeftOut.UNCONFIRMED: "You did not confirm in time, so you are not taking part.",
     _LeftOut.NO_PLACE: "No place became free.",
-    _LeftOut.NO_BIRTHDAY: "Your birthday was missing, so nobody could be found for you.",
+    _LeftOut.NO_BIRTHDAY: "Your birthday was missing, so we couldn't match you.",
     _LeftOut.TOO_YOUNG: "You are too young to take part.",
-    _LeftOut.NO_PARTNER: "Nobody was free for you to meet.",
-    _LeftOut.ELSEWHERE: "You take part in another evening at that time.",
-    _LeftOut.SKIPPED: "The evening does not take place.",
+    _LeftOut.NO_PARTNER: "There was nobody for you to meet.",
+    _LeftOut.ELSEWHERE: "You are taking part in another evening at that time.",
+    _LeftOut.SKIPPED: "The evening is not taking place.",
 }
 _SKIPPED: Final = {
     "too_few": "Too few people could come.",
-    "pool_empty": "All who could come seek the same.",
+    "pool_empty": "Everyone who could come wants to meet the same people.",
     "called_off": "The organiser has called it off.",
-    "paused": "It was paused, and nobody had it go on.",
+    "paused": "It was paused and not resumed.",
 }
 
 
@@ -142,7 +142,7 @@ def pace_of(event: Event, now: datetime) -> str:
 def _moment_before(event: Event, registration: Registration | None) -> Moment:
     """Say where somebody is who is in no group: not yet, or not at all."""
     if event.step == Step.SKIPPED:
-        return Moment("The evening does not take place", _SKIPPED.get(event.skipped_reason, ""))
+        return Moment("The evening is not taking place", _SKIPPED.get(event.skipped_reason, ""))
     state = registration.state if registration else None
     is_open = event.step in (Step.OPEN, Step.CONFIRMING)
     if is_open and state in (None, _State.CANCELLED, _State.DECLINED):
@@ -150,34 +150,34 @@ def _moment_before(event: Event, registration: Registration | None) -> Moment:
         return Moment("Registration is open", said, "Registration closes", event.close_at, ("register",))
     if state is None:
         over = "The evening is over" if event.is_over else "Registration is closed"
-        return Moment(over, "You don't take part.")
+        return Moment(over, "You are not taking part.")
     assert registration is not None
     if is_open:
         return _moment_coming(event, registration)
     why = _LEFT_OUT.get(_LeftOut(registration.left_out)) if registration.left_out else None
-    return Moment("You don't take part", why or _OUT.get(_State(state), "Registration is closed."))
+    return Moment("You are not taking part", why or _OUT.get(_State(state), "Registration is closed."))
 
 
 def _moment_coming(event: Event, registration: Registration) -> Moment:
     if registration.state == _State.WAITING:
         return _moment_waiting(event, is_coming=registration.confirmed_at is not None)
     if registration.state == _State.CONFIRMED:
-        text = "Thank you for confirming. Once registration closes you learn whether you take part."
+        text = "Thank you for confirming. After registration closes, we'll tell you who takes part."
         return Moment("You are coming", text, "Groups are made", event.close_at, ("cancel",))
     if event.step == Step.CONFIRMING:
-        text = "Only those who confirm take part."
+        text = "You can only take part if you confirm."
         return Moment("Will you come?", text, "You can confirm until", event.close_at, ("confirm", "cancel"))
-    text = "You will be asked whether you really come."
-    return Moment("You are registered", text, "You are asked to confirm", event.confirm_at, ("cancel",))
+    text = "We'll ask you later to confirm that you're coming."
+    return Moment("You are registered", text, "Confirmation opens", event.confirm_at, ("cancel",))
 
 
 def _moment_waiting(event: Event, *, is_coming: bool) -> Moment:
-    text = "All places are taken. You move up by yourself when one becomes free, and are told so."
+    text = "All places are taken. You move up when one becomes free, and we'll tell you."
     actions: tuple[str, ...] = ("cancel",)
     if is_coming:
         text += " You have said that you will come."
     elif event.step == Step.CONFIRMING:
-        text += " Places that nobody confirms go to those who wait, and who say here that they will come."
+        text += " Unconfirmed places go to people on this list who have said here that they'll come."
         actions = ("confirm", "cancel")
     return Moment("You are on the waiting list", text, "Registration closes", event.close_at, actions)
 
@@ -188,17 +188,17 @@ def _moment_with_group(
     if event.step == Step.FINISHED:
         return Moment("The evening is over", "Thank you for coming.")
     if registration.state == _State.DROPPED:
-        return Moment("You don't take part", _OUT[_State.DROPPED])
+        return Moment("You are not taking part", _OUT[_State.DROPPED])
     if event.paused_at is not None:
-        return Moment("The evening is paused", "The organiser has stopped the clock. Stay close.")
+        return Moment("The evening is paused", "The organiser has stopped the clock. Stay nearby.")
     match event.step:
         case Step.CLOSED:
-            text = "You get the rules, and are asked whether you are ready, a little before the start."
-            return Moment("You take part", text, "It begins", event.starts_at)
+            text = "Shortly before the start, we'll send you the rules and ask whether you're ready."
+            return Moment("You are taking part", text, "It begins", event.starts_at)
         case Step.READY_CHECK:
             ready = registration.ready_at is not None
             title = "You are ready" if ready else "Are you ready?"
-            text = "It begins earlier once everybody is ready." if ready else _rules(event)
+            text = "It begins early if everyone is ready." if ready else _rules(event)
             return Moment(title, text, "Round 1 begins", event.deadline_at, () if ready else ("ready",))
         case Step.ROUND:
             return _moment_in_round(event, here)
@@ -208,15 +208,15 @@ def _moment_with_group(
 
 def _rules(event: Event) -> str:
     return (
-        f"You meet one person after the other, for {_minutes(event.round_s)} each. Then the call ends, and "
-        f"you have {_minutes(event.break_s)} to say whether you liked them. Who liked each other learns it."
+        f"You meet one person after another, for {_minutes(event.round_s)} each. Then the call ends, and "
+        f"you have {_minutes(event.break_s)} to say whether you liked them. If both of you did, you learn it."
     )
 
 
 def _moment_in_round(event: Event, here: Seat | None) -> Moment:
     number = event.current_round
     if here is None:
-        text = "You have no call in this round: nobody is free for you."
+        text = "You have no call in this round."
         return Moment(f"Round {number}: a break for you", text, "The round ends", event.deadline_at)
     return Moment(f"Round {number}: you meet {_partner(here)}", "", "The call ends", event.deadline_at)
 

@@ -84,7 +84,7 @@ def _rounds(rounds: Sequence[Mapping[str, int]]) -> Plot:
             Bar(f"Round {round_['round']}", _bar(("held", held), ("not-held", not_held), most=most), text)
         )
     key = [("held", "held"), ("not-held", "not held")]
-    return Plot("Dates by round", "Likes are of those whom people met in the round.", "Round", bars, key)
+    return Plot("Dates by round", "Each like is for the person met in that round.", "Round", bars, key)
 
 
 def _reactions(results: Mapping[str, Any]) -> Plot:
@@ -96,7 +96,7 @@ def _reactions(results: Mapping[str, Any]) -> Plot:
         for name, label in names
     ]
     matches = results["matches"]
-    lead = f"{matches} pair{'' if matches == 1 else 's'} matched: both liked the other."
+    lead = f"{matches} pair{'' if matches == 1 else 's'} matched: they liked each other."
     return Plot("What people said", lead, "Said", bars)
 
 
@@ -110,7 +110,7 @@ def _likes(people: Sequence[int]) -> Plot:
         )
         for likes, number in enumerate(people)
     ]
-    return Plot("How many likes people got", "", "Likes", bars)
+    return Plot("Likes that people got", "", "Likes", bars)
 
 
 def _bar(*parts: tuple[str, int], most: int) -> list[Part]:

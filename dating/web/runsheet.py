@@ -132,7 +132,7 @@ def _troubles(event: Event) -> list[str]:
     said = []
     for (is_replaced, error), count in counts.items():
         which = f"{count} room{'s' if count > 1 else ''} of {label}"
-        instead = "replaced by the built-in room" if is_replaced else "not there yet and tried again"
+        instead = "replaced by the built-in room" if is_replaced else "not there yet and being tried again"
         said.append(f"{which} {'are' if count > 1 else 'is'} {instead}: {error}")
     return said
 

@@ -32,6 +32,6 @@ def test_the_page_follows_the_evening_without_being_loaded_again(site: Site, win
     expect(window.get_by_role("timer")).to_have_text(re.compile(r"in (1 day|2 days)"))
 
     as_organiser(site, f"events/{event['id']}/end/")
-    expect(window.get_by_role("heading", name="The evening does not take place")).to_be_visible()
+    expect(window.get_by_role("heading", name="The evening is not taking place")).to_be_visible()
     expect(window.get_by_text("The organiser has called it off.")).to_be_visible()
     assert window.evaluate("window.stayed")

@@ -189,5 +189,5 @@ def test_a_call_that_is_not_on_leads_to_its_evening(site: Site, window: Page) ->
     furnished = site.furnish(site.register(window))
     window.goto(f"/dating/join/{furnished['join']}/")
     expect(window.get_by_role("heading", level=1)).to_have_text("You have no call now")
-    window.get_by_role("link", name="To the evening").click()
+    window.get_by_role("link", name="Go to the evening").click()
     window.wait_for_url(f"**/dating/{furnished['dating/event_id']}/")

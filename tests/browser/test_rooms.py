@@ -84,7 +84,7 @@ class Evening:
     def begin(self, *pages: Page) -> None:
         for page in pages:
             page.goto(self.site.url(f"/dating/{self.id}/"))
-            page.get_by_role("button", name="I am ready").click()
+            page.get_by_role("button", name="I'm ready").click()
         for page in pages:
             expect(page.locator("#dat-join")).to_be_visible()
 
@@ -154,7 +154,7 @@ def test_two_meet_at_once_and_part_when_the_round_is_over(site: Site, pair: Call
 
 def test_while_the_server_fails_the_page_says_so_and_nothing_else(pair: Callable[..., Any]) -> None:
     _, ana, bo = pair()
-    signals, status = re.compile(r"/signals/"), "The server does not answer as it should"
+    signals, status = re.compile(r"/signals/"), "The server isn't responding properly"
     ana.context.route(signals, lambda route: route.fulfill(status=503))
     one = enter(ana)
     expect(one.locator("#room-status")).to_contain_text(status)
@@ -200,10 +200,10 @@ def test_whoever_refuses_the_camera_is_told_so_and_is_seen_once_they_allow_it(
     # Whoever leaves can come back; whoever opens another window leaves the first.
     one.get_by_role("button", name="Leave the call").click()
     expect(other.get_by_text("Ana has left the call")).to_be_visible()
-    one.get_by_role("button", name="Back into the call").click()
+    one.get_by_role("button", name="Rejoin the call").click()
     state(other, "connected")
     again = enter(ana)
-    expect(one.get_by_text("You have opened this call in another window")).to_be_visible()
+    expect(one.get_by_text("You opened this call in another window")).to_be_visible()
     for page in (again, other):
         state(page, "connected")
     evening.ask(f"events/{evening.id}/end/")

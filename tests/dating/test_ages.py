@@ -41,7 +41,7 @@ def test_the_least_age_is_a_setting(
     client = as_user(owner)
     young, old = str(years_ago(18, days=-40)), str(years_ago(18, days=40))
     refused = client.patch(PROFILE, {"birthday": young})
-    assert (refused.status_code, "18 and older" in str(refused.json())) == (400, True)
+    assert (refused.status_code, "at least 18 years old" in str(refused.json())) == (400, True)
     assert client.patch(PROFILE, {"birthday": old}).status_code == 200
     settings.DATING_LEAST_AGE = 16
     assert client.patch(PROFILE, {"birthday": young}).status_code == 200

@@ -54,7 +54,7 @@ def test_the_commands_have_the_originals_replies(as_user: LogIn) -> None:
     early = client.post(f"{path}confirm/", {})
     assert early.status_code == 409
     assert early.json() == {
-        "registration_confirmed": False, "detail": "Confirmations are not asked for yet."
+        "registration_confirmed": False, "detail": "It is too early to confirm."
     }  # fmt: skip
     services.event_advance(event_id=event.pk, now=event.confirm_at)
     for _ in range(2):
@@ -65,7 +65,7 @@ def test_the_commands_have_the_originals_replies(as_user: LogIn) -> None:
         assert (answer.status_code, answer.json()) == (200, {"registration_cancelled": True})
     unknown = client.post(f"{EVENTS}{uuid.uuid4()}/register/")
     assert unknown.status_code == 404
-    assert unknown.json() == {"success": False, "detail": "There is no event of that id."}
+    assert unknown.json() == {"success": False, "detail": "There is no event with that id."}
     services.event_end(event=event, now=timezone.now())
     closed = client.post(f"{path}register/")
     assert closed.status_code == 409
@@ -92,7 +92,7 @@ def test_a_machine_says_for_whom(as_machine: Machine) -> None:
     path = f"{EVENTS}{event.pk}/register/"
     machine = as_machine("dating:write")
     assert machine.post(path, {}).json() == {
-        "user_id": ["Say for whom: a machine does not speak for itself."]
+        "user_id": ["Name the person it is for: a machine can't act for itself."]
     }
     assert machine.post(path, {"user_id": str(uuid.uuid4())}).status_code == 404
     assert machine.post(path, {"user_id": str(ana.pk)}).json() == {"user_registered": True}

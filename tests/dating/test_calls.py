@@ -105,7 +105,7 @@ def test_a_provider_that_is_away_shows_in_the_log_once_in_the_metrics_and_on_the
     assert caplog.text.count("dating_room_waits") == 1
     assert waiting() == 1
     (trouble,) = run_sheet_of(made.event, pace="").troubles
-    assert trouble.startswith("1 room of Google Meet is not there yet and tried again: answered 503")
+    assert trouble.startswith("1 room of Google Meet is not there yet and being tried again: answered 503")
     addresses(begun(made))
     (trouble,) = run_sheet_of(made.event, pace="").troubles
     assert trouble.startswith("1 room of Google Meet is replaced by the built-in room: answered 503")

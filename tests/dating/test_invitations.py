@@ -193,7 +193,7 @@ class TestMessages:
     ) -> None:
         now = datetime.now(UTC)
         event = evening(starts_at=now + timedelta(days=9))
-        with pytest.raises(ValidationError, match="closed already"):
+        with pytest.raises(ValidationError, match="already be closed"):
             services.event_move(event=event, starts_at=now + timedelta(minutes=5), title="x", now=now)
         Event.objects.update(step="closed", state=2)
         with pytest.raises(Conflict, match="too late"):

@@ -78,7 +78,7 @@ def test_a_step_that_is_late_shows_in_metrics_and_after_a_minute_in_readiness(
     late_s, finding = shown()
     assert late_s >= 90
     assert finding["ok"]
-    assert finding["detail"].startswith("warning: the step of an evening has been due for 9")
+    assert finding["detail"].startswith("warning: a step of an evening has been due for 9")
     assert monitor.get("/health/ready").json()["warnings"] == ["evenings"]
     # A clock that is stopped is no fault.
     Event.objects.filter(pk=made.pk).update(paused_at=timezone.now())

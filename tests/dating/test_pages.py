@@ -106,7 +106,7 @@ class TestList:
         client.post(f"/dating/{event.pk}/register/")
         text = said(client.get("/dating/"))
         assert "1 registered" in text
-        assert "I don't come" in text
+        assert "I can't come" in text
         client.post(f"/dating/{event.pk}/cancel/")
         assert part_of(ana, event).state == "cancelled"
 
@@ -130,13 +130,13 @@ class TestEvening:
     @pytest.mark.parametrize(
         ("step", "words"),
         [
-            (Step.OPEN, ["You are registered", "You are asked to confirm", "I don't come"]),
-            (Step.CONFIRMING, ["Will you come?", "Yes, I come"]),
-            (Step.CLOSED, ["You take part", "It begins"]),
-            (Step.READY_CHECK, ["Are you ready?", "60 minutes", "I am ready", "Round 1 begins"]),
-            (Step.ROUND, ["Round 1: you meet", "Enter the call with", "The call ends"]),
+            (Step.OPEN, ["You are registered", "Confirmation opens", "I can't come"]),
+            (Step.CONFIRMING, ["Will you come?", "Yes, I'm coming"]),
+            (Step.CLOSED, ["You are taking part", "It begins"]),
+            (Step.READY_CHECK, ["Are you ready?", "60 minutes", "I'm ready", "Round 1 begins"]),
+            (Step.ROUND, ["Round 1: you meet", "Join the call with", "The call ends"]),
             (Step.BREAK, ["Did you like", "Yes", "No", "Next you meet", "Round 2 begins"]),
-            (Step.FINISHED, ["The evening is over", "Nobody this time"]),
+            (Step.FINISHED, ["The evening is over", "No matches this time"]),
         ],
     )
     def test_it_says_what_happens_now_and_next(self, browse: Browse, step: Step, words: list[str]) -> None:
@@ -149,14 +149,14 @@ class TestEvening:
         event = evening(Step.ROUND, people)
         texts = [said(page_of(browse(each), event)) for each in people]
         assert sum("a break for you" in text for text in texts) == 1
-        assert sum("Enter the call with" in text for text in texts) == 2
+        assert sum("Join the call with" in text for text in texts) == 2
 
     def test_a_stranger_sees_the_evening_and_nothing_of_its_people(
         self, browse: Browse, stranger: User
     ) -> None:
         event = evening(Step.ROUND, [person("Anastasia"), person("Bogdan")])
         page = page_of(browse(stranger), event)
-        assert "You don't take part" in said(page)
+        assert "You are not taking part" in said(page)
         assert "Anastasia" not in page
         assert "Bogdan" not in page
         assert "/dating/join/" not in page
@@ -237,7 +237,7 @@ class TestOpinions:
             event.refresh_from_db()
             services.event_advance(event_id=event.pk, now=event.deadline_at)
             pages.append(said(browse(bo).get(f"/dating/{event.pk}/now/", headers=HTMX)))
-            assert "Nobody this time" in said(page_of(browse(ana), event))
+            assert "No matches this time" in said(page_of(browse(ana), event))
         assert pages[0] == pages[1]
         assert "Reported" not in pages[0]
         assert Reaction.objects.get(kind="report").text == "rude"
@@ -248,7 +248,7 @@ class TestOpinions:
         ana = part_of(people[0], event)
         met = {each.pk for each in services.people_met(ana)}
         other = next(part_of(each, event) for each in people[1:] if part_of(each, event).pk not in met)
-        assert "whom you met" in said(self.rate(browse(people[0]), event, other, "like"))
+        assert "people you met" in said(self.rate(browse(people[0]), event, other, "like"))
         assert browse(people[0]).get(f"/dating/{event.pk}/report/{other.pk}/").status_code == 404
         assert browse(person("Eve")).get(f"/dating/{event.pk}/report/{ana.pk}/").status_code == 404
         assert not Reaction.objects.exists()
@@ -282,13 +282,13 @@ class TestMissed:
         client = browse(by)
         path = f"/dating/{event.pk}/report/{about.pk}/"
         page = page_of(client, event)
-        assert "Whom you did not meet" in said(page)
+        assert "Missed dates" in said(page)
         assert f'href="{path}"' in page
         assert f'id="like-{about.pk}"' not in page
         answer = client.post(
             f"/dating/{event.pk}/opinions/", {"about": str(about.pk), "kind": "like"}, headers=HTMX
         )
-        assert "whom you met" in said(answer)
+        assert "people you met" in said(answer)
         assert client.get(path).status_code == 200
         assert client.post(path, {"text": "by the copied link"}).status_code == 302
         assert Reaction.objects.get().kind == "report"
@@ -334,7 +334,7 @@ class TestJoining:
         self, browse: Browse, round_one: Event, headers: dict[str, str]
     ) -> None:
         response = browse().get(self.path(round_one), headers=headers)
-        assert "Enter the call" in said(response)
+        assert "Join the call" in said(response)
         assert "/dating/room/" not in response.content.decode()
         assert self.joined() == 0
 
@@ -431,14 +431,14 @@ class TestRunSheet:
 
         assert "Paused: Round 1 of 3" in said(client.post(f"{path}pause/", headers=HTMX))
         assert "The evening is paused" in said(page_of(browse(people[0]), event))
-        assert "Go on" not in said(client.post(f"{path}resume/", headers=HTMX))
+        assert "Resume" not in said(client.post(f"{path}resume/", headers=HTMX))
         client.post(f"{path}extend/", {"by_s": "120"}, headers=HTMX)
         event.refresh_from_db()
         assert event.deadline_at >= deadline + timedelta(seconds=120)
 
         client.post(f"{path}drop/", {"registration": str(part_of(people[3], event).pk)}, headers=HTMX)
         assert part_of(people[3], event).state == "dropped"
-        assert "taken you out" in said(page_of(browse(people[3]), event))
+        assert "removed you" in said(page_of(browse(people[3]), event))
         assert "the last one" in said(client.post(f"{path}end/", headers=HTMX))
 
     def test_a_round_is_not_extended_by_nonsense(self, browse: Browse, operator: User) -> None:

@@ -103,14 +103,14 @@ def test_no_more_than_so_many_at_once():
 @pytest.mark.parametrize(
     ("rule", "because"),
     [
-        ("", "is expected"),
-        ("every Friday", "is expected"),
-        ("FREQ=WEEKLY;FREQ=DAILY", "each once"),
+        ("", "Expected"),
+        ("every Friday", "Expected"),
+        ("FREQ=WEEKLY;FREQ=DAILY", "each at most once"),
         ("FREQ=HOURLY", "FREQ can't be HOURLY"),
         ("BYDAY=FR", "FREQ is missing"),
         ("FREQ=WEEKLY;BYDAY=XX", "BYDAY can't be XX"),
         ("FREQ=DAILY;INTERVAL=0", "INTERVAL can't be 0"),
-        ("FREQ=DAILY;BYHOUR=3", "is expected"),
+        ("FREQ=DAILY;BYHOUR=3", "Expected"),
         ("FREQ=DAILY;UNTIL=20261399", "UNTIL can't be 20261399"),
         ("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30", "no day"),
         ("FREQ=DAILY\nEXDATE:20240101", "FREQ can't be"),

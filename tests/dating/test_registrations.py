@@ -39,7 +39,7 @@ def test_a_full_event_has_a_waiting_list_that_moves_up_by_itself() -> None:
     ana, bob, tom, eve = (person(name) for name in ("Ana", "Bob", "Tom", "Eve"))
     evening = Evening(event(places=2)).registered(ana, bob, tom, eve)
     assert states(evening) == ["registered", "registered", "waiting", "waiting"]
-    with pytest.raises(Conflict, match="not asked for yet"):
+    with pytest.raises(Conflict, match="too early to confirm"):
         services.registration_confirm(event=evening.event, user=tom, now=evening.now)
     services.registration_cancel(event=evening.event, user=ana, now=evening.now)
     assert states(evening) == ["cancelled", "registered", "registered", "waiting"]
@@ -82,7 +82,7 @@ def test_the_last_place_goes_to_one_only() -> None:
 def test_nobody_confirms_before_being_asked_nor_after_the_groups_are_made() -> None:
     ana, bob, late = person("Ana"), person("Bob"), person("Late")
     evening = Evening(event()).registered(ana, bob, late)
-    with pytest.raises(Conflict, match="not asked for yet"):
+    with pytest.raises(Conflict, match="too early to confirm"):
         services.registration_confirm(event=evening.event, user=ana, now=evening.now)
     evening.at(EIGHT - DAY)
     for each in (ana, bob):

@@ -281,7 +281,7 @@ def test_whoever_registers_where_all_seek_the_same_is_told_so() -> None:
     evening.at(EIGHT - HOUR)
     skipped = Notification.objects.filter(kind="dating.skipped")
     assert len(skipped) == 2
-    assert all("All who could come seek the same." in each.body for each in skipped)
+    assert all("Everyone who could come wants to meet the same people." in each.body for each in skipped)
 
 
 def test_whoever_has_had_a_place_all_along_is_not_told_that_one_became_free() -> None:
@@ -291,6 +291,6 @@ def test_whoever_has_had_a_place_all_along_is_not_told_that_one_became_free() ->
     told = Notification.objects.get(
         kind="dating.taking_part", deliveries__user=ana, deliveries__channel="email"
     )
-    assert "became free" not in told.body
+    assert "become free" not in told.body
     assert "libérée" not in told.texts["fr"][""][1]
     assert told.body.count(told.data["invitation"]) == 1

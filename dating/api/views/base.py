@@ -28,7 +28,7 @@ class DatingView(GenericAPIView[Event]):
 
 
 class PersonView(DatingView):
-    """For people, about themselves."""
+    """For people, each about themselves."""
 
     def person(self) -> User:
         assert isinstance(self.request.user, User)
@@ -61,12 +61,12 @@ def meant(request: Request) -> User:
     speaker = request.user
     if not isinstance(speaker, User):
         if user_id is None:
-            raise ValidationError({"user_id": ["Say for whom: a machine does not speak for itself."]})
+            raise ValidationError({"user_id": ["Name the person it is for: a machine can't act for itself."]})
     elif user_id is None or user_id == speaker.pk:
         return speaker
     elif not speaker.is_staff:
         raise PermissionDenied("You can only do this for yourself.")
     user = User.objects.filter(pk=user_id, is_active=True).first()
     if user is None:
-        raise NotFound("There is nobody of that id.")
+        raise NotFound("There is no one with that id.")
     return user

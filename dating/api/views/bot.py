@@ -24,7 +24,7 @@ NUMBER: Final = OpenApiParameter(
     "number",
     {"type": "integer", "minimum": 1, "maximum": NUMBER_MAX},
     OpenApiParameter.PATH,
-    description="The bot's `user_id` of somebody.",
+    description="The person's `user_id` in the bot.",
 )
 _FRESH: Final = {"first_name": "Ana", "language": "en", "birthday": "1999-05-01", "seeks": "men"}
 
@@ -46,15 +46,15 @@ class BotAccountView(GenericAPIView[BotAccount]):
         operation_id="dating_bot_accounts_read", responses={200: BotAccountSerializer, **errors(403, 404)}
     )
     def get(self, request: Request, number: int) -> Response:
-        """Who somebody is whom the bot knows by this number."""
+        """Look up whom the bot knows by this number."""
         return Response(BotAccountSerializer(self.account(number)).data)
 
     @extend_schema(
         operation_id="dating_bot_accounts_set",
         request=BotAccountInSerializer,
         responses={
-            201: OpenApiResponse(BotAccountSerializer, description="The bot speaks for them from now on."),
-            200: OpenApiResponse(BotAccountSerializer, description="It did already."),
+            201: OpenApiResponse(BotAccountSerializer, description="The bot acts for them from now on."),
+            200: OpenApiResponse(BotAccountSerializer, description="It already did."),
             **errors(*BODY, 403, 404, 409),
         },
         examples=[
@@ -67,12 +67,12 @@ class BotAccountView(GenericAPIView[BotAccount]):
         ],
     )
     def put(self, request: Request, number: int) -> Response:
-        """Say whom the bot means by a number; they are told things by it too.
+        """Link a number of the bot to a person; messages reach them through the bot too.
 
-        Somebody with an account of their own has to agree: they are shown a code, and tell it to the bot. So
-        for another chat of theirs.
+        Someone with their own account has to agree: they get a code and give it to the bot. Another chat
+        of theirs needs a new code.
 
-        409: it is somebody else's number, or they have another, or what is said of them is theirs to say.
+        409: the number is somebody else's, they have another one, or only they may change these fields.
         """
         fields = given(BotAccountInSerializer(data=request.data))
         account, created = bot_account_link(
@@ -89,12 +89,12 @@ class BotAccountView(GenericAPIView[BotAccount]):
     @extend_schema(
         operation_id="dating_bot_accounts_delete",
         responses={
-            204: OpenApiResponse(description="The bot does not speak for them any more."),
+            204: OpenApiResponse(description="The bot no longer acts for them."),
             **errors(403, 404),
         },
     )
     def delete(self, request: Request, number: int) -> Response:
-        """End that the bot speaks for somebody, and tells them things. Their account stays."""
+        """Stop the bot from acting for somebody and sending them messages. Their account stays."""
         bot_account_unlink(account=self.account(number))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
@@ -110,7 +110,7 @@ class BotCodeView(GenericAPIView[BotAccount]):
         operation_id="dating_bot_code", request=None, responses={200: BotCodeSerializer, **errors(403)}
     )
     def post(self, request: Request) -> Response:
-        """Be shown a code. Whichever bot you tell it to may speak for you, and tell you things."""
+        """Get a code. The bot that you give it to may act for you and send you messages."""
         shown = bot_code_make(user=request.user, now=clock.now())  # type: ignore[arg-type]
         answer = {"code": code_of(shown.pk), "expires_at": shown.expires_at}
         return Response(BotCodeSerializer(answer).data, headers={"Cache-Control": "no-store"})

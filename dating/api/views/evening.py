@@ -43,7 +43,7 @@ class _Evening(PersonView):
 class EveningView(_Evening):
     @extend_schema(operation_id="dating_evening", responses={200: EveningSerializer, **errors(403, 404)})
     def get(self, request: Request, event_id: UUID) -> Response:
-        """Where the evening is, your call, whom you have met, and in the end whom you matched."""
+        """Show the evening's progress, your call, the people you met, and in the end your matches."""
         return self.answer(self.event(event_id))
 
 
@@ -53,7 +53,7 @@ class ReadyView(_Evening):
         operation_id="dating_ready", request=None, responses={200: EveningSerializer, **errors(403, 404, 409)}
     )
     def post(self, request: Request, event_id: UUID) -> Response:
-        """Say that you are there. Once everybody is, the first round begins at once."""
+        """Say that you are ready. Once everyone is, the first round begins at once."""
         event = self.event(event_id)
         self.registration(event)
         ready_mark(event=event, user=self.person(), now=clock.now())
@@ -66,9 +66,9 @@ class JoinView(_Evening):
         operation_id="dating_join", request=None, responses={200: JoinedSerializer, **errors(403, 404, 409)}
     )
     def post(self, request: Request, event_id: UUID) -> Response:
-        """Enter your call of the round that goes on: its address, and it is noted that you came.
+        """Join your call in the current round: returns its address, and records that you came.
 
-        In the built-in room you have come once its page is in the call.
+        In the built-in room, you have come once its page is in the call.
         """
         event = self.event(event_id)
         self.registration(event)
@@ -83,7 +83,7 @@ class ReactionsView(_Evening):
         request=ReactionInSerializer,
         responses={
             201: OpenApiResponse(ReactionSerializer, description="Noted."),
-            200: OpenApiResponse(ReactionSerializer, description="You have said the very same before."),
+            200: OpenApiResponse(ReactionSerializer, description="You have said the same before."),
             **errors(*BODY, 403, 404, 409),
         },
         examples=[
@@ -95,9 +95,9 @@ class ReactionsView(_Evening):
         ],
     )
     def post(self, request: Request, event_id: UUID) -> Response:
-        """Like, dislike or report somebody whom you have met: an opinion and a report once each.
+        """Like, dislike or report somebody you met: one opinion and one report each.
 
-        A report can also be about somebody who did not come to your date, as far as is known.
+        You can also report someone who, as far as is known, did not come to your date.
         """
         event = self.event(event_id)
         self.registration(event)
@@ -120,7 +120,7 @@ class ProfileView(PersonView):
         operation_id="dating_profile_read", responses={200: DatingProfileSerializer, **errors(403)}
     )
     def get(self, request: Request) -> Response:
-        """What matching knows of you."""
+        """What matching knows about you."""
         profile = DatingProfile.objects.filter(user=self.person()).first() or DatingProfile()
         return Response(DatingProfileSerializer(profile).data)
 
@@ -135,7 +135,7 @@ class ProfileView(PersonView):
         ],
     )
     def patch(self, request: Request) -> Response:
-        """Change what matching knows of you; what you leave out stays."""
+        """Change what matching knows about you; fields you leave out stay as they are."""
         changes = given(DatingProfileSerializer(data=request.data))
         profile, _ = DatingProfile.objects.update_or_create(user=self.person(), defaults=changes)
         return Response(DatingProfileSerializer(profile).data)

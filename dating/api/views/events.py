@@ -44,7 +44,7 @@ class EventsView(_Events):
         responses={200: DatingEventSerializer(many=True), **errors(400, 403)},
     )
     def get(self, request: Request) -> Response:
-        """By their start, the earliest first."""
+        """List events by their start, earliest first."""
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
         return self.get_paginated_response(DatingEventSerializer(page, many=True).data)
 
@@ -69,5 +69,5 @@ class EventView(_Events):
         operation_id="dating_events_read", responses={200: DatingEventSerializer, **errors(403, 404)}
     )
     def get(self, request: Request, event_id: UUID) -> Response:
-        """One event, and how far it is."""
+        """Show one event and its progress."""
         return self.answer(event_id)

@@ -35,7 +35,7 @@ class _Run(OrganiserView):
 class RunSheetView(_Run):
     @extend_schema(operation_id="dating_run_sheet", responses={200: RunSheetSerializer, **errors(403, 404)})
     def get(self, request: Request, event_id: UUID) -> Response:
-        """The groups, who meets whom when and where, who is missing, and what has happened so far."""
+        """Show the groups, who meets whom when and where, who is missing, and what has happened so far."""
         return Response(RunSheetSerializer(run_sheet_of(self.event(event_id))).data)
 
 
@@ -43,7 +43,7 @@ class RunSheetView(_Run):
 class PauseView(_Run):
     @extend_schema(operation_id="dating_pause", request=None, responses=_ANSWERS)
     def post(self, request: Request, event_id: UUID) -> Response:
-        """Stop the clock, from the ready check on. Again: nothing changes."""
+        """Stop the clock, from the ready check on. Repeating the request changes nothing."""
         return self.do(event_id, event_pause)
 
 
@@ -51,7 +51,7 @@ class PauseView(_Run):
 class ResumeView(_Run):
     @extend_schema(operation_id="dating_resume", request=None, responses=_ANSWERS)
     def post(self, request: Request, event_id: UUID) -> Response:
-        """Let the clock go on; all that is to come comes later by the pause."""
+        """Start the clock again; everything ahead moves back by the length of the pause."""
         return self.do(event_id, event_resume)
 
 
@@ -64,7 +64,7 @@ class ExtendView(_Run):
         examples=[OpenApiExample("a minute", value={"by_s": 60}, request_only=True)],
     )
     def post(self, request: Request, event_id: UUID) -> Response:
-        """Let the round that goes on take longer."""
+        """Extend the current round."""
         self.event(event_id)  # who may not do it hears nothing of what the body lacks
         by_s = given(ExtendInSerializer(data=request.data))["by_s"]
         return self.do(event_id, event_extend_round, by=timedelta(seconds=by_s))
@@ -85,7 +85,7 @@ class DropView(_Run):
         ],
     )
     def post(self, request: Request, event_id: UUID) -> Response:
-        """Take somebody out: their call is ended, and their partners meet others where they can."""
+        """Remove somebody: their call ends, and their partners meet others where they can."""
         self.event(event_id)
         registration_id = given(DropInSerializer(data=request.data))["registration_id"]
         return self.do(event_id, event_drop, registration_id=registration_id)
@@ -95,5 +95,5 @@ class DropView(_Run):
 class EndView(_Run):
     @extend_schema(operation_id="dating_end", request=None, responses=_ANSWERS)
     def post(self, request: Request, event_id: UUID) -> Response:
-        """End it early, or call it off where it has not begun. Whoever is in a call still gets to rate."""
+        """End it early, or call it off if it has not begun. People in a call can still rate each other."""
         return self.do(event_id, event_end)

@@ -41,13 +41,13 @@ _COMMAND: Final[dict[str, Any]] = {
 _UUID_OR_0: Final = {
     "type": "string",
     "pattern": "^(0|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})$",
-    "description": "An event; 0: all of them, as `/dating/registrations/cancel/` does.",
+    "description": "An event; 0 means all of them, as with `/dating/registrations/cancel/`.",
 }
 _ERRORS: Final = errors(*BODY, 403, 404, 409, 429)
 
 
 def _refused(reply: str, error: Conflict) -> Response:
-    """The original's reply, and why."""
+    """The original's reply, with the reason."""
     return Response({reply: False, "detail": str(error)}, status=status.HTTP_409_CONFLICT)
 
 
@@ -60,7 +60,7 @@ class _Command(DatingView):
     @staticmethod
     def unknown() -> Response:
         return Response(
-            {"success": False, "detail": "There is no event of that id."}, status=status.HTTP_404_NOT_FOUND
+            {"success": False, "detail": "There is no event with that id."}, status=status.HTTP_404_NOT_FOUND
         )
 
 
@@ -70,7 +70,7 @@ class RegisterView(_Command):
         operation_id="dating_register", responses={200: RegisteredSerializer, **_ERRORS}, **_COMMAND
     )
     def post(self, request: Request, event_id: UUID) -> Response:
-        """Register for an event, or for its waiting list if it is full; again: the same answer.
+        """Register for an event, or for its waiting list if it is full; repeating it returns the same.
 
         409 with `user_registered` false once registration is closed.
         """
@@ -88,9 +88,9 @@ class RegisterView(_Command):
 class ConfirmView(_Command):
     @extend_schema(operation_id="dating_confirm", responses={200: ConfirmedSerializer, **_ERRORS}, **_COMMAND)
     def post(self, request: Request, event_id: UUID) -> Response:
-        """Confirm that you will come; again: the same answer.
+        """Confirm that you will come; repeating it returns the same.
 
-        409 with `registration_confirmed` false where you are not registered, not asked yet, or too late.
+        409 with `registration_confirmed` false if you are not registered, not asked yet, or too late.
         """
         user, event = meant(request), self.event_or_none(event_id)
         if event is None:
@@ -111,9 +111,9 @@ class CancelView(_Command):
         **_COMMAND,
     )
     def post(self, request: Request, event_id: UUID) -> Response:
-        """Cancel your registration; again: the same answer.
+        """Cancel your registration; repeating it returns the same.
 
-        409 with `registration_cancelled` false where there was none, or the groups are made.
+        409 with `registration_cancelled` false if you have none, or the groups have been made.
         """
         user, event = meant(request), self.event_or_none(event_id)
         if event is None:
@@ -136,9 +136,9 @@ class CancelAllView(_Command):
         **_COMMAND,
     )
     def post(self, request: Request) -> Response:
-        """Cancel all your registrations, as cancelling event 0 does; again: the same answer.
+        """Cancel all your registrations, as cancelling event 0 does; repeating it returns the same.
 
-        `registration_cancelled` is false where there is none that could be cancelled, or has been.
+        `registration_cancelled` is false if you had none to cancel, now or before.
         """
         count = registrations_cancel(user=meant(request), now=clock.now())
         return Response({"registration_cancelled": count > 0})
@@ -161,6 +161,6 @@ class RegistrationsView(GenericAPIView[Registration]):
         responses={200: DatingRegistrationSerializer(many=True), **errors(400, 403)},
     )
     def get(self, request: Request) -> Response:
-        """Your own, the latest event first."""
+        """List your registrations, the latest event first."""
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
         return self.get_paginated_response(DatingRegistrationSerializer(page, many=True).data)

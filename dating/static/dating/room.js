@@ -45,7 +45,7 @@
   function away() {
     if (isOver) return;
     isAway = true;
-    if (!isConnected()) show("waiting", "The server does not answer as it should. Trying again…");
+    if (!isConnected()) show("waiting", "The server isn't responding properly. Trying again…");
   }
 
   function answered() {
@@ -82,14 +82,14 @@
   // --- Camera and microphone ----------------------------------------------------------------------------
 
   const FAULTS = {
-    NotAllowedError: "This page may not use your camera and microphone. Allow it beside the address, then try again.",
+    NotAllowedError: "This page may not use your camera and microphone. Allow them next to the address, then try again.",
     NotFoundError: "No camera or microphone was found. Connect one, then try again.",
     NotReadableError: "Another program uses your camera or microphone. Close it, then try again.",
   };
 
   async function open() {
     if (!navigator.mediaDevices) {
-      complain("Browsers give camera and microphone only to pages whose address begins with https.");
+      complain("Your browser only allows camera and microphone on pages whose address begins with https.");
       return;
     }
     let fault = null;
@@ -105,7 +105,7 @@
       }
     }
     const lacks = ["audio", "video"].filter((kind) => !media.getTracks().some((track) => track.kind === kind));
-    const why = FAULTS[fault?.name] ?? "Your camera or microphone does not work.";
+    const why = FAULTS[fault?.name] ?? "Your camera or microphone isn't working.";
     complain(lacks.length ? `${why} ${without(lacks)}` : "");
     part("self").srcObject = media;
     part("mute").disabled = lacks.includes("audio");
@@ -199,7 +199,7 @@
     } else if (signal.kind === "bye" && signal.page === theirs) {
       drop();
       theirs = "";
-      show("waiting", `${partner} has left the call, and can come back until it ends.`);
+      show("waiting", `${partner} has left the call. They can come back until it ends.`);
     }
   }
 
@@ -283,7 +283,7 @@
     if (isOver || source?.readyState !== EventSource.OPEN || isConnected()) return;
     say("here");
     if (peer && !isAway && Date.now() - beganAt > 2 * TRY_MS) {
-      show("waiting", `${partner} is here, but your networks let no connection through. Trying again…`);
+      show("waiting", `${partner} is here, but your networks block the connection. Trying again…`);
     }
   }, HERE_MS);
 
@@ -291,7 +291,7 @@
 
   const ENDS = {
     over: "The call is over.",
-    moved: "You have opened this call in another window; it goes on there.",
+    moved: "You opened this call in another window. It continues there.",
     left: "You have left the call.",
   };
 

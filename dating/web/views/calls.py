@@ -25,9 +25,9 @@ def member_of(token: str) -> Registration:
 def no_call(request: HttpRequest, member: Registration) -> HttpResponse:
     context = {
         "heading": "You have no call now",
-        "text": "What happens at the moment is on the evening's page.",
+        "text": "See the evening's page for what is happening now.",
         "link": reverse("dating:evening", args=[member.event_id]),
-        "link_text": "To the evening",
+        "link_text": "Go to the evening",
     }
     return render(request, "web/outcome.html", context, status=409)
 

@@ -23,7 +23,7 @@ class ProfileForm(forms.Form):
     birthday = forms.DateField(
         validators=[validate_birthday],
         widget=forms.DateInput({"type": "date", "autocomplete": "bday"}, format="%Y-%m-%d"),
-        help_text="Nobody sees it. People of a similar age are brought together.",
+        help_text="Nobody else sees it. We match people of similar ages.",
     )
     city = forms.CharField(
         max_length=100, required=False, widget=forms.TextInput({"autocomplete": "address-level2"})

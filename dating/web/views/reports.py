@@ -53,7 +53,9 @@ class ReportPage(FormPage):
             text=form.cleaned_data["text"],
             now=clock.now(),
         )
-        messages.success(self.request, "Thank you. The organisers will look at it; the person is not told.")
+        messages.success(
+            self.request, "Thank you. The organisers will look into it. We won't tell the person."
+        )
         return HttpResponseRedirect(reverse("dating:evening", args=[self.event.pk]))
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:

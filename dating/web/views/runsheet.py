@@ -62,7 +62,7 @@ class PauseChange(_Change):
 class ResumeChange(_Change):
     def act(self) -> str:
         services.event_resume(event=self.event, now=clock.now())
-        return "It goes on."
+        return "The evening has resumed."
 
 
 class ExtendChange(_Change):
@@ -70,13 +70,13 @@ class ExtendChange(_Change):
         if not (by_s := whole(self.request.POST.get("by_s", ""), most=EXTENSION_MAX_S)):
             raise ValidationError(f"by_s: expected seconds, from 1 to {EXTENSION_MAX_S}.")
         services.event_extend_round(event=self.event, by=timedelta(seconds=by_s), now=clock.now())
-        return "The round is extended."
+        return "The round has been extended."
 
 
 class DropChange(_Change):
     def act(self) -> str:
         services.event_drop(event=self.event, registration_id=self.given_id("registration"), now=clock.now())
-        return "They are taken out."
+        return "They have been removed."
 
 
 class EndChange(_Change):

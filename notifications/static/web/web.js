@@ -114,13 +114,13 @@
     const link = document.createElement("a");
     link.href = `/login/?next=${encodeURIComponent(location.pathname + location.search)}`;
     link.textContent = "Log in";
-    complain("That did not work: you may have been logged out. ").append(link);
+    complain("That didn't work: you may have been logged out. ").append(link);
   }
 
   document.addEventListener("htmx:sendError", () => complain("The server can't be reached. Try again."));
   document.addEventListener("htmx:responseError", ({ detail }) => {
     if (detail.xhr.status === 403) offerLogIn();
-    else complain("That did not work. Load the page again.");
+    else complain("That didn't work. Reload the page.");
   });
   document.addEventListener("htmx:beforeRequest", ({ detail }) => {
     // What asks by itself takes no message away that was said meanwhile.
@@ -215,7 +215,7 @@
 
   // --- The stream ---------------------------------------------------------------------------------------
 
-  const STATES = { live: "Live", lost: "Reconnecting…", out: "Logged out. Load the page again." };
+  const STATES = { live: "Live", lost: "Reconnecting…", out: "Logged out. Reload the page." };
   const name = `tocsin-inbox-${bell.dataset.user}`;
   const others = new BroadcastChannel(name);
   let reopen = AGAIN_MS;
