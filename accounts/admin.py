@@ -339,7 +339,7 @@ class ApiKeyForm(forms.ModelForm):
         scopes: list[str] = self.cleaned_data["scopes"]
         if above := sorted(set(scopes) - scopes_of(self.by)):
             raise forms.ValidationError(
-                f"You can't give what you have no permission for: {', '.join(above)}."
+                f"You can't grant permissions that you don't have: {', '.join(above)}."
             )
         return scopes
 
@@ -386,9 +386,9 @@ class ApiKeyAdmin(StaffViews, SavesChanges, ModelAdmin):
         key = "" if change else obj.set_new_key()
         super().save_model(request, obj, form, change)
         if key:
-            messages.warning(request, f"Keep this key safe, it is not shown again: {key}")
+            messages.warning(request, f"Keep this key safe, it won't be shown again: {key}")
 
     @admin.action(description="Revoke", permissions=["change"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
         count = queryset.filter(revoked_at=None).update(revoked_at=clock.now())
-        messages.success(request, f"{count} revoked: they stopped working at once.")
+        messages.success(request, f"{count} revoked. They no longer work.")

@@ -24,9 +24,7 @@ def rates_make_sense(**kwargs: Any) -> list[CheckMessage]:
             problems.append(Error(f"The rate of {scope}: {error}.", id="accounts.E001"))
     by_address, by_account = windows.get("login"), windows.get("login-account")
     if by_account and (not by_address or _per_second(by_account) <= _per_second(by_address)):
-        text = (
-            "LOGIN_ACCOUNT_RATE should exceed LOGIN_RATE: else one address can keep others from logging in."
-        )
+        text = "LOGIN_ACCOUNT_RATE should exceed LOGIN_RATE, or one address can keep others from logging in."
         problems.append(Warning(text, id="accounts.W001"))
     return problems
 
@@ -46,7 +44,7 @@ def registration_makes_sense(**kwargs: Any) -> list[CheckMessage]:
 def prefixes_make_sense(**kwargs: Any) -> list[CheckMessage]:
     """Each beginning of phone numbers is one in international form."""
     wrong = [prefix for prefix in settings.PHONE_PREFIXES if not PREFIX.fullmatch(prefix)]
-    text = "PHONE_PREFIXES: expected beginnings such as +33, separated by commas; these are none: {}."
+    text = "PHONE_PREFIXES: expected prefixes such as +33, separated by commas; these are invalid: {}."
     return [Error(text.format(", ".join(wrong)), id="accounts.E002")] if wrong else []
 
 

@@ -6,8 +6,8 @@ import phonenumbers
 from django.conf import settings
 from phonenumbers import PhoneNumberType
 
-REFUSED: Final = "This server calls and texts no number of this kind: give another one."
-EXTENSION: Final = "Extensions can't be dialled: give a number that rings the person."
+REFUSED: Final = "This server doesn't call or text numbers of this kind. Give another one."
+EXTENSION: Final = "Extensions can't be dialled. Give a number that rings the person directly."
 
 #: Satellite and other networks that belong to no country; their calls cost several euros a minute.
 _NO_COUNTRY: Final = phonenumbers.REGION_CODE_FOR_NON_GEO_ENTITY

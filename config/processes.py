@@ -125,7 +125,7 @@ class Stack:
         if check and done.returncode != 0:
             said = _last_lines(done.stdout + done.stderr)
             if "SystemCheckError" in said:
-                raise StackError(f"The settings can't be as they are:\n{said}")
+                raise StackError(f"The settings are invalid:\n{said}")
             raise StackError(f"manage.py {' '.join(args)} failed with exit code {done.returncode}:\n{said}")
         return done
 

@@ -95,7 +95,7 @@ class TocsinCollector(Collector):
         yield skews
         yield from _troubles(redis)
         alive = workers_alive(redis, now=now)
-        yield gauge("workers", "Workers heard of in the last two minutes.", alive)
+        yield gauge("workers", "Workers heard from in the last two minutes.", alive)
         for families in registered:
             yield from families(counted)
 

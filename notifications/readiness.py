@@ -28,7 +28,7 @@ def register() -> None:
 
 def _workers(servers: Servers) -> Finding:
     alive = workers_alive(servers.redis, now=clock.now())
-    return Finding(alive > 0, f"{alive} heard of in the last two minutes")
+    return Finding(alive > 0, f"{alive} heard from in the last two minutes")
 
 
 def _scheduler(servers: Servers) -> Finding:
@@ -45,7 +45,9 @@ def _backlog(servers: Servers) -> Finding:
     detail = f"{due.count} due, the oldest for {due.oldest_age_s:.0f} s"
     still = standstill(due, servers.redis)
     if still.lost:
-        return Finding(False, f"{detail}; {still.lost} have lost their lease, and no sweep sees to them")
+        return Finding(
+            False, f"{detail}; {still.lost} have lost their lease, and no sweep takes care of them"
+        )
     if still.untaken:
         return Finding(False, f"{detail}, and no sender looks for {still.untaken} of them")
     # An old backlog alone is no fault of ours: a destination that is away makes one. But then it is probed.

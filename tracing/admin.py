@@ -145,7 +145,7 @@ def device_read(request: HttpRequest, device_ids: list[int]) -> None:
 
 class DeviceForm(forms.ModelForm):
     new_push_token = forms.CharField(
-        max_length=512, required=False, help_text="Takes the place of the one that there is, if any."
+        max_length=512, required=False, help_text="Replaces the current one, if any."
     )
 
     class Meta:

@@ -100,7 +100,7 @@ def apply(commands: Sequence[Command]) -> list[Answer]:
         if isinstance(wish, SearchAgain):
             searches = cases_search_again(device_ids=wish.device_ids, exposed=wish.exposed, now=command.at)
             if searches is None:
-                raise Malformed("No case is known of any of these devices.")
+                raise Malformed("There is no case for any of these devices.")
             log.info("cases_searched_again", devices=len(wish.device_ids), searches=searches)
             continue
         try:

@@ -62,7 +62,7 @@ class ApiKeyAuthentication(BaseAuthentication):
         # cache before it, so that a revoked key stops working at once.
         api_key = api_key_of(ApiKey.digest_of(key))
         if api_key is None or api_key.revoked_at is not None:
-            raise AuthenticationFailed("This API key is not known, or has been revoked.")
+            raise AuthenticationFailed("This API key is unknown or has been revoked.")
         now = clock.now()
         if api_key.expires_at is not None and api_key.expires_at <= now:
             raise AuthenticationFailed("This API key has expired.")

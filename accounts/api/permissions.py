@@ -11,7 +11,7 @@ from accounts.rights import may_use, takes_keys
 if TYPE_CHECKING:  # DRF's views read this module while they load
     from rest_framework.views import APIView
 
-FOR_PEOPLE: Final = "This is for people; an API key can't do it."
+FOR_PEOPLE: Final = "Only people can do this, not an API key."
 
 
 class ByTheTable(BasePermission):

@@ -22,8 +22,8 @@ from accounts.services.tokens import log_in_end, log_in_is_over, token_kill, tok
 
 log = structlog.get_logger(__name__)
 
-NOT_GOOD: Final = "This refresh token is not valid, or has been used, ended or expired."
-OVER: Final = "This token has been ended. Log in anew."
+NOT_GOOD: Final = "This refresh token is invalid, or has been used, ended or expired."
+OVER: Final = "This token has been ended. Log in again."
 EPOCH: Final = "epoch"
 LOG_IN: Final = "log_in"
 

@@ -13,13 +13,13 @@ from accounts.verification import id_of_token
 from config import clock
 from config.rest.exceptions import Conflict
 
-CLOSED: Final = "Nobody can register here by themselves: ask those who run this service."
-INVITED_ONLY: Final = "Registering here takes an invitation: ask those who run this service for one."
+CLOSED: Final = "Registration is closed. Ask the people who run this service for an account."
+INVITED_ONLY: Final = "You need an invitation to register. Ask the people who run this service for one."
 DEAD: Final = "This invitation was used, has expired, or is for another address. Ask for a new one."
-WRONG_DOMAIN: Final = "Registering here takes an address of: {domains}; or an invitation."
+WRONG_DOMAIN: Final = "To register, you need an invitation or an address at one of these domains: {domains}."
 OTHER_ROLE: Final = "This invitation is for another role: {role}."
 NO_CHANNEL: Final = "No channel for email is set up."
-HAS_ACCOUNT: Final = "There is an account with this address already."
+HAS_ACCOUNT: Final = "There is already an account with this address."
 
 
 class NotAdmitted(PermissionDenied):

@@ -22,10 +22,10 @@ _LANGUAGES: Final = frozenset(code for code, _ in settings.LANGUAGES)
 NAME_MAX: Final = 150
 
 EMAIL_TAKEN: Final = "Another account has this email address."
-NOT_A_MIRROR: Final = "This account was not made by messages of this source: it is changed and deleted here."
-TAKEN_OVER: Final = "This person has set a password here, so that the account is their own."
+NOT_A_MIRROR: Final = "This account was not made by messages from this source: change or delete it here."
+TAKEN_OVER: Final = "This person has set a password here, so the account is theirs."
 HAS_RIGHTS: Final = (
-    "An administrator, or anybody with permissions, is changed and deleted here, not by a message."
+    "Administrators, and people with permissions, can only be changed or deleted here, not by a message."
 )
 
 

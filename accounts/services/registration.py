@@ -18,7 +18,7 @@ from config.rest.exceptions import Conflict
 T = TypeVar("T")
 
 ADMIN_ONLY: Final = "Only an administrator can register an administrator."
-TAKEN: Final = "This can't be registered. If you have an account already, log in or reset its password."
+TAKEN: Final = "We can't register this account. If you already have one, log in or reset your password."
 # What must be the same for a registration to be the same one again, beside email and password.
 SAME: Final = ("first_name", "last_name", "role")
 

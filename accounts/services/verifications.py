@@ -24,9 +24,9 @@ NO_CHANNEL: Final = {
     Purpose.PASSWORD: "No channel for email is set up.",
 }
 NO_PHONE: Final = "Your account has no phone number."
-VERIFIED: Final = "This is verified already."
+VERIFIED: Final = "This is already verified."
 NO_CODE: Final = (
-    "No code is open: it was used, has expired, or was entered wrongly too often. Ask for a new one."
+    "There is no valid code: it was used, has expired, or was entered wrongly too often. Ask for a new one."
 )
 
 

@@ -47,7 +47,7 @@ TOO_DEEP = "The JSON is nested more than {limit} levels deep."
 
 
 class Unreachable(APIException):
-    """What the answer depends on can't be reached at the moment; nothing has been changed."""
+    """A service that this needs can't be reached at the moment. Nothing was changed; try again."""
 
     status_code = status.HTTP_503_SERVICE_UNAVAILABLE
     default_detail = "The service can't reach its database at the moment. Nothing was changed; try again."

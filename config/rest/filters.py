@@ -31,7 +31,7 @@ class StrictFilterSet(django_filters.FilterSet):
         known = set(self.form.fields) | PAGING
         for name, value in self.data.items():
             if name not in known:
-                self._refuse(name, "There is no such parameter.")
+                self._refuse(name, "This parameter is unknown.")
             elif value == "":
                 self._refuse(name, "Expected a value.")
         return not self.form.errors

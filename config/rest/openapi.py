@@ -6,15 +6,15 @@ from typing import Any, Final
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse
 
 ERRORS: Final[Mapping[int, tuple[str, str]]] = {
-    400: ("What was sent is not acceptable; nothing was changed.", "Expected a number."),
-    401: ("No credentials, or none that hold.", "Authentication credentials were not provided."),
-    403: ("Known, but not allowed to.", "You do not have permission to perform this action."),
-    404: ("There is nothing of that id that you may see.", "Not found."),
+    400: ("The request is invalid; nothing was changed.", "Expected a number."),
+    401: ("The credentials are missing or invalid.", "Authentication credentials were not provided."),
+    403: ("You may not do this.", "You do not have permission to perform this action."),
+    404: ("There is nothing with that id that you may see.", "Not found."),
     408: ("The body came too slowly; nothing was changed.", "The body did not come in time."),
-    409: ("It contradicts what is already there.", "It was accepted before with other content."),
+    409: ("It conflicts with what is already there.", "It was accepted before, with other content."),
     413: ("The body is over the limit.", "The body is larger than 1000000 bytes."),
     415: ("The body is not application/json.", 'Unsupported media type "text/plain" in request.'),
-    429: ("Too often; see Retry-After.", "Request was throttled."),
+    429: ("Too many requests; see Retry-After.", "Request was throttled."),
     503: ("The database can't be reached; nothing was changed; see Retry-After.", "Try again."),
 }
 BODY: Final = (400, 408, 413, 415)

@@ -60,7 +60,7 @@ class PolicyForm(forms.ModelForm):
         initial=NEW,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 18, "spellcheck": "false"}),
         help_text="Each has after_s (seconds) and targets: a user (user_id) or a rotation (rotation_id), "
-        "with channels if not by all; or an address (channel, address).",
+        "with channels to use only some; or an address (channel, address).",
     )
     repeats = _whole(definitions.MAX_REPEATS, "Repeats", "Further rounds.", min_value=0, initial=0)
     repeat_every_s = _whole(
@@ -73,7 +73,7 @@ class PolicyForm(forms.ModelForm):
     acknowledge_timeout_s = _whole(
         definitions.MAX_S,
         "Acknowledgement holds for … seconds",
-        "Then the process goes on; empty: it never does.",
+        "After that the process resumes. Leave empty for never.",
         min_value=1,
         required=False,
     )
@@ -81,7 +81,7 @@ class PolicyForm(forms.ModelForm):
         choices=Severity.choices,
         widget=UnfoldAdminSelectWidget,
         initial=Severity.CRITICAL,
-        help_text="What is critical is sent in quiet hours too.",
+        help_text="Critical messages are sent in quiet hours too.",
     )
 
     class Meta:
@@ -212,4 +212,4 @@ def _moment(given: str) -> tuple[datetime, str]:
             return at, ""
     except ValueError:
         pass
-    return clock.now(), "Expected a time from the year 2000 up to 2100; this is for now."
+    return clock.now(), "Expected a time from the year 2000 up to 2100. This shows the plan for now."

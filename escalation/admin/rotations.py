@@ -88,10 +88,10 @@ class RotationAdmin(StaffViews, ModelAdmin):
     def renew_link(self, request: HttpRequest, pk: Any) -> HttpResponse:
         rotation = get_object_or_404(Rotation, pk=pk, deleted_at=None)
         if not self.has_change_permission(request, rotation):
-            messages.error(request, "That takes the permission to change rotations.")
+            messages.error(request, "You need the permission to change rotations.")
         else:
             services.rotation_renew_link(rotation=rotation)
-            messages.success(request, "The links that were given out lead nowhere now.")
+            messages.success(request, "There is a new link. Earlier links no longer work.")
         return redirect("admin:escalation_rotation_change", pk)
 
     def save_model(self, request: HttpRequest, obj: Rotation, form: Any, change: bool) -> None:

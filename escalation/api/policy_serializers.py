@@ -18,7 +18,7 @@ from notifications.models import Severity
 _CHANNELS: Final = {
     "type": "array",
     "items": {"type": "string"},
-    "description": "Only by these; all if empty.",
+    "description": "Only these channels; all if empty.",
 }
 _UUID: Final = {"type": "string", "format": "uuid"}
 
@@ -124,17 +124,17 @@ class _PolicyFields(serializers.Serializer[Policy]):
         least=1,
         required=False,
         allow_null=True,
-        help_text="An acknowledged process resumes so long afterwards, unless it is stopped; null: never.",
+        help_text="How long an acknowledgement holds before the process resumes; null: for good.",
     )
     severity = StrictChoiceField(
         choices=Severity.choices,
         required=False,
-        help_text="What is critical is sent in quiet hours, and to who wants critical alerts only.",
+        help_text="Critical messages are sent in quiet hours, and to people who want critical alerts only.",
     )
 
 
 class PolicyInSerializer(_PolicyFields):
-    """What is not given is as the defaults say: one round, no limit to acknowledgements, critical."""
+    """Fields you leave out get their defaults: one round, no limit to acknowledgements, critical."""
 
     name = StrictCharField(max_length=100)
     steps = StepsField()
@@ -146,7 +146,7 @@ class PolicyInSerializer(_PolicyFields):
 
 
 class PolicyChangeSerializer(_PolicyFields):
-    """What is not given stays as it is."""
+    """Fields you leave out stay as they are."""
 
     name = StrictCharField(max_length=100, required=False)
     steps = StepsField(required=False)
@@ -207,7 +207,7 @@ class PolicySerializer(serializers.ModelSerializer[Policy]):
 
 class SimulateInSerializer(serializers.Serializer[Any]):
     at = serializers.DateTimeField(
-        required=False, default_timezone=UTC, help_text="When it would be started; now, if not given."
+        required=False, default_timezone=UTC, help_text="When it would start; now by default."
     )
 
     def validate_at(self, at: datetime) -> datetime:
@@ -222,10 +222,12 @@ class TellingSerializer(serializers.Serializer[Any]):
     round = serializers.IntegerField()
     step = serializers.IntegerField()
     at = serializers.DateTimeField(help_text="When the step is due.")
-    due_at = serializers.DateTimeField(help_text="When the message is: later where quiet hours hold it back.")
+    due_at = serializers.DateTimeField(
+        help_text="When the message is due: later if quiet hours hold it back."
+    )
     user_id = serializers.UUIDField(allow_null=True, source="user.pk", default=None)
-    name = serializers.CharField(help_text="Who is told; empty for an address that is nobody's.")
-    via = serializers.CharField(help_text="The rotation by which they are on call.")
+    name = serializers.CharField(help_text="Who is told; empty for an address without a person.")
+    via = serializers.CharField(help_text="The rotation that has them on call.")
     channel = serializers.CharField()
     address = serializers.CharField()
     outcome = serializers.ChoiceField(choices=["told", "held", "not_told"])
@@ -234,7 +236,7 @@ class TellingSerializer(serializers.Serializer[Any]):
 
 
 class SimulationSerializer(serializers.Serializer[Any]):
-    """Who would be told when, in the order in which it is due."""
+    """Who would be told, and when, in order of time."""
 
     policy = serializers.CharField()
     version = serializers.IntegerField()

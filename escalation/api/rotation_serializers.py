@@ -63,9 +63,11 @@ def _members(**options: Any) -> serializers.ListField:
 class RotationInSerializer(serializers.Serializer[Rotation]):
     name = StrictCharField(max_length=100)
     kind = StrictChoiceField(choices=Rotation.Kind.choices)
-    shift_h = whole(MAX_SHIFT_H, least=1, required=False, help_text="Hours of a shift; of custom ones only.")
+    shift_h = whole(
+        MAX_SHIFT_H, least=1, required=False, help_text="Hours in a shift; for custom rotations only."
+    )
     time_zone = TimeZoneField(max_length=64, help_text="Such as Europe/Paris.")
-    starts_on = DayField(help_text="The day of the first shift; of a weekly one it sets the weekday.")
+    starts_on = DayField(help_text="The day of the first shift; for a weekly rotation it sets the weekday.")
     handoff_at = ClockField(help_text="By the clock of the time zone.")
     members = _members(help_text="Who takes turns, in this order.")
 
@@ -86,7 +88,7 @@ def _check_hours(kind: str, shift_h: int | None) -> None:
 
 
 class RotationChangeSerializer(serializers.Serializer[Rotation]):
-    """What is not given stays as it is."""
+    """Fields you leave out stay as they are."""
 
     name = StrictCharField(max_length=100, required=False)
     kind = StrictChoiceField(choices=Rotation.Kind.choices, required=False)
@@ -143,7 +145,7 @@ class RotationSerializer(serializers.ModelSerializer[Rotation]):
     members = MemberSerializer(many=True, source="in_order")
     handoff_at = ClockField()
     calendar_url = serializers.SerializerMethodField(
-        help_text="For calendar programs; whoever has it sees who is on call."
+        help_text="For calendar programs; anyone who has it can see who is on call."
     )
 
     class Meta:
@@ -181,12 +183,12 @@ class OnCallSerializer(serializers.Serializer[Any]):
 
 
 class AtSerializer(serializers.Serializer[Any]):
-    at = moment(required=False, help_text="Now, if not given.")
+    at = moment(required=False, help_text="Now by default.")
 
 
 class SpanSerializer(serializers.Serializer[Any]):
-    begin = moment(required=False, help_text="Now, if not given.")
-    end = moment(required=False, help_text="Four weeks later, if not given; 92 days at most.")
+    begin = moment(required=False, help_text="Now by default.")
+    end = moment(required=False, help_text="Four weeks later by default; at most 92 days.")
 
 
 class ShiftsSerializer(serializers.Serializer[Any]):

@@ -18,7 +18,7 @@ _TIME: Final[dict[str, Any]] = {
     "minimum": 0,
     "exclusiveMaximum": True,
     "maximum": requests.TIME_END,
-    "description": "Unix seconds; what is past is due at once.",
+    "description": "Unix seconds; a past time is due at once.",
 }
 
 
@@ -65,7 +65,7 @@ REQUEST_SCHEMA: Final[dict[str, Any]] = {
 class ProcessSerializer(serializers.ModelSerializer[EscalationProcess]):
     """One run of a process."""
 
-    policy = serializers.SerializerMethodField(help_text="The policy that it was started by.")
+    policy = serializers.SerializerMethodField(help_text="The policy that started it.")
     policy_version = serializers.SerializerMethodField()
 
     class Meta:
@@ -90,10 +90,10 @@ class HistorySerializer(serializers.ModelSerializer[Delivery]):
     delivery_id = serializers.UUIDField(source="pk")
     user_id = serializers.UUIDField(allow_null=True)
     contact_point_id = serializers.UUIDField(allow_null=True)
-    explanation = serializers.SerializerMethodField(help_text="Why it is so, in one sentence.")
+    explanation = serializers.SerializerMethodField(help_text="The reason for its state, in one sentence.")
     address = serializers.SerializerMethodField(help_text="A phone's push token is withheld.")
     data = serializers.SerializerMethodField(  # type: ignore[assignment]
-        help_text="What machines are told of it."
+        help_text="The notification as machines see it."
     )
     attempts = AttemptSerializer(many=True, source="attempt_set")
 
@@ -128,7 +128,7 @@ class ProcessDetailSerializer(ProcessSerializer):
 
 
 class ProcessAnswerSerializer(serializers.Serializer[Any]):
-    """What came of a start or a stop."""
+    """The result of a start or a stop."""
 
     result = serializers.ChoiceField(choices=[STARTED, STOPPED, IGNORED])
     detail = serializers.CharField(allow_blank=True, help_text="Why it was ignored.")

@@ -22,7 +22,7 @@ from notifications.engine.recipients import Recipient
 
 log = structlog.get_logger(__name__)
 
-NAME_TAKEN = "There is a policy of that name already."
+NAME_TAKEN = "There is already a policy with that name."
 
 
 def policy_create(*, name: str, definition: Definition, by: User | None = None) -> tuple[Policy, bool]:
@@ -101,7 +101,7 @@ def planned(
     told = [recipient for recipient in everybody if recipient.is_told]
     if not told:
         log.warning("escalation_tells_nobody", policy=str(policy_version.policy_id), process_id=process_id)
-        raise ValidationError({"policy": "It would tell nobody: simulate it to see why."})
+        raise ValidationError({"policy": "This policy would tell nobody: simulate it to see why."})
     for recipient in told:
         recipient.data["policy"] = policy_version.policy.name
     return told

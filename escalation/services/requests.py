@@ -53,7 +53,7 @@ def request_run(
     if request.action == "stop":
         stopped = process_stop(process_id=request.process_id, by=by, via=via, now=now, run=run)
         if stopped is None:
-            return Answer(IGNORED, "No process of this id is active; this stop was ignored.", None)
+            return Answer(IGNORED, "No process with this id is active; this stop was ignored.", None)
         return Answer(STOPPED, "", stopped)
     version: PolicyVersion | None = None
     if request.policy:
@@ -71,7 +71,7 @@ def request_run(
     )
     if started.created:
         return Answer(STARTED, "", started.process)
-    detail = "A process of this id is active already; this start was ignored."
+    detail = "A process with this id is already active; this start was ignored."
     return Answer(IGNORED, detail, started.process)
 
 

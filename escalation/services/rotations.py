@@ -14,8 +14,8 @@ from config import clock
 from config.rest.exceptions import Conflict
 from escalation.models.rotation import Rotation, RotationMember, RotationOverride
 
-NAME_TAKEN = "There is a rotation of that name already."
-REMOVED = "The rotation was removed meanwhile."
+NAME_TAKEN = "There is already a rotation with that name."
+REMOVED = "The rotation has been removed in the meantime."
 
 
 def rotation_create(*, members: Sequence[UUID], **fields: Any) -> tuple[Rotation, bool]:
@@ -122,4 +122,4 @@ def _saved(rotation: Rotation, members: Sequence[UUID] | None) -> Rotation:
 def _check_people(user_ids: Sequence[UUID], field: str) -> None:
     known = set(User.objects.filter(pk__in=user_ids, is_active=True).values_list("pk", flat=True))
     if missing := [user_id for user_id in dict.fromkeys(user_ids) if user_id not in known]:
-        raise ValidationError({field: [f"There is no active person {user_id}." for user_id in missing[:5]]})
+        raise ValidationError({field: [f"There is no active user {user_id}." for user_id in missing[:5]]})

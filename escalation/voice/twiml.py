@@ -16,10 +16,10 @@ _VOICES: Final[Mapping[str, str]] = {"en": "en-GB", "fr": "fr-FR"}
 _WORDS: Final[Mapping[str, Mapping[str, str]]] = {
     "en": {
         "ask": "Press 1 to acknowledge.",
-        "again": "This key has no meaning here.",
+        "again": "That key does nothing here.",
         "no_key": "No key was pressed. Goodbye.",
         "thanks": "Thank you. It is acknowledged. Nobody else will be called.",
-        "over": "It has been dealt with already. Goodbye.",
+        "over": "It has already been dealt with. Goodbye.",
     },
     "fr": {
         "ask": "Appuyez sur 1 pour acquitter.",

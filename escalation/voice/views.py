@@ -39,7 +39,9 @@ def _for_twilio(view: View) -> Callable[[HttpRequest, UUID], HttpResponse]:
     @wraps(view)
     def answer(request: HttpRequest, delivery_id: UUID) -> HttpResponse:
         if not _is_from_twilio(request):
-            raise PermissionDenied("This is for Twilio: X-Twilio-Signature is missing or does not match.")
+            raise PermissionDenied(
+                "Only Twilio can post here: X-Twilio-Signature is missing or does not match."
+            )
         deliveries = Delivery.objects.select_related("notification", "user")
         delivery = deliveries.filter(pk=delivery_id, channel="phone").first()
         if delivery is None:

@@ -101,9 +101,9 @@ class AcknowledgePage(_Change):
     def post(self, request: HttpRequest, run_id: UUID) -> HttpResponse:
         process = self.process(run_id)
         if process_acknowledge(process=process, by=str(self.person), via="web", now=clock.now()):
-            messages.success(request, "Acknowledged: nothing more of it is sent.")
+            messages.success(request, "Acknowledged. Nothing more will be sent.")
         else:
-            messages.info(request, f"It was {process.state} already.")
+            messages.info(request, f"It was already {process.state}.")
         return self.back(process)
 
 
@@ -128,9 +128,9 @@ class StopPage(_Change):
         if process_stop(
             process_id=process.process_id, by=str(self.person), via="web", now=clock.now(), run=process.pk
         ):
-            messages.success(request, "Stopped: nothing more of it is sent.")
+            messages.success(request, "Stopped. Nothing more will be sent.")
         else:
-            messages.info(request, f"It was {process.state} already.")
+            messages.info(request, f"It was already {process.state}.")
         return self.back(process)
 
 

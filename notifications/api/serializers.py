@@ -233,7 +233,7 @@ class DeliverySerializer(serializers.ModelSerializer[Delivery]):
     status = serializers.ChoiceField(choices=Delivery.Status.choices, source="state")
     reason = serializers.CharField(allow_blank=True)
     read_at = serializers.DateTimeField(source="inbox_item.read_at", allow_null=True, read_only=True)
-    explanation = serializers.SerializerMethodField(help_text="Why it is so, in one sentence.")
+    explanation = serializers.SerializerMethodField(help_text="The reason for its state, in one sentence.")
 
     class Meta:
         model = Delivery

@@ -202,7 +202,7 @@ def test_a_code_is_void_after_so_many_wrong_ones(
         confirm(client, "email", other_than(right))
     refused = confirm(client, "email", right)
     assert refused.status_code == 400
-    assert "No code is open" in refused.json()["code"][0]
+    assert "There is no valid code" in refused.json()["code"][0]
     verify(client, "email")
     assert confirm(client, "email", code_of(sent[1].pk)).status_code == 200
 

@@ -56,7 +56,7 @@ def test_a_rotation_is_saved_unchanged_and_its_link_renewed(site: Site, operator
     ]
     operator.goto(path)
     operator.get_by_role("button", name="New calendar link").click()
-    expect(operator.get_by_text("lead nowhere now")).to_be_visible()
+    expect(operator.get_by_text("no longer work")).to_be_visible()
     assert site.sql("SELECT link_version FROM escalation_rotation WHERE id = %(pk)s", pk=pk) == [(2,)]
 
 

@@ -49,7 +49,9 @@ ALL: Final = {
         "/preferences/", "Added.", {"#new_point_channel": "inbox", "#new_point_label": "Mine"}
     ),
     "/settings/points/<id>/test/": Form("/preferences/", "test message"),
-    "/settings/points/<id>/confirm/": Form("/preferences/", "No code is open", {"[name=code]": "000000"}),
+    "/settings/points/<id>/confirm/": Form(
+        "/preferences/", "There is no valid code", {"[name=code]": "000000"}
+    ),
     "/settings/points/<id>/code/": Form("/preferences/", "A code is on its way."),
     "/settings/points/<id>/switch/": Form("/preferences/", "Switched off."),
     "/settings/points/<id>/secret/": Form("/preferences/", "There is a new secret."),
@@ -60,7 +62,7 @@ ALL: Final = {
     "/account/details/": Form("/account/", "Your account is changed."),
     "/account/links/": Form("/account/", "Your links are renewed."),
     "/account/phone/code/": Form("/account/", "No channel for phone numbers is set up."),
-    "/account/phone/confirm/": Form("/account/", "No code is open", {"#phone_code_code": "000000"}),
+    "/account/phone/confirm/": Form("/account/", "There is no valid code", {"#phone_code_code": "000000"}),
     "/account/email/code/": Form("/account/", "A code is on its way."),
     "/account/email/confirm/": Form("/account/", "This code is wrong", {"#email_code_code": "000000"}),
     "/verify-email/": Form("/verify-email/?token=x", "This link was used or has expired."),

@@ -59,7 +59,7 @@ def test_a_start_for_an_active_process_is_ignored(bells: Bells) -> None:
     first = bells.start("order", bells.call(60))
     again = bells.start("order", bells.call(0, OTHER_PHONE))
     assert (again.status_code, again.data["result"]) == (200, "ignored")
-    assert "active already" in again.data["detail"]
+    assert "already active" in again.data["detail"]
     assert again.data["process"]["id"] == first.data["process"]["id"]
     bells.forward(61)
     assert bells.calls == [PHONE]

@@ -150,7 +150,7 @@ def test_staff_stop_it_from_the_page_and_an_old_page_stops_no_later_run(browse, 
 
 def test_stopping_asks_first_and_looking_stops_nothing(browse, operator, owner, process):
     page = browse(operator).get(path(process, "stop/")).content.decode()
-    assert "can't be undone" in page
+    assert "can't undo" in page
     assert f'href="{path(process, "stop/")}"' in browse(operator).get(path(process)).content.decode()
     assert browse(owner).get(path(process, "stop/")).status_code == 403
     process.refresh_from_db()

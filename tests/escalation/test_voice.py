@@ -65,7 +65,7 @@ def test_another_key_acknowledges_nothing_and_asks_again(bells: Bells, live_serv
     bells.twilio.pick_up(call, at=live_server.url)
     for key in ("2", "#", ""):
         again = bells.twilio.press(call, key, at=live_server.url)
-        assert again.text.startswith("This key has no meaning here.")
+        assert again.text.startswith("That key does nothing here.")
     assert bells.state("shop") == "active"
     assert "acknowledged" in bells.twilio.press(call, "1", at=live_server.url).text
 
@@ -88,7 +88,7 @@ def test_who_answers_after_the_stop_is_told_that_it_is_over(bells: Bells, live_s
     call = call_of(bells)
     bells.twilio.pick_up(call, at=live_server.url)
     bells.stop("shop")
-    over = "It has been dealt with already. Goodbye."
+    over = "It has already been dealt with. Goodbye."
     assert bells.twilio.press(call, "1", at=live_server.url).text == over
     assert bells.twilio.pick_up(call, at=live_server.url).text == over
     assert bells.state("shop") == "stopped"

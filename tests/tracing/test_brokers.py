@@ -225,5 +225,5 @@ def test_closed_cases_are_done_with(
 @pytest.mark.django_db
 def test_devices_of_no_case_are_a_dead_letter(now: datetime) -> None:
     Device.objects.create(pk=5)
-    with pytest.raises(Malformed, match="No case is known"):
+    with pytest.raises(Malformed, match="There is no case"):
         FORMAT.apply([again(5, now=now)])

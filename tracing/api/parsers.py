@@ -20,7 +20,7 @@ class UploadTooLarge(APIException):
 
 
 class TooManyUploads(Unreachable):
-    default_detail = "Too many uploads are being read. Nothing was changed; try again."
+    default_detail = "Too many uploads are in progress. Nothing was changed; try again."
 
 
 class UploadParser(BaseParser):

@@ -62,7 +62,7 @@ def unpacked(blocks: Iterable[bytes]) -> Iterator[bytes]:
             if unpacker is None:
                 gzips += 1
                 if gzips > GZIPS_MOST:
-                    raise NotReadable(f"The body is of more than {GZIPS_MOST} gzips.")
+                    raise NotReadable(f"The body consists of more than {GZIPS_MOST} gzip members.")
                 unpacker = zlib.decompressobj(GZIP_WBITS)
             try:
                 piece = unpacker.decompress(rest, PIECE_BYTES)

@@ -34,7 +34,7 @@ def columns_in(file: IO[bytes]) -> Iterator[tuple[Columns, int]]:
 
 def _csv_parts(first: bytes, others: Iterator[bytes]) -> Iterator[tuple[Columns, int]]:
     if not first:
-        raise NotReadable("There is nothing in it.")
+        raise NotReadable("The file is empty.")
     lines = lines_of(first)
     names = csv_names(lines[0])
     yield from_csv(lines[1:] if names.in_first_line else lines, names), len(first)

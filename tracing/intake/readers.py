@@ -38,9 +38,7 @@ class TooHeavy(Exception):
     """Reading an upload took more memory or time than it may."""
 
     def __init__(self) -> None:
-        super().__init__(
-            "Reading the body takes more memory or time than it may: send fewer records at once."
-        )
+        super().__init__("Reading the body takes too much memory or time: send fewer records at once.")
 
 
 class Busy(Exception):

@@ -43,7 +43,7 @@ def filter_create(*, name: str, **fields: Any) -> tuple[Filter, bool]:
         except IntegrityError:  # by another request, at the same instant
             existing = Filter.objects.get(name=name)
     if existing.criteria() != made.criteria() or existing.is_active != made.is_active:
-        raise Conflict("There is a filter of this name, and it says something else.")
+        raise Conflict("There is already a filter with this name and other content.")
     return existing, False
 
 

@@ -141,11 +141,11 @@ class MarkPage(Page):
     def post(self, request: HttpRequest) -> HttpResponse:
         given = MarkForm(request.POST)
         if not given.is_valid():
-            messages.error(request, "Expected the number of a device, and a status. Nothing was changed.")
+            messages.error(request, "Enter a device number and choose a status. Nothing was changed.")
             return redirect("tracing:cases")
         now, wanted = clock.now(), given.cleaned_data
         if rate_limits.attempt_take(scope="tracing-mark", who=str(self.person.pk), now=now):
-            messages.error(request, "You have marked too many devices within a minute. Try again soon.")
+            messages.error(request, "You have marked too many devices in the last minute. Try again soon.")
             return redirect("tracing:cases")
         try:
             marked = status_mark(
@@ -165,7 +165,7 @@ class MarkForm(forms.Form):
 
     def clean_device(self) -> int:
         if not 0 < (number := int(self.cleaned_data["device"])) <= DEVICE_MAX:
-            raise forms.ValidationError("Expected the number of a device.")
+            raise forms.ValidationError("Enter a device number.")
         return number
 
 

@@ -20,14 +20,14 @@ class RegisterSerializer(serializers.Serializer[Any]):
     password = PasswordField()
     first_name = StrictCharField(max_length=150)
     last_name = StrictCharField(max_length=150)
-    role = StrictChoiceField(choices=Role.choices, help_text="`admin` takes an administrator's token.")
+    role = StrictChoiceField(choices=Role.choices, help_text="`admin` needs an administrator's token.")
     language = StrictChoiceField(choices=settings.LANGUAGES, required=False)
     time_zone = StrictCharField(
         max_length=64, required=False, validators=[validate_time_zone], help_text="Such as Europe/Paris."
     )
     phone = PhoneField(required=False, help_text="In international form.")
     invitation = StrictCharField(
-        max_length=200, required=False, write_only=True, help_text="The token of a mailed link."
+        max_length=200, required=False, write_only=True, help_text="The token from a mailed link."
     )
 
 
@@ -37,7 +37,7 @@ class LogInSerializer(serializers.Serializer[Any]):
 
 
 class SessionSerializer(serializers.Serializer[Tokens]):
-    """Tokens, and whose they are."""
+    """Tokens, and the person they belong to."""
 
     access_token = serializers.CharField(source="access")
     refresh_token = serializers.CharField(source="refresh")
@@ -83,7 +83,7 @@ class ResetSerializer(serializers.Serializer[Any]):
 
 
 class ResetConfirmSerializer(serializers.Serializer[Any]):
-    token = StrictCharField(max_length=200, write_only=True, help_text="Of the mailed link.")
+    token = StrictCharField(max_length=200, write_only=True, help_text="From the mailed link.")
     new_password = PasswordField()
 
 

@@ -46,7 +46,7 @@ class UserForStaffSerializer(UserSerializer):
 
 
 class DetailsSerializer(serializers.Serializer[User]):
-    """What people, and the staff for them, may change; other fields are ignored."""
+    """What people may change, and staff for them; other fields are ignored."""
 
     first_name = StrictCharField(max_length=150, allow_blank=True, required=False)
     last_name = StrictCharField(max_length=150, allow_blank=True, required=False)
@@ -57,9 +57,10 @@ class DetailsSerializer(serializers.Serializer[User]):
 
 
 class MeChangeSerializer(DetailsSerializer):
-    phone = PhoneField(required=False, help_text="In international form; a new one is not verified.")
+    phone = PhoneField(required=False, help_text="In international form. A new one has to be verified again.")
     email = EmailAddressField(
-        required=False, help_text="What you log in with. A new one is not verified, and needs the password."
+        required=False,
+        help_text="What you log in with. A new one needs your password and has to be verified again.",
     )
     current_password = PasswordField(required=False, help_text="For a new email only.")
 
@@ -77,7 +78,7 @@ class UserChangeSerializer(DetailsSerializer):
     """What the staff may change."""
 
     role = StrictChoiceField(choices=Role.choices, required=False, help_text="An admin is staff too.")
-    is_active = StrictBooleanField(required=False, help_text="False locks out, at once.")
+    is_active = StrictBooleanField(required=False, help_text="False locks them out at once.")
 
 
 class MeRemoveSerializer(serializers.Serializer[User]):

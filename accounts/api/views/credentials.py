@@ -31,8 +31,8 @@ from accounts.services.invitations import NotAdmitted
 from accounts.services.registration import AdminOnly, user_register_and
 from config.rest.openapi import BODY, errors
 
-WRONG: Final = "No active account has this email and password."
-NOT_OURS: Final = "Expected a refresh token of this service, or a session to end."
+WRONG: Final = "No active account matches this email and password."
+NOT_OURS: Final = "Expected a refresh token from this service, or a session to end."
 
 ANA: Final = {
     "id": "0198c7f2-54b1-7d6e-8a53-6f2b1f0c9e11",
@@ -69,7 +69,7 @@ class RegisterView(OpenView):
         request=RegisterSerializer,
         responses={
             201: SessionSerializer,
-            200: OpenApiResponse(SessionSerializer, description="The very same was registered before."),
+            200: OpenApiResponse(SessionSerializer, description="The same account was registered before."),
             **errors(*BODY, 409, 429),
             403: by_field("You may not register here, or not in this role."),
         },
@@ -89,10 +89,10 @@ class RegisterView(OpenView):
         ],
     )
     def post(self, request: Request) -> Response:
-        """Make an account, and be logged in to it at once.
+        """Create an account and log in to it at once.
 
-        Who may is for REGISTRATION to say. Also at `/auth/api/v1/register`. The very same again answers 200
-        with new tokens, anything else with the same email 409.
+        REGISTRATION decides who may. Also at `/auth/api/v1/register`. Repeating the request returns 200
+        with new tokens; anything else with the same email, 409.
         """
         fields = validated(RegisterSerializer(data=request.data))
         by = request.user if isinstance(request.user, User) else None
@@ -148,7 +148,7 @@ class TokenView(_LogInView):
         examples=[LOG_IN],
     )
     def post(self, request: Request) -> Response:
-        """Log in with email and password; the answer is an access token and a refresh token only."""
+        """Log in with email and password; returns only an access token and a refresh token."""
         return secret(TokenPairSerializer(self.log_in(request)).data)
 
 
@@ -164,7 +164,7 @@ class RefreshView(OpenView):
     def post(self, request: Request) -> Response:
         """Exchange a refresh token for a new pair. It works once: keep the new one.
 
-        One that comes back ends its log-in, since two have it.
+        Using one twice ends its log-in, since two parties have it.
         """
         fields = validated(RefreshTokenSerializer(data=request.data))
         return secret(TokensSerializer(tokens_rotate(fields["refresh_token"])).data)
@@ -197,7 +197,7 @@ class LogOutView(OpenView):
         examples=[OpenApiExample("refresh token", value={"refresh_token": "eyJ…"}, request_only=True)],
     )
     def post(self, request: Request) -> Response:
-        """End the log-in that a refresh token is of, at once, and the session if the browser has one.
+        """End a refresh token's log-in at once, and the session if the browser has one.
 
         Access tokens of that log-in end too.
         """

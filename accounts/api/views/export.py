@@ -34,9 +34,9 @@ class _ExportView(APIView):
 class MyExportView(_ExportView):
     @extend_schema(operation_id="users_me_export", responses={**FILE, **errors(403, 429)})
     def get(self, request: Request) -> HttpResponse:
-        """All that is stored about you, as one JSON document; in a zip if it is larger than 32 MB.
+        """Download everything stored about you, as one JSON document; in a zip if it is larger than 32 MB.
 
-        Passwords, codes, tokens and keys are not in it, nor what others said of you in confidence.
+        It leaves out passwords, codes, tokens and keys, and what others said about you in confidence.
         """
         return personal_data.download(request.user)  # type: ignore[arg-type]
 
@@ -45,7 +45,7 @@ class MyExportView(_ExportView):
 class ExportView(_ExportView):
     @extend_schema(operation_id="users_export", responses={**FILE, **errors(403, 404, 429)})
     def get(self, request: Request, user_id: UUID) -> HttpResponse:
-        """All that is stored about somebody; for whoever has the permission to export it."""
+        """Download everything stored about somebody; needs the permission to export it."""
         user = get_object_or_404(selectors.users_all(), pk=user_id)
         log.info("person_exported", person=str(user.pk), by=str(request.user.pk))
         return personal_data.download(user)

@@ -33,7 +33,7 @@ class InvitationsView(_Invitations):
         responses={200: InvitationSerializer(many=True), **errors(400, 403)},
     )
     def get(self, request: Request) -> Response:
-        """Who was invited, newest first."""
+        """List the invitations, newest first."""
         page = self.paginate_queryset(self.get_queryset())
         return self.get_paginated_response(InvitationSerializer(page, many=True).data)
 
@@ -48,7 +48,7 @@ class InvitationsView(_Invitations):
         ],
     )
     def post(self, request: Request) -> Response:
-        """Send somebody a link to register with: good once, for INVITATION_DAYS days."""
+        """Send somebody a link to register with. It works once, for INVITATION_DAYS days."""
         by: User = request.user  # type: ignore[assignment]
         fields = validated(InvitationInSerializer(data=request.data))
         invitation = invitation_make(by=by, **fields)
@@ -59,6 +59,6 @@ class InvitationsView(_Invitations):
 class InvitationView(_Invitations):
     @extend_schema(operation_id="invitations_remove", responses={**DONE, **errors(403, 404)})
     def delete(self, request: Request, invitation_id: UUID) -> Response:
-        """Take an invitation back: its link works no more."""
+        """Withdraw an invitation: its link no longer works."""
         get_object_or_404(self.get_queryset(), pk=invitation_id).delete()
         return Response(status=status.HTTP_204_NO_CONTENT)

@@ -50,7 +50,7 @@ class PasswordChangeView(APIView):
         ],
     )
     def post(self, request: Request) -> Response:
-        """Set a new password. All tokens and sessions of before end; the answer has new tokens."""
+        """Set a new password. All earlier tokens and sessions end; the answer has new tokens."""
         fields = validated(PasswordChangeSerializer(data=request.data))
         user: User = request.user  # type: ignore[assignment]
         password_change(user=user, now=clock.now(), **fields)
@@ -77,7 +77,7 @@ class PasswordResetView(OpenView):
         ],
     )
     def post(self, request: Request) -> Response:
-        """Have a link mailed that sets a new password. The answer is the same where there is no account."""
+        """Ask for a link to set a new password by mail. The answer is the same if there is no account."""
         fields = validated(ResetSerializer(data=request.data))
         password_reset_request(email=fields["email"], now=clock.now())
         return Response(ASKED, status=status.HTTP_202_ACCEPTED)
@@ -98,7 +98,7 @@ class PasswordResetConfirmView(OpenView):
         ],
     )
     def post(self, request: Request) -> Response:
-        """Set a new password by the token of a mailed link, once. All tokens and sessions of before end."""
+        """Set a new password with the token from a mailed link, once. All earlier tokens and sessions end."""
         fields = validated(ResetConfirmSerializer(data=request.data))
         address = rate_limits.address_of(request.META)
         with rate_limits.failures_counted(ValidationError, scope="reset", who=address):

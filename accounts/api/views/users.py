@@ -31,7 +31,7 @@ from config import clock
 from config.rest.api import JSONOnly
 from config.rest.openapi import BODY, errors
 
-PROVE_IT: Final = "Deleting your account needs your password, or that you have just logged in here."
+PROVE_IT: Final = "To delete your account, give your password, or log in again first."
 
 
 @extend_schema(tags=["accounts"])
@@ -57,7 +57,7 @@ class MeView(APIView):
         ],
     )
     def patch(self, request: Request) -> Response:
-        """Change some of your account. A new email or phone is not verified until you do so again."""
+        """Change parts of your account. You have to verify a new email address or phone number again."""
         user: User = request.user  # type: ignore[assignment]
         changes = validated(MeChangeSerializer(data=request.data, context={"request": request}))
         password = changes.pop("current_password", None)
@@ -67,9 +67,9 @@ class MeView(APIView):
 
     @extend_schema(operation_id="users_me_remove", responses={**DONE, **errors(*BODY, 403, 429)})
     def delete(self, request: Request) -> Response:
-        """Delete your account, with all that is yours: with `{"password": "…"}` as the body.
+        """Delete your account and everything that is yours, with `{"password": "…"}` as the body.
 
-        A session that was begun within the last ten minutes needs no password.
+        You need no password in a session begun within the last ten minutes.
         """
         user: User = request.user  # type: ignore[assignment]
         password = validated(MeRemoveSerializer(data=request.data)).get("password")
@@ -90,7 +90,7 @@ class RenewLinksView(APIView):
 
     @extend_schema(operation_id="users_me_renew_links", request=None, responses={**DONE, **errors(403)})
     def post(self, request: Request) -> Response:
-        """End the links of yours that work without logging in: to your calendar, invitations and calls.
+        """Void your links that work without logging in: to your calendar, invitations and calls.
 
         Your pages show new ones.
         """
@@ -115,7 +115,7 @@ class UsersView(GenericAPIView[User]):
         responses={200: UserForStaffSerializer(many=True), **errors(400, 403)},
     )
     def get(self, request: Request) -> Response:
-        """Everybody, newest first; for the staff."""
+        """List everyone, newest first; for staff."""
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
         return self.get_paginated_response(UserForStaffSerializer(page, many=True).data)
 
@@ -126,7 +126,7 @@ class UserView(APIView):
 
     @extend_schema(operation_id="users_read", responses={200: UserForStaffSerializer, **errors(403, 404)})
     def get(self, request: Request, user_id: UUID) -> Response:
-        """Somebody's account; for the staff."""
+        """Show somebody's account; for staff."""
         return Response(UserForStaffSerializer(self._user(user_id)).data)
 
     @extend_schema(
@@ -141,7 +141,7 @@ class UserView(APIView):
     def patch(self, request: Request, user_id: UUID) -> Response:
         """Change somebody's role or details, or lock them out; for administrators.
 
-        403 of yourself, and unless you are a superuser, of somebody on the staff or with permissions.
+        403 for yourself and, unless you are a superuser, for staff or anyone with permissions.
         """
         user = self._user(user_id)
         changes = validated(UserChangeSerializer(data=request.data))
@@ -150,9 +150,9 @@ class UserView(APIView):
 
     @extend_schema(operation_id="users_remove", responses={**DONE, **errors(403, 404)})
     def delete(self, request: Request, user_id: UUID) -> Response:
-        """Delete somebody's account, with all that is theirs; for administrators.
+        """Delete somebody's account and everything that is theirs; for administrators.
 
-        403 of your own, and unless you are a superuser, of somebody on the staff or with permissions.
+        403 for your own and, unless you are a superuser, for staff or anyone with permissions.
         """
         user_remove(user=self._user(user_id), by=self._staff())
         return Response(status=status.HTTP_204_NO_CONTENT)

@@ -56,11 +56,11 @@ class EmailVerifyView(_SendView):
         responses={
             202: AcceptedSerializer,
             **errors(403, 429),
-            409: OpenApiResponse(AcceptedSerializer, description="Verified already, or mail is not set up."),
+            409: OpenApiResponse(AcceptedSerializer, description="Already verified, or mail is not set up."),
         },
     )
     def post(self, request: Request) -> Response:
-        """Have a code sent to your email address. The codes of before are void."""
+        """Send a code to your email address. Earlier codes are void."""
         return self.send(request)
 
 
@@ -90,12 +90,13 @@ class PhoneVerifyView(_SendView):
             202: AcceptedSerializer,
             **errors(400, 403, 429),
             409: OpenApiResponse(
-                AcceptedSerializer, description="Verified already, or nothing is set up that reaches phones."
+                AcceptedSerializer,
+                description="Already verified, or no channel that reaches phones is set up.",
             ),
         },
     )
     def post(self, request: Request) -> Response:
-        """Have a code sent to your phone. The codes of before are void."""
+        """Send a code to your phone. Earlier codes are void."""
         return self.send(request)
 
 

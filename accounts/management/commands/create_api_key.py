@@ -9,7 +9,7 @@ from accounts.services import api_key_create
 
 
 class Command(BaseCommand):
-    help = "Make an API key with the given scopes and print it. It is shown this once only."
+    help = "Create an API key with the given scopes and print it. It is shown only this once."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("name")
@@ -18,4 +18,4 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         api_key, key = api_key_create(name=options["name"], scopes=options["scopes"])
         self.stdout.write(f"{api_key.name}: {', '.join(api_key.scopes)}")
-        self.stdout.write(f"Keep it safe, it is not shown again: {key}")
+        self.stdout.write(f"Keep it safe, it won't be shown again: {key}")

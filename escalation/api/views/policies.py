@@ -93,13 +93,13 @@ class PoliciesView(_Policies):
         request=PolicyInSerializer,
         responses={
             201: PolicySerializer,
-            200: OpenApiResponse(PolicySerializer, description="The very same one is here already."),
+            200: OpenApiResponse(PolicySerializer, description="The same policy already exists."),
             **errors(*BODY, 403, 409),
         },
         examples=[OpenApiExample("lead, then phone", value=EXAMPLE, request_only=True)],
     )
     def post(self, request: Request) -> Response:
-        """Make a policy; 409 where another one has the name."""
+        """Create a policy; 409 if another one has the name."""
         serializer = PolicyInSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         policy, created = services.policy_create(
@@ -121,7 +121,7 @@ class PolicyView(_OnePolicy):
         examples=[OpenApiExample("once only", value={"repeats": 0}, request_only=True)],
     )
     def patch(self, request: Request, policy_id: UUID) -> Response:
-        """Change what is given: a new version. Processes under way go on by the one they were started by."""
+        """Change the given fields as a new version. Processes under way keep the one that started them."""
         policy = self.policy(policy_id)
         serializer = PolicyChangeSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
@@ -134,7 +134,7 @@ class PolicyView(_OnePolicy):
         responses={204: OpenApiResponse(description="Removed."), **errors(403, 404)},
     )
     def delete(self, request: Request, policy_id: UUID) -> Response:
-        """Remove it: nothing more is started by it; what was started goes on, and its history stays."""
+        """Remove it: it starts nothing more. Processes under way continue, and their history stays."""
         services.policy_remove(policy=self.policy(policy_id))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
@@ -149,7 +149,7 @@ class PolicyVersionsView(_OnePolicy):
         responses={200: PolicyVersionSerializer(many=True), **errors(400, 403, 404)},
     )
     def get(self, request: Request, policy_id: UUID) -> Response:
-        """All that it has said so far, newest first."""
+        """List all its versions, newest first."""
         policy = self.policy(policy_id)
         versions = PolicyVersion.objects.filter(policy=policy).select_related("created_by")
         page = self.paginate_queryset(versions)
@@ -165,9 +165,9 @@ class PolicySimulateView(_OnePolicy):
         examples=[OpenApiExample("at night", value={"at": "2026-10-24T21:30:00Z"}, request_only=True)],
     )
     def post(self, request: Request, policy_id: UUID) -> Response:
-        """Who would be told when, by which channel, with quiet hours and preferences; nobody is told.
+        """Show who would be told, when and by which channel, with quiet hours and preferences. Sends nothing.
 
-        The same plan is made when a process is started by it; people and rotations are taken as they are now.
+        Starting a process makes the same plan. People and rotations are taken as they are now.
         """
         policy = self.policy(policy_id)
         serializer = SimulateInSerializer(data=request.data)

@@ -58,7 +58,7 @@ PROCESS: Final = {
 }
 IGNORED_ANSWER: Final = {
     "result": "ignored",
-    "detail": "A process of this id is active already; this start was ignored.",
+    "detail": "A process with this id is already active; this start was ignored.",
     "process": PROCESS,
 }
 PROCESS_ID: Final = OpenApiParameter(
@@ -107,7 +107,7 @@ class ProcessesView(_Processes):
         request={"application/json": REQUEST_SCHEMA},
         responses={
             201: OpenApiResponse(
-                ProcessAnswerSerializer, description="Started: it will be told, until stopped."
+                ProcessAnswerSerializer, description="Started: people will be told until it is stopped."
             ),
             200: OpenApiResponse(
                 ProcessAnswerSerializer, description="Stopped; or ignored, and `detail` says why."
@@ -124,8 +124,8 @@ class ProcessesView(_Processes):
     def post(self, request: Request) -> Response:
         """Start a process, or stop it: the original's JSON.
 
-        A start for an active process, and a stop for none, are ignored. One notification that is wrong makes
-        the whole start invalid. Once a stop is answered, no send of the process begins.
+        A start for an active process is ignored, and so is a stop when none is active. One invalid
+        notification makes the whole start invalid. Once a stop is answered, no send of the process begins.
         """
         answer = request_run(
             requests.request_of(request.data),
@@ -140,7 +140,7 @@ class ProcessesView(_Processes):
         responses={200: ProcessSerializer(many=True), **errors(400, 403)},
     )
     def get(self, request: Request) -> Response:
-        """Newest first: all for staff and machines, those in which you are told for you."""
+        """List processes, newest first: all for staff and machines, for others those that tell them."""
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
         return self.get_paginated_response(ProcessSerializer(page, many=True).data)
 
@@ -153,7 +153,7 @@ class ProcessView(_Processes):
         operation_id="escalations_read", responses={200: ProcessDetailSerializer, **errors(403, 404)}
     )
     def get(self, request: Request, process_id: str) -> Response:
-        """The latest run: who was to be told, when, and what happened; you see what was for you."""
+        """Show the latest run: who was to be told, when, and what happened; people see what was for them."""
         process: Any = self.latest(process_id)
         runs = self.get_queryset().filter(process_id=process.process_id, started_at__lt=process.started_at)
         process.notifications = selectors.history_of(process, request.user)
@@ -169,11 +169,11 @@ class AcknowledgeView(_Processes):
         responses={200: ProcessSerializer, **errors(403, 404, 409)},
     )
     def post(self, request: Request, process_id: str) -> Response:
-        """Say that somebody looks after it: everything pending is cancelled. 409 where it was stopped."""
+        """Say that somebody is taking care of it, and cancel everything pending. 409 if it was stopped."""
         process = self.latest(process_id)
         acknowledged = process_acknowledge(process=process, by=name_of(request), via="api", now=clock.now())
         if not acknowledged and process.state != EscalationProcess.State.ACKNOWLEDGED:
-            raise Conflict("This escalation was stopped already.")
+            raise Conflict("This escalation has already been stopped.")
         return Response(ProcessSerializer(process).data)
 
 
@@ -190,7 +190,7 @@ class StopView(_Processes):
         },
     )
     def post(self, request: Request, process_id: str) -> Response:
-        """Stop a process: once this is answered, no send of it begins. Ignored where none is active.
+        """Stop a process: once this is answered, no send of it begins. Ignored if none is active.
 
         The UUID of a run stops that run alone.
         """

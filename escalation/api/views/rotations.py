@@ -50,7 +50,9 @@ EXAMPLE = {
 }
 TAG = "on-call rotations"
 CALENDAR: dict[Any, Any] = {
-    (200, "text/calendar"): OpenApiResponse(OpenApiTypes.STR, description="Two weeks back, 92 days on."),
+    (200, "text/calendar"): OpenApiResponse(
+        OpenApiTypes.STR, description="From two weeks ago to 92 days ahead."
+    ),
     **errors(403, 404),
 }
 
@@ -85,7 +87,7 @@ class RotationsView(_Rotations):
         responses={200: RotationSerializer(many=True), **errors(400, 403)},
     )
     def get(self, request: Request) -> Response:
-        """Newest first: all for staff and machines, for others those in which they take turns."""
+        """List rotations, newest first: all for staff and machines, for others those they take turns in."""
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
         return self.get_paginated_response(RotationSerializer(page, many=True).data)
 
@@ -94,13 +96,13 @@ class RotationsView(_Rotations):
         request=RotationInSerializer,
         responses={
             201: RotationSerializer,
-            200: OpenApiResponse(RotationSerializer, description="The very same one is here already."),
+            200: OpenApiResponse(RotationSerializer, description="The same rotation already exists."),
             **errors(*BODY, 403, 409),
         },
         examples=[OpenApiExample("weekly", value=EXAMPLE, request_only=True)],
     )
     def post(self, request: Request) -> Response:
-        """Make a rotation; 409 where another one has the name."""
+        """Create a rotation; 409 if another one has the name."""
         given = _validated(RotationInSerializer(data=request.data))
         rotation, created = services.rotation_create(**given)
         return self.answer(rotation.pk, status.HTTP_201_CREATED if created else status.HTTP_200_OK)
@@ -119,7 +121,7 @@ class RotationView(_OneRotation):
         examples=[OpenApiExample("an hour later", value={"handoff_at": "09:00"}, request_only=True)],
     )
     def patch(self, request: Request, rotation_id: UUID) -> Response:
-        """Change what is given. All shifts, past ones too, are then as if it had always been so."""
+        """Change the given fields. All shifts, past ones too, are then as if it had always been so."""
         rotation = self.rotation(rotation_id)
         given = _validated(RotationChangeSerializer(rotation, data=request.data))
         services.rotation_update(rotation=rotation, **given)
@@ -130,7 +132,7 @@ class RotationView(_OneRotation):
         responses={204: OpenApiResponse(description="Removed."), **errors(403, 404)},
     )
     def delete(self, request: Request, rotation_id: UUID) -> Response:
-        """Remove it; policies that name it tell nobody by it any more."""
+        """Remove it; policies that name it no longer tell anyone through it."""
         services.rotation_remove(rotation=self.rotation(rotation_id))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
@@ -143,7 +145,7 @@ class OnCallView(_OneRotation):
         responses={200: OnCallSerializer, **errors(400, 403, 404)},
     )
     def get(self, request: Request, rotation_id: UUID) -> Response:
-        """Who is on call at a time."""
+        """Show who is on call at a time."""
         rotation = self.rotation(rotation_id)
         at = _validated(AtSerializer(data=request.query_params)).get("at") or clock.now()
         shift = on_call(selectors.turns_of(rotation), at)
@@ -159,13 +161,15 @@ class ShiftsView(_OneRotation):
         responses={200: ShiftsSerializer, **errors(400, 403, 404)},
     )
     def get(self, request: Request, rotation_id: UUID) -> Response:
-        """Who is on call from one time until another."""
+        """Show who is on call from one time until another."""
         rotation = self.rotation(rotation_id)
         asked = _validated(SpanSerializer(data=request.query_params))
         begin = asked.get("begin") or clock.now()
         end = asked.get("end") or begin + timedelta(weeks=4)
         if not timedelta(0) < end - begin <= MAX_SPAN:
-            raise ValidationError({"end": ["Expected a time after the beginning, by 92 days at most."]})
+            raise ValidationError(
+                {"end": ["Expected a time after the beginning, and at most 92 days later."]}
+            )
         shifts = between(selectors.turns_of(rotation), begin, end)
         return Response(
             ShiftsSerializer({"begin": begin, "end": end, "turns": _shown(rotation, shifts)}).data
@@ -181,7 +185,7 @@ class OverridesView(_OneRotation):
         responses={200: OverrideSerializer(many=True), **errors(400, 403, 404)},
     )
     def get(self, request: Request, rotation_id: UUID) -> Response:
-        """Who stands in or stood in, the one made last first."""
+        """List who stands in or stood in, newest entry first."""
         overrides = RotationOverride.objects.filter(rotation=self.rotation(rotation_id))
         page = self.paginate_queryset(overrides.select_related("user"))
         return self.get_paginated_response(OverrideSerializer(page, many=True).data)
@@ -191,7 +195,7 @@ class OverridesView(_OneRotation):
         request=OverrideInSerializer,
         responses={
             201: OpenApiResponse(OverrideSerializer, description="They stand in."),
-            200: OpenApiResponse(OverrideSerializer, description="They did so already."),
+            200: OpenApiResponse(OverrideSerializer, description="They already did."),
             **errors(*BODY, 403, 404),
         },
         examples=[
@@ -207,9 +211,9 @@ class OverridesView(_OneRotation):
         ],
     )
     def post(self, request: Request, rotation_id: UUID) -> Response:
-        """Have somebody stand in, whether they take turns or not. Of two that overlap the last made counts.
+        """Have somebody stand in, whether they take turns or not. Where two overlap, the newer one counts.
 
-        Repeating the request returns 200 and the one that is there.
+        Repeating the request returns 200 and the existing one.
         """
         rotation = self.rotation(rotation_id)
         given = _validated(OverrideInSerializer(data=request.data))
@@ -238,7 +242,7 @@ class RenewLinkView(_OneRotation):
         responses={200: RotationSerializer, **errors(403, 404)},
     )
     def post(self, request: Request, rotation_id: UUID) -> Response:
-        """End the calendar links that were given out; the answer has the new one."""
+        """Void the earlier calendar links; the answer has the new one."""
         services.rotation_renew_link(rotation=self.rotation(rotation_id))
         return self.answer(rotation_id)
 
@@ -255,7 +259,7 @@ class RotationCalendarView(_OneRotation):
 
 
 class CalendarLinkView(OpenView):
-    """The same for whoever has the secret link."""
+    """The same for anyone who has the secret link."""
 
     def get(self, request: Request, token: str) -> HttpResponse:
         target = links.target_of(token)

@@ -26,7 +26,7 @@ MAX_ATTEMPT = 32_767
 class IsTwilio(BasePermission):
     """Signed with the account's auth token, for the very URL that Twilio was told to call."""
 
-    message = "This is for Twilio: X-Twilio-Signature is missing or does not match."
+    message = "Only Twilio can post here: X-Twilio-Signature is missing or does not match."
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         given = request.headers.get("X-Twilio-Signature")

@@ -331,7 +331,7 @@ def test_a_code_is_one_points_alone_and_void_after_five_guesses(
         client.post(f"{PATH}{mine}/confirm/", {"code": "x23456"})
         client.post(f"{PATH}{mine}/confirm/", {"code": codes["other@example.org"]})
     refused = client.post(f"{PATH}{mine}/confirm/", {"code": codes["mine@example.org"]})
-    assert "No code is open" in refused.json()["code"][0]
+    assert "There is no valid code" in refused.json()["code"][0]
     assert client.post(f"{PATH}{other}/confirm/", {"code": codes["other@example.org"]}).status_code == 200
 
 

@@ -192,7 +192,7 @@ def test_a_source_changes_and_deletes_nobody_whom_it_did_not_make(who: str, key:
     body = person(user_id=str(victim.pk), email="mine@evil.example", first_name="Thief")
     # What a message says of itself is not where it came from.
     (reason,) = dead((key, {"payload": body, "_meta": {"source": "partner", "routing_key": key}}))
-    assert reason.endswith(("not by a message.", "deleted here.", "their own.", "address."))
+    assert reason.endswith(("not by a message.", "delete it here.", "is theirs.", "address."))
     assert User.objects.filter(pk=victim.pk).values().get() == before
     assert Event.objects.count() == seen
 

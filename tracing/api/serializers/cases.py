@@ -41,7 +41,7 @@ class ExposureSerializer(serializers.ModelSerializer[Exposure]):
     device_id = serializers.IntegerField()
     filter = FilterNameSerializer(source="filter_version")
     path = serializers.SerializerMethodField(help_text="Devices from the case's own to this one.")
-    seconds = serializers.IntegerField(help_text="Of contact with the device before it in the path.")
+    seconds = serializers.IntegerField(help_text="Seconds of contact with the device before it in the path.")
 
     class Meta:
         model = Exposure
@@ -59,11 +59,11 @@ class DegreesSerializer(serializers.Serializer[Any]):
     filter = serializers.CharField(source="filter__name")
     degree = serializers.IntegerField()
     exposed = serializers.IntegerField()
-    told = serializers.IntegerField(help_text="Of them; the others have no address to be told at.")
+    told = serializers.IntegerField(help_text="How many of them were told; the others have no address.")
 
 
 class CaseDetailSerializer(CaseSerializer):
-    """A case with whom it exposed: the first 1,000, nearest first; the rest at ``…/exposures/``."""
+    """A case and the devices it exposed: the first 1,000, nearest first; the rest at ``…/exposures/``."""
 
     searches = CaseSearchSerializer(many=True)
     by_degree = DegreesSerializer(many=True)

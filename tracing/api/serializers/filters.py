@@ -12,7 +12,7 @@ from tracing.models.filter import DISTANCE_MAX_M, LANGUAGE_MAX, ROUNDS_MAX, TIME
 
 class CriteriaSerializer(serializers.Serializer[Any]):
     status = StrictIntegerField(
-        min_value=0, max_value=6, required=False, help_text="What the exposed are told."
+        min_value=0, max_value=6, required=False, help_text="The text that exposed devices get."
     )
     time_min_s = StrictIntegerField(min_value=0, max_value=TIME_MAX_S, required=False)
     time_max_s = StrictIntegerField(min_value=0, max_value=TIME_MAX_S, allow_null=True, required=False)
@@ -24,14 +24,14 @@ class CriteriaSerializer(serializers.Serializer[Any]):
 
 
 class FilterChangeSerializer(CriteriaSerializer):
-    """What is left out stays as it is. New criteria make a new version; open cases keep theirs."""
+    """Fields you leave out stay as they are. New criteria make a new version; open cases keep theirs."""
 
     name = StrictCharField(max_length=100, required=False)
     is_active = StrictBooleanField(required=False)
 
 
 class FilterInSerializer(FilterChangeSerializer):
-    """A new filter; inactive, unless it says otherwise."""
+    """A new filter; inactive by default."""
 
     name = StrictCharField(max_length=100)
     content = ContentField()

@@ -18,7 +18,7 @@ CONTACT_CHANNELS = [
 
 
 class StatusInSerializer(serializers.Serializer[Any]):
-    """What a health service says of a device."""
+    """A device's status, as a health service sets it."""
 
     device_id = device_id_field()
     status = StrictIntegerField(
@@ -53,7 +53,7 @@ class DeviceContactSerializer(serializers.ModelSerializer[DeviceContact]):
 
 
 class DeviceInSerializer(serializers.Serializer[Device]):
-    """What is left out stays as it is; ``contacts`` replaces them all."""
+    """Fields you leave out stay as they are; ``contacts`` replaces them all."""
 
     push_token = StrictCharField(max_length=512, allow_blank=True, required=False)
     platform = StrictChoiceField(choices=Device.Platform.choices, allow_blank=True, required=False)

@@ -38,7 +38,7 @@ class CasesView(GenericAPIView[Case]):
         operation_id="tracing_cases_list", responses={200: CaseSerializer(many=True), **errors(400, 403)}
     )
     def get(self, request: Request) -> Response:
-        """Cases, newest first. Reading them is logged."""
+        """List cases, newest first. Reading them is logged."""
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
         log(request, CaseReading.What.LIST)
         return self.get_paginated_response(CaseSerializer(page, many=True).data)
@@ -78,7 +78,7 @@ class ExposuresView(GenericAPIView[Exposure]):
         responses={200: ExposureSerializer(many=True), **errors(400, 403, 404)},
     )
     def get(self, request: Request, case_id: UUID) -> Response:
-        """Whom a case exposed, nearest degree first."""
+        """List the devices that a case exposed, nearest degree first."""
         case = get_object_or_404(Case, pk=case_id)
         page = self.paginate_queryset(self.filter_queryset(selectors.exposures_of(case)))
         log(request, CaseReading.What.CASE, case_id=case_id, device_id=case.device_id)

@@ -53,7 +53,7 @@ class DeviceView(GenericAPIView[Device]):
         operation_id="tracing_devices_set",
         request=DeviceInSerializer,
         responses={
-            200: OpenApiResponse(DeviceSetSerializer, description="It was known, and is so now."),
+            200: OpenApiResponse(DeviceSetSerializer, description="It was known before, and is updated."),
             201: OpenApiResponse(DeviceSetSerializer, description="It was not known before."),
             **errors(*BODY, 403, 404),
         },
@@ -66,7 +66,7 @@ class DeviceView(GenericAPIView[Device]):
         ],
     )
     def put(self, request: Request, device_id: int) -> Response:
-        """Say how a device is told. What it could not be told of open cases before, it is told now.
+        """Set how a device is told. It is now told of open cases that could not reach it before.
 
         Its status is not in the answer: that takes `tracing:read`.
         """
@@ -89,18 +89,20 @@ class SourcesView(GenericAPIView[Device]):
     @extend_schema(
         operation_id="tracing_devices_sources",
         parameters=[
-            OpenApiParameter("rounds", OpenApiTypes.INT, description="Degrees, 1 to 5; 1 if not given."),
-            OpenApiParameter("time_min_s", OpenApiTypes.INT, description="Least contact; 900 if not given."),
+            OpenApiParameter("rounds", OpenApiTypes.INT, description="Degrees, 1 to 5; 1 by default."),
+            OpenApiParameter(
+                "time_min_s", OpenApiTypes.INT, description="Least contact in seconds; 900 by default."
+            ),
             OpenApiParameter("distance_max_m", OpenApiTypes.FLOAT, description="Farthest record, in metres."),
         ],
         responses={200: SourcesSerializer, **errors(400, 403, 404)},
     )
     def get(self, request: Request, device_id: int) -> Response:
-        """Who may have infected this device: the search backwards in time, nearest first. It is logged."""
+        """List who may have infected this device, nearest first: a search backwards in time. It is logged."""
         given = SourcesInSerializer(data=request.query_params)
         given.is_valid(raise_exception=True)
         if unknown := sorted(set(request.query_params) - set(given.fields)):
-            raise ValidationError({name[:50]: ["There is no such parameter."] for name in unknown})
+            raise ValidationError({name[:50]: ["This parameter is unknown."] for name in unknown})
         if not 0 < device_id <= DEVICE_MAX or not (
             Device.objects.filter(pk=device_id).exists() or selectors.device_is_seen(device_id)
         ):

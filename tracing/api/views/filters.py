@@ -59,7 +59,7 @@ class FiltersView(GenericAPIView[Filter]):
         operation_id="tracing_filters_list", responses={200: FilterSerializer(many=True), **errors(400, 403)}
     )
     def get(self, request: Request) -> Response:
-        """All filters, newest first."""
+        """List all filters, newest first."""
         page = self.paginate_queryset(self.get_queryset())
         return self.get_paginated_response(FilterSerializer(page, many=True).data)
 
@@ -68,13 +68,13 @@ class FiltersView(GenericAPIView[Filter]):
         request=FilterInSerializer,
         responses={
             201: OpenApiResponse(FilterSerializer, description="Stored."),
-            200: OpenApiResponse(FilterSerializer, description="The very same filter was there."),
+            200: OpenApiResponse(FilterSerializer, description="The same filter already exists."),
             **errors(*BODY, 403, 409),
         },
         examples=[OpenApiExample("close contacts", value=EXAMPLE, request_only=True)],
     )
     def post(self, request: Request) -> Response:
-        """Make a filter. The same again answers 200; the same name with other content 409."""
+        """Create a filter. Repeating the request returns 200; the same name with other content, 409."""
         serializer = FilterInSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         made, created = filter_create(**serializer.validated_data)
@@ -121,17 +121,17 @@ class WhatIfView(GenericAPIView[Filter]):
         operation_id="tracing_filters_what_if",
         parameters=[
             OpenApiParameter(
-                "cases", OpenApiTypes.INT, description=f"How many, up to {CASES_MAX}; 20 if not given."
+                "cases", OpenApiTypes.INT, description=f"How many, up to {CASES_MAX}; 20 by default."
             )
         ],
         responses={200: WhatIfSerializer, **errors(400, 403, 404)},
     )
     def get(self, request: Request, filter_id: UUID) -> Response:
-        """How many would have been told, had this filter been used for the last cases. Writes nothing."""
+        """Count how many this filter would have told in the last cases. Writes nothing."""
         given = WhatIfInSerializer(data=request.query_params)
         given.is_valid(raise_exception=True)
         if unknown := sorted(set(request.query_params) - set(given.fields)):
-            raise ValidationError({name[:50]: ["There is no such parameter."] for name in unknown})
+            raise ValidationError({name[:50]: ["This parameter is unknown."] for name in unknown})
         found = get_object_or_404(Filter, pk=filter_id)
         result = what_if(found, now=clock.now(), **given.validated_data)
         degrees = [{"degree": degree, "told": told} for degree, told in result.by_degree.items()]

@@ -33,7 +33,7 @@ CSV_EXAMPLE = (
 
 @extend_schema(tags=["tracing"])
 class InteractionsView(APIView):
-    """Takes records; there is no way to read them here."""
+    """Takes records; you can't read them here."""
 
     content_negotiation_class = JSONOnly
     parser_classes = [JSONUploadParser, NDJSONUploadParser, CSVUploadParser]
@@ -61,11 +61,11 @@ class InteractionsView(APIView):
         ],
     )
     def post(self, request: Request) -> Response:
-        """Upload records: a JSON list, NDJSON, or CSV with a line of names; packed by gzip if you like.
+        """Upload records: a JSON list, NDJSON, or CSV with a line of names; gzipped if you like.
 
-        All are stored or, if one is not acceptable, none: the answer names the bad ones, counted from 1,
-        and says what was expected. The same record again is not stored twice. Records shorter than 30 s are
-        counted in the answer: no filter lets them count as contact.
+        If any record is invalid, nothing is stored: the answer names the bad ones, counted from 1, and says
+        what was expected. No record is stored twice. The answer counts records shorter than 30 s, which no
+        filter takes as contact.
         """
         try:
             records = request.data

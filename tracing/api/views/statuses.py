@@ -28,16 +28,16 @@ class StatusesView(GenericAPIView[Any]):
         request=StatusInSerializer,
         responses={
             201: OpenApiResponse(StatusSerializer, description="Stored; infected: a case is open."),
-            200: OpenApiResponse(StatusSerializer, description="It was so already."),
+            200: OpenApiResponse(StatusSerializer, description="It already was."),
             **errors(*BODY, 403, 409, 429),
         },
         examples=[OpenApiExample("infected", value={"device_id": 1696, "status": 1}, request_only=True)],
     )
     def post(self, request: Request) -> Response:
-        """Mark a device, whether it is known or not. 1 opens a case and searches at once, 3 closes it, if it
-        is open, and tells the device.
+        """Mark a device, known or not. 1 opens a case and searches at once; 3 closes the case, if it is open,
+        and tells the device.
 
-        All others are only stored. 409: infected, of a device that would have to be suspect first.
+        All other statuses are only stored. 409: infected, for a device that has to be suspect first.
         """
         serializer = StatusInSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)

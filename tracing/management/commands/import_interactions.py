@@ -40,7 +40,7 @@ SHOWN = 20
 class Command(BaseCommand):
     help = (
         "Import files of interactions: CSV, NDJSON or a JSON list, packed by gzip or not; - is standard "
-        "input. What is stored already is passed over, so that a run that was stopped can be repeated."
+        "input. Records stored before are skipped, so you can repeat a run that was stopped."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -48,7 +48,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--skip-bad",
             action="store_true",
-            help="Name bad records and go on; otherwise the run ends there.",
+            help="Name bad records and go on; otherwise the run stops at them.",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -105,7 +105,7 @@ class Command(BaseCommand):
             if not skip_bad:
                 raise CommandError(
                     f"{error.records} bad records, of which the first are named above. The {before} before "
-                    "this part are stored. Use --skip-bad to pass over bad ones."
+                    "this part are stored. Use --skip-bad to skip bad ones."
                 )
             good = np.flatnonzero(~error.bad)
             return records_checked(columns.only(good.tolist()), now=clock.now()), error.records
