@@ -18,11 +18,13 @@ def families(counted: Counted) -> Iterator[Metric]:
     yield gauge("dating_events_running", "Dating events under way.", running)
     yield gauge(
         "dating_oldest_overdue_seconds",
-        "For how long the step of a dating event has been due that has waited longest.",
+        "How long the most overdue step of a dating event has been due.",
         selectors.oldest_overdue_s(clock.now()),
     )
     waiting = Room.objects.filter(try_at__isnull=False).exclude(error="").count()
-    yield gauge("dating_rooms_waiting", "Rooms of dating events that a first try has not made.", waiting)
+    yield gauge(
+        "dating_rooms_waiting", "Rooms of dating events that the first attempt failed to make.", waiting
+    )
     # The dates of the rounds that run, but for those events that wait in a pause.
     calls = Date.objects.filter(
         round__event__step=Step.ROUND,

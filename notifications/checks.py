@@ -38,9 +38,9 @@ def policies_make_sense(**kwargs: Any) -> list[CheckMessage]:
     faults: list[CheckMessage] = []
     for name, policy in settings.CHANNEL_POLICIES.items():
         if name not in CHANNELS:
-            faults.append(Error(f"CHANNEL_POLICIES names no channel: {name}", id="tocsin.E001"))
+            faults.append(Error(f"CHANNEL_POLICIES names an unknown channel: {name}", id="tocsin.E001"))
         elif CHANNELS[name].instant:
-            text = f"CHANNEL_POLICIES is of no use for {name}, by which nothing is sent"
+            text = f"CHANNEL_POLICIES has no effect for {name}, which sends nothing"
             faults.append(Error(text, id="tocsin.E001"))
         for key, value in policy.items():
             is_number = isinstance(value, int | float) and not isinstance(value, bool)
@@ -57,7 +57,7 @@ def addresses_make_sense(**kwargs: Any) -> list[CheckMessage]:
         try:
             ip_network(network.strip(), strict=False)
         except ValueError:
-            faults.append(Error(f"WEBHOOK_ALLOWED_NETWORKS: no network: {network!r}", id="tocsin.E004"))
+            faults.append(Error(f"WEBHOOK_ALLOWED_NETWORKS: not a network: {network!r}", id="tocsin.E004"))
     if settings.SMTP_SECURITY not in ("none", "starttls", "tls"):
         faults.append(Error("SMTP_SECURITY must be none, starttls or tls", id="tocsin.E005"))
     if urlsplit(settings.THIRD_PARTY_URL).scheme not in ("http", "https"):
@@ -94,7 +94,7 @@ def twilio_makes_sense(**kwargs: Any) -> list[CheckMessage]:
         faults.append(Error("TWILIO_ACCOUNT_SID must be AC and 32 hexadecimal digits", id="tocsin.E008"))
     for name in ("TWILIO_SMS_FROM", "TWILIO_CALL_FROM"):
         if getattr(settings, name) and not account:
-            faults.append(Error(f"{name} is of no use without TWILIO_ACCOUNT_SID", id="tocsin.E009"))
+            faults.append(Error(f"{name} has no effect without TWILIO_ACCOUNT_SID", id="tocsin.E009"))
     if settings.TWILIO_CALL_FROM and not settings.TWILIO_TWIML_URL and not twilio.is_reachable():
         what = "TWILIO_CALL_FROM needs TWILIO_TWIML_URL, or a PUBLIC_URL that Twilio can reach"
         faults.append(Warning(f"{what}: no call can be made", id="tocsin.W010"))
@@ -128,7 +128,7 @@ def days_make_sense(**kwargs: Any) -> list[CheckMessage]:
             text = f"{name} must be from {least}{meaning} to {DAYS_MOST}"
             faults.append(Error(text, id="tocsin.E017"))
     if not 0 < settings.DELIVERY_MAX_AGE_H <= DAYS_MOST * 24:
-        text = f"DELIVERY_MAX_AGE_H must be above 0 and at most {DAYS_MOST * 24}: else nothing would be sent"
+        text = f"DELIVERY_MAX_AGE_H must be above 0 and at most {DAYS_MOST * 24}, or nothing would be sent"
         faults.append(Error(text, id="tocsin.E018"))
     return faults
 

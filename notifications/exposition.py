@@ -43,7 +43,7 @@ class TocsinCollector(Collector):
         for name, help_text in (
             ("deliveries", "Deliveries that came to an end, by channel and outcome."),
             ("attempts", "Attempts to send, by channel and outcome."),
-            ("provider_reports", "What providers reported of what they had taken, by channel and outcome."),
+            ("provider_reports", "Providers' reports on what they had accepted, by channel and outcome."),
         ):
             values: dict[tuple[str, ...], float] = {
                 key[1:]: value for key, value in counted.items() if key[0] == name and len(key) == 3
@@ -51,7 +51,7 @@ class TocsinCollector(Collector):
             yield counter(name, help_text, ("channel", "outcome"), values)
         yield counter(
             "message_faults",
-            "Messages whose text could not be rendered, so that another took its place, by kind and origin.",
+            "Messages whose text could not be rendered, so another one was used, by kind and origin.",
             ("kind", "origin"),
             {key[1:]: value for key, value in counted.items() if key[0] == "message_faults"},
         )
@@ -59,22 +59,20 @@ class TocsinCollector(Collector):
         yield from _event_counters(counted)
         now = clock.now()
         due = selectors.due_backlog(now=now)
-        yield gauge("due_backlog", "Deliveries that are due and wait.", due.count)
-        yield gauge(
-            "oldest_due_age_seconds", "For how long the oldest of them has been due.", due.oldest_age_s
-        )
+        yield gauge("due_backlog", "Deliveries that are due and waiting.", due.count)
+        yield gauge("oldest_due_age_seconds", "How long the oldest of them has been due.", due.oldest_age_s)
         still = standstill(due, django_rq.get_connection())
-        yield gauge("due_untaken", "Deliveries that are due, and that no sender looks for.", still.untaken)
+        yield gauge("due_untaken", "Due deliveries that no sender looks for.", still.untaken)
         yield gauge(
             "leases_lost",
-            "Deliveries sent for longer than their lease that no sweep sees to.",
+            "Deliveries whose lease has run out and that no sweep takes care of.",
             still.lost,
         )
         undone = event_selectors.backlog(now=now)
-        yield gauge("dead_letters", "Handlers' work on events that was given up.", undone.dead_letters)
+        yield gauge("dead_letters", "Handlers' runs on events that were given up.", undone.dead_letters)
         yield gauge(
             "oldest_pending_run_age_seconds",
-            "For how long the oldest handler's run that waits has been due.",
+            "How long the oldest waiting handler's run has been due.",
             undone.oldest_pending_age_s,
         )
         queues = GaugeMetricFamily("tocsin_queue_length", "Jobs that wait in a queue.", labels=["queue"])
@@ -111,7 +109,7 @@ def _troubles(redis: Redis) -> Iterator[Metric]:
     now = clock.now()
     failing = GaugeMetricFamily(
         "tocsin_channel_failing_seconds",
-        "For how long a channel has not got through; channels that do are left out.",
+        "How long a channel has been failing; working channels are left out.",
         labels=["channel"],
     )
     for each in troubles.channels(redis):
@@ -119,7 +117,7 @@ def _troubles(redis: Redis) -> Iterator[Metric]:
     yield failing
     closed = GaugeMetricFamily(
         "tocsin_lane_closed_seconds",
-        f"For how long a lane has been closed, of the {troubles.MOST_SHOWN} longest.",
+        f"How long a lane has been closed, for the {troubles.MOST_SHOWN} longest.",
         labels=["channel", "lane"],
     )
     for each in troubles.lanes(redis):
@@ -139,7 +137,7 @@ def _event_counters(counted: Mapping[tuple[str, ...], float]) -> Iterator[Metric
 def _lateness(counted: Counted) -> Metric:
     return histogram(
         "delivery_lateness_seconds",
-        "By how much the first attempt began after it was due.",
+        "How late the first attempt began.",
         "lateness",
         counted,
     )

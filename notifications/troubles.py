@@ -38,7 +38,7 @@ class Trouble:
     def __str__(self) -> str:
         since = f"{self.since:%Y-%m-%d %H:%M:%S} UTC"
         if not self.lane:
-            return f"{self.channel} has not got through since {since} ({self.failures} attempts failed)"
+            return f"{self.channel} has been failing since {since} ({self.failures} attempts failed)"
         what = "asks to be sent nothing" if self.is_held else "is closed after lasting failure"
         return f"{self.lane} ({self.channel}) {what}, since {since}"
 

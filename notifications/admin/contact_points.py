@@ -38,7 +38,7 @@ class ContactPointForm(forms.ModelForm):
     vouch = forms.BooleanField(
         required=False,
         label="I vouch for it",
-        help_text="They read what is sent there, and need no code for it.",
+        help_text="They can read what is sent there and don't need a code.",
     )
 
     class Meta:
@@ -123,7 +123,7 @@ class ContactPointAdmin(StaffViews, ActsOnPeople, SavesChanges, ModelAdmin):
         try:
             contact_point_admit(contact_point=contact_point, vouched=False, now=clock.now())
         except (Conflict, TooMany) as error:
-            messages.warning(request, f"It is not confirmed, and no code was sent. {error}")
+            messages.warning(request, f"It is not confirmed, and we couldn't send a code. {error}")
 
     def _theirs_to_change(
         self, request: HttpRequest, queryset: QuerySet[ContactPoint]
@@ -145,11 +145,11 @@ class ContactPointAdmin(StaffViews, ActsOnPeople, SavesChanges, ModelAdmin):
         sent, left = len(chosen[:TESTS_MOST]), len(chosen[TESTS_MOST:])
         messages.success(request, f"{sent} test messages are on their way; see the deliveries.")
         if left:
-            messages.warning(request, f"{left} more got none: {TESTS_MOST} are sent at once at most.")
+            messages.warning(request, f"{left} more were left out: at most {TESTS_MOST} are sent at once.")
         if queryset.filter(deleted_at=None, confirmed_at=None).exists():
-            messages.warning(request, "What is not confirmed gets no test message.")
+            messages.warning(request, "Only confirmed contact points get a test message.")
 
-    @admin.action(description="Remove, keeping their history", permissions=["change"])
+    @admin.action(description="Remove, but keep their history", permissions=["change"])
     def remove(self, request: HttpRequest, queryset: QuerySet[ContactPoint]) -> None:
         chosen = list(self._theirs_to_change(request, queryset))
         for contact_point in chosen:

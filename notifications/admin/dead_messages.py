@@ -51,18 +51,18 @@ class DeadMessageAdmin(NotesReadings, ReadOnlyAdmin):
     def text(self, dead: DeadMessage) -> str:
         return bytes(dead.body).decode(errors="replace")[:SHOWN_CHARACTERS]
 
-    @admin.action(description="Replay those that are dead letters")
+    @admin.action(description="Replay dead letters")
     def replay_chosen(self, request: HttpRequest, queryset: QuerySet[DeadMessage]) -> None:
         replayed, failed = dead_letters.dead_messages_replay(queryset)
         messages.success(request, f"{replayed} took effect.")
         if failed:
-            messages.warning(request, f"{failed} failed again; each says why.")
+            messages.warning(request, f"{failed} failed again; open each to see why.")
         left = queryset.filter(state=DeadMessage.State.DEAD)
         if cut := left.filter(is_cut=True).count():
-            messages.warning(request, f"{cut} can't be replayed: they were too large to be kept whole.")
+            messages.warning(request, f"{cut} can't be replayed: they were too large to keep whole.")
         if (more := left.filter(is_cut=False).count() - failed) > 0:
-            messages.warning(request, f"Left for another time: {more}. Replay them too.")
+            messages.warning(request, f"{more} are left. Replay them too.")
 
-    @admin.action(description="Discard those that are dead letters")
+    @admin.action(description="Discard dead letters")
     def discard_chosen(self, request: HttpRequest, queryset: QuerySet[DeadMessage]) -> None:
         messages.success(request, f"{dead_letters.dead_messages_discard(queryset)} discarded.")

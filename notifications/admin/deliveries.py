@@ -113,7 +113,7 @@ class DeliveryAdmin(NotesReadings, ReadOnlyAdmin):
             },
         ),
         ("Attempts", {"fields": ("attempt_table",)}),
-        ("What was done by hand", {"fields": ("action_table",)}),
+        ("Actions by hand", {"fields": ("action_table",)}),
         (
             "The engine's view",
             {
@@ -210,7 +210,7 @@ class DeliveryAdmin(NotesReadings, ReadOnlyAdmin):
         attempts = delivery.attempt_set.order_by("number")
         return render_to_string("notifications/admin/attempts.html", {"attempts": attempts})
 
-    @admin.action(description="Replay what failed or expired")
+    @admin.action(description="Replay failed or expired deliveries")
     def replay_chosen(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> HttpResponse | None:
         confirmed = _confirmed(request, queryset)
         if confirmed is None:
@@ -222,14 +222,14 @@ class DeliveryAdmin(NotesReadings, ReadOnlyAdmin):
         messages.success(request, f"{done.count} will be tried again now.{why}")
         return None
 
-    @admin.action(description="Cancel what has not been sent")
+    @admin.action(description="Cancel unsent deliveries")
     def cancel_chosen(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> HttpResponse | None:
         confirmed = _confirmed(request, queryset)
         if confirmed is None:
             foreseen = replay.foresee(queryset.filter(status__in=STOPPABLE))
             return self._ask(request, queryset, foreseen, verb="Cancel", left_out="")
         count = deliveries_cancel(deliveries=confirmed, by=request.user, via="admin")
-        messages.success(request, f"{count} stopped before they began.")
+        messages.success(request, f"{count} cancelled before they were sent.")
         return None
 
     def _ask(
@@ -289,22 +289,22 @@ class DeliveryAdmin(NotesReadings, ReadOnlyAdmin):
     def replay_one(self, request: HttpRequest, pk: UUID) -> HttpResponse:
         get_object_or_404(Delivery, pk=pk)
         if deliveries_replay(deliveries=Delivery.objects.filter(pk=pk), by=request.user, via="admin").count:
-            messages.success(request, "It is tried again now.")
+            messages.success(request, "It is being tried again now.")
         else:
             left_out = replay.left_out(Delivery.objects.filter(pk=pk))
             why = f" Left out: {left_out}." if str(left_out) else ""
-            messages.error(request, f"Only what failed or expired can be replayed.{why}")
+            messages.error(request, f"Only failed or expired deliveries can be replayed.{why}")
         return redirect("admin:notifications_delivery_change", pk)
 
     def cancel_one(self, request: HttpRequest, pk: UUID) -> HttpResponse:
         get_object_or_404(Delivery, pk=pk)
         chosen = Delivery.objects.filter(pk=pk, status__in=STOPPABLE)
         if deliveries_cancel(deliveries=chosen, by=request.user, via="admin"):
-            messages.success(request, "Stopped before it was sent.")
+            messages.success(request, "Cancelled before it was sent.")
         elif chosen.exists():
-            messages.warning(request, "It is being sent right now: should that fail, it is not tried again.")
+            messages.warning(request, "It is being sent right now. If that fails, it won't be tried again.")
         else:
-            messages.error(request, "Only what has not been sent can be cancelled.")
+            messages.error(request, "Only unsent deliveries can be cancelled.")
         return redirect("admin:notifications_delivery_change", pk)
 
 

@@ -52,7 +52,7 @@ class RunInline(NeverEdited, StaffViews, TabularInline):
     fields = ("handler", "status", "attempts", "replays", "error", "due_at", "finished_at")
     readonly_fields = fields
     ordering = ("handler",)
-    verbose_name_plural = "What its handlers made of it"
+    verbose_name_plural = "Handlers and their results"
     show_change_link = True
 
 
@@ -79,10 +79,10 @@ class EventAdmin(ReadOnlyAdmin):
         found = events_found(search_term)
         return (queryset if found is None else queryset.filter(pk__in=found)), False
 
-    @admin.action(description="Replay dead letters, and run handlers that are new")
+    @admin.action(description="Replay dead letters and run new handlers")
     def replay_chosen(self, request: HttpRequest, queryset: QuerySet[Event]) -> None:
         count = sum(event_replay(event_id=pk) for pk in queryset.values_list("pk", flat=True))
-        messages.success(request, f"{count} will be run now.")
+        messages.success(request, f"{count} will run now.")
 
 
 @admin.register(HandlerRun)
@@ -117,6 +117,6 @@ class HandlerRunAdmin(ReadOnlyAdmin):
     def status_label(self, run: HandlerRun) -> str:
         return run.get_status_display()
 
-    @admin.action(description="Replay those that are dead letters")
+    @admin.action(description="Replay dead letters")
     def replay_chosen(self, request: HttpRequest, queryset: QuerySet[HandlerRun]) -> None:
-        messages.success(request, f"{dead_letters_replay(queryset)} will be run now.")
+        messages.success(request, f"{dead_letters_replay(queryset)} will run now.")

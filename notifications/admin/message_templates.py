@@ -55,7 +55,7 @@ class MessageTemplateForm(forms.ModelForm):
         KIND(kind)
         if not may_word(self.by, kind):
             raise forms.ValidationError(
-                "Only a superuser can word what holds codes and links to log in with."
+                "Only a superuser can change texts that hold codes and links to log in with."
             )
         return kind
 

@@ -53,7 +53,7 @@ class PersonAdmin(UserAdmin):
     readonly_fields = (*UserAdmin.readonly_fields, "told")
     fieldsets = (
         UserAdmin.fieldsets[0],
-        ("Told, or not, and why", {"fields": ("told",)}),
+        ("Deliveries, and why", {"fields": ("told",)}),
         *UserAdmin.fieldsets[1:],
     )
 

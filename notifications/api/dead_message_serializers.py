@@ -14,7 +14,7 @@ class DeadMessageSerializer(serializers.ModelSerializer[DeadMessage]):
 
     source = serializers.CharField(help_text="Which queue it came from.")  # type: ignore[assignment]
     is_cut = serializers.BooleanField(
-        help_text="Its body was too large to be kept whole; it can't be replayed."
+        help_text="Its body was too large to keep whole, so it can't be replayed."
     )
 
     class Meta:
@@ -27,7 +27,7 @@ class DeadMessageSerializer(serializers.ModelSerializer[DeadMessage]):
 
 
 class DeadMessageInFullSerializer(DeadMessageSerializer):
-    """The same with its body, as text."""
+    """The same, with its body as text."""
 
     body = serializers.SerializerMethodField("text")
 
@@ -40,7 +40,7 @@ class DeadMessageInFullSerializer(DeadMessageSerializer):
 
 
 class DeadMessagesSelectionSerializer(SelectionSerializer):
-    """Either ``ids``, or one or more of the others, which mean the same as in the list."""
+    """Either ``ids`` or one or more of the other filters, which work as in the list."""
 
     source = StrictCharField(max_length=100, required=False)  # type: ignore[assignment]
     created_after = serializers.DateTimeField(required=False)
@@ -48,9 +48,11 @@ class DeadMessagesSelectionSerializer(SelectionSerializer):
 
 
 class DeadMessagesReplayedSerializer(serializers.Serializer[Any]):
-    replayed = serializers.IntegerField(help_text="Messages that took effect now.")
-    failed = serializers.IntegerField(help_text="Messages that failed again: each says why.")
-    left = serializers.IntegerField(help_text="More of them than one request replays: ask again.")
+    replayed = serializers.IntegerField(help_text="Messages that have now taken effect.")
+    failed = serializers.IntegerField(help_text="Messages that failed again; each says why.")
+    left = serializers.IntegerField(
+        help_text="Whether there are more than one request replays; if so, ask again."
+    )
 
 
 class DeadMessagesDiscardedSerializer(serializers.Serializer[Any]):

@@ -18,7 +18,7 @@ from notifications.models import Event, HandlerRun
         "type": "string",
         "maxLength": topics.MAX_LENGTH,
         "pattern": r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$",
-        "description": "Words with dots between. `auth.*` is for this service alone.",
+        "description": "Words with dots between. `auth.*` is reserved for this service.",
         "example": "stage.accepted",
     }
 )
@@ -30,7 +30,9 @@ class RoutingKeyField(StrictCharField):
         if not topics.is_routing_key(key):
             raise serializers.ValidationError(topics.KEY_MESSAGE)
         if topics.matches(RESERVED, key):
-            raise serializers.ValidationError("Only this service makes events of auth.*; choose another key.")
+            raise serializers.ValidationError(
+                "Only this service publishes auth.* events; choose another key."
+            )
         return key
 
 
@@ -40,7 +42,7 @@ class MetaInSerializer(serializers.Serializer[Event]):
         max_length=SOURCE_MAX_LENGTH, required=False, help_text="Which service it comes from."
     )
     timestamp = TimeField(required=False, help_text="When it happened.")
-    event_id = StrictUUIDField(required=False, help_text="Your own id of it: makes a repeat harmless.")
+    event_id = StrictUUIDField(required=False, help_text="Your own id for it, which makes a repeat harmless.")
 
 
 class PayloadField(serializers.DictField):
@@ -48,13 +50,13 @@ class PayloadField(serializers.DictField):
 
 
 class EventInSerializer(MetaInSerializer):
-    """An event with everything on one level. Fields beyond these are ignored."""
+    """An event with everything on one level. Other fields are ignored."""
 
     payload = PayloadField(help_text="What happened: a JSON object of at most 256 KiB.")
 
 
 class EnvelopeInSerializer(serializers.Serializer[Event]):
-    """An event in the envelope in which it goes over a broker."""
+    """An event in the envelope that brokers carry."""
 
     payload = PayloadField(help_text="What happened: a JSON object of at most 256 KiB.")
     _meta = MetaInSerializer()
@@ -85,7 +87,7 @@ class RunSerializer(serializers.ModelSerializer[HandlerRun]):
 
 
 class EventSerializer(serializers.ModelSerializer[Event]):
-    """An event in its envelope, and what its handlers made of it."""
+    """An event in its envelope, with the results of its handlers."""
 
     payload = serializers.DictField()
     _meta = serializers.SerializerMethodField("envelope")
@@ -108,12 +110,12 @@ class EventReplayInSerializer(serializers.Serializer[Event]):
         max_length=100,
         allow_empty=False,
         required=False,
-        help_text="Which handlers, whatever came of them; by default those that are dead letters or new.",
+        help_text="Which handlers to run, whatever their results; by default, dead letters and new ones.",
     )
 
 
 class DeadLetterSerializer(RunSerializer):
-    """A handler's work on an event that was given up."""
+    """A handler's run on an event that was given up."""
 
     event_id = serializers.UUIDField()
     routing_key = serializers.CharField(source="event.routing_key")
@@ -125,7 +127,7 @@ class DeadLetterSerializer(RunSerializer):
 
 
 class DeadLettersReplayInSerializer(SelectionSerializer):
-    """Either ``ids``, or one or more of the others, which mean the same as in the list."""
+    """Either ``ids`` or one or more of the other filters, which work as in the list."""
 
     handler = StrictCharField(max_length=100, required=False)
     routing_key = StrictCharField(max_length=topics.MAX_LENGTH, required=False)

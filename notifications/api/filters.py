@@ -41,7 +41,7 @@ class AlertFilter(StrictFilterSet):
 
 class DeliveryFilter(StrictFilterSet):
     user = django_filters.UUIDFilter(method="of_person", label="UUID of the person.")
-    alert_uuid = django_filters.UUIDFilter(method="of_alert", label="Alert that it is about.")
+    alert_uuid = django_filters.UUIDFilter(method="of_alert", label="The alert it is about.")
     notification = django_filters.UUIDFilter(field_name="notification_id")
     shop = django_filters.CharFilter(method="of_shop", max_length=100, label="Slug of the shop.")
     channel = django_filters.CharFilter(max_length=32)

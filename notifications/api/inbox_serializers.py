@@ -31,7 +31,7 @@ class NumberField(serializers.Field):
 
 
 class ItemSerializer(serializers.Serializer[InboxItem]):
-    """Something that was told to a person in their inbox. Its number grows with each that comes."""
+    """An item in a person's inbox. Each new item has a higher number."""
 
     id = serializers.UUIDField()
     number = serializers.IntegerField(min_value=1)
@@ -53,7 +53,7 @@ class MarkInSerializer(serializers.Serializer[Any]):
 
 
 class MarkAllInSerializer(serializers.Serializer[Any]):
-    up_to = NumberField(help_text="The highest number that you have seen: what came since stays unread.")
+    up_to = NumberField(help_text="The highest number you have seen; newer items stay unread.")
 
 
 class UnreadSerializer(serializers.Serializer[Any]):
@@ -61,7 +61,7 @@ class UnreadSerializer(serializers.Serializer[Any]):
 
 
 class MarkedSerializer(UnreadSerializer):
-    marked = serializers.IntegerField(help_text="Items that were unread and are read now.")
+    marked = serializers.IntegerField(help_text="Items that were unread and are now read.")
 
 
 class DeletedSerializer(serializers.Serializer[Any]):

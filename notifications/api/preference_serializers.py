@@ -44,12 +44,17 @@ class _ChangesSerializer(serializers.Serializer[Preference]):
     quiet_from = ClockField(
         required=False,
         allow_null=True,
-        help_text="From then on only what is critical is sent, in the person's own time zone; null: none.",
+        help_text=(
+            "When quiet hours begin, in the person's own time zone. Only critical messages are sent then. "
+            "null: no quiet hours."
+        ),
     )
     quiet_until = ClockField(
-        required=False, allow_null=True, help_text="What was held is sent then. Given with `quiet_from`."
+        required=False,
+        allow_null=True,
+        help_text="When they end and held messages are sent. Give it with `quiet_from`.",
     )
-    digest = StrictBooleanField(required=False, help_text="What was held comes as one mail.")
+    digest = StrictBooleanField(required=False, help_text="Send held messages as one mail.")
 
 
 class PreferenceInSerializer(_ChangesSerializer):
@@ -63,7 +68,9 @@ class PreferenceChangeSerializer(_ChangesSerializer):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if not attrs:
             names = ", ".join(self.fields)
-            raise serializers.ValidationError({"level": [f"Nothing is to be changed: give one of {names}."]})
+            raise serializers.ValidationError(
+                {"level": [f"There is nothing to change: give one of {names}."]}
+            )
         return attrs
 
 
@@ -93,7 +100,7 @@ class RuleKeySerializer(serializers.Serializer[Subscription]):
 
 
 class SubscriptionInSerializer(RuleKeySerializer):
-    is_enabled = StrictBooleanField(help_text="Whether to be told.")
+    is_enabled = StrictBooleanField(help_text="Whether to send it.")
 
 
 class SubscriptionSerializer(serializers.ModelSerializer[Subscription]):
@@ -108,14 +115,14 @@ class SubscriptionSerializer(serializers.ModelSerializer[Subscription]):
 
 
 class QuestionSerializer(serializers.Serializer[Any]):
-    """A notification that there might be."""
+    """A notification to try out."""
 
     kind = StrictCharField(
         max_length=64, help_text="`alert`, `stage.accepted`, …; all but alerts go to the inbox."
     )
     severity = StrictChoiceField(choices=Severity.choices, default=Severity.STANDARD)
     at = serializers.DateTimeField(
-        required=False, default_timezone=UTC, help_text="When it would be told; now, if not given."
+        required=False, default_timezone=UTC, help_text="When it would be sent; now by default."
     )
 
     def validate_kind(self, kind: str) -> str:
@@ -130,7 +137,7 @@ class QuestionSerializer(serializers.Serializer[Any]):
 
 
 class DecisionSerializer(serializers.Serializer[Any]):
-    """What would become of it at one contact point, in the inbox, or by the default channel."""
+    """What would happen to it at one contact point, in the inbox, or by the default channel."""
 
     contact_point_id = serializers.UUIDField(allow_null=True)
     channel = serializers.CharField()

@@ -51,7 +51,7 @@ def is_http_url(url: str) -> bool:
 
 
 class AlertInSerializer(serializers.Serializer[Alert]):
-    """An alert as a camera system posts it; other fields than these are ignored."""
+    """An alert as a camera system posts it; other fields are ignored."""
 
     url = HttpUrlField(max_length=2048, trim_whitespace=False)
     location = StrictCharField(max_length=200, help_text="Slug or name of a shop.")
@@ -120,9 +120,9 @@ class StatusCountSerializer(serializers.Serializer[Any]):
 
 
 class AlertDetailSerializer(AlertSerializer):
-    """An alert, and what became of it."""
+    """An alert and its deliveries."""
 
-    deliveries = StatusCountSerializer(many=True, help_text="How many are in which state, and why.")
+    deliveries = StatusCountSerializer(many=True, help_text="How many deliveries are in each state, and why.")
 
     class Meta(AlertSerializer.Meta):
         fields = (*AlertSerializer.Meta.fields, "fanned_out_at", "deliveries")  # type: ignore[assignment]
@@ -156,7 +156,7 @@ class ContactPointInSerializer(serializers.Serializer[ContactPoint]):
         help_text="Milliseconds for which the first of them waits for others. Webhooks only.",
     )
     batch_format = StrictChoiceField(choices=list(batching.FORMATS.items()), default="cloudevents")
-    user_id = StrictUUIDField(required=False, help_text="Staff only; otherwise your own.")
+    user_id = StrictUUIDField(required=False, help_text="For staff; others can only add their own.")
 
 
 class ContactPointChangeSerializer(serializers.Serializer[ContactPoint]):
@@ -179,7 +179,7 @@ class ContactPointSerializer(serializers.ModelSerializer[ContactPoint]):
 
     user_id = serializers.UUIDField()
     confirmed_at = serializers.DateTimeField(
-        allow_null=True, help_text="Null until its code is entered: it tells nothing before."
+        allow_null=True, help_text="Null until its code is entered; before that, it gets nothing else."
     )
 
     class Meta:
@@ -222,9 +222,9 @@ class NotificationSerializer(serializers.ModelSerializer[Notification]):
 
 
 class DeliverySerializer(serializers.ModelSerializer[Delivery]):
-    """One telling of one thing to one person by one channel.
+    """One message to one person through one channel.
 
-    Links by which somebody acts without logging in are shown to that person only.
+    Links that act without a log-in are shown only to that person.
     """
 
     notification = NotificationSerializer()
@@ -300,7 +300,7 @@ class ChainedSerializer(serializers.Serializer[Any]):
 
 
 class ProofPlaceSerializer(serializers.Serializer[Any]):
-    """Where a record is in the archive, and the way from there to the newest manifest."""
+    """Where a record is in the archive, and the path from there to the newest manifest."""
 
     month = serializers.CharField()
     index = serializers.IntegerField(help_text="Its place among the month's deliveries.")
@@ -313,7 +313,7 @@ class ProofPlaceSerializer(serializers.Serializer[Any]):
 
 
 class ProofSerializer(serializers.Serializer[Any]):
-    """What became of a delivery, and what is needed to check it without this service."""
+    """The outcome of a delivery, and what you need to check it without this service."""
 
     format = serializers.IntegerField()
     explanation = serializers.CharField()
@@ -323,23 +323,23 @@ class ProofSerializer(serializers.Serializer[Any]):
 
 
 class SelectionSerializer(serializers.Serializer[Any]):
-    """Either ``ids``, or one or more of the others, which mean the same as in the list."""
+    """Either ``ids`` or one or more of the other filters, which work as in the list."""
 
     ids = serializers.ListField(child=StrictUUIDField(), max_length=1000, required=False, allow_empty=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if not attrs:
-            raise serializers.ValidationError("Say which: by ids, or by one of the filters.")
+            raise serializers.ValidationError("Say which ones: give ids or one of the filters.")
         if "ids" in attrs and len(attrs) > 1:
-            raise serializers.ValidationError({"ids": ["Give either ids or filters."]})
+            raise serializers.ValidationError({"ids": ["Give either ids or filters, not both."]})
         unknown = sorted(set(self.initial_data) - set(self.fields))
         if unknown:
-            raise serializers.ValidationError({name[:50]: ["There is no such filter."] for name in unknown})
+            raise serializers.ValidationError({name[:50]: ["This filter is unknown."] for name in unknown})
         return attrs
 
 
 class ReplayManyInSerializer(SelectionSerializer):
-    """Either ``ids``, or one or more of the others, which mean the same as in the list."""
+    """Either ``ids`` or one or more of the other filters, which work as in the list."""
 
     user = StrictUUIDField(required=False)
     alert_uuid = StrictUUIDField(required=False)
@@ -351,13 +351,15 @@ class ReplayManyInSerializer(SelectionSerializer):
 
 
 class LeftOutSerializer(serializers.Serializer[Any]):
-    over = serializers.IntegerField(help_text="Stopped, or of something that is over, as an escalation.")
+    over = serializers.IntegerField(
+        help_text="Stopped, or about something that is over, such as an escalation."
+    )
     unreachable = serializers.IntegerField(
         help_text="To inactive people, or contact points that were removed or disabled."
     )
-    erased = serializers.IntegerField(help_text="So old that addresses are erased.")
+    erased = serializers.IntegerField(help_text="So old that their addresses have been erased.")
 
 
 class ReplayedSerializer(serializers.Serializer[Any]):
     replayed = serializers.IntegerField(help_text="Failed or expired deliveries that are due again now.")
-    left_out = LeftOutSerializer(help_text="Failed or expired ones among them that are left as they are.")
+    left_out = LeftOutSerializer(help_text="Failed or expired ones that were left as they are.")

@@ -33,7 +33,7 @@ STEP_S: Final = 0.5
 QUESTION: Final = "tocsin.is-anybody-there"
 #: What goes along with a message's properties in one frame: the frame's own, class, weight and size.
 _FRAME_BYTES: Final = 8 + 12
-_NO_ROOM: Final = "It takes nothing, for want of memory or disk (connection.blocked)."
+_NO_ROOM: Final = "It accepts nothing, for want of memory or disk (connection.blocked)."
 
 
 class BrokerBlocked(BrokerAway):

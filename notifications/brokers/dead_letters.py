@@ -24,7 +24,7 @@ TEXT_MAX_LENGTH: Final = 255
 #: Replayed by one request; the rest takes another.
 REPLAY_MOST: Final = 500
 
-CUT: Final = "Its body was too large to be kept whole, so it can't be replayed."
+CUT: Final = "Its body was too large to keep whole, so it can't be replayed."
 NOT_DEAD: Final = "Only a dead letter can be replayed or discarded; this one is {}."
 
 #: What a message can never get over.

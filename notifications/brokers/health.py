@@ -146,9 +146,9 @@ def finding(redis: Redis) -> Finding:
     found = states(redis, now=now)
     missing = wanted() - {state.source for state in found}
     if not found and not missing:
-        return Finding(True, "no consumer runs")
+        return Finding(True, "no consumer is running")
     told = [(state.source, _in_words(state, now)) for state in found]
-    told += [(name, f"{name}: not heard of") for name in missing]
+    told += [(name, f"{name}: not heard from") for name in missing]
     detail = "; ".join(words for _, words in sorted(told))
     well = all(state.connected and not state.is_silent(now) for state in found)
     return Finding(well, f"{WARNING}{detail}" if well and missing else detail)
@@ -156,7 +156,7 @@ def finding(redis: Redis) -> Finding:
 
 def _in_words(state: State, now: float) -> str:
     if state.is_silent(now):
-        return f"{state.source}: not heard of for {now - state.at:.0f} s"
+        return f"{state.source}: not heard from for {now - state.at:.0f} s"
     if not state.connected:
         return f"{state.source}: away for {now - state.since:.0f} s ({state.detail})"
     return f"{state.source}: connected"

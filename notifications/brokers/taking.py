@@ -21,7 +21,7 @@ from notifications.brokers.sources import Source
 
 log = structlog.get_logger(__name__)
 
-CONSUMERS_LOST: Final = "Consumers were lost again and again while they were at it."
+CONSUMERS_LOST: Final = "Consumers were lost again and again while handling it."
 MAX_WAIT_S: Final = 30.0
 #: PostgreSQL's codes of errors: of the connection, of resources, of its own stopping, of a standby.
 AWAY: Final = ("08", "53", "57P", "25006")

@@ -37,13 +37,13 @@ class LeftOut:
 
     def __str__(self) -> str:
         """Say it in words; "" where nothing is left out."""
-        over = f"{self.over} stopped, or of something that is over" if self.over else ""
+        over = f"{self.over} stopped, or about something that is over" if self.over else ""
         gone = (
-            f"{self.unreachable} to people or contact points that are told no more"
+            f"{self.unreachable} to people or contact points that no longer get messages"
             if self.unreachable
             else ""
         )
-        erased = f"{self.erased} so old that addresses are erased" if self.erased else ""
+        erased = f"{self.erased} so old that their addresses have been erased" if self.erased else ""
         return ", ".join(filter(None, (over, gone, erased)))
 
 

@@ -40,7 +40,7 @@ SLICE_S: Final = 1.0
 # any job may take.
 SILENT_WORKER: Final = "400s"
 
-UNKNOWN_HANDLER: Final = "There is no handler of this name any more."
+UNKNOWN_HANDLER: Final = "There is no longer a handler with this name."
 WORKER_LOST: Final = "Its worker was lost during the last attempt."
 
 # The attempt is counted before it begins. That the commit is not waited for costs at most a count.

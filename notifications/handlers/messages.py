@@ -105,7 +105,7 @@ def audience_of(event: Event) -> Audience | Broadcast.Audience | None:
     if not found:
         if event.routing_key.endswith(".deleted"):
             return None
-        raise Unaddressed(f"There is nobody with this {name.removesuffix('s')}: {_shown(wanted)}.")
+        raise Unaddressed(f"There is no one with this {name.removesuffix('s')}: {_shown(wanted)}.")
     if len(found) < len(wanted):
         # A list may name somebody who has left; the others are told all the same.
         log.warning("event_people_missing", event_id=str(event.pk), count=len(wanted) - len(found))
@@ -121,7 +121,7 @@ def _named(event: Event) -> tuple[str | None, Any]:
             return name, event.payload[name]
     if event.routing_key == "offer.created":
         return None, None
-    raise Unaddressed(f"The payload says nobody: expected one of {', '.join(names)}.")
+    raise Unaddressed(f"The payload names nobody: expected one of {', '.join(names)}.")
 
 
 def _ids(name: str, values: Any) -> list[UUID]:

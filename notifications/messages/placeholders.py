@@ -57,7 +57,7 @@ def filled(kind: str, channel: str, data: Mapping[str, Any], *texts: str) -> tup
         return texts
     try:
         if channel not in channels_of(kind):
-            raise ValueError(f"{kind} is not to be sent by {channel}")
+            raise ValueError(f"{kind} must not be sent by {channel}")
         verification_id = UUID(str(data["verification"]))
         secrets = {mark: _secret(name, kind, channel, verification_id) for name, mark in wanted.items()}
     except (KeyError, ValueError) as error:  # whoever gets it learns nothing

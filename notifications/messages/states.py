@@ -45,7 +45,7 @@ def kind_states() -> list[KindStates]:
     files = catalogue.kinds()
     found = []
     for name in sorted({*files, *(kind for kind, _, _ in overrides)}):
-        kind = files.get(name) or catalogue.Kind(name, about="Made here: there are no files of it.")
+        kind = files.get(name) or catalogue.Kind(name, about="Added here: it has no files.")
         states = KindStates(name, kind.about)
         for channel in _channels(kind, overrides):
             cells = [_state(kind, code, channel, overrides, reported) for code, _ in settings.LANGUAGES]

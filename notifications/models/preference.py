@@ -91,4 +91,4 @@ class Subscription(models.Model):
         if not rules.KIND.fullmatch(self.kind):
             raise ValidationError({"kind": KIND_MESSAGE})
         if not rules.can_be_switched_off(self.kind):  # it would be a rule without effect
-            raise ValidationError({"kind": "This is told in any case: no rule holds for it."})
+            raise ValidationError({"kind": "You can't switch this off: it is always sent."})

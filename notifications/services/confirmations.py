@@ -18,10 +18,10 @@ from notifications.messages.placeholders import CONFIRM
 from notifications.models import ContactPoint
 
 PURPOSE: Final = Verification.Purpose.CONTACT_POINT
-CONFIRMED: Final = "This contact point is confirmed already."
-UNCONFIRMED: Final = "Confirm this contact point first, by the code that was sent there."
+CONFIRMED: Final = "This contact point is already confirmed."
+UNCONFIRMED: Final = "Confirm this contact point first, with the code that was sent there."
 EMAIL_FIRST: Final = (
-    "Confirm the email address of the account first. Until then that is the only address that can be added."
+    "Confirm your account's email address first. Until then, you can't add any other address."
 )
 
 

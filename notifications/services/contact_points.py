@@ -21,10 +21,10 @@ from notifications.messages.compose import notification_of
 from notifications.models import ContactPoint, Delivery, Outgoing
 from notifications.services.confirmations import UNCONFIRMED, contact_point_admit
 
-TOO_MANY: Final = "You can have {} contact points at most: remove one first."
+TOO_MANY: Final = "You can have at most {} contact points. Remove one first."
 
-TOO_LATE: Final = "It is too late to bring it back. Add it anew."
-REMOVED: Final = "This contact point was removed meanwhile."
+TOO_LATE: Final = "It is too late to undo this. Add it again."
+REMOVED: Final = "This contact point has been removed in the meantime."
 #: For so long what was removed can be brought back.
 UNDO: Final = timedelta(minutes=10)
 
@@ -80,7 +80,7 @@ def contact_point_create(
             user=user, channel=channel, address=contact_point.address, deleted_at=None
         )
         if any(getattr(existing, name) != getattr(contact_point, name) for name in SETTINGS):
-            raise Conflict("This address is here already, with another label or set otherwise.")
+            raise Conflict("This address has already been added, with another label or other settings.")
         return existing, False
     return contact_point, True
 
@@ -117,7 +117,7 @@ def contact_point_update(
     except ContactPoint.DoesNotExist:
         raise Conflict(REMOVED)
     except IntegrityError:
-        raise Conflict("This address is here already.")
+        raise Conflict("This address has already been added.")
     return contact_point
 
 
@@ -171,7 +171,7 @@ def contact_point_restore(*, contact_point: ContactPoint, now: datetime) -> None
             if not lately.update(deleted_at=None):
                 raise Conflict(TOO_LATE)
     except IntegrityError:
-        raise Conflict("This address is here already.")
+        raise Conflict("This address has already been added.")
 
 
 def contact_point_rotate_secret(*, contact_point: ContactPoint) -> ContactPoint:

@@ -53,7 +53,7 @@ def subscription_set(
         rule.is_enabled = is_enabled
         rule.clean()
         if rule._state.adding and most and Subscription.objects.filter(user=user).count() >= most:
-            raise ValidationError(f"There are {most} rules already: remove one first.")
+            raise ValidationError(f"There are already {most} rules. Remove one first.")
         rule.save()
         if not is_enabled:
             held_stop(user=user)

@@ -43,7 +43,7 @@ CONTENT_SECURITY_POLICY: Final = "; ".join(
 )
 
 
-NOTHING_CHANGED: Final = "You were logged out meanwhile, so nothing was changed. Log in and repeat it."
+NOTHING_CHANGED: Final = "You were logged out in the meantime, so nothing was changed. Log in and try again."
 
 
 class Page(View):

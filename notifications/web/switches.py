@@ -12,14 +12,14 @@ from notifications.models import ContactPoint, Subscription
 from notifications.web.concerns import does_concern
 
 LABELS: Final = {
-    "alert": "Alerts of your shops, critical ones too",
+    "alert": "Alerts from your shops, including critical ones",
     "stage.*": "Internships",
     "evaluation.*": "Evaluations",
     "grade.*": "Grades",
     "offer.*": "Offers",
     "student.*": "Your student profile",
-    "encadrant.*": "Your encadrant profile",
-    "contact_point.*": "Your places to be told",
+    "encadrant.*": "Your supervisor profile",
+    "contact_point.*": "Your contact points",
 }
 # Made of others, which have switches of their own.
 NOT_SHOWN: Final = ("digest",)

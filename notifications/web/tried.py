@@ -56,5 +56,5 @@ def _obstacle(delivery: Delivery) -> str:
     for each in troubles.known():
         if each.channel == delivery.channel and each.lane in ("", lane):
             since = f"{timezone.localtime(each.since):%H:%M}"
-            return f" Nothing has got through by this channel since {since}; it is tried again."
+            return f" This channel has been failing since {since}; we'll keep trying."
     return ""

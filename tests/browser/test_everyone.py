@@ -102,13 +102,13 @@ def test_loading_older_ones_leaves_the_focus_where_it_was(site: Site, window: Pa
     tab_to(window, window.get_by_role("link", name="Load older"))
     window.keyboard.press("Enter")
     expect(window.locator(".notice")).to_have_count(22)
-    expect(window.get_by_text("There are no older ones.")).to_be_focused()
+    expect(window.get_by_text("There are no older messages.")).to_be_focused()
     # What was read further up since is not shown again further down.
     window.goto("/inbox/")
     window.get_by_role("button", name="Mark read", exact=True).first.click()
     expect(window.locator("#bell")).to_have_accessible_name("Inbox, 21 unread")
     window.get_by_role("link", name="Load older").click()
-    expect(window.get_by_text("There are no older ones.")).to_be_visible()
+    expect(window.get_by_text("There are no older messages.")).to_be_visible()
     expect(window.locator(".notice")).to_have_count(22)
 
 

@@ -56,11 +56,11 @@ ALL: Final = {
     "/settings/points/<id>/switch/": Form("/preferences/", "Switched off."),
     "/settings/points/<id>/secret/": Form("/preferences/", "There is a new secret."),
     "/settings/points/<id>/remove/": Form("/preferences/", "Removed."),
-    "/settings/points/<id>/restore/": Form("", "It is there again."),
-    "/settings/rules/remove/": Form("/preferences/", "The rule is removed."),
-    "/settings/rules/restore/": Form("", "The rule is there again."),
-    "/account/details/": Form("/account/", "Your account is changed."),
-    "/account/links/": Form("/account/", "Your links are renewed."),
+    "/settings/points/<id>/restore/": Form("", "It has been restored."),
+    "/settings/rules/remove/": Form("/preferences/", "The rule has been removed."),
+    "/settings/rules/restore/": Form("", "The rule has been restored."),
+    "/account/details/": Form("/account/", "Your changes are saved."),
+    "/account/links/": Form("/account/", "Your links have been renewed."),
     "/account/phone/code/": Form("/account/", "No channel for phone numbers is set up."),
     "/account/phone/confirm/": Form("/account/", "There is no valid code", {"#phone_code_code": "000000"}),
     "/account/email/code/": Form("/account/", "A code is on its way."),
@@ -73,18 +73,18 @@ ALL: Final = {
     "/escalations/<id>/acknowledge/": Form("/escalations/<escalation>/", "Acknowledged"),
     "/escalations/<id>/stop/": Form("/escalations/<second>/stop/", "Stopped"),
     "/account/email/": Form(
-        "/account/", "Your email address is changed.", {"#email_current_password": PASSWORD}
+        "/account/", "Your email address has been changed.", {"#email_current_password": PASSWORD}
     ),
     "/account/password/": Form(
         "/account/",
-        "Your password is changed.",
+        "Your password has been changed.",
         {"#password_current_password": PASSWORD, "#password_new_password": f"{PASSWORD} 2"},
     ),
     "/account/leave/": Form(
-        "/account/leave/", "Your account is deleted", {"[name=password]": f"{PASSWORD} 2"}
+        "/account/leave/", "Your account has been deleted", {"[name=password]": f"{PASSWORD} 2"}
     ),
     "/login/": Form(
-        "/login/", "There is no account", {"[name=email]": "a@example.com", "[name=password]": "x"}
+        "/login/", "No account matches", {"[name=email]": "a@example.com", "[name=password]": "x"}
     ),
     "/register/": Form(
         "/register/",
@@ -97,7 +97,7 @@ ALL: Final = {
         },
     ),
     "/forgotten-password/": Form(
-        "/forgotten-password/", "Look into your mail", {"[name=email]": "a@example.com"}
+        "/forgotten-password/", "Check your mail", {"[name=email]": "a@example.com"}
     ),
     "/reset-password/": Form(
         "/reset-password/?token=x", "This link was used or has expired.", {"[name=new_password]": PASSWORD}

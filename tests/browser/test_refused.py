@@ -53,7 +53,7 @@ def test_what_is_typed_in_one_form_outlives_another(site: Site, window: Page) ->
     # And what was saved is not typed again.
     window.get_by_label("First name").fill("Bea")
     window.locator("form[action='/account/details/']").get_by_role("button").click()
-    expect(window.get_by_text("Your account is changed.")).to_be_visible()
+    expect(window.get_by_text("Your changes are saved.")).to_be_visible()
     expect(window.get_by_label("First name")).to_have_value("Bea")
 
 

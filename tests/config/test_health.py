@@ -343,7 +343,7 @@ def test_a_channel_that_does_not_get_through_is_named_and_breaks_nothing(
     answer = monitor.get("/health/ready")
     assert (answer.status_code, answer.json()["broken"], answer.json()["warnings"]) == (200, [], ["channels"])
     detail = answer.json()["components"]["channels"]["detail"]
-    assert "sms has not got through since" in detail
+    assert "sms has been failing since" in detail
     assert "(3 attempts failed)" in detail
     assert 'tocsin_channel_failing_seconds{channel="sms"}' in monitor.get("/metrics").content.decode()
     # One that gets through ends it.
@@ -391,5 +391,5 @@ def test_a_closed_lane_is_named_until_it_is_open(monitor: APIClient) -> None:
 def test_staff_see_it_where_they_start_and_others_do_not(as_user: LogIn, operator: User, owner: User) -> None:
     fail("sms", 3)
     for path in ("/", "/admin/"):
-        assert "sms has not got through since" in as_user(operator).get(path).content.decode()
+        assert "sms has been failing since" in as_user(operator).get(path).content.decode()
     assert "sms" not in as_user(owner).get("/").content.decode()

@@ -173,7 +173,7 @@ def test_told_to_stop_each_ends_in_good_order_and_is_not_missed(fed: Product) ->
         process.terminate()
         assert process.wait(PATIENCE_S) == 0
     found = fed.call("GET", "/health/ready").json()["components"]["brokers"]
-    said = "warning: dating: not heard of; events: not heard of; publisher: not heard of"
+    said = "warning: dating: not heard from; events: not heard from; publisher: not heard from"
     assert found == {"ok": True, "detail": said}
     for name in PARTS:
         fed.stack.start(name)

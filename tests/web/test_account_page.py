@@ -41,7 +41,7 @@ def test_details_are_changed(browse: Browse, owner: User) -> None:
     owner.refresh_from_db()
     assert (owner.first_name, owner.last_name, owner.language) == ("Bea", "Lima", "fr")
     assert owner.phone == "+33546000000"
-    assert "Your account is changed." in client.get("/account/").content.decode()
+    assert "Your changes are saved." in client.get("/account/").content.decode()
 
 
 @pytest.mark.parametrize("wrong", [{"phone": "12"}, {"language": "tlh"}, {"first_name": "x" * 151}])

@@ -111,7 +111,7 @@ def test_htmx_gets_the_next_items_alone(browse: Browse, owner: User, tell: Tell)
     assert shown(response) == ids(everything[0])
     assert "<html" not in response.content.decode()
     assert 'id="older" hx-swap-oob="true"' in response.content.decode()
-    assert "There are no older ones" in response.content.decode()
+    assert "There are no older messages" in response.content.decode()
 
 
 @pytest.mark.parametrize("cursor", ["x", "MS4x", "\x00", "MTc2Mzc3NzYwMDAwMDAwMC4wLjUuMA" * 50])

@@ -193,7 +193,7 @@ def test_what_is_not_there_gets_a_page_too(db: None, browse: Browse, owner: User
     for user in (None, owner):
         response = browse(user).get("/nowhere/")
         assert response.status_code == 404
-        assert "There is nothing here" in response.content.decode()
+        assert "Page not found" in response.content.decode()
 
 
 @pytest.mark.parametrize("path", ["/inbox/", "/inbox/news/", "/login/", "/preferences/"])

@@ -155,7 +155,7 @@ def test_an_address_that_is_here_already_is_sent_no_code_and_none_is_promised(
         ContactPoint.objects.update(confirmed_at=timezone.now())
     assert "A code is on its way" in client.get("/preferences/").content.decode()
     page = client.post("/settings/points/", fields, follow=True).content.decode()
-    assert "It is here already" in page
+    assert "You already have it" in page
     assert "A code is on its way" not in page
     assert "Send a test" not in page
     assert ("Enter the code" in page) is not is_confirmed
@@ -167,14 +167,14 @@ def test_whoever_switches_off_is_told_that_something_still_comes(
 ) -> None:
     point, client = ContactPointFactory(user=owner), browse(owner)
     path = f"/settings/points/{point.pk}/switch/"
-    assert "still comes" not in client.post(path, {"enabled": "no"}, follow=True).content.decode()
+    assert "still come" not in client.post(path, {"enabled": "no"}, follow=True).content.decode()
     contact_point_test_send(contact_point=ContactPointFactory(user=teammate))
     client.post(path, {"enabled": "yes"})
-    assert "still comes" not in client.post(path, {"enabled": "no"}, follow=True).content.decode()
+    assert "still come" not in client.post(path, {"enabled": "no"}, follow=True).content.decode()
     contact_point_test_send(contact_point=point)
     client.post(path, {"enabled": "yes"})
     page = client.post(path, {"enabled": "no"}, follow=True).content.decode()
-    assert "What was planned for it before still comes" in page
+    assert "Messages already planned for it will still come" in page
     client.post(f"/settings/points/{point.pk}/remove/")
     assert not Outgoing.objects.filter(delivery__contact_point=point).exists()
 
@@ -188,10 +188,10 @@ def test_what_is_switched_off_or_not_confirmed_is_not_said_to_tell_things(
     path = f"/settings/points/{point.pk}"
     client.post(f"{path}/switch/", {"enabled": "no"})
     page = client.post(f"{path}/switch/", {"enabled": "yes"}, follow=True).content.decode()
-    assert "told nothing there until you confirm it" in page
+    assert "nothing there until you confirm it" in page
     client.post(f"{path}/switch/", {"enabled": "no"})
     page = client.post(f"{path}/confirm/", {"code": code_for(point)}, follow=True).content.decode()
-    assert "Switch it on to be told things there." in page
+    assert "Switch it on to get messages there." in page
     assert "from now on" not in page
 
 
@@ -241,7 +241,7 @@ def test_what_is_switched_off_is_not_told_and_stays_so(browse: Browse, owner: Us
     (rule,) = Subscription.objects.all()
     assert (rule.user, rule.channel, rule.kind, rule.is_enabled) == (owner, "email", "stage.*", False)
     assert switches(client) == table | {"email stage.*": False}
-    assert "Rules of your own" not in client.get("/preferences/").content.decode()
+    assert "Your own rules" not in client.get("/preferences/").content.decode()
     save(client, table)
     assert switches(client) == table
 
@@ -361,7 +361,7 @@ def test_staff_of_a_shop_see_the_switch_of_its_alerts(browse: Browse, teammate: 
 
 def test_whoever_nothing_concerns_is_told_so(browse: Browse, stranger: User) -> None:
     assert rows_of(browse, stranger) == set()
-    assert "Nothing concerns you yet" in browse(stranger).get("/preferences/").content.decode()
+    assert "There is nothing to switch off yet" in browse(stranger).get("/preferences/").content.decode()
 
 
 def test_whoever_was_told_of_something_can_switch_it_off(
@@ -436,7 +436,7 @@ def test_what_came_of_a_test_is_said_where_it_was_asked_for(
     for _ in range(3):
         metrics.add("attempts", point.channel, "unavailable")
     metrics.flush()
-    assert "Nothing has got through by this channel since" in client.get("/preferences/").content.decode()
+    assert "This channel has been failing since" in client.get("/preferences/").content.decode()
     test = Delivery.objects.filter(contact_point=point)
     test.update(status="failed", reason="rejected")
     failed = client.get(path, headers=headers).content.decode()
@@ -470,7 +470,7 @@ def test_what_was_removed_long_ago_or_added_again_stays_removed(browse: Browse, 
     ContactPoint.objects.filter(pk=point.pk).update(deleted_at=timezone.now())
     ContactPointFactory(user=owner, channel=point.channel, address=point.address)
     client.post(f"/settings/points/{point.pk}/restore/")
-    assert "This address is here already." in client.get("/preferences/").content.decode()
+    assert "This address has already been added." in client.get("/preferences/").content.decode()
     point.refresh_from_db()
     assert point.deleted_at
 

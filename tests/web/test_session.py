@@ -73,7 +73,7 @@ def test_nothing_tells_which_addresses_have_an_account(
     response = log_in(browse(), email, password)
     assert response.status_code == 422
     page = response.content.decode()
-    assert "There is no account with this email address and password." in page
+    assert "No account matches this email address and password." in page
     assert page.count(email) == 1  # in the field, as it was typed
     assert password not in page
 

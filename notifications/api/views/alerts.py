@@ -122,8 +122,10 @@ class AlertsView(GenericAPIView[Alert]):
         operation_id="alerts_create",
         request=AlertInSerializer,
         responses={
-            201: OpenApiResponse(AlertSerializer, description="Accepted: it will be told, whatever happens."),
-            200: OpenApiResponse(AlertSerializer, description="The very same alert was accepted before."),
+            201: OpenApiResponse(
+                AlertSerializer, description="Accepted: it will be delivered, whatever happens."
+            ),
+            200: OpenApiResponse(AlertSerializer, description="The same alert was accepted before."),
             **errors(*BODY, 403, 409),
         },
         examples=[
@@ -132,9 +134,9 @@ class AlertsView(GenericAPIView[Alert]):
         ],
     )
     def post(self, request: Request) -> Response:
-        """Post an alert. The same again answers 200; the same id with other content 409.
+        """Post an alert. Repeating the request returns 200; the same id with other content, 409.
 
-        Fields beyond these are ignored.
+        Other fields are ignored.
         """
         serializer = AlertInSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
@@ -147,7 +149,7 @@ class AlertsView(GenericAPIView[Alert]):
         operation_id="alerts_list", responses={200: AlertSerializer(many=True), **errors(400, 403)}
     )
     def get(self, request: Request) -> Response:
-        """Newest first: all for staff and machines, those of your shops for you."""
+        """List alerts, newest first: all for staff and machines, for others those of their shops."""
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
         return self.get_paginated_response(AlertSerializer(page, many=True).data)
 
@@ -172,7 +174,7 @@ class AlertsBatchView(APIView):
         request={"application/json": BATCH, CLOUD_EVENTS: CLOUD_EVENTS_BATCH},
         responses={
             200: OpenApiResponse(
-                AlertVerdictsSerializer, description="A verdict on each; those with 201 will be told."
+                AlertVerdictsSerializer, description="A verdict on each; those with 201 will be delivered."
             ),
             **errors(*BODY, 403),
         },
@@ -188,9 +190,9 @@ class AlertsBatchView(APIView):
         ],
     )
     def post(self, request: Request) -> Response:
-        """Post up to 1,000 alerts, each of which gets the answer that it would have got alone.
+        """Post up to 1,000 alerts. Each gets the answer that it would get alone.
 
-        The verdicts come in the order of the alerts. One that is refused keeps no other from being accepted.
+        The verdicts come in the order of the alerts. Refusing one doesn't affect the others.
         As CloudEvents, each is the `data` of an event of the type `tocsin.alert`, whose `id` is its
         `alert_uuid` if it names none.
         """
@@ -242,7 +244,7 @@ class AlertView(GenericAPIView[Alert]):
 
     @extend_schema(operation_id="alerts_read", responses={200: AlertDetailSerializer, **errors(403, 404)})
     def get(self, request: Request, alert_uuid: UUID) -> Response:
-        """One alert, with its deliveries counted by state and reason; only your own unless you are staff."""
+        """Show one alert and how many deliveries are in each state; only your own unless you are staff."""
         alert = get_object_or_404(selectors.alerts_visible_to(request.user), pk=alert_uuid)
         deliveries = selectors.of_alert(selectors.deliveries_visible_to(request.user), alert_uuid)
         alert.deliveries = selectors.deliveries_by_status(deliveries)  # type: ignore[attr-defined]

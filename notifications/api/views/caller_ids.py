@@ -14,7 +14,7 @@ from notifications.services.caller_ids import caller_ids, caller_ids_put, caller
 
 REGISTRY: Final[dict[str, Any]] = {
     "type": "object",
-    "description": "Caller ids by prefix of who is called; `default` is for numbers that no prefix fits.",
+    "description": "Caller ids by prefix of the number called; `default` is for all other numbers.",
     "additionalProperties": {"type": "string", "pattern": r"^\+[1-9][0-9]{6,14}$"},
 }
 EXAMPLE: Final = OpenApiExample(
@@ -39,7 +39,7 @@ class CallerIdsView(APIView):
         responses={200: REGISTRY, **errors(*BODY, 403)},
     )
     def put(self, request: Request) -> Response:
-        """Put this registry in the place of what there is."""
+        """Replace the registry with this one."""
         return Response(caller_ids_replace(registry=_registry_in(request)))
 
     @extend_schema(
@@ -48,7 +48,7 @@ class CallerIdsView(APIView):
         responses={200: REGISTRY, **errors(*BODY, 403)},
     )
     def post(self, request: Request) -> Response:
-        """Add these caller ids, or change those of the same prefix, and leave the others."""
+        """Add these caller ids, or change those with the same prefix; the others stay."""
         return Response(caller_ids_put(registry=_registry_in(request)))
 
 

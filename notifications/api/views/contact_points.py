@@ -73,7 +73,7 @@ class ContactPointsView(_ContactPoints):
         responses={200: ContactPointSerializer(many=True), **errors(400, 403)},
     )
     def get(self, request: Request) -> Response:
-        """Your own, newest first; for staff everybody's."""
+        """List your own, newest first; for staff, everyone's."""
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
@@ -82,7 +82,9 @@ class ContactPointsView(_ContactPoints):
         request=ContactPointInSerializer,
         responses={
             201: ContactPointSerializer,
-            200: OpenApiResponse(ContactPointSerializer, description="The very same one is here already."),
+            200: OpenApiResponse(
+                ContactPointSerializer, description="The same contact point already exists."
+            ),
             **errors(*BODY, 403, 409, 429),
         },
         examples=[
@@ -91,9 +93,9 @@ class ContactPointsView(_ContactPoints):
         ],
     )
     def post(self, request: Request) -> Response:
-        """Add an address to be told at.
+        """Add an address to get messages at.
 
-        A code is sent there, and nothing else until it is entered (`…/confirm/`). None is needed for the
+        A code is sent there, and nothing else until you enter it (`…/confirm/`). You need none for the
         email address or phone number that the account has confirmed, nor where staff who may add contact
         points in the admin add it. 409, too, while the account's own email address is not confirmed.
         """
@@ -137,9 +139,9 @@ class ContactPointView(_OneContactPoint):
         examples=[OpenApiExample("batches", value=BATCHES, request_only=True)],
     )
     def patch(self, request: Request, contact_point_id: UUID) -> Response:
-        """Change the address, the label or how it is told in batches, or switch it off and on.
+        """Change its address, label or batches, or switch it off or on.
 
-        A new address has to be confirmed anew.
+        You have to confirm a new address again.
         """
         contact_point = self.changeable(contact_point_id)
         serializer = ContactPointChangeSerializer(data=request.data)
@@ -156,7 +158,7 @@ class ContactPointView(_OneContactPoint):
         responses={204: OpenApiResponse(description="Removed."), **errors(403, 404)},
     )
     def delete(self, request: Request, contact_point_id: UUID) -> Response:
-        """Remove it; what was still to be sent to it is cancelled, its history stays."""
+        """Remove it, and cancel what was still to be sent there. Its history stays."""
         services.contact_point_remove(contact_point=self.changeable(contact_point_id))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
@@ -172,7 +174,7 @@ class TestSendView(_OneContactPoint):
         responses={202: DeliverySerializer, **errors(403, 404, 409, 429)},
     )
     def post(self, request: Request, contact_point_id: UUID) -> Response:
-        """Send a test message there, once it is confirmed; the delivery in the answer can be followed."""
+        """Send a test message there, if it is confirmed. You can follow the delivery in the answer."""
         delivery = services.contact_point_test_send(contact_point=self.changeable(contact_point_id))
         return Response(DeliverySerializer(delivery).data, status=status.HTTP_202_ACCEPTED)
 
@@ -183,7 +185,7 @@ class _Own(_OneContactPoint):
     def contact_point(self, contact_point_id: UUID) -> ContactPoint:
         contact_point = super().contact_point(contact_point_id)
         if contact_point.user_id != self.request.user.pk:
-            raise PermissionDenied("Only its owner may confirm it.")
+            raise PermissionDenied("Only its owner can confirm it.")
         return contact_point
 
 
@@ -195,7 +197,7 @@ class CodeView(_Own):
         responses={202: AcceptedSerializer, **errors(403, 404, 409, 429)},
     )
     def post(self, request: Request, contact_point_id: UUID) -> Response:
-        """Have another code sent there. The codes of before are void; 409 where it is confirmed."""
+        """Send another code there. Earlier codes are void; 409 if it is already confirmed."""
         confirmations.code_send(contact_point=self.contact_point(contact_point_id), now=clock.now())
         return Response(SENT, status=status.HTTP_202_ACCEPTED)
 
@@ -209,7 +211,7 @@ class ConfirmView(_Own):
         examples=[OpenApiExample("code", value={"code": "042137"}, request_only=True)],
     )
     def post(self, request: Request, contact_point_id: UUID) -> Response:
-        """Enter the code that came there: it tells things from now on."""
+        """Enter the code that came there: from now on, it gets messages."""
         contact_point = self.contact_point(contact_point_id)
         serializer = CodeSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
@@ -225,7 +227,7 @@ class _Secret(_OneContactPoint):
     def signed(self, contact_point_id: UUID) -> ContactPoint:
         contact_point = self.contact_point(contact_point_id)
         if contact_point.user_id != self.request.user.pk:
-            raise PermissionDenied("Only its owner may see the secret.")
+            raise PermissionDenied("Only its owner can see the secret.")
         if not registry.sendable(contact_point.channel).is_signed:
             raise Http404
         return contact_point
@@ -245,7 +247,7 @@ class SecretView(_Secret):
         operation_id="contact_points_secret", responses={200: SecretSerializer, **errors(403, 404)}
     )
     def get(self, request: Request, contact_point_id: UUID) -> Response:
-        """The secret that messages to this webhook are signed with; 404 for other channels."""
+        """Show the secret that signs messages to this webhook; 404 for other channels."""
         return self.answer(self.signed(contact_point_id))
 
 
@@ -257,6 +259,6 @@ class RotateSecretView(_Secret):
         responses={200: SecretSerializer, **errors(403, 404)},
     )
     def post(self, request: Request, contact_point_id: UUID) -> Response:
-        """Make a new secret; messages are signed with both for a day."""
+        """Make a new secret. Messages are signed with both for a day."""
         contact_point = self.signed(contact_point_id)
         return self.answer(services.contact_point_rotate_secret(contact_point=contact_point))

@@ -42,7 +42,7 @@ class DeadLettersView(_DeadLetters):
         responses={200: DeadLetterSerializer(many=True), **errors(400, 403)},
     )
     def get(self, request: Request) -> Response:
-        """Newest first: each handler's work on an event that was given up, and why."""
+        """List handlers' runs that were given up, newest first, with the reason."""
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
         return self.get_paginated_response(DeadLetterSerializer(page, many=True).data)
 
@@ -57,7 +57,7 @@ class DeadLetterReplayView(_DeadLetters):
         responses={200: DeadLetterSerializer, **errors(403, 404, 409)},
     )
     def post(self, request: Request, run_id: UUID) -> Response:
-        """Give a dead letter a full budget of attempts again; 409 for a run that is none (any more)."""
+        """Replay a dead letter, with its full number of attempts; 409 if the run is not a dead letter."""
         runs = HandlerRun.objects.select_related("event")
         run = get_object_or_404(runs, pk=run_id)
         if not dead_letters_replay(runs.filter(pk=run_id)):
@@ -83,7 +83,7 @@ class DeadLettersReplayView(_DeadLetters):
         ],
     )
     def post(self, request: Request) -> Response:
-        """Replay many dead letters; others among them are left as they are."""
+        """Replay many dead letters; other runs are left as they are."""
         serializer = DeadLettersReplayInSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         return Response({"replayed": dead_letters_replay(_chosen(serializer.validated_data))})

@@ -56,7 +56,7 @@ class DeadMessagesView(_DeadMessages):
         responses={200: DeadMessageSerializer(many=True), **errors(400, 403)},
     )
     def get(self, request: Request) -> Response:
-        """Messages that could not take effect, newest first, without their bodies."""
+        """List messages that could not take effect, newest first, without their bodies."""
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
         self.note_reading(page or ())
         return self.get_paginated_response(DeadMessageSerializer(page, many=True).data)
@@ -70,7 +70,7 @@ class DeadMessageView(_DeadMessages):
         operation_id="dead_messages_read", responses={200: DeadMessageInFullSerializer, **errors(403, 404)}
     )
     def get(self, request: Request, message_id: UUID) -> Response:
-        """One of them, with its body."""
+        """Show one message, with its body."""
         return self.answer(message_id)
 
 
@@ -84,7 +84,7 @@ class DeadMessageReplayView(_DeadMessages):
         responses={200: DeadMessageInFullSerializer, **errors(403, 404, 409)},
     )
     def post(self, request: Request, message_id: UUID) -> Response:
-        """Have it take effect now. 409 says why it can't, or why it failed again."""
+        """Replay it now. 409 says why it can't take effect, or why it failed again."""
         dead = get_object_or_404(self.get_queryset(), pk=message_id)
         dead = dead_letters.dead_message_replay(dead)
         if dead.state != DeadMessage.State.REPLAYED:
@@ -102,7 +102,7 @@ class DeadMessageDiscardView(_DeadMessages):
         responses={200: DeadMessageInFullSerializer, **errors(403, 404, 409)},
     )
     def post(self, request: Request, message_id: UUID) -> Response:
-        """Mark it as one that nobody wants; it stays to be read. 409 where it is no dead letter any more."""
+        """Discard it; you can still read it. 409 if it is no longer a dead letter."""
         dead_letters.dead_message_discard(get_object_or_404(self.get_queryset(), pk=message_id))
         return self.answer(message_id)
 
@@ -118,7 +118,7 @@ class DeadMessagesReplayView(_DeadMessages):
         examples=[EXAMPLE],
     )
     def post(self, request: Request) -> Response:
-        """Replay many, oldest first; one that fails again stops none of the others."""
+        """Replay many, oldest first. One that fails again doesn't stop the others."""
         chosen = _chosen(self.get_queryset(), request.data)
         before = chosen.count()
         replayed, failed = dead_letters.dead_messages_replay(chosen)
@@ -136,7 +136,7 @@ class DeadMessagesDiscardView(_DeadMessages):
         examples=[EXAMPLE],
     )
     def post(self, request: Request) -> Response:
-        """Mark many as ones that nobody wants."""
+        """Discard many."""
         return Response(
             {"discarded": dead_letters.dead_messages_discard(_chosen(self.get_queryset(), request.data))}
         )

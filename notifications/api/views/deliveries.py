@@ -35,8 +35,8 @@ from notifications.services.delivery_actions import STOPPABLE, deliveries_cancel
 
 log = structlog.get_logger(__name__)
 
-THEIRS_ALONE = "This record holds a link or an address that is its person's alone; only they can have it."
-TOO_LATE = "It was too late: this delivery has ended."
+THEIRS_ALONE = "This record holds a link or an address that only its person may see."
+TOO_LATE = "It is too late: this delivery has ended."
 PROOF_EXAMPLE: dict[str, Any] = {
     "format": 1,
     "explanation": proofs.NOT_YET,
@@ -85,7 +85,7 @@ class DeliveriesView(_Deliveries):
         responses={200: DeliverySerializer(many=True), **errors(400, 403)},
     )
     def get(self, request: Request) -> Response:
-        """Newest first: everybody's for staff and machines, your own for you."""
+        """List deliveries, newest first: all for staff and machines, for others their own."""
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
         self.note_reading(each.notification for each in page or ())
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
@@ -97,7 +97,7 @@ class DeliveryView(_OneDelivery):
         operation_id="deliveries_read", responses={200: DeliveryDetailSerializer, **errors(403, 404)}
     )
     def get(self, request: Request, delivery_id: UUID) -> Response:
-        """One delivery, with each attempt and why it is as it is."""
+        """Show one delivery, with each attempt and the reason for its state."""
         return self.answer(delivery_id)
 
 
@@ -109,9 +109,9 @@ class ProofView(_OneDelivery):
         examples=[OpenApiExample("not archived yet", value=PROOF_EXAMPLE, response_only=True)],
     )
     def get(self, request: Request, delivery_id: UUID) -> Response:
-        """What became of a delivery, in a form that anyone can check; in the archive too.
+        """Show the outcome of a delivery, archived or not, in a form that anyone can check.
 
-        409: it holds a link or an address that is its person's alone, so that only they can have it.
+        409: it holds a link or an address that only its person may see.
         """
         try:
             proof = proofs.proof(delivery_id)
@@ -141,16 +141,20 @@ class ReplayView(_OneDelivery):
         responses={200: DeliveryDetailSerializer, **errors(403, 404, 409)},
     )
     def post(self, request: Request, delivery_id: UUID) -> Response:
-        """Make a failed or expired delivery due again; 409 for any other."""
+        """Replay a failed or expired delivery; 409 for any other."""
         delivery = self.delivery(delivery_id)
         self.refuse_people()
         if not deliveries_replay(
             deliveries=Delivery.objects.filter(pk=delivery_id), by=request.user, via="api"
         ).count:
             if delivery.revoked_at is not None:
-                raise Conflict("This one was stopped, or what it tells of is over: it must not begin again.")
+                raise Conflict(
+                    "This one was stopped, or is about something that is over, so it can't be replayed."
+                )
             if replay.is_too_old(delivery):
-                raise Conflict("This one is so old that its address is erased: it can't be sent again.")
+                raise Conflict(
+                    "This one is so old that its address has been erased, so it can't be sent again."
+                )
             raise Conflict(
                 f"Only failed and expired deliveries can be replayed; this one is {delivery.state}."
             )
@@ -165,11 +169,11 @@ class CancelView(_OneDelivery):
         responses={200: DeliveryDetailSerializer, **errors(403, 404, 409)},
     )
     def post(self, request: Request, delivery_id: UUID) -> Response:
-        """Stop a delivery that is waiting; one that is being sent is not tried again. 409 for any other."""
+        """Cancel a waiting delivery; one that is being sent is not tried again. 409 for any other."""
         delivery = self.delivery(delivery_id)
         self.refuse_people()
         if delivery.status != Delivery.Status.PENDING:
-            raise Conflict(f"Only what is still to be sent can be cancelled; this one is {delivery.state}.")
+            raise Conflict(f"Only unsent deliveries can be cancelled; this one is {delivery.state}.")
         chosen = Delivery.objects.filter(pk=delivery_id, status__in=STOPPABLE)
         if not deliveries_cancel(deliveries=chosen, by=request.user, via="api") and not chosen.exists():
             raise Conflict(TOO_LATE)  # since it was looked at
@@ -193,7 +197,7 @@ class ReplayManyView(_Deliveries):
         ],
     )
     def post(self, request: Request) -> Response:
-        """Make many failed or expired deliveries due again; others among them are left as they are."""
+        """Replay many failed or expired deliveries; others are left as they are."""
         serializer = ReplayManyInSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         chosen = _chosen(selectors.deliveries_seen_by(request.user), serializer.validated_data)

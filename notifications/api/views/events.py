@@ -87,7 +87,7 @@ class EventsView(_Events):
             201: OpenApiResponse(
                 EventSerializer, description="Stored: it will be handled, whatever happens."
             ),
-            200: OpenApiResponse(EventSerializer, description="The very same event was published before."),
+            200: OpenApiResponse(EventSerializer, description="The same event was published before."),
             **errors(*BODY, 403, 409),
         },
         examples=[
@@ -97,9 +97,9 @@ class EventsView(_Events):
         ],
     )
     def post(self, request: Request) -> Response:
-        """Publish an event. The same again answers 200; the same `event_id` with other content 409.
+        """Publish an event. Repeating the request returns 200; the same `event_id` with other content, 409.
 
-        A routing key that nobody handles is stored too, with `is_known` false.
+        Events with a routing key that nobody handles are stored too, with `is_known` false.
         """
         given = _given(request.data)
         event, created = event_accept(
@@ -116,7 +116,7 @@ class EventsView(_Events):
         operation_id="events_list", responses={200: EventSerializer(many=True), **errors(400, 403)}
     )
     def get(self, request: Request) -> Response:
-        """Newest first, each with what its handlers made of it."""
+        """List events, newest first, each with the results of its handlers."""
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
         return self.get_paginated_response(EventSerializer(page, many=True).data)
 
@@ -127,7 +127,7 @@ class EventView(_Events):
 
     @extend_schema(operation_id="events_read", responses={200: EventSerializer, **errors(403, 404)})
     def get(self, request: Request, event_id: UUID) -> Response:
-        """One event, and what its handlers made of it."""
+        """Show one event with the results of its handlers."""
         return self.answer(event_id)
 
 
@@ -147,9 +147,9 @@ class EventReplayView(_Events):
         ],
     )
     def post(self, request: Request, event_id: UUID) -> Response:
-        """Start an event's handlers again: its dead letters and those that are new, or the ones you name.
+        """Run an event's handlers again: its dead letters and new handlers, or the ones you name.
 
-        409 where there is nothing to start.
+        409 if there is nothing to run.
         """
         event = get_object_or_404(Event.objects.all(), pk=event_id)
         serializer = EventReplayInSerializer(data=request.data)

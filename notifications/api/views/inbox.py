@@ -67,7 +67,7 @@ EVENT: Final[dict[str, Any]] = {
     "type": "object",
     "properties": {
         "event": {"type": "string", "enum": ["notice", "unread"]},
-        "id": {"type": "string", "description": "The number to come back with, after a lost connection."},
+        "id": {"type": "string", "description": "The number to resume from after a lost connection."},
         "data": {
             "type": "string",
             "description": 'JSON: an item as in the list, or how many are unread, as `{"unread": 1}`.',
@@ -87,14 +87,14 @@ STREAM_ANSWERS: Final[dict[Any, OpenApiResponse]] = {
 
 class TooManyStreams(APIException):
     status_code: int = status.HTTP_503_SERVICE_UNAVAILABLE
-    default_detail = "This server has as many streams open as it may have. Try again a little later."
+    default_detail = "This server has too many streams open. Try again a little later."
     default_code = "too_many_streams"
     wait = 30
 
 
 class TooManyStreamsFromThere(TooManyStreams):
     status_code = status.HTTP_429_TOO_MANY_REQUESTS
-    default_detail = "Your network has as many streams open as it may have. Try again a little later."
+    default_detail = "Your network has too many streams open. Try again a little later."
 
 
 class _Inbox(GenericAPIView[InboxItem]):
@@ -128,7 +128,7 @@ class InboxView(_Inbox):
 
     @extend_schema(operation_id="inbox_list", responses={200: ItemSerializer(many=True), **errors(400, 403)})
     def get(self, request: Request) -> Response:
-        """Unread ones first, then the newest. Following `next` shows each item that was there once."""
+        """List your items, unread first, then newest. Following `next` shows each of them once."""
         page: Any = self.paginate_queryset(self.filter_queryset(self.queryset))
         return self.get_paginated_response(ItemSerializer(page, many=True, context=self.by_clock()).data)
 
@@ -137,7 +137,7 @@ class InboxView(_Inbox):
 class InboxUnreadView(_Inbox):
     @extend_schema(operation_id="inbox_unread", responses={200: UnreadSerializer, **errors(403)})
     def get(self, request: Request) -> Response:
-        """How many items are unread."""
+        """Count your unread items."""
         return Response({"unread": self.unread()})
 
 
@@ -158,7 +158,7 @@ class InboxReadView(_Inbox):
 
     @extend_schema(operation_id="inbox_delete_read", responses={200: DeletedSerializer, **errors(403)})
     def delete(self, request: Request) -> Response:
-        """Delete everything that has been read."""
+        """Delete everything you have read."""
         return Response({"deleted": services.items_delete_read(user=self.person)})
 
 
@@ -190,7 +190,7 @@ class InboxItemView(_Inbox):
         responses={204: OpenApiResponse(description="Deleted."), **errors(403, 404)},
     )
     def delete(self, request: Request, item_id: UUID) -> Response:
-        """Delete it. That it was delivered stays on record."""
+        """Delete it. The record of its delivery stays."""
         services.item_delete(item=self.item(item_id))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
@@ -206,18 +206,18 @@ class InboxStreamView(APIView):
                 LAST_EVENT_ID,
                 NUMBER,
                 OpenApiParameter.HEADER,
-                description="Begin after the item of this number; browsers send it when they come back.",
+                description="Begin after the item with this number; browsers send it when they reconnect.",
             ),
             OpenApiParameter(
                 "last_event_id",
                 NUMBER,
-                description="The same, for a page that shows a list already; the header goes before it.",
+                description="The same, for a page that already shows a list; the header takes precedence.",
             ),
         ],
         responses=STREAM_ANSWERS,
     )
     def get(self, request: Request) -> HttpResponse:
-        """What comes to your inbox, live, and how many items are unread, whenever that changes."""
+        """Stream what comes to your inbox, and the number of unread items whenever it changes."""
         after = _after(request)
         address = address_of(request.META)
         if hubs.count() >= settings.STREAMS_MAX:

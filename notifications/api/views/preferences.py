@@ -36,7 +36,7 @@ from notifications.services.preferences import preference_set, subscription_remo
 EXAMPLE = {"user_id": "0198c7f2-54b1-7d6e-8a53-6f2b1f0c9e11", "level": "CRITICAL"}
 QUIET = {"quiet_from": "22:00", "quiet_until": "07:00", "digest": True}
 RULE = {"channel": "email", "kind": "stage.*", "is_enabled": False}
-WHOSE = OpenApiParameter("user_id", UUID, description="Whose: needed by machines, possible for staff.")
+WHOSE = OpenApiParameter("user_id", UUID, description="The person. Machines have to give it, staff may.")
 
 
 class _PreferenceAccess(APIView):
@@ -58,7 +58,7 @@ class _PreferenceAccess(APIView):
         if given is not None:
             return self.person(_uuid(given))
         if not isinstance(self.request.user, User):
-            raise ValidationError({"user_id": ["Say whose: this field is required."]})
+            raise ValidationError({"user_id": ["This field is required: say whose."]})
         return self.request.user
 
 
@@ -77,7 +77,7 @@ class PreferencesView(_PreferenceAccess):
         responses={200: PreferenceSerializer, **errors(400, 403, 404)},
     )
     def get(self, request: Request) -> Response:
-        """Your own preferences, or those of `user_id`."""
+        """Show your own preferences, or those of `user_id`."""
         return _answer(self.named_person())
 
     @extend_schema(
@@ -90,9 +90,9 @@ class PreferencesView(_PreferenceAccess):
         ],
     )
     def put(self, request: Request) -> Response:
-        """Set somebody's level. STANDARD: told of everything. CRITICAL: of critical alerts only.
+        """Set somebody's level. STANDARD: told of everything. CRITICAL: critical alerts only.
 
-        Quiet hours and digest stay as they are where they are not given.
+        Quiet hours and digest stay as they are if you leave them out.
         """
         serializer = PreferenceInSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
@@ -105,7 +105,7 @@ class PreferencesView(_PreferenceAccess):
 class PreferenceView(_PreferenceAccess):
     @extend_schema(operation_id="preferences_read", responses={200: PreferenceSerializer, **errors(403, 404)})
     def get(self, request: Request, user_id: UUID) -> Response:
-        """Somebody's preferences; everything at once, and no quiet hours, where they never chose."""
+        """Show somebody's preferences. The defaults are everything at once and no quiet hours."""
         return _answer(self.person(user_id))
 
     @extend_schema(
@@ -121,7 +121,7 @@ class PreferenceView(_PreferenceAccess):
         ],
     )
     def patch(self, request: Request, user_id: UUID) -> Response:
-        """Change what is given: level, quiet hours, digest."""
+        """Change the given fields: level, quiet hours, digest."""
         user = self.person(user_id)
         serializer = PreferenceChangeSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
@@ -136,9 +136,9 @@ class ExplainView(_PreferenceAccess):
         responses={200: AnswerSerializer, **errors(400, 403, 404)},
     )
     def get(self, request: Request, user_id: UUID) -> Response:
-        """How somebody would be told of a notification, at each of their contact points, and why (not).
+        """Show how somebody would be told of a notification at each contact point, or why not.
 
-        Worked out from their preferences as they are now, by what tells them in earnest; nobody is told.
+        It uses their preferences as they are now, and the code that sends. This sends nothing.
         """
         user = self.person(user_id)
         question = QuestionSerializer(data=request.query_params)
@@ -177,7 +177,7 @@ class SubscriptionsView(_PreferenceAccess, GenericAPIView[Subscription]):
         responses={200: SubscriptionSerializer(many=True), **errors(400, 403, 404)},
     )
     def get(self, request: Request) -> Response:
-        """Which kinds of notifications are wanted by which channels; where no rule says, all are.
+        """List the rules for kinds and channels. Whatever no rule covers is sent.
 
         The narrowest rule decides: one for the channel before one for any; then one for exactly the kind,
         before one for its group (`stage.*`), before one for any kind.
@@ -194,9 +194,9 @@ class SubscriptionsView(_PreferenceAccess, GenericAPIView[Subscription]):
         examples=[OpenApiExample("no mail about internships", value=RULE, request_only=True)],
     )
     def put(self, request: Request) -> Response:
-        """State a rule, or change the one of this channel and kind.
+        """Set the rule for this channel and kind.
 
-        What is critical is silenced only by a rule for exactly its kind.
+        Only a rule for exactly its kind silences a critical notification.
         """
         user = self.named_person()
         serializer = SubscriptionInSerializer(data=request.data)
@@ -209,7 +209,7 @@ class SubscriptionsView(_PreferenceAccess, GenericAPIView[Subscription]):
         responses={204: OpenApiResponse(description="Removed."), **errors(400, 403, 404)},
     )
     def delete(self, request: Request) -> Response:
-        """Remove the rule of a channel and kind: give both, empty for the rule of any."""
+        """Remove the rule for a channel and kind: give both, empty for any."""
         user = self.named_person()
         serializer = RuleKeySerializer(data=request.query_params)
         serializer.is_valid(raise_exception=True)

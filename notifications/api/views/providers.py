@@ -50,7 +50,7 @@ class TwilioStatusView(APIView):
     content_negotiation_class = JSONOnly
 
     def post(self, request: Request, delivery_id: UUID) -> Response:
-        """Take a report on a message or call; what says nothing final is thanked for and forgotten."""
+        """Take a report on a message or call; reports that say nothing final are ignored."""
         delivery = get_object_or_404(Delivery, pk=delivery_id)
         attempt = _attempt_in(request)
         fields = dict(_fields_of(request))

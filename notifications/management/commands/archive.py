@@ -51,7 +51,7 @@ class Command(BaseCommand):
             what = f"{each.alerts:,} alerts, {each.tree.leaves:,} deliveries, {size:,} bytes"
             self.stdout.write(f"{each.folder}: {what}")
         if not written:
-            self.stdout.write("Nothing to write: what is due is in the archive as it is.")
+            self.stdout.write("Nothing to write: everything due is in the archive already.")
 
     def verify(self) -> None:
         started = time.perf_counter()

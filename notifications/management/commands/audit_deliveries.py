@@ -15,14 +15,20 @@ from notifications.checks import BEFORE_START
 class Command(BaseCommand):
     help = (
         "Check that every alert has exactly one delivery for each person and contact point that it "
-        "concerns, in a state that its history explains. Exits with 1 where there is a gap."
+        "concerns, in a state that its history explains. Exits with 1 if there is a gap."
     )
     requires_system_checks = BEFORE_START
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--settled", action="store_true", help="what is still under way is a gap too")
         parser.add_argument(
-            "--limit", type=int, default=20, metavar="N", help="gaps shown of each kind (20); all are counted"
+            "--settled", action="store_true", help="count what is still under way as a gap too"
+        )
+        parser.add_argument(
+            "--limit",
+            type=int,
+            default=20,
+            metavar="N",
+            help="gaps to show of each kind (20); all are counted",
         )
 
         parser.add_argument(
@@ -34,7 +40,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--all",
             action="store_true",
-            help="also the days that are known to be clean, and were left alone since",
+            help="also check the days that are known to be clean and have not changed since",
         )
 
     def handle(

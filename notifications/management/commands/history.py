@@ -23,7 +23,7 @@ def moment(text: str) -> datetime:
 
 
 class Command(BaseCommand):
-    help = "List what a person was told, and was not, in the order of time: from the tables and the archive."
+    help = "List what a person was and was not told, in order of time, from the tables and the archive."
     requires_system_checks = BEFORE_START
 
     def add_arguments(self, parser: ArgumentParser) -> None:

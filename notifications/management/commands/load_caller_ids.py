@@ -12,7 +12,7 @@ from notifications.services.caller_ids import caller_ids_replace
 
 
 class Command(BaseCommand):
-    help = 'Replace the registry of caller ids by a JSON file: {"+385": "+3851111111", "default": "+1…"}.'
+    help = 'Replace the registry of caller ids with a JSON file: {"+385": "+3851111111", "default": "+1…"}.'
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", type=Path)

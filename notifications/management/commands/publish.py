@@ -12,7 +12,7 @@ from notifications.checks import BEFORE_START
 
 
 class Command(BaseCommand):
-    help = "Publish what waits for the brokers, until SIGTERM or Ctrl-C. Of several, one is at work."
+    help = "Publish what waits for the brokers, until SIGTERM or Ctrl-C. If several run, only one is at work."
     requires_system_checks = BEFORE_START
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -11,7 +11,7 @@ from accounts.validators import validate_time_zone
 
 # What AUTH_PASSWORD_VALIDATORS come to, in fewer words than theirs.
 RULES: Final = (
-    "At least 8 characters, not only digits; no common password, and nothing like your name or email address."
+    "At least 8 characters and not only digits. Don't use a common password, or your name or email address."
 )
 EMAIL: Final = {"autocomplete": "email", "autocapitalize": "none", "spellcheck": "false"}
 
@@ -40,7 +40,7 @@ class RegisterForm(forms.Form):
     first_name = forms.CharField(max_length=150, widget=forms.TextInput({"autocomplete": "given-name"}))
     last_name = forms.CharField(max_length=150, widget=forms.TextInput({"autocomplete": "family-name"}))
     role = forms.ChoiceField(
-        label="You are", choices=[(Role.STUDENT.value, "A student"), (Role.ENCADRANT.value, "An encadrant")]
+        label="You are", choices=[(Role.STUDENT.value, "A student"), (Role.ENCADRANT.value, "A supervisor")]
     )
     email = email_field()
     password = password_field(autocomplete="new-password")
@@ -115,7 +115,7 @@ class DetailsForm(forms.Form):
         label="Phone number",
         max_length=40,
         required=False,
-        help_text="With its country code: +33546000000.",
+        help_text="With its country code, such as +33546000000.",
         widget=forms.TextInput({"autocomplete": "tel", "inputmode": "tel"}),
     )
     language = forms.ChoiceField(label="Language of your messages", choices=settings.LANGUAGES)

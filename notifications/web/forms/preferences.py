@@ -19,7 +19,7 @@ REGIONS: Final = (
 
 class TellingForm(forms.Form):
     level = forms.ChoiceField(
-        label="What to be told of", choices=Preference.Level.choices, widget=forms.RadioSelect
+        label="What to tell you about", choices=Preference.Level.choices, widget=forms.RadioSelect
     )
     quiet_from = forms.TimeField(
         label="Quiet from", required=False, widget=forms.TimeInput({"type": "time"}, format="%H:%M")
@@ -29,9 +29,9 @@ class TellingForm(forms.Form):
     )
     time_zone = forms.ChoiceField(label="Your time zone", widget=forms.Select({"autocomplete": "off"}))
     digest = forms.BooleanField(
-        label="One message for all that was held back",
+        label="Send everything that was held back as one message",
         required=False,
-        help_text="Otherwise each is sent by itself when the quiet hours end.",
+        help_text="Otherwise we send each message separately when quiet hours end.",
     )
 
     def __init__(self, *args: Any, person: User, **kwargs: Any) -> None:
@@ -45,10 +45,10 @@ class ContactPointForm(forms.Form):
         max_length=2048,
         required=False,
         widget=forms.TextInput({"autocapitalize": "none", "spellcheck": "false"}),
-        help_text="An email address, a phone number with its country code, or a URL; for the inbox, nothing.",
+        help_text="An email address, a phone number with its country code, or a URL; empty for the inbox.",
     )
     label = forms.CharField(
-        label="Name", max_length=100, required=False, help_text="To tell it from others, if you like."
+        label="Name", max_length=100, required=False, help_text="Optional: a name to tell it from the others."
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

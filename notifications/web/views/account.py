@@ -24,7 +24,7 @@ from notifications.web.page import Page
 
 Purpose = Verification.Purpose
 CONFIRMED: Final = "Thank you, this is confirmed."
-DEAD_LINK: Final = "This link was used or has expired. Ask for a new one on the page of your account."
+DEAD_LINK: Final = "This link was used or has expired. Ask for a new one on your account page."
 
 
 def everything(user: User) -> dict[str, Any]:
@@ -61,7 +61,7 @@ class DetailsSection(_AccountSection):
     def act(self, form: DetailsForm) -> HttpResponse:
         limits.take_act(self.person)
         user_update(user=User.objects.get(pk=self.person.pk), **form.cleaned_data)
-        return self.done("Your account is changed.")
+        return self.done("Your changes are saved.")
 
 
 class EmailSection(_AccountSection):
@@ -75,7 +75,7 @@ class EmailSection(_AccountSection):
         password = form.cleaned_data["current_password"]
         password_check(user=self.person, password=password, field="current_password")
         user_update(user=User.objects.get(pk=self.person.pk), email=form.cleaned_data["email"])
-        return self.done("Your email address is changed. Confirm it below.")
+        return self.done("Your email address has been changed. Confirm it below.")
 
 
 class PasswordSection(_AccountSection):
@@ -87,7 +87,7 @@ class PasswordSection(_AccountSection):
         password_change(user=self.person, now=clock.now(), **form.cleaned_data)
         # Every other session ends.
         update_session_auth_hash(self.request, self.person)
-        return self.done("Your password is changed.")
+        return self.done("Your password has been changed.")
 
 
 class LinksSection(_AccountSection):
@@ -98,7 +98,7 @@ class LinksSection(_AccountSection):
 
     def act(self, form: Form) -> HttpResponse:
         links_renew(user=self.person)
-        return self.done("Your links are renewed. Those of before lead nowhere.")
+        return self.done("Your links have been renewed. The old ones no longer work.")
 
 
 class SendCodeSection(_AccountSection):

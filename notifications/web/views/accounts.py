@@ -85,12 +85,12 @@ class ForgottenPage(FormPage):
 
     def act(self, form: ResetRequestForm) -> HttpResponse:
         if not registry.is_offered("email"):
-            raise Conflict("No mail is sent from here.")
+            raise Conflict("This installation sends no mail.")
         email = form.cleaned_data["email"]
         limits.take_reset(self.request, email=email)
         password_reset_request(email=email, now=clock.now())
         outcome = {
-            "heading": "Look into your mail",
+            "heading": "Check your mail",
             "text": "If there is an account with this address, a link is on its way to it.",
         }
         return render(self.request, "web/outcome.html", outcome)

@@ -113,7 +113,7 @@ class RestorePage(_Change):
     def post(self, request: HttpRequest, item_id: UUID) -> HttpResponse:
         item = get_object_or_404(InboxItem, pk=item_id, user=self.person)
         if not services.item_restore(item=item):
-            messages.error(request, "It is too late to bring it back.")
+            messages.error(request, "It is too late to undo this.")
         return HttpResponseRedirect(reverse("web:inbox"))
 
 

@@ -25,7 +25,7 @@ class ExportPage(Page):
         try:
             limits.take(scope="export", who=str(self.person.pk))
         except TooMany as error:
-            context = {"heading": "Not so often", "text": str(error)}
+            context = {"heading": "Too many downloads", "text": str(error)}
             response = render(request, "web/outcome.html", context, status=429)
             response["Retry-After"] = str(error.seconds)
             return response
@@ -51,7 +51,7 @@ class LeavePage(FormPage):
         user_delete(user=User.objects.get(pk=self.person.pk))
         logout(self.request)
         context = {
-            "heading": "Your account is deleted",
-            "text": "What is left of you in what was told and logged is being erased now.",
+            "heading": "Your account has been deleted",
+            "text": "We are now erasing your name and addresses from messages and logs.",
         }
         return render(self.request, "web/outcome.html", context)

@@ -34,11 +34,11 @@ TEMPLATE = "web/preferences.html"
 REVEALS: Final = "reveals"
 
 HERE_UNCONFIRMED: Final = (
-    "It is here already, but not confirmed. Enter the code that was sent there, or have another one sent."
+    "You already have it, but it isn't confirmed. Enter the code that was sent there, or ask for another."
 )
 STILL_COMES: Final = (
-    "What was planned for it before still comes, such as later rounds of an escalation. "
-    "Remove it to stop that too."
+    "Messages already planned for it will still come, such as later rounds of an escalation. Remove it to "
+    "stop them too."
 )
 
 
@@ -155,11 +155,11 @@ class NewPointSection(_PreferencesSection):
             user=self.person, vouched=confirmations.may_vouch(self.person), **form.cleaned_data
         )
         if not is_new:
-            return self.done("It is here already." if point.confirmed_at else HERE_UNCONFIRMED)
+            return self.done("You already have it." if point.confirmed_at else HERE_UNCONFIRMED)
         if registry.get(point.channel).is_signed:
             self.request.session[REVEALS] = str(point.pk)
         if point.confirmed_at is None:
-            return self.done("Added. A code is on its way there. Enter it below to be told things there.")
+            return self.done("Added. A code is on its way there. Enter it below to get messages there.")
         return self.done("Added. Send a test to see that it works.")
 
 
@@ -191,9 +191,9 @@ class RuleRemove(_Change):
         rule = Subscription.objects.filter(user=self.person, channel=channel, kind=kind).first()
         subscription_remove(user=self.person, channel=channel, kind=kind)
         if rule is None:
-            return self.done("The rule is removed.")
+            return self.done("The rule has been removed.")
         fields = {"channel": channel, "kind": kind, "enabled": "yes" if rule.is_enabled else "no"}
-        return self.done("The rule is removed.", undo=reverse("web:rule-restore"), fields=fields)
+        return self.done("The rule has been removed.", undo=reverse("web:rule-restore"), fields=fields)
 
 
 class RuleRestore(_Change):
@@ -207,7 +207,7 @@ class RuleRestore(_Change):
         except ValidationError as error:
             messages.error(request, " ".join(error.messages))
             return HttpResponseRedirect(reverse("web:preferences"))
-        return self.done("The rule is there again.")
+        return self.done("The rule has been restored.")
 
 
 class PointTest(_Change):
@@ -244,7 +244,7 @@ class PointSecret(_Change):
         except ValidationError as error:
             return self.refused(" ".join(error.messages), point_id=point_id, status=422)
         request.session[REVEALS] = str(point_id)
-        return self.done("There is a new secret. Messages are signed with the one before, too, for a while.")
+        return self.done("There is a new secret. For a while, messages are signed with the old one too.")
 
 
 class PointCode(_Change):
@@ -257,7 +257,7 @@ class PointCode(_Change):
             return self.refused(str(error), point_id=point_id, status=429)
         except Conflict as error:
             return self.refused(str(error), point_id=point_id, status=409)
-        return self.done("A code is on its way. The codes of before are void.")
+        return self.done("A code is on its way. Earlier codes are void.")
 
 
 class PointConfirm(_Change):
@@ -271,8 +271,8 @@ class PointConfirm(_Change):
         except ValidationError as error:
             return self.refused(" ".join(error.messages), point_id=point_id, status=422)
         if not point.is_enabled:
-            return self.done("Thank you, this is confirmed. Switch it on to be told things there.")
-        return self.done("Thank you, this is confirmed: you are told things there from now on.")
+            return self.done("Thank you, this is confirmed. Switch it on to get messages there.")
+        return self.done("Thank you, this is confirmed. You'll get messages there from now on.")
 
 
 class PointSwitch(_Change):
@@ -286,7 +286,7 @@ class PointSwitch(_Change):
             messages.error(request, str(error))
             return HttpResponseRedirect(reverse("web:preferences"))
         if is_enabled:
-            unconfirmed = " You are told nothing there until you confirm it."
+            unconfirmed = " You'll get nothing there until you confirm it."
             return self.done("Switched on." if point.confirmed_at else f"Switched on.{unconfirmed}")
         still_comes = contact_points.has_waiting(point)
         return self.done(f"Switched off. {STILL_COMES}" if still_comes else "Switched off.")
@@ -309,4 +309,4 @@ class PointRestore(_Change):
         except Conflict as error:
             messages.error(request, str(error))
             return HttpResponseRedirect(reverse("web:preferences"))
-        return self.done("It is there again.")
+        return self.done("It has been restored.")

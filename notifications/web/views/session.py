@@ -17,7 +17,7 @@ from notifications.web.forms.accounts import LoginForm
 from notifications.web.page import Page
 
 # The same for an address that nobody has, a wrong password and an account that is switched off.
-NO_MATCH = "There is no account with this email address and password."
+NO_MATCH = "No account matches this email address and password."
 
 
 class StartPage(Page, TemplateView):

@@ -556,7 +556,7 @@ def test_a_persons_quiet_hours_and_rules_are_changed(desk: Client, owner: User) 
         ({"preference__0__quiet_until": ""}, "give both, or neither"),
         ({"preference__0__quiet_until": "22:00"}, "end when they begin"),
         ({"subscriptions__0__kind": "stage.*.x"}, "Expected a kind"),
-        ({"subscriptions__0__kind": "account.*"}, "told in any case"),
+        ({"subscriptions__0__kind": "account.*"}, "always sent"),
         ({"subscriptions__0__channel": "pigeon"}, "Choose one of"),
     ]:
         refused = save(**{**quiet, **rule, **wrong})

@@ -169,7 +169,7 @@ def test_what_only_this_service_can_know_nobody_else_may_say(
         refused = client.post(PATH, {**FLAT, "routing_key": key})
         assert refused.status_code == 400
         assert refused.json() == {
-            "routing_key": ["Only this service makes events of auth.*; choose another key."]
+            "routing_key": ["Only this service publishes auth.* events; choose another key."]
         }
         assert client.post(PATH, {"payload": {}, "_meta": {"routing_key": key}}).status_code == 400
     assert Event.objects.count() == 0

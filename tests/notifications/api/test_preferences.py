@@ -109,6 +109,6 @@ def test_a_machine_needs_its_scope_and_says_whose(as_machine: Callable[..., APIC
     assert as_machine("alerts:write").put("/preferences", body).status_code == 403
     client = as_machine("preferences:write")
     assert client.put("/preferences", body).status_code == 200
-    assert client.get("/preferences").json() == {"user_id": ["Say whose: this field is required."]}
+    assert client.get("/preferences").json() == {"user_id": ["This field is required: say whose."]}
     assert client.get(f"/preferences?user_id={owner.pk}").json()["level"] == "CRITICAL"
     assert client.get("/preferences?user_id=x%00").status_code == 400

@@ -27,7 +27,7 @@ def other(redis: Redis, beat: Beat, name: str, **changes: Any) -> None:
 
 
 def test_nobody_is_missed_where_no_consumer_runs(redis: Redis) -> None:
-    assert health.finding(redis) == Finding(True, "no consumer runs")
+    assert health.finding(redis) == Finding(True, "no consumer is running")
 
 
 def test_a_connected_one_is_well_and_one_whose_broker_is_away_says_which_and_why(redis: Redis) -> None:
@@ -47,7 +47,7 @@ def test_one_that_left_in_good_order_is_not_missed_and_a_lost_one_is(redis: Redi
     beat.leave()
     assert health.finding(redis).ok
     other(redis, beat, "1", at=time.time() - 60)
-    assert health.finding(redis) == Finding(False, "events: not heard of for 60 s")
+    assert health.finding(redis) == Finding(False, "events: not heard from for 60 s")
 
 
 def test_who_leaves_takes_with_it_those_that_were_killed_on_the_same_machine(redis: Redis) -> None:
@@ -58,7 +58,7 @@ def test_who_leaves_takes_with_it_those_that_were_killed_on_the_same_machine(red
     here = beat.field.rpartition("|")[0]
     redis.hset(health.KEY, f"{here}|{killed.pid}", orjson.dumps(asdict(beat.state)))
     beat.leave()
-    assert health.finding(redis) == Finding(True, "no consumer runs")
+    assert health.finding(redis) == Finding(True, "no consumer is running")
 
 
 def test_a_lost_one_is_forgotten_when_another_has_taken_its_place_or_after_a_day(redis: Redis) -> None:
@@ -86,13 +86,13 @@ def connected() -> dict[str, float]:
 
 @pytest.mark.django_db
 def test_a_source_that_is_to_be_read_and_of_which_nobody_is_heard_is_named(redis: Redis, read: None) -> None:
-    nobody = "warning: dating: not heard of; publisher: not heard of; tracing: not heard of"
+    nobody = "warning: dating: not heard from; publisher: not heard from; tracing: not heard from"
     assert health.finding(redis) == Finding(True, nobody)
     assert connected() == {"dating": 0, "publisher": 0, "tracing": 0}
     beat = Beat("dating")
     beat.say(connected=True)
     Beat("publisher").say(connected=True)
-    said = "warning: dating: connected; publisher: connected; tracing: not heard of"
+    said = "warning: dating: connected; publisher: connected; tracing: not heard from"
     assert health.finding(redis) == Finding(True, said)
     assert connected() == {"dating": 1, "publisher": 1, "tracing": 0}
 
@@ -103,7 +103,7 @@ def test_one_that_is_lost_is_missed_until_another_has_taken_its_place(redis: Red
     Beat("publisher").say(connected=True)
     found = health.finding(redis)
     assert not found.ok
-    assert found.detail.endswith("tracing: not heard of for 100000 s")
+    assert found.detail.endswith("tracing: not heard from for 100000 s")
     Beat("tracing").say(connected=True)
     assert health.finding(redis).ok
     assert redis.hlen(health.KEY) == 3

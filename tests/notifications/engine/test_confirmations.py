@@ -300,7 +300,7 @@ def test_a_test_send_is_refused_with_what_to_do(
     for who in (owner, operator):
         refused = as_user(who).post(f"{PATH}{unconfirmed.pk}/test/")
         assert refused.status_code == 409
-        assert "by the code" in refused.json()["detail"]
+        assert "with the code" in refused.json()["detail"]
 
 
 def test_what_would_become_of_it_says_that_it_is_not_confirmed(

@@ -263,7 +263,7 @@ class TestReplay:
         assert (seen["address"], seen["address_is_erased"]) == ("", True)
         answer = client.post(f"/api/v1/deliveries/{old.pk}/replay/")
         assert answer.status_code == 409
-        assert "its address is erased" in answer.json()["detail"]
+        assert "its address has been erased" in answer.json()["detail"]
         many = client.post("/api/v1/deliveries/replay/", {"channel": "email"})
         assert many.json() == {"replayed": 0, "left_out": {"over": 0, "unreachable": 0, "erased": 1}}
 

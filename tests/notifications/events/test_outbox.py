@@ -309,7 +309,7 @@ def test_whoever_may_be_named_is_whom_the_handler_looks_for(
 ) -> None:
     """What is published passes; and what passes is refused by the handler only since there is nobody."""
     event = publish(routing_key=key, payload={field: [str(ID)] if field.endswith("s") else str(ID)})
-    with pytest.raises(Unaddressed, match="There is nobody with this"):
+    with pytest.raises(Unaddressed, match="There is no one with this"):
         audience_of(event)
 
 

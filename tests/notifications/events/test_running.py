@@ -280,7 +280,7 @@ def test_an_event_whose_handler_was_removed_is_a_dead_letter_that_says_so(
     monkeypatch.setattr(registry, "_handlers", {})
     running.run_handle(run_of(event).pk)
     run = run_of(event)
-    assert (run.status, run.error) == ("dead", "There is no handler of this name any more.")
+    assert (run.status, run.error) == ("dead", "There is no longer a handler with this name.")
 
 
 # --- Lost workers ------------------------------------------------------------------------------------

@@ -161,14 +161,14 @@ def test_who_cannot_be_found_is_looked_for_again_and_the_reason_kept(routing_key
     nobody = str(uuid4())
     _, run = publish(routing_key, **{field: nobody})
     assert run.status == "pending"
-    assert f"There is nobody with this {field}: {nobody}." in run.error
+    assert f"There is no one with this {field}: {nobody}." in run.error
     assert not Notification.objects.exists()
 
 
 def test_a_list_of_nobody_that_there_is_is_looked_for_again() -> None:
     _, run = publish("stage.accepted", user_ids=[str(uuid4()) for _ in range(5)])
     assert run.status == "pending"
-    assert "There is nobody with this user_id: " in run.error
+    assert "There is no one with this user_id: " in run.error
     assert run.error.endswith("….")
 
 
@@ -176,9 +176,9 @@ def test_a_list_of_nobody_that_there_is_is_looked_for_again() -> None:
 @pytest.mark.parametrize(
     ("routing_key", "payload", "reason"),
     [
-        ("stage.accepted", {}, "The payload says nobody: expected one of user_id, student_id"),
+        ("stage.accepted", {}, "The payload names nobody: expected one of user_id, student_id"),
         ("encadrant.updated", {"student_id": "x"}, "expected one of user_id, encadrant_id"),
-        ("stage.accepted", {"student_id": None, "user_id": ""}, "The payload says nobody"),
+        ("stage.accepted", {"student_id": None, "user_id": ""}, "The payload names nobody"),
         ("stage.accepted", {"student_id": "12"}, "student_id must be an id (UUID)."),
         ("stage.accepted", {"student_id": 12}, "student_id must be an id (UUID)."),
         ("stage.accepted", {"student_id": {"id": 1}}, "student_id must be an id (UUID)."),

@@ -212,7 +212,7 @@ def test_staff_and_machines_with_the_scope_set_anybodys(
         assert client.put(f"{RULES}?user_id={uuid.uuid4()}", rule()).status_code == 404
         assert client.get(f"{RULES}?user_id=x").json() == {"user_id": ["Expected a UUID."]}
     machine = as_machine("preferences:write")
-    assert machine.get(RULES).json() == {"user_id": ["Say whose: this field is required."]}
+    assert machine.get(RULES).json() == {"user_id": ["This field is required: say whose."]}
     assert as_machine("alerts:write").get(f"{RULES}?user_id={owner.pk}").status_code == 403
 
 
