@@ -51,7 +51,7 @@ class EscalationProcessAdmin(ReadOnlyAdmin):
     def state_label(self, process: EscalationProcess) -> str:
         return process.get_state_display()
 
-    @display(description="What was told")
+    @display(description="Messages")
     def history(self, process: EscalationProcess) -> SafeString:
         # Staff see all, and nobody else gets here.
         deliveries = selectors.deliveries_of(process).select_related("user", "contact_point")
