@@ -145,7 +145,7 @@ class ContactPointAdmin(StaffViews, ActsOnPeople, SavesChanges, ModelAdmin):
         sent, left = len(chosen[:TESTS_MOST]), len(chosen[TESTS_MOST:])
         messages.success(request, f"{sent} test messages are on their way; see the deliveries.")
         if left:
-            messages.warning(request, f"{left} more were left out: at most {TESTS_MOST} are sent at once.")
+            messages.warning(request, f"Left out: {left} more. At most {TESTS_MOST} are sent at once.")
         if queryset.filter(deleted_at=None, confirmed_at=None).exists():
             messages.warning(request, "Only confirmed contact points get a test message.")
 

@@ -61,7 +61,7 @@ class DeadMessageAdmin(NotesReadings, ReadOnlyAdmin):
         if cut := left.filter(is_cut=True).count():
             messages.warning(request, f"{cut} can't be replayed: they were too large to keep whole.")
         if (more := left.filter(is_cut=False).count() - failed) > 0:
-            messages.warning(request, f"{more} are left. Replay them too.")
+            messages.warning(request, f"Not replayed yet: {more}. Replay them too.")
 
     @admin.action(description="Discard dead letters")
     def discard_chosen(self, request: HttpRequest, queryset: QuerySet[DeadMessage]) -> None:

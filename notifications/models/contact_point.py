@@ -152,4 +152,4 @@ class ContactPoint(TracksChanges):
     def _refuse_batches(self) -> None:
         for name, plain in NOT_BATCHED.items():
             if getattr(self, name) != plain:
-                raise ValidationError({name: f"{self.channel} has no batches: leave it at {plain}."})
+                raise ValidationError({name: f"{self.channel} can't take batches: leave it at {plain}."})

@@ -172,7 +172,7 @@ def test_manage_runs_a_command_in_the_environment_of_the_stack(stack: Stack) -> 
     wrong = Stack(
         stack.home, migrate=False, env={"DATABASE_URL": "", "REDIS_URL": "", "SMTP_SECURITY": "perhaps"}
     )
-    with pytest.raises(StackError, match=r"The settings can't be as they are:\n[\s\S]*tocsin.E005"):
+    with pytest.raises(StackError, match=r"The settings are invalid:\n[\s\S]*tocsin.E005"):
         wrong.manage("migrate", "--noinput")
     with pytest.raises(StackError, match="no-such-command"):
         stack.manage("no-such-command")

@@ -52,7 +52,7 @@ def test_phone_numbers_are_masked() -> None:
     [
         "no such grade",
         "expected 3 of 5",
-        "There is nobody with this student_id: 0198c7f2-54b1-7d6e-8a53-6f2b1f0c9e11.",
+        "There is no one with this student_id: 0198c7f2-54b1-7d6e-8a53-6f2b1f0c9e11.",
         'duplicate key value violates unique constraint "accounts_student_user_id_key"',
     ],
 )

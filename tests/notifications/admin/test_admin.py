@@ -196,26 +196,26 @@ def test_one_is_replayed_by_its_button(desk: Client, owner: User, make_delivery:
     delivery = make_delivery(owner, status="failed")
     path = url("notifications_delivery_replay", delivery.pk)
     assert desk.get(path).status_code == 405
-    assert b"tried again now" in desk.post(path, follow=True).content
+    assert b"being tried again now" in desk.post(path, follow=True).content
     delivery.refresh_from_db()
     assert delivery.status == "pending"
-    assert b"Only what failed or expired" in desk.post(path, follow=True).content
+    assert b"Only failed or expired" in desk.post(path, follow=True).content
 
 
 def test_one_is_cancelled_by_its_button(desk: Client, owner: User, make_delivery: Make) -> None:
     delivery = make_delivery(owner)
     path = url("notifications_delivery_cancel", delivery.pk)
     assert desk.get(path).status_code == 405
-    assert b"Stopped" in desk.post(path, follow=True).content
+    assert b"Cancelled before" in desk.post(path, follow=True).content
     delivery.refresh_from_db()
     assert (delivery.status, delivery.reason) == ("cancelled", "cancelled_by_operator")
-    assert b"Only what has not been sent" in desk.post(path, follow=True).content
+    assert b"Only unsent deliveries" in desk.post(path, follow=True).content
 
 
 def test_what_is_being_sent_is_not_called_stopped(desk: Client, owner: User, make_delivery: Make) -> None:
     delivery = make_delivery(owner, status="sending", lease_until=timezone.now())
     page = desk.post(url("notifications_delivery_cancel", delivery.pk), follow=True).content
-    assert b"Stopped" not in page
+    assert b"Cancelled before" not in page
     assert b"It is being sent right now" in page
     assert Outgoing.objects.get(pk=delivery.pk).revoked_at
 
@@ -332,7 +332,7 @@ def test_more_test_messages_than_are_sent_at_once_are_said_to_be_left_out(desk: 
     page = desk.post(url("notifications_contactpoint_changelist"), posted, follow=True).content.decode()
     assert Delivery.objects.count() == TESTS_MOST
     assert f"{TESTS_MOST} test messages are on their way" in page
-    assert "2 more got none" in page
+    assert "Left out: 2 more" in page
 
 
 @pytest.fixture
@@ -448,7 +448,7 @@ def test_a_contact_point_is_checked_by_its_channels_rules(desk: Client, owner: U
     assert ContactPoint.objects.get().address == "https://hooks.example.com/a"
     mail = {**fields, "channel": "email", "address": "ana@example.com", "batch": "2"}
     refused = desk.post(url("notifications_contactpoint_add"), mail)
-    assert refused.context["adminform"].form.errors == {"batch": ["email knows no batches: leave it at 1."]}
+    assert refused.context["adminform"].form.errors == {"batch": ["email can't take batches: leave it at 1."]}
     refused = desk.post(url("notifications_contactpoint_add"), {**mail, "batch": "1", "linger_ms": "5"})
     assert list(refused.context["adminform"].form.errors) == ["linger_ms"]
 
@@ -639,7 +639,7 @@ def test_replaying_all_asks_first_and_takes_what_it_asked_for(
     page = asked.content.decode()
     assert "52, to 1 person" in page
     assert "webhook: 52" in page
-    assert "Left out: 1 stopped, or of something that is over." in page
+    assert "Left out: 1 stopped, or about something that is over." in page
     later = make_delivery(owner, status="failed")
     done = all_that_filters_find(desk, newest=str(asked.context["newest"])).content.decode()
     assert "52 will be tried again now. Left out: 1 stopped" in done

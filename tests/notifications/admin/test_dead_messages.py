@@ -65,7 +65,7 @@ def test_those_that_were_not_replayed_are_said_so(
     assert "1 took effect." in page
     assert "failed again" not in page
     assert "1 can&#x27;t be replayed: they were too large" in page
-    assert "Left for another time: 1." in page
+    assert "Not replayed yet: 1." in page
 
 
 def test_a_stranger_does_not_get_in(client: Client, stranger: User) -> None:

@@ -115,7 +115,7 @@ def test_only_webhooks_are_told_in_batches(as_user: LogIn, owner: User) -> None:
     inbox = ContactPointFactory(user=owner, channel="inbox", address="")
     refused = as_user(owner).patch(path_of(inbox), {"batch": 2})
     assert refused.status_code == 400
-    assert refused.json() == {"batch": ["inbox knows no batches: leave it at 1."]}
+    assert refused.json() == {"batch": ["inbox can't take batches: leave it at 1."]}
     # What they have of their own is taken.
     assert as_user(owner).patch(path_of(inbox), {"linger_ms": 0, "label": "Mine"}).status_code == 200
     with pytest.raises(IntegrityError, match="contact_point_batch"), transaction.atomic():

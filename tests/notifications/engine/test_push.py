@@ -85,7 +85,7 @@ def test_whoever_loses_their_last_contact_point_is_told_in_their_inbox_of_all_al
     kinds = [item["kind"] for item in items]
     assert sorted(kinds) == ["alert", "alert", "contact_point.gone"]
     notice = next(item for item in items if item["kind"] == "contact_point.gone")
-    assert notice["title"] == "Push does not reach you any more: My phone"
+    assert notice["title"] == "Push no longer reaches you: My phone"
     assert "alerts come to your inbox" in notice["body"]
     assert not audit(now=clock.now()).gaps
     jobs.sweep()
