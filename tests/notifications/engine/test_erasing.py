@@ -248,7 +248,7 @@ class TestReplay:
             erase()
         of = Delivery.objects.filter(pk=old.pk)
         assert replay.left_out(of) == replay.LeftOut(erased=1)
-        assert str(replay.left_out(of)) == "1 so old that addresses are erased"
+        assert str(replay.left_out(of)) == "1 so old that their addresses have been erased"
         assert replay.replay(of) == 0
         assert Delivery.objects.get().status == "failed"
 
@@ -275,7 +275,7 @@ class TestReplay:
         assert "erased" in page
         assert "/replay/" not in page
         answer = desk.post(f"/admin/notifications/delivery/{old.pk}/replay/", follow=True)
-        assert "1 so old that addresses are erased" in answer.content.decode()
+        assert "1 so old that their addresses have been erased" in answer.content.decode()
 
     def test_what_has_no_address_by_its_channel_is_not_called_erased(self, owner: User) -> None:
         assert not delivery(owner, days=200, channel="inbox", address="").address_is_erased
