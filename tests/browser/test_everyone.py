@@ -125,6 +125,7 @@ def test_nothing_is_wider_than_a_phone(site: Site, open_browser: OpenBrowser, wi
         page.goto(path)
         _expect_to_fit(page, path)
     email = site.register(page, first_name="Maximiliane-Alexandrine")
+    site.make_confirmed(email)
     site.publish(email, LONG)
     site.wait_until_told(email, 2)
     page.goto("/preferences/")
