@@ -11,7 +11,7 @@ from dating.evening.presence import EndedDate, evidence
 from dating.models import Date, Event, Registration, Round, Seat
 from dating.services.planning import signs_of
 from dating.services.rounds import Members, partners_in
-from dating.services.telling import Note, about
+from dating.services.telling import Notice, about
 
 #: The ``source_type`` of what asks people about each other.
 BREAK = "dating_break"
@@ -67,7 +67,7 @@ def _held(rounds: Iterable[Round]) -> Mapping[UUID, Mapping[UUID, list[EndedDate
     return found
 
 
-def ratings_of(ended: Sequence[Ended], members: Members) -> list[Note]:
+def ratings_of(ended: Sequence[Ended], members: Members) -> list[Notice]:
     """Return what asks everybody about whom they have just met; call it once the round is judged."""
     partners = partners_in((end.round for end in ended), status=Date.Status.TOOK_PLACE)
     return [note for end in ended for note in _ratings(end, members[end.event.pk], partners[end.round.pk])]
@@ -75,13 +75,13 @@ def ratings_of(ended: Sequence[Ended], members: Members) -> list[Note]:
 
 def _ratings(
     ended: Ended, members: Mapping[UUID, Registration], partners: Mapping[UUID, UUID]
-) -> Iterable[Note]:
+) -> Iterable[Notice]:
     there = {pk: member for pk, member in members.items() if member.state == Registration.State.CONFIRMED}
     for pk, member in there.items():
         partner = there.get(partners[pk]) if pk in partners else None
         if partner is not None:
             who = {"partner": shown_name(partner.user.first_name), "partner_id": str(partner.pk)}
-            yield Note(
+            yield Notice(
                 user=member.user,
                 kind="dating.rate",
                 data=about(ended.event, member.user.time_zone, round=ended.round.number, **who),

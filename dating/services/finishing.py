@@ -10,7 +10,7 @@ from dating.evening.results import ReactionRow, matches_of
 from dating.models import Event, Registration
 from dating.services.results import results_of
 from dating.services.rounds import members_of
-from dating.services.telling import SOURCE, Note, about, tell_each
+from dating.services.telling import SOURCE, Notice, about, tell_each
 
 
 def matches_of_event(event: Event) -> dict[UUID, set[UUID]]:
@@ -37,13 +37,13 @@ def events_finish(*, events: Sequence[Event], now: datetime) -> None:
 
 def _final(
     event: Event, member: Registration, matched: set[UUID], members: Mapping[UUID, Registration]
-) -> Note:
+) -> Notice:
     found = [
         {"registration_id": str(pk), "name": shown_name(members[pk].user.first_name)}
         for pk in sorted(matched)
         if pk in members
     ]
-    return Note(
+    return Notice(
         user=member.user,
         kind="dating.finished",
         data=about(event, member.user.time_zone, matches=found),

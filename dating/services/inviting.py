@@ -7,7 +7,7 @@ from typing import Any
 from dating.invitations import ics_of, sequence_of
 from dating.links import invitation_url
 from dating.models import Event, Registration
-from dating.services.telling import SOURCE, Note, about, overtaken_stop, tell, tell_each
+from dating.services.telling import SOURCE, Notice, about, overtaken_stop, tell, tell_each
 
 
 def tell_with_invitation(registration: Registration, kind: str, now: datetime, **more: Any) -> None:
@@ -50,7 +50,7 @@ def tell_parts(
         file = _for_calendar(registration, now, rounds=count)
         own = {"registration_id": str(registration.pk), "sequence": sequence_of(registration), **file}
         notes.append(
-            Note(
+            Notice(
                 user=registration.user,
                 kind=kind,
                 data=about(event, registration.user.time_zone, **own, **more),

@@ -19,7 +19,7 @@ from dating.services.planning import LEFT
 from dating.services.registrations import registration_end
 from dating.services.replanning import begin_if_all_are_ready, next_round_replan, note
 from dating.services.rounds import SOURCE
-from dating.services.telling import Note, about, tell_each
+from dating.services.telling import Notice, about, tell_each
 
 _State = Registration.State
 
@@ -106,8 +106,8 @@ def _anybody_meets(event: Event) -> bool:
     return Date.objects.filter(group__event=event).exclude(gone).exists()
 
 
-def _left_alone(event: Event, partner: Registration, round_: Round) -> Note:
-    return Note(
+def _left_alone(event: Event, partner: Registration, round_: Round) -> Notice:
+    return Notice(
         user=partner.user,
         kind="dating.partner_left",
         data=about(event, partner.user.time_zone, round=round_.number),

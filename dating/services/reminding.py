@@ -6,7 +6,7 @@ from typing import Final
 from django.conf import settings
 
 from dating.models import Event
-from dating.services.telling import Note, about, local_clock, tell_each
+from dating.services.telling import Notice, about, local_clock, tell_each
 from notifications.engine import stop
 from notifications.models import Delivery
 
@@ -23,7 +23,7 @@ def organiser_remind(*, event: Event, now: datetime) -> None:
     if organiser is None:
         return
     ends_at = now + longest_pause()
-    reminder = Note(
+    reminder = Notice(
         user=organiser,
         kind="dating.still_paused",
         data=about(event, organiser.time_zone, until=local_clock(ends_at, organiser.time_zone)),

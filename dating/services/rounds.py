@@ -15,7 +15,7 @@ from accounts.names import shown as shown_name
 from dating.evening.timeline import passed
 from dating.links import join_url
 from dating.models import Date, Event, Registration, Round
-from dating.services.telling import Note, about, local_clock, tell_each
+from dating.services.telling import Notice, about, local_clock, tell_each
 from notifications.engine import stop
 from notifications.models import Delivery
 
@@ -41,7 +41,7 @@ def rounds_schedule(starts: Sequence[RoundStart], *, now: datetime) -> None:
     tell_each(links_scheduled(starts, now=now))
 
 
-def links_scheduled(starts: Sequence[RoundStart], *, now: datetime) -> list[Note]:
+def links_scheduled(starts: Sequence[RoundStart], *, now: datetime) -> list[Notice]:
     """Set the times of rounds, cancel what was scheduled before, and return what is to be told now."""
     links_cancel([start.round for start in starts])
     alike: dict[tuple[datetime, datetime], list[UUID]] = defaultdict(list)
@@ -54,7 +54,9 @@ def links_scheduled(starts: Sequence[RoundStart], *, now: datetime) -> list[Note
         Round.objects.filter(pk__in=rounds).update(
             starts_at=starts_at, ends_at=ends_at, version=F("version") + 1
         )
-    return _notes([start for start in starts if start.round.ends_at and not passed(start.round.ends_at, now)])
+    return _notices(
+        [start for start in starts if start.round.ends_at and not passed(start.round.ends_at, now)]
+    )
 
 
 def rounds_numbered(numbers: Mapping[UUID, int]) -> dict[UUID, Round]:
@@ -124,7 +126,7 @@ def links_were_sent(round_: Round) -> bool:
     ).exists()
 
 
-def _notes(starts: Sequence[RoundStart]) -> list[Note]:
+def _notices(starts: Sequence[RoundStart]) -> list[Notice]:
     if not starts:
         return []
     members = members_of(start.event for start in starts)
@@ -132,9 +134,9 @@ def _notes(starts: Sequence[RoundStart]) -> list[Note]:
     have_byes = [start for start in starts if len(partners[start.round.pk]) < len(members[start.event.pk])]
     going_on = _groups_with_dates_from(have_byes)
     return [
-        note
+        notice
         for start in starts
-        for note in _notes_of(start, members[start.event.pk], partners[start.round.pk], going_on)
+        for notice in _notices_of(start, members[start.event.pk], partners[start.round.pk], going_on)
     ]
 
 
@@ -149,12 +151,12 @@ def _groups_with_dates_from(starts: Sequence[RoundStart]) -> set[UUID]:
     return set(Date.objects.filter(ahead).order_by().values_list("group_id", flat=True).distinct())
 
 
-def _notes_of(
+def _notices_of(
     start: RoundStart,
     members: Mapping[UUID, Registration],
     partners: Mapping[UUID, UUID],
     going_on: set[UUID],
-) -> Iterable[Note]:
+) -> Iterable[Notice]:
     round_ = start.round
     assert round_.ends_at
     ends_at = round_.ends_at
@@ -165,18 +167,18 @@ def _notes_of(
         partner = members.get(partners[pk]) if pk in partners else None
         if partner is not None:
             who = {"partner": shown_name(partner.user.first_name), "partner_id": str(partner.pk)}
-            yield _note(
+            yield _notice(
                 round_,
                 member,
                 "dating.link",
                 words | who | {"url": join_url(round_.pk, pk, member.user.links_version)},
             )
         elif member.group_id in going_on:
-            yield _note(round_, member, "dating.bye", words)
+            yield _notice(round_, member, "dating.bye", words)
 
 
-def _note(round_: Round, member: Registration, kind: str, data: dict[str, object]) -> Note:
-    return Note(
+def _notice(round_: Round, member: Registration, kind: str, data: dict[str, object]) -> Notice:
+    return Notice(
         user=member.user,
         kind=kind,
         data=data,

@@ -25,7 +25,7 @@ from dating.services.rounds import (
     rounds_numbered,
     rounds_schedule,
 )
-from dating.services.telling import Note, tell_each
+from dating.services.telling import Notice, tell_each
 
 
 @dataclass(slots=True, eq=False)
@@ -142,7 +142,7 @@ def _end(due_steps: Iterable[DueStep], rounds: Mapping[UUID, Round]) -> None:
 
 def _reschedule_where_changed(
     due_steps: Sequence[DueStep], outlooks: Mapping[UUID, Outlook], now: datetime
-) -> list[Note]:
+) -> list[Notice]:
     upcoming = rounds_numbered({due.event.pk: due.here.round + 1 for due in due_steps})
     void, starts = [], []
     for due in due_steps:

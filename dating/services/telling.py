@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from typing import Any, Final
 from uuid import UUID
 
@@ -43,7 +44,7 @@ URGENT: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
+class Notice:
     """What one person is told, by every way on which they can be, at a time (None: now)."""
 
     user: User
@@ -143,28 +144,29 @@ def overtaken_stop(event: Event, users: Iterable[UUID], *kinds: str) -> set[tupl
     return {(user_id, kind) for _, user_id, kind in rows if user_id is not None}
 
 
-def tell_each(notes: Sequence[Note]) -> None:
+def tell_each(notices: Sequence[Notice]) -> None:
     """Tell each person what is theirs alone; few statements for any number."""
-    everybody, now = people_with_preferences(note.user for note in notes), clock.now()
-    deliver_many([planned for note in notes for planned in _planned(note, everybody[note.user.pk], now)])
+    everybody, now = people_with_preferences(notice.user for notice in notices), clock.now()
+    planned = [_planned(notice, everybody[notice.user.pk], now) for notice in notices]
+    deliver_many(list(chain.from_iterable(planned)))
 
 
-def _planned(note: Note, person: Person, now: datetime) -> Iterable[Planned]:
-    if not note.user.is_active:
+def _planned(notice: Notice, person: Person, now: datetime) -> Iterable[Planned]:
+    if not notice.user.is_active:
         return
     notification = notification_of(
-        kind=note.kind,
-        data=note.data,
-        source_type=note.source_type,
-        source_id=note.source_id,
-        dedup_key=note.dedup_key,
+        kind=notice.kind,
+        data=notice.data,
+        source_type=notice.source_type,
+        source_id=notice.source_id,
+        dedup_key=notice.dedup_key,
     )
-    at = note.due_at or now
-    for recipient in recipients(person, kind=note.kind, severity=Severity.STANDARD, at=at):
+    at = notice.due_at or now
+    for recipient in recipients(person, kind=notice.kind, severity=Severity.STANDARD, at=at):
         if recipient.is_told:
             yield Planned.for_recipient(
                 recipient,
                 notification,
-                expires_at=note.expires_at,
+                expires_at=notice.expires_at,
                 is_held=recipient.reason == Delivery.Reason.QUIET_HOURS,
             )
