@@ -1,7 +1,10 @@
 """Telling every web process whose inbox has changed. Only a hint: the streams look again by themselves."""
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from uuid import UUID
+
+from django.db import transaction
 
 from notifications import queue
 
@@ -24,11 +27,17 @@ def announce(user_ids: Iterable[UUID]) -> None:
         queue.hint(CHANNEL, *messages(people), failed="inbox_announcement_failed", people=len(people))
 
 
+def announce_on_commit(user_id: UUID) -> None:
+    """Say the same of one person's inbox, once the transaction under way commits."""
+    transaction.on_commit(partial(announce, [user_id]), robust=True)
+
+
 def messages(people: Sequence[UUID]) -> list[bytes]:
     """Return what to publish about these people: messages of bounded size, and not many."""
     if len(people) > MOST_PEOPLE:
         return [EVERYONE]
-    return [b"".join(each.bytes for each in batch) for batch in _batches(people)]
+    starts = range(0, len(people), PEOPLE_PER_MESSAGE)
+    return [b"".join(each.bytes for each in people[at : at + PEOPLE_PER_MESSAGE]) for at in starts]
 
 
 def people_of(message: bytes) -> list[UUID] | None:
@@ -36,7 +45,3 @@ def people_of(message: bytes) -> list[UUID] | None:
     if not message or len(message) % ID_BYTES:
         return None
     return [UUID(bytes=message[start : start + ID_BYTES]) for start in range(0, len(message), ID_BYTES)]
-
-
-def _batches(people: Sequence[UUID]) -> list[Sequence[UUID]]:
-    return [people[start : start + PEOPLE_PER_MESSAGE] for start in range(0, len(people), PEOPLE_PER_MESSAGE)]

@@ -1,11 +1,9 @@
 """What a person does to their inbox; every open tab of theirs hears of it."""
 
 from datetime import timedelta
-from functools import partial
 from typing import Any, Final
-from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import connection
 
 from accounts.models import User
 from config import clock
@@ -40,7 +38,7 @@ def item_mark(*, item: InboxItem, read: bool) -> InboxItem:
     row = InboxItem.objects.filter(pk=item.pk, read_at__isnull=read)
     if row.update(read_at=now if read else None):
         item.read_at = now if read else None
-        _announce(item.user_id)
+        live.announce_on_commit(item.user_id)
     return item
 
 
@@ -52,7 +50,7 @@ def items_mark_read(*, user: User, up_to: int) -> int:
 def item_delete(*, item: InboxItem) -> None:
     """Take an item out of the inbox; the delivery stays in the history."""
     if InboxItem.objects.filter(pk=item.pk, dismissed_at=None).update(dismissed_at=clock.now()):
-        _announce(item.user_id)
+        live.announce_on_commit(item.user_id)
 
 
 def item_restore(*, item: InboxItem) -> bool:
@@ -60,7 +58,7 @@ def item_restore(*, item: InboxItem) -> bool:
     lately = InboxItem.objects.filter(pk=item.pk, dismissed_at__gt=clock.now() - UNDO)
     is_back = bool(lately.update(dismissed_at=None))
     if is_back:
-        _announce(item.user_id)
+        live.announce_on_commit(item.user_id)
     return is_back
 
 
@@ -79,9 +77,5 @@ def _change(statement: str, user: User, **chosen: Any) -> int:
             changed += cursor.rowcount
             is_full = cursor.rowcount == SLICE
     if changed:
-        _announce(user.pk)
+        live.announce_on_commit(user.pk)
     return changed
-
-
-def _announce(user_id: UUID) -> None:
-    transaction.on_commit(partial(live.announce, [user_id]), robust=True)

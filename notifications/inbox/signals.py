@@ -4,13 +4,11 @@ Only so that they end without delay: a stream that is told something is asked fi
 """
 
 from collections.abc import Iterable
-from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.models import Session
-from django.db import transaction
 from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
 
@@ -23,24 +21,20 @@ _ENDING: Final = frozenset({"password", "is_active"})
 @receiver(post_save, sender=User)
 def user_saved(instance: User, created: bool, update_fields: Iterable[str] | None, **kwargs: Any) -> None:
     if not created and (update_fields is None or _ENDING.intersection(update_fields)):
-        _announce(instance.pk)
+        live.announce_on_commit(instance.pk)
 
 
 @receiver(post_delete, sender=User)
 def user_deleted(instance: User, **kwargs: Any) -> None:
-    _announce(instance.pk)
+    live.announce_on_commit(instance.pk)
 
 
 @receiver(post_delete, sender=Session)
 def session_deleted(instance: Session, **kwargs: Any) -> None:
     if user_id := instance.get_decoded().get(SESSION_KEY):
-        _announce(UUID(user_id))
+        live.announce_on_commit(UUID(user_id))
 
 
 @receiver(post_save, sender=EndedLogIn)
 def log_in_ended(instance: EndedLogIn, **kwargs: Any) -> None:
-    _announce(instance.user_id)
-
-
-def _announce(user_id: UUID) -> None:
-    transaction.on_commit(partial(live.announce, [user_id]), robust=True)
+    live.announce_on_commit(instance.user_id)
