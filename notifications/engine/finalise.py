@@ -193,16 +193,16 @@ class Finished:
     id: UUID
     channel: str
     number: int
-    lateness_s: float | None
     status: str
     reason: str
-    due_at: datetime | None
     failures: int
     started_at: datetime
-    duration_ms: float
     outcome: str
-    status_code: int | None
-    error: str
+    lateness_s: float | None = None
+    due_at: datetime | None = None
+    duration_ms: float = 0.0
+    status_code: int | None = None
+    error: str = ""
     reference: str = ""
     counted: bool = False
 
@@ -281,25 +281,22 @@ class Ledger:
         """
         async with self._turn:
             while self._held:
-                await self._write_batch()
-
-    async def _write_batch(self) -> None:
-        self._writing, self._held = self._held[:BATCH], self._held[BATCH:]
-        batch = self._writing
-        try:
-            batch = await self._written(batch)
-        except BaseException:
-            self._held[:0] = batch
-            raise
-        finally:
-            self._writing = []
-        count_finished(batch)
-        now = time.monotonic()
-        self._recent.append((now, batch))
-        while self._recent[0][0] < now - RECENT_S:
-            self._recent.popleft()
-        if any(each.status == "pending" for each in batch):
-            self._on_retry()  # it may be due already
+                self._writing, self._held = self._held[:BATCH], self._held[BATCH:]
+                batch = self._writing
+                try:
+                    batch = await self._written(batch)
+                except BaseException:
+                    self._held[:0] = batch
+                    raise
+                finally:
+                    self._writing = []
+                count_finished(batch)
+                now = time.monotonic()
+                self._recent.append((now, batch))
+                while self._recent[0][0] < now - RECENT_S:
+                    self._recent.popleft()
+                if any(each.status == "pending" for each in batch):
+                    self._on_retry()  # it may be due already
 
     async def _written(self, batch: list[Finished]) -> list[Finished]:
         """Write a batch, one by one where one is refused for its own sake: its lease will bring that back."""
@@ -350,21 +347,18 @@ async def finalise(database: Database, finished: Sequence[Finished]) -> None:
         again = (
             [each for each in finished if first[each.id] is not each] if len(first) < len(finished) else []
         )
-        await _finalise(database, list(first.values()))
+        these = list(first.values())
+        left = await _end(database, these)
+        if left:
+            # A stop that was committed while the statement ran: it found neither an end nor a retry to write.
+            left = await _end(database, left)
+        if left:
+            await database.rows(_RECORD, _parameters(left))
+        if gone := [each.id for each in these if each.reason == Reason.GONE]:
+            suppressed = await database.rows(_SWITCH_OFF, {"ids": array(gone)})
+            counts = Counter(("deliveries", channel, "suppressed") for (channel,) in suppressed)
+            metrics.add_many(counts.items())
         finished = again
-
-
-async def _finalise(database: Database, finished: Sequence[Finished]) -> None:
-    left = await _end(database, finished)
-    if left:
-        # A stop that was committed while the statement ran: it found neither an end nor a retry to write.
-        left = await _end(database, left)
-    if left:
-        await database.rows(_RECORD, _parameters(left))
-    if gone := [each.id for each in finished if each.reason == Reason.GONE]:
-        suppressed = await database.rows(_SWITCH_OFF, {"ids": array(gone)})
-        counts = Counter(("deliveries", channel, "suppressed") for (channel,) in suppressed)
-        metrics.add_many(counts.items())
 
 
 async def _end(database: Database, finished: Sequence[Finished]) -> list[Finished]:

@@ -84,15 +84,11 @@ def ending_of(row: Claimed, *, now: datetime) -> Finished:
         id=row.id,
         channel=row.channel,
         number=row.attempt,
-        lateness_s=None,
         status=status,
         reason=reason,
-        due_at=None,
         failures=row.failures,
         started_at=now,
-        duration_ms=0.0,
         outcome="lost",
-        status_code=None,
         error="The worker that had it was lost.",
     )
 
@@ -103,16 +99,11 @@ def withheld_of(row: Claimed, reason: Reason, *, now: datetime) -> Finished:
         id=row.id,
         channel=row.channel,
         number=row.attempt,
-        lateness_s=None,
         status="suppressed",
         reason=reason,
-        due_at=None,
         failures=row.failures,
         started_at=now,
-        duration_ms=0.0,
         outcome=WITHHELD,
-        status_code=None,
-        error="",
     )
 
 
