@@ -4,13 +4,11 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
 from uuid import UUID
 
 import structlog
 from django.conf import settings
 from django.db import DatabaseError, DataError, IntegrityError, connection, transaction
-from django.db.backends.utils import CursorWrapper
 
 from accounts.models import Shop
 from config import clock
@@ -191,7 +189,24 @@ def _fan_out_next(alert_uuid: UUID | None, *, repeats: bool) -> bool:
         now, finer = clock.now(), _finer_now()
         made = [_fan_out_small(these, now=now, finer=finer, repeats=repeats) for these in _by_severity(small)]
         chunks = [chunk for chunk, _ in made]
-        chunks += _fan_out_large(cursor, large[:TAKE_LARGE], now=now, finer=finer, repeats=repeats)
+        large_now = large[:TAKE_LARGE]
+        chunks_of_large = [
+            fan_out_chunk(
+                alert_notification(alert),
+                alert_audience(alert),
+                inbox=False,
+                after=alert.fanned_out_to,
+                now=now,
+                finer=finer,
+                size=FIRST_CHUNK if alert.fanned_out_to is None else None,
+                repeats=repeats,
+            )
+            for alert in large_now
+        ]
+        if large_now:
+            pks, ends = [alert.pk for alert in large_now], [chunk.last_user for chunk in chunks_of_large]
+            cursor.execute(_PROGRESS, {"now": now, "alerts": pks, "last_users": ends})
+        chunks += chunks_of_large
         if any(chunk.inboxes for chunk in chunks):
             # Readers go by the numbers of items: a crash must not give one that was seen to another item.
             cursor.execute("SET LOCAL synchronous_commit TO DEFAULT")
@@ -240,32 +255,6 @@ def _fan_out_small(
     for each in preparations([row for row, _ in rows], [content for _, content in rows]):
         each.take(run_prepared(each.sql, each.parameters))
     return chunk, partial(sender.take_over, rows)
-
-
-def _fan_out_large(
-    cursor: CursorWrapper, alerts: list[Alert], *, now: datetime, finer: Finer, repeats: bool
-) -> list[Chunk]:
-    chunks = [
-        fan_out_chunk(
-            alert_notification(alert),
-            alert_audience(alert),
-            inbox=False,
-            after=alert.fanned_out_to,
-            now=now,
-            finer=finer,
-            size=FIRST_CHUNK if alert.fanned_out_to is None else None,
-            repeats=repeats,
-        )
-        for alert in alerts
-    ]
-    if alerts:
-        done: dict[str, Any] = {
-            "now": now,
-            "alerts": [alert.pk for alert in alerts],
-            "last_users": [chunk.last_user for chunk in chunks],
-        }
-        cursor.execute(_PROGRESS, done)
-    return chunks
 
 
 # What is wrong with an alert itself; all else may be the database's state, and pass for all of them.

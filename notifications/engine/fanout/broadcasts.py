@@ -11,7 +11,7 @@ from config import clock
 from notifications import ids
 from notifications.engine import wake
 from notifications.engine.fanout.audience import Audience
-from notifications.engine.fanout.chunk import Chunk, fan_out_chunk
+from notifications.engine.fanout.chunk import fan_out_chunk
 from notifications.inbox import live
 from notifications.looks import first
 from notifications.models import Broadcast, Notification
@@ -61,7 +61,9 @@ def _fan_out_next() -> bool:
             one = due.select_for_update(skip_locked=True, of=("self",)).order_by("due_at").first()
             if one is None:
                 return False
-            chunk = _chunk(one, now)
+            sql = AUDIENCES[Broadcast.Audience(one.audience)]
+            audience = Audience(sql=sql, parameters={}, as_of=one.as_of)
+            chunk = fan_out_chunk(one.notification, audience, inbox=True, after=one.fanned_out_to, now=now)
             if chunk.last_user is None:
                 one.delete()
             else:
@@ -76,9 +78,3 @@ def _fan_out_next() -> bool:
     wake.publish(revocable=chunk.revocable, deliveries=chunk.pending)
     live.announce(chunk.inboxes)
     return True
-
-
-def _chunk(one: Broadcast, now: datetime) -> Chunk:
-    sql = AUDIENCES[Broadcast.Audience(one.audience)]
-    audience = Audience(sql=sql, parameters={}, as_of=one.as_of)
-    return fan_out_chunk(one.notification, audience, inbox=True, after=one.fanned_out_to, now=now)

@@ -157,7 +157,7 @@ def fan_out_alerts(
     }
     statement = sql.fan_out("", shape._replace(alerts=True, unless_quiet=unless_quiet), repeats=repeats)
     ((_, _, pending, revocable, settled, claimed, taken, _),) = run_prepared(statement, parameters)
-    rows = [_claimed(*each, now=now, priority=parameters["priority"]) for each in claimed or ()]
+    rows = [_claimed(made, now=now, priority=parameters["priority"]) for made in claimed or ()]
     return Chunk(pending - len(rows), bool(revocable), _inboxes(settled), None, rows, taken)
 
 
@@ -172,24 +172,10 @@ named(
 )
 
 
-def _claimed(
-    fact: int,
-    pk: str,
-    notification: str,
-    user: str,
-    contact_point: str | None,
-    channel: str,
-    address: str,
-    language: str,
-    lane: str,
-    secret_version: int | None,
-    secret_rotated_at: str | None,
-    batching: Sequence[Any] | None,
-    time_zone: str,
-    *,
-    now: datetime,
-    priority: int,
-) -> tuple[int, Claimed, str]:
+def _claimed(made: Sequence[Any], *, now: datetime, priority: int) -> tuple[int, Claimed, str]:
+    """Return the place of its fact, a row as it is born claimed, and its person's time zone."""
+    fact, pk, notification, user, contact_point, channel, address, language, lane, *others = made
+    secret_version, secret_rotated_at, batching, time_zone = others
     row = Claimed(
         id=UUID(pk),
         notification_id=UUID(notification),
@@ -235,10 +221,14 @@ def asked(
     quiet = _quiet_now(notification, audience, part, now) if finer.quiet_hours else {}
     # A calendar acts on the file that its mail carries; it would find none in a digest.
     alone: dict[str, list[str]] = {"digests": []} if "ics" in notification.data else {}
+    default, url = registry.get("third_party"), settings.THIRD_PARTY_URL
     decisive = {
         **part,
         **quiet,
-        **_of_channels(),
+        "default_channel": default.name,
+        "default_address": url,
+        "default_lane": default.lane(url),
+        **_channels_by_nature(),
         **alone,
         "severity": notification.severity,
         "rule_kinds": rules.applicable(notification.kind, notification.severity),
@@ -264,17 +254,6 @@ def _columns(notification: Notification) -> dict[str, Any]:
     )
     json = {"data": Jsonb(notification.data), "texts": Jsonb(notification.texts)}
     return {name: getattr(notification, name) for name in names} | json
-
-
-def _of_channels() -> dict[str, Any]:
-    url = settings.THIRD_PARTY_URL
-    default = registry.get("third_party")
-    return {
-        "default_channel": default.name,
-        "default_address": url,
-        "default_lane": default.lane(url),
-        **_channels_by_nature(),
-    }
 
 
 @lru_cache(maxsize=1)

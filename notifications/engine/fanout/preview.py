@@ -45,13 +45,11 @@ def preview(*, user: User, kind: str, severity: str, at: datetime) -> list[Decis
     shape, parameters = asked(notification, audience, inbox=goes_to_inbox(kind), after=None, now=at)
     rows = run_prepared(sql.decisions(audience.sql, shape), parameters)
     told = [_decision(*row, at=at, instant=parameters["instant"]) for row in rows]
-    return told + _unconfirmed(user, at) if user.is_active else told
-
-
-def _unconfirmed(user: User, at: datetime) -> list[Decision]:
-    """Return the contact points that are not there for the fan-out, since nobody has confirmed them."""
+    if not user.is_active:
+        return told
+    # Those that nobody has confirmed are not there for the fan-out.
     points = ContactPoint.objects.filter(user=user, confirmed_at=None, deleted_at=None)
-    return [
+    return told + [
         Decision(point.pk, point.channel, Delivery.Status.SUPPRESSED, unusable(point) or "", at, None)
         for point in points
     ]

@@ -295,15 +295,6 @@ taken AS (
 ),"""  # noqa: S608  (no value is put into the text)
 
 
-def _claimed(if_inserted: str) -> str:
-    """The rows that were born claimed, and how many alerts were taken."""
-    return f""",
-       (SELECT json_agg(json_build_array(fact, id, notification_id, user_id, contact_point_id, channel,
-                                         address, language, lane, secret_version, secret_rotated_at,
-                                         batching, time_zone))
-          FROM made WHERE status = 'pending' AND {_IS_BORN} {if_inserted}){_TAKEN}"""  # noqa: S608
-
-
 @lru_cache(maxsize=256)
 def fan_out(audience: str, shape: Shape, *, repeats: bool) -> str:
     """Return the statement that stores the notification and makes the next chunk's deliveries.
@@ -316,13 +307,19 @@ def fan_out(audience: str, shape: Shape, *, repeats: bool) -> str:
         grace = "CASE WHEN decided.digest THEN %(digest_grace)s ELSE '0'::interval END"
         due_at = f"coalesce(decided.held_until + {grace}, {due_at})"
     if_inserted = "AND id IN (SELECT id FROM inserted)" if repeats else ""
+    # The rows that were born claimed, and how many alerts were taken.
+    claimed = f""",
+       (SELECT json_agg(json_build_array(fact, id, notification_id, user_id, contact_point_id, channel,
+                                         address, language, lane, secret_version, secret_rotated_at,
+                                         batching, time_zone))
+          FROM made WHERE status = 'pending' AND {_IS_BORN} {if_inserted}){_TAKEN}"""  # noqa: S608
     return _FAN_OUT.format(
         facts=_facts(shape, repeats=repeats) if shape.alerts else "",
         told=_TOLD_OF_FACTS if shape.alerts else _TOLD,
         audience=_AUDIENCE_OF_FACTS if shape.alerts else _audience(audience),
         rules=_RULES if shape.rules else "",
         born=_BORN if shape.alerts else "NULL, 0, 0",
-        claimed=_claimed(if_inserted) if shape.alerts else "",
+        claimed=claimed if shape.alerts else "",
         decided=_decided(shape),
         counter=_COUNTER,
         due_at=due_at,
