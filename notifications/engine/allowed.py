@@ -74,22 +74,20 @@ class Allowed:
                 reasons[place] = Reason.NUMBER_REFUSED
             elif question := _question(place, row, content, scopes, now):
                 asked.append(question)
-        for question, answer in zip(asked, await self._answers(asked), strict=True):
-            if answer:
-                reasons[question.place] = allowances.REASONS[question.scopes[answer - 1]]
-        return reasons
-
-    async def _answers(self, asked: Sequence[_Question]) -> list[int]:
         if not asked:
-            return []
+            return reasons
         try:
             async with asyncio.timeout(WITHIN_S), self._redis.pipeline(transaction=False) as pipeline:
                 for question in asked:
                     await self._take(keys=question.keys, args=question.arguments, client=pipeline)
-                return list(map(int, await pipeline.execute()))
+                answers = list(map(int, await pipeline.execute()))
         except (RedisError, OSError) as error:
             log.warning("allowances_not_counted", count=len(asked), error=type(error).__name__)
-            return [0] * len(asked)
+            return reasons
+        for question, answer in zip(asked, answers, strict=True):
+            if answer:
+                reasons[question.place] = allowances.REASONS[question.scopes[answer - 1]]
+        return reasons
 
 
 def _question(

@@ -49,8 +49,12 @@ def announce(alerts: Sequence[Alert]) -> bool:
     Raises:
         redis.exceptions.RedisError: Redis is away.
     """
+    packed = [
+        orjson.dumps([*(getattr(alert, name) for name in _FIELDS), alert.shop.slug, alert.shop.name])
+        for alert in alerts
+    ]
     with queue.redis().pipeline(transaction=False) as pipeline:
-        pipeline.rpush(LIST, *map(_packed, alerts))
+        pipeline.rpush(LIST, *packed)
         pipeline.ltrim(LIST, -_MOST, -1)
         pipeline.exists(TAKEN)
         pipeline.set(_JOB, 1, nx=True, px=JOB_EVERY_MS)
@@ -59,10 +63,6 @@ def announce(alerts: Sequence[Alert]) -> bool:
 
 
 _FIELDS: Final = ("alert_uuid", "url", "location", "label", "time_spotted", "received_at", "shop_id")
-
-
-def _packed(alert: Alert) -> bytes:
-    return orjson.dumps([*(getattr(alert, name) for name in _FIELDS), alert.shop.slug, alert.shop.name])
 
 
 def _unpacked(packed: bytes) -> Alert:
@@ -103,7 +103,10 @@ class Arrivals:
                 self._take(redis)
             except RedisError as error:
                 log.warning("arrivals_away", error=str(error))
-                self._look()
+                # What a hint or the sweep's job would bring about: Redis is away, full or read-only.
+                self._fan_out_waiting()
+                if wake.local is not None:
+                    wake.local(revocable=True)
                 time.sleep(_WAIT_S)
             except Exception:  # a thread that ends in silence is worse
                 log.exception("arrivals_failed")
@@ -123,23 +126,13 @@ class Arrivals:
         packed = [first[1]]
         if now - began < _BUSY_S:
             packed += cast("list[bytes] | None", redis.lpop(LIST, _AT_ONCE - 1)) or []
-        if not self._fan_out_arrived(packed):
-            self._fan_out_waiting()
-
-    def _look(self) -> None:
-        """Do what a hint or the sweep's job would bring about: Redis is away, full or read-only."""
-        self._fan_out_waiting()
-        if wake.local is not None:
-            wake.local(revocable=True)
-
-    def _fan_out_arrived(self, packed: Sequence[bytes]) -> bool:
-        """Return whether all were fanned out by the short way."""
         try:
-            return fan_out_arrived([_unpacked(each) for each in packed])
+            if fan_out_arrived([_unpacked(alert) for alert in packed]):
+                return
         except Exception as error:
             if not isinstance(error, IntegrityError):  # as after a crash: it was there already
                 log.warning("arrivals_left", count=len(packed), error=str(error).strip())
-            return False
+        self._fan_out_waiting()
 
     def _fan_out_waiting(self) -> None:
         close_old_connections()  # that is, one that broke

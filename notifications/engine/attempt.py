@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
@@ -25,22 +26,15 @@ log = structlog.get_logger(__name__)
 STALLED = 0.9
 
 
+@dataclass(eq=False)
 class Attempts:
     """Makes attempts, and hands their outcomes to the ledger."""
 
-    def __init__(
-        self,
-        session: Session,
-        ledger: Ledger,
-        sends: UnderWay,
-        wakeups: Wakeups,
-        clock: Callable[[], datetime],
-    ) -> None:
-        self._session = session
-        self._ledger = ledger
-        self._sends = sends
-        self._wakeups = wakeups
-        self._clock = clock
+    _session: Session
+    _ledger: Ledger
+    _sends: UnderWay
+    _wakeups: Wakeups
+    _clock: Callable[[], datetime]
 
     async def make(
         self,
@@ -95,7 +89,8 @@ class Attempts:
                 raise Unavailable("refused together with others, and too late to be told apart")
             messages = [message_of(row, content, on_begin=None) for row, content in parcel.rows]
             results = await channel.send_batch(messages, self._session, parcel.batching)
-            result = _of_all(results)
+            # The destination answers, though it may ask for less.
+            result = next((each for each in results if isinstance(each, TooFast)), Receipt())
         except (Rejected, Unavailable) as failure:
             result = failure
         except (Exception, asyncio.CancelledError) as error:
@@ -139,11 +134,3 @@ def _fault(
     # It must cost its own delivery only.
     log.error("channel_fault", channel=row.channel, delivery=str(row.id), exc_info=error)
     return Unavailable(f"channel fault: {type(error).__name__}")
-
-
-def _of_all(results: Sequence[Result]) -> Result:
-    """Return what a request came to, for its lane, of which each delivery has its own result.
-
-    The destination answers, though it may ask for less.
-    """
-    return next((each for each in results if isinstance(each, TooFast)), Receipt())

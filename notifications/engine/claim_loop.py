@@ -6,6 +6,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import psycopg
@@ -32,30 +33,21 @@ LOOK_AT_ALL_S = 1.0
 LOOK_AT_ALL_PART = 50
 
 
+@dataclass(eq=False)
 class ClaimLoop:
     """Claims when it is woken, and as long as there is more."""
 
-    def __init__(
-        self,
-        claimer: Claimer,
-        contents: Contents,
-        allowed: Allowed,
-        ledger: Ledger,
-        pump: Pump,
-        wakeups: Wakeups,
-        database: Database,
-        clock: Callable[[], datetime],
-        stopping: threading.Event,
-    ) -> None:
-        self._claimer = claimer
-        self._contents = contents
-        self._allowed = allowed
-        self._ledger = ledger
-        self._pump = pump
-        self._wakeups = wakeups
-        self._database = database
-        self._clock = clock
-        self._stopping = stopping
+    _claimer: Claimer
+    _contents: Contents
+    _allowed: Allowed
+    _ledger: Ledger
+    _pump: Pump
+    _wakeups: Wakeups
+    _database: Database
+    _clock: Callable[[], datetime]
+    _stopping: threading.Event
+
+    def __post_init__(self) -> None:
         self.is_busy = True
         self.ended = asyncio.Event()
         # Lanes that were found and are not known yet, those with something critical, and those with something

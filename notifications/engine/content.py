@@ -1,7 +1,7 @@
 """What the sender needs of notifications: read once each, since thousands of deliveries share one."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple, cast
 from uuid import UUID
@@ -119,18 +119,25 @@ class Contents:
             self._known.move_to_end(key)
         if missing:
             for *told, source_id in await self._database.rows(_READ, {"ids": missing}):
-                content = Content._make((*told, {}, "UTC", source_id))
-                found[content.id] = content
-                self._keep(content)
-        timed = [row for row in rows if row.user_id and _says_times(row, found.get(row.notification_id))]
-        zones = await self._zones_of({row.user_id for row in timed if row.user_id}) if timed else {}
-        contents = [_told(row, found.get(row.notification_id), zones) for row in rows]
-        for each in preparations(rows, contents):
-            each.take(await self._database.rows(each.sql, each.parameters))
+                read = Content._make((*told, {}, "UTC", source_id))
+                found[read.id] = read
+                self._keep(read)
+        contents = [found.get(row.notification_id) for row in rows]
+        timed = {
+            row.user_id
+            for row, content in zip(rows, contents, strict=True)
+            if content and row.user_id and row.channel not in FOR_PROGRAMS
+            if says_any(content.title, content.body) or says_any_in(content.texts)
+        }
+        if timed:
+            zones: dict[UUID, str] = dict(await self._database.rows(_ZONES, {"users": list(timed)}))
+            for place, (row, content) in enumerate(zip(rows, contents, strict=True)):
+                zone = zones.get(row.user_id) if row.user_id and row.channel not in FOR_PROGRAMS else None
+                if content and zone:
+                    contents[place] = content.by_clock_of(zone)
+        for preparation in preparations(rows, contents):
+            preparation.take(await self._database.rows(preparation.sql, preparation.parameters))
         return contents
-
-    async def _zones_of(self, users: Collection[UUID]) -> dict[UUID, str]:
-        return dict(await self._database.rows(_ZONES, {"users": list(users)}))
 
     def _keep(self, content: Content) -> None:
         """Keep one more, and let go of those that have not been used for longest."""
@@ -144,17 +151,6 @@ class Contents:
 
     async def close(self) -> None:
         await self._database.close()
-
-
-def _says_times(row: Claimed, content: Content | None) -> bool:
-    if content is None or row.channel in FOR_PROGRAMS:
-        return False
-    return says_any(content.title, content.body) or says_any_in(content.texts)
-
-
-def _told(row: Claimed, content: Content | None, zones: Mapping[UUID, str]) -> Content | None:
-    zone = zones.get(row.user_id) if row.user_id and row.channel not in FOR_PROGRAMS else None
-    return content.by_clock_of(zone) if content and zone else content
 
 
 def message_of(row: Claimed, content: Content, *, on_begin: Callable[[], None] | None) -> Message:

@@ -120,11 +120,24 @@ def digests_send(now: datetime) -> bool:
         waiting = _ripe(now).filter(delivery__contact_point__in=mine)
         held_for: defaultdict[Any, list[Delivery]] = defaultdict(list)
         locked = waiting.select_related("delivery__notification").order_by("pk")
-        for each in locked.select_for_update(of=("self",)):
-            held_for[each.delivery.contact_point_id].append(each.delivery)
-        subscriptions = _subscriptions(mine.values())
-        for pk, deliveries in held_for.items():
-            _end(batch, mine[pk], deliveries, subscriptions[mine[pk].user_id], now)
+        for row in locked.select_for_update(of=("self",)):
+            held_for[row.delivery.contact_point_id].append(row.delivery)
+        subscriptions: defaultdict[Any, list[Subscription]] = defaultdict(list)
+        for rule in Subscription.objects.filter(user__in={point.user_id for point in mine.values()}):
+            subscriptions[rule.user_id].append(rule)
+        for pk, rows in held_for.items():
+            reason = ending_of(len(rows), mine[pk], subscriptions[mine[pk].user_id])
+            match reason:
+                case Reason.QUIET_HOURS:
+                    batch.end(rows, reason=reason, due_at=now)
+                case Reason.DIGEST:
+                    digest = _digest(mine[pk], rows)
+                    batch.digests.append(digest)
+                    batch.end(rows, status=Delivery.Status.SUPPRESSED, reason=reason, digest_id=digest.pk)
+                case Reason.LOCKED_OUT:
+                    batch.end(rows, status=Delivery.Status.CANCELLED, reason=reason)
+                case _:
+                    batch.end(rows, status=Delivery.Status.SUPPRESSED, reason=reason)
         if batch.rows:
             batch.write()
             wake.on_commit()
@@ -134,39 +147,16 @@ def digests_send(now: datetime) -> bool:
     return len(mine) == AT_ONCE
 
 
-def _subscriptions(contact_points: Iterable[ContactPoint]) -> defaultdict[Any, list[Subscription]]:
-    found: defaultdict[Any, list[Subscription]] = defaultdict(list)
-    for rule in Subscription.objects.filter(user__in={each.user_id for each in contact_points}):
-        found[rule.user_id].append(rule)
-    return found
-
-
-def _end(
-    batch: Batch,
-    contact_point: ContactPoint,
-    rows: Sequence[Delivery],
-    subscriptions: list[Subscription],
-    now: datetime,
-) -> None:
-    reason = ending_of(len(rows), contact_point, subscriptions)
-    match reason:
-        case Reason.QUIET_HOURS:
-            batch.end(rows, reason=reason, due_at=now)
-        case Reason.DIGEST:
-            digest = _digest(contact_point, rows)
-            batch.digests.append(digest)
-            batch.end(rows, status=Delivery.Status.SUPPRESSED, reason=reason, digest_id=digest.pk)
-        case Reason.LOCKED_OUT:
-            batch.end(rows, status=Delivery.Status.CANCELLED, reason=reason)
-        case _:
-            batch.end(rows, status=Delivery.Status.SUPPRESSED, reason=reason)
-
-
 def _digest(contact_point: ContactPoint, rows: Sequence[Delivery]) -> Delivery:
     oldest_first = sorted(rows, key=lambda row: (row.created_at, row.pk))
+    items = []
+    for row in oldest_first[:ITEMS]:
+        source = row.notification
+        words = text_for(source.title, source.body, source.texts, language=row.language, channel=row.channel)
+        items.append({"title": words[0], "body": words[1], "at": row.created_at.isoformat()})
     notification = notification_of(
         kind=KIND,
-        data={"count": len(rows), "items": [_item(each) for each in oldest_first[:ITEMS]]},
+        data={"count": len(rows), "items": items},
         source_type="contact_point",
         source_id=str(contact_point.pk),
         # Each row is in one digest at the most.
@@ -179,11 +169,3 @@ def _digest(contact_point: ContactPoint, rows: Sequence[Delivery]) -> Delivery:
         address=contact_point.address,
         contact_point=contact_point,
     )
-
-
-def _item(delivery: Delivery) -> dict[str, str]:
-    told = delivery.notification
-    title, body = text_for(
-        told.title, told.body, told.texts, language=delivery.language, channel=delivery.channel
-    )
-    return {"title": title, "body": body, "at": delivery.created_at.isoformat()}

@@ -74,29 +74,26 @@ def addresses_erase(run: Run) -> int:
     if until is None:
         return 0
     Erasure.objects.get_or_create(pk=1)
+    parameters: dict[str, Any] = {"until": until, "most": slices.MOST}
+    for number, (pattern, mask) in enumerate(MASKS):
+        parameters |= {f"pattern_{number}": pattern, f"mask_{number}": mask}
     total, seen = 0, slices.MOST
     while seen == slices.MOST:
         with transaction.atomic():
             mark = Erasure.objects.select_for_update(skip_locked=True).first()
             if mark is None:  # another run is at it
                 break
-            seen, last, erased, mark.unfinished = _erase(mark, until)
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    _statement(), {**parameters, "up_to": mark.up_to, "unfinished": mark.unfinished}
+                )
+                seen, last, erased, mark.unfinished = cursor.fetchone()
             mark.up_to = last or mark.up_to
             mark.save(update_fields=["up_to", "unfinished"])
         total += erased
         if seen == slices.MOST and not run.goes_on():
             break
     return total
-
-
-def _erase(mark: Erasure, until: UUID) -> tuple[int, UUID | None, int, list[UUID]]:
-    parameters: dict[str, Any] = {"up_to": mark.up_to, "until": until, "most": slices.MOST}
-    for number, (pattern, mask) in enumerate(MASKS):
-        parameters |= {f"pattern_{number}": pattern, f"mask_{number}": mask}
-    with connection.cursor() as cursor:
-        cursor.execute(_statement(), {**parameters, "unfinished": mark.unfinished})
-        seen, last, erased, unfinished = cursor.fetchone()
-    return seen, last, erased, unfinished
 
 
 def _statement() -> str:

@@ -4,6 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 
 import psycopg
@@ -25,24 +26,18 @@ FENCED_AT_ONCE = 512
 LOOK_AHEAD_S = 0.01
 
 
+@dataclass(eq=False)
 class FenceLoop:
     """Begins revocable sends when it is woken, and when the next of them is due."""
 
-    def __init__(
-        self,
-        fencer: Fencer,
-        pump: Pump,
-        sends: UnderWay,
-        wakeups: Wakeups,
-        clock: Callable[[], datetime],
-        stopping: threading.Event,
-    ) -> None:
-        self._fencer = fencer
-        self._pump = pump
-        self._sends = sends
-        self._wakeups = wakeups
-        self._clock = clock
-        self._stopping = stopping
+    _fencer: Fencer
+    _pump: Pump
+    _sends: UnderWay
+    _wakeups: Wakeups
+    _clock: Callable[[], datetime]
+    _stopping: threading.Event
+
+    def __post_init__(self) -> None:
         self.is_busy = True
         self._next_look: asyncio.TimerHandle | None = None
 
@@ -67,7 +62,8 @@ class FenceLoop:
             elif self._fencer.next_due_at is not None:
                 self._look_ahead(self._fencer.next_due_at)
             for name in lanes:
-                if name not in busy and self._is_worth_a_batch(name):
+                lane = self._pump.lanes.get(name)
+                if name not in busy and (lane is None or lane.worth_a_batch(time.monotonic())):
                     busy.add(name)
                     self._sends.spawn(self._begin_lane(name, busy))
 
@@ -76,10 +72,6 @@ class FenceLoop:
         lane = self._pump.lanes.get(name)
         room = lane.room_at_the_front(time.monotonic()) if lane else FIRST_ROOM
         return max(0, min(room, FENCED_AT_ONCE))  # its width may have been halved since it was looked at
-
-    def _is_worth_a_batch(self, name: str) -> bool:
-        lane = self._pump.lanes.get(name)
-        return lane is None or lane.worth_a_batch(time.monotonic())
 
     def _look_ahead(self, due_at: datetime) -> None:
         """Look for what is revocable when the next of it is due."""

@@ -72,9 +72,6 @@ class Fencer:
         self.next_due_at = min((due_at for _, due_at, _ in rows if due_at > now), default=None)
         if sum(count for _, _, count in rows) < SOON:
             return [lane for lane, due_at, _ in rows if due_at <= now]
-        return await self._walk(now)
-
-    async def _walk(self, now: datetime) -> list[str]:
         rows = await self._look.rows(
             REVOCABLE_LANES, {"now": now, "after": self._after, "max_lanes": MAX_LANES}
         )
@@ -90,7 +87,12 @@ class Fencer:
         database = await self._free.get()
         try:
             if lane == inbox_items.LANE:
-                return await _appear(database, now)
+                # They appear; a stop waits for their rows as for any other's.
+                rows = await database.rows(inbox_items.APPEAR_DUE, {"now": now, "most": inbox_items.MOST})
+                if rows:
+                    appeared = [inbox_items.Appeared._make(row) for row in rows]
+                    await asyncio.to_thread(inbox_items.announce, appeared)
+                return len(rows)
             return await self._begin(database, lane, room, now)
         except Away:
             await self._look.close()  # which may still see, without being able to write
@@ -157,12 +159,3 @@ class Fencer:
     async def close(self) -> None:
         for database in (self._look, *self._workers):
             await database.close()
-
-
-async def _appear(database: Database, now: datetime) -> int:
-    """Make the inbox items that are due appear; a stop waits for their rows as for any other's."""
-    rows = await database.rows(inbox_items.APPEAR_DUE, {"now": now, "most": inbox_items.MOST})
-    if rows:
-        appeared = [inbox_items.Appeared._make(row) for row in rows]
-        await asyncio.to_thread(inbox_items.announce, appeared)
-    return len(rows)

@@ -247,10 +247,18 @@ class Lanes(dict[str, Lane]):
         lane = self.get(name)
         if lane is None:
             self._forget_idle()
-            lane = self[name] = _new(name, channel)
-            rate = registry.sendable(channel).rate
-            if rate is not None:
-                lane.rate = Rate(rate, partial(self._on_slice_wanted, lane))
+            how = registry.sendable(channel)
+            breaker = Breaker(
+                settings.BREAKER_FAILURES,
+                settings.BREAKER_AFTER_S,
+                settings.BREAKER_PROBE_S,
+                settings.BREAKER_PROBE_MAX_S,
+            )
+            lane = self[name] = Lane(
+                name, how.concurrency, breaker, how.timeout_s, hold_max_s=how.hold_max_s, channel=how.name
+            )
+            if how.rate is not None:
+                lane.rate = Rate(how.rate, partial(self._on_slice_wanted, lane))
         lane.last_used = time.monotonic()
         return lane
 
@@ -265,21 +273,3 @@ class Lanes(dict[str, Lane]):
         for lane in list(self.values()):
             if lane.may_be_forgotten(now):
                 del self[lane.name]
-
-
-def _new(name: str, channel_name: str) -> Lane:
-    channel = registry.sendable(channel_name)
-    breaker = Breaker(
-        settings.BREAKER_FAILURES,
-        settings.BREAKER_AFTER_S,
-        settings.BREAKER_PROBE_S,
-        settings.BREAKER_PROBE_MAX_S,
-    )
-    return Lane(
-        name,
-        channel.concurrency,
-        breaker,
-        channel.timeout_s,
-        hold_max_s=channel.hold_max_s,
-        channel=channel.name,
-    )

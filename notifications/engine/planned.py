@@ -89,41 +89,29 @@ def deliver_many(planned: Sequence[Planned]) -> list[Delivery]:
         for delivery, each in zip(made, planned, strict=True):
             delivery.notification = stored[each.notification.dedup_key]
         made_here = {each.notification.pk for each in planned}
-        known = _known([each.pk for each in stored.values() if each.pk not in made_here])
+        # Of those that were there before. Ids say so too, but not what a version before migration 0009 made.
+        before = [each.pk for each in stored.values() if each.pk not in made_here]
+        known: dict[tuple[UUID | None, ...], UUID] = {
+            tuple(key): pk
+            for *key, pk in Delivery.objects.filter(notification__in=before).values_list(
+                "notification", "user", "contact_point", "pk"
+            )
+        }
         for delivery in made:
-            delivery.pk = known.get(_key(delivery)) or _id_of(delivery)
+            notification = delivery.notification
+            key = (notification.pk, delivery.user_id, delivery.contact_point_id)
+            delivery.pk = known.get(key) or delivery_id(
+                notification=notification.pk,
+                dedup_key=notification.dedup_key,
+                user=delivery.user_id,
+                contact_point=delivery.contact_point_id,
+            )
         ours = store(list({delivery.pk: delivery for delivery in made}.values()))
         others = Delivery.objects.select_related("notification").in_bulk(
             [delivery.pk for delivery in made if delivery.pk not in ours]
         )
         _announce(list(ours.values()), now)
     return [ours.get(delivery.pk) or others[delivery.pk] for delivery in made]
-
-
-def _known(notifications: Sequence[UUID]) -> dict[tuple[UUID | None, ...], UUID]:
-    """Return the deliveries that notifications have which were there before.
-
-    Their ids say so too, but for those that a version before migration 0009 made.
-    """
-    if not notifications:
-        return {}
-    rows = Delivery.objects.filter(notification__in=notifications).values_list(
-        "notification", "user", "contact_point", "pk"
-    )
-    return {tuple(key): pk for *key, pk in rows}
-
-
-def _key(delivery: Delivery) -> tuple[UUID | None, ...]:
-    return delivery.notification_id, delivery.user_id, delivery.contact_point_id
-
-
-def _id_of(delivery: Delivery) -> UUID:
-    return delivery_id(
-        notification=delivery.notification_id,
-        dedup_key=delivery.notification.dedup_key,
-        user=delivery.user_id,
-        contact_point=delivery.contact_point_id,
-    )
 
 
 # Rows come as one array a column. Those that are there already are left alone, and not queued again.

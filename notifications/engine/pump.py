@@ -214,7 +214,10 @@ class Pump:
                 result, stalled = await self._attempts.make_together(
                     parcel, timeout_s=lane.timeout_s, task=task
                 )
-                self._told(lane, parcel, result)
+                lane.done_since_claim += len(parcel) - 1
+                if parcel.is_refused_whole(result):  # for a part of it: it goes again, in halves
+                    parcels.split(lane, parcel)
+                    self.claimed += len(parcel)
             self._ended(lane, result, stalled=stalled)
             following = self._next(lane)
             self._pump(lane)
@@ -225,13 +228,6 @@ class Pump:
         if self.is_full and self.is_worth_a_claim:
             self.is_full = False
             self._wakeups.claims.set()
-
-    def _told(self, lane: Lane, parcel: Parcel, result: Result) -> None:
-        """Note what has been told at once; what was refused for a part of it goes again, in halves."""
-        lane.done_since_claim += len(parcel) - 1
-        if parcel.is_refused_whole(result):
-            parcels.split(lane, parcel)
-            self.claimed += len(parcel)
 
     def _ended(self, lane: Lane, result: Result, *, stalled: bool) -> None:
         """Adapt a lane to what came of a send."""
@@ -246,7 +242,12 @@ class Pump:
             lane.succeeded()
         self._close_while_closed(lane, now)
         if (until := lane.news(now)) is not None:
-            self._tell(lane, until, now)
+            # The others are told that it is closed until then, or open again (0).
+            lane.told_until = until
+            if until:
+                until += self._clock().timestamp() - now
+            probe_s = lane.breaker.wait_s if lane.breaker.is_open else 0.0
+            self._sends.spawn(self.news.tell(lane.name, lane.channel, until=until, probe_s=probe_s))
 
     def _close_while_closed(self, lane: Lane, now: float) -> None:
         """Give back what a lane has ready that is closed, and go on as soon as it is not."""
@@ -272,14 +273,6 @@ class Pump:
         self._pump(lane)
         if is_front_waiting:
             self._wakeups.fenced.set()
-
-    def _tell(self, lane: Lane, until: float, now: float) -> None:
-        """Tell the others that a lane is closed until then, or open again (0)."""
-        lane.told_until = until
-        if until:
-            until += self._clock().timestamp() - now
-        probe_s = lane.breaker.wait_s if lane.breaker.is_open else 0.0
-        self._sends.spawn(self.news.tell(lane.name, lane.channel, until=until, probe_s=probe_s))
 
     def _hear(self, news: News) -> None:
         """Do as another worker does that has found out about a lane."""

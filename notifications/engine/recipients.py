@@ -91,7 +91,15 @@ def recipients(
     if not person.user.is_active:
         return
     due_at = at + held_back
-    due_at = _quiet_until(person, due_at, kind=kind, severity=severity) or due_at
+    quiet = person.preference
+    if (
+        quiet is not None
+        and quiet.quiet_from is not None
+        and quiet.quiet_until is not None
+        and urgency.can_wait(kind=kind, severity=severity)
+    ):
+        zone = person.user.time_zone
+        due_at = held_until(due_at, zone, quiet.quiet_from, quiet.quiet_until) or due_at
     for channel, point in _places(person, channels):
         address = point.address if point else ""
         if reason := _why_not(person, channel, point, kind=kind, severity=severity):
@@ -134,15 +142,6 @@ def _why_not(
     ):
         return Reason.UNSUBSCRIBED
     return None
-
-
-def _quiet_until(person: Person, at: datetime, *, kind: str, severity: str) -> datetime | None:
-    preference = person.preference
-    if preference is None or preference.quiet_from is None or preference.quiet_until is None:
-        return None
-    if not urgency.can_wait(kind=kind, severity=severity):
-        return None
-    return held_until(at, person.user.time_zone, preference.quiet_from, preference.quiet_until)
 
 
 def _by_user(rows: Iterable[Any]) -> dict[UUID, list[Any]]:

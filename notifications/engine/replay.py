@@ -58,38 +58,34 @@ def replay(deliveries: QuerySet[Delivery]) -> int:
     count = 0
     while True:
         with transaction.atomic():
-            started = _start_next(deliveries, clock.now())
-            if started:
+            now = clock.now()
+            chosen = replayable(deliveries).select_related("notification", "contact_point").order_by("pk")
+            rows = list(chosen.select_for_update(of=("self",), no_key=True)[:_AT_ONCE])
+            expires_at = now + timedelta(hours=settings.DELIVERY_MAX_AGE_H)
+            for row in rows:
+                row.address = row.contact_point.address if row.contact_point else row.address
+                row.status, row.reason = Delivery.Status.PENDING, ""
+                row.due_at, row.expires_at, row.replays = now, expires_at, row.replays + 1
+            fields = ["address", "status", "reason", "due_at", "expires_at", "replays"]
+            Delivery.objects.bulk_update(rows, fields)
+            Undelivered.objects.filter(pk__in=[row.pk for row in rows]).delete()
+            Outgoing.objects.bulk_create(
+                Outgoing(
+                    delivery=row,
+                    lane=registry.get(row.channel).lane(row.address),
+                    priority=priority_of(kind=row.notification.kind, severity=row.notification.severity),
+                    due_at=now,
+                    expires_at=expires_at,
+                    revocable=row.revocable,
+                    attempts=row.attempts,
+                )
+                for row in rows
+            )
+            if rows:
                 wake.on_commit()
-        count += started
-        if started < _AT_ONCE:
+        count += len(rows)
+        if len(rows) < _AT_ONCE:
             return count
-
-
-def _start_next(deliveries: QuerySet[Delivery], now: datetime) -> int:
-    chosen = replayable(deliveries).select_related("notification", "contact_point").order_by("pk")
-    rows = list(chosen.select_for_update(of=("self",), no_key=True)[:_AT_ONCE])
-    expires_at = now + timedelta(hours=settings.DELIVERY_MAX_AGE_H)
-    for row in rows:
-        row.address = row.contact_point.address if row.contact_point else row.address
-        row.status, row.reason = Delivery.Status.PENDING, ""
-        row.due_at, row.expires_at, row.replays = now, expires_at, row.replays + 1
-    fields = ["address", "status", "reason", "due_at", "expires_at", "replays"]
-    Delivery.objects.bulk_update(rows, fields)
-    Undelivered.objects.filter(pk__in=[row.pk for row in rows]).delete()
-    Outgoing.objects.bulk_create(
-        Outgoing(
-            delivery=row,
-            lane=registry.get(row.channel).lane(row.address),
-            priority=priority_of(kind=row.notification.kind, severity=row.notification.severity),
-            due_at=now,
-            expires_at=expires_at,
-            revocable=row.revocable,
-            attempts=row.attempts,
-        )
-        for row in rows
-    )
-    return len(rows)
 
 
 def replayable(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:

@@ -128,7 +128,14 @@ class Sender:
             await self._until_the_time_is_known()
             while not self._stopping.is_set():
                 await self._work()
-            await self._finish()
+            await self._sends_finish()  # what a fault has kept from it
+            try:
+                if not await within(STOP_WITHIN_S, self._ledger.write()):
+                    log.warning("outcomes_left", count=len(self._ledger))
+            except psycopg.OperationalError as error:
+                log.warning("outcomes_left", count=len(self._ledger), error=str(error).strip())
+            for user in (self._claimer, self._contents, self._fencer, self._outcome_database, self._peers):
+                await user.close()
 
     def _build(self, session: Session) -> None:
         clock, stopping, parameters = self._clock, self._stopping, self._parameters
@@ -192,15 +199,17 @@ class Sender:
             log.exception("sender_failed")
             await asyncio.sleep(0 if self._stopping.is_set() else RESTART_S)
 
-    @property
-    def _is_idle(self) -> bool:
-        woken = self._wakeups.claims.is_set() or self._wakeups.fenced.is_set()
-        looking = woken or self._claim_loop.is_busy or self._fence_loop.is_busy
-        return not (looking or self._pump.lanes.are_gathering or self._sends or self._ledger)
-
     async def _drained(self) -> None:
         self._wakeups.look_now()
-        while not self._is_idle:
+        while (
+            self._wakeups.claims.is_set()
+            or self._wakeups.fenced.is_set()
+            or self._claim_loop.is_busy
+            or self._fence_loop.is_busy
+            or self._pump.lanes.are_gathering
+            or self._sends
+            or self._ledger
+        ):
             await asyncio.sleep(0.005)
 
     def _on_stop(self) -> None:
@@ -218,14 +227,3 @@ class Sender:
     async def _sends_finish(self) -> None:
         await within(STOP_WITHIN_S, self._pump.release(*self._pump.lanes.values()))
         await self._sends.finish(settings.LEASE_S)
-
-    async def _finish(self) -> None:
-        """Write all down."""
-        await self._sends_finish()  # what a fault has kept from it
-        try:
-            if not await within(STOP_WITHIN_S, self._ledger.write()):
-                log.warning("outcomes_left", count=len(self._ledger))
-        except psycopg.OperationalError as error:
-            log.warning("outcomes_left", count=len(self._ledger), error=str(error).strip())
-        for user in (self._claimer, self._contents, self._fencer, self._outcome_database, self._peers):
-            await user.close()
