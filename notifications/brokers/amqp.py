@@ -167,7 +167,8 @@ class AmqpIntake:
             return
         self._open -= tags
         with away(self._connected()):
-            if self._is_amqp() and not any(tag < max(tags) for tag in self._open):
+            # AMQP's tags are numbers that grow: all up to one of them can be acknowledged at once.
+            if hasattr(self._channel, "confirm_select") and not any(tag < max(tags) for tag in self._open):
                 self._channel.basic_ack(max(tags), multiple=True)
                 return
             for tag in (each.tag for each in delivered):
@@ -200,21 +201,20 @@ class AmqpIntake:
             raise BrokerAway("There is no connection.")
         return self._connection
 
-    def _is_amqp(self) -> bool:
-        """Whether tags are numbers that grow, all up to one of which can be acknowledged at once."""
-        return hasattr(self._channel, "confirm_select")
-
     def _arrive(self, message: KombuMessage) -> None:
         info, properties = message.delivery_info, message.properties
+        body, message_id = message.body, properties.get("message_id")
         self._open.add(message.delivery_tag)
         self._arrived.append(
             Delivered(
                 Message(
                     source=self.source.name,
-                    body=compressed.opened(_bytes(message.body), message.content_encoding),
+                    body=compressed.opened(
+                        body.encode() if isinstance(body, str) else bytes(body), message.content_encoding
+                    ),
                     headers=_given(message.headers or {}, properties.get(WIRE, b"")),
                     routing_key=clean(info.get("routing_key") or ""),
-                    message_id=_text(properties.get("message_id")),
+                    message_id=clean(str(message_id)) if message_id not in (None, "") else None,
                     sent_at=_time(properties.get("timestamp")),
                     delivered_at=clock.now(),
                     redelivered=bool(info.get("redelivered")),
@@ -231,14 +231,6 @@ def _given(headers: Mapping[str, Any], wire: bytes) -> Headers:
     added = tuple(name.encode() for name in ADDED)
     given.wire = b"".join(entry for name, entry in entries_of(wire) if not name.startswith(added))
     return given
-
-
-def _bytes(body: Any) -> bytes:
-    return body.encode() if isinstance(body, str) else bytes(body)
-
-
-def _text(value: Any) -> str | None:
-    return clean(str(value)) if value not in (None, "") else None
 
 
 def _time(value: Any) -> datetime | None:

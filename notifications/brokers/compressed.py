@@ -8,6 +8,7 @@ import bz2
 import lzma
 import zlib
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from kombu import compression
@@ -44,20 +45,17 @@ def bound() -> None:
     }
     for content_type in compression.encoders():
         encoder, _ = compression.get_encoder(content_type)
-        compression.register(encoder, _decoder(known.get(content_type)), content_type)
+        compression.register(encoder, partial(_decoded, known.get(content_type)), content_type)
 
 
-def _decoder(decompressor: Callable[[], Any] | None) -> Callable[[bytes], bytes]:
-    def decode(body: bytes) -> bytes:
-        if decompressor is None:
-            raise ValueError("This compression has no limit.")
-        unpacker = decompressor()
-        found: bytes = unpacker.decompress(body, _MOST)
-        if not unpacker.eof and len(found) < _MOST:
-            raise ValueError("It ends too early.")
-        return found
-
-    return decode
+def _decoded(decompressor: Callable[[], Any] | None, body: bytes) -> bytes:
+    if decompressor is None:
+        raise ValueError("This compression has no limit.")
+    unpacker = decompressor()
+    found: bytes = unpacker.decompress(body, _MOST)
+    if not unpacker.eof and len(found) < _MOST:
+        raise ValueError("It ends too early.")
+    return found
 
 
 def opened(body: bytes, content_encoding: Any) -> bytes:

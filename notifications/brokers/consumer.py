@@ -74,8 +74,15 @@ class Consumer:
     def _serve(self, intake: Intake) -> None:
         while not self.stop.is_set():
             room = self.source.prefetch - len(self._held)
-            taken = intake.take(most=room, timeout_s=self._patience()) if room > 0 else self._pause()
-            self._settle(intake, self._behind_their_group(taken) + self._due())
+            taken: list[Delivered] = []
+            if room > 0:
+                taken = intake.take(most=room, timeout_s=self._patience())
+            else:  # everything that may be held is held, and waits
+                self.stop.wait(self._patience())
+            ready, now = self._behind_their_group(taken), time.monotonic()
+            ready += [each.delivered for each in self._held if each.due <= now]
+            self._held = [each for each in self._held if each.due > now]
+            self._settle(intake, ready)
             intake.keep([each.delivered for each in self._held])
             self._say(connected=True)
         intake.give_back([each.delivered for each in self._held])
@@ -96,7 +103,12 @@ class Consumer:
             else:
                 done.append(delivered)
         intake.acknowledge(done)
-        self._measure(done)
+        if done:
+            received = [each.message.sent_at or each.message.delivered_at for each in done]
+            read_at = clock.now()
+            ages = [max((read_at - at).total_seconds(), 0.0) for at in received]
+            self._lag_s = max(ages)
+            metrics.observe("message_age", *ages)
 
     def _take(self, intake: Intake, batch: Sequence[Delivered]) -> list[Taken] | None:
         """Try until PostgreSQL is there; None when told to stop before that: then they go back."""
@@ -125,31 +137,10 @@ class Consumer:
                 ready.append(delivered)
         return ready
 
-    def _due(self) -> list[Delivered]:
-        now = time.monotonic()
-        due = [each.delivered for each in self._held if each.due <= now]
-        self._held = [each for each in self._held if each.due > now]
-        return due
-
     def _patience(self) -> float:
         if not self._held:
             return LOOK_S
         return min(LOOK_S, max(0.01, min(each.due for each in self._held) - time.monotonic()))
-
-    def _pause(self) -> list[Delivered]:
-        """Everything that may be held is held, and waits."""
-        self.stop.wait(self._patience())
-        return []
-
-    def _measure(self, done: Sequence[Delivered]) -> None:
-        now = clock.now()
-        ages = [
-            max((now - (each.message.sent_at or each.message.delivered_at)).total_seconds(), 0.0)
-            for each in done
-        ]
-        if ages:
-            self._lag_s = max(ages)
-            metrics.observe("message_age", *ages)
 
     def _say(self, *, connected: bool, detail: str = "") -> None:
         self.beat.say(connected=connected, detail=detail, lag_s=self._lag_s, held=len(self._held))

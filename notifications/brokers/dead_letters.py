@@ -48,7 +48,28 @@ def dead_messages_store(dead: Iterable[tuple[Message, str, int]]) -> None:
 
     Not one that is kept already, since its consumer was lost before it could say so to the broker.
     """
-    rows = [_row(message, reason, attempts) for message, reason, attempts in dead if not _is_kept(message)]
+    rows = []
+    for message, reason, attempts in dead:
+        key = failures.key_of(message)
+        kept = DeadMessage.objects.filter(source=message.source, key=key, state=DeadMessage.State.DEAD)
+        if message.redelivered and kept.exists():
+            continue
+        row = DeadMessage(
+            source=message.source,
+            reason=reason,
+            body=message.body[: settings.MESSAGE_KEPT_BYTES],
+            size=len(message.body),
+            is_cut=len(message.body) > settings.MESSAGE_KEPT_BYTES,
+            headers=plain(message.headers),
+            routing_key=_cut(message.routing_key),
+            message_id=_cut(message.message_id),
+            group=_cut(message.group),
+            key=key,
+            attempts=attempts,
+            sent_at=message.sent_at,
+            delivered_at=message.delivered_at,
+        )
+        rows.append(row)
     DeadMessage.objects.bulk_create(rows)
     for row in rows:
         log.error(
@@ -60,31 +81,6 @@ def dead_messages_store(dead: Iterable[tuple[Message, str, int]]) -> None:
             attempts=row.attempts,
             reason=masking.mask(row.reason),
         )
-
-
-def _is_kept(message: Message) -> bool:
-    if not message.redelivered:
-        return False
-    same = DeadMessage.objects.filter(source=message.source, key=failures.key_of(message))
-    return same.filter(state=DeadMessage.State.DEAD).exists()
-
-
-def _row(message: Message, reason: str, attempts: int) -> DeadMessage:
-    return DeadMessage(
-        source=message.source,
-        reason=reason,
-        body=message.body[: settings.MESSAGE_KEPT_BYTES],
-        size=len(message.body),
-        is_cut=len(message.body) > settings.MESSAGE_KEPT_BYTES,
-        headers=plain(message.headers),
-        routing_key=_cut(message.routing_key),
-        message_id=_cut(message.message_id),
-        group=_cut(message.group),
-        key=failures.key_of(message),
-        attempts=attempts,
-        sent_at=message.sent_at,
-        delivered_at=message.delivered_at,
-    )
 
 
 def _cut(text: str | None) -> str:
@@ -105,7 +101,20 @@ def dead_message_replay(dead: DeadMessage) -> DeadMessage:
         dead.replays += 1
         try:
             with transaction.atomic():
-                _take_effect(dead)
+                source = sources.get(dead.source)
+                format_ = formats.get(source.format)
+                message = Message(
+                    source=dead.source,
+                    body=bytes(dead.body),
+                    headers=dead.headers,
+                    routing_key=dead.routing_key,
+                    message_id=dead.message_id or None,
+                    group=dead.group or None,
+                    sent_at=dead.sent_at,
+                    delivered_at=clock.now(),
+                    redelivered=True,
+                )
+                outbox.messages_send(source=source, answers=format_.apply([format_.translate(message)]))
         except Exception as error:  # whatever its format raises is this message's failure
             dead.reason = reason_of(error)
             log.warning("dead_message_failed_again", dead_message_id=str(dead.pk), source=dead.source)
@@ -150,23 +159,6 @@ def dead_messages_discard(chosen: QuerySet[DeadMessage]) -> int:
 def _check_dead(dead: DeadMessage) -> None:
     if dead.state != DeadMessage.State.DEAD:
         raise Conflict(NOT_DEAD.format(dead.get_state_display().lower()))
-
-
-def _take_effect(dead: DeadMessage) -> None:
-    source = sources.get(dead.source)
-    format_ = formats.get(source.format)
-    message = Message(
-        source=dead.source,
-        body=bytes(dead.body),
-        headers=dead.headers,
-        routing_key=dead.routing_key,
-        message_id=dead.message_id or None,
-        group=dead.group or None,
-        sent_at=dead.sent_at,
-        delivered_at=clock.now(),
-        redelivered=True,
-    )
-    outbox.messages_send(source=source, answers=format_.apply([format_.translate(message)]))
 
 
 def waiting_by_source() -> dict[str, int]:

@@ -58,8 +58,19 @@ def lenient_frame_handler(connection: Any, callback: Callable[..., Any]) -> Call
     """Return py-amqp's frame handler, with what it can't read replaced, and what is too much left out."""
     # Of each channel, the headers of the message that arrives there.
     tables: dict[int, bytes] = {}
-    handle = frame_handler(connection, _lenient(callback, tables))
     cut = Cutter()
+
+    def on_method(channel: int, method: tuple[int, int], payload: bytes, content: Any) -> Any:
+        if content is not None:
+            content.properties[WIRE] = tables.pop(channel, b"")
+        try:
+            return callback(channel, method, payload, content)
+        except UnicodeDecodeError:
+            if method != Basic.Deliver or (mended := _ascii(payload)) == payload:
+                raise
+            return callback(channel, method, mended, content)
+
+    handle = frame_handler(connection, on_method)
 
     def on_frame(whole: Frame) -> bool:
         if (frame := cut(whole)) is None:
@@ -105,13 +116,16 @@ def readable(payload: bytes) -> bytes:
 
     Its timestamps beyond Python's are numbers; if that is not enough, its properties' bytes are all it has.
     """
+    mended = bytearray(payload)
     try:
-        mended = _with_numbers(payload)
+        for offset in _timestamps(payload):
+            if unpack_from(">Q", payload, offset + 1)[0] > _LAST_SECOND:
+                mended[offset] = ord("l")  # a signed integer, as long
     except _ERRORS:
         pass
     else:
-        if _is_readable(mended):
-            return mended
+        if _is_readable(bytes(mended)):
+            return bytes(mended)
     log.warning("message_properties_unreadable")
     given = base64.b64encode(payload[_HEAD_BYTES:]).decode()
     return payload[:_HEAD_BYTES] + b"\x20\x00" + dumps("F", [{UNREADABLE: given}])
@@ -123,15 +137,6 @@ def _is_readable(payload: bytes) -> bool:
     except _ERRORS:
         return False
     return True
-
-
-def _with_numbers(payload: bytes) -> bytes:
-    """Return a content header with signed integers, as long, for timestamps that Python has no year for."""
-    mended = bytearray(payload)
-    for offset in _timestamps(payload):
-        if unpack_from(">Q", payload, offset + 1)[0] > _LAST_SECOND:
-            mended[offset] = ord("l")
-    return bytes(mended)
 
 
 def table_of(payload: bytes) -> bytes:
@@ -222,20 +227,6 @@ def _timestamps(payload: bytes) -> Iterator[int]:
             offset += 5
         else:
             offset = value_end
-
-
-def _lenient(callback: Callable[..., Any], tables: dict[int, bytes]) -> Callable[..., Any]:
-    def on_method(channel: int, method: tuple[int, int], payload: bytes, content: Any) -> Any:
-        if content is not None:
-            content.properties[WIRE] = tables.pop(channel, b"")
-        try:
-            return callback(channel, method, payload, content)
-        except UnicodeDecodeError:
-            if method != Basic.Deliver or (mended := _ascii(payload)) == payload:
-                raise
-            return callback(channel, method, mended, content)
-
-    return on_method
 
 
 def _ascii(payload: bytes) -> bytes:

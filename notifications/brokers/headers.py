@@ -44,27 +44,24 @@ def plain(value: Any, depth: int = 0) -> Any:
         case float():
             return value if value - value == 0 else str(value)
         case bytes() | bytearray() | memoryview():
-            return _text_of(bytes(value))[:MAX_LENGTH]
+            # The text that they spell, such as somebody's number; else in base64.
+            try:
+                text = bytes(value).decode()
+            except UnicodeDecodeError:
+                text = ""
+            if not (text and text.isprintable()):
+                text = base64.b64encode(bytes(value)).decode()
+            return text[:MAX_LENGTH]
         case datetime():
             return value.replace(tzinfo=value.tzinfo or UTC).isoformat()
         case date() | Decimal():
             return str(value)
         case Mapping():
-            return {_name(name): plain(each, depth + 1) for name, each in list(value.items())[:MAX_ITEMS]}
+            return {
+                clean(str(name)).encode()[:NAME_MAX_BYTES].decode("utf-8", "ignore"): plain(item, depth + 1)
+                for name, item in list(value.items())[:MAX_ITEMS]
+            }
         case Sequence():
-            return [plain(each, depth + 1) for each in value[:MAX_ITEMS]]
+            return [plain(item, depth + 1) for item in value[:MAX_ITEMS]]
         case _:
             return plain(str(value))
-
-
-def _text_of(value: bytes) -> str:
-    """Return bytes as the text that they spell, such as somebody's number; else in base64."""
-    try:
-        text = value.decode()
-    except UnicodeDecodeError:
-        text = ""
-    return text if text.isprintable() and text else base64.b64encode(value).decode()
-
-
-def _name(name: Any) -> str:
-    return clean(str(name)).encode()[:NAME_MAX_BYTES].decode("utf-8", "ignore")

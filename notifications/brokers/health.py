@@ -79,19 +79,17 @@ class Beat:
     def _write(self, value: str | None) -> None:
         redis = queue.redis()
         try:
-            if value is None:
-                redis.hdel(KEY, self.field, *self._gone(redis))
-            else:
+            if value is not None:
                 redis.hset(KEY, self.field, value)
+                return
+            # Those of this source on this machine that were killed go too: whoever restarted them knows.
+            names = [name.decode() if isinstance(name, bytes) else name for name in redis.hkeys(KEY)]
+            parted = [(name, *name.rpartition("|")) for name in names]
+            mine = self.field.rpartition("|")[0]
+            gone = [name for name, place, _, pid in parted if place == mine and not _lives(pid)]
+            redis.hdel(KEY, self.field, *gone)
         except RedisError as error:
             log.warning("consumer_not_heard", error=type(error).__name__)
-
-    def _gone(self, redis: Redis) -> list[str]:
-        """Return those of this source on this machine that were killed: whoever restarted them knows."""
-        mine = self.field.rpartition("|")[0]
-        names = [name.decode() if isinstance(name, bytes) else name for name in redis.hkeys(KEY)]
-        same = [name.rpartition("|") for name in names if name.rpartition("|")[0] == mine]
-        return ["".join(parts) for parts in same if not _lives(parts[2])]
 
 
 def _lives(pid: str) -> bool:
@@ -100,7 +98,7 @@ def _lives(pid: str) -> bool:
     except ProcessLookupError:
         return False
     except (PermissionError, ValueError):
-        return True
+        pass
     return True
 
 

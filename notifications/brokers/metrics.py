@@ -30,10 +30,6 @@ def families(counted: Counted) -> Iterator[Metric]:
         dead.add_metric([source], count)
     yield dead
     yield gauge("outgoing_messages", "Messages that wait to be published.", outbox.waiting())
-    yield from _consumers()
-
-
-def _consumers() -> Iterator[Metric]:
     now = clock.timestamp()
     connected = GaugeMetricFamily(
         "tocsin_consumers_connected", "Consumers that are connected to their broker.", labels=["source"]

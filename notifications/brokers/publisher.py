@@ -58,7 +58,9 @@ class PublisherLoop:
         """Publish one batch for each broker; returns whether there may be more."""
         try:
             # Each its turn, whatever the one before had.
-            more = [self._publish_batch(name) for name in self._waiting()]
+            now = time.monotonic()
+            names = [name for name in sources.names() if self._not_before.get(name, 0.0) <= now]
+            more = [self._publish_batch(name) for name in names]
             return any(more)
         except DatabaseError as error:
             if not is_away(error):
@@ -68,19 +70,16 @@ class PublisherLoop:
             self.stop.wait(LOOK_S)
             return False
 
-    def _waiting(self) -> list[str]:
-        now = time.monotonic()
-        known = sources.names()
-        return [name for name in known if self._not_before.get(name, 0.0) <= now]
-
     def _publish_batch(self, name: str) -> bool:
         # One seek; a transaction and a lock only where there is something.
         if not OutgoingMessage.objects.filter(broker=name).exists():
             self._come_back(name)
             return False
         with transaction.atomic():
-            if not _lock():
-                return False  # another publisher is at it; this one stands by
+            with database.cursor() as cursor:
+                cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [LOCK])
+                if not cursor.fetchone()[0]:
+                    return False  # another publisher is at it; this one stands by
             rows = list(OutgoingMessage.objects.filter(broker=name).order_by("id")[:BATCH])
             if not rows:
                 return False
@@ -153,10 +152,3 @@ class PublisherLoop:
                 subscription.close()
             except (RedisError, OSError):
                 log.debug("subscription_not_closed")
-
-
-def _lock() -> bool:
-    """Take the lock that one publisher has, until the end of the transaction under way."""
-    with database.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [LOCK])
-        return bool(cursor.fetchone()[0])

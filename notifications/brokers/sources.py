@@ -52,15 +52,7 @@ def get(name: str) -> Source:
     if given is None:
         known = ", ".join(sorted(settings.SOURCES)) or "none"
         raise ImproperlyConfigured(f"There is no source {name!r}; there are: {known}.")
-    source = _source(name, given)
-    if not source.url:
-        raise ImproperlyConfigured(f"The source {name!r} has no broker: set its URL (docs/brokers.md).")
-    return source
-
-
-def _source(name: str, given: dict[str, Any]) -> Source:
-    known = {field.name for field in fields(Source)}
-    if unknown := sorted(set(given) - known):
+    if unknown := sorted(set(given) - {field.name for field in fields(Source)}):
         raise ImproperlyConfigured(f"SOURCES[{name!r}]: unknown: {', '.join(unknown)}.")
     lists = {key: tuple(given[key]) for key in ("keys", "answers_to") if key in given}
     fields_given: dict[str, Any] = {"name": name} | given | lists
@@ -72,4 +64,6 @@ def _source(name: str, given: dict[str, Any]) -> Source:
         raise ImproperlyConfigured(f"SOURCES[{name!r}]: no exchange type: {source.exchange_type!r}.")
     if not source.queue or not 1 <= source.prefetch <= 10_000:
         raise ImproperlyConfigured(f"SOURCES[{name!r}] needs a queue, and a prefetch of 1 to 10000.")
+    if not source.url:
+        raise ImproperlyConfigured(f"The source {name!r} has no broker: set its URL (docs/brokers.md).")
     return source

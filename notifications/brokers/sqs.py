@@ -112,16 +112,19 @@ class SqsIntake:
 
     def _delivered(self, given: dict[str, Any]) -> Delivered:
         attributes = given.get("Attributes", {})
-        notice = _notice_in(given["Body"])
+        notice, sent_ms = _notice_in(given["Body"]), attributes.get("SentTimestamp")
         message = Message(
             source=self.source.name,
             # Whatever is no Unicode is malformed, which is for the format to say.
             body=(notice["Message"] if notice else given["Body"]).encode("utf-8", "surrogatepass"),
-            headers={name: _value(each) for name, each in given.get("MessageAttributes", {}).items()},
+            headers={
+                name: value.get("StringValue", value.get("BinaryValue"))
+                for name, value in given.get("MessageAttributes", {}).items()
+            },
             # SNS may pass one message on twice, as two of SQS.
             message_id=(notice or given)["MessageId"],
             group=attributes.get("MessageGroupId"),
-            sent_at=_time(attributes.get("SentTimestamp")),
+            sent_at=datetime.fromtimestamp(int(sent_ms) / 1000, UTC) if sent_ms else None,
             delivered_at=clock.now(),
             redelivered=int(attributes.get("ApproximateReceiveCount", 1)) > 1,
         )
@@ -145,11 +148,3 @@ def _notice_in(body: str) -> dict[str, Any] | None:
         return None
     is_whole = all(isinstance(found.get(name), str) for name in ("Message", "MessageId"))
     return found if is_whole and len(found["MessageId"]) <= SNS_ID_MAX_LENGTH else None
-
-
-def _value(attribute: dict[str, Any]) -> object:
-    return attribute.get("StringValue", attribute.get("BinaryValue"))
-
-
-def _time(milliseconds: str | None) -> datetime | None:
-    return datetime.fromtimestamp(int(milliseconds) / 1000, UTC) if milliseconds else None

@@ -88,19 +88,15 @@ def _take_together(source: Source, format_: Format, messages: Sequence[Message])
             source=source, answers=[*answers, *chain(*(_answers(error) for _, error in dead))]
         )
         failures.forget(source.name, [message for message in messages if message.redelivered])
-    _count(source, done=len(commands), dead=len(dead))
+    for outcome, count in (("done", len(commands)), ("dead", len(dead))):
+        if count:
+            metrics.add("messages", source.name, outcome, amount=count)
     lost = {id(message) for message, _ in dead}
     return [Taken(Outcome.DEAD if id(message) in lost else Outcome.DONE) for message in messages]
 
 
 def _answers(error: Exception) -> Sequence[Answer]:
     return error.answers if isinstance(error, Malformed) else ()
-
-
-def _count(source: Source, **outcomes: int) -> None:
-    metrics.add_many(
-        (("messages", source.name, outcome), float(count)) for outcome, count in outcomes.items() if count
-    )
 
 
 def _take_one_by_one(
