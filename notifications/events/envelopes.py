@@ -60,7 +60,12 @@ def translate(message: Message) -> Command:
     payload, meta = _opened(body)
     routing_key = _text(meta, "routing_key") or _text(meta, "event_type") or message.routing_key
     source = _text(meta, "source") or f"broker:{message.source}"
-    payload = _normalised(payload)
+    # The ids of people as this product writes them.
+    ids: dict[str, Any] = {name: _uuid(payload[name]) for name in IDS if name in payload}
+    for name in LISTS:
+        if isinstance(payload.get(name), list):
+            ids[name] = [_uuid(each) for each in payload[name]]
+    payload = payload | ids
     incoming = Incoming(
         event_id=_event_id(meta.get("event_id"), message, routing_key, body),
         routing_key=routing_key,
@@ -72,7 +77,8 @@ def translate(message: Message) -> Command:
         check_event(routing_key=routing_key, payload=payload, source=incoming.source)
         return Command(incoming, message.source, _mirror(incoming, message.source))
     except ValidationError as error:
-        raise Malformed(_in_words(error)) from None
+        faults = [f"{field}: {' '.join(found)}" for field, found in error.message_dict.items()]
+        raise Malformed("; ".join(faults)) from None
 
 
 def apply(commands: Sequence[Command]) -> list[Answer]:
@@ -143,15 +149,6 @@ def _text(meta: Mapping[str, Any], name: str) -> str:
     return value
 
 
-def _normalised(payload: dict[str, Any]) -> dict[str, Any]:
-    """Return the payload with the ids of people written as this product writes them."""
-    found: dict[str, Any] = {name: _uuid(payload[name]) for name in IDS if name in payload}
-    for name in LISTS:
-        if isinstance(payload.get(name), list):
-            found[name] = [_uuid(each) for each in payload[name]]
-    return payload | found
-
-
 def _uuid(value: Any) -> Any:
     """Return a UUID as text with dashes in lower case; anything else as it is."""
     try:
@@ -205,10 +202,6 @@ def _mirror(event: Incoming, source: str) -> User | None:
     if event.routing_key != people.USER_CREATED:
         return None
     return mirroring.mirror_of(user_id=user_id, details=event.payload, source=source)
-
-
-def _in_words(error: ValidationError) -> str:
-    return "; ".join(f"{field}: {' '.join(found)}" for field, found in error.message_dict.items())
 
 
 FORMAT: Final = Format(name="events", translate=translate, apply=apply)

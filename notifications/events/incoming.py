@@ -1,6 +1,6 @@
 """Events of other services, many at once: stored as ``outbox.event_accept`` stores one, by two statements."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -18,7 +18,6 @@ from config.rest.exceptions import Conflict
 from config.statements import named
 from notifications import metrics, queue
 from notifications.events import jobs, registry
-from notifications.events.registry import Handler
 from notifications.events.running import OWN_JOB
 
 log = structlog.get_logger(__name__)
@@ -75,12 +74,27 @@ def events_accept(incoming: Sequence[Incoming]) -> set[UUID]:
     """
     now = clock.now()
     handlers = {key: registry.subscribers(key) for key in {event.routing_key for event in incoming}}
-    stored = _store(incoming, handlers, now)
-    # One that comes twice in a batch is new once.
-    first = {event.event_id: event for event in reversed(incoming) if event.event_id in stored}
-    new = list(reversed(first.values()))
-    if len(new) < len(incoming):
-        _check_same(incoming)
+    columns: dict[str, Any] = {
+        "ids": [event.event_id for event in incoming],
+        "keys": [event.routing_key for event in incoming],
+        "payloads": [Jsonb(event.payload) for event in incoming],
+    }
+    with connection.cursor() as cursor:
+        others = {
+            "sources": [event.source for event in incoming],
+            "times": [event.occurred_at for event in incoming],
+            "known": [bool(handlers[event.routing_key]) for event in incoming],
+            "now": now,
+        }
+        cursor.execute(_STORE, columns | others)
+        stored = {event_id for (event_id,) in cursor.fetchall()}
+        # One that comes twice in a batch is new once.
+        first = {event.event_id: event for event in reversed(incoming) if event.event_id in stored}
+        new = list(reversed(first.values()))
+        if len(new) < len(incoming):
+            cursor.execute(_OTHERS, columns)
+            if cursor.fetchone()[0]:
+                raise Conflict(OTHER_CONTENT)
     runs = [
         (uuid7(), event.event_id, handler.name) for event in new for handler in handlers[event.routing_key]
     ]
@@ -89,35 +103,6 @@ def events_accept(incoming: Sequence[Incoming]) -> set[UUID]:
     known = [bool(handlers[event.routing_key]) for event in new]
     transaction.on_commit(partial(_announce, new, known, [run for run, _, _ in runs]), robust=True)
     return stored
-
-
-def _store(
-    incoming: Sequence[Incoming], handlers: Mapping[str, Sequence[Handler]], now: datetime
-) -> set[UUID]:
-    parameters = _columns(incoming) | {
-        "sources": [event.source for event in incoming],
-        "times": [event.occurred_at for event in incoming],
-        "known": [bool(handlers[event.routing_key]) for event in incoming],
-        "now": now,
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(_STORE, parameters)
-        return {event_id for (event_id,) in cursor.fetchall()}
-
-
-def _columns(incoming: Sequence[Incoming]) -> dict[str, Any]:
-    return {
-        "ids": [event.event_id for event in incoming],
-        "keys": [event.routing_key for event in incoming],
-        "payloads": [Jsonb(event.payload) for event in incoming],
-    }
-
-
-def _check_same(incoming: Sequence[Incoming]) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(_OTHERS, _columns(incoming))
-        if cursor.fetchone()[0]:
-            raise Conflict(OTHER_CONTENT)
 
 
 def _store_runs(runs: Sequence[tuple[UUID, UUID, str]], now: datetime) -> None:

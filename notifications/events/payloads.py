@@ -22,6 +22,7 @@ PERSONAL: Final = ("student.*", "encadrant.*", "stage.*", "evaluation.created", 
 PUBLIC: Final = ("offer.created",)
 LISTS: Final = ("user_ids", "student_ids")
 
+_NO_SOURCE: Final = f"Expected the name of a service, of 1 to {SOURCE_MAX_LENGTH} characters."
 # The one character that JSON can name and PostgreSQL can't store.
 _NUL: Final = re.compile(r"(?<!\\)(\\\\)*\\u0000")
 
@@ -30,17 +31,11 @@ def check_event(*, routing_key: str, payload: Mapping[str, Any], source: str) ->
     """Raise ValidationError, with a message per field, unless this can be stored and handled."""
     faults = {
         "routing_key": "" if topics.is_routing_key(routing_key) else topics.KEY_MESSAGE,
-        "source": _fault_of_source(source),
+        "source": "" if 0 < len(source) <= SOURCE_MAX_LENGTH and source.isprintable() else _NO_SOURCE,
         "payload": _fault_of_json(payload) or _fault_of_people(routing_key, payload),
     }
     if found := {field: [fault] for field, fault in faults.items() if fault}:
         raise ValidationError(found)
-
-
-def _fault_of_source(source: str) -> str:
-    if 0 < len(source) <= SOURCE_MAX_LENGTH and source.isprintable():
-        return ""
-    return f"Expected the name of a service, of 1 to {SOURCE_MAX_LENGTH} characters."
 
 
 def _fault_of_json(payload: object) -> str:
@@ -64,15 +59,12 @@ def _fault_of_people(routing_key: str, payload: Mapping[str, Any]) -> str:
     fields = ("user_id", profile, *LISTS)
     named = [field for field in fields if payload.get(field) not in (None, "")]
     for field in named:
-        if field in LISTS and not _is_list_of_uuids(payload[field]):
-            return f"Expected a list of UUIDs in {field}."
-        if field not in LISTS and not _is_uuid(payload[field]):
+        value = payload[field]
+        if field not in LISTS and not _is_uuid(value):
             return f"Expected a UUID in {field}."
+        if field in LISTS and not (isinstance(value, list) and value and all(map(_is_uuid, value))):
+            return f"Expected a list of UUIDs in {field}."
     return f"Expected who it is about, in one of: {', '.join(fields)}." if needed and not named else ""
-
-
-def _is_list_of_uuids(value: object) -> bool:
-    return isinstance(value, list) and bool(value) and all(map(_is_uuid, value))
 
 
 def _is_uuid(value: object) -> bool:

@@ -1,6 +1,6 @@
 """Starting handlers again: of dead letters, of events that nobody knew, and of others where asked for."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
@@ -37,19 +37,24 @@ def event_replay(*, event_id: UUID, handlers: Sequence[str] | None = None) -> in
         if handlers is None:
             again = runs.filter(status=HandlerRun.Status.DEAD)
         else:
-            _check(handlers, wanted, event)
+            if unwilling := [name for name in handlers if name not in wanted]:
+                choice = ", ".join(wanted) or "there is none"
+                fault = f"{unwilling[0][:100]} does not handle {event.routing_key}."
+                raise ValidationError({"handlers": [f"{fault} Expected some of: {choice}."]})
             wanted = [name for name in wanted if name in handlers]
             again = runs.filter(handler__in=wanted).exclude(status=HandlerRun.Status.PENDING)
         count = _start_again(again)
-        return count + _add_missing(event, wanted)
-
-
-def _check(handlers: Iterable[str], wanted: Sequence[str], event: Event) -> None:
-    unwilling = [name for name in handlers if name not in wanted]
-    if unwilling:
-        choice = ", ".join(wanted) or "there is none"
-        message = f"{unwilling[0][:100]} does not handle {event.routing_key}. Expected some of: {choice}."
-        raise ValidationError({"handlers": [message]})
+        # Such as one that was not there when the event was published.
+        present = set(runs.values_list("handler", flat=True))
+        missing = [name for name in wanted if name not in present]
+        if missing:
+            # As a replay, so that they need no job of their own.
+            HandlerRun.objects.bulk_create(
+                HandlerRun(event=event, handler=name, replays=1) for name in missing
+            )
+            Event.objects.filter(pk=event.pk).update(is_known=True)
+            _look_on_commit()
+        return count + len(missing)
 
 
 def _start_again(runs: QuerySet[HandlerRun]) -> int:
@@ -63,18 +68,6 @@ def _start_again(runs: QuerySet[HandlerRun]) -> int:
     if count:
         _look_on_commit()
     return count
-
-
-def _add_missing(event: Event, handlers: Iterable[str]) -> int:
-    """Make runs for handlers that have none, such as one that was not there when the event was published."""
-    present = set(HandlerRun.objects.filter(event=event).values_list("handler", flat=True))
-    missing = [name for name in handlers if name not in present]
-    if missing:
-        # As a replay, so that they need no job of their own.
-        HandlerRun.objects.bulk_create(HandlerRun(event=event, handler=name, replays=1) for name in missing)
-        Event.objects.filter(pk=event.pk).update(is_known=True)
-        _look_on_commit()
-    return len(missing)
 
 
 def _look_on_commit() -> None:

@@ -158,28 +158,18 @@ def _run(claim: Claim, clock: Clock) -> None:
         _bury(claim, WORKER_LOST, clock(), attempts=handler.attempts)
         return
     try:
-        with transaction.atomic():
-            if not _lock(claim):
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(_LOCK, {"run": claim.run, "attempt": claim.attempt, "silent": SILENT_WORKER})
+            if cursor.fetchone() is None:
                 return
             handler.function(claim.event)
-            _mark_done(claim, clock())
+            # The commit of the run that follows puts this on disk too; if both are lost, both are made again.
+            commit = "off" if following.is_expected() else None
+            cursor.execute(_DONE, {"run": claim.run, "now": clock(), "commit": commit})
     except Exception as error:  # whatever a handler raises is its own failure, not this job's
         _fail(claim, handler, error, clock())
     else:
         metrics.add("event_runs", claim.handler, "done")
-
-
-def _lock(claim: Claim) -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute(_LOCK, {"run": claim.run, "attempt": claim.attempt, "silent": SILENT_WORKER})
-        return cursor.fetchone() is not None
-
-
-def _mark_done(claim: Claim, now: datetime) -> None:
-    # The commit of the run that follows puts this one on disk too; if both are lost, both are made again.
-    commit = "off" if following.is_expected() else None
-    with connection.cursor() as cursor:
-        cursor.execute(_DONE, {"run": claim.run, "now": now, "commit": commit})
 
 
 def _fail(claim: Claim, handler: Handler, error: Exception, now: datetime) -> None:
