@@ -70,31 +70,25 @@ class Hub:
         if self._is_stopping:
             return
         stream = Stream(listener, send, self.want)
-        self._add(stream)
-        try:
-            await stream.last(receive)
-        finally:
-            self._remove(stream)
-        await stream.close(receive)
-
-    def _add(self, stream: Stream) -> None:
-        mine = self._people.setdefault(stream.listener.user_id, [])
+        user_id, address = listener.user_id, listener.address
+        mine = self._people.setdefault(user_id, [])
         for oldest in mine[: max(0, len(mine) + 1 - settings.STREAMS_PER_PERSON)]:
             self._end(oldest, TOO_MANY)
         mine.append(stream)
         self.count += 1
-        self.by_address[stream.listener.address] += 1
-        self.want(stream.listener.user_id)
-
-    def _remove(self, stream: Stream) -> None:
-        mine = self._people[stream.listener.user_id]
-        mine.remove(stream)
-        self.count -= 1
-        self.by_address[stream.listener.address] -= 1
-        if not self.by_address[stream.listener.address]:
-            del self.by_address[stream.listener.address]
-        if not mine:
-            del self._people[stream.listener.user_id]
+        self.by_address[address] += 1
+        self.want(user_id)
+        try:
+            await stream.last(receive)
+        finally:
+            mine.remove(stream)
+            self.count -= 1
+            self.by_address[address] -= 1
+            if not self.by_address[address]:
+                del self.by_address[address]
+            if not mine:
+                del self._people[user_id]
+        await stream.close(receive)
 
     def _end(self, stream: Stream, why: str) -> None:
         if not stream.ended:
@@ -169,16 +163,13 @@ class Hub:
                 self._hears = True
                 self._want_all()  # for what was announced while nobody listened
             case "message":
-                self._heard(live.people_of(message["data"]))
+                people = live.people_of(message["data"])
+                if people is None:
+                    self._want_all()
+                for user_id in people or ():
+                    self.want(user_id)
             case "away":
                 self._hears = False
-
-    def _heard(self, people: list[UUID] | None) -> None:
-        if people is None:
-            self._want_all()
-        else:
-            for user_id in people:
-                self.want(user_id)
 
     # --- Checking --------------------------------------------------------------------------------------
 

@@ -20,6 +20,11 @@ PAGE = 20
 
 # What a stream hangs on beside its log-in; NULL for whoever is gone or locked out.
 _CREDENTIALS: Final = "sha256(convert_to(person.password || ':' || person.epoch, 'UTF8'))"
+# What an item is told with, behind its number.
+_COLUMNS: Final = (
+    "id", "kind", "title", "body", "texts", "language", "data", "severity",
+    "created_at", "read_at", "time_zone",
+)  # fmt: skip
 # The two halves because an item is in one of two partial indexes. Whoever begins to listen asks for what
 # comes after nothing (NULL), and gets the number from which on to look.
 _NEWS: Final = f"""
@@ -125,7 +130,9 @@ async def news(database: Database, questions: Sequence[Question]) -> list[News]:
     for place, credentials, last_number, unread, number, *columns in await database.rows(_NEWS, parameters):
         answer = answers.setdefault(place, News(last_number, unread, credentials=credentials))
         if number is not None:
-            answer.notices.append((number, _notice(number, *columns)))
+            told: dict[str, Any] = dict(zip(_COLUMNS, columns, strict=True))
+            told["data"] = orjson.Fragment(told["data"])
+            answer.notices.append((number, events.notice(item(number=number, **told))))
     return [answers[place] for place in range(1, len(questions) + 1)]
 
 
@@ -146,35 +153,3 @@ async def alive(
 def credentials_of(user: User) -> bytes:
     """Return what ``_CREDENTIALS`` makes of this person."""
     return hashlib.sha256(f"{user.password}:{user.epoch}".encode()).digest()
-
-
-def _notice(
-    number: int,
-    id: UUID,
-    kind: str,
-    title: str,
-    body: str,
-    texts: Any,
-    language: str,
-    data: str,
-    severity: str,
-    created_at: datetime,
-    read_at: datetime | None,
-    time_zone: str,
-) -> bytes:
-    return events.notice(
-        item(
-            id=id,
-            number=number,
-            kind=kind,
-            title=title,
-            body=body,
-            texts=texts,
-            language=language,
-            data=orjson.Fragment(data),
-            severity=severity,
-            created_at=created_at,
-            read_at=read_at,
-            time_zone=time_zone,
-        )
-    )
