@@ -86,7 +86,8 @@ class Compiled:
 
 def clean_title(title: str) -> str:
     """One line without control characters, of at most 200."""
-    return _cut(_NOT_IN_TITLE.sub(" ", title).strip(), MAX_TITLE)
+    title = _NOT_IN_TITLE.sub(" ", title).strip()
+    return title if len(title) <= MAX_TITLE else title[: MAX_TITLE - 1] + "…"
 
 
 def clean_body(body: str) -> str:
@@ -94,10 +95,6 @@ def clean_body(body: str) -> str:
     lines = (line.rstrip() for line in _NOT_IN_BODY.sub("", body).split("\n"))
     text = _EMPTY_LINES.sub("\n\n", "\n".join(lines)).strip()
     return text if len(text) <= MAX_BODY else f"{before_link(text, MAX_BODY - 1)}…"
-
-
-def _cut(text: str, longest: int) -> str:
-    return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
 def _rendered(part: Part, template: PlainTemplate, context: Budgeted) -> str:
@@ -119,9 +116,6 @@ def compiled_part(part: Part, source: str) -> PlainTemplate:
         line = getattr(getattr(error, "token", None), "lineno", None)
         where = f"{part}, line {line}" if line else part
         what = str(error) if isinstance(error, TemplateSyntaxError) else type(error).__name__
-        raise Faulty(f"{where}: {_in_plain_words(what)}"[:500], part) from error
-
-
-def _in_plain_words(error: str) -> str:
-    """Return Django's message without what does not hold here: nothing can be registered or loaded."""
-    return re.sub(r"( on line \d+|\.? Did you forget to register or load this tag\?)", "", error)
+        # Django's message, without what does not hold here: nothing can be registered or loaded.
+        words = re.sub(r"( on line \d+|\.? Did you forget to register or load this tag\?)", "", what)
+        raise Faulty(f"{where}: {words}"[:500], part) from error

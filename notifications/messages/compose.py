@@ -89,7 +89,21 @@ def composed(kind: str, variables: dict[str, Any], *, own: Sources, files: Sourc
         for language, _ in settings.LANGUAGES
         if (channels := _rendered(language, own, files, variables))
     }
-    return _frozen(languages, kind, variables)
+    # In the form in which they are stored, without what ``text_for`` finds anyway.
+    default = languages.get(settings.LANGUAGE_CODE, {})
+    generals = (channels[""] for channels in languages.values() if "" in channels)
+    general = default.get("") or next(generals, None) or plain_summary(kind, variables)
+    variants = {channel: text for channel, text in default.items() if channel}
+    texts: dict[str, dict[str, list[str]]] = {}
+    if variants:
+        texts[settings.LANGUAGE_CODE] = {channel: list(text) for channel, text in variants.items()}
+    for language, channels in languages.items():
+        if language == settings.LANGUAGE_CODE:
+            continue
+        those = channels if "" in channels else {**variants, "": general, **channels}
+        if those != {**variants, "": general}:
+            texts[language] = {channel: list(text) for channel, text in those.items()}
+    return Composed(general.title, general.body, texts)
 
 
 def has_texts(kind: str) -> bool:
@@ -116,27 +130,6 @@ def _first_rendered(candidates: Iterable[Compiled | None], variables: dict[str, 
         except Faulty as fault:
             faults.report(candidate, str(fault))
     return None
-
-
-def _frozen(languages: dict[str, Channels], kind: str, variables: Mapping[str, Any]) -> Composed:
-    """Put the texts into the form in which they are stored, without what ``text_for`` finds anyway."""
-    default = languages.get(settings.LANGUAGE_CODE, {})
-    general = default.get("") or _any_general(languages.values()) or plain_summary(kind, variables)
-    variants = {channel: text for channel, text in default.items() if channel}
-    texts: dict[str, dict[str, list[str]]] = {}
-    if variants:
-        texts[settings.LANGUAGE_CODE] = {channel: list(text) for channel, text in variants.items()}
-    for language, channels in languages.items():
-        if language == settings.LANGUAGE_CODE:
-            continue
-        own = channels if "" in channels else {**variants, "": general, **channels}
-        if own != {**variants, "": general}:
-            texts[language] = {channel: list(text) for channel, text in own.items()}
-    return Composed(general.title, general.body, texts)
-
-
-def _any_general(languages: Iterable[Channels]) -> Text | None:
-    return next((channels[""] for channels in languages if "" in channels), None)
 
 
 def plain_summary(kind: str, variables: Mapping[str, Any]) -> Text:

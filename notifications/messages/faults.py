@@ -44,10 +44,6 @@ def report(text: Compiled, error: str) -> None:
         origin=text.origin,
         error=error,
     )
-    _keep(text, error)
-
-
-def _keep(text: Compiled, error: str) -> None:
     fault = orjson.dumps([text.digest, error, clock.now()])
     try:
         pipeline = django_rq.get_connection().pipeline(transaction=False)

@@ -45,25 +45,22 @@ class Overrides:
     def current(self) -> Snapshot:
         now = self._clock()
         if self._read_at is None or now - self._read_at >= FRESH_S:
-            self._replace(run_prepared(_READ, {}))
+            compiled: dict[Key, Compiled] = {}
+            by_kind: dict[str, dict[tuple[str, str], Compiled]] = {}
+            for kind, language, channel, title, body in run_prepared(_READ, {}):
+                key, source = (kind, language, channel), Text(title, body)
+                text = self._compiled.get(key)
+                if text is None or text.source != source:
+                    text = Compiled(*key, "override", source)
+                compiled[key] = by_kind.setdefault(kind, {})[language, channel] = text
+            if compiled != self._compiled:
+                self._compiled, self._snapshot = compiled, Snapshot(by_kind)
             self._read_at = now
         return self._snapshot
 
     def forget(self) -> None:
         """Read them again the next time."""
         self._read_at = None
-
-    def _replace(self, rows: list[tuple[Any, ...]]) -> None:
-        compiled: dict[Key, Compiled] = {}
-        by_kind: dict[str, dict[tuple[str, str], Compiled]] = {}
-        for kind, language, channel, title, body in rows:
-            key, source = (kind, language, channel), Text(title, body)
-            text = self._compiled.get(key)
-            if text is None or text.source != source:
-                text = Compiled(*key, "override", source)
-            compiled[key] = by_kind.setdefault(kind, {})[language, channel] = text
-        if compiled != self._compiled:
-            self._compiled, self._snapshot = compiled, Snapshot(by_kind)
 
 
 _here = Overrides()

@@ -1,6 +1,5 @@
 """Every text that there is or could be, as the admin lists them."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -47,17 +46,13 @@ def kind_states() -> list[KindStates]:
     for name in sorted({*files, *(kind for kind, _, _ in overrides)}):
         kind = files.get(name) or catalogue.Kind(name, about="Added here: it has no files.")
         states = KindStates(name, kind.about)
-        for channel in _channels(kind, overrides):
+        own = {channel for _, channel in kind.texts}
+        own |= {channel for kind_, _, channel in overrides if kind_ == kind.name}
+        for channel in ("", *sorted(own - {""})):  # behind "", which is for all others
             cells = [_state(kind, code, channel, overrides, reported) for code, _ in settings.LANGUAGES]
             states.rows.append((channel, cells))
         found.append(states)
     return found
-
-
-def _channels(kind: catalogue.Kind, overrides: Iterable[tuple[str, str, str]]) -> list[str]:
-    """Return the channels that have texts of their own, behind "" for all others."""
-    own = {channel for _, channel in kind.texts} | {each[2] for each in overrides if each[0] == kind.name}
-    return ["", *sorted(own - {""})]
 
 
 def _state(
@@ -75,12 +70,8 @@ def _state(
         if override.is_active:
             state = "overridden"
             text = Compiled(kind.name, language, channel, "override", Text(override.title, override.body))
-    return TextState(kind.name, language, channel, state, _fault(text, reported), override)
-
-
-def _fault(text: Compiled | None, reported: dict[str, faults.Fault]) -> str:
-    """Say what is wrong with a text now, with the example, or was lately, with what it was given."""
-    if text is None:
-        return ""
-    last = faults.last_fault_of(text, reported)
-    return fault_of(text) or (f"{last.error} ({last.at:%Y-%m-%d %H:%M} UTC)" if last else "")
+    fault = ""
+    if text is not None:  # wrong now, with the example, or lately, with what it was given
+        last = faults.last_fault_of(text, reported)
+        fault = fault_of(text) or (f"{last.error} ({last.at:%Y-%m-%d %H:%M} UTC)" if last else "")
+    return TextState(kind.name, language, channel, state, fault, override)
