@@ -47,10 +47,8 @@ def register(kind: str, commands: Commands) -> None:
 
 
 def commands_of(message: Message) -> list[Any]:
-    return _commands.get(message.kind, _show)(message)
-
-
-def _show(message: Message) -> list[Any]:
+    if (commands := _commands.get(message.kind)) is not None:
+        return commands(message)
     return [{"send_message": {"text": plain_text.text_of(message, MAX_LENGTH)}}]
 
 

@@ -102,29 +102,19 @@ def mail_of(message: Message, *, now: datetime) -> EmailMessage:
     mail["Message-ID"] = f"<{message.delivery_id}@{sender.rpartition('@')[2]}>"
     mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no holiday replies, please
     parts = [message.body or message.title, str(message.data.get("url") or "")]
-    if unsubscribe := _unsubscribe_url(message):
+    if message.user_uuid is not None and can_be_switched_off(message.kind):
+        target = unsubscribe_links.Target(message.user_uuid, message.kind, "email")
+        unsubscribe = unsubscribe_links.url_of(target)
         # RFC 8058: a POST there switches it off, without anybody having to log in.
         mail["List-Unsubscribe"] = f"<{unsubscribe}>"
         mail["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
         words = _UNSUBSCRIBE.get(message.language, _UNSUBSCRIBE[settings.LANGUAGE_CODE])
         parts.append(f"{words} {unsubscribe}")
     mail.set_content("\n\n".join(part for part in parts if part) + "\n")
-    _add_invitation(mail, message.data.get("ics"))
+    ics = message.data.get("ics")
+    if isinstance(ics, str) and ics.startswith("BEGIN:VCALENDAR") and (method := _METHOD.search(ics)):
+        # An iCalendar file (RFC 6047) as mail programs want it: a form of the text, and an attachment.
+        parameters = {"method": method[1]}
+        mail.add_alternative(ics, subtype="calendar", params=parameters)
+        mail.add_attachment(ics, subtype="calendar", filename="invitation.ics", params=parameters)
     return mail
-
-
-def _add_invitation(mail: EmailMessage, ics: object) -> None:
-    """Add an iCalendar file (RFC 6047) as mail programs want it: a form of the text, and an attachment."""
-    method = _METHOD.search(ics) if isinstance(ics, str) and ics.startswith("BEGIN:VCALENDAR") else None
-    if method is None:
-        return
-    assert isinstance(ics, str)
-    mail.add_alternative(ics, subtype="calendar", params={"method": method[1]})
-    mail.add_attachment(ics, subtype="calendar", filename="invitation.ics", params={"method": method[1]})
-
-
-def _unsubscribe_url(message: Message) -> str:
-    """Return where this kind can be switched off, or nothing where it can't be, or has no owner."""
-    if message.user_uuid is None or not can_be_switched_off(message.kind):
-        return ""
-    return unsubscribe_links.url_of(unsubscribe_links.Target(message.user_uuid, message.kind, "email"))

@@ -67,7 +67,7 @@ class PushChannel(Channel):
             raise Rejected("not set up: needs FCM_SERVICE_ACCOUNT")
         account = google_tokens.account(settings.FCM_SERVICE_ACCOUNT)
         answer, token = await self._posted(account, message, session)
-        if _is_expired(answer):
+        if answer.status == 401 and _code_in(outcome.said(answer.body)) not in _ERRORS:  # it has expired
             session.google.forget(token)
             if message.on_begin:  # whatever begins now must pass the fence again
                 raise Unavailable("answered 401: the access token was not accepted", status_code=401)
@@ -148,10 +148,6 @@ def receipt(answer: Answer, *, now: datetime) -> Receipt:
         wait_s = QUOTA_WAIT_S
     final = Gone if code == "UNREGISTERED" else Rejected
     raise outcome.refusal(answer, now=now, words=words, wait_s=wait_s, final=final)
-
-
-def _is_expired(answer: Answer) -> bool:
-    return answer.status == 401 and _code_in(outcome.said(answer.body)) not in _ERRORS
 
 
 def _code_in(said: dict[str, Any]) -> str:

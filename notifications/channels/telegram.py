@@ -2,7 +2,7 @@
 
 import re
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 import orjson
 from django.conf import settings
@@ -94,21 +94,14 @@ def receipt(answer: Answer, *, now: datetime) -> Receipt:
         Rejected, TooFast, Unavailable: it is a refusal.
     """
     said = outcome.said(answer.body)
-    words = _in_words(said)
+    description = str(said.get("description") or "")
+    words = next((f": {words}" for start, words in _ERRORS.items() if description.startswith(start)), "")
     if not answer.is_success:
-        raise outcome.refusal(answer, now=now, words=words, wait_s=_retry_after_s(said))
+        parameters = said.get("parameters")
+        given_s = parameters.get("retry_after") if isinstance(parameters, dict) else None
+        wait_s = float(given_s) if isinstance(given_s, int) and 0 < given_s < 10**7 else None
+        raise outcome.refusal(answer, now=now, words=words, wait_s=wait_s)
     if said.get("ok") is False:
         raise Rejected(f"answered {answer.status}{words}", status_code=answer.status)
     result = said.get("result")
     return Receipt(answer.status, str(result.get("message_id", "")) if isinstance(result, dict) else "")
-
-
-def _in_words(said: dict[str, Any]) -> str:
-    description = str(said.get("description") or "")
-    return next((f": {words}" for start, words in _ERRORS.items() if description.startswith(start)), "")
-
-
-def _retry_after_s(said: dict[str, Any]) -> float | None:
-    parameters = said.get("parameters")
-    wait_s = parameters.get("retry_after") if isinstance(parameters, dict) else None
-    return float(wait_s) if isinstance(wait_s, int) and 0 < wait_s < 10**7 else None

@@ -117,14 +117,10 @@ def _frame_of(message: Message) -> tuple[bytes, bytes, int]:
     key = ("webhook", message.title, message.body)
     frame: tuple[bytes, bytes, int] | None = message.shared.get(key)
     if frame is None:
-        frame = message.shared[key] = _new_frame(message)
+        envelope = {"type": message.kind, "timestamp": message.created_at.astimezone(UTC)}
+        data = {"title": message.title, "body": message.body, "severity": message.severity, **message.data}
+        data.pop("user_id", None)
+        before = orjson.dumps(envelope, option=orjson.OPT_UTC_Z)[:-1] + b',"data":'
+        after = b"," + orjson.dumps(data, option=orjson.OPT_UTC_Z)[1:] + b"}"
+        frame = message.shared[key] = (before + b'{"user_id":', after, len(before))
     return frame
-
-
-def _new_frame(message: Message) -> tuple[bytes, bytes, int]:
-    envelope = {"type": message.kind, "timestamp": message.created_at.astimezone(UTC)}
-    data = {"title": message.title, "body": message.body, "severity": message.severity, **message.data}
-    data.pop("user_id", None)
-    before = orjson.dumps(envelope, option=orjson.OPT_UTC_Z)[:-1] + b',"data":'
-    after = b"," + orjson.dumps(data, option=orjson.OPT_UTC_Z)[1:] + b"}"
-    return before + b'{"user_id":', after, len(before)

@@ -80,12 +80,16 @@ class PhoneChannel(Channel):
 def fields_of(message: Message, caller_id: str) -> dict[str, str | tuple[str, ...]]:
     """Return the form that is posted. Every step of the call is reported, where Twilio can reach us."""
     fields: dict[str, str | tuple[str, ...]] = {"To": message.address, "From": caller_id}
-    if _is_said_here(message.kind):
+    group = message.kind.partition(".")[0]
+    if twilio.is_reachable() and (group in _said_here or not settings.TWILIO_TWIML_URL):
         fields["Url"] = twilio.public_url(VOICE_PATH.format(delivery_id=message.delivery_id))
         if settings.TWILIO_MACHINE_DETECTION:
             fields["MachineDetection"] = "Enable"
-    elif _group(message.kind) == _CODES:
-        fields["Twiml"] = _twiml(message)
+    elif group == _CODES:
+        # What it says, for where Twilio can't ask for it (twilio.com/docs/voice/twiml/say).
+        language = {"fr": "fr-FR"}.get(message.language, "en-US")
+        said = escape(plain_text.cut(message.body, 600))
+        fields["Twiml"] = f'<Response><Say language="{language}" loop="2">{said}</Say></Response>'
     else:
         fields["Url"] = settings.TWILIO_TWIML_URL
     fields["Method"] = "GET"
@@ -95,20 +99,5 @@ def fields_of(message: Message, caller_id: str) -> dict[str, str | tuple[str, ..
     return fields
 
 
-def _twiml(message: Message) -> str:
-    """Return what the call says, for where Twilio can't ask for it (twilio.com/docs/voice/twiml/say)."""
-    language = {"fr": "fr-FR"}.get(message.language, "en-US")
-    said = escape(plain_text.cut(message.body, 600))
-    return f'<Response><Say language="{language}" loop="2">{said}</Say></Response>'
-
-
 def _has_account() -> bool:
     return twilio.is_configured() and bool(settings.TWILIO_TWIML_URL or twilio.is_reachable())
-
-
-def _is_said_here(kind: str) -> bool:
-    return twilio.is_reachable() and (_group(kind) in _said_here or not settings.TWILIO_TWIML_URL)
-
-
-def _group(kind: str) -> str:
-    return kind.partition(".")[0]

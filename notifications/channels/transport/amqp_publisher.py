@@ -135,7 +135,15 @@ class AmqpPublisher:
         return batch
 
     async def _deliver(self, batch: "Sequence[_Publication]") -> None:
-        connection = await self._ready(batch[0].timeout_s)
+        if self._connection is not None and not await self._connection.run(self._connection.is_alive):
+            self._drop()
+        if self._connection is None:
+            self._connection = _Connection(self._url, batch[0].timeout_s)
+            try:
+                await self._connection.run(self._connection.open)
+            except (AMQPError, OSError) as failure:
+                raise NotReached(_failure(failure)) from None
+        connection = self._connection
         begun = [publication for publication in batch if publication.begin()]
         messages = [message for publication in begun for message in publication.messages]
         left_s = max((publication.left_s for publication in begun), default=0.0)
@@ -150,17 +158,6 @@ class AmqpPublisher:
                 self._waiting.appendleft(publication)
             else:
                 publication.settle(errors[0] if errors else None)
-
-    async def _ready(self, timeout_s: float) -> "_Connection":
-        if self._connection is not None and not await self._connection.run(self._connection.is_alive):
-            self._drop()
-        if self._connection is None:
-            self._connection = connection = _Connection(self._url, timeout_s)
-            try:
-                await connection.run(connection.open)
-            except (AMQPError, OSError) as error:
-                raise NotReached(_failure(error)) from None
-        return self._connection
 
     def _drop(self) -> None:
         connection, self._connection = self._connection, None

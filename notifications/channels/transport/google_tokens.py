@@ -106,7 +106,9 @@ class Tokens:
         left_s = known.expires - time.monotonic() if known else 0.0
         asking = self._asking.get(key)
         if left_s < RENEW_S and asking is None:
-            asking = self._ask(key, account, scope, token_url or account.token_uri, timeout_s)
+            exchange = _exchanged(self._session, account, scope, token_url or account.token_uri, timeout_s)
+            asking = self._asking[key] = asyncio.create_task(exchange)
+            asking.add_done_callback(lambda done: self._keep(key, done))
         if known and left_s > USED_NO_MORE_S:
             return known.value
         assert asking is not None
@@ -122,14 +124,6 @@ class Tokens:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError, Rejected, Unavailable):
                 await task
-
-    def _ask(
-        self, key: tuple[str, str], account: Account, scope: str, token_url: str, timeout_s: float
-    ) -> asyncio.Task[Token]:
-        task = asyncio.create_task(_exchanged(self._session, account, scope, token_url, timeout_s))
-        self._asking[key] = task
-        task.add_done_callback(lambda done: self._keep(key, done))
-        return task
 
     def _keep(self, key: tuple[str, str], task: asyncio.Task[Token]) -> None:
         del self._asking[key]
@@ -154,7 +148,14 @@ async def _exchanged(session: Posts, account: Account, scope: str, token_url: st
         )
     except Unavailable as failure:
         raise Unavailable(f"no access token: {failure}") from None
-    return _token(answer, asked=asked)
+    if not answer.is_success:
+        words = "" if outcome.may_pass(answer.status) else "; check the service account"
+        raise outcome.refusal(answer, now=clock.now(), words=words, about="no access token: ")
+    said = outcome.said(answer.body)  # such as {"access_token": …, "expires_in": 3599}
+    value, lasts_s = said.get("access_token"), said.get("expires_in")
+    if not (isinstance(value, str) and value.isascii() and value.isprintable()):
+        raise Unavailable("no access token: none was in the answer", status_code=answer.status)
+    return Token(value, asked + (lasts_s if isinstance(lasts_s, int | float) else ASSERTION_S))
 
 
 def _assertion(account: Account, scope: str, audience: str, now: int) -> str:
@@ -170,15 +171,3 @@ def _assertion(account: Account, scope: str, audience: str, now: int) -> str:
         return jwt.encode(claims, account.private_key, algorithm="RS256", headers=headers)
     except (ValueError, TypeError, jwt.PyJWTError):
         raise NotSetUp("the service account's private key is none") from None
-
-
-def _token(answer: Answer, *, asked: float) -> Token:
-    """Return the token of an answer such as ``{"access_token": …, "expires_in": 3599}``. Pure."""
-    if answer.is_success:
-        said = outcome.said(answer.body)
-        value, lasts_s = said.get("access_token"), said.get("expires_in")
-        if isinstance(value, str) and value.isascii() and value.isprintable():
-            return Token(value, asked + (lasts_s if isinstance(lasts_s, int | float) else ASSERTION_S))
-        raise Unavailable("no access token: none was in the answer", status_code=answer.status)
-    words = "" if outcome.may_pass(answer.status) else "; check the service account"
-    raise outcome.refusal(answer, now=clock.now(), words=words, about="no access token: ")

@@ -51,7 +51,9 @@ def _is_allowed(address: str, networks: tuple[str, ...]) -> bool:
     inner = _embedded(outer)
     if any(each in _network(network) for each in (outer, inner) for network in networks):
         return True
-    return _is_public(inner)
+    if isinstance(inner, IPv4Address):
+        return not any(inner in network for network in NETWORKS_4)
+    return inner in _GLOBAL_UNICAST and not any(inner in network for network in NETWORKS_6)
 
 
 @lru_cache(maxsize=64)
@@ -68,9 +70,3 @@ def _embedded(address: Address) -> Address:
     if address in _6TO4:
         return IPv4Address(int(address) >> 80 & 0xFFFF_FFFF)
     return address
-
-
-def _is_public(address: Address) -> bool:
-    if isinstance(address, IPv4Address):
-        return not any(address in network for network in NETWORKS_4)
-    return address in _GLOBAL_UNICAST and not any(address in network for network in NETWORKS_6)

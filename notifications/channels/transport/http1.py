@@ -366,18 +366,15 @@ class Pool:
         )
         key = (target.host, target.port, target.tls, trusted)
         try:
+            if target.tls and self._tls is None:
+                self._tls = ssl.create_default_context()
             _, connection = await self._loop.create_connection(
                 lambda: Connection(self, key),
                 sock=sock,
-                ssl=self._tls_context() if target.tls else None,
+                ssl=self._tls if target.tls else None,
                 server_hostname=target.host.removesuffix(".") if target.tls else None,
             )
         except BaseException:
             sock.close()
             raise
         return connection
-
-    def _tls_context(self) -> ssl.SSLContext:
-        if self._tls is None:
-            self._tls = ssl.create_default_context()
-        return self._tls

@@ -12,6 +12,7 @@ from yarl import URL
 from notifications.channels.transport.domain import ascii_domain
 
 MAX_LENGTH = 2048
+_TOO_LONG = f"Enter a URL of at most {MAX_LENGTH} characters."
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 # The last label of every spelling of an IPv4 address, such as 127.1, 0x7f.1 and 2130706433.
 _NUMERIC_LABEL = re.compile(r"[0-9]+|0x[0-9a-f]*")
@@ -25,7 +26,11 @@ def normalised(address: str) -> URL:
     Raises:
         ValidationError: it is none that a message can be posted to; says why.
     """
-    _check_text(address)
+    if len(address) > MAX_LENGTH:
+        raise ValidationError(_TOO_LONG)
+    # Invisible characters and backslashes are read differently by different programs.
+    if any(unicodedata.category(character)[0] in "CZ" or character == "\\" for character in address):
+        raise ValidationError("Enter a URL without spaces, control characters and backslashes.")
     try:
         parts = urlsplit(address)
         url = URL(address)
@@ -53,7 +58,7 @@ def normalised(address: str) -> URL:
         encoded=True,
     )
     if len(str(normal)) > MAX_LENGTH:
-        raise ValidationError(f"Enter a URL of at most {MAX_LENGTH} characters.")
+        raise ValidationError(_TOO_LONG)
     return normal
 
 
@@ -72,14 +77,6 @@ def literal_ip(url: URL) -> str | None:
     except ValueError:
         return None
     return host
-
-
-def _check_text(address: str) -> None:
-    if len(address) > MAX_LENGTH:
-        raise ValidationError(f"Enter a URL of at most {MAX_LENGTH} characters.")
-    # Invisible characters and backslashes are read differently by different programs.
-    if any(unicodedata.category(each)[0] in "CZ" or each == "\\" for each in address):
-        raise ValidationError("Enter a URL without spaces, control characters and backslashes.")
 
 
 def _checked_host(host: str) -> str:

@@ -114,7 +114,9 @@ def _no_connection(cause: BaseException | None) -> Rejected | Unavailable:
     if isinstance(cause, socket.gaierror):
         return Unavailable("host name could not be resolved")
     if isinstance(cause, ssl.SSLCertVerificationError):
-        return Unavailable(f"certificate not accepted: {_certificate_error(cause)}")
+        # "Hostname mismatch, certificate is not valid for …" goes on to name the host.
+        words = cause.verify_message.partition(",")[0] or "verification failed"
+        return Unavailable(f"certificate not accepted: {words}")
     if isinstance(cause, ssl.SSLError):
         return Unavailable("TLS handshake failed")
     reason = _reason(cause) if isinstance(cause, OSError) else type(cause).__name__
@@ -125,8 +127,3 @@ def _reason(error: OSError) -> str:
     """The system's own words for the error number: ``strerror`` can name the address."""
     number = error.errno or 0
     return os.strerror(number) if number in errno.errorcode else type(error).__name__
-
-
-def _certificate_error(error: ssl.SSLCertVerificationError) -> str:
-    # "Hostname mismatch, certificate is not valid for …" goes on to name the host.
-    return error.verify_message.partition(",")[0] or "verification failed"

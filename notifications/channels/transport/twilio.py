@@ -183,19 +183,14 @@ def receipt(answer: Answer, *, now: datetime) -> Receipt:
     """
     content = outcome.said(answer.body)
     if answer.is_success:
-        return Receipt(answer.status, _sid_in(content))
+        sid = content.get("sid")  # of what was created; none where the answer was cut short
+        return Receipt(answer.status, sid if isinstance(sid, str) and _SID.fullmatch(sid) else "")
     code = _code_in(content)
     words = f", {_in_words(code)}" if code else ""
     too_fast = code in _TOO_FAST
     if answer.status in (401, 403) and not too_fast:
         words += "; check TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and what the account may do"
     raise outcome.refusal(answer, now=now, words=words, too_fast=too_fast)
-
-
-def _sid_in(content: Mapping[str, Any]) -> str:
-    """Return the id of what was created, or "" where the answer was cut short."""
-    sid = content.get("sid")
-    return sid if isinstance(sid, str) and _SID.fullmatch(sid) else ""
 
 
 def _code_in(content: Mapping[str, Any]) -> int:
