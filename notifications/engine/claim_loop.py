@@ -97,17 +97,17 @@ class ClaimLoop:
             metrics.looked(metrics.ORDINARY)
             return self._wakeups.looking
         counts = await self._take(asked, now, start_by)
-        for each in asked:
-            lane = self._pump.lanes.get(each.lane)
+        for ask in asked:
+            lane = self._pump.lanes.get(ask.lane)
             if lane is not None:
-                if each.room:
-                    lane.drained = counts[each.lane] < each.room
-                if counts[each.lane]:
+                if ask.room:
+                    lane.drained = counts[ask.lane] < ask.room
+                if counts[ask.lane]:
                     lane.claimed()
                     self._pump.start(lane)
-            elif counts[each.lane] >= each.room:  # none of it was to be sent, and more may follow
-                self._new_lanes.add(each.lane)
-        has_more = any(counts[each.lane] >= each.room for each in asked)
+            elif counts[ask.lane] >= ask.room:  # none of it was to be sent, and more may follow
+                self._new_lanes.add(ask.lane)
+        has_more = any(counts[ask.lane] >= ask.room for ask in asked)
         return self._wakeups.looking or self._left_out or has_more
 
     async def _take(self, asked: list[Ask], now: datetime, start_by: float) -> Counter[str]:

@@ -60,7 +60,12 @@ class FenceLoop:
             if self._fencer.has_more_lanes:
                 self._wakeups.fenced.set()
             elif self._fencer.next_due_at is not None:
-                self._look_ahead(self._fencer.next_due_at)
+                if self._next_look is not None:
+                    self._next_look.cancel()
+                delay_s = (self._fencer.next_due_at - self._clock()).total_seconds()
+                self._next_look = asyncio.get_running_loop().call_later(
+                    max(delay_s, LOOK_AHEAD_S), self._wakeups.fenced.set
+                )
             for name in lanes:
                 lane = self._pump.lanes.get(name)
                 if name not in busy and (lane is None or lane.worth_a_batch(time.monotonic())):
@@ -72,13 +77,6 @@ class FenceLoop:
         lane = self._pump.lanes.get(name)
         room = lane.room_at_the_front(time.monotonic()) if lane else FIRST_ROOM
         return max(0, min(room, FENCED_AT_ONCE))  # its width may have been halved since it was looked at
-
-    def _look_ahead(self, due_at: datetime) -> None:
-        """Look for what is revocable when the next of it is due."""
-        if self._next_look is not None:
-            self._next_look.cancel()
-        delay_s = max((due_at - self._clock()).total_seconds(), LOOK_AHEAD_S)
-        self._next_look = asyncio.get_running_loop().call_later(delay_s, self._wakeups.fenced.set)
 
     async def _begin_lane(self, name: str, busy: set[str]) -> None:
         """Begin what the lane has room for, batch after batch while there is more and room enough."""

@@ -321,8 +321,8 @@ def count_finished(batch: Sequence[Finished]) -> None:
             counts["attempts", channel, outcome] += count
         if status != "pending":
             counts["deliveries", channel, status] += count
-    for each in fresh:
-        each.counted = True
+    for finished in fresh:
+        finished.counted = True
     metrics.add_many(counts.items())
     metrics.observe_lateness(*[each.lateness_s for each in fresh if each.lateness_s is not None])
 

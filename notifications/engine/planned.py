@@ -213,8 +213,8 @@ def _announce(created: Sequence[Delivery], now: datetime) -> None:
     if items:
         appeared = inbox_items.appear(items, now=now)
         transaction.on_commit(partial(inbox_items.announce, appeared), robust=True)
-        for each in appeared:
-            item = items[each.id]
+        for appearance in appeared:
+            item = items[appearance.id]
             item.status, item.sent_at, item.created_at = "sent", now, now
     if len(due) > len(items):
         revocable = any(delivery.revocable for delivery in due)

@@ -86,7 +86,8 @@ class Sender:
         """Claim nothing more, finish what is under way, write it down and end the thread."""
         self._stopping.set()
         if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._on_stop)
+            self._loop.call_soon_threadsafe(self._stop_asked.set)
+            self._loop.call_soon_threadsafe(self._wakeups.look_now)
         if self._thread is not None:
             # As long as it may take; leases bring back what a thread holds that doesn't end even so.
             self._thread.join(settings.LEASE_S + 4 * STOP_WITHIN_S)
@@ -211,10 +212,6 @@ class Sender:
             or self._ledger
         ):
             await asyncio.sleep(0.005)
-
-    def _on_stop(self) -> None:
-        self._stop_asked.set()
-        self._wakeups.look_now()
 
     async def _until_stopped(self) -> None:
         """Wait for ``stop``, give back what was not begun, and wait for what was."""

@@ -42,7 +42,13 @@ class Worker(SimpleWorker):
     _beat_at = 0.0
 
     def __init__(self, *args: Any, connection: Redis, **kwargs: Any) -> None:
-        _await_redis(connection)  # where RQ's own worker would end at once
+        while True:
+            try:
+                connection.ping()
+                break
+            except RedisError as error:  # at which RQ's own worker would end at once
+                log.warning("redis_away", error=str(error))
+                time.sleep(REDIS_RETRY_S)
         super().__init__(*args, connection=connection, **kwargs)
 
     def work(self, *args: Any, **kwargs: Any) -> bool:
@@ -120,13 +126,3 @@ def spare_the_loaded() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(GARBAGE_AFTER, 10, 10)
-
-
-def _await_redis(connection: Redis) -> None:
-    while True:
-        try:
-            connection.ping()
-            return
-        except RedisError as error:
-            log.warning("redis_away", error=str(error))
-            time.sleep(REDIS_RETRY_S)

@@ -252,8 +252,8 @@ def _fan_out_small(
     if sender is None or not chunk.claimed:
         return chunk, None
     rows = [(row, content_of(row, told[fact], time_zone=zone)) for fact, row, zone in chunk.claimed]
-    for each in preparations([row for row, _ in rows], [content for _, content in rows]):
-        each.take(run_prepared(each.sql, each.parameters))
+    for preparation in preparations([row for row, _ in rows], [content for _, content in rows]):
+        preparation.take(run_prepared(preparation.sql, preparation.parameters))
     return chunk, partial(sender.take_over, rows)
 
 

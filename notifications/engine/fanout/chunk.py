@@ -199,9 +199,9 @@ def _claimed(made: Sequence[Any], *, now: datetime, priority: int) -> tuple[int,
 def _inboxes(settled: Sequence[Mapping[str, Any]] | None) -> list[UUID]:
     """Count what is settled at once, and return who got an item in their inbox."""
     inboxes: list[UUID] = []
-    for each in settled or ():
-        metrics.add("deliveries", each["channel"], each["status"], amount=each["count"])
-        inboxes += map(UUID, each["inboxes"] or ())
+    for group in settled or ():
+        metrics.add("deliveries", group["channel"], group["status"], amount=group["count"])
+        inboxes += map(UUID, group["inboxes"] or ())
     return inboxes
 
 

@@ -44,7 +44,17 @@ def preview(*, user: User, kind: str, severity: str, at: datetime) -> list[Decis
     notification = Notification(kind=kind, severity=severity, data=known.sample if known else {})
     shape, parameters = asked(notification, audience, inbox=goes_to_inbox(kind), after=None, now=at)
     rows = run_prepared(sql.decisions(audience.sql, shape), parameters)
-    told = [_decision(*row, at=at, instant=parameters["instant"]) for row in rows]
+    told = []
+    for contact_point_id, channel, reason, held_until, digest in rows:
+        status, due_at = Delivery.Status.PENDING, at
+        if reason:
+            status = Delivery.Status.SUPPRESSED
+        elif channel in parameters["instant"]:
+            status = Delivery.Status.SENT
+        elif held_until is not None:
+            reason = Delivery.Reason.DIGEST if digest else Delivery.Reason.QUIET_HOURS
+            due_at = held_until + DIGEST_GRACE if digest else held_until
+        told.append(Decision(contact_point_id, channel, status, reason, due_at, held_until))
     if not user.is_active:
         return told
     # Those that nobody has confirmed are not there for the fan-out.
@@ -53,24 +63,3 @@ def preview(*, user: User, kind: str, severity: str, at: datetime) -> list[Decis
         Decision(point.pk, point.channel, Delivery.Status.SUPPRESSED, unusable(point) or "", at, None)
         for point in points
     ]
-
-
-def _decision(
-    contact_point_id: UUID | None,
-    channel: str,
-    reason: str,
-    held_until: datetime | None,
-    digest: bool,
-    *,
-    at: datetime,
-    instant: list[str],
-) -> Decision:
-    status, due_at = Delivery.Status.PENDING, at
-    if reason:
-        status = Delivery.Status.SUPPRESSED
-    elif channel in instant:
-        status = Delivery.Status.SENT
-    elif held_until is not None:
-        reason = Delivery.Reason.DIGEST if digest else Delivery.Reason.QUIET_HOURS
-        due_at = held_until + DIGEST_GRACE if digest else held_until
-    return Decision(contact_point_id, channel, status, reason, due_at, held_until)
