@@ -87,8 +87,8 @@ def declare(connection: Connection, source: Source) -> None:
         if source.exchange:
             for key in source.keys:
                 _bind(connection, queues[0], exchange, key)
-            for each in queues[1:]:
-                _bind(connection, each, exchange, each.name)
+            for queue in queues[1:]:
+                _bind(connection, queue, exchange, queue.name)
 
 
 def _is_there(connection: Connection, entity: Any) -> bool:
@@ -176,9 +176,9 @@ class AmqpIntake:
 
     def give_back(self, delivered: Sequence[Delivered]) -> None:
         with away(self._connected()):
-            for each in reversed(delivered):
-                self._open.discard(each.tag)
-                self._channel.basic_reject(each.tag, requeue=True)
+            for message in reversed(delivered):
+                self._open.discard(message.tag)
+                self._channel.basic_reject(message.tag, requeue=True)
 
     def keep(self, delivered: Sequence[Delivered]) -> None:
         connection = self._connected()

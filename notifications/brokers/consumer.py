@@ -68,7 +68,12 @@ class Consumer:
                 self._held.clear()
                 intake.close()
             if reason:
-                self._wait_for_broker(reason, losses)
+                wait_s = min(RECONNECT_FIRST_S * 2 ** min(losses - 1, 10), RECONNECT_MAX_S)
+                log.warning("broker_away", source=self.source.name, error=reason, retry_in_s=wait_s)
+                end = time.monotonic() + wait_s
+                while not self.stop.is_set() and (left := end - time.monotonic()) > 0:
+                    self._say(connected=False, detail=reason)
+                    self.stop.wait(min(left, LOOK_S))
         self.beat.leave()
 
     def _serve(self, intake: Intake) -> None:
@@ -144,14 +149,6 @@ class Consumer:
 
     def _say(self, *, connected: bool, detail: str = "") -> None:
         self.beat.say(connected=connected, detail=detail, lag_s=self._lag_s, held=len(self._held))
-
-    def _wait_for_broker(self, reason: str, losses: int) -> None:
-        wait_s = min(RECONNECT_FIRST_S * 2 ** min(losses - 1, 10), RECONNECT_MAX_S)
-        log.warning("broker_away", source=self.source.name, error=reason, retry_in_s=wait_s)
-        end = time.monotonic() + wait_s
-        while not self.stop.is_set() and (left := end - time.monotonic()) > 0:
-            self._say(connected=False, detail=reason)
-            self.stop.wait(min(left, LOOK_S))
 
 
 def open_intake(source: Source) -> Intake:

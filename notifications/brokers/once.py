@@ -54,10 +54,10 @@ def fresh(commands: Sequence[_T], *, now: datetime) -> list[_T]:
         )
         new = set(cursor.fetchall())
     taken: list[_T] = []
-    for each in commands:
-        if each.message_id and (each.source, each.message_id) not in new:
-            log.info("message_repeated", source=each.source, message_id=each.message_id)
+    for command in commands:
+        if command.message_id and (command.source, command.message_id) not in new:
+            log.info("message_repeated", source=command.source, message_id=command.message_id)
             continue
-        new.discard((each.source, each.message_id))
-        taken.append(each)
+        new.discard((command.source, command.message_id))
+        taken.append(command)
     return taken

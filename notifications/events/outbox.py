@@ -111,7 +111,14 @@ def event_accept(
     )
     run_ids = [uuid7() for _ in handlers]
     if not _store(event, run_ids, handlers):
-        return _existing(event, occurred_at), False
+        # The database compares: it knows what it made of the numbers.
+        same: dict[str, Any] = {"routing_key": routing_key, "source": source, "payload": payload}
+        if occurred_at is not None:
+            same["occurred_at"] = occurred_at
+        existing = Event.objects.filter(pk=event.pk, **same).first()
+        if existing is None:
+            raise Conflict("An event with this event_id was published before, with other content.")
+        return existing, False
     if run_ids:
         following.expect()
     transaction.on_commit(partial(_announce, event, run_ids), robust=True)
@@ -149,21 +156,6 @@ def _store(event: Event, run_ids: list[UUID], handlers: list[str]) -> bool:
     with connection.cursor() as cursor:
         cursor.execute(_STORE, parameters)
         return bool(cursor.fetchone()[0])
-
-
-def _existing(event: Event, occurred_at: datetime | None) -> Event:
-    """Return the event that has this id already. The database compares: it knows what it made of the numbers.
-
-    Raises:
-        Conflict: it says something else.
-    """
-    same = {"routing_key": event.routing_key, "source": event.source, "payload": event.payload}
-    if occurred_at is not None:
-        same["occurred_at"] = occurred_at
-    existing = Event.objects.filter(pk=event.pk, **same).first()
-    if existing is None:
-        raise Conflict("An event with this event_id was published before, with other content.")
-    return existing
 
 
 def _announce(event: Event, run_ids: Sequence[UUID]) -> None:
