@@ -119,7 +119,16 @@ def _found(
         parameters |= {"as_of": cursor.as_of, "number": cursor.number}
     with connection.cursor() as cursor_:
         cursor_.execute(statement, parameters)
-        return [(row[0], _item(row[1:])) for row in cursor_.fetchall()]
+        rows = cursor_.fetchall()
+    found = []
+    for section, *columns in rows:
+        item = InboxItem.from_db("default", _ITEM, columns[: len(_ITEM)])
+        *told, texts, data, severity = columns[len(_ITEM) :]
+        # Django's connection leaves jsonb to its fields.
+        told += [json.loads(texts), json.loads(data), severity]
+        item.notification = Notification.from_db("default", _TOLD, told)
+        found.append((section, item))
+    return found
 
 
 def _statement(chosen: Sequence[tuple[int, str]], *, of_kind: bool, backwards: bool) -> str:
@@ -165,16 +174,6 @@ def _parts(cursor: Cursor | None, backwards: bool) -> list[tuple[int, bool, str]
     if rest != here:
         parts += [(rest, is_unread, part) for is_unread, part in sections[rest]]
     return parts
-
-
-def _item(columns: Sequence[Any]) -> InboxItem:
-    *told, texts, data, severity = columns[len(_ITEM) :]
-    item = InboxItem.from_db("default", _ITEM, columns[: len(_ITEM)])
-    # Django's connection leaves jsonb to its fields.
-    item.notification = Notification.from_db(
-        "default", _TOLD, [*told, json.loads(texts), json.loads(data), severity]
-    )
-    return item
 
 
 def _ends(

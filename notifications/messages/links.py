@@ -31,11 +31,8 @@ def register(mark: str, *, url_of: Callable[[UUID], str], channels: Collection[s
 
 def linked(delivery_id: UUID, channel: str, *texts: str) -> tuple[str, ...]:
     """Return texts with the delivery's links in the place of their marks."""
-    return tuple(_linked(delivery_id, channel, text) if OPENING in text else text for text in texts)
-
-
-def _linked(delivery_id: UUID, channel: str, text: str) -> str:
     for mark, link in _LINKS.items():
-        if mark in text:
-            text = text.replace(mark, link.url_of(delivery_id) if channel in link.channels else "")
-    return text
+        if any(mark in text for text in texts):
+            url = link.url_of(delivery_id) if channel in link.channels else ""
+            texts = tuple(text.replace(mark, url) for text in texts)
+    return texts

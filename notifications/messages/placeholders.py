@@ -63,7 +63,9 @@ def filled(kind: str, channel: str, data: Mapping[str, Any], *texts: str) -> tup
     except (KeyError, ValueError) as error:  # whoever gets it learns nothing
         log.error("placeholders_not_filled", kind=kind, channel=channel, error=type(error).__name__)
         return texts
-    return tuple(_replaced(text, secrets) for text in texts)
+    for mark, secret in secrets.items():
+        texts = tuple(text.replace(mark, secret) for text in texts)
+    return texts
 
 
 def _secret(name: str, kind: str, channel: str, verification_id: UUID) -> str:
@@ -71,12 +73,6 @@ def _secret(name: str, kind: str, channel: str, verification_id: UUID) -> str:
         code = code_of(verification_id)
         return ", ".join(code) if registry.get(channel).is_spoken else code
     return f"{settings.PUBLIC_URL.rstrip('/')}{LINKS[kind]}{token_of(verification_id)}"
-
-
-def _replaced(text: str, secrets: Mapping[str, str]) -> str:
-    for mark, secret in secrets.items():
-        text = text.replace(mark, secret)
-    return text
 
 
 def without_marks(value: Any) -> Any:
