@@ -38,27 +38,18 @@ class Batching(NamedTuple):
 def body_of(messages: Sequence[Message], data_of: Callable[[Message], bytes], form: str) -> bytes:
     """Return what is posted: a CloudEvents batch (JSON, version 1.0), or a JSON object a line."""
     if form == "ndjson":
-        return b"".join([_line(message, data_of(message)) for message in messages])
+        line = b'{%b,"data":%b}\n'
+        return b"".join([line % (_head(each, time="timestamp"), data_of(each)) for each in messages])
     source = orjson.dumps(settings.PUBLIC_URL)
-    return b"[%b]" % b",".join([_event(message, data_of(message), source) for message in messages])
+    event = b'{"specversion":"1.0","source":%b,"datacontenttype":"application/json",%b,"data":%b}'
+    events = [event % (source, _head(each, time="time"), data_of(each)) for each in messages]
+    return b"[%b]" % b",".join(events)
 
 
-def _line(message: Message, data: bytes) -> bytes:
-    head = {"id": message.delivery_id, "type": message.kind, "timestamp": _time(message)}
-    return b'%b,"data":%b}\n' % (orjson.dumps(head, option=orjson.OPT_UTC_Z)[:-1], data)
-
-
-def _event(message: Message, data: bytes, source: bytes) -> bytes:
-    head = {"id": message.delivery_id, "type": message.kind, "time": _time(message)}
-    return b'{"specversion":"1.0","source":%b,"datacontenttype":"application/json",%b,"data":%b}' % (
-        source,
-        orjson.dumps(head, option=orjson.OPT_UTC_Z)[1:-1],
-        data,
-    )
-
-
-def _time(message: Message) -> datetime:
-    return message.created_at.astimezone(UTC)
+def _head(message: Message, *, time: str) -> bytes:
+    """Return the fields that say what it is, without their braces; ``time`` names that of the time."""
+    head = {"id": message.delivery_id, "type": message.kind, time: message.created_at.astimezone(UTC)}
+    return orjson.dumps(head, option=orjson.OPT_UTC_Z)[1:-1]
 
 
 def request_id(messages: Sequence[Message]) -> str:
