@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-ROOT: Final = Path(__file__).resolve().parent.parent
+from tests.packages import PACKAGES, ROOT
+
 PYTHON: Final = str(ROOT / ".venv/bin/python")
-APPS: Final = ("accounts", "config", "dating", "escalation", "notifications", "tracing")
 #: Not the product: what shows it, and what has been run once and for all.
 LEFT_OUT: Final = ("migrations", "demo.py", "scenes.py", "demo")
 SWAPS: Final[dict[type[ast.AST], type[ast.AST]]] = {
@@ -103,8 +103,8 @@ def sample(number: int, seed: int) -> list[Mutant]:
     """Draw faults: every place in the product's code is as likely as every other."""
     paths = [
         path.relative_to(ROOT)
-        for app in APPS
-        for path in sorted((ROOT / app).rglob("*.py"))
+        for package in sorted(PACKAGES)
+        for path in sorted((ROOT / package).rglob("*.py"))
         if not set(path.parts) & set(LEFT_OUT)
     ]
     everywhere = [mutant for path in paths for mutant in mutants_of(path)]

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-APPS = ("config", "accounts", "notifications", "escalation", "tracing", "dating")
+from tests.packages import PACKAGES, ROOT
+
 WORKS = {
     "requests": {
         "config.processes",
@@ -38,8 +38,8 @@ def imports_of(path: Path) -> set[str]:
 def test_it_works_where_the_decision_says_and_nowhere_else(library: str) -> None:
     found = {
         ".".join(path.relative_to(ROOT).with_suffix("").parts)
-        for app in APPS
-        for path in (ROOT / app).rglob("*.py")
+        for package in PACKAGES
+        for path in (ROOT / package).rglob("*.py")
         if library in imports_of(path)
     }
     assert found == WORKS[library]

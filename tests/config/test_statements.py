@@ -12,10 +12,12 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from config.statements import Statement, known, named
+from tests.packages import PACKAGES
 from tracing.intake.storing import STAGING_SQL
 
 STATEMENTS: Final = known()
-PRODUCT: Final = ("accounts", "notifications", "escalation", "tracing", "dating")
+#: What the database backend itself says, before anything else can, has no name.
+PRODUCT: Final = {*PACKAGES} - {"config"}
 BEGINS: Final = re.compile(r"\s*(SELECT|WITH|INSERT|UPDATE|DELETE)\b")
 #: What runs for every alert, delivery or second, and an index that it can't do without.
 HOT: Final = {

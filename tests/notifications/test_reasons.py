@@ -9,9 +9,9 @@ from django.conf import settings
 
 from notifications.models import Delivery
 from notifications.reasons import Reason
+from tests.packages import PACKAGES
 
 ROOT: Path = settings.BASE_DIR
-APPS = ("accounts", "config", "dating", "escalation", "notifications", "tracing")
 # Calls of querysets, and of what stops and suppresses deliveries.
 ASKING = {"cancel", "cancel_of", "close", "exclude", "filter", "get", "Q", "suppress", "update"}
 # In SQL: what reasons are compared with, or become.
@@ -24,8 +24,8 @@ FRAGMENT = re.compile(r"^\s*WHEN .* THEN '(\w+)'\s*$", re.DOTALL)
 
 
 def modules() -> Iterator[tuple[str, ast.Module]]:
-    for app in APPS:
-        for path in (ROOT / app).rglob("*.py"):
+    for package in PACKAGES:
+        for path in (ROOT / package).rglob("*.py"):
             if "migrations" not in path.parts:
                 yield str(path.relative_to(ROOT)), ast.parse(path.read_text())
 

@@ -20,6 +20,7 @@ from notifications.channels.transport import guard
 from notifications.channels.transport.resolver import Resolver
 from notifications.channels.transport.session import Session
 from tests.notifications.channels import conftest
+from tests.packages import PACKAGES
 from tests.servers.third_party import ThirdParty
 
 REFUSED = {
@@ -444,10 +445,9 @@ HTTP = re.compile(
 
 
 def test_nothing_else_speaks_http() -> None:
-    packages = ("accounts", "config", "dating", "escalation", "notifications", "tracing")
     found = {
         ".".join(path.relative_to(settings.BASE_DIR).with_suffix("").parts)
-        for package in packages
+        for package in PACKAGES
         for path in (settings.BASE_DIR / package).rglob("*.py")
         if HTTP.search(path.read_text())
     }
