@@ -20,8 +20,7 @@ unexport PYTHONDONTWRITEBYTECODE
 TEST_HOME := $(CURDIR)/var/test
 # Four at once for two cores: tests of real processes wait a lot.
 AT_ONCE := -q -n 4 --dist loadfile --no-loadscope-reorder
-TEMPLATES := $(wildcard accounts/templates notifications/templates escalation/templates \
-	tracing/templates dating/templates config/templates)
+TEMPLATES := $(wildcard */templates)
 
 .PHONY: help setup demo run browser rabbitmq test fuzz check lint lock audit chaos mutate stop clean \
 	bench-fanout bench-small bench-aged bench-sizes bench-latency bench-lanes bench-intake bench-welcome bench-streams bench-timers bench-stop bench-waiting \
