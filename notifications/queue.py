@@ -78,8 +78,16 @@ def on(name: str) -> Callable[[Job], Job]:
 
 
 def of(job: Callable[..., None]) -> str:
-    """Return the name of the queue that a job waits on."""
-    return _queues[job]
+    """Return the name of the queue that a job waits on.
+
+    Raises:
+        KeyError: it is no job.
+    """
+    try:
+        return _queues[job]
+    except KeyError:
+        name = f"{job.__module__}.{job.__qualname__}"
+        raise KeyError(f"{name} is no job: put @queue.on(…) above it.") from None
 
 
 def named(name: str) -> Callable[..., None] | None:

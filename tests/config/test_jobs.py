@@ -1,5 +1,6 @@
 """Workers run the product's own jobs, whatever somebody has put into Redis."""
 
+import ast
 import inspect
 import json
 import pickle
@@ -20,6 +21,7 @@ from rq.job import JobStatus
 from rq.serializers import JSONSerializer, resolve_serializer
 
 from accounts.models import Shop, User
+from config import jobs as config_jobs
 from config.jobs import FORMER, Job
 from config.schedule import BY_ID, ENTRIES, Scheduler
 from notifications import queue
@@ -198,8 +200,21 @@ def test_a_job_that_the_version_before_queued_under_another_name_is_known(redis:
     assert waiting.func is FORMER[name]
 
 
+def test_workers_know_the_jobs_of_every_module_that_has_some() -> None:
+    """Whatever else is imported there: config.jobs is what makes sure of it."""
+    tree = ast.parse(Path(config_jobs.__file__).read_text())
+    imported = {
+        f"{node.module}.{alias.name}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    missing = {job.__module__ for job in JOBS} - imported
+    assert not missing, "Import these in config/jobs.py."
+
+
 def test_what_is_no_job_cannot_be_queued(redis: Redis) -> None:
-    with pytest.raises(KeyError):
+    with pytest.raises(KeyError, match=r"builtins\.print is no job"):
         queue.enqueue(print)
 
 
