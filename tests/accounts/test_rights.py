@@ -93,7 +93,11 @@ def is_turned_away(answer: HttpResponse, right: Right) -> bool:
 
 
 def test_every_endpoint_has_a_row_and_every_row_an_endpoint() -> None:
-    assert operations() == {route: set(rights) for route, rights in ROUTES.items()}
+    there = operations()
+    listed = {route: set(rights) for route, rights in ROUTES.items()}
+    unlisted = {route: methods for route, methods in there.items() if listed.get(route) != methods}
+    assert not unlisted, "Say who may do this: a row in ROUTES of accounts/rights.py."
+    assert listed.keys() == there.keys(), "ROUTES of accounts/rights.py has rows without an endpoint."
 
 
 @pytest.mark.django_db
@@ -195,6 +199,8 @@ def test_a_key_gets_into_no_page_of_the_admin(as_machine: Machine) -> None:
 
 def test_every_scope_has_a_permission_that_is_as_much_and_every_format_a_scope() -> None:
     assert set(AS_MUCH_AS) == set(Scope)
+    unread = set(formats.names()) - set(MESSAGES)
+    assert not unread, "Say which scope their dead letters take: a row in MESSAGES of accounts/rights.py."
     assert set(MESSAGES) == set(formats.names())
 
 
