@@ -20,7 +20,13 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 # What happened stays as it was told.
 NOW = [page for page in PAGES if page.name != "CHANGELOG.md" and page.parent.name != "adr"]
 # What the reader of these pages is to make.
-MADE_BY_READERS = {"notifications/channels/ntfy.py", "tests/notifications/channels/test_ntfy.py"}
+MADE_BY_READERS = {
+    "notifications/channels/ntfy.py",
+    "tests/lending/",
+    "tests/notifications/channels/test_ntfy.py",
+    "tocsin_loans_overdue",
+    "tocsin_loans_total",
+}
 
 
 def in_pages(pattern: str, pages: list[Path] = NOW) -> Iterator[tuple[str, str]]:
@@ -126,5 +132,5 @@ def test_every_metric_is_told_of_and_each_that_they_name_is_there() -> None:
     there = {exposed(metric) for metric in TocsinCollector().collect()}
     named = {metric for _, metric in in_pages(r"`(tocsin_[a-z_]+)")}
     assert len(there) > 30
-    assert named - there == set(), "these are in the pages, and /metrics doesn't have them"
+    assert named - there - MADE_BY_READERS == set(), "these are in the pages, and /metrics doesn't have them"
     assert there - named == set(), "add a row for these to the table of metrics in docs/operations.md"
