@@ -53,17 +53,14 @@ class Clock:
         if not first <= self._origin <= last:
             self._origin = (first + last) / 2
         self._measured_at = answered_at
-        self._report()
-
-    def skew_s(self) -> float:
-        return _own_origin() - self._origin
-
-    def _report(self) -> None:
-        """Log it once that the machine's clock is off, and once that it is right again."""
+        # Log it once that the machine's clock is off, and once that it is right again.
         skew_s = self.skew_s()
         if (abs(skew_s) > SKEWED_S) != self._is_skewed:
             self._is_skewed = not self._is_skewed
             log.warning("clock_skewed" if self._is_skewed else "clock_right", skew_s=round(skew_s, 3))
+
+    def skew_s(self) -> float:
+        return _own_origin() - self._origin
 
 
 def _own_origin() -> float:

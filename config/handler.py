@@ -134,14 +134,17 @@ class Handler(ASGIHandler):
 
     async def _response(self, scope: dict[str, Any], body: IO[bytes], send: Send) -> Any:
         """Return what Django answers; None where a short way has answered."""
-        is_usual = scope["method"] == "POST" and _has_each_header_once(scope)
+        has_each_header_once = len({name for name, _ in scope["headers"]}) == len(scope["headers"])
+        is_usual = scope["method"] == "POST" and has_each_header_once
         short_way = self._short_ways.get(scope["path"]) if is_usual else None
         look = _look(scope) if short_way else None
         if short_way and (headers := self._known.get(look)):
             content = await short_way(*_asked(scope), body.read())
             if content is not None:
                 body.close()
-                await _send_created(send, headers, content)
+                headers = [*headers, (b"Content-Length", str(len(content)).encode())]
+                await send({"type": "http.response.start", "status": HTTPStatus.CREATED, "headers": headers})
+                await send({"type": "http.response.body", "body": content})
                 return None
             body.seek(0)
         response = await asyncio.get_running_loop().run_in_executor(self._threads, self._respond, scope, body)
@@ -203,10 +206,6 @@ def _encoded(response: HttpResponse) -> Headers:
     return [(name.encode("ascii"), value.encode("latin1")) for name, value in headers]
 
 
-def _has_each_header_once(scope: Mapping[str, Any]) -> bool:
-    return len({name for name, _ in scope["headers"]}) == len(scope["headers"])
-
-
 def _look(scope: Mapping[str, Any]) -> object:
     """Return all of a request that the headers of its answer may depend on."""
     rest = tuple(header for header in scope["headers"] if header[0] not in NEUTRAL)
@@ -216,9 +215,3 @@ def _look(scope: Mapping[str, Any]) -> object:
 def _asked(scope: Mapping[str, Any]) -> tuple[bytes, bytes]:
     headers = dict(scope["headers"])
     return headers.get(b"content-type", b""), headers.get(b"authorization", b"")
-
-
-async def _send_created(send: Send, headers: Headers, content: bytes) -> None:
-    length = (b"Content-Length", str(len(content)).encode())
-    await send({"type": "http.response.start", "status": HTTPStatus.CREATED, "headers": [*headers, length]})
-    await send({"type": "http.response.body", "body": content})

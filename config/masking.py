@@ -19,14 +19,6 @@ _QUERY: Final = re.compile(r"(/[^\s?\"'<>]*\?)[^\s\"'<>]+")
 _SECURITY: Final = "django.security."
 
 
-def _loggers_of_requests() -> list[str]:
-    """Return Django's loggers that name the path of a request, and keep the request itself beside it."""
-    kinds = [SuspiciousOperation]
-    for kind in kinds:
-        kinds += kind.__subclasses__()
-    return ["django.request", *(_SECURITY + name for name in ("csrf", *(kind.__name__ for kind in kinds)))]
-
-
 def masked(text: str) -> str:
     """Return a text without the keys that links in it are, and without what stands behind a ``?``."""
     if "/" not in text:
@@ -58,7 +50,12 @@ class MaskRecords(logging.Filter):
 
 def mask_requests() -> None:
     """Have those loggers mask what they log, whoever takes it."""
-    for name in _loggers_of_requests():
+    # Django's loggers that name the path of a request, and keep the request itself beside it.
+    kinds = [SuspiciousOperation]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+    security = [_SECURITY + name for name in ("csrf", *(kind.__name__ for kind in kinds))]
+    for name in ("django.request", *security):
         logger = logging.getLogger(name)
         if not any(isinstance(each, MaskRecords) for each in logger.filters):
             logger.addFilter(MaskRecords())

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import Self
 
 import requests
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
@@ -94,7 +94,22 @@ class Stack:
 
     def __enter__(self) -> Self:
         try:
-            self._start_everything()
+            if "web" in self._commands and _is_taken(self.port):
+                raise StackError(f"port {self.port} is in use: choose another, as in `make run PORT=8001`")
+            self.log_dir.mkdir(parents=True, exist_ok=True)
+            self.log_dir.chmod(0o700)
+            before = embedded.status(at=self.home)
+            self._started_postgres = "DATABASE_URL" not in self.env and before.postgres is None
+            self._started_redis = "REDIS_URL" not in self.env and before.redis is None
+            self.ensure_servers()
+            if self._migrate:
+                self.manage("migrate", "--noinput")
+            for name in self._commands:
+                self._spawn(name, {})
+            if "web" in self._commands:
+                self._wait_for_web()
+            for name in self._commands:
+                self._check_alive(name)
         except BaseException:
             self.stop()
             raise
@@ -217,30 +232,14 @@ class Stack:
             commands["scheduler"] = [*manage, "rqscheduler", "--interval", "1"]
         return commands
 
-    def _start_everything(self) -> None:
-        if "web" in self._commands and _is_taken(self.port):
-            raise StackError(f"port {self.port} is in use: choose another, as in `make run PORT=8001`")
-        self.log_dir.mkdir(parents=True, exist_ok=True)
-        self.log_dir.chmod(0o700)
-        before = embedded.status(at=self.home)
-        self._started_postgres = "DATABASE_URL" not in self.env and before.postgres is None
-        self._started_redis = "REDIS_URL" not in self.env and before.redis is None
-        self.ensure_servers()
-        if self._migrate:
-            self.manage("migrate", "--noinput")
-        for name in self._commands:
-            self._spawn(name, {})
-        if "web" in self._commands:
-            self._wait_for_web()
-        for name in self._commands:
-            self._check_alive(name)
-
     def _spawn(self, name: str, env: Mapping[str, str]) -> None:
         command = self._commands[name]
         tied = [sys.executable, "-I", "-S", "-c", TIED_TO_PARENT, str(os.getpid()), *command]
 
         def spawn() -> subprocess.Popen[bytes]:
-            with _opened_for_us_alone(self.log_dir / f"{name}.log") as log:
+            path = self.log_dir / f"{name}.log"
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab") as log:
+                os.fchmod(log.fileno(), 0o600)  # that of an earlier version could be read by anybody
                 return subprocess.Popen(
                     tied,
                     cwd=REPOSITORY,
@@ -288,12 +287,6 @@ class Stack:
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
-
-
-def _opened_for_us_alone(path: Path) -> BinaryIO:
-    file = os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab")
-    os.fchmod(file.fileno(), 0o600)  # that of an earlier version could be read by anybody
-    return file
 
 
 def _is_taken(port: int) -> bool:

@@ -105,10 +105,12 @@ class Scheduler(DjangoScheduler):
             return
         if not _is_readable(job):
             job = self._register(entry)
-        waits = job.get_status() == JobStatus.QUEUED and job.enqueued_at is not None
-        # By a clock that was ahead, it may have been put there in the future.
-        if waits and abs((datetime.now(UTC) - _aware(job.enqueued_at)).total_seconds()) < STILL_QUEUED_S:
-            return
+        at = job.enqueued_at
+        if job.get_status() == JobStatus.QUEUED and at is not None:
+            at = at if at.tzinfo else at.replace(tzinfo=UTC)
+            # By a clock that was ahead, it may have been put there in the future.
+            if abs((datetime.now(UTC) - at).total_seconds()) < STILL_QUEUED_S:
+                return
         job.origin = queue.of(entry.job)  # it may have been registered by an older version
         super().enqueue_job(job)
 
@@ -164,7 +166,3 @@ def _is_readable(job: Job) -> bool:
         return isinstance(job.func_name, str)
     except DeserializationError:
         return False
-
-
-def _aware(moment: datetime) -> datetime:
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -59,22 +59,14 @@ def named(name: str, purpose: str, text: str | Callable[[], str]) -> None:
 
 def known() -> Mapping[str, Statement]:
     """Return all statements by their names, in the order of these; imports the modules that name them."""
-    for module in _naming():
-        import_module(module)
-    return {
-        name: Statement(name, purpose, text if isinstance(text, str) else text())
-        for name, (purpose, text) in sorted(_named.items())
-    }
-
-
-def _naming() -> list[str]:
-    """Return the modules of the product that name statements."""
     folders = [Path(app.path) for app in apps.get_app_configs()]
     files = [
         file for folder in folders if folder.parent == settings.BASE_DIR for file in folder.rglob("*.py")
     ]
-    return [
-        ".".join(file.relative_to(settings.BASE_DIR).with_suffix("").parts)
-        for file in sorted(files)
-        if f"\n{_IMPORT}\n" in file.read_text()
-    ]
+    for file in sorted(files):
+        if f"\n{_IMPORT}\n" in file.read_text():
+            import_module(".".join(file.relative_to(settings.BASE_DIR).with_suffix("").parts))
+    return {
+        name: Statement(name, purpose, text if isinstance(text, str) else text())
+        for name, (purpose, text) in sorted(_named.items())
+    }

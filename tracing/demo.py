@@ -200,7 +200,20 @@ class Service:
             self._asked("PUT", f"devices/{device}/", said)
         rule = {"rounds": RULE.rounds, "time_min_s": RULE.time_min, "distance_max_m": RULE.distance_max}
         self.post("filters/", {"name": "demo", "is_active": True, "content": TEXTS, **rule})
-        self.post("interactions/", [_as_uploaded(record) for record in records])
+        uploaded = [
+            {
+                "my_id": record.my_id,
+                "other_id": record.other_id,
+                "timestamp_start": record.start,
+                "timestamp_end": record.end,
+                "interval": record.end - record.start,
+                "rssi": -60,
+                "distance": record.distance,
+                "platform": "android",
+            }
+            for record in records
+        ]
+        self.post("interactions/", uploaded)
 
     def post(self, path: str, body: Any) -> Any:
         return self._asked("POST", path, body)
@@ -212,19 +225,6 @@ class Service:
         answer = self.http.request(method, f"{self.url}/{path}", json=body, timeout=30)
         answer.raise_for_status()
         return answer.json()
-
-
-def _as_uploaded(record: Record) -> dict[str, Any]:
-    return {
-        "my_id": record.my_id,
-        "other_id": record.other_id,
-        "timestamp_start": record.start,
-        "timestamp_end": record.end,
-        "interval": record.end - record.start,
-        "rssi": -60,
-        "distance": record.distance,
-        "platform": "android",
-    }
 
 
 SCENE = Outbreak()

@@ -29,19 +29,19 @@ def what_if(criteria: Criteria, *, cases: int, now: datetime) -> WhatIf:
     for case in chosen:
         by_end[case.counts_until].append(case)
     for until, group in by_end.items():
-        found = search([_seed(case, criteria) for case in group], until=until)
+        seeds = [
+            Seed(
+                case=case.pk,
+                device_id=case.device_id,
+                since=case.since,
+                rounds=criteria.rounds,
+                time_min_s=criteria.time_min_s,
+                time_max_s=criteria.time_max_s,
+                distance_min_m=criteria.distance_min_m,
+                distance_max_m=criteria.distance_max_m,
+            )
+            for case in group
+        ]
+        found = search(seeds, until=until)
         counts.update(exposed.degree for reached in found.values() for exposed in reached)
     return WhatIf(len(chosen), shown(counts.total()), shown_parts(counts))
-
-
-def _seed(case: Case, criteria: Criteria) -> Seed:
-    return Seed(
-        case=case.pk,
-        device_id=case.device_id,
-        since=case.since,
-        rounds=criteria.rounds,
-        time_min_s=criteria.time_min_s,
-        time_max_s=criteria.time_max_s,
-        distance_min_m=criteria.distance_min_m,
-        distance_max_m=criteria.distance_max_m,
-    )

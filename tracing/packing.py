@@ -6,7 +6,6 @@ from typing import Final
 
 import structlog
 from django.db import OperationalError, connection, transaction
-from django.db.backends.utils import CursorWrapper
 
 from config.statements import named
 from tracing import partitions
@@ -66,23 +65,19 @@ def _packed(day: date) -> bool:
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(LOCK_TIMEOUT)
-            return _pack_one(day, cursor)
+            names = {"records": RECORDS.name_of(day), "packed": PACKED.name_of(day)}
+            # Neither another packing nor an upload, which looks at what is packed before it stores the rest.
+            cursor.execute("LOCK TABLE {records} IN SHARE ROW EXCLUSIVE MODE".format(**names))
+            cursor.execute(WORTH_IT_SQL.format(**names), {"share": LATE_SHARE})
+            if not cursor.fetchone()[0]:
+                return False
+            partitions.ensure([day], PACKED)
+            cursor.execute(SORT_MEMORY)
+            cursor.execute(PACK_SQL.format(**names), {"day": day, "start": partitions.start_of(day)})
+            log.info("tracing_day_packed", day=day.isoformat(), devices=cursor.rowcount)
+            cursor.execute("TRUNCATE {records}".format(**names))
+            cursor.execute("ANALYZE {packed}".format(**names))
+            return True
     except OperationalError as error:
         log.warning("tracing_day_not_packed", day=day.isoformat(), error=type(error.__cause__).__name__)
         return False
-
-
-def _pack_one(day: date, cursor: CursorWrapper) -> bool:
-    names = {"records": RECORDS.name_of(day), "packed": PACKED.name_of(day)}
-    # Neither another packing nor an upload, which looks into what is packed before it stores the rest.
-    cursor.execute("LOCK TABLE {records} IN SHARE ROW EXCLUSIVE MODE".format(**names))
-    cursor.execute(WORTH_IT_SQL.format(**names), {"share": LATE_SHARE})
-    if not cursor.fetchone()[0]:
-        return False
-    partitions.ensure([day], PACKED)
-    cursor.execute(SORT_MEMORY)
-    cursor.execute(PACK_SQL.format(**names), {"day": day, "start": partitions.start_of(day)})
-    log.info("tracing_day_packed", day=day.isoformat(), devices=cursor.rowcount)
-    cursor.execute("TRUNCATE {records}".format(**names))
-    cursor.execute("ANALYZE {packed}".format(**names))
-    return True

@@ -35,12 +35,9 @@ def notices_reading_log(
     """Note who was shown notices of cases, or dead letters that name devices, wherever that was."""
     cases = {source_id for kind, source_id in facts if kind == SOURCE}
     others = {source for kind, source in facts if kind == MARK_SOURCE}
-    dead = {source for kind, source in facts if kind == DEAD_MESSAGE and _is_tracing(source)}
+    ours = {source for source, options in settings.SOURCES.items() if options.get("format") == "tracing"}
+    dead = {source for kind, source in facts if kind == DEAD_MESSAGE and source in ours}
     if not (cases or others or dead):
         return
     case_id = UUID(cases.pop()) if len(cases) == 1 else None
     reading_log(what=CaseReading.What.NOTICES, user=user, api_key=api_key, now=clock.now(), case_id=case_id)
-
-
-def _is_tracing(source: str) -> bool:
-    return settings.SOURCES.get(source, {}).get("format") == "tracing"

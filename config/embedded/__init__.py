@@ -74,7 +74,10 @@ def ensure_running(*, postgres: bool = True, redis: bool = True, at: Path | None
     Takes about a millisecond when everything is up.
     """
     instance = _instance(at)
-    if instance.is_claimed() and _all_up(instance, postgres=postgres, redis=redis):
+    if instance.is_claimed() and (
+        (not postgres or _postgres.running_pid(instance) is not None)
+        and (not redis or _redis.running_pid(instance) is not None)
+    ):
         return False
     instance.prepare()
     with instance.locked():
@@ -143,12 +146,6 @@ def destroy(*, at: Path | None = None) -> None:
     instance.delete_files()
     if instance.private.is_dir() and instance.private.stat().st_uid == os.geteuid():
         shutil.rmtree(instance.private)
-
-
-def _all_up(instance: Instance, *, postgres: bool, redis: bool) -> bool:
-    return (not postgres or _postgres.running_pid(instance) is not None) and (
-        not redis or _redis.running_pid(instance) is not None
-    )
 
 
 def _instance(at: Path | None) -> Instance:

@@ -27,16 +27,13 @@ def main() -> int:
 def _show_status() -> int:
     """Exit code 3 when a server is down, as `systemctl status` has it."""
     now = embedded.status()
+    without_password = re.sub(":[^:@]*@", ":…@", embedded.redis_url())
     sys.stdout.write(
         f"home      {now.home}\n"
         f"postgres  {_state(now.postgres):<18} {embedded.database_url()}\n"
-        f"redis     {_state(now.redis):<18} {_without_password(embedded.redis_url())}\n"
+        f"redis     {_state(now.redis):<18} {without_password}\n"
     )
     return 0 if now.postgres and now.redis else 3
-
-
-def _without_password(url: str) -> str:
-    return re.sub(":[^:@]*@", ":…@", url)
 
 
 def _state(pid: int | None) -> str:

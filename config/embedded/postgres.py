@@ -76,8 +76,22 @@ def start(instance: Instance) -> None:
         return
     if not (instance.data / "PG_VERSION").exists():
         _create_cluster(instance)
-    _check_cluster(instance)
-    _clear_remains(instance)
+    instance.make_server_directory(instance.data)
+    version = (instance.data / "PG_VERSION").read_text().strip()
+    if version != MAJOR_VERSION:
+        raise EmbeddedError(
+            f"{instance.data} was made by PostgreSQL {version}, this is {MAJOR_VERSION}: dump it "
+            "with the old version, or start anew with `make clean`"
+        )
+    # Remove what a killed server left: one shutting down is waited for, the rest is dead. Orphaned backends
+    # keep the shared memory attached, and a pid file whose number now belongs to another process looks alive
+    # to PostgreSQL; it refuses to start for either.
+    old, _ = _pid_file(instance)
+    if old is not None and _is_ours(instance, old):
+        wait_until(lambda: not is_alive(old) or running_pid(instance) is not None, timeout_s=STOP_TIMEOUT_S)
+    kill_processes(PROGRAM, working_directory=instance.data)
+    for path in (instance.data / "postmaster.pid", *instance.run.glob(".s.PGSQL.*")):
+        path.unlink(missing_ok=True)
     settings = SETTINGS | {"unix_socket_directories": f'"{instance.run}"'}
     options = [f"--{name}={value}" for name, value in settings.items()]
     program = programs.postgres(instance, "postgres")
@@ -160,30 +174,3 @@ def _run(instance: Instance, command: list[str | Path], *, stdin: str = "") -> N
     done = run_as(instance.account, command, stdin=stdin)
     if done.returncode != 0 or "FATAL" in done.stderr or "ERROR" in done.stderr:
         raise EmbeddedError(f"{Path(command[0]).name} failed in {instance.base}:\n{done.stdout}{done.stderr}")
-
-
-def _check_cluster(instance: Instance) -> None:
-    instance.make_server_directory(instance.data)
-    version = (instance.data / "PG_VERSION").read_text().strip()
-    if version != MAJOR_VERSION:
-        raise EmbeddedError(
-            f"{instance.data} was made by PostgreSQL {version}, this is {MAJOR_VERSION}: dump it "
-            "with the old version, or start anew with `make clean`"
-        )
-
-
-def _clear_remains(instance: Instance) -> None:
-    """Remove what a killed server left: one shutting down is waited for, the rest is dead.
-
-    Orphaned backends keep the shared memory attached, and a pid file whose number now belongs
-    to another process looks alive to PostgreSQL; it refuses to start for either.
-    """
-    pid, _ = _pid_file(instance)
-    if pid is not None and _is_ours(instance, pid):
-        wait_until(
-            lambda: not is_alive(pid) or running_pid(instance) is not None,
-            timeout_s=STOP_TIMEOUT_S,
-        )
-    kill_processes(PROGRAM, working_directory=instance.data)
-    for path in (instance.data / "postmaster.pid", *instance.run.glob(".s.PGSQL.*")):
-        path.unlink(missing_ok=True)

@@ -49,7 +49,9 @@ def start(instance: Instance) -> None:
     """Start the server unless it is up; call it under the instance's lock."""
     if running_pid(instance) is not None:
         return
-    _clear_remains(instance)
+    kill_processes(PROGRAM, working_directory=instance.run)
+    _pid_path(instance).unlink(missing_ok=True)
+    _socket_path(instance).unlink(missing_ok=True)
     settings = SETTINGS | {
         "unixsocket": str(_socket_path(instance)),
         "pidfile": str(_pid_path(instance)),
@@ -123,9 +125,3 @@ def _answers(instance: Instance) -> bool:
             return connection.recv(16).startswith(b"+OK")
     except OSError:
         return False
-
-
-def _clear_remains(instance: Instance) -> None:
-    kill_processes(PROGRAM, working_directory=instance.run)
-    _pid_path(instance).unlink(missing_ok=True)
-    _socket_path(instance).unlink(missing_ok=True)

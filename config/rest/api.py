@@ -219,7 +219,12 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     elif isinstance(detail, dict):
         # simplejwt's refusals have a detail and a code, each a string.
         data = {name: each if isinstance(each, str) else _messages(each) for name, each in detail.items()}
-    return Response(data, status=refusal.status_code, headers=_headers(refusal))
+    headers = {}
+    if challenge := getattr(refusal, "auth_header", None):
+        headers["WWW-Authenticate"] = challenge
+    if wait_s := getattr(refusal, "wait", None):
+        headers["Retry-After"] = str(math.ceil(wait_s))
+    return Response(data, status=refusal.status_code, headers=headers)
 
 
 def _messages(detail: object) -> list[str]:
@@ -229,15 +234,6 @@ def _messages(detail: object) -> list[str]:
     if isinstance(detail, list):
         return [each for value in detail for each in _messages(value)]
     return [str(detail)]
-
-
-def _headers(refusal: APIException) -> dict[str, str]:
-    headers = {}
-    if challenge := getattr(refusal, "auth_header", None):
-        headers["WWW-Authenticate"] = challenge
-    if wait_s := getattr(refusal, "wait", None):
-        headers["Retry-After"] = str(math.ceil(wait_s))
-    return headers
 
 
 def _as_api_exception(error: Exception) -> APIException | None:

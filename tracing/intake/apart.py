@@ -22,7 +22,11 @@ TOO_HEAVY: Final = "TooHeavy"
 
 
 def main(memory_bytes: int) -> None:
-    _limit(memory_bytes)
+    resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # Whoever interrupts the web process ends this one by the end of its input.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
     settings.configure()
     requests, answers = sys.stdin.buffer, sys.stdout.buffer
     while True:
@@ -36,14 +40,6 @@ def main(memory_bytes: int) -> None:
         _answer(answers, head, body, is_last=is_last)
         if is_last:
             return
-
-
-def _limit(memory_bytes: int) -> None:
-    resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    # Whoever interrupts the web process ends this one by the end of its input.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
 
 
 def _answer(answers: IO[bytes], head: dict[str, Any], body: bytes, *, is_last: bool) -> None:

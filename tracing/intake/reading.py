@@ -1,6 +1,6 @@
 """From the body of an upload to records: here where it is small, else in a process of its own."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import datetime
 from itertools import chain
 from tempfile import SpooledTemporaryFile
@@ -26,17 +26,14 @@ def records_read(blocks: Iterable[bytes], media_type: str, *, is_gzip: bool, now
     """
     # Counted to its end before a reader is troubled, or one started.
     with SpooledTemporaryFile(max_size=SMALL_BYTES) as body:
-        for piece in counted(_plain(blocks, is_gzip), media_type):
+        given = iter(blocks)
+        first = next(given, b"")
+        whole = chain([first], given)
+        is_gzip = is_gzip or first.startswith(GZIP_MAGIC)
+        for piece in counted(unpacked(whole) if is_gzip else whole, media_type):
             body.write(piece)
         size = body.tell()
         body.seek(0)
         if size <= SMALL_BYTES:
             return records_of(body.read(), media_type, now=now)
         return readers.records_read(body, media_type, now=now)
-
-
-def _plain(blocks: Iterable[bytes], is_gzip: bool) -> Iterator[bytes]:
-    given = iter(blocks)
-    first = next(given, b"")
-    is_gzip = is_gzip or first.startswith(GZIP_MAGIC)
-    return unpacked(chain([first], given)) if is_gzip else chain([first], given)

@@ -68,25 +68,21 @@ def interactions_store(records: Records, *, now: datetime) -> Stored:
     form = records.stored_form()
     partitions.ensure(day for day, _ in _by_day(form))
     with transaction.atomic():
-        form = _not_packed(form)
+        # Leave out what is known from days that have been packed; until the end of the transaction none is.
+        days = dict(_by_day(form))
+        with connection.cursor() as cursor:
+            names = ", ".join(map(RECORDS.name_of, days))
+            cursor.execute(f"LOCK TABLE {names} IN ROW EXCLUSIVE MODE")
+        known = np.zeros(len(form), dtype=bool)
+        for day in partitions.existing(PACKED) & days.keys():
+            known[days[day]] = are_packed(form[days[day]], day)
+        form = form[np.flatnonzero(~known)] if known.any() else form
         new = min(_copy_unknown(form), len(records))
         if new:
             devices = np.unique(np.concatenate([form.my_id, form.other_id]))
             with connection.cursor() as cursor:
                 cursor.execute(INTAKE_SQL, [now, len(records), new, packed(devices)])
     return Stored(new=new, known=len(records) - new)
-
-
-def _not_packed(form: Records) -> Records:
-    """Leave out what is known from days that have been packed; until the end of the transaction none is."""
-    days = dict(_by_day(form))
-    with connection.cursor() as cursor:
-        names = ", ".join(map(RECORDS.name_of, days))
-        cursor.execute(f"LOCK TABLE {names} IN ROW EXCLUSIVE MODE")
-    known = np.zeros(len(form), dtype=bool)
-    for day in partitions.existing(PACKED) & days.keys():
-        known[days[day]] = are_packed(form[days[day]], day)
-    return form[np.flatnonzero(~known)] if known.any() else form
 
 
 def _copy_unknown(form: Records) -> int:

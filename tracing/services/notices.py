@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 import structlog
@@ -113,7 +113,14 @@ def _chunk_tell(exposures: Sequence[Exposure], now: datetime) -> int:
     owners: list[UUID] = []
     for exposure in exposures:
         for address in addresses.get(exposure.device_id, ()):
-            planned.append(_exposure_planned(exposure, devices[exposure.device_id], address))
+            device = devices[exposure.device_id]
+            version = exposure.filter_version
+            key = f"tracing:{exposure.case_id}:{exposure.filter_id}:{version.status}:{device.pk}"
+            text = text_of(version, device.language)
+            source = SOURCE, str(exposure.case_id)
+            planned.append(
+                _planned(EXPOSURE, key, source, device, address, version.status, text, exposure.filter_id)
+            )
             owners.append(exposure.pk)
     if not planned:
         return 0
@@ -146,14 +153,6 @@ def _is_good(address: Address, device_id: int) -> bool:
     return True
 
 
-def _exposure_planned(exposure: Exposure, device: Device, address: Address) -> Planned:
-    version = exposure.filter_version
-    key = f"tracing:{exposure.case_id}:{exposure.filter_id}:{version.status}:{device.pk}"
-    text = text_of(version, device.language)
-    source = SOURCE, str(exposure.case_id)
-    return _planned(EXPOSURE, key, source, device, address, version.status, text, exposure.filter_id)
-
-
 def _planned(
     kind: str,
     key: str,
@@ -165,22 +164,7 @@ def _planned(
     filter_id: UUID | None,
 ) -> Planned:
     # One notification for each address: nobody's addresses share none (notifications.engine.planned).
-    notification = Notification(
-        kind=kind,
-        title=text.title,
-        body=text.long,
-        texts={text.language: {"": [text.title, text.long], "push": [text.title, text.short]}},
-        data=_data(device, status, text, filter_id),
-        severity=Severity.CRITICAL,
-        source_type=source[0],
-        source_id=source[1],
-        dedup_key=f"{key}:{address.place}",
-    )
-    return Planned(notification, address.channel, address.address, language=text.language)
-
-
-def _data(device: Device, status: int, text: Text, filter_id: UUID | None) -> dict[str, Any]:
-    """Return what apps are told, all of it strings, as the original's were."""
+    # What apps are told, all of it strings, as the original's were.
     push = {
         "status": str(int(status)),
         "warning_level": str(warning_level(status)),
@@ -189,7 +173,18 @@ def _data(device: Device, status: int, text: Text, filter_id: UUID | None) -> di
         "link": link(status=status, language=text.language, filter_id=filter_id),
         "language": text.language,
     }
-    return {"push": push, "platform": device.platform}
+    notification = Notification(
+        kind=kind,
+        title=text.title,
+        body=text.long,
+        texts={text.language: {"": [text.title, text.long], "push": [text.title, text.short]}},
+        data={"push": push, "platform": device.platform},
+        severity=Severity.CRITICAL,
+        source_type=source[0],
+        source_id=source[1],
+        dedup_key=f"{key}:{address.place}",
+    )
+    return Planned(notification, address.channel, address.address, language=text.language)
 
 
 def link(*, status: int, language: str, filter_id: UUID | None) -> str:

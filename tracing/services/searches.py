@@ -95,7 +95,12 @@ def _run_each(ids: Sequence[int], now: datetime) -> None:
         raise  # the database is away: it is nobody's fault, and the next run begins here again
     except Exception as error:
         if len(ids) == 1:
-            _failed(ids[0], error, now)
+            row = CaseSearch.objects.get(pk=ids[0])
+            wait = min(RETRY_WAIT * 2 ** min(row.failures, 16), RETRY_WAIT_MAX)
+            CaseSearch.objects.filter(pk=row.pk).update(
+                failures=F("failures") + 1, due_at=now + wait, error=f"{type(error).__name__}: {error}"[:500]
+            )
+            log.exception("case_search_failed", search=row.pk, case=str(row.case_id))
             return
     else:
         return
@@ -185,13 +190,3 @@ def _store(rows: Sequence[CaseSearch], found: Mapping[Hashable, Sequence[Reached
     }
     with connection.cursor() as cursor:
         cursor.execute(STORE_SQL, {**columns, "now": now})
-
-
-def _failed(search_id: int, error: Exception, now: datetime) -> None:
-    """Note that a search failed; it is tried again, later each time."""
-    row = CaseSearch.objects.get(pk=search_id)
-    wait = min(RETRY_WAIT * 2 ** min(row.failures, 16), RETRY_WAIT_MAX)
-    CaseSearch.objects.filter(pk=search_id).update(
-        failures=F("failures") + 1, due_at=now + wait, error=f"{type(error).__name__}: {error}"[:500]
-    )
-    log.exception("case_search_failed", search=search_id, case=str(row.case_id))

@@ -53,7 +53,11 @@ def status_mark(
     Raises:
         Conflict: infected, of a device that was not suspect before, where that is asked for.
     """
-    device = _locked(device_id)
+    device = Device.objects.select_for_update().filter(pk=device_id).first()
+    if device is None:
+        # Apps are installed, and people fall ill, before anything of them is uploaded.
+        Device.objects.bulk_create([Device(pk=device_id)], ignore_conflicts=True)
+        device = Device.objects.select_for_update().get(pk=device_id)
     case = Case.objects.filter(device=device, state=Case.State.OPEN).first()
     is_latest = is_last or device.status_at is None or now >= device.status_at
     is_turn = status in TURNS and (is_last or device.turned_at is None or now >= device.turned_at)
@@ -80,7 +84,13 @@ def _turn(device: Device, case: Case | None, mark: StatusMark) -> Case | None:
         was_suspect = device.status in (Device.Status.SUSPECT, Device.Status.INFECTED)
         if settings.TRACING_SUSPECT_FIRST and not was_suspect:
             raise Conflict("Only a suspect device can be marked as infected: mark it with status 2 first.")
-        case = _case_open(device, mark.marked_at)
+        since = mark.marked_at - timedelta(days=settings.TRACING_RETENTION_DAYS)
+        case = Case.objects.create(device=device, since=since, opened_at=mark.marked_at)
+        versions = FilterVersion.objects.filter(filter__is_active=True, number=F("filter__version"))
+        CaseSearch.objects.bulk_create(
+            CaseSearch(case=case, filter_id=version.filter_id, filter_version=version, due_at=mark.marked_at)
+            for version in versions
+        )
     return case
 
 
@@ -98,27 +108,5 @@ def case_close(*, case: Case, state: Case.State, now: datetime) -> None:
     case.save(update_fields=["state", "closed_at"])
 
 
-def _locked(device_id: int) -> Device:
-    """Return the device, for this transaction alone; what is said of one device takes turns."""
-    device = Device.objects.select_for_update().filter(pk=device_id).first()
-    if device is None:
-        # Apps are installed, and people fall ill, before anything of them is uploaded.
-        Device.objects.bulk_create([Device(pk=device_id)], ignore_conflicts=True)
-        device = Device.objects.select_for_update().get(pk=device_id)
-    return device
-
-
 def _last_case(device: Device) -> Case | None:
     return Case.objects.filter(device=device).order_by("-pk").first()
-
-
-def _case_open(device: Device, now: datetime) -> Case:
-    """Open a case, to be searched with each active filter; its signal enqueues that."""
-    since = now - timedelta(days=settings.TRACING_RETENTION_DAYS)
-    case = Case.objects.create(device=device, since=since, opened_at=now)
-    versions = FilterVersion.objects.filter(filter__is_active=True, number=F("filter__version"))
-    CaseSearch.objects.bulk_create(
-        CaseSearch(case=case, filter_id=version.filter_id, filter_version=version, due_at=now)
-        for version in versions
-    )
-    return case

@@ -18,7 +18,7 @@ from notifications.web.page import Page, is_htmx
 from tracing import selectors
 from tracing.filter_preview import CASES_MAX, what_if
 from tracing.intake.checking import DEVICE_MAX
-from tracing.models import Case, CaseReading, CaseSearch, Device, Exposure, Filter
+from tracing.models import Case, CaseReading, Device, Filter
 from tracing.services.readings import reading_log
 from tracing.services.statuses import status_mark
 from tracing.web.histogram import histogram_of
@@ -82,11 +82,40 @@ class CasePage(TracingPage):
         case = get_object_or_404(selectors.with_searches(selectors.cases()), pk=kwargs["case_id"])
         self.log(CaseReading.What.CASE, case)
         searches = list(case.searches.all())
-        search = self._chosen(searches)
+        given = self.request.GET.get("filter", "")
+        named = [search for search in searches if str(search.filter_id) == given]
+        if given and not named:
+            raise Http404
+        search = next(iter(named or searches), None)
         told = selectors.devices_told(case)
         context: dict[str, Any] = {"case": case, "searches": searches, "search": search, "told": told}
         if search is not None:
-            context |= self._found(case, search)
+            rows = list(selectors.exposures_of(case).filter(filter=search.filter_id))
+            pages = Paginator(rows, EXPOSURES_PER_PAGE)
+            vias = {(row.filter_id, row.device_id): row.via_device_id for row in rows}
+            page = pages.get_page(self.request.GET.get("page"))
+            shown = [
+                (row, selectors.path_to(vias, row.filter_id, row.device_id, case.device_id))
+                for row in page.object_list
+            ]
+            people = [
+                Person(
+                    device=row.device_id,
+                    via=row.via_device_id,
+                    degree=row.degree,
+                    onset=row.onset,
+                    seconds=row.seconds,
+                    is_told=row.told_at is not None,
+                )
+                for row in rows
+            ]
+            context |= {
+                "tree": tree_of(case.device_id, people),
+                "histogram": histogram_of(selectors.exposures_by_day(case, search.filter_id)),
+                "page": page,
+                "shown": shown,
+                "notices": selectors.notices_by_status(case),
+            }
         is_searching = any(search.searched_at is None and not search.failures for search in searches)
         return super().get_context_data(**context, is_searching=is_searching, **kwargs)
 
@@ -94,43 +123,6 @@ class CasePage(TracingPage):
         if is_htmx(self.request) and not context["is_searching"]:
             options["status"] = STOP_POLLING
         return super().render_to_response(context, **options)
-
-    def _chosen(self, searches: list[CaseSearch]) -> CaseSearch | None:
-        """Return the search by the filter that the query names, else the first."""
-        given = self.request.GET.get("filter", "")
-        named = [search for search in searches if str(search.filter_id) == given]
-        if given and not named:
-            raise Http404
-        return next(iter(named or searches), None)
-
-    def _found(self, case: Case, search: CaseSearch) -> dict[str, Any]:
-        exposures = selectors.exposures_of(case).filter(filter=search.filter_id)
-        rows = list(exposures)
-        pages = Paginator(rows, EXPOSURES_PER_PAGE)
-        vias = {(row.filter_id, row.device_id): row.via_device_id for row in rows}
-        page = pages.get_page(self.request.GET.get("page"))
-        shown = [
-            (row, selectors.path_to(vias, row.filter_id, row.device_id, case.device_id))
-            for row in page.object_list
-        ]
-        return {
-            "tree": tree_of(case.device_id, [_person(row) for row in rows]),
-            "histogram": histogram_of(selectors.exposures_by_day(case, search.filter_id)),
-            "page": page,
-            "shown": shown,
-            "notices": selectors.notices_by_status(case),
-        }
-
-
-def _person(exposure: Exposure) -> Person:
-    return Person(
-        device=exposure.device_id,
-        via=exposure.via_device_id,
-        degree=exposure.degree,
-        onset=exposure.onset,
-        seconds=exposure.seconds,
-        is_told=exposure.told_at is not None,
-    )
 
 
 class MarkPage(Page):
