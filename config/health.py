@@ -11,7 +11,7 @@ from rest_framework.views import APIView
 
 from config import readiness
 from config.findings import WARNING
-from config.rest.api import RETRY_AFTER_S, JSONOnly, Unreachable
+from config.rest.api import RETRY_AFTER_S, Unreachable
 from notifications.exposition import exposition
 
 
@@ -20,7 +20,6 @@ class LiveView(APIView):
 
     authentication_classes: list[Any] = []
     permission_classes: list[Any] = []
-    content_negotiation_class = JSONOnly
 
     def get(self, request: Request) -> Response:
         return Response({"status": "ok"})
@@ -28,8 +27,6 @@ class LiveView(APIView):
 
 class ReadyView(APIView):
     """Everything that delivering needs is there; 503 names what isn't."""
-
-    content_negotiation_class = JSONOnly
 
     def perform_authentication(self, request: Request) -> None:
         # Without PostgreSQL nobody can be recognised, and finding that out takes the pool ten seconds:
@@ -58,8 +55,6 @@ class ReadyView(APIView):
 
 class MetricsView(APIView):
     """Counters and gauges in Prometheus' text format."""
-
-    content_negotiation_class = JSONOnly
 
     def get(self, request: Request) -> HttpResponse:
         return HttpResponse(exposition(), content_type=CONTENT_TYPE_LATEST)

@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 from django_rq.urls import urlpatterns as queue_pages
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from rest_framework.negotiation import DefaultContentNegotiation
 
 from accounts.api.urls import original_urlpatterns as accounts_original
 from accounts.api.urls import urlpatterns as accounts_api
@@ -41,7 +42,12 @@ urlpatterns = [
     *slash_optional("health/ready", health.ReadyView.as_view(schema=None), name="health-ready"),
     *slash_optional("metrics", health.MetricsView.as_view(schema=None), name="metrics"),
     *slash_optional("api/schema", SpectacularAPIView.as_view(schema=None), name="schema"),
-    *slash_optional("api/docs", SpectacularSwaggerView.as_view(schema=None), name="docs"),
+    *slash_optional(
+        "api/docs",
+        # Whoever accepts no page gets none, where endpoints answer in JSON whatever is accepted.
+        SpectacularSwaggerView.as_view(schema=None, content_negotiation_class=DefaultContentNegotiation),
+        name="docs",
+    ),
     # A job is code that runs: to start one again, or to empty a queue, is more than the staff may do.
     path("django-rq/", include((kept_for(BELOW["django-rq"], queue_pages), "django_rq"))),
     path("admin/", admin.site.urls),

@@ -33,14 +33,13 @@ BY_FIELD: Final[dict[str, Any]] = {
 
 def errors(*codes: int) -> dict[int, OpenApiResponse]:
     """Document these answers, and the ones that any endpoint for the authenticated can give."""
-    return {code: _error(code) for code in sorted({401, 503, *codes})}
-
-
-def _error(code: int) -> OpenApiResponse:
-    description, example = ERRORS[code]
-    value: dict[str, Any] = {"detail": example} if code != 400 else {"time_spotted": [example]}
-    return OpenApiResponse(
-        response=BY_FIELD if code == 400 else DETAIL,
-        description=description,
-        examples=[OpenApiExample(f"{code}", value=value)],
-    )
+    documented = {}
+    for code in sorted({401, 503, *codes}):
+        description, example = ERRORS[code]
+        value: dict[str, Any] = {"detail": example} if code != 400 else {"time_spotted": [example]}
+        documented[code] = OpenApiResponse(
+            response=BY_FIELD if code == 400 else DETAIL,
+            description=description,
+            examples=[OpenApiExample(f"{code}", value=value)],
+        )
+    return documented

@@ -35,7 +35,12 @@ class InboxPages(NewestFirst):
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
         self.base_url: str = request.build_absolute_uri()
         size = self.get_page_size(request)
-        self.found = pages.page(queryset, cursor=self._cursor(request), size=size)
+        given = request.query_params.get(self.cursor_query_param)
+        try:
+            cursor = None if given is None else pages.Cursor.decode(given)
+        except ValueError:
+            raise self._not_ours()
+        self.found = pages.page(queryset, cursor=cursor, size=size)
         return self.found.items
 
     def get_next_link(self) -> str | None:
@@ -43,13 +48,6 @@ class InboxPages(NewestFirst):
 
     def get_previous_link(self) -> str | None:
         return self._link(self.found.previous)
-
-    def _cursor(self, request: Request) -> pages.Cursor | None:
-        given = request.query_params.get(self.cursor_query_param)
-        try:
-            return None if given is None else pages.Cursor.decode(given)
-        except ValueError:
-            raise self._not_ours()
 
     def _link(self, cursor: pages.Cursor | None) -> str | None:
         if cursor is None:

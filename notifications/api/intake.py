@@ -75,7 +75,16 @@ class Intake:
             plan_cache_mode="force_generic_plan",
         )
         while group := self._group():
-            self._take(group)
+            contents: list[bytes | None] = [None] * len(group)
+            try:
+                accepted = alerts_accept_by_key(posted=[waiting.asked for waiting in group], now=clock.now())
+                contents = [plain.content_of(alert) if alert else None for alert in accepted]
+            except Exception:  # whatever it is, the long way says so
+                log.exception("intake_failed", alerts=len(group))
+                accepted = []
+            group[0].answer.get_loop().call_soon_threadsafe(_settle, group, contents)
+            for key in {alert.key.pk: alert for alert in accepted if alert}.values():
+                plain.note_use(key)
         own.close()
 
     def _group(self) -> list[Waiting]:
@@ -92,20 +101,8 @@ class Intake:
                 group.append(another)
         return group
 
-    def _take(self, group: Sequence[Waiting]) -> None:
-        contents: list[bytes | None] = [None] * len(group)
-        try:
-            accepted = alerts_accept_by_key(posted=[each.asked for each in group], now=clock.now())
-            contents = [plain.content_of(each) if each else None for each in accepted]
-        except Exception:  # whatever it is, the long way says so
-            log.exception("intake_failed", alerts=len(group))
-            accepted = []
-        group[0].answer.get_loop().call_soon_threadsafe(_settle, group, contents)
-        for key in {each.key.pk: each for each in accepted if each}.values():
-            plain.note_use(key)
-
 
 def _settle(group: Sequence[Waiting], contents: Sequence[bytes | None]) -> None:
-    for each, content in zip(group, contents, strict=True):
-        if not each.answer.done():  # or its client has gone
-            each.answer.set_result(content)
+    for waiting, content in zip(group, contents, strict=True):
+        if not waiting.answer.done():  # or its client has gone
+            waiting.answer.set_result(content)

@@ -7,10 +7,8 @@ from rest_framework import status
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 
-from config.rest.api import JSONOnly
 from config.rest.openapi import BY_FIELD
 
 DONE: Final = {204: OpenApiResponse(description="Done.")}
@@ -20,16 +18,10 @@ class OpenView(APIView):
     """For anyone. Who says nothing of themselves here isn't asked who they are."""
 
     permission_classes = [AllowAny]
-    content_negotiation_class = JSONOnly
 
     def get_authenticate_header(self, request: Request) -> str:
         # Without authentication classes DRF would make a 403 of every 401.
         return 'Bearer realm="Tocsin"'
-
-
-def validated(serializer: Serializer[Any]) -> dict[str, Any]:
-    serializer.is_valid(raise_exception=True)
-    return dict(serializer.validated_data)
 
 
 def secret(data: Any, code: int = status.HTTP_200_OK) -> Response:

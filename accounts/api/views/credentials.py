@@ -25,11 +25,12 @@ from accounts.api.serializers.credentials import (
 )
 from accounts.api.throttles import PerAddress, PerEmail, account_in
 from accounts.api.tokens import Tokens, token_end, tokens_issue, tokens_rotate
-from accounts.api.views.base import DONE, OpenView, by_field, secret, validated
+from accounts.api.views.base import DONE, OpenView, by_field, secret
 from accounts.models import User
 from accounts.services.invitations import NotAdmitted
 from accounts.services.registration import AdminOnly, user_register_and
 from config.rest.openapi import BODY, errors
+from config.rest.views import validated
 
 WRONG: Final = "No active account matches this email and password."
 NOT_OURS: Final = "Expected a refresh token from this service, or a session to end."

@@ -13,7 +13,6 @@ from rest_framework.views import APIView
 
 from accounts import personal_data, selectors
 from accounts.api.throttles import PerAccount
-from config.rest.api import JSONOnly
 from config.rest.openapi import errors
 
 log = structlog.get_logger(__name__)
@@ -25,7 +24,6 @@ FILE: Final[dict[Any, Any]] = {
 
 
 class _ExportView(APIView):
-    content_negotiation_class = JSONOnly
     throttle_classes = [PerAccount]
     account_throttle_scope = "export"
 

@@ -10,15 +10,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api.serializers.invitations import InvitationInSerializer, InvitationSerializer
-from accounts.api.views.base import DONE, validated
+from accounts.api.views.base import DONE
 from accounts.models import Invitation, User
 from accounts.services.invitations import invitation_make
-from config.rest.api import JSONOnly
 from config.rest.openapi import BODY, errors
+from config.rest.views import validated
 
 
 class _Invitations(GenericAPIView[Invitation]):
-    content_negotiation_class = JSONOnly
     serializer_class = InvitationSerializer
     queryset = Invitation.objects.all()
     filter_backends: list[Any] = []

@@ -20,20 +20,19 @@ from accounts.api.serializers.credentials import (
 )
 from accounts.api.throttles import Acts, PerAddress, Resets
 from accounts.api.tokens import tokens_issue
-from accounts.api.views.base import DONE, OpenView, secret, validated
+from accounts.api.views.base import DONE, OpenView, secret
 from accounts.api.views.credentials import SESSION
 from accounts.models import User
 from accounts.services.passwords import password_change, password_reset_confirm, password_reset_request
 from config import clock
-from config.rest.api import JSONOnly
 from config.rest.openapi import BODY, errors
+from config.rest.views import validated
 
 ASKED: Final = {"detail": "If there is an account with this address, a link is on its way to it."}
 
 
 @extend_schema(tags=["accounts"])
 class PasswordChangeView(APIView):
-    content_negotiation_class = JSONOnly
     throttle_classes = [Acts]  # its owner is told
 
     @extend_schema(

@@ -22,14 +22,14 @@ from accounts.api.serializers.users import (
     UserSerializer,
 )
 from accounts.api.throttles import Acts
-from accounts.api.views.base import DONE, validated
+from accounts.api.views.base import DONE
 from accounts.models import User
 from accounts.services.passwords import password_check
 from accounts.services.users import links_renew, user_administer, user_delete, user_remove, user_update
 from accounts.sessions import is_fresh
 from config import clock
-from config.rest.api import JSONOnly
 from config.rest.openapi import BODY, errors
+from config.rest.views import validated
 
 PROVE_IT: Final = "To delete your account, give your password, or log in again first."
 
@@ -38,7 +38,6 @@ PROVE_IT: Final = "To delete your account, give your password, or log in again f
 class MeView(APIView):
     """Your own account."""
 
-    content_negotiation_class = JSONOnly
     throttle_classes = [Acts]
 
     @extend_schema(operation_id="users_me", responses={200: UserSerializer, **errors(403)})
@@ -86,8 +85,6 @@ class MeView(APIView):
 
 @extend_schema(tags=["accounts"])
 class RenewLinksView(APIView):
-    content_negotiation_class = JSONOnly
-
     @extend_schema(operation_id="users_me_renew_links", request=None, responses={**DONE, **errors(403)})
     def post(self, request: Request) -> Response:
         """Void your links that work without logging in: to your calendar, invitations and calls.
@@ -101,7 +98,6 @@ class RenewLinksView(APIView):
 
 @extend_schema(tags=["accounts"])
 class UsersView(GenericAPIView[User]):
-    content_negotiation_class = JSONOnly
     serializer_class = UserForStaffSerializer
     filterset_class = UserFilter
     queryset = User.objects.none()
@@ -122,8 +118,6 @@ class UsersView(GenericAPIView[User]):
 
 @extend_schema(tags=["accounts"], parameters=[OpenApiParameter("user_id", UUID, OpenApiParameter.PATH)])
 class UserView(APIView):
-    content_negotiation_class = JSONOnly
-
     @extend_schema(operation_id="users_read", responses={200: UserForStaffSerializer, **errors(403, 404)})
     def get(self, request: Request, user_id: UUID) -> Response:
         """Show somebody's account; for staff."""

@@ -11,19 +11,17 @@ from rest_framework.views import APIView
 from accounts.api.serializers.credentials import AcceptedSerializer, CodeSerializer
 from accounts.api.serializers.users import UserSerializer
 from accounts.api.throttles import PerAccount, PerAddress
-from accounts.api.views.base import validated
 from accounts.models import User, Verification
 from accounts.services.verifications import verification_confirm, verification_send
 from config import clock
-from config.rest.api import JSONOnly
 from config.rest.openapi import BODY, errors
+from config.rest.views import validated
 
 SENT: Final = {"detail": "A code is on its way."}
 CODE: Final = OpenApiExample("code", value={"code": "042137"}, request_only=True)
 
 
 class _SendView(APIView):
-    content_negotiation_class = JSONOnly
     throttle_classes = [PerAddress, PerAccount]
     throttle_scope = "verify"
     account_throttle_scope = "verify-account"
@@ -36,7 +34,6 @@ class _SendView(APIView):
 
 
 class _ConfirmView(APIView):
-    content_negotiation_class = JSONOnly
     purpose: ClassVar[str]
 
     def confirm(self, request: Request) -> Response:

@@ -15,9 +15,10 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.models import ApiKey
-from config.rest.api import BoundedJSONParser, JSONOnly, exception_handler
+from config.rest.api import BoundedJSONParser, exception_handler
 from config.rest.openapi import BODY, errors
 from config.rest.originals import PARSERS, AnyContentType
+from config.rest.views import stored, validated
 from notifications import selectors
 from notifications.api import plain
 from notifications.api.filters import AlertFilter
@@ -138,12 +139,10 @@ class AlertsView(GenericAPIView[Alert]):
 
         Other fields are ignored.
         """
-        serializer = AlertInSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
+        posted = Posted(**validated(AlertInSerializer(data=request.data)))
         received_from = request.auth if isinstance(request.auth, ApiKey) else None
-        accepted = alert_accept(posted=Posted(**serializer.validated_data), received_from=received_from)
-        code = status.HTTP_201_CREATED if accepted.is_new else status.HTTP_200_OK
-        return Response(AlertSerializer(accepted.alert).data, status=code)
+        accepted = alert_accept(posted=posted, received_from=received_from)
+        return stored(AlertSerializer(accepted.alert).data, is_new=accepted.is_new)
 
     @extend_schema(
         operation_id="alerts_list", responses={200: AlertSerializer(many=True), **errors(400, 403)}
@@ -166,7 +165,6 @@ class CloudEventsParser(BoundedJSONParser):
 
 @extend_schema(tags=["alerts"])
 class AlertsBatchView(APIView):
-    content_negotiation_class = JSONOnly
     parser_classes = [BoundedJSONParser, CloudEventsParser]
 
     @extend_schema(
@@ -238,7 +236,6 @@ def _result(verdict: Verdict | ValidationError) -> dict[str, Any]:
 
 @extend_schema(tags=["alerts"])
 class AlertView(GenericAPIView[Alert]):
-    content_negotiation_class = JSONOnly
     serializer_class = AlertDetailSerializer
     filter_backends: list[Any] = []
 

@@ -8,7 +8,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from config.rest.api import JSONOnly
 from config.rest.openapi import BODY, errors
 from notifications.services.caller_ids import caller_ids, caller_ids_put, caller_ids_replace
 
@@ -25,8 +24,6 @@ EXAMPLE: Final = OpenApiExample(
 @extend_schema(tags=["caller ids"], examples=[EXAMPLE])
 class CallerIdsView(APIView):
     """For the staff, and for machines that may start escalations."""
-
-    content_negotiation_class = JSONOnly
 
     @extend_schema(operation_id="caller_ids", responses={200: REGISTRY, **errors(403)})
     def get(self, request: Request) -> Response:

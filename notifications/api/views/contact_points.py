@@ -17,8 +17,8 @@ from accounts.api.throttles import Acts, PerAccount
 from accounts.models import User
 from accounts.ranks import OUTRANKED, may_act_on
 from config import clock
-from config.rest.api import JSONOnly
 from config.rest.openapi import BODY, errors
+from config.rest.views import stored, validated
 from notifications import selectors
 from notifications.api.filters import ContactPointFilter
 from notifications.api.serializers import (
@@ -40,7 +40,6 @@ BATCHES = {"batch": 50, "linger_ms": 20, "batch_format": "ndjson"}
 
 
 class _ContactPoints(GenericAPIView[ContactPoint]):
-    content_negotiation_class = JSONOnly
     serializer_class = ContactPointSerializer
     queryset = ContactPoint.objects.none()
 
@@ -99,14 +98,11 @@ class ContactPointsView(_ContactPoints):
         email address or phone number that the account has confirmed, nor where staff who may add contact
         points in the admin add it. 409, too, while the account's own email address is not confirmed.
         """
-        serializer = ContactPointInSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        fields = dict(serializer.validated_data)
+        fields = validated(ContactPointInSerializer(data=request.data))
         user = self._owner(fields.pop("user_id", None))
         vouched = confirmations.may_vouch(request.user)  # type: ignore[arg-type]
         contact_point, created = services.contact_point_create(user=user, vouched=vouched, **fields)
-        code = status.HTTP_201_CREATED if created else status.HTTP_200_OK
-        return Response(self.get_serializer(contact_point).data, status=code)
+        return stored(self.get_serializer(contact_point).data, is_new=created)
 
     def _owner(self, user_id: UUID | None) -> User:
         user: User = self.request.user  # type: ignore[assignment]
@@ -144,12 +140,10 @@ class ContactPointView(_OneContactPoint):
         You have to confirm a new address again.
         """
         contact_point = self.changeable(contact_point_id)
-        serializer = ContactPointChangeSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
         changed = services.contact_point_update(
             contact_point=contact_point,
             vouched=confirmations.may_vouch(request.user),  # type: ignore[arg-type]
-            **serializer.validated_data,
+            **validated(ContactPointChangeSerializer(data=request.data)),
         )
         return Response(self.get_serializer(changed).data)
 
@@ -213,10 +207,9 @@ class ConfirmView(_Own):
     def post(self, request: Request, contact_point_id: UUID) -> Response:
         """Enter the code that came there: from now on, it gets messages."""
         contact_point = self.contact_point(contact_point_id)
-        serializer = CodeSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
+        code = validated(CodeSerializer(data=request.data))["code"]
         confirmed = confirmations.contact_point_confirm(
-            contact_point=contact_point, code=serializer.validated_data["code"], now=clock.now()
+            contact_point=contact_point, code=code, now=clock.now()
         )
         return Response(ContactPointSerializer(confirmed).data)
 

@@ -5,14 +5,13 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiExample, extend_schema
-from rest_framework.exceptions import ValidationError
 from rest_framework.generics import GenericAPIView, get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from config.rest.api import JSONOnly
 from config.rest.exceptions import Conflict
 from config.rest.openapi import BODY, errors
+from config.rest.views import selected, validated
 from notifications.api.event_filters import DeadLetterFilter
 from notifications.api.event_serializers import (
     DeadLetterSerializer,
@@ -25,7 +24,6 @@ from notifications.models import HandlerRun
 
 
 class _DeadLetters(GenericAPIView[HandlerRun]):
-    content_negotiation_class = JSONOnly
     serializer_class = DeadLetterSerializer
     queryset = HandlerRun.objects.none()
 
@@ -84,15 +82,6 @@ class DeadLettersReplayView(_DeadLetters):
     )
     def post(self, request: Request) -> Response:
         """Replay many dead letters; other runs are left as they are."""
-        serializer = DeadLettersReplayInSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        return Response({"replayed": dead_letters_replay(_chosen(serializer.validated_data))})
-
-
-def _chosen(given: dict[str, Any]) -> QuerySet[HandlerRun]:
-    if "ids" in given:
-        return HandlerRun.objects.filter(pk__in=given["ids"])
-    chosen = DeadLetterFilter(data=given, queryset=selectors.dead_letters())
-    if not chosen.is_valid():  # an invalid filter would be left out, and more replayed than was meant
-        raise ValidationError(chosen.errors)
-    return chosen.qs
+        given = validated(DeadLettersReplayInSerializer(data=request.data))
+        chosen = selected(self.get_queryset(), given, DeadLetterFilter)
+        return Response({"replayed": dead_letters_replay(chosen)})

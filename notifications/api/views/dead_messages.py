@@ -6,14 +6,13 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiExample, extend_schema
-from rest_framework.exceptions import ValidationError
 from rest_framework.generics import GenericAPIView, get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from config.rest.api import JSONOnly
 from config.rest.exceptions import Conflict
 from config.rest.openapi import BODY, errors
+from config.rest.views import selected, validated
 from notifications import selectors
 from notifications.api.dead_message_filters import DeadMessageFilter
 from notifications.api.dead_message_serializers import (
@@ -31,7 +30,6 @@ EXAMPLE = OpenApiExample("after a fault was mended", value={"source": "dating"},
 
 
 class _DeadMessages(GenericAPIView[DeadMessage]):
-    content_negotiation_class = JSONOnly
     serializer_class = DeadMessageSerializer
     queryset = DeadMessage.objects.none()
 
@@ -144,13 +142,5 @@ class DeadMessagesDiscardView(_DeadMessages):
 
 def _chosen(seen: QuerySet[DeadMessage], data: Any) -> QuerySet[DeadMessage]:
     """Return the dead letters that a request names; others among them are left as they are."""
-    serializer = DeadMessagesSelectionSerializer(data=data)
-    serializer.is_valid(raise_exception=True)
-    given = serializer.validated_data
-    dead = seen.filter(state=DeadMessage.State.DEAD)
-    if "ids" in given:
-        return dead.filter(pk__in=given["ids"])
-    chosen = DeadMessageFilter(data=given, queryset=dead)
-    if not chosen.is_valid():  # an invalid filter would be left out, and more replayed than was meant
-        raise ValidationError(chosen.errors)
-    return chosen.qs
+    given = validated(DeadMessagesSelectionSerializer(data=data))
+    return selected(seen.filter(state=DeadMessage.State.DEAD), given, DeadMessageFilter)

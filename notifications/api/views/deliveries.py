@@ -8,14 +8,15 @@ from uuid import UUID
 import structlog
 from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiExample, extend_schema
-from rest_framework.exceptions import NotFound, PermissionDenied, ValidationError
+from rest_framework.exceptions import NotFound, PermissionDenied
 from rest_framework.generics import GenericAPIView, get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from config.rest.api import JSONOnly, Unreachable
+from config.rest.api import Unreachable
 from config.rest.exceptions import Conflict
 from config.rest.openapi import BODY, errors
+from config.rest.views import selected, validated
 from notifications import selectors
 from notifications.api.filters import DeliveryFilter
 from notifications.api.serializers import (
@@ -47,7 +48,6 @@ PROOF_EXAMPLE: dict[str, Any] = {
 
 
 class _Deliveries(GenericAPIView[Delivery]):
-    content_negotiation_class = JSONOnly
     serializer_class = DeliverySerializer
     queryset = Delivery.objects.none()
 
@@ -198,17 +198,7 @@ class ReplayManyView(_Deliveries):
     )
     def post(self, request: Request) -> Response:
         """Replay many failed or expired deliveries; others are left as they are."""
-        serializer = ReplayManyInSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        chosen = _chosen(selectors.deliveries_seen_by(request.user), serializer.validated_data)
+        given = validated(ReplayManyInSerializer(data=request.data))
+        chosen = selected(selectors.deliveries_seen_by(request.user), given, DeliveryFilter)
         done = deliveries_replay(deliveries=chosen, by=request.user, via="api")
         return Response({"replayed": done.count, "left_out": asdict(done.left_out)})
-
-
-def _chosen(seen: QuerySet[Delivery], given: dict[str, Any]) -> QuerySet[Delivery]:
-    if "ids" in given:
-        return seen.filter(pk__in=given["ids"])
-    chosen = DeliveryFilter(data=given, queryset=seen)
-    if not chosen.is_valid():  # an invalid filter would be left out, and more replayed than was meant
-        raise ValidationError(chosen.errors)
-    return chosen.qs

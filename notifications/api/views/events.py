@@ -11,9 +11,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.models import ApiKey
-from config.rest.api import JSONOnly
 from config.rest.exceptions import Conflict
 from config.rest.openapi import BODY, errors
+from config.rest.views import validated
 from notifications.api.event_filters import EventFilter
 from notifications.api.event_serializers import (
     EnvelopeInSerializer,
@@ -58,7 +58,6 @@ PERSON = "api"
 
 
 class _Events(GenericAPIView[Event]):
-    content_negotiation_class = JSONOnly
     serializer_class = EventSerializer
     queryset = Event.objects.none()
 
@@ -101,14 +100,17 @@ class EventsView(_Events):
 
         Events with a routing key that nobody handles are stored too, with `is_known` false.
         """
-        given = _given(request.data)
+        is_envelope = isinstance(request.data, dict) and "_meta" in request.data
+        kind = EnvelopeInSerializer if is_envelope else EventInSerializer
+        given = validated(kind(data=request.data))
+        key = request.auth if isinstance(request.auth, ApiKey) else None
         event, created = event_accept(
             routing_key=given["routing_key"],
             payload=given["payload"],
-            source=given.get("source") or _name_of(request),
+            source=given.get("source") or (key.name if key else PERSON),
             occurred_at=given.get("timestamp"),
             event_id=given.get("event_id"),
-            published_by=request.auth if isinstance(request.auth, ApiKey) else None,
+            published_by=key,
         )
         return self.answer(event.pk, status.HTTP_201_CREATED if created else status.HTTP_200_OK)
 
@@ -152,20 +154,7 @@ class EventReplayView(_Events):
         409 if there is nothing to run.
         """
         event = get_object_or_404(Event.objects.all(), pk=event_id)
-        serializer = EventReplayInSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        if not event_replay(event_id=event.pk, handlers=serializer.validated_data.get("handlers")):
+        handlers = validated(EventReplayInSerializer(data=request.data)).get("handlers")
+        if not event_replay(event_id=event.pk, handlers=handlers):
             raise Conflict("It has no dead letter and no new handler; name the handlers to run again.")
         return self.answer(event_id)
-
-
-def _given(data: Any) -> dict[str, Any]:
-    """Return what was posted, on one level."""
-    is_envelope = isinstance(data, dict) and "_meta" in data
-    serializer = EnvelopeInSerializer(data=data) if is_envelope else EventInSerializer(data=data)
-    serializer.is_valid(raise_exception=True)
-    return serializer.validated_data
-
-
-def _name_of(request: Request) -> str:
-    return request.auth.name if isinstance(request.auth, ApiKey) else PERSON

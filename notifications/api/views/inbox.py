@@ -24,8 +24,8 @@ from accounts.models import User
 from accounts.rate_limits import address_of
 from config.digits import whole
 from config.live import LiveResponse
-from config.rest.api import JSONOnly
 from config.rest.openapi import BODY, errors
+from config.rest.views import validated
 from notifications.api.inbox_filters import InboxFilter, InboxPages
 from notifications.api.inbox_serializers import (
     LARGEST,
@@ -100,7 +100,6 @@ class TooManyStreamsFromThere(TooManyStreams):
 class _Inbox(GenericAPIView[InboxItem]):
     """One's own: nobody sees another person's inbox here, not even staff."""
 
-    content_negotiation_class = JSONOnly
     serializer_class = ItemSerializer
     filter_backends: list[Any] = []
     queryset = InboxItem.objects.none()
@@ -151,9 +150,8 @@ class InboxReadView(_Inbox):
     )
     def post(self, request: Request) -> Response:
         """Mark everything up to a number read."""
-        serializer = MarkAllInSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        marked = services.items_mark_read(user=self.person, **serializer.validated_data)
+        seen = validated(MarkAllInSerializer(data=request.data))
+        marked = services.items_mark_read(user=self.person, **seen)
         return Response({"marked": marked, "unread": self.unread()})
 
     @extend_schema(operation_id="inbox_delete_read", responses={200: DeletedSerializer, **errors(403)})
@@ -180,9 +178,7 @@ class InboxItemView(_Inbox):
     def patch(self, request: Request, item_id: UUID) -> Response:
         """Mark it read or unread."""
         item = self.item(item_id)
-        serializer = MarkInSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        marked = services.item_mark(item=item, **serializer.validated_data)
+        marked = services.item_mark(item=item, **validated(MarkInSerializer(data=request.data)))
         return Response(ItemSerializer(marked, context=self.by_clock()).data)
 
     @extend_schema(
@@ -197,8 +193,6 @@ class InboxItemView(_Inbox):
 
 @extend_schema(tags=["inbox"])
 class InboxStreamView(APIView):
-    content_negotiation_class = JSONOnly
-
     @extend_schema(
         operation_id="inbox_stream",
         parameters=[
@@ -218,14 +212,24 @@ class InboxStreamView(APIView):
     )
     def get(self, request: Request) -> HttpResponse:
         """Stream what comes to your inbox, and the number of unread items whenever it changes."""
-        after = _after(request)
+        by_header = _number(LAST_EVENT_ID, request.headers.get(LAST_EVENT_ID) or None)
+        by_query = _number("last_event_id", request.query_params.get("last_event_id"))
+        after = by_query if by_header is None else by_header
         address = address_of(request.META)
         if hubs.count() >= settings.STREAMS_MAX:
             raise TooManyStreams
         if hubs.count_from(address) >= settings.STREAMS_PER_ADDRESS:
             raise TooManyStreamsFromThere
         user: User = request.user  # type: ignore[assignment]
-        listener = _listener(request, user, after, address)
+        token = request.auth if isinstance(request.auth, Token) else None
+        listener = Listener(
+            user_id=user.pk,
+            after=after,
+            credentials=credentials_of(user),
+            log_in=(token.get(LOG_IN, "") if token else request._request.session.session_key) or "",
+            expires_at=float(token["exp"]) + api_settings.LEEWAY.total_seconds() if token else None,
+            address=address,
+        )
         has_loop = isinstance(request._request, ASGIRequest)
         if request.method == "HEAD":
             return HttpResponse(content_type=EVENT_STREAM, headers=STREAM_HEADERS)
@@ -237,28 +241,9 @@ class InboxStreamView(APIView):
         )
 
 
-def _after(request: Request) -> int | None:
-    """Return the number after which to begin; None to begin with what comes from now on."""
-    by_header = _number(LAST_EVENT_ID, request.headers.get(LAST_EVENT_ID) or None)
-    by_query = _number("last_event_id", request.query_params.get("last_event_id"))
-    return by_query if by_header is None else by_header
-
-
 def _number(name: str, given: str | None) -> int | None:
     if given is None:
         return None
     if (number := whole(given, most=LARGEST)) is None:
         raise ValidationError({name: ["Expected the number of an item: a whole number from 0."]})
     return number
-
-
-def _listener(request: Request, user: User, after: int | None, address: str) -> Listener:
-    token = request.auth if isinstance(request.auth, Token) else None
-    return Listener(
-        user_id=user.pk,
-        after=after,
-        credentials=credentials_of(user),
-        log_in=(token.get(LOG_IN, "") if token else request._request.session.session_key) or "",
-        expires_at=float(token["exp"]) + api_settings.LEEWAY.total_seconds() if token else None,
-        address=address,
-    )

@@ -16,6 +16,7 @@ from accounts.models import User
 from config import clock
 from config.rest.openapi import BODY, errors
 from config.rest.originals import PARSERS, AnyContentType
+from config.rest.views import validated
 from notifications import selectors
 from notifications.api.preference_serializers import (
     AnswerSerializer,
@@ -56,7 +57,11 @@ class _PreferenceAccess(APIView):
         """Return whoever is named by ``user_id`` in the query, or who asks."""
         given = self.request.query_params.get("user_id")
         if given is not None:
-            return self.person(_uuid(given))
+            try:
+                user_id = UUID(given)
+            except ValueError:
+                raise ValidationError({"user_id": ["Expected a UUID."]})
+            return self.person(user_id)
         if not isinstance(self.request.user, User):
             raise ValidationError({"user_id": ["This field is required: say whose."]})
         return self.request.user
@@ -94,9 +99,7 @@ class PreferencesView(_PreferenceAccess):
 
         Quiet hours and digest stay as they are if you leave them out.
         """
-        serializer = PreferenceInSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        changes = dict(serializer.validated_data)
+        changes = validated(PreferenceInSerializer(data=request.data))
         user = self.person(changes.pop("user_id"))
         return Response(PreferenceSerializer(preference_set(user=user, **changes)).data)
 
@@ -123,9 +126,8 @@ class PreferenceView(_PreferenceAccess):
     def patch(self, request: Request, user_id: UUID) -> Response:
         """Change the given fields: level, quiet hours, digest."""
         user = self.person(user_id)
-        serializer = PreferenceChangeSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        return Response(PreferenceSerializer(preference_set(user=user, **serializer.validated_data)).data)
+        changes = validated(PreferenceChangeSerializer(data=request.data))
+        return Response(PreferenceSerializer(preference_set(user=user, **changes)).data)
 
 
 @extend_schema(tags=["preferences"])
@@ -141,9 +143,7 @@ class ExplainView(_PreferenceAccess):
         It uses their preferences as they are now, and the code that sends. This sends nothing.
         """
         user = self.person(user_id)
-        question = QuestionSerializer(data=request.query_params)
-        question.is_valid(raise_exception=True)
-        asked = {"at": clock.now(), **question.validated_data}
+        asked = {"at": clock.now(), **validated(QuestionSerializer(data=request.query_params))}
         decisions = [_decision(each, asked["at"]) for each in preview(user=user, **asked)]
         return Response(AnswerSerializer({"user_id": user.pk, **asked, "decisions": decisions}).data)
 
@@ -199,9 +199,8 @@ class SubscriptionsView(_PreferenceAccess, GenericAPIView[Subscription]):
         Only a rule for exactly its kind silences a critical notification.
         """
         user = self.named_person()
-        serializer = SubscriptionInSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        return Response(SubscriptionSerializer(subscription_set(user=user, **serializer.validated_data)).data)
+        rule = validated(SubscriptionInSerializer(data=request.data))
+        return Response(SubscriptionSerializer(subscription_set(user=user, **rule)).data)
 
     @extend_schema(
         operation_id="subscriptions_remove",
@@ -211,15 +210,6 @@ class SubscriptionsView(_PreferenceAccess, GenericAPIView[Subscription]):
     def delete(self, request: Request) -> Response:
         """Remove the rule for a channel and kind: give both, empty for any."""
         user = self.named_person()
-        serializer = RuleKeySerializer(data=request.query_params)
-        serializer.is_valid(raise_exception=True)
-        if not subscription_remove(user=user, **serializer.validated_data):
+        if not subscription_remove(user=user, **validated(RuleKeySerializer(data=request.query_params))):
             raise Http404
         return Response(status=status.HTTP_204_NO_CONTENT)
-
-
-def _uuid(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise ValidationError({"user_id": ["Expected a UUID."]})

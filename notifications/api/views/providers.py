@@ -15,7 +15,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from config.rest.api import JSONOnly
 from notifications.channels.transport import twilio
 from notifications.models import Delivery
 from notifications.services.provider_reports import call_reported, delivery_report_record
@@ -47,12 +46,14 @@ class TwilioStatusView(APIView):
     authentication_classes: list[Any] = []
     permission_classes = [IsTwilio]
     parser_classes = [FormParser]
-    content_negotiation_class = JSONOnly
 
     def post(self, request: Request, delivery_id: UUID) -> Response:
         """Take a report on a message or call; reports that say nothing final are ignored."""
         delivery = get_object_or_404(Delivery, pk=delivery_id)
-        attempt = _attempt_in(request)
+        given = request.query_params.get("attempt", "")
+        if not re.fullmatch(r"[0-9]{1,5}", given) or not 0 < int(given) <= MAX_ATTEMPT:
+            raise ValidationError({"attempt": [f"Expected a number from 1 to {MAX_ATTEMPT}."]})
+        attempt = int(given)
         fields = dict(_fields_of(request))
         report = twilio.report_of(fields)
         if report:
@@ -66,10 +67,3 @@ def _fields_of(request: Request) -> list[tuple[str, str]]:
     if not isinstance(request.data, QueryDict):  # no body at all
         return []
     return [(name, each) for name, values in request.data.lists() for each in values]
-
-
-def _attempt_in(request: Request) -> int:
-    given = request.query_params.get("attempt", "")
-    if not re.fullmatch(r"[0-9]{1,5}", given) or not 0 < int(given) <= MAX_ATTEMPT:
-        raise ValidationError({"attempt": [f"Expected a number from 1 to {MAX_ATTEMPT}."]})
-    return int(given)

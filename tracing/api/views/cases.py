@@ -9,7 +9,6 @@ from rest_framework.generics import GenericAPIView, get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from config.rest.api import JSONOnly
 from config.rest.openapi import errors
 from tracing import selectors
 from tracing.api.filters import CaseFilter, ExposureFilter
@@ -26,7 +25,6 @@ def _context(case: Case) -> dict[str, Any]:
 
 @extend_schema(tags=["tracing"])
 class CasesView(GenericAPIView[Case]):
-    content_negotiation_class = JSONOnly
     serializer_class = CaseSerializer
     filterset_class = CaseFilter
     queryset = Case.objects.none()
@@ -46,7 +44,6 @@ class CasesView(GenericAPIView[Case]):
 
 @extend_schema(tags=["tracing"])
 class CaseView(GenericAPIView[Case]):
-    content_negotiation_class = JSONOnly
     serializer_class = CaseDetailSerializer
     filter_backends: list[Any] = []
 
@@ -67,7 +64,6 @@ class CaseView(GenericAPIView[Case]):
 
 @extend_schema(tags=["tracing"])
 class ExposuresView(GenericAPIView[Exposure]):
-    content_negotiation_class = JSONOnly
     serializer_class = ExposureSerializer
     filterset_class = ExposureFilter
     ordering = ("degree", "onset", "id")

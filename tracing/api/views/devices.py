@@ -6,15 +6,14 @@ from typing import Any
 from django.conf import settings
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
-from rest_framework import status
-from rest_framework.exceptions import NotFound, ValidationError
+from rest_framework.exceptions import NotFound
 from rest_framework.generics import GenericAPIView, get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from config import clock
-from config.rest.api import JSONOnly
 from config.rest.openapi import BODY, errors
+from config.rest.views import stored, validated, validated_query
 from tracing import selectors
 from tracing.api.readings import log
 from tracing.api.serializers.cases import SourcesSerializer
@@ -35,7 +34,6 @@ DEVICE_ID = OpenApiParameter(
 
 @extend_schema(tags=["tracing"], parameters=[DEVICE_ID])
 class DeviceView(GenericAPIView[Device]):
-    content_negotiation_class = JSONOnly
     serializer_class = DeviceSerializer
     filter_backends: list[Any] = []
     # For the answer to OPTIONS, which looks for what a PUT would change.
@@ -72,16 +70,13 @@ class DeviceView(GenericAPIView[Device]):
         """
         if not 0 < device_id <= DEVICE_MAX:
             raise NotFound
-        serializer = DeviceInSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        device, created = device_set(device_id=device_id, now=clock.now(), **serializer.validated_data)
-        code = status.HTTP_201_CREATED if created else status.HTTP_200_OK
-        return Response(DeviceSetSerializer(device).data, status=code)
+        said = validated(DeviceInSerializer(data=request.data))
+        device, created = device_set(device_id=device_id, now=clock.now(), **said)
+        return stored(DeviceSetSerializer(device).data, is_new=created)
 
 
 @extend_schema(tags=["tracing"], parameters=[DEVICE_ID])
 class SourcesView(GenericAPIView[Device]):
-    content_negotiation_class = JSONOnly
     serializer_class = SourcesSerializer
     filter_backends: list[Any] = []
     pagination_class = None
@@ -99,17 +94,14 @@ class SourcesView(GenericAPIView[Device]):
     )
     def get(self, request: Request, device_id: int) -> Response:
         """List who may have infected this device, nearest first: a search backwards in time. It is logged."""
-        given = SourcesInSerializer(data=request.query_params)
-        given.is_valid(raise_exception=True)
-        if unknown := sorted(set(request.query_params) - set(given.fields)):
-            raise ValidationError({name[:50]: ["This parameter is unknown."] for name in unknown})
+        given = validated_query(request, SourcesInSerializer)
         if not 0 < device_id <= DEVICE_MAX or not (
             Device.objects.filter(pk=device_id).exists() or selectors.device_is_seen(device_id)
         ):
             raise NotFound
         until = clock.now()
         since = until - timedelta(days=settings.TRACING_RETENTION_DAYS)
-        seed = Seed(case=0, device_id=device_id, since=since, **given.validated_data)
+        seed = Seed(case=0, device_id=device_id, since=since, **given)
         found = search([seed], backward=True)[0]
         log(request, CaseReading.What.SOURCES, device_id=device_id)
         answer = {"device_id": device_id, "since": since, "until": until, "sources": found}

@@ -6,15 +6,13 @@ from uuid import UUID
 from django.db.models import QuerySet
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
-from rest_framework import status
-from rest_framework.exceptions import ValidationError
 from rest_framework.generics import GenericAPIView, get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from config import clock
-from config.rest.api import JSONOnly
 from config.rest.openapi import BODY, errors
+from config.rest.views import stored, validated, validated_query
 from tracing.api.serializers.filters import (
     FilterChangeSerializer,
     FilterDetailSerializer,
@@ -47,7 +45,6 @@ EXAMPLE = {
 
 @extend_schema(tags=["tracing"])
 class FiltersView(GenericAPIView[Filter]):
-    content_negotiation_class = JSONOnly
     serializer_class = FilterSerializer
     filter_backends: list[Any] = []
     queryset = Filter.objects.none()
@@ -75,16 +72,12 @@ class FiltersView(GenericAPIView[Filter]):
     )
     def post(self, request: Request) -> Response:
         """Create a filter. Repeating the request returns 200; the same name with other content, 409."""
-        serializer = FilterInSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        made, created = filter_create(**serializer.validated_data)
-        code = status.HTTP_201_CREATED if created else status.HTTP_200_OK
-        return Response(FilterSerializer(made).data, status=code)
+        made, created = filter_create(**validated(FilterInSerializer(data=request.data)))
+        return stored(FilterSerializer(made).data, is_new=created)
 
 
 @extend_schema(tags=["tracing"])
 class FilterView(GenericAPIView[Filter]):
-    content_negotiation_class = JSONOnly
     serializer_class = FilterDetailSerializer
     filter_backends: list[Any] = []
 
@@ -104,15 +97,12 @@ class FilterView(GenericAPIView[Filter]):
     def patch(self, request: Request, filter_id: UUID) -> Response:
         """Change a filter. New criteria make a new version; cases keep the one they were searched with."""
         found = get_object_or_404(Filter, pk=filter_id)
-        serializer = FilterChangeSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        changed = filter_change(filter=found, **serializer.validated_data)
+        changed = filter_change(filter=found, **validated(FilterChangeSerializer(data=request.data)))
         return Response(FilterDetailSerializer(changed).data)
 
 
 @extend_schema(tags=["tracing"])
 class WhatIfView(GenericAPIView[Filter]):
-    content_negotiation_class = JSONOnly
     serializer_class = WhatIfSerializer
     filter_backends: list[Any] = []
     pagination_class = None
@@ -128,12 +118,9 @@ class WhatIfView(GenericAPIView[Filter]):
     )
     def get(self, request: Request, filter_id: UUID) -> Response:
         """Count how many this filter would have told in the last cases. Writes nothing."""
-        given = WhatIfInSerializer(data=request.query_params)
-        given.is_valid(raise_exception=True)
-        if unknown := sorted(set(request.query_params) - set(given.fields)):
-            raise ValidationError({name[:50]: ["This parameter is unknown."] for name in unknown})
+        given = validated_query(request, WhatIfInSerializer)
         found = get_object_or_404(Filter, pk=filter_id)
-        result = what_if(found, now=clock.now(), **given.validated_data)
+        result = what_if(found, now=clock.now(), **given)
         degrees = [{"degree": degree, "told": told} for degree, told in result.by_degree.items()]
         answer = {"cases": result.cases, "told": result.told, "by_degree": degrees}
         return Response(WhatIfSerializer(answer).data)

@@ -2,15 +2,14 @@
 
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
-from rest_framework import status
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from config import clock
-from config.rest.api import JSONOnly
 from config.rest.openapi import BODY, errors
+from config.rest.views import stored
 from tracing.api.parsers import CSVUploadParser, JSONUploadParser, NDJSONUploadParser
 from tracing.api.serializers.interactions import InteractionSerializer, StoredSerializer
 from tracing.intake import BadRecords, Records, interactions_store
@@ -35,7 +34,6 @@ CSV_EXAMPLE = (
 class InteractionsView(APIView):
     """Takes records; you can't read them here."""
 
-    content_negotiation_class = JSONOnly
     parser_classes = [JSONUploadParser, NDJSONUploadParser, CSVUploadParser]
 
     @extend_schema(
@@ -73,16 +71,15 @@ class InteractionsView(APIView):
             raise refusal_of(error)
         if not isinstance(records, Records):
             raise ValidationError({"records": ["Expected a list of records."]})
-        stored = interactions_store(records, now=clock.now())
+        counts = interactions_store(records, now=clock.now())
         answer = {
             "records": len(records),
-            "new": stored.new,
-            "known": stored.known,
+            "new": counts.new,
+            "known": counts.known,
             "too_short": records.too_short,
             "intervals_differ": records.intervals_differ,
         }
-        code = status.HTTP_201_CREATED if stored.new else status.HTTP_200_OK
-        return Response(answer, status=code)
+        return stored(answer, is_new=bool(counts.new))
 
 
 def refusal_of(error: BadRecords) -> ValidationError:

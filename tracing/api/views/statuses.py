@@ -3,15 +3,14 @@
 from typing import Any
 
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
-from rest_framework import status
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.models import ApiKey, User
 from config import clock
-from config.rest.api import JSONOnly
 from config.rest.openapi import BODY, errors
+from config.rest.views import stored, validated
 from tracing.api.serializers.marks import StatusInSerializer, StatusSerializer
 from tracing.api.throttles import Marks
 from tracing.services.statuses import status_mark
@@ -20,7 +19,6 @@ from tracing.services.statuses import status_mark
 @extend_schema(tags=["tracing"])
 class StatusesView(GenericAPIView[Any]):
     throttle_classes = [Marks]
-    content_negotiation_class = JSONOnly
     serializer_class = StatusSerializer
 
     @extend_schema(
@@ -39,13 +37,10 @@ class StatusesView(GenericAPIView[Any]):
 
         All other statuses are only stored. 409: infected, for a device that has to be suspect first.
         """
-        serializer = StatusInSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
         marked = status_mark(
-            **serializer.validated_data,
+            **validated(StatusInSerializer(data=request.data)),
             now=clock.now(),
             api_key=request.auth if isinstance(request.auth, ApiKey) else None,
             user=request.user if isinstance(request.user, User) else None,
         )
-        code = status.HTTP_201_CREATED if marked.is_new else status.HTTP_200_OK
-        return Response(StatusSerializer(marked).data, status=code)
+        return stored(StatusSerializer(marked).data, is_new=marked.is_new)
