@@ -4,8 +4,8 @@ import asyncio
 import contextlib
 import re
 import select
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
@@ -43,6 +43,20 @@ def is_away(error: BaseException) -> bool:
     if isinstance(error, OperationalError | InterfaceError):
         return True
     return isinstance(error, Error) and (error.sqlstate or "").startswith(AWAY)
+
+
+@contextmanager
+def alone(lock: int) -> Iterator[bool]:
+    """Take an advisory lock of PostgreSQL for the block; yields whether nobody else has it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [lock])
+        (is_alone,) = cursor.fetchone()
+    try:
+        yield is_alone
+    finally:
+        if is_alone:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [lock])
 
 
 def connection_parameters() -> dict[str, Any]:

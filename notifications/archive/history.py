@@ -7,9 +7,8 @@ from typing import Final
 from uuid import UUID
 
 from notifications.archive import manifest, reading
-from notifications.archive.tables import DELIVERIES, NOTIFICATIONS, Row
+from notifications.archive.tables import DELIVERIES, NOTIFICATIONS
 from notifications.explanations import explain
-from notifications.history.month import Month
 from notifications.ids import first_id
 from notifications.models import ArchivedMonth, Delivery
 
@@ -62,19 +61,11 @@ def _archived(user_id: UUID, since: datetime | None, until: datetime | None) -> 
     if not ArchivedMonth.objects.exists():
         return
     for month, of in manifest.latest(reading.chain()).items():
-        if _overlaps(month, since, until):
+        if (not since or month.end > since - _LATE) and (not until or month.start < until + _LATE):
             for row, told in reading.of_person(user_id, of):
-                yield _from_row(row, told)
-
-
-def _overlaps(month: Month, since: datetime | None, until: datetime | None) -> bool:
-    return (not since or month.end > since - _LATE) and (not until or month.start < until + _LATE)
-
-
-def _from_row(row: Row, told: Row | None) -> Told:
-    fields = dict(zip(DELIVERIES.names, row, strict=True))
-    about = dict(zip(NOTIFICATIONS.names, told, strict=True)) if told else {}
-    return _told(Delivery(**fields), about.get("kind", ""), about.get("title", ""), archived=True)
+                fields = dict(zip(DELIVERIES.names, row, strict=True))
+                about = dict(zip(NOTIFICATIONS.names, told, strict=True)) if told else {}
+                yield _told(Delivery(**fields), about.get("kind", ""), about.get("title", ""), archived=True)
 
 
 def _told(delivery: Delivery, kind: str, title: str, *, archived: bool) -> Told:

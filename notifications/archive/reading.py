@@ -77,7 +77,18 @@ def find(delivery_id: UUID) -> Archived | None:
             return None
         group, index, leaves = found
         row = next(file.where("id", [wanted]))[: len(DELIVERIES.columns)]
-    delivered = _delivered(archive, of, row)
+    notification_id = row[DELIVERIES.index("notification_id")]
+    with opened(archive, of, NOTIFICATIONS) as file:
+        told = next(file.where("id", [notification_id]), None)
+    with opened(archive, of, ATTEMPTS) as file:
+        attempts = list(file.where("delivery_id", [row[0]]))
+    alert = None
+    if told and (alert_uuid := alert_of(told)):
+        with opened(archive, of, ALERTS) as file:
+            alert = next(file.where("alert_uuid", [alert_uuid]), None)
+    delivered = Delivered(
+        row, attempts, NOTIFICATIONS.json(told) if told else None, ALERTS.json(alert) if alert else None
+    )
     path = tree.path_of(index, leaves) + tree.path_of(group, verifying.tree_roots(archive, of))
     place = group * tree.CHUNK + index
     root = bytes.fromhex(of.tree.root)
@@ -93,21 +104,6 @@ def _place(file: Any, delivery_id: str) -> tuple[int, int, list[bytes]] | None:
         if delivery_id in ids:
             return group, ids.index(delivery_id), list(leaves)
     return None
-
-
-def _delivered(archive: Store, of: Manifest, row: Row) -> Delivered:
-    notification_id = row[DELIVERIES.index("notification_id")]
-    with opened(archive, of, NOTIFICATIONS) as file:
-        told = next(file.where("id", [notification_id]), None)
-    with opened(archive, of, ATTEMPTS) as file:
-        attempts = list(file.where("delivery_id", [row[0]]))
-    alert = None
-    if told and (alert_uuid := alert_of(told)):
-        with opened(archive, of, ALERTS) as file:
-            alert = next(file.where("alert_uuid", [alert_uuid]), None)
-    return Delivered(
-        row, attempts, NOTIFICATIONS.json(told) if told else None, ALERTS.json(alert) if alert else None
-    )
 
 
 def of_person(user_id: UUID, of: Manifest) -> Iterator[tuple[Row, Row | None]]:

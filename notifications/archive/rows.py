@@ -196,10 +196,6 @@ def alerts(month: Month) -> Iterator[Row]:
         if len(told) < BATCH:
             break
         after = UUID(told[-1][0])
-    yield from _untold(month)
-
-
-def _untold(month: Month) -> Iterator[Row]:
     at, after = month.start, UUID(int=0)
     while True:
         with snapshot() as cursor:

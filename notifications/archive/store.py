@@ -47,7 +47,11 @@ class Directory:
             copy.flush()
             os.fsync(copy.fileno())
         beside.replace(target)
-        _sync_directory(target.parent)
+        descriptor = os.open(target.parent, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
     def delete(self, name: str) -> None:
         (self._root / name).unlink(missing_ok=True)
@@ -56,14 +60,6 @@ class Directory:
     def open(self, name: str) -> Iterator[BinaryIO]:
         with (self._root / name).open("rb") as file:
             yield file
-
-
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def is_set() -> bool:

@@ -38,7 +38,10 @@ def faults(store: Store) -> Iterator[Fault]:
     for each, fault in manifest.breaks(manifests):
         yield Fault(each.place(NAME), fault)
     yield from _unlike_the_database(manifests)
-    yield from _extra(names, manifests)
+    expected = {each.place(file.name) for each in manifests for file in each.files}
+    for name in names:
+        if name not in expected and not manifest.is_manifest(name):
+            yield Fault(name, "no manifest names it (a run that was interrupted leaves such files)")
     for each in manifests:
         for file in each.files:
             yield from file_faults(store, each, file)
@@ -55,13 +58,6 @@ def _unlike_the_database(manifests: list[Manifest]) -> Iterator[Fault]:
     for row in known.values():
         folder = manifest.folder_of(Month(row.month), row.revision)
         yield Fault(f"{folder}/{NAME}", "it is missing, or not readable")
-
-
-def _extra(names: list[str], manifests: list[Manifest]) -> Iterator[Fault]:
-    expected = {each.place(file.name) for each in manifests for file in each.files}
-    for name in names:
-        if name not in expected and not manifest.is_manifest(name):
-            yield Fault(name, "no manifest names it (a run that was interrupted leaves such files)")
 
 
 def file_faults(store: Store, of: Manifest, file: File) -> Iterator[Fault]:

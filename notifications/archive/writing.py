@@ -4,8 +4,7 @@ import hashlib
 import json
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,7 +12,6 @@ from typing import Any, Final
 
 import structlog
 from django.conf import settings
-from django.db import connection
 from django.db.models import Count
 
 from config import clock
@@ -33,6 +31,7 @@ from notifications.archive.tables import (
     Table,
 )
 from notifications.archive.verifying import Content, file_faults, read_back
+from notifications.database import alone
 from notifications.history.month import Month
 from notifications.models import ArchivedMonth, Delivery
 
@@ -59,7 +58,9 @@ def keep(month: Month) -> None:
     if not store.is_set():
         return
     row = _last(month)
-    if row is None or _counts(month) != sorted(map(tuple, row.counts)):
+    live = Delivery.objects.filter(pk__gte=month.first_id, pk__lt=month.end_id).order_by()
+    counts = live.values_list("status", "reason").annotate(Count("pk"))
+    if row is None or sorted(counts) != sorted(map(tuple, row.counts)):
         write_through(month)
         row = _last(month)
     if row is not None:
@@ -73,11 +74,6 @@ def _last(month: Month) -> ArchivedMonth | None:
     return ArchivedMonth.objects.filter(month=month.first).order_by("number").last()
 
 
-def _counts(month: Month) -> list[tuple[str, str, int]]:
-    of = Delivery.objects.filter(pk__gte=month.first_id, pk__lt=month.end_id).order_by()
-    return sorted(of.values_list("status", "reason").annotate(Count("pk")))
-
-
 def write_through(last: Month) -> list[Manifest]:
     """Write every month up to this one that is not archived; and this one anew, if it has changed since.
 
@@ -87,10 +83,16 @@ def write_through(last: Month) -> list[Manifest]:
         raise ArchiveError(f"{last} is not over yet.")
     archive = store.store()
     written = []
-    with _alone():
+    with alone(_LOCK) as is_alone:
+        if not is_alone:
+            raise ArchiveError("Another process is writing the archive.")
         known = _known(archive)
         months = manifest.latest(known)
-        month = max(months).following if months else _first_month()
+        month: Month | None = None
+        if months:
+            month = max(months).following
+        elif oldest := rows.oldest():
+            month = Month.of(oldest)
         if last in months:
             month = last
         elif month is None:
@@ -105,23 +107,6 @@ def write_through(last: Month) -> list[Manifest]:
     return written
 
 
-def _first_month() -> Month | None:
-    oldest = rows.oldest()
-    return Month.of(oldest) if oldest else None
-
-
-@contextmanager
-def _alone() -> Iterator[None]:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [_LOCK])
-        if not cursor.fetchone()[0]:
-            raise ArchiveError("Another process is writing the archive.")
-        try:
-            yield
-        finally:
-            cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
-
-
 def _known(archive: Store) -> list[Manifest]:
     """Return the chain; raises ArchiveError where it is not what this database has written."""
     chain = manifest.chain(archive)
@@ -129,24 +114,20 @@ def _known(archive: Store) -> list[Manifest]:
     for each in chain:
         sha256 = remembered.pop(each.number, None)
         if sha256 is None:
-            _adopt(each)
+            # Remember a manifest whose writer was killed before it could, if it is what would be written now.
+            with tempfile.TemporaryDirectory(prefix="tocsin-archive-") as folder:
+                staged = _stage(each.month, Path(folder))
+            if staged.content != each.content:
+                raise ArchiveError(
+                    f"{each.place(NAME)} is neither known to the database nor what it would write. What to "
+                    f"do: if an interrupted run has left it, delete {each.folder} in the archive."
+                )
+            _remember(each)
         elif sha256 != each.sha256:
             raise ArchiveError(f"{each.place(NAME)} is not as it was written: see manage.py archive verify.")
     if remembered:
         raise ArchiveError("Manifests are missing from the archive: see manage.py archive verify.")
     return chain
-
-
-def _adopt(found: Manifest) -> None:
-    """Remember a manifest whose writer was killed before it could, if it is what would be written now."""
-    with tempfile.TemporaryDirectory(prefix="tocsin-archive-") as folder:
-        staged = _stage(found.month, Path(folder))
-    if staged.content != found.content:
-        raise ArchiveError(
-            f"{found.place(NAME)} is neither known to the database nor what it would write. What to do: if "
-            f"an interrupted run has left it, delete {found.folder} in the archive."
-        )
-    _remember(found)
 
 
 def _remember(made: Manifest) -> None:
@@ -175,7 +156,10 @@ def _write(archive: Store, month: Month, known: list[Manifest]) -> Manifest | No
         for file in made.files:
             archive.put(made.place(file.name), Path(folder) / file.name)
         read_back(archive, made)
-        _compare_counts(month, made)
+        written = {file.name: file.rows for file in made.files}
+        for name, count in rows.counts(month).items():
+            if written[f"{name}.parquet"] != count:
+                raise ArchiveError(f"{month} has changed while it was written: its {name} are {count:,} now.")
         (Path(folder) / NAME).write_bytes(made.text)
         archive.put(made.place(NAME), Path(folder) / NAME)
     if manifest.read(archive, made.place(NAME)).text != made.text:
@@ -183,13 +167,6 @@ def _write(archive: Store, month: Month, known: list[Manifest]) -> Manifest | No
     _remember(made)
     log.info("month_archived", month=str(month), revision=made.revision, deliveries=made.tree.leaves)
     return made
-
-
-def _compare_counts(month: Month, made: Manifest) -> None:
-    written = {file.name: file.rows for file in made.files}
-    for name, count in rows.counts(month).items():
-        if written[f"{name}.parquet"] != count:
-            raise ArchiveError(f"{month} has changed while it was written: its {name} are {count:,} now.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ ending: no list shows it, and the audit asks nothing of it.
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -19,6 +18,7 @@ from django.conf import settings
 from django.db import OperationalError, connection, models, transaction
 
 from config.statements import named
+from notifications.database import alone
 from notifications.history.month import Month
 from notifications.history.months import ATTEMPTS, DELIVERIES, LOCK_TIMEOUT, Partition, partitions
 from notifications.ids import first_id, moment_of
@@ -99,22 +99,9 @@ def months_end(now: datetime, *, budget_s: float) -> bool:
     since = kept_since(now)
     if since is None:
         return False
-    with _alone() as is_alone:
+    # No hook must be asked about a month that is gone.
+    with alone(LOCK) as is_alone:
         return is_alone and _end(since - GRACE, until=time.monotonic() + budget_s)
-
-
-@contextmanager
-def _alone() -> Iterator[bool]:
-    """Yield whether nobody else ends months now: no hook must be asked about one that is gone."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [LOCK])
-        (is_alone,) = cursor.fetchone()
-    try:
-        yield is_alone
-    finally:
-        if is_alone:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
 
 
 def _end(before: datetime, *, until: float) -> bool:
@@ -214,28 +201,19 @@ def _slice(first: UUID, end: UUID) -> UUID:
         # Between two milliseconds, since ids of one are in no order that deliveries share.
         last = UUID(int=((row[0].int >> 80) + 1) << 80) if row else end
         span = {"first": first, "last": last}
-        for table in _one_to_one():
-            cursor.execute(f"DELETE FROM {table} WHERE {_OF_DELIVERIES}", span)
-        for model, name in _references():
-            told = Notification.objects.filter(pk__gte=first, pk__lt=last)
-            model._base_manager.filter(**{f"{name}__in": told}).update(**{name: None})
+        # Rows that are one delivery's each: what is in inboxes, what failed, calls to end.
+        for relation in Delivery._meta.related_objects:
+            if relation.one_to_one:
+                table = relation.related_model._meta.db_table
+                cursor.execute(f"DELETE FROM {table} WHERE {_OF_DELIVERIES}", span)
+        # What names a notification and outlives it.
+        for relation in Notification._meta.related_objects:
+            if relation.on_delete is models.SET_NULL:
+                name, told = relation.field.name, Notification.objects.filter(pk__gte=first, pk__lt=last)
+                relation.related_model._base_manager.filter(**{f"{name}__in": told}).update(**{name: None})
         cursor.execute(_ALERTS, span)
         cursor.execute(_NOTIFICATIONS, span)
     return last
-
-
-def _one_to_one() -> Iterator[str]:
-    """Yield the tables whose rows are one delivery's each: what is in inboxes, what failed, calls to end."""
-    for relation in Delivery._meta.related_objects:
-        if relation.one_to_one:
-            yield relation.related_model._meta.db_table
-
-
-def _references() -> Iterator[tuple[type[models.Model], str]]:
-    """Yield what names a notification and outlives it."""
-    for relation in Notification._meta.related_objects:
-        if relation.on_delete is models.SET_NULL:
-            yield relation.related_model, relation.field.name
 
 
 def _drop(partition: Partition) -> None:
