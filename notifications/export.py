@@ -1,7 +1,7 @@
 """What a person was told, and what is kept of how they want to be (accounts.personal_data)."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from django.db.models import F, Model, Q, TextField
@@ -92,23 +92,18 @@ def archive(user: User) -> Iterator[Row]:
 
 def events(user: User) -> Iterator[Row]:
     """What happened to them. Of what concerns others too: when, and nothing that is said of those."""
-    ids = [str(user.pk), *(str(profile) for profile in _profiles(user))]
+    profiles = [getattr(user, name, None) for name in ("student", "encadrant")]
+    ids = [str(of.pk) for of in (user, *profiles) if of]
     mentions = Q()
-    for each in ids:
-        mentions |= Q(payload_text__contains=each)
+    for pk in ids:
+        mentions |= Q(payload_text__contains=pk)
     for some in sliced(Event):
         found = some.alias(payload_text=Cast("payload", TextField())).filter(mentions).order_by("pk")
         for row in found.values("id", "routing_key", "source", "payload", "occurred_at", "created_at"):
             about = [row["payload"].get(name) for name in ("user_id", "student_id", "encadrant_id")]
-            if not any(each in ids for each in about):
+            if not any(pk in ids for pk in about):
                 del row["payload"]
             yield row
-
-
-def _profiles(user: User) -> Iterable[Any]:
-    for name in ("student", "encadrant"):
-        if profile := getattr(user, name, None):
-            yield profile.pk
 
 
 def delivery_actions(user: User) -> Iterator[Row]:

@@ -1,6 +1,6 @@
 """What ``/metrics`` shows: the shared counters, the backlog, the queues and the workers."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -16,12 +16,30 @@ from rq.worker_registration import REDIS_WORKER_KEYS
 from config import clock, zones
 from notifications import selectors, troubles
 from notifications.events import selectors as event_selectors
-from notifications.families import Counted, counter, gauge, histogram, registered
+from notifications.families import counter, gauge, histogram, registered
 from notifications.metrics import clock_skews, totals
 from notifications.standstill import standstill
 
 #: With the sweep queued every second, each idle worker is heard of every few; a long job takes longer.
 WORKER_SILENCE: Final = timedelta(minutes=2)
+BY_CHANNEL: Final = ("channel", "outcome")
+#: What is counted, with the labels and the meaning of each.
+COUNTERS: Final = (
+    ("deliveries", BY_CHANNEL, "Deliveries that came to an end, by channel and outcome."),
+    ("attempts", BY_CHANNEL, "Attempts to send, by channel and outcome."),
+    (
+        "provider_reports",
+        BY_CHANNEL,
+        "Providers' reports on what they had accepted, by channel and outcome.",
+    ),
+    (
+        "message_faults",
+        ("kind", "origin"),
+        "Messages whose text could not be rendered, so another one was used, by kind and origin.",
+    ),
+    ("events", ("known",), "Events published, by whether anyone handles their routing key."),
+    ("event_runs", ("handler", "outcome"), "Ends of handlers' runs, by handler and outcome."),
+)
 
 
 def workers_alive(connection: Redis, *, now: datetime) -> int:
@@ -40,23 +58,19 @@ class TocsinCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         counted = totals()
         yield counter("alerts_accepted", "Alerts accepted.", (), {(): counted.get(("accepted",), 0.0)})
-        for name, help_text in (
-            ("deliveries", "Deliveries that came to an end, by channel and outcome."),
-            ("attempts", "Attempts to send, by channel and outcome."),
-            ("provider_reports", "Providers' reports on what they had accepted, by channel and outcome."),
-        ):
-            values: dict[tuple[str, ...], float] = {
-                key[1:]: value for key, value in counted.items() if key[0] == name and len(key) == 3
+        for name, labels, help_text in COUNTERS:
+            values = {
+                key[1:]: value
+                for key, value in counted.items()
+                if key[0] == name and len(key) == 1 + len(labels)
             }
-            yield counter(name, help_text, ("channel", "outcome"), values)
-        yield counter(
-            "message_faults",
-            "Messages whose text could not be rendered, so another one was used, by kind and origin.",
-            ("kind", "origin"),
-            {key[1:]: value for key, value in counted.items() if key[0] == "message_faults"},
+            yield counter(name, help_text, labels, values)
+        yield histogram(
+            "delivery_lateness_seconds",
+            "How late the first attempt began.",
+            "lateness",
+            counted,
         )
-        yield _lateness(counted)
-        yield from _event_counters(counted)
         now = clock.now()
         due = selectors.due_backlog(now=now)
         yield gauge("due_backlog", "Deliveries that are due and waiting.", due.count)
@@ -123,21 +137,3 @@ def _troubles(redis: Redis) -> Iterator[Metric]:
     for each in troubles.lanes(redis):
         closed.add_metric([each.channel, each.lane], (now - each.since).total_seconds())
     yield closed
-
-
-def _event_counters(counted: Mapping[tuple[str, ...], float]) -> Iterator[Metric]:
-    for name, help_text, labels in (
-        ("events", "Events published, by whether anyone handles their routing key.", ("known",)),
-        ("event_runs", "Ends of handlers' runs, by handler and outcome.", ("handler", "outcome")),
-    ):
-        values = {key[1:]: value for key, value in counted.items() if key[0] == name}
-        yield counter(name, help_text, labels, values)
-
-
-def _lateness(counted: Counted) -> Metric:
-    return histogram(
-        "delivery_lateness_seconds",
-        "How late the first attempt began.",
-        "lateness",
-        counted,
-    )

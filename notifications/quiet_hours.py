@@ -40,11 +40,7 @@ def _instant(day: date, at: time, tz: ZoneInfo, *, fold: int) -> datetime:
     # A time in a gap is read by the offset before it (fold=0) or the one after it: the leap is in between.
     before = wall.replace(tzinfo=tz, fold=1).astimezone(UTC)
     after = wall.replace(tzinfo=tz, fold=0).astimezone(UTC)
-    return _leap(before, after, tz)
-
-
-def _leap(before: datetime, after: datetime, tz: ZoneInfo) -> datetime:
-    """Return the first instant with the offset that a zone has at ``after``, to the second."""
+    # Look for the first instant with the later offset, to the second.
     offset = after.astimezone(tz).utcoffset()
     low, high = int(before.timestamp()), int(after.timestamp())
     while high - low > 1:

@@ -42,10 +42,6 @@ def ways_remove(user: User, **kwargs: Any) -> None:
             contact_point_remove(contact_point=point)
     Subscription.objects.filter(user=user).delete()
     Preference.objects.filter(user=user).delete()
-    _tell(user)
-
-
-def _tell(user: User) -> None:
     notification = notification_of(
         kind="account.taken",
         data={},

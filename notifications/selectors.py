@@ -41,15 +41,13 @@ def alerts_visible_to(principal: Principal) -> QuerySet[Alert]:
 def deliveries_seen_by(principal: Principal) -> QuerySet[Delivery]:
     """All deliveries for staff, a person's own, or what a machine's scopes let it know of."""
     if not isinstance(principal, User):
-        return Delivery.objects.filter(_notices_for(principal))
+        told_of = facts_seen_by(principal)
+        seen = Q(notification__source_type__in=told_of)
+        # A digest tells of anything.
+        return Delivery.objects.filter(
+            seen if len(told_of) == len(NOTICES) else seen & ~Q(notification__kind=DIGEST)
+        )
     return Delivery.objects.all() if principal.is_staff else Delivery.objects.filter(user=principal)
-
-
-def _notices_for(machine: Principal) -> Q:
-    told_of = facts_seen_by(machine)
-    seen = Q(notification__source_type__in=told_of)
-    # A digest tells of anything.
-    return seen if len(told_of) == len(NOTICES) else seen & ~Q(notification__kind=DIGEST)
 
 
 def facts_seen_by(machine: Principal) -> list[str]:

@@ -114,16 +114,13 @@ class ContactPointAdmin(StaffViews, ActsOnPeople, SavesChanges, ModelAdmin):
             if form.cleaned_data["vouch"]:
                 contact_point_vouch(contact_point=obj, now=clock.now())
             elif obj.confirmed_at is None and "address" in form.changed_data:
-                self._admit(request, obj)
+                # Have it confirmed; where no code can be sent now, its owner can ask for one later.
+                try:
+                    contact_point_admit(contact_point=obj, vouched=False, now=clock.now())
+                except (Conflict, TooMany) as error:
+                    messages.warning(request, f"It is not confirmed, and we couldn't send a code. {error}")
             if change and {"address", "is_enabled"}.intersection(form.changed_data):
                 quiet_deliveries.follow(obj)
-
-    def _admit(self, request: HttpRequest, contact_point: ContactPoint) -> None:
-        """Have it confirmed; where no code can be sent now, its owner can ask for one later."""
-        try:
-            contact_point_admit(contact_point=contact_point, vouched=False, now=clock.now())
-        except (Conflict, TooMany) as error:
-            messages.warning(request, f"It is not confirmed, and we couldn't send a code. {error}")
 
     def _theirs_to_change(
         self, request: HttpRequest, queryset: QuerySet[ContactPoint]

@@ -137,9 +137,14 @@ class MessageTemplateAdmin(StaffViews, ModelAdmin):
     ) -> Any:
         override = self.get_object(request, object_id) if object_id else None
         kind = override.kind if override else request.POST.get("kind") or request.GET.get("kind", "")
+        # The names that a kind's texts may use have a meaning and an example.
+        described = catalogue.kinds().get(kind)
+        meanings = {**(described.variables if described else {}), **catalogue.COMMON}
         help_context = {
-            "known": _known(kind),
-            "kind": catalogue.kinds().get(kind),
+            "known": [
+                (name, meanings.get(name, ""), value) for name, value in sorted(sample_of(kind).items())
+            ],
+            "kind": described,
             "override": override,
             "show_save_and_add_another": False,
             "filters": sorted(vocabulary.register.filters),
@@ -154,10 +159,3 @@ class MessageTemplateAdmin(StaffViews, ModelAdmin):
             raise PermissionDenied
         shown = preview(**{name: request.POST.get(name, "") for name in PREVIEWED})
         return TemplateResponse(request, "notifications/admin/message_preview.html", {"preview": shown})
-
-
-def _known(kind: str) -> list[tuple[str, str, Any]]:
-    """Return the names that a kind's texts may use, with their meaning and an example."""
-    described = catalogue.kinds().get(kind)
-    meanings = {**(described.variables if described else {}), **catalogue.COMMON}
-    return [(name, meanings.get(name, ""), value) for name, value in sorted(sample_of(kind).items())]

@@ -9,7 +9,6 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.models import Session
 from django.db.models import F, Model, Q, QuerySet
-from rq.job import Job
 from rq.registry import FailedJobRegistry
 
 from config import clock
@@ -117,18 +116,14 @@ def dead_messages(departure: Departure, words: Words, place: Any) -> Any:
         for message in rows:
             body = bytes(message.body).decode(errors="replace")
             if wanted.are_in(body) or tables.mentioning(rows.filter(pk=message.pk), wanted).exists():
-                _dead_message_empty(message)
+                message.body, message.headers, message.is_cut = b"", {}, True
+                message.message_id = message.group = ""
+                message.reason = "Erased with the person that it was about."
+                if message.state == DeadMessage.State.DEAD:
+                    message.state, message.ended_at = DeadMessage.State.DISCARDED, clock.now()
+                message.save()
 
     return _slice(DeadMessage, place, act, most=MOST // 5)
-
-
-def _dead_message_empty(message: DeadMessage) -> None:
-    message.body, message.headers, message.is_cut = b"", {}, True
-    message.message_id = message.group = ""
-    message.reason = "Erased with the person that it was about."
-    if message.state == DeadMessage.State.DEAD:
-        message.state, message.ended_at = DeadMessage.State.DISCARDED, clock.now()
-    message.save()
 
 
 def log_entries(departure: Departure, words: Words, place: Any) -> Any:
@@ -157,14 +152,13 @@ def failed_jobs(departure: Departure, words: Words, place: Any) -> Any:
         registry = FailedJobRegistry(name, connection=queue.redis())
         for job_id in registry.get_job_ids():
             job = registry.job_class.fetch_many([job_id], connection=queue.redis())[0]
-            if job is not None and words.are_in(_said_of(job)):
+            if job is None:
+                continue
+            result = job.latest_result()
+            said = f"{job.description} {(result.exc_string or '') if result else ''}"
+            if words.are_in(said):
                 registry.remove(job, delete_job=True)
     return None
-
-
-def _said_of(job: Job) -> str:
-    result = job.latest_result()
-    return f"{job.description} {(result.exc_string or '') if result else ''}"
 
 
 def history(departure: Departure, words: Words, place: Any) -> Any:

@@ -38,7 +38,14 @@ def deliveries_erase(ids: Sequence[UUID], words: Words) -> None:
     stop.close(chosen, reason=Delivery.Reason.PERSON_LEFT)
     chosen.exclude(address="").update(address="")
     InboxItem.objects.filter(pk__in=ids).delete()
-    _errors_mask(ids, words)
+    masked = "error"
+    parameters: dict[str, Any] = {"ids": list(ids)}
+    masks = [*MASKS, *([(words.pattern, words.stand_in)] if words.pattern else [])]
+    for number, (pattern, mask) in enumerate(masks):
+        masked = f"regexp_replace({masked}, %(pattern_{number})s, %(mask_{number})s, 'gi')"
+        parameters |= {f"pattern_{number}": pattern, f"mask_{number}": mask}
+    with connection.cursor() as cursor:
+        cursor.execute(_MASK_ERRORS.format(masked=masked), parameters)
     told = chosen.order_by().values_list("notification_id", flat=True).distinct()
     notifications_erase(list(told), words)
 
@@ -74,14 +81,3 @@ def addresses_erase(after: UUID, last: UUID, addresses: Words, words: Words) -> 
     attempts = AttemptRow.objects.filter(delivery_id__gt=after, delivery_id__lte=last)
     for attempt in tables.mentioning(attempts, addresses):
         tables.mask(attempt, addresses)
-
-
-def _errors_mask(ids: Sequence[UUID], words: Words) -> None:
-    masked = "error"
-    parameters: dict[str, Any] = {"ids": list(ids)}
-    masks = [*MASKS, *([(words.pattern, words.stand_in)] if words.pattern else [])]
-    for number, (pattern, mask) in enumerate(masks):
-        masked = f"regexp_replace({masked}, %(pattern_{number})s, %(mask_{number})s, 'gi')"
-        parameters |= {f"pattern_{number}": pattern, f"mask_{number}": mask}
-    with connection.cursor() as cursor:
-        cursor.execute(_MASK_ERRORS.format(masked=masked), parameters)

@@ -1,7 +1,5 @@
 """Profiles follow their users: made, kept up to date and removed with them."""
 
-from collections.abc import Iterable
-
 import structlog
 
 from accounts import services
@@ -33,7 +31,15 @@ def profile_update(event: Event) -> None:
     if "role" in changes:
         services.profile_ensure(user=user)
     if shown := [change for change in changes if change in SHOWN]:
-        _publish_updated(user, shown)
+        changed = {"changes": shown}
+        for student in Student.objects.filter(user=user).select_related("user"):
+            event_publish(
+                routing_key=people.STUDENT_UPDATED, payload=people.student_payload(student) | changed
+            )
+        for encadrant in Encadrant.objects.filter(user=user).select_related("user"):
+            event_publish(
+                routing_key=people.ENCADRANT_UPDATED, payload=people.encadrant_payload(encadrant) | changed
+            )
 
 
 @handles(people.USER_DELETED)
@@ -52,13 +58,3 @@ def _user_of(event: Event) -> User | None:
     if user is None:
         log.info("event_user_gone", event_id=str(event.pk), routing_key=event.routing_key)
     return user
-
-
-def _publish_updated(user: User, changes: Iterable[str]) -> None:
-    changed = {"changes": list(changes)}
-    for student in Student.objects.filter(user=user).select_related("user"):
-        event_publish(routing_key=people.STUDENT_UPDATED, payload=people.student_payload(student) | changed)
-    for encadrant in Encadrant.objects.filter(user=user).select_related("user"):
-        event_publish(
-            routing_key=people.ENCADRANT_UPDATED, payload=people.encadrant_payload(encadrant) | changed
-        )

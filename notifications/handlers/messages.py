@@ -105,7 +105,8 @@ def audience_of(event: Event) -> Audience | Broadcast.Audience | None:
     if not found:
         if event.routing_key.endswith(".deleted"):
             return None
-        raise Unaddressed(f"There is no one with this {name.removesuffix('s')}: {_shown(wanted)}.")
+        shown = ", ".join(map(str, wanted[:3])) + ("…" if len(wanted) > 3 else "")
+        raise Unaddressed(f"There is no one with this {name.removesuffix('s')}: {shown}.")
     if len(found) < len(wanted):
         # A list may name somebody who has left; the others are told all the same.
         log.warning("event_people_missing", event_id=str(event.pk), count=len(wanted) - len(found))
@@ -140,7 +141,3 @@ def _users(name: str, ids: Sequence[UUID]) -> list[UUID]:
     kind: type[Student] | type[Encadrant] = Encadrant if name.startswith("encadrant") else Student
     known = kind.objects.filter(Q(pk__in=ids) | Q(external_id__in=ids))
     return list(known.values_list("user_id", flat=True))
-
-
-def _shown(ids: Sequence[UUID]) -> str:
-    return ", ".join(map(str, ids[:3])) + ("…" if len(ids) > 3 else "")

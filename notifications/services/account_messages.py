@@ -46,11 +46,12 @@ def verification_deliver(verification: Verification, **kwargs: Any) -> bool:
     channel = CHANNELS[purpose]
     if not _is_set_up(channel):
         return False
+    lifetime = verification.expires_at - verification.created_at
     notification = notification_of(
         kind=KINDS[purpose],
         data={"verification": str(verification.pk)},
         # No name in it: whoever registers with somebody else's address could put anything there.
-        context={"minutes": _minutes(verification)},
+        context={"minutes": max(1, round(lifetime.total_seconds() / 60))},
         source_type="verification",
         source_id=str(verification.pk),
         dedup_key=f"verification:{verification.pk}",
@@ -132,8 +133,3 @@ def _warn(user: User, kind: str, *, channel: str, address: str, at: str, once: s
 
 def _is_set_up(channel: str) -> bool:
     return channel in registry.CHANNELS and registry.CHANNELS[channel].is_configured
-
-
-def _minutes(verification: Verification) -> int:
-    lifetime = verification.expires_at - verification.created_at
-    return max(1, round(lifetime.total_seconds() / 60))

@@ -135,8 +135,12 @@ def alerts_accept(*, posted: Sequence[Posted], received_from: ApiKey | None = No
     connection.close_if_health_check_failed()
     found = _accepted(posted, now, sender)
     unknown = [number for number in range(len(posted)) if number not in found]
-    if decomposed := [number for number in unknown if _is_decomposed(posted[number])]:
-        again = _accepted([_composed(posted[number]) for number in decomposed], now, sender)
+    # A shop's name may have letters and their accents apart, as file names of macOS have.
+    composed = {number: unicodedata.normalize("NFC", posted[number].location) for number in unknown}
+    if decomposed := [number for number in unknown if composed[number] != posted[number].location]:
+        again = _accepted(
+            [replace(posted[number], location=composed[number]) for number in decomposed], now, sender
+        )
         found |= {decomposed[place]: each for place, each in again.items()}
     _announce([each.alert for each in found.values() if each.is_new])
     _wait()
@@ -152,15 +156,6 @@ def _accepted(posted: Sequence[Posted], now: datetime, sender: Mapping[str, Any]
         number: Accepted(_alert(posted[number], shop, now, sender_id), is_new)
         for number, *shop, is_new, sender_id, _ in rows
     }
-
-
-def _is_decomposed(posted: Posted) -> bool:
-    """Whether its shop's name has letters and their accents apart, as file names of macOS have."""
-    return not unicodedata.is_normalized("NFC", posted.location)
-
-
-def _composed(posted: Posted) -> Posted:
-    return replace(posted, location=unicodedata.normalize("NFC", posted.location))
 
 
 def alerts_accept_by_key(

@@ -129,7 +129,11 @@ def contact_point_confirm(*, contact_point: ContactPoint, code: str, now: dateti
     def confirm(_: str) -> None:
         _confirm(contact_point, now)
         if is_own(contact_point):
-            _verify_account(contact_point, now)
+            field = registry.get(contact_point.channel).verified_as
+            theirs = User.objects.filter(
+                pk=contact_point.user_id, **{field: getattr(contact_point.user, field)}
+            )
+            theirs.filter(**{f"{field}_verified_at": None}).update(**{f"{field}_verified_at": now})
 
     code_take(verifications, code=code, address=address, then=confirm, now=now)
     return contact_point
@@ -150,12 +154,6 @@ def _same(contact_point: ContactPoint, address: str) -> bool:
     except ValidationError:
         return False
     return normal.lower() == contact_point.address.lower()
-
-
-def _verify_account(contact_point: ContactPoint, now: datetime) -> None:
-    field = registry.get(contact_point.channel).verified_as
-    theirs = User.objects.filter(pk=contact_point.user_id, **{field: getattr(contact_point.user, field)})
-    theirs.filter(**{f"{field}_verified_at": None}).update(**{f"{field}_verified_at": now})
 
 
 def _confirm(contact_point: ContactPoint, now: datetime) -> bool:

@@ -8,7 +8,6 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
-from accounts.models import User
 from config import clock
 from notifications.engine.fanout import notify, people
 from notifications.engine.fanout.preview import goes_to_inbox
@@ -48,8 +47,12 @@ def _follow_up(pk: UUID) -> None:
     assert gone_at
     is_last = not ContactPoint.objects.confirmed().filter(user=user, is_enabled=True).exists()
     if is_last:
-        _tell_by_inbox(user)
-        _tell_again(user, _lost_with(point, gone_at))
+        theirs = ContactPoint.objects.filter(user=user, channel="inbox", deleted_at=None)
+        if not theirs.update(is_enabled=True):
+            ContactPoint.objects.create(user=user, channel="inbox")
+        told = [delivery.notification for delivery in _lost_with(point, gone_at)]
+        again = [notification for notification in told if not goes_to_inbox(notification.kind)]
+        deliver_many([Planned(notification, "inbox", user=user) for notification in again])
     notification = notification_of(
         kind=KIND,
         data={
@@ -65,12 +68,6 @@ def _follow_up(pk: UUID) -> None:
     notify(notification, people([user.pk], as_of=clock.now()), inbox=True)
 
 
-def _tell_by_inbox(user: User) -> None:
-    theirs = ContactPoint.objects.filter(user=user, channel="inbox", deleted_at=None)
-    if not theirs.update(is_enabled=True):
-        ContactPoint.objects.create(user=user, channel="inbox")
-
-
 def _lost_with(point: ContactPoint, gone_at: datetime) -> QuerySet[Delivery]:
     """Return the alerts that were to be told there and were not, since it was dead already."""
     lost = Q(status=Delivery.Status.FAILED, reason=Delivery.Reason.GONE) | Q(
@@ -79,8 +76,3 @@ def _lost_with(point: ContactPoint, gone_at: datetime) -> QuerySet[Delivery]:
     # By the person too: there is an index of theirs, and none of contact points.
     sent_there = Delivery.objects.filter(user=point.user_id, contact_point=point)
     return sent_there.filter(lost, pk__gte=first_id(gone_at - _BACK)).select_related("notification")
-
-
-def _tell_again(user: User, lost: QuerySet[Delivery]) -> None:
-    told = [each.notification for each in lost if not goes_to_inbox(each.notification.kind)]
-    deliver_many([Planned(each, "inbox", user=user) for each in told])

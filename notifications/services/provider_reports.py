@@ -31,7 +31,10 @@ def delivery_report_record(*, delivery: Delivery, attempt: int, report: Report) 
     machine had answered is known after that a call was answered.
     """
     if report.arrived:
-        changed = _mark_arrived(delivery.pk, attempt, report.reason)
+        before = ("", Reason.ANSWERED) if report.reason == Reason.VOICEMAIL else ("",)
+        sent = Delivery.objects.filter(pk=delivery.pk, attempts=attempt, status=Status.SENT)
+        changed = bool(sent.filter(reason__in=before).update(reason=report.reason))
+        changed = changed or _mark_made_after_all(delivery.pk, attempt, report.reason)
     else:
         changed = _mark_undelivered(delivery.pk, attempt, report.detail)
     if not changed:
@@ -45,14 +48,6 @@ def delivery_report_record(*, delivery: Delivery, attempt: int, report: Report) 
     if not report.arrived or report.reason == Reason.VOICEMAIL:
         loss_reported.send(sender=Delivery, delivery=delivery)
     return True
-
-
-def _mark_arrived(delivery_id: UUID, attempt: int, reason: Reason) -> bool:
-    before = ("", Reason.ANSWERED) if reason == Reason.VOICEMAIL else ("",)
-    reported = Delivery.objects.filter(
-        pk=delivery_id, attempts=attempt, status=Status.SENT, reason__in=before
-    )
-    return bool(reported.update(reason=reason)) or _mark_made_after_all(delivery_id, attempt, reason)
 
 
 def _mark_made_after_all(delivery_id: UUID, attempt: int, reason: Reason) -> bool:

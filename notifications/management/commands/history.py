@@ -12,7 +12,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 
 from accounts.models import User
 from notifications.archive.faults import ArchiveError
-from notifications.archive.history import Told, of_person
+from notifications.archive.history import of_person
 from notifications.checks import BEFORE_START
 
 
@@ -53,7 +53,10 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps([asdict(each) for each in told], cls=DjangoJSONEncoder, indent=1))
             return
         for each in told:
-            self.stdout.write(_line(each))
+            at = f"{each.at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+            self.stdout.write(
+                f"{at}  {each.status:<11}{each.channel:<13}{each.kind:<22}{each.title}  ({each.explanation})"
+            )
         archived = sum(each.archived for each in told)
         self.stdout.write(f"\n{len(told):,} deliveries, {archived:,} of them from the archive")
 
@@ -68,8 +71,3 @@ def _user_id(person: str) -> UUID:
     if user is None:
         raise CommandError(f"Nobody logs in as {person}. Give the id of a person who has been deleted.")
     return user.pk
-
-
-def _line(told: Told) -> str:
-    at = f"{told.at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
-    return f"{at}  {told.status:<11}{told.channel:<13}{told.kind:<22}{told.title}  ({told.explanation})"
