@@ -56,7 +56,10 @@ class Bodies:
             RequestAborted: the client is gone.
         """
         limit = limit_of(scope["path"])
-        length = _declared(scope)
+        # The server has read it, whatever zeros it begins with; Python refuses thousands of digits.
+        lengths = (value.lstrip(b"0") for name, value in scope["headers"] if name == b"content-length")
+        # None where the head gives none, as that of a chunked body does.
+        length = next((int(digits or b"0") for digits in lengths), None)
         if length is not None and length > limit:
             raise Refused(too_large(limit))
         allowed = min(limit, settings.REQUEST_ANONYMOUS_MAX_BYTES)
@@ -158,15 +161,6 @@ async def refuse(response: HttpResponse, receive: Receive, send: Send) -> None:
                 while (await receive()).get("more_body"):
                     pass
     await send({"type": "http.response.body", "body": b""})
-
-
-def _declared(scope: Scope) -> int | None:
-    """Return the length that a request's head gives; None where it gives none, as a chunked one does."""
-    for name, value in scope["headers"]:
-        if name == b"content-length":
-            # The server has read it, whatever zeros it begins with; Python refuses thousands of digits.
-            return int(value.lstrip(b"0") or b"0")
-    return None
 
 
 async def _check(ask: Ask, scope: Scope) -> None:

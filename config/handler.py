@@ -97,7 +97,8 @@ class Handler(ASGIHandler):
         if response is None:
             return
         if isinstance(response, LiveResponse):
-            live, start = response.live, _start(response)
+            live, headers = response.live, _encoded(response)  # of no length
+            start = {"type": "http.response.start", "status": response.status_code, "headers": headers}
             del response, body  # the stream may last for hours
             await live(start, receive, send)
             return
@@ -139,7 +140,9 @@ class Handler(ASGIHandler):
         short_way = self._short_ways.get(scope["path"]) if is_usual else None
         look = _look(scope) if short_way else None
         if short_way and (headers := self._known.get(look)):
-            content = await short_way(*_asked(scope), body.read())
+            given = dict(scope["headers"])
+            kind, authorization = given.get(b"content-type", b""), given.get(b"authorization", b"")
+            content = await short_way(kind, authorization, body.read())
             if content is not None:
                 body.close()
                 headers = [*headers, (b"Content-Length", str(len(content)).encode())]
@@ -195,11 +198,6 @@ def _connect(together: Barrier) -> None:
         connection.ensure_connection()
 
 
-def _start(response: HttpResponse) -> Mapping[str, Any]:
-    """Return the ASGI message that begins this answer; its length is not known."""
-    return {"type": "http.response.start", "status": response.status_code, "headers": _encoded(response)}
-
-
 def _encoded(response: HttpResponse) -> Headers:
     headers = [(name, value) for name, value in response.items() if name != "Content-Length"]
     headers += [("Set-Cookie", cookie.OutputString()) for cookie in response.cookies.values()]
@@ -210,8 +208,3 @@ def _look(scope: Mapping[str, Any]) -> object:
     """Return all of a request that the headers of its answer may depend on."""
     rest = tuple(header for header in scope["headers"] if header[0] not in NEUTRAL)
     return scope["path"], scope.get("scheme"), scope.get("query_string"), rest
-
-
-def _asked(scope: Mapping[str, Any]) -> tuple[bytes, bytes]:
-    headers = dict(scope["headers"])
-    return headers.get(b"content-type", b""), headers.get(b"authorization", b"")

@@ -52,23 +52,16 @@ def expire(first: int | None = None) -> None:
         return
     run = Run(now=clock.now(), for_s=RUN_S)
     for number, step in enumerate(STEPS[first or 0 :], first or 0):
-        _take(step, run)
+        name = f"{step.__module__.partition('.')[0]}.{step.__name__}"
+        try:
+            if count := step(run):
+                log.info("retention_ended", step=name, count=count)
+        except OperationalError:
+            raise
+        except Exception:  # a fault of one step leaves the others theirs
+            log.exception("retention_failed", step=name)
         if run.is_cut:
             queue.redis().set(_GOES_ON, 1, ex=_LOST_S)
             queue.enqueue(expire, number)
             return
     queue.redis().delete(_GOES_ON)
-
-
-def _take(step: Callable[[Run], int], run: Run) -> None:
-    """Take one step; a fault of its own leaves the others theirs."""
-    name = f"{step.__module__.partition('.')[0]}.{step.__name__}"
-    try:
-        count = step(run)
-    except OperationalError:
-        raise
-    except Exception:
-        log.exception("retention_failed", step=name)
-        return
-    if count:
-        log.info("retention_ended", step=name, count=count)

@@ -103,7 +103,11 @@ class Scheduler(DjangoScheduler):
         entry = BY_ID.get(job.id)
         if entry is None:  # none of ours
             return
-        if not _is_readable(job):
+        try:
+            is_readable = isinstance(job.func_name, str)
+        except DeserializationError:  # older versions pickled it
+            is_readable = False
+        if not is_readable:
             job = self._register(entry)
         at = job.enqueued_at
         if job.get_status() == JobStatus.QUEUED and at is not None:
@@ -158,11 +162,3 @@ def _is_as_registered(entry: Entry, meta: bytes) -> bool:
         return True
     told = known if isinstance(known, dict) else {}
     return (told.get("cron_string"), told.get("interval")) == (entry.cron, entry.every_s)
-
-
-def _is_readable(job: Job) -> bool:
-    """Whether a job's data is JSON: older versions pickled it."""
-    try:
-        return isinstance(job.func_name, str)
-    except DeserializationError:
-        return False

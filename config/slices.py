@@ -65,6 +65,11 @@ class Old:
         behind = f"AND ({by}) > ({', '.join(f'%(after_{column})s' for column in self.by)})"
         newest_first = ", ".join(f"{column} DESC" for column in self.by)
         last = ", ".join(f"(array_agg({column} ORDER BY {newest_first}))[1]" for column in self.by)
+        along = "".join(
+            f", along_{number} AS (DELETE FROM {table}"  # noqa: S608
+            f" WHERE {column} = ANY (ARRAY (SELECT {self.key} FROM old)) AND ({condition}))"
+            for number, (table, column, condition) in enumerate(self.along)
+        )
         act = f"UPDATE {self.table} SET {self.change}" if self.change else f"DELETE FROM {self.table}"  # noqa: S608
         return f"""
 WITH seen AS MATERIALIZED (
@@ -76,16 +81,9 @@ WITH seen AS MATERIALIZED (
      WHERE it.{self.key} = ANY (ARRAY (SELECT {self.key} FROM seen WHERE is_old))
        AND it.{self.age} < %(before)s AND NOT ({self.unless})
        FOR UPDATE SKIP LOCKED
-){self._along()}, ended AS ({act} WHERE {self.key} = ANY (ARRAY (SELECT {self.key} FROM old)))
+){along}, ended AS ({act} WHERE {self.key} = ANY (ARRAY (SELECT {self.key} FROM old)))
 SELECT count(*), count(*) FILTER (WHERE is_old), (SELECT count(*) FROM old), {last} FROM seen
 """  # noqa: S608
-
-    def _along(self) -> str:
-        return "".join(
-            f", along_{number} AS (DELETE FROM {table}"  # noqa: S608
-            f" WHERE {column} = ANY (ARRAY (SELECT {self.key} FROM old)) AND ({condition}))"
-            for number, (table, column, condition) in enumerate(self.along)
-        )
 
 
 def old_end(old: Old, *, before: datetime, run: Run, **parameters: Any) -> int:

@@ -71,21 +71,20 @@ def translate(message: Message) -> Command:
     Raises:
         Malformed: it is none of the three, or a value is not acceptable.
     """
-    wish = _wish(message.json_object())
-    # Neither the order of deliveries counts nor a clock that is ahead of ours.
-    at = min(message.sent_at or message.delivered_at, message.delivered_at)
-    return Command(wish, at, message.source, message.message_id)
-
-
-def _wish(body: Mapping[str, Any]) -> Mark | SearchAgain:
+    body = message.json_object()
     given = [kind for kind in _KINDS if kind in body]
     if len(given) != 1:
         raise Malformed(f"Expected one of these: {', '.join(_KINDS)}.")
+    wish: Mark | SearchAgain
     if given == ["device_id"]:
         status = _whole(body, "status", most=max(Device.Status))
-        return Mark(_whole(body, "device_id", least=1, most=DEVICE_MAX), status)
-    read = _round if given == ["round"] else _recurrent
-    return read(_object(body[given[0]], given[0]))
+        wish = Mark(_whole(body, "device_id", least=1, most=DEVICE_MAX), status)
+    else:
+        read = _round if given == ["round"] else _recurrent
+        wish = read(_object(body[given[0]], given[0]))
+    # Neither the order of deliveries counts nor a clock that is ahead of ours.
+    at = min(message.sent_at or message.delivered_at, message.delivered_at)
+    return Command(wish, at, message.source, message.message_id)
 
 
 def apply(commands: Sequence[Command]) -> list[Answer]:

@@ -1,4 +1,4 @@
-"""Who may read cases, and the queries that show them."""
+"""The queries that show cases."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -12,7 +12,6 @@ from django.db.models import Count, DateTimeField, F, Func, OuterRef, QuerySet, 
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from accounts.rights import READ_CASES, SET_FILTERS, may
 from config.statements import named
 from notifications.models import Delivery
 from tracing.models import Case, Exposure
@@ -40,16 +39,6 @@ _QUARTER: Final = Func(
 
 # By filter and device: the device that it was exposed by.
 Vias = Mapping[tuple[UUID, int], int]
-
-
-def may_read_cases(principal: Any) -> bool:
-    """Whether somebody may look at cases: the staff, people with the permission, machines with the scope."""
-    return may(principal, READ_CASES)
-
-
-def may_change_filters(principal: Any) -> bool:
-    """Whether somebody may set filters: the staff, people with the permission, machines with the scope."""
-    return may(principal, SET_FILTERS)
 
 
 def device_is_seen(device_id: int) -> bool:

@@ -9,7 +9,7 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, assert_never
+from typing import Literal
 
 from config.embedded import postgres as _postgres
 from config.embedded import redis as _redis
@@ -119,14 +119,7 @@ def kill(server: Server, *, at: Path | None = None) -> None:
     Of PostgreSQL only the postmaster is killed, as the kernel's out-of-memory killer would do;
     its orphaned backends are swept away by the next start.
     """
-    instance = _instance(at)
-    match server:
-        case "postgres":
-            _postgres.kill(instance)
-        case "redis":
-            _redis.kill(instance)
-        case _:
-            assert_never(server)
+    (_postgres if server == "postgres" else _redis).kill(_instance(at))
 
 
 def status(*, at: Path | None = None) -> Status:

@@ -45,9 +45,11 @@ class Instance:
 
     @classmethod
     def at(cls, home: Path) -> "Instance":
-        account = _server_account()
+        # Not tempfile.gettempdir(): it follows TMPDIR, and every process of a home must agree.
+        worldly = (Path("/var/tmp"), Path("/tmp"))  # noqa: S108 (checked when claimed)
+        base = next((path for path in worldly if os.access(path, os.W_OK | os.X_OK)), Path.home())
         name = hashlib.sha256(f"{os.geteuid()}:{home}".encode()).hexdigest()[:16]
-        return cls(home=home, account=account, private=_private_base() / f"tocsin-{name}")
+        return cls(home=home, account=_server_account(), private=base / f"tocsin-{name}")
 
     @cached_property
     def base(self) -> Path:
@@ -88,17 +90,15 @@ class Instance:
             is_new = not self.home.is_dir()
             if is_new:
                 self.home.mkdir(parents=True)
-            if is_new or self._is_as_earlier_versions_made_it():
+            found = self.home.stat()
+            is_of_earlier_version = stat.S_IMODE(found.st_mode) == 0o755 and found.st_uid == os.geteuid()
+            if is_new or is_of_earlier_version:
                 self.home.chmod(0o711 if self.account else 0o700)
         except OSError as error:
             raise EmbeddedError(
                 f"cannot make {self.home} ({error.strerror}); set TOCSIN_HOME to a directory "
                 "that you may write to"
             ) from error
-
-    def _is_as_earlier_versions_made_it(self) -> bool:
-        found = self.home.stat()
-        return stat.S_IMODE(found.st_mode) == 0o755 and found.st_uid == os.geteuid()
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -168,12 +168,9 @@ class Instance:
                 "remove it, or set TOCSIN_HOME to another (shorter) path"
             )
         self.private.chmod(0o711 if self.account else 0o700)
-        self._discard_files_of_deleted_home()
-
-    def _discard_files_of_deleted_home(self) -> None:
-        """A checkout that is deleted and cloned again must not find the old one's data."""
         if self.is_claimed():
             return
+        # A checkout that is deleted and cloned again must not find the old one's data.
         ours, theirs = self.home / "instance-id", self.private / "instance-id"
         if not ours.exists():
             ours.write_text(uuid.uuid4().hex)
@@ -201,14 +198,6 @@ def _server_account() -> Account | None:
             "run it as: run this as an ordinary user, or set DATABASE_URL and REDIS_URL"
         ) from error
     return Account(name=found.pw_name, uid=found.pw_uid, gid=found.pw_gid)
-
-
-def _private_base() -> Path:
-    # Not tempfile.gettempdir(): it follows TMPDIR, and every process of a home must agree.
-    for candidate in (Path("/var/tmp"), Path("/tmp")):  # noqa: S108 (checked when claimed)
-        if os.access(candidate, os.W_OK | os.X_OK):
-            return candidate
-    return Path.home()
 
 
 def _user_name(uid: int) -> str:

@@ -30,17 +30,14 @@ STOP_TIMEOUT_S = 30
 PID_FILE_STATUS_LINE = 7
 
 
-def _shared_buffers_mb() -> int:
-    """A sixteenth of the machine's memory, from 128 MB to 1 GB: it is taken up only as far as it is used."""
-    memory_mb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
-    return min(max(memory_mb // 16, 128), 1024)
-
+MEMORY_MB = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
 
 SETTINGS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
     "max_connections": "200",
-    "shared_buffers": f"{_shared_buffers_mb()}MB",
+    # A sixteenth of the machine's memory, from 128 MB to 1 GB: it is taken up only as far as it is used.
+    "shared_buffers": f"{min(max(MEMORY_MB // 16, 128), 1024)}MB",
     "max_wal_size": "2GB",
     "checkpoint_timeout": "10min",
     "random_page_cost": "1.1",  # SSDs

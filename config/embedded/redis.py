@@ -42,7 +42,14 @@ def running_pid(instance: Instance) -> int | None:
     pid = _recorded_pid(instance)
     if pid is None or not _is_ours(instance, pid):
         return None
-    return pid if _answers(instance) else None
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(PING_TIMEOUT_S)
+            connection.connect(str(_socket_path(instance)))
+            connection.sendall(f"AUTH {_password(instance)}\r\n".encode())
+            return pid if connection.recv(16).startswith(b"+OK") else None
+    except OSError:
+        return None
 
 
 def start(instance: Instance) -> None:
@@ -59,7 +66,8 @@ def start(instance: Instance) -> None:
         "requirepass": _password(instance),
     }
     # Not on the command line, which everybody on the machine can read.
-    lines = "".join(f"{name} {_quoted(value)}\n" for name, value in settings.items())
+    quoted = {name: value.replace("\\", "\\\\").replace('"', '\\"') for name, value in settings.items()}
+    lines = "".join(f'{name} "{value}"\n' for name, value in quoted.items())
     program = programs.redis(instance)
     pid = launch(instance.account, [program, "-"], log=instance.log("redis"), stdin=lines)
     wait_until(lambda: running_pid(instance) is not None or not is_alive(pid), timeout_s=START_TIMEOUT_S)
@@ -92,11 +100,6 @@ def _password(instance: Instance) -> str:
     return kept.secret(instance.redis_password)
 
 
-def _quoted(value: str) -> str:
-    """A value as redis.conf has it, whatever is in a path."""
-    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
 def _socket_path(instance: Instance) -> Path:
     return instance.run / "redis.sock"
 
@@ -114,14 +117,3 @@ def _recorded_pid(instance: Instance) -> int | None:
 
 def _is_ours(instance: Instance, pid: int) -> bool:
     return is_server(pid, PROGRAM, working_directory=instance.run)
-
-
-def _answers(instance: Instance) -> bool:
-    try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-            connection.settimeout(PING_TIMEOUT_S)
-            connection.connect(str(_socket_path(instance)))
-            connection.sendall(f"AUTH {_password(instance)}\r\n".encode())
-            return connection.recv(16).startswith(b"+OK")
-    except OSError:
-        return False

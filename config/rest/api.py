@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import IO, TYPE_CHECKING, Any, Final, NoReturn
 
 import structlog
@@ -85,18 +85,17 @@ _decode = json.JSONDecoder(parse_float=_finite, parse_constant=_no_constant).dec
 
 def _is_deeper_than(limit: int, value: object) -> bool:
     """Walk level by level and not by recursion, so that no depth can exhaust the stack."""
-    level = [value]
+    level = [value] if isinstance(value, dict | list) else []
     for _ in range(limit):
-        level = [child for parent in level for child in _children(parent) if isinstance(child, dict | list)]
+        level = [
+            child
+            for parent in level
+            for child in (parent.values() if isinstance(parent, dict) else parent)
+            if isinstance(child, dict | list)
+        ]
         if not level:
             return False
     return True
-
-
-def _children(value: object) -> Iterable[object]:
-    if isinstance(value, dict):
-        return value.values()
-    return value if isinstance(value, list) else ()
 
 
 #: What gzip's output begins with (RFC 1952).

@@ -29,17 +29,13 @@ def columns_in(file: IO[bytes]) -> Iterator[tuple[Columns, int]]:
             for part in parts:
                 yield from_ndjson(part), len(part)
         case _:
-            yield from _csv_parts(first, parts)
-
-
-def _csv_parts(first: bytes, others: Iterator[bytes]) -> Iterator[tuple[Columns, int]]:
-    if not first:
-        raise NotReadable("The file is empty.")
-    lines = lines_of(first)
-    names = csv_names(lines[0])
-    yield from_csv(lines[1:] if names.in_first_line else lines, names), len(first)
-    for part in others:
-        yield from_csv(lines_of(part), names), len(part)
+            if not first:
+                raise NotReadable("The file is empty.")
+            lines = lines_of(first)
+            names = csv_names(lines[0])
+            yield from_csv(lines[1:] if names.in_first_line else lines, names), len(first)
+            for part in parts:
+                yield from_csv(lines_of(part), names), len(part)
 
 
 def _whole_lines(file: IO[bytes]) -> Iterator[bytes]:

@@ -91,7 +91,11 @@ def _copy_unknown(form: Records) -> int:
             for day, place in _by_day(form):
                 _copy(form[place], RECORDS.name_of(day))
     except UniqueViolation:
-        return _insert_unknown(form)
+        with connection.cursor() as cursor:
+            cursor.execute(STAGING_SQL)
+            _copy(form, STAGING)
+            cursor.execute(INSERT_SQL)
+            return int(cursor.rowcount)
     return len(form)
 
 
@@ -100,14 +104,6 @@ def _by_day(form: Records) -> Iterator[tuple[date, slice]]:
     days = form.start_s // DAY_S
     for day in np.unique(days).tolist():
         yield partitions.day_of(day * DAY_S), slice(*np.searchsorted(days, [day, day + 1]).tolist())
-
-
-def _insert_unknown(form: Records) -> int:
-    with connection.cursor() as cursor:
-        cursor.execute(STAGING_SQL)
-        _copy(form, STAGING)
-        cursor.execute(INSERT_SQL)
-        return int(cursor.rowcount)
 
 
 def _copy(records: Records, table: str) -> None:

@@ -1,7 +1,7 @@
 """The picture of an exposure tree: a column for each degree, a row for each device that leads no further."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -60,7 +60,15 @@ class Tree:
 
 def tree_of(case_device: int, people: Sequence[Person]) -> Tree:
     """Lay out a tree: parents in the middle of their children, and these by the onset of their exposure."""
-    drawn = _drawn(case_device, people)
+    # The nearest, each of whom is reached by one of the others.
+    drawn: list[Person] = []
+    known = {case_device}
+    for person in sorted(people, key=lambda each: (each.degree, each.onset, each.device)):
+        if len(drawn) == DRAWN_MAX:
+            break
+        if person.via in known and person.device not in known:
+            known.add(person.device)
+            drawn.append(person)
     children: dict[int, list[Person]] = defaultdict(list)
     for person in sorted(drawn, key=lambda each: (each.onset, each.device)):
         children[person.via].append(person)
@@ -79,19 +87,6 @@ def tree_of(case_device: int, people: Sequence[Person]) -> Tree:
     width = MARGIN * 2 + max(degrees) * COLUMN + LABEL
     height = max(node.y for node in nodes) + ROW
     return Tree(width, height, nodes, edges, columns, len(people) - len(drawn))
-
-
-def _drawn(case_device: int, people: Iterable[Person]) -> list[Person]:
-    """Return the nearest, each of whom is reached by one of the others."""
-    known = {case_device}
-    found: list[Person] = []
-    for person in sorted(people, key=lambda each: (each.degree, each.onset, each.device)):
-        if len(found) == DRAWN_MAX:
-            break
-        if person.via in known and person.device not in known:
-            known.add(person.device)
-            found.append(person)
-    return found
 
 
 def _rows(root: int, children: dict[int, list[Person]]) -> dict[int, float]:
