@@ -238,7 +238,7 @@ def test_the_page_says_what_stays_and_deletes_for_the_password(leaver: User, set
     assert page.post("/account/leave/", {"password": "wrong horse"}).status_code == 422
     assert User.objects.filter(pk=leaver.pk).exists()
     answer = page.post("/account/leave/", {"password": "correct horse battery"})
-    assert (answer.status_code, "is deleted" in answer.content.decode()) == (200, True)
+    assert (answer.status_code, "has been deleted" in answer.content.decode()) == (200, True)
     assert not User.objects.filter(pk=leaver.pk).exists()
     assert not Membership.objects.filter(user_id=leaver.pk).exists()
     assert page.get("/account/").status_code == 302
