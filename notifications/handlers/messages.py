@@ -11,6 +11,7 @@ from accounts import services
 from accounts.models import Encadrant, Student, User
 from notifications.engine.fanout import Audience, broadcast, notify, people
 from notifications.events import people as of_people
+from notifications.events.outbox import SOURCE
 from notifications.events.registry import handles
 from notifications.events.signals import told_elsewhere
 from notifications.messages.compose import has_texts, notification_of
@@ -77,7 +78,7 @@ def people_tell(event: Event) -> None:
 def _adopt(event: Event) -> bool:
     """Learn the id of a profile that another service made; False where the person has one of ours already."""
     kind = PROFILES.get(event.routing_key)
-    if kind is None:
+    if kind is None or event.source == SOURCE:
         return True
     try:
         user_id = UUID(event.payload["user_id"])
