@@ -6,10 +6,9 @@ from uuid import UUID
 from rest_framework.exceptions import NotFound, PermissionDenied, ValidationError
 from rest_framework.generics import GenericAPIView, get_object_or_404
 from rest_framework.request import Request
-from rest_framework.serializers import Serializer
 
 from accounts.models import User
-from config.rest.api import JSONOnly
+from config.rest.views import validated
 from dating import selectors
 from dating.api.serializers import CommandInSerializer, DatingEventSerializer
 from dating.models import Event
@@ -18,7 +17,6 @@ from dating.models import Event
 class DatingView(GenericAPIView[Event]):
     """For everybody with an account, and for machines with the scope."""
 
-    content_negotiation_class = JSONOnly
     serializer_class = DatingEventSerializer
     queryset = Event.objects.none()
     filter_backends: list[Any] = []
@@ -45,11 +43,6 @@ class OrganiserView(DatingView):
         return event
 
 
-def given(serializer: Serializer[Any]) -> dict[str, Any]:
-    serializer.is_valid(raise_exception=True)
-    return dict(serializer.validated_data)
-
-
 def meant(request: Request) -> User:
     """Return for whom a command is: for whoever gives it, unless a machine or the staff name somebody.
 
@@ -57,7 +50,7 @@ def meant(request: Request) -> User:
         PermissionDenied: somebody else is named by one who may not.
         NotFound: there is nobody of that id.
     """
-    user_id = given(CommandInSerializer(data=request.data)).get("user_id")
+    user_id = validated(CommandInSerializer(data=request.data)).get("user_id")
     speaker = request.user
     if not isinstance(speaker, User):
         if user_id is None:

@@ -12,10 +12,9 @@ from rest_framework.response import Response
 from accounts.models import User
 from accounts.verification import code_of
 from config import clock
-from config.rest.api import JSONOnly
 from config.rest.openapi import BODY, errors
+from config.rest.views import validated
 from dating.api.bot_serializers import BotAccountInSerializer, BotAccountSerializer, BotCodeSerializer
-from dating.api.views.base import given
 from dating.models import BotAccount
 from dating.services import bot_account_link, bot_account_unlink, bot_code_make
 
@@ -33,7 +32,6 @@ _FRESH: Final = {"first_name": "Ana", "language": "en", "birthday": "1999-05-01"
 class BotAccountView(GenericAPIView[BotAccount]):
     """For the bot itself, with the scope, and for the staff."""
 
-    content_negotiation_class = JSONOnly
     serializer_class = BotAccountSerializer
     filter_backends: list[Any] = []
     queryset = BotAccount.objects.all()
@@ -74,7 +72,7 @@ class BotAccountView(GenericAPIView[BotAccount]):
 
         409: the number is somebody else's, they have another one, or only they may change these fields.
         """
-        fields = given(BotAccountInSerializer(data=request.data))
+        fields = validated(BotAccountInSerializer(data=request.data))
         account, created = bot_account_link(
             number=_checked(number),
             user=fields.pop("user_id", None),
@@ -101,7 +99,6 @@ class BotAccountView(GenericAPIView[BotAccount]):
 
 @extend_schema(tags=["dating"])
 class BotCodeView(GenericAPIView[BotAccount]):
-    content_negotiation_class = JSONOnly
     serializer_class = BotCodeSerializer
     filter_backends: list[Any] = []
     queryset = BotAccount.objects.none()

@@ -11,6 +11,7 @@ from rest_framework.response import Response
 
 from config import clock
 from config.rest.openapi import BODY, errors
+from config.rest.views import validated
 from dating.api.serializers import (
     DatingProfileSerializer,
     EveningSerializer,
@@ -19,7 +20,7 @@ from dating.api.serializers import (
     ReactionSerializer,
 )
 from dating.api.snapshots import evening_of
-from dating.api.views.base import PersonView, given
+from dating.api.views.base import PersonView
 from dating.models import DatingProfile, Event, Registration
 from dating.services import reaction_record, ready_mark
 from dating.services.calls import call_enter
@@ -101,7 +102,7 @@ class ReactionsView(_Evening):
         """
         event = self.event(event_id)
         self.registration(event)
-        wish: dict[str, Any] = given(ReactionInSerializer(data=request.data))
+        wish: dict[str, Any] = validated(ReactionInSerializer(data=request.data))
         reaction, created = reaction_record(
             event=event,
             user=self.person(),
@@ -136,6 +137,6 @@ class ProfileView(PersonView):
     )
     def patch(self, request: Request) -> Response:
         """Change what matching knows about you; fields you leave out stay as they are."""
-        changes = given(DatingProfileSerializer(data=request.data))
+        changes = validated(DatingProfileSerializer(data=request.data))
         profile, _ = DatingProfile.objects.update_or_create(user=self.person(), defaults=changes)
         return Response(DatingProfileSerializer(profile).data)

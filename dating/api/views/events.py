@@ -13,10 +13,11 @@ from rest_framework.response import Response
 from accounts.models import User
 from config import clock
 from config.rest.openapi import BODY, errors
+from config.rest.views import validated
 from dating import selectors
 from dating.api.filters import EventFilter
 from dating.api.serializers import DatingEventInSerializer, DatingEventSerializer
-from dating.api.views.base import DatingView, given
+from dating.api.views.base import DatingView
 from dating.models import Event
 from dating.services import event_create
 
@@ -56,7 +57,7 @@ class EventsView(_Events):
     )
     def post(self, request: Request) -> Response:
         """Create an event: for the staff, and machines with the scope."""
-        fields = given(DatingEventInSerializer(data=request.data))
+        fields = validated(DatingEventInSerializer(data=request.data))
         if isinstance(request.user, User):
             fields.setdefault("organiser", request.user)
         event = event_create(now=clock.now(), **fields)

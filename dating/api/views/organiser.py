@@ -11,9 +11,10 @@ from rest_framework.response import Response
 
 from config import clock
 from config.rest.openapi import BODY, errors
+from config.rest.views import validated
 from dating.api.serializers import DropInSerializer, ExtendInSerializer, RunSheetSerializer
 from dating.api.snapshots import run_sheet_of
-from dating.api.views.base import OrganiserView, given
+from dating.api.views.base import OrganiserView
 from dating.models import Event
 from dating.services import event_drop, event_end, event_extend_round, event_pause, event_resume
 
@@ -66,7 +67,7 @@ class ExtendView(_Run):
     def post(self, request: Request, event_id: UUID) -> Response:
         """Extend the current round."""
         self.event(event_id)  # who may not do it hears nothing of what the body lacks
-        by_s = given(ExtendInSerializer(data=request.data))["by_s"]
+        by_s = validated(ExtendInSerializer(data=request.data))["by_s"]
         return self.do(event_id, event_extend_round, by=timedelta(seconds=by_s))
 
 
@@ -87,7 +88,7 @@ class DropView(_Run):
     def post(self, request: Request, event_id: UUID) -> Response:
         """Remove somebody: their call ends, and their partners meet others where they can."""
         self.event(event_id)
-        registration_id = given(DropInSerializer(data=request.data))["registration_id"]
+        registration_id = validated(DropInSerializer(data=request.data))["registration_id"]
         return self.do(event_id, event_drop, registration_id=registration_id)
 
 

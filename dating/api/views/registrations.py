@@ -13,7 +13,6 @@ from rest_framework.response import Response
 from accounts.api.throttles import Acts
 from accounts.models import User
 from config import clock
-from config.rest.api import JSONOnly
 from config.rest.exceptions import Conflict
 from config.rest.openapi import BODY, errors
 from dating import selectors
@@ -146,7 +145,6 @@ class CancelAllView(_Command):
 
 @extend_schema(tags=["dating"])
 class RegistrationsView(GenericAPIView[Registration]):
-    content_negotiation_class = JSONOnly
     queryset = Registration.objects.none()
     serializer_class = DatingRegistrationSerializer
     filterset_class = RegistrationFilter

@@ -14,7 +14,6 @@ from rest_framework.views import APIView
 
 from accounts.models import User
 from config import clock
-from config.rest.api import JSONOnly
 from config.rest.openapi import BODY, errors
 from escalation.api.policy_filters import PolicyFilter
 from escalation.api.policy_serializers import (
@@ -54,7 +53,6 @@ EXAMPLE = {"name": "Orders", "steps": STEPS, "repeats": 3, "repeat_every_s": 300
 class _Policies(GenericAPIView[Any]):
     """Staff change policies; machines that may read escalations may read them."""
 
-    content_negotiation_class = JSONOnly
     serializer_class: type[Any] = PolicySerializer
     queryset = Policy.objects.none()
 
@@ -187,8 +185,6 @@ class PolicySimulateView(_OnePolicy):
 
 class NothingView(APIView):
     """What is asked for below policies or rotations, and isn't there."""
-
-    content_negotiation_class = JSONOnly
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)

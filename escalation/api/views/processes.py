@@ -15,7 +15,6 @@ from rest_framework.response import Response
 
 from accounts.models import ApiKey
 from config import clock
-from config.rest.api import JSONOnly
 from config.rest.exceptions import Conflict
 from config.rest.openapi import BODY, errors
 from escalation import requests, selectors
@@ -75,7 +74,6 @@ def name_of(request: Request) -> str:
 
 
 class _Processes(GenericAPIView[EscalationProcess]):
-    content_negotiation_class = JSONOnly
     serializer_class = ProcessSerializer
     filter_backends: Any = []
     ordering = ("-started_at", "-id")

@@ -14,12 +14,11 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.generics import GenericAPIView, get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.serializers import Serializer
 
 from accounts.api.views.base import OpenView
 from config import clock
-from config.rest.api import JSONOnly
 from config.rest.openapi import BODY, errors
+from config.rest.views import validated
 from escalation.api.policy_filters import RotationFilter
 from escalation.api.rotation_serializers import (
     MAX_SPAN,
@@ -60,7 +59,6 @@ CALENDAR: dict[Any, Any] = {
 class _Rotations(GenericAPIView[Any]):
     """Staff change rotations, who takes turns in one may see it; so may machines that read escalations."""
 
-    content_negotiation_class = JSONOnly
     serializer_class: type[Any] = RotationSerializer
     queryset = Rotation.objects.none()
 
@@ -103,7 +101,7 @@ class RotationsView(_Rotations):
     )
     def post(self, request: Request) -> Response:
         """Create a rotation; 409 if another one has the name."""
-        given = _validated(RotationInSerializer(data=request.data))
+        given = validated(RotationInSerializer(data=request.data))
         rotation, created = services.rotation_create(**given)
         return self.answer(rotation.pk, status.HTTP_201_CREATED if created else status.HTTP_200_OK)
 
@@ -123,7 +121,7 @@ class RotationView(_OneRotation):
     def patch(self, request: Request, rotation_id: UUID) -> Response:
         """Change the given fields. All shifts, past ones too, are then as if it had always been so."""
         rotation = self.rotation(rotation_id)
-        given = _validated(RotationChangeSerializer(rotation, data=request.data))
+        given = validated(RotationChangeSerializer(rotation, data=request.data))
         services.rotation_update(rotation=rotation, **given)
         return self.answer(rotation_id)
 
@@ -147,7 +145,7 @@ class OnCallView(_OneRotation):
     def get(self, request: Request, rotation_id: UUID) -> Response:
         """Show who is on call at a time."""
         rotation = self.rotation(rotation_id)
-        at = _validated(AtSerializer(data=request.query_params)).get("at") or clock.now()
+        at = validated(AtSerializer(data=request.query_params)).get("at") or clock.now()
         shift = on_call(selectors.turns_of(rotation), at)
         shown = _shown(rotation, [shift] if shift else [])
         return Response(OnCallSerializer({"at": at, "on_call": shown[0] if shown else None}).data)
@@ -163,7 +161,7 @@ class ShiftsView(_OneRotation):
     def get(self, request: Request, rotation_id: UUID) -> Response:
         """Show who is on call from one time until another."""
         rotation = self.rotation(rotation_id)
-        asked = _validated(SpanSerializer(data=request.query_params))
+        asked = validated(SpanSerializer(data=request.query_params))
         begin = asked.get("begin") or clock.now()
         end = asked.get("end") or begin + timedelta(weeks=4)
         if not timedelta(0) < end - begin <= MAX_SPAN:
@@ -216,7 +214,7 @@ class OverridesView(_OneRotation):
         Repeating the request returns 200 and the existing one.
         """
         rotation = self.rotation(rotation_id)
-        given = _validated(OverrideInSerializer(data=request.data))
+        given = validated(OverrideInSerializer(data=request.data))
         override, created = services.override_create(rotation=rotation, **given)
         code = status.HTTP_201_CREATED if created else status.HTTP_200_OK
         return Response(OverrideSerializer(override).data, status=code)
@@ -288,11 +286,6 @@ def calendar_response(rotation: Any) -> HttpResponse:
         now=now,
     )
     return HttpResponse(calendar, content_type=MEDIA_TYPE)
-
-
-def _validated(serializer: Serializer[Any]) -> dict[str, Any]:
-    serializer.is_valid(raise_exception=True)
-    return dict(serializer.validated_data)
 
 
 def _shown(rotation: Rotation, shifts: Iterable[RotationShift]) -> list[dict[str, Any]]:

@@ -5,6 +5,8 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from structlog.testing import capture_logs
 
@@ -78,6 +80,13 @@ def test_a_new_student_is_welcomed(bea: Student) -> None:
     assert (notification.source_type, notification.source_id) == ("event", str(event.pk))
     assert notification.data["event"] == "student.created"
     assert notification.data["payload"]["first_name"] == "Bea"
+
+
+def test_a_profile_made_here_is_not_looked_for_again(bea: Student) -> None:
+    with CaptureQueriesContext(connection) as asked:
+        publish("student.created", student_id=str(bea.pk), user_id=str(bea.user_id), first_name="Bea")
+    assert titles_of(bea.user) == ["Welcome to Tocsin, Bea!"]
+    assert [each["sql"] for each in asked if "accounts_student" in each["sql"]] == []
 
 
 def test_a_new_encadrant_is_welcomed(carl: Encadrant) -> None:
