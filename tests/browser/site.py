@@ -23,6 +23,11 @@ from tests.flows.product import Product
 from tests.servers.smtp import MailServer
 
 PASSWORD = "correct horse battery"
+# What somebody has begun, and holds locks by until it ends.
+BEGUN = """
+SELECT count(*) FROM pg_stat_activity
+ WHERE backend_type = 'client backend' AND xact_start IS NOT NULL AND pid <> pg_backend_pid()
+"""
 INBOX = """
 SELECT coalesce(max(last_number), 0) FROM notifications_inbox
   JOIN accounts_user ON uuid = user_id WHERE email = %(email)s
@@ -108,7 +113,14 @@ class Site:
     def without_worker(self) -> Iterator[None]:
         """Meanwhile nobody is told anything; what is to be told is told afterwards."""
         process = self.stack.processes["worker-1"]
+        deadline = time.monotonic() + 60
         os.kill(process.pid, signal.SIGSTOP)
+        # Stopped in the middle of a transaction, it would keep its locks, and who needs one wait for ever.
+        while self.sql(BEGUN) != [(0,)]:
+            os.kill(process.pid, signal.SIGCONT)
+            assert time.monotonic() < deadline, "the worker is always in a transaction"
+            time.sleep(0.05)
+            os.kill(process.pid, signal.SIGSTOP)
         try:
             yield
         finally:

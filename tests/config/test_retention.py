@@ -15,6 +15,7 @@ from config.ends import APPS
 from config.schedule import ENTRIES, Scheduler
 from config.slices import Old, Run
 from notifications import jobs, queue
+from tests import planner
 
 
 def test_it_runs_every_hour_on_the_slow_queue() -> None:
@@ -109,9 +110,9 @@ def old_of(package: str) -> dict[str, Old]:
 def test_each_slice_is_found_by_indexes_and_nothing_is_sorted_as_a_whole(db: None, old: Old) -> None:
     now = datetime.now(UTC)
     parameters = {"before": now, "dead_before": now, "brokers": ["events"], "most": 2000}
+    planner.prefer_indexes()
     with connection.cursor() as cursor:
         # Where there is an index for it, none of this can be left.
-        cursor.execute("SET LOCAL enable_seqscan = off")
         cursor.execute("SET LOCAL enable_bitmapscan = off")
         cursor.execute("SET LOCAL enable_sort = off")
         cursor.execute("EXPLAIN " + old.statement(is_first=True), parameters)

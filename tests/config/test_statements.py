@@ -12,6 +12,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from config.statements import Statement, known, named
+from tests import planner
 from tests.packages import PACKAGES
 from tracing.intake.storing import STAGING_SQL
 
@@ -49,14 +50,6 @@ HOT: Final = {
         "handler_run_due", "hang_up_next", "outgoing_due", "outgoing_for_digest", "room_to_make",
     },
 }  # fmt: skip
-
-#: Other tests leave statistics behind, by which the planner might choose otherwise.
-WITHOUT_STATISTICS = """
-SELECT pg_clear_relation_stats('public', relname::text)
-  FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'i');
-SELECT pg_clear_attribute_stats(schemaname::text, tablename::text, attname::text, inherited)
-  FROM pg_stats WHERE schemaname = 'public'
-"""
 
 
 def shown(*name: str) -> str:
@@ -134,9 +127,8 @@ def test_no_statement_stands_without_a_name() -> None:
 @pytest.mark.parametrize("name", HOT)
 def test_what_is_hot_finds_its_rows_by_an_index(db: None, name: str) -> None:
     """As on a new database: a table is read whole only where no index is of use."""
+    planner.prefer_indexes()
     with connection.cursor() as cursor:
-        cursor.execute(WITHOUT_STATISTICS)
-        cursor.execute("SET LOCAL enable_seqscan = off")
         cursor.execute(f"EXPLAIN (GENERIC_PLAN, FORMAT JSON) {with_numbers(STATEMENTS[name])}")
         (found,) = cursor.fetchone()
     (plan,) = orjson.loads(found) if isinstance(found, str) else found

@@ -14,6 +14,7 @@ from notifications.history.month import Month
 from notifications.history.months import ATTEMPTS, DELIVERIES, Table
 from notifications.ids import first_id
 from notifications.models import Attempt, Delivery, Outgoing
+from tests import planner
 from tests.notifications.history.conftest import Tell
 
 pytestmark = pytest.mark.django_db
@@ -143,8 +144,7 @@ def test_a_list_newest_first_stops_in_the_month_that_fills_it(tell: Tell) -> Non
             tell(later(count).start + timedelta(days=1, seconds=second))
     statement = "SELECT id FROM notifications_delivery {} ORDER BY id DESC LIMIT 10"
     newest = {DELIVERIES.rest, DELIVERIES.name_of(later(months.AHEAD))}
-    with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL enable_seqscan = off")
+    planner.prefer_indexes()
     assert read(plan(statement.format(""), [])) == newest
     until = "WHERE id < %s"
     assert read(plan(statement.format(until), [first_id(later(2).start)])) == {DELIVERIES.name_of(later(1))}
@@ -158,8 +158,7 @@ def test_a_persons_list_stops_there_too(tell: Tell) -> None:
             Delivery.objects.filter(
                 pk=tell(later(count).start + timedelta(days=2, seconds=second)).pk
             ).update(user=person)
-    with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL enable_seqscan = off")
+    planner.prefer_indexes()
     of = "SELECT id FROM notifications_delivery WHERE user_id = %s ORDER BY id DESC LIMIT 5"
     lines = plan(of, [person.pk])
     assert read(lines) == {DELIVERIES.rest, *(DELIVERIES.name_of(later(count)) for count in (2, 3))}
@@ -176,8 +175,8 @@ def test_a_claim_looks_only_into_the_months_of_what_it_takes(tell: Tell) -> None
     rooms = {name: [10] for name in ("rooms", "critical", "standard")}
     since = {key: [NOW - timedelta(days=60)] for key in ("since_critical", "since_standard", "since_behind")}
     parameters = {"now": now, "lease_until": now, "lanes": lanes, **rooms, **since}
+    planner.prefer_indexes()
     with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL enable_seqscan = off")
         cursor.execute(f"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, BUFFERS OFF) {claim.CLAIM}", parameters)
         lines = "\n".join(line for (line,) in cursor.fetchall())
     assert Outgoing.objects.filter(lease_until=now).count() == 2
