@@ -1,0 +1,1 @@
+"""Intake: what other systems report, in the formats that they already send."""
