@@ -36,17 +36,22 @@ CRITICAL: Final = "critical"
 STANDARD: Final = "standard"
 #: What monitoring systems call their severities, in lower case.
 SEVERITIES: Final[Mapping[str, str]] = {
-    **dict.fromkeys(
-        ("critical", "crit", "page", "pager", "error", "err", "fatal", "emergency", "emerg", "alert")
-        + ("disaster", "high", "major", "severe", "urgent", "p1", "p2", "sev1", "sev2"),
-        CRITICAL,
-    ),
-    **dict.fromkeys(
-        ("standard", "warning", "warn", "average", "medium", "moderate", "minor", "low", "notice", "info")
-        + ("information", "informational", "debug", "none", "p3", "p4", "p5", "sev3", "sev4", "sev5"),
-        STANDARD,
-    ),
-}
+    **dict.fromkeys((
+        "critical", "crit", "page", "pager", "error", "err", "fatal", "emergency", "emerg", "alert",
+        "disaster", "high", "major", "severe", "urgent", "p1", "p2", "sev1", "sev2",
+    ), CRITICAL),
+    **dict.fromkeys((
+        "standard", "warning", "warn", "average", "medium", "moderate", "minor", "low", "notice", "info",
+        "information", "informational", "debug", "none", "not classified", "p3", "p4", "p5", "sev3",
+        "sev4", "sev5",
+    ), STANDARD),
+}  # fmt: skip
+#: How systems say that something is over, or that somebody has it; any other word says that it is not.
+RESOLVED: Final = frozenset((
+    "resolved", "resolve", "ok", "up", "recovered", "recovery", "closed", "close", "cleared", "clear",
+    "healthy", "normal", "fixed", "ended", "succeeded", "success",
+))  # fmt: skip
+ACKNOWLEDGED: Final = frozenset(("acknowledged", "acknowledge", "acked", "ack"))
 
 # Control characters, and those that turn the direction of what follows; PostgreSQL stores no NUL and no half
 # of a surrogate pair.
@@ -61,7 +66,7 @@ class Malformed(ValueError):
 
 
 class Act(StrEnum):
-    """What an occurrence asks for: to begin, to be taken on, to be over; or it only adds something to read."""
+    """What an occurrence says: it began, somebody has it, it is over; or there is only more to read."""
 
     TRIGGER = "trigger"
     ACKNOWLEDGE = "acknowledge"
@@ -82,7 +87,7 @@ class Occurrence:
     details: str = ""
     #: "critical", "standard", or "": the integration's default.
     severity: str = ""
-    #: What routes match by: at most 64, names of at most 100 and values of at most 500 characters, each a line.
+    #: What routes match by: at most 64, each a line; names of at most 100, values of at most 500 characters.
     labels: Mapping[str, str] = field(default_factory=dict)
     #: http or https, or "".
     link: str = ""
@@ -104,7 +109,7 @@ def occurrence_of(
     at: object = None,
     by: object = "",
 ) -> Occurrence:
-    """Return an occurrence of whatever JSON values a body has for it, cut to the bounds.
+    """Return an occurrence of whatever JSON values a body has for it, within the bounds.
 
     Raises:
         Malformed: it has no key.
@@ -136,25 +141,34 @@ def key_of(value: object) -> str:
     return f"sha256:{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()}"
 
 
-def key_of_labels(labels: object) -> str:
-    """Return a key for an alert that brings only labels: the same labels in any order have the same."""
-    pairs = sorted((str(name), plain(value)) for name, value in mapping_of(labels).items())
-    return f"labels:{hashlib.sha256(plain(pairs).encode('utf-8', 'surrogatepass')).hexdigest()}"
+def key_made_of(value: object) -> str:
+    """Return 32 hexadecimal digits for what brings no key: equal JSON values have the same.
+
+    So a request that is repeated because its answer was lost still makes one group.
+
+    Raises:
+        Malformed: it is nested too deeply.
+    """
+    try:
+        text = json.dumps(value, sort_keys=True)
+    except (ValueError, RecursionError):
+        raise Malformed("The body is nested too deeply.") from None
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def line_of(value: object, most: int) -> str:
     """Return a value as one clean line of at most ``most`` characters."""
-    text = plain(value)
+    # Cut before and after, so that megabytes aren't cleaned for one line.
+    text = plain(value)[: most * 4]
     if not text.isprintable():
-        # Longer texts are cut twice, so that a body of megabytes isn't cleaned for one line.
-        text = _NOT_IN_LINES.sub(" ", text[: most * 4])
+        text = _NOT_IN_LINES.sub(" ", text)
     return text.strip()[:most].rstrip()
 
 
 def details_of(value: object) -> str:
-    """Return a value as clean text; an object as a line for each of its members."""
+    """Return a value as clean text; an object as a line for each of its members that isn't empty."""
     if isinstance(value, Mapping):
-        value = "\n".join(f"{name}: {plain(each)}" for name, each in value.items())
+        value = "\n".join(f"{name}: {text}" for name, each in value.items() if (text := plain(each)))
     text = plain(value).replace("\r\n", "\n")[: DETAILS_MAX_LENGTH * 2]
     text = _NOT_IN_TEXT.sub("", text).strip()[: DETAILS_MAX_LENGTH + 1]
     return before_link(text, DETAILS_MAX_LENGTH).rstrip()
@@ -166,13 +180,14 @@ def severity_of(value: object) -> str:
 
 
 def labels_of(value: object) -> dict[str, str]:
-    """Return the first 64 members of an object that are strings, numbers, true or false."""
+    """Return the first 64 members of an object that are strings, numbers, true or false, and not blank."""
     labels: dict[str, str] = {}
-    for name, each in mapping_of(value).items():
+    for given, each in mapping_of(value).items():
         if not isinstance(each, str | int | float):
             continue
-        if name := line_of(name, LABEL_NAME_MAX_LENGTH):
-            labels.setdefault(name, line_of(each, LABEL_VALUE_MAX_LENGTH))
+        name, text = line_of(given, LABEL_NAME_MAX_LENGTH), line_of(each, LABEL_VALUE_MAX_LENGTH)
+        if name and text:
+            labels.setdefault(name, text)
         if len(labels) == MAX_LABELS:
             break
     return labels
@@ -184,7 +199,7 @@ def link_of(*values: object) -> str:
 
 
 def time_of(value: object) -> datetime | None:
-    """Return an aware time: of ISO 8601 text (UTC where it names no zone), or of Unix seconds or milliseconds.
+    """Return the time of ISO 8601 text (UTC where it names no zone), or of Unix seconds or milliseconds.
 
     None for anything else, and for what is not between 1970 and 2100, as Go's zero time isn't.
     """
