@@ -158,6 +158,9 @@ def key_made_of(value: object) -> str:
 
 def line_of(value: object, most: int) -> str:
     """Return a value as one clean line of at most ``most`` characters."""
+    # Most values are one already.
+    if isinstance(value, str) and len(value) <= most and value.isprintable():
+        return value.strip()
     # Cut before and after, so that megabytes aren't cleaned for one line.
     text = plain(value)[: most * 4]
     if not text.isprintable():
@@ -263,6 +266,6 @@ def _is_link(value: object) -> bool:
         return False
     try:
         parts = urlsplit(value)
-        return parts.scheme in ("http", "https") and bool(parts.hostname)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
     except ValueError:
         return False

@@ -114,9 +114,7 @@ def test_any_expression_is_taken_within_bounds_or_refused(expression: str, body:
 
 @pytest.mark.parametrize("kind", TAKERS)
 def test_what_is_nested_a_thousandfold_is_taken_or_refused(kind: str) -> None:
-    deep: Any = "x"
-    for _ in range(100_000):
-        deep = [deep]
+    deep = _nested(100_000)
     sample = next(each for each in SAMPLES if each["format"] == kind and isinstance(each["body"], dict))
     for body in (
         deep,
@@ -155,6 +153,8 @@ def test_a_made_key_is_that_of_the_value_whatever_its_order() -> None:
     assert key_made_of({"a": 1, "b": [2]}) == key_made_of({"b": [2], "a": 1})
     assert len({key_made_of(each) for each in ({"a": 1}, {"a": "1"}, {"a": [1]}, {}, None, "\ud800")}) == 6
     assert len(key_made_of({})) == 32
+    with pytest.raises(Malformed):
+        key_made_of(_nested(100_000))
 
 
 def test_labels_are_the_first_that_have_something_to_match() -> None:
@@ -185,7 +185,8 @@ def test_labels_are_the_first_that_have_something_to_match() -> None:
         (1796029442.25, "2026-11-30T09:04:02.250000+00:00"),
         (1796029442250, "2026-11-30T09:04:02.250000+00:00"),
         ("1796029442", "2026-11-30T09:04:02+00:00"),
-        ("0001-01-01T00:00:00Z", None), ("2100-01-01T00:00:00Z", None), ("soon", None), ("", None), (0, None),
+        ("0001-01-01T00:00:00Z", None), ("2100-01-01T00:00:00Z", None), ("soon", None),
+        ("9999-12-31T23:59:59-23:59", None), ("0001-01-01T00:00:00+23:59", None), ("", None), (0, None),
         (True, None), (-1, None), (float("nan"), None), (float("inf"), None), (10**400, None),
         (None, None), ([], None),
     ],
@@ -209,6 +210,7 @@ def test_links_to_the_web_are_kept(link: str) -> None:
         "https://[::1",
         "http://x.example/a b",
         "http://x.example/\n",
+        "http://x.example:70000",
         7,
     ],
 )
@@ -238,6 +240,13 @@ def _is_line(text: str, most: int) -> bool:
 def _is_storable(text: str) -> bool:
     text.encode()
     return "\x00" not in text and "\u202e" not in text
+
+
+def _nested(times: int) -> Any:
+    value: Any = "x"
+    for _ in range(times):
+        value = [value]
+    return value
 
 
 def _changed(value: Any, draw: Callable[[st.SearchStrategy[Any]], Any]) -> Any:
