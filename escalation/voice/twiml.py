@@ -20,6 +20,7 @@ _WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "no_key": "No key was pressed. Goodbye.",
         "thanks": "Thank you. It is acknowledged. Nobody else will be called.",
         "over": "It has already been dealt with. Goodbye.",
+        "locked": "Your account is locked, so you can't acknowledge this. Goodbye.",
     },
     "fr": {
         "ask": "Appuyez sur 1 pour acquitter.",
@@ -27,6 +28,7 @@ _WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "no_key": "Aucune touche n'a été pressée. Au revoir.",
         "thanks": "Merci. C'est acquitté. Personne d'autre ne sera appelé.",
         "over": "C'est déjà réglé. Au revoir.",
+        "locked": "Votre compte est bloqué : vous ne pouvez pas acquitter. Au revoir.",
     },
 }
 
@@ -62,7 +64,7 @@ def telling(texts: list[str], *, language: str) -> str:
 
 
 def saying(word: str, *, language: str) -> str:
-    """Say one of our own sentences (``thanks``, ``over``) and hang up."""
+    """Say one of our own sentences (``thanks``, ``over``, ``locked``) and hang up."""
     return telling([_word(word, language)], language=language)
 
 

@@ -77,9 +77,9 @@ def call_answered(request: HttpRequest, delivery: Delivery) -> str:
 def key_pressed(request: HttpRequest, delivery: Delivery) -> str:
     """Acknowledge, if it is the key for that; a machine's tone is none."""
     process = _process_of(delivery)
-    if process is None or _is_machine(request) or (delivery.user and not delivery.user.is_active):
+    if process is None or _is_machine(request):
         raise Http404
-    if request.POST.get("Digits") != twiml.KEY:
+    if _is_locked_out(delivery) or request.POST.get("Digits") != twiml.KEY:
         return _asked(delivery, process, again=True)
     who = str(delivery.user) if delivery.user else delivery.address
     with transaction.atomic():
@@ -89,10 +89,17 @@ def key_pressed(request: HttpRequest, delivery: Delivery) -> str:
 
 
 def _asked(delivery: Delivery, process: EscalationProcess, *, again: bool = False) -> str:
+    if _is_locked_out(delivery):
+        return twiml.saying("locked", language=delivery.language)
     if process.state not in _TO_ACKNOWLEDGE:
         return twiml.saying("over", language=delivery.language)
     action = twilio.public_url(f"{VOICE_PATH.format(delivery_id=delivery.pk)}key/")
     return twiml.asking(_texts(delivery), language=delivery.language, action=action, again=again)
+
+
+def _is_locked_out(delivery: Delivery) -> bool:
+    """Whether whoever it rang at has been locked out meanwhile: they hear nothing and acknowledge nothing."""
+    return delivery.user is not None and not delivery.user.is_active
 
 
 def _is_machine(request: HttpRequest) -> bool:

@@ -14,6 +14,7 @@ from pytest_django.live_server_helper import LiveServer
 from redis import Redis
 
 from accounts.models import User
+from accounts.services.users import user_update
 from config import clock
 from escalation import jobs
 from escalation.models import EscalationProcess, HangUp
@@ -28,6 +29,8 @@ from tests.escalation.conftest import OTHER_PHONE, PHONE, Bells
 from tests.factories import ContactPointFactory
 from tests.servers.twilio import Created, Twilio
 from tests.servers.twiml import parse
+
+LOCKED = "Your account is locked, so you can't acknowledge this. Goodbye."
 
 
 def call_of(bells: Bells, process_id: str = "shop") -> Created:
@@ -119,6 +122,30 @@ def test_a_person_is_told_in_their_language_whatever_the_process_is_called(
     assert asked.languages == {"fr-FR"}
     assert "Merci" in bells.twilio.press(call, "1", at=live_server.url).text
     assert EscalationProcess.objects.get().ended_by == str(owner)
+
+
+@pytest.mark.parametrize(
+    "key", ["", "1", "2"], ids=["while it rings", "before pressing 1", "before pressing 2"]
+)
+def test_who_is_locked_out_hears_so_and_acknowledges_nothing(
+    bells: Bells, live_server: LiveServer, owner: User, key: str
+) -> None:
+    ContactPointFactory(user=owner, channel="phone", address=PHONE)
+    wanted = {"channel": "user", "at": timezone.now().timestamp(), "user-id": str(owner.pk)}
+    bells.start("shop", wanted, bells.call(60, OTHER_PHONE))
+    bells.forward(1)
+    call = bells.twilio.calls[0]
+    if key:
+        assert bells.twilio.pick_up(call, at=live_server.url).action
+    user_update(user=owner, is_active=False)
+    if key:
+        told = bells.twilio.press(call, key, at=live_server.url)
+    else:
+        told = bells.twilio.pick_up(call, at=live_server.url)
+    assert (told.text, told.action, told.hangs_up) == (LOCKED, "", True)
+    assert bells.state("shop") == "active"
+    bells.forward(60)
+    assert bells.calls == [PHONE, OTHER_PHONE]
 
 
 def test_a_call_about_something_else_says_it_and_waits_for_no_key(
