@@ -41,7 +41,7 @@ class DeadMessageAdmin(NotesReadings, ReadOnlyAdmin):
         found = super().get_queryset(request)
         # Bodies are shown on a message's own page only.
         is_page = request.resolver_match is not None and "object_id" in request.resolver_match.kwargs
-        return found if is_page else found.defer("body")
+        return found if is_page else found.defer("body", "wire_headers")
 
     @display(description="State", label=STATE_COLOURS)
     def state_label(self, dead: DeadMessage) -> str:

@@ -227,10 +227,9 @@ class AmqpIntake:
 def _given(headers: Mapping[str, Any], wire: bytes) -> Headers:
     """Return what the publisher gave, without what brokers have added."""
     mine = {name: value for name, value in headers.items() if not str(name).startswith(ADDED)}
-    given = Headers(plain(mine))
     added = tuple(name.encode() for name in ADDED)
-    given.wire = b"".join(entry for name, entry in entries_of(wire) if not name.startswith(added))
-    return given
+    kept = b"".join(entry for name, entry in entries_of(wire) if not name.startswith(added))
+    return Headers.of(plain(mine), wire=kept)
 
 
 def _time(value: Any) -> datetime | None:

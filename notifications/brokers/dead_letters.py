@@ -13,7 +13,7 @@ from config import clock
 from config.rest.exceptions import Conflict
 from notifications import masking, metrics
 from notifications.brokers import failures, formats, outbox, sources
-from notifications.brokers.headers import plain
+from notifications.brokers.headers import Headers, plain, wire_of
 from notifications.brokers.messages import Malformed, Message
 from notifications.models import DeadMessage
 
@@ -61,6 +61,7 @@ def dead_messages_store(dead: Iterable[tuple[Message, str, int]]) -> None:
             size=len(message.body),
             is_cut=len(message.body) > settings.MESSAGE_KEPT_BYTES,
             headers=plain(message.headers),
+            wire_headers=wire_of(message.headers) or None,
             routing_key=_cut(message.routing_key),
             message_id=_cut(message.message_id),
             group=_cut(message.group),
@@ -106,7 +107,7 @@ def dead_message_replay(dead: DeadMessage) -> DeadMessage:
                 message = Message(
                     source=dead.source,
                     body=bytes(dead.body),
-                    headers=dead.headers,
+                    headers=Headers.of(dead.headers, wire=bytes(dead.wire_headers or b"")),
                     routing_key=dead.routing_key,
                     message_id=dead.message_id or None,
                     group=dead.group or None,
@@ -129,7 +130,7 @@ def dead_messages_replay(chosen: QuerySet[DeadMessage]) -> tuple[int, int]:
     """Replay dead letters, oldest first, of one request's share; returns how many took effect and failed."""
     waiting = chosen.filter(state=DeadMessage.State.DEAD, is_cut=False)
     replayed = failed = 0
-    for dead in waiting.order_by("id").defer("body")[:REPLAY_MOST]:
+    for dead in waiting.order_by("id").defer("body", "wire_headers")[:REPLAY_MOST]:
         try:
             done = dead_message_replay(dead).state == DeadMessage.State.REPLAYED
         except (Conflict, DeadMessage.DoesNotExist):

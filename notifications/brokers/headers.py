@@ -4,7 +4,7 @@ import base64
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, Self
 
 MAX_DEPTH: Final = 8
 MAX_LENGTH: Final = 10_000
@@ -23,6 +23,17 @@ class Headers(dict[str, Any]):
     """
 
     wire: bytes = b""
+
+    @classmethod
+    def of(cls, headers: Mapping[str, Any], *, wire: bytes) -> Self:
+        made = cls(headers)
+        made.wire = wire
+        return made
+
+
+def wire_of(headers: Mapping[str, Any]) -> bytes:
+    """Return headers as they came over AMQP; empty where they came otherwise."""
+    return headers.wire if isinstance(headers, Headers) else b""
 
 
 def clean(text: str) -> str:

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import transaction
 
 from notifications import queue
-from notifications.brokers.headers import plain
+from notifications.brokers.headers import plain, wire_of
 from notifications.brokers.messages import Answer
 from notifications.brokers.sources import Source
 from notifications.models import OutgoingMessage
@@ -27,7 +27,7 @@ def messages_send(*, source: Source, answers: Iterable[Answer]) -> None:
             exchange=answer.exchange,
             routing_key=answer.routing_key,
             headers=plain(answer.headers),
-            wire_headers=getattr(answer.headers, "wire", b"") or None,
+            wire_headers=wire_of(answer.headers) or None,
             body=answer.body,
         )
         for answer in answers

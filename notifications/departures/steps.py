@@ -116,7 +116,8 @@ def dead_messages(departure: Departure, words: Words, place: Any) -> Any:
         for message in rows:
             body = bytes(message.body).decode(errors="replace")
             if wanted.are_in(body) or tables.mentioning(rows.filter(pk=message.pk), wanted).exists():
-                message.body, message.headers, message.is_cut = b"", {}, True
+                message.body, message.headers, message.wire_headers = b"", {}, None
+                message.is_cut = True
                 message.message_id = message.group = ""
                 message.reason = "Erased with the person that it was about."
                 if message.state == DeadMessage.State.DEAD:

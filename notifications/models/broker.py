@@ -25,6 +25,9 @@ class DeadMessage(models.Model):
     size = models.PositiveIntegerField(help_text="Bytes of the body as it came.")
     is_cut = models.BooleanField(default=False)
     headers = models.JSONField(default=dict)
+    wire_headers = models.BinaryField(
+        null=True, editable=False, help_text="The headers as they came over AMQP, with their types."
+    )
     routing_key = models.CharField(max_length=255, blank=True)
     message_id = models.CharField(max_length=255, blank=True)
     group = models.CharField(max_length=255, blank=True)

@@ -10,6 +10,8 @@ import zlib
 from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from decimal import Decimal
 
 import orjson
 import pytest
@@ -20,6 +22,7 @@ from accounts.models import Student, User
 from notifications.brokers import failures, formats, sources
 from notifications.brokers.amqp import AmqpIntake
 from notifications.brokers.consumer import Consumer
+from notifications.brokers.dead_letters import dead_message_replay
 from notifications.brokers.formats import Format
 from notifications.brokers.intake import Delivered
 from notifications.brokers.messages import Answer, Malformed, Message
@@ -264,6 +267,36 @@ def test_one_that_always_fails_becomes_a_dead_letter(
     assert (dead.attempts, dead.reason) == (3, "RuntimeError: poison fails")
     assert client.waiting() == 0
     assert not MessageFailure.objects.exists()
+
+
+def test_the_answer_to_a_dead_letter_that_is_replayed_has_its_headers_with_their_types(
+    client: Client, publishing: Running, settings: Settings
+) -> None:
+    name, refuses = f"echo-{uuid.uuid4().hex[:8]}", True
+
+    def apply(messages: list[Message]) -> list[Answer]:
+        if refuses:
+            raise Malformed("It is malformed.")
+        return [Answer(routing_key=name, body={}, headers=message.headers) for message in messages]
+
+    formats.register(Format(name, lambda message: message, apply))
+    settings.SOURCES["events"]["format"] = name
+    client.channel.queue_declare(name, durable=True)
+    headers = {
+        "price": Decimal("1.50"),
+        "sent": datetime(2026, 2, 6, 19, tzinfo=UTC),
+        "raw": b"\x00\xff",
+        "number": 7,
+    }
+    client.publish(b"x", headers=headers)
+    with at_work(Consumer(sources.get("events"))):
+        dead = eventually(lambda: DeadMessage.objects.first())
+    refuses = False
+    assert dead_message_replay(dead).state == "replayed"
+    with publishing():
+        _, properties, _ = eventually(lambda: client.get(name))
+    assert properties.headers == headers
+    client.channel.queue_delete(name)
 
 
 def test_a_stop_gives_back_what_is_held(client: Client, flaky: Flaky, settings: Settings) -> None:
