@@ -20,6 +20,7 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from accounts.admin_site import SavesPassword
 from accounts.models import ApiKey, Encadrant, Invitation, Membership, Role, Scope, Shop, Student, User
 from accounts.ranks import Rank, may_act_on, people_below, rank_of
 from accounts.rights import scopes_of
@@ -127,14 +128,8 @@ class MembershipInline(StaffViews, TabularInline):
 RISING = ("role", "is_staff", "is_superuser", "user_permissions")
 
 
-class SavesPassword(AdminPasswordChangeForm):
-    """Writes the password alone: somebody may be locked out at this moment."""
-
-    def save(self, commit: bool = True) -> User:
-        user: User = super().save(commit=False)
-        if commit:
-            user.save(update_fields=["password"])
-        return user
+class PasswordForm(SavesPassword, AdminPasswordChangeForm):
+    pass
 
 
 class CascadingAdmin(DjangoUserAdmin, ModelAdmin):
@@ -149,7 +144,7 @@ class UserAdmin(StaffViews, ActsOnPeople, SavesChanges, CascadingAdmin):
     whose = ""
     form = UserChangeForm
     add_form = UserCreationForm
-    change_password_form = SavesPassword
+    change_password_form = PasswordForm
     list_display = (
         "email",
         "first_name",

@@ -13,6 +13,8 @@ from django.core import checks
 class AdminConfig(SimpleAdminConfig):
     """Leaves out a third of what it takes to start a worker or the scheduler."""
 
+    default_site = "accounts.admin_site.Site"
+
     def ready(self) -> None:
         checks.register(check_dependencies, checks.Tags.admin)
         checks.register(check_registered, checks.Tags.admin)

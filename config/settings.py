@@ -405,7 +405,7 @@ INSTALLED_APPS = [
     "escalation",
     "tracing",
     "dating",
-    "unfold",
+    "unfold.apps.BasicAppConfig",  # without its own site: ours is named by the next
     "config.admin_site.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",

@@ -416,6 +416,20 @@ def test_a_new_password_writes_nothing_else_back(desk: Client, owner: User) -> N
     assert owner.phone == "+33612345678"
 
 
+def test_ones_own_new_password_writes_nothing_else_back(desk: Client, operator: User) -> None:
+    password = {"new_password1": "a long enough one", "new_password2": "a long enough one"}
+    operator.set_password("the one before")
+    operator.save(update_fields=["password"])
+    desk.force_login(operator)
+    assert "old_password" in desk.get("/admin/password_change/").content.decode()
+    with meanwhile(operator, phone="+33612345678", last_name="Lima"):
+        answer = desk.post("/admin/password_change/", {"old_password": "the one before", **password})
+    assert answer.status_code == 302, answer.context["form"].errors
+    assert operator.check_password("a long enough one")
+    assert (operator.phone, operator.last_name) == ("+33612345678", "Lima")
+    assert desk.get("/admin/").status_code == 200, "one's own session goes on"
+
+
 def test_a_key_that_is_revoked_while_it_is_changed_stays_revoked(desk: Client) -> None:
     key = ApiKey.objects.create(name="camera", digest="x", hint="tsn_", scopes=["alerts:write"])
     with meanwhile(key, revoked_at=timezone.now()):
