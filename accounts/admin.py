@@ -101,14 +101,24 @@ class ActsOnPeople:
 class SavesChanges:
     """Rows of which others change parts too: what a form leaves as it was is not written back."""
 
-    def saved_fields(self, form: forms.ModelForm) -> set[str]:
-        columns = {field.name for field in form.instance._meta.concrete_fields}
-        return columns.intersection(form.changed_data)
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        obj = super().get_object(request, object_id, from_field)  # type: ignore[misc]
+        if obj is not None:
+            obj.as_read = dict(vars(obj))
+        return obj
+
+    def saved_fields(self, obj: Any) -> set[str]:
+        """Return what is not as it was read, whether the form had it or its cleaning has set it."""
+        fields = obj._meta.concrete_fields
+        changed = {
+            each.name for each in fields if vars(obj).get(each.attname) != obj.as_read.get(each.attname)
+        }
+        return changed | {each.name for each in fields if getattr(each, "auto_now", False)}
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         if not change:
             super().save_model(request, obj, form, change)  # type: ignore[misc]
-        elif fields := self.saved_fields(form):
+        elif fields := self.saved_fields(obj):
             obj.save(update_fields=fields)
 
 
@@ -208,9 +218,9 @@ class UserAdmin(StaffViews, ActsOnPeople, SavesChanges, CascadingAdmin):
         for user in queryset:
             user.delete()
 
-    def saved_fields(self, form: forms.ModelForm) -> set[str]:
-        fields = super().saved_fields(form)
-        # An administrator is staff: User.clean.
+    def saved_fields(self, obj: User) -> set[str]:
+        fields = super().saved_fields(obj)
+        # An administrator is staff (User.clean), whatever somebody else has said meanwhile.
         return fields | {"is_staff"} if "role" in fields else fields
 
     def get_inlines(self, request: HttpRequest, obj: User | None) -> Any:

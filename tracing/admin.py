@@ -14,7 +14,7 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from accounts.admin import StaffViews
+from accounts.admin import SavesChanges, StaffViews
 from config import clock
 from notifications.admin.base import NeverEdited, NotesReadings, ReadOnlyAdmin
 from tracing import selectors
@@ -165,7 +165,7 @@ class DeviceContactInline(StaffViews, TabularInline):
 
 
 @admin.register(Device)
-class DeviceAdmin(NotesReadings, StaffViews, ModelAdmin):
+class DeviceAdmin(NotesReadings, StaffViews, SavesChanges, ModelAdmin):
     """What a device is comes from its owner; its status from a health service, by the API.
 
     Looking at statuses is noted. The push token is set here, and never shown.
@@ -183,12 +183,6 @@ class DeviceAdmin(NotesReadings, StaffViews, ModelAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Device | None = None) -> tuple[str, ...]:
         return (*self.readonly_fields, "id") if obj else self.readonly_fields
-
-    def save_model(self, request: HttpRequest, obj: Device, form: Any, change: bool) -> None:
-        # What the form has, and no more: the device's status may be said at the same time, or its app report.
-        names = ["platform", "language", "updated_at"]
-        names += ["push_token"] if form.cleaned_data["new_push_token"] else []
-        obj.save(update_fields=names if change else None)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)

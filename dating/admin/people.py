@@ -3,13 +3,13 @@
 from django.contrib import admin
 from unfold.admin import ModelAdmin
 
-from accounts.admin import ActsOnPeople, StaffViews
+from accounts.admin import ActsOnPeople, SavesChanges, StaffViews
 from dating.models import DatingProfile, Reaction, Registration
 from notifications.admin.base import ReadOnlyAdmin
 
 
 @admin.register(DatingProfile)
-class DatingProfileAdmin(StaffViews, ActsOnPeople, ModelAdmin):
+class DatingProfileAdmin(StaffViews, ActsOnPeople, SavesChanges, ModelAdmin):
     list_display = ("user", "birthday", "city", "seeks", "manual_score")
     list_filter = ("seeks", "manual_score")
     list_select_related = ("user",)

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
 
-from accounts.admin import StaffViews
+from accounts.admin import SavesChanges, StaffViews
 from config import clock
 from escalation.models import Rotation, RotationMember, RotationOverride
 from escalation.policies.words import name_of
@@ -45,7 +45,7 @@ class OverrideInline(StaffViews, TabularInline):
 
 
 @admin.register(Rotation)
-class RotationAdmin(StaffViews, ModelAdmin):
+class RotationAdmin(StaffViews, SavesChanges, ModelAdmin):
     """To delete one is to take it away: policies that name it tell nobody by it any more."""
 
     fields = (
@@ -93,10 +93,6 @@ class RotationAdmin(StaffViews, ModelAdmin):
             services.rotation_renew_link(rotation=rotation)
             messages.success(request, "There is a new link. Earlier links no longer work.")
         return redirect("admin:escalation_rotation_change", pk)
-
-    def save_model(self, request: HttpRequest, obj: Rotation, form: Any, change: bool) -> None:
-        # What the form has, and no more: the link may have been renewed meanwhile, or it may be removed.
-        obj.save(update_fields=[*form.fields, "updated_at"] if change else None)
 
     def delete_model(self, request: HttpRequest, obj: Rotation) -> None:
         services.rotation_remove(rotation=obj)

@@ -130,9 +130,9 @@ def test_a_rotation_is_changed_with_its_people_and_says_who_is_on_call(desk, rot
     assert [place.user for place in rotation.places.order_by("position")] == [teammate, owner]
 
 
-def test_a_link_that_is_renewed_while_the_form_is_open_stays_so(desk, rotation):
-    def renew(instance, **kwargs):
-        Rotation.objects.update(link_version=2)
+def test_what_others_change_while_the_form_is_open_stays_so(desk, rotation):
+    def change(instance, **kwargs):
+        Rotation.objects.update(link_version=2, time_zone="Asia/Tokyo")
 
     given = {
         "name": "Days", "kind": "daily", "shift_h": 24, "time_zone": "Europe/Paris",
@@ -140,13 +140,14 @@ def test_a_link_that_is_renewed_while_the_form_is_open_stays_so(desk, rotation):
         "places-TOTAL_FORMS": 0, "places-INITIAL_FORMS": 0,
         "overrides-TOTAL_FORMS": 0, "overrides-INITIAL_FORMS": 0,
     }  # fmt: skip
-    pre_save.connect(renew, sender=Rotation)
+    pre_save.connect(change, sender=Rotation)
     try:
         page = reverse("admin:escalation_rotation_change", args=[rotation.pk])
         assert desk.post(page, given).status_code == 302
     finally:
-        pre_save.disconnect(renew, sender=Rotation)
-    assert Rotation.objects.values_list("name", "link_version").get() == ("Days", 2)
+        pre_save.disconnect(change, sender=Rotation)
+    saved = Rotation.objects.values_list("name", "link_version", "time_zone").get()
+    assert saved == ("Days", 2, "Asia/Tokyo")
 
 
 def test_an_empty_place_is_kept_and_none_is_made(desk, rotation, owner, teammate):

@@ -263,7 +263,7 @@ def test_the_admin_leaves_alone_what_is_said_of_a_device_meanwhile(admin_client:
     device(2)
 
     def said_meanwhile(**kwargs: Any) -> None:
-        Device.objects.update(status=Device.Status.INFECTED, push_token="newer")
+        Device.objects.update(status=Device.Status.INFECTED, push_token="newer", language="fr")
 
     pre_save.connect(said_meanwhile, sender=Device)
     try:
@@ -272,7 +272,8 @@ def test_the_admin_leaves_alone_what_is_said_of_a_device_meanwhile(admin_client:
         assert admin_client.post(url, given).status_code == 302
     finally:
         pre_save.disconnect(said_meanwhile, sender=Device)
-    assert Device.objects.values_list("platform", "status", "push_token").get() == ("ios", 1, "newer")
+    saved = Device.objects.values_list("platform", "status", "push_token", "language").get()
+    assert saved == ("ios", 1, "newer", "fr")
 
 
 @pytest.mark.parametrize("channel", ["", "nothing", "inbox", "push"])
