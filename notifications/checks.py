@@ -4,6 +4,7 @@ import importlib.util
 import os
 import re
 import zoneinfo
+from email.utils import parseaddr
 from ipaddress import ip_network
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -166,6 +167,17 @@ def processes_are_not_root(**kwargs: Any) -> list[CheckMessage]:
     if os.geteuid() != 0:
         return []
     return [Warning("The product runs as root: give it a user of its own", id="tocsin.W001")]
+
+
+@register("tocsin", deploy=True)
+def mail_server_is_named(**kwargs: Any) -> list[CheckMessage]:
+    """By default mail goes to this machine itself, where there may be no server, and from no real address."""
+    _, sender = parseaddr(settings.MAIL_FROM)
+    if settings.SMTP_HOST != "localhost" or not sender.endswith("@localhost"):
+        return []
+    text = f"Mail goes to localhost:{settings.SMTP_PORT} from {sender}, as nobody has said otherwise"
+    hint = "Set SMTP_HOST and MAIL_FROM; or set SMTP_HOST empty if you have no mail server."
+    return [Warning(text, hint=hint, id="tocsin.W002")]
 
 
 @register("tocsin")

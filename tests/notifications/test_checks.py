@@ -180,3 +180,21 @@ def test_a_deployment_that_runs_as_root_is_warned_of(
     monkeypatch.setattr(os, "geteuid", lambda: user)
     call_command("check", "--deploy", "--tag", "tocsin")
     assert ("runs as root" in capsys.readouterr().err) is warned
+
+
+@pytest.mark.parametrize(
+    ("changes", "warned"),
+    [
+        ({}, True),
+        ({"SMTP_HOST": ""}, False),
+        ({"SMTP_HOST": "mail.example.com"}, False),
+        ({"MAIL_FROM": "Tocsin <alerts@example.com>"}, False),
+    ],
+)
+def test_a_deployment_that_says_nothing_of_mail_is_warned_of(
+    settings: Settings, capsys: pytest.CaptureFixture[str], changes: dict[str, str], warned: bool
+) -> None:
+    for name, value in ({"SMTP_HOST": "localhost", "MAIL_FROM": "tocsin@localhost"} | changes).items():
+        setattr(settings, name, value)
+    call_command("check", "--deploy", "--tag", "tocsin")
+    assert ("Mail goes to localhost" in capsys.readouterr().err) is warned
