@@ -1,12 +1,13 @@
-"""What the hubs of streams share: there is one for each event loop, and each hears what Redis announces."""
+"""What hears Redis' announcements, and what the hubs of streams share: there is one for each event loop."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 import structlog
 from django.conf import settings
 from redis import asyncio as aioredis
+from redis.asyncio.client import PubSub
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
@@ -92,13 +93,23 @@ async def _hear(channel: str, take: Callable[[Mapping[str, Any]], None]) -> None
     async with client as redis, redis.pubsub() as subscription:
         async with asyncio.timeout(settings.STREAM_HEARTBEAT_S):
             await subscription.subscribe(channel)
-        is_asked = False
-        while True:
-            message = await subscription.get_message(timeout=settings.STREAM_HEARTBEAT_S)
-            if message is None:
-                if is_asked:
-                    raise ConnectionError("Redis no longer answers")
-                await subscription.ping()
-            else:
-                take(message)
-            is_asked = message is None
+        async for message in heard(subscription, within_s=settings.STREAM_HEARTBEAT_S):
+            take(message)
+
+
+async def heard(subscription: PubSub, *, within_s: float) -> AsyncIterator[Mapping[str, Any]]:
+    """Yield redis-py's messages of a subscription; where none comes for so long, Redis is asked for one.
+
+    Raises:
+        ConnectionError: Redis does not answer: behind a line that went dead, nothing would ever be heard.
+    """
+    is_asked = False
+    while True:
+        message = await subscription.get_message(timeout=within_s)
+        if message is not None:
+            yield message
+        elif is_asked:
+            raise ConnectionError("Redis no longer answers")
+        else:
+            await subscription.ping()
+        is_asked = message is None

@@ -13,7 +13,7 @@ import orjson
 import structlog
 from redis.exceptions import RedisError
 
-from notifications import queue
+from notifications import hubs, queue
 from notifications.engine.peers import WITHIN_S, WORKERS, Peers
 
 log = structlog.get_logger(__name__)
@@ -23,7 +23,8 @@ CHANNEL: Final = "lanes"
 CLOSED: Final = "tocsin:lanes-closed"
 #: Since when they are, in Unix seconds: for whoever looks at them, not for the workers.
 CLOSED_SINCE: Final = "tocsin:lanes-closed-since"
-#: Longest time to reach Redis, and between two tries, in seconds.
+#: Longest time to reach Redis, and for it to say nothing before it is asked whether it is there; time
+#: between two tries. In seconds.
 SUBSCRIBE_S, RETRY_S = 5.0, 1.0
 
 
@@ -84,9 +85,11 @@ class LaneNews:
                 async with self._peers.redis.pubsub() as subscription:
                     async with asyncio.timeout(SUBSCRIBE_S):
                         await subscription.subscribe(queue.channel(CHANNEL))
-                        await self._catch_up()
-                    async for message in subscription.listen():
-                        if message["type"] == "message" and (news := News.read(message["data"])):
+                    async for message in hubs.heard(subscription, within_s=SUBSCRIBE_S):
+                        if message["type"] == "subscribe":
+                            async with asyncio.timeout(SUBSCRIBE_S):
+                                await self._catch_up()
+                        elif message["type"] == "message" and (news := News.read(message["data"])):
                             self._hear(news)
             except (RedisError, OSError) as error:
                 log.warning("lane_news_away", error=type(error).__name__)

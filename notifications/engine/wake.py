@@ -10,7 +10,7 @@ from django.db import transaction
 from redis import asyncio as aioredis
 from redis.exceptions import RedisError
 
-from notifications import queue
+from notifications import hubs, queue
 
 if TYPE_CHECKING:
     from notifications.engine.claim import Claimed
@@ -40,7 +40,7 @@ local: OnWake | None = None
 sender: LocalSender | None = None
 # So few deliveries are left to the sender of the process that made them: waking the others costs more.
 FEW = 32
-# Longest time to reach Redis, in seconds.
+# Longest time to reach Redis, and for it to say nothing before it is asked whether it is there, in seconds.
 SUBSCRIBE_S = 5.0
 
 
@@ -79,9 +79,11 @@ async def listen(on_wake: OnWake) -> None:
             ):
                 async with asyncio.timeout(SUBSCRIBE_S):
                     await subscription.subscribe(queue.channel(CHANNEL))
-                on_wake(revocable=True)  # for what was published while nobody listened
-                async for message in subscription.listen():
-                    on_wake(revocable=message["data"] == REVOCABLE)
+                async for message in hubs.heard(subscription, within_s=SUBSCRIBE_S):
+                    if message["type"] == "subscribe":
+                        on_wake(revocable=True)  # for what was published while nobody listened
+                    elif message["type"] == "message":
+                        on_wake(revocable=message["data"] == REVOCABLE)
         except (RedisError, OSError) as error:
             log.warning("wake_channel_away", error=str(error))
             await asyncio.sleep(1)

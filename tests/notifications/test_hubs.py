@@ -1,14 +1,20 @@
 """What Redis announces is heard, whatever happens to Redis meanwhile."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
+import orjson
 import pytest
 from redis import Redis
 from redis.connection import parse_url
 
+from config import clock
 from notifications import hubs, queue
+from notifications.engine import lane_news, wake
+from notifications.engine.lane_news import CLOSED, LaneNews, News
+from notifications.engine.peers import Peers
 
 NAME = "hubs-test"
 
@@ -44,23 +50,48 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_a_redis_that_goes_silent_is_left_and_found_again(
-    settings: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(hubs, "AGAIN_S", 0.1)
-    redis = Redis.from_url(settings.REDIS_URL)
-    line, password = Line(settings.REDIS_URL), parse_url(settings.REDIS_URL).get("password", "")
+@pytest.fixture
+def redis(settings: Any) -> Iterator[Redis]:
+    """The real one, without the line."""
+    with Redis.from_url(settings.REDIS_URL) as client:
+        yield client
+
+
+@asynccontextmanager
+async def through_a_line(settings: Any) -> AsyncIterator[Line]:
+    """All that connects to Redis from here on does so by a line."""
+    there = parse_url(settings.REDIS_URL)
+    line = Line(settings.REDIS_URL)
     server = await asyncio.start_server(line.accept, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    settings.REDIS_URL = f"redis://:{password}@127.0.0.1:{port}"
+    settings.REDIS_URL = f"redis://:{there.get('password', '')}@127.0.0.1:{port}/{there.get('db', 0)}"
+    try:
+        yield line
+    finally:
+        server.close()
+
+
+@asynccontextmanager
+async def running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+async def test_a_redis_that_goes_silent_is_left_and_found_again(
+    settings: Any, monkeypatch: pytest.MonkeyPatch, redis: Redis
+) -> None:
+    monkeypatch.setattr(hubs, "AGAIN_S", 0.1)
     settings.STREAM_HEARTBEAT_S = 0.2
     heard: list[str] = []
 
     def take(message: Mapping[str, Any]) -> None:
         heard.append(message["data"].decode() if message["type"] == "message" else message["type"])
 
-    listening = asyncio.create_task(hubs.listen(NAME, take))
-    try:
+    async with through_a_line(settings) as line, running(hubs.listen(NAME, take)):
         await until(lambda: heard == ["subscribe"])
         redis.publish(queue.channel(NAME), b"one")
         await until(lambda: "one" in heard)
@@ -76,7 +107,57 @@ async def test_a_redis_that_goes_silent_is_left_and_found_again(
         await until(lambda: heard[-1] == "subscribe")
         redis.publish(queue.channel(NAME), b"two")
         await until(lambda: heard[-1] == "two")
-    finally:
-        listening.cancel()
-        await asyncio.wait([listening])
-        server.close()
+
+
+async def test_senders_are_woken_again_after_redis_went_silent(
+    settings: Any, monkeypatch: pytest.MonkeyPatch, redis: Redis
+) -> None:
+    monkeypatch.setattr(wake, "SUBSCRIBE_S", 0.2)
+    looks: list[bool] = []
+
+    def look(*, revocable: bool) -> None:
+        looks.append(revocable)
+
+    async with through_a_line(settings) as line, running(wake.listen(look)):
+        await until(lambda: looks == [True])
+        await asyncio.sleep(1)
+        assert (looks, line.connections) == ([True], 1)
+        line.is_silent = True
+        await until(lambda: line.connections >= 2)
+        line.is_silent = False
+        # For what was published meanwhile, which nobody heard.
+        await until(lambda: looks == [True, True])
+        redis.publish(queue.channel(wake.CHANNEL), wake.ORDINARY)
+        await until(lambda: looks[2:] == [False])
+
+
+async def test_workers_hear_of_lanes_again_after_redis_went_silent(
+    settings: Any, monkeypatch: pytest.MonkeyPatch, redis: Redis
+) -> None:
+    monkeypatch.setattr(lane_news, "SUBSCRIBE_S", 0.2)
+    monkeypatch.setattr(lane_news, "RETRY_S", 0.1)
+    mine = "https://hubs-test.example.com"
+    heard: list[tuple[str, float]] = []
+
+    def hear(news: News) -> None:
+        if news.lane == mine:
+            heard.append((news.channel, news.until))
+
+    later = clock.timestamp() + 600
+    async with through_a_line(settings) as line:
+        peers = Peers()
+        news = LaneNews(peers, clock.now, on_news=hear)
+        try:
+            async with running(news.listen_forever()):
+                told = orjson.dumps((mine, "webhook", later, 0.0, "another"))
+                await until(lambda: redis.publish(queue.channel(lane_news.CHANNEL), told) > 0 and bool(heard))
+                line.is_silent = True
+                connections = line.connections
+                await until(lambda: line.connections > connections)
+                redis.hset(CLOSED, mine, orjson.dumps((mine, "sms", later, 0.0, "another")))
+                line.is_silent = False
+                # It was told meanwhile, and nobody heard it.
+                await until(lambda: heard[-1] == ("sms", later))
+        finally:
+            redis.hdel(CLOSED, mine)
+            await peers.close()
