@@ -1,4 +1,4 @@
-"""What becomes of people's evenings, and of a bot's accounts, as accounts end or change hands."""
+"""What becomes of people's evenings, and of a bot's accounts, as accounts and profiles change or end."""
 
 from typing import Any
 
@@ -8,10 +8,11 @@ from django.dispatch import receiver
 from accounts.models import User
 from accounts.signals import account_taken
 from config import clock
-from dating.models import BotAccount, RecurringRule
+from dating.models import BotAccount, DatingProfile, RecurringRule
 from dating.services.bot import bot_account_unlink
 from dating.services.events import events_call_off
 from dating.services.leaving import person_leaves
+from dating.services.places import places_follow_wishes
 
 
 @receiver(account_taken)
@@ -25,6 +26,12 @@ def bot_unlink(user: User, **kwargs: Any) -> None:
 def evenings_go(instance: RecurringRule, **kwargs: Any) -> None:
     """Evenings that nobody has registered for go with their rule."""
     events_call_off(rule=instance, now=clock.now())
+
+
+@receiver(post_save, sender=DatingProfile)
+def wishes_change(instance: DatingProfile, **kwargs: Any) -> None:
+    """Whom somebody seeks decides whose place theirs is."""
+    places_follow_wishes(user=instance.user, now=clock.now())
 
 
 @receiver(pre_delete, sender=User)

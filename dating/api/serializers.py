@@ -58,7 +58,7 @@ class DatingEventInSerializer(serializers.Serializer[Event]):
         max_value=10_000,
         default=None,
         allow_null=True,
-        help_text="Anyone beyond that waits; null: no limit.",
+        help_text="Anyone beyond that waits; of two pools, neither gets more than half. Null: no limit.",
     )
     max_rounds = StrictIntegerField(
         min_value=1,

@@ -38,6 +38,7 @@ class Bounded(Timed, Protocol):
     two_pools: bool
     users_limit: int
     places: int | None
+    places_held: int
     max_rounds: int | None
 
 
@@ -94,7 +95,9 @@ def longest(event: Bounded) -> timedelta:
 
 def most_rounds(event: Bounded) -> int:
     """Return how many rounds there are at most: nobody knows how many come until the groups are made."""
-    people = min(event.users_limit, event.places or event.users_limit)
+    people = event.users_limit
+    if event.places is not None:
+        people = min(people, max(event.places, event.places_held))
     # Of two pools the one may have a single person, whom all others meet in turn.
     rounds = people - 1 if event.two_pools else people - 1 + people % 2
     return min(rounds, event.max_rounds or rounds)

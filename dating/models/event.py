@@ -48,7 +48,8 @@ class EventSettings(models.Model):
         null=True,
         blank=True,
         validators=_up_to(10_000, 2),
-        help_text="People who can register; more go to the waiting list. Empty: no limit.",
+        help_text="People who can register; more go to the waiting list. Of two pools, neither gets more "
+        "than half of the places. Empty: no limit.",
     )
     max_rounds = models.PositiveSmallIntegerField(
         null=True,
@@ -113,6 +114,8 @@ class Event(EventSettings):
     uid_host = models.CharField(max_length=255, default="tocsin", db_default="", blank=True, editable=False)
     # Grows when the time or the title changes, so that calendars take note (RFC 5545, 3.8.7.4).
     version = models.PositiveIntegerField(default=0, editable=False)
+    # As its places were last set: nobody loses one by there being fewer, so it may take as long as they need.
+    places_held = models.PositiveIntegerField(default=0, db_default=0, editable=False)
     is_ending = models.BooleanField(default=False, editable=False, help_text="No further round is held.")
     skipped_reason = models.CharField(max_length=32, blank=True, editable=False)
     rule = models.ForeignKey(

@@ -1,7 +1,7 @@
 """Registration closes: who takes part, in which group, and who meets whom in which round."""
 
 import unicodedata
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
@@ -15,7 +15,7 @@ from dating.pairing import Person
 from dating.pairing.plan import Plan, plans
 from dating.services.inviting import tell_parts
 from dating.services.overlapping import WILL_COME, taking_part_elsewhere
-from dating.services.places import COMING
+from dating.services.places import COMING, FreePlaces
 from dating.services.results import results_of
 
 _State, _LeftOut = Registration.State, Registration.LeftOut
@@ -51,8 +51,12 @@ def event_close(*, event: Event, now: datetime) -> bool:
         registration.pk: _LeftOut.ELSEWHERE for registration in coming if registration.user_id in elsewhere
     }
     why |= unfit
+    # Whoever held a place and has none any more was one of too many who seek the same.
+    had_a_place = [*placed, *((each, of) for each, of in known if each.state != _State.WAITING)]
     why |= {
-        registration.pk: _LeftOut.NO_PARTNER for registration, _ in placed if registration.pk not in members
+        registration.pk: _LeftOut.NO_PARTNER
+        for registration, _ in had_a_place
+        if registration.pk not in members
     }
     _store(event, made, members, now)
     _leave_out(event, why, has_places=event.places is None or len(placed) < event.places, now=now)
@@ -102,11 +106,34 @@ def _fit(
 def _placed(
     event: Event, known: Sequence[tuple[Registration, DatingProfile]]
 ) -> list[tuple[Registration, DatingProfile]]:
-    """Return those for whom there is a place, by their order; whoever holds one keeps it."""
+    """Return those for whom there is a place, by their order; whoever holds one keeps it.
+
+    Only where all of them are of one pool do the last of them make room for those whom they could meet.
+    """
     if event.places is None:
         return list(known)
-    held = sum(registration.state != _State.WAITING for registration, _ in known)
-    return list(known[: max(event.places, held)])
+    holders = [each for each in known if each[0].state != _State.WAITING]
+    waiting = known[len(holders) :]
+    placed = [*holders, *_shared(event, waiting, places=event.places, holders=holders)]
+    if event.two_pools and len(set(_pools([profile.seeks for _, profile in placed]))) == 1:
+        return _shared(event, known, places=max(event.places, len(holders)), holders=[])
+    return placed
+
+
+def _shared(
+    event: Event,
+    waiting: Sequence[tuple[Registration, DatingProfile]],
+    *,
+    places: int,
+    holders: Sequence[tuple[Registration, DatingProfile]],
+) -> list[tuple[Registration, DatingProfile]]:
+    """Return for whom of those who wait there are places beside the holders: none is left empty."""
+    held = Counter(profile.seeks for _, profile in holders)
+    free = FreePlaces(places, two_pools=event.two_pools, held=held)
+    first, others = [], []
+    for each in waiting:
+        (first if free.take(each[1].seeks) else others).append(each)
+    return [*first, *others[: max(free.left, 0)]]
 
 
 def _people(event: Event, placed: Sequence[tuple[Registration, DatingProfile]]) -> list[Person[UUID]]:

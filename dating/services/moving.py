@@ -11,7 +11,14 @@ from dating.evening.timeline import longest
 from dating.models import STATE_OF, Event, Registration, Step
 from dating.services.inviting import tell_with_invitation
 from dating.services.locking import event_lock
-from dating.services.places import BEFORE_GROUPS, COMING, WITH_PLACE, ask_to_confirm, places_fill
+from dating.services.places import (
+    BEFORE_GROUPS,
+    COMING,
+    WITH_PLACE,
+    ask_to_confirm,
+    places_fill,
+    places_held,
+)
 from dating.services.replanning import note
 from dating.services.telling import overtaken_stop
 
@@ -100,10 +107,10 @@ def places_set(*, event: Event, places: int | None, now: datetime) -> Event:
     """
     event = event_lock(event.pk)
     before = longest(event)
-    event.places = places
+    event.places, event.places_held = places, places_held(event)
     if event.step in BEFORE_GROUPS and longest(event) != before:
         event.version += 1
-    event.save(update_fields=["places", "version"])
+    event.save(update_fields=["places", "places_held", "version"])
     if event.step in BEFORE_GROUPS and longest(event) > before:
         registrations = list(event.registrations.filter(state__in=WITH_PLACE).select_related("user"))
         overtaken_stop(event, [registration.user_id for registration in registrations], "dating.longer")

@@ -42,7 +42,7 @@ def registration_create(*, event: Event, user: User, now: datetime) -> Registrat
         registration.sequence += 1
         overtaken_stop(event, [user.pk])
     places_fill(event=event, now=now)
-    registration.state = _State.REGISTERED if has_place(event) else _State.WAITING
+    registration.state = _State.REGISTERED if has_place(event, user) else _State.WAITING
     registration.registered_at = now
     registration.asked_at = registration.confirmed_at = registration.cancelled_at = None
     registration.save()

@@ -172,7 +172,8 @@ def _moment_coming(event: Event, registration: Registration) -> Moment:
 
 
 def _moment_waiting(event: Event, *, is_coming: bool) -> Moment:
-    text = "All places are taken. You move up when one becomes free, and we'll tell you."
+    taken = "All places that you could have are taken." if event.two_pools else "All places are taken."
+    text = f"{taken} You move up when one becomes free, and we'll tell you."
     actions: tuple[str, ...] = ("cancel",)
     if is_coming:
         text += " You have said that you will come."

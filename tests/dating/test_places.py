@@ -1,6 +1,7 @@
 """Whatever frees a place moves people up, and places go to those who come."""
 
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 import pytest
@@ -10,10 +11,14 @@ from rest_framework.test import APIClient
 from accounts.models import User
 from accounts.services.mirroring import mirror_delete
 from dating import services
+from dating.evening.timeline import longest
 from dating.models import Date, DatingProfile, Event, Registration
+from dating.services.profiles import profile_set
 from tests.dating.calendar_program import statuses
 from tests.dating.cast import DAY, EIGHT, HOUR, MINUTE, Evening, event, links, person, told
 from tests.dating.test_admin import change
+from tests.dating.test_calendars import ends
+from tests.factories import UserFactory
 
 pytestmark = pytest.mark.django_db
 LogIn = Callable[[User], APIClient]
@@ -154,6 +159,87 @@ class TestMoreAndFewerPlaces:
         places_change(desk, evening.event, 2)
         as_user(ana).post(f"/api/v1/dating/events/{evening.event.pk}/cancel/")
         assert states(evening) == ["cancelled", "registered", "registered", "waiting"]
+
+    @pytest.mark.parametrize("two_pools", [False, True])
+    def test_with_fewer_places_than_people_hold_it_lasts_as_long_as_calendars_said(
+        self, desk: Client, two_pools: bool
+    ) -> None:
+        people = crowd("Ana Bob Tom Eve") + crowd("Sam Pia", seeks="women" if two_pools else "anyone")
+        evening = Evening(event(places=6, two_pools=two_pools)).registered(*people)
+        places_change(desk, evening.event, 2)
+        made = Event.objects.get()
+        said = longest(made)
+        assert said == 6 * MINUTE * 5
+        # Those who hear of it later hear the same.
+        evening.confirmed()
+        assert {ends(each)[-1] for each in people} == {said}
+        evening.at(EIGHT - HOUR)
+        assert evening.event.rounds.count() * 6 * MINUTE <= said
+        assert evening.event.rounds.count() > 1
+
+
+class TestTwoPools:
+    """Neither pool takes more than half of the places, so that there is somebody to meet."""
+
+    def test_neither_pool_takes_all_places_and_each_has_its_own_order(self, as_user: LogIn) -> None:
+        women, men = crowd("Ana Eve Pia", seeks="women"), crowd("Bob Tom Leo", seeks="men")
+        evening = Evening(event(two_pools=True, places=4)).registered(*women, *men)
+        assert states(evening) == ["registered", "registered", "waiting"] * 2
+        as_user(men[0]).post(f"/api/v1/dating/events/{evening.event.pk}/cancel/")
+        assert states(evening)[2:] == ["waiting", "cancelled", "registered", "registered"]
+        assert told(men[2]) == ["waiting", "moved_up"]
+        page = Client()
+        page.force_login(women[2])
+        shown = page.get(f"/dating/{evening.event.pk}/").content.decode()
+        assert "All places that you could have are taken." in shown
+
+    def test_whoever_seeks_anyone_or_has_not_said_takes_any_place(self) -> None:
+        evening = Evening(event(two_pools=True, places=4)).registered(*crowd("Ana Eve", seeks="women"))
+        evening.registered(person("Sam"), UserFactory(first_name="Kim"), person("Max"))
+        assert states(evening) == ["registered"] * 4 + ["waiting"]
+
+    def test_of_an_odd_number_one_pool_has_one_more(self) -> None:
+        evening = Evening(event(two_pools=True, places=3)).registered(*crowd("Ana Eve Pia", seeks="women"))
+        evening.registered(*crowd("Bob Tom", seeks="men"))
+        assert states(evening) == ["registered", "registered", "waiting", "registered", "waiting"]
+
+    def test_whoever_comes_to_seek_others_frees_a_place_of_their_pool(self) -> None:
+        ana, eve, pia = crowd("Ana Eve Pia", seeks="women")
+        evening = Evening(event(two_pools=True, places=4)).registered(ana, eve, pia)
+        profile = DatingProfile.objects.get(user=ana)
+        profile_set(user=ana, birthday=profile.birthday, city="Paris", seeks="men")
+        assert states(evening) == ["registered"] * 3
+        assert told(pia) == ["waiting", "moved_up"]
+
+    def test_what_the_one_pool_leaves_empty_the_other_gets_once_registration_closes(self) -> None:
+        evening = Evening(event(two_pools=True, places=4)).registered(*crowd("Ana Eve Pia", seeks="women"))
+        evening.registered(person("Bob", seeks="men")).confirmed()
+        assert states(evening) == ["confirmed", "confirmed", "waiting", "confirmed"]
+        evening.at(EIGHT - HOUR)
+        assert states(evening) == ["confirmed"] * 4
+        assert evening.event.rounds.count() == 3
+
+    def test_where_all_who_hold_places_seek_the_same_the_last_make_room_for_those_whom_they_could_meet(
+        self,
+    ) -> None:
+        women, men = crowd("Ana Eve Pia Sue"), crowd("Bob Tom Leo", seeks="men")
+        evening = Evening(event(two_pools=True, places=4)).registered(*women, *men)
+        assert states(evening) == ["registered"] * 4 + ["waiting"] * 3
+        for each in women:
+            profile_set(user=each, birthday=date(1999, 5, 1), city="Paris", seeks="women")
+        evening.confirmed().at(EIGHT - HOUR)
+        assert evening.step == "closed"
+        assert states(evening) == ["confirmed"] * 2 + ["left_out"] * 2 + ["confirmed"] * 2 + ["left_out"]
+        assert reasons(evening) == ["", "", "no_partner", "no_partner", "", "", "no_place"]
+        met = evening.pairs(1) | evening.pairs(2)
+        assert met == {frozenset({woman, man}) for woman in ("Ana", "Eve") for man in ("Bob", "Tom")}
+        assert statuses(evening.event, women[2], men[0]) == [None, "CONFIRMED"]
+
+    def test_where_nobody_seeks_anybody_else_it_does_not_take_place_and_says_why(self) -> None:
+        women = crowd("Ana Eve Pia", seeks="women")
+        evening = Evening(event(two_pools=True, places=4)).registered(*women).confirmed()
+        evening.at(EIGHT - HOUR)
+        assert (evening.step, evening.event.skipped_reason) == ("skipped", "pool_empty")
 
 
 def deleted_by_themselves(user: User, as_user: LogIn, desk: Client) -> None:
