@@ -11,6 +11,7 @@ from config import clock
 from dating.models import BotAccount, DatingProfile, RecurringRule
 from dating.services.bot import bot_account_unlink
 from dating.services.events import events_call_off
+from dating.services.handing_over import evenings_hand_over
 from dating.services.leaving import person_leaves
 from dating.services.places import places_follow_wishes
 
@@ -36,12 +37,14 @@ def wishes_change(instance: DatingProfile, **kwargs: Any) -> None:
 
 @receiver(pre_delete, sender=User)
 def deleted_leaves(instance: User, **kwargs: Any) -> None:
-    """Whoever deletes their account gives their places back, before their registrations go with it."""
+    """Whoever deletes their account gives back their places, and the evenings that they run, before that."""
     person_leaves(user=instance, now=clock.now())
+    evenings_hand_over(organiser=instance)
 
 
 @receiver(post_save, sender=User)
 def locked_out_leaves(instance: User, **kwargs: Any) -> None:
-    """Whoever is locked out can't come."""
+    """Whoever is locked out can't come, and can't run anything."""
     if not instance.is_active and "is_active" in instance.changed_fields:
         person_leaves(user=instance, now=clock.now())
+        evenings_hand_over(organiser=instance)

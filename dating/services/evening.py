@@ -16,7 +16,7 @@ from dating.models import Event, Registration, Round, Seat, Step
 from dating.services.advance import event_call_off
 from dating.services.closing import CALLED_OFF, PAUSED
 from dating.services.locking import event_lock, registration_lock
-from dating.services.reminding import longest_pause, organiser_remind, reminder_cancel
+from dating.services.reminding import longest_pause, reminder_cancel, runners_remind
 from dating.services.replanning import begin_if_all_are_ready, next_round_replan, next_round_reschedule, note
 from dating.services.rounds import rounds_unschedule
 from dating.services.telling import tell
@@ -111,7 +111,7 @@ def event_pause(*, event: Event, now: datetime) -> Event:
     event.paused_at = now
     event.save(update_fields=["paused_at"])
     rounds_unschedule(event, now)
-    organiser_remind(event=event, now=now)
+    runners_remind(event=event, paused_at=now)
     note(event, "paused", now)
     _tell_members(event, "dating.paused", key=now.isoformat())
     return event

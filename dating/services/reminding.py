@@ -1,10 +1,11 @@
-"""While an evening is paused: its organiser is reminded, before it ends by itself."""
+"""While an evening is paused: whoever runs it is reminded, before it ends by itself."""
 
 from datetime import datetime, timedelta
 from typing import Final
 
 from django.conf import settings
 
+from accounts.models import User
 from dating.models import Event
 from dating.services.telling import Notice, about, local_clock, tell_each
 from notifications.engine import stop
@@ -17,23 +18,35 @@ def longest_pause() -> timedelta:
     return timedelta(seconds=settings.DATING_PAUSE_MAX_S)
 
 
-def organiser_remind(*, event: Event, now: datetime) -> None:
-    """Have the organiser of an event, which is paused now, be told so again when half of its time is over."""
-    organiser = event.organiser
-    if organiser is None:
-        return
-    ends_at = now + longest_pause()
-    reminder = Notice(
-        user=organiser,
-        kind="dating.still_paused",
-        data=about(event, organiser.time_zone, until=local_clock(ends_at, organiser.time_zone)),
-        dedup_key=f"dating.still_paused:{event.pk}:{now.isoformat()}",
-        source_type=SOURCE,
-        source_id=str(event.pk),
-        due_at=now + longest_pause() / 2,
-        expires_at=ends_at,
+def runners_remind(*, event: Event, paused_at: datetime, but: User | None = None) -> None:
+    """Have whoever runs an event that is paused be told so again when half of its time is over.
+
+    Args:
+        but: somebody who is about to leave.
+    """
+    organiser, ends_at = event.organiser, paused_at + longest_pause()
+    is_there = organiser is not None and organiser.is_active and organiser != but
+    tell_each(
+        [
+            Notice(
+                user=user,
+                kind="dating.still_paused",
+                data=about(event, user.time_zone, until=local_clock(ends_at, user.time_zone)),
+                dedup_key=f"dating.still_paused:{event.pk}:{paused_at.isoformat()}:{user.pk}",
+                source_type=SOURCE,
+                source_id=str(event.pk),
+                due_at=paused_at + longest_pause() / 2,
+                expires_at=ends_at,
+            )
+            for user in ([organiser] if organiser and is_there else staff(but=but))
+        ]
     )
-    tell_each([reminder])
+
+
+def staff(*, but: User | None = None) -> list[User]:
+    """Return those who run an event that has no organiser, or none who can."""
+    there = User.objects.filter(is_staff=True, is_active=True).order_by("pk")
+    return list(there.exclude(pk=but.pk) if but else there)
 
 
 def reminder_cancel(*, event: Event) -> None:
