@@ -6,12 +6,13 @@ None of it is critical. Most makes no sense after the evening, so quiet hours do
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import chain
 from typing import Any, Final
 from uuid import UUID
 
 from django.conf import settings
+from django.db.models import Q
 
 from accounts.models import User
 from config import clock
@@ -25,6 +26,8 @@ from notifications.messages.compose import notification_of
 from notifications.models import Delivery, Outgoing, Severity
 
 SOURCE = "dating_event"
+#: What has been due for longer has not been taken, since its lane is closed.
+_ON_ITS_WAY: Final = timedelta(seconds=30)
 #: What is told while an evening goes on or is about to begin, or that it does not.
 URGENT: Final = (
     "dating.bye",
@@ -118,30 +121,33 @@ def tell(
 
 
 def overtaken_stop(event: Event, users: Iterable[UUID], *kinds: str) -> set[tuple[UUID, str]]:
-    """Stop what quiet hours still hold about an event for these people: what is told now takes its place.
+    """Stop what still waits to be told to these people about an event: what is told now takes its place.
 
-    Else all of it would come at once when they end, in any order: "will you come?" beside "it is called off".
-    Call it before that is told (see notifications.engine.stop).
+    It waits for the end of quiet hours, or since a mail server, say, is away. Else all of it would come at
+    once when that ends, in any order: "will you come?" beside "it is called off". Call it before that is told
+    (see notifications.engine.stop).
 
     Args:
-        kinds: only these; none: whatever is held.
+        kinds: only these; none: whatever waits.
 
     Returns:
         Who would have been told what.
     """
-    held = Outgoing.objects.filter(
-        held_for__in=list(users),
+    was_tried = Q(attempts__gt=0) | Q(due_at__lte=clock.now() - _ON_ITS_WAY)
+    waiting = Outgoing.objects.filter(
+        Q(held_for__isnull=False) | was_tried,
+        delivery__user__in=list(users),
         delivery__notification__source_type=SOURCE,
         delivery__notification__source_id=str(event.pk),
     )
     if kinds:
-        held = held.filter(delivery__notification__kind__in=kinds)
-    rows = list(held.values_list("pk", "held_for", "delivery__notification__kind"))
+        waiting = waiting.filter(delivery__notification__kind__in=kinds)
+    rows = list(waiting.values_list("pk", "delivery__user", "delivery__notification__kind"))
     if rows:
         stop.cancel(
             Delivery.objects.filter(pk__in=[pk for pk, _, _ in rows]), reason=Delivery.Reason.OVERTAKEN
         )
-    return {(user_id, kind) for _, user_id, kind in rows if user_id is not None}
+    return {(user_id, kind) for _, user_id, kind in rows}
 
 
 def tell_each(notices: Sequence[Notice]) -> None:

@@ -1,5 +1,6 @@
 """Every change that concerns somebody's calendar reaches it, so that it shows what is true."""
 
+import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from importlib import import_module
@@ -16,7 +17,7 @@ from dating import services
 from dating.evening.timeline import longest
 from dating.models import DatingProfile, Event, Registration
 from notifications.engine.sender import Sender
-from notifications.models import Notification
+from notifications.models import Delivery, Notification, Outgoing
 from tests.dating.calendar_program import files_of, shown_to, statuses, true_of
 from tests.dating.cast import DAY, EIGHT, HOUR, MINUTE, Evening, event, person, told
 from tests.dating.test_admin import change
@@ -214,6 +215,40 @@ def mail(settings: Any) -> Iterator[MailServer]:
     with MailServer() as server:
         settings.SMTP_HOST, settings.SMTP_PORT = "127.0.0.1", server.port
         yield server
+
+
+def methods(mail: MailServer) -> list[str]:
+    """What the calendar program of whoever got them is told to do, mail by mail."""
+    parts = [part for each in mail.mails for part in each.message.walk()]
+    return [
+        str(part.get_param("method"))
+        for part in parts
+        if part.get_content_type() == "text/calendar" and not part.get_filename()
+    ]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nobody_is_invited_late_to_what_they_cancelled_while_the_mail_server_was_away(
+    mail: MailServer, settings: Any
+) -> None:
+    settings.CHANNEL_POLICIES = {"email": {"wait_s": 0.5, "attempts": 100}}
+    mail.fail("MAIL", "drop")
+    ana = person("Ana")
+    ContactPointFactory(user=ana, channel="email", address="ana@example.com")
+    running = Sender()
+    running.start()
+    try:
+        evening = Evening(event()).registered(ana)
+        while not Outgoing.objects.filter(attempts__gt=0, lease_until=None).exists():
+            time.sleep(0.02)
+        services.registration_cancel(event=evening.event, user=ana, now=evening.now)
+        mail.fail("MAIL", "ok")
+        assert running.drain(20)
+    finally:
+        running.stop()
+    assert methods(mail) == ["CANCEL"]
+    (invited,) = Delivery.objects.filter(channel="email", notification__kind="dating.registered")
+    assert (invited.status, invited.reason) == ("cancelled", "overtaken")
 
 
 @pytest.mark.django_db(transaction=True)

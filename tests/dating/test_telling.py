@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from rest_framework.test import APIClient
 
 from accounts.models import User
+from config import clock
 from dating import services
 from notifications.allowances import scopes_of
 from notifications.models import Delivery, Notification, Outgoing
@@ -113,7 +114,7 @@ def times_told(user: User) -> dict[str, str]:
 
 
 class TestOvertaken:
-    """What quiet hours hold is not told any more once something later has taken its place."""
+    """What waits, in quiet hours or otherwise, is not told once something later has taken its place."""
 
     def test_nobody_is_asked_in_the_morning_to_come_to_what_was_called_off_in_the_night(self) -> None:
         ana, bob = silent("ana"), mailed("bob")
@@ -162,6 +163,15 @@ class TestOvertaken:
         assert told_by_mail(ana) == ["cancelled"]
         evening.registered(ana)
         assert told_by_mail(ana) == ["registered"]
+
+    @pytest.mark.parametrize("was_tried", [True, False])
+    def test_what_waits_for_a_mail_server_is_not_told_once_it_is_over(self, was_tried: bool) -> None:
+        ana = mailed("ana")
+        evening = Evening(event()).registered(ana)
+        waits = {"attempts": 1} if was_tried else {"due_at": clock.now() - MINUTE}
+        Outgoing.objects.filter(delivery__in=mails(ana)).update(**waits)
+        services.registration_cancel(event=evening.event, user=ana, now=evening.now)
+        assert told_by_mail(ana) == ["cancelled"]
 
     def test_an_evening_that_is_called_off_takes_no_cancelling_from_a_calendar(self) -> None:
         ana, bob = silent("ana"), mailed("bob")
