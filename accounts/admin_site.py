@@ -3,7 +3,8 @@
 from typing import Any
 
 from django.contrib.auth.views import PasswordChangeView
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.urls import reverse
 from unfold.forms import AdminOwnPasswordChangeForm
 from unfold.sites import UnfoldAdminSite
@@ -28,12 +29,11 @@ class OwnPasswordForm(SavesPassword, AdminOwnPasswordChangeForm):
 class Site(UnfoldAdminSite):
     def password_change(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        request.current_app = self.name  # type: ignore[attr-defined]
+    ) -> HttpResponseBase:
+        request.current_app = self.name
         view = PasswordChangeView.as_view(
             form_class=OwnPasswordForm,
             success_url=reverse("admin:password_change_done", current_app=self.name),
             extra_context={**self.each_context(request), **(extra_context or {})},
         )
-        response: HttpResponse = view(request)
-        return response
+        return view(request)

@@ -130,9 +130,9 @@ def _shared(
     """Return for whom of those who wait there are places beside the holders: none is left empty."""
     held = Counter(profile.seeks for _, profile in holders)
     free = FreePlaces(places, two_pools=event.two_pools, held=held)
-    first, others = [], []
-    for each in waiting:
-        (first if free.take(each[1].seeks) else others).append(each)
+    taken = [free.take(profile.seeks) for _, profile in waiting]
+    first = [each for each, is_taken in zip(waiting, taken, strict=True) if is_taken]
+    others = [each for each, is_taken in zip(waiting, taken, strict=True) if not is_taken]
     return [*first, *others[: max(free.left, 0)]]
 
 
