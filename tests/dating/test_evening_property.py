@@ -45,11 +45,17 @@ class Evenings(RuleBasedStateMachine):
         self._rollback = ExitStack()
         self._rollback.enter_context(transaction.atomic())
         self.now = EIGHT - 3 * DAY
-        self.people = [person(name) for name in ("Ana", "Bob", "Tom", "Eve", "Sam", "Pia", "Leo")]
+        self.people = [
+            person(name, seeks=seeks)
+            for name, seeks in (
+                ("Ana", "women"), ("Bob", "women"), ("Tom", "women"), ("Eve", "men"), ("Sam", "anyone"),
+                ("Pia", "men"), ("Leo", "women"),
+            )
+        ]  # fmt: skip
         self.gone: set[int] = set()
         self.events = [
             event(places=3),
-            event(title="The other", starts_at=EIGHT + 20 * MINUTE, two_pools=True, max_rounds=2),
+            event(title="The other", starts_at=EIGHT + 20 * MINUTE, two_pools=True, max_rounds=2, places=4),
         ]
         self.holders: list[set[Any]] = [set(), set()]
         self.calendars = {each.pk: CalendarProgram() for each in self.people}
@@ -244,14 +250,28 @@ class Evenings(RuleBasedStateMachine):
     @invariant()
     def places_are_given_in_order(self) -> None:
         for which, each in enumerate(Event.objects.filter(pk__in=[made.pk for made in self.events])):
-            coming = list(each.registrations.filter(state__in=COMING))
+            coming = list(each.registrations.filter(state__in=COMING).select_related("user__dating_profile"))
             holders = {one.pk for one in coming if one.state in WITH_PLACE}
-            waiting = [one.registered_at for one in coming if one.state == "waiting"]
+            waiting = [one for one in coming if one.state == "waiting"]
             if each.step in BEFORE:
-                if waiting:
+                for one in waiting:
+                    # Of two pools, each has its own order and half of the places.
+                    seeks = one.user.dating_profile.seeks
+                    alike = [
+                        holder.registered_at
+                        for holder in coming
+                        if holder.pk in holders
+                        and (not each.two_pools or holder.user.dating_profile.seeks == seeks)
+                    ]
                     assert each.places is not None
-                    assert len(holders) >= each.places
-                    assert max(one.registered_at for one in coming if one.pk in holders) < min(waiting)
+                    is_half = each.two_pools and seeks != "anyone" and len(alike) >= each.places / 2
+                    assert len(holders) >= each.places or is_half
+                    assert all(registered_at < one.registered_at for registered_at in alike)
+                for one in coming:
+                    if each.two_pools and each.places and one.pk in holders - self.holders[which]:
+                        seeks = one.user.dating_profile.seeks
+                        same = [it.user.dating_profile.seeks == seeks for it in coming if it.pk in holders]
+                        assert seeks == "anyone" or sum(same) <= (each.places + 1) // 2
                 if each.places is not None and len(holders) > each.places:
                     assert holders <= self.holders[which]
             else:
