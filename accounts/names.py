@@ -10,6 +10,9 @@ from django.core.exceptions import ValidationError
 SHOWN_MAX: Final = 40
 #: More digits than any name has, and fewer than any phone number.
 DIGITS_MAX: Final = 4
+#: What is longer is refused or cut for that. No more of it is looked at: to normalise it takes the square of
+#: its length.
+_LOOKED_AT: Final = 1_000
 
 ODD: Final = "Enter text without control characters, characters that turn its direction, ⟦ or ⟧."
 LINK: Final = "Enter a name: no link, domain or email address. After a dot, leave a space."
@@ -25,8 +28,7 @@ _ODD_KINDS: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 _DOTS: Final = str.maketrans({"。": ".", "｡": ".", "․": "."})
 # A scheme, www, an email address, or two labels of a domain or of an IP address.
 _LINK: Final = re.compile(
-    r"://|\bwww\b|@|\b(?:https?|ftp|mailto|tel|sms|javascript)\s*:"
-    r"|[^\W_][\w-]*\.[^\W\d_][\w-]+|\d\.\d",
+    r"://|\bwww\b|@|\b(?:https?|ftp|mailto|tel|sms|javascript)\s*:|[\w-]\.[^\W\d_][\w-]|\d\.\d",
     re.IGNORECASE,
 )
 
@@ -39,6 +41,7 @@ def validate_plain(value: str) -> None:
 
 def validate_name(value: str) -> None:
     """Raise ValidationError for what is no name."""
+    value = value[:_LOOKED_AT]
     validate_plain(value)
     if _LINK.search(_folded(value)):
         raise ValidationError(LINK)
@@ -48,7 +51,7 @@ def validate_name(value: str) -> None:
 
 def cleaned(value: str, longest: int = SHOWN_MAX) -> str:
     """Return what of a name can be shown to others: without what `validate_name` refuses, and cut."""
-    text = "".join(" " if character.isspace() else character for character in value)
+    text = "".join(" " if character.isspace() else character for character in value[:_LOOKED_AT])
     words = "".join(character for character in text if not _is_odd(character)).split()
     name = " ".join(word for word in words if not _LINK.search(_folded(word)))
     # A link may be put together of what each word alone is not.
@@ -70,8 +73,10 @@ def _is_odd(character: str) -> bool:
 
 
 def _folded(value: str) -> str:
+    """Return a text as a browser looks up a domain, without joiners and marks, which may be part of one."""
     joined = value.translate(dict.fromkeys(map(ord, _JOINERS)))
-    return unicodedata.normalize("NFKC", joined.translate(_DOTS)).translate(_DOTS)
+    text = unicodedata.normalize("NFKC", joined.translate(_DOTS)).translate(_DOTS)
+    return "".join(character for character in text if unicodedata.category(character)[0] != "M")
 
 
 def _has_too_many_digits(value: str) -> bool:

@@ -14,7 +14,8 @@ _LINKS: Final = "dating/(?:join|room|invitations|calendars)|acknowledge|calendar
 _LINK: Final = re.compile(rf"(/(?:{_LINKS})/)[^\s\"'<>]+", re.IGNORECASE)
 # A token in a path that no route has, such as one with a letter too much. Ids are shorter.
 _LONG: Final = re.compile(r"/[\w:.=~%-]{40,}")
-_QUERY: Final = re.compile(r"(/[^\s?\"'<>]*\?)[^\s\"'<>]+")
+# Anchored to where a word begins: tried at each slash of a long path, it would take the square of its length.
+_QUERY: Final = re.compile(r"(?<![^\s\"'<>])([^\s\"'<>/]*/[^\s?\"'<>]*\?)[^\s\"'<>]+")
 #: Django logs what a request may not do under this, and the name of the exception.
 _SECURITY: Final = "django.security."
 

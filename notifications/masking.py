@@ -5,6 +5,8 @@ import traceback
 from typing import Final
 
 MAX_LENGTH: Final = 500
+# More of a text is not looked at: to find secrets takes the square of its length.
+_LOOKED_AT: Final = 4 * MAX_LENGTH
 
 _SECRETS: Final = (
     (re.compile(r"(\w+://)[^\s/@]*@"), r"\1…@"),  # the log-in within a URL
@@ -26,7 +28,10 @@ def description(error: BaseException) -> str:
 
     The lines after it are PostgreSQL's details of the row and the like.
     """
-    text = mask(str(error).strip().partition("\n")[0])
+    text = str(error).strip().partition("\n")[0]
+    if len(text) > _LOOKED_AT:  # cut between words, so that no secret loses what it is known by
+        text = text[:_LOOKED_AT].rsplit(maxsplit=1)[0]
+    text = mask(text)
     name = type(error).__name__
     return (f"{name}: {text}" if text else name)[:MAX_LENGTH].replace("\x00", "�")
 

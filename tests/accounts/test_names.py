@@ -1,6 +1,8 @@
 """Names can't be links, and nobody's subject says what a stranger wants it to."""
 
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -62,6 +64,10 @@ REFUSED = {
     "call 0900 123456": "call",
     "evil\u200b.example": "",
     "javascript:alert": "",
+    # Marks are part of a domain, or nothing of one.
+    "हिन्दी.भारत": "",
+    "evil\u034f.example": "",
+    "evil.\ufe0fexample": "",
 }
 
 
@@ -77,6 +83,17 @@ def test_what_is_no_name_is_refused_and_cleaned(name: str, left: str) -> None:
         validate_name(name)
     assert cleaned(name) == left
     validate_name(cleaned(name))
+
+
+@pytest.mark.parametrize("piece", ["a", "a-", "1", "\u0301\u0316", "a.", "tel "])
+def test_a_name_that_is_none_is_refused_and_cleaned_in_no_time(piece: str) -> None:
+    """As another service or the bot may send one, whose messages are bounded by a megabyte."""
+    value = piece * (500_000 // len(piece))
+    began = time.monotonic()
+    assert len(cleaned(value, 150)) <= 150
+    with suppress(ValidationError):
+        validate_name(value)
+    assert time.monotonic() - began < 5
 
 
 def test_a_name_is_shown_up_to_a_length() -> None:

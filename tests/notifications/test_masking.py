@@ -1,5 +1,7 @@
 """What is kept of a handler's error says what went wrong, and no secret and no address."""
 
+import time
+
 import pytest
 from django.db import DatabaseError
 
@@ -41,6 +43,19 @@ def test_secrets_and_addresses_are_masked(secret: str) -> None:
     kept = description(RuntimeError(f"could not reach {secret} in time"))
     assert "hunter2" not in kept
     assert "could not reach" in kept
+
+
+@pytest.mark.parametrize("piece", ["a", "a.", "+1 ", "token ", "a@a.", "https://"])
+def test_a_long_error_is_masked_in_no_time(piece: str) -> None:
+    """It may hold what a message or a payload did, which is bounded by a megabyte."""
+    began = time.monotonic()
+    assert len(description(ValueError(piece * (500_000 // len(piece))))) <= MAX_LENGTH
+    assert time.monotonic() - began < 5
+
+
+def test_a_secret_at_the_cut_is_not_shown_by_half() -> None:
+    text = f"https://a.example/?{'q' * 440} " * 4 + f"ana.{'b' * 300}@example.com"
+    assert "ana" not in description(ValueError(text))
 
 
 def test_phone_numbers_are_masked() -> None:
