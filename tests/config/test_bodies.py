@@ -211,6 +211,30 @@ def test_an_endless_head_is_refused(port: int) -> None:
         assert said.startswith(b"HTTP/1.1 431")
 
 
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (b"GET /%b HTTP/1.1\r\nHost: localhost\r\n\r\n", b"414"),
+        (b"GET /login/?next=%b HTTP/1.1\r\nHost: localhost\r\n\r\n", b"414"),
+        (b"GET /health/live HTTP/1.1\r\nHost: localhost\r\nCookie: a=%b\r\n\r\n", b"431"),
+        (b"POST /login/ HTTP/1.1\r\nHost: localhost\r\nContent-Type: %b\r\n\r\n", b"431"),
+    ],
+)
+def test_one_part_of_a_head_is_bounded_by_itself(port: int, head: bytes, status: bytes) -> None:
+    """Cookies, types of content and paths are read by what takes the square of their length."""
+    for length, is_refused in ((9_000, True), (60_000, True), (8_000, False)):
+        with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) as client:
+            client.sendall(head % (b"x" * length))
+            assert (client.recv(4096).split()[1] == status) is is_refused
+
+
+def test_a_head_of_many_fields_is_bounded_though_it_comes_whole(port: int) -> None:
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) as client:
+        fields = b"".join(b"X-%d: %b\r\n" % (number, b"x" * 1_000) for number in range(70))
+        client.sendall(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n" + fields + b"\r\n")
+        assert client.recv(4096).startswith(b"HTTP/1.1 431")
+
+
 @pytest.mark.parametrize("begun", [b"", b"GET /health/live HTTP/1.1\r\nHost: "])
 def test_a_head_that_does_not_come_in_time_is_cut_off(
     port: int, monkeypatch: pytest.MonkeyPatch, begun: bytes
