@@ -10,7 +10,7 @@ from rest_framework.test import APIClient
 
 from accounts.models import ApiKey, User
 from dating.models import BotAccount
-from notifications.models import ContactPoint, Delivery, MessageTemplate
+from notifications.models import ContactPoint, Delivery, MessageTemplate, Preference, Subscription
 from tests.factories import ContactPointFactory, UserFactory
 
 LogIn = Callable[[User], APIClient]
@@ -184,6 +184,25 @@ def test_where_they_are_told_is_not_for_others_to_change(as_user: LogIn, who: st
     left = ContactPoint.objects.filter(user=point.user_id, deleted_at=None)
     assert list(left.values_list("address", flat=True)) == ["theirs@example.com"]
     assert not Delivery.objects.exists()
+
+
+@pytest.mark.parametrize("who", ABOVE)
+def test_whether_they_are_told_is_not_for_others_to_change(as_user: LogIn, who: str) -> None:
+    above, owner = ABOVE[who](), UserFactory()
+    clerk = as_user(clerk_with("notifications.change_preference", "notifications.change_subscription"))
+    rule = {"channel": "email", "kind": "alert", "is_enabled": False}
+    for user, status in ((above, 403), (owner, 200)):
+        api = f"/api/v1/preferences/{user.pk}/"
+        rules = f"/api/v1/subscriptions/?user_id={user.pk}"
+        assert clerk.get(api).status_code == clerk.get(rules).status_code == 200
+        assert clerk.patch(api, {"level": "CRITICAL"}).status_code == status
+        body = {"user_id": str(user.pk), "level": "CRITICAL"}
+        assert clerk.put("/preferences", body).status_code == status
+        assert clerk.put(rules, rule).status_code == status
+        removed = clerk.delete(f"{rules}&channel=email&kind=alert")
+        assert removed.status_code == (403 if user is above else 204)
+    assert not Preference.objects.filter(user=above).exists()
+    assert not Subscription.objects.filter(user=above).exists()
 
 
 def test_a_test_message_from_the_admin_needs_the_permission(as_user: LogIn, owner: User) -> None:

@@ -6,13 +6,15 @@ from uuid import UUID
 from django.http import Http404
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import status
-from rest_framework.exceptions import ValidationError
+from rest_framework.exceptions import PermissionDenied, ValidationError
 from rest_framework.generics import GenericAPIView, get_object_or_404
+from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.models import User
+from accounts.ranks import OUTRANKED, may_act_on
 from config import clock
 from config.rest.openapi import BODY, errors
 from config.rest.originals import PARSERS, AnyContentType
@@ -45,13 +47,20 @@ class _PreferenceAccess(APIView):
     parser_classes = PARSERS
 
     def person(self, user_id: UUID) -> User:
-        """Return whose preference is meant; to a stranger, nobody else exists."""
-        user = self.request.user
-        if isinstance(user, User) and user.pk == user_id:
-            return user
-        if not selectors.sees_all(user):
+        """Return whose preference is meant; to a stranger, nobody else exists.
+
+        Raises:
+            PermissionDenied: it would be changed, and they have more rights than whoever asks.
+        """
+        by = self.request.user
+        if isinstance(by, User) and by.pk == user_id:
+            return by
+        if not selectors.sees_all(by):
             raise Http404
-        return get_object_or_404(User, pk=user_id)
+        user = get_object_or_404(User, pk=user_id)
+        if self.request.method not in SAFE_METHODS and isinstance(by, User) and not may_act_on(by, user):
+            raise PermissionDenied(OUTRANKED)
+        return user
 
     def named_person(self) -> User:
         """Return whoever is named by ``user_id`` in the query, or who asks."""
