@@ -188,6 +188,12 @@ def account_of(email: str) -> str:
     return email.strip().lower()
 
 
+def mailbox_of(email: str) -> str:
+    """One spelling for what leads to one mailbox: with most providers, what follows a plus does not count."""
+    local, _, domain = account_of(email).rpartition("@")
+    return f"{local.partition('+')[0] or local}@{domain}"
+
+
 def address_of(meta: Mapping[str, Any]) -> str:
     """Return whose attempts are counted together: an IPv4 address, or an IPv6 network of 64 bits.
 

@@ -36,7 +36,7 @@ def verification_send(*, user: User, purpose: str, now: datetime) -> Verificatio
     Raises:
         ValidationError: there is no phone number.
         Conflict: the address is verified already, or nothing is set up that could reach it.
-        TooMany: it is a number to which as many codes were sent as may be.
+        TooMany: as many codes were sent to this number or mailbox as may be, by whomever they were asked for.
     """
     field = ADDRESS_FIELD[Purpose(purpose)]
     address = getattr(user, field)
@@ -44,8 +44,8 @@ def verification_send(*, user: User, purpose: str, now: datetime) -> Verificatio
         raise ValidationError({field: NO_PHONE})
     if purpose != Purpose.PASSWORD and getattr(user, f"{field}_verified_at"):
         raise Conflict(VERIFIED)
-    if purpose == Purpose.PHONE:  # several accounts may have one, and not one email
-        destination_take(address, now=now)
+    if destination := _shared_destination(user, field, address):
+        destination_take(destination, now=now)
     lifetime_s = settings.RESET_EXPIRES_S if purpose == Purpose.PASSWORD else settings.CODE_EXPIRES_S
     with transaction.atomic():
         verification = Verification.objects.create(
@@ -59,6 +59,18 @@ def verification_send(*, user: User, purpose: str, now: datetime) -> Verificatio
         if not any(taken for _, taken in answers):
             raise Conflict(NO_CHANNEL[Purpose(purpose)])
     return verification
+
+
+def _shared_destination(user: User, field: str, address: str) -> str:
+    """Return what other accounts' addresses may lead to as well; empty where there is none.
+
+    Several may have one number, and reach one mailbox by what follows a plus. A mailbox's own address has one
+    account, and a verified one its owner: nobody else uses up their codes.
+    """
+    if field == "phone":
+        return address
+    mailbox = rate_limits.mailbox_of(address)
+    return mailbox if mailbox != address and user.email_verified_at is None else ""
 
 
 def destination_take(destination: str, *, now: datetime) -> None:

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
+from accounts.rate_limits import mailbox_of
 from config import clock
 from notifications.channels import unsubscribe_links
 from notifications.channels.base import Channel
@@ -65,9 +66,7 @@ class EmailChannel(Channel):
         return f"{local}@{domain}"
 
     def destination(self, address: str) -> str:
-        local, _, domain = address.lower().rpartition("@")
-        # What follows a plus leads to the same mailbox with most providers.
-        return f"{local.partition('+')[0] or local}@{domain}"
+        return mailbox_of(address)
 
     def lane(self, address: str) -> str:
         return f"smtp://{settings.SMTP_HOST.lower()}:{settings.SMTP_PORT}"

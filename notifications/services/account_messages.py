@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.dispatch import receiver
 
 from accounts.models import Invitation, User, Verification
+from accounts.rate_limits import mailbox_of
 from accounts.signals import (
     account_changed,
     invitation_made,
@@ -20,6 +21,7 @@ from config import clock
 from notifications.channels import registry
 from notifications.engine.planned import deliver_to
 from notifications.messages.compose import notification_of
+from notifications.models import Notification
 
 log = structlog.get_logger(__name__)
 
@@ -85,15 +87,20 @@ def invitation_deliver(invitation: Invitation, **kwargs: Any) -> bool:
 
 @receiver(registration_repeated)
 def registration_repeated_tell(user: User, **kwargs: Any) -> None:
-    """Tell an account's owner that somebody tried to register with its address; once an hour at most."""
-    address = hashlib.sha256(user.email.encode()).hexdigest()[:12]
+    """Tell an account's owner that somebody tried to register with its address.
+
+    Once an hour at most, and where nobody has confirmed it, whatever other accounts lead to the same mailbox.
+    """
+    whose = _digest(user.email) if user.email_verified_at is None else str(user.pk)
     notification = notification_of(
         kind="account.registration_repeated",
         data={},
         source_type="user",
         source_id=str(user.pk),
-        dedup_key=f"registration_repeated:{user.pk}:{address}:{clock.now().astimezone(UTC):%Y-%m-%dT%H}",
+        dedup_key=f"registration_repeated:{whose}:{clock.now().astimezone(UTC):%Y-%m-%dT%H}",
     )
+    if _is_told(notification):
+        return
     try:
         deliver_to(notification=notification, user=user, channel="email", address=user.email)
     except ValidationError:  # whoever asked must not be able to tell
@@ -106,29 +113,42 @@ def account_changed_tell(
 ) -> None:
     """Warn an account's owner where they were reached until now; preferences have no say.
 
-    An address that nobody has confirmed may be a stranger's: whoever registered with it floods them with one
-    mail a day at most. A phone gets a text an hour.
+    An address that nobody has confirmed may be a stranger's: whoever registers with it, with one account or
+    with several, floods them with one mail a day at most. A phone gets a text an hour.
     """
     at = clock.now().astimezone(UTC).isoformat()
-    _warn(user, WARNINGS[change], channel="email", address=email, at=at, once=at if is_confirmed else at[:10])
+    once = f"{user.pk}:{at}" if is_confirmed else f"{_digest(email)}:{at[:10]}"
+    _warn(user, WARNINGS[change], channel="email", address=email, at=at, once=once)
     if phone and _is_set_up("sms"):
-        _warn(user, WARNINGS[change], channel="sms", address=phone, at=at, once=at[:13])
+        once = f"{user.pk}:{_digest(phone)}:{at[:13]}"
+        _warn(user, WARNINGS[change], channel="sms", address=phone, at=at, once=once)
 
 
 def _warn(user: User, kind: str, *, channel: str, address: str, at: str, once: str) -> None:
     """Tell one address, for each value of ``once`` a single time."""
-    digest = hashlib.sha256(address.encode()).hexdigest()[:12]
     notification = notification_of(
         kind=kind,
         data={"at": at},
         source_type="user",
         source_id=str(user.pk),
-        dedup_key=f"{kind}:{user.pk}:{channel}:{digest}:{once}",
+        dedup_key=f"{kind}:{channel}:{once}",
     )
+    if _is_told(notification):
+        return
     try:
         deliver_to(notification=notification, user=user, channel=channel, address=address)
     except ValidationError:  # an address that was taken before the channel had its rules
         log.warning("account_change_not_told", user=str(user.pk), kind=kind, channel=channel)
+
+
+def _is_told(notification: Notification) -> bool:
+    """Whether the same was told already: also for another account, and so as another delivery."""
+    return Notification.objects.filter(dedup_key=notification.dedup_key).exists()
+
+
+def _digest(address: str) -> str:
+    """Name a mailbox or number without saying it."""
+    return hashlib.sha256(mailbox_of(address).encode()).hexdigest()[:12]
 
 
 def _is_set_up(channel: str) -> bool:

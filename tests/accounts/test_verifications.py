@@ -17,6 +17,7 @@ from accounts.services.users import user_update
 from accounts.services.verifications import verification_confirm, verification_send
 from accounts.verification import code_of, id_of_token, is_code_of, token_of
 from config.rest.exceptions import Conflict
+from tests.factories import UserFactory
 
 LogIn = Callable[[User], APIClient]
 PURPOSES = ["email", "phone"]
@@ -143,6 +144,29 @@ def test_sends_are_limited_by_account(
     assert int(answers[-1]["Retry-After"]) > 0
     assert len(sent) == 2
     assert verify(as_user(stranger), "email").status_code == 202
+
+
+def test_one_mailbox_gets_few_codes_and_links_whoever_asks_and_whatever_follows_a_plus(
+    db: None, as_user: LogIn, anonymous: APIClient, sent: list[Verification], rate: Any, settings: Any
+) -> None:
+    settings.RESET_ANSWER_S = 0
+    rate("code-destination", "5/hour")
+
+    def reset(email: str) -> int:
+        return anonymous.post("/api/v1/auth/password/reset/", {"email": email}).status_code
+
+    codes, links = [], []
+    for number in range(4):
+        user = UserFactory(email=f"victim+{number}@example.com")
+        codes.append(verify(as_user(user), "email").status_code)
+        links.append(reset(user.email))
+    assert (codes, links) == ([202, 202, 202, 429], [202] * 4)
+    assert len(sent) == 5
+    # Their owner is kept from nothing by it.
+    assert verify(as_user(UserFactory(email="victim@example.com")), "email").status_code == 202
+    UserFactory(email="victim+me@example.com", email_verified_at=timezone.now())
+    assert reset("victim+me@example.com") == 202
+    assert [each.address for each in sent[5:]] == ["victim@example.com", "victim+me@example.com"]
 
 
 def test_sends_are_limited_by_address(

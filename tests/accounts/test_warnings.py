@@ -157,6 +157,20 @@ def test_nobody_is_flooded_by_who_registers_in_their_name(db: None, as_user: Any
     assert warnings() == [("phone_changed", "email", "victim@example.com")]
 
 
+def test_a_mailbox_is_not_flooded_by_many_accounts_either(db: None, as_user: Any) -> None:
+    body = {"password": NEW, "first_name": "Eva", "last_name": "L", "role": "student"}
+    for number in range(3):
+        user = UserFactory(email=f"victim+{number}@example.com")
+        assert as_user(user).patch(ME, {"phone": PHONE}).status_code == 200
+        again = APIClient().post("/api/v1/auth/register/", {**body, "email": user.email})
+        assert again.status_code == 409
+    told = Delivery.objects.filter(notification__kind__startswith="account.").order_by("created_at")
+    assert list(told.values_list("notification__kind", "address")) == [
+        ("account.phone_changed", "victim+0@example.com"),
+        ("account.registration_repeated", "victim+0@example.com"),
+    ]
+
+
 def test_what_is_no_change_is_not_told(ana: User, as_user: Any, settings: Any, log_in: Any) -> None:
     assert as_user(ana).patch(ME, {"first_name": "Eva", "phone": PHONE, "email": BEFORE}).status_code == 200
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.PBKDF2PasswordHasher"]
