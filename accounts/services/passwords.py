@@ -12,9 +12,10 @@ from django.db import transaction
 
 from accounts import rate_limits, signals
 from accounts.models import User, Verification
+from accounts.services.users import links_renew
 from accounts.services.verifications import verification_send
 from accounts.verification import id_of_token, is_open
-from config.rest.exceptions import Conflict
+from config.rest.exceptions import Conflict, TooMany
 
 log = structlog.get_logger(__name__)
 
@@ -59,6 +60,8 @@ def password_reset_request(*, email: str, now: datetime) -> None:
             verification_send(user=user, purpose=Purpose.PASSWORD, now=now)
         except Conflict as error:
             log.error("password_reset_not_sent", user=str(user.pk), error=str(error))
+        except TooMany:  # whoever asks must not be able to tell
+            log.warning("password_reset_not_sent", user=str(user.pk), error="too many to this mailbox")
     # Making a mail takes longer than making none.
     time.sleep(max(0.0, settings.RESET_ANSWER_S - (time.monotonic() - started)))
 
@@ -101,6 +104,8 @@ def _verify_first(user: User, had_password: bool, now: datetime) -> None:
         user.phone = ""
     user.save(update_fields=["email_verified_at", "phone"])
     if had_password:
+        # Whoever had the account may have kept some, which work without logging in.
+        links_renew(user=user)
         signals.account_taken.send(User, user=user)
     signals.address_verified.send(User, user=user, field="email", address=user.email, now=now)
 

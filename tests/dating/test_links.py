@@ -9,6 +9,7 @@ from django.test import Client
 from rest_framework.test import APIClient
 
 from accounts.models import User
+from accounts.verification import token_of
 from dating.links import calendar_url, invitation_url, join_url, version_of
 from dating.models import Event, Registration, Seat, Step
 from tests.dating.cast import person
@@ -90,6 +91,17 @@ def test_renewed_ones_work_and_those_of_before_do_not(
     assert opened(others) == [200, 200, 302]
     renew(member.user)
     assert opened(before) == [404] * 3
+
+
+def test_whoever_takes_an_account_back_ends_the_links_of_the_one_before(member: Registration) -> None:
+    before, anyone = links_of(member), APIClient()
+    assert anyone.post("/api/v1/auth/password/reset/", {"email": member.user.email}).status_code == 202
+    token = token_of(member.user.verifications.get(purpose="password").pk)
+    body = {"token": token, "new_password": "staple full of hay"}
+    assert anyone.post("/api/v1/auth/password/reset/confirm/", body).status_code == 204
+    assert opened(before) == [404] * 3
+    member.user.refresh_from_db()
+    assert opened(links_of(member)) == [200, 200, 302]
 
 
 def test_nobody_can_say_that_a_link_is_of_another_version(member: Registration) -> None:
