@@ -19,6 +19,7 @@ from notifications.events.running import due_runs_handle
 from notifications.models import BEHIND, ContactPoint, Delivery, Notification, Outgoing
 from tests.factories import ContactPointFactory, NotificationFactory, UserFactory
 from tests.servers.smtp import MailServer
+from tests.servers.third_party import ThirdParty
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -141,3 +142,29 @@ def places(mail: MailServer, person: User) -> list[int]:
     """Where among all mails those to somebody stand."""
     theirs = {"member@example.com", person.email}
     return [place for place, each in enumerate(list(mail.mails)) if theirs & set(each.recipients)]
+
+
+def test_a_host_that_somebodys_own_path_keeps_closed_holds_up_an_alert_by_one_probe(
+    third_party: ThirdParty, make_deliveries: Any, settings: Any
+) -> None:
+    settings.CHANNEL_POLICIES = {"webhook": {"concurrency": 2}}
+    settings.BREAKER_FAILURES, settings.BREAKER_AFTER_S = 3, 0.0
+    settings.BREAKER_PROBE_S = settings.BREAKER_PROBE_MAX_S = 1.0
+    third_party.behave("status:503", path="/mine")
+    make_deliveries(60, f"{third_party.origin}/mine")
+    running = Sender()
+    running.start()
+    try:
+        third_party.wait_for(6, timeout=20)  # closed by the third and what was under way; then come probes
+        before = len(third_party.requests)
+        critical = NotificationFactory(severity="critical")
+        make_deliveries(1, f"{third_party.origin}/theirs", notification=critical, priority=0)
+        running.wake()
+        third_party.wait_until(lambda: bool(theirs(third_party)), 20, lambda: "no alert came")
+    finally:
+        running.stop()
+    assert theirs(third_party)[0] - before <= 2  # a probe may have been under way
+
+
+def theirs(third_party: ThirdParty) -> list[int]:
+    return [place for place, each in enumerate(third_party.requests) if each.path == "/theirs"]
