@@ -3,6 +3,7 @@
 Each has a mark of its own (``hx0042q``), by which it is found wherever it comes out again.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import cycle, islice, product, zip_longest
@@ -13,6 +14,8 @@ COUNT: Final = 1_000
 ELEMENT: Final = "x-hostile"
 #: Stands for it in the grammar.
 MARK: Final = "¤"
+#: Finds every mark.
+MARKS: Final = re.compile(r"hx\d{4}q")
 _CALL: Final = "alert('¤')"
 
 

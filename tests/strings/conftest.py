@@ -76,6 +76,7 @@ def as_role(owner: User, stranger: User, operator: User, shop: Shop) -> Callable
             return {}
         if role in people:
             return {"Authorization": f"Bearer {AccessToken.for_user(people[role])}"}
-        return {"Authorization": f"Api-Key {api_key_create(name=role, scopes=Scope.values)[1]}"}
+        scopes = Scope.values if role == "a machine" else [role]
+        return {"Authorization": f"Api-Key {api_key_create(name=role, scopes=scopes)[1]}"}
 
     return headers

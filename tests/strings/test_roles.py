@@ -11,7 +11,7 @@ from schemathesis.specs.openapi import checks
 from tests.examples import undone
 from tests.furnished import Furnished
 from tests.notifications.api.test_schema import CHECKS, SCHEMA, load, try_out
-from tests.strings.roles import Headers, every_role
+from tests.strings.roles import Headers, every_role, every_role_and_scope
 from tests.strings.test_typing import of_what_is_there
 
 STATED = [each for each in CHECKS if each not in (checks.negative_data_rejection, checks.unsupported_method)]
@@ -37,7 +37,7 @@ def bodies_of(operation: Any, furnished: Furnished) -> Iterator[tuple[str | None
 
 
 @pytest.mark.usefixtures("one_connection")
-@every_role
+@every_role_and_scope
 def test_everybody_is_answered_as_documented(
     role: str, as_role: Callable[[str], Headers], furnished: Furnished
 ) -> None:

@@ -1,8 +1,13 @@
 """Whatever is typed into a field, or sent for one, is taken or refused in words, and breaks nothing."""
 
+import csv
+import io
 import json
-from collections.abc import Iterator
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
+from itertools import cycle
 from typing import Any
 
 import pytest
@@ -10,9 +15,10 @@ from django.test import Client
 from rest_framework.test import APIClient
 
 from accounts.models import User
+from config import logs
 from tests.examples import undone
 from tests.furnished import Furnished
-from tests.hostile import Hostile, Supply
+from tests.hostile import ALL, MARKS, Hostile, Supply
 from tests.strings.asking import admins, operations, path_of, quiet, routes, said
 from tests.strings.forms import TYPED, Form, forms_of
 
@@ -56,6 +62,20 @@ def of_what_is_there(body: Any, path: str, furnished: Furnished) -> Any:
     return {name: known.get(name, of_what_is_there(value, path, furnished)) for name, value in body.items()}
 
 
+@pytest.fixture(autouse=True)
+def _stands_in_no_log() -> Iterator[None]:
+    root = logging.getLogger()
+    before, level, out = root.handlers[:], root.level, io.StringIO()
+    logs.configure({"level": "INFO", "format": "json"})
+    root.handlers[0].setStream(out)  # type: ignore[attr-defined]
+    yield
+    root.handlers[:] = before
+    root.setLevel(level)
+    lines = out.getvalue().splitlines()
+    assert lines
+    assert not [line[:300] for line in lines if MARKS.search(line)]
+
+
 @pytest.fixture
 def desk(operator: User) -> Client:
     client = quiet(APIClient())
@@ -79,7 +99,14 @@ def test_fields_of_every_endpoint(desk: Client, furnished: Furnished, method: st
                         answer = desk.generic(method.upper(), at, sent, content_type="application/json")
                     broken.append(said(answer, f"{method} {at} {place}", given))
                     broken.append(of_json(answer, f"{method} {at} {place}", given))
+                    broken.append(in_a_header(answer, f"{method} {at} {place}", given))
     assert not list(filter(None, broken))
+
+
+def in_a_header(answer: Any, asked: str, given: Hostile) -> str | None:
+    """What to report if it came back in a header."""
+    found = [name for name, value in answer.items() if given.mark in f"{name}{value}"]
+    return f"{found} {asked} {given.id}" if found else None
 
 
 def of_json(answer: Any, asked: str, given: Hostile) -> str | None:
@@ -89,6 +116,41 @@ def of_json(answer: Any, asked: str, given: Hostile) -> str | None:
     if answer["Content-Type"] != "application/json" or answer["X-Content-Type-Options"] != "nosniff":
         return f"{answer['Content-Type']} {asked} {given.id}"
     return None
+
+
+#: A record of an upload, whose fields the schema's example gives for JSON alone.
+RECORD = {
+    "my_id": "1", "other_id": "2", "timestamp_start": str(int(time.time()) - 3600), "distance": "1.5",
+    "timestamp_end": str(int(time.time()) - 600), "interval": "60", "rssi": "-60", "platform": "ios",
+    "latitude": "48.8", "longitude": "2.3",
+}  # fmt: skip
+
+
+def as_csv(record: dict[str, str]) -> bytes:
+    out = io.StringIO()
+    csv.writer(out).writerows([record, record.values()])
+    return out.getvalue().encode("utf-8", "surrogatepass")
+
+
+def as_ndjson(record: dict[str, str]) -> bytes:
+    return json.dumps(record).encode() + b"\n"
+
+
+@pytest.mark.parametrize(
+    ("media_type", "written", "texts"),
+    [("text/csv", as_csv, ALL[::2]), ("application/x-ndjson", as_ndjson, ALL[1::2])],
+)
+def test_fields_of_every_record_of_an_upload(
+    desk: Client, media_type: str, written: Callable[[dict[str, str]], bytes], texts: Sequence[Hostile]
+) -> None:
+    broken, names = [], cycle([*RECORD, "name of a column"])
+    at = "/api/v1/tracing/interactions/"
+    for name, given in zip(names, texts, strict=False):
+        record = {**RECORD, name: given.text} if name in RECORD else {**RECORD, given.text: "1"}
+        with undone():
+            answer = desk.generic("POST", at, written(record), content_type=media_type)
+        broken += [said(answer, f"{at} {name}", given), of_json(answer, f"{at} {name}", given)]
+    assert not list(filter(None, broken))
 
 
 def every_form(client: Client, furnished: Furnished) -> Iterator[Form]:
@@ -122,7 +184,7 @@ def test_fields_of_every_form(owner: User, operator: User, furnished: Furnished,
             for given in supply.some(2 if form.kinds.get(name) in TYPED else 1):
                 with undone():
                     answer = form.sent(client, **{name: given.text})
-                broken.append(said(answer, f"{at} {name}", given))
+                broken += [said(answer, f"{at} {name}", given), in_a_header(answer, f"{at} {name}", given)]
     assert not list(filter(None, broken))
 
 
@@ -145,7 +207,8 @@ def test_fields_of_every_form_of_the_admin(operator: User, furnished: Furnished)
                 given = next(supply.in_turn())
                 with undone():
                     answer = form.sent(client, **{name: given.text})
-                broken.append(said(answer, f"{form.action} {name}", given))
+                asked = f"{form.action} {name}"
+                broken += [said(answer, asked, given), in_a_header(answer, asked, given)]
                 count += 1
     assert count > 100
     assert not list(filter(None, broken))
