@@ -45,6 +45,9 @@ SETTINGS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_line_prefix": "%m [%p] ",
+    # What failed is told, and not with which values: statements hold addresses and hashes of passwords.
+    "log_min_error_statement": "panic",
+    "log_error_verbosity": "terse",
     # Rows of a queue are updated several times each within seconds, so look often and early.
     "autovacuum_naptime": "5s",
     "autovacuum_vacuum_scale_factor": "0.05",

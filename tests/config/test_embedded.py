@@ -82,6 +82,19 @@ def test_first_start_makes_a_utf8_database_that_is_durable_and_off_the_network(s
     assert str(query(shared_home, "SHOW server_version")).startswith("18.")
 
 
+def test_the_log_of_postgresql_tells_what_failed_and_nobodys_data(shared_home: Path) -> None:
+    with psycopg.connect(embedded.database_url(at=shared_home), autocommit=True) as connection:
+        connection.execute("CREATE TABLE person (email text CONSTRAINT email_once UNIQUE, hash text)")
+        insert = "INSERT INTO person VALUES ('ana@example.com', 'argon2$secret')"
+        connection.execute(insert)
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            connection.execute(insert)
+    log = Instance.at(shared_home).log("postgres").read_text()
+    assert 'violates unique constraint "email_once"' in log
+    assert "ana@example.com" not in log
+    assert "secret" not in log
+
+
 def test_redis_keeps_nothing_on_disk_and_listens_on_no_port(shared_home: Path) -> None:
     with redis.from_url(embedded.redis_url(at=shared_home)) as client:
         assert client.config_get("save") == {"save": ""}
