@@ -1,6 +1,7 @@
 """Users and their profiles in the admin."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from rest_framework_simplejwt.tokens import RefreshToken
 
 from accounts.models import Encadrant, Student, User
 from accounts.services import profile_ensure
+from notifications.models import MessageTemplate
 from tests.factories import UserFactory
 
 
@@ -141,3 +143,21 @@ def test_strangers_see_none_of_it(owner: User, page: str) -> None:
         answer = client.get(path)
         assert answer.status_code == 302
         assert "/login/" in answer["Location"]
+
+
+def test_nobody_sees_or_guesses_a_password_s_hash(owner: User, as_user: Callable[[User], Client]) -> None:
+    clerk = UserFactory(is_staff=True)
+    client = as_user(clerk)
+    for user in (owner, clerk):
+        page = client.get(reverse("admin:accounts_user_change", args=[user.pk]))
+        assert page.status_code == 200
+        assert user.password.rpartition("$")[2] not in page.content.decode()
+    looked_at = 0
+    # The page of texts lists all kinds, and takes no filter.
+    for model in admin.site._registry.keys() - {MessageTemplate}:
+        people = [f"{each.name}__" for each in model._meta.fields if each.related_model is User]
+        for whose in ["", *people] if model is User else people:
+            at = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+            assert client.get(f"{at}?{whose}password__startswith=x").status_code == 400, (at, whose)
+            looked_at += 1
+    assert looked_at > 10

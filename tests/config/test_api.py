@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -122,6 +123,29 @@ def test_a_body_over_the_limit_is_refused(camera: APIClient, settings: Any) -> N
     assert list(refused.json()) == ["detail"]
     settings.REQUEST_MAX_BYTES = len(valid())
     assert camera.post(PATH, valid(), content_type=JSON).status_code == 201
+
+
+BOMBS = {
+    "empty lists": b"[]," * 200_000 + b"[]",
+    "empty objects": b"{}," * 200_000 + b"{}",
+    "numbers": b"1," * 200_000 + b"1",
+}
+
+
+@pytest.mark.parametrize("values", BOMBS.values(), ids=BOMBS.keys())
+def test_more_values_than_the_limit_are_refused_before_they_are_built(
+    camera: APIClient, values: bytes
+) -> None:
+    body = valid(extra=["PLACE"]).replace(b'"PLACE"', values)
+    tracemalloc.start()
+    try:
+        refused = camera.post(PATH, body, content_type=JSON)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert refused.status_code == 400
+    assert refused.json() == {"detail": "The JSON has more than 100000 values."}
+    assert peak < len(body) * 8  # the body itself, some times over; its lists would take 60 bytes for each 3
 
 
 @pytest.mark.parametrize("error", [OperationalError, InterfaceError])

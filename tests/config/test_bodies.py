@@ -127,14 +127,15 @@ def test_those_who_may_send_are_heard_to_the_end(port: int, is_chunked: bool) ->
 
 @pytest.mark.parametrize("head", [{"Content_Length": "500"}, {"Transfer_Encoding": "chunked"}])
 @pytest.mark.parametrize("path", [ALERTS, "/login/"])
+@pytest.mark.parametrize("has_begun", [True, False])
 def test_a_body_that_does_not_come_in_time_is_answered_with_408_and_cut_off(
-    port: int, monkeypatch: pytest.MonkeyPatch, path: str, head: dict[str, str]
+    port: int, monkeypatch: pytest.MonkeyPatch, path: str, head: dict[str, str], has_begun: bool
 ) -> None:
     monkeypatch.setattr("config.bodies.GRACE_S", 0.3)
     with opened(port, path, **head) as client:
-        if "Transfer_Encoding" in head:
+        if has_begun and "Transfer_Encoding" in head:
             chunk(client, 1)
-        else:
+        elif has_begun:
             client.sendall(b"{")
         assert answer(client)[0] == 408
         assert is_closed(client)

@@ -83,6 +83,8 @@ def test_a_bomb_is_refused_before_anything_is_built_of_it(
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert answer.status_code == 400, answer.data
+    # Not because of what they hold, which is no JSON either: that shows after all of them are unpacked.
+    assert ("gzip members" in str(answer.data)) == ("gzips" in name)
     assert peak < len(bomb) + 20_000_000
     assert not Interaction.objects.exists()
 

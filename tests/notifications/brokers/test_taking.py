@@ -11,7 +11,7 @@ from django.db import connection
 from pytest_django import Settings
 
 from config.rest.exceptions import Conflict
-from notifications.brokers import failures, taking
+from notifications.brokers import failures, formats, taking
 from notifications.brokers.formats import Format
 from notifications.brokers.messages import Answer, Malformed, Message
 from notifications.brokers.sources import Source
@@ -78,6 +78,15 @@ def test_a_malformed_one_is_kept_with_its_answer_and_the_rest_stays_one_batch() 
     assert test.batches == [["a", "b"]]
     assert DeadMessage.objects.get().reason == "It is malformed."
     assert {"success": False} in [each.body for each in OutgoingMessage.objects.all()]
+
+
+@pytest.mark.parametrize("name", sorted({*formats.names()} - {"dating"}))  # which reads no JSON
+def test_more_values_than_the_limit_are_a_dead_letter_of_every_format(name: str) -> None:
+    """Counted before they are built of what may be a megabyte of empty lists."""
+    body = '{"a": [' + "[]," * 200_000 + "[]]}"
+    (taken,) = taking.messages_take(SOURCE, formats.get(name), [message(body)], now=NOW)
+    assert taken.outcome is Outcome.DEAD
+    assert DeadMessage.objects.get().reason == "Expected at most 100000 values."
 
 
 @pytest.mark.parametrize("error", [Malformed("No."), Conflict("No.")])
