@@ -12,7 +12,7 @@ from django.db.models import F, Q
 from accounts.ids import UUIDv7Field
 from accounts.validators import validate_time_zone
 from config import clock
-from dating.evening.recurrence import BadRule, rule_check
+from config.recurrence import BadRule, rule_check
 from dating.evening.steps import OVER, STATE_OF, State, Step
 from dating.meetings.registry import LABELS, ends_calls
 

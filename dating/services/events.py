@@ -9,8 +9,8 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import F, QuerySet
 
+from config.recurrence import AT_MOST, BadRule, occurrences
 from config.zones import zone_of
-from dating.evening.recurrence import AT_MOST, BadRule, occurrences
 from dating.models import Event, RecurringRule
 from dating.models.event import BY_HAND, EventSettings
 from dating.services.advance import event_call_off

@@ -9,7 +9,7 @@ from dateutil.rrule import rrulestr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dating.evening.recurrence import AT_MOST, BadRule, occurrences, rule_check
+from config.recurrence import AT_MOST, BadRule, occurrences, rule_check
 
 FRIDAYS = "FREQ=WEEKLY;BYDAY=FR"
 

@@ -1,4 +1,4 @@
-"""When a rule such as "every Friday at eight" has its evenings: by local time, whatever the clocks do."""
+"""When a rule such as "every Friday at eight" has its days: by local time, whatever the clocks do."""
 
 import re
 from calendar import monthrange
@@ -82,7 +82,7 @@ def occurrences(
     """Return the times of a rule that are later than ``after`` and not later than ``until``, in UTC.
 
     ``rule`` is the value of an RRULE of days (RFC 5545, 3.3.10), ``at`` the time of day by the clocks of
-    ``time_zone``, and ``starts_on`` the first day that may count. The evening is at ``at`` before and after
+    ``time_zone``, and ``starts_on`` the first day that may count. They are at ``at`` before and after
     a change of the clocks. A time that the clocks skip is moved on by as much as they skip, and of a time
     that comes twice the first is taken (RFC 5545, 3.3.5).
 
