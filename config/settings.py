@@ -139,6 +139,7 @@ MAIL_FROM = env.str("MAIL_FROM", default="tocsin@localhost")
 MAIL_SUBJECT = env.str("MAIL_SUBJECT", default="")
 MAIL_BODY = env.str("MAIL_BODY", default="")
 # Hours for which the link in an escalation's message acknowledges it.
+STORM_GROUPS = env.int("STORM_GROUPS", default=5)
 ESCALATION_LINK_MAX_AGE_H = env.float("ESCALATION_LINK_MAX_AGE_H", default=24.0)
 # Twilio's API, for text messages and phone calls.
 TWILIO_BASE_URL = env.str("TWILIO_BASE_URL", default="https://api.twilio.com")
@@ -362,6 +363,7 @@ DEAD_LETTER_RETENTION_DAYS = env.int("DEAD_LETTER_RETENTION_DAYS", default=90)
 # Days for which it is kept who did what by hand: the admin's log, replays and cancellings.
 ACTION_RETENTION_DAYS = env.int("ACTION_RETENTION_DAYS", default=400)
 # Days for which escalations that are over are kept, and deleted policies and rotations.
+INTAKE_RETENTION_DAYS = env.int("INTAKE_RETENTION_DAYS", default=30)
 ESCALATION_RETENTION_DAYS = env.int("ESCALATION_RETENTION_DAYS", default=400)
 # Days for which dating evenings that are over are kept, with who was there and what they said of each other.
 DATING_RETENTION_DAYS = env.int("DATING_RETENTION_DAYS", default=400)

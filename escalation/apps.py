@@ -8,6 +8,7 @@ class EscalationConfig(AppConfig):
 
     def ready(self) -> None:
         from escalation import acknowledge_links, brokers, metrics, models, retention, selectors  # noqa: PLC0415
+        from escalation.groups import ringing  # noqa: PLC0415
         from escalation.policies import plan  # noqa: PLC0415
         from escalation.services import ending, resuming  # noqa: PLC0415
         from escalation.voice import receivers  # noqa: PLC0415
@@ -24,6 +25,7 @@ class EscalationConfig(AppConfig):
         looks.register(ending.look, asks=ending.ANY_DUE)
         looks.register(resuming.look, asks=resuming.ANY_DUE)
         looks.register(receivers.look, asks=receivers.ANY_DUE)
+        looks.register(ringing.look, asks=ringing.ANY_DUE)
         links.register(
             acknowledge_links.MARK, url_of=acknowledge_links.url_of, channels=registry.PRIVATE_TO_ONE
         )

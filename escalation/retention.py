@@ -8,13 +8,20 @@ from django.conf import settings
 from config.ends import Ends
 from config.slices import Old, Run, old_end
 from escalation.models import (
+    AlertGroup,
+    AlertOccurrence,
     EscalationProcess,
+    GroupedAlert,
     HangUp,
+    IntakeRequest,
+    Integration,
     Policy,
     PolicyVersion,
     Rotation,
     RotationMember,
     RotationOverride,
+    Route,
+    Silence,
 )
 
 ENDS: Final = (
@@ -32,6 +39,15 @@ ENDS: Final = (
         RotationOverride,
         "With its rotation, or {days} after it was over",
         setting="ESCALATION_RETENTION_DAYS",
+    ),
+    Ends(Integration, "When somebody deletes it, with all that it brought"),
+    Ends(IntakeRequest, "{days} after it came", setting="INTAKE_RETENTION_DAYS"),
+    Ends(Route, "When somebody deletes it"),
+    Ends(Silence, "When somebody deletes it"),
+    Ends(AlertGroup, "{days} after it was resolved", setting="ESCALATION_RETENTION_DAYS"),
+    Ends(GroupedAlert, parent=AlertGroup),
+    Ends(
+        AlertOccurrence, "{days} after it came, once its group is gone", setting="ESCALATION_RETENTION_DAYS"
     ),
 )
 
@@ -64,6 +80,19 @@ _ROTATIONS: Final = Old(
 _OVERRIDES: Final = Old(
     table="escalation_rotationoverride", age="created_at", unless="it.ends_at >= %(before)s"
 )
+_REQUESTS: Final = Old(table="escalation_intakerequest", age="received_at", by=("received_at", "id"))
+_GROUPS: Final = Old(
+    table="escalation_alertgroup",
+    age="opened_at",
+    unless="it.resolved_at IS NULL OR it.resolved_at >= %(before)s",
+    along=(("escalation_groupedalert", "group_id", "true"),),
+)
+_OCCURRENCES: Final = Old(
+    table="escalation_alertoccurrence",
+    age="received_at",
+    by=("received_at", "id"),
+    unless="EXISTS (SELECT FROM escalation_groupedalert AS alert WHERE alert.id = it.alert_id)",
+)
 
 # A process that may resume tells again, then, where it was to tell before.
 NEEDS_ADDRESS: Final = """delivery.status = 'cancelled' AND EXISTS (
@@ -93,7 +122,19 @@ def overrides_expire(run: Run) -> int:
     return _end(_OVERRIDES, run)
 
 
-STEPS: Final = (processes_expire, policies_expire, rotations_expire, overrides_expire)
+def groups_expire(run: Run) -> int:
+    """Delete alert groups that were resolved long ago, with what was said of them."""
+    return _end(_GROUPS, run) + _end(_OCCURRENCES, run)
+
+
+def requests_expire(run: Run) -> int:
+    """Forget what integrations were sent long ago."""
+    return old_end(_REQUESTS, before=run.now - timedelta(days=settings.INTAKE_RETENTION_DAYS), run=run)
+
+
+STEPS: Final = (
+    groups_expire, requests_expire, processes_expire, policies_expire, rotations_expire, overrides_expire,
+)  # fmt: skip
 
 
 def _end(old: Old, run: Run) -> int:

@@ -1,16 +1,25 @@
-"""Processes that keep ringing, the policies that they are started by, and who is on call."""
+"""Processes that keep ringing, what starts them, who is on call, and what other systems report."""
 
+from escalation.models.group import AlertGroup, AlertOccurrence, GroupedAlert, Route, Silence
 from escalation.models.hang_up import HangUp
+from escalation.models.integration import IntakeRequest, Integration
 from escalation.models.policy import Policy, PolicyVersion
 from escalation.models.process import EscalationProcess
 from escalation.models.rotation import Rotation, RotationMember, RotationOverride
 
 __all__ = [
+    "AlertGroup",
+    "AlertOccurrence",
     "EscalationProcess",
+    "GroupedAlert",
     "HangUp",
+    "IntakeRequest",
+    "Integration",
     "Policy",
     "PolicyVersion",
     "Rotation",
     "RotationMember",
     "RotationOverride",
+    "Route",
+    "Silence",
 ]

@@ -82,9 +82,7 @@ def flood(product: Product, user: str) -> None:
                 "payload": {"user_id": user, "title": f"Stage {number}"},
             }
             assert product.call("POST", "/api/v1/events/", session=session, json=event).status_code == 201
-    product.wait_for(
-        lambda: product.sql(WAITING, user=user)[0][0] > MAILS * 0.8, 120, "not everything waits"
-    )
+    product.wait_for(lambda: product.sql(WAITING, user=user)[0][0] > MAILS * 0.8, 120, "not everything waits")
 
 
 def test_a_theft_is_mailed_in_its_time_beside_thousands_to_a_stranger(

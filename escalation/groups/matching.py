@@ -1,0 +1,121 @@
+"""Where an occurrence leads: matchers over its labels, and routes in their order. Pure."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from accounts.models import Shop
+from escalation.intake.occurrence import Occurrence
+from escalation.models import Integration, Policy, Route
+
+
+class Owner(NamedTuple):
+    """In place of an integration's: the policy where no route matches, and the shop."""
+
+    policy: Policy | None = None
+    shop: Shop | None = None
+
+
+NOBODYS = Owner()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What becomes of an occurrence.
+
+    ``key`` names its group, ``why`` has a sentence for each route that was asked.
+    """
+
+    key: str
+    policy: Policy | None
+    route: Route | None
+    why: tuple[str, ...]
+
+
+def matches(matchers: Iterable[Mapping[str, Any]], labels: Mapping[str, str]) -> bool:
+    """Whether all of these hold; a label that isn't there counts as empty."""
+    return all(_holds(each, labels.get(each["label"], "")) for each in matchers)
+
+
+def labels_of(
+    occurrence: Occurrence, integration: Integration | None, severity: str, owner: Owner = NOBODYS
+) -> dict[str, str]:
+    """Return what matchers see: its labels, and its severity, title, key, integration and shop."""
+    shop = integration.shop if integration else owner.shop
+    return {
+        **occurrence.labels,
+        "severity": severity,
+        "title": occurrence.title,
+        "key": occurrence.key,
+        "integration": integration.name if integration else "",
+        "shop": shop.slug if shop else "",
+    }
+
+
+def decided(
+    occurrence: Occurrence,
+    labels: Mapping[str, str],
+    *,
+    routes: Sequence[Route],
+    integration: Integration | None,
+    owner: Owner = NOBODYS,
+) -> Decision:
+    """Return where an occurrence leads: by the first route that matches, else by whose it is."""
+    why: list[str] = []
+    for route in routes:
+        if not matches(route.matchers, labels):
+            why.append(f"The route “{route.name}” does not match.")
+            continue
+        if route.is_shadow:
+            whom = f"by “{route.policy.name}”" if route.policy else "to nobody"
+            why.append(
+                f"The route “{route.name}” matches, and would tell {whom}: it only shows what it would do."
+            )
+            continue
+        told = f"its policy is “{route.policy.name}”" if route.policy else "it tells nobody"
+        why.append(f"The route “{route.name}” matches: {told}.")
+        return Decision(_group_key(occurrence, labels, route), route.policy, route, tuple(why))
+    policy = integration.policy if integration else owner.policy
+    whose = "the integration" if integration else "what reports it"
+    if policy is None:
+        why.append(f"No route matches, and {whose} has no policy: nobody is told.")
+    else:
+        why.append(f"No route matches: the policy of {whose} is “{policy.name}”.")
+    return Decision(occurrence.key, policy, None, tuple(why))
+
+
+def _holds(matcher: Mapping[str, Any], value: str) -> bool:
+    match matcher["op"]:
+        case "=":
+            return value == matcher["value"]
+        case "!=":
+            return value != matcher["value"]
+        case _:
+            return _is_like(value, matcher["value"])
+
+
+def _is_like(value: str, pattern: str) -> bool:
+    """Whether a value is this pattern's, in which * stands for any characters; found in one walk."""
+    first, *others = pattern.split("*")
+    if not others:
+        return value == pattern
+    *between, last = others
+    place = len(first)
+    if not value.startswith(first):
+        return False
+    for part in between:
+        place = value.find(part, place)
+        if place < 0:
+            return False
+        place += len(part)
+    return len(value) - len(last) >= place and value.endswith(last)
+
+
+def _group_key(occurrence: Occurrence, labels: Mapping[str, str], route: Route) -> str:
+    """Return the key of the group: by the values of the route's labels, where it groups."""
+    if not route.group_by:
+        return occurrence.key
+    values = json.dumps([labels.get(name, "") for name in sorted(route.group_by)])
+    return f"group:{route.pk.hex}:{hashlib.sha256(values.encode()).hexdigest()}"

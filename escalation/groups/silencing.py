@@ -1,0 +1,68 @@
+"""Silencing what is open and what comes, and ending that early."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from accounts.models import User
+from escalation.groups import ending, jobs
+from escalation.groups.ringing import labels_of
+from escalation.groups.silences import silenced
+from escalation.models import AlertGroup, Silence
+
+State, Quiet = AlertGroup.State, AlertGroup.Quiet
+
+
+def silence_create(
+    *,
+    reason: str,
+    matchers: Sequence[Mapping[str, Any]],
+    starts_at: datetime,
+    ends_at: datetime,
+    now: datetime,
+    rule: str = "",
+    time_zone: str = "UTC",
+    by: User | None = None,
+) -> Silence:
+    """Silence what matches. Once this is committed, no send of an open group begins that it silences now.
+
+    Raises:
+        ValidationError: it ends before it starts, or its rule is none; by field.
+    """
+    silence = Silence(
+        reason=reason,
+        matchers=list(matchers),
+        starts_at=starts_at,
+        ends_at=ends_at,
+        rule=rule,
+        time_zone=time_zone,
+        created_by=by,
+    )
+    silence.full_clean()
+    with transaction.atomic():
+        silence.save()
+        silence_apply([silence], by=str(by or ""), now=now)
+    return silence
+
+
+def silence_apply(silences: Sequence[Silence], *, by: str, now: datetime) -> None:
+    """Hush the open groups that these silences hold now."""
+    groups = AlertGroup.objects.exclude(state=State.RESOLVED).order_by("pk").select_for_update(of=("self",))
+    hushed = []
+    for group in groups.select_related("integration__shop", "process"):
+        if group.state == State.OPEN and (found := silenced(labels_of(group), silences, now)):
+            ending.hush(group, by=by, via="silence", now=now)
+            group.quiet, group.silence, group.rings_at = Quiet.SILENCED, found.silence, found.until
+            hushed.append(group)
+    AlertGroup.objects.bulk_update(hushed, ending.CHANGED, batch_size=200)
+
+
+def silence_cancel(*, silence: Silence, now: datetime) -> None:
+    """End a silence: what it held back and is still open is told now."""
+    with transaction.atomic():
+        Silence.objects.filter(pk=silence.pk, cancelled_at=None).update(cancelled_at=now)
+        held = AlertGroup.objects.filter(silence=silence, quiet=Quiet.SILENCED).exclude(state=State.RESOLVED)
+        if held.update(rings_at=now):
+            transaction.on_commit(jobs.ring_soon, robust=True)
