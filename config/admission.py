@@ -36,6 +36,8 @@ def _refusal(request: HttpRequest) -> HttpResponse | None:
     request.resolver_match = match = resolve(request.path_info)  # by which rights are looked up
     if hasattr(match.func, "cls"):
         return _said_by(match, request)
+    if hasattr(match.func, "refusal_by_head"):
+        return cast(HttpResponse | None, match.func.refusal_by_head(request, **match.kwargs))
     return None if request.user.is_authenticated else too_large(settings.REQUEST_ANONYMOUS_MAX_BYTES)
 
 

@@ -10,7 +10,10 @@ from django.core.exceptions import SuspiciousOperation
 #: What stands in the place of a secret.
 MASK: Final = "…"
 # Below these, all that follows. tests/config/test_masking.py finds the routes with a token that are missing.
-_LINKS: Final = "dating/(?:join|room|invitations|calendars)|acknowledge|calendars|unsubscribe"
+_LINKS: Final = (
+    "dating/(?:join|room|invitations|calendars)|acknowledge|calendars|unsubscribe|"
+    "integrations/(?:alertmanager|grafana|pagerduty|cloudevents|generic)"
+)
 _LINK: Final = re.compile(rf"(/(?:{_LINKS})/)[^\s\"'<>]+", re.IGNORECASE)
 # A token in a path that no route has, such as one with a letter too much. Ids are shorter.
 _LONG: Final = re.compile(r"/[\w:.=~%-]{40,}")

@@ -138,8 +138,11 @@ MAIL_FROM = env.str("MAIL_FROM", default="tocsin@localhost")
 # Subject and text of an escalation's mails; unset: those of its message.
 MAIL_SUBJECT = env.str("MAIL_SUBJECT", default="")
 MAIL_BODY = env.str("MAIL_BODY", default="")
-# Hours for which the link in an escalation's message acknowledges it.
+# So many alert groups of one policy within a minute are told each; more are a storm, with one summary a person.
 STORM_GROUPS = env.int("STORM_GROUPS", default=5)
+# Requests of one integration that are taken, as LOGIN_RATE is written; empty: without limit.
+INTAKE_RATE = env.str("INTAKE_RATE", default="")
+# Hours for which the link in an escalation's message acknowledges it.
 ESCALATION_LINK_MAX_AGE_H = env.float("ESCALATION_LINK_MAX_AGE_H", default=24.0)
 # Twilio's API, for text messages and phone calls.
 TWILIO_BASE_URL = env.str("TWILIO_BASE_URL", default="https://api.twilio.com")
@@ -362,8 +365,9 @@ ADDRESS_RETENTION_DAYS = env.int("ADDRESS_RETENTION_DAYS", default=90)
 DEAD_LETTER_RETENTION_DAYS = env.int("DEAD_LETTER_RETENTION_DAYS", default=90)
 # Days for which it is kept who did what by hand: the admin's log, replays and cancellings.
 ACTION_RETENTION_DAYS = env.int("ACTION_RETENTION_DAYS", default=400)
-# Days for which escalations that are over are kept, and deleted policies and rotations.
+# Days for which it is kept what integrations sent, as they sent it.
 INTAKE_RETENTION_DAYS = env.int("INTAKE_RETENTION_DAYS", default=30)
+# Days for which escalations and alert groups that are over are kept, and deleted policies and rotations.
 ESCALATION_RETENTION_DAYS = env.int("ESCALATION_RETENTION_DAYS", default=400)
 # Days for which dating evenings that are over are kept, with who was there and what they said of each other.
 DATING_RETENTION_DAYS = env.int("DATING_RETENTION_DAYS", default=400)
@@ -517,6 +521,7 @@ RATES: dict[str, str | None] = {
     "tracing-mark": TRACING_MARK_RATE or None,
     "google-meet": GOOGLE_MEET_RATE or None,
     "room-signal": ROOM_SIGNAL_RATE or None,
+    "intake": INTAKE_RATE or None,
 }
 
 REST_FRAMEWORK = {

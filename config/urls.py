@@ -35,6 +35,7 @@ urlpatterns = [
     path("", include("escalation.web.urls")),
     path("", include("escalation.acknowledging.urls")),
     path("", include("escalation.voice.urls")),
+    path("", include("escalation.receiving.urls")),
     *original_urlpatterns,
     *escalation_original,
     *accounts_original,

@@ -33,7 +33,7 @@ from rest_framework.settings import api_settings
 from config.bounds import values_in
 from config.digits import whole
 from config.outages import is_outage
-from config.rest.exceptions import Conflict, TooMany
+from config.rest.exceptions import BadJSON, Conflict, TooMany
 
 if TYPE_CHECKING:
     from rest_framework.views import APIView
@@ -125,24 +125,35 @@ class BoundedJSONParser(BaseParser):
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
     ) -> Any:
-        raw = read_bounded(stream)
-        # Counted before they are built. None takes less than a byte: most bodies are settled by their length.
-        if len(raw) > (most := settings.REQUEST_MAX_VALUES) and values_in(raw) > most:
-            raise ParseError(TOO_MANY_VALUES.format(limit=most))
-        limit = settings.REQUEST_MAX_DEPTH
         try:
-            data = _decode(raw.decode())
-            if b"\\u" in raw:
-                # An escape can spell half a surrogate pair, which no UTF-8 answer or row could hold.
-                json.dumps(data, ensure_ascii=False).encode()
-        except RecursionError:
-            raise ParseError(TOO_DEEP.format(limit=limit))
-        except ValueError as error:
-            raise ParseError(f"The body is not valid JSON: {_printable(error)}.")
-        # Depth needs at least as many brackets: most bodies are settled by the count.
-        if raw.count(b"[") + raw.count(b"{") > limit and _is_deeper_than(limit, data):
-            raise ParseError(TOO_DEEP.format(limit=limit))
-        return data
+            return json_of(read_bounded(stream))
+        except BadJSON as error:
+            raise ParseError(str(error))
+
+
+def json_of(raw: bytes) -> Any:
+    """Return the value of JSON as RFC 8259 has it, of bounded size and depth.
+
+    Raises:
+        BadJSON: it isn't such.
+    """
+    # Counted before they are built. None takes less than a byte: most bodies are settled by their length.
+    if len(raw) > (most := settings.REQUEST_MAX_VALUES) and values_in(raw) > most:
+        raise BadJSON(TOO_MANY_VALUES.format(limit=most))
+    limit = settings.REQUEST_MAX_DEPTH
+    try:
+        data = _decode(raw.decode())
+        if b"\\u" in raw:
+            # An escape can spell half a surrogate pair, which no UTF-8 answer or row could hold.
+            json.dumps(data, ensure_ascii=False).encode()
+    except RecursionError:
+        raise BadJSON(TOO_DEEP.format(limit=limit))
+    except ValueError as error:
+        raise BadJSON(f"The body is not valid JSON: {_printable(error)}.")
+    # Depth needs at least as many brackets: most bodies are settled by the count.
+    if raw.count(b"[") + raw.count(b"{") > limit and _is_deeper_than(limit, data):
+        raise BadJSON(TOO_DEEP.format(limit=limit))
+    return data
 
 
 def _printable(error: ValueError) -> str:

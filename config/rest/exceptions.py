@@ -4,6 +4,10 @@ import math
 from datetime import timedelta
 
 
+class BadJSON(ValueError):
+    """A body isn't JSON, or more of it than is taken; its text says so to whoever sent it."""
+
+
 class Conflict(Exception):
     """The request contradicts what is already there; its text says how."""
 

@@ -11,6 +11,18 @@ from tests.config.test_access import ALL
 #: What goes by something else than the session, which it does not look at, and why.
 BY_ITSELF = {
     "/auth/": "a password, a mailed token or a refresh token in the body",
+    **dict.fromkeys(
+        (
+            "/integrations/alertmanager/",
+            "/integrations/grafana/",
+            "/integrations/cloudevents/",
+            "/integrations/generic/",
+        ),
+        "an integration's key in the address",
+    ),
+    "/v2/alerts": "an integration's key in a header",
+    "/v2/enqueue": "an integration's key in the body or the address",
+    "/v2/change/enqueue": "refuses whatever it is sent",
     "/unsubscribe/": "a signed token in the address, posted by mail programs",
     "/tracing/interactions": "refuses what it can't read before it asks anything else",
 }

@@ -1,0 +1,1 @@
+"""The paths at which other systems report, as their unchanged clients use them."""

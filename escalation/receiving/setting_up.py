@@ -1,0 +1,156 @@
+"""Making, changing and removing integrations and routes."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+from uuid import UUID
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.db.models import F
+
+from config import clock
+from config.rest.exceptions import Conflict
+from escalation.groups import ending
+from escalation.models import AlertGroup, Integration, Route
+from escalation.receiving import reading
+
+NAME_TAKEN: Final = "There is already one with that name."
+#: What an integration of Grafana has for a mapping if it takes nothing without a signature.
+SIGNED: Final = "is_signed"
+_FIELDS: Final = ("format", "shop_id", "policy_id", "severity", "mapping", "is_enabled")
+
+
+def integration_create(**fields: Any) -> tuple[Integration, bool]:
+    """Make an integration, with a key; the second value is False where the very same is there already.
+
+    Raises:
+        ValidationError: a field is not as it should be.
+        Conflict: the name is taken by another one.
+    """
+    integration = Integration(**fields)
+    try:
+        return _saved(integration), True
+    except Conflict:
+        existing = Integration.objects.filter(name=integration.name).first()
+        if existing is None or any(getattr(existing, name) != getattr(integration, name) for name in _FIELDS):
+            raise
+        return existing, False
+
+
+def integration_update(*, integration: Integration, **changes: Any) -> Integration:
+    """Change these fields.
+
+    Raises:
+        ValidationError, Conflict: as integration_create does.
+    """
+    with transaction.atomic():
+        locked = Integration.objects.select_for_update(no_key=True).get(pk=integration.pk)
+        for name, value in changes.items():
+            setattr(locked, name, value)
+        return _saved(locked)
+
+
+def integration_renew_key(*, integration: Integration) -> Integration:
+    """Give it a new key: what comes with the one before is refused from now on."""
+    with transaction.atomic():
+        Integration.objects.filter(pk=integration.pk).update(key_version=F("key_version") + 1)
+        integration.refresh_from_db(fields=["key_version"])
+        integration.save(update_fields=["key_digest"])
+    return integration
+
+
+def integration_remove(*, integration: Integration, by: str, via: str) -> None:
+    """Delete an integration with all that it brought; what is still open of it tells nobody any more."""
+    now = clock.now()
+    with transaction.atomic():
+        for group in AlertGroup.objects.filter(integration=integration).exclude(
+            state=AlertGroup.State.RESOLVED
+        ):
+            ending.group_resolve(group=group, by=by, via=via, now=now)
+        integration.delete()
+
+
+def integration_check(integration: Integration) -> None:
+    """Raise ValidationError unless its mapping is one for its format."""
+    match integration.format:
+        case Integration.Format.GENERIC:
+            reading.mapping_check(integration.mapping)
+        case Integration.Format.GRAFANA:
+            given = integration.mapping
+            if given not in ({}, {SIGNED: True}, {SIGNED: False}):
+                raise ValidationError({"mapping": f'Expected {{"{SIGNED}": true}}, or an empty object.'})
+        case _:
+            if integration.mapping != {}:
+                raise ValidationError({"mapping": "This format has none: leave it empty."})
+
+
+def route_create(**fields: Any) -> tuple[Route, bool]:
+    """Make a route, behind all others unless it says where; the second value as of integration_create.
+
+    Raises:
+        ValidationError: a field is not as it should be.
+        Conflict: the name is taken by another one.
+    """
+    if "position" not in fields:
+        last = Route.objects.order_by("-position").values_list("position", flat=True).first()
+        fields["position"] = (last or 0) + 1
+        given = {name: value for name, value in fields.items() if name != "position"}
+    else:
+        given = fields
+    route = Route(**fields)
+    try:
+        return _saved_route(route), True
+    except Conflict:
+        existing = Route.objects.filter(name=route.name).first()
+        if existing is None or any(getattr(existing, name) != value for name, value in given.items()):
+            raise
+        return existing, False
+
+
+def route_update(*, route: Route, **changes: Any) -> Route:
+    """Change these fields; what is open already stays where it was led.
+
+    Raises:
+        ValidationError, Conflict: as route_create does.
+    """
+    with transaction.atomic():
+        locked = Route.objects.select_for_update(no_key=True).get(pk=route.pk)
+        for name, value in changes.items():
+            setattr(locked, name, value)
+        return _saved_route(locked)
+
+
+def routes_order(*, ids: Sequence[UUID]) -> None:
+    """Have the routes asked in this order.
+
+    Raises:
+        ValidationError: these are not all routes, each once.
+    """
+    with transaction.atomic():
+        routes = {route.pk: route for route in Route.objects.select_for_update(no_key=True).order_by("pk")}
+        if len(ids) != len(routes) or set(ids) != routes.keys():
+            raise ValidationError({"ids": "Expected the id of each route, once."})
+        for position, pk in enumerate(ids, start=1):
+            routes[pk].position = position
+        Route.objects.bulk_update(routes.values(), ["position"])
+
+
+def _saved(integration: Integration) -> Integration:
+    integration.full_clean(exclude=["key_digest"], validate_unique=False)
+    integration_check(integration)
+    try:
+        with transaction.atomic():
+            integration.save()
+    except IntegrityError:
+        raise Conflict(NAME_TAKEN)
+    return integration
+
+
+def _saved_route(route: Route) -> Route:
+    route.full_clean(validate_unique=False)
+    try:
+        with transaction.atomic():
+            route.save()
+    except IntegrityError:
+        raise Conflict(NAME_TAKEN)
+    return route
