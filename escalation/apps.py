@@ -9,6 +9,7 @@ class EscalationConfig(AppConfig):
     def ready(self) -> None:
         from escalation import acknowledge_links, brokers, metrics, models, retention, selectors  # noqa: PLC0415
         from escalation.groups import ringing  # noqa: PLC0415
+        from escalation.groups import selectors as groups  # noqa: PLC0415
         from escalation.policies import plan  # noqa: PLC0415
         from escalation.services import ending, resuming  # noqa: PLC0415
         from escalation.voice import receivers  # noqa: PLC0415
@@ -36,4 +37,5 @@ class EscalationConfig(AppConfig):
         abouts.facts.add(models.EscalationProcess.SOURCE)
         abouts.register(selectors.sources_of)
         abouts.register_rows(selectors.processes_telling, "ended_by")
+        abouts.register_rows(groups.groups_telling, "ended_by")
         concerns.register("escalation", concerns=selectors.has_to_do_with)

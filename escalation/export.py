@@ -7,7 +7,18 @@ from django.db.models import F, Model
 
 from accounts.models import User
 from accounts.personal_data import Row, Section, paged
-from escalation.models import EscalationProcess, HangUp, PolicyVersion, RotationMember, RotationOverride
+from escalation.groups.selectors import groups_telling
+from escalation.models import (
+    AlertGroup,
+    AlertOccurrence,
+    EscalationProcess,
+    GroupedAlert,
+    HangUp,
+    PolicyVersion,
+    RotationMember,
+    RotationOverride,
+    Silence,
+)
 from escalation.selectors import processes_telling
 
 _PROCESS: Final = (
@@ -47,12 +58,39 @@ def policies(user: User) -> Iterator[Row]:
     return paged(theirs, "number", "created_at", name=F("policy__name"))
 
 
+def alert_groups(user: User) -> Iterator[Row]:
+    """Those of which they were told. Who acknowledged or resolved one is said where it was they."""
+    fields = (
+        "id",
+        "title",
+        "state",
+        "opened_at",
+        "acknowledged_at",
+        "resolved_at",
+        "ended_by",
+        "ended_via",
+    )
+    own = {user.email, user.phone, f"{user.first_name} {user.last_name}".strip()}
+    for row in paged(groups_telling(user.pk), *fields):
+        yield row | {"ended_by": row["ended_by"] if row["ended_by"] in own else ""}
+
+
+def silences(user: User) -> Iterator[Row]:
+    """Those that they made."""
+    theirs = Silence.objects.filter(created_by=user)
+    return paged(theirs, "reason", "starts_at", "ends_at", "created_at", "cancelled_at")
+
+
 SECTIONS: Final = (
     Section("escalations", [EscalationProcess], escalations),
     Section("rotations", [RotationMember], rotations),
     Section("rotation_overrides", [RotationOverride], rotation_overrides),
     Section("policies", [PolicyVersion], policies),
+    Section("alert_groups", [AlertGroup], alert_groups),
+    Section("silences", [Silence], silences),
 )
 LEFT_OUT: Final[Mapping[type[Model], str]] = {
     HangUp: "The product's own work on a call, there for seconds.",
+    GroupedAlert: "What another system said of itself; the group that somebody was told of is there.",
+    AlertOccurrence: "What another system said of itself; the group that somebody was told of is there.",
 }

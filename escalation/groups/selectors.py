@@ -1,0 +1,47 @@
+"""Who sees which alert groups, and what was said of them."""
+
+from typing import Final
+from uuid import UUID
+
+from django.db.models import F, Q, QuerySet
+
+from escalation.models import AlertGroup, AlertOccurrence, GroupedAlert
+from escalation.selectors import processes_telling
+from notifications.selectors import Principal, sees_all
+
+#: Of each group, so much is shown: the alerts first seen, and what was said last.
+MOST_ALERTS: Final = 200
+MOST_SAID: Final = 100
+_RELATED: Final = ("integration", "shop", "policy", "route", "process", "silence", "storm")
+
+
+def groups_visible_to(principal: Principal) -> QuerySet[AlertGroup]:
+    """All groups, or those of which a person was told."""
+    groups = AlertGroup.objects.all() if sees_all(principal) else groups_telling(principal.pk)
+    return groups.select_related(*_RELATED)
+
+
+def groups_telling(person: UUID) -> QuerySet[AlertGroup]:
+    """Return those of which a person was told: by themselves, or in the summary of a storm."""
+    told = processes_telling(person).values("pk")
+    return AlertGroup.objects.filter(Q(process__in=told) | Q(storm__process__in=told))
+
+
+def alerts_of(group: AlertGroup) -> QuerySet[GroupedAlert]:
+    """Return its alerts, those that still fire first."""
+    return GroupedAlert.objects.filter(group=group).order_by(
+        F("ended_at").desc(nulls_first=True), "first_at", "pk"
+    )
+
+
+def said_of(group: AlertGroup) -> QuerySet[AlertOccurrence]:
+    """Return what was said of its alerts, the newest first."""
+    said = AlertOccurrence.objects.filter(alert__group=group)
+    return said.select_related("alert").order_by("-pk")
+
+
+def stormed_of(group: AlertGroup) -> QuerySet[AlertGroup]:
+    """Return the groups that the summary of a storm tells of, open ones first."""
+    return AlertGroup.objects.filter(storm=group).order_by(
+        F("resolved_at").desc(nulls_first=True), "opened_at", "pk"
+    )
