@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from escalation.web import views
+from escalation.web import groups, views
 
 app_name = "escalation"
 urlpatterns = [
@@ -12,4 +12,11 @@ urlpatterns = [
     path("escalations/<uuid:run_id>/", views.TimelinePage.as_view(), name="timeline"),
     path("escalations/<uuid:run_id>/acknowledge/", views.AcknowledgePage.as_view(), name="acknowledge"),
     path("escalations/<uuid:run_id>/stop/", views.StopPage.as_view(), name="stop"),
+    path("groups/", groups.GroupsPage.as_view(), name="groups"),
+    path("groups/<uuid:group_id>/", groups.GroupPage.as_view(), name="group"),
+    path(
+        "groups/<uuid:group_id>/acknowledge/", groups.GroupAcknowledgePage.as_view(), name="group-acknowledge"
+    ),
+    path("groups/<uuid:group_id>/resolve/", groups.GroupResolvePage.as_view(), name="group-resolve"),
+    path("groups/<uuid:group_id>/snooze/", groups.GroupSnoozePage.as_view(), name="group-snooze"),
 ]

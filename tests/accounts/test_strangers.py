@@ -1,6 +1,7 @@
 """One person's things, and another who knows their ids: 403 or 404, empty lists, and nothing changed."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any, Final
 
 import pytest
@@ -9,7 +10,7 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from accounts.models import User
-from escalation.models import EscalationProcess, Policy, Rotation
+from escalation.models import AlertGroup, EscalationProcess, Policy, Rotation
 from notifications.models import ContactPoint, Delivery, Event, InboxItem, Preference, Subscription
 from tests.dating import cast
 from tests.factories import (
@@ -33,6 +34,7 @@ LISTS: Final = (
     "alerts",
     "escalations",
     "escalations/rotations",
+    "groups",
     "dating/registrations",
     "subscriptions",
 )
@@ -62,6 +64,9 @@ class Things:
         self.process = EscalationProcess.objects.create(
             process_id="order", told_users=[owner.pk], started_at=now, look_at=now
         )
+        self.group = AlertGroup.objects.create(
+            key="disk", title="Disk full", opened_at=now, last_at=now, process=self.process
+        )
         self.evening = cast.event(organiser=owner)
         self.device = Device.objects.create(pk=7)
         self.case = Case.objects.create(device=self.device, since=now)
@@ -71,10 +76,12 @@ class Things:
         item, process = f"inbox/{self.item.pk}/", "escalations/order/"
         evening, user = f"dating/events/{self.evening.pk}/", f"users/{owner.pk}/"
         whose = {"user_id": str(owner.pk)}
+        group, tomorrow = f"groups/{self.group.pk}/", {"until": str(timezone.now() + timedelta(days=1))}
         return [
             *(("get", each, {}) for each in (point, f"{point}secret/", delivery, f"{delivery}proof/", item)),
             *(("get", each, {}) for each in (process, f"escalations/{self.process.pk}/")),
             ("get", f"alerts/{self.alert.pk}/", {}),
+            *(("get", each, {}) for each in (group, "integrations/", "routes/", "silences/")),
             *(("get", f"preferences/{owner.pk}/{each}", {}) for each in ("", "explain/")),
             *(("get", f"tracing/{each}/", {}) for each in ("cases", f"cases/{self.case.pk}", "devices/7")),
             *(("get", each, {}) for each in (f"{evening}run-sheet/", user, "users/")),
@@ -91,6 +98,7 @@ class Things:
             *(("post", f"{point}{each}/", {}) for each in ("test", "rotate-secret")),
             *(("post", f"{delivery}{each}/", {}) for each in ("replay", "cancel")),
             *(("post", f"{process}{each}/", {}) for each in ("acknowledge", "stop")),
+            *(("post", f"{group}{each}/", tomorrow) for each in ("acknowledge", "resolve", "snooze")),
             *(("post", f"{evening}{each}/", {}) for each in ("pause", "resume", "extend", "end")),
             *(("post", f"{evening}{each}/", whose) for each in ("register", "confirm", "cancel")),
             ("post", "contact-points/", {**whose, "channel": "email", "address": "evil@example.com"}),
@@ -109,6 +117,7 @@ def rows() -> dict[str, list[dict[str, Any]]]:
         Preference,
         Subscription,
         EscalationProcess,
+        AlertGroup,
         Policy,
         Rotation,
         cast.Event,
@@ -158,7 +167,9 @@ def test_a_teammate_sees_the_shops_alerts_and_nothing_of_the_owners(
 def test_the_owner_gets_to_all_of_it(as_user: LogIn, owner: User) -> None:
     things, client = Things(owner), as_user(owner)
     asked = [path for method, path, _ in things.requests(owner) if method == "get"]
-    not_for_people = ("tracing/", "users/", "dead-letters/", "events/")
+    not_for_people = (
+        "tracing/", "users/", "dead-letters/", "events/", "integrations/", "routes/", "silences/",
+    )  # fmt: skip
     for path in asked:
         expected = 403 if path.startswith(not_for_people) else 200
         assert client.get(f"/api/v1/{path}").status_code in (expected, 400), path

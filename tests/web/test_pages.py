@@ -28,6 +28,7 @@ OWN = [
     "/preferences/",
     "/account/",
     "/escalations/",
+    "/groups/",
     "/verify-email/?token=x",
     "/verify-phone/?token=x",
 ]

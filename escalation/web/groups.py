@@ -1,0 +1,129 @@
+"""Alert groups in a browser: what is wrong now, who takes care of it, and what was said of each."""
+
+from datetime import datetime, time, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.utils import timezone
+from django.views.generic import TemplateView
+
+from config import clock
+from escalation.groups import ending, selectors
+from escalation.models import AlertGroup
+from notifications.web.page import Page
+
+State = AlertGroup.State
+PAGE_SIZE: Final = 30
+#: So many of those that aren't over are shown, the newest first.
+MOST_OPEN: Final = 200
+#: How long a group can be put off here: what the form gives, and the words of its button.
+SNOOZES: Final = {"1h": "for an hour", "4h": "for 4 hours", "tomorrow": "until tomorrow, 8:00"}
+_HOURS: Final = {"1h": 1, "4h": 4}
+_MORNING: Final = time(8)
+
+
+class GroupsPage(Page, TemplateView):
+    """What is open comes first: all for staff, for others what they were told of."""
+
+    template_name = "escalation/groups.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        groups = selectors.groups_visible_to(self.person)
+        only = self.request.GET.get("state", "")
+        only = only if only in State.values else ""
+        before = self._before()
+        is_open = groups.exclude(state=State.RESOLVED)
+        if only:
+            is_open = is_open.filter(state=only)
+        resolved = groups.filter(state=State.RESOLVED).order_by("-pk")
+        if before:
+            resolved = resolved.filter(pk__lt=before)
+        if only and only != State.RESOLVED:
+            resolved = resolved.none()
+        over = list(resolved[: PAGE_SIZE + 1])
+        # "open" is behind "acknowledged" in the alphabet.
+        shown = [] if before else list(is_open.order_by("-state", "-opened_at", "-pk")[: MOST_OPEN + 1])
+        return super().get_context_data(**kwargs) | {
+            "groups": [*shown[:MOST_OPEN], *over[:PAGE_SIZE]],
+            "has_more_open": len(shown) > MOST_OPEN,
+            "most_open": MOST_OPEN,
+            "states": State.choices,
+            "state": only,
+            "older": over[PAGE_SIZE - 1].pk if len(over) > PAGE_SIZE else None,
+        }
+
+    def _before(self) -> UUID | None:
+        """Return the id that the list of what is over goes on from."""
+        try:
+            return UUID(self.request.GET.get("before", ""))
+        except ValueError:
+            return None
+
+
+class _OneGroup(Page):
+    def group(self, group_id: UUID) -> AlertGroup:
+        return get_object_or_404(selectors.groups_visible_to(self.person), pk=group_id)
+
+
+class GroupPage(_OneGroup, TemplateView):
+    template_name = "escalation/group.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        group = self.group(self.kwargs["group_id"])
+        return super().get_context_data(**kwargs) | {
+            "group": group,
+            "alerts": selectors.alerts_of(group)[: selectors.MOST_ALERTS],
+            "said": selectors.said_of(group)[: selectors.MOST_SAID],
+            "stormed": selectors.stormed_of(group)[: selectors.MOST_ALERTS],
+            "snoozes": SNOOZES.items(),
+        }
+
+
+class _Change(_OneGroup):
+    """Something done to a group; leads back to its page."""
+
+    http_method_names = ["post"]
+
+    def post(self, request: HttpRequest, group_id: UUID) -> HttpResponse:
+        group = self.group(group_id)
+        if said := self.change(group, by=str(self.person), now=clock.now()):
+            messages.success(request, said)
+        else:
+            messages.info(request, "It was already resolved.")
+        return HttpResponseRedirect(reverse("escalation:group", args=[group.pk]))
+
+    def change(self, group: AlertGroup, *, by: str, now: datetime) -> str:
+        """Do it; return what to say of that, or "" where the group is over."""
+        raise NotImplementedError
+
+
+class GroupAcknowledgePage(_Change):
+    def change(self, group: AlertGroup, *, by: str, now: datetime) -> str:
+        is_done = ending.group_acknowledge(group=group, by=by, via="web", now=now)
+        return "Acknowledged. Nobody more will be told." if is_done else ""
+
+
+class GroupResolvePage(_Change):
+    def change(self, group: AlertGroup, *, by: str, now: datetime) -> str:
+        is_done = ending.group_resolve(group=group, by=by, via="web", now=now)
+        return "Resolved. Whoever was told of it is told that it is over." if is_done else ""
+
+
+class GroupSnoozePage(_Change):
+    def change(self, group: AlertGroup, *, by: str, now: datetime) -> str:
+        until = _until(self.request.POST.get("for", ""), now)
+        if not ending.group_snooze(group=group, until=until, by=by, via="web", now=now):
+            return ""
+        return f"Snoozed until {timezone.localtime(until):%-d %B, %H:%M}."
+
+
+def _until(given: str, now: datetime) -> datetime:
+    """Return the time that a button stands for; an hour from now for anything else."""
+    if given != "tomorrow":
+        return now + timedelta(hours=_HOURS.get(given, 1))
+    tomorrow = timezone.localtime(now).date() + timedelta(days=1)
+    return datetime.combine(tomorrow, _MORNING, timezone.get_current_timezone())
