@@ -1,4 +1,4 @@
-"""The demo's escalations: one that is stopped, one that runs out, one acknowledged by a key press."""
+"""The demo's escalations: one stopped, one that runs out, one acknowledged by a key press; and a storm."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -16,6 +16,18 @@ STOPPED, RUN_OUT, ACKNOWLEDGED = "Orders: stopped", "Orders: run out", "Orders: 
 # Each has a phone of its own, so that a call says whose it is.
 PHONES: Final = {STOPPED: "+33612345671", RUN_OUT: "+33612345672", ACKNOWLEDGED: "+33612345673"}
 MANAGER: Final = "+33612345679"
+#: Who is called when services fail, and how many do at once.
+WATCH: Final = "+33612345674"
+FAILING: Final = 40
+# As the staff set it up: the key is shown to them alone.
+INTEGRATION: Final = """
+from escalation.policies.definition import Definition, Step, Target
+from escalation.receiving.setting_up import integration_create
+from escalation.services.policies import policy_create
+watch = Definition(steps=(Step(0, (Target("address", channels=("phone",), address="{phone}"),)),))
+policy, _ = policy_create(name="Night watch", definition=watch)
+print(integration_create(name="Prometheus", format="alertmanager", policy=policy)[0].key)
+"""
 #: Seconds from the start to what is never to come; more than the slowest machine takes to stop it.
 LATER_S: Final = 120.0
 WITHIN_S: Final = 20.0
@@ -59,7 +71,27 @@ class EscalationScene:
         _wait(lambda: machine.state(RUN_OUT) == "finished")
         _wait(lambda: ringing.sid in self._twilio.hung_up)
         self._show(site, machine, ringing)
-        return self._faults(machine, ringing, said.text)
+        return [*self._faults(machine, ringing, said.text), *self._storm(site, machine)]
+
+    def _storm(self, site: Site, machine: "_Machine") -> list[str]:
+        """Have forty services fail at once, as Alertmanager reports them, and come back."""
+        site.say("")
+        site.say(f"{FAILING} services fail at once, and Alertmanager reports each …")
+        key = site.manage("shell", "-v", "0", "-c", INTEGRATION.format(phone=WATCH)).stdout.split()[-1]
+        machine.report(key, "firing")
+        call = self._call_to(WATCH)
+        groups = machine.groups(state="open")
+        (summary,) = [group["title"] for group in groups if group["is_storm"]] or ["no summary"]
+        machine.report(key, "resolved")
+        _wait(lambda: call.sid in self._twilio.hung_up and not machine.groups(state="open"))
+        calls, left = sum(each.to == WATCH for each in self._twilio.calls), machine.groups(state="open")
+        site.say(f"  calls: {calls}, which said: {summary}; still open after “resolved”: {len(left)}")
+        faults = []
+        if calls != 1 or not summary.startswith(f"{FAILING} alerts at once"):
+            faults.append(f"{FAILING} failures were {calls} calls, and the summary: {summary}.")
+        if left:
+            faults.append(f"{len(left)} groups are open, though all is well again.")
+        return faults
 
     def _call_to(self, phone: str) -> Created:
         _wait(lambda: any(call.to == phone for call in list(self._twilio.calls)))
@@ -107,6 +139,7 @@ class _Machine:
     def __init__(self, site: Site) -> None:
         scopes = ("--scope", "escalations:write", "--scope", "escalations:read")
         key = site.manage("create_api_key", "demo: orders", *scopes).stdout.split()[-1]
+        self._site = site
         self._url = f"{site.base_url}/escalations/"
         self._api = f"{site.base_url}/api/v1/escalations/"
         self._http = requests.Session()
@@ -127,6 +160,28 @@ class _Machine:
             told = [{**first, "channel": "sms"}, {**first, "channel": "sms", "at": at + 1}]
         self._post({"process-id": process_id, "action": "start", "notifications": told})
 
+    def report(self, key: str, status: str) -> None:
+        """Report of each service that it fails, or is well again, as Alertmanager does."""
+        alerts = [
+            {
+                "status": status,
+                "labels": {"alertname": "ServiceDown", "service": f"service-{number:02}"},
+                "annotations": {"summary": f"Service {number:02} is down"},
+                "startsAt": "2026-11-30T02:59:58Z",
+                "endsAt": "0001-01-01T00:00:00Z",
+                "fingerprint": f"{number:016x}",
+            }
+            for number in range(1, FAILING + 1)
+        ]
+        body = {"version": "4", "status": status, "receiver": "tocsin", "groupKey": "{}", "alerts": alerts}
+        self._post(body, to=f"{self._site.base_url}/integrations/alertmanager/{key}/")
+
+    def groups(self, *, state: str) -> list[dict[str, Any]]:
+        answer = self._http.get(f"{self._site.base_url}/api/v1/groups/", params={"state": state}, timeout=30)
+        answer.raise_for_status()
+        found: list[dict[str, Any]] = answer.json()["results"]
+        return found
+
     def stop(self, process_id: str) -> None:
         self._post({"process-id": process_id, "action": "stop"})
 
@@ -139,8 +194,8 @@ class _Machine:
     def state(self, process_id: str) -> str:
         return str(self.history(process_id)["state"])
 
-    def _post(self, body: dict[str, Any]) -> None:
-        self._http.post(self._url, json=body, timeout=30).raise_for_status()
+    def _post(self, body: dict[str, Any], to: str = "") -> None:
+        self._http.post(to or self._url, json=body, timeout=30).raise_for_status()
 
 
 def _wait(until: Callable[[], bool]) -> None:
