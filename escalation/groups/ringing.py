@@ -11,6 +11,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 
+from config.bulk import rows_update
 from escalation.groups import ending
 from escalation.groups.silences import silenced
 from escalation.models import AlertGroup, EscalationProcess, Policy, Silence
@@ -70,7 +71,7 @@ def _decide(now: datetime) -> list[UUID]:
         silences = list(Silence.objects.filter(cancelled_at=None, starts_at__lte=now))
         loud = [group for group in due if not _is_held(group, silences, now)]
         told = _without_storms(loud, now)
-        AlertGroup.objects.bulk_update(due, ending.CHANGED, batch_size=200)
+        rows_update(due, ending.CHANGED)
     return [group.pk for group in told]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from django.db import transaction
 
 from accounts.models import User
+from config.bulk import rows_update
 from escalation.groups import ending, jobs
 from escalation.groups.ringing import labels_of
 from escalation.groups.silences import silenced
@@ -56,7 +57,7 @@ def silence_apply(silences: Sequence[Silence], *, by: str, now: datetime) -> Non
             ending.hush(group, by=by, via="silence", now=now)
             group.quiet, group.silence, group.rings_at = Quiet.SILENCED, found.silence, found.until
             hushed.append(group)
-    AlertGroup.objects.bulk_update(hushed, ending.CHANGED, batch_size=200)
+    rows_update(hushed, ending.CHANGED)
 
 
 def silence_cancel(*, silence: Silence, now: datetime) -> None:

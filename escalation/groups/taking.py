@@ -15,6 +15,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from accounts.models import Shop
+from config.bulk import rows_update
 from escalation.groups import ending, jobs
 from escalation.groups.matching import NOBODYS, Decision, Owner, decided, labels_of
 from escalation.intake.occurrence import Act, Occurrence
@@ -256,10 +257,7 @@ def _acknowledge(taking: _Taking, occurrence: Occurrence) -> tuple[str, GroupedA
 
 def _store(taking: _Taking) -> None:
     """Store what came of a body, and end the groups of which no alert is firing any more."""
-    if taking.changed_alerts:
-        GroupedAlert.objects.bulk_update(
-            taking.changed_alerts.values(), ["occurrences", "last_at", "ended_at"], batch_size=200
-        )
+    rows_update(taking.changed_alerts.values(), ["occurrences", "last_at", "ended_at"])
     # A key may be closed and opened anew in one body.
     GroupedAlert.objects.bulk_create(taking.new_alerts)
     AlertOccurrence.objects.bulk_create(taking.said)
@@ -278,8 +276,7 @@ def _store(taking: _Taking) -> None:
     if over:
         by = _source(taking.integration)
         ending.resolve(over, by=by, via="intake", now=taking.now)
-    if taking.changed_groups:
-        AlertGroup.objects.bulk_update(taking.changed_groups.values(), ending.CHANGED, batch_size=200)
+    rows_update(taking.changed_groups.values(), ending.CHANGED)
 
 
 def _new_group(
