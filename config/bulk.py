@@ -13,7 +13,8 @@ def rows_update(rows: Iterable[Model], fields: Sequence[str]) -> None:
     if not changed:
         return
     meta = type(changed[0])._meta
-    key, columns = meta.pk, [meta.get_field(name) for name in fields]
+    by_name = {field.name: field for field in meta.concrete_fields}
+    key, columns = meta.pk, [by_name[name] for name in fields]
     arrays = [_values(field, changed) for field in (key, *columns)]
     given = ", ".join(f"%s::{field.db_type(connection)}[]" for field in (key, *columns))
     names = ", ".join(f'"{field.column}"' for field in (key, *columns))

@@ -78,11 +78,11 @@ def decided(
         why.append(f"The route “{route.name}” matches: {told}.")
         return Decision(_group_key(occurrence, labels, route), route.policy, route, tuple(why))
     policy = integration.policy if integration else owner.policy
-    whose = "the integration" if integration else "what reports it"
+    whose = "the integration's" if integration else "its own"
     if policy is None:
-        why.append(f"No route matches, and {whose} has no policy: nobody is told.")
+        why.append(f"No route matches, and {whose} policy is empty: nobody is told.")
     else:
-        why.append(f"No route matches: the policy of {whose} is “{policy.name}”.")
+        why.append(f"No route matches: {whose} policy is “{policy.name}”.")
     return Decision(occurrence.key, policy, None, tuple(why))
 
 

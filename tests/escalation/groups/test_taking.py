@@ -140,7 +140,7 @@ def test_without_a_route_and_a_policy_it_is_kept_and_says_so(db: None) -> None:
     lonely.later(seconds=1)
     group = lonely.group("disk")
     assert (group.quiet, group.state) == ("unrouted", "open")
-    assert group.why == ["No route matches, and the integration has no policy: nobody is told."]
+    assert group.why == ["No route matches, and the integration's policy is empty: nobody is told."]
 
 
 def test_the_first_route_that_matches_counts_and_shadows_only_show(monitoring: Monitoring) -> None:
