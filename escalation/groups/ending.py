@@ -8,6 +8,7 @@ from typing import Any, Final
 import structlog
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 from django.dispatch import receiver
 
 from config import clock
@@ -81,8 +82,8 @@ def resolve(groups: Sequence[AlertGroup], *, by: str, via: str, now: datetime) -
         if told:
             _tell_resolved(group, told)
         log.info("alert_group_resolved", group=str(group.pk), via=via)
-    if storms := {group.storm_id for group in groups if group.storm_id}:
-        transaction.on_commit(partial(_storms_end, storms, by=by, via=via), robust=True)
+    if any(group.storm_id for group in groups):
+        transaction.on_commit(partial(storms_end, by=by, via=via, now=now), robust=True)
 
 
 def hush(group: AlertGroup, *, by: str, via: str, now: datetime) -> Iterable[Any]:
@@ -93,25 +94,12 @@ def hush(group: AlertGroup, *, by: str, via: str, now: datetime) -> Iterable[Any
     return group.process.told_users
 
 
-def storms_end(now: datetime, *, by: str = "", via: str = "intake") -> None:
+def storms_end(*, by: str = "", via: str = "", now: datetime) -> None:
     """Close the storms of which no group is open any more."""
-    over = (
-        AlertGroup.objects.filter(is_storm=True)
-        .exclude(state=State.RESOLVED)
-        .exclude(
-            pk__in=AlertGroup.objects.filter(storm__isnull=False)
-            .exclude(state=State.RESOLVED)
-            .values("storm")
-        )
-    )
-    for storm in over:
+    is_left = AlertGroup.objects.filter(storm=OuterRef("pk")).exclude(state=State.RESOLVED)
+    storms = AlertGroup.objects.filter(is_storm=True).exclude(state=State.RESOLVED)
+    for storm in storms.exclude(Exists(is_left)):
         group_resolve(group=storm, by=by, via=via, now=now)
-
-
-def _storms_end(storms: Iterable[Any], *, by: str, via: str) -> None:
-    for storm in AlertGroup.objects.filter(pk__in=storms).exclude(state=State.RESOLVED):
-        if not storm.stormed.exclude(state=State.RESOLVED).exists():
-            group_resolve(group=storm, by=by, via=via, now=clock.now())
 
 
 def _taken(group: AlertGroup, *, by: str, via: str, now: datetime) -> None:

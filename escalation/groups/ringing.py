@@ -43,7 +43,8 @@ _ONE_DECIDES: Final = 7_061_700
 
 
 def look(now: datetime) -> None:
-    """Tell the groups that are due, unless something holds them back."""
+    """Tell the groups that are due, unless something holds them back, and close the storms that are over."""
+    ending.storms_end(via="intake", now=now)
     while due := _decide(now):
         for pk in due:
             try:
@@ -77,6 +78,9 @@ def _decide(now: datetime) -> list[UUID]:
 
 def _is_held(group: AlertGroup, silences: Sequence[Silence], now: datetime) -> bool:
     """Whether a group that is due is not to be told now; says why, and when it is looked at again."""
+    if group.is_storm and group.process_id is not None:
+        group.rings_at = now + ASK_AGAIN  # it may be over, and who was to close it lost
+        return True
     if group.state != State.OPEN and group.quiet != Quiet.SNOOZED:
         group.rings_at = None
         return True
@@ -208,6 +212,8 @@ def _start(group: AlertGroup, policy: Policy, now: datetime) -> None:
     repeat_s = group.route.repeat_interval_s if group.route else 0
     group.process, group.quiet, group.state, group.told_at = started.process, Quiet.NO, State.OPEN, now
     group.rings_at = now + timedelta(seconds=repeat_s) if repeat_s else None
+    if group.is_storm:
+        group.rings_at = now + ASK_AGAIN
     log.info("alert_group_told", group=str(group.pk), process=str(started.process.pk))
 
 

@@ -13,6 +13,7 @@ from uuid import UUID
 import structlog
 from django.db import transaction
 from django.db.models import Q, QuerySet
+from django.db.models.expressions import OrderBy
 
 from accounts.models import Shop
 from config.bulk import rows_update
@@ -145,10 +146,14 @@ def _locked(
 
 
 def _known(alerts: QuerySet[GroupedAlert]) -> tuple[dict[str, GroupedAlert], dict[str, GroupedAlert]]:
-    """Return by key what is firing, and what ended last."""
-    firing = {alert.key: alert for alert in alerts.filter(ended_at=None)}
-    ended = alerts.exclude(ended_at=None).order_by("key", "-first_at").distinct("key")
-    return firing, {alert.key: alert for alert in ended}
+    """Return by key what is firing, and of the other keys what ended last."""
+    is_firing = Q(ended_at=None)
+    newest = alerts.order_by("key", OrderBy(is_firing, descending=True), "-first_at").distinct("key")
+    firing: dict[str, GroupedAlert] = {}
+    last: dict[str, GroupedAlert] = {}
+    for alert in newest:
+        (firing if alert.ended_at is None else last)[alert.key] = alert
+    return firing, last
 
 
 def _opening(
@@ -261,11 +266,15 @@ def _store(taking: _Taking) -> None:
     # A key may be closed and opened anew in one body.
     GroupedAlert.objects.bulk_create(taking.new_alerts)
     AlertOccurrence.objects.bulk_create(taking.said)
-    touched = list(taking.changed_groups)
-    firing = set(
-        GroupedAlert.objects.filter(group__in=touched, ended_at=None).values_list("group_id", flat=True)
-    )
-    over = [group for pk, group in taking.changed_groups.items() if pk not in firing]
+    closed = {
+        alert.group_id for alert in (*taking.changed_alerts.values(), *taking.new_alerts) if alert.ended_at
+    }
+    if closed:
+        firing = GroupedAlert.objects.filter(group__in=closed, ended_at=None).values_list(
+            "group_id", flat=True
+        )
+        over = [taking.groups[pk] for pk in closed - set(firing)]
+        ending.resolve(over, by=_source(taking.integration), via="intake", now=taking.now)
     unused = [
         pk
         for pk, group in taking.groups.items()
@@ -273,9 +282,6 @@ def _store(taking: _Taking) -> None:
     ]
     if unused:
         AlertGroup.objects.filter(pk__in=unused).delete()
-    if over:
-        by = _source(taking.integration)
-        ending.resolve(over, by=by, via="intake", now=taking.now)
     rows_update(taking.changed_groups.values(), ending.CHANGED)
 
 

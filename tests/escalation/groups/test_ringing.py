@@ -193,6 +193,18 @@ def test_forty_at_once_are_one_call_that_ends_with_the_last_of_them(
     assert AlertGroup.objects.exclude(state="resolved").count() == 0
 
 
+def test_a_storm_whose_end_was_lost_is_closed_by_the_next_look(monitoring: Monitoring) -> None:
+    """Without what was to be done after the commit, as where the process dies right behind it."""
+    keys = [f"service {number}" for number in range(10)]
+    monitoring.say(*map(Occurrence, keys))
+    monitoring.later(seconds=1)
+    monitoring.later(seconds=5)
+    monitoring.say(*(Occurrence(key, Act.RESOLVE) for key in keys))
+    assert len(ringing_now()) == 1
+    monitoring.later(minutes=1)
+    assert ringing_now() == []
+
+
 def test_each_policy_has_its_own_storms_and_what_rang_before_counts(
     monitoring: Monitoring, guard: Any
 ) -> None:
