@@ -5,6 +5,8 @@ generator: 16 keep-alive connections in a closed loop. They take turns; the bare
 between its own, and ours is held still outside of its own. No worker and no scheduler runs, so that
 nothing but accepting is measured; the jobs that the alerts enqueue stay in Redis. In a third turn the
 alerts come in batches. Every alert that was accepted must be there afterwards.
+
+Then Alertmanager's bodies of 1, 10 and 100 alerts, each of a new key, in turns with batches of as many.
 """
 
 import argparse
@@ -20,12 +22,24 @@ from benchmarks.report import Report, say
 
 LEAST, LEAST_IN_BATCHES = 2.5, 20.0
 BATCH = 100
+# Alerts of one of Alertmanager's bodies, and the least share of the rate of batches of as many.
+BODIES, LEAST_OF_BATCHES = (1, 10, 100), 0.7
+INTEGRATION = """
+from escalation.receiving.setting_up import integration_create
+print(integration_create(name="Prometheus", format="alertmanager")[0].key)
+"""
 CONNECTIONS = 16
 SHOPS = 10
 
 
 def accepted(
-    url: str, headers: dict[str, str], tocsin: Product, seconds: float, *, batch: int | None = None
+    url: str,
+    headers: dict[str, str],
+    tocsin: Product,
+    seconds: float,
+    *,
+    batch: int | None = None,
+    alertmanager: bool = False,
 ) -> dict[str, Any]:
     """Post alerts for so long, all of which must be accepted; return what the generator counted."""
     machine.settle()
@@ -39,6 +53,7 @@ def accepted(
             "connections": CONNECTIONS,
             "seconds": seconds,
             "batch": batch,
+            "alertmanager": alertmanager,
         },
         log=tocsin.stack.home / "load.log",
     )
@@ -47,9 +62,9 @@ def accepted(
     return answer
 
 
-def check_stored(name: str, answers: list[dict[str, Any]], stored: int) -> None:
+def check_stored(name: str, answers: list[dict[str, Any]], stored: int, batch: int = BATCH) -> None:
     posted = sum(
-        answer["statuses"].get("201", 0) + BATCH * answer["statuses"].get("200", 0) for answer in answers
+        answer["statuses"].get("201", 0) + batch * answer["statuses"].get("200", 0) for answer in answers
     )
     if stored != posted:
         raise BenchmarkError(f"{name}: {posted:,} alerts were accepted and {stored:,} are stored")
@@ -78,13 +93,31 @@ def benchmark(options: argparse.Namespace) -> Report:
             say(f"  bare: {theirs[-1]['per_s']:,.0f} alerts/s")
         check_stored("ours", ours + batches, tocsin.count("true", "notifications_alert"))
         check_stored("bare", theirs, bare.count(tocsin.database_url))
-    return result(ours, batches, theirs, options)
+        shares = alertmanagers(tocsin, options)
+    return result(ours, batches, theirs, shares, options)
+
+
+def alertmanagers(tocsin: Product, options: argparse.Namespace) -> dict[int, float]:
+    """Return by size of bodies what Alertmanager reaches of the rate of batches of as many alerts."""
+    key = tocsin.stack.manage("shell", "-v", "0", "-c", INTEGRATION).stdout.split()[-1]
+    url = f"{tocsin.stack.base_url}/integrations/alertmanager/{key}/"
+    shares, kept = {}, 0
+    for size in BODIES:
+        batch = accepted(tocsin.alerts_url + "batch/", tocsin.headers, tocsin, options.seconds, batch=size)
+        bodies = accepted(url, {}, tocsin, options.seconds, batch=size, alertmanager=True)
+        shares[size] = bodies["per_s"] / batch["per_s"]
+        say(f"  Alertmanager, {size} a body: {bodies['per_s']:,.0f} alerts/s; batches: {batch['per_s']:,.0f}")
+        found = tocsin.count("true", "escalation_alertoccurrence")
+        check_stored(f"Alertmanager, {size} a body", [bodies], found - kept, size)
+        kept = found
+    return shares
 
 
 def result(
     ours: list[dict[str, Any]],
     batches: list[dict[str, Any]],
     theirs: list[dict[str, Any]],
+    shares: dict[int, float],
     options: argparse.Namespace,
 ) -> Report:
     turns = {"ours": ours, f"in batches of {BATCH}": batches, "bare": theirs}
@@ -108,10 +141,15 @@ def result(
         unit="alerts/s",
         ours=rates["ours"],
         baselines={"bare": bare_rate},
-        ratios={"bare": ratio, "batches": in_batches},
+        ratios={
+            "bare": ratio,
+            "batches": in_batches,
+            **{f"Alertmanager's {size}": share for size, share in shares.items()},
+        },
         musts={
             f"bare >= {LEAST}": ratio >= LEAST,
             f"batches >= {LEAST_IN_BATCHES:g}": in_batches >= LEAST_IN_BATCHES,
+            f"Alertmanager's >= {LEAST_OF_BATCHES} of batches": min(shares.values()) >= LEAST_OF_BATCHES,
         },
     )
 

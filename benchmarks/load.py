@@ -37,6 +37,8 @@ class Order:
     per_s: float = 50.0
     warm_up_s: float = 1.0
     batch: int | None = None
+    # What Alertmanager sends, of so many alerts, in place of shop alerts.
+    alertmanager: bool = False
 
     @property
     def accepted(self) -> int:
@@ -74,7 +76,24 @@ def alert(location: str) -> tuple[str, bytes]:
     return alert_uuid, json.dumps(content).encode()
 
 
+def firing(location: str) -> dict[str, Any]:
+    """One alert as Prometheus raises it, new each time."""
+    return {
+        "status": "firing",
+        "labels": {"alertname": "InstanceDown", "instance": f"{location}:9100", "severity": "page"},
+        "annotations": {"summary": f"{location} can't be reached"},
+        "startsAt": "2026-11-30T09:14:02.511Z",
+        "endsAt": "0001-01-01T00:00:00Z",
+        "generatorURL": "http://prometheus.example.com:9090/graph",
+        "fingerprint": uuid.uuid4().hex[:16],
+    }
+
+
 def _body(order: Order, location: str) -> bytes:
+    if order.alertmanager:
+        alerts = [firing(location) for _ in range(order.batch or 1)]
+        body = {"version": "4", "status": "firing", "receiver": "tocsin", "groupKey": "{}", "alerts": alerts}
+        return json.dumps(body).encode()
     if order.batch is None:
         return alert(location)[1]
     return b"[" + b",".join(alert(location)[1] for _ in range(order.batch)) + b"]"
