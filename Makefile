@@ -22,7 +22,7 @@ TEST_HOME := $(CURDIR)/var/test
 AT_ONCE := -q -n 4 --dist loadfile --no-loadscope-reorder
 TEMPLATES := $(wildcard */templates)
 
-.PHONY: help setup demo run browser rabbitmq test fuzz check lint lock audit chaos mutate stop clean \
+.PHONY: help setup demo run browser rabbitmq alertmanager test fuzz check lint lock audit chaos mutate stop clean \
 	bench-fanout bench-small bench-aged bench-sizes bench-latency bench-lanes bench-intake bench-welcome bench-streams bench-timers bench-stop bench-waiting \
 	bench-matching bench-evening bench-tracing bench-consume bench-hostile bench-guesses
 
@@ -43,7 +43,10 @@ browser: ## Install Chromium for the browser tests, where that asks for nothing 
 rabbitmq: ## Install RabbitMQ for the tests of brokers, where that asks for nothing (make test does it too)
 	@$(install_rabbitmq)
 
-test: $(INSTALLED) browser rabbitmq ## Run every test
+alertmanager: ## Install Alertmanager for the tests of the intake, where that asks for nothing (make test does it too)
+	@$(install_alertmanager)
+
+test: $(INSTALLED) browser rabbitmq alertmanager ## Run every test
 	@trap '$(stop_test_servers)' EXIT; \
 	$(PYTHON) -m pytest $(AT_ONCE) || { \
 		echo 'What to do: run the failing test alone: .venv/bin/python -m pytest PATH::NAME'; exit 1; }
@@ -199,17 +202,27 @@ install_browser = found() { for name in chromium chromium-browser google-chrome-
 
 has_rabbitmq = [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ]
 
-# Never fails: without it the tests of brokers are skipped, and say why. The package's own service is kept from
-# starting, and is not touched where it runs already: tests start a node of their own.
-install_rabbitmq = apt() { DEBIAN_FRONTEND=noninteractive timeout 900 apt-get -qq -o DPkg::Lock::Timeout=60 "$$@" \
+has_alertmanager = command -v prometheus-alertmanager >/dev/null
+
+# Never fails: without it the tests at it are skipped, and say why. The package's own service is kept from
+# starting, and is not touched where it runs already: tests start one of their own.
+# 1: whether it is there; 2: its package; 3: what it is and for which tests.
+install_service = apt() { DEBIAN_FRONTEND=noninteractive timeout 900 apt-get -qq -o DPkg::Lock::Timeout=60 "$$@" \
 		</dev/null >/dev/null 2>&1; }; \
-	if ! $(has_rabbitmq) && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		echo 'Installing RabbitMQ for the tests of brokers (once) …'; \
+	if ! $(1) && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo 'Installing $(3) (once) …'; \
 		policy=/usr/sbin/policy-rc.d; \
 		if [ ! -e $$policy ]; then printf '\043!/bin/sh\nexit 101\n' >$$policy; chmod +x $$policy; \
 			trap "rm -f $$policy" EXIT; fi; \
-		apt install -y --no-install-recommends rabbitmq-server || \
-			{ apt update; apt install -y --no-install-recommends rabbitmq-server; }; fi; \
+		apt install -y --no-install-recommends $(2) || \
+			{ apt update; apt install -y --no-install-recommends $(2); }; fi
+
+install_alertmanager = $(call install_service,$(has_alertmanager),prometheus-alertmanager,Alertmanager for the tests of the intake); \
+	if ! $(has_alertmanager); then \
+		echo 'There is no Alertmanager, so the tests at a real one will be skipped.'; \
+		echo 'What to do: apt-get install --no-install-recommends prometheus-alertmanager (as root)'; fi
+
+install_rabbitmq = $(call install_service,$(has_rabbitmq),rabbitmq-server,RabbitMQ for the tests of brokers); \
 	if ! $(has_rabbitmq); then \
 		echo 'There is no RabbitMQ, so the tests at a real one will be skipped.'; \
 		echo 'What to do: apt-get install --no-install-recommends rabbitmq-server (as root)'; fi
