@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from rest_framework import serializers
 
+from accounts.models import Shop
 from config import clock
 from config.rest.fields import StrictCharField, TimeField
 from escalation.api.integration_serializers import matchers_field
@@ -19,12 +20,12 @@ class GroupSerializer(serializers.ModelSerializer[AlertGroup]):
     """What is told as one, until it is resolved. ``quiet`` says why nobody is told; empty: they are."""
 
     integration_name = serializers.CharField(source="integration.name", default=None, allow_null=True)
-    shop = serializers.SlugRelatedField(slug_field="slug", read_only=True)
+    shop: serializers.SlugRelatedField[Shop] = serializers.SlugRelatedField(slug_field="slug", read_only=True)
     policy_name = serializers.CharField(source="policy.name", default=None, allow_null=True)
 
     class Meta:
         model = AlertGroup
-        fields = (
+        fields: tuple[str, ...] = (
             "id",
             "integration",
             "integration_name",
@@ -53,7 +54,7 @@ class GroupSerializer(serializers.ModelSerializer[AlertGroup]):
             "is_storm",
             "process",
         )
-        read_only_fields = fields
+        read_only_fields: tuple[str, ...] = fields
 
 
 class GroupedAlertSerializer(serializers.ModelSerializer[GroupedAlert]):

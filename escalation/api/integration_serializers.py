@@ -40,7 +40,7 @@ class ObjectField(serializers.Field):
 
 
 class MatcherSerializer(serializers.Serializer[Any]):
-    label = StrictCharField(
+    label = StrictCharField(  # type: ignore[assignment]  # a field, as of any name
         max_length=500,
         trim_whitespace=False,
         help_text="A label, or one of: severity, title, key, integration, shop.",
@@ -102,7 +102,7 @@ class IntegrationChangeSerializer(_IntegrationFields):
 
 
 class IntegrationSerializer(serializers.ModelSerializer[Integration]):
-    shop = serializers.SlugRelatedField(slug_field="slug", read_only=True)
+    shop: serializers.SlugRelatedField[Shop] = serializers.SlugRelatedField(slug_field="slug", read_only=True)
     key = serializers.SerializerMethodField(help_text="The secret to set there; only the staff see it.")
     url = serializers.SerializerMethodField(help_text="The address to set there; only the staff see it.")
 
@@ -205,7 +205,7 @@ class TriedSerializer(serializers.Serializer[Any]):
     silence = serializers.CharField(
         source="silence.reason", default=None, allow_null=True, help_text="Why it would be silenced."
     )
-    why = serializers.ListField(child=serializers.CharField(), source="decision.why", default=())
+    why = serializers.ListField(child=serializers.CharField(), source="decision.why", default=list)
 
 
 class TriedListSerializer(serializers.Serializer[Any]):

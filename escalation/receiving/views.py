@@ -7,7 +7,7 @@ with the key in them, as PagerDuty's, no more than that part is taken, unless th
 from collections.abc import Callable
 from datetime import datetime
 from http import HTTPStatus
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 from uuid import UUID
 
 import structlog
@@ -39,8 +39,8 @@ class IntakeView(View):
     """One path of a format; ``answers`` is the format's module."""
 
     http_method_names = ["post"]
-    format: ClassVar[Integration.Format]
-    answers: ClassVar[Any]
+    format: Integration.Format
+    answers: Any
 
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Callable[..., HttpResponseBase]:
@@ -75,7 +75,7 @@ class IntakeView(View):
                 raise
             log.error("dependency_unreachable", error=type(error).__name__)
             answer = self.unavailable()
-        return answer and response_of(answer)
+        return None if answer is None else response_of(answer)
 
     def answer(self) -> Answer:
         now = clock.now()
@@ -302,7 +302,7 @@ class OpsgenieRequestView(_OpsgenieView):
         "resolve": ("Close", "Closed alert"),
         "note": ("AddNote", "Added note"),
     }
-    NOTHING: Final = {"key": "", "act": "", "outcome": "ignored", "group": None}
+    NOTHING: Final[dict[str, Any]] = {"key": "", "act": "", "outcome": "ignored", "group": None}
 
     def get(self, request: HttpRequest, asked: UUID) -> HttpResponseBase | None:
         return self.answered(self.status_of)
@@ -314,7 +314,7 @@ class OpsgenieRequestView(_OpsgenieView):
         found = IntakeRequest.objects.filter(pk=self.kwargs["asked"], integration=integration).first()
         if found is None:
             return opsgenie.not_found(str(self.request_id))
-        made = found.made[0] if found.made else self.NOTHING
+        made: dict[str, Any] = found.made[0] if found.made else self.NOTHING
         action, done = self.WORDS.get(made["act"], ("", ""))
         is_done = made["outcome"] != "ignored"
         return opsgenie.request_status(

@@ -4,6 +4,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db.models import QuerySet
+from django_filters.rest_framework import DjangoFilterBackend  # type: ignore[import-untyped]
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from rest_framework import status
 from rest_framework.exceptions import ValidationError
@@ -73,7 +74,7 @@ class _Integrations(GenericAPIView[Any]):
 
 @extend_schema(tags=["integrations"])
 class IntegrationsView(_Integrations):
-    filter_backends = GenericAPIView.filter_backends
+    filter_backends = [DjangoFilterBackend]
     filterset_class = IntegrationFilter
 
     @extend_schema(
