@@ -13,6 +13,7 @@ from rest_framework_simplejwt.tokens import AccessToken
 
 from accounts.models import User
 from accounts.services import api_key_create
+from escalation.models import IntakeRequest, Integration
 from tests.factories import UserFactory
 
 UPLOADS = "/api/v1/tracing/interactions/"
@@ -73,6 +74,10 @@ def is_closed(client: socket.socket) -> bool:
         ("/login/", SMALL_MOST + 1, 413),
         ("/admin/", SMALL_MOST + 1, 413),
         ("/api/v1/nowhere/", SMALL_MOST + 1, 404),
+        ("/integrations/alertmanager/no-key/", SMALL_MOST + 1, 401),
+        ("/v2/alerts", SMALL_MOST + 1, 401),
+        ("/integrations/pagerduty/no-key/v2/enqueue", SMALL_MOST + 1, 400),
+        ("/v2/enqueue", SMALL_MOST + 1, 413),
     ],
 )
 def test_a_stranger_is_answered_before_a_large_body_is_sent(
@@ -80,6 +85,37 @@ def test_a_stranger_is_answered_before_a_large_body_is_sent(
 ) -> None:
     with opened(port, path, Content_Length=str(length)) as client:
         assert answer(client)[0] == code
+
+
+@pytest.mark.parametrize(
+    ("format_", "path", "code"),
+    [
+        ("alertmanager", "/integrations/alertmanager/{}/", 200),
+        ("pagerduty", "/integrations/pagerduty/{}/v2/enqueue", 202),
+        ("opsgenie", "/v2/alerts", 202),
+    ],
+)
+def test_an_integrations_key_lets_a_large_body_in_unless_it_is_switched_off(
+    port: int, format_: str, path: str, code: int
+) -> None:
+    there = Integration.objects.create(name="there", format=format_)
+    many = {"alertname": "Down", "more": "x" * SMALL_MOST}
+    body = {
+        "alerts": [{"status": "firing", "labels": many}],
+        "message": "Down",
+        "description": "x" * SMALL_MOST,
+        "event_action": "trigger",
+        "payload": {"summary": "Down", "custom_details": many},
+    }
+    raw = json.dumps(body).encode()
+    headers = {"Authorization": f"GenieKey {there.key}", "Content-Type": "application/json"}
+    for is_enabled, expected in ((True, code), (False, 400 if format_ == "pagerduty" else 401)):
+        Integration.objects.update(is_enabled=is_enabled)
+        connection = HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
+        connection.request("POST", path.format(there.key), raw, headers)
+        assert connection.getresponse().status == expected
+        connection.close()
+    assert IntakeRequest.objects.count() == 1
 
 
 @pytest.mark.parametrize("path", [UPLOADS, ALERTS])
