@@ -12,8 +12,7 @@ from uuid import UUID
 
 import structlog
 from django.db import transaction
-from django.db.models import Q, QuerySet
-from django.db.models.expressions import OrderBy
+from django.db.models import F, Q, QuerySet
 
 from accounts.models import Shop
 from config.bulk import rows_update
@@ -147,8 +146,7 @@ def _locked(
 
 def _known(alerts: QuerySet[GroupedAlert]) -> tuple[dict[str, GroupedAlert], dict[str, GroupedAlert]]:
     """Return by key what is firing, and of the other keys what ended last."""
-    is_firing = Q(ended_at=None)
-    newest = alerts.order_by("key", OrderBy(is_firing, descending=True), "-first_at").distinct("key")
+    newest = alerts.order_by("key", F("ended_at").desc(nulls_first=True)).distinct("key")
     firing: dict[str, GroupedAlert] = {}
     last: dict[str, GroupedAlert] = {}
     for alert in newest:
