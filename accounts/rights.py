@@ -268,6 +268,21 @@ ROUTES: Final[Mapping[str, Rights]] = {
     "integrations/opsgenie/v2/alerts": _post(signed()),
     "integrations/opsgenie/v2/alerts/requests/<uuid:asked>": _get(signed()),
     "integrations/opsgenie/v2/alerts/<path:rest>": _page(signed(), "POST", "PUT", "DELETE"),
+    # Heartbeats: whoever knows the secret address pings, or sees the badge
+    "ping/<uuid:ping_uuid>": _page(anyone(), "GET", "POST"),
+    "ping/<uuid:ping_uuid>/<str:act>": _page(anyone(), "GET", "POST"),
+    "ping/<str:ping_key>/<slug:slug>": _page(anyone(), "GET", "POST"),
+    "ping/<str:ping_key>/<slug:slug>/<str:act>": _page(anyone(), "GET", "POST"),
+    "badge/<str:signature>/<str:name>.<str:ending>": _get(anyone()),
+    "api/v1/heartbeats": {"GET": staff(Scope.ESCALATIONS_READ), "POST": staff()},
+    "api/v1/heartbeats/<uuid:heartbeat_id>": {
+        "GET": staff(Scope.ESCALATIONS_READ),
+        "PATCH": staff(),
+        "DELETE": staff(),
+    },
+    "api/v1/heartbeats/<uuid:heartbeat_id>/pause": _post(staff()),
+    "api/v1/heartbeats/<uuid:heartbeat_id>/pings": _get(staff(Scope.ESCALATIONS_READ)),
+    "heartbeats": _get(staff()),
     # Tracing
     "api/v1/tracing/interactions": _post(staff(Scope.TRACING_WRITE)),
     "api/v1/tracing/statuses": _post(staff(Scope.TRACING_WRITE)),

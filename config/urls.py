@@ -36,6 +36,7 @@ urlpatterns = [
     path("", include("escalation.acknowledging.urls")),
     path("", include("escalation.voice.urls")),
     path("", include("escalation.receiving.urls")),
+    path("", include("escalation.heartbeats.urls")),
     *original_urlpatterns,
     *escalation_original,
     *accounts_original,

@@ -10,6 +10,7 @@ class EscalationConfig(AppConfig):
         from escalation import acknowledge_links, brokers, metrics, models, retention, selectors  # noqa: PLC0415
         from escalation.groups import ringing  # noqa: PLC0415
         from escalation.groups import selectors as groups  # noqa: PLC0415
+        from escalation.heartbeats import missing  # noqa: PLC0415
         from escalation.policies import plan  # noqa: PLC0415
         from escalation.services import ending, resuming  # noqa: PLC0415
         from escalation.voice import receivers  # noqa: PLC0415
@@ -27,6 +28,7 @@ class EscalationConfig(AppConfig):
         looks.register(resuming.look, asks=resuming.ANY_DUE)
         looks.register(receivers.look, asks=receivers.ANY_DUE)
         looks.register(ringing.look, asks=ringing.ANY_DUE)
+        looks.register(missing.look, asks=missing.ANY_DUE)
         links.register(
             acknowledge_links.MARK, url_of=acknowledge_links.url_of, channels=registry.PRIVATE_TO_ONE
         )

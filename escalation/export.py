@@ -14,6 +14,9 @@ from escalation.models import (
     EscalationProcess,
     GroupedAlert,
     HangUp,
+    Heartbeat,
+    HeartbeatPing,
+    PingKey,
     PolicyVersion,
     RotationMember,
     RotationOverride,
@@ -93,4 +96,7 @@ LEFT_OUT: Final[Mapping[type[Model], str]] = {
     HangUp: "The product's own work on a call, there for seconds.",
     GroupedAlert: "What another system said of itself; the group that somebody was told of is there.",
     AlertOccurrence: "What another system said of itself; the group that somebody was told of is there.",
+    Heartbeat: "A job that operators have watched.",
+    HeartbeatPing: "What such a job reported.",
+    PingKey: "The secret by which such jobs report.",
 }

@@ -2,9 +2,12 @@
 
 from collections.abc import Iterator
 
+from django.db.models import Count, Q
 from prometheus_client import Metric
+from prometheus_client.core import GaugeMetricFamily
 
-from escalation.models import EscalationProcess
+from config import clock
+from escalation.models import EscalationProcess, Heartbeat
 from escalation.services import hang_ups
 from escalation.services.ending import SILENCE, UNANSWERED
 from notifications.families import Counted, counter, gauge, histogram
@@ -13,6 +16,7 @@ from notifications.families import Counted, counter, gauge, histogram
 def families(counted: Counted) -> Iterator[Metric]:
     active = EscalationProcess.objects.filter(state=EscalationProcess.State.ACTIVE).count()
     yield gauge("escalations_active", "Escalations under way.", active)
+    yield _heartbeats()
     yield counter(
         "escalations_unanswered",
         "Escalations that ended without a stop or an acknowledgement, by whether anybody was told.",
@@ -31,3 +35,14 @@ def families(counted: Counted) -> Iterator[Metric]:
         hang_ups.SECONDS,
         counted,
     )
+
+
+def _heartbeats() -> Metric:
+    late = Q(state=Heartbeat.State.UP, expected_at__lte=clock.now())
+    counts = dict(Heartbeat.objects.order_by().values_list("state").annotate(Count("pk")))
+    counts[Heartbeat.LATE] = Heartbeat.objects.filter(late).count()
+    counts[Heartbeat.State.UP] = counts.get(Heartbeat.State.UP, 0) - counts[Heartbeat.LATE]
+    family = GaugeMetricFamily("tocsin_heartbeats", "Heartbeats, by state.", labels=["state"])
+    for state in (*Heartbeat.State.values, Heartbeat.LATE):
+        family.add_metric([state], counts.get(state, 0))
+    return family

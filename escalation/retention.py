@@ -13,8 +13,11 @@ from escalation.models import (
     EscalationProcess,
     GroupedAlert,
     HangUp,
+    Heartbeat,
+    HeartbeatPing,
     IntakeRequest,
     Integration,
+    PingKey,
     Policy,
     PolicyVersion,
     Rotation,
@@ -23,6 +26,7 @@ from escalation.models import (
     Route,
     Silence,
 )
+from escalation.models.heartbeat import PINGS_KEPT
 
 ENDS: Final = (
     Ends(EscalationProcess, "{days} after it ended", setting="ESCALATION_RETENTION_DAYS"),
@@ -49,6 +53,9 @@ ENDS: Final = (
     Ends(
         AlertOccurrence, "{days} after it came, once its group is gone", setting="ESCALATION_RETENTION_DAYS"
     ),
+    Ends(Heartbeat, "When somebody deletes it"),
+    Ends(HeartbeatPing, f"With its heartbeat, or when {PINGS_KEPT} later ones have come"),
+    Ends(PingKey, "With its shop, or when somebody deletes it: the next one is new"),
 )
 
 # Its steps are deliveries, and end with the history.
@@ -65,7 +72,8 @@ _POLICIES: Final = Old(
     unless="""it.deleted_at IS NULL OR it.deleted_at >= %(before)s
         OR EXISTS (SELECT FROM escalation_policyversion AS version
                      JOIN escalation_escalationprocess AS process ON process.policy_version_id = version.id
-                    WHERE version.policy_id = it.id)""",
+                    WHERE version.policy_id = it.id)
+        OR EXISTS (SELECT FROM escalation_heartbeat AS beat WHERE beat.policy_id = it.id)""",
     along=(("escalation_policyversion", "policy_id", "true"),),
 )
 _ROTATIONS: Final = Old(

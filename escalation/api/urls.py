@@ -2,6 +2,7 @@
 
 from config.rest.api import slash_optional
 from escalation.api.group_urls import urlpatterns as group_urlpatterns
+from escalation.api.heartbeat_urls import urlpatterns as heartbeat_urlpatterns
 from escalation.api.policy_urls import urlpatterns as policy_urlpatterns
 from escalation.api.views.processes import AcknowledgeView, ProcessesView, ProcessView, StopView
 
@@ -15,7 +16,7 @@ process_urlpatterns = [
     *slash_optional("escalations/<path:process_id>", ProcessView.as_view(), name="escalation"),
 ]
 
-urlpatterns = [*policy_urlpatterns, *group_urlpatterns, *process_urlpatterns]
+urlpatterns = [*heartbeat_urlpatterns, *policy_urlpatterns, *group_urlpatterns, *process_urlpatterns]
 
 # The original's path; the schema describes it once, above.
 original_urlpatterns = [*slash_optional("escalations", ProcessesView.as_view(schema=None))]

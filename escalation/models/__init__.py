@@ -2,6 +2,7 @@
 
 from escalation.models.group import AlertGroup, AlertOccurrence, GroupedAlert, Route, Silence
 from escalation.models.hang_up import HangUp
+from escalation.models.heartbeat import Heartbeat, HeartbeatPing, PingKey
 from escalation.models.integration import IntakeRequest, Integration
 from escalation.models.policy import Policy, PolicyVersion
 from escalation.models.process import EscalationProcess
@@ -13,8 +14,11 @@ __all__ = [
     "EscalationProcess",
     "GroupedAlert",
     "HangUp",
+    "Heartbeat",
+    "HeartbeatPing",
     "IntakeRequest",
     "Integration",
+    "PingKey",
     "Policy",
     "PolicyVersion",
     "Rotation",

@@ -3,12 +3,14 @@
 from django.urls import path
 
 from escalation.web import groups, views
+from escalation.web.heartbeats import HeartbeatsPage
 
 app_name = "escalation"
 urlpatterns = [
     # The original's API has this path too.
     path("escalations", views.escalations),
     path("escalations/", views.escalations, name="list"),
+    path("heartbeats/", HeartbeatsPage.as_view(), name="heartbeats"),
     path("escalations/<uuid:run_id>/", views.TimelinePage.as_view(), name="timeline"),
     path("escalations/<uuid:run_id>/acknowledge/", views.AcknowledgePage.as_view(), name="acknowledge"),
     path("escalations/<uuid:run_id>/stop/", views.StopPage.as_view(), name="stop"),

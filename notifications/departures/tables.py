@@ -38,6 +38,8 @@ LEFT_ALONE: Final[dict[str, str]] = {
     OutstandingToken._meta.label: "Holds ids of tokens, and no person's words.",
     "notifications.Outgoing": "Holds what is being sent to others.",
     "escalation.PolicyVersion": "What operators have set: whoever it names is told, until they change it.",
+    "escalation.Heartbeat": "What operators call a job.",
+    "escalation.PingKey": "A secret of jobs, and no person's words.",
     "tracing.DeviceContact": "Belongs to a device, whose owner has no account here.",
     "tracing.Device": "Belongs to its owner, who has no account here.",
     ApiKey._meta.label: "What operators call a machine.",

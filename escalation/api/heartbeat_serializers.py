@@ -1,0 +1,132 @@
+"""Heartbeats and their pings, as the API takes and shows them."""
+
+import re
+from typing import Any, Final
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from accounts.models import Shop
+from config.rest.fields import StrictCharField, StrictChoiceField
+from escalation.api.policy_serializers import whole
+from escalation.api.rotation_serializers import TimeZoneField
+from escalation.heartbeats import badges, links
+from escalation.models import Heartbeat, HeartbeatPing, Policy
+from escalation.models.heartbeat import MAX_S, MAX_TAGS
+from notifications.models import Severity
+
+_SLUG: Final = re.compile(r"[A-Za-z0-9_-]+")
+_STATES: Final = [*Heartbeat.State.values, Heartbeat.LATE]
+
+
+class SlugField(StrictCharField):
+    def to_internal_value(self, data: Any) -> str:
+        slug = super().to_internal_value(data)
+        if not _SLUG.fullmatch(slug):
+            raise serializers.ValidationError("Expected letters, digits, - and _.")
+        return slug
+
+
+class ShopField(StrictCharField):
+    """The slug of a shop."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        slug = super().to_internal_value(data)
+        if (shop := Shop.objects.filter(slug=slug).first()) is None:
+            raise serializers.ValidationError("There is no shop with this slug.")
+        return shop
+
+    def to_representation(self, value: Any) -> str:
+        return str(value.slug)
+
+
+class PolicyField(StrictCharField):
+    """The name of a policy."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        name = super().to_internal_value(data)
+        if (policy := Policy.objects.filter(name=name, deleted_at=None).first()) is None:
+            raise serializers.ValidationError("There is no policy of that name.")
+        return policy
+
+    def to_representation(self, value: Any) -> str:
+        return str(value.name)
+
+
+def _fields(*, is_new: bool) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+    return {
+        "name": StrictCharField(max_length=100, required=is_new),
+        "slug": SlugField(max_length=100, required=False, help_text="Made of the name if it is left out."),
+        "shop": ShopField(max_length=100, required=False, allow_null=True, help_text="A shop's slug."),
+        "policy": PolicyField(
+            max_length=100,
+            required=False,
+            allow_null=True,
+            help_text="The name of the policy that tells of it, where no route says otherwise.",
+        ),
+        "severity": StrictChoiceField(choices=Severity.choices, required=False),
+        "tags": serializers.ListField(
+            child=StrictCharField(max_length=50), max_length=MAX_TAGS, required=False
+        ),
+        "period_s": whole(MAX_S, least=1, required=False, help_text="Seconds from one ping to the next."),
+        "grace_s": whole(
+            MAX_S, least=1, required=False, help_text="Seconds after its time, and from a start to its end."
+        ),
+        "cron": StrictCharField(
+            max_length=100, required=False, allow_blank=True, help_text="In place of a period."
+        ),
+        "time_zone": TimeZoneField(max_length=64, required=False, help_text="Of the cron line."),
+    }
+
+
+class HeartbeatInSerializer(serializers.Serializer[Heartbeat]):
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        return _fields(is_new=True)
+
+
+class HeartbeatChangeSerializer(serializers.Serializer[Heartbeat]):
+    """Fields you leave out stay as they are."""
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        return _fields(is_new=False)
+
+
+class HeartbeatSerializer(serializers.ModelSerializer[Heartbeat]):
+    """A heartbeat; the context has ``now``, and ``keys`` by shop for whoever may see where it is pinged."""
+
+    shop = ShopField()
+    policy = PolicyField()
+    state = serializers.SerializerMethodField()
+    ping_url = serializers.SerializerMethodField(help_text="A secret; null for machines, which only read.")
+    slug_url = serializers.SerializerMethodField(help_text="The same by ping key and slug.")
+    badge_url = serializers.SerializerMethodField(help_text="Followed by .svg, .json or .shields.")
+
+    class Meta:
+        model = Heartbeat
+        fields = (
+            "id", "name", "slug", "shop", "policy", "severity", "tags", "period_s", "grace_s", "cron",
+            "time_zone", "state", "pings", "last_ping_at", "last_start_at", "last_duration_s", "expected_at",
+            "due_at", "ping_url", "slug_url", "badge_url", "created_at",
+        )  # fmt: skip
+        read_only_fields = fields
+
+    @extend_schema_field({"type": "string", "enum": _STATES})
+    def get_state(self, heartbeat: Heartbeat) -> str:
+        return heartbeat.state_at(self.context["now"])
+
+    def get_ping_url(self, heartbeat: Heartbeat) -> str | None:
+        return links.url_of(heartbeat) if self.context["keys"] is not None else None
+
+    def get_slug_url(self, heartbeat: Heartbeat) -> str | None:
+        keys = self.context["keys"]
+        return links.slug_url_of(heartbeat, keys[heartbeat.shop_id]) if keys is not None else None
+
+    def get_badge_url(self, heartbeat: Heartbeat) -> str:
+        return badges.url_of_heartbeat(heartbeat.pk)
+
+
+class HeartbeatPingSerializer(serializers.ModelSerializer[HeartbeatPing]):
+    class Meta:
+        model = HeartbeatPing
+        fields = ("number", "kind", "at", "method", "exit_status", "rid", "duration_s", "body")
+        read_only_fields = fields

@@ -1,0 +1,162 @@
+"""Heartbeats: made, changed, paused and removed, and what they reported."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+from uuid import UUID
+
+import django_filters  # type: ignore[import-untyped]
+from django.db.models import QuerySet
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
+from rest_framework import status
+from rest_framework.generics import GenericAPIView, get_object_or_404
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.models import User
+from config import clock
+from config.rest.api import JSONOnly
+from config.rest.filters import StrictFilterSet
+from config.rest.openapi import BODY, errors
+from config.rest.views import stored, validated
+from escalation.api.heartbeat_serializers import (
+    HeartbeatChangeSerializer,
+    HeartbeatInSerializer,
+    HeartbeatPingSerializer,
+    HeartbeatSerializer,
+)
+from escalation.heartbeats import changing, links
+from escalation.models import Heartbeat, HeartbeatPing
+
+TAG: Final = "heartbeats"
+EXAMPLE: Final = {
+    "name": "Nightly back-up",
+    "policy": "night-shift",
+    "cron": "30 2 * * *",
+    "time_zone": "Europe/Paris",
+    "grace_s": 1800,
+    "tags": ["backup"],
+}
+
+
+class HeartbeatFilter(StrictFilterSet):
+    state = django_filters.MultipleChoiceFilter(choices=Heartbeat.State.choices)
+    shop = django_filters.CharFilter(field_name="shop__slug", max_length=100, label="Slug of the shop.")
+    slug = django_filters.CharFilter(max_length=100)
+    tag = django_filters.CharFilter(method="with_tag", max_length=50, label="A tag that it has.")
+
+    class Meta:
+        model = Heartbeat
+        fields: tuple[str, ...] = ()
+
+    def with_tag(self, queryset: QuerySet[Heartbeat], name: str, value: str) -> QuerySet[Heartbeat]:
+        return queryset.filter(tags__contains=[value])
+
+
+class _Heartbeats(GenericAPIView[Any]):
+    """Staff watch what they like; machines that read escalations may read, without the ping addresses."""
+
+    content_negotiation_class = JSONOnly
+    serializer_class: type[Any] = HeartbeatSerializer
+    queryset = Heartbeat.objects.none()
+
+    def get_queryset(self) -> QuerySet[Any]:
+        return Heartbeat.objects.select_related("shop", "policy")
+
+    def heartbeat(self, heartbeat_id: UUID) -> Heartbeat:
+        return get_object_or_404(self.get_queryset(), pk=heartbeat_id)
+
+    def shown(self, heartbeats: Sequence[Heartbeat]) -> list[Any]:
+        keys = links.keys_of(heartbeats) if isinstance(self.request.user, User) else None
+        context = {"now": clock.now(), "keys": keys}
+        return list(HeartbeatSerializer(heartbeats, many=True, context=context).data)
+
+
+class _OneHeartbeat(_Heartbeats):
+    filter_backends: list[Any] = []
+
+
+@extend_schema(tags=[TAG])
+class HeartbeatsView(_Heartbeats):
+    filterset_class = HeartbeatFilter
+
+    @extend_schema(
+        operation_id="heartbeats_list",
+        responses={200: HeartbeatSerializer(many=True), **errors(400, 403)},
+    )
+    def get(self, request: Request) -> Response:
+        """List heartbeats, newest first."""
+        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        return self.get_paginated_response(self.shown(page or []))
+
+    @extend_schema(
+        operation_id="heartbeats_create",
+        request=HeartbeatInSerializer,
+        responses={
+            201: HeartbeatSerializer,
+            200: OpenApiResponse(HeartbeatSerializer, description="The same heartbeat already exists."),
+            **errors(*BODY, 403, 409),
+        },
+        examples=[OpenApiExample("every night", value=EXAMPLE, request_only=True)],
+    )
+    def post(self, request: Request) -> Response:
+        """Create a heartbeat; 409 if another one of its shop has the slug. It waits for its first ping."""
+        given = validated(HeartbeatInSerializer(data=request.data))
+        heartbeat, is_new = changing.heartbeat_create(**given)
+        return stored(self.shown([heartbeat])[0], is_new=is_new)
+
+
+@extend_schema(tags=[TAG])
+class HeartbeatView(_OneHeartbeat):
+    @extend_schema(operation_id="heartbeats_read", responses={200: HeartbeatSerializer, **errors(403, 404)})
+    def get(self, request: Request, heartbeat_id: UUID) -> Response:
+        return Response(self.shown([self.heartbeat(heartbeat_id)])[0])
+
+    @extend_schema(
+        operation_id="heartbeats_change",
+        request=HeartbeatChangeSerializer,
+        responses={200: HeartbeatSerializer, **errors(*BODY, 403, 404, 409)},
+        examples=[OpenApiExample("more grace", value={"grace_s": 7200}, request_only=True)],
+    )
+    def patch(self, request: Request, heartbeat_id: UUID) -> Response:
+        """Change the given fields. A new period or cron line counts from the last ping on."""
+        heartbeat = self.heartbeat(heartbeat_id)
+        given = validated(HeartbeatChangeSerializer(heartbeat, data=request.data))
+        return Response(self.shown([changing.heartbeat_update(heartbeat=heartbeat, **given)])[0])
+
+    @extend_schema(
+        operation_id="heartbeats_remove",
+        responses={204: OpenApiResponse(description="Removed."), **errors(403, 404)},
+    )
+    def delete(self, request: Request, heartbeat_id: UUID) -> Response:
+        """Remove it with its pings. What was told of it is over."""
+        changing.heartbeat_remove(heartbeat=self.heartbeat(heartbeat_id), now=clock.now())
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+@extend_schema(tags=[TAG])
+class HeartbeatPauseView(_OneHeartbeat):
+    @extend_schema(
+        operation_id="heartbeats_pause",
+        request=None,
+        responses={200: HeartbeatSerializer, **errors(403, 404, 409)},
+    )
+    def post(self, request: Request, heartbeat_id: UUID) -> Response:
+        """Wait for nothing until the next ping. What was told of it is over."""
+        heartbeat = changing.heartbeat_pause(heartbeat=self.heartbeat(heartbeat_id), now=clock.now())
+        return Response(self.shown([heartbeat])[0])
+
+
+@extend_schema(tags=[TAG])
+class HeartbeatPingsView(_OneHeartbeat):
+    serializer_class = HeartbeatPingSerializer
+    ordering = ("-number", "-id")
+
+    @extend_schema(
+        operation_id="heartbeats_pings",
+        responses={200: HeartbeatPingSerializer(many=True), **errors(400, 403, 404)},
+    )
+    def get(self, request: Request, heartbeat_id: UUID) -> Response:
+        """List its last hundred pings, newest first."""
+        pings = HeartbeatPing.objects.filter(heartbeat=self.heartbeat(heartbeat_id))
+        page = self.paginate_queryset(pings)
+        return self.get_paginated_response(HeartbeatPingSerializer(page, many=True).data)

@@ -1,0 +1,1 @@
+"""Jobs that report again and again, by Healthchecks' ping addresses; told of once they don't."""

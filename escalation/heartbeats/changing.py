@@ -1,0 +1,102 @@
+"""Making, changing, pausing and removing heartbeats."""
+
+from datetime import datetime
+from typing import Any, Final
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.utils.text import slugify
+
+from config.rest.exceptions import Conflict
+from escalation.heartbeats import telling
+from escalation.heartbeats.due import when_due
+from escalation.models import Heartbeat
+
+State = Heartbeat.State
+#: What somebody sets of a heartbeat.
+SET: Final = (
+    "name", "slug", "shop_id", "policy_id", "severity", "tags", "period_s", "grace_s", "cron", "time_zone",
+)  # fmt: skip
+
+NO_SLUG = "Give it a slug: letters, digits, - and _. The name has none of them."
+SLUG_TAKEN = "There is already a heartbeat with that slug."
+REMOVED = "The heartbeat has been removed in the meantime."
+
+
+def heartbeat_create(*, name: str, slug: str = "", **fields: Any) -> tuple[Heartbeat, bool]:
+    """Make a heartbeat; nothing is waited for until its first ping.
+
+    The second value is False where the same is there already, by its slug, which is made of the name.
+
+    Raises:
+        ValidationError: a field is not as it should be.
+        Conflict: the slug is taken by another one.
+    """
+    heartbeat = Heartbeat(name=name, slug=slug or slugify(name)[:100], **fields)
+    _check(heartbeat)
+    try:
+        return _saved(heartbeat), True
+    except Conflict:
+        existing = Heartbeat.objects.filter(shop=heartbeat.shop, slug=heartbeat.slug).first()
+        if existing is None or any(getattr(existing, each) != getattr(heartbeat, each) for each in SET):
+            raise
+        return existing, False
+
+
+def heartbeat_update(*, heartbeat: Heartbeat, **changes: Any) -> Heartbeat:
+    """Change a heartbeat; a new period or line counts from its last ping on.
+
+    Raises:
+        ValidationError: a field is not as it should be.
+        Conflict: the slug is taken, or it was removed meanwhile.
+    """
+    with transaction.atomic():
+        locked = _locked(heartbeat)
+        for name, value in changes.items():
+            setattr(locked, name, value)
+        _check(locked)
+        locked.expected_at, locked.due_at = when_due(locked)
+        return _saved(locked)
+
+
+def heartbeat_pause(*, heartbeat: Heartbeat, now: datetime) -> Heartbeat:
+    """Wait for nothing until the next ping; what was told of it is over."""
+    with transaction.atomic():
+        locked = _locked(heartbeat)
+        if locked.state == State.DOWN:
+            telling.up_tell([locked], now=now)
+        locked.state, locked.expected_at, locked.due_at, locked.last_start_at = State.PAUSED, None, None, None
+        locked.save(update_fields=["state", "expected_at", "due_at", "last_start_at"])
+    return locked
+
+
+def heartbeat_remove(*, heartbeat: Heartbeat, now: datetime) -> None:
+    """Delete a heartbeat with its pings; what was told of it is over."""
+    with transaction.atomic():
+        locked = _locked(heartbeat)
+        if locked.state == State.DOWN:
+            telling.up_tell([locked], now=now)
+        locked.delete()
+
+
+def _locked(heartbeat: Heartbeat) -> Heartbeat:
+    there = Heartbeat.objects.select_for_update(of=("self",)).select_related("policy", "shop")
+    found = there.filter(pk=heartbeat.pk).first()
+    if found is None:
+        raise Conflict(REMOVED)
+    return found
+
+
+def _check(heartbeat: Heartbeat) -> None:
+    if not heartbeat.slug:
+        raise ValidationError({"slug": NO_SLUG})
+    heartbeat.full_clean(validate_constraints=False)
+
+
+def _saved(heartbeat: Heartbeat) -> Heartbeat:
+    try:
+        with transaction.atomic():
+            heartbeat.save()
+    except IntegrityError:
+        raise Conflict(SLUG_TAKEN) from None
+    return heartbeat

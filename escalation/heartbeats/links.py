@@ -1,0 +1,25 @@
+"""Where heartbeats are pinged: by the UUID, or by the ping key of their shop and the slug."""
+
+from collections.abc import Iterable, Mapping
+from uuid import UUID
+
+from django.conf import settings
+
+from escalation.models import Heartbeat, PingKey
+
+
+def url_of(heartbeat: Heartbeat) -> str:
+    return f"{settings.PUBLIC_URL.rstrip('/')}/ping/{heartbeat.ping_uuid}"
+
+
+def slug_url_of(heartbeat: Heartbeat, key: str) -> str:
+    return f"{settings.PUBLIC_URL.rstrip('/')}/ping/{key}/{heartbeat.slug}"
+
+
+def keys_of(heartbeats: Iterable[Heartbeat]) -> Mapping[UUID | None, str]:
+    """Return the ping keys of these heartbeats' shops, and of none; makes those that are missing."""
+    shops = {each.shop_id for each in heartbeats}
+    keys = dict(PingKey.objects.values_list("shop_id", "key"))
+    for missing in shops - keys.keys():
+        keys[missing] = PingKey.objects.get_or_create(shop_id=missing)[0].key
+    return keys

@@ -1,0 +1,41 @@
+"""The page of heartbeats, for the staff."""
+
+from typing import Any, Final
+
+from django.db.models import Case, Value, When
+from django.views.generic import TemplateView
+
+from config import clock
+from escalation.models import Heartbeat
+from notifications.web.page import Page
+
+State = Heartbeat.State
+PAGE_SIZE: Final = 100
+
+
+class HeartbeatsPage(Page, TemplateView):
+    """Those that are down first, then those that are waited for, by when they are due."""
+
+    template_name = "escalation/heartbeats.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        order = Case(
+            When(state=State.DOWN, then=Value(0)), When(state=State.UP, then=Value(1)), default=Value(2)
+        )
+        heartbeats = Heartbeat.objects.select_related("shop", "policy").order_by(
+            order, "due_at", "name", "pk"
+        )
+        only = self.request.GET.get("state", "")
+        if only in State.values:
+            heartbeats = heartbeats.filter(state=only)
+        number = self.request.GET.get("page", "1")
+        page = min(int(number), 10_000) if number.isascii() and number.isdigit() and len(number) < 6 else 1
+        page = max(page, 1)
+        now = clock.now()
+        shown = list(heartbeats[(page - 1) * PAGE_SIZE : page * PAGE_SIZE + 1])
+        return super().get_context_data(**kwargs) | {
+            "heartbeats": [(each, each.state_at(now)) for each in shown[:PAGE_SIZE]],
+            "states": State.choices,
+            "state": only,
+            "next": page + 1 if len(shown) > PAGE_SIZE else None,
+        }
