@@ -23,7 +23,7 @@ AT_ONCE := -q -n 4 --dist loadfile --no-loadscope-reorder
 TEMPLATES := $(wildcard */templates)
 
 .PHONY: help setup demo run browser rabbitmq alertmanager test fuzz check lint lock audit chaos mutate stop clean \
-	bench-fanout bench-small bench-aged bench-sizes bench-latency bench-lanes bench-intake bench-welcome bench-streams bench-timers bench-stop bench-waiting \
+	bench-fanout bench-small bench-aged bench-sizes bench-latency bench-lanes bench-intake bench-welcome bench-streams bench-timers bench-stop bench-waiting bench-heartbeats \
 	bench-matching bench-evening bench-tracing bench-consume bench-hostile bench-guesses
 
 help: ## Show this list
@@ -133,6 +133,9 @@ bench-stop: $(INSTALLED) ## Benchmark: no send begins after the answer to a stop
 
 bench-waiting: $(INSTALLED) ## Benchmark: what 100,000 processes that wait for tomorrow cost
 	@$(PYTHON) -m benchmarks.waiting
+
+bench-heartbeats: $(INSTALLED) ## Benchmark: what 100,000 heartbeats cost beyond their pings, and how soon one is missed
+	@$(PYTHON) -m benchmarks.heartbeats
 
 bench-matching: $(INSTALLED) ## Benchmark: the groups of an evening, against the original's and against a bound
 	@$(PYTHON) -m benchmarks.matching

@@ -33,7 +33,8 @@ ENDS: Final = (
     Ends(HangUp, "When the call has been hung up, or can't be"),
     Ends(
         Policy,
-        "{days} after it was deleted, once no process is there that was started by it",
+        "{days} after it was deleted, once no process is there that was started by it,"
+        " and no heartbeat has it",
         setting="ESCALATION_RETENTION_DAYS",
     ),
     Ends(PolicyVersion, parent=Policy),

@@ -27,39 +27,34 @@ class SlugField(StrictCharField):
         return slug
 
 
-class ShopField(StrictCharField):
-    """The slug of a shop."""
+class NamedField(serializers.SlugRelatedField[Any]):
+    """Something by its name, which is a JSON string."""
+
+    default_error_messages = {
+        "does_not_exist": "There is none with the {slug_name} {value}.",
+        "invalid": "Expected a string.",
+    }
 
     def to_internal_value(self, data: Any) -> Any:
-        slug = super().to_internal_value(data)
-        if (shop := Shop.objects.filter(slug=slug).first()) is None:
-            raise serializers.ValidationError("There is no shop with this slug.")
-        return shop
-
-    def to_representation(self, value: Any) -> str:
-        return str(value.slug)
-
-
-class PolicyField(StrictCharField):
-    """The name of a policy."""
-
-    def to_internal_value(self, data: Any) -> Any:
-        name = super().to_internal_value(data)
-        if (policy := Policy.objects.filter(name=name, deleted_at=None).first()) is None:
-            raise serializers.ValidationError("There is no policy of that name.")
-        return policy
-
-    def to_representation(self, value: Any) -> str:
-        return str(value.name)
+        if not isinstance(data, str) or len(data) > 100:
+            self.fail("invalid")
+        return super().to_internal_value(data)
 
 
 def _fields(*, is_new: bool) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
     return {
         "name": StrictCharField(max_length=100, required=is_new),
         "slug": SlugField(max_length=100, required=False, help_text="Made of the name if it is left out."),
-        "shop": ShopField(max_length=100, required=False, allow_null=True, help_text="A shop's slug."),
-        "policy": PolicyField(
-            max_length=100,
+        "shop": NamedField(
+            slug_field="slug",
+            queryset=Shop.objects.all(),
+            required=False,
+            allow_null=True,
+            help_text="A shop's slug.",
+        ),
+        "policy": NamedField(
+            slug_field="name",
+            queryset=Policy.objects.filter(deleted_at=None),
             required=False,
             allow_null=True,
             help_text="The name of the policy that tells of it, where no route says otherwise.",
@@ -94,19 +89,20 @@ class HeartbeatChangeSerializer(serializers.Serializer[Heartbeat]):
 class HeartbeatSerializer(serializers.ModelSerializer[Heartbeat]):
     """A heartbeat; the context has ``now``, and ``keys`` by shop for whoever may see where it is pinged."""
 
-    shop = ShopField()
-    policy = PolicyField()
+    shop = NamedField(slug_field="slug", read_only=True)
+    policy = NamedField(slug_field="name", read_only=True)
     state = serializers.SerializerMethodField()
     ping_url = serializers.SerializerMethodField(help_text="A secret; null for machines, which only read.")
     slug_url = serializers.SerializerMethodField(help_text="The same by ping key and slug.")
     badge_url = serializers.SerializerMethodField(help_text="Followed by .svg, .json or .shields.")
+    tag_badges = serializers.SerializerMethodField(help_text="The same for each tag.")
 
     class Meta:
         model = Heartbeat
         fields = (
             "id", "name", "slug", "shop", "policy", "severity", "tags", "period_s", "grace_s", "cron",
             "time_zone", "state", "pings", "last_ping_at", "last_start_at", "last_duration_s", "expected_at",
-            "due_at", "ping_url", "slug_url", "badge_url", "created_at",
+            "due_at", "ping_url", "slug_url", "badge_url", "tag_badges", "created_at",
         )  # fmt: skip
         read_only_fields = fields
 
@@ -123,6 +119,9 @@ class HeartbeatSerializer(serializers.ModelSerializer[Heartbeat]):
 
     def get_badge_url(self, heartbeat: Heartbeat) -> str:
         return badges.url_of_heartbeat(heartbeat.pk)
+
+    def get_tag_badges(self, heartbeat: Heartbeat) -> dict[str, str]:
+        return {tag: badges.url_of_tag(tag) for tag in heartbeat.tags}
 
 
 class HeartbeatPingSerializer(serializers.ModelSerializer[HeartbeatPing]):

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from escalation.heartbeats.turns import next_turn
+from config.cron import next_turn
 from escalation.models import Heartbeat
 
 State = Heartbeat.State

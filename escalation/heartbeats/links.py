@@ -18,8 +18,9 @@ def slug_url_of(heartbeat: Heartbeat, key: str) -> str:
 
 def keys_of(heartbeats: Iterable[Heartbeat]) -> Mapping[UUID | None, str]:
     """Return the ping keys of these heartbeats' shops, and of none; makes those that are missing."""
-    shops = {each.shop_id for each in heartbeats}
-    keys = dict(PingKey.objects.values_list("shop_id", "key"))
-    for missing in shops - keys.keys():
-        keys[missing] = PingKey.objects.get_or_create(shop_id=missing)[0].key
+    shops = {each.shop_id: each.shop for each in heartbeats}
+    keys: dict[UUID | None, str] = dict(PingKey.objects.values_list("shop_id", "key"))
+    for pk, shop in shops.items():
+        if pk not in keys:
+            keys[pk] = PingKey.objects.get_or_create(shop=shop)[0].key
     return keys

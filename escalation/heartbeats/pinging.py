@@ -78,7 +78,7 @@ class Unknown(Exception):
 class Ping(NamedTuple):
     """What somebody reports: ``body`` is cut to BODY_LIMIT bytes."""
 
-    kind: Kind
+    kind: HeartbeatPing.Kind
     method: str
     exit_status: int | None = None
     rid: UUID | None = None

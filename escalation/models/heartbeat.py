@@ -14,7 +14,7 @@ from accounts.ids import UUIDv7Field
 from accounts.models import Shop
 from accounts.validators import validate_time_zone
 from config import clock
-from escalation.heartbeats.turns import BadLine, line_check
+from config.cron import BadLine, line_check
 from escalation.models.policy import Policy
 from notifications.models import Severity
 

@@ -24,6 +24,7 @@ VALUES: Final = {
     "uuid": "0199a000-0000-7000-8000-00000000dead",
     "int": "7",
     "str": "no-token",
+    "slug": "nothing",
     "path": "nothing",
 }
 #: Made by a regular expression.

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from escalation.heartbeats.turns import BadLine, line_check, next_turn
+from config.cron import BadLine, line_check, next_turn
 
 MINUTE = timedelta(minutes=1)
 #: So far the brute force looks ahead.
