@@ -10,7 +10,16 @@ from config.outages import is_outage
 from config.rest.api import RETRY_AFTER_S, Unreachable
 from notifications.web import page
 
-MACHINE_PATHS = ("/api/", "/webhook", "/preferences", "/health", "/metrics", "/integrations/", "/v2/")
+MACHINE_PATHS = (
+    "/api/",
+    "/webhook",
+    "/preferences",
+    "/health",
+    "/metrics",
+    "/integrations/",
+    "/v2/",
+    "/ping/",
+)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -76,7 +76,7 @@ class Heartbeat(models.Model):
         max_length=100, db_index=False, help_text="Its name in ping addresses with a ping key."
     )
     ping_uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    # Each index is one more to be written by every ping: here are those that pings and the sweep read.
+    # Each index is one more that every ping writes to. That of slugs begins with the shop.
     shop = models.ForeignKey(
         Shop, null=True, blank=True, on_delete=models.CASCADE, related_name="+", db_index=False
     )
@@ -85,7 +85,6 @@ class Heartbeat(models.Model):
         null=True,
         blank=True,
         on_delete=models.PROTECT,
-        db_index=False,
         related_name="+",
         help_text="Who is told where no route says otherwise.",
     )

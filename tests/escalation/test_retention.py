@@ -10,6 +10,7 @@ from config.slices import Run
 from escalation import retention
 from escalation.models import (
     EscalationProcess,
+    Heartbeat,
     Policy,
     PolicyVersion,
     Rotation,
@@ -69,6 +70,14 @@ def test_a_deleted_policy_goes_with_its_versions_once_no_process_names_one() -> 
     of_it.delete()
     assert retention.policies_expire(run()) == 1
     assert set(Policy.objects.all()) == {living.policy}
+
+
+def test_a_deleted_policy_stays_for_as_long_as_a_heartbeat_has_it() -> None:
+    policy = Policy.objects.create(name="gone", created_at=days_ago(500), deleted_at=days_ago(401))
+    heartbeat = Heartbeat.objects.create(name="Back-up", slug="back-up", policy=policy)
+    assert retention.policies_expire(run()) == 0
+    heartbeat.delete()
+    assert retention.policies_expire(run()) == 1
 
 
 def test_deleted_rotations_go_and_of_living_ones_whoever_stood_in_long_ago() -> None:
