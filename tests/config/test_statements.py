@@ -44,10 +44,13 @@ HOT: Final = {
     "inbox.appear.due": {"notifications_delivery_rest_pkey"},
     "events.claim.next": {"handler_run_due"},
     "escalation.finish": {"escalation_look", "notification_source"},
+    "heartbeats.ping": {"escalation_heartbeat_ping_uuid_key"},
+    "heartbeats.miss": {"escalation_heartbeat_pkey"},
     "dating.overdue": {"event_due"},
     "sweep.ask": {
         "alert_not_fanned_out", "broadcast_due", "case_search_pending", "escalation_look", "event_due",
-        "handler_run_due", "hang_up_next", "outgoing_due", "outgoing_for_digest", "room_to_make",
+        "handler_run_due", "hang_up_next", "heartbeat_due_at", "outgoing_due", "outgoing_for_digest",
+        "room_to_make",
     },
 }  # fmt: skip
 
