@@ -36,6 +36,23 @@ def ping_by_slug(request: HttpRequest, ping_key: str, slug: str, act: str = "") 
     return _answered(request, ping_uuid, act)
 
 
+def _refusal(request: HttpRequest, ping_uuid: UUID, act: str = "") -> HttpResponse | None:
+    """Answer a large ping by its head alone: a job posts its whole log, and would be told as missed."""
+    return None if Heartbeat.objects.filter(ping_uuid=ping_uuid).exists() else _text("not found", 404)
+
+
+def _refusal_by_slug(request: HttpRequest, ping_key: str, slug: str, act: str = "") -> HttpResponse | None:
+    try:
+        ping_uuid_of(ping_key=ping_key, slug=slug)
+    except Unknown:
+        return _text("not found", 404)
+    return None
+
+
+ping.refusal_by_head = _refusal  # type: ignore[attr-defined]
+ping_by_slug.refusal_by_head = _refusal_by_slug  # type: ignore[attr-defined]
+
+
 def _answered(request: HttpRequest, ping_uuid: UUID, act: str) -> HttpResponse:
     is_exit = act.isascii() and act.isdigit()
     if not is_exit and act not in _ACTS:

@@ -70,7 +70,7 @@ def test_what_is_late_or_fails_rings_and_is_over_with_the_next_ping(product: Pro
     # Three seconds of period and grace, two until it is noticed, and what this machine takes to send it.
     assert time.monotonic() - pinged_at < 8
     assert states() == ("down", ["open"])
-    assert run(f"{CURL} --data-raw 'all is well' {ping}") == 0
+    assert run(f"head -c 200000 /dev/zero | tr '\\0' x | {CURL} --data-binary @- {ping}") == 0
     assert states() == ("up", ["resolved"])
     assert run(f"false; {CURL} {ping}/$?") == 0
     product.wait_for(lambda: told() == 2, 20, "nobody was told that it failed")

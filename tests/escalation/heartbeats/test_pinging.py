@@ -8,10 +8,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection, transaction
-from django.test import Client
+from django.test import Client, RequestFactory
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from config import admission
 from escalation.heartbeats import links, missing
 from escalation.heartbeats.due import when_due
 from escalation.heartbeats.pinging import Ping, heartbeat_ping
@@ -113,6 +114,19 @@ def test_the_last_hundred_pings_are_kept_with_the_beginning_of_their_bodies(hear
     assert [ping.number for ping in pings] == list(range(4, 104))
     assert pings[-1].body.startswith("\ufffd103 xxx")
     assert len(pings[-1].body) == 9_999  # without the NUL, which PostgreSQL can't store
+
+
+@pytest.mark.parametrize("path_by", [path_of, slug_path_of])
+def test_whoever_knows_the_address_may_post_a_whole_log(
+    heartbeat: Heartbeat, path_by: Callable[[Heartbeat], str]
+) -> None:
+    path = path_by(heartbeat)
+    for there in (path, f"{path}/fail", f"{path}/"):
+        assert admission.refusal(RequestFactory().post(there)) is None
+    Heartbeat.objects.all().delete()
+    refused = admission.refusal(RequestFactory().post(path))
+    assert refused is not None
+    assert refused.status_code == 404
 
 
 @dataclass
