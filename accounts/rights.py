@@ -274,13 +274,13 @@ ROUTES: Final[Mapping[str, Rights]] = {
     "ping/<str:ping_key>/<slug:slug>": _page(anyone(), "GET", "POST"),
     "ping/<str:ping_key>/<slug:slug>/<str:act>": _page(anyone(), "GET", "POST"),
     "badge/<str:signature>/<str:name>.<str:ending>": _get(anyone()),
-    "api/v1/heartbeats": {"GET": staff(Scope.ESCALATIONS_READ), "POST": staff()},
+    "api/v1/heartbeats": {"GET": staff(Scope.ESCALATIONS_READ), "POST": staff(Scope.ESCALATIONS_WRITE)},
     "api/v1/heartbeats/<uuid:heartbeat_id>": {
         "GET": staff(Scope.ESCALATIONS_READ),
-        "PATCH": staff(),
-        "DELETE": staff(),
+        "PATCH": staff(Scope.ESCALATIONS_WRITE),
+        "DELETE": staff(Scope.ESCALATIONS_WRITE),
     },
-    "api/v1/heartbeats/<uuid:heartbeat_id>/pause": _post(staff()),
+    "api/v1/heartbeats/<uuid:heartbeat_id>/pause": _post(staff(Scope.ESCALATIONS_WRITE)),
     "api/v1/heartbeats/<uuid:heartbeat_id>/pings": _get(staff(Scope.ESCALATIONS_READ)),
     "heartbeats": _get(staff()),
     # Tracing

@@ -92,7 +92,7 @@ class HeartbeatSerializer(serializers.ModelSerializer[Heartbeat]):
     shop = NamedField(slug_field="slug", read_only=True)
     policy = NamedField(slug_field="name", read_only=True)
     state = serializers.SerializerMethodField()
-    ping_url = serializers.SerializerMethodField(help_text="A secret; null for machines, which only read.")
+    ping_url = serializers.SerializerMethodField(help_text="A secret; null for keys that only read.")
     slug_url = serializers.SerializerMethodField(help_text="The same by ping key and slug.")
     badge_url = serializers.SerializerMethodField(help_text="Followed by .svg, .json or .shields.")
     tag_badges = serializers.SerializerMethodField(help_text="The same for each tag.")

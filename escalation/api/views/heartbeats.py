@@ -12,7 +12,8 @@ from rest_framework.generics import GenericAPIView, get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.models import User
+from accounts.models import Scope
+from accounts.rights import may, staff
 from config import clock
 from config.rest.api import JSONOnly
 from config.rest.filters import StrictFilterSet
@@ -53,7 +54,7 @@ class HeartbeatFilter(StrictFilterSet):
 
 
 class _Heartbeats(GenericAPIView[Any]):
-    """Staff watch what they like; machines that read escalations may read, without the ping addresses."""
+    """Staff watch what they like; only keys that may change them see the ping addresses."""
 
     content_negotiation_class = JSONOnly
     serializer_class: type[Any] = HeartbeatSerializer
@@ -66,7 +67,8 @@ class _Heartbeats(GenericAPIView[Any]):
         return get_object_or_404(self.get_queryset(), pk=heartbeat_id)
 
     def shown(self, heartbeats: Sequence[Heartbeat]) -> list[Any]:
-        keys = links.keys_of(heartbeats) if isinstance(self.request.user, User) else None
+        may_ping = may(self.request.user, staff(Scope.ESCALATIONS_WRITE))
+        keys = links.keys_of(heartbeats) if may_ping else None
         context = {"now": clock.now(), "keys": keys}
         return list(HeartbeatSerializer(heartbeats, many=True, context=context).data)
 

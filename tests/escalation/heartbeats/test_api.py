@@ -169,6 +169,9 @@ def test_a_key_reads_but_learns_no_ping_address(
     assert (shown["ping_url"], shown["slug_url"]) == (None, None)
     assert str(heartbeat.ping_uuid) not in str(shown)
     assert reader.post(PATH, BODY).status_code == 403
+    both = as_machine("escalations:read", "escalations:write")
+    made = both.post(PATH, BODY).json()
+    assert Client().get(made["ping_url"].removeprefix("http://localhost:8000")).status_code == 200
     assert as_machine("alerts:read").get(PATH).status_code == 403
 
 
