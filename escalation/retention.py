@@ -65,7 +65,8 @@ _PROCESSES: Final = Old(
     age="started_at",
     by=("started_at", "id"),
     unless="""it.state = 'active' OR it.ended_at >= %(before)s
-        OR it.resume_at IS NOT NULL OR it.silent_at IS NULL""",
+        OR it.resume_at IS NOT NULL OR it.silent_at IS NULL
+        OR EXISTS (SELECT FROM escalation_alertgroup AS grouped WHERE grouped.process_id = it.id)""",
 )
 _POLICIES: Final = Old(
     table="escalation_policy",
@@ -74,7 +75,10 @@ _POLICIES: Final = Old(
         OR EXISTS (SELECT FROM escalation_policyversion AS version
                      JOIN escalation_escalationprocess AS process ON process.policy_version_id = version.id
                     WHERE version.policy_id = it.id)
-        OR EXISTS (SELECT FROM escalation_heartbeat AS beat WHERE beat.policy_id = it.id)""",
+        OR EXISTS (SELECT FROM escalation_heartbeat AS beat WHERE beat.policy_id = it.id)
+        OR EXISTS (SELECT FROM escalation_integration AS integration WHERE integration.policy_id = it.id)
+        OR EXISTS (SELECT FROM escalation_route AS route WHERE route.policy_id = it.id)
+        OR EXISTS (SELECT FROM escalation_alertgroup AS grouped WHERE grouped.policy_id = it.id)""",
     along=(("escalation_policyversion", "policy_id", "true"),),
 )
 _ROTATIONS: Final = Old(

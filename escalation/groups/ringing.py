@@ -65,7 +65,7 @@ def _decide(now: datetime) -> list[UUID]:
             AlertGroup.objects.filter(rings_at__lte=now)
             .order_by("pk")[:_MOST]
             .select_for_update(of=("self",), skip_locked=True)
-            .select_related("integration__shop", "process", "policy")
+            .select_related("integration", "shop", "process", "policy")
         )
         if not due:
             return []
@@ -111,7 +111,7 @@ def labels_of(group: AlertGroup) -> dict[str, str]:
         "title": group.title,
         "key": group.key,
         "integration": integration.name if integration else "",
-        "shop": integration.shop.slug if integration and integration.shop else "",
+        "shop": group.shop.slug if group.shop else "",
     }
 
 

@@ -52,7 +52,7 @@ def silence_apply(silences: Sequence[Silence], *, by: str, now: datetime) -> Non
     """Hush the open groups that these silences hold now."""
     groups = AlertGroup.objects.exclude(state=State.RESOLVED).order_by("pk").select_for_update(of=("self",))
     hushed = []
-    for group in groups.select_related("integration__shop", "process"):
+    for group in groups.select_related("integration", "shop", "process"):
         if group.state == State.OPEN and (found := silenced(labels_of(group), silences, now)):
             ending.hush(group, by=by, via="silence", now=now)
             group.quiet, group.silence, group.rings_at = Quiet.SILENCED, found.silence, found.until

@@ -9,13 +9,19 @@ from django.utils import timezone
 from config.slices import Run
 from escalation import retention
 from escalation.models import (
+    AlertGroup,
+    AlertOccurrence,
     EscalationProcess,
+    GroupedAlert,
     Heartbeat,
+    IntakeRequest,
+    Integration,
     Policy,
     PolicyVersion,
     Rotation,
     RotationMember,
     RotationOverride,
+    Route,
 )
 from escalation.selectors import deliveries_of
 from escalation.services.processes import process_acknowledge, process_stop
@@ -72,12 +78,62 @@ def test_a_deleted_policy_goes_with_its_versions_once_no_process_names_one() -> 
     assert set(Policy.objects.all()) == {living.policy}
 
 
-def test_a_deleted_policy_stays_for_as_long_as_a_heartbeat_has_it() -> None:
+NAMES_A_POLICY = {
+    "heartbeat": lambda policy: Heartbeat(name="Back-up", slug="back-up", policy=policy),
+    "integration": lambda policy: Integration(name="Prometheus", format="alertmanager", policy=policy),
+    "route": lambda policy: Route(name="All", position=1, policy=policy),
+    "group": lambda policy: AlertGroup(
+        key="disk", title="Disk", opened_at=timezone.now(), last_at=timezone.now(), policy=policy
+    ),
+}
+
+
+@pytest.mark.parametrize("what", NAMES_A_POLICY)
+def test_a_deleted_policy_stays_for_as_long_as_something_names_it(what: str) -> None:
     policy = Policy.objects.create(name="gone", created_at=days_ago(500), deleted_at=days_ago(401))
-    heartbeat = Heartbeat.objects.create(name="Back-up", slug="back-up", policy=policy)
+    named = NAMES_A_POLICY[what](policy)
+    named.save()
     assert retention.policies_expire(run()) == 0
-    heartbeat.delete()
+    named.delete()
     assert retention.policies_expire(run()) == 1
+
+
+def test_groups_go_with_all_that_was_said_long_after_they_were_resolved(db: None) -> None:
+    def group(key: str, *, opened: float, resolved: float | None) -> None:
+        ended = None if resolved is None else days_ago(resolved)
+        made = AlertGroup.objects.create(
+            key=key,
+            title=key,
+            opened_at=days_ago(opened),
+            last_at=days_ago(opened),
+            state="open" if resolved is None else "resolved",
+            resolved_at=ended,
+            process=process(key, started=opened, ended=opened),
+        )
+        alert = GroupedAlert.objects.create(
+            group=made, key=key, title=key, first_at=made.opened_at, last_at=made.opened_at, ended_at=ended
+        )
+        AlertOccurrence.objects.create(alert=alert, key=key, act="trigger", received_at=made.opened_at)
+
+    group("old", opened=402, resolved=401)
+    group("young", opened=402, resolved=399)
+    group("open", opened=900, resolved=None)
+    AlertOccurrence.objects.create(key="of nothing", act="resolve", received_at=days_ago(401))
+    # Its process stays with a group, whose foreign key would stop a whole slice.
+    assert retention.processes_expire(run()) == 0
+    assert retention.groups_expire(run()) == 3
+    assert retention.processes_expire(run()) == 1
+    for model in (AlertGroup, GroupedAlert, AlertOccurrence):
+        assert set(model.objects.values_list("key", flat=True)) == {"young", "open"}
+
+
+def test_what_integrations_were_sent_is_forgotten_sooner(settings: Any) -> None:
+    settings.INTAKE_RETENTION_DAYS = 30
+    integration = Integration.objects.create(name="Prometheus", format="alertmanager")
+    for days in (29, 31):
+        IntakeRequest.objects.create(integration=integration, received_at=days_ago(days), status=200)
+    assert retention.requests_expire(run()) == 1
+    assert IntakeRequest.objects.count() == 1
 
 
 def test_deleted_rotations_go_and_of_living_ones_whoever_stood_in_long_ago() -> None:
