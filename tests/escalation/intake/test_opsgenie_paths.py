@@ -73,7 +73,8 @@ def test_an_alert_is_deleted_by_its_id(genie: Genie, path: str) -> None:
 
 def test_what_is_taken_from_an_alert_leaves_the_alert(genie: Genie) -> None:
     created = genie.result(genie.ask("POST", "", BODY))
-    genie.result(genie.ask("DELETE", f"/{created['alertId']}/tags?tags=db"))
+    done = genie.result(genie.ask("DELETE", f"/{created['alertId']}/tags?tags=db"))
+    assert (done["action"], done["success"]) == ("AddNote", True)
     assert AlertGroup.objects.get().state == "open"
 
 

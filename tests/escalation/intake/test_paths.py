@@ -289,6 +289,9 @@ def test_a_database_that_is_away_is_503_in_the_format_of_the_client(
     answer = sender.send(path.format("0" * 32), GOOD["alertmanager"])
     monkeypatch.undo()
     assert (answer.status_code, answer["Content-Type"]) == (503, "application/json")
+    assert (
+        answer.json()["message" if path == "/v2/alerts" else "detail"] == "Nothing could be kept. Try again."
+    )
     assert int(answer["Retry-After"]) > 0
 
 
