@@ -113,7 +113,15 @@ class User(TracksChanges, AbstractBaseUser, PermissionsMixin):
 
     def save(self, *, update_fields: Iterable[str] | None = None, **options: Any) -> None:
         update_fields = None if update_fields is None else set(update_fields)
-        changes = self._changes_to_tell(update_fields)
+        # What the owner is to be warned of.
+        changes: list[str] = []
+        if not self._state.adding:
+            changed = self.changes(update_fields)
+            changes = [name for name in ("email", "phone") if name in changed]
+            # Not so where a hash is made anew at a log-in: Django forgets the password before it saves that.
+            has_new = self._password is not None or self._lost_password
+            if has_new and (update_fields is None or "password" in update_fields):
+                changes.append("password")
         if not changes:
             self._store(update_fields, **options)
             return
@@ -130,18 +138,6 @@ class User(TracksChanges, AbstractBaseUser, PermissionsMixin):
     def set_unusable_password(self) -> None:
         super().set_unusable_password()
         self._lost_password = True
-
-    def _changes_to_tell(self, update_fields: set[str] | None) -> list[str]:
-        """Return what this save changes of what the owner is to be warned of."""
-        if self._state.adding:
-            return []
-        changed = self.changes(update_fields)
-        changes: list[str] = [name for name in ("email", "phone") if name in changed]
-        # Not so where a hash is made anew at a log-in: Django forgets the password before it saves that.
-        has_new = self._password is not None or self._lost_password
-        if has_new and (update_fields is None or "password" in update_fields):
-            changes.append("password")
-        return changes
 
     def _store(self, update_fields: set[str] | None, **options: Any) -> None:
         for name in {"email", "phone"}.intersection(self.changes(update_fields)):

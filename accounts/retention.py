@@ -62,7 +62,6 @@ _LOG: Final = Old(table="django_admin_log", age="action_time")
 
 
 def sessions_expire(run: Run) -> int:
-    """Delete sessions that have expired."""
     return old_end(_SESSIONS, before=run.now, run=run)
 
 

@@ -39,7 +39,6 @@ def person(*scopes: Scope) -> Right:
 
 
 def staff(*scopes: Scope) -> Right:
-    """The staff."""
     return Right(Rank.STAFF, scopes)
 
 

@@ -55,7 +55,9 @@ class Bodies:
             Refused: it is too large, too slow, or from somebody who may not send so much.
             RequestAborted: the client is gone.
         """
-        limit = limit_of(scope["path"])
+        # The most bytes that a request to this path may bring.
+        name = settings.LARGE_BODIES.get(scope["path"].rstrip("/"))
+        limit = int(getattr(settings, name) if name else settings.REQUEST_MAX_BYTES)
         # The server has read it, whatever zeros it begins with; Python refuses thousands of digits.
         lengths = (value.lstrip(b"0") for name, value in scope["headers"] if name == b"content-length")
         # None where the head gives none, as that of a chunked body does.
@@ -136,12 +138,6 @@ class _Taking:
             self._allowed = self._limit
         self._spool.write(content)
         return bool(message.get("more_body", False))
-
-
-def limit_of(path: str) -> int:
-    """The most bytes that a request to this path may bring."""
-    name = settings.LARGE_BODIES.get(path.rstrip("/"))
-    return int(getattr(settings, name) if name else settings.REQUEST_MAX_BYTES)
 
 
 def too_large(limit: int) -> HttpResponse:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Final
 
-from django.db import connection
 from django.db.models import Model
+
+from config import sql
 
 #: Packages that have a ``retention`` module. That of config speaks for the tables of Django itself.
 APPS: Final = ("notifications", "escalation", "tracing", "dating", "accounts", "config")
@@ -50,13 +51,11 @@ def unstated() -> list[str]:
 
     A partition is part of its table, and Django's models are among the tables, managed or not.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT relname FROM pg_class"
-            " WHERE relnamespace = current_schema()::regnamespace"
-            "   AND relkind IN ('r', 'p', 'm', 'f') AND NOT relispartition ORDER BY relname"
-        )
-        tables = [name for (name,) in cursor.fetchall()]
+    tables = sql.column(
+        "SELECT relname FROM pg_class"
+        " WHERE relnamespace = current_schema()::regnamespace"
+        "   AND relkind IN ('r', 'p', 'm', 'f') AND NOT relispartition ORDER BY relname"
+    )
     said = {ends.table for _, ends in stated()}
     return [name for name in tables if name not in said]
 

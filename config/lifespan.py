@@ -39,22 +39,19 @@ class Lifespan:
             return await self.application(scope, receive, send)
         await receive()
         self.on_starting()
-        self._hear_signals(asyncio.get_running_loop())
+        # Stand before the server's own handlers of the signals to stop, where it has any.
+        loop = asyncio.get_running_loop()
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                handler = signal.getsignal(number)
+                # The default handler of SIGINT raises: then the server has none of its own.
+                if callable(handler) and handler is not signal.default_int_handler:
+                    signal.signal(number, self._before(handler, loop))
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self.on_stopped()
         await send({"type": "lifespan.shutdown.complete"})
         return None
-
-    def _hear_signals(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Stand before the server's own handlers of the signals to stop, where it has any."""
-        if threading.current_thread() is not threading.main_thread():
-            return  # as in tests, where nobody sends it signals
-        for number in (signal.SIGINT, signal.SIGTERM):
-            handler = signal.getsignal(number)
-            # The default handler of SIGINT raises: then the server has none of its own.
-            if callable(handler) and handler is not signal.default_int_handler:
-                signal.signal(number, self._before(handler, loop))
 
     def _before(self, handler: OnSignal, loop: asyncio.AbstractEventLoop) -> OnSignal:
         def handle(number: int, frame: FrameType | None) -> None:

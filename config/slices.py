@@ -11,6 +11,8 @@ from typing import Any, Final
 
 from django.db import connection
 
+from config import sql
+
 #: Rows that one statement looks at, so that it neither locks nor writes much at a time.
 MOST: Final = 2000
 #: Seconds between two of them, which leave room to the others' writes, and to the vacuum.
@@ -117,9 +119,7 @@ def children_delete(table: str, *, of: str, parents: Sequence[Any], run: Run) ->
         f" (ARRAY (SELECT child.id FROM {table} AS child WHERE {of} LIMIT %(most)s))"
     )
     while True:
-        with connection.cursor() as cursor:
-            cursor.execute(statement, {"parents": list(parents), "most": MOST})
-            count = cursor.rowcount
+        count = sql.execute(statement, {"parents": list(parents), "most": MOST})
         if count < MOST:
             return True
         if not run.goes_on():

@@ -26,7 +26,6 @@ def zone_of(name: str) -> zoneinfo.ZoneInfo:
 
 
 def is_zone(name: str) -> bool:
-    """Return whether a zone has this name."""
     return _found(name) is not None
 
 

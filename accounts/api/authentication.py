@@ -13,7 +13,7 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
 from accounts.models import ApiKey
-from config import clock
+from config import clock, sql
 from config.statements import named
 
 log = structlog.get_logger(__name__)
@@ -96,26 +96,22 @@ def key_from_header(header: str) -> str | None:
         case "api-key":
             return value.strip()
         case "basic":
-            return _key_from_basic(value)
+            try:
+                text = base64.b64decode(value.strip(), validate=True).decode()
+            except (binascii.Error, ValueError):
+                raise AuthenticationFailed("The Basic credentials can't be decoded.")
+            username, _, password = text.partition(":")
+            # Some clients insist on a user name of their own; then the key is the password.
+            return password if password.startswith(ApiKey.PREFIX) else username
         case _:
             return None
-
-
-def _key_from_basic(value: str) -> str:
-    try:
-        text = base64.b64decode(value.strip(), validate=True).decode()
-    except (binascii.Error, ValueError):
-        raise AuthenticationFailed("The Basic credentials can't be decoded.")
-    username, _, password = text.partition(":")
-    # Some clients insist on a user name of their own; then the key is the password.
-    return password if password.startswith(ApiKey.PREFIX) else username
 
 
 def mark_used(api_key: ApiKey) -> None:
     """Note that a key was used, once a minute; the request goes on whether this succeeds or not."""
     try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(MARK_USED_SQL, {"now": clock.now(), "id": api_key.pk})
+        with transaction.atomic():
+            sql.execute(MARK_USED_SQL, {"now": clock.now(), "id": api_key.pk})
     except DatabaseError as error:
         log.warning("api_key_use_not_marked", api_key=str(api_key.pk), error=type(error).__name__)
 

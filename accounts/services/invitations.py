@@ -56,23 +56,19 @@ def admitted(*, email: str, role: str, token: str, by: User | None) -> Invitatio
     if door == Door.CLOSED:
         raise NotAdmitted(CLOSED)
     if token:
-        return _invited(email=email, role=role, token=token)
+        pk = id_of_token(token)
+        invitation = Invitation.objects.filter(pk=pk, expires_at__gt=clock.now()).first() if pk else None
+        if invitation is None or invitation.email != email:
+            raise NotAdmitted(DEAD, "invitation")
+        if invitation.role != role:
+            raise ValidationError({"role": OTHER_ROLE.format(role=invitation.role)})
+        return invitation
     if door == Door.INVITATION:
         raise NotAdmitted(INVITED_ONLY)
     if door == Door.DOMAINS and email.rpartition("@")[2] not in settings.REGISTRATION_DOMAINS:
         domains = ", ".join(settings.REGISTRATION_DOMAINS)
         raise NotAdmitted(WRONG_DOMAIN.format(domains=domains), "email")
     return None
-
-
-def _invited(*, email: str, role: str, token: str) -> Invitation:
-    pk = id_of_token(token)
-    invitation = Invitation.objects.filter(pk=pk, expires_at__gt=clock.now()).first() if pk else None
-    if invitation is None or invitation.email != email:
-        raise NotAdmitted(DEAD, "invitation")
-    if invitation.role != role:
-        raise ValidationError({"role": OTHER_ROLE.format(role=invitation.role)})
-    return invitation
 
 
 def invitation_use(invitation: Invitation) -> None:

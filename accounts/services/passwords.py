@@ -93,21 +93,17 @@ def password_reset_confirm(*, token: str, new_password: str, now: datetime) -> U
         had_password = user.has_usable_password()
         _set(user, new_password, now)
         if user.email_verified_at is None:
-            _verify_first(user, had_password, now)
+            # Note that the address is read by whoever has set the password.
+            user.email_verified_at = now
+            if had_password:  # without one nobody was in the account
+                user.phone = ""
+            user.save(update_fields=["email_verified_at", "phone"])
+            if had_password:
+                # Whoever had the account may have kept some, which work without logging in.
+                links_renew(user=user)
+                signals.account_taken.send(User, user=user)
+            signals.address_verified.send(User, user=user, field="email", address=user.email, now=now)
     return user
-
-
-def _verify_first(user: User, had_password: bool, now: datetime) -> None:
-    """Note that the address is read by whoever has set the password."""
-    user.email_verified_at = now
-    if had_password:  # without one nobody was in the account
-        user.phone = ""
-    user.save(update_fields=["email_verified_at", "phone"])
-    if had_password:
-        # Whoever had the account may have kept some, which work without logging in.
-        links_renew(user=user)
-        signals.account_taken.send(User, user=user)
-    signals.address_verified.send(User, user=user, field="email", address=user.email, now=now)
 
 
 def _set(user: User, password: str, now: datetime) -> None:

@@ -128,7 +128,25 @@ class Instance:
     def claim_directories(self) -> None:
         """Make and check the directories of the servers. Call it under the lock."""
         if self._uses_private:
-            self._claim_private()
+            # Take the directory in the world-writable temp dir, unless someone else made it first.
+            self.private.mkdir(mode=0o700, exist_ok=True)
+            found = self.private.lstat()
+            writable_by_others = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+            if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or writable_by_others:
+                raise EmbeddedError(
+                    f"{self.private} belongs to {_user_name(found.st_uid)} or is open to others; "
+                    "remove it, or set TOCSIN_HOME to another (shorter) path"
+                )
+            self.private.chmod(0o711 if self.account else 0o700)
+            if not self.is_claimed():
+                # A checkout that is deleted and cloned again must not find the old one's data.
+                ours, theirs = self.home / "instance-id", self.private / "instance-id"
+                if not ours.exists():
+                    ours.write_text(uuid.uuid4().hex)
+                if theirs.exists():
+                    for directory in (self.private / "postgres", self.private / "run"):
+                        _delete_with_servers(directory)
+                theirs.write_text(ours.read_text())
         self.make_server_directory(self.run)
 
     def make_server_directory(self, path: Path) -> None:
@@ -156,28 +174,6 @@ class Instance:
             _delete_with_servers(directory)
         for name in ("postgres.log", "redis.log", "instance-id", "embedded.lock"):
             (self.home / name).unlink(missing_ok=True)
-
-    def _claim_private(self) -> None:
-        """Take the directory in the world-writable temp dir, unless someone else made it first."""
-        self.private.mkdir(mode=0o700, exist_ok=True)
-        found = self.private.lstat()
-        writable_by_others = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or writable_by_others:
-            raise EmbeddedError(
-                f"{self.private} belongs to {_user_name(found.st_uid)} or is open to others; "
-                "remove it, or set TOCSIN_HOME to another (shorter) path"
-            )
-        self.private.chmod(0o711 if self.account else 0o700)
-        if self.is_claimed():
-            return
-        # A checkout that is deleted and cloned again must not find the old one's data.
-        ours, theirs = self.home / "instance-id", self.private / "instance-id"
-        if not ours.exists():
-            ours.write_text(uuid.uuid4().hex)
-        if theirs.exists():
-            for directory in (self.private / "postgres", self.private / "run"):
-                _delete_with_servers(directory)
-        theirs.write_text(ours.read_text())
 
 
 def _delete_with_servers(directory: Path) -> None:
