@@ -6,8 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from django.db import connection
-
+from config import sql
 from notifications.audit_sql import NEXT, TOUCHED
 from notifications.ids import LAST_ID, first_id, moment_of
 from notifications.models import AuditedDay
@@ -52,9 +51,7 @@ def _midnight(day: date) -> datetime:
 
 def first_from(start: datetime) -> datetime | None:
     """Return when the first alert, notification, delivery or item from then on was made."""
-    with connection.cursor() as cursor:
-        cursor.execute(NEXT, {"start": start, "first": first_id(start)})
-        received_at, *ids = cursor.fetchone()
+    received_at, *ids = sql.rows(NEXT, {"start": start, "first": first_id(start)})[0]
     times = [moment_of(each) for each in ids if each]
     return min([*times, received_at] if received_at else times, default=None)
 
@@ -75,16 +72,12 @@ def spans(*, now: datetime, since: date | None, until: date | None) -> Iterator[
 
 def can_remember() -> bool:
     """Whether this is a server that can be written to, and no standby."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT current_setting('transaction_read_only') = 'off'")
-        return bool(cursor.fetchone()[0])
+    return bool(sql.value("SELECT current_setting('transaction_read_only') = 'off'"))
 
 
 def known() -> dict[date, Counted]:
     """Return the days that were clean, and to which nothing was done since."""
-    with connection.cursor() as cursor:
-        cursor.execute(TOUCHED)
-        touched = {day for (day,) in cursor.fetchall()}
+    touched = set(sql.column(TOUCHED))
     return {row.day: (row.alerts, row.counts) for row in AuditedDay.objects.exclude(day__in=touched)}
 
 

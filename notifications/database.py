@@ -21,7 +21,7 @@ from psycopg import (
     RawCursor,
 )
 
-from config import clock
+from config import clock, sql
 
 # PostgreSQL's codes of errors that concern whatever is asked of this connection now, and not what was asked:
 # of the connection, of rights, of resources and of a server that stops; it is read-only, a transaction took
@@ -48,15 +48,12 @@ def is_away(error: BaseException) -> bool:
 @contextmanager
 def alone(lock: int) -> Iterator[bool]:
     """Take an advisory lock of PostgreSQL for the block; yields whether nobody else has it."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [lock])
-        (is_alone,) = cursor.fetchone()
+    is_alone = sql.value("SELECT pg_try_advisory_lock(%s)", [lock])
     try:
         yield is_alone
     finally:
         if is_alone:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s)", [lock])
+            sql.execute("SELECT pg_advisory_unlock(%s)", [lock])
 
 
 def connection_parameters() -> dict[str, Any]:
@@ -160,29 +157,26 @@ class Database:
     async def connection(self) -> AsyncConnection[Any]:
         async with self._opening:  # two who come at once share one
             if self._connection is None or self._connection.closed:
-                self._connection = await self._open()
+                connection = await AsyncConnection.connect(
+                    **self._parameters, autocommit=True, prepare_threshold=2, connect_timeout=5
+                )
+                try:
+                    # Statistics of a queue are always out of date: the planner may take a table with a
+                    # hundred thousand new rows for an empty one, and read all of it each time.
+                    await connection.execute("SET enable_seqscan = off")
+                    await connection.execute("SET jit = off")
+                    # What a crash of PostgreSQL can undo here is done again: see docs/adr/0013.
+                    await connection.execute("SET synchronous_commit = off")
+                    await _measure_clock(connection)  # it may be another server than before
+                    if self._plans_once:
+                        await connection.execute("SET plan_cache_mode = force_generic_plan")
+                        await connection.execute("SET enable_hashjoin = off")
+                        await connection.execute("SET enable_mergejoin = off")
+                except BaseException:
+                    await connection.close()
+                    raise
+                self._connection = connection
             return self._connection
-
-    async def _open(self) -> AsyncConnection[Any]:
-        connection = await AsyncConnection.connect(
-            **self._parameters, autocommit=True, prepare_threshold=2, connect_timeout=5
-        )
-        try:
-            # Statistics of a queue are always out of date: the planner may take a table with a hundred
-            # thousand new rows for an empty one, and read all of it each time.
-            await connection.execute("SET enable_seqscan = off")
-            await connection.execute("SET jit = off")
-            # What a crash of PostgreSQL can undo here is done again: see docs/adr/0013.
-            await connection.execute("SET synchronous_commit = off")
-            await _measure_clock(connection)  # it may be another server than before
-            if self._plans_once:
-                await connection.execute("SET plan_cache_mode = force_generic_plan")
-                await connection.execute("SET enable_hashjoin = off")
-                await connection.execute("SET enable_mergejoin = off")
-        except BaseException:
-            await connection.close()
-            raise
-        return connection
 
     async def rows(self, sql: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """Run one statement and return its rows.

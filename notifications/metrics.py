@@ -95,7 +95,6 @@ os.register_at_fork(after_in_child=_after_fork)
 
 
 def add(name: str, *labels: str, amount: float = 1) -> None:
-    """Add to a counter."""
     _here.add((((name, *labels), amount),))
 
 

@@ -96,7 +96,6 @@ def named(name: str) -> Callable[..., None] | None:
 
 
 def known() -> list[Callable[..., None]]:
-    """Return every job."""
     return list(_queues)
 
 

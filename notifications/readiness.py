@@ -21,7 +21,8 @@ def register() -> None:
     findings.register("workers", _workers)
     findings.register("scheduler", _scheduler)
     findings.register("backlog", _backlog)
-    findings.register("brokers", _brokers)
+    # Asks nobody but what the consumers and the publisher themselves have said lately.
+    findings.register("brokers", lambda servers: brokers_health.finding(servers.redis))
     findings.register("clocks", _clocks)
     findings.register("channels", _channels)
 
@@ -54,11 +55,6 @@ def _backlog(servers: Servers) -> Finding:
     last_attempt_at = float(servers.redis.get(LAST_ATTEMPT_KEY) or 0)
     stuck = due.oldest_age_s > STUCK_S and clock.timestamp() - last_attempt_at > STUCK_S
     return Finding(not stuck, f"{detail}, and nothing is being sent" if stuck else detail)
-
-
-def _brokers(servers: Servers) -> Finding:
-    """Ask nobody but what the consumers and the publisher themselves have said lately."""
-    return brokers_health.finding(servers.redis)
 
 
 def _channels(servers: Servers) -> Finding:

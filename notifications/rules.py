@@ -54,13 +54,9 @@ def applicable(kind: str, severity: str) -> list[str]:
     return [kind, *groups, ""]
 
 
-def deciding(rules: Iterable[Rule], *, channel: str, kind: str, severity: str) -> Rule | None:
-    """Return the rule that decides, or None where none applies: then the answer is yes."""
+def silences(rules: Iterable[Rule], *, channel: str, kind: str, severity: str) -> bool:
+    """Whether the rule that decides says no; where none applies, the answer is yes."""
     kinds = applicable(kind, severity)
     held = [rule for rule in rules if rule.channel in (channel, "") and rule.kind in kinds]
-    return min(held, key=lambda rule: (rule.channel == "", kinds.index(rule.kind)), default=None)
-
-
-def silences(rules: Iterable[Rule], *, channel: str, kind: str, severity: str) -> bool:
-    rule = deciding(rules, channel=channel, kind=kind, severity=severity)
+    rule = min(held, key=lambda rule: (rule.channel == "", kinds.index(rule.kind)), default=None)
     return rule is not None and not rule.is_enabled

@@ -7,11 +7,11 @@ from typing import Any, Final, Self
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection
 from django.db.models import Case, Count, F, Prefetch, Q, QuerySet, Value, When
 
 from accounts.models import User
 from accounts.rights import MESSAGES, NOTICES
+from config import sql
 from config.statements import named
 from notifications.ids import first_id
 from notifications.models import Alert, Attempt, ContactPoint, DeadMessage, Delivery
@@ -161,10 +161,7 @@ class Backlog:
 
 
 def due_backlog(*, now: datetime) -> Backlog:
-    """Return what is due and waits."""
-    with connection.cursor() as cursor:
-        cursor.execute(DUE_SQL, {"now": now})
-        return Backlog.of(cursor.fetchone(), now=now)
+    return Backlog.of(sql.rows(DUE_SQL, {"now": now})[0], now=now)
 
 
 # As Delivery.state has it.

@@ -14,8 +14,20 @@ from notifications.channels import registry
 from notifications.models import Delivery, Preference, Severity, Subscription
 
 CLOCK: Final = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]", re.ASCII)
+
+
 #: Times that can be asked about; others are mistakes.
 EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+
+
+def moment(**options: Any) -> serializers.DateTimeField:
+    """A time from 2000 to 2100: others are mistakes."""
+    return serializers.DateTimeField(default_timezone=UTC, validators=[_check_sane], **options)
+
+
+def _check_sane(value: datetime) -> None:
+    if not EARLIEST <= value < LATEST:
+        raise serializers.ValidationError("Expected a time from the year 2000 up to 2100.")
 
 
 class LevelField(StrictChoiceField):
@@ -121,19 +133,12 @@ class QuestionSerializer(serializers.Serializer[Any]):
         max_length=64, help_text="`alert`, `stage.accepted`, …; all but alerts go to the inbox."
     )
     severity = StrictChoiceField(choices=Severity.choices, default=Severity.STANDARD)
-    at = serializers.DateTimeField(
-        required=False, default_timezone=UTC, help_text="When it would be sent; now by default."
-    )
+    at = moment(required=False, help_text="When it would be sent; now by default.")
 
     def validate_kind(self, kind: str) -> str:
         if not rules.KIND.fullmatch(kind) or kind.endswith("*"):
             raise serializers.ValidationError("Expected a kind, such as stage.accepted.")
         return kind
-
-    def validate_at(self, at: datetime) -> datetime:
-        if not EARLIEST <= at < LATEST:
-            raise serializers.ValidationError("Expected a time from the year 2000 up to 2100.")
-        return at
 
 
 class DecisionSerializer(serializers.Serializer[Any]):

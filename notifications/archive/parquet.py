@@ -110,7 +110,6 @@ class Reader:
         return int(self._file.metadata.num_rows)
 
     def rows(self) -> Iterator[Row]:
-        """All rows, in order."""
         for group in range(self._file.num_row_groups):
             yield from self.group(group)
 

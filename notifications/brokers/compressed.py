@@ -63,23 +63,19 @@ def opened(body: bytes, content_encoding: Any) -> bytes:
     encoding = str(content_encoding or "").strip().lower()
     try:
         if encoding in _ZLIB:
-            return _unzipped(body)
+            # What one or several members of gzip hold, up to what a body may be.
+            found, rest = b"", body
+            for _ in range(_MEMBERS_MOST):
+                unpacker = zlib.decompressobj(_EITHER_WRAPPING)
+                found += unpacker.decompress(rest, _MOST - len(found))
+                if not unpacker.eof and len(found) < _MOST:
+                    raise EOFError
+                rest = unpacker.unused_data
+                if not rest or len(found) >= _MOST:
+                    return found
+            raise EOFError
         if charset := _CHARSETS.get(encoding):
             return body.decode(charset).encode()
     except (zlib.error, EOFError, UnicodeError):
         pass
     return body
-
-
-def _unzipped(body: bytes) -> bytes:
-    """Return what one or several members of gzip hold, up to what a body may be."""
-    found, rest = b"", body
-    for _ in range(_MEMBERS_MOST):
-        unpacker = zlib.decompressobj(_EITHER_WRAPPING)
-        found += unpacker.decompress(rest, _MOST - len(found))
-        if not unpacker.eof and len(found) < _MOST:
-            raise EOFError
-        rest = unpacker.unused_data
-        if not rest or len(found) >= _MOST:
-            return found
-    raise EOFError

@@ -83,7 +83,17 @@ class Publisher:
                 self._connect()
             assert self._connection is not None
             with amqp.away(self._connection):
-                self._ask(self._connection)
+                # The broker has to take something that goes nowhere before anything else.
+                if self._confirms and self._may_ask:
+                    if not self._unconfirmed:
+                        self._note_sent()
+                        self._channel.basic_publish(Message(b""), exchange="", routing_key=QUESTION)
+                    try:
+                        self._wait_for_confirmation(self._connection)
+                    except AccessRefused:
+                        # Whoever may write to some exchanges only goes without.
+                        self._may_ask = False
+                        raise
                 for message in messages:
                     if message.message_id not in self._sent:
                         self._send(message)
@@ -142,20 +152,6 @@ class Publisher:
     @property
     def _confirms(self) -> bool:
         return hasattr(self._channel, "confirm_select")
-
-    def _ask(self, connection: Connection) -> None:
-        """Have the broker take something that goes nowhere, and only then anything else."""
-        if not self._confirms or not self._may_ask:
-            return
-        if not self._unconfirmed:
-            self._note_sent()
-            self._channel.basic_publish(Message(b""), exchange="", routing_key=QUESTION)
-        try:
-            self._wait_for_confirmation(connection)
-        except AccessRefused:
-            # Whoever may write to some exchanges only goes without.
-            self._may_ask = False
-            raise
 
     def _send(self, message: Outgoing) -> None:
         prepared = self._prepared(message)

@@ -5,8 +5,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from django.db import connection
-
+from config import sql
 from config.statements import named
 from notifications.brokers.messages import Message
 from notifications.models import MessageFailure
@@ -49,16 +48,12 @@ def suspects(source: str, messages: Iterable[Message], *, now: datetime) -> set[
     keys = {key_of(message) for message in messages}
     if not keys:
         return set()
-    with connection.cursor() as cursor:
-        cursor.execute(_REMEMBER, {"source": source, "keys": sorted(keys), "now": now})
-        return keys - {key for (key,) in cursor.fetchall()}
+    return keys - set(sql.column(_REMEMBER, {"source": source, "keys": sorted(keys), "now": now}))
 
 
 def count(source: str, message: Message, *, now: datetime) -> int:
     """Count one more attempt at a message; returns how many there have been."""
-    with connection.cursor() as cursor:
-        cursor.execute(_COUNT, {"source": source, "key": key_of(message), "now": now})
-        return int(cursor.fetchone()[0])
+    return int(sql.value(_COUNT, {"source": source, "key": key_of(message), "now": now}))
 
 
 def forget(source: str, messages: Sequence[Message]) -> None:

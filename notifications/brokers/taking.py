@@ -67,7 +67,21 @@ def messages_take(
                 _raise_if_away(error)
                 if len(messages) > 1:
                     log.info("batch_undone", source=source.name, count=len(messages), error=reason_of(error))
-        return _take_one_by_one(source, format_, messages, suspects, now)
+        taken: list[Taken] = []
+        stuck: dict[str, float] = {}
+        for message in messages:
+            group = message.group if source.ordered else None
+            if group is not None and group in stuck:
+                taken.append(Taken(Outcome.BEHIND, stuck[group]))
+                continue
+            attempts = None
+            if suspects and message.redelivered and failures.key_of(message) in suspects:
+                attempts = failures.count(source.name, message, now=now)
+            result = _take_alone(source, format_, message, attempts, now)
+            if group is not None and result.outcome is Outcome.AGAIN:
+                stuck[group] = result.wait_s
+            taken.append(result)
+        return taken
     except DatabaseError as error:
         _raise_if_away(error)
         raise
@@ -97,26 +111,6 @@ def _take_together(source: Source, format_: Format, messages: Sequence[Message])
 
 def _answers(error: Exception) -> Sequence[Answer]:
     return error.answers if isinstance(error, Malformed) else ()
-
-
-def _take_one_by_one(
-    source: Source, format_: Format, messages: Sequence[Message], suspects: set[str], now: datetime
-) -> list[Taken]:
-    taken: list[Taken] = []
-    stuck: dict[str, float] = {}
-    for message in messages:
-        group = message.group if source.ordered else None
-        if group is not None and group in stuck:
-            taken.append(Taken(Outcome.BEHIND, stuck[group]))
-            continue
-        attempts = None
-        if suspects and message.redelivered and failures.key_of(message) in suspects:
-            attempts = failures.count(source.name, message, now=now)
-        result = _take_alone(source, format_, message, attempts, now)
-        if group is not None and result.outcome is Outcome.AGAIN:
-            stuck[group] = result.wait_s
-        taken.append(result)
-    return taken
 
 
 def _take_alone(

@@ -54,7 +54,6 @@ class SmsChannel(Channel):
 
 
 def fields_of(message: Message) -> dict[str, str]:
-    """Return the form that is posted."""
     sender = settings.TWILIO_SMS_FROM
     is_service = sender.startswith(_SERVICE) and len(sender) == 34
     fields = {

@@ -105,7 +105,6 @@ def body_of(message: Message) -> bytes:
 
 
 def data_of(message: Message) -> bytes:
-    """Return the ``data`` of that JSON."""
     return body_of(message)[_frame_of(message)[2] : -1]
 
 

@@ -27,31 +27,26 @@ def departures_go_on(now: datetime, *, budget_s: float) -> bool:
     ends_at = time.monotonic() + budget_s
     while True:
         began_at = time.monotonic()
-        if not _slice_next(now):
+        departure = None
+        try:
+            with transaction.atomic():
+                due = Departure.objects.filter(due_at__lte=now).order_by("due_at")
+                departure = due.select_for_update(skip_locked=True).first()
+                if departure is not None:
+                    _slice(departure, now)
+        except OperationalError:
+            raise
+        except Exception:
+            if departure is None:
+                raise
+            log.exception("departure_failed", person=str(departure.pk), step=departure.step)
+            Departure.objects.filter(pk=departure.pk).update(due_at=now + RETRY_AFTER)
+        if departure is None:
             return False
         if time.monotonic() >= ends_at:
             return True
         # As long a pause as the slice took leaves room to whoever waits for the database.
         time.sleep(min(time.monotonic() - began_at, PAUSE_S))
-
-
-def _slice_next(now: datetime) -> bool:
-    """Do the next slice of whoever is due; returns whether there was anybody."""
-    departure = None
-    try:
-        with transaction.atomic():
-            due = Departure.objects.filter(due_at__lte=now).order_by("due_at")
-            departure = due.select_for_update(skip_locked=True).first()
-            if departure is not None:
-                _slice(departure, now)
-    except OperationalError:
-        raise
-    except Exception:
-        if departure is None:
-            raise
-        log.exception("departure_failed", person=str(departure.pk), step=departure.step)
-        Departure.objects.filter(pk=departure.pk).update(due_at=now + RETRY_AFTER)
-    return departure is not None
 
 
 def _slice(departure: Departure, now: datetime) -> None:

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from django.db import connection
 from django.db.models import Q
 
+from config import sql
 from config.statements import named
 from notifications.departures import abouts, tables
 from notifications.departures.words import Words
@@ -44,8 +44,7 @@ def deliveries_erase(ids: Sequence[UUID], words: Words) -> None:
     for number, (pattern, mask) in enumerate(masks):
         masked = f"regexp_replace({masked}, %(pattern_{number})s, %(mask_{number})s, 'gi')"
         parameters |= {f"pattern_{number}": pattern, f"mask_{number}": mask}
-    with connection.cursor() as cursor:
-        cursor.execute(_MASK_ERRORS.format(masked=masked), parameters)
+    sql.execute(_MASK_ERRORS.format(masked=masked), parameters)
     told = chosen.order_by().values_list("notification_id", flat=True).distinct()
     notifications_erase(list(told), words)
 
@@ -55,9 +54,7 @@ def notifications_erase(ids: Sequence[UUID], words: Words) -> None:
 
     Of what happened, only addresses are taken out: a name can be a word of it.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(_THEIRS, {"ids": list(ids), "person": words.person, "facts": list(abouts.facts)})
-        theirs = [pk for (pk,) in cursor.fetchall()]
+    theirs = sql.column(_THEIRS, {"ids": list(ids), "person": words.person, "facts": list(abouts.facts)})
     empty(Notification.objects.filter(pk__in=theirs))
     others = Notification.objects.filter(pk__in=set(ids) - set(theirs))
     for each in tables.mentioning(others.exclude(source_type__in=abouts.facts), words):

@@ -5,9 +5,9 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 
-from config import slices
+from config import slices, sql
 from config.slices import Run
 from config.statements import named
 from notifications.ids import first_id
@@ -83,11 +83,9 @@ def addresses_erase(run: Run) -> int:
             mark = Erasure.objects.select_for_update(skip_locked=True).first()
             if mark is None:  # another run is at it
                 break
-            with connection.cursor() as cursor:
-                cursor.execute(
-                    _statement(), {**parameters, "up_to": mark.up_to, "unfinished": mark.unfinished}
-                )
-                seen, last, erased, mark.unfinished = cursor.fetchone()
+            seen, last, erased, mark.unfinished = sql.rows(
+                _statement(), {**parameters, "up_to": mark.up_to, "unfinished": mark.unfinished}
+            )[0]
             mark.up_to = last or mark.up_to
             mark.save(update_fields=["up_to", "unfinished"])
         total += erased

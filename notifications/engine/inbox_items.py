@@ -9,8 +9,7 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from django.db import connection
-
+from config import sql
 from config.statements import named
 from notifications import metrics
 from notifications.inbox import live
@@ -74,9 +73,7 @@ class Appeared(NamedTuple):
 def appear(ids: Iterable[UUID], *, now: datetime) -> list[Appeared]:
     """Make these items appear now, in the caller's transaction; announce them after its commit."""
     parameters: dict[str, Any] = {"ids": list(ids), "now": now}
-    with connection.cursor() as cursor:
-        cursor.execute(_APPEAR_THESE, parameters)
-        return [Appeared._make(row) for row in cursor.fetchall()]
+    return [Appeared._make(row) for row in sql.rows(_APPEAR_THESE, parameters)]
 
 
 def announce(appeared: Sequence[Appeared]) -> None:

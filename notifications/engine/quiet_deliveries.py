@@ -24,15 +24,11 @@ def follow(contact_point: ContactPoint) -> None:
     waiting = held_for(contact_point.user_id, contact_point)
     if reason := unusable(contact_point):
         suppress(waiting, reason=reason)
-    readdress(waiting, address=contact_point.address, lane=contact_point.lane)
-
-
-def readdress(held: QuerySet[Outgoing], *, address: str, lane: str) -> None:
-    """Send those that are held to another address."""
+    # Send those that are held to another address.
     with transaction.atomic():
-        pks = list(held.order_by("pk").select_for_update(of=("self",)).values_list("pk", flat=True))
-        Outgoing.objects.filter(pk__in=pks).update(lane=lane)
-        Delivery.objects.filter(pk__in=pks).update(address=address)
+        pks = list(waiting.order_by("pk").select_for_update(of=("self",)).values_list("pk", flat=True))
+        Outgoing.objects.filter(pk__in=pks).update(lane=contact_point.lane)
+        Delivery.objects.filter(pk__in=pks).update(address=contact_point.address)
 
 
 def suppress(

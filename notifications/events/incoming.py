@@ -13,7 +13,7 @@ from psycopg.types.json import Jsonb
 from redis.exceptions import RedisError
 
 from accounts.ids import uuid7
-from config import clock
+from config import clock, sql
 from config.rest.exceptions import Conflict
 from config.statements import named
 from notifications import metrics, queue
@@ -116,8 +116,7 @@ def _store_runs(runs: Sequence[tuple[UUID, UUID, str]], now: datetime) -> None:
         "due_at": due_at,
         "now": now,
     }
-    with connection.cursor() as cursor:
-        cursor.execute(_RUNS, parameters)
+    sql.execute(_RUNS, parameters)
 
 
 def _announce(new: Sequence[Incoming], known: Sequence[bool], runs: Sequence[UUID]) -> None:

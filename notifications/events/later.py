@@ -7,8 +7,7 @@ from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from django.db import connection
-
+from config import sql
 from config.statements import named
 from notifications.events import people
 from notifications.events.incoming import Incoming
@@ -67,11 +66,9 @@ def said_later(events: Sequence[Incoming]) -> dict[UUID, Later]:
         "stored_after": earliest - AHEAD,
         "said_after": earliest,
     }
-    with connection.cursor() as cursor:
-        cursor.execute(_LATER, parameters)
-        for event_id, routing_key, fields in cursor.fetchall():
-            later = found[event_id]
-            if routing_key != people.USER_UPDATED:
-                later.is_there = routing_key == people.USER_CREATED
-            later.fields.update(fields)
+    for event_id, routing_key, fields in sql.rows(_LATER, parameters):
+        later = found[event_id]
+        if routing_key != people.USER_UPDATED:
+            later.is_there = routing_key == people.USER_CREATED
+        later.fields.update(fields)
     return found

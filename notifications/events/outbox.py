@@ -7,13 +7,13 @@ from typing import Any, Final
 from uuid import UUID
 
 import structlog
-from django.db import connection, transaction
+from django.db import transaction
 from psycopg.types.json import Jsonb
 from redis.exceptions import RedisError
 
 from accounts.ids import uuid7
 from accounts.models import ApiKey
-from config import clock
+from config import clock, sql
 from config.rest.exceptions import Conflict
 from config.statements import named
 from notifications import metrics, queue
@@ -153,9 +153,7 @@ def _store(event: Event, run_ids: list[UUID], handlers: list[str]) -> bool:
         "run_ids": run_ids,
         "handlers": handlers,
     }
-    with connection.cursor() as cursor:
-        cursor.execute(_STORE, parameters)
-        return bool(cursor.fetchone()[0])
+    return bool(sql.value(_STORE, parameters))
 
 
 def _announce(event: Event, run_ids: Sequence[UUID]) -> None:

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from django.db import connection
 from django.db.models import Prefetch, QuerySet
 
+from config import sql
 from config.statements import named
 from notifications.events import topics
 from notifications.models import Event, HandlerRun
@@ -45,7 +45,5 @@ named("events.backlog", "Count dead letters, and find the oldest run that waits.
 
 def backlog(*, now: datetime) -> Backlog:
     """Return what has been left undone."""
-    with connection.cursor() as cursor:
-        cursor.execute(_BACKLOG)
-        dead_letters, oldest = cursor.fetchone()
+    dead_letters, oldest = sql.rows(_BACKLOG)[0]
     return Backlog(dead_letters, max((now - oldest).total_seconds(), 0.0) if oldest else 0.0)

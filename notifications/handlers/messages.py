@@ -1,6 +1,5 @@
 """Events that people are told of: what is told are their kind's texts, and to whom is in their payload."""
 
-from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -102,7 +101,12 @@ def audience_of(event: Event) -> Audience | Broadcast.Audience | None:
     if name is None:
         return Broadcast.Audience.STUDENTS
     wanted = _ids(name, values)
-    found = _users(name, wanted)
+    if name.startswith("user"):
+        found = list(User.objects.filter(pk__in=wanted).values_list("pk", flat=True))
+    else:
+        kind: type[Student] | type[Encadrant] = Encadrant if name.startswith("encadrant") else Student
+        known = kind.objects.filter(Q(pk__in=wanted) | Q(external_id__in=wanted))
+        found = list(known.values_list("user_id", flat=True))
     if not found:
         if event.routing_key.endswith(".deleted"):
             return None
@@ -134,11 +138,3 @@ def _ids(name: str, values: Any) -> list[UUID]:
         return list(dict.fromkeys(UUID(value) for value in listed))
     except (ValueError, TypeError, AttributeError):
         raise Unaddressed(f"{name} must be {'ids' if listed is values else 'an id'} (UUID).")
-
-
-def _users(name: str, ids: Sequence[UUID]) -> list[UUID]:
-    if name.startswith("user"):
-        return list(User.objects.filter(pk__in=ids).values_list("pk", flat=True))
-    kind: type[Student] | type[Encadrant] = Encadrant if name.startswith("encadrant") else Student
-    known = kind.objects.filter(Q(pk__in=ids) | Q(external_id__in=ids))
-    return list(known.values_list("user_id", flat=True))

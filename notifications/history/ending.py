@@ -17,6 +17,7 @@ import structlog
 from django.conf import settings
 from django.db import OperationalError, connection, models, transaction
 
+from config import sql
 from config.statements import named
 from notifications.database import alone
 from notifications.history.month import Month
@@ -100,30 +101,26 @@ def months_end(now: datetime, *, budget_s: float) -> bool:
     if since is None:
         return False
     # No hook must be asked about a month that is gone.
+    until = time.monotonic() + budget_s
     with alone(LOCK) as is_alone:
-        return is_alone and _end(since - GRACE, until=time.monotonic() + budget_s)
-
-
-def _end(before: datetime, *, until: float) -> bool:
-    for partition in partitions(DELIVERIES):
-        if partition.end > before:
-            return False
-        if not _may_end(partition):
-            continue
-        for _ in _slices(partition):
-            if time.monotonic() > until:
-                return True
-        _drop(partition)
+        for partition in partitions(DELIVERIES) if is_alone else ():
+            if partition.end > since - GRACE:
+                return False
+            if not _may_end(partition):
+                continue
+            for _ in _slices(partition):
+                if time.monotonic() > until:
+                    return True
+            _drop(partition)
     return False
 
 
 def _may_end(partition: Partition) -> bool:
     """Whether a month is ending, or can begin to; then it does."""
-    with connection.cursor() as cursor:
-        cursor.execute(_IS_ENDING, [partition.name])
-        if cursor.fetchone() == (ENDING,):
-            return True
-    if _is_live(partition):
+    if sql.rows(_IS_ENDING, [partition.name]) == [(ENDING,)]:
+        return True
+    parameters: dict[str, Any] = {**_ids(partition), "end": partition.end}
+    if any(sql.value(question, parameters) for question in (_LIVE_DELIVERY, _LIVE_ALERT, _LIVE_BROADCAST)):
         log.warning("history_month_live", partition=partition.name)
         return False
     try:
@@ -133,20 +130,8 @@ def _may_end(partition: Partition) -> bool:
     except Exception:
         log.exception("history_month_kept", partition=partition.name)
         return False
-    with connection.cursor() as cursor:
-        cursor.execute(f"COMMENT ON TABLE {partition.name} IS '{ENDING}'")
+    sql.execute(f"COMMENT ON TABLE {partition.name} IS '{ENDING}'")
     return True
-
-
-def _is_live(partition: Partition) -> bool:
-    """Whether something of a month is still to be done."""
-    parameters: dict[str, Any] = {**_ids(partition), "end": partition.end}
-    with connection.cursor() as cursor:
-        for question in (_LIVE_DELIVERY, _LIVE_ALERT, _LIVE_BROADCAST):
-            cursor.execute(question, parameters)
-            if cursor.fetchone() == (True,):
-                return True
-    return False
 
 
 def _ids(partition: Partition) -> dict[str, UUID]:
@@ -161,11 +146,7 @@ def _months(partition: Partition) -> Iterator[Month]:
     """Yield the months that a partition holds: one, or from the first row's on where it has no start."""
     start = partition.start
     if start is None:
-        with connection.cursor() as cursor:
-            ids: list[UUID] = []
-            for question in _FIRST:
-                cursor.execute(question, _ids(partition))
-                ids += [pk for (pk,) in cursor.fetchall()]
+        ids: list[UUID] = [pk for question in _FIRST for pk in sql.column(question, _ids(partition))]
         start = moment_of(min(ids)) if ids else partition.end
     while start < partition.end:
         month = Month.of(start)
@@ -183,14 +164,8 @@ def _slices(partition: Partition) -> Iterator[None]:
         "end": partition.end,
         "most": SLICE,
     }
-    while _deleted(_UNTOLD_ALERTS, span) == SLICE:
+    while sql.execute(_UNTOLD_ALERTS, span) == SLICE:
         yield
-
-
-def _deleted(statement: str, parameters: dict[str, Any]) -> int:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, parameters)
-        return cursor.rowcount
 
 
 def _slice(first: UUID, end: UUID) -> UUID:

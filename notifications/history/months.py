@@ -15,6 +15,7 @@ import structlog
 from django.db import OperationalError, connection, transaction
 from django.db.backends.utils import CursorWrapper
 
+from config import sql
 from config.statements import named
 from notifications.history.month import Month
 from notifications.ids import first_id, moment_of
@@ -49,7 +50,6 @@ class Table:
     key: str
 
     def name_of(self, month: Month) -> str:
-        """The partition of a month."""
         return f"{self.name}_p{month.start:%Y%m}"
 
     @property
@@ -73,9 +73,7 @@ class Partition(NamedTuple):
 
 def partitions(table: Table) -> list[Partition]:
     """Return what a table is divided into, the oldest first; without the rest."""
-    with connection.cursor() as cursor:
-        cursor.execute(_LIST, [table.name])
-        rows = cursor.fetchall()
+    rows = sql.rows(_LIST, [table.name])
     found = [(name, match) for name, bounds in rows if (match := _BOUNDS.search(bounds))]
     all_of_it = [
         Partition(name, moment_of(UUID(match[1])) if match[1] else None, moment_of(UUID(match[2])))
@@ -98,7 +96,7 @@ def make_ahead(now: datetime) -> list[str]:
         while (month := Month.of(partitions(table)[-1].end)).start <= last.start:
             try:
                 with transaction.atomic(), connection.cursor() as cursor:
-                    cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+                    sql.lock(LOCK)
                     if month.start == partitions(table)[-1].end:
                         _make(cursor, table, month)
                         made.append(table.name_of(month))

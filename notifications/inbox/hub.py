@@ -207,17 +207,15 @@ class Hub:
             streams = iter(self._streams())
             while some := list(islice(streams, BATCH)):
                 for stream in some:
-                    self._feel(stream, now=time.time(), tick=time.monotonic())
+                    tick = time.monotonic()
+                    expires_at = stream.listener.expires_at
+                    if expires_at is not None and expires_at <= time.time():
+                        self._end(stream, "expired")
+                    elif stream.stalled_for(tick) > settings.STREAM_STALL_S:
+                        self._end(stream, STALLED)
+                    elif stream.is_silent_for(settings.STREAM_HEARTBEAT_S, tick):
+                        stream.write(events.HEARTBEAT)
                 await asyncio.sleep(0)  # let others in between
-
-    def _feel(self, stream: Stream, *, now: float, tick: float) -> None:
-        expires_at = stream.listener.expires_at
-        if expires_at is not None and expires_at <= now:
-            self._end(stream, "expired")
-        elif stream.stalled_for(tick) > settings.STREAM_STALL_S:
-            self._end(stream, STALLED)
-        elif stream.is_silent_for(settings.STREAM_HEARTBEAT_S, tick):
-            stream.write(events.HEARTBEAT)
 
 
 def _may_listen(listener: Listener, credentials: bytes | None, alive: set[str]) -> bool:

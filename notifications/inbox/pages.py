@@ -9,10 +9,8 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Final, Self
 
-from django.db import connection
-
 from accounts.models import User
-from config import clock
+from config import clock, sql
 from config.statements import named
 from notifications.models import InboxItem, Notification
 
@@ -93,7 +91,16 @@ def page(wanted: Wanted, *, cursor: Cursor | None, size: int) -> Page:
     # After the look, so that in the instant between nothing can be left out; it may be shown twice.
     as_of = cursor.as_of if cursor else clock.now()
     shown = found[:size][::-1] if backwards else found[:size]
-    before, after = _ends(shown, cursor, as_of)
+    # The cursors to what comes before and after these items.
+    if shown:
+        first, last = _place(shown[0]), _place(shown[-1])
+        before, after = Cursor(as_of, *first, backwards=True), Cursor(as_of, *last)
+    elif cursor is None:
+        before, after = None, None
+    else:
+        # Nothing is left there: the way back begins with the item that the cursor came from.
+        here = cursor.number + (1 if cursor.backwards else -1)
+        before, after = Cursor(as_of, cursor.section, max(here, 0), True), Cursor(as_of, cursor.section, here)
     more = len(found) > size
     return Page(
         items=[item for _, item in shown],
@@ -117,9 +124,7 @@ def _found(
     parameters: dict[str, Any] = {"user": wanted.user.pk, "kind": wanted.kind, "most": most}
     if cursor is not None:
         parameters |= {"as_of": cursor.as_of, "number": cursor.number}
-    with connection.cursor() as cursor_:
-        cursor_.execute(statement, parameters)
-        rows = cursor_.fetchall()
+    rows = sql.rows(statement, parameters)
     found = []
     for section, *columns in rows:
         item = InboxItem.from_db("default", _ITEM, columns[: len(_ITEM)])
@@ -174,20 +179,6 @@ def _parts(cursor: Cursor | None, backwards: bool) -> list[tuple[int, bool, str]
     if rest != here:
         parts += [(rest, is_unread, part) for is_unread, part in sections[rest]]
     return parts
-
-
-def _ends(
-    shown: list[tuple[int, InboxItem]], cursor: Cursor | None, as_of: datetime
-) -> tuple[Cursor | None, Cursor | None]:
-    """Return the cursors to what comes before and after these items."""
-    if shown:
-        first, last = _place(shown[0]), _place(shown[-1])
-        return Cursor(as_of, *first, backwards=True), Cursor(as_of, *last)
-    if cursor is None:
-        return None, None
-    # Nothing is left there: the way back begins with the item that the cursor came from.
-    here = cursor.number + (1 if cursor.backwards else -1)
-    return Cursor(as_of, cursor.section, max(here, 0), True), Cursor(as_of, cursor.section, here)
 
 
 def _place(shown: tuple[int, InboxItem]) -> tuple[int, int]:

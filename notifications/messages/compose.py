@@ -68,18 +68,14 @@ def notification_of(
 
 def compose(kind: str, context: Mapping[str, Any], marks: Mapping[str, str] | None = None) -> Composed:
     """Render all texts of a kind, from the admin and from the files."""
-    variables = with_names_cleaned(placeholders.without_marks(plain(context)))
+    variables = placeholders.without_marks(plain(context))
+    # People's names as others may see them, those of before the rules too.
+    variables |= {name: cleaned(variables[name]) for name in NAMES if isinstance(variables.get(name), str)}
     variables.update(catalogue.common_variables())
     variables.update(marks or {})
     if placeholders.is_private(kind):
         variables = placeholders.with_placeholders(variables)
     return composed(kind, variables, own=overrides.current().of(kind), files=catalogue.texts_of(kind))
-
-
-def with_names_cleaned(variables: dict[str, Any]) -> dict[str, Any]:
-    """Return the variables with people's names as others may see them; those of before the rules too."""
-    names = {name: cleaned(variables[name]) for name in NAMES if isinstance(variables.get(name), str)}
-    return variables | names
 
 
 def composed(kind: str, variables: dict[str, Any], *, own: Sources, files: Sources) -> Composed:

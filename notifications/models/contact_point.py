@@ -147,9 +147,6 @@ class ContactPoint(TracksChanges):
         except ValidationError as error:
             raise ValidationError({"address": error.messages})
         if not channel.batches:
-            self._refuse_batches()
-
-    def _refuse_batches(self) -> None:
-        for name, plain in NOT_BATCHED.items():
-            if getattr(self, name) != plain:
-                raise ValidationError({name: f"{self.channel} can't take batches: leave it at {plain}."})
+            for name, plain in NOT_BATCHED.items():
+                if getattr(self, name) != plain:
+                    raise ValidationError({name: f"{self.channel} can't take batches: leave it at {plain}."})

@@ -1,5 +1,6 @@
 """The figures on the admin's first page."""
 
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -25,18 +26,14 @@ def dashboard() -> dict[str, Any]:
     backlog = selectors.due_backlog(now=now)
     recent = selectors.deliveries_since(now - WINDOW)
     counts = selectors.counts_by_status(recent)
+    workers = None
+    with suppress(RedisError):
+        workers = workers_alive(django_rq.get_connection(), now=now)
     return {
         "alerts": Alert.objects.filter(received_at__gte=now - WINDOW).count(),
         "statuses": [(label, value, counts.get(value, 0)) for value, label in Delivery.Status.choices],
         "backlog": backlog,
         "is_late": backlog.oldest_age_s > LATE_S,
         "troubles": troubles.known(),
-        "workers": _workers(),
+        "workers": workers,
     }
-
-
-def _workers() -> int | None:
-    try:
-        return workers_alive(django_rq.get_connection(), now=clock.now())
-    except RedisError:
-        return None

@@ -46,12 +46,9 @@ class Row:
 
 def groups() -> list[str]:
     """Return the kinds that have a switch: groups where there are several of one, such as ``stage.*``."""
-    shown = [kind for kind in catalogue.kinds() if rules.can_be_switched_off(kind) and kind not in NOT_SHOWN]
-    return sorted({f"{kind.partition('.')[0]}.*" if "." in kind else kind for kind in shown}, key=_place)
-
-
-def _place(group: str) -> tuple[int, str]:
-    return (list(LABELS).index(group) if group in LABELS else len(LABELS), group)
+    kinds = [kind for kind in catalogue.kinds() if rules.can_be_switched_off(kind) and kind not in NOT_SHOWN]
+    shown = {f"{_domain(kind)}.*" if "." in kind else kind for kind in kinds}
+    return [*(group for group in LABELS if group in shown), *sorted(shown - LABELS.keys())]
 
 
 def channels_of(user: User) -> list[str]:
@@ -62,7 +59,11 @@ def channels_of(user: User) -> list[str]:
 
 def groups_of(user: User, subscriptions: Iterable[Subscription]) -> list[str]:
     """Return the groups that concern somebody, that they have been told of, or have a rule about."""
-    told = {_domain(kind) for kind in _told_lately(user)} | {_domain(each.kind) for each in subscriptions}
+    unread, read = (
+        half.order_by("-number").values_list("notification__kind", flat=True)[:NEWEST]
+        for half in (unread_of(user), read_of(user))
+    )
+    told = {_domain(kind) for kind in (*unread.union(read), *(each.kind for each in subscriptions))}
     answers = {domain: domain in told or does_concern(domain, user) for domain in map(_domain, groups())}
     return [group for group in groups() if answers[_domain(group)]]
 
@@ -71,20 +72,19 @@ def _domain(kind: str) -> str:
     return kind.partition(".")[0]
 
 
-def _told_lately(user: User) -> set[str]:
-    unread, read = (
-        half.order_by("-number").values_list("notification__kind", flat=True)[:NEWEST]
-        for half in (unread_of(user), read_of(user))
-    )
-    return set(unread.union(read))
-
-
 def table(user: User, subscriptions: Iterable[Subscription], channels: Sequence[str]) -> list[Row]:
     held = list(subscriptions)
     return [
         Row(
             LABELS.get(group, group.removesuffix(".*").capitalize()),
-            [Switch(channel, group, _is_on(held, channel, group)) for channel in channels],
+            [
+                Switch(
+                    channel,
+                    group,
+                    not rules.silences(held, channel=channel, kind=group, severity=rules.gravest(group)),
+                )
+                for channel in channels
+            ],
         )
         for group in groups_of(user, held)
     ]
@@ -99,10 +99,6 @@ def as_posted(rows: Iterable[Row], shown: Collection[str], on: Collection[str]) 
         )
         for row in rows
     ]
-
-
-def _is_on(subscriptions: Collection[Subscription], channel: str, group: str) -> bool:
-    return not rules.silences(subscriptions, channel=channel, kind=group, severity=rules.gravest(group))
 
 
 def others(subscriptions: Iterable[Subscription], rows: Iterable[Row]) -> list[Subscription]:

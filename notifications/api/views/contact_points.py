@@ -99,23 +99,20 @@ class ContactPointsView(_ContactPoints):
         points in the admin add it. 409, too, while the account's own email address is not confirmed.
         """
         fields = validated(ContactPointInSerializer(data=request.data))
-        user = self._owner(fields.pop("user_id", None))
+        user_id = fields.pop("user_id", None)
+        user: User = self.request.user  # type: ignore[assignment]
+        if user_id not in (None, user.pk):
+            if not user.is_staff:
+                raise PermissionDenied("Only staff can add contact points for others.")
+            owner = User.objects.filter(pk=user_id).first()
+            if owner is None:
+                raise ValidationError({"user_id": ["There is no such person."]})
+            if not may_act_on(user, owner):
+                raise PermissionDenied(OUTRANKED)
+            user = owner
         vouched = confirmations.may_vouch(request.user)  # type: ignore[arg-type]
         contact_point, created = services.contact_point_create(user=user, vouched=vouched, **fields)
         return stored(self.get_serializer(contact_point).data, is_new=created)
-
-    def _owner(self, user_id: UUID | None) -> User:
-        user: User = self.request.user  # type: ignore[assignment]
-        if user_id is None or user_id == user.pk:
-            return user
-        if not user.is_staff:
-            raise PermissionDenied("Only staff can add contact points for others.")
-        owner = User.objects.filter(pk=user_id).first()
-        if owner is None:
-            raise ValidationError({"user_id": ["There is no such person."]})
-        if not may_act_on(user, owner):
-            raise PermissionDenied(OUTRANKED)
-        return owner
 
 
 @extend_schema(tags=["contact points"])

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from django.conf import settings
-from django.db import connection
+
+from config import sql
 
 DEFAULT: Final = "default"
 READ: Final = "SELECT prefix, number FROM notifications_callerid"
@@ -38,6 +39,4 @@ def are_there() -> bool:
     """Return whether there is any caller id; asks the database, where the settings name none."""
     if settings.TWILIO_CALL_FROM:
         return True
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT EXISTS ({READ})")
-        return bool(cursor.fetchone()[0])
+    return bool(sql.value(f"SELECT EXISTS ({READ})"))

@@ -47,8 +47,12 @@ def open_socket(addr_info: AddrInfoType) -> socket.socket:
 
 @lru_cache(maxsize=4096)
 def _is_allowed(address: str, networks: tuple[str, ...]) -> bool:
-    outer = ip_address(address)
-    inner = _embedded(outer)
+    inner = outer = ip_address(address)
+    # An IPv6 address can stand for an IPv4 address.
+    if outer in _MAPPED or outer in _NAT64:
+        inner = IPv4Address(int(outer) & 0xFFFF_FFFF)
+    elif outer in _6TO4:
+        inner = IPv4Address(int(outer) >> 80 & 0xFFFF_FFFF)
     if any(each in _network(network) for each in (outer, inner) for network in networks):
         return True
     if isinstance(inner, IPv4Address):
@@ -59,14 +63,3 @@ def _is_allowed(address: str, networks: tuple[str, ...]) -> bool:
 @lru_cache(maxsize=64)
 def _network(cidr: str) -> Network:
     return ip_network(cidr.strip(), strict=False)
-
-
-def _embedded(address: Address) -> Address:
-    """Return the IPv4 address that an IPv6 address stands for, or the address itself."""
-    if isinstance(address, IPv4Address):
-        return address
-    if address in _MAPPED or address in _NAT64:
-        return IPv4Address(int(address) & 0xFFFF_FFFF)
-    if address in _6TO4:
-        return IPv4Address(int(address) >> 80 & 0xFFFF_FFFF)
-    return address

@@ -347,34 +347,30 @@ class Pool:
     async def _connected(self, target: Target, *, trusted: bool, deadline: float) -> Connection:
         try:
             async with asyncio.timeout_at(deadline):
-                connection = await self._connect(target, trusted=trusted)
+                addresses = await self._resolver.resolve(target.host, target.port)
+                sock = await aiohappyeyeballs.start_connection(
+                    addresses,
+                    happy_eyeballs_delay=0.25,
+                    loop=self._loop,
+                    socket_factory=None if trusted else guard.open_socket,
+                )
+                key = (target.host, target.port, target.tls, trusted)
+                try:
+                    if target.tls and self._tls is None:
+                        self._tls = ssl.create_default_context()
+                    _, connection = await self._loop.create_connection(
+                        lambda: Connection(self, key),
+                        sock=sock,
+                        ssl=self._tls if target.tls else None,
+                        server_hostname=target.host.removesuffix(".") if target.tls else None,
+                    )
+                except BaseException:
+                    sock.close()
+                    raise
         except (OSError, RuntimeError) as error:
             if isinstance(error, TimeoutError):
                 raise
             raise NoConnection from error
         if not connection.is_open:  # it spoke before it was asked
             raise ConnectionEnded
-        return connection
-
-    async def _connect(self, target: Target, *, trusted: bool) -> Connection:
-        addresses = await self._resolver.resolve(target.host, target.port)
-        sock = await aiohappyeyeballs.start_connection(
-            addresses,
-            happy_eyeballs_delay=0.25,
-            loop=self._loop,
-            socket_factory=None if trusted else guard.open_socket,
-        )
-        key = (target.host, target.port, target.tls, trusted)
-        try:
-            if target.tls and self._tls is None:
-                self._tls = ssl.create_default_context()
-            _, connection = await self._loop.create_connection(
-                lambda: Connection(self, key),
-                sock=sock,
-                ssl=self._tls if target.tls else None,
-                server_hostname=target.host.removesuffix(".") if target.tls else None,
-            )
-        except BaseException:
-            sock.close()
-            raise
         return connection

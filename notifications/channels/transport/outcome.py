@@ -102,25 +102,21 @@ def failure(error: BaseException, *, timeout_s: float) -> Rejected | Unavailable
     if isinstance(error, http1.NotHTTP):
         return Unavailable("the answer is not HTTP")
     if isinstance(error, http1.NoConnection):
-        return _no_connection(cause)
+        if isinstance(cause, AddressRefused):
+            return Rejected(str(cause))
+        if isinstance(cause, socket.gaierror):
+            return Unavailable("host name could not be resolved")
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            # "Hostname mismatch, certificate is not valid for …" goes on to name the host.
+            words = cause.verify_message.partition(",")[0] or "verification failed"
+            return Unavailable(f"certificate not accepted: {words}")
+        if isinstance(cause, ssl.SSLError):
+            return Unavailable("TLS handshake failed")
+        reason = _reason(cause) if isinstance(cause, OSError) else type(cause).__name__
+        return Unavailable(f"no connection: {reason}")
     if isinstance(cause, OSError):
         return Unavailable(f"connection lost: {_reason(cause)}")
     return Unavailable("connection closed without an answer")
-
-
-def _no_connection(cause: BaseException | None) -> Rejected | Unavailable:
-    if isinstance(cause, AddressRefused):
-        return Rejected(str(cause))
-    if isinstance(cause, socket.gaierror):
-        return Unavailable("host name could not be resolved")
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        # "Hostname mismatch, certificate is not valid for …" goes on to name the host.
-        words = cause.verify_message.partition(",")[0] or "verification failed"
-        return Unavailable(f"certificate not accepted: {words}")
-    if isinstance(cause, ssl.SSLError):
-        return Unavailable("TLS handshake failed")
-    reason = _reason(cause) if isinstance(cause, OSError) else type(cause).__name__
-    return Unavailable(f"no connection: {reason}")
 
 
 def _reason(error: OSError) -> str:

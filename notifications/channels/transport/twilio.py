@@ -91,7 +91,6 @@ class Report:
 
 
 def is_configured() -> bool:
-    """Whether there is an account to use."""
     return bool(settings.TWILIO_ACCOUNT_SID and settings.TWILIO_AUTH_TOKEN)
 
 

@@ -43,7 +43,6 @@ STILL_COMES: Final = (
 
 
 def everything(request: HttpRequest, person: User) -> dict[str, Any]:
-    """Return what the page shows."""
     preference = Preference.objects.filter(user=person).first() or Preference(user=person)
     subscriptions = list(Subscription.objects.filter(user=person))
     channels = switches.channels_of(person)
@@ -124,25 +123,21 @@ class TellingSection(_PreferencesSection):
         with transaction.atomic():
             user_update(user=User.objects.get(pk=self.person.pk), time_zone=time_zone)
             preference_set(user=self.person, **changes)
-            self._switch()
+            # Turn those switches that are to be other than they are; those that the page didn't show stay.
+            shown, on = self._switched()
+            if shown:
+                held = Subscription.objects.filter(user=self.person)
+                rows = switches.table(self.person, held, switches.channels_of(self.person))
+                for each in (switch for row in rows for switch in row.switches):
+                    if each.name in shown and each.is_on != (each.name in on):
+                        subscription_set(
+                            user=self.person, channel=each.channel, kind=each.kind, is_enabled=not each.is_on
+                        )
         return self.done("Saved.")
 
     def _switched(self) -> tuple[set[str], set[str]]:
         """Return the names of the switches that the page has shown, and of those that are on."""
         return set(self.request.POST.getlist("shown")), set(self.request.POST.getlist("on"))
-
-    def _switch(self) -> None:
-        """Turn those switches that are to be other than they are; those that the page didn't show stay."""
-        shown, on = self._switched()
-        if not shown:
-            return
-        held = Subscription.objects.filter(user=self.person)
-        rows = switches.table(self.person, held, switches.channels_of(self.person))
-        for each in (switch for row in rows for switch in row.switches):
-            if each.name in shown and each.is_on != (each.name in on):
-                subscription_set(
-                    user=self.person, channel=each.channel, kind=each.kind, is_enabled=not each.is_on
-                )
 
 
 class NewPointSection(_PreferencesSection):

@@ -55,16 +55,13 @@ class LoginPage(FormPage):
     def wanted(self) -> str:
         """Return where somebody was going: a path here and never another site; else the inbox."""
         wanted = self.request.POST.get("next") or self.request.GET.get("next") or ""
-        if is_local_path(wanted) and not wanted.startswith(self.request.path):
+        is_local = wanted.startswith("/") and url_has_allowed_host_and_scheme(wanted, allowed_hosts=None)
+        if is_local and not wanted.startswith(self.request.path):
             return wanted
         return reverse("web:inbox")
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(next=self.wanted(), may_register=anybody_may_register(), **kwargs)
-
-
-def is_local_path(url: str) -> bool:
-    return url.startswith("/") and url_has_allowed_host_and_scheme(url, allowed_hosts=None)
 
 
 class LogoutPage(Page):
