@@ -9,6 +9,7 @@ import structlog
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 
+from config import sql
 from config.statements import named
 
 log = structlog.get_logger(__name__)
@@ -34,7 +35,6 @@ class Table:
     name: str
 
     def name_of(self, day: date) -> str:
-        """The partition of a day."""
         return f"{self.name}_p{day:%Y%m%d}"
 
 
@@ -63,9 +63,7 @@ def start_of(day: date) -> int:
 
 
 def existing(table: Table = RECORDS) -> set[date]:
-    with connection.cursor() as cursor:
-        cursor.execute(LIST_SQL, {"parent": table.name, "pattern": f"^{table.name}_p[0-9]{{8}}$"})
-        names = [name for (name,) in cursor.fetchall()]
+    names = sql.column(LIST_SQL, {"parent": table.name, "pattern": f"^{table.name}_p[0-9]{{8}}$"})
     return {datetime.strptime(name[-8:], "%Y%m%d").replace(tzinfo=UTC).date() for name in names}
 
 
@@ -74,7 +72,7 @@ def ensure(days: Iterable[date], table: Table = RECORDS) -> None:
     if not (missing := set(days) - existing(table)):
         return
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+        sql.lock(LOCK)
         for day in sorted(missing - existing(table)):
             # Made beside and then attached, which readers and writers of the others need not wait for.
             cursor.execute(f"CREATE TABLE {table.name_of(day)} (LIKE {table.name} INCLUDING ALL)")

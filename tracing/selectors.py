@@ -7,11 +7,11 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection
 from django.db.models import Count, DateTimeField, F, Func, OuterRef, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from config import sql
 from config.statements import named
 from notifications.models import Delivery
 from tracing.models import Case, Exposure
@@ -43,9 +43,7 @@ Vias = Mapping[tuple[UUID, int], int]
 
 def device_is_seen(device_id: int) -> bool:
     """Whether any record names this device."""
-    with connection.cursor() as cursor:
-        cursor.execute(SEEN_SQL, {"id": device_id})
-        return bool(cursor.fetchone()[0])
+    return bool(sql.value(SEEN_SQL, {"id": device_id}))
 
 
 def cases() -> QuerySet[Case]:

@@ -65,25 +65,23 @@ class Records:
         In one order for all, uploads at the same time wait for each other but never in a circle, and each
         partition's index is gone through from left to right.
         """
-        pieces = self._in_pieces()
+        # Cut what lasts too long for its column into equal pieces, whose union is the same.
+        counts = -(-self.seconds // PIECE_MAX_S)
+        if not len(self) or counts.max() <= 1:
+            pieces = self
+        else:
+            counts = np.maximum(counts, 1)
+            whole = np.repeat(np.arange(len(self)), counts)
+            number = np.arange(len(whole)) - np.repeat(np.cumsum(counts) - counts, counts)
+            begin = self.seconds[whole] * number // counts[whole]
+            end = self.seconds[whole] * (number + 1) // counts[whole]
+            cut = self[whole]
+            pieces = Records(
+                cut.my_id, cut.other_id, cut.start_s + begin, end - begin, cut.distance_cm, extras=cut.extras
+            )
         columns = [getattr(pieces, name) for name in KEY]
         order = np.lexsort((*reversed(columns), pieces.start_s // DAY_S))
         return pieces[order[~are_repeats(columns, order)]]
-
-    def _in_pieces(self) -> "Records":
-        """Cut what lasts too long for its column into equal pieces, whose union is the same."""
-        counts = -(-self.seconds // PIECE_MAX_S)
-        if not len(self) or counts.max() <= 1:
-            return self
-        counts = np.maximum(counts, 1)
-        whole = np.repeat(np.arange(len(self)), counts)
-        number = np.arange(len(whole)) - np.repeat(np.cumsum(counts) - counts, counts)
-        begin = self.seconds[whole] * number // counts[whole]
-        end = self.seconds[whole] * (number + 1) // counts[whole]
-        cut = self[whole]
-        return Records(
-            cut.my_id, cut.other_id, cut.start_s + begin, end - begin, cut.distance_cm, extras=cut.extras
-        )
 
 
 def are_repeats(columns: Sequence[NDArray[np.integer]], order: NDArray[np.integer]) -> NDArray[np.bool_]:

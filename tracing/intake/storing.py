@@ -10,6 +10,7 @@ from django.db import connection, transaction
 from numpy.typing import NDArray
 from psycopg.errors import UniqueViolation
 
+from config import sql
 from config.statements import named
 from tracing import partitions
 from tracing.intake.devices import packed
@@ -70,9 +71,7 @@ def interactions_store(records: Records, *, now: datetime) -> Stored:
     with transaction.atomic():
         # Leave out what is known from days that have been packed; until the end of the transaction none is.
         days = dict(_by_day(form))
-        with connection.cursor() as cursor:
-            names = ", ".join(map(RECORDS.name_of, days))
-            cursor.execute(f"LOCK TABLE {names} IN ROW EXCLUSIVE MODE")
+        sql.execute(f"LOCK TABLE {', '.join(map(RECORDS.name_of, days))} IN ROW EXCLUSIVE MODE")
         known = np.zeros(len(form), dtype=bool)
         for day in partitions.existing(PACKED) & days.keys():
             known[days[day]] = are_packed(form[days[day]], day)
@@ -80,8 +79,7 @@ def interactions_store(records: Records, *, now: datetime) -> Stored:
         new = min(_copy_unknown(form), len(records))
         if new:
             devices = np.unique(np.concatenate([form.my_id, form.other_id]))
-            with connection.cursor() as cursor:
-                cursor.execute(INTAKE_SQL, [now, len(records), new, packed(devices)])
+            sql.execute(INTAKE_SQL, [now, len(records), new, packed(devices)])
     return Stored(new=new, known=len(records) - new)
 
 
@@ -115,18 +113,16 @@ def _copy(records: Records, table: str) -> None:
     for kind in np.unique(has) if names else (0,):
         chosen = records[np.flatnonzero(has == kind)] if names else records
         extras = [name for number, name in enumerate(names) if kind >> number & 1]
-        _copy_columns(chosen, table, extras)
-
-
-def _copy_columns(records: Records, table: str, extras: list[str]) -> None:
-    columns = {name: getattr(records, name) for name in KEY} | {name: records.extras[name] for name in extras}
-    data = memoryview(_binary(columns, len(records)))
-    statement = f"COPY {table} ({', '.join(columns)}) FROM STDIN (FORMAT binary)"
-    with connection.cursor() as cursor, cursor.copy(statement) as copy:
-        copy.write(HEADER)
-        for at in range(0, len(data), WRITE_BYTES):
-            copy.write(data[at : at + WRITE_BYTES])
-        copy.write(TRAILER)
+        columns = {name: getattr(chosen, name) for name in KEY} | {
+            name: chosen.extras[name] for name in extras
+        }
+        data = memoryview(_binary(columns, len(chosen)))
+        statement = f"COPY {table} ({', '.join(columns)}) FROM STDIN (FORMAT binary)"
+        with connection.cursor() as cursor, cursor.copy(statement) as copy:
+            copy.write(HEADER)
+            for at in range(0, len(data), WRITE_BYTES):
+                copy.write(data[at : at + WRITE_BYTES])
+            copy.write(TRAILER)
 
 
 def _binary(columns: dict[str, NDArray[np.generic]], count: int) -> bytes:

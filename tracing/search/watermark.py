@@ -7,6 +7,7 @@ older transactions brought was visible then; what any other brings counts as new
 import numpy as np
 from django.db import connection, transaction
 
+from config import sql
 from config.statements import named
 from tracing.intake.devices import unpacked
 
@@ -23,9 +24,7 @@ named("tracing.touched", "Find the devices that have new records since a waterma
 
 def watermark_now() -> Watermark:
     """Take the watermark *before* the search that it is to be stored with."""
-    with connection.cursor() as cursor:
-        cursor.execute(NOW_SQL)
-        return int(cursor.fetchone()[0])
+    return int(sql.value(NOW_SQL))
 
 
 def devices_touched_since(watermark: Watermark) -> set[int]:

@@ -1,7 +1,7 @@
 """Telling devices: exposed ones once per case, filter and status; healed ones once per case."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -11,9 +11,9 @@ from uuid import UUID
 import structlog
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db import connection
 from django.db.models import F, QuerySet
 
+from config import sql
 from config.statements import named
 from notifications.channels import registry
 from notifications.engine.planned import Planned, deliver_many
@@ -71,10 +71,30 @@ def exposures_tell(exposures: QuerySet[Exposure], *, now: datetime) -> int:
     """
     untold = exposures.filter(told_at=None).exclude(device_id=F("case__device_id"))
     rows = untold.select_related("filter_version").order_by("pk").iterator(chunk_size=CHUNK)
-    told = 0
+    count = 0
     while chunk := list(islice(rows, CHUNK)):
-        told += _chunk_tell(chunk, now)
-    return told
+        devices = Device.objects.in_bulk({exposure.device_id for exposure in chunk})
+        addresses = _addresses(devices.values())
+        planned: list[Planned] = []
+        owners: list[UUID] = []
+        for exposure in chunk:
+            for address in addresses.get(exposure.device_id, ()):
+                device = devices[exposure.device_id]
+                version = exposure.filter_version
+                key = f"tracing:{exposure.case_id}:{exposure.filter_id}:{version.status}:{device.pk}"
+                text = text_of(version, device.language)
+                source = SOURCE, str(exposure.case_id)
+                planned.append(
+                    _planned(EXPOSURE, key, source, device, address, version.status, text, exposure.filter_id)
+                )
+                owners.append(exposure.pk)
+        if planned:
+            ids = (delivery.notification_id for delivery in deliver_many(planned))
+            told = dict(zip(owners, ids, strict=True))
+            values = {"exposures": list(told), "notifications": list(told.values()), "now": now}
+            sql.execute(TOLD_SQL, values)
+            count += len(told)
+    return count
 
 
 def healed_tell(*, device: Device, case: Case | None, mark: StatusMark) -> None:
@@ -104,30 +124,6 @@ def text_of(version: FilterVersion, language: str) -> Text:
     text = content[found]
     short, long = text.get("shortDescription", ""), text.get("description", "")
     return Text(found, text["title"], short or long, "\n\n".join(filter(None, (short, long))))
-
-
-def _chunk_tell(exposures: Sequence[Exposure], now: datetime) -> int:
-    devices = Device.objects.in_bulk({exposure.device_id for exposure in exposures})
-    addresses = _addresses(devices.values())
-    planned: list[Planned] = []
-    owners: list[UUID] = []
-    for exposure in exposures:
-        for address in addresses.get(exposure.device_id, ()):
-            device = devices[exposure.device_id]
-            version = exposure.filter_version
-            key = f"tracing:{exposure.case_id}:{exposure.filter_id}:{version.status}:{device.pk}"
-            text = text_of(version, device.language)
-            source = SOURCE, str(exposure.case_id)
-            planned.append(
-                _planned(EXPOSURE, key, source, device, address, version.status, text, exposure.filter_id)
-            )
-            owners.append(exposure.pk)
-    if not planned:
-        return 0
-    told = dict(zip(owners, (delivery.notification_id for delivery in deliver_many(planned)), strict=True))
-    with connection.cursor() as cursor:
-        cursor.execute(TOLD_SQL, {"exposures": list(told), "notifications": list(told.values()), "now": now})
-    return len(told)
 
 
 def _addresses(devices: Iterable[Device]) -> dict[int, list[Address]]:

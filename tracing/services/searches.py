@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 import structlog
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
+from config import sql
 from config.statements import named
 from tracing.models import Case, CaseSearch, Exposure, Intake
 from tracing.search import Known, Reached, Seed, devices_touched_since, search, watermark_now
@@ -65,8 +66,7 @@ def pending_run(*, now: datetime) -> bool:
 
 def check_begin(*, now: datetime) -> None:
     """Give open cases the filters that were activated since they were opened."""
-    with connection.cursor() as cursor:
-        cursor.execute(ADD_SQL, {"now": now})
+    sql.execute(ADD_SQL, {"now": now})
 
 
 def check_run(*, after: int, now: datetime) -> int | None:
@@ -115,10 +115,24 @@ def _run_batch(ids: Sequence[int], now: datetime) -> None:
     rows = list(locked.select_related("case", "filter_version").order_by("pk"))
     # Before anything is read: what is committed from here on may be missed, and counts as new.
     watermark = watermark_now()
-    known = _known(rows)
+    # By search, whom it has reached before its last degree, and who may have exposed others since.
+    searched = {(row.case_id, row.filter_id): row.pk for row in rows if row.ingested_to is not None}
+    found = Exposure.objects.filter(
+        case__in={case_id for case_id, _ in searched}, degree__lt=F("filter_version__rounds")
+    )
+    known: dict[int, list[Known]] = defaultdict(list)
+    columns = found.values_list("case_id", "filter_id", "device_id", "degree", "onset")
+    for case_id, filter_id, device_id, degree, onset in columns.iterator():
+        if (pk := searched.get((case_id, filter_id))) is not None:
+            known[pk].append(Known(device_id, degree, int(onset.timestamp())))
     by_end: dict[datetime | None, list[CaseSearch]] = defaultdict(list)
-    for row in _touched(rows, known):
-        by_end[row.case.counts_until].append(row)
+    # Those that new records can make a difference to, and those never searched.
+    marks = {row.ingested_to for row in rows if row.ingested_to is not None}
+    news = {mark: devices_touched_since(mark) for mark in marks}
+    for row in rows:
+        people = {row.case.device_id, *(reached.device_id for reached in known[row.pk])}
+        if row.ingested_to is None or not news[row.ingested_to].isdisjoint(people):
+            by_end[row.case.counts_until].append(row)
     for until, chosen in by_end.items():
         _store(chosen, search([seed_of(row, known[row.pk]) for row in chosen], until=until), now)
     done = CaseSearch.objects.filter(pk__in=[row.pk for row in rows])
@@ -142,35 +156,6 @@ def seed_of(row: CaseSearch, known: Sequence[Known] = ()) -> Seed:
     )
 
 
-def _known(rows: Sequence[CaseSearch]) -> dict[int, list[Known]]:
-    """Return by search whom it has reached before its last degree, and who may have exposed others since."""
-    searched = {(row.case_id, row.filter_id): row.pk for row in rows if row.ingested_to is not None}
-    found = Exposure.objects.filter(
-        case__in={case_id for case_id, _ in searched}, degree__lt=F("filter_version__rounds")
-    )
-    known: dict[int, list[Known]] = defaultdict(list)
-    columns = found.values_list("case_id", "filter_id", "device_id", "degree", "onset")
-    for case_id, filter_id, device_id, degree, onset in columns.iterator():
-        if (row := searched.get((case_id, filter_id))) is not None:
-            known[row].append(Known(device_id, degree, int(onset.timestamp())))
-    return known
-
-
-def _touched(rows: Sequence[CaseSearch], known: Mapping[int, Sequence[Known]]) -> list[CaseSearch]:
-    """Return those that new records can make a difference to, and those never searched."""
-    news = {
-        mark: devices_touched_since(mark) for mark in {row.ingested_to for row in rows} if mark is not None
-    }
-    return [
-        row
-        for row in rows
-        if row.ingested_to is None
-        or not news[row.ingested_to].isdisjoint(
-            {row.case.device_id, *(reached.device_id for reached in known[row.pk])}
-        )
-    ]
-
-
 def _store(rows: Sequence[CaseSearch], found: Mapping[Hashable, Sequence[Reached]], now: datetime) -> None:
     """Store what was found; in one order for all, so that two that store the same can't deadlock."""
     pairs = [
@@ -188,5 +173,4 @@ def _store(rows: Sequence[CaseSearch], found: Mapping[Hashable, Sequence[Reached
         "seconds": [reached.seconds for _, reached in pairs],
         "distances": [reached.distance_m for _, reached in pairs],
     }
-    with connection.cursor() as cursor:
-        cursor.execute(STORE_SQL, {**columns, "now": now})
+    sql.execute(STORE_SQL, {**columns, "now": now})

@@ -7,20 +7,10 @@ from typing import Any, Final
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from config.rest.fields import StrictIntegerField
 from tracing.models.filter import PARTS, validate_content
 
 DEVICE_MAX: Final = 2**31 - 1
-
-
-class StrictIntegerField(serializers.IntegerField):
-    """A JSON number without a fraction."""
-
-    default_error_messages = {"invalid": "Expected a whole number."}
-
-    def to_internal_value(self, data: Any) -> int:
-        if isinstance(data, bool) or not isinstance(data, int):
-            self.fail("invalid")
-        return data
 
 
 class StrictFloatField(serializers.FloatField):

@@ -4,8 +4,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from config.rest.fields import StrictBooleanField, StrictCharField
-from tracing.api.serializers.fields import ContentField, StrictFloatField, StrictIntegerField
+from config.rest.fields import StrictBooleanField, StrictCharField, StrictIntegerField
+from tracing.api.serializers.fields import ContentField, StrictFloatField
 from tracing.models import Filter, FilterVersion
 from tracing.models.filter import DISTANCE_MAX_M, LANGUAGE_MAX, ROUNDS_MAX, TIME_MAX_S
 

@@ -4,9 +4,9 @@ from typing import Any
 
 from rest_framework import serializers
 
-from config.rest.fields import StrictCharField, StrictChoiceField
+from config.rest.fields import StrictCharField, StrictChoiceField, StrictIntegerField
 from notifications.channels import registry
-from tracing.api.serializers.fields import StrictIntegerField, device_id_field
+from tracing.api.serializers.fields import device_id_field
 from tracing.models import Device, DeviceContact
 from tracing.services.statuses import Marked
 
