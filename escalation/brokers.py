@@ -39,8 +39,11 @@ def translate(message: Message) -> Command:
     Raises:
         Malformed: it is invalid; one bad notification makes the whole start so.
     """
+    body = message.json_object()
+    if isinstance(given := body.get("notifications"), list):
+        body = {**body, "notifications": [_with_number(notification) for notification in given]}
     try:
-        request = request_of(_with_numbers(message.json_object()))
+        request = request_of(body)
     except ValidationError as error:
         raise Malformed(reason_of(error)) from None
     return Command(request, message.delivered_at, message.source, message.message_id)
@@ -65,15 +68,8 @@ def reason_of(error: ValidationError) -> str:
     return " ".join(f"{field}: {' '.join(messages)}" for field, messages in error.message_dict.items())
 
 
-def _with_numbers(body: dict[str, Any]) -> dict[str, Any]:
-    """Take times that came as strings for the numbers that they spell."""
-    notifications = body.get("notifications")
-    if not isinstance(notifications, list):
-        return body
-    return {**body, "notifications": [_with_number(notification) for notification in notifications]}
-
-
 def _with_number(notification: Any) -> Any:
+    """Take a time that came as a string for the number that it spells."""
     at = notification.get("at") if isinstance(notification, dict) else None
     if not isinstance(at, str) or not _NUMBER.fullmatch(at.strip()):
         return notification

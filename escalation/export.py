@@ -31,18 +31,8 @@ _PROCESS: Final = (
 
 def escalations(user: User) -> Iterator[Row]:
     """Who ended one is said where it was they."""
-    fields = (
-        "id",
-        "process_id",
-        "state",
-        "started_at",
-        "ended_at",
-        "acknowledged_at",
-        "ended_by",
-        "ended_via",
-    )
     own = {user.email, user.phone, f"{user.first_name} {user.last_name}".strip()}
-    for row in paged(processes_telling(user.pk), *fields):
+    for row in paged(processes_telling(user.pk), *_PROCESS):
         yield row | {"ended_by": row["ended_by"] if row["ended_by"] in own else ""}
 
 

@@ -27,8 +27,11 @@ def runs_of(processes: QuerySet[EscalationProcess], process_id: str) -> QuerySet
     if "\x00" in process_id or len(process_id) > MAX_ID:
         return processes.none()
     runs = processes.filter(process_id=process_id)
-    own = _uuid(process_id)
-    return processes.filter(pk=own) if own is not None and not runs.exists() else runs
+    try:
+        own = UUID(process_id)
+    except ValueError:
+        return runs
+    return runs if runs.exists() else processes.filter(pk=own)
 
 
 def deliveries_of(*processes: EscalationProcess | UUID) -> QuerySet[Delivery]:
@@ -70,10 +73,3 @@ def history_of(process: EscalationProcess, principal: Principal) -> QuerySet[Del
         .prefetch_related(Prefetch("attempt_set", Attempt.objects.order_by("number")))
         .order_by("place", "pk")
     )
-
-
-def _uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None

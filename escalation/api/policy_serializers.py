@@ -1,17 +1,16 @@
 """Policies and what they come to, as the API takes and shows them."""
 
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from django.core.exceptions import ValidationError as DjangoValidationError
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from config.rest.fields import StrictCharField, StrictChoiceField
+from config.rest.fields import StrictCharField, StrictChoiceField, StrictIntegerField
 from escalation.models import Policy, PolicyVersion
 from escalation.policies import definition
 from escalation.policies.definition import Definition
-from notifications.api.preference_serializers import EARLIEST, LATEST
+from notifications.api.preference_serializers import moment
 from notifications.channels import registry
 from notifications.models import Severity
 
@@ -83,23 +82,11 @@ class StepsField(serializers.Field):
         return value
 
 
-@extend_schema_field({"type": "integer"})
-class WholeField(serializers.IntegerField):
-    """A JSON number without a fraction."""
-
-    default_error_messages = {"invalid": "Expected a whole number."}
-
-    def to_internal_value(self, data: Any) -> int:
-        if isinstance(data, bool) or not isinstance(data, int):
-            self.fail("invalid")
-        return int(data)
-
-
 def whole(most: int, *, least: int = 0, **options: Any) -> serializers.IntegerField:
     schema = {"type": "integer", "minimum": least, "maximum": most}
     if options.get("allow_null"):
         schema["nullable"] = True
-    field = extend_schema_field(schema)(type("WholeField", (WholeField,), {}))
+    field = extend_schema_field(schema)(type("WholeField", (StrictIntegerField,), {}))
     made: serializers.IntegerField = field(min_value=least, max_value=most, **options)
     return made
 
@@ -206,14 +193,7 @@ class PolicySerializer(serializers.ModelSerializer[Policy]):
 
 
 class SimulateInSerializer(serializers.Serializer[Any]):
-    at = serializers.DateTimeField(
-        required=False, default_timezone=UTC, help_text="When it would start; now by default."
-    )
-
-    def validate_at(self, at: datetime) -> datetime:
-        if not EARLIEST <= at < LATEST:
-            raise serializers.ValidationError("Expected a time from the year 2000 up to 2100.")
-        return at
+    at = moment(required=False, help_text="When it would start; now by default.")
 
 
 class TellingSerializer(serializers.Serializer[Any]):

@@ -149,26 +149,22 @@ def _target(given: Mapping[str, Any], complain: Complain) -> Target | None:
             return Target(type_, id_, channels=channels or ())
         case "address":
             _only(given, ("type", "channel", "address"), complain)
-            return _address(given, complain)
+            channel, address = given.get("channel"), given.get("address")
+            if not isinstance(channel, str) or channel not in registry.ADDRESS_FIELDS:
+                complain(f"channel: Expected one of: {', '.join(registry.ADDRESS_FIELDS)}.")
+                return None
+            try:
+                if not isinstance(address, str) or len(address) > 2048:
+                    raise ValidationError(f"Expected {registry.get(channel).address_type}.")
+                return Target(
+                    "address", address=registry.get(channel).normalised_address(address), channels=(channel,)
+                )
+            except ValidationError as error:
+                complain(f"address: {' '.join(error.messages)}")
+                return None
         case _:
             complain(f"type: Expected one of: {', '.join(TYPES)}.")
             return None
-
-
-def _address(given: Mapping[str, Any], complain: Complain) -> Target | None:
-    channel, address = given.get("channel"), given.get("address")
-    if not isinstance(channel, str) or channel not in registry.ADDRESS_FIELDS:
-        complain(f"channel: Expected one of: {', '.join(registry.ADDRESS_FIELDS)}.")
-        return None
-    try:
-        if not isinstance(address, str) or len(address) > 2048:
-            raise ValidationError(f"Expected {registry.get(channel).address_type}.")
-        return Target(
-            "address", address=registry.get(channel).normalised_address(address), channels=(channel,)
-        )
-    except ValidationError as error:
-        complain(f"address: {' '.join(error.messages)}")
-        return None
 
 
 def _only(given: Mapping[str, Any], known: tuple[str, ...], complain: Complain) -> None:

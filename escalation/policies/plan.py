@@ -82,7 +82,11 @@ def _of_target(
     if target.type == "address":
         yield Recipient(target.channels[0], at, target.address)
         return
-    user_id, via, reason = _who(target, at, world)
+    user_id, via, reason = target.id, "", ""
+    if target.type != "user" and target.id is not None:
+        turns, via = world.rotations.get(target.id), world.names.get(target.id, "")
+        turn = on_call(turns, at) if turns else None
+        user_id, reason = (turn.user_id, "") if turn else (None, NOBODY_ON_CALL if turns else GONE)
     person = world.people.get(user_id) if user_id else None
     if person is None or not person.user.is_active:
         yield _nobody(at, person, via, reason or GONE)
@@ -100,13 +104,3 @@ def _of_target(
 def _nobody(at: datetime, person: Person | None, via: str, reason: str) -> Recipient:
     user = person.user if person else None
     return Recipient("", at, user=user, is_told=False, reason=reason, via=via)
-
-
-def _who(target: Target, at: datetime, world: World) -> tuple[UUID | None, str, str]:
-    """Return who is meant at a time, by which rotation, or why nobody is."""
-    if target.type == "user" or target.id is None:
-        return target.id, "", ""
-    turns = world.rotations.get(target.id)
-    via = world.names.get(target.id, "")
-    turn = on_call(turns, at) if turns else None
-    return (turn.user_id, via, "") if turn else (None, via, NOBODY_ON_CALL if turns else GONE)

@@ -35,20 +35,14 @@ def calendar_of(
     """
     calendar = calendars.feed(name=clean_title(f"On call: {name}"), prodid="-//Tocsin//On call//EN")
     for shift in shifts:
-        calendar.add_component(_event(shift, rotation_id, name, names, now))
+        event = Event()
+        event.add("uid", f"{rotation_id}-{int(shift.starts_at.timestamp())}@tocsin")
+        event.add("dtstamp", now)
+        event.add("dtstart", shift.starts_at)
+        event.add("dtend", shift.ends_at)
+        stands_in = " (stands in)" if shift.stands_in else ""
+        event.add("summary", clean_title(f"{name}: {names.get(shift.user_id, 'somebody')}{stands_in}"))
+        # Being on call takes up nobody's time in a calendar.
+        event.add("transp", "TRANSPARENT")
+        calendar.add_component(event)
     return calendars.written(calendar, zone=zone_of(time_zone), now=now)
-
-
-def _event(
-    shift: RotationShift, rotation_id: UUID, name: str, names: Mapping[UUID, str], now: datetime
-) -> Event:
-    event = Event()
-    event.add("uid", f"{rotation_id}-{int(shift.starts_at.timestamp())}@tocsin")
-    event.add("dtstamp", now)
-    event.add("dtstart", shift.starts_at)
-    event.add("dtend", shift.ends_at)
-    stands_in = " (stands in)" if shift.stands_in else ""
-    event.add("summary", clean_title(f"{name}: {names.get(shift.user_id, 'somebody')}{stands_in}"))
-    # Being on call takes up nobody's time in a calendar.
-    event.add("transp", "TRANSPARENT")
-    return event

@@ -54,7 +54,10 @@ def on_call(turns: Turns, at: datetime) -> RotationShift | None:
     if stand_in is not None:
         return RotationShift(stand_in.user_id, stand_in.starts_at, stand_in.ends_at, stands_in=True)
     number = shift_number(turns, at)
-    person = _person(turns, number)
+    # Whose shift it is: the next in the order for whoever is away or has left.
+    count = len(turns.people)
+    candidates = (turns.people[(number + further) % count] for further in range(count))
+    person = next((person for person in candidates if person and person not in turns.away), None)
     if number < 0 or person is None:
         return None
     return RotationShift(person, _handoff(turns, number), _handoff(turns, number + 1))
@@ -67,7 +70,10 @@ def between(turns: Turns, begin: datetime, end: datetime) -> Iterator[RotationSh
     """
     at = begin
     while at < end:
-        until = _until(turns, at)
+        # The next time at which somebody else may be on call.
+        stand_in = _stand_in(turns, at)
+        whole = stand_in.ends_at if stand_in else _handoff(turns, shift_number(turns, at) + 1)
+        until = min([whole, *(edge for edge in _edges(turns) if edge > at and _changes(turns, edge))])
         shift = on_call(turns, at)
         if shift is not None:
             yield shift._replace(starts_at=max(shift.starts_at, _since(turns, at)), ends_at=until)
@@ -91,13 +97,6 @@ def _handoff(turns: Turns, number: int) -> datetime:
     return wall.replace(tzinfo=turns.zone, fold=0).astimezone(UTC)
 
 
-def _person(turns: Turns, number: int) -> UUID | None:
-    """Return whose shift it is: the next in the order for whoever is away or has left."""
-    count = len(turns.people)
-    candidates = (turns.people[(number + further) % count] for further in range(count))
-    return next((person for person in candidates if person and person not in turns.away), None)
-
-
 def _stand_in(turns: Turns, at: datetime) -> StandIn | None:
     held = [stand_in for stand_in in turns.stand_ins if stand_in.starts_at <= at < stand_in.ends_at]
     return next((stand_in for stand_in in reversed(held) if stand_in.user_id not in turns.away), None)
@@ -105,13 +104,6 @@ def _stand_in(turns: Turns, at: datetime) -> StandIn | None:
 
 def _edges(turns: Turns) -> list[datetime]:
     return [edge for stand_in in turns.stand_ins for edge in (stand_in.starts_at, stand_in.ends_at)]
-
-
-def _until(turns: Turns, at: datetime) -> datetime:
-    """Return the next time at which somebody else may be on call."""
-    stand_in = _stand_in(turns, at)
-    whole = stand_in.ends_at if stand_in else _handoff(turns, shift_number(turns, at) + 1)
-    return min([whole, *(edge for edge in _edges(turns) if edge > at and _changes(turns, edge))])
 
 
 def _since(turns: Turns, at: datetime) -> datetime:

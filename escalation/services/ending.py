@@ -7,10 +7,11 @@ from typing import Any, Final
 from uuid import UUID
 
 import structlog
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Max, Q, QuerySet
 from django.dispatch import receiver
 
+from config import sql
 from config.statements import named
 from escalation import selectors
 from escalation.models import EscalationProcess
@@ -143,9 +144,10 @@ def processes_finish(now: datetime) -> int:
 
     What failed in them can't be replayed any more, and what was replayed at this instant is stopped.
     """
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_FINISH, {"now": now, "most": _MOST})
-        finished = [pk for pk, state in cursor.fetchall() if state == State.FINISHED]
+    with transaction.atomic():
+        finished = [
+            pk for pk, state in sql.rows(_FINISH, {"now": now, "most": _MOST}) if state == State.FINISHED
+        ]
         if finished:
             stop.close(selectors.deliveries_of(*finished), reason=Delivery.Reason.FINISHED)
     _report_unanswered(finished)
@@ -193,17 +195,9 @@ def reached_nobody_note(delivery: Delivery, **kwargs: Any) -> None:
             _report(process.pk, "reached_nobody")
 
 
-def silences_note(now: datetime) -> int:
-    """Note when the processes fell silent that were ended with sends under way; returns how many did."""
-    with connection.cursor() as cursor:
-        cursor.execute(_SILENT, {"most": _MOST})
-        seconds = [each for (each,) in cursor.fetchall()]
-    if seconds:
-        metrics.observe(SILENCE, *seconds)
-    return len(seconds)
-
-
 def look(now: datetime) -> None:
     """End what is over, and note what has fallen silent."""
     processes_finish(now)
-    silences_note(now)
+    # When the processes fell silent that were ended with sends under way.
+    if seconds := sql.column(_SILENT, {"most": _MOST}):
+        metrics.observe(SILENCE, *seconds)

@@ -55,7 +55,18 @@ def run(now: datetime) -> int:
             hang_up.delete()
     results = asyncio.run(_hung_up([sid for _, sid in calls])) if calls else []
     for (hang_up, _), result in zip(calls, results, strict=True):
-        _settle(hang_up, result, now=now)
+        if isinstance(result, Unavailable):
+            wait_s = max(result.retry_after or 0.0, 2.0**hang_up.attempts)
+            _again(hang_up, now=now, wait_s=min(wait_s, _LONGEST_WAIT_S), error=str(result))
+        else:
+            if isinstance(result, Rejected):
+                log.error("hang_up_failed", delivery=str(hang_up.pk), error=str(result))
+            if result is True:
+                log.info("call_hung_up", delivery=str(hang_up.pk))
+                metrics.observe(SECONDS, max(0.0, (now - hang_up.asked_at).total_seconds()))
+            else:
+                _unmark(hang_up)
+            hang_up.delete()
     return sum(result is True for result in results)
 
 
@@ -94,21 +105,6 @@ async def _one(sid: str, session: Session) -> Result:
         return await twilio.hang_up(sid, session=session, timeout_s=timeout_s)
     except (Rejected, Unavailable) as failure:
         return failure
-
-
-def _settle(hang_up: HangUp, result: Result, *, now: datetime) -> None:
-    if isinstance(result, Unavailable):
-        wait_s = max(result.retry_after or 0.0, 2.0**hang_up.attempts)
-        _again(hang_up, now=now, wait_s=min(wait_s, _LONGEST_WAIT_S), error=str(result))
-        return
-    if isinstance(result, Rejected):
-        log.error("hang_up_failed", delivery=str(hang_up.pk), error=str(result))
-    if result is True:
-        log.info("call_hung_up", delivery=str(hang_up.pk))
-        metrics.observe(SECONDS, max(0.0, (now - hang_up.asked_at).total_seconds()))
-    else:
-        _unmark(hang_up)
-    hang_up.delete()
 
 
 def _again(hang_up: HangUp, *, now: datetime, wait_s: float, error: str) -> None:

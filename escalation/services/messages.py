@@ -21,15 +21,7 @@ def planned(
     first: int = 1,
 ) -> list[Planned]:
     """Return the deliveries to make, each with a notification of its own, numbered from ``first``."""
-    text = _text(process, severity)
-    return [
-        Planned.for_recipient(recipient, _numbered(text, process, number, recipient))
-        for number, recipient in enumerate(recipients, start=first)
-    ]
-
-
-def _text(process: EscalationProcess, severity: str) -> Notification:
-    return notification_of(
+    text = notification_of(
         kind=KIND,
         data={},
         context={
@@ -46,6 +38,10 @@ def _text(process: EscalationProcess, severity: str) -> Notification:
         source_id=str(process.pk),
         dedup_key="",
     )
+    return [
+        Planned.for_recipient(recipient, _numbered(text, process, number, recipient))
+        for number, recipient in enumerate(recipients, start=first)
+    ]
 
 
 def _numbered(

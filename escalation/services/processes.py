@@ -172,7 +172,8 @@ def process_resume(
         locked.look_at = max([now, *(recipient.due_at for recipient in notifications)])
         if not _saved(locked):
             return False
-        deliver_many(planned(locked, notifications, severity=_severity_of(locked), first=first))
+        severity = locked.policy_version.severity if locked.policy_version else Severity.CRITICAL
+        deliver_many(planned(locked, notifications, severity=severity, first=first))
     log.info("escalation_resumed", process=str(locked.pk), notifications=len(notifications))
     return True
 
@@ -211,7 +212,3 @@ def _wait_for_somebody(process: EscalationProcess, now: datetime) -> None:
         return
     process.resume_at = now + LOOK_EVERY
     process.save(update_fields=["resume_at"])
-
-
-def _severity_of(process: EscalationProcess) -> str:
-    return process.policy_version.severity if process.policy_version else Severity.CRITICAL

@@ -129,17 +129,26 @@ def timeline(process: EscalationProcess, deliveries: Sequence[Delivery], *, now:
     def x(moment: datetime) -> float:
         return _LEFT + _WIDTH * min(max((moment - process.started_at).total_seconds() / span, 0.0), 1.0)
 
-    levels = _levels([x(row.due_at) for row in rows])
+    # How high each mark stands, so that none covers another, but for more than there is room for.
+    last_at: list[float] = []
+    levels = []
+    for place in [x(row.due_at) for row in rows]:
+        free = (level for level, last in enumerate(last_at) if abs(place - last) >= _NEAR)
+        level = min(next(free, len(last_at)), _LEVELS - 1)
+        last_at[level : level + 1] = [place]
+        levels.append(level)
     line_y = _BASE + _RISE * max(levels, default=0)
     marks = [
         Mark(_percent(x(row.due_at)), line_y - _RISE * level, row.state, _label(row))
         for row, level in zip(rows, levels, strict=True)
     ]
     seen = {row.state for row in rows}
+    step = next((each for each in _STEPS if span / each < _MOST_TICKS), span)
+    places = (number * step for number in range(int(span / step) + 1))
     return Timeline(
         rows=rows,
         marks=marks,
-        ticks=_ticks(span),
+        ticks=[Tick(_percent(_LEFT + _WIDTH * place / span), _clock(place)) for place in places],
         states=[(state, word) for state, word in WORDS.items() if state in seen],
         height=line_y + 44,
         line_y=line_y,
@@ -147,24 +156,6 @@ def timeline(process: EscalationProcess, deliveries: Sequence[Delivery], *, now:
         done_x=_percent(x(process.ended_at or now)),
         end_x=_percent(x(process.ended_at)) if process.ended_at else None,
     )
-
-
-def _ticks(span_s: float) -> list[Tick]:
-    step = next((each for each in _STEPS if span_s / each < _MOST_TICKS), span_s)
-    places = (number * step for number in range(int(span_s / step) + 1))
-    return [Tick(_percent(_LEFT + _WIDTH * place / span_s), _clock(place)) for place in places]
-
-
-def _levels(places: Sequence[float]) -> list[int]:
-    """Return how high each mark stands, so that none covers another, but for more than there is room for."""
-    last_at: list[float] = []
-    levels = []
-    for place in places:
-        free = (level for level, last in enumerate(last_at) if abs(place - last) >= _NEAR)
-        level = min(next(free, len(last_at)), _LEVELS - 1)
-        last_at[level : level + 1] = [place]
-        levels.append(level)
-    return levels
 
 
 def _row(process: EscalationProcess, delivery: Delivery) -> Row:

@@ -1,5 +1,6 @@
 """Escalations in a browser: the list of them, and each as a line with its steps."""
 
+from contextlib import suppress
 from typing import Any, Final
 from uuid import UUID
 
@@ -38,21 +39,16 @@ class ListPage(Page, TemplateView):
         only = self.request.GET.get("state", "")
         if only in EscalationProcess.State.values:
             processes = processes.filter(state=only)
-        before = self._before()
-        shown = list((processes.filter(pk__lt=before) if before else processes)[: PAGE_SIZE + 1])
+        # Ids are ordered by time, as the list is.
+        with suppress(ValueError):
+            processes = processes.filter(pk__lt=UUID(self.request.GET.get("before", "")))
+        shown = list(processes[: PAGE_SIZE + 1])
         return super().get_context_data(**kwargs) | {
             "processes": shown[:PAGE_SIZE],
             "states": EscalationProcess.State.choices,
             "state": only,
             "older": shown[PAGE_SIZE - 1].pk if len(shown) > PAGE_SIZE else None,
         }
-
-    def _before(self) -> UUID | None:
-        """Return the id that the page goes on from: ids are ordered by time, as the list is."""
-        try:
-            return UUID(self.request.GET.get("before", ""))
-        except ValueError:
-            return None
 
 
 class _OneProcess(Page):
