@@ -2,7 +2,7 @@
 
 import re
 from calendar import monthrange
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice
@@ -183,7 +183,10 @@ def _days_in_year(year: int) -> int:
 def _parsed(text: str, starts_on: date) -> _Rule:
     parts = _parts(text)
     lists = {name: parts.get(name, "").split(",") if name in parts else [] for name in _LISTS}
-    _refuse_what_cannot_go_together(parts, lists)
+    if lists["BYMONTHDAY"] and parts["FREQ"] == "WEEKLY":
+        raise BadRule("BYMONTHDAY can't go with FREQ=WEEKLY.")
+    if lists["BYSETPOS"] and not (lists["BYDAY"] or lists["BYMONTHDAY"] or lists["BYMONTH"]):
+        raise BadRule("BYSETPOS needs another part that begins with BY.")
     months, month_days, places = (
         [_number(name, value, _LARGEST[name]) for value in lists[name]]
         for name in ("BYMONTH", "BYMONTHDAY", "BYSETPOS")
@@ -225,13 +228,6 @@ def _parts(text: str) -> dict[str, str]:
     if "FREQ" not in parts:
         raise BadRule("FREQ is missing: YEARLY, MONTHLY, WEEKLY or DAILY.")
     return parts
-
-
-def _refuse_what_cannot_go_together(parts: Mapping[str, str], lists: Mapping[str, Sequence[str]]) -> None:
-    if lists["BYMONTHDAY"] and parts["FREQ"] == "WEEKLY":
-        raise BadRule("BYMONTHDAY can't go with FREQ=WEEKLY.")
-    if lists["BYSETPOS"] and not (lists["BYDAY"] or lists["BYMONTHDAY"] or lists["BYMONTH"]):
-        raise BadRule("BYSETPOS needs another part that begins with BY.")
 
 
 def _number(name: str, value: str, largest: int) -> int:

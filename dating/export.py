@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from typing import Final
-from uuid import UUID
 
 from django.db.models import F, Model
 
@@ -43,15 +42,12 @@ def registrations(user: User) -> Iterator[Row]:
     """Their evenings, each with its matches, as their page shows them."""
     of_event = {"event_title": F("event__title"), "event_starts_at": F("event__starts_at")}
     for row in paged(Registration.objects.filter(user=user), *_REGISTRATION, **of_event):
-        yield row | {"matches": _matches(row["id"])}
-
-
-def _matches(registration: UUID) -> list[str]:
-    pairs = Reaction.objects.filter(by=registration) | Reaction.objects.filter(about=registration)
-    rows = pairs.order_by("id").values_list("by_id", "about_id", "kind")
-    matched = {person for pair in matches_of(ReactionRow(*row) for row in rows) for person in pair}
-    names = Registration.objects.filter(pk__in=matched - {registration}).order_by("pk")
-    return list(names.values_list("user__first_name", flat=True))
+        registration = row["id"]
+        pairs = Reaction.objects.filter(by=registration) | Reaction.objects.filter(about=registration)
+        rows = pairs.order_by("id").values_list("by_id", "about_id", "kind")
+        matched = {person for pair in matches_of(ReactionRow(*row) for row in rows) for person in pair}
+        names = Registration.objects.filter(pk__in=matched - {registration}).order_by("pk")
+        yield row | {"matches": list(names.values_list("user__first_name", flat=True))}
 
 
 def dates(user: User) -> Iterator[Row]:

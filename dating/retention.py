@@ -7,9 +7,9 @@ from typing import Final
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection
 
 from accounts.models import User
+from config import sql
 from config.ends import Ends
 from config.slices import Run, children_delete
 from config.statements import named
@@ -81,9 +81,7 @@ def evenings_expire(run: Run) -> int:
     before = run.now - timedelta(days=settings.DATING_RETENTION_DAYS)
     total = 0
     while True:
-        with connection.cursor() as cursor:
-            cursor.execute(_OLD, {"before": before, "most": EVENINGS})
-            ids = [pk for (pk,) in cursor.fetchall()]
+        ids = sql.column(_OLD, {"before": before, "most": EVENINGS})
         if not ids or not _told_delete(ids, run):
             return total
         if not all(children_delete(table, of=of, parents=ids, run=run) for table, of in _CHILDREN):

@@ -5,11 +5,11 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from django.db import connection
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Greatest
 
 from accounts.models import User
+from config import sql
 from config.statements import named
 from dating.evening.timeline import LIVE
 from dating.models import DatingProfile, Event, Reaction, Registration, Round, Step
@@ -37,9 +37,7 @@ named("dating.overdue", "Find for how long the oldest step has been due.", OLDES
 
 
 def oldest_overdue_s(now: datetime) -> float:
-    with connection.cursor() as cursor:
-        cursor.execute(OLDEST_OVERDUE, {"now": now})
-        return float(cursor.fetchone()[0])
+    return float(sql.value(OLDEST_OVERDUE, {"now": now}))
 
 
 _ROOMS_DUE: Final = """
@@ -96,9 +94,7 @@ class RoomsDue(NamedTuple):
 
 def rooms_due(now: datetime) -> RoomsDue:
     """Ask for all three in one statement: it is asked every second."""
-    with connection.cursor() as cursor:
-        cursor.execute(_ROOMS_DUE, {"now": now})
-        return RoomsDue._make(cursor.fetchone())
+    return RoomsDue._make(sql.rows(_ROOMS_DUE, {"now": now})[0])
 
 
 def events_with_counts() -> QuerySet[Event]:

@@ -3,7 +3,6 @@
 from typing import Any, Final
 
 from django.conf import settings
-from django.core.exceptions import ValidationError as DjangoValidationError
 from rest_framework import serializers
 
 from accounts.api.serializers.fields import CodeField
@@ -36,14 +35,12 @@ class BotAccountInSerializer(DatingProfileSerializer):
     first_name = StrictCharField(required=False, allow_blank=True, max_length=150)
     last_name = StrictCharField(required=False, allow_blank=True, max_length=150)
     language = StrictChoiceField(choices=settings.LANGUAGES, required=False)
-    time_zone = StrictCharField(required=False, max_length=64, help_text="IANA name, such as Europe/Paris.")
-
-    def validate_time_zone(self, value: str) -> str:
-        try:
-            validate_time_zone(value)
-        except DjangoValidationError as error:
-            raise serializers.ValidationError(error.messages)
-        return value
+    time_zone = StrictCharField(
+        required=False,
+        max_length=64,
+        validators=[validate_time_zone],
+        help_text="IANA name, such as Europe/Paris.",
+    )
 
     def validate_chat_id(self, value: int) -> int:
         if value == 0:

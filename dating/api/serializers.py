@@ -47,7 +47,12 @@ class DatingEventInSerializer(serializers.Serializer[Event]):
 
     title = StrictCharField(max_length=200)
     starts_at = TimeField(first_year=2000)
-    time_zone = StrictCharField(max_length=64, default="UTC", help_text="IANA name, such as Europe/Paris.")
+    time_zone = StrictCharField(
+        max_length=64,
+        default="UTC",
+        validators=[validate_time_zone],
+        help_text="IANA name, such as Europe/Paris.",
+    )
     organiser = StrictUUIDField(
         required=False, help_text="Who may run it, besides the staff; you by default."
     )
@@ -79,13 +84,6 @@ class DatingEventInSerializer(serializers.Serializer[Event]):
         default=DEFAULT,
         help_text="Where the calls take place: a provider that is set up here.",
     )
-
-    def validate_time_zone(self, value: str) -> str:
-        try:
-            validate_time_zone(value)
-        except DjangoValidationError as error:
-            raise serializers.ValidationError(error.messages)
-        return value
 
     def validate_provider(self, value: str) -> str:
         if not is_offered(value):

@@ -56,23 +56,20 @@ def apply(commands: Sequence[Command]) -> list[Answer]:
 
 def _done(command: Command) -> Any:
     try:
-        user = _person(command.user)
+        # Whom the bot means: by number or id, somebody whom it speaks for, and nobody else.
+        spoken_for = User.objects.filter(is_active=True, bot_account__isnull=False)
+        known = (
+            {"pk": command.user} if isinstance(command.user, UUID) else {"bot_account__number": command.user}
+        )
+        user = spoken_for.filter(**known).first()
+        if user is None:
+            raise Unknown("The bot does not know anyone by this number or id.")
         if command.chat is not None:
             _learn_chat(user, command.chat)
         return _COMMANDS[command.name](command, user)
     except Unknown as error:
         log.warning("bot_command_refused", command=command.name, reason=str(error))
         return NOT_UNDERSTOOD
-
-
-def _person(known_as: int | UUID) -> User:
-    """Return whom the bot means: by number or id, somebody whom it speaks for, and nobody else."""
-    spoken_for = User.objects.filter(is_active=True, bot_account__isnull=False)
-    known = {"pk": known_as} if isinstance(known_as, UUID) else {"bot_account__number": known_as}
-    user = spoken_for.filter(**known).first()
-    if user is None:
-        raise Unknown("The bot does not know anyone by this number or id.")
-    return user
 
 
 def _learn_chat(user: User, chat: int) -> None:
@@ -135,25 +132,21 @@ def _cancel(command: Command, user: User) -> Any:
 
 def _react(command: Command, user: User) -> Any:
     event = _event(command)
+    # The registration of somebody met, by the number that the bot was told.
+    own = event.registrations.filter(user=user).first()
+    met = people_met(own) if own else []
+    found = next((partner.pk for partner in met if number_of(partner.pk) == command.partner), None)
+    if found is None:
+        raise Unknown("They have not met anyone with this number.")
     return _unless_refused(
         "reaction_recorded",
         reaction_record,
         event=event,
         user=user,
-        about_id=_partner(event, user, command.partner),
+        about_id=found,
         kind=_KINDS[command.name],
         now=command.at,
     )
-
-
-def _partner(event: Event, user: User, number: int | None) -> UUID:
-    """Return the registration of somebody met, by the number that the bot was told."""
-    own = event.registrations.filter(user=user).first()
-    met = people_met(own) if own else []
-    found = next((partner.pk for partner in met if number_of(partner.pk) == number), None)
-    if found is None:
-        raise Unknown("They have not met anyone with this number.")
-    return found
 
 
 _COMMANDS: Final[dict[Name, Callable[[Command, User], Any]]] = {

@@ -69,6 +69,9 @@ def summary(
     """
     kinds = Counter(reaction.kind for reaction in reactions)
     matches = matches_of(reactions)
+    # How many of those who took part were liked by nobody, by one, by two, …
+    likes = Counter(reaction.about for reaction in reactions if reaction.kind == LIKE)
+    people = Counter(likes[registration.key] for registration in registrations if registration.took_part)
     return {
         "registered": len(registrations),
         "confirmed": sum(registration.confirmed for registration in registrations),
@@ -83,7 +86,7 @@ def summary(
         "matches": len(matches),
         "people_matched": len({person for pair in matches for person in pair}),
         "by_round": _by_round(dates, reactions, matches),
-        "by_likes_received": _by_likes_received(registrations, reactions),
+        "by_likes_received": [people[number] for number in range(max(people, default=-1) + 1)],
     }
 
 
@@ -110,12 +113,3 @@ def _by_round(
         }
         for number in sorted(number for number in planned if number is not None)
     ]
-
-
-def _by_likes_received(
-    registrations: Sequence[RegistrationRow[K]], reactions: Sequence[ReactionRow[K]]
-) -> list[int]:
-    """How many of those who took part were liked by nobody, by one, by two, …"""
-    likes = Counter(reaction.about for reaction in reactions if reaction.kind == LIKE)
-    people = Counter(likes[registration.key] for registration in registrations if registration.took_part)
-    return [people[number] for number in range(max(people, default=-1) + 1)]

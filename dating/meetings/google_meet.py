@@ -42,7 +42,10 @@ class GoogleMeet(Provider):
 
     def create_room(self, *, key: str, title: str) -> RoomInfo:
         """Make a space that whoever has its address enters without knocking. Google gives it no title."""
-        self._wait_for_quota()
+        # Take one of the creations that the account has per minute, shared with all other processes.
+        account = settings.GOOGLE_MEET_TOKEN_FILE
+        if wait := rate_limits.attempt_take(scope="google-meet", who=account, now=clock.now()):
+            raise MeetingPaced("the quota of this minute is used up", retry_after=wait.total_seconds())
         wanted = meet_v2.Space(config=meet_v2.SpaceConfig(access_type=_Access.OPEN))
         space = _asked(lambda: self._spaces.create_space({"space": wanted}, timeout=_TIMEOUT_S, retry=None))
         if space.config.access_type != _Access.OPEN:
@@ -75,16 +78,6 @@ class GoogleMeet(Provider):
             )
         )
         return sorted(_name_of(person) for person in present)
-
-    def _wait_for_quota(self) -> None:
-        """Take one of the creations that the account has per minute, shared with all other processes.
-
-        Raises:
-            MeetingPaced: they are used up, and nothing was asked of Google.
-        """
-        account = settings.GOOGLE_MEET_TOKEN_FILE
-        if wait := rate_limits.attempt_take(scope="google-meet", who=account, now=clock.now()):
-            raise MeetingPaced("the quota of this minute is used up", retry_after=wait.total_seconds())
 
     @cached_property
     def _spaces(self) -> meet_v2.SpacesServiceClient:

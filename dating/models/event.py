@@ -6,12 +6,12 @@ from typing import Any, Final
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
-from django.db import connection, models, transaction
+from django.db import models, transaction
 from django.db.models import F, Q
 
 from accounts.ids import UUIDv7Field
 from accounts.validators import validate_time_zone
-from config import clock
+from config import clock, sql
 from config.recurrence import BadRule, rule_check
 from dating.evening.steps import OVER, STATE_OF, State, Step
 from dating.meetings.registry import LABELS, ends_calls
@@ -182,8 +182,7 @@ class Event(EventSettings):
             super().save(*args, **options)
             return
         with transaction.atomic():
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_NUMBERING])
+            sql.lock(_NUMBERING)
             self.number = (Event.objects.aggregate(last=models.Max("number"))["last"] or 0) + 1
             super().save(*args, **options)
 

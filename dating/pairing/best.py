@@ -52,7 +52,20 @@ def _between_pools(
         bounds=np.stack([np.zeros(len(pairs)), sizes[0][pairs[:, 0]] * sizes[1][pairs[:, 1]]], axis=1),
         method="highs-ds",
     )
-    return _hand_out(rows, columns, pairs, np.rint(found.x).astype(np.int64))
+    # Give the dates of each two classes to their people, in turn, so that nobody gets more than the others.
+    # Each class goes round and round. One person's dates with another class are consecutive there, and no
+    # more than it has people, so nobody meets anyone twice.
+    dates: list[tuple[K, K]] = []
+    next_row, next_column = [0] * len(rows), [0] * len(columns)
+    for (row, column), number in zip(pairs.tolist(), np.rint(found.x).astype(np.int64).tolist(), strict=True):
+        ones, others = rows[row], columns[column]
+        for turn in range(min(number, len(ones))):
+            one = ones[(next_row[row] + turn) % len(ones)]
+            for _ in range(number // len(ones) + (turn < number % len(ones))):
+                dates.append((one.key, others[next_column[column] % len(others)].key))
+                next_column[column] += 1
+        next_row[row] += number
+    return dates
 
 
 def _classes(people: Sequence[Person[K]]) -> list[list[Person[K]]]:
@@ -66,30 +79,6 @@ def incidence(pairs: Wholes, nodes: int) -> Any:
     """Which pairs (columns) each node (row) is in."""
     edges = np.repeat(np.arange(len(pairs)), 2)
     return sparse().csr_array((np.ones(2 * len(pairs)), (pairs.ravel(), edges)), shape=(nodes, len(pairs)))
-
-
-def _hand_out(
-    rows: Sequence[Sequence[Person[K]]],
-    columns: Sequence[Sequence[Person[K]]],
-    pairs: Wholes,
-    numbers: Wholes,
-) -> list[tuple[K, K]]:
-    """Give the dates of each two classes to their people, in turn, so that nobody gets more than the others.
-
-    Each class goes round and round. One person's dates with another class are consecutive there, and no
-    more than it has people, so nobody meets anyone twice.
-    """
-    dates: list[tuple[K, K]] = []
-    next_row, next_column = [0] * len(rows), [0] * len(columns)
-    for (row, column), number in zip(pairs.tolist(), numbers.tolist(), strict=True):
-        ones, others = rows[row], columns[column]
-        for turn in range(min(number, len(ones))):
-            one = ones[(next_row[row] + turn) % len(ones)]
-            for _ in range(number // len(ones) + (turn < number % len(ones))):
-                dates.append((one.key, others[next_column[column] % len(others)].key))
-                next_column[column] += 1
-        next_row[row] += number
-    return dates
 
 
 def _in_one_pool(people: Sequence[Person[K]], max_rounds: int) -> list[tuple[K, K]]:

@@ -90,7 +90,13 @@ class _Colouring(Generic[K]):
 
     def add_by_fan(self, hub: K, first: K) -> None:
         """Colour one more edge, with a colour more than the highest degree: always possible."""
-        fan = self._fan(hub, first)
+        # As many of the hub's partners as can be, each one's edge in a colour free at the one before.
+        fan = [first]
+        rest = dict(self.at[hub])
+        while (
+            colour := next((candidate for candidate in rest if self._is_free(fan[-1], candidate)), None)
+        ) is not None:
+            fan.append(rest.pop(colour))
         of_hub = next(self._free(hub))
         of_last = next(self._free(fan[-1]))
         # From here on nothing is coloured ``of_last`` at the hub.
@@ -105,16 +111,6 @@ class _Colouring(Generic[K]):
             del self.at[hub][colour], self.at[following][colour]
             self._set(hub, leaf, colour)
         self._set(hub, fan[upto], of_last)
-
-    def _fan(self, hub: K, first: K) -> list[K]:
-        """As many of the hub's partners as can be, each one's edge in a colour free at the one before."""
-        fan = [first]
-        rest = dict(self.at[hub])
-        while (
-            colour := next((candidate for candidate in rest if self._is_free(fan[-1], candidate)), None)
-        ) is not None:
-            fan.append(rest.pop(colour))
-        return fan
 
     def _is_still_fan(self, hub: K, fan: Sequence[K]) -> bool:
         return all(self._is_free(leaf, self._colour(hub, following)) for leaf, following in pairwise(fan))

@@ -6,7 +6,6 @@ from itertools import chain
 from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dating.pairing.best import incidence
 from dating.pairing.colouring import colour_within
@@ -28,7 +27,14 @@ def filled_up(
     room = np.array([max_rounds - had[person.key] for person in group])
     if not len(group) or room.max() < max_rounds:  # everybody has a date
         return list(dates)
-    pairs = _possible(group, room, max_rounds, two_pools)
+    # The pairs, by their places, that may meet, have room, and of whom one has no date.
+    has_none, has_room = room == max_rounds, room > 0
+    possible = np.logical_or.outer(has_none, has_none) & np.logical_and.outer(has_room, has_room)
+    if two_pools:
+        pool = np.array([person.pool for person in group])
+        pairs = np.argwhere(possible & np.logical_and.outer(pool == 0, pool != 0))
+    else:
+        pairs = np.argwhere(np.triu(possible, 1))
     if not len(pairs):
         return list(dates)
     scores = pair_scores(group, group)[pairs[:, 0], pairs[:, 1]]
@@ -47,15 +53,3 @@ def filled_up(
     # A few of them may find no round.
     rounds, _ = colour_within([*dates, *more], max_rounds)
     return [date for round_ in rounds for date in round_]
-
-
-def _possible(
-    group: Sequence[Person[K]], room: NDArray[np.int64], max_rounds: int, two_pools: bool
-) -> NDArray[np.int64]:
-    """Return the pairs, by their places, that may meet, have room, and of whom one has no date."""
-    has_none, has_room = room == max_rounds, room > 0
-    possible = np.logical_or.outer(has_none, has_none) & np.logical_and.outer(has_room, has_room)
-    if two_pools:
-        pool = np.array([person.pool for person in group])
-        return np.argwhere(possible & np.logical_and.outer(pool == 0, pool != 0))
-    return np.argwhere(np.triu(possible, 1))

@@ -47,26 +47,25 @@ def groups(people: Sequence[Person[K]], *, users_limit: int, two_pools: bool) ->
     """
     chance = np.random.default_rng(SEED)
     if two_pools:
-        return _of_two_pools(people, users_limit, chance)
-    return _of_one_pool(people, users_limit, chance)
-
-
-def _of_two_pools(
-    people: Sequence[Person[K]], users_limit: int, chance: np.random.Generator
-) -> list[list[Person[K]]]:
-    pools = pools_of(people)
-    sizes = split_two_pools(len(pools[0]), len(pools[1]), users_limit)
-    first, second = (pool[: sum(pool_sizes)] for pool, pool_sizes in zip(pools, sizes, strict=True))
+        pools = pools_of(people)
+        shares = split_two_pools(len(pools[0]), len(pools[1]), users_limit)
+        first, second = (pool[: sum(pool_sizes)] for pool, pool_sizes in zip(pools, shares, strict=True))
+        found = []
+        for begin, end in _blocks([sum(both) for both in zip(*shares, strict=True)]):
+            found += _of_block(
+                _block(first, shares[0], begin, end),
+                _block(second, shares[1], begin, end),
+                shares[0][begin:end],
+                shares[1][begin:end],
+                chance,
+                len(people),
+            )
+        return found
+    sizes = split_one_pool(len(people), users_limit)
     found = []
-    for begin, end in _blocks([sum(both) for both in zip(*sizes, strict=True)]):
-        found += _of_block(
-            _block(first, sizes[0], begin, end),
-            _block(second, sizes[1], begin, end),
-            sizes[0][begin:end],
-            sizes[1][begin:end],
-            chance,
-            len(people),
-        )
+    for begin, end in _blocks(sizes):
+        here = _block(people[: sum(sizes)], sizes, begin, end)
+        found += _of_one_block(here, sizes[begin:end], chance, len(people))
     return found
 
 
@@ -131,17 +130,6 @@ def _best_places(
     places = np.repeat(np.arange(len(sizes)), sizes)
     _, seats = optimize().linear_sum_assignment(sums[:, places], maximize=True)
     found: Places = places[seats]
-    return found
-
-
-def _of_one_pool(
-    people: Sequence[Person[K]], users_limit: int, chance: np.random.Generator
-) -> list[list[Person[K]]]:
-    sizes = split_one_pool(len(people), users_limit)
-    found = []
-    for begin, end in _blocks(sizes):
-        here = _block(people[: sum(sizes)], sizes, begin, end)
-        found += _of_one_block(here, sizes[begin:end], chance, len(people))
     return found
 
 

@@ -28,17 +28,15 @@ def plans(
     of the best set of dates in the group, and for whoever is in none of these the least bad. Where not all
     can take part, those who come first do.
     """
-    divided = groups(people, users_limit=users_limit, two_pools=two_pools)
-    made = (_plan(group, max_rounds=max_rounds, two_pools=two_pools) for group in divided)
-    return [plan for plan in made if plan.people]
-
-
-def _plan(group: Sequence[Person[UUID]], *, max_rounds: int | None, two_pools: bool) -> Plan:
-    if max_rounds is None:
-        rounds = complete_rounds(group, two_pools=two_pools)
-    else:
-        dates = best_dates(group, max_rounds=max_rounds, two_pools=two_pools)
-        dates = filled_up(group, dates, max_rounds=max_rounds, two_pools=two_pools)
-        rounds = coloured_rounds(dates)
-    meeting = {person for round_ in rounds for date in round_ for person in date}
-    return Plan([person.key for person in group if person.key in meeting], rounds)
+    made = []
+    for group in groups(people, users_limit=users_limit, two_pools=two_pools):
+        if max_rounds is None:
+            rounds = complete_rounds(group, two_pools=two_pools)
+        else:
+            dates = best_dates(group, max_rounds=max_rounds, two_pools=two_pools)
+            dates = filled_up(group, dates, max_rounds=max_rounds, two_pools=two_pools)
+            rounds = coloured_rounds(dates)
+        meeting = {person for round_ in rounds for date in round_ for person in date}
+        if meeting:
+            made.append(Plan([person.key for person in group if person.key in meeting], rounds))
+    return made

@@ -48,30 +48,21 @@ def _matching(dates: Sequence[tuple[K, K]], planned: Sequence[tuple[K, K]]) -> l
     firsts = list(dict.fromkeys(first for first, _ in dates))
     seconds = list(dict.fromkeys(second for _, second in dates))
     if set(firsts).isdisjoint(seconds):
-        return _across(dates, set(planned), left, firsts, seconds)
+        wanted = set(planned)
+        if not dates:
+            return []
+        most = max(left.values())
+        # Each rule outweighs all that those after it could add up to.
+        for_busiest = len(firsts) + 1
+        for_date = 2 * for_busiest * for_busiest
+        rows = {person: number for number, person in enumerate(firsts)}
+        columns = {person: number for number, person in enumerate(seconds)}
+        worth = np.zeros((len(firsts), len(seconds)))
+        for one, other in dates:
+            busiest = (left[one] == most) + (left[other] == most)
+            worth[rows[one], columns[other]] = for_date + for_busiest * busiest + ((one, other) in wanted)
+        found = optimize().linear_sum_assignment(worth, maximize=True)
+        chosen = set(zip(*(places.tolist() for places in found), strict=True))
+        return [(one, other) for one, other in dates if (rows[one], columns[other]) in chosen]
     urgent = sorted(left, key=lambda person: -left[person])
     return largest_matching(dates, begin_with=planned, urgent_first=urgent)
-
-
-def _across(
-    dates: Sequence[tuple[K, K]],
-    planned: set[tuple[K, K]],
-    left: Counter[K],
-    firsts: Sequence[K],
-    seconds: Sequence[K],
-) -> list[tuple[K, K]]:
-    if not dates:
-        return []
-    most = max(left.values())
-    # Each rule outweighs all that those after it could add up to.
-    for_busiest = len(firsts) + 1
-    for_date = 2 * for_busiest * for_busiest
-    rows = {person: number for number, person in enumerate(firsts)}
-    columns = {person: number for number, person in enumerate(seconds)}
-    worth = np.zeros((len(firsts), len(seconds)))
-    for one, other in dates:
-        busiest = (left[one] == most) + (left[other] == most)
-        worth[rows[one], columns[other]] = for_date + for_busiest * busiest + ((one, other) in planned)
-    found = optimize().linear_sum_assignment(worth, maximize=True)
-    chosen = set(zip(*(places.tolist() for places in found), strict=True))
-    return [(one, other) for one, other in dates if (rows[one], columns[other]) in chosen]

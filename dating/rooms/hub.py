@@ -158,21 +158,18 @@ class Hub:
             left = min(ends, default=float("inf")) - clock.timestamp()
             await asyncio.sleep(min(POLL_S, max(left, 0.0) + 0.01))
             try:
-                await self._refresh()
+                places = list(self._places.values())
+                on = await calls.calls_on(self._database, [(place.seat, place.version) for place in places])
+                for place in places:
+                    if place.seat not in on:
+                        self._leave(place)
+                    elif on[place.seat] != place.until:
+                        place.until = on[place.seat]
+                        place.tell(until_event(place.until))
             except psycopg.Error as error:
                 log.warning("dating_rooms_look_failed", error=type(error).__name__)
                 self._end_by_the_clock()
                 await asyncio.sleep(AGAIN_S)
-
-    async def _refresh(self) -> None:
-        places = list(self._places.values())
-        on = await calls.calls_on(self._database, [(place.seat, place.version) for place in places])
-        for place in places:
-            if place.seat not in on:
-                self._leave(place)
-            elif on[place.seat] != place.until:
-                place.until = on[place.seat]
-                place.tell(until_event(place.until))
 
     def _end_by_the_clock(self) -> None:
         """While nobody can be asked, what was known last counts."""

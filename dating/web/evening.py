@@ -153,34 +153,28 @@ def _moment_before(event: Event, registration: Registration | None) -> Moment:
         return Moment(over, "You are not taking part.")
     assert registration is not None
     if is_open:
-        return _moment_coming(event, registration)
+        if registration.state == _State.WAITING:
+            taken = "All places that you could have" if event.two_pools else "All places"
+            text = f"{taken} are taken. You move up when one becomes free, and we'll tell you."
+            actions: tuple[str, ...] = ("cancel",)
+            if registration.confirmed_at is not None:
+                text += " You have said that you will come."
+            elif event.step == Step.CONFIRMING:
+                text += " Unconfirmed places go to people on this list who have said here that they'll come."
+                actions = ("confirm", "cancel")
+            return Moment("You are on the waiting list", text, "Registration closes", event.close_at, actions)
+        if registration.state == _State.CONFIRMED:
+            text = "Thank you for confirming. After registration closes, we'll tell you who takes part."
+            return Moment("You are coming", text, "Groups are made", event.close_at, ("cancel",))
+        if event.step == Step.CONFIRMING:
+            text = "You can only take part if you confirm."
+            return Moment(
+                "Will you come?", text, "You can confirm until", event.close_at, ("confirm", "cancel")
+            )
+        text = "We'll ask you later to confirm that you're coming."
+        return Moment("You are registered", text, "Confirmation opens", event.confirm_at, ("cancel",))
     why = _LEFT_OUT.get(_LeftOut(registration.left_out)) if registration.left_out else None
     return Moment("You are not taking part", why or _OUT.get(_State(state), "Registration is closed."))
-
-
-def _moment_coming(event: Event, registration: Registration) -> Moment:
-    if registration.state == _State.WAITING:
-        return _moment_waiting(event, is_coming=registration.confirmed_at is not None)
-    if registration.state == _State.CONFIRMED:
-        text = "Thank you for confirming. After registration closes, we'll tell you who takes part."
-        return Moment("You are coming", text, "Groups are made", event.close_at, ("cancel",))
-    if event.step == Step.CONFIRMING:
-        text = "You can only take part if you confirm."
-        return Moment("Will you come?", text, "You can confirm until", event.close_at, ("confirm", "cancel"))
-    text = "We'll ask you later to confirm that you're coming."
-    return Moment("You are registered", text, "Confirmation opens", event.confirm_at, ("cancel",))
-
-
-def _moment_waiting(event: Event, *, is_coming: bool) -> Moment:
-    taken = "All places that you could have are taken." if event.two_pools else "All places are taken."
-    text = f"{taken} You move up when one becomes free, and we'll tell you."
-    actions: tuple[str, ...] = ("cancel",)
-    if is_coming:
-        text += " You have said that you will come."
-    elif event.step == Step.CONFIRMING:
-        text += " Unconfirmed places go to people on this list who have said here that they'll come."
-        actions = ("confirm", "cancel")
-    return Moment("You are on the waiting list", text, "Registration closes", event.close_at, actions)
 
 
 def _moment_with_group(
@@ -202,7 +196,13 @@ def _moment_with_group(
             text = "It begins early if everyone is ready." if ready else _rules(event)
             return Moment(title, text, "Round 1 begins", event.deadline_at, () if ready else ("ready",))
         case Step.ROUND:
-            return _moment_in_round(event, here)
+            number = event.current_round
+            if here is None:
+                text = "You have no call in this round."
+                return Moment(f"Round {number}: a break for you", text, "The round ends", event.deadline_at)
+            return Moment(
+                f"Round {number}: you meet {_partner(here)}", "", "The call ends", event.deadline_at
+            )
         case _:
             return _moment_in_break(event, here, ahead)
 
@@ -212,14 +212,6 @@ def _rules(event: Event) -> str:
         f"You meet one person after another, for {_minutes(event.round_s)} each. Then the call ends, and "
         f"you have {_minutes(event.break_s)} to say whether you liked them. If both of you did, you learn it."
     )
-
-
-def _moment_in_round(event: Event, here: Seat | None) -> Moment:
-    number = event.current_round
-    if here is None:
-        text = "You have no call in this round."
-        return Moment(f"Round {number}: a break for you", text, "The round ends", event.deadline_at)
-    return Moment(f"Round {number}: you meet {_partner(here)}", "", "The call ends", event.deadline_at)
 
 
 def _moment_in_break(event: Event, here: Seat | None, ahead: Seat | None) -> Moment:

@@ -44,12 +44,31 @@ def plots_of(event: Event) -> list[Plot]:
     results = event.results
     if not results:
         return []
-    plots = [_people(results), _reactions(results)]
+    reactions = results["reactions"]
+    names = [("like", "Likes"), ("dislike", "Dislikes"), ("report", "Reports")]
+    most = max(reactions.get(name, 0) for name, _ in names)
+    bars = [
+        Bar(label, _bar((name, reactions.get(name, 0)), most=most), f"{reactions.get(name, 0)}")
+        for name, label in names
+    ]
+    matches = results["matches"]
+    lead = f"{matches} pair{'' if matches == 1 else 's'} matched: they liked each other."
+    plots = [_people(results), Plot("What people said", lead, "Said", bars)]
     # What was stored by an older version has less in it.
     if results.get("by_round"):
         plots.insert(1, _rounds(results["by_round"]))
     if results.get("by_likes_received"):
-        plots.append(_likes(results["by_likes_received"]))
+        people = results["by_likes_received"]
+        most = max(people)
+        bars = [
+            Bar(
+                f"{likes} like{'' if likes == 1 else 's'}",
+                _bar(("people", number), most=most),
+                f"{number} {'person' if number == 1 else 'people'}",
+            )
+            for likes, number in enumerate(people)
+        ]
+        plots.append(Plot("Likes that people got", "", "Likes", bars))
     return plots
 
 
@@ -85,32 +104,6 @@ def _rounds(rounds: Sequence[Mapping[str, int]]) -> Plot:
         )
     key = [("held", "held"), ("not-held", "not held")]
     return Plot("Dates by round", "Each like is for the person met in that round.", "Round", bars, key)
-
-
-def _reactions(results: Mapping[str, Any]) -> Plot:
-    reactions = results["reactions"]
-    names = [("like", "Likes"), ("dislike", "Dislikes"), ("report", "Reports")]
-    most = max(reactions.get(name, 0) for name, _ in names)
-    bars = [
-        Bar(label, _bar((name, reactions.get(name, 0)), most=most), f"{reactions.get(name, 0)}")
-        for name, label in names
-    ]
-    matches = results["matches"]
-    lead = f"{matches} pair{'' if matches == 1 else 's'} matched: they liked each other."
-    return Plot("What people said", lead, "Said", bars)
-
-
-def _likes(people: Sequence[int]) -> Plot:
-    most = max(people)
-    bars = [
-        Bar(
-            f"{likes} like{'' if likes == 1 else 's'}",
-            _bar(("people", number), most=most),
-            f"{number} {'person' if number == 1 else 'people'}",
-        )
-        for likes, number in enumerate(people)
-    ]
-    return Plot("Likes that people got", "", "Likes", bars)
 
 
 def _bar(*parts: tuple[str, int], most: int) -> list[Part]:

@@ -112,6 +112,14 @@ def run_sheet_of(event: Event, *, pace: str) -> RunSheet:
     rounds = {round_.number: round_ for round_ in Round.objects.filter(event=event)}
     sheets = [_group(event, group, rounds) for group in groups]
     states = event.registrations.values_list("state", flat=True)
+    # What can be done now, by the names of the routes.
+    can = set()
+    if not event.is_over and not event.is_ending:
+        can.add("end")
+    if event.step in LIVE:
+        can.add("pause" if event.paused_at is None else "resume")
+    if event.step == Step.ROUND:
+        can.add("extend")
     return RunSheet(
         event=event,
         rounds=len(rounds),
@@ -120,7 +128,7 @@ def run_sheet_of(event: Event, *, pace: str) -> RunSheet:
         troubles=[] if event.is_over else _troubles(event),
         missing=[member.name for sheet in sheets for member in sheet.members if member.sign == "missing"],
         pace=pace,
-        actions=_actions(event),
+        actions=frozenset(can),
     )
 
 
@@ -135,18 +143,6 @@ def _troubles(event: Event) -> list[str]:
         instead = "replaced by the built-in room" if is_replaced else "not there yet and being tried again"
         said.append(f"{which} {'are' if count > 1 else 'is'} {instead}: {error}")
     return said
-
-
-def _actions(event: Event) -> frozenset[str]:
-    """Return what can be done now, by the names of the routes."""
-    can = set()
-    if not event.is_over and not event.is_ending:
-        can.add("end")
-    if event.step in LIVE:
-        can.add("pause" if event.paused_at is None else "resume")
-    if event.step == Step.ROUND:
-        can.add("extend")
-    return frozenset(can)
 
 
 def _group(event: Event, group: Group, rounds: dict[int, Round]) -> GroupSheet:
@@ -223,7 +219,14 @@ def _places(dates: Sequence[Date], names: dict[UUID, str]) -> dict[UUID, str]:
 
 
 def _member(event: Event, member: Registration, place: str) -> Member:
-    sign, label = _sign(event, member)
+    if member.state == _State.DROPPED:
+        sign, label = "dropped", "Dropped"
+    elif not Signs(member.last_sign_at, member.missed_at).is_present:
+        sign, label = "missing", "Missing"
+    elif member.last_sign_at is not None:
+        sign, label = "there", "Ready" if event.step == Step.READY_CHECK else "There"
+    else:
+        sign, label = "silent", "No sign yet"
     return Member(
         id=member.pk,
         name=name_of(member),
@@ -233,16 +236,6 @@ def _member(event: Event, member: Registration, place: str) -> Member:
         no_shows=member.no_shows,
         can_be_dropped=member.state == _State.CONFIRMED and not event.is_over,
     )
-
-
-def _sign(event: Event, member: Registration) -> tuple[str, str]:
-    if member.state == _State.DROPPED:
-        return "dropped", "Dropped"
-    if not Signs(member.last_sign_at, member.missed_at).is_present:
-        return "missing", "Missing"
-    if member.last_sign_at is not None:
-        return "there", "Ready" if event.step == Step.READY_CHECK else "There"
-    return "silent", "No sign yet"
 
 
 def name_of(member: Registration) -> str:

@@ -1,5 +1,6 @@
 """Registering, confirming and cancelling, with the original's replies; and one's own registrations."""
 
+from collections.abc import Callable
 from typing import Any, Final
 from uuid import UUID
 
@@ -45,22 +46,22 @@ _UUID_OR_0: Final = {
 _ERRORS: Final = errors(*BODY, 403, 404, 409, 429)
 
 
-def _refused(reply: str, error: Conflict) -> Response:
-    """The original's reply, with the reason."""
-    return Response({reply: False, "detail": str(error)}, status=status.HTTP_409_CONFLICT)
-
-
 class _Command(DatingView):
     throttle_classes = [Acts]
 
-    def event_or_none(self, event_id: UUID) -> Event | None:
-        return Event.objects.filter(pk=event_id).first()
-
-    @staticmethod
-    def unknown() -> Response:
-        return Response(
-            {"success": False, "detail": "There is no event with that id."}, status=status.HTTP_404_NOT_FOUND
-        )
+    def answer(
+        self, request: Request, event_id: UUID, command: Callable[..., object], *, reply: str
+    ) -> Response:
+        """Have a command take effect, and answer as the original does; a refusal says why."""
+        user, event = meant(request), Event.objects.filter(pk=event_id).first()
+        if event is None:
+            unknown = {"success": False, "detail": "There is no event with that id."}
+            return Response(unknown, status=status.HTTP_404_NOT_FOUND)
+        try:
+            command(event=event, user=user, now=clock.now())
+        except Conflict as error:
+            return Response({reply: False, "detail": str(error)}, status=status.HTTP_409_CONFLICT)
+        return Response({reply: True})
 
 
 @extend_schema(tags=["dating"])
@@ -73,14 +74,7 @@ class RegisterView(_Command):
 
         409 with `user_registered` false once registration is closed.
         """
-        user, event = meant(request), self.event_or_none(event_id)
-        if event is None:
-            return self.unknown()
-        try:
-            registration_create(event=event, user=user, now=clock.now())
-        except Conflict as error:
-            return _refused("user_registered", error)
-        return Response({"user_registered": True})
+        return self.answer(request, event_id, registration_create, reply="user_registered")
 
 
 @extend_schema(tags=["dating"])
@@ -91,14 +85,7 @@ class ConfirmView(_Command):
 
         409 with `registration_confirmed` false if you are not registered, not asked yet, or too late.
         """
-        user, event = meant(request), self.event_or_none(event_id)
-        if event is None:
-            return self.unknown()
-        try:
-            registration_confirm(event=event, user=user, now=clock.now())
-        except Conflict as error:
-            return _refused("registration_confirmed", error)
-        return Response({"registration_confirmed": True})
+        return self.answer(request, event_id, registration_confirm, reply="registration_confirmed")
 
 
 @extend_schema(tags=["dating"])
@@ -114,14 +101,7 @@ class CancelView(_Command):
 
         409 with `registration_cancelled` false if you have none, or the groups have been made.
         """
-        user, event = meant(request), self.event_or_none(event_id)
-        if event is None:
-            return self.unknown()
-        try:
-            registration_cancel(event=event, user=user, now=clock.now())
-        except Conflict as error:
-            return _refused("registration_cancelled", error)
-        return Response({"registration_cancelled": True})
+        return self.answer(request, event_id, registration_cancel, reply="registration_cancelled")
 
 
 @extend_schema(tags=["dating"])

@@ -86,7 +86,18 @@ class SignalsPage(Page):
         if seat is None or not calls.call_is_on(seat.pk, member.user.links_version):
             return _refused("The call is over.", status=409)
         try:
-            signal = _signal(request)
+            # Read what is to be passed on.
+            given = request.POST
+            page, kind, number, text = (given.get(name, "") for name in ("page", "kind", "number", "text"))
+            if not 0 < len(page) <= signals.PAGE_MOST:
+                raise ValueError(f"page: expected 1 to {signals.PAGE_MOST} characters")
+            if kind not in signals.KINDS:
+                raise ValueError(f"kind: expected one of {', '.join(signals.KINDS)}")
+            if not (number.isascii() and number.isdigit() and len(number) <= signals.DIGITS_MOST):
+                raise ValueError(f"number: expected at most {signals.DIGITS_MOST} digits")
+            if len(text) > signals.TEXT_MOST:
+                raise ValueError(f"text: expected at most {signals.TEXT_MOST} characters")
+            signal = signals.Signal(page, kind, int(number), text)
             limits.take(scope="room-signal", who=str(seat.pk))
         except ValueError as error:
             return _refused(str(error))
@@ -104,25 +115,6 @@ def _seat_of(token: str, member: Registration) -> Seat | None:
     seats = Seat.objects.select_related("round", "date__room", "date__first__user", "date__second__user")
     rooms = seats.filter(date__room__provider=BuiltInRoom.name)
     return rooms.filter(round=meant[0], registration=member).first()
-
-
-def _signal(request: HttpRequest) -> signals.Signal:
-    """Read what is to be passed on.
-
-    Raises:
-        ValueError: it is nothing that a room's page says; its text says what was expected.
-    """
-    given = request.POST
-    page, kind, number, text = (given.get(name, "") for name in ("page", "kind", "number", "text"))
-    if not 0 < len(page) <= signals.PAGE_MOST:
-        raise ValueError(f"page: expected 1 to {signals.PAGE_MOST} characters")
-    if kind not in signals.KINDS:
-        raise ValueError(f"kind: expected one of {', '.join(signals.KINDS)}")
-    if not (number.isascii() and number.isdigit() and len(number) <= signals.DIGITS_MOST):
-        raise ValueError(f"number: expected at most {signals.DIGITS_MOST} digits")
-    if len(text) > signals.TEXT_MOST:
-        raise ValueError(f"text: expected at most {signals.TEXT_MOST} characters")
-    return signals.Signal(page, kind, int(number), text)
 
 
 def _refused(why: str, *, status: int = 400) -> HttpResponse:
