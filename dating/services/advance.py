@@ -55,18 +55,17 @@ def events_advance(*, event_ids: Sequence[UUID], now: datetime) -> int:
             log.exception("dating_event_failed", evening=str(event_ids[0]))
             # A deadlock, or a database that is away, says nothing of the event.
             if not isinstance(error, OperationalError):
-                _put_off(event_ids[0], now)
+                # Have an event's step, which failed, tried again: the later it is, the less often.
+                event_id = event_ids[0]
+                event = Event.objects.filter(pk=event_id, deadline_at__lte=now).first()
+                if event is not None and event.deadline_at is not None:
+                    wait = min(max(now - event.deadline_at, _PAUSE_LEAST), _PAUSE_MOST)
+                    Event.objects.filter(pk=event_id, deadline_at=event.deadline_at).update(
+                        retry_at=now + wait
+                    )
             return 0
     half = len(event_ids) // 2
     return sum(events_advance(event_ids=part, now=now) for part in (event_ids[:half], event_ids[half:]))
-
-
-def _put_off(event_id: UUID, now: datetime) -> None:
-    """Have an event's step, which failed, tried again: the later it is, the less often."""
-    event = Event.objects.filter(pk=event_id, deadline_at__lte=now).first()
-    if event is not None and event.deadline_at is not None:
-        wait = min(max(now - event.deadline_at, _PAUSE_LEAST), _PAUSE_MOST)
-        Event.objects.filter(pk=event_id, deadline_at=event.deadline_at).update(retry_at=now + wait)
 
 
 @transaction.atomic
@@ -114,10 +113,6 @@ def _go(due_steps: Sequence[DueStep], now: datetime) -> None:
         )
         if moved != len(events):
             raise RuntimeError(f"Of {len(events)} events only {moved} are in {here.step} still, though held.")
-    _log(due_steps, now)
-
-
-def _log(due_steps: Sequence[DueStep], now: datetime) -> None:
     entries = []
     for due in due_steps:
         assert due.there
@@ -156,20 +151,16 @@ def _closed(event: Event, here: Position, now: datetime) -> Position:
         "user_id", flat=True
     )
     first_round_ends_at = event.starts_at + timedelta(seconds=event.round_s)
-    tell(event, "dating.rules", users, key="all", expires_at=first_round_ends_at, **_times(event))
-    there = following(event, here, now=now)
-    assert there.deadline_at
-    rounds_schedule([RoundStart(event, event.rounds.get(number=1), there.deadline_at)], now=now)
-    return there
-
-
-def _times(event: Event) -> dict[str, Any]:
-    """Return how long rounds and breaks take, in seconds, and as people say it."""
+    # How long rounds and breaks take, in seconds, and as people say it
     times: dict[str, Any] = {}
     for name, seconds in (("round", event.round_s), ("break", event.break_s)):
         minutes, rest = divmod(seconds, 60)
         times |= {f"{name}_s": seconds, f"{name}_min": minutes, f"{name}_rest_s": rest}
-    return times
+    tell(event, "dating.rules", users, key="all", expires_at=first_round_ends_at, **times)
+    there = following(event, here, now=now)
+    assert there.deadline_at
+    rounds_schedule([RoundStart(event, event.rounds.get(number=1), there.deadline_at)], now=now)
+    return there
 
 
 _STEPS: Final[dict[Step, Callable[[Sequence[DueStep], datetime], None]]] = {

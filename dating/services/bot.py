@@ -106,7 +106,13 @@ def _link(
 ) -> tuple[BotAccount, bool]:
     created = account is None
     account = account or _make(number, user)
-    _describe(account.user, about)
+    # Store what the bot knows of somebody; what it doesn't say stays.
+    for name in {"first_name", "last_name"} & about.keys():
+        about[name] = cleaned(about[name], NAME_MAX)
+    if details := {key: value for key, value in about.items() if key not in _PROFILE}:
+        user_update(user=account.user, **details)
+    if said := {key: value for key, value in about.items() if key in _PROFILE}:
+        DatingProfile.objects.update_or_create(user=account.user, defaults=said)
     if chat is not None or created:
         bot_chat_learn(user=account.user, chat=number if chat is None else chat, again=chat is not None)
     return account, created
@@ -151,13 +157,3 @@ def _make(number: int, user: User | None) -> BotAccount:
             return BotAccount.objects.create(number=number, user=user)
     except IntegrityError:
         raise Conflict(OTHER_NUMBER) from None
-
-
-def _describe(user: User, about: dict[str, Any]) -> None:
-    """Store what the bot knows of somebody; what it doesn't say stays."""
-    for name in {"first_name", "last_name"} & about.keys():
-        about[name] = cleaned(about[name], NAME_MAX)
-    if details := {key: value for key, value in about.items() if key not in _PROFILE}:
-        user_update(user=user, **details)
-    if said := {key: value for key, value in about.items() if key in _PROFILE}:
-        DatingProfile.objects.update_or_create(user=user, defaults=said)

@@ -32,7 +32,19 @@ def rounds_judge(ended: Sequence[Ended], members: Members) -> None:
     Args:
         members: all who are in groups of these events, whoever was dropped too; changed to what is found.
     """
-    held = _held(end.round for end in ended)
+    # The dates of each round by group, with who entered their calls
+    held: dict[UUID, dict[UUID, list[EndedDate]]] = {
+        round_.pk: defaultdict(list) for round_ in (end.round for end in ended)
+    }
+    seats = Seat.objects.filter(round__in=list(held)).exclude(joined_at=None).order_by()
+    joined = set(seats.values_list("date_id", "registration_id"))
+    took_place = Date.objects.filter(round__in=list(held), status=Date.Status.TOOK_PLACE)
+    for pk, round_id, group, *people in took_place.values_list(
+        "pk", "round_id", "group_id", "first_id", "second_id"
+    ):
+        one, other = people
+        there = frozenset(person for person in people if (pk, person) in joined)
+        held[round_id][group].append(EndedDate(pk, (one, other), there))
     failed: list[UUID] = []
     missing: list[Registration] = []
     for end in ended:
@@ -50,21 +62,6 @@ def rounds_judge(ended: Sequence[Ended], members: Members) -> None:
     if failed:
         Date.objects.filter(pk__in=failed).update(status=Date.Status.NO_SHOW)
         Registration.objects.bulk_update(missing, ["missed_at", "no_shows"])
-
-
-def _held(rounds: Iterable[Round]) -> Mapping[UUID, Mapping[UUID, list[EndedDate]]]:
-    """Return the dates of each round by group, with who entered their calls."""
-    found: dict[UUID, dict[UUID, list[EndedDate]]] = {round_.pk: defaultdict(list) for round_ in rounds}
-    seats = Seat.objects.filter(round__in=list(found)).exclude(joined_at=None).order_by()
-    joined = set(seats.values_list("date_id", "registration_id"))
-    held = Date.objects.filter(round__in=list(found), status=Date.Status.TOOK_PLACE)
-    for pk, round_id, group, *people in held.values_list(
-        "pk", "round_id", "group_id", "first_id", "second_id"
-    ):
-        one, other = people
-        there = frozenset(person for person in people if (pk, person) in joined)
-        found[round_id][group].append(EndedDate(pk, (one, other), there))
-    return found
 
 
 def ratings_of(ended: Sequence[Ended], members: Members) -> list[Notice]:

@@ -28,7 +28,11 @@ def event_close(*, event: Event, now: datetime) -> bool:
 
     Returns whether the event takes place; if it does not, everybody has been told so, and why.
     """
-    coming = _coming(event, now)
+    # Those who have said that they come: those who hold a place, then those who wait for one.
+    gone = event.registrations.filter(state__in=COMING, user__is_active=False)
+    gone.update(state=_State.CANCELLED, cancelled_at=now, sequence=F("sequence") + 1)
+    found = event.registrations.filter(WILL_COME).select_for_update(of=("self",)).select_related("user")
+    coming = sorted(found.order_by("registered_at", "id"), key=lambda each: each.state == _State.WAITING)
     elsewhere = taking_part_elsewhere(event, [registration.user_id for registration in coming])
     known, unfit = _fit(
         event, [registration for registration in coming if registration.user_id not in elsewhere]
@@ -39,7 +43,8 @@ def event_close(*, event: Event, now: datetime) -> bool:
         people, users_limit=event.users_limit, max_rounds=event.max_rounds, two_pools=event.two_pools
     )
     if not made:
-        event.skipped_reason = _why_nobody_meets(event, people)
+        is_one_pool = event.two_pools and len(people) > 1 and len({person.pool for person in people}) == 1
+        event.skipped_reason = POOL_EMPTY if is_one_pool else TOO_FEW
         event_skip(event=event, now=now)
         return False
     pools = {person.key: person.pool for person in people}
@@ -69,14 +74,6 @@ def event_skip(*, event: Event, now: datetime) -> None:
     left_out = _left_out(still_in, _LeftOut.SKIPPED)
     tell_parts(event, "dating.skipped", left_out, now, reason=event.skipped_reason)
     event.results = results_of(event)
-
-
-def _coming(event: Event, now: datetime) -> list[Registration]:
-    """Return those who have said that they come: those who hold a place, then those who wait for one."""
-    gone = event.registrations.filter(state__in=COMING, user__is_active=False)
-    gone.update(state=_State.CANCELLED, cancelled_at=now, sequence=F("sequence") + 1)
-    found = event.registrations.filter(WILL_COME).select_for_update(of=("self",)).select_related("user")
-    return sorted(found.order_by("registered_at", "id"), key=lambda each: each.state == _State.WAITING)
 
 
 def _fit(
@@ -144,17 +141,12 @@ def _people(event: Event, placed: Sequence[tuple[Registration, DatingProfile]]) 
             key=registration.pk,
             pool=pool,
             age=age_on(day, profile.birthday),
-            city=_normalised_city(profile.city),
+            city=" ".join(unicodedata.normalize("NFKC", profile.city).casefold().split()),
             manual_score=profile.manual_score,
         )
         for (registration, profile), pool in zip(placed, pools, strict=True)
         if profile.birthday
     ]
-
-
-def _normalised_city(city: str) -> str:
-    """Return a city as others may have written it too; "" where it is not known."""
-    return " ".join(unicodedata.normalize("NFKC", city).casefold().split())
 
 
 def _pools(seeks: Sequence[str]) -> list[int]:
@@ -169,12 +161,6 @@ def _pools(seeks: Sequence[str]) -> list[int]:
             pool = 0 if wish == DatingProfile.Seeks.MEN else 1
         pools.append(pool)
     return pools
-
-
-def _why_nobody_meets(event: Event, people: Sequence[Person[UUID]]) -> str:
-    if event.two_pools and len(people) > 1 and len({person.pool for person in people}) == 1:
-        return POOL_EMPTY
-    return TOO_FEW
 
 
 def _store(event: Event, made: Sequence[Plan], members: Mapping[UUID, Registration], now: datetime) -> None:
@@ -192,7 +178,13 @@ def _store(event: Event, made: Sequence[Plan], members: Mapping[UUID, Registrati
     dates: list[Date] = []
     first_room = 1
     for group, plan in zip(groups, made, strict=True):
-        rooms = _rooms(event, group, [members[person].pool for person in plan.people], first_room, now)
+        # As many rooms as pairs of the group can ever talk at once; each is made ahead, by a job.
+        pools = [members[person].pool for person in plan.people]
+        pairs = min(pools.count(0), pools.count(1)) if event.two_pools else len(pools) // 2
+        rooms = Room.objects.bulk_create(
+            Room(event=event, group=group, number=number, provider=event.provider, try_at=now)
+            for number in range(first_room, first_room + pairs)
+        )
         first_room += len(rooms)
         dates += [
             Date(group=group, first_id=first, second_id=second, round=round_, room=room)
@@ -205,15 +197,6 @@ def _store(event: Event, made: Sequence[Plan], members: Mapping[UUID, Registrati
     event.version += 1
     event.save(update_fields=["version"])
     tell_parts(event, "dating.taking_part", members.values(), now, rounds=longest)
-
-
-def _rooms(event: Event, group: Group, pools: Sequence[int], first: int, now: datetime) -> list[Room]:
-    """As many rooms as pairs of the group can ever talk at once; each is made ahead, by a job."""
-    pairs = min(pools.count(0), pools.count(1)) if event.two_pools else len(pools) // 2
-    return Room.objects.bulk_create(
-        Room(event=event, group=group, number=number, provider=event.provider, try_at=now)
-        for number in range(first, first + pairs)
-    )
 
 
 def seats_take(dates: Iterable[Date]) -> None:

@@ -92,7 +92,15 @@ def _take_out(event: Event, member: Registration, now: datetime) -> None:
     next_round_replan(event, now)
     tell_each(
         [
-            _left_alone(event, partner, round_)
+            Notice(
+                user=partner.user,
+                kind="dating.partner_left",
+                data=about(event, partner.user.time_zone, round=round_.number),
+                dedup_key=f"dating.partner_left:{round_.pk}:{partner.pk}",
+                source_type=SOURCE,
+                source_id=str(round_.pk),
+                expires_at=round_.ends_at,
+            )
             for partner, round_ in alone
             if partner.state == _State.CONFIRMED
         ]
@@ -104,15 +112,3 @@ def _anybody_meets(event: Event) -> bool:
     """Whether there is a date left whose two people both take part still."""
     gone = Q(first__state=_State.DROPPED) | Q(second__state=_State.DROPPED)
     return Date.objects.filter(group__event=event).exclude(gone).exists()
-
-
-def _left_alone(event: Event, partner: Registration, round_: Round) -> Notice:
-    return Notice(
-        user=partner.user,
-        kind="dating.partner_left",
-        data=about(event, partner.user.time_zone, round=round_.number),
-        dedup_key=f"dating.partner_left:{round_.pk}:{partner.pk}",
-        source_type=SOURCE,
-        source_id=str(round_.pk),
-        expires_at=round_.ends_at,
-    )

@@ -57,12 +57,7 @@ def event_move(*, event: Event, starts_at: datetime, title: str, now: datetime) 
     event.starts_at, event.title, event.version = starts_at, title, event.version + 1
     opens_again = is_moved and deadline_follow(event, now)
     event.save(update_fields=["starts_at", "title", "version", "deadline_at", "step", "state"])
-    _tell(event, now, is_moved=is_moved, asked_anew=opens_again)
-    return event
-
-
-def _tell(event: Event, now: datetime, *, is_moved: bool, asked_anew: bool) -> None:
-    """Tell everybody in it of the new time or title, and anew what quiet hours have kept from them."""
+    # Tell everybody in it of the new time or title, and anew what quiet hours have kept from them.
     registrations = list(event.registrations.filter(state__in=COMING).select_related("user"))
     overtaken = _SAYS_WHEN if is_moved else ("dating.renamed",)
     untold = overtaken_stop(event, [registration.user_id for registration in registrations], *overtaken)
@@ -71,11 +66,12 @@ def _tell(event: Event, now: datetime, *, is_moved: bool, asked_anew: bool) -> N
         if not is_moved:
             tell_with_invitation(registration, "dating.renamed", now)
             continue
-        tell_with_invitation(registration, "dating.moved", now, asked_anew=asked_anew)
+        tell_with_invitation(registration, "dating.moved", now, asked_anew=opens_again)
         if (registration.user_id, "dating.moved_up") in untold:
             tell_with_invitation(registration, "dating.moved_up", now)
         if (registration.user_id, "dating.confirm") in untold:
             ask_to_confirm(registration, now)
+    return event
 
 
 def deadline_follow(event: Event, now: datetime) -> bool:

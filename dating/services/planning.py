@@ -36,7 +36,17 @@ def round_plan(event: Event, number: int) -> Outlook:
 def rounds_plan(numbers: Mapping[Event, int]) -> dict[UUID, Outlook]:
     """Settle who meets in a round of each event, by who is there now; the caller holds the events."""
     found: dict[UUID, Outlook] = {}
-    changed = _departed_from_their_plan(numbers)
+    # Which do not go by the plan of the beginning any more: few, and the others are cheap to see to.
+    keys = [event.pk for event in numbers]
+    missing = Q(state=Registration.State.DROPPED) | Q(missed_at__isnull=False)
+    grouped = Registration.objects.filter(missing, event__in=keys, group__isnull=False).order_by()
+    moved = Date.objects.filter(group__event__in=keys, round=None).order_by()
+    left = LogEntry.objects.filter(event__in=keys, what=LEFT).order_by()
+    changed = {
+        *left.values_list("event_id", flat=True),
+        *grouped.values_list("event_id", flat=True).distinct(),
+        *moved.values_list("group__event_id", flat=True).distinct(),
+    }
     planned = events_with_dates(
         {event: number for event, number in numbers.items() if event.pk not in changed}
     )
@@ -55,20 +65,6 @@ def events_with_dates(numbers: Mapping[Event, int]) -> set[UUID]:
     return {event for event, number in held if (event, number) in wanted}
 
 
-def _departed_from_their_plan(events: Iterable[Event]) -> set[UUID]:
-    """Which do not go by the plan of the beginning any more: few, and the others are cheap to see to."""
-    keys = [event.pk for event in events]
-    missing = Q(state=Registration.State.DROPPED) | Q(missed_at__isnull=False)
-    grouped = Registration.objects.filter(missing, event__in=keys, group__isnull=False).order_by()
-    moved = Date.objects.filter(group__event__in=keys, round=None).order_by()
-    left = LogEntry.objects.filter(event__in=keys, what=LEFT).order_by()
-    return {
-        *left.values_list("event_id", flat=True),
-        *grouped.values_list("event_id", flat=True).distinct(),
-        *moved.values_list("group__event_id", flat=True).distinct(),
-    }
-
-
 def _plan(event: Event, number: int) -> Outlook:
     """Choose among the dates that have not taken place."""
     members: dict[UUID, list[Registration]] = defaultdict(list)
@@ -80,24 +76,20 @@ def _plan(event: Event, number: int) -> Outlook:
     anybody = has_changed = False
     for group in event.groups.all():
         there = {pk for pk, signs in signs_of(members[group.pk]).items() if signs.is_present}
-        chosen = _chosen(open_dates[group.pk], number, there)
+        # Which of a group's dates that have not taken place are to be held in this round
+        by_pair = {(date.first_id, date.second_id): date for date in open_dates[group.pk]}
+        planned = [pair for pair, date in by_pair.items() if date.round and date.round.number == number]
+        pairs = next_round(list(by_pair), there, planned=planned)
+        # What fell out of earlier rounds finds its place wherever both are free.
+        busy = {person for pair in pairs for person in pair}
+        for pair, date in by_pair.items():
+            if date.round is None and not busy.intersection(pair) and there.issuperset(pair):
+                pairs.append(pair)
+                busy.update(pair)
+        chosen = [by_pair[pair] for pair in pairs]
         has_changed |= _move(event, group, number, open_dates[group.pk], chosen)
         anybody |= bool(chosen)
     return Outlook(anybody, has_changed)
-
-
-def _chosen(dates: Sequence[Date], number: int, there: set[UUID]) -> list[Date]:
-    """Return which of a group's dates that have not taken place are to be held in this round."""
-    by_pair = {(date.first_id, date.second_id): date for date in dates}
-    planned = [pair for pair, date in by_pair.items() if date.round and date.round.number == number]
-    pairs = next_round(list(by_pair), there, planned=planned)
-    # What fell out of earlier rounds finds its place wherever both are free.
-    busy = {person for pair in pairs for person in pair}
-    for pair, date in by_pair.items():
-        if date.round is None and not busy.intersection(pair) and there.issuperset(pair):
-            pairs.append(pair)
-            busy.update(pair)
-    return [by_pair[pair] for pair in pairs]
 
 
 def _move(event: Event, group: Group, number: int, dates: Sequence[Date], chosen: Sequence[Date]) -> bool:

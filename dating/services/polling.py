@@ -10,7 +10,7 @@ from config.rest.exceptions import Conflict
 from dating.evening.presence import seen_in_call
 from dating.evening.timeline import next_poll
 from dating.meetings import MeetingUnavailable, knows_participants, provider
-from dating.models import Event, Room, Seat
+from dating.models import Room, Seat
 from dating.services.calls import for_a_slice
 from dating.services.evening import join_mark
 
@@ -50,19 +50,6 @@ def _poll(room: Room, now: datetime) -> None:
         log.warning("dating_room_not_looked_into", room=str(room.pk), error=str(error))
         row.update(look_at=_next_poll_at(seats, now))
         return
-    _join_those_shown(room.event, seats, shown, now)
-    somebody_is_missing = any(seat.joined_at is None for seat in seats)
-    row.update(look_at=_next_poll_at(seats, now) if somebody_is_missing else None)
-
-
-def _next_poll_at(seats: Sequence[Seat], now: datetime) -> datetime | None:
-    round_ = seats[0].round
-    assert round_.starts_at
-    assert round_.ends_at
-    return next_poll(round_.starts_at, round_.ends_at, now=now)
-
-
-def _join_those_shown(event: Event, seats: Sequence[Seat], shown: Sequence[str], now: datetime) -> None:
     names = {}
     for seat in seats:
         user = seat.registration.user
@@ -72,7 +59,16 @@ def _join_those_shown(event: Event, seats: Sequence[Seat], shown: Sequence[str],
     for seat in seats:
         if seat.registration_id in seen and seat.joined_at is None:
             try:
-                join_mark(event=event, user=seat.registration.user, now=now)
+                join_mark(event=room.event, user=seat.registration.user, now=now)
             except Conflict:  # dropped meanwhile, or the round is over
                 continue
             seat.joined_at = now
+    somebody_is_missing = any(seat.joined_at is None for seat in seats)
+    row.update(look_at=_next_poll_at(seats, now) if somebody_is_missing else None)
+
+
+def _next_poll_at(seats: Sequence[Seat], now: datetime) -> datetime | None:
+    round_ = seats[0].round
+    assert round_.starts_at
+    assert round_.ends_at
+    return next_poll(round_.starts_at, round_.ends_at, now=now)

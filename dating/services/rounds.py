@@ -54,9 +54,25 @@ def links_scheduled(starts: Sequence[RoundStart], *, now: datetime) -> list[Noti
         Round.objects.filter(pk__in=rounds).update(
             starts_at=starts_at, ends_at=ends_at, version=F("version") + 1
         )
-    return _notices(
-        [start for start in starts if start.round.ends_at and not passed(start.round.ends_at, now)]
-    )
+    starts = [start for start in starts if start.round.ends_at and not passed(start.round.ends_at, now)]
+    if not starts:
+        return []
+    members = members_of(start.event for start in starts)
+    partners = partners_in(start.round for start in starts)
+    have_byes = [start for start in starts if len(partners[start.round.pk]) < len(members[start.event.pk])]
+    # Groups that still have dates: whoever of them has none in this round has a bye, and is told so.
+    going_on: set[UUID] = set()
+    if have_byes:
+        ahead = Q(
+            *(Q(round__event=start.event, round__number__gte=start.round.number) for start in have_byes),
+            _connector=Q.OR,
+        )
+        going_on = set(Date.objects.filter(ahead).order_by().values_list("group_id", flat=True).distinct())
+    return [
+        notice
+        for start in starts
+        for notice in _notices_of(start, members[start.event.pk], partners[start.round.pk], going_on)
+    ]
 
 
 def rounds_numbered(numbers: Mapping[UUID, int]) -> dict[UUID, Round]:
@@ -124,31 +140,6 @@ def links_were_sent(round_: Round) -> bool:
     return Delivery.objects.filter(
         notification__source_type=SOURCE, notification__source_id=str(round_.pk), status=Delivery.Status.SENT
     ).exists()
-
-
-def _notices(starts: Sequence[RoundStart]) -> list[Notice]:
-    if not starts:
-        return []
-    members = members_of(start.event for start in starts)
-    partners = partners_in(start.round for start in starts)
-    have_byes = [start for start in starts if len(partners[start.round.pk]) < len(members[start.event.pk])]
-    going_on = _groups_with_dates_from(have_byes)
-    return [
-        notice
-        for start in starts
-        for notice in _notices_of(start, members[start.event.pk], partners[start.round.pk], going_on)
-    ]
-
-
-def _groups_with_dates_from(starts: Sequence[RoundStart]) -> set[UUID]:
-    """Groups that still have dates: whoever of them has none in this round has a bye, and is told so."""
-    if not starts:
-        return set()
-    ahead = Q(
-        *(Q(round__event=start.event, round__number__gte=start.round.number) for start in starts),
-        _connector=Q.OR,
-    )
-    return set(Date.objects.filter(ahead).order_by().values_list("group_id", flat=True).distinct())
 
 
 def _notices_of(

@@ -1,7 +1,7 @@
 """The steps of evenings that are on: of all at once that take them at the same time, in a few statements."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
@@ -64,7 +64,15 @@ def rounds_begin(due_steps: Sequence[DueStep], now: datetime) -> None:
     links_cancel(missed)
     _settle(held, Round.Status.RUNNING, Date.Status.TOOK_PLACE)
     _settle(missed, Round.Status.MISSED, Date.Status.MISSED)
-    _count_those_who_came(missed)
+    # Have rounds that nobody was sent to count for those who came to them. An earlier link, and the API, lead
+    # to whatever call there is by the clock. Who stayed away is no no-show.
+    if missed:
+        came = Seat.objects.filter(round__in=missed, joined_at__isnull=False).order_by()
+        Date.objects.filter(seats__in=came).update(status=Date.Status.NO_SHOW)
+        both = came.values("date").annotate(people=Count("pk")).filter(people=2).values("date")
+        full = Date.objects.filter(pk__in=both)
+        full.update(status=Date.Status.TOOK_PLACE)
+        Round.objects.filter(pk__in=full.values("round")).update(status=Round.Status.RUNNING)
     # An end that comes now would end this call.
     ending = Room.objects.filter(dates__round__in=rounds.values(), end_at__isnull=False)
     ending.update(end_at=None)
@@ -94,21 +102,6 @@ def _settle(rounds: Sequence[Round], status: Round.Status, of_dates: Date.Status
         Date.objects.filter(round__in=rounds).update(status=of_dates)
 
 
-def _count_those_who_came(missed: Sequence[Round]) -> None:
-    """Have rounds that nobody was sent to count for those who came to them.
-
-    An earlier link, and the API, lead to whatever call there is by the clock. Who stayed away is no no-show.
-    """
-    if not missed:
-        return
-    came = Seat.objects.filter(round__in=missed, joined_at__isnull=False).order_by()
-    Date.objects.filter(seats__in=came).update(status=Date.Status.NO_SHOW)
-    both = came.values("date").annotate(people=Count("pk")).filter(people=2).values("date")
-    held = Date.objects.filter(pk__in=both)
-    held.update(status=Date.Status.TOOK_PLACE)
-    Round.objects.filter(pk__in=held.values("round")).update(status=Round.Status.RUNNING)
-
-
 def rounds_end(due_steps: Sequence[DueStep], now: datetime) -> None:
     """End the calls, ask for ratings, and plan the next round anew where somebody is missing or came back."""
     rounds = rounds_numbered({due.event.pk: due.here.round for due in due_steps})
@@ -121,15 +114,6 @@ def rounds_end(due_steps: Sequence[DueStep], now: datetime) -> None:
     links_seal(rounds.values())
     rounds_judge(ended, members)
     ratings = ratings_of(ended, members)
-    _end(due_steps, rounds)
-    outlooks = rounds_plan({due.event: due.here.round + 1 for due in due_steps if not due.event.is_ending})
-    # What is cancelled comes before what is told: see notifications.engine.stop.
-    links = _reschedule_where_changed(due_steps, outlooks, now)
-    tell_each([*ratings, *links])
-
-
-def _end(due_steps: Iterable[DueStep], rounds: Mapping[UUID, Round]) -> None:
-    """Note that rounds are over (or were missed), and when, and have their calls ended."""
     alike: dict[datetime, list[Round]] = defaultdict(list)
     for due in due_steps:
         alike[due.at].append(rounds[due.event.pk])
@@ -138,6 +122,10 @@ def _end(due_steps: Iterable[DueStep], rounds: Mapping[UUID, Round]) -> None:
         Room.objects.filter(dates__round__in=running).update(end_at=at)
         Round.objects.filter(pk__in=[round_.pk for round_ in those]).update(ends_at=at)
         Round.objects.filter(pk__in=[round_.pk for round_ in running]).update(status=Round.Status.OVER)
+    outlooks = rounds_plan({due.event: due.here.round + 1 for due in due_steps if not due.event.is_ending})
+    # What is cancelled comes before what is told: see notifications.engine.stop.
+    links = _reschedule_where_changed(due_steps, outlooks, now)
+    tell_each([*ratings, *links])
 
 
 def _reschedule_where_changed(
