@@ -6,6 +6,8 @@ from typing import Any
 from django.db import connection
 from django.db.models import Field, Model
 
+from config import sql
+
 
 def rows_update(rows: Iterable[Model], fields: Sequence[str]) -> None:
     """Store these fields of rows of one model, which are in the database already."""
@@ -19,12 +21,11 @@ def rows_update(rows: Iterable[Model], fields: Sequence[str]) -> None:
     given = ", ".join(f"%s::{field.db_type(connection)}[]" for field in (key, *columns))
     names = ", ".join(f'"{field.column}"' for field in (key, *columns))
     to = ", ".join(f'"{field.column}" = new."{field.column}"' for field in columns)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f'UPDATE "{meta.db_table}" AS it SET {to} FROM unnest({given}) AS new ({names})'  # noqa: S608
-            f' WHERE it."{key.column}" = new."{key.column}"',
-            arrays,
-        )
+    sql.execute(
+        f'UPDATE "{meta.db_table}" AS it SET {to} FROM unnest({given}) AS new ({names})'  # noqa: S608
+        f' WHERE it."{key.column}" = new."{key.column}"',
+        arrays,
+    )
 
 
 def _values(field: "Field[Any, Any]", rows: Sequence[Model]) -> list[Any]:

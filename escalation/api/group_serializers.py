@@ -6,10 +6,10 @@ from typing import Any, Final
 from rest_framework import serializers
 
 from accounts.models import Shop
+from accounts.validators import validate_time_zone
 from config import clock
 from config.rest.fields import StrictCharField, TimeField
 from escalation.api.integration_serializers import matchers_field
-from escalation.api.rotation_serializers import TimeZoneField
 from escalation.groups.silences import over_at
 from escalation.models import AlertGroup, AlertOccurrence, GroupedAlert, Silence
 
@@ -118,7 +118,12 @@ class SilenceInSerializer(serializers.Serializer[Silence]):
         allow_blank=True,
         help_text="An RRULE of RFC 5545, such as `FREQ=WEEKLY;BYDAY=SU`: a maintenance window.",
     )
-    time_zone = TimeZoneField(max_length=64, required=False, help_text="Of the rule's hours; UTC by default.")
+    time_zone = StrictCharField(
+        max_length=64,
+        required=False,
+        validators=[validate_time_zone],
+        help_text="Of the rule's hours; UTC by default.",
+    )
 
 
 class SilenceSerializer(serializers.ModelSerializer[Silence]):

@@ -7,9 +7,9 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.models import Shop
+from accounts.validators import validate_time_zone
 from config.rest.fields import StrictCharField, StrictChoiceField
 from escalation.api.policy_serializers import whole
-from escalation.api.rotation_serializers import TimeZoneField
 from escalation.heartbeats import badges, links
 from escalation.models import Heartbeat, HeartbeatPing, Policy
 from escalation.models.heartbeat import MAX_S, MAX_TAGS
@@ -70,7 +70,9 @@ def _fields(*, is_new: bool) -> dict[str, serializers.Field[Any, Any, Any, Any]]
         "cron": StrictCharField(
             max_length=100, required=False, allow_blank=True, help_text="In place of a period."
         ),
-        "time_zone": TimeZoneField(max_length=64, required=False, help_text="Of the cron line."),
+        "time_zone": StrictCharField(
+            max_length=64, required=False, validators=[validate_time_zone], help_text="Of the cron line."
+        ),
     }
 
 

@@ -9,8 +9,9 @@ from uuid import UUID
 import structlog
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db import connection, transaction
+from django.db import transaction
 
+from config import sql
 from config.bulk import rows_update
 from escalation.groups import ending
 from escalation.groups.silences import silenced
@@ -59,8 +60,7 @@ def look(now: datetime) -> None:
 def _decide(now: datetime) -> list[UUID]:
     """Say of each group that is due what holds it back; return those to be told."""
     with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_ONE_DECIDES])
+        sql.lock(_ONE_DECIDES)
         due = list(
             AlertGroup.objects.filter(rings_at__lte=now)
             .order_by("pk")[:_MOST]
