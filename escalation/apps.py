@@ -39,5 +39,6 @@ class EscalationConfig(AppConfig):
         abouts.facts.add(models.EscalationProcess.SOURCE)
         abouts.register(selectors.sources_of)
         abouts.register_rows(selectors.processes_telling, "ended_by")
+        abouts.facts.add(groups.SOURCE)
         abouts.register_rows(groups.groups_telling, "ended_by")
         concerns.register("escalation", concerns=selectors.has_to_do_with)

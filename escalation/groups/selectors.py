@@ -9,6 +9,8 @@ from escalation.models import AlertGroup, AlertOccurrence, GroupedAlert
 from escalation.selectors import processes_telling
 from notifications.selectors import Principal, sees_all
 
+#: Of notifications that tell of a group.
+SOURCE: Final = "alert_group"
 #: Of each group, so much is shown: the alerts first seen, and what was said last.
 MOST_ALERTS: Final = 200
 MOST_SAID: Final = 100

@@ -18,7 +18,7 @@ from accounts.models import User
 from config import clock
 from dating.models import DatingProfile
 from dating.services import event_end
-from escalation.models import EscalationProcess
+from escalation.models import AlertGroup, EscalationProcess
 from notifications import audit
 from notifications.brokers.messages import Message
 from notifications.departures import going, steps
@@ -239,13 +239,26 @@ def test_a_name_that_is_a_word_of_what_happened_changes_none_of_it(leaver: User,
     process = EscalationProcess.objects.create(
         process_id="Fire", told_users=[leaver.pk], ended_by=FULL_NAME, **ended
     )
+    now = clock.now()
+    group = AlertGroup.objects.create(
+        key="fire", title="Fire", opened_at=now, last_at=now, process=process, ended_by=FULL_NAME
+    )
     fire = NotificationFactory(source_type="escalation", source_id=str(process.pk), title="Fire", kind="e")
-    told(leaver, notification=fire), told(teammate, notification=fire)
+    over = NotificationFactory(
+        source_type="alert_group",
+        source_id=str(group.pk),
+        title="Fire",
+        kind="e",
+        body=f"Put out by {EMAIL}.",
+    )
+    told(leaver, notification=fire), told(teammate, notification=fire), told(teammate, notification=over)
     leave(User.objects.get(pk=leaver.pk))
     erase()
-    process.refresh_from_db(), fire.refresh_from_db()
-    assert (process.process_id, fire.title) == ("Fire", "Fire")
-    assert NAMES[1] not in process.ended_by
+    for row in (process, group, fire, over):
+        row.refresh_from_db()
+    assert (process.process_id, group.title, fire.title, over.title) == ("Fire",) * 4
+    assert NAMES[1] not in process.ended_by + group.ended_by
+    assert EMAIL not in over.body
 
 
 # --- By whatever way ----------------------------------------------------------------------------------
