@@ -168,6 +168,13 @@ def test_the_admin_shows_the_history_and_stops(client: Any, operator: User) -> N
     assert (process.state, process.ended_by) == ("stopped", "operator@example.com")
 
 
+def test_the_admin_shows_one_of_which_nothing_is_left(client: Any, operator: User) -> None:
+    process = EscalationProcess.objects.create(process_id="order", look_at=timezone.now())
+    client.force_login(operator)
+    page = client.get(f"/admin/escalation/escalationprocess/{process.pk}/change/")
+    assert "Nothing." in page.content.decode()
+
+
 def test_metrics_show_what_is_under_way(as_machine: Callable[..., APIClient]) -> None:
     started()
     said = as_machine("metrics:read").get("/metrics").content.decode()
