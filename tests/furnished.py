@@ -140,6 +140,53 @@ def _escalating(user: User, text: Text, now: datetime) -> dict[str, object]:
         "policy_id": policy.pk, "rotation_id": rotation.pk, "override_id": override.pk,
         "process_id": process_id,
         "escalation": process.pk,
+    } | _reported(policy, process, text, now)  # fmt: skip
+
+
+def _reported(
+    policy: escalation.Policy, process: escalation.EscalationProcess, text: Text, now: datetime
+) -> dict[str, object]:
+    """What another system has reported, and a job that pings."""
+    integration = escalation.Integration.objects.create(
+        name=(text() + uuid4().hex[:8])[-100:], format="alertmanager", policy=policy
+    )
+    matcher = {"label": text()[:500] or "-", "op": "=", "value": text()[:500]}
+    route = escalation.Route.objects.create(
+        name=(text() + uuid4().hex[:8])[-100:],
+        position=1,
+        matchers=[matcher],
+        policy=policy,
+        is_enabled=False,
+    )
+    silence = escalation.Silence.objects.create(
+        reason=text()[:200] or "-", matchers=[matcher], ends_at=now + timedelta(hours=1)
+    )
+    request = escalation.IntakeRequest.objects.create(
+        integration=integration, status=200, body=text(), error=text()[:500],
+        made=[{"key": text(), "act": "trigger", "outcome": "opened", "group": None}],
+    )  # fmt: skip
+    key = (text() + uuid4().hex[:8])[-255:]
+    group = escalation.AlertGroup.objects.create(
+        integration=integration, key=key, title=text()[:200] or "-", labels={text(): text()},
+        severity="critical", opened_at=now, last_at=now, ended_by=text()[:200], policy=policy,
+        process=process, route=route, silence=silence, why=[text()],
+    )  # fmt: skip
+    alert = escalation.GroupedAlert.objects.create(
+        group=group, integration=integration, key=key, title=text()[:200] or "-", first_at=now, last_at=now
+    )
+    escalation.AlertOccurrence.objects.create(
+        integration=integration, alert=alert, request=request, key=key, act="trigger", details=text(),
+        by=text()[:200], received_at=now,
+    )  # fmt: skip
+    heartbeat = escalation.Heartbeat.objects.create(
+        name=text()[:100] or "-", slug=uuid4().hex, policy=policy, period_s=60, grace_s=60, tags=["nightly"]
+    )
+    escalation.HeartbeatPing.objects.create(
+        heartbeat=heartbeat, place=1, number=1, kind="success", at=now, method="POST", body=text()
+    )
+    return {
+        "integration_id": integration.pk, "route_id": route.pk, "silence_id": silence.pk,
+        "group_id": group.pk, "heartbeat_id": heartbeat.pk,
     }  # fmt: skip
 
 

@@ -38,6 +38,40 @@ class StrictUUIDField(serializers.UUIDField):
         return self.fail("invalid")
 
 
+class SlugOfOneField(serializers.SlugRelatedField[Any]):
+    """Something by its slug or name, which is a JSON string."""
+
+    default_error_messages = {
+        "blank": "This field may not be blank.",
+        "does_not_exist": "There is none with the {slug_name} {value}.",
+        "invalid": "Expected a string.",
+    }
+
+    def run_validation(self, data: Any = serializers.empty) -> Any:
+        if data == "":  # which DRF takes for null
+            self.fail("blank")
+        return super().run_validation(data)
+
+    def to_internal_value(self, data: Any) -> Any:
+        if not isinstance(data, str) or len(data) > 100:
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class IdOfOneField(serializers.PrimaryKeyRelatedField[Any]):
+    """Something by its id, which is a UUID."""
+
+    default_error_messages = {"blank": "This field may not be blank."}
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(pk_field=StrictUUIDField(), **options)
+
+    def run_validation(self, data: Any = serializers.empty) -> Any:
+        if data == "":  # which DRF takes for null
+            self.fail("blank")
+        return super().run_validation(data)
+
+
 class StrictChoiceField(serializers.ChoiceField):
     """A JSON string out of a list."""
 

@@ -19,6 +19,21 @@ class PlainNumberField(forms.DecimalField):
         return super().clean(value)
 
 
+class PlainBooleanField(forms.ChoiceField):
+    """True or false, as JSON writes them; Django's own takes whatever else it doesn't know for no choice."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(choices=[("true", "true"), ("false", "false")], **options)
+
+    def clean(self, value: Any) -> Any:
+        chosen = super().clean(value)
+        return None if chosen == "" else chosen == "true"
+
+
+class PlainBooleanFilter(django_filters.BooleanFilter):
+    field_class = PlainBooleanField
+
+
 class PlainNumberFilter(django_filters.NumberFilter):
     field_class = PlainNumberField
 

@@ -103,7 +103,8 @@ class SilenceAdmin(StaffViews, ModelAdmin):
     fields = (
         "reason",
         "matchers",
-        ("starts_at", "ends_at"),
+        "starts_at",
+        "ends_at",
         ("rule", "time_zone"),
         ("created_by", "cancelled_at"),
     )

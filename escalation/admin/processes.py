@@ -68,7 +68,7 @@ class EscalationProcessAdmin(ReadOnlyAdmin):
                 for row in rows
             ),
         )
-        return format_html("<ol>{}</ol>", items) if rows else "Nothing."
+        return format_html("<ol>{}</ol>", items) if rows else SafeString("Nothing.")
 
     @admin.action(description="Stop")
     def stop_chosen(self, request: HttpRequest, queryset: QuerySet[EscalationProcess]) -> None:

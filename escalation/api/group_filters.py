@@ -4,7 +4,7 @@ import django_filters  # type: ignore[import-untyped]
 from django.db.models import Q, QuerySet
 
 from config import clock
-from config.rest.filters import StrictFilterSet
+from config.rest.filters import PlainBooleanFilter, StrictFilterSet
 from escalation.models import AlertGroup, Integration, Silence
 from notifications.api.filters import SaneDateTimeFilter
 
@@ -35,7 +35,7 @@ class GroupFilter(StrictFilterSet):
 
 
 class SilenceFilter(StrictFilterSet):
-    is_over = django_filters.BooleanFilter(
+    is_over = PlainBooleanFilter(
         method="over", label="Whether it was cancelled, or has ended and has no rule."
     )
 

@@ -5,10 +5,9 @@ from typing import Any, Final
 
 from rest_framework import serializers
 
-from accounts.models import Shop
 from accounts.validators import validate_time_zone
 from config import clock
-from config.rest.fields import StrictCharField, TimeField
+from config.rest.fields import SlugOfOneField, StrictCharField, TimeField
 from escalation.api.integration_serializers import matchers_field
 from escalation.groups.silences import over_at
 from escalation.models import AlertGroup, AlertOccurrence, GroupedAlert, Silence
@@ -20,7 +19,7 @@ class GroupSerializer(serializers.ModelSerializer[AlertGroup]):
     """What is told as one, until it is resolved. ``quiet`` says why nobody is told; empty: they are."""
 
     integration_name = serializers.CharField(source="integration.name", default=None, allow_null=True)
-    shop: serializers.SlugRelatedField[Shop] = serializers.SlugRelatedField(slug_field="slug", read_only=True)
+    shop = SlugOfOneField(slug_field="slug", read_only=True, allow_null=True)
     policy_name = serializers.CharField(source="policy.name", default=None, allow_null=True)
 
     class Meta:

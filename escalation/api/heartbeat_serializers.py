@@ -8,7 +8,7 @@ from rest_framework import serializers
 
 from accounts.models import Shop
 from accounts.validators import validate_time_zone
-from config.rest.fields import StrictCharField, StrictChoiceField
+from config.rest.fields import SlugOfOneField, StrictCharField, StrictChoiceField
 from escalation.api.policy_serializers import whole
 from escalation.heartbeats import badges, links
 from escalation.models import Heartbeat, HeartbeatPing, Policy
@@ -27,32 +27,18 @@ class SlugField(StrictCharField):
         return slug
 
 
-class NamedField(serializers.SlugRelatedField[Any]):
-    """Something by its name, which is a JSON string."""
-
-    default_error_messages = {
-        "does_not_exist": "There is none with the {slug_name} {value}.",
-        "invalid": "Expected a string.",
-    }
-
-    def to_internal_value(self, data: Any) -> Any:
-        if not isinstance(data, str) or len(data) > 100:
-            self.fail("invalid")
-        return super().to_internal_value(data)
-
-
 def _fields(*, is_new: bool) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
     return {
         "name": StrictCharField(max_length=100, required=is_new),
         "slug": SlugField(max_length=100, required=False, help_text="Made of the name if it is left out."),
-        "shop": NamedField(
+        "shop": SlugOfOneField(
             slug_field="slug",
             queryset=Shop.objects.all(),
             required=False,
             allow_null=True,
             help_text="A shop's slug.",
         ),
-        "policy": NamedField(
+        "policy": SlugOfOneField(
             slug_field="name",
             queryset=Policy.objects.filter(deleted_at=None),
             required=False,
@@ -91,8 +77,8 @@ class HeartbeatChangeSerializer(serializers.Serializer[Heartbeat]):
 class HeartbeatSerializer(serializers.ModelSerializer[Heartbeat]):
     """A heartbeat; the context has ``now``, and ``keys`` by shop for whoever may see where it is pinged."""
 
-    shop = NamedField(slug_field="slug", read_only=True)
-    policy = NamedField(slug_field="name", read_only=True)
+    shop = SlugOfOneField(slug_field="slug", read_only=True, allow_null=True)
+    policy = SlugOfOneField(slug_field="name", read_only=True, allow_null=True)
     state = serializers.SerializerMethodField()
     ping_url = serializers.SerializerMethodField(help_text="A secret; null for keys that only read.")
     slug_url = serializers.SerializerMethodField(help_text="The same by ping key and slug.")

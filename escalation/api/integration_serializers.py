@@ -7,7 +7,14 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.models import Shop, User
-from config.rest.fields import StrictBooleanField, StrictCharField, StrictChoiceField, StrictUUIDField
+from config.rest.fields import (
+    IdOfOneField,
+    SlugOfOneField,
+    StrictBooleanField,
+    StrictCharField,
+    StrictChoiceField,
+    StrictUUIDField,
+)
 from escalation.api.policy_serializers import whole
 from escalation.models import AlertOccurrence, IntakeRequest, Integration, Policy, Route
 from escalation.models.group import MAX_MATCHERS, OPS
@@ -58,17 +65,12 @@ def matchers_field(**options: Any) -> serializers.ListField:
     return serializers.ListField(child=MatcherSerializer(), max_length=MAX_MATCHERS, **options)
 
 
-def policy_field(**options: Any) -> serializers.PrimaryKeyRelatedField[Policy]:
-    return serializers.PrimaryKeyRelatedField(
-        queryset=Policy.objects.filter(deleted_at=None),
-        pk_field=StrictUUIDField(),
-        allow_null=True,
-        **options,
-    )
+def policy_field(**options: Any) -> IdOfOneField:
+    return IdOfOneField(queryset=Policy.objects.filter(deleted_at=None), allow_null=True, **options)
 
 
 class _IntegrationFields(serializers.Serializer[Integration]):
-    shop = serializers.SlugRelatedField(
+    shop = SlugOfOneField(
         slug_field="slug",
         queryset=Shop.objects.all(),
         required=False,
@@ -102,7 +104,7 @@ class IntegrationChangeSerializer(_IntegrationFields):
 
 
 class IntegrationSerializer(serializers.ModelSerializer[Integration]):
-    shop: serializers.SlugRelatedField[Shop] = serializers.SlugRelatedField(slug_field="slug", read_only=True)
+    shop = SlugOfOneField(slug_field="slug", read_only=True, allow_null=True)
     key = serializers.SerializerMethodField(help_text="The secret to set there; only the staff see it.")
     url = serializers.SerializerMethodField(help_text="The address to set there; only the staff see it.")
 

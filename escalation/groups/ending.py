@@ -80,7 +80,7 @@ def resolve(groups: Sequence[AlertGroup], *, by: str, via: str, now: datetime) -
         group.state, group.resolved_at, group.rings_at = State.RESOLVED, now, None
         group.ended_by, group.ended_via = by[:200], via
         if told:
-            _tell_resolved(group, told)
+            _tell_resolved(group, told, now)
         log.info("alert_group_resolved", group=str(group.pk), via=via)
     if any(group.storm_id for group in groups):
         transaction.on_commit(partial(storms_end, by=by, via=via, now=now), robust=True)
@@ -128,7 +128,7 @@ def _note_acknowledged(process: EscalationProcess) -> None:
             group.save(update_fields=CHANGED)
 
 
-def _tell_resolved(group: AlertGroup, told: Iterable[Any]) -> None:
+def _tell_resolved(group: AlertGroup, told: Iterable[Any], now: datetime) -> None:
     """Tell those who were told of a group that it is over, each as they like to be told of such."""
     notification = notification_of(
         kind=RESOLVED,
@@ -143,4 +143,4 @@ def _tell_resolved(group: AlertGroup, told: Iterable[Any]) -> None:
         dedup_key=f"group:{group.pk}:resolved",
         shop_id=group.shop_id,
     )
-    notify(notification, people(list(told), as_of=group.opened_at), inbox=True)
+    notify(notification, people(list(told), as_of=now), inbox=True)

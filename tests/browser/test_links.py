@@ -191,3 +191,49 @@ def test_a_call_that_is_not_on_leads_to_its_evening(site: Site, window: Page) ->
     expect(window.get_by_role("heading", level=1)).to_have_text("You have no call now")
     window.get_by_role("link", name="Go to the evening").click()
     window.wait_for_url(f"**/dating/{furnished['dating/event_id']}/")
+
+
+#: The organiser of an evening leaves.
+LEAVE = """
+from accounts.services.users import user_delete
+from dating.models import Event
+from tests.factories import UserFactory
+organiser = UserFactory(password="!")
+Event.objects.filter(pk="{event_id}").update(organiser=organiser)
+user_delete(user=organiser)
+print("done")
+"""
+
+
+@clicks("dating/")
+def test_the_staff_find_the_evenings_that_are_theirs_to_run_now(site: Site, window: Page) -> None:
+    email = site.register(window)
+    site.make_confirmed(email)
+    site.make_operator(email)
+    starts_at = datetime.now(UTC) + timedelta(days=3)
+    event = as_organiser(site, "events/", title=f"Friday {uuid4().hex}", starts_at=starts_at.isoformat())
+    site.python(LEAVE.format(event_id=event["id"]))
+    window.goto(link_in(site.mail_to(email, event["title"]), "/dating/"))
+    expect(window.get_by_role("link", name=event["title"], exact=True)).to_be_visible()
+
+
+#: Somebody closes an alert group.
+RESOLVE = """
+from config import clock
+from escalation.groups.ending import group_resolve
+from escalation.models import AlertGroup
+group = AlertGroup.objects.get(pk="{group_id}")
+AlertGroup.objects.filter(pk=group.pk).update(title="{title}")
+print(group_resolve(group=group, by="Bob", via="web", now=clock.now()))
+"""
+
+
+@clicks("groups/<uuid:group_id>/")
+def test_whoever_was_told_of_a_group_finds_it_when_it_is_over(site: Site, window: Page) -> None:
+    email = site.register(window)
+    furnished = site.furnish(email)
+    site.make_confirmed(email)
+    title = f"Disk full {uuid4().hex}"
+    site.python(RESOLVE.format(group_id=furnished["group_id"], title=title))
+    window.goto(link_in(site.mail_to(email, f"{title} is over"), "/groups/"))
+    expect(window.get_by_role("heading", name=title)).to_be_visible()

@@ -338,8 +338,8 @@ def test_the_page_takes_as_many_queries_for_much(
             ContactPointFactory(user=owner)
             Subscription.objects.create(user=owner, channel="", kind=f"a{count}.b{number}", is_enabled=False)
         # Session, user; preference, rules, channels, contact points; last number and count of the bell;
-        # what concerns them (four), and where the bar leads (three).
-        with django_assert_num_queries(15):
+        # what concerns them (four), and where the bar leads (four).
+        with django_assert_num_queries(16):
             client.get("/preferences/")
 
 
@@ -377,7 +377,7 @@ def test_whoever_dates_or_takes_turns_sees_that(browse: Browse, stranger: User) 
     DatingProfile.objects.create(user=stranger)
     rotation = Rotation.objects.create(name="Night", starts_on="2026-01-05")
     RotationMember.objects.create(rotation=rotation, user=stranger, position=1)
-    assert rows_of(browse, stranger) == {"dating.*", "escalation"}
+    assert rows_of(browse, stranger) == {"dating.*", "escalation", "escalation.*"}
     bar = browse(stranger).get("/preferences/").content.decode()
     assert 'href="/escalations/"' in bar
 
