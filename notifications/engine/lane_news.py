@@ -78,6 +78,14 @@ class LaneNews:
         except (RedisError, OSError) as error:
             log.warning("lane_not_told_of", lane=lane, error=type(error).__name__)
 
+    async def catch_up(self) -> None:
+        """Hear what was told before, so that nothing is tried of which the others know better."""
+        try:
+            async with asyncio.timeout(WITHIN_S):
+                await self._catch_up()
+        except (RedisError, OSError) as error:
+            log.warning("lane_news_away", error=type(error).__name__)
+
     async def listen_forever(self) -> None:
         """Hear what the others tell, and first what was told before."""
         while True:

@@ -130,6 +130,7 @@ class Sender:
             while not self._stopping.is_set():
                 # Do all there is to do until ``stop``, or until a part of it fails: none goes on without the
                 # others. What is under way and what is held stay as they are, for the next time.
+                await self._pump.news.catch_up()
                 self._wakeups.look_now()
                 try:
                     await run_together(
