@@ -195,10 +195,10 @@ def test_a_call_that_is_not_on_leads_to_its_evening(site: Site, window: Page) ->
 
 #: The organiser of an evening leaves.
 LEAVE = """
+from accounts.models import User
 from accounts.services.users import user_delete
 from dating.models import Event
-from tests.factories import UserFactory
-organiser = UserFactory(password="!")
+organiser = User.objects.create(email="{event_id}@example.com", password="!")
 Event.objects.filter(pk="{event_id}").update(organiser=organiser)
 user_delete(user=organiser)
 print("done")

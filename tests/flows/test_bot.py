@@ -287,7 +287,9 @@ def test_what_it_is_to_be_told_waits_for_a_broker_that_is_away(
     waiting = Delivery.objects.filter(channel="bot", user=people[ANA])
 
     def tried(attempts: int) -> bool:
-        clock.forward(10)
+        # Not while one is under way, which would be taken for lost.
+        if not waiting.filter(outgoing__lease_until__gt=clock()).exists():
+            clock.forward(10)
         return waiting.filter(attempts__gte=attempts).exists()
 
     eventually(lambda: tried(3 * settings.RETRY_ATTEMPTS))
