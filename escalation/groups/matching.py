@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from accounts.models import Shop
 from escalation.intake.occurrence import Occurrence
-from escalation.models import Integration, Policy, Route
+from escalation.models import AlertGroup, Integration, Policy, Route
 
 
 class Owner(NamedTuple):
@@ -42,13 +42,29 @@ def matches(matchers: Iterable[Mapping[str, Any]], labels: Mapping[str, str]) ->
 def labels_of(
     occurrence: Occurrence, integration: Integration | None, severity: str, owner: Owner = NOBODYS
 ) -> dict[str, str]:
-    """Return what matchers see: its labels, and its severity, title, key, integration and shop."""
+    """Return what matchers see of an occurrence."""
     shop = integration.shop if integration else owner.shop
+    return _seen(occurrence.labels, occurrence, severity, integration, shop)
+
+
+def labels_of_group(group: AlertGroup) -> dict[str, str]:
+    """Return what matchers see of a group: the same as of its first occurrence."""
+    return _seen(group.labels, group, group.severity, group.integration, group.shop)
+
+
+def _seen(
+    labels: Mapping[str, str],
+    of: Occurrence | AlertGroup,
+    severity: str,
+    integration: Integration | None,
+    shop: Shop | None,
+) -> dict[str, str]:
+    """Return labels, and beside them severity, title, key, integration and shop."""
     return {
-        **occurrence.labels,
+        **labels,
         "severity": severity,
-        "title": occurrence.title,
-        "key": occurrence.key,
+        "title": of.title,
+        "key": of.key,
         "integration": integration.name if integration else "",
         "shop": shop.slug if shop else "",
     }

@@ -14,6 +14,8 @@ from django.db import transaction
 from config import sql
 from config.bulk import rows_update
 from escalation.groups import ending
+from escalation.groups.matching import labels_of_group
+from escalation.groups.selectors import silences_begun
 from escalation.groups.silences import silenced
 from escalation.models import AlertGroup, EscalationProcess, Policy, Silence
 from escalation.policies.selectors import newest_version
@@ -57,10 +59,15 @@ def look(now: datetime) -> None:
                 AlertGroup.objects.filter(pk=pk, rings_at__lte=now).update(rings_at=now + ASK_AGAIN)
 
 
+def one_decides() -> None:
+    """Wait until nobody else decides what is told, or stores a silence, until the transaction ends."""
+    sql.lock(_ONE_DECIDES)
+
+
 def _decide(now: datetime) -> list[UUID]:
     """Say of each group that is due what holds it back; return those to be told."""
     with transaction.atomic():
-        sql.lock(_ONE_DECIDES)
+        one_decides()
         due = list(
             AlertGroup.objects.filter(rings_at__lte=now)
             .order_by("pk")[:_MOST]
@@ -69,7 +76,7 @@ def _decide(now: datetime) -> list[UUID]:
         )
         if not due:
             return []
-        silences = list(Silence.objects.filter(cancelled_at=None, starts_at__lte=now))
+        silences = silences_begun(now)
         loud = [group for group in due if not _is_held(group, silences, now)]
         told = _without_storms(loud, now)
         rows_update(due, ending.CHANGED)
@@ -92,8 +99,7 @@ def _is_held(group: AlertGroup, silences: Sequence[Silence], now: datetime) -> b
     ):
         group.state, group.acknowledged_at, group.rings_at = State.ACKNOWLEDGED, process.acknowledged_at, None
         return True
-    if found := silenced(labels_of(group), silences, now):
-        group.quiet, group.silence, group.rings_at = Quiet.SILENCED, found.silence, found.until
+    if _is_silenced(group, silences, now):
         return True
     group.silence = None
     if group.quiet != Quiet.FLAPPING and group.told_at is None and _flaps(group, now):
@@ -102,17 +108,11 @@ def _is_held(group: AlertGroup, silences: Sequence[Silence], now: datetime) -> b
     return False
 
 
-def labels_of(group: AlertGroup) -> dict[str, str]:
-    """Return what the matchers of silences see of a group: as those of routes do of its first occurrence."""
-    integration = group.integration
-    return {
-        **group.labels,
-        "severity": group.severity,
-        "title": group.title,
-        "key": group.key,
-        "integration": integration.name if integration else "",
-        "shop": group.shop.slug if group.shop else "",
-    }
+def _is_silenced(group: AlertGroup, silences: Sequence[Silence], now: datetime) -> bool:
+    found = silenced(labels_of_group(group), silences, now)
+    if found:
+        group.quiet, group.silence, group.rings_at = Quiet.SILENCED, found.silence, found.until
+    return found is not None
 
 
 def _flaps(group: AlertGroup, now: datetime) -> bool:
@@ -179,15 +179,18 @@ def _storm(policy: Policy | None, now: datetime) -> AlertGroup:
 def _ring(pk: UUID, now: datetime) -> None:
     """Start the process of a group that is to be told, unless it was closed or held back since."""
     with transaction.atomic():
+        one_decides()
         group = (
             AlertGroup.objects.select_for_update(of=("self",))
-            .select_related("policy", "route", "process")
+            .select_related("policy", "route", "process", "integration", "shop")
             .filter(pk=pk, rings_at__lte=now)
             .first()
         )
         if group is None:
             return
-        if group.policy is None or group.policy.deleted_at is not None:
+        if _is_silenced(group, silences_begun(now), now):
+            pass  # since it was decided
+        elif group.policy is None or group.policy.deleted_at is not None:
             group.quiet, group.rings_at = Quiet.UNROUTED, None
             log.error("alert_group_unrouted", group=str(group.pk))
         else:

@@ -1,11 +1,12 @@
 """Who sees which alert groups, and what was said of them."""
 
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 from django.db.models import F, Q, QuerySet
 
-from escalation.models import AlertGroup, AlertOccurrence, GroupedAlert
+from escalation.models import AlertGroup, AlertOccurrence, GroupedAlert, Route, Silence
 from escalation.selectors import processes_telling
 from notifications.selectors import Principal, sees_all
 
@@ -27,6 +28,16 @@ def groups_telling(person: UUID) -> QuerySet[AlertGroup]:
     """Return those of which a person was told: by themselves, or in the summary of a storm."""
     told = processes_telling(person).values("pk")
     return AlertGroup.objects.filter(Q(process__in=told) | Q(storm__process__in=told))
+
+
+def routes_asked() -> list[Route]:
+    """Return the routes of what comes, in the order in which they are asked."""
+    return list(Route.objects.filter(is_enabled=True).select_related("policy").order_by("position", "pk"))
+
+
+def silences_begun(now: datetime) -> list[Silence]:
+    """Return those of which some may hold now."""
+    return list(Silence.objects.filter(cancelled_at=None, starts_at__lte=now))
 
 
 def alerts_of(group: AlertGroup) -> QuerySet[GroupedAlert]:

@@ -9,7 +9,8 @@ from django.db import transaction
 from accounts.models import User
 from config.bulk import rows_update
 from escalation.groups import ending, jobs
-from escalation.groups.ringing import labels_of
+from escalation.groups.matching import labels_of_group
+from escalation.groups.ringing import one_decides
 from escalation.groups.silences import silenced
 from escalation.models import AlertGroup, Silence
 
@@ -43,6 +44,7 @@ def silence_create(
     )
     silence.full_clean()
     with transaction.atomic():
+        one_decides()  # what is told meanwhile is hushed here, or sees this silence
         silence.save()
         silence_apply([silence], by=str(by or ""), now=now)
     return silence
@@ -53,7 +55,7 @@ def silence_apply(silences: Sequence[Silence], *, by: str, now: datetime) -> Non
     groups = AlertGroup.objects.exclude(state=State.RESOLVED).order_by("pk").select_for_update(of=("self",))
     hushed = []
     for group in groups.select_related("integration", "shop", "process"):
-        if group.state == State.OPEN and (found := silenced(labels_of(group), silences, now)):
+        if group.state == State.OPEN and (found := silenced(labels_of_group(group), silences, now)):
             ending.hush(group, by=by, via="silence", now=now)
             group.quiet, group.silence, group.rings_at = Quiet.SILENCED, found.silence, found.until
             hushed.append(group)

@@ -18,6 +18,7 @@ from accounts.models import Shop
 from config.bulk import rows_update
 from escalation.groups import ending, jobs
 from escalation.groups.matching import NOBODYS, Decision, Owner, decided, labels_of
+from escalation.groups.selectors import routes_asked
 from escalation.intake.occurrence import Act, Occurrence
 from escalation.models import (
     AlertGroup,
@@ -25,7 +26,6 @@ from escalation.models import (
     GroupedAlert,
     IntakeRequest,
     Integration,
-    Route,
 )
 from notifications.models import Severity
 
@@ -82,7 +82,7 @@ def occurrences_take(
         owners: by key, whose policy and shop counts for what comes from no integration.
     """
     owners = owners or {}
-    routes = list(Route.objects.filter(is_enabled=True).select_related("policy").order_by("position", "pk"))
+    routes = routes_asked()
     decisions: dict[int, Decision] = {}
     for number, each in enumerate(occurrences):
         if each.act == Act.TRIGGER:

@@ -5,9 +5,10 @@ from datetime import datetime
 from typing import NamedTuple
 
 from escalation.groups.matching import Decision, decided, labels_of
+from escalation.groups.selectors import routes_asked, silences_begun
 from escalation.groups.silences import silenced
 from escalation.intake.occurrence import Act, Occurrence
-from escalation.models import AlertGroup, GroupedAlert, Integration, Route, Silence
+from escalation.models import AlertGroup, GroupedAlert, Integration, Silence
 from escalation.receiving import reading
 
 
@@ -29,25 +30,24 @@ def body_try(
         Malformed: the body is not as the format has it.
     """
     occurrences = reading.occurrences_of(integration, body, headers)
-    routes = list(Route.objects.filter(is_enabled=True).select_related("policy").order_by("position", "pk"))
-    silences = list(Silence.objects.filter(cancelled_at=None, starts_at__lte=now))
+    routes, silences = routes_asked(), silences_begun(now)
     firing = GroupedAlert.objects.filter(
         integration=integration, ended_at=None, key__in={each.key for each in occurrences}
     )
     alerts = set(firing.values_list("key", flat=True))
-    groups = set(
-        AlertGroup.objects.filter(integration=integration)
-        .exclude(state=AlertGroup.State.RESOLVED)
-        .values_list("key", flat=True)
-    )
+    labels = [labels_of(each, integration, each.severity or integration.severity) for each in occurrences]
+    decisions = [
+        decided(each, its_labels, routes=routes, integration=integration)
+        for each, its_labels in zip(occurrences, labels, strict=True)
+    ]
+    there = AlertGroup.objects.filter(integration=integration, key__in={each.key for each in decisions})
+    groups = set(there.exclude(state=AlertGroup.State.RESOLVED).values_list("key", flat=True))
     tried = []
-    for each in occurrences:
+    for each, its_labels, decision in zip(occurrences, labels, decisions, strict=True):
         if each.act != Act.TRIGGER:
             tried.append(Tried(each, _acted(each, alerts), None, None))
             continue
-        labels = labels_of(each, integration, each.severity or integration.severity)
-        decision = decided(each, labels, routes=routes, integration=integration)
-        found = silenced(labels, silences, now)
+        found = silenced(its_labels, silences, now)
         outcome = "counted" if each.key in alerts else "joined" if decision.key in groups else "opened"
         alerts.add(each.key)
         groups.add(decision.key)

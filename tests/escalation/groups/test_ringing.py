@@ -1,11 +1,15 @@
 """What holds a group back: silences, maintenance, snoozing, flapping, and storms."""
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.db import connection, transaction
 
+from escalation.groups import ringing
 from escalation.groups.ending import group_acknowledge, group_resolve, group_snooze
 from escalation.groups.silencing import silence_cancel, silence_create
 from escalation.intake.occurrence import Act, Occurrence
@@ -64,6 +68,28 @@ def test_once_a_silence_is_there_no_call_of_it_begins(monitoring: Monitoring) ->
     assert ringing_now() == []
     monitoring.later(minutes=31)
     assert ringing_now() == ["Disk"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_comes_while_a_silence_is_being_stored_does_not_ring_after_it(monitoring: Monitoring) -> None:
+    with ThreadPoolExecutor(1) as threads:
+        with transaction.atomic():
+            silence(monitoring)
+            # By a connection of its own: it is there before the silence is, for everybody else.
+            threads.submit(in_a_thread, lambda: monitoring.trigger("disk")).result()
+            telling = threads.submit(in_a_thread, lambda: ringing.look(monitoring.now))
+            with pytest.raises(TimeoutError):
+                telling.result(timeout=1)
+        telling.result(timeout=10)
+    assert monitoring.group("disk").quiet == "silenced"
+    assert not Delivery.objects.exists()
+
+
+def in_a_thread(act: Callable[[], object]) -> None:
+    try:
+        act()
+    finally:
+        connection.close()
 
 
 def test_a_silence_that_is_taken_back_lets_ring_what_it_held(monitoring: Monitoring) -> None:
