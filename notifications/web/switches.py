@@ -64,7 +64,7 @@ def groups_of(user: User, subscriptions: Iterable[Subscription]) -> list[str]:
         for half in (unread_of(user), read_of(user))
     )
     told = {_domain(kind) for kind in (*unread.union(read), *(each.kind for each in subscriptions))}
-    answers = {domain: domain in told or does_concern(domain, user) for domain in map(_domain, groups())}
+    answers = {domain: domain in told or does_concern(domain, user) for domain in {*map(_domain, groups())}}
     return [group for group in groups() if answers[_domain(group)]]
 
 

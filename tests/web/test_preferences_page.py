@@ -338,8 +338,8 @@ def test_the_page_takes_as_many_queries_for_much(
             ContactPointFactory(user=owner)
             Subscription.objects.create(user=owner, channel="", kind=f"a{count}.b{number}", is_enabled=False)
         # Session, user; preference, rules, channels, contact points; last number and count of the bell;
-        # what concerns them (four), and where the bar leads (four).
-        with django_assert_num_queries(16):
+        # what concerns them (four), and where the bar leads (three).
+        with django_assert_num_queries(15):
             client.get("/preferences/")
 
 
