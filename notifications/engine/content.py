@@ -121,14 +121,7 @@ class Contents:
             for *told, source_id in await self._database.rows(_READ, {"ids": missing}):
                 read = Content._make((*told, {}, "UTC", source_id))
                 found[read.id] = read
-                # Keep one more, and let go of those that have not been used for longest.
-                size = _OVERHEAD + len(orjson.dumps([read.title, read.body, read.texts, read.data]))
-                _, before = self._known.pop(read.id, (None, 0))  # two may have read it at once
-                self._known[read.id] = read, size
-                self._bytes += size - before
-                while self._bytes > KEEP_BYTES:
-                    _, (_, size) = self._known.popitem(last=False)
-                    self._bytes -= size
+                self._keep(read)
         contents = [found.get(row.notification_id) for row in rows]
         timed = {
             row.user_id
@@ -145,6 +138,16 @@ class Contents:
         for preparation in preparations(rows, contents):
             preparation.take(await self._database.rows(preparation.sql, preparation.parameters))
         return contents
+
+    def _keep(self, content: Content) -> None:
+        """Keep one more, and let go of those that have not been used for longest."""
+        size = _OVERHEAD + len(orjson.dumps([content.title, content.body, content.texts, content.data]))
+        _, before = self._known.pop(content.id, (None, 0))  # two may have read it at once
+        self._known[content.id] = content, size
+        self._bytes += size - before
+        while self._bytes > KEEP_BYTES:
+            _, (_, size) = self._known.popitem(last=False)
+            self._bytes -= size
 
     async def close(self) -> None:
         await self._database.close()

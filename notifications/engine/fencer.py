@@ -118,11 +118,7 @@ class Fencer:
                     holds_lock = partial(is_alive, connection)
                     batch = Batch(len(rows), write=self._ledger.add, clock=self._clock, holds_lock=holds_lock)
                     self._pump.take_up(rows, contents, batch)
-                    # Wait until all that can be taken up at once has begun, and close the batch.
-                    if not await batch.until_settled(TAKE_UP_S):
-                        batch.leave_out(self._pump.give_back(batch))
-                        await batch.until_settled(BEGIN_WITHIN_S)
-                    batch.close()
+                    await self._until_closed(batch)
                     taken = [row for row, fence in zip(rows, batch.fences, strict=True) if fence.taken]
                     begun = {"ids": [row.id for row in taken], "now": now, "lease_until": lease_until}
                     await run(connection, MARK_BEGUN, begun)
@@ -152,6 +148,13 @@ class Fencer:
         if withheld:
             await run(connection, WITHHOLD, withholding(withheld))
         return ready, withheld
+
+    async def _until_closed(self, batch: Batch) -> None:
+        """Wait until all that can be taken up at once has begun, and close the batch."""
+        if not await batch.until_settled(TAKE_UP_S):
+            batch.leave_out(self._pump.give_back(batch))
+            await batch.until_settled(BEGIN_WITHIN_S)
+        batch.close()
 
     async def close(self) -> None:
         for database in (self._look, *self._workers):

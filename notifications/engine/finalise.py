@@ -328,6 +328,7 @@ def count_finished(batch: Sequence[Finished]) -> None:
 
 
 def withholding(withheld: Sequence[Finished]) -> dict[str, Any]:
+    """Return the parameters of WITHHOLD."""
     return {
         "ids": array([each.id for each in withheld]),
         "numbers": array([each.number for each in withheld]),

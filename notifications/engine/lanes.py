@@ -246,13 +246,7 @@ class Lanes(dict[str, Lane]):
         """Return a lane, new where it is not known yet: then the channel of that name says how it is."""
         lane = self.get(name)
         if lane is None:
-            # Keep the list short where every person has a destination of their own.
-            now = time.monotonic()
-            if len(self) >= MANY_LANES and now >= self._forget_at:
-                self._forget_at = now + FORGET_EVERY_S
-                for known in list(self.values()):
-                    if known.may_be_forgotten(now):
-                        del self[known.name]
+            self._forget_idle()
             how = registry.sendable(channel)
             breaker = Breaker(
                 settings.BREAKER_FAILURES,
@@ -267,3 +261,15 @@ class Lanes(dict[str, Lane]):
                 lane.rate = Rate(how.rate, partial(self._on_slice_wanted, lane))
         lane.last_used = time.monotonic()
         return lane
+
+    def _forget_idle(self) -> None:
+        """Keep the list short where every person has a destination of their own."""
+        if len(self) < MANY_LANES:
+            return
+        now = time.monotonic()
+        if now < self._forget_at:  # looking through all of them takes a while
+            return
+        self._forget_at = now + FORGET_EVERY_S
+        for lane in list(self.values()):
+            if lane.may_be_forgotten(now):
+                del self[lane.name]

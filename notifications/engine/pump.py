@@ -221,15 +221,7 @@ class Pump:
             self._ended(lane, result, stalled=stalled)
             following = self._next(lane)
             self._pump(lane)
-            # Look for more where the lane has room for it.
-            now = time.monotonic()
-            if fence is not None:
-                if not lane.fenced_drained and lane.worth_a_batch(now):
-                    self._wakeups.fenced.set()
-                elif not lane.fenced_drained and lane.rate and (wait_s := lane.rate.wait_s(now, front=True)):
-                    asyncio.get_running_loop().call_later(max(wait_s, PACE_S), self._wakeups.fenced.set)
-            elif not lane.drained and lane.worth_a_claim(now):
-                self._wakeups.claims.set()
+            self._claim_more(lane, fenced=fence is not None)
 
     def _make_room(self, count: int) -> None:
         self.claimed -= count
@@ -293,3 +285,14 @@ class Pump:
             lane.told_until = 0.0
             lane.breaker.succeeded()
             self._reopen(lane)
+
+    def _claim_more(self, lane: Lane, *, fenced: bool) -> None:
+        """Look for more where the lane has room for it."""
+        now = time.monotonic()
+        if fenced:
+            if not lane.fenced_drained and lane.worth_a_batch(now):
+                self._wakeups.fenced.set()
+            elif not lane.fenced_drained and lane.rate and (wait_s := lane.rate.wait_s(now, front=True)):
+                asyncio.get_running_loop().call_later(max(wait_s, PACE_S), self._wakeups.fenced.set)
+        elif not lane.drained and lane.worth_a_claim(now):
+            self._wakeups.claims.set()

@@ -128,24 +128,7 @@ class Sender:
             self._started.set()
             await self._until_the_time_is_known()
             while not self._stopping.is_set():
-                # Do all there is to do until ``stop``, or until a part of it fails: none goes on without the
-                # others. What is under way and what is held stay as they are, for the next time.
-                await self._pump.news.catch_up()
-                self._wakeups.look_now()
-                try:
-                    await run_together(
-                        self._until_stopped(),
-                        self._claim_loop.run(),
-                        self._fence_loop.run(),
-                        self._ledger.write_forever(),
-                        self._sends.watch_forever(),
-                        wake.listen(self._wakeups.wake),
-                        self._outcome_database.keep_time(),
-                        self._pump.news.listen_forever(),
-                    )
-                except Exception:
-                    log.exception("sender_failed")
-                    await asyncio.sleep(0 if self._stopping.is_set() else RESTART_S)
+                await self._work()
             await self._sends_finish()  # what a fault has kept from it
             try:
                 if not await within(STOP_WITHIN_S, self._ledger.write()):
@@ -195,6 +178,28 @@ class Sender:
             except psycopg.OperationalError as error:
                 log.warning("database_away", error=str(error).strip())
                 await asyncio.sleep(RETRY_S)
+
+    async def _work(self) -> None:
+        """Do all there is to do until ``stop``, or until a part of it fails: none goes on without the others.
+
+        What is under way and what is held stay as they are, for the next time.
+        """
+        await self._pump.news.catch_up()
+        self._wakeups.look_now()
+        try:
+            await run_together(
+                self._until_stopped(),
+                self._claim_loop.run(),
+                self._fence_loop.run(),
+                self._ledger.write_forever(),
+                self._sends.watch_forever(),
+                wake.listen(self._wakeups.wake),
+                self._outcome_database.keep_time(),
+                self._pump.news.listen_forever(),
+            )
+        except Exception:
+            log.exception("sender_failed")
+            await asyncio.sleep(0 if self._stopping.is_set() else RESTART_S)
 
     async def _drained(self) -> None:
         self._wakeups.look_now()

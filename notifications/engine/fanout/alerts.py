@@ -282,15 +282,20 @@ def alerts_fan_out() -> None:
         log.exception("fan_out_failed")
         waiting = Alert.objects.filter(fanned_out_at=None).exclude(pk__in=_set_apart())
         for alert_uuid in waiting.order_by("received_at").values_list("pk", flat=True)[:1000]:
-            _apart.pop(alert_uuid, None)
-            try:
-                alert_fan_out(alert_uuid)
-            except (DatabaseError, ValueError) as error:
-                log.exception("fan_out_failed", alert=str(alert_uuid))
-                if isinstance(error, _ITS_OWN_FAULT):
-                    _apart[alert_uuid] = time.monotonic() + APART_FOR_S
+            _fan_out_alone(alert_uuid)
+
+
+def _fan_out_alone(alert_uuid: UUID) -> None:
+    _apart.pop(alert_uuid, None)
+    try:
+        alert_fan_out(alert_uuid)
+    except (DatabaseError, ValueError) as error:
+        log.exception("fan_out_failed", alert=str(alert_uuid))
+        if isinstance(error, _ITS_OWN_FAULT):
+            _apart[alert_uuid] = time.monotonic() + APART_FOR_S
 
 
 def alert_fan_out(alert_uuid: UUID) -> None:
+    """Fan out one alert."""
     while fan_out_waiting(alert_uuid):
         pass
