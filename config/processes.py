@@ -4,6 +4,7 @@ For `make run`, `make demo`, benchmarks and the flow tests, which also kill and 
 """
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -21,6 +22,8 @@ from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wa
 from config import embedded
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+#: Ports that neither Linux (from 32768) nor macOS (from 49152) hands out by itself.
+UNASSIGNED = (20000, 32768)
 # Generous: on a busy machine with two cores all parts load at once.
 START_TIMEOUT_S = 120
 STOP_TIMEOUT_S = 15
@@ -46,11 +49,20 @@ class StackError(Exception):
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nothing listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A TCP port of 127.0.0.1 that nothing listens on at this moment.
+
+    It is none of those that systems give to connections and to servers that name no port: such a one may be
+    gone before it is used.
+    """
+    while True:
+        # Not the generator that tests seed: they would all try the same ports.
+        port = random.SystemRandom().randrange(*UNASSIGNED)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 class Stack:

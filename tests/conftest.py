@@ -23,6 +23,7 @@ from tests.clock import Clock
 from tests.distribution import ByProduct, read_all_files
 from tests.factories import MembershipFactory, ShopFactory, UserFactory
 from tests.servers import rabbitmq as rabbitmq_server
+from tests.servers.refusing import refusing
 from tests.servers.twilio import Twilio
 
 
@@ -175,6 +176,13 @@ def anonymous() -> APIClient:
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """A port on loopback where nobody listens."""
+    with refusing() as port:
+        yield port
 
 
 @pytest.fixture

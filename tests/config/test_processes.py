@@ -11,6 +11,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,16 @@ def wait_until_gone(pids: list[int]) -> None:
 def test_free_port_can_be_bound() -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", free_port()))
+
+
+def test_no_server_that_names_no_port_gets_a_free_port() -> None:
+    with ExitStack() as running:
+        given = set()
+        for _ in range(200):
+            listener = running.enter_context(socket.create_server(("127.0.0.1", 0)))
+            given.add(listener.getsockname()[1])
+        assert given.isdisjoint(free_port() for _ in range(200))
+        assert free_port() < min(given)
 
 
 def test_child_dies_with_a_killed_parent() -> None:

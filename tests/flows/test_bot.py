@@ -16,7 +16,6 @@ import pytest
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
-from config.processes import free_port
 from dating.models import Event, Reaction, Registration
 from notifications.brokers import sources
 from notifications.brokers.consumer import Consumer
@@ -277,11 +276,16 @@ AWAY = {
 
 @pytest.mark.parametrize("how", AWAY)
 def test_what_it_is_to_be_told_waits_for_a_broker_that_is_away(
-    bot: Bot, people: dict[int, str], sending: Callable[[], Clock], settings: Settings, how: str
+    bot: Bot,
+    people: dict[int, str],
+    sending: Callable[[], Clock],
+    settings: Settings,
+    closed_port: int,
+    how: str,
 ) -> None:
     assert bot.ask("register_event", ANA, 1, event_id=event().number) == {"user_registered": True}
     there = settings.SOURCES["dating"]
-    away = {**there, "url": AWAY[how](there["url"], free_port())}
+    away = {**there, "url": AWAY[how](there["url"], closed_port)}
     settings.SOURCES = {**settings.SOURCES, "dating": away}
     clock = sending()
     waiting = Delivery.objects.filter(channel="bot", user=people[ANA])

@@ -1,7 +1,6 @@
 """Messages, a session and local servers; every test runs on asyncio's loop and on uvloop's."""
 
 import asyncio
-import socket
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -99,11 +98,3 @@ def mail_server(settings: Settings) -> Iterator[MailServer]:
         settings.SMTP_USERNAME = settings.SMTP_PASSWORD = ""
         settings.MAIL_FROM = "Tocsin <tocsin@example.com>"
         yield server
-
-
-@pytest.fixture
-def closed_port() -> int:
-    """A port on loopback where nobody listens."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])

@@ -15,6 +15,7 @@ from pytest_django.fixtures import Settings
 from tests.servers.fcm import FCM
 from tests.servers.provider import Provider
 from tests.servers.pubnub import PubNub
+from tests.servers.refusing import refusing
 from tests.servers.smtp import MailServer
 from tests.servers.telegram import Telegram
 from tests.servers.third_party import ThirdParty
@@ -46,6 +47,10 @@ class Destination(ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._running.close()
+
+    def _closed_port(self) -> int:
+        """A port that refuses connections until this ends."""
+        return self._running.enter_context(refusing())
 
     @property
     @abstractmethod
@@ -105,7 +110,7 @@ class HttpDestination(Destination):
         self._server.behave("cut:1")
 
     def listen_nowhere(self) -> None:
-        self._port = _closed_port()
+        self._port = self._closed_port()
 
 
 class MailDestination(Destination):
@@ -135,7 +140,7 @@ class MailDestination(Destination):
         self._server.fail("DATA", "hang")
 
     def listen_nowhere(self) -> None:
-        self.settings.SMTP_PORT = _closed_port()
+        self.settings.SMTP_PORT = self._closed_port()
 
 
 class TwilioDestination(Destination):
@@ -171,7 +176,7 @@ class TwilioDestination(Destination):
         self._server.behave("cut:1")
 
     def listen_nowhere(self) -> None:
-        self.settings.TWILIO_BASE_URL = f"http://127.0.0.1:{_closed_port()}"
+        self.settings.TWILIO_BASE_URL = f"http://127.0.0.1:{self._closed_port()}"
 
 
 class ProviderDestination(Destination):
@@ -194,7 +199,7 @@ class ProviderDestination(Destination):
         self._server.behave("cut:1")
 
     def listen_nowhere(self) -> None:
-        setattr(self.settings, self.base_url, f"http://127.0.0.1:{_closed_port()}")
+        setattr(self.settings, self.base_url, f"http://127.0.0.1:{self._closed_port()}")
 
 
 class TelegramDestination(ProviderDestination):
@@ -334,7 +339,7 @@ class BotDestination(Destination):
         self._at(f"amqp://guest:guest@127.0.0.1:{listener.getsockname()[1]}//")
 
     def listen_nowhere(self) -> None:
-        self._at(f"amqp://guest:guest@127.0.0.1:{_closed_port()}//")
+        self._at(f"amqp://guest:guest@127.0.0.1:{self._closed_port()}//")
 
 
 class NothingToFail(Destination):
@@ -379,9 +384,3 @@ def destination_for(channel: str) -> type[Destination]:
             " the process, else a Destination of its own around a local server from tests/servers."
         )
     return DESTINATIONS[channel]
-
-
-def _closed_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])

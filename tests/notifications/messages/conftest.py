@@ -6,7 +6,7 @@ import pytest
 
 from notifications.messages import overrides
 from notifications.messages.compiled import Compiled, Text
-from tests.notifications.channels.conftest import closed_port, mail_server  # noqa: F401
+from tests.notifications.channels.conftest import mail_server  # noqa: F401
 from tests.notifications.engine.conftest import make_deliveries, sender, third_party  # noqa: F401
 
 Texts = dict[tuple[str, str], Compiled]
