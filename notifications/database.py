@@ -2,26 +2,24 @@
 
 import asyncio
 import contextlib
-import re
 import select
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
 import orjson
-from django.db import connection, connections
+from django.db import connections
 from psycopg import (
     AsyncConnection,
     AsyncRawCursor,
     Error,
     InterfaceError,
     OperationalError,
-    RawCursor,
 )
 
 from config import clock, sql
+from config.sql import numbered
 
 # PostgreSQL's codes of errors that concern whatever is asked of this connection now, and not what was asked:
 # of the connection, of rights, of resources and of a server that stops; it is read-only, a transaction took
@@ -67,40 +65,6 @@ def connection_parameters() -> dict[str, Any]:
         if key not in ("assume_role", "prepare_threshold")
     }
     return {**options, **parameters}
-
-
-_PARAMETER: Final = re.compile(r"%(?:%|\((\w+)\)s)")
-
-
-@lru_cache(maxsize=512)
-def numbered(statement: str) -> tuple[str, tuple[str, ...]]:
-    """Return a statement with $1, $2, … for its named parameters, and their names in that order.
-
-    Psycopg would do this anew each time for whatever is longer than 4 KB: a third of a millisecond.
-    """
-    places: dict[str, int] = {}
-
-    def place(found: re.Match[str]) -> str:
-        name = found[1]
-        return "%" if name is None else f"${places.setdefault(name, len(places) + 1)}"
-
-    return _PARAMETER.sub(place, statement), tuple(places)
-
-
-def run_prepared(
-    statement: str, parameters: Mapping[str, Any], *, binary: bool = False, prepare: bool | None = None
-) -> list[tuple[Any, ...]]:
-    """Run a statement on Django's connection, prepared, which Django's own cursors never do.
-
-    Args:
-        binary: have results sent as they are, and not as text, in which a byte takes two.
-        prepare: False for one that is to be planned for these parameters.
-    """
-    connection.ensure_connection()
-    text, names = numbered(statement)
-    values = [parameters[name] for name in names]
-    with connection.wrap_database_errors, RawCursor(connection.connection) as cursor:
-        return cursor.execute(text, values, binary=binary, prepare=prepare).fetchall()
 
 
 async def run(

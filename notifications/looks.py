@@ -12,8 +12,8 @@ import structlog
 from django.db import DatabaseError
 
 from config.outages import is_outage
+from config.sql import run_prepared
 from config.statements import named
-from notifications.database import run_prepared
 
 log = structlog.get_logger(__name__)
 

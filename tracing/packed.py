@@ -7,8 +7,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from config.sql import run_prepared
 from config.statements import named
-from notifications.database import array, run_prepared
+from notifications.database import array
 from tracing.partitions import DAY_S
 
 Integers = NDArray[np.int64]

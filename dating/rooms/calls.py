@@ -5,8 +5,9 @@ from typing import Final
 from uuid import UUID
 
 from config import clock
+from config.sql import run_prepared
 from config.statements import named
-from notifications.database import Database, run_prepared
+from notifications.database import Database
 
 # While the organiser has stopped the clock a call goes on, and nobody knows until when: NULL.
 _CALLS: Final = """

@@ -12,6 +12,7 @@ from django.db.models import Exists, OuterRef
 from django.dispatch import receiver
 
 from config import clock
+from escalation.groups.known import Group
 from escalation.models import AlertGroup, EscalationProcess, GroupedAlert
 from escalation.services.processes import process_acknowledge, process_stop
 from escalation.signals import process_ended
@@ -36,7 +37,9 @@ def group_acknowledge(*, group: AlertGroup, by: str, via: str, now: datetime) ->
         locked = AlertGroup.objects.select_for_update(of=("self",)).get(pk=group.pk)
         if locked.state == State.RESOLVED:
             return False
-        acknowledge(locked, by=by, via=via, now=now)
+        if locked.process is not None:
+            process_acknowledge(process=locked.process, by=by, via=via, now=now)
+        mark_acknowledged(locked, by=by, via=via, now=now)
         locked.save(update_fields=CHANGED)
     return True
 
@@ -66,11 +69,10 @@ def group_snooze(*, group: AlertGroup, until: datetime, by: str, via: str, now: 
     return True
 
 
-def acknowledge(group: AlertGroup, *, by: str, via: str, now: datetime) -> None:
-    """Acknowledge a group that is locked; the caller stores it."""
-    if group.process is not None:
-        process_acknowledge(process=group.process, by=by, via=via, now=now)
-    _taken(group, by=by, via=via, now=now)
+def mark_acknowledged(group: AlertGroup | Group, *, by: str, via: str, now: datetime) -> None:
+    """Say in a group that is locked that somebody takes care of it; the caller stores it."""
+    group.state, group.acknowledged_at, group.rings_at = State.ACKNOWLEDGED, now, None
+    group.ended_by, group.ended_via = by[:200], via
 
 
 def resolve(groups: Sequence[AlertGroup], *, by: str, via: str, now: datetime) -> None:
@@ -102,11 +104,6 @@ def storms_end(*, by: str = "", via: str = "", now: datetime) -> None:
         group_resolve(group=storm, by=by, via=via, now=now)
 
 
-def _taken(group: AlertGroup, *, by: str, via: str, now: datetime) -> None:
-    group.state, group.acknowledged_at, group.rings_at = State.ACKNOWLEDGED, now, None
-    group.ended_by, group.ended_via = by[:200], via
-
-
 @receiver(process_ended, dispatch_uid="escalation.groups")
 def group_note_acknowledged(process: EscalationProcess, **kwargs: Any) -> None:
     """Take over who acknowledged a group's process by phone, link or page, once that is committed.
@@ -122,7 +119,7 @@ def _note_acknowledged(process: EscalationProcess) -> None:
         for group in AlertGroup.objects.select_for_update(of=("self",)).filter(
             process=process.pk, state=State.OPEN
         ):
-            _taken(
+            mark_acknowledged(
                 group, by=process.ended_by, via=process.ended_via, now=process.acknowledged_at or clock.now()
             )
             group.save(update_fields=CHANGED)

@@ -12,7 +12,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from config import sql
-from config.bulk import rows_update
+from config.rows import rows_update
 from escalation.groups import ending
 from escalation.groups.matching import labels_of_group
 from escalation.groups.selectors import silences_begun
@@ -79,7 +79,7 @@ def _decide(now: datetime) -> list[UUID]:
         silences = silences_begun(now)
         loud = [group for group in due if not _is_held(group, silences, now)]
         told = _without_storms(loud, now)
-        rows_update(due, ending.CHANGED)
+        rows_update(AlertGroup, due, ending.CHANGED)
     return [group.pk for group in told]
 
 

@@ -6,7 +6,10 @@ from uuid import UUID
 
 from django.db.models import F, Q, QuerySet
 
-from escalation.models import AlertGroup, AlertOccurrence, GroupedAlert, Route, Silence
+from config.rows import Columns
+from config.sql import run_prepared
+from config.statements import named
+from escalation.models import AlertGroup, AlertOccurrence, GroupedAlert, Policy, Route, Silence
 from escalation.selectors import processes_telling
 from notifications.selectors import Principal, sees_all
 
@@ -15,6 +18,15 @@ SOURCE: Final = "alert_group"
 #: Of each group, so much is shown: the alerts first seen, and what was said last.
 MOST_ALERTS: Final = 200
 MOST_SAID: Final = 100
+_ROUTE, _POLICY = Columns(Route), Columns(Policy)
+_ROUTES: Final = f"""
+SELECT {_ROUTE.of("it")}, {_POLICY.of("policy")}
+  FROM escalation_route AS it
+  LEFT JOIN escalation_policy AS policy ON policy.id = it.policy_id
+ WHERE it.is_enabled
+ ORDER BY it.position, it.id
+"""  # noqa: S608
+named("groups.routes", "Fetch the routes that are asked.", _ROUTES)
 _RELATED: Final = ("integration", "shop", "policy", "route", "process", "silence", "storm")
 
 
@@ -32,7 +44,13 @@ def groups_telling(person: UUID) -> QuerySet[AlertGroup]:
 
 def routes_asked() -> list[Route]:
     """Return the routes of what comes, in the order in which they are asked."""
-    return list(Route.objects.filter(is_enabled=True).select_related("policy").order_by("position", "pk"))
+    routes = []
+    for row in run_prepared(_ROUTES, {}):
+        route = _ROUTE.row(row)
+        if route.policy_id:
+            route.policy = _POLICY.row(row[len(_ROUTE) :])
+        routes.append(route)
+    return routes
 
 
 def silences_begun(now: datetime) -> list[Silence]:

@@ -7,7 +7,7 @@ from typing import Any
 from django.db import transaction
 
 from accounts.models import User
-from config.bulk import rows_update
+from config.rows import rows_update
 from escalation.groups import ending, jobs
 from escalation.groups.matching import labels_of_group
 from escalation.groups.ringing import one_decides
@@ -59,7 +59,7 @@ def silence_apply(silences: Sequence[Silence], *, by: str, now: datetime) -> Non
             ending.hush(group, by=by, via="silence", now=now)
             group.quiet, group.silence, group.rings_at = Quiet.SILENCED, found.silence, found.until
             hushed.append(group)
-    rows_update(hushed, ending.CHANGED)
+    rows_update(AlertGroup, hushed, ending.CHANGED)
 
 
 def silence_cancel(*, silence: Silence, now: datetime) -> None:

@@ -4,35 +4,43 @@ A body's occurrences are one transaction. Locks are taken in one order everywher
 processes by which they are told.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import InitVar, dataclass, field
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple
+from operator import attrgetter
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import structlog
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import Exists, OuterRef
 
-from accounts.models import Shop
-from config.bulk import rows_update
-from escalation.groups import ending, jobs
+from accounts.ids import uuid7
+from config.rows import rows_insert, rows_update
+from escalation.groups import ending, jobs, known
+from escalation.groups.known import Alert, Group
 from escalation.groups.matching import NOBODYS, Decision, Owner, decided, labels_of
 from escalation.groups.selectors import routes_asked
 from escalation.intake.occurrence import Act, Occurrence
 from escalation.models import (
     AlertGroup,
     AlertOccurrence,
+    EscalationProcess,
     GroupedAlert,
     IntakeRequest,
     Integration,
 )
+from escalation.services.processes import process_acknowledge
 from notifications.models import Severity
 
 log = structlog.get_logger(__name__)
 
 State, Quiet = AlertGroup.State, AlertGroup.Quiet
-_OPEN: Final = ~Q(state=State.RESOLVED)
+# What taking changes in a group, and in an alert.
+_GROUP_CHANGES: Final = (
+    "state", "quiet", "occurrences", "last_at", "rings_at", "acknowledged_at", "ended_by", "ended_via",
+)  # fmt: skip
+_ALERT_CHANGES: Final = ("occurrences", "last_at", "ended_at")
 
 
 class Made(NamedTuple):
@@ -48,24 +56,6 @@ class Made(NamedTuple):
     group: UUID | None
 
 
-@dataclass(slots=True)
-class _Taking:
-    """What one body is about, locked, and what is to be stored of it in the end."""
-
-    integration: Integration | None
-    now: datetime
-    request: IntakeRequest | None
-    decisions: dict[int, Decision]
-    firing: dict[str, GroupedAlert]
-    last: dict[str, GroupedAlert]
-    groups: dict[UUID, AlertGroup]
-    by_key: dict[str, AlertGroup]
-    new_alerts: list[GroupedAlert] = field(default_factory=list)
-    said: list[AlertOccurrence] = field(default_factory=list)
-    changed_alerts: dict[UUID, GroupedAlert] = field(default_factory=dict)
-    changed_groups: dict[UUID, AlertGroup] = field(default_factory=dict)
-
-
 def occurrences_take(
     *,
     integration: Integration | None,
@@ -76,7 +66,8 @@ def occurrences_take(
 ) -> list[Made]:
     """Take what an integration reports, in this order; returns what came of each.
 
-    Once it returns, all of it is stored. The same once more changes nothing: what is open is told once.
+    Once it returns, all of it is stored, and so is the request. The same once more changes nothing: what is
+    open is told once.
 
     Args:
         owners: by key, whose policy and shop counts for what comes from no integration.
@@ -89,253 +80,248 @@ def occurrences_take(
             owner = owners.get(each.key, NOBODYS)
             labels = labels_of(each, integration, _severity_of(each, integration), owner)
             decisions[number] = decided(each, labels, routes=routes, integration=integration, owner=owner)
+    keys = list({each.key for each in occurrences})
+    group_keys = list({decision.key for decision in decisions.values()})
     while True:
         with transaction.atomic():
-            taking = _locked(integration, occurrences, decisions, owners, request, now)
-            if taking is not None:
-                made = [_take(taking, number, each) for number, each in enumerate(occurrences)]
-                _store(taking)
-                if any(group.rings_at is not None for group in taking.changed_groups.values()):
-                    transaction.on_commit(jobs.ring_soon, robust=True)
-                return made
-        # Another has opened or closed one of these groups since they were looked up.
+            taking = _Taking(
+                integration=integration,
+                now=now,
+                owners=owners,
+                keys=keys,
+                open_groups=known.open_locked(integration, keys, group_keys),
+                newest=known.newest(integration, keys),
+            )
+            if taking.is_whole:
+                made = [taking.take(each, decisions.get(number)) for number, each in enumerate(occurrences)]
+                if taking.store(request, made):
+                    return made
+            # Another has opened or closed one of these meanwhile.
+            transaction.set_rollback(True)
 
 
-def _locked(
-    integration: Integration | None,
-    occurrences: Sequence[Occurrence],
-    decisions: dict[int, Decision],
-    owners: Mapping[str, Owner],
-    request: IntakeRequest | None,
-    now: datetime,
-) -> _Taking | None:
-    """Open the groups that may be new, and lock all that this is about; None: look once more."""
-    alerts = GroupedAlert.objects.filter(integration=integration, key__in={each.key for each in occurrences})
-    firing, last = _known(alerts)
-    wanted: dict[str, AlertGroup] = {}
-    for number in _opening(occurrences, decisions, firing, last):
-        occurrence, decision = occurrences[number], decisions[number]
-        shop = integration.shop if integration else owners.get(occurrence.key, NOBODYS).shop
-        wanted.setdefault(decision.key, _new_group(occurrence, decision, integration, shop, now))
-    # By key, so that no two wait for each other.
-    AlertGroup.objects.bulk_create([group for _, group in sorted(wanted.items())], ignore_conflicts=True)
-    groups = AlertGroup.objects.filter(_OPEN).filter(
-        Q(pk__in={alert.group_id for alert in firing.values()})
-        | Q(integration=integration, key__in=list(wanted))
-    )
-    locked = list(groups.order_by("pk").select_for_update(of=("self",)).select_related("route", "process"))
-    by_id, by_key = {group.pk: group for group in locked}, {group.key: group for group in locked}
-    firing, last = _known(alerts)
-    is_whole = all(
-        decisions[number].key in by_key for number in _opening(occurrences, decisions, firing, last)
-    )
-    if not is_whole or not {alert.group_id for alert in firing.values()} <= by_id.keys():
-        AlertGroup.objects.filter(pk__in=[group.pk for group in wanted.values()]).delete()
-        return None
-    return _Taking(
-        integration=integration,
-        now=now,
-        request=request,
-        decisions=decisions,
-        firing=firing,
-        last=last,
-        groups=by_id,
-        by_key=by_key,
-    )
+@dataclass(slots=True)
+class _Taking:
+    """What one body is about, locked, and what is to be stored of it in the end."""
 
+    integration: Integration | None
+    now: datetime
+    owners: Mapping[str, Owner]
+    keys: Sequence[str]
+    open_groups: InitVar[list[Group]]
+    newest: dict[str, Alert]
+    firing: dict[str, Alert] = field(init=False)
+    last: dict[str, Alert] = field(init=False)
+    groups: dict[UUID, Group] = field(init=False)
+    by_key: dict[str, Group] = field(init=False)
+    changed_groups: dict[UUID, Group] = field(default_factory=dict)
+    changed_alerts: dict[UUID, Alert] = field(default_factory=dict)
+    said: list[dict[str, Any]] = field(default_factory=list)
+    acknowledged: dict[UUID, str] = field(default_factory=dict)
 
-def _known(alerts: QuerySet[GroupedAlert]) -> tuple[dict[str, GroupedAlert], dict[str, GroupedAlert]]:
-    """Return by key what is firing, and of the other keys what ended last."""
-    newest = alerts.order_by("key", F("ended_at").desc(nulls_first=True)).distinct("key")
-    firing: dict[str, GroupedAlert] = {}
-    last: dict[str, GroupedAlert] = {}
-    for alert in newest:
-        (firing if alert.ended_at is None else last)[alert.key] = alert
-    return firing, last
+    def __post_init__(self, open_groups: list[Group]) -> None:
+        self.firing = {key: alert for key, alert in self.newest.items() if alert.ended_at is None}
+        self.last = {key: alert for key, alert in self.newest.items() if alert.ended_at is not None}
+        self.groups = {group.id: group for group in open_groups}
+        self.by_key = {group.key: group for group in open_groups}
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether the groups of all that fires are locked."""
+        return {alert.group_id for alert in self.firing.values()} <= self.groups.keys()
 
-def _opening(
-    occurrences: Sequence[Occurrence],
-    decisions: Mapping[int, Decision],
-    firing: Mapping[str, GroupedAlert],
-    last: Mapping[str, GroupedAlert],
-) -> Iterator[int]:
-    """Yield the numbers of those that need a group: what is firing has one, until it is resolved."""
-    resolved = {each.key for each in occurrences if each.act == Act.RESOLVE}
-    for number in decisions:
-        occurrence = occurrences[number]
-        has_group = occurrence.key in firing and occurrence.key not in resolved
-        if not has_group and not _is_of_before(occurrence, last.get(occurrence.key)):
-            yield number
+    def take(self, occurrence: Occurrence, decision: Decision | None) -> Made:
+        """Take one occurrence; ``decision`` is that of a trigger."""
+        alert = self.firing.get(occurrence.key)
+        if decision is not None:
+            outcome, alert = self._trigger(occurrence, decision)
+        elif alert is None:
+            outcome = "ignored"
+        elif occurrence.act == Act.RESOLVE:
+            outcome, alert = self._resolve(occurrence, alert)
+        elif occurrence.act == Act.ACKNOWLEDGE:
+            outcome = self._acknowledge(occurrence, alert)
+        else:
+            outcome = "noted"
+        if outcome != "repeated":
+            self._say(occurrence, alert)
+        return Made(occurrence.key, occurrence.act, outcome, alert.group_id if alert else None)
 
+    def store(self, request: IntakeRequest | None, made: Sequence[Made]) -> bool:
+        """Store what came of a body, and end the groups of which no alert is firing any more.
 
-def _take(taking: _Taking, number: int, occurrence: Occurrence) -> Made:
-    match occurrence.act:
-        case Act.TRIGGER:
-            outcome, alert = _trigger(taking, occurrence, taking.decisions[number])
-        case Act.RESOLVE:
-            outcome, alert = _resolve(taking, occurrence)
-        case Act.ACKNOWLEDGE:
-            outcome, alert = _acknowledge(taking, occurrence)
-        case _:
-            alert = taking.firing.get(occurrence.key)
-            outcome = "noted" if alert else "ignored"
-    if outcome != "repeated":
-        taking.said.append(_said(taking, occurrence, alert))
-    return Made(occurrence.key, occurrence.act, outcome, alert.group_id if alert else None)
-
-
-def _trigger(taking: _Taking, occurrence: Occurrence, decision: Decision) -> tuple[str, GroupedAlert | None]:
-    alert = taking.firing.get(occurrence.key)
-    if alert is not None:
-        if occurrence.at is not None and occurrence.at == alert.began_at:
-            return "repeated", alert
-        _count(taking, alert)
-        return "counted", alert
-    if _is_of_before(occurrence, taking.last.get(occurrence.key)):
-        return "ignored", taking.last[occurrence.key]
-    group = taking.by_key[decision.key]
-    is_new = group.occurrences == 0
-    alert = GroupedAlert(
-        group=group,
-        integration=taking.integration,
-        key=occurrence.key,
-        title=occurrence.title or occurrence.key[:200],
-        link=occurrence.link,
-        first_at=taking.now,
-        last_at=taking.now,
-        began_at=occurrence.at,
-    )
-    taking.new_alerts.append(alert)
-    taking.firing[occurrence.key] = alert
-    _count(taking, alert)
-    if not is_new:
-        _tell_of_more(group, taking.now)
-    return "opened" if is_new else "joined", alert
-
-
-def _count(taking: _Taking, alert: GroupedAlert) -> None:
-    alert.occurrences += 1
-    alert.last_at = taking.now
-    group = taking.groups[alert.group_id]
-    group.occurrences += 1
-    group.last_at = taking.now
-    taking.changed_groups[group.pk] = group
-    if not alert._state.adding:
-        taking.changed_alerts[alert.pk] = alert
-
-
-def _tell_of_more(group: AlertGroup, now: datetime) -> None:
-    """Have a group told once more, whoever has taken it: there is something new in it."""
-    if group.route is None or group.told_at is None or group.rings_at is not None:
-        return
-    group.rings_at = max(now, group.told_at + timedelta(seconds=group.route.group_interval_s))
-    group.state, group.acknowledged_at, group.quiet = State.OPEN, None, Quiet.WAITING
-
-
-def _resolve(taking: _Taking, occurrence: Occurrence) -> tuple[str, GroupedAlert | None]:
-    alert = taking.firing.get(occurrence.key)
-    if alert is None or (occurrence.at and alert.began_at and occurrence.at < alert.began_at):
-        return "ignored", None
-    alert.ended_at = taking.now
-    del taking.firing[occurrence.key]
-    taking.last[occurrence.key] = alert
-    if not alert._state.adding:
-        taking.changed_alerts[alert.pk] = alert
-    group = taking.groups[alert.group_id]
-    taking.changed_groups[group.pk] = group
-    return "resolved", alert
-
-
-def _acknowledge(taking: _Taking, occurrence: Occurrence) -> tuple[str, GroupedAlert | None]:
-    alert = taking.firing.get(occurrence.key)
-    if alert is None:
-        return "ignored", None
-    group = taking.groups[alert.group_id]
-    by = occurrence.by or _source(taking.integration)
-    ending.acknowledge(group, by=by, via="intake", now=taking.now)
-    taking.changed_groups[group.pk] = group
-    return "acknowledged", alert
-
-
-def _store(taking: _Taking) -> None:
-    """Store what came of a body, and end the groups of which no alert is firing any more."""
-    rows_update(taking.changed_alerts.values(), ["occurrences", "last_at", "ended_at"])
-    # A key may be closed and opened anew in one body.
-    GroupedAlert.objects.bulk_create(taking.new_alerts)
-    AlertOccurrence.objects.bulk_create(taking.said)
-    closed = {
-        alert.group_id for alert in (*taking.changed_alerts.values(), *taking.new_alerts) if alert.ended_at
-    }
-    if closed:
-        firing = GroupedAlert.objects.filter(group__in=closed, ended_at=None).values_list(
-            "group_id", flat=True
+        False: another has opened one of these groups or alerts meanwhile, and all of it is to be undone.
+        """
+        # By key, so that no two wait for each other.
+        groups = sorted(self.changed_groups.values(), key=attrgetter("key"))
+        alerts = sorted(self.changed_alerts.values(), key=attrgetter("key"))
+        new_groups = [group.as_row() for group in groups if group.more]
+        new_alerts = [alert.as_row() for alert in alerts if alert.more]
+        if rows_insert((AlertGroup, new_groups)) != [len(new_groups)]:
+            return False
+        # From here on nobody else opens these, but until now another may have opened and closed them.
+        if new_alerts and _ids(known.newest(self.integration, self.keys)) != _ids(self.newest):
+            return False
+        rows_update(AlertGroup, [group for group in groups if not group.more], _GROUP_CHANGES)
+        rows_update(GroupedAlert, [alert for alert in alerts if not alert.more], _ALERT_CHANGES)
+        requests = [] if request is None else [self._kept(request, made)]
+        stored, *_ = rows_insert(
+            (GroupedAlert, new_alerts), (AlertOccurrence, self.said), (IntakeRequest, requests)
         )
-        over = [taking.groups[pk] for pk in closed - set(firing)]
-        ending.resolve(over, by=_source(taking.integration), via="intake", now=taking.now)
-    unused = [
-        pk
-        for pk, group in taking.groups.items()
-        if group.occurrences == 0 and pk not in taking.changed_groups
-    ]
-    if unused:
-        AlertGroup.objects.filter(pk__in=unused).delete()
-    rows_update(taking.changed_groups.values(), ending.CHANGED)
+        if stored != len(new_alerts):
+            return False
+        self._acknowledge_processes()
+        self._end([alert.group_id for alert in alerts if alert.ended_at])
+        if any(group.rings_at is not None for group in groups):
+            transaction.on_commit(jobs.ring_soon, robust=True)
+        return True
+
+    def _trigger(self, occurrence: Occurrence, decision: Decision) -> tuple[str, Alert]:
+        alert = self.firing.get(occurrence.key)
+        if alert is not None:
+            if occurrence.at is not None and occurrence.at == alert.began_at:
+                return "repeated", alert
+            self._count(alert)
+            return "counted", alert
+        last = self.last.get(occurrence.key)
+        # It says what is over already: it began no later than what ended last under its key.
+        if last and occurrence.at and last.began_at and occurrence.at <= last.began_at:
+            return "ignored", last
+        group = self.by_key.get(decision.key)
+        if group is None:
+            outcome, group = "opened", self._open(occurrence, decision)
+        else:
+            outcome = "joined"
+            self._tell_of_more(group)
+        alert = self.firing[occurrence.key] = Alert(
+            id=uuid7(),
+            group_id=group.id,
+            key=occurrence.key,
+            last_at=self.now,
+            began_at=occurrence.at,
+            more={
+                "integration_id": self.integration and self.integration.pk,
+                "title": _title_of(occurrence),
+                "link": occurrence.link,
+                "first_at": self.now,
+            },
+        )
+        self._count(alert)
+        return outcome, alert
+
+    def _open(self, occurrence: Occurrence, decision: Decision) -> Group:
+        owner = self.owners.get(occurrence.key, NOBODYS)
+        shop_id = self.integration.shop_id if self.integration else owner.shop and owner.shop.pk
+        wait_s = decision.route.group_wait_s if decision.route else 0
+        group = Group(
+            id=uuid7(),
+            key=decision.key,
+            last_at=self.now,
+            state=State.OPEN,
+            quiet=Quiet.WAITING if wait_s else Quiet.NO,
+            rings_at=self.now + timedelta(seconds=wait_s),
+            more={
+                "integration_id": self.integration and self.integration.pk,
+                "shop_id": shop_id,
+                "title": _title_of(occurrence),
+                "severity": _severity_of(occurrence, self.integration),
+                "labels": occurrence.labels,
+                "link": occurrence.link,
+                "opened_at": self.now,
+                "route_id": decision.route and decision.route.pk,
+                "policy_id": decision.policy and decision.policy.pk,
+                "why": decision.why,
+                "is_storm": False,
+            },
+        )
+        if decision.policy is None:
+            group.quiet, group.rings_at = Quiet.UNROUTED, None
+            log.warning("alert_group_unrouted", group=str(group.id))
+        self.groups[group.id] = self.by_key[group.key] = group
+        return group
+
+    def _count(self, alert: Alert) -> None:
+        for each in (alert, self.groups[alert.group_id]):
+            each.occurrences += 1
+            each.last_at = self.now
+        self._change(alert)
+
+    def _tell_of_more(self, group: Group) -> None:
+        """Have a group told once more, whoever has taken it: there is something new in it."""
+        if group.group_interval_s is None or group.told_at is None or group.rings_at is not None:
+            return
+        group.rings_at = max(self.now, group.told_at + timedelta(seconds=group.group_interval_s))
+        group.state, group.acknowledged_at, group.quiet = State.OPEN, None, Quiet.WAITING
+
+    def _resolve(self, occurrence: Occurrence, alert: Alert) -> tuple[str, Alert | None]:
+        if occurrence.at and alert.began_at and occurrence.at < alert.began_at:
+            return "ignored", None
+        alert.ended_at = self.now
+        self.last[occurrence.key] = self.firing.pop(occurrence.key)
+        self._change(alert)
+        return "resolved", alert
+
+    def _acknowledge(self, occurrence: Occurrence, alert: Alert) -> str:
+        group = self.groups[alert.group_id]
+        by = occurrence.by or self._source
+        ending.mark_acknowledged(group, by=by, via="intake", now=self.now)
+        if group.process_id is not None:
+            self.acknowledged[group.process_id] = by
+        self._change(alert)
+        return "acknowledged"
+
+    def _change(self, alert: Alert) -> None:
+        self.changed_alerts[alert.id] = alert
+        self.changed_groups[alert.group_id] = self.groups[alert.group_id]
+
+    def _say(self, occurrence: Occurrence, alert: Alert | None) -> None:
+        self.said.append(
+            {
+                "integration_id": self.integration and self.integration.pk,
+                "alert_id": alert and alert.id,
+                "key": occurrence.key,
+                "act": occurrence.act,
+                "details": occurrence.details,
+                "by": occurrence.by,
+                "at": occurrence.at,
+                "received_at": self.now,
+            }
+        )
+
+    def _kept(self, request: IntakeRequest, made: Sequence[Made]) -> dict[str, Any]:
+        """Return what is stored of the request, and say in all that came of it that it was in it."""
+        request.made = [each._asdict() for each in made]
+        for each in self.said:
+            each["request_id"] = request.pk
+        return {field.attname: getattr(request, field.attname) for field in request._meta.concrete_fields}
+
+    def _acknowledge_processes(self) -> None:
+        for process in EscalationProcess.objects.filter(pk__in=self.acknowledged).order_by("pk"):
+            by = self.acknowledged[process.pk]
+            process_acknowledge(process=process, by=by, via="intake", now=self.now)
+
+    def _end(self, groups: Collection[UUID]) -> None:
+        """Close those of some groups in which nothing fires any more."""
+        if not groups:
+            return
+        firing = GroupedAlert.objects.filter(group=OuterRef("pk"), ended_at=None)
+        over = AlertGroup.objects.filter(~Exists(firing), pk__in=groups).select_related("process")
+        closed = list(over.order_by("pk"))
+        ending.resolve(closed, by=self._source, via="intake", now=self.now)
+        rows_update(AlertGroup, closed, ending.CHANGED)
+
+    @property
+    def _source(self) -> str:
+        return self.integration.name if self.integration else "its source"
 
 
-def _new_group(
-    occurrence: Occurrence,
-    decision: Decision,
-    integration: Integration | None,
-    shop: Shop | None,
-    now: datetime,
-) -> AlertGroup:
-    wait_s = decision.route.group_wait_s if decision.route else 0
-    group = AlertGroup(
-        integration=integration,
-        shop=shop,
-        key=decision.key,
-        title=occurrence.title or occurrence.key[:200],
-        severity=_severity_of(occurrence, integration),
-        labels=dict(occurrence.labels),
-        link=occurrence.link,
-        opened_at=now,
-        last_at=now,
-        route=decision.route,
-        policy=decision.policy,
-        why=list(decision.why),
-    )
-    if decision.policy is None:
-        group.quiet = Quiet.UNROUTED
-        log.warning("alert_group_unrouted", group=str(group.pk))
-    else:
-        group.quiet = Quiet.WAITING if wait_s else Quiet.NO
-        group.rings_at = now + timedelta(seconds=wait_s)
-    return group
-
-
-def _said(taking: _Taking, occurrence: Occurrence, alert: GroupedAlert | None) -> AlertOccurrence:
-    return AlertOccurrence(
-        integration=taking.integration,
-        alert=alert,
-        request=taking.request,
-        key=occurrence.key,
-        act=occurrence.act,
-        details=occurrence.details,
-        by=occurrence.by,
-        at=occurrence.at,
-        received_at=taking.now,
-    )
-
-
-def _is_of_before(occurrence: Occurrence, last: GroupedAlert | None) -> bool:
-    """Whether it says what is over already: it began no later than what ended last under its key."""
-    return bool(occurrence.at and last and last.began_at and occurrence.at <= last.began_at)
+def _ids(alerts: Mapping[str, Alert]) -> set[UUID]:
+    return {alert.id for alert in alerts.values()}
 
 
 def _severity_of(occurrence: Occurrence, integration: Integration | None) -> str:
     return occurrence.severity or (integration.severity if integration else Severity.CRITICAL)
 
 
-def _source(integration: Integration | None) -> str:
-    return integration.name if integration else "its source"
+def _title_of(occurrence: Occurrence) -> str:
+    return occurrence.title or occurrence.key[:200]

@@ -8,11 +8,12 @@ from uuid import UUID
 import structlog
 from django.db import transaction
 
+from config.sql import run_prepared
 from config.statements import named
 from escalation.heartbeats import telling
 from escalation.models import Heartbeat
 from notifications import looks
-from notifications.database import array, run_prepared
+from notifications.database import array
 
 log = structlog.get_logger(__name__)
 

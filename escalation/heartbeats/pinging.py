@@ -7,12 +7,12 @@ from uuid import UUID
 from django.db import transaction
 
 from accounts.ids import uuid7
+from config.sql import run_prepared
 from config.statements import named
 from escalation.heartbeats import telling
 from escalation.heartbeats.due import expected_after
 from escalation.models import Heartbeat, HeartbeatPing, PingKey
 from escalation.models.heartbeat import PINGS_KEPT
-from notifications.database import run_prepared
 
 State, Kind = Heartbeat.State, HeartbeatPing.Kind
 #: Bytes of a ping's body that are kept; Healthchecks calls it PING_BODY_LIMIT.

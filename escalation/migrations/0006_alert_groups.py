@@ -100,6 +100,7 @@ class Migration(migrations.Migration):
                     "policy",
                     models.ForeignKey(
                         blank=True,
+                        db_index=False,
                         null=True,
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="+",
@@ -110,6 +111,7 @@ class Migration(migrations.Migration):
                     "process",
                     models.ForeignKey(
                         blank=True,
+                        db_index=False,
                         help_text="The run by which it was last told.",
                         null=True,
                         on_delete=django.db.models.deletion.SET_NULL,
@@ -121,6 +123,7 @@ class Migration(migrations.Migration):
                     "shop",
                     models.ForeignKey(
                         blank=True,
+                        db_index=False,
                         null=True,
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="+",
@@ -131,6 +134,7 @@ class Migration(migrations.Migration):
                     "storm",
                     models.ForeignKey(
                         blank=True,
+                        db_index=False,
                         null=True,
                         on_delete=django.db.models.deletion.SET_NULL,
                         related_name="stormed",
@@ -288,6 +292,8 @@ class Migration(migrations.Migration):
                     "integration",
                     models.ForeignKey(
                         blank=True,
+                        db_constraint=False,
+                        db_index=False,
                         null=True,
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="+",
@@ -334,6 +340,7 @@ class Migration(migrations.Migration):
                     models.ForeignKey(
                         blank=True,
                         db_constraint=False,
+                        db_index=False,
                         null=True,
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="said",
@@ -345,8 +352,9 @@ class Migration(migrations.Migration):
                     models.ForeignKey(
                         blank=True,
                         db_constraint=False,
+                        db_index=False,
                         null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
                         related_name="+",
                         to="escalation.intakerequest",
                     ),
@@ -355,6 +363,7 @@ class Migration(migrations.Migration):
                     "integration",
                     models.ForeignKey(
                         blank=True,
+                        db_constraint=False,
                         null=True,
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="+",
@@ -371,6 +380,7 @@ class Migration(migrations.Migration):
             name="integration",
             field=models.ForeignKey(
                 blank=True,
+                db_index=False,
                 null=True,
                 on_delete=django.db.models.deletion.CASCADE,
                 related_name="groups",
@@ -453,6 +463,7 @@ class Migration(migrations.Migration):
             name="route",
             field=models.ForeignKey(
                 blank=True,
+                db_index=False,
                 null=True,
                 on_delete=django.db.models.deletion.SET_NULL,
                 related_name="+",
@@ -514,6 +525,7 @@ class Migration(migrations.Migration):
             name="silence",
             field=models.ForeignKey(
                 blank=True,
+                db_index=False,
                 null=True,
                 on_delete=django.db.models.deletion.SET_NULL,
                 related_name="+",
@@ -530,7 +542,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="groupedalert",
-            index=models.Index(fields=["integration", "key", "-first_at"], name="grouped_alert_of_key"),
+            index=models.Index(fields=["integration", "key", "-ended_at"], name="grouped_alert_of_key"),
         ),
         migrations.AddConstraint(
             model_name="groupedalert",
@@ -572,6 +584,30 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="alertgroup",
             index=models.Index(fields=["integration", "key", "-opened_at"], name="group_of_key"),
+        ),
+        migrations.AddIndex(
+            model_name="alertgroup",
+            index=models.Index(
+                condition=models.Q(("shop__isnull", False)), fields=["shop"], name="group_of_shop"
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="alertgroup",
+            index=models.Index(
+                condition=models.Q(("route__isnull", False)), fields=["route"], name="group_of_route"
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="alertgroup",
+            index=models.Index(
+                condition=models.Q(("silence__isnull", False)), fields=["silence"], name="group_of_silence"
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="alertgroup",
+            index=models.Index(
+                condition=models.Q(("storm__isnull", False)), fields=["storm"], name="group_of_storm"
+            ),
         ),
         migrations.AddIndex(
             model_name="alertgroup",

@@ -151,10 +151,13 @@ class AlertGroup(models.Model):
         NOBODY = "nobody", "Its policy would tell nobody"
 
     id = UUIDv7Field()
+    # Of the references, only those that are there are in an index: a storm opens thousands of groups.
     integration = models.ForeignKey(
-        Integration, null=True, blank=True, on_delete=models.CASCADE, related_name="groups"
+        Integration, null=True, blank=True, on_delete=models.CASCADE, related_name="groups", db_index=False
     )
-    shop = models.ForeignKey(Shop, null=True, blank=True, on_delete=models.CASCADE, related_name="+")
+    shop = models.ForeignKey(
+        Shop, null=True, blank=True, on_delete=models.CASCADE, related_name="+", db_index=False
+    )
     key = models.CharField(max_length=255)
     state = models.CharField(max_length=16, choices=State.choices, default=State.OPEN)
     quiet = models.CharField(max_length=16, choices=Quiet.choices, blank=True, default=Quiet.NO)
@@ -170,12 +173,18 @@ class AlertGroup(models.Model):
     resolved_at = models.DateTimeField(null=True, blank=True)
     ended_by = models.CharField(max_length=200, blank=True, help_text="Who acknowledged or resolved it.")
     ended_via = models.CharField(max_length=32, blank=True)
-    route = models.ForeignKey(Route, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
-    policy = models.ForeignKey(Policy, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    route = models.ForeignKey(
+        Route, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", db_index=False
+    )
+    policy = models.ForeignKey(
+        Policy, null=True, blank=True, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
     why = models.JSONField(default=list, help_text="Sentences: which routes were asked, and what came of it.")
-    silence = models.ForeignKey(Silence, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    silence = models.ForeignKey(
+        Silence, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", db_index=False
+    )
     storm = models.ForeignKey(
-        "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="stormed"
+        "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="stormed", db_index=False
     )
     is_storm = models.BooleanField(default=False, editable=False)
     process = models.ForeignKey(
@@ -184,6 +193,7 @@ class AlertGroup(models.Model):
         blank=True,
         on_delete=models.SET_NULL,
         related_name="groups",
+        db_index=False,
         help_text="The run by which it was last told.",
     )
     told_at = models.DateTimeField(null=True, blank=True, help_text="When it was last begun to be told.")
@@ -207,8 +217,11 @@ class AlertGroup(models.Model):
             models.Index(fields=["rings_at"], condition=models.Q(rings_at__isnull=False), name="group_rings"),
             models.Index(fields=["policy", "-told_at"], name="group_of_policy"),
             models.Index(fields=["integration", "key", "-opened_at"], name="group_of_key"),
-            models.Index(
-                fields=["process"], condition=models.Q(process__isnull=False), name="group_of_process"
+            *(
+                models.Index(
+                    fields=[name], condition=models.Q((f"{name}__isnull", False)), name=f"group_of_{name}"
+                )
+                for name in ("process", "shop", "route", "silence", "storm")
             ),
         ]
 
@@ -221,8 +234,15 @@ class GroupedAlert(models.Model):
 
     id = UUIDv7Field()
     group = models.ForeignKey(AlertGroup, on_delete=models.CASCADE, related_name="alerts")
+    # The group has the integration's constraint.
     integration = models.ForeignKey(
-        Integration, null=True, blank=True, on_delete=models.CASCADE, related_name="+"
+        Integration,
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        related_name="+",
+        db_constraint=False,
+        db_index=False,
     )
     key = models.CharField(max_length=255)
     title = models.CharField(max_length=200)
@@ -243,7 +263,7 @@ class GroupedAlert(models.Model):
                 name="grouped_alert_firing_once",
             )
         ]
-        indexes = [models.Index(fields=["integration", "key", "-first_at"], name="grouped_alert_of_key")]
+        indexes = [models.Index(fields=["integration", "key", "-ended_at"], name="grouped_alert_of_key")]
 
     def __str__(self) -> str:
         return self.title
@@ -260,7 +280,7 @@ class AlertOccurrence(models.Model):
 
     id = UUIDv7Field()
     integration = models.ForeignKey(
-        Integration, null=True, blank=True, on_delete=models.CASCADE, related_name="+"
+        Integration, null=True, blank=True, on_delete=models.CASCADE, related_name="+", db_constraint=False
     )
     # Empty where it was about something that isn't open: kept, and of no effect.
     alert = models.ForeignKey(
@@ -270,9 +290,17 @@ class AlertOccurrence(models.Model):
         on_delete=models.CASCADE,
         related_name="said",
         db_constraint=False,
+        db_index=False,
     )
+    # Goes before this one does.
     request = models.ForeignKey(
-        IntakeRequest, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", db_constraint=False
+        IntakeRequest,
+        null=True,
+        blank=True,
+        on_delete=models.DO_NOTHING,
+        related_name="+",
+        db_constraint=False,
+        db_index=False,
     )
     key = models.CharField(max_length=255)
     act = models.CharField(max_length=16, choices=Act.choices)

@@ -7,12 +7,15 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 import structlog
-from django.db import transaction
 
+from accounts.models import Shop
 from config.masking import MASK
+from config.rows import Columns
+from config.sql import run_prepared
+from config.statements import named
 from escalation.groups.taking import Made, occurrences_take
 from escalation.intake.occurrence import Occurrence
-from escalation.models import IntakeRequest, Integration
+from escalation.models import IntakeRequest, Integration, Policy
 
 log = structlog.get_logger(__name__)
 
@@ -26,6 +29,17 @@ _SECRET: Final = re.compile(
 )
 
 
+_INTEGRATION, _SHOP, _POLICY = Columns(Integration), Columns(Shop), Columns(Policy)
+_OF_KEY: Final = f"""
+SELECT {_INTEGRATION.of("it")}, {_SHOP.of("shop")}, {_POLICY.of("policy")}
+  FROM escalation_integration AS it
+  LEFT JOIN accounts_shop AS shop ON shop.id = it.shop_id
+  LEFT JOIN escalation_policy AS policy ON policy.id = it.policy_id
+ WHERE it.key_digest = %(digest)s AND it.format = %(format)s
+"""  # noqa: S608
+named("intake.integration", "Find who posts, by the key.", _OF_KEY)
+
+
 class Kept(NamedTuple):
     request: IntakeRequest
     made: list[Made]
@@ -33,8 +47,16 @@ class Kept(NamedTuple):
 
 def integration_of(key: str, format_: str) -> Integration | None:
     """Return the integration of a key, whether it is enabled or not."""
-    found = Integration.objects.filter(key_digest=Integration.digest_of(key), format=format_)
-    return found.select_related("shop", "policy").first()
+    found = run_prepared(_OF_KEY, {"digest": Integration.digest_of(key), "format": format_})
+    if not found:
+        return None
+    row = found[0]
+    integration = _INTEGRATION.row(row)
+    if integration.shop_id:
+        integration.shop = _SHOP.row(row[len(_INTEGRATION) :])
+    if integration.policy_id:
+        integration.policy = _POLICY.row(row[len(_INTEGRATION) + len(_SHOP) :])
+    return integration
 
 
 def request_keep(
@@ -56,12 +78,7 @@ def request_keep(
         body=beginning_of(body, integration),
         error=error,
     )
-    with transaction.atomic():
-        made = occurrences_take(integration=integration, occurrences=occurrences, now=now, request=request)
-        request.made = [
-            {**each._asdict(), "act": str(each.act), "group": each.group and str(each.group)} for each in made
-        ]
-        request.save(force_insert=True)
+    made = occurrences_take(integration=integration, occurrences=occurrences, now=now, request=request)
     return Kept(request, made)
 
 

@@ -12,10 +12,10 @@ from django.db import transaction
 
 from accounts.models import User
 from config import clock
+from config.sql import run_prepared
 from config.statements import named
 from notifications.channels import registry
 from notifications.channels.inbox import InboxChannel
-from notifications.database import run_prepared
 from notifications.engine import inbox_items, wake
 from notifications.engine.claim import AHEAD
 from notifications.engine.recipients import Recipient

@@ -7,9 +7,9 @@ from typing import Final
 
 import structlog
 
+from config.sql import run_prepared
 from config.statements import named
 from notifications import metrics
-from notifications.database import run_prepared
 from notifications.engine import wake
 from notifications.engine.claim import DUE_LANES, MAX_LANES
 from notifications.engine.fanout import alerts_fan_out

@@ -7,8 +7,8 @@ from typing import Any, Final, NamedTuple
 from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
 
+from config.sql import run_prepared
 from config.statements import named
-from notifications.database import run_prepared
 from notifications.messages.compiled import Compiled, Text
 from notifications.models import MessageTemplate
 

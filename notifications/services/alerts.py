@@ -16,9 +16,9 @@ from accounts.models import ApiKey, Shop
 from accounts.rights import POST_ALERTS
 from config import clock
 from config.rest.exceptions import Conflict
+from config.sql import run_prepared
 from config.statements import named
 from notifications import metrics, signals
-from notifications.database import run_prepared
 from notifications.models import Alert
 
 # Stores those of the posted whose id is new; the first of each id, whose others are compared with it.
@@ -131,8 +131,6 @@ def alerts_accept(*, posted: Sequence[Posted], received_from: ApiKey | None = No
     """
     now = clock.now()
     sender = {"received_from": received_from and received_from.pk}
-    # Django's own cursor looks whether the connection is of use; what is prepared goes past it.
-    connection.close_if_health_check_failed()
     found = _accepted(posted, now, sender)
     unknown = [number for number in range(len(posted)) if number not in found]
     # A shop's name may have letters and their accents apart, as file names of macOS have.

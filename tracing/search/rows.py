@@ -8,8 +8,9 @@ import numpy as np
 from django.db import transaction
 from numpy.typing import NDArray
 
+from config.sql import run_prepared
 from config.statements import named
-from notifications.database import array, run_prepared
+from notifications.database import array
 from tracing.intake.records import RECORD_MIN_S
 from tracing.packed import Integers, Packed
 from tracing.partitions import day_of

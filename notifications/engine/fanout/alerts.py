@@ -12,8 +12,8 @@ from django.db import DatabaseError, DataError, IntegrityError, connection, tran
 
 from accounts.models import Shop
 from config import clock
+from config.sql import run_prepared
 from config.statements import named
-from notifications.database import run_prepared
 from notifications.engine import wake
 from notifications.engine.content import content_of, preparations
 from notifications.engine.fanout.audience import Audience

@@ -10,10 +10,11 @@ import orjson
 from django.conf import settings
 from psycopg.types.json import Jsonb
 
+from config.sql import run_prepared
 from config.statements import named
 from notifications import ids, metrics, rules, urgency
 from notifications.channels import registry
-from notifications.database import array, run_prepared
+from notifications.database import array
 from notifications.engine.claim import Claimed
 from notifications.engine.fanout import sql
 from notifications.engine.fanout.audience import Audience

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from accounts.models import User
 from config import clock
-from notifications.database import run_prepared
+from config.sql import run_prepared
 from notifications.engine.fanout import sql
 from notifications.engine.fanout.audience import people
 from notifications.engine.fanout.chunk import asked

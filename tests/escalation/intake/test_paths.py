@@ -285,7 +285,7 @@ def test_a_database_that_is_away_is_503_in_the_format_of_the_client(
         raise OperationalError("connection is bad")
 
     integration("alertmanager")
-    monkeypatch.setattr("django.db.backends.utils.CursorWrapper.execute", away)
+    monkeypatch.setattr("psycopg.Cursor.execute", away)
     answer = sender.send(path.format("0" * 32), GOOD["alertmanager"])
     monkeypatch.undo()
     assert (answer.status_code, answer["Content-Type"]) == (503, "application/json")
