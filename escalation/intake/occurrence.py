@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -262,7 +263,13 @@ def plain(value: object) -> str:
 
 
 def _is_link(value: object) -> bool:
-    if not isinstance(value, str) or len(value) > LINK_MAX_LENGTH or not value.isprintable() or " " in value:
+    return isinstance(value, str) and len(value) <= LINK_MAX_LENGTH and _is_url(value)
+
+
+# The alerts of a body, and those of a rule, name the same ones.
+@lru_cache(maxsize=1024)
+def _is_url(value: str) -> bool:
+    if not value.isprintable() or " " in value:
         return False
     try:
         parts = urlsplit(value)
