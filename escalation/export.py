@@ -16,6 +16,7 @@ from escalation.models import (
     HangUp,
     Heartbeat,
     HeartbeatPing,
+    HeartbeatWatch,
     PingKey,
     PolicyVersion,
     RotationMember,
@@ -88,5 +89,6 @@ LEFT_OUT: Final[Mapping[type[Model], str]] = {
     AlertOccurrence: "What another system said of itself; the group that somebody was told of is there.",
     Heartbeat: "A job that operators have watched.",
     HeartbeatPing: "What such a job reported.",
+    HeartbeatWatch: "When Tocsin last looked after such jobs.",
     PingKey: "The secret by which such jobs report.",
 }

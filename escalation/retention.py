@@ -15,6 +15,7 @@ from escalation.models import (
     HangUp,
     Heartbeat,
     HeartbeatPing,
+    HeartbeatWatch,
     IntakeRequest,
     Integration,
     PingKey,
@@ -56,6 +57,7 @@ ENDS: Final = (
     ),
     Ends(Heartbeat, "When somebody deletes it"),
     Ends(HeartbeatPing, f"With its heartbeat, or when {PINGS_KEPT} later ones have come"),
+    Ends(HeartbeatWatch, "Never: it is one row"),
     Ends(PingKey, "With its shop, or when somebody deletes it: the next one is new"),
 )
 

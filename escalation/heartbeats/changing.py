@@ -52,10 +52,13 @@ def heartbeat_update(*, heartbeat: Heartbeat, **changes: Any) -> Heartbeat:
     """
     with transaction.atomic():
         locked = _locked(heartbeat)
+        before = when_due(locked)
         for name, value in changes.items():
             setattr(locked, name, value)
         _check(locked)
-        locked.expected_at, locked.due_at = when_due(locked)
+        # What was postponed stays so, unless other times were set.
+        if (after := when_due(locked)) != before:
+            locked.expected_at, locked.due_at = after
         return _saved(locked)
 
 

@@ -8,16 +8,18 @@ from uuid import UUID
 import structlog
 from django.db import transaction
 
+from config import clock
 from config.sql import run_prepared
 from config.statements import named
-from escalation.heartbeats import telling
+from escalation.heartbeats import absence, telling
 from escalation.models import Heartbeat
 from notifications import looks
 from notifications.database import array
 
 log = structlog.get_logger(__name__)
 
-ANY_DUE: Final = looks.first("escalation_heartbeat WHERE due_at <= %(now)s", by="due_at")
+_ANY_DUE: Final = looks.first("escalation_heartbeat WHERE due_at <= %(now)s", by="due_at")
+ANY_DUE: Final = f"({_ANY_DUE} OR {absence.NOT_NOTED})"
 #: What can't be told is tried again so long afterwards.
 TRY_AGAIN: Final = timedelta(minutes=1)
 # Heartbeats of one transaction.
@@ -37,7 +39,9 @@ named("heartbeats.miss", "Take heartbeats down whose time is over.", _MISS)
 
 
 def look(now: datetime) -> None:
-    """Take down whatever is due, and have it told."""
+    """Take down whatever is due, and have it told; before that, note that somebody looks."""
+    absence.note(now)
+    began = clock.elapsed()
     due = Heartbeat.objects.filter(due_at__lte=now).order_by("due_at").values_list("pk", flat=True)
     while ids := list(due[:_MOST]):
         try:
@@ -46,6 +50,8 @@ def look(now: datetime) -> None:
             if looks.is_away(error):
                 raise
             count = sum(_miss_alone(pk, now) for pk in ids)
+        # Telling thousands may take as long as an absence.
+        absence.note(now + timedelta(seconds=clock.elapsed() - began))
         if not count:  # all of them are being pinged
             return
 

@@ -2,7 +2,7 @@
 
 from escalation.models.group import AlertGroup, AlertOccurrence, GroupedAlert, Route, Silence
 from escalation.models.hang_up import HangUp
-from escalation.models.heartbeat import Heartbeat, HeartbeatPing, PingKey
+from escalation.models.heartbeat import Heartbeat, HeartbeatPing, HeartbeatWatch, PingKey
 from escalation.models.integration import IntakeRequest, Integration
 from escalation.models.policy import Policy, PolicyVersion
 from escalation.models.process import EscalationProcess
@@ -16,6 +16,7 @@ __all__ = [
     "HangUp",
     "Heartbeat",
     "HeartbeatPing",
+    "HeartbeatWatch",
     "IntakeRequest",
     "Integration",
     "PingKey",

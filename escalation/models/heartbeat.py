@@ -159,6 +159,19 @@ class Heartbeat(models.Model):
         return self.LATE if is_late else self.state
 
 
+class HeartbeatWatch(models.Model):
+    """The one row of it: when heartbeats were last looked after, to within seconds."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
+    looked_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=models.Q(id=1), name="heartbeat_watch_once")]
+
+    def __str__(self) -> str:
+        return f"looked after at {self.looked_at:%Y-%m-%d %H:%M:%S}"
+
+
 class HeartbeatPing(models.Model):
     """One of the last pings of a heartbeat: the hundredth after it takes its place."""
 

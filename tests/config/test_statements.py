@@ -46,6 +46,7 @@ HOT: Final = {
     "escalation.finish": {"escalation_look", "notification_source"},
     "heartbeats.ping": {"escalation_heartbeat_ping_uuid_key"},
     "heartbeats.miss": {"escalation_heartbeat_pkey"},
+    "heartbeats.note": {"heartbeat_due_at"},
     "dating.overdue": {"event_due"},
     "sweep.ask": {
         "alert_not_fanned_out", "broadcast_due", "case_search_pending", "escalation_look", "event_due",
