@@ -149,7 +149,9 @@ ZABBIX: Final = JsonMapping(
     "contains(not_null(event_update_action, ''), 'acknowledged') && 'acknowledged' || "
     "'updated') || 'problem'",
     title="join(': ', [host_name, event_name][?@])",
-    details="join('\n', [event_opdata, trigger_description, event_update_message][?@])",
+    # Macros that don't apply to a message come as they are written.
+    details="join('\n', [event_opdata, trigger_description, "
+    "event_update_status == '1' && event_update_message || ''][?@])",
     severity="event_severity",
     labels="{host: host_name, severity: event_severity, trigger: trigger_id, tags: event_tags}",
     link="zabbix_url && trigger_id && join('', [zabbix_url, '/tr_events.php?triggerid=', trigger_id, "
@@ -159,8 +161,8 @@ ZABBIX: Final = JsonMapping(
     noted=frozenset({"updated"}),
 )
 
-#: The notification type webhook with the body's preset "application/json". A certificate that runs out comes
-#: without a monitor, and so does a test, which ends in "Testing".
+#: The notification type webhook with the body's preset "application/json". A certificate or a domain that
+#: runs out comes without a monitor, and so does a test, which ends in "Testing".
 UPTIME_KUMA: Final = JsonMapping(
     key="monitor.id || heartbeat.monitorID || ends_with(not_null(msg, ''), ' Testing') && 'test' || msg",
     state="heartbeat.status || ends_with(not_null(msg, ''), ' Testing') && 'test' || 'notice'",
@@ -179,13 +181,13 @@ UPTIME_KUMA: Final = JsonMapping(
 )
 
 #: The webhook of an internal integration (issues, issue alerts, metric alerts), and the older one of a
-#: project.
+#: project. Alert rules say what is told; of what happens to issues, only their end counts.
 SENTRY: Final = JsonMapping(
     key="data.metric_alert.id && join('', ['metric-', to_string(data.metric_alert.id)]) || "
-    "not_null(data.event.issue_id, data.issue.id, id)",
+    "not_null(data.event.issue_id, data.error.issue_id, data.issue.id, data.issue_id, id)",
     state="action",
     title="not_null(data.description_title, data.event.title, data.issue.title, event.title, message)",
-    details="not_null(data.description_text, data.event.culprit, data.issue.culprit, culprit)",
+    details="not_null(data.description_text, data.event.culprit, data.issue.culprit, data.comment, culprit)",
     severity="data.metric_alert && action || not_null(data.event.level, data.issue.level, level)",
     labels="{rule: not_null(data.triggered_rule, data.metric_alert.alert_rule.name), "
     "project: not_null(data.issue.project.slug, project_slug, "
@@ -194,11 +196,11 @@ SENTRY: Final = JsonMapping(
     "level: not_null(data.event.level, data.issue.level, level), "
     "environment: not_null(data.event.environment, data.metric_alert.alert_rule.environment), "
     "platform: not_null(data.event.platform, data.issue.platform)}",
-    link="not_null(data.event.web_url, data.issue.web_url, data.web_url, url)",
+    link="not_null(data.event.web_url, data.issue.web_url, data.issue.permalink, data.web_url, url)",
     at="not_null(data.event.datetime, data.issue.firstSeen, data.metric_alert.date_started)",
     by="actor.type == 'user' && actor.name || ''",
     resolved=frozenset({"resolved", "archived", "ignored"}),
-    noted=frozenset({"assigned"}),
+    noted=frozenset({"assigned", "created", "unresolved", "updated", "deleted"}),
 )
 
 #: Messages of ``frigate/reviews`` or ``frigate/events``, forwarded from MQTT as they are.
@@ -207,6 +209,9 @@ FRIGATE: Final = JsonMapping(
     state="after.false_positive == `true` && 'false positive' || type",
     title="join(' on ', [after.label || join(', ', [after.data.objects, after.data.audio][]) || 'Movement', "
     "not_null(after.camera, 'a camera')])",
+    # Who or what was recognised, and what a model says of the scene.
+    details="join('\n', [join(', ', [after.data.sub_labels, after.sub_label[:1]][]), "
+    "after.data.metadata.shortSummary][?@])",
     severity="after.severity == 'alert' && 'critical' || after.severity && 'standard' || ''",
     labels="{camera: after.camera, "
     "label: after.label || join(',', [after.data.objects, after.data.audio][]), "
@@ -214,7 +219,8 @@ FRIGATE: Final = JsonMapping(
     at="after.start_time",
     resolved=frozenset({"end"}),
     acknowledged=frozenset(),
-    noted=frozenset({"false positive"}),
+    # A description by a model comes after the end.
+    noted=frozenset({"false positive", "genai"}),
 )
 
 READY: Final[Mapping[str, JsonMapping]] = {
