@@ -6,6 +6,7 @@ with the key in them, as PagerDuty's, no more than that part is taken, unless th
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import cached_property
 from http import HTTPStatus
 from typing import Any, Final
 from uuid import UUID
@@ -24,7 +25,7 @@ from config.outages import is_outage
 from config.rest.api import TOO_LARGE
 from escalation.intake.answer import Answer
 from escalation.intake.formats import alertmanager, cloudevents, generic, grafana, opsgenie, pagerduty
-from escalation.intake.occurrence import Malformed, Occurrence, mapping_of
+from escalation.intake.occurrence import Malformed, Occurrence
 from escalation.models import GroupedAlert, IntakeRequest, Integration
 from escalation.receiving import reading
 from escalation.receiving.keeping import Kept, integration_of, request_keep, request_refuse
@@ -90,6 +91,15 @@ class IntakeView(View):
             return self.take(integration, now)
         except Malformed as error:
             return self.kept_out(integration, self.malformed(error), str(error), now)
+
+    @cached_property
+    def value(self) -> Any:
+        """What the body says as JSON, parsed once.
+
+        Raises:
+            NotJSON: it is none.
+        """
+        return reading.value_of(self.request.body)
 
     def key(self) -> str:
         """Return the secret by which a request names its integration; "": none."""
@@ -209,10 +219,9 @@ class PagerDutyView(IntakeView):
         if token := super().key():
             return token
         try:
-            given = mapping_of(reading.value_of(self.request.body)).get("routing_key")
+            return pagerduty.routing_key_of(self.value)
         except Malformed:
             return ""
-        return given if isinstance(given, str) else ""
 
     def large_refused(self) -> Answer | None:
         if "token" in self.kwargs:
@@ -220,7 +229,7 @@ class PagerDutyView(IntakeView):
         return too_large(settings.REQUEST_ANONYMOUS_MAX_BYTES)
 
     def take(self, integration: Integration, now: datetime) -> Answer:
-        event = pagerduty.event(reading.value_of(self.request.body))
+        event = pagerduty.event(self.value)
         answer = pagerduty.accepted(event.dedup_key)
         self.keep(integration, [event.occurrence], answer, now)
         return answer
@@ -252,7 +261,7 @@ class _OpsgenieView(IntakeView):
 
 class OpsgenieAlertsView(_OpsgenieView):
     def take(self, integration: Integration, now: datetime) -> Answer:
-        occurrence = opsgenie.created(reading.value_of(self.request.body))
+        occurrence = opsgenie.created(self.value)
         answer = opsgenie.accepted(str(self.request_id))
         self.keep(integration, [occurrence], answer, now)
         return answer
@@ -273,8 +282,7 @@ class OpsgenieAlertView(_OpsgenieView):
 
     def take(self, integration: Integration, now: datetime) -> Answer:
         name, action = self._named()
-        raw = self.request.body
-        body = reading.value_of(raw) if raw.strip() else {}
+        body = self.value if self.request.body.strip() else {}
         identifier = opsgenie.identified(name, self.request.GET.get("identifierType"))
         keys = _keys_of(integration, identifier)
         occurrences = [opsgenie.acted(action, key, body) for key in keys or ["none"]]

@@ -36,11 +36,16 @@ unavailable = answer.unavailable
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """An occurrence, the routing key that names its integration ("": none), and the key to answer with."""
+    """An occurrence, and the key to answer with."""
 
-    routing_key: str
     dedup_key: str
     occurrence: Occurrence
+
+
+def routing_key_of(body: object) -> str:
+    """Return what names the integration in a body, of whatever kind that is; "": nothing."""
+    given = mapping_of(body).get("routing_key")
+    return given if isinstance(given, str) else ""
 
 
 def event(body: object) -> Event:
@@ -66,9 +71,7 @@ def event(body: object) -> Event:
         if act is not Act.TRIGGER:
             raise Malformed(f"dedup_key is missing: {action} needs the key of a trigger.")
         key = key_made_of(body)
-    routing_key = body.get("routing_key")
-    occurrence = _occurrence(key, act, payload, body)
-    return Event(routing_key if isinstance(routing_key, str) else "", plain(key), occurrence)
+    return Event(plain(key), _occurrence(key, act, payload, body))
 
 
 def accepted(dedup_key: str) -> Answer:

@@ -111,11 +111,15 @@ def test_pagerdutys_keys_are_given_back_as_they_came() -> None:
         "payload": {"summary": "s"},
     }
     event = pagerduty.event(body)
-    assert (event.routing_key, event.dedup_key) == ("r", "k" * 300)
+    assert (pagerduty.routing_key_of(body), event.dedup_key) == ("r", "k" * 300)
     assert event.occurrence.key.startswith("sha256:")
     resolve = pagerduty.event({"event_action": "resolve", "dedup_key": event.dedup_key})
     assert resolve.occurrence.key == event.occurrence.key
-    assert resolve.routing_key == ""
+
+
+@pytest.mark.parametrize("body", [{}, {"routing_key": 7}, {"routing_key": None}, [], "r", None])
+def test_a_body_of_pagerdutys_that_names_nothing_has_no_routing_key(body: Any) -> None:
+    assert pagerduty.routing_key_of(body) == ""
 
 
 def test_a_trigger_that_is_sent_again_without_a_key_has_the_same() -> None:
