@@ -8,13 +8,13 @@ class EscalationConfig(AppConfig):
 
     def ready(self) -> None:
         from escalation import acknowledge_links, brokers, metrics, models, retention, selectors  # noqa: PLC0415
-        from escalation.groups import ringing  # noqa: PLC0415
+        from escalation.groups import audit, ringing  # noqa: PLC0415
         from escalation.groups import selectors as groups  # noqa: PLC0415
         from escalation.heartbeats import missing  # noqa: PLC0415
         from escalation.policies import plan  # noqa: PLC0415
         from escalation.services import ending, resuming  # noqa: PLC0415
         from escalation.voice import receivers  # noqa: PLC0415
-        from notifications import families, looks, rules  # noqa: PLC0415
+        from notifications import audited, families, looks, rules  # noqa: PLC0415
         from notifications.brokers import formats  # noqa: PLC0415
         from notifications.channels import registry  # noqa: PLC0415
         from notifications.channels.phone import channel as phone  # noqa: PLC0415
@@ -34,6 +34,7 @@ class EscalationConfig(AppConfig):
         )
         phone.say_here(plan.KIND)
         families.register(metrics.families)
+        audited.register(audit.PART)
         rules.register_critical(plan.KIND)
         erasing.keep(retention.NEEDS_ADDRESS)
         abouts.facts.add(models.EscalationProcess.SOURCE)

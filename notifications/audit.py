@@ -1,5 +1,7 @@
 """Proves conservation: whoever was to be told of an alert has exactly one delivery, and each is explained.
 
+Apps have their own rows audited along with it (notifications.audited).
+
 Works out whom an alert concerns anew, by rules of its own: what the fan-out did is not trusted. Set-based, so
 that a million deliveries take seconds; with a snapshot for each day, so that it may run beside a busy system,
 whose queue suffers from long ones (docs/adr/0025).
@@ -12,7 +14,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from notifications import allowances, audit_days
+from notifications import allowances, audit_days, audited
 from notifications.archive import reading
 from notifications.archive.faults import ArchiveError
 from notifications.audit_days import Counted
@@ -78,6 +80,17 @@ class Gap:
     contact_point_id: UUID | None
     delivery_id: UUID | None
     month: str | None = None
+    about: str | None = None
+
+
+# What apps' gaps name is in their sentence alone.
+_NOTHING = (None,) * 5
+
+
+def explanations() -> dict[str, str]:
+    """Return a sentence for each kind of gap, those of apps among them."""
+    others = [part.explanations for part in audited.registered]
+    return {kind: sentence for each in (EXPLANATIONS, *others) for kind, sentence in each.items()}
 
 
 @dataclass(slots=True)
@@ -86,6 +99,7 @@ class Report:
 
     ``days_known`` and ``months_archived`` are those whose counts are in it without being looked at again.
     ``months_cut`` are not: a part was asked for of what the archive alone has, and counts by the month.
+    ``others`` counts what apps have audited, by what it is called.
     """
 
     alerts: int = 0
@@ -96,6 +110,7 @@ class Report:
     days_known: int = 0
     months_archived: int = 0
     months_cut: list[Month] = field(default_factory=list)
+    others: Counter[str] = field(default_factory=Counter)
 
     def add(self, alerts: int, counts: Iterable[Sequence[Any]]) -> None:
         """Add what there is of a day or month."""
@@ -166,6 +181,11 @@ def audit(
             audit_days.remember(span, counted, is_clean=is_clean, now=now)
     if remember:
         audit_days.forget_the_dropped()
+    asked = audited.Asked(now=now, limit=limit, since=since, until=until)
+    for part in audited.registered:
+        for found in part.look(asked):
+            report.others.update(found.counts)
+            report.add_gaps([(kind, total, *_NOTHING, about) for kind, total, about in found.gaps], limit)
     return report
 
 

@@ -1,6 +1,6 @@
 """The days that an audit takes one by one, and those that it need not look at again."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
@@ -23,7 +23,7 @@ Counted = tuple[int, list[tuple[str, str, int]]]
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A day; the last one goes on for as long as there is anything."""
+    """A day, or several; the last one goes on for as long as there is anything."""
 
     start: datetime
     end: datetime
@@ -56,12 +56,27 @@ def first_from(start: datetime) -> datetime | None:
     return min([*times, received_at] if received_at else times, default=None)
 
 
-def spans(*, now: datetime, since: date | None, until: date | None) -> Iterator[Span]:
-    """Yield the days that have anything, in order; without ``until`` also what is of later than now."""
-    start = _midnight(since) if since else _EPOCH
-    end = _midnight(until) if until else _FOR_EVER
+def span_of(*, since: date | None, until: date | None) -> Span:
+    """Return these days as one, the last one left out; without them, all time."""
+    return Span(_midnight(since) if since else _EPOCH, _midnight(until) if until else _FOR_EVER)
+
+
+def spans(
+    *,
+    now: datetime,
+    since: date | None,
+    until: date | None,
+    first: Callable[[datetime], datetime | None] = first_from,
+) -> Iterator[Span]:
+    """Yield the days that have anything, in order; without ``until`` also what is of later than now.
+
+    Args:
+        first: returns when the first thing was made from a time on; None: nothing was.
+    """
+    all_days = span_of(since=since, until=until)
+    start = all_days.start
     today = now.astimezone(UTC).date()
-    while (found := first_from(start)) is not None and found < end:
+    while (found := first(start)) is not None and found < all_days.end:
         day = found.astimezone(UTC).date()
         if day >= today and until is None:
             yield Span(_midnight(day), _FOR_EVER)

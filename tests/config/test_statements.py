@@ -20,7 +20,7 @@ STATEMENTS: Final = known()
 #: What the database backend itself says, before anything else can, has no name.
 PRODUCT: Final = {*PACKAGES} - {"config"}
 BEGINS: Final = re.compile(r"\s*(SELECT|WITH|INSERT|UPDATE|DELETE)\b")
-#: What runs for every alert, delivery or second, and an index that it can't do without.
+#: What runs for every alert, delivery or second, or over all days, and an index that it can't do without.
 HOT: Final = {
     "engine.claim": {"outgoing_due"},
     "engine.lanes": {"outgoing_due"},
@@ -44,6 +44,13 @@ HOT: Final = {
     "inbox.appear.due": {"notifications_delivery_rest_pkey"},
     "events.claim.next": {"handler_run_due"},
     "escalation.finish": {"escalation_look", "notification_source"},
+    "groups.audit.next": {"group_newest", "occurrence_age"},
+    "groups.audit.counts": {"group_newest", "occurrence_age"},
+    "groups.audit.states": {"group_newest"},
+    "groups.audit.end-untold": {"group_newest", "notification_once"},
+    "groups.audit.miscounted": {"group_newest"},
+    "groups.audit.occurrences": {"occurrence_age"},
+    "groups.audit.still-sending": {"notifications_delivery_rest_pkey"},
     "heartbeats.ping": {"escalation_heartbeat_ping_uuid_key"},
     "heartbeats.miss": {"escalation_heartbeat_pkey"},
     "heartbeats.note": {"heartbeat_due_at"},

@@ -8,14 +8,15 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from config import clock
-from notifications.audit import EXPLANATIONS, Gap, Report, audit
+from notifications.audit import Gap, Report, audit, explanations
 from notifications.checks import BEFORE_START
 
 
 class Command(BaseCommand):
     help = (
         "Check that every alert has exactly one delivery for each person and contact point that it "
-        "concerns, in a state that its history explains. Exits with 1 if there is a gap."
+        "concerns, in a state that its history explains, and that no alert group is forgotten. "
+        "Exits with 1 if there is a gap."
     )
     requires_system_checks = BEFORE_START
 
@@ -72,8 +73,9 @@ class Command(BaseCommand):
     def show(self, report: Report, duration_s: float) -> None:
         for each in report.counts:
             self.stdout.write(f"  {each.status:<12}{each.reason:<24}{each.count:>12,}")
+        said = explanations()
         for kind, total in report.totals.items():
-            self.stdout.write(f"\n{kind}: {EXPLANATIONS[kind]} ({total:,})")
+            self.stdout.write(f"\n{kind}: {said[kind]} ({total:,})")
             for gap in report.gaps:
                 if gap.kind == kind:
                     self.stdout.write(f"  {_what(gap)}")
@@ -83,13 +85,16 @@ class Command(BaseCommand):
                 f"{report.months_archived:,} months are in the archive alone."
             )
         waiting = f" ({report.alerts_waiting:,} not fanned out yet)" if report.alerts_waiting else ""
+        others = "".join(f"{count:,} {name}, " for name, count in report.others.items())
         self.stdout.write(
-            f"\n{report.alerts:,} alerts{waiting}, {report.deliveries:,} deliveries, "
+            f"\n{report.alerts:,} alerts{waiting}, {report.deliveries:,} deliveries, {others}"
             f"{report.gap_count:,} gaps; {duration_s:.1f} s"
         )
 
 
 def _what(gap: Gap) -> str:
+    if gap.about:
+        return gap.about
     parts = {
         "alert": gap.alert_uuid,
         "user": gap.user_id,

@@ -11,12 +11,14 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from escalation.groups import ringing
+from escalation.groups import audit, ringing
 from escalation.groups.ending import group_acknowledge, group_resolve, group_snooze
 from escalation.groups.silencing import silence_cancel, silence_create
 from escalation.groups.taking import occurrences_take
 from escalation.intake.occurrence import Act, Occurrence
 from escalation.models import AlertGroup, Integration, Silence
+from escalation.services.ending import processes_finish
+from notifications.audited import Asked
 from notifications.models import Delivery, Outgoing
 from tests.escalation.groups.conftest import NOON, policy_for
 from tests.factories import ContactPointFactory, UserFactory
@@ -120,6 +122,8 @@ class Groups(RuleBasedStateMachine):
         self.now += timedelta(seconds=seconds)
         ringing.look(self.now)
         self._send_what_is_due()
+        processes_finish(self.now)
+        assert not [gap for each in audit.look(Asked(now=self.now, limit=1)) for gap in each.gaps]
 
     @rule(survives=st.integers(0, 2))
     def die_while_telling(self, survives: int) -> None:
