@@ -99,7 +99,8 @@ _REQUESTS: Final = Old(table="escalation_intakerequest", age="received_at", by=(
 _GROUPS: Final = Old(
     table="escalation_alertgroup",
     age="opened_at",
-    unless="it.resolved_at IS NULL OR it.resolved_at >= %(before)s",
+    unless="""it.resolved_at IS NULL OR it.resolved_at >= %(before)s
+        OR EXISTS (SELECT FROM escalation_alertgroup AS stormed WHERE stormed.storm_id = it.id)""",
     along=(("escalation_groupedalert", "group_id", "true"),),
 )
 _OCCURRENCES: Final = Old(

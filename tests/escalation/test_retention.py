@@ -127,6 +127,23 @@ def test_groups_go_with_all_that_was_said_long_after_they_were_resolved(db: None
         assert set(model.objects.values_list("key", flat=True)) == {"young", "open"}
 
 
+def test_a_storm_goes_after_the_last_of_its_groups(db: None) -> None:
+    """Its foreign keys would stop a whole slice."""
+
+    def group(key: str, *, resolved: float, **fields: Any) -> AlertGroup:
+        at = days_ago(resolved)
+        ended = {"opened_at": at, "last_at": at, "resolved_at": at, "state": "resolved"}
+        return AlertGroup.objects.create(key=key, title=key, **ended, **fields)
+
+    storm = group("storm", resolved=401, is_storm=True)
+    group("old", resolved=401, storm=storm)
+    group("young", resolved=399, storm=storm)
+    assert retention.groups_expire(run()) == 1
+    assert retention.groups_expire(run(days=2)) == 1
+    assert retention.groups_expire(run(days=2)) == 1
+    assert not AlertGroup.objects.exists()
+
+
 def test_what_integrations_were_sent_is_forgotten_sooner(settings: Any) -> None:
     settings.INTAKE_RETENTION_DAYS = 30
     integration = Integration.objects.create(name="Prometheus", format="alertmanager")
