@@ -65,6 +65,7 @@ def silence_apply(silences: Sequence[Silence], *, by: str, now: datetime) -> Non
 def silence_cancel(*, silence: Silence, now: datetime) -> None:
     """End a silence: what it held back and is still open is told now."""
     with transaction.atomic():
+        one_decides()  # what it holds back meanwhile is seen here
         Silence.objects.filter(pk=silence.pk, cancelled_at=None).update(cancelled_at=now)
         held = AlertGroup.objects.filter(silence=silence, quiet=Quiet.SILENCED).exclude(state=State.RESOLVED)
         if held.update(rings_at=now):

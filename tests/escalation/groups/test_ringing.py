@@ -85,6 +85,23 @@ def test_what_comes_while_a_silence_is_being_stored_does_not_ring_after_it(monit
     assert not Delivery.objects.exists()
 
 
+@pytest.mark.django_db(transaction=True)
+def test_what_is_decided_while_a_silence_is_being_cancelled_is_not_held_back(monitoring: Monitoring) -> None:
+    quiet = silence(monitoring)
+    monitoring.trigger("disk")
+    with ThreadPoolExecutor(1) as threads:
+        with transaction.atomic():
+            ringing.look(monitoring.now)
+            cancelling = threads.submit(
+                in_a_thread, lambda: silence_cancel(silence=quiet, now=monitoring.now)
+            )
+            with pytest.raises(TimeoutError):
+                cancelling.result(timeout=1)
+        cancelling.result(timeout=10)
+    monitoring.later(seconds=1)
+    assert ringing_now() == ["Disk"]
+
+
 def in_a_thread(act: Callable[[], object]) -> None:
     try:
         act()
