@@ -101,7 +101,11 @@ def storms_end(*, by: str = "", via: str = "", now: datetime) -> None:
     is_left = AlertGroup.objects.filter(storm=OuterRef("pk")).exclude(state=State.RESOLVED)
     storms = AlertGroup.objects.filter(is_storm=True).exclude(state=State.RESOLVED)
     for storm in storms.exclude(Exists(is_left)):
-        group_resolve(group=storm, by=by, via=via, now=now)
+        with transaction.atomic():
+            # It may have taken another in since: whoever has it do so locks it first.
+            locked = AlertGroup.objects.select_for_update(of=("self",)).get(pk=storm.pk)
+            if not locked.stormed.exclude(state=State.RESOLVED).exists():
+                group_resolve(group=locked, by=by, via=via, now=now)
 
 
 @receiver(process_ended, dispatch_uid="escalation.groups")

@@ -141,6 +141,7 @@ def _without_storms(loud: Sequence[AlertGroup], now: datetime) -> list[AlertGrou
         for storm in AlertGroup.objects.filter(is_storm=True, policy__in=of_policy)
         .exclude(state=State.RESOLVED)
         .filter(last_at__gt=now - STORM_CALM)
+        .select_for_update(of=("self",))
     }
     for policy_id, groups in of_policy.items():
         storm = storms.get(policy_id)

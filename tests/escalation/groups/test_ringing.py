@@ -236,6 +236,29 @@ def test_forty_at_once_are_one_call_that_ends_with_the_last_of_them(
     assert AlertGroup.objects.exclude(state="resolved").count() == 0
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_storm_that_takes_a_group_in_while_its_others_end_goes_on(monitoring: Monitoring) -> None:
+    keys = [f"service {number}" for number in range(10)]
+    monitoring.say(*map(Occurrence, keys))
+    monitoring.later(seconds=1)
+    monitoring.later(seconds=5)
+    monitoring.trigger("disk")
+    with ThreadPoolExecutor(1) as threads:
+        with transaction.atomic():
+            ringing.look(monitoring.now)
+            ends = [Occurrence(key, Act.RESOLVE) for key in keys]
+            ending = threads.submit(in_a_thread, lambda: monitoring.say(*ends))
+            with pytest.raises(TimeoutError):
+                ending.result(timeout=1)
+        ending.result(timeout=10)
+    storm = monitoring.group("disk").storm
+    assert storm is not None
+    assert storm.state == "open"
+    monitoring.resolve("disk")
+    storm.refresh_from_db()
+    assert storm.state == "resolved"
+
+
 def test_a_storm_whose_end_was_lost_is_closed_by_the_next_look(monitoring: Monitoring) -> None:
     """Without what was to be done after the commit, as where the process dies right behind it."""
     keys = [f"service {number}" for number in range(10)]
