@@ -111,6 +111,7 @@ def _is_held(group: AlertGroup, silences: Sequence[Silence], now: datetime) -> b
 def _is_silenced(group: AlertGroup, silences: Sequence[Silence], now: datetime) -> bool:
     found = silenced(labels_of_group(group), silences, now)
     if found:
+        ending.hush(group, by="", via="silence", now=now)  # of a window that has begun since it was told
         group.quiet, group.silence, group.rings_at = Quiet.SILENCED, found.silence, found.until
     return found is not None
 

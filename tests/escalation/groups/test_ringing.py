@@ -13,7 +13,7 @@ from escalation.groups import ringing
 from escalation.groups.ending import group_acknowledge, group_resolve, group_snooze
 from escalation.groups.silencing import silence_cancel, silence_create
 from escalation.intake.occurrence import Act, Occurrence
-from escalation.models import AlertGroup, Silence
+from escalation.models import AlertGroup, Route, Silence
 from notifications.models import Delivery
 from tests.escalation.groups.conftest import NOON, Monitoring, policy_for, ringing_now
 
@@ -68,6 +68,22 @@ def test_once_a_silence_is_there_no_call_of_it_begins(monitoring: Monitoring) ->
     assert ringing_now() == []
     monitoring.later(minutes=31)
     assert ringing_now() == ["Disk"]
+
+
+def test_a_window_that_has_begun_since_ends_what_rings_when_that_is_due_again(
+    monitoring: Monitoring, guard: Any
+) -> None:
+    policy = policy_for(guard, name="All day", repeats=3, repeat_every_s=3600)
+    Route.objects.create(name="All", position=1, policy=policy, repeat_interval_s=1800)
+    begins = monitoring.now + timedelta(minutes=20)
+    silence(monitoring, starts_at=begins, ends_at=begins + timedelta(hours=9))
+    monitoring.trigger("disk")
+    monitoring.later(seconds=1)
+    assert ringing_now() == ["Disk"]
+    monitoring.later(minutes=30)
+    assert monitoring.group("disk").quiet == "silenced"
+    assert ringing_now() == []
+    assert not Delivery.objects.filter(status="pending").exists()
 
 
 @pytest.mark.django_db(transaction=True)
