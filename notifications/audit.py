@@ -157,6 +157,11 @@ def audit(
         anew: skip none.
     """
     report = Report()
+    asked = audited.Asked(now=now, limit=limit, since=since, until=until)
+    for part in audited.registered:
+        for found in part.look(asked):
+            report.others.update(found.counts)
+            report.add_gaps([(kind, total, *_NOTHING, about) for kind, total, about in found.gaps], limit)
     parameters: dict[str, Any] = {
         "settled": settled,
         "limit": limit,
@@ -181,11 +186,6 @@ def audit(
             audit_days.remember(span, counted, is_clean=is_clean, now=now)
     if remember:
         audit_days.forget_the_dropped()
-    asked = audited.Asked(now=now, limit=limit, since=since, until=until)
-    for part in audited.registered:
-        for found in part.look(asked):
-            report.others.update(found.counts)
-            report.add_gaps([(kind, total, *_NOTHING, about) for kind, total, about in found.gaps], limit)
     return report
 
 
