@@ -151,9 +151,16 @@ class AlertGroup(models.Model):
         NOBODY = "nobody", "Its policy would tell nobody"
 
     id = UUIDv7Field()
-    # Of the references, only those that are there are in an index: a storm opens thousands of groups.
+    # A storm opens thousands of groups. So of the references, only those that are there are in an index, and
+    # the integration is checked once a body, by its request's (escalation.receiving.keeping).
     integration = models.ForeignKey(
-        Integration, null=True, blank=True, on_delete=models.CASCADE, related_name="groups", db_index=False
+        Integration,
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        related_name="groups",
+        db_constraint=False,
+        db_index=False,
     )
     shop = models.ForeignKey(
         Shop, null=True, blank=True, on_delete=models.CASCADE, related_name="+", db_index=False
@@ -233,8 +240,10 @@ class GroupedAlert(models.Model):
     """One dedup key within a group: firing until it is resolved. A group ends with the last of them."""
 
     id = UUIDv7Field()
-    group = models.ForeignKey(AlertGroup, on_delete=models.CASCADE, related_name="alerts")
-    # The group has the integration's constraint.
+    # Stored with its group, or while that is locked.
+    group = models.ForeignKey(
+        AlertGroup, on_delete=models.CASCADE, related_name="alerts", db_constraint=False
+    )
     integration = models.ForeignKey(
         Integration,
         null=True,
