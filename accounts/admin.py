@@ -325,7 +325,7 @@ class EncadrantAdmin(ProfileAdmin):
 
 @admin.register(Shop)
 class ShopAdmin(StaffViews, ModelAdmin):
-    list_display = ("name", "slug")
+    list_display = ("name", "slug", "group_alerts_s")
     search_fields = ("name", "slug")
     inlines = (MembershipInline,)
 

@@ -3,12 +3,13 @@
 import hashlib
 import secrets
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator
 from django.db import models, transaction
 from django.db.models.functions import Lower
 from django.utils.crypto import salted_hmac
@@ -280,6 +281,10 @@ class EndedLogIn(models.Model):
         return self.id
 
 
+#: A week, in seconds: whatever is quiet for longer is something else.
+LONGEST_GROUP_S: Final = 604_800
+
+
 class Shop(models.Model):
     """A place that alerts come from; named in alerts by its slug or its name."""
 
@@ -287,9 +292,25 @@ class Shop(models.Model):
     slug = models.SlugField(max_length=100, unique=True)
     name = models.CharField(max_length=200, unique=True)
     members = models.ManyToManyField(User, through="Membership", related_name="shops")
+    group_alerts_s = models.PositiveIntegerField(
+        default=0,
+        db_default=0,
+        validators=[MaxValueValidator(LONGEST_GROUP_S)],
+        help_text="Alerts of one label are told as one until none has come for so many seconds;"
+        " 0: each is told.",
+    )
+    repeat_alerts_s = models.PositiveIntegerField(
+        default=0,
+        db_default=0,
+        validators=[MaxValueValidator(LONGEST_GROUP_S)],
+        help_text="If they go on for so many seconds, the next one is told again; 0: never.",
+    )
 
     class Meta:
         ordering = ("name",)
+        indexes = [
+            models.Index(fields=["id"], condition=models.Q(group_alerts_s__gt=0), name="shop_groups_alerts")
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -123,6 +123,8 @@ ROUTES: Final[Mapping[str, Rights]] = {
     "webhook/notifications": {"GET": person(Scope.ALERTS_READ), "POST": POST_ALERTS},
     "api/v1/alerts/batch": _post(POST_ALERTS),
     "api/v1/alerts/<uuid:alert_uuid>": _get(person(Scope.ALERTS_READ)),
+    "api/v1/shops": _get(person(Scope.ALERTS_READ)),
+    "api/v1/shops/<uuid:shop_id>": {"GET": person(Scope.ALERTS_READ), "PATCH": staff()},
     "api/v1/deliveries": _get(person(Scope.DELIVERIES_READ)),
     "api/v1/deliveries/replay": _post(staff(Scope.DELIVERIES_WRITE)),
     "api/v1/deliveries/<uuid:delivery_id>": _get(person(Scope.DELIVERIES_READ)),

@@ -1,13 +1,22 @@
 """Who there is, for those who may see it."""
 
+from typing import Any
+
 from django.db.models import Q, QuerySet
 
-from accounts.models import User
+from accounts.models import Shop, User
 
 
 def users_all() -> QuerySet[User]:
     """Everybody, for the staff."""
     return User.objects.all()
+
+
+def shops_visible_to(principal: Any) -> QuerySet[Shop]:
+    """All shops for staff and machines, or those where a person works now."""
+    if not isinstance(principal, User) or principal.is_staff:
+        return Shop.objects.all()
+    return Shop.objects.filter(pk__in=principal.memberships.filter(left_at=None).values("shop"))
 
 
 def users_found(users: QuerySet[User], text: str) -> QuerySet[User]:

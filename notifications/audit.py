@@ -46,6 +46,8 @@ EXPLANATIONS = {
     "level_misread": "Suppressed by level, though this person's level and this alert don't call for it.",
     "rule_ignored": "Somebody was told by a channel that a rule of theirs switches off for alerts.",
     "rule_misread": "Suppressed as unsubscribed, though a rule for this very channel and kind says yes.",
+    "grouped_misread": "Suppressed as grouped, though people were to be told of this very alert.",
+    "group_ignored": "Somebody was told of an alert that is grouped with another.",
     "critical_held": "Held for quiet hours, though it is critical.",
     "held_too_long": "Held for longer than any quiet hours last.",
     "digest_missing": "Suppressed for a digest that does not exist or went elsewhere.",

@@ -131,7 +131,7 @@ WITH made AS (
     SELECT delivery.id AS delivery_id, delivery.user_id, delivery.contact_point_id, delivery.status,
            delivery.reason, delivery.created_at, delivery.channel, notification.kind AS notified_kind,
            notification.severity, notification.source_id,
-           alert.shop_id, alert.received_at, alert.alert_uuid, alert.fanned_out_at
+           alert.shop_id, alert.received_at, alert.alert_uuid, alert.fanned_out_at, alert.grouped_with
       FROM notifications_delivery AS delivery
       JOIN notifications_notification AS notification
         ON notification.id = delivery.notification_id AND notification.source_type = 'alert'
@@ -162,6 +162,9 @@ WITH made AS (
                 OR (preference.level <> 'CRITICAL'
                     AND preference.updated_at < made.created_at - %(blur)s::interval)
                 ) THEN 'level_misread'
+           WHEN made.reason = 'grouped' AND (
+                made.grouped_with IS NULL OR made.grouped_with = made.alert_uuid) THEN 'grouped_misread'
+           WHEN made.status = 'sent' AND made.grouped_with <> made.alert_uuid THEN 'group_ignored'
            WHEN made.status = 'sent' AND NOT rule.is_enabled
                 AND rule.updated_at < made.created_at - %(blur)s::interval THEN 'rule_ignored'
            WHEN made.status = 'suppressed' AND made.reason = 'unsubscribed' AND rule.is_enabled

@@ -16,6 +16,7 @@ class Reason(TextChoices):
         "Not told: this contact point is not confirmed yet, by the code that was sent there.",
     )
     UNSUBSCRIBED = "unsubscribed", "Not told: does not want this kind of message by this channel."
+    GROUPED = "grouped", "Not told: grouped with an earlier alert of the same shop and label."
     LIMIT_PERSON = (
         "limit_person",
         "Not told: this person had as many text messages and calls within a day as anybody may.",

@@ -38,6 +38,13 @@ def alerts_visible_to(principal: Principal) -> QuerySet[Alert]:
     )
 
 
+def group_size(alert: Alert) -> int:
+    """Count the alerts of a group, of one of them."""
+    if alert.grouped_with is None:
+        return 1
+    return Alert.objects.filter(grouped_with=alert.grouped_with).count()
+
+
 def deliveries_seen_by(principal: Principal) -> QuerySet[Delivery]:
     """All deliveries for staff, a person's own, or what a machine's scopes let it know of."""
     if not isinstance(principal, User):

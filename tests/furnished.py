@@ -36,7 +36,7 @@ class Furnished:
 def furnish(user: User, shop: Shop, *, text: Text = lambda: "word") -> Furnished:
     """Make one of each, of this person and shop, with what ``text`` gives wherever anybody may type."""
     now = datetime.now(UTC)
-    ids: dict[str, object] = {"user_id": user.uuid, "user": user.uuid, "shop": shop.slug}
+    ids: dict[str, object] = {"user_id": user.uuid, "user": user.uuid, "shop": shop.slug, "shop_id": shop.pk}
     Student.objects.get_or_create(user=user)
     Encadrant.objects.get_or_create(user=user, defaults={"specialization": text()[:200]})
     ApiKey.objects.create(name=text()[:100], digest=uuid4().hex, hint="tsn_x", scopes=["alerts:write"])

@@ -11,6 +11,7 @@ from accounts.api.views.credentials import (
 from accounts.api.views.export import ExportView, MyExportView
 from accounts.api.views.invitations import InvitationsView, InvitationView
 from accounts.api.views.passwords import PasswordChangeView, PasswordResetConfirmView, PasswordResetView
+from accounts.api.views.shops import ShopsView, ShopView
 from accounts.api.views.users import MeView, RenewLinksView, UsersView, UserView
 from accounts.api.views.verifications import (
     EmailConfirmView,
@@ -38,6 +39,8 @@ urlpatterns = [
     *slash_optional("auth/phone/confirm", PhoneConfirmView.as_view(), name="phone-confirm"),
     *slash_optional("invitations", InvitationsView.as_view(), name="invitations"),
     *slash_optional("invitations/<uuid:invitation_id>", InvitationView.as_view(), name="invitation"),
+    *slash_optional("shops", ShopsView.as_view(), name="shops"),
+    *slash_optional("shops/<uuid:shop_id>", ShopView.as_view(), name="shop"),
     *slash_optional("users/me", MeView.as_view(), name="me"),
     *slash_optional("users/me/export", MyExportView.as_view(), name="me-export"),
     *slash_optional("users/me/renew-links", RenewLinksView.as_view(), name="renew-links"),

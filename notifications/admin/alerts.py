@@ -26,7 +26,9 @@ def counts_table(deliveries: QuerySet[Delivery], search: str) -> SafeString:
 
 @admin.register(Alert)
 class AlertAdmin(ReadOnlyAdmin):
-    list_display = ("label_display", "shop", "location", "time_spotted", "received_at", "alert_uuid")
+    list_display = (
+        "label_display", "shop", "location", "time_spotted", "received_at", "is_grouped", "alert_uuid",
+    )  # fmt: skip
     list_select_related = ("shop",)
     list_filter = ("label", "received_at")
     search_fields = ("alert_uuid__exact", "shop__name", "shop__slug")
@@ -37,9 +39,10 @@ class AlertAdmin(ReadOnlyAdmin):
         ("shop", "location"),
         ("time_spotted", "received_at", "fanned_out_at"),
         ("clip", "received_from", "alert_uuid"),
+        "group",
         "deliveries",
     )
-    readonly_fields = ("label_display", "severity", "clip", "deliveries")
+    readonly_fields = ("label_display", "severity", "clip", "group", "deliveries")
 
     @display(description="Label", label={"Theft": "danger", "Suspicious": "warning", "Normal": "info"})
     def label_display(self, alert: Alert) -> str:
@@ -52,6 +55,23 @@ class AlertAdmin(ReadOnlyAdmin):
     @display(description="Clip")
     def clip(self, alert: Alert) -> SafeString:
         return format_html('<a class="underline" href="{0}" rel="noopener noreferrer">{0}</a>', alert.url)
+
+    @display(description="Grouped", boolean=True)
+    def is_grouped(self, alert: Alert) -> bool:
+        return alert.is_grouped
+
+    @display(description="Group")
+    def group(self, alert: Alert) -> str:
+        if alert.grouped_with is None:
+            return "–"
+        if not alert.is_grouped:
+            return f"The first of {selectors.group_size(alert)}: people were told of this one."
+        url = reverse("admin:notifications_alert_change", args=[alert.grouped_with])
+        return format_html(
+            '<a class="underline" href="{}">Grouped with {}</a>, of which people were told.',
+            url,
+            alert.grouped_with,
+        )
 
     @display(description="Deliveries")
     def deliveries(self, alert: Alert) -> SafeString:

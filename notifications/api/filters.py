@@ -33,6 +33,7 @@ class AlertFilter(StrictFilterSet):
     shop = django_filters.CharFilter(field_name="shop__slug", max_length=100, label="Slug of the shop.")
     received_after = SaneDateTimeFilter(field_name="received_at", lookup_expr="gte")
     received_before = SaneDateTimeFilter(field_name="received_at", lookup_expr="lt")
+    grouped_with = django_filters.UUIDFilter(label="The first alert of a group.")
 
     class Meta:
         model = Alert

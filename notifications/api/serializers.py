@@ -119,18 +119,34 @@ class StatusCountSerializer(serializers.Serializer[Any]):
     count = serializers.IntegerField()
 
 
-class AlertDetailSerializer(AlertSerializer):
-    """An alert and its deliveries."""
-
-    deliveries = StatusCountSerializer(many=True, help_text="How many deliveries are in each state, and why.")
+class AlertListedSerializer(AlertSerializer):
+    """An alert and its group."""
 
     class Meta(AlertSerializer.Meta):
-        fields = (*AlertSerializer.Meta.fields, "fanned_out_at", "deliveries")  # type: ignore[assignment]
-        read_only_fields = fields  # type: ignore[assignment]
+        fields: tuple[str, ...] = (*AlertSerializer.Meta.fields, "grouped_with")  # type: ignore[assignment]
+        read_only_fields: tuple[str, ...] = fields  # type: ignore[assignment]
+
+    def to_representation(self, instance: Alert) -> dict[str, Any]:
+        grouped_with = str(instance.grouped_with) if instance.grouped_with else None
+        return {**super().to_representation(instance), "grouped_with": grouped_with}
+
+
+class AlertDetailSerializer(AlertListedSerializer):
+    """An alert and its deliveries."""
+
+    group_size = serializers.IntegerField(
+        help_text="How many alerts there are in its group so far; 1 if its shop tells each."
+    )
+    deliveries = StatusCountSerializer(many=True, help_text="How many deliveries are in each state, and why.")
+
+    class Meta(AlertListedSerializer.Meta):
+        fields = (*AlertListedSerializer.Meta.fields, "group_size", "fanned_out_at", "deliveries")
+        read_only_fields = fields
 
     def to_representation(self, instance: Alert) -> dict[str, Any]:
         return {
             **super().to_representation(instance),
+            "group_size": instance.group_size,  # type: ignore[attr-defined]
             "fanned_out_at": iso(instance.fanned_out_at) if instance.fanned_out_at else None,
             "deliveries": instance.deliveries,  # type: ignore[attr-defined]
         }

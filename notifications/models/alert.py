@@ -32,6 +32,14 @@ class Alert(models.Model):
         null=True, blank=True, editable=False, help_text="The last member it has been fanned out to so far."
     )
 
+    grouped_with = models.UUIDField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="The first alert of its group, which is this one if people were told of it. "
+        "Empty if its shop tells each.",
+    )
+
     class Meta:
         ordering = ("-received_at",)
         indexes = [
@@ -40,10 +48,25 @@ class Alert(models.Model):
             models.Index(
                 fields=["received_at"], condition=models.Q(fanned_out_at=None), name="alert_not_fanned_out"
             ),
+            models.Index(
+                fields=["shop", "label", "-received_at"],
+                condition=models.Q(grouped_with__isnull=False),
+                name="alert_grouped_of_shop",
+            ),
+            models.Index(
+                fields=["grouped_with"],
+                condition=models.Q(grouped_with__isnull=False),
+                name="alert_grouped_with",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.label} at {self.location}"
+
+    @property
+    def is_grouped(self) -> bool:
+        """Whether people were told of another one in its place."""
+        return self.grouped_with not in (None, self.pk)
 
     @property
     def severity(self) -> str:

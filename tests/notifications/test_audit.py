@@ -107,6 +107,16 @@ def test_healthy_system_has_no_gap(shop: Shop) -> None:
     }
 
 
+def test_grouped_alerts_have_no_gap(shop: Shop) -> None:
+    Shop.objects.update(group_alerts_s=60)
+    member(shop)
+    told(shop)
+    told(shop)
+    report = audit(now=timezone.now(), settled=True)
+    assert report.totals == {}
+    assert {(each.status, each.reason) for each in report.counts} == {("sent", ""), ("suppressed", "grouped")}
+
+
 def test_alert_on_its_way_is_no_gap_yet(shop: Shop) -> None:
     AlertFactory(shop=shop)
     assert found() == {}
@@ -393,6 +403,24 @@ def rule_misread(shop: Shop) -> None:
     _as_suppressed(alert, "unsubscribed")
 
 
+def grouped_with_none(shop: Shop) -> None:
+    member(shop)
+    _as_suppressed(told(shop), "grouped")
+
+
+def grouped_with_itself(shop: Shop) -> None:
+    member(shop)
+    alert = told(shop)
+    Alert.objects.update(grouped_with=alert.pk)
+    _as_suppressed(alert, "grouped")
+
+
+def told_though_grouped(shop: Shop) -> None:
+    member(shop)
+    told(shop)
+    Alert.objects.update(grouped_with=uuid.uuid4())
+
+
 def critical_held(shop: Shop) -> None:
     member(shop)
     _as_held(told(shop, "theft"), "quiet_hours")
@@ -494,6 +522,9 @@ FAULTS: list[tuple[Fault, str]] = [
     (rule_ignored, "rule_ignored"),
     (rule_for_critical_ignored, "rule_ignored"),
     (rule_misread, "rule_misread"),
+    (grouped_with_none, "grouped_misread"),
+    (grouped_with_itself, "grouped_misread"),
+    (told_though_grouped, "group_ignored"),
     (critical_held, "critical_held"),
     (critical_held_for_a_digest, "critical_held"),
     (held_too_long, "held_too_long"),

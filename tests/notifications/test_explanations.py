@@ -21,6 +21,7 @@ from notifications.models import Delivery
         ("pending", "retry", 2, "Waiting to be tried again after 2 failed attempts."),
         ("sending", "", 1, "Being sent right now."),
         ("suppressed", "level", 0, "Not told: prefers critical alerts only."),
+        ("suppressed", "grouped", 0, "Not told: grouped with an earlier alert of the same shop and label."),
         ("suppressed", "disabled", 0, "Not told: this contact point is switched off."),
         (
             "suppressed",

@@ -25,6 +25,7 @@ from notifications.api.filters import AlertFilter
 from notifications.api.serializers import (
     AlertDetailSerializer,
     AlertInSerializer,
+    AlertListedSerializer,
     AlertSerializer,
     AlertVerdictsSerializer,
 )
@@ -145,12 +146,12 @@ class AlertsView(GenericAPIView[Alert]):
         return stored(AlertSerializer(accepted.alert).data, is_new=accepted.is_new)
 
     @extend_schema(
-        operation_id="alerts_list", responses={200: AlertSerializer(many=True), **errors(400, 403)}
+        operation_id="alerts_list", responses={200: AlertListedSerializer(many=True), **errors(400, 403)}
     )
     def get(self, request: Request) -> Response:
         """List alerts, newest first: all for staff and machines, for others those of their shops."""
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
-        return self.get_paginated_response(AlertSerializer(page, many=True).data)
+        return self.get_paginated_response(AlertListedSerializer(page, many=True).data)
 
 
 class BatchTooLong(APIException):
@@ -245,4 +246,5 @@ class AlertView(GenericAPIView[Alert]):
         alert = get_object_or_404(selectors.alerts_visible_to(request.user), pk=alert_uuid)
         deliveries = selectors.of_alert(selectors.deliveries_visible_to(request.user), alert_uuid)
         alert.deliveries = selectors.deliveries_by_status(deliveries)  # type: ignore[attr-defined]
+        alert.group_size = selectors.group_size(alert)  # type: ignore[attr-defined]
         return Response(AlertDetailSerializer(alert).data)

@@ -18,6 +18,7 @@ from notifications.engine import wake
 from notifications.engine.content import content_of, preparations
 from notifications.engine.fanout.audience import Audience
 from notifications.engine.fanout.chunk import SMALL, Chunk, Finer, fan_out_alerts, fan_out_chunk
+from notifications.engine.fanout.grouping import alerts_group
 from notifications.inbox import live
 from notifications.messages.compose import notification_of
 from notifications.models import Alert, Notification
@@ -34,6 +35,8 @@ def alert_notification(alert: Alert) -> Notification:
         "label": alert.label,
         "time_spotted": alert.time_spotted.timestamp(),
     }
+    if alert.is_grouped:
+        data["grouped_with"] = str(alert.grouped_with)
     return notification_of(
         kind="alert",
         data=data,
@@ -75,9 +78,9 @@ def _told_at(alert: Alert) -> datetime:
 # As SQL, since Django would build these anew for each alert, at more than they cost to run. Whoever else
 # is at an alert holds its row's lock, and goes on until it is done.
 _TAKE = """
-SELECT alert.alert_uuid, url, location, label, time_spotted, received_at, fanned_out_to,
-       shop_id, shop.slug, shop.name,
-       fanned_out_to IS NULL AND (
+SELECT alert.alert_uuid, url, location, label, time_spotted, received_at, fanned_out_to, grouped_with,
+       shop_id, shop.slug, shop.name, group_alerts_s,
+       fanned_out_to IS NULL AND group_alerts_s = 0 AND (
            SELECT count(*) FROM (
                   SELECT FROM accounts_membership AS member
                    WHERE member.shop_id = alert.shop_id AND left_at IS NULL LIMIT %(small)s + 1) AS member
@@ -114,16 +117,19 @@ FIRST_CHUNK = 800
 
 
 def _take(alert_uuid: UUID | None) -> tuple[list[Alert], list[Alert]]:
-    """Lock alerts that wait; returns the small ones, and the others."""
+    """Lock alerts that wait; returns the small ones whose shops don't group, and the others."""
     apart = [] if alert_uuid else _set_apart()
     taken = run_prepared(_TAKE, {"alert": alert_uuid, "apart": apart, "limit": TAKE, "small": SMALL})
-    names = ("alert_uuid", "url", "location", "label", "time_spotted", "received_at", "fanned_out_to")
+    names = (
+        "alert_uuid", "url", "location", "label", "time_spotted", "received_at", "fanned_out_to",
+        "grouped_with",
+    )  # fmt: skip
     small: list[Alert] = []
     large: list[Alert] = []
-    for row in taken:
-        alert = Alert(**dict(zip(names, row, strict=False)), shop_id=row[7])
-        alert.shop = Shop(id=row[7], slug=row[8], name=row[9])
-        (small if row[10] else large).append(alert)
+    for *columns, shop_id, slug, name, group_alerts_s, is_small, _ in taken:
+        alert = Alert(**dict(zip(names, columns, strict=True)))
+        alert.shop = Shop(id=shop_id, slug=slug, name=name, group_alerts_s=group_alerts_s)
+        (small if is_small else large).append(alert)
     return small, large
 
 
@@ -186,10 +192,12 @@ def _fan_out_next(alert_uuid: UUID | None, *, repeats: bool) -> bool:
         small, large = _take(alert_uuid)
         if not small and not large:
             return False
+        large_now = large[:TAKE_LARGE]
+        # Before anything else is locked: whoever groups for the same shop waits here.
+        alerts_group([each for each in large_now if each.shop.group_alerts_s and each.grouped_with is None])
         now, finer = clock.now(), _finer_now()
         made = [_fan_out_small(these, now=now, finer=finer, repeats=repeats) for these in _by_severity(small)]
         chunks = [chunk for chunk, _ in made]
-        large_now = large[:TAKE_LARGE]
         chunks_of_large = [
             fan_out_chunk(
                 alert_notification(alert),
@@ -200,6 +208,7 @@ def _fan_out_next(alert_uuid: UUID | None, *, repeats: bool) -> bool:
                 finer=finer,
                 size=FIRST_CHUNK if alert.fanned_out_to is None else None,
                 repeats=repeats,
+                grouped=alert.is_grouped,
             )
             for alert in large_now
         ]

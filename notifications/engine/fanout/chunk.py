@@ -66,6 +66,7 @@ def fan_out_chunk(
     repeats: bool = True,
     shared: bool = False,
     expires_at: datetime | None = None,
+    grouped: bool = False,
 ) -> Chunk:
     """Store the notification, unless it is there, and make the deliveries of the next chunk.
 
@@ -74,6 +75,7 @@ def fan_out_chunk(
         size: people of this chunk, at most FANOUT_CHUNK.
         repeats: False where none of them is there already, nearly certainly: that is a sixth less work.
         expires_at: when it makes no sense any more, if that is before it is too old.
+        grouped: nobody is told of it, since it belongs to something that people were told of.
 
     Raises:
         django.db.IntegrityError: one is there, and ``repeats`` is False.
@@ -82,6 +84,7 @@ def fan_out_chunk(
     shape, parameters = asked(
         notification, audience, inbox=inbox, after=after, now=now, finer=finer, size=size
     )
+    shape = shape._replace(grouped=grouped)
     if shared and _can_wait(notification):
         shape = shape._replace(shared=True)
         parameters |= {

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from config.statements import named
 from notifications.engine.claim import BATCHING
+from notifications.reasons import Reason
 
 # What is told, numbered. The conflicting row is written anew so that its id comes back; it stays locked until
 # the commit.
@@ -189,6 +190,7 @@ class Shape(NamedTuple):
     ``alerts``: several small ones, whose rows are born claimed. ``unless_quiet``: it leaves them where
     anybody has quiet hours, as it does where anybody has rules that it does not know of. ``shared``: each
     person has a share of what goes out at once. ``ends``: from some time on it makes no sense any more.
+    ``grouped``: it belongs to something that people were told of, and nobody is told of it.
     """
 
     inbox: bool
@@ -198,6 +200,7 @@ class Shape(NamedTuple):
     unless_quiet: bool = False
     shared: bool = False
     ends: bool = False
+    grouped: bool = False
 
 
 def _decided(shape: Shape) -> str:
@@ -241,7 +244,7 @@ def _decided(shape: Shape) -> str:
            SELECT CASE WHEN NOT contact.is_enabled THEN 'disabled'
                        WHEN {level} AND %(severity)s <> 'critical' THEN 'level'
                        {_UNSUBSCRIBED if shape.rules else ""}
-                       ELSE '' END AS reason) AS verdict
+                       ELSE '{Reason.GROUPED if shape.grouped else ""}' END AS reason) AS verdict
 """  # noqa: S608
 
 
@@ -257,10 +260,13 @@ def _audience(audience: str) -> str:
 def _facts(shape: Shape, *, repeats: bool) -> str:
     """Several small alerts at once, which share kind and severity.
 
-    Whoever marks an alert as fanned out has it; what is not small, or asks for more than this statement knows
-    of, is left.
+    Whoever marks an alert as fanned out has it; what is not small, is of a shop that groups, or asks for more
+    than this statement knows of, is left.
     """
-    unless = ""
+    # Whether any shop groups is asked once, of an index of those that do; and of no alert where none does.
+    unless = """
+       AND NOT (EXISTS (SELECT FROM accounts_shop WHERE group_alerts_s > 0)
+                AND (SELECT group_alerts_s > 0 FROM accounts_shop AS shop WHERE shop.id = alert.shop_id))"""
     if not shape.rules:
         unless += """
        AND NOT EXISTS (SELECT FROM notifications_subscription WHERE kind IN ('alert', ''))"""

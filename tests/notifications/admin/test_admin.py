@@ -20,6 +20,7 @@ from redis.exceptions import ConnectionError as Away
 from accounts.models import ApiKey, Shop, User
 from notifications.admin.contact_points import TESTS_MOST
 from notifications.models import (
+    Alert,
     Attempt,
     ContactPoint,
     Delivery,
@@ -500,6 +501,27 @@ def test_an_address_is_confirmed_in_the_admin_only_where_somebody_vouches_for_it
     desk.post(change, {**fields, "address": "third@example.org", "vouch": "on"})
     point.refresh_from_db()
     assert (point.confirmed_at is not None, point.is_vouched) == (True, True)
+
+
+def test_an_alert_says_with_which_one_it_is_grouped(desk: Client, shop: Shop) -> None:
+    alone, first = AlertFactory(shop=shop), AlertFactory(shop=shop)
+    Alert.objects.filter(pk=first.pk).update(grouped_with=first.pk)
+    second = AlertFactory(shop=shop, grouped_with=first.pk)
+    page = {each: desk.get(url("notifications_alert_change", each.pk)).content.decode() for each in
+            (alone, first, second)}  # fmt: skip
+    assert "The first of 2: people were told of this one." in page[first]
+    link = url("notifications_alert_change", first.pk)
+    assert f'href="{link}">Grouped with {first.pk}</a>, of which people were told.' in page[second]
+    assert "people were told" not in page[alone]
+
+
+def test_a_shop_is_set_to_group_its_alerts(desk: Client, shop: Shop) -> None:
+    form = desk.get(url("accounts_shop_change", shop.pk)).context["adminform"].form.initial
+    inline = {f"memberships-{name}": 0 for name in ("TOTAL_FORMS", "INITIAL_FORMS")}
+    fields = {name: form[name] for name in ("slug", "name", "repeat_alerts_s")}
+    desk.post(url("accounts_shop_change", shop.pk), fields | inline | {"group_alerts_s": 300})
+    shop.refresh_from_db()
+    assert (shop.group_alerts_s, shop.repeat_alerts_s) == (300, 0)
 
 
 def test_a_person_is_added_and_changed(desk: Client, shop: Shop) -> None:

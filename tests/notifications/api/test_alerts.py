@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from accounts.models import Shop, User
+from notifications.engine.fanout import alerts_fan_out
 from notifications.models import Alert
 from tests.factories import AlertFactory, MembershipFactory, NotificationFactory, ShopFactory
 
@@ -322,6 +323,34 @@ def test_an_alert_tells_what_became_of_it(
     ]
     own = as_user(owner).get(f"{CANONICAL}{alert.pk}").json()["deliveries"]
     assert own == [{"status": "sent", "reason": "", "count": 1}]
+
+
+def test_alerts_of_a_group_name_the_first_and_say_why_nobody_was_told(
+    as_machine: Machine, as_user: Callable[[User], APIClient], owner: User, shop: Shop, operator: User
+) -> None:
+    changed = as_user(operator).patch(f"/api/v1/shops/{shop.pk}/", {"group_alerts_s": 60})
+    assert changed.status_code == 200
+    first, second = AlertFactory(shop=shop), AlertFactory(shop=shop)
+    alerts_fan_out()
+    client = as_machine("alerts:read", "deliveries:read")
+    of_group = client.get(f"{CANONICAL}?grouped_with={first.pk}").json()["results"]
+    assert [(each["alert_uuid"], each["grouped_with"]) for each in of_group] == [
+        (str(second.pk), str(first.pk)),
+        (str(first.pk), str(first.pk)),
+    ]
+    shown = client.get(f"{CANONICAL}{second.pk}/").json()
+    assert (shown["grouped_with"], shown["group_size"]) == (str(first.pk), 2)
+    assert shown["deliveries"] == [{"status": "suppressed", "reason": "grouped", "count": 1}]
+    (delivery,) = client.get(f"/api/v1/deliveries/?alert_uuid={second.pk}").json()["results"]
+    assert delivery["explanation"] == "Not told: grouped with an earlier alert of the same shop and label."
+    assert delivery["notification"]["data"]["grouped_with"] == str(first.pk)
+
+
+def test_an_alert_that_is_told_by_itself_is_in_no_group(as_machine: Machine, shop: Shop) -> None:
+    alert = AlertFactory(shop=shop)
+    alerts_fan_out()
+    shown = as_machine("alerts:read").get(f"{CANONICAL}{alert.pk}/").json()
+    assert (shown["grouped_with"], shown["group_size"]) == (None, 1)
 
 
 def test_alerts_are_listed_newest_first_in_pages(as_machine: Machine, shop: Shop) -> None:

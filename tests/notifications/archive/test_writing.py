@@ -24,7 +24,8 @@ pytestmark = pytest.mark.django_db
 
 # What is of use while something is to be done, and says nothing afterwards.
 LEFT_OUT = {
-    "notifications_alert": {"fanned_out_to"},
+    # With which alert one is grouped is in what is told of it.
+    "notifications_alert": {"fanned_out_to", "grouped_with"},
     # Archived as the attempt that they are of.
     "notifications_delivery": {"duration_ms", "status_code"},
 }
