@@ -1,7 +1,9 @@
 """Alert groups in a browser: what is wrong now, who takes care of it, and what was said of each."""
 
+import json
 from datetime import datetime, time, timedelta
 from typing import Any, Final
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import messages
@@ -13,6 +15,7 @@ from django.views.generic import TemplateView
 
 from config import clock
 from escalation.groups import ending, selectors
+from escalation.groups.matching import labels_of_group
 from escalation.models import AlertGroup
 from notifications.web.page import Page
 
@@ -76,11 +79,27 @@ class GroupPage(_OneGroup, TemplateView):
         group = self.group(self.kwargs["group_id"])
         return super().get_context_data(**kwargs) | {
             "group": group,
+            "quiet": _quiet(group),
+            "silence_url": _silence_url(group),
             "alerts": selectors.alerts_of(group)[: selectors.MOST_ALERTS],
             "said": selectors.said_of(group)[: selectors.MOST_SAID],
             "stormed": selectors.stormed_of(group)[: selectors.MOST_ALERTS],
             "snoozes": SNOOZES.items(),
         }
+
+
+def _quiet(group: AlertGroup) -> str:
+    """Say what keeps people from being told of a group; "" if nothing does."""
+    if group.quiet == AlertGroup.Quiet.SNOOZED and group.rings_at is None:  # somebody has taken it since
+        return ""
+    return group.get_quiet_display() if group.quiet else ""
+
+
+def _silence_url(group: AlertGroup) -> str:
+    """Return the page of the admin on which exactly this group is silenced."""
+    labels = labels_of_group(group)
+    matchers = [{"label": name, "op": "=", "value": labels[name]} for name in ("integration", "key")]
+    return f"{reverse('admin:escalation_silence_add')}?{urlencode({'matchers': json.dumps(matchers)})}"
 
 
 class _Change(_OneGroup):

@@ -123,7 +123,7 @@ def test_nothing_is_wider_than_a_phone(site: Site, open_browser: OpenBrowser, wi
     page = open_browser(**PHONE | {"viewport": {"width": width, "height": 640}}).new_page()
     for path in PAGES:
         page.goto(path)
-        _expect_to_fit(page, path)
+        expect_to_fit(page, path)
     email = site.register(page, first_name="Maximiliane-Alexandrine")
     site.make_confirmed(email)
     site.publish(email, LONG)
@@ -135,9 +135,9 @@ def test_nothing_is_wider_than_a_phone(site: Site, open_browser: OpenBrowser, wi
     page.get_by_text("Added.").wait_for()
     for path in OWN_PAGES:
         page.goto(path)
-        _expect_to_fit(page, path)
+        expect_to_fit(page, path)
         page.locator("details.menu summary").click()
-        _expect_to_fit(page, f"{path}, with the menu open")
+        expect_to_fit(page, f"{path}, with the menu open")
 
 
 # An evening whose groups are made, with long names.
@@ -156,7 +156,7 @@ def test_a_run_sheet_fits_a_phone(site: Site, open_browser: OpenBrowser) -> None
     expect(page.locator(".dat-table tbody tr")).to_have_count(6)
     for width in (390, 320):
         page.set_viewport_size({"width": width, "height": 740})
-        _expect_to_fit(page, "the run-sheet")
+        expect_to_fit(page, "the run-sheet")
         # And nothing of it is out of sight, to be scrolled to.
         for cell in page.locator(".dat-table tbody :is(th, td)").all():
             box = cell.bounding_box()
@@ -172,7 +172,7 @@ def test_a_table_with_many_columns_scrolls_and_not_the_page(site: Site, open_bro
     site.make_operator(email)
     for path in ("/preferences/", "/escalations/", "/tracing/", "/dating/"):
         page.goto(path)
-        _expect_to_fit(page, path)
+        expect_to_fit(page, path)
 
 
 def test_what_is_to_be_touched_is_large_enough(site: Site, open_browser: OpenBrowser) -> None:
@@ -188,7 +188,7 @@ def test_what_is_to_be_touched_is_large_enough(site: Site, open_browser: OpenBro
             assert box["width"] >= 44, f"{path}: {button} is {box['width']} px wide"
 
 
-def _expect_to_fit(page: Page, what: str) -> None:
+def expect_to_fit(page: Page, what: str) -> None:
     # Not the window's own width, which a phone makes larger for a page that does not fit.
     room, wide = page.viewport_size, page.evaluate("document.documentElement.scrollWidth")
     assert room
