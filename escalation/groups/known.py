@@ -60,6 +60,18 @@ class Alert:
         """Return all that is stored of a new one."""
         return {**dict(zip(_ALERT, _alert(self), strict=True)), **(self.more or {})}
 
+    def is_repeated_by(self, at: datetime | None) -> bool:
+        """Whether a trigger of what began then says the very same of what is firing."""
+        return at is not None and at == self.began_at
+
+    def covers(self, at: datetime | None) -> bool:
+        """Whether a trigger of what began then says what is over with this: it began no later."""
+        return bool(at and self.began_at and at <= self.began_at)
+
+    def is_ended_by(self, at: datetime | None) -> bool:
+        """Whether a resolve ends what is firing: one of an earlier time is about what was before."""
+        return not (at and self.began_at and at < self.began_at)
+
 
 _WHOSE: Final = {True: "integration_id = %(integration)s", False: "integration_id IS NULL"}
 _GROUP: Final = tuple(field.name for field in fields(Group)[:-2])

@@ -179,13 +179,12 @@ class _Taking:
     def _trigger(self, occurrence: Occurrence, decision: Decision) -> tuple[str, Alert]:
         alert = self.firing.get(occurrence.key)
         if alert is not None:
-            if occurrence.at is not None and occurrence.at == alert.began_at:
+            if alert.is_repeated_by(occurrence.at):
                 return "repeated", alert
             self._count(alert)
             return "counted", alert
         last = self.last.get(occurrence.key)
-        # It says what is over already: it began no later than what ended last under its key.
-        if last and occurrence.at and last.began_at and occurrence.at <= last.began_at:
+        if last and last.covers(occurrence.at):
             return "ignored", last
         group = self.by_key.get(decision.key)
         if group is None:
@@ -254,7 +253,7 @@ class _Taking:
         group.state, group.acknowledged_at, group.quiet = State.OPEN, None, Quiet.WAITING
 
     def _resolve(self, occurrence: Occurrence, alert: Alert) -> tuple[str, Alert | None]:
-        if occurrence.at and alert.began_at and occurrence.at < alert.began_at:
+        if not alert.is_ended_by(occurrence.at):
             return "ignored", None
         alert.ended_at = self.now
         self.last[occurrence.key] = self.firing.pop(occurrence.key)

@@ -4,16 +4,19 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
 
+from accounts.ids import uuid7
+from escalation.groups import known
+from escalation.groups.known import Alert
 from escalation.groups.matching import Decision, decided, labels_of
 from escalation.groups.selectors import routes_asked, silences_begun
 from escalation.groups.silences import silenced
 from escalation.intake.occurrence import Act, Occurrence
-from escalation.models import AlertGroup, GroupedAlert, Integration, Silence
+from escalation.models import AlertGroup, Integration, Silence
 from escalation.receiving import reading
 
 
 class Tried(NamedTuple):
-    """``decision`` and ``silence`` are those of a trigger; outcomes are as taking.Made has them."""
+    """``decision`` and ``silence`` are those of a trigger that isn't ignored; outcomes as of taking.Made."""
 
     occurrence: Occurrence
     outcome: str
@@ -31,10 +34,7 @@ def body_try(
     """
     occurrences = reading.occurrences_of(integration, body, headers)
     routes, silences = routes_asked(), silences_begun(now)
-    firing = GroupedAlert.objects.filter(
-        integration=integration, ended_at=None, key__in={each.key for each in occurrences}
-    )
-    alerts = set(firing.values_list("key", flat=True))
+    alerts = known.newest(integration, list({each.key for each in occurrences}))
     labels = [labels_of(each, integration, each.severity or integration.severity) for each in occurrences]
     decisions = [
         decided(each, its_labels, routes=routes, integration=integration)
@@ -45,24 +45,43 @@ def body_try(
     tried = []
     for each, its_labels, decision in zip(occurrences, labels, decisions, strict=True):
         if each.act != Act.TRIGGER:
-            tried.append(Tried(each, _acted(each, alerts), None, None))
+            tried.append(Tried(each, _acted(each, alerts, now), None, None))
             continue
-        found = silenced(its_labels, silences, now)
-        outcome = "counted" if each.key in alerts else "joined" if decision.key in groups else "opened"
-        alerts.add(each.key)
-        groups.add(decision.key)
-        tried.append(Tried(each, outcome, decision, found.silence if found else None))
+        outcome = _triggered(each, decision, alerts, groups, now)
+        if outcome == "ignored":
+            tried.append(Tried(each, outcome, None, None))
+        else:
+            found = silenced(its_labels, silences, now)
+            tried.append(Tried(each, outcome, decision, found.silence if found else None))
     return tried
 
 
-def _acted(occurrence: Occurrence, alerts: set[str]) -> str:
+def _triggered(
+    occurrence: Occurrence, decision: Decision, alerts: dict[str, Alert], groups: set[str], now: datetime
+) -> str:
+    """Say what comes of a trigger, and count what it would make as there."""
+    alert = alerts.get(occurrence.key)
+    if alert and alert.ended_at is None:
+        return "repeated" if alert.is_repeated_by(occurrence.at) else "counted"
+    if alert and alert.covers(occurrence.at):
+        return "ignored"
+    outcome = "joined" if decision.key in groups else "opened"
+    alerts[occurrence.key] = Alert(uuid7(), uuid7(), occurrence.key, last_at=now, began_at=occurrence.at)
+    groups.add(decision.key)
+    return outcome
+
+
+def _acted(occurrence: Occurrence, alerts: Mapping[str, Alert], now: datetime) -> str:
     """Say what comes of what is no trigger, and count an alert that it resolves no more."""
-    if occurrence.key not in alerts:
+    alert = alerts.get(occurrence.key)
+    if alert is None or alert.ended_at is not None:
         return "ignored"
     match occurrence.act:
-        case Act.RESOLVE:
-            alerts.discard(occurrence.key)
+        case Act.RESOLVE if alert.is_ended_by(occurrence.at):
+            alert.ended_at = now
             return "resolved"
+        case Act.RESOLVE:
+            return "ignored"
         case Act.ACKNOWLEDGE:
             return "acknowledged"
         case _:

@@ -147,10 +147,45 @@ def test_a_try_tells_what_is_open_and_silenced(
     sender.send(f"/integrations/alertmanager/{made['key']}/", body_of(alert("Down")))
     window = {"reason": "Moving", "ends_at": "2099-01-01T00:00:00Z"}
     assert staff.post("/api/v1/silences/", window).status_code == 201
-    pasted = body_of(alert("Down"), alert("New"), alert("New"), alert("Down", "resolved"), alert("Down"))
+    pasted = body_of(alert("Down"), alert("New"))
     shown = staff.post(f"{PATH}{made['id']}/try/", {"body": pasted}).json()["occurrences"]
-    assert [each["outcome"] for each in shown] == ["counted", "opened", "counted", "resolved", "joined"]
+    assert [each["outcome"] for each in shown] == ["repeated", "opened"]
     assert shown[1]["silence"] == "Moving"
+
+
+EARLIER, LATER = "2026-01-31T09:00:00Z", "2026-01-31T11:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("body", "outcomes"),
+    [
+        ([alert("Down")], ["repeated"]),
+        ([alert("Down", startsAt=LATER)], ["counted"]),
+        ([alert("New"), alert("New"), alert("New", startsAt=LATER)], ["opened", "repeated", "counted"]),
+        # Of before what ended last.
+        ([alert("Over")], ["ignored"]),
+        ([alert("Over", startsAt=EARLIER)], ["ignored"]),
+        ([alert("Over", startsAt=LATER)], ["opened"]),
+        ([alert("Down", "resolved"), alert("Down")], ["resolved", "ignored"]),
+        ([alert("Down", "resolved"), alert("Down", startsAt=LATER)], ["resolved", "joined"]),
+        ([alert("Down", "resolved", startsAt=EARLIER), alert("Down")], ["ignored", "repeated"]),
+        ([alert("New", "resolved"), alert("Over", "resolved")], ["ignored", "ignored"]),
+    ],
+)
+def test_a_try_tells_of_what_was_taken_before_what_comes_then(
+    staff: APIClient, made: dict[str, Any], sender: Sender, body: list[dict[str, Any]], outcomes: list[str]
+) -> None:
+    path = f"/integrations/alertmanager/{made['key']}/"
+    sender.send(path, body_of(alert("Down"), alert("Over")))
+    sender.send(path, body_of(alert("Over", "resolved")))
+    tried = staff.post(f"{PATH}{made['id']}/try/", {"body": body_of(*body)}).json()["occurrences"]
+    assert [each["outcome"] for each in tried] == outcomes
+    assert [each["group_key"] is None for each in tried] == [
+        each in ("ignored", "resolved") for each in outcomes
+    ]
+    sender.send(path, body_of(*body))
+    taken = IntakeRequest.objects.order_by("-pk")[0].made
+    assert [each["outcome"] for each in taken] == outcomes
 
 
 def test_a_body_can_be_pasted_as_text_with_the_headers_it_would_have(
