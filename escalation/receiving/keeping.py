@@ -1,12 +1,14 @@
 """Keeping what an integration was sent, and what it made, in one transaction; and what was refused."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Final, NamedTuple
 from uuid import UUID
 
 import structlog
+from django.db import IntegrityError
 
 from accounts.models import Shop
 from config.masking import MASK
@@ -69,7 +71,11 @@ def request_keep(
     now: datetime,
     error: str = "",
 ) -> Kept:
-    """Take what a body reports. Once this returns, it is stored, and so is that it came."""
+    """Take what a body reports. Once this returns, it is stored, and so is that it came.
+
+    Raises:
+        Integration.DoesNotExist: it has been removed meanwhile.
+    """
     request = IntakeRequest(
         pk=pk,
         integration=integration,
@@ -78,23 +84,40 @@ def request_keep(
         body=beginning_of(body, integration),
         error=error,
     )
-    made = occurrences_take(integration=integration, occurrences=occurrences, now=now, request=request)
+    with _unless_removed(integration):
+        made = occurrences_take(integration=integration, occurrences=occurrences, now=now, request=request)
     return Kept(request, made)
 
 
 def request_refuse(
     *, pk: UUID, integration: Integration, body: bytes, status: int, error: str, now: datetime
 ) -> None:
-    """Note that something was sent of which nothing was taken, and why."""
+    """Note that something was sent of which nothing was taken, and why.
+
+    Raises:
+        Integration.DoesNotExist: it has been removed meanwhile.
+    """
     log.info("intake_refused", integration=str(integration.pk), status=status)
-    IntakeRequest.objects.create(
-        pk=pk,
-        integration=integration,
-        received_at=now,
-        status=status,
-        body=beginning_of(body, integration),
-        error=error[:500],
-    )
+    with _unless_removed(integration):
+        IntakeRequest.objects.create(
+            pk=pk,
+            integration=integration,
+            received_at=now,
+            status=status,
+            body=beginning_of(body, integration),
+            error=error[:500],
+        )
+
+
+@contextmanager
+def _unless_removed(integration: Integration) -> Iterator[None]:
+    """Say so if it was removed while this ran: by the foreign keys, which are checked at the commit."""
+    try:
+        yield
+    except IntegrityError:
+        if Integration.objects.filter(pk=integration.pk).exists():
+            raise
+        raise Integration.DoesNotExist from None
 
 
 def beginning_of(body: bytes, integration: Integration) -> str:

@@ -63,6 +63,8 @@ def integration_remove(*, integration: Integration, by: str, via: str) -> None:
     """Delete an integration with all that it brought; what is still open of it tells nobody any more."""
     now = clock.now()
     with transaction.atomic():
+        # What a body has brought by then goes too; any other finds at its commit that this is gone.
+        Integration.objects.select_for_update().filter(pk=integration.pk).first()
         for group in AlertGroup.objects.filter(integration=integration).exclude(
             state=AlertGroup.State.RESOLVED
         ):

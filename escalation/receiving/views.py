@@ -71,6 +71,8 @@ class IntakeView(View):
             answer = ask()
         except RequestDataTooBig:
             answer = too_large(settings.REQUEST_MAX_BYTES)
+        except Integration.DoesNotExist:  # removed since its key was looked up
+            answer = self.refused()
         except Exception as error:
             if not is_outage(error):
                 raise
