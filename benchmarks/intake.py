@@ -24,10 +24,6 @@ LEAST, LEAST_IN_BATCHES = 2.5, 20.0
 BATCH = 100
 # Alerts of one of Alertmanager's bodies, and the least share of the rate of batches of as many.
 BODIES, LEAST_OF_BATCHES = (1, 10, 100), 0.7
-INTEGRATION = """
-from escalation.receiving.setting_up import integration_create
-print(integration_create(name="Prometheus", format="alertmanager")[0].key)
-"""
 CONNECTIONS = 16
 SHOPS = 10
 
@@ -79,7 +75,8 @@ def benchmark(options: argparse.Namespace) -> Report:
         bare.bare_view(tocsin.database_url, tocsin.stack.home) as bare_url,
     ):
         # Nobody is told here, but a shop of nobody would be odd.
-        tocsin.seed({f"shop-{number}": ["http://127.0.0.1:9/"] * 20 for number in range(SHOPS)})
+        shops = [f"shop-{number}" for number in range(SHOPS)]
+        tocsin.seed({name: ["http://127.0.0.1:9/"] * 20 for name in (*shops, "alertmanager")})
         for number in range(1, options.rounds + 1):
             say(f"round {number} of {options.rounds}")
             ours.append(accepted(tocsin.alerts_url, tocsin.headers, tocsin, options.seconds))
@@ -99,8 +96,13 @@ def benchmark(options: argparse.Namespace) -> Report:
 
 def alertmanagers(tocsin: Product, options: argparse.Namespace) -> dict[int, float]:
     """Return by size of bodies what Alertmanager reaches of the rate of batches of as many alerts."""
-    key = tocsin.stack.manage("shell", "-v", "0", "-c", INTEGRATION).stdout.split()[-1]
-    url = f"{tocsin.stack.base_url}/integrations/alertmanager/{key}/"
+    integrations = complete(
+        python("-m", "benchmarks.seed_integrations"),
+        question={"formats": ["alertmanager"]},
+        log=tocsin.stack.home / "seed.log",
+        env=tocsin.stack.env,
+    )
+    url = f"{tocsin.stack.base_url}/integrations/alertmanager/{integrations['told']['alertmanager']}/"
     shares, kept = {}, 0
     for size in BODIES:
         batch = accepted(tocsin.alerts_url + "batch/", tocsin.headers, tocsin, options.seconds, batch=size)
