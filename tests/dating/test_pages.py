@@ -290,7 +290,8 @@ class TestMissed:
         )
         assert "people you met" in said(answer)
         assert client.get(path).status_code == 200
-        assert client.post(path, {"text": "by the copied link"}).status_code == 302
+        answer = client.post(path, {"text": "by the copied link"}, follow=True)
+        assert "The organisers will look into it. We won't tell the person." in said(answer)
         assert Reaction.objects.get().kind == "report"
         assert f'href="{path}"' not in page_of(client, event)
 

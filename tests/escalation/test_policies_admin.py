@@ -4,10 +4,12 @@ import json
 from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.db.models.signals import pre_save
 from django.test import Client
 from django.urls import reverse
 
+from accounts.models import User
 from escalation.models import Policy, PolicyVersion, Rotation, RotationMember
 from escalation.policies.definition import Definition, steps_of
 from escalation.services.policies import policy_create
@@ -178,8 +180,16 @@ def test_an_empty_place_is_kept_and_none_is_made(desk, rotation, owner, teammate
 def test_renewing_the_calendar_link_takes_a_button(desk, rotation):
     url = reverse("admin:escalation_rotation_renew_link", args=[rotation.pk])
     assert desk.get(url).status_code == 405
-    assert desk.post(url).status_code == 302
+    assert "There is a new link." in desk.post(url, follow=True).content.decode()
     assert Rotation.objects.get().link_version == 2
+
+
+def test_whoever_may_only_look_renews_no_link(desk, operator, rotation):
+    User.objects.filter(pk=operator.pk).update(is_superuser=False)
+    operator.user_permissions.add(Permission.objects.get(codename="view_rotation"))
+    url = reverse("admin:escalation_rotation_renew_link", args=[rotation.pk])
+    assert "You need the permission to change rotations." in desk.post(url, follow=True).content.decode()
+    assert Rotation.objects.get().link_version == 1
 
 
 def test_who_is_no_staff_gets_nowhere(stranger, policy):

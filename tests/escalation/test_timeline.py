@@ -69,6 +69,13 @@ def path(process, action=""):
     return f"/escalations/{process.pk}/{action}"
 
 
+def after(client, process, action):
+    """Do it, and return the page that it leads back to."""
+    answer = client.post(path(process, action))
+    assert answer["Location"] == path(process)
+    return client.get(path(process)).content.decode()
+
+
 # --- The line ---
 
 
@@ -131,19 +138,20 @@ def test_who_is_told_sees_what_was_for_them_and_may_acknowledge_but_not_stop(bro
     assert browse(owner).post(path(process, "stop/")).status_code == 403
     process.refresh_from_db()
     assert process.state == "active"
-    assert browse(owner).post(path(process, "acknowledge/")).status_code == 302
+    assert "Acknowledged. Nothing more will be sent." in after(browse(owner), process, "acknowledge/")
     process.refresh_from_db()
     assert (process.state, process.ended_by, process.ended_via) == ("acknowledged", owner.email, "web")
+    assert "It was already acknowledged." in after(browse(owner), process, "acknowledge/")
 
 
 def test_staff_stop_it_from_the_page_and_an_old_page_stops_no_later_run(browse, operator, process):
-    assert browse(operator).post(path(process, "stop/")).status_code == 302
+    assert "Stopped. Nothing more will be sent." in after(browse(operator), process, "stop/")
     process.refresh_from_db()
     assert (process.state, process.ended_by) == ("stopped", operator.email)
     now = timezone.now()
     later = [Recipient("sms", now + timedelta(hours=1), "+33611111111")]
     anew = process_start(process_id=process.process_id, notifications=later, now=now).process
-    browse(operator).post(path(process, "stop/"))
+    assert "It was already stopped." in after(browse(operator), process, "stop/")
     anew.refresh_from_db()
     assert anew.state == "active"
 

@@ -172,7 +172,7 @@ def test_staff_mark_a_device_on_the_page_and_close_its_case_there(
 
     case = Case.objects.get(device=7, state="open")
     assert answer["Location"] == f"/tracing/cases/{case.pk}/"
-    assert "marked as infected" in browser.get(answer["Location"]).content.decode()
+    assert "Device 7 is marked as infected." in browser.get(answer["Location"]).content.decode()
     assert StatusMark.objects.get().user == operator
     assert 'name="status" value="3"' in browser.get(f"/tracing/cases/{case.pk}/").content.decode()
     browser.post("/tracing/marks/", {"device": "7", "status": "3"})

@@ -54,6 +54,7 @@ def test_a_link_sets_a_new_password_once(browse: Callable[..., Client], owner: U
     assert client.get("/reset-password/", {"token": token}).status_code == 200
     response = client.post("/reset-password/", {"token": token, "new_password": NEW})
     assert response["Location"] == "/login/"
+    assert "Your new password is set." in client.get("/login/").content.decode()
     owner.refresh_from_db()
     assert owner.check_password(NEW)
     again = client.post("/reset-password/", {"token": token, "new_password": "yet another one"})

@@ -7,6 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.test import Client
 from rest_framework.test import APIClient
 
@@ -361,8 +362,17 @@ def test_the_admin_makes_integrations_and_new_keys(operator: User, policy: Any) 
         == 302
     )
     made = Integration.objects.get()
-    page.post(f"/admin/escalation/integration/{made.pk}/renew-key/")
-    assert Integration.objects.get().key != made.key
+    renew = f"/admin/escalation/integration/{made.pk}/renew-key/"
+    assert "There is a new key." in page.post(renew, follow=True).content.decode()
+    renewed = Integration.objects.get()
+    assert renewed.key != made.key
+    # Whoever may only look makes none.
+    User.objects.filter(pk=operator.pk).update(is_superuser=False)
+    operator.user_permissions.add(Permission.objects.get(codename="view_integration"))
+    refused = page.post(renew, follow=True).content.decode()
+    assert "You need the permission to change integrations." in refused
+    assert Integration.objects.get().key == renewed.key
+    User.objects.filter(pk=operator.pk).update(is_superuser=True)
     page.post(f"/admin/escalation/integration/{made.pk}/delete/", {"post": "yes"})
     assert not Integration.objects.exists()
 
@@ -378,10 +388,10 @@ def test_the_admin_closes_groups_and_makes_silences(group: AlertGroup, operator:
     group.refresh_from_db()
     assert group.quiet == "silenced"
     chosen = {"_selected_action": [str(Silence.objects.get().pk)], "action": "cancel_chosen"}
-    page.post("/admin/escalation/silence/", chosen)
+    assert "1 cancelled." in page.post("/admin/escalation/silence/", chosen, follow=True).content.decode()
     assert Silence.objects.get().cancelled_at
     chosen = {"_selected_action": [str(group.pk)], "action": "resolve_chosen"}
-    page.post("/admin/escalation/alertgroup/", chosen)
+    assert "1 resolved." in page.post("/admin/escalation/alertgroup/", chosen, follow=True).content.decode()
     group.refresh_from_db()
     assert (group.state, group.ended_via) == ("resolved", "admin")
 

@@ -39,6 +39,7 @@ from tests.factories import (
 )
 
 Make = Callable[..., Delivery]
+ONLY_CONFIRMED = "Only confirmed contact points get a test message."
 LISTS = [
     "accounts_user",
     "accounts_shop",
@@ -222,11 +223,14 @@ def test_what_is_being_sent_is_not_called_stopped(desk: Client, owner: User, mak
 
 
 @pytest.mark.parametrize(
-    ("action", "before", "after"),
-    [("replay_chosen", "failed", "pending"), ("cancel_chosen", "pending", "cancelled")],
+    ("action", "before", "after", "said"),
+    [
+        ("replay_chosen", "failed", "pending", "2 will be tried again now."),
+        ("cancel_chosen", "pending", "cancelled", "2 cancelled before they were sent."),
+    ],
 )
 def test_many_are_replayed_or_cancelled(
-    desk: Client, owner: User, make_delivery: Make, action: str, before: str, after: str
+    desk: Client, owner: User, make_delivery: Make, action: str, before: str, after: str, said: str
 ) -> None:
     chosen, left = (
         [make_delivery(owner, status=before) for _ in range(2)],
@@ -237,7 +241,8 @@ def test_many_are_replayed_or_cancelled(
     asked = desk.post(path, posted)
     assert "2, to 1 person" in asked.content.decode()
     assert not Delivery.objects.filter(status=after).exists(), "it asks first"
-    desk.post(path, {**posted, "newest": str(asked.context["newest"])})
+    done = desk.post(path, {**posted, "newest": str(asked.context["newest"])}, follow=True)
+    assert said in done.content.decode()
     assert set(Delivery.objects.filter(status=after)) == set(chosen)
     left.refresh_from_db()
     assert left.status == before
@@ -308,7 +313,9 @@ def test_a_key_keeps_working_when_its_record_is_changed(desk: Client) -> None:
 
 def test_keys_are_revoked(desk: Client) -> None:
     record = ApiKey.objects.create(name="camera", digest="x", hint="tsn_", scopes=["alerts:write"])
-    desk.post(url("accounts_apikey_changelist"), {"action": "revoke", "_selected_action": [str(record.pk)]})
+    chosen = {"action": "revoke", "_selected_action": [str(record.pk)]}
+    page = desk.post(url("accounts_apikey_changelist"), chosen, follow=True).content.decode()
+    assert "1 revoked. They no longer work." in page
     record.refresh_from_db()
     assert record.revoked_at
 
@@ -320,11 +327,12 @@ def test_a_key_with_an_unknown_scope_is_refused(desk: Client) -> None:
 
 def test_a_test_message_is_sent_from_the_list(desk: Client, owner: User) -> None:
     contact_point = ContactPointFactory(user=owner)
-    desk.post(
-        url("notifications_contactpoint_changelist"),
-        {"action": "test_send", "_selected_action": [str(contact_point.pk)]},
-    )
+    chosen = {"action": "test_send", "_selected_action": [str(contact_point.pk)]}
+    page = desk.post(url("notifications_contactpoint_changelist"), chosen, follow=True).content.decode()
     assert Delivery.objects.get().contact_point == contact_point
+    assert "1 test messages are on their way" in page
+    assert "Left out" not in page
+    assert ONLY_CONFIRMED not in page
 
 
 def test_more_test_messages_than_are_sent_at_once_are_said_to_be_left_out(desk: Client, owner: User) -> None:
@@ -487,10 +495,12 @@ def test_an_address_is_confirmed_in_the_admin_only_where_somebody_vouches_for_it
     assert Delivery.objects.get().notification.kind == "account.confirm_contact_point"
     listed = url("notifications_contactpoint_changelist")
     assert "not confirmed" in desk.get(listed).content.decode()
-    desk.post(listed, {"action": "test_send", "_selected_action": [str(point.pk)]})
+    posted = {"action": "test_send", "_selected_action": [str(point.pk)]}
+    assert ONLY_CONFIRMED in desk.post(listed, posted, follow=True).content.decode()
     assert Delivery.objects.count() == 1
 
-    desk.post(listed, {"action": "vouch_for", "_selected_action": [str(point.pk)]})
+    posted = {"action": "vouch_for", "_selected_action": [str(point.pk)]}
+    assert "1 confirmed." in desk.post(listed, posted, follow=True).content.decode()
     point.refresh_from_db()
     assert (point.confirmed_at is not None, point.is_vouched) == (True, True)
 
@@ -522,6 +532,31 @@ def test_a_shop_is_set_to_group_its_alerts(desk: Client, shop: Shop) -> None:
     desk.post(url("accounts_shop_change", shop.pk), fields | inline | {"group_alerts_s": 300})
     shop.refresh_from_db()
     assert (shop.group_alerts_s, shop.repeat_alerts_s) == (300, 0)
+
+
+def test_where_no_code_can_be_sent_the_admin_says_so(desk: Client, owner: User) -> None:
+    User.objects.filter(pk=owner.pk).update(email_verified_at=None)
+    point = ContactPointFactory(user=owner, channel="email", address="desk@example.org")
+    page = desk.post(
+        url("notifications_contactpoint_change", point.pk),
+        {
+            "user": str(owner.pk), "channel": "email", "address": "other@example.org", "label": "",
+            "is_enabled": "on", "batch": "1", "linger_ms": "0", "batch_format": "cloudevents",
+        },
+        follow=True,
+    ).content.decode()  # fmt: skip
+    assert "It is not confirmed, and we couldn&#x27;t send a code." in page
+    point.refresh_from_db()
+    assert (point.address, point.confirmed_at) == ("other@example.org", None)
+
+
+def test_contact_points_are_removed_from_the_list(desk: Client, owner: User) -> None:
+    point = ContactPointFactory(user=owner)
+    chosen = {"action": "remove", "_selected_action": [str(point.pk)]}
+    page = desk.post(url("notifications_contactpoint_changelist"), chosen, follow=True).content.decode()
+    assert "1 removed." in page
+    point.refresh_from_db()
+    assert point.deleted_at
 
 
 def test_a_person_is_added_and_changed(desk: Client, shop: Shop) -> None:

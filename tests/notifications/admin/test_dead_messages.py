@@ -48,7 +48,8 @@ def test_the_chosen_are_replayed_and_discarded(
     assert "1 took effect." in page
     assert "1 failed again" in page
     assert Event.objects.filter(routing_key="test.measured").count() == 1
-    client.post(LIST, {"action": "discard_chosen", **chosen})
+    page = client.post(LIST, {"action": "discard_chosen", **chosen}, follow=True).content.decode()
+    assert "1 discarded." in page
     assert sorted(DeadMessage.objects.values_list("state", flat=True)) == ["discarded", "replayed"]
 
 

@@ -98,7 +98,7 @@ def test_the_chosen_events_dead_letters_are_replayed(desk: Client) -> None:
     answer = desk.post(url("notifications_event_changelist"), data, follow=True)
     chosen.refresh_from_db()
     assert (chosen.status, dead()) == ("pending", {left})
-    assert "will run now." in answer.content.decode()
+    assert "2 will run now." in answer.content.decode(), "the dead letter, and what is new to this event"
 
 
 @pytest.mark.parametrize("page", PAGES)
