@@ -119,7 +119,7 @@ class ContactPointAdmin(StaffViews, ActsOnPeople, SavesChanges, ModelAdmin):
                     contact_point_admit(contact_point=obj, vouched=False, now=clock.now())
                 except (Conflict, TooMany) as error:
                     messages.warning(request, f"It is not confirmed, and we couldn't send a code. {error}")
-            if change and {"address", "is_enabled"}.intersection(form.changed_data):
+            if {"address", "is_enabled"}.intersection(form.changed_data):
                 quiet_deliveries.follow(obj)
 
     def _theirs_to_change(

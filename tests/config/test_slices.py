@@ -1,5 +1,6 @@
 """What is old goes in slices, from which nothing that has to stay is taken, whoever is killed meanwhile."""
 
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from threading import Event, Thread
@@ -75,6 +76,12 @@ class TestTwentyThousandRows:
                 cursor.execute("EXPLAIN " + statement, {**parameters, "after_id": 9999})
                 plan = "\n".join(line for (line,) in cursor.fetchall())
                 assert "Seq Scan" not in plan, plan
+
+    def test_others_get_the_database_between_two_slices(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(slices, "PAUSE_S", 0.05)
+        began = time.monotonic()
+        old_end(LOGS, before=hours_before(5000.5), run=Run(now=NOW))
+        assert time.monotonic() - began >= 0.05 * (15_000 // MOST)
 
     def test_a_run_that_is_killed_between_two_slices_has_done_the_first_and_the_next_does_the_rest(
         self, monkeypatch: pytest.MonkeyPatch

@@ -364,6 +364,17 @@ def test_it_goes_on_where_it_was_killed(leaver: User, monkeypatch: pytest.Monkey
     assert found_in_tables(WORDS) == []
 
 
+def test_after_each_slice_it_leaves_the_database_to_others_for_as_long(
+    leaver: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(going.time, "sleep", pauses.append)
+    leave(leaver)
+    going.departures_go_on(clock.now(), budget_s=60)
+    assert len(pauses) >= len(steps.STEPS)
+    assert all(0 < pause <= going.PAUSE_S for pause in pauses)
+
+
 def test_a_fault_is_tried_again_and_leaves_others_theirs(
     leaver: User, teammate: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
