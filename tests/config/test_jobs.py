@@ -236,6 +236,20 @@ def pickled_by_an_older_version(redis: Redis) -> None:
         redis.zadd(Scheduler.scheduled_jobs_key, {job_id: 1})
 
 
+def test_each_periodic_job_has_its_time() -> None:
+    assert {entry.name: entry.every_s or entry.cron for entry in ENTRIES} == {
+        "sweep": 1,
+        "expire": "* * * * *",
+        "dating-recur": "*/5 * * * *",
+        "tracing-check": "*/15 * * * *",
+        "tracing-partitions": "5 * * * *",
+        "history-months": "25 * * * *",
+        "retention": "35 * * * *",
+        "tracing-pack": "45 2 * * *",
+        "history-analyze": "10 3 * * *",
+    }
+
+
 def test_after_an_upgrade_periodic_jobs_that_were_pickled_go_on(transactional_db: None, redis: Redis) -> None:
     pickled_by_an_older_version(redis)
     scheduler = django_rq.get_scheduler("default", interval=1)
