@@ -2,20 +2,25 @@
 
 import re
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import django_rq
 import pytest
 from django.db import connection
+from psycopg import sql
 from redis import Redis
 from structlog.testing import capture_logs
 
-from config import retention
+from accounts.models import Shop, User
+from config import clock, retention
 from config.ends import APPS
 from config.schedule import ENTRIES, Scheduler
 from config.slices import Old, Run
 from notifications import jobs, queue
 from tests import planner
+from tests.furnished import furnish
+from tests.leaving import tables
 
 
 def test_it_runs_every_hour_on_the_slow_queue() -> None:
@@ -74,6 +79,30 @@ def test_what_takes_long_goes_on_in_another_job_and_is_not_begun_again_meanwhile
     assert taken == ["short", "long", "long", "short"]
     retention.expire()
     assert taken[4:] == ["short", "long", "short"]
+
+
+def content() -> dict[str, tuple[int, str]]:
+    """How many rows each table has, and a digest of them."""
+    found = {}
+    with connection.cursor() as cursor:
+        for table in tables():
+            text = sql.Identifier(table)
+            cursor.execute(
+                sql.SQL(
+                    "SELECT count(*), md5(string_agg({0}::text, E'\\n' ORDER BY {0}::text)) FROM {0}"
+                ).format(text)
+            )
+            found[table] = cursor.fetchone()
+    return found
+
+
+@pytest.mark.parametrize("step", retention.STEPS, ids=lambda step: f"{step.__module__}.{step.__name__}")
+def test_no_step_ends_what_was_made_today(owner: User, shop: Shop, step: Callable[[Run], int]) -> None:
+    furnish(owner, shop)
+    before = content()
+    step(Run(now=clock.now()))
+    # The step that erases addresses writes down how far it has come.
+    assert {table for table, rows in content().items() if rows != before[table]} <= {"notifications_erasure"}
 
 
 def test_every_step_does_nothing_on_an_empty_database(db: None) -> None:

@@ -144,12 +144,18 @@ def test_a_case_that_nobody_closes_is_closed_for_its_age_and_then_deleted(
 ) -> None:
     case = infect(1, now)
     open_for = timedelta(days=settings.TRACING_CASE_OPEN_DAYS, minutes=1)
+    expire(now + open_for - timedelta(minutes=2))
+    case.refresh_from_db()
+    assert case.state == "open"
     expire(now + open_for)
     case.refresh_from_db()
     assert case.state == "too_old"
     assert told(case) == []  # it is not healed, so it is not told that it is
 
-    expire(now + open_for + timedelta(days=settings.TRACING_CASE_DAYS, minutes=1))
+    kept_for = timedelta(days=settings.TRACING_CASE_DAYS, minutes=1)
+    expire(now + open_for + kept_for - timedelta(minutes=2))
+    assert (Case.objects.count(), StatusMark.objects.count()) == (1, 1)
+    expire(now + open_for + kept_for)
     assert not Case.objects.exists()
     assert not StatusMark.objects.exists()
 
