@@ -240,6 +240,13 @@ def test_messages_go_to_contact_points_too_and_heed_what_people_switched_off() -
     }
 
 
+def test_an_event_can_be_made_until_its_registration_would_close() -> None:
+    closes_at = event().close_at
+    with pytest.raises(ValidationError, match="already be closed"):
+        services.event_create(title="Now", starts_at=EIGHT, now=closes_at)
+    services.event_create(title="Soon", starts_at=EIGHT, now=closes_at - timedelta(seconds=1))
+
+
 def test_an_event_whose_registration_would_be_over_is_not_made() -> None:
     with pytest.raises(ValidationError) as refused:
         services.event_create(title="Now", starts_at=EIGHT, now=EIGHT - MINUTE)

@@ -80,6 +80,7 @@ def test_each_evening_goes_its_own_way_though_they_go_together() -> None:
     full, alone, ending = made = evenings(3, "Ana", "Bob", "Eve", "Tom")
     assert advance(made, EIGHT) == 3
     assert ahead(made, EIGHT) == 3
+    assert ahead(made, EIGHT) == 0, "they are laid already"
     full.join(*full.people)
     alone.join(alone.people[0])
     services.event_end(event=ending.event, now=EIGHT + 4 * MINUTE)
@@ -92,6 +93,14 @@ def test_each_evening_goes_its_own_way_though_they_go_together() -> None:
     assert full.event.results is None
     rounds = Round.objects.filter(event=full.event).values_list("status", flat=True)
     assert list(rounds) == ["over", "running", "planned"]
+
+
+def test_no_links_are_laid_for_a_round_in_which_nobody_could_meet() -> None:
+    _, alone = made = evenings(2, "Ana", "Bob", "Eve", "Tom")
+    advance(made, EIGHT)
+    missing = Registration.objects.filter(event=alone.event, user__in=alone.people[1:])
+    missing.update(missed_at=EIGHT)
+    assert ahead(made, EIGHT) == 1
 
 
 def test_rounds_do_not_leak_from_one_evening_or_group_into_another() -> None:

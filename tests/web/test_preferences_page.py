@@ -6,6 +6,7 @@ from datetime import time, timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 from redis import Redis
@@ -177,6 +178,21 @@ def test_whoever_switches_off_is_told_that_something_still_comes(
     assert "Messages already planned for it will still come" in page
     client.post(f"/settings/points/{point.pk}/remove/")
     assert not Outgoing.objects.filter(delivery__contact_point=point).exists()
+
+
+def test_what_was_removed_in_another_window_meanwhile_is_said_so(browse: Browse, owner: User) -> None:
+    point = ContactPointFactory(user=owner)
+
+    def removed_first(execute: Callable[..., Any], statement: str, *rest: Any) -> Any:
+        if "FOR NO KEY UPDATE" in statement:
+            ContactPoint.objects.filter(pk=point.pk).update(deleted_at=timezone.now())
+        return execute(statement, *rest)
+
+    client = browse(owner)
+    with connection.execute_wrapper(removed_first):
+        answer = client.post(f"/settings/points/{point.pk}/switch/", {"enabled": "no"})
+    assert answer["Location"] == "/preferences/"
+    assert "removed in the meantime" in client.get("/preferences/").content.decode()
 
 
 def test_what_is_switched_off_or_not_confirmed_is_not_said_to_tell_things(

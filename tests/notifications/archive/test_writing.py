@@ -57,6 +57,10 @@ def test_every_month_up_to_the_last_is_written(archive: Path, history: list[Deli
     }  # fmt: skip
     assert set(rows["2025-10"].values()) == {0}
     assert manifest_of(archive, "2025-09")["counts"] == [["sent", "", 1], ["suppressed", "level", 1]]
+    ends = {each["name"].partition(".")[0]: (each["first"], each["last"]) for each in files["2025-08"]}
+    ids = sorted(str(each.pk) for each in history)[:2]
+    assert ends["deliveries"] == tuple(ids)
+    assert ends["actions"] == (None, None)
 
 
 def test_each_manifest_names_the_hash_of_the_one_before(archive: Path, history: list[Delivery]) -> None:

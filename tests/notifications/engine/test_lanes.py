@@ -241,3 +241,16 @@ def test_what_is_behind_leaves_a_quarter_of_the_width_free(lane: Lane) -> None:
     assert lane.may_begin(0.0, front=False, priority=1)
     lane.in_flight = 5
     assert lane.may_begin(0.0, front=False, priority=BEHIND)
+
+
+def test_what_another_worker_has_found_out_is_not_told_again(lane: Lane) -> None:
+    lane.told(100, 130, probe_s=0)
+    assert lane.news(101) is None
+    lane.congested(102, retry_after_s=60)
+    assert lane.news(103) == 162
+
+
+def test_a_lane_that_is_open_again_is_news_where_others_closed_it(lane: Lane) -> None:
+    assert lane.news(100) is None
+    lane.told(100, 130, probe_s=0)
+    assert lane.news(200) == 0
