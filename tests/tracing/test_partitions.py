@@ -64,6 +64,11 @@ def test_the_hourly_jobs_drop_what_is_old_and_forget_its_uploads() -> None:
     assert Intake.objects.get().received_at > now - timedelta(days=1)
 
 
+def test_the_hourly_job_makes_the_days_ahead() -> None:
+    jobs.partitions_keep()
+    assert datetime.now(UTC).date() + timedelta(days=1) in partitions.existing()
+
+
 def test_partitions_have_the_constraint_and_the_index_of_their_parent() -> None:
     partitions.make_ahead(NOW)
     with connection.cursor() as cursor:

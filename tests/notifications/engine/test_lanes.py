@@ -254,3 +254,12 @@ def test_a_lane_that_is_open_again_is_news_where_others_closed_it(lane: Lane) ->
     assert lane.news(100) is None
     lane.told(100, 130, probe_s=0)
     assert lane.news(200) == 0
+
+
+def test_a_batch_is_taken_up_where_just_enough_room_is_left_at_the_front(lane: Lane) -> None:
+    enough = max(1, lane.width // 8)
+    while lane.room_at_the_front(0) > enough:
+        lane.in_flight += 1
+    assert lane.worth_a_batch(0)
+    lane.in_flight += 1
+    assert not lane.worth_a_batch(0)
