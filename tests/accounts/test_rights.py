@@ -10,7 +10,7 @@ from django.http import HttpResponse
 from django.urls import URLPattern, get_resolver, resolve
 from rest_framework.test import APIClient
 
-from accounts.models import Scope
+from accounts.models import Scope, User
 from accounts.ranks import Rank
 from accounts.rights import AS_MUCH_AS, BELOW, MESSAGES, ROUTES, Right
 from notifications.brokers import formats
@@ -161,6 +161,18 @@ def test_keys_may_do_what_their_scopes_say_and_nothing_else(as_machine: Machine)
             if is_refused(answer) == may:
                 wrong.append((method, route, answer.status_code, may))
     assert wrong == []
+
+
+def test_a_refusal_says_that_keys_may_not_only_where_it_is_so(
+    as_machine: Machine, as_user: Any, stranger: User
+) -> None:
+    only_people = "Only people can do this, not an API key."
+    machine = as_machine("alerts:write")
+    assert machine.get("/api/v1/inbox/").json()["detail"] == only_people
+    for client, path in ((machine, "/api/v1/alerts/"), (as_user(stranger), "/api/v1/invitations/")):
+        refused = client.get(path)
+        assert refused.status_code == 403
+        assert refused.json()["detail"] != only_people, path
 
 
 @pytest.mark.django_db
