@@ -75,4 +75,5 @@ def run_prepared(
     values = [parameters[name] for name in names]
     with connection.wrap_database_errors, RawCursor(connection.connection) as cursor:
         cursor.execute(text, values, binary=binary, prepare=prepare)
-        return cursor.fetchall() if cursor.description else []
+        # To ask for the description would make an object of each column.
+        return cursor.fetchall() if cursor.pgresult and cursor.pgresult.nfields else []

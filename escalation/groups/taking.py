@@ -170,7 +170,8 @@ class _Taking:
         )
         if stored != len(new_alerts):
             return False
-        self._acknowledge_processes()
+        if self.acknowledged:
+            self._acknowledge_processes()
         self._end([alert.group_id for alert in alerts if alert.ended_at])
         if any(group.rings_at is not None for group in groups):
             transaction.on_commit(jobs.ring_soon, robust=True)
