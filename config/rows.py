@@ -38,7 +38,7 @@ class Columns(Generic[M]):
         """Return the row of these values; what comes after its columns is left alone."""
         own = list(values[: len(self._fields)])
         for place in self._json:
-            own[place] = orjson.loads(own[place])
+            own[place] = own[place] and orjson.loads(own[place])
         return self._model.from_db("default", self._names, own)
 
 

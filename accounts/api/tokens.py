@@ -9,7 +9,6 @@ from typing import Any, Final, Self
 
 import structlog
 from django.db import transaction
-from django.db.models import Exists
 from drf_spectacular.contrib.rest_framework_simplejwt import SimpleJWTScheme
 from rest_framework_simplejwt.authentication import JWTAuthentication
 from rest_framework_simplejwt.exceptions import ExpiredTokenError, InvalidToken, TokenError
@@ -17,8 +16,11 @@ from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.tokens import AccessToken, BlacklistMixin, RefreshToken, Token
 from rest_framework_simplejwt.utils import datetime_from_epoch, get_md5_hash_password
 
-from accounts.models import EndedLogIn, User
+from accounts.models import User
 from accounts.services.tokens import log_in_end, log_in_is_over, token_kill, token_store
+from config.rows import Columns
+from config.sql import run_prepared
+from config.statements import named
 
 log = structlog.get_logger(__name__)
 
@@ -26,6 +28,13 @@ NOT_GOOD: Final = "This refresh token is invalid, or has been used, ended or exp
 OVER: Final = "This token has been ended. Log in again."
 EPOCH: Final = "epoch"
 LOG_IN: Final = "log_in"
+
+_USER: Final = Columns(User)
+_BEARER: Final = f"""
+SELECT {_USER.of("it")} FROM accounts_user AS it
+ WHERE uuid = %(user)s AND NOT EXISTS (SELECT FROM accounts_endedlogin AS ended WHERE ended.id = %(log_in)s)
+"""  # noqa: S608
+named("accounts.bearer", "Find whose access token it is, unless its log-in is over.", _BEARER)
 
 
 class DeadToken(TokenError):
@@ -76,12 +85,15 @@ class TokenAuthentication(JWTAuthentication):
         Raises:
             InvalidToken: they are gone or locked out, or it was ended.
         """
-        over = EndedLogIn.objects.filter(pk=validated_token.get(LOG_IN, ""))
-        users = User.objects.annotate(is_over=Exists(over))
-        user = users.filter(pk=validated_token.get(api_settings.USER_ID_CLAIM)).first()
-        if user is None or user.is_over or not is_of(validated_token, user):
-            raise InvalidToken(OVER)
-        return user
+        asked = {
+            "user": validated_token.get(api_settings.USER_ID_CLAIM),
+            "log_in": validated_token.get(LOG_IN, ""),
+        }
+        for row in run_prepared(_BEARER, asked):
+            user = _USER.row(row)
+            if is_of(validated_token, user):
+                return user
+        raise InvalidToken(OVER)
 
 
 class TokenScheme(SimpleJWTScheme):
