@@ -9,7 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from config import embedded
 from config.lifespan import Lifespan
-from config.limits import allow_many_connections
+from config.limits import allow_many_connections, give_back_large_blocks
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 embedded.ensure_running(postgres=not os.environ.get("DATABASE_URL"), redis=not os.environ.get("REDIS_URL"))
@@ -28,6 +28,7 @@ from notifications.inbox import hubs  # noqa: E402
 gc.freeze()
 gc.enable()
 allow_many_connections()
+give_back_large_blocks()
 alerts = intake.Intake()
 handler = Handler(short_ways=dict.fromkeys(intake.PATHS, alerts))
 
