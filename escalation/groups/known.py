@@ -74,8 +74,10 @@ class Alert:
 
 
 _WHOSE: Final = {True: "integration_id = %(integration)s", False: "integration_id IS NULL"}
-_GROUP: Final = tuple(field.name for field in fields(Group)[:-2])
-_ALERT: Final = tuple(field.name for field in fields(Alert)[:-1])
+# What isn't a column of theirs.
+_NO_COLUMNS: Final = ("group_interval_s", "more")
+_GROUP: Final = tuple(field.name for field in fields(Group) if field.name not in _NO_COLUMNS)
+_ALERT: Final = tuple(field.name for field in fields(Alert) if field.name not in _NO_COLUMNS)
 _group, _alert = attrgetter(*_GROUP), attrgetter(*_ALERT)
 
 

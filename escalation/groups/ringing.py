@@ -99,7 +99,7 @@ def _is_held(group: AlertGroup, silences: Sequence[Silence], now: datetime) -> b
     ):
         group.state, group.acknowledged_at, group.rings_at = State.ACKNOWLEDGED, process.acknowledged_at, None
         return True
-    if _is_silenced(group, silences, now):
+    if hold_silenced(group, silences, by="", now=now):
         return True
     group.silence = None
     if group.quiet != Quiet.FLAPPING and group.told_at is None and _flaps(group, now):
@@ -108,10 +108,11 @@ def _is_held(group: AlertGroup, silences: Sequence[Silence], now: datetime) -> b
     return False
 
 
-def _is_silenced(group: AlertGroup, silences: Sequence[Silence], now: datetime) -> bool:
+def hold_silenced(group: AlertGroup, silences: Sequence[Silence], *, by: str, now: datetime) -> bool:
+    """Hush a group that is locked if one of these holds now, until it is over; the caller stores it."""
     found = silenced(labels_of_group(group), silences, now)
     if found:
-        ending.hush(group, by="", via="silence", now=now)  # of a window that has begun since it was told
+        ending.hush(group, by=by, via="silence", now=now)
         group.quiet, group.silence, group.rings_at = Quiet.SILENCED, found.silence, found.until
     return found is not None
 
@@ -190,7 +191,7 @@ def _ring(pk: UUID, now: datetime) -> None:
         )
         if group is None:
             return
-        if _is_silenced(group, silences_begun(now), now):
+        if hold_silenced(group, silences_begun(now), by="", now=now):
             pass  # since it was decided
         elif group.policy is None or group.policy.deleted_at is not None:
             group.quiet, group.rings_at = Quiet.UNROUTED, None

@@ -9,9 +9,7 @@ from django.db import transaction
 from accounts.models import User
 from config.rows import rows_update
 from escalation.groups import ending, jobs
-from escalation.groups.matching import labels_of_group
-from escalation.groups.ringing import one_decides
-from escalation.groups.silences import silenced
+from escalation.groups.ringing import hold_silenced, one_decides
 from escalation.models import AlertGroup, Silence
 
 State, Quiet = AlertGroup.State, AlertGroup.Quiet
@@ -55,9 +53,7 @@ def silence_apply(silences: Sequence[Silence], *, by: str, now: datetime) -> Non
     groups = AlertGroup.objects.exclude(state=State.RESOLVED).order_by("pk").select_for_update(of=("self",))
     hushed = []
     for group in groups.select_related("integration", "shop", "process"):
-        if group.state == State.OPEN and (found := silenced(labels_of_group(group), silences, now)):
-            ending.hush(group, by=by, via="silence", now=now)
-            group.quiet, group.silence, group.rings_at = Quiet.SILENCED, found.silence, found.until
+        if group.state == State.OPEN and hold_silenced(group, silences, by=by, now=now):
             hushed.append(group)
     rows_update(AlertGroup, hushed, ending.CHANGED)
 

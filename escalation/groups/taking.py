@@ -200,7 +200,7 @@ class _Taking:
             last_at=self.now,
             began_at=occurrence.at,
             more={
-                "integration_id": self.integration and self.integration.pk,
+                "integration_id": self._integration_id,
                 "title": _title_of(occurrence),
                 "link": occurrence.link,
                 "first_at": self.now,
@@ -221,7 +221,7 @@ class _Taking:
             quiet=Quiet.WAITING if wait_s else Quiet.NO,
             rings_at=self.now + timedelta(seconds=wait_s),
             more={
-                "integration_id": self.integration and self.integration.pk,
+                "integration_id": self._integration_id,
                 "shop_id": shop_id,
                 "title": _title_of(occurrence),
                 "severity": _severity_of(occurrence, self.integration),
@@ -277,7 +277,7 @@ class _Taking:
     def _say(self, occurrence: Occurrence, alert: Alert | None) -> None:
         self.said.append(
             {
-                "integration_id": self.integration and self.integration.pk,
+                "integration_id": self._integration_id,
                 "alert_id": alert and alert.id,
                 "key": occurrence.key,
                 "act": occurrence.act,
@@ -309,6 +309,10 @@ class _Taking:
         closed = list(over.order_by("pk"))
         ending.resolve(closed, by=self._source, via="intake", now=self.now)
         rows_update(AlertGroup, closed, ending.CHANGED)
+
+    @property
+    def _integration_id(self) -> UUID | None:
+        return self.integration.pk if self.integration else None
 
     @property
     def _source(self) -> str:

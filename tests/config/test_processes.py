@@ -11,14 +11,13 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 import requests
 
 from config import embedded
-from config.processes import TIED_TO_PARENT, Stack, StackError, free_port
+from config.processes import TIED_TO_PARENT, UNASSIGNED, Stack, StackError, free_port
 from tests import templates
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -78,13 +77,12 @@ def test_free_port_can_be_bound() -> None:
 
 
 def test_no_server_that_names_no_port_gets_a_free_port() -> None:
-    with ExitStack() as running:
-        given = set()
-        for _ in range(200):
-            listener = running.enter_context(socket.create_server(("127.0.0.1", 0)))
-            given.add(listener.getsockname()[1])
-        assert given.isdisjoint(free_port() for _ in range(200))
-        assert free_port() < min(given)
+    if sys.platform != "linux":
+        pytest.skip("Only Linux says in such a file which ports it hands out.")
+    lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    if lowest < UNASSIGNED[1]:
+        pytest.skip(f"This system was told to hand out ports from {lowest} on, and not from 32768.")
+    assert all(free_port() < lowest for _ in range(200))
 
 
 def test_child_dies_with_a_killed_parent() -> None:
