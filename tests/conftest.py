@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import django_rq
+import psycopg
 import pytest
 from django.core.management.commands import flush
 from django.db import connection
@@ -108,6 +109,20 @@ def _fresh_redis(request: pytest.FixtureRequest) -> None:
     uses = {"db", "transactional_db"} & set(request.fixturenames)
     if uses or request.node.get_closest_marker("django_db"):
         request.getfixturevalue("redis")
+
+
+@pytest.fixture
+def asked(db: None, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What this process asks of PostgreSQL from now on. Django counts only its own cursors' statements."""
+    statements: list[str] = []
+    execute = psycopg.Cursor.execute
+
+    def noted(cursor: psycopg.Cursor, query: str, *args: Any, **kwargs: Any) -> Any:
+        statements.append(query)
+        return execute(cursor, query, *args, **kwargs)
+
+    monkeypatch.setattr(psycopg.Cursor, "execute", noted)
+    return statements
 
 
 @pytest.fixture

@@ -7,8 +7,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from accounts.models import Shop, User
@@ -259,12 +257,13 @@ def test_cameras_may_name_any_host(camera: APIClient, alert_body: dict[str, Any]
     assert camera.post(CANONICAL, {**alert_body, "url": host}).status_code == 201
 
 
-def test_accepting_takes_these_statements_and_no_more(camera: APIClient, alert_body: dict[str, Any]) -> None:
+def test_an_alert_is_accepted_by_one_statement(
+    camera: APIClient, alert_body: dict[str, Any], asked: list[str]
+) -> None:
     camera.post(CANONICAL, alert_body)
-    with CaptureQueriesContext(connection) as queries:
-        camera.post(CANONICAL, {**alert_body, "alert_uuid": str(uuid.uuid4())})
-    # One that looks at the key, finds the shop and stores the alert; it is prepared, past Django's cursor.
-    assert [query["sql"].split()[0] for query in queries] == []
+    asked.clear()
+    camera.post(CANONICAL, {**alert_body, "alert_uuid": str(uuid.uuid4())})
+    assert len(asked) == 1, "it looks at the key, finds the shop and stores the alert"
 
 
 def test_posting_needs_its_scope(as_machine: Machine, alert_body: dict[str, Any]) -> None:
