@@ -53,6 +53,7 @@ def used_up(settings: Any) -> None:
     settings.RATES = dict.fromkeys(settings.RATES, "0/min")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("route", API_ROUTES)
 def test_a_person_writes_nothing_without_a_limit_that_could_tell_somebody(
     as_user: LogIn, stranger: User, used_up: None, route: str

@@ -38,6 +38,7 @@ def test_the_commands_are_found() -> None:
     assert len(COMMANDS) == 16
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl on this machine")
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda text: re.findall(r"/v1/([^\"?]*)", text)[0])
 def test_a_command_works_as_written(live_server: Any, sent: list[Any], settings: Any, command: str) -> None:

@@ -78,6 +78,7 @@ def test_a_class_behind_one_address_logs_in(db: None) -> None:
     assert {tried(email, PASSWORD, SCHOOL) for email in people} == {200}
 
 
+@pytest.mark.slow
 def test_a_class_behind_one_address_registers_and_asks_for_codes_and_links(db: None, settings: Any) -> None:
     settings.RESET_ANSWER_S = 0
     school = APIClient(REMOTE_ADDR=SCHOOL)

@@ -48,6 +48,7 @@ def by_sql(user: User, is_active: bool, staff: APIClient) -> None:
         cursor.execute("UPDATE accounts_user SET is_active = %s WHERE uuid = %s", [is_active, user.pk])
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("unlimited")
 @pytest.mark.parametrize("lock", [by_api, by_admin, by_update, by_bulk_update, by_sql])
 def test_nothing_that_was_begun_before_works_again(

@@ -131,6 +131,7 @@ def test_the_product_uses_that_hasher() -> None:
     assert product.PASSWORD_HASHERS[0] == OPTIMISED
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("old", [DJANGOS, "django.contrib.auth.hashers.PBKDF2PasswordHasher"])
 def test_an_old_hash_is_made_anew_at_log_in(owner: User, log_in: Any, hashers: Any, old: str) -> None:
     hashers(old)

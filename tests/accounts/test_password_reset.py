@@ -45,6 +45,7 @@ def test_a_link_goes_to_the_address_of_the_account(
     assert before + lifetime <= link.expires_at <= timezone.now() + lifetime
 
 
+@pytest.mark.slow
 def test_the_answer_does_not_tell_whether_there_is_an_account(
     owner: User, stranger: User, sent: list[Verification]
 ) -> None:

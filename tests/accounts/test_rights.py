@@ -101,6 +101,7 @@ def test_every_endpoint_has_a_row_and_every_row_an_endpoint() -> None:
     assert listed.keys() == there.keys(), "ROUTES of accounts/rights.py has rows without an endpoint."
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_every_operation_of_the_schema_has_a_row(as_user: Any) -> None:
     schema = as_user(UserFactory()).get("/api/schema/?format=json").json()
@@ -114,6 +115,7 @@ def test_every_operation_of_the_schema_has_a_row(as_user: Any) -> None:
             assert method.upper() in ROUTES[route], path
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 @pytest.mark.parametrize("who", PEOPLE)
 def test_people_may_do_what_the_table_says_and_nothing_else(as_user: Any, who: str) -> None:
@@ -131,6 +133,7 @@ def test_people_may_do_what_the_table_says_and_nothing_else(as_user: Any, who: s
     assert wrong == []
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_nobody_anonymous_gets_in_but_where_the_table_says_anyone(anonymous: APIClient) -> None:
     wrong = []
@@ -141,6 +144,7 @@ def test_nobody_anonymous_gets_in_but_where_the_table_says_anyone(anonymous: API
     assert wrong == []
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_keys_may_do_what_their_scopes_say_and_nothing_else(as_machine: Machine) -> None:
     clients: dict[tuple[Scope, ...], tuple[APIClient, APIClient]] = {}
@@ -175,6 +179,7 @@ def test_a_refusal_says_that_keys_may_not_only_where_it_is_so(
         assert refused.json()["detail"] != only_people, path
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_the_admin_is_for_the_staff_and_the_queues_are_for_superusers(as_user: Any) -> None:
     clients = {who: as_user(UserFactory(**fields)) for who, (_, fields) in PEOPLE.items()}

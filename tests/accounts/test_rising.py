@@ -94,6 +94,7 @@ def test_a_superuser_is_offered_to_give_them(as_user: LogIn, operator: User, own
     assert {"role", "is_staff", "is_superuser", "user_permissions"} <= offered
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("who", ABOVE)
 def test_who_has_more_rights_is_neither_changed_nor_deleted_nor_given_a_password(
     as_user: LogIn, who: str

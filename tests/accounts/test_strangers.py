@@ -135,6 +135,7 @@ def rows() -> dict[str, list[dict[str, Any]]]:
     }
 
 
+@pytest.mark.slow
 def test_a_stranger_who_knows_the_ids_sees_and_changes_nothing(
     as_user: LogIn, owner: User, stranger: User
 ) -> None:

@@ -171,6 +171,7 @@ def test_a_mailbox_is_not_flooded_by_many_accounts_either(db: None, as_user: Any
     ]
 
 
+@pytest.mark.slow
 def test_what_is_no_change_is_not_told(ana: User, as_user: Any, settings: Any, log_in: Any) -> None:
     assert as_user(ana).patch(ME, {"first_name": "Eva", "phone": PHONE, "email": BEFORE}).status_code == 200
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.PBKDF2PasswordHasher"]

@@ -74,6 +74,7 @@ def test_the_walk_finds_the_routes() -> None:
     assert len(ALL) > 60
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("route", [route for route in ALL if route not in OPEN])
 def test_the_anonymous_are_turned_away(db: None, route: str) -> None:
     client = APIClient(raise_request_exception=False)

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 COUNTS = """
 import django
@@ -17,6 +19,7 @@ print(len(admin.site._registry))
 """
 
 
+@pytest.mark.slow
 def test_a_process_starts_without_the_admin_and_the_checks_look_at_all_of_it() -> None:
     done = subprocess.run(
         [sys.executable, "-c", COUNTS],

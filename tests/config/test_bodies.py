@@ -64,6 +64,7 @@ def is_closed(client: socket.socket) -> bool:
         return True
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "length", "code"),
     [
@@ -147,6 +148,7 @@ def test_those_who_may_not_send_are_told_so_before_they_send(port: int) -> None:
         assert answer(client)[0] == 401
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_chunked", [False, True])
 def test_those_who_may_send_are_heard_to_the_end(port: int, is_chunked: bool) -> None:
     body = b"[" + b" " * 300_000 + b"]"
@@ -161,6 +163,7 @@ def test_those_who_may_send_are_heard_to_the_end(port: int, is_chunked: bool) ->
     connection.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("head", [{"Content_Length": "500"}, {"Transfer_Encoding": "chunked"}])
 @pytest.mark.parametrize("path", [ALERTS, "/login/"])
 @pytest.mark.parametrize("has_begun", [True, False])
@@ -177,6 +180,7 @@ def test_a_body_that_does_not_come_in_time_is_answered_with_408_and_cut_off(
         assert is_closed(client)
 
 
+@pytest.mark.slow
 def test_a_body_that_keeps_to_the_rate_has_longer(
     port: int, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
@@ -282,6 +286,7 @@ def test_a_head_that_does_not_come_in_time_is_cut_off(
         assert is_closed(client)
 
 
+@pytest.mark.slow
 def test_the_second_head_of_a_connection_has_its_own_time(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("config.protocol.HEAD_TIMEOUT_S", 0.5)
     with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) as client:

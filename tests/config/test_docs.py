@@ -91,6 +91,7 @@ def test_requests_that_they_name_are_there(operator: User) -> None:
     assert gone == []
 
 
+@pytest.mark.slow
 def test_paths_that_they_name_are_there(operator: User) -> None:
     client = Client(raise_request_exception=False)
     client.force_login(operator)

@@ -72,6 +72,7 @@ def test_the_mode_that_somebody_gave_a_home_stays(tmp_path: Path) -> None:
     assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o750
 
 
+@pytest.mark.slow
 def test_first_start_makes_a_utf8_database_that_is_durable_and_off_the_network(shared_home: Path) -> None:
     assert query(shared_home, "SELECT current_user || '/' || current_database()") == "tocsin/tocsin"
     assert query(shared_home, "SHOW server_encoding") == "UTF8"
@@ -124,6 +125,7 @@ def test_database_url_is_read_alike_by_django_environ_and_libpq(shared_home: Pat
     assert (parsed["NAME"], parsed["USER"], parsed["HOST"]) == ("tocsin", "tocsin", "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("server", ["postgres", "redis"])
 def test_killed_server_comes_back(shared_home: Path, server: embedded.Server) -> None:
     embedded.kill(server, at=shared_home)
@@ -132,6 +134,7 @@ def test_killed_server_comes_back(shared_home: Path, server: embedded.Server) ->
     assert answers(shared_home)
 
 
+@pytest.mark.slow
 def test_committed_rows_survive_a_kill_with_a_session_at_work(shared_home: Path) -> None:
     url = embedded.database_url(at=shared_home)
     with psycopg.connect(url, autocommit=True) as connection, ThreadPoolExecutor(1) as pool:
@@ -337,6 +340,7 @@ def test_the_password_is_on_no_command_line_and_in_no_log(shared_home: Path) -> 
     assert password not in status.stdout
 
 
+@pytest.mark.slow
 def test_a_redis_that_an_older_version_started_without_a_password_is_replaced(shared_home: Path) -> None:
     embedded.ensure_running(at=shared_home)
     with redis.from_url(embedded.redis_url(at=shared_home)) as client:
@@ -390,6 +394,7 @@ def test_command_line_reports_servers_that_are_down(tmp_path: Path) -> None:
     assert "postgres  down" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_server_that_ignores_nothing_but_sigkill_is_still_ended_by_kill(shared_home: Path) -> None:
     embedded.ensure_running(at=shared_home)
     pid = embedded.status(at=shared_home).redis

@@ -31,6 +31,7 @@ BY_ITSELF = {
 API = [path for path in ALL if not path.startswith(("/admin/", "/django-rq/"))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "sent"),
     [

@@ -62,6 +62,7 @@ async def test_it_begins_with_the_status_headers_and_cookies_of_the_response() -
     assert b"content-length" not in headers
 
 
+@pytest.mark.slow
 async def test_request_and_response_are_let_go_before_it_goes_on() -> None:
     left: list[Any] = []
 

@@ -91,6 +91,7 @@ def test_the_walk_finds_what_takes_a_body() -> None:
     assert "/login/" in PAGES
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)
 def test_no_json_is_too_odd_for_an_endpoint_of_the_api(operator: User, method: str, path: str) -> None:
     client = APIClient(raise_request_exception=False)
@@ -99,6 +100,7 @@ def test_no_json_is_too_odd_for_an_endpoint_of_the_api(operator: User, method: s
         assert refused(client, method, example(path), body, JSON) >= 400
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("route", PAGES)
 def test_no_form_is_too_odd_for_a_page(operator: User, route: str) -> None:
     client = Client(raise_request_exception=False)

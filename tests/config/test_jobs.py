@@ -117,6 +117,7 @@ def plant(redis: Redis, fields: dict[str, bytes], *, name: str = queue.DEFAULT) 
     redis.rpush(f"rq:queue:{name}", JOB)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", PLANTED)
 def test_a_planted_job_runs_nothing_and_the_next_is_done(
     transactional_db: None,
@@ -149,6 +150,7 @@ def test_a_planted_address_is_not_posted_to(
     assert third_party.connections == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", PLANTED)
 def test_the_pages_of_the_queues_run_nothing(
     db: None, redis: Redis, operator: User, trace: Path, kind: str

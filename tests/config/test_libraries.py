@@ -34,6 +34,7 @@ def imports_of(path: Path) -> set[str]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("library", WORKS)
 def test_it_works_where_the_decision_says_and_nowhere_else(library: str) -> None:
     found = {

@@ -60,6 +60,7 @@ def test_there_are_such_routes() -> None:
     assert len(KEYED) >= 8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("route", KEYED)
 @pytest.mark.parametrize("method", ["get", "post", "put", "head"])
 def test_a_link_that_is_refused_stands_in_no_log(

@@ -182,6 +182,7 @@ def rules(draw) -> str:
     return ";".join([f"FREQ={freq}", f"INTERVAL={draw(st.integers(1, 14))}", *given, *week])
 
 
+@pytest.mark.slow
 @settings(deadline=None, derandomize=True, max_examples=60)
 @given(rules(), st.dates(date(2000, 1, 1), date(2030, 12, 31)), st.integers(0, 2000))
 def test_a_rule_has_the_days_that_another_reader_of_rfc_5545_finds(rule, starts_on, after):

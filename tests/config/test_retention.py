@@ -96,6 +96,7 @@ def content() -> dict[str, tuple[int, str]]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", retention.STEPS, ids=lambda step: f"{step.__module__}.{step.__name__}")
 def test_no_step_ends_what_was_made_today(owner: User, shop: Shop, step: Callable[[Run], int]) -> None:
     furnish(owner, shop)

@@ -93,6 +93,7 @@ def test_all_are_listed_with_their_purposes() -> None:
     assert all(line.endswith(".") for line in lines)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", STATEMENTS)
 def test_each_is_shown_as_postgresql_takes_it(db: None, name: str) -> None:
     statement, text = STATEMENTS[name], shown(name)

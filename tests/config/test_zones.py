@@ -47,6 +47,7 @@ def answer(code: str, system: Path) -> str:
     return done.stdout.strip()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", ["config.settings", "manage", "tests.settings"])
 def test_a_process_does_not_ask_the_operating_system_for_zones(module: str, other_system: Path) -> None:
     assert answer(ASK, other_system).endswith("+09:00"), "the other system's data would be read"

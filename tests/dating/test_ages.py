@@ -61,6 +61,7 @@ def test_the_admin_takes_no_other_days(operator: User, owner: User, day: str) ->
     assert DatingProfile.objects.get().birthday == date(1999, 5, 1)
 
 
+@pytest.mark.slow
 def test_whoever_is_in_the_database_and_too_young_meets_nobody_and_is_told_why() -> None:
     ana, bob, kid = person("Ana"), person("Bob"), person("Kid", birthday=date(2099, 1, 1))
     evening = Evening(event()).registered(ana, bob, kid).confirmed()

@@ -165,6 +165,7 @@ def test_a_bad_event_is_refused_by_field(as_machine: Machine, starts_at: Any) ->
     assert Event.objects.count() == 0
 
 
+@pytest.mark.slow
 def test_whoever_did_not_come_as_far_as_is_known_can_be_reported(as_user: LogIn) -> None:
     ana, bob = person("Ana"), person("Bob")
     evening = running(ana, bob)
@@ -178,6 +179,7 @@ def test_whoever_did_not_come_as_far_as_is_known_can_be_reported(as_user: LogIn)
     assert client.post(f"{path}reactions/", {**about, "kind": "report", "text": "!"}).status_code == 201
 
 
+@pytest.mark.slow
 def test_an_evening_as_its_people_have_it(as_user: LogIn, settings: Any) -> None:
     ana, bob = person("Ana"), person("Bob")
     evening = running(ana, bob)
@@ -211,6 +213,7 @@ def test_an_evening_as_its_people_have_it(as_user: LogIn, settings: Any) -> None
     }
 
 
+@pytest.mark.slow
 def test_the_organiser_runs_it_and_nobody_else(as_user: LogIn, as_machine: Machine, stranger: User) -> None:
     ana, bob, owner = person("Ana"), person("Bob"), person("Olga")
     evening = running(ana, bob)
@@ -238,6 +241,7 @@ def test_the_organiser_runs_it_and_nobody_else(as_user: LogIn, as_machine: Machi
     assert as_machine("dating:write", "dating:read").get(f"{path}run-sheet/").status_code == 200
 
 
+@pytest.mark.slow
 def test_a_run_sheet_takes_the_same_number_of_queries_for_any_number(
     as_user: LogIn, operator: User, django_assert_num_queries: Any
 ) -> None:
@@ -260,6 +264,7 @@ def test_a_profile_is_changed_in_part(as_user: LogIn, stranger: User) -> None:
     assert DatingProfile.objects.get().manual_score == 2
 
 
+@pytest.mark.slow
 def test_a_stranger_sees_the_events_and_nobodys_evening(
     as_user: LogIn, stranger: User, anonymous: APIClient
 ) -> None:

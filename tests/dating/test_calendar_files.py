@@ -46,6 +46,7 @@ def living_in(zone: str, name: str = "Ana") -> User:
     return User.objects.get(pk=user.pk)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("zone", ZONES)
 def test_a_calendar_that_is_subscribed_to_is_valid_with_and_without_evenings(zone: str) -> None:
     ana = living_in(zone)
@@ -72,6 +73,7 @@ def test_the_calendar_of_who_is_on_call_is_valid_with_and_without_turns(zone: st
     assert assert_valid(read(link).content)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("zone", ZONES)
 def test_an_invitation_and_its_cancelling_are_valid_as_mailed_and_by_their_link(zone: str) -> None:
     ana = living_in(zone, 'Ana "La" Ö; X:Y,')
@@ -115,6 +117,7 @@ def test_the_end_is_the_true_one_once_the_groups_are_made() -> None:
     assert (sent.end, str(sent["STATUS"]), sent["SEQUENCE"]) == (after.end, "CONFIRMED", after["SEQUENCE"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("seeks", "limit"), [(["women"] * 15 + ["men"] * 5, 20), (["women"] + ["men"] * 7, 8)]
 )

@@ -79,6 +79,7 @@ def dropped(evening: Evening, staff: APIClient) -> None:
         post(staff, evening, "drop", registration_id=str(evening.member(each).pk))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cancel", [called_off_early, called_off_late, too_few, left_out, dropped])
 def test_whatever_ends_somebodys_part_takes_it_out_of_their_calendar(
     cancel: Callable[[Evening, APIClient], None], as_user: LogIn, operator: User
@@ -251,6 +252,7 @@ def test_nobody_is_invited_late_to_what_they_cancelled_while_the_mail_server_was
     assert (invited.status, invited.reason) == ("cancelled", "overtaken")
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_the_mail_that_calls_an_evening_off_cancels_it_in_the_calendar(mail: MailServer) -> None:
     evening = four()

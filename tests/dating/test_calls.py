@@ -51,6 +51,7 @@ def test_rooms_are_made_ahead_once_and_both_enter_the_same(settings: Any) -> Non
     assert address.startswith("https://jitsi.example.com/")
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 @pytest.mark.parametrize("provider", ["google_meet", "jitsi"])  # which are not set up here
 def test_a_room_that_cannot_be_made_is_tried_again_and_in_the_end_replaced_for_both(
@@ -69,6 +70,7 @@ def test_a_room_that_cannot_be_made_is_tried_again_and_in_the_end_replaced_for_b
     assert (room.provider, room.try_at) == ("built_in", None)
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 @pytest.mark.parametrize("base_url", ["", "https://meet.jit.si", "https://beta.meet.jit.si/"])
 def test_rooms_of_a_jitsi_that_is_not_ones_own_are_replaced_for_both(settings: Any, base_url: str) -> None:
@@ -131,6 +133,7 @@ def test_rooms_that_wait_for_the_quota_alone_are_no_trouble_in_the_log(
     assert "dating_room_waits" not in caplog.text
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_a_provider_that_hangs_does_not_keep_others_from_their_rooms(
     away: Meet, settings: Any, monkeypatch: pytest.MonkeyPatch
@@ -145,6 +148,7 @@ def test_a_provider_that_hangs_does_not_keep_others_from_their_rooms(
     assert Room.objects.get(event=sooner.event).error
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_the_calls_of_a_round_are_ended_after_it_and_those_of_the_next_are_not() -> None:
     made = Evening(event()).registered(*(person(name) for name in ("Ana", "Bob", "Eve", "Tom"))).confirmed()

@@ -10,6 +10,7 @@ from tests.dating.cast import DAY, EIGHT, HOUR, MINUTE, Evening, event, links, p
 pytestmark = pytest.mark.django_db
 
 
+@pytest.mark.slow
 def test_an_evening_from_registration_to_matches() -> None:
     ana, zoe, eve = (person(name, seeks="men") for name in ("Ana", "Zoe", "Eve"))
     bob, tom = (person(name, seeks="women") for name in ("Bob", "Tom"))

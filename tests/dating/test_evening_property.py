@@ -314,6 +314,7 @@ class Evenings(RuleBasedStateMachine):
         assert not theirs.exclude(event__step__in=OVER).exists()
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_whatever_happens_each_evening_ends_and_everybody_knows_where_they_are() -> None:
     run_state_machine_as_test(

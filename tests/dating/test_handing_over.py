@@ -36,6 +36,7 @@ def said(user: User) -> list[Notification]:
     return [each.notification for each in found.select_related("notification")]
 
 
+@pytest.mark.slow
 @LEAVE
 def test_it_takes_place_and_the_staff_hear_that_it_is_theirs_to_run(
     leave: Callable[[User], None], as_user: LogIn, operator: User
@@ -75,6 +76,7 @@ def test_whoever_runs_nothing_leaves_without_a_word(operator: User) -> None:
     assert said(operator) == []
 
 
+@pytest.mark.slow
 @LEAVE
 def test_of_one_that_is_paused_the_staff_are_reminded(leave: Callable[[User], None], operator: User) -> None:
     olga, people = person("Olga"), [person("Ana"), person("Bob")]

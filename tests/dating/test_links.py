@@ -79,6 +79,7 @@ def by_page(user: User) -> None:
     assert client.post("/account/links/").status_code == 302
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("renew", [by_api, by_page])
 def test_renewed_ones_work_and_those_of_before_do_not(
     event: Event, member: Registration, renew: Callable[[User], None]

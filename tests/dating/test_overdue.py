@@ -28,6 +28,7 @@ def broken(**fields: Any) -> Event:
     return made
 
 
+@pytest.mark.slow
 def test_a_step_that_fails_is_tried_again_after_longer_and_longer_pauses() -> None:
     made = broken(deadline_at=EIGHT)
     tries, now = [], EIGHT

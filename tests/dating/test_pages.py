@@ -127,6 +127,7 @@ class TestList:
 
 
 class TestEvening:
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("step", "words"),
         [
@@ -424,6 +425,7 @@ class TestRunSheet:
         assert page.count("not held") == 4
         assert "to come" not in page
 
+    @pytest.mark.slow
     def test_the_evening_can_be_run_by_its_buttons(self, browse: Browse, operator: User) -> None:
         people = [person(name) for name in ("Ana", "Bo", "Cy", "Di")]
         event = evening(Step.ROUND, people)
@@ -442,6 +444,7 @@ class TestRunSheet:
         assert "removed you" in said(page_of(browse(people[3]), event))
         assert "the last one" in said(client.post(f"{path}end/", headers=HTMX))
 
+    @pytest.mark.slow
     def test_a_round_is_not_extended_by_nonsense(self, browse: Browse, operator: User) -> None:
         event = evening(Step.ROUND, [person("Ana"), person("Bo")])
         client, path = browse(operator), f"/dating/{event.pk}/run-sheet/extend/"
@@ -451,6 +454,7 @@ class TestRunSheet:
         event.refresh_from_db()
         assert event.deadline_at == before
 
+    @pytest.mark.slow
     def test_its_queries_do_not_grow_with_the_people(self, browse: Browse, operator: User) -> None:
         counts = []
         client = browse(operator)

@@ -37,6 +37,7 @@ def paused_long_ago(as_user: LogIn, organiser: User) -> Event:
     return Event.objects.get()
 
 
+@pytest.mark.slow
 def test_an_evening_that_nobody_resumes_ends_by_itself(as_user: LogIn, stranger: User) -> None:
     made = paused_long_ago(as_user, stranger)
     looks.look(timezone.now())
@@ -57,6 +58,7 @@ def test_an_evening_that_nobody_resumes_ends_by_itself(as_user: LogIn, stranger:
         assert "resumed" not in told(each.user)
 
 
+@pytest.mark.slow
 def test_until_then_it_stays_paused(as_user: LogIn, stranger: User, settings: Settings) -> None:
     paused_long_ago(as_user, stranger)
     settings.DATING_PAUSE_MAX_S = 3 * 3600
@@ -77,6 +79,7 @@ def test_before_the_first_round_it_does_not_take_place_and_everybody_hears_why()
     assert [told(each)[-1] for each in people] == ["skipped"] * 2
 
 
+@pytest.mark.slow
 def test_its_organiser_is_reminded_unless_it_goes_on(as_user: LogIn, stranger: User) -> None:
     evening = running(person("Ana"), person("Bob"), person("Tom"))
     Event.objects.update(organiser=stranger)

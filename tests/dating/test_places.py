@@ -270,6 +270,7 @@ LEAVE = pytest.mark.parametrize(
 
 
 class TestAccountsThatEnd:
+    @pytest.mark.slow
     @LEAVE
     def test_their_place_goes_to_whoever_waits_longest(
         self, leave: Any, as_user: LogIn, desk: Client
@@ -281,6 +282,7 @@ class TestAccountsThatEnd:
         assert states(evening) == ["registered", "registered", "waiting"]
         assert told(tom) == ["waiting", "moved_up"]
 
+    @pytest.mark.slow
     @LEAVE
     def test_while_it_runs_their_partner_hears_and_the_next_round_is_planned_anew(
         self, leave: Any, as_user: LogIn, desk: Client
@@ -306,6 +308,7 @@ class TestAccountsThatEnd:
         assert all("Ana" not in dict(links(each)).values() or each == partner for each in (bob, tom, eve))
         assert evening.step == "finished"
 
+    @pytest.mark.slow
     @LEAVE
     def test_where_nobody_is_left_to_meet_it_does_not_take_place(
         self, leave: Any, as_user: LogIn, desk: Client
@@ -355,6 +358,7 @@ class TestAtTheSameTime:
         assert as_user(ana).post(f"/api/v1/dating/events/{first.event.pk}/cancel/").status_code == 200
         assert confirm(second.event, ana, as_user).status_code == 200
 
+    @pytest.mark.slow
     def test_of_evenings_that_are_moved_over_each_other_the_first_to_close_has_them(self) -> None:
         ana, bob, tom, eve, sam = crowd("Ana Bob Tom Eve Sam")
         first = Evening(event()).registered(ana, bob, tom).confirmed()

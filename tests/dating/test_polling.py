@@ -59,6 +59,7 @@ def joined(evening: Evening) -> set[str]:
     return set(seats.values_list("registration__user__first_name", flat=True))
 
 
+@pytest.mark.slow
 def test_whoever_the_provider_sees_in_the_call_has_come_and_who_is_nowhere_has_not(
     evening: Evening, meet: Meet
 ) -> None:
@@ -87,6 +88,7 @@ def test_it_looks_again_shortly_before_the_end_where_somebody_is_missing(
     assert set(Room.objects.values_list("look_at", flat=True)) == {None}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("behaviour", "again"), [("status:503", HALF + 5 * SECOND), ("status:403", LATE)])
 def test_a_provider_that_does_not_answer_harms_nobody(
     evening: Evening, meet: Meet, behaviour: str, again: object
@@ -98,6 +100,7 @@ def test_a_provider_that_does_not_answer_harms_nobody(
     assert evening.at(EIGHT + 5 * MINUTE) == ["break"]
 
 
+@pytest.mark.slow
 def test_a_provider_that_hangs_keeps_a_worker_for_a_slice_of_time_only(
     evening: Evening, meet: Meet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -111,6 +114,7 @@ def test_a_provider_that_hangs_keeps_a_worker_for_a_slice_of_time_only(
     assert Room.objects.filter(end_at=ended).count() == 2
 
 
+@pytest.mark.slow
 def test_no_room_is_looked_into_once_its_round_is_over(evening: Evening, meet: Meet) -> None:
     before = len(meet.calls)
     rooms_poll(now=EIGHT + 5 * MINUTE)  # whether or not anybody has taken note of its end

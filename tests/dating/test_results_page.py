@@ -44,6 +44,7 @@ def held_evening() -> Evening:
     return evening
 
 
+@pytest.mark.slow
 def test_whoever_runs_an_evening_sees_what_came_of_it() -> None:
     evening = held_evening()
     browser = Client(headers={"accept": "text/html"})
@@ -58,6 +59,7 @@ def test_whoever_runs_an_evening_sees_what_came_of_it() -> None:
     assert reverse("dating:results", args=[evening.event.pk]) in sheet
 
 
+@pytest.mark.slow
 def test_a_stranger_and_those_who_took_part_do_not() -> None:
     evening = held_evening()
     url = reverse("dating:results", args=[evening.event.pk])
@@ -96,6 +98,7 @@ def test_bars_are_in_proportion_and_what_is_there_can_be_seen() -> None:
     assert all(bar.parts == [] for bar in reactions.bars), "nothing is not divided by nothing"
 
 
+@pytest.mark.slow
 def test_the_metrics_count_the_events_to_come_and_the_calls_that_are_held() -> None:
     evening = (
         Evening(event()).registered(*(person(name) for name in ("Ana", "Bob", "Eve", "Tom"))).confirmed()

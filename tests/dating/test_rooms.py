@@ -124,6 +124,7 @@ class TestSignals:
         stream.wait_for(lambda: bool(heard(stream)), PATIENCE_S)
         assert heard(stream) == [("here", "")]
 
+    @pytest.mark.slow
     def test_twenty_pairs_find_each_other_at_once(self, enter: Enter, transactional_db: None) -> None:
         people = [person(f"P{number:02}") for number in range(40)]
         event = evening(Step.ROUND, people, users_limit=40, max_rounds=1)
@@ -145,6 +146,7 @@ class TestSignals:
             assert heard(stream) == [("here", partners[user].first_name)]
         assert Seat.objects.filter(joined_at__isnull=False).count() == 40
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("changes", "word"),
         [
@@ -220,6 +222,7 @@ class TestComingIn:
         assert len(scripts) == 3
         assert all(" src=" in each for each in scripts)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         "what", ["later", "ended", "dropped", "partner dropped", "locked out", "renewed"]
     )
@@ -261,6 +264,7 @@ class TestComingIn:
 
 
 class TestTheEnd:
+    @pytest.mark.slow
     def test_the_server_ends_the_call_for_both_when_the_round_is_over(
         self, enter: Enter, two: tuple[Event, User, User]
     ) -> None:
@@ -276,6 +280,7 @@ class TestTheEnd:
             stream.wait_until_ended()
             assert (ends(stream), stream.is_whole) == (["over"], True)
 
+    @pytest.mark.slow
     def test_a_longer_round_and_a_pause_are_told_and_the_call_goes_on(
         self, enter: Enter, client: Client, two: tuple[Event, User, User]
     ) -> None:
@@ -302,6 +307,7 @@ class TestTheEnd:
         stream.wait_for(lambda: until() is not None, PATIENCE_S)
         assert ends(stream) == []
 
+    @pytest.mark.slow
     def test_dropping_one_ends_the_call_for_both(self, enter: Enter, two: tuple[Event, User, User]) -> None:
         event, ana, bo = two
         streams = [enter(f"{path_of(event, user)}signals/") for user in (ana, bo)]

@@ -104,6 +104,7 @@ def test_a_rule_that_was_wrong_for_five_minutes_has_its_evenings_again(desk: Cli
     assert rule.events.filter(step="skipped").get() == called_off_by_hand
 
 
+@pytest.mark.slow
 def test_two_evenings_of_one_day_become_one_and_no_other_rule_waits_for_it(desk: Client) -> None:
     """In New York it is Friday still when it is Saturday in Paris."""
     rule = made(time_zone="America/New_York")

@@ -61,6 +61,7 @@ def statements(work: Callable[[], object]) -> int:
     return len(seen)
 
 
+@pytest.mark.slow
 def test_any_number_of_evenings_takes_each_step_in_as_many_statements_as_one() -> None:
     counts = []
     for number in (1, 5):
@@ -76,6 +77,7 @@ def test_any_number_of_evenings_takes_each_step_in_as_many_statements_as_one() -
     assert max(counts[0]) <= 30
 
 
+@pytest.mark.slow
 def test_each_evening_goes_its_own_way_though_they_go_together() -> None:
     full, alone, ending = made = evenings(3, "Ana", "Bob", "Eve", "Tom")
     assert advance(made, EIGHT) == 3
@@ -103,6 +105,7 @@ def test_no_links_are_laid_for_a_round_in_which_nobody_could_meet() -> None:
     assert ahead(made, EIGHT) == 1
 
 
+@pytest.mark.slow
 def test_rounds_do_not_leak_from_one_evening_or_group_into_another() -> None:
     made = evenings(3, "Ana", "Bob", "Eve", "Tom", users_limit=2)
     for minutes in (0, 5):
@@ -124,6 +127,7 @@ def partners(evening: Evening) -> list[object]:
     return list(Event.objects.filter(registrations__in=registrations).values_list("pk", flat=True))
 
 
+@pytest.mark.slow
 def test_an_evening_that_is_broken_keeps_none_of_the_others_from_their_step() -> None:
     made = evenings(4, "Ana", "Bob")
     broken = made[1].event
@@ -132,6 +136,7 @@ def test_an_evening_that_is_broken_keeps_none_of_the_others_from_their_step() ->
     assert [each.step for each in made] == ["round", "ready_check", "round", "round"]
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_what_somebody_else_is_at_is_passed_over() -> None:
     made = evenings(2, "Ana", "Bob")
@@ -151,6 +156,7 @@ def in_another(made: list[Evening]) -> int:
         connection.close()
 
 
+@pytest.mark.slow
 def test_links_that_nobody_laid_ahead_are_laid_when_the_round_ends() -> None:
     """As where a worker dies just after a round has begun."""
     made = evenings(2, "Ana", "Bob", "Eve", "Tom")
@@ -162,6 +168,7 @@ def test_links_that_nobody_laid_ahead_are_laid_when_the_round_ends() -> None:
     assert set(second.values_list("status", "due_at")) == {("pending", EIGHT + 6 * MINUTE)}
 
 
+@pytest.mark.slow
 def test_links_are_laid_ahead_once_and_not_while_the_clock_stands_or_no_round_follows() -> None:
     made = paused, ending, going_on = evenings(3, "Ana", "Bob", "Eve", "Tom")
     advance(made, EIGHT)
@@ -188,6 +195,7 @@ def test_what_is_seen_to_together_is_bounded_by_its_people() -> None:
     assert together == [keys[:2], keys[2:3], keys[3:4], keys[4:5], keys[:1], keys[1:2]]
 
 
+@pytest.mark.slow
 def test_where_a_call_cannot_be_ended_from_outside_one_statement_settles_all() -> None:
     made = evenings(3, "Ana", "Bob")
     rooms_make(now=EIGHT)
@@ -222,6 +230,7 @@ def test_one_that_did_not_take_place_has_results_too() -> None:
     assert called_off.results["registered"] == 1
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_once_a_round_has_begun_a_job_lays_the_links_of_the_next(redis: Redis) -> None:
     made = evenings(2, "Ana", "Bob", "Eve", "Tom")

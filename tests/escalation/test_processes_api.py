@@ -93,6 +93,7 @@ def test_bad_requests_are_refused_by_field(machine: APIClient, given: Any, field
     assert not EscalationProcess.objects.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "process_id", ["policies", "rotations", "policies/7", "orders/stop", "orders/acknowledge", "orders/"]
 )

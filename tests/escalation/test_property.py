@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import pytest
 from django.conf import settings as django_settings
 from django.db import transaction
 from django.db.models import Case, F, Q, When
@@ -162,6 +163,7 @@ CRASH_OVER_A_LEASE = [("start", "a", [0]), ("crash", 1), *[("forward", 12, False
 CRASH_AGAIN_AND_AGAIN = [("start", "a", [0]), *[("crash", 12), *[("forward", 12, False)] * 2] * 6]
 
 
+@pytest.mark.slow
 @settings(
     max_examples=20,
     deadline=None,

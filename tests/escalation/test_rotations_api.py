@@ -154,6 +154,7 @@ def test_a_change_leaves_alone_what_changed_since_it_was_read(staff, path):
     assert staff.get(path).status_code == 404
 
 
+@pytest.mark.slow
 def test_who_takes_turns_may_look_and_strangers_may_not(
     staff, path, as_user, as_machine, anonymous, owner, stranger
 ):
@@ -180,6 +181,7 @@ def test_a_list_asks_the_same_however_many_there_are(staff, path, owner, django_
     assert len(staff.get(PATH, {"member": str(owner.pk)}).json()["results"]) == 4
 
 
+@pytest.mark.slow
 def test_the_calendar_has_an_event_for_each_turn_and_only_who_has_the_link_reads_it(
     staff, path, anonymous, owner, teammate, settings
 ):

@@ -124,6 +124,7 @@ def test_a_person_is_told_in_their_language_whatever_the_process_is_called(
     assert EscalationProcess.objects.get().ended_by == str(owner)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "key", ["", "1", "2"], ids=["while it rings", "before pressing 1", "before pressing 2"]
 )

@@ -551,6 +551,7 @@ FAULTS: list[tuple[Fault, str]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("fault", "kind"), FAULTS, ids=[fault.__name__ for fault, _ in FAULTS])
 def test_gap_is_found(shop: Shop, fault: Fault, kind: str) -> None:
     told(ShopFactory())

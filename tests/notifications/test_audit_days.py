@@ -298,6 +298,7 @@ def test_archive_that_is_not_set_any_more_is_a_gap(dropped: Path, settings: Sett
     assert remembering().totals == {"archive_disagrees": 2}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("since", "until", "counted"),
     [

@@ -81,6 +81,7 @@ async def running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
         await asyncio.wait([task])
 
 
+@pytest.mark.slow
 async def test_a_redis_that_goes_silent_is_left_and_found_again(
     settings: Any, monkeypatch: pytest.MonkeyPatch, redis: Redis
 ) -> None:
@@ -109,6 +110,7 @@ async def test_a_redis_that_goes_silent_is_left_and_found_again(
         await until(lambda: heard[-1] == "two")
 
 
+@pytest.mark.slow
 async def test_senders_are_woken_again_after_redis_went_silent(
     settings: Any, monkeypatch: pytest.MonkeyPatch, redis: Redis
 ) -> None:

@@ -33,11 +33,13 @@ def rows() -> dict[str, list[dict[str, object]]]:
     return {model.__name__: list(model._default_manager.order_by("pk").values()) for model in MODELS}
 
 
+@pytest.mark.slow
 def test_shops_are_there_by_slug_and_name() -> None:
     expected = {(slugify(name), name) for name in CHAINS} | {("fr-auchan-larochelle", "Auchan La Rochelle")}
     assert set(Shop.objects.values_list("slug", "name")) == expected
 
 
+@pytest.mark.slow
 def test_each_shop_has_staff_of_differing_levels() -> None:
     for shop in Shop.objects.all():
         staff = User.objects.filter(memberships__shop=shop, memberships__left_at=None, is_active=True)
@@ -46,6 +48,7 @@ def test_each_shop_has_staff_of_differing_levels() -> None:
         assert staff.exclude(preference__level="CRITICAL").exists()
 
 
+@pytest.mark.slow
 def test_cast_has_everyone_that_rules_distinguish() -> None:
     assert User.objects.filter(is_active=False).exists()
     assert Membership.objects.exclude(left_at=None).exists()
@@ -57,12 +60,14 @@ def test_cast_has_everyone_that_rules_distinguish() -> None:
     )
 
 
+@pytest.mark.slow
 def test_nobody_can_log_in_or_be_reached() -> None:
     for user in User.objects.all():
         assert not user.has_usable_password()
         assert user.email.endswith(("@example.com", "@example.org"))
 
 
+@pytest.mark.slow
 def test_rows_are_as_the_models_would_make_them() -> None:
     before = rows()
     for model in MODELS:
@@ -73,17 +78,20 @@ def test_rows_are_as_the_models_would_make_them() -> None:
     assert rows() == before
 
 
+@pytest.mark.slow
 def test_loading_again_changes_nothing() -> None:
     before = rows()
     call_command("loaddata", "initial_data", verbosity=0)
     assert rows() == before
 
 
+@pytest.mark.slow
 def test_staff_can_be_added_afterwards() -> None:
     user = User.objects.create_user(email="new@example.com")
     Membership.objects.create(user=user, shop=Shop.objects.get(slug="cora"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", SAMPLES, ids=[path.stem for path in SAMPLES])
 def test_sample_alert_is_valid(path: Path) -> None:
     payload = json.loads(path.read_text())

@@ -46,6 +46,7 @@ def test_what_is_revocable_is_asked_for_before_it_is_due() -> None:
     assert senders_are_asked_for()
 
 
+@pytest.mark.slow
 def test_what_is_due_behind_a_thousand_lanes_that_wait_is_asked_for_too() -> None:
     for number in range(MAX_LANES):
         stored([waits(for_s=3600)], lane=f"webhook:{number:04}")

@@ -76,6 +76,7 @@ def test_a_forked_child_counts_only_its_own() -> None:
     assert metrics.totals() == {("accepted",): 101}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("count", "said"), [("pass", False), ("metrics.add('accepted')", True)])
 def test_a_process_that_counted_nothing_needs_no_redis_to_end(count: str, said: bool) -> None:
     program = f"""

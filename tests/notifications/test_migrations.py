@@ -65,6 +65,7 @@ def fill(apps: Any) -> dict[str, Any]:
     return ids
 
 
+@pytest.mark.slow
 def test_items_leave_the_deliveries_with_their_numbers_and_marks(scratch: None) -> None:
     apps = migrate(BEFORE)
     ids = fill(apps)
@@ -146,6 +147,7 @@ def fill_queue(apps: Any) -> dict[str, Any]:
     return ids
 
 
+@pytest.mark.slow
 def test_what_is_live_is_queued_with_its_lease_and_what_has_ended_is_not(scratch: None) -> None:
     apps = migrate(AFTER)
     ids = fill_queue(apps)
@@ -189,6 +191,7 @@ def test_what_is_live_is_queued_with_its_lease_and_what_has_ended_is_not(scratch
         assert {column: back[pk][column] for column in kept} == kept
 
 
+@pytest.mark.slow
 def test_a_notifications_key_is_in_one_index_and_still_there_once(scratch: None) -> None:
     def are_unique() -> list[bool]:
         with connection.cursor() as cursor:
@@ -268,6 +271,7 @@ def fill_months(apps: Any) -> dict[Any, datetime]:
     return times
 
 
+@pytest.mark.slow
 def test_all_that_there_is_comes_into_its_month_and_back(scratch: None) -> None:
     fresh = shape()
     apps = migrate(QUEUED)
@@ -303,6 +307,7 @@ def test_all_that_there_is_comes_into_its_month_and_back(scratch: None) -> None:
     migrate(MONTHS)
 
 
+@pytest.mark.slow
 def test_what_lies_in_this_month_is_not_copied_nor_read_under_the_lock(scratch: None) -> None:
     fill_months(migrate(QUEUED))
     with connection.cursor() as cursor:
@@ -324,6 +329,7 @@ def test_what_lies_in_this_month_is_not_copied_nor_read_under_the_lock(scratch: 
         assert proven in said
 
 
+@pytest.mark.slow
 def test_contact_points_that_are_there_count_as_confirmed(scratch: None) -> None:
     apps = migrate([("notifications", "0016_broadcasts")])
     user = apps.get_model("accounts", "User").objects.create(email="ana@example.com")
@@ -335,6 +341,7 @@ def test_contact_points_that_are_there_count_as_confirmed(scratch: None) -> None
     assert (point.confirmed_at, point.is_vouched) == (NOW, False)
 
 
+@pytest.mark.slow
 def test_attempts_that_are_in_their_deliveries_get_rows_on_the_way_back(scratch: None) -> None:
     apps = migrate(latest())
     told = apps.get_model("notifications", "Notification").objects.create(
@@ -365,6 +372,7 @@ def test_attempts_that_are_in_their_deliveries_get_rows_on_the_way_back(scratch:
         assert list(apps.get_model("notifications", "Attempt").objects.values_list(*columns)) == expected
 
 
+@pytest.mark.slow
 def test_only_webhooks_keep_how_they_are_batched(scratch: None) -> None:
     apps = migrate([("notifications", "0023_wire_headers")])
     user = apps.get_model("accounts", "User").objects.create(email="ana@example.com")

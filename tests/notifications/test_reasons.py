@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from django.conf import settings
 
 from notifications.models import Delivery
@@ -62,6 +63,7 @@ def literals(tree: ast.Module) -> Iterator[str]:
             yield from (one for one in strings(ast.Module([ast.Expr(each)], [])) if one)
 
 
+@pytest.mark.slow
 def test_statements_name_no_reason_that_is_not_there() -> None:
     said = {(path, word) for path, tree in modules() for text in strings(tree) for word in said_in(text)}
     assert {path for path, _ in said} >= {
@@ -79,6 +81,7 @@ def test_the_fan_outs_statement_is_read_whole() -> None:
     assert said == {"disabled", "level", "unsubscribed", "digest", "quiet_hours"}
 
 
+@pytest.mark.slow
 def test_code_gives_reasons_as_members_and_not_as_strings() -> None:
     assert [(path, word) for path, tree in modules() for word in literals(tree)] == []
 

@@ -71,6 +71,7 @@ BOMBS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BOMBS)
 def test_a_bomb_is_refused_before_anything_is_built_of_it(
     uploader: APIClient, fresh_readers: None, settings: Any, name: str
@@ -102,6 +103,7 @@ def test_few_lines_with_many_columns_are_refused(uploader: APIClient, body: byte
     assert upload(uploader, body, CSV).status_code == 400
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("media_type", [JSON, NDJSON, CSV])
 @pytest.mark.parametrize("is_gzip", [False, True])
 def test_a_large_upload_is_read_apart_and_stored(
@@ -125,6 +127,7 @@ def test_a_large_upload_is_read_apart_and_stored(
     assert list(stored) == [(70_000, START - 2_999, 60, 150)]
 
 
+@pytest.mark.slow
 def test_what_is_read_apart_is_refused_in_the_same_words(uploader: APIClient, fresh_readers: None) -> None:
     records = [record(number) for number in range(3_000)]
     bad = upload(uploader, json.dumps([*records, record(0, distance=-1)]).encode())
@@ -164,6 +167,7 @@ def test_what_is_no_name_of_a_platform_is_passed_over(uploader: APIClient, setti
 LARGE = json.dumps([record(number) for number in range(20_000)]).encode()
 
 
+@pytest.mark.slow
 def test_a_reader_that_takes_too_long_is_ended_and_the_next_upload_has_another(
     uploader: APIClient, fresh_readers: None, settings: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -179,6 +183,7 @@ def test_a_reader_that_takes_too_long_is_ended_and_the_next_upload_has_another(
     assert upload(uploader, LARGE).status_code == 201
 
 
+@pytest.mark.slow
 def test_a_reader_that_takes_too_much_memory_is_refused_it(
     uploader: APIClient, fresh_readers: None, settings: Any
 ) -> None:

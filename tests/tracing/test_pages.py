@@ -272,6 +272,7 @@ def test_strangers_see_no_page_and_looking_is_noted(
     ]
 
 
+@pytest.mark.slow
 def test_the_admin_shows_cases_notes_who_looks_and_saves_filters_as_versions(
     browse: Browse, operator: User, case: Case
 ) -> None:

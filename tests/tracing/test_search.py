@@ -71,6 +71,7 @@ BOTH_SIDES = [meeting(1, 2, 0, 60), meeting(2, 1, 30, 90), meeting(1, 2, 0, 60),
 BEFORE_ONSET = [meeting(1, 2, 500, 600), meeting(2, 3, 0, 540), meeting(2, 4, 0, 500)]
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     contacts=st.lists(records, max_size=25),

@@ -32,6 +32,7 @@ def as_exposures(found: Sequence[Reached]) -> list[Exposure]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("packed_share", [0, 0.5], ids=["loose", "half packed"])
 @pytest.mark.parametrize("reverse", [False, True], ids=["forward", "backward"])
 def test_everyone_of_the_ward_as_the_case_exposes_whom_the_reference_says(

@@ -177,6 +177,7 @@ def _rows() -> list[Any]:
     return [list(model.objects.order_by("pk").values()) for model in models]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", _posts())
 def test_nothing_can_be_done_by_opening_a_link(browse: Browse, owner: User, path: str) -> None:
     client = browse(owner)

@@ -145,6 +145,7 @@ def test_the_same_address_under_another_name_is_refused(browse: Browse, owner: U
     assert browse(owner).post("/settings/points/", fields).status_code == 409
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_confirmed", [True, False])
 def test_an_address_that_is_here_already_is_sent_no_code_and_none_is_promised(
     browse: Browse, owner: User, is_confirmed: bool
@@ -219,6 +220,7 @@ def test_test_sends_are_limited(browse: Browse, owner: User, settings: Any) -> N
     assert Delivery.objects.count() == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["test", "switch", "remove"])
 @pytest.mark.parametrize("who", ["stranger", "operator"])
 def test_nobody_else_touches_a_contact_point(

@@ -32,6 +32,7 @@ REFUSED = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("path", "fields", "is_person"), REFUSED)
 def test_a_refused_form_takes_the_focus_and_leads_to_its_fields(
     browse: Browse, owner: User, path: str, fields: dict[str, str], is_person: bool

@@ -64,6 +64,7 @@ def stormy(monitoring: Monitoring) -> AlertGroup:
 # --- Where all is well ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_whatever_happens_to_groups_leaves_no_gap(
     monitoring: Monitoring, guard: Any, django_capture_on_commit_callbacks: Any
 ) -> None:
@@ -196,6 +197,7 @@ def test_a_group_that_is_due_and_not_looked_at_is_found(monitoring: Monitoring, 
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "broken"),
     [

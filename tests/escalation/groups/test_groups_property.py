@@ -189,6 +189,7 @@ class Groups(RuleBasedStateMachine):
             assert group.quiet in ("", "storm"), f"{key} is {group.quiet} after all this time"
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_no_call_begins_after_a_resolve_or_silence_and_nothing_open_is_forgotten() -> None:
     run_state_machine_as_test(

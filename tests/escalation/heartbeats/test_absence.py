@@ -165,6 +165,7 @@ def ping_at(heartbeat: Heartbeat, now: datetime) -> None:
 SECONDS = st.integers(16, 7_200)
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(1, 3_600), st.integers(1, 900), SECONDS, st.integers(0, 3_599))
 @example(3_600, 1, 1_800, 3_599)
@@ -190,6 +191,7 @@ def test_whatever_pings_as_before_rides_out_an_absence(
         transaction.set_rollback(True)
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(SECONDS, SECONDS), min_size=1, max_size=12))
 @example([(16, 60)])

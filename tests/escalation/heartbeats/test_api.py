@@ -59,6 +59,7 @@ def test_shops_may_have_the_same_slug(staff: APIClient, policy: Policy, shop: Sh
     assert len(staff.get(PATH, {"shop": shop.slug}).json()["results"]) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "field"),
     [

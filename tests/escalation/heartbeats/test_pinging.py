@@ -39,6 +39,7 @@ def groups() -> list[tuple[str, str]]:
     return list(AlertGroup.objects.order_by("opened_at", "pk").values_list("title", "state"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path_by", [path_of, slug_path_of])
 @pytest.mark.parametrize("method", ["get", "head", "post"])
 @pytest.mark.parametrize("slash", ["", "/"])
@@ -165,6 +166,7 @@ RIDS = [None, uuid.UUID(int=1), uuid.UUID(int=2)]
 PINGS = st.tuples(st.sampled_from(list(Kind)), st.sampled_from(RIDS), st.integers(0, 90))
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(PINGS, min_size=1, max_size=8), st.booleans())
 @example([(Kind.START, RIDS[1], 0), (Kind.SUCCESS, RIDS[2], 5), (Kind.SUCCESS, RIDS[1], 5)], False)

@@ -91,6 +91,7 @@ LINES = st.tuples(
 ).map(" ".join)
 
 
+@pytest.mark.slow
 @settings(max_examples=120, deadline=None)
 @given(LINES, st.sampled_from(PLACES), st.integers(-2 * 86_400, 86_400))
 @example("30 2 * * *", ("Europe/Paris", PLACES[0][1]), -3600)
@@ -124,6 +125,7 @@ def test_what_is_no_line_or_never_comes_is_refused(line: str) -> None:
         line_check(line)
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(st.text("0123456789*/-,LW?#abc \0é", max_size=20))
 def test_whatever_is_typed_is_a_line_or_refused(text: str) -> None:

@@ -78,6 +78,7 @@ def test_any_json_is_taken_within_bounds_or_refused(body: Any, sample: Sample) -
             assert_bounded(occurrence)
 
 
+@pytest.mark.slow
 @given(st.data())
 @settings(deadline=None, derandomize=True, max_examples=400)
 def test_a_real_body_with_something_else_in_one_place_is_too(data: st.DataObject) -> None:
@@ -112,6 +113,7 @@ def test_any_expression_is_taken_within_bounds_or_refused(expression: str, body:
                 assert_bounded(occurrence)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", TAKERS)
 def test_what_is_nested_a_thousandfold_is_taken_or_refused(kind: str) -> None:
     deep = _nested(100_000)

@@ -113,6 +113,7 @@ def test_it_is_put_off_and_told_again(told: APIClient, group: AlertGroup) -> Non
     assert (group.quiet, EscalationProcess.objects.filter(state="active").count()) == ("", 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("until", ["2020-01-01T00:00:00Z", "2098-01-01T00:00:00Z", "soon", 7, None])
 def test_a_time_to_put_it_off_to_is_within_thirty_days(
     told: APIClient, group: AlertGroup, until: Any
@@ -303,6 +304,7 @@ def test_tomorrow_is_eight_in_the_morning_by_the_persons_clock(group: AlertGroup
 # --- The admin ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_admin_shows_the_address_and_the_last_requests(
     group: AlertGroup, there: Integration, operator: User
 ) -> None:

@@ -156,6 +156,7 @@ def test_a_try_tells_what_is_open_and_silenced(
 EARLIER, LATER = "2026-01-31T09:00:00Z", "2026-01-31T11:00:00Z"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("body", "outcomes"),
     [
@@ -200,6 +201,7 @@ def test_a_body_can_be_pasted_as_text_with_the_headers_it_would_have(
     assert [each["details"] for each in shown["occurrences"]] == ["it broke"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format_", Integration.Format.values)
 @pytest.mark.parametrize("body", ["{", "[7]", {"x": 1}, None, 7])
 def test_what_is_none_of_its_format_is_said(

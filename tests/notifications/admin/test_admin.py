@@ -606,6 +606,7 @@ def test_a_persons_name_level_and_membership_are_changed(desk: Client, owner: Us
     assert (owner.last_name, owner.phone, owner.preference.level) == ("Lima", "+33612345678", "CRITICAL")
 
 
+@pytest.mark.slow
 def test_a_persons_quiet_hours_and_rules_are_changed(desk: Client, owner: User) -> None:
     def save(**changes: str) -> HttpResponse:
         page = desk.get(url("accounts_user_change", owner.pk))

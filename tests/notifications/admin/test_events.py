@@ -32,6 +32,7 @@ def dead() -> set[HandlerRun]:
     return set(HandlerRun.objects.filter(status="dead"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES)
 def test_a_list_takes_the_same_number_of_queries_for_any_number_of_rows_and_counts_none(
     desk: Client, page: str
@@ -62,6 +63,7 @@ def test_a_runs_page_leads_to_its_event(desk: Client) -> None:
     assert "RuntimeError: no such stage" in page
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES)
 def test_they_are_found_by_id_and_by_routing_key(desk: Client, page: str) -> None:
     one, other = make("stage.accepted"), make("grade.assigned")

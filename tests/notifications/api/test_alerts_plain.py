@@ -114,6 +114,7 @@ def bodies(body: dict[str, Any]) -> list[bytes]:
     return [*(json.dumps(each).encode() for each in odd), *RAW, *more]
 
 
+@pytest.mark.slow
 def test_it_answers_as_drf_does(
     as_machine: Callable[..., APIClient],
     alert_body: dict[str, Any],

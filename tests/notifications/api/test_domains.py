@@ -77,6 +77,7 @@ def seen_by(client: APIClient, delivery: Delivery) -> set[bool]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("source_type", "scope"), DOMAINS.items())
 def test_a_key_sees_what_was_told_of_a_domain_only_with_its_scope(
     as_machine: Machine, source_type: str, scope: str | None
@@ -121,6 +122,7 @@ def test_dead_letters_of_a_broker_take_the_scope_of_their_domain(as_machine: Mac
 # --- Push tokens, and links by which one acts as somebody else ----------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_push_token_is_shown_in_no_delivery_and_no_list(
     as_machine: Machine, as_user: LogIn, operator: User, owner: User
 ) -> None:

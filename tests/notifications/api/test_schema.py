@@ -143,11 +143,13 @@ def test_whatever_the_schema_refers_to_is_in_it() -> None:
     assert named <= set(SCHEMA["components"]["schemas"])
 
 
+@pytest.mark.slow
 @every_operation
 def test_staff_are_answered_as_documented(label: str, staff: dict[str, str]) -> None:
     try_out(for_staff, label, STAFF_EXAMPLES, staff)
 
 
+@pytest.mark.slow
 @every_operation
 def test_machines_are_answered_as_documented(label: str, machine: dict[str, str]) -> None:
     try_out(for_machines, label, MACHINE_EXAMPLES, machine)

@@ -25,6 +25,7 @@ def listed(person: object, **options: Any) -> list[dict[str, Any]]:
     return json.loads(output.getvalue())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dropped", [AUGUST, SEPTEMBER, Month.of(NOVEMBER).start, Month.of(NOVEMBER).end])
 def test_it_is_the_same_wherever_the_rows_lie(
     archive: Path, history: list[Delivery], owner: User, teammate: User, dropped: datetime
@@ -47,6 +48,7 @@ def test_it_says_what_is_from_the_archive(archive: Path, history: list[Delivery]
     assert [row["archived"] for row in listed(owner.email)] == [True, False, False]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("since", "until", "months"),
     [

@@ -45,6 +45,7 @@ def check(tmp_path: Path, proof: dict[str, Any], *known: str) -> subprocess.Comp
     return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env={})
 
 
+@pytest.mark.slow
 def test_archived_delivery_is_proven(
     written: list[uuid.UUID], as_user: LogIn, operator: User, tmp_path: Path
 ) -> None:
@@ -81,6 +82,7 @@ def test_what_changed_since_it_was_archived_is_not_archived_yet(
     assert get(as_user(owner), history[0].pk).json()["archive"] is None
 
 
+@pytest.mark.slow
 def test_any_change_to_a_proof_is_noticed(
     written: list[uuid.UUID], as_user: LogIn, operator: User, tmp_path: Path
 ) -> None:
@@ -105,6 +107,7 @@ def test_any_change_to_a_proof_is_noticed(
     assert check(tmp_path, proof, "0" * 64).returncode == 1
 
 
+@pytest.mark.slow
 def test_proof_of_a_large_month_leads_through_its_chunks(
     archive: Path, told: Told, owner: User, as_user: LogIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -69,6 +69,7 @@ def test_the_archive_names_people_by_their_ids_alone(archive: Path, leaver: User
     assert "Fire" in said
 
 
+@pytest.mark.slow
 def test_an_erasure_leaves_archive_and_audit_as_they_were(archive: Path, leaver: User) -> None:
     a_month(leaver)
     writing.write_through(Month.parse("2025-08"))

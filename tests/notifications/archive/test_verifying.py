@@ -54,6 +54,7 @@ def test_command_says_of_an_empty_archive_that_there_was_nothing_to_verify(archi
     assert told.getvalue() == "The archive is empty, and the database knows of nothing in it.\n"
 
 
+@pytest.mark.slow
 def test_flipped_bit_anywhere_is_found(written: Path) -> None:
     chance = random.Random(20250814)
     files = sorted(each for each in written.rglob("*") if each.is_file())
@@ -77,6 +78,7 @@ def longer(path: Path) -> None:
     path.write_bytes(path.read_bytes() + b"\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [Path.unlink, cut_short, longer])
 def test_file_that_is_lost_or_of_another_length_is_found(
     written: Path, change: Callable[[Path], object]
@@ -136,6 +138,7 @@ def test_manifest_that_the_database_does_not_know_is_found(written: Path) -> Non
     assert found() == {"2025-11/manifest.json": "the database knows of no such manifest"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 1}', '{"format": 2}'])
 def test_what_is_no_manifest_is_found(written: Path, text: str) -> None:
     (written / "2025-11" / "manifest.json").write_text(text)

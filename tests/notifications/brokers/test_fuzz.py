@@ -80,6 +80,7 @@ def properties(draw: st.DrawFn) -> bytes:
     return whole[: draw(st.integers(0, len(whole)))] if draw(st.booleans()) else whole
 
 
+@pytest.mark.slow
 @given(properties() | st.binary(max_size=200))
 def test_whatever_stands_in_properties_can_be_read(written: bytes) -> None:
     found, _ = decode_properties_basic(frames.readable(HEAD + written), len(HEAD))

@@ -38,6 +38,7 @@ def publish(broker: Connection, key: str, body: bytes) -> None:
         producer.publish(body, content_type="application/data", content_encoding="binary")
 
 
+@pytest.mark.slow
 def test_messages_take_effect_and_malformed_ones_are_dead_letters(broker: Connection) -> None:
     with at_work(Consumer(sources.get("events"))):
         eventually(lambda: broker.default_channel.client.exists(f"_kombu.binding.x.{_name()}"))

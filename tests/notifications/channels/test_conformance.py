@@ -86,6 +86,7 @@ def test_its_settings_can_be_set_for_it_alone(name: str, channel: Channel, setti
     assert channel.concurrency == 3
 
 
+@pytest.mark.slow
 @every_channel
 def test_normal_form_stays_as_it_is(channel: Channel, destination: Destination) -> None:
     normal = channel.normalised_address(destination.address)
@@ -149,6 +150,7 @@ async def test_a_passing_failure_may_pass(
     assert failure.value.status_code
 
 
+@pytest.mark.slow
 @channels_that_can_fail
 async def test_it_gives_up_in_time(
     name: str,
@@ -196,6 +198,7 @@ async def test_nobody_is_told_twice_because_a_kept_connection_was_lost(
     assert destination.received() == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "failure"),
     [(name, None) for name in ALL]

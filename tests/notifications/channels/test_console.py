@@ -27,6 +27,7 @@ def test_people_are_not_offered_it(as_user: Callable[[User], APIClient], owner: 
     assert not offered(owner)
 
 
+@pytest.mark.slow
 def test_where_things_are_tried_out_they_are(
     as_user: Callable[[User], APIClient], owner: User, settings: Settings
 ) -> None:

@@ -405,6 +405,7 @@ SPELLINGS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spelling", [*SPELLINGS, f"http://{socket.gethostname()}:{{port}}/"])
 def test_no_spelling_of_what_is_near_is_reached(
     owner: User, as_user: Callable[[User], APIClient], third_party: ThirdParty, spelling: str

@@ -50,12 +50,14 @@ async def test_no_more_is_kept_than_may_be_read(
     assert 0 < len(answer.body) <= 100_000
 
 
+@pytest.mark.slow
 async def test_a_body_that_does_not_end_in_time_ends_there(session: Session, third_party: ThirdParty) -> None:
     third_party.behave("trickle")
     answer = await ask(session, third_party.url, timeout_s=1.0)
     assert (answer.status, set(answer.body)) == (200, {ord("x")})
 
 
+@pytest.mark.slow
 async def test_after_a_body_that_was_cut_the_next_request_has_a_fresh_connection(
     session: Session, third_party: ThirdParty
 ) -> None:

@@ -56,6 +56,7 @@ async def test_connections_are_used_again(session: Session, third_party: ThirdPa
     assert third_party.connections == 1
 
 
+@pytest.mark.slow
 async def test_nothing_caps_the_connections(session: Session, third_party: ThirdParty) -> None:
     third_party.behave("slow:2500")
     await asyncio.gather(*(post(session, third_party.url, timeout_s=20) for _ in range(150)))
@@ -129,6 +130,7 @@ async def test_revocable_and_ordinary_sends_share_their_connections(
     assert third_party.connections == 1
 
 
+@pytest.mark.slow
 async def test_opened_by_hand_it_closes_everything(third_party: ThirdParty) -> None:
     session = await Session.open()
     await post(session, third_party.url, on_begin=lambda: None)

@@ -25,6 +25,7 @@ async def settled(server_is_quiet: asyncio.Event) -> None:
         await asyncio.sleep(0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(8))
 @pytest.mark.parametrize("keep_body", [True, False])
 async def test_no_send_gets_an_answer_that_was_not_its_own(seed: int, keep_body: bool) -> None:
@@ -54,6 +55,7 @@ async def test_no_send_gets_an_answer_that_was_not_its_own(seed: int, keep_body:
     assert answered > SENDS / 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 async def test_sends_at_once_get_their_own_answers(seed: int) -> None:
     """No two share a connection, whatever its server says on it."""

@@ -123,6 +123,7 @@ async def test_too_many_requests_may_pass(session: Session, twilio: Twilio, mess
     assert await CHANNEL.send(message(address=NUMBER), session) == Receipt(201, twilio.messages[-1].sid)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("behaviour", ["huge", "trickle"])
 async def test_an_answer_without_end_is_judged_by_its_status(
     session: Session, twilio: Twilio, message: MessageBuilder, settings: Settings, behaviour: str

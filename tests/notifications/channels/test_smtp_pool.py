@@ -136,6 +136,7 @@ async def test_a_dropped_connection_may_pass(
     assert await CHANNEL.send(message(address=ANA), session) == Receipt(250)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", ["MAIL", "RCPT", "DATA"])
 async def test_the_timeout_covers_all_of_it(
     session: Session, mail_server: MailServer, message: MessageBuilder, settings: Settings, stage: str

@@ -131,6 +131,7 @@ def a_past(leaver: User, teammate: User, operator: User) -> None:
     django_rq.get_worker("default", worker_class="rq.worker.SimpleWorker").work(burst=True)
 
 
+@pytest.mark.slow
 def test_nothing_is_left_of_whoever_leaves(
     leaver: User, teammate: User, operator: User, redis: Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -153,6 +154,7 @@ def test_nothing_is_left_of_whoever_leaves(
     assert Session.objects.count() == 0
 
 
+@pytest.mark.slow
 def test_nothing_is_left_of_whoever_was_to_meet_others_in_rounds_that_were_not_held(leaver: User) -> None:
     DatingProfile.objects.create(user=leaver, birthday=date(1999, 5, 1), city="Paris")
     evening = (
@@ -171,6 +173,7 @@ def test_nothing_is_left_of_whoever_was_to_meet_others_in_rounds_that_were_not_h
     assert found_in_tables(WORDS) == []
 
 
+@pytest.mark.slow
 def test_deliveries_stay_as_proof_under_the_id_alone(leaver: User, operator: User) -> None:
     made = told(leaver)
     path = "/api/v1/deliveries/"
@@ -194,6 +197,7 @@ def test_what_was_still_to_be_sent_is_stopped_with_the_deletion(leaver: User) ->
     assert (waiting.status, waiting.reason) == ("cancelled", "person_left")
 
 
+@pytest.mark.slow
 def test_the_audit_stays_green(leaver: User, teammate: User, shop: Any) -> None:
     alert = AlertFactory(shop=shop, fanned_out_at=clock.now())
     MembershipFactory(user=leaver, shop=shop, joined_at=alert.received_at - timedelta(days=1))
@@ -286,6 +290,7 @@ def in_the_admins_list(user: User, operator: User) -> None:
     assert desk.post(reverse("admin:accounts_user_changelist"), chosen).status_code == 302
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", [by_themselves, by_the_staff, in_the_admin, in_the_admins_list])
 def test_every_way_of_leaving_erases_as_much(leaver: User, operator: User, way: Any) -> None:
     told(leaver)
@@ -320,6 +325,7 @@ def test_an_address_that_somebody_else_has_too_stays_theirs(leaver: User, teamma
     assert (shared.address, theirs.address) == (HOOK, HOOK)
 
 
+@pytest.mark.slow
 def test_what_others_are_still_to_be_sent_keeps_its_address(leaver: User) -> None:
     waiting = told(None, status="pending", attempts=0)
     leave(leaver)
@@ -328,6 +334,7 @@ def test_what_others_are_still_to_be_sent_keeps_its_address(leaver: User) -> Non
     assert waiting.address == EMAIL
 
 
+@pytest.mark.slow
 def test_words_that_only_begin_alike_are_left(leaver: User, teammate: User) -> None:
     longer = {"who": f"not.{EMAIL}", "name": f"{NAMES[0]}ia"}
     event_publish(routing_key="unknown.thing", payload=longer, source="school")
@@ -336,6 +343,7 @@ def test_words_that_only_begin_alike_are_left(leaver: User, teammate: User) -> N
     assert Event.objects.get(routing_key="unknown.thing").payload == longer
 
 
+@pytest.mark.slow
 def test_a_dead_message_about_them_cannot_bring_them_back(leaver: User) -> None:
     body = json.dumps({"user_id": str(leaver.pk)}).encode()
     message = Message(source="rabbit", body=body, delivered_at=clock.now())
@@ -351,6 +359,7 @@ def test_a_dead_message_about_them_cannot_bring_them_back(leaver: User) -> None:
 # --- In slices ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_it_goes_on_where_it_was_killed(leaver: User, monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(7):
         told(leaver)
@@ -375,6 +384,7 @@ def test_after_each_slice_it_leaves_the_database_to_others_for_as_long(
     assert all(0 < pause <= going.PAUSE_S for pause in pauses)
 
 
+@pytest.mark.slow
 def test_a_fault_is_tried_again_and_leaves_others_theirs(
     leaver: User, teammate: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -391,6 +401,7 @@ def test_a_fault_is_tried_again_and_leaves_others_theirs(
     erase()
 
 
+@pytest.mark.slow
 def test_what_a_fan_out_made_at_the_same_time_is_found_by_the_second_look(leaver: User) -> None:
     leave(leaver)
     going.departures_go_on(clock.now(), budget_s=60)

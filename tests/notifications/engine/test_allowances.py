@@ -161,6 +161,7 @@ def test_a_webhook_of_many_people_gets_so_many_for_each(
     assert ways(channel="webhook") == {("sent", ""): 4, ("suppressed", "limit_repeats"): 2}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "severity"),
     [
@@ -244,6 +245,7 @@ def test_a_critical_call_does_not_wait_for_those_of_before(
     assert len(twilio.calls) == 7
 
 
+@pytest.mark.slow
 def test_calls_that_are_not_made_keep_no_others_waiting(
     transactional_db: None, clock: Clock, twilio: Twilio, rates: Any
 ) -> None:

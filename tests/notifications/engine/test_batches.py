@@ -129,6 +129,7 @@ def test_the_first_waits_for_others_but_not_when_there_are_enough(
     assert sizes(third_party) == [4, 5]
 
 
+@pytest.mark.slow
 def test_what_is_not_batched_waits_for_nobody(
     sender: Sender, batched: Make, make_deliveries: Make, third_party: ThirdParty
 ) -> None:
@@ -307,6 +308,7 @@ def until_claimed() -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.slow
 def test_what_lingers_is_given_back_where_its_lane_is_held_and_not_sent_even_so(
     sender: Sender, batched: Make, make_deliveries: Make, third_party: ThirdParty
 ) -> None:
@@ -348,6 +350,7 @@ def test_what_lingers_is_given_back_at_a_stop(
     assert set(Outgoing.objects.values_list("lease_until", "attempts")) == {(None, 0)}
 
 
+@pytest.mark.slow
 def test_critical_ones_are_not_kept_behind_others(
     sender: Sender, batched: Make, third_party: ThirdParty, settings: Settings
 ) -> None:

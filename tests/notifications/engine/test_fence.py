@@ -51,6 +51,7 @@ async def test_nothing_begins_nor_begins_anew_once_its_batch_is_closed() -> None
 NOTICED_S = 0.1
 
 
+@pytest.mark.slow
 def test_no_send_begins_after_a_committed_stop(
     sender: Sender, make_deliveries: Make, third_party: ThirdParty
 ) -> None:
@@ -97,6 +98,7 @@ def test_no_send_begins_after_a_committed_stop(
     assert found["sent"] == len(third_party.requests)
 
 
+@pytest.mark.slow
 def test_a_destination_that_cannot_be_reached_keeps_a_stop_waiting_only_so_long(
     sender: Sender, clock: Clock, make_deliveries: Make
 ) -> None:

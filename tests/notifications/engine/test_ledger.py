@@ -287,6 +287,7 @@ def test_what_was_plainly_sent_is_read_as_an_attempt_and_has_no_row(make_deliver
     assert plain.attempt_set.get().started_at == plain.sent_at
 
 
+@pytest.mark.slow
 def test_a_stop_of_many_and_their_outcomes_do_not_deadlock(
     make_deliveries: Make, transactional_db: None
 ) -> None:

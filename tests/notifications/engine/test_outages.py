@@ -71,6 +71,7 @@ def eventually(condition: Callable[[], bool], timeout_s: float = 20) -> None:
 # --- A database that refuses ---------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @BOTH
 def test_sessions_that_turn_read_only_are_replaced(
     sender: Sender, make_deliveries: Make, third_party: ThirdParty, revocable: bool
@@ -95,6 +96,7 @@ def test_outcomes_that_a_read_only_session_refused_are_written_by_the_next(
     assert third_party.counts() == {str(each.pk): 1 for each in made}
 
 
+@pytest.mark.slow
 @BOTH
 def test_a_server_that_takes_no_writes_is_as_good_as_away(
     sender: Sender, make_deliveries: Make, third_party: ThirdParty, revocable: bool
@@ -212,6 +214,7 @@ def kill(sender: Sender, part: str) -> "asyncio.Task[None]":
     return task
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", PARTS)
 def test_whichever_part_dies_all_go_on(
     sender: Sender, make_deliveries: Make, third_party: ThirdParty, part: str
@@ -263,6 +266,7 @@ async def test_a_part_that_forgets_that_it_was_cancelled_is_told_again() -> None
         await supervision.run_together(main(), forgetful())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("held", [False, True])
 def test_it_stops_within_seconds_while_nothing_can_be_written(
     transactional_db: None, make_deliveries: Make, third_party: ThirdParty, held: bool

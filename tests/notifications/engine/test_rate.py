@@ -104,6 +104,7 @@ async def send(peers: Peers, per_s: float, until: float) -> list[float]:
     return times
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("per_s", [40, 400])
 async def test_workers_share_it_and_none_of_them_goes_without(peers: list[Peers], per_s: float) -> None:
     until = time.monotonic() + 2

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
+import pytest
 from django.db import transaction
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -129,6 +130,7 @@ HELD = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(
     deadline=None,
     derandomize=True,

@@ -92,6 +92,7 @@ def test_within_a_lane_what_was_due_first_goes_first(
     assert [request.delivery_id for request in third_party.requests] == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("behaviour", ["status:503", "status:500", "status:408", "reset"])
 def test_what_may_pass_is_tried_three_times_three_seconds_apart(
     sender: Sender, clock: Clock, make_deliveries: Make, third_party: ThirdParty, behaviour: str
@@ -127,6 +128,7 @@ def test_a_retry_that_succeeds_ends_as_sent(
     assert (delivery.status, delivery.reason, delivery.attempts) == ("sent", "", 3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 422, 302])
 def test_a_refusal_is_final_at_once(
     sender: Sender, clock: Clock, make_deliveries: Make, third_party: ThirdParty, status: int
@@ -149,6 +151,7 @@ def until_told(count: int, timeout_s: float) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_a_burst_at_a_provider_with_a_limit_is_told_in_the_end(
     sender: Sender, make_deliveries: Make, third_party: ThirdParty
 ) -> None:
@@ -214,6 +217,7 @@ def test_nothing_that_was_claimed_is_sent_into_an_open_breaker(
     assert set(Delivery.objects.exclude(reason="retry").values_list("attempts", flat=True)) == {0}
 
 
+@pytest.mark.slow
 def test_a_rate_is_kept_to_and_what_is_revocable_goes_first(
     sender: Sender, make_deliveries: Make, third_party: ThirdParty, settings: Settings
 ) -> None:
@@ -390,6 +394,7 @@ def test_a_hung_destination_does_not_slow_another(
         hung.cut_connections()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("concurrency", "lanes", "each"), [(8, 20, 10), (256, 30, 100)])
 def test_no_lane_waits_for_all_others(
     sender: Sender,
@@ -412,6 +417,7 @@ def test_no_lane_waits_for_all_others(
     assert max(order.index(number) for number in range(lanes)) < 2 * concurrency + lanes
 
 
+@pytest.mark.slow
 def test_thousands_of_destinations_all_get_their_turn(
     sender: Sender, make_deliveries: Make, third_party: ThirdParty
 ) -> None:
@@ -422,6 +428,7 @@ def test_thousands_of_destinations_all_get_their_turn(
     assert statuses() == {"sent": 1500}
 
 
+@pytest.mark.slow
 def test_a_claim_that_takes_long_yields_no_sends_that_outlive_their_lease(
     sender: Sender, clock: Clock, make_deliveries: Make, third_party: ThirdParty, settings: Settings
 ) -> None:
@@ -444,6 +451,7 @@ def test_a_claim_that_takes_long_yields_no_sends_that_outlive_their_lease(
     assert third_party.counts() == {str(each.pk): 1 for each in made}
 
 
+@pytest.mark.slow
 def test_stopping_gives_back_what_was_not_begun(
     clock: Clock, make_deliveries: Make, third_party: ThirdParty, settings: Settings
 ) -> None:

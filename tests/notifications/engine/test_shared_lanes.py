@@ -65,6 +65,7 @@ def most_in_a_second(third_party: ThirdParty) -> int:
     return max(sum(first <= at < first + 1 for at in times) for first in times)
 
 
+@pytest.mark.slow
 def test_all_workers_together_keep_to_a_rate(
     start: Start, make_deliveries: Make, third_party: ThirdParty, settings: Settings
 ) -> None:
@@ -80,6 +81,7 @@ def test_all_workers_together_keep_to_a_rate(
     assert max(times) - min(times) == pytest.approx(3, abs=0.7)
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_alone_uses_all_of_a_rate(
     start: Start, make_deliveries: Make, third_party: ThirdParty, settings: Settings
 ) -> None:
@@ -92,6 +94,7 @@ def test_a_worker_that_is_alone_uses_all_of_a_rate(
     assert max(times) - min(times) == pytest.approx(2, abs=0.5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["away", "full"])
 def test_a_rate_is_kept_to_without_redis_too_and_nobody_is_held_up(
     transactional_db: None,
@@ -116,6 +119,7 @@ def test_a_rate_is_kept_to_without_redis_too_and_nobody_is_held_up(
     assert max(times) - min(times) == pytest.approx(2, abs=0.7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("behaviour", "policy"),
     [("retry_after:40", {}), ("status:503", {"BREAKER_FAILURES": 3, "BREAKER_AFTER_S": 0.0})],
@@ -148,6 +152,7 @@ def test_what_one_finds_out_keeps_the_others_from_trying(
     assert len(third_party.requests) == tried
 
 
+@pytest.mark.slow
 def test_all_go_on_as_soon_as_one_finds_it_well(
     start: Start, make_deliveries: Make, third_party: ThirdParty, settings: Settings
 ) -> None:
@@ -188,6 +193,7 @@ def test_news_that_a_worker_does_not_understand_keep_it_from_nothing(
     }
 
 
+@pytest.mark.slow
 def test_a_lane_without_a_rate_and_failures_asks_redis_for_nothing(
     own_redis: Redis, start: Start, make_deliveries: Make, third_party: ThirdParty
 ) -> None:

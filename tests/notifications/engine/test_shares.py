@@ -113,6 +113,7 @@ def test_what_is_behind_is_sent_too_and_ends_where_it_is_too_old(
     assert Counter(ends) == {"sent": 4 * POINTS - 5, "expired": 5}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["critical", "standard", "code"])
 def test_others_do_not_wait_for_it(mail: MailServer, crowd: User, settings: Any, what: str) -> None:
     """At half a second a mail, the 160 mails of one person keep the only lane busy for over ten seconds."""
@@ -144,6 +145,7 @@ def places(mail: MailServer, person: User) -> list[int]:
     return [place for place, each in enumerate(list(mail.mails)) if theirs & set(each.recipients)]
 
 
+@pytest.mark.slow
 def test_a_host_that_somebodys_own_path_keeps_closed_holds_up_an_alert_by_one_probe(
     third_party: ThirdParty, make_deliveries: Any, settings: Any
 ) -> None:

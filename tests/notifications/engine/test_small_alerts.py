@@ -234,6 +234,7 @@ def test_an_arrival_is_fanned_out_past_the_job_queue(taking: None, shop: Shop, o
     assert Delivery.objects.get().user == owner
 
 
+@pytest.mark.slow
 def test_small_alerts_that_arrive_are_not_looked_for(
     transactional_db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

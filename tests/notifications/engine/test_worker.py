@@ -326,6 +326,7 @@ def test_a_wake_up_reaches_a_sender_in_another_process_at_once(
         sender.stop()
 
 
+@pytest.mark.slow
 def test_an_alert_of_a_large_shop_is_told_in_several_chunks(
     transactional_db: None, shop: Shop, told: ThirdParty, settings: Settings
 ) -> None:

@@ -217,6 +217,7 @@ def test_what_one_slice_leaves_the_next_takes(
     assert len(seen) == 5
 
 
+@pytest.mark.slow
 def test_a_failure_is_tried_again_by_the_sweep_when_its_time_has_come(
     transactional_db: None, handlers: None, settings: Settings
 ) -> None:

@@ -79,6 +79,7 @@ def no_gaps() -> None:
     assert audit(now=timezone.now()).totals == {}
 
 
+@pytest.mark.slow
 def test_a_month_ends_with_all_that_hangs_on_it_and_the_others_stay(tell: Tell) -> None:
     for month in (THIS, NEXT):
         tell(month.start)
@@ -118,6 +119,7 @@ def test_nothing_ends_a_moment_too_early_or_where_all_is_kept(settings: Settings
     assert kept()[0] == name(NEXT)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("live", ["pending", "sending", "alert"])
 def test_a_month_with_something_live_waits_for_it_and_the_others_do_not(live: str, tell: Tell) -> None:
     told, other = tell(THIS.start), tell(NEXT.start)
@@ -186,6 +188,7 @@ def test_a_month_stays_while_somebody_is_still_to_hear_of_a_broadcast_of_it(tell
     assert kept()[0] == name(AFTER)
 
 
+@pytest.mark.slow
 def test_a_month_is_in_the_archive_before_it_goes(
     tell: Tell, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -203,6 +206,7 @@ def test_a_month_is_in_the_archive_before_it_goes(
     assert (report.totals, report.deliveries) == ({}, 2)
 
 
+@pytest.mark.slow
 def test_the_audit_finds_no_gap_whenever_it_looks_and_a_kill_loses_nothing(
     tell: Tell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -232,6 +236,7 @@ def connected() -> psycopg.Connection[Any]:
     return psycopg.connect(**connection_parameters())
 
 
+@pytest.mark.slow
 def test_a_month_in_use_is_left_for_the_next_time_and_nobody_waits_behind_it(tell: Tell) -> None:
     tell(THIS.start)
     young = tell(AFTER.start)
@@ -278,6 +283,7 @@ def test_two_at_once_do_not_meet(tell: Tell) -> None:
     assert kept()[0] == name(AFTER)
 
 
+@pytest.mark.slow
 def test_making_months_gives_up_as_soon(tell: Tell) -> None:
     with connected() as reader:
         reader.execute("SELECT count(*) FROM notifications_delivery")
@@ -289,6 +295,7 @@ def test_making_months_gives_up_as_soon(tell: Tell) -> None:
     assert made.startswith(DELIVERIES.name)
 
 
+@pytest.mark.slow
 def test_the_job_makes_months_and_ends_others(tell: Tell, settings: Settings) -> None:
     settings.HISTORY_RETENTION_DAYS = 400
     with connection.cursor() as cursor:  # as if this were made long ago

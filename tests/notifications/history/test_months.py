@@ -138,6 +138,7 @@ def read(lines: str) -> set[str]:
     return {found[1] for line in scans if (found := re.search(r" on (notifications_delivery_\S+)", line))}
 
 
+@pytest.mark.slow
 def test_a_list_newest_first_stops_in_the_month_that_fills_it(tell: Tell) -> None:
     for count in range(4):
         for second in range(20):

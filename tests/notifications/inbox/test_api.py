@@ -382,6 +382,7 @@ def test_list_count_and_news_read_the_inbox_by_its_indexes(full: User) -> None:
     assert "Index Only Scan using inboxitem_unread" in plans[2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("statement", [look._NEWS, look._STATE], ids=["news", "state"])
 def test_streams_count_what_is_unread_by_the_index_alone(full: User, statement: str) -> None:
     parameters = {"people": [full.pk], "after": [1500], "page": look.PAGE}
@@ -389,6 +390,7 @@ def test_streams_count_what_is_unread_by_the_index_alone(full: User, statement: 
         assert "Index Only Scan using inboxitem_unread" in plan(cursor.mogrify(statement, parameters))
 
 
+@pytest.mark.slow
 def test_many_are_marked_and_deleted_in_slices(
     full: User, monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any
 ) -> None:

@@ -137,6 +137,7 @@ def test_a_page_with_a_list_begins_where_that_ends(listen: Listen, owner: User, 
     assert back.numbers == [3]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [PAGE - 1, PAGE, PAGE + 1, 3 * PAGE])
 def test_however_much_was_missed_it_comes_in_order(
     listen: Listen, owner: User, make_item: MakeItem, count: int
@@ -245,6 +246,7 @@ def test_announcements_in_any_order_and_number_change_nothing(
     assert stream.numbers == [1, 2, 3, 4, 5, 6]
 
 
+@pytest.mark.slow
 def test_an_announcement_to_everyone_reaches_everyone(
     listen: Listen, owner: User, teammate: User, make_item: MakeItem
 ) -> None:
@@ -267,6 +269,7 @@ def test_what_was_announced_while_nobody_listened_comes_when_redis_is_back(
     stream.wait_for_number(1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("times", [1, 2])
 def test_without_redis_it_looks_by_itself(
     listen: Listen, settings: Any, owner: User, make_item: MakeItem, times: int
@@ -278,6 +281,7 @@ def test_without_redis_it_looks_by_itself(
         stream.wait_for_number(number)
 
 
+@pytest.mark.slow
 def test_after_a_failure_of_the_database_everyone_is_looked_after_anew(
     listen: Listen, owner: User, teammate: User, make_item: MakeItem
 ) -> None:
@@ -322,6 +326,7 @@ def test_logging_out_ends_it(listen: Listen, as_user: LogIn, owner: User, make_i
     assert stream.numbers == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["session", "token", "admin", "locked out", "password", "deleted"])
 def test_it_ends_at_once_and_not_with_the_next_heartbeat(
     listen: Listen, as_user: LogIn, anonymous: APIClient, stranger: User, operator: User, how: str
@@ -386,6 +391,7 @@ def test_an_expired_session_ends_it(listen: Listen, as_user: LogIn, owner: User)
     stream.wait_until_ended()
 
 
+@pytest.mark.slow
 def test_an_expired_token_ends_it(listen: Listen, owner: User, teammate: User) -> None:
     token = AccessToken.for_user(owner)
     token.set_exp(lifetime=timedelta(seconds=4) - api_settings.LEEWAY)
@@ -397,6 +403,7 @@ def test_an_expired_token_ends_it(listen: Listen, owner: User, teammate: User) -
     assert not lasting.has_ended
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("change", ["locked out", "deleted", "password"])
 def test_whoever_may_no_longer_log_in_no_longer_listens(
@@ -530,6 +537,7 @@ class Stuck:
 LARGE, SOME = "x" * 300_000, 60
 
 
+@pytest.mark.slow
 def test_a_client_that_does_not_read_is_cut_off_without_harm(
     listen: Listen, port: int, settings: Any, owner: User, stranger: User, make_item: MakeItem
 ) -> None:
@@ -553,6 +561,7 @@ def test_a_client_that_does_not_read_is_cut_off_without_harm(
     assert stream.numbers == other.numbers == list(range(1, SOME + 1))
 
 
+@pytest.mark.slow
 def test_a_client_that_reads_late_gets_everything(
     listen: Listen, port: int, settings: Any, owner: User, make_item: MakeItem
 ) -> None:

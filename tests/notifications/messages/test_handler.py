@@ -101,6 +101,7 @@ def test_everyone_reads_it_in_their_language(ana: Student) -> None:
     assert titles_of(ana.user) == ["Votre stage est accepté"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("field", ["user_id", "student_id", "user_ids", "student_ids"])
 @pytest.mark.parametrize(
     "routing_key",

@@ -155,6 +155,7 @@ def test_the_owner_is_told_that_somebody_tried_to_register_with_their_address(an
     assert delivery.notification.kind == "account.registration_repeated"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "channel", [name for name, each in registry.CHANNELS.items() if name not in ("email", "sms", "inbox")]
 )

@@ -301,6 +301,7 @@ def test_it_says_for_each_way_whether_when_and_why(as_user: LogIn, cast: User) -
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["alert", "stage.accepted", "offer.created", "account.verified", "test"])
 @pytest.mark.parametrize("severity", ["standard", "critical"])
 @pytest.mark.parametrize("at", [NIGHT, "2026-10-25T11:00:00Z", "2030-07-01T03:00:00Z"])

@@ -115,6 +115,7 @@ def is_quiet_on_the_wall(wall: time, begin: time, end: time) -> bool:
     return begin <= wall < end if begin < end else wall >= begin or wall < end
 
 
+@pytest.mark.slow
 @settings(max_examples=1500, deadline=None, database=None, derandomize=True)
 @given(now=st.one_of(anytime, near_a_change), zone=zones, begin=minutes, end=minutes)
 @example(now=utc("2026-10-25 00:45"), zone=PARIS, begin=time(2, 31), end=time(2, 30))

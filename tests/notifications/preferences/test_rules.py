@@ -87,6 +87,7 @@ CHANNELS = ["email", "webhook", ""]
 KINDS = ["stage.accepted", "stage.*", "", "offer.created", "alert"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(40))
 def test_the_fan_out_decides_as_the_rules_say(owner: User, tell: Tell, seed: int) -> None:
     chance = random.Random(seed)
