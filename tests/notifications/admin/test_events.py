@@ -7,18 +7,14 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
 from notifications.events import registry
 from notifications.models import Event, HandlerRun
+from tests.notifications.admin.desk import url
 
 PAGES = ["notifications_event", "notifications_handlerrun"]
-
-
-def url(page: str, *args: object) -> str:
-    return reverse(f"admin:{page}", args=args)
 
 
 def make(key: str = "stage.accepted", status: str = "dead", **fields: object) -> HandlerRun:
