@@ -5,20 +5,19 @@ from django.db.models import QuerySet
 
 from accounts import selectors
 from accounts.models import Role, User
-from config.rest.filters import StrictFilterSet
+from config.rest.filters import StrictFilterSet, by
 
 
 class UserFilter(StrictFilterSet):
-    search = django_filters.CharFilter(method="found", max_length=100, label="Words of the name or email.")
+    search = django_filters.CharFilter(
+        method=by(selectors.users_found), max_length=100, label="Words of the name or email."
+    )
     role = django_filters.ChoiceFilter(choices=Role.choices)
     is_active = django_filters.ChoiceFilter(choices=[("true", "Yes"), ("false", "No")], method="active")
 
     class Meta:
         model = User
         fields: tuple[str, ...] = ()
-
-    def found(self, queryset: QuerySet[User], name: str, value: str) -> QuerySet[User]:
-        return selectors.users_found(queryset, value)
 
     def active(self, queryset: QuerySet[User], name: str, value: str) -> QuerySet[User]:
         return queryset.filter(is_active=value == "true")

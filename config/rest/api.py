@@ -285,3 +285,8 @@ def slash_optional(route: str, view: Callable[..., Any], *, name: str | None = N
     """
     undocumented = view.cls.as_view(**{**view.initkwargs, "schema": None})  # type: ignore[attr-defined]
     return [path(f"{route}/", view, name=name), path(route, undocumented)]
+
+
+def slashes_optional(*routes: "tuple[str, type[APIView], str]") -> list[URLPattern]:
+    """Route several such views, each given as its route, its class and its name."""
+    return [each for route, view, name in routes for each in slash_optional(route, view.as_view(), name=name)]

@@ -1,5 +1,6 @@
 """What the lists of every app can rely on when they are narrowed."""
 
+from collections.abc import Callable
 from typing import Any
 
 import django_filters  # type: ignore[import-untyped]
@@ -36,6 +37,11 @@ class PlainBooleanFilter(django_filters.BooleanFilter):
 
 class PlainNumberFilter(django_filters.NumberFilter):
     field_class = PlainNumberField
+
+
+def by(select: Callable[[Any, Any], Any]) -> Callable[[Any, str, Any], Any]:
+    """Return a filter's ``method`` that narrows a list to what ``select`` finds in it for the value."""
+    return lambda queryset, name, value: select(queryset, value)
 
 
 class StrictFilterSet(django_filters.FilterSet):

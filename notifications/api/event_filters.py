@@ -7,11 +7,12 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 
-from config.rest.filters import StrictFilterSet
+from config.rest.filters import StrictFilterSet, by
 from notifications.api.filters import SaneDateTimeFilter
 from notifications.events import selectors, topics
 from notifications.models import Event, HandlerRun
 
+PATTERN_LABEL = "A routing key, or a pattern: * is one word, # any."
 TRUTHS = (("true", "handled"), ("false", "by nobody"))
 
 
@@ -30,7 +31,7 @@ class PatternFilter(django_filters.CharFilter):
 
 
 class EventFilter(StrictFilterSet):
-    routing_key = PatternFilter(method="of_keys", label="A routing key, or a pattern: * is one word, # any.")
+    routing_key = PatternFilter(method=by(selectors.of_keys), label=PATTERN_LABEL)
     source = django_filters.CharFilter(max_length=100)
     is_known = django_filters.ChoiceFilter(choices=TRUTHS, method="known", label="Someone handles it.")
     created_after = SaneDateTimeFilter(field_name="created_at", lookup_expr="gte")
@@ -40,16 +41,13 @@ class EventFilter(StrictFilterSet):
         model = Event
         fields: tuple[str, ...] = ()
 
-    def of_keys(self, queryset: QuerySet[Event], name: str, value: str) -> QuerySet[Event]:
-        return selectors.of_keys(queryset, value)
-
     def known(self, queryset: QuerySet[Event], name: str, value: str) -> QuerySet[Event]:
         return queryset.filter(is_known=value == "true")
 
 
 class DeadLetterFilter(StrictFilterSet):
     handler = django_filters.CharFilter(max_length=100)
-    routing_key = PatternFilter(method="of_keys", label="A routing key, or a pattern: * is one word, # any.")
+    routing_key = PatternFilter(method="of_keys", label=PATTERN_LABEL)
     event = django_filters.UUIDFilter(field_name="event_id")
 
     class Meta:

@@ -9,7 +9,7 @@ from django.db.models import CharField, F, QuerySet
 from django.db.models.functions import Cast
 from django_filters.fields import IsoDateTimeField  # type: ignore[import-untyped]
 
-from config.rest.filters import StrictFilterSet
+from config.rest.filters import StrictFilterSet, by
 from notifications import selectors
 from notifications.models import Alert, ContactPoint, Delivery
 
@@ -46,17 +46,16 @@ class DeliveryFilter(StrictFilterSet):
     notification = django_filters.UUIDFilter(field_name="notification_id")
     shop = django_filters.CharFilter(method="of_shop", max_length=100, label="Slug of the shop.")
     channel = django_filters.CharFilter(max_length=32)
-    status = django_filters.MultipleChoiceFilter(method="in_states", choices=Delivery.Status.choices)
+    status = django_filters.MultipleChoiceFilter(
+        method=by(selectors.in_states), choices=Delivery.Status.choices
+    )
     reason = django_filters.CharFilter(max_length=64)
-    created_after = SaneDateTimeFilter(method="created_from")
-    created_before = SaneDateTimeFilter(method="created_until")
+    created_after = SaneDateTimeFilter(method=by(selectors.created_from))
+    created_before = SaneDateTimeFilter(method=by(selectors.created_until))
 
     class Meta:
         model = Delivery
         fields: tuple[str, ...] = ()
-
-    def in_states(self, queryset: QuerySet[Delivery], name: str, value: list[str]) -> QuerySet[Delivery]:
-        return selectors.in_states(queryset, value) if value else queryset
 
     def of_alert(self, queryset: QuerySet[Delivery], name: str, value: Any) -> QuerySet[Delivery]:
         return selectors.of_alert(queryset, value)
@@ -64,12 +63,6 @@ class DeliveryFilter(StrictFilterSet):
     def of_person(self, queryset: QuerySet[Delivery], name: str, value: Any) -> QuerySet[Delivery]:
         # Not by the key itself, for which Django would ask for an account: whoever left has none.
         return queryset.alias(person=F("user_id")).filter(person=value)
-
-    def created_from(self, queryset: QuerySet[Delivery], name: str, value: datetime) -> QuerySet[Delivery]:
-        return selectors.created_from(queryset, value)
-
-    def created_until(self, queryset: QuerySet[Delivery], name: str, value: datetime) -> QuerySet[Delivery]:
-        return selectors.created_until(queryset, value)
 
     def of_shop(self, queryset: QuerySet[Delivery], name: str, value: str) -> QuerySet[Delivery]:
         alerts = Alert.objects.filter(shop__slug=value).order_by()

@@ -1,6 +1,5 @@
 """Inviting people who may not register by themselves; for the staff."""
 
-from typing import Any
 from uuid import UUID
 
 from drf_spectacular.utils import OpenApiExample, extend_schema
@@ -20,7 +19,6 @@ from config.rest.views import validated
 class _Invitations(GenericAPIView[Invitation]):
     serializer_class = InvitationSerializer
     queryset = Invitation.objects.all()
-    filter_backends: list[Any] = []
 
 
 @extend_schema(tags=["accounts"])

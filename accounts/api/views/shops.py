@@ -1,6 +1,5 @@
 """Shops, and how their alerts are told."""
 
-from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -20,7 +19,6 @@ from config.rest.views import validated
 class _Shops(GenericAPIView[Shop]):
     serializer_class = ShopSettingsSerializer
     queryset = Shop.objects.none()
-    filter_backends: list[Any] = []
 
     def get_queryset(self) -> QuerySet[Shop]:
         return selectors.shops_visible_to(self.request.user)

@@ -238,7 +238,6 @@ def _result(verdict: Verdict | ValidationError) -> dict[str, Any]:
 @extend_schema(tags=["alerts"])
 class AlertView(GenericAPIView[Alert]):
     serializer_class = AlertDetailSerializer
-    filter_backends: list[Any] = []
 
     @extend_schema(operation_id="alerts_read", responses={200: AlertDetailSerializer, **errors(403, 404)})
     def get(self, request: Request, alert_uuid: UUID) -> Response:

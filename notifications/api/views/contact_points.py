@@ -1,6 +1,5 @@
 """Where a person wants to be told."""
 
-from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -48,8 +47,6 @@ class _ContactPoints(GenericAPIView[ContactPoint]):
 
 
 class _OneContactPoint(_ContactPoints):
-    filter_backends: list[Any] = []
-
     def contact_point(self, contact_point_id: UUID) -> ContactPoint:
         return get_object_or_404(self.get_queryset(), pk=contact_point_id)
 

@@ -1,6 +1,5 @@
 """What handlers gave up, and starting it again."""
 
-from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -47,8 +46,6 @@ class DeadLettersView(_DeadLetters):
 
 @extend_schema(tags=["events"])
 class DeadLetterReplayView(_DeadLetters):
-    filter_backends: list[Any] = []
-
     @extend_schema(
         operation_id="dead_letters_replay",
         request=None,
@@ -66,8 +63,6 @@ class DeadLetterReplayView(_DeadLetters):
 
 @extend_schema(tags=["events"])
 class DeadLettersReplayView(_DeadLetters):
-    filter_backends: list[Any] = []
-
     @extend_schema(
         operation_id="dead_letters_replay_many",
         request=DeadLettersReplayInSerializer,

@@ -62,8 +62,6 @@ class DeadMessagesView(_DeadMessages):
 
 @extend_schema(tags=["brokers"])
 class DeadMessageView(_DeadMessages):
-    filter_backends: list[Any] = []
-
     @extend_schema(
         operation_id="dead_messages_read", responses={200: DeadMessageInFullSerializer, **errors(403, 404)}
     )
@@ -74,8 +72,6 @@ class DeadMessageView(_DeadMessages):
 
 @extend_schema(tags=["brokers"])
 class DeadMessageReplayView(_DeadMessages):
-    filter_backends: list[Any] = []
-
     @extend_schema(
         operation_id="dead_messages_replay",
         request=None,
@@ -92,8 +88,6 @@ class DeadMessageReplayView(_DeadMessages):
 
 @extend_schema(tags=["brokers"])
 class DeadMessageDiscardView(_DeadMessages):
-    filter_backends: list[Any] = []
-
     @extend_schema(
         operation_id="dead_messages_discard",
         request=None,
@@ -107,8 +101,6 @@ class DeadMessageDiscardView(_DeadMessages):
 
 @extend_schema(tags=["brokers"])
 class DeadMessagesReplayView(_DeadMessages):
-    filter_backends: list[Any] = []
-
     @extend_schema(
         operation_id="dead_messages_replay_many",
         request=DeadMessagesSelectionSerializer,
@@ -125,8 +117,6 @@ class DeadMessagesReplayView(_DeadMessages):
 
 @extend_schema(tags=["brokers"])
 class DeadMessagesDiscardView(_DeadMessages):
-    filter_backends: list[Any] = []
-
     @extend_schema(
         operation_id="dead_messages_discard_many",
         request=DeadMessagesSelectionSerializer,

@@ -64,7 +64,6 @@ class _Deliveries(GenericAPIView[Delivery]):
 
 
 class _OneDelivery(_Deliveries):
-    filter_backends: list[Any] = []
     serializer_class = DeliveryDetailSerializer
 
     def delivery(self, delivery_id: UUID) -> Delivery:
@@ -182,8 +181,6 @@ class CancelView(_OneDelivery):
 
 @extend_schema(tags=["deliveries"])
 class ReplayManyView(_Deliveries):
-    filter_backends: list[Any] = []
-
     @extend_schema(
         operation_id="deliveries_replay_many",
         request=ReplayManyInSerializer,

@@ -1,6 +1,5 @@
 """Publishing events, and showing what their handlers made of them."""
 
-from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -125,8 +124,6 @@ class EventsView(_Events):
 
 @extend_schema(tags=["events"])
 class EventView(_Events):
-    filter_backends: list[Any] = []
-
     @extend_schema(operation_id="events_read", responses={200: EventSerializer, **errors(403, 404)})
     def get(self, request: Request, event_id: UUID) -> Response:
         """Show one event with the results of its handlers."""
@@ -135,8 +132,6 @@ class EventView(_Events):
 
 @extend_schema(tags=["events"])
 class EventReplayView(_Events):
-    filter_backends: list[Any] = []
-
     @extend_schema(
         operation_id="events_replay",
         request=EventReplayInSerializer,

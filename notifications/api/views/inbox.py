@@ -8,7 +8,6 @@ from django.conf import settings
 from django.core.handlers.asgi import ASGIRequest
 from django.db.models import QuerySet
 from django.http import HttpResponse
-from django_filters.rest_framework import DjangoFilterBackend  # type: ignore[import-untyped]
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import status
 from rest_framework.exceptions import APIException, ValidationError
@@ -101,7 +100,6 @@ class _Inbox(GenericAPIView[InboxItem]):
     """One's own: nobody sees another person's inbox here, not even staff."""
 
     serializer_class = ItemSerializer
-    filter_backends: list[Any] = []
     queryset = InboxItem.objects.none()
 
     def get_queryset(self) -> QuerySet[InboxItem]:
@@ -121,7 +119,6 @@ class _Inbox(GenericAPIView[InboxItem]):
 
 @extend_schema(tags=["inbox"])
 class InboxView(_Inbox):
-    filter_backends = [DjangoFilterBackend]
     filterset_class = InboxFilter
     pagination_class = InboxPages
 

@@ -176,7 +176,6 @@ def _decision(decision: Decision, at: Any) -> dict[str, Any]:
 class SubscriptionsView(_PreferenceAccess, GenericAPIView[Subscription]):
     serializer_class = SubscriptionSerializer
     queryset = Subscription.objects.none()
-    filter_backends: list[Any] = []
     # A rule has no address of its own, so DRF would find none to describe what can be put here.
     metadata_class = None
 
