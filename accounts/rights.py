@@ -23,14 +23,13 @@ class Right:
     permissions: tuple[str, ...] = ()
 
 
-def anyone() -> Right:
-    """Without logging in; a secret in the link or in the body may be asked for."""
-    return Right(Rank.ANYONE)
-
-
-def signed() -> Right:
-    """Whoever signs the request as a provider does, and nobody else."""
-    return Right(None)
+#: Without logging in; a secret in the link or in the body may be asked for.
+ANYONE: Final = Right(Rank.ANYONE)
+#: Whoever signs the request as a provider does, and nobody else.
+SIGNED: Final = Right(None)
+#: Administrators, and superusers.
+ADMIN: Final = Right(Rank.ADMIN)
+SUPERUSER: Final = Right(Rank.SUPERUSER)
 
 
 def person(*scopes: Scope) -> Right:
@@ -40,15 +39,6 @@ def person(*scopes: Scope) -> Right:
 
 def staff(*scopes: Scope) -> Right:
     return Right(Rank.STAFF, scopes)
-
-
-def admin() -> Right:
-    """Administrators, and superusers."""
-    return Right(Rank.ADMIN)
-
-
-def superuser() -> Right:
-    return Right(Rank.SUPERUSER)
 
 
 def may(principal: Any, right: Right) -> bool:
@@ -83,14 +73,14 @@ def takes_keys(route: str, method: str) -> bool:
 
 
 POST_ALERTS: Final = staff(Scope.ALERTS_WRITE)
+READ_ESCALATIONS: Final = staff(Scope.ESCALATIONS_READ)
+WRITE_ESCALATIONS: Final = staff(Scope.ESCALATIONS_WRITE)
 READ_CASES: Final = Right(Rank.STAFF, (Scope.TRACING_READ,), ("tracing.view_case",))
 #: On the pages, where nobody comes with a key.
 SEE_CASES: Final = Right(Rank.STAFF, permissions=READ_CASES.permissions)
 SET_FILTERS: Final = Right(Rank.STAFF, (Scope.TRACING_FILTERS,), ("tracing.change_filter",))
 READ_FILTERS: Final = Right(
-    Rank.STAFF,
-    (Scope.TRACING_READ, Scope.TRACING_FILTERS),
-    ("tracing.view_case", "tracing.change_filter"),
+    Rank.STAFF, (Scope.TRACING_READ, Scope.TRACING_FILTERS), ("tracing.view_case", "tracing.change_filter")
 )
 
 #: Whoever says who they are, a machine with any key too.
@@ -107,14 +97,19 @@ def _post(right: Right) -> Rights:
     return {"POST": right}
 
 
-def _page(right: Right, *methods: str) -> Rights:
-    return dict.fromkeys(methods or ("GET",), right)
+def _by(right: Right, *methods: str) -> Rights:
+    return dict.fromkeys(methods, right)
+
+
+def _kept(read: Right, write: Right, *methods: str) -> Rights:
+    """Rows that some may read, and others change by these methods."""
+    return {"GET": read, **dict.fromkeys(methods, write)}
 
 
 _FORM: Final = ("GET", "POST", "PUT")
 
 #: All of the pages below these, by every method.
-BELOW: Final[Mapping[str, Right]] = {"admin": staff(), "django-rq": superuser()}
+BELOW: Final[Mapping[str, Right]] = {"admin": staff(), "django-rq": SUPERUSER}
 
 ROUTES: Final[Mapping[str, Rights]] = {
     # Alerts, and what became of them
@@ -132,26 +127,16 @@ ROUTES: Final[Mapping[str, Rights]] = {
     # People learn first whose it is, and then that only the staff replay and cancel.
     "api/v1/deliveries/<uuid:delivery_id>/replay": _post(person(Scope.DELIVERIES_WRITE)),
     "api/v1/deliveries/<uuid:delivery_id>/cancel": _post(person(Scope.DELIVERIES_WRITE)),
-    "api/v1/providers/twilio/status/<uuid:delivery_id>": _post(signed()),
-    "voice/<uuid:delivery_id>": _page(signed(), "GET", "POST"),
-    "voice/<uuid:delivery_id>/key": _page(signed(), "GET", "POST"),
+    "api/v1/providers/twilio/status/<uuid:delivery_id>": _post(SIGNED),
+    "voice/<uuid:delivery_id>": _by(SIGNED, "GET", "POST"),
+    "voice/<uuid:delivery_id>/key": _by(SIGNED, "GET", "POST"),
     # How people are told
     "api/v1/preferences": {"GET": person(Scope.PREFERENCES_WRITE), "PUT": person(Scope.PREFERENCES_WRITE)},
     "preferences": {"GET": person(Scope.PREFERENCES_WRITE), "PUT": person(Scope.PREFERENCES_WRITE)},
-    "api/v1/preferences/<uuid:user_id>": {
-        "GET": person(Scope.PREFERENCES_WRITE),
-        "PATCH": person(Scope.PREFERENCES_WRITE),
-    },
-    "preferences/<uuid:user_id>": {
-        "GET": person(Scope.PREFERENCES_WRITE),
-        "PATCH": person(Scope.PREFERENCES_WRITE),
-    },
+    "api/v1/preferences/<uuid:user_id>": _by(person(Scope.PREFERENCES_WRITE), "GET", "PATCH"),
+    "preferences/<uuid:user_id>": _by(person(Scope.PREFERENCES_WRITE), "GET", "PATCH"),
     "api/v1/preferences/<uuid:user_id>/explain": _get(person(Scope.PREFERENCES_WRITE)),
-    "api/v1/subscriptions": {
-        "GET": person(Scope.PREFERENCES_WRITE),
-        "PUT": person(Scope.PREFERENCES_WRITE),
-        "DELETE": person(Scope.PREFERENCES_WRITE),
-    },
+    "api/v1/subscriptions": _by(person(Scope.PREFERENCES_WRITE), "GET", "PUT", "DELETE"),
     "api/v1/contact-points": {"GET": person(), "POST": person()},
     "api/v1/contact-points/<uuid:contact_point_id>": {"GET": person(), "PATCH": person(), "DELETE": person()},
     "api/v1/contact-points/<uuid:contact_point_id>/test": _post(person()),
@@ -159,12 +144,8 @@ ROUTES: Final[Mapping[str, Rights]] = {
     "api/v1/contact-points/<uuid:contact_point_id>/confirm": _post(person()),
     "api/v1/contact-points/<uuid:contact_point_id>/secret": _get(person()),
     "api/v1/contact-points/<uuid:contact_point_id>/rotate-secret": _post(person()),
-    "api/v1/caller-ids": {
-        "GET": staff(Scope.ESCALATIONS_READ),
-        "POST": staff(Scope.ESCALATIONS_WRITE),
-        "PUT": staff(Scope.ESCALATIONS_WRITE),
-    },
-    "unsubscribe/<str:token>": _page(anyone(), "GET", "POST"),
+    "api/v1/caller-ids": _kept(READ_ESCALATIONS, WRITE_ESCALATIONS, "POST", "PUT"),
+    "unsubscribe/<str:token>": _by(ANYONE, "GET", "POST"),
     # The inbox
     "api/v1/inbox": _get(person()),
     "api/v1/inbox/unread": _get(person()),
@@ -185,57 +166,41 @@ ROUTES: Final[Mapping[str, Rights]] = {
     "api/v1/dead-messages/<uuid:message_id>/replay": _post(staff(Scope.MESSAGES_WRITE)),
     "api/v1/dead-messages/<uuid:message_id>/discard": _post(staff(Scope.MESSAGES_WRITE)),
     # Escalations: policies and rotations are the staff's to change
-    "api/v1/escalations/policies": {"GET": staff(Scope.ESCALATIONS_READ), "POST": staff()},
-    "api/v1/escalations/policies/<uuid:policy_id>": {
-        "GET": staff(Scope.ESCALATIONS_READ),
-        "PATCH": staff(),
-        "DELETE": staff(),
-    },
-    "api/v1/escalations/policies/<uuid:policy_id>/versions": _get(staff(Scope.ESCALATIONS_READ)),
-    "api/v1/escalations/policies/<uuid:policy_id>/simulate": _post(staff(Scope.ESCALATIONS_READ)),
+    "api/v1/escalations/policies": {"GET": READ_ESCALATIONS, "POST": staff()},
+    "api/v1/escalations/policies/<uuid:policy_id>": _kept(READ_ESCALATIONS, staff(), "PATCH", "DELETE"),
+    "api/v1/escalations/policies/<uuid:policy_id>/versions": _get(READ_ESCALATIONS),
+    "api/v1/escalations/policies/<uuid:policy_id>/simulate": _post(READ_ESCALATIONS),
     "api/v1/escalations/rotations": {"GET": person(Scope.ESCALATIONS_READ), "POST": staff()},
-    "api/v1/escalations/rotations/<uuid:rotation_id>": {
-        "GET": person(Scope.ESCALATIONS_READ),
-        "PATCH": staff(),
-        "DELETE": staff(),
-    },
+    "api/v1/escalations/rotations/<uuid:rotation_id>": _kept(
+        person(Scope.ESCALATIONS_READ), staff(), "PATCH", "DELETE"
+    ),
     "api/v1/escalations/rotations/<uuid:rotation_id>/on-call": _get(person(Scope.ESCALATIONS_READ)),
     "api/v1/escalations/rotations/<uuid:rotation_id>/shifts": _get(person(Scope.ESCALATIONS_READ)),
     "api/v1/escalations/rotations/<uuid:rotation_id>/calendar": _get(person(Scope.ESCALATIONS_READ)),
     "api/v1/escalations/rotations/<uuid:rotation_id>/renew-link": _post(staff()),
-    "api/v1/escalations/rotations/<uuid:rotation_id>/overrides": {
-        "GET": person(Scope.ESCALATIONS_READ),
-        "POST": staff(),
-    },
+    "api/v1/escalations/rotations/<uuid:rotation_id>/overrides": _kept(
+        person(Scope.ESCALATIONS_READ), staff(), "POST"
+    ),
     "api/v1/escalations/rotations/<uuid:rotation_id>/overrides/<uuid:override_id>": {"DELETE": staff()},
     "api/v1/^escalations/(?:policies|rotations)": {},
-    "api/v1/escalations": {"GET": person(Scope.ESCALATIONS_READ), "POST": staff(Scope.ESCALATIONS_WRITE)},
-    "escalations": {"GET": person(Scope.ESCALATIONS_READ), "POST": staff(Scope.ESCALATIONS_WRITE)},
+    "api/v1/escalations": {"GET": person(Scope.ESCALATIONS_READ), "POST": WRITE_ESCALATIONS},
+    "escalations": {"GET": person(Scope.ESCALATIONS_READ), "POST": WRITE_ESCALATIONS},
     "api/v1/escalations/<path:process_id>": _get(person(Scope.ESCALATIONS_READ)),
     # Whoever is told in it acknowledges it; that only the staff stop it, they learn last.
     "api/v1/escalations/<path:process_id>/acknowledge": _post(person(Scope.ESCALATIONS_WRITE)),
     "api/v1/escalations/<path:process_id>/stop": _post(person(Scope.ESCALATIONS_WRITE)),
-    "api/v1/integrations": {"GET": staff(Scope.ESCALATIONS_READ), "POST": staff(Scope.ESCALATIONS_WRITE)},
-    "api/v1/integrations/<uuid:integration_id>": {
-        "GET": staff(Scope.ESCALATIONS_READ),
-        "PATCH": staff(Scope.ESCALATIONS_WRITE),
-        "DELETE": staff(Scope.ESCALATIONS_WRITE),
-    },
+    "api/v1/integrations": {"GET": READ_ESCALATIONS, "POST": WRITE_ESCALATIONS},
+    "api/v1/integrations/<uuid:integration_id>": _kept(
+        READ_ESCALATIONS, WRITE_ESCALATIONS, "PATCH", "DELETE"
+    ),
     "api/v1/integrations/<uuid:integration_id>/key": _post(staff()),
-    "api/v1/integrations/<uuid:integration_id>/requests": _get(staff(Scope.ESCALATIONS_READ)),
-    "api/v1/integrations/<uuid:integration_id>/try": _post(staff(Scope.ESCALATIONS_READ)),
-    "api/v1/routes": {"GET": staff(Scope.ESCALATIONS_READ), "POST": staff(Scope.ESCALATIONS_WRITE)},
-    "api/v1/routes/order": {"PUT": staff(Scope.ESCALATIONS_WRITE)},
-    "api/v1/routes/<uuid:route_id>": {
-        "GET": staff(Scope.ESCALATIONS_READ),
-        "PATCH": staff(Scope.ESCALATIONS_WRITE),
-        "DELETE": staff(Scope.ESCALATIONS_WRITE),
-    },
-    "api/v1/silences": {"GET": staff(Scope.ESCALATIONS_READ), "POST": staff(Scope.ESCALATIONS_WRITE)},
-    "api/v1/silences/<uuid:silence_id>": {
-        "GET": staff(Scope.ESCALATIONS_READ),
-        "DELETE": staff(Scope.ESCALATIONS_WRITE),
-    },
+    "api/v1/integrations/<uuid:integration_id>/requests": _get(READ_ESCALATIONS),
+    "api/v1/integrations/<uuid:integration_id>/try": _post(READ_ESCALATIONS),
+    "api/v1/routes": {"GET": READ_ESCALATIONS, "POST": WRITE_ESCALATIONS},
+    "api/v1/routes/order": {"PUT": WRITE_ESCALATIONS},
+    "api/v1/routes/<uuid:route_id>": _kept(READ_ESCALATIONS, WRITE_ESCALATIONS, "PATCH", "DELETE"),
+    "api/v1/silences": {"GET": READ_ESCALATIONS, "POST": WRITE_ESCALATIONS},
+    "api/v1/silences/<uuid:silence_id>": _kept(READ_ESCALATIONS, WRITE_ESCALATIONS, "DELETE"),
     # Whoever was told of a group takes it, puts it off and closes it.
     "api/v1/groups": _get(person(Scope.ESCALATIONS_READ)),
     "api/v1/groups/<uuid:group_id>": _get(person(Scope.ESCALATIONS_READ)),
@@ -249,40 +214,36 @@ ROUTES: Final[Mapping[str, Rights]] = {
     "groups/<uuid:group_id>/snooze": _post(person()),
     "escalations/<uuid:run_id>": _get(person()),
     "escalations/<uuid:run_id>/acknowledge": _post(person()),
-    "escalations/<uuid:run_id>/stop": _page(person(), "GET", "POST"),
-    "acknowledge/<str:token>": _page(anyone(), "GET", "POST"),
-    "calendars/<str:token>.ics": _get(anyone()),
+    "escalations/<uuid:run_id>/stop": _by(person(), "GET", "POST"),
+    "acknowledge/<str:token>": _by(ANYONE, "GET", "POST"),
+    "calendars/<str:token>.ics": _get(ANYONE),
     # What other systems report: each comes with an integration's key, in its address, a header or its body
-    "integrations/alertmanager/<str:token>": _post(signed()),
-    "integrations/grafana/<str:token>": _post(signed()),
-    "integrations/cloudevents/<str:token>": _post(signed()),
-    "integrations/generic/<str:token>": _post(signed()),
-    "v2/enqueue": _post(anyone()),
-    "v2/change/enqueue": _post(anyone()),
-    "integrations/pagerduty/v2/enqueue": _post(anyone()),
-    "integrations/pagerduty/v2/change/enqueue": _post(anyone()),
-    "integrations/pagerduty/<str:token>/v2/enqueue": _post(anyone()),
-    "integrations/pagerduty/<str:token>/v2/change/enqueue": _post(anyone()),
-    "v2/alerts": _post(signed()),
-    "v2/alerts/requests/<uuid:asked>": _get(signed()),
-    "v2/alerts/<path:rest>": _page(signed(), "POST", "PUT", "DELETE"),
-    "integrations/opsgenie/v2/alerts": _post(signed()),
-    "integrations/opsgenie/v2/alerts/requests/<uuid:asked>": _get(signed()),
-    "integrations/opsgenie/v2/alerts/<path:rest>": _page(signed(), "POST", "PUT", "DELETE"),
+    "integrations/alertmanager/<str:token>": _post(SIGNED),
+    "integrations/grafana/<str:token>": _post(SIGNED),
+    "integrations/cloudevents/<str:token>": _post(SIGNED),
+    "integrations/generic/<str:token>": _post(SIGNED),
+    "v2/enqueue": _post(ANYONE),
+    "v2/change/enqueue": _post(ANYONE),
+    "integrations/pagerduty/v2/enqueue": _post(ANYONE),
+    "integrations/pagerduty/v2/change/enqueue": _post(ANYONE),
+    "integrations/pagerduty/<str:token>/v2/enqueue": _post(ANYONE),
+    "integrations/pagerduty/<str:token>/v2/change/enqueue": _post(ANYONE),
+    "v2/alerts": _post(SIGNED),
+    "v2/alerts/requests/<uuid:asked>": _get(SIGNED),
+    "v2/alerts/<path:rest>": _by(SIGNED, "POST", "PUT", "DELETE"),
+    "integrations/opsgenie/v2/alerts": _post(SIGNED),
+    "integrations/opsgenie/v2/alerts/requests/<uuid:asked>": _get(SIGNED),
+    "integrations/opsgenie/v2/alerts/<path:rest>": _by(SIGNED, "POST", "PUT", "DELETE"),
     # Heartbeats: whoever knows the secret address pings, or sees the badge
-    "ping/<uuid:ping_uuid>": _page(anyone(), "GET", "POST"),
-    "ping/<uuid:ping_uuid>/<str:act>": _page(anyone(), "GET", "POST"),
-    "ping/<str:ping_key>/<slug:slug>": _page(anyone(), "GET", "POST"),
-    "ping/<str:ping_key>/<slug:slug>/<str:act>": _page(anyone(), "GET", "POST"),
-    "badge/<str:signature>/<str:name>.<str:ending>": _get(anyone()),
-    "api/v1/heartbeats": {"GET": staff(Scope.ESCALATIONS_READ), "POST": staff(Scope.ESCALATIONS_WRITE)},
-    "api/v1/heartbeats/<uuid:heartbeat_id>": {
-        "GET": staff(Scope.ESCALATIONS_READ),
-        "PATCH": staff(Scope.ESCALATIONS_WRITE),
-        "DELETE": staff(Scope.ESCALATIONS_WRITE),
-    },
-    "api/v1/heartbeats/<uuid:heartbeat_id>/pause": _post(staff(Scope.ESCALATIONS_WRITE)),
-    "api/v1/heartbeats/<uuid:heartbeat_id>/pings": _get(staff(Scope.ESCALATIONS_READ)),
+    "ping/<uuid:ping_uuid>": _by(ANYONE, "GET", "POST"),
+    "ping/<uuid:ping_uuid>/<str:act>": _by(ANYONE, "GET", "POST"),
+    "ping/<str:ping_key>/<slug:slug>": _by(ANYONE, "GET", "POST"),
+    "ping/<str:ping_key>/<slug:slug>/<str:act>": _by(ANYONE, "GET", "POST"),
+    "badge/<str:signature>/<str:name>.<str:ending>": _get(ANYONE),
+    "api/v1/heartbeats": {"GET": READ_ESCALATIONS, "POST": WRITE_ESCALATIONS},
+    "api/v1/heartbeats/<uuid:heartbeat_id>": _kept(READ_ESCALATIONS, WRITE_ESCALATIONS, "PATCH", "DELETE"),
+    "api/v1/heartbeats/<uuid:heartbeat_id>/pause": _post(WRITE_ESCALATIONS),
+    "api/v1/heartbeats/<uuid:heartbeat_id>/pings": _get(READ_ESCALATIONS),
     "heartbeats": _get(staff()),
     # Tracing
     "api/v1/tracing/interactions": _post(staff(Scope.TRACING_WRITE)),
@@ -320,20 +281,18 @@ ROUTES: Final[Mapping[str, Rights]] = {
     "api/v1/dating/events/<uuid:event_id>/reactions": _post(person()),
     "api/v1/dating/registrations": _get(person()),
     "api/v1/dating/profile": {"GET": person(), "PATCH": person()},
-    "api/v1/dating/bot-accounts/<int:number>": {
-        "GET": staff(Scope.DATING_READ),
-        "PUT": staff(Scope.DATING_WRITE),
-        "DELETE": staff(Scope.DATING_WRITE),
-    },
+    "api/v1/dating/bot-accounts/<int:number>": _kept(
+        staff(Scope.DATING_READ), staff(Scope.DATING_WRITE), "PUT", "DELETE"
+    ),
     "api/v1/dating/bot-code": _post(person()),
     "dating": _get(person()),
-    "dating/profile": _page(person(), *_FORM),
+    "dating/profile": _by(person(), *_FORM),
     "dating/profile/bot-code": _post(person()),
-    "dating/join/<str:token>": _page(anyone(), "GET", "POST"),
-    "dating/room/<str:token>": _get(anyone()),
-    "dating/room/<str:token>/signals": _page(anyone(), "GET", "POST"),
-    "dating/invitations/<str:token>.ics": _get(anyone()),
-    "dating/calendars/<str:token>.ics": _get(anyone()),
+    "dating/join/<str:token>": _by(ANYONE, "GET", "POST"),
+    "dating/room/<str:token>": _get(ANYONE),
+    "dating/room/<str:token>/signals": _by(ANYONE, "GET", "POST"),
+    "dating/invitations/<str:token>.ics": _get(ANYONE),
+    "dating/calendars/<str:token>.ics": _get(ANYONE),
     "dating/<uuid:event_id>": _get(person()),
     "dating/<uuid:event_id>/now": _get(person()),
     "dating/<uuid:event_id>/run-sheet": _get(person()),
@@ -349,18 +308,18 @@ ROUTES: Final[Mapping[str, Rights]] = {
     "dating/<uuid:event_id>/run-sheet/extend": _post(person()),
     "dating/<uuid:event_id>/run-sheet/drop": _post(person()),
     "dating/<uuid:event_id>/run-sheet/end": _post(person()),
-    "dating/<uuid:event_id>/report/<uuid:about_id>": _page(person(), *_FORM),
+    "dating/<uuid:event_id>/report/<uuid:about_id>": _by(person(), *_FORM),
     # Accounts
-    "api/v1/auth/register": _post(anyone()),
-    "api/v1/auth/login": _post(anyone()),
-    "auth/api/v1/register": _post(anyone()),
-    "auth/api/v1/login": _post(anyone()),
-    "api/v1/auth/refresh": _post(anyone()),
-    "api/v1/auth/logout": _post(anyone()),
-    "api/v1/auth/token": _post(anyone()),
-    "api/v1/auth/token/refresh": _post(anyone()),
-    "api/v1/auth/password/reset": _post(anyone()),
-    "api/v1/auth/password/reset/confirm": _post(anyone()),
+    "api/v1/auth/register": _post(ANYONE),
+    "api/v1/auth/login": _post(ANYONE),
+    "auth/api/v1/register": _post(ANYONE),
+    "auth/api/v1/login": _post(ANYONE),
+    "api/v1/auth/refresh": _post(ANYONE),
+    "api/v1/auth/logout": _post(ANYONE),
+    "api/v1/auth/token": _post(ANYONE),
+    "api/v1/auth/token/refresh": _post(ANYONE),
+    "api/v1/auth/password/reset": _post(ANYONE),
+    "api/v1/auth/password/reset/confirm": _post(ANYONE),
     "api/v1/auth/password/change": _post(person()),
     "api/v1/auth/email/verify": _post(person()),
     "api/v1/auth/email/confirm": _post(person()),
@@ -370,32 +329,30 @@ ROUTES: Final[Mapping[str, Rights]] = {
     "api/v1/users/me/export": _get(person()),
     "api/v1/users/me/renew-links": _post(person()),
     "api/v1/users": _get(staff()),
-    "api/v1/users/<uuid:user_id>/export": _get(
-        Right(Rank.SUPERUSER, permissions=("accounts.export_user",)),
-    ),
+    "api/v1/users/<uuid:user_id>/export": _get(Right(Rank.SUPERUSER, permissions=("accounts.export_user",))),
     "api/v1/invitations": {"GET": staff(), "POST": staff()},
     "api/v1/invitations/<uuid:invitation_id>": {"DELETE": staff()},
-    "api/v1/users/<uuid:user_id>": {"GET": staff(), "PATCH": admin(), "DELETE": admin()},
-    "": _get(anyone()),
-    "login": _page(anyone(), *_FORM),
-    "register": _page(anyone(), *_FORM),
-    "forgotten-password": _page(anyone(), *_FORM),
-    "reset-password": _page(anyone(), *_FORM),
-    "logout": _post(anyone()),
-    "verify-email": _page(person(), *_FORM),
-    "verify-phone": _page(person(), *_FORM),
-    "account/details": _page(person(), *_FORM),
-    "account/email": _page(person(), *_FORM),
-    "account/password": _page(person(), *_FORM),
-    "account/email/code": _page(person(), *_FORM),
-    "account/email/confirm": _page(person(), *_FORM),
-    "account/phone/code": _page(person(), *_FORM),
-    "account/phone/confirm": _page(person(), *_FORM),
-    "settings/telling": _page(person(), *_FORM),
-    "settings/points": _page(person(), *_FORM),
-    "account/links": _page(person(), *_FORM),
+    "api/v1/users/<uuid:user_id>": {"GET": staff(), "PATCH": ADMIN, "DELETE": ADMIN},
+    "": _get(ANYONE),
+    "login": _by(ANYONE, *_FORM),
+    "register": _by(ANYONE, *_FORM),
+    "forgotten-password": _by(ANYONE, *_FORM),
+    "reset-password": _by(ANYONE, *_FORM),
+    "logout": _post(ANYONE),
+    "verify-email": _by(person(), *_FORM),
+    "verify-phone": _by(person(), *_FORM),
+    "account/details": _by(person(), *_FORM),
+    "account/email": _by(person(), *_FORM),
+    "account/password": _by(person(), *_FORM),
+    "account/email/code": _by(person(), *_FORM),
+    "account/email/confirm": _by(person(), *_FORM),
+    "account/phone/code": _by(person(), *_FORM),
+    "account/phone/confirm": _by(person(), *_FORM),
+    "settings/telling": _by(person(), *_FORM),
+    "settings/points": _by(person(), *_FORM),
+    "account/links": _by(person(), *_FORM),
     "account/export": _get(person()),
-    "account/leave": _page(person(), *_FORM),
+    "account/leave": _by(person(), *_FORM),
     "account": _get(person()),
     "inbox": _get(person()),
     "inbox/news": _get(person()),
@@ -406,7 +363,7 @@ ROUTES: Final[Mapping[str, Rights]] = {
     "inbox/<uuid:item_id>/restore": _post(person()),
     "settings/rules/remove": _post(person()),
     "settings/rules/restore": _post(person()),
-    "settings/points/<uuid:point_id>/test": _page(person(), "GET", "POST"),
+    "settings/points/<uuid:point_id>/test": _by(person(), "GET", "POST"),
     "settings/points/<uuid:point_id>/code": _post(person()),
     "settings/points/<uuid:point_id>/confirm": _post(person()),
     "settings/points/<uuid:point_id>/switch": _post(person()),
@@ -414,7 +371,7 @@ ROUTES: Final[Mapping[str, Rights]] = {
     "settings/points/<uuid:point_id>/restore": _post(person()),
     "settings/points/<uuid:point_id>/secret": _post(person()),
     # The service itself
-    "health/live": _get(anyone()),
+    "health/live": _get(ANYONE),
     "health/ready": _get(staff(Scope.METRICS_READ)),
     "metrics": _get(staff(Scope.METRICS_READ)),
     "api/schema": _get(EVERYBODY_KNOWN),
