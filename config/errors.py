@@ -1,6 +1,7 @@
 """Answers for what no view answers: JSON where machines ask, Django's pages elsewhere."""
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -11,40 +12,29 @@ from config.rest.api import RETRY_AFTER_S, Unreachable
 from notifications.web import page
 
 MACHINE_PATHS = (
-    "/api/",
-    "/webhook",
-    "/preferences",
-    "/health",
-    "/metrics",
-    "/integrations/",
-    "/v2/",
-    "/ping/",
-)
+    "/api/", "/webhook", "/preferences", "/health", "/metrics", "/integrations/", "/v2/", "/ping/",
+)  # fmt: skip
 
 
-def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    if _is_for_machine(request):
-        return JsonResponse({"detail": "Bad request."}, status=400)
-    return defaults.bad_request(request, exception)
+def _answers(status: int, detail: str, page: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    def answer(request: HttpRequest, exception: Exception) -> HttpResponse:
+        if _is_machines(request.path):
+            return JsonResponse({"detail": detail}, status=status)
+        return page(request, exception)
+
+    return answer
 
 
-def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
-    if _is_for_machine(request):
-        return JsonResponse({"detail": "Not allowed."}, status=403)
-    return defaults.permission_denied(request, exception)
-
-
-def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    if _is_for_machine(request):
-        return JsonResponse({"detail": "Not found."}, status=404)
-    return defaults.page_not_found(request, exception)
+bad_request = _answers(400, "Bad request.", defaults.bad_request)
+permission_denied = _answers(403, "Not allowed.", defaults.permission_denied)
+not_found = _answers(404, "Not found.", defaults.page_not_found)
 
 
 def server_error(request: HttpRequest, *args: Any) -> HttpResponse:
     # Of what no view answers by itself: sessions, log-in, the admin.
     if is_outage(sys.exc_info()[1]):
         return unavailable(request.path, Unreachable.default_detail)
-    if _is_for_machine(request):
+    if _is_machines(request.path):
         return JsonResponse({"detail": "Something broke on our side; it has been logged."}, status=500)
     return defaults.server_error(request)
 
@@ -54,10 +44,6 @@ def unavailable(path: str, detail: str) -> HttpResponse:
     if not _is_machines(path):
         return page.unavailable()
     return JsonResponse({"detail": detail}, status=503, headers={"Retry-After": str(RETRY_AFTER_S)})
-
-
-def _is_for_machine(request: HttpRequest) -> bool:
-    return _is_machines(request.path)
 
 
 def _is_machines(path: str) -> bool:

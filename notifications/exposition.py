@@ -7,7 +7,6 @@ from typing import Final
 import django_rq
 from django.conf import settings
 from prometheus_client import CollectorRegistry, Metric, generate_latest
-from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from redis import Redis
 from rq.utils import utcparse
@@ -16,7 +15,7 @@ from rq.worker_registration import REDIS_WORKER_KEYS
 from config import clock, zones
 from notifications import selectors, troubles
 from notifications.events import selectors as event_selectors
-from notifications.families import counter, gauge, histogram, registered
+from notifications.families import counter, gauge, gauges, histogram, registered
 from notifications.metrics import clock_skews, totals
 from notifications.standstill import standstill
 
@@ -27,11 +26,7 @@ BY_CHANNEL: Final = ("channel", "outcome")
 COUNTERS: Final = (
     ("deliveries", BY_CHANNEL, "Deliveries that came to an end, by channel and outcome."),
     ("attempts", BY_CHANNEL, "Attempts to send, by channel and outcome."),
-    (
-        "provider_reports",
-        BY_CHANNEL,
-        "Providers' reports on what they had accepted, by channel and outcome.",
-    ),
+    ("provider_reports", BY_CHANNEL, "Providers' reports on what they had accepted, by channel and outcome."),
     (
         "message_faults",
         ("kind", "origin"),
@@ -65,47 +60,34 @@ class TocsinCollector(Collector):
                 if key[0] == name and len(key) == 1 + len(labels)
             }
             yield counter(name, help_text, labels, values)
-        yield histogram(
-            "delivery_lateness_seconds",
-            "How late the first attempt began.",
-            "lateness",
-            counted,
-        )
-        now = clock.now()
+        yield histogram("delivery_lateness_seconds", "How late the first attempt began.", "lateness", counted)
+        now, redis = clock.now(), django_rq.get_connection()
         due = selectors.due_backlog(now=now)
         yield gauge("due_backlog", "Deliveries that are due and waiting.", due.count)
         yield gauge("oldest_due_age_seconds", "How long the oldest of them has been due.", due.oldest_age_s)
-        still = standstill(due, django_rq.get_connection())
+        still = standstill(due, redis)
         yield gauge("due_untaken", "Due deliveries that no sender looks for.", still.untaken)
-        yield gauge(
-            "leases_lost",
-            "Deliveries whose lease has run out and that no sweep takes care of.",
-            still.lost,
-        )
+        help_text = "Deliveries whose lease has run out and that no sweep takes care of."
+        yield gauge("leases_lost", help_text, still.lost)
         undone = event_selectors.backlog(now=now)
         yield gauge("dead_letters", "Handlers' runs on events that were given up.", undone.dead_letters)
-        yield gauge(
-            "oldest_pending_run_age_seconds",
-            "How long the oldest waiting handler's run has been due.",
-            undone.oldest_pending_age_s,
-        )
-        queues = GaugeMetricFamily("tocsin_queue_length", "Jobs that wait in a queue.", labels=["queue"])
-        redis = django_rq.get_connection()
-        for name in settings.RQ_QUEUES:
-            queues.add_metric([name], django_rq.get_queue(name, connection=redis).count)
-        yield queues
-        tzdata = GaugeMetricFamily("tocsin_tzdata_info", "Version of the zones' data.", labels=["version"])
-        tzdata.add_metric([zones.package_version()], 1)
-        yield tzdata
-        skews = GaugeMetricFamily(
-            "tocsin_clock_skew_seconds",
-            "By how much the clock of a process's machine is ahead of PostgreSQL's.",
-            labels=["process"],
-        )
-        for process, skew_s in sorted(clock_skews(redis).items()):
-            skews.add_metric([process], skew_s)
-        yield skews
-        yield from _troubles(redis)
+        help_text = "How long the oldest waiting handler's run has been due."
+        yield gauge("oldest_pending_run_age_seconds", help_text, undone.oldest_pending_age_s)
+        lengths = [([name], django_rq.get_queue(name, connection=redis).count) for name in settings.RQ_QUEUES]
+        yield gauges("queue_length", "Jobs that wait in a queue.", ["queue"], lengths)
+        version = [([zones.package_version()], 1)]
+        yield gauges("tzdata_info", "Version of the zones' data.", ["version"], version)
+        skews = [([process], skew_s) for process, skew_s in sorted(clock_skews(redis).items())]
+        help_text = "By how much the clock of a process's machine is ahead of PostgreSQL's."
+        yield gauges("clock_skew_seconds", help_text, ["process"], skews)
+        failing = [([each.channel], (now - each.since).total_seconds()) for each in troubles.channels(redis)]
+        help_text = "How long a channel has been failing; working channels are left out."
+        yield gauges("channel_failing_seconds", help_text, ["channel"], failing)
+        closed = [
+            ([each.channel, each.lane], (now - each.since).total_seconds()) for each in troubles.lanes(redis)
+        ]
+        help_text = f"How long a lane has been closed, for the {troubles.MOST_SHOWN} longest."
+        yield gauges("lane_closed_seconds", help_text, ["channel", "lane"], closed)
         alive = workers_alive(redis, now=now)
         yield gauge("workers", "Workers heard from in the last two minutes.", alive)
         for families in registered:
@@ -117,23 +99,3 @@ def exposition() -> bytes:
     registry = CollectorRegistry(auto_describe=False)
     registry.register(TocsinCollector())
     return generate_latest(registry)
-
-
-def _troubles(redis: Redis) -> Iterator[Metric]:
-    now = clock.now()
-    failing = GaugeMetricFamily(
-        "tocsin_channel_failing_seconds",
-        "How long a channel has been failing; working channels are left out.",
-        labels=["channel"],
-    )
-    for each in troubles.channels(redis):
-        failing.add_metric([each.channel], (now - each.since).total_seconds())
-    yield failing
-    closed = GaugeMetricFamily(
-        "tocsin_lane_closed_seconds",
-        f"How long a lane has been closed, for the {troubles.MOST_SHOWN} longest.",
-        labels=["channel", "lane"],
-    )
-    for each in troubles.lanes(redis):
-        closed.add_metric([each.channel, each.lane], (now - each.since).total_seconds())
-    yield closed

@@ -1,6 +1,6 @@
 """How an app adds metrics to ``/metrics``: what makes one, and the list of those who make some."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
@@ -32,6 +32,15 @@ def counter(
 
 def gauge(name: str, help_text: str, value: float) -> Metric:
     return GaugeMetricFamily(f"tocsin_{name}", help_text, value=value)
+
+
+def gauges(
+    name: str, help_text: str, labels: Sequence[str], values: Iterable[tuple[Sequence[str], float]]
+) -> Metric:
+    family = GaugeMetricFamily(f"tocsin_{name}", help_text, labels=labels)
+    for label_values, value in values:
+        family.add_metric(label_values, value)
+    return family
 
 
 def histogram(name: str, help_text: str, counter: str, counted: Counted) -> Metric:

@@ -1,8 +1,8 @@
 """Showing that one reads what is sent to one's email address or phone."""
 
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
-from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema, extend_schema_view
 from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -18,7 +18,12 @@ from config.rest.openapi import BODY, errors
 from config.rest.views import validated
 
 SENT: Final = {"detail": "A code is on its way."}
-CODE: Final = OpenApiExample("code", value={"code": "042137"}, request_only=True)
+CONFIRMING: Final[dict[str, Any]] = {
+    "tags": ["accounts"],
+    "request": CodeSerializer,
+    "responses": {200: UserSerializer, **errors(*BODY, 403)},
+    "examples": [OpenApiExample("code", value={"code": "042137"}, request_only=True)],
+}
 
 
 class _SendView(APIView):
@@ -27,7 +32,7 @@ class _SendView(APIView):
     account_throttle_scope = "verify-account"
     purpose: ClassVar[str]
 
-    def send(self, request: Request) -> Response:
+    def post(self, request: Request) -> Response:
         user: User = request.user  # type: ignore[assignment]
         verification_send(user=user, purpose=self.purpose, now=clock.now())
         return Response(SENT, status=status.HTTP_202_ACCEPTED)
@@ -36,18 +41,16 @@ class _SendView(APIView):
 class _ConfirmView(APIView):
     purpose: ClassVar[str]
 
-    def confirm(self, request: Request) -> Response:
+    def post(self, request: Request) -> Response:
         user: User = request.user  # type: ignore[assignment]
         fields = validated(CodeSerializer(data=request.data))
         verified = verification_confirm(user=user, purpose=self.purpose, now=clock.now(), **fields)
         return Response(UserSerializer(verified).data)
 
 
-@extend_schema(tags=["accounts"])
-class EmailVerifyView(_SendView):
-    purpose = Verification.Purpose.EMAIL
-
-    @extend_schema(
+@extend_schema_view(
+    post=extend_schema(
+        tags=["accounts"],
         operation_id="auth_email_verify",
         request=None,
         responses={
@@ -56,31 +59,23 @@ class EmailVerifyView(_SendView):
             409: OpenApiResponse(AcceptedSerializer, description="Already verified, or mail is not set up."),
         },
     )
-    def post(self, request: Request) -> Response:
-        """Send a code to your email address. Earlier codes are void."""
-        return self.send(request)
+)
+class EmailVerifyView(_SendView):
+    """Send a code to your email address. Earlier codes are void."""
 
-
-@extend_schema(tags=["accounts"])
-class EmailConfirmView(_ConfirmView):
     purpose = Verification.Purpose.EMAIL
 
-    @extend_schema(
-        operation_id="auth_email_confirm",
-        request=CodeSerializer,
-        responses={200: UserSerializer, **errors(*BODY, 403)},
-        examples=[CODE],
-    )
-    def post(self, request: Request) -> Response:
-        """Enter the code that came by email. It is void after 15 minutes, or 5 wrong entries."""
-        return self.confirm(request)
+
+@extend_schema_view(post=extend_schema(operation_id="auth_email_confirm", **CONFIRMING))
+class EmailConfirmView(_ConfirmView):
+    """Enter the code that came by email. It is void after 15 minutes, or 5 wrong entries."""
+
+    purpose = Verification.Purpose.EMAIL
 
 
-@extend_schema(tags=["accounts"])
-class PhoneVerifyView(_SendView):
-    purpose = Verification.Purpose.PHONE
-
-    @extend_schema(
+@extend_schema_view(
+    post=extend_schema(
+        tags=["accounts"],
         operation_id="auth_phone_verify",
         request=None,
         responses={
@@ -92,21 +87,15 @@ class PhoneVerifyView(_SendView):
             ),
         },
     )
-    def post(self, request: Request) -> Response:
-        """Send a code to your phone. Earlier codes are void."""
-        return self.send(request)
+)
+class PhoneVerifyView(_SendView):
+    """Send a code to your phone. Earlier codes are void."""
 
-
-@extend_schema(tags=["accounts"])
-class PhoneConfirmView(_ConfirmView):
     purpose = Verification.Purpose.PHONE
 
-    @extend_schema(
-        operation_id="auth_phone_confirm",
-        request=CodeSerializer,
-        responses={200: UserSerializer, **errors(*BODY, 403)},
-        examples=[CODE],
-    )
-    def post(self, request: Request) -> Response:
-        """Enter the code that came to your phone. It is void after 15 minutes, or 5 wrong entries."""
-        return self.confirm(request)
+
+@extend_schema_view(post=extend_schema(operation_id="auth_phone_confirm", **CONFIRMING))
+class PhoneConfirmView(_ConfirmView):
+    """Enter the code that came to your phone. It is void after 15 minutes, or 5 wrong entries."""
+
+    purpose = Verification.Purpose.PHONE
