@@ -3,8 +3,6 @@
 from datetime import datetime
 from typing import Any
 
-import structlog
-from django.core.exceptions import ValidationError
 from django.db.models.signals import post_save
 from django.dispatch import receiver
 
@@ -12,13 +10,10 @@ from accounts.models import User
 from accounts.signals import account_taken, address_verified
 from config import clock
 from notifications.engine import stop
-from notifications.engine.planned import deliver_to
-from notifications.messages.compose import notification_of
 from notifications.models import ContactPoint, Delivery, Preference, Subscription
+from notifications.services.account_messages import owner_tell
 from notifications.services.confirmations import is_own, own_confirm
 from notifications.services.contact_points import contact_point_remove
-
-log = structlog.get_logger(__name__)
 
 
 @receiver(address_verified)
@@ -42,14 +37,5 @@ def ways_remove(user: User, **kwargs: Any) -> None:
             contact_point_remove(contact_point=point)
     Subscription.objects.filter(user=user).delete()
     Preference.objects.filter(user=user).delete()
-    notification = notification_of(
-        kind="account.taken",
-        data={},
-        source_type="user",
-        source_id=str(user.pk),
-        dedup_key=f"account_taken:{user.pk}:{clock.now().isoformat()}",
-    )
-    try:
-        deliver_to(notification=notification, user=user, channel="email", address=user.email)
-    except ValidationError:  # an address that was taken before the channel had its rules
-        log.warning("account_taken_not_told", user=str(user.pk))
+    once = f"account_taken:{user.pk}:{clock.now().isoformat()}"
+    owner_tell(user, "account.taken", address=user.email, once=once, failed="account_taken_not_told")

@@ -11,17 +11,13 @@ from django.dispatch import receiver
 
 from accounts.models import Invitation, User, Verification
 from accounts.rate_limits import mailbox_of
-from accounts.signals import (
-    account_changed,
-    invitation_made,
-    registration_repeated,
-    verification_requested,
-)
+from accounts.signals import account_changed, invitation_made, registration_repeated, verification_requested
 from config import clock
 from notifications.channels import registry
 from notifications.engine.planned import deliver_to
 from notifications.messages.compose import notification_of
 from notifications.models import Notification
+from notifications.services.confirmations import code_notification
 
 log = structlog.get_logger(__name__)
 
@@ -48,16 +44,7 @@ def verification_deliver(verification: Verification, **kwargs: Any) -> bool:
     channel = CHANNELS[purpose]
     if not _is_set_up(channel):
         return False
-    lifetime = verification.expires_at - verification.created_at
-    notification = notification_of(
-        kind=KINDS[purpose],
-        data={"verification": str(verification.pk)},
-        # No name in it: whoever registers with somebody else's address could put anything there.
-        context={"minutes": max(1, round(lifetime.total_seconds() / 60))},
-        source_type="verification",
-        source_id=str(verification.pk),
-        dedup_key=f"verification:{verification.pk}",
-    )
+    notification = code_notification(verification, kind=KINDS[purpose])
     try:
         deliver_to(
             notification=notification, user=verification.user, channel=channel, address=verification.address
@@ -92,19 +79,13 @@ def registration_repeated_tell(user: User, **kwargs: Any) -> None:
     Once an hour at most, and where nobody has confirmed it, whatever other accounts lead to the same mailbox.
     """
     whose = _digest(user.email) if user.email_verified_at is None else str(user.pk)
-    notification = notification_of(
-        kind="account.registration_repeated",
-        data={},
-        source_type="user",
-        source_id=str(user.pk),
-        dedup_key=f"registration_repeated:{whose}:{clock.now().astimezone(UTC):%Y-%m-%dT%H}",
+    owner_tell(
+        user,
+        "account.registration_repeated",
+        address=user.email,
+        once=f"registration_repeated:{whose}:{clock.now().astimezone(UTC):%Y-%m-%dT%H}",
+        failed="registration_repeated_not_told",
     )
-    if _is_told(notification):
-        return
-    try:
-        deliver_to(notification=notification, user=user, channel="email", address=user.email)
-    except ValidationError:  # whoever asked must not be able to tell
-        log.warning("registration_repeated_not_told", user=str(user.pk))
 
 
 @receiver(account_changed)
@@ -116,34 +97,33 @@ def account_changed_tell(
     An address that nobody has confirmed may be a stranger's: whoever registers with it, with one account or
     with several, floods them with one mail a day at most. A phone gets a text an hour.
     """
-    at = clock.now().astimezone(UTC).isoformat()
+    at, kind = clock.now().astimezone(UTC).isoformat(), WARNINGS[change]
     once = f"{user.pk}:{at}" if is_confirmed else f"{_digest(email)}:{at[:10]}"
-    _warn(user, WARNINGS[change], channel="email", address=email, at=at, once=once)
+    failed = "account_change_not_told"
+    owner_tell(user, kind, address=email, once=f"{kind}:email:{once}", failed=failed, at=at)
     if phone and _is_set_up("sms"):
-        once = f"{user.pk}:{_digest(phone)}:{at[:13]}"
-        _warn(user, WARNINGS[change], channel="sms", address=phone, at=at, once=once)
+        once = f"{kind}:sms:{user.pk}:{_digest(phone)}:{at[:13]}"
+        owner_tell(user, kind, address=phone, channel="sms", once=once, failed=failed, at=at)
 
 
-def _warn(user: User, kind: str, *, channel: str, address: str, at: str, once: str) -> None:
-    """Tell one address, for each value of ``once`` a single time."""
+def owner_tell(
+    user: User, kind: str, *, address: str, channel: str = "email", once: str, failed: str, **data: str
+) -> None:
+    """Tell an account's owner something of it.
+
+    Args:
+        once: is told a single time, whichever accounts ask for it.
+        failed: is logged where nothing can be sent there.
+    """
     notification = notification_of(
-        kind=kind,
-        data={"at": at},
-        source_type="user",
-        source_id=str(user.pk),
-        dedup_key=f"{kind}:{channel}:{once}",
+        kind=kind, data=data, source_type="user", source_id=str(user.pk), dedup_key=once
     )
-    if _is_told(notification):
+    if Notification.objects.filter(dedup_key=once).exists():
         return
     try:
         deliver_to(notification=notification, user=user, channel=channel, address=address)
     except ValidationError:  # an address that was taken before the channel had its rules
-        log.warning("account_change_not_told", user=str(user.pk), kind=kind, channel=channel)
-
-
-def _is_told(notification: Notification) -> bool:
-    """Whether the same was told already: also for another account, and so as another delivery."""
-    return Notification.objects.filter(dedup_key=notification.dedup_key).exists()
+        log.warning(failed, user=str(user.pk), kind=kind, channel=channel)
 
 
 def _digest(address: str) -> str:

@@ -15,7 +15,7 @@ from notifications.channels import registry
 from notifications.engine.planned import deliver_to
 from notifications.messages.compose import notification_of
 from notifications.messages.placeholders import CONFIRM
-from notifications.models import ContactPoint
+from notifications.models import ContactPoint, Notification
 
 PURPOSE: Final = Verification.Purpose.CONTACT_POINT
 CONFIRMED: Final = "This contact point is already confirmed."
@@ -85,22 +85,29 @@ def code_send(*, contact_point: ContactPoint, now: datetime) -> None:
             created_at=now,
             expires_at=now + timedelta(seconds=settings.CODE_EXPIRES_S),
         )
-        notification = notification_of(
-            kind=CONFIRM,
-            data={"verification": str(verification.pk)},
-            # Nothing in it that whoever asks could have written: it may go to somebody who knows of nothing.
-            context={"minutes": max(1, round(settings.CODE_EXPIRES_S / 60))},
-            source_type="verification",
-            source_id=str(verification.pk),
-            dedup_key=f"verification:{verification.pk}",
-        )
         deliver_to(
-            notification=notification,
+            notification=code_notification(verification, kind=CONFIRM),
             user=contact_point.user,
             channel=contact_point.channel,
             address=contact_point.address,
             contact_point=contact_point,
         )
+
+
+def code_notification(verification: Verification, *, kind: str) -> Notification:
+    """Return what tells a code, or a link made of it.
+
+    Nothing in it is the word of whoever asks, not even a name: it may go to somebody who knows of nothing.
+    """
+    lifetime = verification.expires_at - verification.created_at
+    return notification_of(
+        kind=kind,
+        data={"verification": str(verification.pk)},
+        context={"minutes": max(1, round(lifetime.total_seconds() / 60))},
+        source_type="verification",
+        source_id=str(verification.pk),
+        dedup_key=f"verification:{verification.pk}",
+    )
 
 
 def contact_point_confirm(*, contact_point: ContactPoint, code: str, now: datetime) -> ContactPoint:

@@ -44,8 +44,7 @@ def take_reset(request: HttpRequest, *, email: str) -> None:
     Raises:
         TooMany: either's rate is used up.
     """
-    address = rate_limits.address_of(request.META)
+    account, address = rate_limits.account_of(email), rate_limits.address_of(request.META)
     take(scope="reset", who=address)
-    account = rate_limits.account_of(email)
     if wait := rate_limits.reset_take(account=account, address=address, now=clock.now()):
         raise TooMany(wait)

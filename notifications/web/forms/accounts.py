@@ -20,13 +20,13 @@ def email_field() -> forms.EmailField:
     return forms.EmailField(label="Email address", max_length=254, widget=forms.EmailInput(EMAIL))
 
 
-def password_field(*, label: str = "Password", autocomplete: str) -> forms.CharField:
-    return forms.CharField(
-        label=label,
-        strip=False,
-        max_length=4096,
-        widget=forms.PasswordInput({"autocomplete": autocomplete}),
-    )
+def password_field(*, label: str = "Password", autocomplete: str, help_text: str = "") -> forms.CharField:
+    widget = forms.PasswordInput({"autocomplete": autocomplete})
+    return forms.CharField(label=label, strip=False, max_length=4096, widget=widget, help_text=help_text)
+
+
+def new_password_field(label: str = "New password") -> forms.CharField:
+    return password_field(label=label, autocomplete="new-password", help_text=RULES)
 
 
 class LoginForm(forms.Form):
@@ -43,17 +43,13 @@ class RegisterForm(forms.Form):
         label="You are", choices=[(Role.STUDENT.value, "A student"), (Role.ENCADRANT.value, "A supervisor")]
     )
     email = email_field()
-    password = password_field(autocomplete="new-password")
+    password = new_password_field("Password")
     # The token of an invitation, by whose link somebody comes.
     invitation = forms.CharField(max_length=200, required=False, widget=forms.HiddenInput)
     # Filled in by the script.
     time_zone = forms.CharField(
         max_length=64, required=False, widget=forms.HiddenInput({"data-time-zone": ""})
     )
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["password"].help_text = RULES
 
     def clean_time_zone(self) -> str:
         """Take what the browser says; what it says wrongly is no fault of who fills in the form."""
@@ -73,22 +69,14 @@ class ResetForm(forms.Form):
     """By the token of a mailed link."""
 
     token = forms.CharField(max_length=200, widget=forms.HiddenInput)
-    new_password = password_field(label="New password", autocomplete="new-password")
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["new_password"].help_text = RULES
+    new_password = new_password_field()
 
 
 class PasswordForm(forms.Form):
     """By the present password."""
 
     current_password = password_field(label="Current password", autocomplete="current-password")
-    new_password = password_field(label="New password", autocomplete="new-password")
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["new_password"].help_text = RULES
+    new_password = new_password_field()
 
 
 class EmailForm(forms.Form):

@@ -166,6 +166,10 @@ class _Change(Page):
     def point(self, point_id: UUID) -> ContactPoint:
         return get_object_or_404(own_points(self.person), pk=point_id)
 
+    def failed(self, text: str) -> HttpResponse:
+        messages.error(self.request, text)
+        return HttpResponseRedirect(reverse("web:preferences"))
+
     def done(self, text: str, *, undo: str = "", fields: dict[str, str] | None = None) -> HttpResponse:
         """Say what was done, and offer a button that undoes it: by posting these fields to that address."""
         if undo:
@@ -174,10 +178,29 @@ class _Change(Page):
             messages.success(self.request, text)
         return HttpResponseRedirect(reverse("web:preferences"))
 
-    def refused(self, text: str, *, point_id: UUID, status: int) -> HttpResponse:
-        """Say it where the button is."""
-        context = everything(self.request, self.person) | {"refusal": text, "refused_id": point_id}
-        return render(self.request, TEMPLATE, context, status=status)
+
+class _PointChange(_Change):
+    """One whose refusal is said where its button is."""
+
+    def act(self, point: ContactPoint) -> HttpResponse:
+        """Do it.
+
+        Raises:
+            ValidationError, Conflict, TooMany: it can't be done.
+        """
+        raise NotImplementedError
+
+    def post(self, request: HttpRequest, point_id: UUID) -> HttpResponse:
+        try:
+            return self.act(self.point(point_id))
+        except TooMany as error:
+            text, status = str(error), 429
+        except Conflict as error:
+            text, status = str(error), 409
+        except ValidationError as error:
+            text, status = " ".join(error.messages), 422
+        context = everything(request, self.person) | {"refusal": text, "refused_id": point_id}
+        return render(request, TEMPLATE, context, status=status)
 
 
 class RuleRemove(_Change):
@@ -200,12 +223,11 @@ class RuleRestore(_Change):
         try:
             subscription_set(user=self.person, channel=channel, kind=kind, is_enabled=is_enabled)
         except ValidationError as error:
-            messages.error(request, " ".join(error.messages))
-            return HttpResponseRedirect(reverse("web:preferences"))
+            return self.failed(" ".join(error.messages))
         return self.done("The rule has been restored.")
 
 
-class PointTest(_Change):
+class PointTest(_PointChange):
     """Send a test message, and say what came of it."""
 
     http_method_names = ["get", "post"]
@@ -217,54 +239,35 @@ class PointTest(_Change):
         shown = shown_points(request, [self.point(point_id)])[0]
         return render(request, "web/_tried.html", {"shown": shown})
 
-    def post(self, request: HttpRequest, point_id: UUID) -> HttpResponse:
-        point = self.point(point_id)
-        try:
-            limits.take(scope="test-send", who=str(self.person.pk))
-        except TooMany as error:
-            return self.refused(str(error), point_id=point_id, status=429)
-        try:
-            remember(request, contact_points.contact_point_test_send(contact_point=point))
-        except Conflict as error:
-            return self.refused(str(error), point_id=point_id, status=409)
-        return HttpResponseRedirect(f"{reverse('web:preferences')}#tried-{point_id}")
+    def act(self, point: ContactPoint) -> HttpResponse:
+        limits.take(scope="test-send", who=str(self.person.pk))
+        remember(self.request, contact_points.contact_point_test_send(contact_point=point))
+        return HttpResponseRedirect(f"{reverse('web:preferences')}#tried-{point.pk}")
 
 
-class PointSecret(_Change):
+class PointSecret(_PointChange):
     """Sign with a new secret from now on, and show it once."""
 
-    def post(self, request: HttpRequest, point_id: UUID) -> HttpResponse:
-        try:
-            contact_points.contact_point_rotate_secret(contact_point=self.point(point_id))
-        except ValidationError as error:
-            return self.refused(" ".join(error.messages), point_id=point_id, status=422)
-        request.session[REVEALS] = str(point_id)
+    def act(self, point: ContactPoint) -> HttpResponse:
+        contact_points.contact_point_rotate_secret(contact_point=point)
+        self.request.session[REVEALS] = str(point.pk)
         return self.done("There is a new secret. For a while, messages are signed with the old one too.")
 
 
-class PointCode(_Change):
+class PointCode(_PointChange):
     """Have another code sent to a contact point."""
 
-    def post(self, request: HttpRequest, point_id: UUID) -> HttpResponse:
-        try:
-            confirmations.code_send(contact_point=self.point(point_id), now=clock.now())
-        except TooMany as error:
-            return self.refused(str(error), point_id=point_id, status=429)
-        except Conflict as error:
-            return self.refused(str(error), point_id=point_id, status=409)
+    def act(self, point: ContactPoint) -> HttpResponse:
+        confirmations.code_send(contact_point=point, now=clock.now())
         return self.done("A code is on its way. Earlier codes are void.")
 
 
-class PointConfirm(_Change):
+class PointConfirm(_PointChange):
     """Enter the code that came there."""
 
-    def post(self, request: HttpRequest, point_id: UUID) -> HttpResponse:
-        code = request.POST.get("code", "").strip()
-        point = self.point(point_id)
-        try:
-            confirmations.contact_point_confirm(contact_point=point, code=code, now=clock.now())
-        except ValidationError as error:
-            return self.refused(" ".join(error.messages), point_id=point_id, status=422)
+    def act(self, point: ContactPoint) -> HttpResponse:
+        code = self.request.POST.get("code", "").strip()
+        confirmations.contact_point_confirm(contact_point=point, code=code, now=clock.now())
         if not point.is_enabled:
             return self.done("Thank you, this is confirmed. Switch it on to get messages there.")
         return self.done("Thank you, this is confirmed. You'll get messages there from now on.")
@@ -278,8 +281,7 @@ class PointSwitch(_Change):
                 contact_point=self.point(point_id), is_enabled=is_enabled
             )
         except Conflict as error:
-            messages.error(request, str(error))
-            return HttpResponseRedirect(reverse("web:preferences"))
+            return self.failed(str(error))
         if is_enabled:
             unconfirmed = " You'll get nothing there until you confirm it."
             return self.done("Switched on." if point.confirmed_at else f"Switched on.{unconfirmed}")
@@ -302,6 +304,5 @@ class PointRestore(_Change):
         try:
             contact_points.contact_point_restore(contact_point=point, now=clock.now())
         except Conflict as error:
-            messages.error(request, str(error))
-            return HttpResponseRedirect(reverse("web:preferences"))
+            return self.failed(str(error))
         return self.done("It has been restored.")
