@@ -13,23 +13,8 @@ from typing import Literal
 
 from config.embedded import postgres as _postgres
 from config.embedded import redis as _redis
-from config.embedded.instance import EmbeddedError, Instance, default_home
-
-__all__ = [
-    "EmbeddedError",
-    "Status",
-    "database_url",
-    "destroy",
-    "ensure_running",
-    "home",
-    "kill",
-    "redis_url",
-    "start_postgres",
-    "start_redis",
-    "status",
-    "stop",
-    "stop_redis",
-]
+from config.embedded.instance import EmbeddedError as EmbeddedError
+from config.embedded.instance import Instance, default_home
 
 Server = Literal["postgres", "redis"]
 
@@ -52,10 +37,7 @@ def home() -> Path:
 def database_url(*, at: Path | None = None) -> str:
     """`postgresql://tocsin@/tocsin?host=<percent-encoded socket directory>`; starts nothing.
 
-    libpq, psycopg and psql take this form as it is. `environ.Env.db_url_config` makes
-    `OPTIONS={"host": <directory>}` and an empty `HOST` of it, which Django hands to psycopg.
-    (The other form that it knows, `postgresql://tocsin@/%2Fdirectory/tocsin`, sets `HOST`,
-    but libpq would take the whole path for the name of the database.)
+    libpq, psycopg and psql take this form as it is, and so does `environ.Env.db_url_config`.
     """
     return _postgres.url(_instance(at))
 
@@ -124,11 +106,7 @@ def kill(server: Server, *, at: Path | None = None) -> None:
 
 def status(*, at: Path | None = None) -> Status:
     instance = _instance(at)
-    return Status(
-        home=instance.home,
-        postgres=_postgres.running_pid(instance),
-        redis=_redis.running_pid(instance),
-    )
+    return Status(instance.home, _postgres.running_pid(instance), _redis.running_pid(instance))
 
 
 def destroy(*, at: Path | None = None) -> None:

@@ -21,11 +21,8 @@ def main() -> int:
     except embedded.EmbeddedError as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
-    return _show_status() if command in {"start", "status"} else 0
-
-
-def _show_status() -> int:
-    """Exit code 3 when a server is down, as `systemctl status` has it."""
+    if command not in {"start", "status"}:
+        return 0
     now = embedded.status()
     without_password = re.sub(":[^:@]*@", ":…@", embedded.redis_url())
     sys.stdout.write(
@@ -33,7 +30,7 @@ def _show_status() -> int:
         f"postgres  {_state(now.postgres):<18} {embedded.database_url()}\n"
         f"redis     {_state(now.redis):<18} {without_password}\n"
     )
-    return 0 if now.postgres and now.redis else 3
+    return 0 if now.postgres and now.redis else 3  # as `systemctl status` has it
 
 
 def _state(pid: int | None) -> str:

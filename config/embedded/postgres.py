@@ -6,18 +6,8 @@ import signal
 from pathlib import Path
 from urllib.parse import quote
 
-from config.embedded import programs
+from config.embedded import programs, system
 from config.embedded.instance import EmbeddedError, Instance
-from config.embedded.system import (
-    is_alive,
-    is_server,
-    kill_processes,
-    launch,
-    run_as,
-    send,
-    tail,
-    wait_until,
-)
 
 PROGRAM = "postgres"
 MAJOR_VERSION = "18"
@@ -66,8 +56,8 @@ def url(instance: Instance) -> str:
 
 def running_pid(instance: Instance) -> int | None:
     """The postmaster's process id, if it takes connections."""
-    pid, state = _pid_file(instance)
-    return pid if state in UP and pid and _is_ours(instance, pid) else None
+    pid, state = _process(instance)
+    return pid if state in UP else None
 
 
 def start(instance: Instance) -> None:
@@ -86,61 +76,51 @@ def start(instance: Instance) -> None:
     # Remove what a killed server left: one shutting down is waited for, the rest is dead. Orphaned backends
     # keep the shared memory attached, and a pid file whose number now belongs to another process looks alive
     # to PostgreSQL; it refuses to start for either.
-    old, _ = _pid_file(instance)
-    if old is not None and _is_ours(instance, old):
-        wait_until(lambda: not is_alive(old) or running_pid(instance) is not None, timeout_s=STOP_TIMEOUT_S)
-    kill_processes(PROGRAM, working_directory=instance.data)
+    old, _ = _process(instance)
+    if old is not None:
+        system.wait_until(
+            lambda: not system.is_alive(old) or running_pid(instance) is not None, timeout_s=STOP_TIMEOUT_S
+        )
+    system.kill_processes(PROGRAM, working_directory=instance.data)
     for path in (instance.data / "postmaster.pid", *instance.run.glob(".s.PGSQL.*")):
         path.unlink(missing_ok=True)
     settings = SETTINGS | {"unix_socket_directories": f'"{instance.run}"'}
     options = [f"--{name}={value}" for name, value in settings.items()]
     program = programs.postgres(instance, "postgres")
-    pid = launch(
-        instance.account,
-        [program, "-D", instance.data, *options],
-        log=instance.log("postgres"),
+    log = instance.log("postgres")
+    pid = system.launch(instance.account, [program, "-D", instance.data, *options], log=log)
+    system.wait_until(
+        lambda: running_pid(instance) is not None or not system.is_alive(pid), timeout_s=START_TIMEOUT_S
     )
-    wait_until(lambda: running_pid(instance) is not None or not is_alive(pid), timeout_s=START_TIMEOUT_S)
     if running_pid(instance) is None:
-        send(pid, signal.SIGQUIT)
-        raise EmbeddedError(
-            f"PostgreSQL did not start; the end of {instance.log('postgres')}:\n"
-            f"{tail(instance.log('postgres'))}"
-        )
+        system.send(pid, signal.SIGQUIT)
+        raise EmbeddedError(f"PostgreSQL did not start; the end of {log}:\n{system.tail(log)}")
 
 
 def stop(instance: Instance) -> None:
     """Fast shutdown: sessions are ended, everything committed is on disk."""
-    pid, _ = _pid_file(instance)
-    if pid is None or not _is_ours(instance, pid):
-        return
-    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
-        send(pid, number)
-        if wait_until(lambda: not is_alive(pid), timeout_s=STOP_TIMEOUT_S):
-            return
-    raise EmbeddedError(f"PostgreSQL, process {pid}, does not end")
+    pid, _ = _process(instance)
+    numbers = (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL)
+    if pid is not None and not system.end(pid, *numbers, timeout_s=STOP_TIMEOUT_S):
+        raise EmbeddedError(f"PostgreSQL, process {pid}, does not end")
 
 
 def kill(instance: Instance) -> None:
-    pid, _ = _pid_file(instance)
-    if pid is not None and _is_ours(instance, pid):
-        send(pid, signal.SIGKILL)
-        wait_until(lambda: not is_alive(pid), timeout_s=STOP_TIMEOUT_S)
+    pid, _ = _process(instance)
+    if pid is not None:
+        system.end(pid, signal.SIGKILL, timeout_s=STOP_TIMEOUT_S)
 
 
-def _pid_file(instance: Instance) -> tuple[int | None, str]:
-    """The process id and state that postmaster.pid tells, which may be stale."""
+def _process(instance: Instance) -> tuple[int | None, str]:
+    """Return our server's process id and its state, by postmaster.pid, unless that is stale or missing."""
     try:
         lines = (instance.data / "postmaster.pid").read_text().splitlines()
         pid = int(lines[0])
     except (OSError, ValueError, IndexError):
         return None, ""
-    state = lines[PID_FILE_STATUS_LINE].strip() if len(lines) > PID_FILE_STATUS_LINE else ""
-    return pid, state
-
-
-def _is_ours(instance: Instance, pid: int) -> bool:
-    return is_server(pid, PROGRAM, working_directory=instance.data)
+    if not system.is_server(pid, PROGRAM, working_directory=instance.data):
+        return None, ""
+    return pid, lines[PID_FILE_STATUS_LINE].strip() if len(lines) > PID_FILE_STATUS_LINE else ""
 
 
 def _create_cluster(instance: Instance) -> None:
@@ -171,6 +151,6 @@ def _create_cluster(instance: Instance) -> None:
 
 
 def _run(instance: Instance, command: list[str | Path], *, stdin: str = "") -> None:
-    done = run_as(instance.account, command, stdin=stdin)
+    done = system.run_as(instance.account, command, stdin=stdin)
     if done.returncode != 0 or "FATAL" in done.stderr or "ERROR" in done.stderr:
         raise EmbeddedError(f"{Path(command[0]).name} failed in {instance.base}:\n{done.stdout}{done.stderr}")

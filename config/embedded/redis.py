@@ -7,15 +7,7 @@ from urllib.parse import quote
 
 from config.embedded import kept, programs
 from config.embedded.instance import EmbeddedError, Instance
-from config.embedded.system import (
-    is_alive,
-    is_server,
-    kill_processes,
-    launch,
-    send,
-    tail,
-    wait_until,
-)
+from config.embedded.system import end, is_alive, is_server, kill_processes, launch, send, tail, wait_until
 
 PROGRAM = "redis-server"
 START_TIMEOUT_S = 20
@@ -39,8 +31,8 @@ def url(instance: Instance) -> str:
 
 def running_pid(instance: Instance) -> int | None:
     """The server's process id, if it answers to its password: one of an older version has none."""
-    pid = _recorded_pid(instance)
-    if pid is None or not _is_ours(instance, pid):
+    pid = _process(instance)
+    if pid is None:
         return None
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
@@ -69,31 +61,24 @@ def start(instance: Instance) -> None:
     quoted = {name: value.replace("\\", "\\\\").replace('"', '\\"') for name, value in settings.items()}
     lines = "".join(f'{name} "{value}"\n' for name, value in quoted.items())
     program = programs.redis(instance)
-    pid = launch(instance.account, [program, "-"], log=instance.log("redis"), stdin=lines)
+    log = instance.log("redis")
+    pid = launch(instance.account, [program, "-"], log=log, stdin=lines)
     wait_until(lambda: running_pid(instance) is not None or not is_alive(pid), timeout_s=START_TIMEOUT_S)
     if running_pid(instance) is None:
         send(pid, signal.SIGKILL)
-        raise EmbeddedError(
-            f"Redis did not start; the end of {instance.log('redis')}:\n{tail(instance.log('redis'))}"
-        )
+        raise EmbeddedError(f"Redis did not start; the end of {log}:\n{tail(log)}")
 
 
 def stop(instance: Instance) -> None:
-    pid = _recorded_pid(instance)
-    if pid is None or not _is_ours(instance, pid):
-        return
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        send(pid, number)
-        if wait_until(lambda: not is_alive(pid), timeout_s=STOP_TIMEOUT_S):
-            return
-    raise EmbeddedError(f"Redis, process {pid}, does not end")
+    pid = _process(instance)
+    if pid is not None and not end(pid, signal.SIGTERM, signal.SIGKILL, timeout_s=STOP_TIMEOUT_S):
+        raise EmbeddedError(f"Redis, process {pid}, does not end")
 
 
 def kill(instance: Instance) -> None:
-    pid = _recorded_pid(instance)
-    if pid is not None and _is_ours(instance, pid):
-        send(pid, signal.SIGKILL)
-        wait_until(lambda: not is_alive(pid), timeout_s=STOP_TIMEOUT_S)
+    pid = _process(instance)
+    if pid is not None:
+        end(pid, signal.SIGKILL, timeout_s=STOP_TIMEOUT_S)
 
 
 def _password(instance: Instance) -> str:
@@ -108,12 +93,10 @@ def _pid_path(instance: Instance) -> Path:
     return instance.run / "redis.pid"
 
 
-def _recorded_pid(instance: Instance) -> int | None:
+def _process(instance: Instance) -> int | None:
+    """Return our server's process id, if it is there."""
     try:
-        return int(_pid_path(instance).read_text())
+        pid = int(_pid_path(instance).read_text())
     except (OSError, ValueError):
         return None
-
-
-def _is_ours(instance: Instance, pid: int) -> bool:
-    return is_server(pid, PROGRAM, working_directory=instance.run)
+    return pid if is_server(pid, PROGRAM, working_directory=instance.run) else None

@@ -142,6 +142,15 @@ def send(pid: int, number: signal.Signals) -> None:
         os.kill(pid, number)
 
 
+def end(pid: int, *numbers: signal.Signals, timeout_s: float) -> bool:
+    """Send these signals, each where the one before has not ended the process in time; whether it is gone."""
+    for number in numbers:
+        send(pid, number)
+        if wait_until(lambda: not is_alive(pid), timeout_s=timeout_s):
+            return True
+    return False
+
+
 def wait_until(condition: Callable[[], bool], *, timeout_s: float) -> bool:
     deadline = time.monotonic() + timeout_s
     while not condition():
