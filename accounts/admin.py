@@ -156,28 +156,15 @@ class UserAdmin(StaffViews, ActsOnPeople, SavesChanges, CascadingAdmin):
     add_form = UserCreationForm
     change_password_form = PasswordForm
     list_display = (
-        "email",
-        "first_name",
-        "last_name",
-        "role",
-        "verified",
-        "phone",
-        "language",
-        "is_active",
-        "is_staff",
-    )
+        "email", "first_name", "last_name", "role", "verified", "phone", "language", "is_active", "is_staff",
+    )  # fmt: skip
     list_filter = ("role", "is_active", "is_staff", "language")
     search_fields = ("email", "first_name", "last_name", "phone", "uuid")
     ordering = ("email",)
     show_full_result_count = False
     readonly_fields: ClassVar[Any] = (
-        "uuid",
-        "created_at",
-        "last_login",
-        "email_verified_at",
-        "phone_verified_at",
-        "profile",
-    )
+        "uuid", "created_at", "last_login", "email_verified_at", "phone_verified_at", "profile",
+    )  # fmt: skip
     inlines: ClassVar[Any] = (MembershipInline,)
     fieldsets: ClassVar[Any] = (
         (

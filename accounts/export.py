@@ -11,16 +11,7 @@ from django.contrib.sessions.models import Session
 from django.db.models import F, Model
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
-from accounts.models import (
-    ApiKey,
-    Encadrant,
-    EndedLogIn,
-    Invitation,
-    Membership,
-    Student,
-    User,
-    Verification,
-)
+from accounts.models import ApiKey, Encadrant, EndedLogIn, Invitation, Membership, Student, User, Verification
 from accounts.personal_data import Row, Section, paged
 
 

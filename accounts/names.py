@@ -28,8 +28,7 @@ _ODD_KINDS: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 _DOTS: Final = str.maketrans({"。": ".", "｡": ".", "․": "."})
 # A scheme, www, an email address, or two labels of a domain or of an IP address.
 _LINK: Final = re.compile(
-    r"://|\bwww\b|@|\b(?:https?|ftp|mailto|tel|sms|javascript)\s*:|[\w-]\.[^\W\d_][\w-]|\d\.\d",
-    re.IGNORECASE,
+    r"://|\bwww\b|@|\b(?:https?|ftp|mailto|tel|sms|javascript)\s*:|[\w-]\.[^\W\d_][\w-]|\d\.\d", re.IGNORECASE
 )
 
 

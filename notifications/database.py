@@ -10,13 +10,7 @@ from uuid import UUID
 
 import orjson
 from django.db import connections
-from psycopg import (
-    AsyncConnection,
-    AsyncRawCursor,
-    Error,
-    InterfaceError,
-    OperationalError,
-)
+from psycopg import AsyncConnection, AsyncRawCursor, Error, InterfaceError, OperationalError
 
 from config import clock, sql
 from config.sql import numbered

@@ -63,10 +63,7 @@ class Reason(TextChoices):
     LOCKED_OUT = "locked_out", "Stopped: the person's account was locked."
     PERSON_LEFT = "person_left", "Stopped: the person deleted their account."
     STOPPED = "stopped", "Stopped with its escalation before it was sent."
-    ACKNOWLEDGED = (
-        "acknowledged",
-        "Not needed any more: somebody acknowledged the escalation first.",
-    )
+    ACKNOWLEDGED = "acknowledged", "Not needed any more: somebody acknowledged the escalation first."
     FINISHED = "finished", "Stopped: its escalation had nothing left to send, and is over."
     RESUMED = "resumed", "Replaced: the acknowledgement that put it off ran out, and it was planned again."
     PLAN_CHANGED = "plan_changed", "Stopped: the plan of the evening changed."
@@ -75,9 +72,6 @@ class Reason(TextChoices):
     DELIVERED = "delivered", "The provider confirms it."
     ANSWERED = "answered", "The call was answered."
     VOICEMAIL = "voicemail", "A voicemail or a fax answered the call."
-    HUNG_UP = (
-        "hung_up",
-        "The call was hung up before anybody answered, since it was not needed any more.",
-    )
+    HUNG_UP = "hung_up", "The call was hung up before anybody answered, since it was not needed any more."
 
     TOO_OLD = "too_old", "Gave up: it could not be sent before it was too old to matter."

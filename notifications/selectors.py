@@ -33,9 +33,7 @@ def alerts_visible_to(principal: Principal) -> QuerySet[Alert]:
     alerts = Alert.objects.select_related("shop")
     if sees_all(principal):
         return alerts
-    return alerts.filter(
-        shop__in=principal.memberships.filter(left_at=None).values("shop"),
-    )
+    return alerts.filter(shop__in=principal.memberships.filter(left_at=None).values("shop"))
 
 
 def group_size(alert: Alert) -> int:

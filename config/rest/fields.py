@@ -105,13 +105,7 @@ class StrictBooleanField(serializers.BooleanField):
 
 
 @extend_schema_field(
-    {
-        "type": "number",
-        "format": "double",
-        "minimum": 0,
-        "exclusiveMaximum": True,
-        "maximum": UNIX_TIME_END,
-    }
+    {"type": "number", "format": "double", "minimum": 0, "exclusiveMaximum": True, "maximum": UNIX_TIME_END}
 )
 class UnixTimeField(serializers.Field):
     """Seconds since 1970 (UTC), as a JSON number, kept to the microsecond."""

@@ -43,16 +43,7 @@ class ContactPointForm(forms.ModelForm):
 
     class Meta:
         model = ContactPoint
-        fields = (
-            "user",
-            "channel",
-            "address",
-            "label",
-            "is_enabled",
-            "batch",
-            "linger_ms",
-            "batch_format",
-        )
+        fields = ("user", "channel", "address", "label", "is_enabled", "batch", "linger_ms", "batch_format")
 
 
 @admin.register(ContactPoint)

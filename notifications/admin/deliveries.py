@@ -103,14 +103,7 @@ class DeliveryAdmin(NotesReadings, ReadOnlyAdmin):
     fieldsets = (
         (
             None,
-            {
-                "fields": (
-                    "explanation",
-                    ("status_label", "reason"),
-                    ("person", "what"),
-                    ("channel", "where"),
-                )
-            },
+            {"fields": ("explanation", ("status_label", "reason"), ("person", "what"), ("channel", "where"))},
         ),
         ("Attempts", {"fields": ("attempt_table",)}),
         ("Actions by hand", {"fields": ("action_table",)}),

@@ -201,18 +201,9 @@ class ContactPointSerializer(serializers.ModelSerializer[ContactPoint]):
     class Meta:
         model = ContactPoint
         fields = (
-            "id",
-            "user_id",
-            "channel",
-            "address",
-            "label",
-            "is_enabled",
-            "batch",
-            "linger_ms",
-            "batch_format",
-            "confirmed_at",
-            "created_at",
-        )
+            "id", "user_id", "channel", "address", "label", "is_enabled", "batch", "linger_ms",
+            "batch_format", "confirmed_at", "created_at",
+        )  # fmt: skip
         read_only_fields = fields
 
     def to_representation(self, instance: ContactPoint) -> dict[str, Any]:
@@ -254,21 +245,9 @@ class DeliverySerializer(serializers.ModelSerializer[Delivery]):
     class Meta:
         model = Delivery
         fields: tuple[str, ...] = (
-            "id",
-            "notification",
-            "user_id",
-            "contact_point_id",
-            "channel",
-            "status",
-            "reason",
-            "explanation",
-            "attempts",
-            "replays",
-            "due_at",
-            "created_at",
-            "sent_at",
-            "read_at",
-        )
+            "id", "notification", "user_id", "contact_point_id", "channel", "status", "reason", "explanation",
+            "attempts", "replays", "due_at", "created_at", "sent_at", "read_at",
+        )  # fmt: skip
         read_only_fields = fields
 
     def get_explanation(self, delivery: Delivery) -> str:
@@ -300,12 +279,8 @@ class DeliveryDetailSerializer(DeliverySerializer):
 
     class Meta(DeliverySerializer.Meta):
         fields = (
-            *DeliverySerializer.Meta.fields,
-            "address",
-            "address_is_erased",
-            "expires_at",
-            "attempt_list",
-        )
+            *DeliverySerializer.Meta.fields, "address", "address_is_erased", "expires_at", "attempt_list",
+        )  # fmt: skip
         read_only_fields = fields
 
 

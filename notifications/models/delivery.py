@@ -58,10 +58,7 @@ class Delivery(models.Model):
     # A fan-out makes or locks the notification in the statement that makes its deliveries: looking it up
     # again for each would be a sixth of its cost.
     notification = models.ForeignKey(
-        Notification,
-        on_delete=models.CASCADE,
-        related_name="deliveries",
-        db_constraint=False,
+        Notification, on_delete=models.CASCADE, related_name="deliveries", db_constraint=False
     )
     # Whoever deletes their account is known by the id alone from then on, and the row stays: it is proof of
     # what was done (docs/adr/0037). So this may name nobody.
@@ -122,11 +119,9 @@ class Delivery(models.Model):
                     status__in=["pending", "sent", "failed", "cancelled", "suppressed", "expired"]
                 ),
                 name="delivery_status_known",
-            ),
+            )
         ]
-        indexes = [
-            models.Index(fields=["user", "-id"], name="delivery_of_user"),
-        ]
+        indexes = [models.Index(fields=["user", "-id"], name="delivery_of_user")]
 
     def __str__(self) -> str:
         return f"{self.channel} delivery, {self.status}"

@@ -22,18 +22,9 @@ class UserSerializer(serializers.ModelSerializer[User]):
     class Meta:
         model = User
         fields: tuple[str, ...] = (
-            "id",
-            "email",
-            "first_name",
-            "last_name",
-            "role",
-            "language",
-            "time_zone",
-            "phone",
-            "email_verified_at",
-            "phone_verified_at",
-            "created_at",
-        )
+            "id", "email", "first_name", "last_name", "role", "language", "time_zone", "phone",
+            "email_verified_at", "phone_verified_at", "created_at",
+        )  # fmt: skip
         read_only_fields: tuple[str, ...] = fields
 
 

@@ -26,8 +26,7 @@ class InvitationsView(_Invitations):
     ordering = ("-id",)
 
     @extend_schema(
-        operation_id="invitations_list",
-        responses={200: InvitationSerializer(many=True), **errors(400, 403)},
+        operation_id="invitations_list", responses={200: InvitationSerializer(many=True), **errors(400, 403)}
     )
     def get(self, request: Request) -> Response:
         """List the invitations, newest first."""

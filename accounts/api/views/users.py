@@ -107,8 +107,7 @@ class UsersView(GenericAPIView[User]):
         return selectors.users_all()
 
     @extend_schema(
-        operation_id="users_list",
-        responses={200: UserForStaffSerializer(many=True), **errors(400, 403)},
+        operation_id="users_list", responses={200: UserForStaffSerializer(many=True), **errors(400, 403)}
     )
     def get(self, request: Request) -> Response:
         """List everyone, newest first; for staff."""

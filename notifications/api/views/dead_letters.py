@@ -35,8 +35,7 @@ class DeadLettersView(_DeadLetters):
     filterset_class = DeadLetterFilter
 
     @extend_schema(
-        operation_id="dead_letters_list",
-        responses={200: DeadLetterSerializer(many=True), **errors(400, 403)},
+        operation_id="dead_letters_list", responses={200: DeadLetterSerializer(many=True), **errors(400, 403)}
     )
     def get(self, request: Request) -> Response:
         """List handlers' runs that were given up, newest first, with the reason."""

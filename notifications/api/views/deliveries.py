@@ -80,8 +80,7 @@ class DeliveriesView(_Deliveries):
     filterset_class = DeliveryFilter
 
     @extend_schema(
-        operation_id="deliveries_list",
-        responses={200: DeliverySerializer(many=True), **errors(400, 403)},
+        operation_id="deliveries_list", responses={200: DeliverySerializer(many=True), **errors(400, 403)}
     )
     def get(self, request: Request) -> Response:
         """List deliveries, newest first: all for staff and machines, for others their own."""

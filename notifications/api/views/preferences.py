@@ -160,10 +160,7 @@ class ExplainView(_PreferenceAccess):
 def _decision(decision: Decision, at: Any) -> dict[str, Any]:
     outcome = outcome_of(decision.status, decision.reason)
     as_delivery = Delivery(
-        channel=decision.channel,
-        status=decision.status,
-        reason=decision.reason,
-        due_at=decision.due_at or at,
+        channel=decision.channel, status=decision.status, reason=decision.reason, due_at=decision.due_at or at
     )
     return {
         **decision._asdict(),
