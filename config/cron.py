@@ -78,7 +78,8 @@ def next_turn(line: str, time_zone: str, after: datetime) -> datetime:
     """
     zone = zone_of(time_zone)
     wall = after.astimezone(zone).replace(tzinfo=None)
-    if not _follows_the_clock(line):
+    minute, hour, *_ = _fields(line)
+    if not minute.startswith("*") and not hour.startswith("*"):
         turns = (_fixed(turn, time_zone) for turn in _walls(line, wall))
         return next(turn for turn in turns if turn > after)
     found = next(
@@ -97,11 +98,6 @@ def next_turn(line: str, time_zone: str, after: datetime) -> datetime:
         if _is_there(turn) and turn.astimezone(UTC) > after:
             return min(found, turn.astimezone(UTC))
     raise AssertionError("walls never end")
-
-
-def _follows_the_clock(line: str) -> bool:
-    minute, hour, *_ = _fields(line)
-    return minute.startswith("*") or hour.startswith("*")
 
 
 def _fields(line: str) -> list[str]:

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from http import HTTPStatus
 from io import BytesIO
 from threading import Barrier
@@ -67,9 +68,9 @@ class Handler(ASGIHandler):
         self.load_middleware(is_async=False)
         self._under_way = 0
         self._bodies = Bodies()
-        self._threads = ThreadPoolExecutor(
-            settings.WEB_THREADS, thread_name_prefix="web", initializer=_bound_statements
-        )
+        # No connection of these threads may take longer than this for one statement.
+        bound = partial(set_session, statement_timeout=f"{settings.WEB_STATEMENT_TIMEOUT_S}s")
+        self._threads = ThreadPoolExecutor(settings.WEB_THREADS, thread_name_prefix="web", initializer=bound)
 
     def connect(self) -> None:
         """Start every thread with its connection, so that no request waits for that; returns at once."""
@@ -185,11 +186,6 @@ class Handler(ASGIHandler):
         for result in results:
             if isinstance(result, Exception) and not isinstance(result, RequestAborted):
                 raise result
-
-
-def _bound_statements() -> None:
-    """Limit what the connection of this thread may take for one statement."""
-    set_session(statement_timeout=f"{settings.WEB_STATEMENT_TIMEOUT_S}s")
 
 
 def _connect(together: Barrier) -> None:

@@ -13,7 +13,6 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import requests
@@ -127,9 +126,7 @@ class Stack:
             raise
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     def manage(
@@ -262,23 +259,24 @@ class Stack:
         self.processes[name] = self._spawner.submit(spawn).result()
 
     def _wait_for_web(self) -> None:
+        def is_up() -> bool:
+            # Not the others: a crash test may have killed one on purpose.
+            self._check_alive("web")
+            return answers(live, timeout_s=2)
+
+        live = f"{self.base_url}/health/live"
         waiting = Retrying(
             retry=retry_if_result(lambda answers: not answers),
             wait=wait_fixed(POLL_INTERVAL_S),
             stop=stop_after_delay(START_TIMEOUT_S),
         )
         try:
-            waiting(self._web_answers)
+            waiting(is_up)
         except RetryError:
             raise StackError(
-                f"web does not answer at {self.base_url}/health/live after {START_TIMEOUT_S} s; "
+                f"web does not answer at {live} after {START_TIMEOUT_S} s; "
                 f"the end of its log:\n{self.log_tail('web')}"
             ) from None
-
-    def _web_answers(self) -> bool:
-        # Not the others: a crash test may have killed one on purpose.
-        self._check_alive("web")
-        return answers(f"{self.base_url}/health/live", timeout_s=2)
 
     def _check_alive(self, name: str) -> None:
         code = self.processes[name].poll()

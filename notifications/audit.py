@@ -84,6 +84,18 @@ class Gap:
     month: str | None = None
     about: str | None = None
 
+    def __str__(self) -> str:
+        if self.about:
+            return self.about
+        parts = {
+            "alert": self.alert_uuid,
+            "user": self.user_id,
+            "contact point": self.contact_point_id,
+            "delivery": self.delivery_id,
+            "month": self.month,
+        }
+        return ", ".join(f"{name} {value}" for name, value in parts.items() if value)
+
 
 # What apps' gaps name is in their sentence alone.
 _NOTHING = (None,) * 5

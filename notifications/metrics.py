@@ -42,12 +42,15 @@ class _Accumulator:
     """This process's share since its last flush."""
 
     def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin with nothing, as a child after a fork: what its parent had counted, the parent flushes."""
         self.lock = threading.Lock()
         self.counts: dict[tuple[str, ...], float] = {}
         self.looks: dict[str, float] = {}
         self.skew_told_at = float("-inf")
         self.thread: threading.Thread | None = None
-        self.pid = os.getpid()
 
     def add(self, increments: Iterable[tuple[tuple[str, ...], float]]) -> None:
         with self.lock:
@@ -85,13 +88,7 @@ class _Accumulator:
 _here = _Accumulator()
 
 
-def _after_fork() -> None:
-    """A child begins with nothing: what its parent had counted, the parent flushes."""
-    global _here
-    _here = _Accumulator()
-
-
-os.register_at_fork(after_in_child=_after_fork)
+os.register_at_fork(after_in_child=_here.begin)
 
 
 def add(name: str, *labels: str, amount: float = 1) -> None:

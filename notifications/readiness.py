@@ -7,7 +7,7 @@ from rq_scheduler import Scheduler
 from config import clock, findings
 from config.findings import WARNING, Finding, Servers
 from notifications import troubles
-from notifications.brokers import health as brokers_health
+from notifications.brokers import health
 from notifications.exposition import workers_alive
 from notifications.metrics import LAST_ATTEMPT_KEY, clock_skews
 from notifications.selectors import DUE_SQL, Backlog
@@ -17,38 +17,27 @@ from notifications.standstill import standstill
 STUCK_S: Final = 120.0
 
 
-def register() -> None:
-    findings.register("workers", _workers)
-    findings.register("scheduler", _scheduler)
-    findings.register("backlog", _backlog)
-    # Asks nobody but what the consumers and the publisher themselves have said lately.
-    findings.register("brokers", lambda servers: brokers_health.finding(servers.redis))
-    findings.register("clocks", _clocks)
-    findings.register("channels", _channels)
-
-
-def _workers(servers: Servers) -> Finding:
+def workers(servers: Servers) -> Finding:
     alive = workers_alive(servers.redis, now=clock.now())
     return Finding(alive > 0, f"{alive} heard from in the last two minutes")
 
 
-def _scheduler(servers: Servers) -> Finding:
+def scheduler(servers: Servers) -> Finding:
     # A scheduler's key lives for its interval and ten seconds; one that left in good order says so.
     keys = list(servers.redis.scan_iter(f"{Scheduler.redis_scheduler_namespace_prefix}*", count=1000))
     alive = sum(not servers.redis.hexists(key, "death") for key in keys)
     return Finding(alive > 0, f"{alive} running")
 
 
-def _backlog(servers: Servers) -> Finding:
+def backlog(servers: Servers) -> Finding:
     now = clock.now()
     with servers.postgres() as postgres:
         due = Backlog.of(postgres.execute(DUE_SQL, {"now": now}).fetchall()[0], now=now)
     detail = f"{due.count} due, the oldest for {due.oldest_age_s:.0f} s"
     still = standstill(due, servers.redis)
     if still.lost:
-        return Finding(
-            False, f"{detail}; {still.lost} have lost their lease, and no sweep takes care of them"
-        )
+        why = f"{still.lost} have lost their lease, and no sweep takes care of them"
+        return Finding(False, f"{detail}; {why}")
     if still.untaken:
         return Finding(False, f"{detail}, and no sender looks for {still.untaken} of them")
     # An old backlog alone is no fault of ours: a destination that is away makes one. But then it is probed.
@@ -57,18 +46,24 @@ def _backlog(servers: Servers) -> Finding:
     return Finding(not stuck, f"{detail}, and nothing is being sent" if stuck else detail)
 
 
-def _channels(servers: Servers) -> Finding:
+def brokers(servers: Servers) -> Finding:
+    """Ask nobody but what the consumers and the publisher themselves have said lately."""
+    return health.finding(servers.redis)
+
+
+def channels(servers: Servers) -> Finding:
     """Name what does not get through. That breaks nothing here: another process would fare no better."""
     found = [str(each) for each in troubles.all_troubles(servers.redis)]
     return Finding(True, f"{WARNING}{'; '.join(found)}" if found else "all get through")
 
 
-def _clocks(servers: Servers) -> Finding:
+def clocks(servers: Servers) -> Finding:
     """Name the machines whose clocks are off. They break nothing: PostgreSQL's decides."""
-    skewed = {
-        process: skew_s
-        for process, skew_s in clock_skews(servers.redis).items()
-        if abs(skew_s) > clock.SKEWED_S
-    }
-    detail = ", ".join(f"{process} by {skew_s:+.1f} s" for process, skew_s in sorted(skewed.items()))
-    return Finding(True, f"{WARNING}off are {detail}; PostgreSQL's is used" if skewed else "right")
+    skews = sorted(clock_skews(servers.redis).items())
+    off = [f"{process} by {skew_s:+.1f} s" for process, skew_s in skews if abs(skew_s) > clock.SKEWED_S]
+    return Finding(True, f"{WARNING}off are {', '.join(off)}; PostgreSQL's is used" if off else "right")
+
+
+def register() -> None:
+    for check in (workers, scheduler, backlog, brokers, clocks, channels):
+        findings.register(check.__name__, check)

@@ -11,7 +11,7 @@ from config.rest.fields import StrictBooleanField, StrictCharField, StrictChoice
 from config.rest.originals import AnyUUIDField
 from notifications import rules
 from notifications.channels import registry
-from notifications.models import Delivery, Preference, Severity, Subscription
+from notifications.models import Preference, Severity, Subscription
 
 CLOCK: Final = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]", re.ASCII)
 
@@ -158,10 +158,3 @@ class AnswerSerializer(serializers.Serializer[Any]):
     severity = serializers.ChoiceField(choices=Severity.choices)
     at = serializers.DateTimeField()
     decisions = DecisionSerializer(many=True, help_text="Empty for somebody who is not active.")
-
-
-def outcome_of(status: str, reason: str) -> str:
-    """Return a decision in one word."""
-    if status == Delivery.Status.SUPPRESSED:
-        return "not_told"
-    return "held" if reason else "now"

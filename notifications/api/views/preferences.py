@@ -29,7 +29,6 @@ from notifications.api.preference_serializers import (
     RuleKeySerializer,
     SubscriptionInSerializer,
     SubscriptionSerializer,
-    outcome_of,
 )
 from notifications.engine.fanout import Decision, preview
 from notifications.explanations import explain
@@ -158,7 +157,9 @@ class ExplainView(_PreferenceAccess):
 
 
 def _decision(decision: Decision, at: Any) -> dict[str, Any]:
-    outcome = outcome_of(decision.status, decision.reason)
+    outcome = "held" if decision.reason else "now"
+    if decision.status == Delivery.Status.SUPPRESSED:
+        outcome = "not_told"
     as_delivery = Delivery(
         channel=decision.channel, status=decision.status, reason=decision.reason, due_at=decision.due_at or at
     )

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from config import clock
-from notifications.audit import Gap, Report, audit, explanations
+from notifications.audit import Report, audit, explanations
 from notifications.checks import BEFORE_START
 
 
@@ -78,7 +78,7 @@ class Command(BaseCommand):
             self.stdout.write(f"\n{kind}: {said[kind]} ({total:,})")
             for gap in report.gaps:
                 if gap.kind == kind:
-                    self.stdout.write(f"  {_what(gap)}")
+                    self.stdout.write(f"  {gap}")
         if report.days_known or report.months_archived:
             self.stdout.write(
                 f"\n{report.days_known:,} days were known to be clean, "
@@ -90,16 +90,3 @@ class Command(BaseCommand):
             f"\n{report.alerts:,} alerts{waiting}, {report.deliveries:,} deliveries, {others}"
             f"{report.gap_count:,} gaps; {duration_s:.1f} s"
         )
-
-
-def _what(gap: Gap) -> str:
-    if gap.about:
-        return gap.about
-    parts = {
-        "alert": gap.alert_uuid,
-        "user": gap.user_id,
-        "contact point": gap.contact_point_id,
-        "delivery": gap.delivery_id,
-        "month": gap.month,
-    }
-    return ", ".join(f"{name} {value}" for name, value in parts.items() if value)
