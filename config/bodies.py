@@ -16,9 +16,9 @@ from django.conf import settings
 from django.core.exceptions import RequestAborted
 from django.http import HttpResponse, JsonResponse
 
+from config.live import Receive, Send
+
 Scope = dict[str, Any]
-Receive = Callable[[], Awaitable[Mapping[str, Any]]]
-Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 # Says by a request's head alone why it is refused; None: it is not.
 Ask = Callable[[Scope], Awaitable[HttpResponse | None]]
 

@@ -3,13 +3,13 @@
 import asyncio
 import signal
 import threading
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from types import FrameType
 from typing import Any
 
+from config.live import Receive, Send
+
 Scope = dict[str, Any]
-Receive = Callable[[], Awaitable[Mapping[str, Any]]]
-Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 OnSignal = Callable[[int, FrameType | None], None]
 

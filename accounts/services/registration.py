@@ -27,19 +27,11 @@ class AdminOnly(PermissionDenied):
     """Who registers is not of a rank to give that role."""
 
 
-def user_register(
-    *,
-    email: str,
-    password: str,
-    first_name: str,
-    last_name: str,
-    role: str,
-    by: User | None = None,
-    **optional: str,
-) -> User:
+def user_register(*, password: str, by: User | None = None, **fields: str) -> User:
     """Make an account, or return the one that this very registration has made before.
 
-    ``by`` is who asks, if anybody is logged in; ``optional`` are language, time_zone, phone and invitation.
+    ``by`` is who asks, if anybody is logged in; ``fields`` are email, first_name, last_name and role, and may
+    be language, time_zone, phone and invitation.
 
     Raises:
         NotAdmitted: they may not register here.
@@ -47,7 +39,6 @@ def user_register(
         ValidationError: a value is not acceptable, by field.
         Conflict: there is an account with this address, made with other details.
     """
-    fields = {"email": email, "first_name": first_name, "last_name": last_name, "role": role, **optional}
     return user_register_and(lambda user: user, password=password, by=by, **fields)[0]
 
 

@@ -48,10 +48,6 @@ class AlertAdmin(ReadOnlyAdmin):
     def label_display(self, alert: Alert) -> str:
         return alert.get_label_display()
 
-    @display(description="Severity")
-    def severity(self, alert: Alert) -> str:
-        return alert.severity
-
     @display(description="Clip")
     def clip(self, alert: Alert) -> SafeString:
         return format_html('<a class="underline" href="{0}" rel="noopener noreferrer">{0}</a>', alert.url)

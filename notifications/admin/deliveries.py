@@ -22,7 +22,7 @@ from unfold.decorators import display
 
 from accounts.models import User
 from notifications import selectors
-from notifications.admin.base import STATUS_COLOURS, NotesReadings, ReadOnlyAdmin
+from notifications.admin.base import STATUS_COLOURS, ByValue, NotesReadings, ReadOnlyAdmin
 from notifications.channels import registry
 from notifications.disclosure import notices_read
 from notifications.engine import replay
@@ -32,16 +32,11 @@ from notifications.models import Delivery, DeliveryAction, Notification
 from notifications.services.delivery_actions import STOPPABLE, deliveries_cancel, deliveries_replay
 
 
-class ChannelFilter(SimpleListFilter):
-    """Django's own filter would ask the whole table for the channels that there are."""
-
+class ChannelFilter(ByValue):
     title = parameter_name = "channel"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
         return [(name, name) for name in sorted(registry.CHANNELS)]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> QuerySet[Delivery]:
-        return queryset.filter(channel=self.value()) if self.value() else queryset
 
 
 class StateFilter(SimpleListFilter):
@@ -66,15 +61,12 @@ _NO_TROUBLE = (
 )
 
 
-class ReasonFilter(SimpleListFilter):
+class ReasonFilter(ByValue):
     title = parameter_name = "reason"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
         reasons = sorted(reason.value for reason in Delivery.Reason if reason not in _NO_TROUBLE)
         return [(reason, reason.replace("_", " ")) for reason in reasons]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> QuerySet[Delivery]:
-        return queryset.filter(reason=self.value()) if self.value() else queryset
 
 
 def moment(field: str, title: str) -> Callable[[Any, Delivery], str]:
@@ -129,11 +121,7 @@ class DeliveryAdmin(NotesReadings, ReadOnlyAdmin):
     expires = moment("expires_at", "Expires")
     sent = moment("sent_at", "Sent")
     read = moment("inbox_item.read_at", "Read")
-
-    @display(description="Leased until", empty_value="—")
-    def leased_until(self, delivery: Delivery) -> str:
-        queued = delivery.queued
-        return f"{queued.lease_until:%Y-%m-%d %H:%M:%S}" if queued and queued.lease_until else ""
+    leased_until = moment("outgoing.lease_until", "Leased until")
 
     @display(description="Failures")
     def failures(self, delivery: Delivery) -> int:

@@ -5,7 +5,6 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.contrib import admin, messages
-from django.contrib.admin import SimpleListFilter
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
@@ -13,7 +12,7 @@ from unfold.admin import TabularInline
 from unfold.decorators import display
 
 from accounts.admin import StaffViews
-from notifications.admin.base import NeverEdited, ReadOnlyAdmin
+from notifications.admin.base import ByValue, NeverEdited, ReadOnlyAdmin
 from notifications.admin.deliveries import link
 from notifications.events import registry, selectors, topics
 from notifications.events.replay import dead_letters_replay, event_replay
@@ -34,16 +33,11 @@ def events_found(term: str) -> QuerySet[Event] | None:
         return selectors.of_keys(events, term) if topics.is_pattern(term) else events.none()
 
 
-class HandlerFilter(SimpleListFilter):
-    """Django's own filter would ask the whole table for the handlers that there are."""
-
+class HandlerFilter(ByValue):
     title = parameter_name = "handler"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
         return [(name, name) for name in registry.names()]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[HandlerRun]) -> QuerySet[HandlerRun]:
-        return queryset.filter(handler=self.value()) if self.value() else queryset
 
 
 class RunInline(NeverEdited, StaffViews, TabularInline):

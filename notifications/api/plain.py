@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from io import BytesIO
 from typing import Any, Final
-from uuid import UUID
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -21,7 +20,7 @@ from accounts.models import ApiKey
 from config import clock
 from config.digits import whole
 from config.rest.api import BoundedJSONParser
-from config.rest.fields import UNIX_TIME_END
+from config.rest.fields import UNIX_TIME_END, uuid_of
 from notifications.api.serializers import AlertSerializer, is_http_url
 from notifications.models import Alert
 from notifications.services.alerts import AcceptedByKey, Posted, alerts_accept_by_key
@@ -83,7 +82,7 @@ def posted_from(body: object) -> Posted | None:
     if not isinstance(body, Mapping):
         return None
     url, location, label = body.get("url"), body.get("location"), body.get("label")
-    alert_uuid, moment = _uuid(body.get("alert_uuid")), _moment(body.get("time_spotted"))
+    alert_uuid, moment = uuid_of(body.get("alert_uuid")), _moment(body.get("time_spotted"))
     if not (isinstance(url, str) and len(url) <= 2048 and is_http_url(url)):
         return None
     if not (isinstance(location, str) and 0 < len(location) <= 200 and location.isprintable()):
@@ -93,16 +92,6 @@ def posted_from(body: object) -> Posted | None:
     if alert_uuid is None or moment is None:
         return None
     return Posted(alert_uuid=alert_uuid, url=url, location=location, label=label, time_spotted=moment)
-
-
-def _uuid(text: Any) -> UUID | None:
-    if not isinstance(text, str) or len(text) != 36:
-        return None
-    try:
-        value = UUID(text)
-    except ValueError:
-        return None
-    return value if str(value) == text.lower() else None
 
 
 def _moment(seconds: Any) -> datetime | None:

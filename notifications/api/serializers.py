@@ -1,6 +1,5 @@
 """Alerts, contact points and deliveries as the API takes and shows them."""
 
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -23,6 +22,7 @@ from notifications import withheld
 from notifications.channels import registry
 from notifications.channels.transport import batch as batching
 from notifications.explanations import explain
+from notifications.inbox.items import iso
 from notifications.models import Alert, Attempt, ContactPoint, Delivery, Notification, Severity
 
 URL_MESSAGE = "Expected an http or https URL."
@@ -58,11 +58,6 @@ class AlertInSerializer(serializers.Serializer[Alert]):
     alert_uuid = AnyUUIDField()
     label = StrictChoiceField(choices=Alert.Label.choices)  # type: ignore[assignment]
     time_spotted = AnyUnixTimeField(help_text="Unix seconds, UTC; kept to the microsecond.")
-
-
-def iso(moment: datetime) -> str:
-    """A time as DRF's own field writes it."""
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 class ShopSerializer(serializers.ModelSerializer[Shop]):

@@ -31,15 +31,12 @@ def profile_update(event: Event) -> None:
     if "role" in changes:
         services.profile_ensure(user=user)
     if shown := [change for change in changes if change in SHOWN]:
-        changed = {"changes": shown}
         for student in Student.objects.filter(user=user).select_related("user"):
-            event_publish(
-                routing_key=people.STUDENT_UPDATED, payload=people.student_payload(student) | changed
-            )
+            payload = people.student_payload(student) | {"changes": shown}
+            event_publish(routing_key=people.STUDENT_UPDATED, payload=payload)
         for encadrant in Encadrant.objects.filter(user=user).select_related("user"):
-            event_publish(
-                routing_key=people.ENCADRANT_UPDATED, payload=people.encadrant_payload(encadrant) | changed
-            )
+            payload = people.encadrant_payload(encadrant) | {"changes": shown}
+            event_publish(routing_key=people.ENCADRANT_UPDATED, payload=payload)
 
 
 @handles(people.USER_DELETED)

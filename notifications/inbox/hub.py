@@ -18,11 +18,12 @@ import structlog
 from django.conf import settings
 
 from config import clock
+from config.live import Receive, Send
 from notifications.database import Database, connection_parameters
 from notifications.hubs import listen
 from notifications.inbox import events, live, look
 from notifications.inbox.look import News, Question
-from notifications.inbox.stream import STALLED, STOPPING, TOO_MANY, Listener, Message, Receive, Send, Stream
+from notifications.inbox.stream import STALLED, STOPPING, TOO_MANY, Listener, Message, Stream
 
 # People that one statement looks after.
 BATCH: Final = 100

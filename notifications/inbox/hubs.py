@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from config.live import Receive, Send
 from notifications.hubs import Hubs
 from notifications.inbox.hub import Hub
-from notifications.inbox.stream import Listener, Receive, Send
+from notifications.inbox.stream import Listener
 
 _hubs: Final = Hubs(Hub)
 end_all, stop = _hubs.end_all, _hubs.stop

@@ -69,10 +69,11 @@ def item(
         "body": body,
         "data": data,
         "severity": severity,
-        "created_at": _iso(created_at),
-        "read_at": _iso(read_at) if read_at else None,
+        "created_at": iso(created_at),
+        "read_at": iso(read_at) if read_at else None,
     }
 
 
-def _iso(moment: datetime) -> str:
+def iso(moment: datetime) -> str:
+    """A time as DRF's own field writes it: ISO 8601, in UTC."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -33,16 +33,7 @@ SETTINGS: Final = ("label", "is_enabled", "batch", "linger_ms", "batch_format")
 
 
 def contact_point_create(
-    *,
-    user: User,
-    channel: str,
-    address: str = "",
-    label: str = "",
-    is_enabled: bool = True,
-    batch: int = 1,
-    linger_ms: int = 0,
-    batch_format: str = "cloudevents",
-    vouched: bool = False,
+    *, user: User, channel: str, address: str = "", vouched: bool = False, **options: Any
 ) -> tuple[ContactPoint, bool]:
     """Add an address of a person; the second value is False where they have the very same one already.
 
@@ -50,6 +41,7 @@ def contact_point_create(
 
     Args:
         vouched: somebody who may say so says that it is theirs.
+        options: any of `SETTINGS`; by default, those of the model.
 
     Raises:
         ValidationError: there is no such channel, or the address is none of its, or costs too much.
@@ -57,18 +49,9 @@ def contact_point_create(
             contact points as anybody may; or that of their account is to be confirmed first.
         TooMany: as many codes were sent as may be.
     """
-    contact_point = ContactPoint(
-        user=user,
-        channel=channel,
-        address=address,
-        label=label,
-        is_enabled=is_enabled,
-        batch=batch,
-        linger_ms=linger_ms,
-        batch_format=batch_format,
-    )
+    contact_point = ContactPoint(user=user, channel=channel, address=address, **options)
     contact_point.clean()
-    _refuse_odd(label)
+    _refuse_odd(contact_point.label)
     _refuse_costly(contact_point)
     try:
         with transaction.atomic():

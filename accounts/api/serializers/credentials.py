@@ -36,17 +36,15 @@ class LogInSerializer(serializers.Serializer[Any]):
     password = PasswordField()
 
 
-class SessionSerializer(serializers.Serializer[Tokens]):
-    """Tokens, and the person they belong to."""
-
-    access_token = serializers.CharField(source="access")
-    refresh_token = serializers.CharField(source="refresh")
-    user = UserSerializer()
-
-
 class TokensSerializer(serializers.Serializer[Tokens]):
     access_token = serializers.CharField(source="access")
     refresh_token = serializers.CharField(source="refresh")
+
+
+class SessionSerializer(TokensSerializer):
+    """Tokens, and the person they belong to."""
+
+    user = UserSerializer()
 
 
 class TokenPairSerializer(serializers.Serializer[Tokens]):

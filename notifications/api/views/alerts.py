@@ -58,35 +58,25 @@ EXAMPLE_VERDICTS = {
     ]
 }
 # Anything may stand in the list: it is answered by itself.
-BATCH: dict[str, Any] = {
-    "type": "array",
-    "minItems": 1,
-    "maxItems": BATCH_MOST,
-    "items": {"anyOf": [{"$ref": "#/components/schemas/AlertInRequest"}, {}]},
-}
-CLOUD_EVENTS_BATCH: dict[str, Any] = {
-    "type": "array",
-    "minItems": 1,
-    "maxItems": BATCH_MOST,
-    "items": {
-        "anyOf": [
-            {
-                "type": "object",
-                "required": ["specversion", "id", "source", "type", "data"],
-                "properties": {
-                    "specversion": {"type": "string", "enum": ["1.0"]},
-                    "id": {"type": "string"},
-                    "source": {"type": "string"},
-                    "type": {"type": "string", "enum": ["tocsin.alert"]},
-                    "data": {"anyOf": [{"$ref": "#/components/schemas/AlertInRequest"}, {}]},
-                },
-            },
-            {},
-        ]
-    },
-}
+ALERT_OR_NOT: dict[str, Any] = {"anyOf": [{"$ref": "#/components/schemas/AlertInRequest"}, {}]}
+LIST: dict[str, Any] = {"type": "array", "minItems": 1, "maxItems": BATCH_MOST}
 CLOUD_EVENTS = "application/cloudevents-batch+json"
 EVENT_TYPE = "tocsin.alert"
+CLOUD_EVENT: dict[str, Any] = {
+    "type": "object",
+    "required": ["specversion", "id", "source", "type", "data"],
+    "properties": {
+        "specversion": {"type": "string", "enum": ["1.0"]},
+        "id": {"type": "string"},
+        "source": {"type": "string"},
+        "type": {"type": "string", "enum": [EVENT_TYPE]},
+        "data": ALERT_OR_NOT,
+    },
+}
+BATCHES = {
+    "application/json": LIST | {"items": ALERT_OR_NOT},
+    CLOUD_EVENTS: LIST | {"items": {"anyOf": [CLOUD_EVENT, {}]}},
+}
 EXAMPLE_EVENTS = [
     {
         "specversion": "1.0",
@@ -170,7 +160,7 @@ class AlertsBatchView(APIView):
 
     @extend_schema(
         operation_id="alerts_create_batch",
-        request={"application/json": BATCH, CLOUD_EVENTS: CLOUD_EVENTS_BATCH},
+        request=BATCHES,
         responses={
             200: OpenApiResponse(
                 AlertVerdictsSerializer, description="A verdict on each; those with 201 will be delivered."

@@ -16,6 +16,10 @@ REGISTRY: Final[dict[str, Any]] = {
     "description": "Caller ids by prefix of the number called; `default` is for all other numbers.",
     "additionalProperties": {"type": "string", "pattern": r"^\+[1-9][0-9]{6,14}$"},
 }
+CHANGE: Final[dict[str, Any]] = {
+    "request": {"application/json": REGISTRY},
+    "responses": {200: REGISTRY, **errors(*BODY, 403)},
+}
 EXAMPLE: Final = OpenApiExample(
     "two countries", value={"+385": "+3851111111", "+61": "+6117065677", "default": "+12569065677"}
 )
@@ -30,20 +34,12 @@ class CallerIdsView(APIView):
         """Return the whole registry; of the prefixes that fit a number, the longest counts."""
         return Response(caller_ids())
 
-    @extend_schema(
-        operation_id="caller_ids_replace",
-        request={"application/json": REGISTRY},
-        responses={200: REGISTRY, **errors(*BODY, 403)},
-    )
+    @extend_schema(operation_id="caller_ids_replace", **CHANGE)
     def put(self, request: Request) -> Response:
         """Replace the registry with this one."""
         return Response(caller_ids_replace(registry=_registry_in(request)))
 
-    @extend_schema(
-        operation_id="caller_ids_put",
-        request={"application/json": REGISTRY},
-        responses={200: REGISTRY, **errors(*BODY, 403)},
-    )
+    @extend_schema(operation_id="caller_ids_put", **CHANGE)
     def post(self, request: Request) -> Response:
         """Add these caller ids, or change those with the same prefix; the others stay."""
         return Response(caller_ids_put(registry=_registry_in(request)))

@@ -168,12 +168,14 @@ class TestSendView(_OneContactPoint):
 
 
 class _Own(_OneContactPoint):
-    """Codes are for whoever reads them: staff, who see all, enter none for others."""
+    """Its owner's alone: staff, who see all, enter no code for others, and don't see their secrets."""
+
+    refusal = "Only its owner can confirm it."
 
     def contact_point(self, contact_point_id: UUID) -> ContactPoint:
         contact_point = super().contact_point(contact_point_id)
         if contact_point.user_id != self.request.user.pk:
-            raise PermissionDenied("Only its owner can confirm it.")
+            raise PermissionDenied(self.refusal)
         return contact_point
 
 
@@ -208,13 +210,11 @@ class ConfirmView(_Own):
         return Response(ContactPointSerializer(confirmed).data)
 
 
-class _Secret(_OneContactPoint):
-    """A secret is its owner's alone: not even staff see it."""
+class _Secret(_Own):
+    refusal = "Only its owner can see the secret."
 
     def signed(self, contact_point_id: UUID) -> ContactPoint:
         contact_point = self.contact_point(contact_point_id)
-        if contact_point.user_id != self.request.user.pk:
-            raise PermissionDenied("Only its owner can see the secret.")
         if not registry.sendable(contact_point.channel).is_signed:
             raise Http404
         return contact_point
