@@ -7,11 +7,6 @@ from django.db.models import Q, QuerySet
 from accounts.models import Shop, User
 
 
-def users_all() -> QuerySet[User]:
-    """Everybody, for the staff."""
-    return User.objects.all()
-
-
 def shops_visible_to(principal: Any) -> QuerySet[Shop]:
     """All shops for staff and machines, or those where a person works now."""
     if not isinstance(principal, User) or principal.is_staff:

@@ -15,9 +15,5 @@ class UserFilter(StrictFilterSet):
     role = django_filters.ChoiceFilter(choices=Role.choices)
     is_active = django_filters.ChoiceFilter(choices=[("true", "Yes"), ("false", "No")], method="active")
 
-    class Meta:
-        model = User
-        fields: tuple[str, ...] = ()
-
     def active(self, queryset: QuerySet[User], name: str, value: str) -> QuerySet[User]:
         return queryset.filter(is_active=value == "true")

@@ -47,9 +47,7 @@ class PerAccount(ScopedRateThrottle, _Counted):
     scope_attr = "account_throttle_scope"
 
     def who(self, request: Request, view: APIView) -> str | None:
-        if isinstance(request.user, User):
-            return str(request.user.pk)
-        return _email_in(request.data)
+        return str(request.user.pk) if isinstance(request.user, User) else account_in(request.data)
 
 
 class Acts(_Counted):
@@ -73,7 +71,7 @@ class PerEmail(PerAccount):
     """The same, but by the email alone: whoever asks, it is about that account."""
 
     def who(self, request: Request, view: APIView) -> str | None:
-        return _email_in(request.data)
+        return account_in(request.data)
 
 
 class Resets(PerEmail):
@@ -83,11 +81,7 @@ class Resets(PerEmail):
         return rate_limits.reset_take(account=who, address=rate_limits.address_of(request.META), now=now)
 
 
-def account_in(data: Any) -> str:
-    """Return the account that a body names by its email; empty where it names none."""
-    return _email_in(data) or ""
-
-
-def _email_in(data: Any) -> str | None:
+def account_in(data: Any) -> str | None:
+    """Return the account that a body names by its email; None where it names none."""
     email = data.get("email") if isinstance(data, dict) else None
     return rate_limits.account_of(email) if isinstance(email, str) else None

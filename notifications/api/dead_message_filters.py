@@ -12,7 +12,3 @@ class DeadMessageFilter(StrictFilterSet):
     state = django_filters.ChoiceFilter(choices=DeadMessage.State.choices)
     created_after = SaneDateTimeFilter(field_name="created_at", lookup_expr="gte")
     created_before = SaneDateTimeFilter(field_name="created_at", lookup_expr="lt")
-
-    class Meta:
-        model = DeadMessage
-        fields: tuple[str, ...] = ()

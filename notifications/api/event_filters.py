@@ -37,10 +37,6 @@ class EventFilter(StrictFilterSet):
     created_after = SaneDateTimeFilter(field_name="created_at", lookup_expr="gte")
     created_before = SaneDateTimeFilter(field_name="created_at", lookup_expr="lt")
 
-    class Meta:
-        model = Event
-        fields: tuple[str, ...] = ()
-
     def known(self, queryset: QuerySet[Event], name: str, value: str) -> QuerySet[Event]:
         return queryset.filter(is_known=value == "true")
 
@@ -49,10 +45,6 @@ class DeadLetterFilter(StrictFilterSet):
     handler = django_filters.CharFilter(max_length=100)
     routing_key = PatternFilter(method="of_keys", label=PATTERN_LABEL)
     event = django_filters.UUIDFilter(field_name="event_id")
-
-    class Meta:
-        model = HandlerRun
-        fields: tuple[str, ...] = ()
 
     def of_keys(self, queryset: QuerySet[HandlerRun], name: str, value: str) -> QuerySet[HandlerRun]:
         return queryset.filter(event__in=selectors.of_keys(Event.objects.order_by(), value))

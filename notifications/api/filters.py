@@ -11,7 +11,7 @@ from django_filters.fields import IsoDateTimeField  # type: ignore[import-untype
 
 from config.rest.filters import StrictFilterSet, by
 from notifications import selectors
-from notifications.models import Alert, ContactPoint, Delivery
+from notifications.models import Alert, Delivery
 
 
 class SaneDateTimeField(IsoDateTimeField):
@@ -35,10 +35,6 @@ class AlertFilter(StrictFilterSet):
     received_before = SaneDateTimeFilter(field_name="received_at", lookup_expr="lt")
     grouped_with = django_filters.UUIDFilter(label="The first alert of a group.")
 
-    class Meta:
-        model = Alert
-        fields: tuple[str, ...] = ()
-
 
 class DeliveryFilter(StrictFilterSet):
     user = django_filters.UUIDFilter(method="of_person", label="UUID of the person.")
@@ -52,10 +48,6 @@ class DeliveryFilter(StrictFilterSet):
     reason = django_filters.CharFilter(max_length=64)
     created_after = SaneDateTimeFilter(method=by(selectors.created_from))
     created_before = SaneDateTimeFilter(method=by(selectors.created_until))
-
-    class Meta:
-        model = Delivery
-        fields: tuple[str, ...] = ()
 
     def of_alert(self, queryset: QuerySet[Delivery], name: str, value: Any) -> QuerySet[Delivery]:
         return selectors.of_alert(queryset, value)
@@ -75,7 +67,3 @@ class DeliveryFilter(StrictFilterSet):
 class ContactPointFilter(StrictFilterSet):
     user = django_filters.UUIDFilter(field_name="user_id", label="UUID of the person (for staff).")
     channel = django_filters.CharFilter(max_length=32)
-
-    class Meta:
-        model = ContactPoint
-        fields: tuple[str, ...] = ()

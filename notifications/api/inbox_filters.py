@@ -9,7 +9,6 @@ from rest_framework.utils.urls import replace_query_param
 from config.rest.api import NewestFirst
 from config.rest.filters import StrictFilterSet
 from notifications.inbox import pages
-from notifications.models import InboxItem
 
 
 class InboxFilter(StrictFilterSet):
@@ -17,10 +16,6 @@ class InboxFilter(StrictFilterSet):
         choices=[("true", "Unread"), ("false", "Read")], label="Unread or read ones only."
     )
     kind = django_filters.CharFilter(max_length=64)
-
-    class Meta:
-        model = InboxItem
-        fields: tuple[str, ...] = ()
 
     def filter_queryset(self, queryset: Any) -> pages.Wanted:
         """Return which of one's own items are asked for; ``pages`` looks for them by itself."""

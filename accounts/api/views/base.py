@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.models import User
 from config.rest.openapi import BY_FIELD
 
 DONE: Final = {204: OpenApiResponse(description="Done.")}
@@ -22,6 +23,11 @@ class OpenView(APIView):
     def get_authenticate_header(self, request: Request) -> str:
         # Without authentication classes DRF would make a 403 of every 401.
         return 'Bearer realm="Tocsin"'
+
+
+def person(request: Request) -> User:
+    """Return who is logged in, where machines may not come."""
+    return request.user  # type: ignore[return-value]
 
 
 def secret(data: Any, code: int = status.HTTP_200_OK) -> Response:

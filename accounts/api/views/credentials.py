@@ -112,7 +112,7 @@ class _LogInView(OpenView):
     authentication_classes = []
 
     def log_in(self, request: Request) -> Tokens:
-        account, address = account_in(request.data), rate_limits.address_of(request.META)
+        account, address = account_in(request.data) or "", rate_limits.address_of(request.META)
         # A body without an email is an attempt too.
         with rate_limits.log_in_counted(
             ValidationError, AuthenticationFailed, account=account, address=address

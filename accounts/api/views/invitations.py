@@ -9,8 +9,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api.serializers.invitations import InvitationInSerializer, InvitationSerializer
-from accounts.api.views.base import DONE
-from accounts.models import Invitation, User
+from accounts.api.views.base import DONE, person
+from accounts.models import Invitation
 from accounts.services.invitations import invitation_make
 from config.rest.openapi import BODY, errors
 from config.rest.views import validated
@@ -45,9 +45,8 @@ class InvitationsView(_Invitations):
     )
     def post(self, request: Request) -> Response:
         """Send somebody a link to register with. It works once, for INVITATION_DAYS days."""
-        by: User = request.user  # type: ignore[assignment]
         fields = validated(InvitationInSerializer(data=request.data))
-        invitation = invitation_make(by=by, **fields)
+        invitation = invitation_make(by=person(request), **fields)
         return Response(InvitationSerializer(invitation).data, status=status.HTTP_201_CREATED)
 
 

@@ -20,9 +20,8 @@ from accounts.api.serializers.credentials import (
 )
 from accounts.api.throttles import Acts, PerAddress, Resets
 from accounts.api.tokens import tokens_issue
-from accounts.api.views.base import DONE, OpenView, secret
+from accounts.api.views.base import DONE, OpenView, person, secret
 from accounts.api.views.credentials import SESSION
-from accounts.models import User
 from accounts.services.passwords import password_change, password_reset_confirm, password_reset_request
 from config import clock
 from config.rest.openapi import BODY, errors
@@ -51,7 +50,7 @@ class PasswordChangeView(APIView):
     def post(self, request: Request) -> Response:
         """Set a new password. All earlier tokens and sessions end; the answer has new tokens."""
         fields = validated(PasswordChangeSerializer(data=request.data))
-        user: User = request.user  # type: ignore[assignment]
+        user = person(request)
         password_change(user=user, now=clock.now(), **fields)
         if request.auth is None:
             # The caller came with a session, which is to go on.

@@ -11,7 +11,8 @@ from rest_framework.views import APIView
 from accounts.api.serializers.credentials import AcceptedSerializer, CodeSerializer
 from accounts.api.serializers.users import UserSerializer
 from accounts.api.throttles import PerAccount, PerAddress
-from accounts.models import User, Verification
+from accounts.api.views.base import person
+from accounts.models import Verification
 from accounts.services.verifications import verification_confirm, verification_send
 from config import clock
 from config.rest.openapi import BODY, errors
@@ -33,8 +34,7 @@ class _SendView(APIView):
     purpose: ClassVar[str]
 
     def post(self, request: Request) -> Response:
-        user: User = request.user  # type: ignore[assignment]
-        verification_send(user=user, purpose=self.purpose, now=clock.now())
+        verification_send(user=person(request), purpose=self.purpose, now=clock.now())
         return Response(SENT, status=status.HTTP_202_ACCEPTED)
 
 
@@ -42,9 +42,10 @@ class _ConfirmView(APIView):
     purpose: ClassVar[str]
 
     def post(self, request: Request) -> Response:
-        user: User = request.user  # type: ignore[assignment]
-        fields = validated(CodeSerializer(data=request.data))
-        verified = verification_confirm(user=user, purpose=self.purpose, now=clock.now(), **fields)
+        code = validated(CodeSerializer(data=request.data))["code"]
+        verified = verification_confirm(
+            user=person(request), purpose=self.purpose, code=code, now=clock.now()
+        )
         return Response(UserSerializer(verified).data)
 
 

@@ -2,7 +2,6 @@
 
 from uuid import UUID
 
-from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.generics import GenericAPIView, get_object_or_404
 from rest_framework.request import Request
@@ -24,10 +23,7 @@ from notifications.models import HandlerRun
 
 class _DeadLetters(GenericAPIView[HandlerRun]):
     serializer_class = DeadLetterSerializer
-    queryset = HandlerRun.objects.none()
-
-    def get_queryset(self) -> QuerySet[HandlerRun]:
-        return selectors.dead_letters()
+    queryset = selectors.dead_letters()
 
 
 @extend_schema(tags=["events"])

@@ -2,7 +2,6 @@
 
 from uuid import UUID
 
-from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, PolymorphicProxySerializer, extend_schema
 from rest_framework import status
 from rest_framework.generics import GenericAPIView, get_object_or_404
@@ -58,10 +57,7 @@ PERSON = "api"
 
 class _Events(GenericAPIView[Event]):
     serializer_class = EventSerializer
-    queryset = Event.objects.none()
-
-    def get_queryset(self) -> QuerySet[Event]:
-        return selectors.events_with_runs()
+    queryset = selectors.events_with_runs()
 
     def answer(self, event_id: UUID, code: int = status.HTTP_200_OK) -> Response:
         return Response(

@@ -72,9 +72,12 @@ class Command(BaseCommand):
             self.say("Loading shops and staff, making an API key …")
             stack.manage("loaddata", "initial_data")
             made = stack.manage("create_api_key", "demo", *(part for s in SCOPES for part in ("--scope", s)))
-            with Client(stack, third_party_url, key=made.stdout.split()[-1]) as client:
-                client.wait_until_ready()
-                self.send_and_check(stack, client)
+            http = running.enter_context(requests.Session())
+            http.trust_env = False
+            http.headers["Authorization"] = f"Bearer {made.stdout.split()[-1]}"
+            client = Client(stack, third_party_url, http)
+            client.wait_until_ready()
+            self.send_and_check(stack, client)
             self.play(stack, played)
 
     def play(self, stack: Stack, played: Sequence[Scene]) -> None:
@@ -177,18 +180,10 @@ class Command(BaseCommand):
 class Client:
     """Talks to the product as a camera system and an operator would, and to the third party."""
 
-    def __init__(self, stack: Stack, third_party_url: str, *, key: str) -> None:
+    def __init__(self, stack: Stack, third_party_url: str, http: requests.Session) -> None:
         self._stack = stack
         self._third_party_url = third_party_url
-        self._http = requests.Session()
-        self._http.trust_env = False
-        self._http.headers["Authorization"] = f"Bearer {key}"
-
-    def __enter__(self) -> "Client":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._http.close()
+        self._http = http
 
     def wait_until_ready(self) -> None:
         """Wait until workers and scheduler have come up too.

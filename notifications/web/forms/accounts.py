@@ -25,6 +25,11 @@ def password_field(*, label: str = "Password", autocomplete: str, help_text: str
     return forms.CharField(label=label, strip=False, max_length=4096, widget=widget, help_text=help_text)
 
 
+def name_field(autocomplete: str, *, required: bool = True) -> forms.CharField:
+    widget = forms.TextInput({"autocomplete": autocomplete})
+    return forms.CharField(max_length=150, required=required, widget=widget)
+
+
 def new_password_field(label: str = "New password") -> forms.CharField:
     return password_field(label=label, autocomplete="new-password", help_text=RULES)
 
@@ -37,8 +42,7 @@ class LoginForm(forms.Form):
 class RegisterForm(forms.Form):
     """Whether the values will do is the service's to say, here and in the other forms."""
 
-    first_name = forms.CharField(max_length=150, widget=forms.TextInput({"autocomplete": "given-name"}))
-    last_name = forms.CharField(max_length=150, widget=forms.TextInput({"autocomplete": "family-name"}))
+    first_name, last_name = name_field("given-name"), name_field("family-name")
     role = forms.ChoiceField(
         label="You are", choices=[(Role.STUDENT.value, "A student"), (Role.ENCADRANT.value, "A supervisor")]
     )
@@ -93,12 +97,8 @@ class LeaveForm(forms.Form):
 class DetailsForm(forms.Form):
     """What people may change about themselves with nothing but their session."""
 
-    first_name = forms.CharField(
-        max_length=150, required=False, widget=forms.TextInput({"autocomplete": "given-name"})
-    )
-    last_name = forms.CharField(
-        max_length=150, required=False, widget=forms.TextInput({"autocomplete": "family-name"})
-    )
+    first_name = name_field("given-name", required=False)
+    last_name = name_field("family-name", required=False)
     phone = forms.CharField(
         label="Phone number",
         max_length=40,
