@@ -46,10 +46,7 @@ class Role(models.TextChoices):
 
 
 class User(TracksChanges, AbstractBaseUser, PermissionsMixin):
-    """A person. ``uuid`` is the public id; the log-in is the email, kept in lower case.
-
-    An email or phone that is saved with a change is no longer verified.
-    """
+    """A person: ``uuid`` is the public id, the email the log-in. An address that changes is unverified."""
 
     uuid = UUIDv7Field()
     email = models.EmailField(unique=True)
@@ -151,10 +148,7 @@ class User(TracksChanges, AbstractBaseUser, PermissionsMixin):
             self.refresh_from_db(fields=["epoch", "links_version"])
 
     def delete(self, *args: Any, **options: Any) -> tuple[int, dict[str, int]]:
-        """Delete it with all that is theirs: locked, so that nothing of theirs comes in between.
-
-        A worker that is making something of theirs waits, and then finds nobody to make it for.
-        """
+        """Delete it with all that is theirs; locked, so that whoever is making more of it finds nobody."""
         with transaction.atomic():
             User.objects.select_for_update().only("pk").filter(pk=self.pk).first()
             return super().delete(*args, **options)
@@ -199,10 +193,7 @@ class Encadrant(Profile):
 
 
 class Verification(models.Model):
-    """A code or link sent to prove that someone reads what is sent to an address; works once.
-
-    Neither is stored: both are derived from ``id`` with the secret key (accounts.verification).
-    """
+    """A code or link that shows who reads an address, once. Both are derived from ``id``, never stored."""
 
     class Purpose(models.TextChoices):
         EMAIL = "email", "Verify the email address"

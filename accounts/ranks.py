@@ -41,11 +41,7 @@ def has_rights(user: User) -> bool:
 
 
 def people_below(by: User) -> QuerySet[User]:
-    """Whose account, log-in and contact points somebody may change.
-
-    Whoever can change these can become the other. So for anyone but a superuser they are people with neither
-    a rank nor a permission, and themselves.
-    """
+    """Whose account somebody may change, and so become: ordinary people's and their own; a superuser all."""
     if rank_of(by) is Rank.SUPERUSER:
         return User.objects.all()
     return User.objects.filter(ORDINARY | Q(pk=by.pk)).distinct()

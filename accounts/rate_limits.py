@@ -96,10 +96,7 @@ def _taken(mode: Mode, *, scope: str, who: str, now: datetime, share: int = 1) -
 
 
 def act_take(*, user: User, now: datetime) -> timedelta | None:
-    """Count something that a person does of which somebody may be told; return how long to wait.
-
-    The staff are not held to it: they tell people on purpose.
-    """
+    """Count an act that others may be told of; return how long to wait. The staff are not held to it."""
     return None if user.is_staff else attempt_take(scope="act", who=str(user.pk), now=now)
 
 

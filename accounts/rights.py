@@ -55,10 +55,7 @@ def may(principal: Any, right: Right) -> bool:
 
 
 def may_use(principal: Any, route: str, method: str) -> bool:
-    """Whether somebody may do this to a route of ``request.resolver_match``; never where it is not listed.
-
-    ``OPTIONS`` is for whoever may do anything there.
-    """
+    """Whether somebody may do this to a route that is listed; ``OPTIONS``: may do anything there."""
     rights = ROUTES.get(route.strip("/"), {})
     if method == "OPTIONS":
         return any(may(principal, right) for right in rights.values())

@@ -23,10 +23,7 @@ def head_of(scope: dict[str, Any]) -> dict[str, Any]:
 
 
 def refusal(request: HttpRequest) -> HttpResponse | None:
-    """Return the answer to a request that would be refused whatever its body says; None for others.
-
-    Whoever is not known may not send much, even where they may send.
-    """
+    """Return the answer to a request that is refused whatever its body says; strangers may not send much."""
     return cast(HttpResponse | None, convert_exception_to_response(_refusal)(request))  # type: ignore[arg-type]
 
 

@@ -1,9 +1,7 @@
 """Django under ASGI with one change of threads for a request, where the stock handler makes two a middleware.
 
-Every view here but the streams is synchronous. The stock handler takes each middleware of a synchronous
-chain, each signal and the view through a thread of its own making; measured, that is most of the cost of a
-small request. Here a request's whole chain runs in one thread of a fixed pool, which also keeps its
-database connection. See docs/adr/0011.
+Every view here but the streams is synchronous. A request's whole chain runs in one thread of a fixed pool,
+which also keeps its database connection; see docs/adr/0011.
 """
 
 import asyncio

@@ -32,11 +32,7 @@ class JobRefused(Exception):
 
 
 class Job(StockJob):
-    """RQ's job as mere data: the name of a known job, and arguments in JSON.
-
-    RQ imports and calls whatever a job in Redis names, as its function or a callback, and posts to whatever
-    address it has.
-    """
+    """RQ's job as mere data, a known job's name and JSON: RQ itself calls whatever a job names."""
 
     success_callback = failure_callback = stopped_callback = None
 

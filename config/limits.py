@@ -19,9 +19,8 @@ def allow_many_connections() -> None:
 def give_back_large_blocks() -> None:
     """Return what large bodies took to the system as soon as they are gone.
 
-    By itself glibc raises the size from which it does so with each large block that it frees, and keeps what
-    is smaller for each thread: hostile bodies left a web process with 110 MB more, and leave it with 25 now.
-    Other C libraries do nothing here.
+    By itself glibc keeps ever larger blocks for each thread: hostile bodies left a web process with 110 MB
+    more, and leave it with 25 now. Other C libraries do nothing here.
     """
     if mallopt := getattr(ctypes.CDLL(None), "mallopt", None):
         mallopt(_M_MMAP_THRESHOLD, _THRESHOLD)

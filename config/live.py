@@ -1,7 +1,4 @@
-"""Answers that go on for as long as a client stays, as the streams of inboxes and rooms do.
-
-``config.handler`` serves them.
-"""
+"""Answers that go on while a client stays, such as streams of inboxes; config.handler serves them."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any

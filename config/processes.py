@@ -48,11 +48,7 @@ class StackError(Exception):
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nothing listens on at this moment.
-
-    It is none of those that systems give to connections and to servers that name no port: such a one may be
-    gone before it is used.
-    """
+    """A free TCP port of 127.0.0.1, none of those that systems give away meanwhile by themselves."""
     while True:
         # Not the generator that tests seed: they would all try the same ports.
         port = random.SystemRandom().randrange(*UNASSIGNED)
@@ -67,11 +63,9 @@ def free_port() -> int:
 class Stack:
     """Everything that one instance runs; a context manager.
 
-    `DATABASE_URL` and `REDIS_URL`, in `env` or else in the environment, name servers of one's
-    own; unset or empty means the embedded ones of `home`. Without `migrate` its tables are there
-    already. `processes` holds `web`, `worker-1`,
-    `worker-2`, … and `scheduler`; a killed one stays in it until it is started again. `more` are
-    other commands of manage.py by the name of their process: `{"publisher": ["publish"]}`.
+    `DATABASE_URL` and `REDIS_URL`, in `env` or else in the environment, name servers of one's own; unset or
+    empty means the embedded ones of `home`. `processes` holds `web`, `worker-1`, … and `scheduler`, killed
+    ones too. `more` are other commands of manage.py by their process: `{"publisher": ["publish"]}`.
     """
 
     def __init__(

@@ -121,10 +121,7 @@ def _moments(
 
 
 def _days_of(rule: _Rule, *, starts_on: date, since: date, until: date) -> Iterator[date]:
-    """Yield the days of a rule from ``since`` to ``until``, in order.
-
-    A library reads such rules, too, but searches one that no day fits up to the year 9999, in each look.
-    """
+    """Yield the days of a rule, in order. Libraries look for one that no day fits up to the year 9999."""
     if starts_on < _FIRST:
         raise BadRule(f"The first day can't be before {_FIRST}.")
     until = min(until, rule.until.day)

@@ -8,10 +8,7 @@ from typing import NamedTuple
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What an audit asks for: ``limit`` gaps of each kind, among the days from ``since`` to before ``until``.
-
-    Without these, all days.
-    """
+    """What to audit: ``limit`` gaps of each kind, from the day ``since`` to before ``until``, or of all."""
 
     now: datetime
     limit: int
@@ -48,9 +45,6 @@ registered: list[Part] = []
 
 
 def register(part: Part) -> None:
-    """Have more audited; for ``AppConfig.ready``.
-
-    No slice may hold a snapshot for longer than a day's rows take (notifications.snapshots).
-    """
+    """Have more audited, from ``AppConfig.ready``; no slice may hold a snapshot for very long."""
     if part not in registered:
         registered.append(part)

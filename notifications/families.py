@@ -13,10 +13,7 @@ registered: list[Callable[[Counted], Iterable[Metric]]] = []
 
 
 def register(families: Callable[[Counted], Iterable[Metric]]) -> None:
-    """Show more: a function that makes metrics out of the shared counters, or of what it asks itself.
-
-    For ``AppConfig.ready``.
-    """
+    """Show more, from ``AppConfig.ready``: metrics of the shared counters, or of what a function asks."""
     if families not in registered:
         registered.append(families)
 

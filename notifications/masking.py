@@ -24,10 +24,7 @@ _SECRETS: Final = (
 
 
 def description(error: BaseException) -> str:
-    """Return the kind of an error and the first line of its text, secrets and addresses masked.
-
-    The lines after it are PostgreSQL's details of the row and the like.
-    """
+    """Return an error's kind and first line, masked; the lines after it are details of the row."""
     text = str(error).strip().partition("\n")[0]
     if len(text) > _LOOKED_AT:  # cut between words, so that no secret loses what it is known by
         text = text[:_LOOKED_AT].rsplit(maxsplit=1)[0]

@@ -64,10 +64,7 @@ def hint(name: str, *messages: bytes, failed: str, **about: Any) -> None:
 
 
 def on(name: str) -> Callable[[Job], Job]:
-    """Make a function a job, which waits on the queue of this name. Workers run no other function.
-
-    Its arguments must be what JSON has: an id is a string.
-    """
+    """Make a function a job on the queue of this name: its arguments must be JSON's. Workers run no other."""
 
     def note(job: Job) -> Job:
         _queues[job] = name

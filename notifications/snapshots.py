@@ -9,10 +9,7 @@ from django.db.backends.utils import CursorWrapper
 
 @contextmanager
 def snapshot() -> Iterator[CursorWrapper]:
-    """One state of the database for every query, and no change to it.
-
-    While one is open nothing that is dead can be removed, which slows the queue: keep it short.
-    """
+    """Read one state of the database; keep it short, since nothing dead is removed meanwhile."""
     outermost = not connection.in_atomic_block
     with transaction.atomic(), connection.cursor() as cursor:
         if outermost:

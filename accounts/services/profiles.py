@@ -11,10 +11,7 @@ log = structlog.get_logger(__name__)
 
 
 def profile_ensure(*, user: User) -> Student | Encadrant | None:
-    """Return the profile that goes with a user's role, made if it is not there; None for other roles.
-
-    The profile of a former role stays, so that taking the role up again loses nothing.
-    """
+    """Return the profile that a user's role asks for, made if missing. That of a former role stays."""
     match user.role:
         case Role.STUDENT:
             return Student.objects.get_or_create(user=user)[0]

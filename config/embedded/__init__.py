@@ -1,8 +1,7 @@
 """PostgreSQL and Redis without an installation: the real servers, out of PyPI wheels.
 
-Each instance directory ("home") has servers of its own, reached over unix sockets only, Redis with a
-password that is kept there. They outlive the process that started them, so that the next command finds
-them up.
+Each instance directory ("home") has servers of its own, reached over unix sockets only, Redis by a password
+that is kept there. They outlive whoever started them: the next command finds them up.
 """
 
 import os
@@ -35,26 +34,17 @@ def home() -> Path:
 
 
 def database_url(*, at: Path | None = None) -> str:
-    """`postgresql://tocsin@/tocsin?host=<percent-encoded socket directory>`; starts nothing.
-
-    libpq, psycopg and psql take this form as it is, and so does `environ.Env.db_url_config`.
-    """
+    """`postgresql://tocsin@/tocsin?host=<percent-encoded socket directory>`, for libpq and Django alike."""
     return _postgres.url(_instance(at))
 
 
 def redis_url(*, at: Path | None = None) -> str:
-    """`unix://:<password>@<percent-encoded socket path>?db=0`, as `redis.from_url` reads it.
-
-    Starts nothing, but makes the password where there is none yet.
-    """
+    """`unix://:<password>@<percent-encoded socket path>?db=0`; makes the password where there is none yet."""
     return _redis.url(_instance(at))
 
 
 def ensure_running(*, postgres: bool = True, redis: bool = True, at: Path | None = None) -> bool:
-    """Start what is not up; safe to race. Answers whether anything was down.
-
-    Takes about a millisecond when everything is up.
-    """
+    """Start what is not up; safe to race, and quick where all is. Answers whether anything was down."""
     instance = _instance(at)
     if instance.is_claimed() and (
         (not postgres or _postgres.running_pid(instance) is not None)
@@ -96,11 +86,7 @@ def stop_redis(*, at: Path | None = None) -> None:
 
 
 def kill(server: Server, *, at: Path | None = None) -> None:
-    """SIGKILL, for crash tests; `ensure_running` brings the server back.
-
-    Of PostgreSQL only the postmaster is killed, as the kernel's out-of-memory killer would do;
-    its orphaned backends are swept away by the next start.
-    """
+    """SIGKILL, for crash tests; of PostgreSQL the postmaster, whose orphans the next start sweeps away."""
     (_postgres if server == "postgres" else _redis).kill(_instance(at))
 
 

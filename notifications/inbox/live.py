@@ -18,10 +18,7 @@ ID_BYTES = 16
 
 
 def announce(user_ids: Iterable[UUID]) -> None:
-    """Say that the inboxes of these people have changed; to be called once that is committed.
-
-    A Redis that is away costs only time: the streams look again at each heartbeat.
-    """
+    """Say, once it is committed, that the inboxes of these people have changed; only a hint."""
     people = list(dict.fromkeys(user_ids))
     if people:
         queue.hint(CHANNEL, *messages(people), failed="inbox_announcement_failed", people=len(people))

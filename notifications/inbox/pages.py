@@ -137,10 +137,7 @@ def _found(
 
 
 def _statement(chosen: Sequence[tuple[int, str]], *, of_kind: bool, backwards: bool) -> str:
-    """Look through some sections, each by its condition.
-
-    An item is in one of two partial indexes; each part is looked through in the order that its index has.
-    """
+    """Look through sections by their conditions, each in the order of its own partial index."""
     numbers, sections = ("ASC", "DESC") if backwards else ("DESC", "ASC")
     parts = " UNION ALL ".join(
         f"""

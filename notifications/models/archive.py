@@ -22,10 +22,7 @@ class AuditedDay(models.Model):
 
 
 class ArchivedMonth(models.Model):
-    """A manifest of the archive, as it was written: whoever changes the archive does not change this.
-
-    A month that is archived again, since it had changed, has several of them; the last one counts.
-    """
+    """A manifest of the archive as it was written. Of a month that is archived again, the last one counts."""
 
     number = models.PositiveIntegerField(primary_key=True, help_text="Its place in the chain.")
     month = models.DateField(help_text="The first day of the month.")

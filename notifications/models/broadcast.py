@@ -7,10 +7,7 @@ from notifications.models.notification import Notification
 
 
 class Broadcast(models.Model):
-    """A notification on its way to a whole group of people; removed when the last delivery is made.
-
-    Saving it makes the ``post_save`` signal enqueue its fan-out.
-    """
+    """A notification for a whole group, until its last delivery is made. Saving it enqueues its fan-out."""
 
     class Audience(models.TextChoices):
         STUDENTS = "students", "Every student"

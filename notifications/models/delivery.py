@@ -28,10 +28,8 @@ class Delivery(models.Model):
     ``duration_ms`` and ``status_code`` are those of the last attempt, begun at ``sent_at``, where it was sent
     and there is no more to say: nearly all are, and have no row of their own (``Attempt``).
 
-    The table is divided into months by the id, which begins with the time of the fact (docs/adr/0026).
-
-    The id follows from the fact, the person and the contact point (notifications.ids), so that the primary
-    key makes each of them once.
+    The id follows from the fact, the person and the contact point (notifications.ids), so that each is made
+    once. It begins with the fact's time, which divides the table into months (docs/adr/0026).
     """
 
     Reason = reasons.Reason

@@ -35,10 +35,7 @@ class Event(models.Model):
 
 
 class HandlerRun(models.Model):
-    """One handler's work on one event: the row is the truth, its job in the queue a hint.
-
-    A run that has used up its attempts is a dead letter, until it is replayed.
-    """
+    """One handler's work on one event; a dead letter once its attempts are used up, until it is replayed."""
 
     class Status(models.TextChoices):
         PENDING = "pending", "Pending"

@@ -14,10 +14,7 @@ from notifications.web.concerns import does_concern
 
 
 class Bell:
-    """How many items of somebody's inbox are unread, and the number of its last one.
-
-    Asked for when a template shows them: this is made for the admin's pages too.
-    """
+    """How many items are unread, and the number of the last one; asked for when a template shows them."""
 
     def __init__(self, user: Any) -> None:
         self._user = user
