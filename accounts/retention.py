@@ -9,17 +9,7 @@ from django.contrib.auth.models import Group
 from django.contrib.sessions.models import Session
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
-from accounts.models import (
-    ApiKey,
-    Encadrant,
-    EndedLogIn,
-    Invitation,
-    Membership,
-    Shop,
-    Student,
-    User,
-    Verification,
-)
+from accounts import models
 from config.ends import Ends
 from config.slices import Old, Run, old_end
 
@@ -29,20 +19,20 @@ KEPT_FOR: Final = timedelta(days=7)
 STILL_GOOD: Final = timedelta(hours=1)
 
 ENDS: Final = (
-    Ends(User, "When the person is deleted"),
-    Ends(User.groups.through, parent=User),
-    Ends(User.user_permissions.through, parent=User),
-    Ends(Student, parent=User),
-    Ends(Encadrant, parent=User),
-    Ends(Verification, "7 days after its code or link expired"),
-    Ends(Invitation, "7 days after its link expired"),
+    Ends(models.User, "When the person is deleted"),
+    Ends(models.User.groups.through, parent=models.User),
+    Ends(models.User.user_permissions.through, parent=models.User),
+    Ends(models.Student, parent=models.User),
+    Ends(models.Encadrant, parent=models.User),
+    Ends(models.Verification, "7 days after its code or link expired"),
+    Ends(models.Invitation, "7 days after its link expired"),
     Ends(Session, "When it expires, two weeks after the last log-in"),
     Ends(OutstandingToken, "An hour after it expired, two weeks after it was issued"),
     Ends(BlacklistedToken, parent=OutstandingToken),
-    Ends(EndedLogIn, "An hour after the last of its tokens expired, two weeks after it was ended"),
-    Ends(Shop, "When the shop is deleted, which takes that it has no alerts"),
-    Ends(Membership, parent=Shop),
-    Ends(ApiKey, "When the key is deleted"),
+    Ends(models.EndedLogIn, "An hour after the last of its tokens expired, two weeks after it was ended"),
+    Ends(models.Shop, "When the shop is deleted, which takes that it has no alerts"),
+    Ends(models.Membership, parent=models.Shop),
+    Ends(models.ApiKey, "When the key is deleted"),
     Ends(Group, "When the group is deleted"),
     Ends(Group.permissions.through, parent=Group),
     Ends(LogEntry, "{days} after what was done", setting="ACTION_RETENTION_DAYS"),

@@ -70,6 +70,8 @@ def takes_keys(route: str, method: str) -> bool:
 
 
 POST_ALERTS: Final = staff(Scope.ALERTS_WRITE)
+#: People see those that they are told in.
+SEE_ESCALATIONS: Final = person(Scope.ESCALATIONS_READ)
 READ_ESCALATIONS: Final = staff(Scope.ESCALATIONS_READ)
 WRITE_ESCALATIONS: Final = staff(Scope.ESCALATIONS_WRITE)
 READ_CASES: Final = Right(Rank.STAFF, (Scope.TRACING_READ,), ("tracing.view_case",))
@@ -167,22 +169,18 @@ ROUTES: Final[Mapping[str, Rights]] = {
     "api/v1/escalations/policies/<uuid:policy_id>": _kept(READ_ESCALATIONS, staff(), "PATCH", "DELETE"),
     "api/v1/escalations/policies/<uuid:policy_id>/versions": _get(READ_ESCALATIONS),
     "api/v1/escalations/policies/<uuid:policy_id>/simulate": _post(READ_ESCALATIONS),
-    "api/v1/escalations/rotations": {"GET": person(Scope.ESCALATIONS_READ), "POST": staff()},
-    "api/v1/escalations/rotations/<uuid:rotation_id>": _kept(
-        person(Scope.ESCALATIONS_READ), staff(), "PATCH", "DELETE"
-    ),
-    "api/v1/escalations/rotations/<uuid:rotation_id>/on-call": _get(person(Scope.ESCALATIONS_READ)),
-    "api/v1/escalations/rotations/<uuid:rotation_id>/shifts": _get(person(Scope.ESCALATIONS_READ)),
-    "api/v1/escalations/rotations/<uuid:rotation_id>/calendar": _get(person(Scope.ESCALATIONS_READ)),
+    "api/v1/escalations/rotations": {"GET": SEE_ESCALATIONS, "POST": staff()},
+    "api/v1/escalations/rotations/<uuid:rotation_id>": _kept(SEE_ESCALATIONS, staff(), "PATCH", "DELETE"),
+    "api/v1/escalations/rotations/<uuid:rotation_id>/on-call": _get(SEE_ESCALATIONS),
+    "api/v1/escalations/rotations/<uuid:rotation_id>/shifts": _get(SEE_ESCALATIONS),
+    "api/v1/escalations/rotations/<uuid:rotation_id>/calendar": _get(SEE_ESCALATIONS),
     "api/v1/escalations/rotations/<uuid:rotation_id>/renew-link": _post(staff()),
-    "api/v1/escalations/rotations/<uuid:rotation_id>/overrides": _kept(
-        person(Scope.ESCALATIONS_READ), staff(), "POST"
-    ),
+    "api/v1/escalations/rotations/<uuid:rotation_id>/overrides": _kept(SEE_ESCALATIONS, staff(), "POST"),
     "api/v1/escalations/rotations/<uuid:rotation_id>/overrides/<uuid:override_id>": {"DELETE": staff()},
     "api/v1/^escalations/(?:policies|rotations)": {},
-    "api/v1/escalations": {"GET": person(Scope.ESCALATIONS_READ), "POST": WRITE_ESCALATIONS},
-    "escalations": {"GET": person(Scope.ESCALATIONS_READ), "POST": WRITE_ESCALATIONS},
-    "api/v1/escalations/<path:process_id>": _get(person(Scope.ESCALATIONS_READ)),
+    "api/v1/escalations": {"GET": SEE_ESCALATIONS, "POST": WRITE_ESCALATIONS},
+    "escalations": {"GET": SEE_ESCALATIONS, "POST": WRITE_ESCALATIONS},
+    "api/v1/escalations/<path:process_id>": _get(SEE_ESCALATIONS),
     # Whoever is told in it acknowledges it; that only the staff stop it, they learn last.
     "api/v1/escalations/<path:process_id>/acknowledge": _post(person(Scope.ESCALATIONS_WRITE)),
     "api/v1/escalations/<path:process_id>/stop": _post(person(Scope.ESCALATIONS_WRITE)),
@@ -199,8 +197,8 @@ ROUTES: Final[Mapping[str, Rights]] = {
     "api/v1/silences": {"GET": READ_ESCALATIONS, "POST": WRITE_ESCALATIONS},
     "api/v1/silences/<uuid:silence_id>": _kept(READ_ESCALATIONS, WRITE_ESCALATIONS, "DELETE"),
     # Whoever was told of a group takes it, puts it off and closes it.
-    "api/v1/groups": _get(person(Scope.ESCALATIONS_READ)),
-    "api/v1/groups/<uuid:group_id>": _get(person(Scope.ESCALATIONS_READ)),
+    "api/v1/groups": _get(SEE_ESCALATIONS),
+    "api/v1/groups/<uuid:group_id>": _get(SEE_ESCALATIONS),
     "api/v1/groups/<uuid:group_id>/acknowledge": _post(person(Scope.ESCALATIONS_WRITE)),
     "api/v1/groups/<uuid:group_id>/resolve": _post(person(Scope.ESCALATIONS_WRITE)),
     "api/v1/groups/<uuid:group_id>/snooze": _post(person(Scope.ESCALATIONS_WRITE)),

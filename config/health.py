@@ -43,14 +43,12 @@ class ReadyView(APIView):
             for name, finding in components.items()
             if finding["ok"] and str(finding["detail"]).startswith(WARNING)
         )
-        found = {"broken": broken, "warnings": warnings, "components": components}
+        word = "broken" if broken else "ok"
+        found = {"status": word, "broken": broken, "warnings": warnings, "components": components}
         if not broken:
-            return Response({"status": "ok", **found})
-        return Response(
-            {"status": "broken", **found},
-            status=status.HTTP_503_SERVICE_UNAVAILABLE,
-            headers={"Retry-After": str(RETRY_AFTER_S)},
-        )
+            return Response(found)
+        retry = {"Retry-After": str(RETRY_AFTER_S)}
+        return Response(found, status=status.HTTP_503_SERVICE_UNAVAILABLE, headers=retry)
 
 
 class MetricsView(APIView):

@@ -21,6 +21,7 @@ from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wa
 from config import embedded
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+MANAGE = (sys.executable, str(REPOSITORY / "manage.py"))
 #: Ports that neither Linux (from 32768) nor macOS (from 49152) hands out by itself.
 UNASSIGNED = (20000, 32768)
 # Generous: on a busy machine with two cores all parts load at once.
@@ -89,7 +90,7 @@ class Stack:
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self._commands = self._command_lines(web=web, workers=workers, scheduler=scheduler)
         for name, arguments in (more or {}).items():
-            self._commands[name] = [sys.executable, str(REPOSITORY / "manage.py"), *arguments]
+            self._commands[name] = [*MANAGE, *arguments]
         self._migrate = migrate
         self._started_postgres = False
         self._started_redis = False
@@ -128,7 +129,7 @@ class Stack:
     ) -> subprocess.CompletedProcess[str]:
         """Run a manage.py command to its end, its output captured; raises StackError if it fails."""
         done = subprocess.run(
-            [sys.executable, str(REPOSITORY / "manage.py"), *args],
+            [*MANAGE, *args],
             cwd=REPOSITORY,
             env=self.env,
             capture_output=True,
@@ -215,7 +216,6 @@ class Stack:
         return merged
 
     def _command_lines(self, *, web: bool, workers: int, scheduler: bool) -> dict[str, list[str]]:
-        manage = [sys.executable, str(REPOSITORY / "manage.py")]
         commands: dict[str, list[str]] = {}
         if web:
             listen = ["--host", "127.0.0.1", "--port", str(self.port)]
@@ -224,12 +224,12 @@ class Stack:
             # uvicorn believes whoever speaks from loopback; the product asks BEHIND_TLS_PROXY first.
             commands["web"] += ["--no-proxy-headers"]
         for number in range(1, workers + 1):
-            commands[f"worker-{number}"] = [*manage, "rqworker"]
+            commands[f"worker-{number}"] = [*MANAGE, "rqworker"]
         if workers > 1:
             # Jobs that take minutes may keep the others busy, but never this one.
             commands["worker-1"] += ["urgent", "default"]
         if scheduler:
-            commands["scheduler"] = [*manage, "rqscheduler", "--interval", "1"]
+            commands["scheduler"] = [*MANAGE, "rqscheduler", "--interval", "1"]
         return commands
 
     def _spawn(self, name: str, env: Mapping[str, str]) -> None:

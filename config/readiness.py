@@ -23,11 +23,11 @@ log = structlog.get_logger(__name__)
 
 def findings() -> dict[str, dict[str, object]]:
     """Check everything that delivering needs; ``{"redis": {"ok": True, "detail": "answers"}, …}``."""
-    redis = Redis.from_url(
+    client = Redis.from_url(
         settings.REDIS_URL, socket_connect_timeout=TIMEOUT_S, socket_timeout=TIMEOUT_S, retry=None
     )
-    with redis:
-        servers = Servers(redis, _connect)
+    with client:
+        servers = Servers(client, _connect)
         return {name: asdict(_try(check, servers)) for name, check in {**OWN, **checks}.items()}
 
 
@@ -65,13 +65,13 @@ def _connect() -> Postgres:
     )
 
 
-def _postgresql(servers: Servers) -> Finding:
+def postgresql(servers: Servers) -> Finding:
     with servers.postgres() as postgres:
         read_only = postgres.execute("SHOW transaction_read_only").fetchone() == ("on",)
     return Finding(False, "answers, but takes no writes") if read_only else Finding(True, "answers")
 
 
-def _migrations(servers: Servers) -> Finding:
+def migrations(servers: Servers) -> Finding:
     with servers.postgres() as postgres:
         applied = set(postgres.execute("SELECT app, name FROM django_migrations").fetchall())
     missing = sorted(f"{app}.{name}" for app, name in _migrations_on_disk() - applied)
@@ -83,7 +83,7 @@ def _migrations_on_disk() -> set[tuple[str, str]]:
     return set(MigrationLoader(None).disk_migrations)
 
 
-def _redis(servers: Servers) -> Finding:
+def redis(servers: Servers) -> Finding:
     servers.redis.ping()
     try:
         servers.redis.set(WRITTEN_KEY, "1", ex=60)
@@ -93,4 +93,4 @@ def _redis(servers: Servers) -> Finding:
 
 
 #: What everything hangs on; apps have the rest checked.
-OWN: Final[dict[str, Check]] = {"postgresql": _postgresql, "redis": _redis, "migrations": _migrations}
+OWN: Final[dict[str, Check]] = {check.__name__: check for check in (postgresql, redis, migrations)}

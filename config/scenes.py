@@ -10,10 +10,7 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """The running product, as somebody with a terminal and an HTTP client has it.
-
-    ``manage`` runs a management command on its database; ``say`` prints a line.
-    """
+    """The running product from outside: ``manage`` runs a command on its database, ``say`` prints a line."""
 
     base_url: str
     home: Path

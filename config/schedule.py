@@ -44,10 +44,7 @@ REDIS_RETRY_S = 1.0
 
 
 class Scheduler(DjangoScheduler):
-    """rq-scheduler that registers its entries whenever they are missing, and outlives Redis.
-
-    Two at once are safe: each turn is taken under a lock, which a killed one leaves for seconds only.
-    """
+    """rq-scheduler that registers what is missing, and outlives Redis. Two at once take turns, by a lock."""
 
     def acquire_lock(self) -> bool:
         # The stock lock outlives its owner by ten seconds, in which nothing due would be looked at.
@@ -61,11 +58,7 @@ class Scheduler(DjangoScheduler):
         return super().enqueue_jobs()
 
     def register_missing(self) -> None:
-        """Put back the entries that are not there: the first time, and after Redis came back empty.
-
-        So are those that run at other times than they should, as after an upgrade or a change of settings.
-        Those that an older version registered, and this one does not know, are taken away.
-        """
+        """Put back entries that are not there or run at other times; take away what no version knows."""
         with self.connection.pipeline() as pipe:
             for entry in ENTRIES:
                 pipe.zscore(self.scheduled_jobs_key, _job_id(entry))

@@ -1,7 +1,4 @@
-"""The SQL that is written by hand, by name: ``manage.py show_sql`` prints it as PostgreSQL is asked it.
-
-A module names each of its statements below it. They stay the plain strings that they are.
-"""
+"""The SQL written by hand: modules name each statement below it, and ``manage.py show_sql`` prints it."""
 
 import re
 from collections.abc import Callable, Mapping

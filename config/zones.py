@@ -9,11 +9,7 @@ PACKAGE: Final = "tzdata"
 
 
 def use_package() -> None:
-    """Read zones from the package only, in this process.
-
-    Python looks into the system's files first. They are as old as the system, and differ from machine to
-    machine: a handoff at eight would be at seven on one of them.
-    """
+    """Read zones from the package only: the system's files are as old as it, and differ between machines."""
     zoneinfo.reset_tzpath(())
     zoneinfo.ZoneInfo.clear_cache()
     zone_of.cache_clear()

@@ -1,10 +1,8 @@
 """Proves conservation: whoever was to be told of an alert has exactly one delivery, and each is explained.
 
-Apps have their own rows audited along with it (notifications.audited).
-
 Works out whom an alert concerns anew, by rules of its own: what the fan-out did is not trusted. Set-based, so
-that a million deliveries take seconds; with a snapshot for each day, so that it may run beside a busy system,
-whose queue suffers from long ones (docs/adr/0025).
+that a million deliveries take seconds; with a snapshot for each day, since the queue suffers from long ones
+(docs/adr/0025). Apps have their own rows audited along with it (notifications.audited).
 """
 
 from collections import Counter

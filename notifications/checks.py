@@ -73,9 +73,8 @@ def batches_make_sense(**kwargs: Any) -> list[CheckMessage]:
     if not 1 <= settings.THIRD_PARTY_BATCH <= batch.MOST:
         faults.append(Error(f"THIRD_PARTY_BATCH must be from 1 to {batch.MOST}", id="tocsin.E014"))
     if not 0 <= settings.THIRD_PARTY_LINGER_MS <= batch.LINGER_MS_MOST:
-        faults.append(
-            Error(f"THIRD_PARTY_LINGER_MS must be from 0 to {batch.LINGER_MS_MOST}", id="tocsin.E015")
-        )
+        text = f"THIRD_PARTY_LINGER_MS must be from 0 to {batch.LINGER_MS_MOST}"
+        faults.append(Error(text, id="tocsin.E015"))
     if settings.THIRD_PARTY_BATCH_FORMAT not in batch.FORMATS:
         formats = " or ".join(batch.FORMATS)
         faults.append(Error(f"THIRD_PARTY_BATCH_FORMAT must be {formats}", id="tocsin.E016"))
@@ -88,9 +87,8 @@ def twilio_makes_sense(**kwargs: Any) -> list[CheckMessage]:
     faults: list[CheckMessage] = []
     account, token = settings.TWILIO_ACCOUNT_SID, settings.TWILIO_AUTH_TOKEN
     if bool(account) != bool(token):
-        faults.append(
-            Error("Set both TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN, or neither", id="tocsin.E007")
-        )
+        text = "Set both TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN, or neither"
+        faults.append(Error(text, id="tocsin.E007"))
     if account and not re.fullmatch(r"AC[0-9a-fA-F]{32}", account):
         faults.append(Error("TWILIO_ACCOUNT_SID must be AC and 32 hexadecimal digits", id="tocsin.E008"))
     for name in ("TWILIO_SMS_FROM", "TWILIO_CALL_FROM"):
@@ -187,11 +185,7 @@ def leases_outlive_sends(**kwargs: Any) -> list[CheckMessage]:
     for channel in CHANNELS.values():
         needed_s = (channel.timeout_s + 1) / (1 - START_WITHIN)
         if needed_s >= settings.LEASE_S:
-            faults.append(
-                Error(
-                    f"LEASE_S ({settings.LEASE_S:g}) is too short for the {channel.name} channel's timeout "
-                    f"of {channel.timeout_s:g} s: set it above {needed_s:.0f}.",
-                    id="tocsin.E003",
-                )
-            )
+            what = f"LEASE_S ({settings.LEASE_S:g}) is too short for the {channel.name} channel's timeout"
+            text = f"{what} of {channel.timeout_s:g} s: set it above {needed_s:.0f}."
+            faults.append(Error(text, id="tocsin.E003"))
     return faults

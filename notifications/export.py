@@ -9,26 +9,8 @@ from django.db.models.functions import Cast
 
 from accounts.models import User
 from accounts.personal_data import BATCH, Row, Section, paged, sliced
+from notifications import models
 from notifications.messages.texts import text_for
-from notifications.models import (
-    ArchivedMonth,
-    Attempt,
-    AttemptRow,
-    Broadcast,
-    ContactPoint,
-    Delivery,
-    DeliveryAction,
-    Event,
-    HandlerRun,
-    Inbox,
-    InboxItem,
-    MessageTemplate,
-    Notification,
-    Outgoing,
-    Preference,
-    Subscription,
-    Undelivered,
-)
 
 _SAYS: Final = ("title", "body", "texts", "kind", "severity")
 _DELIVERY: Final = (
@@ -40,7 +22,7 @@ _ATTEMPT: Final = ("number", "started_at", "duration_ms", "outcome", "status_cod
 
 def contact_points(user: User) -> Iterator[Row]:
     """Those that were removed too; secrets are derived, and not stored."""
-    theirs = ContactPoint.objects.filter(user=user)
+    theirs = models.ContactPoint.objects.filter(user=user)
     return paged(
         theirs, "id", "channel", "address", "label", "is_enabled", "batch", "linger_ms", "batch_format",
         "created_at", "deleted_at",
@@ -49,11 +31,11 @@ def contact_points(user: User) -> Iterator[Row]:
 
 def preferences(user: User) -> Iterator[Row]:
     fields = ("level", "quiet_from", "quiet_until", "digest", "updated_at")
-    return paged(Preference.objects.filter(user=user), *fields)
+    return paged(models.Preference.objects.filter(user=user), *fields)
 
 
 def subscriptions(user: User) -> Iterator[Row]:
-    return paged(Subscription.objects.filter(user=user), "channel", "kind", "is_enabled", "updated_at")
+    return paged(models.Subscription.objects.filter(user=user), "channel", "kind", "is_enabled", "updated_at")
 
 
 def deliveries(user: User) -> Iterator[Row]:
@@ -61,7 +43,7 @@ def deliveries(user: User) -> Iterator[Row]:
     said = {f"says_{name}": F(f"notification__{name}") for name in _SAYS}
     item = {f"inbox_{name}": F(f"inbox_item__{name}") for name in ("number", "read_at", "dismissed_at")}
     batch: list[Row] = []
-    for row in paged(Delivery.objects.filter(user=user), *_DELIVERY, **said, **item):
+    for row in paged(models.Delivery.objects.filter(user=user), *_DELIVERY, **said, **item):
         batch.append(row)
         if len(batch) == BATCH:
             yield from _with_attempts(batch)
@@ -71,8 +53,8 @@ def deliveries(user: User) -> Iterator[Row]:
 
 def _with_attempts(rows: list[Row]) -> Iterator[Row]:
     attempts: defaultdict[Any, list[Row]] = defaultdict(list)
-    of = Attempt.objects.filter(delivery_id__in=[row["id"] for row in rows]).order_by("delivery_id", "number")
-    for attempt in of.values("delivery_id", *_ATTEMPT):
+    of = models.Attempt.objects.filter(delivery_id__in=[row["id"] for row in rows])
+    for attempt in of.order_by("delivery_id", "number").values("delivery_id", *_ATTEMPT):
         attempts[attempt.pop("delivery_id")].append(attempt)
     for row in rows:
         said = {name: row.pop(f"says_{name}") for name in _SAYS}
@@ -86,7 +68,7 @@ def _with_attempts(rows: list[Row]) -> Iterator[Row]:
 
 def archive(user: User) -> Iterator[Row]:
     """Months that have left the tables; what is there of them is found by the person's id."""
-    for month in ArchivedMonth.objects.order_by("month").values_list("month", flat=True).distinct():
+    for month in models.ArchivedMonth.objects.order_by("month").values_list("month", flat=True).distinct():
         yield {"month": month, "person": user.pk}
 
 
@@ -97,7 +79,7 @@ def events(user: User) -> Iterator[Row]:
     mentions = Q()
     for pk in ids:
         mentions |= Q(payload_text__contains=pk)
-    for some in sliced(Event):
+    for some in sliced(models.Event):
         found = some.alias(payload_text=Cast("payload", TextField())).filter(mentions).order_by("pk")
         for row in found.values("id", "routing_key", "source", "payload", "occurred_at", "created_at"):
             about = [row["payload"].get(name) for name in ("user_id", "student_id", "encadrant_id")]
@@ -108,27 +90,30 @@ def events(user: User) -> Iterator[Row]:
 
 def delivery_actions(user: User) -> Iterator[Row]:
     """What they replayed or cancelled, as staff."""
-    return paged(DeliveryAction.objects.filter(by=user.email), "action", "via", "at", "count")
+    return paged(models.DeliveryAction.objects.filter(by=user.email), "action", "via", "at", "count")
 
 
 def message_templates(user: User) -> Iterator[Row]:
-    theirs = MessageTemplate.objects.filter(updated_by=user)
+    theirs = models.MessageTemplate.objects.filter(updated_by=user)
     return paged(theirs, "kind", "language", "channel", "updated_at")
 
 
+_TOLD: Final = (
+    models.Delivery, models.Attempt, models.AttemptRow, models.Inbox, models.InboxItem, models.Notification,
+)  # fmt: skip
 SECTIONS: Final = (
-    Section("contact_points", [ContactPoint], contact_points),
-    Section("preferences", [Preference], preferences),
-    Section("subscriptions", [Subscription], subscriptions),
-    Section("deliveries", [Delivery, Attempt, AttemptRow, Inbox, InboxItem, Notification], deliveries),
-    Section("archive", [ArchivedMonth], archive),
-    Section("events", [Event], events),
-    Section("delivery_actions", [DeliveryAction], delivery_actions),
-    Section("message_templates", [MessageTemplate], message_templates),
+    Section("contact_points", [models.ContactPoint], contact_points),
+    Section("preferences", [models.Preference], preferences),
+    Section("subscriptions", [models.Subscription], subscriptions),
+    Section("deliveries", _TOLD, deliveries),
+    Section("archive", [models.ArchivedMonth], archive),
+    Section("events", [models.Event], events),
+    Section("delivery_actions", [models.DeliveryAction], delivery_actions),
+    Section("message_templates", [models.MessageTemplate], message_templates),
 )
 LEFT_OUT: Final[Mapping[type[Model], str]] = {
-    Outgoing: "The queue's copy of what a delivery says.",
-    Undelivered: "An index of deliveries that failed.",
-    HandlerRun: "The product's own work on an event.",
-    Broadcast: "The product's own work on a notification.",
+    models.Outgoing: "The queue's copy of what a delivery says.",
+    models.Undelivered: "An index of deliveries that failed.",
+    models.HandlerRun: "The product's own work on an event.",
+    models.Broadcast: "The product's own work on a notification.",
 }

@@ -8,6 +8,7 @@ from django.conf import settings
 from accounts.models import User
 from config.ends import Ends
 from config.slices import Old, Run, old_end
+from notifications import models
 from notifications.brokers.retention import (
     dead_messages_expire,
     message_failures_expire,
@@ -16,80 +17,56 @@ from notifications.brokers.retention import (
 )
 from notifications.engine.erasing import addresses_erase
 from notifications.events.retention import events_expire
-from notifications.models import (
-    Alert,
-    ArchivedMonth,
-    AttemptRow,
-    AuditedDay,
-    Broadcast,
-    CallerId,
-    ContactPoint,
-    DeadMessage,
-    Delivery,
-    DeliveryAction,
-    Departure,
-    Erasure,
-    Event,
-    HandlerRun,
-    Inbox,
-    InboxItem,
-    MessageFailure,
-    MessageTemplate,
-    Notification,
-    Outgoing,
-    OutgoingMessage,
-    Preference,
-    ReceivedMessage,
-    Subscription,
-    Undelivered,
-)
 
 ENDS: Final = (
-    Ends(Alert, "{days} after the end of its month", setting="HISTORY_RETENTION_DAYS"),
-    Ends(Notification, "{days} after the end of its month", setting="HISTORY_RETENTION_DAYS"),
-    Ends(Delivery, "{days} after the end of its month", setting="HISTORY_RETENTION_DAYS"),
-    Ends(AttemptRow, parent=Delivery),
-    Ends(InboxItem, parent=Delivery),
-    Ends(Undelivered, parent=Delivery),
-    Ends(Outgoing, "When its delivery is sent, fails, is stopped or expires"),
-    Ends(Broadcast, "When the last of its people has a delivery"),
-    Ends(Inbox, parent=User),
+    Ends(models.Alert, "{days} after the end of its month", setting="HISTORY_RETENTION_DAYS"),
+    Ends(models.Notification, "{days} after the end of its month", setting="HISTORY_RETENTION_DAYS"),
+    Ends(models.Delivery, "{days} after the end of its month", setting="HISTORY_RETENTION_DAYS"),
+    Ends(models.AttemptRow, parent=models.Delivery),
+    Ends(models.InboxItem, parent=models.Delivery),
+    Ends(models.Undelivered, parent=models.Delivery),
+    Ends(models.Outgoing, "When its delivery is sent, fails, is stopped or expires"),
+    Ends(models.Broadcast, "When the last of its people has a delivery"),
+    Ends(models.Inbox, parent=User),
     Ends(
-        ContactPoint,
+        models.ContactPoint,
         "When the person is deleted; after it was removed, {days} later, once no delivery names it",
         setting="HISTORY_RETENTION_DAYS",
     ),
-    Ends(Preference, parent=User),
-    Ends(Subscription, parent=User),
-    Ends(MessageTemplate, "When the text is deleted, for that of the files"),
-    Ends(CallerId, "When the caller id is deleted"),
-    Ends(DeliveryAction, "{days} after what was done", setting="ACTION_RETENTION_DAYS"),
+    Ends(models.Preference, parent=User),
+    Ends(models.Subscription, parent=User),
+    Ends(models.MessageTemplate, "When the text is deleted, for that of the files"),
+    Ends(models.CallerId, "When the caller id is deleted"),
+    Ends(models.DeliveryAction, "{days} after what was done", setting="ACTION_RETENTION_DAYS"),
     Ends(
-        Event,
+        models.Event,
         "{days} after it came, once no handler has it to do or has given it up lately",
         setting="EVENT_RETENTION_DAYS",
     ),
     Ends(
-        HandlerRun,
+        models.HandlerRun,
         "With its event, which a dead letter keeps for {days} after it was given up",
         setting="DEAD_LETTER_RETENTION_DAYS",
     ),
     Ends(
-        DeadMessage,
+        models.DeadMessage,
         "{days} after it came; replayed or discarded, {days} after that",
         setting="DEAD_LETTER_RETENTION_DAYS",
     ),
-    Ends(MessageFailure, "When the message takes effect or is dead; at the latest 7 days after the last try"),
-    Ends(ReceivedMessage, "15 days after the message took effect: no broker has it by then"),
     Ends(
-        OutgoingMessage,
+        models.MessageFailure,
+        "When the message takes effect or is dead; at the latest 7 days after the last try",
+    ),
+    Ends(models.ReceivedMessage, "15 days after the message took effect: no broker has it by then"),
+    Ends(
+        models.OutgoingMessage,
         "When its broker has confirmed it; {days} after it was made for one configured no more",
         setting="DEAD_LETTER_RETENTION_DAYS",
     ),
-    Ends(Departure, "When the person is erased, a quarter of an hour after they left or later"),
-    Ends(Erasure, "Never: it is one row"),
-    Ends(AuditedDay, "Never: one for each day"),
-    Ends(ArchivedMonth, "Never: one for each month in the archive"),
+    Ends(models.Departure, "When the person is erased, a quarter of an hour after they left or later"),
+    Ends(models.Erasure, "Never: it is one row"),
+    Ends(models.AuditedDay, "Never: one for each day"),
+    Ends(models.ArchivedMonth, "Never: one for each month in the archive"),
 )
 
 _ACTIONS: Final = Old(table="notifications_deliveryaction", age="at")

@@ -14,7 +14,7 @@ from accounts.rights import MESSAGES, NOTICES
 from config import sql
 from config.statements import named
 from notifications.ids import first_id
-from notifications.models import Alert, Attempt, ContactPoint, DeadMessage, Delivery
+from notifications.models import Alert, Attempt, ContactPoint, DeadMessage, Delivery, Notification
 
 #: Of notices that tell of several others.
 DIGEST: Final = "digest"
@@ -60,12 +60,14 @@ def facts_seen_by(machine: Principal) -> list[str]:
     return [kind for kind, scope in NOTICES.items() if scope is None or machine.has_scope(scope)]
 
 
-def sees_notice(principal: Principal, *, source_type: str, kind: str) -> bool:
-    """Whether somebody who sees everybody's deliveries may know of a notice."""
+def sees_notice(principal: Principal, notice: Notification, *, owner_id: UUID | None) -> bool:
+    """Whether somebody may know of what a person was told: their own, or of a domain that they may read."""
+    if not sees_all(principal):
+        return bool(principal.pk == owner_id)
     if isinstance(principal, User):
         return True
     told_of = facts_seen_by(principal)
-    return source_type in told_of and (kind != DIGEST or len(told_of) == len(NOTICES))
+    return notice.source_type in told_of and (notice.kind != DIGEST or len(told_of) == len(NOTICES))
 
 
 def dead_messages_visible_to(principal: Principal) -> QuerySet[DeadMessage]:

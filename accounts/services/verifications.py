@@ -19,9 +19,8 @@ Purpose = Verification.Purpose
 #: Which field of the user holds the address that each purpose is about.
 ADDRESS_FIELD: Final = {Purpose.EMAIL: "email", Purpose.PHONE: "phone", Purpose.PASSWORD: "email"}
 NO_CHANNEL: Final = {
-    Purpose.EMAIL: "No channel for email is set up.",
-    Purpose.PHONE: "No channel for phone numbers is set up.",
-    Purpose.PASSWORD: "No channel for email is set up.",
+    "email": "No channel for email is set up.",
+    "phone": "No channel for phone numbers is set up.",
 }
 NO_PHONE: Final = "Your account has no phone number."
 VERIFIED: Final = "This is already verified."
@@ -57,7 +56,7 @@ def verification_send(*, user: User, purpose: str, now: datetime) -> Verificatio
         )
         answers = signals.verification_requested.send(Verification, verification=verification)
         if not any(taken for _, taken in answers):
-            raise Conflict(NO_CHANNEL[Purpose(purpose)])
+            raise Conflict(NO_CHANNEL[field])
     return verification
 
 

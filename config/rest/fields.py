@@ -42,19 +42,24 @@ def uuid_of(data: Any) -> UUID | None:
     return value if str(value) == data.lower() else None
 
 
-class SlugOfOneField(serializers.SlugRelatedField[Any]):
+class _NeverBlank(serializers.Field):
+    """Refuses an empty string, which DRF's related fields take for null."""
+
+    default_error_messages = {"blank": "This field may not be blank."}
+
+    def run_validation(self, data: Any = serializers.empty) -> Any:
+        if data == "":
+            self.fail("blank")
+        return super().run_validation(data)
+
+
+class SlugOfOneField(_NeverBlank, serializers.SlugRelatedField[Any]):
     """Something by its slug or name, which is a JSON string."""
 
     default_error_messages = {
-        "blank": "This field may not be blank.",
         "does_not_exist": "There is none with the {slug_name} {value}.",
         "invalid": "Expected a string.",
     }
-
-    def run_validation(self, data: Any = serializers.empty) -> Any:
-        if data == "":  # which DRF takes for null
-            self.fail("blank")
-        return super().run_validation(data)
 
     def to_internal_value(self, data: Any) -> Any:
         if not isinstance(data, str) or len(data) > 100:
@@ -62,18 +67,11 @@ class SlugOfOneField(serializers.SlugRelatedField[Any]):
         return super().to_internal_value(data)
 
 
-class IdOfOneField(serializers.PrimaryKeyRelatedField[Any]):
+class IdOfOneField(_NeverBlank, serializers.PrimaryKeyRelatedField[Any]):
     """Something by its id, which is a UUID."""
-
-    default_error_messages = {"blank": "This field may not be blank."}
 
     def __init__(self, **options: Any) -> None:
         super().__init__(pk_field=StrictUUIDField(), **options)
-
-    def run_validation(self, data: Any = serializers.empty) -> Any:
-        if data == "":  # which DRF takes for null
-            self.fail("blank")
-        return super().run_validation(data)
 
 
 class StrictChoiceField(serializers.ChoiceField):

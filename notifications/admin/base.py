@@ -43,10 +43,7 @@ class NeverEdited:
 
 
 class CountedList(ChangeList):
-    """Knows how many rows the filters find, so that "Select all" says what it takes.
-
-    Nothing is counted without a filter, nor further than ``MOST``; then only the page can be selected.
-    """
+    """Counts what filters find, as "Select all" says; nothing without one, nor further than ``MOST``."""
 
     MOST: Final = 100_000
 

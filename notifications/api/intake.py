@@ -39,10 +39,7 @@ class Waiting(NamedTuple):
 
 
 class Intake:
-    """Stores plain alerts in a thread of its own, in groups.
-
-    One thread: a second one would take turns with it, and cost more than it gains. Its connection stays warm.
-    """
+    """Stores plain alerts in groups, in one thread: a second one would cost more than it gains."""
 
     def __init__(self) -> None:
         # None ends the thread.

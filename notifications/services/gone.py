@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 
 from config import clock
 from notifications.engine.fanout import notify, people
@@ -24,6 +24,9 @@ KIND: Final = "contact_point.gone"
 _AT_ONCE: Final = 100
 #: How far back the ids of what was lost with a contact point may lie: an alert's say when it was spotted.
 _BACK: Final = timedelta(hours=1)
+_LOST: Final = Q(status=Delivery.Status.FAILED, reason=Delivery.Reason.GONE) | Q(
+    status=Delivery.Status.SUPPRESSED, reason=Delivery.Reason.DISABLED
+)
 
 
 def contact_points_follow_up(now: datetime) -> None:
@@ -50,7 +53,11 @@ def _follow_up(pk: UUID) -> None:
         theirs = ContactPoint.objects.filter(user=user, channel="inbox", deleted_at=None)
         if not theirs.update(is_enabled=True):
             ContactPoint.objects.create(user=user, channel="inbox")
-        told = [delivery.notification for delivery in _lost_with(point, gone_at)]
+        # The alerts that were to be told there and were not, since it was dead already.
+        # By the person too: there is an index of theirs, and none of contact points.
+        lost = Delivery.objects.filter(_LOST, user=user, contact_point=point)
+        since = lost.filter(pk__gte=first_id(gone_at - _BACK)).select_related("notification")
+        told = [delivery.notification for delivery in since]
         again = [notification for notification in told if not goes_to_inbox(notification.kind)]
         deliver_many([Planned(notification, "inbox", user=user) for notification in again])
     notification = notification_of(
@@ -66,13 +73,3 @@ def _follow_up(pk: UUID) -> None:
         dedup_key=f"{KIND}:{pk}:{gone_at.isoformat()}",
     )
     notify(notification, people([user.pk], as_of=clock.now()), inbox=True)
-
-
-def _lost_with(point: ContactPoint, gone_at: datetime) -> QuerySet[Delivery]:
-    """Return the alerts that were to be told there and were not, since it was dead already."""
-    lost = Q(status=Delivery.Status.FAILED, reason=Delivery.Reason.GONE) | Q(
-        status=Delivery.Status.SUPPRESSED, reason=Delivery.Reason.DISABLED
-    )
-    # By the person too: there is an index of theirs, and none of contact points.
-    sent_there = Delivery.objects.filter(user=point.user_id, contact_point=point)
-    return sent_there.filter(lost, pk__gte=first_id(gone_at - _BACK)).select_related("notification")

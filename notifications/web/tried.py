@@ -22,6 +22,17 @@ class Tried:
     state: str
     words: str
 
+    @classmethod
+    def of(cls, delivery: Delivery) -> "Tried":
+        if delivery.status == Delivery.Status.SENT:
+            took = "" if delivery.duration_ms is None else f" in {delivery.duration_ms / 1000:.1f} s"
+            return cls("good", f"The test message was sent{took}.")
+        last = Attempt.objects.filter(delivery=delivery.pk).order_by("-number").first()
+        error = f" Last answer: {last.error}." if last and last.error else ""
+        if delivery.status == Delivery.Status.PENDING:
+            return cls("open", f"A test message is on its way.{error}{_obstacle(delivery)}")
+        return cls("bad", f"The test message was not sent. {explain(delivery)}{error}")
+
 
 def remember(request: HttpRequest, delivery: Delivery) -> None:
     """Note that this test was sent, so that the page shows what comes of it."""
@@ -36,18 +47,7 @@ def tried(request: HttpRequest, points: Iterable[ContactPoint]) -> dict[UUID, Tr
     if not asked:
         return {}
     sent = Delivery.objects.filter(pk__in=asked, user=request.user.pk).select_related("outgoing")
-    return {each.contact_point_id: _tried(each) for each in sent if each.contact_point_id}
-
-
-def _tried(delivery: Delivery) -> Tried:
-    if delivery.status == Delivery.Status.SENT:
-        took = "" if delivery.duration_ms is None else f" in {delivery.duration_ms / 1000:.1f} s"
-        return Tried("good", f"The test message was sent{took}.")
-    last = Attempt.objects.filter(delivery=delivery.pk).order_by("-number").first()
-    error = f" Last answer: {last.error}." if last and last.error else ""
-    if delivery.status == Delivery.Status.PENDING:
-        return Tried("open", f"A test message is on its way.{error}{_obstacle(delivery)}")
-    return Tried("bad", f"The test message was not sent. {explain(delivery)}{error}")
+    return {each.contact_point_id: Tried.of(each) for each in sent if each.contact_point_id}
 
 
 def _obstacle(delivery: Delivery) -> str:

@@ -28,7 +28,6 @@ from notifications.api.serializers import (
 )
 from notifications.archive import proofs
 from notifications.archive.faults import ArchiveError
-from notifications.archive.proofs import Proof
 from notifications.disclosure import notices_read
 from notifications.engine import replay
 from notifications.models import Delivery, Notification
@@ -37,6 +36,9 @@ from notifications.services.delivery_actions import STOPPABLE, deliveries_cancel
 log = structlog.get_logger(__name__)
 
 THEIRS_ALONE = "This record holds a link or an address that only its person may see."
+OVER = "This one was stopped, or is about something that is over, so it can't be replayed."
+TOO_OLD = "This one is so old that its address has been erased, so it can't be sent again."
+NOT_ENDED = "Only failed and expired deliveries can be replayed; this one is {}."
 TOO_LATE = "It is too late: this delivery has ended."
 PROOF_EXAMPLE: dict[str, Any] = {
     "format": 1,
@@ -116,19 +118,13 @@ class ProofView(_OneDelivery):
         except ArchiveError as error:
             log.warning("archive_unreadable", delivery=str(delivery_id), error=str(error))
             raise Unreachable("The archive can't be read at the moment, or has been changed.") from error
-        if proof is None or not self._may_see(delivery_id, proof):
+        me = request.user
+        if proof is None or not selectors.sees_notice(me, proof.notice, owner_id=proof.user_id):
             raise NotFound
-        if self.request.user.pk != proof.user_id and proof.holds_secrets:
+        if me.pk != proof.user_id and proof.holds_secrets:
             raise Conflict(THEIRS_ALONE)
         self.note_reading([proof.notice])
         return Response(ProofSerializer(proof.export()).data)
-
-    def _may_see(self, delivery_id: UUID, proof: Proof) -> bool:
-        """Whether it is theirs, or of a domain that they may read."""
-        if selectors.sees_all(self.request.user):
-            told = proof.notice
-            return selectors.sees_notice(self.request.user, source_type=told.source_type, kind=told.kind)
-        return self.request.user.pk == proof.user_id
 
 
 @extend_schema(tags=["deliveries"])
@@ -142,20 +138,13 @@ class ReplayView(_OneDelivery):
         """Replay a failed or expired delivery; 409 for any other."""
         delivery = self.delivery(delivery_id)
         self.refuse_people()
-        if not deliveries_replay(
-            deliveries=Delivery.objects.filter(pk=delivery_id), by=request.user, via="api"
-        ).count:
+        chosen = Delivery.objects.filter(pk=delivery_id)
+        if not deliveries_replay(deliveries=chosen, by=request.user, via="api").count:
             if delivery.revoked_at is not None:
-                raise Conflict(
-                    "This one was stopped, or is about something that is over, so it can't be replayed."
-                )
+                raise Conflict(OVER)
             if replay.is_too_old(delivery):
-                raise Conflict(
-                    "This one is so old that its address has been erased, so it can't be sent again."
-                )
-            raise Conflict(
-                f"Only failed and expired deliveries can be replayed; this one is {delivery.state}."
-            )
+                raise Conflict(TOO_OLD)
+            raise Conflict(NOT_ENDED.format(delivery.state))
         return self.answer(delivery_id)
 
 

@@ -91,11 +91,8 @@ class Command(BaseCommand):
         for scene in played:
             self.say(f"\n{scene.title}")
             faults += scene.play(site)
-        audit = stack.manage("audit_deliveries", check=False) if played else None
-        if audit and audit.returncode:
-            faults.append(f"The audit found gaps:\n{audit.stdout}{audit.stderr}")
-        if faults:
-            raise CommandError("\n".join(faults[:FAULTS_SHOWN]))
+        if played:
+            conclude(faults, stack.manage("audit_deliveries", check=False))
 
     def send_and_check(self, stack: Stack, client: "Client") -> None:
         cast = Cast(settings.BASE_DIR / "fixtures" / "initial_data.json")
@@ -110,11 +107,7 @@ class Command(BaseCommand):
         faults = faults_of(cast, expected, outcome)
         if answers != {HTTPStatus.CREATED: ALERTS, HTTPStatus.OK: ALERTS // REPEAT_EVERY}:
             faults.append(f"The answers to the POSTs were not as expected: {dict(answers)}.")
-        if audit.returncode:
-            faults.append(f"The audit found gaps:\n{audit.stdout}{audit.stderr}")
-        if faults:
-            more = f"\n… and {len(faults) - FAULTS_SHOWN} more" if len(faults) > FAULTS_SHOWN else ""
-            raise CommandError("\n".join(faults[:FAULTS_SHOWN]) + more)
+        conclude(faults, audit)
 
     def send(self, client: "Client", alerts: list[DemoAlert]) -> tuple[dict[str, float], Counter[int]]:
         """Post every alert, some of them twice; return when each was posted first, and the answers."""
@@ -225,6 +218,15 @@ class Client:
         answer = self._get(url)
         answer.raise_for_status()
         return answer.json()
+
+
+def conclude(faults: list[str], audit: subprocess.CompletedProcess[str]) -> None:
+    """Raise CommandError where something was not as it should be, or the audit found gaps."""
+    if audit.returncode:
+        faults.append(f"The audit found gaps:\n{audit.stdout}{audit.stderr}")
+    if faults:
+        more = f"\n… and {len(faults) - FAULTS_SHOWN} more" if len(faults) > FAULTS_SHOWN else ""
+        raise CommandError("\n".join(faults[:FAULTS_SHOWN]) + more)
 
 
 def scenes() -> list[Scene]:
