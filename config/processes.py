@@ -65,8 +65,9 @@ class Stack:
     """Everything that one instance runs; a context manager.
 
     `DATABASE_URL` and `REDIS_URL`, in `env` or else in the environment, name servers of one's own; unset or
-    empty means the embedded ones of `home`. `processes` holds `web`, `worker-1`, … and `scheduler`, killed
-    ones too. `more` are other commands of manage.py by their process: `{"publisher": ["publish"]}`.
+    empty means the embedded ones of `home`. Without `migrate` the tables are there already. `processes` holds
+    `web`, `worker-1`, … and `scheduler`, killed ones too. `more` are other commands of manage.py, by the name
+    of their process: `{"publisher": ["publish"]}`.
     """
 
     def __init__(

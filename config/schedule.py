@@ -58,7 +58,7 @@ class Scheduler(DjangoScheduler):
         return super().enqueue_jobs()
 
     def register_missing(self) -> None:
-        """Put back entries that are not there or run at other times; take away what no version knows."""
+        """Put back entries that are not there or run at other times; take away those of other versions."""
         with self.connection.pipeline() as pipe:
             for entry in ENTRIES:
                 pipe.zscore(self.scheduled_jobs_key, _job_id(entry))
