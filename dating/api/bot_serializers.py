@@ -6,10 +6,9 @@ from django.conf import settings
 from rest_framework import serializers
 
 from accounts.api.serializers.fields import CodeField
-from accounts.models import User
 from accounts.validators import validate_time_zone
-from config.rest.fields import StrictCharField, StrictChoiceField, StrictIntegerField, StrictUUIDField
-from dating.api.serializers import DatingProfileSerializer
+from config.rest.fields import StrictCharField, StrictChoiceField, StrictIntegerField
+from dating.api.serializers import DatingProfileSerializer, PersonField
 from dating.models import BotAccount
 
 #: Ids of chats have at most 52 bits.
@@ -19,7 +18,7 @@ CHAT_MAX: Final = 2**52
 class BotAccountInSerializer(DatingProfileSerializer):
     """Who it is: somebody with an account (``user_id``), or somebody known by the bot alone."""
 
-    user_id = StrictUUIDField(
+    user_id = PersonField(
         required=False, help_text="The person with this number. If you leave it out, an account is made."
     )
     chat_id = StrictIntegerField(
@@ -46,12 +45,6 @@ class BotAccountInSerializer(DatingProfileSerializer):
         if value == 0:
             raise serializers.ValidationError("Expected a chat's number, such as 123456789.")
         return value
-
-    def validate_user_id(self, value: Any) -> User:
-        user = User.objects.filter(pk=value, is_active=True).first()
-        if user is None:
-            raise serializers.ValidationError("There is no one with that id.")
-        return user
 
 
 class BotCodeSerializer(serializers.Serializer[Any]):

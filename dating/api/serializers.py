@@ -1,6 +1,6 @@
 """Dating as the API takes and shows it."""
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, Final
 
 from django.core.exceptions import ValidationError as DjangoValidationError
@@ -38,6 +38,16 @@ class DayField(StrictCharField):
         return str(value.isoformat())
 
 
+class PersonField(StrictUUIDField):
+    """Somebody by their id, who has an account in use."""
+
+    default_error_messages = {"unknown": "There is no one with that id."}
+
+    def to_internal_value(self, data: Any) -> Any:
+        found = User.objects.filter(pk=super().to_internal_value(data), is_active=True).first()
+        return found or self.fail("unknown")
+
+
 def _seconds(smallest: int, largest: int, default: int, help_text: str) -> StrictIntegerField:
     return StrictIntegerField(min_value=smallest, max_value=largest, default=default, help_text=help_text)
 
@@ -53,9 +63,7 @@ class DatingEventInSerializer(serializers.Serializer[Event]):
         validators=[validate_time_zone],
         help_text="IANA name, such as Europe/Paris.",
     )
-    organiser = StrictUUIDField(
-        required=False, help_text="Who may run it, besides the staff; you by default."
-    )
+    organiser = PersonField(required=False, help_text="Who may run it, besides the staff; you by default.")
     two_pools = StrictBooleanField(default=False, help_text="Two pools, by what each person seeks.")
     users_limit = StrictIntegerField(min_value=2, max_value=200, default=20, help_text="People in a group.")
     places = StrictIntegerField(
@@ -89,12 +97,6 @@ class DatingEventInSerializer(serializers.Serializer[Event]):
         if not is_offered(value):
             raise serializers.ValidationError(f"It is not set up here: {NEEDS[value]}.")
         return value
-
-    def validate_organiser(self, value: Any) -> User:
-        user = User.objects.filter(pk=value, is_active=True).first()
-        if user is None:
-            raise serializers.ValidationError("There is no one with that id.")
-        return user
 
 
 class DatingEventSerializer(serializers.ModelSerializer[Event]):
@@ -230,6 +232,9 @@ class JoinedSerializer(serializers.Serializer[Any]):
 
 class ExtendInSerializer(serializers.Serializer[Any]):
     by_s = StrictIntegerField(min_value=1, max_value=EXTENSION_MAX_S, help_text="Seconds.")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        return {"by": timedelta(seconds=attrs["by_s"])}
 
 
 class DropInSerializer(serializers.Serializer[Any]):

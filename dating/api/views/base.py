@@ -1,8 +1,10 @@
 """What the views of dating share: who may do what, and for whom."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 from uuid import UUID
 
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.exceptions import NotFound, PermissionDenied, ValidationError
 from rest_framework.generics import GenericAPIView, get_object_or_404
 from rest_framework.request import Request
@@ -12,6 +14,8 @@ from config.rest.views import validated
 from dating import selectors
 from dating.api.serializers import CommandInSerializer, DatingEventSerializer
 from dating.models import Event
+
+_View = TypeVar("_View", bound=type)
 
 
 class DatingView(GenericAPIView[Event]):
@@ -41,6 +45,11 @@ class OrganiserView(DatingView):
         if not selectors.runs(self.request.user, event):
             raise PermissionDenied("Only its organiser and the staff can do this.")
         return event
+
+
+def posts(operation_id: str, **schema: Any) -> Callable[[_View], _View]:
+    """Document a view's one command, which the docstring of its class describes."""
+    return extend_schema_view(post=extend_schema(tags=["dating"], operation_id=operation_id, **schema))
 
 
 def meant(request: Request) -> User:

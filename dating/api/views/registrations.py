@@ -1,13 +1,13 @@
 """Registering, confirming and cancelling, with the original's replies; and one's own registrations."""
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 from uuid import UUID
 
 from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import status
-from rest_framework.generics import GenericAPIView
+from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -25,7 +25,7 @@ from dating.api.serializers import (
     DatingRegistrationSerializer,
     RegisteredSerializer,
 )
-from dating.api.views.base import DatingView, meant
+from dating.api.views.base import DatingView, meant, posts
 from dating.models import Event, Registration
 from dating.services import (
     registration_cancel,
@@ -47,65 +47,63 @@ _ERRORS: Final = errors(*BODY, 403, 404, 409, 429)
 
 
 class _Command(DatingView):
-    throttle_classes = [Acts]
+    """Has a command take effect, and answers as the original does; a refusal says why."""
 
-    def answer(
-        self, request: Request, event_id: UUID, command: Callable[..., object], *, reply: str
-    ) -> Response:
-        """Have a command take effect, and answer as the original does; a refusal says why."""
+    throttle_classes = [Acts]
+    service: ClassVar[Callable[..., object]]
+    reply: ClassVar[str]
+
+    def post(self, request: Request, event_id: UUID) -> Response:
         user, event = meant(request), Event.objects.filter(pk=event_id).first()
         if event is None:
             unknown = {"success": False, "detail": "There is no event with that id."}
             return Response(unknown, status=status.HTTP_404_NOT_FOUND)
         try:
-            command(event=event, user=user, now=clock.now())
+            type(self).service(event=event, user=user, now=clock.now())
         except Conflict as error:
-            return Response({reply: False, "detail": str(error)}, status=status.HTTP_409_CONFLICT)
-        return Response({reply: True})
+            return Response({self.reply: False, "detail": str(error)}, status=status.HTTP_409_CONFLICT)
+        return Response({self.reply: True})
 
 
-@extend_schema(tags=["dating"])
+@posts("dating_register", responses={200: RegisteredSerializer, **_ERRORS}, **_COMMAND)
 class RegisterView(_Command):
-    @extend_schema(
-        operation_id="dating_register", responses={200: RegisteredSerializer, **_ERRORS}, **_COMMAND
-    )
-    def post(self, request: Request, event_id: UUID) -> Response:
-        """Register for an event, or for its waiting list if it is full; repeating it returns the same.
+    """Register for an event, or for its waiting list if it is full; repeating it returns the same.
 
-        409 with `user_registered` false once registration is closed.
-        """
-        return self.answer(request, event_id, registration_create, reply="user_registered")
+    409 with `user_registered` false once registration is closed.
+    """
+
+    service, reply = registration_create, "user_registered"
 
 
-@extend_schema(tags=["dating"])
+@posts("dating_confirm", responses={200: ConfirmedSerializer, **_ERRORS}, **_COMMAND)
 class ConfirmView(_Command):
-    @extend_schema(operation_id="dating_confirm", responses={200: ConfirmedSerializer, **_ERRORS}, **_COMMAND)
-    def post(self, request: Request, event_id: UUID) -> Response:
-        """Confirm that you will come; repeating it returns the same.
+    """Confirm that you will come; repeating it returns the same.
 
-        409 with `registration_confirmed` false if you are not registered, not asked yet, or too late.
-        """
-        return self.answer(request, event_id, registration_confirm, reply="registration_confirmed")
+    409 with `registration_confirmed` false if you are not registered, not asked yet, or too late.
+    """
+
+    service, reply = registration_confirm, "registration_confirmed"
 
 
-@extend_schema(tags=["dating"])
+@posts(
+    "dating_cancel",
+    parameters=[OpenApiParameter("event_id", _UUID_OR_0, OpenApiParameter.PATH)],
+    responses={200: CancelledSerializer, **_ERRORS},
+    **_COMMAND,
+)
 class CancelView(_Command):
-    @extend_schema(
-        operation_id="dating_cancel",
-        parameters=[OpenApiParameter("event_id", _UUID_OR_0, OpenApiParameter.PATH)],
-        responses={200: CancelledSerializer, **_ERRORS},
-        **_COMMAND,
-    )
-    def post(self, request: Request, event_id: UUID) -> Response:
-        """Cancel your registration; repeating it returns the same.
+    """Cancel your registration; repeating it returns the same.
 
-        409 with `registration_cancelled` false if you have none, or the groups have been made.
-        """
-        return self.answer(request, event_id, registration_cancel, reply="registration_cancelled")
+    409 with `registration_cancelled` false if you have none, or the groups have been made.
+    """
+
+    service, reply = registration_cancel, "registration_cancelled"
 
 
 @extend_schema(tags=["dating"])
-class CancelAllView(_Command):
+class CancelAllView(DatingView):
+    throttle_classes = [Acts]
+
     @extend_schema(
         operation_id="dating_cancel_all",
         responses={
@@ -124,7 +122,7 @@ class CancelAllView(_Command):
 
 
 @extend_schema(tags=["dating"])
-class RegistrationsView(GenericAPIView[Registration]):
+class RegistrationsView(ListAPIView[Registration]):
     queryset = Registration.objects.none()
     serializer_class = DatingRegistrationSerializer
     filterset_class = RegistrationFilter
@@ -140,5 +138,4 @@ class RegistrationsView(GenericAPIView[Registration]):
     )
     def get(self, request: Request) -> Response:
         """List your registrations, the latest event first."""
-        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
-        return self.get_paginated_response(DatingRegistrationSerializer(page, many=True).data)
+        return self.list(request)
