@@ -1,17 +1,17 @@
 """When the calls of a round have ended: who was there, and what they say of each other."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from accounts.names import shown as shown_name
 from dating.evening.presence import EndedDate, evidence
 from dating.models import Date, Event, Registration, Round, Seat
 from dating.services.planning import signs_of
-from dating.services.rounds import Members, partners_in
-from dating.services.telling import Notice, about
+from dating.services.rounds import Members, as_partner, partners_in
+from dating.services.telling import Notice, notice
 
 #: The ``source_type`` of what asks people about each other.
 BREAK = "dating_break"
@@ -67,22 +67,15 @@ def rounds_judge(ended: Sequence[Ended], members: Members) -> None:
 def ratings_of(ended: Sequence[Ended], members: Members) -> list[Notice]:
     """Return what asks everybody about whom they have just met; call it once the round is judged."""
     partners = partners_in((end.round for end in ended), status=Date.Status.TOOK_PLACE)
-    return [note for end in ended for note in _ratings(end, members[end.event.pk], partners[end.round.pk])]
-
-
-def _ratings(
-    ended: Ended, members: Mapping[UUID, Registration], partners: Mapping[UUID, UUID]
-) -> Iterable[Notice]:
-    there = {pk: member for pk, member in members.items() if member.state == Registration.State.CONFIRMED}
-    for pk, member in there.items():
-        partner = there.get(partners[pk]) if pk in partners else None
-        if partner is not None:
-            who = {"partner": shown_name(partner.user.first_name), "partner_id": str(partner.pk)}
-            yield Notice(
-                user=member.user,
-                kind="dating.rate",
-                data=about(ended.event, member.user.time_zone, round=ended.round.number, **who),
-                dedup_key=f"dating.rate:{ended.round.pk}:{member.pk}",
-                source_type=BREAK,
-                source_id=str(ended.round.pk),
-            )
+    notices = []
+    for end in ended:
+        event, round_, met = end.event, end.round, partners[end.round.pk]
+        of_event = members[event.pk].items()
+        there = {pk: member for pk, member in of_event if member.state == Registration.State.CONFIRMED}
+        for pk, member in there.items():
+            partner = there.get(met[pk]) if pk in met else None
+            if partner is not None:
+                who: dict[str, Any] = as_partner(partner) | {"round": round_.number}
+                source = BREAK, round_.pk
+                notices.append(notice(event, member.user, "dating.rate", key=pk, source=source, **who))
+    return notices

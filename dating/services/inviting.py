@@ -7,7 +7,7 @@ from typing import Any
 from dating.invitations import ics_of, sequence_of
 from dating.links import invitation_url
 from dating.models import Event, Registration
-from dating.services.telling import SOURCE, Notice, about, overtaken_stop, tell, tell_each
+from dating.services.telling import notice, overtaken_stop, tell, tell_each
 
 
 def tell_with_invitation(registration: Registration, kind: str, now: datetime, **more: Any) -> None:
@@ -44,22 +44,14 @@ def tell_parts(
     """
     registrations = list(registrations)
     overtaken_stop(event, [registration.user_id for registration in registrations])
-    notes, count = [], event.rounds.count()
+    notices, count = [], event.rounds.count()
     for registration in registrations:
         registration.event = event
-        file = _for_calendar(registration, now, rounds=count)
-        own = {"registration_id": str(registration.pk), "sequence": sequence_of(registration), **file}
-        notes.append(
-            Notice(
-                user=registration.user,
-                kind=kind,
-                data=about(event, registration.user.time_zone, **own, **more),
-                dedup_key=f"{kind}:{event.pk}:{registration.user_id}:{sequence_of(registration)}",
-                source_type=SOURCE,
-                source_id=str(event.pk),
-            )
-        )
-    tell_each(notes)
+        sequence, user = sequence_of(registration), registration.user
+        own: dict[str, Any] = {"registration_id": str(registration.pk), "sequence": sequence}
+        own |= _for_calendar(registration, now, rounds=count)
+        notices.append(notice(event, user, kind, key=f"{user.pk}:{sequence}", **own, **more))
+    tell_each(notices)
 
 
 def _for_calendar(registration: Registration, now: datetime, *, rounds: int | None = None) -> dict[str, Any]:

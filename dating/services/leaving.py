@@ -19,7 +19,7 @@ from dating.services.planning import LEFT
 from dating.services.registrations import registration_end
 from dating.services.replanning import begin_if_all_are_ready, next_round_replan, note
 from dating.services.rounds import SOURCE
-from dating.services.telling import Notice, about, tell_each
+from dating.services.telling import notice, tell_each
 
 _State = Registration.State
 
@@ -32,12 +32,8 @@ def event_drop(*, event: Event, registration_id: UUID, now: datetime) -> Registr
         Conflict: they don't take part, or it is over.
     """
     event = event_lock(event.pk)
-    member = (
-        event.registrations.select_for_update(of=("self",))
-        .select_related("user")
-        .filter(pk=registration_id)
-        .first()
-    )
+    among = event.registrations.select_for_update(of=("self",)).select_related("user")
+    member = among.filter(pk=registration_id).first()
     if member is None or member.group_id is None:
         raise Conflict("No one with that id is in a group of this event.")
     if member.state == _State.DROPPED:
@@ -85,30 +81,26 @@ def _take_out(event: Event, member: Registration, now: datetime) -> None:
         if date.round
     ]
     Room.objects.filter(dates__in=here).update(end_at=now)
-    if event.step in (Step.CLOSED, Step.READY_CHECK) and not _anybody_meets(event):
+    gone = Q(first__state=_State.DROPPED) | Q(second__state=_State.DROPPED)
+    dates_left = Date.objects.filter(group__event=event).exclude(gone)
+    if event.step in (Step.CLOSED, Step.READY_CHECK) and not dates_left.exists():
         event_call_off(event_id=event.pk, now=now, reason=TOO_FEW)
         return
     # What is cancelled comes before what is told: see notifications.engine.stop.
     next_round_replan(event, now)
     tell_each(
         [
-            Notice(
-                user=partner.user,
-                kind="dating.partner_left",
-                data=about(event, partner.user.time_zone, round=round_.number),
-                dedup_key=f"dating.partner_left:{round_.pk}:{partner.pk}",
-                source_type=SOURCE,
-                source_id=str(round_.pk),
+            notice(
+                event,
+                partner.user,
+                "dating.partner_left",
+                key=partner.pk,
+                source=(SOURCE, round_.pk),
                 expires_at=round_.ends_at,
+                round=round_.number,
             )
             for partner, round_ in alone
             if partner.state == _State.CONFIRMED
         ]
     )
     begin_if_all_are_ready(event, now)
-
-
-def _anybody_meets(event: Event) -> bool:
-    """Whether there is a date left whose two people both take part still."""
-    gone = Q(first__state=_State.DROPPED) | Q(second__state=_State.DROPPED)
-    return Date.objects.filter(group__event=event).exclude(gone).exists()

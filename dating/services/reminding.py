@@ -7,7 +7,7 @@ from django.conf import settings
 
 from accounts.models import User
 from dating.models import Event
-from dating.services.telling import Notice, about, local_clock, tell_each
+from dating.services.telling import local_clock, notice, tell_each
 from notifications.engine import stop
 from notifications.models import Delivery
 
@@ -28,15 +28,15 @@ def runners_remind(*, event: Event, paused_at: datetime, but: User | None = None
     is_there = organiser is not None and organiser.is_active and organiser != but
     tell_each(
         [
-            Notice(
-                user=user,
-                kind="dating.still_paused",
-                data=about(event, user.time_zone, until=local_clock(ends_at, user.time_zone)),
-                dedup_key=f"dating.still_paused:{event.pk}:{paused_at.isoformat()}:{user.pk}",
-                source_type=SOURCE,
-                source_id=str(event.pk),
+            notice(
+                event,
+                user,
+                "dating.still_paused",
+                key=f"{paused_at.isoformat()}:{user.pk}",
+                source=(SOURCE, event.pk),
                 due_at=paused_at + longest_pause() / 2,
                 expires_at=ends_at,
+                until=local_clock(ends_at, user.time_zone),
             )
             for user in ([organiser] if organiser and is_there else staff(but=but))
         ]

@@ -15,7 +15,7 @@ from accounts.names import shown as shown_name
 from dating.evening.timeline import passed
 from dating.links import join_url
 from dating.models import Date, Event, Registration, Round
-from dating.services.telling import Notice, about, local_clock, tell_each
+from dating.services.telling import Notice, local_clock, notice, tell_each
 from notifications.engine import stop
 from notifications.models import Delivery
 
@@ -69,9 +69,9 @@ def links_scheduled(starts: Sequence[RoundStart], *, now: datetime) -> list[Noti
         )
         going_on = set(Date.objects.filter(ahead).order_by().values_list("group_id", flat=True).distinct())
     return [
-        notice
+        told
         for start in starts
-        for notice in _notices_of(start, members[start.event.pk], partners[start.round.pk], going_on)
+        for told in _notices_of(start, members[start.event.pk], partners[start.round.pk], going_on)
     ]
 
 
@@ -142,6 +142,11 @@ def links_were_sent(round_: Round) -> bool:
     ).exists()
 
 
+def as_partner(member: Registration) -> dict[str, str]:
+    """Return what somebody is told of whom they meet."""
+    return {"partner": shown_name(member.user.first_name), "partner_id": str(member.pk)}
+
+
 def _notices_of(
     start: RoundStart,
     members: Mapping[UUID, Registration],
@@ -150,32 +155,25 @@ def _notices_of(
 ) -> Iterable[Notice]:
     round_ = start.round
     assert round_.ends_at
-    ends_at = round_.ends_at
     for pk, member in members.items():
-        zone = member.user.time_zone
-        until = {"round_ends_at": ends_at.isoformat(), "until": local_clock(ends_at, zone)}
-        words = about(start.event, zone, round=round_.number, **until)
         partner = members.get(partners[pk]) if pk in partners else None
-        if partner is not None:
-            who = {"partner": shown_name(partner.user.first_name), "partner_id": str(partner.pk)}
-            yield _notice(
-                round_,
-                member,
-                "dating.link",
-                words | who | {"url": join_url(round_.pk, pk, member.user.links_version)},
-            )
-        elif member.group_id in going_on:
-            yield _notice(round_, member, "dating.bye", words)
-
-
-def _notice(round_: Round, member: Registration, kind: str, data: dict[str, object]) -> Notice:
-    return Notice(
-        user=member.user,
-        kind=kind,
-        data=data,
-        dedup_key=f"{kind}:{round_.pk}:{member.pk}:{round_.version}",
-        source_type=SOURCE,
-        source_id=str(round_.pk),
-        due_at=round_.starts_at,
-        expires_at=round_.ends_at,
-    )
+        if partner is None and member.group_id not in going_on:
+            continue
+        if partner is None:
+            kind, who = "dating.bye", {}
+        else:
+            url = join_url(round_.pk, pk, member.user.links_version)
+            kind, who = "dating.link", as_partner(partner) | {"url": url}
+        yield notice(
+            start.event,
+            member.user,
+            kind,
+            key=f"{pk}:{round_.version}",
+            source=(SOURCE, round_.pk),
+            due_at=round_.starts_at,
+            expires_at=round_.ends_at,
+            round=round_.number,
+            round_ends_at=round_.ends_at.isoformat(),
+            until=local_clock(round_.ends_at, member.user.time_zone),
+            **who,
+        )

@@ -123,9 +123,8 @@ def tell(
 def overtaken_stop(event: Event, users: Iterable[UUID], *kinds: str) -> set[tuple[UUID, str]]:
     """Stop what still waits to be told to these people about an event: what is told now takes its place.
 
-    It waits for the end of quiet hours, or since a mail server, say, is away. Else all of it would come at
-    once when that ends, in any order: "will you come?" beside "it is called off". Call it before that is told
-    (see notifications.engine.stop).
+    Else all that waits, for the end of quiet hours or for a mail server, would come at once, in any order.
+    Call it before the other is told (see notifications.engine.stop).
 
     Args:
         kinds: only these; none: whatever waits.
@@ -148,6 +147,27 @@ def overtaken_stop(event: Event, users: Iterable[UUID], *kinds: str) -> set[tupl
             Delivery.objects.filter(pk__in=[pk for pk, _, _ in rows]), reason=Delivery.Reason.OVERTAKEN
         )
     return {(user_id, kind) for _, user_id, kind in rows}
+
+
+def notice(
+    event: Event,
+    user: User,
+    kind: str,
+    *,
+    key: object,
+    source: tuple[str, UUID] | None = None,
+    due_at: datetime | None = None,
+    expires_at: datetime | None = None,
+    **more: Any,
+) -> Notice:
+    """Return what one person is told about an event, or about a round of it by its ``source``.
+
+    Args:
+        key: tells this notice from others of its kind about the same; nobody is told twice under one key.
+    """
+    source_type, source_id = source or (SOURCE, event.pk)
+    data, dedup_key = about(event, user.time_zone, **more), f"{kind}:{source_id}:{key}"
+    return Notice(user, kind, data, dedup_key, source_type, str(source_id), due_at, expires_at)
 
 
 def tell_each(notices: Sequence[Notice]) -> None:
