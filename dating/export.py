@@ -7,7 +7,6 @@ from django.db.models import F, Model
 
 from accounts.models import User
 from accounts.personal_data import Row, Section, paged
-from dating.evening.results import ReactionRow, matches_of
 from dating.models import (
     BotAccount,
     Date,
@@ -22,6 +21,7 @@ from dating.models import (
     Round,
     Seat,
 )
+from dating.services.reactions import matches_of_person
 
 _REGISTRATION: Final = (
     "id", "state", "left_out", "registered_at", "asked_at", "confirmed_at", "cancelled_at", "ready_at",
@@ -42,11 +42,7 @@ def registrations(user: User) -> Iterator[Row]:
     """Their evenings, each with its matches, as their page shows them."""
     of_event = {"event_title": F("event__title"), "event_starts_at": F("event__starts_at")}
     for row in paged(Registration.objects.filter(user=user), *_REGISTRATION, **of_event):
-        registration = row["id"]
-        pairs = Reaction.objects.filter(by=registration) | Reaction.objects.filter(about=registration)
-        rows = pairs.order_by("id").values_list("by_id", "about_id", "kind")
-        matched = {person for pair in matches_of(ReactionRow(*row) for row in rows) for person in pair}
-        names = Registration.objects.filter(pk__in=matched - {registration}).order_by("pk")
+        names = Registration.objects.filter(pk__in=matches_of_person(row["id"])).order_by("pk")
         yield row | {"matches": list(names.values_list("user__first_name", flat=True))}
 
 

@@ -60,7 +60,7 @@ ANY_DUE: Final = " OR ".join(
 def tick(now: datetime) -> None:
     """Hand out what is due, and set a timer for what is due before the next look."""
     horizon = now + timedelta(seconds=timers.HORIZON_S)
-    deadlines = [deadline_at for _, deadline_at in selectors.deadlines_until(horizon)]
+    deadlines = selectors.deadlines_until(horizon)
     if due := sum(deadline_at <= now for deadline_at in deadlines):
         _hand_out(due)
     for deadline_at, count in Counter(deadlines).items():

@@ -1,6 +1,5 @@
 """Who sees what of dating, and what is due in it."""
 
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -12,19 +11,19 @@ from accounts.models import User
 from config import sql
 from config.statements import named
 from dating.evening.timeline import LIVE
-from dating.models import DatingProfile, Event, Reaction, Registration, Round, Step
+from dating.models import DatingProfile, Event, Registration, Round, Step
 from dating.services.places import WITH_PLACE
 from dating.services.reminding import longest_pause
 
 
-def deadlines_until(moment: datetime) -> Iterable[tuple[UUID, datetime]]:
-    """Return the events that have a step to take up to a time, and when."""
-    return _due_until(moment).order_by("due_at").values_list("pk", "due_at")
+def deadlines_until(moment: datetime) -> list[datetime]:
+    """Return when events have a step to take up to a time, earliest first."""
+    return list(_due_until(moment).order_by("due_at").values_list("due_at", flat=True))
 
 
 def _due_until(moment: datetime) -> QuerySet[Any]:
     """Return those whose deadline comes until then; after a failure the next try is meant."""
-    events = Event.objects.filter(deadline_at__lte=moment, deadline_at__isnull=False, paused_at=None)
+    events = Event.objects.filter(deadline_at__lte=moment, paused_at=None)
     return events.annotate(due_at=Greatest("deadline_at", "retry_at")).filter(due_at__lte=moment)
 
 
@@ -121,8 +120,3 @@ def takes_part(user: User) -> bool:
 
 def registrations_of(user: User) -> QuerySet[Registration]:
     return Registration.objects.filter(user=user).select_related("event").order_by("-event__starts_at", "-id")
-
-
-def reactions_by(registration: Registration) -> QuerySet[Reaction]:
-    """What somebody has said of others; what others said of them nobody but the staff sees."""
-    return Reaction.objects.filter(by=registration).order_by("id")

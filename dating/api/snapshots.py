@@ -1,82 +1,51 @@
 """What the API shows of an evening: as one of its people sees it, and as those do who run it."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from django.db.models import Prefetch
 
 from dating.links import join_url
-from dating.models import Date, Event, Group, LogEntry, Reaction, Registration
-from dating.selectors import events_with_counts, reactions_by
+from dating.models import Date, Event, Group, LogEntry, Registration
+from dating.selectors import events_with_counts
 from dating.services.evening import seat_now
-from dating.services.finishing import matches_of_event
-from dating.services.reactions import partners_of
+from dating.services.reactions import matches_of_person, partners_of
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """Somebody's call of the round that goes on."""
-
-    round: int
-    partner: Registration
-    url: str
-    ends_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class EveningSnapshot:
-    """What one person sees; ``matches`` are empty until the event is over."""
-
-    step: str
-    round: int
-    deadline_at: datetime | None
-    paused: bool
-    state: str
-    ready: bool
-    call: Call | None
-    met: list[Registration]
-    missed: list[Registration]
-    reactions: list[Reaction]
-    matches: list[Registration]
-
-
-def evening_of(registration: Registration, *, now: datetime) -> EveningSnapshot:
-    """Return what somebody sees of their evening."""
+def evening_of(registration: Registration, *, now: datetime) -> dict[str, Any]:
+    """Return what somebody sees of their evening; ``matches`` are empty until the event is over."""
     event = registration.event
     met, missed = partners_of(registration)
-    matched: set[UUID] = matches_of_event(event)[registration.pk] if event.is_over else set()
-    return EveningSnapshot(
-        step=event.step,
-        round=event.current_round,
-        deadline_at=event.deadline_at,
-        paused=event.paused_at is not None,
-        state=registration.state,
-        ready=registration.ready_at is not None,
-        call=call_of(registration, now=now),
-        met=met,
-        missed=missed,
-        reactions=list(reactions_by(registration)),
-        matches=[partner for partner in met if partner.pk in matched],
-    )
+    matched = matches_of_person(registration.pk) if event.is_over else set()
+    return {
+        "step": event.step,
+        "round": event.current_round,
+        "deadline_at": event.deadline_at,
+        "paused": event.paused_at is not None,
+        "state": registration.state,
+        "ready": registration.ready_at is not None,
+        "call": _call_of(registration, now),
+        "met": met,
+        "missed": missed,
+        # What others said of them nobody but the staff sees.
+        "reactions": registration.reactions.order_by("id"),
+        "matches": [partner for partner in met if partner.pk in matched],
+    }
 
 
-def call_of(registration: Registration, *, now: datetime) -> Call | None:
+def _call_of(registration: Registration, now: datetime) -> dict[str, Any] | None:
     """Return somebody's call of the round that goes on, if they have one."""
     if registration.state != Registration.State.CONFIRMED:
         return None
     seat = seat_now(registration.event, registration, now=now)
     if seat is None:
         return None
-    date = seat.date
-    assert seat.round.ends_at
-    return Call(
-        round=seat.round.number,
-        partner=date.partner_of(registration.pk),
-        url=join_url(seat.round_id, registration.pk, registration.user.links_version),
-        ends_at=seat.round.ends_at,
-    )
+    return {
+        "round": seat.round.number,
+        "partner": seat.date.partner_of(registration.pk),
+        "url": join_url(seat.round_id, registration.pk, registration.user.links_version),
+        "ends_at": seat.round.ends_at,
+    }
 
 
 def run_sheet_of(event: Event) -> dict[str, Any]:

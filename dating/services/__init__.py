@@ -13,10 +13,16 @@ from dating.services.evening import (
     seat_now,
 )
 from dating.services.events import event_create, events_recur
-from dating.services.finishing import matches_of_event
 from dating.services.leaving import event_drop, person_leaves
 from dating.services.moving import event_move, places_set
-from dating.services.reactions import had_date, have_met, partners_of, people_met, reaction_record
+from dating.services.reactions import (
+    had_date,
+    have_met,
+    matches_of_event,
+    partners_of,
+    people_met,
+    reaction_record,
+)
 from dating.services.registrations import (
     profile_lacks,
     registration_cancel,

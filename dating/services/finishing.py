@@ -1,26 +1,14 @@
 """The end of an evening: who matched, what is told of it, and what is kept for analysis."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
-from uuid import UUID
 
 from accounts.names import shown as shown_name
-from dating.evening.results import ReactionRow, matches_of
 from dating.models import Event
+from dating.services.reactions import matches_of_event
 from dating.services.results import results_of
 from dating.services.rounds import members_of
 from dating.services.telling import notice, tell_each
-
-
-def matches_of_event(event: Event) -> dict[UUID, set[UUID]]:
-    """Return whom each registration matched: both liked the other, and neither reported the other."""
-    said = event.reactions.order_by("id").values_list("by_id", "about_id", "kind")
-    matches: dict[UUID, set[UUID]] = defaultdict(set)
-    for one, other in matches_of(ReactionRow(*row) for row in said):
-        matches[one].add(other)
-        matches[other].add(one)
-    return matches
 
 
 def events_finish(*, events: Sequence[Event], now: datetime) -> None:

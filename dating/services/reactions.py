@@ -1,5 +1,6 @@
 """What people say of those they have met: once per pair and event, and never told to whom it is about."""
 
+from collections import defaultdict
 from datetime import datetime
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -9,6 +10,7 @@ from django.db.models import Q, QuerySet
 
 from accounts.models import User
 from config.rest.exceptions import Conflict
+from dating.evening.results import ReactionRow, matches_of
 from dating.models import Date, Event, Reaction, Registration
 from dating.services.locking import event_lock, registration_lock
 
@@ -62,6 +64,26 @@ def had_date(one: UUID, other: UUID) -> bool:
 
 def _dates_of(one: UUID, other: UUID) -> QuerySet[Date]:
     return Date.objects.filter(Q(first=one, second=other) | Q(first=other, second=one))
+
+
+def matches_of_event(event: Event) -> dict[UUID, set[UUID]]:
+    """Return whom each registration matched: both liked the other, and neither reported the other."""
+    return _matches_by(event.reactions.all())
+
+
+def matches_of_person(registration: UUID) -> set[UUID]:
+    """Return whom somebody matched. What others said does not leave this function."""
+    said = Reaction.objects.filter(Q(by=registration) | Q(about=registration))
+    return _matches_by(said)[registration]
+
+
+def _matches_by(said: QuerySet[Reaction]) -> dict[UUID, set[UUID]]:
+    matches: dict[UUID, set[UUID]] = defaultdict(set)
+    rows = said.order_by("id").values_list("by_id", "about_id", "kind")
+    for one, other in matches_of(ReactionRow(*row) for row in rows):
+        matches[one].add(other)
+        matches[other].add(one)
+    return matches
 
 
 class Partners(NamedTuple):

@@ -8,15 +8,13 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from django.db.models import Q
-
 from accounts.models import User
 from accounts.names import shown as shown_name
-from dating.evening.results import ReactionRow, matches_of
 from dating.links import join_token
 from dating.models import Event, Reaction, Registration, Seat, Step
 from dating.services import partners_of, profile_lacks
 from dating.services.places import COMING
+from dating.services.reactions import matches_of_person
 
 _State, _LeftOut, _Kind = Registration.State, Registration.LeftOut, Reaction.Kind
 
@@ -115,13 +113,17 @@ def evening_of(event: Event, user: User, *, now: datetime) -> Evening:
     token = ""
     if here is not None and event.step == Step.ROUND and registration.state == _State.CONFIRMED:
         token = join_token(here.round_id, registration.pk, registration.user.links_version)
+    just_met = None
+    if event.step == Step.BREAK and here is not None:
+        people = {here.date.first_id, here.date.second_id}
+        just_met = next((person for person in met if person.id in people), None)
     return Evening(
         event,
         registration,
         _moment_with_group(event, registration, here, ahead),
         token=token,
         partner=_partner(here) if here else "",
-        just_met=_just_met(event, here, met),
+        just_met=just_met,
         met=met,
         missed=[_as_met(partner, said) for partner in partners.missed],
         matches=_matches(registration) if event.step == Step.FINISHED else (),
@@ -193,7 +195,13 @@ def _moment_with_group(
         case Step.READY_CHECK:
             ready = registration.ready_at is not None
             title = "You are ready" if ready else "Are you ready?"
-            text = "It begins early if everyone is ready." if ready else _rules(event)
+            text = (
+                "It begins early if everyone is ready."
+                if ready
+                else f"You meet one person after another, for {_minutes(event.round_s)} each. Then the call "
+                f"ends, and you have {_minutes(event.break_s)} to say whether you liked them. If both of you "
+                "did, you learn it."
+            )
             return Moment(title, text, "Round 1 begins", event.deadline_at, () if ready else ("ready",))
         case Step.ROUND:
             number = event.current_round
@@ -205,13 +213,6 @@ def _moment_with_group(
             )
         case _:
             return _moment_in_break(event, here, ahead)
-
-
-def _rules(event: Event) -> str:
-    return (
-        f"You meet one person after another, for {_minutes(event.round_s)} each. Then the call ends, and "
-        f"you have {_minutes(event.break_s)} to say whether you liked them. If both of you did, you learn it."
-    )
 
 
 def _moment_in_break(event: Event, here: Seat | None, ahead: Seat | None) -> Moment:
@@ -250,19 +251,8 @@ def _as_met(partner: Registration, said: Mapping[UUID, set[str]]) -> Met:
     )
 
 
-def _just_met(event: Event, here: Seat | None, met: Sequence[Met]) -> Met | None:
-    if event.step != Step.BREAK or here is None:
-        return None
-    people = {here.date.first_id, here.date.second_id}
-    return next((person for person in met if person.id in people), None)
-
-
 def _matches(registration: Registration) -> list[str]:
-    """Return the names of those whom somebody matched. What others said does not leave this function."""
-    about_them = Reaction.objects.filter(Q(by=registration) | Q(about=registration)).order_by("id")
-    rows = [ReactionRow(*row) for row in about_them.values_list("by_id", "about_id", "kind")]
-    matched = {person for pair in matches_of(rows) for person in pair} - {registration.pk}
-    names = Registration.objects.filter(pk__in=matched, state=_State.CONFIRMED).order_by(
-        "user__first_name", "id"
-    )
-    return [shown_name(name) for name in names.values_list("user__first_name", flat=True)]
+    """Return the names of those whom somebody matched and who have stayed."""
+    matched = Registration.objects.filter(pk__in=matches_of_person(registration.pk), state=_State.CONFIRMED)
+    names = matched.order_by("user__first_name", "id").values_list("user__first_name", flat=True)
+    return [shown_name(name) for name in names]
