@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Hashable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import ClassVar
 
 
@@ -17,6 +17,10 @@ class MeetingUnavailable(Exception):
     def __init__(self, error: str, *, retry_after: float | None = None) -> None:
         super().__init__(error)
         self.retry_after = retry_after
+
+    @property
+    def wait(self) -> timedelta:
+        return timedelta(seconds=5 if self.retry_after is None else self.retry_after)
 
 
 class MeetingPaced(MeetingUnavailable):

@@ -116,11 +116,9 @@ def _go(due_steps: Sequence[DueStep], now: datetime) -> None:
     entries = []
     for due in due_steps:
         assert due.there
-        what, number = due.there.step, due.there.round
-        entries.append(
-            LogEntry(event=due.event, what=what, round_number=number or None, due_at=due.at, done_at=now)
-        )
-        log.info("dating_event_step", evening=str(due.event.pk), step=what, round=number)
+        what, number = due.there.step, due.there.round or None
+        entries.append(LogEntry(event=due.event, what=what, round_number=number, due_at=due.at, done_at=now))
+        log.info("dating_event_step", evening=str(due.event.pk), step=what, round=due.there.round)
     LogEntry.objects.bulk_create(entries)
 
 
@@ -141,15 +139,9 @@ def _open(event: Event, here: Position, now: datetime) -> Position:
     return following(event, here, now=now)
 
 
-def _confirming(event: Event, here: Position, now: datetime) -> Position:
-    takes_place = event_close(event=event, now=now)
-    return following(event, here, now=now, takes_place=takes_place)
-
-
 def _closed(event: Event, here: Position, now: datetime) -> Position:
-    users = event.registrations.filter(group__isnull=False, state__in=WITH_PLACE).values_list(
-        "user_id", flat=True
-    )
+    members = event.registrations.filter(group__isnull=False, state__in=WITH_PLACE)
+    users = members.values_list("user_id", flat=True)
     first_round_ends_at = event.starts_at + timedelta(seconds=event.round_s)
     # How long rounds and breaks take, in seconds, and as people say it
     times: dict[str, Any] = {}
@@ -165,7 +157,11 @@ def _closed(event: Event, here: Position, now: datetime) -> Position:
 
 _STEPS: Final[dict[Step, Callable[[Sequence[DueStep], datetime], None]]] = {
     Step.OPEN: _each(_open),
-    Step.CONFIRMING: _each(_confirming),
+    Step.CONFIRMING: _each(
+        lambda event, here, now: following(
+            event, here, now=now, takes_place=event_close(event=event, now=now)
+        )
+    ),
     Step.CLOSED: _each(_closed),
     Step.READY_CHECK: rounds_begin,
     Step.ROUND: rounds_end,

@@ -70,7 +70,8 @@ def bot_account_link(
     def link(_: str = "") -> tuple[BotAccount, bool]:
         return _link(number, account, user, chat, about)
 
-    is_new = account is None or (chat is not None and not _is_told_in(account.user, chat))
+    told = ContactPoint.objects.confirmed().filter(user=who, channel=CHANNEL, address=str(chat))
+    is_new = account is None or (chat is not None and not told.exists())
     if who is None or not has_own or not is_new or who == by:
         return link()
     return _with_consent(who, code, link, now)
@@ -140,11 +141,6 @@ def bot_chat_learn(*, user: User, chat: int, again: bool = False) -> None:
         contact_point_create(user=user, channel=CHANNEL, address=str(chat), vouched=True)
     elif point.confirmed_at is None:
         contact_point_vouch(contact_point=point, now=clock.now())
-
-
-def _is_told_in(user: User, chat: int) -> bool:
-    points = ContactPoint.objects.confirmed().filter(user=user, channel=CHANNEL)
-    return points.filter(address=str(chat)).exists()
 
 
 def _make(number: int, user: User | None) -> BotAccount:

@@ -4,6 +4,7 @@ import random
 import time
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Final
 
 import structlog
@@ -28,8 +29,8 @@ from dating.services.evening import join_mark
 log = structlog.get_logger(__name__)
 
 #: Whoever makes or ends one has it for so long; then another tries.
-_LEASE: Final = timedelta(seconds=30)
-_RETRY: Final = timedelta(seconds=5)
+LEASE: Final = timedelta(seconds=30)
+_AGAIN: Final = timedelta(seconds=50)
 #: What is left after so many seconds of a job is left to the next look.
 SLICE_S: Final = 5.0
 #: A call that can't be ended for so long is let be.
@@ -47,25 +48,21 @@ def for_a_slice(rooms: Iterable[Room]) -> Iterator[Room]:
 
 def rooms_make(*, now: datetime, limit: int = 50) -> int:
     """Make rooms that are still to be made, each provider's soonest first; returns how many were tried."""
-    tried = 0
-    for room in for_a_slice(_to_make(now, limit)):
-        if room.event.is_over:
-            Room.objects.filter(pk=room.pk).update(try_at=None)
-        elif Room.objects.filter(pk=room.pk, try_at=room.try_at).update(try_at=now + _LEASE):
-            _make(room, now)
-            tried += 1
-    return tried
-
-
-def _to_make(now: datetime, limit: int) -> Iterator[Room]:
-    due = Room.objects.filter(try_at__lte=now)
+    due = Room.objects.filter(try_at__lte=now).select_related("event")
     names = list(due.order_by().values_list("provider", flat=True).distinct())
     # Those that ask nobody come first; the others in any order. So none that hangs keeps others from their
     # rooms for ever.
     random.shuffle(names)
-    for name in sorted(names, key=lambda name: not asks_nobody(name)):
-        of_provider = due.filter(provider=name).select_related("event")
-        yield from of_provider.order_by("event__starts_at", "number")[:limit]
+    names.sort(key=lambda name: not asks_nobody(name))
+    by_provider = (due.filter(provider=name).order_by("event__starts_at", "number")[:limit] for name in names)
+    tried = 0
+    for room in for_a_slice(chain.from_iterable(by_provider)):
+        if room.event.is_over:
+            Room.objects.filter(pk=room.pk).update(try_at=None)
+        elif Room.objects.filter(pk=room.pk, try_at=room.try_at).update(try_at=now + LEASE):
+            _make(room, now)
+            tried += 1
+    return tried
 
 
 def _make(room: Room, now: datetime) -> None:
@@ -75,13 +72,12 @@ def _make(room: Room, now: datetime) -> None:
     except MeetingUnavailable as error:
         if str(error) != room.error and not isinstance(error, MeetingPaced):
             log.warning("dating_room_waits", room=str(room.pk), provider=room.provider, error=str(error))
-        wait = timedelta(seconds=error.retry_after) if error.retry_after is not None else _RETRY
-        rows.update(try_at=now + wait, error=str(error))
+        rows.update(try_at=now + error.wait, error=str(error))
     except Exception as error:
         # Refused, or not set up: the evening goes on in the default provider's rooms (see call_address), and
         # this one is tried again now and then, since somebody may mend it.
         log.exception("dating_room_failed", room=str(room.pk))
-        rows.update(try_at=now + 10 * _RETRY, error=str(error))
+        rows.update(try_at=now + _AGAIN, error=str(error))
     else:
         rows.update(url=info.url, reference=info.reference, error="", try_at=None, made_at=now)
 

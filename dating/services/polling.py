@@ -1,8 +1,7 @@
 """Who is in a call, by its provider: people may have entered by other ways than the product's link."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import datetime
 
 import structlog
 
@@ -11,13 +10,10 @@ from dating.evening.presence import seen_in_call
 from dating.evening.timeline import next_poll
 from dating.meetings import MeetingUnavailable, knows_participants, provider
 from dating.models import Room, Seat
-from dating.services.calls import for_a_slice
+from dating.services.calls import LEASE, for_a_slice
 from dating.services.evening import join_mark
 
 log = structlog.get_logger(__name__)
-
-_LEASE: Final = timedelta(seconds=30)
-_RETRY: Final = timedelta(seconds=5)
 
 
 def rooms_poll(*, now: datetime, limit: int = 50) -> int:
@@ -25,8 +21,8 @@ def rooms_poll(*, now: datetime, limit: int = 50) -> int:
     due = Room.objects.filter(look_at__lte=now).select_related("event").order_by("look_at")
     tried = 0
     for room in for_a_slice(due[:limit]):
-        if Room.objects.filter(pk=room.pk, look_at=room.look_at).update(look_at=now + _LEASE):
-            room.look_at = now + _LEASE
+        if Room.objects.filter(pk=room.pk, look_at=room.look_at).update(look_at=now + LEASE):
+            room.look_at = now + LEASE
             _poll(room, now)
             tried += 1
     return tried
@@ -42,8 +38,7 @@ def _poll(room: Room, now: datetime) -> None:
     try:
         shown = provider(room.provider).participants(room.reference)
     except MeetingUnavailable as error:
-        wait = timedelta(seconds=error.retry_after) if error.retry_after is not None else _RETRY
-        row.update(look_at=now + wait)
+        row.update(look_at=now + error.wait)
         return
     except Exception as error:
         # Refused for now: somebody may mend it before the next poll.
