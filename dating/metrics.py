@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from django.db.models import F
 from prometheus_client import Metric
 
-from config import clock
+from config import clock, sql
 from dating import selectors
 from dating.models import Date, Event, Room, State, Step
 from notifications.families import Counted, gauge
@@ -19,7 +19,7 @@ def families(counted: Counted) -> Iterator[Metric]:
     yield gauge(
         "dating_oldest_overdue_seconds",
         "How long the most overdue step of a dating event has been due.",
-        selectors.oldest_overdue_s(clock.now()),
+        float(sql.value(selectors.OLDEST_OVERDUE, {"now": clock.now()})),
     )
     waiting = Room.objects.filter(try_at__isnull=False).exclude(error="").count()
     yield gauge(

@@ -35,10 +35,6 @@ SELECT coalesce(extract(epoch FROM %(now)s::timestamptz - min(deadline_at)), 0):
 named("dating.overdue", "Find for how long the oldest step has been due.", OLDEST_OVERDUE)
 
 
-def oldest_overdue_s(now: datetime) -> float:
-    return float(sql.value(OLDEST_OVERDUE, {"now": now}))
-
-
 _ROOMS_DUE: Final = """
 SELECT EXISTS (SELECT FROM dating_room WHERE try_at <= %(now)s),
        EXISTS (SELECT FROM dating_room WHERE look_at <= %(now)s),

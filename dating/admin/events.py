@@ -7,6 +7,8 @@ from django.contrib import admin, messages
 from django.db import connection
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
@@ -15,7 +17,6 @@ from unfold.widgets import UnfoldAdminSelectWidget
 from accounts.admin import StaffViews
 from config import clock
 from dating import meetings
-from dating.admin.runsheet import run_sheet_link
 from dating.meetings import jitsi
 from dating.meetings.registry import LABELS
 from dating.models import Event, LogEntry, RecurringRule
@@ -149,7 +150,8 @@ class EventAdmin(StaffViews, ModelAdmin):
 
     @display(description="Run-sheet")
     def run_sheet(self, event: Event) -> SafeString:
-        return run_sheet_link(event)
+        url = reverse("dating:runsheet", args=[event.pk])
+        return format_html('<a class="underline" href="{}">Run-sheet</a>', url)
 
 
 @admin.register(RecurringRule)

@@ -3,7 +3,7 @@
 import django_filters  # type: ignore[import-untyped]
 
 from config.rest.filters import StrictFilterSet
-from dating.models import Event, Registration, State
+from dating.models import Registration, State
 from notifications.api.filters import SaneDateTimeFilter
 
 
@@ -12,15 +12,7 @@ class EventFilter(StrictFilterSet):
     starts_after = SaneDateTimeFilter(field_name="starts_at", lookup_expr="gte")
     starts_before = SaneDateTimeFilter(field_name="starts_at", lookup_expr="lt")
 
-    class Meta:
-        model = Event
-        fields: tuple[str, ...] = ()
-
 
 class RegistrationFilter(StrictFilterSet):
     state = django_filters.MultipleChoiceFilter(choices=Registration.State.choices)
     event = django_filters.UUIDFilter(field_name="event_id")
-
-    class Meta:
-        model = Registration
-        fields: tuple[str, ...] = ()

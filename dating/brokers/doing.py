@@ -14,7 +14,7 @@ from config.rest.exceptions import Conflict
 from config.zones import zone_of
 from dating.brokers.aliases import number_of
 from dating.brokers.commands import ALL_EVENTS, NOT_UNDERSTOOD, Command, Name, answer
-from dating.models import BotAccount, Event, Reaction, Step
+from dating.models import Event, Reaction, Step
 from dating.services import (
     bot_chat_learn,
     people_met,
@@ -34,10 +34,8 @@ log = structlog.get_logger(__name__)
 LISTED: Final = 50
 _TIME: Final = "%Y-%m-%d %H:%M:%S"
 _KINDS: Final = {
-    Name.LIKE: Reaction.Kind.LIKE,
-    Name.DISLIKE: Reaction.Kind.DISLIKE,
-    Name.REPORT: Reaction.Kind.REPORT,
-}
+    Name.LIKE: Reaction.Kind.LIKE, Name.DISLIKE: Reaction.Kind.DISLIKE, Name.REPORT: Reaction.Kind.REPORT,
+}  # fmt: skip
 
 
 class Unknown(Exception):
@@ -65,24 +63,15 @@ def _done(command: Command) -> Any:
         if user is None:
             raise Unknown("The bot does not know anyone by this number or id.")
         if command.chat is not None:
-            _learn_chat(user, command.chat)
+            # Whoever writes to the bot is told things by it; a chat that can't be one hinders nothing.
+            try:
+                bot_chat_learn(user=user, chat=command.chat)
+            except (ValidationError, Conflict):
+                log.warning("bot_chat_refused", user=str(user.pk))
         return _COMMANDS[command.name](command, user)
     except Unknown as error:
         log.warning("bot_command_refused", command=command.name, reason=str(error))
         return NOT_UNDERSTOOD
-
-
-def _learn_chat(user: User, chat: int) -> None:
-    """Whoever writes to the bot is told things by it; a chat that can't be one hinders nothing.
-
-    Whom it does not speak for is not: anybody could be named in a header.
-    """
-    if not BotAccount.objects.filter(user=user).exists():
-        return
-    try:
-        bot_chat_learn(user=user, chat=chat)
-    except (ValidationError, Conflict):
-        log.warning("bot_chat_refused", user=str(user.pk))
 
 
 def _event(command: Command) -> Event:

@@ -18,7 +18,6 @@ from dating.meetings.registry import (
     knows_participants,
     offered,
     provider,
-    provider_of,
 )
 
 __all__ = [
@@ -37,5 +36,4 @@ __all__ = [
     "knows_participants",
     "offered",
     "provider",
-    "provider_of",
 ]

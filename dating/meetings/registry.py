@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable
 from functools import lru_cache
-from typing import Final, Protocol
+from typing import Final
 
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
@@ -25,25 +25,13 @@ NEEDS: Final = {
 }
 
 
-class HasProvider(Protocol):
-    """An event, as far as it matters here: the name of its provider."""
-
-    @property
-    def provider(self) -> str: ...
-
-
-def provider_of(event: HasProvider) -> Provider:
-    """Return the provider of an event's rooms.
+def provider(name: str) -> Provider:
+    """Return a provider by its name; its connections are kept.
 
     Raises:
         ImproperlyConfigured: its package is not installed.
         KeyError: there is none of that name.
     """
-    return provider(event.provider)
-
-
-def provider(name: str) -> Provider:
-    """Return a provider by its name; its connections are kept. Raises as `provider_of`."""
     try:
         kind: type[Provider] = import_string(PROVIDERS[name])
     except ModuleNotFoundError as error:
@@ -59,12 +47,16 @@ def _made(kind: type[Provider], configuration: Hashable) -> Provider:
     return kind()
 
 
+def _says(name: str, trait: str, *, unless_there: bool) -> bool:
+    try:
+        return bool(getattr(provider(name), trait))
+    except (KeyError, ImproperlyConfigured):
+        return unless_there
+
+
 def is_offered(name: str) -> bool:
     """Whether an event may use it: it exists, its package is there, and it is configured."""
-    try:
-        return provider(name).is_configured
-    except (KeyError, ImproperlyConfigured):
-        return False
+    return _says(name, "is_configured", unless_there=False)
 
 
 def offered() -> list[str]:
@@ -74,23 +66,14 @@ def offered() -> list[str]:
 
 def asks_nobody(name: str) -> bool:
     """Whether a provider makes rooms by itself: it neither fails nor hangs."""
-    try:
-        return provider(name).is_local
-    except (KeyError, ImproperlyConfigured):
-        return False
+    return _says(name, "is_local", unless_there=False)
 
 
 def ends_calls(name: str) -> bool:
     """Whether calls in a provider's rooms are ended by asking it; so is one that can't be told of now."""
-    try:
-        return provider(name).ends_calls
-    except (KeyError, ImproperlyConfigured):
-        return True
+    return _says(name, "ends_calls", unless_there=True)
 
 
 def knows_participants(name: str) -> bool:
     """Whether a provider can be asked who is in a call."""
-    try:
-        return provider(name).knows_participants
-    except (KeyError, ImproperlyConfigured):
-        return False
+    return _says(name, "knows_participants", unless_there=False)

@@ -104,16 +104,17 @@ class _Colouring(Generic[K]):
         upto = next(
             place
             for place, leaf in enumerate(fan)
-            if self._is_free(leaf, of_last) and self._is_still_fan(hub, fan[: place + 1])
+            if self._is_free(leaf, of_last)
+            and all(  # it is a fan still
+                self._is_free(before, self._colour(hub, following))
+                for before, following in pairwise(fan[: place + 1])
+            )
         )
         for leaf, following in pairwise(fan[: upto + 1]):
             colour = self._colour(hub, following)
             del self.at[hub][colour], self.at[following][colour]
             self._set(hub, leaf, colour)
         self._set(hub, fan[upto], of_last)
-
-    def _is_still_fan(self, hub: K, fan: Sequence[K]) -> bool:
-        return all(self._is_free(leaf, self._colour(hub, following)) for leaf, following in pairwise(fan))
 
     def _colour(self, one: K, other: K) -> int:
         return next(colour for colour, partner in self.at[one].items() if partner == other)

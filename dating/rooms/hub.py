@@ -168,14 +168,11 @@ class Hub:
                         place.tell(until_event(place.until))
             except psycopg.Error as error:
                 log.warning("dating_rooms_look_failed", error=type(error).__name__)
-                self._end_by_the_clock()
+                # While nobody can be asked, what was known last counts.
+                for place in list(self._places.values()):
+                    if place.until is not None and place.until <= clock.timestamp():
+                        self._leave(place)
                 await asyncio.sleep(AGAIN_S)
-
-    def _end_by_the_clock(self) -> None:
-        """While nobody can be asked, what was known last counts."""
-        for place in list(self._places.values()):
-            if place.until is not None and place.until <= clock.timestamp():
-                self._leave(place)
 
     def _leave(self, place: Place) -> None:
         place.end(OVER)

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
-from uuid import UUID
 
 import structlog
 from django.db import transaction
@@ -83,18 +82,13 @@ def seat_now(event: Event, member: Registration, *, now: datetime) -> Seat | Non
     While the clock is stopped, the calls of its round go on.
     """
     is_stopped = Q(round__event__paused_at__isnull=False, round__status=Round.Status.RUNNING)
-    return (
-        Seat.objects.filter(
-            Q(round__ends_at__gt=now) | is_stopped,
-            registration=member,
-            round__event=event,
-            round__starts_at__lte=now,
-            round__status__in=[Round.Status.PLANNED, Round.Status.RUNNING],
-        )
-        .select_related("round", "date__room", "date__first__user", "date__second__user")
-        .order_by("-round__number")
-        .first()
-    )
+    seats = member.seats.filter(
+        Q(round__ends_at__gt=now) | is_stopped,
+        round__event=event,
+        round__starts_at__lte=now,
+        round__status__in=[Round.Status.PLANNED, Round.Status.RUNNING],
+    ).select_related("round", "date__room", "date__first__user", "date__second__user")
+    return seats.order_by("-round__number").first()
 
 
 @transaction.atomic
@@ -174,17 +168,13 @@ def pauses_end(*, now: datetime) -> int:
     events = list(over.values_list("pk", flat=True))
     for event_id in events:
         try:
-            _pause_end(event_id, now)
+            with transaction.atomic():
+                event = event_lock(event_id)
+                if event.paused_at is not None and event.paused_at <= now - longest_pause():
+                    _end(event, now, reason=PAUSED)
         except Exception:  # the others are to end all the same
             log.exception("dating_pause_not_ended", evening=str(event_id))
     return len(events)
-
-
-@transaction.atomic
-def _pause_end(event_id: UUID, now: datetime) -> None:
-    event = event_lock(event_id)
-    if event.paused_at is not None and event.paused_at <= now - longest_pause():
-        _end(event, now, reason=PAUSED)
 
 
 def _end(event: Event, now: datetime, *, reason: str) -> None:

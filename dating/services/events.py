@@ -52,7 +52,7 @@ def events_recur(*, now: datetime) -> int:
             if rule.is_active:
                 times = _due(rule, now)
                 _have_follow(rule, times, now)
-                made += _make_missing(rule, times)
+                made += sum(_make(rule, at) for at in _missing(rule, times))
             else:
                 events_call_off(rule=rule, now=now)
         except BadRule as error:
@@ -175,25 +175,23 @@ def _follow(rule: RecurringRule, event: Event, at: datetime | None, now: datetim
     event.save()
 
 
-def _make_missing(rule: RecurringRule, times: Sequence[datetime]) -> int:
-    """Make an event for each day of the rule that has none."""
+def _missing(rule: RecurringRule, times: Sequence[datetime]) -> list[datetime]:
+    """Return the times on days that the rule has no event for."""
     if not times:
-        return 0
-    near = {"occurrence_at__gte": times[0] - _A_DAY, "occurrence_at__lte": times[-1] + _A_DAY}
-    there = {
-        _day(rule, at) for at in rule.events.filter(**near).values_list("occurrence_at", flat=True) if at
-    }
-    return sum(_make(rule, at) for at in times if _day(rule, at) not in there)
+        return []
+    near = rule.events.filter(occurrence_at__range=(times[0] - _A_DAY, times[-1] + _A_DAY))
+    there = {_day(rule, at) for at in near.values_list("occurrence_at", flat=True) if at}
+    return [at for at in times if _day(rule, at) not in there]
 
 
 def _make(rule: RecurringRule, starts_at: datetime) -> bool:
     says = _settings(rule)
     try:
         with transaction.atomic():
-            fields = {name: getattr(rule, name) for name in says}
-            Event(
-                rule=rule, rule_settings=says, occurrence_at=starts_at, starts_at=starts_at, **fields
-            ).save()
+            event = Event(rule=rule, rule_settings=says, occurrence_at=starts_at, starts_at=starts_at)
+            for name in says:
+                setattr(event, name, getattr(rule, name))
+            event.save()
     except IntegrityError:  # somebody else has made it meanwhile
         return False
     return True

@@ -14,7 +14,10 @@ def next_round_replan(event: Event, now: datetime) -> None:
     One that has begun by the clock stays as it is, though nobody has taken that step yet: people are in it.
     """
     number = event.current_round + 1
-    if event.step not in (*LIVE, Step.CLOSED) or event.is_ending or _next_has_begun(event, now):
+    # Its links go out at its time, whoever is late with the step.
+    is_waited_for = event.step in (Step.READY_CHECK, Step.BREAK) and event.paused_at is None
+    has_begun = is_waited_for and event.deadline_at is not None and event.deadline_at <= now
+    if event.step not in (*LIVE, Step.CLOSED) or event.is_ending or has_begun:
         return
     outlook = round_plan(event, number)
     if event.step not in LIVE or event.paused_at is not None or not outlook.has_changed:
@@ -44,18 +47,10 @@ def begin_if_all_are_ready(event: Event, now: datetime) -> None:
         event.save(update_fields=["deadline_at"])
 
 
-def _next_has_begun(event: Event, now: datetime) -> bool:
-    """Whether the time of the next round has come: its links go out then, whoever is late with the step."""
-    is_waited_for = event.step in (Step.READY_CHECK, Step.BREAK) and event.paused_at is None
-    return is_waited_for and event.deadline_at is not None and event.deadline_at <= now
-
-
 def _next_start(event: Event) -> datetime:
     """When the next round starts, as things are."""
     assert event.deadline_at
-    if event.step == Step.ROUND:
-        return event.deadline_at + timedelta(seconds=event.break_s)
-    return event.deadline_at
+    return event.deadline_at + timedelta(seconds=event.break_s if event.step == Step.ROUND else 0)
 
 
 def note(event: Event, what: str, now: datetime, **details: object) -> None:

@@ -55,8 +55,8 @@ def plots_of(event: Event) -> list[Plot]:
     lead = f"{matches} pair{'' if matches == 1 else 's'} matched: they liked each other."
     plots = [_people(results), Plot("What people said", lead, "Said", bars)]
     # What was stored by an older version has less in it.
-    if results.get("by_round"):
-        plots.insert(1, _rounds(results["by_round"]))
+    if rounds := results.get("by_round"):
+        plots.insert(1, _rounds(rounds))
     if results.get("by_likes_received"):
         people = results["by_likes_received"]
         most = max(people)

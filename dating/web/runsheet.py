@@ -184,33 +184,32 @@ def _round(
 ) -> RoundSheet:
     busy = {pk for date in dates for pk in (date.first_id, date.second_id)}
     is_over = round_.status not in (Round.Status.PLANNED, Round.Status.RUNNING)
+    joined = {seat.registration_id for date in dates for seat in date.seats.all() if seat.joined_at}
     taking_part = [pk for pk, member in members.items() if member.state == _State.CONFIRMED]
     return RoundSheet(
         number=round_.number,
         status=Round.Status(round_.status).label,
-        pairs=[_pair(date, names, is_over=is_over) for date in dates],
+        pairs=[
+            Pair(
+                first=names[date.first_id],
+                second=names[date.second_id],
+                room=date.room.number if date.room else None,
+                first_in=date.first_id in joined,
+                second_in=date.second_id in joined,
+                # From its start on a date counts as held; what became of it is known at its end.
+                outcome=_WORDS[Date.Status(date.status)] if is_over else "",
+            )
+            for date in dates
+        ],
         byes=[names[pk] for pk in taking_part if pk not in busy],
-    )
-
-
-def _pair(date: Date, names: dict[UUID, str], *, is_over: bool) -> Pair:
-    joined = {seat.registration_id for seat in date.seats.all() if seat.joined_at}
-    return Pair(
-        first=names[date.first_id],
-        second=names[date.second_id],
-        room=date.room.number if date.room else None,
-        first_in=date.first_id in joined,
-        second_in=date.second_id in joined,
-        # From its start on a date counts as held; what became of it is known at its end.
-        outcome=_WORDS[Date.Status(date.status)] if is_over and date.status in _WORDS else "",
     )
 
 
 def _places(dates: Sequence[Date], names: dict[UUID, str]) -> dict[UUID, str]:
     """Return where each person is in a round; who is not named has no call in it."""
+    joined = {seat.registration_id for date in dates for seat in date.seats.all() if seat.joined_at}
     places = {}
     for date in dates:
-        joined = {seat.registration_id for seat in date.seats.all() if seat.joined_at}
         room = date.room.number if date.room else "–"
         for own, other in ((date.first_id, date.second_id), (date.second_id, date.first_id)):
             where = "In room" if own in joined else "Expected in room"

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -23,7 +22,7 @@ from dating.meetings import (
     RoomInfo,
     is_offered,
     offered,
-    provider_of,
+    provider,
 )
 from dating.meetings.google_meet import GoogleMeet
 from dating.meetings.jitsi import Jitsi
@@ -33,7 +32,7 @@ UNTIL = datetime(2026, 5, 8, 20, 5, tzinfo=UTC)
 
 
 def provider_named(name: str) -> Provider:
-    return provider_of(SimpleNamespace(provider=name))
+    return provider(name)
 
 
 class TestJitsi:

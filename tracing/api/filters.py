@@ -5,7 +5,7 @@ import django_filters  # type: ignore[import-untyped]
 from config.rest.filters import PlainNumberFilter, StrictFilterSet
 from notifications.api.filters import SaneDateTimeFilter
 from tracing.api.serializers.fields import DEVICE_MAX
-from tracing.models import Case, Exposure
+from tracing.models import Case
 from tracing.models.filter import ROUNDS_MAX
 
 
@@ -15,16 +15,8 @@ class CaseFilter(StrictFilterSet):
     opened_after = SaneDateTimeFilter(field_name="opened_at", lookup_expr="gte")
     opened_before = SaneDateTimeFilter(field_name="opened_at", lookup_expr="lt")
 
-    class Meta:
-        model = Case
-        fields: tuple[str, ...] = ()
-
 
 class ExposureFilter(StrictFilterSet):
     filter = django_filters.UUIDFilter(field_name="filter_id", label="Id of a filter.")
     degree = PlainNumberFilter(min_value=1, max_value=ROUNDS_MAX)
     device = PlainNumberFilter(field_name="device_id", min_value=1, max_value=DEVICE_MAX)
-
-    class Meta:
-        model = Exposure
-        fields: tuple[str, ...] = ()
