@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import Final
 
 from tracing.models import Case, Criteria
-from tracing.search import Seed, search
-from tracing.selectors import last_cases, shown, shown_parts
+from tracing.search import search
+from tracing.selectors import shown, shown_parts
+from tracing.services.searches import seed_of
 
 CASES_MAX: Final = 500
 
@@ -23,25 +24,12 @@ class WhatIf:
 
 def what_if(criteria: Criteria, *, cases: int, now: datetime) -> WhatIf:
     """Search the last so many cases with a filter as it is now, each as it stood when it was closed."""
-    chosen = list(last_cases(cases, now=now))
+    chosen = list(Case.objects.filter(opened_at__lte=now).order_by("-opened_at", "-pk")[:cases])
     counts = Counter(dict.fromkeys(range(1, criteria.rounds + 1), 0))
     by_end: dict[datetime | None, list[Case]] = defaultdict(list)
     for case in chosen:
         by_end[case.counts_until].append(case)
     for until, group in by_end.items():
-        seeds = [
-            Seed(
-                case=case.pk,
-                device_id=case.device_id,
-                since=case.since,
-                rounds=criteria.rounds,
-                time_min_s=criteria.time_min_s,
-                time_max_s=criteria.time_max_s,
-                distance_min_m=criteria.distance_min_m,
-                distance_max_m=criteria.distance_max_m,
-            )
-            for case in group
-        ]
-        found = search(seeds, until=until)
+        found = search([seed_of(case.pk, case, criteria) for case in group], until=until)
         counts.update(exposed.degree for reached in found.values() for exposed in reached)
     return WhatIf(len(chosen), shown(counts.total()), shown_parts(counts))

@@ -1,7 +1,7 @@
 """The queries that show cases."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -120,13 +120,7 @@ def shown_parts(counts: Mapping[int, int]) -> dict[int, int | None]:
     Otherwise it would follow from the sum and the others.
     """
     parts = {key: shown(count) for key, count in counts.items()}
-    hidden = [key for key, count in parts.items() if count is None]
-    if len(hidden) == 1 and len(parts) > 1:
-        rest: Iterable[int] = (key for key in parts if key not in hidden)
-        parts[min(rest, key=lambda key: counts[key])] = None
+    seen = [key for key, count in parts.items() if count is not None]
+    if seen and len(parts) == len(seen) + 1:
+        parts[min(seen, key=lambda key: counts[key])] = None
     return parts
-
-
-def last_cases(count: int, *, now: datetime) -> QuerySet[Case]:
-    """The last so many cases that were opened."""
-    return Case.objects.filter(opened_at__lte=now).order_by("-opened_at", "-pk")[:count]

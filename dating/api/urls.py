@@ -4,14 +4,7 @@ from config.rest.api import slash_optional
 from dating.api.views.bot import BotAccountView, BotCodeView
 from dating.api.views.evening import EveningView, JoinView, ProfileView, ReactionsView, ReadyView
 from dating.api.views.events import EventsView, EventView
-from dating.api.views.organiser import (
-    DropView,
-    EndView,
-    ExtendView,
-    PauseView,
-    ResumeView,
-    RunSheetView,
-)
+from dating.api.views.organiser import DropView, EndView, ExtendView, PauseView, ResumeView, RunSheetView
 from dating.api.views.registrations import (
     CancelAllView,
     CancelView,

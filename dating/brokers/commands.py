@@ -97,10 +97,7 @@ def answer(headers: Mapping[str, object], body: Any) -> Answer:
     They come back as they are; without their types only where the message was replayed from a dead letter.
     """
     return Answer(
-        exchange=settings.DATING_EXCHANGE,
-        routing_key=settings.DATING_REPLY_QUEUE,
-        body=body,
-        headers=headers,
+        exchange=settings.DATING_EXCHANGE, routing_key=settings.DATING_REPLY_QUEUE, body=body, headers=headers
     )
 
 

@@ -1,13 +1,6 @@
 """Where pairs meet: rooms for calls, from whichever provider an event uses, behind one small interface."""
 
-from dating.meetings.base import (
-    Guest,
-    MeetingPaced,
-    MeetingRefused,
-    MeetingUnavailable,
-    Provider,
-    RoomInfo,
-)
+from dating.meetings.base import Guest, MeetingPaced, MeetingRefused, MeetingUnavailable, Provider, RoomInfo
 from dating.meetings.registry import (
     DEFAULT,
     NEEDS,

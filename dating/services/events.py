@@ -82,12 +82,7 @@ def _due(rule: RecurringRule, now: datetime) -> list[datetime]:
     """Return the rule's times that an event is to be there for, and for which people can still register."""
     after, until = _span(rule, now)
     return occurrences(
-        rule.rrule,
-        starts_on=rule.starts_on,
-        at=rule.at,
-        time_zone=rule.time_zone,
-        after=after,
-        until=until,
+        rule.rrule, starts_on=rule.starts_on, at=rule.at, time_zone=rule.time_zone, after=after, until=until
     )
 
 

@@ -11,14 +11,7 @@ from dating.evening.timeline import longest
 from dating.models import STATE_OF, Event, Registration, Step
 from dating.services.inviting import tell_with_invitation
 from dating.services.locking import event_lock
-from dating.services.places import (
-    BEFORE_GROUPS,
-    COMING,
-    WITH_PLACE,
-    ask_to_confirm,
-    places_fill,
-    places_held,
-)
+from dating.services.places import BEFORE_GROUPS, COMING, WITH_PLACE, ask_to_confirm, places_fill, places_held
 from dating.services.replanning import note
 from dating.services.telling import overtaken_stop
 

@@ -106,8 +106,7 @@ def links_cancel(rounds: Iterable[Round]) -> None:
     scheduled = [str(round_.pk) for round_ in rounds if round_.version]
     if scheduled:
         of_rounds = Delivery.objects.filter(
-            notification__source_type=SOURCE,
-            notification__source_id__in=scheduled,
+            notification__source_type=SOURCE, notification__source_id__in=scheduled
         )
         stop.close(of_rounds, reason=Delivery.Reason.PLAN_CHANGED)
 

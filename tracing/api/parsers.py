@@ -27,10 +27,7 @@ class UploadParser(BaseParser):
     """Reads a body into checked records; ``BadRecords`` is for the view."""
 
     def parse(  # type: ignore[override]  # the view knows what it gets
-        self,
-        stream: IO[Any],
-        media_type: str | None = None,
-        parser_context: Mapping[str, Any] | None = None,
+        self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> Records:
         request = (parser_context or {})["request"]
         encoding = request.META.get("HTTP_CONTENT_ENCODING", "").strip().lower()

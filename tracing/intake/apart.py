@@ -50,10 +50,7 @@ def _answer(answers: IO[bytes], head: dict[str, Any], body: bytes, *, is_last: b
     columns: list[Any] = []
     try:
         records = records_of(body, head["media_type"], now=datetime.fromisoformat(head["now"]))
-        said: dict[str, Any] = {
-            "extras": list(records.extras),
-            "intervals_differ": records.intervals_differ,
-        }
+        said: dict[str, Any] = {"extras": list(records.extras), "intervals_differ": records.intervals_differ}
         columns = [*(getattr(records, name) for name in KEY), *records.extras.values()]
     except BadRecords as error:
         said = {"error": BadRecords.__name__, "faults": error.faults}

@@ -70,7 +70,8 @@ class Storing:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for thread in self._threads:
-            thread.submit(_disconnect).result()
+            # Each closes the connection of its own thread.
+            thread.submit(lambda: connection.close()).result()
             thread.shutdown()
 
     def put(self, records: Records) -> None:
@@ -90,8 +91,3 @@ class Storing:
     def _wait(self) -> None:
         done = self._under_way.popleft().result()
         self.stored = Stored(self.stored.new + done.new, self.stored.known + done.known)
-
-
-def _disconnect() -> None:
-    """Close the connection of the thread that this runs in."""
-    connection.close()

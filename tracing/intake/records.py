@@ -41,10 +41,7 @@ class Records:
 
     def __getitem__(self, chosen: NDArray[np.integer] | slice) -> "Records":
         columns: dict[str, Any] = {name: getattr(self, name)[chosen] for name in KEY}
-        return Records(
-            **columns,
-            extras={name: column[chosen] for name, column in self.extras.items()},
-        )
+        return Records(**columns, extras={name: column[chosen] for name, column in self.extras.items()})
 
     @classmethod
     def joined(cls, parts: Sequence["Records"]) -> "Records":

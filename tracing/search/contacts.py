@@ -28,7 +28,12 @@ class Contacts:
         start, end = rows.start, rows.start + rows.seconds
         if backward:
             start, end = -end, -start
-        order = _order_by_pair_and_start(rows.mine << DEVICE_BITS | rows.other, start)
+        pair = rows.mine << DEVICE_BITS | rows.other
+        order = np.argsort(pair, kind="stable")
+        # What is packed comes day by day, and each pair's by start: mostly they are in order already.
+        same = pair[order[1:]] == pair[order[:-1]]
+        if (same & (start[order[1:]] < start[order[:-1]])).any():
+            order = np.lexsort((start, pair))
         return cls(
             devices=devices,
             first=np.searchsorted(rows.mine[order], np.arange(len(devices) + 1)),
@@ -37,12 +42,3 @@ class Contacts:
             end=end[order],
             distance_cm=rows.distance_cm[order],
         )
-
-
-def _order_by_pair_and_start(pair: Integers, start: Integers) -> Integers:
-    order = np.argsort(pair, kind="stable")
-    # What is packed comes day by day, and each pair's by start: mostly they are in order already.
-    same = pair[order[1:]] == pair[order[:-1]]
-    if (same & (start[order[1:]] < start[order[:-1]])).any():
-        order = np.lexsort((start, pair))
-    return order

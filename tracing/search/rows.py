@@ -109,12 +109,7 @@ def _read(devices: Integers, *, since_s: int, until_s: int, least_s: int) -> Row
 
 def _read_loose(devices: Integers, *, after: int, before: int) -> list[Integers]:
     """Read records that are not packed: each device with the other, and the rest of each."""
-    values = {
-        "devices": array(devices.tolist()),
-        "after": after,
-        "before": before,
-        "least": RECORD_MIN_S,
-    }
+    values = {"devices": array(devices.tolist()), "after": after, "before": before, "least": RECORD_MIN_S}
     if len(devices) >= MANY:
         with transaction.atomic():
             run_prepared(FOR_MANY_SQL, {})

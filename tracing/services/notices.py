@@ -129,24 +129,20 @@ def text_of(version: FilterVersion, language: str) -> Text:
 def _addresses(devices: Iterable[Device]) -> dict[int, list[Address]]:
     """Return where each device can be told. An address that its channel refuses must not hold up others."""
     found: dict[int, list[Address]] = defaultdict(list)
-    by_id = {device.pk: device for device in devices}
-    for device in by_id.values():
+    devices = list(devices)
+    for device in devices:
         if device.push_token:
             found[device.pk].append(Address("push", "push", device.push_token))
-    for contact in DeviceContact.objects.filter(device__in=by_id):
+    for contact in DeviceContact.objects.filter(device__in=devices):
         found[contact.device_id].append(Address(f"contact-{contact.pk}", contact.channel, contact.address))
     for device_id, addresses in found.items():
-        found[device_id] = [address for address in addresses if _is_good(address, device_id)]
+        for address in list(addresses):
+            try:
+                registry.get(address.channel).normalised_address(address.address)
+            except (KeyError, ValidationError):
+                log.warning("device_address_refused", device=device_id, channel=address.channel)
+                addresses.remove(address)
     return found
-
-
-def _is_good(address: Address, device_id: int) -> bool:
-    try:
-        registry.get(address.channel).normalised_address(address.address)
-    except (KeyError, ValidationError):
-        log.warning("device_address_refused", device=device_id, channel=address.channel)
-        return False
-    return True
 
 
 def _planned(
@@ -159,6 +155,9 @@ def _planned(
     text: Text,
     filter_id: UUID | None,
 ) -> Planned:
+    # Where they can read more; empty where the operator has no such page.
+    link = settings.TRACING_LINK.replace("{status}", str(int(status)))
+    link = link.replace("{language}", text.language).replace("{filter}", str(filter_id or ""))
     # One notification for each address: nobody's addresses share none (notifications.engine.planned).
     # What apps are told, all of it strings, as the original's were.
     push = {
@@ -166,7 +165,7 @@ def _planned(
         "warning_level": str(warning_level(status)),
         "title": text.title,
         "message": text.short,
-        "link": link(status=status, language=text.language, filter_id=filter_id),
+        "link": link,
         "language": text.language,
     }
     notification = Notification(
@@ -181,12 +180,3 @@ def _planned(
         dedup_key=f"{key}:{address.place}",
     )
     return Planned(notification, address.channel, address.address, language=text.language)
-
-
-def link(*, status: int, language: str, filter_id: UUID | None) -> str:
-    """Return where somebody who is told this can read more; empty where the operator has no such page."""
-    parts = {"{status}": str(int(status)), "{language}": language, "{filter}": str(filter_id or "")}
-    address: str = settings.TRACING_LINK
-    for part, value in parts.items():
-        address = address.replace(part, value)
-    return address

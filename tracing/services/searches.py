@@ -11,7 +11,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from config import sql
 from config.statements import named
-from tracing.models import Case, CaseSearch, Exposure, Intake
+from tracing.models import Case, CaseSearch, Criteria, Exposure, Intake
 from tracing.search import Known, Reached, Seed, devices_touched_since, search, watermark_now
 from tracing.services.notices import exposures_tell
 
@@ -134,24 +134,25 @@ def _run_batch(ids: Sequence[int], now: datetime) -> None:
         if row.ingested_to is None or not news[row.ingested_to].isdisjoint(people):
             by_end[row.case.counts_until].append(row)
     for until, chosen in by_end.items():
-        _store(chosen, search([seed_of(row, known[row.pk]) for row in chosen], until=until), now)
+        seeds = [seed_of(row.pk, row.case, row.filter_version, known[row.pk]) for row in chosen]
+        _store(chosen, search(seeds, until=until), now)
     done = CaseSearch.objects.filter(pk__in=[row.pk for row in rows])
     of_these = Exists(done.filter(case=OuterRef("case"), filter=OuterRef("filter")))
     exposures_tell(Exposure.objects.filter(of_these), now=now)
     done.update(ingested_to=watermark, searched_at=now, failures=0, error="")
 
 
-def seed_of(row: CaseSearch, known: Sequence[Known] = ()) -> Seed:
-    version = row.filter_version
+def seed_of(key: Hashable, case: Case, criteria: Criteria, known: Sequence[Known] = ()) -> Seed:
+    """Return what a search is asked: whom these criteria find for a case. Its answer goes by ``key``."""
     return Seed(
-        case=row.pk,
-        device_id=row.case.device_id,
-        since=row.case.since,
-        rounds=version.rounds,
-        time_min_s=version.time_min_s,
-        time_max_s=version.time_max_s,
-        distance_min_m=version.distance_min_m,
-        distance_max_m=version.distance_max_m,
+        case=key,
+        device_id=case.device_id,
+        since=case.since,
+        rounds=criteria.rounds,
+        time_min_s=criteria.time_min_s,
+        time_max_s=criteria.time_max_s,
+        distance_min_m=criteria.distance_min_m,
+        distance_max_m=criteria.distance_max_m,
         known=known,
     )
 

@@ -80,7 +80,13 @@ def tree_of(case_device: int, people: Sequence[Person]) -> Tree:
             Node(person.device, person.degree, x, y, person.onset, person.seconds // 60, person.is_told)
         )
     places = {node.device: node for node in nodes}
-    edges = [_edge(places[person.via], places[person.device]) for person in drawn]
+    edges = []
+    for person in drawn:
+        start, end = places[person.via], places[person.device]
+        # From behind the label, so that no line goes through what is to be read.
+        begin = start.x + (LABEL if start.degree else 24 + DIGIT * len(str(start.device)))
+        middle = (begin + end.x) // 2
+        edges.append(f"M{begin} {start.y} C{middle} {start.y} {middle} {end.y} {end.x} {end.y}")
     degrees = sorted({node.degree for node in nodes})
     counts = Counter(person.degree for person in people)
     columns = [Column(MARGIN + degree * COLUMN, degree, counts[degree]) for degree in degrees]
@@ -110,10 +116,3 @@ def _rows(root: int, children: dict[int, list[Person]]) -> dict[int, float]:
 
 def _y(row: float) -> int:
     return HEAD + MARGIN + round(row * ROW)
-
-
-def _edge(start: Node, end: Node) -> str:
-    # From behind the label, so that no line goes through what is to be read.
-    begin = start.x + (LABEL if start.degree else 24 + DIGIT * len(str(start.device)))
-    middle = (begin + end.x) // 2
-    return f"M{begin} {start.y} C{middle} {start.y} {middle} {end.y} {end.x} {end.y}"

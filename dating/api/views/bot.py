@@ -86,10 +86,7 @@ class BotAccountView(GenericAPIView[BotAccount]):
 
     @extend_schema(
         operation_id="dating_bot_accounts_delete",
-        responses={
-            204: OpenApiResponse(description="The bot no longer acts for them."),
-            **errors(403, 404),
-        },
+        responses={204: OpenApiResponse(description="The bot no longer acts for them."), **errors(403, 404)},
     )
     def delete(self, request: Request, number: int) -> Response:
         """Stop the bot from acting for somebody and sending them messages. Their account stays."""

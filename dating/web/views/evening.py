@@ -82,10 +82,6 @@ class OpinionChange(_Change):
         if kind not in _OPINIONS:
             raise ValidationError("kind: expected like or dislike.")
         services.reaction_record(
-            event=self.event,
-            user=self.person,
-            about_id=self.given_id("about"),
-            kind=kind,
-            now=clock.now(),
+            event=self.event, user=self.person, about_id=self.given_id("about"), kind=kind, now=clock.now()
         )
         return _OPINIONS[kind]

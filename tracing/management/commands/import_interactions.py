@@ -21,14 +21,7 @@ from tqdm import tqdm
 
 from config import clock
 from tracing import packing, partitions
-from tracing.intake import (
-    BadRecords,
-    Columns,
-    NotReadable,
-    Records,
-    Stored,
-    records_checked,
-)
+from tracing.intake import BadRecords, Columns, NotReadable, Records, Stored, records_checked
 from tracing.intake.bounds import GZIP_MAGIC
 from tracing.intake.bulk import Days, Storing
 from tracing.intake.files import columns_in
