@@ -50,9 +50,7 @@ ANY_DUE: Final = " OR ".join(
             f" <= %(now)s::timestamptz - interval '{settings.DATING_PAUSE_MAX_S} s'",
             by="paused_at",
         ),
-        first("dating_room WHERE try_at <= %(now)s", by="try_at"),
-        first("dating_room WHERE look_at <= %(now)s", by="look_at"),
-        first("dating_room WHERE end_at <= %(now)s", by="end_at"),
+        *(first(f"dating_room WHERE {at} <= %(now)s", by=at) for at in ("try_at", "look_at", "end_at")),
     )
 )
 

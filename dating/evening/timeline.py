@@ -69,8 +69,12 @@ def following(
             return Position(Step.CLOSED, event.rules_at) if takes_place else Position(Step.SKIPPED, None)
         case Step.CLOSED:
             return Position(Step.READY_CHECK, event.starts_at)
+        case Step.ROUND if more_rounds:
+            return Position(Step.BREAK, at + timedelta(seconds=event.break_s), here.round)
         case Step.ROUND:
-            return Position(Step.BREAK, _break_ends(event, at, now, more_rounds), here.round)
+            # This leaves everybody time to rate, even where its own time has passed meanwhile.
+            pause = last_break_of(event)
+            return Position(Step.BREAK, now + pause if now > at + pause else at + pause, here.round)
         case _ if more_rounds:
             return Position(Step.ROUND, at + timedelta(seconds=event.round_s), here.round + 1)
         case _:
@@ -101,14 +105,6 @@ def most_rounds(event: Bounded) -> int:
     # Of two pools the one may have a single person, whom all others meet in turn.
     rounds = people - 1 if event.two_pools else people - 1 + people % 2
     return min(rounds, event.max_rounds or rounds)
-
-
-def _break_ends(event: Timed, at: datetime, now: datetime, more_rounds: bool) -> datetime:
-    """The last break leaves everybody time to rate, even where its own time has passed meanwhile."""
-    if more_rounds:
-        return at + timedelta(seconds=event.break_s)
-    pause = last_break_of(event)
-    return now + pause if now > at + pause else at + pause
 
 
 def passed(ends_at: datetime, now: datetime) -> bool:

@@ -3,7 +3,7 @@
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from django.db.models import F, QuerySet
@@ -31,12 +31,11 @@ def event_close(*, event: Event, now: datetime) -> bool:
     # Those who have said that they come: those who hold a place, then those who wait for one.
     gone = event.registrations.filter(state__in=COMING, user__is_active=False)
     gone.update(state=_State.CANCELLED, cancelled_at=now, sequence=F("sequence") + 1)
-    found = event.registrations.filter(WILL_COME).select_for_update(of=("self",)).select_related("user")
-    coming = sorted(found.order_by("registered_at", "id"), key=lambda each: each.state == _State.WAITING)
-    elsewhere = taking_part_elsewhere(event, [registration.user_id for registration in coming])
-    known, unfit = _fit(
-        event, [registration for registration in coming if registration.user_id not in elsewhere]
-    )
+    found = event.registrations.filter(WILL_COME).select_for_update(of=("self",))
+    found = found.select_related("user__dating_profile").order_by("registered_at", "id")
+    coming = sorted(found, key=lambda each: each.state == _State.WAITING)
+    why = _unfit(event, coming)
+    known = [registration for registration in coming if registration.pk not in why]
     placed = _placed(event, known)
     people = _people(event, placed)
     made = plans(
@@ -48,21 +47,13 @@ def event_close(*, event: Event, now: datetime) -> bool:
         event_skip(event=event, now=now)
         return False
     pools = {person.key: person.pool for person in people}
-    members = {registration.pk: registration for registration, _ in placed}
-    members = {pk: members[pk] for plan in made for pk in plan.people}
+    by_key = {registration.pk: registration for registration in placed}
+    members = {pk: by_key[pk] for plan in made for pk in plan.people}
     for pk, member in members.items():
         member.pool = pools[pk]
-    why: dict[UUID, str] = {
-        registration.pk: _LeftOut.ELSEWHERE for registration in coming if registration.user_id in elsewhere
-    }
-    why |= unfit
     # Whoever held a place and has none any more was one of too many who seek the same.
-    had_a_place = [*placed, *((each, of) for each, of in known if each.state != _State.WAITING)]
-    why |= {
-        registration.pk: _LeftOut.NO_PARTNER
-        for registration, _ in had_a_place
-        if registration.pk not in members
-    }
+    had_a_place = [*placed, *(each for each in known if each.state != _State.WAITING)]
+    why |= {each.pk: _LeftOut.NO_PARTNER for each in had_a_place if each.pk not in members}
     _store(event, made, members, now)
     _leave_out(event, why, has_places=event.places is None or len(placed) < event.places, now=now)
     return True
@@ -76,66 +67,58 @@ def event_skip(*, event: Event, now: datetime) -> None:
     event.results = results_of(event)
 
 
-def _fit(
-    event: Event, coming: Sequence[Registration]
-) -> tuple[list[tuple[Registration, DatingProfile]], dict[UUID, str]]:
-    """Return those who can be matched, with their profiles, and why the others can't."""
-    profiles = {
-        profile.user_id: profile
-        for profile in DatingProfile.objects.filter(
-            user__in=[registration.user_id for registration in coming]
-        )
-    }
-    day = event.starts_at.astimezone(zone_of(event.time_zone)).date()
-    known: list[tuple[Registration, DatingProfile]] = []
-    unfit: dict[UUID, str] = {}
+def _unfit(event: Event, coming: Sequence[Registration]) -> dict[UUID, str]:
+    """Return who of these can't be matched, and why."""
+    elsewhere = taking_part_elsewhere(event, [registration.user_id for registration in coming])
+    day = _day(event)
+    why: dict[UUID, str] = {}
     for registration in coming:
-        profile = profiles.get(registration.user_id)
-        if profile is None or profile.birthday is None:
-            unfit[registration.pk] = _LeftOut.NO_BIRTHDAY
-        elif not is_old_enough(profile.birthday, on=day):
-            unfit[registration.pk] = _LeftOut.TOO_YOUNG
-        else:
-            known.append((registration, profile))
-    return known, unfit
+        birthday = getattr(getattr(registration.user, "dating_profile", None), "birthday", None)
+        if registration.user_id in elsewhere:
+            why[registration.pk] = _LeftOut.ELSEWHERE
+        elif birthday is None:
+            why[registration.pk] = _LeftOut.NO_BIRTHDAY
+        elif not is_old_enough(birthday, on=day):
+            why[registration.pk] = _LeftOut.TOO_YOUNG
+    return why
 
 
-def _placed(
-    event: Event, known: Sequence[tuple[Registration, DatingProfile]]
-) -> list[tuple[Registration, DatingProfile]]:
+def _placed(event: Event, known: Sequence[Registration]) -> Sequence[Registration]:
     """Return those for whom there is a place, by their order; whoever holds one keeps it.
 
     Only where all of them are of one pool do the last of them make room for those whom they could meet.
     """
     if event.places is None:
-        return list(known)
-    holders = [each for each in known if each[0].state != _State.WAITING]
-    waiting = known[len(holders) :]
-    placed = [*holders, *_shared(event, waiting, places=event.places, holders=holders)]
-    if event.two_pools and len(set(_pools([profile.seeks for _, profile in placed]))) == 1:
+        return known
+    holders = [each for each in known if each.state != _State.WAITING]
+    placed = [*holders, *_shared(event, known[len(holders) :], places=event.places, holders=holders)]
+    if event.two_pools and len(set(_pools(_wishes(placed)))) == 1:
         return _shared(event, known, places=max(event.places, len(holders)), holders=[])
     return placed
 
 
 def _shared(
-    event: Event,
-    waiting: Sequence[tuple[Registration, DatingProfile]],
-    *,
-    places: int,
-    holders: Sequence[tuple[Registration, DatingProfile]],
-) -> list[tuple[Registration, DatingProfile]]:
+    event: Event, waiting: Sequence[Registration], *, places: int, holders: Sequence[Registration]
+) -> list[Registration]:
     """Return for whom of those who wait there are places beside the holders: none is left empty."""
-    held = Counter(profile.seeks for _, profile in holders)
-    free = FreePlaces(places, two_pools=event.two_pools, held=held)
-    taken = [free.take(profile.seeks) for _, profile in waiting]
+    free = FreePlaces(places, two_pools=event.two_pools, held=Counter(_wishes(holders)))
+    taken = [free.take(wish) for wish in _wishes(waiting)]
     first = [each for each, is_taken in zip(waiting, taken, strict=True) if is_taken]
     others = [each for each, is_taken in zip(waiting, taken, strict=True) if not is_taken]
     return [*first, *others[: max(free.left, 0)]]
 
 
-def _people(event: Event, placed: Sequence[tuple[Registration, DatingProfile]]) -> list[Person[UUID]]:
-    day = event.starts_at.astimezone(zone_of(event.time_zone)).date()
-    pools = _pools([profile.seeks for _, profile in placed]) if event.two_pools else [0] * len(placed)
+def _wishes(registrations: Iterable[Registration]) -> list[str]:
+    return [registration.user.dating_profile.seeks for registration in registrations]
+
+
+def _day(event: Event) -> date:
+    return event.starts_at.astimezone(zone_of(event.time_zone)).date()
+
+
+def _people(event: Event, placed: Sequence[Registration]) -> list[Person[UUID]]:
+    day = _day(event)
+    pools = _pools(_wishes(placed)) if event.two_pools else [0] * len(placed)
     return [
         Person(
             key=registration.pk,
@@ -144,8 +127,8 @@ def _people(event: Event, placed: Sequence[tuple[Registration, DatingProfile]]) 
             city=" ".join(unicodedata.normalize("NFKC", profile.city).casefold().split()),
             manual_score=profile.manual_score,
         )
-        for (registration, profile), pool in zip(placed, pools, strict=True)
-        if profile.birthday
+        for registration, pool in zip(placed, pools, strict=True)
+        if (profile := registration.user.dating_profile).birthday
     ]
 
 
