@@ -14,19 +14,7 @@ from dating.meetings.registry import (
 )
 
 __all__ = [
-    "DEFAULT",
-    "NEEDS",
-    "PROVIDERS",
-    "Guest",
-    "MeetingPaced",
-    "MeetingRefused",
-    "MeetingUnavailable",
-    "Provider",
-    "RoomInfo",
-    "asks_nobody",
-    "ends_calls",
-    "is_offered",
-    "knows_participants",
-    "offered",
+    "DEFAULT", "NEEDS", "PROVIDERS", "Guest", "MeetingPaced", "MeetingRefused", "MeetingUnavailable",
+    "Provider", "RoomInfo", "asks_nobody", "ends_calls", "is_offered", "knows_participants", "offered",
     "provider",
-]
+]  # fmt: skip

@@ -9,19 +9,6 @@ from dating.models.reaction import Reaction
 from dating.models.registration import Registration
 
 __all__ = [
-    "STATE_OF",
-    "BotAccount",
-    "Date",
-    "DatingProfile",
-    "Event",
-    "Group",
-    "LogEntry",
-    "Reaction",
-    "RecurringRule",
-    "Registration",
-    "Room",
-    "Round",
-    "Seat",
-    "State",
-    "Step",
-]
+    "STATE_OF", "BotAccount", "Date", "DatingProfile", "Event", "Group", "LogEntry", "Reaction",
+    "RecurringRule", "Registration", "Room", "Round", "Seat", "State", "Step",
+]  # fmt: skip

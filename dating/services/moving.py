@@ -19,15 +19,9 @@ from dating.services.telling import overtaken_stop
 MOVABLE = BEFORE_GROUPS
 #: What says the time of an event.
 _SAYS_WHEN: Final = (
-    "dating.confirm",
-    "dating.confirmed",
-    "dating.longer",
-    "dating.moved",
-    "dating.moved_up",
-    "dating.registered",
-    "dating.renamed",
-    "dating.waiting",
-)
+    "dating.confirm", "dating.confirmed", "dating.longer", "dating.moved", "dating.moved_up",
+    "dating.registered", "dating.renamed", "dating.waiting",
+)  # fmt: skip
 
 
 @transaction.atomic

@@ -30,20 +30,10 @@ SOURCE = "dating_event"
 _ON_ITS_WAY: Final = timedelta(seconds=30)
 #: What is told while an evening goes on or is about to begin, or that it does not.
 URGENT: Final = (
-    "dating.bye",
-    "dating.dropped",
-    "dating.extended",
-    "dating.left_out",
-    "dating.link",
-    "dating.partner_left",
-    "dating.paused",
-    "dating.rate",
-    "dating.resumed",
-    "dating.rules",
-    "dating.skipped",
-    "dating.still_paused",
-    "dating.taking_part",
-)
+    "dating.bye", "dating.dropped", "dating.extended", "dating.left_out", "dating.link",
+    "dating.partner_left", "dating.paused", "dating.rate", "dating.resumed", "dating.rules", "dating.skipped",
+    "dating.still_paused", "dating.taking_part",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

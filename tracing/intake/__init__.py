@@ -9,17 +9,6 @@ from tracing.intake.records import Records
 from tracing.intake.storing import Stored, interactions_store
 
 __all__ = [
-    "BadRecords",
-    "Busy",
-    "Columns",
-    "NotReadable",
-    "Records",
-    "Stored",
-    "TooHeavy",
-    "TooLarge",
-    "TooMany",
-    "columns_of",
-    "interactions_store",
-    "records_checked",
-    "records_read",
-]
+    "BadRecords", "Busy", "Columns", "NotReadable", "Records", "Stored", "TooHeavy", "TooLarge", "TooMany",
+    "columns_of", "interactions_store", "records_checked", "records_read",
+]  # fmt: skip

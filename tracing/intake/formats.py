@@ -16,15 +16,8 @@ REQUIRED: Final = ("my_id", "other_id", "timestamp_start", "distance")
 FIELDS: Final = (*REQUIRED, "timestamp_end", "interval", "rssi", "platform", "latitude", "longitude")
 # What the original's files hold, for those without a line of names.
 CSV_COLUMNS: Final = (
-    "my_id",
-    "other_id",
-    "timestamp_start",
-    "timestamp_end",
-    "interval",
-    "rssi",
-    "distance",
-    "platform",
-)
+    "my_id", "other_id", "timestamp_start", "timestamp_end", "interval", "rssi", "distance", "platform",
+)  # fmt: skip
 SEPARATORS = (",", ";", "\t")
 NUMERIC: Final = tuple(name for name in FIELDS if name != "platform")
 LINE_MAX: Final = 10_000

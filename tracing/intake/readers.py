@@ -25,12 +25,9 @@ log = structlog.get_logger(__name__)
 MODULE: Final = "tracing.intake.apart"
 # What reading depends on. A reader reads no environment of its own.
 SETTINGS: Final = (
-    "TRACING_CLOCK_SKEW_S",
-    "TRACING_KEEP_POSITIONS",
-    "TRACING_KEEP_SIGNAL",
-    "TRACING_RETENTION_DAYS",
+    "TRACING_CLOCK_SKEW_S", "TRACING_KEEP_POSITIONS", "TRACING_KEEP_SIGNAL", "TRACING_RETENTION_DAYS",
     "TRACING_UPLOAD_MAX_RECORDS",
-)
+)  # fmt: skip
 ENVIRONMENT: Final = ("LANG", "LD_LIBRARY_PATH", "PATH", "PYTHONPATH")
 
 

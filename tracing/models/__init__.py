@@ -7,17 +7,6 @@ from tracing.models.filter import Criteria, Filter, FilterVersion
 from tracing.models.interaction import Intake, Interaction, PackedDay
 
 __all__ = [
-    "Case",
-    "CaseReading",
-    "CaseSearch",
-    "Criteria",
-    "Device",
-    "DeviceContact",
-    "Exposure",
-    "Filter",
-    "FilterVersion",
-    "Intake",
-    "Interaction",
-    "PackedDay",
-    "StatusMark",
-]
+    "Case", "CaseReading", "CaseSearch", "Criteria", "Device", "DeviceContact", "Exposure", "Filter",
+    "FilterVersion", "Intake", "Interaction", "PackedDay", "StatusMark",
+]  # fmt: skip

@@ -83,15 +83,9 @@ class Criteria(models.Model):
     )
 
     CRITERIA: ClassVar = (
-        "status",
-        "time_min_s",
-        "time_max_s",
-        "distance_min_m",
-        "distance_max_m",
-        "rounds",
-        "language",
+        "status", "time_min_s", "time_max_s", "distance_min_m", "distance_max_m", "rounds", "language",
         "content",
-    )
+    )  # fmt: skip
 
     class Meta:
         abstract = True
