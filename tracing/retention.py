@@ -26,17 +26,10 @@ from tracing.services.retention import (
     readings_expire,
 )
 
+_WITH_ITS_DAY: Final = "With the partition of its day, which is dropped after {days}"
+
 ENDS: Final = (
-    Ends(
-        Interaction,
-        "With the partition of its day, which is dropped after {days}",
-        setting="TRACING_RETENTION_DAYS",
-    ),
-    Ends(
-        PackedDay,
-        "With the partition of its day, which is dropped after {days}",
-        setting="TRACING_RETENTION_DAYS",
-    ),
+    *(Ends(records, _WITH_ITS_DAY, setting="TRACING_RETENTION_DAYS") for records in (Interaction, PackedDay)),
     Ends(
         Intake, "{days} and one after it came: its records are gone by then", setting="TRACING_RETENTION_DAYS"
     ),

@@ -13,7 +13,7 @@ from accounts.models import User
 from accounts.verification import code_of
 from config import clock
 from config.rest.openapi import BODY, errors
-from config.rest.views import validated
+from config.rest.views import stored, validated
 from dating.api.bot_serializers import BotAccountInSerializer, BotAccountSerializer, BotCodeSerializer
 from dating.models import BotAccount
 from dating.services import bot_account_link, bot_account_unlink, bot_code_make
@@ -81,8 +81,7 @@ class BotAccountView(GenericAPIView[BotAccount]):
             now=clock.now(),
             **fields,
         )
-        code = status.HTTP_201_CREATED if created else status.HTTP_200_OK
-        return Response(BotAccountSerializer(account).data, status=code)
+        return stored(BotAccountSerializer(account).data, is_new=created)
 
     @extend_schema(
         operation_id="dating_bot_accounts_delete",

@@ -1,17 +1,15 @@
 """The evening as one of its people has it: ready, the call, the people met, and what is said of them."""
 
-from typing import Any
 from uuid import UUID
 
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
-from rest_framework import status
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from config import clock
 from config.rest.openapi import BODY, errors
-from config.rest.views import validated
+from config.rest.views import stored, validated
 from dating.api.serializers import (
     DatingProfileSerializer,
     EveningSerializer,
@@ -35,9 +33,8 @@ class _Evening(PersonView):
         return own
 
     def answer(self, event: Event) -> Response:
-        now = clock.now()
         own = self.registration(Event.objects.get(pk=event.pk))
-        return Response(EveningSerializer(evening_of(own, now=now)).data)
+        return Response(EveningSerializer(evening_of(own, now=clock.now())).data)
 
 
 @extend_schema(tags=["dating"])
@@ -102,17 +99,12 @@ class ReactionsView(_Evening):
         """
         event = self.event(event_id)
         self.registration(event)
-        wish: dict[str, Any] = validated(ReactionInSerializer(data=request.data))
+        wish = validated(ReactionInSerializer(data=request.data))
+        about_id = wish.pop("about")
         reaction, created = reaction_record(
-            event=event,
-            user=self.person(),
-            about_id=wish["about"],
-            kind=wish["kind"],
-            text=wish.get("text", ""),
-            now=clock.now(),
+            event=event, user=self.person(), about_id=about_id, now=clock.now(), **wish
         )
-        code = status.HTTP_201_CREATED if created else status.HTTP_200_OK
-        return Response(ReactionSerializer(reaction).data, status=code)
+        return stored(ReactionSerializer(reaction).data, is_new=created)
 
 
 @extend_schema(tags=["dating"])

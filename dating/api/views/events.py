@@ -7,6 +7,7 @@ from django_filters.rest_framework import DjangoFilterBackend  # type: ignore[im
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from rest_framework import status
 from rest_framework.generics import get_object_or_404
+from rest_framework.mixins import ListModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -29,13 +30,12 @@ class _Events(DatingView):
         return selectors.events_with_counts()
 
     def answer(self, event_id: UUID, code: int = status.HTTP_200_OK) -> Response:
-        return Response(
-            DatingEventSerializer(get_object_or_404(self.get_queryset(), pk=event_id)).data, status=code
-        )
+        found = get_object_or_404(self.get_queryset(), pk=event_id)
+        return Response(DatingEventSerializer(found).data, status=code)
 
 
 @extend_schema(tags=["dating"])
-class EventsView(_Events):
+class EventsView(ListModelMixin, _Events):
     filter_backends = [DjangoFilterBackend]
     filterset_class = EventFilter
     ordering = ("starts_at", "id")
@@ -46,8 +46,7 @@ class EventsView(_Events):
     )
     def get(self, request: Request) -> Response:
         """List events by their start, earliest first."""
-        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
-        return self.get_paginated_response(DatingEventSerializer(page, many=True).data)
+        return self.list(request)
 
     @extend_schema(
         operation_id="dating_events_create",

@@ -5,7 +5,9 @@ from typing import Any
 from rest_framework import serializers
 
 from tracing import selectors
+from tracing.api.serializers.fields import PlainFloatField, PlainIntegerField
 from tracing.models import Case, CaseSearch, Exposure
+from tracing.models.filter import DISTANCE_MAX_M, ROUNDS_MAX, TIME_MAX_S
 from tracing.search import Reached
 
 
@@ -73,6 +75,14 @@ class CaseDetailSerializer(CaseSerializer):
     class Meta(CaseSerializer.Meta):
         fields = (*CaseSerializer.Meta.fields, "searches", "by_degree", "notices", "exposures")
         read_only_fields = fields
+
+
+class SourcesInSerializer(serializers.Serializer[Any]):
+    """What a backward search is asked, in the query of a URL."""
+
+    rounds = PlainIntegerField(min_value=1, max_value=ROUNDS_MAX, default=1)
+    time_min_s = PlainIntegerField(min_value=0, max_value=TIME_MAX_S, default=900)
+    distance_max_m = PlainFloatField(min_value=0, max_value=DISTANCE_MAX_M, default=None)
 
 
 class SourceSerializer(serializers.Serializer[Reached]):

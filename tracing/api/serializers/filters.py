@@ -5,7 +5,8 @@ from typing import Any
 from rest_framework import serializers
 
 from config.rest.fields import StrictBooleanField, StrictCharField, StrictIntegerField
-from tracing.api.serializers.fields import ContentField, StrictFloatField
+from tracing.api.serializers.fields import ContentField, PlainIntegerField, StrictFloatField
+from tracing.filter_preview import CASES_MAX
 from tracing.models import Filter, FilterVersion
 from tracing.models.filter import DISTANCE_MAX_M, LANGUAGE_MAX, ROUNDS_MAX, TIME_MAX_S
 
@@ -68,6 +69,10 @@ class FilterDetailSerializer(FilterSerializer):
 class DegreeCountSerializer(serializers.Serializer[Any]):
     degree = serializers.IntegerField()
     told = serializers.IntegerField(allow_null=True, help_text="Null: too few to be shown.")
+
+
+class WhatIfInSerializer(serializers.Serializer[Any]):
+    cases = PlainIntegerField(min_value=1, max_value=CASES_MAX, default=20)
 
 
 class WhatIfSerializer(serializers.Serializer[Any]):

@@ -3,7 +3,6 @@
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework.generics import GenericAPIView, get_object_or_404
 from rest_framework.request import Request
@@ -27,10 +26,7 @@ def _context(case: Case) -> dict[str, Any]:
 class CasesView(GenericAPIView[Case]):
     serializer_class = CaseSerializer
     filterset_class = CaseFilter
-    queryset = Case.objects.none()
-
-    def get_queryset(self) -> QuerySet[Case]:
-        return selectors.cases()
+    queryset = selectors.cases()
 
     @extend_schema(
         operation_id="tracing_cases_list", responses={200: CaseSerializer(many=True), **errors(400, 403)}

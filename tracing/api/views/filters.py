@@ -3,10 +3,9 @@
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
-from rest_framework.generics import GenericAPIView, get_object_or_404
+from rest_framework.generics import GenericAPIView, ListAPIView, get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -18,9 +17,9 @@ from tracing.api.serializers.filters import (
     FilterDetailSerializer,
     FilterInSerializer,
     FilterSerializer,
+    WhatIfInSerializer,
     WhatIfSerializer,
 )
-from tracing.api.serializers.sources import WhatIfInSerializer
 from tracing.filter_preview import CASES_MAX, what_if
 from tracing.models import Filter
 from tracing.services.filters import filter_change, filter_create
@@ -44,21 +43,17 @@ EXAMPLE = {
 
 
 @extend_schema(tags=["tracing"])
-class FiltersView(GenericAPIView[Filter]):
+class FiltersView(ListAPIView[Filter]):
     serializer_class = FilterSerializer
     filter_backends: list[Any] = []
-    queryset = Filter.objects.none()
-
-    def get_queryset(self) -> QuerySet[Filter]:
-        return Filter.objects.all()
+    queryset = Filter.objects.all()
 
     @extend_schema(
         operation_id="tracing_filters_list", responses={200: FilterSerializer(many=True), **errors(400, 403)}
     )
     def get(self, request: Request) -> Response:
         """List all filters, newest first."""
-        page = self.paginate_queryset(self.get_queryset())
-        return self.get_paginated_response(FilterSerializer(page, many=True).data)
+        return self.list(request)
 
     @extend_schema(
         operation_id="tracing_filters_create",
