@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from math import ceil
 from typing import Any, Final
@@ -83,20 +83,19 @@ class Caller:
         self._http.trust_env = False
         self._http.headers["Authorization"] = f"Bearer {token}"
 
-    def get(self, path: str) -> dict[str, Any]:
-        return self._answer(self._http.get(self._api + path, timeout=30))
+    def get(self, path: str) -> Any:
+        return self._asked("GET", path)
 
-    def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        return self._answer(self._http.post(self._api + path, json=body, timeout=30))
+    def post(self, path: str, body: Mapping[str, Any]) -> Any:
+        return self._asked("POST", path, json=body)
 
     def close(self) -> None:
         self._http.close()
 
-    @staticmethod
-    def _answer(answer: requests.Response) -> dict[str, Any]:
+    def _asked(self, method: str, path: str, **more: Any) -> Any:
+        answer = self._http.request(method, self._api + path, timeout=30, **more)
         answer.raise_for_status()
-        found: dict[str, Any] = answer.json()
-        return found
+        return answer.json()
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +126,7 @@ class Evening:
         reactions = list(self.reactions())
         self.react(reactions)
         self._wait(self.is_over)
-        self._wait(lambda: all(self.told(name)["dating.finished"] for name in self.people))
+        self._wait(lambda: all(map(self.is_told, self.people)))
         sheet = self.sheet()
         self.show(site, sheet, reactions)
         return self.faults(sheet, reactions)
@@ -164,10 +163,10 @@ class Evening:
         with ThreadPoolExecutor(AT_ONCE) as pool:
             list(pool.map(lambda each: each.post(f"{self.path}{command}/", {}), self.people.values()))
 
-    def event(self) -> dict[str, Any]:
+    def event(self) -> Any:
         return self.organiser.get(self.path)
 
-    def sheet(self) -> dict[str, Any]:
+    def sheet(self) -> Any:
         return self.organiser.get(f"{self.path}run-sheet/")
 
     def is_over(self) -> bool:
@@ -197,22 +196,19 @@ class Evening:
             for group in self.sheet()["groups"]
             for member in group["members"]
         }
+
+        def react(said: Reaction) -> None:
+            body = {"about": ids[said.about], "kind": said.kind}
+            self.people[said.by].post(f"{self.path}reactions/", body)
+
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            list(
-                pool.map(
-                    lambda each: self.people[each.by].post(
-                        f"{self.path}reactions/", {"about": ids[each.about], "kind": each.kind}
-                    ),
-                    reactions,
-                )
-            )
+            list(pool.map(react, reactions))
 
-    def inbox(self, name: str) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.people[name].get("inbox/?page_size=100")["results"]
-        return found
+    def inbox(self, name: str) -> Any:
+        return self.people[name].get("inbox/?page_size=100")["results"]
 
-    def told(self, name: str) -> Counter[str]:
-        return Counter(item["kind"] for item in self.inbox(name))
+    def is_told(self, name: str) -> bool:
+        return any(item["kind"] == "dating.finished" for item in self.inbox(name))
 
     def show(self, site: Site, sheet: Mapping[str, Any], reactions: Sequence[Reaction]) -> None:
         results = sheet["results"] or {}
@@ -265,10 +261,7 @@ def matches_by_name(reactions: Iterable[Reaction]) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {name: set() for name in (*WOMEN, *MEN)}
     for reaction in reactions:
         back = Reaction(reaction.about, reaction.by, "like")
-        reports = {
-            Reaction(reaction.by, reaction.about, "report"),
-            Reaction(reaction.about, reaction.by, "report"),
-        }
+        reports = {replace(reaction, kind="report"), replace(back, kind="report")}
         if reaction.kind == "like" and back in reactions and not reports & reactions:
             found[reaction.by].add(reaction.about)
     return found

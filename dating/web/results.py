@@ -44,27 +44,17 @@ def plots_of(event: Event) -> list[Plot]:
     results = event.results
     if not results:
         return []
-    reactions = results["reactions"]
-    names = [("like", "Likes"), ("dislike", "Dislikes"), ("report", "Reports")]
-    most = max(reactions.get(name, 0) for name, _ in names)
-    bars = [
-        Bar(label, _bar((name, reactions.get(name, 0)), most=most), f"{reactions.get(name, 0)}")
-        for name, label in names
-    ]
-    matches = results["matches"]
-    lead = f"{matches} pair{'' if matches == 1 else 's'} matched: they liked each other."
-    plots = [_people(results), Plot("What people said", lead, "Said", bars)]
+    plots = [_people(results), _reactions(results)]
     # What was stored by an older version has less in it.
-    if rounds := results.get("by_round"):
-        plots.insert(1, _rounds(rounds))
-    if results.get("by_likes_received"):
-        people = results["by_likes_received"]
+    if results.get("by_round"):
+        plots.insert(1, _rounds(results["by_round"]))
+    if people := results.get("by_likes_received"):
         most = max(people)
         bars = [
             Bar(
-                f"{likes} like{'' if likes == 1 else 's'}",
+                _counted(likes, "like"),
                 _bar(("people", number), most=most),
-                f"{number} {'person' if number == 1 else 'people'}",
+                _counted(number, "person", "people"),
             )
             for likes, number in enumerate(people)
         ]
@@ -91,19 +81,31 @@ def _people(results: Mapping[str, Any]) -> Plot:
     return Plot("From registration to a match", lead, "People", bars)
 
 
+def _reactions(results: Mapping[str, Any]) -> Plot:
+    said = [
+        (label, name, results["reactions"].get(name, 0))
+        for name, label in (("like", "Likes"), ("dislike", "Dislikes"), ("report", "Reports"))
+    ]
+    most = max(number for _, _, number in said)
+    bars = [Bar(label, _bar((name, number), most=most), f"{number}") for label, name, number in said]
+    lead = f"{_counted(results['matches'], 'pair')} matched: they liked each other."
+    return Plot("What people said", lead, "Said", bars)
+
+
 def _rounds(rounds: Sequence[Mapping[str, int]]) -> Plot:
     most = max(round_["planned"] for round_ in rounds)
     bars = []
     for round_ in rounds:
-        held, not_held = round_["held"], round_["planned"] - round_["held"]
-        text = (
-            f"{held} of {round_['planned']} held, {round_['likes']} like{'' if round_['likes'] == 1 else 's'}"
-        )
-        bars.append(
-            Bar(f"Round {round_['round']}", _bar(("held", held), ("not-held", not_held), most=most), text)
-        )
+        held, planned = round_["held"], round_["planned"]
+        text = f"{held} of {planned} held, {_counted(round_['likes'], 'like')}"
+        parts = _bar(("held", held), ("not-held", planned - held), most=most)
+        bars.append(Bar(f"Round {round_['round']}", parts, text))
     key = [("held", "held"), ("not-held", "not held")]
     return Plot("Dates by round", "Each like is for the person met in that round.", "Round", bars, key)
+
+
+def _counted(number: int, one: str, many: str = "") -> str:
+    return f"{number} {one if number == 1 else many or one + 's'}"
 
 
 def _bar(*parts: tuple[str, int], most: int) -> list[Part]:
