@@ -21,11 +21,7 @@ def is_old_enough(birthday: date, *, on: date) -> bool:
 
 
 def validate_birthday(birthday: date) -> None:
-    """Refuse a day on which nobody was born who may take part today (UTC: a day less is all the same).
-
-    Raises:
-        ValidationError: it is too early, yet to come, or too late for DATING_LEAST_AGE.
-    """
+    """Raise ValidationError where a birthday is too early, yet to come, or too late for DATING_LEAST_AGE."""
     today = clock.now().date()
     if not FIRST <= birthday <= today:
         raise ValidationError(f"Enter a date of birth from {FIRST} to today.")

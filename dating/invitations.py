@@ -48,11 +48,7 @@ def feed_of(user: User, *, now: datetime) -> str:
 
 
 def invitation_of(registration: Registration, *, rounds: int | None = None) -> Invitation:
-    """Return somebody's part as their calendar has it.
-
-    Args:
-        rounds: how many the event has, if its groups are made; None: ask the database.
-    """
+    """Return somebody's part as their calendar has it; without ``rounds`` those of the event are counted."""
     event, user = registration.event, registration.user
     rounds = event.rounds.count() if rounds is None else rounds
     return Invitation(

@@ -19,11 +19,7 @@ _CALENDAR: Final = "dating.calendar"
 
 
 def join_url(round_id: UUID, registration_id: UUID, version: int = 0) -> str:
-    """Return the address; it leads to whichever call the person has in that round.
-
-    Args:
-        version: of the person's links, as it is now (accounts.models.User).
-    """
+    """Return where a person enters their call of that round; ``version`` is that of their links now."""
     return f"{settings.PUBLIC_URL}/dating/join/{join_token(round_id, registration_id, version)}/"
 
 

@@ -1,7 +1,4 @@
-"""Hints for the second that the scheduler can't be exact in: look again at just that time.
-
-Nothing depends on them: the rows say what is due, and whoever looks next does it.
-"""
+"""Hints to look again at just that instant, which the schedule can't hit; the rows say what is due."""
 
 import threading
 from collections.abc import Callable

@@ -66,11 +66,7 @@ class Command:
 
 
 def translate(message: Message) -> Command:
-    """Return what a message asks for.
-
-    Raises:
-        Malformed: it is none of the three, or a value is not acceptable.
-    """
+    """Return what a message asks for; Malformed: it is none of the three, or a value is not acceptable."""
     body = message.json_object()
     given = [kind for kind in _KINDS if kind in body]
     if len(given) != 1:

@@ -1,7 +1,4 @@
-"""The demo's outbreak: a small town, one infected person, and the tree of whom that exposed.
-
-What is expected is worked out by ``tracing.reference``, which shares nothing with the search.
-"""
+"""The demo's outbreak: a small town, one infected person, and whom that exposed (tracing.reference)."""
 
 import random
 import time

@@ -1,7 +1,6 @@
 """What a person did in tracing, as staff (accounts.personal_data).
 
-Devices are no account's: they are known by a number that the app on the phone has, and by nothing that leads
-to a person here. So nobody is given, by their account, what a device saw.
+Devices are no account's: by nothing here does the number that a phone has lead to a person.
 """
 
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,1 @@
-"""What an evening consists of: its steps and their times, who is there, and what it came to.
-
-Pure functions that take the time.
-"""
+"""What an evening consists of, in pure functions: its times, who is there, and what it came to."""

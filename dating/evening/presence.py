@@ -38,14 +38,11 @@ class Evidence(NamedTuple):
 
 
 def evidence(dates: Sequence[EndedDate], signs: Mapping[UUID, Signs]) -> Evidence:
-    """Judge the calls of one group's round.
+    """Judge the calls of one group's round; ``signs`` are those of everybody in the group.
 
     Whoever did not enter while the partner did, did not come. Where neither entered, whoever has never given
     any sign did not come. But where nobody of the group has ever given a sign, that says nothing of anybody:
     they may meet by other ways than the product's links.
-
-    Args:
-        signs: of everybody in the group.
     """
     if not any(sign.last_sign_at for sign in signs.values()):
         return Evidence(frozenset(), frozenset())
@@ -61,13 +58,10 @@ def evidence(dates: Sequence[EndedDate], signs: Mapping[UUID, Signs]) -> Evidenc
 
 
 def seen_in_call(shown: Sequence[str], people: Mapping[UUID, Collection[str]]) -> set[UUID]:
-    """Return which of the people of a date are in its call for certain, by the names that its provider shows.
+    """Return which of a date's people are in its call for certain, by the names that its provider shows.
 
-    People enter under any name. As many as are to be there, or more, are taken for them; of fewer, those
-    whose name is shown and is nobody else's of the date.
-
-    Args:
-        people: of each of the date the names that they may be shown under.
+    People enter under any name: ``people`` has those that each may be shown under. As many as are to be
+    there, or more, are taken for them; of fewer, those whose name is shown and is nobody else's of the date.
     """
     if len(shown) >= len(people):
         return set(people)

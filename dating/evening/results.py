@@ -62,11 +62,7 @@ def summary(
     reactions: Sequence[ReactionRow[K]],
     rounds: int,
 ) -> dict[str, Any]:
-    """Return the results as they are stored: JSON, whole numbers, no names.
-
-    Args:
-        rounds: how many were held.
-    """
+    """Return the results as they are stored (JSON, whole numbers, no names) of so many rounds held."""
     kinds = Counter(reaction.kind for reaction in reactions)
     matches = matches_of(reactions)
     # How many of those who took part were liked by nobody, by one, by two, …

@@ -1,7 +1,7 @@
 """The steps of an event, and when each of them ends.
 
-Every step follows from the one before and from the deadline at which that one was to end, never from the
-time at which somebody got round to it: so rounds do not drift, and whoever comes late catches up in order.
+Every step follows from the deadline of the one before, never from the time at which somebody got round to it:
+so rounds do not drift, and whoever comes late catches up in order.
 """
 
 from dataclasses import dataclass

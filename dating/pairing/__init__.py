@@ -1,7 +1,4 @@
-"""Who meets whom: people into groups, dates into rounds, and the next round when somebody is missing.
-
-Pure functions, deterministic.
-"""
+"""Who meets whom: groups, rounds, and the next round when somebody is missing. Pure, deterministic."""
 
 from dating.pairing.best import best_dates
 from dating.pairing.bound import total_score, upper_bound

@@ -1,7 +1,4 @@
-"""Rounds: who meets whom at the same time, so that nobody is in two places and nobody meets anyone twice.
-
-Pure functions. A date is a pair of keys; a round is a list of dates of which no two share a person.
-"""
+"""Rounds: lists of dates, pairs of keys of which no two share a person; nobody meets anyone twice."""
 
 from collections.abc import Hashable, Iterable, Sequence
 from typing import TypeVar

@@ -40,13 +40,9 @@ def _asked(places: Sequence[tuple[UUID, int]]) -> dict[str, object]:
 
 
 async def calls_on(database: Database, places: Sequence[tuple[UUID, int]]) -> Untils:
-    """Return of these seats those whose call is on, and until when in Unix seconds.
+    """Return of seats (with the version of their links) those whose call is on: until when, in Unix seconds.
 
-    Args:
-        places: seats, each with the version of its person's links.
-
-    Raises:
-        psycopg.Error: PostgreSQL is away.
+    psycopg.Error: PostgreSQL is away.
     """
     return dict(await database.rows(_CALLS, _asked(places)))
 

@@ -16,10 +16,8 @@ def connection_settings(*, who: str, until: datetime) -> dict[str, Any]:
     """Return an ``RTCConfiguration``, with credentials for TURN that end an hour after the call.
 
     Format: https://datatracker.ietf.org/doc/html/draft-uberti-behave-turn-rest-00, as coturn takes it
-    (``use-auth-secret``): the name is the time at which they end and whose they are, the password an HMAC.
-
-    Args:
-        who: tells people apart in the server's log, and says nothing of them.
+    (``use-auth-secret``): the name is the time at which they end and ``who``, which tells people apart in the
+    server's log and says nothing of them; the password is an HMAC.
     """
     servers: list[dict[str, Any]] = []
     if settings.ROOM_STUN_URLS:

@@ -30,11 +30,7 @@ class Signal:
 
 
 def pass_on(to: UUID, signal: Signal) -> None:
-    """Have somebody hear it who is in a room by this seat. Whoever is not there hears nothing.
-
-    Raises:
-        redis.exceptions.RedisError: Redis is away.
-    """
+    """Have whoever is in a room by this seat hear it, if anybody is. RedisError: Redis is away."""
     said = {"page": signal.page, "kind": signal.kind, "number": signal.number, "text": signal.text}
     _publish({"to": to, "signal": said})
 

@@ -128,11 +128,7 @@ def bot_account_unlink(*, account: BotAccount) -> None:
 
 
 def bot_chat_learn(*, user: User, chat: int, again: bool = False) -> None:
-    """Have somebody whom the bot speaks for told by it in this chat, unless they have ended that.
-
-    Args:
-        again: even so.
-    """
+    """Have the bot tell somebody things in this chat; if they have ended that before, only ``again``."""
     known = ContactPoint.objects.filter(user=user, channel=CHANNEL)
     if not again and known.exists():
         return

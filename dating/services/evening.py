@@ -30,8 +30,7 @@ EXTENSION_MAX_S: Final = 3600
 def ready_mark(*, event: Event, user: User, now: datetime) -> Registration:
     """Note that somebody is there; once everybody is, the first round begins at once.
 
-    Raises:
-        Conflict: they don't take part, or nobody is asked yet, or it is over.
+    Conflict: they don't take part, or nobody is asked yet, or it is over.
     """
     event = event_lock(event.pk)
     member = _member(event, user)
@@ -93,11 +92,7 @@ def seat_now(event: Event, member: Registration, *, now: datetime) -> Seat | Non
 
 @transaction.atomic
 def event_pause(*, event: Event, now: datetime) -> Event:
-    """Stop the clock of an evening; the calls that go on are not ended meanwhile. Again: nothing.
-
-    Raises:
-        Conflict: it is not on.
-    """
+    """Stop the clock of an evening that is on, else Conflict; calls go on meanwhile. Again: nothing."""
     event = event_lock(event.pk)
     _refuse_unless_live(event)
     if event.paused_at is not None:
@@ -113,11 +108,7 @@ def event_pause(*, event: Event, now: datetime) -> Event:
 
 @transaction.atomic
 def event_resume(*, event: Event, now: datetime) -> Event:
-    """Have the clock of an evening go on; all that was to come comes later by the pause. Again: nothing.
-
-    Raises:
-        Conflict: it is not on.
-    """
+    """Let the clock go on: what was to come, comes later by the pause. Conflict: the evening is not on."""
     event = event_lock(event.pk)
     _refuse_unless_live(event)
     if event.paused_at is None:
@@ -133,11 +124,7 @@ def event_resume(*, event: Event, now: datetime) -> Event:
 
 @transaction.atomic
 def event_extend_round(*, event: Event, by: timedelta, now: datetime) -> Event:
-    """Let the round that goes on take longer; all that was to come comes later.
-
-    Raises:
-        Conflict: no round goes on.
-    """
+    """Let the round that goes on take longer; the rest comes later. Conflict: no round goes on."""
     event = event_lock(event.pk)
     if event.step != Step.ROUND:
         raise Conflict("There is no round under way to extend.")

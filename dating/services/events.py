@@ -25,11 +25,7 @@ _A_DAY: Final = timedelta(days=1)
 
 
 def event_create(*, now: datetime, **fields: Any) -> Event:
-    """Make an event.
-
-    Raises:
-        ValidationError: by field: its registration would be closed already, or something is out of range.
-    """
+    """Make an event. ValidationError, by field: registration would be closed, or a value is out of range."""
     event = Event(**fields)
     event.full_clean(exclude=["number", "deadline_at"])
     if event.close_at <= now:

@@ -38,9 +38,7 @@ def tell_parts(
     """Tell many at once what makes no sense later, each with the file for their own calendar.
 
     It is the last word on whether they take part: nothing that is held of that is told after it.
-
-    Args:
-        registrations: of this event, each with its user, as they are now.
+    Registrations come with their users, as they are now.
     """
     registrations = list(registrations)
     overtaken_stop(event, [registration.user_id for registration in registrations])

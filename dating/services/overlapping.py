@@ -23,11 +23,7 @@ _CLOSING: Final = 0x7D_A7E7
 
 
 def confirmed_once(event: Event, user: User) -> None:
-    """Refuse whoever has confirmed another evening of the same time.
-
-    Raises:
-        Conflict: they have.
-    """
+    """Raise Conflict if somebody has confirmed another evening of the same time."""
     with connection.cursor() as cursor:
         # Two confirmations of one person would not see each other.
         key = int.from_bytes(user.pk.bytes[-4:], signed=True)

@@ -27,9 +27,7 @@ def registration_create(*, event: Event, user: User, now: datetime) -> Registrat
     """Register somebody, on the waiting list if all places are taken; who is registered stays so.
 
     While confirmations are asked for, they are asked at once. Whose profile lacks something is told what.
-
-    Raises:
-        Conflict: the registration is closed.
+    Conflict: the registration is closed.
     """
     event = event_lock(event.pk)
     _refuse_when_closed(event, "Registration is closed.")

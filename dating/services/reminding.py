@@ -19,11 +19,7 @@ def longest_pause() -> timedelta:
 
 
 def runners_remind(*, event: Event, paused_at: datetime, but: User | None = None) -> None:
-    """Have whoever runs an event that is paused be told so again when half of its time is over.
-
-    Args:
-        but: somebody who is about to leave.
-    """
+    """Remind whoever runs a paused event (``but`` somebody who leaves) once half of its time is over."""
     organiser, ends_at = event.organiser, paused_at + longest_pause()
     is_there = organiser is not None and organiser.is_active and organiser != but
     tell_each(

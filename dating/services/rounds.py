@@ -119,11 +119,7 @@ def rounds_unschedule(event: Event, now: datetime) -> None:
 
 
 def rounds_give_up(events: Sequence[Event]) -> None:
-    """Note that no further round of these events is held.
-
-    They stay, with their dates: results count these, and whoever leaves is looked for in what was told of
-    them.
-    """
+    """Note that no further round of these events is held; they stay, with the dates that results count."""
     planned = Round.objects.filter(event__in=events, status=Round.Status.PLANNED)
     planned.update(status=Round.Status.NOT_HELD)
 

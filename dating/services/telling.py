@@ -114,13 +114,8 @@ def overtaken_stop(event: Event, users: Iterable[UUID], *kinds: str) -> set[tupl
     """Stop what still waits to be told to these people about an event: what is told now takes its place.
 
     Else all that waits, for the end of quiet hours or for a mail server, would come at once, in any order.
-    Call it before the other is told (see notifications.engine.stop).
-
-    Args:
-        kinds: only these; none: whatever waits.
-
-    Returns:
-        Who would have been told what.
+    Call it before the other is told (see notifications.engine.stop), with those ``kinds`` that it overtakes,
+    if not all. Returns who would have been told what.
     """
     was_tried = Q(attempts__gt=0) | Q(due_at__lte=clock.now() - _ON_ITS_WAY)
     waiting = Outgoing.objects.filter(
@@ -150,11 +145,7 @@ def notice(
     expires_at: datetime | None = None,
     **more: Any,
 ) -> Notice:
-    """Return what one person is told about an event, or about a round of it by its ``source``.
-
-    Args:
-        key: tells this notice from others of its kind about the same; nobody is told twice under one key.
-    """
+    """Return what one person is told about an event, or its round (``source``): once for each ``key``."""
     source_type, source_id = source or (SOURCE, event.pk)
     data, dedup_key = about(event, user.time_zone, **more), f"{kind}:{source_id}:{key}"
     return Notice(user, kind, data, dedup_key, source_type, str(source_id), due_at, expires_at)

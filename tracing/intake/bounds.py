@@ -82,9 +82,7 @@ def unpacked(blocks: Iterable[bytes]) -> Iterator[bytes]:
 def counted(pieces: Iterable[bytes], media_type: str) -> Iterator[bytes]:
     """Pass on an upload as long as it stays within bounds.
 
-    Raises:
-        TooLarge: it has too many bytes.
-        TooMany: it has too many lines or values.
+    TooLarge: it has too many bytes. TooMany: it has too many lines or values.
     """
     marks = _COUNTED[media_type]
     # One more: the line of names, and the list itself.

@@ -73,24 +73,14 @@ class Faults:
 
 
 def records_of(data: bytes, media_type: str, *, now: datetime) -> Records:
-    """Read and check a body whose values have been counted.
-
-    Raises:
-        NotReadable: it is not in its format.
-        TooMany: it has more records than an upload may have.
-        BadRecords: at least one is not acceptable.
-    """
+    """Read and check a body whose values have been counted; raises as columns_of and records_checked do."""
     return records_checked(columns_of(data, media_type), now=now)
 
 
 # Numbers that no float can hold the difference of are refused like all others out of range.
 @np.errstate(over="ignore", invalid="ignore")
 def records_checked(columns: Columns, *, now: datetime) -> Records:
-    """Check every record of an upload.
-
-    Raises:
-        BadRecords: at least one is not acceptable; names the first of them and what each should be.
-    """
+    """Check every record of an upload; BadRecords names the first bad ones, and what each should be."""
     faults = Faults(np.zeros(columns.count, dtype=bool))
     for number, message in columns.misshapen.items():
         faults.add(np.array([number]), "", message)

@@ -128,11 +128,7 @@ class Names:
 
 
 def csv_names(line: str) -> Names:
-    """Tell the columns by the first line; the original's, if that holds numbers already.
-
-    Raises:
-        NotReadable: columns that are needed are not among them.
-    """
+    """Tell the columns by the first line, the original's if it has numbers; NotReadable: some are missing."""
     line = line.removeprefix("\ufeff")
     separator = max(SEPARATORS, key=line.count)
     cells = tuple(cell.strip().strip('"').lower() for cell in line.split(separator))

@@ -12,11 +12,7 @@ def frame_write(stream: IO[bytes], content: bytes | memoryview) -> None:
 
 
 def frame_read(stream: IO[bytes]) -> bytes:
-    """Return what the next frame holds.
-
-    Raises:
-        EOFError: the other side is gone.
-    """
+    """Return what the next frame holds; EOFError: the other side is gone."""
     return _exactly(stream, _LENGTH.unpack(_exactly(stream, _LENGTH.size))[0])
 
 

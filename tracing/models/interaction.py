@@ -8,12 +8,10 @@ from config import clock
 class Interaction(models.Model):
     """One record as uploaded, in daily partitions by its start; made by SQL in 0002_interactions.
 
-    Here until its day is over and packed (PackedDay).
-
-    There are many, so they are small: times are whole Unix seconds, the distance is in centimetres (from
-    327.67 m on: that), and a row of the first five columns, which is all that a search reads, takes 44 bytes.
-    They are the primary key: the same record again is not stored twice. The others are NULL,
-    which takes no room, unless TRACING_KEEP_SIGNAL or TRACING_KEEP_POSITIONS says so.
+    Here until its day is over and packed (PackedDay). There are many, so they are small: times are whole Unix
+    seconds, the distance is in centimetres (from 327.67 m on: that), and a row of the first five columns, the
+    primary key and all that a search reads, takes 44 bytes. The others are NULL, which takes no room, unless
+    TRACING_KEEP_SIGNAL or TRACING_KEEP_POSITIONS says so.
     """
 
     pk = models.CompositePrimaryKey("my_id", "other_id", "start_s", "seconds", "distance_cm")

@@ -11,10 +11,8 @@ from tracing.models import Case, CaseSearch, Exposure
 def cases_search_again(*, device_ids: Collection[int], exposed: bool = False, now: datetime) -> int | None:
     """Have the open cases of these devices searched again, with each active filter; the look finds them.
 
-    Returns how many searches that are; None where no case, open or closed, is known of any of them.
-
-    Args:
-        exposed: those too that have exposed one of them.
+    Those too that have ``exposed`` one of them, if asked for. Returns how many searches that are; None where
+    no case, open or closed, is known of any of them.
     """
     known = Q(device__in=device_ids)
     if exposed:

@@ -16,10 +16,8 @@ def device_set(
 ) -> tuple[Device, bool]:
     """Store what is said of a device; the second value says whether it is new.
 
-    What it could not be told of open cases before, for want of an address, it is told now.
-
-    Raises:
-        ValidationError: a contact is no address of its channel.
+    What it could not be told of open cases before, it is told now. ValidationError: a contact is no address
+    of its channel.
     """
     addresses = None if contacts is None else _checked(contacts)
     _, created = Device.objects.get_or_create(pk=device_id)

@@ -9,11 +9,7 @@ from tracing.models import Filter, FilterVersion
 
 
 def filter_save(*, filter: Filter) -> Filter:
-    """Store a filter as it is given; where its criteria are new, as its next version.
-
-    Raises:
-        django.core.exceptions.ValidationError: it says what no filter can.
-    """
+    """Store a filter, as its next version if its criteria are new; ValidationError: it says what none can."""
     filter.full_clean()
     with transaction.atomic():
         stored = Filter.objects.select_for_update().filter(pk=filter.pk).first()
@@ -31,9 +27,7 @@ def filter_save(*, filter: Filter) -> Filter:
 def filter_create(*, name: str, **fields: Any) -> tuple[Filter, bool]:
     """Store a new filter; the second value is False where the very same one is here already.
 
-    Raises:
-        Conflict: there is another one of this name.
-        django.core.exceptions.ValidationError: it says what no filter can.
+    Conflict: there is another one of this name. ValidationError: it says what no filter can.
     """
     made = Filter(name=name, **fields)
     existing = Filter.objects.filter(name=name).first()
@@ -48,11 +42,7 @@ def filter_create(*, name: str, **fields: Any) -> tuple[Filter, bool]:
 
 
 def filter_change(*, filter: Filter, **fields: Any) -> Filter:
-    """Change what is given of a filter.
-
-    Raises:
-        django.core.exceptions.ValidationError: it says what no filter can.
-    """
+    """Change what is given of a filter; ValidationError: it says what no filter can."""
     with transaction.atomic():
         # As it is now: somebody may have changed something else since it was read.
         filter.refresh_from_db(from_queryset=Filter.objects.select_for_update())

@@ -55,9 +55,7 @@ def posts(operation_id: str, **schema: Any) -> Callable[[_View], _View]:
 def meant(request: Request) -> User:
     """Return for whom a command is: for whoever gives it, unless a machine or the staff name somebody.
 
-    Raises:
-        PermissionDenied: somebody else is named by one who may not.
-        NotFound: there is nobody of that id.
+    PermissionDenied: somebody else is named by one who may not. NotFound: there is nobody of that id.
     """
     user_id = validated(CommandInSerializer(data=request.data)).get("user_id")
     speaker = request.user

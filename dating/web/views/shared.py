@@ -45,11 +45,7 @@ class EventChange(EventPage):
     back: ClassVar[str]
 
     def act(self) -> str:
-        """Do it; return what to say of it.
-
-        Raises:
-            Conflict, ValidationError, TooMany: it can't be done; its text says why.
-        """
+        """Do it, and return what to say of it; Conflict, ValidationError or TooMany: why it can't be done."""
         raise NotImplementedError
 
     def post(self, request: HttpRequest, event_id: UUID) -> HttpResponse:
@@ -69,11 +65,7 @@ class EventChange(EventPage):
         return HttpResponseRedirect(reverse(self.back, args=[self.event.pk]))
 
     def given_id(self, name: str) -> UUID:
-        """Return an id that the form holds.
-
-        Raises:
-            ValidationError: it holds none.
-        """
+        """Return an id that the form holds; ValidationError: it holds none."""
         try:
             return UUID(self.request.POST.get(name, ""))
         except ValueError:
