@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from scipy.optimize import OptimizeResult, linprog
 from scipy.sparse import eye_array, kron, vstack
 
+from benchmarks.bound import total_score, upper_bound
 from benchmarks.report import Report, parser, run, say, table
-from dating.pairing import Person, best_dates, groups, pair_score, total_score, upper_bound
+from dating.pairing import Person, best_dates, groups, pair_score
 from dating.pairing.people import Scores, pair_scores, pools_of
 from dating.pairing.rounds import coloured_rounds
 

@@ -15,9 +15,6 @@ _INVITATION: Final = "dating.invitation"
 _CALENDAR: Final = "dating.calendar"
 
 
-# --- Calls ---------------------------------------------------------------------------------------------
-
-
 def join_url(round_id: UUID, registration_id: UUID, version: int = 0) -> str:
     """Return where a person enters their call of that round; ``version`` is that of their links now."""
     return f"{settings.PUBLIC_URL}/dating/join/{join_token(round_id, registration_id, version)}/"
@@ -46,9 +43,6 @@ def version_of(token: str) -> int:
     """Return of which version of the person's links a token says that it is."""
     version = token.partition("-")[2]
     return int(version) if version.isdecimal() and len(version) < 10 else 0
-
-
-# --- Calendars: no end but by renewing them, since calendars keep them for years -------------------------
 
 
 def page_url(event: Event) -> str:
@@ -82,6 +76,7 @@ def subscriber(token: str) -> User | None:
     return User.objects.filter(pk=meant[0], is_active=True, links_version=meant[1]).first()
 
 
+# No end but by renewing them, since calendars keep them for years.
 def _token(purpose: str, key: UUID, user: User) -> str:
     # Links of the first version say none.
     version = f"-{user.links_version}" if user.links_version else ""

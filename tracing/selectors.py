@@ -91,10 +91,8 @@ def exposures_by_day(case: Case, filter_id: UUID) -> list[tuple[date, int]]:
 def exposures_by_degree(case: Case) -> list[dict[str, Any]]:
     """Count a case's exposures by filter and degree, with how many of them could be told."""
     rows = Exposure.objects.filter(case=case).order_by("filter__name", "degree")
-    counts = rows.values("filter_id", "filter__name", "degree").annotate(
-        exposed=Count("pk"), told=Count("told_at")
-    )
-    return [dict(row) for row in counts]
+    degrees = rows.values("filter_id", "filter__name", "degree")
+    return [dict(row) for row in degrees.annotate(exposed=Count("pk"), told=Count("told_at"))]
 
 
 def devices_told(case: Case) -> int:
@@ -106,7 +104,7 @@ def devices_told(case: Case) -> int:
 def notices_by_status(case: Case) -> dict[str, int]:
     """Count the deliveries of a case's notices by status."""
     rows = Delivery.objects.filter(notification__source_type=SOURCE, notification__source_id=str(case.pk))
-    return dict(Counter(dict(rows.order_by().values_list("status").annotate(count=Count("pk")))))
+    return dict(rows.order_by().values_list("status").annotate(count=Count("pk")))
 
 
 def shown(count: int) -> int | None:

@@ -43,7 +43,7 @@ def groups(people: Sequence[Person[K]], *, users_limit: int, two_pools: bool) ->
     Papandreou and Yuille, 2011, with the cooling of Kirkpatrick et al., 1983), then turns without noise
     until nothing is gained. One pool: exchanges of two people, drawn in the same way among all exchanges
     with one person (a heat bath), then the best ones while there are any. docs/dating.md and `make
-    bench-matching` say how far from ``upper_bound`` this ends.
+    bench-matching` say how far from a bound this ends.
     """
     chance = np.random.default_rng(SEED)
     if two_pools:

@@ -130,8 +130,6 @@ class Hub:
         for place in list(self._places.values()):
             place.end("")
 
-    # --- Signals ---------------------------------------------------------------------------------------
-
     def _take(self, message: Message) -> None:
         if message["type"] != "message":
             return
@@ -145,8 +143,6 @@ class Hub:
         except (ValueError, TypeError, KeyError):
             # Of a version that says other things: everybody's calls go on.
             log.warning("dating_signal_not_understood")
-
-    # --- The end ---------------------------------------------------------------------------------------
 
     async def _watch(self) -> None:
         """Ask every second which calls are on, and at the very time at which the next is to end."""

@@ -35,7 +35,6 @@ def round_plan(event: Event, number: int) -> Outlook:
 
 def rounds_plan(numbers: Mapping[Event, int]) -> dict[UUID, Outlook]:
     """Settle who meets in a round of each event, by who is there now; the caller holds the events."""
-    found: dict[UUID, Outlook] = {}
     # Which do not go by the plan of the beginning any more: few, and the others are cheap to see to.
     keys = [event.pk for event in numbers]
     missing = Q(state=Registration.State.DROPPED) | Q(missed_at__isnull=False)
@@ -50,9 +49,10 @@ def rounds_plan(numbers: Mapping[Event, int]) -> dict[UUID, Outlook]:
     planned = events_with_dates(
         {event: number for event, number in numbers.items() if event.pk not in changed}
     )
-    for event, number in numbers.items():
-        found[event.pk] = _plan(event, number) if event.pk in changed else Outlook(event.pk in planned)
-    return found
+    return {
+        event.pk: _plan(event, number) if event.pk in changed else Outlook(event.pk in planned)
+        for event, number in numbers.items()
+    }
 
 
 def events_with_dates(numbers: Mapping[Event, int]) -> set[UUID]:

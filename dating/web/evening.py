@@ -138,9 +138,6 @@ def pace_of(event: Event, now: datetime) -> str:
     return _PACE_NEAR if now >= event.rules_at - _NEAR else _PACE_FAR
 
 
-# --- What happens now ---------------------------------------------------------------------------------
-
-
 def _moment_before(event: Event, registration: Registration | None) -> Moment:
     """Say where somebody is who is in no group: not yet, or not at all."""
     if event.step == Step.SKIPPED:
@@ -232,9 +229,6 @@ def _minutes(seconds: int) -> str:
     if seconds % 60:
         return f"{seconds} seconds"
     return "a minute" if seconds == 60 else f"{seconds // 60} minutes"
-
-
-# --- Who ----------------------------------------------------------------------------------------------
 
 
 def _partner(seat: Seat) -> str:

@@ -44,7 +44,14 @@ def plots_of(event: Event) -> list[Plot]:
     results = event.results
     if not results:
         return []
-    plots = [_people(results), _reactions(results)]
+    said = [
+        (label, name, results["reactions"].get(name, 0))
+        for name, label in (("like", "Likes"), ("dislike", "Dislikes"), ("report", "Reports"))
+    ]
+    most = max(number for _, _, number in said)
+    bars = [Bar(label, _bar((name, number), most=most), f"{number}") for label, name, number in said]
+    lead = f"{_counted(results['matches'], 'pair')} matched: they liked each other."
+    plots = [_people(results), Plot("What people said", lead, "Said", bars)]
     # What was stored by an older version has less in it.
     if results.get("by_round"):
         plots.insert(1, _rounds(results["by_round"]))
@@ -79,17 +86,6 @@ def _people(results: Mapping[str, Any]) -> Plot:
     declined = results["declined"]
     lead = f"{declined} declined when asked." if declined else ""
     return Plot("From registration to a match", lead, "People", bars)
-
-
-def _reactions(results: Mapping[str, Any]) -> Plot:
-    said = [
-        (label, name, results["reactions"].get(name, 0))
-        for name, label in (("like", "Likes"), ("dislike", "Dislikes"), ("report", "Reports"))
-    ]
-    most = max(number for _, _, number in said)
-    bars = [Bar(label, _bar((name, number), most=most), f"{number}") for label, name, number in said]
-    lead = f"{_counted(results['matches'], 'pair')} matched: they liked each other."
-    return Plot("What people said", lead, "Said", bars)
 
 
 def _rounds(rounds: Sequence[Mapping[str, int]]) -> Plot:

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
+from benchmarks.bound import total_score, upper_bound
 from benchmarks.matching import draw, linear_bound, original
-from dating.pairing import Person, best_dates, filled_up, groups, pair_score, total_score, upper_bound
+from dating.pairing import Person, best_dates, filled_up, groups, pair_score
 from dating.pairing.grouping import BLOCK
 from dating.pairing.people import pair_scores, pools_of
 from tests.dating.strategies import people, pools

@@ -1,6 +1,7 @@
 """Reading files of any size in parts of whole lines."""
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import IO
 
 from tracing.intake.bounds import NotReadable
@@ -25,8 +26,7 @@ def columns_in(file: IO[bytes]) -> Iterator[tuple[Columns, int]]:
             whole = first + b"".join(parts)
             yield from_json(whole), len(whole)
         case b"{":
-            yield from_ndjson(first), len(first)
-            for part in parts:
+            for part in chain([first], parts):
                 yield from_ndjson(part), len(part)
         case _:
             if not first:

@@ -32,8 +32,8 @@ class RoomPage(Page):
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
         member = member_of(token)
-        seat = _seat_of(token, member)
-        if seat is None or not calls.call_is_on(seat.pk, member.user.links_version):
+        seat, on = _call_of(token, member)
+        if seat is None or not on:
             return no_call(request, member)
         date = seat.date
         partner = date.partner_of(member.pk)
@@ -62,8 +62,7 @@ class SignalsPage(Page):
         page = request.GET.get("page", "")
         if not 0 < len(page) <= signals.PAGE_MOST:
             return _refused(f"page: expected 1 to {signals.PAGE_MOST} characters")
-        seat = _seat_of(token, member)
-        on = calls.call_is_on(seat.pk, member.user.links_version) if seat else {}
+        seat, on = _call_of(token, member)
         if seat is None or not on:
             # A page that comes back is told what it missed.
             return HttpResponse(end_event(OVER), content_type=_STREAM, headers=_HEADERS)
@@ -81,9 +80,8 @@ class SignalsPage(Page):
         return LiveResponse(until_event(until), live=live, content_type=_STREAM, headers=_HEADERS)
 
     def post(self, request: HttpRequest, token: str) -> HttpResponse:
-        member = member_of(token)
-        seat = _seat_of(token, member)
-        if seat is None or not calls.call_is_on(seat.pk, member.user.links_version):
+        seat, on = _call_of(token, member_of(token))
+        if seat is None or not on:
             return _refused("The call is over.", status=409)
         try:
             # Read what is to be passed on.
@@ -108,13 +106,14 @@ class SignalsPage(Page):
         return HttpResponse(status=204)
 
 
-def _seat_of(token: str, member: Registration) -> Seat | None:
-    """Return the seat in a built-in room that a link is for."""
+def _call_of(token: str, member: Registration) -> tuple[Seat | None, calls.Untils]:
+    """Return the seat in a built-in room that a link is for, and until when its call is on, if it is."""
     meant = join_of(token)
     assert meant
     seats = Seat.objects.select_related("round", "date__room", "date__first__user", "date__second__user")
     rooms = seats.filter(date__room__provider=BuiltInRoom.name)
-    return rooms.filter(round=meant[0], registration=member).first()
+    seat = rooms.filter(round=meant[0], registration=member).first()
+    return seat, calls.call_is_on(seat.pk, member.user.links_version) if seat else {}
 
 
 def _refused(why: str, *, status: int = 400) -> HttpResponse:
