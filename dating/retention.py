@@ -96,12 +96,8 @@ def _told_delete(evenings: Sequence[UUID], run: Run) -> bool:
     of_type: dict[str, list[str]] = defaultdict(list)
     for source_type, source_id in sources_of_evenings(evenings):
         of_type[source_type].append(source_id)
-    for source_type, ids in of_type.items():
-        told = Notification.objects.filter(source_type=source_type, source_id__in=ids)
-        _, is_done = notices_delete(told, run)
-        if not is_done:
-            return False
-    return True
+    told = (Notification.objects.filter(source_type=kind, source_id__in=ids) for kind, ids in of_type.items())
+    return all(notices_delete(of_kind, run)[1] for of_kind in told)
 
 
 STEPS: Final = (evenings_expire,)

@@ -79,7 +79,7 @@ def translate(message: Message) -> Command:
         return Command(
             name=name,
             user=_someone(message.headers, "user_id"),
-            chat=_number(message.headers["chat_id"]) if message.headers.get("chat_id") else None,
+            chat=_number(message.headers.get("chat_id")) or None,
             event=_someone(message.headers, "event_id") if name in ABOUT_EVENT else None,
             partner=_whole(message.headers, "partner_id") if name in ABOUT_PARTNER else None,
             at=message.delivered_at,

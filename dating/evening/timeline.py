@@ -107,11 +107,6 @@ def most_rounds(event: Bounded) -> int:
     return min(rounds, event.max_rounds or rounds)
 
 
-def passed(ends_at: datetime, now: datetime) -> bool:
-    """Whether a round is over before anybody was told of it: then nobody is sent to it."""
-    return ends_at <= now
-
-
 def next_poll(starts_at: datetime, ends_at: datetime, *, now: datetime) -> datetime | None:
     """Return when to ask next who is in a round's calls; None: not again."""
     long = ends_at - starts_at

@@ -51,7 +51,6 @@ class Provider(ABC):
     """Makes rooms and ends the calls in them. Its methods use the network: call them outside transactions."""
 
     name: ClassVar[str]
-    label: ClassVar[str]
     #: Whether `create_room` and `link` answer without asking anybody.
     is_local: ClassVar[bool] = False
     #: Whether it can end a call from outside: where not, nobody need ask it to.
@@ -93,18 +92,18 @@ class Provider(ABC):
         """
         return room.url
 
-    @abstractmethod
     def end_call(self, reference: str) -> None:
-        """End the call that is going on in a room; nothing if there is none.
+        """End the call that is going on in a room; nothing if there is none, or where it ``ends_calls`` not.
 
         Raises:
             MeetingRefused, MeetingUnavailable: it may still go on.
         """
+        return
 
-    @abstractmethod
     def participants(self, reference: str) -> list[str]:
-        """Return the names of those who are in a room's call now; none if there is no call.
+        """Return the names of those who are in a room's call now; none if there is no call, or it can't know.
 
         Raises:
             MeetingRefused, MeetingUnavailable: nobody knows.
         """
+        return []

@@ -27,7 +27,6 @@ _Access = meet_v2.SpaceConfig.AccessType
 
 class GoogleMeet(Provider):
     name = "google_meet"
-    label = "Google Meet"
 
     @property
     def is_configured(self) -> bool:

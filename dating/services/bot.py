@@ -1,7 +1,7 @@
 """People whom the dating bot speaks for, and the chats in which it reaches them."""
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 from django.conf import settings
@@ -66,15 +66,17 @@ def bot_account_link(
     has_own = who is not None and who.email != ADDRESS.format(number=number)
     if about and has_own:
         raise Conflict("This person has their own account: only they can change these fields, there.")
-
-    def link(_: str = "") -> tuple[BotAccount, bool]:
-        return _link(number, account, user, chat, about)
-
+    link = partial(_link, number, account, user, chat, about)
     told = ContactPoint.objects.confirmed().filter(user=who, channel=CHANNEL, address=str(chat))
     is_new = account is None or (chat is not None and not told.exists())
     if who is None or not has_own or not is_new or who == by:
         return link()
-    return _with_consent(who, code, link, now)
+    if not code:
+        raise ValidationError({"code": NO_CONSENT})
+    shown = Verification.objects.filter(user=who, purpose=Verification.Purpose.BOT)
+    linked: list[tuple[BotAccount, bool]] = []
+    code_take(shown, code=code, address=lambda: "", then=lambda _: linked.append(link()), now=now)
+    return linked[0]
 
 
 def bot_code_make(*, user: User, now: datetime) -> Verification:
@@ -86,19 +88,6 @@ def bot_code_make(*, user: User, now: datetime) -> Verification:
         created_at=now,
         expires_at=now + timedelta(seconds=settings.CODE_EXPIRES_S),
     )
-
-
-def _with_consent(
-    user: User, code: str, link: Callable[[str], tuple[BotAccount, bool]], now: datetime
-) -> tuple[BotAccount, bool]:
-    if not code:
-        raise ValidationError({"code": NO_CONSENT})
-    shown = Verification.objects.filter(user=user, purpose=Verification.Purpose.BOT)
-    linked: list[tuple[BotAccount, bool]] = []
-    code_take(
-        shown, code=code, address=lambda: "", then=lambda address: linked.append(link(address)), now=now
-    )
-    return linked[0]
 
 
 @transaction.atomic

@@ -24,24 +24,27 @@ def evenings_hand_over(*, organiser: User) -> None:
     )
     if not events:
         return
-    tell_each([_told(user, organiser, events) for user in staff(but=organiser)])
+    tell_each(
+        [
+            Notice(
+                user=user,
+                kind="dating.no_organiser",
+                data={
+                    "count": len(events),
+                    "evenings": [
+                        f"{event.title}, {local_time(event.starts_at, user.time_zone)}"
+                        for event in events[:_NAMED]
+                    ],
+                    "more": max(len(events) - _NAMED, 0),
+                    "page": f"{settings.PUBLIC_URL}/dating/",
+                },
+                dedup_key=f"dating.no_organiser:{organiser.pk}:{events[0].pk}:{user.pk}",
+                source_type=SOURCE,
+                source_id=str(events[0].pk),
+            )
+            for user in staff(but=organiser)
+        ]
+    )
     for event in events:
         if event.paused_at is not None:
             runners_remind(event=event, paused_at=event.paused_at, but=organiser)
-
-
-def _told(user: User, organiser: User, events: list[Event]) -> Notice:
-    evenings = [f"{event.title}, {local_time(event.starts_at, user.time_zone)}" for event in events[:_NAMED]]
-    return Notice(
-        user=user,
-        kind="dating.no_organiser",
-        data={
-            "count": len(events),
-            "evenings": evenings,
-            "more": len(events) - len(evenings),
-            "page": f"{settings.PUBLIC_URL}/dating/",
-        },
-        dedup_key=f"dating.no_organiser:{organiser.pk}:{events[0].pk}:{user.pk}",
-        source_type=SOURCE,
-        source_id=str(events[0].pk),
-    )

@@ -7,7 +7,7 @@ from django.conf import settings
 
 from accounts.models import User
 from dating.models import Event
-from dating.services.telling import local_clock, notice, tell_each
+from dating.services.telling import deliveries_of, local_clock, notice, tell_each
 from notifications.engine import stop
 from notifications.models import Delivery
 
@@ -47,7 +47,4 @@ def staff(*, but: User | None = None) -> list[User]:
 
 def reminder_cancel(*, event: Event) -> None:
     """Have nobody be reminded any more: the pause is over."""
-    of_pauses = Delivery.objects.filter(
-        notification__source_type=SOURCE, notification__source_id=str(event.pk)
-    )
-    stop.close(of_pauses, reason=Delivery.Reason.OVERTAKEN)
+    stop.close(deliveries_of(SOURCE, [event.pk]), reason=Delivery.Reason.OVERTAKEN)

@@ -12,10 +12,9 @@ from uuid import UUID
 from django.db.models import F, Q
 
 from accounts.names import shown as shown_name
-from dating.evening.timeline import passed
 from dating.links import join_url
 from dating.models import Date, Event, Registration, Round
-from dating.services.telling import Notice, local_clock, notice, tell_each
+from dating.services.telling import Notice, deliveries_of, local_clock, notice, tell_each
 from notifications.engine import stop
 from notifications.models import Delivery
 
@@ -54,7 +53,8 @@ def links_scheduled(starts: Sequence[RoundStart], *, now: datetime) -> list[Noti
         Round.objects.filter(pk__in=rounds).update(
             starts_at=starts_at, ends_at=ends_at, version=F("version") + 1
         )
-    starts = [start for start in starts if start.round.ends_at and not passed(start.round.ends_at, now)]
+    # Nobody is sent to a round that is over before.
+    starts = [start for start in starts if start.round.ends_at and start.round.ends_at > now]
     if not starts:
         return []
     members = members_of(start.event for start in starts)
@@ -103,12 +103,9 @@ def partners_in(rounds: Iterable[Round], **which: str) -> Mapping[UUID, Mapping[
 
 def links_cancel(rounds: Iterable[Round]) -> None:
     """Have no link of these rounds sent any more that has not been, nor replayed."""
-    scheduled = [str(round_.pk) for round_ in rounds if round_.version]
+    scheduled = [round_.pk for round_ in rounds if round_.version]
     if scheduled:
-        of_rounds = Delivery.objects.filter(
-            notification__source_type=SOURCE, notification__source_id__in=scheduled
-        )
-        stop.close(of_rounds, reason=Delivery.Reason.PLAN_CHANGED)
+        stop.close(deliveries_of(SOURCE, scheduled), reason=Delivery.Reason.PLAN_CHANGED)
 
 
 def rounds_unschedule(event: Event, now: datetime) -> None:
@@ -126,15 +123,12 @@ def rounds_give_up(events: Sequence[Event]) -> None:
 
 def links_seal(rounds: Iterable[Round]) -> None:
     """Have no link of these rounds replayed: they are over, and what waits expires with them."""
-    over = [str(round_.pk) for round_ in rounds]
-    stop.seal(Delivery.objects.filter(notification__source_type=SOURCE, notification__source_id__in=over))
+    stop.seal(deliveries_of(SOURCE, [round_.pk for round_ in rounds]))
 
 
 def links_were_sent(round_: Round) -> bool:
     """Whether anybody was sent to this round."""
-    return Delivery.objects.filter(
-        notification__source_type=SOURCE, notification__source_id=str(round_.pk), status=Delivery.Status.SENT
-    ).exists()
+    return deliveries_of(SOURCE, [round_.pk]).filter(status=Delivery.Status.SENT).exists()
 
 
 def as_partner(member: Registration) -> dict[str, str]:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.db.models import Count
 
-from dating.evening.timeline import Position, following, next_poll, passed
+from dating.evening.timeline import Position, following, next_poll
 from dating.meetings import knows_participants
 from dating.models import Date, Event, Room, Round, Seat
 from dating.services.breaks import Ended, ratings_of, rounds_judge
@@ -59,7 +59,7 @@ def rounds_begin(due_steps: Sequence[DueStep], now: datetime) -> None:
         due.there = following(due.event, begun, now=now, more_rounds=True)
         round_ = start.round
         assert due.there.deadline_at
-        is_missed = passed(due.there.deadline_at, now) and not links_were_sent(round_)
+        is_missed = due.there.deadline_at <= now and not links_were_sent(round_)
         (missed if is_missed else held).append(round_)
     links_cancel(missed)
     _settle(held, Round.Status.RUNNING, Date.Status.TOOK_PLACE)

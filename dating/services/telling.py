@@ -12,7 +12,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from accounts.models import User
 from config import clock
@@ -149,6 +149,13 @@ def notice(
     source_type, source_id = source or (SOURCE, event.pk)
     data, dedup_key = about(event, user.time_zone, **more), f"{kind}:{source_id}:{key}"
     return Notice(user, kind, data, dedup_key, source_type, str(source_id), due_at, expires_at)
+
+
+def deliveries_of(source_type: str, ids: Iterable[UUID]) -> QuerySet[Delivery]:
+    """Return the deliveries of what was told of some events, rounds or breaks."""
+    return Delivery.objects.filter(
+        notification__source_type=source_type, notification__source_id__in=[str(pk) for pk in ids]
+    )
 
 
 def tell_each(notices: Sequence[Notice]) -> None:
