@@ -18,13 +18,13 @@ from config.rest.exceptions import Conflict
 from notifications.brokers import once
 from notifications.brokers.formats import Format
 from notifications.brokers.messages import Answer, Malformed, Message
+from tracing.intake.checking import DEVICE_MAX
 from tracing.models import Device
 from tracing.services.again import cases_search_again
 from tracing.services.statuses import status_mark
 
 log = structlog.get_logger(__name__)
 
-DEVICE_MAX: Final = 2**31 - 1
 #: Devices in one message; SQS itself takes 256 KiB.
 MAX_DEVICES: Final = 50_000
 #: 2100-01-01T00:00:00Z: a later time is a mistake, such as milliseconds given for seconds.

@@ -20,6 +20,7 @@ class MeetingUnavailable(Exception):
 
     @property
     def wait(self) -> timedelta:
+        """How long to wait before the next try."""
         return timedelta(seconds=5 if self.retry_after is None else self.retry_after)
 
 

@@ -1,10 +1,11 @@
 """Google Meet, by Google's own client (the extra ``meet``) over REST, as the account of a token file."""
 
 import json
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from django.conf import settings
 from google.api_core import exceptions
@@ -21,7 +22,6 @@ from notifications.channels.transport import outcome
 _TIMEOUT_S: Final = 10.0
 _SCOPES: Final = ("https://www.googleapis.com/auth/meetings.space.created",)
 _NO_CONFERENCE: Final = "no active conference"
-_T = TypeVar("_T")
 _Access = meet_v2.SpaceConfig.AccessType
 
 
@@ -46,37 +46,34 @@ class GoogleMeet(Provider):
         if wait := rate_limits.attempt_take(scope="google-meet", who=account, now=clock.now()):
             raise MeetingPaced("the quota of this minute is used up", retry_after=wait.total_seconds())
         wanted = meet_v2.Space(config=meet_v2.SpaceConfig(access_type=_Access.OPEN))
-        space = _asked(lambda: self._spaces.create_space({"space": wanted}, timeout=_TIMEOUT_S, retry=None))
-        if space.config.access_type != _Access.OPEN:
-            # The organisation's default won over what was asked for.
-            opened = {
-                "space": meet_v2.Space(name=space.name, config=wanted.config),
-                "update_mask": "config.accessType",
-            }
-            _asked(lambda: self._spaces.update_space(opened, timeout=_TIMEOUT_S, retry=None))
+        with _asking():
+            space = self._spaces.create_space({"space": wanted}, **_once())
+            if space.config.access_type != _Access.OPEN:
+                # The organisation's default won over what was asked for.
+                opened = meet_v2.Space(name=space.name, config=wanted.config)
+                self._spaces.update_space({"space": opened, "update_mask": "config.accessType"}, **_once())
         return RoomInfo(url=space.meeting_uri, reference=space.name)
 
     def end_call(self, reference: str) -> None:
         try:
-            _asked(lambda: self._spaces.end_active_conference(name=reference, timeout=_TIMEOUT_S, retry=None))
+            with _asking():
+                self._spaces.end_active_conference(name=reference, **_once())
         except MeetingRefused as error:
             if _NO_CONFERENCE not in str(error).lower():
                 raise
 
     def participants(self, reference: str) -> list[str]:
-        return _asked(lambda: self._participants(reference))
-
-    def _participants(self, reference: str) -> list[str]:
         now_on = f'space.name = "{reference}" AND end_time IS NULL'
-        records = self._records.list_conference_records({"filter": now_on}, timeout=_TIMEOUT_S, retry=None)
-        present = (
-            person
-            for record in records
-            for person in self._records.list_participants(
-                {"parent": record.name, "filter": "latest_end_time IS NULL"}, timeout=_TIMEOUT_S, retry=None
+        with _asking():
+            records = self._records.list_conference_records({"filter": now_on}, **_once())
+            present = (
+                person
+                for record in records
+                for person in self._records.list_participants(
+                    {"parent": record.name, "filter": "latest_end_time IS NULL"}, **_once()
+                )
             )
-        )
-        return sorted(_name_of(person) for person in present)
+            return sorted(_name_of(person) for person in present)
 
     @cached_property
     def _spaces(self) -> meet_v2.SpacesServiceClient:
@@ -110,10 +107,16 @@ class GoogleMeet(Provider):
             raise MeetingRefused(f"GOOGLE_MEET_TOKEN_FILE: {type(error).__name__}") from None
 
 
-def _asked(ask: Callable[[], _T]) -> _T:
+def _once() -> dict[str, Any]:
+    """Return how each request is made: jobs try again, and not Google's client."""
+    return {"timeout": _TIMEOUT_S, "retry": None}
+
+
+@contextmanager
+def _asking() -> Iterator[None]:
     """Ask Google, and say in the interface's terms what went wrong. No token is in any of the texts."""
     try:
-        return ask()
+        yield
     except RefreshError as error:
         refused = MeetingUnavailable if error.retryable else MeetingRefused
         raise refused("Google refused the token file's credentials") from None

@@ -47,16 +47,16 @@ def _made(kind: type[Provider], configuration: Hashable) -> Provider:
     return kind()
 
 
-def _says(name: str, trait: str, *, unless_there: bool) -> bool:
+def _says(name: str, trait: str, *, otherwise: bool) -> bool:
     try:
         return bool(getattr(provider(name), trait))
     except (KeyError, ImproperlyConfigured):
-        return unless_there
+        return otherwise
 
 
 def is_offered(name: str) -> bool:
     """Whether an event may use it: it exists, its package is there, and it is configured."""
-    return _says(name, "is_configured", unless_there=False)
+    return _says(name, "is_configured", otherwise=False)
 
 
 def offered() -> list[str]:
@@ -66,14 +66,14 @@ def offered() -> list[str]:
 
 def asks_nobody(name: str) -> bool:
     """Whether a provider makes rooms by itself: it neither fails nor hangs."""
-    return _says(name, "is_local", unless_there=False)
+    return _says(name, "is_local", otherwise=False)
 
 
 def ends_calls(name: str) -> bool:
     """Whether calls in a provider's rooms are ended by asking it; so is one that can't be told of now."""
-    return _says(name, "ends_calls", unless_there=True)
+    return _says(name, "ends_calls", otherwise=True)
 
 
 def knows_participants(name: str) -> bool:
     """Whether a provider can be asked who is in a call."""
-    return _says(name, "knows_participants", unless_there=False)
+    return _says(name, "knows_participants", otherwise=False)

@@ -92,7 +92,7 @@ def seat_now(event: Event, member: Registration, *, now: datetime) -> Seat | Non
 
 @transaction.atomic
 def event_pause(*, event: Event, now: datetime) -> Event:
-    """Stop the clock of an evening that is on, else Conflict; calls go on meanwhile. Again: nothing."""
+    """Stop the clock; calls go on meanwhile. Again: nothing. Conflict: the evening is not on."""
     event = event_lock(event.pk)
     _refuse_unless_live(event)
     if event.paused_at is not None:
@@ -108,7 +108,7 @@ def event_pause(*, event: Event, now: datetime) -> Event:
 
 @transaction.atomic
 def event_resume(*, event: Event, now: datetime) -> Event:
-    """Let the clock go on: what was to come, comes later by the pause. Conflict: the evening is not on."""
+    """Let the clock go on; all comes later by the pause. Again: nothing. Conflict: the evening is not on."""
     event = event_lock(event.pk)
     _refuse_unless_live(event)
     if event.paused_at is None:

@@ -158,6 +158,8 @@ def _group(event: Event, group: Group, rounds: dict[int, Round]) -> GroupSheet:
     sheets = {
         number: _round(round_, by_round.get(number, []), names, members) for number, round_ in rounds.items()
     }
+    in_order = sorted(sheets.items())
+    begun = max(rounds, default=0) if event.is_over else event.current_round
     on = sheets.get(event.current_round) if event.step in (Step.ROUND, Step.BREAK) else None
     places = _places(by_round.get(event.current_round, []), names) if event.step == Step.ROUND else {}
     elsewhere = _NO_CALL if event.step == Step.ROUND else ""
@@ -165,16 +167,8 @@ def _group(event: Event, group: Group, rounds: dict[int, Round]) -> GroupSheet:
         number=group.number,
         members=[_member(event, member, places.get(pk, elsewhere)) for pk, member in members.items()],
         now=on,
-        ahead=[
-            sheet
-            for number, sheet in sorted(sheets.items())
-            if number > event.current_round and not event.is_over
-        ],
-        past=[
-            sheet
-            for number, sheet in sorted(sheets.items(), reverse=True)
-            if (number <= event.current_round or event.is_over) and sheet is not on
-        ],
+        ahead=[sheet for number, sheet in in_order if number > begun],
+        past=[sheet for number, sheet in reversed(in_order) if number <= begun and sheet is not on],
         unplaced=unplaced,
     )
 

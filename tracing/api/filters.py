@@ -4,7 +4,7 @@ import django_filters  # type: ignore[import-untyped]
 
 from config.rest.filters import PlainNumberFilter, StrictFilterSet
 from notifications.api.filters import SaneDateTimeFilter
-from tracing.api.serializers.fields import DEVICE_MAX
+from tracing.intake.checking import DEVICE_MAX
 from tracing.models import Case
 from tracing.models.filter import ROUNDS_MAX
 

@@ -70,11 +70,7 @@ def check_begin(*, now: datetime) -> None:
 
 
 def check_run(*, after: int, now: datetime) -> int | None:
-    """Search open cases again, a batch of them, for what was ingested since; returns where to go on.
-
-    Args:
-        after: the search that the batch before ended with; 0 to begin.
-    """
+    """Search a batch of open cases, those ``after`` a search, for what is new; return where to go on."""
     news = Intake.objects.filter(xid__gte=OuterRef("ingested_to"))
     stale = CaseSearch.objects.filter(case__state=Case.State.OPEN, filter__is_active=True, due_at__lte=now)
     # A watermark of the future is that of another server, from which this database was restored.

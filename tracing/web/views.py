@@ -56,7 +56,7 @@ class CasesPage(TracingPage):
         state = self.request.GET.get("state", "")
         if state == Case.State.OPEN:
             chosen = chosen.filter(state=state)
-        if device := self.number("device", 0, 2**31 - 1):
+        if device := self.number("device", 0, DEVICE_MAX):
             chosen = chosen.filter(device_id=device)
         page = self.number("page", 1, 10_000)
         shown = list(chosen[(page - 1) * PAGE_SIZE : page * PAGE_SIZE + 1])

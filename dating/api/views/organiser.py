@@ -31,6 +31,7 @@ class RunSheetView(OrganiserView):
 
 
 class _Change(OrganiserView):
+    description = ""  # in the answer to OPTIONS; the schema's is the class's docstring
     service: ClassVar[Callable[..., Any]]
     #: What the body holds: what the service takes besides.
     takes: ClassVar[type[Serializer[Any]] | None] = None

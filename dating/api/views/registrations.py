@@ -49,6 +49,7 @@ _ERRORS: Final = errors(*BODY, 403, 404, 409, 429)
 class _Command(DatingView):
     """Has a command take effect, and answers as the original does; a refusal says why."""
 
+    description = ""  # in the answer to OPTIONS; the schema's is the class's docstring
     throttle_classes = [Acts]
     service: ClassVar[Callable[..., object]]
     reply: ClassVar[str]

@@ -2,15 +2,14 @@
 
 import math
 import re
-from typing import Any, Final
+from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from config.rest.fields import StrictIntegerField
+from tracing.intake.checking import DEVICE_MAX
 from tracing.models.filter import PARTS, validate_content
-
-DEVICE_MAX: Final = 2**31 - 1
 
 
 class StrictFloatField(serializers.FloatField):

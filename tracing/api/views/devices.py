@@ -17,8 +17,8 @@ from config.rest.views import stored, validated, validated_query
 from tracing import selectors
 from tracing.api.readings import log
 from tracing.api.serializers.cases import SourcesInSerializer, SourcesSerializer
-from tracing.api.serializers.fields import DEVICE_MAX
 from tracing.api.serializers.marks import DeviceInSerializer, DeviceSerializer, DeviceSetSerializer
+from tracing.intake.checking import DEVICE_MAX
 from tracing.models import CaseReading, Device
 from tracing.search import Seed, search
 from tracing.services.devices import device_set
