@@ -14,7 +14,7 @@ from config.rest.exceptions import Conflict
 from config.zones import zone_of
 from dating.brokers.aliases import number_of
 from dating.brokers.commands import ALL_EVENTS, NOT_UNDERSTOOD, Command, Name, answer
-from dating.models import Event, Reaction, Step
+from dating.models import Event, Step
 from dating.services import (
     bot_chat_learn,
     people_met,
@@ -33,9 +33,6 @@ log = structlog.get_logger(__name__)
 #: Events in one list; a chat shows no more.
 LISTED: Final = 50
 _TIME: Final = "%Y-%m-%d %H:%M:%S"
-_KINDS: Final = {
-    Name.LIKE: Reaction.Kind.LIKE, Name.DISLIKE: Reaction.Kind.DISLIKE, Name.REPORT: Reaction.Kind.REPORT,
-}  # fmt: skip
 
 
 class Unknown(Exception):
@@ -133,7 +130,7 @@ def _react(command: Command, user: User) -> Any:
         event=event,
         user=user,
         about_id=found,
-        kind=_KINDS[command.name],
+        kind=command.name.removesuffix("_partner"),
         now=command.at,
     )
 

@@ -22,7 +22,7 @@ from dating.services.next_links import next_links_prepare
 from dating.services.places import WITH_PLACE
 from dating.services.registrations import registrations_ask
 from dating.services.reminding import reminder_cancel
-from dating.services.rounds import RoundStart, links_cancel, rounds_give_up, rounds_schedule
+from dating.services.rounds import RoundAt, links_cancel, rounds_give_up, rounds_schedule
 from dating.services.steps import DueStep, breaks_end, rounds_begin, rounds_end
 from dating.services.telling import tell
 
@@ -151,7 +151,7 @@ def _closed(event: Event, here: Position, now: datetime) -> Position:
     tell(event, "dating.rules", users, key="all", expires_at=first_round_ends_at, **times)
     there = following(event, here, now=now)
     assert there.deadline_at
-    rounds_schedule([RoundStart(event, event.rounds.get(number=1), there.deadline_at)], now=now)
+    rounds_schedule([RoundAt(event, event.rounds.get(number=1), there.deadline_at)], now=now)
     return there
 
 

@@ -2,35 +2,23 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from dating.evening.presence import EndedDate, evidence
-from dating.models import Date, Event, Registration, Round, Seat
+from dating.models import Date, Registration, Seat
 from dating.services.planning import signs_of
-from dating.services.rounds import Members, as_partner, partners_in
+from dating.services.rounds import Members, RoundAt, as_partner, partners_in
 from dating.services.telling import Notice, notice
 
 #: The ``source_type`` of what asks people about each other.
 BREAK = "dating_break"
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """A round of an event that has been held, and when it ended."""
+def rounds_judge(ended: Sequence[RoundAt], members: Members) -> None:
+    """Count the no-shows of rounds that have been held, and note which of their dates did not take place.
 
-    event: Event
-    round: Round
-    at: datetime
-
-
-def rounds_judge(ended: Sequence[Ended], members: Members) -> None:
-    """Count the no-shows of rounds, and note which of their dates did not take place.
-
-    Args:
-        members: all who are in groups of these events, whoever was dropped too; changed to what is found.
+    ``members`` are all in groups of these events, dropped ones too; they are changed to what is found.
     """
     # The dates of each round by group, with who entered their calls
     held: dict[UUID, dict[UUID, list[EndedDate]]] = {
@@ -64,7 +52,7 @@ def rounds_judge(ended: Sequence[Ended], members: Members) -> None:
         Registration.objects.bulk_update(missing, ["missed_at", "no_shows"])
 
 
-def ratings_of(ended: Sequence[Ended], members: Members) -> list[Notice]:
+def ratings_of(ended: Sequence[RoundAt], members: Members) -> list[Notice]:
     """Return what asks everybody about whom they have just met; call it once the round is judged."""
     partners = partners_in((end.round for end in ended), status=Date.Status.TOOK_PLACE)
     notices = []

@@ -9,7 +9,7 @@ from django.db import transaction
 from dating.models import Event, Step
 from dating.services.locking import events_lock
 from dating.services.planning import rounds_plan
-from dating.services.rounds import RoundStart, rounds_numbered, rounds_schedule
+from dating.services.rounds import RoundAt, rounds_numbered, rounds_schedule
 
 
 @transaction.atomic
@@ -26,7 +26,7 @@ def next_links_prepare(*, event_ids: Sequence[UUID], now: datetime, wait: bool =
     events = [event for event in held if event.pk in upcoming and upcoming[event.pk].starts_at is None]
     outlooks = rounds_plan({event: event.current_round + 1 for event in events})
     starts = [
-        RoundStart(event, upcoming[event.pk], event.deadline_at + timedelta(seconds=event.break_s))
+        RoundAt(event, upcoming[event.pk], event.deadline_at + timedelta(seconds=event.break_s))
         for event in events
         if outlooks[event.pk].anybody and event.deadline_at
     ]

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from dating.evening.timeline import LIVE
 from dating.models import Event, LogEntry, Registration, Step
 from dating.services.planning import round_plan
-from dating.services.rounds import RoundStart, links_cancel, rounds_schedule
+from dating.services.rounds import RoundAt, links_cancel, rounds_schedule
 
 
 def next_round_replan(event: Event, now: datetime) -> None:
@@ -23,7 +23,7 @@ def next_round_replan(event: Event, now: datetime) -> None:
     if event.step not in LIVE or event.paused_at is not None or not outlook.has_changed:
         return
     if outlook.anybody:
-        rounds_schedule([RoundStart(event, event.rounds.get(number=number), _next_start(event))], now=now)
+        rounds_schedule([RoundAt(event, event.rounds.get(number=number), _next_start(event))], now=now)
     else:
         links_cancel(event.rounds.filter(number=number))
 
@@ -32,7 +32,7 @@ def next_round_reschedule(event: Event, now: datetime) -> None:
     """Schedule the links of the next round once more: it is to start at another time."""
     upcoming = event.rounds.filter(number=event.current_round + 1).first()
     if upcoming is not None and not event.is_ending and upcoming.dates.exists():
-        rounds_schedule([RoundStart(event, upcoming, _next_start(event))], now=now)
+        rounds_schedule([RoundAt(event, upcoming, _next_start(event))], now=now)
 
 
 def begin_if_all_are_ready(event: Event, now: datetime) -> None:

@@ -24,15 +24,15 @@ Members = Mapping[UUID, Mapping[UUID, Registration]]
 
 
 @dataclass(frozen=True, slots=True)
-class RoundStart:
-    """A round of an event, and when it is to start."""
+class RoundAt:
+    """A round of an event, and when it is to start, or ended."""
 
     event: Event
     round: Round
     at: datetime
 
 
-def rounds_schedule(starts: Sequence[RoundStart], *, now: datetime) -> None:
+def rounds_schedule(starts: Sequence[RoundAt], *, now: datetime) -> None:
     """Schedule the links and byes of rounds for their starts, in place of those that were scheduled before.
 
     Nothing of it is sent before its start, nor once the round is over. The caller holds the events.
@@ -40,7 +40,7 @@ def rounds_schedule(starts: Sequence[RoundStart], *, now: datetime) -> None:
     tell_each(links_scheduled(starts, now=now))
 
 
-def links_scheduled(starts: Sequence[RoundStart], *, now: datetime) -> list[Notice]:
+def links_scheduled(starts: Sequence[RoundAt], *, now: datetime) -> list[Notice]:
     """Set the times of rounds, cancel what was scheduled before, and return what is to be told now."""
     links_cancel([start.round for start in starts])
     alike: dict[tuple[datetime, datetime], list[UUID]] = defaultdict(list)
@@ -137,7 +137,7 @@ def as_partner(member: Registration) -> dict[str, str]:
 
 
 def _notices_of(
-    start: RoundStart,
+    start: RoundAt,
     members: Mapping[UUID, Registration],
     partners: Mapping[UUID, UUID],
     going_on: set[UUID],

@@ -11,11 +11,11 @@ from django.db.models import Count
 from dating.evening.timeline import Position, following, next_poll
 from dating.meetings import knows_participants
 from dating.models import Date, Event, Room, Round, Seat
-from dating.services.breaks import Ended, ratings_of, rounds_judge
+from dating.services.breaks import ratings_of, rounds_judge
 from dating.services.finishing import events_finish
 from dating.services.planning import Outlook, events_with_dates, rounds_plan
 from dating.services.rounds import (
-    RoundStart,
+    RoundAt,
     links_cancel,
     links_scheduled,
     links_seal,
@@ -85,13 +85,13 @@ def rounds_begin(due_steps: Sequence[DueStep], now: datetime) -> None:
             of_round.update(look_at=poll_at)
 
 
-def _start_of(due: DueStep, round_: Round, now: datetime) -> RoundStart:
+def _start_of(due: DueStep, round_: Round, now: datetime) -> RoundAt:
     """Return when a round starts: by its links, if those have gone out by now.
 
     It is brought forward when the last is ready; whoever has been sent to it by then is not sent again.
     """
     scheduled_at = round_.starts_at
-    return RoundStart(
+    return RoundAt(
         due.event, round_, scheduled_at if scheduled_at and due.at < scheduled_at <= now else due.at
     )
 
@@ -106,7 +106,7 @@ def rounds_end(due_steps: Sequence[DueStep], now: datetime) -> None:
     """End the calls, ask for ratings, and plan the next round anew where somebody is missing or came back."""
     rounds = rounds_numbered({due.event.pk: due.here.round for due in due_steps})
     ended = [
-        Ended(due.event, rounds[due.event.pk], due.at)
+        RoundAt(due.event, rounds[due.event.pk], due.at)
         for due in due_steps
         if rounds[due.event.pk].status == Round.Status.RUNNING
     ]
@@ -142,7 +142,7 @@ def _reschedule_where_changed(
         if not outlook.anybody:
             void.append(round_)
         elif at and (outlook.has_changed or round_.starts_at != at):
-            starts.append(RoundStart(due.event, round_, at))
+            starts.append(RoundAt(due.event, round_, at))
     links_cancel(void)
     return links_scheduled(starts, now=now)
 

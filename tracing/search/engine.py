@@ -152,9 +152,7 @@ def _read_missing(read: list[Contacts], frontier: Found, filters: Filters, *, ba
         devices = devices[~_contains(contacts.devices, devices)]
     if not len(devices):
         return
-    first, last = (filters.limit, filters.onset) if backward else (filters.onset, filters.limit)
-    if backward:
-        first, last = -first, -last
+    first, last = (-filters.limit, -filters.onset) if backward else (filters.onset, filters.limit)
     least_s = int(filters.time_min.min())
     found = rows.read(devices, since_s=int(first.min()), until_s=int(last.max()), least_s=least_s)
     read.append(Contacts.of(devices, found, backward=backward))
