@@ -73,12 +73,12 @@ def _unfit(event: Event, coming: Sequence[Registration]) -> dict[UUID, str]:
     day = _day(event)
     why: dict[UUID, str] = {}
     for registration in coming:
-        birthday = getattr(getattr(registration.user, "dating_profile", None), "birthday", None)
+        profile: DatingProfile | None = getattr(registration.user, "dating_profile", None)
         if registration.user_id in elsewhere:
             why[registration.pk] = _LeftOut.ELSEWHERE
-        elif birthday is None:
+        elif profile is None or profile.birthday is None:
             why[registration.pk] = _LeftOut.NO_BIRTHDAY
-        elif not is_old_enough(birthday, on=day):
+        elif not is_old_enough(profile.birthday, on=day):
             why[registration.pk] = _LeftOut.TOO_YOUNG
     return why
 
