@@ -50,8 +50,7 @@ def bot_account_link(
         chat: where the bot reaches them; None: where it knows them by that number, or as it is.
         code: the consent of somebody with an account of their own, who was shown it (`bot_code_make`).
         by: who asks, if a person does; nobody needs a code for themselves.
-        about: first_name, last_name, language, time_zone; birthday, city, seeks. Only of those who are known
-            by the bot alone.
+        about: first_name, last_name, language, time_zone, birthday, city, seeks of whom the bot alone knows.
 
     Raises:
         ValidationError: a value is not acceptable, by field; so is a code that is missing or wrong.
