@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Final
 from uuid import UUID
 
@@ -39,11 +40,9 @@ def of_person(user_id: UUID, *, since: datetime | None, until: datetime | None) 
 
     What is in the tables and in the archive comes once, as it is in the tables. Raises ArchiveError.
     """
-    found = {each.id: each for each in _archived(user_id, since, until)}
-    found |= {each.id: each for each in _in_tables(user_id, since, until)}
-    chosen = (
-        each for each in found.values() if (not since or each.at >= since) and (not until or each.at < until)
-    )
+    known = chain(_archived(user_id, since, until), _in_tables(user_id, since, until))
+    found = {each.id: each for each in known}.values()
+    chosen = [each for each in found if (not since or each.at >= since) and (not until or each.at < until)]
     return sorted(chosen, key=lambda each: (each.at, each.id))
 
 

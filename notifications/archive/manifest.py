@@ -84,16 +84,13 @@ class Manifest:
             values: dict[str, Any] = json.loads(text)
             if (version := values.pop("format")) != FORMAT:
                 raise ValueError(f"format {version!r} is not known here")
-            return cls(
-                **values
-                | {
-                    "month": Month.parse(values["month"]),
-                    "files": tuple(File(**each) for each in values["files"]),
-                    "tree": Tree(**values["tree"]),
-                    "counts": tuple((status, reason, count) for status, reason, count in values["counts"]),
-                    "text": text,
-                }
-            )
+            read = {
+                "month": Month.parse(values["month"]),
+                "files": tuple(File(**each) for each in values["files"]),
+                "tree": Tree(**values["tree"]),
+                "counts": tuple((status, reason, count) for status, reason, count in values["counts"]),
+            }
+            return cls(**values | read, text=text)
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"it lacks something, or has too much: {error}") from error
 

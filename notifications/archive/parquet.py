@@ -6,7 +6,6 @@ Import it by notifications.archive.later: pyarrow is an optional extra, and take
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import TracebackType
 from typing import Any, BinaryIO, Final, Self
 
 import pyarrow as pa
@@ -52,11 +51,8 @@ class Writer:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if error is None:
-            self._pack()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
             self._end_group()
         self._file.close()
 
@@ -64,7 +60,6 @@ class Writer:
         self._rows.append(row)
         self._grouped += 1
         if self._grouped == CHUNK:
-            self._pack()
             self._end_group()
         elif len(self._rows) == _BATCH:
             self._pack()
@@ -81,6 +76,7 @@ class Writer:
             self._rows = []
 
     def _end_group(self) -> None:
+        self._pack()
         if self._batches:
             self._file.write_table(pa.Table.from_batches(self._batches), row_group_size=CHUNK)
             self._batches = []
@@ -122,13 +118,13 @@ class Reader:
         """Return the row groups whose span of a column holds one of these keys."""
         wanted = sorted(keys)
         place = self._file.schema_arrow.get_field_index(column)
-        return [group for group in range(self._file.num_row_groups) if self._may_hold(group, place, wanted)]
-
-    def _may_hold(self, group: int, place: int, wanted: list[str]) -> bool:
-        statistics: Any = self._file.metadata.row_group(group).column(place).statistics
-        if statistics is None or not statistics.has_min_max:
-            return True
-        return any(statistics.min <= key <= statistics.max for key in wanted)
+        found = []
+        for group in range(self._file.num_row_groups):
+            span: Any = self._file.metadata.row_group(group).column(place).statistics
+            is_known = span is not None and span.has_min_max
+            if not is_known or any(span.min <= key <= span.max for key in wanted):
+                found.append(group)
+        return found
 
     def where(self, column: str, keys: Iterable[str]) -> Iterator[Row]:
         """The rows with one of these keys in a column."""

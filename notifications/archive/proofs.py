@@ -30,8 +30,7 @@ class Proof:
 
     @cached_property
     def _values(self) -> dict[str, Any]:
-        values: dict[str, Any] = orjson.loads(self.record)
-        return values
+        return dict(orjson.loads(self.record))
 
     @property
     def user_id(self) -> UUID | None:

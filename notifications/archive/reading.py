@@ -69,8 +69,7 @@ def find(delivery_id: UUID) -> Archived | None:
     of = manifest.latest(chain()).get(Month.of(moment_of(delivery_id)))
     if of is None:
         return None
-    archive = store()
-    wanted = str(delivery_id)
+    archive, wanted = store(), str(delivery_id)
     with opened(archive, of, DELIVERIES) as file:
         found = _place(file, wanted)
         if found is None:
@@ -86,9 +85,8 @@ def find(delivery_id: UUID) -> Archived | None:
     if told and (alert_uuid := alert_of(told)):
         with opened(archive, of, ALERTS) as file:
             alert = next(file.where("alert_uuid", [alert_uuid]), None)
-    delivered = Delivered(
-        row, attempts, NOTIFICATIONS.json(told) if told else None, ALERTS.json(alert) if alert else None
-    )
+    facts = (NOTIFICATIONS.json(told) if told else None, ALERTS.json(alert) if alert else None)
+    delivered = Delivered(row, attempts, *facts)
     path = tree.path_of(index, leaves) + tree.path_of(group, verifying.tree_roots(archive, of))
     place = group * tree.CHUNK + index
     root = bytes.fromhex(of.tree.root)

@@ -1,14 +1,15 @@
 """A month of history as it lies in the database, read in batches, each from a short snapshot of its own."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from django.db.backends.utils import CursorWrapper
 
+from config import sql
 from config.statements import named
 from notifications.archive.tables import (
     ACTIONS,
@@ -26,6 +27,7 @@ from notifications.ids import moment_of
 from notifications.snapshots import snapshot
 
 BATCH: Final = 1000
+_T = TypeVar("_T")
 
 _BY_ID: Final = """
 SELECT {select} FROM {source} WHERE id > %(after)s AND id < %(end)s ORDER BY id LIMIT %(most)s
@@ -88,13 +90,13 @@ class Delivered:
         return leaf_hash(self.record)
 
 
-def _run(cursor: CursorWrapper, sql: str, table: Table, **parameters: Any) -> list[Row]:
-    cursor.execute(_of(table, sql), parameters)
+def _run(cursor: CursorWrapper, statement: str, table: Table, **parameters: Any) -> list[Row]:
+    cursor.execute(_of(table, statement), parameters)
     return cursor.fetchall()
 
 
-def _of(table: Table, sql: str) -> str:
-    return sql.format(select=table.select, source=table.source)
+def _of(table: Table, statement: str) -> str:
+    return statement.format(select=table.select, source=table.source)
 
 
 named("archive.notifications", "Read a batch of a month's notifications.", _of(NOTIFICATIONS, _BY_ID))
@@ -106,38 +108,29 @@ named("archive.alerts.untold", "Read a month's alerts of which nobody was told."
 named("archive.actions", "Read a batch of a month's replays and stops.", _of(ACTIONS, _BY_ID))
 
 
-def _by_id(table: Table, month: Month) -> Iterator[Row]:
+def _by_id(
+    table: Table, month: Month, read: Callable[[CursorWrapper, list[Row], UUID], Iterable[_T]]
+) -> Iterator[_T]:
+    """Yield what is read with each batch of a month's rows, which follow the id that is given with them."""
     after = UUID(int=month.first_id.int - 1)
     while True:
         with snapshot() as cursor:
             rows = _run(cursor, _BY_ID, table, after=after, end=month.end_id, most=BATCH)
-        yield from rows
-        if len(rows) < BATCH:
-            return
-        after = UUID(rows[-1][0])
-
-
-def notifications(month: Month) -> Iterator[Row]:
-    """In the order of their ids."""
-    return _by_id(NOTIFICATIONS, month)
-
-
-def actions(month: Month) -> Iterator[Row]:
-    """In the order of their ids."""
-    return _by_id(ACTIONS, month)
-
-
-def deliveries(month: Month) -> Iterator[Delivered]:
-    """In the order of their ids."""
-    after = UUID(int=month.first_id.int - 1)
-    while True:
-        with snapshot() as cursor:
-            rows = _run(cursor, _BY_ID, DELIVERIES, after=after, end=month.end_id, most=BATCH)
-            batch = _with_records(cursor, rows, after)
+            batch = read(cursor, rows, after)
         yield from batch
         if len(rows) < BATCH:
             return
         after = UUID(rows[-1][0])
+
+
+def of_table(table: Table, month: Month) -> Iterator[Row]:
+    """Yield a month's rows in the order of their ids."""
+    return _by_id(table, month, lambda _, rows, after: rows)
+
+
+def deliveries(month: Month) -> Iterator[Delivered]:
+    """In the order of their ids."""
+    return _by_id(DELIVERIES, month, _with_records)
 
 
 def one(delivery_id: UUID) -> Delivered | None:
@@ -187,15 +180,7 @@ def alerts(month: Month) -> Iterator[Row]:
     A notification has the time of its deliveries, by which they are archived and dropped. An alert may have
     arrived up to an hour later (notifications.engine.fanout.alerts).
     """
-    after = UUID(int=month.first_id.int - 1)
-    while True:
-        with snapshot() as cursor:
-            told = _run(cursor, _BY_ID, NOTIFICATIONS, after=after, end=month.end_id, most=BATCH)
-            rows = _alerts_of(cursor, told)
-        yield from rows
-        if len(told) < BATCH:
-            break
-        after = UUID(told[-1][0])
+    yield from _by_id(NOTIFICATIONS, month, lambda cursor, told, _: _alerts_of(cursor, told))
     at, after = month.start, UUID(int=0)
     while True:
         with snapshot() as cursor:
@@ -211,23 +196,20 @@ def counts(month: Month) -> dict[str, int]:
     with snapshot() as cursor:
         # A month that has just been filled may have statistics by which it is empty.
         cursor.execute("SET LOCAL enable_nestloop = off")
-        cursor.execute(_COUNTS, {"first": month.first_id, "end": month.end_id})
-        names = [table.name for table in (NOTIFICATIONS, DELIVERIES, ATTEMPTS, ACTIONS)]
-        return dict(zip(names, cursor.fetchone(), strict=True))
+        (found,) = sql.rows(_COUNTS, {"first": month.first_id, "end": month.end_id})
+    names = [table.name for table in (NOTIFICATIONS, DELIVERIES, ATTEMPTS, ACTIONS)]
+    return dict(zip(names, found, strict=True))
 
 
 def live(month: Month) -> int:
     """Count the month's deliveries that have not ended."""
-    with snapshot() as cursor:
-        cursor.execute(_LIVE, {"first": month.first_id, "end": month.end_id})
-        (count,) = cursor.fetchone()
-    return int(count)
+    with snapshot():
+        return int(sql.value(_LIVE, {"first": month.first_id, "end": month.end_id}))
 
 
 def oldest() -> datetime | None:
     """Return when the oldest there is was made."""
-    with snapshot() as cursor:
-        cursor.execute(_OLDEST)
-        received_at, *ids = cursor.fetchone()
+    with snapshot():
+        ((received_at, *ids),) = sql.rows(_OLDEST)
     times = [moment_of(each) for each in ids if each]
     return min([*times, received_at] if received_at else times, default=None)

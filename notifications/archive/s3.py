@@ -32,11 +32,8 @@ class Bucket:
     def names(self, prefix: str = "") -> list[str]:
         pages = self._client.get_paginator("list_objects_v2")
         with _explained():
-            keys = [
-                each["Key"]
-                for page in pages.paginate(Bucket=self._bucket, Prefix=f"{self._prefix}{prefix}")
-                for each in page.get("Contents", ())
-            ]
+            found = pages.paginate(Bucket=self._bucket, Prefix=f"{self._prefix}{prefix}")
+            keys = [each["Key"] for page in found for each in page.get("Contents", ())]
         return sorted(key.removeprefix(self._prefix) for key in keys)
 
     def put(self, name: str, path: Path) -> None:
@@ -77,9 +74,8 @@ class _Object(io.RawIOBase):
         self._client = client
         self._of = {"Bucket": bucket, "Key": key}
         head = client.head_object(**self._of)
-        self._size = int(head["ContentLength"])
+        self._size, self._at = int(head["ContentLength"]), 0
         self._of["IfMatch"] = head["ETag"]
-        self._at = 0
 
     def readable(self) -> bool:
         return True

@@ -68,10 +68,9 @@ def is_set() -> bool:
 
 def store() -> Store:
     """Return the archive's store; raises ArchiveError where none is set."""
-    url = settings.ARCHIVE_URL
-    if not url:
+    if not is_set():
         raise ArchiveError("There is no archive: ARCHIVE_URL is not set.")
-    parts = urlsplit(url)
+    parts = urlsplit(settings.ARCHIVE_URL)
     match parts.scheme:
         case "s3":
             bucket: Store = later.s3().Bucket(parts.netloc, parts.path.strip("/"))
@@ -79,7 +78,7 @@ def store() -> Store:
         case "file":
             return Directory(Path(unquote(parts.path)))
         case "":
-            return Directory(Path(url))
+            return Directory(Path(settings.ARCHIVE_URL))
     raise ArchiveError(
         f"ARCHIVE_URL can be a directory, file:///… or s3://bucket/prefix, not {parts.scheme}:…"
     )

@@ -37,11 +37,8 @@ class Table:
     def select(self) -> str:
         """The columns as SQL, in their archived form."""
         casts = {"uuid": "::text", "json": "::text", "uuids": "::text[]"}
-        instead = dict(self.instead)
-        return ", ".join(
-            f"{instead.get(name) or f'{self.source}.{name}'}{casts.get(kind, '')}"
-            for name, kind in self.columns
-        )
+        columns = {name: f"{self.source}.{name}" for name in self.names} | dict(self.instead)
+        return ", ".join(columns[name] + casts.get(kind, "") for name, kind in self.columns)
 
     def index(self, column: str) -> int:
         return self.names.index(column)

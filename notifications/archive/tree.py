@@ -20,28 +20,28 @@ def _node_hash(left: bytes, right: bytes) -> bytes:
     return hashlib.sha256(b"\x01" + left + right).digest()
 
 
+def _above(level: Sequence[bytes]) -> list[bytes]:
+    """Return the next level; a last one without a partner goes up as it is, as by the RFC's recursion."""
+    paired = [_node_hash(left, right) for left, right in zip(level[::2], level[1::2], strict=False)]
+    return [*paired, *level[len(paired) * 2 :]]
+
+
 def root_of(nodes: Sequence[bytes]) -> bytes:
     """Return the root over leaf hashes, or over the roots of whole chunks and a last one."""
     if not nodes:
         return hashlib.sha256(b"").digest()
-    level = list(nodes)
-    while len(level) > 1:
-        # A last one without a partner goes up as it is: the same tree as the RFC's recursion.
-        paired = [_node_hash(left, right) for left, right in zip(level[::2], level[1::2], strict=False)]
-        level = paired + level[len(paired) * 2 :]
-    return level[0]
+    while len(nodes) > 1:
+        nodes = _above(nodes)
+    return nodes[0]
 
 
 def path_of(index: int, nodes: Sequence[bytes]) -> list[bytes]:
     """Return the siblings of a node from the bottom up (RFC 9162, 2.1.3.1)."""
     path: list[bytes] = []
-    level = list(nodes)
-    while len(level) > 1:
-        if (sibling := index ^ 1) < len(level):
-            path.append(level[sibling])
-        paired = [_node_hash(left, right) for left, right in zip(level[::2], level[1::2], strict=False)]
-        level = paired + level[len(paired) * 2 :]
-        index //= 2
+    while len(nodes) > 1:
+        if (sibling := index ^ 1) < len(nodes):
+            path.append(nodes[sibling])
+        nodes, index = _above(nodes), index // 2
     return path
 
 

@@ -76,12 +76,18 @@ def file_faults(store: Store, of: Manifest, file: File) -> Iterator[Fault]:
         yield Fault(place, "it has changed since it was written")
 
 
-def read_back(store: Store, of: Manifest) -> None:
-    """Read what was written, bytes and rows, and compare; raises ArchiveError."""
-    tables = {table.file: table for table in TABLES}
+def check_files(store: Store, of: Manifest) -> None:
+    """Compare a month's files with its manifest; raises ArchiveError."""
     for file in of.files:
         for fault in file_faults(store, of, file):
             raise ArchiveError(str(fault))
+
+
+def read_back(store: Store, of: Manifest) -> None:
+    """Read what was written, bytes and rows, and compare; raises ArchiveError."""
+    check_files(store, of)
+    tables = {table.file: table for table in TABLES}
+    for file in of.files:
         if table := tables.get(file.name):
             _compare_rows(store, of, file, table)
 

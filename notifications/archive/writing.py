@@ -5,7 +5,7 @@ import json
 import tempfile
 from collections import Counter
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -30,7 +30,7 @@ from notifications.archive.tables import (
     Row,
     Table,
 )
-from notifications.archive.verifying import Content, file_faults, read_back
+from notifications.archive.verifying import Content, check_files, read_back
 from notifications.database import alone
 from notifications.history.month import Month
 from notifications.models import ArchivedMonth, Delivery
@@ -65,9 +65,7 @@ def keep(month: Month) -> None:
         row = _last(month)
     if row is not None:
         archive, of = store.store(), manifest_of(row)
-        for file in of.files:
-            for fault in file_faults(archive, of, file):
-                raise ArchiveError(str(fault))
+        check_files(archive, of)
 
 
 def _last(month: Month) -> ArchivedMonth | None:
@@ -88,17 +86,17 @@ def write_through(last: Month) -> list[Manifest]:
             raise ArchiveError("Another process is writing the archive.")
         known = _known(archive)
         months = manifest.latest(known)
-        month: Month | None = None
-        if months:
-            month = max(months).following
-        elif oldest := rows.oldest():
-            month = Month.of(oldest)
+        oldest = None if months else rows.oldest()
         if last in months:
             month = last
-        elif month is None:
-            return []
         elif months and last < min(months):
             raise ArchiveError(f"{last} is before the first month of the archive, {min(months)}.")
+        elif months:
+            month = max(months).following
+        elif oldest:
+            month = Month.of(oldest)
+        else:
+            return []
         while month <= last:
             if made := _write(archive, month, known):
                 known.append(made)
@@ -148,9 +146,19 @@ def _write(archive: Store, month: Month, known: list[Manifest]) -> Manifest | No
     before = manifest.latest(known).get(month)
     with tempfile.TemporaryDirectory(prefix="tocsin-archive-") as folder:
         staged = _stage(month, Path(folder))
-        if before and staged.adds_nothing_to(before):
-            return None
-        made = staged.manifest(known, revision=before.revision + 1 if before else 1)
+        if before:
+            rows_before = {each.name: each.rows for each in before.files}
+            is_less = any(each.rows < rows_before.get(each.name, 0) for each in staged.files)
+            if staged.content == before.content or is_less:  # less of a month that is being dropped
+                return None
+        made = replace(
+            staged,
+            number=len(known) + 1,
+            revision=before.revision + 1 if before else 1,
+            previous=known[-1].sha256 if known else None,
+            written_at=clock.now().isoformat(),
+        )
+        made = replace(made, text=made.dump())
         for name in archive.names(f"{made.folder}/"):
             archive.delete(name)  # of a run that was interrupted
         for file in made.files:
@@ -167,42 +175,6 @@ def _write(archive: Store, month: Month, known: list[Manifest]) -> Manifest | No
     _remember(made)
     log.info("month_archived", month=str(month), revision=made.revision, deliveries=made.tree.leaves)
     return made
-
-
-@dataclass(frozen=True, slots=True)
-class _Staged:
-    """A month's files on this machine."""
-
-    month: Month
-    files: tuple[File, ...]
-    tree: Tree
-    alerts: int
-    counts: tuple[tuple[str, str, int], ...]
-
-    @property
-    def content(self) -> dict[str, tuple[int, str]]:
-        return {each.name: (each.rows, each.content) for each in self.files}
-
-    def adds_nothing_to(self, before: Manifest) -> bool:
-        """Whether a month is archived as it is; or less of it is left, since it is being dropped."""
-        rows_before = {each.name: each.rows for each in before.files}
-        return self.content == before.content or any(
-            each.rows < rows_before.get(each.name, 0) for each in self.files
-        )
-
-    def manifest(self, chain: list[Manifest], revision: int) -> Manifest:
-        made = Manifest(
-            number=len(chain) + 1,
-            month=self.month,
-            revision=revision,
-            previous=chain[-1].sha256 if chain else None,
-            written_at=clock.now().isoformat(),
-            files=self.files,
-            tree=self.tree,
-            alerts=self.alerts,
-            counts=self.counts,
-        )
-        return replace(made, text=made.dump())
 
 
 class _Sheet:
@@ -228,8 +200,8 @@ def _file(path: Path, count: int, content: str, first: str | None = None, last: 
     return File(path.name, count, path.stat().st_size, sha256, content, first, last)
 
 
-def _stage(month: Month, folder: Path) -> _Staged:
-    """Write a month's files to a folder of this machine."""
+def _stage(month: Month, folder: Path) -> Manifest:
+    """Write a month's files to a folder of this machine; their manifest has no place in the chain yet."""
     counts: Counter[tuple[str, str]] = Counter()
     status, reason = DELIVERIES.index("status"), DELIVERIES.index("reason")
     chunks = tree.Chunks()
@@ -242,17 +214,19 @@ def _stage(month: Month, folder: Path) -> _Staged:
                 sheets[ATTEMPTS].add(attempt)
             counts[each.row[status], each.row[reason]] += 1
             chunks.add(leaf)
-        others = {NOTIFICATIONS: rows.notifications, ALERTS: rows.alerts, ACTIONS: rows.actions}
-        for table, source in others.items():
-            for row in source(month):
+        for table in (NOTIFICATIONS, ALERTS, ACTIONS):
+            for row in rows.alerts(month) if table is ALERTS else rows.of_table(table, month):
                 sheets[table].add(row)
     files = [sheets[table].file() for table in TABLES]
-    (folder / TREE).write_text(
-        json.dumps({"chunk": tree.CHUNK, "roots": [each.hex() for each in chunks.roots]})
-    )
+    roots = {"chunk": tree.CHUNK, "roots": [each.hex() for each in chunks.roots]}
+    (folder / TREE).write_text(json.dumps(roots))
     root = tree.root_of(chunks.roots).hex()
-    return _Staged(
+    return Manifest(
+        number=0,
         month=month,
+        revision=0,
+        previous=None,
+        written_at="",
         files=(*files, _file(folder / TREE, len(chunks.roots), root)),
         tree=Tree(sheets[DELIVERIES].content.rows, root, tree.CHUNK),
         alerts=sheets[ALERTS].content.rows,

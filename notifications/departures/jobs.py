@@ -13,8 +13,9 @@ DEPARTURES = "departures"
 def departures_go_on() -> None:
     """Erase whoever deleted their account; a part of it, so that others get their turn."""
     queue.started(DEPARTURES)
-    if going.departures_go_on(clock.now(), budget_s=queue.SLICE_S):
-        queue.enqueue_unless_waiting(DEPARTURES, departures_go_on)
+    now = clock.now()
+    if going.departures_go_on(now, budget_s=queue.SLICE_S):
+        _look_after_departures(now)
 
 
 def _look_after_departures(now: datetime) -> None:

@@ -86,8 +86,7 @@ def events(departure: Departure, words: Words, place: Any) -> Any:
 
 def event_erase(event: Event, words: Words) -> None:
     payload = event.payload
-    is_theirs = any(payload.get(name) in words.ids for name in ("user_id", "student_id", "encadrant_id"))
-    if is_theirs:
+    if any(payload.get(name) in words.ids for name in ("user_id", "student_id", "encadrant_id")):
         event.payload = {name: value for name, value in payload.items() if name.endswith(("_id", "_ids"))}
         event.save(update_fields=["payload"])
     else:
@@ -156,8 +155,7 @@ def failed_jobs(departure: Departure, words: Words, place: Any) -> Any:
             if job is None:
                 continue
             result = job.latest_result()
-            said = f"{job.description} {(result.exc_string or '') if result else ''}"
-            if words.are_in(said):
+            if words.are_in(f"{job.description} {(result.exc_string or '') if result else ''}"):
                 registry.remove(job, delete_job=True)
     return None
 
@@ -178,20 +176,20 @@ def history(departure: Departure, words: Words, place: Any) -> Any:
 def everything(departure: Departure, words: Words, place: Any) -> Any:
     """Their addresses, wherever else they may be: every table but those that tables.LEFT_ALONE names."""
     words = words.without_others()
-    labels = [
-        model._meta.label
+    others = [
+        model
         for model in tables.looked_through()
         if model._meta.label not in ("notifications.Delivery", "notifications.AttemptRow")
     ]
     number, of_table = place or (0, None)
-    if not words.pattern or number >= len(labels):
+    if not words.pattern or number >= len(others):
         return None
 
     def act(rows: QuerySet[Any]) -> None:
         for row in tables.mentioning(rows, words):
             tables.mask(row, words)
 
-    following = _slice(tables.model(labels[number]), of_table, act)
+    following = _slice(others[number], of_table, act)
     return [number, following] if following is not None else [number + 1, None]
 
 

@@ -51,17 +51,13 @@ LEFT_ALONE: Final[dict[str, str]] = {
 }
 
 
-def text_fields(model: type[Model]) -> "list[models.Field[Any, Any]]":
-    """Return the fields of a table that can hold somebody's words."""
+def text_fields(model: type[Model], names: Collection[str] = ()) -> "list[models.Field[Any, Any]]":
+    """Return the fields of a table that can hold somebody's words: those of these names, or all."""
     return [
         field
         for field in model._meta.concrete_fields
-        if isinstance(field, _TEXT) and not field.choices and not isinstance(field, models.ForeignKey)
+        if isinstance(field, _TEXT) and not field.choices and (not names or field.name in names)
     ]
-
-
-def model(label: str) -> type[Model]:
-    return apps.get_model(label)
 
 
 def looked_through() -> Iterator[type[Model]]:
@@ -75,9 +71,7 @@ def mentioning(rows: QuerySet[Any], words: Words, *, fields: Collection[str] = (
     if not words.pattern:
         return rows.none()
     found = Q()
-    for field in text_fields(rows.model):
-        if fields and field.name not in fields:
-            continue
+    for field in text_fields(rows.model, fields):
         name = f"{field.name}_as_text"
         rows = rows.alias(**{name: Cast(field.name, TextField())})
         found |= Q(**{f"{name}__iregex": words.pattern})
@@ -87,9 +81,7 @@ def mentioning(rows: QuerySet[Any], words: Words, *, fields: Collection[str] = (
 def mask(row: Model, words: Words, *, fields: Collection[str] = ()) -> None:
     """Take the words out of one row, or out of these fields of it."""
     changed = {}
-    for field in text_fields(type(row)):
-        if fields and field.name not in fields:
-            continue
+    for field in text_fields(type(row), fields):
         value = getattr(row, field.attname)
         masked = words.masked(value)
         if masked != value:

@@ -11,7 +11,7 @@ from config.statements import named
 from notifications.departures import abouts, tables
 from notifications.departures.words import Words
 from notifications.engine import stop
-from notifications.engine.erasing import MASKS
+from notifications.engine.erasing import MASKS, masked
 from notifications.models import AttemptRow, Delivery, InboxItem, Notification
 
 #: The title of what only they were told.
@@ -38,13 +38,9 @@ def deliveries_erase(ids: Sequence[UUID], words: Words) -> None:
     stop.close(chosen, reason=Delivery.Reason.PERSON_LEFT)
     chosen.exclude(address="").update(address="")
     InboxItem.objects.filter(pk__in=ids).delete()
-    masked = "error"
-    parameters: dict[str, Any] = {"ids": list(ids)}
     masks = [*MASKS, *([(words.pattern, words.stand_in)] if words.pattern else [])]
-    for number, (pattern, mask) in enumerate(masks):
-        masked = f"regexp_replace({masked}, %(pattern_{number})s, %(mask_{number})s, 'gi')"
-        parameters |= {f"pattern_{number}": pattern, f"mask_{number}": mask}
-    sql.execute(_MASK_ERRORS.format(masked=masked), parameters)
+    without, parameters = masked("error", masks, flags="gi")
+    sql.execute(_MASK_ERRORS.format(masked=without), {"ids": list(ids), **parameters})
     told = chosen.order_by().values_list("notification_id", flat=True).distinct()
     notifications_erase(list(told), words)
 

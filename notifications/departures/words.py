@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Any, Final, Self
 from uuid import UUID
@@ -20,15 +20,11 @@ _OF_JSON: Final = frozenset({"true", "false", "null"})
 _LEAST: Final = 2
 
 
-def _pattern(form: str, words: Collection[str]) -> str:
+def _pattern(form: str, words: Iterable[str]) -> str:
+    written = {*words, *(json.dumps(word, ensure_ascii=False)[1:-1] for word in words)}  # as in JSON, too
     # Longest first: of two that begin alike, the shorter must not leave the rest of the longer behind.
-    ordered = sorted(set(words), key=lambda word: (-len(word), word))
+    ordered = sorted(written, key=lambda word: (-len(word), word))
     return form.format("|".join(re.sub(r"(\W)", r"\\\1", word) for word in ordered))
-
-
-def _as_in_json(words: Iterable[str]) -> list[str]:
-    """Add how words are written in JSON, where that differs."""
-    return [form for word in words for form in {word, json.dumps(word, ensure_ascii=False)[1:-1]}]
 
 
 def _addresses(given: Iterable[str]) -> list[str]:
@@ -66,8 +62,7 @@ class Words:
 
     @classmethod
     def stored(cls, person: UUID, words: dict[str, list[str]]) -> Self:
-        kept = {name: words.get(name, []) for name in ("addresses", "names", "ids")}
-        return cls(person, **kept)
+        return cls(person, **{name: words.get(name, []) for name in ("addresses", "names", "ids")})
 
     def as_json(self) -> dict[str, list[str]]:
         return {"addresses": self.addresses, "names": self.names, "ids": self.ids}
@@ -98,12 +93,8 @@ class Words:
     @cached_property
     def pattern(self) -> str:
         """A regular expression, in Python's and PostgreSQL's form; empty where there is nothing to find."""
-        parts = []
-        if self.addresses:
-            parts.append(_pattern(_ADDRESS, _as_in_json(self.addresses)))
-        if self.names:
-            parts.append(_pattern(_NAME, _as_in_json(self.names)))
-        return "|".join(parts)
+        forms = ((_ADDRESS, self.addresses), (_NAME, self.names))
+        return "|".join(_pattern(form, words) for form, words in forms if words)
 
     @cached_property
     def _expression(self) -> re.Pattern[str]:

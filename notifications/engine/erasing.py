@@ -1,5 +1,6 @@
 """Erasing people's addresses from the history, long before the history itself ends."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -20,6 +21,15 @@ MASKS: Final = (
 )
 
 _needed: list[str] = []
+
+
+def masked(text: str, masks: Iterable[tuple[str, str]], *, flags: str = "g") -> tuple[str, dict[str, Any]]:
+    """Return SQL for a text in which masks stand for what their patterns match, and its parameters."""
+    parameters: dict[str, Any] = {}
+    for number, (pattern, mask) in enumerate(masks):
+        text = f"regexp_replace({text}, %(pattern_{number})s, %(mask_{number})s, '{flags}')"
+        parameters |= {f"pattern_{number}": pattern, f"mask_{number}": mask}
+    return text, parameters
 
 
 def keep(needed: str) -> None:
@@ -74,9 +84,7 @@ def addresses_erase(run: Run) -> int:
     if until is None:
         return 0
     Erasure.objects.get_or_create(pk=1)
-    parameters: dict[str, Any] = {"until": until, "most": slices.MOST}
-    for number, (pattern, mask) in enumerate(MASKS):
-        parameters |= {f"pattern_{number}": pattern, f"mask_{number}": mask}
+    parameters = {"until": until, "most": slices.MOST, **masked("", MASKS)[1]}
     total, seen = 0, slices.MOST
     while seen == slices.MOST:
         with transaction.atomic():
@@ -95,10 +103,8 @@ def addresses_erase(run: Run) -> int:
 
 
 def _statement() -> str:
-    masked = "CASE WHEN ended.address = '' THEN error ELSE replace(error, ended.address, '…') END"
-    for number in range(len(MASKS)):
-        masked = f"regexp_replace({masked}, %(pattern_{number})s, %(mask_{number})s, 'g')"
-    return _ERASE.format(needed=" OR ".join(_needed) or "false", masked=masked)
+    quoted = "CASE WHEN ended.address = '' THEN error ELSE replace(error, ended.address, '…') END"
+    return _ERASE.format(needed=" OR ".join(_needed) or "false", masked=masked(quoted, MASKS)[0])
 
 
 named("history.erase", "Erase the addresses of old deliveries that have ended.", _statement)

@@ -159,12 +159,8 @@ def _slices(partition: Partition) -> Iterator[None]:
     first, end = _ids(partition).values()
     while (first := _slice(first, end)) < end:
         yield
-    span = {
-        "start": partition.start or datetime(1970, 1, 1, tzinfo=UTC),
-        "end": partition.end,
-        "most": SLICE,
-    }
-    while sql.execute(_UNTOLD_ALERTS, span) == SLICE:
+    start = partition.start or datetime(1970, 1, 1, tzinfo=UTC)
+    while sql.execute(_UNTOLD_ALERTS, {"start": start, "end": partition.end, "most": SLICE}) == SLICE:
         yield
 
 

@@ -73,13 +73,12 @@ class Partition(NamedTuple):
 
 def partitions(table: Table) -> list[Partition]:
     """Return what a table is divided into, the oldest first; without the rest."""
-    rows = sql.rows(_LIST, [table.name])
-    found = [(name, match) for name, bounds in rows if (match := _BOUNDS.search(bounds))]
-    all_of_it = [
+    found = [
         Partition(name, moment_of(UUID(match[1])) if match[1] else None, moment_of(UUID(match[2])))
-        for name, match in found
+        for name, bounds in sql.rows(_LIST, [table.name])
+        if (match := _BOUNDS.search(bounds))
     ]
-    return sorted(all_of_it, key=lambda each: each.end)
+    return sorted(found, key=lambda each: each.end)
 
 
 def make_ahead(now: datetime) -> list[str]:
@@ -90,7 +89,7 @@ def make_ahead(now: datetime) -> list[str]:
     """
     last = Month.of(now)
     for _ in range(AHEAD):
-        last = Month.of(last.end)
+        last = last.following
     made = []
     for table in TABLES:
         while (month := Month.of(partitions(table)[-1].end)).start <= last.start:
@@ -110,9 +109,9 @@ def _make(cursor: CursorWrapper, table: Table, month: Month) -> None:
     rest, name, first, last = table.rest, table.name_of(month), first_id(month.start), first_id(month.end)
     cursor.execute(_OPTIONS, [partitions(table)[-1].name])
     (options,) = cursor.fetchone()
+    like = f"(LIKE {table.name} INCLUDING ALL)" + (f" WITH ({options})" if options else "")
     for new in (name, f"{rest}_new"):
-        like = f"(LIKE {table.name} INCLUDING ALL)"
-        cursor.execute(f"CREATE TABLE {new} {like}" + (f" WITH ({options})" if options else ""))
+        cursor.execute(f"CREATE TABLE {new} {like}")
     cursor.execute(LOCK_TIMEOUT)
     # Whoever changed a row while it is moved would find it gone, and believe that it never was there.
     cursor.execute(f"LOCK TABLE ONLY {table.name} IN ACCESS EXCLUSIVE MODE")
