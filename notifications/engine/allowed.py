@@ -104,9 +104,8 @@ def _question(
     rates = [(scope, rate) for scope in scopes if (rate := settings.RATES[scope]) is not None]
     if not rates:
         return None
-    arguments: list[Any] = [round(now.timestamp() * 1000), str(row.id)]
-    for _, rate in rates:
-        arguments += _window_and_limit(rate)
+    limits = [number for _, rate in rates for number in _window_and_limit(rate)]
+    arguments: list[Any] = [round(now.timestamp() * 1000), str(row.id), *limits]
     keys = [rate_limits.key_of(scope, *whose[scope]) for scope, _ in rates]
     return _Question(place, [scope for scope, _ in rates], keys, arguments)
 

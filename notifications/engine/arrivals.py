@@ -44,11 +44,7 @@ _BUSY_S: Final = 0.002
 
 
 def announce(alerts: Sequence[Alert]) -> bool:
-    """Say that alerts wait; returns whether a job should be enqueued for them too.
-
-    Raises:
-        redis.exceptions.RedisError: Redis is away.
-    """
+    """Say that alerts wait; returns whether they need a job too. Raises RedisError where Redis is away."""
     packed = [
         orjson.dumps([*(getattr(alert, name) for name in _FIELDS), alert.shop.slug, alert.shop.name])
         for alert in alerts

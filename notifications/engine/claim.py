@@ -26,10 +26,7 @@ MAX_LANES: Final = 1000
 
 
 def _walk(*, after: str, max_lanes: str) -> str:
-    """Walk the distinct lanes by seeks in the index, so that what waits in them costs nothing.
-
-    Each priority of a lane is a step of the walk.
-    """
+    """Walk the distinct lanes, a step a priority, by seeks in the index: what waits in them costs nothing."""
     return f"""
 WITH RECURSIVE walk AS (
     (SELECT lane, priority, due_at, 1 AS step FROM notifications_outgoing
@@ -282,10 +279,7 @@ class Claimer:
         self.has_more_lanes = False
 
     async def due_lanes(self, now: datetime) -> dict[str, int]:
-        """Return lanes that have something due, and the first priority of that.
-
-        Goes on where the last look was cut short.
-        """
+        """Return lanes with something due, and its first priority, from where the last look was cut short."""
         rows = await self._database.rows(
             DUE_LANES, {"now": now, "after": self._after, "max_lanes": MAX_LANES}
         )
@@ -295,18 +289,10 @@ class Claimer:
 
     async def take(self, asked: Sequence[Ask], *, now: datetime, lease_until: datetime) -> list[Claimed]:
         """Take what is asked for, or as much of it as is there: what is critical first, then in due order."""
-        lanes, rooms, critical, standard, since = zip(*asked, strict=True)
-        parameters = {
-            "now": now,
-            "lease_until": lease_until,
-            "lanes": list(lanes),
-            "rooms": list(rooms),
-            "critical": list(critical),
-            "standard": list(standard),
-        }
-        for name, times in zip(("critical", "standard", "behind"), zip(*since, strict=True), strict=True):
-            parameters[f"since_{name}"] = list(times)
-        rows = await self._database.rows(CLAIM, parameters)
+        names = ("lanes", "rooms", "critical", "standard", "since_critical", "since_standard", "since_behind")
+        columns = zip(*[(*each[:4], *each.since) for each in asked], strict=True)
+        parameters = dict(zip(names, map(list, columns), strict=True))
+        rows = await self._database.rows(CLAIM, {"now": now, "lease_until": lease_until, **parameters})
         return sorted(map(Claimed._make, rows), key=attrgetter("priority", "due_at"))
 
     async def close(self) -> None:

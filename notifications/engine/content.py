@@ -135,8 +135,8 @@ class Contents:
                 zone = zones.get(row.user_id) if row.user_id and row.channel not in FOR_PROGRAMS else None
                 if content and zone:
                     contents[place] = content.by_clock_of(zone)
-        for preparation in preparations(rows, contents):
-            preparation.take(await self._database.rows(preparation.sql, preparation.parameters))
+        for sql, parameters, take in preparations(rows, contents):
+            take(await self._database.rows(sql, parameters))
         return contents
 
     def _keep(self, content: Content) -> None:

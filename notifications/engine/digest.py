@@ -17,7 +17,7 @@ from config.statements import named
 from notifications import metrics, rules
 from notifications.engine import wake
 from notifications.engine.planned import new_delivery, store
-from notifications.engine.recipients import unusable
+from notifications.engine.recipients import by_user, unusable
 from notifications.looks import first
 from notifications.messages.compose import notification_of
 from notifications.messages.texts import text_for
@@ -122,28 +122,23 @@ def digests_send(now: datetime) -> bool:
         locked = waiting.select_related("delivery__notification").order_by("pk")
         for row in locked.select_for_update(of=("self",)):
             held_for[row.delivery.contact_point_id].append(row.delivery)
-        subscriptions: defaultdict[Any, list[Subscription]] = defaultdict(list)
-        for rule in Subscription.objects.filter(user__in={point.user_id for point in mine.values()}):
-            subscriptions[rule.user_id].append(rule)
+        rules_of = by_user(Subscription.objects.filter(user__in={point.user_id for point in mine.values()}))
         for pk, rows in held_for.items():
-            reason = ending_of(len(rows), mine[pk], subscriptions[mine[pk].user_id])
-            match reason:
-                case Reason.QUIET_HOURS:
-                    batch.end(rows, reason=reason, due_at=now)
-                case Reason.DIGEST:
-                    digest = _digest(mine[pk], rows)
-                    batch.digests.append(digest)
-                    batch.end(rows, status=Delivery.Status.SUPPRESSED, reason=reason, digest_id=digest.pk)
-                case Reason.LOCKED_OUT:
-                    batch.end(rows, status=Delivery.Status.CANCELLED, reason=reason)
-                case _:
-                    batch.end(rows, status=Delivery.Status.SUPPRESSED, reason=reason)
+            reason = ending_of(len(rows), mine[pk], rules_of.get(mine[pk].user_id, ()))
+            changes: dict[str, Any] = {"status": Delivery.Status.SUPPRESSED}
+            if reason == Reason.QUIET_HOURS:
+                changes = {"due_at": now}
+            elif reason == Reason.DIGEST:
+                batch.digests.append(_digest(mine[pk], rows))
+                changes["digest_id"] = batch.digests[-1].pk
+            elif reason == Reason.LOCKED_OUT:
+                changes = {"status": Delivery.Status.CANCELLED}
+            batch.end(rows, reason=reason, **changes)
         if batch.rows:
             batch.write()
             wake.on_commit()
-    ended = Counter((row.channel, row.status) for row in batch.rows if row.status != Delivery.Status.PENDING)
-    for (channel, status), count in ended.items():
-        metrics.add("deliveries", channel, str(status), amount=count)
+    ended = [row for row in batch.rows if row.status != Delivery.Status.PENDING]
+    metrics.add_many(Counter(("deliveries", row.channel, str(row.status)) for row in ended).items())
     return len(mine) == AT_ONCE
 
 

@@ -33,11 +33,7 @@ def masked(text: str, masks: Iterable[tuple[str, str]], *, flags: str = "g") -> 
 
 
 def keep(needed: str) -> None:
-    """Have addresses kept for as long as they are needed, though their deliveries have ended.
-
-    Args:
-        needed: an SQL condition about ``delivery``.
-    """
+    """Have addresses kept where an SQL condition about ``delivery`` holds, though they have ended."""
     _needed.append(needed)
 
 

@@ -11,6 +11,7 @@ begin; what it has not begun by the time it is closed stays pending.
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 
 from notifications.engine.finalise import Finished
@@ -34,11 +35,7 @@ class Fence:
         self.task: asyncio.Task[None] | None = None
 
     def begin(self) -> None:
-        """Note that the request goes out now; again, where it has to begin anew.
-
-        Raises:
-            TooLate: it must not.
-        """
+        """Note that the request goes out now, or anew; raises TooLate where it must not."""
         if self.batch.is_closed or not self.batch.holds_lock():
             raise TooLate
         if self.begun_at is None:
@@ -88,15 +85,12 @@ class Batch:
 
     async def until_settled(self, timeout_s: float) -> bool:
         """Wait until all have begun or ended; false where the time ran out."""
-        if not self._unsettled:
-            return True
-        try:
+        if self._unsettled:
             # Not wait_for, which forgets that it was cancelled where its time is just up.
-            async with asyncio.timeout(timeout_s):
-                await self._all_settled.wait()
-        except TimeoutError:
-            return False
-        return True
+            with suppress(TimeoutError):
+                async with asyncio.timeout(timeout_s):
+                    await self._all_settled.wait()
+        return not self._unsettled
 
     def leave_out(self, count: int) -> None:
         """Wait no longer for so many that were never taken up: they stay pending."""

@@ -80,10 +80,7 @@ class Fencer:
         return [lane for lane, due in rows if due]
 
     async def begin(self, lane: str, *, room: int, now: datetime) -> int:
-        """Begin up to ``room`` deliveries of a lane, each under its row's lock.
-
-        Returns how many it has begun, or ended because of a limit.
-        """
+        """Begin deliveries of a lane, so many at most; returns how many began, or ended by a limit."""
         database = await self._free.get()
         try:
             if lane == inbox_items.LANE:
@@ -139,12 +136,9 @@ class Fencer:
         """Return what is to be begun, with its contents, and what a limit keeps from it: that is ended."""
         contents = await self._contents.of(rows)
         reasons = await self._allowed.over(rows, contents, now)
-        ready, withheld = [], []
-        for row, content, reason in zip(rows, contents, reasons, strict=True):
-            if reason:
-                withheld.append(withheld_of(row, reason, now=now))
-            else:
-                ready.append((row, content))
+        found = list(zip(rows, contents, reasons, strict=True))
+        ready = [(row, content) for row, content, reason in found if not reason]
+        withheld = [withheld_of(row, reason, now=now) for row, _, reason in found if reason]
         if withheld:
             await run(connection, WITHHOLD, withholding(withheld))
         return ready, withheld

@@ -274,11 +274,7 @@ class Ledger:
                 self._any.set()
 
     async def write(self) -> None:
-        """Write all that is held.
-
-        Raises:
-            psycopg.OperationalError: the database is away; nothing of what is left is forgotten.
-        """
+        """Write all that is held; raises OperationalError, and forgets nothing, if the database is away."""
         async with self._turn:
             while self._held:
                 self._writing, self._held = self._held[:BATCH], self._held[BATCH:]
@@ -344,12 +340,10 @@ async def finalise(database: Database, finished: Sequence[Finished]) -> None:
     while finished:
         # No statement changes a row twice: of a delivery that a crash gave several outcomes, one at a time.
         first = {each.id: each for each in reversed(finished)}
-        again = (
-            [each for each in finished if first[each.id] is not each] if len(first) < len(finished) else []
-        )
+        is_plain = len(first) == len(finished)
+        again = [] if is_plain else [each for each in finished if first[each.id] is not each]
         these = list(first.values())
-        left = await _end(database, these)
-        if left:
+        if left := await _end(database, these):
             # A stop that was committed while the statement ran: it found neither an end nor a retry to write.
             left = await _end(database, left)
         if left:

@@ -23,8 +23,9 @@ def alert_fan_out(alert_uuid: str) -> None:
 def digests() -> None:
     """Tell what quiet hours that have ended held back; a part of it, so that others get their turn."""
     queue.started(DIGESTS)
-    if digest.digests_send(clock.now()):
-        queue.enqueue_unless_waiting(DIGESTS, digests)
+    now = clock.now()
+    if digest.digests_send(now):
+        _look_after_digests(now)
 
 
 def _look_after_digests(now: datetime) -> None:
@@ -36,7 +37,7 @@ def broadcasts_fan_out() -> None:
     """Make the deliveries of what a whole group is told; a part of it, so that others get their turn."""
     queue.started(BROADCASTS)
     if fanout.broadcasts_fan_out():
-        queue.enqueue_unless_waiting(BROADCASTS, broadcasts_fan_out)
+        _look_after_broadcasts(clock.now())
 
 
 def _look_after_broadcasts(now: datetime) -> None:

@@ -107,12 +107,10 @@ class LaneNews:
         self._peers.count = max(1, await self._peers.redis.scard(WORKERS))
         for lane, told in (await self._peers.redis.hgetall(CLOSED)).items():
             news = News.read(told)
-            if news is None:
-                continue
-            if news.until < self._clock().timestamp():
+            if news and news.until < self._clock().timestamp():
                 await self._peers.redis.hdel(CLOSED, lane)
                 await self._peers.redis.hdel(CLOSED_SINCE, lane)
-            else:
+            elif news:
                 self._hear(news)
 
     def _hear(self, news: News) -> None:

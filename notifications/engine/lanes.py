@@ -167,9 +167,8 @@ class Lane:
 
     def worth_a_batch(self, now: float) -> bool:
         """Return the same for what is taken up at the front: somebody's phone waits for no half of a lane."""
-        enough = 1 if self.breaker.is_open else max(1, (self.width + self._ahead) // 8)
-        if self.rate is not None:
-            enough = 1
+        is_slow = self.breaker.is_open or self.rate is not None
+        enough = 1 if is_slow else max(1, (self.width + self._ahead) // 8)
         return self.room_at_the_front(now) >= enough
 
     def claimed(self) -> None:
@@ -227,13 +226,9 @@ class Lane:
 
 
 class Lanes(dict[str, Lane]):
-    """The lanes of one sender, by name.
+    """The lanes of one sender, by name; ``on_slice_wanted`` is called with one that has used up its slice."""
 
-    Args:
-        on_slice_wanted: called with a lane that has a rate, and has used up its slice of it.
-    """
-
-    def __init__(self, on_slice_wanted: Callable[[Lane], None]) -> None:
+    def __init__(self, on_slice_wanted: Callable[[Lane], object]) -> None:
         super().__init__()
         self._on_slice_wanted = on_slice_wanted
         self._forget_at = 0.0
@@ -264,10 +259,8 @@ class Lanes(dict[str, Lane]):
 
     def _forget_idle(self) -> None:
         """Keep the list short where every person has a destination of their own."""
-        if len(self) < MANY_LANES:
-            return
         now = time.monotonic()
-        if now < self._forget_at:  # looking through all of them takes a while
+        if len(self) < MANY_LANES or now < self._forget_at:  # looking through all of them takes a while
             return
         self._forget_at = now + FORGET_EVERY_S
         for lane in list(self.values()):

@@ -1,6 +1,7 @@
 """From what a channel answered to what is written down: sent, tried again when, or failed for good."""
 
 from datetime import datetime
+from typing import Any
 
 import structlog
 from django.conf import settings
@@ -29,6 +30,7 @@ def outcome_of(
     error = "" if isinstance(result, Receipt) else storable(str(result))
     failures = row.failures + (not isinstance(result, Receipt | TooFast | Away))
     due_at, reason, reference = None, "", ""
+    outcome = "unavailable"
     if isinstance(result, Receipt):
         status, outcome = "sent", "sent"
         reference = storable(result.reference)[:128] if result.reference else ""
@@ -42,10 +44,10 @@ def outcome_of(
             retry_after_s=result.retry_after,
             retry_after_max_s=settings.RETRY_AFTER_MAX_S,
         )
-        status, reason, outcome = "pending", Reason.TOO_FAST, "unavailable"
+        status, reason = "pending", Reason.TOO_FAST
     elif isinstance(result, Away):
         due_at = away_due_at(attempt=row.attempt, now=now)
-        status, reason, outcome = "pending", Reason.AWAY, "unavailable"
+        status, reason = "pending", Reason.AWAY
     else:
         due_at = next_due_at(
             channel.retry_policy,
@@ -55,7 +57,6 @@ def outcome_of(
             retry_after_max_s=settings.RETRY_AFTER_MAX_S,
         )
         status, reason = ("pending", Reason.RETRY) if due_at else ("failed", Reason.EXHAUSTED)
-        outcome = "unavailable"
     return Finished(
         id=row.id,
         channel=row.channel,
@@ -76,35 +77,20 @@ def outcome_of(
 
 def ending_of(row: Claimed, *, now: datetime) -> Finished:
     """Return the end of a delivery whose worker was lost, and that is not to be sent any more. Pure."""
-    if row.revoked:  # it may have been sent
-        status, reason = "cancelled", Reason.REVOKED_LOST
-    else:
-        status, reason = "failed", Reason.WORKERS_LOST
-    return Finished(
-        id=row.id,
-        channel=row.channel,
-        number=row.attempt,
-        status=status,
-        reason=reason,
-        failures=row.failures,
-        started_at=now,
-        outcome="lost",
-        error="The worker that had it was lost.",
-    )
+    # It may have been sent.
+    status, reason = ("cancelled", Reason.REVOKED_LOST) if row.revoked else ("failed", Reason.WORKERS_LOST)
+    words = "The worker that had it was lost."
+    return _ended(row, now, status=status, reason=reason, outcome="lost", error=words)
 
 
 def withheld_of(row: Claimed, reason: Reason, *, now: datetime) -> Finished:
     """Return the end of a delivery that a limit keeps from being sent: no attempt at it is made. Pure."""
-    return Finished(
-        id=row.id,
-        channel=row.channel,
-        number=row.attempt,
-        status="suppressed",
-        reason=reason,
-        failures=row.failures,
-        started_at=now,
-        outcome=WITHHELD,
-    )
+    return _ended(row, now, status="suppressed", reason=reason, outcome=WITHHELD)
+
+
+def _ended(row: Claimed, now: datetime, **end: Any) -> Finished:
+    number, failures = row.attempt, row.failures
+    return Finished(row.id, row.channel, number=number, failures=failures, started_at=now, **end)
 
 
 def report(row: Claimed, finished: Finished) -> None:

@@ -54,16 +54,14 @@ class Parcel:
         """Whether it was refused for something that some of it may have no part in."""
         return isinstance(result, Rejected) and result.status_code in REFUSED and len(self.rows) > 1
 
-    def halves(self) -> tuple["Parcel", "Parcel"]:
+    def halves(self) -> list["Parcel"]:
         middle = len(self.rows) // 2
-        halves = self._part(), self._part()
-        halves[0].rows, halves[1].rows = self.rows[:middle], self.rows[middle:]
+        halves = []
+        for rows in (self.rows[:middle], self.rows[middle:]):
+            half = Parcel(self.key, self.batching, self.most, self.start_by)
+            half.rows, half.is_ready, half.is_part = rows, True, True
+            halves.append(half)
         return halves
-
-    def _part(self) -> "Parcel":
-        part = Parcel(self.key, self.batching, self.most, self.start_by)
-        part.is_ready = part.is_part = True
-        return part
 
 
 class Gathering:

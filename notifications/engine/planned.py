@@ -91,12 +91,9 @@ def deliver_many(planned: Sequence[Planned]) -> list[Delivery]:
         made_here = {each.notification.pk for each in planned}
         # Of those that were there before. Ids say so too, but not what a version before migration 0009 made.
         before = [each.pk for each in stored.values() if each.pk not in made_here]
-        known: dict[tuple[UUID | None, ...], UUID] = {
-            tuple(key): pk
-            for *key, pk in Delivery.objects.filter(notification__in=before).values_list(
-                "notification", "user", "contact_point", "pk"
-            )
-        }
+        there = Delivery.objects.filter(notification__in=before)
+        keys = there.values_list("notification", "user", "contact_point", "pk")
+        known: dict[tuple[UUID | None, ...], UUID] = {tuple(key): pk for *key, pk in keys}
         for delivery in made:
             notification = delivery.notification
             key = (notification.pk, delivery.user_id, delivery.contact_point_id)
@@ -107,9 +104,8 @@ def deliver_many(planned: Sequence[Planned]) -> list[Delivery]:
                 contact_point=delivery.contact_point_id,
             )
         ours = store(list({delivery.pk: delivery for delivery in made}.values()))
-        others = Delivery.objects.select_related("notification").in_bulk(
-            [delivery.pk for delivery in made if delivery.pk not in ours]
-        )
+        missing = [delivery.pk for delivery in made if delivery.pk not in ours]
+        others = Delivery.objects.select_related("notification").in_bulk(missing)
         _announce(list(ours.values()), now)
     return [ours.get(delivery.pk) or others[delivery.pk] for delivery in made]
 
@@ -150,11 +146,10 @@ def store(deliveries: Sequence[Delivery]) -> dict[UUID, Delivery]:
 
     Their ids follow from their facts. In one order for all, so that two that make the same can't deadlock.
     """
+    told = [each.notification for each in deliveries]
     parameters: dict[str, Any] = {name: [getattr(each, name) for each in deliveries] for name in _COLUMNS}
     parameters["lane"] = [registry.get(each.channel).lane(each.address) for each in deliveries]
-    parameters["priority"] = [
-        priority_of(kind=each.notification.kind, severity=each.notification.severity) for each in deliveries
-    ]
+    parameters["priority"] = [priority_of(kind=each.kind, severity=each.severity) for each in told]
     by_id = {each.pk: each for each in deliveries}
     stored = {pk: by_id[pk] for (pk,) in run_prepared(_STORE, parameters)}
     for delivery in stored.values():
@@ -177,14 +172,11 @@ def _delivery_of(planned: Planned, now: datetime) -> Delivery:
         due_at=planned.due_at,
         now=now,
     )
-    if planned.expires_at is not None:
-        delivery.expires_at = planned.expires_at
-    if planned.language is not None:
-        delivery.language = planned.language
+    for name in ("expires_at", "language", "revocable"):
+        if (given := getattr(planned, name)) is not None:
+            setattr(delivery, name, given)
     if planned.is_held:
         delivery.reason = Delivery.Reason.QUIET_HOURS
-    if planned.revocable is not None:
-        delivery.revocable = planned.revocable
     if way.instant:  # it appears when it is due: see notifications.engine.inbox_items
         delivery.status, delivery.sent_at, delivery.revocable = Delivery.Status.PENDING, None, True
     return delivery
@@ -193,9 +185,8 @@ def _delivery_of(planned: Planned, now: datetime) -> Delivery:
 def _stored(notifications: Iterable[Notification]) -> dict[str, Notification]:
     """Store what is not there, and return all by ``dedup_key``."""
     wanted = {each.dedup_key: each for each in notifications}
-    Notification.objects.bulk_create(
-        [wanted[key] for key in sorted(wanted)], ignore_conflicts=True, batch_size=1000
-    )
+    in_order = [wanted[key] for key in sorted(wanted)]
+    Notification.objects.bulk_create(in_order, ignore_conflicts=True, batch_size=1000)
     there = Notification.objects.filter(dedup_key__in=list(wanted)).values_list("dedup_key", "pk")
     others = [pk for key, pk in there if wanted[key].pk != pk]
     return wanted | {each.dedup_key: each for each in Notification.objects.in_bulk(others).values()}
@@ -204,12 +195,8 @@ def _stored(notifications: Iterable[Notification]) -> dict[str, Notification]:
 def _announce(created: Sequence[Delivery], now: datetime) -> None:
     """Make inbox items appear that are due, and wake the senders for the rest after the commit."""
     # What is due in a moment too: the sender looks ahead, the sweep is a second away.
-    due = [delivery for delivery in created if delivery.due_at <= now + AHEAD]
-    items = {
-        delivery.pk: delivery
-        for delivery in due
-        if delivery.channel == InboxChannel.name and delivery.due_at <= now
-    }
+    due = [each for each in created if each.due_at <= now + AHEAD]
+    items = {each.pk: each for each in due if each.channel == InboxChannel.name and each.due_at <= now}
     if items:
         appeared = inbox_items.appear(items, now=now)
         transaction.on_commit(partial(inbox_items.announce, appeared), robust=True)
@@ -217,7 +204,7 @@ def _announce(created: Sequence[Delivery], now: datetime) -> None:
             item = items[appearance.id]
             item.status, item.sent_at, item.created_at = "sent", now, now
     if len(due) > len(items):
-        revocable = any(delivery.revocable for delivery in due)
+        revocable = any(each.revocable for each in due)
         wake_up = partial(wake.publish, revocable=revocable, deliveries=len(due) - len(items))
         transaction.on_commit(wake_up, robust=True)
 
@@ -265,11 +252,7 @@ def new_delivery(
     due_at: datetime | None = None,
     now: datetime | None = None,
 ) -> Delivery:
-    """Return a delivery to one address in its normal form (not stored yet).
-
-    Raises:
-        ValueError: it is a contact point's that is not confirmed.
-    """
+    """Return an unstored delivery to a normal address; raises ValueError if its place isn't confirmed."""
     if contact_point is not None and contact_point.confirmed_at is None and notification.kind != CONFIRM:
         raise ValueError("A contact point tells nothing but its code until it is confirmed.")
     way, now = registry.get(channel), now or clock.now()

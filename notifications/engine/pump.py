@@ -67,7 +67,7 @@ class Pump:
         self._batching = {
             name: channel.batching for name, channel in registry.CHANNELS.items() if channel.batching
         }
-        self.lanes = Lanes(self._ask_for_slice)
+        self.lanes = Lanes(lambda lane: self._sends.spawn(self._take_slice(lane)))
         #: What this sender has: rows that are ready, and requests under way.
         self.claimed = 0
         #: True where the last claim ended because too much is under way in all.
@@ -257,9 +257,6 @@ class Pump:
                 self._sends.spawn(self.release(lane))
 
     # --- What is shared with other workers -------------------------------------------------------------
-
-    def _ask_for_slice(self, lane: Lane) -> None:
-        self._sends.spawn(self._take_slice(lane))
 
     async def _take_slice(self, lane: Lane) -> None:
         rate = lane.rate

@@ -34,17 +34,12 @@ def follow(contact_point: ContactPoint) -> None:
 def suppress(
     held: QuerySet[Outgoing], *, reason: Reason, where: Callable[[Delivery], bool] = lambda _: True
 ) -> int:
-    """End those that are held, never to be sent; returns how many.
-
-    Args:
-        where: which of them; asked with the notification at hand.
-    """
+    """End those that are held, or those of them that ``where`` chooses, for good; returns how many."""
     with transaction.atomic():
         rows = held.select_related("delivery__notification").order_by("pk").select_for_update(of=("self",))
         chosen = [each.delivery for each in rows if where(each.delivery)]
         pks = [delivery.pk for delivery in chosen]
         Outgoing.objects.filter(pk__in=pks).delete()
         Delivery.objects.filter(pk__in=pks).update(status=Delivery.Status.SUPPRESSED, reason=reason)
-    for channel, count in Counter(delivery.channel for delivery in chosen).items():
-        metrics.add("deliveries", channel, "suppressed", amount=count)
+    metrics.add_many(Counter(("deliveries", each.channel, "suppressed") for each in chosen).items())
     return len(chosen)

@@ -40,7 +40,7 @@ class Rate:
         ask: asks for the next slice; the answer comes by ``granted``, or ``unanswered`` says that none does.
     """
 
-    def __init__(self, per_s: float, ask: Callable[[], None]) -> None:
+    def __init__(self, per_s: float, ask: Callable[[], object]) -> None:
         self.per_s = per_s
         #: Whether something waits that goes first.
         self.is_front_waiting = False

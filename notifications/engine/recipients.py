@@ -59,8 +59,8 @@ def people_with_preferences(users: Iterable[User]) -> dict[UUID, Person]:
     """Return these people with all that ``recipients`` decides by: three queries, however many they are."""
     by_id = {user.pk: user for user in users}
     points = ContactPoint.objects.filter(user__in=list(by_id), deleted_at=None).order_by("created_at", "pk")
-    contact_points = _by_user(points)
-    subscriptions = _by_user(Subscription.objects.filter(user__in=list(by_id)))
+    contact_points = by_user(points)
+    subscriptions = by_user(Subscription.objects.filter(user__in=list(by_id)))
     decisive = Q(level=Preference.Level.CRITICAL) | Q(quiet_from__isnull=False)
     preferences = Preference.objects.filter(decisive).in_bulk(list(by_id))
     return {
@@ -92,22 +92,17 @@ def recipients(
         return
     due_at = at + held_back
     quiet = person.preference
-    if (
-        quiet is not None
-        and quiet.quiet_from is not None
-        and quiet.quiet_until is not None
-        and urgency.can_wait(kind=kind, severity=severity)
-    ):
+    if quiet and quiet.quiet_from and quiet.quiet_until and urgency.can_wait(kind=kind, severity=severity):
         zone = person.user.time_zone
         due_at = held_until(due_at, zone, quiet.quiet_from, quiet.quiet_until) or due_at
     for channel, point in _places(person, channels):
         address = point.address if point else ""
+        to = Recipient(channel, at, address, person.user, point)
         if reason := _why_not(person, channel, point, kind=kind, severity=severity):
-            yield Recipient(channel, at, address, person.user, point, is_told=False, reason=reason)
-        elif due_at == at or registry.sendable(channel).instant:
-            yield Recipient(channel, at, address, person.user, point)
-        else:
-            yield Recipient(channel, due_at, address, person.user, point, reason=Reason.QUIET_HOURS)
+            to.is_told, to.reason = False, reason
+        elif due_at != at and not registry.sendable(channel).instant:
+            to.due_at, to.reason = due_at, Reason.QUIET_HOURS
+        yield to
 
 
 def unusable(point: ContactPoint) -> Reason | None:
@@ -137,14 +132,13 @@ def _why_not(
         if level == Preference.Level.CRITICAL and severity != Severity.CRITICAL:
             return Reason.LEVEL
     # Nearly nobody has rules.
-    if person.subscriptions and rules.silences(
-        person.subscriptions, channel=channel, kind=kind, severity=severity
-    ):
+    if (own := person.subscriptions) and rules.silences(own, channel=channel, kind=kind, severity=severity):
         return Reason.UNSUBSCRIBED
     return None
 
 
-def _by_user(rows: Iterable[Any]) -> dict[UUID, list[Any]]:
+def by_user(rows: Iterable[Any]) -> dict[UUID, list[Any]]:
+    """Return rows by the id of their person, in their order."""
     found: defaultdict[UUID, list[Any]] = defaultdict(list)
     for row in rows:
         found[row.user_id].append(row)

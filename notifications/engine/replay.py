@@ -37,14 +37,12 @@ class LeftOut:
 
     def __str__(self) -> str:
         """Say it in words; "" where nothing is left out."""
-        over = f"{self.over} stopped, or about something that is over" if self.over else ""
-        gone = (
-            f"{self.unreachable} to people or contact points that no longer get messages"
-            if self.unreachable
-            else ""
+        words = (
+            (self.over, "stopped, or about something that is over"),
+            (self.unreachable, "to people or contact points that no longer get messages"),
+            (self.erased, "so old that their addresses have been erased"),
         )
-        erased = f"{self.erased} so old that their addresses have been erased" if self.erased else ""
-        return ", ".join(filter(None, (over, gone, erased)))
+        return ", ".join(f"{count} {why}" for count, why in words if count)
 
 
 def replay(deliveries: QuerySet[Delivery]) -> int:
@@ -117,12 +115,8 @@ class Foreseen:
 def foresee(deliveries: QuerySet[Delivery]) -> Foreseen:
     """Count deliveries before something is done to them."""
     those = Delivery.objects.filter(pk__in=deliveries.order_by().values("pk"))
-    of = those.aggregate(
-        count=Count("pk"),
-        people=Count("user", distinct=True),
-        oldest_at=Min("created_at"),
-        newest_at=Max("created_at"),
-    )
+    times = {"oldest_at": Min("created_at"), "newest_at": Max("created_at")}
+    of = those.aggregate(count=Count("pk"), people=Count("user", distinct=True), **times)
     channels = those.order_by("channel").values_list("channel").annotate(Count("pk"))
     return Foreseen(channels=dict(channels), **of)
 
@@ -143,7 +137,7 @@ def is_too_old(delivery: Delivery) -> bool:
 
 def _young(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
     since = erasing.kept_from(clock.now())
-    return deliveries if since is None else deliveries.filter(pk__gte=since)
+    return deliveries.filter(pk__gte=since) if since else deliveries
 
 
 def _unsent(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:

@@ -27,10 +27,7 @@ def congested_due_at(
 
 
 def away_due_at(*, attempt: int, now: datetime) -> datetime:
-    """Return when to try again what could not even be said; ``attempt`` is its number, from 1.
-
-    It ends by its age alone. The lane's breaker sees to it that not everything is tried that often.
-    """
+    """Return when to try again what could not even be said; ``attempt`` is its number, from 1."""
     return now + timedelta(seconds=min(2.0 ** min(attempt - 1, 16), AWAY_MAX_S))
 
 

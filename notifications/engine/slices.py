@@ -51,11 +51,7 @@ class Slices:
         self._take = peers.redis.register_script(_TAKE)
 
     async def take(self, lane: str, per_s: float, *, front: bool) -> Slice | None:
-        """Return the next slice of a lane's rate; None where Redis gives no answer.
-
-        Args:
-            front: for what goes first, and gets a time however much has been handed out.
-        """
+        """Return a lane's next slice, if ``front`` of one send at least; None where Redis gives no answer."""
         interval_s = 1 / per_s
         forget_s = max(FORGET_S, 4 * interval_s)
         times = [round(seconds * 1_000_000) for seconds in (interval_s, SLICE_S, forget_s)]

@@ -59,13 +59,11 @@ def cancel(deliveries: QuerySet[Delivery], *, reason: Reason) -> int:
             .select_for_update(of=("self",))
             .values_list("pk", "lease_until", "delivery__channel")
         )
-        waiting = [pk for pk, lease_until, _ in rows if lease_until is None]
+        waiting = {pk: channel for pk, lease_until, channel in rows if lease_until is None}
         under_way = [pk for pk, lease_until, _ in rows if lease_until is not None]
         Outgoing.objects.filter(pk__in=waiting).delete()
         Delivery.objects.filter(pk__in=waiting).update(status="cancelled", reason=reason, revoked_at=now)
         Outgoing.objects.filter(pk__in=under_way).update(revoked_at=now)  # and of the delivery once it ends
         Delivery.objects.filter(pk__in=chosen, status__in=REPLAYABLE, revoked_at=None).update(revoked_at=now)
-    channels = Counter(channel for _, lease_until, channel in rows if lease_until is None)
-    for channel, count in channels.items():
-        metrics.add("deliveries", channel, "cancelled", amount=count)
+    metrics.add_many(Counter(("deliveries", channel, "cancelled") for channel in waiting.values()).items())
     return len(waiting)

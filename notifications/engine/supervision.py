@@ -30,11 +30,7 @@ async def run_together(main: Coroutine[Any, Any, None], *others: Coroutine[Any, 
 
 
 async def within(seconds: float, work: Coroutine[Any, Any, None]) -> bool:
-    """Do something, but give it up after a time; returns whether it was done.
-
-    Raises:
-        Exception: what it raised.
-    """
+    """Do something, but give it up after a time; returns whether it was done, and raises what that raised."""
     task = asyncio.create_task(work)
     try:
         done, _ = await asyncio.wait([task], timeout=seconds)

@@ -71,8 +71,7 @@ def expire(now: datetime) -> int:
     channels = _expired(_EXPIRE_REVOCABLE, now)
     for lanes in _due_lanes(now):
         channels += _expired(_EXPIRE_OF_LANES, now, lanes=lanes)
-    for channel, count in Counter(channels).items():
-        metrics.add("deliveries", channel, "expired", amount=count)
+    metrics.add_many(Counter(("deliveries", channel, "expired") for channel in channels).items())
     if channels:
         log.error("deliveries_expired", count=len(channels))
     return len(channels)

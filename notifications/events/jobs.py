@@ -3,6 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
+from config import clock
 from notifications import looks, queue
 from notifications.events import running
 
@@ -21,7 +22,7 @@ def events_due() -> None:
     """Run the handlers that are due and have no job: retries, and those whose job was lost."""
     queue.started(EVENTS_DUE)
     if running.due_runs_handle():
-        queue.enqueue_unless_waiting(EVENTS_DUE, events_due)
+        _look_after_events(clock.now())
 
 
 def _look_after_events(now: datetime) -> None:

@@ -1,7 +1,7 @@
 """The fan-out of alerts: whichever wait, oldest first, a chunk of each at a time."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
@@ -17,9 +17,8 @@ from config.statements import named
 from notifications.engine import wake
 from notifications.engine.content import content_of, preparations
 from notifications.engine.fanout.audience import Audience
-from notifications.engine.fanout.chunk import SMALL, Chunk, Finer, fan_out_alerts, fan_out_chunk
+from notifications.engine.fanout.chunk import SMALL, Chunk, Finer, fan_out_alerts, fan_out_chunk, tell
 from notifications.engine.fanout.grouping import alerts_group
-from notifications.inbox import live
 from notifications.messages.compose import notification_of
 from notifications.models import Alert, Notification
 
@@ -124,8 +123,7 @@ def _take(alert_uuid: UUID | None) -> tuple[list[Alert], list[Alert]]:
         "alert_uuid", "url", "location", "label", "time_spotted", "received_at", "fanned_out_to",
         "grouped_with",
     )  # fmt: skip
-    small: list[Alert] = []
-    large: list[Alert] = []
+    small, large = list[Alert](), list[Alert]()
     for *columns, shop_id, slug, name, group_alerts_s, is_small, _ in taken:
         alert = Alert(**dict(zip(names, columns, strict=True)))
         alert.shop = Shop(id=shop_id, slug=slug, name=name, group_alerts_s=group_alerts_s)
@@ -166,7 +164,8 @@ def fan_out_arrived(alerts: Sequence[Alert]) -> bool:
     taken, finer = 0, _finer_lately()
     for these in _by_severity(alerts):
         chunk, hand_over = _fan_out_small(these, now=clock.now(), finer=finer, repeats=False)
-        _tell([chunk], [hand_over])
+        hand_over()
+        tell([chunk])
         taken += chunk.taken
     return taken == len(alerts)
 
@@ -197,7 +196,6 @@ def _fan_out_next(alert_uuid: UUID | None, *, repeats: bool) -> bool:
         alerts_group([each for each in large_now if each.shop.group_alerts_s and each.grouped_with is None])
         now, finer = clock.now(), _finer_now()
         made = [_fan_out_small(these, now=now, finer=finer, repeats=repeats) for these in _by_severity(small)]
-        chunks = [chunk for chunk, _ in made]
         chunks_of_large = [
             fan_out_chunk(
                 alert_notification(alert),
@@ -215,24 +213,15 @@ def _fan_out_next(alert_uuid: UUID | None, *, repeats: bool) -> bool:
         if large_now:
             pks, ends = [alert.pk for alert in large_now], [chunk.last_user for chunk in chunks_of_large]
             cursor.execute(_PROGRESS, {"now": now, "alerts": pks, "last_users": ends})
-        chunks += chunks_of_large
+        chunks = [*(chunk for chunk, _ in made), *chunks_of_large]
         if any(chunk.inboxes for chunk in chunks):
             # Readers go by the numbers of items: a crash must not give one that was seen to another item.
             cursor.execute("SET LOCAL synchronous_commit TO DEFAULT")
-    _tell(chunks, [hand_over for _, hand_over in made])
+    for _, hand_over in made:
+        hand_over()
+    tell(chunks)
     taken_all = len(small) + len(large) < TAKE and len(large) <= TAKE_LARGE
     return not taken_all or any(chunk.last_user for chunk in chunks)
-
-
-def _tell(chunks: Sequence[Chunk], hands_over: Iterable[Callable[[], None] | None]) -> None:
-    """Have what was committed sent and shown."""
-    for hand_over in filter(None, hands_over):
-        hand_over()
-    wake.publish(
-        revocable=any(chunk.revocable for chunk in chunks),
-        deliveries=sum(chunk.pending for chunk in chunks),
-    )
-    live.announce(user_id for chunk in chunks for user_id in chunk.inboxes)
 
 
 def _by_severity(alerts: Sequence[Alert]) -> list[list[Alert]]:
@@ -242,8 +231,8 @@ def _by_severity(alerts: Sequence[Alert]) -> list[list[Alert]]:
 
 def _fan_out_small(
     alerts: Sequence[Alert], *, now: datetime, finer: Finer, repeats: bool
-) -> tuple[Chunk, Callable[[], None] | None]:
-    """Fan out small alerts of one severity; returns also how their rows get to the sender, if they do.
+) -> tuple[Chunk, Callable[[], None]]:
+    """Fan out small alerts of one severity; returns also what gets their rows to the sender.
 
     It takes them after the commit, with what they tell, and need not look for either.
     """
@@ -259,7 +248,7 @@ def _fan_out_small(
         repeats=repeats,
     )
     if sender is None or not chunk.claimed:
-        return chunk, None
+        return chunk, lambda: None
     rows = [(row, content_of(row, told[fact], time_zone=zone)) for fact, row, zone in chunk.claimed]
     for preparation in preparations([row for row, _ in rows], [content for _, content in rows]):
         preparation.take(run_prepared(preparation.sql, preparation.parameters))

@@ -9,10 +9,8 @@ from django.db import DatabaseError, transaction
 
 from config import clock
 from notifications import ids
-from notifications.engine import wake
 from notifications.engine.fanout.audience import Audience
-from notifications.engine.fanout.chunk import fan_out_chunk
-from notifications.inbox import live
+from notifications.engine.fanout.chunk import fan_out_chunk, tell
 from notifications.looks import first
 from notifications.models import Broadcast, Notification
 
@@ -61,8 +59,7 @@ def _fan_out_next() -> bool:
             one = due.select_for_update(skip_locked=True, of=("self",)).order_by("due_at").first()
             if one is None:
                 return False
-            sql = AUDIENCES[Broadcast.Audience(one.audience)]
-            audience = Audience(sql=sql, parameters={}, as_of=one.as_of)
+            audience = Audience(AUDIENCES[Broadcast.Audience(one.audience)], {}, one.as_of)
             chunk = fan_out_chunk(one.notification, audience, inbox=True, after=one.fanned_out_to, now=now)
             if chunk.last_user is None:
                 one.delete()
@@ -75,6 +72,5 @@ def _fan_out_next() -> bool:
         log.exception("broadcast_failed", notification=str(one.pk))
         Broadcast.objects.filter(pk=one.pk).update(due_at=now + RETRY_AFTER)
         return True
-    wake.publish(revocable=chunk.revocable, deliveries=chunk.pending)
-    live.announce(chunk.inboxes)
+    tell([chunk])
     return True

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -15,9 +15,11 @@ from config.statements import named
 from notifications import ids, metrics, rules, urgency
 from notifications.channels import registry
 from notifications.database import array
+from notifications.engine import wake
 from notifications.engine.claim import Claimed
 from notifications.engine.fanout import sql
 from notifications.engine.fanout.audience import Audience
+from notifications.inbox import live
 from notifications.models import BEHIND, Alert, Notification, priority_of
 from notifications.quiet_hours import DIGEST_GRACE, held_until
 
@@ -48,10 +50,22 @@ class Finer(NamedTuple):
 
 
 ANY: Final = Finer()
+_CHANNELS_BY_NATURE: Final = {
+    nature: [channel.name for channel in registry.CHANNELS.values() if getattr(channel, nature)]
+    for nature in ("instant", "revocable", "digests")
+}
 #: For so long what somebody was told counts against their share.
 LATELY: Final = timedelta(minutes=1)
 # People whose alert is small: it takes one statement, with others of its kind.
 SMALL: Final = 64
+
+
+def tell(chunks: Sequence[Chunk]) -> None:
+    """Have what was committed sent and shown."""
+    wake.publish(
+        revocable=any(chunk.revocable for chunk in chunks), deliveries=sum(chunk.pending for chunk in chunks)
+    )
+    live.announce(user_id for chunk in chunks for user_id in chunk.inboxes)
 
 
 def fan_out_chunk(
@@ -84,18 +98,13 @@ def fan_out_chunk(
     shape, parameters = asked(
         notification, audience, inbox=inbox, after=after, now=now, finer=finer, size=size
     )
-    shape = shape._replace(grouped=grouped)
-    if shared and _can_wait(notification):
-        shape = shape._replace(shared=True)
-        parameters |= {
-            "lately": ids.first_id(min(now, audience.as_of) - LATELY),
-            "share": settings.PERSON_SHARE,
-            "behind": BEHIND,
-        }
-    if expires_at is not None:
-        shape = shape._replace(ends=True)
-        parameters["expires_at"] = expires_at
+    shared = shared and _can_wait(notification)
+    shape = shape._replace(grouped=grouped, shared=shared, ends=expires_at is not None)
     parameters |= {
+        "lately": ids.first_id(min(now, audience.as_of) - LATELY),
+        "share": settings.PERSON_SHARE,
+        "behind": BEHIND,
+        "expires_at": expires_at,
         **_columns(notification),
         "id": ids.notification_id(audience.fact_at or audience.as_of),
         "priority": priority_of(kind=notification.kind, severity=notification.severity),
@@ -223,8 +232,6 @@ def asked(
     size = size or settings.FANOUT_CHUNK
     part = {**audience.parameters, "as_of": audience.as_of, "after": after, "chunk": size}
     quiet = _quiet_now(notification, audience, part, now) if finer.quiet_hours else {}
-    # A calendar acts on the file that its mail carries; it would find none in a digest.
-    alone: dict[str, list[str]] = {"digests": []} if "ics" in notification.data else {}
     default, url = registry.get("third_party"), settings.THIRD_PARTY_URL
     decisive = {
         **part,
@@ -232,11 +239,12 @@ def asked(
         "default_channel": default.name,
         "default_address": url,
         "default_lane": default.lane(url),
-        **_channels_by_nature(),
-        **alone,
+        **_CHANNELS_BY_NATURE,
         "severity": notification.severity,
         "rule_kinds": rules.applicable(notification.kind, notification.severity),
     }
+    if "ics" in notification.data:  # a calendar acts on the file that its mail carries, not on a digest
+        decisive["digests"] = []
     return sql.Shape(inbox, rules=finer.rules, quiet=bool(quiet)), decisive
 
 
@@ -246,26 +254,10 @@ def _can_wait(notification: Notification) -> bool:
 
 def _columns(notification: Notification) -> dict[str, Any]:
     names = (
-        "shop_id",
-        "kind",
-        "title",
-        "body",
-        "severity",
-        "source_type",
-        "source_id",
-        "dedup_key",
-        "created_at",
-    )
+        "shop_id", "kind", "title", "body", "severity", "source_type", "source_id", "dedup_key", "created_at",
+    )  # fmt: skip
     json = {"data": Jsonb(notification.data), "texts": Jsonb(notification.texts)}
     return {name: getattr(notification, name) for name in names} | json
-
-
-@lru_cache(maxsize=1)
-def _channels_by_nature() -> dict[str, list[str]]:
-    return {
-        nature: [channel.name for channel in registry.CHANNELS.values() if getattr(channel, nature)]
-        for nature in ("instant", "revocable", "digests")
-    }
 
 
 def _quiet_now(

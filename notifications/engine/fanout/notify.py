@@ -2,15 +2,12 @@
 
 from datetime import datetime
 from functools import partial
-from uuid import UUID
 
 from django.db import transaction
 
 from config import clock
-from notifications.engine import wake
 from notifications.engine.fanout.audience import Audience
-from notifications.engine.fanout.chunk import fan_out_chunk
-from notifications.inbox import live
+from notifications.engine.fanout.chunk import Chunk, fan_out_chunk, tell
 from notifications.models import Notification
 
 
@@ -28,27 +25,12 @@ def notify(
             has no contact point is told by the default channel.
         expires_at: when it makes no sense any more, if that is before it is too old (DELIVERY_MAX_AGE_H).
     """
-    now, after, pending, revocable = clock.now(), None, 0, False
-    inboxes: list[UUID] = []
+    now, chunks = clock.now(), list[Chunk]()
     with transaction.atomic(savepoint=False):  # a failure is the caller's: nobody goes on after half of it
-        while True:
+        while not chunks or chunks[-1].last_user:
+            after = chunks[-1].last_user if chunks else None
             chunk = fan_out_chunk(
-                notification,
-                audience,
-                inbox=inbox,
-                after=after,
-                now=now,
-                shared=True,
-                expires_at=expires_at,
+                notification, audience, inbox=inbox, after=after, now=now, shared=True, expires_at=expires_at
             )
-            pending += chunk.pending
-            revocable = revocable or chunk.revocable
-            inboxes += chunk.inboxes
-            after = chunk.last_user
-            if after is None:
-                break
-        if inboxes:
-            transaction.on_commit(partial(live.announce, inboxes), robust=True)
-        if pending:
-            wake_up = partial(wake.publish, revocable=revocable, deliveries=pending)
-            transaction.on_commit(wake_up, robust=True)
+            chunks.append(chunk)
+        transaction.on_commit(partial(tell, chunks), robust=True)

@@ -43,9 +43,9 @@ def preview(*, user: User, kind: str, severity: str, at: datetime) -> list[Decis
     # Whether it carries a file decides too.
     notification = Notification(kind=kind, severity=severity, data=known.sample if known else {})
     shape, parameters = asked(notification, audience, inbox=goes_to_inbox(kind), after=None, now=at)
-    rows = run_prepared(sql.decisions(audience.sql, shape), parameters)
     told = []
-    for contact_point_id, channel, reason, held_until, digest in rows:
+    decisions = sql.decisions(audience.sql, shape)
+    for contact_point_id, channel, reason, held_until, digest in run_prepared(decisions, parameters):
         status, due_at = Delivery.Status.PENDING, at
         if reason:
             status = Delivery.Status.SUPPRESSED
@@ -55,11 +55,9 @@ def preview(*, user: User, kind: str, severity: str, at: datetime) -> list[Decis
             reason = Delivery.Reason.DIGEST if digest else Delivery.Reason.QUIET_HOURS
             due_at = held_until + DIGEST_GRACE if digest else held_until
         told.append(Decision(contact_point_id, channel, status, reason, due_at, held_until))
-    if not user.is_active:
-        return told
-    # Those that nobody has confirmed are not there for the fan-out.
-    points = ContactPoint.objects.filter(user=user, confirmed_at=None, deleted_at=None)
-    return told + [
-        Decision(point.pk, point.channel, Delivery.Status.SUPPRESSED, unusable(point) or "", at, None)
-        for point in points
-    ]
+    if user.is_active:
+        # Those that nobody has confirmed are not there for the fan-out.
+        for point in ContactPoint.objects.filter(user=user, confirmed_at=None, deleted_at=None):
+            reason = unusable(point) or ""
+            told.append(Decision(point.pk, point.channel, Delivery.Status.SUPPRESSED, reason, at, None))
+    return told
