@@ -37,8 +37,7 @@ class Channel(ABC):
     address_may_be_number: ClassVar[bool] = False
     #: False where the address is always "".
     has_addresses: ClassVar[bool] = True
-    #: Whether it reaches others than whoever names the address: a contact point then tells nothing but a code
-    #: until somebody has read that there. Each channel says so for itself.
+    #: Whether a contact point tells nothing but a code until somebody has read that there.
     needs_confirmation: ClassVar[bool]
     #: Which verified address of an account is one on this channel too: ``email``, ``phone``, or none.
     verified_as: ClassVar[str] = ""
@@ -116,11 +115,7 @@ class Channel(ABC):
 
     @abstractmethod
     def normalised_address(self, address: str) -> str:
-        """Return the address in normal form.
-
-        Raises:
-            django.core.exceptions.ValidationError: it is not an address of this channel.
-        """
+        """Return the address in normal form; raises ValidationError if it is none of this channel."""
 
     def destination(self, address: str) -> str:
         """Return what a normal address leads to: codes are counted by it, however it is spelled."""
@@ -157,9 +152,5 @@ class Channel(ABC):
     async def send_batch(
         self, messages: Sequence[Message], session: Session, batching: Batching
     ) -> list[Receipt | Rejected | Unavailable]:
-        """Send several messages to one address in one request; returns what came of each, in their order.
-
-        Raises:
-            Rejected, TooFast, Unavailable: as ``send``; the same of all of them.
-        """
+        """Send messages to one address in one request; returns what came of each. Raises as ``send`` does."""
         raise NotImplementedError

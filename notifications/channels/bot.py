@@ -22,7 +22,6 @@ from notifications.channels.transport.session import Session
 SOURCE: Final = "dating"
 #: What a Telegram bot can show, in UTF-16 code units.
 MAX_LENGTH: Final = 4096
-_AMQP: Final = ("amqp://", "amqps://")
 _CHAT: Final = re.compile(r"-?[1-9][0-9]{0,15}")
 
 #: What the bot is told, in this order: the name of a command, or {name: what goes with it}.
@@ -97,7 +96,7 @@ def amqp_messages_of(message: Message) -> list[AmqpMessage]:
     chat = int(message.address)
     # Whom the bot has no number of has come by a contact point of their own: a chat with them alone.
     number = message.shared.get(_NUMBERS, {}).get(message.user_uuid, chat)
-    headers: dict[str, Any] = {"user_id": number, "chat_id": chat}
+    headers = {"user_id": number, "chat_id": chat}
     if event := message.data.get("event_number"):
         headers["event_id"] = event
     return [
@@ -115,4 +114,4 @@ def amqp_messages_of(message: Message) -> list[AmqpMessage]:
 def _url() -> str:
     """Return where the bot's commands come from: what it is told goes to the same broker. Empty: nowhere."""
     url = str(settings.SOURCES.get(SOURCE, {}).get("url") or "")
-    return url if url.startswith(_AMQP) else ""
+    return url if url.startswith(("amqp://", "amqps://")) else ""

@@ -82,19 +82,15 @@ def body_of(message: Message) -> bytes:
 
 
 def receipt(answer: Answer, *, now: datetime) -> Receipt:
-    """Return the receipt of an answer such as ``[1, "Sent", "14375189629170609"]``: the last is its id. Pure.
-
-    Raises:
-        Rejected, Unavailable: it is a refusal.
-    """
+    """Return the receipt of an answer such as ``[1, "Sent", "143…"]``; raises what a refusal means. Pure."""
     receipt = outcome.judged(answer, now=now)
     try:
         said = orjson.loads(answer.body)
     except orjson.JSONDecodeError:
         return receipt
-    if not isinstance(said, list) or not said:
-        return receipt
-    if said[0] == 0:
-        raise Rejected("refused, though answered 200", status_code=answer.status)
-    timetoken = said[2] if len(said) > 2 else ""
-    return Receipt(answer.status, timetoken if isinstance(timetoken, str) else "")
+    match said:
+        case [0, *_]:
+            raise Rejected("refused, though answered 200", status_code=answer.status)
+        case [_, _, str(timetoken), *_]:
+            return Receipt(answer.status, timetoken)
+    return receipt

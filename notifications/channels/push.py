@@ -131,11 +131,7 @@ def data_of(message: Message) -> dict[str, str]:
 
 
 def receipt(answer: Answer, *, now: datetime) -> Receipt:
-    """Return the receipt of an answer; its reference is the last part of the message's name. Pure.
-
-    Raises:
-        Rejected, TooFast, Unavailable: it is a refusal; Gone, where the app is not there any more.
-    """
+    """Return the receipt of an answer, with the message's own name; raises what a refusal means. Pure."""
     said = outcome.said(answer.body)
     if answer.is_success:
         return Receipt(answer.status, str(said.get("name") or "").rpartition("/")[2])

@@ -50,11 +50,7 @@ ADDRESS_FIELDS: Final = {
 
 
 def get(name: str) -> Channel:
-    """Return a channel by name.
-
-    Raises:
-        KeyError: there is none of that name.
-    """
+    """Return a channel by name; raises KeyError if there is none."""
     return CHANNELS[name]
 
 

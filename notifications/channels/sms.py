@@ -15,10 +15,8 @@ _SERVICE = "MG"
 class SmsChannel(Channel):
     """Creates messages by Twilio's Messages resource (twilio.com/docs/messaging/api/message-resource).
 
-    Twilio has no idempotency key for messages. If an answer is lost on its way (a timeout, a broken
-    connection, a killed worker), nobody can tell whether the message was taken, and the retry may tell
-    the person twice. Told twice is better than not told. Who wants it otherwise sets ``attempts`` of
-    ``sms`` to 1 in CHANNEL_POLICIES.
+    Twilio has no idempotency key for messages: where an answer is lost on its way, the retry may tell the
+    person twice. Whoever wants it otherwise sets ``attempts`` of ``sms`` to 1 in CHANNEL_POLICIES.
 
     Taken is not yet arrived: where PUBLIC_URL can be reached from outside, Twilio is asked to report what
     became of the message (see notifications.services.provider_reports).

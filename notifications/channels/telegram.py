@@ -88,11 +88,7 @@ def body_of(message: Message) -> bytes:
 
 
 def receipt(answer: Answer, *, now: datetime) -> Receipt:
-    """Return the receipt of an answer; its reference is the message's id in the chat. Pure.
-
-    Raises:
-        Rejected, TooFast, Unavailable: it is a refusal.
-    """
+    """Return the receipt of an answer, with the message's id; raises what a refusal means. Pure."""
     said = outcome.said(answer.body)
     description = str(said.get("description") or "")
     words = next((f": {words}" for start, words in _ERRORS.items() if description.startswith(start)), "")

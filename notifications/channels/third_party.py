@@ -24,7 +24,6 @@ class ThirdPartyChannel(Channel):
     needs_confirmation = False
     for_contacts = False
     for_programs = True
-    revocable = False
     batches = True
 
     def normalised_address(self, address: str) -> str:

@@ -109,10 +109,7 @@ def data_of(message: Message) -> bytes:
 
 
 def _frame_of(message: Message) -> tuple[bytes, bytes, int]:
-    """Return what comes before and after the person's id, and where ``data`` begins.
-
-    That id is all in which the messages of a notification differ.
-    """
+    """Return what is around the person's id, in which alone messages differ, and where ``data`` begins."""
     key = ("webhook", message.title, message.body)
     frame: tuple[bytes, bytes, int] | None = message.shared.get(key)
     if frame is None:

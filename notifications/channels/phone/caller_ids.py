@@ -29,14 +29,10 @@ def caller_id(number: str) -> str:
 
 def chosen(number: str, registry: Mapping[str, str]) -> str:
     """Return the entry of the longest prefix that fits, else the default one, else "". Pure."""
-    for length in range(len(number), 0, -1):
-        if found := registry.get(number[:length]):
-            return found
-    return registry.get(DEFAULT, "")
+    prefixes = (number[:length] for length in range(len(number), 0, -1))
+    return next(filter(None, map(registry.get, prefixes)), None) or registry.get(DEFAULT, "")
 
 
 def are_there() -> bool:
     """Return whether there is any caller id; asks the database, where the settings name none."""
-    if settings.TWILIO_CALL_FROM:
-        return True
-    return bool(sql.value(f"SELECT EXISTS ({READ})"))
+    return bool(settings.TWILIO_CALL_FROM or sql.value(f"SELECT EXISTS ({READ})"))

@@ -68,12 +68,9 @@ class PhoneChannel(Channel):
             raise Rejected("no caller id: the registry has none for this number, and no default")
         if not _has_account():
             raise Rejected("not set up: needs TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and TWILIO_TWIML_URL")
+        fields = fields_of(message, caller_id)
         return await twilio.create(
-            "Calls",
-            fields_of(message, caller_id),
-            message=message,
-            session=session,
-            timeout_s=self.timeout_s,
+            "Calls", fields, message=message, session=session, timeout_s=self.timeout_s
         )
 
 

@@ -36,7 +36,6 @@ CONNECT_S: Final = 5.0
 #: Sends whose messages are published together: the broker confirms many at little more than the price of one.
 AT_ONCE: Final = 64
 PERSISTENT: Final = 2
-TLS: Final = ("amqps",)
 
 _T = TypeVar("_T")
 
@@ -114,11 +113,10 @@ class AmqpPublisher:
                 self._waiting.clear()
             except BaseException as error:
                 self._drop()
+                is_its_own = isinstance(error, AMQPError | OSError)
                 for publication in batch:
-                    publication.settle(
-                        error if isinstance(error, AMQPError | OSError) else ConnectionError("closed")
-                    )
-                if not isinstance(error, AMQPError | OSError):
+                    publication.settle(error if is_its_own else ConnectionError("closed"))
+                if not is_its_own:
                     raise
 
     def _next(self) -> "list[_Publication]":
@@ -311,13 +309,9 @@ class _Connection:
 
     def end(self) -> None:
         """Close, after what the thread is at; nobody waits for that."""
-        self._thread.submit(self._close)
+        # One that is broken can't be closed in good order: nobody hears of it, and the broker sees that.
+        self._thread.submit(self._connection.collect)
         self._thread.shutdown(wait=False)
-
-    def _close(self) -> None:
-        # A connection that is broken can't be closed in good order; the broker sees that it is gone.
-        with suppress(Exception):
-            self._connection.collect()
 
     def _settled(self, tag: int, multiple: bool, *, error: AMQPError | None) -> None:
         for each in [known for known in self._open if known == tag or (multiple and known < tag)]:
@@ -344,15 +338,15 @@ def _encoded(message: AmqpMessage) -> EncodedMessage:
 def _place_of(url: str) -> dict[str, Any]:
     """Return what py-amqp takes in place of a URL."""
     parts = parse_url(url)
-    is_tls = parts["transport"] in TLS
-    port = parts["port"] or (5671 if is_tls else 5672)
-    place = {
-        "host": f"{parts['hostname'] or 'localhost'}:{port}",
+    is_tls = parts["transport"] == "amqps"
+    return {
+        "host": f"{parts['hostname'] or 'localhost'}:{parts['port'] or (5671 if is_tls else 5672)}",
         "virtual_host": parts["virtual_host"] or "/",
+        # Without a name it is the guest, as everywhere.
+        "userid": parts["userid"] or "guest",
+        "password": parts["password"] or "guest",
+        "ssl": is_tls,
     }
-    # Without a name it is the guest, as everywhere.
-    who = {"userid": parts["userid"] or "guest", "password": parts["password"] or "guest"}
-    return {**place, **who, "ssl": is_tls}
 
 
 def _failure(error: Exception) -> Rejected | Unavailable:

@@ -19,10 +19,7 @@ from notifications.channels.transport.http1 import Answer
 MOST: Final = 1000
 LINGER_MS_MOST: Final = 10_000
 #: Each format's media type.
-FORMATS: Final = {
-    "cloudevents": "application/cloudevents-batch+json",
-    "ndjson": "application/x-ndjson",
-}
+FORMATS: Final = {"cloudevents": "application/cloudevents-batch+json", "ndjson": "application/x-ndjson"}
 # What an answer may take for each delivery, beside RESPONSE_MAX_BYTES.
 BYTES_FOR_EACH: Final = 128
 
@@ -54,8 +51,7 @@ def _head(message: Message, *, time: str) -> bytes:
 
 def request_id(messages: Sequence[Message]) -> str:
     """Return the id of a request: the same where the same deliveries are told together again."""
-    names = ",".join([str(message.delivery_id) for message in messages])
-    return str(uuid5(messages[0].delivery_id, names))
+    return str(uuid5(messages[0].delivery_id, ",".join([str(each.delivery_id) for each in messages])))
 
 
 def answer_max_bytes(count: int) -> int:

@@ -9,11 +9,7 @@ import idna
 
 
 def ascii_domain(domain: str) -> str:
-    """Return a domain in lower case and ASCII; one that is ASCII already is only put into lower case.
-
-    Raises:
-        ValueError: IDNA 2008 has no form for it, or it holds what can't be seen.
-    """
+    """Return a domain in lower case and ASCII; raises ValueError if IDNA 2008 has no form for it."""
     if domain.isascii():
         return domain.lower()
     # The mapping would leave some of these out, so that two names that look alike are one.

@@ -6,11 +6,11 @@ The exchange is RFC 7523 as in developers.google.com/identity/protocols/oauth2/s
 import asyncio
 import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 from urllib.parse import urlencode
 
 import jwt
@@ -29,10 +29,6 @@ USED_NO_MORE_S: Final = 30.0
 ASSERTION_S: Final = 3600
 
 
-class NotSetUp(Rejected):
-    """The service account that the settings name can't be used."""
-
-
 @dataclass(frozen=True, slots=True)
 class Account:
     """What of a service account's key file is needed."""
@@ -46,11 +42,7 @@ class Account:
 
 @lru_cache(maxsize=4)
 def account(given: str) -> Account:
-    """Return the service account of a setting: the JSON of a key file, or the file's path.
-
-    Raises:
-        NotSetUp: it is none; the message does not quote it.
-    """
+    """Return the account of a key file's JSON, or of its path; raises Rejected, which quotes neither."""
     try:
         text = given if given.lstrip().startswith("{") else Path(given).read_text()
         content = orjson.loads(text)
@@ -62,7 +54,7 @@ def account(given: str) -> Account:
             project=content["project_id"],
         )
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
-        raise NotSetUp("the service account's key file can't be read or is none") from None
+        raise Rejected("the service account's key file can't be read or is none") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,43 +64,24 @@ class Token:
     expires: float
 
 
-class Posts(Protocol):
-    """What posts the exchange: a session."""
-
-    async def answer_to(
-        self,
-        url: str,
-        *,
-        body: bytes,
-        headers: Mapping[str, str],
-        timeout_s: float,
-        trusted: bool,
-        keep_body: bool = False,
-    ) -> Answer: ...
-
-
 class Tokens:
     """The tokens of one event loop. However many ask at once, one request is made for them."""
 
-    def __init__(self, session: Posts) -> None:
-        self._session = session
+    def __init__(self, answer_to: Callable[..., Awaitable[Answer]]) -> None:
+        self._answer_to = answer_to
         self._known: dict[tuple[str, str], Token] = {}
         self._asking: dict[tuple[str, str], asyncio.Task[Token]] = {}
 
     async def get(self, account: Account, *, scope: str, token_url: str, timeout_s: float) -> str:
-        """Return a token that is valid for some time yet.
-
-        Raises:
-            Rejected, Unavailable: there is none to be had.
-        """
+        """Return a token that is valid for some time yet; raises Rejected or Unavailable if there is none."""
         key = (account.email, scope)
         known = self._known.get(key)
         left_s = known.expires - time.monotonic() if known else 0.0
         asking = self._asking.get(key)
         if left_s < RENEW_S and asking is None:
-            exchange = _exchanged(self._session, account, scope, token_url or account.token_uri, timeout_s)
+            exchange = _exchanged(self._answer_to, account, scope, token_url or account.token_uri, timeout_s)
             asking = self._asking[key] = asyncio.create_task(exchange)
-            asking.add_done_callback(lambda done: self._keep(key, done))
+            asking.add_done_callback(partial(self._keep, key))
         if known and left_s > USED_NO_MORE_S:
             return known.value
         assert asking is not None
@@ -131,16 +104,19 @@ class Tokens:
             self._known[key] = task.result()
 
 
-async def _exchanged(session: Posts, account: Account, scope: str, token_url: str, timeout_s: float) -> Token:
-    fields = {
-        "grant_type": GRANT_TYPE,
-        "assertion": _assertion(account, scope, token_url, int(clock.timestamp())),
-    }
+async def _exchanged(
+    answer_to: Callable[..., Awaitable[Answer]],
+    account: Account,
+    scope: str,
+    token_url: str,
+    timeout_s: float,
+) -> Token:
+    assertion = _assertion(account, scope, token_url, int(clock.timestamp()))
     asked = time.monotonic()
     try:
-        answer = await session.answer_to(
+        answer = await answer_to(
             token_url,
-            body=urlencode(fields).encode(),
+            body=urlencode({"grant_type": GRANT_TYPE, "assertion": assertion}).encode(),
             headers={"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"},
             timeout_s=timeout_s,
             trusted=True,
@@ -159,15 +135,9 @@ async def _exchanged(session: Posts, account: Account, scope: str, token_url: st
 
 
 def _assertion(account: Account, scope: str, audience: str, now: int) -> str:
-    claims = {
-        "iss": account.email,
-        "scope": scope,
-        "aud": audience,
-        "iat": now,
-        "exp": now + ASSERTION_S,
-    }
+    claims = {"iss": account.email, "scope": scope, "aud": audience, "iat": now, "exp": now + ASSERTION_S}
     headers = {"kid": account.key_id} if account.key_id else None
     try:
         return jwt.encode(claims, account.private_key, algorithm="RS256", headers=headers)
     except (ValueError, TypeError, jwt.PyJWTError):
-        raise NotSetUp("the service account's private key is none") from None
+        raise Rejected("the service account's private key is none") from None

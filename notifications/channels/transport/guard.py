@@ -5,15 +5,12 @@ Asking at that moment, and not when the name is looked up, leaves a name no time
 
 import socket
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Network, ip_address, ip_network
 
 from aiohappyeyeballs import AddrInfoType
 from django.conf import settings
 
 from notifications.channels.transport.special_networks import NETWORKS_4, NETWORKS_6
-
-Address = IPv4Address | IPv6Address
-Network = IPv4Network | IPv6Network
 
 _NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052: the last 32 bits are an IPv4 address
 _6TO4 = IPv6Network("2002::/16")  # RFC 3056: the 32 bits that follow are
@@ -34,11 +31,7 @@ def is_allowed(address: str) -> bool:
 
 
 def open_socket(addr_info: AddrInfoType) -> socket.socket:
-    """Return a socket for a connection about to be made: aiohappyeyeballs' ``socket_factory``.
-
-    Raises:
-        AddressRefused: the connection's address isn't allowed.
-    """
+    """Return a socket for a connection, as aiohappyeyeballs' ``socket_factory``; raises AddressRefused."""
     family, kind, protocol, _, sockaddr = addr_info
     if not is_allowed(str(sockaddr[0])):
         raise AddressRefused
@@ -53,13 +46,9 @@ def _is_allowed(address: str, networks: tuple[str, ...]) -> bool:
         inner = IPv4Address(int(outer) & 0xFFFF_FFFF)
     elif outer in _6TO4:
         inner = IPv4Address(int(outer) >> 80 & 0xFFFF_FFFF)
-    if any(each in _network(network) for each in (outer, inner) for network in networks):
+    allowed = [ip_network(cidr.strip(), strict=False) for cidr in networks]
+    if any(each in network for each in (outer, inner) for network in allowed):
         return True
     if isinstance(inner, IPv4Address):
         return not any(inner in network for network in NETWORKS_4)
     return inner in _GLOBAL_UNICAST and not any(inner in network for network in NETWORKS_6)
-
-
-@lru_cache(maxsize=64)
-def _network(cidr: str) -> Network:
-    return ip_network(cidr.strip(), strict=False)

@@ -47,6 +47,9 @@ class NotHTTP(Exception):
     """What came back is not HTTP."""
 
 
+FAILURES = (NoConnection, ConnectionEnded, NotHTTP)
+
+
 class Answer(NamedTuple):
     """``body`` is kept only where it was asked for."""
 
@@ -77,11 +80,7 @@ _HEAD = b"POST %b HTTP/1.1\r\nHost: %b\r\nUser-Agent: Tocsin\r\nAccept-Encoding:
 
 @lru_cache(maxsize=16_384)
 def target_of(url: str) -> Target:
-    """Parse a URL.
-
-    Raises:
-        ValueError: it is no http or https URL.
-    """
+    """Parse a URL; raises ValueError if it is none of http or https."""
     if plain := _PLAIN.fullmatch(url):
         origin, path = plain.groups()
         known, host = _parsed(origin)

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from contextlib import suppress
 from functools import lru_cache
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -71,12 +72,10 @@ def lane(address: str) -> str:
 
 def literal_ip(url: URL) -> str | None:
     """Return the host if it is an IP address, else None."""
-    host = url.raw_host or ""
-    try:
-        ip_address(host)
-    except ValueError:
-        return None
-    return host
+    with suppress(ValueError):
+        ip_address(host := url.raw_host or "")
+        return host
+    return None
 
 
 def _checked_host(host: str) -> str:

@@ -26,11 +26,7 @@ def may_pass(status: int) -> bool:
 
 
 def judged(answer: http1.Answer, *, now: datetime) -> Receipt:
-    """Return the receipt of an answer by its status alone.
-
-    Raises:
-        Rejected, TooFast, Unavailable: what `refusal` returns.
-    """
+    """Return the receipt of an answer by its status alone; raises what `refusal` returns."""
     if answer.is_success:
         return Receipt(answer.status)
     raise refusal(answer, now=now)

@@ -5,11 +5,7 @@ from notifications.cutting import before_link
 
 
 def text_of(message: Message, limit: int) -> str:
-    """Return title, body, and the data's url where they don't have it; the body is cut to fit.
-
-    Args:
-        limit: the most UTF-16 code units, as networks count characters.
-    """
+    """Return title, body, and the data's url where they lack it, cut to so many UTF-16 code units."""
     url = str(message.data.get("url") or "")
     body = "" if message.body == message.title else message.body
     told = "\n".join(part.strip() for part in (message.title, body) if part.strip())

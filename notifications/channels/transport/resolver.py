@@ -29,11 +29,7 @@ class Resolver:
         self._slow: dict[str, float] = {}
 
     async def resolve(self, host: str, port: int) -> list[AddrInfoType]:
-        """Return every address of a host.
-
-        Raises:
-            OSError: it has none, or nobody answers.
-        """
+        """Return every address of a host; raises OSError if it has none, or nobody answers."""
         loop = asyncio.get_running_loop()
         now = loop.time()
         known = self._known.get((host, port))

@@ -4,50 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cached_property, lru_cache
-from types import TracebackType
+from importlib import import_module
 from typing import Any, Self
 
 from config import clock
 from notifications.channels.message import Receipt, Rejected
-from notifications.channels.transport import http1, lazy_amqp, outcome
+from notifications.channels.transport import http1, outcome
 from notifications.channels.transport.google_tokens import Tokens
 from notifications.channels.transport.resolver import Resolver
 from notifications.channels.transport.smtp import SmtpPool
 
 
 class Session:
-    """Long-lived connections, built at their first use; one session per event loop.
-
-    Open it by ``async with Session() as session``, or by ``Session.open()`` and ``close()``, both awaited.
-    """
+    """Long-lived connections of one event loop, built at their first use and closed after ``async with``."""
 
     def __init__(self, *, resolver: Resolver | None = None) -> None:
         """Prepare; nothing is opened yet. ``resolver`` stands in for the system's name look-up."""
         self._given_resolver = resolver
         self._brokers: dict[str, Any] = {}
 
-    @classmethod
-    async def open(cls, *, resolver: Resolver | None = None) -> Self:
-        return cls(resolver=resolver)
-
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.close()
 
     async def close(self) -> None:
         """Close every connection. Sends that are still under way fail."""
-        if "google" in self.__dict__:
-            await self.google.close()
-        if "http" in self.__dict__:
-            await self.http.close()
-        if "smtp" in self.__dict__:
-            await self.smtp.close()
-        for line in self._brokers.values():
-            await line.close()
+        built = [self.__dict__[name] for name in ("google", "http", "smtp") if name in self.__dict__]
+        for each in (*built, *self._brokers.values()):
+            await each.close()
 
     @cached_property
     def http(self) -> http1.Pool:
@@ -55,7 +41,7 @@ class Session:
 
     @cached_property
     def google(self) -> Tokens:
-        return Tokens(self)
+        return Tokens(self.answer_to)
 
     @cached_property
     def smtp(self) -> SmtpPool:
@@ -64,7 +50,9 @@ class Session:
     def broker(self, url: str) -> Any:
         """Return the connection to a message broker, an ``AmqpPublisher``; opened at its first use."""
         if url not in self._brokers:
-            self._brokers[url] = lazy_amqp.publisher().AmqpPublisher(url)
+            # py-amqp takes a while to load, which no start should wait for.
+            module = import_module("notifications.channels.transport.amqp_publisher")
+            self._brokers[url] = module.AmqpPublisher(url)
         return self._brokers[url]
 
     async def post(
@@ -104,9 +92,7 @@ class Session:
             on_begin=on_begin,
             repeatable=repeatable,
         )
-        if answer.is_success:
-            return _receipt(answer.status)
-        return outcome.judged(answer, now=clock.now())
+        return _receipt(answer.status) if answer.is_success else outcome.judged(answer, now=clock.now())
 
     async def answer_to(
         self,
@@ -146,13 +132,7 @@ class Session:
                 body_max_bytes=body_max_bytes,
                 repeatable=repeatable,
             )
-        except (
-            http1.NoConnection,
-            http1.ConnectionEnded,
-            http1.NotHTTP,
-            TimeoutError,
-            UnicodeError,
-        ) as error:
+        except (*http1.FAILURES, TimeoutError, UnicodeError) as error:
             # "from None": a traceback of the cause would show the URL.
             raise outcome.failure(error, timeout_s=timeout_s) from None
 
@@ -164,6 +144,4 @@ def _encoded(headers: Mapping[str, str]) -> bytes:
     return text.encode("latin-1")
 
 
-@lru_cache(maxsize=128)
-def _receipt(status: int) -> Receipt:
-    return Receipt(status)
+_receipt = lru_cache(maxsize=128)(Receipt)

@@ -6,7 +6,6 @@ import re
 import ssl
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property
 
 from aiosmtplib import (
@@ -48,17 +47,12 @@ _STAGES: dict[type[SMTPResponseException], str] = {
 }
 
 
-@dataclass(slots=True)
-class _Idle:
-    client: SMTP
-    since: float
-
-
 class SmtpPool:
     """Connections to the one server of settings.SMTP_*. Belongs to one event loop."""
 
     def __init__(self) -> None:
-        self._idle: list[_Idle] = []
+        #: Each with the time since when it is (time.monotonic).
+        self._idle: list[tuple[SMTP, float]] = []
 
     async def send(
         self,
@@ -93,7 +87,7 @@ class SmtpPool:
     async def close(self) -> None:
         """Say goodbye on every idle connection."""
         idle, self._idle = self._idle, []
-        await asyncio.gather(*(_quit(each.client) for each in idle))
+        await asyncio.gather(*(_quit(client) for client, _ in idle))
 
     async def _send(
         self, sender: str, recipient: str, content: bytes, on_begin: Callable[[], None] | None
@@ -126,25 +120,25 @@ class SmtpPool:
     async def _acquire(self) -> tuple[SMTP, bool]:
         """Return a connection, and whether it is new. The last used is the least likely to be gone."""
         while self._idle:
-            idle = self._idle.pop()
-            if not idle.client.is_connected:
+            client, since = self._idle.pop()
+            if not client.is_connected:
                 continue
-            if time.monotonic() - idle.since < IDLE_FRESH_S:
-                return idle.client, False
+            if time.monotonic() - since < IDLE_FRESH_S:
+                return client, False
             try:
-                await idle.client.noop()
+                await client.noop()
             except SMTPException:
-                idle.client.close()
+                client.close()
             except BaseException:
-                idle.client.close()
+                client.close()
                 raise
             else:
-                return idle.client, False
+                return client, False
         return await self._connect(), True
 
     def _release(self, client: SMTP) -> None:
         if client.is_connected and len(self._idle) < IDLE_MAX:
-            self._idle.append(_Idle(client, time.monotonic()))
+            self._idle.append((client, time.monotonic()))
         else:
             client.close()
 

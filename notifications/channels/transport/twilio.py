@@ -9,7 +9,6 @@ from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any, Final
 from urllib.parse import quote, urlencode, urlsplit, urlunsplit
@@ -124,22 +123,13 @@ def normalised_number(address: str) -> str:
 async def create(
     resource: str, fields: Fields, *, message: Message, session: Session, timeout_s: float
 ) -> Receipt:
-    """POST a new resource of the account (``Messages``, ``Calls``).
-
-    Raises:
-        Rejected: the account is not accepted, or Twilio refused for good.
-        Unavailable: it may pass.
-    """
+    """POST a new resource of the account (``Messages``, ``Calls``); raises what a refusal means."""
     answer = await _post(resource, fields, session=session, timeout_s=timeout_s, on_begin=message.on_begin)
     return receipt(answer, now=clock.now())
 
 
 async def hang_up(call_sid: str, *, session: Session, timeout_s: float) -> bool:
-    """End a call, be it queued, ringing or under way; False where it had ended already.
-
-    Raises:
-        Rejected, Unavailable: as `create` does.
-    """
+    """End a call, queued, ringing or under way; False where it had ended already. Raises as `create` does."""
     resource = f"Calls/{quote(call_sid, safe='')}"
     answer = await _post(resource, {"Status": "completed"}, session=session, timeout_s=timeout_s)
     if answer.status in (400, 404) and _code_in(outcome.said(answer.body)) in _ENDED:
@@ -175,11 +165,7 @@ async def _post(
 
 
 def receipt(answer: Answer, *, now: datetime) -> Receipt:
-    """Return the receipt of an answer of the API. The status decides; the code in the body says why. Pure.
-
-    Raises:
-        Rejected, TooFast, Unavailable: it is a refusal.
-    """
+    """Return the receipt of an answer; raises what a refusal means, by its status and code. Pure."""
     content = outcome.said(answer.body)
     if answer.is_success:
         sid = content.get("sid")  # of what was created; none where the answer was cut short
@@ -208,7 +194,11 @@ def _in_words(code: int) -> str:
 
 def is_reachable() -> bool:
     """Whether PUBLIC_URL is one that Twilio would take and can reach."""
-    return _is_public(settings.PUBLIC_URL)
+    host = urlsplit(settings.PUBLIC_URL).hostname or ""
+    try:
+        return ip_address(host).is_global
+    except ValueError:
+        return "." in host and not host.endswith((".localhost", ".local", ".internal", ".test"))
 
 
 def public_url(path: str) -> str:
@@ -268,25 +258,10 @@ def is_authentic(given: str, *, auth_token: str, url: str, fields: Iterable[tupl
     """
     if not auth_token:  # with an empty key anybody could sign
         return False
-    known = list(fields)
-    expected = [signature(auth_token, each, known) for each in _spellings(url)]
-    return any(hmac.compare_digest(each.encode(), given.encode()) for each in expected)
-
-
-def _spellings(url: str) -> set[str]:
-    """A URL with its port and without: Twilio's own libraries take either, since Twilio has signed either."""
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    if parts.port:
-        host = host.removesuffix(f":{parts.port}")
+    known, parts = list(fields), urlsplit(url)
+    # With its port and without: Twilio's own libraries take either, since Twilio has signed either.
+    host = parts.netloc.rpartition("@")[2].removesuffix(f":{parts.port}")
     port = parts.port or (443 if parts.scheme == "https" else 80)
-    return {url, *(urlunsplit(parts._replace(netloc=each)) for each in (host, f"{host}:{port}"))}
-
-
-@lru_cache(maxsize=16)
-def _is_public(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    try:
-        return ip_address(host).is_global
-    except ValueError:
-        return "." in host and not host.endswith((".localhost", ".local", ".internal", ".test"))
+    urls = {url, *(urlunsplit(parts._replace(netloc=each)) for each in (host, f"{host}:{port}"))}
+    expected = [signature(auth_token, each, known) for each in urls]
+    return any(hmac.compare_digest(each.encode(), given.encode()) for each in expected)
