@@ -2,7 +2,7 @@
 
 import contextlib
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ from config import clock
 from notifications.brokers import compressed
 from notifications.brokers.frames import WIRE, entries_of, lenient_frame_handler
 from notifications.brokers.headers import Headers, clean, plain
-from notifications.brokers.intake import BrokerAway, Delivered
+from notifications.brokers.intake import BrokerAway, Delivered, away_on
 from notifications.brokers.messages import Message
 from notifications.brokers.sources import Source
 
@@ -23,30 +23,18 @@ compressed.bound()
 
 #: What brokers add to a message's headers on its way, another each time.
 ADDED: Final = (
-    "x-acquired-count",
-    "x-death",
-    "x-delivery-count",
-    "x-first-death-",
-    "x-last-death-",
+    "x-acquired-count", "x-death", "x-delivery-count", "x-first-death-", "x-last-death-",
     "x-redelivered-count",
-)
+)  # fmt: skip
 #: Seconds after which a silent connection is asked whether it lives; twice that ends it.
 HEARTBEAT_S: Final = 20
 CONNECT_TIMEOUT_S: Final = 5
-#: Longest time, in seconds, that one answer of the broker may take, and sending it something: a frozen one or
-#: one behind a wall, would hold up whoever wants to leave it.
+#: Longest time, in seconds, for an answer, or to send something: a frozen broker would hold up who leaves.
 SOCKET_S: Final = 5.0
 
 
 def connect(url: str, **options: Any) -> Connection:
-    """Return a connection to a broker, made.
-
-    Args:
-        options: more of what py-amqp's connection takes.
-
-    Raises:
-        BrokerAway: it can't be reached, or refuses.
-    """
+    """Return a connection to a broker, made with these options of py-amqp; raises BrokerAway."""
     connection = Connection(
         url,
         heartbeat=HEARTBEAT_S,
@@ -63,32 +51,31 @@ def connect(url: str, **options: Any) -> Connection:
     return connection
 
 
-@contextlib.contextmanager
-def away(connection: Connection) -> Iterator[None]:
+def away(connection: Connection) -> contextlib.AbstractContextManager[None]:
     """Turn what kombu and its transport raise into BrokerAway."""
-    try:
-        yield
-    except (*connection.connection_errors, *connection.channel_errors, OSError) as error:
-        raise BrokerAway(f"{type(error).__name__}: {error}"[:200]) from error
+    return away_on(*connection.connection_errors, *connection.channel_errors, OSError)
 
 
 def declare(connection: Connection, source: Source) -> None:
-    """Make exchange, queue, bindings and the queues of answers where they are missing; all of them durable.
-
-    What is there stays as it is: its owner may have made it with other arguments.
-    """
+    """Make what is missing of exchange, queues and bindings, durably; what is there stays as it is."""
     queues = [Queue(name, durable=True) for name in (source.queue, *source.answers_to)]
     exchange = Exchange(source.exchange, type=source.exchange_type, durable=True)
+    bindings = [(queues[0], key) for key in source.keys] + [(queue, queue.name) for queue in queues[1:]]
     with away(connection):
         for entity in (*queues, *([exchange] if source.exchange else [])):
             if not _is_there(connection, entity):
                 with connection.channel() as channel:
                     _declare(entity(channel))
-        if source.exchange:
-            for key in source.keys:
-                _bind(connection, queues[0], exchange, key)
-            for queue in queues[1:]:
-                _bind(connection, queue, exchange, queue.name)
+        for queue, key in bindings if source.exchange else ():
+            channel = connection.channel()
+            try:
+                queue(channel).bind_to(exchange, routing_key=key)
+            except connection.channel_errors as error:
+                # Whoever owns the queue may have kept the right to bind it to themselves, and done so.
+                about = {"queue": queue.name, "exchange": exchange.name, "key": key}
+                log.warning("queue_not_bound", **about, error=str(error))
+            else:
+                channel.close()
 
 
 def _is_there(connection: Connection, entity: Any) -> bool:
@@ -100,17 +87,6 @@ def _is_there(connection: Connection, entity: Any) -> bool:
         return False
     channel.close()
     return True
-
-
-def _bind(connection: Connection, queue: Queue, exchange: Exchange, key: str) -> None:
-    channel = connection.channel()
-    try:
-        queue(channel).bind_to(exchange, routing_key=key)
-    except connection.channel_errors as error:
-        # Whoever owns the queue may have kept the right to bind it to themselves, and done so.
-        log.warning("queue_not_bound", queue=queue.name, exchange=exchange.name, key=key, error=str(error))
-    else:
-        channel.close()
 
 
 def _declare(entity: Any, **options: bool) -> None:
@@ -162,16 +138,16 @@ class AmqpIntake:
             return [self._arrived.popleft() for _ in range(min(most, len(self._arrived)))]
 
     def acknowledge(self, delivered: Sequence[Delivered]) -> None:
-        tags = {each.tag for each in delivered}
+        tags = [each.tag for each in delivered]
         if not tags:
             return
-        self._open -= tags
+        self._open.difference_update(tags)
         with away(self._connected()):
             # AMQP's tags are numbers that grow: all up to one of them can be acknowledged at once.
             if hasattr(self._channel, "confirm_select") and not any(tag < max(tags) for tag in self._open):
                 self._channel.basic_ack(max(tags), multiple=True)
                 return
-            for tag in (each.tag for each in delivered):
+            for tag in tags:
                 self._channel.basic_ack(tag)
 
     def give_back(self, delivered: Sequence[Delivered]) -> None:
@@ -203,25 +179,20 @@ class AmqpIntake:
 
     def _arrive(self, message: KombuMessage) -> None:
         info, properties = message.delivery_info, message.properties
-        body, message_id = message.body, properties.get("message_id")
-        self._open.add(message.delivery_tag)
-        self._arrived.append(
-            Delivered(
-                Message(
-                    source=self.source.name,
-                    body=compressed.opened(
-                        body.encode() if isinstance(body, str) else bytes(body), message.content_encoding
-                    ),
-                    headers=_given(message.headers or {}, properties.get(WIRE, b"")),
-                    routing_key=clean(info.get("routing_key") or ""),
-                    message_id=clean(str(message_id)) if message_id not in (None, "") else None,
-                    sent_at=_time(properties.get("timestamp")),
-                    delivered_at=clock.now(),
-                    redelivered=bool(info.get("redelivered")),
-                ),
-                message.delivery_tag,
-            )
+        message_id = properties.get("message_id")
+        body = message.body.encode() if isinstance(message.body, str) else bytes(message.body)
+        arrived = Message(
+            source=self.source.name,
+            body=compressed.opened(body, message.content_encoding),
+            headers=_given(message.headers or {}, properties.get(WIRE, b"")),
+            routing_key=clean(info.get("routing_key") or ""),
+            message_id=clean(str(message_id)) if message_id not in (None, "") else None,
+            sent_at=_time(properties.get("timestamp")),
+            delivered_at=clock.now(),
+            redelivered=bool(info.get("redelivered")),
         )
+        self._open.add(message.delivery_tag)
+        self._arrived.append(Delivered(arrived, message.delivery_tag))
 
 
 def _given(headers: Mapping[str, Any], wire: bytes) -> Headers:

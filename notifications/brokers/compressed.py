@@ -19,17 +19,10 @@ from notifications.brokers.messages import BODY_MAX_BYTES
 _MOST: Final = BODY_MAX_BYTES + 1
 # Of content encodings: those that are zlib's, and the character sets that cost no more than their length.
 _ZLIB: Final = frozenset({"gzip", "x-gzip", "deflate"})
-_CHARSETS: Final = {
-    "utf-16": "utf-16",
-    "utf-16le": "utf-16-le",
-    "utf-16be": "utf-16-be",
-    "utf-32": "utf-32",
-    "iso-8859-1": "latin-1",
-    "latin-1": "latin-1",
-    "latin1": "latin-1",
-    "windows-1251": "cp1251",
-    "windows-1252": "cp1252",
-}
+_CHARSETS: Final = (
+    "utf-16", "utf-16le", "utf-16be", "utf-32", "iso-8859-1", "latin-1", "latin1", "windows-1251",
+    "windows-1252",
+)  # fmt: skip
 # Of gzip, written one behind the other; each costs a copy of what follows.
 _MEMBERS_MOST: Final = 100
 # zlib tells gzip's wrapping from its own by itself.
@@ -74,8 +67,8 @@ def opened(body: bytes, content_encoding: Any) -> bytes:
                 if not rest or len(found) >= _MOST:
                     return found
             raise EOFError
-        if charset := _CHARSETS.get(encoding):
-            return body.decode(charset).encode()
+        if encoding in _CHARSETS:
+            return body.decode(encoding).encode()
     except (zlib.error, EOFError, UnicodeError):
         pass
     return body

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from struct import error as StructError
-from typing import Any, Final, Protocol
+from typing import Any, Final
 from uuid import UUID
 
 import orjson
@@ -21,6 +21,7 @@ from notifications.brokers.frames import WireMessage
 from notifications.brokers.intake import BrokerAway
 from notifications.brokers.sources import Source
 from notifications.brokers.stopping import Stop
+from notifications.models import OutgoingMessage
 
 log = structlog.get_logger(__name__)
 
@@ -38,17 +39,6 @@ _NO_ROOM: Final = "It accepts nothing, for want of memory or disk (connection.bl
 
 class BrokerBlocked(BrokerAway):
     """The broker is there and takes nothing. What was sent waits at it; the connection is kept."""
-
-
-class Outgoing(Protocol):
-    """What is published: a row of the outbox, or anything that looks like one."""
-
-    message_id: UUID
-    exchange: str
-    routing_key: str
-    headers: Mapping[str, Any]
-    wire_headers: Any
-    body: Any
 
 
 class Publisher:
@@ -71,7 +61,7 @@ class Publisher:
         self._refused = 0
         self._may_ask = True
 
-    def publish(self, messages: Sequence[Outgoing]) -> None:
+    def publish(self, messages: Sequence[OutgoingMessage]) -> None:
         """Publish messages in their order, persistently; returns once the broker has confirmed all of them.
 
         Raises:
@@ -132,9 +122,8 @@ class Publisher:
             raise
 
     def _connect(self) -> None:
-        self._connection = amqp.connect(
-            self.source.url, on_blocked=self._blocked, on_unblocked=self._unblocked
-        )
+        hears = {"on_blocked": self._block, "on_unblocked": partial(self._block, is_blocked=False)}
+        self._connection = amqp.connect(self.source.url, **hears)
         amqp.declare(self._connection, self.source)
         with amqp.away(self._connection):
             self._channel = self._connection.channel()
@@ -145,7 +134,7 @@ class Publisher:
             if self._confirms:
                 self._channel.confirm_select()
                 self._channel.events["basic_ack"].add(self._confirmed)
-                self._channel.events["basic_nack"].add(self._nacked)
+                self._channel.events["basic_nack"].add(partial(self._confirmed, refused=True))
                 self._channel.events["basic_return"].add(self._returned)
         log.info("broker_connected", source=self.source.name, publishes=True)
 
@@ -153,7 +142,7 @@ class Publisher:
     def _confirms(self) -> bool:
         return hasattr(self._channel, "confirm_select")
 
-    def _send(self, message: Outgoing) -> None:
+    def _send(self, message: OutgoingMessage) -> None:
         prepared = self._prepared(message)
         if self._confirms:
             self._note_sent()
@@ -166,7 +155,7 @@ class Publisher:
             **({"mandatory": True} if self.source.exchange_type == "direct" else {}),
         )
 
-    def _prepared(self, message: Outgoing) -> Any:
+    def _prepared(self, message: OutgoingMessage) -> Any:
         """Return a message as it is sent; without its headers where these are more than a frame holds."""
         wire = bytes(message.wire_headers or b"")
         if not self._confirms:
@@ -180,7 +169,7 @@ class Publisher:
         log.warning("message_headers_left_out", source=self.source.name, message_id=str(message.message_id))
         return self._built(message, {})
 
-    def _built(self, message: Outgoing, headers: Mapping[str, Any], **kind: Any) -> Any:
+    def _built(self, message: OutgoingMessage, headers: Mapping[str, Any], **kind: Any) -> Any:
         # The originals' bot takes some of its commands as bare text.
         is_text = isinstance(message.body, str)
         return self._channel.prepare_message(
@@ -206,9 +195,8 @@ class Publisher:
         while self._unconfirmed:
             left = min(end, self._stop.since + STOP_WITHIN_S) - time.monotonic()
             if left <= 0:
-                raise BrokerAway(
-                    f"It has not confirmed {len(self._unconfirmed)} messages within {CONFIRM_S:g} s."
-                )
+                count = len(self._unconfirmed)
+                raise BrokerAway(f"It has not confirmed {count} messages within {CONFIRM_S:g} s.")
             with suppress(TimeoutError):
                 connection.drain_events(timeout=0.001 if self.is_blocked else min(left, STEP_S))
             if self.is_blocked:
@@ -216,22 +204,13 @@ class Publisher:
         if self._refused:
             raise BrokerAway(f"It has refused {self._refused} messages.")
 
-    def _blocked(self, reason: str) -> None:
-        self.is_blocked = True
+    def _block(self, reason: str = "", *, is_blocked: bool = True) -> None:
+        self.is_blocked = is_blocked
 
-    def _unblocked(self) -> None:
-        self.is_blocked = False
-
-    def _confirmed(self, tag: int, multiple: bool) -> None:
-        if multiple:
-            self._unconfirmed = {each for each in self._unconfirmed if each > tag}
-        else:
-            self._unconfirmed.discard(tag)
-
-    def _nacked(self, tag: int, multiple: bool) -> None:
-        before = len(self._unconfirmed)
-        self._confirmed(tag, multiple)
-        self._refused += before - len(self._unconfirmed)
+    def _confirmed(self, tag: int, multiple: bool, *, refused: bool = False) -> None:
+        known = {each for each in self._unconfirmed if each <= tag} if multiple else self._unconfirmed & {tag}
+        self._unconfirmed -= known
+        self._refused += refused * len(known)
 
     def _returned(self, error: Any, exchange: str, routing_key: str, message: Any) -> None:
         metrics.add("messages_published", self.source.name, "unroutable")

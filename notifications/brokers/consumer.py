@@ -24,7 +24,6 @@ log = structlog.get_logger(__name__)
 #: How long one look at the broker waits; so soon a stop is noticed.
 LOOK_S: Final = 1.0
 RECONNECT_FIRST_S: Final = 0.5
-RECONNECT_MAX_S: Final = 30.0
 #: A connection that held for so long was a good one: the waits begin anew.
 STEADY_S: Final = 10.0
 DATABASE_WAIT_S: Final = 1.0
@@ -68,7 +67,7 @@ class Consumer:
                 self._held.clear()
                 intake.close()
             if reason:
-                wait_s = min(RECONNECT_FIRST_S * 2 ** min(losses - 1, 10), RECONNECT_MAX_S)
+                wait_s = taking.wait_s(losses, first_s=RECONNECT_FIRST_S)
                 log.warning("broker_away", source=self.source.name, error=reason, retry_in_s=wait_s)
                 end = time.monotonic() + wait_s
                 while not self.stop.is_set() and (left := end - time.monotonic()) > 0:
@@ -78,8 +77,7 @@ class Consumer:
 
     def _serve(self, intake: Intake) -> None:
         while not self.stop.is_set():
-            room = self.source.prefetch - len(self._held)
-            taken: list[Delivered] = []
+            room, taken = self.source.prefetch - len(self._held), list[Delivered]()
             if room > 0:
                 taken = intake.take(most=room, timeout_s=self._patience())
             else:  # everything that may be held is held, and waits

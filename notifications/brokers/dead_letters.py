@@ -7,7 +7,7 @@ import structlog
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import Count, F, QuerySet
+from django.db.models import Count, QuerySet
 
 from config import clock
 from config.rest.exceptions import Conflict
@@ -140,11 +140,7 @@ def dead_messages_replay(chosen: QuerySet[DeadMessage]) -> tuple[int, int]:
 
 
 def dead_message_discard(dead: DeadMessage) -> None:
-    """Mark a dead letter as one that nobody wants; it stays to be read.
-
-    Raises:
-        Conflict: it is no dead letter (any more).
-    """
+    """Mark a dead letter as unwanted; it stays to be read. Raises Conflict if it is none any more."""
     if not dead_messages_discard(DeadMessage.objects.filter(pk=dead.pk)):
         dead.refresh_from_db()
         _check_dead(dead)
@@ -152,9 +148,8 @@ def dead_message_discard(dead: DeadMessage) -> None:
 
 def dead_messages_discard(chosen: QuerySet[DeadMessage]) -> int:
     """Mark those of these that are dead letters as unwanted; returns how many."""
-    return DeadMessage.objects.filter(
-        pk__in=chosen.order_by().values("pk"), state=DeadMessage.State.DEAD
-    ).update(state=DeadMessage.State.DISCARDED, ended_at=clock.now(), replays=F("replays"))
+    dead = DeadMessage.objects.filter(pk__in=chosen.order_by().values("pk"), state=DeadMessage.State.DEAD)
+    return dead.update(state=DeadMessage.State.DISCARDED, ended_at=clock.now())
 
 
 def _check_dead(dead: DeadMessage) -> None:

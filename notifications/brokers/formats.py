@@ -40,16 +40,11 @@ def register(format_: Format) -> None:
 
 
 def get(name: str) -> Format:
-    """Return the format of this name.
-
-    Raises:
-        ImproperlyConfigured: there is none.
-    """
-    try:
-        return _formats[name]
-    except KeyError:
-        known = ", ".join(sorted(_formats)) or "none"
-        raise ImproperlyConfigured(f"There is no format {name!r}; there are: {known}.") from None
+    """Return the format of this name; raises ImproperlyConfigured if there is none."""
+    if name not in _formats:
+        known = ", ".join(names()) or "none"
+        raise ImproperlyConfigured(f"There is no format {name!r}; there are: {known}.")
+    return _formats[name]
 
 
 def names() -> list[str]:

@@ -5,6 +5,7 @@ RabbitMQ passes on whatever bytes a publisher gave it. The layouts are those of 
 
 import base64
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from struct import error as StructError
 from struct import pack, unpack_from
 from typing import Any, Final
@@ -36,14 +37,8 @@ _MOST_BYTES: Final = BODY_MAX_BYTES + 1
 _HEAD_BYTES: Final = 12
 _SIZE_OFFSET: Final = 4
 _ERRORS: Final = (
-    ArithmeticError,
-    LookupError,
-    OSError,
-    RecursionError,
-    ValueError,
-    StructError,
-    FrameSyntaxError,
-)
+    ArithmeticError, LookupError, OSError, RecursionError, ValueError, StructError, FrameSyntaxError,
+)  # fmt: skip
 # The last second of the year 9999, which is where Python's times end.
 _LAST_SECOND: Final = 253_402_300_799
 _SIZES: Final = {
@@ -117,13 +112,10 @@ def readable(payload: bytes) -> bytes:
     Its timestamps beyond Python's are numbers; if that is not enough, its properties' bytes are all it has.
     """
     mended = bytearray(payload)
-    try:
+    with suppress(*_ERRORS):
         for offset in _timestamps(payload):
             if unpack_from(">Q", payload, offset + 1)[0] > _LAST_SECOND:
                 mended[offset] = ord("l")  # a signed integer, as long
-    except _ERRORS:
-        pass
-    else:
         if _is_readable(bytes(mended)):
             return bytes(mended)
     log.warning("message_properties_unreadable")
@@ -132,23 +124,19 @@ def readable(payload: bytes) -> bytes:
 
 
 def _is_readable(payload: bytes) -> bool:
-    try:
+    with suppress(*_ERRORS):
         decode_properties_basic(payload, _HEAD_BYTES)
-    except _ERRORS:
-        return False
-    return True
+        return True
+    return False
 
 
 def table_of(payload: bytes) -> bytes:
     """Return the headers of a content header: their bytes, without the length; none where they are broken."""
-    try:
-        offset = _table_offset(payload, _HEAD_BYTES)
-        if offset is None:
-            return b""
-        end = offset + 4 + unpack_from(">I", payload, offset)[0]
-        return bytes(payload[offset + 4 : end]) if end <= len(payload) else b""
-    except _ERRORS:
-        return b""
+    with suppress(*_ERRORS):
+        if (offset := _table_offset(payload, _HEAD_BYTES)) is not None:
+            end = offset + 4 + unpack_from(">I", payload, offset)[0]
+            return bytes(payload[offset + 4 : end]) if end <= len(payload) else b""
+    return b""
 
 
 def entries_of(table: bytes) -> list[tuple[bytes, bytes]]:

@@ -103,26 +103,21 @@ def _lives(pid: str) -> bool:
 
 
 def states(redis: Redis, *, now: float) -> list[State]:
-    """Return what consumers have said; one that was lost is left out where another has taken its place.
-
-    Raises:
-        redis.exceptions.RedisError: Redis is away.
-    """
+    """Return what consumers have said, but for lost ones that another has replaced; raises RedisError."""
     said = {field: State.read(value) for field, value in redis.hgetall(KEY).items()}
     found = {field: state for field, state in said.items() if state is not None}
     expected = wanted()
     alive = {state.source for state in found.values() if not state.is_silent(now)}
+    silent = {field: state for field, state in found.items() if state.is_silent(now)}
     gone = [
         field
-        for field, state in found.items()
-        if state.is_silent(now)
-        and (state.source in alive or (state.source not in expected and now - state.at > FORGET_S))
+        for field, state in silent.items()
+        if state.source in alive or (state.source not in expected and now - state.at > FORGET_S)
     ]
     if gone:
         redis.hdel(KEY, *gone)
-    return sorted(
-        (state for field, state in found.items() if field not in gone), key=lambda state: state.source
-    )
+    kept = [state for field, state in found.items() if field not in gone]
+    return sorted(kept, key=lambda state: state.source)
 
 
 def wanted() -> set[str]:

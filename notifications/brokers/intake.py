@@ -1,6 +1,7 @@
 """What a consumer needs of a broker, whichever it is: messages held, acknowledged, given back."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -9,6 +10,15 @@ from notifications.brokers.messages import Message
 
 class BrokerAway(Exception):
     """The broker can't be reached, or has ended the connection. What was held is its own again."""
+
+
+@contextmanager
+def away_on(*errors: type[BaseException]) -> Iterator[None]:
+    """Turn these exceptions of a client into BrokerAway."""
+    try:
+        yield
+    except errors as error:
+        raise BrokerAway(f"{type(error).__name__}: {error}"[:200]) from error
 
 
 @dataclass(frozen=True, slots=True, eq=False)

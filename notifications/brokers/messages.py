@@ -50,11 +50,7 @@ class Message:
     redelivered: bool = False
 
     def json(self) -> Any:
-        """Return the body as JSON.
-
-        Raises:
-            Malformed: it is none, or too large.
-        """
+        """Return the body as JSON; raises Malformed if it is none, or too large."""
         if len(self.body) > BODY_MAX_BYTES:
             raise Malformed(f"Expected at most {BODY_MAX_BYTES} bytes, unpacked.")
         if len(self.body) > (most := settings.REQUEST_MAX_VALUES) and values_in(self.body) > most:
@@ -67,11 +63,7 @@ class Message:
             raise Malformed(f"Expected JSON: {error}.") from None
 
     def json_object(self) -> dict[str, Any]:
-        """Return the body as a JSON object.
-
-        Raises:
-            Malformed: it is something else.
-        """
+        """Return the body as a JSON object; raises Malformed if it is none, or too large."""
         value = self.json()
         if not isinstance(value, dict):
             raise Malformed("Expected a JSON object.")

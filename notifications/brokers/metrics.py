@@ -45,8 +45,7 @@ def families(counted: Counted) -> Iterator[Metric]:
     for source, states in by_source.items():
         alive = [state for state in states if not state.is_silent(now)]
         connected.add_metric([source], sum(state.connected for state in alive))
-        if not states:
-            continue
-        lag.add_metric([source], max((state.lag_s for state in alive), default=0.0))
-        held.add_metric([source], sum(state.held for state in alive))
+        if states:
+            lag.add_metric([source], max((state.lag_s for state in alive), default=0.0))
+            held.add_metric([source], sum(state.held for state in alive))
     yield from (connected, lag, held)

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from typing import Final, Protocol, TypeVar
 
 import structlog
-from django.db import connection
 
+from config import sql
 from config.statements import named
 
 log = structlog.get_logger(__name__)
@@ -42,17 +42,12 @@ _T = TypeVar("_T", bound=Received)
 
 def fresh(commands: Sequence[_T], *, now: datetime) -> list[_T]:
     """Return those that have not taken effect yet, in their order, and note that now they do."""
-    known = dict.fromkeys((each.source, each.message_id) for each in commands if each.message_id)
+    known = {(each.source, each.message_id) for each in commands if each.message_id}
     if not known:
         return list(commands)
-    with connection.cursor() as cursor:
-        # In one order for all, so that two consumers of one queue can't deadlock.
-        keys = sorted(known)
-        cursor.execute(
-            _RECEIVE,
-            {"sources": [source for source, _ in keys], "ids": [key for _, key in keys], "now": now},
-        )
-        new = set(cursor.fetchall())
+    # In one order for all, so that two consumers of one queue can't deadlock.
+    sources, ids = map(list, zip(*sorted(known), strict=True))
+    new = set(sql.rows(_RECEIVE, {"sources": sources, "ids": ids, "now": now}))
     taken: list[_T] = []
     for command in commands:
         if command.message_id and (command.source, command.message_id) not in new:

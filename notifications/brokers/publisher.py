@@ -10,6 +10,7 @@ from django.db import connection as database
 from django.db import transaction
 from redis.exceptions import RedisError
 
+from config import sql
 from notifications import metrics, queue
 from notifications.brokers import outbox, sources
 from notifications.brokers.confirming import Publisher
@@ -73,48 +74,33 @@ class PublisherLoop:
     def _publish_batch(self, name: str) -> bool:
         # One seek; a transaction and a lock only where there is something.
         if not OutgoingMessage.objects.filter(broker=name).exists():
-            self._come_back(name)
+            if name in self._away:  # perhaps it is there again
+                self._published(name, [])
             return False
         with transaction.atomic():
-            with database.cursor() as cursor:
-                cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [LOCK])
-                if not cursor.fetchone()[0]:
-                    return False  # another publisher is at it; this one stands by
+            if not sql.value("SELECT pg_try_advisory_xact_lock(%s)", [LOCK]):
+                return False  # another publisher is at it; this one stands by
             rows = list(OutgoingMessage.objects.filter(broker=name).order_by("id")[:BATCH])
             if not rows:
                 return False
-            try:
-                self._publisher(name).publish(rows)
-            except BrokerAway as error:
-                self._note_away(name, str(error))
+            if not self._published(name, rows):
                 return False
             OutgoingMessage.objects.filter(pk__in=[row.pk for row in rows]).delete()
-        self._note_there(name)
         metrics.add("messages_published", name, "confirmed", amount=len(rows))
         return len(rows) == BATCH
 
-    def _publisher(self, name: str) -> Publisher:
-        if name not in self._publishers:
-            try:
-                self._publishers[name] = Publisher(sources.get(name), self.stop)
-            except ImproperlyConfigured as error:
-                raise BrokerAway(str(error)) from error
-        return self._publishers[name]
-
-    def _come_back(self, name: str) -> None:
-        """Look whether a broker that was away is there again, though there is nothing to publish."""
-        if name not in self._away:
-            return
+    def _published(self, name: str, rows: list[OutgoingMessage]) -> bool:
+        """Publish these; False where their broker is away."""
         try:
-            self._publisher(name).publish([])
-        except BrokerAway as error:
+            if name not in self._publishers:
+                self._publishers[name] = Publisher(sources.get(name), self.stop)
+            self._publishers[name].publish(rows)
+        except (BrokerAway, ImproperlyConfigured) as error:
             self._note_away(name, str(error))
-        else:
-            self._note_there(name)
-
-    def _note_there(self, name: str) -> None:
+            return False
         self._losses.pop(name, None)
         self._away.pop(name, None)
+        return True
 
     def _note_away(self, name: str, reason: str) -> None:
         self._losses[name] = losses = self._losses.get(name, 0) + 1

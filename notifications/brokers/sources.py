@@ -43,11 +43,7 @@ def names() -> list[str]:
 
 
 def get(name: str) -> Source:
-    """Return a source by its name.
-
-    Raises:
-        ImproperlyConfigured: there is none, or it is wrong; says how.
-    """
+    """Return a source by its name; raises ImproperlyConfigured, which says what is wrong."""
     given = settings.SOURCES.get(name)
     if given is None:
         known = ", ".join(sorted(settings.SOURCES)) or "none"

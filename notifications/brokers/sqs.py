@@ -2,8 +2,9 @@
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 
 import boto3
@@ -13,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
 
 from config import clock
-from notifications.brokers.intake import BrokerAway, Delivered
+from notifications.brokers.intake import Delivered, away_on
 from notifications.brokers.messages import Message
 from notifications.brokers.sources import Source
 
@@ -25,12 +26,7 @@ EXTEND_EVERY_S: Final = 15.0
 SNS_ID_MAX_LENGTH: Final = 100
 
 
-@contextmanager
-def _away() -> Iterator[None]:
-    try:
-        yield
-    except (BotoCoreError, ClientError, OSError) as error:
-        raise BrokerAway(f"{type(error).__name__}: {error}"[:200]) from error
+_away: Final = partial(away_on, BotoCoreError, ClientError, OSError)
 
 
 def client() -> Any:
@@ -75,10 +71,9 @@ class SqsIntake:
 
     def acknowledge(self, delivered: Sequence[Delivered]) -> None:
         for tags in _tens(delivered):
-            entries = [{"Id": str(n), "ReceiptHandle": tag} for n, tag in enumerate(tags)]
             with _away():
                 # One that could not be deleted comes again, and changes nothing.
-                self._client.delete_message_batch(QueueUrl=self._url, Entries=entries)
+                self._client.delete_message_batch(QueueUrl=self._url, Entries=_entries(tags))
             self._forget(tags)
 
     def give_back(self, delivered: Sequence[Delivered]) -> None:
@@ -100,9 +95,7 @@ class SqsIntake:
                 client.close()
 
     def _set_visible_after(self, tags: Sequence[str], seconds: int) -> None:
-        entries = [
-            {"Id": str(n), "ReceiptHandle": tag, "VisibilityTimeout": seconds} for n, tag in enumerate(tags)
-        ]
+        entries = [entry | {"VisibilityTimeout": seconds} for entry in _entries(tags)]
         with _away():
             self._client.change_message_visibility_batch(QueueUrl=self._url, Entries=entries)
 
@@ -131,6 +124,10 @@ class SqsIntake:
         return Delivered(message, given["ReceiptHandle"])
 
 
+def _entries(tags: Sequence[str]) -> list[dict[str, Any]]:
+    return [{"Id": str(number), "ReceiptHandle": tag} for number, tag in enumerate(tags)]
+
+
 def _tens(delivered: Sequence[Delivered]) -> Iterator[list[str]]:
     for start in range(0, len(delivered), AT_MOST):
         yield [each.tag for each in delivered[start : start + AT_MOST]]
@@ -140,11 +137,8 @@ def _notice_in(body: str) -> dict[str, Any] | None:
     """Return the envelope that SNS puts around what it passes on, unless it delivers raw; else None."""
     if '"Notification"' not in body or '"TopicArn"' not in body:
         return None
-    try:
-        found = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return None
-    if not isinstance(found, dict) or found.get("Type") != "Notification":
-        return None
-    is_whole = all(isinstance(found.get(name), str) for name in ("Message", "MessageId"))
-    return found if is_whole and len(found["MessageId"]) <= SNS_ID_MAX_LENGTH else None
+    with suppress(orjson.JSONDecodeError):
+        match found := orjson.loads(body):
+            case {"Type": "Notification", "Message": str(), "MessageId": str(name)}:
+                return found if len(name) <= SNS_ID_MAX_LENGTH else None
+    return None

@@ -1,10 +1,10 @@
 """Messages take effect: a batch in one transaction, or one by one where something is wrong with the batch."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
-from itertools import chain
 from typing import Any, Final
 
 import structlog
@@ -97,16 +97,15 @@ def _take_together(source: Source, format_: Format, messages: Sequence[Message])
             dead.append((message, error))
     with transaction.atomic():
         answers = list(format_.apply(commands)) if commands else []
+        answers += [answer for _, error in dead for answer in _answers(error)]
         dead_messages_store((message, reason_of(error), 1) for message, error in dead)
-        outbox.messages_send(
-            source=source, answers=[*answers, *chain(*(_answers(error) for _, error in dead))]
-        )
+        outbox.messages_send(source=source, answers=answers)
         failures.forget(source.name, [message for message in messages if message.redelivered])
-    for outcome, count in (("done", len(commands)), ("dead", len(dead))):
-        if count:
-            metrics.add("messages", source.name, outcome, amount=count)
     lost = {id(message) for message, _ in dead}
-    return [Taken(Outcome.DEAD if id(message) in lost else Outcome.DONE) for message in messages]
+    outcomes = [Outcome.DEAD if id(message) in lost else Outcome.DONE for message in messages]
+    told = Counter(("messages", source.name, outcome.name.lower()) for outcome in outcomes)
+    metrics.add_many(told.items())
+    return list(map(Taken, outcomes))
 
 
 def _answers(error: Exception) -> Sequence[Answer]:
@@ -163,6 +162,4 @@ def is_away(error: DatabaseError) -> bool:
     if isinstance(error, InterfaceError):
         return True
     state = getattr(error.__cause__, "sqlstate", None)
-    if state is None:
-        return isinstance(error, OperationalError)
-    return state.startswith(AWAY)
+    return isinstance(error, OperationalError) if state is None else state.startswith(AWAY)
