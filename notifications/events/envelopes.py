@@ -51,21 +51,15 @@ class Command:
 
 
 def translate(message: Message) -> Command:
-    """Return the event that a message carries; see the module for the shapes.
-
-    Raises:
-        Malformed: it carries none.
-    """
+    """Return the event that a message carries, in whichever shape; raises Malformed if it carries none."""
     body = message.json_object()
     payload, meta = _opened(body)
     routing_key = _text(meta, "routing_key") or _text(meta, "event_type") or message.routing_key
     source = _text(meta, "source") or f"broker:{message.source}"
     # The ids of people as this product writes them.
     ids: dict[str, Any] = {name: _uuid(payload[name]) for name in IDS if name in payload}
-    for name in LISTS:
-        if isinstance(payload.get(name), list):
-            ids[name] = [_uuid(each) for each in payload[name]]
-    payload = payload | ids
+    lists = {name: payload[name] for name in LISTS if isinstance(payload.get(name), list)}
+    payload = payload | ids | {name: list(map(_uuid, each)) for name, each in lists.items()}
     incoming = Incoming(
         event_id=_event_id(meta.get("event_id"), message, routing_key, body),
         routing_key=routing_key,

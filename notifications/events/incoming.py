@@ -8,7 +8,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import structlog
-from django.db import connection, transaction
+from django.db import transaction
 from psycopg.types.json import Jsonb
 from redis.exceptions import RedisError
 
@@ -67,56 +67,35 @@ named("events.incoming.others", "Count the events that are there with other cont
 
 
 def events_accept(incoming: Sequence[Incoming]) -> set[UUID]:
-    """Store events in the caller's transaction; returns the ids of those that were not there before.
-
-    Raises:
-        Conflict: another event has the id of one of these.
-    """
+    """Store events; returns the ids of those that are new. Raises Conflict if one is another event's."""
     now = clock.now()
     handlers = {key: registry.subscribers(key) for key in {event.routing_key for event in incoming}}
     columns: dict[str, Any] = {
         "ids": [event.event_id for event in incoming],
         "keys": [event.routing_key for event in incoming],
         "payloads": [Jsonb(event.payload) for event in incoming],
+        "sources": [event.source for event in incoming],
+        "times": [event.occurred_at for event in incoming],
+        "known": [bool(handlers[event.routing_key]) for event in incoming],
+        "now": now,
     }
-    with connection.cursor() as cursor:
-        others = {
-            "sources": [event.source for event in incoming],
-            "times": [event.occurred_at for event in incoming],
-            "known": [bool(handlers[event.routing_key]) for event in incoming],
-            "now": now,
-        }
-        cursor.execute(_STORE, columns | others)
-        stored = {event_id for (event_id,) in cursor.fetchall()}
-        # One that comes twice in a batch is new once.
-        first = {event.event_id: event for event in reversed(incoming) if event.event_id in stored}
-        new = list(reversed(first.values()))
-        if len(new) < len(incoming):
-            cursor.execute(_OTHERS, columns)
-            if cursor.fetchone()[0]:
-                raise Conflict(OTHER_CONTENT)
+    stored = set(sql.column(_STORE, columns))
+    # One that comes twice in a batch is new once.
+    first = {event.event_id: event for event in reversed(incoming) if event.event_id in stored}
+    new = list(reversed(first.values()))
+    if len(new) < len(incoming) and sql.value(_OTHERS, columns):
+        raise Conflict(OTHER_CONTENT)
     runs = [
         (uuid7(), event.event_id, handler.name) for event in new for handler in handlers[event.routing_key]
     ]
     if runs:
-        _store_runs(runs, now)
+        ids, events, names = map(list, zip(*runs, strict=True))
+        # Without jobs of their own they have to be old enough not to be taken for runs that have one.
+        due_at = now if len(runs) <= FEW else now - OWN_JOB
+        sql.execute(_RUNS, {"ids": ids, "events": events, "handlers": names, "due_at": due_at, "now": now})
     known = [bool(handlers[event.routing_key]) for event in new]
     transaction.on_commit(partial(_announce, new, known, [run for run, _, _ in runs]), robust=True)
     return stored
-
-
-def _store_runs(runs: Sequence[tuple[UUID, UUID, str]], now: datetime) -> None:
-    ids, events, handlers = map(list, zip(*runs, strict=True))
-    # Without jobs of their own they have to be old enough not to be taken for runs that have one.
-    due_at = now if len(runs) <= FEW else now - OWN_JOB
-    parameters: dict[str, Any] = {
-        "ids": ids,
-        "events": events,
-        "handlers": handlers,
-        "due_at": due_at,
-        "now": now,
-    }
-    sql.execute(_RUNS, parameters)
 
 
 def _announce(new: Sequence[Incoming], known: Sequence[bool], runs: Sequence[UUID]) -> None:

@@ -51,20 +51,19 @@ def said_later(events: Sequence[Incoming]) -> dict[UUID, Later]:
 
     An event whose publisher gave no time comes when it comes.
     """
-    dated = {each.event_id: each.occurred_at for each in events if each.occurred_at is not None}
     found: dict[UUID, Later] = defaultdict(Later)
-    if not dated:
+    chosen = [each for each in events if each.occurred_at is not None]
+    times = [each.occurred_at for each in chosen if each.occurred_at is not None]
+    if not times:
         return found
-    chosen = [each for each in events if each.event_id in dated]
-    earliest = min(dated.values())
     parameters: dict[str, Any] = {
         "events": [each.event_id for each in chosen],
         "people": [each.payload["user_id"] for each in chosen],
         "sources": [each.source for each in chosen],
-        "times": [each.occurred_at for each in chosen],
+        "times": times,
         "keys": sorted(set().union(*(MATTERS[each.routing_key] for each in chosen))),
-        "stored_after": earliest - AHEAD,
-        "said_after": earliest,
+        "stored_after": min(times) - AHEAD,
+        "said_after": min(times),
     }
     for event_id, routing_key, fields in sql.rows(_LATER, parameters):
         later = found[event_id]

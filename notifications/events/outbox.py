@@ -19,6 +19,7 @@ from config.statements import named
 from notifications import metrics, queue
 from notifications.brokers import outbox as brokers_outbox
 from notifications.events import following, jobs, registry
+from notifications.events.incoming import OTHER_CONTENT
 from notifications.events.payloads import check_event
 from notifications.models import Event
 
@@ -32,7 +33,7 @@ WITH event AS (
     INSERT INTO notifications_event
            (id, routing_key, source, payload, occurred_at, created_at, published_by_id, is_known)
     VALUES (%(id)s, %(routing_key)s, %(source)s, %(payload)s, %(occurred_at)s, %(created_at)s,
-            %(published_by)s, %(is_known)s)
+            %(published_by_id)s, %(is_known)s)
         ON CONFLICT (id) DO NOTHING
  RETURNING id
 ), runs AS (
@@ -61,7 +62,6 @@ def event_publish(
 
     Args:
         routing_key: words with dots between, such as ``stage.accepted``.
-        payload: a JSON object.
         source: which service it comes from.
         occurred_at: when it happened; now, if not given.
         event_id: the publisher's own id of it: the same event again under it is stored once.
@@ -117,7 +117,7 @@ def event_accept(
             same["occurred_at"] = occurred_at
         existing = Event.objects.filter(pk=event.pk, **same).first()
         if existing is None:
-            raise Conflict("An event with this event_id was published before, with other content.")
+            raise Conflict(OTHER_CONTENT)
         return existing, False
     if run_ids:
         following.expect()
@@ -141,18 +141,9 @@ def meta(event: Event) -> dict[str, Any]:
 
 def _store(event: Event, run_ids: list[UUID], handlers: list[str]) -> bool:
     """Insert the event and its runs; returns False, having done nothing, if its id is taken."""
-    parameters: dict[str, Any] = {
-        "id": event.pk,
-        "routing_key": event.routing_key,
-        "source": event.source,
-        "payload": Jsonb(event.payload),
-        "occurred_at": event.occurred_at,
-        "created_at": event.created_at,
-        "published_by": event.published_by_id,
-        "is_known": event.is_known,
-        "run_ids": run_ids,
-        "handlers": handlers,
-    }
+    names = ("id", "routing_key", "source", "occurred_at", "created_at", "published_by_id", "is_known")
+    parameters = {name: getattr(event, name) for name in names}
+    parameters |= {"payload": Jsonb(event.payload), "run_ids": run_ids, "handlers": handlers}
     return bool(sql.value(_STORE, parameters))
 
 

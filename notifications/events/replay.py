@@ -46,12 +46,10 @@ def event_replay(*, event_id: UUID, handlers: Sequence[str] | None = None) -> in
         count = _start_again(again)
         # Such as one that was not there when the event was published.
         present = set(runs.values_list("handler", flat=True))
-        missing = [name for name in wanted if name not in present]
+        # As a replay, so that they need no job of their own.
+        missing = [HandlerRun(event=event, handler=name, replays=1) for name in wanted if name not in present]
         if missing:
-            # As a replay, so that they need no job of their own.
-            HandlerRun.objects.bulk_create(
-                HandlerRun(event=event, handler=name, replays=1) for name in missing
-            )
+            HandlerRun.objects.bulk_create(missing)
             Event.objects.filter(pk=event.pk).update(is_known=True)
             _look_on_commit()
         return count + len(missing)

@@ -14,10 +14,10 @@ from uuid import UUID
 
 import structlog
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import QuerySet
 
-from config import clock
+from config import clock, sql
 from config.statements import named
 from notifications import masking, metrics
 from notifications.events import following, registry
@@ -36,8 +36,7 @@ OWN_JOB: Final = timedelta(seconds=2)
 CLAIM: Final = timedelta(seconds=5)
 # One job of the sweep handles what waits for this long, then makes room for others.
 SLICE_S: Final = 1.0
-# PostgreSQL ends the transaction of a worker that went silent, as when its machine was lost: longer than
-# any job may take.
+# PostgreSQL ends the transaction of a worker that went silent: longer than any job may take.
 SILENT_WORKER: Final = "400s"
 
 UNKNOWN_HANDLER: Final = "There is no longer a handler with this name."
@@ -67,8 +66,7 @@ _NEXT: Final = _CLAIM.format(
     chosen="(attempts > 0 OR replays > 0 OR due_at <= %(unclaimed_since)s) ORDER BY due_at"
 )
 named("events.claim.next", "Claim the next run that is due and has no job.", _NEXT)
-# Whether a run is due that has no job of its own, as notifications.looks asks it: a retry, a replay, or one
-# whose job was lost.
+# Whether a run without a job of its own is due, as notifications.looks asks: a retry, a replay, a lost one.
 ANY_DUE: Final = first(
     f"""notifications_handlerrun
  WHERE status = 'pending' AND due_at <= %(now)s
@@ -105,17 +103,13 @@ class Claim:
 
 def run_handle(run_id: UUID, *, clock: Clock = clock.now) -> bool:
     """Run one handler on its event, if that is due and nobody else is at it; returns whether it was taken."""
-    claim = _claim(_THIS_ONE, clock(), run=run_id)
-    if claim is not None:
+    if claim := _claim(_THIS_ONE, clock(), run=run_id):
         _run(claim, clock)
     return claim is not None
 
 
 def runs_handle(run_id: UUID, *, clock: Clock = clock.now) -> UUID | None:
-    """Run one handler on its event, then what that causes, and so on for a while.
-
-    Returns a run that is left for a job of its own.
-    """
+    """Run a handler on its event, then what that causes, for a while; returns a run that is left."""
     end = time.monotonic() + SLICE_S
     following_run: UUID | None = run_id
     with following.here() as caused:
@@ -135,14 +129,12 @@ def due_runs_handle(*, clock: Clock = clock.now) -> bool:
     return False
 
 
-def _claim(sql: str, now: datetime, **chosen: Any) -> Claim | None:
+def _claim(statement: str, now: datetime, **chosen: Any) -> Claim | None:
     times = {"now": now, "until": now + CLAIM, "unclaimed_since": now - OWN_JOB}
-    with connection.cursor() as cursor:
-        cursor.execute(sql, times | chosen)
-        row = cursor.fetchone()
-    if row is None:
+    claimed = sql.rows(statement, times | chosen)
+    if not claimed:
         return None
-    _, run, handler, attempt, *columns = row
+    _, run, handler, attempt, *columns = claimed[0]
     values = dict(zip(_EVENT_FIELDS, columns, strict=True))
     values["payload"] = json.loads(values["payload"])  # Django's connection leaves jsonb to its fields
     return Claim(run, handler, attempt, Event.from_db("default", _EVENT_FIELDS, values.values()))
@@ -158,14 +150,13 @@ def _run(claim: Claim, clock: Clock) -> None:
         _bury(claim, WORKER_LOST, clock(), attempts=handler.attempts)
         return
     try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(_LOCK, {"run": claim.run, "attempt": claim.attempt, "silent": SILENT_WORKER})
-            if cursor.fetchone() is None:
+        with transaction.atomic():
+            if not sql.rows(_LOCK, {"run": claim.run, "attempt": claim.attempt, "silent": SILENT_WORKER}):
                 return
             handler.function(claim.event)
             # The commit of the run that follows puts this on disk too; if both are lost, both are made again.
             commit = "off" if following.is_expected() else None
-            cursor.execute(_DONE, {"run": claim.run, "now": clock(), "commit": commit})
+            sql.execute(_DONE, {"run": claim.run, "now": clock(), "commit": commit})
     except Exception as error:  # whatever a handler raises is its own failure, not this job's
         _fail(claim, handler, error, clock())
     else:

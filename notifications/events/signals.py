@@ -60,5 +60,5 @@ def encadrant_publish(instance: Encadrant, created: bool, raw: bool, **kwargs: A
     if created:
         event_publish(routing_key=people.ENCADRANT_CREATED, payload=payload)
     elif instance.changed_fields:
-        changes = {"changes": list(instance.changed_fields)}
-        event_publish(routing_key=people.ENCADRANT_UPDATED, payload=payload | changes)
+        payload["changes"] = list(instance.changed_fields)
+        event_publish(routing_key=people.ENCADRANT_UPDATED, payload=payload)

@@ -5,7 +5,7 @@
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -33,7 +33,7 @@ class Kind:
     variables: Mapping[str, str] = field(default_factory=dict)
     sample: Mapping[str, Any] = field(default_factory=dict)
     #: Names of which each text must use one, if any.
-    needs_one_of: tuple[str, ...] = ()
+    needs_one_of: Sequence[str] = ()
     texts: dict[tuple[str, str], Compiled] = field(default_factory=dict)
 
 
@@ -56,30 +56,19 @@ def texts_of(kind: str) -> Mapping[tuple[str, str], Compiled]:
 def read(folders: tuple[Path, ...]) -> dict[str, Kind]:
     """Read the files of the given folders."""
     found: dict[str, Kind] = {}
-    for folder in folders:
-        for path in sorted(Path(folder).glob("*.sample.json")):
-            name = path.name.removesuffix(".sample.json")
-            described = json.loads(path.read_text())
-            found[name] = Kind(
-                name,
-                about=described["about"],
-                variables=described["variables"],
-                sample=described["sample"],
-                needs_one_of=tuple(described.get("needs_one_of", ())),
-            )
-        for text in _texts_in(Path(folder)):
-            kind = found.setdefault(text.kind, Kind(text.kind))
-            kind.texts[text.language, text.channel] = text
-    return dict(sorted(found.items()))
-
-
-def _texts_in(folder: Path) -> Iterator[Compiled]:
     languages = {code for code, _ in settings.LANGUAGES}
-    for path in sorted(folder.glob("*.txt")):
-        *words, last = path.name.removesuffix(".txt").split(".")
-        channel = "" if last in languages else last
-        language = words.pop() if channel and words else last
-        if language not in languages or not words:
-            raise ValueError(f"{path.name}: expected <kind>.<language>[.<channel>].txt")
-        title, _, body = path.read_text().partition("\n")
-        yield Compiled(".".join(words), language, channel, "file", Text(title, body.strip("\n")))
+    for folder in map(Path, folders):
+        for path in sorted(folder.glob("*.sample.json")):
+            name = path.name.removesuffix(".sample.json")
+            found[name] = Kind(name, **json.loads(path.read_text()))
+        for path in sorted(folder.glob("*.txt")):
+            *words, last = path.name.removesuffix(".txt").split(".")
+            channel = "" if last in languages else last
+            language = words.pop() if channel and words else last
+            if language not in languages or not words:
+                raise ValueError(f"{path.name}: expected <kind>.<language>[.<channel>].txt")
+            title, _, body = path.read_text().partition("\n")
+            name, text = ".".join(words), Text(title, body.strip("\n"))
+            kind = found.setdefault(name, Kind(name))
+            kind.texts[language, channel] = Compiled(name, language, channel, "file", text)
+    return dict(sorted(found.items()))

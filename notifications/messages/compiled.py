@@ -69,11 +69,7 @@ class Compiled:
         return hashlib.sha256("\0".join(self.source).encode("utf-8", "replace")).hexdigest()[:16]
 
     def render(self, variables: dict[str, Any]) -> Text:
-        """Return title and body, cleaned and cut. ``variables`` are plain (``sandbox.plain``).
-
-        Raises:
-            Faulty: it can't be.
-        """
+        """Return title and body of plain variables (``sandbox.plain``), cleaned and cut; raises Faulty."""
         if self.title is None or self.body is None:
             assert self.fault is not None
             raise self.fault.copy()
@@ -105,11 +101,7 @@ def _rendered(part: Part, template: PlainTemplate, context: Budgeted) -> str:
 
 
 def compiled_part(part: Part, source: str) -> PlainTemplate:
-    """Compile a title or a body.
-
-    Raises:
-        Faulty: it can't be; says in which part and line, and why.
-    """
+    """Compile a title or a body; raises Faulty, which says in which part and line, and why."""
     try:
         return PlainTemplate(source)
     except Exception as error:  # django.template raises more than TemplateSyntaxError

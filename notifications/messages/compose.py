@@ -47,9 +47,7 @@ def notification_of(
         kind: names the templates, such as ``stage.accepted``.
         data: what machines are told, as JSON.
         context: the templates' variables, if they are not ``data``.
-        marks: variables that stand for links of the delivery's own (notifications.messages.links). In the
-            others' texts there are no marks.
-        shop_id: whose it is, if it is a shop's.
+        marks: variables that stand for links of the delivery's own (notifications.messages.links).
     """
     composed = compose(kind, data if context is None else context, marks)
     return Notification(
@@ -90,15 +88,13 @@ def composed(kind: str, variables: dict[str, Any], *, own: Sources, files: Sourc
     generals = (channels[""] for channels in languages.values() if "" in channels)
     general = default.get("") or next(generals, None) or plain_summary(kind, variables)
     variants = {channel: text for channel, text in default.items() if channel}
-    texts: dict[str, dict[str, list[str]]] = {}
-    if variants:
-        texts[settings.LANGUAGE_CODE] = {channel: list(text) for channel, text in variants.items()}
+    told = {settings.LANGUAGE_CODE: variants} if variants else {}
+    usual = {**variants, "": general}
     for language, channels in languages.items():
-        if language == settings.LANGUAGE_CODE:
-            continue
-        those = channels if "" in channels else {**variants, "": general, **channels}
-        if those != {**variants, "": general}:
-            texts[language] = {channel: list(text) for channel, text in those.items()}
+        those = channels if "" in channels else usual | channels
+        if language != settings.LANGUAGE_CODE and those != usual:
+            told[language] = those
+    texts = {name: {channel: list(text) for channel, text in own.items()} for name, own in told.items()}
     return Composed(general.title, general.body, texts)
 
 
@@ -112,10 +108,9 @@ def _rendered(language: str, own: Sources, files: Sources, variables: dict[str, 
     found: Channels = {}
     with translation.override(language):  # for the names of months
         for key in files.keys() | own.keys() if own else files:
-            if key[0] == language:
-                text = _first_rendered((own.get(key), files.get(key)), variables)
-                if text is not None:
-                    found[key[1]] = text
+            is_its = key[0] == language
+            if is_its and (text := _first_rendered((own.get(key), files.get(key)), variables)):
+                found[key[1]] = text
     return found
 
 

@@ -21,7 +21,6 @@ SELECT kind, language, channel, title, body FROM notifications_messagetemplate W
 named("messages.overrides", "Read the admin's own texts.", _READ)
 
 Key = tuple[str, str, str]
-NOTHING: Final[Mapping[tuple[str, str], Compiled]] = {}
 
 
 class Snapshot(NamedTuple):
@@ -30,7 +29,7 @@ class Snapshot(NamedTuple):
     kinds: Mapping[str, Mapping[tuple[str, str], Compiled]]
 
     def of(self, kind: str) -> Mapping[tuple[str, str], Compiled]:
-        return self.kinds.get(kind, NOTHING)
+        return self.kinds.get(kind, {})
 
 
 class Overrides:

@@ -76,11 +76,7 @@ def plain(value: Any, depth: int = MAX_DEPTH) -> Any:
 
 
 def look_up(known: Any, lookups: tuple[str, ...]) -> Any:
-    """Return what a dotted name means: keys of dicts and positions in lists.
-
-    Raises:
-        KeyError, ValueError, IndexError: nothing of that name.
-    """
+    """Return what a dotted name means, by keys and positions; raises KeyError, ValueError or IndexError."""
     current = known[lookups[0]]
     for name in lookups[1:]:
         if isinstance(current, dict):

@@ -66,10 +66,9 @@ def _state(
     text = kind.texts.get((language, channel))
     state: State = "file" if text else "missing"
     if override is not None:
-        state = "switched off"
-        if override.is_active:
-            state = "overridden"
-            text = Compiled(kind.name, language, channel, "override", Text(override.title, override.body))
+        state = "overridden" if override.is_active else "switched off"
+    if override is not None and override.is_active:
+        text = Compiled(kind.name, language, channel, "override", Text(override.title, override.body))
     fault = ""
     if text is not None:  # wrong now, with the example, or lately, with what it was given
         last = faults.last_fault_of(text, reported)

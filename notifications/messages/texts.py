@@ -13,12 +13,10 @@ def text_for(title: str, body: str, texts: Texts, *, language: str, channel: str
     ``texts`` is ``Notification.texts``: language, then channel ("" for all others), then title and body.
     It leaves out what equals the default.
     """
-    if texts:
-        own = texts.get(language)
-        if own is None:
-            own = texts.get(settings.LANGUAGE_CODE)
-        if own:
-            found = own.get(channel) or own.get("")
-            if found:
-                return found[0], found[1]
-    return title, body
+    if not texts:
+        return title, body
+    own = texts.get(language)
+    if own is None:
+        own = texts.get(settings.LANGUAGE_CODE, {})
+    found = own.get(channel) or own.get("") or (title, body)
+    return found[0], found[1]

@@ -1,6 +1,5 @@
 """Looking at a text before it is saved: whether it compiles, what it needs, what it makes of an example."""
 
-from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from django.utils import translation
@@ -22,12 +21,9 @@ class Preview(NamedTuple):
 
 def sample_of(kind: str) -> dict[str, Any]:
     """Return an example of what a kind's texts are given: the files', else the newest event of that name."""
+    newest = Event.objects.filter(routing_key=kind).order_by("-id").values_list("payload", flat=True)
     known = catalogue.kinds().get(kind)
-    if known:
-        sample: Mapping[str, Any] | None = known.sample
-    else:
-        newest = Event.objects.filter(routing_key=kind).order_by("-id")
-        sample = newest.values_list("payload", flat=True).first()
+    sample = known.sample if known else newest.first()
     variables = {**plain(sample or {}), **catalogue.common_variables()}
     return placeholders.with_placeholders(variables) if placeholders.is_private(kind) else variables
 
@@ -99,7 +95,6 @@ def _missing_secret(kind: str, title: str, body: str) -> str:
     if not known or not known.needs_one_of:
         return ""
     unmade = compiled_part("title", title).unmade | compiled_part("body", body).unmade
-    used = {names[0] for names in unmade}
-    if used.intersection(known.needs_one_of):
+    if {names[0] for names in unmade}.intersection(known.needs_one_of):
         return ""
     return f"It must hold {' or '.join(f'{{{{ {name} }}}}' for name in known.needs_one_of)}."

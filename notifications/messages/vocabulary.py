@@ -24,18 +24,9 @@ _TAGS: Final[dict[str, Callable[..., Any]]] = {
     "with": defaulttags.do_with,
 }
 _FILTERS: Final = (
-    "capfirst",
-    "default",
-    "first",
-    "last",
-    "length",
-    "lower",
-    "pluralize",
-    "title",
-    "truncatewords",
-    "upper",
-    "yesno",
-)
+    "capfirst", "default", "first", "last", "length", "lower", "pluralize", "title", "truncatewords",
+    "upper", "yesno",
+)  # fmt: skip
 
 for _name, _function in _TAGS.items():
     register.tag(_name, _function)
@@ -77,8 +68,6 @@ def _moment(value: Any) -> datetime | None:
             return at.astimezone(UTC)
     except (ValueError, OverflowError, OSError):
         return None
-    if at is None:
-        return None
-    if not isinstance(at, datetime):
-        return datetime.combine(at, time(tzinfo=UTC))
-    return at.replace(tzinfo=UTC)
+    if isinstance(at, datetime):
+        return at.replace(tzinfo=UTC)
+    return datetime.combine(at, time(tzinfo=UTC)) if at else None
