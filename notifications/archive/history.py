@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import chain
 from typing import Final
 from uuid import UUID
 
@@ -40,20 +39,17 @@ def of_person(user_id: UUID, *, since: datetime | None, until: datetime | None) 
 
     What is in the tables and in the archive comes once, as it is in the tables. Raises ArchiveError.
     """
-    known = chain(_archived(user_id, since, until), _in_tables(user_id, since, until))
-    found = {each.id: each for each in known}.values()
-    chosen = [each for each in found if (not since or each.at >= since) and (not until or each.at < until)]
-    return sorted(chosen, key=lambda each: (each.at, each.id))
-
-
-def _in_tables(user_id: UUID, since: datetime | None, until: datetime | None) -> Iterator[Told]:
+    found = {each.id: each for each in _archived(user_id, since, until)}
     deliveries = Delivery.objects.filter(user_id=user_id).select_related("notification", "outgoing")
     if since:
         deliveries = deliveries.filter(pk__gte=first_id(since - _LATE))
     if until:
         deliveries = deliveries.filter(pk__lt=first_id(until + _LATE))
-    for each in deliveries.iterator(chunk_size=1000):
-        yield _told(each, each.notification.kind, each.notification.title, archived=False)
+    for row in deliveries.iterator(chunk_size=1000):
+        found[str(row.pk)] = _told(row, row.notification.kind, row.notification.title, archived=False)
+    told = found.values()
+    chosen = [each for each in told if (not since or each.at >= since) and (not until or each.at < until)]
+    return sorted(chosen, key=lambda each: (each.at, each.id))
 
 
 def _archived(user_id: UUID, since: datetime | None, until: datetime | None) -> Iterator[Told]:

@@ -1,7 +1,4 @@
-"""pyarrow and boto3, loaded when an archive is first written or read: no start should wait for them.
-
-pyarrow is an optional extra.
-"""
+"""pyarrow (an optional extra) and boto3, which take a while to load: when an archive is first used."""
 
 from functools import cache
 from importlib import import_module

@@ -78,10 +78,7 @@ def _place(of: Archived, chain: list[Manifest]) -> dict[str, object]:
 
 
 def proof(delivery_id: UUID) -> Proof | None:
-    """Return the proof of a delivery; None where there is none in the tables, nor in the archive.
-
-    Raises ArchiveError where the archive can't be read.
-    """
+    """Return the proof of a delivery, if there is any; raises ArchiveError if the archive can't be read."""
     archived = reading.find(delivery_id) if store.is_set() else None
     live = rows.one(delivery_id)
     if live and (archived is None or archived.delivered.record != live.record):

@@ -73,10 +73,7 @@ def _last(month: Month) -> ArchivedMonth | None:
 
 
 def write_through(last: Month) -> list[Manifest]:
-    """Write every month up to this one that is not archived; and this one anew, if it has changed since.
-
-    Returns the manifests that were written. Raises ArchiveError.
-    """
+    """Write what is missing up to this month, or has changed of it; returns that. Raises ArchiveError."""
     if last.end > clock.now():
         raise ArchiveError(f"{last} is not over yet.")
     archive = store.store()

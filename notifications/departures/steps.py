@@ -215,16 +215,6 @@ def _with_ids(words: Words) -> Words:
 
 #: In this order: what a person was told tells which events and facts they had part in.
 STEPS: Final[tuple[Step, ...]] = (
-    former_words,
-    deliveries,
-    facts,
-    parts,
-    events,
-    messages,
-    dead_messages,
-    log_entries,
-    sessions,
-    failed_jobs,
-    history,
-    everything,
-)
+    former_words, deliveries, facts, parts, events, messages, dead_messages, log_entries, sessions,
+    failed_jobs, history, everything,
+)  # fmt: skip

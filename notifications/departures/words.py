@@ -20,13 +20,6 @@ _OF_JSON: Final = frozenset({"true", "false", "null"})
 _LEAST: Final = 2
 
 
-def _pattern(form: str, words: Iterable[str]) -> str:
-    written = {*words, *(json.dumps(word, ensure_ascii=False)[1:-1] for word in words)}  # as in JSON, too
-    # Longest first: of two that begin alike, the shorter must not leave the rest of the longer behind.
-    ordered = sorted(written, key=lambda word: (-len(word), word))
-    return form.format("|".join(re.sub(r"(\W)", r"\\\1", word) for word in ordered))
-
-
 def _addresses(given: Iterable[str]) -> list[str]:
     return sorted({each for each in given if any(mark in each for mark in _TELLING)})
 
@@ -93,8 +86,14 @@ class Words:
     @cached_property
     def pattern(self) -> str:
         """A regular expression, in Python's and PostgreSQL's form; empty where there is nothing to find."""
-        forms = ((_ADDRESS, self.addresses), (_NAME, self.names))
-        return "|".join(_pattern(form, words) for form, words in forms if words)
+        parts = []
+        for form, words in ((_ADDRESS, self.addresses), (_NAME, self.names)):
+            in_json = [json.dumps(word, ensure_ascii=False)[1:-1] for word in words]
+            # Longest first: of two that begin alike, the shorter must not leave the longer's rest behind.
+            ordered = sorted({*words, *in_json}, key=lambda word: (-len(word), word))
+            if words:
+                parts.append(form.format("|".join(re.sub(r"(\W)", r"\\\1", word) for word in ordered)))
+        return "|".join(parts)
 
     @cached_property
     def _expression(self) -> re.Pattern[str]:
@@ -111,6 +110,4 @@ class Words:
             return self._expression.sub(self.stand_in, value)
         if isinstance(value, dict):
             return {self.masked(key): self.masked(each) for key, each in value.items()}
-        if isinstance(value, list):
-            return [self.masked(each) for each in value]
-        return value
+        return [self.masked(each) for each in value] if isinstance(value, list) else value

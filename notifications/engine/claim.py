@@ -140,8 +140,7 @@ SELECT claimed.delivery_id, {_COLUMNS}, claimed.lane, claimed.attempts, claimed.
 """  # noqa: S608
 named("engine.claim", "Take what is due, lane by lane, with a lease.", CLAIM)
 
-# How far a look for what is revocable sees ahead: what is due within it is begun when it is due, and not a
-# sweep later.
+# A look for what is revocable sees so far ahead: that is begun when it is due, and not a sweep later.
 AHEAD = timedelta(seconds=1)
 
 # What is revocable and due before a time, by lane: whatever waits for later costs nothing.
@@ -195,8 +194,7 @@ SELECT * FROM notifications_outgoing AS outgoing
 """  # noqa: S608
 
 
-# Locks the due revocable rows of a lane, what is critical first, and leaves them as they are: see
-# notifications.engine.fence.
+# Locks the due revocable rows of a lane, what is critical first: see notifications.engine.fence.
 LOCK_REVOCABLE = f"""
 SELECT outgoing.delivery_id, {_COLUMNS}, outgoing.lane,
        outgoing.attempts + CASE WHEN {_is_over("outgoing")} THEN 0 ELSE 1 END,

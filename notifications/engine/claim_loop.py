@@ -180,7 +180,6 @@ class ClaimLoop:
             critical = most if name in urgent else room
             standard = most if name in self._standard else room
             asked.append(Ask(name, room, critical, standard, since))
-        self._new_lanes.difference_update(names)
-        self._critical.difference_update(names)
-        self._standard.difference_update(names)
+        for found in (self._new_lanes, self._critical, self._standard):
+            found.difference_update(names)
         return asked

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import QuerySet
 
+from config import sql
 from config.statements import named
 from notifications import metrics, rules
 from notifications.engine import wake
@@ -95,9 +96,8 @@ class Batch:
     def write(self) -> None:
         Notification.objects.bulk_create(digest.notification for digest in self.digests)
         store(self.digests)
-        with connection.cursor() as cursor:
-            names = ("pk", "status", "reason", "due_at", "digest_id")
-            cursor.execute(_END, [[getattr(row, name) for row in self.rows] for name in names])
+        names = ("pk", "status", "reason", "due_at", "digest_id")
+        sql.execute(_END, [[getattr(row, name) for row in self.rows] for name in names])
 
 
 def digests_send(now: datetime) -> bool:

@@ -55,10 +55,7 @@ class Fence:
 
 
 class Batch:
-    """Sends that begin under one transaction.
-
-    ``holds_lock`` tells, at the instant of a begin, whether that transaction is still there.
-    """
+    """Sends that begin under one transaction, of which ``holds_lock`` tells whether it is still there."""
 
     def __init__(
         self,

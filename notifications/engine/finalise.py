@@ -128,8 +128,7 @@ SELECT outcome.id, delivery.shop_id, number, started_at, outcome.duration_ms, ou
                     WHERE outgoing.delivery_id = outcome.id AND {_FENCE})
 {_REPLACE}"""  # noqa: S608  (no value is put into the text)
 named("engine.finalise.late", "Record attempts that are not the latest claim any more.", _RECORD)
-# The end of what was claimed and never tried. It has no attempt on record, and keeps the number of those that
-# it had before.
+# The end of what was claimed and never tried: it has no attempt, and keeps the number of those before.
 WITHHOLD = f"""
 WITH outcome AS (
     SELECT * FROM unnest(%(ids)s::uuid[], %(numbers)s::int[], %(reasons)s::text[])

@@ -23,8 +23,7 @@ CHANNEL: Final = "lanes"
 CLOSED: Final = "tocsin:lanes-closed"
 #: Since when they are, in Unix seconds: for whoever looks at them, not for the workers.
 CLOSED_SINCE: Final = "tocsin:lanes-closed-since"
-#: Longest time to reach Redis, and for it to say nothing before it is asked whether it is there; time
-#: between two tries. In seconds.
+#: To reach Redis, or for it to say nothing before it is asked whether it lives; and between two tries.
 SUBSCRIBE_S, RETRY_S = 5.0, 1.0
 
 

@@ -96,8 +96,7 @@ def recipients(
         zone = person.user.time_zone
         due_at = held_until(due_at, zone, quiet.quiet_from, quiet.quiet_until) or due_at
     for channel, point in _places(person, channels):
-        address = point.address if point else ""
-        to = Recipient(channel, at, address, person.user, point)
+        to = Recipient(channel, at, point.address if point else "", person.user, point)
         if reason := _why_not(person, channel, point, kind=kind, severity=severity):
             to.is_told, to.reason = False, reason
         elif due_at != at and not registry.sendable(channel).instant:

@@ -9,12 +9,9 @@ AGAIN_S: Final = 0.5
 
 
 async def run_together(main: Coroutine[Any, Any, None], *others: Coroutine[Any, Any, None]) -> None:
-    """Run all until ``main`` returns or any of them fails, and end the rest.
+    """Run all until ``main`` returns or any of them fails, and end the rest; raises what that one raised.
 
     A ``TaskGroup`` cancels once, and waits for ever for a task that goes on all the same.
-
-    Raises:
-        Exception: that of the first one to fail.
     """
     tasks = [asyncio.create_task(work) for work in (main, *others)]
     unfinished = set(tasks)

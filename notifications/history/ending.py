@@ -167,10 +167,9 @@ def _slices(partition: Partition) -> Iterator[None]:
 def _slice(first: UUID, end: UUID) -> UUID:
     """Delete the next notifications with all that hangs on them; returns the id to go on from."""
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_SLICE_END, {"first": first, "last": end, "most": SLICE})
-        row = cursor.fetchone()
+        found = sql.column(_SLICE_END, {"first": first, "last": end, "most": SLICE})
         # Between two milliseconds, since ids of one are in no order that deliveries share.
-        last = UUID(int=((row[0].int >> 80) + 1) << 80) if row else end
+        last = UUID(int=((found[0].int >> 80) + 1) << 80) if found else end
         span = {"first": first, "last": last}
         # Rows that are one delivery's each: what is in inboxes, what failed, calls to end.
         for relation in Delivery._meta.related_objects:
@@ -192,11 +191,9 @@ def _drop(partition: Partition) -> None:
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(LOCK_TIMEOUT)
-            cursor.execute(
-                f"LOCK TABLE ONLY {DELIVERIES.name}, ONLY {ATTEMPTS.name} IN ACCESS EXCLUSIVE MODE"
-            )
-            cursor.execute(_LIVE_DELIVERY, _ids(partition))
-            if cursor.fetchone() == (True,):
+            both = f"ONLY {DELIVERIES.name}, ONLY {ATTEMPTS.name}"
+            cursor.execute(f"LOCK TABLE {both} IN ACCESS EXCLUSIVE MODE")
+            if sql.value(_LIVE_DELIVERY, _ids(partition)):
                 log.error("history_month_live", partition=partition.name)
                 return
             cursor.execute(f"DROP TABLE {DELIVERIES.name}{suffix}, {ATTEMPTS.name}{suffix}")

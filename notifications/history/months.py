@@ -107,8 +107,7 @@ def make_ahead(now: datetime) -> list[str]:
 
 def _make(cursor: CursorWrapper, table: Table, month: Month) -> None:
     rest, name, first, last = table.rest, table.name_of(month), first_id(month.start), first_id(month.end)
-    cursor.execute(_OPTIONS, [partitions(table)[-1].name])
-    (options,) = cursor.fetchone()
+    options = sql.value(_OPTIONS, [partitions(table)[-1].name])
     like = f"(LIKE {table.name} INCLUDING ALL)" + (f" WITH ({options})" if options else "")
     for new in (name, f"{rest}_new"):
         cursor.execute(f"CREATE TABLE {new} {like}")
@@ -132,8 +131,7 @@ def analyze(now: datetime) -> None:
     Autovacuum looks at parts only, never at a whole table; and the part of a month that has just begun it
     may not look at for long.
     """
-    with connection.cursor() as cursor:
-        for table in TABLES:
-            cursor.execute(f"ANALYZE ONLY {table.name}")
-            present = next(each for each in partitions(table) if each.end > now)
-            cursor.execute(f"ANALYZE {present.name}")
+    for table in TABLES:
+        sql.execute(f"ANALYZE ONLY {table.name}")
+        present = next(each for each in partitions(table) if each.end > now)
+        sql.execute(f"ANALYZE {present.name}")

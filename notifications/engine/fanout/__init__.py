@@ -1,7 +1,6 @@
 """From one fact to its deliveries: one SQL statement a chunk, with the reason for whoever is not told."""
 
 from notifications.engine.fanout.alerts import (
-    alert_audience,
     alert_fan_out,
     alert_notification,
     alerts_fan_out,
@@ -16,7 +15,6 @@ from notifications.engine.fanout.preview import Decision, preview
 __all__ = [
     "Audience",
     "Decision",
-    "alert_audience",
     "alert_fan_out",
     "alert_notification",
     "alerts_fan_out",

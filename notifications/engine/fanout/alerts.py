@@ -105,8 +105,7 @@ UPDATE notifications_alert AS alert
  WHERE alert.alert_uuid = done.alert_uuid
 """
 named("fan-out.progress", "Note how far the fan-out of alerts has come.", _PROGRESS)
-# How long ago an alert was spotted, or how far ahead, that the ids of its deliveries begin with that time.
-# Many a clock is fast by seconds; the same alert half a minute later would not be ahead any more.
+# An alert spotted longer ago, or further ahead, gives its ids another time; many clocks are fast by seconds.
 LATE, FAST = timedelta(hours=1), timedelta(minutes=1)
 # Alerts that one transaction takes: enough to catch up, few enough that the first doesn't wait for long; and
 # how many of these may be to more than SMALL people, each of which is a statement of its own.
@@ -155,11 +154,7 @@ def _finer_now() -> Finer:
 def fan_out_arrived(alerts: Sequence[Alert]) -> bool:
     """Fan out alerts that have just arrived, as far as they are small and nobody has them.
 
-    Returns:
-        Whether that were all.
-
-    Raises:
-        django.db.DatabaseError: ``fan_out_waiting`` is to see to what is left.
+    Returns whether that were all. Raises DatabaseError: ``fan_out_waiting`` is to see to what is left.
     """
     taken, finer = 0, _finer_lately()
     for these in _by_severity(alerts):
@@ -171,14 +166,11 @@ def fan_out_arrived(alerts: Sequence[Alert]) -> bool:
 
 
 def fan_out_waiting(alert_uuid: UUID | None = None) -> bool:
-    """Make the next chunk of deliveries of the alerts that wait; returns whether more may be waiting.
+    """Make the next chunk of deliveries of the alerts that wait, or of one; returns whether more may wait.
 
     Running it again, or many times at once, makes nothing twice. A large shop takes several chunks, so
     that the first members are told while the last are still being written; how far it has come stands in
     the alert's row, for whoever goes on.
-
-    Args:
-        alert_uuid: only this alert, if given.
     """
     try:
         return _fan_out_next(alert_uuid, repeats=False)

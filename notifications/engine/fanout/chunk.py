@@ -114,8 +114,7 @@ def fan_out_chunk(
     ((last_user, members, pending, revocable, settled),) = run_prepared(
         sql.fan_out(audience.sql, shape, repeats=repeats), parameters
     )
-    inboxes = _inboxes(settled)
-    return Chunk(pending, bool(revocable), inboxes, last_user if members == size else None)
+    return Chunk(pending, bool(revocable), _inboxes(settled), last_user if members == size else None)
 
 
 def fan_out_alerts(

@@ -10,8 +10,7 @@ from config.statements import named
 from notifications.engine.claim import BATCHING
 from notifications.reasons import Reason
 
-# What is told, numbered. The conflicting row is written anew so that its id comes back; it stays locked until
-# the commit.
+# What is told, numbered. A conflicting row is written anew: its id comes back, and it stays locked.
 _TOLD = """
     INSERT INTO notifications_notification
            (id, shop_id, kind, title, body, texts, data, severity, source_type, source_id, dedup_key,
@@ -145,8 +144,7 @@ SELECT (array_agg(user_id ORDER BY user_id DESC))[1], count(*),
        (SELECT json_agg(settled) FROM settled){claimed}
   FROM audience
 """
-# Whoever has had their share lately is told the rest behind everybody else. Seeks in the index of a person's
-# deliveries, as many as their share is.
+# Whoever has had their share lately is told the rest last: seeks in the index of their deliveries.
 _PRIORITY = """
            CASE WHEN (SELECT count(*) FROM (
                       SELECT FROM notifications_delivery AS lately
@@ -155,13 +153,11 @@ _PRIORITY = """
                        LIMIT %(share)s) AS lately) >= %(share)s
                 THEN %(behind)s::smallint ELSE %(priority)s::smallint END"""
 _SOONER = "least(due_at + %(max_age)s, %(expires_at)s)"
-# Rows of small alerts are born with the lease of the sender that is at hand, where it has room for them: then
-# nobody has to look for them, nor write them a second time.
+# Rows of small alerts are born with the lease of the sender at hand, which then need not look for them.
 _LEASE = "%(lease_until)s::timestamptz"
 _IS_BORN = f"reason = '' AND NOT revocable AND {_LEASE} IS NOT NULL"
 _BORN = f"""CASE WHEN {_IS_BORN} THEN {_LEASE} END, CASE WHEN {_IS_BORN} THEN 1 ELSE 0 END, 0"""
-# What a crash undoes here is done again. But readers go by the numbers of items: one that was seen must not
-# get another.
+# What a crash undoes is done again; but no number of an item that was seen may go to another item.
 _TAKEN = """,
        (SELECT count(*) FROM taken),
        CASE WHEN NOT EXISTS (SELECT FROM counter) THEN set_config('synchronous_commit', 'off', true) END"""
@@ -204,10 +200,7 @@ class Shape(NamedTuple):
 
 
 def _decided(shape: Shape) -> str:
-    """Members of the audience × where they are told, with what is to become of each.
-
-    Not told, with the reason, or held until when, or neither.
-    """
+    """Members of the audience × where they are told: not, and why, or held until when, or neither."""
     contacts = _INBOX_AND_CONTACT_POINTS if shape.inbox else _CONTACT_POINTS
     if shape.inbox:
         channel, address, lane = "contact.channel", "contact.address", "contact.lane"
@@ -303,11 +296,7 @@ taken AS (
 
 @lru_cache(maxsize=256)
 def fan_out(audience: str, shape: Shape, *, repeats: bool) -> str:
-    """Return the statement that stores the notification and makes the next chunk's deliveries.
-
-    Args:
-        repeats: leave those alone that are there already, which otherwise are an error.
-    """
+    """Return the statement for the next chunk's deliveries; ``repeats`` leaves alone those that are there."""
     due_at = "%(now)s::timestamptz"
     if shape.quiet:
         grace = "CASE WHEN decided.digest THEN %(digest_grace)s ELSE '0'::interval END"
