@@ -77,7 +77,7 @@ def outcome_of(
 
 def ending_of(row: Claimed, *, now: datetime) -> Finished:
     """Return the end of a delivery whose worker was lost, and that is not to be sent any more. Pure."""
-    # It may have been sent.
+    # What was revoked may have been sent.
     status, reason = ("cancelled", Reason.REVOKED_LOST) if row.revoked else ("failed", Reason.WORKERS_LOST)
     words = "The worker that had it was lost."
     return _ended(row, now, status=status, reason=reason, outcome="lost", error=words)

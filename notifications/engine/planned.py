@@ -252,7 +252,7 @@ def new_delivery(
     due_at: datetime | None = None,
     now: datetime | None = None,
 ) -> Delivery:
-    """Return an unstored delivery to a normal address; raises ValueError if its place isn't confirmed."""
+    """Return an unstored delivery to a normal address; raises ValueError for an unconfirmed contact point."""
     if contact_point is not None and contact_point.confirmed_at is None and notification.kind != CONFIRM:
         raise ValueError("A contact point tells nothing but its code until it is confirmed.")
     way, now = registry.get(channel), now or clock.now()
