@@ -132,7 +132,7 @@ async def test_revocable_and_ordinary_sends_share_their_connections(
 
 @pytest.mark.slow
 async def test_opened_by_hand_it_closes_everything(third_party: ThirdParty) -> None:
-    session = await Session.open()
+    session = Session()
     await post(session, third_party.url, on_begin=lambda: None)
     await session.close()
     third_party.wait_until(lambda: not third_party._open, 2, lambda: "a connection is still open")

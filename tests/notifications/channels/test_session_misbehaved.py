@@ -128,7 +128,7 @@ async def test_a_timeout_is_no_reason_to_repeat(session: Session, third_party: T
 
 
 async def test_what_is_under_way_as_the_session_closes_is_not_repeated(third_party: ThirdParty) -> None:
-    session = await Session.open()
+    session = Session()
     await post(session, third_party.url)
     third_party.behave("hang")
     sent = asyncio.ensure_future(post(session, third_party.url, repeatable=True))
