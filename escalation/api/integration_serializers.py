@@ -132,7 +132,7 @@ class IntegrationSerializer(serializers.ModelSerializer[Integration]):
         return url_of(integration) if self._shows_secrets() else None
 
     def _shows_secrets(self) -> bool:
-        return isinstance(self.context.get("principal"), User)
+        return isinstance(self.context["request"].user, User)
 
 
 class MadeSerializer(serializers.Serializer[Any]):

@@ -4,10 +4,8 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db.models import QuerySet
-from django_filters.rest_framework import DjangoFilterBackend  # type: ignore[import-untyped]
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from rest_framework import status
-from rest_framework.generics import GenericAPIView, get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -24,6 +22,7 @@ from escalation.api.group_serializers import (
     SilenceSerializer,
     SnoozeSerializer,
 )
+from escalation.api.views.base import ListedView
 from escalation.api.views.processes import name_of
 from escalation.groups import ending, selectors, silencing
 from escalation.models import AlertGroup, Silence
@@ -39,20 +38,17 @@ WINDOW: Final = {
 }
 
 
-class _Groups(GenericAPIView[AlertGroup]):
+class _Groups(ListedView):
     serializer_class: type[Any] = GroupSerializer
-    filter_backends: Any = []
     ordering = ("-opened_at", "-id")
     queryset = AlertGroup.objects.none()
+    lookup_url_kwarg = "group_id"
 
     def get_queryset(self) -> QuerySet[AlertGroup]:
         return selectors.groups_visible_to(self.request.user)
 
-    def group(self, group_id: UUID) -> AlertGroup:
-        return get_object_or_404(self.get_queryset(), pk=group_id)
-
-    def answer(self, group_id: UUID) -> Response:
-        group: Any = self.group(group_id)
+    def answer(self) -> Response:
+        group = self.get_object()
         group.shown_alerts = selectors.alerts_of(group)[: selectors.MOST_ALERTS]
         group.shown_said = selectors.said_of(group)[: selectors.MOST_SAID]
         group.shown_stormed = selectors.stormed_of(group)[: selectors.MOST_ALERTS]
@@ -61,7 +57,6 @@ class _Groups(GenericAPIView[AlertGroup]):
 
 @extend_schema(tags=["alert groups"])
 class GroupsView(_Groups):
-    filter_backends = [DjangoFilterBackend]
     filterset_class = GroupFilter
 
     @extend_schema(
@@ -69,8 +64,7 @@ class GroupsView(_Groups):
     )
     def get(self, request: Request) -> Response:
         """List groups, newest first: all for staff and machines, for others those of which they were told."""
-        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
-        return self.get_paginated_response(GroupSerializer(page, many=True).data)
+        return self.listed(self.get_queryset())
 
 
 @extend_schema(tags=["alert groups"])
@@ -78,7 +72,7 @@ class GroupView(_Groups):
     @extend_schema(operation_id="groups_read", responses={200: GroupDetailSerializer, **errors(403, 404)})
     def get(self, request: Request, group_id: UUID) -> Response:
         """Show a group with its alerts, what was said of them, and why it is told as it is."""
-        return self.answer(group_id)
+        return self.answer()
 
 
 @extend_schema(tags=["alert groups"])
@@ -90,10 +84,10 @@ class GroupAcknowledgeView(_Groups):
     )
     def post(self, request: Request, group_id: UUID) -> Response:
         """Say that you take care of it: nobody more is told. 409 if it is resolved."""
-        group = self.group(group_id)
+        group = self.get_object()
         if not ending.group_acknowledge(group=group, by=name_of(request), via="api", now=clock.now()):
             raise Conflict(OVER)
-        return self.answer(group_id)
+        return self.answer()
 
 
 @extend_schema(tags=["alert groups"])
@@ -108,9 +102,8 @@ class GroupResolveView(_Groups):
 
         Whoever was told of it is told that it is over. A group that is resolved stays as it is.
         """
-        group = self.group(group_id)
-        ending.group_resolve(group=group, by=name_of(request), via="api", now=clock.now())
-        return self.answer(group_id)
+        ending.group_resolve(group=self.get_object(), by=name_of(request), via="api", now=clock.now())
+        return self.answer()
 
 
 @extend_schema(tags=["alert groups"])
@@ -123,29 +116,22 @@ class GroupSnoozeView(_Groups):
     )
     def post(self, request: Request, group_id: UUID) -> Response:
         """Put it off: it is told again then, unless it is over. 409 if it is resolved."""
-        group = self.group(group_id)
+        group = self.get_object()
         until = validated(SnoozeSerializer(data=request.data))["until"]
         now = clock.now()
         if not ending.group_snooze(group=group, until=until, by=name_of(request), via="api", now=now):
             raise Conflict(OVER)
-        return self.answer(group_id)
+        return self.answer()
 
 
-class _Silences(GenericAPIView[Silence]):
+class _Silences(ListedView):
     serializer_class: type[Any] = SilenceSerializer
-    filter_backends: Any = []
-    queryset = Silence.objects.none()
-
-    def get_queryset(self) -> QuerySet[Silence]:
-        return Silence.objects.select_related("created_by")
-
-    def silence(self, silence_id: UUID) -> Silence:
-        return get_object_or_404(self.get_queryset(), pk=silence_id)
+    queryset = Silence.objects.select_related("created_by")
+    lookup_url_kwarg = "silence_id"
 
 
 @extend_schema(tags=["silences"])
 class SilencesView(_Silences):
-    filter_backends = [DjangoFilterBackend]
     filterset_class = SilenceFilter
 
     @extend_schema(
@@ -153,8 +139,7 @@ class SilencesView(_Silences):
     )
     def get(self, request: Request) -> Response:
         """List silences, newest first, those that are over too."""
-        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
-        return self.get_paginated_response(SilenceSerializer(page, many=True).data)
+        return self.listed(self.get_queryset())
 
     @extend_schema(
         operation_id="silences_create",
@@ -178,7 +163,7 @@ class SilencesView(_Silences):
 class SilenceView(_Silences):
     @extend_schema(operation_id="silences_read", responses={200: SilenceSerializer, **errors(403, 404)})
     def get(self, request: Request, silence_id: UUID) -> Response:
-        return Response(SilenceSerializer(self.silence(silence_id)).data)
+        return Response(SilenceSerializer(self.get_object()).data)
 
     @extend_schema(
         operation_id="silences_cancel",
@@ -186,5 +171,5 @@ class SilenceView(_Silences):
     )
     def delete(self, request: Request, silence_id: UUID) -> Response:
         """End it now, for good: what it held back and is still open is told. It stays in the list."""
-        silencing.silence_cancel(silence=self.silence(silence_id), now=clock.now())
+        silencing.silence_cancel(silence=self.get_object(), now=clock.now())
         return Response(status=status.HTTP_204_NO_CONTENT)

@@ -8,14 +8,12 @@ import django_filters  # type: ignore[import-untyped]
 from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from rest_framework import status
-from rest_framework.generics import GenericAPIView, get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.models import Scope
 from accounts.rights import may, staff
 from config import clock
-from config.rest.api import JSONOnly
 from config.rest.filters import StrictFilterSet
 from config.rest.openapi import BODY, errors
 from config.rest.views import stored, validated
@@ -25,6 +23,7 @@ from escalation.api.heartbeat_serializers import (
     HeartbeatPingSerializer,
     HeartbeatSerializer,
 )
+from escalation.api.views.base import ListedView
 from escalation.heartbeats import changing, links
 from escalation.models import Heartbeat, HeartbeatPing
 
@@ -53,28 +52,18 @@ class HeartbeatFilter(StrictFilterSet):
         return queryset.filter(tags__contains=[value])
 
 
-class _Heartbeats(GenericAPIView[Any]):
+class _Heartbeats(ListedView):
     """Staff watch what they like; only keys that may change them see the ping addresses."""
 
-    content_negotiation_class = JSONOnly
     serializer_class: type[Any] = HeartbeatSerializer
-    queryset = Heartbeat.objects.none()
-
-    def get_queryset(self) -> QuerySet[Any]:
-        return Heartbeat.objects.select_related("shop", "policy")
-
-    def heartbeat(self, heartbeat_id: UUID) -> Heartbeat:
-        return get_object_or_404(self.get_queryset(), pk=heartbeat_id)
+    queryset = Heartbeat.objects.select_related("shop", "policy")
+    lookup_url_kwarg = "heartbeat_id"
 
     def shown(self, heartbeats: Sequence[Heartbeat]) -> list[Any]:
         may_ping = may(self.request.user, staff(Scope.ESCALATIONS_WRITE))
         keys = links.keys_of(heartbeats) if may_ping else None
         context = {"now": clock.now(), "keys": keys}
         return list(HeartbeatSerializer(heartbeats, many=True, context=context).data)
-
-
-class _OneHeartbeat(_Heartbeats):
-    filter_backends: list[Any] = []
 
 
 @extend_schema(tags=[TAG])
@@ -108,10 +97,10 @@ class HeartbeatsView(_Heartbeats):
 
 
 @extend_schema(tags=[TAG])
-class HeartbeatView(_OneHeartbeat):
+class HeartbeatView(_Heartbeats):
     @extend_schema(operation_id="heartbeats_read", responses={200: HeartbeatSerializer, **errors(403, 404)})
     def get(self, request: Request, heartbeat_id: UUID) -> Response:
-        return Response(self.shown([self.heartbeat(heartbeat_id)])[0])
+        return Response(self.shown([self.get_object()])[0])
 
     @extend_schema(
         operation_id="heartbeats_change",
@@ -121,7 +110,7 @@ class HeartbeatView(_OneHeartbeat):
     )
     def patch(self, request: Request, heartbeat_id: UUID) -> Response:
         """Change the given fields. A new period or cron line counts from the last ping on."""
-        heartbeat = self.heartbeat(heartbeat_id)
+        heartbeat = self.get_object()
         given = validated(HeartbeatChangeSerializer(heartbeat, data=request.data))
         return Response(self.shown([changing.heartbeat_update(heartbeat=heartbeat, **given)])[0])
 
@@ -131,12 +120,12 @@ class HeartbeatView(_OneHeartbeat):
     )
     def delete(self, request: Request, heartbeat_id: UUID) -> Response:
         """Remove it with its pings. What was told of it is over."""
-        changing.heartbeat_remove(heartbeat=self.heartbeat(heartbeat_id), now=clock.now())
+        changing.heartbeat_remove(heartbeat=self.get_object(), now=clock.now())
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 @extend_schema(tags=[TAG])
-class HeartbeatPauseView(_OneHeartbeat):
+class HeartbeatPauseView(_Heartbeats):
     @extend_schema(
         operation_id="heartbeats_pause",
         request=None,
@@ -144,12 +133,12 @@ class HeartbeatPauseView(_OneHeartbeat):
     )
     def post(self, request: Request, heartbeat_id: UUID) -> Response:
         """Wait for nothing until the next ping. What was told of it is over."""
-        heartbeat = changing.heartbeat_pause(heartbeat=self.heartbeat(heartbeat_id), now=clock.now())
+        heartbeat = changing.heartbeat_pause(heartbeat=self.get_object(), now=clock.now())
         return Response(self.shown([heartbeat])[0])
 
 
 @extend_schema(tags=[TAG])
-class HeartbeatPingsView(_OneHeartbeat):
+class HeartbeatPingsView(_Heartbeats):
     serializer_class = HeartbeatPingSerializer
     ordering = ("-number", "-id")
 
@@ -159,6 +148,4 @@ class HeartbeatPingsView(_OneHeartbeat):
     )
     def get(self, request: Request, heartbeat_id: UUID) -> Response:
         """List its last hundred pings, newest first."""
-        pings = HeartbeatPing.objects.filter(heartbeat=self.heartbeat(heartbeat_id))
-        page = self.paginate_queryset(pings)
-        return self.get_paginated_response(HeartbeatPingSerializer(page, many=True).data)
+        return self.listed(HeartbeatPing.objects.filter(heartbeat=self.get_object()))

@@ -3,12 +3,9 @@
 from typing import Any, Final
 from uuid import UUID
 
-from django.db.models import QuerySet
-from django_filters.rest_framework import DjangoFilterBackend  # type: ignore[import-untyped]
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from rest_framework import status
 from rest_framework.exceptions import ValidationError
-from rest_framework.generics import GenericAPIView, get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -28,6 +25,7 @@ from escalation.api.integration_serializers import (
     TriedListSerializer,
     TryInSerializer,
 )
+from escalation.api.views.base import ListedView
 from escalation.api.views.processes import name_of
 from escalation.intake.occurrence import Malformed
 from escalation.models import IntakeRequest, Integration, Route
@@ -57,24 +55,17 @@ EXAMPLE_ROUTE: Final = {
 }
 
 
-class _Integrations(GenericAPIView[Any]):
+class _Integrations(ListedView):
     serializer_class: type[Any] = IntegrationSerializer
-    filter_backends: Any = []
-    queryset = Integration.objects.none()
+    queryset = Integration.objects.select_related("shop")
+    lookup_url_kwarg = "integration_id"
 
-    def get_queryset(self) -> QuerySet[Integration]:
-        return Integration.objects.select_related("shop")
-
-    def integration(self, integration_id: UUID) -> Integration:
-        return get_object_or_404(self.get_queryset(), pk=integration_id)
-
-    def shown(self, integrations: Any, *, many: bool = False) -> Any:
-        return IntegrationSerializer(integrations, many=many, context={"principal": self.request.user}).data
+    def shown(self, integration: Integration) -> dict[str, Any]:
+        return self.get_serializer(integration).data
 
 
 @extend_schema(tags=["integrations"])
 class IntegrationsView(_Integrations):
-    filter_backends = [DjangoFilterBackend]
     filterset_class = IntegrationFilter
 
     @extend_schema(
@@ -83,8 +74,7 @@ class IntegrationsView(_Integrations):
     )
     def get(self, request: Request) -> Response:
         """List integrations, newest first."""
-        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
-        return self.get_paginated_response(self.shown(page, many=True))
+        return self.listed(self.get_queryset())
 
     @extend_schema(
         operation_id="integrations_create",
@@ -112,7 +102,7 @@ class IntegrationView(_Integrations):
         operation_id="integrations_read", responses={200: IntegrationSerializer, **errors(403, 404)}
     )
     def get(self, request: Request, integration_id: UUID) -> Response:
-        return Response(self.shown(self.integration(integration_id)))
+        return Response(self.shown(self.get_object()))
 
     @extend_schema(
         operation_id="integrations_change",
@@ -122,7 +112,7 @@ class IntegrationView(_Integrations):
     )
     def patch(self, request: Request, integration_id: UUID) -> Response:
         """Change the given fields. What is open already stays where it was led."""
-        integration = self.integration(integration_id)
+        integration = self.get_object()
         given = validated(IntegrationChangeSerializer(data=request.data))
         return Response(self.shown(setting_up.integration_update(integration=integration, **given)))
 
@@ -132,7 +122,7 @@ class IntegrationView(_Integrations):
     )
     def delete(self, request: Request, integration_id: UUID) -> Response:
         """Remove it with its requests and groups. Nobody more is told of what is open."""
-        integration = self.integration(integration_id)
+        integration = self.get_object()
         setting_up.integration_remove(integration=integration, by=name_of(request), via="api")
         return Response(status=status.HTTP_204_NO_CONTENT)
 
@@ -146,7 +136,7 @@ class IntegrationKeyView(_Integrations):
     )
     def post(self, request: Request, integration_id: UUID) -> Response:
         """Give it a new key. The one before stops working at once."""
-        integration = self.integration(integration_id)
+        integration = self.get_object()
         return Response(self.shown(setting_up.integration_renew_key(integration=integration)))
 
 
@@ -160,9 +150,7 @@ class IntegrationRequestsView(_Integrations):
     )
     def get(self, request: Request, integration_id: UUID) -> Response:
         """List what it was sent, newest first, with what came of it."""
-        requests = IntakeRequest.objects.filter(integration=self.integration(integration_id))
-        page = self.paginate_queryset(requests)
-        return self.get_paginated_response(IntakeRequestSerializer(page, many=True).data)
+        return self.listed(IntakeRequest.objects.filter(integration=self.get_object()))
 
 
 @extend_schema(tags=["integrations"])
@@ -175,7 +163,7 @@ class IntegrationTryView(_Integrations):
     )
     def post(self, request: Request, integration_id: UUID) -> Response:
         """Show what a body would make, by which route, and why. Nothing is stored, and nobody is told."""
-        integration = self.integration(integration_id)
+        integration = self.get_object()
         given = validated(TryInSerializer(data=request.data))
         try:
             tried = body_try(
@@ -189,14 +177,11 @@ class IntegrationTryView(_Integrations):
         return Response(TriedListSerializer({"occurrences": tried}).data)
 
 
-class _Routes(GenericAPIView[Route]):
+class _Routes(ListedView):
     serializer_class: type[Any] = RouteSerializer
-    filter_backends: Any = []
     ordering = ("position", "id")
     queryset = Route.objects.all()
-
-    def route(self, route_id: UUID) -> Route:
-        return get_object_or_404(self.get_queryset(), pk=route_id)
+    lookup_url_kwarg = "route_id"
 
 
 @extend_schema(tags=["routes"])
@@ -206,8 +191,7 @@ class RoutesView(_Routes):
     )
     def get(self, request: Request) -> Response:
         """List routes in the order in which they are asked."""
-        page = self.paginate_queryset(self.get_queryset())
-        return self.get_paginated_response(RouteSerializer(page, many=True).data)
+        return self.listed(self.get_queryset())
 
     @extend_schema(
         operation_id="routes_create",
@@ -229,7 +213,7 @@ class RoutesView(_Routes):
 class RouteView(_Routes):
     @extend_schema(operation_id="routes_read", responses={200: RouteSerializer, **errors(403, 404)})
     def get(self, request: Request, route_id: UUID) -> Response:
-        return Response(RouteSerializer(self.route(route_id)).data)
+        return Response(RouteSerializer(self.get_object()).data)
 
     @extend_schema(
         operation_id="routes_change",
@@ -239,7 +223,7 @@ class RouteView(_Routes):
     )
     def patch(self, request: Request, route_id: UUID) -> Response:
         """Change the given fields. What is open already stays where it was led."""
-        route = self.route(route_id)
+        route = self.get_object()
         given = validated(RouteChangeSerializer(data=request.data))
         return Response(RouteSerializer(setting_up.route_update(route=route, **given)).data)
 
@@ -249,7 +233,7 @@ class RouteView(_Routes):
     )
     def delete(self, request: Request, route_id: UUID) -> Response:
         """Remove it. What it led stays where it is."""
-        self.route(route_id).delete()
+        self.get_object().delete()
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 

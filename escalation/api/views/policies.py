@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 from django.http import Http404
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from rest_framework import status
-from rest_framework.generics import GenericAPIView, get_object_or_404
+from rest_framework.generics import get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -15,6 +15,7 @@ from rest_framework.views import APIView
 from accounts.models import User
 from config import clock
 from config.rest.openapi import BODY, errors
+from config.rest.views import stored, validated
 from escalation.api.policy_filters import PolicyFilter
 from escalation.api.policy_serializers import (
     PolicyChangeSerializer,
@@ -24,6 +25,7 @@ from escalation.api.policy_serializers import (
     SimulateInSerializer,
     SimulationSerializer,
 )
+from escalation.api.views.base import ListedView
 from escalation.models import Policy, PolicyVersion
 from escalation.policies import selectors
 from escalation.policies.plan import plan
@@ -50,27 +52,22 @@ STEPS = [
 EXAMPLE = {"name": "Orders", "steps": STEPS, "repeats": 3, "repeat_every_s": 300}
 
 
-class _Policies(GenericAPIView[Any]):
+class _Policies(ListedView):
     """Staff change policies; machines that may read escalations may read them."""
 
     serializer_class: type[Any] = PolicySerializer
     queryset = Policy.objects.none()
+    lookup_url_kwarg = "policy_id"
 
     def get_queryset(self) -> QuerySet[Policy]:
         return selectors.policies()
 
-    def answer(self, policy_id: UUID, code: int = status.HTTP_200_OK) -> Response:
-        return Response(PolicySerializer(self.policy(policy_id)).data, status=code)
-
-    def policy(self, policy_id: UUID) -> Policy:
-        return get_object_or_404(self.get_queryset(), pk=policy_id)
+    def answer(self, policy_id: UUID, *, is_new: bool = False) -> Response:
+        policy = get_object_or_404(self.get_queryset(), pk=policy_id)
+        return stored(PolicySerializer(policy).data, is_new=is_new)
 
     def who(self) -> User | None:
         return self.request.user if isinstance(self.request.user, User) else None
-
-
-class _OnePolicy(_Policies):
-    filter_backends: list[Any] = []
 
 
 @extend_schema(tags=["escalation policies"])
@@ -83,8 +80,7 @@ class PoliciesView(_Policies):
     )
     def get(self, request: Request) -> Response:
         """Newest first, each with what it says now."""
-        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
-        return self.get_paginated_response(PolicySerializer(page, many=True).data)
+        return self.listed(self.get_queryset())
 
     @extend_schema(
         operation_id="policies_create",
@@ -103,11 +99,11 @@ class PoliciesView(_Policies):
         policy, created = services.policy_create(
             name=serializer.validated_data["name"], definition=serializer.definition(), by=self.who()
         )
-        return self.answer(policy.pk, status.HTTP_201_CREATED if created else status.HTTP_200_OK)
+        return self.answer(policy.pk, is_new=created)
 
 
 @extend_schema(tags=["escalation policies"])
-class PolicyView(_OnePolicy):
+class PolicyView(_Policies):
     @extend_schema(operation_id="policies_read", responses={200: PolicySerializer, **errors(403, 404)})
     def get(self, request: Request, policy_id: UUID) -> Response:
         return self.answer(policy_id)
@@ -120,10 +116,8 @@ class PolicyView(_OnePolicy):
     )
     def patch(self, request: Request, policy_id: UUID) -> Response:
         """Change the given fields as a new version. Processes under way keep the one that started them."""
-        policy = self.policy(policy_id)
-        serializer = PolicyChangeSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        given = dict(serializer.validated_data)
+        policy = self.get_object()
+        given = validated(PolicyChangeSerializer(data=request.data))
         services.policy_update(policy=policy, name=given.pop("name", None), by=self.who(), changes=given)
         return self.answer(policy_id)
 
@@ -133,12 +127,12 @@ class PolicyView(_OnePolicy):
     )
     def delete(self, request: Request, policy_id: UUID) -> Response:
         """Remove it: it starts nothing more. Processes under way continue, and their history stays."""
-        services.policy_remove(policy=self.policy(policy_id))
+        services.policy_remove(policy=self.get_object())
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 @extend_schema(tags=["escalation policies"])
-class PolicyVersionsView(_OnePolicy):
+class PolicyVersionsView(_Policies):
     serializer_class = PolicyVersionSerializer
     ordering = ("-number",)
 
@@ -148,14 +142,12 @@ class PolicyVersionsView(_OnePolicy):
     )
     def get(self, request: Request, policy_id: UUID) -> Response:
         """List all its versions, newest first."""
-        policy = self.policy(policy_id)
-        versions = PolicyVersion.objects.filter(policy=policy).select_related("created_by")
-        page = self.paginate_queryset(versions)
-        return self.get_paginated_response(PolicyVersionSerializer(page, many=True).data)
+        versions = PolicyVersion.objects.filter(policy=self.get_object())
+        return self.listed(versions.select_related("created_by"))
 
 
 @extend_schema(tags=["escalation policies"])
-class PolicySimulateView(_OnePolicy):
+class PolicySimulateView(_Policies):
     @extend_schema(
         operation_id="policies_simulate",
         request=SimulateInSerializer,
@@ -167,10 +159,8 @@ class PolicySimulateView(_OnePolicy):
 
         Starting a process makes the same plan. People and rotations are taken as they are now.
         """
-        policy = self.policy(policy_id)
-        serializer = SimulateInSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        started_at = serializer.validated_data.get("at") or clock.now()
+        policy = self.get_object()
+        started_at = validated(SimulateInSerializer(data=request.data)).get("at") or clock.now()
         version = selectors.newest_version(policy)
         definition = selectors.definition_of(version)
         recipients = plan(definition, selectors.world_of(definition, since=started_at), started_at=started_at)

@@ -4,12 +4,10 @@ from typing import Any, Final
 
 from django.db.models import QuerySet
 from django.http import Http404
-from django_filters.rest_framework import DjangoFilterBackend  # type: ignore[import-untyped]
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import status
 from rest_framework.exceptions import PermissionDenied
-from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -25,6 +23,7 @@ from escalation.api.serializers import (
     ProcessDetailSerializer,
     ProcessSerializer,
 )
+from escalation.api.views.base import ListedView
 from escalation.models import EscalationProcess
 from escalation.services import process_acknowledge
 from escalation.services.requests import STARTED, Answer, request_run
@@ -73,9 +72,8 @@ def name_of(request: Request) -> str:
     return str(request.user)
 
 
-class _Processes(GenericAPIView[EscalationProcess]):
-    serializer_class = ProcessSerializer
-    filter_backends: Any = []
+class _Processes(ListedView):
+    serializer_class: type[Any] = ProcessSerializer
     ordering = ("-started_at", "-id")
     queryset = EscalationProcess.objects.none()
 
@@ -97,7 +95,6 @@ class _Processes(GenericAPIView[EscalationProcess]):
 class ProcessesView(_Processes):
     """Also at the original's path, `/escalations/`."""
 
-    filter_backends = [DjangoFilterBackend]
     filterset_class = ProcessFilter
 
     @extend_schema(
@@ -139,8 +136,7 @@ class ProcessesView(_Processes):
     )
     def get(self, request: Request) -> Response:
         """List processes, newest first: all for staff and machines, for others those that tell them."""
-        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
-        return self.get_paginated_response(ProcessSerializer(page, many=True).data)
+        return self.listed(self.get_queryset())
 
 
 @extend_schema(tags=["escalations"], parameters=[PROCESS_ID])

@@ -11,14 +11,14 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from rest_framework import status
 from rest_framework.exceptions import ValidationError
-from rest_framework.generics import GenericAPIView, get_object_or_404
+from rest_framework.generics import get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api.views.base import OpenView
 from config import clock
 from config.rest.openapi import BODY, errors
-from config.rest.views import validated
+from config.rest.views import stored, validated
 from escalation.api.policy_filters import RotationFilter
 from escalation.api.rotation_serializers import (
     MAX_SPAN,
@@ -32,6 +32,7 @@ from escalation.api.rotation_serializers import (
     ShiftsSerializer,
     SpanSerializer,
 )
+from escalation.api.views.base import ListedView
 from escalation.models import Rotation, RotationOverride
 from escalation.policies.words import name_of
 from escalation.rotations import links, selectors
@@ -56,24 +57,19 @@ CALENDAR: dict[Any, Any] = {
 }
 
 
-class _Rotations(GenericAPIView[Any]):
+class _Rotations(ListedView):
     """Staff change rotations, who takes turns in one may see it; so may machines that read escalations."""
 
     serializer_class: type[Any] = RotationSerializer
     queryset = Rotation.objects.none()
+    lookup_url_kwarg = "rotation_id"
 
     def get_queryset(self) -> QuerySet[Rotation]:
         return selectors.rotations_visible_to(self.request.user)
 
-    def rotation(self, rotation_id: UUID) -> Rotation:
-        return get_object_or_404(self.get_queryset(), pk=rotation_id)
-
-    def answer(self, rotation_id: UUID, code: int = status.HTTP_200_OK) -> Response:
-        return Response(RotationSerializer(self.rotation(rotation_id)).data, status=code)
-
-
-class _OneRotation(_Rotations):
-    filter_backends: list[Any] = []
+    def answer(self, rotation_id: UUID, *, is_new: bool = False) -> Response:
+        rotation = get_object_or_404(self.get_queryset(), pk=rotation_id)
+        return stored(RotationSerializer(rotation).data, is_new=is_new)
 
 
 @extend_schema(tags=[TAG])
@@ -86,8 +82,7 @@ class RotationsView(_Rotations):
     )
     def get(self, request: Request) -> Response:
         """List rotations, newest first: all for staff and machines, for others those they take turns in."""
-        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
-        return self.get_paginated_response(RotationSerializer(page, many=True).data)
+        return self.listed(self.get_queryset())
 
     @extend_schema(
         operation_id="rotations_create",
@@ -103,11 +98,11 @@ class RotationsView(_Rotations):
         """Create a rotation; 409 if another one has the name."""
         given = validated(RotationInSerializer(data=request.data))
         rotation, created = services.rotation_create(**given)
-        return self.answer(rotation.pk, status.HTTP_201_CREATED if created else status.HTTP_200_OK)
+        return self.answer(rotation.pk, is_new=created)
 
 
 @extend_schema(tags=[TAG])
-class RotationView(_OneRotation):
+class RotationView(_Rotations):
     @extend_schema(operation_id="rotations_read", responses={200: RotationSerializer, **errors(403, 404)})
     def get(self, request: Request, rotation_id: UUID) -> Response:
         return self.answer(rotation_id)
@@ -120,7 +115,7 @@ class RotationView(_OneRotation):
     )
     def patch(self, request: Request, rotation_id: UUID) -> Response:
         """Change the given fields. All shifts, past ones too, are then as if it had always been so."""
-        rotation = self.rotation(rotation_id)
+        rotation = self.get_object()
         given = validated(RotationChangeSerializer(rotation, data=request.data))
         services.rotation_update(rotation=rotation, **given)
         return self.answer(rotation_id)
@@ -131,12 +126,12 @@ class RotationView(_OneRotation):
     )
     def delete(self, request: Request, rotation_id: UUID) -> Response:
         """Remove it; policies that name it no longer tell anyone through it."""
-        services.rotation_remove(rotation=self.rotation(rotation_id))
+        services.rotation_remove(rotation=self.get_object())
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 @extend_schema(tags=[TAG])
-class OnCallView(_OneRotation):
+class OnCallView(_Rotations):
     @extend_schema(
         operation_id="rotations_on_call",
         parameters=[AtSerializer],
@@ -144,7 +139,7 @@ class OnCallView(_OneRotation):
     )
     def get(self, request: Request, rotation_id: UUID) -> Response:
         """Show who is on call at a time."""
-        rotation = self.rotation(rotation_id)
+        rotation = self.get_object()
         at = validated(AtSerializer(data=request.query_params)).get("at") or clock.now()
         shift = on_call(selectors.turns_of(rotation), at)
         shown = _shown(rotation, [shift] if shift else [])
@@ -152,7 +147,7 @@ class OnCallView(_OneRotation):
 
 
 @extend_schema(tags=[TAG])
-class ShiftsView(_OneRotation):
+class ShiftsView(_Rotations):
     @extend_schema(
         operation_id="rotations_shifts",
         parameters=[SpanSerializer],
@@ -160,7 +155,7 @@ class ShiftsView(_OneRotation):
     )
     def get(self, request: Request, rotation_id: UUID) -> Response:
         """Show who is on call from one time until another."""
-        rotation = self.rotation(rotation_id)
+        rotation = self.get_object()
         asked = validated(SpanSerializer(data=request.query_params))
         begin = asked.get("begin") or clock.now()
         end = asked.get("end") or begin + timedelta(weeks=4)
@@ -175,7 +170,7 @@ class ShiftsView(_OneRotation):
 
 
 @extend_schema(tags=[TAG])
-class OverridesView(_OneRotation):
+class OverridesView(_Rotations):
     serializer_class = OverrideSerializer
 
     @extend_schema(
@@ -184,9 +179,8 @@ class OverridesView(_OneRotation):
     )
     def get(self, request: Request, rotation_id: UUID) -> Response:
         """List who stands in or stood in, newest entry first."""
-        overrides = RotationOverride.objects.filter(rotation=self.rotation(rotation_id))
-        page = self.paginate_queryset(overrides.select_related("user"))
-        return self.get_paginated_response(OverrideSerializer(page, many=True).data)
+        overrides = RotationOverride.objects.filter(rotation=self.get_object())
+        return self.listed(overrides.select_related("user"))
 
     @extend_schema(
         operation_id="rotations_override",
@@ -213,27 +207,26 @@ class OverridesView(_OneRotation):
 
         Repeating the request returns 200 and the existing one.
         """
-        rotation = self.rotation(rotation_id)
+        rotation = self.get_object()
         given = validated(OverrideInSerializer(data=request.data))
         override, created = services.override_create(rotation=rotation, **given)
-        code = status.HTTP_201_CREATED if created else status.HTTP_200_OK
-        return Response(OverrideSerializer(override).data, status=code)
+        return stored(OverrideSerializer(override).data, is_new=created)
 
 
 @extend_schema(tags=[TAG])
-class OverrideView(_OneRotation):
+class OverrideView(_Rotations):
     @extend_schema(
         operation_id="rotations_override_remove",
         responses={204: OpenApiResponse(description="Removed."), **errors(403, 404)},
     )
     def delete(self, request: Request, rotation_id: UUID, override_id: UUID) -> Response:
-        overrides = RotationOverride.objects.filter(rotation=self.rotation(rotation_id))
+        overrides = RotationOverride.objects.filter(rotation=self.get_object())
         services.override_remove(override=get_object_or_404(overrides, pk=override_id))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 @extend_schema(tags=[TAG])
-class RenewLinkView(_OneRotation):
+class RenewLinkView(_Rotations):
     @extend_schema(
         operation_id="rotations_renew_link",
         request=None,
@@ -241,19 +234,19 @@ class RenewLinkView(_OneRotation):
     )
     def post(self, request: Request, rotation_id: UUID) -> Response:
         """Void the earlier calendar links; the answer has the new one."""
-        services.rotation_renew_link(rotation=self.rotation(rotation_id))
+        services.rotation_renew_link(rotation=self.get_object())
         return self.answer(rotation_id)
 
 
 @extend_schema(tags=[TAG])
-class RotationCalendarView(_OneRotation):
+class RotationCalendarView(_Rotations):
     @extend_schema(
         operation_id="rotations_calendar",
         responses=CALENDAR,
     )
     def get(self, request: Request, rotation_id: UUID) -> HttpResponse:
         """Who is on call, as iCalendar; for programs that can't log in there is `calendar_url`."""
-        return calendar_response(self.rotation(rotation_id))
+        return calendar_response(self.get_object())
 
 
 class CalendarLinkView(OpenView):
