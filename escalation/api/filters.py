@@ -15,7 +15,3 @@ class ProcessFilter(StrictFilterSet):
     )
     started_after = SaneDateTimeFilter(field_name="started_at", lookup_expr="gte")
     started_before = SaneDateTimeFilter(field_name="started_at", lookup_expr="lt")
-
-    class Meta:
-        model = EscalationProcess
-        fields: tuple[str, ...] = ()

@@ -13,10 +13,6 @@ class IntegrationFilter(StrictFilterSet):
     format = django_filters.ChoiceFilter(choices=Integration.Format.choices)
     shop = django_filters.CharFilter(field_name="shop__slug", max_length=100, label="Slug of the shop.")
 
-    class Meta:
-        model = Integration
-        fields: tuple[str, ...] = ()
-
 
 class GroupFilter(StrictFilterSet):
     state = django_filters.MultipleChoiceFilter(choices=AlertGroup.State.choices)
@@ -29,19 +25,11 @@ class GroupFilter(StrictFilterSet):
     opened_after = SaneDateTimeFilter(field_name="opened_at", lookup_expr="gte")
     opened_before = SaneDateTimeFilter(field_name="opened_at", lookup_expr="lt")
 
-    class Meta:
-        model = AlertGroup
-        fields: tuple[str, ...] = ()
-
 
 class SilenceFilter(StrictFilterSet):
     is_over = PlainBooleanFilter(
         method="over", label="Whether it was cancelled, or has ended and has no rule."
     )
-
-    class Meta:
-        model = Silence
-        fields: tuple[str, ...] = ()
 
     def over(self, queryset: QuerySet[Silence], name: str, value: bool) -> QuerySet[Silence]:
         is_over = Q(cancelled_at__isnull=False) | Q(rule="", ends_at__lte=clock.now())

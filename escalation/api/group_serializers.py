@@ -25,34 +25,11 @@ class GroupSerializer(serializers.ModelSerializer[AlertGroup]):
     class Meta:
         model = AlertGroup
         fields: tuple[str, ...] = (
-            "id",
-            "integration",
-            "integration_name",
-            "shop",
-            "key",
-            "state",
-            "quiet",
-            "title",
-            "severity",
-            "labels",
-            "link",
-            "occurrences",
-            "opened_at",
-            "last_at",
-            "told_at",
-            "rings_at",
-            "acknowledged_at",
-            "resolved_at",
-            "ended_by",
-            "ended_via",
-            "policy",
-            "policy_name",
-            "route",
-            "silence",
-            "storm",
-            "is_storm",
-            "process",
-        )
+            "id", "integration", "integration_name", "shop", "key", "state", "quiet", "title", "severity",
+            "labels", "link", "occurrences", "opened_at", "last_at", "told_at", "rings_at",
+            "acknowledged_at", "resolved_at", "ended_by", "ended_via", "policy", "policy_name", "route",
+            "silence", "storm", "is_storm", "process",
+        )  # fmt: skip
         read_only_fields: tuple[str, ...] = fields
 
 
@@ -133,18 +110,9 @@ class SilenceSerializer(serializers.ModelSerializer[Silence]):
     class Meta:
         model = Silence
         fields = (
-            "id",
-            "reason",
-            "matchers",
-            "starts_at",
-            "ends_at",
-            "rule",
-            "time_zone",
-            "holds_until",
-            "created_at",
-            "created_by",
-            "cancelled_at",
-        )
+            "id", "reason", "matchers", "starts_at", "ends_at", "rule", "time_zone", "holds_until",
+            "created_at", "created_by", "cancelled_at",
+        )  # fmt: skip
         read_only_fields = fields
 
     def get_holds_until(self, silence: Silence) -> datetime | None:

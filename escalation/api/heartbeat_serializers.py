@@ -9,7 +9,7 @@ from rest_framework import serializers
 from accounts.models import Shop
 from accounts.validators import validate_time_zone
 from config.rest.fields import SlugOfOneField, StrictCharField, StrictChoiceField
-from escalation.api.policy_serializers import whole
+from escalation.api.fields import ChangeSerializer, whole
 from escalation.heartbeats import badges, links
 from escalation.models import Heartbeat, HeartbeatPing, Policy
 from escalation.models.heartbeat import MAX_S, MAX_TAGS
@@ -27,51 +27,39 @@ class SlugField(StrictCharField):
         return slug
 
 
-def _fields(*, is_new: bool) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
-    return {
-        "name": StrictCharField(max_length=100, required=is_new),
-        "slug": SlugField(max_length=100, required=False, help_text="Made of the name if it is left out."),
-        "shop": SlugOfOneField(
-            slug_field="slug",
-            queryset=Shop.objects.all(),
-            required=False,
-            allow_null=True,
-            help_text="A shop's slug.",
-        ),
-        "policy": SlugOfOneField(
-            slug_field="name",
-            queryset=Policy.objects.filter(deleted_at=None),
-            required=False,
-            allow_null=True,
-            help_text="The name of the policy that tells of it, where no route says otherwise.",
-        ),
-        "severity": StrictChoiceField(choices=Severity.choices, required=False),
-        "tags": serializers.ListField(
-            child=StrictCharField(max_length=50), max_length=MAX_TAGS, required=False
-        ),
-        "period_s": whole(MAX_S, least=1, required=False, help_text="Seconds from one ping to the next."),
-        "grace_s": whole(
-            MAX_S, least=1, required=False, help_text="Seconds after its time, and from a start to its end."
-        ),
-        "cron": StrictCharField(
-            max_length=100, required=False, allow_blank=True, help_text="In place of a period."
-        ),
-        "time_zone": StrictCharField(
-            max_length=64, required=False, validators=[validate_time_zone], help_text="Of the cron line."
-        ),
-    }
+class HeartbeatInSerializer(serializers.Serializer[Any]):
+    name = StrictCharField(max_length=100)
+    slug = SlugField(max_length=100, required=False, help_text="Made of the name if it is left out.")
+    shop = SlugOfOneField(
+        slug_field="slug",
+        queryset=Shop.objects.all(),
+        required=False,
+        allow_null=True,
+        help_text="A shop's slug.",
+    )
+    policy = SlugOfOneField(
+        slug_field="name",
+        queryset=Policy.objects.filter(deleted_at=None),
+        required=False,
+        allow_null=True,
+        help_text="The name of the policy that tells of it, where no route says otherwise.",
+    )
+    severity = StrictChoiceField(choices=Severity.choices, required=False)
+    tags = serializers.ListField(child=StrictCharField(max_length=50), max_length=MAX_TAGS, required=False)
+    period_s = whole(MAX_S, least=1, required=False, help_text="Seconds from one ping to the next.")
+    grace_s = whole(
+        MAX_S, least=1, required=False, help_text="Seconds after its time, and from a start to its end."
+    )
+    cron = StrictCharField(
+        max_length=100, required=False, allow_blank=True, help_text="In place of a period."
+    )
+    time_zone = StrictCharField(
+        max_length=64, required=False, validators=[validate_time_zone], help_text="Of the cron line."
+    )
 
 
-class HeartbeatInSerializer(serializers.Serializer[Heartbeat]):
-    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
-        return _fields(is_new=True)
-
-
-class HeartbeatChangeSerializer(serializers.Serializer[Heartbeat]):
+class HeartbeatChangeSerializer(ChangeSerializer, HeartbeatInSerializer):
     """Fields you leave out stay as they are."""
-
-    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
-        return _fields(is_new=False)
 
 
 class HeartbeatSerializer(serializers.ModelSerializer[Heartbeat]):

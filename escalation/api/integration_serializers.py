@@ -15,7 +15,7 @@ from config.rest.fields import (
     StrictChoiceField,
     StrictUUIDField,
 )
-from escalation.api.policy_serializers import whole
+from escalation.api.fields import ChangeSerializer, whole
 from escalation.models import AlertOccurrence, IntakeRequest, Integration, Policy, Route
 from escalation.models.group import MAX_MATCHERS, OPS
 from escalation.receiving.addresses import url_of
@@ -69,7 +69,9 @@ def policy_field(**options: Any) -> IdOfOneField:
     return IdOfOneField(queryset=Policy.objects.filter(deleted_at=None), allow_null=True, **options)
 
 
-class _IntegrationFields(serializers.Serializer[Integration]):
+class IntegrationInSerializer(serializers.Serializer[Any]):
+    """Fields you leave out get their defaults: no shop, no policy, critical, enabled."""
+
     shop = SlugOfOneField(
         slug_field="slug",
         queryset=Shop.objects.all(),
@@ -88,19 +90,14 @@ class _IntegrationFields(serializers.Serializer[Integration]):
         'Of grafana: `{"is_signed": true}` takes nothing without a signature.',
     )
     is_enabled = StrictBooleanField(required=False)
-
-
-class IntegrationInSerializer(_IntegrationFields):
-    """Fields you leave out get their defaults: no shop, no policy, critical, enabled."""
-
     name = StrictCharField(max_length=100)
     format = StrictChoiceField(choices=Integration.Format.choices)
 
 
-class IntegrationChangeSerializer(_IntegrationFields):
+class IntegrationChangeSerializer(ChangeSerializer, IntegrationInSerializer):
     """Fields you leave out stay as they are."""
 
-    name = StrictCharField(max_length=100, required=False)
+    format = None  # type: ignore[assignment]  # it has the format for good
 
 
 class IntegrationSerializer(serializers.ModelSerializer[Integration]):
@@ -111,18 +108,9 @@ class IntegrationSerializer(serializers.ModelSerializer[Integration]):
     class Meta:
         model = Integration
         fields = (
-            "id",
-            "name",
-            "format",
-            "shop",
-            "policy",
-            "severity",
-            "mapping",
-            "is_enabled",
-            "created_at",
-            "key",
-            "url",
-        )
+            "id", "name", "format", "shop", "policy", "severity", "mapping", "is_enabled", "created_at",
+            "key", "url",
+        )  # fmt: skip
         read_only_fields = fields
 
     def get_key(self, integration: Integration) -> str | None:
@@ -214,7 +202,9 @@ class TriedListSerializer(serializers.Serializer[Any]):
     occurrences = TriedSerializer(many=True)
 
 
-class _RouteFields(serializers.Serializer[Route]):
+class RouteInSerializer(serializers.Serializer[Any]):
+    """Fields you leave out get their defaults: behind all others, it takes everything and tells nobody."""
+
     position = whole(1_000_000, required=False, help_text="The lowest is asked first; by default the last.")
     matchers = matchers_field(required=False, help_text="All must hold; without any it takes everything.")
     policy = policy_field(required=False, help_text="Who is told; null: nobody, it is only kept.")
@@ -237,18 +227,11 @@ class _RouteFields(serializers.Serializer[Route]):
         required=False, help_text="It shows what it would do, tells nobody, and the routes behind it go on."
     )
     is_enabled = StrictBooleanField(required=False)
-
-
-class RouteInSerializer(_RouteFields):
-    """Fields you leave out get their defaults: behind all others, it takes everything and tells nobody."""
-
     name = StrictCharField(max_length=100)
 
 
-class RouteChangeSerializer(_RouteFields):
+class RouteChangeSerializer(ChangeSerializer, RouteInSerializer):
     """Fields you leave out stay as they are."""
-
-    name = StrictCharField(max_length=100, required=False)
 
 
 class RouteSerializer(serializers.ModelSerializer[Route]):
@@ -257,19 +240,9 @@ class RouteSerializer(serializers.ModelSerializer[Route]):
     class Meta:
         model = Route
         fields = (
-            "id",
-            "name",
-            "position",
-            "matchers",
-            "policy",
-            "group_by",
-            "group_wait_s",
-            "group_interval_s",
-            "repeat_interval_s",
-            "is_shadow",
-            "is_enabled",
-            "created_at",
-        )
+            "id", "name", "position", "matchers", "policy", "group_by", "group_wait_s", "group_interval_s",
+            "repeat_interval_s", "is_shadow", "is_enabled", "created_at",
+        )  # fmt: skip
         read_only_fields = fields
 
 

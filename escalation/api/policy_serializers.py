@@ -6,7 +6,8 @@ from django.core.exceptions import ValidationError as DjangoValidationError
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from config.rest.fields import StrictCharField, StrictChoiceField, StrictIntegerField
+from config.rest.fields import StrictCharField, StrictChoiceField
+from escalation.api.fields import ChangeSerializer, whole
 from escalation.models import Policy, PolicyVersion
 from escalation.policies import definition
 from escalation.policies.definition import Definition
@@ -82,24 +83,9 @@ class StepsField(serializers.Field):
         return value
 
 
-def whole(most: int, *, least: int = 0, **options: Any) -> serializers.IntegerField:
-    schema = {"type": "integer", "minimum": least, "maximum": most}
-    if options.get("allow_null"):
-        schema["nullable"] = True
-    field = extend_schema_field(schema)(type("WholeField", (StrictIntegerField,), {}))
-    made: serializers.IntegerField = field(min_value=least, max_value=most, **options)
-    return made
+class PolicyInSerializer(serializers.Serializer[Any]):
+    """Fields you leave out get their defaults: one round, no limit to acknowledgements, critical."""
 
-
-DEFAULTS: Final = {
-    "repeats": 0,
-    "repeat_every_s": 0,
-    "acknowledge_timeout_s": None,
-    "severity": Severity.CRITICAL,
-}
-
-
-class _PolicyFields(serializers.Serializer[Policy]):
     repeats = whole(definition.MAX_REPEATS, required=False, help_text="Further rounds after the first.")
     repeat_every_s = whole(
         definition.MAX_S,
@@ -118,25 +104,15 @@ class _PolicyFields(serializers.Serializer[Policy]):
         required=False,
         help_text="Critical messages are sent in quiet hours, and to people who want critical alerts only.",
     )
-
-
-class PolicyInSerializer(_PolicyFields):
-    """Fields you leave out get their defaults: one round, no limit to acknowledgements, critical."""
-
     name = StrictCharField(max_length=100)
     steps = StepsField()
 
     def definition(self) -> Definition:
-        given = {**DEFAULTS, **self.validated_data}
-        given.pop("name")
-        return Definition(**given)
+        return Definition(**{name: value for name, value in self.validated_data.items() if name != "name"})
 
 
-class PolicyChangeSerializer(_PolicyFields):
+class PolicyChangeSerializer(ChangeSerializer, PolicyInSerializer):
     """Fields you leave out stay as they are."""
-
-    name = StrictCharField(max_length=100, required=False)
-    steps = StepsField(required=False)
 
 
 class PolicyVersionSerializer(serializers.ModelSerializer[PolicyVersion]):
@@ -149,15 +125,9 @@ class PolicyVersionSerializer(serializers.ModelSerializer[PolicyVersion]):
     class Meta:
         model = PolicyVersion
         fields = (
-            "version",
-            "steps",
-            "repeats",
-            "repeat_every_s",
-            "acknowledge_timeout_s",
-            "severity",
-            "created_at",
-            "changed_by",
-        )
+            "version", "steps", "repeats", "repeat_every_s", "acknowledge_timeout_s", "severity",
+            "created_at", "changed_by",
+        )  # fmt: skip
         read_only_fields = fields
 
 
@@ -174,17 +144,9 @@ class PolicySerializer(serializers.ModelSerializer[Policy]):
     class Meta:
         model = Policy
         fields = (
-            "id",
-            "name",
-            "version",
-            "steps",
-            "repeats",
-            "repeat_every_s",
-            "acknowledge_timeout_s",
-            "severity",
-            "created_at",
-            "updated_at",
-        )
+            "id", "name", "version", "steps", "repeats", "repeat_every_s", "acknowledge_timeout_s",
+            "severity", "created_at", "updated_at",
+        )  # fmt: skip
         read_only_fields = fields
 
     def to_representation(self, instance: Any) -> dict[str, Any]:

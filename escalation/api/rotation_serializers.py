@@ -8,7 +8,7 @@ from rest_framework import serializers
 
 from accounts.validators import validate_time_zone
 from config.rest.fields import StrictCharField, StrictChoiceField, StrictUUIDField
-from escalation.api.policy_serializers import whole
+from escalation.api.fields import ChangeSerializer, whole
 from escalation.models import Rotation, RotationOverride
 from escalation.models.rotation import HOURS, MAX_SHIFT_H
 from escalation.policies.words import name_of
@@ -35,10 +35,6 @@ class DayField(serializers.DateField):
         return day
 
 
-def _members(**options: Any) -> serializers.ListField:
-    return serializers.ListField(child=StrictUUIDField(), min_length=1, max_length=MAX_MEMBERS, **options)
-
-
 class RotationInSerializer(serializers.Serializer[Rotation]):
     name = StrictCharField(max_length=100)
     kind = StrictChoiceField(choices=Rotation.Kind.choices)
@@ -50,7 +46,12 @@ class RotationInSerializer(serializers.Serializer[Rotation]):
     )
     starts_on = DayField(help_text="The day of the first shift; for a weekly rotation it sets the weekday.")
     handoff_at = ClockField(help_text="By the clock of the time zone.")
-    members = _members(help_text="Who takes turns, in this order.")
+    members = serializers.ListField(
+        child=StrictUUIDField(),
+        min_length=1,
+        max_length=MAX_MEMBERS,
+        help_text="Who takes turns, in this order.",
+    )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if attrs["kind"] == Rotation.Kind.CUSTOM and "shift_h" not in attrs:
@@ -68,16 +69,8 @@ def _check_hours(kind: str, shift_h: int | None) -> None:
         )
 
 
-class RotationChangeSerializer(serializers.Serializer[Rotation]):
+class RotationChangeSerializer(ChangeSerializer, RotationInSerializer):
     """Fields you leave out stay as they are."""
-
-    name = StrictCharField(max_length=100, required=False)
-    kind = StrictChoiceField(choices=Rotation.Kind.choices, required=False)
-    shift_h = whole(MAX_SHIFT_H, least=1, required=False)
-    time_zone = StrictCharField(max_length=64, validators=[validate_time_zone], required=False)
-    starts_on = DayField(required=False)
-    handoff_at = ClockField(required=False)
-    members = _members(required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         assert self.instance is not None
@@ -132,18 +125,9 @@ class RotationSerializer(serializers.ModelSerializer[Rotation]):
     class Meta:
         model = Rotation
         fields = (
-            "id",
-            "name",
-            "kind",
-            "shift_h",
-            "time_zone",
-            "starts_on",
-            "handoff_at",
-            "members",
-            "calendar_url",
-            "created_at",
-            "updated_at",
-        )
+            "id", "name", "kind", "shift_h", "time_zone", "starts_on", "handoff_at", "members",
+            "calendar_url", "created_at", "updated_at",
+        )  # fmt: skip
         read_only_fields = fields
 
     def get_calendar_url(self, rotation: Rotation) -> str:

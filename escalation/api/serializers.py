@@ -65,8 +65,16 @@ REQUEST_SCHEMA: Final[dict[str, Any]] = {
 class ProcessSerializer(serializers.ModelSerializer[EscalationProcess]):
     """One run of a process."""
 
-    policy = serializers.SerializerMethodField(help_text="The policy that started it.")
-    policy_version = serializers.SerializerMethodField()
+    policy = serializers.CharField(
+        source="policy_version.policy.name",
+        default=None,
+        read_only=True,
+        allow_null=True,
+        help_text="The policy that started it.",
+    )
+    policy_version = serializers.IntegerField(
+        source="policy_version.number", default=None, read_only=True, allow_null=True
+    )
 
     class Meta:
         model = EscalationProcess
@@ -75,12 +83,6 @@ class ProcessSerializer(serializers.ModelSerializer[EscalationProcess]):
             "acknowledged_at", "resume_at", "policy", "policy_version",
         )  # fmt: skip
         read_only_fields = fields
-
-    def get_policy(self, process: EscalationProcess) -> str | None:
-        return process.policy_version.policy.name if process.policy_version else None
-
-    def get_policy_version(self, process: EscalationProcess) -> int | None:
-        return process.policy_version.number if process.policy_version else None
 
 
 class HistorySerializer(serializers.ModelSerializer[Delivery]):

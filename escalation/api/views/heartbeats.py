@@ -44,10 +44,6 @@ class HeartbeatFilter(StrictFilterSet):
     slug = django_filters.CharFilter(max_length=100)
     tag = django_filters.CharFilter(method="with_tag", max_length=50, label="A tag that it has.")
 
-    class Meta:
-        model = Heartbeat
-        fields: tuple[str, ...] = ()
-
     def with_tag(self, queryset: QuerySet[Heartbeat], name: str, value: str) -> QuerySet[Heartbeat]:
         return queryset.filter(tags__contains=[value])
 
