@@ -1,20 +1,20 @@
 """Alert groups and silences for the operators."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.html import format_html, format_html_join
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from accounts.admin import StaffViews
 from accounts.models import User
 from config import clock
+from escalation.admin.base import DeletesEach, listed
 from escalation.groups import ending, selectors, silencing
 from escalation.models import AlertGroup, Silence
 from notifications.admin.base import ReadOnlyAdmin
@@ -58,24 +58,31 @@ class AlertGroupAdmin(ReadOnlyAdmin):
 
     @display(description="Why")
     def reasons(self, group: AlertGroup) -> str:
-        return _listed(group.why)
+        return listed((each,) for each in group.why)
 
     @display(description="Alerts")
     def alerts(self, group: AlertGroup) -> str:
-        return _listed(
-            f"{each.title} ({each.key}): {each.occurrences} times, "
-            + (f"over at {each.ended_at:%Y-%m-%d %H:%M:%S} UTC" if each.ended_at else "firing")
+        rows = (
+            (
+                f"{each.title} ({each.key})",
+                each.occurrences,
+                f"over at {each.ended_at:%Y-%m-%d %H:%M:%S} UTC" if each.ended_at else "firing",
+            )
             for each in selectors.alerts_of(group)[: selectors.MOST_ALERTS]
         )
+        return listed(rows, line="{}: {} times, {}")
 
     @display(description="What was said, newest first")
     def said(self, group: AlertGroup) -> str:
-        return _listed(
-            f"{each.received_at:%Y-%m-%d %H:%M:%S} UTC: {each.get_act_display()} {each.key}"
-            + (f" by {each.by}" if each.by else "")
-            + (f": {each.details[:300]}" if each.details else "")
+        rows = (
+            (
+                f"{each.received_at:%Y-%m-%d %H:%M:%S} UTC: {each.get_act_display()} {each.key}",
+                f" by {each.by}" if each.by else "",
+                f": {each.details[:300]}" if each.details else "",
+            )
             for each in selectors.said_of(group)[: selectors.MOST_SAID]
         )
+        return listed(rows, line="{}{}{}")
 
     @admin.action(description="Acknowledge")
     def acknowledge_chosen(self, request: HttpRequest, queryset: QuerySet[AlertGroup]) -> None:
@@ -93,13 +100,8 @@ class AlertGroupAdmin(ReadOnlyAdmin):
         messages.success(request, f"{count} {done}.")
 
 
-def _listed(items: Iterable[str]) -> str:
-    rows = format_html_join("", "<li>{}</li>", ((each,) for each in items))
-    return format_html("<ol>{}</ol>", rows) if rows else "Nothing."
-
-
 @admin.register(Silence)
-class SilenceAdmin(StaffViews, ModelAdmin):
+class SilenceAdmin(DeletesEach, StaffViews, ModelAdmin):
     """Made here or through the API, and cancelled; not changed, so that it stays known what held when."""
 
     fields = (
@@ -136,10 +138,6 @@ class SilenceAdmin(StaffViews, ModelAdmin):
     def delete_model(self, request: HttpRequest, obj: Silence) -> None:
         silencing.silence_cancel(silence=obj, now=clock.now())
         obj.delete()
-
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Silence]) -> None:
-        for silence in queryset:
-            self.delete_model(request, silence)
 
     @admin.action(description="Cancel", permissions=["delete"])
     def cancel_chosen(self, request: HttpRequest, queryset: QuerySet[Silence]) -> None:

@@ -11,6 +11,7 @@ from unfold.decorators import display
 
 from accounts.admin import StaffViews
 from config import clock
+from escalation.admin.base import DeletesEach
 from escalation.heartbeats import badges, changing, links
 from escalation.models import Heartbeat, HeartbeatPing, PingKey
 
@@ -29,7 +30,7 @@ class PingInline(StaffViews, TabularInline):
 
 
 @admin.register(Heartbeat)
-class HeartbeatAdmin(StaffViews, ModelAdmin):
+class HeartbeatAdmin(DeletesEach, StaffViews, ModelAdmin):
     fields = (
         "name", "slug", "shop", "policy", "severity", "tags", ("period_s", "grace_s"), ("cron", "time_zone"),
         "shown_state", ("last_ping_at", "expected_at", "due_at"), "ping_url", "slug_url", "badge",
@@ -83,10 +84,6 @@ class HeartbeatAdmin(StaffViews, ModelAdmin):
 
     def delete_model(self, request: HttpRequest, obj: Heartbeat) -> None:
         changing.heartbeat_remove(heartbeat=obj, now=clock.now())
-
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Heartbeat]) -> None:
-        for heartbeat in queryset:
-            changing.heartbeat_remove(heartbeat=heartbeat, now=clock.now())
 
 
 @admin.register(PingKey)

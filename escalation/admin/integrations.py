@@ -6,17 +6,17 @@ from typing import Any, Final
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from accounts.admin import StaffViews
+from escalation.admin.base import DeletesEach, listed
 from escalation.models import IntakeRequest, Integration, Policy, Route
 from escalation.receiving import setting_up
 from escalation.receiving.addresses import url_of
@@ -57,7 +57,7 @@ class IntegrationForm(_LivePolicies):
 
 
 @admin.register(Integration)
-class IntegrationAdmin(StaffViews, ModelAdmin):
+class IntegrationAdmin(DeletesEach, StaffViews, ModelAdmin):
     """To delete one deletes all that it brought; what is open of it tells nobody any more."""
 
     form = IntegrationForm
@@ -96,20 +96,15 @@ class IntegrationAdmin(StaffViews, ModelAdmin):
     def last_requests(self, integration: Integration) -> str:
         if integration._state.adding:
             return "–"
-        rows = list(integration.requests.all()[:SHOWN])
-        items = format_html_join(
-            "",
-            "<li>{} — {}: {}</li>",
+        rows = (
             (
-                (
-                    f"{row.received_at:%Y-%m-%d %H:%M:%S} UTC",
-                    link("escalation_intakerequest", row.pk, str(row.status)),
-                    summary_of(row),
-                )
-                for row in rows
-            ),
+                f"{row.received_at:%Y-%m-%d %H:%M:%S}",
+                link("escalation_intakerequest", row.pk, str(row.status)),
+                summary_of(row),
+            )
+            for row in integration.requests.all()[:SHOWN]
         )
-        return format_html("<ol>{}</ol>", items) if rows else "Nothing yet."
+        return listed(rows, line="{} UTC — {}: {}", otherwise="Nothing yet.")
 
     def renew_key(self, request: HttpRequest, pk: Any) -> HttpResponse:
         integration = get_object_or_404(Integration, pk=pk)
@@ -122,10 +117,6 @@ class IntegrationAdmin(StaffViews, ModelAdmin):
 
     def delete_model(self, request: HttpRequest, obj: Integration) -> None:
         setting_up.integration_remove(integration=obj, by=str(request.user), via="admin")
-
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Integration]) -> None:
-        for integration in queryset:
-            self.delete_model(request, integration)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         return [f"{each}, with its requests and groups" for each in objs], {}, set(), []

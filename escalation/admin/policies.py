@@ -24,6 +24,7 @@ from unfold.widgets import (
 from accounts.admin import StaffViews
 from accounts.models import User
 from config import clock
+from escalation.admin.base import TakesAway
 from escalation.models import Policy
 from escalation.policies import definition as definitions
 from escalation.policies import selectors
@@ -110,7 +111,7 @@ class PolicyForm(forms.ModelForm):
 
 
 @admin.register(Policy)
-class PolicyAdmin(StaffViews, ModelAdmin):
+class PolicyAdmin(TakesAway, StaffViews, ModelAdmin):
     """To delete one is to take it away: what was started by it goes on, and its history stays."""
 
     form = PolicyForm
@@ -163,13 +164,6 @@ class PolicyAdmin(StaffViews, ModelAdmin):
 
     def delete_model(self, request: HttpRequest, obj: Policy) -> None:
         services.policy_remove(policy=obj)
-
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Policy]) -> None:
-        for policy in queryset:
-            services.policy_remove(policy=policy)
-
-    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        return [str(policy) for policy in objs], {}, set(), []
 
     def simulate_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
         """Show who would be told when; tells nobody."""

@@ -1,17 +1,16 @@
 """Escalations under way and ended: what was told by each, and stopping or acknowledging them."""
 
-from collections.abc import Callable
 from typing import Final
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from config import clock
 from escalation import selectors
+from escalation.admin.base import listed
 from escalation.models import EscalationProcess
 from escalation.services import process_acknowledge, process_stop
 from notifications.admin.base import ReadOnlyAdmin
@@ -55,48 +54,27 @@ class EscalationProcessAdmin(ReadOnlyAdmin):
     def history(self, process: EscalationProcess) -> SafeString:
         # Staff see all, and nobody else gets here.
         deliveries = selectors.deliveries_of(process).select_related("user", "contact_point")
-        rows = list(deliveries.order_by("due_at", "pk")[:SHOWN])
-        items = format_html_join(
-            "",
-            "<li>{} — {}: {}</li>",
+        rows = (
             (
-                (
-                    f"{row.due_at:%Y-%m-%d %H:%M:%S} UTC",
-                    link("notifications_delivery", row.pk, row.channel),
-                    explain(row),
-                )
-                for row in rows
-            ),
+                f"{row.due_at:%Y-%m-%d %H:%M:%S}",
+                link("notifications_delivery", row.pk, row.channel),
+                explain(row),
+            )
+            for row in deliveries.order_by("due_at", "pk")[:SHOWN]
         )
-        return format_html("<ol>{}</ol>", items) if rows else SafeString("Nothing.")
+        return listed(rows, line="{} UTC — {}: {}")
 
     @admin.action(description="Stop")
     def stop_chosen(self, request: HttpRequest, queryset: QuerySet[EscalationProcess]) -> None:
-        def stop(process: EscalationProcess) -> bool:
-            return bool(
-                process_stop(
-                    process_id=process.process_id,
-                    by=str(request.user),
-                    via="admin",
-                    now=clock.now(),
-                    run=process.pk,
-                )
-            )
-
-        self._each(request, queryset, stop, "{} stopped.")
+        by, now = str(request.user), clock.now()
+        stopped = [
+            process_stop(process_id=each.process_id, by=by, via="admin", now=now, run=each.pk)
+            for each in queryset
+        ]
+        messages.success(request, f"{len(stopped) - stopped.count(None)} stopped.")
 
     @admin.action(description="Acknowledge")
     def acknowledge_chosen(self, request: HttpRequest, queryset: QuerySet[EscalationProcess]) -> None:
-        def acknowledge(process: EscalationProcess) -> bool:
-            return process_acknowledge(process=process, by=str(request.user), via="admin", now=clock.now())
-
-        self._each(request, queryset, acknowledge, "{} acknowledged.")
-
-    def _each(
-        self,
-        request: HttpRequest,
-        queryset: QuerySet[EscalationProcess],
-        work: Callable[[EscalationProcess], bool],
-        said: str,
-    ) -> None:
-        messages.success(request, said.format(sum(map(work, queryset))))
+        by, now = str(request.user), clock.now()
+        count = sum(process_acknowledge(process=each, by=by, via="admin", now=now) for each in queryset)
+        messages.success(request, f"{count} acknowledged.")

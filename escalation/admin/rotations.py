@@ -14,6 +14,7 @@ from unfold.decorators import display
 
 from accounts.admin import SavesChanges, StaffViews
 from config import clock
+from escalation.admin.base import TakesAway
 from escalation.models import Rotation, RotationMember, RotationOverride
 from escalation.policies.words import name_of
 from escalation.rotations import links, selectors
@@ -45,7 +46,7 @@ class OverrideInline(StaffViews, TabularInline):
 
 
 @admin.register(Rotation)
-class RotationAdmin(StaffViews, SavesChanges, ModelAdmin):
+class RotationAdmin(TakesAway, StaffViews, SavesChanges, ModelAdmin):
     """To delete one is to take it away: policies that name it tell nobody by it any more."""
 
     fields = (
@@ -96,10 +97,3 @@ class RotationAdmin(StaffViews, SavesChanges, ModelAdmin):
 
     def delete_model(self, request: HttpRequest, obj: Rotation) -> None:
         services.rotation_remove(rotation=obj)
-
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Rotation]) -> None:
-        for rotation in queryset:
-            services.rotation_remove(rotation=rotation)
-
-    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        return [str(rotation) for rotation in objs], {}, set(), []
