@@ -4,13 +4,14 @@ from datetime import datetime
 from typing import Any, Final
 
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.utils.text import slugify
 
 from config.rest.exceptions import Conflict
 from escalation.heartbeats import telling
 from escalation.heartbeats.due import when_due
 from escalation.models import Heartbeat
+from escalation.saving import made_once, unless_taken
 
 State = Heartbeat.State
 #: What somebody sets of a heartbeat.
@@ -34,13 +35,8 @@ def heartbeat_create(*, name: str, slug: str = "", **fields: Any) -> tuple[Heart
     """
     heartbeat = Heartbeat(name=name, slug=slug or slugify(name)[:100], **fields)
     _check(heartbeat)
-    try:
-        return _saved(heartbeat), True
-    except Conflict:
-        existing = Heartbeat.objects.filter(shop=heartbeat.shop, slug=heartbeat.slug).first()
-        if existing is None or any(getattr(existing, each) != getattr(heartbeat, each) for each in SET):
-            raise
-        return existing, False
+    named = Heartbeat.objects.filter(shop=heartbeat.shop, slug=heartbeat.slug)
+    return made_once(heartbeat, _saved, named, SET)
 
 
 def heartbeat_update(*, heartbeat: Heartbeat, **changes: Any) -> Heartbeat:
@@ -65,9 +61,7 @@ def heartbeat_update(*, heartbeat: Heartbeat, **changes: Any) -> Heartbeat:
 def heartbeat_pause(*, heartbeat: Heartbeat, now: datetime) -> Heartbeat:
     """Wait for nothing until the next ping; what was told of it is over."""
     with transaction.atomic():
-        locked = _locked(heartbeat)
-        if locked.state == State.DOWN:
-            telling.up_tell([locked], now=now)
+        locked = _told_over(heartbeat, now)
         locked.state, locked.expected_at, locked.due_at, locked.last_start_at = State.PAUSED, None, None, None
         locked.save(update_fields=["state", "expected_at", "due_at", "last_start_at"])
     return locked
@@ -76,10 +70,7 @@ def heartbeat_pause(*, heartbeat: Heartbeat, now: datetime) -> Heartbeat:
 def heartbeat_remove(*, heartbeat: Heartbeat, now: datetime) -> None:
     """Delete a heartbeat with its pings; what was told of it is over."""
     with transaction.atomic():
-        locked = _locked(heartbeat)
-        if locked.state == State.DOWN:
-            telling.up_tell([locked], now=now)
-        locked.delete()
+        _told_over(heartbeat, now).delete()
 
 
 def _locked(heartbeat: Heartbeat) -> Heartbeat:
@@ -90,6 +81,14 @@ def _locked(heartbeat: Heartbeat) -> Heartbeat:
     return found
 
 
+def _told_over(heartbeat: Heartbeat, now: datetime) -> Heartbeat:
+    """Return a heartbeat, locked, of which nothing that was told is open any more."""
+    locked = _locked(heartbeat)
+    if locked.state == State.DOWN:
+        telling.up_tell([locked], now=now)
+    return locked
+
+
 def _check(heartbeat: Heartbeat) -> None:
     if not heartbeat.slug:
         raise ValidationError({"slug": NO_SLUG})
@@ -97,9 +96,6 @@ def _check(heartbeat: Heartbeat) -> None:
 
 
 def _saved(heartbeat: Heartbeat) -> Heartbeat:
-    try:
-        with transaction.atomic():
-            heartbeat.save()
-    except IntegrityError:
-        raise Conflict(SLUG_TAKEN) from None
+    with unless_taken(SLUG_TAKEN):
+        heartbeat.save()
     return heartbeat

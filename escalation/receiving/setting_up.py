@@ -5,14 +5,14 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import F
 
 from config import clock
-from config.rest.exceptions import Conflict
 from escalation.groups import ending
 from escalation.models import AlertGroup, Integration, Route
 from escalation.receiving import reading
+from escalation.saving import made_once, unless_taken
 
 NAME_TAKEN: Final = "There is already one with that name."
 #: What an integration of Grafana has for a mapping if it takes nothing without a signature.
@@ -28,13 +28,7 @@ def integration_create(**fields: Any) -> tuple[Integration, bool]:
         Conflict: the name is taken by another one.
     """
     integration = Integration(**fields)
-    try:
-        return _saved(integration), True
-    except Conflict:
-        existing = Integration.objects.filter(name=integration.name).first()
-        if existing is None or any(getattr(existing, name) != getattr(integration, name) for name in _FIELDS):
-            raise
-        return existing, False
+    return made_once(integration, _saved, Integration.objects.filter(name=integration.name), _FIELDS)
 
 
 def integration_update(*, integration: Integration, **changes: Any) -> Integration:
@@ -93,20 +87,11 @@ def route_create(**fields: Any) -> tuple[Route, bool]:
         ValidationError: a field is not as it should be.
         Conflict: the name is taken by another one.
     """
+    route = Route(**fields)
     if "position" not in fields:
         last = Route.objects.order_by("-position").values_list("position", flat=True).first()
-        fields["position"] = (last or 0) + 1
-        given = {name: value for name, value in fields.items() if name != "position"}
-    else:
-        given = fields
-    route = Route(**fields)
-    try:
-        return _saved_route(route), True
-    except Conflict:
-        existing = Route.objects.filter(name=route.name).first()
-        if existing is None or any(getattr(existing, name) != value for name, value in given.items()):
-            raise
-        return existing, False
+        route.position = (last or 0) + 1
+    return made_once(route, _saved_route, Route.objects.filter(name=route.name), fields)
 
 
 def route_update(*, route: Route, **changes: Any) -> Route:
@@ -140,19 +125,13 @@ def routes_order(*, ids: Sequence[UUID]) -> None:
 def _saved(integration: Integration) -> Integration:
     integration.full_clean(exclude=["key_digest"], validate_unique=False)
     integration_check(integration)
-    try:
-        with transaction.atomic():
-            integration.save()
-    except IntegrityError:
-        raise Conflict(NAME_TAKEN)
+    with unless_taken(NAME_TAKEN):
+        integration.save()
     return integration
 
 
 def _saved_route(route: Route) -> Route:
     route.full_clean(validate_unique=False)
-    try:
-        with transaction.atomic():
-            route.save()
-    except IntegrityError:
-        raise Conflict(NAME_TAKEN)
+    with unless_taken(NAME_TAKEN):
+        route.save()
     return route

@@ -1,14 +1,13 @@
 """Making and changing policies. Each change is a new version: what was started goes on by its own."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import structlog
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
 
 from accounts.models import User
 from config import clock
@@ -18,6 +17,7 @@ from escalation.models.rotation import Rotation
 from escalation.policies.definition import Definition, check_rounds
 from escalation.policies.plan import plan
 from escalation.policies.selectors import definition_of, newest_version, world_of
+from escalation.saving import unless_taken
 from notifications.engine.recipients import Recipient
 
 log = structlog.get_logger(__name__)
@@ -34,13 +34,13 @@ def policy_create(*, name: str, definition: Definition, by: User | None = None) 
     """
     definition_check(definition)
     try:
-        with transaction.atomic():
+        with unless_taken(NAME_TAKEN):
             policy = Policy.objects.create(name=name)
             _add_version(policy, 1, definition, by)
-    except IntegrityError:
+    except Conflict:
         existing = Policy.objects.filter(name=name, deleted_at=None).first()
         if existing is None or definition_of(newest_version(existing)) != definition:
-            raise Conflict(NAME_TAKEN)
+            raise
         return existing, False
     return policy, True
 
@@ -60,20 +60,17 @@ def policy_update(
     Raises:
         ValidationError, Conflict: as policy_create does.
     """
-    try:
-        with transaction.atomic():
-            # Two who change it at once make two versions, one after the other.
-            locked = Policy.objects.select_for_update(no_key=True).get(pk=policy.pk)
-            newest = newest_version(locked)
-            was = definition_of(newest)
-            definition = replace(was, **(changes or {}))
-            if definition != was:
-                definition_check(definition)
-                _add_version(locked, newest.number + 1, definition, by)
-            locked.name = locked.name if name is None else name
-            locked.save()
-    except IntegrityError:
-        raise Conflict(NAME_TAKEN)
+    with unless_taken(NAME_TAKEN):
+        # Two who change it at once make two versions, one after the other.
+        locked = Policy.objects.select_for_update(no_key=True).get(pk=policy.pk)
+        newest = newest_version(locked)
+        was = definition_of(newest)
+        definition = replace(was, **(changes or {}))
+        if definition != was:
+            definition_check(definition)
+            _add_version(locked, newest.number + 1, definition, by)
+        locked.name = locked.name if name is None else name
+        locked.save()
     return locked
 
 
@@ -108,16 +105,9 @@ def planned(
 
 
 def _add_version(policy: Policy, number: int, definition: Definition, by: User | None) -> PolicyVersion:
-    return PolicyVersion.objects.create(
-        policy=policy,
-        number=number,
-        steps=[step.as_json() for step in definition.steps],
-        repeats=definition.repeats,
-        repeat_every_s=definition.repeat_every_s,
-        acknowledge_timeout_s=definition.acknowledge_timeout_s,
-        severity=definition.severity,
-        created_by=by,
-    )
+    said = {field.name: getattr(definition, field.name) for field in fields(Definition)}
+    said["steps"] = [step.as_json() for step in definition.steps]
+    return PolicyVersion.objects.create(policy=policy, number=number, created_by=by, **said)
 
 
 def definition_check(definition: Definition) -> None:

@@ -2,19 +2,22 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from functools import partial
+from typing import Any, Final
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import F
 
 from accounts.models import User
 from config import clock
 from config.rest.exceptions import Conflict
 from escalation.models.rotation import Rotation, RotationMember, RotationOverride
+from escalation.saving import made_once, unless_taken
 
 NAME_TAKEN = "There is already a rotation with that name."
+_FIELDS: Final = ("kind", "shift_h", "time_zone", "starts_on", "handoff_at")
 REMOVED = "The rotation has been removed in the meantime."
 
 
@@ -26,19 +29,12 @@ def rotation_create(*, members: Sequence[UUID], **fields: Any) -> tuple[Rotation
         Conflict: the name is taken by another one.
     """
     rotation = Rotation(**fields)
-    try:
-        return _saved(rotation, members), True
-    except Conflict:
-        existing = Rotation.objects.filter(name=rotation.name, deleted_at=None).first()
-        if existing is None or not _is_same(existing, rotation, members):
-            raise
-        return existing, False
-
-
-def _is_same(one: Rotation, other: Rotation, members: Sequence[UUID]) -> bool:
-    names = ("kind", "shift_h", "time_zone", "starts_on", "handoff_at")
-    order = one.places.order_by("position", "pk").values_list("user_id", flat=True)
-    return all(getattr(one, name) == getattr(other, name) for name in names) and list(order) == list(members)
+    named = Rotation.objects.filter(name=rotation.name, deleted_at=None)
+    made, is_new = made_once(rotation, partial(_saved, members=members), named, _FIELDS)
+    order = made.places.order_by("position", "pk").values_list("user_id", flat=True)
+    if not is_new and list(order) != list(members):
+        raise Conflict(NAME_TAKEN)
+    return made, is_new
 
 
 def rotation_update(*, rotation: Rotation, members: Sequence[UUID] | None = None, **changes: Any) -> Rotation:
@@ -105,17 +101,14 @@ def _saved(rotation: Rotation, members: Sequence[UUID] | None) -> Rotation:
     rotation.full_clean(validate_constraints=False)
     if members is not None:
         _check_people(members, "members")
-    try:
-        with transaction.atomic():
-            rotation.save()
-            if members is not None:
-                RotationMember.objects.filter(rotation=rotation).delete()
-                RotationMember.objects.bulk_create(
-                    RotationMember(rotation=rotation, user_id=user_id, position=position)
-                    for position, user_id in enumerate(members, start=1)
-                )
-    except IntegrityError:
-        raise Conflict(NAME_TAKEN)
+    with unless_taken(NAME_TAKEN):
+        rotation.save()
+        if members is not None:
+            RotationMember.objects.filter(rotation=rotation).delete()
+            RotationMember.objects.bulk_create(
+                RotationMember(rotation=rotation, user_id=user_id, position=position)
+                for position, user_id in enumerate(members, start=1)
+            )
     return rotation
 
 
