@@ -3,9 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
-from typing import Final, NamedTuple
-from uuid import UUID
+from typing import Final
 
 import structlog
 from django.db import IntegrityError
@@ -15,7 +13,7 @@ from config.masking import MASK
 from config.rows import Columns
 from config.sql import run_prepared
 from config.statements import named
-from escalation.groups.taking import Made, occurrences_take
+from escalation.groups.taking import occurrences_take
 from escalation.intake.occurrence import Occurrence
 from escalation.models import IntakeRequest, Integration, Policy
 
@@ -43,11 +41,6 @@ SELECT {_INTEGRATION.of("it")}, {_SHOP.of("shop")}, {_POLICY.of("policy")}
 named("intake.integration", "Find who posts, by the key.", _OF_KEY)
 
 
-class Kept(NamedTuple):
-    request: IntakeRequest
-    made: list[Made]
-
-
 def integration_of(key: str, format_: str) -> Integration | None:
     """Return the integration of a key, whether it is enabled or not."""
     found = run_prepared(_OF_KEY, {"digest": Integration.digest_of(key), "format": format_})
@@ -62,52 +55,26 @@ def integration_of(key: str, format_: str) -> Integration | None:
     return integration
 
 
-def request_keep(
-    *,
-    pk: UUID,
-    integration: Integration,
-    body: bytes,
-    occurrences: Sequence[Occurrence],
-    status: int,
-    now: datetime,
-    error: str = "",
-) -> Kept:
+def request_keep(request: IntakeRequest, occurrences: Sequence[Occurrence]) -> None:
     """Take what a body reports. Once this returns, it is stored, and so is that it came.
 
     Raises:
         Integration.DoesNotExist: it has been removed meanwhile.
     """
-    request = IntakeRequest(
-        pk=pk,
-        integration=integration,
-        received_at=now,
-        status=status,
-        body=beginning_of(body, integration),
-        error=error,
-    )
+    integration, now = request.integration, request.received_at
     with _unless_removed(integration):
-        made = occurrences_take(integration=integration, occurrences=occurrences, now=now, request=request)
-    return Kept(request, made)
+        occurrences_take(integration=integration, occurrences=occurrences, now=now, request=request)
 
 
-def request_refuse(
-    *, pk: UUID, integration: Integration, body: bytes, status: int, error: str, now: datetime
-) -> None:
-    """Note that something was sent of which nothing was taken, and why.
+def request_refuse(request: IntakeRequest) -> None:
+    """Note that something was sent of which nothing was taken; its error says why.
 
     Raises:
         Integration.DoesNotExist: it has been removed meanwhile.
     """
-    log.info("intake_refused", integration=str(integration.pk), status=status)
-    with _unless_removed(integration):
-        IntakeRequest.objects.create(
-            pk=pk,
-            integration=integration,
-            received_at=now,
-            status=status,
-            body=beginning_of(body, integration),
-            error=error[:500],
-        )
+    log.info("intake_refused", integration=str(request.integration_id), status=request.status)
+    with _unless_removed(request.integration):
+        request.save(force_insert=True)
 
 
 @contextmanager

@@ -28,7 +28,7 @@ from escalation.intake.formats import alertmanager, cloudevents, generic, grafan
 from escalation.intake.occurrence import Malformed, Occurrence
 from escalation.models import GroupedAlert, IntakeRequest, Integration
 from escalation.receiving import reading
-from escalation.receiving.keeping import Kept, integration_of, request_keep, request_refuse
+from escalation.receiving.keeping import beginning_of, integration_of, request_keep, request_refuse
 from escalation.receiving.setting_up import SIGNED
 
 log = structlog.get_logger(__name__)
@@ -72,23 +72,23 @@ class IntakeView(View):
         except RequestDataTooBig:
             answer = too_large(settings.REQUEST_MAX_BYTES)
         except Integration.DoesNotExist:  # removed since its key was looked up
-            answer = self.refused()
+            answer = self.said("refused")
         except Exception as error:
             if not is_outage(error):
                 raise
             log.error("dependency_unreachable", error=type(error).__name__)
-            answer = self.unavailable()
+            answer = self.said("unavailable")
         return None if answer is None else response_of(answer)
 
     def answer(self) -> Answer:
         now = clock.now()
         integration = integration_of(self.key(), self.format)
         if integration is None:
-            return self.refused()
+            return self.said("refused")
         if not integration.is_enabled:
-            return self.kept_out(integration, self.refused(), "The integration is switched off.", now)
+            return self.kept_out(integration, self.said("refused"), "The integration is switched off.", now)
         if rate_limits.attempt_take(scope="intake", who=str(integration.pk), now=now):
-            return self.too_many()
+            return self.said("too_many")
         try:
             return self.take(integration, now)
         except Malformed as error:
@@ -109,7 +109,7 @@ class IntakeView(View):
 
     def large_refused(self) -> Answer | None:
         integration = integration_of(self.key(), self.format)
-        return None if integration and integration.is_enabled else self.refused()
+        return None if integration and integration.is_enabled else self.said("refused")
 
     def take(self, integration: Integration, now: datetime) -> Answer:
         """Keep what the body reports.
@@ -117,11 +117,8 @@ class IntakeView(View):
         Raises:
             Malformed: the body is not as the format has it.
         """
-        raw = self.request.body
-        occurrences = reading.occurrences_of(integration, raw, self.request.headers)
-        answer: Answer = self.answers.accepted(len(occurrences))
-        self.keep(integration, occurrences, answer, now)
-        return answer
+        occurrences = reading.occurrences_of(integration, self.request.body, self.request.headers)
+        return self.keep(integration, occurrences, self.answers.accepted(len(occurrences)), now)
 
     def keep(
         self,
@@ -129,40 +126,27 @@ class IntakeView(View):
         occurrences: list[Occurrence],
         answer: Answer,
         now: datetime,
-        error: str = "",
-    ) -> Kept:
-        return request_keep(
-            pk=self.request_id,
-            integration=integration,
-            body=self.request.body,
-            occurrences=occurrences,
-            status=answer.status,
-            now=now,
-            error=error,
-        )
-
-    def kept_out(self, integration: Integration, answer: Answer, why: str, now: datetime) -> Answer:
-        request_refuse(
-            pk=self.request_id,
-            integration=integration,
-            body=self.request.body,
-            status=answer.status,
-            error=why,
-            now=now,
-        )
+        why: str = "",
+    ) -> Answer:
+        request_keep(self.received(integration, answer, why, now), occurrences)
         return answer
 
-    def refused(self) -> Answer:
-        return self.said("refused")
+    def kept_out(self, integration: Integration, answer: Answer, why: str, now: datetime) -> Answer:
+        request_refuse(self.received(integration, answer, why, now))
+        return answer
+
+    def received(self, integration: Integration, answer: Answer, why: str, now: datetime) -> IntakeRequest:
+        return IntakeRequest(
+            pk=self.request_id,
+            integration=integration,
+            received_at=now,
+            status=answer.status,
+            body=beginning_of(self.request.body, integration),
+            error=why[:500],
+        )
 
     def malformed(self, error: Malformed) -> Answer:
         return self.said("malformed", error)
-
-    def too_many(self) -> Answer:
-        return self.said("too_many")
-
-    def unavailable(self) -> Answer:
-        return self.said("unavailable")
 
     def said(self, name: str, *about: Any) -> Answer:
         """Return an answer in the format's own words."""
@@ -183,18 +167,17 @@ class GrafanaView(IntakeView):
 
     def take(self, integration: Integration, now: datetime) -> Answer:
         signature = self.request.headers.get(grafana.SIGNATURE_HEADER)
-        if signature is None and not integration.mapping.get(SIGNED):
-            return super().take(integration, now)
-        is_signed = signature is not None and grafana.is_signed(
+        if signature is None:
+            if integration.mapping.get(SIGNED):
+                return self.kept_out(integration, self.said("refused"), "The signature is missing.", now)
+        elif not grafana.is_signed(
             self.request.body,
             secret=integration.key,
             signature=signature,
             timestamp=self.request.headers.get(grafana.TIMESTAMP_HEADER),
             now=now,
-        )
-        if not is_signed:
-            why = "The signature is missing." if signature is None else "The signature is wrong."
-            return self.kept_out(integration, self.refused(), why, now)
+        ):
+            return self.kept_out(integration, self.said("refused"), "The signature is wrong.", now)
         return super().take(integration, now)
 
 
@@ -232,9 +215,7 @@ class PagerDutyView(IntakeView):
 
     def take(self, integration: Integration, now: datetime) -> Answer:
         event = pagerduty.event(self.value)
-        answer = pagerduty.accepted(event.dedup_key)
-        self.keep(integration, [event.occurrence], answer, now)
-        return answer
+        return self.keep(integration, [event.occurrence], pagerduty.accepted(event.dedup_key), now)
 
 
 class PagerDutyChangeView(PagerDutyView):
@@ -263,10 +244,7 @@ class _OpsgenieView(IntakeView):
 
 class OpsgenieAlertsView(_OpsgenieView):
     def take(self, integration: Integration, now: datetime) -> Answer:
-        occurrence = opsgenie.created(self.value)
-        answer = opsgenie.accepted(str(self.request_id))
-        self.keep(integration, [occurrence], answer, now)
-        return answer
+        return self.keep(integration, [opsgenie.created(self.value)], self.said("accepted"), now)
 
 
 class OpsgenieAlertView(_OpsgenieView):
@@ -276,22 +254,19 @@ class OpsgenieAlertView(_OpsgenieView):
     #: Of an alert, what can be deleted without it.
     PARTS: Final = ("tags", "details")
 
-    def put(self, request: HttpRequest, **kwargs: Any) -> HttpResponseBase | None:
-        return self.answered(self.answer)
-
-    def delete(self, request: HttpRequest, **kwargs: Any) -> HttpResponseBase | None:
-        return self.answered(self.answer)
+    put = delete = IntakeView.post
 
     def take(self, integration: Integration, now: datetime) -> Answer:
         name, action = self._named()
         body = self.value if self.request.body.strip() else {}
         identifier = opsgenie.identified(name, self.request.GET.get("identifierType"))
         keys = _keys_of(integration, identifier)
+        # What isn't an action is refused where there is no alert either.
         occurrences = [opsgenie.acted(action, key, body) for key in keys or ["none"]]
-        answer = opsgenie.accepted(str(self.request_id))
-        why = "" if keys else "There is no such alert."
-        self.keep(integration, occurrences if keys else [], answer, now, why)
-        return answer
+        answer = self.said("accepted")
+        if not keys:
+            return self.keep(integration, [], answer, now, "There is no such alert.")
+        return self.keep(integration, occurrences, answer, now)
 
     def _named(self) -> tuple[str, str]:
         """Return which alert the path names, and what is to be done to it."""
@@ -320,10 +295,10 @@ class OpsgenieRequestView(_OpsgenieView):
     def status_of(self) -> Answer:
         integration = integration_of(self.key(), self.format)
         if integration is None or not integration.is_enabled:
-            return self.refused()
+            return self.said("refused")
         found = IntakeRequest.objects.filter(pk=self.kwargs["asked"], integration=integration).first()
         if found is None:
-            return opsgenie.not_found(str(self.request_id))
+            return self.said("not_found")
         made: dict[str, Any] = found.made[0] if found.made else self.NOTHING
         action, done = self.WORDS.get(made["act"], ("", ""))
         is_done = made["outcome"] != "ignored"
