@@ -63,18 +63,19 @@ def look(asked: Asked) -> Iterator[Found]:
         "kept": asked.now - timedelta(days=settings.ESCALATION_RETENTION_DAYS),
         "blur": _BLUR,
     }
-    for span in spans(now=asked.now, since=asked.since, until=asked.until, first=_first_from):
+    days = spans(
+        now=asked.now,
+        since=asked.since,
+        until=asked.until,
+        first=lambda start: sql.value(NEXT, {"start": start}),
+    )
+    for span in days:
         with snapshot():
             ((groups, occurrences),) = sql.rows(COUNTS, span.parameters)
             gaps = _gaps(GAPS, {**parameters, **span.parameters})
         yield Found({"alert groups": groups, "occurrences": occurrences}, gaps)
     all_days = span_of(since=asked.since, until=asked.until)
     yield Found(gaps=_gaps([STILL_SENDING], {**parameters, **all_days.parameters}))
-
-
-def _first_from(start: datetime) -> datetime | None:
-    found: datetime | None = sql.value(NEXT, {"start": start})
-    return found
 
 
 def _gaps(statements: Sequence[str], parameters: dict[str, Any]) -> list[Gap]:

@@ -25,52 +25,49 @@ named("groups.audit.counts", "Count a day's alert groups and occurrences.", COUN
 # time may have been set while the audit goes on, hence %(soon)s. A silence with a rule lasts as long each
 # time.
 _STATES: Final = """
-WITH judged AS (
-    SELECT it.id, it.title, it.opened_at AS at,
-           CASE
-           WHEN it.rings_at < %(late)s THEN 'group_overdue'
-           WHEN it.state = 'open' AND it.rings_at IS NULL
-                AND CASE it.quiet WHEN '' THEN it.process_id IS NULL
-                                  ELSE it.quiet NOT IN ('storm', 'unrouted') END THEN 'group_forgotten'
-           WHEN it.quiet = 'unrouted' AND policy.id IS NOT NULL AND policy.deleted_at IS NULL
-                THEN 'group_with_policy'
-           WHEN it.quiet = 'storm' AND (storm.is_storm AND storm.policy_id = it.policy_id) IS NOT TRUE
-                THEN 'storm_unlisted'
-           -- Whoever closes a storm has seen its summary. By itself, one is over with the last of its groups.
-           WHEN it.quiet = 'storm' AND it.state = 'open' AND storm.state = 'resolved'
-                AND (storm.process_id IS NULL OR storm.ended_via = 'intake') THEN 'storm_over'
-           WHEN it.state <> 'resolved'
-                AND CASE it.quiet
-                    WHEN 'silenced' THEN it.rings_at > greatest(
-                             silence.ends_at, %(soon)s::timestamptz + (silence.ends_at - silence.starts_at))
-                         OR (silence.cancelled_at < %(late)s AND it.rings_at > %(soon)s)
-                    WHEN 'flapping' THEN it.rings_at > %(soon)s::timestamptz + %(flap_window)s::interval
-                    WHEN 'nobody' THEN it.rings_at > %(soon)s
-                    END THEN 'group_held'
-           WHEN (it.state = 'resolved' AND (process.state = 'active' OR process.resume_at IS NOT NULL))
-                OR (it.state = 'acknowledged' AND process.state = 'active'
-                    AND process.acknowledged_at IS NULL)
-                OR (it.state = 'open' AND it.quiet IN ('silenced', 'snoozed') AND process.state = 'active')
-                THEN 'rings_on'
-           WHEN process.look_at < %(late)s AND process.state = 'active' OR process.resume_at < %(late)s
-                THEN 'process_overdue'
-           WHEN it.state = 'open' AND it.quiet = '' AND it.rings_at IS NULL
-                AND process.state = 'acknowledged' AND process.acknowledged_at < %(late)s
-                THEN 'acknowledgement_lost'
-           WHEN it.state = 'resolved' AND firing.is_there THEN 'fires_on'
-           WHEN it.state <> 'resolved' AND NOT it.is_storm AND NOT firing.is_there THEN 'nothing_fires'
-           END AS kind
-      FROM escalation_alertgroup AS it
-      LEFT JOIN escalation_escalationprocess AS process ON process.id = it.process_id
-      LEFT JOIN escalation_alertgroup AS storm ON storm.id = it.storm_id
-      LEFT JOIN escalation_silence AS silence ON silence.id = it.silence_id
-      LEFT JOIN escalation_policy AS policy ON policy.id = it.policy_id
-     CROSS JOIN LATERAL (SELECT EXISTS (
-           SELECT FROM escalation_groupedalert AS alert
-            WHERE alert.group_id = it.id AND alert.ended_at IS NULL) AS is_there) AS firing
-     WHERE it.opened_at >= %(start)s AND it.opened_at < %(end)s
-)
-SELECT kind, id, title, at FROM judged WHERE kind IS NOT NULL
+SELECT it.id, it.title, it.opened_at AS at,
+       CASE
+       WHEN it.rings_at < %(late)s THEN 'group_overdue'
+       WHEN it.state = 'open' AND it.rings_at IS NULL
+            AND CASE it.quiet WHEN '' THEN it.process_id IS NULL
+                              ELSE it.quiet NOT IN ('storm', 'unrouted') END THEN 'group_forgotten'
+       WHEN it.quiet = 'unrouted' AND policy.id IS NOT NULL AND policy.deleted_at IS NULL
+            THEN 'group_with_policy'
+       WHEN it.quiet = 'storm' AND (storm.is_storm AND storm.policy_id = it.policy_id) IS NOT TRUE
+            THEN 'storm_unlisted'
+       -- Whoever closes a storm has seen its summary. By itself, one is over with the last of its groups.
+       WHEN it.quiet = 'storm' AND it.state = 'open' AND storm.state = 'resolved'
+            AND (storm.process_id IS NULL OR storm.ended_via = 'intake') THEN 'storm_over'
+       WHEN it.state <> 'resolved'
+            AND CASE it.quiet
+                WHEN 'silenced' THEN it.rings_at > greatest(
+                         silence.ends_at, %(soon)s::timestamptz + (silence.ends_at - silence.starts_at))
+                     OR (silence.cancelled_at < %(late)s AND it.rings_at > %(soon)s)
+                WHEN 'flapping' THEN it.rings_at > %(soon)s::timestamptz + %(flap_window)s::interval
+                WHEN 'nobody' THEN it.rings_at > %(soon)s
+                END THEN 'group_held'
+       WHEN (it.state = 'resolved' AND (process.state = 'active' OR process.resume_at IS NOT NULL))
+            OR (it.state = 'acknowledged' AND process.state = 'active'
+                AND process.acknowledged_at IS NULL)
+            OR (it.state = 'open' AND it.quiet IN ('silenced', 'snoozed') AND process.state = 'active')
+            THEN 'rings_on'
+       WHEN process.look_at < %(late)s AND process.state = 'active' OR process.resume_at < %(late)s
+            THEN 'process_overdue'
+       WHEN it.state = 'open' AND it.quiet = '' AND it.rings_at IS NULL
+            AND process.state = 'acknowledged' AND process.acknowledged_at < %(late)s
+            THEN 'acknowledgement_lost'
+       WHEN it.state = 'resolved' AND firing.is_there THEN 'fires_on'
+       WHEN it.state <> 'resolved' AND NOT it.is_storm AND NOT firing.is_there THEN 'nothing_fires'
+       END AS kind
+  FROM escalation_alertgroup AS it
+  LEFT JOIN escalation_escalationprocess AS process ON process.id = it.process_id
+  LEFT JOIN escalation_alertgroup AS storm ON storm.id = it.storm_id
+  LEFT JOIN escalation_silence AS silence ON silence.id = it.silence_id
+  LEFT JOIN escalation_policy AS policy ON policy.id = it.policy_id
+ CROSS JOIN LATERAL (SELECT EXISTS (
+       SELECT FROM escalation_groupedalert AS alert
+        WHERE alert.group_id = it.id AND alert.ended_at IS NULL) AS is_there) AS firing
+ WHERE it.opened_at >= %(start)s AND it.opened_at < %(end)s
 """
 
 # Whoever was told of a group that is over has a delivery about its end, sent or with the reason why not. Its
@@ -117,27 +114,24 @@ SELECT 'occurrences_miscounted' AS kind, it.id, it.title, it.opened_at AS at
 # is older than %(kept)s may have lost its group. One that came just before or after what it is about may have
 # been taken the other way round.
 _OCCURRENCES: Final = """
-WITH judged AS (
-    SELECT said.id, said.key AS title, said.received_at AS at,
-           CASE
-           WHEN said.alert_id IS NULL AND said.act = 'trigger' THEN 'occurrence_ungrouped'
-           WHEN said.alert_id IS NOT NULL AND alert.id IS NULL
-                AND least(said.received_at, said.at) >= %(kept)s THEN 'occurrence_ungrouped'
-           WHEN alert.id IS NOT NULL AND (said.key, said.integration_id) IS DISTINCT FROM
-                (alert.key, alert.integration_id) THEN 'occurrence_misplaced'
-           WHEN said.alert_id IS NULL AND EXISTS (
-                SELECT FROM escalation_groupedalert AS about
-                 WHERE about.integration_id = said.integration_id AND about.key = said.key
-                   AND about.first_at < said.received_at - %(blur)s::interval
-                   AND (about.ended_at IS NULL OR about.ended_at > said.received_at + %(blur)s::interval)
-                   AND (said.act = 'resolve' AND said.at < about.began_at) IS NOT TRUE
-                ) THEN 'occurrence_ignored'
-           END AS kind
-      FROM escalation_alertoccurrence AS said
-      LEFT JOIN escalation_groupedalert AS alert ON alert.id = said.alert_id
-     WHERE said.received_at >= %(start)s AND said.received_at < %(end)s
-)
-SELECT kind, id, title, at FROM judged WHERE kind IS NOT NULL
+SELECT said.id, said.key AS title, said.received_at AS at,
+       CASE
+       WHEN said.alert_id IS NULL AND said.act = 'trigger' THEN 'occurrence_ungrouped'
+       WHEN said.alert_id IS NOT NULL AND alert.id IS NULL
+            AND least(said.received_at, said.at) >= %(kept)s THEN 'occurrence_ungrouped'
+       WHEN alert.id IS NOT NULL AND (said.key, said.integration_id) IS DISTINCT FROM
+            (alert.key, alert.integration_id) THEN 'occurrence_misplaced'
+       WHEN said.alert_id IS NULL AND EXISTS (
+            SELECT FROM escalation_groupedalert AS about
+             WHERE about.integration_id = said.integration_id AND about.key = said.key
+               AND about.first_at < said.received_at - %(blur)s::interval
+               AND (about.ended_at IS NULL OR about.ended_at > said.received_at + %(blur)s::interval)
+               AND (said.act = 'resolve' AND said.at < about.began_at) IS NOT TRUE
+            ) THEN 'occurrence_ignored'
+       END AS kind
+  FROM escalation_alertoccurrence AS said
+  LEFT JOIN escalation_groupedalert AS alert ON alert.id = said.alert_id
+ WHERE said.received_at >= %(start)s AND said.received_at < %(end)s
 """
 
 # Of the whole queue at once: what is to be sent lies in it, whenever its group was opened. All that
@@ -162,7 +156,7 @@ _FIRST_OF_EACH_KIND: Final = """
 SELECT kind, total, id, title, at
   FROM (SELECT *, count(*) OVER (PARTITION BY kind) AS total,
                row_number() OVER (PARTITION BY kind ORDER BY at, id) AS place
-          FROM ({gaps}) AS gap) AS counted
+          FROM ({gaps}) AS gap WHERE kind IS NOT NULL) AS counted
  WHERE place <= %(limit)s ORDER BY kind, place
 """
 

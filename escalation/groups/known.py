@@ -6,7 +6,6 @@ Rows of their own instead of the models: these take ten times as long to make, a
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
-from operator import attrgetter
 from typing import Any, Final
 from uuid import UUID
 
@@ -37,10 +36,6 @@ class Group:
     #: Of a new one: what else is stored of it, by column.
     more: dict[str, Any] | None = None
 
-    def as_row(self) -> dict[str, Any]:
-        """Return all that is stored of a new one."""
-        return {**dict(zip(_GROUP, _group(self), strict=True)), **(self.more or {})}
-
 
 @dataclass(slots=True)
 class Alert:
@@ -56,10 +51,6 @@ class Alert:
     #: Of a new one: what else is stored of it, by column.
     more: dict[str, Any] | None = None
 
-    def as_row(self) -> dict[str, Any]:
-        """Return all that is stored of a new one."""
-        return {**dict(zip(_ALERT, _alert(self), strict=True)), **(self.more or {})}
-
     def is_repeated_by(self, at: datetime | None) -> bool:
         """Whether a trigger of what began then says the very same of what is firing."""
         return at is not None and at == self.began_at
@@ -74,15 +65,14 @@ class Alert:
 
 
 _WHOSE: Final = {True: "integration_id = %(integration)s", False: "integration_id IS NULL"}
-# What isn't a column of theirs.
-_NO_COLUMNS: Final = ("group_interval_s", "more")
-_GROUP: Final = tuple(field.name for field in fields(Group) if field.name not in _NO_COLUMNS)
-_ALERT: Final = tuple(field.name for field in fields(Alert) if field.name not in _NO_COLUMNS)
-_group, _alert = attrgetter(*_GROUP), attrgetter(*_ALERT)
+_COLUMNS: Final = {
+    of: [field.name for field in fields(of) if field.name not in ("group_interval_s", "more")]
+    for of in (Group, Alert)
+}
 
 
-def _columns(names: Sequence[str]) -> str:
-    return ", ".join(f"it.{name}" for name in names)
+def _columns(of: type[Group | Alert]) -> str:
+    return ", ".join(f"it.{name}" for name in _COLUMNS[of])
 
 
 # Locks in the order of ids, so that no two wait for each other.
@@ -99,7 +89,7 @@ SELECT {it}, (SELECT group_interval_s FROM escalation_route AS route WHERE route
    AND state <> 'resolved'
  ORDER BY id FOR UPDATE
 """
-_LOCKS: Final = {is_one: _LOCK.format(it=_columns(_GROUP), whose=whose) for is_one, whose in _WHOSE.items()}
+_LOCKS: Final = {is_one: _LOCK.format(it=_columns(Group), whose=whose) for is_one, whose in _WHOSE.items()}
 named("groups.lock", "Lock the open groups of some keys.", _LOCKS[True])
 named("groups.lock.own", "The same of what comes from no integration.", _LOCKS[False])
 
@@ -111,7 +101,7 @@ SELECT {it} FROM json_array_elements_text(%(keys)s) AS asked (key)
         ORDER BY ended_at DESC NULLS FIRST LIMIT 1) AS it
 """
 _NEWESTS: Final = {
-    is_one: _NEWEST.format(it=_columns(_ALERT), whose=whose) for is_one, whose in _WHOSE.items()
+    is_one: _NEWEST.format(it=_columns(Alert), whose=whose) for is_one, whose in _WHOSE.items()
 }
 named("groups.newest", "Fetch the newest alert of each key.", _NEWESTS[True])
 named("groups.newest.own", "The same of what comes from no integration.", _NEWESTS[False])
@@ -127,6 +117,11 @@ def newest(integration: Integration | None, keys: Sequence[str]) -> dict[str, Al
     """Return by key what is firing, or else what ended last."""
     rows = run_prepared(_NEWESTS[integration is not None], _whose(integration, keys))
     return {alert.key: alert for alert in (Alert(*row) for row in rows)}
+
+
+def as_row(new: Group | Alert) -> dict[str, Any]:
+    """Return all that is stored of a new group or alert."""
+    return {name: getattr(new, name) for name in _COLUMNS[type(new)]} | (new.more or {})
 
 
 def _whose(integration: Integration | None, keys: Sequence[str]) -> dict[str, Any]:

@@ -4,7 +4,8 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from operator import eq, ne
+from typing import Any, Final, NamedTuple
 
 from accounts.models import Shop
 from escalation.intake.occurrence import Occurrence
@@ -36,7 +37,7 @@ class Decision:
 
 def matches(matchers: Iterable[Mapping[str, Any]], labels: Mapping[str, str]) -> bool:
     """Whether all of these hold; a label that isn't there counts as empty."""
-    return all(_holds(each, labels.get(each["label"], "")) for each in matchers)
+    return all(_HOLDS[each["op"]](labels.get(each["label"], ""), each["value"]) for each in matchers)
 
 
 def labels_of(
@@ -102,16 +103,6 @@ def decided(
     return Decision(occurrence.key, policy, None, tuple(why))
 
 
-def _holds(matcher: Mapping[str, Any], value: str) -> bool:
-    match matcher["op"]:
-        case "=":
-            return value == matcher["value"]
-        case "!=":
-            return value != matcher["value"]
-        case _:
-            return _is_like(value, matcher["value"])
-
-
 def _is_like(value: str, pattern: str) -> bool:
     """Whether a value is this pattern's, in which * stands for any characters; found in one walk."""
     first, *others = pattern.split("*")
@@ -127,6 +118,9 @@ def _is_like(value: str, pattern: str) -> bool:
             return False
         place += len(part)
     return len(value) - len(last) >= place and value.endswith(last)
+
+
+_HOLDS: Final = {"=": eq, "!=": ne, "~": _is_like}
 
 
 def _group_key(occurrence: Occurrence, labels: Mapping[str, str], route: Route) -> str:

@@ -155,8 +155,8 @@ class _Taking:
         # By key, so that no two wait for each other.
         groups = sorted(self.changed_groups.values(), key=attrgetter("key"))
         alerts = sorted(self.changed_alerts.values(), key=attrgetter("key"))
-        new_groups = [group.as_row() for group in groups if group.more]
-        new_alerts = [alert.as_row() for alert in alerts if alert.more]
+        new_groups = [known.as_row(group) for group in groups if group.more]
+        new_alerts = [known.as_row(alert) for alert in alerts if alert.more]
         if rows_insert((AlertGroup, new_groups)) != [len(new_groups)]:
             return False
         # From here on nobody else opens these, but until now another may have opened and closed them.
@@ -171,7 +171,9 @@ class _Taking:
         if stored != len(new_alerts):
             return False
         if self.acknowledged:
-            self._acknowledge_processes()
+            for process in EscalationProcess.objects.filter(pk__in=self.acknowledged).order_by("pk"):
+                by = self.acknowledged[process.pk]
+                process_acknowledge(process=process, by=by, via="intake", now=self.now)
         self._end([alert.group_id for alert in alerts if alert.ended_at])
         if any(group.rings_at is not None for group in groups):
             transaction.on_commit(jobs.ring_soon, robust=True)
@@ -294,11 +296,6 @@ class _Taking:
         for each in self.said:
             each["request_id"] = request.pk
         return {field.attname: getattr(request, field.attname) for field in request._meta.concrete_fields}
-
-    def _acknowledge_processes(self) -> None:
-        for process in EscalationProcess.objects.filter(pk__in=self.acknowledged).order_by("pk"):
-            by = self.acknowledged[process.pk]
-            process_acknowledge(process=process, by=by, via="intake", now=self.now)
 
     def _end(self, groups: Collection[UUID]) -> None:
         """Close those of some groups in which nothing fires any more."""
