@@ -56,22 +56,19 @@ class EscalationScene:
 
     def play(self, site: Site) -> list[str]:
         with _Machine(site) as machine:
-            return self._play(site, machine)
-
-    def _play(self, site: Site, machine: "_Machine") -> list[str]:
-        site.say("Starting three escalations over HTTP …")
-        started_at = time.time()
-        for process_id, phone in PHONES.items():
-            machine.start(process_id, started_at, phone, texts_only=process_id == RUN_OUT)
-        ringing = self._call_to(PHONES[STOPPED])
-        machine.stop(STOPPED)
-        answered = self._call_to(PHONES[ACKNOWLEDGED])
-        self._twilio.pick_up(answered, at=site.base_url, answered_by="human")
-        said = self._twilio.press(answered, "1", at=site.base_url)
-        _wait(lambda: machine.state(RUN_OUT) == "finished")
-        _wait(lambda: ringing.sid in self._twilio.hung_up)
-        self._show(site, machine, ringing)
-        return [*self._faults(machine, ringing, said.text), *self._storm(site, machine)]
+            site.say("Starting three escalations over HTTP …")
+            started_at = time.time()
+            for process_id, phone in PHONES.items():
+                machine.start(process_id, started_at, phone, texts_only=process_id == RUN_OUT)
+            ringing = self._call_to(PHONES[STOPPED])
+            machine.stop(STOPPED)
+            answered = self._call_to(PHONES[ACKNOWLEDGED])
+            self._twilio.pick_up(answered, at=site.base_url, answered_by="human")
+            said = self._twilio.press(answered, "1", at=site.base_url)
+            _wait(lambda: machine.state(RUN_OUT) == "finished")
+            _wait(lambda: ringing.sid in self._twilio.hung_up)
+            self._show(site, machine, ringing)
+            return [*self._faults(machine, ringing, said.text), *self._storm(site, machine)]
 
     def _storm(self, site: Site, machine: "_Machine") -> list[str]:
         """Have forty services fail at once, as Alertmanager reports them, and come back."""
@@ -139,9 +136,7 @@ class _Machine:
     def __init__(self, site: Site) -> None:
         scopes = ("--scope", "escalations:write", "--scope", "escalations:read")
         key = site.manage("create_api_key", "demo: orders", *scopes).stdout.split()[-1]
-        self._site = site
-        self._url = f"{site.base_url}/escalations/"
-        self._api = f"{site.base_url}/api/v1/escalations/"
+        self._url = site.base_url
         self._http = requests.Session()
         self._http.trust_env = False
         self._http.headers["Authorization"] = f"Bearer {key}"
@@ -174,28 +169,29 @@ class _Machine:
             for number in range(1, FAILING + 1)
         ]
         body = {"version": "4", "status": status, "receiver": "tocsin", "groupKey": "{}", "alerts": alerts}
-        self._post(body, to=f"{self._site.base_url}/integrations/alertmanager/{key}/")
+        self._post(body, to=f"integrations/alertmanager/{key}/")
 
     def groups(self, *, state: str) -> list[dict[str, Any]]:
-        answer = self._http.get(f"{self._site.base_url}/api/v1/groups/", params={"state": state}, timeout=30)
-        answer.raise_for_status()
-        found: list[dict[str, Any]] = answer.json()["results"]
+        found: list[dict[str, Any]] = self._got("groups/", state=state)["results"]
         return found
 
     def stop(self, process_id: str) -> None:
         self._post({"process-id": process_id, "action": "stop"})
 
     def history(self, process_id: str) -> dict[str, Any]:
-        answer = self._http.get(f"{self._api}{process_id}/", timeout=30)
-        answer.raise_for_status()
-        found: dict[str, Any] = answer.json()
-        return found
+        return self._got(f"escalations/{process_id}/")
 
     def state(self, process_id: str) -> str:
         return str(self.history(process_id)["state"])
 
-    def _post(self, body: dict[str, Any], to: str = "") -> None:
-        self._http.post(to or self._url, json=body, timeout=30).raise_for_status()
+    def _got(self, path: str, **query: str) -> dict[str, Any]:
+        answer = self._http.get(f"{self._url}/api/v1/{path}", params=query, timeout=30)
+        answer.raise_for_status()
+        found: dict[str, Any] = answer.json()
+        return found
+
+    def _post(self, body: dict[str, Any], to: str = "escalations/") -> None:
+        self._http.post(f"{self._url}/{to}", json=body, timeout=30).raise_for_status()
 
 
 def _wait(until: Callable[[], bool]) -> None:
