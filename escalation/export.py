@@ -28,13 +28,19 @@ from escalation.selectors import processes_telling
 _PROCESS: Final = (
     "id", "process_id", "state", "started_at", "ended_at", "acknowledged_at", "ended_by", "ended_via",
 )  # fmt: skip
+_GROUP: Final = (
+    "id", "title", "state", "opened_at", "acknowledged_at", "resolved_at", "ended_by", "ended_via",
+)  # fmt: skip
+
+
+def _ended(user: User, rows: Iterator[Row]) -> Iterator[Row]:
+    """Say who ended something where it was they."""
+    own = {user.email, user.phone, f"{user.first_name} {user.last_name}".strip()}
+    return (row | {"ended_by": row["ended_by"] if row["ended_by"] in own else ""} for row in rows)
 
 
 def escalations(user: User) -> Iterator[Row]:
-    """Who ended one is said where it was they."""
-    own = {user.email, user.phone, f"{user.first_name} {user.last_name}".strip()}
-    for row in paged(processes_telling(user.pk), *_PROCESS):
-        yield row | {"ended_by": row["ended_by"] if row["ended_by"] in own else ""}
+    return _ended(user, paged(processes_telling(user.pk), *_PROCESS))
 
 
 def rotations(user: User) -> Iterator[Row]:
@@ -53,20 +59,8 @@ def policies(user: User) -> Iterator[Row]:
 
 
 def alert_groups(user: User) -> Iterator[Row]:
-    """Those of which they were told. Who acknowledged or resolved one is said where it was they."""
-    fields = (
-        "id",
-        "title",
-        "state",
-        "opened_at",
-        "acknowledged_at",
-        "resolved_at",
-        "ended_by",
-        "ended_via",
-    )
-    own = {user.email, user.phone, f"{user.first_name} {user.last_name}".strip()}
-    for row in paged(groups_telling(user.pk), *fields):
-        yield row | {"ended_by": row["ended_by"] if row["ended_by"] in own else ""}
+    """Those of which they were told."""
+    return _ended(user, paged(groups_telling(user.pk), *_GROUP))
 
 
 def silences(user: User) -> Iterator[Row]:

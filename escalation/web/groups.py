@@ -1,6 +1,7 @@
 """Alert groups in a browser: what is wrong now, who takes care of it, and what was said of each."""
 
 import json
+from contextlib import suppress
 from datetime import datetime, time, timedelta
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -38,18 +39,18 @@ class GroupsPage(Page, TemplateView):
         groups = selectors.groups_visible_to(self.person)
         only = self.request.GET.get("state", "")
         only = only if only in State.values else ""
-        before = self._before()
-        is_open = groups.exclude(state=State.RESOLVED)
+        # "open" is behind "acknowledged" in the alphabet.
+        is_open = groups.exclude(state=State.RESOLVED).order_by("-state", "-opened_at", "-pk")
         if only:
             is_open = is_open.filter(state=only)
         resolved = groups.filter(state=State.RESOLVED).order_by("-pk")
-        if before:
-            resolved = resolved.filter(pk__lt=before)
-        if only and only != State.RESOLVED:
+        if only not in ("", State.RESOLVED):
             resolved = resolved.none()
-        over = list(resolved[: PAGE_SIZE + 1])
-        # "open" is behind "acknowledged" in the alphabet.
-        shown = [] if before else list(is_open.order_by("-state", "-opened_at", "-pk")[: MOST_OPEN + 1])
+        with suppress(ValueError):
+            # The list of what is over goes on from there.
+            resolved = resolved.filter(pk__lt=UUID(self.request.GET.get("before", "")))
+            is_open = is_open.none()
+        shown, over = list(is_open[: MOST_OPEN + 1]), list(resolved[: PAGE_SIZE + 1])
         return super().get_context_data(**kwargs) | {
             "groups": [*shown[:MOST_OPEN], *over[:PAGE_SIZE]],
             "has_more_open": len(shown) > MOST_OPEN,
@@ -58,13 +59,6 @@ class GroupsPage(Page, TemplateView):
             "state": only,
             "older": over[PAGE_SIZE - 1].pk if len(over) > PAGE_SIZE else None,
         }
-
-    def _before(self) -> UUID | None:
-        """Return the id that the list of what is over goes on from."""
-        try:
-            return UUID(self.request.GET.get("before", ""))
-        except ValueError:
-            return None
 
 
 class _OneGroup(Page):
@@ -77,29 +71,19 @@ class GroupPage(_OneGroup, TemplateView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         group = self.group(self.kwargs["group_id"])
+        # Somebody may have taken what was snoozed.
+        is_quiet = group.quiet and (group.quiet != AlertGroup.Quiet.SNOOZED or group.rings_at)
+        labels = labels_of_group(group)
+        exactly = [{"label": name, "op": "=", "value": labels[name]} for name in ("integration", "key")]
         return super().get_context_data(**kwargs) | {
             "group": group,
-            "quiet": _quiet(group),
-            "silence_url": _silence_url(group),
+            "quiet": group.get_quiet_display() if is_quiet else "",
+            "silence_query": urlencode({"matchers": json.dumps(exactly)}),
             "alerts": selectors.alerts_of(group)[: selectors.MOST_ALERTS],
             "said": selectors.said_of(group)[: selectors.MOST_SAID],
             "stormed": selectors.stormed_of(group)[: selectors.MOST_ALERTS],
             "snoozes": SNOOZES.items(),
         }
-
-
-def _quiet(group: AlertGroup) -> str:
-    """Say what keeps people from being told of a group; "" if nothing does."""
-    if group.quiet == AlertGroup.Quiet.SNOOZED and group.rings_at is None:  # somebody has taken it since
-        return ""
-    return group.get_quiet_display() if group.quiet else ""
-
-
-def _silence_url(group: AlertGroup) -> str:
-    """Return the page of the admin on which exactly this group is silenced."""
-    labels = labels_of_group(group)
-    matchers = [{"label": name, "op": "=", "value": labels[name]} for name in ("integration", "key")]
-    return f"{reverse('admin:escalation_silence_add')}?{urlencode({'matchers': json.dumps(matchers)})}"
 
 
 class _Change(_OneGroup):

@@ -20,25 +20,8 @@ _LEVELS: Final = 8
 _BASE: Final = 34
 # Seconds from one label to the next: the first of these that leaves room for them all.
 _STEPS: Final = (
-    1,
-    2,
-    5,
-    10,
-    15,
-    30,
-    60,
-    120,
-    300,
-    600,
-    900,
-    1800,
-    3600,
-    7200,
-    21_600,
-    43_200,
-    86_400,
-    604_800,
-)
+    1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21_600, 43_200, 86_400, 604_800,
+)  # fmt: skip
 _MOST_TICKS: Final = 5
 _LEAST_SPAN: Final = timedelta(seconds=10)
 
@@ -96,6 +79,11 @@ class Row:
     explanation: str
     attempts: int
 
+    @property
+    def label(self) -> str:
+        to = self.who or self.address
+        return f"{self.after}: {self.channel}{f' to {to}' if to else ''}, {self.words.lower()}"
+
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
@@ -139,7 +127,7 @@ def timeline(process: EscalationProcess, deliveries: Sequence[Delivery], *, now:
         levels.append(level)
     line_y = _BASE + _RISE * max(levels, default=0)
     marks = [
-        Mark(_percent(x(row.due_at)), line_y - _RISE * level, row.state, _label(row))
+        Mark(_percent(x(row.due_at)), line_y - _RISE * level, row.state, row.label)
         for row, level in zip(rows, levels, strict=True)
     ]
     seen = {row.state for row in rows}
@@ -193,11 +181,6 @@ def state_of(delivery: Delivery) -> str:
             return "cancelled"
         case _:
             return "failed"
-
-
-def _label(row: Row) -> str:
-    to = row.who or row.address
-    return f"{row.after}: {row.channel}{f' to {to}' if to else ''}, {row.words.lower()}"
 
 
 def _percent(value: float) -> str:
