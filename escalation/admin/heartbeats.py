@@ -66,7 +66,7 @@ class HeartbeatAdmin(DeletesEach, StaffViews, ModelAdmin):
     def badge(self, heartbeat: Heartbeat) -> str:
         if heartbeat._state.adding:
             return "–"
-        url = f"{badges.url_of_heartbeat(heartbeat.pk)}.svg"
+        url = f"{badges.url_of('heartbeat', str(heartbeat.pk))}.svg"
         return format_html('<a class="break-all underline" href="{}">{}</a>', url, url)
 
     @admin.action(description="Pause until the next ping", permissions=["change"])

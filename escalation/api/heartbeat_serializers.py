@@ -94,10 +94,10 @@ class HeartbeatSerializer(serializers.ModelSerializer[Heartbeat]):
         return links.slug_url_of(heartbeat, keys[heartbeat.shop_id]) if keys is not None else None
 
     def get_badge_url(self, heartbeat: Heartbeat) -> str:
-        return badges.url_of_heartbeat(heartbeat.pk)
+        return badges.url_of("heartbeat", str(heartbeat.pk))
 
     def get_tag_badges(self, heartbeat: Heartbeat) -> dict[str, str]:
-        return {tag: badges.url_of_tag(tag) for tag in heartbeat.tags}
+        return {tag: badges.url_of("tag", tag) for tag in heartbeat.tags}
 
 
 class HeartbeatPingSerializer(serializers.ModelSerializer[HeartbeatPing]):

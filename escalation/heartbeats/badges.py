@@ -3,14 +3,15 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
-from uuid import UUID
+from typing import Any, Final, Literal
 
 from django.conf import settings
 from django.core import signing
 from django.utils.html import escape
 
 from escalation.models import Heartbeat
+
+Kind = Literal["heartbeat", "tag"]
 
 UP, LATE, DOWN = "up", "late", "down"
 #: As shields.io names them.
@@ -39,21 +40,21 @@ def badge_of(label: str, heartbeats: Iterable[Heartbeat], now: datetime) -> Badg
     return Badge(label, len(states), states.count(Heartbeat.LATE), states.count(Heartbeat.State.DOWN))
 
 
-def url_of_heartbeat(pk: UUID) -> str:
-    return _url(f"heartbeat:{pk}", str(pk))
+def url_of(kind: Kind, name: str) -> str:
+    """Return the address of the badge of a heartbeat, by its id, or of a tag.
+
+    Without the ending, which names the format.
+    """
+    return f"{settings.PUBLIC_URL.rstrip('/')}/badge/{_signer().signature(f'{kind}:{name}')}/{name}"
 
 
-def url_of_tag(tag: str) -> str:
-    return _url(f"tag:{tag}", tag)
-
-
-def is_of_heartbeat(signature: str, name: str) -> bool:
-    """Whether an address was given out for the heartbeat with this id."""
-    return _is_signed(signature, f"heartbeat:{name}")
-
-
-def is_of_tag(signature: str, name: str) -> bool:
-    return _is_signed(signature, f"tag:{name}")
+def is_of(kind: Kind, name: str, signature: str) -> bool:
+    """Whether an address was given out for the heartbeat with this id, or this tag."""
+    try:
+        _signer().unsign(f"{kind}:{name}{_signer().sep}{signature}")
+    except signing.BadSignature:
+        return False
+    return True
 
 
 def as_json(badge: Badge) -> dict[str, Any]:
@@ -79,19 +80,6 @@ def as_svg(badge: Badge) -> str:
         f'<text x="{left / 2}" y="14">{label}</text>'
         f'<text x="{left + right / 2}" y="14">{status}</text></g></svg>'
     )
-
-
-def _url(what: str, name: str) -> str:
-    """Return an address without the ending, which names the format."""
-    return f"{settings.PUBLIC_URL.rstrip('/')}/badge/{_signer().signature(what)}/{name}"
-
-
-def _is_signed(signature: str, what: str) -> bool:
-    try:
-        _signer().unsign(f"{what}{_signer().sep}{signature}")
-    except signing.BadSignature:
-        return False
-    return True
 
 
 def _signer() -> signing.Signer:

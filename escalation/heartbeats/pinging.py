@@ -133,7 +133,6 @@ def _locked(ping_uuid: UUID, ping: Ping, parameters: dict[str, Any], now: dateti
     run_prepared(_PING, parameters | {"is_locked": True, "expected_at": expected_at})
     was_down = heartbeat.state == State.DOWN
     if ping.kind == Kind.FAIL and not was_down:
-        text = ping.body[:BODY_LIMIT].decode(errors="replace")
-        telling.down_tell([telling.failed(heartbeat, ping.exit_status, text)], now=now)
+        telling.down_tell([telling.failed(heartbeat, ping.exit_status, parameters["body"])], now=now)
     elif ping.kind == Kind.SUCCESS and was_down:
         telling.up_tell([heartbeat], now=now)

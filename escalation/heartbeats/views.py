@@ -85,10 +85,10 @@ def _text(text: str, status: int) -> HttpResponse:
 @require_http_methods(["GET", "HEAD"])
 def badge(request: HttpRequest, signature: str, name: str, ending: str) -> HttpResponse:
     """Show the state of a heartbeat, or of those that have a tag, as an image or as JSON."""
-    if badges.is_of_heartbeat(signature, name):
+    if badges.is_of("heartbeat", name, signature):
         heartbeats = list(Heartbeat.objects.filter(pk=name))
         label = heartbeats[0].name if heartbeats else ""
-    elif badges.is_of_tag(signature, name):
+    elif badges.is_of("tag", name, signature):
         heartbeats, label = list(Heartbeat.objects.filter(tags__contains=[name])), name
     else:
         raise Http404

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from escalation.intake.occurrence import Malformed
 
-#: So long a client is asked to wait, where it listens to that.
-RETRY_AFTER_S: Final = 5
+#: Asks a client to wait for so many seconds, where it listens to that.
+WAIT: Final = {"Retry-After": "5"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +36,10 @@ def refused() -> Answer:
 
 def too_many() -> Answer:
     """Ask to be sent to more slowly; for clients that repeat a 429."""
-    return Answer(
-        HTTPStatus.TOO_MANY_REQUESTS,
-        {"detail": "Too many requests. Nothing was kept; try again."},
-        {"Retry-After": str(RETRY_AFTER_S)},
-    )
+    body = {"detail": "Too many requests. Nothing was kept; try again."}
+    return Answer(HTTPStatus.TOO_MANY_REQUESTS, body, WAIT)
 
 
 def unavailable() -> Answer:
     """Say that nothing could be kept for now; each client repeats a 503."""
-    return Answer(
-        HTTPStatus.SERVICE_UNAVAILABLE,
-        {"detail": "Nothing could be kept. Try again."},
-        {"Retry-After": str(RETRY_AFTER_S)},
-    )
+    return Answer(HTTPStatus.SERVICE_UNAVAILABLE, {"detail": "Nothing could be kept. Try again."}, WAIT)

@@ -128,6 +128,20 @@ def occurrence_of(
     )
 
 
+def act_of(
+    state: str,
+    resolved: frozenset[str] = RESOLVED,
+    acknowledged: frozenset[str] = ACKNOWLEDGED,
+    noted: frozenset[str] = frozenset(),
+) -> Act:
+    """Return what a word says in which a system names its state, in lower case."""
+    if state in resolved:
+        return Act.RESOLVE
+    if state in acknowledged:
+        return Act.ACKNOWLEDGE
+    return Act.NOTE if state in noted else Act.TRIGGER
+
+
 def key_of(value: object) -> str:
     """Return a key as it may be stored: itself, or its hash if it is too long or not all printable.
 
@@ -199,7 +213,8 @@ def labels_of(value: object) -> dict[str, str]:
 
 def link_of(*values: object) -> str:
     """Return the first of some values that is a link to follow: http or https, with a host; or ""."""
-    return next((str(value) for value in values if _is_link(value)), "")
+    given = (value for value in values if isinstance(value, str) and len(value) <= LINK_MAX_LENGTH)
+    return next(filter(_is_url, given), "")
 
 
 def time_of(value: object) -> datetime | None:
@@ -260,10 +275,6 @@ def plain(value: object) -> str:
             # Numbers of thousands of digits, and what is nested thousandfold.
             except (ValueError, RecursionError):
                 return ""
-
-
-def _is_link(value: object) -> bool:
-    return isinstance(value, str) and len(value) <= LINK_MAX_LENGTH and _is_url(value)
 
 
 # The alerts of a body, and those of a rule, name the same ones.

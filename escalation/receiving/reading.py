@@ -67,8 +67,7 @@ def mapping_of(stored: Mapping[str, Any]) -> JsonMapping:
         return ready
     if not stored.get("key"):
         raise Malformed("The integration has no mapping: it can't be said where a body's key is.")
-    words = {name: frozenset(stored[name]) for name in _WORDS if name in stored}
-    return JsonMapping(**{**stored, **words})
+    return _mapping(stored)
 
 
 def mapping_check(stored: object) -> None:
@@ -91,10 +90,13 @@ def mapping_check(stored: object) -> None:
         if not is_right or "\0" in "".join(value):
             expected = "a list of words in lower case" if name in _WORDS else "an expression"
             raise ValidationError({"mapping": f"{name}: Expected {expected}."})
-    words = {name: frozenset(stored[name]) for name in _WORDS if name in stored}
-    problems = generic.problems_of(JsonMapping(**{"key": "", **stored, **words}))
-    if problems:
+    if problems := generic.problems_of(_mapping({"key": "", **stored})):
         raise ValidationError({"mapping": [f"{name}: {problem}" for name, problem in problems.items()]})
+
+
+def _mapping(stored: Mapping[str, Any]) -> JsonMapping:
+    words = {name: frozenset(stored[name]) for name in _WORDS if name in stored}
+    return JsonMapping(**{**stored, **words})
 
 
 def _data_of(raw: bytes, headers: Mapping[str, str]) -> Any:

@@ -11,12 +11,7 @@ from django.db.models import QuerySet
 
 from accounts.models import ApiKey
 from escalation.models import EscalationProcess, PolicyVersion
-from escalation.services.ending import (
-    hang_up_late,
-    process_end,
-    process_finish,
-    process_finish_if_over,
-)
+from escalation.services.ending import hang_up_late, process_end, process_finish, process_finish_if_over
 from escalation.services.messages import planned
 from notifications.engine.planned import deliver_many
 from notifications.engine.recipients import Recipient
@@ -93,10 +88,8 @@ def process_stop(
         runs = runs.filter(pk=run)
     with transaction.atomic():
         process = _locked(runs.filter(state=State.ACTIVE))
-        if process is not None and not process_finish_if_over(process, now=now):
-            process_end(process, State.STOPPED, by=by, via=via, now=now)
-            return process
-        process = _locked(runs.filter(resume_at__isnull=False))
+        if process is None or process_finish_if_over(process, now=now):
+            process = _locked(runs.filter(resume_at__isnull=False))
         if process is not None:
             process.resume_at = None
             process_end(process, State.STOPPED, by=by, via=via, now=now)
@@ -105,13 +98,7 @@ def process_stop(
     return None
 
 
-def process_acknowledge(
-    *,
-    process: EscalationProcess,
-    by: str,
-    via: str,
-    now: datetime,
-) -> bool:
+def process_acknowledge(*, process: EscalationProcess, by: str, via: str, now: datetime) -> bool:
     """Acknowledge a process: everything pending is cancelled; False where it was stopped or acknowledged.
 
     Whoever answers the last call of all acknowledges a process that has nothing left to send: that is
@@ -126,12 +113,11 @@ def process_acknowledge(
         locked = EscalationProcess.objects.select_for_update(of=("self",)).get(pk=process.pk)
         acknowledged = locked.state in (State.ACTIVE, State.FINISHED)
         if acknowledged:
-            locked.acknowledged_at = now
-            locked.resume_at = _resumes_at(locked, now)
+            locked.acknowledged_at, locked.resume_at = now, _resumes_at(locked, now)
             process_end(locked, State.ACKNOWLEDGED, by=by, via=via, now=now)
         elif locked.resume_at is not None:
-            locked.acknowledged_at, locked.ended_by, locked.ended_via = now, by[:200], via
-            locked.resume_at = _resumes_at(locked, now)
+            locked.acknowledged_at, locked.resume_at = now, _resumes_at(locked, now)
+            locked.ended_by, locked.ended_via = by[:200], via
             locked.save(update_fields=["acknowledged_at", "ended_by", "ended_via", "resume_at"])
     for field in EscalationProcess._meta.concrete_fields:
         setattr(process, field.attname, getattr(locked, field.attname))

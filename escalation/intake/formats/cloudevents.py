@@ -24,9 +24,9 @@ from escalation.intake.answer import Answer
 from escalation.intake.occurrence import (
     ACKNOWLEDGED,
     RESOLVED,
-    Act,
     Malformed,
     Occurrence,
+    act_of,
     first_text,
     link_of,
     list_of,
@@ -111,7 +111,7 @@ def _occurrence(event: object) -> Occurrence:
     attributes = {name: value for name, value in event.items() if name not in _NO_LABELS}
     return occurrence_of(
         key=first_text([event.get("dedupkey")]) or f"{event['source']} {subject or stem}",
-        act=_act(first_text([given.get("state")]).strip().lower() or word),
+        act=act_of(first_text([given.get("state")]).strip().lower() or word),
         title=title or " ".join(filter(None, (event["type"], subject))),
         details=given.get("description") or data,
         severity=first_text((given.get("severity"), event.get("severity"))),
@@ -119,12 +119,6 @@ def _occurrence(event: object) -> Occurrence:
         link=link_of(given.get("link"), given.get("url"), event["source"]),
         at=event.get("time"),
     )
-
-
-def _act(state: str) -> Act:
-    if state in RESOLVED:
-        return Act.RESOLVE
-    return Act.ACKNOWLEDGE if state in ACKNOWLEDGED else Act.TRIGGER
 
 
 def _split(kind: str) -> tuple[str, str]:

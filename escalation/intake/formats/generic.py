@@ -16,9 +16,9 @@ from escalation.intake import answer
 from escalation.intake.occurrence import (
     ACKNOWLEDGED,
     RESOLVED,
-    Act,
     Malformed,
     Occurrence,
+    act_of,
     line_of,
     list_of,
     occurrence_of,
@@ -87,15 +87,8 @@ def occurrences(mapping: JsonMapping, body: object) -> list[Occurrence]:
 def _occurrence(mapping: JsonMapping, item: object) -> Occurrence:
     found = {name: _found(mapping, name, item) for name in _EXPRESSIONS if name not in ("items", "state")}
     state = line_of(_found(mapping, "state", item), _STATE_MAX_LENGTH).lower()
-    return occurrence_of(act=_act(mapping, state), **found)
-
-
-def _act(mapping: JsonMapping, state: str) -> Act:
-    if state in mapping.resolved:
-        return Act.RESOLVE
-    if state in mapping.acknowledged:
-        return Act.ACKNOWLEDGE
-    return Act.NOTE if state in mapping.noted else Act.TRIGGER
+    act = act_of(state, mapping.resolved, mapping.acknowledged, mapping.noted)
+    return occurrence_of(act=act, **found)
 
 
 def _found(mapping: JsonMapping, name: str, value: object) -> Any:

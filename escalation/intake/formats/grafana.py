@@ -48,7 +48,10 @@ def occurrences(body: object) -> list[Occurrence]:
     """
     if not isinstance(body, Mapping):
         raise Malformed("Expected a JSON object with alerts.")
-    return [_occurrence(_with_status(body), alert) for alert in list_of(body.get("alerts"), "alerts")]
+    # Grafana sends ``state`` too: it stands for the status of alerts that have none.
+    status = "resolved" if body.get("state") == "ok" else "firing"
+    group = body if isinstance(body.get("status"), str) else {**body, "status": status}
+    return [_occurrence(group, alert) for alert in list_of(body.get("alerts"), "alerts")]
 
 
 def is_signed(body: bytes, *, secret: str, signature: str, timestamp: str | None, now: datetime) -> bool:
@@ -65,13 +68,6 @@ def is_signed(body: bytes, *, secret: str, signature: str, timestamp: str | None
         signed = timestamp.encode() + b":" + body
     expected = hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest()
     return hmac.compare_digest(expected.encode(), signature.strip().lower().encode("utf-8", "replace"))
-
-
-def _with_status(body: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Take ``state``, which Grafana sends too, for the status of alerts that have none."""
-    if isinstance(body.get("status"), str):
-        return body
-    return {**body, "status": "resolved" if body.get("state") == "ok" else "firing"}
 
 
 def _occurrence(body: Mapping[str, Any], alert: object) -> Occurrence:

@@ -94,12 +94,8 @@ def acted(action: str, key: str, body: object) -> Occurrence:
     if act is Act.NOTE and action != "notes":
         asked = {name: value for name, value in given.items() if name not in ("note", "user", "source")}
         note = "\n".join(text for text in (action.capitalize(), details_of(asked), note) if text)
-    return occurrence_of(
-        key=key,
-        act=act,
-        details=note,
-        by=first_text([given.get("user"), given.get("source")]),
-    )
+    by = first_text([given.get("user"), given.get("source")])
+    return occurrence_of(key=key, act=act, details=note, by=by)
 
 
 def identified(identifier: str, identifier_type: str | None) -> Identifier:
@@ -169,15 +165,13 @@ def not_found(request_id: str) -> Answer:
 
 
 def too_many(request_id: str) -> Answer:
-    wait = {"Retry-After": str(answer.RETRY_AFTER_S)}
     body = {"message": "Too many requests. Nothing was kept; try again."}
-    return _answer(HTTPStatus.TOO_MANY_REQUESTS, request_id, body, headers=wait)
+    return _answer(HTTPStatus.TOO_MANY_REQUESTS, request_id, body, headers=answer.WAIT)
 
 
 def unavailable(request_id: str) -> Answer:
-    wait = {"Retry-After": str(answer.RETRY_AFTER_S)}
     body = {"message": "Nothing could be kept. Try again."}
-    return _answer(HTTPStatus.SERVICE_UNAVAILABLE, request_id, body, headers=wait)
+    return _answer(HTTPStatus.SERVICE_UNAVAILABLE, request_id, body, headers=answer.WAIT)
 
 
 def _answer(

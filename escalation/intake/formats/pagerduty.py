@@ -96,7 +96,7 @@ def change_refused() -> Answer:
 
 def too_many() -> Answer:
     body = {"status": "throttle exceeded", "message": "Too many events. Nothing was kept; try again."}
-    return Answer(HTTPStatus.TOO_MANY_REQUESTS, body, {"Retry-After": str(answer.RETRY_AFTER_S)})
+    return Answer(HTTPStatus.TOO_MANY_REQUESTS, body, answer.WAIT)
 
 
 def _invalid(reason: str) -> Answer:
@@ -125,6 +125,5 @@ def _occurrence(key: object, act: Act, payload: Mapping[str, Any], body: Mapping
 
 
 def _objects(value: object) -> Sequence[Mapping[str, Any]]:
-    return (
-        [each for each in value[:_MAX_LINKS] if isinstance(each, Mapping)] if isinstance(value, list) else []
-    )
+    given = value[:_MAX_LINKS] if isinstance(value, list) else []
+    return [each for each in given if isinstance(each, Mapping)]
