@@ -123,10 +123,7 @@ class PolicyAdmin(TakesAway, StaffViews, ModelAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.simulate_view)
-        return [
-            path("<uuid:pk>/simulate/", view, name="escalation_policy_simulate"),
-            *super().get_urls(),
-        ]
+        return [path("<uuid:pk>/simulate/", view, name="escalation_policy_simulate"), *super().get_urls()]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Policy]:
         return selectors.policies().order_by("name")

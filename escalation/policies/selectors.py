@@ -1,5 +1,6 @@
 """Policies as lists show them, and the people that a plan needs: a few queries, however many there are."""
 
+from dataclasses import fields
 from datetime import datetime
 
 from django.core.exceptions import ValidationError
@@ -46,13 +47,8 @@ def version_named(name: str) -> PolicyVersion:
 
 
 def definition_of(version: PolicyVersion) -> Definition:
-    return Definition(
-        steps=steps_of(version.steps),
-        repeats=version.repeats,
-        repeat_every_s=version.repeat_every_s,
-        acknowledge_timeout_s=version.acknowledge_timeout_s,
-        severity=version.severity,
-    )
+    said = {field.name: getattr(version, field.name) for field in fields(Definition)}
+    return Definition(**{**said, "steps": steps_of(version.steps)})
 
 
 def world_of(definition: Definition, *, since: datetime) -> World:

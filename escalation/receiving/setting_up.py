@@ -1,7 +1,7 @@
 """Making, changing and removing integrations and routes."""
 
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
@@ -13,6 +13,8 @@ from escalation.groups import ending
 from escalation.models import AlertGroup, Integration, Route
 from escalation.receiving import reading
 from escalation.saving import made_once, unless_taken
+
+R = TypeVar("R", Integration, Route)
 
 NAME_TAKEN: Final = "There is already one with that name."
 #: What an integration of Grafana has for a mapping if it takes nothing without a signature.
@@ -37,11 +39,7 @@ def integration_update(*, integration: Integration, **changes: Any) -> Integrati
     Raises:
         ValidationError, Conflict: as integration_create does.
     """
-    with transaction.atomic():
-        locked = Integration.objects.select_for_update(no_key=True).get(pk=integration.pk)
-        for name, value in changes.items():
-            setattr(locked, name, value)
-        return _saved(locked)
+    return _changed(integration, changes)
 
 
 def integration_renew_key(*, integration: Integration) -> Integration:
@@ -91,7 +89,7 @@ def route_create(**fields: Any) -> tuple[Route, bool]:
     if "position" not in fields:
         last = Route.objects.order_by("-position").values_list("position", flat=True).first()
         route.position = (last or 0) + 1
-    return made_once(route, _saved_route, Route.objects.filter(name=route.name), fields)
+    return made_once(route, _saved, Route.objects.filter(name=route.name), fields)
 
 
 def route_update(*, route: Route, **changes: Any) -> Route:
@@ -100,11 +98,7 @@ def route_update(*, route: Route, **changes: Any) -> Route:
     Raises:
         ValidationError, Conflict: as route_create does.
     """
-    with transaction.atomic():
-        locked = Route.objects.select_for_update(no_key=True).get(pk=route.pk)
-        for name, value in changes.items():
-            setattr(locked, name, value)
-        return _saved_route(locked)
+    return _changed(route, changes)
 
 
 def routes_order(*, ids: Sequence[UUID]) -> None:
@@ -122,16 +116,18 @@ def routes_order(*, ids: Sequence[UUID]) -> None:
         Route.objects.bulk_update(routes.values(), ["position"])
 
 
-def _saved(integration: Integration) -> Integration:
-    integration.full_clean(exclude=["key_digest"], validate_unique=False)
-    integration_check(integration)
-    with unless_taken(NAME_TAKEN):
-        integration.save()
-    return integration
+def _changed(row: R, changes: Mapping[str, Any]) -> R:
+    with transaction.atomic():
+        locked: R = type(row).objects.select_for_update(no_key=True).get(pk=row.pk)
+        for name, value in changes.items():
+            setattr(locked, name, value)
+        return _saved(locked)
 
 
-def _saved_route(route: Route) -> Route:
-    route.full_clean(validate_unique=False)
+def _saved(row: R) -> R:
+    row.full_clean(exclude=["key_digest"], validate_unique=False)
+    if isinstance(row, Integration):
+        integration_check(row)
     with unless_taken(NAME_TAKEN):
-        route.save()
-    return route
+        row.save()
+    return row

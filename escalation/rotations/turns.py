@@ -68,15 +68,25 @@ def between(turns: Turns, begin: datetime, end: datetime) -> Iterator[RotationSh
 
     The first and the last are whole where nobody stands in: a shift is not cut by what is asked for.
     """
+    just_before = timedelta(microseconds=1)
+    # Where another one stands in than before.
+    edges = [
+        edge
+        for each in turns.stand_ins
+        for edge in (each.starts_at, each.ends_at)
+        if _stand_in(turns, edge - just_before) != _stand_in(turns, edge)
+    ]
     at = begin
     while at < end:
-        # The next time at which somebody else may be on call.
-        stand_in = _stand_in(turns, at)
-        whole = stand_in.ends_at if stand_in else _handoff(turns, shift_number(turns, at) + 1)
-        until = min([whole, *(edge for edge in _edges(turns) if edge > at and _changes(turns, edge))])
-        shift = on_call(turns, at)
-        if shift is not None:
-            yield shift._replace(starts_at=max(shift.starts_at, _since(turns, at)), ends_at=until)
+        if stand_in := _stand_in(turns, at):
+            whole = (stand_in.starts_at, stand_in.ends_at)
+        else:
+            number = shift_number(turns, at)
+            whole = (_handoff(turns, number), _handoff(turns, number + 1))
+        since = max([whole[0], *(edge for edge in edges if edge <= at)])
+        until = min([whole[1], *(edge for edge in edges if edge > at)])
+        if shift := on_call(turns, at):
+            yield shift._replace(starts_at=max(shift.starts_at, since), ends_at=until)
         at = until
 
 
@@ -100,20 +110,3 @@ def _handoff(turns: Turns, number: int) -> datetime:
 def _stand_in(turns: Turns, at: datetime) -> StandIn | None:
     held = [stand_in for stand_in in turns.stand_ins if stand_in.starts_at <= at < stand_in.ends_at]
     return next((stand_in for stand_in in reversed(held) if stand_in.user_id not in turns.away), None)
-
-
-def _edges(turns: Turns) -> list[datetime]:
-    return [edge for stand_in in turns.stand_ins for edge in (stand_in.starts_at, stand_in.ends_at)]
-
-
-def _since(turns: Turns, at: datetime) -> datetime:
-    """Return the last time at which somebody else may have been on call."""
-    stand_in = _stand_in(turns, at)
-    whole = stand_in.starts_at if stand_in else _handoff(turns, shift_number(turns, at))
-    return max([whole, *(edge for edge in _edges(turns) if edge <= at and _changes(turns, edge))])
-
-
-def _changes(turns: Turns, edge: datetime) -> bool:
-    """Whether who stands in is another one from an edge on."""
-    before = _stand_in(turns, edge - timedelta(microseconds=1))
-    return before != _stand_in(turns, edge)

@@ -1,6 +1,7 @@
 """What is told in an escalation: the same texts for each of its notifications, rendered once."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from django.conf import settings
 
@@ -11,6 +12,9 @@ from notifications.engine.planned import Planned
 from notifications.engine.recipients import Recipient
 from notifications.messages.compose import notification_of
 from notifications.models import Notification, Severity
+
+# What all notifications of a process have in common.
+_SHARED: Final = ("kind", "title", "body", "texts", "severity", "source_type", "source_id")
 
 
 def planned(
@@ -38,26 +42,12 @@ def planned(
         source_id=str(process.pk),
         dedup_key="",
     )
-    return [
-        Planned.for_recipient(recipient, _numbered(text, process, number, recipient))
-        for number, recipient in enumerate(recipients, start=first)
-    ]
-
-
-def _numbered(
-    text: Notification, process: EscalationProcess, number: int, recipient: Recipient
-) -> Notification:
-    told = {"process_id": process.process_id, "process": str(process.pk), "number": number}
-    if recipient.at is not None:
-        told["at"] = recipient.at.isoformat()
-    return Notification(
-        kind=text.kind,
-        title=text.title,
-        body=text.body,
-        texts=text.texts,
-        severity=text.severity,
-        source_type=text.source_type,
-        source_id=text.source_id,
-        data={**recipient.data, **told},
-        dedup_key=f"escalation:{process.pk}:{number}",
-    )
+    shared = {name: getattr(text, name) for name in _SHARED}
+    found = []
+    for number, recipient in enumerate(recipients, start=first):
+        told = {"process_id": process.process_id, "process": str(process.pk), "number": number}
+        if recipient.at is not None:
+            told["at"] = recipient.at.isoformat()
+        data, key = {**recipient.data, **told}, f"escalation:{process.pk}:{number}"
+        found.append(Planned.for_recipient(recipient, Notification(**shared, data=data, dedup_key=key)))
+    return found

@@ -67,8 +67,7 @@ class HeartbeatsView(_Heartbeats):
     filterset_class = HeartbeatFilter
 
     @extend_schema(
-        operation_id="heartbeats_list",
-        responses={200: HeartbeatSerializer(many=True), **errors(400, 403)},
+        operation_id="heartbeats_list", responses={200: HeartbeatSerializer(many=True), **errors(400, 403)}
     )
     def get(self, request: Request) -> Response:
         """List heartbeats, newest first."""

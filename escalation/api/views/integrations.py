@@ -167,10 +167,7 @@ class IntegrationTryView(_Integrations):
         given = validated(TryInSerializer(data=request.data))
         try:
             tried = body_try(
-                integration=integration,
-                body=given["body"],
-                headers=given.get("headers", {}),
-                now=clock.now(),
+                integration=integration, body=given["body"], headers=given.get("headers", {}), now=clock.now()
             )
         except Malformed as error:
             raise ValidationError({"body": [str(error)]})

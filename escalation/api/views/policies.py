@@ -37,17 +37,10 @@ STEPS = [
     {
         "after_s": 0,
         "targets": [
-            {
-                "type": "rotation",
-                "rotation_id": "0198c7f2-7a01-7b1c-9d11-2f4f0c1f2a44",
-                "channels": ["push"],
-            }
+            {"type": "rotation", "rotation_id": "0198c7f2-7a01-7b1c-9d11-2f4f0c1f2a44", "channels": ["push"]}
         ],
     },
-    {
-        "after_s": 120,
-        "targets": [{"type": "address", "channel": "phone", "address": "+33612345678"}],
-    },
+    {"after_s": 120, "targets": [{"type": "address", "channel": "phone", "address": "+33612345678"}]},
 ]
 EXAMPLE = {"name": "Orders", "steps": STEPS, "repeats": 3, "repeat_every_s": 300}
 
@@ -75,8 +68,7 @@ class PoliciesView(_Policies):
     filterset_class = PolicyFilter
 
     @extend_schema(
-        operation_id="policies_list",
-        responses={200: PolicySerializer(many=True), **errors(400, 403)},
+        operation_id="policies_list", responses={200: PolicySerializer(many=True), **errors(400, 403)}
     )
     def get(self, request: Request) -> Response:
         """Newest first, each with what it says now."""

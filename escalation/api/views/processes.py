@@ -131,8 +131,7 @@ class ProcessesView(_Processes):
         return self.answer(answer)
 
     @extend_schema(
-        operation_id="escalations_list",
-        responses={200: ProcessSerializer(many=True), **errors(400, 403)},
+        operation_id="escalations_list", responses={200: ProcessSerializer(many=True), **errors(400, 403)}
     )
     def get(self, request: Request) -> Response:
         """List processes, newest first: all for staff and machines, for others those that tell them."""

@@ -77,8 +77,7 @@ class RotationsView(_Rotations):
     filterset_class = RotationFilter
 
     @extend_schema(
-        operation_id="rotations_list",
-        responses={200: RotationSerializer(many=True), **errors(400, 403)},
+        operation_id="rotations_list", responses={200: RotationSerializer(many=True), **errors(400, 403)}
     )
     def get(self, request: Request) -> Response:
         """List rotations, newest first: all for staff and machines, for others those they take turns in."""
@@ -240,10 +239,7 @@ class RenewLinkView(_Rotations):
 
 @extend_schema(tags=[TAG])
 class RotationCalendarView(_Rotations):
-    @extend_schema(
-        operation_id="rotations_calendar",
-        responses=CALENDAR,
-    )
+    @extend_schema(operation_id="rotations_calendar", responses=CALENDAR)
     def get(self, request: Request, rotation_id: UUID) -> HttpResponse:
         """Who is on call, as iCalendar; for programs that can't log in there is `calendar_url`."""
         return calendar_response(self.get_object())
