@@ -1,6 +1,6 @@
 """Silencing what is open and what comes, and ending that early."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -15,31 +15,13 @@ from escalation.models import AlertGroup, Silence
 State, Quiet = AlertGroup.State, AlertGroup.Quiet
 
 
-def silence_create(
-    *,
-    reason: str,
-    matchers: Sequence[Mapping[str, Any]],
-    starts_at: datetime,
-    ends_at: datetime,
-    now: datetime,
-    rule: str = "",
-    time_zone: str = "UTC",
-    by: User | None = None,
-) -> Silence:
+def silence_create(*, now: datetime, by: User | None = None, **fields: Any) -> Silence:
     """Silence what matches. Once this is committed, no send of an open group begins that it silences now.
 
     Raises:
         ValidationError: it ends before it starts, or its rule is none; by field.
     """
-    silence = Silence(
-        reason=reason,
-        matchers=list(matchers),
-        starts_at=starts_at,
-        ends_at=ends_at,
-        rule=rule,
-        time_zone=time_zone,
-        created_by=by,
-    )
+    silence = Silence(created_by=by, **fields)
     silence.full_clean()
     with transaction.atomic():
         one_decides()  # what is told meanwhile is hushed here, or sees this silence

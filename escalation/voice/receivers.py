@@ -52,12 +52,8 @@ def call_id_note(delivery: Delivery, sid: str, **kwargs: Any) -> None:
     )
     if not ended.exists() or delivery.status == Delivery.Status.SENT:
         return  # its attempt says which call it is
-    now = clock.now()
-    HangUp.objects.update_or_create(
-        delivery_id=delivery.pk,
-        defaults={"call_sid": sid, "next_at": now},
-        create_defaults={"call_sid": sid, "next_at": now, "asked_at": now},
-    )
+    known = {"call_sid": sid, "next_at": clock.now()}
+    HangUp.objects.update_or_create(delivery_id=delivery.pk, defaults=known)
     transaction.on_commit(_wake, robust=True)
 
 

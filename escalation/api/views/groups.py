@@ -155,7 +155,7 @@ class SilencesView(_Silences):
         now = clock.now()
         given = validated(SilenceInSerializer(data=request.data))
         by = request.user if isinstance(request.user, User) else None
-        silence = silencing.silence_create(**{"matchers": [], "starts_at": now, **given}, by=by, now=now)
+        silence = silencing.silence_create(**{"starts_at": now, **given}, by=by, now=now)
         return Response(SilenceSerializer(silence).data, status=status.HTTP_201_CREATED)
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import django_filters  # type: ignore[import-untyped]
 from django.db.models import QuerySet
-from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -23,7 +23,7 @@ from escalation.api.heartbeat_serializers import (
     HeartbeatPingSerializer,
     HeartbeatSerializer,
 )
-from escalation.api.views.base import ListedView
+from escalation.api.views.base import REMOVED, ListedView, made
 from escalation.heartbeats import changing, links
 from escalation.models import Heartbeat, HeartbeatPing
 
@@ -77,11 +77,7 @@ class HeartbeatsView(_Heartbeats):
     @extend_schema(
         operation_id="heartbeats_create",
         request=HeartbeatInSerializer,
-        responses={
-            201: HeartbeatSerializer,
-            200: OpenApiResponse(HeartbeatSerializer, description="The same heartbeat already exists."),
-            **errors(*BODY, 403, 409),
-        },
+        responses=made(HeartbeatSerializer, "heartbeat"),
         examples=[OpenApiExample("every night", value=EXAMPLE, request_only=True)],
     )
     def post(self, request: Request) -> Response:
@@ -109,10 +105,7 @@ class HeartbeatView(_Heartbeats):
         given = validated(HeartbeatChangeSerializer(heartbeat, data=request.data))
         return Response(self.shown([changing.heartbeat_update(heartbeat=heartbeat, **given)])[0])
 
-    @extend_schema(
-        operation_id="heartbeats_remove",
-        responses={204: OpenApiResponse(description="Removed."), **errors(403, 404)},
-    )
+    @extend_schema(operation_id="heartbeats_remove", responses=REMOVED)
     def delete(self, request: Request, heartbeat_id: UUID) -> Response:
         """Remove it with its pings. What was told of it is over."""
         changing.heartbeat_remove(heartbeat=self.get_object(), now=clock.now())

@@ -25,7 +25,7 @@ from escalation.api.integration_serializers import (
     TriedListSerializer,
     TryInSerializer,
 )
-from escalation.api.views.base import ListedView
+from escalation.api.views.base import REMOVED, ListedView, made
 from escalation.api.views.processes import name_of
 from escalation.intake.occurrence import Malformed
 from escalation.models import IntakeRequest, Integration, Route
@@ -79,11 +79,7 @@ class IntegrationsView(_Integrations):
     @extend_schema(
         operation_id="integrations_create",
         request=IntegrationInSerializer,
-        responses={
-            201: IntegrationSerializer,
-            200: OpenApiResponse(IntegrationSerializer, description="The same integration already exists."),
-            **errors(*BODY, 403, 409),
-        },
+        responses=made(IntegrationSerializer, "integration"),
         examples=[
             OpenApiExample("alertmanager", value=EXAMPLE, request_only=True),
             OpenApiExample("JSON with a mapping", value=MAPPED, request_only=True),
@@ -116,10 +112,7 @@ class IntegrationView(_Integrations):
         given = validated(IntegrationChangeSerializer(data=request.data))
         return Response(self.shown(setting_up.integration_update(integration=integration, **given)))
 
-    @extend_schema(
-        operation_id="integrations_remove",
-        responses={204: OpenApiResponse(description="Removed."), **errors(403, 404)},
-    )
+    @extend_schema(operation_id="integrations_remove", responses=REMOVED)
     def delete(self, request: Request, integration_id: UUID) -> Response:
         """Remove it with its requests and groups. Nobody more is told of what is open."""
         integration = self.get_object()
@@ -193,11 +186,7 @@ class RoutesView(_Routes):
     @extend_schema(
         operation_id="routes_create",
         request=RouteInSerializer,
-        responses={
-            201: RouteSerializer,
-            200: OpenApiResponse(RouteSerializer, description="The same route already exists."),
-            **errors(*BODY, 403, 409),
-        },
+        responses=made(RouteSerializer, "route"),
         examples=[OpenApiExample("databases", value=EXAMPLE_ROUTE, request_only=True)],
     )
     def post(self, request: Request) -> Response:
@@ -224,10 +213,7 @@ class RouteView(_Routes):
         given = validated(RouteChangeSerializer(data=request.data))
         return Response(RouteSerializer(setting_up.route_update(route=route, **given)).data)
 
-    @extend_schema(
-        operation_id="routes_remove",
-        responses={204: OpenApiResponse(description="Removed."), **errors(403, 404)},
-    )
+    @extend_schema(operation_id="routes_remove", responses=REMOVED)
     def delete(self, request: Request, route_id: UUID) -> Response:
         """Remove it. What it led stays where it is."""
         self.get_object().delete()

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 from django.http import Http404
-from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import status
 from rest_framework.generics import get_object_or_404
 from rest_framework.request import Request
@@ -25,7 +25,7 @@ from escalation.api.policy_serializers import (
     SimulateInSerializer,
     SimulationSerializer,
 )
-from escalation.api.views.base import ListedView
+from escalation.api.views.base import REMOVED, ListedView, made
 from escalation.models import Policy, PolicyVersion
 from escalation.policies import selectors
 from escalation.policies.plan import plan
@@ -77,11 +77,7 @@ class PoliciesView(_Policies):
     @extend_schema(
         operation_id="policies_create",
         request=PolicyInSerializer,
-        responses={
-            201: PolicySerializer,
-            200: OpenApiResponse(PolicySerializer, description="The same policy already exists."),
-            **errors(*BODY, 403, 409),
-        },
+        responses=made(PolicySerializer, "policy"),
         examples=[OpenApiExample("lead, then phone", value=EXAMPLE, request_only=True)],
     )
     def post(self, request: Request) -> Response:
@@ -113,10 +109,7 @@ class PolicyView(_Policies):
         services.policy_update(policy=policy, name=given.pop("name", None), by=self.who(), changes=given)
         return self.answer(policy_id)
 
-    @extend_schema(
-        operation_id="policies_remove",
-        responses={204: OpenApiResponse(description="Removed."), **errors(403, 404)},
-    )
+    @extend_schema(operation_id="policies_remove", responses=REMOVED)
     def delete(self, request: Request, policy_id: UUID) -> Response:
         """Remove it: it starts nothing more. Processes under way continue, and their history stays."""
         services.policy_remove(policy=self.get_object())

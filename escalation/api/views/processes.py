@@ -59,6 +59,9 @@ IGNORED_ANSWER: Final = {
     "detail": "A process with this id is already active; this start was ignored.",
     "process": PROCESS,
 }
+STOPPED: Final = OpenApiResponse(
+    ProcessAnswerSerializer, description="Stopped; or ignored, and `detail` says why."
+)
 PROCESS_ID: Final = OpenApiParameter(
     "process_id",
     OpenApiTypes.STR,
@@ -104,9 +107,7 @@ class ProcessesView(_Processes):
             201: OpenApiResponse(
                 ProcessAnswerSerializer, description="Started: people will be told until it is stopped."
             ),
-            200: OpenApiResponse(
-                ProcessAnswerSerializer, description="Stopped; or ignored, and `detail` says why."
-            ),
+            200: STOPPED,
             **errors(*BODY, 403),
         },
         examples=[
@@ -175,12 +176,7 @@ class StopView(_Processes):
     @extend_schema(
         operation_id="escalations_stop",
         request=None,
-        responses={
-            200: OpenApiResponse(
-                ProcessAnswerSerializer, description="Stopped; or ignored, and `detail` says why."
-            ),
-            **errors(403, 404),
-        },
+        responses={200: STOPPED, **errors(403, 404)},
     )
     def post(self, request: Request, process_id: str) -> Response:
         """Stop a process: once this is answered, no send of it begins. Ignored if none is active.

@@ -32,7 +32,7 @@ from escalation.api.rotation_serializers import (
     ShiftsSerializer,
     SpanSerializer,
 )
-from escalation.api.views.base import ListedView
+from escalation.api.views.base import REMOVED, ListedView, made
 from escalation.models import Rotation, RotationOverride
 from escalation.policies.words import name_of
 from escalation.rotations import links, selectors
@@ -86,11 +86,7 @@ class RotationsView(_Rotations):
     @extend_schema(
         operation_id="rotations_create",
         request=RotationInSerializer,
-        responses={
-            201: RotationSerializer,
-            200: OpenApiResponse(RotationSerializer, description="The same rotation already exists."),
-            **errors(*BODY, 403, 409),
-        },
+        responses=made(RotationSerializer, "rotation"),
         examples=[OpenApiExample("weekly", value=EXAMPLE, request_only=True)],
     )
     def post(self, request: Request) -> Response:
@@ -119,10 +115,7 @@ class RotationView(_Rotations):
         services.rotation_update(rotation=rotation, **given)
         return self.answer(rotation_id)
 
-    @extend_schema(
-        operation_id="rotations_remove",
-        responses={204: OpenApiResponse(description="Removed."), **errors(403, 404)},
-    )
+    @extend_schema(operation_id="rotations_remove", responses=REMOVED)
     def delete(self, request: Request, rotation_id: UUID) -> Response:
         """Remove it; policies that name it no longer tell anyone through it."""
         services.rotation_remove(rotation=self.get_object())
@@ -214,10 +207,7 @@ class OverridesView(_Rotations):
 
 @extend_schema(tags=[TAG])
 class OverrideView(_Rotations):
-    @extend_schema(
-        operation_id="rotations_override_remove",
-        responses={204: OpenApiResponse(description="Removed."), **errors(403, 404)},
-    )
+    @extend_schema(operation_id="rotations_override_remove", responses=REMOVED)
     def delete(self, request: Request, rotation_id: UUID, override_id: UUID) -> Response:
         overrides = RotationOverride.objects.filter(rotation=self.get_object())
         services.override_remove(override=get_object_or_404(overrides, pk=override_id))
