@@ -68,7 +68,7 @@ class AlertGroupAdmin(ReadOnlyAdmin):
                 each.occurrences,
                 f"over at {each.ended_at:%Y-%m-%d %H:%M:%S} UTC" if each.ended_at else "firing",
             )
-            for each in selectors.alerts_of(group)[: selectors.MOST_ALERTS]
+            for each in selectors.alerts_of(group)
         )
         return listed(rows, line="{}: {} times, {}")
 
@@ -80,7 +80,7 @@ class AlertGroupAdmin(ReadOnlyAdmin):
                 f" by {each.by}" if each.by else "",
                 f": {each.details[:300]}" if each.details else "",
             )
-            for each in selectors.said_of(group)[: selectors.MOST_SAID]
+            for each in selectors.said_of(group)
         )
         return listed(rows, line="{}{}{}")
 

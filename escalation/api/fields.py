@@ -5,7 +5,8 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from config.rest.fields import StrictIntegerField
+from accounts.models import Shop
+from config.rest.fields import SlugOfOneField, StrictIntegerField
 
 
 class ChangeSerializer(serializers.Serializer[Any]):
@@ -16,6 +17,12 @@ class ChangeSerializer(serializers.Serializer[Any]):
         for field in fields.values():
             field.required = False
         return fields
+
+
+def shop_field(help_text: str) -> SlugOfOneField:
+    return SlugOfOneField(
+        slug_field="slug", queryset=Shop.objects.all(), required=False, allow_null=True, help_text=help_text
+    )
 
 
 def whole(most: int, *, least: int = 0, **options: Any) -> serializers.IntegerField:

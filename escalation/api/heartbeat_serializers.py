@@ -6,10 +6,9 @@ from typing import Any, Final
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from accounts.models import Shop
 from accounts.validators import validate_time_zone
 from config.rest.fields import SlugOfOneField, StrictCharField, StrictChoiceField
-from escalation.api.fields import ChangeSerializer, whole
+from escalation.api.fields import ChangeSerializer, shop_field, whole
 from escalation.heartbeats import badges, links
 from escalation.models import Heartbeat, HeartbeatPing, Policy
 from escalation.models.heartbeat import MAX_S, MAX_TAGS
@@ -30,13 +29,7 @@ class SlugField(StrictCharField):
 class HeartbeatInSerializer(serializers.Serializer[Any]):
     name = StrictCharField(max_length=100)
     slug = SlugField(max_length=100, required=False, help_text="Made of the name if it is left out.")
-    shop = SlugOfOneField(
-        slug_field="slug",
-        queryset=Shop.objects.all(),
-        required=False,
-        allow_null=True,
-        help_text="A shop's slug.",
-    )
+    shop = shop_field("A shop's slug.")
     policy = SlugOfOneField(
         slug_field="name",
         queryset=Policy.objects.filter(deleted_at=None),

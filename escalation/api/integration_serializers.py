@@ -6,7 +6,7 @@ from typing import Any, Final
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from accounts.models import Shop, User
+from accounts.models import User
 from config.rest.fields import (
     IdOfOneField,
     SlugOfOneField,
@@ -15,7 +15,7 @@ from config.rest.fields import (
     StrictChoiceField,
     StrictUUIDField,
 )
-from escalation.api.fields import ChangeSerializer, whole
+from escalation.api.fields import ChangeSerializer, shop_field, whole
 from escalation.models import AlertOccurrence, IntakeRequest, Integration, Policy, Route
 from escalation.models.group import MAX_MATCHERS, OPS
 from escalation.receiving.addresses import url_of
@@ -72,13 +72,7 @@ def policy_field(**options: Any) -> IdOfOneField:
 class IntegrationInSerializer(serializers.Serializer[Any]):
     """Fields you leave out get their defaults: no shop, no policy, critical, enabled."""
 
-    shop = SlugOfOneField(
-        slug_field="slug",
-        queryset=Shop.objects.all(),
-        required=False,
-        allow_null=True,
-        help_text="The slug of the shop that it is about.",
-    )
+    shop = shop_field("The slug of the shop that it is about.")
     policy = policy_field(required=False, help_text="Who is told if no route says otherwise.")
     severity = StrictChoiceField(
         choices=Severity.choices, required=False, help_text="Of what comes without one."

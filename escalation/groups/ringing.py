@@ -92,11 +92,7 @@ def _is_held(group: AlertGroup, silences: Sequence[Silence], now: datetime) -> b
         group.rings_at = None
         return True
     process = group.process
-    if (
-        process is not None
-        and group.quiet == Quiet.NO
-        and process.state == EscalationProcess.State.ACKNOWLEDGED
-    ):
+    if process and group.quiet == Quiet.NO and process.state == EscalationProcess.State.ACKNOWLEDGED:
         group.state, group.acknowledged_at, group.rings_at = State.ACKNOWLEDGED, process.acknowledged_at, None
         return True
     if hold_silenced(group, silences, by="", now=now):

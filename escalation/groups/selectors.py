@@ -15,9 +15,9 @@ from notifications.selectors import Principal, sees_all
 
 #: Of notifications that tell of a group.
 SOURCE: Final = "alert_group"
-#: Of each group, so much is shown: the alerts first seen, and what was said last.
-MOST_ALERTS: Final = 200
-MOST_SAID: Final = 100
+# Of each group, so much is shown.
+_MOST_ALERTS: Final = 200
+_MOST_SAID: Final = 100
 _ROUTE, _POLICY = Columns(Route), Columns(Policy)
 _ROUTES: Final = f"""
 SELECT {_ROUTE.of("it")}, {_POLICY.of("policy")}
@@ -59,20 +59,18 @@ def silences_begun(now: datetime) -> list[Silence]:
 
 
 def alerts_of(group: AlertGroup) -> QuerySet[GroupedAlert]:
-    """Return its alerts, those that still fire first."""
-    return GroupedAlert.objects.filter(group=group).order_by(
-        F("ended_at").desc(nulls_first=True), "first_at", "pk"
-    )
+    """Return its first 200 alerts, those that still fire before the others."""
+    fires = F("ended_at").desc(nulls_first=True)
+    return GroupedAlert.objects.filter(group=group).order_by(fires, "first_at", "pk")[:_MOST_ALERTS]
 
 
 def said_of(group: AlertGroup) -> QuerySet[AlertOccurrence]:
-    """Return what was said of its alerts, the newest first."""
+    """Return the last 100 that were said of its alerts, the newest first."""
     said = AlertOccurrence.objects.filter(alert__group=group)
-    return said.select_related("alert").order_by("-pk")
+    return said.select_related("alert").order_by("-pk")[:_MOST_SAID]
 
 
 def stormed_of(group: AlertGroup) -> QuerySet[AlertGroup]:
-    """Return the groups that the summary of a storm tells of, open ones first."""
-    return AlertGroup.objects.filter(storm=group).order_by(
-        F("resolved_at").desc(nulls_first=True), "opened_at", "pk"
-    )
+    """Return the first 200 groups that the summary of a storm tells of, open ones before the others."""
+    is_open = F("resolved_at").desc(nulls_first=True)
+    return AlertGroup.objects.filter(storm=group).order_by(is_open, "opened_at", "pk")[:_MOST_ALERTS]

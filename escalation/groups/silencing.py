@@ -33,10 +33,11 @@ def silence_create(*, now: datetime, by: User | None = None, **fields: Any) -> S
 def silence_apply(silences: Sequence[Silence], *, by: str, now: datetime) -> None:
     """Hush the open groups that these silences hold now."""
     groups = AlertGroup.objects.exclude(state=State.RESOLVED).order_by("pk").select_for_update(of=("self",))
-    hushed = []
-    for group in groups.select_related("integration", "shop", "process"):
-        if group.state == State.OPEN and hold_silenced(group, silences, by=by, now=now):
-            hushed.append(group)
+    hushed = [
+        group
+        for group in groups.select_related("integration", "shop", "process")
+        if group.state == State.OPEN and hold_silenced(group, silences, by=by, now=now)
+    ]
     rows_update(AlertGroup, hushed, ending.CHANGED)
 
 

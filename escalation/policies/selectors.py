@@ -8,9 +8,10 @@ from django.db.models import OuterRef, Prefetch, QuerySet, Subquery
 
 from accounts.models import User
 from escalation.models.policy import Policy, PolicyVersion
+from escalation.models.rotation import Rotation
 from escalation.policies.definition import Definition, steps_of
 from escalation.policies.plan import World
-from escalation.rotations.selectors import rotations_named, turns_of
+from escalation.rotations.selectors import turns_of, with_turns
 from notifications.engine.recipients import people_with_preferences
 
 
@@ -53,13 +54,14 @@ def definition_of(version: PolicyVersion) -> Definition:
 
 def world_of(definition: Definition, *, since: datetime) -> World:
     """Return the people and rotations that a policy names, with who is on call from a time on."""
-    rotations = {each.pk: each for each in rotations_named(definition.ids("rotation"), since=since)}
-    turns = {pk: turns_of(each) for pk, each in rotations.items()}
+    there = Rotation.objects.filter(pk__in=definition.ids("rotation"), deleted_at=None)
+    rotations = with_turns(there, since=since)
+    turns = {each.pk: turns_of(each) for each in rotations}
     on_call = {person for each in turns.values() for person in each.people if person}
     stand_ins = {stand_in.user_id for each in turns.values() for stand_in in each.stand_ins}
     named = definition.ids("user") | on_call | stand_ins
     return World(
         people=people_with_preferences(User.objects.filter(pk__in=named)),
         rotations=turns,
-        names={pk: each.name for pk, each in rotations.items()},
+        names={each.pk: each.name for each in rotations},
     )

@@ -20,8 +20,8 @@ class Tried(NamedTuple):
 
     occurrence: Occurrence
     outcome: str
-    decision: Decision | None
-    silence: Silence | None
+    decision: Decision | None = None
+    silence: Silence | None = None
 
 
 def body_try(
@@ -35,24 +35,23 @@ def body_try(
     occurrences = reading.occurrences_of(integration, body, headers)
     routes, silences = routes_asked(), silences_begun(now)
     alerts = known.newest(integration, list({each.key for each in occurrences}))
-    labels = [labels_of(each, integration, each.severity or integration.severity) for each in occurrences]
-    decisions = [
-        decided(each, its_labels, routes=routes, integration=integration)
-        for each, its_labels in zip(occurrences, labels, strict=True)
-    ]
-    there = AlertGroup.objects.filter(integration=integration, key__in={each.key for each in decisions})
+    led = []
+    for each in occurrences:
+        labels = labels_of(each, integration, each.severity or integration.severity)
+        led.append((each, labels, decided(each, labels, routes=routes, integration=integration)))
+    there = AlertGroup.objects.filter(
+        integration=integration, key__in={decision.key for _, _, decision in led}
+    )
     groups = set(there.exclude(state=AlertGroup.State.RESOLVED).values_list("key", flat=True))
     tried = []
-    for each, its_labels, decision in zip(occurrences, labels, decisions, strict=True):
+    for each, labels, decision in led:
         if each.act != Act.TRIGGER:
-            tried.append(Tried(each, _acted(each, alerts, now), None, None))
-            continue
-        outcome = _triggered(each, decision, alerts, groups, now)
-        if outcome == "ignored":
-            tried.append(Tried(each, outcome, None, None))
+            tried.append(Tried(each, _acted(each, alerts, now)))
+        elif (outcome := _triggered(each, decision, alerts, groups, now)) == "ignored":
+            tried.append(Tried(each, outcome))
         else:
-            found = silenced(its_labels, silences, now)
-            tried.append(Tried(each, outcome, decision, found.silence if found else None))
+            found = silenced(labels, silences, now)
+            tried.append(Tried(each, outcome, decision, found and found.silence))
     return tried
 
 

@@ -1,6 +1,5 @@
 """Rotations with all that says whose turn it is."""
 
-from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -16,18 +15,14 @@ from notifications.selectors import sees_all
 EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 
-def rotations_visible_to(principal: Any, *, since: datetime = EARLIEST) -> QuerySet[Rotation]:
+def rotations_visible_to(principal: Any) -> QuerySet[Rotation]:
     """All rotations, or those in which somebody takes turns or stands in; see ``with_turns``."""
-    rotations = with_turns(Rotation.objects.filter(deleted_at=None), since=since)
+    rotations = with_turns(Rotation.objects.filter(deleted_at=None))
     if sees_all(principal):
         return rotations
     takes_turns = RotationMember.objects.filter(user=principal).values("rotation")
     stands_in = RotationOverride.objects.filter(user=principal).values("rotation")
     return rotations.filter(pk__in=takes_turns.union(stands_in))
-
-
-def rotations_named(ids: Collection[UUID], *, since: datetime) -> QuerySet[Rotation]:
-    return with_turns(Rotation.objects.filter(pk__in=ids, deleted_at=None), since=since)
 
 
 def with_turns(rotations: QuerySet[Rotation], *, since: datetime = EARLIEST) -> QuerySet[Rotation]:

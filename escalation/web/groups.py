@@ -79,9 +79,9 @@ class GroupPage(_OneGroup, TemplateView):
             "group": group,
             "quiet": group.get_quiet_display() if is_quiet else "",
             "silence_query": urlencode({"matchers": json.dumps(exactly)}),
-            "alerts": selectors.alerts_of(group)[: selectors.MOST_ALERTS],
-            "said": selectors.said_of(group)[: selectors.MOST_SAID],
-            "stormed": selectors.stormed_of(group)[: selectors.MOST_ALERTS],
+            "alerts": selectors.alerts_of(group),
+            "said": selectors.said_of(group),
+            "stormed": selectors.stormed_of(group),
             "snoozes": SNOOZES.items(),
         }
 

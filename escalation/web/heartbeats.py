@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from django.db.models import Case, Value, When
+from django.db.models import Case, When
 from django.views.generic import TemplateView
 
 from config import clock
@@ -19,18 +19,15 @@ class HeartbeatsPage(Page, TemplateView):
     template_name = "escalation/heartbeats.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        order = Case(
-            When(state=State.DOWN, then=Value(0)), When(state=State.UP, then=Value(1)), default=Value(2)
-        )
-        heartbeats = Heartbeat.objects.select_related("shop", "policy").order_by(
-            order, "due_at", "name", "pk"
-        )
+        order = Case(When(state=State.DOWN, then=0), When(state=State.UP, then=1), default=2)
+        heartbeats = Heartbeat.objects.select_related("shop", "policy")
+        heartbeats = heartbeats.order_by(order, "due_at", "name", "pk")
         only = self.request.GET.get("state", "")
         if only in State.values:
             heartbeats = heartbeats.filter(state=only)
         number = self.request.GET.get("page", "1")
-        page = min(int(number), 10_000) if number.isascii() and number.isdigit() and len(number) < 6 else 1
-        page = max(page, 1)
+        is_one = number.isascii() and number.isdigit() and len(number) < 6
+        page = max(1, min(int(number), 10_000)) if is_one else 1
         now = clock.now()
         shown = list(heartbeats[(page - 1) * PAGE_SIZE : page * PAGE_SIZE + 1])
         return super().get_context_data(**kwargs) | {

@@ -49,9 +49,9 @@ class _Groups(ListedView):
 
     def answer(self) -> Response:
         group = self.get_object()
-        group.shown_alerts = selectors.alerts_of(group)[: selectors.MOST_ALERTS]
-        group.shown_said = selectors.said_of(group)[: selectors.MOST_SAID]
-        group.shown_stormed = selectors.stormed_of(group)[: selectors.MOST_ALERTS]
+        group.shown_alerts = selectors.alerts_of(group)
+        group.shown_said = selectors.said_of(group)
+        group.shown_stormed = selectors.stormed_of(group)
         return Response(GroupDetailSerializer(group).data)
 
 

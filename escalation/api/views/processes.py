@@ -6,7 +6,6 @@ from django.db.models import QuerySet
 from django.http import Http404
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
-from rest_framework import status
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -15,6 +14,7 @@ from accounts.models import ApiKey
 from config import clock
 from config.rest.exceptions import Conflict
 from config.rest.openapi import BODY, errors
+from config.rest.views import stored
 from escalation import requests, selectors
 from escalation.api.filters import ProcessFilter
 from escalation.api.serializers import (
@@ -90,8 +90,7 @@ class _Processes(ListedView):
         return process
 
     def answer(self, answer: Answer) -> Response:
-        code = status.HTTP_201_CREATED if answer.result == STARTED else status.HTTP_200_OK
-        return Response(ProcessAnswerSerializer(answer).data, status=code)
+        return stored(ProcessAnswerSerializer(answer).data, is_new=answer.result == STARTED)
 
 
 @extend_schema(tags=["escalations"])
