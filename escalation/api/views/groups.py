@@ -9,7 +9,6 @@ from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.models import User
 from config import clock
 from config.rest.exceptions import Conflict
 from config.rest.openapi import BODY, errors
@@ -23,7 +22,6 @@ from escalation.api.group_serializers import (
     SnoozeSerializer,
 )
 from escalation.api.views.base import ListedView
-from escalation.api.views.processes import name_of
 from escalation.groups import ending, selectors, silencing
 from escalation.models import AlertGroup, Silence
 
@@ -85,7 +83,7 @@ class GroupAcknowledgeView(_Groups):
     def post(self, request: Request, group_id: UUID) -> Response:
         """Say that you take care of it: nobody more is told. 409 if it is resolved."""
         group = self.get_object()
-        if not ending.group_acknowledge(group=group, by=name_of(request), via="api", now=clock.now()):
+        if not ending.group_acknowledge(group=group, by=str(request.user), via="api", now=clock.now()):
             raise Conflict(OVER)
         return self.answer()
 
@@ -102,7 +100,7 @@ class GroupResolveView(_Groups):
 
         Whoever was told of it is told that it is over. A group that is resolved stays as it is.
         """
-        ending.group_resolve(group=self.get_object(), by=name_of(request), via="api", now=clock.now())
+        ending.group_resolve(group=self.get_object(), by=str(request.user), via="api", now=clock.now())
         return self.answer()
 
 
@@ -119,7 +117,7 @@ class GroupSnoozeView(_Groups):
         group = self.get_object()
         until = validated(SnoozeSerializer(data=request.data))["until"]
         now = clock.now()
-        if not ending.group_snooze(group=group, until=until, by=name_of(request), via="api", now=now):
+        if not ending.group_snooze(group=group, until=until, by=str(request.user), via="api", now=now):
             raise Conflict(OVER)
         return self.answer()
 
@@ -154,8 +152,7 @@ class SilencesView(_Silences):
         """
         now = clock.now()
         given = validated(SilenceInSerializer(data=request.data))
-        by = request.user if isinstance(request.user, User) else None
-        silence = silencing.silence_create(**{"starts_at": now, **given}, by=by, now=now)
+        silence = silencing.silence_create(**{"starts_at": now, **given}, by=self.person, now=now)
         return Response(SilenceSerializer(silence).data, status=status.HTTP_201_CREATED)
 
 

@@ -26,7 +26,6 @@ from escalation.api.integration_serializers import (
     TryInSerializer,
 )
 from escalation.api.views.base import REMOVED, ListedView, made
-from escalation.api.views.processes import name_of
 from escalation.intake.occurrence import Malformed
 from escalation.models import IntakeRequest, Integration, Route
 from escalation.receiving import setting_up
@@ -60,9 +59,6 @@ class _Integrations(ListedView):
     queryset = Integration.objects.select_related("shop")
     lookup_url_kwarg = "integration_id"
 
-    def shown(self, integration: Integration) -> dict[str, Any]:
-        return self.get_serializer(integration).data
-
 
 @extend_schema(tags=["integrations"])
 class IntegrationsView(_Integrations):
@@ -89,7 +85,7 @@ class IntegrationsView(_Integrations):
         """Create an integration, with a key of its own; 409 if another one has the name."""
         given = validated(IntegrationInSerializer(data=request.data))
         integration, created = setting_up.integration_create(**given)
-        return stored(self.shown(integration), is_new=created)
+        return stored(self.get_serializer(integration).data, is_new=created)
 
 
 @extend_schema(tags=["integrations"])
@@ -98,7 +94,7 @@ class IntegrationView(_Integrations):
         operation_id="integrations_read", responses={200: IntegrationSerializer, **errors(403, 404)}
     )
     def get(self, request: Request, integration_id: UUID) -> Response:
-        return Response(self.shown(self.get_object()))
+        return Response(self.get_serializer(self.get_object()).data)
 
     @extend_schema(
         operation_id="integrations_change",
@@ -110,13 +106,15 @@ class IntegrationView(_Integrations):
         """Change the given fields. What is open already stays where it was led."""
         integration = self.get_object()
         given = validated(IntegrationChangeSerializer(data=request.data))
-        return Response(self.shown(setting_up.integration_update(integration=integration, **given)))
+        return Response(
+            self.get_serializer(setting_up.integration_update(integration=integration, **given)).data
+        )
 
     @extend_schema(operation_id="integrations_remove", responses=REMOVED)
     def delete(self, request: Request, integration_id: UUID) -> Response:
         """Remove it with its requests and groups. Nobody more is told of what is open."""
         integration = self.get_object()
-        setting_up.integration_remove(integration=integration, by=name_of(request), via="api")
+        setting_up.integration_remove(integration=integration, by=str(request.user), via="api")
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
@@ -130,7 +128,7 @@ class IntegrationKeyView(_Integrations):
     def post(self, request: Request, integration_id: UUID) -> Response:
         """Give it a new key. The one before stops working at once."""
         integration = self.get_object()
-        return Response(self.shown(setting_up.integration_renew_key(integration=integration)))
+        return Response(self.get_serializer(setting_up.integration_renew_key(integration=integration)).data)
 
 
 @extend_schema(tags=["integrations"])

@@ -7,15 +7,13 @@ from django.db.models import QuerySet
 from django.http import Http404
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import status
-from rest_framework.generics import get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.models import User
 from config import clock
 from config.rest.openapi import BODY, errors
-from config.rest.views import stored, validated
+from config.rest.views import validated
 from escalation.api.policy_filters import PolicyFilter
 from escalation.api.policy_serializers import (
     PolicyChangeSerializer,
@@ -55,13 +53,6 @@ class _Policies(ListedView):
     def get_queryset(self) -> QuerySet[Policy]:
         return selectors.policies()
 
-    def answer(self, policy_id: UUID, *, is_new: bool = False) -> Response:
-        policy = get_object_or_404(self.get_queryset(), pk=policy_id)
-        return stored(PolicySerializer(policy).data, is_new=is_new)
-
-    def who(self) -> User | None:
-        return self.request.user if isinstance(self.request.user, User) else None
-
 
 @extend_schema(tags=["escalation policies"])
 class PoliciesView(_Policies):
@@ -85,16 +76,16 @@ class PoliciesView(_Policies):
         serializer = PolicyInSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         policy, created = services.policy_create(
-            name=serializer.validated_data["name"], definition=serializer.definition(), by=self.who()
+            name=serializer.validated_data["name"], definition=serializer.definition(), by=self.person
         )
-        return self.answer(policy.pk, is_new=created)
+        return self.answer_again(policy.pk, is_new=created)
 
 
 @extend_schema(tags=["escalation policies"])
 class PolicyView(_Policies):
     @extend_schema(operation_id="policies_read", responses={200: PolicySerializer, **errors(403, 404)})
     def get(self, request: Request, policy_id: UUID) -> Response:
-        return self.answer(policy_id)
+        return self.answer_again(policy_id)
 
     @extend_schema(
         operation_id="policies_change",
@@ -106,8 +97,8 @@ class PolicyView(_Policies):
         """Change the given fields as a new version. Processes under way keep the one that started them."""
         policy = self.get_object()
         given = validated(PolicyChangeSerializer(data=request.data))
-        services.policy_update(policy=policy, name=given.pop("name", None), by=self.who(), changes=given)
-        return self.answer(policy_id)
+        services.policy_update(policy=policy, name=given.pop("name", None), by=self.person, changes=given)
+        return self.answer_again(policy_id)
 
     @extend_schema(operation_id="policies_remove", responses=REMOVED)
     def delete(self, request: Request, policy_id: UUID) -> Response:

@@ -70,11 +70,6 @@ PROCESS_ID: Final = OpenApiParameter(
 )
 
 
-def name_of(request: Request) -> str:
-    """Who acts, as the history says it."""
-    return str(request.user)
-
-
 class _Processes(ListedView):
     serializer_class: type[Any] = ProcessSerializer
     ordering = ("-started_at", "-id")
@@ -125,7 +120,7 @@ class ProcessesView(_Processes):
         answer = request_run(
             requests.request_of(request.data),
             now=clock.now(),
-            by=name_of(request),
+            by=str(request.user),
             api_key=request.auth if isinstance(request.auth, ApiKey) else None,
         )
         return self.answer(answer)
@@ -164,7 +159,7 @@ class AcknowledgeView(_Processes):
     def post(self, request: Request, process_id: str) -> Response:
         """Say that somebody is taking care of it, and cancel everything pending. 409 if it was stopped."""
         process = self.latest(process_id)
-        acknowledged = process_acknowledge(process=process, by=name_of(request), via="api", now=clock.now())
+        acknowledged = process_acknowledge(process=process, by=str(request.user), via="api", now=clock.now())
         if not acknowledged and process.state != EscalationProcess.State.ACKNOWLEDGED:
             raise Conflict("This escalation has already been stopped.")
         return Response(ProcessSerializer(process).data)
@@ -188,4 +183,4 @@ class StopView(_Processes):
             raise PermissionDenied("Only staff can stop escalations; you can acknowledge it.")
         stop = requests.Request(process.process_id, "stop")
         run = None if process.process_id == process_id else process.pk
-        return self.answer(request_run(stop, now=clock.now(), by=name_of(request), run=run))
+        return self.answer(request_run(stop, now=clock.now(), by=str(request.user), run=run))

@@ -67,10 +67,6 @@ class _Rotations(ListedView):
     def get_queryset(self) -> QuerySet[Rotation]:
         return selectors.rotations_visible_to(self.request.user)
 
-    def answer(self, rotation_id: UUID, *, is_new: bool = False) -> Response:
-        rotation = get_object_or_404(self.get_queryset(), pk=rotation_id)
-        return stored(RotationSerializer(rotation).data, is_new=is_new)
-
 
 @extend_schema(tags=[TAG])
 class RotationsView(_Rotations):
@@ -93,14 +89,14 @@ class RotationsView(_Rotations):
         """Create a rotation; 409 if another one has the name."""
         given = validated(RotationInSerializer(data=request.data))
         rotation, created = services.rotation_create(**given)
-        return self.answer(rotation.pk, is_new=created)
+        return self.answer_again(rotation.pk, is_new=created)
 
 
 @extend_schema(tags=[TAG])
 class RotationView(_Rotations):
     @extend_schema(operation_id="rotations_read", responses={200: RotationSerializer, **errors(403, 404)})
     def get(self, request: Request, rotation_id: UUID) -> Response:
-        return self.answer(rotation_id)
+        return self.answer_again(rotation_id)
 
     @extend_schema(
         operation_id="rotations_change",
@@ -113,7 +109,7 @@ class RotationView(_Rotations):
         rotation = self.get_object()
         given = validated(RotationChangeSerializer(rotation, data=request.data))
         services.rotation_update(rotation=rotation, **given)
-        return self.answer(rotation_id)
+        return self.answer_again(rotation_id)
 
     @extend_schema(operation_id="rotations_remove", responses=REMOVED)
     def delete(self, request: Request, rotation_id: UUID) -> Response:
@@ -224,7 +220,7 @@ class RenewLinkView(_Rotations):
     def post(self, request: Request, rotation_id: UUID) -> Response:
         """Void the earlier calendar links; the answer has the new one."""
         services.rotation_renew_link(rotation=self.get_object())
-        return self.answer(rotation_id)
+        return self.answer_again(rotation_id)
 
 
 @extend_schema(tags=[TAG])
