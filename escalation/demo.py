@@ -172,8 +172,7 @@ class _Machine:
         self._post(body, to=f"integrations/alertmanager/{key}/")
 
     def groups(self, *, state: str) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self._got("groups/", state=state)["results"]
-        return found
+        return self._got("groups/", state=state)["results"]
 
     def stop(self, process_id: str) -> None:
         self._post({"process-id": process_id, "action": "stop"})
@@ -187,8 +186,7 @@ class _Machine:
     def _got(self, path: str, **query: str) -> dict[str, Any]:
         answer = self._http.get(f"{self._url}/api/v1/{path}", params=query, timeout=30)
         answer.raise_for_status()
-        found: dict[str, Any] = answer.json()
-        return found
+        return answer.json()
 
     def _post(self, body: dict[str, Any], to: str = "escalations/") -> None:
         self._http.post(f"{self._url}/{to}", json=body, timeout=30).raise_for_status()

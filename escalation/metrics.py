@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from django.db.models import Count, Q
+from django.db.models import Count
 from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 
@@ -38,9 +38,9 @@ def families(counted: Counted) -> Iterator[Metric]:
 
 
 def _heartbeats() -> Metric:
-    late = Q(state=Heartbeat.State.UP, expected_at__lte=clock.now())
+    late = Heartbeat.objects.filter(state=Heartbeat.State.UP, expected_at__lte=clock.now())
     counts = dict(Heartbeat.objects.order_by().values_list("state").annotate(Count("pk")))
-    counts[Heartbeat.LATE] = Heartbeat.objects.filter(late).count()
+    counts[Heartbeat.LATE] = late.count()
     counts[Heartbeat.State.UP] = counts.get(Heartbeat.State.UP, 0) - counts[Heartbeat.LATE]
     family = GaugeMetricFamily("tocsin_heartbeats", "Heartbeats, by state.", labels=["state"])
     for state in (*Heartbeat.State.values, Heartbeat.LATE):

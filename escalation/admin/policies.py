@@ -134,8 +134,7 @@ class PolicyAdmin(TakesAway, StaffViews, ModelAdmin):
 
     @display(description="Changed")
     def changed_at(self, policy: Any) -> datetime:
-        changed: datetime = policy.newest[0].created_at
-        return changed
+        return policy.newest[0].created_at
 
     def changeform_view(
         self,

@@ -30,5 +30,4 @@ def whole(most: int, *, least: int = 0, **options: Any) -> serializers.IntegerFi
     if options.get("allow_null"):
         schema["nullable"] = True
     field = extend_schema_field(schema)(type("WholeField", (StrictIntegerField,), {}))
-    made: serializers.IntegerField = field(min_value=least, max_value=most, **options)
-    return made
+    return field(min_value=least, max_value=most, **options)

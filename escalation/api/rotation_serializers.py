@@ -62,8 +62,8 @@ class RotationInSerializer(serializers.Serializer[Rotation]):
 
 def _check_hours(kind: str, shift_h: int | None) -> None:
     """Refuse hours that a rotation of this kind would not have."""
-    hours = HOURS.get(kind)
-    if hours is not None and shift_h is not None and shift_h != hours:
+    hours = HOURS.get(kind, shift_h)
+    if shift_h not in (None, hours):
         raise serializers.ValidationError(
             {"shift_h": [f"A {kind} rotation has shifts of {hours} hours: leave this out, or choose custom."]}
         )

@@ -119,13 +119,11 @@ def group_note_acknowledged(process: EscalationProcess, **kwargs: Any) -> None:
 
 
 def _note_acknowledged(process: EscalationProcess) -> None:
+    groups = AlertGroup.objects.select_for_update(of=("self",)).filter(process=process.pk, state=State.OPEN)
+    now = process.acknowledged_at or clock.now()
     with transaction.atomic():
-        for group in AlertGroup.objects.select_for_update(of=("self",)).filter(
-            process=process.pk, state=State.OPEN
-        ):
-            mark_acknowledged(
-                group, by=process.ended_by, via=process.ended_via, now=process.acknowledged_at or clock.now()
-            )
+        for group in groups:
+            mark_acknowledged(group, by=process.ended_by, via=process.ended_via, now=now)
             group.save(update_fields=CHANGED)
 
 

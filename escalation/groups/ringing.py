@@ -68,12 +68,9 @@ def _decide(now: datetime) -> list[UUID]:
     """Say of each group that is due what holds it back; return those to be told."""
     with transaction.atomic():
         one_decides()
-        due = list(
-            AlertGroup.objects.filter(rings_at__lte=now)
-            .order_by("pk")[:_MOST]
-            .select_for_update(of=("self",), skip_locked=True)
-            .select_related("integration", "shop", "process", "policy")
-        )
+        groups = AlertGroup.objects.filter(rings_at__lte=now).order_by("pk")
+        locked = groups.select_for_update(of=("self",), skip_locked=True)
+        due = list(locked.select_related("integration", "shop", "process", "policy")[:_MOST])
         if not due:
             return []
         silences = silences_begun(now)
@@ -134,13 +131,9 @@ def _without_storms(loud: Sequence[AlertGroup], now: datetime) -> list[AlertGrou
         .exclude(pk__in=[group.pk for group in loud])
         .values_list("policy_id", flat=True)
     )
-    storms = {
-        storm.policy_id: storm
-        for storm in AlertGroup.objects.filter(is_storm=True, policy__in=of_policy)
-        .exclude(state=State.RESOLVED)
-        .filter(last_at__gt=now - STORM_CALM)
-        .select_for_update(of=("self",))
-    }
+    under_way = AlertGroup.objects.filter(is_storm=True, policy__in=of_policy, last_at__gt=now - STORM_CALM)
+    under_way = under_way.exclude(state=State.RESOLVED).select_for_update(of=("self",))
+    storms = {storm.policy_id: storm for storm in under_way}
     for policy_id, groups in of_policy.items():
         storm = storms.get(policy_id)
         if storm is None and recent[policy_id] + len(groups) <= settings.STORM_GROUPS:
@@ -158,9 +151,8 @@ def _without_storms(loud: Sequence[AlertGroup], now: datetime) -> list[AlertGrou
 def _storm(policy: Policy | None, now: datetime) -> AlertGroup:
     """Return the storm of a policy that takes groups in; one that had calmed begins anew."""
     assert policy is not None
-    AlertGroup.objects.filter(key=f"storm:{policy.pk}", integration=None).exclude(
-        state=State.RESOLVED
-    ).update(key=f"storm:{policy.pk}:{now.timestamp():.0f}")
+    calmed = AlertGroup.objects.filter(key=f"storm:{policy.pk}", integration=None)
+    calmed.exclude(state=State.RESOLVED).update(key=f"storm:{policy.pk}:{now.timestamp():.0f}")
     log.warning("alert_storm", policy=str(policy.pk))
     return AlertGroup.objects.create(
         key=f"storm:{policy.pk}",
@@ -179,12 +171,8 @@ def _ring(pk: UUID, now: datetime) -> None:
     """Start the process of a group that is to be told, unless it was closed or held back since."""
     with transaction.atomic():
         one_decides()
-        group = (
-            AlertGroup.objects.select_for_update(of=("self",))
-            .select_related("policy", "route", "process", "integration", "shop")
-            .filter(pk=pk, rings_at__lte=now)
-            .first()
-        )
+        due = AlertGroup.objects.select_for_update(of=("self",)).filter(pk=pk, rings_at__lte=now)
+        group = due.select_related("policy", "route", "process", "integration", "shop").first()
         if group is None:
             return
         if hold_silenced(group, silences_begun(now), by="", now=now):

@@ -5,7 +5,7 @@ processes by which they are told.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import InitVar, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
@@ -89,7 +89,7 @@ def occurrences_take(
                 now=now,
                 owners=owners,
                 keys=keys,
-                open_groups=known.open_locked(integration, keys, group_keys),
+                groups={each.id: each for each in known.open_locked(integration, keys, group_keys)},
                 newest=known.newest(integration, keys),
             )
             if taking.is_whole:
@@ -108,22 +108,20 @@ class _Taking:
     now: datetime
     owners: Mapping[str, Owner]
     keys: Sequence[str]
-    open_groups: InitVar[list[Group]]
+    groups: dict[UUID, Group]
     newest: dict[str, Alert]
     firing: dict[str, Alert] = field(init=False)
     last: dict[str, Alert] = field(init=False)
-    groups: dict[UUID, Group] = field(init=False)
     by_key: dict[str, Group] = field(init=False)
     changed_groups: dict[UUID, Group] = field(default_factory=dict)
     changed_alerts: dict[UUID, Alert] = field(default_factory=dict)
     said: list[dict[str, Any]] = field(default_factory=list)
     acknowledged: dict[UUID, str] = field(default_factory=dict)
 
-    def __post_init__(self, open_groups: list[Group]) -> None:
+    def __post_init__(self) -> None:
         self.firing = {key: alert for key, alert in self.newest.items() if alert.ended_at is None}
         self.last = {key: alert for key, alert in self.newest.items() if alert.ended_at is not None}
-        self.groups = {group.id: group for group in open_groups}
-        self.by_key = {group.key: group for group in open_groups}
+        self.by_key = {group.key: group for group in self.groups.values()}
 
     @property
     def is_whole(self) -> bool:

@@ -36,12 +36,8 @@ def version_named(name: str) -> PolicyVersion:
     Raises:
         ValidationError: there is no policy of that name.
     """
-    version = (
-        PolicyVersion.objects.filter(policy__name=name, policy__deleted_at=None)
-        .select_related("policy")
-        .order_by("-number")
-        .first()
-    )
+    versions = PolicyVersion.objects.filter(policy__name=name, policy__deleted_at=None)
+    version = versions.select_related("policy").order_by("-number").first()
     if version is None:
         raise ValidationError({"policy": "There is no policy of that name."})
     return version

@@ -57,9 +57,8 @@ def integration_remove(*, integration: Integration, by: str, via: str) -> None:
     with transaction.atomic():
         # What a body has brought by then goes too; any other finds at its commit that this is gone.
         Integration.objects.select_for_update().filter(pk=integration.pk).first()
-        for group in AlertGroup.objects.filter(integration=integration).exclude(
-            state=AlertGroup.State.RESOLVED
-        ):
+        groups = AlertGroup.objects.filter(integration=integration)
+        for group in groups.exclude(state=AlertGroup.State.RESOLVED):
             ending.group_resolve(group=group, by=by, via=via, now=now)
         integration.delete()
 

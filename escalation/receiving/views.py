@@ -150,8 +150,7 @@ class IntakeView(View):
 
     def said(self, name: str, *about: Any) -> Answer:
         """Return an answer in the format's own words."""
-        answer: Answer = getattr(self.answers, name)(*about)
-        return answer
+        return getattr(self.answers, name)(*about)
 
 
 class AlertmanagerView(IntakeView):

@@ -108,18 +108,20 @@ class StopPage(_Change):
 
     http_method_names = ["get", "post"]
 
-    def get(self, request: HttpRequest, run_id: UUID) -> HttpResponse:
-        process = self.process(run_id)
+    def process(self, run_id: UUID) -> EscalationProcess:
+        process = super().process(run_id)
         if not self.person.is_staff:
             raise PermissionDenied
+        return process
+
+    def get(self, request: HttpRequest, run_id: UUID) -> HttpResponse:
+        process = self.process(run_id)
         if not (process.is_active or process.resume_at):
             return self.back(process)
         return render(request, "escalation/stop.html", {"process": process})
 
     def post(self, request: HttpRequest, run_id: UUID) -> HttpResponse:
         process = self.process(run_id)
-        if not self.person.is_staff:
-            raise PermissionDenied
         # This run alone: a page that was left open must not stop a later one.
         if process_stop(
             process_id=process.process_id, by=str(self.person), via="web", now=clock.now(), run=process.pk

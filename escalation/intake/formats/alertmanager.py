@@ -49,8 +49,7 @@ def occurrences(body: object) -> list[Occurrence]:
     """
     if not isinstance(body, Mapping):
         raise Malformed("Expected a JSON object with alerts.")
-    alerts = list_of(body.get("alerts"), "alerts")
-    return [occurrence(body, alert) for alert in alerts]
+    return [occurrence(body, alert) for alert in list_of(body.get("alerts"), "alerts")]
 
 
 def occurrence(

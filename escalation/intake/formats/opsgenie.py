@@ -64,9 +64,7 @@ def created(body: object) -> Occurrence:
         raise Malformed("message is missing or blank.")
     alias, details = body.get("alias"), mapping_of(body.get("details"))
     labels = {name: body[name] for name in _LABELS if body.get(name)}
-    for name in ("tags", "responders"):
-        if names := _names(body.get(name)):
-            labels[name] = names
+    labels |= {name: _names(body.get(name)) for name in ("tags", "responders")}
     texts = [details_of(body.get("description")), details_of(body.get("note")), details_of(details)]
     return occurrence_of(
         key=key_made_of(body) if alias in (None, "") else alias,
