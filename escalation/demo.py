@@ -130,22 +130,16 @@ class EscalationScene:
         return faults
 
 
-class _Machine:
+class _Machine(requests.Session):
     """The ordering system, which starts and stops escalations."""
 
     def __init__(self, site: Site) -> None:
         scopes = ("--scope", "escalations:write", "--scope", "escalations:read")
         key = site.manage("create_api_key", "demo: orders", *scopes).stdout.split()[-1]
+        super().__init__()
         self._url = site.base_url
-        self._http = requests.Session()
-        self._http.trust_env = False
-        self._http.headers["Authorization"] = f"Bearer {key}"
-
-    def __enter__(self) -> "_Machine":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._http.close()
+        self.trust_env = False
+        self.headers["Authorization"] = f"Bearer {key}"
 
     def start(self, process_id: str, at: float, phone: str, *, texts_only: bool) -> None:
         """Ring at once and then the manager, or send two texts."""
@@ -184,12 +178,12 @@ class _Machine:
         return str(self.history(process_id)["state"])
 
     def _got(self, path: str, **query: str) -> dict[str, Any]:
-        answer = self._http.get(f"{self._url}/api/v1/{path}", params=query, timeout=30)
+        answer = self.get(f"{self._url}/api/v1/{path}", params=query, timeout=30)
         answer.raise_for_status()
         return answer.json()
 
     def _post(self, body: dict[str, Any], to: str = "escalations/") -> None:
-        self._http.post(f"{self._url}/{to}", json=body, timeout=30).raise_for_status()
+        self.post(f"{self._url}/{to}", json=body, timeout=30).raise_for_status()
 
 
 def _wait(until: Callable[[], bool]) -> None:

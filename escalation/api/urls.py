@@ -1,22 +1,72 @@
-"""The routes of escalations: below /api/v1/, and the original's own path."""
+"""The routes of escalations and what starts them: below /api/v1/, and the original's own path."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from django.urls import URLPattern, re_path
+from rest_framework.views import APIView
 
 from config.rest.api import slash_optional
-from escalation.api.group_urls import urlpatterns as group_urlpatterns
-from escalation.api.heartbeat_urls import urlpatterns as heartbeat_urlpatterns
-from escalation.api.policy_urls import urlpatterns as policy_urlpatterns
-from escalation.api.views.processes import AcknowledgeView, ProcessesView, ProcessView, StopView
+from escalation.api.views import groups, heartbeats, integrations, policies, processes, rotations
 
-process_urlpatterns = [
-    *slash_optional("escalations", ProcessesView.as_view(), name="escalations"),
-    # A process id may hold anything, slashes too; these come last.
-    *slash_optional(
-        "escalations/<path:process_id>/acknowledge", AcknowledgeView.as_view(), name="escalation-acknowledge"
-    ),
-    *slash_optional("escalations/<path:process_id>/stop", StopView.as_view(), name="escalation-stop"),
-    *slash_optional("escalations/<path:process_id>", ProcessView.as_view(), name="escalation"),
+_POLICIES, _ROTATIONS = "escalations/policies", "escalations/rotations"
+_POLICY, _ROTATION = f"{_POLICIES}/<uuid:policy_id>", f"{_ROTATIONS}/<uuid:rotation_id>"
+_INTEGRATION, _GROUP = "integrations/<uuid:integration_id>", "groups/<uuid:group_id>"
+_HEARTBEAT = "heartbeats/<uuid:heartbeat_id>"
+_PROCESS = "escalations/<path:process_id>"
+
+_ROUTES: Final = (
+    ("heartbeats", heartbeats.HeartbeatsView, "heartbeats"),
+    (_HEARTBEAT, heartbeats.HeartbeatView, "heartbeat"),
+    (f"{_HEARTBEAT}/pause", heartbeats.HeartbeatPauseView, "heartbeat-pause"),
+    (f"{_HEARTBEAT}/pings", heartbeats.HeartbeatPingsView, "heartbeat-pings"),
+    (_POLICIES, policies.PoliciesView, "policies"),
+    (_POLICY, policies.PolicyView, "policy"),
+    (f"{_POLICY}/versions", policies.PolicyVersionsView, "policy-versions"),
+    (f"{_POLICY}/simulate", policies.PolicySimulateView, "policy-simulate"),
+    (_ROTATIONS, rotations.RotationsView, "rotations"),
+    (_ROTATION, rotations.RotationView, "rotation"),
+    (f"{_ROTATION}/on-call", rotations.OnCallView, "rotation-on-call"),
+    (f"{_ROTATION}/shifts", rotations.ShiftsView, "rotation-shifts"),
+    (f"{_ROTATION}/calendar", rotations.RotationCalendarView, "rotation-calendar"),
+    (f"{_ROTATION}/renew-link", rotations.RenewLinkView, "rotation-renew-link"),
+    (f"{_ROTATION}/overrides", rotations.OverridesView, "rotation-overrides"),
+    (f"{_ROTATION}/overrides/<uuid:override_id>", rotations.OverrideView, "rotation-override"),
+    ("integrations", integrations.IntegrationsView, "integrations"),
+    (_INTEGRATION, integrations.IntegrationView, "integration"),
+    (f"{_INTEGRATION}/key", integrations.IntegrationKeyView, "integration-key"),
+    (f"{_INTEGRATION}/requests", integrations.IntegrationRequestsView, "integration-requests"),
+    (f"{_INTEGRATION}/try", integrations.IntegrationTryView, "integration-try"),
+    ("routes", integrations.RoutesView, "routes"),
+    ("routes/order", integrations.RoutesOrderView, "routes-order"),
+    ("routes/<uuid:route_id>", integrations.RouteView, "route"),
+    ("silences", groups.SilencesView, "silences"),
+    ("silences/<uuid:silence_id>", groups.SilenceView, "silence"),
+    ("groups", groups.GroupsView, "groups"),
+    (_GROUP, groups.GroupView, "group"),
+    (f"{_GROUP}/acknowledge", groups.GroupAcknowledgeView, "group-acknowledge"),
+    (f"{_GROUP}/resolve", groups.GroupResolveView, "group-resolve"),
+    (f"{_GROUP}/snooze", groups.GroupSnoozeView, "group-snooze"),
+)
+# A process id may hold anything, slashes too.
+_PROCESSES: Final = (
+    ("escalations", processes.ProcessesView, "escalations"),
+    (f"{_PROCESS}/acknowledge", processes.AcknowledgeView, "escalation-acknowledge"),
+    (f"{_PROCESS}/stop", processes.StopView, "escalation-stop"),
+    (_PROCESS, processes.ProcessView, "escalation"),
+)
+
+
+def _routed(routes: Iterable[tuple[str, type[APIView], str]]) -> list[URLPattern]:
+    return [each for route, view, name in routes for each in slash_optional(route, view.as_view(), name=name)]
+
+
+urlpatterns = [
+    *_routed(_ROUTES),
+    # What is below them, and none of them, is no process either.
+    re_path(r"^escalations/(?:policies|rotations)/", policies.NothingView.as_view(schema=None)),
+    *_routed(_PROCESSES),
 ]
 
-urlpatterns = [*heartbeat_urlpatterns, *policy_urlpatterns, *group_urlpatterns, *process_urlpatterns]
-
 # The original's path; the schema describes it once, above.
-original_urlpatterns = [*slash_optional("escalations", ProcessesView.as_view(schema=None))]
+original_urlpatterns = [*slash_optional("escalations", processes.ProcessesView.as_view(schema=None))]

@@ -13,7 +13,7 @@ from config import clock
 from config.rest.exceptions import Conflict
 from config.rest.openapi import BODY, errors
 from config.rest.views import validated
-from escalation.api.group_filters import GroupFilter, SilenceFilter
+from escalation.api.filters import GroupFilter, SilenceFilter
 from escalation.api.group_serializers import (
     GroupDetailSerializer,
     GroupSerializer,

@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
-import django_filters  # type: ignore[import-untyped]
-from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import status
 from rest_framework.request import Request
@@ -14,9 +12,9 @@ from rest_framework.response import Response
 from accounts.models import Scope
 from accounts.rights import may, staff
 from config import clock
-from config.rest.filters import StrictFilterSet
 from config.rest.openapi import BODY, errors
 from config.rest.views import stored, validated
+from escalation.api.filters import HeartbeatFilter
 from escalation.api.heartbeat_serializers import (
     HeartbeatChangeSerializer,
     HeartbeatInSerializer,
@@ -36,16 +34,6 @@ EXAMPLE: Final = {
     "grace_s": 1800,
     "tags": ["backup"],
 }
-
-
-class HeartbeatFilter(StrictFilterSet):
-    state = django_filters.MultipleChoiceFilter(choices=Heartbeat.State.choices)
-    shop = django_filters.CharFilter(field_name="shop__slug", max_length=100, label="Slug of the shop.")
-    slug = django_filters.CharFilter(max_length=100)
-    tag = django_filters.CharFilter(method="with_tag", max_length=50, label="A tag that it has.")
-
-    def with_tag(self, queryset: QuerySet[Heartbeat], name: str, value: str) -> QuerySet[Heartbeat]:
-        return queryset.filter(tags__contains=[value])
 
 
 class _Heartbeats(ListedView):

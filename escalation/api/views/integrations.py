@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from config import clock
 from config.rest.openapi import BODY, errors
 from config.rest.views import stored, validated
-from escalation.api.group_filters import IntegrationFilter
+from escalation.api.filters import IntegrationFilter
 from escalation.api.integration_serializers import (
     IntakeRequestSerializer,
     IntegrationChangeSerializer,

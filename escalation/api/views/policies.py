@@ -14,7 +14,7 @@ from rest_framework.views import APIView
 from config import clock
 from config.rest.openapi import BODY, errors
 from config.rest.views import validated
-from escalation.api.policy_filters import PolicyFilter
+from escalation.api.filters import PolicyFilter
 from escalation.api.policy_serializers import (
     PolicyChangeSerializer,
     PolicyInSerializer,

@@ -19,7 +19,7 @@ from accounts.api.views.base import OpenView
 from config import clock
 from config.rest.openapi import BODY, errors
 from config.rest.views import stored, validated
-from escalation.api.policy_filters import RotationFilter
+from escalation.api.filters import RotationFilter
 from escalation.api.rotation_serializers import (
     MAX_SPAN,
     AtSerializer,
