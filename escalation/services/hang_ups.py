@@ -95,16 +95,16 @@ def _call_of(delivery: Delivery) -> str:
 
 
 async def _hung_up(sids: Sequence[str]) -> list[Result]:
+    timeout_s = min(_TIMEOUT_S, registry.get("phone").timeout_s)
+
+    async def ask(sid: str) -> Result:
+        try:
+            return await twilio.hang_up(sid, session=session, timeout_s=timeout_s)
+        except (Rejected, Unavailable) as failure:
+            return failure
+
     async with Session() as session:
-        return await asyncio.gather(*[_one(sid, session) for sid in sids])
-
-
-async def _one(sid: str, session: Session) -> Result:
-    try:
-        timeout_s = min(_TIMEOUT_S, registry.get("phone").timeout_s)
-        return await twilio.hang_up(sid, session=session, timeout_s=timeout_s)
-    except (Rejected, Unavailable) as failure:
-        return failure
+        return await asyncio.gather(*map(ask, sids))
 
 
 def _again(hang_up: HangUp, *, now: datetime, wait_s: float, error: str) -> None:
