@@ -17,6 +17,11 @@ from config.rest.views import stored
 REMOVED: Final = {204: OpenApiResponse(description="Removed."), **errors(403, 404)}
 
 
+def page_of(shown: type[Serializer[Any]], *refusals: int) -> dict[Any, Any]:
+    """Return what is answered where rows are listed."""
+    return {200: shown(many=True), **errors(400, 403, *refusals)}
+
+
 def made(shown: type[Serializer[Any]], what: str) -> dict[Any, Any]:
     """Return what is answered where something is made that has a name."""
     there = OpenApiResponse(shown, description=f"The same {what} already exists.")

@@ -21,7 +21,7 @@ from escalation.api.group_serializers import (
     SilenceSerializer,
     SnoozeSerializer,
 )
-from escalation.api.views.base import ListedView
+from escalation.api.views.base import ListedView, page_of
 from escalation.groups import ending, selectors, silencing
 from escalation.models import AlertGroup, Silence
 
@@ -57,9 +57,7 @@ class _Groups(ListedView):
 class GroupsView(_Groups):
     filterset_class = GroupFilter
 
-    @extend_schema(
-        operation_id="groups_list", responses={200: GroupSerializer(many=True), **errors(400, 403)}
-    )
+    @extend_schema(operation_id="groups_list", responses=page_of(GroupSerializer))
     def get(self, request: Request) -> Response:
         """List groups, newest first: all for staff and machines, for others those of which they were told."""
         return self.listed(self.get_queryset())
@@ -132,9 +130,7 @@ class _Silences(ListedView):
 class SilencesView(_Silences):
     filterset_class = SilenceFilter
 
-    @extend_schema(
-        operation_id="silences_list", responses={200: SilenceSerializer(many=True), **errors(400, 403)}
-    )
+    @extend_schema(operation_id="silences_list", responses=page_of(SilenceSerializer))
     def get(self, request: Request) -> Response:
         """List silences, newest first, those that are over too."""
         return self.listed(self.get_queryset())

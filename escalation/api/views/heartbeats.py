@@ -21,7 +21,7 @@ from escalation.api.heartbeat_serializers import (
     HeartbeatPingSerializer,
     HeartbeatSerializer,
 )
-from escalation.api.views.base import REMOVED, ListedView, made
+from escalation.api.views.base import REMOVED, ListedView, made, page_of
 from escalation.heartbeats import changing, links
 from escalation.models import Heartbeat, HeartbeatPing
 
@@ -54,9 +54,7 @@ class _Heartbeats(ListedView):
 class HeartbeatsView(_Heartbeats):
     filterset_class = HeartbeatFilter
 
-    @extend_schema(
-        operation_id="heartbeats_list", responses={200: HeartbeatSerializer(many=True), **errors(400, 403)}
-    )
+    @extend_schema(operation_id="heartbeats_list", responses=page_of(HeartbeatSerializer))
     def get(self, request: Request) -> Response:
         """List heartbeats, newest first."""
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
@@ -118,10 +116,7 @@ class HeartbeatPingsView(_Heartbeats):
     serializer_class = HeartbeatPingSerializer
     ordering = ("-number", "-id")
 
-    @extend_schema(
-        operation_id="heartbeats_pings",
-        responses={200: HeartbeatPingSerializer(many=True), **errors(400, 403, 404)},
-    )
+    @extend_schema(operation_id="heartbeats_pings", responses=page_of(HeartbeatPingSerializer, 404))
     def get(self, request: Request, heartbeat_id: UUID) -> Response:
         """List its last hundred pings, newest first."""
         return self.listed(HeartbeatPing.objects.filter(heartbeat=self.get_object()))

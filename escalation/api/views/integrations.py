@@ -25,7 +25,7 @@ from escalation.api.integration_serializers import (
     TriedListSerializer,
     TryInSerializer,
 )
-from escalation.api.views.base import REMOVED, ListedView, made
+from escalation.api.views.base import REMOVED, ListedView, made, page_of
 from escalation.intake.occurrence import Malformed
 from escalation.models import IntakeRequest, Integration, Route
 from escalation.receiving import setting_up
@@ -64,10 +64,7 @@ class _Integrations(ListedView):
 class IntegrationsView(_Integrations):
     filterset_class = IntegrationFilter
 
-    @extend_schema(
-        operation_id="integrations_list",
-        responses={200: IntegrationSerializer(many=True), **errors(400, 403)},
-    )
+    @extend_schema(operation_id="integrations_list", responses=page_of(IntegrationSerializer))
     def get(self, request: Request) -> Response:
         """List integrations, newest first."""
         return self.listed(self.get_queryset())
@@ -135,10 +132,7 @@ class IntegrationKeyView(_Integrations):
 class IntegrationRequestsView(_Integrations):
     serializer_class = IntakeRequestSerializer
 
-    @extend_schema(
-        operation_id="integrations_requests",
-        responses={200: IntakeRequestSerializer(many=True), **errors(400, 403, 404)},
-    )
+    @extend_schema(operation_id="integrations_requests", responses=page_of(IntakeRequestSerializer, 404))
     def get(self, request: Request, integration_id: UUID) -> Response:
         """List what it was sent, newest first, with what came of it."""
         return self.listed(IntakeRequest.objects.filter(integration=self.get_object()))
@@ -174,9 +168,7 @@ class _Routes(ListedView):
 
 @extend_schema(tags=["routes"])
 class RoutesView(_Routes):
-    @extend_schema(
-        operation_id="routes_list", responses={200: RouteSerializer(many=True), **errors(400, 403)}
-    )
+    @extend_schema(operation_id="routes_list", responses=page_of(RouteSerializer))
     def get(self, request: Request) -> Response:
         """List routes in the order in which they are asked."""
         return self.listed(self.get_queryset())

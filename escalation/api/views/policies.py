@@ -23,7 +23,7 @@ from escalation.api.policy_serializers import (
     SimulateInSerializer,
     SimulationSerializer,
 )
-from escalation.api.views.base import REMOVED, ListedView, made
+from escalation.api.views.base import REMOVED, ListedView, made, page_of
 from escalation.models import Policy, PolicyVersion
 from escalation.policies import selectors
 from escalation.policies.plan import plan
@@ -58,9 +58,7 @@ class _Policies(ListedView):
 class PoliciesView(_Policies):
     filterset_class = PolicyFilter
 
-    @extend_schema(
-        operation_id="policies_list", responses={200: PolicySerializer(many=True), **errors(400, 403)}
-    )
+    @extend_schema(operation_id="policies_list", responses=page_of(PolicySerializer))
     def get(self, request: Request) -> Response:
         """Newest first, each with what it says now."""
         return self.listed(self.get_queryset())
@@ -112,10 +110,7 @@ class PolicyVersionsView(_Policies):
     serializer_class = PolicyVersionSerializer
     ordering = ("-number",)
 
-    @extend_schema(
-        operation_id="policies_versions",
-        responses={200: PolicyVersionSerializer(many=True), **errors(400, 403, 404)},
-    )
+    @extend_schema(operation_id="policies_versions", responses=page_of(PolicyVersionSerializer, 404))
     def get(self, request: Request, policy_id: UUID) -> Response:
         """List all its versions, newest first."""
         versions = PolicyVersion.objects.filter(policy=self.get_object())

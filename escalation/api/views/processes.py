@@ -23,7 +23,7 @@ from escalation.api.serializers import (
     ProcessDetailSerializer,
     ProcessSerializer,
 )
-from escalation.api.views.base import ListedView
+from escalation.api.views.base import ListedView, page_of
 from escalation.models import EscalationProcess
 from escalation.services import process_acknowledge
 from escalation.services.requests import STARTED, Answer, request_run
@@ -125,9 +125,7 @@ class ProcessesView(_Processes):
         )
         return self.answer(answer)
 
-    @extend_schema(
-        operation_id="escalations_list", responses={200: ProcessSerializer(many=True), **errors(400, 403)}
-    )
+    @extend_schema(operation_id="escalations_list", responses=page_of(ProcessSerializer))
     def get(self, request: Request) -> Response:
         """List processes, newest first: all for staff and machines, for others those that tell them."""
         return self.listed(self.get_queryset())

@@ -32,7 +32,7 @@ from escalation.api.rotation_serializers import (
     ShiftsSerializer,
     SpanSerializer,
 )
-from escalation.api.views.base import REMOVED, ListedView, made
+from escalation.api.views.base import REMOVED, ListedView, made, page_of
 from escalation.models import Rotation, RotationOverride
 from escalation.policies.words import name_of
 from escalation.rotations import links, selectors
@@ -72,9 +72,7 @@ class _Rotations(ListedView):
 class RotationsView(_Rotations):
     filterset_class = RotationFilter
 
-    @extend_schema(
-        operation_id="rotations_list", responses={200: RotationSerializer(many=True), **errors(400, 403)}
-    )
+    @extend_schema(operation_id="rotations_list", responses=page_of(RotationSerializer))
     def get(self, request: Request) -> Response:
         """List rotations, newest first: all for staff and machines, for others those they take turns in."""
         return self.listed(self.get_queryset())
@@ -161,10 +159,7 @@ class ShiftsView(_Rotations):
 class OverridesView(_Rotations):
     serializer_class = OverrideSerializer
 
-    @extend_schema(
-        operation_id="rotations_overrides",
-        responses={200: OverrideSerializer(many=True), **errors(400, 403, 404)},
-    )
+    @extend_schema(operation_id="rotations_overrides", responses=page_of(OverrideSerializer, 404))
     def get(self, request: Request, rotation_id: UUID) -> Response:
         """List who stands in or stood in, newest entry first."""
         overrides = RotationOverride.objects.filter(rotation=self.get_object())
