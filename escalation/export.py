@@ -34,7 +34,7 @@ _GROUP: Final = (
 
 
 def _ended(user: User, rows: Iterator[Row]) -> Iterator[Row]:
-    """Say who ended something where it was they."""
+    """Say who ended each, where it was this person."""
     own = {user.email, user.phone, f"{user.first_name} {user.last_name}".strip()}
     return (row | {"ended_by": row["ended_by"] if row["ended_by"] in own else ""} for row in rows)
 
