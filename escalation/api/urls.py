@@ -1,12 +1,10 @@
 """The routes of escalations and what starts them: below /api/v1/, and the original's own path."""
 
-from collections.abc import Iterable
 from typing import Final
 
-from django.urls import URLPattern, re_path
-from rest_framework.views import APIView
+from django.urls import re_path
 
-from config.rest.api import slash_optional
+from config.rest.api import slash_optional, slashes_optional
 from escalation.api.views import groups, heartbeats, integrations, policies, processes, rotations
 
 _POLICIES, _ROTATIONS = "escalations/policies", "escalations/rotations"
@@ -56,16 +54,11 @@ _PROCESSES: Final = (
     (_PROCESS, processes.ProcessView, "escalation"),
 )
 
-
-def _routed(routes: Iterable[tuple[str, type[APIView], str]]) -> list[URLPattern]:
-    return [each for route, view, name in routes for each in slash_optional(route, view.as_view(), name=name)]
-
-
 urlpatterns = [
-    *_routed(_ROUTES),
+    *slashes_optional(*_ROUTES),
     # What is below them, and none of them, is no process either.
     re_path(r"^escalations/(?:policies|rotations)/", policies.NothingView.as_view(schema=None)),
-    *_routed(_PROCESSES),
+    *slashes_optional(*_PROCESSES),
 ]
 
 # The original's path; the schema describes it once, above.
