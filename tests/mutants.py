@@ -2,10 +2,14 @@
 
 In copies of what is committed. Each fault is of a kind that people make: a comparison off by one or turned
 round, an ``and`` for an ``or``, a ``not`` forgotten, a sign turned, a call left out. First all tests but
-flows and slow ones run once, to see which functions each of them reaches. Then, for each fault, those that
-reach its function run, the nearest and narrowest first, until one fails; a test that fails without the fault
-too proves nothing. Survivors are listed with file and line: write the missing test, or delete the code that
-nobody would miss.
+those of browsers run once, to see which functions each of them reaches. Then, for each fault, those that
+reach its function run, the nearest and narrowest first, until one fails. For what no test reaches, since it
+runs before any of them or in a process of its own, the tests that have to do with it run, then flows. A test
+that fails without the fault too proves nothing. Survivors are listed with file and line: write the missing
+test, or delete the code that nobody would miss.
+
+Two kinds are left out, since nobody could notice: faults in what is only logged, and whether the present
+moment itself counts as before or after another, since no two times are the same to the microsecond.
 """
 
 import argparse
@@ -18,7 +22,7 @@ import subprocess
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import takewhile
@@ -47,9 +51,16 @@ SWAPS: Final[dict[type[ast.AST], type[ast.AST]]] = {
     ast.Add: ast.Sub,
     ast.Sub: ast.Add,
 }
+ORDERS: Final = (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
+#: The present moment, in a comparison with another.
+NOW: Final = re.compile(
+    r"\bnow\b|\b(?:monotonic|elapsed)\(\)|\b(?:loop|time)\.time\(\)|clock(?:\(\))?\.timestamp\(\)"
+)
 LEAST_RED: Final = 0.9
 #: For the tests of one fault. Not to be done by then is no failure: the machine may be busy.
 WITHIN_S: Final = 900
+#: Those that begin with the processes themselves, and no browser's.
+FLOWS: Final = ("tests/config", "tests/flows")
 #: How many tests run first, since most faults are found by then.
 FIRST: Final = 40
 
@@ -58,7 +69,8 @@ FIRST: Final = 40
 class Mutant:
     """A fault: where and of which kind it is, and the source of the whole file with it.
 
-    ``function`` is the first line of the function that it is in, or 0.
+    ``function`` is the first line of the function that it is in, or 0; ``about``, the files of the product
+    that the names in it come from.
     """
 
     path: Path
@@ -66,6 +78,7 @@ class Mutant:
     function: int
     what: str
     source: str
+    about: frozenset[str]
 
     def __str__(self) -> str:
         return f"{self.path}:{self.line} {self.what}"
@@ -79,12 +92,31 @@ def mutants_of(path: Path) -> Iterator[Mutant]:
     for line in lines:
         starts.append(starts[-1] + len(line.encode()))
     raw = source.encode()
-    for node, function in _placed(ast.parse(source)):
+    tree = ast.parse(source)
+    imported = dict(_imported(tree))
+    for node, function in _placed(tree):
         for what, text in _changes(node):
             first = starts[node.lineno - 1] + node.col_offset  # type: ignore[attr-defined]
             end = starts[node.end_lineno - 1] + node.end_col_offset  # type: ignore[attr-defined]
             changed = (raw[:first] + text.encode() + raw[end:]).decode()
-            yield Mutant(path, node.lineno, function, what, changed)  # type: ignore[attr-defined]
+            about = frozenset(
+                imported[each.id]
+                for each in ast.walk(node)
+                if isinstance(each, ast.Name) and each.id in imported
+            )
+            yield Mutant(path, node.lineno, function, what, changed, about)  # type: ignore[attr-defined]
+
+
+def _imported(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    """Yield what a module imports from the product: each name, and the file that it comes from."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            folder = Path(*node.module.split("."))
+            for alias in node.names:
+                parts = (folder / alias.name, folder)
+                files = (file for part in parts for file in (part.with_suffix(".py"), part / "__init__.py"))
+                if file := next((each for each in files if (ROOT / each).exists()), None):
+                    yield alias.asname or alias.name, str(file)
 
 
 def _placed(node: ast.AST, function: int = 0) -> Iterator[tuple[ast.AST, int]]:
@@ -106,6 +138,8 @@ def _placed(node: ast.AST, function: int = 0) -> Iterator[tuple[ast.AST, int]]:
 
 def _changes(node: ast.AST) -> Iterator[tuple[str, str]]:
     match node:
+        case ast.Compare(ops=[op]) if isinstance(op, ORDERS) and NOW.search(ast.unparse(node)):
+            return
         case ast.Compare(ops=[op]) if swap := SWAPS.get(type(op)):
             yield _named(op, swap), _written(ast.Compare(node.left, [swap()], node.comparators))  # type: ignore[list-item]
         case ast.BoolOp(op=op) | ast.BinOp(op=op) if swap := SWAPS.get(type(op)):
@@ -157,14 +191,35 @@ class Reached:
                     self._tests[function.partition(":")[0]].add(test)
 
     def by(self, mutant: Mutant) -> list[str]:
-        """Return the tests that reach its function; or all, where that runs before any test, if at all."""
-        reach_file = self._tests[str(mutant.path)]
-        chosen = self._tests[f"{mutant.path}:{mutant.function}"] or self._breadth
+        """Return the tests that reach its function, the nearest and narrowest first.
 
-        def rank(test: str) -> tuple[bool, int, int, str]:
-            return test not in reach_file, -_nearness(test, mutant.path), self._breadth[test], test
+        If there are none, those of the modules in which one reaches what it is about, or else its file; or
+        else those of its package.
+        """
+        nearness = {test: _nearness(test, mutant.path) for test in self._breadth}
+        chosen = (
+            self._directly(mutant)
+            or self._beside(mutant.about)
+            or self._beside({str(mutant.path)})
+            or {test for test, folders in nearness.items() if folders}
+        )
+        return sorted(chosen, key=lambda test: (-nearness[test], self._breadth[test], test))
 
-        return sorted(chosen, key=rank)
+    def is_any(self, mutant: Mutant) -> bool:
+        """Return whether any test reaches its function."""
+        return bool(self._directly(mutant))
+
+    def _directly(self, mutant: Mutant) -> set[str]:
+        return self._tests[f"{mutant.path}:{mutant.function}"]
+
+    def _beside(self, files: Set[str]) -> set[str]:
+        """Return the tests in whose module there is one that reaches any of these files."""
+        modules = {_module(test) for file in files for test in self._tests[file]}
+        return {test for test in self._breadth if _module(test) in modules}
+
+
+def _module(test: str) -> str:
+    return test.partition("::")[0]
 
 
 def _nearness(test: str, path: Path) -> int:
@@ -184,17 +239,20 @@ class Copy:
         (self.root / ".venv").symlink_to((ROOT / ".venv").resolve())
 
     def record(self, folder: Path) -> None:
-        """Run all tests, and have each write into the folder what it reaches."""
-        self._pytest("-n", "auto", "-m", "not flow and not slow", "tests", REACHED_INTO=str(folder))
+        """Run all tests but those of browsers, and have each write into the folder what it reaches."""
+        self._pytest("-n", "auto", "--ignore", "tests/browser", "tests", REACHED_INTO=str(folder))
 
-    def first_failure(self, mutant: Mutant, tests: Sequence[str]) -> str:
+    def first_failure(self, mutant: Mutant, reached: Reached) -> str:
         """Return what pytest says about the first test that fails with the fault; nothing if none does."""
-        target = self.root / mutant.path
+        target, tests = self.root / mutant.path, reached.by(mutant)
         kept = target.read_text()
         target.write_text(mutant.source)
         try:
             turns = filter(None, (tests[:FIRST], tests[FIRST:]))
-            return next((failed[0] for turn in turns if (failed := self.failures(turn, "-x"))), "")
+            failed: list[str] = next(filter(None, (self.failures(turn, "-x") for turn in turns)), [])
+            if not failed and not reached.is_any(mutant):
+                failed = _failures(self._pytest("-x", "-m", "flow", *FLOWS, within_s=WITHIN_S))
+            return failed[0] if failed else ""
         finally:
             target.write_text(kept)
 
@@ -203,13 +261,8 @@ class Copy:
         order = self.root / "var/order"
         order.parent.mkdir(exist_ok=True)
         order.write_text("\n".join(tests))
-        files = sorted({test.partition("::")[0] for test in tests})
-        done = self._pytest(*options, *files, REACHED_ORDER=str(order), within_s=WITHIN_S)
-        if done is None or done.returncode in (0, 5):
-            return []
-        return re.findall("^(?:FAILED|ERROR) tests/.*", done.stdout, re.MULTILINE) or [
-            f"pytest ended with {done.returncode}: {(done.stdout + done.stderr).strip()[-200:]!r}"
-        ]
+        files = sorted({_module(test) for test in tests})
+        return _failures(self._pytest(*options, *files, REACHED_ORDER=str(order), within_s=WITHIN_S))
 
     def _pytest(
         self, *options: str, within_s: float | None = None, **env: str
@@ -218,8 +271,7 @@ class Copy:
             return subprocess.run(
                 [PYTHON, "-m", "pytest", "-q", "--no-header", "-p", "tests.reached", *options],
                 cwd=self.root,
-                # The same database serves all runs: no fault is in a migration.
-                env={**os.environ, **self._home(), "PYTEST_XDIST_TESTRUNUID": "mutants", **env},
+                env={**os.environ, **self._home(), **env},
                 capture_output=True,
                 text=True,
                 timeout=within_s,
@@ -233,6 +285,14 @@ class Copy:
 
     def _home(self) -> dict[str, str]:
         return {"TOCSIN_HOME": str(self.root / "var/test")}
+
+
+def _failures(done: subprocess.CompletedProcess[str] | None) -> list[str]:
+    if done is None or done.returncode in (0, 5):
+        return []
+    return re.findall("^(?:FAILED|ERROR) tests/.*", done.stdout, re.MULTILINE) or [
+        f"pytest ended with {done.returncode}: {(done.stdout + done.stderr).strip()[-200:]!r}"
+    ]
 
 
 def survivors(drawn: Sequence[Mutant], reached: Path, copies: Sequence[Copy]) -> Iterator[Mutant]:
@@ -249,7 +309,7 @@ def survivors(drawn: Sequence[Mutant], reached: Path, copies: Sequence[Copy]) ->
     def attempt(mutant: Mutant) -> str:
         copy = free.get()
         try:
-            return copy.first_failure(mutant, tests.by(mutant))
+            return copy.first_failure(mutant, tests)
         finally:
             free.put(copy)
 
