@@ -29,3 +29,7 @@ def test_all_settings_are_read_so() -> None:
 
 def test_an_unset_list_is_its_default() -> None:
     assert Environment().list("NOT_SET_ANYWHERE", default=["a", "b"]) == ["a", "b"]
+
+
+def test_every_limit_but_that_of_intake_is_kept_where_nobody_has_said_otherwise() -> None:
+    assert [scope for scope, rate in settings.RATES.items() if not rate] == ["intake"]

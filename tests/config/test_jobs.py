@@ -24,11 +24,18 @@ from accounts.models import Shop, User
 from config import jobs as config_jobs
 from config.jobs import FORMER, Job
 from config.schedule import BY_ID, ENTRIES, Scheduler
+from dating import jobs as dating_jobs
+from escalation import jobs as escalation_jobs
+from escalation.groups import jobs as groups_jobs
+from notifications import jobs as notifications_jobs
 from notifications import queue
+from notifications.departures import jobs as departures_jobs
+from notifications.engine import jobs as engine_jobs
 from notifications.events import jobs
 from tests.factories import AlertFactory
 from tests.notifications.engine.conftest import statuses
 from tests.servers.third_party import ThirdParty
+from tracing import jobs as tracing_jobs
 
 JOB = "planted"
 #: What JSON gives back as it was.
@@ -192,6 +199,39 @@ def test_every_job_can_be_named_in_redis(redis: Redis, job: Callable[..., None])
     assert waiting.func is job
     raw = redis.hget(waiting.key, "data")
     assert JSONSerializer.loads(zlib.decompress(raw))[0] == f"{job.__module__}.{job.__name__}"
+
+
+#: Of jobs of which one that waits does for all: the name that they wait under, and arguments.
+ONE_WAITS: dict[str, tuple[Any, ...]] = {
+    "broadcasts": (engine_jobs.broadcasts_fan_out,),
+    "dating-advance-1": (dating_jobs.advance, 1),
+    "dating-ahead-1": (dating_jobs.ahead, 1),
+    "dating-calls": (dating_jobs.calls,),
+    "dating-looks": (dating_jobs.looks,),
+    "dating-pauses": (dating_jobs.pauses,),
+    "dating-rooms": (dating_jobs.rooms,),
+    "departures": (departures_jobs.departures_go_on,),
+    "digests": (engine_jobs.digests,),
+    "events-due": (jobs.events_due,),
+    "fan-out": (engine_jobs.alert_fan_out, ""),
+    "groups-ring": (groups_jobs.groups_ring,),
+    "hang-ups": (escalation_jobs.hang_ups,),
+    "history-ends": (notifications_jobs.history_end,),
+    "tracing-searches": (tracing_jobs.case_search, ""),
+}
+
+
+@pytest.mark.parametrize("name", ONE_WAITS)
+def test_one_that_waits_does_for_all_and_one_that_has_started_for_no_later_one(
+    db: None, redis: Redis, name: str
+) -> None:
+    job, *arguments = ONE_WAITS[name]
+    for _ in range(2):
+        queue.enqueue_unless_waiting(name, job, *arguments)
+    assert django_rq.get_queue(queue.of(job)).count == 1
+    job(*arguments)
+    queue.enqueue_unless_waiting(name, job, *arguments)
+    assert django_rq.get_queue(queue.of(job)).count == 2
 
 
 @pytest.mark.parametrize("name", FORMER)

@@ -454,6 +454,28 @@ def test_somebody_who_is_dropped_is_sent_nowhere_and_their_partners_meet_others(
         assert {name for _, name in links(each)} >= others - {each.first_name}
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("two_pools", [True, False])
+def test_somebody_who_is_dropped_changes_nothing_in_the_other_group(two_pools: bool) -> None:
+    crowd = [person(f"P{number}", seeks=("men", "women")[number % 2]) for number in range(12)]
+    evening = Evening(event(users_limit=6, two_pools=two_pools)).registered(*crowd).confirmed()
+    evening.at(EIGHT - HOUR)
+    evening.at(EIGHT - 5 * MINUTE)
+    gone, *_ = members = list(evening.event.registrations.select_related("user").order_by("group", "pk"))
+    others = {each.user.first_name for each in members if each.group_id != gone.group_id}
+    assert len(others) == 6
+    numbers = range(1, len(evening.rounds()) + 1)
+
+    def among_others() -> list[set[frozenset[str]]]:
+        return [{pair for pair in evening.pairs(number) if pair <= others} for number in numbers]
+
+    planned = among_others()
+    evening.at(EIGHT)
+    services.event_drop(event=evening.event, registration_id=gone.pk, now=EIGHT + MINUTE)
+    play(evening)
+    assert among_others() == planned
+
+
 def test_an_evening_that_is_ended_early_leaves_time_to_rate_and_then_tells_the_matches() -> None:
     evening = four()
     evening.at(EIGHT)

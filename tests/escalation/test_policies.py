@@ -124,6 +124,21 @@ def test_a_round_begins_after_the_last_step_of_the_one_before(repeats, every_s, 
         assert list(refused.value.message_dict) == [field]
 
 
+def test_an_address_may_be_as_long_as_a_url():
+    far = {"type": "address", "channel": "webhook", "address": "https://example.org/".ljust(2048, "a")}
+    (step,) = steps_of([{"after_s": 0, "targets": [far]}])
+    assert step.targets[0].address == far["address"]
+    with pytest.raises(ValidationError):
+        steps_of([{"after_s": 0, "targets": [{**far, "address": far["address"] + "a"}]}])
+
+
+def test_all_rounds_together_tell_a_thousand_at_most():
+    steps = [{"after_s": 0, "targets": [PHONE] * 20}]
+    check_rounds(Definition(steps_of(steps), repeats=49, repeat_every_s=60))
+    with pytest.raises(ValidationError, match="1020 targets; at most 1000"):
+        check_rounds(Definition(steps_of(steps), repeats=50, repeat_every_s=60))
+
+
 # --- Over HTTP ---
 
 

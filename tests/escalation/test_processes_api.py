@@ -94,6 +94,20 @@ def test_bad_requests_are_refused_by_field(machine: APIClient, given: Any, field
 
 
 @pytest.mark.slow
+def test_what_is_as_long_as_may_be_is_taken(machine: APIClient) -> None:
+    assert machine.post(URL, {"process-id": "a" * 200, "action": "stop"}).status_code == 200
+    answer = machine.post(URL, {"process-id": "a", "action": "start", "policy": "a" * 100})
+    assert "no policy" in answer.data["policy"][0]
+    start = {"process-id": "a", "action": "start"}
+    many = [{"channel": "email", "at": AT, "email": f"{number}@example.org"} for number in range(1000)]
+    assert machine.post(URL, {**start, "notifications": many}).status_code == 201
+    far = {"channel": "webhook", "at": AT, "url": "https://example.org/".ljust(2048, "a")}
+    assert machine.post(URL, {**start, "process-id": "b", "notifications": [far]}).status_code == 201
+    answer = machine.post(URL, {**start, "notifications": [{**far, "url": far["url"] + "a"}]})
+    assert answer.data["notifications"] == ["0: url: Expected 1 to 2048 characters."]
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "process_id", ["policies", "rotations", "policies/7", "orders/stop", "orders/acknowledge", "orders/"]
 )

@@ -207,6 +207,16 @@ def test_a_page_asks_the_same_however_many_messages_there_are(
             client.get(path(each))
 
 
+def test_the_legend_names_the_states_that_are_shown_and_no_others(browse, operator):
+    now = timezone.now()
+    later = [Recipient("sms", now + timedelta(hours=1), "+33611111111")]
+    made = process_start(process_id="later", notifications=later, now=now).process
+    legend = re.search(r'"esc-legend".*?</ul>', browse(operator).get(path(made)).content.decode(), re.DOTALL)[
+        0
+    ]
+    assert re.findall(r"</svg> ([^<]+)</li>", legend) == ["Due"]
+
+
 def test_the_list_is_newest_first_in_pages_by_state(browse, operator, process, monkeypatch):
     monkeypatch.setattr("escalation.web.views.PAGE_SIZE", 2)
     now = timezone.now()
@@ -219,6 +229,7 @@ def test_the_list_is_newest_first_in_pages_by_state(browse, operator, process, m
     older = re.search(r'href="(\?before=[^"]+)"', first)[1]
     rest = client.get(f"/escalations/{older}").content.decode()
     assert re.findall(r'esc-name" href="[^"]+">([^<]+)<', rest) == ["later 0", "restaurant &lt;b&gt;"]
+    assert "?before=" not in rest
     assert "later" not in client.get("/escalations/?state=stopped").content.decode()
 
 

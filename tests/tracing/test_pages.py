@@ -12,6 +12,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from accounts.models import User
+from config import clock
 from tests.web.conftest import browse
 from tracing.models import Case, CaseReading, Device, Exposure, Filter, StatusMark
 from tracing.selectors import exposures_by_day
@@ -237,6 +238,19 @@ def test_the_list_finds_cases_by_device_and_state(browse: Browse, operator: User
     assert f"/tracing/cases/{case.pk}/" not in browser.get("/tracing/?device=2").content.decode()
     for query in ("page=-1&device=x", f"page=0000000001{'0' * 5000}", f"device=0000000001{'0' * 5000}"):
         assert browser.get(f"/tracing/?{query}").status_code == 200
+
+
+def test_the_list_has_links_to_the_pages_that_there_are(
+    browse: Browse, operator: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tracing.web.views.PAGE_SIZE", 2)
+    cases = [status_mark(device_id=number, status=1, now=clock.now()).case for number in range(1, 5)]
+    browser = browse(operator)
+    first, second = (browser.get(f"/tracing/?page={number}").content.decode() for number in (1, 2))
+    shown = re.findall(r"/tracing/cases/([0-9a-f-]{36})/", first + second)
+    assert list(dict.fromkeys(shown)) == [str(case.pk) for case in reversed(cases) if case]
+    assert re.findall(r'rel="(prev|next)" href="\?page=(\d)"', first) == [("next", "2")]
+    assert re.findall(r'rel="(prev|next)" href="\?page=(\d)"', second) == [("prev", "1")]
 
 
 def test_a_filters_page_answers_what_if(browse: Browse, operator: User, case: Case) -> None:

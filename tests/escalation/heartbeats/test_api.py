@@ -1,5 +1,6 @@
 """Heartbeats over the API: made once, changed, paused, removed; and who may see where they are pinged."""
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -249,6 +250,20 @@ def test_the_page_shows_what_is_down_first(
     assert places == sorted(places)
     assert ">Sleepy</a>" not in page.get("/heartbeats/?state=down").content.decode()
     assert page.get("/heartbeats/?page=%00&state=x").status_code == 200
+
+
+def test_the_page_goes_on_where_there_are_more_and_only_there(
+    make: Callable[..., Heartbeat], operator: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("escalation.web.heartbeats.PAGE_SIZE", 2)
+    page = Client()
+    page.force_login(operator)
+    for number in range(4):
+        make(f"Back-up {number}")
+    first, second = (page.get(f"/heartbeats/?page={number}").content.decode() for number in (1, 2))
+    assert re.findall(r">(Back-up \d)</a>", first + second) == [f"Back-up {number}" for number in range(4)]
+    assert 'href="?page=2"' in first
+    assert "?page=" not in second
 
 
 def test_the_states_are_counted_for_metrics(make: Callable[..., Heartbeat]) -> None:

@@ -221,6 +221,12 @@ def test_other_links_are_left_out(link: Any) -> None:
     assert occurrence_of(key="k", link=link).link == ""
 
 
+def test_a_link_may_be_as_long_as_a_url() -> None:
+    link = "https://x.example/".ljust(2_048, "a")
+    assert link_of(link) == link
+    assert link_of(link + "a") == ""
+
+
 def test_severities_are_known_in_any_case() -> None:
     assert severity_of(" CRITICAL ") == "critical"
     assert severity_of("Not classified") == "standard"

@@ -387,6 +387,29 @@ def test_headers_that_the_broker_adds_tell_no_redelivery_from_the_first(client: 
     assert len(keys) == 1
 
 
+def test_what_had_arrived_on_a_connection_that_broke_is_taken_once_on_the_next(client: Client) -> None:
+    for number in range(3):
+        client.publish(str(number).encode())
+    intake = AmqpIntake(sources.get("events"))
+    intake.connect()
+    try:
+        taken(intake, 1)
+        eventually(lambda: client.waiting() == 0)
+        for _ in range(10):  # reads on, so that the others have arrived here too
+            intake.keep([])
+        intake.close()
+        eventually(lambda: client.waiting() == 3)
+        intake.connect()
+        again = taken(intake, 3)
+        intake.acknowledge(again)
+        assert [each.message.body for each in again] == [b"0", b"1", b"2"]
+        assert all(each.message.redelivered for each in again)
+        assert intake.take(most=1, timeout_s=0.1) == []
+    finally:
+        intake.close()
+    assert client.waiting() == 0
+
+
 def taken(intake: AmqpIntake, count: int) -> list[Delivered]:
     found: list[Delivered] = []
 

@@ -335,6 +335,27 @@ def test_what_others_are_still_to_be_sent_keeps_its_address(leaver: User) -> Non
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("source_type", ["user", "verification", "contact_point"])
+def test_what_others_were_told_of_their_account_names_them_no_more(
+    leaver: User, teammate: User, source_type: str
+) -> None:
+    theirs = {
+        "user": leaver.pk,
+        "verification": leaver.verifications.values_list("pk", flat=True)[0],
+        "contact_point": leaver.contact_points.values_list("pk", flat=True)[0],
+    }
+    notification = NotificationFactory(
+        source_type=source_type, source_id=str(theirs[source_type]), title=f"News of {FULL_NAME}", kind="e"
+    )
+    told(teammate, notification=notification)
+    leave(leaver)
+    erase()
+    notification.refresh_from_db()
+    assert notification.title.startswith("News of ")
+    assert found_in_tables(NAMES) == []
+
+
+@pytest.mark.slow
 def test_words_that_only_begin_alike_are_left(leaver: User, teammate: User) -> None:
     longer = {"who": f"not.{EMAIL}", "name": f"{NAMES[0]}ia"}
     event_publish(routing_key="unknown.thing", payload=longer, source="school")

@@ -1,5 +1,6 @@
 """Several deliveries of one destination in one request: each keeps an outcome of its own."""
 
+import asyncio
 import json
 import time
 from collections import Counter
@@ -13,6 +14,7 @@ from pytest_django import Settings
 
 from accounts.models import User
 from notifications.channels import registry
+from notifications.channels.webhook import WebhookChannel
 from notifications.engine import wake
 from notifications.engine.fanout.alerts import alerts_fan_out
 from notifications.engine.sender import Sender
@@ -165,6 +167,25 @@ def test_each_has_the_outcome_that_the_answer_names(
     settle(sender)
     assert third_party.requests[-1].ids == [name for name, code in status.items() if code == 503]
     assert statuses() == {"sent": 4, "failed": 2}
+
+
+class Deaf(WebhookChannel):
+    """Keeps to no time limit."""
+
+    async def send_batch(self, *_: Any) -> Any:
+        await asyncio.sleep(5)
+
+
+@pytest.mark.slow
+def test_one_that_outlasts_its_time_limit_is_stopped(
+    sender: Sender, batched: Make, monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    settings.CHANNEL_POLICIES = {"webhook": {"timeout_s": 0.1}}
+    monkeypatch.setitem(registry.CHANNELS, "webhook", Deaf())
+    made = batched(3)
+    settle(sender)
+    assert statuses() == {"pending": 3}
+    assert all("no answer within" in each.attempt_set.get().error for each in made)
 
 
 def test_what_failed_together_is_tried_in_smaller_ones_and_at_last_alone(

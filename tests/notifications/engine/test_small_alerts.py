@@ -235,6 +235,12 @@ def test_an_arrival_is_fanned_out_past_the_job_queue(taking: None, shop: Shop, o
 
 
 @pytest.mark.slow
+@pytest.mark.slow
+def test_whoever_takes_what_arrives_says_so(taking: None) -> None:
+    until(lambda: bool(queue.redis().exists(arrivals.TAKEN)))
+
+
+@pytest.mark.slow
 def test_small_alerts_that_arrive_are_not_looked_for(
     transactional_db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

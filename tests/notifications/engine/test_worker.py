@@ -1,7 +1,8 @@
 """The worker and the scheduler, as `manage.py` runs them."""
 
+import gc
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -88,6 +89,45 @@ def test_an_alert_goes_from_the_queue_to_the_third_party(
     bodies = [request.json for request in told.requests]
     assert {body["target_user_uuid"] for body in bodies} == {str(owner.pk), str(teammate.pk)}
     assert {body["alert_uuid"] for body in bodies} == {str(alert.pk)}
+
+
+@pytest.fixture
+def garbage() -> Iterator[Callable[[], tuple[int, bool]]]:
+    """After how many objects garbage is looked for, and whether more is spared from that than before."""
+    thresholds, spared = gc.get_threshold(), gc.get_freeze_count()
+    yield lambda: (gc.get_threshold()[0], gc.get_freeze_count() > spared)
+    gc.set_threshold(*thresholds)
+
+
+@pytest.mark.slow
+def test_a_worker_that_stays_looks_for_garbage_less_often_and_one_that_works_in_a_burst_changes_nothing(
+    transactional_db: None, garbage: Callable[[], tuple[int, bool]]
+) -> None:
+    before = garbage()
+    work_in_a_burst()
+    assert garbage() == before
+    django_rq.get_queue().enqueue(engine_jobs.digests)
+    call_command("rqworker", max_jobs=1, verbosity=0)
+    seldom, is_spared = garbage()
+    assert seldom > before[0]
+    assert is_spared
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [{"burst": True}, {"max_jobs": 1}])
+def test_a_worker_that_ends_leaves_nothing_running(transactional_db: None, options: dict[str, Any]) -> None:
+    before = set(threading.enumerate())
+    django_rq.get_queue().enqueue(engine_jobs.digests)
+    call_command("rqworker", verbosity=0, **options)
+    assert {each.name for each in set(threading.enumerate()) - before}.isdisjoint({"sender", "arrivals"})
+
+
+def test_a_sender_that_does_not_run_can_be_woken(transactional_db: None) -> None:
+    sender = Sender()
+    sender.wake()
+    sender.start()
+    sender.stop()
+    sender.wake()
 
 
 def test_running_every_job_twice_changes_nothing(
