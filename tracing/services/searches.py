@@ -154,11 +154,10 @@ def seed_of(key: Hashable, case: Case, criteria: Criteria, known: Sequence[Known
 
 
 def _store(rows: Sequence[CaseSearch], found: Mapping[Hashable, Sequence[Reached]], now: datetime) -> None:
-    """Store what was found; in one order for all, so that two that store the same can't deadlock."""
+    """Store what was found. Nobody else stores the same: whoever runs a search has its row locked."""
     pairs = [
         (row, reached) for row in rows for reached in found[row.pk] if reached.device_id != row.case.device_id
     ]
-    pairs.sort(key=lambda pair: (pair[0].pk, pair[1].device_id))
     columns: dict[str, Any] = {
         "cases": [row.case_id for row, _ in pairs],
         "filters": [row.filter_id for row, _ in pairs],
