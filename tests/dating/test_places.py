@@ -358,6 +358,23 @@ class TestAtTheSameTime:
         assert as_user(ana).post(f"/api/v1/dating/events/{first.event.pk}/cancel/").status_code == 200
         assert confirm(second.event, ana, as_user).status_code == 200
 
+    @pytest.mark.parametrize("is_later", [True, False])
+    def test_an_evening_may_begin_in_the_minute_in_which_another_ends(
+        self, as_user: LogIn, is_later: bool
+    ) -> None:
+        (ana,) = crowd("Ana")
+        here = event()
+        apart = longest(here) if is_later else -longest(here)
+        second = event(title="The other", starts_at=EIGHT + apart)
+        overlapping = event(title="Too near", starts_at=EIGHT + apart - apart / abs(apart) * MINUTE)
+        for each in map(Evening, (here, second, overlapping)):
+            each.registered(ana)
+            each.at(each.event.starts_at - DAY)
+        assert confirm(here, ana, as_user).status_code == 200
+        assert confirm(second, ana, as_user).status_code == 200
+        services.registration_cancel(event=second, user=ana, now=EIGHT - 20 * HOUR)
+        assert confirm(overlapping, ana, as_user).status_code == 409
+
     @pytest.mark.slow
     def test_of_evenings_that_are_moved_over_each_other_the_first_to_close_has_them(self) -> None:
         ana, bob, tom, eve, sam = crowd("Ana Bob Tom Eve Sam")

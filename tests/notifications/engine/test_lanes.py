@@ -201,6 +201,17 @@ def test_a_little_room_waits_for_more_while_sends_are_under_way(lane: Lane) -> N
     assert lane.worth_a_claim(0)
 
 
+@pytest.mark.parametrize(
+    ("width", "under_way", "is_worth_it"),
+    [(64, 32, True), (64, 33, False), (1024, 768, True), (1024, 769, False), (3, 2, True), (1, 1, False)],
+)
+def test_a_lane_is_claimed_for_once_half_of_it_is_free_or_as_much_as_pays(
+    lane: Lane, width: int, under_way: int, is_worth_it: bool
+) -> None:
+    lane.width, lane.in_flight = width, under_way
+    assert lane.worth_a_claim(0) is is_worth_it
+
+
 def test_a_lane_never_starts_wider_than_its_channel_allows() -> None:
     assert Lane("smtp://mail:25", 2, breaker()).width == 2
 

@@ -160,6 +160,49 @@ def test_what_one_ledger_could_not_write_the_next_one_does(make_deliveries: Make
     assert sent() == 2
 
 
+def test_a_full_batch_waits_for_no_time(
+    make_deliveries: Make, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.FLUSH_S = 3600
+    monkeypatch.setattr(finalise, "BATCH", 2)
+    first, second, third = make_deliveries(3, URL)
+
+    async def fill(ledger: Ledger) -> None:
+        writing = asyncio.create_task(ledger.write_forever())
+        ledger.add(finished(first))
+        await asyncio.sleep(0.1)
+        assert len(ledger) == 1
+        ledger.add(finished(second))
+        async with asyncio.timeout(60):
+            while ledger:
+                await asyncio.sleep(0.01)
+        ledger.add(finished(third))
+        await asyncio.sleep(0.1)
+        assert len(ledger) == 1
+        writing.cancel()
+
+    run([], fill)
+    assert sent() == 2
+
+
+def test_what_is_tried_again_may_be_due_already_and_what_has_ended_is_not(make_deliveries: Make) -> None:
+    told, again = make_deliveries(2, URL)
+    looks: list[int] = []
+
+    async def write_both() -> None:
+        database = Database(connection_parameters())
+        ledger = Ledger(database, on_retry=lambda: looks.append(len(ledger)))
+        ledger.add(finished(told))
+        await ledger.write()
+        assert not looks
+        ledger.add(to_be_tried_again(again))
+        await ledger.write()
+        await database.close()
+
+    asyncio.run(write_both())
+    assert looks == [0]
+
+
 def test_an_attempt_that_was_taken_for_lost_is_recorded_as_it_was(make_deliveries: Make) -> None:
     made = make_deliveries(3, URL)
     AttemptRow.objects.create(
