@@ -1,4 +1,4 @@
-"""Every route of the product. The hot one, alert intake, comes first."""
+"""Every route of the product. The hot ones, which systems post to, come first: each is looked for in turn."""
 
 from django.contrib import admin
 from django.urls import include, path
@@ -27,6 +27,8 @@ handler500 = "config.errors.server_error"
 admin.autodiscover()
 urlpatterns = [
     path("api/v1/", include([*notifications_api, *escalation_api, *tracing_api, *dating_api, *accounts_api])),
+    path("", include("escalation.receiving.urls")),
+    path("", include("escalation.heartbeats.urls")),
     # Before the originals' own: a browser that opens /preferences/ gets the page.
     path("", include("notifications.web.urls")),
     path("", include("tracing.web.urls")),
@@ -35,8 +37,6 @@ urlpatterns = [
     path("", include("escalation.web.urls")),
     path("", include("escalation.acknowledging.urls")),
     path("", include("escalation.voice.urls")),
-    path("", include("escalation.receiving.urls")),
-    path("", include("escalation.heartbeats.urls")),
     *original_urlpatterns,
     *escalation_original,
     *accounts_original,
