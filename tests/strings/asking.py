@@ -12,12 +12,11 @@ from django.contrib.admin.options import ModelAdmin
 from django.http import HttpResponse
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
-from drf_spectacular.generators import SchemaGenerator
 
 from tests.furnished import Furnished
 from tests.hostile import Hostile
+from tests.openapi import SCHEMA
 
-SCHEMA: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)  # needs no database
 _PARAMETER = re.compile(r"<(?:(\w+):)?(\w+)>")
 _ASKED = re.compile(r"""(?:GET|query_params)(?:\.get(?:list)?)?[(\[]"(\w+)["]""")
 _NOTHING = {"uuid": "00000000-0000-4000-8000-000000000000", "int": "1"}

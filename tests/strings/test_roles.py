@@ -10,7 +10,8 @@ from schemathesis.specs.openapi import checks
 
 from tests.examples import undone
 from tests.furnished import Furnished
-from tests.notifications.api.test_schema import CHECKS, SCHEMA, load, try_out
+from tests.notifications.api.test_schema import CHECKS, load, try_out
+from tests.openapi import SCHEMA
 from tests.strings.roles import Headers, every_role, every_role_and_scope
 from tests.strings.test_typing import of_what_is_there
 

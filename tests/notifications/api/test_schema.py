@@ -12,7 +12,6 @@ import schemathesis
 from django.core.signals import request_finished, request_started
 from django.core.wsgi import get_wsgi_application
 from django.db import close_old_connections
-from drf_spectacular.generators import SchemaGenerator
 from hypothesis import HealthCheck, settings
 from rest_framework.throttling import ScopedRateThrottle
 from rest_framework_simplejwt.tokens import AccessToken
@@ -23,6 +22,7 @@ from schemathesis.specs.openapi import checks
 
 from accounts.models import Scope, Shop, User
 from accounts.services import api_key_create
+from tests.openapi import SCHEMA
 
 CHECKS = [
     schemathesis.checks.not_a_server_error,
@@ -38,9 +38,6 @@ STAFF_EXAMPLES, MACHINE_EXAMPLES = (int(os.environ.get("FUZZ_EXAMPLES", few)) fo
 # Of what is wrong, or just right, in the same way at the same place of a request: half of all cases are the
 # five wrong types of each field.
 PER_PLACE = 2
-
-
-SCHEMA = SchemaGenerator().get_schema(request=None, public=True)  # needs no database
 
 
 @schemathesis.serializer("application/x-ndjson")
