@@ -1,7 +1,8 @@
-"""Where a text may be cut for want of room: before a link or after it, since half a link leads nowhere."""
+"""Links in texts: what is one; and where a text may be cut, since half a link leads nowhere."""
 
 import re
 from typing import Final
+from urllib.parse import urlsplit
 
 _LINK: Final = re.compile(r"https?://\S+")
 
@@ -12,3 +13,14 @@ def before_link(text: str, kept: int) -> str:
         if link.start() < kept < link.end():
             return text[: link.start()].rstrip()
     return text[:kept]
+
+
+def is_http_url(url: str) -> bool:
+    """Whether this is a link that a browser can open: http or https, with a host, in one line."""
+    if not url.isprintable() or " " in url:
+        return False
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        return False

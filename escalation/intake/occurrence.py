@@ -13,9 +13,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any, Final
-from urllib.parse import urlsplit
 
-from notifications.cutting import before_link
+from notifications.cutting import before_link, is_http_url
 
 KEY_MAX_LENGTH: Final = 255
 TITLE_MAX_LENGTH: Final = 200
@@ -278,12 +277,4 @@ def plain(value: object) -> str:
 
 
 # The alerts of a body, and those of a rule, name the same ones.
-@lru_cache(maxsize=1024)
-def _is_url(value: str) -> bool:
-    if not value.isprintable() or " " in value:
-        return False
-    try:
-        parts = urlsplit(value)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
-    except ValueError:
-        return False
+_is_url: Final = lru_cache(maxsize=1024)(is_http_url)

@@ -21,7 +21,8 @@ from config import clock
 from config.digits import whole
 from config.rest.api import BoundedJSONParser
 from config.rest.fields import UNIX_TIME_END, uuid_of
-from notifications.api.serializers import AlertSerializer, is_http_url
+from notifications.api.serializers import AlertSerializer
+from notifications.cutting import is_http_url
 from notifications.models import Alert
 from notifications.services.alerts import AcceptedByKey, Posted, alerts_accept_by_key
 

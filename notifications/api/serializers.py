@@ -1,7 +1,6 @@
 """Alerts, contact points and deliveries as the API takes and shows them."""
 
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from drf_spectacular.utils import extend_schema_field
@@ -21,6 +20,7 @@ from config.rest.originals import AnyUnixTimeField, AnyUUIDField
 from notifications import withheld
 from notifications.channels import registry
 from notifications.channels.transport import batch as batching
+from notifications.cutting import is_http_url
 from notifications.explanations import explain
 from notifications.inbox.items import iso
 from notifications.models import Alert, Attempt, ContactPoint, Delivery, Notification, Severity
@@ -38,16 +38,6 @@ class HttpUrlField(StrictCharField):
         if not is_http_url(url):
             raise serializers.ValidationError(URL_MESSAGE)
         return url
-
-
-def is_http_url(url: str) -> bool:
-    if not url.isprintable() or " " in url:
-        return False
-    try:
-        parts = urlsplit(url)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
-    except ValueError:
-        return False
 
 
 class AlertInSerializer(serializers.Serializer[Alert]):
