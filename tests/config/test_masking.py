@@ -15,6 +15,7 @@ from django.core import signing
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from redis import Redis
+from structlog.testing import capture_logs
 
 from accounts.models import User
 from accounts.verification import token_of
@@ -162,6 +163,17 @@ def test_uvicorn_writes_its_lines_by_the_same_way(written: io.StringIO) -> None:
         access.handlers, access.propagate = was, propagated
     assert "dating/join" in written.getvalue()
     assert KEY not in written.getvalue()
+
+
+def test_a_logger_that_has_written_is_still_heard_once_logging_is_configured_again(
+    written: io.StringIO,
+) -> None:
+    logger = structlog.get_logger("used")
+    logger.warning("before")
+    logs.configure({"level": "INFO", "format": "json"})
+    with capture_logs() as heard:
+        logger.warning("after")
+    assert [each["event"] for each in heard] == ["after"]
 
 
 def test_no_job_holds_a_link_an_address_or_a_password(

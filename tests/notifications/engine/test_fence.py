@@ -55,25 +55,28 @@ NOTICED_S = 0.1
 def test_no_send_begins_after_a_committed_stop(
     sender: Sender, make_deliveries: Make, third_party: ThirdParty
 ) -> None:
+    later = timezone.now() + timedelta(hours=1)
+    make_deliveries(240, third_party.url, revocable=True, due_at=later)
+    work = set(Outgoing.objects.all())
     now = timezone.now()
-    made = make_deliveries(240, third_party.url, revocable=True)
-    for delivery in made:
-        delivery.due_at = now + timedelta(seconds=0.3 + random.random() * 3)
-    Delivery.objects.bulk_update(made, ["due_at"])
+    for each in work:
+        each.due_at = now + timedelta(seconds=0.3 + random.random() * 3)
+    Outgoing.objects.bulk_update(work, ["due_at"])
     stopped_at: dict[str, float] = {}
     lock = threading.Lock()
-    work = list(made)
-    random.shuffle(work)
 
     def stop_some() -> None:
         while True:
+            # One that is due about now, however slow the machine: some stops come just before, some after.
+            now = timezone.now()
             with lock:
                 if not work:
                     break
-                delivery = work.pop()
-            cancel(Delivery.objects.filter(pk=delivery.pk), reason="stop")
-            stopped_at[str(delivery.pk)] = time.monotonic()
-            time.sleep(random.random() * 0.05)  # spreads the stops around the due times
+                outgoing = min(work, key=lambda each: abs(each.due_at - now))
+                work.remove(outgoing)
+            time.sleep(max(0, (outgoing.due_at - now).total_seconds() + random.uniform(-0.1, 0.1)))
+            cancel(Delivery.objects.filter(pk=outgoing.delivery_id), reason="stop")
+            stopped_at[str(outgoing.delivery_id)] = time.monotonic()
         connection.close()
 
     threads = [threading.Thread(target=stop_some) for _ in range(4)]
