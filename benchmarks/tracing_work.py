@@ -24,7 +24,7 @@ from django.utils import timezone  # noqa: E402
 
 from accounts.models import Scope  # noqa: E402
 from accounts.services import api_key_create  # noqa: E402
-from notifications.engine.worker import spare_the_loaded  # noqa: E402
+from config.garbage import spare_the_loaded  # noqa: E402
 from tracing import packing, partitions  # noqa: E402
 from tracing.packed import RECORD  # noqa: E402
 from tracing.search import Reached, Seed, search  # noqa: E402

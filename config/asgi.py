@@ -8,6 +8,7 @@ from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
 
 from config import embedded
+from config.garbage import spare_the_loaded
 from config.lifespan import Lifespan
 from config.limits import allow_many_connections, give_back_large_blocks
 
@@ -25,7 +26,7 @@ from dating.rooms import hubs as rooms  # noqa: E402
 from notifications.api import intake  # noqa: E402
 from notifications.inbox import hubs  # noqa: E402
 
-gc.freeze()
+spare_the_loaded()
 gc.enable()
 allow_many_connections()
 give_back_large_blocks()

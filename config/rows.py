@@ -51,13 +51,25 @@ def rows_insert(*tables: tuple[type[Model], Sequence[Values]]) -> list[int]:
         tables: each a model, and its rows' values by attribute. All rows have the same ones; what they
             leave out gets the database's default.
     """
-    given = [(model, rows) for model, rows in tables if rows]
-    if not given:
+    if not any(rows for _, rows in tables):
         return [0] * len(tables)
-    statement = _insert(tuple((model, tuple(rows[0])) for model, rows in given))
+    return rows_insert_reading("SELECT NULL", {}, *tables)[1]
+
+
+def rows_insert_reading(
+    read: str, parameters: Values, *tables: tuple[type[Model], Sequence[Values]]
+) -> tuple[Any, list[int]]:
+    """Store new rows as ``rows_insert`` does, and return besides what ``read`` found just before.
+
+    Args:
+        read: a statement of one value.
+    """
+    given = [(model, rows) for model, rows in tables if rows]
+    statement = _insert(tuple((model, tuple(rows[0])) for model, rows in given), read)
     values = {f"rows_{number}": orjson.dumps(rows).decode() for number, (_, rows) in enumerate(given)}
-    counts = iter(run_prepared(statement, values)[0])
-    return [next(counts) if rows else 0 for _, rows in tables]
+    found, *counts = run_prepared(statement, {**parameters, **values})[0]
+    stored = iter(counts)
+    return found, [next(stored) if rows else 0 for _, rows in tables]
 
 
 def rows_update(model: type[Model], rows: Iterable[Any], names: Sequence[str]) -> None:
@@ -75,7 +87,7 @@ def rows_update(model: type[Model], rows: Iterable[Any], names: Sequence[str]) -
 
 
 @lru_cache(maxsize=64)
-def _insert(tables: tuple[tuple[type[Model], tuple[str, ...]], ...]) -> str:
+def _insert(tables: tuple[tuple[type[Model], tuple[str, ...]], ...], read: str) -> str:
     parts = []
     for number, (model, names) in enumerate(tables):
         by_name = {field.attname: field for field in model._meta.concrete_fields}
@@ -86,8 +98,9 @@ def _insert(tables: tuple[tuple[type[Model], tuple[str, ...]], ...]) -> str:
             f'stored_{number} AS (INSERT INTO "{model._meta.db_table}" ({columns})'  # noqa: S608
             f" SELECT * FROM {new} ON CONFLICT DO NOTHING RETURNING 1)"
         )
-    counts = ", ".join(f"(SELECT count(*) FROM stored_{number})" for number in range(len(tables)))  # noqa: S608
-    return f"WITH {', '.join(parts)} SELECT {counts}"
+    counts = [f"(SELECT count(*) FROM stored_{number})" for number in range(len(tables))]  # noqa: S608
+    # A statement sees what was there when it began, not what it stores itself.
+    return f"WITH {', '.join(parts)} SELECT {', '.join([f'({read})', *counts])}"
 
 
 @lru_cache(maxsize=64)

@@ -103,6 +103,10 @@ SELECT {it} FROM json_array_elements_text(%(keys)s) AS asked (key)
 _NEWESTS: Final = {
     is_one: _NEWEST.format(it=_columns(Alert), whose=whose) for is_one, whose in _WHOSE.items()
 }
+_NEWEST_IDS: Final = {
+    is_one: f"SELECT json_agg(newest.id) FROM ({newest}) AS newest"  # noqa: S608
+    for is_one, newest in _NEWESTS.items()
+}
 named("groups.newest", "Fetch the newest alert of each key.", _NEWESTS[True])
 named("groups.newest.own", "The same of what comes from no integration.", _NEWESTS[False])
 
@@ -117,6 +121,11 @@ def newest(integration: Integration | None, keys: Sequence[str]) -> dict[str, Al
     """Return by key what is firing, or else what ended last."""
     rows = run_prepared(_NEWESTS[integration is not None], _whose(integration, keys))
     return {alert.key: alert for alert in (Alert(*row) for row in rows)}
+
+
+def ids_newest_read(integration: Integration | None, keys: Sequence[str]) -> tuple[str, dict[str, Any]]:
+    """Return the statement, and its parameters, that finds the ids of these as one value: JSON, or NULL."""
+    return _NEWEST_IDS[integration is not None], _whose(integration, keys)
 
 
 def as_row(new: Group | Alert) -> dict[str, Any]:

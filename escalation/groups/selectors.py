@@ -1,32 +1,35 @@
 """Who sees which alert groups, and what was said of them."""
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Final
+from functools import lru_cache
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
-from django.db.models import F, Q, QuerySet
+import orjson
+from django.db.models import F, Model, Q, QuerySet
 
-from config.rows import Columns
 from config.sql import run_prepared
 from config.statements import named
 from escalation.models import AlertGroup, AlertOccurrence, GroupedAlert, Policy, Route, Silence
 from escalation.selectors import processes_telling
 from notifications.selectors import Principal, sees_all
 
+M = TypeVar("M", bound=Model)
+
 #: Of notifications that tell of a group.
 SOURCE: Final = "alert_group"
 # Of each group, so much is shown.
 _MOST_ALERTS: Final = 200
 _MOST_SAID: Final = 100
-_ROUTE, _POLICY = Columns(Route), Columns(Policy)
-_ROUTES: Final = f"""
-SELECT {_ROUTE.of("it")}, {_POLICY.of("policy")}
+#: The routes that are asked, in their order, with the policies that they lead to: one value, as JSON.
+ROUTES: Final = """
+SELECT coalesce(json_agg(json_build_array(it, policy) ORDER BY it.position, it.id), '[]')::text
   FROM escalation_route AS it
   LEFT JOIN escalation_policy AS policy ON policy.id = it.policy_id
  WHERE it.is_enabled
- ORDER BY it.position, it.id
-"""  # noqa: S608
-named("groups.routes", "Fetch the routes that are asked.", _ROUTES)
+"""
+named("groups.routes", "Fetch the routes that are asked.", ROUTES)
 _RELATED: Final = ("integration", "shop", "policy", "route", "process", "silence", "storm")
 
 
@@ -42,15 +45,31 @@ def groups_telling(person: UUID) -> QuerySet[AlertGroup]:
     return AlertGroup.objects.filter(Q(process__in=told) | Q(storm__process__in=told))
 
 
-def routes_asked() -> list[Route]:
+def routes_asked() -> tuple[Route, ...]:
     """Return the routes of what comes, in the order in which they are asked."""
+    ((stored,),) = run_prepared(ROUTES, {})
+    return routes_read(stored)
+
+
+@lru_cache(maxsize=4)
+def routes_read(stored: str) -> tuple[Route, ...]:
+    """Return the routes of what ``ROUTES`` fetches, for reading only: whoever asks next gets the same.
+
+    Each body of a storm asks, and they hardly ever change.
+    """
     routes = []
-    for row in run_prepared(_ROUTES, {}):
-        route = _ROUTE.row(row)
-        if route.policy_id:
-            route.policy = _POLICY.row(row[len(_ROUTE) :])
-        routes.append(route)
-    return routes
+    for route, policy in orjson.loads(stored):
+        routes.append(_row(Route, route))
+        if policy:
+            routes[-1].policy = _row(Policy, policy)
+    return tuple(routes)
+
+
+def _row(model: type[M], stored: Mapping[str, Any]) -> M:
+    """Return the row that PostgreSQL has written as JSON."""
+    fields = model._meta.concrete_fields
+    values = [field.to_python(stored[str(field.column)]) for field in fields]
+    return model.from_db("default", [field.attname for field in fields], values)
 
 
 def silences_begun(now: datetime) -> list[Silence]:

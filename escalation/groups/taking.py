@@ -16,7 +16,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 
 from accounts.ids import uuid7
-from config.rows import rows_insert, rows_update
+from config.rows import rows_insert, rows_insert_reading, rows_update
 from escalation.groups import ending, jobs, known
 from escalation.groups.known import Alert, Group
 from escalation.groups.matching import NOBODYS, Decision, Owner, decided, labels_of
@@ -73,7 +73,7 @@ def occurrences_take(
         owners: by key, whose policy and shop counts for what comes from no integration.
     """
     owners = owners or {}
-    routes = routes_asked()
+    routes = integration.routes if integration and integration.routes is not None else routes_asked()
     decisions: dict[int, Decision] = {}
     for number, each in enumerate(occurrences):
         if each.act == Act.TRIGGER:
@@ -157,17 +157,19 @@ class _Taking:
         new_alerts = [known.as_row(alert) for alert in alerts if alert.more]
         if rows_insert((AlertGroup, new_groups)) != [len(new_groups)]:
             return False
-        # From here on nobody else opens these, but until now another may have opened and closed them.
-        if new_alerts and _ids(known.newest(self.integration, self.keys)) != _ids(self.newest):
-            return False
         rows_update(AlertGroup, [group for group in groups if not group.more], _GROUP_CHANGES)
         rows_update(GroupedAlert, [alert for alert in alerts if not alert.more], _ALERT_CHANGES)
         requests = [] if request is None else [self._kept(request, made)]
-        stored, *_ = rows_insert(
-            (GroupedAlert, new_alerts), (AlertOccurrence, self.said), (IntakeRequest, requests)
-        )
-        if stored != len(new_alerts):
-            return False
+        tables = (GroupedAlert, new_alerts), (AlertOccurrence, self.said), (IntakeRequest, requests)
+        if new_alerts:
+            # From here on nobody else opens these, but until now another may have opened and closed them.
+            read = known.ids_newest_read(self.integration, self.keys)
+            newest, (stored, *_) = rows_insert_reading(*read, *tables)
+            was = {str(alert.id) for alert in self.newest.values()}
+            if stored != len(new_alerts) or set(newest or ()) != was:
+                return False
+        else:
+            rows_insert(*tables)
         if self.acknowledged:
             for process in EscalationProcess.objects.filter(pk__in=self.acknowledged).order_by("pk"):
                 by = self.acknowledged[process.pk]
@@ -312,10 +314,6 @@ class _Taking:
     @property
     def _source(self) -> str:
         return self.integration.name if self.integration else "its source"
-
-
-def _ids(alerts: Mapping[str, Alert]) -> set[UUID]:
-    return {alert.id for alert in alerts.values()}
 
 
 def _severity_of(occurrence: Occurrence, integration: Integration | None) -> str:

@@ -2,6 +2,8 @@
 
 import hashlib
 import hmac
+from collections.abc import Sequence
+from typing import Any
 
 from django.conf import settings
 from django.db import models
@@ -52,6 +54,9 @@ class Integration(models.Model):
     key_version = models.PositiveIntegerField(default=1, editable=False)
     key_digest = models.CharField(max_length=64, unique=True, editable=False)
     created_at = models.DateTimeField(default=clock.now, editable=False)
+
+    #: The routes that were asked when this was found by its key; None where it was not.
+    routes: Sequence[Any] | None = None
 
     class Meta:
         ordering = ("name",)

@@ -13,6 +13,7 @@ from config.masking import MASK
 from config.rows import Columns
 from config.sql import run_prepared
 from config.statements import named
+from escalation.groups.selectors import ROUTES, routes_read
 from escalation.groups.taking import occurrences_take
 from escalation.intake.occurrence import Occurrence
 from escalation.models import IntakeRequest, Integration, Policy
@@ -32,17 +33,17 @@ _SECRET: Final = re.compile(
 )
 _INTEGRATION, _SHOP, _POLICY = Columns(Integration), Columns(Shop), Columns(Policy)
 _OF_KEY: Final = f"""
-SELECT {_INTEGRATION.of("it")}, {_SHOP.of("shop")}, {_POLICY.of("policy")}
+SELECT {_INTEGRATION.of("it")}, {_SHOP.of("shop")}, {_POLICY.of("policy")}, ({ROUTES})
   FROM escalation_integration AS it
   LEFT JOIN accounts_shop AS shop ON shop.id = it.shop_id
   LEFT JOIN escalation_policy AS policy ON policy.id = it.policy_id
  WHERE it.key_digest = %(digest)s AND it.format = %(format)s
 """  # noqa: S608
-named("intake.integration", "Find who posts, by the key.", _OF_KEY)
+named("intake.integration", "Find who posts, by the key, and the routes.", _OF_KEY)
 
 
 def integration_of(key: str, format_: str) -> Integration | None:
-    """Return the integration of a key, whether it is enabled or not."""
+    """Return the integration of a key, whether it is enabled or not, with the routes that are asked."""
     found = run_prepared(_OF_KEY, {"digest": Integration.digest_of(key), "format": format_})
     if not found:
         return None
@@ -52,6 +53,7 @@ def integration_of(key: str, format_: str) -> Integration | None:
         integration.shop = _SHOP.row(row[len(_INTEGRATION) :])
     if integration.policy_id:
         integration.policy = _POLICY.row(row[len(_INTEGRATION) + len(_SHOP) :])
+    integration.routes = routes_read(row[-1])
     return integration
 
 

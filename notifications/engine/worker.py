@@ -1,7 +1,6 @@
 """RQ's worker as `manage.py rqworker` runs it: jobs in this process, and beside them the sender."""
 
 import contextlib
-import gc
 import time
 from typing import Any
 
@@ -16,6 +15,7 @@ from rq.utils import utcformat
 from rq.worker import SimpleWorker
 
 from config import clock
+from config.garbage import spare_the_loaded
 from config.limits import allow_many_connections
 from notifications.engine import wake
 from notifications.engine.arrivals import Arrivals
@@ -27,8 +27,6 @@ log = structlog.get_logger(__name__)
 # Between two heartbeats, and between two tries to reach Redis, in seconds.
 BEAT_S = 5.0
 REDIS_RETRY_S = 1.0
-# New objects between two looks for garbage: Python's own 700 are not a hundred deliveries' worth.
-GARBAGE_AFTER = 20_000
 
 
 class Worker(SimpleWorker):
@@ -119,10 +117,3 @@ class Worker(SimpleWorker):
             if not self.connection.sismember(self.redis_workers_keys, self.key):
                 self.connection.hset(self.key, mapping=self.serialize())
                 worker_registration.register(self)
-
-
-def spare_the_loaded() -> None:
-    """Look for garbage less often, and never again in what is loaded now, which stays until the end."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(GARBAGE_AFTER, 10, 10)

@@ -11,7 +11,7 @@ from pytest_django import Settings
 
 from config import clock
 from config.masking import MASK
-from escalation.models import AlertGroup, AlertOccurrence, IntakeRequest
+from escalation.models import AlertGroup, AlertOccurrence, IntakeRequest, Policy, Route
 from escalation.receiving import keeping
 from tests.escalation.intake.conftest import Make, Sender, alert, body_of, signature_of
 
@@ -63,6 +63,29 @@ def test_2xx_means_kept(integration: Make, sender: Sender, format_: str, slash: 
     assert (request.status, request.error, json.loads(request.body)) == (200, "", GOOD[format_])
     assert request.made == [{"key": group.key, "act": "trigger", "outcome": "opened", "group": str(group.pk)}]
     assert AlertOccurrence.objects.get().request_id == request.pk
+
+
+def test_each_body_is_led_by_the_routes_as_they_are_then(
+    integration: Make, sender: Sender, policy: Policy
+) -> None:
+    there = integration("generic", mapping=MAPPING)
+
+    def why(key: str) -> list[str]:
+        sender.send(path_of(there), {"id": key, "name": "Backup"})
+        return AlertGroup.objects.get(key=key).why
+
+    assert why("1") == ["No route matches: the integration's policy is “On call”."]
+    route = Route.objects.create(name="All", position=1, policy=policy, group_by=["team"], group_wait_s=7)
+    sender.send(path_of(there), {"id": "2", "name": "Backup"})
+    group = AlertGroup.objects.latest("opened_at")
+    assert (group.route, group.policy, group.quiet) == (route, policy, "waiting")
+    assert group.why == ["The route “All” matches: its policy is “On call”."]
+    Policy.objects.update(name="Nights")
+    Route.objects.update(is_shadow=True)
+    shown = "The route “All” matches, and would tell by “Nights”: it only shows what it would do."
+    assert why("3")[0] == shown
+    Route.objects.update(is_enabled=False)
+    assert why("4") == ["No route matches: the integration's policy is “Nights”."]
 
 
 def test_the_same_alertmanager_body_again_changes_nothing(integration: Make, sender: Sender) -> None:
