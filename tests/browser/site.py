@@ -156,6 +156,12 @@ class Site:
         page.get_by_role("button", name="Log in").click()
         page.wait_for_url("**/inbox/")
 
+    def forget(self, page: Page) -> None:
+        """Have the browser forget who was logged in."""
+        # An answer that is still on its way would set its cookies again.
+        page.goto("about:blank")
+        page.context.clear_cookies()
+
     def furnish(self, email: str) -> dict[str, str]:
         """Give somebody one of each thing there is; returns the ids, and the tokens of links."""
         # Which would take up some of it before the rest is there.

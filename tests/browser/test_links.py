@@ -100,7 +100,7 @@ def test_a_password_is_set_anew_by_who_did_not_change_it(site: Site, window: Pag
 @clicks("login/")
 def test_somebody_who_registers_again_is_led_to_the_log_in(site: Site, window: Page) -> None:
     email = site.register(window)
-    window.context.clear_cookies()
+    site.forget(window)
     window.goto("/register/")
     window.get_by_label("First name").fill("Ana")
     window.get_by_label("Last name").fill("Lima")
@@ -121,7 +121,7 @@ def test_an_invitation_is_taken_up(site: Site, window: Page) -> None:
     token = api(site, "auth/login", email=operator, password=PASSWORD)["access_token"]
     invited = f"{uuid4().hex}@example.com"
     api(site, "invitations/", token=token, email=invited, role="encadrant")
-    window.context.clear_cookies()
+    site.forget(window)
     window.goto(link_in(site.mail_to(invited, "/register/"), "/register/"))
     expect(window.get_by_label("Email address")).to_have_value(invited)
     window.get_by_label("First name").fill("Bo")
@@ -143,7 +143,7 @@ def test_mails_of_a_kind_are_ended_and_begin_again(site: Site, window: Page) -> 
     email = site.register(window)
     site.make_confirmed(email)
     site.publish(email, "Cardiology")
-    window.context.clear_cookies()
+    site.forget(window)
     window.goto(link_in(site.mail_to(email, "Cardiology"), "/unsubscribe/"))
     window.get_by_role("button", name="Unsubscribe").click()
     expect(window.get_by_role("heading", level=1)).to_have_text("You are unsubscribed")
@@ -160,7 +160,7 @@ def test_an_escalation_is_looked_at_after_the_log_in(site: Site, window: Page) -
     window.goto("/inbox/")
     told = window.locator(".notice", has_text="looked at")
     link = link_in(told.inner_text(), path)
-    window.context.clear_cookies()
+    site.forget(window)
     window.goto(link)
     window.get_by_label("Email address").fill(email)
     window.get_by_label("Password").fill(PASSWORD)

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
@@ -46,6 +47,27 @@ def test_the_count_stands_at_the_bell_and_in_the_title(browse: Browse, owner: Us
     assert "<title>(2) Inbox" in page
     assert 'aria-label="Inbox, 2 unread"' in page
     assert 'data-last="3"' in page
+
+
+def test_all_that_is_shown_is_marked_read_also_what_came_while_the_page_was_made(
+    browse: Browse, owner: User, tell: Tell
+) -> None:
+    tell(owner)
+    coming = [{"title": "Came late"}]
+
+    def just_before_the_list(execute: Any, sql: str, *rest: Any) -> Any:
+        if coming and "notifications_notification" in sql:
+            tell(owner, **coming.pop())
+        return execute(sql, *rest)
+
+    browser = browse(owner)
+    with connection.execute_wrapper(just_before_the_list):
+        page = browser.get("/inbox/")
+    assert "Came late" in page.content.decode()
+    up_to = re.search(r'name="up_to"[^>]* value="(\d+)"', page.content.decode())
+    assert up_to
+    browser.post("/inbox/read/", {"up_to": up_to[1]})
+    assert InboxItem.objects.filter(read_at=None).count() == 0
 
 
 def test_text_of_others_is_text(browse: Browse, owner: User, tell: Tell) -> None:

@@ -207,7 +207,8 @@
     }
     last = Math.max(last, news.last);
     askAgain ||= news.more;
-    if (byId("up-to")) byId("up-to").value = last;
+    const upTo = byId("up-to");
+    if (upTo) upTo.value = Math.max(last, upTo.value);
     showUnread(news.unread, fresh.length);
     // Other parts of a page may show what it was about.
     if (fresh.length) document.dispatchEvent(new Event("news"));

@@ -43,7 +43,7 @@ def page_of(page: Page, cursor: str | None = None) -> dict[str, Any]:
     shown = pages.page(pages.Wanted(page.person), cursor=begins, size=PAGE_SIZE)
     return {
         "bell": bell,
-        "last_number": last_number,
+        "up_to": max(last_number, *(each.number for each in shown.items), 0),
         "notices": [notice_of(each, person=page.person) for each in shown.items],
         "older": shown.next.encode() if shown.next else "",
         "is_first_page": begins is None,
