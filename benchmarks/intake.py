@@ -95,7 +95,7 @@ def benchmark(options: argparse.Namespace) -> Report:
 
 
 def alertmanagers(tocsin: Product, options: argparse.Namespace) -> dict[int, float]:
-    """Return by size of bodies what Alertmanager reaches of the rate of batches of as many alerts."""
+    """Return by size what bodies of Alertmanager reach of the rate of batches of as many alerts, in turns."""
     integrations = complete(
         python("-m", "benchmarks.seed_integrations"),
         question={"formats": ["alertmanager"]},
@@ -105,12 +105,17 @@ def alertmanagers(tocsin: Product, options: argparse.Namespace) -> dict[int, flo
     url = f"{tocsin.stack.base_url}/integrations/alertmanager/{integrations['told']['alertmanager']}/"
     shares, kept = {}, 0
     for size in BODIES:
-        batch = accepted(tocsin.alerts_url + "batch/", tocsin.headers, tocsin, options.seconds, batch=size)
-        bodies = accepted(url, {}, tocsin, options.seconds, batch=size, alertmanager=True)
-        shares[size] = bodies["per_s"] / batch["per_s"]
-        say(f"  Alertmanager, {size} a body: {bodies['per_s']:,.0f} alerts/s; batches: {batch['per_s']:,.0f}")
+        batches, bodies = [], []
+        for _ in range(options.rounds):
+            batches.append(
+                accepted(tocsin.alerts_url + "batch/", tocsin.headers, tocsin, options.seconds, batch=size)
+            )
+            bodies.append(accepted(url, {}, tocsin, options.seconds, batch=size, alertmanager=True))
+        rate, batch_rate = (statistics.median(each["per_s"] for each in some) for some in (bodies, batches))
+        shares[size] = rate / batch_rate
+        say(f"  Alertmanager, {size} a body: {rate:,.0f} alerts/s; batches: {batch_rate:,.0f}")
         found = tocsin.count("true", "escalation_alertoccurrence")
-        check_stored(f"Alertmanager, {size} a body", [bodies], found - kept, size)
+        check_stored(f"Alertmanager, {size} a body", bodies, found - kept, size)
         kept = found
     return shares
 
