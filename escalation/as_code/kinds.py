@@ -1,0 +1,443 @@
+"""Each kind of thing as a file has it: by names and addresses in place of ids.
+
+Kinds stand in the order in which things need each other, and are removed in the reverse one. What is stored
+is read by a few queries a kind; changes go through the services that the API and the admin use.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime, time
+from operator import itemgetter
+from typing import Any, Final
+from uuid import UUID
+
+from django.core.exceptions import ValidationError
+from django.db.models import Model, Q, QuerySet
+
+from accounts.models import Membership, Shop, User
+from accounts.services.shops import shop_update
+from accounts.services.users import user_update
+from accounts.validators import normalised_phone
+from config import clock
+from escalation.models import Integration, Policy, Rotation, RotationMember, RotationOverride, Route
+from escalation.policies.definition import Definition, Step, Target, steps_of
+from escalation.policies.selectors import definition_of, newest_version, policies
+from escalation.receiving import setting_up
+from escalation.services import policies as policy_services
+from escalation.services import rotations as rotation_services
+from notifications.channels import registry
+
+Fields = Mapping[str, Any]
+
+
+class Kind(ABC):
+    """Things of one kind."""
+
+    #: As the file calls them, and one of them; the field that names each.
+    name: str
+    one: str
+    key = "name"
+    #: Whether those that no file names can be removed here. People and shops can't: that is the admin's.
+    is_removed = True
+
+    @abstractmethod
+    def stored(self, named: Collection[str] | None = None) -> dict[str, dict[str, Any]]:
+        """Return what is stored of these, by name, in the form of a file; None: of all that are exported."""
+
+    def normal(self, fields: Fields) -> dict[str, Any]:
+        """Return what a file says in the one form in which it can be compared with what is stored."""
+        return dict(fields)
+
+    @abstractmethod
+    def make(self, name: str, fields: Fields) -> None: ...
+
+    @abstractmethod
+    def change(self, name: str, fields: Fields) -> None:
+        """Store these fields; the others stay as they are."""
+
+    def remove(self, name: str) -> None:
+        raise NotImplementedError
+
+
+class Users(Kind):
+    """Accounts. A new one can't log in before its password is set by the link for forgotten ones."""
+
+    name, one, key = "users", "user", "email"
+    is_removed = False
+    FIELDS: Final = ("first_name", "last_name", "language", "time_zone", "phone", "role", "is_active")
+
+    def stored(self, named: Collection[str] | None = None) -> dict[str, dict[str, Any]]:
+        users = User.objects.order_by("email")
+        if named is not None:
+            users = users.filter(email__in=named)
+        else:
+            # Whoever is named by something else, and the staff; not everybody who has an account.
+            told = {
+                person
+                for policy in policies()
+                for person in definition_of(newest_version(policy)).ids("user")
+            }
+            users = users.filter(
+                Q(is_staff=True)
+                | Q(pk__in=told)
+                | Q(pk__in=Membership.objects.filter(left_at=None).values("user"))
+                | Q(pk__in=RotationMember.objects.filter(rotation__deleted_at=None).values("user"))
+                | Q(pk__in=_overrides().values("user"))
+            )
+        return {user.email: _of(user, self.FIELDS) for user in users}
+
+    def normal(self, fields: Fields) -> dict[str, Any]:
+        phone = {"phone": normalised_phone(fields["phone"])} if fields.get("phone") else {}
+        return {**fields, "email": _email(fields["email"]), **phone}
+
+    def make(self, name: str, fields: Fields) -> None:
+        user = User(email=name, **fields)
+        user.set_unusable_password()
+        user.full_clean(exclude=["password"])
+        user.save()
+
+    def change(self, name: str, fields: Fields) -> None:
+        user_update(user=User.objects.get(email=name), **fields)
+
+
+class Shops(Kind):
+    name, one, key = "shops", "shop", "slug"
+    is_removed = False
+    FIELDS: Final = ("name", "group_alerts_s", "repeat_alerts_s")
+
+    def stored(self, named: Collection[str] | None = None) -> dict[str, dict[str, Any]]:
+        shops = Shop.objects.order_by("slug")
+        if named is not None:
+            shops = shops.filter(slug__in=named)
+        members: dict[UUID, list[str]] = {}
+        working = Membership.objects.filter(shop__in=shops, left_at=None).order_by("user__email")
+        for shop, email in working.values_list("shop", "user__email"):
+            members.setdefault(shop, []).append(email)
+        return {shop.slug: {**_of(shop, self.FIELDS), "members": members.get(shop.pk, [])} for shop in shops}
+
+    def normal(self, fields: Fields) -> dict[str, Any]:
+        if "members" not in fields:
+            return dict(fields)
+        return {**fields, "members": sorted({_email(each) for each in fields["members"]})}
+
+    def make(self, name: str, fields: Fields) -> None:
+        shop = Shop(slug=name, **{"name": name, **_without(fields, "members")})
+        shop.full_clean()
+        shop.save()
+        self._set_members(shop, fields)
+
+    def change(self, name: str, fields: Fields) -> None:
+        shop = Shop.objects.select_for_update(no_key=True).get(slug=name)
+        if others := _without(fields, "members"):
+            shop_update(shop=shop, **others)
+        self._set_members(shop, fields)
+
+    def _set_members(self, shop: Shop, fields: Fields) -> None:
+        if "members" not in fields:
+            return
+        wanted = set(_people(fields["members"], "members"))
+        working = shop.memberships.filter(left_at=None)
+        for membership in working.exclude(user__in=wanted):
+            membership.left_at = clock.now()
+            membership.save(update_fields=["left_at"])
+        for person in wanted - set(working.values_list("user_id", flat=True)):
+            Membership.objects.create(shop=shop, user_id=person)
+
+
+class Rotations(Kind):
+    name, one = "rotations", "rotation"
+    FIELDS: Final = ("kind", "shift_h", "time_zone", "starts_on", "handoff_at")
+
+    def stored(self, named: Collection[str] | None = None) -> dict[str, dict[str, Any]]:
+        rotations = Rotation.objects.filter(deleted_at=None).order_by("name")
+        overrides = _overrides().select_related("user").order_by("pk")
+        return {
+            rotation.name: {
+                **_of(rotation, self.FIELDS),
+                # The places of those who left stand in no file: nobody can take them up again.
+                "members": [
+                    place.user.email
+                    for place in rotation.places.select_related("user").order_by("position", "pk")
+                    if place.user
+                ],
+                "overrides": [
+                    {"user": each.user.email, **_of(each, ("starts_at", "ends_at"))}
+                    for each in overrides.filter(rotation=rotation)
+                ],
+            }
+            for rotation in rotations
+        }
+
+    def normal(self, fields: Fields) -> dict[str, Any]:
+        normal = dict(fields)
+        if "members" in fields:
+            normal["members"] = [_email(each) for each in fields["members"]]
+        if "handoff_at" in fields:
+            normal["handoff_at"] = time.fromisoformat(fields["handoff_at"]).isoformat()
+        if "overrides" in fields:
+            normal["overrides"] = [
+                {
+                    "user": _email(each["user"]),
+                    **{name: _moment(each[name]).isoformat() for name in ("starts_at", "ends_at")},
+                }
+                for each in fields["overrides"]
+            ]
+        return normal
+
+    def make(self, name: str, fields: Fields) -> None:
+        members = _people(fields.get("members", []), "members")
+        given = self._given(_without(fields, "members", "overrides"))
+        rotation, _ = rotation_services.rotation_create(name=name, members=members, **given)
+        self._set_overrides(rotation, fields)
+
+    def change(self, name: str, fields: Fields) -> None:
+        rotation = Rotation.objects.get(name=name, deleted_at=None)
+        members = _people(fields["members"], "members") if "members" in fields else None
+        given = self._given(_without(fields, "members", "overrides"))
+        rotation_services.rotation_update(rotation=rotation, members=members, **given)
+        self._set_overrides(rotation, fields)
+
+    def remove(self, name: str) -> None:
+        rotation_services.rotation_remove(rotation=Rotation.objects.get(name=name, deleted_at=None))
+
+    @staticmethod
+    def _given(fields: Fields) -> dict[str, Any]:
+        parsed: dict[str, Any] = dict(fields)
+        if "starts_on" in fields:
+            parsed["starts_on"] = date.fromisoformat(fields["starts_on"])
+        if "handoff_at" in fields:
+            parsed["handoff_at"] = time.fromisoformat(fields["handoff_at"])
+        return parsed
+
+    @staticmethod
+    def _set_overrides(rotation: Rotation, fields: Fields) -> None:
+        if "overrides" not in fields:
+            return
+        # All anew: of two that overlap the one made last counts.
+        _overrides().filter(rotation=rotation).delete()
+        for each in fields["overrides"]:
+            (person,) = _people([each["user"]], "overrides")
+            rotation_services.override_create(
+                rotation=rotation,
+                user_id=person,
+                starts_at=_moment(each["starts_at"]),
+                ends_at=_moment(each["ends_at"]),
+            )
+
+
+class Policies(Kind):
+    name, one = "policies", "policy"
+    FIELDS: Final = ("severity", "repeats", "repeat_every_s", "acknowledge_timeout_s")
+
+    def stored(self, named: Collection[str] | None = None) -> dict[str, dict[str, Any]]:
+        definitions = {
+            policy.name: definition_of(newest_version(policy)) for policy in policies().order_by("name")
+        }
+        people = {id_ for each in definitions.values() for id_ in each.ids("user")}
+        rotations = {id_ for each in definitions.values() for id_ in each.ids("rotation")}
+        names = {
+            **dict(User.objects.filter(pk__in=people).values_list("pk", "email")),
+            **dict(Rotation.objects.filter(pk__in=rotations, deleted_at=None).values_list("pk", "name")),
+        }
+        return {
+            name: {
+                **{field: getattr(definition, field) for field in self.FIELDS},
+                "steps": [_step_as_code(step, names) for step in definition.steps],
+            }
+            for name, definition in definitions.items()
+        }
+
+    def normal(self, fields: Fields) -> dict[str, Any]:
+        if "steps" not in fields:
+            return dict(fields)
+        steps = [
+            {"after_s": step["after_s"], "targets": [_target_normal(each) for each in step["targets"]]}
+            for step in fields["steps"]
+        ]
+        return {**fields, "steps": sorted(steps, key=itemgetter("after_s"))}
+
+    def make(self, name: str, fields: Fields) -> None:
+        definition = Definition(**_definition_fields({"steps": [], **fields}))
+        policy_services.policy_create(name=name, definition=definition)
+
+    def change(self, name: str, fields: Fields) -> None:
+        policy = Policy.objects.get(name=name, deleted_at=None)
+        policy_services.policy_update(policy=policy, changes=_definition_fields(fields))
+
+    def remove(self, name: str) -> None:
+        policy_services.policy_remove(policy=Policy.objects.get(name=name, deleted_at=None))
+
+
+class Integrations(Kind):
+    """Those that post here; a new one has a key of its own, whatever the one had that was exported."""
+
+    name, one = "integrations", "integration"
+    FIELDS: Final = ("format", "severity", "mapping", "is_enabled")
+
+    def stored(self, named: Collection[str] | None = None) -> dict[str, dict[str, Any]]:
+        return {
+            each.name: {
+                **_of(each, self.FIELDS),
+                "shop": each.shop and each.shop.slug,
+                "policy": each.policy and each.policy.name,
+            }
+            for each in Integration.objects.select_related("shop", "policy").order_by("name")
+        }
+
+    def make(self, name: str, fields: Fields) -> None:
+        setting_up.integration_create(name=name, **_with_ids(fields))
+
+    def change(self, name: str, fields: Fields) -> None:
+        integration = Integration.objects.get(name=name)
+        setting_up.integration_update(integration=integration, **_with_ids(fields))
+
+    def remove(self, name: str) -> None:
+        setting_up.integration_remove(integration=Integration.objects.get(name=name), by="apply", via="apply")
+
+
+class Routes(Kind):
+    """In the order in which they are asked: those of the file first, as they stand there."""
+
+    name, one = "routes", "route"
+    FIELDS: Final = (
+        "matchers", "group_by", "group_wait_s", "group_interval_s", "repeat_interval_s", "is_shadow",
+        "is_enabled",
+    )  # fmt: skip
+
+    def stored(self, named: Collection[str] | None = None) -> dict[str, dict[str, Any]]:
+        return {
+            each.name: {**_of(each, self.FIELDS), "policy": each.policy and each.policy.name}
+            for each in Route.objects.select_related("policy").order_by("position", "pk")
+        }
+
+    def make(self, name: str, fields: Fields) -> None:
+        setting_up.route_create(name=name, **_with_ids(fields))
+
+    def change(self, name: str, fields: Fields) -> None:
+        setting_up.route_update(route=Route.objects.get(name=name), **_with_ids(fields))
+
+    def remove(self, name: str) -> None:
+        Route.objects.get(name=name).delete()
+
+    def order(self, names: Sequence[str]) -> None:
+        ids = dict(Route.objects.order_by("position", "pk").values_list("name", "pk"))
+        first = [ids.pop(name) for name in names]
+        setting_up.routes_order(ids=[*first, *ids.values()])
+
+
+ROUTES: Final = Routes()
+KINDS: Final[tuple[Kind, ...]] = (Users(), Shops(), Rotations(), Policies(), Integrations(), ROUTES)
+
+
+def _of(row: Model, names: Iterable[str]) -> dict[str, Any]:
+    """Return fields as YAML has them: times as text."""
+    return {name: _plain(getattr(row, name)) for name in names}
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, date | time) else value
+
+
+def _without(fields: Fields, *names: str) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if name not in names}
+
+
+def _overrides() -> QuerySet[RotationOverride]:
+    """Return those that end in the future."""
+    return RotationOverride.objects.filter(ends_at__gt=clock.now(), rotation__deleted_at=None)
+
+
+def _people(emails: Sequence[str], field: str) -> list[UUID]:
+    """Return the ids of people, in the order of their addresses.
+
+    Raises:
+        ValidationError: there is no such person.
+    """
+    wanted = [_email(each) for each in emails]
+    known = dict(User.objects.filter(email__in=wanted).values_list("email", "pk"))
+    if missing := sorted(set(wanted) - known.keys()):
+        raise ValidationError({field: [f"There is no user {email}." for email in missing]})
+    return [known[email] for email in wanted]
+
+
+def _email(given: str) -> str:
+    return given.strip().lower()
+
+
+def _moment(given: str) -> datetime:
+    """Return a time in UTC; one without a zone is taken to be in it."""
+    at = datetime.fromisoformat(given)
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+
+
+def _one(rows: QuerySet[Any], name: str, field: str) -> UUID:
+    found: UUID | None = rows.values_list("pk", flat=True).first()
+    if found is None:
+        raise ValidationError({field: [f"There is no {field} {name}."]})
+    return found
+
+
+def _with_ids(fields: Fields) -> dict[str, Any]:
+    """Return fields with the ids of the policy and the shop that they name."""
+    ids: dict[str, Any] = dict(fields)
+    if "policy" in ids:
+        name = ids.pop("policy")
+        ids["policy_id"] = name and _one(Policy.objects.filter(name=name, deleted_at=None), name, "policy")
+    if "shop" in ids:
+        slug = ids.pop("shop")
+        ids["shop_id"] = slug and _one(Shop.objects.filter(slug=slug), slug, "shop")
+    return ids
+
+
+def _step_as_code(step: Step, names: Mapping[UUID, str]) -> dict[str, Any]:
+    return {
+        "after_s": step.after_s,
+        "targets": [_target_as_code(each, names) for each in step.targets],
+    }
+
+
+def _target_as_code(target: Target, names: Mapping[UUID, str]) -> dict[str, Any]:
+    if target.id is None:
+        return {"address": target.address, "channel": target.channels[0]}
+    # Of whoever has been deleted there is no name any more, and nobody is told by it.
+    named: dict[str, Any] = {target.type: names.get(target.id, str(target.id))}
+    return {**named, "channels": list(target.channels)} if target.channels else named
+
+
+def _target_normal(target: Fields) -> dict[str, Any]:
+    if "address" in target:
+        address = registry.get(target["channel"]).normalised_address(target["address"])
+        return {"address": address, "channel": target["channel"]}
+    normal = {"user": _email(target["user"])} if "user" in target else {"rotation": target["rotation"]}
+    channels = sorted(set(target.get("channels", [])))
+    return {**normal, "channels": channels} if channels else normal
+
+
+def _definition_fields(fields: Fields) -> dict[str, Any]:
+    """Return fields of a definition, with the steps that a file has.
+
+    Raises:
+        ValidationError: they name who isn't there, or are not as they should be.
+    """
+    if "steps" not in fields:
+        return dict(fields)
+    targets = [target for step in fields["steps"] for target in step["targets"]]
+    people = sorted({target["user"] for target in targets if "user" in target})
+    ids: dict[tuple[str, str], UUID] = {
+        ("user", email): id_ for email, id_ in zip(people, _people(people, "steps"), strict=True)
+    }
+    for name in {target["rotation"] for target in targets if "rotation" in target}:
+        there = Rotation.objects.filter(name=name, deleted_at=None)
+        ids["rotation", name] = _one(there, name, "rotation")
+    steps = [
+        {**step, "targets": [_target_as_stored(each, ids) for each in step["targets"]]}
+        for step in fields["steps"]
+    ]
+    return {**fields, "steps": steps_of(steps)}
+
+
+def _target_as_stored(target: Fields, ids: Mapping[tuple[str, str], UUID]) -> dict[str, Any]:
+    if "address" in target:
+        return {"type": "address", **target}
+    (type_,) = {"user", "rotation"} & target.keys()
+    return {"type": type_, f"{type_}_id": str(ids[type_, target[type_]]), **_without(target, type_)}

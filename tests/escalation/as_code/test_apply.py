@@ -1,0 +1,359 @@
+"""What is set up, from YAML and to YAML: shown first, changed all at once, and the same both ways."""
+
+import io
+import json
+import random
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import jsonschema
+import pytest
+import yaml
+from django.core.management import CommandError, call_command
+
+from accounts.models import Membership, Shop, User
+from config.processes import REPOSITORY
+from escalation.as_code.applying import as_yaml
+from escalation.as_code.reading import Loader
+from escalation.as_code.schema import schema
+from escalation.models import Integration, Policy, Rotation, Route
+from escalation.policies.plan import plan
+from escalation.policies.selectors import definition_of, newest_version, world_of
+from escalation.rotations.selectors import turns_of, with_turns
+from escalation.rotations.turns import on_call
+
+Apply = Callable[..., str]
+
+TEAM: Final = """
+users:
+  - {email: Ana@Example.com, first_name: Ana, time_zone: Europe/Paris, phone: "+33 6 12 34 56 78"}
+  - {email: bo@example.com, language: fr}
+shops:
+  - {slug: paris, name: Paris, members: [bo@example.com, ana@example.com]}
+rotations:
+  - name: Nights
+    kind: daily
+    time_zone: Europe/Paris
+    starts_on: 2026-01-05
+    handoff_at: 10:30
+    members: [ana@example.com, bo@example.com]
+policies:
+  - name: Orders
+    repeats: 2
+    repeat_every_s: 600
+    steps:
+      - after_s: 120
+        targets:
+          - user: ana@example.com
+            channels: [sms, phone]
+          - {address: "+33 6 12 34 56 78", channel: sms}
+      - {after_s: 0, targets: [{rotation: Nights}]}
+integrations:
+  - {name: Prometheus, format: alertmanager, shop: paris, policy: Orders}
+routes:
+  - name: databases
+    matchers: [{label: team, op: "=", value: db}]
+    policy: Orders
+  - {name: the rest, policy: null, group_by: [alertname]}
+"""
+
+
+@pytest.fixture
+def apply(db: None, tmp_path: Path) -> Apply:
+    """Apply texts, each as a file of its own; returns what was said."""
+
+    def run(*texts: str, **options: Any) -> str:
+        files = []
+        for number, text in enumerate(texts):
+            files.append(tmp_path / f"{number}.yaml")
+            files[-1].write_text(text)
+        out = io.StringIO()
+        call_command("apply", *files, **{"yes": True, **options}, stdout=out)
+        return out.getvalue()
+
+    return run
+
+
+def export(*only: str) -> str:
+    out = io.StringIO()
+    call_command("export", only=list(only), stdout=out)
+    return out.getvalue()
+
+
+def changed(text: str, old: str, new: str) -> str:
+    assert text.count(old) == 1, text.count(old)
+    return text.replace(old, new)
+
+
+def test_all_of_a_file_is_there_afterwards(apply: Apply) -> None:
+    said = apply(TEAM)
+    assert "+ user ana@example.com" in said
+    assert said.endswith("8 changes made.\n")
+    ana, bo = User.objects.order_by("email")
+    assert (ana.first_name, ana.time_zone, ana.phone) == ("Ana", "Europe/Paris", "+33612345678")
+    assert (bo.language, bo.has_usable_password(), bo.email_verified_at) == ("fr", False, None)
+    assert set(Shop.objects.get(slug="paris").members.all()) == {ana, bo}
+    rotation = Rotation.objects.get(name="Nights")
+    assert rotation.handoff_at.isoformat() == "10:30:00"
+    assert [place.user for place in rotation.places.order_by("position")] == [ana, bo]
+    first, second = definition_of(newest_version(Policy.objects.get(name="Orders"))).steps
+    assert (first.after_s, first.targets[0].id) == (0, rotation.pk)
+    assert (second.targets[0].id, second.targets[0].channels) == (ana.pk, ("phone", "sms"))
+    assert second.targets[1].address == "+33612345678"
+    integration = Integration.objects.select_related("shop", "policy").get()
+    assert integration.shop
+    assert integration.policy
+    assert (integration.shop.slug, integration.policy.name) == ("paris", "Orders")
+    databases, rest = Route.objects.order_by("position")
+    assert (databases.policy, rest.policy) == (integration.policy, None)
+    assert (databases.matchers[0]["value"], rest.group_by) == ("db", ["alertname"])
+
+
+def test_the_same_again_changes_nothing(apply: Apply) -> None:
+    apply(TEAM)
+    versions = Policy.objects.get().versions.count()
+    assert apply(TEAM) == "Nothing to change.\n"
+    assert apply(TEAM, check=True, yes=False) == "Nothing to change.\n"
+    assert apply(export()) == "Nothing to change.\n"
+    assert Policy.objects.get().versions.count() == versions
+
+
+def test_what_would_change_is_shown_and_only_that_is_changed(apply: Apply) -> None:
+    apply(TEAM)
+    text = changed(TEAM, "repeats: 2", "repeats: 3")
+    with pytest.raises(CommandError, match="1 change to make"):
+        apply(text, check=True)
+    assert newest_version(Policy.objects.get()).repeats == 2
+    said = apply(text)
+    assert said == "~ policy Orders\n    - repeats: 2\n    + repeats: 3\n1 change made.\n"
+    version = newest_version(Policy.objects.get())
+    assert (version.number, version.repeats, version.repeat_every_s) == (2, 3, 600)
+
+
+def test_what_a_file_leaves_out_stays_as_it_is(apply: Apply) -> None:
+    apply(TEAM)
+    apply(
+        "policies: [{name: Orders, severity: standard}]",
+        "users: [{email: bo@example.com, first_name: Bo}]",
+    )
+    assert newest_version(Policy.objects.get()).repeats == 2
+    assert User.objects.get(email="bo@example.com").language == "fr"
+    assert Integration.objects.count() == 1
+
+
+def test_who_is_no_longer_a_member_has_left_and_can_come_back(apply: Apply) -> None:
+    apply(TEAM)
+    apply("shops:\n  - {slug: paris, members: [ana@example.com]}")
+    left = Membership.objects.get(user__email="bo@example.com")
+    assert left.left_at is not None
+    apply("shops:\n  - {slug: paris, members: [bo@example.com]}")
+    assert Membership.objects.filter(user__email="bo@example.com", left_at=None).count() == 1
+    left.refresh_from_db()
+    assert left.left_at is not None
+
+
+def test_only_with_prune_is_anything_removed_and_never_people_or_shops(apply: Apply) -> None:
+    apply(TEAM)
+    less = "users: []\nshops: []\nrotations: []\npolicies: []\nintegrations: []\nroutes: [{name: databases}]"
+    assert apply(less) == "Nothing to change.\n"
+    said = apply(changed(less, "{name: databases}", "{name: databases, policy: null}"), prune=True)
+    # What others need goes last.
+    assert [line for line in said.splitlines() if line.startswith("- ")] == [
+        "- route the rest", "- integration Prometheus", "- policy Orders", "- rotation Nights",
+    ]  # fmt: skip
+    assert not Policy.objects.filter(deleted_at=None).exists()
+    assert [route.name for route in Route.objects.all()] == ["databases"]
+    assert (User.objects.count(), Shop.objects.count()) == (2, 1)
+
+
+def test_prune_leaves_kinds_alone_of_which_no_file_speaks(apply: Apply) -> None:
+    apply(TEAM)
+    assert apply("users: []", prune=True) == "Nothing to change.\n"
+
+
+def test_routes_stand_in_the_order_of_the_file_and_before_those_that_it_does_not_name(apply: Apply) -> None:
+    apply(TEAM)
+    apply("routes: [{name: last}]")
+    said = apply("routes: [{name: the rest}, {name: new}, {name: databases}]")
+    assert [each.name for each in Route.objects.order_by("position")] == [
+        "the rest",
+        "new",
+        "databases",
+        "last",
+    ]
+    assert "~ route\n" in said
+
+
+def test_what_a_service_refuses_changes_nothing_at_all(apply: Apply) -> None:
+    text = changed(TEAM, "repeat_every_s: 600", "repeat_every_s: 60")
+    with pytest.raises(CommandError, match="policy Orders: repeat_every_s: Expected more than 120 seconds"):
+        apply(text)
+    assert not User.objects.exists()
+
+
+def test_who_is_named_must_be_there(apply: Apply) -> None:
+    for old, new, why in (
+        ("user: ana@example.com", "user: eva@example.com", "policy Orders: steps: There is no user eva@"),
+        ("[{rotation: Nights}]", "[{rotation: Days}]", "There is no rotation Days"),
+        ("shop: paris", "shop: rome", "integration Prometheus: shop: There is no shop rome"),
+    ):
+        with pytest.raises(CommandError, match=why):
+            apply(changed(TEAM, old, new))
+        assert not User.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("polices: []", "'polices' was unexpected"),
+        ("policies: [{name: A, step: []}]", "policies, A: .*'step' was unexpected"),
+        ("policies: [{name: A, steps: [{after_s: 0, targets: [{user: a@b.c, chanels: []}]}]}]", "chanels"),
+        ("users: [{email: a@b.c, language: xx}]", "users, a@b.c, language: 'xx' is not one of"),
+        ("users: [{first_name: Ana}]", "users, 1: 'email' is a required property"),
+        ("users: [{email: a@b.c}, {email: A@b.c}]", "user a@b.c: there are two of them"),
+        ("users: [{email: a@b.c, phone: '12'}]", "user a@b.c: Enter a phone number"),
+        ("users: []\nusers: []", "users stands there twice"),
+        ("users: [", "expected the node content|while parsing"),
+        ("- 1", "is not of type 'object'"),
+        ("rotations: [{name: A, starts_on: soon}]", "'soon' is not a 'date'"),
+    ],
+)
+def test_a_file_that_is_wrong_says_where(apply: Apply, text: str, why: str) -> None:
+    with pytest.raises(CommandError, match=why):
+        apply(text)
+    assert not User.objects.exists()
+
+
+def test_several_files_are_one(apply: Apply) -> None:
+    apply("routes: [{name: a}]", "users: [{email: a@b.co}]\nroutes: [{name: b}]")
+    assert [each.name for each in Route.objects.order_by("position")] == ["a", "b"]
+    with pytest.raises(CommandError, match="route a: there are two of them"):
+        apply("routes: [{name: a}]", "routes: [{name: a}]")
+
+
+def test_nobody_to_ask_changes_nothing(apply: Apply) -> None:
+    with pytest.raises(CommandError, match="nobody to ask"):
+        apply(TEAM, yes=False)
+    assert not User.objects.exists()
+
+
+def test_nothing_changes_otherwise_than_it_was_shown(apply: Apply, monkeypatch: pytest.MonkeyPatch) -> None:
+    apply(TEAM)
+
+    def somebody_changes_it_and_it_is_agreed_to(_: str) -> str:
+        Route.objects.all().delete()
+        return "y"
+
+    monkeypatch.setattr("builtins.input", somebody_changes_it_and_it_is_agreed_to)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    with pytest.raises(CommandError, match="in the meantime"):
+        apply(changed(TEAM, "repeats: 2", "repeats: 3"), yes=False)
+    assert newest_version(Policy.objects.get()).repeats == 2
+
+
+def test_yaml_is_read_as_its_core_schema_has_it() -> None:
+    assert yaml.load("[10:30, no, on, 2026-01-05, 0o7, 1_0, ~, true, 1, 1.5]", Loader) == [
+        "10:30", "no", "on", "2026-01-05", "0o7", "1_0", None, True, 1, 1.5,
+    ]  # fmt: skip
+
+
+def test_the_schema_is_one_and_what_is_exported_is_by_it(apply: Apply) -> None:
+    out = io.StringIO()
+    call_command("apply", schema=True, stdout=out)
+    jsonschema.Draft202012Validator.check_schema(json.loads(out.getvalue()))
+    apply(TEAM)
+    jsonschema.Draft202012Validator(schema()).validate(yaml.load(export(), Loader))
+    assert yaml.load(export("routes"), Loader).keys() == {"routes"}
+
+
+def test_the_example_of_the_documentation_can_be_applied(apply: Apply) -> None:
+    (example,) = re.findall(r"```yaml\n(.*?)```", (REPOSITORY / "docs/as-code.md").read_text(), re.DOTALL)
+    apply(example)
+    assert apply(example) == "Nothing to change.\n"
+    for model in (Policy, Rotation, Route):
+        assert model.objects.exists()
+
+
+# --- From one installation to an empty one ------------------------------------------------------------------
+
+ZONES: Final = ("Europe/Paris", "America/New_York", "Asia/Tehran", "Australia/Lord_Howe")
+PEOPLE: Final = [f"{number}@example.com" for number in range(12)]
+ROTATIONS: Final = [f"rotation {number}" for number in range(6)]
+POLICIES: Final = [f"policy {number}" for number in range(6)]
+
+
+def a_world(chance: random.Random) -> dict[str, list[dict[str, Any]]]:
+    def override() -> dict[str, str]:
+        begin = datetime(2027, chance.randint(1, 12), chance.randint(1, 28), 7, tzinfo=UTC)
+        end = begin + timedelta(hours=chance.randint(1, 900))
+        return {"user": chance.choice(PEOPLE), "starts_at": begin.isoformat(), "ends_at": end.isoformat()}
+
+    def target() -> dict[str, str]:
+        return chance.choice(({"user": chance.choice(PEOPLE)}, {"rotation": chance.choice(ROTATIONS)}))
+
+    return {
+        "users": [{"email": email} for email in PEOPLE],
+        "rotations": [
+            {
+                "name": name,
+                "kind": "custom",
+                "shift_h": chance.choice((1, 8, 12, 24, 168)),
+                "time_zone": chance.choice(ZONES),
+                "starts_on": f"2026-0{chance.randint(1, 9)}-11",
+                "handoff_at": f"{chance.randint(0, 23):02}:{chance.choice((0, 30)):02}",
+                "members": chance.sample(PEOPLE, chance.randint(1, 5)),
+                "overrides": [override() for _ in range(4)],
+            }
+            for name in ROTATIONS
+        ],
+        "policies": [
+            {
+                "name": name,
+                "repeats": 1,
+                "repeat_every_s": 9000,
+                "severity": chance.choice(("critical", "standard")),
+                "steps": [
+                    {"after_s": 600 * step, "targets": [target() for _ in range(chance.randint(1, 3))]}
+                    for step in range(chance.randint(1, 3))
+                ],
+            }
+            for name in POLICIES
+        ],
+    }
+
+
+def answers(chance: random.Random) -> list[Any]:
+    """Who is on call, and who would be told of what is started, at 1,000 times."""
+    turns = {each.name: turns_of(each) for each in with_turns(Rotation.objects.filter(deleted_at=None))}
+    said = {each.name: definition_of(newest_version(each)) for each in Policy.objects.filter(deleted_at=None)}
+    emails = dict(User.objects.values_list("pk", "email"))
+    found: list[Any] = []
+    for _ in range(500):
+        at = datetime(2027, 1, 1, tzinfo=UTC) + timedelta(minutes=chance.randint(0, 525_600))
+        shift = on_call(turns[chance.choice(ROTATIONS)], at)
+        found.append(shift and (emails[shift.user_id], shift.starts_at, shift.ends_at))
+        definition = said[chance.choice(POLICIES)]
+        told = plan(definition, world_of(definition, since=at), started_at=at)
+        found.append(
+            [(each.user and each.user.email, each.via, each.channel, each.due_at, each.data) for each in told]
+        )
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+def test_an_empty_installation_answers_the_same_once_it_has_what_was_exported(
+    apply: Apply, seed: int
+) -> None:
+    apply(as_yaml(a_world(random.Random(seed))))
+    User.objects.filter(email__in=PEOPLE[:2]).update(is_active=False)
+    before, text = answers(random.Random(seed)), export()
+    assert sum(1 for each in before if each) > 900
+    for model in (Policy, Rotation, User):
+        model.objects.all().delete()
+    apply(text)
+    assert answers(random.Random(seed)) == before
+    assert export() == text
