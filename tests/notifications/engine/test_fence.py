@@ -48,7 +48,7 @@ async def test_nothing_begins_nor_begins_anew_once_its_batch_is_closed() -> None
 
 
 # From the begin of a send to the third party's noticing it, on a busy machine.
-NOTICED_S = 0.1
+NOTICED_S = 0.5
 
 
 @pytest.mark.slow
