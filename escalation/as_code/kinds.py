@@ -20,7 +20,7 @@ from accounts.services.users import user_update
 from accounts.validators import normalised_phone
 from config import clock
 from escalation.models import Integration, Policy, Rotation, RotationMember, RotationOverride, Route
-from escalation.policies.definition import Definition, Step, Target, steps_of
+from escalation.policies.definition import TYPES, Definition, Step, steps_of
 from escalation.policies.selectors import definition_of, newest_version, policies
 from escalation.receiving import setting_up
 from escalation.services import policies as policy_services
@@ -242,7 +242,7 @@ class Policies(Kind):
         return {
             name: {
                 **{field: getattr(definition, field) for field in self.FIELDS},
-                "steps": [_step_as_code(step, names) for step in definition.steps],
+                "steps": _steps_as_code(definition.steps, names),
             }
             for name, definition in definitions.items()
         }
@@ -251,7 +251,7 @@ class Policies(Kind):
         if "steps" not in fields:
             return dict(fields)
         steps = [
-            {"after_s": step["after_s"], "targets": [_target_normal(each) for each in step["targets"]]}
+            {**step, "targets": [_target_normal(each) for each in step["targets"]]}
             for step in fields["steps"]
         ]
         return {**fields, "steps": sorted(steps, key=itemgetter("after_s"))}
@@ -389,28 +389,32 @@ def _with_ids(fields: Fields) -> dict[str, Any]:
     return ids
 
 
-def _step_as_code(step: Step, names: Mapping[UUID, str]) -> dict[str, Any]:
-    return {
-        "after_s": step.after_s,
-        "targets": [_target_as_code(each, names) for each in step.targets],
-    }
+def _steps_as_code(steps: Iterable[Step], names: Mapping[UUID, str]) -> list[dict[str, Any]]:
+    stored = [step.as_json() for step in steps]
+    return [
+        {**step, "targets": [_target_as_code(each, names) for each in step["targets"]]} for step in stored
+    ]
 
 
-def _target_as_code(target: Target, names: Mapping[UUID, str]) -> dict[str, Any]:
-    if target.id is None:
-        return {"address": target.address, "channel": target.channels[0]}
-    # Of whoever has been deleted there is no name any more, and nobody is told by it.
-    named: dict[str, Any] = {target.type: names.get(target.id, str(target.id))}
-    return {**named, "channels": list(target.channels)} if target.channels else named
+def _target_as_code(target: dict[str, Any], names: Mapping[UUID, str]) -> dict[str, Any]:
+    """Return a target without its type, which its name says, and with a name in place of the id."""
+    type_ = target.pop("type")
+    if (key := TYPES[type_]) != type_:
+        id_ = target.pop(key)
+        # Of whoever has been deleted there is no name any more, and nobody is told by it.
+        target = {type_: names.get(UUID(id_), id_), **target}
+    return _target_normal(target)
 
 
 def _target_normal(target: Fields) -> dict[str, Any]:
-    if "address" in target:
-        address = registry.get(target["channel"]).normalised_address(target["address"])
-        return {"address": address, "channel": target["channel"]}
-    normal = {"user": _email(target["user"])} if "user" in target else {"rotation": target["rotation"]}
-    channels = sorted(set(target.get("channels", [])))
-    return {**normal, "channels": channels} if channels else normal
+    normal = {name: value for name, value in target.items() if (name, value) != ("channels", [])}
+    if "user" in normal:
+        normal["user"] = _email(normal["user"])
+    if "channels" in normal:
+        normal["channels"] = sorted(set(normal["channels"]))
+    if "address" in normal:
+        normal["address"] = registry.get(normal["channel"]).normalised_address(normal["address"])
+    return normal
 
 
 def _definition_fields(fields: Fields) -> dict[str, Any]:
@@ -437,7 +441,7 @@ def _definition_fields(fields: Fields) -> dict[str, Any]:
 
 
 def _target_as_stored(target: Fields, ids: Mapping[tuple[str, str], UUID]) -> dict[str, Any]:
-    if "address" in target:
-        return {"type": "address", **target}
-    (type_,) = {"user", "rotation"} & target.keys()
-    return {"type": type_, f"{type_}_id": str(ids[type_, target[type_]]), **_without(target, type_)}
+    (type_,) = TYPES.keys() & target.keys()
+    if type_ == "address":
+        return {"type": type_, **target}
+    return {"type": type_, TYPES[type_]: str(ids[type_, target[type_]]), **_without(target, type_)}
