@@ -240,7 +240,11 @@ class Copy:
 
     def record(self, folder: Path) -> None:
         """Run all tests but those of browsers, and have each write into the folder what it reaches."""
-        self._pytest("-n", "auto", "--ignore", "tests/browser", "tests", REACHED_INTO=str(folder))
+        done = self._pytest("-n", "auto", "--ignore", "tests/browser", "tests", REACHED_INTO=str(folder))
+        # What a part of the tests reaches would make faults seem unnoticed that the others notice.
+        if done is None or "passed" not in (ended := done.stdout.strip().rpartition("\n")[2]):
+            raise SystemExit(f"Not all tests ran: {done and (done.stdout + done.stderr)[-500:]}")
+        print(f"recorded: {ended}", flush=True)
 
     def first_failure(self, mutant: Mutant, reached: Reached) -> str:
         """Return what pytest says about the first test that fails with the fault; nothing if none does."""
