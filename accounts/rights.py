@@ -184,6 +184,11 @@ ROUTES: Final[Mapping[str, Rights]] = {
     # Whoever is told in it acknowledges it; that only the staff stop it, they learn last.
     "api/v1/escalations/<path:process_id>/acknowledge": _post(person(Scope.ESCALATIONS_WRITE)),
     "api/v1/escalations/<path:process_id>/stop": _post(person(Scope.ESCALATIONS_WRITE)),
+    "api/v1/escalations/<path:process_id>/notes": _kept(
+        SEE_ESCALATIONS, person(Scope.ESCALATIONS_WRITE), "POST"
+    ),
+    "api/v1/escalations/<path:process_id>/timeline": _get(SEE_ESCALATIONS),
+    "api/v1/escalations/<path:process_id>/timeline.md": _get(SEE_ESCALATIONS),
     "api/v1/integrations": {"GET": READ_ESCALATIONS, "POST": WRITE_ESCALATIONS},
     "api/v1/integrations/<uuid:integration_id>": _kept(
         READ_ESCALATIONS, WRITE_ESCALATIONS, "PATCH", "DELETE"
@@ -202,14 +207,21 @@ ROUTES: Final[Mapping[str, Rights]] = {
     "api/v1/groups/<uuid:group_id>/acknowledge": _post(person(Scope.ESCALATIONS_WRITE)),
     "api/v1/groups/<uuid:group_id>/resolve": _post(person(Scope.ESCALATIONS_WRITE)),
     "api/v1/groups/<uuid:group_id>/snooze": _post(person(Scope.ESCALATIONS_WRITE)),
+    "api/v1/groups/<uuid:group_id>/notes": _kept(SEE_ESCALATIONS, person(Scope.ESCALATIONS_WRITE), "POST"),
+    "api/v1/groups/<uuid:group_id>/timeline": _get(SEE_ESCALATIONS),
+    "api/v1/groups/<uuid:group_id>/timeline.md": _get(SEE_ESCALATIONS),
     "groups": _get(person()),
     "groups/<uuid:group_id>": _get(person()),
     "groups/<uuid:group_id>/acknowledge": _post(person()),
     "groups/<uuid:group_id>/resolve": _post(person()),
     "groups/<uuid:group_id>/snooze": _post(person()),
+    "groups/<uuid:group_id>/notes": _post(person()),
+    "groups/<uuid:group_id>/timeline.md": _get(person()),
     "escalations/<uuid:run_id>": _get(person()),
     "escalations/<uuid:run_id>/acknowledge": _post(person()),
     "escalations/<uuid:run_id>/stop": _by(person(), "GET", "POST"),
+    "escalations/<uuid:run_id>/notes": _post(person()),
+    "escalations/<uuid:run_id>/timeline.md": _get(person()),
     "acknowledge/<str:token>": _by(ANYONE, "GET", "POST"),
     "calendars/<str:token>.ics": _get(ANYONE),
     # What other systems report: each comes with an integration's key, in its address, a header or its body

@@ -13,6 +13,7 @@ class EscalationConfig(AppConfig):
         from escalation.heartbeats import missing  # noqa: PLC0415
         from escalation.policies import plan  # noqa: PLC0415
         from escalation.services import ending, resuming  # noqa: PLC0415
+        from escalation.timelines import selectors as timelines  # noqa: PLC0415
         from escalation.voice import receivers  # noqa: PLC0415
         from notifications import audited, families, looks, rules  # noqa: PLC0415
         from notifications.brokers import formats  # noqa: PLC0415
@@ -42,4 +43,5 @@ class EscalationConfig(AppConfig):
         abouts.register_rows(selectors.processes_telling, "ended_by")
         abouts.facts.add(groups.SOURCE)
         abouts.register_rows(groups.groups_telling, "ended_by")
+        abouts.register_rows(timelines.entries_telling, "text", "by")
         concerns.register("escalation", concerns=selectors.has_to_do_with)

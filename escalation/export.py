@@ -11,6 +11,7 @@ from escalation.groups.selectors import groups_telling
 from escalation.models import (
     AlertGroup,
     AlertOccurrence,
+    Entry,
     EscalationProcess,
     GroupedAlert,
     HangUp,
@@ -69,6 +70,12 @@ def silences(user: User) -> Iterator[Row]:
     return paged(theirs, "reason", "starts_at", "ends_at", "created_at", "cancelled_at")
 
 
+def notes(user: User) -> Iterator[Row]:
+    """Those that they wrote on escalations and alert groups."""
+    theirs = Entry.objects.filter(user=user, kind=Entry.Kind.NOTE)
+    return paged(theirs, "at", "text", "process_id", "group_id")
+
+
 SECTIONS: Final = (
     Section("escalations", [EscalationProcess], escalations),
     Section("rotations", [RotationMember], rotations),
@@ -76,6 +83,7 @@ SECTIONS: Final = (
     Section("policies", [PolicyVersion], policies),
     Section("alert_groups", [AlertGroup], alert_groups),
     Section("silences", [Silence], silences),
+    Section("notes", [Entry], notes),
 )
 LEFT_OUT: Final[Mapping[type[Model], str]] = {
     HangUp: "The product's own work on a call, there for seconds.",

@@ -10,6 +10,7 @@ from config.slices import Old, Run, old_end
 from escalation.models import (
     AlertGroup,
     AlertOccurrence,
+    Entry,
     EscalationProcess,
     GroupedAlert,
     HangUp,
@@ -31,6 +32,7 @@ from escalation.models.heartbeat import PINGS_KEPT
 
 ENDS: Final = (
     Ends(EscalationProcess, "{days} after it ended", setting="ESCALATION_RETENTION_DAYS"),
+    Ends(Entry, "With its process or alert group"),
     Ends(HangUp, "When the call has been hung up, or can't be"),
     Ends(
         Policy,
@@ -69,6 +71,7 @@ _PROCESSES: Final = Old(
     unless="""it.state = 'active' OR it.ended_at >= %(before)s
         OR it.resume_at IS NOT NULL OR it.silent_at IS NULL
         OR EXISTS (SELECT FROM escalation_alertgroup AS grouped WHERE grouped.process_id = it.id)""",
+    along=(("escalation_entry", "process_id", "true"),),
 )
 _POLICIES: Final = Old(
     table="escalation_policy",
@@ -101,7 +104,7 @@ _GROUPS: Final = Old(
     age="opened_at",
     unless="""it.resolved_at IS NULL OR it.resolved_at >= %(before)s
         OR EXISTS (SELECT FROM escalation_alertgroup AS stormed WHERE stormed.storm_id = it.id)""",
-    along=(("escalation_groupedalert", "group_id", "true"),),
+    along=(("escalation_groupedalert", "group_id", "true"), ("escalation_entry", "group_id", "true")),
 )
 _OCCURRENCES: Final = Old(
     table="escalation_alertoccurrence",

@@ -140,11 +140,11 @@ def _escalating(user: User, text: Text, now: datetime) -> dict[str, object]:
         "policy_id": policy.pk, "rotation_id": rotation.pk, "override_id": override.pk,
         "process_id": process_id,
         "escalation": process.pk,
-    } | _reported(policy, process, text, now)  # fmt: skip
+    } | _reported(user, policy, process, text, now)  # fmt: skip
 
 
 def _reported(
-    policy: escalation.Policy, process: escalation.EscalationProcess, text: Text, now: datetime
+    user: User, policy: escalation.Policy, process: escalation.EscalationProcess, text: Text, now: datetime
 ) -> dict[str, object]:
     """What another system has reported, and a job that pings."""
     integration = escalation.Integration.objects.create(
@@ -178,6 +178,8 @@ def _reported(
         integration=integration, alert=alert, request=request, key=key, act="trigger", details=text(),
         by=text()[:200], received_at=now,
     )  # fmt: skip
+    for about in ({"process": process}, {"group": group}):
+        escalation.Entry.objects.create(kind="note", text=text(), by=text()[:200], user=user, **about)
     heartbeat = escalation.Heartbeat.objects.create(
         name=text()[:100] or "-", slug=uuid4().hex, policy=policy, period_s=60, grace_s=60, tags=["nightly"]
     )

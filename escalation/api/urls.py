@@ -5,7 +5,15 @@ from typing import Final
 from django.urls import re_path
 
 from config.rest.api import slash_optional, slashes_optional
-from escalation.api.views import groups, heartbeats, integrations, policies, processes, rotations
+from escalation.api.views import (
+    groups,
+    heartbeats,
+    integrations,
+    policies,
+    processes,
+    rotations,
+    timelines,
+)
 
 _POLICIES, _ROTATIONS = "escalations/policies", "escalations/rotations"
 _POLICY, _ROTATION = f"{_POLICIES}/<uuid:policy_id>", f"{_ROTATIONS}/<uuid:rotation_id>"
@@ -45,12 +53,18 @@ _ROUTES: Final = (
     (f"{_GROUP}/acknowledge", groups.GroupAcknowledgeView, "group-acknowledge"),
     (f"{_GROUP}/resolve", groups.GroupResolveView, "group-resolve"),
     (f"{_GROUP}/snooze", groups.GroupSnoozeView, "group-snooze"),
+    (f"{_GROUP}/notes", timelines.GroupNotesView, "group-notes"),
+    (f"{_GROUP}/timeline", timelines.GroupTimelineView, "group-timeline"),
+    (f"{_GROUP}/timeline.md", timelines.GroupMarkdownView, "group-markdown"),
 )
 # A process id may hold anything, slashes too.
 _PROCESSES: Final = (
     ("escalations", processes.ProcessesView, "escalations"),
     (f"{_PROCESS}/acknowledge", processes.AcknowledgeView, "escalation-acknowledge"),
     (f"{_PROCESS}/stop", processes.StopView, "escalation-stop"),
+    (f"{_PROCESS}/notes", timelines.ProcessNotesView, "escalation-notes"),
+    (f"{_PROCESS}/timeline", timelines.ProcessTimelineView, "escalation-timeline"),
+    (f"{_PROCESS}/timeline.md", timelines.ProcessMarkdownView, "escalation-markdown"),
     (_PROCESS, processes.ProcessView, "escalation"),
 )
 

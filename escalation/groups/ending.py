@@ -13,9 +13,10 @@ from django.dispatch import receiver
 
 from config import clock
 from escalation.groups.known import Group
-from escalation.models import AlertGroup, EscalationProcess, GroupedAlert
+from escalation.models import AlertGroup, Entry, EscalationProcess, GroupedAlert
 from escalation.services.processes import process_acknowledge, process_stop
 from escalation.signals import process_ended
+from escalation.timelines.entries import entry_add
 from notifications.engine.fanout import notify, people
 from notifications.messages.compose import notification_of
 
@@ -41,6 +42,7 @@ def group_acknowledge(*, group: AlertGroup, by: str, via: str, now: datetime) ->
             process_acknowledge(process=locked.process, by=by, via=via, now=now)
         mark_acknowledged(locked, by=by, via=via, now=now)
         locked.save(update_fields=CHANGED)
+        entry_add(kind=Entry.Kind.ACKNOWLEDGED, at=now, group=locked, by=by, via=via)
     return True
 
 
@@ -66,6 +68,7 @@ def group_snooze(*, group: AlertGroup, until: datetime, by: str, via: str, now: 
         locked.quiet, locked.rings_at = Quiet.SNOOZED, until
         locked.ended_by, locked.ended_via = by[:200], via
         locked.save(update_fields=CHANGED)
+        entry_add(kind=Entry.Kind.SNOOZED, at=now, group=locked, by=by, via=via, until=until)
     return True
 
 

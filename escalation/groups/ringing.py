@@ -17,10 +17,11 @@ from escalation.groups import ending
 from escalation.groups.matching import labels_of_group
 from escalation.groups.selectors import silences_begun
 from escalation.groups.silences import silenced
-from escalation.models import AlertGroup, EscalationProcess, Policy, Silence
+from escalation.models import AlertGroup, Entry, EscalationProcess, Policy, Silence
 from escalation.policies.selectors import newest_version
 from escalation.services.policies import planned
 from escalation.services.processes import process_start
+from escalation.timelines.entries import entry_add, held_add
 from notifications import looks
 from notifications.models import Severity
 
@@ -77,6 +78,7 @@ def _decide(now: datetime) -> list[UUID]:
         loud = [group for group in due if not _is_held(group, silences, now)]
         told = _without_storms(loud, now)
         rows_update(AlertGroup, due, ending.CHANGED)
+        held_add(set(due).difference(loud), now=now)
     return [group.pk for group in told]
 
 
@@ -176,7 +178,7 @@ def _ring(pk: UUID, now: datetime) -> None:
         if group is None:
             return
         if hold_silenced(group, silences_begun(now), by="", now=now):
-            pass  # since it was decided
+            held_add([group], now=now)  # since it was decided
         elif group.policy is None or group.policy.deleted_at is not None:
             group.quiet, group.rings_at = Quiet.UNROUTED, None
             log.error("alert_group_unrouted", group=str(group.pk))
@@ -204,6 +206,8 @@ def _start(group: AlertGroup, policy: Policy, now: datetime) -> None:
     group.rings_at = now + timedelta(seconds=repeat_s) if repeat_s else None
     if group.is_storm:
         group.rings_at = now + ASK_AGAIN
+    if started.created:
+        entry_add(kind=Entry.Kind.TOLD, at=now, group=group, process=started.process)
     log.info("alert_group_told", group=str(group.pk), process=str(started.process.pk))
 
 

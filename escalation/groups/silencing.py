@@ -11,6 +11,7 @@ from config.rows import rows_update
 from escalation.groups import ending, jobs
 from escalation.groups.ringing import hold_silenced, one_decides
 from escalation.models import AlertGroup, Silence
+from escalation.timelines.entries import held_add
 
 State, Quiet = AlertGroup.State, AlertGroup.Quiet
 
@@ -39,6 +40,7 @@ def silence_apply(silences: Sequence[Silence], *, by: str, now: datetime) -> Non
         if group.state == State.OPEN and hold_silenced(group, silences, by=by, now=now)
     ]
     rows_update(AlertGroup, hushed, ending.CHANGED)
+    held_add(hushed, by=by, now=now)
 
 
 def silence_cancel(*, silence: Silence, now: datetime) -> None:

@@ -1,5 +1,6 @@
 """Processes that keep ringing, what starts them, who is on call, and what other systems report."""
 
+from escalation.models.entry import Entry
 from escalation.models.group import AlertGroup, AlertOccurrence, GroupedAlert, Route, Silence
 from escalation.models.hang_up import HangUp
 from escalation.models.heartbeat import Heartbeat, HeartbeatPing, HeartbeatWatch, PingKey
@@ -11,6 +12,7 @@ from escalation.models.rotation import Rotation, RotationMember, RotationOverrid
 __all__ = [
     "AlertGroup",
     "AlertOccurrence",
+    "Entry",
     "EscalationProcess",
     "GroupedAlert",
     "HangUp",

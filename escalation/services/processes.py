@@ -10,16 +10,17 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
 from accounts.models import ApiKey
-from escalation.models import EscalationProcess, PolicyVersion
+from escalation.models import Entry, EscalationProcess, PolicyVersion
 from escalation.services.ending import hang_up_late, process_end, process_finish, process_finish_if_over
 from escalation.services.messages import planned
+from escalation.timelines.entries import entry_add
 from notifications.engine.planned import deliver_many
 from notifications.engine.recipients import Recipient
 from notifications.models import Severity
 
 log = structlog.get_logger(__name__)
 
-State = EscalationProcess.State
+State, Kind = EscalationProcess.State, Entry.Kind
 #: How often, and for how long, a process that has to go on looks for somebody to tell.
 LOOK_EVERY: Final = timedelta(minutes=1)
 LOOK_FOR: Final = timedelta(minutes=5)
@@ -93,6 +94,7 @@ def process_stop(
         if process is not None:
             process.resume_at = None
             process_end(process, State.STOPPED, by=by, via=via, now=now)
+            entry_add(kind=Kind.STOPPED, at=now, process=process, by=by, via=via)
             return process
         hang_up_late(runs, now=now)
     return None
@@ -112,6 +114,8 @@ def process_acknowledge(*, process: EscalationProcess, by: str, via: str, now: d
     with transaction.atomic():
         locked = EscalationProcess.objects.select_for_update(of=("self",)).get(pk=process.pk)
         acknowledged = locked.state in (State.ACTIVE, State.FINISHED)
+        if acknowledged or locked.resume_at is not None:
+            entry_add(kind=Kind.ACKNOWLEDGED, at=now, process=locked, by=by, via=via)
         if acknowledged:
             locked.acknowledged_at, locked.resume_at = now, _resumes_at(locked, now)
             process_end(locked, State.ACKNOWLEDGED, by=by, via=via, now=now)
@@ -160,6 +164,7 @@ def process_resume(
             return False
         severity = locked.policy_version.severity if locked.policy_version else Severity.CRITICAL
         deliver_many(planned(locked, notifications, severity=severity, first=first))
+        entry_add(kind=Kind.RESUMED, at=now, process=locked)
     log.info("escalation_resumed", process=str(locked.pk), notifications=len(notifications))
     return True
 

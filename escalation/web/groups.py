@@ -18,6 +18,9 @@ from config import clock
 from escalation.groups import ending, selectors
 from escalation.groups.matching import labels_of_group
 from escalation.models import AlertGroup
+from escalation.timelines.markdown import markdown_response
+from escalation.timelines.selectors import timeline_of_group
+from escalation.web.notes import NoteForm, note_from
 from notifications.web.page import Page
 
 State = AlertGroup.State
@@ -83,7 +86,33 @@ class GroupPage(_OneGroup, TemplateView):
             "said": selectors.said_of(group),
             "stormed": selectors.stormed_of(group),
             "snoozes": SNOOZES.items(),
+            "record": timeline_of_group(group, self.person),
+            "note_form": kwargs.get("note_form") or NoteForm(),
+            "note_url": reverse("escalation:group-notes", args=[group.pk]),
+            "markdown_url": reverse("escalation:group-markdown", args=[group.pk]),
         }
+
+
+class GroupNotesPage(GroupPage):
+    """For whoever sees the group."""
+
+    http_method_names = ["post"]
+
+    def post(self, request: HttpRequest, group_id: UUID) -> HttpResponse:
+        group, form = self.group(group_id), NoteForm(request.POST)
+        if status := note_from(form, group, by=self.person, now=clock.now()):
+            return self.render_to_response(self.get_context_data(note_form=form), status=status)
+        messages.success(request, "Noted.")
+        return HttpResponseRedirect(reverse("escalation:group", args=[group.pk]))
+
+
+class GroupMarkdownPage(_OneGroup):
+    http_method_names = ["get", "head", "options"]
+
+    def get(self, request: HttpRequest, group_id: UUID) -> HttpResponse:
+        group = self.group(group_id)
+        timeline = timeline_of_group(group, self.person)
+        return markdown_response(timeline, timezone.get_current_timezone(), about=group.pk)
 
 
 class _Change(_OneGroup):

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from escalation.models import EscalationProcess
 from escalation.policies.words import name_of
+from escalation.timelines.words import clock_of
 from notifications.channels import registry
 from notifications.explanations import explain
 from notifications.models import Delivery
@@ -136,7 +137,7 @@ def timeline(process: EscalationProcess, deliveries: Sequence[Delivery], *, now:
     return Timeline(
         rows=rows,
         marks=marks,
-        ticks=[Tick(_percent(_LEFT + _WIDTH * place / span), _clock(place)) for place in places],
+        ticks=[Tick(_percent(_LEFT + _WIDTH * place / span), clock_of(place)) for place in places],
         states=[(state, word) for state, word in WORDS.items() if state in seen],
         height=line_y + 44,
         line_y=line_y,
@@ -154,7 +155,7 @@ def _row(process: EscalationProcess, delivery: Delivery) -> Row:
     return Row(
         number=told.get("number", 0),
         step=named if step else "",
-        after=_clock((delivery.due_at - process.started_at).total_seconds()),
+        after=clock_of((delivery.due_at - process.started_at).total_seconds()),
         due_at=delivery.due_at,
         state=state,
         words=WORDS[state],
@@ -186,12 +187,3 @@ def state_of(delivery: Delivery) -> str:
 def _percent(value: float) -> str:
     # Never by the person's own language: SVG knows points only.
     return f"{value:.2f}%"
-
-
-def _clock(seconds: float) -> str:
-    """Return a time since the start: +2:05, or +1:02:05."""
-    whole = int(abs(seconds))
-    hours, rest = divmod(whole, 3600)
-    sign = "−" if seconds <= -1 else "+"
-    minutes, rest = divmod(rest, 60)
-    return f"{sign}{hours}:{minutes:02}:{rest:02}" if hours else f"{sign}{minutes}:{rest:02}"

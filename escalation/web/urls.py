@@ -14,6 +14,8 @@ urlpatterns = [
     path("escalations/<uuid:run_id>/", views.TimelinePage.as_view(), name="timeline"),
     path("escalations/<uuid:run_id>/acknowledge/", views.AcknowledgePage.as_view(), name="acknowledge"),
     path("escalations/<uuid:run_id>/stop/", views.StopPage.as_view(), name="stop"),
+    path("escalations/<uuid:run_id>/notes/", views.NotesPage.as_view(), name="notes"),
+    path("escalations/<uuid:run_id>/timeline.md", views.MarkdownPage.as_view(), name="markdown"),
     path("groups/", groups.GroupsPage.as_view(), name="groups"),
     path("groups/<uuid:group_id>/", groups.GroupPage.as_view(), name="group"),
     path(
@@ -21,4 +23,6 @@ urlpatterns = [
     ),
     path("groups/<uuid:group_id>/resolve/", groups.GroupResolvePage.as_view(), name="group-resolve"),
     path("groups/<uuid:group_id>/snooze/", groups.GroupSnoozePage.as_view(), name="group-snooze"),
+    path("groups/<uuid:group_id>/notes/", groups.GroupNotesPage.as_view(), name="group-notes"),
+    path("groups/<uuid:group_id>/timeline.md", groups.GroupMarkdownPage.as_view(), name="group-markdown"),
 ]

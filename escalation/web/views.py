@@ -11,6 +11,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils.cache import patch_vary_headers
+from django.utils.timezone import get_current_timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.generic import TemplateView
 
@@ -19,6 +20,10 @@ from escalation import selectors
 from escalation.api.views.processes import ProcessesView
 from escalation.models import EscalationProcess
 from escalation.services.processes import process_acknowledge, process_stop
+from escalation.timelines.lines import process_timeline
+from escalation.timelines.markdown import markdown_response
+from escalation.timelines.selectors import run_of, timeline_of_process
+from escalation.web.notes import NoteForm, note_from
 from escalation.web.timeline import timeline
 from notifications.web.page import Page, is_htmx
 from notifications.web.views.shared import wants_page
@@ -56,25 +61,56 @@ class _OneProcess(Page):
         return get_object_or_404(selectors.processes_visible_to(self.person), pk=run_id)
 
 
-class TimelinePage(_OneProcess):
-    """One process; asked by htmx, only what moves of it, until it is over."""
-
-    http_method_names = ["get", "head", "options"]
-
-    def get(self, request: HttpRequest, run_id: UUID) -> HttpResponse:
-        process = self.process(run_id)
-        deliveries = list(selectors.history_of(process, self.person))
+class _ShownProcess(_OneProcess):
+    def shown(self, process: EscalationProcess, form: NoteForm, *, status: int = 200) -> HttpResponse:
+        """Answer with a process; htmx gets only what moves of it, until it is over."""
+        run = run_of(process, self.person)
         runs = selectors.processes_visible_to(self.person).filter(process_id=process.process_id)
         context = {
             "process": process,
             "is_live": is_live(process),
-            "timeline": timeline(process, deliveries, now=clock.now()),
+            "timeline": timeline(process, run.deliveries, now=clock.now()),
+            "record": process_timeline(run),
+            "note_form": form,
+            "note_url": reverse("escalation:notes", args=[process.pk]),
+            "markdown_url": reverse("escalation:markdown", args=[process.pk]),
             "runs": list(runs.exclude(pk=process.pk).order_by(*_ORDER)[:5]),
         }
-        if not is_htmx(request):
-            return render(request, "escalation/timeline.html", context)
+        if not is_htmx(self.request):
+            return render(self.request, "escalation/timeline.html", context, status=status)
         status = 200 if context["is_live"] else STOP_POLLING
-        return render(request, "escalation/_timeline.html", context, status=status)
+        return render(self.request, "escalation/_timeline.html", context, status=status)
+
+
+class TimelinePage(_ShownProcess):
+    """One process, live."""
+
+    http_method_names = ["get", "head", "options"]
+
+    def get(self, request: HttpRequest, run_id: UUID) -> HttpResponse:
+        return self.shown(self.process(run_id), NoteForm())
+
+
+class NotesPage(_ShownProcess):
+    """For whoever sees the process."""
+
+    http_method_names = ["post"]
+
+    def post(self, request: HttpRequest, run_id: UUID) -> HttpResponse:
+        process, form = self.process(run_id), NoteForm(request.POST)
+        if status := note_from(form, process, by=self.person, now=clock.now()):
+            return self.shown(process, form, status=status)
+        messages.success(request, "Noted.")
+        return HttpResponseRedirect(reverse("escalation:timeline", args=[process.pk]))
+
+
+class MarkdownPage(_OneProcess):
+    http_method_names = ["get", "head", "options"]
+
+    def get(self, request: HttpRequest, run_id: UUID) -> HttpResponse:
+        process = self.process(run_id)
+        timeline = timeline_of_process(process, self.person)
+        return markdown_response(timeline, get_current_timezone(), about=process.pk)
 
 
 def is_live(process: EscalationProcess) -> bool:

@@ -66,7 +66,7 @@ def path_of(route: str) -> str:
     return (
         "/"
         + re.sub(r"<(\w+):\w+>", lambda match: VALUES[match[1]], known)
-        + ("" if known.endswith(".ics") else "/")
+        + ("" if known.endswith((".ics", ".md")) else "/")
     )
 
 

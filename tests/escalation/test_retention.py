@@ -11,6 +11,7 @@ from escalation import retention
 from escalation.models import (
     AlertGroup,
     AlertOccurrence,
+    Entry,
     EscalationProcess,
     GroupedAlert,
     Heartbeat,
@@ -196,3 +197,16 @@ def test_addresses_of_one_that_may_resume_are_kept_until_it_has_or_has_not() -> 
     process_stop(process_id="restaurant", now=now + timedelta(days=100))
     assert addresses_erase(run(days=200)) == 2
     assert set(Delivery.objects.values_list("address", flat=True)) == {""}
+
+
+def test_entries_of_timelines_go_with_what_they_are_about() -> None:
+    old, young = (process(name, started=500, ended=ended) for name, ended in (("old", 401), ("young", 399)))
+    ended = {"opened_at": days_ago(500), "last_at": days_ago(500), "state": "resolved"}
+    group = AlertGroup.objects.create(key="old", title="Old", resolved_at=days_ago(401), **ended)
+    for about in ({"process": old}, {"process": young}, {"group": group}, {"group": group, "process": young}):
+        Entry.objects.create(kind="note", text=str(sorted(about)), **about)
+    assert retention.processes_expire(run()) == 1
+    assert Entry.objects.filter(process=young).count() == 2
+    assert Entry.objects.count() == 3
+    assert retention.groups_expire(run()) == 1
+    assert Entry.objects.get().process == young

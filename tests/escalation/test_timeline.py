@@ -203,7 +203,7 @@ def test_a_page_asks_the_same_however_many_messages_there_are(
     items = [Recipient("sms", now, f"+336111111{n:02}") for n in range(20)]
     large = process_start(process_id="large", notifications=items, now=now).process
     for each in (process, large):
-        with django_assert_num_queries(8):
+        with django_assert_num_queries(9):
             client.get(path(each))
 
 

@@ -36,9 +36,9 @@ WINDOW: Final = {
 }
 
 
-class _Groups(ListedView):
+class OneGroupView(ListedView):
     serializer_class: type[Any] = GroupSerializer
-    ordering = ("-opened_at", "-id")
+    ordering: tuple[str, ...] = ("-opened_at", "-id")
     queryset = AlertGroup.objects.none()
     lookup_url_kwarg = "group_id"
 
@@ -54,7 +54,7 @@ class _Groups(ListedView):
 
 
 @extend_schema(tags=["alert groups"])
-class GroupsView(_Groups):
+class GroupsView(OneGroupView):
     filterset_class = GroupFilter
 
     @extend_schema(operation_id="groups_list", responses=page_of(GroupSerializer))
@@ -64,7 +64,7 @@ class GroupsView(_Groups):
 
 
 @extend_schema(tags=["alert groups"])
-class GroupView(_Groups):
+class GroupView(OneGroupView):
     @extend_schema(operation_id="groups_read", responses={200: GroupDetailSerializer, **errors(403, 404)})
     def get(self, request: Request, group_id: UUID) -> Response:
         """Show a group with its alerts, what was said of them, and why it is told as it is."""
@@ -72,7 +72,7 @@ class GroupView(_Groups):
 
 
 @extend_schema(tags=["alert groups"])
-class GroupAcknowledgeView(_Groups):
+class GroupAcknowledgeView(OneGroupView):
     @extend_schema(
         operation_id="groups_acknowledge",
         request=None,
@@ -87,7 +87,7 @@ class GroupAcknowledgeView(_Groups):
 
 
 @extend_schema(tags=["alert groups"])
-class GroupResolveView(_Groups):
+class GroupResolveView(OneGroupView):
     @extend_schema(
         operation_id="groups_resolve",
         request=None,
@@ -103,7 +103,7 @@ class GroupResolveView(_Groups):
 
 
 @extend_schema(tags=["alert groups"])
-class GroupSnoozeView(_Groups):
+class GroupSnoozeView(OneGroupView):
     @extend_schema(
         operation_id="groups_snooze",
         request=SnoozeSerializer,

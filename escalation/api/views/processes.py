@@ -30,6 +30,7 @@ from escalation.services.requests import STARTED, Answer, request_run
 from notifications.selectors import sees_all
 
 EARLIER_RUNS: Final = 50
+NEWEST: Final[tuple[str, ...]] = ("-started_at", "-id")
 START: Final = {
     "process-id": "restaurantname",
     "action": "start",
@@ -70,16 +71,16 @@ PROCESS_ID: Final = OpenApiParameter(
 )
 
 
-class _Processes(ListedView):
+class OneProcessView(ListedView):
     serializer_class: type[Any] = ProcessSerializer
-    ordering = ("-started_at", "-id")
+    ordering: tuple[str, ...] = NEWEST
     queryset = EscalationProcess.objects.none()
 
     def get_queryset(self) -> QuerySet[EscalationProcess]:
         return selectors.processes_visible_to(self.request.user)
 
     def latest(self, process_id: str) -> EscalationProcess:
-        process = selectors.runs_of(self.get_queryset(), process_id).order_by(*self.ordering).first()
+        process = selectors.runs_of(self.get_queryset(), process_id).order_by(*NEWEST).first()
         if process is None:
             raise Http404
         return process
@@ -89,7 +90,7 @@ class _Processes(ListedView):
 
 
 @extend_schema(tags=["escalations"])
-class ProcessesView(_Processes):
+class ProcessesView(OneProcessView):
     """Also at the original's path, `/escalations/`."""
 
     filterset_class = ProcessFilter
@@ -132,7 +133,7 @@ class ProcessesView(_Processes):
 
 
 @extend_schema(tags=["escalations"], parameters=[PROCESS_ID])
-class ProcessView(_Processes):
+class ProcessView(OneProcessView):
     serializer_class = ProcessDetailSerializer
 
     @extend_schema(
@@ -148,7 +149,7 @@ class ProcessView(_Processes):
 
 
 @extend_schema(tags=["escalations"], parameters=[PROCESS_ID])
-class AcknowledgeView(_Processes):
+class AcknowledgeView(OneProcessView):
     @extend_schema(
         operation_id="escalations_acknowledge",
         request=None,
@@ -164,7 +165,7 @@ class AcknowledgeView(_Processes):
 
 
 @extend_schema(tags=["escalations"], parameters=[PROCESS_ID])
-class StopView(_Processes):
+class StopView(OneProcessView):
     @extend_schema(
         operation_id="escalations_stop",
         request=None,

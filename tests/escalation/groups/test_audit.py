@@ -13,7 +13,7 @@ from escalation.groups import audit
 from escalation.groups.ending import group_acknowledge, group_resolve, group_snooze
 from escalation.groups.silencing import silence_create
 from escalation.intake.occurrence import Act, Occurrence
-from escalation.models import AlertGroup, AlertOccurrence, GroupedAlert, Policy, Route
+from escalation.models import AlertGroup, AlertOccurrence, Entry, GroupedAlert, Policy, Route
 from escalation.services import resuming
 from escalation.services.ending import processes_finish
 from notifications.audited import Asked
@@ -162,6 +162,7 @@ def test_what_is_left_of_a_group_that_ended_long_ago_is_no_gap(
 ) -> None:
     """Occurrences go by their own age: one that came late stays a while longer."""
     AlertOccurrence.objects.filter(act=Act.RESOLVE).delete()
+    Entry.objects.all().delete()
     for table in ("groupedalert", "alertgroup"):
         assert sql.execute(f"DELETE FROM escalation_{table}") == 1
     assert [*gaps(NOON + timedelta(days=399))] == ["occurrence_ungrouped"]

@@ -1,0 +1,308 @@
+"""A timeline, built from what is stored of an escalation or an alert group. Pure.
+
+The page, the API and the Markdown show what these functions return.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple
+
+from escalation.models import AlertGroup, AlertOccurrence, Entry, EscalationProcess, GroupedAlert
+from escalation.policies.words import name_of
+from escalation.timelines.words import clock_of, span_of, way_of
+from notifications.channels import registry
+from notifications.explanations import explain
+from notifications.models import Delivery
+
+Kind, State, Status, Act = Entry.Kind, EscalationProcess.State, Delivery.Status, AlertOccurrence.Act
+#: Lines of one timeline; of longer ones the first so many are shown, and the rest is counted.
+MOST: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One thing that happened.
+
+    ``kind``: started, alert, message, acknowledged, resumed, snoozed, silenced, flapping, stormed, note, over
+    (an alert of a group), stopped, resolved, or ended. ``details`` are somebody's own words.
+    """
+
+    at: datetime
+    after_s: float
+    kind: str
+    text: str
+    details: str = ""
+    by: str = ""
+    via: str = ""
+    channel: str = ""
+
+    @property
+    def after(self) -> str:
+        return clock_of(self.after_s)
+
+
+class Fact(NamedTuple):
+    name: str
+    value: str | datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """At least ``left_out`` lines are beyond ``MOST``."""
+
+    title: str
+    facts: Sequence[Fact]
+    lines: Sequence[Line]
+    left_out: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A process with its messages, and what was done to it: those that somebody may see."""
+
+    process: EscalationProcess
+    deliveries: Sequence[Delivery]
+    entries: Sequence[Entry]
+
+
+@dataclass(slots=True)
+class _Builder:
+    started_at: datetime
+    lines: list[Line] = field(default_factory=list)
+
+    def add(self, at: datetime, kind: str, text: str, **more: str) -> None:
+        self.lines.append(Line(at, (at - self.started_at).total_seconds(), kind, text, **more))
+
+    def timeline(self, title: str, facts: Iterable[tuple[str, str | datetime | None]]) -> Timeline:
+        lines = sorted(self.lines, key=lambda line: (line.at, _RANK.get(line.kind, 1)))
+        known = [Fact(name, value) for name, value in facts if value]
+        return Timeline(title, known, lines[:MOST], max(len(lines) - MOST, 0))
+
+
+# Of what happened at one instant, what comes first, and last.
+_RANK: Final = {"started": 0, "over": 2, "stopped": 2, "resolved": 3, "ended": 3}
+
+
+def process_timeline(run: Run) -> Timeline:
+    """Return the timeline of one run of a process."""
+    process = run.process
+    group = next((each.group for each in run.entries if each.kind == Kind.TOLD), None)
+    built = _Builder(process.started_at)
+    _add_run(built, run)
+    acknowledged = _first(built.lines, "acknowledged")
+    facts = [
+        ("Escalation", process.process_id),
+        ("Run", str(process.pk)),
+        ("Alert group", group.title if group else None),
+        ("State", process.get_state_display()),
+        ("Policy", _policy_of(process)),
+        ("Started", process.started_at),
+        ("Acknowledged after", _after(built, acknowledged)),
+        ("Ended", process.ended_at),
+        ("Goes on", process.resume_at),
+        ("Messages", _counted(run.deliveries)),
+    ]
+    return built.timeline(process.process_id, facts)
+
+
+def group_timeline(
+    group: AlertGroup,
+    *,
+    alerts: Sequence[GroupedAlert],
+    said: Sequence[AlertOccurrence],
+    entries: Sequence[Entry],
+    runs: Sequence[Run],
+) -> Timeline:
+    """Return the timeline of an alert group, with all the runs by which it was told."""
+    built = _Builder(group.opened_at)
+    source = group.integration.name if group.integration else "no integration"
+    built.add(group.opened_at, "started", f"Opened by {source}: {group.title}", via="intake")
+    _add_alerts(built, group, alerts)
+    for occurrence in said:
+        _add_said(built, occurrence)
+    if group.storm:
+        at = max(group.opened_at, group.storm.opened_at)
+        built.add(at, "stormed", f"Told with others in one summary: {group.storm.title}")
+    own = [each for each in entries if each.kind != Kind.TOLD]
+    for each in own:
+        _add_entry(built, each)
+    # What was done to the group was done to its process too, by the same people at the same time.
+    instants = {each.at for each in own if each.kind != Kind.NOTE} | {group.resolved_at}
+    instants |= {occurrence.received_at for occurrence in said}
+    for run in runs:
+        apart = [each for each in run.entries if each.kind == Kind.NOTE or each.at not in instants]
+        _add_run(built, Run(run.process, run.deliveries, apart), instants)
+    if group.resolved_at:
+        after = span_of(group.resolved_at - group.opened_at)
+        built.add(
+            group.resolved_at,
+            "resolved",
+            f"Resolved{_by(group.ended_by, group.ended_via)}, {after} after it was opened.",
+            by=group.ended_by,
+            via=group.ended_via,
+        )
+    acknowledged = _first(built.lines, "acknowledged")
+    facts = [
+        ("Alert group", group.title),
+        ("Id", str(group.pk)),
+        ("State", group.get_state_display()),
+        ("Severity", group.severity),
+        ("Integration", group.integration.name if group.integration else None),
+        ("Policy", group.policy.name if group.policy else None),
+        ("Opened", group.opened_at),
+        ("Acknowledged after", _after(built, acknowledged)),
+        ("Resolved", group.resolved_at),
+        ("Resolved after", span_of(group.resolved_at - group.opened_at) if group.resolved_at else None),
+        ("Reported", f"{group.occurrences} time{'' if group.occurrences == 1 else 's'}"),
+        ("Messages", _counted([each for run in runs for each in run.deliveries])),
+    ]
+    return built.timeline(group.title, facts)
+
+
+def _add_run(built: _Builder, run: Run, instants: Iterable[datetime | None] = ()) -> None:
+    """Add a run; ``instants`` are those of acts that are told of in another way."""
+    process = run.process
+    policy = _policy_of(process)
+    by = str(process.started_by.name) if process.started_by else ""
+    how = f" by the policy {policy}" if policy else ""
+    key = f", asked for by the API key {by}" if by else ""
+    built.add(process.started_at, "started", f"Escalation started{how}{key}.", by=by)
+    for delivery in run.deliveries:
+        if not _never_came(delivery):
+            built.lines.append(_told(built, delivery))
+    for each in run.entries:
+        if each.kind != Kind.TOLD:
+            _add_entry(built, each, since=process.started_at)
+    for each in _unstored(process, run.entries):
+        if each.at not in instants:
+            _add_entry(built, each, since=process.started_at)
+    if over_at := _ran_dry_at(process, run.entries):
+        words = "nobody acknowledged it" if process.state == State.FINISHED else "nobody had acknowledged it"
+        label = "" if process.state in State.values else f" ({process.state})"
+        built.add(over_at, "ended", f"Ended with nothing left to send{label}: {words}.")
+
+
+def _add_entry(built: _Builder, entry: Entry, since: datetime | None = None) -> None:
+    by, after = _by(entry.by, entry.via), span_of(entry.at - (since or built.started_at))
+    until = f" until {entry.until:%Y-%m-%d %H:%M:%S} UTC" if entry.until else ""
+    text = {
+        Kind.NOTE: f"Note{_by(entry.by, '')}:",
+        Kind.ACKNOWLEDGED: f"Acknowledged{by}, {after} after the start.",
+        Kind.RESUMED: "The acknowledgement ran out: people are told again.",
+        Kind.SNOOZED: f"Snoozed{until}{by}.",
+        Kind.SILENCED: f"Silenced{until}{by}:",
+        Kind.FLAPPING: f"Held back{until}: it opens and closes again and again.",
+        Kind.STOPPED: f"Stopped{by}, {after} after the start.",
+    }[Kind(entry.kind)]
+    details = entry.text if entry.kind in (Kind.NOTE, Kind.SILENCED) else ""
+    built.add(entry.at, entry.kind, text, details=details, by=entry.by, via=entry.via)
+
+
+def _add_alerts(built: _Builder, group: AlertGroup, alerts: Sequence[GroupedAlert]) -> None:
+    """Add alerts that came later than the group, and those that were over before it."""
+    for alert in alerts:
+        if alert.first_at > group.opened_at or len(alerts) > 1:
+            built.add(alert.first_at, "alert", f"Reported: {alert.title}")
+        if alert.ended_at and (alert.ended_at != group.resolved_at or len(alerts) > 1):
+            built.add(alert.ended_at, "over", f"Over: {alert.title}")
+
+
+def _add_said(built: _Builder, said: AlertOccurrence) -> None:
+    if said.act == Act.ACKNOWLEDGE:
+        after = span_of(said.received_at - built.started_at)
+        text, kind = f"Acknowledged{_by(said.by, 'intake')}, {after} after the start.", "acknowledged"
+    else:
+        text, kind = f"Note from its source{_by(said.by, '')}:", "note"
+    built.add(said.received_at, kind, text, details=said.details, by=said.by, via="intake")
+
+
+def _told(built: _Builder, delivery: Delivery) -> Line:
+    told: dict[str, Any] = delivery.notification.data
+    step, round_ = told.get("step"), told.get("round")
+    again = f", round {round_}" if isinstance(round_, int) and round_ > 1 else ""
+    which = f"Step {step}{again}: " if step else ""
+    shown = "an erased address" if delivery.address_is_erased else registry.shown(
+        delivery.channel, delivery.address
+    )  # fmt: skip
+    who = name_of(delivery.user) or shown
+    to = f" to {who}" if who else ""
+    at = _happened_at(delivery)
+    text = f"{which}{delivery.channel}{to}. {explain(delivery)}"
+    after_s = (at - built.started_at).total_seconds()
+    return Line(at, after_s, "message", text, channel=delivery.channel)
+
+
+def _happened_at(delivery: Delivery) -> datetime:
+    """Return when it was sent or last tried; else when it is due."""
+    if delivery.sent_at:
+        return delivery.sent_at
+    attempts = list(delivery.attempt_set.all()) if delivery.attempts else []
+    if attempts and delivery.state not in (Status.PENDING, Status.SENDING):
+        last = attempts[-1]
+        return last.started_at + timedelta(milliseconds=last.duration_ms or 0)
+    return delivery.due_at
+
+
+def _never_came(delivery: Delivery) -> bool:
+    """Whether a message was not needed any more before anything was done about it."""
+    return delivery.state == Status.CANCELLED and not delivery.attempts
+
+
+def _unstored(process: EscalationProcess, entries: Sequence[Entry]) -> Iterator[Entry]:
+    """Yield what was done before entries were stored, as far as the process still says so."""
+    kinds = {each.kind for each in entries}
+    by, via = process.ended_by, process.ended_via
+    if process.acknowledged_at and Kind.ACKNOWLEDGED not in kinds:
+        who = {"by": by, "via": via} if process.state == State.ACKNOWLEDGED else {}
+        yield Entry(process=process, kind=Kind.ACKNOWLEDGED, at=process.acknowledged_at, **who)
+    if process.ended_at and process.state == State.STOPPED and Kind.STOPPED not in kinds:
+        yield Entry(process=process, kind=Kind.STOPPED, at=process.ended_at, by=by, via=via)
+
+
+def _ran_dry_at(process: EscalationProcess, entries: Sequence[Entry]) -> datetime | None:
+    """Return when it ended with nothing left to send; somebody may have acknowledged it since."""
+    if process.ended_at is None or process.state in (State.ACTIVE, State.STOPPED):
+        return None
+    if process.state != State.ACKNOWLEDGED:
+        return process.ended_at
+    acknowledged = {each.at for each in entries if each.kind == Kind.ACKNOWLEDGED}
+    if process.ended_at in acknowledged or process.ended_at == process.acknowledged_at:
+        return None
+    return process.ended_at
+
+
+def _by(by: str, via: str) -> str:
+    way = way_of(via)
+    return (f" by {by}" if by else "") + (f" {way}" if way else "")
+
+
+def _policy_of(process: EscalationProcess) -> str:
+    version = process.policy_version
+    return f"{version.policy.name} (version {version.number})" if version else ""
+
+
+def _first(lines: Iterable[Line], kind: str) -> Line | None:
+    return min((line for line in lines if line.kind == kind), key=lambda line: line.at, default=None)
+
+
+def _after(built: _Builder, line: Line | None) -> str | None:
+    return span_of(line.at - built.started_at) if line else None
+
+
+def _counted(deliveries: Sequence[Delivery]) -> str:
+    """Say how many messages came to what."""
+    counts = {"sent": 0, "failed": 0, "not told": 0, "still to come": 0, "not needed any more": 0}
+    for each in deliveries:
+        match each.state:
+            case Status.SENT:
+                counts["sent"] += 1
+            case Status.PENDING | Status.SENDING:
+                counts["still to come"] += 1
+            case Status.CANCELLED:
+                counts["not needed any more"] += 1
+            case Status.SUPPRESSED:
+                counts["not told"] += 1
+            case _:
+                counts["failed"] += 1
+    return ", ".join(f"{count} {words}" for words, count in counts.items() if count)
