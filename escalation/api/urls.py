@@ -6,6 +6,7 @@ from django.urls import re_path
 
 from config.rest.api import slash_optional, slashes_optional
 from escalation.api.views import (
+    figures,
     groups,
     heartbeats,
     integrations,
@@ -22,6 +23,7 @@ _HEARTBEAT = "heartbeats/<uuid:heartbeat_id>"
 _PROCESS = "escalations/<path:process_id>"
 
 _ROUTES: Final = (
+    ("escalations/figures", figures.FiguresView, "figures"),
     ("heartbeats", heartbeats.HeartbeatsView, "heartbeats"),
     (_HEARTBEAT, heartbeats.HeartbeatView, "heartbeat"),
     (f"{_HEARTBEAT}/pause", heartbeats.HeartbeatPauseView, "heartbeat-pause"),

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from escalation.web import groups, views
+from escalation.web.figures import FiguresPage
 from escalation.web.heartbeats import HeartbeatsPage
 
 app_name = "escalation"
@@ -11,6 +12,7 @@ urlpatterns = [
     path("escalations", views.escalations),
     path("escalations/", views.escalations, name="list"),
     path("heartbeats/", HeartbeatsPage.as_view(), name="heartbeats"),
+    path("escalations/figures/", FiguresPage.as_view(), name="figures"),
     path("escalations/<uuid:run_id>/", views.TimelinePage.as_view(), name="timeline"),
     path("escalations/<uuid:run_id>/acknowledge/", views.AcknowledgePage.as_view(), name="acknowledge"),
     path("escalations/<uuid:run_id>/stop/", views.StopPage.as_view(), name="stop"),

@@ -52,6 +52,8 @@ HOT: Final = {
     "groups.audit.miscounted": {"group_newest"},
     "groups.audit.occurrences": {"occurrence_age"},
     "groups.audit.still-sending": {"notifications_delivery_rest_pkey"},
+    "figures.sums": {"group_newest", "escalation_newest"},
+    "figures.noise": {"group_newest", "escalation_newest", "notification_source"},
     "heartbeats.ping": {"escalation_heartbeat_ping_uuid_key"},
     "heartbeats.miss": {"escalation_heartbeat_pkey"},
     "heartbeats.note": {"heartbeat_due_at"},
