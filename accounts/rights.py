@@ -418,6 +418,7 @@ NOTICES: Final[Mapping[str, Scope | None]] = {
     "tracing_case": Scope.TRACING_READ,
     "tracing_mark": Scope.TRACING_READ,
     "alert_group": Scope.ESCALATIONS_READ,
+    "escalation_figures": Scope.ESCALATIONS_READ,
     "dating_event": Scope.DATING_READ,
     "dating_round": Scope.DATING_READ,
     "dating_break": Scope.DATING_READ,

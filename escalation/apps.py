@@ -7,7 +7,17 @@ class EscalationConfig(AppConfig):
     name = "escalation"
 
     def ready(self) -> None:
-        from escalation import acknowledge_links, brokers, metrics, models, retention, selectors  # noqa: PLC0415
+        from config import periodic  # noqa: PLC0415
+        from escalation import (  # noqa: PLC0415
+            acknowledge_links,
+            brokers,
+            jobs,
+            metrics,
+            models,
+            retention,
+            selectors,
+        )
+        from escalation.figures import monthly  # noqa: PLC0415
         from escalation.groups import audit, ringing  # noqa: PLC0415
         from escalation.groups import selectors as groups  # noqa: PLC0415
         from escalation.heartbeats import missing  # noqa: PLC0415
@@ -24,6 +34,8 @@ class EscalationConfig(AppConfig):
         from notifications.messages import links  # noqa: PLC0415
         from notifications.web import concerns  # noqa: PLC0415
 
+        # Once is enough; on the other days it finds that it was done, or makes up for it.
+        periodic.register("escalation-figures", jobs.figures_tell, cron="0 7 1-7 * *")
         formats.register(brokers.FORMAT)
         looks.register(ending.look, asks=ending.ANY_DUE)
         looks.register(resuming.look, asks=resuming.ANY_DUE)
@@ -42,6 +54,7 @@ class EscalationConfig(AppConfig):
         abouts.register(selectors.sources_of)
         abouts.register_rows(selectors.processes_telling, "ended_by")
         abouts.facts.add(groups.SOURCE)
+        abouts.facts.add(monthly.SOURCE)
         abouts.register_rows(groups.groups_telling, "ended_by")
         abouts.register_rows(timelines.entries_telling, "text", "by")
         concerns.register("escalation", concerns=selectors.has_to_do_with)

@@ -1,6 +1,7 @@
 """What the queue runs for escalations. Running one twice changes nothing."""
 
 from config import clock
+from escalation.figures import monthly
 from escalation.services import hang_ups as calls
 from notifications import queue
 
@@ -12,3 +13,9 @@ def hang_ups() -> None:
     """Hang up calls that ring in vain."""
     queue.started(HANG_UPS)
     calls.run(clock.now())
+
+
+@queue.on(queue.SLOW)
+def figures_tell() -> None:
+    """In the first week of a month: tell administrators last month's figures, unless they were told."""
+    monthly.month_tell(clock.now())

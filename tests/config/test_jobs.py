@@ -287,6 +287,7 @@ def test_each_periodic_job_has_its_time() -> None:
         "tracing-partitions": "5 * * * *",
         "history-months": "25 * * * *",
         "retention": "35 * * * *",
+        "escalation-figures": "0 7 1-7 * *",
         "tracing-pack": "45 2 * * *",
         "history-analyze": "10 3 * * *",
     }

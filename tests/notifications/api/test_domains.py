@@ -30,6 +30,7 @@ DOMAINS: Final[dict[str, str | None]] = {
     "contact_point": "",
     "event": "events:read",
     "escalation": "escalations:read",
+    "escalation_figures": "escalations:read",
     "tracing_case": "tracing:read",
     "dating_event": "dating:read",
     "dating_round": "dating:read",
