@@ -43,7 +43,7 @@ class SumsSerializer(serializers.Serializer[Sums]):
     incidents = serializers.IntegerField()
     acknowledged = serializers.IntegerField()
     over = serializers.IntegerField(help_text="Over before anybody acknowledged them.")
-    unanswered = serializers.IntegerField(help_text="Nobody acknowledged them while people were told.")
+    unanswered = serializers.IntegerField(help_text="Nobody acknowledged them, though everything was sent.")
     open = serializers.IntegerField(help_text="Neither yet.")
     to_acknowledge = SpreadSerializer(allow_null=True, help_text="Of those that were acknowledged.")
     resolved = serializers.IntegerField(help_text="Resolved or stopped.")

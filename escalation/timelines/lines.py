@@ -80,6 +80,10 @@ class _Builder:
         return Timeline(title, known, lines[:MOST], max(len(lines) - MOST, 0))
 
 
+_RAN_DRY: Final[dict[str, str]] = {
+    State.FINISHED: "nobody acknowledged it",
+    State.ACKNOWLEDGED: "nobody had acknowledged it",
+}
 # Of what happened at one instant, what comes first, and last.
 _RANK: Final = {"started": 0, "over": 2, "stopped": 2, "resolved": 3, "ended": 3}
 
@@ -178,9 +182,8 @@ def _add_run(built: _Builder, run: Run, instants: Iterable[datetime | None] = ()
         if each.at not in instants:
             _add_entry(built, each, since=process.started_at)
     if over_at := _ran_dry_at(process, run.entries):
-        words = "nobody acknowledged it" if process.state == State.FINISHED else "nobody had acknowledged it"
-        label = "" if process.state in State.values else f" ({process.state})"
-        built.add(over_at, "ended", f"Ended with nothing left to send{label}: {words}.")
+        words = _RAN_DRY.get(process.state) or process.get_state_display().lower()
+        built.add(over_at, "ended", f"Ended with nothing left to send: {words}.")
 
 
 def _add_entry(built: _Builder, entry: Entry, since: datetime | None = None) -> None:

@@ -49,7 +49,8 @@ def timeline_of_group(group: AlertGroup, principal: Principal) -> Timeline:
 def entries_telling(person: UUID) -> QuerySet[Entry]:
     """Return the entries of what somebody was told of."""
     told = processes_telling(person).values("pk")
-    return Entry.objects.filter(Q(process__in=told) | Q(group__process__in=told))
+    groups = Entry.objects.filter(kind=Kind.TOLD, process__in=told).values("group")
+    return Entry.objects.filter(Q(process__in=told) | Q(group__in=groups))
 
 
 def _runs(processes: Sequence[EscalationProcess], principal: Principal) -> list[Run]:

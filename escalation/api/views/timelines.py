@@ -4,6 +4,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.http import HttpResponse
+from django.utils.cache import patch_vary_headers
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from rest_framework import status
@@ -132,10 +133,12 @@ class GroupNotesView(_Notes, OneGroupView):
 
 
 def _shown(request: Request, timeline: Timeline, about: UUID) -> HttpResponse:
-    if MEDIA_TYPE in request.headers.get("Accept", ""):
-        return _markdown(request, timeline, about)
-    response = Response(TimelineSerializer(timeline).data)
-    response["Vary"] = "Accept"
+    response: HttpResponse = (
+        _markdown(request, timeline, about)
+        if MEDIA_TYPE in request.headers.get("Accept", "")
+        else Response(TimelineSerializer(timeline).data)
+    )
+    patch_vary_headers(response, ("Accept",))
     return response
 
 

@@ -146,7 +146,9 @@ def test_the_api_gives_it_by_its_name_and_by_what_is_accepted(
         in rows
     )
     assert rows[-1].endswith("| +0:05 | Stopped by Ana through the API, 5 s after the start. |")
-    assert client.get(f"/api/v1/escalations/{noted.pk}/timeline/")["Content-Type"] == "application/json"
+    plain = client.get(f"/api/v1/escalations/{noted.pk}/timeline/")
+    assert plain["Content-Type"] == "application/json"
+    assert "Accept" in plain["Vary"]
 
 
 def test_the_page_gives_the_same_file(as_user: Any, noted: Any, owner: User) -> None:

@@ -18,7 +18,7 @@ from accounts.models import User
 from config import clock
 from dating.models import DatingProfile
 from dating.services import event_end
-from escalation.models import AlertGroup, EscalationProcess
+from escalation.models import AlertGroup, Entry, EscalationProcess
 from notifications import audit
 from notifications.brokers.messages import Message
 from notifications.departures import going, steps
@@ -104,9 +104,14 @@ def a_past(leaver: User, teammate: User, operator: User) -> None:
     handle_events()
     process = {"state": "acknowledged", "ended_at": clock.now(), "look_at": clock.now()}
     EscalationProcess.objects.create(process_id="fire", ended_by=PHONE, ended_via="phone", **process)
-    EscalationProcess.objects.create(
+    flood = EscalationProcess.objects.create(
         process_id="flood", ended_by=FULL_NAME, told_users=[leaver.pk], **process
     )
+    # Told by another escalation since: only what was stored of the first one leads to the group.
+    group = AlertGroup.objects.create(key="flood", title="Flood", opened_at=clock.now(), last_at=clock.now())
+    Entry.objects.create(kind="told", group=group, process=flood)
+    for about in ({"process": flood}, {"group": group}):
+        Entry.objects.create(kind="note", text=f"{FULL_NAME} was there.", by=FULL_NAME, user=leaver, **about)
     DeliveryAction.objects.create(action="replay", via="admin", by=EMAIL, count=1, deliveries=[])
     LogEntry.objects.create(
         user=operator,
