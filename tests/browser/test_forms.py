@@ -70,6 +70,7 @@ ALL: Final = {
     "/dating/<id>/cancel/": Form("/dating/", "You have cancelled."),
     "/dating/<id>/register/": Form("/dating/", "You are registered"),
     "/dating/<id>/run-sheet/end/": Form("/dating/<event>/run-sheet/", "Skipped"),
+    "/escalations/<id>/notes/": Form("/escalations/<escalation>/", "Noted.", {"#id_text": "Restarted it."}),
     "/escalations/<id>/acknowledge/": Form("/escalations/<escalation>/", "Acknowledged"),
     "/escalations/<id>/stop/": Form("/escalations/<second>/stop/", "Stopped"),
     "/account/email/": Form(

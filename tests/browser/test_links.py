@@ -237,3 +237,28 @@ def test_whoever_was_told_of_a_group_finds_it_when_it_is_over(site: Site, window
     site.python(RESOLVE.format(group_id=furnished["group_id"], title=title))
     window.goto(link_in(site.mail_to(email, f"{title} is over"), "/groups/"))
     expect(window.get_by_role("heading", name=title)).to_be_visible()
+
+
+#: An escalation began last month, of which the staff are told now.
+TELL_MONTH = """
+from datetime import timedelta
+from config import clock
+from escalation.figures.monthly import month_tell
+from escalation.services.processes import process_start
+from notifications.engine.recipients import Recipient
+now = clock.now()
+to = [Recipient("email", now + timedelta(days=1), "nobody@example.com")]
+process_start(process_id="of last month", notifications=to, now=now.replace(day=1) - timedelta(days=1))
+print(month_tell(now))
+"""
+
+
+@clicks("escalations/figures/")
+def test_administrators_see_all_figures_behind_those_of_last_month(site: Site, window: Page) -> None:
+    email = site.register(window)
+    site.make_confirmed(email)
+    site.make_operator(email)
+    assert site.python(TELL_MONTH) == "True"
+    window.goto(link_in(site.mail_to(email, "unanswered"), "/escalations/figures/"))
+    expect(window.get_by_role("heading", name="Noisy sources")).to_be_visible()
+    expect(window.get_by_role("table").first).to_contain_text("All")
