@@ -21,7 +21,8 @@ def validated(serializer: Serializer[Any]) -> dict[str, Any]:
 
 def validated_query(request: Request, kind: type[Serializer[Any]]) -> dict[str, Any]:
     """Return what the query says, where a parameter that there isn't is refused, too."""
-    serializer = kind(data=request.query_params)
+    # As a mere dictionary: of a form, what is empty would count as not given.
+    serializer = kind(data=request.query_params.dict())
     given = validated(serializer)
     if unknown := sorted(set(request.query_params) - set(serializer.fields)):
         raise ValidationError({name[:50]: ["This parameter is unknown."] for name in unknown})

@@ -208,6 +208,8 @@ def test_it_takes_two_statements_however_much_there_is_and_says_where_it_stops(
         ({"since": "2026-03-31T00:00:00Z", "until": "2026-03-01T00:00:00Z"}, "until"),
         ({"since": "2024-03-01T00:00:00Z", "until": "2026-03-01T00:00:00Z"}, "until"),
         ({"since": "yesterday"}, "since"),
+        ({"until": ""}, "until"),
+        ({"time_zone": ""}, "time_zone"),
         ({"time_zone": "Europe/Nowhere"}, "time_zone"),
         ({"days": "30"}, "days"),
     ],
