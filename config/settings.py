@@ -142,6 +142,8 @@ MAIL_BODY = env.str("MAIL_BODY", default="")
 STORM_GROUPS = env.int("STORM_GROUPS", default=5)
 # Requests of one integration that are taken, as LOGIN_RATE is written; empty: without limit.
 INTAKE_RATE = env.str("INTAKE_RATE", default="")
+# Who is told where an escalation ended and nobody took it: targets as a policy's step has them, as JSON.
+LAST_RESORT = env.json("LAST_RESORT", default=[])
 # Hours for which the link in an escalation's message acknowledges it.
 ESCALATION_LINK_MAX_AGE_H = env.float("ESCALATION_LINK_MAX_AGE_H", default=24.0)
 # Twilio's API, for text messages and phone calls.

@@ -11,6 +11,7 @@ class EscalationConfig(AppConfig):
         from escalation import (  # noqa: PLC0415
             acknowledge_links,
             brokers,
+            checks,  # noqa: F401  (registers on import)
             jobs,
             metrics,
             models,
@@ -22,7 +23,7 @@ class EscalationConfig(AppConfig):
         from escalation.groups import selectors as groups  # noqa: PLC0415
         from escalation.heartbeats import missing  # noqa: PLC0415
         from escalation.policies import plan  # noqa: PLC0415
-        from escalation.services import ending, resuming  # noqa: PLC0415
+        from escalation.services import ending, last_resorts, resuming, rounds  # noqa: PLC0415
         from escalation.timelines import selectors as timelines  # noqa: PLC0415
         from escalation.voice import receivers  # noqa: PLC0415
         from notifications import audited, families, looks, rules  # noqa: PLC0415
@@ -37,7 +38,9 @@ class EscalationConfig(AppConfig):
         # Once is enough; on the other days it finds that it was done, or makes up for it.
         periodic.register("escalation-figures", jobs.figures_tell, cron="0 7 1-7 * *")
         formats.register(brokers.FORMAT)
+        looks.register(rounds.look, asks=rounds.ANY_DUE)
         looks.register(ending.look, asks=ending.ANY_DUE)
+        looks.register(last_resorts.look, asks=last_resorts.ANY_DUE)
         looks.register(resuming.look, asks=resuming.ANY_DUE)
         looks.register(receivers.look, asks=receivers.ANY_DUE)
         looks.register(ringing.look, asks=ringing.ANY_DUE)

@@ -65,7 +65,7 @@ class EscalationScene:
             answered = self._call_to(PHONES[ACKNOWLEDGED])
             self._twilio.pick_up(answered, at=site.base_url, answered_by="human")
             said = self._twilio.press(answered, "1", at=site.base_url)
-            _wait(lambda: machine.state(RUN_OUT) == "finished")
+            _wait(lambda: machine.state(RUN_OUT) == "unanswered")
             _wait(lambda: ringing.sid in self._twilio.hung_up)
             self._show(site, machine, ringing)
             return [*self._faults(machine, ringing, said.text), *self._storm(site, machine)]
@@ -115,7 +115,7 @@ class EscalationScene:
 
     def _faults(self, machine: "_Machine", ringing: Created, said: str) -> list[str]:
         faults = []
-        expected = {STOPPED: ("stopped", (1, 0)), RUN_OUT: ("finished", (0, 2))}
+        expected = {STOPPED: ("stopped", (1, 0)), RUN_OUT: ("unanswered", (0, 2))}
         expected[ACKNOWLEDGED] = ("acknowledged", (1, 0))
         for process_id, outcome in expected.items():
             found = (machine.state(process_id), self._told(process_id))

@@ -28,6 +28,7 @@ from escalation.selectors import processes_telling
 
 _PROCESS: Final = (
     "id", "process_id", "state", "started_at", "ended_at", "acknowledged_at", "ended_by", "ended_via",
+    "last_resort_at",
 )  # fmt: skip
 _GROUP: Final = (
     "id", "title", "state", "opened_at", "acknowledged_at", "resolved_at", "ended_by", "ended_via",

@@ -10,6 +10,7 @@ from config import clock
 from escalation.models import EscalationProcess, Heartbeat
 from escalation.services import hang_ups
 from escalation.services.ending import SILENCE, UNANSWERED
+from escalation.services.last_resorts import LAST_RESORTS
 from notifications.families import Counted, counter, gauge, histogram
 
 
@@ -22,6 +23,12 @@ def families(counted: Counted) -> Iterator[Metric]:
         "Escalations that ended without a stop or an acknowledgement, by whether anybody was told.",
         ("outcome",),
         {key[1:]: value for key, value in counted.items() if key[0] == UNANSWERED},
+    )
+    yield counter(
+        "escalation_last_resorts",
+        "Last resorts that were told, and those that reached nobody.",
+        ("outcome",),
+        {key[1:]: value for key, value in counted.items() if key[0] == LAST_RESORTS},
     )
     yield histogram(
         "escalation_silence_seconds",

@@ -1,6 +1,6 @@
 """Who sees which escalations, and what was sent for them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 from uuid import UUID
 
@@ -20,6 +20,14 @@ def processes_visible_to(principal: Principal) -> QuerySet[EscalationProcess]:
     """All processes, or those in which a person is told something."""
     processes = EscalationProcess.objects.select_related("policy_version__policy")
     return processes if sees_all(principal) else processes.filter(told_users__contains=[principal.pk])
+
+
+def in_states(processes: QuerySet[EscalationProcess], states: Iterable[str]) -> QuerySet[EscalationProcess]:
+    """Return those in these states; ``finished`` finds all that ran out, whatever their state."""
+    wanted = set(states)
+    if EscalationProcess.State.FINISHED in wanted:
+        wanted.update(EscalationProcess.RAN_OUT)
+    return processes.filter(state__in=wanted)
 
 
 def runs_of(processes: QuerySet[EscalationProcess], process_id: str) -> QuerySet[EscalationProcess]:

@@ -16,6 +16,10 @@ class Reason(TextChoices):
         "Not told: this contact point is not confirmed yet, by the code that was sent there.",
     )
     UNSUBSCRIBED = "unsubscribed", "Not told: does not want this kind of message by this channel."
+    NO_CONTACT_POINT = (
+        "no_contact_point",
+        "Not told: has no contact point on the channels that were asked for.",
+    )
     GROUPED = "grouped", "Not told: grouped with an earlier alert of the same shop and label."
     LIMIT_PERSON = (
         "limit_person",

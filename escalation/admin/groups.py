@@ -54,7 +54,10 @@ class AlertGroupAdmin(ReadOnlyAdmin):
     @display(description="Told by")
     def told_by(self, group: AlertGroup) -> str:
         process = group.process
-        return link("escalation_escalationprocess", process.pk, process.process_id) if process else "–"
+        if process is None:
+            return "–"
+        name = f"{process.process_id} ({process.get_state_display().lower()})"
+        return link("escalation_escalationprocess", process.pk, name)
 
     @display(description="Why")
     def reasons(self, group: AlertGroup) -> str:

@@ -19,12 +19,13 @@ from unfold.widgets import (
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
+    UnfoldBooleanSwitchWidget,
 )
 
 from accounts.admin import StaffViews
 from accounts.models import User
 from config import clock
-from escalation.admin.base import TakesAway
+from escalation.admin.base import TakesAway, listed
 from escalation.models import Policy
 from escalation.policies import definition as definitions
 from escalation.policies import selectors
@@ -38,17 +39,31 @@ NEW: Final = [
     {"after_s": 0, "targets": [{"type": "user", "user_id": "", "channels": []}]},
     {"after_s": 120, "targets": [{"type": "address", "channel": "phone", "address": ""}]},
 ]
-FIELDS: Final = ("steps", "repeats", "repeat_every_s", "acknowledge_timeout_s", "severity")
+FIELDS: Final = (
+    "steps", "repeats", "repeat_every_s", "repeat_until_acknowledged", "acknowledge_timeout_s", "severity",
+    "last_resort",
+)  # fmt: skip
 
 
-class StepsFormField(forms.JSONField):
-    """Steps as JSON, shown line by line."""
+class _LinesFormField(forms.JSONField):
+    """JSON, shown line by line."""
 
     def prepare_value(self, value: Any) -> Any:
         return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
 
+
+class StepsFormField(_LinesFormField):
+    """Steps as JSON."""
+
     def clean(self, value: Any) -> tuple[definitions.Step, ...]:
         return definitions.steps_of(super().clean(value))
+
+
+class TargetsFormField(_LinesFormField):
+    """Targets of a last resort as JSON; none if it is empty."""
+
+    def clean(self, value: Any) -> tuple[definitions.Target, ...]:
+        return definitions.targets_of(super().clean(value) or [])
 
 
 def _whole(most: int, label: str, help_text: str, **options: Any) -> forms.IntegerField:
@@ -77,6 +92,19 @@ class PolicyForm(forms.ModelForm):
         "After that the process resumes. Leave empty for never.",
         min_value=1,
         required=False,
+    )
+    repeat_until_acknowledged = forms.BooleanField(
+        widget=UnfoldBooleanSwitchWidget,
+        required=False,
+        label="Repeat until acknowledged",
+        help_text="In place of a number of repeats; for a day at most.",
+    )
+    last_resort = TargetsFormField(
+        initial=[],
+        required=False,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 4, "spellcheck": "false"}),
+        help_text="Who is told once nobody took it: targets as those of a step. "
+        "If empty, the installation's own (LAST_RESORT).",
     )
     severity = forms.ChoiceField(
         choices=Severity.choices,
@@ -115,7 +143,11 @@ class PolicyAdmin(TakesAway, StaffViews, ModelAdmin):
     """To delete one is to take it away: what was started by it goes on, and its history stays."""
 
     form = PolicyForm
-    fields = ("name", "steps", ("repeats", "repeat_every_s"), ("acknowledge_timeout_s", "severity"))
+    fields = (
+        "name", "problems", "steps", ("repeats", "repeat_every_s", "repeat_until_acknowledged"),
+        ("acknowledge_timeout_s", "severity"), "last_resort",
+    )  # fmt: skip
+    readonly_fields = ("problems",)
     list_display = ("name", "version", "changed_at")
     search_fields = ("name",)
     change_form_before_template = "escalation/admin/simulate_link.html"
@@ -127,6 +159,11 @@ class PolicyAdmin(TakesAway, StaffViews, ModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Policy]:
         return selectors.policies().order_by("name")
+
+    @display(description="Problems")
+    def problems(self, policy: Any) -> str:
+        found = [] if policy._state.adding else selectors.problems_now(selectors.newest_version(policy))
+        return listed(((each.explanation,) for each in found), otherwise="None.")
 
     @display(description="Version")
     def version(self, policy: Any) -> int:
@@ -169,7 +206,8 @@ class PolicyAdmin(TakesAway, StaffViews, ModelAdmin):
         at, problem = _moment(request.GET.get("at", ""))
         version = selectors.newest_version(policy)
         definition = selectors.definition_of(version)
-        recipients = plan(definition, selectors.world_of(definition, since=at), started_at=at)
+        world = selectors.world_of(definition, since=at)
+        recipients = plan(definition, world, started_at=at, last_round=definitions.rounds_shown(definition))
         context = {
             **self.admin_site.each_context(request),
             "title": f"Simulation of {policy}, version {version.number}",

@@ -17,7 +17,10 @@ from notifications.admin.base import ReadOnlyAdmin
 from notifications.admin.deliveries import link
 from notifications.explanations import explain
 
-COLOURS: Final = {"Active": "danger", "Stopped": "default", "Acknowledged": "success", "Finished": "warning"}
+COLOURS: Final = {
+    "Active": "danger", "Stopped": "default", "Acknowledged": "success", "Unanswered": "danger",
+    "Reached nobody": "danger", "Finished": "warning",
+}  # fmt: skip
 SHOWN: Final = 200
 
 
@@ -34,10 +37,20 @@ class EscalationProcessAdmin(ReadOnlyAdmin):
         ("started_at", "started_by"),
         ("ended_at", "ended_by", "ended_via"),
         ("acknowledged_at", "resume_at", "silent_at"),
+        ("round", "next_round_at", "last_resort_at"),
         "history",
         "id",
     )
-    readonly_fields = ("id", "state_label", "started_by", "silent_at", "history")
+    readonly_fields = (
+        "id",
+        "state_label",
+        "started_by",
+        "silent_at",
+        "round",
+        "next_round_at",
+        "last_resort_at",
+        "history",
+    )
     actions = ("stop_chosen", "acknowledge_chosen")
 
     def get_search_results(

@@ -7,18 +7,28 @@ from django.db.models import Q, QuerySet
 
 from config import clock
 from config.rest.filters import PlainBooleanFilter, StrictFilterSet
+from escalation import selectors
 from escalation.models import AlertGroup, EscalationProcess, Heartbeat, Integration, Rotation, Silence
 from notifications.api.filters import SaneDateTimeFilter
 
 
 class ProcessFilter(StrictFilterSet):
     process_id = django_filters.CharFilter(max_length=200)
-    state = django_filters.MultipleChoiceFilter(choices=EscalationProcess.State.choices)
+    state = django_filters.MultipleChoiceFilter(
+        choices=EscalationProcess.State.choices,
+        method="in_states",
+        label="`finished` finds those that are `unanswered` or `reached_nobody` too.",
+    )
     policy = django_filters.CharFilter(
         field_name="policy_version__policy__name", max_length=100, label="Name of the policy."
     )
     started_after = SaneDateTimeFilter(field_name="started_at", lookup_expr="gte")
     started_before = SaneDateTimeFilter(field_name="started_at", lookup_expr="lt")
+
+    def in_states(
+        self, queryset: QuerySet[EscalationProcess], name: str, value: list[str]
+    ) -> QuerySet[EscalationProcess]:
+        return selectors.in_states(queryset, value) if value else queryset
 
 
 class PolicyFilter(StrictFilterSet):

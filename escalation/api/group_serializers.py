@@ -10,7 +10,7 @@ from config import clock
 from config.rest.fields import SlugOfOneField, StrictCharField, TimeField
 from escalation.api.integration_serializers import matchers_field
 from escalation.groups.silences import over_at
-from escalation.models import AlertGroup, AlertOccurrence, GroupedAlert, Silence
+from escalation.models import AlertGroup, AlertOccurrence, EscalationProcess, GroupedAlert, Silence
 
 MAX_SNOOZE: Final = timedelta(days=30)
 
@@ -21,6 +21,13 @@ class GroupSerializer(serializers.ModelSerializer[AlertGroup]):
     integration_name = serializers.CharField(source="integration.name", default=None, allow_null=True)
     shop = SlugOfOneField(slug_field="slug", read_only=True, allow_null=True)
     policy_name = serializers.CharField(source="policy.name", default=None, allow_null=True)
+    process_state = serializers.ChoiceField(
+        source="process.state",
+        choices=EscalationProcess.State.choices,
+        default=None,
+        allow_null=True,
+        help_text="Of its escalation; `unanswered` and `reached_nobody`: it ended, and nobody took it.",
+    )
 
     class Meta:
         model = AlertGroup
@@ -28,7 +35,7 @@ class GroupSerializer(serializers.ModelSerializer[AlertGroup]):
             "id", "integration", "integration_name", "shop", "key", "state", "quiet", "title", "severity",
             "labels", "link", "occurrences", "opened_at", "last_at", "told_at", "rings_at",
             "acknowledged_at", "resolved_at", "ended_by", "ended_via", "policy", "policy_name", "route",
-            "silence", "storm", "is_storm", "process",
+            "silence", "storm", "is_storm", "process", "process_state",
         )  # fmt: skip
         read_only_fields: tuple[str, ...] = fields
 

@@ -6,11 +6,12 @@ from django.core.exceptions import ValidationError as DjangoValidationError
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from config.rest.fields import StrictCharField, StrictChoiceField
+from config.rest.fields import StrictBooleanField, StrictCharField, StrictChoiceField
 from escalation.api.fields import ChangeSerializer, whole
 from escalation.models import Policy, PolicyVersion
 from escalation.policies import definition
 from escalation.policies.definition import Definition
+from escalation.policies.selectors import problems_now
 from notifications.api.preference_serializers import moment
 from notifications.channels import registry
 from notifications.models import Severity
@@ -32,6 +33,23 @@ def _target(type_: str, required: tuple[str, ...], **properties: Any) -> dict[st
     }
 
 
+TARGETS: Final[dict[str, Any]] = {
+    "type": "array",
+    "minItems": 1,
+    "maxItems": definition.MAX_TARGETS,
+    "items": {
+        "oneOf": [
+            _target("user", ("user_id",), user_id=_UUID, channels=_CHANNELS),
+            _target("rotation", ("rotation_id",), rotation_id=_UUID, channels=_CHANNELS),
+            _target(
+                "address",
+                ("channel", "address"),
+                channel={"type": "string", "enum": list(registry.ADDRESS_FIELDS)},
+                address={"type": "string", "maxLength": 2048},
+            ),
+        ]
+    },
+}
 STEPS: Final[dict[str, Any]] = {
     "type": "array",
     "minItems": 1,
@@ -45,23 +63,7 @@ STEPS: Final[dict[str, Any]] = {
                 "maximum": definition.MAX_S,
                 "description": "Seconds from the beginning of the round.",
             },
-            "targets": {
-                "type": "array",
-                "minItems": 1,
-                "maxItems": definition.MAX_TARGETS,
-                "items": {
-                    "oneOf": [
-                        _target("user", ("user_id",), user_id=_UUID, channels=_CHANNELS),
-                        _target("rotation", ("rotation_id",), rotation_id=_UUID, channels=_CHANNELS),
-                        _target(
-                            "address",
-                            ("channel", "address"),
-                            channel={"type": "string", "enum": list(registry.ADDRESS_FIELDS)},
-                            address={"type": "string", "maxLength": 2048},
-                        ),
-                    ]
-                },
-            },
+            "targets": TARGETS,
         },
         "required": ["after_s", "targets"],
         "additionalProperties": False,
@@ -76,6 +78,20 @@ class StepsField(serializers.Field):
     def to_internal_value(self, data: Any) -> tuple[definition.Step, ...]:
         try:
             return definition.steps_of(data)
+        except DjangoValidationError as error:
+            raise serializers.ValidationError(error.messages)
+
+    def to_representation(self, value: Any) -> Any:
+        return value
+
+
+@extend_schema_field({**TARGETS, "minItems": 0})
+class LastResortField(serializers.Field):
+    """Targets as those of a step, or none."""
+
+    def to_internal_value(self, data: Any) -> tuple[definition.Target, ...]:
+        try:
+            return definition.targets_of(data)
         except DjangoValidationError as error:
             raise serializers.ValidationError(error.messages)
 
@@ -104,6 +120,14 @@ class PolicyInSerializer(serializers.Serializer[Any]):
         required=False,
         help_text="Critical messages are sent in quiet hours, and to people who want critical alerts only.",
     )
+    repeat_until_acknowledged = StrictBooleanField(
+        required=False,
+        help_text="Begin a round every `repeat_every_s` until somebody acknowledges, for a day at most; in "
+        "place of `repeats`.",
+    )
+    last_resort = LastResortField(
+        required=False, help_text="Who is told once nobody took it; the installation's own if empty."
+    )
     name = StrictCharField(max_length=100)
     steps = StepsField()
 
@@ -120,13 +144,14 @@ class PolicyVersionSerializer(serializers.ModelSerializer[PolicyVersion]):
 
     version = serializers.IntegerField(source="number")
     steps = StepsField()
+    last_resort = LastResortField()
     changed_by = serializers.EmailField(source="created_by.email", default=None, allow_null=True)
 
     class Meta:
         model = PolicyVersion
         fields = (
-            "version", "steps", "repeats", "repeat_every_s", "acknowledge_timeout_s", "severity",
-            "created_at", "changed_by",
+            "version", "steps", "repeats", "repeat_every_s", "repeat_until_acknowledged",
+            "acknowledge_timeout_s", "severity", "last_resort", "created_at", "changed_by",
         )  # fmt: skip
         read_only_fields = fields
 
@@ -138,19 +163,42 @@ class PolicySerializer(serializers.ModelSerializer[Policy]):
     steps = StepsField(source="now.steps")
     repeats = serializers.IntegerField(source="now.repeats")
     repeat_every_s = serializers.IntegerField(source="now.repeat_every_s")
+    repeat_until_acknowledged = serializers.BooleanField(source="now.repeat_until_acknowledged")
     acknowledge_timeout_s = serializers.IntegerField(source="now.acknowledge_timeout_s", allow_null=True)
+    last_resort = LastResortField(source="now.last_resort")
     severity = serializers.ChoiceField(source="now.severity", choices=Severity.choices)
 
     class Meta:
         model = Policy
-        fields = (
-            "id", "name", "version", "steps", "repeats", "repeat_every_s", "acknowledge_timeout_s",
-            "severity", "created_at", "updated_at",
+        fields: tuple[str, ...] = (
+            "id", "name", "version", "steps", "repeats", "repeat_every_s", "repeat_until_acknowledged",
+            "acknowledge_timeout_s", "severity", "last_resort", "created_at", "updated_at",
         )  # fmt: skip
-        read_only_fields = fields
+        read_only_fields: tuple[str, ...] = fields
 
     def to_representation(self, instance: Any) -> dict[str, Any]:
         instance.now = instance.newest[0]
+        return super().to_representation(instance)
+
+
+class ProblemSerializer(serializers.Serializer[Any]):
+    """A step, or the last resort, that reaches nobody as things are now."""
+
+    step = serializers.IntegerField(allow_null=True, help_text="From 1; null: the last resort.")
+    explanation = serializers.CharField()
+
+
+class PolicyDetailSerializer(PolicySerializer):
+    """A policy with what is wrong with it now: ``problems`` is empty if each step reaches somebody."""
+
+    problems = ProblemSerializer(many=True)
+
+    class Meta(PolicySerializer.Meta):
+        fields = (*PolicySerializer.Meta.fields, "problems")
+        read_only_fields = fields
+
+    def to_representation(self, instance: Any) -> dict[str, Any]:
+        instance.problems = problems_now(instance.newest[0])
         return super().to_representation(instance)
 
 

@@ -80,7 +80,8 @@ class ProcessSerializer(serializers.ModelSerializer[EscalationProcess]):
         model = EscalationProcess
         fields: tuple[str, ...] = (
             "id", "process_id", "state", "started_at", "ended_at", "ended_by", "ended_via",
-            "acknowledged_at", "resume_at", "policy", "policy_version",
+            "acknowledged_at", "resume_at", "round", "next_round_at", "last_resort_at", "policy",
+            "policy_version",
         )  # fmt: skip
         read_only_fields = fields
 

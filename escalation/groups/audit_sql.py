@@ -46,12 +46,15 @@ SELECT it.id, it.title, it.opened_at AS at,
                 WHEN 'flapping' THEN it.rings_at > %(soon)s::timestamptz + %(flap_window)s::interval
                 WHEN 'nobody' THEN it.rings_at > %(soon)s
                 END THEN 'group_held'
-       WHEN (it.state = 'resolved' AND (process.state = 'active' OR process.resume_at IS NOT NULL))
+       WHEN (it.state = 'resolved' AND (process.state = 'active' OR process.resume_at IS NOT NULL
+                                        OR process.last_resort_look_at IS NOT NULL))
             OR (it.state = 'acknowledged' AND process.state = 'active'
                 AND process.acknowledged_at IS NULL)
             OR (it.state = 'open' AND it.quiet IN ('silenced', 'snoozed') AND process.state = 'active')
             THEN 'rings_on'
        WHEN process.look_at < %(late)s AND process.state = 'active' OR process.resume_at < %(late)s
+            OR process.next_round_at < %(late)s AND process.state = 'active'
+            OR process.last_resort_look_at < %(late)s
             THEN 'process_overdue'
        WHEN it.state = 'open' AND it.quiet = '' AND it.rings_at IS NULL
             AND process.state = 'acknowledged' AND process.acknowledged_at < %(late)s
@@ -147,7 +150,7 @@ SELECT DISTINCT 'still_sending' AS kind, it.id, it.title, it.opened_at AS at
     ON notification.id = delivery.notification_id AND notification.source_type = 'escalation'
   JOIN escalation_escalationprocess AS process
     ON process.id = CASE notification.source_type WHEN 'escalation' THEN notification.source_id::uuid END
-   AND process.state <> 'active'
+   AND process.state <> 'active' AND process.last_resort_look_at IS NULL
   JOIN escalation_alertgroup AS it ON it.process_id = process.id
  WHERE it.opened_at >= %(start)s AND it.opened_at < %(end)s
 """

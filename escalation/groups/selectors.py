@@ -92,4 +92,5 @@ def said_of(group: AlertGroup) -> QuerySet[AlertOccurrence]:
 def stormed_of(group: AlertGroup) -> QuerySet[AlertGroup]:
     """Return the first 200 groups that the summary of a storm tells of, open ones before the others."""
     is_open = F("resolved_at").desc(nulls_first=True)
-    return AlertGroup.objects.filter(storm=group).order_by(is_open, "opened_at", "pk")[:_MOST_ALERTS]
+    stormed = AlertGroup.objects.filter(storm=group).select_related("process")
+    return stormed.order_by(is_open, "opened_at", "pk")[:_MOST_ALERTS]

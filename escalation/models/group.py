@@ -235,6 +235,11 @@ class AlertGroup(models.Model):
     def __str__(self) -> str:
         return self.title
 
+    @property
+    def ran_out(self) -> bool:
+        """Whether nobody took it, and everybody was told whom its escalation tells."""
+        return self.state == self.State.OPEN and self.process is not None and self.process.ran_out
+
 
 class GroupedAlert(models.Model):
     """One dedup key within a group: firing until it is resolved. A group ends with the last of them."""

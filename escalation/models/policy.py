@@ -36,8 +36,9 @@ class Policy(models.Model):
 class PolicyVersion(models.Model):
     """What a policy said from one change to the next; written once, and never changed.
 
-    ``steps`` is in the form that escalation.policies.definition gives it. A round is all steps once; there
-    are ``repeats`` more of them, each ``repeat_every_s`` after the one before.
+    ``steps`` is in the form that escalation.policies.definition gives it, ``last_resort`` in that of a step's
+    targets. A round is all steps once; there are ``repeats`` more of them, or as many as begin within a day,
+    each ``repeat_every_s`` after the one before.
     """
 
     id = UUIDv7Field()
@@ -50,6 +51,10 @@ class PolicyVersion(models.Model):
         null=True, blank=True, help_text="An acknowledged process resumes so long afterwards; empty: never."
     )
     severity = models.CharField(max_length=16, choices=Severity.choices, default=Severity.CRITICAL)
+    repeat_until_acknowledged = models.BooleanField(default=False, db_default=False)
+    last_resort = models.JSONField(
+        default=list, db_default=[], blank=True, help_text="Who is told where nobody took it."
+    )
     created_at = models.DateTimeField(default=clock.now, editable=False)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
@@ -60,7 +65,9 @@ class PolicyVersion(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["policy", "number"], name="policy_version_once"),
             models.CheckConstraint(
-                condition=models.Q(repeats=0) | models.Q(repeat_every_s__gt=0), name="policy_rounds_apart"
+                condition=models.Q(repeats=0, repeat_until_acknowledged=False)
+                | models.Q(repeat_every_s__gt=0),
+                name="policy_rounds_apart",
             ),
         ]
 

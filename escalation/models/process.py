@@ -1,5 +1,7 @@
 """An escalation under way or ended: one run of a process id."""
 
+from typing import Final
+
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
@@ -13,17 +15,26 @@ class EscalationProcess(models.Model):
     """One run of a process: its notifications are deliveries of the engine, found by ``SOURCE`` and its id.
 
     A process id names at most one active run; each earlier one is a row of its own. It ends when it is
-    stopped or acknowledged, or when it has nothing left to send.
+    stopped or acknowledged, or when it has nothing left to send: *unanswered* if somebody was told, and
+    otherwise as one that *reached nobody*.
     """
 
     #: The ``source_type`` of its notifications.
     SOURCE = "escalation"
+    #: In the ``data`` of those that tell its last resort.
+    LAST_RESORT = "last_resort"
 
     class State(models.TextChoices):
         ACTIVE = "active", "Active"
         STOPPED = "stopped", "Stopped"
         ACKNOWLEDGED = "acknowledged", "Acknowledged"
+        UNANSWERED = "unanswered", "Unanswered"
+        REACHED_NOBODY = "reached_nobody", "Reached nobody"
+        # One of those two, before there were states for them.
         FINISHED = "finished", "Finished"
+
+    #: Nobody stopped or acknowledged it, and nothing was left to send.
+    RAN_OUT: Final = (State.UNANSWERED, State.REACHED_NOBODY, State.FINISHED)
 
     id = UUIDv7Field()
     process_id = models.CharField(max_length=200)
@@ -48,6 +59,18 @@ class EscalationProcess(models.Model):
         blank=True,
         help_text="When it goes on, if nobody stops it: its acknowledgement has a limit.",
     )
+    round = models.PositiveIntegerField(
+        default=1, db_default=1, editable=False, help_text="The last round that was begun."
+    )
+    next_round_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="When the next round begins; empty: there is none."
+    )
+    last_resort_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="When its last resort was told: once."
+    )
+    # When the last resort of one that ran out is to be told, or what came of that is to be looked at. No
+    # constraint holds the two to their states: a worker of an earlier version may end a process.
+    last_resort_look_at = models.DateTimeField(null=True, blank=True, editable=False)
     # When an active one may have nothing left to send: the sweep looks then, and not before.
     look_at = models.DateTimeField(editable=False)
     # When the last of its sends had ended, for one that was stopped or acknowledged.
@@ -62,7 +85,16 @@ class EscalationProcess(models.Model):
                 fields=["process_id"], condition=models.Q(state="active"), name="escalation_active_once"
             ),
             models.CheckConstraint(
-                condition=models.Q(state__in=["active", "stopped", "acknowledged", "finished"]),
+                condition=models.Q(
+                    state__in=[
+                        "active",
+                        "stopped",
+                        "acknowledged",
+                        "unanswered",
+                        "reached_nobody",
+                        "finished",
+                    ]
+                ),
                 name="escalation_state_known",
             ),
             models.CheckConstraint(
@@ -82,6 +114,16 @@ class EscalationProcess(models.Model):
                 fields=["resume_at"], condition=models.Q(resume_at__isnull=False), name="escalation_resume"
             ),
             models.Index(
+                fields=["next_round_at"],
+                condition=models.Q(next_round_at__isnull=False),
+                name="escalation_next_round",
+            ),
+            models.Index(
+                fields=["last_resort_look_at"],
+                condition=models.Q(last_resort_look_at__isnull=False),
+                name="escalation_last_resort",
+            ),
+            models.Index(
                 fields=["ended_at"],
                 condition=models.Q(silent_at=None, ended_at__isnull=False),
                 name="escalation_not_silent",
@@ -95,3 +137,8 @@ class EscalationProcess(models.Model):
     @property
     def is_active(self) -> bool:
         return self.state == self.State.ACTIVE
+
+    @property
+    def ran_out(self) -> bool:
+        """Whether it ended without anybody's stop or acknowledgement."""
+        return self.state in self.RAN_OUT

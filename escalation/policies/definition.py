@@ -7,7 +7,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Protocol
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
@@ -18,8 +18,10 @@ MAX_STEPS: Final = 20
 MAX_TARGETS: Final = 20
 MAX_REPEATS: Final = 20
 MAX_S: Final = 7 * 86_400
-#: Of all rounds together: what a start has to write at once.
+#: Of all rounds together.
 MAX_TELLINGS: Final = 1000
+#: Rounds that go on until somebody acknowledges begin within so long.
+LONGEST_S: Final = 86_400
 TYPES: Final = {"user": "user_id", "rotation": "rotation_id", "address": "address"}
 
 Type = Literal["user", "rotation", "address"]
@@ -63,10 +65,13 @@ class Definition:
     repeat_every_s: int = 0
     acknowledge_timeout_s: int | None = None
     severity: str = "critical"
+    repeat_until_acknowledged: bool = False
+    last_resort: tuple[Target, ...] = ()
 
     def ids(self, type_: Type) -> set[UUID]:
         """Return the people or rotations that it names."""
-        return {t.id for step in self.steps for t in step.targets if t.type == type_ and t.id}
+        targets = (*(target for step in self.steps for target in step.targets), *self.last_resort)
+        return {target.id for target in targets if target.type == type_ and target.id}
 
 
 def steps_of(given: Any) -> tuple[Step, ...]:
@@ -85,6 +90,49 @@ def steps_of(given: Any) -> tuple[Step, ...]:
     return tuple(sorted((step for step in steps if step), key=lambda step: step.after_s))
 
 
+def targets_of(given: Any) -> tuple[Target, ...]:
+    """Return the targets of a last resort; none for an empty list.
+
+    Raises:
+        ValidationError: they are not as they should be; each message says where.
+    """
+    if given == []:
+        return ()
+    problems: list[str] = []
+    targets = [
+        _target(each, _within(f"target {place}", problems.append))
+        for place, each in enumerate(_objects(given, MAX_TARGETS, "targets", problems.append), start=1)
+    ]
+    if problems:
+        raise ValidationError(problems)
+    return tuple(target for target in targets if target)
+
+
+class Repeating(Protocol):
+    """What a definition, or a version of a policy, says of its rounds."""
+
+    @property
+    def repeats(self) -> int: ...
+
+    @property
+    def repeat_every_s(self) -> int: ...
+
+    @property
+    def repeat_until_acknowledged(self) -> bool: ...
+
+
+def rounds_of(said: Repeating) -> int:
+    """Return how many rounds there are; those that go on until somebody acknowledges begin within a day."""
+    if said.repeat_until_acknowledged:
+        return max(1, -(-LONGEST_S // said.repeat_every_s)) if said.repeat_every_s else 1
+    return said.repeats + 1
+
+
+def rounds_shown(said: Repeating) -> int:
+    """Return how many rounds a simulation shows: a day of them says no more than the first."""
+    return min(rounds_of(said), MAX_REPEATS + 1)
+
+
 def check_rounds(definition: Definition) -> None:
     """Check that what is said of the rounds goes with the steps.
 
@@ -92,15 +140,20 @@ def check_rounds(definition: Definition) -> None:
         ValidationError: it doesn't; the messages are by field.
     """
     last_s = max((step.after_s for step in definition.steps), default=0)
-    if definition.repeats and definition.repeat_every_s <= last_s:
+    if definition.repeats and definition.repeat_until_acknowledged:
+        message = "Expected 0: it repeats until somebody acknowledges."
+        raise ValidationError({"repeats": message})
+    is_repeated = definition.repeats or definition.repeat_until_acknowledged
+    if is_repeated and definition.repeat_every_s <= last_s:
         message = (
             f"Expected more than {last_s} seconds: a round begins after the last step of the one before."
         )
         raise ValidationError({"repeat_every_s": message})
-    tellings = (definition.repeats + 1) * sum(len(step.targets) for step in definition.steps)
+    tellings = rounds_of(definition) * sum(len(step.targets) for step in definition.steps)
     if tellings > MAX_TELLINGS:
         message = f"All rounds together have {tellings} targets; at most {MAX_TELLINGS} are possible."
-        raise ValidationError({"repeats": message})
+        field = "repeat_every_s" if definition.repeat_until_acknowledged else "repeats"
+        raise ValidationError({field: message})
 
 
 Complain = Callable[[str], object]

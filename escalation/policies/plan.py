@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from escalation.policies.definition import Definition, Target
+from escalation.policies.definition import Definition, Target, rounds_of
 from escalation.rotations.turns import Turns, on_call
 from notifications.engine.recipients import Person, Recipient, recipients
 
@@ -28,21 +28,33 @@ class World:
 
 
 def plan(
-    definition: Definition, world: World, *, started_at: datetime, first_round: int = 1
+    definition: Definition,
+    world: World,
+    *,
+    started_at: datetime,
+    first_round: int = 1,
+    last_round: int | None = None,
+    held_back: Mapping[UUID, timedelta] | None = None,
 ) -> list[Recipient]:
-    """Return the recipients of every round from the first, told or not, in the order in which they are due.
+    """Return the recipients of rounds, told or not, in the order in which they are due.
 
     ``at`` is when their step is due, ``via`` the rotation by which they are on call; ``data`` has their round
     and step, which count from 1.
 
     What quiet hours hold back keeps its distances: nobody's phone rings for all rounds at once in the
     morning. Whoever has no quiet hours is told in time all the same.
+
+    Args:
+        started_at: when the first of these rounds begins.
+        last_round: plan no further; all that there are if not given.
+        held_back: by how much quiet hours have held back each person in the rounds before.
     """
-    held_back: dict[UUID, timedelta] = {}
+    so_far = dict(held_back or {})
+    last = rounds_of(definition) if last_round is None else last_round
     found = [
         recipient
-        for step in _steps(definition, started_at, first_round)
-        for recipient in _recipients_of(step, world, definition.severity, held_back)
+        for step in _steps(definition, started_at, first_round, last)
+        for recipient in _recipients_of(step, world, definition.severity, so_far)
     ]
     return sorted(found, key=lambda recipient: recipient.due_at)
 
@@ -54,10 +66,10 @@ class _DueStep(NamedTuple):
     targets: Sequence[Target]
 
 
-def _steps(definition: Definition, started_at: datetime, first_round: int) -> Iterator[_DueStep]:
+def _steps(definition: Definition, started_at: datetime, first: int, last: int) -> Iterator[_DueStep]:
     """Yield the steps of the rounds in the order of time: a round is over before the next begins."""
-    for round_ in range(first_round, definition.repeats + 2):
-        begin = started_at + timedelta(seconds=(round_ - first_round) * definition.repeat_every_s)
+    for round_ in range(first, last + 1):
+        begin = started_at + timedelta(seconds=(round_ - first) * definition.repeat_every_s)
         for number, step in enumerate(definition.steps, start=1):
             yield _DueStep(round_, number, begin + timedelta(seconds=step.after_s), step.targets)
 
@@ -96,11 +108,30 @@ def _of_target(
         recipients(person, kind=KIND, severity=severity, at=at, channels=target.channels, held_back=so_far)
     )
     held_back[person.user.pk] = max([so_far, *(recipient.due_at - at for recipient in found)])
-    for recipient in found or [_nobody(at, person, via, NO_WAY)]:
+    # Somebody who is told by no channel has none of those that are named: all others have an inbox.
+    for recipient in found or [_nobody(at, person, via, NO_WAY, channel=target.channels[0])]:
         recipient.via = via
         yield recipient
 
 
-def _nobody(at: datetime, person: Person | None, via: str, reason: str) -> Recipient:
+def _nobody(at: datetime, person: Person | None, via: str, reason: str, *, channel: str = "") -> Recipient:
     user = person.user if person else None
-    return Recipient("", at, user=user, is_told=False, reason=reason, via=via)
+    return Recipient(channel, at, user=user, is_told=False, reason=reason, via=via)
+
+
+def told_and_silenced(found: Sequence[Recipient]) -> list[Recipient]:
+    """Return those who are told, and those whom a step names and who are told by no channel in it.
+
+    What is left out is a channel of somebody who is told by another one.
+    """
+    told = {_in_step(each) for each in found if each.is_told}
+    return [
+        each
+        for each in found
+        if each.is_told or (each.user is not None and each.channel and _in_step(each) not in told)
+    ]
+
+
+def _in_step(recipient: Recipient) -> tuple[object, ...]:
+    said = recipient.data
+    return said.get("round"), said.get("step"), recipient.user and recipient.user.pk

@@ -7,10 +7,12 @@ from django.core.exceptions import ValidationError
 from django.db.models import OuterRef, Prefetch, QuerySet, Subquery
 
 from accounts.models import User
+from config import clock
 from escalation.models.policy import Policy, PolicyVersion
 from escalation.models.rotation import Rotation
-from escalation.policies.definition import Definition, steps_of
+from escalation.policies.definition import Definition, steps_of, targets_of
 from escalation.policies.plan import World
+from escalation.policies.problems import Problem, problems_of
 from escalation.rotations.selectors import turns_of, with_turns
 from notifications.engine.recipients import people_with_preferences
 
@@ -45,7 +47,14 @@ def version_named(name: str) -> PolicyVersion:
 
 def definition_of(version: PolicyVersion) -> Definition:
     said = {field.name: getattr(version, field.name) for field in fields(Definition)}
-    return Definition(**{**said, "steps": steps_of(version.steps)})
+    parsed = {"steps": steps_of(version.steps), "last_resort": targets_of(version.last_resort)}
+    return Definition(**{**said, **parsed})
+
+
+def problems_now(version: PolicyVersion) -> list[Problem]:
+    """Return what is wrong now with what a policy says: steps that reach nobody."""
+    now, definition = clock.now(), definition_of(version)
+    return problems_of(definition, world_of(definition, since=now), now=now)
 
 
 def world_of(definition: Definition, *, since: datetime) -> World:

@@ -24,7 +24,7 @@ from notifications.services.provider_reports import loss_reported
 log = structlog.get_logger(__name__)
 
 State = EscalationProcess.State
-#: Calls that a finished process left ringing are hung up by a stop so long afterwards.
+#: Calls that a process which ran out left ringing are hung up by a stop so long afterwards.
 MAY_RING: Final = timedelta(minutes=10)
 #: The counter of notifications.metrics, by outcome.
 UNANSWERED: Final = "escalations_unanswered"
@@ -33,27 +33,31 @@ SILENCE: Final = "escalation_silence"
 # Processes that one look ends at most; the next goes on.
 _MOST: Final = 1000
 
-# A process that is past its last due time may still have something being sent, or to be tried again: then it
-# is looked at again when that is due, and a second later at the earliest.
+# A process that is past its last due time may still have something being sent, or to be tried again, or a
+# round to begin: then it is looked at again when that is due, and a second later at the earliest.
 _FINISH: Final = """
 WITH due AS MATERIALIZED (
-    SELECT id FROM escalation_escalationprocess
+    SELECT id, next_round_at, last_resort_at FROM escalation_escalationprocess
      WHERE state = 'active' AND look_at <= %(now)s
      ORDER BY look_at LIMIT %(most)s FOR UPDATE SKIP LOCKED
 ), looked AS (
-    SELECT due.id, (
+    SELECT due.id, due.last_resort_at, coalesce((
         SELECT min(greatest(outgoing.due_at, %(now)s::timestamptz + '1 s'))
           FROM notifications_notification AS told
           JOIN notifications_delivery AS delivery ON delivery.notification_id = told.id
           JOIN notifications_outgoing AS outgoing ON outgoing.delivery_id = delivery.id
-         WHERE told.source_type = 'escalation' AND told.source_id = due.id::text) AS again_at
+         WHERE told.source_type = 'escalation' AND told.source_id = due.id::text),
+        CASE WHEN due.next_round_at IS NOT NULL
+             THEN greatest(due.next_round_at, %(now)s::timestamptz + '1 s') END) AS again_at
       FROM due
 )
 UPDATE escalation_escalationprocess AS process
    SET look_at = coalesce(again_at, look_at),
-       state = CASE WHEN again_at IS NULL THEN 'finished' ELSE 'active' END,
+       state = CASE WHEN again_at IS NULL THEN 'unanswered' ELSE 'active' END,
        ended_at = CASE WHEN again_at IS NULL THEN %(now)s::timestamptz END,
-       silent_at = CASE WHEN again_at IS NULL THEN %(now)s::timestamptz END
+       silent_at = CASE WHEN again_at IS NULL THEN %(now)s::timestamptz END,
+       last_resort_look_at = CASE WHEN again_at IS NULL AND looked.last_resort_at IS NULL
+                                  THEN %(now)s::timestamptz END
   FROM looked WHERE process.id = looked.id
 RETURNING process.id, process.state
 """
@@ -104,6 +108,7 @@ def process_end(process: EscalationProcess, state: State, *, by: str, via: str, 
     sending = deliveries.filter(outgoing__lease_until__isnull=False).exists()
     process.state, process.ended_by, process.ended_via = state, by[:200], via
     process.ended_at = process.ended_at or now
+    process.next_round_at = process.last_resort_look_at = None
     process.silent_at = None if sending else now
     process.save()
     if not sending:
@@ -113,8 +118,8 @@ def process_end(process: EscalationProcess, state: State, *, by: str, via: str, 
 
 
 def process_finish_if_over(process: EscalationProcess, *, now: datetime) -> bool:
-    """Mark a process whose row is locked as finished if it has nothing left to send; False if it has."""
-    if selectors.left_of(process).exists():
+    """End a process whose row is locked if it has nothing left to send; False if it has."""
+    if process.next_round_at is not None or selectors.left_of(process).exists():
         return False
     process_finish(process, now=now)
     stop.close(selectors.deliveries_of(process), reason=Delivery.Reason.FINISHED)
@@ -122,18 +127,30 @@ def process_finish_if_over(process: EscalationProcess, *, now: datetime) -> bool
 
 
 def process_finish(process: EscalationProcess, *, now: datetime) -> None:
-    """Mark a process as finished whose row is locked, and say that nobody answered it."""
-    process.state, process.ended_at, process.silent_at = State.FINISHED, now, now
+    """End a process whose row is locked as one that nobody answered, and say so."""
+    process.state = State.UNANSWERED if reaching([process.pk]) else State.REACHED_NOBODY
+    process.ended_at = process.silent_at = now
     process.ended_by = process.ended_via = ""
     process.resume_at = None
-    process.save(update_fields=["state", "ended_at", "silent_at", "ended_by", "ended_via", "resume_at"])
-    transaction.on_commit(partial(_report_unanswered, [process.pk]), robust=True)
+    process.last_resort_look_at = now if process.last_resort_at is None else None
+    process.save(
+        update_fields=[
+            "state",
+            "ended_at",
+            "silent_at",
+            "ended_by",
+            "ended_via",
+            "resume_at",
+            "last_resort_look_at",
+        ]
+    )
+    transaction.on_commit(partial(_report, process.pk, State(process.state)), robust=True)
 
 
 def hang_up_late(runs: QuerySet[EscalationProcess], *, now: datetime) -> None:
-    """Have the calls hung up that the last of these runs left ringing when it finished."""
+    """Have the calls hung up that the last of these runs left ringing when it ran out."""
     latest = runs.order_by("-started_at", "-id").first()
-    if latest is None or latest.state != State.FINISHED or latest.ended_at is None:
+    if latest is None or not latest.ran_out or latest.ended_at is None:
         return
     if now - latest.ended_at <= MAY_RING:
         process_ended.send(sender=EscalationProcess, process=latest)
@@ -145,39 +162,42 @@ def processes_finish(now: datetime) -> int:
     What failed in them can't be replayed any more, and what was replayed at this instant is stopped.
     """
     with transaction.atomic():
-        finished = [
-            pk for pk, state in sql.rows(_FINISH, {"now": now, "most": _MOST}) if state == State.FINISHED
-        ]
-        if finished:
-            stop.close(selectors.deliveries_of(*finished), reason=Delivery.Reason.FINISHED)
-    _report_unanswered(finished)
-    return len(finished)
+        rows = sql.rows(_FINISH, {"now": now, "most": _MOST})
+        ended = {pk: State.UNANSWERED for pk, state in rows if state == State.UNANSWERED}
+        if ended:
+            # Whether anybody was told at all is a difference: to an operator, and to whoever waits for help.
+            silent = ended.keys() - reaching(list(ended))
+            ended |= dict.fromkeys(silent, State.REACHED_NOBODY)
+            EscalationProcess.objects.filter(pk__in=silent).update(state=State.REACHED_NOBODY)
+            stop.close(selectors.deliveries_of(*ended), reason=Delivery.Reason.FINISHED)
+    for pk, outcome in ended.items():
+        _report(pk, outcome)
+    return len(ended)
 
 
-def _report_unanswered(ids: Sequence[UUID]) -> None:
-    """Log and count the processes that ended without anybody's stop or acknowledgement, each as an error.
-
-    Whether anybody was told at all is a difference: to an operator, and to whoever waits for help.
-    """
-    reached = _reaching(ids) if ids else set()
-    for pk in ids:
-        _report(pk, "unanswered" if pk in reached else "reached_nobody")
+def _report(pk: UUID, outcome: State) -> None:
+    """Log and count a process that ended without anybody's stop or acknowledgement, as an error."""
+    metrics.add(UNANSWERED, outcome.value)
+    log.error(f"escalation_{outcome.value}", process=str(pk))
 
 
-def _report(pk: UUID, outcome: str) -> None:
-    metrics.add(UNANSWERED, outcome)
-    log.error(f"escalation_{outcome}", process=str(pk))
-
-
-def _reaching(ids: Sequence[UUID]) -> set[UUID]:
-    """Return those that somebody may have noticed, since they were last acknowledged.
+def noticed(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
+    """Return those that somebody may have noticed.
 
     What lies unread in an inbox, or was said to a voicemail, has reached nobody yet.
     """
     is_seen = Q(inbox_item__read_at__isnull=False) | Q(inbox_item__dismissed_at__isnull=False)
-    noticed = selectors.deliveries_of(*ids).filter(~Q(channel="inbox") | is_seen, status=Delivery.Status.SENT)
-    heard = noticed.exclude(reason=Delivery.Reason.VOICEMAIL)
-    last = heard.values("notification__source_id").annotate(at=Max("due_at"))
+    sent = deliveries.filter(~Q(channel="inbox") | is_seen, status=Delivery.Status.SENT)
+    return sent.exclude(reason=Delivery.Reason.VOICEMAIL)
+
+
+def reaching(ids: Sequence[UUID]) -> set[UUID]:
+    """Return the processes that somebody may have noticed since they were last acknowledged.
+
+    That their last resort was told says nothing of that.
+    """
+    told = selectors.deliveries_of(*ids).exclude(notification__data__has_key=EscalationProcess.LAST_RESORT)
+    last = noticed(told).values("notification__source_id").annotate(at=Max("due_at"))
     last_at = dict(last.order_by().values_list("notification__source_id", "at"))
     processes = EscalationProcess.objects.filter(pk__in=[UUID(each) for each in last_at])
     acknowledged = processes.values_list("pk", "acknowledged_at")
@@ -186,13 +206,19 @@ def _reaching(ids: Sequence[UUID]) -> set[UUID]:
 
 @receiver(loss_reported, dispatch_uid="escalation.ending")
 def reached_nobody_note(delivery: Delivery, **kwargs: Any) -> None:
-    """Report a finished process whose last hope turns out to have been lost, such as a call nobody took."""
+    """Have a process reach nobody whose last hope turns out to be lost, such as a call that nobody took."""
     notification = delivery.notification
-    if notification.source_type != EscalationProcess.SOURCE:
+    of_steps = EscalationProcess.LAST_RESORT not in notification.data
+    if notification.source_type != EscalationProcess.SOURCE or not of_steps:
         return
-    for process in EscalationProcess.objects.filter(pk=notification.source_id, state=State.FINISHED):
-        if not _reaching([process.pk]):
-            _report(process.pk, "reached_nobody")
+    said_to_be_told = (State.UNANSWERED, State.FINISHED)
+    processes = EscalationProcess.objects.filter(pk=notification.source_id, state__in=said_to_be_told)
+    with transaction.atomic():
+        process = processes.select_for_update(of=("self",)).first()
+        if process is None or reaching([process.pk]):
+            return
+        processes.update(state=State.REACHED_NOBODY)
+    _report(process.pk, State.REACHED_NOBODY)
 
 
 def look(now: datetime) -> None:

@@ -13,6 +13,8 @@ from notifications.engine.recipients import Recipient
 from notifications.messages.compose import notification_of
 from notifications.models import Notification, Severity
 
+#: By how much quiet hours hold a message back, in its data.
+HELD_S: Final = "held_s"
 # What all notifications of a process have in common.
 _SHARED: Final = ("kind", "title", "body", "texts", "severity", "source_type", "source_id")
 
@@ -23,8 +25,12 @@ def planned(
     *,
     severity: str = Severity.CRITICAL,
     first: int = 1,
+    is_last_resort: bool = False,
 ) -> list[Planned]:
-    """Return the deliveries to make, each with a notification of its own, numbered from ``first``."""
+    """Return the deliveries to make, each with a notification of its own, numbered from ``first``.
+
+    The last resort is told how the process ended.
+    """
     text = notification_of(
         kind=KIND,
         data={},
@@ -32,6 +38,7 @@ def planned(
             "process_id": process.process_id,
             "started_at": process.started_at.timestamp(),
             "policy": process.policy_version.policy.name if process.policy_version else "",
+            "outcome": process.state if is_last_resort else "",
             "mail_subject": settings.MAIL_SUBJECT,
             "mail_body": settings.MAIL_BODY,
             "page": f"{settings.PUBLIC_URL.rstrip('/')}/escalations/{process.pk}/",
@@ -46,8 +53,12 @@ def planned(
     found = []
     for number, recipient in enumerate(recipients, start=first):
         told = {"process_id": process.process_id, "process": str(process.pk), "number": number}
+        if is_last_resort:
+            told[EscalationProcess.LAST_RESORT] = True
         if recipient.at is not None:
             told["at"] = recipient.at.isoformat()
+            if recipient.is_told and recipient.reason:
+                told[HELD_S] = (recipient.due_at - recipient.at).total_seconds()
         data, key = {**recipient.data, **told}, f"escalation:{process.pk}:{number}"
         found.append(Planned.for_recipient(recipient, Notification(**shared, data=data, dedup_key=key)))
     return found

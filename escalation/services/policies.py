@@ -1,8 +1,10 @@
 """Making and changing policies. Each change is a new version: what was started goes on by its own."""
 
-from collections.abc import Collection, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import fields, replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +17,8 @@ from config.rest.exceptions import Conflict
 from escalation.models.policy import Policy, PolicyVersion
 from escalation.models.rotation import Rotation
 from escalation.policies.definition import Definition, check_rounds
-from escalation.policies.plan import plan
+from escalation.policies.plan import plan, told_and_silenced
+from escalation.policies.problems import problems_of
 from escalation.policies.selectors import definition_of, newest_version, world_of
 from escalation.saving import unless_taken
 from notifications.engine.recipients import Recipient
@@ -82,31 +85,59 @@ def policy_remove(*, policy: Policy) -> None:
 def planned(
     policy_version: PolicyVersion, *, started_at: datetime, process_id: str, first_round: int = 1
 ) -> list[Recipient]:
-    """Return what a process is to tell that is started by a policy, in the order in which it is due.
+    """Return the first round of a process that is started by a policy, or goes on with it.
+
+    Raises:
+        ValidationError: nobody at all would be told, neither in that round nor in those after it.
+    """
+    definition = definition_of(policy_version)
+    world = world_of(definition, since=started_at)
+    of_rounds = partial(plan, definition, world, started_at=started_at, first_round=first_round)
+    found = of_rounds(last_round=first_round)
+    # The later rounds are of interest where nobody is told in this one: somebody may be on call by then.
+    if not (_tells(found) or _tells(of_rounds())):
+        log.warning("escalation_tells_nobody", policy=str(policy_version.policy_id), process_id=process_id)
+        raise ValidationError({"policy": "This policy would tell nobody: simulate it to see why."})
+    return _named(told_and_silenced(found), policy_version)
+
+
+def round_planned(
+    policy_version: PolicyVersion, *, number: int, begins_at: datetime, held_back: Mapping[UUID, timedelta]
+) -> list[Recipient]:
+    """Return one round in the order in which it is due, those whom their preferences silence among it.
 
     People, their preferences and who is on call are taken as they are now, for the time of each step.
 
     Args:
-        first_round: 1, or the round with which it goes on.
-
-    Raises:
-        ValidationError: nobody at all would be told.
+        held_back: by how much quiet hours held each person's messages back in the rounds before.
     """
     definition = definition_of(policy_version)
-    world = world_of(definition, since=started_at)
-    everybody = plan(definition, world, started_at=started_at, first_round=first_round)
-    told = [recipient for recipient in everybody if recipient.is_told]
-    if not told:
-        log.warning("escalation_tells_nobody", policy=str(policy_version.policy_id), process_id=process_id)
-        raise ValidationError({"policy": "This policy would tell nobody: simulate it to see why."})
-    for recipient in told:
+    world = world_of(definition, since=begins_at)
+    found = plan(
+        definition,
+        world,
+        started_at=begins_at,
+        first_round=number,
+        last_round=number,
+        held_back=held_back,
+    )
+    return _named(told_and_silenced(found), policy_version)
+
+
+def _tells(found: Iterable[Recipient]) -> bool:
+    return any(recipient.is_told for recipient in found)
+
+
+def _named(found: list[Recipient], policy_version: PolicyVersion) -> list[Recipient]:
+    for recipient in found:
         recipient.data["policy"] = policy_version.policy.name
-    return told
+    return found
 
 
 def _add_version(policy: Policy, number: int, definition: Definition, by: User | None) -> PolicyVersion:
     said = {field.name: getattr(definition, field.name) for field in fields(Definition)}
     said["steps"] = [step.as_json() for step in definition.steps]
+    said["last_resort"] = [target.as_json() for target in definition.last_resort]
     return PolicyVersion.objects.create(policy=policy, number=number, created_by=by, **said)
 
 
@@ -114,7 +145,8 @@ def definition_check(definition: Definition) -> None:
     """Check what a definition says of the world, and of itself.
 
     Raises:
-        ValidationError: the rounds don't go with the steps, or it names who does not exist; by field.
+        ValidationError: the rounds don't go with the steps, it names who does not exist, or a step is certain
+            to reach nobody; by field.
     """
     check_rounds(definition)
     users, rotations = definition.ids("user"), definition.ids("rotation")
@@ -126,6 +158,13 @@ def definition_check(definition: Definition) -> None:
     ]
     if problems:
         raise ValidationError({"steps": problems})
+    now = clock.now()
+    certain = defaultdict(list)
+    for problem in problems_of(definition, world_of(definition, since=now), now=now):
+        if problem.is_certain:
+            certain["last_resort" if problem.step is None else "steps"].append(problem.explanation)
+    if certain:
+        raise ValidationError(certain)
 
 
 def _missing(what: str, named: Collection[UUID], known: Collection[UUID]) -> list[str]:

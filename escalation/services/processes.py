@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 
 from accounts.models import ApiKey
 from escalation.models import Entry, EscalationProcess, PolicyVersion
+from escalation.policies.definition import rounds_of
 from escalation.services.ending import hang_up_late, process_end, process_finish, process_finish_if_over
 from escalation.services.messages import planned
 from escalation.timelines.entries import entry_add
@@ -24,6 +25,8 @@ State, Kind = EscalationProcess.State, Entry.Kind
 #: How often, and for how long, a process that has to go on looks for somebody to tell.
 LOOK_EVERY: Final = timedelta(minutes=1)
 LOOK_FOR: Final = timedelta(minutes=5)
+#: A round is planned so long before it begins: what is due then goes out in time.
+ROUND_AHEAD: Final = timedelta(seconds=2)
 
 
 class Started(NamedTuple):
@@ -46,6 +49,9 @@ def process_start(
 
     One that has nothing left to send, and was only not marked so yet, counts as ended.
 
+    Args:
+        notifications: whom it tells, by a policy in the first of its rounds, and those who are silenced.
+
     Raises:
         KeyError: there is no channel of that name.
         django.core.exceptions.ValidationError: an address is none of its channel's.
@@ -56,9 +62,10 @@ def process_start(
             started_at=now,
             started_by=started_by,
             policy_version=policy_version,
-            look_at=max([now, *(recipient.due_at for recipient in notifications)]),
+            look_at=_over_at(notifications, now),
+            next_round_at=_next_round_at(policy_version, 1, now),
             told=len(notifications),
-            told_users=_people(notifications),
+            told_users=people_told(notifications),
         )
         # A resume has the lock of its run, and then waits for the end of this one.
         waiting = EscalationProcess.objects.filter(process_id=process_id, resume_at__isnull=False)
@@ -82,7 +89,8 @@ def process_stop(
         run: stop this run alone, and not one that was started since.
 
     Once this is committed, no send of it begins. One that was acknowledged for a time is stopped for good.
-    Calls that still ring after the last notification of a finished one are hung up all the same.
+    Calls that still ring after the last notification of one that ran out are hung up all the same, and its
+    last resort is told no more; while it is told, that is what is stopped.
     """
     runs = EscalationProcess.objects.filter(process_id=process_id)
     if run is not None:
@@ -95,9 +103,10 @@ def process_stop(
             process.resume_at = None
             process_end(process, State.STOPPED, by=by, via=via, now=now)
             entry_add(kind=Kind.STOPPED, at=now, process=process, by=by, via=via)
-            return process
-        hang_up_late(runs, now=now)
-    return None
+        resort = _last_resorts_stop(runs, by=by, via=via, now=now)
+        if process is None and resort is None:
+            hang_up_late(runs, now=now)
+    return process or resort
 
 
 def process_acknowledge(*, process: EscalationProcess, by: str, via: str, now: datetime) -> bool:
@@ -113,7 +122,7 @@ def process_acknowledge(*, process: EscalationProcess, by: str, via: str, now: d
     """
     with transaction.atomic():
         locked = EscalationProcess.objects.select_for_update(of=("self",)).get(pk=process.pk)
-        acknowledged = locked.state in (State.ACTIVE, State.FINISHED)
+        acknowledged = locked.is_active or locked.ran_out
         if acknowledged or locked.resume_at is not None:
             entry_add(kind=Kind.ACKNOWLEDGED, at=now, process=locked, by=by, via=via)
         if acknowledged:
@@ -129,14 +138,18 @@ def process_acknowledge(*, process: EscalationProcess, by: str, via: str, now: d
 
 
 def process_resume(
-    *, process: EscalationProcess, plan: Callable[[EscalationProcess], Sequence[Recipient]], now: datetime
+    *,
+    process: EscalationProcess,
+    plan: Callable[[EscalationProcess], tuple[int, Sequence[Recipient]] | None],
+    now: datetime,
 ) -> bool:
     """Go on with an acknowledged process whose time has come; False where it doesn't.
 
     While there is nobody to tell, it looks again for some minutes, and then ends as one that reached nobody.
 
     Args:
-        plan: says what is to be told, of the process as it is stored.
+        plan: says with which round it goes on, and whom that tells, of the process as it is stored; None
+            where nobody would be told, neither in that round nor in a later one.
     """
     with transaction.atomic():
         # It may have been acknowledged once more since it was read: then its time has not come.
@@ -149,17 +162,18 @@ def process_resume(
             locked.resume_at = None
             locked.save(update_fields=["resume_at"])
             return False
-        notifications = plan(locked)
-        if not notifications:
+        planned_round = plan(locked)
+        if planned_round is None:
             _wait_for_somebody(locked, now)
             return False
+        locked.round, notifications = planned_round
         locked.resume_at = None
         first = locked.told + 1
         locked.state, locked.ended_at, locked.silent_at = State.ACTIVE, None, None
         locked.ended_by = locked.ended_via = ""
-        locked.told += len(notifications)
-        locked.told_users = sorted({*locked.told_users, *_people(notifications)})
-        locked.look_at = max([now, *(recipient.due_at for recipient in notifications)])
+        add_told(locked, notifications)
+        locked.look_at = _over_at(notifications, now)
+        locked.next_round_at = _next_round_at(locked.policy_version, locked.round, now)
         if not _saved(locked):
             return False
         severity = locked.policy_version.severity if locked.policy_version else Severity.CRITICAL
@@ -167,6 +181,50 @@ def process_resume(
         entry_add(kind=Kind.RESUMED, at=now, process=locked)
     log.info("escalation_resumed", process=str(locked.pk), notifications=len(notifications))
     return True
+
+
+def round_begin(
+    *,
+    process: EscalationProcess,
+    plan: Callable[[EscalationProcess, datetime], Sequence[Recipient]],
+    now: datetime,
+) -> bool:
+    """Begin the next round of a process whose time has come; False where that is not so any more.
+
+    One whose time passed while nobody looked begins now, and those after it follow at their distance.
+
+    Args:
+        now: how far to look ahead, for what is to begin in time.
+        plan: says what is to be told, of the process as it is stored, in a round that begins at a time.
+    """
+    with transaction.atomic():
+        due = EscalationProcess.objects.filter(pk=process.pk, state=State.ACTIVE, next_round_at__lte=now)
+        locked = _locked(due.select_related("policy_version__policy"))
+        if locked is None or locked.next_round_at is None or locked.policy_version is None:
+            return False
+        begins_at = max(locked.next_round_at, now - ROUND_AHEAD)
+        locked.round += 1
+        notifications = plan(locked, begins_at)
+        first = locked.told + 1
+        add_told(locked, notifications)
+        locked.look_at = max(locked.look_at, _over_at(notifications, begins_at))
+        locked.next_round_at = _next_round_at(locked.policy_version, locked.round, begins_at)
+        locked.save()
+        severity = locked.policy_version.severity
+        deliver_many(planned(locked, notifications, severity=severity, first=first))
+    log.info("escalation_round", process=str(locked.pk), round=locked.round, notifications=len(notifications))
+    return True
+
+
+def add_told(process: EscalationProcess, notifications: Sequence[Recipient]) -> None:
+    """Note in a process whose row is locked that more is told in it; the caller stores it."""
+    process.told += len(notifications)
+    process.told_users = sorted({*process.told_users, *people_told(notifications)})
+
+
+def people_told(notifications: Sequence[Recipient]) -> list[UUID]:
+    """Return the people who are told, each once."""
+    return sorted({each.user.pk for each in notifications if each.user is not None and each.is_told})
 
 
 def _saved(process: EscalationProcess) -> bool:
@@ -185,8 +243,32 @@ def _locked(processes: QuerySet[EscalationProcess]) -> EscalationProcess | None:
     return processes.order_by("-started_at", "-id").select_for_update(of=("self",)).first()
 
 
-def _people(notifications: Sequence[Recipient]) -> list[UUID]:
-    return sorted({recipient.user.pk for recipient in notifications if recipient.user is not None})
+def _over_at(notifications: Sequence[Recipient], now: datetime) -> datetime:
+    """Return when nothing of these may be left to send."""
+    return max([now, *(recipient.due_at for recipient in notifications if recipient.is_told)])
+
+
+def _next_round_at(version: PolicyVersion | None, number: int, began_at: datetime) -> datetime | None:
+    """Return when the round after one begins; None where that is the last."""
+    if version is None or number >= rounds_of(version):
+        return None
+    return began_at + timedelta(seconds=version.repeat_every_s)
+
+
+def _last_resorts_stop(
+    runs: QuerySet[EscalationProcess], *, by: str, via: str, now: datetime
+) -> EscalationProcess | None:
+    """Have the last resorts of runs told no more; returns the newest that was being told, as stopped."""
+    stopped = []
+    waiting = runs.filter(last_resort_look_at__isnull=False, state__in=EscalationProcess.RAN_OUT)
+    for run in waiting.order_by("-started_at", "-id").select_for_update(of=("self",)):
+        if run.last_resort_at is not None:
+            process_end(run, State.STOPPED, by=by, via=via, now=now)
+            stopped.append(run)
+        else:
+            run.last_resort_look_at = None
+            run.save(update_fields=["last_resort_look_at"])
+    return stopped[0] if stopped else None
 
 
 def _resumes_at(process: EscalationProcess, now: datetime) -> datetime | None:

@@ -78,7 +78,7 @@ def request_run(
 def recipients_of(wanted: tuple[Recipient, ...]) -> list[Recipient]:
     """Return whom a start tells, a user's own contact points and inbox in place of each user.
 
-    Somebody who has switched escalations off everywhere is left out, and that is logged.
+    Somebody who has switched escalations off everywhere is there, but not told; that is logged too.
 
     Raises:
         ValidationError: there is no such user, or nobody would be told.
@@ -96,12 +96,12 @@ def recipients_of(wanted: tuple[Recipient, ...]) -> list[Recipient]:
         if person is None or not person.user.is_active:
             unknown.append(f"{index}: user-id: There is no such user.")
             continue
-        theirs = recipients(person, kind=KIND, severity=Severity.CRITICAL, at=each.due_at)
+        theirs = list(recipients(person, kind=KIND, severity=Severity.CRITICAL, at=each.due_at))
         told = [recipient for recipient in theirs if recipient.is_told]
-        found += told
+        found += told or theirs
         if not told:
             silenced.append(f"{index}: user-id: This person has switched escalations off everywhere.")
             log.warning("escalation_person_silenced", user=str(person.user.pk))
-    if unknown or not found:
+    if unknown or not any(recipient.is_told for recipient in found):
         raise ValidationError({"notifications": unknown or silenced})
     return found

@@ -55,16 +55,17 @@ def process_go_on(*, process: EscalationProcess, now: datetime) -> bool:
     return True
 
 
-def _again(process: EscalationProcess, now: datetime) -> list[Recipient]:
+def _again(process: EscalationProcess, now: datetime) -> tuple[int, list[Recipient]] | None:
     assert process.policy_version is not None  # only policies have acknowledgements with an end
     # What was cancelled and never began says nothing: it may be of rounds that would have come much later.
     begun = selectors.deliveries_of(process).filter(due_at__lte=process.acknowledged_at)
     begun = begun.exclude(status=Delivery.Status.CANCELLED, reason__in=(Reason.ACKNOWLEDGED, Reason.RESUMED))
     round_ = begun.annotate(round=Cast(KeyTextTransform("round", "notification__data"), IntegerField()))
-    last = round_.aggregate(last=Max("round"))["last"] or 1
+    # Those that a version before 0010 started had all their rounds planned at once, and count none.
+    last = max(process.round, round_.aggregate(last=Max("round"))["last"] or 1)
     try:
-        return planned(
+        return last, planned(
             process.policy_version, started_at=now, process_id=process.process_id, first_round=last
         )
     except ValidationError:  # nobody would be told; it is logged
-        return []
+        return None

@@ -24,10 +24,6 @@ from notifications.messages.placeholders import filled, is_private
 from notifications.messages.texts import text_for
 from notifications.models import Delivery
 
-State = EscalationProcess.State
-# A call may still ring, or be answered, when its process has nothing left to send.
-_TO_ACKNOWLEDGE = (State.ACTIVE, State.FINISHED)
-
 View = Callable[[HttpRequest, Delivery], str]
 
 
@@ -86,7 +82,8 @@ def key_pressed(request: HttpRequest, delivery: Delivery) -> str:
 def _asked(delivery: Delivery, process: EscalationProcess, *, again: bool = False) -> str:
     if _is_locked_out(delivery):
         return twiml.saying("locked", language=delivery.language)
-    if process.state not in _TO_ACKNOWLEDGE:
+    # A call may still ring, or be answered, when its process has nothing left to send.
+    if not (process.is_active or process.ran_out):
         return twiml.saying("over", language=delivery.language)
     action = twilio.public_url(f"{VOICE_PATH.format(delivery_id=delivery.pk)}key/")
     return twiml.asking(_texts(delivery), language=delivery.language, action=action, again=again)

@@ -31,6 +31,8 @@ from notifications.web.views.shared import wants_page
 PAGE_SIZE: Final = 30
 #: What htmx takes for: ask no more.
 STOP_POLLING: Final = 286
+#: What the list can be narrowed by. Not by "finished": nothing ends so any more.
+STATES: Final = [each for each in EscalationProcess.State.choices if each[0] != "finished"]
 _ORDER: Final = ("-started_at", "-id")
 
 
@@ -43,14 +45,14 @@ class ListPage(Page, TemplateView):
         processes = selectors.processes_visible_to(self.person).order_by(*_ORDER)
         only = self.request.GET.get("state", "")
         if only in EscalationProcess.State.values:
-            processes = processes.filter(state=only)
+            processes = selectors.in_states(processes, [only])
         # Ids are ordered by time, as the list is.
         with suppress(ValueError):
             processes = processes.filter(pk__lt=UUID(self.request.GET.get("before", "")))
         shown = list(processes[: PAGE_SIZE + 1])
         return super().get_context_data(**kwargs) | {
             "processes": shown[:PAGE_SIZE],
-            "states": EscalationProcess.State.choices,
+            "states": STATES,
             "state": only,
             "older": shown[PAGE_SIZE - 1].pk if len(shown) > PAGE_SIZE else None,
         }
@@ -113,9 +115,15 @@ class MarkdownPage(_OneProcess):
         return markdown_response(timeline, get_current_timezone(), about=process.pk)
 
 
+def _over(process: EscalationProcess) -> str:
+    """Return what to say of a process that can't be ended any more."""
+    return "It had already ended by itself." if process.ran_out else f"It was already {process.state}."
+
+
 def is_live(process: EscalationProcess) -> bool:
     """Whether something may still move: it is active, goes on later, or something of it is being sent."""
-    return process.is_active or process.resume_at is not None or process.silent_at is None
+    waits = process.resume_at is not None or process.last_resort_look_at is not None
+    return process.is_active or waits or process.silent_at is None
 
 
 class _Change(_OneProcess):
@@ -135,7 +143,7 @@ class AcknowledgePage(_Change):
         if process_acknowledge(process=process, by=str(self.person), via="web", now=clock.now()):
             messages.success(request, "Acknowledged. Nothing more will be sent.")
         else:
-            messages.info(request, f"It was already {process.state}.")
+            messages.info(request, _over(process))
         return self.back(process)
 
 
@@ -164,7 +172,7 @@ class StopPage(_Change):
         ):
             messages.success(request, "Stopped. Nothing more will be sent.")
         else:
-            messages.info(request, f"It was already {process.state}.")
+            messages.info(request, _over(process))
         return self.back(process)
 
 

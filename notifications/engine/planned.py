@@ -33,6 +33,7 @@ class Planned:
     which the caller says that it ``is_normal``. None means: due now, expiring ``DELIVERY_MAX_AGE_H`` after
     it is due, in the person's language, revocable as the channel is. An item for an inbox that is due later
     appears then, and can be revoked until it does. ``is_held``: it is due then because of their quiet hours.
+    ``not_told`` is the reason why it is never sent: its row is for the history alone.
     """
 
     notification: Notification
@@ -46,6 +47,7 @@ class Planned:
     revocable: bool | None = None
     is_normal: bool = False
     is_held: bool = False
+    not_told: str = ""
 
     @classmethod
     def for_recipient(
@@ -68,6 +70,7 @@ class Planned:
             revocable=True,
             is_normal=True,
             is_held=is_held,
+            not_told="" if recipient.is_told else recipient.reason,
         )
 
 
@@ -148,7 +151,11 @@ def store(deliveries: Sequence[Delivery]) -> dict[UUID, Delivery]:
     """
     told = [each.notification for each in deliveries]
     parameters: dict[str, Any] = {name: [getattr(each, name) for each in deliveries] for name in _COLUMNS}
-    parameters["lane"] = [registry.get(each.channel).lane(each.address) for each in deliveries]
+    # What isn't queued needs no lane, and may have no address.
+    parameters["lane"] = [
+        registry.get(each.channel).lane(each.address) if each.status == Delivery.Status.PENDING else ""
+        for each in deliveries
+    ]
     parameters["priority"] = [priority_of(kind=each.kind, severity=each.severity) for each in told]
     by_id = {each.pk: each for each in deliveries}
     stored = {pk: by_id[pk] for (pk,) in run_prepared(_STORE, parameters)}
@@ -168,10 +175,11 @@ def _delivery_of(planned: Planned, now: datetime) -> Delivery:
         user=planned.user,
         channel=planned.channel,
         address=address,
-        contact_point=planned.contact_point,
+        contact_point=None if planned.not_told else planned.contact_point,
         due_at=planned.due_at,
         now=now,
     )
+    delivery.contact_point = planned.contact_point
     for name in ("expires_at", "language", "revocable"):
         if (given := getattr(planned, name)) is not None:
             setattr(delivery, name, given)
@@ -179,6 +187,8 @@ def _delivery_of(planned: Planned, now: datetime) -> Delivery:
         delivery.reason = Delivery.Reason.QUIET_HOURS
     if way.instant:  # it appears when it is due: see notifications.engine.inbox_items
         delivery.status, delivery.sent_at, delivery.revocable = Delivery.Status.PENDING, None, True
+    if planned.not_told:
+        delivery.status, delivery.reason = Delivery.Status.SUPPRESSED, planned.not_told
     return delivery
 
 
@@ -195,7 +205,7 @@ def _stored(notifications: Iterable[Notification]) -> dict[str, Notification]:
 def _announce(created: Sequence[Delivery], now: datetime) -> None:
     """Make inbox items appear that are due, and wake the senders for the rest after the commit."""
     # What is due in a moment too: the sender looks ahead, the sweep is a second away.
-    due = [each for each in created if each.due_at <= now + AHEAD]
+    due = [each for each in created if each.status == Delivery.Status.PENDING and each.due_at <= now + AHEAD]
     items = {each.pk: each for each in due if each.channel == InboxChannel.name and each.due_at <= now}
     if items:
         appeared = inbox_items.appear(items, now=now)

@@ -90,10 +90,11 @@ def recipients(
     """
     if not person.user.is_active:
         return
-    due_at = at + held_back
+    due_at = at
     quiet = person.preference
     if quiet and quiet.quiet_from and quiet.quiet_until and urgency.can_wait(kind=kind, severity=severity):
         zone = person.user.time_zone
+        due_at = at + held_back
         due_at = held_until(due_at, zone, quiet.quiet_from, quiet.quiet_until) or due_at
     for channel, point in _places(person, channels):
         to = Recipient(channel, at, point.address if point else "", person.user, point)

@@ -59,7 +59,7 @@ def test_a_process_is_looked_at_again_when_its_retry_is_due_and_not_before() -> 
     assert process.state == "active"
     ending.look(in_s(31))
     process.refresh_from_db()
-    assert (process.state, process.ended_at is None) == ("finished", False)
+    assert (process.state, process.ended_at is None) == ("reached_nobody", False)
 
 
 def test_what_is_being_sent_keeps_a_process_active() -> None:
@@ -197,6 +197,7 @@ def test_an_escalation_that_nobody_answered_is_an_error_and_counted(
     before = unanswered(as_machine, outcome)
     ending.look(in_s(1))
     assert unanswered(as_machine, outcome) == before + 1
+    assert EscalationProcess.objects.get().state == outcome
     assert [record.levelname for record in caplog.records if outcome in record.getMessage()] == ["ERROR"]
 
 
@@ -229,10 +230,12 @@ def test_a_call_that_nobody_took_is_reported_though_its_process_had_finished(
     started(in_s=0)
     end_all(status="sent", attempts=1)
     ending.look(in_s(1))
+    assert EscalationProcess.objects.get().state == "unanswered"
     before = unanswered(as_machine, "reached_nobody")
     delivery = Delivery.objects.get()
     assert delivery_report_record(delivery=delivery, attempt=1, report=report)
     assert unanswered(as_machine, "reached_nobody") == before + 1
+    assert EscalationProcess.objects.get().state == "reached_nobody"
     assert not delivery_report_record(delivery=delivery, attempt=1, report=report)
     assert unanswered(as_machine, "reached_nobody") == before + 1
 
@@ -249,7 +252,7 @@ def failed_and_over() -> Delivery:
     started(in_s=0)
     end_all(status="failed", reason="exhausted")
     ending.look(in_s(1))
-    assert EscalationProcess.objects.get().state == "finished"
+    assert EscalationProcess.objects.get().state == "reached_nobody"
     return Delivery.objects.get()
 
 

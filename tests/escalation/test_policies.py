@@ -14,6 +14,7 @@ from escalation.models import EscalationProcess, Policy, PolicyVersion, Rotation
 from escalation.policies.definition import Definition, Step, Target, check_rounds, steps_of
 from escalation.policies.selectors import version_named
 from escalation.selectors import deliveries_of
+from escalation.services import rounds
 from escalation.services.ending import processes_finish
 from escalation.services.policies import planned, policy_create, policy_update
 from escalation.services.processes import (
@@ -24,7 +25,6 @@ from escalation.services.processes import (
 )
 from escalation.services.resuming import look, process_go_on
 from escalation.services.rotations import rotation_create, rotation_remove
-from notifications.models import Delivery, Outgoing
 from tests.factories import ContactPointFactory, PreferenceFactory, UserFactory
 from tests.queued import end_all
 
@@ -143,6 +143,7 @@ def test_all_rounds_together_tell_a_thousand_at_most():
 
 
 def test_a_policy_is_made_read_and_listed(as_user, operator, owner, django_assert_num_queries):
+    ContactPointFactory(user=owner, channel="phone", address="+33612345678")
     client = as_user(operator)
     made = client.post(
         PATH, body({"after_s": 0, "targets": [user_target(owner, "phone")]}, repeats=3, repeat_every_s=60)
@@ -183,6 +184,12 @@ def test_bad_input_is_refused_by_field_and_changes_nothing(as_user, operator):
         ({"repeats": 2}, "repeat_every_s"),
         ({"acknowledge_timeout_s": 0}, "acknowledge_timeout_s"),
         ({"severity": "urgent"}, "severity"),
+        ({"repeat_until_acknowledged": "yes"}, "repeat_until_acknowledged"),
+        ({"repeat_until_acknowledged": True}, "repeat_every_s"),
+        ({"repeat_until_acknowledged": True, "repeat_every_s": 86}, "repeat_every_s"),
+        ({"repeat_until_acknowledged": True, "repeat_every_s": 300, "repeats": 1}, "repeats"),
+        ({"last_resort": None}, "last_resort"),
+        ({"last_resort": [{**PHONE, "channel": "pigeon"}]}, "last_resort"),
     ):
         refused = client.post(PATH, {**body(), **change})
         assert (refused.status_code, list(refused.json())) == (400, [field]), change
@@ -247,6 +254,7 @@ def test_a_process_is_started_by_name_and_tells_each_step_of_each_round(as_machi
     started = as_machine("escalations:write").post("/escalations/", request)
     assert started.status_code == 201, started.content
     process = EscalationProcess.objects.get()
+    rounds.look(process.started_at + timedelta(seconds=299))
     told = [
         (
             each.channel,
@@ -280,7 +288,9 @@ def test_a_running_process_keeps_the_version_that_it_was_started_by():
 
 @pytest.mark.django_db
 def test_a_policy_that_would_tell_nobody_starts_nothing():
-    version = version_of({"after_s": 0, "targets": [user_target(UserFactory(), "phone")]})
+    point = ContactPointFactory(user=UserFactory(), channel="phone", address="+33612345678")
+    version = version_of({"after_s": 0, "targets": [user_target(point.user, "phone")]})
+    point.delete()
     with pytest.raises(ValidationError) as refused:
         planned(version, started_at=NOW, process_id="x")
     assert list(refused.value.message_dict) == ["policy"]
@@ -388,15 +398,14 @@ def test_and_ends_as_one_that_reached_nobody(nights, caplog, django_capture_on_c
         for seconds in range(901, 1300, 30):
             look(NOW + timedelta(seconds=seconds))
     process.refresh_from_db()
-    assert (process.state, process.resume_at, process.ended_by) == ("finished", None, "")
+    assert (process.state, process.resume_at, process.ended_by) == ("reached_nobody", None, "")
     assert process.ended_at == NOW + timedelta(seconds=1201)
     said = [record for record in caplog.records if "escalation_reached_nobody" in record.getMessage()]
     assert [record.levelname for record in said] == ["ERROR"]
 
 
 def test_one_that_fails_to_go_on_leaves_those_after_it_theirs(acknowledged, caplog):
-    # Its rounds would go on for longer than there are years.
-    PolicyVersion.objects.update(repeats=32_000, repeat_every_s=2**31 - 1)
+    PolicyVersion.objects.update(severity="unheard of")
     version = version_of({"after_s": 60, "targets": [PHONE]}, acknowledge_timeout_s=900)
     another = start(version, process_id="another")
     process_acknowledge(process=another, by="Ana", via="api", now=NOW + timedelta(seconds=60))
@@ -423,7 +432,7 @@ def test_a_start_waits_for_a_run_that_is_just_going_on_and_finds_it_active(ackno
         def plan(process):
             starts.append(elsewhere.submit(start_elsewhere))
             until_somebody_waits_for_this()
-            return items
+            return 1, items
 
         assert process_resume(process=acknowledged, plan=plan, now=at)
         assert starts[0].result(30) == acknowledged.pk
@@ -460,15 +469,17 @@ def test_rounds_that_were_over_are_not_repeated():
         {"after_s": 0, "targets": [PHONE]}, repeats=2, repeat_every_s=300, acknowledge_timeout_s=900
     )
     process = start(version)
-    begun = Delivery.objects.filter(due_at__lte=NOW + timedelta(seconds=300))
-    Outgoing.objects.filter(delivery__in=begun).delete()
-    begun.update(status="sent")
+    rounds.look(NOW + timedelta(seconds=300))
+    end_all(status="sent")
     process_acknowledge(process=process, by="Ana", via="api", now=NOW + timedelta(seconds=310))
     look(NOW + timedelta(seconds=1210))
     # The second round was under way, and the third is still to come.
+    assert left(process) == [("phone", 1210)]
+    rounds.look(NOW + timedelta(seconds=1509))
     assert left(process) == [("phone", 1210), ("phone", 1510)]
-    rounds = deliveries_of(process).filter(status="pending").order_by("due_at")
-    assert [each.notification.data["round"] for each in rounds.select_related("notification")] == [2, 3]
+    rounds.look(NOW + timedelta(seconds=1810))
+    rung = deliveries_of(process).filter(status="pending").order_by("due_at")
+    assert [each.notification.data["round"] for each in rung.select_related("notification")] == [2, 3]
 
 
 @pytest.mark.django_db
@@ -479,6 +490,8 @@ def test_whoever_is_locked_out_is_rung_in_no_later_round(owner, teammate):
     version = version_of({"after_s": 0, "targets": targets}, repeats=2, repeat_every_s=300)
     process = start(version)
     user_update(user=owner, is_active=False)
+    for seconds in (300, 600):
+        rounds.look(NOW + timedelta(seconds=seconds))
     waiting = deliveries_of(process).filter(status="pending")
     assert list(waiting.values_list("user", flat=True)) == [teammate.pk] * 3
     stopped = deliveries_of(process).exclude(status="pending")
@@ -511,6 +524,15 @@ def test_it_goes_on_with_whoever_is_on_call_by_then(owner, teammate):
 # --- Quiet hours ---
 
 
+def all_rounds(version, at):
+    """Start a process, let its rounds begin, and return its deliveries in due order."""
+    process = start(version, at=at)
+    while process.next_round_at is not None:
+        rounds.look(process.next_round_at)
+        process.refresh_from_db()
+    return list(deliveries_of(process).select_related("notification", "user").order_by("due_at"))
+
+
 @pytest.mark.django_db
 def test_what_quiet_hours_hold_back_keeps_its_distances(owner, teammate):
     PreferenceFactory(user=owner, quiet_from=time(22), quiet_until=time(7))
@@ -524,7 +546,7 @@ def test_what_quiet_hours_hold_back_keeps_its_distances(owner, teammate):
         severity="standard",
     )
     begin = NOW.replace(hour=23)
-    told = planned(version, started_at=begin, process_id="restaurant")
+    told = all_rounds(version, begin)
     morning = NOW.replace(day=NOW.day + 1, hour=7)
     rung = {person: [item.due_at for item in told if item.user == person] for person in (owner, teammate)}
     assert rung[owner] == [morning + timedelta(seconds=300 * number) for number in range(4)]
@@ -540,10 +562,29 @@ def test_what_comes_after_quiet_hours_does_not_overtake_what_they_held_back(owne
     version = version_of(
         {"after_s": 0, "targets": [target]}, repeats=3, repeat_every_s=300, severity="standard"
     )
-    told = planned(version, started_at=NOW.replace(hour=6, minute=52), process_id="restaurant")
+    told = all_rounds(version, NOW.replace(hour=6, minute=52))
     seven = NOW.replace(hour=7)
     assert [item.due_at - seven for item in told] == [timedelta(seconds=300 * number) for number in range(4)]
-    assert [item.data["round"] for item in told] == [1, 2, 3, 4]
+    assert [item.notification.data["round"] for item in told] == [1, 2, 3, 4]
+
+
+@pytest.mark.django_db
+def test_whoever_ends_their_quiet_hours_is_rung_in_time_from_the_next_round_on(owner):
+    preference = PreferenceFactory(user=owner, quiet_from=time(22), quiet_until=time(7))
+    ContactPointFactory(user=owner, channel="phone", address="+33612345678")
+    version = version_of(
+        {"after_s": 0, "targets": [user_target(owner, "phone")]},
+        repeats=1,
+        repeat_every_s=300,
+        severity="standard",
+    )
+    begin = NOW.replace(hour=23)
+    process = start(version, at=begin)
+    preference.quiet_from = preference.quiet_until = None
+    preference.save()
+    rounds.look(begin + timedelta(seconds=300))
+    second = deliveries_of(process).get(notification__data__round=2)
+    assert second.due_at == begin + timedelta(seconds=300)
 
 
 def test_stopped_meanwhile_it_never_goes_on(acknowledged):

@@ -135,7 +135,16 @@ def test_somebody_who_would_be_told_nowhere_starts_nothing(machine: APIClient, o
         machine.post(URL, {"process-id": "order", "action": "start", "notifications": both}).status_code
         == 201
     )
-    assert Delivery.objects.get().channel == "email"
+    assert Delivery.objects.get(status="pending").channel == "email"
+    # And whoever is silenced stands in the history, with the reason.
+    shown = machine.get(f"{URL}order/").data["notifications"]
+    silenced = [(each["channel"], each["status"], each["reason"]) for each in shown if each["user_id"]]
+    assert silenced == [
+        ("inbox", "suppressed", "unsubscribed"),
+        ("webhook", "suppressed", "unsubscribed"),
+    ]
+    assert "does not want this kind of message" in shown[0]["explanation"]
+    assert EscalationProcess.objects.get().told_users == []
 
 
 def test_the_id_of_a_run_stops_that_run_alone(machine: APIClient, client: Any, operator: User) -> None:

@@ -85,7 +85,7 @@ def test_a_process_with_nothing_left_to_send_has_ended(bells: Bells) -> None:
     bells.forward(30)
     assert bells.state("order") == "active"
     bells.forward(31)
-    assert bells.state("order") == "finished"
+    assert bells.state("order") == "unanswered"
     assert bells.stop("order").data["result"] == "ignored"
 
 

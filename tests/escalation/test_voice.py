@@ -100,7 +100,7 @@ def test_who_answers_after_the_stop_is_told_that_it_is_over(bells: Bells, live_s
 def test_the_last_call_of_all_can_be_acknowledged_too(bells: Bells, live_server: LiveServer) -> None:
     bells.start("shop", bells.call(0))
     bells.forward(1)
-    assert bells.state("shop") == "finished"
+    assert bells.state("shop") == "unanswered"
     call = bells.twilio.calls[0]
     assert bells.twilio.pick_up(call, at=live_server.url).action
     assert "Thank you" in bells.twilio.press(call, "1", at=live_server.url).text
@@ -351,5 +351,5 @@ def test_what_can_not_be_hung_up_is_given_up_and_said(
 def test_what_ends_by_itself_hangs_up_nothing(bells: Bells) -> None:
     bells.start("shop", bells.call(0))
     bells.forward(1)
-    assert bells.state("shop") == "finished"
+    assert bells.state("shop") == "unanswered"
     assert not HangUp.objects.exists()

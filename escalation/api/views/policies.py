@@ -17,6 +17,7 @@ from config.rest.views import validated
 from escalation.api.filters import PolicyFilter
 from escalation.api.policy_serializers import (
     PolicyChangeSerializer,
+    PolicyDetailSerializer,
     PolicyInSerializer,
     PolicySerializer,
     PolicyVersionSerializer,
@@ -26,6 +27,7 @@ from escalation.api.policy_serializers import (
 from escalation.api.views.base import REMOVED, ListedView, made, page_of
 from escalation.models import Policy, PolicyVersion
 from escalation.policies import selectors
+from escalation.policies.definition import rounds_shown
 from escalation.policies.plan import plan
 from escalation.policies.words import explanation_of, name_of, outcome_of
 from escalation.services import policies as services
@@ -58,6 +60,10 @@ class _Policies(ListedView):
 class PoliciesView(_Policies):
     filterset_class = PolicyFilter
 
+    def get_serializer_class(self) -> type[Any]:
+        # What is wrong with each is asked of one at a time.
+        return PolicySerializer if self.request.method == "GET" else PolicyDetailSerializer
+
     @extend_schema(operation_id="policies_list", responses=page_of(PolicySerializer))
     def get(self, request: Request) -> Response:
         """Newest first, each with what it says now."""
@@ -66,7 +72,7 @@ class PoliciesView(_Policies):
     @extend_schema(
         operation_id="policies_create",
         request=PolicyInSerializer,
-        responses=made(PolicySerializer, "policy"),
+        responses=made(PolicyDetailSerializer, "policy"),
         examples=[OpenApiExample("lead, then phone", value=EXAMPLE, request_only=True)],
     )
     def post(self, request: Request) -> Response:
@@ -81,14 +87,16 @@ class PoliciesView(_Policies):
 
 @extend_schema(tags=["escalation policies"])
 class PolicyView(_Policies):
-    @extend_schema(operation_id="policies_read", responses={200: PolicySerializer, **errors(403, 404)})
+    serializer_class = PolicyDetailSerializer
+
+    @extend_schema(operation_id="policies_read", responses={200: PolicyDetailSerializer, **errors(403, 404)})
     def get(self, request: Request, policy_id: UUID) -> Response:
         return self.answer_again(policy_id)
 
     @extend_schema(
         operation_id="policies_change",
         request=PolicyChangeSerializer,
-        responses={200: PolicySerializer, **errors(*BODY, 403, 404, 409)},
+        responses={200: PolicyDetailSerializer, **errors(*BODY, 403, 404, 409)},
         examples=[OpenApiExample("once only", value={"repeats": 0}, request_only=True)],
     )
     def patch(self, request: Request, policy_id: UUID) -> Response:
@@ -134,7 +142,8 @@ class PolicySimulateView(_Policies):
         started_at = validated(SimulateInSerializer(data=request.data)).get("at") or clock.now()
         version = selectors.newest_version(policy)
         definition = selectors.definition_of(version)
-        recipients = plan(definition, selectors.world_of(definition, since=started_at), started_at=started_at)
+        world = selectors.world_of(definition, since=started_at)
+        recipients = plan(definition, world, started_at=started_at, last_round=rounds_shown(definition))
         shown = {
             "policy": policy.name,
             "version": version.number,

@@ -52,6 +52,9 @@ PROCESS: Final = {
     "ended_via": "",
     "acknowledged_at": None,
     "resume_at": None,
+    "round": 1,
+    "next_round_at": None,
+    "last_resort_at": None,
     "policy": None,
     "policy_version": None,
 }

@@ -17,6 +17,7 @@ from escalation.groups.silencing import silence_cancel, silence_create
 from escalation.groups.taking import occurrences_take
 from escalation.intake.occurrence import Act, Occurrence
 from escalation.models import AlertGroup, Integration, Silence
+from escalation.services import last_resorts, rounds
 from escalation.services.ending import processes_finish
 from notifications.audited import Asked
 from notifications.models import Delivery, Outgoing
@@ -121,8 +122,10 @@ class Groups(RuleBasedStateMachine):
     def wait(self, seconds: int) -> None:
         self.now += timedelta(seconds=seconds)
         ringing.look(self.now)
+        rounds.look(self.now)
         self._send_what_is_due()
         processes_finish(self.now)
+        last_resorts.look(self.now)
         assert not [gap for each in audit.look(Asked(now=self.now, limit=1)) for gap in each.gaps]
 
     @rule(survives=st.integers(0, 2))

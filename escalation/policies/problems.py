@@ -1,0 +1,103 @@
+"""Holes: steps, and last resorts, that reach nobody as people, contact points and rotations are now. Pure."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+from uuid import UUID
+
+from escalation.policies.definition import Definition, Target
+from escalation.policies.plan import KIND, World
+from escalation.policies.words import name_of
+from escalation.rotations.turns import Turns, between
+from notifications.engine.recipients import recipients
+from notifications.models import Severity
+from notifications.reasons import Reason
+
+#: How far ahead a rotation is looked through for somebody on call.
+AHEAD: Final = timedelta(days=28)
+# Of those on call by a rotation, so many are named.
+_MOST_NAMED: Final = 3
+
+
+class Problem(NamedTuple):
+    """``step`` counts from 1; None is the last resort. Certain is what no time and no preference changes."""
+
+    step: int | None
+    explanation: str
+    is_certain: bool
+
+
+class _Miss(NamedTuple):
+    """Why a target reaches nobody."""
+
+    why: str
+    is_certain: bool
+
+
+def problems_of(definition: Definition, world: World, *, now: datetime) -> list[Problem]:
+    """Return the steps of which no target reaches anybody, and the last resort if it is so.
+
+    An address counts as reached, and a person by a contact point: an inbox may be read too late.
+    """
+    places: list[tuple[int | None, str, Sequence[Target], str]] = [
+        (number, f"Step {number}", step.targets, definition.severity)
+        for number, step in enumerate(definition.steps, start=1)
+    ]
+    if definition.last_resort:
+        places.append((None, "The last resort", definition.last_resort, Severity.CRITICAL))
+    found = []
+    for number, name, targets, severity in places:
+        misses = [_miss_of(target, world, severity, now) for target in targets]
+        missed = [miss for miss in misses if miss is not None]
+        if len(missed) == len(targets):
+            why = "; ".join(dict.fromkeys(miss.why for miss in missed))
+            is_certain = all(miss.is_certain for miss in missed)
+            found.append(Problem(number, f"{name} reaches nobody: {why}.", is_certain))
+    return found
+
+
+def _miss_of(target: Target, world: World, severity: str, now: datetime) -> _Miss | None:
+    """Return why a target reaches nobody; None where it reaches somebody."""
+    if target.type == "address":
+        return None
+    if target.type == "user":
+        return _miss_of_person(target.id, target.channels, world, severity, now)
+    turns = world.rotations.get(target.id) if target.id else None
+    if turns is None or target.id is None:
+        return _Miss("its rotation has been removed", True)
+    people = {shift.user_id: None for shift in between(turns, now, now + AHEAD)}
+    if not people:
+        name = world.names.get(target.id, "")
+        return _Miss(f"nobody is on call by “{name}” in the next {AHEAD.days} days", _is_empty(turns, now))
+    missed = [_miss_of_person(each, target.channels, world, severity, now) for each in people]
+    whys = [miss.why for miss in missed if miss is not None]
+    if len(whys) < len(people):
+        return None
+    # Somebody else may have a turn by then.
+    more = f"; and {len(whys) - _MOST_NAMED} more" if len(whys) > _MOST_NAMED else ""
+    return _Miss("; ".join(whys[:_MOST_NAMED]) + more, False)
+
+
+def _miss_of_person(
+    user_id: UUID | None, channels: tuple[str, ...], world: World, severity: str, now: datetime
+) -> _Miss | None:
+    person = world.people.get(user_id) if user_id else None
+    if person is None or not person.user.is_active:
+        return _Miss("somebody's account is gone, or locked", True)
+    found = list(recipients(person, kind=KIND, severity=severity, at=now, channels=channels))
+    if any(recipient.is_told and recipient.channel != "inbox" for recipient in found):
+        return None
+    name = name_of(person.user)
+    if any(recipient.is_told for recipient in found):
+        return _Miss(f"{name} is told only in the inbox", False)
+    if all(recipient.reason == Reason.UNCONFIRMED for recipient in found):
+        by = f" for {', '.join(channels)}" if channels else ""
+        return _Miss(f"{name} has no confirmed contact point{by}", True)
+    return _Miss(f"the preferences of {name} leave no channel", False)
+
+
+def _is_empty(turns: Turns, now: datetime) -> bool:
+    """Whether nobody will be on call, whenever it is."""
+    takes_turns = any(person and person not in turns.away for person in turns.people)
+    stand_ins = any(each.ends_at > now and each.user_id not in turns.away for each in turns.stand_ins)
+    return not takes_turns and not stand_ins
