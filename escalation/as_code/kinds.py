@@ -20,7 +20,7 @@ from accounts.services.users import user_update
 from accounts.validators import normalised_phone
 from config import clock
 from escalation.models import Integration, Policy, Rotation, RotationMember, RotationOverride, Route
-from escalation.policies.definition import TYPES, Definition, Step, steps_of
+from escalation.policies.definition import TYPES, Definition, Step, Target, steps_of, targets_of
 from escalation.policies.selectors import definition_of, newest_version, policies
 from escalation.receiving import setting_up
 from escalation.services import policies as policy_services
@@ -227,7 +227,9 @@ class Rotations(Kind):
 
 class Policies(Kind):
     name, one = "policies", "policy"
-    FIELDS: Final = ("severity", "repeats", "repeat_every_s", "acknowledge_timeout_s")
+    FIELDS: Final = (
+        "severity", "repeats", "repeat_every_s", "repeat_until_acknowledged", "acknowledge_timeout_s",
+    )  # fmt: skip
 
     def stored(self, named: Collection[str] | None = None) -> dict[str, dict[str, Any]]:
         definitions = {
@@ -243,26 +245,32 @@ class Policies(Kind):
             name: {
                 **{field: getattr(definition, field) for field in self.FIELDS},
                 "steps": _steps_as_code(definition.steps, names),
+                "last_resort": _targets_as_code(definition.last_resort, names),
             }
             for name, definition in definitions.items()
         }
 
     def normal(self, fields: Fields) -> dict[str, Any]:
-        if "steps" not in fields:
-            return dict(fields)
-        steps = [
-            {**step, "targets": [_target_normal(each) for each in step["targets"]]}
-            for step in fields["steps"]
-        ]
-        return {**fields, "steps": sorted(steps, key=itemgetter("after_s"))}
+        normal = dict(fields)
+        if "steps" in fields:
+            steps = [
+                {**step, "targets": [_target_normal(each) for each in step["targets"]]}
+                for step in fields["steps"]
+            ]
+            normal["steps"] = sorted(steps, key=itemgetter("after_s"))
+        if "last_resort" in fields:
+            normal["last_resort"] = [_target_normal(each) for each in fields["last_resort"]]
+        return normal
 
     def make(self, name: str, fields: Fields) -> None:
         definition = Definition(**_definition_fields({"steps": [], **fields}))
-        policy_services.policy_create(name=name, definition=definition)
+        # Whoever is new confirms their contact points later.
+        policy_services.policy_create(name=name, definition=definition, may_have_holes=True)
 
     def change(self, name: str, fields: Fields) -> None:
         policy = Policy.objects.get(name=name, deleted_at=None)
-        policy_services.policy_update(policy=policy, changes=_definition_fields(fields))
+        changes = _definition_fields(fields)
+        policy_services.policy_update(policy=policy, changes=changes, may_have_holes=True)
 
     def remove(self, name: str) -> None:
         policy_services.policy_remove(policy=Policy.objects.get(name=name, deleted_at=None))
@@ -390,10 +398,11 @@ def _with_ids(fields: Fields) -> dict[str, Any]:
 
 
 def _steps_as_code(steps: Iterable[Step], names: Mapping[UUID, str]) -> list[dict[str, Any]]:
-    stored = [step.as_json() for step in steps]
-    return [
-        {**step, "targets": [_target_as_code(each, names) for each in step["targets"]]} for step in stored
-    ]
+    return [{"after_s": step.after_s, "targets": _targets_as_code(step.targets, names)} for step in steps]
+
+
+def _targets_as_code(targets: Iterable[Target], names: Mapping[UUID, str]) -> list[dict[str, Any]]:
+    return [_target_as_code(target.as_json(), names) for target in targets]
 
 
 def _target_as_code(target: dict[str, Any], names: Mapping[UUID, str]) -> dict[str, Any]:
@@ -418,26 +427,36 @@ def _target_normal(target: Fields) -> dict[str, Any]:
 
 
 def _definition_fields(fields: Fields) -> dict[str, Any]:
-    """Return fields of a definition, with the steps that a file has.
+    """Return fields of a definition, with the steps and the last resort that a file has.
 
     Raises:
         ValidationError: they name who isn't there, or are not as they should be.
     """
-    if "steps" not in fields:
-        return dict(fields)
-    targets = [target for step in fields["steps"] for target in step["targets"]]
+    parsed = dict(fields)
+    if "steps" in fields:
+        ids = _ids_of([target for step in fields["steps"] for target in step["targets"]], "steps")
+        steps = [
+            {**step, "targets": [_target_as_stored(each, ids) for each in step["targets"]]}
+            for step in fields["steps"]
+        ]
+        parsed["steps"] = steps_of(steps)
+    if "last_resort" in fields:
+        ids = _ids_of(fields["last_resort"], "last_resort")
+        stored = [_target_as_stored(each, ids) for each in fields["last_resort"]]
+        parsed["last_resort"] = targets_of(stored)
+    return parsed
+
+
+def _ids_of(targets: Iterable[Fields], field: str) -> dict[tuple[str, str], UUID]:
+    """Return the ids of the people and rotations that targets name, by what they are and their names."""
     people = sorted({target["user"] for target in targets if "user" in target})
     ids: dict[tuple[str, str], UUID] = {
-        ("user", email): id_ for email, id_ in zip(people, _people(people, "steps"), strict=True)
+        ("user", email): id_ for email, id_ in zip(people, _people(people, field), strict=True)
     }
     for name in {target["rotation"] for target in targets if "rotation" in target}:
         there = Rotation.objects.filter(name=name, deleted_at=None)
         ids["rotation", name] = _one(there, name, "rotation")
-    steps = [
-        {**step, "targets": [_target_as_stored(each, ids) for each in step["targets"]]}
-        for step in fields["steps"]
-    ]
-    return {**fields, "steps": steps_of(steps)}
+    return ids
 
 
 def _target_as_stored(target: Fields, ids: Mapping[tuple[str, str], UUID]) -> dict[str, Any]:

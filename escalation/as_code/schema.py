@@ -73,7 +73,9 @@ def _kinds() -> dict[str, dict[str, Any]]:
             repeats=_COUNT,
             repeat_every_s=_COUNT,
             acknowledge_timeout_s={"type": ["integer", "null"], "minimum": 1},
+            repeat_until_acknowledged=_FLAG,
             steps={"type": "array", "minItems": 1, "maxItems": MAX_STEPS, "items": _step(channels)},
+            last_resort=_targets(channels, least=0),
         ),
         "integrations": _object(
             {"name": _NAME},
@@ -102,22 +104,17 @@ def _kinds() -> dict[str, dict[str, Any]]:
 
 
 def _step(channels: dict[str, Any]) -> dict[str, Any]:
+    after_s = {"type": "integer", "minimum": 0, "maximum": MAX_S}
+    return _object({"after_s": after_s, "targets": _targets(channels, least=1)})
+
+
+def _targets(channels: dict[str, Any], *, least: int) -> dict[str, Any]:
     targets = [
         _object({"user": _TEXT}, channels=channels),
         _object({"rotation": _NAME}, channels=channels),
         _object({"address": _TEXT, "channel": _one_of(registry.ADDRESS_FIELDS)}),
     ]
-    return _object(
-        {
-            "after_s": {"type": "integer", "minimum": 0, "maximum": MAX_S},
-            "targets": {
-                "type": "array",
-                "minItems": 1,
-                "maxItems": MAX_TARGETS,
-                "items": {"oneOf": targets},
-            },
-        }
-    )
+    return {"type": "array", "minItems": least, "maxItems": MAX_TARGETS, "items": {"oneOf": targets}}
 
 
 def _object(needed: dict[str, Any], **others: Any) -> dict[str, Any]:

@@ -28,14 +28,19 @@ log = structlog.get_logger(__name__)
 NAME_TAKEN = "There is already a policy with that name."
 
 
-def policy_create(*, name: str, definition: Definition, by: User | None = None) -> tuple[Policy, bool]:
+def policy_create(
+    *, name: str, definition: Definition, by: User | None = None, may_have_holes: bool = False
+) -> tuple[Policy, bool]:
     """Make a policy with its first version; the second value is False where the very same is there already.
+
+    Args:
+        may_have_holes: take it though a step is certain to reach nobody as things are.
 
     Raises:
         ValidationError: the rounds don't go with the steps, or it names who does not exist.
         Conflict: the name is taken by another one.
     """
-    definition_check(definition)
+    definition_check(definition, may_have_holes=may_have_holes)
     try:
         with unless_taken(NAME_TAKEN):
             policy = Policy.objects.create(name=name)
@@ -54,11 +59,13 @@ def policy_update(
     name: str | None = None,
     changes: Mapping[str, Any] | None = None,
     by: User | None = None,
+    may_have_holes: bool = False,
 ) -> Policy:
     """Rename a policy, or have it say something else: a new version, unless that says the same.
 
     Args:
         changes: fields of the definition; the others stay as they are.
+        may_have_holes: as policy_create takes it.
 
     Raises:
         ValidationError, Conflict: as policy_create does.
@@ -70,7 +77,7 @@ def policy_update(
         was = definition_of(newest)
         definition = replace(was, **(changes or {}))
         if definition != was:
-            definition_check(definition)
+            definition_check(definition, may_have_holes=may_have_holes)
             _add_version(locked, newest.number + 1, definition, by)
         locked.name = locked.name if name is None else name
         locked.save()
@@ -141,7 +148,7 @@ def _add_version(policy: Policy, number: int, definition: Definition, by: User |
     return PolicyVersion.objects.create(policy=policy, number=number, created_by=by, **said)
 
 
-def definition_check(definition: Definition) -> None:
+def definition_check(definition: Definition, *, may_have_holes: bool = False) -> None:
     """Check what a definition says of the world, and of itself.
 
     Raises:
@@ -158,6 +165,11 @@ def definition_check(definition: Definition) -> None:
     ]
     if problems:
         raise ValidationError({"steps": problems})
+    if not may_have_holes:
+        _check_holes(definition)
+
+
+def _check_holes(definition: Definition) -> None:
     now = clock.now()
     certain = defaultdict(list)
     for problem in problems_of(definition, world_of(definition, since=now), now=now):
