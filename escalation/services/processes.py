@@ -17,7 +17,7 @@ from escalation.services.messages import planned
 from escalation.timelines.entries import entry_add
 from notifications.engine.planned import deliver_many
 from notifications.engine.recipients import Recipient
-from notifications.models import Severity
+from notifications.models import Notification, Severity
 
 log = structlog.get_logger(__name__)
 
@@ -25,8 +25,6 @@ State, Kind = EscalationProcess.State, Entry.Kind
 #: How often, and for how long, a process that has to go on looks for somebody to tell.
 LOOK_EVERY: Final = timedelta(minutes=1)
 LOOK_FOR: Final = timedelta(minutes=5)
-#: A round is planned so long before it begins: what is due then goes out in time.
-ROUND_AHEAD: Final = timedelta(seconds=2)
 
 
 class Started(NamedTuple):
@@ -62,8 +60,8 @@ def process_start(
             started_at=now,
             started_by=started_by,
             policy_version=policy_version,
-            look_at=_over_at(notifications, now),
-            next_round_at=_next_round_at(policy_version, 1, now),
+            look_at=over_at(notifications, now),
+            next_round_at=next_round_after(policy_version, 1, now),
             told=len(notifications),
             told_users=people_told(notifications),
         )
@@ -172,47 +170,13 @@ def process_resume(
         locked.state, locked.ended_at, locked.silent_at = State.ACTIVE, None, None
         locked.ended_by = locked.ended_via = ""
         add_told(locked, notifications)
-        locked.look_at = _over_at(notifications, now)
-        locked.next_round_at = _next_round_at(locked.policy_version, locked.round, now)
+        locked.look_at = over_at(notifications, now)
+        locked.next_round_at = next_round_after(locked.policy_version, locked.round, now)
         if not _saved(locked):
             return False
-        severity = locked.policy_version.severity if locked.policy_version else Severity.CRITICAL
-        deliver_many(planned(locked, notifications, severity=severity, first=first))
+        deliver_many(planned(locked, notifications, severity=severity_of(locked), first=first))
         entry_add(kind=Kind.RESUMED, at=now, process=locked)
     log.info("escalation_resumed", process=str(locked.pk), notifications=len(notifications))
-    return True
-
-
-def round_begin(
-    *,
-    process: EscalationProcess,
-    plan: Callable[[EscalationProcess, datetime], Sequence[Recipient]],
-    now: datetime,
-) -> bool:
-    """Begin the next round of a process whose time has come; False where that is not so any more.
-
-    One whose time passed while nobody looked begins now, and those after it follow at their distance.
-
-    Args:
-        now: how far to look ahead, for what is to begin in time.
-        plan: says what is to be told, of the process as it is stored, in a round that begins at a time.
-    """
-    with transaction.atomic():
-        due = EscalationProcess.objects.filter(pk=process.pk, state=State.ACTIVE, next_round_at__lte=now)
-        locked = _locked(due.select_related("policy_version__policy"))
-        if locked is None or locked.next_round_at is None or locked.policy_version is None:
-            return False
-        begins_at = max(locked.next_round_at, now - ROUND_AHEAD)
-        locked.round += 1
-        notifications = plan(locked, begins_at)
-        first = locked.told + 1
-        add_told(locked, notifications)
-        locked.look_at = max(locked.look_at, _over_at(notifications, begins_at))
-        locked.next_round_at = _next_round_at(locked.policy_version, locked.round, begins_at)
-        locked.save()
-        severity = locked.policy_version.severity
-        deliver_many(planned(locked, notifications, severity=severity, first=first))
-    log.info("escalation_round", process=str(locked.pk), round=locked.round, notifications=len(notifications))
     return True
 
 
@@ -225,6 +189,27 @@ def add_told(process: EscalationProcess, notifications: Sequence[Recipient]) -> 
 def people_told(notifications: Sequence[Recipient]) -> list[UUID]:
     """Return the people who are told, each once."""
     return sorted({each.user.pk for each in notifications if each.user is not None and each.is_told})
+
+
+def over_at(notifications: Sequence[Recipient], now: datetime) -> datetime:
+    """Return when nothing of these may be left to send."""
+    return max([now, *(recipient.due_at for recipient in notifications if recipient.is_told)])
+
+
+def next_round_after(version: PolicyVersion | None, number: int, began_at: datetime) -> datetime | None:
+    """Return when the round after one begins; None where that is the last."""
+    if version is None or number >= rounds_of(version):
+        return None
+    return began_at + timedelta(seconds=version.repeat_every_s)
+
+
+def severity_of(process: EscalationProcess) -> str:
+    """Return the severity with which a process was started: an alert group may ask for less."""
+    told = Notification.objects.filter(source_type=EscalationProcess.SOURCE, source_id=str(process.pk))
+    told = told.exclude(data__has_key=EscalationProcess.LAST_RESORT)
+    version = process.policy_version
+    found = told.order_by("pk").values_list("severity", flat=True).first()
+    return found or (version.severity if version else Severity.CRITICAL)
 
 
 def _saved(process: EscalationProcess) -> bool:
@@ -241,18 +226,6 @@ def _saved(process: EscalationProcess) -> bool:
 
 def _locked(processes: QuerySet[EscalationProcess]) -> EscalationProcess | None:
     return processes.order_by("-started_at", "-id").select_for_update(of=("self",)).first()
-
-
-def _over_at(notifications: Sequence[Recipient], now: datetime) -> datetime:
-    """Return when nothing of these may be left to send."""
-    return max([now, *(recipient.due_at for recipient in notifications if recipient.is_told)])
-
-
-def _next_round_at(version: PolicyVersion | None, number: int, began_at: datetime) -> datetime | None:
-    """Return when the round after one begins; None where that is the last."""
-    if version is None or number >= rounds_of(version):
-        return None
-    return began_at + timedelta(seconds=version.repeat_every_s)
 
 
 def _last_resorts_stop(

@@ -5,20 +5,24 @@ from typing import Final
 from uuid import UUID
 
 import structlog
+from django.db import transaction
+from django.db.models import QuerySet
 
 from escalation import selectors
 from escalation.models import EscalationProcess
-from escalation.services.messages import HELD_S
+from escalation.services.messages import HELD_S, planned
 from escalation.services.policies import round_planned
-from escalation.services.processes import ROUND_AHEAD, round_begin
+from escalation.services.processes import add_told, next_round_after, over_at, severity_of
 from notifications import looks
-from notifications.engine.recipients import Recipient
+from notifications.engine.planned import deliver_many
 
 log = structlog.get_logger(__name__)
 
+#: A round is planned so long before it begins: what is due then goes out in time.
+AHEAD: Final = timedelta(seconds=2)
 ANY_DUE: Final = looks.first(
-    f"escalation_escalationprocess WHERE state = 'active'"
-    f" AND next_round_at <= %(now)s::timestamptz + interval '{ROUND_AHEAD.total_seconds():.0f} s'",
+    f"""escalation_escalationprocess
+    WHERE state = 'active' AND next_round_at <= %(now)s::timestamptz + '{AHEAD.total_seconds()} s'""",
     by="next_round_at",
 )
 # Processes of one look; the next goes on.
@@ -27,28 +31,50 @@ _MOST: Final = 100
 
 def look(now: datetime) -> None:
     """Begin the rounds that are about to be due."""
-    until = now + ROUND_AHEAD
-    due = EscalationProcess.objects.filter(state=EscalationProcess.State.ACTIVE, next_round_at__lte=until)
-    for process in due.order_by("next_round_at")[:_MOST]:
+    for pk in _due(now).order_by("next_round_at").values_list("pk", flat=True)[:_MOST]:
         try:
-            round_begin(process=process, plan=_planned, now=until)
+            _begin(pk, now)
         except Exception as error:  # those after it are to begin all the same
             if looks.is_away(error):
                 raise
-            log.exception("escalation_round_not_begun", process=str(process.pk))
+            log.exception("escalation_round_not_begun", process=str(pk))
 
 
-def _planned(process: EscalationProcess, begins_at: datetime) -> list[Recipient]:
-    assert process.policy_version is not None  # only policies have rounds
-    found = round_planned(
-        process.policy_version,
-        number=process.round,
-        begins_at=begins_at,
-        held_back=_held_back(process),
+def _due(now: datetime) -> QuerySet[EscalationProcess]:
+    return EscalationProcess.objects.filter(
+        state=EscalationProcess.State.ACTIVE, next_round_at__lte=now + AHEAD
     )
-    if not any(recipient.is_told for recipient in found):
-        log.warning("escalation_round_tells_nobody", process=str(process.pk), round=process.round)
-    return found
+
+
+def _begin(pk: UUID, now: datetime) -> None:
+    """Begin the next round of a process, unless it has ended since.
+
+    One whose time passed while nobody looked begins now, and those after it follow at their distance.
+    """
+    with transaction.atomic():
+        locked = _due(now).filter(pk=pk).select_for_update(of=("self",))
+        process = locked.select_related("policy_version__policy").first()
+        if process is None or process.next_round_at is None or process.policy_version is None:
+            return
+        begins_at = max(process.next_round_at, now)
+        process.round += 1
+        told = round_planned(
+            process.policy_version,
+            number=process.round,
+            begins_at=begins_at,
+            held_back=_held_back(process),
+        )
+        first = process.told + 1
+        add_told(process, told)
+        process.look_at = max(process.look_at, over_at(told, begins_at))
+        process.next_round_at = next_round_after(process.policy_version, process.round, begins_at)
+        process.save()
+        deliver_many(planned(process, told, severity=severity_of(process), first=first))
+    about = {"process": str(pk), "round": process.round}
+    if any(recipient.is_told for recipient in told):
+        log.info("escalation_round", **about, notifications=len(told))
+    else:
+        log.warning("escalation_round_tells_nobody", **about)
 
 
 def _held_back(process: EscalationProcess) -> dict[UUID, timedelta]:

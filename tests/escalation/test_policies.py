@@ -405,7 +405,7 @@ def test_and_ends_as_one_that_reached_nobody(nights, caplog, django_capture_on_c
 
 
 def test_one_that_fails_to_go_on_leaves_those_after_it_theirs(acknowledged, caplog):
-    PolicyVersion.objects.update(severity="unheard of")
+    EscalationProcess.objects.update(acknowledged_at=None)
     version = version_of({"after_s": 60, "targets": [PHONE]}, acknowledge_timeout_s=900)
     another = start(version, process_id="another")
     process_acknowledge(process=another, by="Ana", via="api", now=NOW + timedelta(seconds=60))

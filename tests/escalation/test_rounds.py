@@ -4,11 +4,12 @@ from datetime import UTC, datetime, time, timedelta
 
 import pytest
 
-from escalation.models import EscalationProcess
+from escalation.models import EscalationProcess, PolicyVersion
 from escalation.policies.definition import Definition, rounds_of, steps_of
 from escalation.selectors import deliveries_of
 from escalation.services import ending, rounds
-from escalation.services.processes import process_acknowledge, process_stop
+from escalation.services.policies import planned
+from escalation.services.processes import process_acknowledge, process_start, process_stop
 from escalation.services.resuming import look as resume
 from escalation.services.rotations import override_create, rotation_create
 from notifications.models import Subscription
@@ -187,7 +188,7 @@ def test_a_stop_between_rounds_is_the_last_of_it(people):
 
 def test_one_round_that_fails_leaves_the_others_theirs(people, caplog):
     first = start(version_of({"after_s": 0, "targets": [PHONE]}, repeats=1, repeat_every_s=300))
-    type(first.policy_version).objects.update(severity="unheard of")
+    PolicyVersion.objects.update(steps=["what no version says"])
     version = version_of({"after_s": 0, "targets": [PHONE]}, repeats=1, repeat_every_s=300)
     second = start(version, process_id="another")
     rounds.look(at(300))
@@ -225,6 +226,21 @@ def test_somebody_told_by_one_channel_has_no_row_for_the_others(people, owner):
     Subscription.objects.create(user=owner, channel="inbox", kind="escalation", is_enabled=False)
     process = start(version_of({"after_s": 0, "targets": [user_target(owner)]}))
     assert [each.channel for each in deliveries_of(process)] == ["phone"]
+
+
+def test_each_round_is_as_severe_as_the_start(people):
+    version = version_of(
+        {"after_s": 0, "targets": [PHONE]}, repeats=1, repeat_every_s=300, acknowledge_timeout_s=600
+    )
+    told = planned(version, started_at=NOW, process_id="disk")
+    process = process_start(
+        process_id="disk", notifications=told, now=NOW, policy_version=version, severity="standard"
+    ).process
+    rounds.look(at(300))
+    process_acknowledge(process=process, by="Ana", via="api", now=at(310))
+    resume(at(910))
+    severities = deliveries_of(process).values_list("notification__severity", flat=True)
+    assert list(severities) == ["standard"] * 3
 
 
 def test_the_api_says_which_round_it_is(people, as_user, operator):
