@@ -92,7 +92,10 @@ def policy_remove(*, policy: Policy) -> None:
 def planned(
     policy_version: PolicyVersion, *, started_at: datetime, process_id: str, first_round: int = 1
 ) -> list[Recipient]:
-    """Return the first round of a process that is started by a policy, or goes on with it.
+    """Return the first round of a process that is started by a policy, as ``round_planned`` does.
+
+    Args:
+        first_round: 1, or the round with which it goes on.
 
     Raises:
         ValidationError: nobody at all would be told, neither in that round nor in those after it.

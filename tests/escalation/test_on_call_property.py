@@ -192,16 +192,14 @@ class OnCall(RuleBasedStateMachine):
         process_start(process_id="order", notifications=told, now=self.now, policy_version=version)
         self.model.start(self.now)
 
-    @rule()
-    def acknowledge(self) -> None:
-        if process := EscalationProcess.objects.order_by("started_at", "pk").last():
+    @rule(is_stop=st.booleans())
+    def act(self, is_stop: bool) -> None:
+        if is_stop:
+            process_stop(process_id="order", by="Ana", now=self.now)
+            self.model.stop()
+        elif process := EscalationProcess.objects.order_by("started_at", "pk").last():
             process_acknowledge(process=process, by="Ana", via="api", now=self.now)
             self.model.acknowledge(self.now)
-
-    @rule()
-    def stop(self) -> None:
-        process_stop(process_id="order", by="Ana", now=self.now)
-        self.model.stop()
 
     @rule(whom=st.integers(0, 1), in_s=st.integers(0, 600), for_s=st.integers(1, 2000))
     def stand_in(self, whom: int, in_s: int, for_s: int) -> None:
@@ -211,9 +209,18 @@ class OnCall(RuleBasedStateMachine):
         override_create(rotation=self.rotation, user_id=person, starts_at=since, ends_at=until)
         self.model.stand_ins.append((person, since, until))
 
-    @rule(seconds=st.sampled_from([1, 30, 60, 298, 300, 900, 4000]), is_heard=st.booleans())
-    def time_passes(self, seconds: int, is_heard: bool) -> None:
-        """Time passes, or jumps: nobody looked in between."""
+    @rule(times=st.lists(st.sampled_from([1, 30, 60, 298, 300, 900, 4000]), min_size=1, max_size=6))
+    def time_passes(self, times: list[int]) -> None:
+        for seconds in times:
+            self._jump(seconds, is_heard=True)
+
+    @rule(seconds=st.sampled_from([1, 60, 300, 900]), count=st.integers(1, 4))
+    def nobody_hears(self, seconds: int, count: int) -> None:
+        for _ in range(count):
+            self._jump(seconds, is_heard=False)
+
+    def _jump(self, seconds: int, *, is_heard: bool) -> None:
+        """Let so much time pass in which nobody looked, and do what the sweep does."""
         self.now += timedelta(seconds=seconds)
         rounds.look(self.now)
         due = list(Outgoing.objects.filter(due_at__lte=self.now).values_list("pk", flat=True))
@@ -263,8 +270,8 @@ def test_whoever_is_on_call_then_is_rung_and_nothing_ends_silently_by_accident()
     run_state_machine_as_test(
         OnCall,
         settings=settings(
-            max_examples=60,
-            stateful_step_count=25,
+            max_examples=50,
+            stateful_step_count=20,
             deadline=None,
             suppress_health_check=list(HealthCheck),
         ),

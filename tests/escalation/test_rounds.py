@@ -177,6 +177,21 @@ def test_an_acknowledgement_that_runs_out_begins_the_round_with_who_is_on_call_t
     assert rung(process, status="pending") == [(910, teammate.pk, 2), (1210, owner.pk, 3)]
 
 
+def test_a_round_that_was_about_to_begin_is_the_one_that_begins_again(people, owner):
+    version = version_of(
+        {"after_s": 0, "targets": [on_call(people)]},
+        repeats=2,
+        repeat_every_s=300,
+        acknowledge_timeout_s=600,
+    )
+    process = start(version)
+    end_all(status="sent")
+    rounds.look(at(298))
+    process_acknowledge(process=process, by="Ana", via="api", now=at(299))
+    resume(at(899))
+    assert rung(process, status="pending") == [(899, owner.pk, 2)]
+
+
 def test_a_stop_between_rounds_is_the_last_of_it(people):
     process = start(version_of({"after_s": 0, "targets": [PHONE]}, repeats=3, repeat_every_s=300))
     end_all(status="sent")
