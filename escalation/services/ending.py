@@ -208,8 +208,7 @@ def reaching(ids: Sequence[UUID]) -> set[UUID]:
 def reached_nobody_note(delivery: Delivery, **kwargs: Any) -> None:
     """Have a process reach nobody whose last hope turns out to be lost, such as a call that nobody took."""
     notification = delivery.notification
-    of_steps = EscalationProcess.LAST_RESORT not in notification.data
-    if notification.source_type != EscalationProcess.SOURCE or not of_steps:
+    if notification.source_type != EscalationProcess.SOURCE:
         return
     said_to_be_told = (State.UNANSWERED, State.FINISHED)
     processes = EscalationProcess.objects.filter(pk=notification.source_id, state__in=said_to_be_told)

@@ -13,6 +13,7 @@ from escalation.services import ending, last_resorts, resuming
 from escalation.services.processes import process_acknowledge, process_start, process_stop
 from notifications import metrics
 from notifications.channels.transport.twilio import Report
+from notifications.engine import replay
 from notifications.engine.recipients import Recipient
 from notifications.models import ContactPoint, Delivery, Outgoing
 from notifications.services.provider_reports import delivery_report_record
@@ -147,6 +148,18 @@ def test_one_that_fails_is_an_error_and_counted(
     assert counted(as_machine, "failed") == before + failed
     ran_out.refresh_from_db()
     assert ran_out.last_resort_look_at is None
+    assert replay.replay(deliveries_of(ran_out)) == 0, "it is over"
+
+
+@pytest.mark.django_db
+def test_one_that_was_taken_by_a_worker_of_an_earlier_version_is_not_told():
+    process = start(with_last_resort(CHIEF))
+    end_all(status="sent")
+    ending.look(at(1))
+    EscalationProcess.objects.update(state="acknowledged", ended_by="Ana")
+    last_resorts.look(at(2))
+    assert resort_of(process) == []
+    assert not EscalationProcess.objects.filter(last_resort_look_at__isnull=False).exists()
 
 
 @pytest.mark.django_db
@@ -214,15 +227,19 @@ def test_a_stop_before_it_is_told_keeps_it_silent():
 
 
 @pytest.mark.django_db
-def test_a_process_that_goes_on_and_runs_out_again_tells_it_no_second_time(caplog):
+def test_a_process_that_goes_on_and_runs_out_again_tells_it_no_second_time(
+    caplog, django_capture_on_commit_callbacks
+):
     process = start(with_last_resort(CHIEF, acknowledge_timeout_s=600))
     end_all(status="sent")
     look(1)
     process_acknowledge(process=process, by="Chief", via="phone", now=at(5))
     resuming.look(at(605))
-    end_all(status="sent")
-    for seconds in (606, 607, 700):
-        look(seconds)
+    Delivery.objects.filter(status="pending").update(status="sent")
+    Outgoing.objects.all().delete()
+    with django_capture_on_commit_callbacks(execute=True):
+        for seconds in (606, 607, 700):
+            look(seconds)
     process.refresh_from_db()
     assert (process.state, process.last_resort_at) == ("unanswered", at(1))
     assert len(resort_of(process)) == 1
