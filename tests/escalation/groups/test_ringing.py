@@ -14,8 +14,10 @@ from escalation.groups.ending import group_acknowledge, group_resolve, group_sno
 from escalation.groups.silencing import silence_cancel, silence_create
 from escalation.intake.occurrence import Act, Occurrence
 from escalation.models import AlertGroup, Route, Silence
+from escalation.services import ending, last_resorts
 from notifications.models import Delivery
 from tests.escalation.groups.conftest import NOON, Monitoring, policy_for, ringing_now
+from tests.queued import end_all
 
 DISK = [{"label": "key", "op": "=", "value": "disk"}]
 
@@ -320,3 +322,41 @@ def test_a_storm_that_has_calmed_takes_nothing_more_in(monitoring: Monitoring) -
     monitoring.trigger("out")
     monitoring.later(seconds=1)
     assert "Out" in ringing_now()
+
+
+@pytest.mark.parametrize(
+    ("became", "state", "said"),
+    [("sent", "unanswered", "Nobody answered."), ("failed", "reached_nobody", "They were not reached.")],
+)
+def test_a_group_whose_process_ended_by_itself_says_so(
+    monitoring: Monitoring, client: Any, operator: Any, as_user: Any, became: str, state: str, said: str
+) -> None:
+    monitoring.trigger("disk")
+    monitoring.later(seconds=1)
+    page = f"/groups/{monitoring.group('disk').pk}/"
+    client.force_login(operator)
+    shown = as_user(operator).get(f"/api/v1{page}").json()
+    assert (shown["state"], shown["process_state"]) == ("open", "active")
+    assert said not in client.get(page).content.decode()
+    end_all(status=became)
+    ending.look(monitoring.now + timedelta(seconds=121))
+    shown = as_user(operator).get(f"/api/v1{page}").json()
+    assert (shown["state"], shown["process_state"]) == ("open", state)
+    assert said in client.get(page).content.decode()
+    assert f'<span class="esc-state {state}">' in client.get("/groups/").content.decode()
+    admin = f"/admin/escalation/alertgroup/{monitoring.group('disk').pk}/change/"
+    assert state.replace("_", " ") in client.get(admin).content.decode()
+
+
+def test_resolving_a_group_ends_the_last_resort_of_its_process(monitoring: Monitoring, settings: Any) -> None:
+    settings.LAST_RESORT = [{"type": "address", "channel": "sms", "address": "+33612345670"}]
+    monitoring.trigger("disk")
+    monitoring.later(seconds=1)
+    end_all(status="sent")
+    now = monitoring.now + timedelta(seconds=121)
+    ending.look(now)
+    last_resorts.look(now)
+    resort = Delivery.objects.filter(address="+33612345670")
+    assert resort.get().status == "pending"
+    monitoring.resolve("disk")
+    assert resort.get().status == "cancelled"
