@@ -10,7 +10,7 @@ import config.clock
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("escalation", "0008_heartbeat_watch"),
+        ("escalation", "0010_unanswered"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

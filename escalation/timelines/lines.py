@@ -82,6 +82,7 @@ class _Builder:
 
 _RAN_DRY: Final[dict[str, str]] = {
     State.FINISHED: "nobody acknowledged it",
+    State.UNANSWERED: "nobody acknowledged it",
     State.ACKNOWLEDGED: "nobody had acknowledged it",
 }
 # Of what happened at one instant, what comes first, and last.
