@@ -23,7 +23,7 @@ AT_ONCE := -q -n 4 --dist loadfile --no-loadscope-reorder
 TEMPLATES := $(wildcard */templates)
 
 .PHONY: help setup demo run browser rabbitmq alertmanager test fuzz check lint lock audit chaos mutate stop clean \
-	bench-fanout bench-small bench-aged bench-sizes bench-latency bench-lanes bench-intake bench-welcome bench-streams bench-timers bench-stop bench-waiting bench-heartbeats bench-storm \
+	bench-fanout bench-small bench-aged bench-sizes bench-latency bench-lanes bench-intake bench-welcome bench-streams bench-timers bench-stop bench-waiting bench-heartbeats bench-schedules bench-storm \
 	bench-matching bench-evening bench-tracing bench-consume bench-hostile bench-guesses
 
 help: ## Show this list
@@ -136,6 +136,9 @@ bench-waiting: $(INSTALLED) ## Benchmark: what 100,000 processes that wait for t
 
 bench-heartbeats: $(INSTALLED) ## Benchmark: what 100,000 heartbeats cost beyond their pings, and how soon one is missed
 	@$(PYTHON) -m benchmarks.heartbeats
+
+bench-schedules: $(INSTALLED) ## Benchmark: who is on call, and a month's final row, with 1,000 schedules
+	@$(PYTHON) -m benchmarks.schedules
 
 bench-storm: $(INSTALLED) ## Benchmark: what four integrations report in a storm (OCCURRENCES=50000 KEYS=5000 OVER=60)
 	@$(PYTHON) -m benchmarks.storm --occurrences $(or $(OCCURRENCES),50000) --keys $(or $(KEYS),5000) --seconds $(or $(OVER),60)

@@ -369,7 +369,7 @@ DEAD_LETTER_RETENTION_DAYS = env.int("DEAD_LETTER_RETENTION_DAYS", default=90)
 ACTION_RETENTION_DAYS = env.int("ACTION_RETENTION_DAYS", default=400)
 # Days for which it is kept what integrations sent, as they sent it.
 INTAKE_RETENTION_DAYS = env.int("INTAKE_RETENTION_DAYS", default=30)
-# Days for which escalations and alert groups that are over are kept, and deleted policies and rotations.
+# Days for which escalations and alert groups that are over are kept, and deleted policies and schedules.
 ESCALATION_RETENTION_DAYS = env.int("ESCALATION_RETENTION_DAYS", default=400)
 # Days for which dating evenings that are over are kept, with who was there and what they said of each other.
 DATING_RETENTION_DAYS = env.int("DATING_RETENTION_DAYS", default=400)
@@ -578,7 +578,7 @@ SPECTACULAR_SETTINGS = {
         "AlertGroupStateEnum": "escalation.models.AlertGroup.State",
         "AlertActEnum": "escalation.models.AlertOccurrence.Act",
         "AlertOutcomeEnum": "escalation.api.integration_serializers.OUTCOMES",
-        "RotationKindEnum": "escalation.models.Rotation.Kind",
+        "RotationKindEnum": "escalation.services.rotations.KINDS",
         "DatingReactionKindEnum": "dating.models.Reaction.Kind",
         "DatingEventStateEnum": "dating.models.State",
         "DatingRegistrationStateEnum": "dating.models.Registration.State",

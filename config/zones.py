@@ -1,9 +1,11 @@
 """Time zones: by the `tzdata` package that is installed with the product, never by the operating system."""
 
 import zoneinfo
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
-from typing import Final
+from typing import Final, NamedTuple
 
 PACKAGE: Final = "tzdata"
 
@@ -30,6 +32,49 @@ def _found(name: str) -> zoneinfo.ZoneInfo | None:
         return zoneinfo.ZoneInfo(name)
     except (KeyError, ValueError, OSError):
         return None
+
+
+class Offset(NamedTuple):
+    """A zone's clocks are ahead of UTC by ``offset`` from ``since`` until just before ``until``."""
+
+    since: datetime
+    until: datetime
+    offset: timedelta
+
+
+def offsets_between(zone: zoneinfo.ZoneInfo, begin: datetime, end: datetime) -> Iterator[Offset]:
+    """Yield the offsets of a zone from one time (UTC) until another, which follow each other."""
+    since = begin
+    changes = [at for year in range(begin.year, end.year + 1) for at in _changes(zone, year)]
+    for until in [*(at for at in changes if begin < at < end), end]:
+        yield Offset(since, until, _offset(zone, since))
+        since = until
+
+
+@lru_cache(maxsize=4096)
+def _changes(zone: zoneinfo.ZoneInfo, year: int) -> tuple[datetime, ...]:
+    """Return when the clocks of a zone are changed in a year of UTC, to the second."""
+    first, day = datetime(year, 1, 1, tzinfo=UTC), timedelta(days=1)
+    days = [first + number * day for number in range((datetime(year + 1, 1, 1, tzinfo=UTC) - first).days)]
+    return tuple(
+        _change_within(zone, at, at + day) for at in days if _offset(zone, at) != _offset(zone, at + day)
+    )
+
+
+def _change_within(zone: zoneinfo.ZoneInfo, before: datetime, after: datetime) -> datetime:
+    while after - before > timedelta(seconds=1):
+        middle = before + timedelta(seconds=(after - before) // timedelta(seconds=2))
+        if _offset(zone, middle) == _offset(zone, before):
+            before = middle
+        else:
+            after = middle
+    return after
+
+
+def _offset(zone: zoneinfo.ZoneInfo, at: datetime) -> timedelta:
+    offset = at.astimezone(zone).utcoffset()
+    assert offset is not None
+    return offset
 
 
 def package_version() -> str:

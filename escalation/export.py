@@ -18,10 +18,10 @@ from escalation.models import (
     Heartbeat,
     HeartbeatPing,
     HeartbeatWatch,
+    LayerMember,
     PingKey,
     PolicyVersion,
-    RotationMember,
-    RotationOverride,
+    ScheduleOverride,
     Silence,
 )
 from escalation.selectors import processes_telling
@@ -45,13 +45,15 @@ def escalations(user: User) -> Iterator[Row]:
     return _ended(user, paged(processes_telling(user.pk), *_PROCESS))
 
 
-def rotations(user: User) -> Iterator[Row]:
-    return paged(RotationMember.objects.filter(user=user), "position", name=F("rotation__name"))
+def schedules(user: User) -> Iterator[Row]:
+    """Their places in the order of layers."""
+    theirs = LayerMember.objects.filter(user=user)
+    return paged(theirs, "position", name=F("layer__schedule__name"), layer_position=F("layer__position"))
 
 
-def rotation_overrides(user: User) -> Iterator[Row]:
-    theirs = RotationOverride.objects.filter(user=user)
-    return paged(theirs, "starts_at", "ends_at", "created_at", name=F("rotation__name"))
+def schedule_overrides(user: User) -> Iterator[Row]:
+    theirs = ScheduleOverride.objects.filter(user=user)
+    return paged(theirs, "starts_at", "ends_at", "created_at", name=F("schedule__name"))
 
 
 def policies(user: User) -> Iterator[Row]:
@@ -79,8 +81,8 @@ def notes(user: User) -> Iterator[Row]:
 
 SECTIONS: Final = (
     Section("escalations", [EscalationProcess], escalations),
-    Section("rotations", [RotationMember], rotations),
-    Section("rotation_overrides", [RotationOverride], rotation_overrides),
+    Section("schedules", [LayerMember], schedules),
+    Section("schedule_overrides", [ScheduleOverride], schedule_overrides),
     Section("policies", [PolicyVersion], policies),
     Section("alert_groups", [AlertGroup], alert_groups),
     Section("silences", [Silence], silences),

@@ -84,7 +84,7 @@ def process_id_of(value: object) -> str:
 def _has_route(process_id: str) -> bool:
     """Return whether ``/api/v1/escalations/<process id>/`` leads to the process."""
     first, last = process_id.split("/", 1)[0], process_id.rsplit("/", 1)[-1]
-    return first not in ("figures", "policies", "rotations") and not (
+    return first not in ("figures", "policies", "rotations", "schedules") and not (
         "/" in process_id and last in ("", "stop", "acknowledge", "notes", "timeline", "timeline.md")
     )
 

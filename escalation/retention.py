@@ -19,13 +19,14 @@ from escalation.models import (
     HeartbeatWatch,
     IntakeRequest,
     Integration,
+    Layer,
+    LayerMember,
     PingKey,
     Policy,
     PolicyVersion,
-    Rotation,
-    RotationMember,
-    RotationOverride,
     Route,
+    Schedule,
+    ScheduleOverride,
     Silence,
 )
 from escalation.models.heartbeat import PINGS_KEPT
@@ -41,11 +42,12 @@ ENDS: Final = (
         setting="ESCALATION_RETENTION_DAYS",
     ),
     Ends(PolicyVersion, parent=Policy),
-    Ends(Rotation, "{days} after it was deleted", setting="ESCALATION_RETENTION_DAYS"),
-    Ends(RotationMember, parent=Rotation),
+    Ends(Schedule, "{days} after it was deleted", setting="ESCALATION_RETENTION_DAYS"),
+    Ends(Layer, parent=Schedule),
+    Ends(LayerMember, parent=Layer),
     Ends(
-        RotationOverride,
-        "With its rotation, or {days} after it was over",
+        ScheduleOverride,
+        "With its schedule, or {days} after it was over",
         setting="ESCALATION_RETENTION_DAYS",
     ),
     Ends(Integration, "When somebody deletes it, with all that it brought"),
@@ -86,17 +88,18 @@ _POLICIES: Final = Old(
         OR EXISTS (SELECT FROM escalation_alertgroup AS grouped WHERE grouped.policy_id = it.id)""",
     along=(("escalation_policyversion", "policy_id", "true"),),
 )
-_ROTATIONS: Final = Old(
-    table="escalation_rotation",
+_SCHEDULES: Final = Old(
+    table="escalation_schedule",
     age="created_at",
     unless="it.deleted_at IS NULL OR it.deleted_at >= %(before)s",
     along=(
-        ("escalation_rotationmember", "rotation_id", "true"),
-        ("escalation_rotationoverride", "rotation_id", "true"),
+        ("escalation_layermember", "(SELECT schedule_id FROM escalation_layer WHERE id = layer_id)", "true"),
+        ("escalation_layer", "schedule_id", "true"),
+        ("escalation_scheduleoverride", "schedule_id", "true"),
     ),
 )
 _OVERRIDES: Final = Old(
-    table="escalation_rotationoverride", age="created_at", unless="it.ends_at >= %(before)s"
+    table="escalation_scheduleoverride", age="created_at", unless="it.ends_at >= %(before)s"
 )
 _REQUESTS: Final = Old(table="escalation_intakerequest", age="received_at", by=("received_at", "id"))
 _GROUPS: Final = Old(
@@ -131,9 +134,9 @@ def policies_expire(run: Run) -> int:
     return _end(_POLICIES, run)
 
 
-def rotations_expire(run: Run) -> int:
-    """Delete rotations that were deleted long ago."""
-    return _end(_ROTATIONS, run)
+def schedules_expire(run: Run) -> int:
+    """Delete schedules that were deleted long ago."""
+    return _end(_SCHEDULES, run)
 
 
 def overrides_expire(run: Run) -> int:
@@ -152,7 +155,7 @@ def requests_expire(run: Run) -> int:
 
 
 STEPS: Final = (
-    groups_expire, requests_expire, processes_expire, policies_expire, rotations_expire, overrides_expire,
+    groups_expire, requests_expire, processes_expire, policies_expire, schedules_expire, overrides_expire,
 )  # fmt: skip
 
 

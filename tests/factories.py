@@ -1,12 +1,16 @@
 """Builders of valid rows."""
 
 import uuid
+from datetime import date, time
+from typing import Any
 
 import factory
 from django.utils import timezone
 
 from accounts.models import Membership, Shop, User
 from config import clock
+from escalation.models import Schedule
+from escalation.services.schedules import LayerSaid, schedule_create
 from notifications.models import Alert, ContactPoint, Delivery, InboxItem, Notification, Preference
 
 
@@ -114,3 +118,10 @@ class InboxItemFactory(factory.django.DjangoModelFactory):
         user=factory.SelfAttribute("..user"),
         notification=factory.SelfAttribute("..notification"),
     )
+
+
+def schedule_of(*people: User, name: str = "Nights", **layer: Any) -> Schedule:
+    """A schedule of one layer, in which these people take turns of a week."""
+    said = {"time_zone": "UTC", "starts_on": date(2026, 1, 5), "handoff_at": time(8), "shift_h": 168} | layer
+    members = tuple(person.pk for person in people)
+    return schedule_create(name=name, layers=[LayerSaid(members=members, **said)])[0]

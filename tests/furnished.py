@@ -13,7 +13,13 @@ from escalation import models as escalation
 from escalation.services.processes import process_start
 from notifications import models
 from notifications.engine.recipients import Recipient
-from tests.factories import AlertFactory, ContactPointFactory, InboxItemFactory, NotificationFactory
+from tests.factories import (
+    AlertFactory,
+    ContactPointFactory,
+    InboxItemFactory,
+    NotificationFactory,
+    schedule_of,
+)
 from tests.queued import stored
 from tracing import models as tracing
 
@@ -120,16 +126,13 @@ def _escalating(user: User, text: Text, now: datetime) -> dict[str, object]:
         policy=policy, number=1, created_by=user,
         steps=[{"after_s": 0, "targets": [{"type": "user", "user_id": str(user.uuid)}]}],
     )  # fmt: skip
-    rotation = escalation.Rotation.objects.create(
-        name=(text() + uuid4().hex[:8])[-100:],
-        kind="weekly",
-        time_zone="Europe/Paris",
-        starts_on=date(2026, 1, 5),
-        handoff_at=time(9),
+    # Plain, so that it is a rotation too.
+    schedule = schedule_of(
+        user, name=(text() + uuid4().hex[:8])[-100:], time_zone="Europe/Paris", handoff_at=time(9)
     )
-    escalation.RotationMember.objects.create(rotation=rotation, user=user, position=0)
-    override = escalation.RotationOverride.objects.create(
-        rotation=rotation, user=user, starts_at=now, ends_at=now + timedelta(hours=1)
+    schedule.layers.update(name=text()[:100])
+    override = escalation.ScheduleOverride.objects.create(
+        schedule=schedule, user=user, starts_at=now, ends_at=now + timedelta(hours=1)
     )
     process_id = (text() + uuid4().hex[:8])[-200:]
     later = Recipient("email", now + timedelta(days=1), user.email, user=user, data={"step": 1, "round": 1})
@@ -137,7 +140,8 @@ def _escalating(user: User, text: Text, now: datetime) -> dict[str, object]:
     process.policy_version = version
     process.save(update_fields=["policy_version"])
     return {
-        "policy_id": policy.pk, "rotation_id": rotation.pk, "override_id": override.pk,
+        "policy_id": policy.pk, "schedule_id": schedule.pk, "rotation_id": schedule.pk,
+        "override_id": override.pk,
         "process_id": process_id,
         "escalation": process.pk,
     } | _reported(user, policy, process, text, now)  # fmt: skip

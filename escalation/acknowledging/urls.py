@@ -3,7 +3,7 @@
 from django.urls import path
 
 from escalation.acknowledging.views import AcknowledgeLinkPage
-from escalation.api.views.rotations import CalendarLinkView
+from escalation.api.views.schedules import CalendarLinkView
 
 urlpatterns = [
     path("acknowledge/<str:token>/", AcknowledgeLinkPage.as_view(), name="acknowledge-link"),

@@ -1,5 +1,5 @@
 """Escalations for the operators."""
 
-from escalation.admin import groups, heartbeats, integrations, policies, processes, rotations
+from escalation.admin import groups, heartbeats, integrations, policies, processes, schedules
 
-__all__ = ["groups", "heartbeats", "integrations", "policies", "processes", "rotations"]
+__all__ = ["groups", "heartbeats", "integrations", "policies", "processes", "schedules"]

@@ -75,7 +75,7 @@ class PolicyForm(forms.ModelForm):
     steps = StepsFormField(
         initial=NEW,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 18, "spellcheck": "false"}),
-        help_text="Each has after_s (seconds) and targets: a user (user_id) or a rotation (rotation_id), "
+        help_text="Each has after_s (seconds) and targets: a user (user_id) or a schedule (schedule_id), "
         "with channels to use only some; or an address (channel, address).",
     )
     repeats = _whole(definitions.MAX_REPEATS, "Repeats", "Further rounds.", min_value=0, initial=0)

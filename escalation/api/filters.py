@@ -8,7 +8,7 @@ from django.db.models import Q, QuerySet
 from config import clock
 from config.rest.filters import PlainBooleanFilter, StrictFilterSet
 from escalation import selectors
-from escalation.models import AlertGroup, EscalationProcess, Heartbeat, Integration, Rotation, Silence
+from escalation.models import AlertGroup, EscalationProcess, Heartbeat, Integration, Schedule, Silence
 from notifications.api.filters import SaneDateTimeFilter
 
 
@@ -35,12 +35,12 @@ class PolicyFilter(StrictFilterSet):
     name = django_filters.CharFilter(max_length=100)
 
 
-class RotationFilter(StrictFilterSet):
+class ScheduleFilter(StrictFilterSet):
     name = django_filters.CharFilter(max_length=100)
     member = django_filters.UUIDFilter(method="of_member", label="UUID of somebody who takes turns.")
 
-    def of_member(self, queryset: QuerySet[Rotation], name: str, value: Any) -> QuerySet[Rotation]:
-        return queryset.filter(places__user=value).distinct()
+    def of_member(self, queryset: QuerySet[Schedule], name: str, value: Any) -> QuerySet[Schedule]:
+        return queryset.filter(layers__places__user=value).distinct()
 
 
 class IntegrationFilter(StrictFilterSet):

@@ -40,7 +40,11 @@ TARGETS: Final[dict[str, Any]] = {
     "items": {
         "oneOf": [
             _target("user", ("user_id",), user_id=_UUID, channels=_CHANNELS),
-            _target("rotation", ("rotation_id",), rotation_id=_UUID, channels=_CHANNELS),
+            _target("schedule", ("schedule_id",), schedule_id=_UUID, channels=_CHANNELS),
+            {
+                **_target("rotation", ("rotation_id",), rotation_id=_UUID, channels=_CHANNELS),
+                "deprecated": True,
+            },
             _target(
                 "address",
                 ("channel", "address"),
@@ -217,7 +221,7 @@ class TellingSerializer(serializers.Serializer[Any]):
     )
     user_id = serializers.UUIDField(allow_null=True, source="user.pk", default=None)
     name = serializers.CharField(help_text="Who is told; empty for an address without a person.")
-    via = serializers.CharField(help_text="The rotation that has them on call.")
+    via = serializers.CharField(help_text="The schedule that has them on call.")
     channel = serializers.CharField()
     address = serializers.CharField()
     outcome = serializers.ChoiceField(choices=["told", "held", "not_told"])

@@ -13,11 +13,14 @@ from escalation.api.views import (
     policies,
     processes,
     rotations,
+    schedules,
     timelines,
 )
 
 _POLICIES, _ROTATIONS = "escalations/policies", "escalations/rotations"
 _POLICY, _ROTATION = f"{_POLICIES}/<uuid:policy_id>", f"{_ROTATIONS}/<uuid:rotation_id>"
+_SCHEDULES = "escalations/schedules"
+_SCHEDULE = f"{_SCHEDULES}/<uuid:schedule_id>"
 _INTEGRATION, _GROUP = "integrations/<uuid:integration_id>", "groups/<uuid:group_id>"
 _HEARTBEAT = "heartbeats/<uuid:heartbeat_id>"
 _PROCESS = "escalations/<path:process_id>"
@@ -32,14 +35,22 @@ _ROUTES: Final = (
     (_POLICY, policies.PolicyView, "policy"),
     (f"{_POLICY}/versions", policies.PolicyVersionsView, "policy-versions"),
     (f"{_POLICY}/simulate", policies.PolicySimulateView, "policy-simulate"),
+    (_SCHEDULES, schedules.SchedulesView, "schedules"),
+    (_SCHEDULE, schedules.ScheduleView, "schedule"),
+    (f"{_SCHEDULE}/on-call", schedules.ScheduleOnCallView, "schedule-on-call"),
+    (f"{_SCHEDULE}/final", schedules.FinalRowView, "schedule-final"),
+    (f"{_SCHEDULE}/calendar", schedules.ScheduleCalendarView, "schedule-calendar"),
+    (f"{_SCHEDULE}/renew-link", schedules.RenewLinkView, "schedule-renew-link"),
+    (f"{_SCHEDULE}/overrides", schedules.OverridesView, "schedule-overrides"),
+    (f"{_SCHEDULE}/overrides/<uuid:override_id>", schedules.OverrideView, "schedule-override"),
     (_ROTATIONS, rotations.RotationsView, "rotations"),
     (_ROTATION, rotations.RotationView, "rotation"),
-    (f"{_ROTATION}/on-call", rotations.OnCallView, "rotation-on-call"),
+    (f"{_ROTATION}/on-call", rotations.RotationOnCallView, "rotation-on-call"),
     (f"{_ROTATION}/shifts", rotations.ShiftsView, "rotation-shifts"),
     (f"{_ROTATION}/calendar", rotations.RotationCalendarView, "rotation-calendar"),
-    (f"{_ROTATION}/renew-link", rotations.RenewLinkView, "rotation-renew-link"),
-    (f"{_ROTATION}/overrides", rotations.OverridesView, "rotation-overrides"),
-    (f"{_ROTATION}/overrides/<uuid:override_id>", rotations.OverrideView, "rotation-override"),
+    (f"{_ROTATION}/renew-link", rotations.RotationRenewLinkView, "rotation-renew-link"),
+    (f"{_ROTATION}/overrides", rotations.RotationOverridesView, "rotation-overrides"),
+    (f"{_ROTATION}/overrides/<uuid:override_id>", rotations.RotationOverrideView, "rotation-override"),
     ("integrations", integrations.IntegrationsView, "integrations"),
     (_INTEGRATION, integrations.IntegrationView, "integration"),
     (f"{_INTEGRATION}/key", integrations.IntegrationKeyView, "integration-key"),
@@ -73,7 +84,7 @@ _PROCESSES: Final = (
 urlpatterns = [
     *slashes_optional(*_ROUTES),
     # What is below them, and none of them, is no process either.
-    re_path(r"^escalations/(?:policies|rotations)/", policies.NothingView.as_view(schema=None)),
+    re_path(r"^escalations/(?:policies|rotations|schedules)/", policies.NothingView.as_view(schema=None)),
     *slashes_optional(*_PROCESSES),
 ]
 

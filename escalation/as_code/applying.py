@@ -70,7 +70,7 @@ def planned(document: Document, *, prune: bool) -> list[Change]:
             was = stored.get(name)
             if was is None:
                 if fields.get("is_active") is False:
-                    # Locked last: whoever is locked gets no place in a rotation, but keeps the one they have.
+                    # Locked last: whoever is locked gets no place in a schedule, but keeps the one they have.
                     locked.append(Change(kind, name, "changed", {"is_active": True}, {"is_active": False}))
                     fields = {**fields, "is_active": True}
                 changes.append(Change(kind, name, "new", {}, fields))

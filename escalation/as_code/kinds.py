@@ -19,12 +19,15 @@ from accounts.services.shops import shop_update
 from accounts.services.users import user_update
 from accounts.validators import normalised_phone
 from config import clock
-from escalation.models import Integration, Policy, Rotation, RotationMember, RotationOverride, Route
+from escalation.models import Integration, LayerMember, Policy, Route, Schedule, ScheduleOverride
 from escalation.policies.definition import TYPES, Definition, Step, Target, steps_of, targets_of
 from escalation.policies.selectors import definition_of, newest_version, policies
 from escalation.receiving import setting_up
+from escalation.schedules.restrictions import as_json, restrictions_of
+from escalation.schedules.selectors import with_layers
 from escalation.services import policies as policy_services
-from escalation.services import rotations as rotation_services
+from escalation.services import schedules as schedule_services
+from escalation.services.schedules import LayerSaid
 from notifications.channels import registry
 
 Fields = Mapping[str, Any]
@@ -81,7 +84,7 @@ class Users(Kind):
                 Q(is_staff=True)
                 | Q(pk__in=told)
                 | Q(pk__in=Membership.objects.filter(left_at=None).values("user"))
-                | Q(pk__in=RotationMember.objects.filter(rotation__deleted_at=None).values("user"))
+                | Q(pk__in=LayerMember.objects.filter(layer__schedule__deleted_at=None).values("user"))
                 | Q(pk__in=_overrides().values("user"))
             )
         return {user.email: _of(user, self.FIELDS) for user in users}
@@ -144,36 +147,44 @@ class Shops(Kind):
             Membership.objects.create(shop=shop, user_id=person)
 
 
-class Rotations(Kind):
-    name, one = "rotations", "rotation"
-    FIELDS: Final = ("kind", "shift_h", "time_zone", "starts_on", "handoff_at")
+class Schedules(Kind):
+    name, one = "schedules", "schedule"
+    FIELDS: Final = ("name", "time_zone", "starts_on", "handoff_at", "shift_h", "per_turn", "restrictions")
 
     def stored(self, named: Collection[str] | None = None) -> dict[str, dict[str, Any]]:
-        rotations = Rotation.objects.filter(deleted_at=None).order_by("name")
-        overrides = _overrides().select_related("user").order_by("pk")
+        schedules = with_layers(Schedule.objects.filter(deleted_at=None).order_by("name"), since=clock.now())
         return {
-            rotation.name: {
-                **_of(rotation, self.FIELDS),
-                # The places of those who left stand in no file: nobody can take them up again.
-                "members": [
-                    place.user.email
-                    for place in rotation.places.select_related("user").order_by("position", "pk")
-                    if place.user
+            schedule.name: {
+                "layers": [
+                    {
+                        **_of(layer, self.FIELDS),
+                        # The places of those who left stand in no file: nobody can take them up again.
+                        "members": [place.user.email for place in layer.in_order if place.user],
+                    }
+                    for layer in schedule.in_layers  # type: ignore[attr-defined]
                 ],
                 "overrides": [
                     {"user": each.user.email, **_of(each, ("starts_at", "ends_at"))}
-                    for each in overrides.filter(rotation=rotation)
+                    for each in schedule.standing_in  # type: ignore[attr-defined]
                 ],
             }
-            for rotation in rotations
+            for schedule in schedules
         }
 
     def normal(self, fields: Fields) -> dict[str, Any]:
         normal = dict(fields)
-        if "members" in fields:
-            normal["members"] = [_email(each) for each in fields["members"]]
-        if "handoff_at" in fields:
-            normal["handoff_at"] = time.fromisoformat(fields["handoff_at"]).isoformat()
+        if "layers" in fields:
+            normal["layers"] = [
+                {
+                    "name": "",
+                    "per_turn": 1,
+                    **layer,
+                    "handoff_at": time.fromisoformat(layer["handoff_at"]).isoformat(),
+                    "restrictions": as_json(restrictions_of(layer.get("restrictions", []))),
+                    "members": [_email(each) for each in layer["members"]],
+                }
+                for layer in fields["layers"]
+            ]
         if "overrides" in fields:
             normal["overrides"] = [
                 {
@@ -185,40 +196,45 @@ class Rotations(Kind):
         return normal
 
     def make(self, name: str, fields: Fields) -> None:
-        members = _people(fields.get("members", []), "members")
-        given = self._given(_without(fields, "members", "overrides"))
-        rotation, _ = rotation_services.rotation_create(name=name, members=members, **given)
-        self._set_overrides(rotation, fields)
+        layers = self._layers(fields.get("layers", []))
+        schedule, _ = schedule_services.schedule_create(name=name, layers=layers)
+        self._set_overrides(schedule, fields)
 
     def change(self, name: str, fields: Fields) -> None:
-        rotation = Rotation.objects.get(name=name, deleted_at=None)
-        members = _people(fields["members"], "members") if "members" in fields else None
-        given = self._given(_without(fields, "members", "overrides"))
-        rotation_services.rotation_update(rotation=rotation, members=members, **given)
-        self._set_overrides(rotation, fields)
+        schedule = Schedule.objects.get(name=name, deleted_at=None)
+        if "layers" in fields:
+            schedule_services.schedule_update(schedule=schedule, layers=self._layers(fields["layers"]))
+        self._set_overrides(schedule, fields)
 
     def remove(self, name: str) -> None:
-        rotation_services.rotation_remove(rotation=Rotation.objects.get(name=name, deleted_at=None))
+        schedule_services.schedule_remove(schedule=Schedule.objects.get(name=name, deleted_at=None))
 
     @staticmethod
-    def _given(fields: Fields) -> dict[str, Any]:
-        parsed: dict[str, Any] = dict(fields)
-        if "starts_on" in fields:
-            parsed["starts_on"] = date.fromisoformat(fields["starts_on"])
-        if "handoff_at" in fields:
-            parsed["handoff_at"] = time.fromisoformat(fields["handoff_at"])
-        return parsed
+    def _layers(layers: Iterable[Fields]) -> list[LayerSaid]:
+        return [
+            LayerSaid(
+                name=layer["name"],
+                time_zone=layer["time_zone"],
+                starts_on=date.fromisoformat(layer["starts_on"]),
+                handoff_at=time.fromisoformat(layer["handoff_at"]),
+                shift_h=layer["shift_h"],
+                per_turn=layer["per_turn"],
+                restrictions=restrictions_of(layer["restrictions"]),
+                members=tuple(_people(layer["members"], "members")),
+            )
+            for layer in layers
+        ]
 
     @staticmethod
-    def _set_overrides(rotation: Rotation, fields: Fields) -> None:
+    def _set_overrides(schedule: Schedule, fields: Fields) -> None:
         if "overrides" not in fields:
             return
         # All anew: of two that overlap the one made last counts.
-        _overrides().filter(rotation=rotation).delete()
+        _overrides().filter(schedule=schedule).delete()
         for each in fields["overrides"]:
             (person,) = _people([each["user"]], "overrides")
-            rotation_services.override_create(
-                rotation=rotation,
+            schedule_services.override_create(
+                schedule=schedule,
                 user_id=person,
                 starts_at=_moment(each["starts_at"]),
                 ends_at=_moment(each["ends_at"]),
@@ -236,10 +252,10 @@ class Policies(Kind):
             policy.name: definition_of(newest_version(policy)) for policy in policies().order_by("name")
         }
         people = {id_ for each in definitions.values() for id_ in each.ids("user")}
-        rotations = {id_ for each in definitions.values() for id_ in each.ids("rotation")}
+        schedules = {id_ for each in definitions.values() for id_ in each.ids("schedule", "rotation")}
         names = {
             **dict(User.objects.filter(pk__in=people).values_list("pk", "email")),
-            **dict(Rotation.objects.filter(pk__in=rotations, deleted_at=None).values_list("pk", "name")),
+            **dict(Schedule.objects.filter(pk__in=schedules, deleted_at=None).values_list("pk", "name")),
         }
         return {
             name: {
@@ -334,7 +350,7 @@ class Routes(Kind):
 
 
 ROUTES: Final = Routes()
-KINDS: Final[tuple[Kind, ...]] = (Users(), Shops(), Rotations(), Policies(), Integrations(), ROUTES)
+KINDS: Final[tuple[Kind, ...]] = (Users(), Shops(), Schedules(), Policies(), Integrations(), ROUTES)
 
 
 def _of(row: Model, names: Iterable[str]) -> dict[str, Any]:
@@ -350,9 +366,9 @@ def _without(fields: Fields, *names: str) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if name not in names}
 
 
-def _overrides() -> QuerySet[RotationOverride]:
+def _overrides() -> QuerySet[ScheduleOverride]:
     """Return those that end in the future."""
-    return RotationOverride.objects.filter(ends_at__gt=clock.now(), rotation__deleted_at=None)
+    return ScheduleOverride.objects.filter(ends_at__gt=clock.now(), schedule__deleted_at=None)
 
 
 def _people(emails: Sequence[str], field: str) -> list[UUID]:
@@ -411,7 +427,8 @@ def _target_as_code(target: dict[str, Any], names: Mapping[UUID, str]) -> dict[s
     if (key := TYPES[type_]) != type_:
         id_ = target.pop(key)
         # Of whoever has been deleted there is no name any more, and nobody is told by it.
-        target = {type_: names.get(UUID(id_), id_), **target}
+        # A schedule stands in files by that word alone, not by its former one.
+        target = {type_.replace("rotation", "schedule"): names.get(UUID(id_), id_), **target}
     return _target_normal(target)
 
 
@@ -453,9 +470,9 @@ def _ids_of(targets: Iterable[Fields], field: str) -> dict[tuple[str, str], UUID
     ids: dict[tuple[str, str], UUID] = {
         ("user", email): id_ for email, id_ in zip(people, _people(people, field), strict=True)
     }
-    for name in {target["rotation"] for target in targets if "rotation" in target}:
-        there = Rotation.objects.filter(name=name, deleted_at=None)
-        ids["rotation", name] = _one(there, name, "rotation")
+    for name in {target["schedule"] for target in targets if "schedule" in target}:
+        there = Schedule.objects.filter(name=name, deleted_at=None)
+        ids["schedule", name] = _one(there, name, "schedule")
     return ids
 
 

@@ -6,8 +6,10 @@ from typing import Any, Final
 from django.conf import settings
 
 from accounts.models import Role
-from escalation.models import Integration, Rotation
+from escalation.models import Integration
+from escalation.models.schedule import MAX_PER_TURN, MAX_SHIFT_H
 from escalation.policies.definition import MAX_S, MAX_STEPS, MAX_TARGETS
+from escalation.schedules.hours import WEEKDAYS
 from notifications.channels import registry
 from notifications.models import Severity
 
@@ -53,14 +55,9 @@ def _kinds() -> dict[str, dict[str, Any]]:
             repeat_alerts_s=_COUNT,
             members=_PEOPLE,
         ),
-        "rotations": _object(
+        "schedules": _object(
             {"name": _NAME},
-            kind=_one_of(Rotation.Kind.values),
-            shift_h={"type": "integer", "minimum": 1},
-            time_zone=_TEXT,
-            starts_on={"type": "string", "format": "date"},
-            handoff_at={"type": "string", "pattern": r"^([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?$"},
-            members={"type": "array", "items": _TEXT, "description": "Email addresses, in their order."},
+            layers={"type": "array", "description": "All, from the lowest.", "items": _layer()},
             overrides={
                 "type": "array",
                 "description": "Of those that end in the future, all.",
@@ -103,6 +100,26 @@ def _kinds() -> dict[str, dict[str, Any]]:
     }
 
 
+def _layer() -> dict[str, Any]:
+    weekdays = {"type": "array", "minItems": 1, "items": _one_of(WEEKDAYS)}
+    clock = {"type": "string", "pattern": r"^([01]\d|2[0-3]):[0-5]\d$"}
+    return _object(
+        {
+            "time_zone": _TEXT,
+            "starts_on": {"type": "string", "format": "date"},
+            "handoff_at": {"type": "string", "pattern": r"^([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?$"},
+            "shift_h": {"type": "integer", "minimum": 1, "maximum": MAX_SHIFT_H},
+            "members": {"type": "array", "items": _TEXT, "description": "Email addresses, in their order."},
+        },
+        name={"type": "string", "maxLength": 100},
+        per_turn={"type": "integer", "minimum": 1, "maximum": MAX_PER_TURN},
+        restrictions={
+            "type": "array",
+            "items": _object({"weekdays": weekdays, "begin": clock, "end": clock}),
+        },
+    )
+
+
 def _step(channels: dict[str, Any]) -> dict[str, Any]:
     after_s = {"type": "integer", "minimum": 0, "maximum": MAX_S}
     return _object({"after_s": after_s, "targets": _targets(channels, least=1)})
@@ -111,7 +128,7 @@ def _step(channels: dict[str, Any]) -> dict[str, Any]:
 def _targets(channels: dict[str, Any], *, least: int) -> dict[str, Any]:
     targets = [
         _object({"user": _TEXT}, channels=channels),
-        _object({"rotation": _NAME}, channels=channels),
+        _object({"schedule": _NAME}, channels=channels),
         _object({"address": _TEXT, "channel": _one_of(registry.ADDRESS_FIELDS)}),
     ]
     return {"type": "array", "minItems": least, "maxItems": MAX_TARGETS, "items": {"oneOf": targets}}

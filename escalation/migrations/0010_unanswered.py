@@ -5,7 +5,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("accounts", "0013_grouped_alerts"),
-        ("escalation", "0008_heartbeat_watch"),
+        ("escalation", "0009_schedules"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

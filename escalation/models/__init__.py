@@ -7,7 +7,7 @@ from escalation.models.heartbeat import Heartbeat, HeartbeatPing, HeartbeatWatch
 from escalation.models.integration import IntakeRequest, Integration
 from escalation.models.policy import Policy, PolicyVersion
 from escalation.models.process import EscalationProcess
-from escalation.models.rotation import Rotation, RotationMember, RotationOverride
+from escalation.models.schedule import Layer, LayerMember, Schedule, ScheduleOverride
 
 __all__ = [
     "AlertGroup",
@@ -21,12 +21,13 @@ __all__ = [
     "HeartbeatWatch",
     "IntakeRequest",
     "Integration",
+    "Layer",
+    "LayerMember",
     "PingKey",
     "Policy",
     "PolicyVersion",
-    "Rotation",
-    "RotationMember",
-    "RotationOverride",
     "Route",
+    "Schedule",
+    "ScheduleOverride",
     "Silence",
 ]

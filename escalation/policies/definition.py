@@ -1,7 +1,7 @@
 """What a policy says, checked, and in the one form in which it is stored.
 
 {"after_s": 120, "targets": [{"type": "user", "user_id": "…", "channels": ["phone"]},
-                             {"type": "rotation", "rotation_id": "…", "channels": []},
+                             {"type": "schedule", "schedule_id": "…", "channels": []},
                              {"type": "address", "channel": "sms", "address": "+33612345678"}]}
 """
 
@@ -22,9 +22,15 @@ MAX_S: Final = 7 * 86_400
 MAX_TELLINGS: Final = 1000
 #: Rounds that go on until somebody acknowledges begin within so long.
 LONGEST_S: Final = 86_400
-TYPES: Final = {"user": "user_id", "rotation": "rotation_id", "address": "address"}
+#: ``rotation`` is what a schedule was called before it had layers.
+TYPES: Final = {
+    "user": "user_id",
+    "schedule": "schedule_id",
+    "rotation": "rotation_id",
+    "address": "address",
+}
 
-Type = Literal["user", "rotation", "address"]
+Type = Literal["user", "schedule", "rotation", "address"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +74,10 @@ class Definition:
     repeat_until_acknowledged: bool = False
     last_resort: tuple[Target, ...] = ()
 
-    def ids(self, type_: Type) -> set[UUID]:
-        """Return the people or rotations that it names."""
+    def ids(self, *types: Type) -> set[UUID]:
+        """Return the people or schedules that it names, as targets of these types."""
         targets = (*(target for step in self.steps for target in step.targets), *self.last_resort)
-        return {target.id for target in targets if target.type == type_ and target.id}
+        return {target.id for target in targets if target.type in types and target.id}
 
 
 def steps_of(given: Any) -> tuple[Step, ...]:
@@ -192,7 +198,7 @@ def _step(given: Mapping[str, Any], complain: Complain) -> Step | None:
 def _target(given: Mapping[str, Any], complain: Complain) -> Target | None:
     type_ = given.get("type")
     match type_:
-        case "user" | "rotation":
+        case "user" | "schedule" | "rotation":
             _only(given, ("type", TYPES[type_], "channels"), complain)
             id_, channels = _uuid(given.get(TYPES[type_])), _channels(given.get("channels", []))
             if id_ is None:

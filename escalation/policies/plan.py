@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from escalation.policies.definition import Definition, Target, rounds_of
-from escalation.rotations.turns import Turns, on_call
+from escalation.schedules.row import Roster, on_call
 from notifications.engine.recipients import Person, Recipient, recipients
 
 #: What escalations are told as; people can switch it off by channel (notifications.rules).
@@ -20,10 +20,10 @@ NO_WAY = "no_contact_point"
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """The people and rotations that a policy names, as they are now."""
+    """The people and schedules that a policy names, as they are now."""
 
     people: Mapping[UUID, Person]
-    rotations: Mapping[UUID, Turns]
+    schedules: Mapping[UUID, Roster]
     names: Mapping[UUID, str]
 
 
@@ -38,7 +38,7 @@ def plan(
 ) -> list[Recipient]:
     """Return the recipients of rounds, told or not, in the order in which they are due.
 
-    ``at`` is when their step is due, ``via`` the rotation by which they are on call; ``data`` has their round
+    ``at`` is when their step is due, ``via`` the schedule by which they are on call; ``data`` has their round
     and step, which count from 1.
 
     What quiet hours hold back keeps its distances: nobody's phone rings for all rounds at once in the
@@ -77,7 +77,7 @@ def _steps(definition: Definition, started_at: datetime, first: int, last: int) 
 def _recipients_of(
     step: _DueStep, world: World, severity: str, held_back: dict[UUID, timedelta]
 ) -> Iterator[Recipient]:
-    """Yield whom a step tells, each once: somebody may be there by a rotation and by themselves."""
+    """Yield whom a step tells, each once: somebody may be there by a schedule and by themselves."""
     seen: set[object] = set()
     for target in step.targets:
         for recipient in _of_target(target, step.at, world, severity, held_back):
@@ -94,14 +94,30 @@ def _of_target(
     if target.type == "address":
         yield Recipient(target.channels[0], at, target.address)
         return
-    user_id, via, reason = target.id, "", ""
-    if target.type != "user" and target.id is not None:
-        turns, via = world.rotations.get(target.id), world.names.get(target.id, "")
-        turn = on_call(turns, at) if turns else None
-        user_id, reason = (turn.user_id, "") if turn else (None, NOBODY_ON_CALL if turns else GONE)
-    person = world.people.get(user_id) if user_id else None
+    people, via, reason = _people_of(target, at, world)
+    if not people:
+        yield _nobody(at, None, via, reason)
+    for user_id in people:
+        for recipient in _of_person(world.people.get(user_id), target, at, severity, held_back):
+            recipient.via = via
+            yield recipient
+
+
+def _people_of(target: Target, at: datetime, world: World) -> tuple[Sequence[UUID], str, str]:
+    """Return whom a target stands for, by which schedule, and why for nobody."""
+    assert target.id is not None
+    if target.type == "user":
+        return (target.id,), "", ""
+    roster, via = world.schedules.get(target.id), world.names.get(target.id, "")
+    duty = on_call(roster, at) if roster else None
+    return (duty.user_ids if duty else ()), via, NOBODY_ON_CALL if roster else GONE
+
+
+def _of_person(
+    person: Person | None, target: Target, at: datetime, severity: str, held_back: dict[UUID, timedelta]
+) -> Iterator[Recipient]:
     if person is None or not person.user.is_active:
-        yield _nobody(at, person, via, reason or GONE)
+        yield _nobody(at, person, "", GONE)
         return
     so_far = held_back.get(person.user.pk, timedelta(0))
     found = list(
@@ -109,9 +125,7 @@ def _of_target(
     )
     held_back[person.user.pk] = max([so_far, *(recipient.due_at - at for recipient in found)])
     # Somebody who is told by no channel has none of those that are named: all others have an inbox.
-    for recipient in found or [_nobody(at, person, via, NO_WAY, channel=target.channels[0])]:
-        recipient.via = via
-        yield recipient
+    yield from found or [_nobody(at, person, "", NO_WAY, channel=target.channels[0])]
 
 
 def _nobody(at: datetime, person: Person | None, via: str, reason: str, *, channel: str = "") -> Recipient:

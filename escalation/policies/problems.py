@@ -1,4 +1,4 @@
-"""Holes: steps, and last resorts, that reach nobody as people, contact points and rotations are now. Pure."""
+"""Holes: steps, and last resorts, that reach nobody as people, contact points and schedules are now. Pure."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -8,14 +8,14 @@ from uuid import UUID
 from escalation.policies.definition import Definition, Target
 from escalation.policies.plan import KIND, World
 from escalation.policies.words import name_of
-from escalation.rotations.turns import Turns, between
+from escalation.schedules.row import Roster, final_row
 from notifications.engine.recipients import recipients
 from notifications.models import Severity
 from notifications.reasons import Reason
 
-#: How far ahead a rotation is looked through for somebody on call.
+#: How far ahead a schedule is looked through for somebody on call.
 AHEAD: Final = timedelta(days=28)
-# Of those on call by a rotation, so many are named.
+# Of those on call by a schedule, so many are named.
 _MOST_NAMED: Final = 3
 
 
@@ -62,13 +62,14 @@ def _miss_of(target: Target, world: World, severity: str, now: datetime) -> _Mis
         return None
     if target.type == "user":
         return _miss_of_person(target.id, target.channels, world, severity, now)
-    turns = world.rotations.get(target.id) if target.id else None
-    if turns is None or target.id is None:
-        return _Miss("its rotation has been removed", True)
-    people = {shift.user_id: None for shift in between(turns, now, now + AHEAD)}
+    roster = world.schedules.get(target.id) if target.id else None
+    if roster is None or target.id is None:
+        return _Miss("its schedule has been removed", True)
+    row = final_row(roster, now, now + AHEAD)
+    people = dict.fromkeys(user_id for duty in row for user_id in duty.user_ids)
     if not people:
         name = world.names.get(target.id, "")
-        return _Miss(f"nobody is on call by “{name}” in the next {AHEAD.days} days", _is_empty(turns, now))
+        return _Miss(f"nobody is on call by “{name}” in the next {AHEAD.days} days", _is_empty(roster, now))
     missed = [_miss_of_person(each, target.channels, world, severity, now) for each in people]
     whys = [miss.why for miss in missed if miss is not None]
     if len(whys) < len(people):
@@ -96,8 +97,10 @@ def _miss_of_person(
     return _Miss(f"the preferences of {name} leave no channel", False)
 
 
-def _is_empty(turns: Turns, now: datetime) -> bool:
+def _is_empty(roster: Roster, now: datetime) -> bool:
     """Whether nobody will be on call, whenever it is."""
-    takes_turns = any(person and person not in turns.away for person in turns.people)
-    stand_ins = any(each.ends_at > now and each.user_id not in turns.away for each in turns.stand_ins)
+    takes_turns = any(
+        person and person not in roster.away for layer in roster.layers for person in layer.people
+    )
+    stand_ins = any(each.ends_at > now and each.user_id not in roster.away for each in roster.stand_ins)
     return not takes_turns and not stand_ins

@@ -9,11 +9,11 @@ from django.db.models import OuterRef, Prefetch, QuerySet, Subquery
 from accounts.models import User
 from config import clock
 from escalation.models.policy import Policy, PolicyVersion
-from escalation.models.rotation import Rotation
+from escalation.models.schedule import Schedule
 from escalation.policies.definition import Definition, steps_of, targets_of
 from escalation.policies.plan import World
 from escalation.policies.problems import Problem, problems_of
-from escalation.rotations.selectors import turns_of, with_turns
+from escalation.schedules.selectors import people_by_id, roster_of, with_layers
 from notifications.engine.recipients import people_with_preferences
 
 
@@ -58,15 +58,12 @@ def problems_now(version: PolicyVersion) -> list[Problem]:
 
 
 def world_of(definition: Definition, *, since: datetime) -> World:
-    """Return the people and rotations that a policy names, with who is on call from a time on."""
-    there = Rotation.objects.filter(pk__in=definition.ids("rotation"), deleted_at=None)
-    rotations = with_turns(there, since=since)
-    turns = {each.pk: turns_of(each) for each in rotations}
-    on_call = {person for each in turns.values() for person in each.people if person}
-    stand_ins = {stand_in.user_id for each in turns.values() for stand_in in each.stand_ins}
-    named = definition.ids("user") | on_call | stand_ins
+    """Return the people and schedules that a policy names, with who is on call from a time on."""
+    named = Schedule.objects.filter(pk__in=definition.ids("schedule", "rotation"), deleted_at=None)
+    schedules = list(with_layers(named, since=since))
+    on_call = {person for each in schedules for person in people_by_id(each)}
     return World(
-        people=people_with_preferences(User.objects.filter(pk__in=named)),
-        rotations=turns,
-        names={each.pk: each.name for each in rotations},
+        people=people_with_preferences(User.objects.filter(pk__in=definition.ids("user") | on_call)),
+        schedules={each.pk: roster_of(each) for each in schedules},
+        names={each.pk: each.name for each in schedules},
     )

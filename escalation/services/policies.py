@@ -15,7 +15,7 @@ from accounts.models import User
 from config import clock
 from config.rest.exceptions import Conflict
 from escalation.models.policy import Policy, PolicyVersion
-from escalation.models.rotation import Rotation
+from escalation.models.schedule import Schedule
 from escalation.policies.definition import Definition, check_rounds
 from escalation.policies.plan import plan, told_and_silenced
 from escalation.policies.problems import problems_of
@@ -159,12 +159,12 @@ def definition_check(definition: Definition, *, may_have_holes: bool = False) ->
             to reach nobody; by field.
     """
     check_rounds(definition)
-    users, rotations = definition.ids("user"), definition.ids("rotation")
+    users, schedules = definition.ids("user"), definition.ids("schedule", "rotation")
     known_users = User.objects.filter(pk__in=users, is_active=True).values_list("pk", flat=True)
-    known_rotations = Rotation.objects.filter(pk__in=rotations, deleted_at=None).values_list("pk", flat=True)
+    known_schedules = Schedule.objects.filter(pk__in=schedules, deleted_at=None).values_list("pk", flat=True)
     problems = [
         *_missing("person", users, set(known_users)),
-        *_missing("rotation", rotations, set(known_rotations)),
+        *_missing("schedule", schedules, set(known_schedules)),
     ]
     if problems:
         raise ValidationError({"steps": problems})

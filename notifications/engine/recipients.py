@@ -39,7 +39,7 @@ class Recipient:
     ``address`` is in its channel's normal form; without ``user`` it is nobody's. Where quiet hours hold it
     back, ``due_at`` is when they end, and that is the ``reason``.
 
-    The rest is said by whoever plans it: ``at``, when it was asked for; ``via``, the rotation by which they
+    The rest is said by whoever plans it: ``at``, when it was asked for; ``via``, the schedule by which they
     are told; ``data``, what machines are told beside, such as the step of a policy.
     """
 

@@ -22,11 +22,11 @@ from accounts.services import api_key_create
 from accounts.services.tokens import token_kill
 from config import clock
 from dating.models import DatingProfile, Reaction
-from escalation.models import EscalationProcess, Rotation, RotationMember
+from escalation.models import EscalationProcess
 from notifications.events.outbox import event_publish
 from notifications.models import Attempt, AttemptRow, Delivery, DeliveryAction
 from tests.dating.cast import Evening, event, person
-from tests.factories import MembershipFactory
+from tests.factories import MembershipFactory, schedule_of
 from tests.leaving import EMAIL, HOOK, NAMES, PHONE, SECOND_ADDRESS, client_of, handle_events, register
 
 MINE = "/api/v1/users/me/export/"
@@ -73,8 +73,7 @@ def test_the_document_has_what_was_stored(leaver: User, teammate: User) -> None:
         look_at=clock.now(),
         ended_by=PHONE,
     )
-    rotation = Rotation.objects.create(name="nights", starts_on=date(2026, 1, 1))
-    RotationMember.objects.create(rotation=rotation, user=leaver, position=1)
+    schedule_of(leaver, name="nights")
     DeliveryAction.objects.create(action="replay", via="api", by=EMAIL, count=3, deliveries=[])
     told = Delivery.objects.filter(user=leaver).first()
     assert told
@@ -87,7 +86,7 @@ def test_the_document_has_what_was_stored(leaver: User, teammate: User) -> None:
     assert {each["address"] for each in given["contact_points"]} == {SECOND_ADDRESS, HOOK}
     assert [each["shop_name"] for each in given["memberships"]] == ["Corner shop"]
     assert [(each["process_id"], each["ended_by"]) for each in given["escalations"]] == [("fire", PHONE)]
-    assert [each["name"] for each in given["rotations"]] == ["nights"]
+    assert [each["name"] for each in given["schedules"]] == ["nights"]
     assert [each["count"] for each in given["delivery_actions"]] == [3]
     assert {each["routing_key"] for each in given["events"]} >= {"auth.user.created", "student.created"}
     welcome = next(each for each in given["deliveries"] if each["kind"] == "student.created")

@@ -28,7 +28,9 @@ VALUES: Final = {
     "path": "nothing",
 }
 #: Made by a regular expression.
-PATHS: Final = {r"api/v1/^escalations/(?:policies|rotations)": "api/v1/escalations/policies/nothing"}
+PATHS: Final = {
+    r"api/v1/^escalations/(?:policies|rotations|schedules)": "api/v1/escalations/policies/nothing"
+}
 
 
 def patterns(found: Any = None, prefix: str = "") -> Iterator[tuple[str, Any]]:

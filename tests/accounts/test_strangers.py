@@ -10,7 +10,7 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from accounts.models import User
-from escalation.models import AlertGroup, EscalationProcess, Policy, Rotation
+from escalation.models import AlertGroup, EscalationProcess, Policy, Schedule
 from notifications.models import ContactPoint, Delivery, Event, InboxItem, Preference, Subscription
 from tests.dating import cast
 from tests.factories import (
@@ -34,6 +34,7 @@ LISTS: Final = (
     "alerts",
     "escalations",
     "escalations/rotations",
+    "escalations/schedules",
     "groups",
     "dating/registrations",
     "subscriptions",
@@ -119,7 +120,7 @@ def rows() -> dict[str, list[dict[str, Any]]]:
         EscalationProcess,
         AlertGroup,
         Policy,
-        Rotation,
+        Schedule,
         cast.Event,
         cast.Registration,
         Device,

@@ -11,15 +11,19 @@ from tests.browser.site import Site
 pytestmark = pytest.mark.flow
 
 # Machines can't make one by the API.
-ROTATION = """
+SCHEDULE = """
 WITH made AS (
-    INSERT INTO escalation_rotation (id, name, kind, shift_h, time_zone, starts_on, handoff_at, link_version,
-                                     created_at, updated_at)
-    VALUES (uuidv7(), %(name)s, 'weekly', 168, 'Europe/Paris', '2026-01-05', '08:00', 1, now(), now())
+    INSERT INTO escalation_schedule (id, name, link_version, created_at, updated_at)
+    VALUES (uuidv7(), %(name)s, 1, now(), now())
+    RETURNING id
+), layer AS (
+    INSERT INTO escalation_layer (schedule_id, position, name, shift_h, time_zone, starts_on, handoff_at,
+                                  per_turn, restrictions)
+    SELECT id, 1, '', 168, 'Europe/Paris', '2026-01-05', '08:00', 1, '[]' FROM made
     RETURNING id
 )
-INSERT INTO escalation_rotationmember (rotation_id, user_id, position)
-SELECT id, %(user)s, 1 FROM made RETURNING rotation_id
+INSERT INTO escalation_layermember (layer_id, user_id, position)
+SELECT layer.id, %(user)s, 1 FROM layer RETURNING (SELECT id FROM made)
 """
 NEWEST = "SELECT email FROM accounts_user WHERE is_superuser ORDER BY created_at DESC LIMIT 1"
 
@@ -33,9 +37,9 @@ def operator(site: Site, open_browser: Callable[..., BrowserContext]) -> Page:
     return page
 
 
-def rotation(site: Site, user_id: str) -> str:
-    """Make a rotation of one person; returns its id."""
-    ((pk,),) = site.sql(ROTATION, name=f"night {uuid.uuid4().hex[:8]}", user=user_id)
+def schedule(site: Site, user_id: str) -> str:
+    """Make a schedule of one person; returns its id."""
+    ((pk,),) = site.sql(SCHEDULE, name=f"night {uuid.uuid4().hex[:8]}", user=user_id)
     return str(pk)
 
 
@@ -46,18 +50,16 @@ def save(page: Page, path: str) -> None:
     expect(page.get_by_text("was changed successfully")).to_be_visible()
 
 
-def test_a_rotation_is_saved_unchanged_and_its_link_renewed(site: Site, operator: Page) -> None:
+def test_a_schedule_is_saved_unchanged_and_its_link_renewed(site: Site, operator: Page) -> None:
     ((email,),) = site.sql(NEWEST)
-    pk = rotation(site, site.user_id(email))
-    path = f"/admin/escalation/rotation/{pk}/change/"
+    pk = schedule(site, site.user_id(email))
+    path = f"/admin/escalation/schedule/{pk}/change/"
     save(operator, path)
-    assert site.sql("SELECT count(*) FROM escalation_rotationmember WHERE rotation_id = %(pk)s", pk=pk) == [
-        (1,)
-    ]
+    assert site.sql("SELECT count(*) FROM escalation_layer WHERE schedule_id = %(pk)s", pk=pk) == [(1,)]
     operator.goto(path)
     operator.get_by_role("button", name="New calendar link").click()
     expect(operator.get_by_text("no longer work")).to_be_visible()
-    assert site.sql("SELECT link_version FROM escalation_rotation WHERE id = %(pk)s", pk=pk) == [(2,)]
+    assert site.sql("SELECT link_version FROM escalation_schedule WHERE id = %(pk)s", pk=pk) == [(2,)]
 
 
 # Pairs of a label and a field of another one that lies over it.
@@ -80,7 +82,8 @@ CHANGED = {
     "accounts/user",
     "accounts/shop",
     "notifications/contactpoint",
-    "escalation/rotation",
+    "escalation/schedule",
+    "escalation/layer",
     "escalation/policy",
     "dating/event",
     "dating/recurringrule",

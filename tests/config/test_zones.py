@@ -14,7 +14,8 @@ import pytest
 from django.conf import settings
 
 from config import zones
-from escalation.rotations.turns import Turns, on_call
+from escalation.schedules.row import Roster, on_call
+from escalation.schedules.turns import Turns
 from notifications.checks import zones_come_from_the_package
 
 ASK = "from zoneinfo import ZoneInfo as Z; print(__import__('datetime').datetime.now(Z('Africa/Casablanca')))"
@@ -56,13 +57,13 @@ def test_a_process_does_not_ask_the_operating_system_for_zones(module: str, othe
 
 def test_a_handoff_in_casablanca_is_at_eight_by_the_law_of_2026() -> None:
     """Morocco gave up its summer time for good that September, which older data don't know."""
-    rotation = Turns(
+    turns = Turns(
         zone=zoneinfo.ZoneInfo("Africa/Casablanca"),
         begins=datetime(2026, 11, 28, 8),
         shift=timedelta(days=1),
         people=(uuid.UUID(int=1), uuid.UUID(int=2)),
     )
-    turn = on_call(rotation, datetime(2026, 11, 29, 12, tzinfo=UTC))
+    turn = on_call(Roster((turns,)), datetime(2026, 11, 29, 12, tzinfo=UTC))
     assert turn is not None
     assert turn.starts_at == datetime(2026, 11, 29, 8, tzinfo=UTC)
 

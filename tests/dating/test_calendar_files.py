@@ -1,6 +1,6 @@
 """Every calendar file is one that the strictest program takes."""
 
-from datetime import date, time, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,11 +11,11 @@ from accounts.models import User
 from dating import services
 from dating.links import calendar_url, invitation_url
 from dating.models import Event
-from escalation.models import Rotation, RotationMember
-from escalation.rotations.links import Target, url_of
+from escalation.schedules.links import Target, url_of
 from notifications.models import Notification
 from tests.calendars import assert_valid
 from tests.dating.cast import DAY, EIGHT, HOUR, Evening, event, person
+from tests.factories import schedule_of
 
 pytestmark = pytest.mark.django_db
 ZONES = ("UTC", "Europe/Paris", "Asia/Kolkata", "Mars/Olympus")
@@ -62,14 +62,12 @@ def test_a_calendar_that_is_subscribed_to_is_valid_with_and_without_evenings(zon
 
 @pytest.mark.parametrize("zone", ZONES)
 def test_the_calendar_of_who_is_on_call_is_valid_with_and_without_turns(zone: str) -> None:
-    rotation = Rotation.objects.create(
-        name="Nights; and, days", time_zone="UTC", starts_on=date(2026, 1, 5), handoff_at=time(8)
-    )
-    Rotation.objects.filter(pk=rotation.pk).update(time_zone=zone)
-    link = url_of(Target(rotation.pk, rotation.link_version))
+    schedule = schedule_of(name="Nights; and, days")
+    schedule.layers.update(time_zone=zone)
+    link = url_of(Target(schedule.pk, schedule.link_version))
     assert assert_valid(read(link).content) == []
     for position in range(2):
-        RotationMember.objects.create(rotation=rotation, user=person(f"P{position}"), position=position)
+        schedule.layers.get().places.create(user=person(f"P{position}"), position=position)
     assert assert_valid(read(link).content)
 
 

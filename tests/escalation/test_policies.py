@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db import connection
 
 from accounts.services.users import user_update
-from escalation.models import EscalationProcess, Policy, PolicyVersion, Rotation
+from escalation.models import EscalationProcess, Policy, PolicyVersion, Schedule
 from escalation.policies.definition import Definition, Step, Target, check_rounds, steps_of
 from escalation.policies.selectors import version_named
 from escalation.selectors import deliveries_of
@@ -24,7 +24,8 @@ from escalation.services.processes import (
     process_stop,
 )
 from escalation.services.resuming import look, process_go_on
-from escalation.services.rotations import rotation_create, rotation_remove
+from escalation.services.rotations import rotation_create
+from escalation.services.schedules import schedule_remove
 from tests.factories import ContactPointFactory, PreferenceFactory, UserFactory
 from tests.queued import end_all
 
@@ -381,11 +382,11 @@ def nights(owner):
 
 def test_where_nobody_is_there_to_go_on_with_it_looks_again_each_minute(nights):
     rotation, process = nights
-    rotation_remove(rotation=rotation)
+    schedule_remove(schedule=rotation)
     look(NOW + timedelta(seconds=901))
     process.refresh_from_db()
     assert (process.state, process.resume_at) == ("acknowledged", NOW + timedelta(seconds=961))
-    Rotation.objects.update(deleted_at=None)
+    Schedule.objects.update(deleted_at=None)
     look(NOW + timedelta(seconds=961))
     process.refresh_from_db()
     assert (process.state, left(process)) == ("active", [("webhook", 961)])
@@ -393,7 +394,7 @@ def test_where_nobody_is_there_to_go_on_with_it_looks_again_each_minute(nights):
 
 def test_and_ends_as_one_that_reached_nobody(nights, caplog, django_capture_on_commit_callbacks):
     rotation, process = nights
-    rotation_remove(rotation=rotation)
+    schedule_remove(schedule=rotation)
     with django_capture_on_commit_callbacks(execute=True):
         for seconds in range(901, 1300, 30):
             look(NOW + timedelta(seconds=seconds))

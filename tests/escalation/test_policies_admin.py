@@ -1,4 +1,4 @@
-"""The admin: policies changed as JSON, simulated there, and rotations with who takes turns."""
+"""The admin: policies changed as JSON, simulated there, and schedules with who takes turns."""
 
 import json
 from datetime import UTC, date, datetime, time, timedelta
@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import User
-from escalation.models import Policy, PolicyVersion, Rotation, RotationMember
+from escalation.models import LayerMember, Policy, PolicyVersion, Schedule
 from escalation.policies.definition import Definition, steps_of
 from escalation.services.policies import policy_create
 from escalation.services.rotations import rotation_create
@@ -97,7 +97,7 @@ def test_it_is_simulated_in_the_admin_and_tells_nobody(desk, owner, rotation):
 
 
 def test_deleting_takes_them_away_and_keeps_their_history(desk, policy, rotation):
-    for page, row in (("policy", policy), ("rotation", rotation)):
+    for page, row in (("policy", policy), ("schedule", rotation)):
         url = reverse(f"admin:escalation_{page}_delete", args=[row.pk])
         assert desk.get(url).status_code == 200
         assert desk.post(url, {"post": "yes"}).status_code == 302
@@ -107,89 +107,127 @@ def test_deleting_takes_them_away_and_keeps_their_history(desk, policy, rotation
     assert PolicyVersion.objects.count() == 1
 
 
-def test_a_rotation_is_changed_with_its_people_and_says_who_is_on_call(desk, rotation, owner, teammate):
-    page = reverse("admin:escalation_rotation_change", args=[rotation.pk])
+LAYER = {
+    "position": 1, "name": "Weeks", "shift_h": 168, "per_turn": 1, "time_zone": "Europe/Paris",
+    "starts_on": "2026-01-05", "handoff_at": "08:00", "restrictions": "[]",
+}  # fmt: skip
+
+
+def schedule_form(rotation, **more):
+    """What a browser posts of a schedule's page that is left as it is."""
+    layer = rotation.layers.get()
+    kept = {f"layers-0-{name}": value for name, value in LAYER.items()}
+    return {
+        "name": "Nights", "layers-TOTAL_FORMS": 1, "layers-INITIAL_FORMS": 1, **kept,
+        "layers-0-id": layer.pk, "layers-0-schedule": rotation.pk,
+        "overrides-TOTAL_FORMS": 0, "overrides-INITIAL_FORMS": 0,
+    } | more  # fmt: skip
+
+
+def test_a_schedule_is_changed_with_its_layers_and_says_who_is_on_call(desk, rotation, owner):
+    page = reverse("admin:escalation_schedule_change", args=[rotation.pk])
     shown = desk.get(page).content.decode()
     assert "Ana until" in shown
     assert "/calendars/" in shown
-    first = RotationMember.objects.get()
-    given = {
-        "name": "Nights", "kind": "weekly", "shift_h": 24, "time_zone": "Europe/Paris",
-        "starts_on": rotation.starts_on.isoformat(), "handoff_at": "08:00",
-        "places-TOTAL_FORMS": 2, "places-INITIAL_FORMS": 1,
-        "places-0-id": first.pk, "places-0-rotation": rotation.pk, "places-0-user": owner.pk,
-        "places-0-position": 2,
-        "places-1-rotation": rotation.pk, "places-1-user": teammate.pk, "places-1-position": 1,
-        "overrides-TOTAL_FORMS": 1, "overrides-INITIAL_FORMS": 0,
-        "overrides-0-rotation": rotation.pk, "overrides-0-user": owner.pk,
+    restrictions = '[{"weekdays": ["sun", "sat"], "begin": "22:00", "end": "06:00"}]'
+    second = {f"layers-1-{name}": value for name, value in LAYER.items()} | {
+        "layers-TOTAL_FORMS": 2, "layers-1-schedule": rotation.pk, "layers-1-position": 2,
+        "layers-1-per_turn": 2, "layers-1-restrictions": restrictions,
+    }  # fmt: skip
+    given = schedule_form(rotation) | second | {
+        "overrides-TOTAL_FORMS": 1,
+        "overrides-0-schedule": rotation.pk, "overrides-0-user": owner.pk,
         "overrides-0-starts_at_0": "2026-01-01", "overrides-0-starts_at_1": "08:00:00",
         "overrides-0-ends_at_0": "2026-01-02", "overrides-0-ends_at_1": "08:00:00",
     }  # fmt: skip
     answer = desk.post(page, given)
     assert answer.status_code == 302, answer.content.decode()
-    rotation.refresh_from_db()
-    assert (rotation.kind, rotation.shift_h, rotation.overrides.count()) == ("weekly", 168, 1)
-    assert [place.user for place in rotation.places.order_by("position")] == [teammate, owner]
+    assert rotation.overrides.count() == 1
+    assert [(each.shift_h, each.per_turn) for each in rotation.layers.order_by("position")] == [
+        (168, 1),
+        (168, 2),
+    ]
+    assert rotation.layers.get(position=2).restrictions == [
+        {"weekdays": ["sat", "sun"], "begin": "22:00", "end": "06:00"}
+    ]
+    given = schedule_form_of_two(
+        rotation, restrictions='[{"weekdays": ["son"], "begin": "8", "end": "06:00"}]'
+    )
+    assert "restriction 1: weekdays: Expected a list" in desk.post(page, given).content.decode()
+
+
+def schedule_form_of_two(rotation, **second):
+    first, other = rotation.layers.order_by("position")
+    return {
+        "name": "Nights", "layers-TOTAL_FORMS": 2, "layers-INITIAL_FORMS": 2,
+        "overrides-TOTAL_FORMS": 0, "overrides-INITIAL_FORMS": 0,
+        **{f"layers-0-{name}": value for name, value in LAYER.items()},
+        **{f"layers-1-{name}": value for name, value in (LAYER | {"position": 2} | second).items()},
+        "layers-0-id": first.pk, "layers-1-id": other.pk,
+        "layers-0-schedule": rotation.pk, "layers-1-schedule": rotation.pk,
+    }  # fmt: skip
 
 
 def test_what_others_change_while_the_form_is_open_stays_so(desk, rotation):
     def change(instance, **kwargs):
-        Rotation.objects.update(link_version=2, time_zone="Asia/Tokyo")
+        Schedule.objects.update(link_version=2)
 
-    given = {
-        "name": "Days", "kind": "daily", "shift_h": 24, "time_zone": "Europe/Paris",
-        "starts_on": rotation.starts_on.isoformat(), "handoff_at": "08:00",
-        "places-TOTAL_FORMS": 0, "places-INITIAL_FORMS": 0,
-        "overrides-TOTAL_FORMS": 0, "overrides-INITIAL_FORMS": 0,
-    }  # fmt: skip
-    pre_save.connect(change, sender=Rotation)
+    pre_save.connect(change, sender=Schedule)
     try:
-        page = reverse("admin:escalation_rotation_change", args=[rotation.pk])
-        assert desk.post(page, given).status_code == 302
+        page = reverse("admin:escalation_schedule_change", args=[rotation.pk])
+        assert desk.post(page, schedule_form(rotation, name="Days")).status_code == 302
     finally:
-        pre_save.disconnect(change, sender=Rotation)
-    saved = Rotation.objects.values_list("name", "link_version", "time_zone").get()
-    assert saved == ("Days", 2, "Asia/Tokyo")
+        pre_save.disconnect(change, sender=Schedule)
+    assert Schedule.objects.values_list("name", "link_version").get() == ("Days", 2)
 
 
-def test_an_empty_place_is_kept_and_none_is_made(desk, rotation, owner, teammate):
-    place = RotationMember.objects.create(rotation=rotation, user=teammate, position=2)
+def test_the_people_of_a_layer_are_changed_and_an_empty_place_is_kept(
+    desk, rotation, owner, teammate, stranger
+):
+    layer = rotation.layers.get()
+    place = LayerMember.objects.create(layer=layer, user=teammate, position=2)
     teammate.delete()
-    first = RotationMember.objects.get(user=owner)
-    page = reverse("admin:escalation_rotation_change", args=[rotation.pk])
+    first = LayerMember.objects.get(user=owner)
+    page = reverse("admin:escalation_layer_change", args=[layer.pk])
     assert "somebody who left" in desk.get(page).content.decode()
     given = {
-        "name": "Days", "kind": "daily", "shift_h": 24, "time_zone": "Europe/Paris",
-        "starts_on": rotation.starts_on.isoformat(), "handoff_at": "08:00",
-        "places-TOTAL_FORMS": 2, "places-INITIAL_FORMS": 2,
-        "places-0-id": first.pk, "places-0-rotation": rotation.pk, "places-0-user": owner.pk,
-        "places-0-position": 1,
-        "places-1-id": place.pk, "places-1-rotation": rotation.pk, "places-1-user": "",
-        "places-1-position": 2,
-        "overrides-TOTAL_FORMS": 0, "overrides-INITIAL_FORMS": 0,
+        **LAYER,
+        "places-TOTAL_FORMS": 3, "places-INITIAL_FORMS": 2,
+        "places-0-id": first.pk, "places-0-layer": layer.pk, "places-0-user": owner.pk,
+        "places-0-position": 3,
+        "places-1-id": place.pk, "places-1-layer": layer.pk, "places-1-user": "", "places-1-position": 2,
+        "places-2-layer": layer.pk, "places-2-user": stranger.pk, "places-2-position": 1,
     }  # fmt: skip
-    assert desk.post(page, given).status_code == 302
-    rotation.refresh_from_db()
-    assert rotation.name == "Days"
-    assert list(rotation.places.order_by("position").values_list("user", flat=True)) == [owner.pk, None]
-    another = {"places-TOTAL_FORMS": 3, "places-2-rotation": rotation.pk, "places-2-position": 3}
-    refused = desk.post(page, {**given, **another})
+    answer = desk.post(page, given)
+    assert answer.status_code == 302, answer.content.decode()
+    order = layer.places.order_by("position").values_list("user", flat=True)
+    assert list(order) == [stranger.pk, None, owner.pk]
+    refused = desk.post(page, {**given, "places-2-user": ""})
     assert "Choose who takes this turn." in refused.content.decode()
 
 
+def test_whoever_may_change_schedules_may_change_their_layers_and_nobody_else(desk, operator, rotation):
+    User.objects.filter(pk=operator.pk).update(is_superuser=False)
+    page = reverse("admin:escalation_layer_change", args=[rotation.layers.get().pk])
+    given = {**LAYER, "places-TOTAL_FORMS": 0, "places-INITIAL_FORMS": 0}
+    assert desk.post(page, given).status_code == 403
+    operator.user_permissions.add(Permission.objects.get(codename="change_schedule"))
+    assert desk.post(page, given).status_code == 302
+
+
 def test_renewing_the_calendar_link_takes_a_button(desk, rotation):
-    url = reverse("admin:escalation_rotation_renew_link", args=[rotation.pk])
+    url = reverse("admin:escalation_schedule_renew_link", args=[rotation.pk])
     assert desk.get(url).status_code == 405
     assert "There is a new link." in desk.post(url, follow=True).content.decode()
-    assert Rotation.objects.get().link_version == 2
+    assert Schedule.objects.get().link_version == 2
 
 
 def test_whoever_may_only_look_renews_no_link(desk, operator, rotation):
     User.objects.filter(pk=operator.pk).update(is_superuser=False)
-    operator.user_permissions.add(Permission.objects.get(codename="view_rotation"))
-    url = reverse("admin:escalation_rotation_renew_link", args=[rotation.pk])
-    assert "You need the permission to change rotations." in desk.post(url, follow=True).content.decode()
-    assert Rotation.objects.get().link_version == 1
+    operator.user_permissions.add(Permission.objects.get(codename="view_schedule"))
+    url = reverse("admin:escalation_schedule_renew_link", args=[rotation.pk])
+    assert "You need the permission to change schedules." in desk.post(url, follow=True).content.decode()
+    assert Schedule.objects.get().link_version == 1
 
 
 def test_who_is_no_staff_gets_nowhere(stranger, policy):

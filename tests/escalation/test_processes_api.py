@@ -109,7 +109,8 @@ def test_what_is_as_long_as_may_be_is_taken(machine: APIClient) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "process_id", ["policies", "rotations", "policies/7", "orders/stop", "orders/acknowledge", "orders/"]
+    "process_id",
+    ["policies", "rotations", "schedules", "policies/7", "orders/stop", "orders/acknowledge", "orders/"],
 )
 def test_a_process_that_nobody_could_read_is_not_started(machine: APIClient, process_id: str) -> None:
     answer = machine.post(URL, {**README, "process-id": process_id})

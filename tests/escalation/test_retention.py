@@ -17,12 +17,13 @@ from escalation.models import (
     Heartbeat,
     IntakeRequest,
     Integration,
+    Layer,
+    LayerMember,
     Policy,
     PolicyVersion,
-    Rotation,
-    RotationMember,
-    RotationOverride,
     Route,
+    Schedule,
+    ScheduleOverride,
 )
 from escalation.selectors import deliveries_of
 from escalation.services.processes import process_acknowledge, process_stop
@@ -30,7 +31,7 @@ from escalation.services.resuming import look
 from notifications.engine.erasing import addresses_erase
 from notifications.models import Delivery
 from tests.escalation.test_policies import PHONE, start, version_of
-from tests.factories import UserFactory
+from tests.factories import UserFactory, schedule_of
 
 pytestmark = pytest.mark.django_db
 
@@ -154,17 +155,15 @@ def test_what_integrations_were_sent_is_forgotten_sooner(settings: Any) -> None:
     assert IntakeRequest.objects.count() == 1
 
 
-def test_deleted_rotations_go_and_of_living_ones_whoever_stood_in_long_ago() -> None:
+def test_deleted_schedules_go_and_of_living_ones_whoever_stood_in_long_ago() -> None:
     user = UserFactory()
 
-    def rotation(name: str, deleted_at: Any) -> Rotation:
-        made = Rotation.objects.create(
-            name=name, starts_on="2024-01-01", created_at=days_ago(900), deleted_at=deleted_at
-        )
-        RotationMember.objects.create(rotation=made, user=user, position=1)
+    def schedule(name: str, deleted_at: Any) -> Schedule:
+        made = schedule_of(user, name=name)
+        Schedule.objects.filter(pk=made.pk).update(created_at=days_ago(900), deleted_at=deleted_at)
         for ended in (401, 399):
-            RotationOverride.objects.create(
-                rotation=made,
+            ScheduleOverride.objects.create(
+                schedule=made,
                 user=user,
                 starts_at=days_ago(ended + 1),
                 ends_at=days_ago(ended),
@@ -172,14 +171,15 @@ def test_deleted_rotations_go_and_of_living_ones_whoever_stood_in_long_ago() -> 
             )
         return made
 
-    living, lately = rotation("living", None), rotation("lately", days_ago(399))
-    rotation("long ago", days_ago(401))
-    assert retention.rotations_expire(run()) == 1
-    assert set(Rotation.objects.all()) == {living, lately}
-    assert set(RotationMember.objects.values_list("rotation", flat=True)) == {living.pk, lately.pk}
-    assert RotationOverride.objects.count() == 4
+    living, lately = schedule("living", None), schedule("lately", days_ago(399))
+    schedule("long ago", days_ago(401))
+    assert retention.schedules_expire(run()) == 1
+    assert set(Schedule.objects.all()) == {living, lately}
+    for rows in (Layer.objects.values_list("schedule"), LayerMember.objects.values_list("layer__schedule")):
+        assert sorted(rows) == sorted([(living.pk,), (lately.pk,)])
+    assert ScheduleOverride.objects.count() == 4
     assert retention.overrides_expire(run()) == 2
-    assert all(each.ends_at > days_ago(400) for each in RotationOverride.objects.all())
+    assert all(each.ends_at > days_ago(400) for each in ScheduleOverride.objects.all())
 
 
 def test_addresses_of_one_that_may_resume_are_kept_until_it_has_or_has_not() -> None:

@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from config.rest.exceptions import Conflict
-from escalation.models import Rotation, RotationOverride
+from escalation.models import Schedule, ScheduleOverride
 from escalation.services.rotations import rotation_update
 
 PATH = "/api/v1/escalations/rotations/"
@@ -50,7 +50,7 @@ def test_a_rotation_is_made_once_and_the_same_again_answers_200(staff, owner, te
     assert [each["user_id"] for each in answer["members"]] == [str(u.pk) for u in (owner, teammate, owner)]
     assert (answer["shift_h"], answer["handoff_at"]) == (24, "20:00")
     assert staff.post(PATH, body(teammate)).status_code == 409
-    assert Rotation.objects.count() == 1
+    assert Schedule.objects.count() == 1
 
 
 def test_bad_input_is_refused_by_field(staff, owner):
@@ -71,7 +71,7 @@ def test_bad_input_is_refused_by_field(staff, owner):
     ):
         refused = staff.post(PATH, {**body(owner), **change})
         assert (refused.status_code, list(refused.json())) == (400, [field]), change
-    assert not Rotation.objects.exists()
+    assert not Schedule.objects.exists()
 
 
 def test_it_says_who_is_on_call_at_a_time_over_the_change_of_the_clock(staff, path, owner, teammate):
@@ -106,7 +106,7 @@ def test_who_stands_in_is_shown_among_the_shifts(staff, path, stranger, owner):
         (str(owner.pk), False),
     ]
     assert staff.delete(f"{path}overrides/{made.json()['id']}/").status_code == 204
-    assert not RotationOverride.objects.exists()
+    assert not ScheduleOverride.objects.exists()
     for change, field in (
         ({"ends_at": given["starts_at"]}, "ends_at"),
         ({"user_id": str(uuid.uuid4())}, "user_id"),
@@ -143,7 +143,7 @@ def test_a_deleted_account_moves_nobody_elses_turns(staff, owner, teammate, stra
 
 
 def test_a_change_leaves_alone_what_changed_since_it_was_read(staff, path):
-    read_before, to_remove = Rotation.objects.get(), Rotation.objects.get()
+    read_before, to_remove = Schedule.objects.get(), Schedule.objects.get()
     link = staff.post(f"{path}renew-link/").json()["calendar_url"]
     rotation_update(rotation=read_before, name="Days")
     changed = staff.get(path).json()
@@ -176,7 +176,7 @@ def test_who_takes_turns_may_look_and_strangers_may_not(
 def test_a_list_asks_the_same_however_many_there_are(staff, path, owner, django_assert_num_queries):
     for number in range(3):
         staff.post(PATH, body(owner, name=f"Days {number}"))
-    with django_assert_num_queries(5):  # session, user, rotations, places, who stands in
+    with django_assert_num_queries(6):  # session, user, rotations, layers, places, who stands in
         assert len(staff.get(PATH).json()["results"]) == 4
     assert len(staff.get(PATH, {"member": str(owner.pk)}).json()["results"]) == 4
 
@@ -226,8 +226,8 @@ def test_what_a_calendar_says_of_a_turn_is_never_older_than_what_it_said_before(
 
     span = {"starts_at": (now - timedelta(hours=1)).isoformat(), "ends_at": now.isoformat()}
     made = staff.post(f"{path}overrides/", {"user_id": str(stranger.pk), **span}).json()
-    Rotation.objects.update(updated_at=now - timedelta(hours=2))
-    RotationOverride.objects.update(created_at=now - timedelta(hours=1))
+    Schedule.objects.update(updated_at=now - timedelta(hours=2))
+    ScheduleOverride.objects.update(created_at=now - timedelta(hours=1))
     before = stamp_of(staff.get(f"{path}calendar/"))
     staff.delete(f"{path}overrides/{made['id']}/")
     assert stamp_of(staff.get(f"{path}calendar/")) >= before

@@ -4,12 +4,13 @@ from datetime import UTC, date, datetime, time
 
 import pytest
 
-from escalation.models import EscalationProcess, Rotation
+from escalation.models import EscalationProcess
 from escalation.policies.definition import Definition, steps_of
 from escalation.policies.plan import KIND, plan
 from escalation.policies.selectors import world_of
 from escalation.services.policies import planned, policy_create
-from escalation.services.rotations import override_create, rotation_create
+from escalation.services.rotations import rotation_create
+from escalation.services.schedules import override_create
 from notifications.engine.fanout import preview
 from notifications.engine.recipients import people_with_preferences, recipients
 from notifications.models import ContactPoint, Delivery, Notification, Subscription
@@ -117,14 +118,14 @@ def test_a_rotation_stands_for_who_is_on_call_when_the_step_is_due(
         ContactPointFactory(user=person, channel="email", address=person.email)
     nights, _ = rotation_create(
         name="Nights",
-        kind=Rotation.Kind.DAILY,
+        kind="daily",
         time_zone="Europe/Paris",
         starts_on=date(2026, 3, 2),
         handoff_at=time(22),
         members=[owner.pk, teammate.pk],
     )
     override_create(
-        rotation=nights,
+        schedule=nights,
         user_id=stranger.pk,
         starts_at=datetime(2026, 3, 3, 21, tzinfo=UTC),
         ends_at=datetime(2026, 3, 4, 21, tzinfo=UTC),

@@ -13,7 +13,7 @@ from accounts.models import Shop, User
 from dating import services as dating
 from dating.links import calendar_url, invitation_url
 from dating.models import DatingProfile
-from escalation.models import Rotation
+from escalation.models import Schedule
 from tests.factories import UserFactory
 from tests.furnished import furnish
 from tests.hostile import ALL
@@ -88,7 +88,7 @@ def test_a_calendar_of_who_is_on_call_has_its_own_lines(
     client = as_user(operator)
     for given in STORABLE[2::37]:
         User.objects.filter(pk=owner.pk).update(first_name=given.text[:150], last_name=given.text[-150:])
-        Rotation.objects.filter(pk=ids["rotation_id"]).update(name=given.text[:100])
-        answer = client.get(f"/api/v1/escalations/rotations/{ids['rotation_id']}/calendar/")
+        Schedule.objects.filter(pk=ids["schedule_id"]).update(name=given.text[:100])
+        answer = client.get(f"/api/v1/escalations/schedules/{ids['schedule_id']}/calendar/")
         assert answer.status_code == 200
         assert_is_whole(answer.content, answer.content.count(b"BEGIN:VEVENT"))

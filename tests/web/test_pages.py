@@ -15,11 +15,10 @@ from django.utils import timezone
 
 import notifications
 from accounts.models import User, Verification
-from escalation.models import Rotation, RotationMember
 from notifications.messages.placeholders import LINKS
 from notifications.models import ContactPoint, Delivery, InboxItem, Preference, Subscription
 from notifications.web.urls import urlpatterns
-from tests.factories import ContactPointFactory
+from tests.factories import ContactPointFactory, schedule_of
 
 Browse = Callable[..., Client]
 OPEN = ["/", "/login/", "/register/", "/forgotten-password/", "/reset-password/?token=x"]
@@ -103,10 +102,9 @@ def test_the_api_docs_say_in_what_language_they_are(browse: Browse, operator: Us
     assert '<html lang="en">' in browse(operator).get("/api/docs/").content.decode()
 
 
-def test_columns_of_a_rotation_have_names(browse: Browse, operator: User) -> None:
-    rotation = Rotation.objects.create(name="Night", starts_on="2026-01-05")
-    RotationMember.objects.create(rotation=rotation, user=operator, position=1)
-    page = browse(operator).get(f"/admin/escalation/rotation/{rotation.pk}/change/").content.decode()
+def test_columns_of_a_layer_have_names(browse: Browse, operator: User) -> None:
+    layer = schedule_of(operator).layers.get()
+    page = browse(operator).get(f"/admin/escalation/layer/{layer.pk}/change/").content.decode()
     (position,) = re.findall(r'<input[^>]*name="places-0-position"[^>]*>', page)
     assert 'aria-label="Position"' in position
 

@@ -15,12 +15,11 @@ from rest_framework.test import APIClient
 from accounts.models import User, Verification
 from accounts.verification import code_of
 from dating.models import DatingProfile
-from escalation.models import Rotation, RotationMember
 from notifications import metrics
 from notifications.channels.transport.signing import secret_for
 from notifications.models import ContactPoint, Delivery, InboxItem, Outgoing, Preference, Subscription
 from notifications.services.contact_points import contact_point_test_send
-from tests.factories import ContactPointFactory
+from tests.factories import ContactPointFactory, schedule_of
 
 Browse = Callable[..., Client]
 TELLING = {"level": "CRITICAL", "quiet_from": "22:00", "quiet_until": "07:00", "time_zone": "Europe/Paris"}
@@ -393,8 +392,7 @@ def test_whoever_was_told_of_something_can_switch_it_off(
 
 def test_whoever_dates_or_takes_turns_sees_that(browse: Browse, stranger: User) -> None:
     DatingProfile.objects.create(user=stranger)
-    rotation = Rotation.objects.create(name="Night", starts_on="2026-01-05")
-    RotationMember.objects.create(rotation=rotation, user=stranger, position=1)
+    schedule_of(stranger)
     assert rows_of(browse, stranger) == {"dating.*", "escalation", "escalation.*"}
     bar = browse(stranger).get("/preferences/").content.decode()
     assert 'href="/escalations/"' in bar

@@ -37,7 +37,7 @@ STEPS = [
     {
         "after_s": 0,
         "targets": [
-            {"type": "rotation", "rotation_id": "0198c7f2-7a01-7b1c-9d11-2f4f0c1f2a44", "channels": ["push"]}
+            {"type": "schedule", "schedule_id": "0198c7f2-7a01-7b1c-9d11-2f4f0c1f2a44", "channels": ["push"]}
         ],
     },
     {"after_s": 120, "targets": [{"type": "address", "channel": "phone", "address": "+33612345678"}]},
@@ -136,7 +136,7 @@ class PolicySimulateView(_Policies):
     def post(self, request: Request, policy_id: UUID) -> Response:
         """Show who would be told, when and by which channel, with quiet hours and preferences. Sends nothing.
 
-        Starting a process makes the same plan. People and rotations are taken as they are now.
+        Starting a process makes the same plan. People and schedules are taken as they are now.
         """
         policy = self.get_object()
         started_at = validated(SimulateInSerializer(data=request.data)).get("at") or clock.now()
@@ -154,7 +154,7 @@ class PolicySimulateView(_Policies):
 
 
 class NothingView(APIView):
-    """What is asked for below policies or rotations, and isn't there."""
+    """What is asked for below policies, schedules or rotations, and isn't there."""
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)

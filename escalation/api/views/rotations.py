@@ -1,43 +1,35 @@
-"""Rotations: who takes turns, who stands in, who is on call, and the calendar of it."""
+"""Rotations: the deprecated face of schedules of one layer that is always on call, with one person a turn."""
 
-from collections.abc import Iterable
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
-from django.http import Http404, HttpResponse
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
-from rest_framework import status
-from rest_framework.exceptions import ValidationError
-from rest_framework.generics import get_object_or_404
+from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_view
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api.views.base import OpenView
-from config import clock
 from config.rest.openapi import BODY, errors
-from config.rest.views import stored, validated
-from escalation.api.filters import RotationFilter
+from config.rest.views import validated
+from escalation.api.filters import ScheduleFilter
 from escalation.api.rotation_serializers import (
-    MAX_SPAN,
-    AtSerializer,
     OnCallSerializer,
-    OverrideInSerializer,
-    OverrideSerializer,
     RotationChangeSerializer,
     RotationInSerializer,
     RotationSerializer,
     ShiftsSerializer,
+)
+from escalation.api.schedule_serializers import (
+    AtSerializer,
+    OverrideInSerializer,
+    OverrideSerializer,
     SpanSerializer,
 )
-from escalation.api.views.base import REMOVED, ListedView, made, page_of
-from escalation.models import Rotation, RotationOverride
+from escalation.api.views import schedules
+from escalation.api.views.base import REMOVED, made, page_of
+from escalation.models import Schedule
 from escalation.policies.words import name_of
-from escalation.rotations import links, selectors
-from escalation.rotations.calendar import FUTURE, MEDIA_TYPE, PAST, calendar_of
-from escalation.rotations.turns import RotationShift, between, on_call
+from escalation.schedules import selectors
+from escalation.schedules.row import Duty
 from escalation.services import rotations as services
 
 EXAMPLE = {
@@ -46,31 +38,24 @@ EXAMPLE = {
     "time_zone": "Europe/Paris",
     "starts_on": "2026-01-05",
     "handoff_at": "08:00",
-    "members": ["0198c7f2-54b1-7d6e-8a53-6f2b1f0c9e11", "0198c7f2-54b1-7d6e-8a53-6f2b1f0c9e12"],
+    "members": schedules.PEOPLE,
 }
 TAG = "on-call rotations"
-CALENDAR: dict[Any, Any] = {
-    (200, "text/calendar"): OpenApiResponse(
-        OpenApiTypes.STR, description="From two weeks ago to 92 days ahead."
-    ),
-    **errors(403, 404),
-}
 
 
-class _Rotations(ListedView):
-    """Staff change rotations, who takes turns in one may see it; so may machines that read escalations."""
+class RotationBaseView(schedules.ScheduleBaseView):
+    """A schedule that is more than a rotation does not exist here."""
 
     serializer_class: type[Any] = RotationSerializer
-    queryset = Rotation.objects.none()
     lookup_url_kwarg = "rotation_id"
 
-    def get_queryset(self) -> QuerySet[Rotation]:
-        return selectors.rotations_visible_to(self.request.user)
+    def get_queryset(self) -> QuerySet[Schedule]:
+        return selectors.plain(super().get_queryset())
 
 
-@extend_schema(tags=[TAG])
-class RotationsView(_Rotations):
-    filterset_class = RotationFilter
+@extend_schema(tags=[TAG], deprecated=True)
+class RotationsView(RotationBaseView):
+    filterset_class = ScheduleFilter
 
     @extend_schema(operation_id="rotations_list", responses=page_of(RotationSerializer))
     def get(self, request: Request) -> Response:
@@ -84,14 +69,15 @@ class RotationsView(_Rotations):
         examples=[OpenApiExample("weekly", value=EXAMPLE, request_only=True)],
     )
     def post(self, request: Request) -> Response:
-        """Create a rotation; 409 if another one has the name."""
+        """Create a schedule of one layer; 409 if another one has the name."""
         given = validated(RotationInSerializer(data=request.data))
         rotation, created = services.rotation_create(**given)
         return self.answer_again(rotation.pk, is_new=created)
 
 
-@extend_schema(tags=[TAG])
-class RotationView(_Rotations):
+@extend_schema(tags=[TAG], deprecated=True)
+@extend_schema_view(delete=extend_schema(operation_id="rotations_remove", responses=REMOVED))
+class RotationView(RotationBaseView, schedules.ScheduleView):
     @extend_schema(operation_id="rotations_read", responses={200: RotationSerializer, **errors(403, 404)})
     def get(self, request: Request, rotation_id: UUID) -> Response:
         return self.answer_again(rotation_id)
@@ -109,15 +95,9 @@ class RotationView(_Rotations):
         services.rotation_update(rotation=rotation, **given)
         return self.answer_again(rotation_id)
 
-    @extend_schema(operation_id="rotations_remove", responses=REMOVED)
-    def delete(self, request: Request, rotation_id: UUID) -> Response:
-        """Remove it; policies that name it no longer tell anyone through it."""
-        services.rotation_remove(rotation=self.get_object())
-        return Response(status=status.HTTP_204_NO_CONTENT)
 
-
-@extend_schema(tags=[TAG])
-class OnCallView(_Rotations):
+@extend_schema(tags=[TAG], deprecated=True)
+class RotationOnCallView(RotationBaseView):
     @extend_schema(
         operation_id="rotations_on_call",
         parameters=[AtSerializer],
@@ -126,14 +106,14 @@ class OnCallView(_Rotations):
     def get(self, request: Request, rotation_id: UUID) -> Response:
         """Show who is on call at a time."""
         rotation = self.get_object()
-        at = validated(AtSerializer(data=request.query_params)).get("at") or clock.now()
-        shift = on_call(selectors.turns_of(rotation), at)
-        shown = _shown(rotation, [shift] if shift else [])
-        return Response(OnCallSerializer({"at": at, "on_call": shown[0] if shown else None}).data)
+        at, duty = schedules.on_call_asked(request, rotation)
+        return Response(
+            OnCallSerializer({"at": at, "on_call": _shown(rotation, duty) if duty else None}).data
+        )
 
 
-@extend_schema(tags=[TAG])
-class ShiftsView(_Rotations):
+@extend_schema(tags=[TAG], deprecated=True)
+class ShiftsView(RotationBaseView):
     @extend_schema(
         operation_id="rotations_shifts",
         parameters=[SpanSerializer],
@@ -142,122 +122,50 @@ class ShiftsView(_Rotations):
     def get(self, request: Request, rotation_id: UUID) -> Response:
         """Show who is on call from one time until another."""
         rotation = self.get_object()
-        asked = validated(SpanSerializer(data=request.query_params))
-        begin = asked.get("begin") or clock.now()
-        end = asked.get("end") or begin + timedelta(weeks=4)
-        if not timedelta(0) < end - begin <= MAX_SPAN:
-            raise ValidationError(
-                {"end": ["Expected a time after the beginning, and at most 92 days later."]}
-            )
-        shifts = between(selectors.turns_of(rotation), begin, end)
-        return Response(
-            ShiftsSerializer({"begin": begin, "end": end, "turns": _shown(rotation, shifts)}).data
-        )
+        begin, end, row = schedules.row_asked(request, rotation)
+        turns = [_shown(rotation, duty) for duty in row]
+        return Response(ShiftsSerializer({"begin": begin, "end": end, "turns": turns}).data)
 
 
-@extend_schema(tags=[TAG])
-class OverridesView(_Rotations):
-    serializer_class = OverrideSerializer
-
-    @extend_schema(operation_id="rotations_overrides", responses=page_of(OverrideSerializer, 404))
-    def get(self, request: Request, rotation_id: UUID) -> Response:
-        """List who stands in or stood in, newest entry first."""
-        overrides = RotationOverride.objects.filter(rotation=self.get_object())
-        return self.listed(overrides.select_related("user"))
-
-    @extend_schema(
+@extend_schema(tags=[TAG], deprecated=True)
+@extend_schema_view(
+    get=extend_schema(operation_id="rotations_overrides", responses=page_of(OverrideSerializer, 404)),
+    post=extend_schema(
         operation_id="rotations_override",
         request=OverrideInSerializer,
-        responses={
-            201: OpenApiResponse(OverrideSerializer, description="They stand in."),
-            200: OpenApiResponse(OverrideSerializer, description="They already did."),
-            **errors(*BODY, 403, 404),
-        },
-        examples=[
-            OpenApiExample(
-                "a day off",
-                value={
-                    "user_id": EXAMPLE["members"][1],
-                    "starts_at": "2026-02-02T07:00:00Z",
-                    "ends_at": "2026-02-03T07:00:00Z",
-                },
-                request_only=True,
-            )
-        ],
-    )
-    def post(self, request: Request, rotation_id: UUID) -> Response:
-        """Have somebody stand in, whether they take turns or not. Where two overlap, the newer one counts.
-
-        Repeating the request returns 200 and the existing one.
-        """
-        rotation = self.get_object()
-        given = validated(OverrideInSerializer(data=request.data))
-        override, created = services.override_create(rotation=rotation, **given)
-        return stored(OverrideSerializer(override).data, is_new=created)
+        responses=schedules.STANDS_IN,
+        examples=[schedules.DAY_OFF],
+    ),
+)
+class RotationOverridesView(RotationBaseView, schedules.OverridesView):
+    serializer_class = OverrideSerializer
 
 
-@extend_schema(tags=[TAG])
-class OverrideView(_Rotations):
-    @extend_schema(operation_id="rotations_override_remove", responses=REMOVED)
-    def delete(self, request: Request, rotation_id: UUID, override_id: UUID) -> Response:
-        overrides = RotationOverride.objects.filter(rotation=self.get_object())
-        services.override_remove(override=get_object_or_404(overrides, pk=override_id))
-        return Response(status=status.HTTP_204_NO_CONTENT)
+@extend_schema(tags=[TAG], deprecated=True)
+@extend_schema_view(delete=extend_schema(operation_id="rotations_override_remove", responses=REMOVED))
+class RotationOverrideView(RotationBaseView, schedules.OverrideView):
+    pass
 
 
-@extend_schema(tags=[TAG])
-class RenewLinkView(_Rotations):
-    @extend_schema(
+@extend_schema(tags=[TAG], deprecated=True)
+@extend_schema_view(
+    post=extend_schema(
         operation_id="rotations_renew_link",
         request=None,
         responses={200: RotationSerializer, **errors(403, 404)},
     )
-    def post(self, request: Request, rotation_id: UUID) -> Response:
-        """Void the earlier calendar links; the answer has the new one."""
-        services.rotation_renew_link(rotation=self.get_object())
-        return self.answer_again(rotation_id)
+)
+class RotationRenewLinkView(RotationBaseView, schedules.RenewLinkView):
+    pass
 
 
-@extend_schema(tags=[TAG])
-class RotationCalendarView(_Rotations):
-    @extend_schema(operation_id="rotations_calendar", responses=CALENDAR)
-    def get(self, request: Request, rotation_id: UUID) -> HttpResponse:
-        """Who is on call, as iCalendar; for programs that can't log in there is `calendar_url`."""
-        return calendar_response(self.get_object())
+@extend_schema(tags=[TAG], deprecated=True)
+@extend_schema_view(get=extend_schema(operation_id="rotations_calendar", responses=schedules.CALENDAR))
+class RotationCalendarView(RotationBaseView, schedules.ScheduleCalendarView):
+    pass
 
 
-class CalendarLinkView(OpenView):
-    """The same for anyone who has the secret link."""
-
-    def get(self, request: Request, token: str) -> HttpResponse:
-        target = links.target_of(token)
-        if target is None:
-            raise Http404
-        rotations = Rotation.objects.filter(pk=target.rotation_id, link_version=target.version)
-        response = calendar_response(
-            get_object_or_404(selectors.with_turns(rotations.filter(deleted_at=None)))
-        )
-        # The address is a key to this: it is told to nobody.
-        response["Referrer-Policy"] = "no-referrer"
-        response["X-Robots-Tag"] = "noindex"
-        return response
-
-
-def calendar_response(rotation: Any) -> HttpResponse:
-    """Answer with the calendar of a rotation that was read by ``with_turns``."""
-    now = clock.now()
-    people = selectors.members_by_id(rotation)
-    calendar = calendar_of(
-        rotation_id=rotation.pk,
-        name=rotation.name,
-        time_zone=rotation.time_zone,
-        shifts=between(selectors.turns_of(rotation), now - PAST, now + FUTURE),
-        names={pk: name_of(user) for pk, user in people.items()},
-        now=now,
-    )
-    return HttpResponse(calendar, content_type=MEDIA_TYPE)
-
-
-def _shown(rotation: Rotation, shifts: Iterable[RotationShift]) -> list[dict[str, Any]]:
-    people = selectors.members_by_id(rotation)
-    return [dict(shift._asdict(), name=name_of(people.get(shift.user_id))) for shift in shifts]
+def _shown(rotation: Schedule, duty: Duty) -> dict[str, Any]:
+    (user_id,) = duty.user_ids
+    name = name_of(selectors.people_by_id(rotation).get(user_id))
+    return {**duty._asdict(), "user_id": user_id, "name": name, "stands_in": duty.override is not None}

@@ -1,4 +1,4 @@
-"""``manage.py apply FILE…``: makes shops, rotations, policies and the rest of a set-up as files say."""
+"""``manage.py apply FILE…``: makes shops, schedules, policies and the rest of a set-up as files say."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""``manage.py export``: prints people, shops, rotations, policies, integrations and routes for `apply`."""
+"""``manage.py export``: prints people, shops, schedules, policies, integrations and routes for `apply`."""
 
 from typing import Any
 

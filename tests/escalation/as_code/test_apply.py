@@ -19,11 +19,12 @@ from config.processes import REPOSITORY
 from escalation.as_code.applying import as_yaml
 from escalation.as_code.reading import Loader
 from escalation.as_code.schema import schema
-from escalation.models import Integration, Policy, Rotation, Route
+from escalation.models import Integration, Policy, Route, Schedule
 from escalation.policies.plan import plan
 from escalation.policies.selectors import definition_of, newest_version, world_of
-from escalation.rotations.selectors import turns_of, with_turns
-from escalation.rotations.turns import on_call
+from escalation.schedules.hours import WEEKDAYS
+from escalation.schedules.row import on_call
+from escalation.schedules.selectors import roster_of, with_layers
 
 Apply = Callable[..., str]
 
@@ -33,13 +34,22 @@ users:
   - {email: bo@example.com, language: fr}
 shops:
   - {slug: paris, name: Paris, members: [bo@example.com, ana@example.com]}
-rotations:
+schedules:
   - name: Nights
-    kind: daily
-    time_zone: Europe/Paris
-    starts_on: 2026-01-05
-    handoff_at: 10:30
-    members: [ana@example.com, bo@example.com]
+    layers:
+      - time_zone: Europe/Paris
+        starts_on: 2026-01-05
+        handoff_at: 10:30
+        shift_h: 24
+        members: [ana@example.com, bo@example.com]
+      - name: Weekends
+        time_zone: Europe/Paris
+        starts_on: 2026-01-05
+        handoff_at: 00:00
+        shift_h: 168
+        per_turn: 2
+        members: [Ana@example.com, bo@example.com]
+        restrictions: [{weekdays: [sun, sat], begin: 00:00, end: 00:00}]
 policies:
   - name: Orders
     repeats: 2
@@ -50,7 +60,7 @@ policies:
           - user: ana@example.com
             channels: [sms, phone]
           - {address: "+33 6 12 34 56 78", channel: sms}
-      - {after_s: 0, targets: [{rotation: Nights}]}
+      - {after_s: 0, targets: [{schedule: Nights}]}
 integrations:
   - {name: Prometheus, format: alertmanager, shop: paris, policy: Orders}
 routes:
@@ -96,11 +106,14 @@ def test_all_of_a_file_is_there_afterwards(apply: Apply) -> None:
     assert (ana.first_name, ana.time_zone, ana.phone) == ("Ana", "Europe/Paris", "+33612345678")
     assert (bo.language, bo.has_usable_password(), bo.email_verified_at) == ("fr", False, None)
     assert set(Shop.objects.get(slug="paris").members.all()) == {ana, bo}
-    rotation = Rotation.objects.get(name="Nights")
-    assert rotation.handoff_at.isoformat() == "10:30:00"
-    assert [place.user for place in rotation.places.order_by("position")] == [ana, bo]
+    schedule = Schedule.objects.get(name="Nights")
+    days, weekends = schedule.layers.order_by("position")
+    assert (days.handoff_at.isoformat(), days.per_turn, days.restrictions) == ("10:30:00", 1, [])
+    assert [place.user for place in days.places.order_by("position")] == [ana, bo]
+    assert (weekends.name, weekends.per_turn) == ("Weekends", 2)
+    assert weekends.restrictions == [{"weekdays": ["sat", "sun"], "begin": "00:00", "end": "00:00"}]
     first, second = definition_of(newest_version(Policy.objects.get(name="Orders"))).steps
-    assert (first.after_s, first.targets[0].id) == (0, rotation.pk)
+    assert (first.after_s, first.targets[0].id) == (0, schedule.pk)
     assert (second.targets[0].id, second.targets[0].channels) == (ana.pk, ("phone", "sms"))
     assert second.targets[1].address == "+33612345678"
     integration = Integration.objects.select_related("shop", "policy").get()
@@ -119,6 +132,16 @@ def test_the_same_again_changes_nothing(apply: Apply) -> None:
     assert apply(TEAM, check=True, yes=False) == "Nothing to change.\n"
     assert apply(export()) == "Nothing to change.\n"
     assert Policy.objects.get().versions.count() == versions
+
+
+def test_a_schedule_that_a_policy_names_as_a_rotation_is_exported_as_one_and_stays(apply: Apply) -> None:
+    apply(TEAM)
+    version = newest_version(Policy.objects.get())
+    target = {"type": "rotation", "rotation_id": str(Schedule.objects.get().pk), "channels": []}
+    version.steps[0]["targets"] = [target]
+    version.save()
+    assert "schedule: Nights" in export("policies")
+    assert apply(TEAM) == "Nothing to change.\n"
 
 
 def test_what_would_change_is_shown_and_only_that_is_changed(apply: Apply) -> None:
@@ -173,12 +196,12 @@ def test_who_is_no_longer_a_member_has_left_and_can_come_back(apply: Apply) -> N
 
 def test_only_with_prune_is_anything_removed_and_never_people_or_shops(apply: Apply) -> None:
     apply(TEAM)
-    less = "users: []\nshops: []\nrotations: []\npolicies: []\nintegrations: []\nroutes: [{name: databases}]"
+    less = "users: []\nshops: []\nschedules: []\npolicies: []\nintegrations: []\nroutes: [{name: databases}]"
     assert apply(less) == "Nothing to change.\n"
     said = apply(changed(less, "{name: databases}", "{name: databases, policy: null}"), prune=True)
     # What others need goes last.
     assert [line for line in said.splitlines() if line.startswith("- ")] == [
-        "- route the rest", "- integration Prometheus", "- policy Orders", "- rotation Nights",
+        "- route the rest", "- integration Prometheus", "- policy Orders", "- schedule Nights",
     ]  # fmt: skip
     assert not Policy.objects.filter(deleted_at=None).exists()
     assert [route.name for route in Route.objects.all()] == ["databases"]
@@ -213,7 +236,7 @@ def test_what_a_service_refuses_changes_nothing_at_all(apply: Apply) -> None:
 def test_who_is_named_must_be_there(apply: Apply) -> None:
     for old, new, why in (
         ("user: ana@example.com", "user: eva@example.com", "policy Orders: steps: There is no user eva@"),
-        ("[{rotation: Nights}]", "[{rotation: Days}]", "There is no rotation Days"),
+        ("[{schedule: Nights}]", "[{schedule: Days}]", "There is no schedule Days"),
         ("shop: paris", "shop: rome", "integration Prometheus: shop: There is no shop rome"),
     ):
         with pytest.raises(CommandError, match=why):
@@ -234,7 +257,8 @@ def test_who_is_named_must_be_there(apply: Apply) -> None:
         ("users: []\nusers: []", "users stands there twice"),
         ("users: [", "expected the node content|while parsing"),
         ("- 1", "is not of type 'object'"),
-        ("rotations: [{name: A, starts_on: soon}]", "'soon' is not a 'date'"),
+        ("schedules: [{name: A, layers: [{starts_on: soon}]}]", "'soon' is not a 'date'|required"),
+        ("schedules: [{name: A, layers: [{}]}]", "schedules, A, layers 1: 'time_zone' is a required"),
     ],
 )
 def test_a_file_that_is_wrong_says_where(apply: Apply, text: str, why: str) -> None:
@@ -289,7 +313,7 @@ def test_the_example_of_the_documentation_can_be_applied(apply: Apply) -> None:
     (example,) = re.findall(r"```yaml\n(.*?)```", (REPOSITORY / "docs/as-code.md").read_text(), re.DOTALL)
     apply(example)
     assert apply(example) == "Nothing to change.\n"
-    for model in (Policy, Rotation, Route):
+    for model in (Policy, Schedule, Route):
         assert model.objects.exists()
 
 
@@ -297,7 +321,7 @@ def test_the_example_of_the_documentation_can_be_applied(apply: Apply) -> None:
 
 ZONES: Final = ("Europe/Paris", "America/New_York", "Asia/Tehran", "Australia/Lord_Howe")
 PEOPLE: Final = [f"{number}@example.com" for number in range(12)]
-ROTATIONS: Final = [f"rotation {number}" for number in range(6)]
+SCHEDULES: Final = [f"schedule {number}" for number in range(6)]
 POLICIES: Final = [f"policy {number}" for number in range(6)]
 
 
@@ -307,23 +331,33 @@ def a_world(chance: random.Random) -> dict[str, list[dict[str, Any]]]:
         end = begin + timedelta(hours=chance.randint(1, 900))
         return {"user": chance.choice(PEOPLE), "starts_at": begin.isoformat(), "ends_at": end.isoformat()}
 
+    def restriction() -> dict[str, Any]:
+        begin, end = (f"{chance.randint(0, 23):02}:{chance.choice((0, 30)):02}" for _ in range(2))
+        return {"weekdays": chance.sample(WEEKDAYS, chance.randint(1, 7)), "begin": begin, "end": end}
+
+    def layer(*, restricted: bool) -> dict[str, Any]:
+        return {
+            "shift_h": chance.choice((1, 8, 12, 24, 168)),
+            "time_zone": chance.choice(ZONES),
+            "starts_on": f"2026-0{chance.randint(1, 9)}-11",
+            "handoff_at": f"{chance.randint(0, 23):02}:{chance.choice((0, 30)):02}",
+            "members": chance.sample(PEOPLE, chance.randint(1, 5)),
+            "per_turn": chance.randint(1, 2),
+            "restrictions": [restriction() for _ in range(chance.randint(0, 2))] if restricted else [],
+        }
+
     def target() -> dict[str, str]:
-        return chance.choice(({"user": chance.choice(PEOPLE)}, {"rotation": chance.choice(ROTATIONS)}))
+        return chance.choice(({"user": chance.choice(PEOPLE)}, {"schedule": chance.choice(SCHEDULES)}))
 
     return {
         "users": [{"email": email} for email in PEOPLE],
-        "rotations": [
+        "schedules": [
             {
                 "name": name,
-                "kind": "custom",
-                "shift_h": chance.choice((1, 8, 12, 24, 168)),
-                "time_zone": chance.choice(ZONES),
-                "starts_on": f"2026-0{chance.randint(1, 9)}-11",
-                "handoff_at": f"{chance.randint(0, 23):02}:{chance.choice((0, 30)):02}",
-                "members": chance.sample(PEOPLE, chance.randint(1, 5)),
+                "layers": [layer(restricted=number > 0) for number in range(chance.randint(1, 3))],
                 "overrides": [override() for _ in range(4)],
             }
-            for name in ROTATIONS
+            for name in SCHEDULES
         ],
         "policies": [
             {
@@ -343,14 +377,14 @@ def a_world(chance: random.Random) -> dict[str, list[dict[str, Any]]]:
 
 def answers(chance: random.Random) -> list[Any]:
     """Who is on call, and who would be told of what is started, at 1,000 times."""
-    turns = {each.name: turns_of(each) for each in with_turns(Rotation.objects.filter(deleted_at=None))}
+    rosters = {each.name: roster_of(each) for each in with_layers(Schedule.objects.filter(deleted_at=None))}
     said = {each.name: definition_of(newest_version(each)) for each in Policy.objects.filter(deleted_at=None)}
     emails = dict(User.objects.values_list("pk", "email"))
     found: list[Any] = []
     for _ in range(500):
         at = datetime(2027, 1, 1, tzinfo=UTC) + timedelta(minutes=chance.randint(0, 525_600))
-        shift = on_call(turns[chance.choice(ROTATIONS)], at)
-        found.append(shift and (emails[shift.user_id], shift.starts_at, shift.ends_at))
+        duty = on_call(rosters[chance.choice(SCHEDULES)], at)
+        found.append(duty and ([emails[each] for each in duty.user_ids], *duty[1:4]))
         definition = said[chance.choice(POLICIES)]
         told = plan(definition, world_of(definition, since=at), started_at=at)
         found.append(
@@ -368,7 +402,7 @@ def test_an_empty_installation_answers_the_same_once_it_has_what_was_exported(
     User.objects.filter(email__in=PEOPLE[:2]).update(is_active=False)
     before, text = answers(random.Random(seed)), export()
     assert sum(1 for each in before if each) > 900
-    for model in (Policy, Rotation, User):
+    for model in (Policy, Schedule, User):
         model.objects.all().delete()
     apply(text)
     assert answers(random.Random(seed)) == before

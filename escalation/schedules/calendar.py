@@ -9,7 +9,7 @@ from icalendar import Event
 
 from config import calendars
 from config.zones import zone_of
-from escalation.rotations.turns import RotationShift
+from escalation.schedules.row import Duty
 from notifications.messages.compiled import clean_title
 
 MEDIA_TYPE: Final = "text/calendar; charset=utf-8"
@@ -20,28 +20,29 @@ FUTURE: Final = timedelta(days=92)
 
 def calendar_of(
     *,
-    rotation_id: UUID,
+    schedule_id: UUID,
     name: str,
     time_zone: str,
-    shifts: Iterable[RotationShift],
+    row: Iterable[Duty],
     names: Mapping[UUID, str],
     now: datetime,
 ) -> bytes:
-    """Return a calendar with an event for each shift. Pure.
+    """Return a calendar with an event for each entry of its final row. Pure.
 
     Times are in UTC, which every program shows by its own clock. A turn's UID stays the same from one
     reading to the next, so that an event is changed and not doubled. Each counts as revised now: what one
     says depends on accounts too, which may be gone, and a program passes over what is older than what it has.
     """
     calendar = calendars.feed(name=clean_title(f"On call: {name}"), prodid="-//Tocsin//On call//EN")
-    for shift in shifts:
+    for duty in row:
         event = Event()
-        event.add("uid", f"{rotation_id}-{int(shift.starts_at.timestamp())}@tocsin")
+        event.add("uid", f"{schedule_id}-{int(duty.starts_at.timestamp())}@tocsin")
         event.add("dtstamp", now)
-        event.add("dtstart", shift.starts_at)
-        event.add("dtend", shift.ends_at)
-        stands_in = " (stands in)" if shift.stands_in else ""
-        event.add("summary", clean_title(f"{name}: {names.get(shift.user_id, 'somebody')}{stands_in}"))
+        event.add("dtstart", duty.starts_at)
+        event.add("dtend", duty.ends_at)
+        stands_in = " (stands in)" if duty.override else ""
+        people = ", ".join(names.get(user_id, "somebody") for user_id in duty.user_ids)
+        event.add("summary", clean_title(f"{name}: {people}{stands_in}"))
         # Being on call takes up nobody's time in a calendar.
         event.add("transp", "TRANSPARENT")
         calendar.add_component(event)

@@ -1,0 +1,144 @@
+"""Schedules: who is on call when."""
+
+from datetime import time
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+
+from accounts.ids import UUIDv7Field
+from accounts.validators import validate_time_zone
+from config import clock
+
+MAX_SHIFT_H = 24 * 56
+MAX_PER_TURN = 10
+
+
+class Schedule(models.Model):
+    """Layers of people who take turns, and overrides over them; see ``escalation.schedules.row``.
+
+    Removing it sets ``deleted_at``: policies that name it tell nobody by it any more.
+    """
+
+    id = UUIDv7Field()
+    name = models.CharField(max_length=100)
+    # Part of the calendar's secret link: a new number ends the links that were given out.
+    link_version = models.PositiveIntegerField(default=1, editable=False)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
+    updated_at = models.DateTimeField(auto_now=True)
+    deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        ordering = ("name",)
+        constraints = [
+            models.UniqueConstraint(
+                fields=["name"], condition=models.Q(deleted_at=None), name="schedule_name_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Layer(models.Model):
+    """People who take turns. The first begins at ``handoff_at`` on ``starts_on``, by the clock.
+
+    ``restrictions`` are written as escalation.schedules.restrictions says.
+    """
+
+    schedule = models.ForeignKey(Schedule, on_delete=models.CASCADE, related_name="layers", db_index=False)
+    position = models.PositiveSmallIntegerField(
+        default=1, help_text="A higher one lies over the lower ones wherever it has somebody on call."
+    )
+    name = models.CharField(max_length=100, blank=True)
+    shift_h = models.PositiveIntegerField(
+        default=168,
+        validators=[MinValueValidator(1), MaxValueValidator(MAX_SHIFT_H)],
+        verbose_name="shift in hours",
+        help_text="By the clock on the wall, so that 12 stay 08:00 and 20:00 all the year; 168 is a week.",
+    )
+    time_zone = models.CharField(max_length=64, default="UTC", validators=[validate_time_zone])
+    starts_on = models.DateField(help_text="The day of the first shift; for weekly ones it sets the weekday.")
+    handoff_at = models.TimeField(default=time(8), help_text="In the layer's time zone.")
+    per_turn = models.PositiveSmallIntegerField(
+        default=1,
+        validators=[MinValueValidator(1), MaxValueValidator(MAX_PER_TURN)],
+        verbose_name="people a turn",
+        help_text="So many are on call together.",
+    )
+    restrictions = models.JSONField(
+        default=list,
+        blank=True,
+        help_text='When anybody is on call at all, such as [{"weekdays": ["sat", "sun"], "begin": "08:00", '
+        '"end": "20:00"}], in the layer\'s time zone; [] is always.',
+    )
+    members = models.ManyToManyField(
+        settings.AUTH_USER_MODEL, through="LayerMember", related_name="schedule_layers"
+    )
+
+    class Meta:
+        ordering = ("schedule", "position", "pk")
+        # Not unique: two that change places would be in each other's way.
+        indexes = [models.Index(fields=["schedule", "position"], name="layers_of_schedule")]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(shift_h__gte=1, shift_h__lte=MAX_SHIFT_H), name="layer_shift_in_bounds"
+            ),
+            models.CheckConstraint(condition=models.Q(per_turn__gte=1), name="layer_somebody_a_turn"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name or f"Layer {self.position}"
+
+
+class LayerMember(models.Model):
+    """Somebody's place in the order of a layer; one person may have several.
+
+    It stays when their account is deleted: everybody else keeps their turns, as when it is switched off.
+    """
+
+    layer = models.ForeignKey(Layer, on_delete=models.CASCADE, related_name="places", db_index=False)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    position = models.PositiveSmallIntegerField()
+
+    class Meta:
+        ordering = ("layer", "position", "pk")
+        # Not unique: two that change places would be in each other's way.
+        indexes = [models.Index(fields=["layer", "position"], name="layer_places")]
+
+    def __str__(self) -> str:
+        return f"{self.position}. {self.user or 'somebody who left'}"
+
+    def clean(self) -> None:
+        if self._state.adding and self.user_id is None:
+            raise ValidationError({"user": "Choose who takes this turn."})
+
+
+class ScheduleOverride(models.Model):
+    """Somebody stands in from one time until another. Where two overlap, the one made last counts."""
+
+    id = UUIDv7Field()
+    schedule = models.ForeignKey(Schedule, on_delete=models.CASCADE, related_name="overrides", db_index=False)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    created_at = models.DateTimeField(default=clock.now, editable=False)
+
+    class Meta:
+        ordering = ("starts_at", "id")
+        indexes = [models.Index(fields=["schedule", "ends_at"], name="schedule_override_of")]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(ends_at__gt=models.F("starts_at")), name="schedule_override_forward"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} from {self.starts_at:%Y-%m-%d %H:%M} UTC"
+
+    def clean(self) -> None:
+        if self.starts_at and self.ends_at and self.ends_at <= self.starts_at:
+            raise ValidationError({"ends_at": "It has to end after it starts."})

@@ -1,0 +1,92 @@
+"""The final row of a schedule: who is on call from when until when, and by which layer or override. Pure.
+
+A later layer lies over an earlier one wherever it has somebody on call, and overrides lie over all layers;
+of those that overlap, the one made last.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+from uuid import UUID
+
+from escalation.schedules.turns import Turns, on_duty
+
+_INSTANT: Final = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class StandIn:
+    """An override: somebody is on call from one time until another, whoever would be."""
+
+    id: UUID
+    user_id: UUID
+    starts_at: datetime
+    ends_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """A schedule: its layers from the lowest, its overrides from the first made, and whoever is away."""
+
+    layers: tuple[Turns, ...]
+    stand_ins: tuple[StandIn, ...] = ()
+    away: frozenset[UUID] = field(default_factory=frozenset)
+
+
+class Duty(NamedTuple):
+    """People are on call from ``starts_at`` until just before ``ends_at``.
+
+    By a layer, counted from 1 as the lowest, or by the override with this id.
+    """
+
+    user_ids: tuple[UUID, ...]
+    starts_at: datetime
+    ends_at: datetime
+    layer: int | None = None
+    override: UUID | None = None
+
+
+def final_row(roster: Roster, begin: datetime, end: datetime) -> list[Duty]:
+    """Return who is on call between two times, in order; where nobody is, there is a gap.
+
+    An entry ends where others take over, and at each handoff. The first and the last are whole: they are not
+    cut by what is asked for.
+    """
+    row: list[Duty] = []
+    # What lies over an entry has to be known for the whole of it.
+    since, until = begin, end
+    for number, turns in enumerate(roster.layers, start=1):
+        entries = [Duty(*each, layer=number) for each in on_duty(turns, since, until, away=roster.away)]
+        if entries:
+            row = _laid_over(row, entries)
+            since, until = min(since, entries[0].starts_at), max(until, entries[-1].ends_at)
+    for one in roster.stand_ins:
+        if one.starts_at < until and one.ends_at > since and one.user_id not in roster.away:
+            row = _laid_over(row, [Duty((one.user_id,), one.starts_at, one.ends_at, override=one.id)])
+            since, until = min(since, one.starts_at), max(until, one.ends_at)
+    return [duty for duty in row if duty.starts_at < end and duty.ends_at > begin]
+
+
+def on_call(roster: Roster, at: datetime) -> Duty | None:
+    """Return who is on call at a time, from when until when; None for nobody."""
+    return next(iter(final_row(roster, at, at + _INSTANT)), None)
+
+
+def _laid_over(below: Sequence[Duty], above: Sequence[Duty]) -> list[Duty]:
+    """Return both, in order, without what is covered; each is in order and apart."""
+    uncovered = (part for duty in below for part in _uncovered(duty, above))
+    return sorted([*uncovered, *above], key=lambda duty: duty.starts_at)
+
+
+def _uncovered(duty: Duty, above: Sequence[Duty]) -> Iterator[Duty]:
+    since = duty.starts_at
+    for place in range(bisect_right(above, since, key=lambda each: each.ends_at), len(above)):
+        if above[place].starts_at >= duty.ends_at:
+            break
+        if since < above[place].starts_at:
+            yield duty._replace(starts_at=since, ends_at=above[place].starts_at)
+        since = above[place].ends_at
+    if since < duty.ends_at:
+        yield duty._replace(starts_at=since)

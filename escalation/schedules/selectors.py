@@ -1,0 +1,79 @@
+"""Schedules with all that says who is on call."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
+
+from accounts.models import User
+from config.zones import zone_of
+from escalation.models.schedule import Layer, LayerMember, Schedule, ScheduleOverride
+from escalation.schedules.hours import hours_of
+from escalation.schedules.restrictions import restrictions_of
+from escalation.schedules.row import Roster, StandIn
+from escalation.schedules.turns import Turns
+from notifications.selectors import sees_all
+
+EARLIEST = datetime.min.replace(tzinfo=UTC)
+
+
+def schedules_visible_to(principal: Any) -> QuerySet[Schedule]:
+    """All schedules, or those in which somebody takes turns or stands in; see ``with_layers``."""
+    schedules = with_layers(Schedule.objects.filter(deleted_at=None))
+    if sees_all(principal):
+        return schedules
+    takes_turns = LayerMember.objects.filter(user=principal).values("layer__schedule")
+    stands_in = ScheduleOverride.objects.filter(user=principal).values("schedule")
+    return schedules.filter(pk__in=takes_turns.union(stands_in))
+
+
+def plain(schedules: QuerySet[Schedule]) -> QuerySet[Schedule]:
+    """Return those that were made as rotations, or could be: one layer, always on call, one person a turn."""
+    layers = Layer.objects.filter(schedule=OuterRef("pk"))
+    another = Layer.objects.filter(schedule=OuterRef("schedule"), pk__lt=OuterRef("pk"))
+    more = layers.filter(Exists(another) | Q(per_turn__gt=1) | ~Q(restrictions=[]))
+    return schedules.filter(Exists(layers), ~Exists(more))
+
+
+def with_layers(schedules: QuerySet[Schedule], *, since: datetime = EARLIEST) -> QuerySet[Schedule]:
+    """Add ``in_layers``, each of which has its places as ``in_order``, and ``standing_in``: three queries."""
+    places = LayerMember.objects.select_related("user").order_by("position", "pk")
+    layers = Layer.objects.order_by("position", "pk").prefetch_related(
+        Prefetch("places", places, to_attr="in_order")
+    )
+    # The order in which they were made decides between those that overlap.
+    overrides = ScheduleOverride.objects.filter(ends_at__gt=since).select_related("user").order_by("pk")
+    return schedules.prefetch_related(
+        Prefetch("layers", layers, to_attr="in_layers"),
+        Prefetch("overrides", overrides, to_attr="standing_in"),
+    )
+
+
+def roster_of(schedule: Any) -> Roster:
+    """Return the roster of a schedule that was read by ``with_layers``."""
+    return Roster(
+        layers=tuple(_turns_of(layer) for layer in schedule.in_layers),
+        stand_ins=tuple(
+            StandIn(override.pk, override.user_id, override.starts_at, override.ends_at)
+            for override in schedule.standing_in
+        ),
+        away=frozenset(user.pk for user in people_by_id(schedule).values() if not user.is_active),
+    )
+
+
+def people_by_id(schedule: Any) -> dict[UUID, User]:
+    """Return everybody who takes turns or stands in, of a schedule that was read by ``with_layers``."""
+    places = (place for layer in schedule.in_layers for place in layer.in_order)
+    return {entry.user_id: entry.user for entry in (*places, *schedule.standing_in) if entry.user}
+
+
+def _turns_of(layer: Any) -> Turns:
+    return Turns(
+        zone=zone_of(layer.time_zone),
+        begins=datetime.combine(layer.starts_on, layer.handoff_at),
+        shift=timedelta(hours=layer.shift_h),
+        people=tuple(member.user_id for member in layer.in_order),
+        per_turn=layer.per_turn,
+        hours=hours_of(restrictions_of(layer.restrictions)),
+    )
