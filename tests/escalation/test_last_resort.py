@@ -263,7 +263,7 @@ def test_a_setting_that_is_no_list_of_targets_is_refused_at_start(settings):
     settings.LAST_RESORT = [{"type": "pigeon"}]
     found = [each for each in run_checks(tags=["tocsin"]) if each.id == "escalation.E001"]
     assert [each.msg for each in found] == [
-        "LAST_RESORT: target 1: type: Expected one of: user, rotation, address."
+        "LAST_RESORT: target 1: type: Expected one of: user, schedule, rotation, address."
     ]
 
 

@@ -25,7 +25,8 @@ from escalation.policies.selectors import version_named
 from escalation.services import ending, last_resorts, resuming, rounds
 from escalation.services.policies import planned, policy_create
 from escalation.services.processes import process_acknowledge, process_start, process_stop
-from escalation.services.rotations import override_create, rotation_create
+from escalation.services.rotations import rotation_create
+from escalation.services.schedules import override_create
 from notifications.models import Delivery, Outgoing
 from tests.factories import ContactPointFactory, UserFactory
 
@@ -206,7 +207,7 @@ class OnCall(RuleBasedStateMachine):
         since = self.now + timedelta(seconds=in_s)
         until = since + timedelta(seconds=for_s)
         person = self.model.people[whom]
-        override_create(rotation=self.rotation, user_id=person, starts_at=since, ends_at=until)
+        override_create(schedule=self.rotation, user_id=person, starts_at=since, ends_at=until)
         self.model.stand_ins.append((person, since, until))
 
     @rule(times=st.lists(st.sampled_from([1, 30, 60, 298, 300, 900, 4000]), min_size=1, max_size=6))

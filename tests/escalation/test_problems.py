@@ -1,13 +1,14 @@
 """Holes: steps that reach nobody are shown, and refused where that is certain."""
 
-from datetime import timedelta
+from datetime import time, timedelta
 
 import pytest
 from django.utils import timezone
 
 from accounts.services.users import user_update
 from escalation.models import PolicyVersion
-from escalation.services.rotations import rotation_create, rotation_remove
+from escalation.services.rotations import rotation_create
+from escalation.services.schedules import schedule_remove
 from notifications.models import ContactPoint, Subscription
 from tests.escalation.test_policies import PATH, PHONE, body, user_target
 from tests.factories import ContactPointFactory
@@ -41,7 +42,13 @@ def problems(staff, policy):
 
 
 def rotation_of(*people, **more):
-    fields = {"name": "Nights", "kind": "daily", "time_zone": "UTC", "starts_on": timezone.now().date()}
+    fields = {
+        "handoff_at": time(8),
+        "name": "Nights",
+        "kind": "daily",
+        "time_zone": "UTC",
+        "starts_on": timezone.now().date(),
+    }
     rotation, _ = rotation_create(members=[person.pk for person in people], **{**fields, **more})
     return rotation
 
@@ -100,8 +107,8 @@ def test_what_goes_wrong_later_is_shown(staff, owner, phone, as_machine):
         (1, f"Step 1 reaches nobody: {silenced}"),
         (2, f"Step 2 reaches nobody: {silenced}"),
     ]
-    rotation_remove(rotation=rotation)
-    assert problems(staff, policy)[1] == (2, "Step 2 reaches nobody: its rotation has been removed.")
+    schedule_remove(schedule=rotation)
+    assert problems(staff, policy)[1] == (2, "Step 2 reaches nobody: its schedule has been removed.")
     user_update(user=owner, is_active=False)
     reader = as_machine("escalations:read")
     assert problems(reader, policy)[0] == (1, "Step 1 reaches nobody: somebody's account is gone, or locked.")
@@ -128,4 +135,4 @@ def test_the_admin_shows_the_problems_and_takes_the_new_fields(client, operator,
     refused = client.post(
         "/admin/escalation/policy/add/", {**form, "name": "Others", "last_resort": '[{"type": "pigeon"}]'}
     )
-    assert "Expected one of: user, rotation, address." in refused.content.decode()
+    assert "Expected one of: user, schedule, rotation, address." in refused.content.decode()

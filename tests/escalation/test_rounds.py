@@ -11,7 +11,8 @@ from escalation.services import ending, rounds
 from escalation.services.policies import planned
 from escalation.services.processes import process_acknowledge, process_start, process_stop
 from escalation.services.resuming import look as resume
-from escalation.services.rotations import override_create, rotation_create
+from escalation.services.rotations import rotation_create
+from escalation.services.schedules import override_create
 from notifications.models import Subscription
 from tests.escalation.test_policies import PHONE, start, user_target, version_of
 from tests.factories import ContactPointFactory
@@ -60,7 +61,7 @@ def test_a_round_rings_whoever_stands_in_by_then(people, owner, teammate):
     process = start(version)
     assert rung(process) == [(0, owner.pk, 1)]
     # Somebody takes over while it rings.
-    override_create(rotation=people, user_id=teammate.pk, starts_at=at(200), ends_at=at(400))
+    override_create(schedule=people, user_id=teammate.pk, starts_at=at(200), ends_at=at(400))
     rounds.look(at(297))
     assert len(rung(process)) == 1, "it is not time yet"
     rounds.look(at(298))
@@ -171,7 +172,7 @@ def test_an_acknowledgement_that_runs_out_begins_the_round_with_who_is_on_call_t
     rounds.look(at(300))
     process_acknowledge(process=process, by="Ana", via="api", now=at(310))
     rounds.look(at(600))
-    override_create(rotation=people, user_id=teammate.pk, starts_at=at(800), ends_at=at(1000))
+    override_create(schedule=people, user_id=teammate.pk, starts_at=at(800), ends_at=at(1000))
     resume(at(910))
     rounds.look(at(1210))
     assert rung(process, status="pending") == [(910, teammate.pk, 2), (1210, owner.pk, 3)]

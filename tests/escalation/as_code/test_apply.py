@@ -157,12 +157,12 @@ def test_what_would_change_is_shown_and_only_that_is_changed(apply: Apply) -> No
 
 
 def test_a_last_resort_and_endless_rounds_come_by_name_and_go_back_so(apply: Apply) -> None:
-    resort = "    last_resort: [{user: BO@example.com, channels: [phone]}, {rotation: Nights}]\n"
+    resort = "    last_resort: [{user: BO@example.com, channels: [phone]}, {schedule: Nights}]\n"
     endless = f"\n    repeat_until_acknowledged: true\n    repeat_every_s: 600\n{resort}"
     text = changed(TEAM, "\n    repeats: 2\n    repeat_every_s: 600\n", endless)
     apply(text)
     version = newest_version(Policy.objects.get())
-    bo, nights = User.objects.get(email="bo@example.com"), Rotation.objects.get()
+    bo, nights = User.objects.get(email="bo@example.com"), Schedule.objects.get()
     assert (version.repeat_until_acknowledged, version.repeats) == (True, 0)
     first, second = definition_of(version).last_resort
     assert (first.id, first.channels, second.id) == (bo.pk, ("phone",), nights.pk)
