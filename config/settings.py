@@ -140,6 +140,8 @@ MAIL_SUBJECT = env.str("MAIL_SUBJECT", default="")
 MAIL_BODY = env.str("MAIL_BODY", default="")
 # So many alert groups of one policy within a minute are told each; more are a storm, with one summary a person.
 STORM_GROUPS = env.int("STORM_GROUPS", default=5)
+# Hours before somebody's time on call at which they are told of it; 0: only when it begins.
+ON_CALL_NOTICE_H = env.int("ON_CALL_NOTICE_H", default=12)
 # Requests of one integration that are taken, as LOGIN_RATE is written; empty: without limit.
 INTAKE_RATE = env.str("INTAKE_RATE", default="")
 # Who is told where an escalation ended and nobody took it: targets as a policy's step has them, as JSON.

@@ -37,6 +37,7 @@ class EscalationConfig(AppConfig):
 
         # Once is enough; on the other days it finds that it was done, or makes up for it.
         periodic.register("escalation-figures", jobs.figures_tell, cron="0 7 1-7 * *")
+        periodic.register("escalation-handoffs", jobs.handoffs, cron="* * * * *")
         formats.register(brokers.FORMAT)
         looks.register(rounds.look, asks=rounds.ANY_DUE)
         looks.register(ending.look, asks=ending.ANY_DUE)

@@ -2,6 +2,7 @@
 
 from config import clock
 from escalation.figures import monthly
+from escalation.schedules.handoffs import handoffs_tell
 from escalation.services import hang_ups as calls
 from notifications import queue
 
@@ -19,3 +20,9 @@ def hang_ups() -> None:
 def figures_tell() -> None:
     """In the first week of a month: tell administrators last month's figures, unless they were told."""
     monthly.month_tell(clock.now())
+
+
+@queue.on(queue.DEFAULT)
+def handoffs() -> None:
+    """Tell people that they are on call from now on, or will be soon."""
+    handoffs_tell(clock.now())
