@@ -23,10 +23,10 @@ class EscalationConfig(AppConfig):
         from escalation.groups import selectors as groups  # noqa: PLC0415
         from escalation.heartbeats import missing  # noqa: PLC0415
         from escalation.policies import plan  # noqa: PLC0415
-        from escalation.services import ending, last_resorts, resuming, rounds  # noqa: PLC0415
+        from escalation.services import covers, ending, last_resorts, resuming, rounds  # noqa: PLC0415
         from escalation.timelines import selectors as timelines  # noqa: PLC0415
         from escalation.voice import receivers  # noqa: PLC0415
-        from notifications import audited, families, looks, rules  # noqa: PLC0415
+        from notifications import audited, families, looks, rules, urgency  # noqa: PLC0415
         from notifications.brokers import formats  # noqa: PLC0415
         from notifications.channels import registry  # noqa: PLC0415
         from notifications.channels.phone import channel as phone  # noqa: PLC0415
@@ -53,6 +53,8 @@ class EscalationConfig(AppConfig):
         families.register(metrics.families)
         audited.register(audit.PART)
         rules.register_critical(plan.KIND)
+        # Whoever is ill tonight can't wait for the end of quiet hours.
+        urgency.register(covers.ASKED)
         erasing.keep(retention.NEEDS_ADDRESS)
         abouts.facts.add(models.EscalationProcess.SOURCE)
         abouts.register(selectors.sources_of)

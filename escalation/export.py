@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from django.db.models import F, Model
+from django.db.models import F, Model, Q
 
 from accounts.models import User
 from accounts.personal_data import Row, Section, paged
@@ -11,6 +11,7 @@ from escalation.groups.selectors import groups_telling
 from escalation.models import (
     AlertGroup,
     AlertOccurrence,
+    CoverRequest,
     Entry,
     EscalationProcess,
     GroupedAlert,
@@ -35,6 +36,12 @@ _GROUP: Final = (
 )  # fmt: skip
 
 
+_COVER: Final = (
+    "starts_at", "ends_at", "return_starts_at", "return_ends_at", "note", "state", "created_at",
+    "answered_at",
+)  # fmt: skip
+
+
 def _ended(user: User, rows: Iterator[Row]) -> Iterator[Row]:
     """Say who ended each, where it was this person."""
     own = {user.email, user.phone, f"{user.first_name} {user.last_name}".strip()}
@@ -54,6 +61,12 @@ def schedules(user: User) -> Iterator[Row]:
 def schedule_overrides(user: User) -> Iterator[Row]:
     theirs = ScheduleOverride.objects.filter(user=user)
     return paged(theirs, "starts_at", "ends_at", "created_at", name=F("schedule__name"))
+
+
+def cover_requests(user: User) -> Iterator[Row]:
+    """What they asked others, and what they were asked."""
+    theirs = CoverRequest.objects.filter(Q(asked_by=user) | Q(asked=user) | Q(answered_by=user))
+    return paged(theirs, *_COVER, name=F("schedule__name"))
 
 
 def policies(user: User) -> Iterator[Row]:
@@ -83,6 +96,7 @@ SECTIONS: Final = (
     Section("escalations", [EscalationProcess], escalations),
     Section("schedules", [LayerMember], schedules),
     Section("schedule_overrides", [ScheduleOverride], schedule_overrides),
+    Section("cover_requests", [CoverRequest], cover_requests),
     Section("policies", [PolicyVersion], policies),
     Section("alert_groups", [AlertGroup], alert_groups),
     Section("silences", [Silence], silences),

@@ -10,6 +10,7 @@ from config.slices import Old, Run, old_end
 from escalation.models import (
     AlertGroup,
     AlertOccurrence,
+    CoverRequest,
     Entry,
     EscalationProcess,
     GroupedAlert,
@@ -48,6 +49,11 @@ ENDS: Final = (
     Ends(
         ScheduleOverride,
         "With its schedule, or {days} after it was over",
+        setting="ESCALATION_RETENTION_DAYS",
+    ),
+    Ends(
+        CoverRequest,
+        "With its schedule, or {days} after what it asks for was over",
         setting="ESCALATION_RETENTION_DAYS",
     ),
     Ends(Integration, "When somebody deletes it, with all that it brought"),
@@ -96,11 +102,13 @@ _SCHEDULES: Final = Old(
         ("escalation_layermember", "(SELECT schedule_id FROM escalation_layer WHERE id = layer_id)", "true"),
         ("escalation_layer", "schedule_id", "true"),
         ("escalation_scheduleoverride", "schedule_id", "true"),
+        ("escalation_coverrequest", "schedule_id", "true"),
     ),
 )
 _OVERRIDES: Final = Old(
     table="escalation_scheduleoverride", age="created_at", unless="it.ends_at >= %(before)s"
 )
+_COVERS: Final = Old(table="escalation_coverrequest", age="created_at", unless="it.ends_at >= %(before)s")
 _REQUESTS: Final = Old(table="escalation_intakerequest", age="received_at", by=("received_at", "id"))
 _GROUPS: Final = Old(
     table="escalation_alertgroup",
@@ -140,8 +148,8 @@ def schedules_expire(run: Run) -> int:
 
 
 def overrides_expire(run: Run) -> int:
-    """Forget who stood in for whom long ago."""
-    return _end(_OVERRIDES, run)
+    """Forget who stood in for whom long ago, and who asked for it."""
+    return _end(_OVERRIDES, run) + _end(_COVERS, run)
 
 
 def groups_expire(run: Run) -> int:

@@ -134,6 +134,9 @@ def _escalating(user: User, text: Text, now: datetime) -> dict[str, object]:
     override = escalation.ScheduleOverride.objects.create(
         schedule=schedule, user=user, starts_at=now, ends_at=now + timedelta(hours=1)
     )
+    cover = escalation.CoverRequest.objects.create(
+        schedule=schedule, asked_by=user, starts_at=now, ends_at=now + timedelta(hours=1), note=text()[:200]
+    )
     process_id = (text() + uuid4().hex[:8])[-200:]
     later = Recipient("email", now + timedelta(days=1), user.email, user=user, data={"step": 1, "round": 1})
     process = process_start(process_id=process_id, notifications=[later], now=now).process
@@ -141,7 +144,7 @@ def _escalating(user: User, text: Text, now: datetime) -> dict[str, object]:
     process.save(update_fields=["policy_version"])
     return {
         "policy_id": policy.pk, "schedule_id": schedule.pk, "rotation_id": schedule.pk,
-        "override_id": override.pk,
+        "override_id": override.pk, "cover_id": cover.pk,
         "process_id": process_id,
         "escalation": process.pk,
     } | _reported(user, policy, process, text, now)  # fmt: skip

@@ -6,6 +6,7 @@ from django.urls import re_path
 
 from config.rest.api import slash_optional, slashes_optional
 from escalation.api.views import (
+    covers,
     figures,
     groups,
     heartbeats,
@@ -21,6 +22,7 @@ _POLICIES, _ROTATIONS = "escalations/policies", "escalations/rotations"
 _POLICY, _ROTATION = f"{_POLICIES}/<uuid:policy_id>", f"{_ROTATIONS}/<uuid:rotation_id>"
 _SCHEDULES = "escalations/schedules"
 _SCHEDULE = f"{_SCHEDULES}/<uuid:schedule_id>"
+_COVER = f"{_SCHEDULE}/covers/<uuid:cover_id>"
 _INTEGRATION, _GROUP = "integrations/<uuid:integration_id>", "groups/<uuid:group_id>"
 _HEARTBEAT = "heartbeats/<uuid:heartbeat_id>"
 _PROCESS = "escalations/<path:process_id>"
@@ -43,6 +45,10 @@ _ROUTES: Final = (
     (f"{_SCHEDULE}/renew-link", schedules.RenewLinkView, "schedule-renew-link"),
     (f"{_SCHEDULE}/overrides", schedules.OverridesView, "schedule-overrides"),
     (f"{_SCHEDULE}/overrides/<uuid:override_id>", schedules.OverrideView, "schedule-override"),
+    (f"{_SCHEDULE}/covers", covers.CoversView, "schedule-covers"),
+    (f"{_COVER}/accept", covers.CoverAcceptView, "cover-accept"),
+    (f"{_COVER}/decline", covers.CoverDeclineView, "cover-decline"),
+    (f"{_COVER}/withdraw", covers.CoverWithdrawView, "cover-withdraw"),
     (_ROTATIONS, rotations.RotationsView, "rotations"),
     (_ROTATION, rotations.RotationView, "rotation"),
     (f"{_ROTATION}/on-call", rotations.RotationOnCallView, "rotation-on-call"),

@@ -1,5 +1,6 @@
 """Processes that keep ringing, what starts them, who is on call, and what other systems report."""
 
+from escalation.models.cover import CoverRequest
 from escalation.models.entry import Entry
 from escalation.models.group import AlertGroup, AlertOccurrence, GroupedAlert, Route, Silence
 from escalation.models.hang_up import HangUp
@@ -12,6 +13,7 @@ from escalation.models.schedule import Layer, LayerMember, Schedule, ScheduleOve
 __all__ = [
     "AlertGroup",
     "AlertOccurrence",
+    "CoverRequest",
     "Entry",
     "EscalationProcess",
     "GroupedAlert",

@@ -18,12 +18,16 @@ _INSTANT: Final = timedelta(microseconds=1)
 
 @dataclass(frozen=True, slots=True)
 class StandIn:
-    """An override: somebody is on call from one time until another, whoever would be."""
+    """An override: somebody is on call from one time until another, whoever would be.
+
+    Or ``instead_of`` one of those who would be; where that one isn't, it changes nothing.
+    """
 
     id: UUID
     user_id: UUID
     starts_at: datetime
     ends_at: datetime
+    instead_of: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,11 @@ def final_row(roster: Roster, begin: datetime, end: datetime) -> list[Duty]:
             row = _laid_over(row, entries)
             since, until = min(since, entries[0].starts_at), max(until, entries[-1].ends_at)
     for one in roster.stand_ins:
-        if one.starts_at < until and one.ends_at > since and one.user_id not in roster.away:
+        if not (one.starts_at < until and one.ends_at > since) or one.user_id in roster.away:
+            continue
+        if one.instead_of is not None:
+            row = [part for duty in row for part in _stood_in(duty, one)]
+        else:
             row = _laid_over(row, [Duty((one.user_id,), one.starts_at, one.ends_at, override=one.id)])
             since, until = min(since, one.starts_at), max(until, one.ends_at)
     return [duty for duty in row if duty.starts_at < end and duty.ends_at > begin]
@@ -72,6 +80,20 @@ def final_row(roster: Roster, begin: datetime, end: datetime) -> list[Duty]:
 def on_call(roster: Roster, at: datetime) -> Duty | None:
     """Return who is on call at a time, from when until when; None for nobody."""
     return next(iter(final_row(roster, at, at + _INSTANT)), None)
+
+
+def _stood_in(duty: Duty, one: StandIn) -> Iterator[Duty]:
+    """Yield a duty in parts: before, while somebody stands in for one of its people, and after."""
+    begin, end = max(duty.starts_at, one.starts_at), min(duty.ends_at, one.ends_at)
+    if begin >= end or one.instead_of not in duty.user_ids:
+        yield duty
+        return
+    others = [each for each in duty.user_ids if each not in (one.instead_of, one.user_id)]
+    if duty.starts_at < begin:
+        yield duty._replace(ends_at=begin)
+    yield Duty((*others, one.user_id), begin, end, override=one.id)
+    if end < duty.ends_at:
+        yield duty._replace(starts_at=end)
 
 
 def _laid_over(below: Sequence[Duty], above: Sequence[Duty]) -> list[Duty]:

@@ -55,7 +55,9 @@ def roster_of(schedule: Any) -> Roster:
     return Roster(
         layers=tuple(_turns_of(layer) for layer in schedule.in_layers),
         stand_ins=tuple(
-            StandIn(override.pk, override.user_id, override.starts_at, override.ends_at)
+            StandIn(
+                override.pk, override.user_id, override.starts_at, override.ends_at, override.instead_of_id
+            )
             for override in schedule.standing_in
         ),
         away=frozenset(user.pk for user in people_by_id(schedule).values() if not user.is_active),

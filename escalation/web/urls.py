@@ -2,7 +2,8 @@
 
 from django.urls import path
 
-from escalation.web import groups, views
+from escalation.services import covers
+from escalation.web import groups, on_call, views
 from escalation.web.figures import FiguresPage
 from escalation.web.heartbeats import HeartbeatsPage
 
@@ -18,6 +19,20 @@ urlpatterns = [
     path("escalations/<uuid:run_id>/stop/", views.StopPage.as_view(), name="stop"),
     path("escalations/<uuid:run_id>/notes/", views.NotesPage.as_view(), name="notes"),
     path("escalations/<uuid:run_id>/timeline.md", views.MarkdownPage.as_view(), name="markdown"),
+    path("on-call/", on_call.OnCallPage.as_view(), name="on-call"),
+    path("on-call/<uuid:schedule_id>/ask/", on_call.AskPage.as_view(), name="cover-ask"),
+    *(
+        path(
+            f"on-call/covers/<uuid:cover_id>/{name}/",
+            on_call.AnswerPage.as_view(act=staticmethod(act), done=done),
+            name=f"cover-{name}",
+        )
+        for name, act, done in (
+            ("accept", covers.cover_accept, "You stand in."),
+            ("decline", covers.cover_decline, "You have said no."),
+            ("withdraw", covers.cover_withdraw, "Withdrawn."),
+        )
+    ),
     path("groups/", groups.GroupsPage.as_view(), name="groups"),
     path("groups/<uuid:group_id>/", groups.GroupPage.as_view(), name="group"),
     path(

@@ -283,6 +283,7 @@ def test_each_periodic_job_has_its_time() -> None:
         "sweep": 1,
         "expire": "* * * * *",
         "dating-recur": "*/5 * * * *",
+        "escalation-handoffs": "* * * * *",
         "tracing-check": "*/15 * * * *",
         "tracing-partitions": "5 * * * *",
         "history-months": "25 * * * *",
