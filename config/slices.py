@@ -52,7 +52,8 @@ class Old:
     among: str = "true"
     #: What keeps an old row for now. Asked again with the row locked.
     unless: str = "false"
-    #: Rows that go in the same statement: the table, its column, and a condition. A few to each row.
+    #: Rows that go in the same statement: the table, its column, and a condition. A few to each row. What hangs
+    #: on a row of such a row has no such column, but a condition with ``{old}`` for the keys.
     along: tuple[tuple[str, str, str], ...] = ()
     #: How a row is changed, where it is not to be deleted.
     change: str = ""
@@ -67,9 +68,10 @@ class Old:
         behind = f"AND ({by}) > ({', '.join(f'%(after_{column})s' for column in self.by)})"
         newest_first = ", ".join(f"{column} DESC" for column in self.by)
         last = ", ".join(f"(array_agg({column} ORDER BY {newest_first}))[1]" for column in self.by)
+        old = f"ARRAY (SELECT {self.key} FROM old)"
         along = "".join(
             f", along_{number} AS (DELETE FROM {table}"  # noqa: S608
-            f" WHERE {column} = ANY (ARRAY (SELECT {self.key} FROM old)) AND ({condition}))"
+            f" WHERE {f'{column} = ANY ({old}) AND ' if column else ''}({condition.format(old=old)}))"
             for number, (table, column, condition) in enumerate(self.along)
         )
         act = f"UPDATE {self.table} SET {self.change}" if self.change else f"DELETE FROM {self.table}"  # noqa: S608

@@ -99,7 +99,11 @@ _SCHEDULES: Final = Old(
     age="created_at",
     unless="it.deleted_at IS NULL OR it.deleted_at >= %(before)s",
     along=(
-        ("escalation_layermember", "(SELECT schedule_id FROM escalation_layer WHERE id = layer_id)", "true"),
+        (
+            "escalation_layermember",
+            "",
+            "layer_id = ANY (ARRAY (SELECT id FROM escalation_layer WHERE schedule_id = ANY ({old})))",
+        ),
         ("escalation_layer", "schedule_id", "true"),
         ("escalation_scheduleoverride", "schedule_id", "true"),
         ("escalation_coverrequest", "schedule_id", "true"),
