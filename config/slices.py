@@ -52,8 +52,8 @@ class Old:
     among: str = "true"
     #: What keeps an old row for now. Asked again with the row locked.
     unless: str = "false"
-    #: Rows that go in the same statement: the table, its column, and a condition. A few to each row. What hangs
-    #: on a row of such a row has no such column, but a condition with ``{old}`` for the keys.
+    #: Rows that go in the same statement: the table, its column, and a condition. A few to each row. What
+    #: hangs on such a row has no column, but a condition with ``{old}`` for the keys.
     along: tuple[tuple[str, str, str], ...] = ()
     #: How a row is changed, where it is not to be deleted.
     change: str = ""
@@ -68,7 +68,7 @@ class Old:
         behind = f"AND ({by}) > ({', '.join(f'%(after_{column})s' for column in self.by)})"
         newest_first = ", ".join(f"{column} DESC" for column in self.by)
         last = ", ".join(f"(array_agg({column} ORDER BY {newest_first}))[1]" for column in self.by)
-        old = f"ARRAY (SELECT {self.key} FROM old)"
+        old = f"ARRAY (SELECT {self.key} FROM old)"  # noqa: S608
         along = "".join(
             f", along_{number} AS (DELETE FROM {table}"  # noqa: S608
             f" WHERE {f'{column} = ANY ({old}) AND ' if column else ''}({condition.format(old=old)}))"

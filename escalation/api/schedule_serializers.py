@@ -140,10 +140,13 @@ class MemberSerializer(serializers.Serializer[Any]):
 class OverrideSerializer(serializers.ModelSerializer[ScheduleOverride]):
     user_id = serializers.UUIDField()
     name = serializers.SerializerMethodField()
+    instead_of_id = serializers.UUIDField(
+        allow_null=True, help_text="In whose place alone they stand in; null: in everybody's."
+    )
 
     class Meta:
         model = ScheduleOverride
-        fields = ("id", "user_id", "name", "starts_at", "ends_at", "created_at")
+        fields = ("id", "user_id", "name", "instead_of_id", "starts_at", "ends_at", "created_at")
         read_only_fields = fields
 
     def get_name(self, override: ScheduleOverride) -> str:
@@ -154,6 +157,9 @@ class OverrideInSerializer(serializers.Serializer[ScheduleOverride]):
     user_id = StrictUUIDField()
     starts_at = moment()
     ends_at = moment()
+    instead_of_id = StrictUUIDField(
+        required=False, allow_null=True, help_text="In whose place alone; by default, in everybody's."
+    )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if attrs["ends_at"] <= attrs["starts_at"]:

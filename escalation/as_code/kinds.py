@@ -164,7 +164,11 @@ class Schedules(Kind):
                     for layer in schedule.in_layers  # type: ignore[attr-defined]
                 ],
                 "overrides": [
-                    {"user": each.user.email, **_of(each, ("starts_at", "ends_at"))}
+                    {
+                        "user": each.user.email,
+                        "instead_of": each.instead_of and each.instead_of.email,
+                        **_of(each, ("starts_at", "ends_at")),
+                    }
                     for each in schedule.standing_in  # type: ignore[attr-defined]
                 ],
             }
@@ -189,6 +193,7 @@ class Schedules(Kind):
             normal["overrides"] = [
                 {
                     "user": _email(each["user"]),
+                    "instead_of": _email(each["instead_of"]) if each.get("instead_of") else None,
                     **{name: _moment(each[name]).isoformat() for name in ("starts_at", "ends_at")},
                 }
                 for each in fields["overrides"]
@@ -233,9 +238,11 @@ class Schedules(Kind):
         _overrides().filter(schedule=schedule).delete()
         for each in fields["overrides"]:
             (person,) = _people([each["user"]], "overrides")
+            replaced = _people([each["instead_of"]], "overrides") if each["instead_of"] else [None]
             schedule_services.override_create(
                 schedule=schedule,
                 user_id=person,
+                instead_of_id=replaced[0],
                 starts_at=_moment(each["starts_at"]),
                 ends_at=_moment(each["ends_at"]),
             )

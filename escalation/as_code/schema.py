@@ -61,7 +61,10 @@ def _kinds() -> dict[str, dict[str, Any]]:
             overrides={
                 "type": "array",
                 "description": "Of those that end in the future, all.",
-                "items": _object({"user": _TEXT, "starts_at": _TIME, "ends_at": _TIME}),
+                "items": _object(
+                    {"user": _TEXT, "starts_at": _TIME, "ends_at": _TIME},
+                    instead_of={"type": ["string", "null"], "description": "In whose place alone."},
+                ),
             },
         ),
         "policies": _object(

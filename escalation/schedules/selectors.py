@@ -43,10 +43,10 @@ def with_layers(schedules: QuerySet[Schedule], *, since: datetime = EARLIEST) ->
         Prefetch("places", places, to_attr="in_order")
     )
     # The order in which they were made decides between those that overlap.
-    overrides = ScheduleOverride.objects.filter(ends_at__gt=since).select_related("user").order_by("pk")
+    overrides = ScheduleOverride.objects.filter(ends_at__gt=since).order_by("pk")
     return schedules.prefetch_related(
         Prefetch("layers", layers, to_attr="in_layers"),
-        Prefetch("overrides", overrides, to_attr="standing_in"),
+        Prefetch("overrides", overrides.select_related("user", "instead_of"), to_attr="standing_in"),
     )
 
 

@@ -11,10 +11,11 @@ from django.db import transaction
 from accounts.models import User
 from config.rest.exceptions import Conflict
 from config.zones import zone_of
-from escalation.models import CoverRequest, Schedule, ScheduleOverride
+from escalation.models import CoverRequest, Schedule
 from escalation.policies.words import name_of
 from escalation.schedules.row import Roster, final_row
 from escalation.schedules.selectors import people_by_id, roster_of, with_layers
+from escalation.services.schedules import override_create
 from notifications.engine.fanout import notify, people
 from notifications.messages.compose import notification_of
 
@@ -189,8 +190,8 @@ def _asked(request: CoverRequest, schedule: Any) -> list[User]:
 
 
 def _stand_in(schedule: Schedule, user: User, instead_of: User, begin: datetime, end: datetime) -> None:
-    ScheduleOverride.objects.create(
-        schedule=schedule, user=user, instead_of=instead_of, starts_at=begin, ends_at=end
+    override_create(
+        schedule=schedule, user_id=user.pk, instead_of_id=instead_of.pk, starts_at=begin, ends_at=end
     )
 
 

@@ -102,22 +102,42 @@ def schedule_renew_link(*, schedule: Schedule) -> Schedule:
 
 
 def override_create(
-    *, schedule: Schedule, user_id: UUID, starts_at: datetime, ends_at: datetime
+    *,
+    schedule: Schedule,
+    user_id: UUID,
+    starts_at: datetime,
+    ends_at: datetime,
+    instead_of_id: UUID | None = None,
 ) -> tuple[ScheduleOverride, bool]:
     """Have somebody stand in, once; the second value is False where the very same is there already.
 
     Of two that overlap the one made last counts.
 
+    Args:
+        instead_of_id: in whose place alone; None: in everybody's.
+
     Raises:
         ValidationError: there is no such person, or it ends before it starts.
     """
     _check_people([user_id], "user_id")
-    override = ScheduleOverride(schedule=schedule, user_id=user_id, starts_at=starts_at, ends_at=ends_at)
+    if instead_of_id is not None:
+        _check_people([instead_of_id], "instead_of_id")
+    override = ScheduleOverride(
+        schedule=schedule,
+        user_id=user_id,
+        instead_of_id=instead_of_id,
+        starts_at=starts_at,
+        ends_at=ends_at,
+    )
     override.clean()
     with transaction.atomic():
         Schedule.objects.select_for_update(no_key=True).get(pk=schedule.pk)
         same = ScheduleOverride.objects.filter(
-            schedule=schedule, user=user_id, starts_at=starts_at, ends_at=ends_at
+            schedule=schedule,
+            user=user_id,
+            instead_of=instead_of_id,
+            starts_at=starts_at,
+            ends_at=ends_at,
         ).last()
         if same is not None and same == schedule.overrides.order_by("pk").last():
             return same, False

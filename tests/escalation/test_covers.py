@@ -221,6 +221,23 @@ def test_of_two_who_accept_at_once_one_is_on_call(
     assert ScheduleOverride.objects.count() == 1
 
 
+def test_the_staff_replace_one_of_two_by_an_override(
+    team: list[User], schedule: Schedule, begin: datetime
+) -> None:
+    ana, bo, eva = team
+    schedule.layers.update(per_turn=2)
+    client = APIClient()
+    client.force_authenticate(UserFactory(is_staff=True))
+    path = f"/api/v1/escalations/schedules/{schedule.pk}/overrides/"
+    body = {**span(begin, 0, 24), "user_id": str(bo.pk), "instead_of_id": str(ana.pk)}
+    made, again = (client.post(path, body, format="json") for _ in range(2))
+    assert (made.status_code, again.status_code) == (201, 200)
+    assert made.data["instead_of_id"] == str(ana.pk)
+    assert on_call(schedule, begin) == [((eva.pk, bo.pk), 0, 24)]
+    nobody = client.post(path, {**body, "instead_of_id": str(begin.year)}, format="json")
+    assert nobody.status_code == 400
+
+
 def test_somebody_stands_in_only_where_the_other_is_on_call() -> None:
     a, b, c = (UUID(int=number) for number in range(3))
     at = datetime(2026, 1, 5, 8, tzinfo=UTC)

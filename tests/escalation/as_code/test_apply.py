@@ -326,10 +326,15 @@ POLICIES: Final = [f"policy {number}" for number in range(6)]
 
 
 def a_world(chance: random.Random) -> dict[str, list[dict[str, Any]]]:
-    def override() -> dict[str, str]:
+    def override() -> dict[str, Any]:
         begin = datetime(2027, chance.randint(1, 12), chance.randint(1, 28), 7, tzinfo=UTC)
         end = begin + timedelta(hours=chance.randint(1, 900))
-        return {"user": chance.choice(PEOPLE), "starts_at": begin.isoformat(), "ends_at": end.isoformat()}
+        return {
+            "user": chance.choice(PEOPLE),
+            "instead_of": chance.choice((None, *PEOPLE)),
+            "starts_at": begin.isoformat(),
+            "ends_at": end.isoformat(),
+        }
 
     def restriction() -> dict[str, Any]:
         begin, end = (f"{chance.randint(0, 23):02}:{chance.choice((0, 30)):02}" for _ in range(2))
