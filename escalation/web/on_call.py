@@ -48,8 +48,11 @@ class OnCallPage(Page, TemplateView):
         asks_me = Q(asked=self.person) | Q(asked=None, schedule__in=theirs)
         return super().get_context_data(**kwargs) | {
             "mine": [each for each in mine if each.spells or not self.person.is_staff],
-            "asked_of_me": requests.filter(asks_me).exclude(asked_by=self.person),
-            "asked_by_me": requests.filter(asked_by=self.person),
+            "asked_of_me": [
+                (name_of(each.asked_by), each)
+                for each in requests.filter(asks_me).exclude(asked_by=self.person)
+            ],
+            "asked_by_me": [(name_of(each.asked), each) for each in requests.filter(asked_by=self.person)],
         }
 
 

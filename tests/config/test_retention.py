@@ -135,7 +135,7 @@ def old_of(package: str) -> dict[str, Old]:
 
 @pytest.mark.parametrize(
     "old",
-    [pytest.param(old, id=name) for package in APPS for name, old in old_of(package).items()],
+    [pytest.param(old, id=name) for package in APPS for name, old in sorted(old_of(package).items())],
 )
 def test_each_slice_is_found_by_indexes_and_nothing_is_sorted_as_a_whole(db: None, old: Old) -> None:
     now = datetime.now(UTC)

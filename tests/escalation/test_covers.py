@@ -277,6 +277,7 @@ def test_by_page_one_asks_and_another_accepts(team: list[User], schedule: Schedu
     assert "You are on call until somebody accepts" in answer.content.decode()
     page = browser(ana).get("/on-call/").content.decode()
     assert "You are asked to stand in" in page
+    assert f"<strong>{bo.first_name} {bo.last_name}".strip() in page
     assert "&lt;b&gt;ill" in page
     cover = CoverRequest.objects.get()
     answer = browser(ana).post(f"/on-call/covers/{cover.pk}/accept/", follow=True)
