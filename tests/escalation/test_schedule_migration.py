@@ -5,11 +5,13 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any, Final
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.core import signing
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from rest_framework.test import APIClient
 
+from accounts.models import User
 from escalation.models import Policy, Schedule
 from escalation.policies.selectors import newest_version
 from escalation.services.policies import planned
@@ -93,6 +95,15 @@ def test_a_rotation_becomes_a_schedule_of_one_layer_and_all_that_names_it_goes_o
     assert {recipient.via for recipient in told} == {"Nights"}
     read = anonymous.get(f"/calendars/{made['link']}.ics")
     assert (read.status_code, b"Nights" in read.content) == (200, True)
+
+
+@pytest.mark.slow
+def test_whoever_might_change_rotations_may_change_schedules(before: Any, operator: User) -> None:
+    User.objects.filter(pk=operator.pk).update(is_superuser=False)
+    operator.user_permissions.add(Permission.objects.get(codename="change_rotation"))
+    migrate(latest())
+    assert User.objects.get(pk=operator.pk).has_perm("escalation.change_schedule")
+    assert Permission.objects.get(codename="change_schedule").name == "Can change schedule"
 
 
 @pytest.mark.slow

@@ -170,12 +170,14 @@ def test_a_schedule_of_one_plain_layer_is_a_rotation_and_no_other_is(staff, path
     for each in ("", "on-call/", "shifts/", "calendar/", "overrides/"):
         assert staff.get(f"{ROTATIONS}{pk}/{each}").status_code == 200, each
         assert staff.get(f"{more}{each}").status_code == 404, each
-    for change in (
-        {"per_turn": 2},
-        {"restrictions": [{"weekdays": ["sat"], "begin": "08:00", "end": "20:00"}]},
+    saturdays = [{"weekdays": ["sat"], "begin": "08:00", "end": "20:00"}]
+    for layers in (
+        [layer(owner, teammate, per_turn=2)],
+        [layer(owner, teammate, restrictions=saturdays)],
+        [layer(owner), layer(teammate)],
     ):
-        staff.patch(f"{PATH}{pk}/", {"layers": [layer(owner, teammate, **change)]})
-        assert staff.get(f"{ROTATIONS}{pk}/").status_code == 404, change
+        assert staff.patch(f"{PATH}{pk}/", {"layers": layers}).status_code == 200
+        assert staff.get(f"{ROTATIONS}{pk}/").status_code == 404, layers
 
 
 def test_the_calendar_names_everybody_of_a_turn(staff, path, owner, teammate, stranger):
