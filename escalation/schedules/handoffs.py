@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 from uuid import UUID
 
+import structlog
 from django.conf import settings
 
 from accounts.models import User
@@ -12,8 +13,11 @@ from config.zones import zone_of
 from escalation.models import Schedule
 from escalation.schedules.row import Duty, Roster, final_row
 from escalation.schedules.selectors import roster_of, with_layers
+from notifications import looks
 from notifications.engine.fanout import notify, people
 from notifications.messages.compose import notification_of
+
+log = structlog.get_logger(__name__)
 
 SOURCE: Final = "schedule"
 SOON, BEGINS = "on_call.soon", "on_call.begins"
@@ -42,8 +46,13 @@ def handoffs_tell(now: datetime) -> int:
     told = 0
     schedules = with_layers(Schedule.objects.filter(deleted_at=None), since=now - LATE)
     for schedule in schedules.iterator(chunk_size=100):
-        for kind, spell in due(roster_of(schedule), now=now, before=before):
-            told += _tell(schedule, kind, spell, now)
+        try:
+            for kind, spell in due(roster_of(schedule), now=now, before=before):
+                told += _tell(schedule, kind, spell, now)
+        except Exception as error:  # those of the other schedules are to be told all the same
+            if looks.is_away(error):
+                raise
+            log.exception("handoffs_not_told", schedule=str(schedule.pk))
     return told
 
 

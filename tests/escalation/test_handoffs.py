@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from pytest_django import Settings
+from structlog.testing import capture_logs
 
 from accounts.models import User
 from config import periodic
@@ -136,6 +137,18 @@ def test_hours_of_a_layer_begin_anew_each_day(ana: User) -> None:
         handoffs_tell(MONDAY + hour * AN_HOUR)
     assert told(ana) == ["on_call.soon", "on_call.begins"] * 2
     assert LayerMember.objects.count() == 1
+
+
+def test_one_schedule_that_cannot_be_read_keeps_nobody_of_the_others_from_hearing(
+    ana: User, bo: User
+) -> None:
+    broken = daily(ana, name="A")
+    Layer.objects.filter(schedule=broken).update(restrictions=[{"weekdays": "soon"}])
+    daily(bo, name="B")
+    with capture_logs() as logs:
+        assert handoffs_tell(MONDAY) == 1
+    assert told(bo) == ["on_call.begins"]
+    assert [each["event"] for each in logs if each["log_level"] == "error"] == ["handoffs_not_told"]
 
 
 def test_it_runs_every_minute() -> None:
