@@ -114,6 +114,31 @@ def test_somebody_who_registers_again_is_led_to_the_log_in(site: Site, window: P
     window.wait_for_url("**/inbox/")
 
 
+IS_ASKED: Final = """
+from datetime import timedelta
+from accounts.models import User
+from config import clock
+from escalation.services.covers import cover_ask
+from tests.factories import schedule_of
+asked = User.objects.get(email={email!r})
+other = User.objects.create_user("{number}@example.com", first_name="Bo", last_name="Lima")
+schedule = schedule_of(other, asked, name="{number}", per_turn=2)
+begin = clock.now() + timedelta(hours=1)
+cover_ask(schedule=schedule, by=other, starts_at=begin, ends_at=begin + timedelta(hours=1), now=clock.now())
+print(schedule.pk)
+"""
+
+
+@clicks("on-call/")
+def test_whoever_is_asked_to_stand_in_does_so(site: Site, window: Page) -> None:
+    email = site.register(window)
+    site.make_confirmed(email)
+    site.python(IS_ASKED.format(email=email, number=uuid4().hex))
+    window.goto(link_in(site.mail_to(email, "/on-call/"), "/on-call/"))
+    window.get_by_role("button", name="Stand in").click()
+    expect(window.get_by_text("You stand in.")).to_be_visible()
+
+
 @clicks("register/")
 def test_an_invitation_is_taken_up(site: Site, window: Page) -> None:
     operator = site.register(window)
