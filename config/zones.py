@@ -23,6 +23,12 @@ def zone_of(name: str) -> zoneinfo.ZoneInfo:
     return _found(name) or zoneinfo.ZoneInfo("UTC")
 
 
+def local_time(moment: datetime, time_zone: str) -> str:
+    """Return a time as the clocks of a zone show it, with the zone: ``2026-02-06 20:00 (Europe/Paris)``."""
+    zone = zone_of(time_zone)
+    return f"{moment.astimezone(zone):%Y-%m-%d %H:%M} ({zone})"
+
+
 def is_zone(name: str) -> bool:
     return _found(name) is not None
 

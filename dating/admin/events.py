@@ -16,6 +16,7 @@ from unfold.widgets import UnfoldAdminSelectWidget
 
 from accounts.admin import StaffViews
 from config import clock
+from config.zones import local_time
 from dating import meetings
 from dating.meetings import jitsi
 from dating.meetings.registry import LABELS
@@ -24,7 +25,6 @@ from dating.services.events import events_apart
 from dating.services.locking import event_lock
 from dating.services.moving import MOVABLE, event_move, places_set
 from dating.services.places import WITH_PLACE
-from dating.services.telling import local_time
 from notifications.admin.base import NeverEdited
 
 _DECISIONS: Final = (

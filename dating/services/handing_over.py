@@ -5,10 +5,11 @@ from typing import Final
 from django.conf import settings
 
 from accounts.models import User
+from config.zones import local_time
 from dating.evening.steps import OVER
 from dating.models import Event
 from dating.services.reminding import runners_remind, staff
-from dating.services.telling import SOURCE, Notice, local_time, tell_each
+from dating.services.telling import SOURCE, Notice, tell_each
 
 #: A message names no more evenings than these.
 _NAMED: Final = 10

@@ -16,7 +16,7 @@ from django.db.models import Q, QuerySet
 
 from accounts.models import User
 from config import clock
-from config.zones import zone_of
+from config.zones import local_time, zone_of
 from dating.models import Event
 from notifications.engine import stop
 from notifications.engine.fanout import notify, people
@@ -61,11 +61,6 @@ def about(event: Event, time_zone: str, **more: Any) -> dict[str, Any]:
         "page": f"{settings.PUBLIC_URL}/dating/{event.pk}/",
         **more,
     }
-
-
-def local_time(moment: datetime, time_zone: str) -> str:
-    zone = zone_of(time_zone)
-    return f"{moment.astimezone(zone):%Y-%m-%d %H:%M} ({zone})"
 
 
 def local_clock(moment: datetime, time_zone: str) -> str:

@@ -2,20 +2,21 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import structlog
 from django.conf import settings
 
 from accounts.models import User
-from config.zones import zone_of
+from config.zones import local_time
 from escalation.models import Schedule
 from escalation.schedules.row import Duty, Roster, final_row
-from escalation.schedules.selectors import roster_of, with_layers
+from escalation.schedules.selectors import people_by_id, roster_of, with_layers
 from notifications import looks
 from notifications.engine.fanout import notify, people
 from notifications.messages.compose import notification_of
+from notifications.models import Notification
 
 log = structlog.get_logger(__name__)
 
@@ -38,7 +39,7 @@ class OnCall(NamedTuple):
 
 
 def handoffs_tell(now: datetime) -> int:
-    """Tell whoever is on call from now on, or will be soon; returns how many were told.
+    """Tell whoever is on call from now on, or will be soon; returns how many are told by this run.
 
     Each is told a single time of each beginning, however often this runs.
     """
@@ -47,8 +48,7 @@ def handoffs_tell(now: datetime) -> int:
     schedules = with_layers(Schedule.objects.filter(deleted_at=None), since=now - LATE)
     for schedule in schedules.iterator(chunk_size=100):
         try:
-            for kind, spell in due(roster_of(schedule), now=now, before=before):
-                told += _tell(schedule, kind, spell, now)
+            told += _tell_of(schedule, now, before)
         except Exception as error:  # those of the other schedules are to be told all the same
             if looks.is_away(error):
                 raise
@@ -61,9 +61,9 @@ def due(roster: Roster, *, now: datetime, before: timedelta) -> Iterator[tuple[s
     # What went before belongs to it: whoever goes on being on call begins nothing.
     for spell in spells(final_row(roster, now - LATE - _GAP, now + before)):
         if now - LATE < spell.starts_at <= now < spell.ends_at:
-            yield BEGINS, _whole(roster, spell)
+            yield BEGINS, spell
         elif now < spell.starts_at < now + before:
-            yield SOON, _whole(roster, spell)
+            yield SOON, spell
 
 
 def _whole(roster: Roster, spell: OnCall) -> OnCall:
@@ -87,26 +87,32 @@ def spells(row: Sequence[Duty]) -> list[OnCall]:
     return sorted([*found, *open_.values()], key=lambda each: each.starts_at)
 
 
-def _tell(schedule: Schedule, kind: str, spell: OnCall, now: datetime) -> int:
-    user = User.objects.filter(pk=spell.user_id, is_active=True).first()
-    if user is None:
-        return 0
+def _tell_of(schedule: Any, now: datetime, before: timedelta) -> int:
+    roster, users = roster_of(schedule), people_by_id(schedule)
+    found = {
+        f"{kind}:{schedule.pk}:{spell.user_id}:{spell.starts_at.isoformat()}": (kind, spell)
+        for kind, spell in due(roster, now=now, before=before)
+    }
+    # Most have been told already, some minutes or hours ago.
+    told = Notification.objects.filter(dedup_key__in=found).values_list("dedup_key", flat=True)
+    new = found.keys() - set(told)
+    for key in new:
+        kind, spell = found[key]
+        _tell(schedule, users[spell.user_id], kind, _whole(roster, spell), key=key, now=now)
+    return len(new)
+
+
+def _tell(schedule: Schedule, user: User, kind: str, spell: OnCall, *, key: str, now: datetime) -> None:
     notification = notification_of(
         kind=kind,
         data={
             "schedule": schedule.name,
-            "starts": _local(spell.starts_at, user.time_zone),
-            "ends": _local(spell.ends_at, user.time_zone),
+            "starts": local_time(spell.starts_at, user.time_zone),
+            "ends": local_time(spell.ends_at, user.time_zone),
         },
         source_type=SOURCE,
         source_id=str(schedule.pk),
-        dedup_key=f"{kind}:{schedule.pk}:{user.pk}:{spell.starts_at.isoformat()}",
+        dedup_key=key,
     )
     until = spell.starts_at if kind == SOON else spell.ends_at
     notify(notification, people([user.pk], as_of=now), inbox=True, expires_at=until)
-    return 1
-
-
-def _local(moment: datetime, time_zone: str) -> str:
-    zone = zone_of(time_zone)
-    return f"{moment.astimezone(zone):%Y-%m-%d %H:%M} ({zone})"

@@ -10,7 +10,7 @@ from django.db import transaction
 
 from accounts.models import User
 from config.rest.exceptions import Conflict
-from config.zones import zone_of
+from config.zones import local_time
 from escalation.models import CoverRequest, Schedule
 from escalation.policies.words import name_of
 from escalation.schedules.row import Roster, final_row
@@ -204,10 +204,8 @@ def _answered(request: CoverRequest, state: str, by: User, now: datetime) -> Cov
 
 
 def _tell(request: CoverRequest, person: User, kind: str, now: datetime, **more: Any) -> None:
-    zone = zone_of(person.time_zone)
-
     def local(moment: datetime | None) -> str:
-        return f"{moment.astimezone(zone):%Y-%m-%d %H:%M} ({zone})" if moment else ""
+        return local_time(moment, person.time_zone) if moment else ""
 
     notification = notification_of(
         kind=kind,

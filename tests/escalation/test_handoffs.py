@@ -101,8 +101,8 @@ def test_all_who_are_on_call_together_hear_of_it(ana: User, bo: User) -> None:
 
 def test_doing_it_again_tells_nobody_twice(ana: User, bo: User) -> None:
     daily(ana, bo)
-    for minute in range(5):
-        handoffs_tell(MONDAY + timedelta(minutes=minute))
+    counts = [handoffs_tell(MONDAY + timedelta(minutes=minute)) for minute in range(5)]
+    assert counts == [1, 0, 0, 0, 0]
     assert told(ana) == ["on_call.begins"]
 
 
