@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from accounts.models import User
 from notifications.models import ContactPoint, Delivery
 from tests.config.test_access import ALL
 from tests.dating import cast
-from tests.factories import ContactPointFactory, UserFactory
+from tests.factories import ContactPointFactory, UserFactory, schedule_of
 
 LogIn = Callable[[User], APIClient]
 
@@ -76,6 +77,9 @@ LIMITED = {
     ("post", f"/api/v1/dating/events/{ID}/cancel/"),
     ("post", "/api/v1/dating/events/0/cancel/"),
     ("post", "/api/v1/dating/registrations/cancel/"),
+    ("post", f"/api/v1/escalations/schedules/{ID}/covers/"),
+    ("post", f"/api/v1/escalations/schedules/{ID}/covers/{ID}/accept/"),
+    ("post", f"/api/v1/escalations/schedules/{ID}/covers/{ID}/decline/"),
     ("post", "/api/v1/auth/register/"),
     ("post", "/api/v1/auth/email/verify/"),
     ("post", "/api/v1/auth/phone/verify/"),
@@ -123,6 +127,16 @@ def test_so_are_those_of_an_evening(stranger: User, used_up: None, act: str) -> 
     answer = browser.post(f"/dating/{event.pk}/{act}/", follow=True)
     assert "Too many attempts" in answer.content.decode()
     assert not event.registrations.exists()
+
+
+def test_so_is_asking_others_to_stand_in(owner: User, teammate: User, used_up: None) -> None:
+    begin = timezone.now()
+    schedule, browser = schedule_of(owner, teammate, per_turn=2), Client()
+    browser.force_login(owner)
+    times = {"starts_at": begin.isoformat(), "ends_at": (begin + timedelta(hours=1)).isoformat()}
+    answer = browser.post(f"/on-call/{schedule.pk}/ask/", times, follow=True)
+    assert "Too many attempts" in answer.content.decode()
+    assert not schedule.covers.exists()
 
 
 def test_a_person_changes_their_account_so_often_an_hour(

@@ -12,7 +12,7 @@ from escalation import selectors
 from escalation.models import EscalationProcess
 from escalation.services.messages import HELD_S, planned
 from escalation.services.policies import round_planned
-from escalation.services.processes import add_told, next_round_after, over_at, severity_of
+from escalation.services.processes import LOOK_EVERY, add_told, next_round_after, over_at, severity_of
 from notifications import looks
 from notifications.engine.planned import deliver_many
 
@@ -38,6 +38,8 @@ def look(now: datetime) -> None:
             if looks.is_away(error):
                 raise
             log.exception("escalation_round_not_begun", process=str(pk))
+            # Those behind it are not to wait for what fails again and again.
+            _due(now).filter(pk=pk).update(next_round_at=now + LOOK_EVERY)
 
 
 def _due(now: datetime) -> QuerySet[EscalationProcess]:

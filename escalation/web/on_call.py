@@ -14,13 +14,14 @@ from django.views.generic import TemplateView
 
 from accounts.models import User
 from config import clock
-from config.rest.exceptions import Conflict
+from config.rest.exceptions import Conflict, TooMany
 from escalation.models import CoverRequest, Schedule
 from escalation.policies.words import name_of
 from escalation.schedules.handoffs import OnCall, spells
 from escalation.schedules.row import final_row
 from escalation.schedules.selectors import people_by_id, roster_of, schedules_visible_to
 from escalation.services import covers
+from notifications.web import limits
 from notifications.web.page import Page
 
 State = CoverRequest.State
@@ -64,6 +65,7 @@ class AskPage(Page):
     def post(self, request: HttpRequest, schedule_id: UUID) -> HttpResponse:
         schedule = get_object_or_404(schedules_visible_to(self.person), pk=schedule_id)
         try:
+            limits.take_act(self.person)
             starts_at, ends_at = (_moment(request.POST.get(name, "")) for name in ("starts_at", "ends_at"))
             asked = request.POST.get("asked", "")
             covers.cover_ask(
@@ -77,8 +79,10 @@ class AskPage(Page):
             )
         except ValidationError as error:
             messages.error(request, " ".join(error.messages))
-        except (ValueError, Conflict) as error:
-            messages.error(request, str(error) if isinstance(error, Conflict) else "That is no time on call.")
+        except (Conflict, TooMany) as error:
+            messages.error(request, str(error))
+        except ValueError:
+            messages.error(request, "That is no time on call.")
         else:
             messages.success(request, "Asked. You are on call until somebody accepts.")
         return HttpResponseRedirect(reverse("escalation:on-call"))
@@ -94,8 +98,9 @@ class AnswerPage(Page):
     def post(self, request: HttpRequest, cover_id: UUID) -> HttpResponse:
         cover = get_object_or_404(_covers_of(self.person), pk=cover_id)
         try:
+            limits.take_act(self.person)
             self.act(request=cover, by=self.person, now=clock.now())
-        except Conflict as error:
+        except (Conflict, TooMany) as error:
             messages.error(request, str(error))
         else:
             messages.success(request, self.done)

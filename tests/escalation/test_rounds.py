@@ -210,6 +210,8 @@ def test_one_round_that_fails_leaves_the_others_theirs(people, caplog):
     rounds.look(at(300))
     assert (len(rung(first)), len(rung(second))) == (1, 2)
     assert "escalation_round_not_begun" in caplog.text
+    first.refresh_from_db()
+    assert first.next_round_at == at(360), "it would keep those behind it waiting"
 
 
 def test_whoever_is_silenced_stands_in_the_history_with_the_reason(

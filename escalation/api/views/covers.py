@@ -9,6 +9,7 @@ from rest_framework.generics import get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.api.throttles import Acts
 from accounts.models import User
 from config import clock
 from config.rest.openapi import BODY, errors
@@ -28,11 +29,12 @@ EXAMPLE = OpenApiExample(
     },
     request_only=True,
 )
-ANSWER: dict[Any, Any] = {200: CoverSerializer, **errors(403, 404, 409)}
+ANSWER: dict[Any, Any] = {200: CoverSerializer, **errors(403, 404, 409, 429)}
 
 
 class _CoversBaseView(ScheduleBaseView):
     serializer_class = CoverSerializer
+    throttle_classes = [Acts]
 
     def covers(self) -> QuerySet[CoverRequest]:
         found = CoverRequest.objects.filter(schedule=self.get_object())
@@ -62,7 +64,7 @@ class CoversView(_CoversBaseView):
         responses={
             201: OpenApiResponse(CoverSerializer, description="They have been asked."),
             200: OpenApiResponse(CoverSerializer, description="They had been asked already."),
-            **errors(*BODY, 403, 404, 409),
+            **errors(*BODY, 403, 404, 409, 429),
         },
         examples=[EXAMPLE],
     )
