@@ -1,0 +1,127 @@
+"""Schedules, and the overrides of them that end in the future."""
+
+from collections.abc import Collection, Iterable
+from datetime import UTC, date, datetime, time
+from typing import Any, Final
+
+from django.db.models import QuerySet
+
+from config import clock
+from escalation.as_code.kinds.base import Fields, Kind, email_of, people_ids, values_of
+from escalation.models import Schedule, ScheduleOverride
+from escalation.schedules.restrictions import as_json, restrictions_of
+from escalation.schedules.selectors import with_layers
+from escalation.services import schedules as schedule_services
+from escalation.services.schedules import LayerSaid
+
+
+class Schedules(Kind):
+    name, one = "schedules", "schedule"
+    FIELDS: Final = ("name", "time_zone", "starts_on", "handoff_at", "shift_h", "per_turn", "restrictions")
+
+    def stored(self, named: Collection[str] | None = None) -> dict[str, dict[str, Any]]:
+        schedules = with_layers(Schedule.objects.filter(deleted_at=None).order_by("name"), since=clock.now())
+        return {
+            schedule.name: {
+                "layers": [
+                    {
+                        **values_of(layer, self.FIELDS),
+                        # The places of those who left stand in no file: nobody can take them up again.
+                        "members": [place.user.email for place in layer.in_order if place.user],
+                    }
+                    for layer in schedule.in_layers  # type: ignore[attr-defined]
+                ],
+                "overrides": [
+                    {
+                        "user": each.user.email,
+                        "instead_of": each.instead_of and each.instead_of.email,
+                        **values_of(each, ("starts_at", "ends_at")),
+                    }
+                    for each in schedule.standing_in  # type: ignore[attr-defined]
+                ],
+            }
+            for schedule in schedules
+        }
+
+    def normal(self, fields: Fields) -> dict[str, Any]:
+        normal = dict(fields)
+        if "layers" in fields:
+            normal["layers"] = [
+                {
+                    "name": "",
+                    "per_turn": 1,
+                    **layer,
+                    "handoff_at": time.fromisoformat(layer["handoff_at"]).isoformat(),
+                    "restrictions": as_json(restrictions_of(layer.get("restrictions", []))),
+                    "members": [email_of(each) for each in layer["members"]],
+                }
+                for layer in fields["layers"]
+            ]
+        if "overrides" in fields:
+            normal["overrides"] = [
+                {
+                    "user": email_of(each["user"]),
+                    "instead_of": email_of(each["instead_of"]) if each.get("instead_of") else None,
+                    **{name: _moment(each[name]).isoformat() for name in ("starts_at", "ends_at")},
+                }
+                for each in fields["overrides"]
+            ]
+        return normal
+
+    def make(self, name: str, fields: Fields) -> None:
+        layers = self._layers(fields.get("layers", []))
+        schedule, _ = schedule_services.schedule_create(name=name, layers=layers)
+        self._set_overrides(schedule, fields)
+
+    def change(self, name: str, fields: Fields) -> None:
+        schedule = Schedule.objects.get(name=name, deleted_at=None)
+        if "layers" in fields:
+            schedule_services.schedule_update(schedule=schedule, layers=self._layers(fields["layers"]))
+        self._set_overrides(schedule, fields)
+
+    def remove(self, name: str) -> None:
+        schedule_services.schedule_remove(schedule=Schedule.objects.get(name=name, deleted_at=None))
+
+    @staticmethod
+    def _layers(layers: Iterable[Fields]) -> list[LayerSaid]:
+        return [
+            LayerSaid(
+                name=layer["name"],
+                time_zone=layer["time_zone"],
+                starts_on=date.fromisoformat(layer["starts_on"]),
+                handoff_at=time.fromisoformat(layer["handoff_at"]),
+                shift_h=layer["shift_h"],
+                per_turn=layer["per_turn"],
+                restrictions=restrictions_of(layer["restrictions"]),
+                members=tuple(people_ids(layer["members"], "members")),
+            )
+            for layer in layers
+        ]
+
+    @staticmethod
+    def _set_overrides(schedule: Schedule, fields: Fields) -> None:
+        if "overrides" not in fields:
+            return
+        # All anew: of two that overlap the one made last counts.
+        overrides().filter(schedule=schedule).delete()
+        for each in fields["overrides"]:
+            (person,) = people_ids([each["user"]], "overrides")
+            replaced = people_ids([each["instead_of"]], "overrides") if each["instead_of"] else [None]
+            schedule_services.override_create(
+                schedule=schedule,
+                user_id=person,
+                instead_of_id=replaced[0],
+                starts_at=_moment(each["starts_at"]),
+                ends_at=_moment(each["ends_at"]),
+            )
+
+
+def overrides() -> QuerySet[ScheduleOverride]:
+    """Return those that end in the future."""
+    return ScheduleOverride.objects.filter(ends_at__gt=clock.now(), schedule__deleted_at=None)
+
+
+def _moment(given: str) -> datetime:
+    """Return a time in UTC; one without a zone is taken to be in it."""
+    at = datetime.fromisoformat(given)
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
