@@ -14,7 +14,8 @@ django.setup()
 
 from accounts.models import User  # noqa: E402
 from escalation.models import Policy  # noqa: E402
-from escalation.policies.definition import Definition, steps_of  # noqa: E402
+from escalation.policies.definition import Definition  # noqa: E402
+from escalation.policies.parsing import steps_of  # noqa: E402
 from escalation.receiving.setting_up import integration_create  # noqa: E402
 from escalation.services.policies import policy_create  # noqa: E402
 

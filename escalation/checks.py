@@ -6,7 +6,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.core.exceptions import ValidationError
 
-from escalation.policies.definition import targets_of
+from escalation.policies.parsing import targets_of
 
 
 @register("tocsin")

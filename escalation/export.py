@@ -22,6 +22,7 @@ from escalation.models import (
     LayerMember,
     PingKey,
     PolicyVersion,
+    RoundRobin,
     ScheduleOverride,
     Silence,
 )
@@ -50,6 +51,12 @@ def _ended(user: User, rows: Iterator[Row]) -> Iterator[Row]:
 
 def escalations(user: User) -> Iterator[Row]:
     return _ended(user, paged(processes_telling(user.pk), *_PROCESS))
+
+
+def escalations_started(user: User) -> Iterator[Row]:
+    """Those that they started, as staff."""
+    theirs = EscalationProcess.objects.filter(started_by_person=user)
+    return paged(theirs, "process_id", "started_at", "details")
 
 
 def schedules(user: User) -> Iterator[Row]:
@@ -94,6 +101,7 @@ def notes(user: User) -> Iterator[Row]:
 
 SECTIONS: Final = (
     Section("escalations", [EscalationProcess], escalations),
+    Section("escalations_started", [EscalationProcess], escalations_started),
     Section("schedules", [LayerMember], schedules),
     Section("schedule_overrides", [ScheduleOverride], schedule_overrides),
     Section("cover_requests", [CoverRequest], cover_requests),
@@ -106,6 +114,7 @@ LEFT_OUT: Final[Mapping[type[Model], str]] = {
     HangUp: "The product's own work on a call, there for seconds.",
     GroupedAlert: "What another system said of itself; the group that somebody was told of is there.",
     AlertOccurrence: "What another system said of itself; the group that somebody was told of is there.",
+    RoundRobin: "Whose turn it was last in a schedule; what they were told by it is there.",
     Heartbeat: "A job that operators have watched.",
     HeartbeatPing: "What such a job reported.",
     HeartbeatWatch: "When Tocsin last looked after such jobs.",

@@ -15,9 +15,11 @@ from django.core.exceptions import ValidationError
 
 from notifications.channels import registry
 from notifications.engine.recipients import Recipient
+from notifications.models import Severity
 
 ID_MAX_LENGTH: Final = 200
 MAX_NOTIFICATIONS: Final = 1000
+DETAILS_MAX_LENGTH: Final = 2000
 #: 2100-01-01T00:00:00Z: a later time is a mistake, such as milliseconds given for seconds.
 TIME_END: Final = 4_102_444_800
 ACTIONS: Final = ("start", "stop")
@@ -31,13 +33,16 @@ ADDRESS_FIELDS: Final = {**registry.ADDRESS_FIELDS, USER: "user-id"}
 class Request:
     """A start by notifications or by the name of a policy, or a stop.
 
-    A recipient on the channel ``user`` stands for all of a user's: its address is their id.
+    A recipient on the channel ``user`` stands for all of a user's: its address is their id. ``severity``
+    (empty: the policy's) and ``details`` go with a policy.
     """
 
     process_id: str
     action: str
     notifications: tuple[Recipient, ...] = ()
     policy: str = ""
+    severity: str = ""
+    details: str = ""
 
 
 _T = TypeVar("_T")
@@ -59,19 +64,21 @@ def request_of(body: object) -> Request:
     process_id = _read(body, "process-id", process_id_of, errors)
     action = _read(body, "action", _action, errors)
     wanted: tuple[Recipient, ...] = ()
-    policy = ""
+    policy = severity = details = ""
     if action == "start":
         if "policy" in body and "notifications" in body:
             errors["policy"] = ["Give either notifications or a policy."]
         elif "policy" in body:
             policy = _read(body, "policy", _policy, errors)
+            severity = _read(body, "severity", _severity, errors) if "severity" in body else ""
+            details = _read(body, "details", _details, errors) if "details" in body else ""
         else:
             wanted = _notifications(body.get("notifications"), errors)
         if process_id and not _has_route(process_id):
             errors["process-id"] = ["The API has another page at this id: nobody could read the process."]
     if errors:
         raise ValidationError(errors)
-    return Request(process_id, action, wanted, policy)
+    return Request(process_id, action, wanted, policy, severity, details)
 
 
 def process_id_of(value: object) -> str:
@@ -120,6 +127,19 @@ def _policy(value: object) -> str:
     text = _text(value)
     if not text or len(text) > 100:
         raise _Refused("Expected the name of a policy.")
+    return text
+
+
+def _severity(value: object) -> str:
+    if value not in Severity.values or not isinstance(value, str):
+        raise _Refused(f"Expected one of: {', '.join(Severity.values)}.")
+    return value
+
+
+def _details(value: object) -> str:
+    text = _text(value).strip()
+    if len(text) > DETAILS_MAX_LENGTH:
+        raise _Refused(f"Expected at most {DETAILS_MAX_LENGTH} characters.")
     return text
 
 

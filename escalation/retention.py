@@ -25,6 +25,7 @@ from escalation.models import (
     PingKey,
     Policy,
     PolicyVersion,
+    RoundRobin,
     Route,
     Schedule,
     ScheduleOverride,
@@ -44,6 +45,7 @@ ENDS: Final = (
     ),
     Ends(PolicyVersion, parent=Policy),
     Ends(Schedule, "{days} after it was deleted", setting="ESCALATION_RETENTION_DAYS"),
+    Ends(RoundRobin, parent=Schedule),
     Ends(Layer, parent=Schedule),
     Ends(LayerMember, parent=Layer),
     Ends(

@@ -18,7 +18,7 @@ MAX_ID: Final = 200
 
 def processes_visible_to(principal: Principal) -> QuerySet[EscalationProcess]:
     """All processes, or those in which a person is told something."""
-    processes = EscalationProcess.objects.select_related("policy_version__policy")
+    processes = EscalationProcess.objects.select_related("policy_version__policy", "started_by_person")
     return processes if sees_all(principal) else processes.filter(told_users__contains=[principal.pk])
 
 

@@ -30,7 +30,7 @@ def contact_points(user: User) -> Iterator[Row]:
 
 
 def preferences(user: User) -> Iterator[Row]:
-    fields = ("level", "quiet_from", "quiet_until", "digest", "updated_at")
+    fields = ("level", "quiet_from", "quiet_until", "digest", "steps", "updated_at")
     return paged(models.Preference.objects.filter(user=user), *fields)
 
 

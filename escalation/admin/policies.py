@@ -24,14 +24,14 @@ from unfold.widgets import (
 
 from accounts.admin import StaffViews
 from accounts.models import User
+from accounts.validators import validate_time_zone
 from config import clock
 from escalation.admin.base import TakesAway, listed
 from escalation.models import Policy
 from escalation.policies import definition as definitions
-from escalation.policies import selectors
+from escalation.policies import parsing, selectors
 from escalation.policies.definition import Definition
-from escalation.policies.plan import plan
-from escalation.policies.words import explanation_of, name_of, outcome_of
+from escalation.policies.words import shown_rows
 from escalation.services import policies as services
 from notifications.models import Severity
 
@@ -41,7 +41,7 @@ NEW: Final = [
 ]
 FIELDS: Final = (
     "steps", "repeats", "repeat_every_s", "repeat_until_acknowledged", "acknowledge_timeout_s", "severity",
-    "last_resort",
+    "time_zone", "last_resort",
 )  # fmt: skip
 
 
@@ -56,14 +56,14 @@ class StepsFormField(_LinesFormField):
     """Steps as JSON."""
 
     def clean(self, value: Any) -> tuple[definitions.Step, ...]:
-        return definitions.steps_of(super().clean(value))
+        return parsing.steps_of(super().clean(value))
 
 
 class TargetsFormField(_LinesFormField):
     """Targets of a last resort as JSON; none if it is empty."""
 
     def clean(self, value: Any) -> tuple[definitions.Target, ...]:
-        return definitions.targets_of(super().clean(value) or [])
+        return parsing.targets_of(super().clean(value) or [])
 
 
 def _whole(most: int, label: str, help_text: str, **options: Any) -> forms.IntegerField:
@@ -75,8 +75,10 @@ class PolicyForm(forms.ModelForm):
     steps = StepsFormField(
         initial=NEW,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 18, "spellcheck": "false"}),
-        help_text="Each has after_s (seconds) and targets: a user (user_id) or a schedule (schedule_id), "
-        "with channels to use only some; or an address (channel, address).",
+        help_text="Each has after_s (seconds) and targets: a user (user_id) or a schedule (schedule_id, and "
+        "whom: on_call, everyone or next), with channels to use only some; or an address (channel, address). "
+        "A step or a target may have only (weekdays, begin, end, severity): it is left out unless that "
+        "holds when it is due.",
     )
     repeats = _whole(definitions.MAX_REPEATS, "Repeats", "Further rounds.", min_value=0, initial=0)
     repeat_every_s = _whole(
@@ -113,6 +115,15 @@ class PolicyForm(forms.ModelForm):
         help_text="Critical messages are sent in quiet hours too.",
     )
 
+    time_zone = forms.CharField(
+        max_length=64,
+        required=False,
+        initial="UTC",
+        validators=[validate_time_zone],
+        widget=UnfoldAdminTextInputWidget,
+        help_text="Of the hours and weekdays of conditions, such as Europe/Paris. Leave empty for UTC.",
+    )
+
     class Meta:
         model = Policy
         fields = ("name",)
@@ -134,6 +145,9 @@ class PolicyForm(forms.ModelForm):
                     self.add_error(field if field in self.fields else None, problems)
         return cleaned
 
+    def clean_time_zone(self) -> str:
+        return self.cleaned_data["time_zone"] or "UTC"
+
     def definition(self) -> Definition:
         return Definition(**{name: self.cleaned_data[name] for name in FIELDS})
 
@@ -145,7 +159,7 @@ class PolicyAdmin(TakesAway, StaffViews, ModelAdmin):
     form = PolicyForm
     fields = (
         "name", "problems", "steps", ("repeats", "repeat_every_s", "repeat_until_acknowledged"),
-        ("acknowledge_timeout_s", "severity"), "last_resort",
+        ("acknowledge_timeout_s", "severity"), "time_zone", "last_resort",
     )  # fmt: skip
     readonly_fields = ("problems",)
     list_display = ("name", "version", "changed_at")
@@ -205,9 +219,9 @@ class PolicyAdmin(TakesAway, StaffViews, ModelAdmin):
         policy = get_object_or_404(selectors.policies(), pk=pk)
         at, problem = _moment(request.GET.get("at", ""))
         version = selectors.newest_version(policy)
-        definition = selectors.definition_of(version)
-        world = selectors.world_of(definition, since=at)
-        recipients = plan(definition, world, started_at=at, last_round=definitions.rounds_shown(definition))
+        severity = request.GET.get("severity", "")
+        severity = severity if severity in Severity.values else version.severity
+        recipients = selectors.simulated(version, at=at, severity=severity)
         context = {
             **self.admin_site.each_context(request),
             "title": f"Simulation of {policy}, version {version.number}",
@@ -215,16 +229,9 @@ class PolicyAdmin(TakesAway, StaffViews, ModelAdmin):
             "policy": policy,
             "at": at,
             "problem": problem,
-            "rows": [
-                {
-                    "recipient": recipient,
-                    "who": name_of(recipient.user),
-                    "outcome": outcome_of(recipient),
-                    "why": explanation_of(recipient),
-                    "after_s": round((recipient.due_at - at).total_seconds()),
-                }
-                for recipient in recipients
-            ],
+            "severity": severity,
+            "severities": Severity.choices,
+            "rows": shown_rows(recipients, started_at=at),
         }
         return TemplateResponse(request, "escalation/admin/simulation.html", context)
 

@@ -34,9 +34,10 @@ class EscalationProcessAdmin(ReadOnlyAdmin):
     ordering = ("-started_at", "-id")
     fields = (
         ("process_id", "state_label", "policy_version"),
-        ("started_at", "started_by"),
+        ("started_at", "started_by", "started_by_person"),
         ("ended_at", "ended_by", "ended_via"),
         ("acknowledged_at", "resume_at", "silent_at"),
+        ("severity", "details"),
         ("round", "next_round_at", "last_resort_at"),
         "history",
         "id",
@@ -45,6 +46,7 @@ class EscalationProcessAdmin(ReadOnlyAdmin):
         "id",
         "state_label",
         "started_by",
+        "started_by_person",
         "silent_at",
         "round",
         "next_round_at",

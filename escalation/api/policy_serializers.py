@@ -6,12 +6,14 @@ from django.core.exceptions import ValidationError as DjangoValidationError
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from accounts.validators import validate_time_zone
 from config.rest.fields import StrictBooleanField, StrictCharField, StrictChoiceField
 from escalation.api.fields import ChangeSerializer, whole
 from escalation.models import Policy, PolicyVersion
-from escalation.policies import definition
+from escalation.policies import definition, parsing
 from escalation.policies.definition import Definition
 from escalation.policies.selectors import problems_now
+from escalation.schedules.hours import WEEKDAYS
 from notifications.api.preference_serializers import moment
 from notifications.channels import registry
 from notifications.models import Severity
@@ -20,6 +22,31 @@ _CHANNELS: Final = {
     "type": "array",
     "items": {"type": "string"},
     "description": "Only these channels; all if empty.",
+}
+_WHOM: Final = {
+    "type": "string",
+    "enum": list(definition.WHOM),
+    "default": definition.ON_CALL,
+    "description": "`on_call`: whoever is on call then. `everyone`: all its people. `next`: for each new "
+    "process, the next of its people.",
+}
+_CLOCK: Final = {"type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$"}
+_ONLY: Final = {
+    "type": "object",
+    "description": "Left out unless this holds when it is due, by the clock in the policy's `time_zone`.",
+    "properties": {
+        "weekdays": {
+            "type": "array",
+            "items": {"type": "string", "enum": list(WEEKDAYS)},
+            "minItems": 1,
+            "maxItems": 7,
+            "description": "The hours of a night belong to the day on which they begin.",
+        },
+        "begin": {**_CLOCK, "description": "Give it with `end`."},
+        "end": {**_CLOCK, "description": "On the next day if it is not after `begin`."},
+        "severity": {"type": "string", "enum": Severity.values},
+    },
+    "additionalProperties": False,
 }
 _UUID: Final = {"type": "string", "format": "uuid"}
 
@@ -33,27 +60,33 @@ def _target(type_: str, required: tuple[str, ...], **properties: Any) -> dict[st
     }
 
 
-TARGETS: Final[dict[str, Any]] = {
-    "type": "array",
-    "minItems": 1,
-    "maxItems": definition.MAX_TARGETS,
-    "items": {
-        "oneOf": [
-            _target("user", ("user_id",), user_id=_UUID, channels=_CHANNELS),
-            _target("schedule", ("schedule_id",), schedule_id=_UUID, channels=_CHANNELS),
-            {
-                **_target("rotation", ("rotation_id",), rotation_id=_UUID, channels=_CHANNELS),
-                "deprecated": True,
-            },
-            _target(
-                "address",
-                ("channel", "address"),
-                channel={"type": "string", "enum": list(registry.ADDRESS_FIELDS)},
-                address={"type": "string", "maxLength": 2048},
-            ),
-        ]
-    },
-}
+def _targets(least: int, whom: dict[str, Any], **also: Any) -> dict[str, Any]:
+    several = {"channels": _CHANNELS, "whom": whom}
+    return {
+        "type": "array",
+        "minItems": least,
+        "maxItems": definition.MAX_TARGETS,
+        "items": {
+            "oneOf": [
+                _target("user", ("user_id",), user_id=_UUID, channels=_CHANNELS, **also),
+                _target("schedule", ("schedule_id",), schedule_id=_UUID, **several, **also),
+                {
+                    **_target("rotation", ("rotation_id",), rotation_id=_UUID, **several, **also),
+                    "deprecated": True,
+                },
+                _target(
+                    "address",
+                    ("channel", "address"),
+                    channel={"type": "string", "enum": list(registry.ADDRESS_FIELDS)},
+                    address={"type": "string", "maxLength": 2048},
+                    **also,
+                ),
+            ]
+        },
+    }
+
+
+RESORT: Final = _targets(0, {**_WHOM, "enum": [definition.ON_CALL, definition.EVERYONE]})
 STEPS: Final[dict[str, Any]] = {
     "type": "array",
     "minItems": 1,
@@ -67,7 +100,8 @@ STEPS: Final[dict[str, Any]] = {
                 "maximum": definition.MAX_S,
                 "description": "Seconds from the beginning of the round.",
             },
-            "targets": TARGETS,
+            "targets": _targets(1, _WHOM, only=_ONLY),
+            "only": _ONLY,
         },
         "required": ["after_s", "targets"],
         "additionalProperties": False,
@@ -81,7 +115,7 @@ class StepsField(serializers.Field):
 
     def to_internal_value(self, data: Any) -> tuple[definition.Step, ...]:
         try:
-            return definition.steps_of(data)
+            return parsing.steps_of(data)
         except DjangoValidationError as error:
             raise serializers.ValidationError(error.messages)
 
@@ -89,13 +123,13 @@ class StepsField(serializers.Field):
         return value
 
 
-@extend_schema_field({**TARGETS, "minItems": 0})
+@extend_schema_field(RESORT)
 class LastResortField(serializers.Field):
     """Targets as those of a step, or none."""
 
     def to_internal_value(self, data: Any) -> tuple[definition.Target, ...]:
         try:
-            return definition.targets_of(data)
+            return parsing.targets_of(data)
         except DjangoValidationError as error:
             raise serializers.ValidationError(error.messages)
 
@@ -123,6 +157,12 @@ class PolicyInSerializer(serializers.Serializer[Any]):
         choices=Severity.choices,
         required=False,
         help_text="Critical messages are sent in quiet hours, and to people who want critical alerts only.",
+    )
+    time_zone = StrictCharField(
+        max_length=64,
+        required=False,
+        validators=[validate_time_zone],
+        help_text="Of the hours and weekdays of conditions, such as Europe/Paris; UTC by default.",
     )
     repeat_until_acknowledged = StrictBooleanField(
         required=False,
@@ -155,7 +195,7 @@ class PolicyVersionSerializer(serializers.ModelSerializer[PolicyVersion]):
         model = PolicyVersion
         fields = (
             "version", "steps", "repeats", "repeat_every_s", "repeat_until_acknowledged",
-            "acknowledge_timeout_s", "severity", "last_resort", "created_at", "changed_by",
+            "acknowledge_timeout_s", "severity", "time_zone", "last_resort", "created_at", "changed_by",
         )  # fmt: skip
         read_only_fields = fields
 
@@ -171,12 +211,13 @@ class PolicySerializer(serializers.ModelSerializer[Policy]):
     acknowledge_timeout_s = serializers.IntegerField(source="now.acknowledge_timeout_s", allow_null=True)
     last_resort = LastResortField(source="now.last_resort")
     severity = serializers.ChoiceField(source="now.severity", choices=Severity.choices)
+    time_zone = serializers.CharField(source="now.time_zone")
 
     class Meta:
         model = Policy
         fields: tuple[str, ...] = (
             "id", "name", "version", "steps", "repeats", "repeat_every_s", "repeat_until_acknowledged",
-            "acknowledge_timeout_s", "severity", "last_resort", "created_at", "updated_at",
+            "acknowledge_timeout_s", "severity", "time_zone", "last_resort", "created_at", "updated_at",
         )  # fmt: skip
         read_only_fields: tuple[str, ...] = fields
 
@@ -186,9 +227,9 @@ class PolicySerializer(serializers.ModelSerializer[Policy]):
 
 
 class ProblemSerializer(serializers.Serializer[Any]):
-    """A step, or the last resort, that reaches nobody as things are now."""
+    """A step, the last resort, or all of it at some times of the week, that reaches nobody as things are."""
 
-    step = serializers.IntegerField(allow_null=True, help_text="From 1; null: the last resort.")
+    step = serializers.IntegerField(allow_null=True, help_text="From 1; null: none of the steps alone.")
     explanation = serializers.CharField()
 
 
@@ -208,6 +249,9 @@ class PolicyDetailSerializer(PolicySerializer):
 
 class SimulateInSerializer(serializers.Serializer[Any]):
     at = moment(required=False, help_text="When it would start; now by default.")
+    severity = StrictChoiceField(
+        choices=Severity.choices, required=False, help_text="Of the escalation; by default, the policy's."
+    )
 
 
 class TellingSerializer(serializers.Serializer[Any]):
@@ -215,13 +259,15 @@ class TellingSerializer(serializers.Serializer[Any]):
 
     round = serializers.IntegerField()
     step = serializers.IntegerField()
-    at = serializers.DateTimeField(help_text="When the step is due.")
+    at = serializers.DateTimeField(
+        help_text="When the step is due; if the person has steps of their own, when that one is."
+    )
     due_at = serializers.DateTimeField(
         help_text="When the message is due: later if quiet hours hold it back."
     )
     user_id = serializers.UUIDField(allow_null=True, source="user.pk", default=None)
     name = serializers.CharField(help_text="Who is told; empty for an address without a person.")
-    via = serializers.CharField(help_text="The schedule that has them on call.")
+    via = serializers.CharField(help_text="The schedule by which they are told.")
     channel = serializers.CharField()
     address = serializers.CharField()
     outcome = serializers.ChoiceField(choices=["told", "held", "not_told"])
@@ -235,4 +281,5 @@ class SimulationSerializer(serializers.Serializer[Any]):
     policy = serializers.CharField()
     version = serializers.IntegerField()
     started_at = serializers.DateTimeField()
+    severity = serializers.ChoiceField(choices=Severity.choices)
     tellings = TellingSerializer(many=True)

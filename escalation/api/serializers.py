@@ -11,7 +11,7 @@ from escalation.services.requests import IGNORED, STARTED, STOPPED
 from notifications.api.serializers import AttemptSerializer
 from notifications.channels import registry
 from notifications.explanations import explain
-from notifications.models import Delivery
+from notifications.models import Delivery, Severity
 
 _TIME: Final[dict[str, Any]] = {
     "type": "number",
@@ -57,6 +57,16 @@ REQUEST_SCHEMA: Final[dict[str, Any]] = {
             "maxLength": 100,
             "description": "For a start, in place of notifications: the name of a policy.",
         },
+        "severity": {
+            "type": "string",
+            "enum": Severity.values,
+            "description": "With a policy: of this process; by default, the policy's.",
+        },
+        "details": {
+            "type": "string",
+            "maxLength": requests.DETAILS_MAX_LENGTH,
+            "description": "With a policy: what the messages say besides.",
+        },
     },
     "required": ["process-id", "action"],
 }
@@ -81,7 +91,7 @@ class ProcessSerializer(serializers.ModelSerializer[EscalationProcess]):
         fields: tuple[str, ...] = (
             "id", "process_id", "state", "started_at", "ended_at", "ended_by", "ended_via",
             "acknowledged_at", "resume_at", "round", "next_round_at", "last_resort_at", "policy",
-            "policy_version",
+            "policy_version", "severity",
         )  # fmt: skip
         read_only_fields = fields
 
@@ -122,11 +132,12 @@ class HistorySerializer(serializers.ModelSerializer[Delivery]):
 class ProcessDetailSerializer(ProcessSerializer):
     """The latest run of a process with its history, and the runs before it."""
 
+    details = serializers.CharField(allow_blank=True, help_text="What its messages say besides.")
     notifications = HistorySerializer(many=True)
     earlier_runs = ProcessSerializer(many=True, help_text="The 50 before it, newest first.")
 
     class Meta(ProcessSerializer.Meta):
-        fields = (*ProcessSerializer.Meta.fields, "notifications", "earlier_runs")
+        fields = (*ProcessSerializer.Meta.fields, "details", "notifications", "earlier_runs")
         read_only_fields = fields
 
 

@@ -8,7 +8,7 @@ from django.conf import settings
 from accounts.models import Role
 from escalation.models import Integration
 from escalation.models.schedule import MAX_PER_TURN, MAX_SHIFT_H
-from escalation.policies.definition import MAX_S, MAX_STEPS, MAX_TARGETS
+from escalation.policies.definition import EVERYONE, MAX_S, MAX_STEPS, MAX_TARGETS, ON_CALL, WHOM
 from escalation.schedules.hours import WEEKDAYS
 from notifications.channels import registry
 from notifications.models import Severity
@@ -20,6 +20,7 @@ _COUNT: Final = {"type": "integer", "minimum": 0}
 _FLAG: Final = {"type": "boolean"}
 _PEOPLE: Final = {"type": "array", "items": _TEXT, "uniqueItems": True, "description": "Email addresses."}
 _TIME: Final = {"type": "string", "format": "date-time"}
+_CLOCK: Final = {"type": "string", "pattern": r"^([01]\d|2[0-3]):[0-5]\d$"}
 _LABEL: Final = {"type": "string", "minLength": 1}
 
 
@@ -70,12 +71,13 @@ def _kinds() -> dict[str, dict[str, Any]]:
         "policies": _object(
             {"name": _NAME},
             severity=_one_of(Severity.values),
+            time_zone=_TEXT,
             repeats=_COUNT,
             repeat_every_s=_COUNT,
             acknowledge_timeout_s={"type": ["integer", "null"], "minimum": 1},
             repeat_until_acknowledged=_FLAG,
             steps={"type": "array", "minItems": 1, "maxItems": MAX_STEPS, "items": _step(channels)},
-            last_resort=_targets(channels, least=0),
+            last_resort=_targets(channels, whom=(ON_CALL, EVERYONE), least=0),
         ),
         "integrations": _object(
             {"name": _NAME},
@@ -105,7 +107,6 @@ def _kinds() -> dict[str, dict[str, Any]]:
 
 def _layer() -> dict[str, Any]:
     weekdays = {"type": "array", "minItems": 1, "items": _one_of(WEEKDAYS)}
-    clock = {"type": "string", "pattern": r"^([01]\d|2[0-3]):[0-5]\d$"}
     return _object(
         {
             "time_zone": _TEXT,
@@ -118,21 +119,34 @@ def _layer() -> dict[str, Any]:
         per_turn={"type": "integer", "minimum": 1, "maximum": MAX_PER_TURN},
         restrictions={
             "type": "array",
-            "items": _object({"weekdays": weekdays, "begin": clock, "end": clock}),
+            "items": _object({"weekdays": weekdays, "begin": _CLOCK, "end": _CLOCK}),
         },
     )
 
 
 def _step(channels: dict[str, Any]) -> dict[str, Any]:
     after_s = {"type": "integer", "minimum": 0, "maximum": MAX_S}
-    return _object({"after_s": after_s, "targets": _targets(channels, least=1)})
+    only = {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            "weekdays": {"type": "array", "minItems": 1, "items": _one_of(WEEKDAYS)},
+            "begin": _CLOCK,
+            "end": _CLOCK,
+            "severity": _one_of(Severity.values),
+        },
+    }
+    targets = _targets(channels, whom=WHOM, least=1, only=only)
+    return _object({"after_s": after_s, "targets": targets}, only=only)
 
 
-def _targets(channels: dict[str, Any], *, least: int) -> dict[str, Any]:
+def _targets(
+    channels: dict[str, Any], *, whom: Iterable[str], least: int, **also: dict[str, Any]
+) -> dict[str, Any]:
     targets = [
-        _object({"user": _TEXT}, channels=channels),
-        _object({"schedule": _NAME}, channels=channels),
-        _object({"address": _TEXT, "channel": _one_of(registry.ADDRESS_FIELDS)}),
+        _object({"user": _TEXT}, channels=channels, **also),
+        _object({"schedule": _NAME}, channels=channels, whom=_one_of(whom), **also),
+        _object({"address": _TEXT, "channel": _one_of(registry.ADDRESS_FIELDS)}, **also),
     ]
     return {"type": "array", "minItems": least, "maxItems": MAX_TARGETS, "items": {"oneOf": targets}}
 

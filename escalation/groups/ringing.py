@@ -192,14 +192,14 @@ def _start(group: AlertGroup, policy: Policy, now: datetime) -> None:
         group.title = _summary(group)
     version = newest_version(policy)
     process_id = f"{group.title[:180]} #{group.pk.hex[-8:]}"
+    severity = Severity.STANDARD if group.severity == Severity.STANDARD else version.severity
     try:
-        told = planned(version, started_at=now, process_id=process_id)
+        plan = planned(version, started_at=now, process_id=process_id, severity=severity)
     except ValidationError:  # it is logged there
         group.quiet, group.rings_at = Quiet.NOBODY, now + ASK_AGAIN
         return
-    severity = Severity.STANDARD if group.severity == Severity.STANDARD else version.severity
     started = process_start(
-        process_id=process_id, notifications=told, now=now, policy_version=version, severity=severity
+        process_id=process_id, now=now, policy_version=version, severity=severity, **plan._asdict()
     )
     repeat_s = group.route.repeat_interval_s if group.route else 0
     group.process, group.quiet, group.state, group.told_at = started.process, Quiet.NO, State.OPEN, now

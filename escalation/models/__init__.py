@@ -8,6 +8,7 @@ from escalation.models.heartbeat import Heartbeat, HeartbeatPing, HeartbeatWatch
 from escalation.models.integration import IntakeRequest, Integration
 from escalation.models.policy import Policy, PolicyVersion
 from escalation.models.process import EscalationProcess
+from escalation.models.round_robin import RoundRobin
 from escalation.models.schedule import Layer, LayerMember, Schedule, ScheduleOverride
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "PingKey",
     "Policy",
     "PolicyVersion",
+    "RoundRobin",
     "Route",
     "Schedule",
     "ScheduleOverride",

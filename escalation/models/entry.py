@@ -21,6 +21,7 @@ class Entry(models.Model):
         SILENCED = "silenced", "Silenced"
         FLAPPING = "flapping", "Held back: it flaps"
         STOPPED = "stopped", "Stopped"
+        LEFT_OUT = "left_out", "Left out"
 
     id = UUIDv7Field()
     process = models.ForeignKey(
@@ -37,10 +38,12 @@ class Entry(models.Model):
     kind = models.CharField(max_length=16, choices=Kind.choices)
     at = models.DateTimeField(default=clock.now)
     until = models.DateTimeField(null=True, blank=True, help_text="Of what is put off: when it goes on.")
-    text = models.TextField(blank=True, help_text="The note; of a silence, its reason.")
+    text = models.TextField(
+        blank=True, help_text="The note; of a silence, its reason; of what is left out, why."
+    )
     by = models.CharField(max_length=200, blank=True)
     via = models.CharField(max_length=32, blank=True)
-    # Of notes: whose data they are.
+    # Of notes, who wrote them; of what is left out, who was not told.
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )

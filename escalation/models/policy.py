@@ -4,6 +4,7 @@ from django.conf import settings
 from django.db import models
 
 from accounts.ids import UUIDv7Field
+from accounts.validators import validate_time_zone
 from config import clock
 from notifications.models import Severity
 
@@ -51,6 +52,13 @@ class PolicyVersion(models.Model):
         null=True, blank=True, help_text="An acknowledged process resumes so long afterwards; empty: never."
     )
     severity = models.CharField(max_length=16, choices=Severity.choices, default=Severity.CRITICAL)
+    time_zone = models.CharField(
+        max_length=64,
+        default="UTC",
+        db_default="UTC",
+        validators=[validate_time_zone],
+        help_text="Of conditions.",
+    )
     repeat_until_acknowledged = models.BooleanField(default=False, db_default=False)
     last_resort = models.JSONField(
         default=list, db_default=[], blank=True, help_text="Who is told where nobody took it."

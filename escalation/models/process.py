@@ -1,7 +1,9 @@
 """An escalation under way or ended: one run of a process id."""
 
 from typing import Final
+from uuid import UUID
 
+from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
@@ -9,6 +11,7 @@ from django.db import models
 from accounts.ids import UUIDv7Field
 from accounts.models import ApiKey
 from config import clock
+from notifications.models import Severity
 
 
 class EscalationProcess(models.Model):
@@ -43,6 +46,14 @@ class EscalationProcess(models.Model):
     started_by = models.ForeignKey(
         ApiKey, null=True, blank=True, editable=False, on_delete=models.SET_NULL, related_name="+"
     )
+    started_by_person = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        editable=False,
+        on_delete=models.SET_NULL,
+        related_name="+",
+    )
     ended_at = models.DateTimeField(null=True, blank=True)
     acknowledged_at = models.DateTimeField(null=True, blank=True, help_text="The last time it was.")
     ended_by = models.CharField(max_length=200, blank=True, help_text="Who stopped or acknowledged it.")
@@ -50,6 +61,14 @@ class EscalationProcess(models.Model):
     policy_version = models.ForeignKey(
         "escalation.PolicyVersion", null=True, blank=True, on_delete=models.PROTECT, related_name="processes"
     )
+    severity = models.CharField(
+        max_length=16, choices=Severity.choices, default=Severity.CRITICAL, db_default=Severity.CRITICAL
+    )
+    details = models.TextField(
+        blank=True, default="", db_default="", help_text="What its messages say besides."
+    )
+    # Whose turn it is in it, by the id of the schedule of which it tells the next.
+    turns = models.JSONField(default=dict, db_default={}, editable=False)
     # How many notifications it has had so far: they are numbered on when it resumes.
     told = models.PositiveIntegerField(default=0, editable=False)
     # Of the people who are told: it is theirs to see and to acknowledge.
@@ -133,6 +152,10 @@ class EscalationProcess(models.Model):
 
     def __str__(self) -> str:
         return self.process_id
+
+    def turns_by_id(self) -> dict[UUID, UUID]:
+        """Return whose turn it is in it, by schedule."""
+        return {UUID(schedule): UUID(user) for schedule, user in self.turns.items()}
 
     @property
     def is_active(self) -> bool:

@@ -1,18 +1,19 @@
 """What a policy says, checked, and in the one form in which it is stored.
 
 {"after_s": 120, "targets": [{"type": "user", "user_id": "…", "channels": ["phone"]},
-                             {"type": "schedule", "schedule_id": "…", "channels": []},
-                             {"type": "address", "channel": "sms", "address": "+33612345678"}]}
+                             {"type": "schedule", "schedule_id": "…", "channels": [], "whom": "next"},
+                             {"type": "address", "channel": "sms", "address": "+33612345678",
+                              "only": {"severity": "critical"}}],
+ "only": {"weekdays": ["sat", "sun"], "from": "08:00", "until": "20:00"}}
 """
 
-from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
 
-from notifications.channels import registry
+from escalation.policies.conditions import ALWAYS, Condition
 
 MAX_STEPS: Final = 20
 MAX_TARGETS: Final = 20
@@ -31,24 +32,33 @@ TYPES: Final = {
 }
 
 Type = Literal["user", "schedule", "rotation", "address"]
+#: Whom a schedule stands for: who is on call, all of its people, or the next of them for each new process.
+ON_CALL, EVERYONE, NEXT = "on_call", "everyone", "next"
+WHOM: Final = (ON_CALL, EVERYONE, NEXT)
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Whom a step tells: a person, whoever is on call, or an address.
+    """Whom a step tells: a person, people of a schedule, or an address.
 
     ``channels`` narrows a person's ways of being told; empty means all. An address has exactly one.
+    ``whom`` is of a schedule.
     """
 
     type: Type
     id: UUID | None = None
     address: str = ""
     channels: tuple[str, ...] = ()
+    whom: str = ON_CALL
+    only: Condition = ALWAYS
 
     def as_json(self) -> dict[str, Any]:
+        said: dict[str, Any] = {"type": self.type}
         if self.type == "address":
-            return {"type": self.type, "channel": self.channels[0], "address": self.address}
-        return {"type": self.type, TYPES[self.type]: str(self.id), "channels": list(self.channels)}
+            said |= {"channel": self.channels[0], "address": self.address}
+        else:
+            said |= {TYPES[self.type]: str(self.id), "channels": list(self.channels)}
+        return said | _unless_usual(self.only, whom=self.whom if self.whom != ON_CALL else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +67,11 @@ class Step:
 
     after_s: int
     targets: tuple[Target, ...]
+    only: Condition = ALWAYS
 
     def as_json(self) -> dict[str, Any]:
-        return {"after_s": self.after_s, "targets": [target.as_json() for target in self.targets]}
+        said = {"after_s": self.after_s, "targets": [target.as_json() for target in self.targets]}
+        return said | _unless_usual(self.only)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +83,7 @@ class Definition:
     repeat_every_s: int = 0
     acknowledge_timeout_s: int | None = None
     severity: str = "critical"
+    time_zone: str = "UTC"
     repeat_until_acknowledged: bool = False
     last_resort: tuple[Target, ...] = ()
 
@@ -79,39 +92,15 @@ class Definition:
         targets = (*(target for step in self.steps for target in step.targets), *self.last_resort)
         return {target.id for target in targets if target.type in types and target.id}
 
-
-def steps_of(given: Any) -> tuple[Step, ...]:
-    """Return steps in the order of their delays.
-
-    Raises:
-        ValidationError: they are not as they should be; each message says where.
-    """
-    problems: list[str] = []
-    steps = [
-        _step(each, _within(f"step {place}", problems.append))
-        for place, each in enumerate(_objects(given, MAX_STEPS, "steps", problems.append), start=1)
-    ]
-    if problems:
-        raise ValidationError(problems)
-    return tuple(sorted((step for step in steps if step), key=lambda step: step.after_s))
+    def takes_turns_in(self) -> set[UUID]:
+        """Return the schedules of which each new process tells the next person."""
+        targets = (target for step in self.steps for target in step.targets)
+        return {target.id for target in targets if target.whom == NEXT and target.id}
 
 
-def targets_of(given: Any) -> tuple[Target, ...]:
-    """Return the targets of a last resort; none for an empty list.
-
-    Raises:
-        ValidationError: they are not as they should be; each message says where.
-    """
-    if given == []:
-        return ()
-    problems: list[str] = []
-    targets = [
-        _target(each, _within(f"target {place}", problems.append))
-        for place, each in enumerate(_objects(given, MAX_TARGETS, "targets", problems.append), start=1)
-    ]
-    if problems:
-        raise ValidationError(problems)
-    return tuple(target for target in targets if target)
+def _unless_usual(only: Condition, **others: str) -> dict[str, Any]:
+    found: dict[str, Any] = {name: value for name, value in others.items() if value}
+    return found | ({"only": only.as_json()} if only != ALWAYS else {})
 
 
 class Repeating(Protocol):
@@ -160,93 +149,3 @@ def check_rounds(definition: Definition) -> None:
         message = f"All rounds together have {tellings} targets; at most {MAX_TELLINGS} are possible."
         field = "repeat_every_s" if definition.repeat_until_acknowledged else "repeats"
         raise ValidationError({field: message})
-
-
-Complain = Callable[[str], object]
-
-
-def _within(place: str, complain: Complain) -> Complain:
-    return lambda text: complain(f"{place}: {text}")
-
-
-def _objects(given: Any, most: int, name: str, complain: Complain) -> Iterator[Mapping[str, Any]]:
-    if not isinstance(given, list) or not 0 < len(given) <= most:
-        complain(f"Expected a list of 1 to {most} {name}.")
-        return
-    for each in given:
-        if isinstance(each, dict):
-            yield each
-        else:
-            complain(f"Expected {name} to be objects.")
-
-
-def _step(given: Mapping[str, Any], complain: Complain) -> Step | None:
-    _only(given, ("after_s", "targets"), complain)
-    after_s = given.get("after_s")
-    if isinstance(after_s, bool) or not isinstance(after_s, int) or not 0 <= after_s <= MAX_S:
-        complain(f"after_s: Expected whole seconds from 0 to {MAX_S}.")
-        after_s = 0
-    targets = [
-        _target(each, _within(f"target {place}", complain))
-        for place, each in enumerate(
-            _objects(given.get("targets"), MAX_TARGETS, "targets", complain), start=1
-        )
-    ]
-    return Step(after_s, tuple(target for target in targets if target))
-
-
-def _target(given: Mapping[str, Any], complain: Complain) -> Target | None:
-    type_ = given.get("type")
-    match type_:
-        case "user" | "schedule" | "rotation":
-            _only(given, ("type", TYPES[type_], "channels"), complain)
-            id_, channels = _uuid(given.get(TYPES[type_])), _channels(given.get("channels", []))
-            if id_ is None:
-                complain(f"{TYPES[type_]}: Expected a UUID.")
-            if channels is None:
-                complain(f"channels: Expected a list of: {', '.join(sorted(_personal()))}.")
-            return Target(type_, id_, channels=channels or ())
-        case "address":
-            _only(given, ("type", "channel", "address"), complain)
-            channel, address = given.get("channel"), given.get("address")
-            if not isinstance(channel, str) or channel not in registry.ADDRESS_FIELDS:
-                complain(f"channel: Expected one of: {', '.join(registry.ADDRESS_FIELDS)}.")
-                return None
-            try:
-                if not isinstance(address, str) or len(address) > 2048:
-                    raise ValidationError(f"Expected {registry.get(channel).address_type}.")
-                return Target(
-                    "address", address=registry.get(channel).normalised_address(address), channels=(channel,)
-                )
-            except ValidationError as error:
-                complain(f"address: {' '.join(error.messages)}")
-                return None
-        case _:
-            complain(f"type: Expected one of: {', '.join(TYPES)}.")
-            return None
-
-
-def _only(given: Mapping[str, Any], known: tuple[str, ...], complain: Complain) -> None:
-    # A misspelt name would otherwise mean "all channels".
-    for name in sorted(set(given) - set(known)):
-        complain(f"{name[:50]}: There is no such field; expected {', '.join(known)}.")
-
-
-def _uuid(given: Any) -> UUID | None:
-    try:
-        return UUID(given) if isinstance(given, str) and len(given) == 36 else None
-    except ValueError:
-        return None
-
-
-def _personal() -> set[str]:
-    return {name for name, channel in registry.CHANNELS.items() if channel.for_contacts}
-
-
-def _channels(given: Any) -> tuple[str, ...] | None:
-    """Return channels, each once, in order; None for what is no list of them."""
-    if not isinstance(given, list) or len(given) > len(registry.CHANNELS):
-        return None
-    if not all(isinstance(each, str) and each in _personal() for each in given):
-        return None
-    return tuple(sorted(set(given)))

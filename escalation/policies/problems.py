@@ -5,10 +5,11 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from escalation.policies.definition import Definition, Target
+from escalation.policies.definition import ON_CALL, Definition, Target
+from escalation.policies.gaps import condition_gaps
 from escalation.policies.plan import KIND, World
 from escalation.policies.words import name_of
-from escalation.schedules.row import Roster, final_row
+from escalation.schedules.row import Roster, final_row, members
 from notifications.engine.recipients import recipients
 from notifications.models import Severity
 from notifications.reasons import Reason
@@ -20,7 +21,10 @@ _MOST_NAMED: Final = 3
 
 
 class Problem(NamedTuple):
-    """``step`` counts from 1; None is the last resort. Certain is what no time and no preference changes."""
+    """``step`` counts from 1; None is the last resort, or all of the policy.
+
+    Certain is what no time and no preference changes.
+    """
 
     step: int | None
     explanation: str
@@ -53,7 +57,7 @@ def problems_of(definition: Definition, world: World, *, now: datetime) -> list[
             why = "; ".join(dict.fromkeys(miss.why for miss in missed))
             is_certain = all(miss.is_certain for miss in missed)
             found.append(Problem(number, f"{name} reaches nobody: {why}.", is_certain))
-    return found
+    return found + [Problem(None, gap, False) for gap in condition_gaps(definition)]
 
 
 def _miss_of(target: Target, world: World, severity: str, now: datetime) -> _Miss | None:
@@ -65,10 +69,15 @@ def _miss_of(target: Target, world: World, severity: str, now: datetime) -> _Mis
     roster = world.schedules.get(target.id) if target.id else None
     if roster is None or target.id is None:
         return _Miss("its schedule has been removed", True)
-    row = final_row(roster, now, now + AHEAD)
-    people = dict.fromkeys(user_id for duty in row for user_id in duty.user_ids)
+    name = world.names.get(target.id, "")
+    if target.whom == ON_CALL:
+        row = final_row(roster, now, now + AHEAD)
+        people = tuple(dict.fromkeys(user_id for duty in row for user_id in duty.user_ids))
+    else:
+        people = members(roster)
+        if not people:
+            return _Miss(f"nobody takes turns in “{name}”", True)
     if not people:
-        name = world.names.get(target.id, "")
         return _Miss(f"nobody is on call by “{name}” in the next {AHEAD.days} days", _is_empty(roster, now))
     missed = [_miss_of_person(each, target.channels, world, severity, now) for each in people]
     whys = [miss.why for miss in missed if miss is not None]

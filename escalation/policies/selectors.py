@@ -1,7 +1,11 @@
 """Policies as lists show them, and the people that a plan needs: a few queries, however many there are."""
 
+from collections.abc import Mapping
 from dataclasses import fields
 from datetime import datetime
+from types import MappingProxyType
+from typing import Final
+from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db.models import OuterRef, Prefetch, QuerySet, Subquery
@@ -9,12 +13,17 @@ from django.db.models import OuterRef, Prefetch, QuerySet, Subquery
 from accounts.models import User
 from config import clock
 from escalation.models.policy import Policy, PolicyVersion
+from escalation.models.round_robin import RoundRobin
 from escalation.models.schedule import Schedule
-from escalation.policies.definition import Definition, steps_of, targets_of
-from escalation.policies.plan import World
+from escalation.policies.definition import Definition, rounds_shown
+from escalation.policies.parsing import steps_of, targets_of
+from escalation.policies.plan import World, plan
 from escalation.policies.problems import Problem, problems_of
+from escalation.schedules.row import Roster, members
 from escalation.schedules.selectors import people_by_id, roster_of, with_layers
-from notifications.engine.recipients import people_with_preferences
+from notifications.engine.recipients import Recipient, people_with_preferences
+
+NO_TURNS: Final[Mapping[UUID, UUID]] = MappingProxyType({})
 
 
 def policies() -> QuerySet[Policy]:
@@ -57,13 +66,48 @@ def problems_now(version: PolicyVersion) -> list[Problem]:
     return problems_of(definition, world_of(definition, since=now), now=now)
 
 
-def world_of(definition: Definition, *, since: datetime) -> World:
-    """Return the people and schedules that a policy names, with who is on call from a time on."""
+def simulated(version: PolicyVersion, *, at: datetime, severity: str = "") -> list[Recipient]:
+    """Return all who would be told or not by a start at a time, as ``plan`` does; tells nobody.
+
+    Args:
+        severity: of the process; by default, the policy's.
+    """
+    definition = definition_of(version)
+    return plan(
+        definition,
+        world_of(definition, since=at),
+        started_at=at,
+        severity=severity,
+        last_round=rounds_shown(definition),
+    )
+
+
+def world_of(definition: Definition, *, since: datetime, turns: Mapping[UUID, UUID] = NO_TURNS) -> World:
+    """Return the people and schedules that a policy names, with who is on call from a time on.
+
+    Args:
+        turns: whose turn it is, by schedule, where that is settled already.
+    """
     named = Schedule.objects.filter(pk__in=definition.ids("schedule", "rotation"), deleted_at=None)
     schedules = list(with_layers(named, since=since))
     on_call = {person for each in schedules for person in people_by_id(each)}
+    rosters = {each.pk: roster_of(each) for each in schedules}
     return World(
         people=people_with_preferences(User.objects.filter(pk__in=definition.ids("user") | on_call)),
-        schedules={each.pk: roster_of(each) for each in schedules},
+        schedules=rosters,
         names={each.pk: each.name for each in schedules},
+        next=_next(definition.takes_turns_in(), rosters, turns),
     )
+
+
+def _next(named: set[UUID], rosters: Mapping[UUID, Roster], given: Mapping[UUID, UUID]) -> dict[UUID, UUID]:
+    """Return whose turn it is: as given, or after whoever had the last."""
+    lasts = RoundRobin.objects.in_bulk(named) if named else {}
+    found = {}
+    for pk in named & rosters.keys():
+        people, last = members(rosters[pk]), lasts.get(pk)
+        if given.get(pk) in people:
+            found[pk] = given[pk]
+        elif people:
+            found[pk] = last.next_of(people) if last else people[0]
+    return found

@@ -1,9 +1,14 @@
 """A plan in words, for people."""
 
-from typing import Final
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, Final
 
 from accounts.models import User
-from escalation.policies.plan import GONE, NO_WAY, NOBODY_ON_CALL
+from escalation.policies.conditions import HOURS, SEVERITY, WEEKDAY
+from escalation.policies.plan import GONE, NOBODY_IN_IT, NOBODY_ON_CALL
+from notifications.channels import registry
+from notifications.engine.own_steps import NO_WAY
 from notifications.engine.recipients import Recipient
 from notifications.explanations import held_sentence, sentence_of
 
@@ -11,6 +16,10 @@ _OF_NOBODY: Final = {
     NOBODY_ON_CALL: "Nobody is on call then.",
     GONE: "Not there any more, or switched off.",
     NO_WAY: "Has no contact point on these channels.",
+    NOBODY_IN_IT: "Nobody takes turns in this schedule.",
+    HOURS: "Left out: it is due outside its hours.",
+    WEEKDAY: "Left out: it is due on another day.",
+    SEVERITY: "Left out: the escalation has another severity.",
 }
 
 
@@ -21,7 +30,26 @@ def outcome_of(recipient: Recipient) -> str:
     return "held" if recipient.reason else "told"
 
 
+def shown_rows(recipients: Iterable[Recipient], *, started_at: datetime) -> list[dict[str, Any]]:
+    """Return what pages show of a plan, a row for each."""
+    return [
+        {
+            "recipient": recipient,
+            "who": name_of(recipient.user),
+            "address": registry.shown(recipient.channel, recipient.address),
+            "outcome": outcome_of(recipient),
+            "why": explanation_of(recipient),
+            "after_s": round((recipient.due_at - started_at).total_seconds()),
+        }
+        for recipient in recipients
+    ]
+
+
 def explanation_of(recipient: Recipient) -> str:
+    return f"{_explanation(recipient)} {recipient.detail}".rstrip()
+
+
+def _explanation(recipient: Recipient) -> str:
     if not recipient.is_told:
         return _OF_NOBODY.get(recipient.reason) or sentence_of(recipient.reason, otherwise="Not told")
     if recipient.reason:

@@ -77,6 +77,12 @@ def final_row(roster: Roster, begin: datetime, end: datetime) -> list[Duty]:
     return [duty for duty in row if duty.starts_at < end and duty.ends_at > begin]
 
 
+def members(roster: Roster) -> tuple[UUID, ...]:
+    """Return everybody who takes turns in any layer, each once, in order."""
+    people = (person for layer in roster.layers for person in layer.people)
+    return tuple(dict.fromkeys(each for each in people if each and each not in roster.away))
+
+
 def on_call(roster: Roster, at: datetime) -> Duty | None:
     """Return who is on call at a time, from when until when; None for nobody."""
     return next(iter(final_row(roster, at, at + _INSTANT)), None)

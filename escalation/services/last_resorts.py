@@ -14,7 +14,8 @@ from django.dispatch import receiver
 
 from escalation import selectors
 from escalation.models import EscalationProcess
-from escalation.policies.definition import Definition, Step, Target, targets_of
+from escalation.policies.definition import Definition, Step, Target
+from escalation.policies.parsing import targets_of
 from escalation.policies.plan import plan, told_and_silenced
 from escalation.policies.selectors import world_of
 from escalation.services.ending import noticed

@@ -41,6 +41,7 @@ def planned(
             "outcome": process.state if is_last_resort else "",
             "mail_subject": settings.MAIL_SUBJECT,
             "mail_body": settings.MAIL_BODY,
+            "details": process.details,
             "page": f"{settings.PUBLIC_URL.rstrip('/')}/escalations/{process.pk}/",
         },
         marks={"acknowledge": MARK},

@@ -1,6 +1,6 @@
 """Starting, stopping, acknowledging and resuming processes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -9,15 +9,19 @@ import structlog
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
-from accounts.models import ApiKey
+from accounts.ids import uuid7
+from accounts.models import ApiKey, User
 from escalation.models import Entry, EscalationProcess, PolicyVersion
 from escalation.policies.definition import rounds_of
+from escalation.policies.selectors import NO_TURNS
 from escalation.services.ending import hang_up_late, process_end, process_finish, process_finish_if_over
 from escalation.services.messages import planned
-from escalation.timelines.entries import entry_add
+from escalation.services.policies import RoundPlan
+from escalation.services.turns import turns_take
+from escalation.timelines.entries import entry_add, left_out_add
 from notifications.engine.planned import deliver_many
 from notifications.engine.recipients import Recipient
-from notifications.models import Notification, Severity
+from notifications.models import Severity
 
 log = structlog.get_logger(__name__)
 
@@ -41,14 +45,22 @@ def process_start(
     now: datetime,
     policy_version: PolicyVersion | None = None,
     severity: str = Severity.CRITICAL,
-    started_by: ApiKey | None = None,
+    started_by: ApiKey | User | None = None,
+    run: UUID | None = None,
+    details: str = "",
+    left_out: Sequence[Recipient] = (),
+    turns: Mapping[UUID, UUID] = NO_TURNS,
 ) -> Started:
     """Start a process, unless one of that id is active: then nothing changes.
 
     One that has nothing left to send, and was only not marked so yet, counts as ended.
 
     Args:
+        run: the id of the run that is started: the same again changes nothing, even if it is over.
+        details: what its messages say besides.
         notifications: whom it tells, by a policy in the first of its rounds, and those who are silenced.
+        left_out: what its policy left out of that round.
+        turns: whose turn it is in it; they have had it once it is started.
 
     Raises:
         KeyError: there is no channel of that name.
@@ -56,24 +68,33 @@ def process_start(
     """
     with transaction.atomic():
         process = EscalationProcess(
+            pk=run or uuid7(),
             process_id=process_id,
             started_at=now,
-            started_by=started_by,
+            started_by=started_by if isinstance(started_by, ApiKey) else None,
+            started_by_person=started_by if isinstance(started_by, User) else None,
             policy_version=policy_version,
             look_at=over_at(notifications, now),
             next_round_at=next_round_after(policy_version, 1, now),
             told=len(notifications),
             told_users=people_told(notifications),
+            severity=severity,
+            details=details,
+            turns={str(schedule): str(user) for schedule, user in turns.items()},
         )
         # A resume has the lock of its run, and then waits for the end of this one.
         waiting = EscalationProcess.objects.filter(process_id=process_id, resume_at__isnull=False)
         list(waiting.order_by("pk").select_for_update(of=("self",)).values_list("pk"))
         while not _saved(process):
+            if run is not None and (there := EscalationProcess.objects.filter(pk=run).first()):
+                return Started(there, created=False)
             active = _locked(EscalationProcess.objects.filter(process_id=process_id, state=State.ACTIVE))
             if active is not None and not process_finish_if_over(active, now=now):
                 return Started(active, created=False)
         waiting.update(resume_at=None)  # the new run takes its place
+        turns_take(turns)
         deliver_many(planned(process, notifications, severity=severity))
+        left_out_add(process, left_out)
     log.info("escalation_started", process=str(process.pk), notifications=len(notifications))
     return Started(process, created=True)
 
@@ -138,7 +159,7 @@ def process_acknowledge(*, process: EscalationProcess, by: str, via: str, now: d
 def process_resume(
     *,
     process: EscalationProcess,
-    plan: Callable[[EscalationProcess], tuple[int, Sequence[Recipient]] | None],
+    plan: Callable[[EscalationProcess], tuple[int, RoundPlan] | None],
     now: datetime,
 ) -> bool:
     """Go on with an acknowledged process whose time has come; False where it doesn't.
@@ -164,7 +185,7 @@ def process_resume(
         if planned_round is None:
             _wait_for_somebody(locked, now)
             return False
-        locked.round, notifications = planned_round
+        locked.round, (notifications, left_out, _) = planned_round
         locked.resume_at = None
         first = locked.told + 1
         locked.state, locked.ended_at, locked.silent_at = State.ACTIVE, None, None
@@ -174,8 +195,9 @@ def process_resume(
         locked.next_round_at = next_round_after(locked.policy_version, locked.round, now)
         if not _saved(locked):
             return False
-        deliver_many(planned(locked, notifications, severity=severity_of(locked), first=first))
+        deliver_many(planned(locked, notifications, severity=locked.severity, first=first))
         entry_add(kind=Kind.RESUMED, at=now, process=locked)
+        left_out_add(locked, left_out)
     log.info("escalation_resumed", process=str(locked.pk), notifications=len(notifications))
     return True
 
@@ -203,22 +225,16 @@ def next_round_after(version: PolicyVersion | None, number: int, began_at: datet
     return began_at + timedelta(seconds=version.repeat_every_s)
 
 
-def severity_of(process: EscalationProcess) -> str:
-    """Return the severity with which a process was started: an alert group may ask for less."""
-    told = Notification.objects.filter(source_type=EscalationProcess.SOURCE, source_id=str(process.pk))
-    told = told.exclude(data__has_key=EscalationProcess.LAST_RESORT)
-    version = process.policy_version
-    found = told.order_by("pk").values_list("severity", flat=True).first()
-    return found or (version.severity if version else Severity.CRITICAL)
-
-
 def _saved(process: EscalationProcess) -> bool:
-    """Store a process as the active one of its id; False where there is another, if only just starting."""
+    """Store a process as the active one of its id; False where there is another, if only just starting.
+
+    False too where this very run is there already.
+    """
     try:
         with transaction.atomic():
-            process.save()
+            process.save(force_insert=process._state.adding)
     except IntegrityError as error:
-        if "escalation_active_once" not in str(error):
+        if not any(name in str(error) for name in ("escalation_active_once", "escalationprocess_pkey")):
             raise
         return False
     return True

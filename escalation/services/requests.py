@@ -1,20 +1,22 @@
 """Doing what a request asks for: the same for HTTP and for a broker."""
 
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import structlog
 from django.core.exceptions import ValidationError
+from django.db import transaction
 
 from accounts.models import ApiKey, User
-from escalation.models import EscalationProcess, PolicyVersion
+from escalation.models import EscalationProcess
 from escalation.policies import selectors as policy_selectors
 from escalation.policies.plan import KIND
 from escalation.requests import USER, Request
 from escalation.services import policies
-from escalation.services.processes import process_start, process_stop
-from notifications.engine.recipients import Recipient, people_with_preferences, recipients
+from escalation.services.processes import Started, process_start, process_stop
+from notifications.engine.own_steps import recipients_in_steps
+from notifications.engine.recipients import Recipient, people_with_preferences
 from notifications.models import Severity
 
 log = structlog.get_logger(__name__)
@@ -38,13 +40,13 @@ def request_run(
     now: datetime,
     by: str = "",
     via: str = "api",
-    api_key: ApiKey | None = None,
+    started_by: ApiKey | User | None = None,
     run: UUID | None = None,
 ) -> Answer:
     """Start or stop what a request asks for.
 
     Args:
-        run: stop this run alone.
+        run: stop this run alone; or start it with this id, once.
 
     Raises:
         ValidationError: it names a user or a policy that there isn't, or nobody would be told; nothing was
@@ -55,24 +57,30 @@ def request_run(
         if stopped is None:
             return Answer(IGNORED, "No process with this id is active; this stop was ignored.", None)
         return Answer(STOPPED, "", stopped)
-    version: PolicyVersion | None = None
-    if request.policy:
-        version = policy_selectors.version_named(request.policy)
-        told = policies.planned(version, started_at=now, process_id=request.process_id)
-    else:
-        told = recipients_of(request.notifications)
-    started = process_start(
-        process_id=request.process_id,
-        notifications=told,
-        now=now,
-        policy_version=version,
-        severity=version.severity if version else Severity.CRITICAL,
-        started_by=api_key,
-    )
+    # The plan and the start are one: whose turn it is may depend on it.
+    with transaction.atomic():
+        started = _start(request, now=now, started_by=started_by, run=run)
     if started.created:
         return Answer(STARTED, "", started.process)
     detail = "A process with this id is already active; this start was ignored."
     return Answer(IGNORED, detail, started.process)
+
+
+def _start(request: Request, *, now: datetime, started_by: ApiKey | User | None, run: UUID | None) -> Started:
+    said: dict[str, Any] = {
+        "process_id": request.process_id,
+        "now": now,
+        "started_by": started_by,
+        "run": run,
+    }
+    if not request.policy:
+        return process_start(notifications=recipients_of(request.notifications), **said)
+    version = policy_selectors.version_named(request.policy)
+    severity = request.severity or version.severity
+    plan = policies.planned(version, started_at=now, process_id=request.process_id, severity=severity)
+    return process_start(
+        policy_version=version, severity=severity, details=request.details, **said, **plan._asdict()
+    )
 
 
 def recipients_of(wanted: tuple[Recipient, ...]) -> list[Recipient]:
@@ -96,7 +104,7 @@ def recipients_of(wanted: tuple[Recipient, ...]) -> list[Recipient]:
         if person is None or not person.user.is_active:
             unknown.append(f"{index}: user-id: There is no such user.")
             continue
-        theirs = list(recipients(person, kind=KIND, severity=Severity.CRITICAL, at=each.due_at))
+        theirs = list(recipients_in_steps(person, kind=KIND, severity=Severity.CRITICAL, at=each.due_at))
         told = [recipient for recipient in theirs if recipient.is_told]
         found += told or theirs
         if not told:

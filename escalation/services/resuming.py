@@ -13,10 +13,9 @@ from django.db.models.functions import Cast
 
 from escalation import selectors
 from escalation.models import EscalationProcess
-from escalation.services.policies import planned
+from escalation.services.policies import RoundPlan, planned
 from escalation.services.processes import process_resume
 from notifications import looks
-from notifications.engine.recipients import Recipient
 from notifications.models import Delivery
 
 log = structlog.get_logger(__name__)
@@ -55,7 +54,7 @@ def process_go_on(*, process: EscalationProcess, now: datetime) -> bool:
     return True
 
 
-def _again(process: EscalationProcess, now: datetime) -> tuple[int, list[Recipient]] | None:
+def _again(process: EscalationProcess, now: datetime) -> tuple[int, RoundPlan] | None:
     assert process.policy_version is not None  # only policies have acknowledgements with an end
     # What was cancelled and never began says nothing: it may be of rounds that would have come much later.
     begun = selectors.deliveries_of(process).filter(due_at__lte=process.acknowledged_at)
@@ -65,7 +64,12 @@ def _again(process: EscalationProcess, now: datetime) -> tuple[int, list[Recipie
     last = max(process.round, round_.aggregate(last=Max("round"))["last"] or 1)
     try:
         return last, planned(
-            process.policy_version, started_at=now, process_id=process.process_id, first_round=last
+            process.policy_version,
+            started_at=now,
+            process_id=process.process_id,
+            severity=process.severity,
+            first_round=last,
+            turns=process.turns_by_id(),
         )
     except ValidationError:  # nobody would be told; it is logged
         return None

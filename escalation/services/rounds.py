@@ -12,7 +12,8 @@ from escalation import selectors
 from escalation.models import EscalationProcess
 from escalation.services.messages import HELD_S, planned
 from escalation.services.policies import round_planned
-from escalation.services.processes import LOOK_EVERY, add_told, next_round_after, over_at, severity_of
+from escalation.services.processes import LOOK_EVERY, add_told, next_round_after, over_at
+from escalation.timelines.entries import left_out_add
 from notifications import looks
 from notifications.engine.planned import deliver_many
 
@@ -60,10 +61,12 @@ def _begin(pk: UUID, now: datetime) -> None:
             return
         begins_at = max(process.next_round_at, now)
         process.round += 1
-        told = round_planned(
+        told, left_out, _ = round_planned(
             process.policy_version,
             number=process.round,
             begins_at=begins_at,
+            severity=process.severity,
+            turns=process.turns_by_id(),
             held_back=_held_back(process),
         )
         first = process.told + 1
@@ -71,7 +74,8 @@ def _begin(pk: UUID, now: datetime) -> None:
         process.look_at = max(process.look_at, over_at(told, begins_at))
         process.next_round_at = next_round_after(process.policy_version, process.round, begins_at)
         process.save()
-        deliver_many(planned(process, told, severity=severity_of(process), first=first))
+        deliver_many(planned(process, told, severity=process.severity, first=first))
+        left_out_add(process, left_out)
     about = {"process": str(pk), "round": process.round}
     if any(recipient.is_told for recipient in told):
         log.info("escalation_round", **about, notifications=len(told))

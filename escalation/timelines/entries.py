@@ -9,6 +9,8 @@ from django.core.exceptions import ValidationError
 from accounts.models import User
 from config.rest.exceptions import Conflict
 from escalation.models import AlertGroup, Entry, EscalationProcess
+from escalation.policies.words import explanation_of
+from notifications.engine.recipients import Recipient
 
 Kind = Entry.Kind
 #: Characters of a note.
@@ -50,6 +52,27 @@ def held_add(groups: Iterable[AlertGroup], *, by: str = "", now: datetime) -> No
         for group in groups
         if group.quiet in kinds and group.rings_at is not None and group.rings_at > now
     )
+
+
+def left_out_add(process: EscalationProcess, left_out: Iterable[Recipient]) -> None:
+    """Store which steps and targets of a policy tell nobody in a round, and why."""
+    Entry.objects.bulk_create(
+        Entry(
+            kind=Kind.LEFT_OUT,
+            at=recipient.at or process.started_at,
+            process=process,
+            user=recipient.user,
+            text=" ".join(filter(None, (_step_of(recipient), explanation_of(recipient)))),
+        )
+        for recipient in left_out
+    )
+
+
+def _step_of(recipient: Recipient) -> str:
+    told = recipient.data
+    again = f", round {told['round']}" if told["round"] > 1 else ""
+    via = f" by “{recipient.via}”" if recipient.via else ""
+    return f"Step {told['step']}{again}{via}:"
 
 
 def note_add(

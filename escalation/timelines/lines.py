@@ -24,8 +24,9 @@ MOST: Final = 1_000
 class Line:
     """One thing that happened.
 
-    ``kind``: started, alert, message, acknowledged, resumed, snoozed, silenced, flapping, stormed, note, over
-    (an alert of a group), stopped, resolved, or ended. ``details`` are somebody's own words.
+    ``kind``: started, alert, message, left_out (a step that told nobody), acknowledged, resumed, snoozed,
+    silenced, flapping, stormed, note, over (an alert of a group), stopped, resolved, or ended. ``details``
+    are somebody's own words.
     """
 
     at: datetime
@@ -171,13 +172,18 @@ def _add_run(built: _Builder, run: Run, instants: Iterable[datetime | None] = ()
     policy = _policy_of(process)
     by = str(process.started_by.name) if process.started_by else ""
     how = f" by the policy {policy}" if policy else ""
-    key = f", asked for by the API key {by}" if by else ""
-    built.add(process.started_at, "started", f"Escalation started{how}{key}.", by=by)
+    asked = f", asked for by the API key {by}" if by else ""
+    if process.started_by_person:
+        by = name_of(process.started_by_person)
+        asked = f", by hand ({by})"
+    text = f"Escalation started{how}{asked}."
+    built.add(process.started_at, "started", text, details=process.details, by=by)
     for delivery in run.deliveries:
         if not _never_came(delivery):
             built.lines.append(_told(built, delivery))
     for each in run.entries:
-        if each.kind != Kind.TOLD:
+        is_needless = each.kind == Kind.LEFT_OUT and process.ended_at and each.at > process.ended_at
+        if each.kind != Kind.TOLD and not is_needless:
             _add_entry(built, each, since=process.started_at)
     for each in _unstored(process, run.entries):
         if each.at not in instants:
@@ -198,6 +204,7 @@ def _add_entry(built: _Builder, entry: Entry, since: datetime | None = None) -> 
         Kind.SILENCED: f"Silenced{until}{by}:",
         Kind.FLAPPING: f"Held back{until}: it opens and closes again and again.",
         Kind.STOPPED: f"Stopped{by}, {after} after the start.",
+        Kind.LEFT_OUT: f"{entry.text}{f' ({name_of(entry.user)})' if entry.user else ''}",
     }[Kind(entry.kind)]
     details = entry.text if entry.kind in (Kind.NOTE, Kind.SILENCED) else ""
     built.add(entry.at, entry.kind, text, details=details, by=entry.by, via=entry.via)

@@ -11,7 +11,7 @@ from escalation.models import AlertGroup, AlertOccurrence, Entry, EscalationProc
 from escalation.selectors import deliveries_of, processes_telling
 from escalation.timelines.lines import MOST, Run, Timeline, group_timeline, process_timeline
 from notifications.models import Delivery
-from notifications.selectors import Principal, deliveries_visible_to, with_attempts
+from notifications.selectors import Principal, deliveries_visible_to, sees_all, with_attempts
 
 Kind, Act = Entry.Kind, AlertOccurrence.Act
 # Rows of each kind: more than a timeline shows, so that it says that some are left out.
@@ -34,7 +34,9 @@ def timeline_of_group(group: AlertGroup, principal: Principal) -> Timeline:
     entries = list(Entry.objects.filter(group=group)[:_MOST])
     told = {each.process_id for each in entries if each.kind == Kind.TOLD} | {group.process_id}
     ids = [pk for pk in told if pk is not None]
-    processes = EscalationProcess.objects.select_related("policy_version__policy", "started_by")
+    processes = EscalationProcess.objects.select_related(
+        "policy_version__policy", "started_by", "started_by_person"
+    )
     last = processes.filter(pk__in=ids).order_by("-started_at", "-pk")[:_MOST_RUNS]
     said = AlertOccurrence.objects.filter(alert__group=group, act__in=(Act.ACKNOWLEDGE, Act.NOTE))
     return group_timeline(
@@ -53,6 +55,14 @@ def entries_telling(person: UUID) -> QuerySet[Entry]:
     return Entry.objects.filter(Q(process__in=told) | Q(group__in=groups))
 
 
+def _visible(entries: QuerySet[Entry], principal: Principal) -> QuerySet[Entry]:
+    """Leave out who else was not told: people see the messages to themselves."""
+    if sees_all(principal):
+        return entries
+    of_others = Q(kind=Kind.LEFT_OUT, user__isnull=False) & ~Q(user=principal.pk)
+    return entries.exclude(of_others)
+
+
 def _runs(processes: Sequence[EscalationProcess], principal: Principal) -> list[Run]:
     """Return these with what of each somebody may see."""
     theirs = deliveries_of(*processes).order_by().values("pk")
@@ -61,6 +71,7 @@ def _runs(processes: Sequence[EscalationProcess], principal: Principal) -> list[
     for each in visible.order_by("due_at", "pk")[:_MOST]:
         deliveries[each.notification.source_id].append(each)
     entries: dict[UUID | None, list[Entry]] = defaultdict(list)
-    for entry in Entry.objects.filter(process__in=processes).select_related("group")[:_MOST]:
+    said = Entry.objects.filter(process__in=processes).select_related("group", "user")
+    for entry in _visible(said, principal)[:_MOST]:
         entries[entry.process_id].append(entry)
     return [Run(each, deliveries[str(each.pk)], entries[each.pk]) for each in processes]

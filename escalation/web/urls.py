@@ -6,6 +6,7 @@ from escalation.services import covers
 from escalation.web import groups, on_call, views
 from escalation.web.figures import FiguresPage
 from escalation.web.heartbeats import HeartbeatsPage
+from escalation.web.starting import StartPage
 
 app_name = "escalation"
 urlpatterns = [
@@ -13,6 +14,7 @@ urlpatterns = [
     path("escalations", views.escalations),
     path("escalations/", views.escalations, name="list"),
     path("heartbeats/", HeartbeatsPage.as_view(), name="heartbeats"),
+    path("escalations/start/", StartPage.as_view(), name="start"),
     path("escalations/figures/", FiguresPage.as_view(), name="figures"),
     path("escalations/<uuid:run_id>/", views.TimelinePage.as_view(), name="timeline"),
     path("escalations/<uuid:run_id>/acknowledge/", views.AcknowledgePage.as_view(), name="acknowledge"),

@@ -7,11 +7,18 @@ from typing import Any, Final
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from config.rest.fields import StrictBooleanField, StrictCharField, StrictChoiceField
+from config.rest.fields import (
+    StrictBooleanField,
+    StrictCharField,
+    StrictChoiceField,
+    StrictIntegerField,
+    StrictUUIDField,
+)
 from config.rest.originals import AnyUUIDField
-from notifications import rules
+from notifications import own_steps, rules
 from notifications.channels import registry
 from notifications.models import Preference, Severity, Subscription
+from notifications.services.own_steps import own_step_channels
 
 CLOCK: Final = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]", re.ASCII)
 
@@ -97,6 +104,51 @@ class PreferenceSerializer(serializers.ModelSerializer[Preference]):
         read_only_fields = fields
 
 
+class OwnStepSerializer(serializers.Serializer[Any]):
+    """After how long, and where: give either a channel or one contact point."""
+
+    after_s = StrictIntegerField(
+        min_value=0, max_value=own_steps.MAX_S, help_text="Seconds after an escalation reaches you."
+    )
+    channel = StrictChoiceField(
+        choices=own_step_channels(), required=False, help_text="All your contact points of this channel."
+    )
+    contact_point_id = StrictUUIDField(required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if ("channel" in attrs) == ("contact_point_id" in attrs):
+            raise serializers.ValidationError({"channel": ["Give either a channel or a contact_point_id."]})
+        return attrs
+
+
+class OwnStepsInSerializer(serializers.Serializer[Any]):
+    """A severity you leave out keeps its steps; an empty list ends them."""
+
+    critical = OwnStepSerializer(many=True, required=False, help_text=f"At most {own_steps.MOST}.")
+    standard = OwnStepSerializer(many=True, required=False, help_text=f"At most {own_steps.MOST}.")
+
+    def steps(self) -> dict[str, list[own_steps.OwnStep]]:
+        given = self.validated_data
+        return {severity: [own_steps.OwnStep(**each) for each in steps] for severity, steps in given.items()}
+
+
+class OwnStepShownSerializer(serializers.Serializer[Any]):
+    after_s = serializers.IntegerField()
+    channel = serializers.CharField(allow_blank=True, help_text="Empty if it is one contact point.")
+    contact_point_id = serializers.UUIDField(allow_null=True)
+    problem = serializers.CharField(
+        allow_blank=True, help_text="Why it leads nowhere, so that all contact points are told instead."
+    )
+
+
+class OwnStepsSerializer(serializers.Serializer[Any]):
+    """How escalations tell somebody, in the order of time; no steps: everywhere at once."""
+
+    user_id = serializers.UUIDField()
+    critical = OwnStepShownSerializer(many=True)
+    standard = OwnStepShownSerializer(many=True)
+
+
 class RuleKeySerializer(serializers.Serializer[Subscription]):
     """What a rule is about; empty means any."""
 
@@ -146,7 +198,8 @@ class DecisionSerializer(serializers.Serializer[Any]):
 
     contact_point_id = serializers.UUIDField(allow_null=True)
     channel = serializers.CharField()
-    outcome = serializers.ChoiceField(choices=["now", "held", "not_told"])
+    outcome = serializers.ChoiceField(choices=["now", "later", "held", "not_told"])
+    due_at = serializers.DateTimeField(help_text="When it would be sent, if it would.")
     reason = serializers.CharField(allow_blank=True)
     held_until = serializers.DateTimeField(allow_null=True)
     explanation = serializers.CharField()

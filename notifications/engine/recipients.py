@@ -40,7 +40,8 @@ class Recipient:
     back, ``due_at`` is when they end, and that is the ``reason``.
 
     The rest is said by whoever plans it: ``at``, when it was asked for; ``via``, the schedule by which they
-    are told; ``data``, what machines are told beside, such as the step of a policy.
+    are told; ``detail``, a sentence beside the reason; ``data``, what machines are told beside, such as the
+    step of a policy.
     """
 
     channel: str
@@ -52,6 +53,7 @@ class Recipient:
     reason: str = ""
     at: datetime | None = None
     via: str = ""
+    detail: str = ""
     data: dict[str, Any] = field(default_factory=dict)
 
 
@@ -61,7 +63,7 @@ def people_with_preferences(users: Iterable[User]) -> dict[UUID, Person]:
     points = ContactPoint.objects.filter(user__in=list(by_id), deleted_at=None).order_by("created_at", "pk")
     contact_points = by_user(points)
     subscriptions = by_user(Subscription.objects.filter(user__in=list(by_id)))
-    decisive = Q(level=Preference.Level.CRITICAL) | Q(quiet_from__isnull=False)
+    decisive = Q(level=Preference.Level.CRITICAL) | Q(quiet_from__isnull=False) | ~Q(steps={})
     preferences = Preference.objects.filter(decisive).in_bulk(list(by_id))
     return {
         pk: Person(user, contact_points.get(pk, ()), preferences.get(pk), subscriptions.get(pk, ()))

@@ -26,6 +26,8 @@ class Preference(models.Model):
     digest = models.BooleanField(
         default=False, help_text="Send what quiet hours held back as one message per contact point."
     )
+    # By severity, as notifications.own_steps has them.
+    steps = models.JSONField(default=dict, db_default={}, blank=True, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:

@@ -29,6 +29,7 @@ urlpatterns = [
     path("preferences/", shared.preferences, name="preferences"),
     # Elsewhere than below /preferences/, which belongs to the API but for this one page.
     path("settings/telling/", preferences.TellingSection.as_view(), name="telling"),
+    path("settings/steps/", preferences.OwnStepsSection.as_view(), name="own-steps"),
     path("settings/rules/remove/", preferences.RuleRemove.as_view(), name="rule-remove"),
     path("settings/rules/restore/", preferences.RuleRestore.as_view(), name="rule-restore"),
     path("settings/points/", preferences.NewPointSection.as_view(), name="point-add"),

@@ -20,7 +20,8 @@ LINK = "https://grafana.example.com/d/0123456789abcdef0123456789abcdef/disk-usag
 # An integration whose policy tells this person in their inbox; returns where it is reported to.
 SET_UP = """
 import uuid
-from escalation.policies.definition import Definition, steps_of
+from escalation.policies.definition import Definition
+from escalation.policies.parsing import steps_of
 from escalation.receiving.setting_up import integration_create
 from escalation.services.policies import policy_create
 name = uuid.uuid4().hex[:8]

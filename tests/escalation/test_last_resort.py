@@ -7,7 +7,7 @@ import pytest
 from django.core.checks import run_checks
 
 from escalation.models import EscalationProcess
-from escalation.policies.definition import targets_of
+from escalation.policies.parsing import targets_of
 from escalation.selectors import deliveries_of
 from escalation.services import ending, last_resorts, resuming
 from escalation.services.processes import process_acknowledge, process_start, process_stop

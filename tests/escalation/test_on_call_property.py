@@ -189,8 +189,8 @@ class OnCall(RuleBasedStateMachine):
     @rule()
     def start(self) -> None:
         version = version_named("Nights")
-        told = planned(version, started_at=self.now, process_id="order")
-        process_start(process_id="order", notifications=told, now=self.now, policy_version=version)
+        plan = planned(version, started_at=self.now, process_id="order")
+        process_start(process_id="order", now=self.now, policy_version=version, **plan._asdict())
         self.model.start(self.now)
 
     @rule(is_stop=st.booleans())

@@ -11,7 +11,8 @@ from django.db import connection
 
 from accounts.services.users import user_update
 from escalation.models import EscalationProcess, Policy, PolicyVersion, Schedule
-from escalation.policies.definition import Definition, Step, Target, check_rounds, steps_of
+from escalation.policies.definition import Definition, Step, Target, check_rounds
+from escalation.policies.parsing import steps_of
 from escalation.policies.selectors import version_named
 from escalation.selectors import deliveries_of
 from escalation.services import rounds
@@ -51,7 +52,7 @@ def version_of(*steps, **more):
 
 
 def start(version, *, at=NOW, process_id="restaurant"):
-    items = planned(version, started_at=at, process_id=process_id)
+    items = planned(version, started_at=at, process_id=process_id).notifications
     return process_start(
         process_id=process_id,
         notifications=items,

@@ -11,7 +11,8 @@ from django.urls import reverse
 
 from accounts.models import User
 from escalation.models import LayerMember, Policy, PolicyVersion, Schedule
-from escalation.policies.definition import Definition, steps_of
+from escalation.policies.definition import Definition
+from escalation.policies.parsing import steps_of
 from escalation.services.policies import policy_create
 from escalation.services.rotations import rotation_create
 from notifications.models import Delivery
@@ -90,7 +91,7 @@ def test_it_is_simulated_in_the_admin_and_tells_nobody(desk, owner, rotation):
     page = reverse("admin:escalation_policy_simulate", args=[made.pk])
     at = datetime.now(UTC).replace(microsecond=0, tzinfo=None)
     shown = desk.get(page, {"at": at.isoformat()}).content.decode()
-    for part in ("ana@example.com", "on call: Nights", "+90 s", "Told by email."):
+    for part in ("ana@example.com", "by schedule: Nights", "+90 s", "Told by email."):
         assert part in shown
     assert "Expected a time" in desk.get(page, {"at": "9999-01-01T00:00"}).content.decode()
     assert not Delivery.objects.exists()

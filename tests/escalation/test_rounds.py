@@ -5,7 +5,8 @@ from datetime import UTC, datetime, time, timedelta
 import pytest
 
 from escalation.models import EscalationProcess, PolicyVersion
-from escalation.policies.definition import Definition, rounds_of, steps_of
+from escalation.policies.definition import Definition, rounds_of
+from escalation.policies.parsing import steps_of
 from escalation.selectors import deliveries_of
 from escalation.services import ending, rounds
 from escalation.services.policies import planned
@@ -252,7 +253,7 @@ def test_each_round_is_as_severe_as_the_start(people):
     )
     told = planned(version, started_at=NOW, process_id="disk")
     process = process_start(
-        process_id="disk", notifications=told, now=NOW, policy_version=version, severity="standard"
+        process_id="disk", **told._asdict(), now=NOW, policy_version=version, severity="standard"
     ).process
     rounds.look(at(300))
     process_acknowledge(process=process, by="Ana", via="api", now=at(310))

@@ -88,7 +88,7 @@ def test_a_rotation_becomes_a_schedule_of_one_layer_and_all_that_names_it_goes_o
     assert Schedule.objects.get(name="Empty").layers.count() == 1
 
     version = newest_version(Policy.objects.get(name="Orders"))
-    told = planned(version, started_at=NOW, process_id="orders")
+    told = planned(version, started_at=NOW, process_id="orders").notifications
     # 13:00 in Paris, by the override; then in the shifts of 08:00, which is Ben's for who left, 20:00, 08:00.
     people = [recipient.user.pk for recipient in told if recipient.user]
     assert people == [made["cleo"], made["ben"], made["ben"], made["ana"]]

@@ -5,7 +5,8 @@ from datetime import UTC, date, datetime, time
 import pytest
 
 from escalation.models import EscalationProcess
-from escalation.policies.definition import Definition, steps_of
+from escalation.policies.definition import Definition
+from escalation.policies.parsing import steps_of
 from escalation.policies.plan import KIND, plan
 from escalation.policies.selectors import world_of
 from escalation.services.policies import planned, policy_create
@@ -149,7 +150,7 @@ def test_a_rotation_stands_for_who_is_on_call_when_the_step_is_due(
 def test_who_is_named_twice_in_a_step_is_told_once(ana):
     target = {"type": "user", "user_id": str(ana.pk), "channels": ["email"]}
     made = policy({"after_s": 0, "targets": [target, target]})
-    assert len(planned(made.versions.get(), started_at=EVENING, process_id="x")) == 1
+    assert len(planned(made.versions.get(), started_at=EVENING, process_id="x").notifications) == 1
 
 
 def test_the_questions_to_the_database_do_not_grow_with_people_or_rounds(

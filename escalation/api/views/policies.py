@@ -27,8 +27,6 @@ from escalation.api.policy_serializers import (
 from escalation.api.views.base import REMOVED, ListedView, made, page_of
 from escalation.models import Policy, PolicyVersion
 from escalation.policies import selectors
-from escalation.policies.definition import rounds_shown
-from escalation.policies.plan import plan
 from escalation.policies.words import explanation_of, name_of, outcome_of
 from escalation.services import policies as services
 from notifications.engine.recipients import Recipient
@@ -139,15 +137,15 @@ class PolicySimulateView(_Policies):
         Starting a process makes the same plan. People and schedules are taken as they are now.
         """
         policy = self.get_object()
-        started_at = validated(SimulateInSerializer(data=request.data)).get("at") or clock.now()
+        asked = validated(SimulateInSerializer(data=request.data))
+        started_at = asked.get("at") or clock.now()
         version = selectors.newest_version(policy)
-        definition = selectors.definition_of(version)
-        world = selectors.world_of(definition, since=started_at)
-        recipients = plan(definition, world, started_at=started_at, last_round=rounds_shown(definition))
+        recipients = selectors.simulated(version, at=started_at, severity=asked.get("severity", ""))
         shown = {
             "policy": policy.name,
             "version": version.number,
             "started_at": started_at,
+            "severity": asked.get("severity") or version.severity,
             "tellings": [_shown(recipient) for recipient in recipients],
         }
         return Response(SimulationSerializer(shown).data)

@@ -41,7 +41,12 @@ START: Final = {
     ],
 }
 STOP: Final = {"process-id": "restaurantname", "action": "stop"}
-POLICY: Final = {"process-id": "restaurantname", "action": "start", "policy": "night-shift"}
+POLICY: Final = {
+    "process-id": "restaurantname",
+    "action": "start",
+    "policy": "night-shift",
+    "severity": "standard",
+}
 PROCESS: Final = {
     "id": "0198c7f2-54b1-7d6e-8a53-6f2b1f0c9e11",
     "process_id": "restaurantname",
@@ -57,6 +62,7 @@ PROCESS: Final = {
     "last_resort_at": None,
     "policy": None,
     "policy_version": None,
+    "severity": "critical",
 }
 IGNORED_ANSWER: Final = {
     "result": "ignored",
@@ -125,7 +131,7 @@ class ProcessesView(OneProcessView):
             requests.request_of(request.data),
             now=clock.now(),
             by=str(request.user),
-            api_key=request.auth if isinstance(request.auth, ApiKey) else None,
+            started_by=request.auth if isinstance(request.auth, ApiKey) else self.person,
         )
         return self.answer(answer)
 

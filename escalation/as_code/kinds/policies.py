@@ -8,7 +8,9 @@ from uuid import UUID
 from accounts.models import User
 from escalation.as_code.kinds.base import Fields, Kind, email_of, id_of, people_ids, without
 from escalation.models import Policy, Schedule
-from escalation.policies.definition import TYPES, Definition, Step, Target, steps_of, targets_of
+from escalation.policies.conditions import condition_of
+from escalation.policies.definition import ON_CALL, TYPES, Definition, Step, Target
+from escalation.policies.parsing import steps_of, targets_of
 from escalation.policies.selectors import definition_of, newest_version, policies
 from escalation.services import policies as policy_services
 from notifications.channels import registry
@@ -17,7 +19,8 @@ from notifications.channels import registry
 class Policies(Kind):
     name, one = "policies", "policy"
     FIELDS: Final = (
-        "severity", "repeats", "repeat_every_s", "repeat_until_acknowledged", "acknowledge_timeout_s",
+        "severity", "time_zone", "repeats", "repeat_every_s", "repeat_until_acknowledged",
+        "acknowledge_timeout_s",
     )  # fmt: skip
 
     def stored(self, named: Collection[str] | None = None) -> dict[str, dict[str, Any]]:
@@ -42,10 +45,7 @@ class Policies(Kind):
     def normal(self, fields: Fields) -> dict[str, Any]:
         normal = dict(fields)
         if "steps" in fields:
-            steps = [
-                {**step, "targets": [_target_normal(each) for each in step["targets"]]}
-                for step in fields["steps"]
-            ]
+            steps = [_step_normal(step) for step in fields["steps"]]
             normal["steps"] = sorted(steps, key=itemgetter("after_s"))
         if "last_resort" in fields:
             normal["last_resort"] = [_target_normal(each) for each in fields["last_resort"]]
@@ -66,7 +66,7 @@ class Policies(Kind):
 
 
 def _steps_as_code(steps: Iterable[Step], names: Mapping[UUID, str]) -> list[dict[str, Any]]:
-    return [{"after_s": step.after_s, "targets": _targets_as_code(step.targets, names)} for step in steps]
+    return [{**step.as_json(), "targets": _targets_as_code(step.targets, names)} for step in steps]
 
 
 def _targets_as_code(targets: Iterable[Target], names: Mapping[UUID, str]) -> list[dict[str, Any]]:
@@ -84,8 +84,22 @@ def _target_as_code(target: dict[str, Any], names: Mapping[UUID, str]) -> dict[s
     return _target_normal(target)
 
 
+def _step_normal(step: Fields) -> dict[str, Any]:
+    return _condition_normal({**step, "targets": [_target_normal(each) for each in step["targets"]]})
+
+
+def _condition_normal(fields: Fields) -> dict[str, Any]:
+    """Return what has a condition with that as it is stored; without it if it always holds."""
+    problems: list[str] = []
+    only = condition_of(fields.get("only"), problems.append).as_json()
+    if problems:
+        return dict(fields)  # it is refused once it is to be stored
+    return {**without(fields, "only"), **({"only": only} if only else {})}
+
+
 def _target_normal(target: Fields) -> dict[str, Any]:
-    normal = {name: value for name, value in target.items() if (name, value) != ("channels", [])}
+    usual: Final[tuple[tuple[str, Any], ...]] = (("channels", []), ("whom", ON_CALL))
+    normal = _condition_normal({name: value for name, value in target.items() if (name, value) not in usual})
     if "user" in normal:
         normal["user"] = email_of(normal["user"])
     if "channels" in normal:

@@ -22,6 +22,8 @@ from config.rest.views import validated
 from notifications import selectors
 from notifications.api.preference_serializers import (
     AnswerSerializer,
+    OwnStepsInSerializer,
+    OwnStepsSerializer,
     PreferenceChangeSerializer,
     PreferenceInSerializer,
     PreferenceSerializer,
@@ -32,11 +34,20 @@ from notifications.api.preference_serializers import (
 )
 from notifications.engine.fanout import Decision, preview
 from notifications.explanations import explain
-from notifications.models import Delivery, Preference, Subscription
+from notifications.models import ContactPoint, Delivery, Preference, Subscription
+from notifications.services.own_steps import decisions_in_steps, own_steps_set, own_steps_shown
 from notifications.services.preferences import preference_set, subscription_remove, subscription_set
 
 EXAMPLE = {"user_id": "0198c7f2-54b1-7d6e-8a53-6f2b1f0c9e11", "level": "CRITICAL"}
 QUIET = {"quiet_from": "22:00", "quiet_until": "07:00", "digest": True}
+STEPS = {
+    "critical": [
+        {"after_s": 0, "channel": "push"},
+        {"after_s": 120, "channel": "sms"},
+        {"after_s": 300, "contact_point_id": "0198c7f2-7a01-7b1c-9d11-2f4f0c1f2a44"},
+    ],
+    "standard": [{"after_s": 0, "channel": "push"}, {"after_s": 600, "channel": "email"}],
+}
 RULE = {"channel": "email", "kind": "stage.*", "is_enabled": False}
 WHOSE = OpenApiParameter("user_id", UUID, description="The person. Machines have to give it, staff may.")
 
@@ -75,9 +86,12 @@ class _PreferenceAccess(APIView):
         return self.request.user
 
 
+def _preference_of(user: User) -> Preference:
+    return Preference.objects.filter(user=user).first() or Preference(user=user)
+
+
 def _answer(user: User) -> Response:
-    preference = Preference.objects.filter(user=user).first() or Preference(user=user)
-    return Response(PreferenceSerializer(preference).data)
+    return Response(PreferenceSerializer(_preference_of(user)).data)
 
 
 @extend_schema(tags=["preferences"])
@@ -152,7 +166,8 @@ class ExplainView(_PreferenceAccess):
         """
         user = self.person(user_id)
         asked = {"at": clock.now(), **validated(QuestionSerializer(data=request.query_params))}
-        decisions = [_decision(each, asked["at"]) for each in preview(user=user, **asked)]
+        by_steps = decisions_in_steps(user=user, **asked)
+        decisions = by_steps or [_decision(each, asked["at"]) for each in preview(user=user, **asked)]
         return Response(AnswerSerializer({"user_id": user.pk, **asked, "decisions": decisions}).data)
 
 
@@ -166,8 +181,42 @@ def _decision(decision: Decision, at: Any) -> dict[str, Any]:
     return {
         **decision._asdict(),
         "outcome": outcome,
+        "due_at": decision.held_until or decision.due_at or at,
         "explanation": f"Told by {decision.channel}, at once." if outcome == "now" else explain(as_delivery),
     }
+
+
+@extend_schema(tags=["preferences"])
+class OwnStepsView(_PreferenceAccess):
+    @extend_schema(
+        operation_id="preferences_steps_read", responses={200: OwnStepsSerializer, **errors(403, 404)}
+    )
+    def get(self, request: Request, user_id: UUID) -> Response:
+        """Show by which steps of their own escalations tell somebody."""
+        return _steps_answer(self.person(user_id))
+
+    @extend_schema(
+        operation_id="preferences_steps_set",
+        request=OwnStepsInSerializer,
+        responses={200: OwnStepsSerializer, **errors(*BODY, 403, 404)},
+        examples=[OpenApiExample("push, then a call", value=STEPS, request_only=True)],
+    )
+    def put(self, request: Request, user_id: UUID) -> Response:
+        """Set them for each severity that you give. They hold from the next escalation on.
+
+        They are used where a policy tells a person without naming channels.
+        """
+        user = self.person(user_id)
+        serializer = OwnStepsInSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        own_steps_set(user=user, **serializer.steps())
+        return _steps_answer(user)
+
+
+def _steps_answer(user: User) -> Response:
+    points = ContactPoint.objects.filter(user=user, deleted_at=None)
+    shown = own_steps_shown(_preference_of(user), points)
+    return Response(OwnStepsSerializer({"user_id": user.pk, **shown}).data)
 
 
 @extend_schema(tags=["preferences"])

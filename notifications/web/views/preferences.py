@@ -22,9 +22,11 @@ from notifications.channels import registry
 from notifications.channels.transport import signing
 from notifications.models import ContactPoint, Preference, Subscription
 from notifications.services import confirmations, contact_points
+from notifications.services.own_steps import own_steps_naming, own_steps_set, own_steps_shown
 from notifications.services.preferences import preference_set, subscription_remove, subscription_set
 from notifications.web import limits, switches, undoing
 from notifications.web.form_page import Section
+from notifications.web.forms.own_steps import OwnStepsForm
 from notifications.web.forms.preferences import ContactPointForm, TellingForm, channel_label
 from notifications.web.page import Page, is_htmx
 from notifications.web.tried import Tried, remember, tried
@@ -41,12 +43,22 @@ STILL_COMES: Final = (
     "stop them too."
 )
 
+STEPS_LEAD_NOWHERE: Final = (
+    "A step of yours for {} escalations led there. Until you change it, all your contact points are told "
+    "then."
+)
+
+
+def preference_of(person: User) -> Preference:
+    return Preference.objects.filter(user=person).first() or Preference(user=person)
+
 
 def everything(request: HttpRequest, person: User) -> dict[str, Any]:
-    preference = Preference.objects.filter(user=person).first() or Preference(user=person)
+    preference = preference_of(person)
     subscriptions = list(Subscription.objects.filter(user=person))
     channels = switches.channels_of(person)
     rows = switches.table(person, subscriptions, channels)
+    points = list(own_points(person))
     fields = {name: getattr(preference, name) for name in ("level", "quiet_from", "quiet_until", "digest")}
     return {
         "telling": TellingForm(
@@ -55,7 +67,8 @@ def everything(request: HttpRequest, person: User) -> dict[str, Any]:
         "channels": [channel_label(name) for name in channels],
         "rows": rows,
         "other_rules": switches.others(subscriptions, rows),
-        "points": shown_points(request, own_points(person)),
+        "points": shown_points(request, points),
+        "steps": OwnStepsForm(points=points, shown=own_steps_shown(preference, points), auto_id="steps_%s"),
         "new_point": ContactPointForm(auto_id="new_point_%s"),
     }
 
@@ -138,6 +151,22 @@ class TellingSection(_PreferencesSection):
     def _switched(self) -> tuple[set[str], set[str]]:
         """Return the names of the switches that the page has shown, and of those that are on."""
         return set(self.request.POST.getlist("shown")), set(self.request.POST.getlist("on"))
+
+
+class OwnStepsSection(_PreferencesSection):
+    """By which steps escalations tell them."""
+
+    name = "steps"
+    form_class = OwnStepsForm
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        preference, points = preference_of(self.person), list(own_points(self.person))
+        there = {"points": points, "shown": own_steps_shown(preference, points)}
+        return super().get_form_kwargs() | there
+
+    def act(self, form: OwnStepsForm) -> HttpResponse:
+        own_steps_set(user=self.person, **form.steps())
+        return self.done("Saved. It holds from the next escalation on.")
 
 
 class NewPointSection(_PreferencesSection):
@@ -291,8 +320,11 @@ class PointSwitch(_Change):
 
 class PointRemove(_Change):
     def post(self, request: HttpRequest, point_id: UUID) -> HttpResponse:
-        contact_points.contact_point_remove(contact_point=self.point(point_id))
-        return self.done("Removed.", undo=reverse("web:point-restore", args=[point_id]))
+        point = self.point(point_id)
+        named = own_steps_naming(point)
+        contact_points.contact_point_remove(contact_point=point)
+        said = f"Removed. {STEPS_LEAD_NOWHERE.format(' and '.join(named))}" if named else "Removed."
+        return self.done(said, undo=reverse("web:point-restore", args=[point_id]))
 
 
 class PointRestore(_Change):

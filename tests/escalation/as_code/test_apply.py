@@ -20,6 +20,7 @@ from escalation.as_code.applying import as_yaml
 from escalation.as_code.reading import Loader
 from escalation.as_code.schema import schema
 from escalation.models import Integration, Policy, Route, Schedule
+from escalation.policies.definition import WHOM
 from escalation.policies.plan import plan
 from escalation.policies.selectors import definition_of, newest_version, world_of
 from escalation.schedules.hours import WEEKDAYS
@@ -170,6 +171,28 @@ def test_a_last_resort_and_endless_rounds_come_by_name_and_go_back_so(apply: App
     assert apply(changed(text, resort, "")) == "Nothing to change.\n", "what a file leaves out stays"
     with pytest.raises(CommandError, match="There is no user nobody"):
         apply(changed(text, "BO@example.com", "nobody@example.com"))
+
+
+def test_conditions_and_whom_a_schedule_stands_for_come_and_go_back_as_they_are_stored(apply: Apply) -> None:
+    targets = "{schedule: Nights, whom: everyone, channels: [], only: {severity: critical}}"
+    only = "{weekdays: [sun, sat], begin: 08:00, end: 20:00}"
+    text = changed(
+        TEAM,
+        "[{schedule: Nights}]}",
+        f"[{targets}, {{schedule: Nights, whom: on_call, only: {{}}}}], only: {only}}}",
+    )
+    text = changed(text, "    repeats: 2\n", "    repeats: 2\n    time_zone: Europe/Paris\n")
+    apply(text)
+    (policy,) = yaml.load(export("policies"), Loader)["policies"]
+    assert policy["time_zone"] == "Europe/Paris"
+    assert policy["steps"][0]["only"] == {"weekdays": ["sat", "sun"], "begin": "08:00", "end": "20:00"}
+    assert policy["steps"][0]["targets"] == [
+        {"schedule": "Nights", "whom": "everyone", "only": {"severity": "critical"}},
+        {"schedule": "Nights"},
+    ]
+    assert apply(text) == "Nothing to change.\n"
+    with pytest.raises(CommandError, match=r"only.end: Hours need a beginning and an end"):
+        apply(changed(text, ", end: 20:00", ""))
 
 
 def test_what_a_file_leaves_out_stays_as_it_is(apply: Apply) -> None:
@@ -351,8 +374,14 @@ def a_world(chance: random.Random) -> dict[str, list[dict[str, Any]]]:
             "restrictions": [restriction() for _ in range(chance.randint(0, 2))] if restricted else [],
         }
 
-    def target() -> dict[str, str]:
-        return chance.choice(({"user": chance.choice(PEOPLE)}, {"schedule": chance.choice(SCHEDULES)}))
+    def target() -> dict[str, Any]:
+        schedule = {"schedule": chance.choice(SCHEDULES), "whom": chance.choice(WHOM)}
+        chosen: dict[str, Any] = chance.choice(({"user": chance.choice(PEOPLE)}, schedule))
+        return chosen | ({"only": {"severity": "critical"}} if chance.random() < 0.2 else {})
+
+    def step(after_s: int) -> dict[str, Any]:
+        made = {"after_s": after_s, "targets": [target() for _ in range(chance.randint(1, 3))]}
+        return made | ({"only": restriction()} if chance.random() < 0.3 else {})
 
     return {
         "users": [{"email": email} for email in PEOPLE],
@@ -370,10 +399,9 @@ def a_world(chance: random.Random) -> dict[str, list[dict[str, Any]]]:
                 "repeats": 1,
                 "repeat_every_s": 9000,
                 "severity": chance.choice(("critical", "standard")),
-                "steps": [
-                    {"after_s": 600 * step, "targets": [target() for _ in range(chance.randint(1, 3))]}
-                    for step in range(chance.randint(1, 3))
-                ],
+                "time_zone": chance.choice(ZONES),
+                "steps": [{"after_s": 0, "targets": [{"user": PEOPLE[2]}]}]
+                + [step(600 * number) for number in range(chance.randint(1, 3))],
             }
             for name in POLICIES
         ],
@@ -393,7 +421,10 @@ def answers(chance: random.Random) -> list[Any]:
         definition = said[chance.choice(POLICIES)]
         told = plan(definition, world_of(definition, since=at), started_at=at)
         found.append(
-            [(each.user and each.user.email, each.via, each.channel, each.due_at, each.data) for each in told]
+            [
+                (each.user and each.user.email, each.via, each.channel, each.due_at, each.reason, each.data)
+                for each in told
+            ]
         )
     return found
 

@@ -10,7 +10,8 @@ from escalation.groups import ringing
 from escalation.groups.taking import Made, occurrences_take
 from escalation.intake.occurrence import Act, Occurrence
 from escalation.models import AlertGroup, EscalationProcess, Integration, Policy
-from escalation.policies.definition import Definition, steps_of
+from escalation.policies.definition import Definition
+from escalation.policies.parsing import steps_of
 from escalation.services.policies import policy_create
 from tests.factories import ContactPointFactory, UserFactory
 

@@ -9,7 +9,8 @@ from django.db.models import F
 
 from escalation.heartbeats.changing import heartbeat_create
 from escalation.models import Heartbeat, Policy
-from escalation.policies.definition import Definition, steps_of
+from escalation.policies.definition import Definition
+from escalation.policies.parsing import steps_of
 from escalation.services.policies import policy_create
 
 TARGET = {"type": "address", "channel": "webhook", "address": "https://hooks.example.com/bell"}

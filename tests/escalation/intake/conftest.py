@@ -12,7 +12,8 @@ from django.test import Client
 
 from accounts.models import User
 from escalation.models import Integration, Policy
-from escalation.policies.definition import Definition, steps_of
+from escalation.policies.definition import Definition
+from escalation.policies.parsing import steps_of
 from escalation.services.policies import policy_create
 from tests.factories import ContactPointFactory
 

@@ -277,12 +277,14 @@ def test_it_says_for_each_way_whether_when_and_why(as_user: LogIn, cast: User) -
             "outcome": "now",
             "reason": "",
             "held_until": None,
+            "due_at": NIGHT,
             "explanation": "Told by inbox, at once.",
         },
         ("a@example.com", "email"): {
             "outcome": "held",
             "reason": "digest",
             "held_until": "2026-10-25T06:00:00Z",
+            "due_at": "2026-10-25T06:00:00Z",
             "explanation": "Held until their quiet hours end, at 2026-10-25 06:00 UTC; "
             "then told with others in one message.",
         },
@@ -290,12 +292,14 @@ def test_it_says_for_each_way_whether_when_and_why(as_user: LogIn, cast: User) -
             "outcome": "held",
             "reason": "quiet_hours",
             "held_until": "2026-10-25T06:00:00Z",
+            "due_at": "2026-10-25T06:00:00Z",
             "explanation": "Held until their quiet hours end, at 2026-10-25 06:00 UTC.",
         },
         ("https://hooks.example.com/2", "webhook"): {
             "outcome": "not_told",
             "reason": "disabled",
             "held_until": None,
+            "due_at": NIGHT,
             "explanation": "Not told: this contact point is switched off.",
         },
     }
