@@ -20,6 +20,11 @@ LABELS: Final = {
     "student.*": "Your student profile",
     "encadrant.*": "Your supervisor profile",
     "contact_point.*": "Your contact points",
+    "escalation": "Escalations: when somebody needs you",
+    "escalation.*": "Escalations: what is over, and figures",
+    "on_call.*": "Your times on call",
+    "dating.*": "Dating evenings",
+    "tracing.*": "Contact tracing",
 }
 # Made of others, which have switches of their own.
 NOT_SHOWN: Final = ("digest",)

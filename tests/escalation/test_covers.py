@@ -1,10 +1,12 @@
 """Somebody asks others to stand in, and who is on call changes once somebody accepts; never before."""
 
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import connection
@@ -284,6 +286,54 @@ def test_by_page_one_asks_and_another_accepts(team: list[User], schedule: Schedu
     assert "You stand in." in answer.content.decode()
     assert on_call(schedule, begin) == [((ana.pk,), 0, 24)]
     assert "You are asked to stand in" not in browser(ana).get("/on-call/").content.decode()
+
+
+def test_by_page_one_swaps_with_a_time_that_the_other_is_on_call(
+    team: list[User], schedule: Schedule, begin: datetime
+) -> None:
+    ana, bo, _ = team
+    page = browser(bo).get("/on-call/").content.decode()
+    theirs = re.findall(rf'<option value="({ana.pk} [^"]+)"', page)
+    sent = {
+        "starts_at": f"{begin:%Y-%m-%dT%H:%M}",
+        "ends_at": f"{begin + 24 * AN_HOUR:%Y-%m-%dT%H:%M}",
+        "in_return": theirs[0],
+    }
+    mixed = browser(bo).post(f"/on-call/{schedule.pk}/ask/", {**sent, "asked": str(team[2].pk)}, follow=True)
+    assert "from the person whom you ask" in mixed.content.decode()
+    browser(bo).post(f"/on-call/{schedule.pk}/ask/", sent)
+    cover = CoverRequest.objects.get()
+    _, back, back_end = theirs[0].split()
+    assert (cover.asked, cover.starts_at) == (ana, begin)
+    assert (cover.return_starts_at, cover.return_ends_at) == (
+        datetime.fromisoformat(back),
+        datetime.fromisoformat(back_end),
+    )
+    browser(ana).post(f"/on-call/covers/{cover.pk}/accept/")
+    assert on_call(schedule, begin)[0][0] == (ana.pk,)
+    assert on_call(schedule, cover.return_starts_at)[0][0] == (bo.pk,)
+
+
+@pytest.mark.parametrize(("hour", "days"), [(22, 1), (5, 0), (7, 1)])
+def test_who_is_ill_asks_everybody_until_noon_after_the_night_with_one_press(
+    team: list[User], begin: datetime, monkeypatch: pytest.MonkeyPatch, hour: int, days: int
+) -> None:
+    ana, *_ = team
+    User.objects.filter(pk=ana.pk).update(time_zone="Asia/Tokyo")
+    weeks = schedule_of(*team, shift_h=168, starts_on=(begin - timedelta(days=1)).date())
+    now = begin.astimezone(ZoneInfo("Asia/Tokyo")).replace(hour=hour)
+    monkeypatch.setattr(clock, "now", lambda: now.astimezone(UTC))
+    page = browser(ana).get("/on-call/").content.decode()
+    first, button = re.findall(
+        r'value="([^"]+)">\s*<input type="hidden" name="ends_at" value="([^"]+)">\s*<input[^>]+ value="Ill">',
+        page,
+    )[0]
+    until = datetime.fromisoformat(button)
+    assert until == now.replace(hour=12) + timedelta(days=days)
+    sent = {"starts_at": first, "ends_at": button, "note": "Ill"}
+    browser(ana).post(f"/on-call/{weeks.pk}/ask/", sent)
+    cover = CoverRequest.objects.get()
+    assert (cover.asked, cover.ends_at, cover.note) == (None, until, "Ill")
 
 
 def test_by_page_what_is_no_time_on_call_is_said_so(
