@@ -377,6 +377,7 @@ ROUTES: Final[Mapping[str, Rights]] = {
     "account/email/confirm": _by(person(), *_FORM),
     "account/phone/code": _by(person(), *_FORM),
     "account/phone/confirm": _by(person(), *_FORM),
+    "console": _get(staff()),
     "settings/telling": _by(person(), *_FORM),
     "settings/steps": _by(person(), *_FORM),
     "settings/points": _by(person(), *_FORM),

@@ -15,6 +15,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from config import clock
+from notifications import series
 
 log = structlog.get_logger(__name__)
 
@@ -127,6 +128,7 @@ def flush() -> None:
         pipeline = django_rq.get_connection().pipeline(transaction=False)
         for key, amount in counts.items():
             pipeline.hincrbyfloat(KEY, _SEPARATOR.join(key), amount)
+        series.note(pipeline, counts, at=clock.timestamp())
         if attempts := {key: amount for key, amount in counts.items() if key[0] == "attempts"}:
             pipeline.set(LAST_ATTEMPT_KEY, clock.timestamp())
             _note_failing(pipeline, attempts)

@@ -3,13 +3,14 @@
 from django.urls import path
 
 from accounts.models import Verification
-from notifications.web.views import account, accounts, inbox, leaving, preferences, session, shared
+from notifications.web.views import account, accounts, console, inbox, leaving, preferences, session, shared
 
 PHONE = Verification.Purpose.PHONE
 
 app_name = "web"
 urlpatterns = [
     path("", session.StartPage.as_view(), name="start"),
+    path("console/", console.NowPage.as_view(), name="console"),
     path("login/", session.LoginPage.as_view(), name="login"),
     path("logout/", session.LogoutPage.as_view(), name="logout"),
     path("register/", accounts.RegisterPage.as_view(), name="register"),

@@ -170,7 +170,7 @@ def test_a_table_with_many_columns_scrolls_and_not_the_page(site: Site, open_bro
     site.furnish(email)
     site.make_confirmed(email)
     site.make_operator(email)
-    for path in ("/preferences/", "/escalations/", "/tracing/", "/dating/"):
+    for path in ("/preferences/", "/escalations/", "/tracing/", "/dating/", "/console/"):
         page.goto(path)
         expect_to_fit(page, path)
 

@@ -29,6 +29,26 @@
     });
   }
 
+  // --- How long ago, and how soon -------------------------------------------------------------------------
+
+  const UNITS = [["d", 86400], ["h", 3600], ["min", 60], ["s", 1]];
+  function span(seconds) {
+    const [name, size] = UNITS.find(([, size]) => seconds >= size) ?? UNITS.at(-1);
+    return `${Math.floor(Math.max(seconds, 0) / size)} ${name}`;
+  }
+
+  function tellPassed() {
+    for (const time of document.querySelectorAll("time[data-ago], time[data-in]")) {
+      const seconds = (Date.now() - Date.parse(time.dateTime)) / 1000;
+      const isAhead = "in" in time.dataset;
+      time.dataset.passed = !isAhead ? `${span(seconds)} ago` : seconds < 0 ? `in ${span(-seconds)}` : "now";
+    }
+  }
+
+  tellPassed();
+  setInterval(tellPassed, 1000);
+  document.addEventListener("htmx:oobAfterSwap", tellPassed);
+
   // --- Registering --------------------------------------------------------------------------------------
 
   const zone = document.querySelector("input[data-time-zone]");

@@ -1,0 +1,1 @@
+"""The console: what happens now, for the staff."""

@@ -1,0 +1,35 @@
+"""The parts of the console's first page: apps register theirs from their ``AppConfig.ready``."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from accounts.models import User
+
+#: Returns what the template of a panel shows to somebody now; None where there is nothing to say.
+Read = Callable[[User, datetime], Mapping[str, Any] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """``place`` says where it stands: the lowest comes first."""
+
+    name: str
+    title: str
+    template: str
+    read: Read
+    place: int
+
+
+_panels: dict[str, Panel] = {}
+#: Before all others, what rings; then what goes out; then what works; then who is there.
+RINGING, SENDING, WORKING, PEOPLE = 10, 20, 30, 40
+
+
+def register(panel: Panel) -> None:
+    _panels[panel.name] = panel
+
+
+def panels() -> list[Panel]:
+    return sorted(_panels.values(), key=lambda panel: panel.place)

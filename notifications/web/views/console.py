@@ -1,0 +1,46 @@
+"""The console's first page: what happens now. It asks again by itself for what has changed."""
+
+import hashlib
+from typing import Any, NamedTuple
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.template.loader import render_to_string
+
+from config import clock
+from notifications.web.console.panels import panels
+from notifications.web.page import Page, is_htmx
+
+
+class Shown(NamedTuple):
+    """A panel as it is shown; ``digest`` is another once it says something else."""
+
+    name: str
+    title: str
+    html: str
+    digest: str
+
+
+class NowPage(Page):
+    """For staff. Whoever has the panels of these digests gets only those that are different now."""
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        shown = self._shown()
+        if not is_htmx(request):
+            return render(request, "web/console/now.html", {"panels": shown})
+        have = set(request.GET.getlist("have"))
+        changed = [each for each in shown if each.digest not in have]
+        if not changed:
+            return HttpResponse(status=204)
+        return render(request, "web/console/_panels.html", {"panels": changed, "is_news": True})
+
+    def _shown(self) -> list[Shown]:
+        now = clock.now()
+        found = []
+        for panel in panels():
+            said: Any = panel.read(self.person, now)
+            # Without the request: what is different each time, such as a token, would look like news.
+            html = render_to_string(panel.template, {**said, "user": self.person}) if said is not None else ""
+            digest = hashlib.sha256(f"{panel.name}:{html}".encode()).hexdigest()[:16]
+            found.append(Shown(panel.name, panel.title, html, digest))
+        return found
