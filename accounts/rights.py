@@ -378,6 +378,7 @@ ROUTES: Final[Mapping[str, Rights]] = {
     "account/phone/code": _by(person(), *_FORM),
     "account/phone/confirm": _by(person(), *_FORM),
     "console": _get(staff()),
+    "console/find": _get(staff()),
     "settings/telling": _by(person(), *_FORM),
     "settings/steps": _by(person(), *_FORM),
     "settings/points": _by(person(), *_FORM),

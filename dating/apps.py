@@ -25,7 +25,7 @@ class DatingConfig(AppConfig):
         from notifications.brokers import formats  # noqa: PLC0415
         from notifications.departures import abouts  # noqa: PLC0415
         from notifications.web import concerns  # noqa: PLC0415
-        from notifications.web.console import panels  # noqa: PLC0415
+        from notifications.web.console import finding, panels  # noqa: PLC0415
 
         formats.register(brokers.FORMAT)
         brokers.outgoing.register()
@@ -35,5 +35,6 @@ class DatingConfig(AppConfig):
         findings.register("evenings", evenings)
         urgency.register(*URGENT)
         abouts.register(departures.sources_of)
+        finding.register(console.found)
         panels.register(console.PANEL)
         concerns.register("dating", concerns=selectors.takes_part)

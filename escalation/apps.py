@@ -35,7 +35,7 @@ class EscalationConfig(AppConfig):
         from notifications.engine import erasing  # noqa: PLC0415
         from notifications.messages import links  # noqa: PLC0415
         from notifications.web import concerns  # noqa: PLC0415
-        from notifications.web.console import panels  # noqa: PLC0415
+        from notifications.web.console import finding, panels  # noqa: PLC0415
 
         # Once is enough; on the other days it finds that it was done, or makes up for it.
         periodic.register("escalation-figures", jobs.figures_tell, cron="0 7 1-7 * *")
@@ -65,6 +65,7 @@ class EscalationConfig(AppConfig):
         abouts.facts.add(monthly.SOURCE)
         abouts.register_rows(groups.groups_telling, "ended_by")
         abouts.register_rows(timelines.entries_telling, "text", "by")
+        finding.register(console.found)
         for panel in console.PANELS:
             panels.register(panel)
         concerns.register("escalation", concerns=selectors.has_to_do_with)

@@ -11,6 +11,7 @@ app_name = "web"
 urlpatterns = [
     path("", session.StartPage.as_view(), name="start"),
     path("console/", console.NowPage.as_view(), name="console"),
+    path("console/find/", console.FindPage.as_view(), name="find"),
     path("login/", session.LoginPage.as_view(), name="login"),
     path("logout/", session.LogoutPage.as_view(), name="logout"),
     path("register/", accounts.RegisterPage.as_view(), name="register"),

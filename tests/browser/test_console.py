@@ -57,3 +57,18 @@ def test_the_focus_stays_on_a_button_whose_panel_is_news(site: Site, window: Pag
     start("second")
     expect(window.get_by_role("button", name="Take it (second)")).to_be_visible()
     expect(button).to_be_focused()
+
+
+def test_anything_is_found_by_keyboard_as_it_is_typed(site: Site, window: Page) -> None:
+    told = site.register(window, first_name="Zerlina")
+    site.make_operator(told)
+    window.goto("/inbox/")
+    window.keyboard.press("Control+k")
+    window.wait_for_url("**/console/find/")
+    expect(window.get_by_role("searchbox")).to_be_focused()
+    window.keyboard.type("zerlina")
+    hit = window.locator("#hits").get_by_role("link")
+    expect(hit).to_have_count(1)
+    expect(window.locator("#hits")).to_contain_text(f"Person: {told}")
+    window.keyboard.type(" nobody")
+    expect(window.locator("#hits")).to_contain_text("Nothing is called that")

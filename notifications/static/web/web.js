@@ -29,6 +29,19 @@
     });
   }
 
+  // --- Finding ------------------------------------------------------------------------------------------
+
+  const find = document.querySelector("a[data-find]");
+  if (find) {
+    document.addEventListener("keydown", (event) => {
+      if (event.key.toLowerCase() !== "k" || !(event.ctrlKey || event.metaKey) || event.altKey) return;
+      event.preventDefault();
+      const field = byId("find");
+      if (field) field.select();
+      else location.assign(find.href);
+    });
+  }
+
   // --- How long ago, and how soon -------------------------------------------------------------------------
 
   const UNITS = [["d", 86400], ["h", 3600], ["min", 60], ["s", 1]];

@@ -1,4 +1,4 @@
-"""The console's first page: what happens now. It asks again by itself for what has changed."""
+"""The console: what happens now, and where anything is found."""
 
 import hashlib
 from typing import Any, NamedTuple
@@ -8,8 +8,20 @@ from django.shortcuts import render
 from django.template.loader import render_to_string
 
 from config import clock
+from notifications.web.console.finding import hits
 from notifications.web.console.panels import panels
 from notifications.web.page import Page, is_htmx
+
+
+class FindPage(Page):
+    """For staff: everything that a text names, as it is typed."""
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        text = request.GET.get("q", "")
+        context = {"text": text, "hits": hits(self.person, text), "is_asked": len(text.strip()) > 1}
+        return render(
+            request, "web/console/_hits.html" if is_htmx(request) else "web/console/find.html", context
+        )
 
 
 class Shown(NamedTuple):
@@ -22,7 +34,7 @@ class Shown(NamedTuple):
 
 
 class NowPage(Page):
-    """For staff. Whoever has the panels of these digests gets only those that are different now."""
+    """For staff. It asks again by itself, and then gets only the panels that are different now."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
         shown = self._shown()

@@ -1,0 +1,92 @@
+"""Finding anything by what is known of it: apps register who looks, from their ``AppConfig.ready``."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final, NamedTuple
+from uuid import UUID
+
+from django.db.models import Q
+from django.urls import reverse
+
+from accounts.models import Shop, User
+from accounts.selectors import users_found
+from notifications.models import Alert, ContactPoint, Delivery, Notification
+
+#: Of each kind of thing, so many are shown.
+MOST: Final = 8
+LONGEST: Final = 200
+
+
+class Hit(NamedTuple):
+    """``what`` it is in a word or two, what it is called, more about it, and the path of its page."""
+
+    what: str
+    title: str
+    about: str
+    url: str
+
+
+#: Yields what somebody who searches may see of what a text says.
+Finder = Callable[[User, str], Iterable[Hit]]
+_finders: list[Finder] = []
+
+
+def register(finder: Finder) -> None:
+    if finder not in _finders:
+        _finders.append(finder)
+
+
+def hits(person: User, text: str) -> list[Hit]:
+    """Return what is found, in the order in which the apps registered; nothing for less than two letters."""
+    text = " ".join(text.replace("\x00", " ").split())[:LONGEST]
+    if len(text) < 2:
+        return []
+    return [hit for finder in _finders for hit in finder(person, text)]
+
+
+def id_in(text: str) -> UUID | None:
+    """Return the id that a text is, if it is one."""
+    try:
+        return UUID(text) if len(text) == 36 else None
+    except ValueError:
+        return None
+
+
+def people(person: User, text: str) -> Iterator[Hit]:
+    """People by name, email, phone or a contact point's address."""
+    by_address = ContactPoint.objects.filter(address=text, deleted_at=None).values("user")
+    known = Q(pk=id_in(text)) | Q(phone=text) | Q(pk__in=by_address)
+    exact = User.objects.filter(known)
+    found = exact if exact.exists() else users_found(User.objects.all(), text)
+    for user in found.order_by("last_name", "first_name", "email")[:MOST]:
+        name = f"{user.first_name} {user.last_name}".strip() or user.email
+        state = "" if user.is_active else ", locked"
+        yield Hit(
+            "Person", name, f"{user.email}{state}", reverse("admin:accounts_user_change", args=[user.pk])
+        )
+
+
+def shops(person: User, text: str) -> Iterator[Hit]:
+    named = Q(name__icontains=text) | Q(slug__icontains=text) | Q(pk=id_in(text))
+    for shop in Shop.objects.filter(named).order_by("name")[:MOST]:
+        yield Hit("Shop", shop.name, shop.slug, reverse("admin:accounts_shop_change", args=[shop.pk]))
+
+
+def by_id(person: User, text: str) -> Iterator[Hit]:
+    """The delivery, alert or notification of an id."""
+    wanted = id_in(text)
+    if wanted is None:
+        return
+    for delivery in Delivery.objects.filter(pk=wanted).select_related("user", "notification"):
+        about = f"{delivery.notification.title}: {delivery.get_status_display().lower()}"
+        path = reverse("admin:notifications_delivery_change", args=[wanted])
+        yield Hit("Delivery", f"{delivery.channel} to {delivery.user or delivery.address}", about, path)
+    for alert in Alert.objects.filter(pk=wanted).select_related("shop"):
+        about = f"{alert.shop}, {alert.received_at:%Y-%m-%d %H:%M:%S} UTC"
+        yield Hit("Alert", alert.label, about, reverse("admin:notifications_alert_change", args=[wanted]))
+    for told in Notification.objects.filter(pk=wanted):
+        path = reverse("admin:notifications_notification_change", args=[wanted])
+        yield Hit("Notification", told.title, told.kind, path)
+
+
+for _finder in (people, shops, by_id):
+    register(_finder)

@@ -1,0 +1,21 @@
+"""Where the console looks for cases and devices: by their ids alone."""
+
+from collections.abc import Iterator
+
+from django.db.models import Q
+from django.urls import reverse
+
+from accounts.models import User
+from config.digits import whole
+from notifications.web.console.finding import MOST, Hit, id_in
+from tracing.intake.checking import DEVICE_MAX
+from tracing.models import Case
+
+
+def found(person: User, text: str) -> Iterator[Hit]:
+    """Yield the case of an id, or those of a device, which all staff may see; whoever opens one is noted."""
+    device = whole(text, most=DEVICE_MAX)
+    named = Q(device_id=device) if device is not None else Q(pk=id_in(text))
+    for case in Case.objects.filter(named).order_by("-pk")[:MOST]:
+        about = f"{case.get_state_display().lower()}, opened {case.opened_at:%Y-%m-%d}"
+        yield Hit("Case", f"Case {case.pk}", about, reverse("tracing:case", args=[case.pk]))
