@@ -1,4 +1,6 @@
-"""Whole numbers as requests write them: in a query, a form or a header."""
+"""Whole numbers and ids as requests write them: in a query, a form or a header."""
+
+from uuid import UUID
 
 
 def whole(text: str, *, most: int) -> int | None:
@@ -10,3 +12,11 @@ def whole(text: str, *, most: int) -> int | None:
         return None
     number = int(text)
     return number if number <= most else None
+
+
+def id_in(text: str) -> UUID | None:
+    """Return the id that a text is; None where it is none."""
+    try:
+        return UUID(text) if len(text) == 36 else None
+    except ValueError:
+        return None

@@ -8,9 +8,10 @@ from django.db.models import Q
 from django.urls import reverse
 
 from accounts.models import User
+from config.digits import id_in
 from dating.evening.steps import State
 from dating.selectors import events_with_counts
-from notifications.web.console.finding import MOST, Hit, id_in
+from notifications.web.console.finding import MOST, Hit
 from notifications.web.console.panels import PEOPLE, Panel
 
 _AHEAD: Final = timedelta(days=1)

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.core.exceptions import ValidationError
 
+from config.digits import id_in
 from escalation.policies.conditions import Complain, Condition, common, condition_of, stretches
 from escalation.policies.definition import (
     EVERYONE,
@@ -166,10 +167,7 @@ def _only(given: Mapping[str, Any], known: tuple[str, ...], complain: Complain) 
 
 
 def _uuid(given: Any) -> UUID | None:
-    try:
-        return UUID(given) if isinstance(given, str) and len(given) == 36 else None
-    except ValueError:
-        return None
+    return id_in(given) if isinstance(given, str) else None
 
 
 def _personal() -> set[str]:

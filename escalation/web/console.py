@@ -10,6 +10,7 @@ from django.db.models import Q, QuerySet
 from django.urls import reverse
 
 from accounts.models import User
+from config.digits import id_in
 from escalation.models import AlertGroup, EscalationProcess, Heartbeat, Policy, Schedule
 from escalation.policies.words import name_of
 from escalation.schedules.row import on_call
@@ -17,7 +18,7 @@ from escalation.schedules.selectors import people_by_id, roster_of, with_layers
 from escalation.selectors import deliveries_of
 from notifications.models import Severity
 from notifications.web.console.finding import MOST as MOST_FOUND
-from notifications.web.console.finding import Hit, id_in
+from notifications.web.console.finding import Hit
 from notifications.web.console.panels import PEOPLE, RINGING, WORKING, Panel
 
 #: Of each kind, a panel shows so many.

@@ -21,6 +21,7 @@ class DeliveryAction(models.Model):
     class Via(models.TextChoices):
         ADMIN = "admin", "Admin"
         API = "api", "API"
+        WEB = "web", "Console"
 
     id = UUIDv7Field()
     action = models.CharField(max_length=16, choices=Action.choices)

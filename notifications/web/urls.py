@@ -3,7 +3,17 @@
 from django.urls import path
 
 from accounts.models import Verification
-from notifications.web.views import account, accounts, console, inbox, leaving, preferences, session, shared
+from notifications.web.views import (
+    account,
+    accounts,
+    console,
+    history,
+    inbox,
+    leaving,
+    preferences,
+    session,
+    shared,
+)
 
 PHONE = Verification.Purpose.PHONE
 
@@ -11,6 +21,19 @@ app_name = "web"
 urlpatterns = [
     path("", session.StartPage.as_view(), name="start"),
     path("console/", console.NowPage.as_view(), name="console"),
+    path("console/history/", history.HistoryPage.as_view(), name="history"),
+    path("console/history/replay/", history.ReplayPage.as_view(), name="history-replay"),
+    path("console/deliveries/<uuid:delivery_id>/", history.DeliveryPage.as_view(), name="delivery"),
+    path(
+        "console/deliveries/<uuid:delivery_id>/replay/",
+        history.DeliveryReplay.as_view(),
+        name="delivery-replay",
+    ),
+    path(
+        "console/deliveries/<uuid:delivery_id>/cancel/",
+        history.DeliveryCancel.as_view(),
+        name="delivery-cancel",
+    ),
     path("console/find/", console.FindPage.as_view(), name="find"),
     path("login/", session.LoginPage.as_view(), name="login"),
     path("logout/", session.LogoutPage.as_view(), name="logout"),

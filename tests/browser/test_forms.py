@@ -59,6 +59,7 @@ ALL: Final = {
     "/settings/points/<id>/restore/": Form("", "It has been restored."),
     "/settings/rules/remove/": Form("/preferences/", "The rule has been removed."),
     "/settings/rules/restore/": Form("", "The rule has been restored."),
+    "/settings/steps/": Form("/preferences/", "Saved. It holds from the next escalation on."),
     "/account/details/": Form("/account/", "Your changes are saved."),
     "/account/links/": Form("/account/", "Your links have been renewed."),
     "/account/phone/code/": Form("/account/", "No channel for phone numbers is set up."),

@@ -6,8 +6,8 @@ from django.db.models import Q
 from django.urls import reverse
 
 from accounts.models import User
-from config.digits import whole
-from notifications.web.console.finding import MOST, Hit, id_in
+from config.digits import id_in, whole
+from notifications.web.console.finding import MOST, Hit
 from tracing.intake.checking import DEVICE_MAX
 from tracing.models import Case
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, NamedTuple
-from uuid import UUID
 
 from django.db.models import Q
 from django.urls import reverse
 
 from accounts.models import Shop, User
 from accounts.selectors import users_found
+from config.digits import id_in
 from notifications.models import Alert, ContactPoint, Delivery, Notification
 
 #: Of each kind of thing, so many are shown.
@@ -43,14 +43,6 @@ def hits(person: User, text: str) -> list[Hit]:
     return [hit for finder in _finders for hit in finder(person, text)]
 
 
-def id_in(text: str) -> UUID | None:
-    """Return the id that a text is, if it is one."""
-    try:
-        return UUID(text) if len(text) == 36 else None
-    except ValueError:
-        return None
-
-
 def people(person: User, text: str) -> Iterator[Hit]:
     """People by name, email, phone or a contact point's address."""
     by_address = ContactPoint.objects.filter(address=text, deleted_at=None).values("user")
@@ -78,7 +70,7 @@ def by_id(person: User, text: str) -> Iterator[Hit]:
         return
     for delivery in Delivery.objects.filter(pk=wanted).select_related("user", "notification"):
         about = f"{delivery.notification.title}: {delivery.get_status_display().lower()}"
-        path = reverse("admin:notifications_delivery_change", args=[wanted])
+        path = reverse("web:delivery", args=[wanted])
         yield Hit("Delivery", f"{delivery.channel} to {delivery.user or delivery.address}", about, path)
     for alert in Alert.objects.filter(pk=wanted).select_related("shop"):
         about = f"{alert.shop}, {alert.received_at:%Y-%m-%d %H:%M:%S} UTC"

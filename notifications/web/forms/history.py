@@ -1,0 +1,75 @@
+"""By what the history is narrowed."""
+
+from datetime import datetime, timedelta
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from django import forms
+from django.db.models import QuerySet
+
+from accounts.models import User
+from accounts.selectors import users_found
+from config.digits import id_in
+from notifications import selectors
+from notifications.api.filters import DeliveryFilter
+from notifications.channels import registry
+from notifications.models import Delivery
+from notifications.web.forms.preferences import channel_label
+
+#: What is shown where nobody says since when.
+USUAL: Final = timedelta(days=7)
+#: A name stands for so many people at most.
+_MOST_PEOPLE: Final = 200
+_CHANNELS: Final = sorted(
+    ((name, channel_label(name)) for name in registry.CHANNELS), key=lambda each: each[1]
+)
+
+
+class HistoryForm(forms.Form):
+    """Each field is a parameter of the page's address, so that what is shown is a link."""
+
+    person = forms.CharField(max_length=200, required=False)
+    channel = forms.ChoiceField(choices=[("", "Any"), *_CHANNELS], required=False)
+    status = forms.ChoiceField(choices=[("", "Any"), *Delivery.Status.choices], required=False)
+    reason = forms.ChoiceField(choices=[("", "Any"), *Delivery.Reason.choices], required=False)
+    shop = forms.CharField(max_length=100, required=False)
+    since = forms.DateTimeField(required=False, widget=forms.DateTimeInput({"type": "datetime-local"}))
+    until = forms.DateTimeField(required=False, widget=forms.DateTimeInput({"type": "datetime-local"}))
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        for name in ("since", "until"):
+            moment = cleaned.get(name)
+            if moment and not 1970 <= moment.year < 2100:
+                self.add_error(name, "Expected a time from 1970 to 2099.")
+        return cleaned
+
+    def since_when(self, now: datetime) -> datetime:
+        """Return from when on deliveries are shown."""
+        since: datetime | None = self.cleaned_data["since"]
+        return since or (self.cleaned_data["until"] or now) - USUAL
+
+    def address(self, **others: object) -> str:
+        """Return the query of what is shown, with some parameters in place of its own."""
+        said = {name: self.data[name] for name in self.fields if self.data.get(name)}
+        return urlencode({name: value for name, value in {**said, **others}.items() if value})
+
+    def chosen(self, deliveries: QuerySet[Delivery], now: datetime) -> QuerySet[Delivery]:
+        """Narrow deliveries to what the fields say, as the API's filters do."""
+        said = self.cleaned_data
+        given = {name: said[name] for name in ("channel", "status", "reason", "shop") if said[name]}
+        chosen = DeliveryFilter(
+            {**given, "status": [given["status"]]} if "status" in given else given, deliveries
+        ).qs
+        chosen = selectors.created_from(chosen, self.since_when(now))
+        if said["until"]:
+            chosen = selectors.created_until(chosen, said["until"])
+        if said["person"]:
+            wanted = id_in(said["person"])
+            people = users_found(User.objects.all(), said["person"]).values("pk")[:_MOST_PEOPLE]
+            chosen = (
+                chosen.filter(user_id=wanted)
+                if wanted
+                else chosen.filter(user__in=list(people.values_list("pk", flat=True)))
+            )
+        return chosen

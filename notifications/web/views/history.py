@@ -1,0 +1,213 @@
+"""What was told and what wasn't: one list whose filters are links, and each delivery with all about it."""
+
+import csv
+import io
+import re
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+from django.contrib import messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+
+from config import clock
+from notifications import selectors
+from notifications.channels import registry
+from notifications.disclosure import notices_read
+from notifications.engine import replay
+from notifications.explanations import explain
+from notifications.messages.texts import text_for
+from notifications.models import Delivery, DeliveryAction
+from notifications.services.delivery_actions import STOPPABLE, deliveries_cancel, deliveries_replay
+from notifications.web.forms.history import HistoryForm
+from notifications.web.page import Page
+
+PAGE_SIZE: Final = 50
+#: A file holds so many; of more, the newest.
+MOST_IN_FILE: Final = 10_000
+_SPANS: Final = (
+    ("The last hour", timedelta(hours=1)),
+    ("24 hours", timedelta(days=1)),
+    ("30 days", timedelta(days=30)),
+)
+_COLUMNS: Final = (
+    "time",
+    "person",
+    "email",
+    "channel",
+    "what",
+    "kind",
+    "status",
+    "reason",
+    "explanation",
+    "id",
+)
+# Programs for tables take what begins so for a formula.
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+# Links in messages may be their person's alone.
+_LINK: Final = re.compile(r"(https?://[^\s/]+)/\S+")
+
+
+class _History(Page):
+    """For staff. Whoever reads notices of a domain that notes it is noted."""
+
+    def chosen(self, form: HistoryForm) -> QuerySet[Delivery]:
+        return form.chosen(selectors.deliveries_visible_to(self.person), clock.now()).order_by("-pk")
+
+    def note(self, deliveries: Iterable[Delivery]) -> None:
+        notices_read([each.notification for each in deliveries], user=self.person)
+
+
+class HistoryPage(_History):
+    def get(self, request: HttpRequest) -> HttpResponse:
+        form = HistoryForm(request.GET)
+        if not form.is_valid():
+            return render(request, "web/console/history.html", {"form": form}, status=422)
+        chosen = self.chosen(form)
+        with suppress(ValueError):
+            chosen = chosen.filter(pk__lt=UUID(request.GET.get("before", "")))
+        if "file" in request.GET:
+            return self._file(chosen[:MOST_IN_FILE])
+        shown = list(chosen[: PAGE_SIZE + 1])
+        self.note(shown[:PAGE_SIZE])
+        now = clock.now()
+        context = {
+            "form": form,
+            "rows": [(each, explain(each)) for each in shown[:PAGE_SIZE]],
+            "since": form.since_when(now),
+            "older": form.address(before=shown[PAGE_SIZE - 1].pk) if len(shown) > PAGE_SIZE else "",
+            "file": form.address(file="csv"),
+            "spans": [
+                (name, form.address(since=f"{now - span:%Y-%m-%dT%H:%MZ}", until="")) for name, span in _SPANS
+            ],
+            "replay": form.address() if form.cleaned_data["status"] in replay.REPLAYABLE else "",
+        }
+        return render(request, "web/console/history.html", context)
+
+    def _file(self, chosen: QuerySet[Delivery]) -> HttpResponse:
+        rows = list(chosen)
+        self.note(rows)
+        text = io.StringIO()
+        writer = csv.writer(text)
+        writer.writerow(_COLUMNS)
+        writer.writerows(map(_cells, rows))
+        response = HttpResponse(text.getvalue(), content_type="text/csv; charset=utf-8")
+        response["Content-Disposition"] = 'attachment; filename="history.csv"'
+        return response
+
+
+def _cells(delivery: Delivery) -> list[str]:
+    user, told = delivery.user, delivery.notification
+    said = [
+        f"{delivery.created_at:%Y-%m-%dT%H:%M:%SZ}",
+        f"{user.first_name} {user.last_name}".strip() if user else "",
+        user.email if user else "",
+        delivery.channel,
+        told.title,
+        told.kind,
+        delivery.state,
+        delivery.reason,
+        explain(delivery),
+        str(delivery.pk),
+    ]
+    return [f"'{cell}" if cell.startswith(_FORMULA) else cell for cell in said]
+
+
+class ReplayPage(_History):
+    """Says what would be replayed of what the history shows, and then does it."""
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        form = HistoryForm(request.GET)
+        if not form.is_valid():
+            return HttpResponseRedirect(f"{reverse('web:history')}?{request.GET.urlencode()}")
+        chosen = self.chosen(form)
+        context = {
+            "foreseen": replay.foresee(replay.replayable(chosen)),
+            "left_out": str(replay.left_out(chosen)),
+            "newest": chosen.values_list("pk", flat=True).first(),
+            "back": f"{reverse('web:history')}?{form.address()}",
+        }
+        return render(request, "web/console/replay.html", context)
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        form = HistoryForm(request.GET)
+        back = f"{reverse('web:history')}?{request.GET.urlencode()}"
+        try:
+            newest = UUID(request.POST.get("newest", ""))
+        except ValueError:
+            return HttpResponseRedirect(back)
+        if form.is_valid():
+            # What failed after the question is not part of the answer.
+            done = deliveries_replay(
+                deliveries=self.chosen(form).filter(pk__lte=newest), by=self.person, via="web"
+            )
+            why = f" Left out: {done.left_out}." if str(done.left_out) else ""
+            messages.success(request, f"{done.count} will be tried again now.{why}")
+        return HttpResponseRedirect(back)
+
+
+class DeliveryPage(_History):
+    """One delivery: what it says, why it is as it is, each attempt, and what was done by hand."""
+
+    def get(self, request: HttpRequest, delivery_id: UUID) -> HttpResponse:
+        delivery = self.delivery(delivery_id)
+        self.note([delivery])
+        told = delivery.notification
+        title, body = text_for(
+            told.title, told.body, told.texts, language=delivery.language, channel=delivery.channel
+        )
+        chosen = Delivery.objects.filter(pk=delivery_id)
+        context = {
+            "delivery": delivery,
+            "why": explain(delivery),
+            "address": ""
+            if delivery.address_is_erased
+            else registry.shown(delivery.channel, delivery.address),
+            "title": _LINK.sub(r"\1/…", title),
+            "body": _LINK.sub(r"\1/…", body),
+            "attempts": delivery.attempt_set.order_by("number"),
+            "actions": DeliveryAction.objects.filter(deliveries__contains=[delivery.pk])[:100],
+            "can_replay": replay.replayable(chosen).exists(),
+            "can_cancel": chosen.filter(status__in=STOPPABLE).exists(),
+        }
+        return render(request, "web/console/delivery.html", context)
+
+    def delivery(self, delivery_id: UUID) -> Delivery:
+        return get_object_or_404(selectors.deliveries_visible_to(self.person), pk=delivery_id)
+
+
+class _DeliveryChange(DeliveryPage):
+    http_method_names = ["post"]
+
+    def post(self, request: HttpRequest, delivery_id: UUID) -> HttpResponse:
+        self.act(Delivery.objects.filter(pk=self.delivery(delivery_id).pk))
+        return HttpResponseRedirect(reverse("web:delivery", args=[delivery_id]))
+
+    def act(self, chosen: QuerySet[Delivery]) -> None:
+        raise NotImplementedError
+
+
+class DeliveryReplay(_DeliveryChange):
+    def act(self, chosen: QuerySet[Delivery]) -> None:
+        if deliveries_replay(deliveries=chosen, by=self.person, via="web").count:
+            messages.success(self.request, "It is being tried again now.")
+            return
+        left_out = str(replay.left_out(chosen))
+        why = f" Left out: {left_out}." if left_out else ""
+        messages.error(self.request, f"Only failed or expired deliveries can be replayed.{why}")
+
+
+class DeliveryCancel(_DeliveryChange):
+    def act(self, chosen: QuerySet[Delivery]) -> None:
+        waiting = chosen.filter(status__in=STOPPABLE)
+        if deliveries_cancel(deliveries=waiting, by=self.person, via="web"):
+            messages.success(self.request, "Cancelled before it was sent.")
+        elif waiting.exists():
+            messages.info(self.request, "It is being sent right now. If that fails, it won't be tried again.")
+        else:
+            messages.error(self.request, "Only unsent deliveries can be cancelled.")

@@ -1,0 +1,237 @@
+"""The console's history: filters that are links, safe files, and replays that first say what they do."""
+
+import csv
+import io
+import re
+import uuid
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from accounts.models import User
+from config import clock
+from notifications.ids import first_id
+from notifications.models import Delivery, DeliveryAction, Outgoing
+from notifications.web.views import history
+from tests.factories import ContactPointFactory, NotificationFactory, UserFactory
+from tests.queued import stored
+
+PATH = "/console/history/"
+Status = Delivery.Status
+
+
+@pytest.fixture
+def page(operator: User) -> Client:
+    client = Client(headers={"accept": "text/html"})
+    client.force_login(operator)
+    return client
+
+
+def told(title: str, *, ago: timedelta = timedelta(minutes=1), **fields: Any) -> Delivery:
+    """Something that was told so long ago, by a webhook unless said otherwise."""
+    at: datetime = clock.now() - ago
+    words = {name: fields.pop(name) for name in ("body", "texts") if name in fields}
+    channel = fields.setdefault("channel", "webhook")
+    user = fields.setdefault("user", None)
+    if user and channel != "inbox" and "contact_point" not in fields:
+        fields["contact_point"] = ContactPointFactory(
+            user=user, channel=channel, address=f"https://hooks.example.org/{uuid.uuid4()}"
+        )
+        fields["address"] = fields["contact_point"].address
+    made = Delivery(
+        id=first_id(at),
+        notification=NotificationFactory(title=title, **words),
+        created_at=at,
+        due_at=at,
+        expires_at=at + timedelta(days=1),
+        **{"status": Status.SENT, **fields},
+    )
+    return stored([made])[0]
+
+
+def titles(page: Client, query: str = "", **fields: str) -> list[str]:
+    shown = page.get(f"{PATH}?{query}", fields or None)
+    assert shown.status_code == 200
+    return re.findall(r'<a href="/console/deliveries/[^"]+">([^<]+)</a>', shown.content.decode())
+
+
+def texts(html: bytes) -> str:
+    return " ".join(re.sub(r"<[^>]+>", " ", html.decode()).split())
+
+
+# --- The list ---
+
+
+def test_it_shows_the_last_week_the_newest_first(page: Client) -> None:
+    told("older", ago=timedelta(days=6))
+    told("newer")
+    told("too old", ago=timedelta(days=8))
+    assert titles(page) == ["newer", "older"]
+    since = f"{clock.now() - timedelta(days=9):%Y-%m-%dT%H:%M}"
+    assert titles(page, since=since) == ["newer", "older", "too old"]
+    assert titles(page, since=since, until=f"{clock.now() - timedelta(days=7):%Y-%m-%dT%H:%M}") == ["too old"]
+
+
+def test_each_filter_narrows_it(page: Client) -> None:
+    ana = UserFactory(first_name="Ana", last_name="Moreau")
+    told("by sms", channel="sms", address="+33612345678")
+    told("failed", status=Status.FAILED, reason="attempts_exhausted")
+    told("to Ana", user=ana, status=Status.SUPPRESSED, reason="quiet_hours")
+    told("waits", status=Status.PENDING)
+    assert titles(page, channel="sms") == ["by sms"]
+    assert titles(page, status="failed") == ["failed"]
+    assert titles(page, status="pending") == ["waits"]
+    assert titles(page, reason="quiet_hours") == ["to Ana"]
+    for person in ("moreau", ana.email, str(ana.pk)):
+        assert titles(page, person=person) == ["to Ana"]
+    assert titles(page, person="nobody of that name") == []
+    assert titles(page, person="moreau", status="failed") == []
+
+
+def test_the_time_of_a_filter_is_that_of_the_reader(page: Client, operator: User) -> None:
+    User.objects.filter(pk=operator.pk).update(time_zone="Asia/Tokyo")
+    told("an hour ago", ago=timedelta(hours=1))
+    told("three hours ago", ago=timedelta(hours=3))
+    in_tokyo = clock.now() + timedelta(hours=9) - timedelta(hours=2)
+    assert titles(page, since=f"{in_tokyo:%Y-%m-%dT%H:%M}") == ["an hour ago"]
+
+
+def test_every_row_says_why(page: Client) -> None:
+    told("failed", status=Status.FAILED, reason="attempts_exhausted")
+    assert "Failed: every attempt failed; it can be replayed." in texts(page.get(PATH).content)
+
+
+def test_older_ones_follow_without_a_gap(page: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(history, "PAGE_SIZE", 2)
+    for number in range(5):
+        told(f"number {number}", ago=timedelta(minutes=10 - number), channel="sms", address="+33612345678")
+    told("another", ago=timedelta(minutes=8))
+    query, found = "channel=sms", []
+    while query:
+        shown = page.get(f"{PATH}?{query}").content.decode()
+        found += re.findall(r'<a href="/console/deliveries/[^"]+">([^<]+)</a>', shown)
+        older = re.search(r'<a class="button" href="\?([^"]+)">Older', shown)
+        query = older[1].replace("&amp;", "&") if older else ""
+    assert found == [f"number {number}" for number in (4, 3, 2, 1, 0)]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"channel": "pigeon"}, {"status": "lost"}, {"since": "soon"}, {"until": "0001-01-01T00:00"}]
+)
+def test_a_filter_that_is_wrong_is_said_so_and_kept(page: Client, wrong: dict[str, str]) -> None:
+    answer = page.get(PATH, wrong)
+    assert answer.status_code == 422
+    assert b'role="alert"' in answer.content or b"errorlist" in answer.content
+
+
+def test_what_is_unknown_changes_nothing(page: Client) -> None:
+    told("one")
+    assert titles(page, "before=x&page=7&shop=") == ["one"]
+
+
+def test_the_questions_to_the_database_do_not_grow_with_the_rows(
+    page: Client, django_assert_max_num_queries: Any
+) -> None:
+    for number in range(30):
+        told(f"number {number}", user=UserFactory())
+    with django_assert_max_num_queries(10):
+        assert len(titles(page)) == 30
+
+
+# --- The file ---
+
+
+def test_a_file_has_what_is_shown_and_no_formulas(page: Client) -> None:
+    evil = UserFactory(first_name='=HYPERLINK("https://evil.example","x")', last_name="")
+    told("+1 theft", user=evil)
+    told("by sms", channel="sms", address="+33612345678")
+    answer = page.get(PATH, {"channel": "webhook", "file": "csv"})
+    assert answer["Content-Type"] == "text/csv; charset=utf-8"
+    assert 'filename="history.csv"' in answer["Content-Disposition"]
+    (row,) = csv.DictReader(io.StringIO(answer.content.decode()))
+    assert row["person"].startswith("'=HYPERLINK")
+    assert (row["what"], row["email"], row["status"]) == ("'+1 theft", evil.email, "sent")
+    assert row["explanation"] == "Told by webhook."
+
+
+# --- One delivery ---
+
+
+def test_a_delivery_shows_its_message_without_links_that_are_its_persons_alone(page: Client) -> None:
+    ana = UserFactory()
+    delivery = told(
+        "The call begins",
+        user=ana,
+        body="Enter it at https://tocsin.example.org/dating/join/secret-token/ now.",
+        texts={
+            "en": {
+                "": [
+                    "The call begins",
+                    "Enter it at https://tocsin.example.org/dating/join/secret-token/ now.",
+                ]
+            }
+        },
+    )
+    answer = page.get(f"/console/deliveries/{delivery.pk}/")
+    assert b"secret-token" not in answer.content
+    assert "Enter it at https://tocsin.example.org/… now." in texts(answer.content)
+    assert "Told by webhook." in texts(answer.content)
+    assert f"?person={ana.pk}" in answer.content.decode()
+
+
+def test_one_that_failed_is_tried_again_and_says_by_whom(page: Client, operator: User) -> None:
+    delivery = told("failed", user=UserFactory(), status=Status.FAILED, reason="attempts_exhausted")
+    path = f"/console/deliveries/{delivery.pk}/"
+    assert "Try again now" in texts(page.get(path).content)
+    answer = page.post(f"{path}replay/", follow=True)
+    assert "It is being tried again now." in texts(answer.content)
+    assert f"Replayed by {operator}" in texts(answer.content)
+    assert Outgoing.objects.get().delivery_id == delivery.pk
+    assert DeliveryAction.objects.get().via == "web"
+    again = page.post(f"{path}replay/", follow=True)
+    assert "Only failed or expired deliveries can be replayed." in texts(again.content)
+
+
+def test_one_that_waits_is_cancelled(page: Client) -> None:
+    delivery = told("waits", status=Status.PENDING)
+    path = f"/console/deliveries/{delivery.pk}/"
+    assert "Cancelled before it was sent." in texts(page.post(f"{path}cancel/", follow=True).content)
+    assert not Outgoing.objects.exists()
+    assert "Only unsent deliveries can be cancelled." in texts(
+        page.post(f"{path}cancel/", follow=True).content
+    )
+
+
+# --- Replaying many ---
+
+
+def test_a_replay_says_first_what_it_would_do_and_leaves_what_failed_since(page: Client) -> None:
+    people = [UserFactory(), UserFactory()]
+    for person in people:
+        told("outage", user=person, status=Status.FAILED, reason="attempts_exhausted", ago=timedelta(hours=1))
+    told("stopped", user=people[0], status=Status.FAILED, revoked_at=clock.now(), ago=timedelta(hours=1))
+    told("by sms", channel="sms", address="+33612345678", status=Status.FAILED, ago=timedelta(hours=1))
+    shown = page.get(PATH, {"channel": "webhook", "status": "failed"}).content.decode()
+    link = re.search(r'href="(/console/history/replay/\?[^"]+)"', shown)
+    assert link
+    asked = page.get(link[1].replace("&amp;", "&"))
+    said = texts(asked.content)
+    assert "Replay 2 deliveries?" in said
+    assert "To 2 people with an account" in said
+    assert "Left out: 1 stopped, or about something that is over." in said
+    newest = re.search(r'name="newest" value="([^"]+)"', asked.content.decode())
+    assert newest
+    told("since", user=people[0], status=Status.FAILED, reason="attempts_exhausted", ago=timedelta(0))
+    done = page.post(link[1].replace("&amp;", "&"), {"newest": newest[1]}, follow=True)
+    assert "2 will be tried again now." in texts(done.content)
+    assert set(Outgoing.objects.values_list("delivery__notification__title", flat=True)) == {"outage"}
+    assert DeliveryAction.objects.get().count == 2
+
+
+def test_without_an_answer_nothing_is_replayed(page: Client) -> None:
+    told("outage", status=Status.FAILED)
+    page.post("/console/history/replay/?status=failed", {})
+    page.post("/console/history/replay/?status=failed&since=soon", {"newest": str(Delivery.objects.get().pk)})
+    assert not Outgoing.objects.exists()
