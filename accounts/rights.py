@@ -379,6 +379,7 @@ ROUTES: Final[Mapping[str, Rights]] = {
     "account/phone/confirm": _by(person(), *_FORM),
     "console": _get(staff()),
     "console/find": _get(staff()),
+    "console/setup": _get(staff()),
     "console/history": _get(staff()),
     "console/history/replay": _by(staff(), "GET", "POST"),
     "console/deliveries/<uuid:delivery_id>": _get(staff()),

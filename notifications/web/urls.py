@@ -34,6 +34,7 @@ urlpatterns = [
         history.DeliveryCancel.as_view(),
         name="delivery-cancel",
     ),
+    path("console/setup/", console.SetupPage.as_view(), name="setup"),
     path("console/find/", console.FindPage.as_view(), name="find"),
     path("login/", session.LoginPage.as_view(), name="login"),
     path("logout/", session.LogoutPage.as_view(), name="logout"),

@@ -1,15 +1,19 @@
-"""The console: what happens now, and where anything is found."""
+"""The console: what happens now, where anything is found, and what is to be set up."""
 
 import hashlib
 from typing import Any, NamedTuple
+from uuid import uuid4
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
 
+from accounts.models import Shop
 from config import clock
 from notifications.web.console.finding import hits
 from notifications.web.console.panels import panels
+from notifications.web.console.setup import steps_of
 from notifications.web.page import Page, is_htmx
 
 
@@ -22,6 +26,25 @@ class FindPage(Page):
         return render(
             request, "web/console/_hits.html" if is_htmx(request) else "web/console/find.html", context
         )
+
+
+class SetupPage(Page):
+    """For staff: what is still to be done, and a line that sends the first alert."""
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        steps = steps_of(self.person)
+        needed = [step for step in steps if not step.is_optional]
+        context = {
+            "steps": steps,
+            "done": sum(step.is_done for step in needed),
+            "needed": len(needed),
+            "base": settings.PUBLIC_URL.rstrip("/"),
+            "shop": Shop.objects.order_by("pk").values_list("slug", flat=True).first() or "SHOP",
+            "uuid": uuid4(),
+            "now": int(clock.timestamp()),
+        }
+        page = "web/console/_steps.html" if is_htmx(request) else "web/console/setup.html"
+        return render(request, page, context)
 
 
 class Shown(NamedTuple):

@@ -1,24 +1,21 @@
-"""What the console shows of escalations: what rings and who has it, who is on call, heartbeats; and finds."""
+"""The console's panels: what rings and who has it, who is on call, and heartbeats."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 from django.urls import reverse
 
 from accounts.models import User
-from config.digits import id_in
-from escalation.models import AlertGroup, EscalationProcess, Heartbeat, Policy, Schedule
+from escalation.models import AlertGroup, EscalationProcess, Heartbeat, Schedule
 from escalation.policies.words import name_of
 from escalation.schedules.row import on_call
 from escalation.schedules.selectors import people_by_id, roster_of, with_layers
 from escalation.selectors import deliveries_of
 from notifications.models import Severity
-from notifications.web.console.finding import MOST as MOST_FOUND
-from notifications.web.console.finding import Hit
 from notifications.web.console.panels import PEOPLE, RINGING, WORKING, Panel
 
 #: Of each kind, a panel shows so many.
@@ -26,8 +23,6 @@ MOST: Final = 50
 MOST_SCHEDULES: Final = 20
 # Of what is still to be sent by all that rings, so many are looked through for the next.
 _MOST_DUE: Final = 500
-# Names are looked for among so many of the newest.
-_NEWEST: Final = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,43 +127,3 @@ PANELS: Final = (
     Panel("heartbeats", "Heartbeats", "escalation/console/_heartbeats.html", heartbeats, WORKING + 1),
     Panel("on-call", "On call", "escalation/console/_on_call.html", on_call_now, PEOPLE),
 )
-
-
-def found(person: User, text: str) -> Iterator[Hit]:
-    """Yield what a text names of escalations, the newest first, and where one does what it says."""
-    words = text.casefold()
-    if words.startswith("start"):
-        yield Hit("Do", "Start an escalation", "Shows first who would be told.", reverse("escalation:start"))
-    if "on call" in words:
-        yield Hit("Do", "Who is on call", "Now, by schedule.", f"{reverse('web:console')}#panel-on-call")
-    wanted = id_in(text)
-    for group in _named(AlertGroup, "opened_at", Q(title__icontains=text) | Q(key=text), wanted):
-        url = reverse("escalation:group", args=[group.pk])
-        yield Hit("Alert group", group.title, f"{group.state}, {group.opened_at:%Y-%m-%d %H:%M} UTC", url)
-    # Whoever knows what to do first names what it is to be done with.
-    stops = words.startswith("stop ")
-    name = text[5:] if stops else text
-    for process in _named(EscalationProcess, "started_at", Q(process_id__icontains=name), wanted):
-        about = f"{process.get_state_display().lower()}, {process.started_at:%Y-%m-%d %H:%M} UTC"
-        url = reverse("escalation:timeline", args=[process.pk])
-        if stops and (process.is_active or process.resume_at):
-            yield Hit(
-                "Do", f"Stop {process.process_id}", about, reverse("escalation:stop", args=[process.pk])
-            )
-        else:
-            yield Hit("Escalation", process.process_id, about, url)
-    for model, what, route in (
-        (Policy, "Policy", "policy"),
-        (Schedule, "Schedule", "schedule"),
-    ):
-        kept = model.objects.filter(Q(name__icontains=text) | Q(pk=wanted), deleted_at=None)
-        for each in kept.order_by("name")[:MOST_FOUND]:
-            yield Hit(what, each.name, "", reverse(f"admin:escalation_{route}_change", args=[each.pk]))
-
-
-def _named(model: Any, moment: str, named: Q, wanted: UUID | None) -> QuerySet[Any]:
-    """Return those of an id or a name; the name is looked for among the newest only."""
-    newest = model.objects.order_by(f"-{moment}", "-pk").values("pk")[:_NEWEST]
-    return model.objects.filter(Q(pk=wanted) | Q(named, pk__in=newest)).order_by(f"-{moment}", "-pk")[
-        :MOST_FOUND
-    ]
