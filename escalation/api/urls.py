@@ -7,6 +7,7 @@ from django.urls import re_path
 from config.rest.api import slash_optional, slashes_optional
 from escalation.api.views import (
     covers,
+    fairness,
     figures,
     groups,
     heartbeats,
@@ -38,7 +39,9 @@ _ROUTES: Final = (
     (f"{_POLICY}/versions", policies.PolicyVersionsView, "policy-versions"),
     (f"{_POLICY}/simulate", policies.PolicySimulateView, "policy-simulate"),
     (_SCHEDULES, schedules.SchedulesView, "schedules"),
+    (f"{_SCHEDULES}/fairness", fairness.AllFairnessView, "schedules-fairness"),
     (_SCHEDULE, schedules.ScheduleView, "schedule"),
+    (f"{_SCHEDULE}/fairness", fairness.FairnessView, "schedule-fairness"),
     (f"{_SCHEDULE}/on-call", schedules.ScheduleOnCallView, "schedule-on-call"),
     (f"{_SCHEDULE}/final", schedules.FinalRowView, "schedule-final"),
     (f"{_SCHEDULE}/calendar", schedules.ScheduleCalendarView, "schedule-calendar"),
