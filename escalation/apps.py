@@ -22,6 +22,7 @@ class EscalationConfig(AppConfig):
         from escalation.groups import audit, ringing  # noqa: PLC0415
         from escalation.groups import selectors as groups  # noqa: PLC0415
         from escalation.heartbeats import missing  # noqa: PLC0415
+        from escalation.holes import telling as holes  # noqa: PLC0415
         from escalation.policies import plan  # noqa: PLC0415
         from escalation.services import covers, ending, last_resorts, resuming, rounds  # noqa: PLC0415
         from escalation.timelines import selectors as timelines  # noqa: PLC0415
@@ -42,6 +43,7 @@ class EscalationConfig(AppConfig):
         # Once is enough; on the other days it finds that it was done, or makes up for it.
         periodic.register("escalation-figures", jobs.figures_tell, cron="0 7 1-7 * *")
         periodic.register("escalation-handoffs", jobs.handoffs, cron="* * * * *")
+        periodic.register("escalation-holes", jobs.holes, cron="*/10 * * * *")
         formats.register(brokers.FORMAT)
         looks.register(rounds.look, asks=rounds.ANY_DUE)
         looks.register(ending.look, asks=ending.ANY_DUE)
@@ -65,6 +67,8 @@ class EscalationConfig(AppConfig):
         abouts.register_rows(selectors.processes_telling, "ended_by")
         abouts.facts.add(groups.SOURCE)
         abouts.facts.add(monthly.SOURCE)
+        abouts.facts.add(holes.SOURCE)
+        abouts.register(holes.sources_of)
         abouts.register_rows(groups.groups_telling, "ended_by")
         abouts.register_rows(timelines.entries_telling, "text", "by")
         finding.register(found)

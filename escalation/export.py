@@ -19,6 +19,7 @@ from escalation.models import (
     Heartbeat,
     HeartbeatPing,
     HeartbeatWatch,
+    Hole,
     LayerMember,
     PingKey,
     PolicyVersion,
@@ -117,6 +118,7 @@ LEFT_OUT: Final[Mapping[type[Model], str]] = {
     RoundRobin: "Whose turn it was last in a schedule; what they were told by it is there.",
     Heartbeat: "A job that operators have watched.",
     HeartbeatPing: "What such a job reported.",
+    Hole: "What Tocsin finds of their turns and contact points, which are there; gone once it isn't so.",
     HeartbeatWatch: "When Tocsin last looked after such jobs.",
     PingKey: "The secret by which such jobs report.",
 }

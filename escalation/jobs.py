@@ -2,6 +2,7 @@
 
 from config import clock
 from escalation.figures import monthly
+from escalation.holes.telling import holes_look
 from escalation.schedules.handoffs import handoffs_tell
 from escalation.services import hang_ups as calls
 from notifications import queue
@@ -20,6 +21,12 @@ def hang_ups() -> None:
 def figures_tell() -> None:
     """In the first week of a month: tell administrators last month's figures, unless they were told."""
     monthly.month_tell(clock.now())
+
+
+@queue.on(queue.SLOW)
+def holes() -> None:
+    """Look for holes in schedules and policies, and tell those that are to be told."""
+    holes_look(clock.now())
 
 
 @queue.on(queue.DEFAULT)

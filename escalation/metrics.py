@@ -1,23 +1,29 @@
 """What ``/metrics`` shows of escalations."""
 
 from collections.abc import Iterator
+from datetime import timedelta
+from typing import Final
 
-from django.db.models import Count
+from django.db.models import Count, Q
 from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 
 from config import clock
-from escalation.models import EscalationProcess, Heartbeat
+from escalation.models import EscalationProcess, Heartbeat, Hole
 from escalation.services import hang_ups
 from escalation.services.ending import SILENCE, UNANSWERED
 from escalation.services.last_resorts import LAST_RESORTS
 from notifications.families import Counted, counter, gauge, histogram
+
+#: How far ahead holes are counted.
+HOLES_AHEAD: Final = timedelta(days=7)
 
 
 def families(counted: Counted) -> Iterator[Metric]:
     active = EscalationProcess.objects.filter(state=EscalationProcess.State.ACTIVE).count()
     yield gauge("escalations_active", "Escalations under way.", active)
     yield _heartbeats()
+    yield _holes()
     yield counter(
         "escalations_unanswered",
         "Escalations that ended without a stop or an acknowledgement, by whether anybody was told.",
@@ -42,6 +48,16 @@ def families(counted: Counted) -> Iterator[Metric]:
         hang_ups.SECONDS,
         counted,
     )
+
+
+def _holes() -> Metric:
+    soon = Q(starts_at=None) | Q(starts_at__lt=clock.now() + HOLES_AHEAD)
+    counts = dict(Hole.objects.filter(soon).order_by().values_list("kind").annotate(Count("pk")))
+    text = "Holes in schedules in the next week, and steps of policies that reach nobody, by kind."
+    family = GaugeMetricFamily("tocsin_on_call_holes", text, labels=["kind"])
+    for kind in Hole.Kind.values:
+        family.add_metric([kind], counts.get(kind, 0))
+    return family
 
 
 def _heartbeats() -> Metric:

@@ -5,10 +5,12 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.db.models import Model, QuerySet
+from django.forms import BaseInlineFormSet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import mark_safe
 from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin, StackedInline, TabularInline
 from unfold.decorators import display
@@ -17,6 +19,8 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 from accounts.admin import SavesChanges, StaffViews
 from config import clock
 from escalation.admin.base import TakesAway
+from escalation.holes.finding import AHEAD, said_of
+from escalation.holes.reading import holes_of_schedules
 from escalation.models import Layer, LayerMember, Schedule, ScheduleOverride
 from escalation.policies.words import name_of
 from escalation.schedules import links, selectors
@@ -56,8 +60,22 @@ class LayerForm(forms.ModelForm):
     )
 
 
+class MemberFormSet(BaseInlineFormSet):
+    def clean(self) -> None:
+        """Refuse what leaves nobody who could be on call: a hole that is certain."""
+        super().clean()
+        kept = [each.instance for each in self.forms if each not in self.deleted_forms]
+        if (
+            self.forms
+            and not any(self.errors)
+            and not any(place.user and place.user.is_active for place in kept)
+        ):
+            raise forms.ValidationError(f"{services.NEVER}.")
+
+
 class MemberInline(OfSchedule, TabularInline):
     model = LayerMember
+    formset = MemberFormSet
     extra = 0
     verbose_name_plural = "People, in the order of their turns"
     autocomplete_fields = ("user",)
@@ -116,8 +134,8 @@ class LayerAdmin(OfSchedule, SavesChanges, ModelAdmin):
 class ScheduleAdmin(TakesAway, StaffViews, SavesChanges, ModelAdmin):
     """To delete one is to take it away: policies that name it tell nobody by it any more."""
 
-    fields = ("name", "now_on_call", "calendar")
-    readonly_fields = ("now_on_call", "calendar")
+    fields = ("name", "may_have_gaps", "now_on_call", "holes", "calendar")
+    readonly_fields = ("now_on_call", "holes", "calendar")
     list_display = ("name", "now_on_call")
     search_fields = ("name",)
     inlines = (LayerInline, OverrideInline)
@@ -144,6 +162,14 @@ class ScheduleAdmin(TakesAway, StaffViews, SavesChanges, ModelAdmin):
         people = selectors.people_by_id(schedule)
         who = ", ".join(name_of(people.get(user_id)) for user_id in duty.user_ids)
         return f"{who} until {duty.ends_at:%Y-%m-%d %H:%M} UTC{' (stands in)' if duty.override else ''}"
+
+    @display(description="Holes")
+    def holes(self, schedule: Any) -> str:
+        if not hasattr(schedule, "in_layers"):  # a new one
+            return "–"
+        (found,) = holes_of_schedules([schedule], now=clock.now())
+        said = [(said_of(each, "UTC"),) for each in found.holes or ()]
+        return format_html_join(mark_safe("<br>"), "{}", said) or f"none in the next {AHEAD.days} days"
 
     @display(description="Calendar")
     def calendar(self, schedule: Schedule) -> str:

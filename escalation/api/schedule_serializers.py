@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.validators import validate_time_zone
-from config.rest.fields import StrictCharField, StrictUUIDField
+from config.rest.fields import StrictBooleanField, StrictCharField, StrictUUIDField
 from escalation.api.fields import ChangeSerializer, whole
 from escalation.models import Layer, Schedule, ScheduleOverride
 from escalation.models.schedule import MAX_PER_TURN, MAX_SHIFT_H
@@ -114,6 +114,9 @@ class LayerInSerializer(serializers.Serializer[Any]):
 
 class ScheduleInSerializer(serializers.Serializer[Any]):
     name = StrictCharField(max_length=100)
+    may_have_gaps = StrictBooleanField(
+        required=False, help_text="That nobody is on call now and then is meant, and no hole."
+    )
     layers = LayerInSerializer(
         many=True,
         allow_empty=False,
@@ -190,7 +193,7 @@ class ScheduleSerializer(serializers.ModelSerializer[Schedule]):
 
     class Meta:
         model = Schedule
-        fields = ("id", "name", "layers", "calendar_url", "created_at", "updated_at")
+        fields = ("id", "name", "may_have_gaps", "layers", "calendar_url", "created_at", "updated_at")
         read_only_fields = fields
 
     def get_calendar_url(self, schedule: Schedule) -> str:

@@ -58,6 +58,7 @@ def _kinds() -> dict[str, dict[str, Any]]:
         ),
         "schedules": _object(
             {"name": _NAME},
+            may_have_gaps=_FLAG,
             layers={"type": "array", "description": "All, from the lowest.", "items": _layer()},
             overrides={
                 "type": "array",

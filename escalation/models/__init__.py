@@ -5,6 +5,7 @@ from escalation.models.entry import Entry
 from escalation.models.group import AlertGroup, AlertOccurrence, GroupedAlert, Route, Silence
 from escalation.models.hang_up import HangUp
 from escalation.models.heartbeat import Heartbeat, HeartbeatPing, HeartbeatWatch, PingKey
+from escalation.models.hole import Hole
 from escalation.models.integration import IntakeRequest, Integration
 from escalation.models.policy import Policy, PolicyVersion
 from escalation.models.process import EscalationProcess
@@ -22,6 +23,7 @@ __all__ = [
     "Heartbeat",
     "HeartbeatPing",
     "HeartbeatWatch",
+    "Hole",
     "IntakeRequest",
     "Integration",
     "Layer",

@@ -23,6 +23,12 @@ class Schedule(models.Model):
 
     id = UUIDv7Field()
     name = models.CharField(max_length=100)
+    may_have_gaps = models.BooleanField(
+        default=False,
+        db_default=False,
+        verbose_name="nobody on call now and then is meant",
+        help_text="Times in which nobody is on call are then no holes.",
+    )
     # Part of the calendar's secret link: a new number ends the links that were given out.
     link_version = models.PositiveIntegerField(default=1, editable=False)
     created_at = models.DateTimeField(default=clock.now, editable=False)

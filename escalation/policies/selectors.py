@@ -82,21 +82,23 @@ def simulated(version: PolicyVersion, *, at: datetime, severity: str = "") -> li
     )
 
 
-def world_of(definition: Definition, *, since: datetime, turns: Mapping[UUID, UUID] = NO_TURNS) -> World:
-    """Return the people and schedules that a policy names, with who is on call from a time on.
+def world_of(*definitions: Definition, since: datetime, turns: Mapping[UUID, UUID] = NO_TURNS) -> World:
+    """Return the people and schedules that policies name, with who is on call from a time on.
 
     Args:
         turns: whose turn it is, by schedule, where that is settled already.
     """
-    named = Schedule.objects.filter(pk__in=definition.ids("schedule", "rotation"), deleted_at=None)
-    schedules = list(with_layers(named, since=since))
+    users = {pk for each in definitions for pk in each.ids("user")}
+    named = {pk for each in definitions for pk in each.ids("schedule", "rotation")}
+    schedules = list(with_layers(Schedule.objects.filter(pk__in=named, deleted_at=None), since=since))
     on_call = {person for each in schedules for person in people_by_id(each)}
     rosters = {each.pk: roster_of(each) for each in schedules}
+    in_turn = {pk for each in definitions for pk in each.takes_turns_in()}
     return World(
-        people=people_with_preferences(User.objects.filter(pk__in=definition.ids("user") | on_call)),
+        people=people_with_preferences(User.objects.filter(pk__in=users | on_call)),
         schedules=rosters,
         names={each.pk: each.name for each in schedules},
-        next=_next(definition.takes_turns_in(), rosters, turns),
+        next=_next(in_turn, rosters, turns),
     )
 
 

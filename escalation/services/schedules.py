@@ -19,6 +19,7 @@ from escalation.schedules.hours import Restriction
 from escalation.schedules.restrictions import as_json, restrictions_of
 
 NAME_TAKEN = "There is already a schedule with that name."
+NEVER = "Nobody here can be on call: all accounts are switched off, or gone"
 REMOVED = "The schedule has been removed in the meantime."
 
 
@@ -53,40 +54,56 @@ def layers_said(schedule: Schedule) -> list[LayerSaid]:
     ]
 
 
-def schedule_create(*, name: str, layers: Sequence[LayerSaid]) -> tuple[Schedule, bool]:
+def schedule_create(
+    *, name: str, layers: Sequence[LayerSaid], may_have_gaps: bool = False, may_have_holes: bool = False
+) -> tuple[Schedule, bool]:
     """Make a schedule; the second value is False where the very same is there already.
 
     Args:
         layers: from the lowest.
+        may_have_gaps: that nobody is on call now and then is meant.
+        may_have_holes: take it though a layer can never have anybody on call as things are.
 
     Raises:
-        ValidationError: a field is not as it should be, or one of the people does not exist.
+        ValidationError: a field is not as it should be, one of the people does not exist, or a layer has
+            nobody who could be on call.
         Conflict: the name is taken by another one.
     """
     named = Schedule.objects.filter(name=name, deleted_at=None)
-    made, is_new = made_once(Schedule(name=name), partial(_saved, layers=layers), named, ())
+    new = Schedule(name=name, may_have_gaps=may_have_gaps)
+    save = partial(_saved, layers=layers, may_have_holes=may_have_holes)
+    made, is_new = made_once(new, save, named, ("may_have_gaps",))
     if not is_new and layers_said(made) != list(layers):
         raise Conflict(NAME_TAKEN)
     return made, is_new
 
 
 def schedule_update(
-    *, schedule: Schedule, name: str | None = None, layers: Sequence[LayerSaid] | None = None
+    *,
+    schedule: Schedule,
+    name: str | None = None,
+    layers: Sequence[LayerSaid] | None = None,
+    may_have_gaps: bool | None = None,
+    may_have_holes: bool = False,
 ) -> Schedule:
     """Change a schedule; all of it, the past too, is then as if it had always been so.
 
     Args:
         layers: all of them, in place of those that are there.
+        may_have_gaps, may_have_holes: as schedule_create takes them.
 
     Raises:
-        ValidationError: a field is not as it should be, or one of the people does not exist.
+        ValidationError: a field is not as it should be, one of the people does not exist, or a layer has
+            nobody who could be on call.
         Conflict: the name is taken, or it was removed meanwhile.
     """
     with transaction.atomic():
         _lock(schedule)
         if name is not None:
             schedule.name = name
-        return _saved(schedule, layers)
+        if may_have_gaps is not None:
+            schedule.may_have_gaps = may_have_gaps
+        return _saved(schedule, layers, may_have_holes=may_have_holes)
 
 
 def schedule_remove(*, schedule: Schedule) -> None:
@@ -158,12 +175,16 @@ def _lock(schedule: Schedule) -> None:
         raise Conflict(REMOVED)
 
 
-def _saved(schedule: Schedule, layers: Sequence[LayerSaid] | None) -> Schedule:
+def _saved(
+    schedule: Schedule, layers: Sequence[LayerSaid] | None, *, may_have_holes: bool = False
+) -> Schedule:
     schedule.full_clean(validate_constraints=False)
     if layers is not None:
         already = set(LayerMember.objects.filter(layer__schedule=schedule).values_list("user_id", flat=True))
         people = dict.fromkeys(person for layer in layers for person in layer.members)
         _check_people([person for person in people if person and person not in already], "members")
+        if not may_have_holes:
+            _check_holes(layers)
     with unless_taken(NAME_TAKEN):
         schedule.save()
         if layers is not None:
@@ -192,6 +213,19 @@ def _replace_layers(schedule: Schedule, layers: Iterable[LayerSaid]) -> None:
             LayerMember(layer=layer, user_id=user_id, position=place)
             for place, user_id in enumerate(said.members, start=1)
         )
+
+
+def _check_holes(layers: Iterable[LayerSaid]) -> None:
+    """Check that each layer has somebody who can be on call.
+
+    Raises:
+        ValidationError: one has not.
+    """
+    layers = list(layers)
+    named = {person for layer in layers for person in layer.members if person}
+    active = set(User.objects.filter(pk__in=named, is_active=True).values_list("pk", flat=True))
+    if empty := [number for number, layer in enumerate(layers, start=1) if active.isdisjoint(layer.members)]:
+        raise ValidationError({"members": [f"{NEVER} (layer {number})." for number in empty]})
 
 
 def _check_people(user_ids: Sequence[UUID], field: str) -> None:

@@ -18,12 +18,14 @@ from django.views.generic import TemplateView
 from accounts.models import User
 from config import clock
 from config.rest.exceptions import Conflict, TooMany
+from escalation.holes.reading import holes_of_schedules
 from escalation.models import CoverRequest, Schedule
 from escalation.policies.words import name_of
 from escalation.schedules.handoffs import OnCall, spells
 from escalation.schedules.row import final_row
 from escalation.schedules.selectors import people_by_id, roster_of, schedules_visible_to
 from escalation.services import covers
+from escalation.web.holes import shown
 from notifications.web import limits
 from notifications.web.page import Page
 
@@ -79,10 +81,12 @@ class OnCallPage(Page, TemplateView):
         now = clock.now()
         requests = CoverRequest.objects.filter(state=State.OPEN, ends_at__gt=now).order_by("starts_at")
         requests = requests.select_related("schedule", "asked_by", "asked")
-        mine = [_mine(each, self.person, now) for each in schedules_visible_to(self.person).order_by("name")]
+        schedules = list(schedules_visible_to(self.person).order_by("name"))
+        mine = [_mine(each, self.person, now) for each in schedules]
         theirs = [each.schedule.pk for each in mine]
         asks_me = Q(asked=self.person) | Q(asked=None, schedule__in=theirs)
         return super().get_context_data(**kwargs) | {
+            "holes": shown(holes_of_schedules(schedules, now=now)),
             "mine": [each for each in mine if each.spells or not self.person.is_staff],
             "asked_of_me": [
                 (name_of(each.asked_by), each)

@@ -7,6 +7,7 @@ from escalation.web import groups, on_call, views
 from escalation.web.fairness import FairnessPage
 from escalation.web.figures import FiguresPage
 from escalation.web.heartbeats import HeartbeatsPage
+from escalation.web.holes import HolesPage
 from escalation.web.starting import StartPage
 
 app_name = "escalation"
@@ -24,6 +25,7 @@ urlpatterns = [
     path("escalations/<uuid:run_id>/timeline.md", views.MarkdownPage.as_view(), name="markdown"),
     path("on-call/", on_call.OnCallPage.as_view(), name="on-call"),
     path("on-call/fairness/", FairnessPage.as_view(), name="fairness"),
+    path("on-call/holes/", HolesPage.as_view(), name="holes"),
     path("on-call/<uuid:schedule_id>/ask/", on_call.AskPage.as_view(), name="cover-ask"),
     *(
         path(

@@ -5,6 +5,7 @@ from datetime import time, timedelta
 import pytest
 from django.utils import timezone
 
+from accounts.models import User
 from accounts.services.users import user_update
 from escalation.models import PolicyVersion
 from escalation.services.rotations import rotation_create
@@ -77,8 +78,12 @@ def test_a_step_whose_people_have_no_contact_point_of_its_channels_is_refused(st
     assert "no confirmed contact point for phone" in refused.json()["steps"][0]
 
 
-def test_a_rotation_of_nobody_is_refused_and_so_is_a_last_resort_that_reaches_nobody(staff, owner, phone):
-    refused = staff.post(PATH, body(step(on_call(rotation_of()))))
+def test_a_rotation_of_nobody_is_refused_and_so_is_a_last_resort_that_reaches_nobody(
+    staff, owner, phone, stranger
+):
+    rotation = rotation_of(stranger)
+    User.objects.filter(pk=stranger.pk).update(is_active=False)
+    refused = staff.post(PATH, body(step(on_call(rotation))))
     assert refused.json() == {
         "steps": ["Step 1 reaches nobody: nobody is on call by “Nights” in the next 28 days."]
     }

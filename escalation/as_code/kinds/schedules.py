@@ -23,6 +23,7 @@ class Schedules(Kind):
         schedules = with_layers(Schedule.objects.filter(deleted_at=None).order_by("name"), since=clock.now())
         return {
             schedule.name: {
+                "may_have_gaps": schedule.may_have_gaps,
                 "layers": [
                     {
                         **values_of(layer, self.FIELDS),
@@ -70,13 +71,23 @@ class Schedules(Kind):
 
     def make(self, name: str, fields: Fields) -> None:
         layers = self._layers(fields.get("layers", []))
-        schedule, _ = schedule_services.schedule_create(name=name, layers=layers)
+        # Whoever was switched off since the file was written is no reason not to take it.
+        schedule, _ = schedule_services.schedule_create(
+            name=name,
+            layers=layers,
+            may_have_gaps=fields.get("may_have_gaps", False),
+            may_have_holes=True,
+        )
         self._set_overrides(schedule, fields)
 
     def change(self, name: str, fields: Fields) -> None:
         schedule = Schedule.objects.get(name=name, deleted_at=None)
-        if "layers" in fields:
-            schedule_services.schedule_update(schedule=schedule, layers=self._layers(fields["layers"]))
+        schedule_services.schedule_update(
+            schedule=schedule,
+            layers=self._layers(fields["layers"]) if "layers" in fields else None,
+            may_have_gaps=fields.get("may_have_gaps"),
+            may_have_holes=True,
+        )
         self._set_overrides(schedule, fields)
 
     def remove(self, name: str) -> None:
