@@ -18,13 +18,14 @@ class EscalationConfig(AppConfig):
             retention,
             selectors,
         )
+        from escalation.drills import ending as drills  # noqa: PLC0415
         from escalation.figures import monthly  # noqa: PLC0415
         from escalation.groups import audit, ringing  # noqa: PLC0415
         from escalation.groups import selectors as groups  # noqa: PLC0415
         from escalation.heartbeats import missing  # noqa: PLC0415
         from escalation.holes import telling as holes  # noqa: PLC0415
         from escalation.policies import plan  # noqa: PLC0415
-        from escalation.services import covers, ending, last_resorts, resuming, rounds  # noqa: PLC0415
+        from escalation.services import covers, ending, last_resorts, messages, resuming, rounds  # noqa: PLC0415
         from escalation.timelines import selectors as timelines  # noqa: PLC0415
         from escalation.voice import receivers  # noqa: PLC0415
         from escalation.web.console.finding import found  # noqa: PLC0415
@@ -43,10 +44,12 @@ class EscalationConfig(AppConfig):
         # Once is enough; on the other days it finds that it was done, or makes up for it.
         periodic.register("escalation-figures", jobs.figures_tell, cron="0 7 1-7 * *")
         periodic.register("escalation-handoffs", jobs.handoffs, cron="* * * * *")
+        periodic.register("escalation-drills", jobs.drills, cron="*/10 * * * *")
         periodic.register("escalation-holes", jobs.holes, cron="*/10 * * * *")
         formats.register(brokers.FORMAT)
         looks.register(rounds.look, asks=rounds.ANY_DUE)
         looks.register(ending.look, asks=ending.ANY_DUE)
+        looks.register(drills.look, asks=drills.ANY_DUE)
         looks.register(last_resorts.look, asks=last_resorts.ANY_DUE)
         looks.register(resuming.look, asks=resuming.ANY_DUE)
         looks.register(receivers.look, asks=receivers.ANY_DUE)
@@ -58,7 +61,7 @@ class EscalationConfig(AppConfig):
         phone.say_here(plan.KIND)
         families.register(metrics.families)
         audited.register(audit.PART)
-        rules.register_critical(plan.KIND)
+        rules.register_critical(plan.KIND, messages.DRILL)
         # Whoever is ill tonight can't wait for the end of quiet hours.
         urgency.register(covers.ASKED)
         erasing.keep(retention.NEEDS_ADDRESS)
@@ -67,7 +70,8 @@ class EscalationConfig(AppConfig):
         abouts.register_rows(selectors.processes_telling, "ended_by")
         abouts.facts.add(groups.SOURCE)
         abouts.facts.add(monthly.SOURCE)
-        abouts.facts.add(holes.SOURCE)
+        abouts.facts.update((drills.SOURCE, holes.SOURCE))
+        abouts.register(drills.sources_of)
         abouts.register(holes.sources_of)
         abouts.register_rows(groups.groups_telling, "ended_by")
         abouts.register_rows(timelines.entries_telling, "text", "by")

@@ -12,6 +12,8 @@ from escalation.models import (
     AlertGroup,
     AlertOccurrence,
     CoverRequest,
+    Drill,
+    DrillAnswer,
     Entry,
     EscalationProcess,
     GroupedAlert,
@@ -77,6 +79,17 @@ def cover_requests(user: User) -> Iterator[Row]:
     return paged(theirs, *_COVER, name=F("schedule__name"))
 
 
+def drills(user: User) -> Iterator[Row]:
+    """Those in which they were rung; how they answered is with their escalations."""
+    theirs = DrillAnswer.objects.filter(user=user)
+    return paged(theirs, "process_id", name=F("drill__schedule__name"), started_at=F("drill__started_at"))
+
+
+def drills_started(user: User) -> Iterator[Row]:
+    theirs = Drill.objects.filter(started_by=user)
+    return paged(theirs, "started_at", "reported_at", name=F("schedule__name"))
+
+
 def policies(user: User) -> Iterator[Row]:
     """Versions that they wrote, as staff."""
     theirs = PolicyVersion.objects.filter(created_by=user)
@@ -106,6 +119,8 @@ SECTIONS: Final = (
     Section("schedules", [LayerMember], schedules),
     Section("schedule_overrides", [ScheduleOverride], schedule_overrides),
     Section("cover_requests", [CoverRequest], cover_requests),
+    Section("drills", [DrillAnswer], drills),
+    Section("drills_started", [Drill], drills_started),
     Section("policies", [PolicyVersion], policies),
     Section("alert_groups", [AlertGroup], alert_groups),
     Section("silences", [Silence], silences),

@@ -1,6 +1,7 @@
 """What the queue runs for escalations. Running one twice changes nothing."""
 
 from config import clock
+from escalation.drills.starting import drills_start
 from escalation.figures import monthly
 from escalation.holes.telling import holes_look
 from escalation.schedules.handoffs import handoffs_tell
@@ -27,6 +28,12 @@ def figures_tell() -> None:
 def holes() -> None:
     """Look for holes in schedules and policies, and tell those that are to be told."""
     holes_look(clock.now())
+
+
+@queue.on(queue.DEFAULT)
+def drills() -> None:
+    """Start the drills that schedules ask for at this hour."""
+    drills_start(clock.now())
 
 
 @queue.on(queue.DEFAULT)

@@ -1,26 +1,22 @@
 """What ``/metrics`` shows of escalations."""
 
 from collections.abc import Iterator
-from datetime import timedelta
-from typing import Final
 
-from django.db.models import Count, Q
+from django.db.models import Count
 from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 
 from config import clock
+from escalation.holes.reading import holes_soon
 from escalation.models import EscalationProcess, Heartbeat, Hole
 from escalation.services import hang_ups
 from escalation.services.ending import SILENCE, UNANSWERED
 from escalation.services.last_resorts import LAST_RESORTS
 from notifications.families import Counted, counter, gauge, histogram
 
-#: How far ahead holes are counted.
-HOLES_AHEAD: Final = timedelta(days=7)
-
 
 def families(counted: Counted) -> Iterator[Metric]:
-    active = EscalationProcess.objects.filter(state=EscalationProcess.State.ACTIVE).count()
+    active = EscalationProcess.objects.filter(state=EscalationProcess.State.ACTIVE, is_drill=False).count()
     yield gauge("escalations_active", "Escalations under way.", active)
     yield _heartbeats()
     yield _holes()
@@ -51,8 +47,7 @@ def families(counted: Counted) -> Iterator[Metric]:
 
 
 def _holes() -> Metric:
-    soon = Q(starts_at=None) | Q(starts_at__lt=clock.now() + HOLES_AHEAD)
-    counts = dict(Hole.objects.filter(soon).order_by().values_list("kind").annotate(Count("pk")))
+    counts = dict(holes_soon(clock.now()).order_by().values_list("kind").annotate(Count("pk")))
     text = "Holes in schedules in the next week, and steps of policies that reach nobody, by kind."
     family = GaugeMetricFamily("tocsin_on_call_holes", text, labels=["kind"])
     for kind in Hole.Kind.values:

@@ -11,6 +11,8 @@ from escalation.models import (
     AlertGroup,
     AlertOccurrence,
     CoverRequest,
+    Drill,
+    DrillAnswer,
     Entry,
     EscalationProcess,
     GroupedAlert,
@@ -59,6 +61,8 @@ ENDS: Final = (
         "With its schedule, or {days} after what it asks for was over",
         setting="ESCALATION_RETENTION_DAYS",
     ),
+    Ends(Drill, "With its schedule, or {days} after it was reported", setting="ESCALATION_RETENTION_DAYS"),
+    Ends(DrillAnswer, parent=Drill),
     Ends(Hole, "When a look, ten minutes after the last, doesn't find it any more"),
     Ends(Integration, "When somebody deletes it, with all that it brought"),
     Ends(IntakeRequest, "{days} after it came", setting="INTAKE_RETENTION_DAYS"),
@@ -82,6 +86,7 @@ _PROCESSES: Final = Old(
     by=("started_at", "id"),
     unless="""it.state = 'active' OR it.ended_at >= %(before)s
         OR it.resume_at IS NOT NULL OR it.silent_at IS NULL
+        OR EXISTS (SELECT FROM escalation_drillanswer AS answer WHERE answer.process_id = it.id)
         OR EXISTS (SELECT FROM escalation_alertgroup AS grouped WHERE grouped.process_id = it.id)""",
     along=(("escalation_entry", "process_id", "true"),),
 )
@@ -96,7 +101,7 @@ _POLICIES: Final = Old(
         OR EXISTS (SELECT FROM escalation_integration AS integration WHERE integration.policy_id = it.id)
         OR EXISTS (SELECT FROM escalation_route AS route WHERE route.policy_id = it.id)
         OR EXISTS (SELECT FROM escalation_alertgroup AS grouped WHERE grouped.policy_id = it.id)""",
-    along=(("escalation_policyversion", "policy_id", "true"),),
+    along=(("escalation_policyversion", "policy_id", "true"), ("escalation_hole", "policy_id", "true")),
 )
 _SCHEDULES: Final = Old(
     table="escalation_schedule",
@@ -111,7 +116,20 @@ _SCHEDULES: Final = Old(
         ("escalation_layer", "schedule_id", "true"),
         ("escalation_scheduleoverride", "schedule_id", "true"),
         ("escalation_coverrequest", "schedule_id", "true"),
+        ("escalation_hole", "schedule_id", "true"),
+        (
+            "escalation_drillanswer",
+            "",
+            "drill_id = ANY (ARRAY (SELECT id FROM escalation_drill WHERE schedule_id = ANY ({old})))",
+        ),
+        ("escalation_drill", "schedule_id", "true"),
     ),
+)
+_DRILLS: Final = Old(
+    table="escalation_drill",
+    age="started_at",
+    unless="it.reported_at IS NULL OR it.reported_at >= %(before)s",
+    along=(("escalation_drillanswer", "drill_id", "true"),),
 )
 _OVERRIDES: Final = Old(
     table="escalation_scheduleoverride", age="created_at", unless="it.ends_at >= %(before)s"
@@ -141,8 +159,8 @@ NEEDS_ADDRESS: Final = """delivery.status = 'cancelled' AND EXISTS (
 
 
 def processes_expire(run: Run) -> int:
-    """Delete processes that ended long ago, and will not resume."""
-    return _end(_PROCESSES, run)
+    """Delete processes that ended long ago, and will not resume, and before them the drills that they are."""
+    return _end(_DRILLS, run) + _end(_PROCESSES, run)
 
 
 def policies_expire(run: Run) -> int:

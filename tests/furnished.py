@@ -142,7 +142,13 @@ def _escalating(user: User, text: Text, now: datetime) -> dict[str, object]:
     process = process_start(process_id=process_id, notifications=[later], now=now).process
     process.policy_version = version
     process.save(update_fields=["policy_version"])
+    drill = escalation.Drill.objects.create(schedule=schedule, started_by=user, due_at=now, reported_at=now)
+    escalation.DrillAnswer.objects.create(drill=drill, user=user, process=process)
+    escalation.Hole.objects.create(
+        schedule=schedule, user=user, kind="unreached", key=str(user.pk), starts_at=now
+    )
     return {
+        "drill_id": drill.pk,
         "policy_id": policy.pk, "schedule_id": schedule.pk, "rotation_id": schedule.pk,
         "override_id": override.pk, "cover_id": cover.pk,
         "process_id": process_id,

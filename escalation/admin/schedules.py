@@ -134,7 +134,7 @@ class LayerAdmin(OfSchedule, SavesChanges, ModelAdmin):
 class ScheduleAdmin(TakesAway, StaffViews, SavesChanges, ModelAdmin):
     """To delete one is to take it away: policies that name it tell nobody by it any more."""
 
-    fields = ("name", "may_have_gaps", "now_on_call", "holes", "calendar")
+    fields = ("name", "may_have_gaps", ("drill_every_days", "drill_at"), "now_on_call", "holes", "calendar")
     readonly_fields = ("now_on_call", "holes", "calendar")
     list_display = ("name", "now_on_call")
     search_fields = ("name",)

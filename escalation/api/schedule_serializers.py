@@ -11,7 +11,7 @@ from accounts.validators import validate_time_zone
 from config.rest.fields import StrictBooleanField, StrictCharField, StrictUUIDField
 from escalation.api.fields import ChangeSerializer, whole
 from escalation.models import Layer, Schedule, ScheduleOverride
-from escalation.models.schedule import MAX_PER_TURN, MAX_SHIFT_H
+from escalation.models.schedule import MAX_DRILL_DAYS, MAX_PER_TURN, MAX_SHIFT_H
 from escalation.policies.words import name_of
 from escalation.schedules import links, restrictions
 from escalation.schedules.hours import WEEKDAYS, Restriction
@@ -113,6 +113,16 @@ class LayerInSerializer(serializers.Serializer[Any]):
 
 
 class ScheduleInSerializer(serializers.Serializer[Any]):
+    drill_every_days = whole(
+        MAX_DRILL_DAYS,
+        least=1,
+        required=False,
+        allow_null=True,
+        help_text="Whoever is on call is rung for a test every so many days; null: never.",
+    )
+    drill_at = ClockField(
+        required=False, help_text="When, by the clock of the lowest layer; 10:00 by default."
+    )
     name = StrictCharField(max_length=100)
     may_have_gaps = StrictBooleanField(
         required=False, help_text="That nobody is on call now and then is meant, and no hole."
@@ -187,13 +197,17 @@ class ScheduleSerializer(serializers.ModelSerializer[Schedule]):
     """A schedule; read by ``schedules.selectors.with_layers``."""
 
     layers = LayerSerializer(many=True, source="in_layers")
+    drill_at = ClockField()
     calendar_url = serializers.SerializerMethodField(
         help_text="For calendar programs; anyone who has it can see who is on call."
     )
 
     class Meta:
         model = Schedule
-        fields = ("id", "name", "may_have_gaps", "layers", "calendar_url", "created_at", "updated_at")
+        fields = (
+            "id", "name", "may_have_gaps", "drill_every_days", "drill_at", "layers", "calendar_url",
+            "created_at", "updated_at",
+        )  # fmt: skip
         read_only_fields = fields
 
     def get_calendar_url(self, schedule: Schedule) -> str:

@@ -7,6 +7,7 @@ from django.urls import re_path
 from config.rest.api import slash_optional, slashes_optional
 from escalation.api.views import (
     covers,
+    drills,
     fairness,
     figures,
     groups,
@@ -25,6 +26,7 @@ _POLICY, _ROTATION = f"{_POLICIES}/<uuid:policy_id>", f"{_ROTATIONS}/<uuid:rotat
 _SCHEDULES = "escalations/schedules"
 _SCHEDULE = f"{_SCHEDULES}/<uuid:schedule_id>"
 _COVER = f"{_SCHEDULE}/covers/<uuid:cover_id>"
+_DRILL = f"{_SCHEDULE}/drills/<uuid:drill_id>"
 _INTEGRATION, _GROUP = "integrations/<uuid:integration_id>", "groups/<uuid:group_id>"
 _HEARTBEAT = "heartbeats/<uuid:heartbeat_id>"
 _PROCESS = "escalations/<path:process_id>"
@@ -43,6 +45,10 @@ _ROUTES: Final = (
     (f"{_SCHEDULES}/fairness", fairness.AllFairnessView, "schedules-fairness"),
     (f"{_SCHEDULES}/holes", holes.AllHolesView, "schedules-holes"),
     (_SCHEDULE, schedules.ScheduleView, "schedule"),
+    (f"{_SCHEDULE}/drill", drills.DrillStartView, "schedule-drill"),
+    (f"{_SCHEDULE}/drills", drills.DrillsView, "schedule-drills"),
+    (_DRILL, drills.DrillView, "drill"),
+    (f"{_DRILL}/report.md", drills.DrillMarkdownView, "drill-markdown"),
     (f"{_SCHEDULE}/holes", holes.HolesView, "schedule-holes"),
     (f"{_SCHEDULE}/fairness", fairness.FairnessView, "schedule-fairness"),
     (f"{_SCHEDULE}/on-call", schedules.ScheduleOnCallView, "schedule-on-call"),

@@ -7,7 +7,7 @@ from django.conf import settings
 
 from accounts.models import Role
 from escalation.models import Integration
-from escalation.models.schedule import MAX_PER_TURN, MAX_SHIFT_H
+from escalation.models.schedule import MAX_DRILL_DAYS, MAX_PER_TURN, MAX_SHIFT_H
 from escalation.policies.definition import EVERYONE, MAX_S, MAX_STEPS, MAX_TARGETS, ON_CALL, WHOM
 from escalation.schedules.hours import WEEKDAYS
 from notifications.channels import registry
@@ -59,6 +59,8 @@ def _kinds() -> dict[str, dict[str, Any]]:
         "schedules": _object(
             {"name": _NAME},
             may_have_gaps=_FLAG,
+            drill_every_days={"type": ["integer", "null"], "minimum": 1, "maximum": MAX_DRILL_DAYS},
+            drill_at={"type": "string", "pattern": r"^([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?$"},
             layers={"type": "array", "description": "All, from the lowest.", "items": _layer()},
             overrides={
                 "type": "array",

@@ -21,7 +21,7 @@ WITH grouped AS MATERIALIZED (
      WHERE entry.kind = 'acknowledged' GROUP BY told.group_id
 ), alone AS MATERIALIZED (
     SELECT process.* FROM escalation_escalationprocess AS process
-     WHERE process.started_at >= %(since)s AND process.started_at < %(until)s
+     WHERE process.started_at >= %(since)s AND process.started_at < %(until)s AND NOT process.is_drill
        AND NOT EXISTS (SELECT FROM escalation_entry AS entry
                         WHERE entry.process_id = process.id AND entry.kind = 'told')
        AND NOT EXISTS (SELECT FROM escalation_alertgroup AS it WHERE it.process_id = process.id)

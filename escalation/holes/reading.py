@@ -3,20 +3,24 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 import structlog
+from django.db.models import Q, QuerySet
 
 from config.zones import zone_of
 from escalation.holes.finding import Found, Kind, holes_of
-from escalation.models import Policy, Schedule
+from escalation.models import Hole, Policy, Schedule
 from escalation.policies.problems import problems_of
 from escalation.policies.selectors import definition_of, policies, world_of
 from escalation.schedules.selectors import people_by_id, roster_of, schedules_visible_to
 from notifications import looks
 from notifications.engine.recipients import people_with_preferences
 from notifications.selectors import sees_all
+
+#: How far ahead holes are counted.
+SOON: Final = timedelta(days=7)
 
 log = structlog.get_logger(__name__)
 
@@ -94,6 +98,11 @@ def holes_of_policies(among: Iterable[Any], *, now: datetime) -> list[OfOne]:
         return holes
 
     return [_read(each, found) for each in defined]
+
+
+def holes_soon(now: datetime) -> QuerySet[Hole]:
+    """Return the known holes of the next week, and the steps that reach nobody."""
+    return Hole.objects.filter(Q(starts_at=None) | Q(starts_at__lt=now + SOON))
 
 
 def zone_name(of: Any) -> str:

@@ -7,7 +7,7 @@ from typing import Any, Final
 import structlog
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from accounts.models import Role, User
 from config import sql
@@ -50,12 +50,12 @@ def holes_look(now: datetime) -> int:
         sql.lock(_LOCK)
         seen = [*holes_of_schedules(schedules, now=now), *holes_of_policies(policies(), now=now)]
         rows = _stored(seen, now)
-        admins = list(people_with_preferences(_admins()).values())
+        to = list(people_with_preferences(admins()).values())
         for one in seen:
             due = [(row, hole) for row, hole in rows.get(one.of.pk, ()) if _is_due(row, one, now)]
             if not due:
                 continue
-            _tell(one, [hole for _, hole in due], admins, now)
+            _tell(one, [hole for _, hole in due], to, now)
             for row, _ in due:
                 row.told_at, row.reminded_at = row.told_at or now, now if _is_soon(row, now) else None
                 row.save(update_fields=["told_at", "reminded_at"])
@@ -127,7 +127,8 @@ def _last_told_at(time_zone: str, now: datetime) -> datetime:
     return at if at <= local else at - timedelta(days=1)
 
 
-def _admins() -> Any:
+def admins() -> QuerySet[User]:
+    """Return whoever looks after schedules: administrators and superusers."""
     return User.objects.filter(Q(role=Role.ADMIN) | Q(is_superuser=True), is_staff=True)
 
 

@@ -1,6 +1,7 @@
 """Processes that keep ringing, what starts them, who is on call, and what other systems report."""
 
 from escalation.models.cover import CoverRequest
+from escalation.models.drill import Drill, DrillAnswer
 from escalation.models.entry import Entry
 from escalation.models.group import AlertGroup, AlertOccurrence, GroupedAlert, Route, Silence
 from escalation.models.hang_up import HangUp
@@ -16,6 +17,8 @@ __all__ = [
     "AlertGroup",
     "AlertOccurrence",
     "CoverRequest",
+    "Drill",
+    "DrillAnswer",
     "Entry",
     "EscalationProcess",
     "GroupedAlert",

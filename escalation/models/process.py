@@ -69,6 +69,9 @@ class EscalationProcess(models.Model):
     )
     # Whose turn it is in it, by the id of the schedule of which it tells the next.
     turns = models.JSONField(default=dict, db_default={}, editable=False)
+    is_drill = models.BooleanField(
+        default=False, db_default=False, editable=False, help_text="Nothing has happened: it is a test."
+    )
     # How many notifications it has had so far: they are numbered on when it resumes.
     told = models.PositiveIntegerField(default=0, editable=False)
     # Of the people who are told: it is theirs to see and to acknowledge.

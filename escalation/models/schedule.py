@@ -13,6 +13,7 @@ from config import clock
 
 MAX_SHIFT_H = 24 * 56
 MAX_PER_TURN = 10
+MAX_DRILL_DAYS = 366
 
 
 class Schedule(models.Model):
@@ -28,6 +29,17 @@ class Schedule(models.Model):
         db_default=False,
         verbose_name="nobody on call now and then is meant",
         help_text="Times in which nobody is on call are then no holes.",
+    )
+    drill_every_days = models.PositiveSmallIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(MAX_DRILL_DAYS)],
+        help_text="Whoever is on call is rung for a test every so many days; empty: never.",
+    )
+    drill_at = models.TimeField(
+        default=time(10),
+        db_default=time(10),
+        help_text="When, by the clock of the lowest layer.",
     )
     # Part of the calendar's secret link: a new number ends the links that were given out.
     link_version = models.PositiveIntegerField(default=1, editable=False)

@@ -38,7 +38,7 @@ _MOST: Final = 1000
 _FINISH: Final = """
 WITH due AS MATERIALIZED (
     SELECT id, next_round_at, last_resort_at FROM escalation_escalationprocess
-     WHERE state = 'active' AND look_at <= %(now)s
+     WHERE state = 'active' AND look_at <= %(now)s AND NOT is_drill
      ORDER BY look_at LIMIT %(most)s FOR UPDATE SKIP LOCKED
 ), looked AS (
     SELECT due.id, due.last_resort_at, coalesce((
@@ -118,8 +118,8 @@ def process_end(process: EscalationProcess, state: State, *, by: str, via: str, 
 
 
 def process_finish_if_over(process: EscalationProcess, *, now: datetime) -> bool:
-    """End a process whose row is locked if it has nothing left to send; False if it has."""
-    if process.next_round_at is not None or selectors.left_of(process).exists():
+    """End a process whose row is locked if it has nothing left to send; False if it has, or is a drill's."""
+    if process.is_drill or process.next_round_at is not None or selectors.left_of(process).exists():
         return False
     process_finish(process, now=now)
     stop.close(selectors.deliveries_of(process), reason=Delivery.Reason.FINISHED)

@@ -13,6 +13,8 @@ from notifications.engine.recipients import Recipient
 from notifications.messages.compose import notification_of
 from notifications.models import Notification, Severity
 
+#: What the messages of drills are told as; whether by which channel, those of escalations decide.
+DRILL: Final = f"{KIND}.drill"
 #: By how much quiet hours hold a message back, in its data.
 HELD_S: Final = "held_s"
 # What all notifications of a process have in common.
@@ -32,7 +34,7 @@ def planned(
     The last resort is told how the process ended.
     """
     text = notification_of(
-        kind=KIND,
+        kind=DRILL if process.is_drill else KIND,
         data={},
         context={
             "process_id": process.process_id,

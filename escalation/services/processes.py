@@ -50,6 +50,7 @@ def process_start(
     details: str = "",
     left_out: Sequence[Recipient] = (),
     turns: Mapping[UUID, UUID] = NO_TURNS,
+    is_drill: bool = False,
 ) -> Started:
     """Start a process, unless one of that id is active: then nothing changes.
 
@@ -61,6 +62,7 @@ def process_start(
         notifications: whom it tells, by a policy in the first of its rounds, and those who are silenced.
         left_out: what its policy left out of that round.
         turns: whose turn it is in it; they have had it once it is started.
+        is_drill: it is a test; whoever starts it ends it, too.
 
     Raises:
         KeyError: there is no channel of that name.
@@ -81,6 +83,7 @@ def process_start(
             severity=severity,
             details=details,
             turns={str(schedule): str(user) for schedule, user in turns.items()},
+            is_drill=is_drill,
         )
         # A resume has the lock of its run, and then waits for the end of this one.
         waiting = EscalationProcess.objects.filter(process_id=process_id, resume_at__isnull=False)

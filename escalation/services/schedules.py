@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from functools import partial
+from types import EllipsisType
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
@@ -55,13 +56,20 @@ def layers_said(schedule: Schedule) -> list[LayerSaid]:
 
 
 def schedule_create(
-    *, name: str, layers: Sequence[LayerSaid], may_have_gaps: bool = False, may_have_holes: bool = False
+    *,
+    name: str,
+    layers: Sequence[LayerSaid],
+    may_have_gaps: bool = False,
+    drill_every_days: int | None = None,
+    drill_at: time = time(10),
+    may_have_holes: bool = False,
 ) -> tuple[Schedule, bool]:
     """Make a schedule; the second value is False where the very same is there already.
 
     Args:
         layers: from the lowest.
         may_have_gaps: that nobody is on call now and then is meant.
+        drill_every_days: how often people are rung for a test, at ``drill_at``; None: never.
         may_have_holes: take it though a layer can never have anybody on call as things are.
 
     Raises:
@@ -70,9 +78,14 @@ def schedule_create(
         Conflict: the name is taken by another one.
     """
     named = Schedule.objects.filter(name=name, deleted_at=None)
-    new = Schedule(name=name, may_have_gaps=may_have_gaps)
+    said = {
+        "may_have_gaps": may_have_gaps,
+        "drill_every_days": drill_every_days,
+        "drill_at": drill_at,
+    }
+    new = Schedule(name=name, **said)
     save = partial(_saved, layers=layers, may_have_holes=may_have_holes)
-    made, is_new = made_once(new, save, named, ("may_have_gaps",))
+    made, is_new = made_once(new, save, named, said)
     if not is_new and layers_said(made) != list(layers):
         raise Conflict(NAME_TAKEN)
     return made, is_new
@@ -84,12 +97,15 @@ def schedule_update(
     name: str | None = None,
     layers: Sequence[LayerSaid] | None = None,
     may_have_gaps: bool | None = None,
+    drill_every_days: int | EllipsisType | None = ...,
+    drill_at: time | None = None,
     may_have_holes: bool = False,
 ) -> Schedule:
     """Change a schedule; all of it, the past too, is then as if it had always been so.
 
     Args:
         layers: all of them, in place of those that are there.
+        drill_every_days: how often people are rung for a test, at ``drill_at``; None: never.
         may_have_gaps, may_have_holes: as schedule_create takes them.
 
     Raises:
@@ -103,6 +119,10 @@ def schedule_update(
             schedule.name = name
         if may_have_gaps is not None:
             schedule.may_have_gaps = may_have_gaps
+        if drill_every_days is not ...:
+            schedule.drill_every_days = drill_every_days
+        if drill_at is not None:
+            schedule.drill_at = drill_at
         return _saved(schedule, layers, may_have_holes=may_have_holes)
 
 

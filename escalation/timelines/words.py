@@ -7,6 +7,7 @@ from typing import Final
 WAYS: Final = {
     "admin": "in the admin",
     "api": "through the API",
+    "drill": "at the end of the drill",
     "intake": "by its source",
     "link": "by the link in a message",
     "phone": "by a key on the phone",

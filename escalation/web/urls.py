@@ -3,7 +3,7 @@
 from django.urls import path
 
 from escalation.services import covers
-from escalation.web import groups, on_call, views
+from escalation.web import drills, groups, on_call, views
 from escalation.web.fairness import FairnessPage
 from escalation.web.figures import FiguresPage
 from escalation.web.heartbeats import HeartbeatsPage
@@ -25,6 +25,12 @@ urlpatterns = [
     path("escalations/<uuid:run_id>/timeline.md", views.MarkdownPage.as_view(), name="markdown"),
     path("on-call/", on_call.OnCallPage.as_view(), name="on-call"),
     path("on-call/fairness/", FairnessPage.as_view(), name="fairness"),
+    path("on-call/drills/", drills.DrillsPage.as_view(), name="drills"),
+    path("on-call/drills/<uuid:drill_id>/", drills.DrillPage.as_view(), name="drill"),
+    path(
+        "on-call/drills/<uuid:drill_id>/report.md", drills.DrillMarkdownPage.as_view(), name="drill-markdown"
+    ),
+    path("on-call/<uuid:schedule_id>/drill/", drills.StartDrillPage.as_view(), name="drill-start"),
     path("on-call/holes/", HolesPage.as_view(), name="holes"),
     path("on-call/<uuid:schedule_id>/ask/", on_call.AskPage.as_view(), name="cover-ask"),
     *(

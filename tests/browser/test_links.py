@@ -287,3 +287,36 @@ def test_administrators_see_all_figures_behind_those_of_last_month(site: Site, w
     window.goto(link_in(site.mail_to(email, "unanswered"), "/escalations/figures/"))
     expect(window.get_by_role("heading", name="Noisy sources")).to_be_visible()
     expect(window.get_by_role("table").first).to_contain_text("All")
+
+
+#: Somebody is on call whom nothing reaches, and a drill finds the same.
+TELL_OF_NOBODY = """
+from datetime import timedelta
+from accounts.models import User
+from config import clock
+from escalation.drills.ending import drill_end
+from escalation.drills.starting import drill_start
+from escalation.holes.telling import holes_look
+from tests.factories import schedule_of
+other = User.objects.create_user("{name}@example.com", first_name="Bo", last_name="Lima")
+schedule = schedule_of(other, name="{name}")
+holes_look(clock.now())
+begun = clock.now() - timedelta(minutes=11)
+drill, _ = drill_start(schedule=schedule, by=User.objects.get(email={email!r}), now=begun)
+print(drill_end(drill.pk, clock.now()))
+"""
+
+
+@clicks("on-call/holes/", "on-call/drills/<uuid:drill_id>/")
+def test_administrators_see_who_is_not_reached_behind_the_messages_of_holes_and_drills(
+    site: Site, window: Page
+) -> None:
+    email = site.register(window)
+    site.make_confirmed(email)
+    site.make_operator(email)
+    name = f"n{uuid4().hex}"
+    assert site.python(TELL_OF_NOBODY.format(name=name, email=email)) == "True"
+    window.goto(link_in(site.mail_to(email, f"By the schedule “{name}”"), "/on-call/holes/"))
+    expect(window.get_by_text(f"{name}: Bo Lima has no confirmed contact point")).to_be_visible()
+    window.goto(link_in(site.mail_to(email, "The drill of"), "/on-call/drills/"))
+    expect(window.get_by_role("row", name="Bo Lima nothing reached them")).to_be_visible()

@@ -284,6 +284,7 @@ def test_each_periodic_job_has_its_time() -> None:
         "expire": "* * * * *",
         "dating-recur": "*/5 * * * *",
         "escalation-handoffs": "* * * * *",
+        "escalation-drills": "*/10 * * * *",
         "escalation-holes": "*/10 * * * *",
         "tracing-check": "*/15 * * * *",
         "tracing-partitions": "5 * * * *",

@@ -119,7 +119,7 @@ def schedule_form(rotation, **more):
     layer = rotation.layers.get()
     kept = {f"layers-0-{name}": value for name, value in LAYER.items()}
     return {
-        "name": "Nights", "layers-TOTAL_FORMS": 1, "layers-INITIAL_FORMS": 1, **kept,
+        "name": "Nights", "drill_at": "10:00", "layers-TOTAL_FORMS": 1, "layers-INITIAL_FORMS": 1, **kept,
         "layers-0-id": layer.pk, "layers-0-schedule": rotation.pk,
         "overrides-TOTAL_FORMS": 0, "overrides-INITIAL_FORMS": 0,
     } | more  # fmt: skip

@@ -23,7 +23,7 @@ class Schedules(Kind):
         schedules = with_layers(Schedule.objects.filter(deleted_at=None).order_by("name"), since=clock.now())
         return {
             schedule.name: {
-                "may_have_gaps": schedule.may_have_gaps,
+                **values_of(schedule, ("may_have_gaps", "drill_every_days", "drill_at")),
                 "layers": [
                     {
                         **values_of(layer, self.FIELDS),
@@ -46,6 +46,8 @@ class Schedules(Kind):
 
     def normal(self, fields: Fields) -> dict[str, Any]:
         normal = dict(fields)
+        if "drill_at" in fields:
+            normal["drill_at"] = time.fromisoformat(fields["drill_at"]).isoformat()
         if "layers" in fields:
             normal["layers"] = [
                 {
@@ -75,8 +77,8 @@ class Schedules(Kind):
         schedule, _ = schedule_services.schedule_create(
             name=name,
             layers=layers,
-            may_have_gaps=fields.get("may_have_gaps", False),
             may_have_holes=True,
+            **self._own(fields),
         )
         self._set_overrides(schedule, fields)
 
@@ -85,13 +87,19 @@ class Schedules(Kind):
         schedule_services.schedule_update(
             schedule=schedule,
             layers=self._layers(fields["layers"]) if "layers" in fields else None,
-            may_have_gaps=fields.get("may_have_gaps"),
             may_have_holes=True,
+            **self._own(fields),
         )
         self._set_overrides(schedule, fields)
 
     def remove(self, name: str) -> None:
         schedule_services.schedule_remove(schedule=Schedule.objects.get(name=name, deleted_at=None))
+
+    @staticmethod
+    def _own(fields: Fields) -> dict[str, Any]:
+        """Return what a file says of the schedule itself."""
+        own = {name: fields[name] for name in ("may_have_gaps", "drill_every_days") if name in fields}
+        return own | ({"drill_at": time.fromisoformat(fields["drill_at"])} if "drill_at" in fields else {})
 
     @staticmethod
     def _layers(layers: Iterable[Fields]) -> list[LayerSaid]:

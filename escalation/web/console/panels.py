@@ -10,6 +10,7 @@ from django.db.models import Q
 from django.urls import reverse
 
 from accounts.models import User
+from escalation.holes.reading import holes_soon
 from escalation.models import AlertGroup, EscalationProcess, Heartbeat, Schedule
 from escalation.policies.words import name_of
 from escalation.schedules.row import on_call
@@ -51,8 +52,8 @@ def ringing(person: User, now: datetime) -> Mapping[str, Any]:
     active = EscalationProcess.objects.filter(
         Q(state=EscalationProcess.State.ACTIVE) | Q(resume_at__isnull=False)
     )
-    # Those of groups are shown as the groups that they tell of.
-    alone = active.filter(groups=None).order_by("started_at")[: MOST + 1]
+    # Those of groups are shown as the groups that they tell of. Of a drill, each takes their own.
+    alone = active.filter(groups=None, is_drill=False).order_by("started_at")[: MOST + 1]
     found = sorted([*map(_group, shown), *map(_process, alone)], key=lambda each: each.rank)
     next_due = _next_due([each.process_id for each in found[:MOST] if each.process_id and not each.who])
     return {
@@ -110,7 +111,8 @@ def on_call_now(person: User, now: datetime) -> Mapping[str, Any] | None:
         duty, people = on_call(roster_of(schedule), now), people_by_id(schedule)
         names = [name_of(people[user_id]) for user_id in duty.user_ids if user_id in people] if duty else []
         rows.append((schedule, ", ".join(names), duty.ends_at if duty else None))
-    return {"rows": rows, "has_more": len(shown) > MOST_SCHEDULES}
+    holes = holes_soon(now).count()
+    return {"rows": rows, "has_more": len(shown) > MOST_SCHEDULES, "holes": holes}
 
 
 def heartbeats(person: User, now: datetime) -> Mapping[str, Any] | None:

@@ -31,6 +31,7 @@ DOMAINS: Final[dict[str, str | None]] = {
     "event": "events:read",
     "escalation": "escalations:read",
     "escalation_figures": "escalations:read",
+    "on_call_drill": "escalations:read",
     "on_call_holes": "escalations:read",
     "tracing_case": "tracing:read",
     "dating_event": "dating:read",
