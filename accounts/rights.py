@@ -235,6 +235,8 @@ ROUTES: Final[Mapping[str, Rights]] = {
     "api/v1/groups/<uuid:group_id>/timeline.md": _get(SEE_ESCALATIONS),
     "groups": _get(person()),
     "on-call": _get(person()),
+    "on-call/<uuid:schedule_id>": _by(person(), *_FORM),
+    "on-call/overrides/<uuid:override_id>/remove": _post(staff()),
     "on-call/fairness": _get(person()),
     "on-call/holes": _get(person()),
     "on-call/drills": _get(person()),

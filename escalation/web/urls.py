@@ -8,6 +8,7 @@ from escalation.web.fairness import FairnessPage
 from escalation.web.figures import FiguresPage
 from escalation.web.heartbeats import HeartbeatsPage
 from escalation.web.holes import HolesPage
+from escalation.web.schedules import OverrideRemovePage, SchedulePage
 from escalation.web.starting import StartPage
 
 app_name = "escalation"
@@ -32,6 +33,10 @@ urlpatterns = [
     ),
     path("on-call/<uuid:schedule_id>/drill/", drills.StartDrillPage.as_view(), name="drill-start"),
     path("on-call/holes/", HolesPage.as_view(), name="holes"),
+    path("on-call/<uuid:schedule_id>/", SchedulePage.as_view(), name="schedule"),
+    path(
+        "on-call/overrides/<uuid:override_id>/remove/", OverrideRemovePage.as_view(), name="override-remove"
+    ),
     path("on-call/<uuid:schedule_id>/ask/", on_call.AskPage.as_view(), name="cover-ask"),
     *(
         path(
