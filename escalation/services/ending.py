@@ -144,7 +144,7 @@ def process_finish(process: EscalationProcess, *, now: datetime) -> None:
             "last_resort_look_at",
         ]
     )
-    transaction.on_commit(partial(_report, process.pk, State(process.state)), robust=True)
+    _report(process.pk, State(process.state))
 
 
 def hang_up_late(runs: QuerySet[EscalationProcess], *, now: datetime) -> None:
@@ -170,13 +170,17 @@ def processes_finish(now: datetime) -> int:
             ended |= dict.fromkeys(silent, State.REACHED_NOBODY)
             EscalationProcess.objects.filter(pk__in=silent).update(state=State.REACHED_NOBODY)
             stop.close(selectors.deliveries_of(*ended), reason=Delivery.Reason.FINISHED)
-    for pk, outcome in ended.items():
-        _report(pk, outcome)
+        for pk, outcome in ended.items():
+            _report(pk, outcome)
     return len(ended)
 
 
 def _report(pk: UUID, outcome: State) -> None:
-    """Log and count a process that ended without anybody's stop or acknowledgement, as an error."""
+    """Log and count a process that ended without anybody's stop or acknowledgement, as an error.
+
+    Called before the commit: if the worker dies meanwhile, the next one says it again; after the commit,
+    nobody would.
+    """
     metrics.add(UNANSWERED, outcome.value)
     log.error(f"escalation_{outcome.value}", process=str(pk))
 
@@ -217,7 +221,7 @@ def reached_nobody_note(delivery: Delivery, **kwargs: Any) -> None:
         if process is None or reaching([process.pk]):
             return
         processes.update(state=State.REACHED_NOBODY)
-    _report(process.pk, State.REACHED_NOBODY)
+        _report(process.pk, State.REACHED_NOBODY)
 
 
 def look(now: datetime) -> None:

@@ -78,7 +78,7 @@ def _tell(process: EscalationProcess, now: datetime) -> None:
     process.last_resort_at = now
     told = [recipient for recipient in found if recipient.is_told]
     if not told:
-        transaction.on_commit(partial(_failed, process.pk), robust=True)
+        _failed(process.pk)
         return
     first = process.told + 1
     add_told(process, found)
@@ -97,7 +97,7 @@ def _see(process: EscalationProcess, now: datetime) -> None:
         return
     stop.close(deliveries, reason=Delivery.Reason.FINISHED)
     if not noticed(deliveries).exists():
-        transaction.on_commit(partial(_failed, process.pk), robust=True)
+        _failed(process.pk)
 
 
 @receiver(loss_reported, dispatch_uid="escalation.last_resorts")
@@ -152,6 +152,7 @@ def _deliveries_of(process: EscalationProcess) -> QuerySet[Delivery]:
 
 
 def _failed(pk: UUID) -> None:
+    """Log and count it, before the commit: rather twice than never, should the worker die meanwhile."""
     metrics.add(LAST_RESORTS, FAILED)
     log.error("escalation_last_resort_failed", process=str(pk))
 
@@ -161,5 +162,6 @@ def _put_off(pk: UUID, now: datetime) -> None:
     waiting = EscalationProcess.objects.filter(pk=pk, last_resort_look_at__lte=now)
     if waiting.filter(ended_at__gt=now - LOOK_FOR).update(last_resort_look_at=now + LOOK_EVERY):
         return
-    if waiting.update(last_resort_look_at=None):
-        _failed(pk)
+    with transaction.atomic():
+        if waiting.update(last_resort_look_at=None):
+            _failed(pk)

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, OperationalError
+from django.db import IntegrityError, OperationalError, connection
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
@@ -199,6 +199,28 @@ def test_an_escalation_that_nobody_answered_is_an_error_and_counted(
     assert unanswered(as_machine, outcome) == before + 1
     assert EscalationProcess.objects.get().state == outcome
     assert [record.levelname for record in caplog.records if outcome in record.getMessage()] == ["ERROR"]
+
+
+@pytest.mark.parametrize(
+    "find", [lambda: ending.look(in_s(1)), lambda: process_stop(process_id="order", now=in_s(1))]
+)
+def test_the_error_is_there_before_the_end_is_stored(
+    caplog: pytest.LogCaptureFixture, find: Callable[[], object]
+) -> None:
+    """A worker that dies after the commit says nothing any more, and nobody else would."""
+    started(in_s=0)
+    end_all(status="sent")
+    said: list[bool] = []
+
+    def noted(execute: Callable[..., Any], statement: str, *args: Any) -> Any:
+        if statement.startswith("RELEASE SAVEPOINT"):
+            said.append("escalation_unanswered" in caplog.text)
+        return execute(statement, *args)
+
+    with connection.execute_wrapper(noted):
+        find()
+    assert EscalationProcess.objects.get().state == "unanswered"
+    assert said[-1]
 
 
 @pytest.mark.parametrize(("is_read", "outcome"), [(False, "reached_nobody"), (True, "unanswered")])
