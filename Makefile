@@ -56,27 +56,17 @@ fuzz: $(INSTALLED) ## Make up EXAMPLES=100 requests for every operation of the A
 	FUZZ_EXAMPLES=$(EXAMPLES) $(PYTHON) -m pytest $(AT_ONCE) --timeout 3600 \
 		tests/notifications/api/test_schema.py tests/strings/test_roles.py
 
-check: lint ## Lint, types, import contracts, migrations, API schema, templates; then the fast tests
-	@trap '$(stop_test_servers)' EXIT; \
-	$(PYTHON) -m pytest $(AT_ONCE) -m 'not flow and not slow' || { \
-		echo 'What to do: run the failing test alone: .venv/bin/python -m pytest PATH::NAME'; exit 1; }
+# Lint beside the tests, as mypy is one process; three at once, since these tests hardly wait.
+check: $(INSTALLED) ## Lint, types, contracts, migrations, schema, templates; tests but slow ones, flows, browsers, brokers
+	@trap '$(stop_test_servers); rm -f "$$linted"' EXIT; linted=$$(mktemp); $(lint_steps); \
+	lint_steps >"$$linted" & \
+	$(PYTHON) -m pytest $(AT_ONCE) -n 3 -m 'not flow and not slow'; tested=$$?; \
+	wait $$! && passed=yes; cat "$$linted"; \
+	[ $$tested = 0 ] || echo 'What to do: run the failing test alone: .venv/bin/python -m pytest PATH::NAME'; \
+	[ $$tested = 0 ] && [ "$$passed" = yes ]
 
-lint: $(INSTALLED) ## What make check does before its tests
-	@trap '$(stop_test_servers)' EXIT; $(define_step); \
-	step 'ruff check' 'correct what it names; "$(PYTHON) -m ruff check --fix" does the simple ones' \
-		$(PYTHON) -m ruff check . && \
-	step 'ruff format' 'run "$(PYTHON) -m ruff format"' \
-		$(PYTHON) -m ruff format --check . && \
-	step 'mypy' 'correct the types that it names' \
-		$(PYTHON) -m mypy && \
-	step 'import contracts' 'imports point down: see [tool.importlinter] in pyproject.toml' \
-		.venv/bin/lint-imports && \
-	step 'migrations' 'run "$(PYTHON) manage.py makemigrations" and commit the result' \
-		$(PYTHON) manage.py makemigrations --check --dry-run && \
-	step 'API schema' 'annotate the views it names with extend_schema' \
-		$(PYTHON) manage.py spectacular --validate --fail-on-warn --file /dev/null && \
-	step 'templates' 'correct the templates that it names' \
-		$(if $(TEMPLATES),$(PYTHON) -m djlint --lint --quiet $(TEMPLATES),true)
+lint: $(INSTALLED) ## What make check does beside its tests
+	@trap '$(stop_test_servers)' EXIT; $(lint_steps); lint_steps
 
 lock: ## Write requirements.lock and requirements-dev.lock anew from pyproject.toml (needs uv)
 	@uv=$$(command -v uv || ls .venv/bin/uv 2>/dev/null) || { \
@@ -196,6 +186,22 @@ define_step = export TOCSIN_HOME='$(TEST_HOME)'; \
 	step() { local name="$$1" hint="$$2" output; shift 2; printf '  %-20s' "$$name"; \
 		if output=$$("$$@" 2>&1); then echo ok; \
 		else echo FAILED; echo "$$output"; echo "What to do: $$hint"; return 1; fi; }
+
+lint_steps = $(define_step); lint_steps() { \
+	step 'ruff check' 'correct what it names; "$(PYTHON) -m ruff check --fix" does the simple ones' \
+		$(PYTHON) -m ruff check . && \
+	step 'ruff format' 'run "$(PYTHON) -m ruff format"' \
+		$(PYTHON) -m ruff format --check . && \
+	step 'mypy' 'correct the types that it names' \
+		$(PYTHON) -m mypy && \
+	step 'import contracts' 'imports point down: see [tool.importlinter] in pyproject.toml' \
+		.venv/bin/lint-imports && \
+	step 'migrations' 'run "$(PYTHON) manage.py makemigrations" and commit the result' \
+		$(PYTHON) manage.py makemigrations --check --dry-run && \
+	step 'API schema' 'annotate the views it names with extend_schema' \
+		$(PYTHON) manage.py spectacular --validate --fail-on-warn --file /dev/null && \
+	step 'templates' 'correct the templates that it names' \
+		$(if $(TEMPLATES),$(PYTHON) -m djlint --lint --quiet $(TEMPLATES),true); }
 
 # Never fails: without a browser its tests are skipped, and say why.
 install_browser = found() { for name in chromium chromium-browser google-chrome-stable google-chrome; do \
