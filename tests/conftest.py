@@ -38,8 +38,14 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the tests of real processes: they mostly wait, while the quick ones compute beside them."""
+    """Begin with the tests of real processes: they mostly wait, while the quick ones compute beside them.
+
+    And leave to ``make test`` whatever needs a message broker.
+    """
     items.sort(key=lambda item: item.get_closest_marker("flow") is None)
+    for item in items:
+        if "rabbitmq" in getattr(item, "fixturenames", ()):
+            item.add_marker("slow")  # the broker takes longer to start than most of make check
 
 
 def pytest_collection_finish() -> None:

@@ -4,7 +4,8 @@ import logging
 import re
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -27,8 +28,15 @@ FAILURES = ("fail_for_good", "fail_for_now", "hang", "listen_nowhere")
 # Loggers of the local servers, and of who looks into them, which name everybody.
 SERVERS = ("mail.", "pika.")
 
-every_channel = pytest.mark.parametrize("name", ALL)
-channels_that_can_fail = pytest.mark.parametrize("name", CAN_FAIL)
+
+def cases(names: Iterable[str]) -> list[Any]:
+    """Each of these channels; those that need a server that is slow to start are slow."""
+    needing = {name for name, kind in DESTINATIONS.items() if kind.needs}
+    return [pytest.param(name, marks=[pytest.mark.slow] if name in needing else []) for name in names]
+
+
+every_channel = pytest.mark.parametrize("name", cases(ALL))
+channels_that_can_fail = pytest.mark.parametrize("name", cases(CAN_FAIL))
 
 
 @pytest.fixture
@@ -94,6 +102,7 @@ def test_normal_form_stays_as_it_is(channel: Channel, destination: Destination) 
     assert len(normal) <= 2048
 
 
+@pytest.mark.slow
 @every_channel
 def test_the_lane_is_short_and_names_no_person(channel: Channel, destination: Destination) -> None:
     lane = channel.lane(channel.normalised_address(destination.address))
@@ -112,6 +121,7 @@ def test_what_is_no_address_is_refused(channel: Channel, address: str) -> None:
 # --- sending ---
 
 
+@pytest.mark.slow
 @every_channel
 async def test_success(
     channel: Channel, destination: Destination, compose: Callable[[], Message], session: Session
@@ -120,6 +130,7 @@ async def test_success(
     assert destination.received() in {1, None}
 
 
+@pytest.mark.slow
 @every_channel
 async def test_on_begin_is_called_once(
     channel: Channel, destination: Destination, message: MessageBuilder, session: Session
@@ -130,6 +141,7 @@ async def test_on_begin_is_called_once(
     assert begun in ([0], [None])
 
 
+@pytest.mark.slow
 @channels_that_can_fail
 async def test_a_permanent_failure_is_final(
     channel: Channel, destination: Destination, compose: Callable[[], Message], session: Session
@@ -140,6 +152,7 @@ async def test_a_permanent_failure_is_final(
     assert failure.value.status_code
 
 
+@pytest.mark.slow
 @channels_that_can_fail
 async def test_a_passing_failure_may_pass(
     channel: Channel, destination: Destination, compose: Callable[[], Message], session: Session
@@ -168,6 +181,7 @@ async def test_it_gives_up_in_time(
     assert 0.25 < time.monotonic() - started < 5
 
 
+@pytest.mark.slow
 @channels_that_can_fail
 async def test_a_refused_connection_may_pass(
     channel: Channel, destination: Destination, compose: Callable[[], Message], session: Session
