@@ -87,6 +87,7 @@ LIMITED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("method", "route"), sorted(LIMITED))
 def test_what_tells_somebody_is_limited(
     as_user: LogIn, stranger: User, used_up: None, method: str, route: str
@@ -105,6 +106,7 @@ PAGES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", sorted(PAGES))
 def test_the_pages_are_limited_too(stranger: User, used_up: None, page: str) -> None:
     # Only whoever has not confirmed their address is offered a code.
@@ -120,6 +122,7 @@ def test_the_pages_are_limited_too(stranger: User, used_up: None, page: str) -> 
     assert stranger.check_password("correct horse battery")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("act", ["register", "confirm", "cancel"])
 def test_so_are_those_of_an_evening(stranger: User, used_up: None, act: str) -> None:
     event, browser = cast.event(), Client()
@@ -175,6 +178,7 @@ def test_test_sends_by_the_page_and_the_api_count_together(
     assert Delivery.objects.count() == 2
 
 
+@pytest.mark.slow
 def test_test_sends_at_once_do_not_pass_for_one(transactional_db: None, as_user: LogIn) -> None:
     owner = UserFactory()
     point = ContactPointFactory(user=owner)
@@ -199,6 +203,7 @@ def add(client: APIClient, number: int) -> Any:
     return client.post("/api/v1/contact-points/", {"channel": "webhook", "address": address})
 
 
+@pytest.mark.slow
 def test_a_person_has_so_many_contact_points(as_user: LogIn, owner: User, settings: Any) -> None:
     settings.CONTACT_POINTS_MOST = 3
     client = as_user(owner)
@@ -214,6 +219,7 @@ def test_a_person_has_so_many_contact_points(as_user: LogIn, owner: User, settin
     assert add(client, 9).status_code == 201
 
 
+@pytest.mark.slow
 def test_no_two_at_once_are_one_too_many(transactional_db: None, as_user: LogIn, settings: Any) -> None:
     settings.CONTACT_POINTS_MOST = 3
     owner = UserFactory(email_verified_at=timezone.now())
@@ -232,6 +238,7 @@ def test_no_two_at_once_are_one_too_many(transactional_db: None, as_user: LogIn,
 COSTLY = ["+881623456789", "+8821612345678", "+870772001234", "+979123456789", "+37190012345", "+19005551234"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", COSTLY)
 @pytest.mark.parametrize("channel", ["sms", "phone"])
 def test_costly_numbers_are_refused(
@@ -253,6 +260,7 @@ def test_one_of_before_can_still_be_switched_off(as_user: LogIn, owner: User, tw
     assert as_user(owner).patch(path, {"is_enabled": False}).status_code == 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("prefixes", "number", "code"),
     [

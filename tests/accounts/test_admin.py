@@ -41,6 +41,7 @@ def encadrant(**fields: Any) -> Encadrant:
 MAKERS = {"user": UserFactory, "student": student, "encadrant": encadrant}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", MAKERS)
 def test_a_list_costs_the_same_for_many(desk: Client, page: str) -> None:
     path = url(f"{page}_changelist")
@@ -58,6 +59,7 @@ def test_a_list_costs_the_same_for_many(desk: Client, page: str) -> None:
     assert cost() == few
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", ["student", "encadrant"])
 @pytest.mark.parametrize("words", ["eva@example.com", "Eva", "Luz"])
 def test_a_profile_is_found_by_its_person(desk: Client, page: str, words: str) -> None:
@@ -68,6 +70,7 @@ def test_a_profile_is_found_by_its_person(desk: Client, page: str, words: str) -
     assert "rui@example.com" not in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", ["student", "encadrant"])
 def test_profile_and_user_lead_to_each_other(desk: Client, page: str) -> None:
     profile = MAKERS[page]()
@@ -77,6 +80,7 @@ def test_profile_and_user_lead_to_each_other(desk: Client, page: str) -> None:
     assert url(f"{page}_change", profile.pk) in desk.get(there).content.decode()
 
 
+@pytest.mark.slow
 def test_what_an_encadrant_is_expert_in_can_be_changed(desk: Client) -> None:
     profile = encadrant()
     answer = desk.post(url("encadrant_change", profile.pk), {"specialization": "Cardiology"})
@@ -117,6 +121,7 @@ def test_an_address_that_could_become_anothers_is_refused(desk: Client) -> None:
     assert "Enter an address in ASCII" in page.content.decode()
 
 
+@pytest.mark.slow
 def test_deleting_a_user_takes_their_profile_along(desk: Client) -> None:
     profile = student()
     RefreshToken.for_user(profile.user)
@@ -145,6 +150,7 @@ def test_strangers_see_none_of_it(owner: User, page: str) -> None:
         assert "/login/" in answer["Location"]
 
 
+@pytest.mark.slow
 def test_nobody_sees_or_guesses_a_password_s_hash(owner: User, as_user: Callable[[User], Client]) -> None:
     clerk = UserFactory(is_staff=True)
     client = as_user(clerk)

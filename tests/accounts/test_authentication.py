@@ -44,11 +44,13 @@ def get(header: str) -> Any:
     return APIClient().get(PATH, HTTP_AUTHORIZATION=header)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
 def test_a_key_is_taken_in_each_form(key_and_record: tuple[str, ApiKey], form: Callable[[str], str]) -> None:
     assert get(form(key_and_record[0])).status_code == 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
 def test_an_unknown_key_is_refused_in_each_form(db: None, form: Callable[[str], str]) -> None:
     refused = get(form("tsn_" + "x" * 43))

@@ -36,11 +36,13 @@ def told() -> Iterator[list[tuple[str, ...]]]:
     post_save.disconnect(note, sender=User)
 
 
+@pytest.mark.slow
 def test_making_somebody_changes_nothing(db: None, told: list[tuple[str, ...]]) -> None:
     User.objects.create_user("ana@example.com", first_name="Ana")
     assert told == [()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("field", TOLD)
 def test_a_saved_change_is_told(owner: User, told: list[tuple[str, ...]], field: str) -> None:
     loaded = User.objects.get(pk=owner.pk)
@@ -49,6 +51,7 @@ def test_a_saved_change_is_told(owner: User, told: list[tuple[str, ...]], field:
     assert told == [(field,)]
 
 
+@pytest.mark.slow
 def test_each_change_is_told_once(owner: User, told: list[tuple[str, ...]]) -> None:
     for name in ("Eva", "Eva", "Ana"):
         owner.first_name = name

@@ -21,6 +21,7 @@ def execute(statement: str, **parameters: Any) -> None:
         cursor.execute(statement, parameters)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["command", "flows"])
 def test_a_key_is_made_that_opens_what_it_was_made_for(
     db: None, capsys: pytest.CaptureFixture[str], way: str

@@ -31,6 +31,7 @@ def opened(token: str) -> int:
     return int(APIClient(HTTP_AUTHORIZATION=f"Bearer {token}").get(ME).status_code)
 
 
+@pytest.mark.slow
 def test_a_good_one_opens(owner: User) -> None:
     assert opened(jwt.encode(claims_of(owner), settings.SECRET_KEY, algorithm="HS256")) == 200
 

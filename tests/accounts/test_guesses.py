@@ -73,6 +73,7 @@ def test_of_a_hundred_guesses_at_once_no_more_than_the_rate_are_answered(transac
     assert (codes.count(401), codes.count(429)) == (10, 90)
 
 
+@pytest.mark.slow
 def test_a_class_behind_one_address_logs_in(db: None) -> None:
     people = [UserFactory().email for _ in range(30)]
     assert {tried(email, PASSWORD, SCHOOL) for email in people} == {200}
@@ -110,6 +111,7 @@ def test_behind_a_proxy_people_are_told_apart_and_nobody_chooses_who_they_are(
     assert others.post(LOGIN, {"email": user.email, "password": PASSWORD}).status_code == 200
 
 
+@pytest.mark.slow
 def test_a_right_password_given_while_logged_in_counts_for_nothing(
     owner: User, as_user: Any, rate: Any
 ) -> None:

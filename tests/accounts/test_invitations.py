@@ -55,6 +55,7 @@ def invited(**fields: Any) -> str:
 # --- The door ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("how", "domains", "code", "at"),
     [
@@ -119,6 +120,7 @@ def test_settings_that_can_not_be_meant_are_found(door: Any) -> None:
 # --- Invitations ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_somebody_is_invited_by_mail_and_registers_once(
     as_user: LogIn, mail: MailServer, door: Any, settings: Any, clock: Clock
@@ -229,6 +231,7 @@ def test_only_the_staff_invite(
     assert Invitation.objects.count() == 1
 
 
+@pytest.mark.slow
 def test_the_admin_invites_and_takes_back(operator: User, mail: MailServer) -> None:
     browser = Client()
     browser.force_login(operator)

@@ -109,6 +109,7 @@ def test_each_time_of_being_locked_out_counts(stranger: User, log_in: Any, beari
         assert bearing(tokens["access_token"]).get(ME).status_code == 401
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("unlimited")
 @pytest.mark.parametrize("lock", [by_api, by_update, by_sql])
 def test_a_mailed_link_or_code_of_before_is_void(

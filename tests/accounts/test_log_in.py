@@ -51,6 +51,7 @@ def test_when_somebody_logged_in_last_is_kept(owner: User, log_in: Any) -> None:
     assert owner.last_login >= before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", [LOGIN, TOKEN])
 @pytest.mark.parametrize(
     ("field", "value"),
@@ -90,6 +91,7 @@ def test_all_refusals_are_the_same(owner: User, stranger: User, teammate: User, 
     assert all(answer["WWW-Authenticate"].startswith("Bearer") for answer in answers)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", [LOGIN, TOKEN])
 def test_every_log_in_hashes_once(
     owner: User, stranger: User, teammate: User, anonymous: APIClient, hashers: Any, path: str
@@ -147,6 +149,7 @@ def test_an_old_hash_is_made_anew_at_log_in(owner: User, log_in: Any, hashers: A
     assert client.get("/api/v1/users/me/").status_code == 200
 
 
+@pytest.mark.slow
 def test_a_wrong_password_makes_no_hash_anew(owner: User, anonymous: APIClient, hashers: Any) -> None:
     hashers(DJANGOS)
     old = make_password(PASSWORD)
@@ -176,6 +179,7 @@ def test_each_way_in_counts_together(owner: User) -> None:
     assert codes == [401] * 10 + [429] * 2
 
 
+@pytest.mark.slow
 def test_a_token_does_not_buy_more_attempts(owner: User, log_in: Any) -> None:
     token = log_in(owner)["access_token"]
     client = APIClient(HTTP_AUTHORIZATION=f"Bearer {token}", REMOTE_ADDR="192.0.2.1")
@@ -196,6 +200,7 @@ def test_guesses_from_many_addresses_are_limited(owner: User) -> None:
     assert tried("somebody@example.com", address="192.0.2.77").status_code == 401
 
 
+@pytest.mark.slow
 def test_no_stranger_keeps_the_owner_out_from_where_they_were_before(owner: User) -> None:
     home = "198.51.100.7"
     assert tried(owner.email, PASSWORD, address=home).status_code == 200
@@ -211,6 +216,7 @@ def test_a_wrong_password_makes_no_address_known(owner: User) -> None:
     assert tried(owner.email, PASSWORD, address="192.0.2.5").status_code == 429
 
 
+@pytest.mark.slow
 def test_whether_an_account_exists_changes_nothing_of_the_limit(owner: User) -> None:
     def codes(email: str, net: str) -> list[int]:
         return [tried(email, address=f"{net}.{n}").status_code for n in range(22)]

@@ -94,6 +94,7 @@ def test_what_changes_nothing_is_not_saved(owner: User) -> None:
     assert not any("UPDATE" in query["sql"] for query in queries)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "more",
     [
@@ -115,6 +116,7 @@ def test_rank_and_the_like_are_not_ones_own_to_change(
     assert User.objects.filter(pk=owner.pk).values().get() == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("field", "value"),
     [
@@ -306,6 +308,7 @@ def test_who_is_gone_is_gone_from_their_shops(
     assert list(shop.members.all()) == [teammate]
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_what_is_made_for_somebody_meanwhile_does_not_keep_them_from_leaving(
     token_of_owner: APIClient, owner: User

@@ -103,6 +103,7 @@ def test_a_name_is_shown_up_to_a_length() -> None:
 BAD = ["http://evil.example/pay", "evil.example", "Ana\u202e", "⟦link⟧", "0900 123456"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BAD)
 @pytest.mark.parametrize("field", ["first_name", "last_name"])
 def test_the_api_refuses_them(
@@ -122,6 +123,7 @@ def test_the_api_refuses_them(
     assert not User.objects.filter(email=ANA["email"]).exists()
 
 
+@pytest.mark.slow
 def test_the_pages_and_the_admin_refuse_them(stranger: User, operator: User) -> None:
     browser = Client()
     registering = {**ANA, "first_name": BAD[0], "time_zone": "UTC"}

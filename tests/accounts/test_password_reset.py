@@ -66,6 +66,7 @@ def test_nor_does_it_where_nothing_can_be_sent(owner: User) -> None:
     assert not Verification.objects.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("known", [True, False])
 def test_nor_does_the_time_it_takes(
     owner: User, sent: list[Verification], settings: Any, known: bool

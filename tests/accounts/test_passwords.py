@@ -80,6 +80,7 @@ def test_who_has_no_password_can_not_change_it(owner: User, as_user: LogIn) -> N
     assert change(as_user(owner), current="!").status_code == 400
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("password", [*WEAK, "", None, 1, ["x"], "x" * 257, "a\x00bcdefghijk"])
 def test_a_bad_new_password_is_refused(owner: User, as_user: LogIn, password: object) -> None:
     refused = change(as_user(owner), new=password)

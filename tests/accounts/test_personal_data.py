@@ -65,6 +65,7 @@ def test_the_walk_finds_what_hangs_on_a_person_by_several_keys() -> None:
     assert not leads_to_a_person(ApiKey)
 
 
+@pytest.mark.slow
 def test_the_document_has_what_was_stored(leaver: User, teammate: User) -> None:
     MembershipFactory(user=leaver, shop__name="Corner shop")
     EscalationProcess.objects.create(
@@ -95,11 +96,13 @@ def test_the_document_has_what_was_stored(leaver: User, teammate: User) -> None:
     assert tried[-1]["error"] == "550 no"
 
 
+@pytest.mark.slow
 def test_it_has_sections_for_all_and_a_time(leaver: User) -> None:
     given = client_of(leaver).get(MINE).json()
     assert list(given) == ["exported_at", *(section.name for section in personal_data.sections())]
 
 
+@pytest.mark.slow
 def test_a_page_ends_and_the_next_one_follows(leaver: User, monkeypatch: pytest.MonkeyPatch) -> None:
     client = client_of(leaver)
     whole = client.get(MINE).json()
@@ -108,6 +111,7 @@ def test_a_page_ends_and_the_next_one_follows(leaver: User, monkeypatch: pytest.
     assert len(whole["events"]) > 1
 
 
+@pytest.mark.slow
 def test_what_is_large_comes_as_a_zip(leaver: User, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(personal_data, "PACKED_FROM", 100)
     answer = client_of(leaver).get(MINE)
@@ -119,6 +123,7 @@ def test_what_is_large_comes_as_a_zip(leaver: User, monkeypatch: pytest.MonkeyPa
 # --- Nothing else is ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_no_secret_is_in_it(leaver: User, operator: User) -> None:
     client = client_of(leaver)
     session_key = client.session.session_key
@@ -143,6 +148,7 @@ def test_no_secret_is_in_it(leaver: User, operator: User) -> None:
     assert [secret for secret in secrets if str(secret) in text] == []
 
 
+@pytest.mark.slow
 def test_nothing_of_others_is_in_it(leaver: User, teammate: User) -> None:
     teammate.first_name = "Wilhelmina"
     teammate.save()
@@ -174,6 +180,7 @@ def of(user: User) -> str:
     return f"/api/v1/users/{user.pk}/export/"
 
 
+@pytest.mark.slow
 def test_strangers_and_machines_get_nobodys(
     leaver: User, stranger: User, anonymous: APIClient, as_machine: Any
 ) -> None:
@@ -184,6 +191,7 @@ def test_strangers_and_machines_get_nobodys(
     assert as_machine("deliveries:read").get(of(leaver)).status_code == 403
 
 
+@pytest.mark.slow
 def test_staff_need_the_permission(leaver: User, teammate: User, operator: User) -> None:
     User.objects.filter(pk=teammate.pk).update(is_staff=True)
     clerk = User.objects.get(pk=teammate.pk)
@@ -194,6 +202,7 @@ def test_staff_need_the_permission(leaver: User, teammate: User, operator: User)
     assert client_of(operator).get(of(leaver)).status_code == 200
 
 
+@pytest.mark.slow
 def test_it_is_not_to_be_had_without_end(
     leaver: User, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
@@ -208,6 +217,7 @@ def test_it_is_not_to_be_had_without_end(
 # --- The pages ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_page_gives_the_same_file(leaver: User) -> None:
     page = Client()
     page.force_login(leaver)
@@ -218,6 +228,7 @@ def test_the_page_gives_the_same_file(leaver: User) -> None:
     assert "no-store" in answer["Cache-Control"]
 
 
+@pytest.mark.slow
 def test_of_guesses_at_the_password_each_counts_once(
     leaver: User, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
@@ -229,6 +240,7 @@ def test_of_guesses_at_the_password_each_counts_once(
     assert User.objects.filter(pk=leaver.pk).exists()
 
 
+@pytest.mark.slow
 def test_the_page_says_what_stays_and_deletes_for_the_password(leaver: User, settings: Any) -> None:
     settings.HISTORY_RETENTION_DAYS = 123
     page = Client()

@@ -30,6 +30,7 @@ def test_nobody_makes_themselves_an_administrator(db: None, anonymous: APIClient
     assert not User.objects.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "more",
     [

@@ -51,6 +51,7 @@ def counted(settings: Any) -> Iterator[None]:
     get_hashers.cache_clear()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", [PATH, PATH.rstrip("/"), ORIGINAL, ORIGINAL + "/"])
 def test_whoever_registers_is_logged_in_at_once(
     db: None, anonymous: APIClient, bearing: Bearing, path: str
@@ -107,6 +108,7 @@ def test_a_password_is_taken_as_typed(db: None, anonymous: APIClient) -> None:
     assert logged_in.status_code == 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("field", "value"),
     [
@@ -224,6 +226,7 @@ def test_somebody_locked_out_does_not_get_in_by_registering(db: None, anonymous:
     assert OutstandingToken.objects.count() == 1
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("counted")
 def test_each_registration_hashes_once(db: None, anonymous: APIClient) -> None:
     """New, the same again, with another password, with another name: the time tells nothing apart."""

@@ -73,6 +73,7 @@ def post(client: APIClient, path: str, fields: dict[str, Any]) -> Any:
 # --- The permissions of accounts ---------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_who_can_change_users_makes_nobody_more_than_they_are(as_user: LogIn, owner: User) -> None:
     clerk = clerk_with("accounts.change_user")
     permission = Permission.objects.get(codename="delete_user").pk
@@ -88,6 +89,7 @@ def test_who_can_change_users_makes_nobody_more_than_they_are(as_user: LogIn, ow
         assert not user.has_perm("accounts.delete_user")
 
 
+@pytest.mark.slow
 def test_a_superuser_is_offered_to_give_them(as_user: LogIn, operator: User, owner: User) -> None:
     page = as_user(operator).get(url("accounts_user_change", owner.pk))
     offered = set(page.context["adminform"].form.fields)
@@ -158,6 +160,7 @@ def test_nor_are_scopes_added_to_a_key_or_a_greater_key_changed(as_user: LogIn) 
 # --- What is a person's: where they are told, and who speaks for them ---------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("who", ABOVE)
 def test_where_they_are_told_is_not_for_others_to_change(as_user: LogIn, who: str) -> None:
     point = ContactPointFactory(user=ABOVE[who](), channel="email", address="theirs@example.com")
@@ -187,6 +190,7 @@ def test_where_they_are_told_is_not_for_others_to_change(as_user: LogIn, who: st
     assert not Delivery.objects.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("who", ABOVE)
 def test_whether_they_are_told_is_not_for_others_to_change(as_user: LogIn, who: str) -> None:
     above, owner = ABOVE[who](), UserFactory()
@@ -241,6 +245,7 @@ def test_texts_that_hold_links_to_log_in_with_are_not_for_others_to_word(as_user
 # --- The API -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", [{"role": "admin"}, {"role": "student"}, {"is_active": False}, {}])
 def test_mere_staff_change_and_delete_nobody(as_user: LogIn, owner: User, changes: dict[str, object]) -> None:
     clerk = clerk_with("accounts.change_user", "accounts.delete_user")
@@ -267,6 +272,7 @@ def test_mere_staff_register_no_administrator(as_user: LogIn) -> None:
     assert not User.objects.filter(email="ana@example.com").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("who", ABOVE)
 def test_an_administrator_acts_on_nobody_who_has_rights(as_user: LogIn, who: str) -> None:
     above, client = ABOVE[who](), as_user(UserFactory(is_staff=True, role="admin"))

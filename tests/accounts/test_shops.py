@@ -49,6 +49,7 @@ def test_staff_say_how_alerts_are_told_and_nobody_else(
     assert as_user(operator).patch(f"{PATH}{shop.pk}/", {}).json() == again
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", [-1, 604_801, 1.5, "60", None, True])
 def test_what_is_no_number_of_seconds_up_to_a_week_is_refused(
     as_user: LogIn, operator: User, shop: Shop, value: Any

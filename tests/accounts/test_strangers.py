@@ -153,6 +153,7 @@ def test_a_stranger_who_knows_the_ids_sees_and_changes_nothing(
     assert rows() == before
 
 
+@pytest.mark.slow
 def test_a_teammate_sees_the_shops_alerts_and_nothing_of_the_owners(
     as_user: LogIn, owner: User, teammate: User
 ) -> None:
@@ -166,6 +167,7 @@ def test_a_teammate_sees_the_shops_alerts_and_nothing_of_the_owners(
     assert rows() == before
 
 
+@pytest.mark.slow
 def test_the_owner_gets_to_all_of_it(as_user: LogIn, owner: User) -> None:
     things, client = Things(owner), as_user(owner)
     asked = [path for method, path, _ in things.requests(owner) if method == "get"]

@@ -84,6 +84,7 @@ def test_the_list_costs_the_same_for_many(desk: APIClient) -> None:
     assert cost() == few == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("query", "found"),
     [
@@ -107,6 +108,7 @@ def test_the_list_can_be_narrowed(desk: APIClient, query: dict[str, str], found:
     assert {user["email"] for user in desk.get(USERS, query).json()["results"]} == found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -138,6 +140,7 @@ def test_details_are_changed(desk: APIClient, owner: User, slash: str) -> None:
     assert User.objects.filter(pk=owner.pk, **changes).exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("was", "becomes", "staff"),
     [
@@ -180,6 +183,7 @@ def test_who_is_locked_out_is_out_at_once(
     assert anonymous.post("/api/v1/auth/refresh/", refresh).status_code == 401
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("field", "value"),
     [

@@ -93,6 +93,7 @@ def test_codes_and_tokens_need_the_secret_key(settings: Any) -> None:
 # --- Sending -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("purpose", PURPOSES)
 @pytest.mark.parametrize("slash", ["/", ""])
 def test_a_code_is_sent_to_the_address(
@@ -134,6 +135,7 @@ def test_what_is_verified_needs_no_code(
     assert sent == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("purpose", PURPOSES)
 def test_sends_are_limited_by_account(
     owner: User, stranger: User, as_user: LogIn, sent: Any, rate: Any, purpose: str
@@ -146,6 +148,7 @@ def test_sends_are_limited_by_account(
     assert verify(as_user(stranger), "email").status_code == 202
 
 
+@pytest.mark.slow
 def test_one_mailbox_gets_few_codes_and_links_whoever_asks_and_whatever_follows_a_plus(
     db: None, as_user: LogIn, anonymous: APIClient, sent: list[Verification], rate: Any, settings: Any
 ) -> None:
@@ -180,6 +183,7 @@ def test_sends_are_limited_by_address(
 # --- Entering the code -------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("purpose", PURPOSES)
 @pytest.mark.parametrize("slash", ["/", ""])
 def test_the_right_code_verifies(owner: User, as_user: LogIn, sent: Any, purpose: str, slash: str) -> None:
@@ -333,6 +337,7 @@ def test_nobody_uses_anothers_code(owner: User, stranger: User, as_user: LogIn, 
     assert confirm(as_user(owner), "email", code_of(sent[0].pk)).status_code == 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("purpose", PURPOSES)
 @pytest.mark.parametrize(
     "code", ["", "12345", "1234567", "12345a", "１２３４５６", None, 123456, ["123456"], "12 456"]

@@ -82,6 +82,7 @@ def by_command(user: User, operator: User) -> None:
         call_command("changepassword", user.email, verbosity=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [by_api, by_page, by_link, by_admin, by_admin_without_one, by_command])
 def test_a_new_password_is_told_by_whatever_way_it_is_set(
     ana: User, operator: User, change: Callable[[User, User], None]

@@ -63,6 +63,7 @@ BODIES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES.keys())
 def test_a_bad_body_is_refused_in_words_and_changes_nothing(camera: APIClient, body: bytes) -> None:
     refused = camera.post(PATH, body, content_type=JSON)

@@ -60,6 +60,7 @@ def chunks(length: int) -> Iterator[bytes]:
     return (whole[start : start + 100] for start in range(0, length, 100))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("length", [LIMIT + 1, LIMIT * 50])
 @pytest.mark.parametrize("chunked", [False, True])
 def test_a_body_over_the_limit_answers_413(
@@ -72,6 +73,7 @@ def test_a_body_over_the_limit_answers_413(
     assert not Alert.objects.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunked", [False, True])
 def test_a_body_of_the_limit_is_taken(port: int, headers: dict[str, str], chunked: bool) -> None:
     sent = {**headers, "Transfer-Encoding": "chunked"} if chunked else headers
@@ -80,6 +82,7 @@ def test_a_body_of_the_limit_is_taken(port: int, headers: dict[str, str], chunke
     assert code == 201
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["/api/v1/tracing/interactions/", "/api/v1/tracing/interactions"])
 def test_uploads_of_interactions_have_a_limit_of_their_own(
     port: int, headers: dict[str, str], settings: Any, path: str

@@ -88,6 +88,7 @@ def test_a_stranger_is_answered_before_a_large_body_is_sent(
         assert answer(client)[0] == code
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("format_", "path", "code"),
     [
@@ -119,6 +120,7 @@ def test_an_integrations_key_lets_a_large_body_in_unless_it_is_switched_off(
     assert IntakeRequest.objects.count() == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", [UPLOADS, ALERTS])
 def test_a_stranger_is_answered_while_a_chunked_body_still_comes(port: int, path: str) -> None:
     with opened(port, path, Transfer_Encoding="chunked") as client:
@@ -127,6 +129,7 @@ def test_a_stranger_is_answered_while_a_chunked_body_still_comes(port: int, path
         assert answer(client)[0] == 401
 
 
+@pytest.mark.slow
 def test_the_whole_answer_arrives_though_the_client_sends_on(port: int) -> None:
     connection = HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
     connection.request("POST", UPLOADS, bytes(LARGE), {"Content-Type": "text/csv"})
@@ -193,6 +196,7 @@ def test_a_body_that_keeps_to_the_rate_has_longer(
         assert b" 400 " in client.recv(4096).split(b"\r\n")[0]
 
 
+@pytest.mark.slow
 def test_no_rate_lengthens_the_time_that_a_body_has_in_all(
     port: int, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
@@ -202,6 +206,7 @@ def test_no_rate_lengthens_the_time_that_a_body_has_in_all(
         assert answer(client)[0] == 408
 
 
+@pytest.mark.slow
 def test_only_so_many_bodies_are_on_their_way_at_once(port: int, settings: Any) -> None:
     settings.REQUEST_BODIES_MAX = 1
     headers = key_for("alerts:write")
@@ -231,6 +236,7 @@ def _has_said(client: socket.socket) -> bool:
         client.settimeout(PATIENCE_S)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", [ALERTS, "/login/"])
 def test_thousands_of_zeros_before_a_length_break_nothing(port: int, path: str) -> None:
     with opened(port, path, Content_Length="0" * 5000 + "2", **key_for("alerts:write")) as client:
@@ -238,6 +244,7 @@ def test_thousands_of_zeros_before_a_length_break_nothing(port: int, path: str) 
         assert client.recv(4096).split()[1] in (b"400", b"403")
 
 
+@pytest.mark.slow
 def test_an_endless_head_is_refused(port: int) -> None:
     with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) as client:
         client.sendall(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\nX-Long: ")
@@ -252,6 +259,7 @@ def test_an_endless_head_is_refused(port: int) -> None:
         assert said.startswith(b"HTTP/1.1 431")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("head", "status"),
     [
@@ -276,6 +284,7 @@ def test_a_head_of_many_fields_is_bounded_though_it_comes_whole(port: int) -> No
         assert client.recv(4096).startswith(b"HTTP/1.1 431")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("begun", [b"", b"GET /health/live HTTP/1.1\r\nHost: "])
 def test_a_head_that_does_not_come_in_time_is_cut_off(
     port: int, monkeypatch: pytest.MonkeyPatch, begun: bytes

@@ -83,6 +83,7 @@ def test_first_start_makes_a_utf8_database_that_is_durable_and_off_the_network(s
     assert str(query(shared_home, "SHOW server_version")).startswith("18.")
 
 
+@pytest.mark.slow
 def test_the_log_of_postgresql_tells_what_failed_and_nobodys_data(shared_home: Path) -> None:
     with psycopg.connect(embedded.database_url(at=shared_home), autocommit=True) as connection:
         connection.execute("CREATE TABLE person (email text CONSTRAINT email_once UNIQUE, hash text)")
@@ -96,6 +97,7 @@ def test_the_log_of_postgresql_tells_what_failed_and_nobodys_data(shared_home: P
     assert "secret" not in log
 
 
+@pytest.mark.slow
 def test_redis_keeps_nothing_on_disk_and_listens_on_no_port(shared_home: Path) -> None:
     with redis.from_url(embedded.redis_url(at=shared_home)) as client:
         assert client.config_get("save") == {"save": ""}
@@ -150,6 +152,7 @@ def test_committed_rows_survive_a_kill_with_a_session_at_work(shared_home: Path)
     assert query(shared_home, "SELECT value FROM kept") == 42
 
 
+@pytest.mark.slow
 def test_stale_files_whose_pid_belongs_to_another_process_do_not_stop_the_next_start(
     shared_home: Path,
 ) -> None:
@@ -168,6 +171,7 @@ def test_stale_files_whose_pid_belongs_to_another_process_do_not_stop_the_next_s
     assert answers(shared_home)
 
 
+@pytest.mark.slow
 def test_stop_ends_both_servers_and_a_second_stop_is_harmless(shared_home: Path) -> None:
     embedded.ensure_running(at=shared_home)
     embedded.stop(at=shared_home)
@@ -296,6 +300,7 @@ with socket.socket(socket.AF_UNIX) as redis:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root has servers that run as another account")
 def test_a_process_of_the_servers_account_can_neither_read_the_password_nor_use_redis(
     open_home: Path,
@@ -376,11 +381,13 @@ def test_a_directory_below_a_closed_one_cannot_be_entered_by_others(tmp_path: Pa
     assert not may_enter(stranger, closed / "open")
 
 
+@pytest.mark.slow
 def test_importing_it_does_not_import_django() -> None:
     code = "import sys, config.embedded; sys.exit('django' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=True)
 
 
+@pytest.mark.slow
 def test_command_line_reports_servers_that_are_down(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "config.embedded", "status"],

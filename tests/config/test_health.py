@@ -129,6 +129,7 @@ def test_a_redis_that_is_away_is_named(monitor: APIClient, settings: Any) -> Non
     assert response.json()["components"]["postgresql"]["ok"]
 
 
+@pytest.mark.slow
 def test_a_redis_that_takes_no_writes_is_named(monitor: APIClient, settings: Any, tmp_path: Path) -> None:
     embedded.start_redis(at=tmp_path)
     settings.REDIS_URL = embedded.redis_url(at=tmp_path)
@@ -208,6 +209,7 @@ def test_a_young_backlog_is_fine(monitor: APIClient, worker: SimpleWorker, sched
     assert monitor.get("/health/ready").json()["broken"] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("revocable", [False, True], ids=["ordinary", "revocable"])
 def test_what_is_due_and_nobody_looks_for_is_broken_within_seconds(
     monitor: APIClient, worker: SimpleWorker, scheduler: Scheduler, revocable: bool
@@ -282,6 +284,7 @@ def test_the_backlog_is_counted_lane_by_lane_and_within_bounds(
     assert 50 <= backlog.ordinary.oldest_age_s < backlog.revocable.oldest_age_s < 60
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["/health/ready", "/metrics", "/metrics/"])
 def test_only_staff_and_monitors_look_inside(
     as_user: LogIn, as_machine: Machine, owner: User, operator: User, path: str
@@ -336,6 +339,7 @@ def fail(channel: str, times: int) -> None:
     metrics.flush()
 
 
+@pytest.mark.slow
 def test_a_channel_that_does_not_get_through_is_named_and_breaks_nothing(
     monitor: APIClient, worker: SimpleWorker, scheduler: Scheduler
 ) -> None:

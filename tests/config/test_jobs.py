@@ -192,6 +192,7 @@ def test_what_jobs_take_is_plain(job: Callable[..., None]) -> None:
     assert not any(each.kind is each.VAR_KEYWORD for each in inspect.signature(job).parameters.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("job", JOBS, ids=name_of)
 def test_every_job_can_be_named_in_redis(redis: Redis, job: Callable[..., None]) -> None:
     queue.enqueue(job)
@@ -221,6 +222,7 @@ ONE_WAITS: dict[str, tuple[Any, ...]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ONE_WAITS)
 def test_one_that_waits_does_for_all_and_one_that_has_started_for_no_later_one(
     db: None, redis: Redis, name: str
@@ -296,6 +298,7 @@ def test_each_periodic_job_has_its_time() -> None:
     }
 
 
+@pytest.mark.slow
 def test_after_an_upgrade_periodic_jobs_that_were_pickled_go_on(transactional_db: None, redis: Redis) -> None:
     pickled_by_an_older_version(redis)
     scheduler = django_rq.get_scheduler("default", interval=1)

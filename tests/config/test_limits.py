@@ -25,6 +25,7 @@ print((psutil.Process().memory_info().rss - before) // 1_000_000)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="Another C library than glibc: nothing to set.")
 def test_large_blocks_go_back_when_they_are_freed() -> None:
     assert grown_by("yes") < 5 < grown_by("no")

@@ -75,6 +75,7 @@ def test_the_api_answers_503_and_works_again_by_itself(
     assert camera.post("/webhooks/alerts/", alert).status_code == 201
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["/inbox/read/", "/logout/", "/admin/logout/"])
 def test_pages_answer_503_and_when_to_come_back(as_user: Any, operator: User, path: str) -> None:
     browser = as_user(operator)

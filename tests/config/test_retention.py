@@ -133,6 +133,7 @@ def old_of(package: str) -> dict[str, Old]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "old",
     [pytest.param(old, id=name) for package in APPS for name, old in sorted(old_of(package).items())],

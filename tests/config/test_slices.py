@@ -77,6 +77,7 @@ class TestTwentyThousandRows:
                 plan = "\n".join(line for (line,) in cursor.fetchall())
                 assert "Seq Scan" not in plan, plan
 
+    @pytest.mark.slow
     def test_others_get_the_database_between_two_slices(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(slices, "PAUSE_S", 0.05)
         began = time.monotonic()

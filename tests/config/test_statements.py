@@ -139,6 +139,7 @@ def test_no_statement_stands_without_a_name() -> None:
     assert not nameless, "Name it by config.statements.named, below it."
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HOT)
 def test_what_is_hot_finds_its_rows_by_an_index(db: None, name: str) -> None:
     """As on a new database: a table is read whole only where no index is of use."""

@@ -65,6 +65,7 @@ def test_the_public_jitsi_is_not_offered_and_it_is_said_why(desk: Client, settin
     assert 'value="jitsi"' in shown
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -99,6 +100,7 @@ def test_what_its_plan_depends_on_stays_as_it_was(desk: Client) -> None:
     assert (now.starts_at, now.users_limit, now.round_s) == (EIGHT, 20, 300)
 
 
+@pytest.mark.slow
 def test_what_has_become_too_late_while_the_form_was_open_is_said_to_be_so(desk: Client) -> None:
     evening = Evening(event()).registered(person("Ana"), person("Bob")).confirmed()
     evening.at(EIGHT - HOUR)
@@ -152,6 +154,7 @@ def test_a_rule_that_nobody_understands_is_refused(desk: Client) -> None:
     assert RecurringRule.objects.get().rrule == "FREQ=WEEKLY;BYDAY=FR"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "rrule",
     [
@@ -171,6 +174,7 @@ def test_a_rule_that_calendars_forbid_or_without_any_day_is_refused_at_its_field
     assert not RecurringRule.objects.exists()
 
 
+@pytest.mark.slow
 def test_every_list_opens_in_the_same_number_of_queries(desk: Client) -> None:
     made, counts = event(), []
     for _ in range(2):

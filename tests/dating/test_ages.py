@@ -49,6 +49,7 @@ def test_the_least_age_is_a_setting(
     assert client.patch(PROFILE, {"birthday": old}).status_code == 400
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("day", IMPOSSIBLE)
 def test_the_admin_takes_no_other_days(operator: User, owner: User, day: str) -> None:
     client = Client()

@@ -45,6 +45,7 @@ def running(*people: User) -> Evening:
     return evening
 
 
+@pytest.mark.slow
 def test_the_commands_have_the_originals_replies(as_user: LogIn) -> None:
     ana, event = person("Ana"), made()
     client, path = as_user(ana), f"{EVENTS}{event.pk}/"
@@ -72,6 +73,7 @@ def test_the_commands_have_the_originals_replies(as_user: LogIn) -> None:
     assert closed.json()["user_registered"] is False
 
 
+@pytest.mark.slow
 def test_event_0_cancels_all(as_user: LogIn) -> None:
     ana = person("Ana")
     client = as_user(ana)

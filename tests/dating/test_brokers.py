@@ -84,6 +84,7 @@ def test_the_format_is_known_by_its_name() -> None:
     assert formats.get("dating") is FORMAT
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 @pytest.mark.parametrize("number", [3, "3"])
 def test_registering_confirming_and_cancelling_are_answered_as_by_the_original(number: Any) -> None:
@@ -232,6 +233,7 @@ def test_what_is_delivered_again_under_its_id_is_done_and_answered_once() -> Non
     assert Delivery.objects.count() == told
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_an_evening_can_be_lived_through_by_the_bot_alone() -> None:
     ana, ben = linked(person("Ana"), 1), linked(person("Ben"), 2)
@@ -356,6 +358,7 @@ def test_nobody_with_an_account_is_linked_or_told_in_another_chat_without_a_code
     assert list(operator.contact_points.values_list("address", flat=True)) == [str(NUMBER)]
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_a_code_for_the_bot_is_void_after_five_guesses_and_works_once(
     as_machine: Callable[..., APIClient], as_user: Callable[[User], APIClient], owner: User
@@ -433,6 +436,7 @@ def test_what_is_no_number_of_anybody_is_not_found(as_machine: Callable[..., API
     assert as_machine("dating:write").put(f"/api/v1/dating/bot-accounts/{number}/", {}).status_code == 404
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_only_the_bot_and_the_staff_say_who_is_who(
     as_user: Callable[[User], APIClient],

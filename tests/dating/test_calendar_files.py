@@ -60,6 +60,7 @@ def test_a_calendar_that_is_subscribed_to_is_valid_with_and_without_evenings(zon
     assert len(subscribed(ana)) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("zone", ZONES)
 def test_the_calendar_of_who_is_on_call_is_valid_with_and_without_turns(zone: str) -> None:
     schedule = schedule_of(person("Nobody"), name="Nights; and, days")
@@ -100,6 +101,7 @@ def test_whom_the_bot_alone_knows_is_no_attendee_since_no_mail_arrives_there() -
     assert "ATTENDEE" not in invited(evening, ana, "CANCEL")
 
 
+@pytest.mark.slow
 def test_the_end_is_the_true_one_once_the_groups_are_made() -> None:
     crowd = [person(name) for name in ("Ana", "Bob", "Eve")]
     ana, bob, eve = crowd

@@ -104,6 +104,7 @@ def test_who_confirms_has_it_as_confirmed(as_user: LogIn) -> None:
     assert sequences(evening.people[0]) == [0, 1]
 
 
+@pytest.mark.slow
 def test_another_name_is_told_and_nothing_else_changes(desk: Client) -> None:
     evening = four()
     at = {"starts_at_0": f"{EIGHT:%Y-%m-%d}", "starts_at_1": f"{EIGHT:%H:%M:%S}"}
@@ -121,6 +122,7 @@ class TestMoved:
         kept = {"title": evening.event.title, "places": evening.event.places}
         evening.event = change(desk, evening.event, **kept, **at)
 
+    @pytest.mark.slow
     def test_far_ahead_registration_is_open_again_and_everybody_is_asked_anew(self, desk: Client) -> None:
         evening = four(places=3)
         evening.at(EIGHT - DAY)
@@ -142,6 +144,7 @@ class TestMoved:
         assert statuses(evening.event, ana) == ["CONFIRMED"]
         assert shown_to(ana) == true_of(ana)
 
+    @pytest.mark.slow
     def test_while_confirmations_are_still_asked_for_who_has_confirmed_stays_so(self) -> None:
         evening = four().confirmed()
         services.event_move(
@@ -203,6 +206,7 @@ class TestPlaces:
         assert ends(tom)[-1] == longest(Event.objects.get())
         assert shown_to(tom) == true_of(tom)
 
+    @pytest.mark.slow
     def test_once_the_groups_are_made_they_change_nothing(self) -> None:
         evening = Evening(event(places=4)).registered(person("Ana"), person("Bob")).confirmed()
         evening.at(EIGHT - HOUR)
@@ -228,6 +232,7 @@ def methods(mail: MailServer) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_nobody_is_invited_late_to_what_they_cancelled_while_the_mail_server_was_away(
     mail: MailServer, settings: Any

@@ -40,6 +40,7 @@ def addresses(made: Evening) -> set[str]:
     return {call_address(seat, now=made.now) for seat in seats}
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_rooms_are_made_ahead_once_and_both_enter_the_same(settings: Any) -> None:
     settings.JITSI_BASE_URL = "https://jitsi.example.com"
@@ -97,6 +98,7 @@ def away(settings: Any, tmp_path: Path, redis: Redis) -> Iterator[Meet]:
     yield from google_is_away(settings, tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_a_provider_that_is_away_shows_in_the_log_once_in_the_metrics_and_on_the_run_sheet(
     away: Meet, caplog: pytest.LogCaptureFixture
@@ -120,6 +122,7 @@ def waiting() -> float:
     return found.samples[0].value
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_rooms_that_wait_for_the_quota_alone_are_no_trouble_in_the_log(
     settings: Any, tmp_path: Path, redis: Redis, caplog: pytest.LogCaptureFixture

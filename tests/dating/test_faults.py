@@ -55,6 +55,7 @@ def die_after(evening: Evening, moment: object) -> None:
         raise Killed
 
 
+@pytest.mark.slow
 def test_without_breaks_the_last_partner_can_be_rated_too() -> None:
     ana, bob = (person(name) for name in NAMES[:2])
     evening = Evening(event(break_s=0)).registered(ana, bob).confirmed()
@@ -72,6 +73,7 @@ def test_without_breaks_the_last_partner_can_be_rated_too() -> None:
     assert evening.event.results["matches"] == 1
 
 
+@pytest.mark.slow
 def test_killed_at_every_step_it_ends_as_if_nothing_had_been() -> None:
     crowd = [person(name) for name in NAMES]
     evening = Evening(event()).registered(*crowd)
@@ -92,6 +94,7 @@ def test_killed_at_every_step_it_ends_as_if_nothing_had_been() -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_any_number_of_runners_take_each_step_once() -> None:
     evening = four()
@@ -118,6 +121,7 @@ def test_any_number_of_runners_take_each_step_once() -> None:
         assert told(each).count("rate") == 1
 
 
+@pytest.mark.slow
 def test_a_clock_that_jumps_an_hour_finds_every_step_in_order_and_sends_nobody_to_a_round_that_is_over() -> (
     None
 ):
@@ -140,6 +144,7 @@ def test_a_clock_that_jumps_an_hour_finds_every_step_in_order_and_sends_nobody_t
     assert met == 2
 
 
+@pytest.mark.slow
 def test_a_round_that_has_been_sent_to_counts_though_its_step_was_taken_late() -> None:
     evening = four()
     evening.at(EIGHT)
@@ -149,6 +154,7 @@ def test_a_round_that_has_been_sent_to_counts_though_its_step_was_taken_late() -
     assert evening.rounds() == ["over", "over", "running"]
 
 
+@pytest.mark.slow
 def test_those_who_met_by_the_clock_in_a_round_that_nobody_was_sent_to_can_rate_and_report() -> None:
     """All workers are away from the first round on; people come by what they have: the API, an old link."""
     evening = four()
@@ -171,6 +177,7 @@ def test_those_who_met_by_the_clock_in_a_round_that_nobody_was_sent_to_can_rate_
     assert set(Registration.objects.values_list("no_shows", flat=True)) == {0}
 
 
+@pytest.mark.slow
 def test_a_round_that_is_late_but_not_over_is_still_sent_to_and_ends_on_time() -> None:
     evening = four()
     evening.at(EIGHT + 3 * MINUTE)
@@ -179,6 +186,7 @@ def test_a_round_that_is_late_but_not_over_is_still_sent_to_and_ends_on_time() -
     assert evening.at(EIGHT + 5 * MINUTE) == ["break"]
 
 
+@pytest.mark.slow
 def test_an_evening_whose_last_is_ready_after_its_time_begins_at_its_time() -> None:
     """Nobody has taken the step yet, but the links of the first round have gone out: not once more."""
     evening = four()
@@ -191,6 +199,7 @@ def test_an_evening_whose_last_is_ready_after_its_time_begins_at_its_time() -> N
     assert evening.event.rounds.get(number=1).version == 1
 
 
+@pytest.mark.slow
 def test_a_sign_of_life_after_a_rounds_time_leaves_the_round_as_it_is() -> None:
     """Nobody has taken the step yet, but its links have gone out, and people are in their calls."""
     evening = four()
@@ -211,6 +220,7 @@ def test_a_sign_of_life_after_a_rounds_time_leaves_the_round_as_it_is() -> None:
     assert any(missing.first_name in pair for pair in evening.pairs(3))
 
 
+@pytest.mark.slow
 def test_whose_partner_is_dropped_after_a_rounds_time_hears_of_it() -> None:
     evening = four()
     evening.at(EIGHT)
@@ -223,6 +233,7 @@ def test_whose_partner_is_dropped_after_a_rounds_time_hears_of_it() -> None:
     assert evening.event.rounds.get(number=2).version == second.version
 
 
+@pytest.mark.slow
 def test_once_everybody_is_ready_it_begins_at_once_and_nothing_drifts() -> None:
     evening = four()
     ana, *others = evening.people
@@ -239,6 +250,7 @@ def test_once_everybody_is_ready_it_begins_at_once_and_nothing_drifts() -> None:
     assert [name for number, name in links(ana) if number == 1] == [links(ana)[0][1]]
 
 
+@pytest.mark.slow
 def test_whoever_has_been_sent_to_a_round_is_not_sent_again_when_its_early_start_comes_late() -> None:
     evening = four()
     evening.now = EIGHT - SECOND
@@ -252,6 +264,7 @@ def test_whoever_has_been_sent_to_a_round_is_not_sent_again_when_its_early_start
     assert all([number for number, _ in links(each)].count(1) == 1 for each in evening.people)
 
 
+@pytest.mark.slow
 def test_partners_of_those_who_do_not_come_meet_each_other_where_they_are_free() -> None:
     evening = four()
     ana, bob, eve, tom = evening.people
@@ -283,6 +296,7 @@ def test_partners_of_those_who_do_not_come_meet_each_other_where_they_are_free()
         assert seated.count() == seated.values("registration").distinct().count()
 
 
+@pytest.mark.slow
 def test_where_nobody_gives_any_sign_nobody_is_taken_for_missing() -> None:
     evening = four()
     evening.at(EIGHT)
@@ -304,6 +318,7 @@ def like(evening: Evening, by: User, about: User, kind: str = "like", text: str 
     return created
 
 
+@pytest.mark.slow
 def test_a_match_is_mutual_and_never_told_when_either_reported_the_other() -> None:
     evening = four()
     evening.at(EIGHT)
@@ -342,6 +357,7 @@ def play_until_break(evening: Evening, number: int) -> None:
             evening.at(evening.end_of_round(each) + MINUTE)
 
 
+@pytest.mark.slow
 def test_nobody_speaks_of_somebody_before_having_met_them_nor_of_a_stranger() -> None:
     evening = four()
     ana = evening.people[0]
@@ -364,6 +380,7 @@ def test_nobody_speaks_of_somebody_before_having_met_them_nor_of_a_stranger() ->
 # --- The organiser -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_pause_moves_all_that_is_to_come() -> None:
     evening = four()
     evening.at(EIGHT)
@@ -384,6 +401,7 @@ def test_a_pause_moves_all_that_is_to_come() -> None:
     assert pending.count() == 4
 
 
+@pytest.mark.slow
 def test_while_the_clock_stands_nobody_is_let_into_the_next_round() -> None:
     evening = four()
     evening.at(EIGHT)
@@ -399,6 +417,7 @@ def test_while_the_clock_stands_nobody_is_let_into_the_next_round() -> None:
         services.join_mark(event=evening.event, user=ana, now=EIGHT + 13 * MINUTE)
 
 
+@pytest.mark.slow
 def test_nor_is_anybody_once_it_is_ended_early() -> None:
     evening = four(break_s=0)
     evening.at(EIGHT)
@@ -408,6 +427,7 @@ def test_nor_is_anybody_once_it_is_ended_early() -> None:
         services.join_mark(event=evening.event, user=evening.people[0], now=EIGHT + 5 * MINUTE + SECOND)
 
 
+@pytest.mark.slow
 def test_where_the_last_gets_ready_in_a_pause_it_begins_as_it_goes_on() -> None:
     evening = four()
     services.event_pause(event=evening.event, now=EIGHT - 4 * MINUTE)
@@ -420,6 +440,7 @@ def test_where_the_last_gets_ready_in_a_pause_it_begins_as_it_goes_on() -> None:
     assert [number for number, _ in links(evening.people[0])].count(1) == 1
 
 
+@pytest.mark.slow
 def test_a_round_is_extended_and_what_follows_comes_later() -> None:
     evening = four()
     with pytest.raises(Conflict, match="no round"):
@@ -433,6 +454,7 @@ def test_a_round_is_extended_and_what_follows_comes_later() -> None:
     assert [number for number, _ in links(evening.people[0])] == [1, 2]
 
 
+@pytest.mark.slow
 def test_somebody_who_is_dropped_is_sent_nowhere_and_their_partners_meet_others() -> None:
     evening = four()
     evening.at(EIGHT)
@@ -476,6 +498,7 @@ def test_somebody_who_is_dropped_changes_nothing_in_the_other_group(two_pools: b
     assert among_others() == planned
 
 
+@pytest.mark.slow
 def test_an_evening_that_is_ended_early_leaves_time_to_rate_and_then_tells_the_matches() -> None:
     evening = four()
     evening.at(EIGHT)
@@ -488,6 +511,7 @@ def test_an_evening_that_is_ended_early_leaves_time_to_rate_and_then_tells_the_m
     assert {number for each in evening.people for number, _ in links(each)} == {1}
 
 
+@pytest.mark.slow
 def test_the_results_of_one_that_is_ended_early_count_the_dates_that_were_to_be() -> None:
     evening = four()
     evening.at(EIGHT)
@@ -501,6 +525,7 @@ def test_the_results_of_one_that_is_ended_early_count_the_dates_that_were_to_be(
     assert [(each["planned"], each["held"]) for each in found["by_round"]] == [(2, 2), (2, 0), (2, 0)]
 
 
+@pytest.mark.slow
 def test_one_that_has_not_begun_is_called_off_and_everybody_told() -> None:
     evening = four()
     for _ in range(2):

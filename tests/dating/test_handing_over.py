@@ -58,6 +58,7 @@ def test_it_takes_place_and_the_staff_hear_that_it_is_theirs_to_run(
     assert [told(each)[-1] for each in people] == ["taking_part"] * 3
 
 
+@pytest.mark.slow
 def test_of_many_the_first_are_named_and_what_is_over_is_not(operator: User) -> None:
     olga = person("Olga")
     for number in range(13):

@@ -45,10 +45,12 @@ def opened(paths: list[str]) -> list[int]:
     return [Client().get(path, headers=NAVIGATES).status_code for path in paths]
 
 
+@pytest.mark.slow
 def test_whoever_has_them_gets_in(member: Registration) -> None:
     assert opened(links_of(member)) == [200, 200, 302]
 
 
+@pytest.mark.slow
 def test_of_who_is_locked_out_they_lead_nowhere_and_never_again(member: Registration) -> None:
     links = links_of(member)
     User.objects.filter(pk=member.user_id).update(is_active=False)
@@ -60,6 +62,7 @@ def test_of_who_is_locked_out_they_lead_nowhere_and_never_again(member: Registra
     assert opened(links_of(member)) == [200, 200, 302]
 
 
+@pytest.mark.slow
 def test_of_who_is_gone_they_lead_nowhere(member: Registration) -> None:
     links = links_of(member)
     User.objects.get(pk=member.user_id).delete()
@@ -94,6 +97,7 @@ def test_renewed_ones_work_and_those_of_before_do_not(
     assert opened(before) == [404] * 3
 
 
+@pytest.mark.slow
 def test_whoever_takes_an_account_back_ends_the_links_of_the_one_before(member: Registration) -> None:
     before, anyone = links_of(member), APIClient()
     assert anyone.post("/api/v1/auth/password/reset/", {"email": member.user.email}).status_code == 202
@@ -105,6 +109,7 @@ def test_whoever_takes_an_account_back_ends_the_links_of_the_one_before(member: 
     assert opened(links_of(member)) == [200, 200, 302]
 
 
+@pytest.mark.slow
 def test_nobody_can_say_that_a_link_is_of_another_version(member: Registration) -> None:
     calendar, invitation, join = links_of(member)
     by_api(member.user)
@@ -114,6 +119,7 @@ def test_nobody_can_say_that_a_link_is_of_another_version(member: Registration) 
         assert opened([f"{name}-1:{signature}.ics"]) == [404]
 
 
+@pytest.mark.slow
 def test_the_pages_show_the_new_ones(event: Event, member: Registration, as_user: Any) -> None:
     by_api(member.user)
     calendar, _, join = links_of(member)

@@ -41,6 +41,7 @@ def test_a_pair_scores_by_age_city_and_manual_score(one, other, score):
 both_kinds = st.booleans().flatmap(lambda two: st.tuples(st.just(two), people(two_pools=two, largest=50)))
 
 
+@pytest.mark.slow
 @settings(deadline=None, derandomize=True, max_examples=40)
 @given(both_kinds, st.integers(2, 12))
 def test_groups_hold_everyone_who_can_meet_somebody_and_nobody_twice(drawn, users_limit):
@@ -103,6 +104,7 @@ def test_small_events_get_the_best_groups_there_are(two_pools):
         )
 
 
+@pytest.mark.slow
 def test_200_people_are_grouped_as_well_as_the_issue_asks():
     chance = np.random.default_rng(7)
     of_bound, of_original = [], []
@@ -151,6 +153,7 @@ def total_of(dates, everyone) -> int:
     return sum(pair_score(by_key[one], by_key[other]) for one, other in dates)
 
 
+@pytest.mark.slow
 @settings(deadline=None, derandomize=True, max_examples=40)
 @given(people(two_pools=True), st.integers(1, 6))
 def test_the_best_dates_of_two_pools_are_the_optimum_of_the_linear_program(everyone, max_rounds):
@@ -191,6 +194,7 @@ def test_nobody_has_less_than_one_date():
         best_dates(pools(2, 2), max_rounds=0, two_pools=True)
 
 
+@pytest.mark.slow
 @settings(deadline=None, derandomize=True, max_examples=30)
 @given(st.booleans().flatmap(lambda two: st.tuples(st.just(two), people(two_pools=two))), st.integers(1, 5))
 def test_nobody_is_without_a_date_who_could_have_one_and_all_fit_into_the_rounds(drawn, max_rounds):

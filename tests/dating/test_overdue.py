@@ -57,6 +57,7 @@ def test_until_then_the_tick_hands_nothing_out(redis: Redis) -> None:
     assert django_rq.get_queue("default").count == 1
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_a_step_that_is_late_shows_in_metrics_and_after_a_minute_in_readiness(
     as_machine: Callable[..., APIClient],

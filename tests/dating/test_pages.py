@@ -99,6 +99,7 @@ class TestList:
         for path in ("/dating/", f"/dating/{event.pk}/", f"/dating/{event.pk}/run-sheet/"):
             assert browse().get(path)["Location"] == f"/login/?next={path.replace('/', '%2F')}"
 
+    @pytest.mark.slow
     def test_registering_and_cancelling_are_a_button_each(self, browse: Browse) -> None:
         ana, event = person(), evening(Step.OPEN, [])
         client = browse(ana)
@@ -115,6 +116,7 @@ class TestList:
         assert "without your birthday" in said(browse(owner).get("/dating/"))
         assert "without your birthday" not in said(browse(person()).get("/dating/"))
 
+    @pytest.mark.slow
     def test_its_queries_do_not_grow_with_the_evenings(self, browse: Browse) -> None:
         ana, counts = person(), []
         client = browse(ana)
@@ -145,6 +147,7 @@ class TestEvening:
         text = said(page_of(browse(people[0]), evening(step, people)))
         assert [each for each in words if each not in text] == []
 
+    @pytest.mark.slow
     def test_whoever_has_no_call_is_told_so(self, browse: Browse) -> None:
         people = [person(name) for name in ("Ana", "Bo", "Cy")]
         event = evening(Step.ROUND, people)
@@ -152,6 +155,7 @@ class TestEvening:
         assert sum("a break for you" in text for text in texts) == 1
         assert sum("Join the call with" in text for text in texts) == 2
 
+    @pytest.mark.slow
     def test_a_stranger_sees_the_evening_and_nothing_of_its_people(
         self, browse: Browse, stranger: User
     ) -> None:
@@ -162,6 +166,7 @@ class TestEvening:
         assert "Bogdan" not in page
         assert "/dating/join/" not in page
 
+    @pytest.mark.slow
     def test_nothing_is_sent_while_nothing_has_changed(self, browse: Browse) -> None:
         people = [person(name) for name in ("Ana", "Bo")]
         event = evening(Step.READY_CHECK, people)
@@ -173,11 +178,13 @@ class TestEvening:
         assert "You are ready" in said(changed)
         assert seen not in changed.content.decode()
 
+    @pytest.mark.slow
     def test_what_is_over_is_not_asked_for_again(self, browse: Browse) -> None:
         people = [person(name) for name in ("Ana", "Bo")]
         page = page_of(browse(people[0]), evening(Step.FINISHED, people))
         assert 'hx-trigger="every' not in page
 
+    @pytest.mark.slow
     def test_a_button_that_comes_too_late_says_why(self, browse: Browse) -> None:
         people = [person(name) for name in ("Ana", "Bo")]
         event = evening(Step.CLOSED, people)
@@ -190,6 +197,7 @@ class TestEvening:
         assert "too late to cancel" in said(without)
         assert part_of(people[0], event).state == "confirmed"
 
+    @pytest.mark.slow
     def test_all_that_is_said_by_htmx_answers_with_what_follows(self, browse: Browse) -> None:
         people = [person(name) for name in ("Ana", "Bo")]
         event = evening(Step.READY_CHECK, people)
@@ -197,6 +205,7 @@ class TestEvening:
         assert "You are ready" in said(answer)
         assert "<html" not in answer.content.decode()
 
+    @pytest.mark.slow
     def test_its_queries_are_few(self, browse: Browse) -> None:
         people = [person(f"P{number}") for number in range(6)]
         event = evening(Step.BREAK, people)
@@ -212,6 +221,7 @@ class TestOpinions:
             f"/dating/{event.pk}/opinions/", {"about": str(about.pk), "kind": kind}, headers=HTMX
         )
 
+    @pytest.mark.slow
     def test_those_who_liked_each_other_learn_it(self, browse: Browse) -> None:
         ana, bo = person("Ana"), person("Bo")
         event = evening(Step.BREAK, [ana, bo])
@@ -222,6 +232,7 @@ class TestOpinions:
         assert "You liked each other: Bo" in said(page_of(browse(ana), event))
         assert "You liked each other: Ana" in said(page_of(browse(bo), event))
 
+    @pytest.mark.slow
     def test_the_reported_see_no_trace_of_it(self, browse: Browse) -> None:
         """Bo's page after a report is, letter for letter, the page of somebody who was simply not liked."""
         pages = []
@@ -243,6 +254,7 @@ class TestOpinions:
         assert "Reported" not in pages[0]
         assert Reaction.objects.get(kind="report").text == "rude"
 
+    @pytest.mark.slow
     def test_only_somebody_whom_one_has_met_can_be_spoken_of(self, browse: Browse) -> None:
         people = [person(name) for name in ("Ana", "Bo", "Cy", "Di")]
         event = evening(Step.BREAK, people)
@@ -254,6 +266,7 @@ class TestOpinions:
         assert browse(person("Eve")).get(f"/dating/{event.pk}/report/{ana.pk}/").status_code == 404
         assert not Reaction.objects.exists()
 
+    @pytest.mark.slow
     def test_nonsense_is_refused_in_words(self, browse: Browse) -> None:
         people = [person(name) for name in ("Ana", "Bo")]
         event = evening(Step.BREAK, people)
@@ -274,6 +287,7 @@ class TestMissed:
         to(event, Event.objects.get(pk=event.pk).deadline_at)
         return event, ana, bo
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("who", [0, 1])
     def test_each_can_report_the_other_but_not_rate_them(
         self, browse: Browse, missed: tuple[Event, User, User], who: int
@@ -296,6 +310,7 @@ class TestMissed:
         assert Reaction.objects.get().kind == "report"
         assert f'href="{path}"' not in page_of(client, event)
 
+    @pytest.mark.slow
     def test_nobody_reports_whom_they_had_no_date_with(self, browse: Browse, db: None) -> None:
         people = [person(name) for name in ("Ana", "Bo", "Cy", "Di")]
         event = evening(Step.ROUND, people)
@@ -325,12 +340,14 @@ class TestJoining:
         rooms_make(now=timezone.now())
         return event
 
+    @pytest.mark.slow
     def test_the_link_leads_to_the_call_without_logging_in(self, browse: Browse, by_jitsi: Event) -> None:
         response = browse().get(self.path(by_jitsi), headers=NAVIGATES)
         assert response.status_code == 302
         assert response["Location"].startswith("https://jitsi.example.com/tocsin-")
         assert self.joined() == 1
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("headers", [{}, NAVIGATES | {"Sec-Purpose": "prefetch"}])
     def test_a_program_that_looks_at_links_does_not_count_as_somebody(
         self, browse: Browse, round_one: Event, headers: dict[str, str]
@@ -340,6 +357,7 @@ class TestJoining:
         assert "/dating/room/" not in response.content.decode()
         assert self.joined() == 0
 
+    @pytest.mark.slow
     def test_its_button_does_for_browsers_that_do_not_say_what_they_do(
         self, browse: Browse, by_jitsi: Event
     ) -> None:
@@ -347,6 +365,7 @@ class TestJoining:
         assert response["Refresh"].startswith("0; url=https://jitsi.example.com/tocsin-")
         assert self.joined() == 1
 
+    @pytest.mark.slow
     def test_both_of_a_pair_are_led_to_the_same_call(self, browse: Browse, by_jitsi: Event) -> None:
         places = {
             browse().get(urlsplit(join_url(seat.round_id, seat.registration_id)).path, headers=NAVIGATES)[
@@ -356,6 +375,7 @@ class TestJoining:
         }
         assert len(places) == 1
 
+    @pytest.mark.slow
     def test_after_the_call_it_leads_back_to_the_evening(self, browse: Browse, round_one: Event) -> None:
         path = self.path(round_one)
         services.event_end(event=round_one, now=timezone.now())
@@ -364,6 +384,7 @@ class TestJoining:
             assert response.status_code == 409
             assert f'href="/dating/{round_one.pk}/"' in response.content.decode()
 
+    @pytest.mark.slow
     def test_what_was_not_signed_here_leads_nowhere(self, browse: Browse, round_one: Event) -> None:
         path = self.path(round_one)
         for each in (path[:-2] + ("0/" if path[-2] != "0" else "1/"), "/dating/join/x/"):
@@ -372,6 +393,7 @@ class TestJoining:
 
 
 class TestRunSheet:
+    @pytest.mark.slow
     def test_only_those_who_run_it_see_it(
         self, browse: Browse, owner: User, stranger: User, operator: User
     ) -> None:
@@ -389,6 +411,7 @@ class TestRunSheet:
         event.refresh_from_db()
         assert event.step == Step.CLOSED
 
+    @pytest.mark.slow
     def test_it_shows_who_is_where(self, browse: Browse, operator: User) -> None:
         people = [person(name) for name in ("Ana", "Bo", "Cy", "Di", "Ed")]
         event = evening(Step.ROUND, people)
@@ -402,6 +425,7 @@ class TestRunSheet:
         assert page.count("No call in this round") == 1
         assert "4 rounds to come" in page
 
+    @pytest.mark.slow
     def test_whoever_did_not_come_is_missing(self, browse: Browse, operator: User) -> None:
         people = [person(name) for name in ("Ana", "Bo", "Cy", "Di")]
         event = evening(Step.ROUND, people)
@@ -413,6 +437,7 @@ class TestRunSheet:
         assert "Missing 1" in page
         assert "somebody did not come" in page
 
+    @pytest.mark.slow
     def test_rounds_that_an_early_end_leaves_out_are_not_to_come_any_more(
         self, browse: Browse, operator: User
     ) -> None:
@@ -466,6 +491,7 @@ class TestRunSheet:
             counts.append(len(queries))
         assert counts[0] == counts[1] <= 10
 
+    @pytest.mark.slow
     def test_names_of_people_are_text(self, browse: Browse, operator: User) -> None:
         event = evening(Step.CLOSED, [person("<b>Ana"), person('"><i>')])
         page = browse(operator).get(f"/dating/{event.pk}/run-sheet/").content.decode()

@@ -66,6 +66,7 @@ def test_until_then_it_stays_paused(as_user: LogIn, stranger: User, settings: Se
     assert Event.objects.get().paused_at is not None
 
 
+@pytest.mark.slow
 def test_before_the_first_round_it_does_not_take_place_and_everybody_hears_why() -> None:
     people = [person("Ana"), person("Bob")]
     evening = Evening(event()).registered(*people).confirmed()

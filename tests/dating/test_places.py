@@ -48,6 +48,7 @@ def confirm(made: Event, user: User, as_user: LogIn) -> Any:
 
 
 class TestConfirming:
+    @pytest.mark.slow
     def test_places_that_nobody_confirms_go_to_those_who_wait_and_would_come(self, as_user: LogIn) -> None:
         ana, bob, tom, eve = crowd()
         evening = Evening(event(places=2)).registered(ana, bob, tom, eve)
@@ -66,6 +67,7 @@ class TestConfirming:
         assert [told(each)[-1] for each in (ana, tom)] == ["left_out", "taking_part"]
         assert statuses(evening.event, *evening.people) == [None, None, "CONFIRMED", "CONFIRMED"]
 
+    @pytest.mark.slow
     def test_who_holds_a_place_and_confirms_comes_before_those_who_wait_and_they_in_their_order(
         self, as_user: LogIn
     ) -> None:
@@ -78,6 +80,7 @@ class TestConfirming:
         assert states(evening) == ["confirmed", "left_out", "left_out", "confirmed", "left_out"]
         assert reasons(evening) == ["", "unconfirmed", "no_place", "", "no_place"]
 
+    @pytest.mark.slow
     def test_who_waits_and_said_nothing_hears_that_there_would_have_been_a_place(
         self, as_user: LogIn
     ) -> None:
@@ -89,6 +92,7 @@ class TestConfirming:
         evening.at(EIGHT - HOUR)
         assert reasons(evening) == ["", "unconfirmed", "unconfirmed", "unconfirmed", ""]
 
+    @pytest.mark.slow
     def test_a_place_of_somebody_who_cannot_be_matched_is_free(self, as_user: LogIn) -> None:
         ana, bob, tom, eve = crowd()
         evening = Evening(event(places=2)).registered(ana, bob, tom, eve)
@@ -100,6 +104,7 @@ class TestConfirming:
         assert states(evening) == ["left_out", "confirmed", "confirmed", "left_out"]
         assert reasons(evening) == ["no_birthday", "", "", "no_place"]
 
+    @pytest.mark.slow
     def test_who_would_come_and_moves_up_is_confirmed_at_once(self, as_user: LogIn) -> None:
         ana, bob, tom = crowd("Ana Bob Tom")
         evening = Evening(event(places=2)).registered(ana, bob, tom)
@@ -110,6 +115,7 @@ class TestConfirming:
         assert told(tom) == ["waiting", "confirm", "moved_up"]
         assert statuses(evening.event, ana, tom) == [None, "CONFIRMED"]
 
+    @pytest.mark.slow
     def test_the_pages_let_those_who_wait_say_that_they_come(self) -> None:
         ana, bob, tom = crowd("Ana Bob Tom")
         evening = Evening(event(places=2)).registered(ana, bob, tom)
@@ -123,6 +129,7 @@ class TestConfirming:
             assert f"{path}confirm/" not in client.get(page).content.decode()
         assert "You have said that you will come." in client.get(path).content.decode()
 
+    @pytest.mark.slow
     def test_who_confirms_and_then_cancels_counts_among_those_who_declined(self, as_user: LogIn) -> None:
         ana, bob, tom = crowd("Ana Bob Tom")
         evening = Evening(event()).registered(ana, bob, tom).confirmed()
@@ -140,6 +147,7 @@ def places_change(desk: Client, made: Event, places: object) -> None:
 
 
 class TestMoreAndFewerPlaces:
+    @pytest.mark.slow
     def test_more_places_move_people_up_at_once_and_nobody_overtakes_them(
         self, desk: Client, as_user: LogIn
     ) -> None:
@@ -153,6 +161,7 @@ class TestMoreAndFewerPlaces:
         places_change(desk, evening.event, "")
         assert evening.member(eve).state == evening.member(sam).state == "registered"
 
+    @pytest.mark.slow
     def test_fewer_places_cost_nobody_theirs_and_let_nobody_in(self, desk: Client, as_user: LogIn) -> None:
         ana, bob, tom, eve = crowd()
         evening = Evening(event(places=3)).registered(ana, bob, tom, eve)
@@ -160,6 +169,7 @@ class TestMoreAndFewerPlaces:
         as_user(ana).post(f"/api/v1/dating/events/{evening.event.pk}/cancel/")
         assert states(evening) == ["cancelled", "registered", "registered", "waiting"]
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("two_pools", [False, True])
     def test_with_fewer_places_than_people_hold_it_lasts_as_long_as_calendars_said(
         self, desk: Client, two_pools: bool
@@ -181,6 +191,7 @@ class TestMoreAndFewerPlaces:
 class TestTwoPools:
     """Neither pool takes more than half of the places, so that there is somebody to meet."""
 
+    @pytest.mark.slow
     def test_neither_pool_takes_all_places_and_each_has_its_own_order(self, as_user: LogIn) -> None:
         women, men = crowd("Ana Eve Pia", seeks="women"), crowd("Bob Tom Leo", seeks="men")
         evening = Evening(event(two_pools=True, places=4)).registered(*women, *men)
@@ -193,11 +204,13 @@ class TestTwoPools:
         shown = page.get(f"/dating/{evening.event.pk}/").content.decode()
         assert "All places that you could have are taken." in shown
 
+    @pytest.mark.slow
     def test_whoever_seeks_anyone_or_has_not_said_takes_any_place(self) -> None:
         evening = Evening(event(two_pools=True, places=4)).registered(*crowd("Ana Eve", seeks="women"))
         evening.registered(person("Sam"), UserFactory(first_name="Kim"), person("Max"))
         assert states(evening) == ["registered"] * 4 + ["waiting"]
 
+    @pytest.mark.slow
     def test_of_an_odd_number_one_pool_has_one_more(self) -> None:
         evening = Evening(event(two_pools=True, places=3)).registered(*crowd("Ana Eve Pia", seeks="women"))
         evening.registered(*crowd("Bob Tom", seeks="men"))
@@ -211,6 +224,7 @@ class TestTwoPools:
         assert states(evening) == ["registered"] * 3
         assert told(pia) == ["waiting", "moved_up"]
 
+    @pytest.mark.slow
     def test_what_the_one_pool_leaves_empty_the_other_gets_once_registration_closes(self) -> None:
         evening = Evening(event(two_pools=True, places=4)).registered(*crowd("Ana Eve Pia", seeks="women"))
         evening.registered(person("Bob", seeks="men")).confirmed()
@@ -219,6 +233,7 @@ class TestTwoPools:
         assert states(evening) == ["confirmed"] * 4
         assert evening.event.rounds.count() == 3
 
+    @pytest.mark.slow
     def test_where_all_who_hold_places_seek_the_same_the_last_make_room_for_those_whom_they_could_meet(
         self,
     ) -> None:
@@ -235,6 +250,7 @@ class TestTwoPools:
         assert met == {frozenset({woman, man}) for woman in ("Ana", "Eve") for man in ("Bob", "Tom")}
         assert statuses(evening.event, women[2], men[0]) == [None, "CONFIRMED"]
 
+    @pytest.mark.slow
     def test_where_nobody_seeks_anybody_else_it_does_not_take_place_and_says_why(self) -> None:
         women = crowd("Ana Eve Pia", seeks="women")
         evening = Evening(event(two_pools=True, places=4)).registered(*women).confirmed()
@@ -321,6 +337,7 @@ class TestAccountsThatEnd:
         assert told(bob)[-1] == "skipped"
         assert statuses(evening.event, bob) == [None]
 
+    @pytest.mark.slow
     def test_who_was_locked_out_behind_everybodys_back_gets_no_date(self) -> None:
         ana, bob, tom = crowd("Ana Bob Tom")
         evening = Evening(event()).registered(ana, bob, tom).confirmed()
@@ -329,6 +346,7 @@ class TestAccountsThatEnd:
         assert evening.pairs(1) == {frozenset({"Bob", "Tom"})}
         assert not Date.objects.filter(first__user=ana).exists()
 
+    @pytest.mark.slow
     def test_once_the_only_one_who_was_not_ready_is_gone_it_begins(
         self, as_user: LogIn, desk: Client
     ) -> None:
@@ -343,6 +361,7 @@ class TestAccountsThatEnd:
 
 
 class TestAtTheSameTime:
+    @pytest.mark.slow
     def test_nobody_confirms_two_evenings_of_the_same_time(self, as_user: LogIn) -> None:
         ana, bob = crowd("Ana Bob")
         first, second = Evening(event()), Evening(event(title="The other", starts_at=EIGHT + 30 * MINUTE))
@@ -358,6 +377,7 @@ class TestAtTheSameTime:
         assert as_user(ana).post(f"/api/v1/dating/events/{first.event.pk}/cancel/").status_code == 200
         assert confirm(second.event, ana, as_user).status_code == 200
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("is_later", [True, False])
     def test_an_evening_may_begin_in_the_minute_in_which_another_ends(
         self, as_user: LogIn, is_later: bool
@@ -396,6 +416,7 @@ class TestAtTheSameTime:
         assert statuses(second.event, ana) == [None]
 
 
+@pytest.mark.slow
 def test_registrations_that_end_leave_no_place_empty(as_user: LogIn) -> None:
     """One who waits and leaves lets nobody up, and one who holds a place lets up the next who is there."""
     ana, bob, tom, eve = crowd()

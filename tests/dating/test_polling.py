@@ -76,6 +76,7 @@ def test_whoever_the_provider_sees_in_the_call_has_come_and_who_is_nowhere_has_n
     assert told(evening.people[0]).count("rate") == 1
 
 
+@pytest.mark.slow
 def test_it_looks_again_shortly_before_the_end_where_somebody_is_missing(
     evening: Evening, meet: Meet
 ) -> None:
@@ -122,6 +123,7 @@ def test_no_room_is_looked_into_once_its_round_is_over(evening: Evening, meet: M
     assert set(Room.objects.values_list("look_at", flat=True)) == {None}
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_where_the_provider_cannot_know_nobody_asks() -> None:
     made = Evening(event()).registered(person("Ana"), person("Bob")).confirmed()
@@ -130,6 +132,7 @@ def test_where_the_provider_cannot_know_nobody_asks() -> None:
     assert set(Room.objects.values_list("look_at", flat=True)) == {None}
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_the_tick_has_rooms_looked_into(redis: Redis) -> None:
     made = Evening(event()).registered(person("Ana"), person("Bob")).confirmed()

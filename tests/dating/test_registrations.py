@@ -24,6 +24,7 @@ def states(evening: Evening) -> list[str]:
     return [evening.member(each).state for each in evening.people]
 
 
+@pytest.mark.slow
 def test_the_same_again_changes_nothing() -> None:
     ana, bob = person("Ana"), person("Bob")
     evening = Evening(event()).registered(ana, ana, bob).confirmed()
@@ -35,6 +36,7 @@ def test_the_same_again_changes_nothing() -> None:
     assert Registration.objects.count() == 2
 
 
+@pytest.mark.slow
 def test_a_full_event_has_a_waiting_list_that_moves_up_by_itself() -> None:
     ana, bob, tom, eve = (person(name) for name in ("Ana", "Bob", "Tom", "Eve"))
     evening = Evening(event(places=2)).registered(ana, bob, tom, eve)
@@ -58,6 +60,7 @@ def test_a_full_event_has_a_waiting_list_that_moves_up_by_itself() -> None:
     assert evening.member(ana).left_out == Registration.LeftOut.NO_PLACE
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_the_last_place_goes_to_one_only() -> None:
     crowd = [person(str(number)) for number in range(6)]
@@ -79,6 +82,7 @@ def test_the_last_place_goes_to_one_only() -> None:
     assert sorted(found) == ["registered"] * 2 + ["waiting"] * 4
 
 
+@pytest.mark.slow
 def test_nobody_confirms_before_being_asked_nor_after_the_groups_are_made() -> None:
     ana, bob, late = person("Ana"), person("Bob"), person("Late")
     evening = Evening(event()).registered(ana, bob, late)
@@ -100,6 +104,7 @@ def test_nobody_confirms_before_being_asked_nor_after_the_groups_are_made() -> N
     assert evening.pairs(1) == {frozenset({"Ana", "Bob"})}
 
 
+@pytest.mark.slow
 def test_whose_birthday_is_missing_is_told_so_and_left_out_unless_it_comes() -> None:
     ana, bob, eve = person("Ana"), person("Bob"), person("Eve", birthday=None)
     tom = person("Tom", birthday=None)
@@ -112,6 +117,7 @@ def test_whose_birthday_is_missing_is_told_so_and_left_out_unless_it_comes() -> 
     assert told(tom)[-1] == "taking_part"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("seeks", "reason"),
     [([], "too_few"), (["men"], "too_few"), (["men"] * 3, "pool_empty")],
@@ -131,6 +137,7 @@ def test_an_event_that_nobody_can_meet_at_is_skipped_and_everybody_told(
     assert evening.at(EIGHT + DAY) == []
 
 
+@pytest.mark.slow
 def test_partial_groups_take_place_and_nobody_meets_somebody_of_another_group() -> None:
     crowd = [person(str(number)) for number in range(11)]
     evening = Evening(event(users_limit=4)).registered(*crowd).confirmed()
@@ -147,6 +154,7 @@ def test_partial_groups_take_place_and_nobody_meets_somebody_of_another_group() 
     assert in_rooms.count() == Date.objects.count()
 
 
+@pytest.mark.slow
 def test_anyone_goes_to_the_smaller_pool() -> None:
     crowd = [
         person(str(number), seeks=each) for number, each in enumerate(["men", "men", "anyone", "anyone"])
@@ -156,6 +164,7 @@ def test_anyone_goes_to_the_smaller_pool() -> None:
     assert [evening.member(each).pool for each in crowd] == [0, 0, 1, 1]
 
 
+@pytest.mark.slow
 def test_with_a_limit_of_rounds_each_has_that_many_dates_at_most() -> None:
     crowd = [person(str(number), seeks=("men", "women")[number % 2]) for number in range(12)]
     evening = Evening(event(two_pools=True, max_rounds=2)).registered(*crowd).confirmed()
@@ -166,6 +175,7 @@ def test_with_a_limit_of_rounds_each_has_that_many_dates_at_most() -> None:
         assert Date.objects.filter(Q(first=member) | Q(second=member)).count() == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("two_pools", [True, False])
 def test_with_a_limit_of_rounds_who_suits_nobody_hears_so_and_does_not_sit_through_byes(
     two_pools: bool,
@@ -181,6 +191,7 @@ def test_with_a_limit_of_rounds_who_suits_nobody_hears_so_and_does_not_sit_throu
     assert messages()["bye"] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("two_pools", [True, False])
 def test_a_limit_of_rounds_is_no_reason_to_hold_none(two_pools: bool) -> None:
     young = [person(f"Young {n}", seeks="women", birthday=date(2000, 5, 1)) for n in range(2)]
@@ -192,6 +203,7 @@ def test_a_limit_of_rounds_is_no_reason_to_hold_none(two_pools: bool) -> None:
     assert len(evening.pairs(1)) == len(crowd) // 2
 
 
+@pytest.mark.slow
 def test_somebody_cancels_everything_at_once() -> None:
     ana = person("Ana")
     first, second = event(), event(title="Saturday")
@@ -203,6 +215,7 @@ def test_somebody_cancels_everything_at_once() -> None:
     assert set(Registration.objects.values_list("state", flat=True)) == {"cancelled"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("leave", [services.registrations_cancel, services.person_leaves])
 def test_several_evenings_are_held_in_the_order_of_their_ids(leave: Callable[..., object]) -> None:
     """As everywhere else, so that two who hold several can't wait for each other."""
@@ -219,6 +232,7 @@ def test_several_evenings_are_held_in_the_order_of_their_ids(leave: Callable[...
     assert len(held) == 3
 
 
+@pytest.mark.slow
 def test_messages_go_to_contact_points_too_and_heed_what_people_switched_off() -> None:
     ana, bob = person("Ana"), person("Bob")
     for each in (ana, bob):

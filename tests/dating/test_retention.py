@@ -69,6 +69,7 @@ def test_the_parts_are_all_tables_that_refer_to_an_evening() -> None:
     assert reached - {Event} == set(PARTS)
 
 
+@pytest.mark.slow
 def test_what_was_over_long_ago_goes_with_all_that_hangs_on_it() -> None:
     evening("old", days=401), evening("skipped", days=500, step="skipped")
     young, open_ = evening("young", days=399), evening("open", days=900, step="open")
@@ -92,6 +93,7 @@ def told_of(event: Event) -> set[object]:
     return {each.pk for each in told}
 
 
+@pytest.mark.slow
 def test_what_was_told_of_it_goes_too_since_it_names_partners_and_matches(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -114,6 +116,7 @@ def test_the_newest_stays_however_old_so_that_no_number_is_given_twice() -> None
     assert evening("next", days=0).number == newest.number + 1
 
 
+@pytest.mark.slow
 def test_a_run_that_is_cut_in_the_middle_of_one_goes_on_where_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(slices, "MOST", 3)
     old, _ = evening("old", days=500, pairs=5), evening("next", days=1)

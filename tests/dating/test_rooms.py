@@ -94,6 +94,7 @@ def ends(stream: Listening) -> list[str]:
 
 
 class TestSignals:
+    @pytest.mark.slow
     def test_what_one_says_reaches_the_partner_and_nobody_else(
         self, enter: Enter, client: Client, transactional_db: None
     ) -> None:
@@ -111,6 +112,7 @@ class TestSignals:
         others = [streams[user] for user in people if user not in (people[0], partner)]
         assert [heard(each) for each in others] == [[], []]
 
+    @pytest.mark.slow
     def test_what_another_version_says_ends_nobodys_stream(
         self, enter: Enter, client: Client, two: tuple[Event, User, User]
     ) -> None:
@@ -168,6 +170,7 @@ class TestSignals:
         assert response.status_code == 400
         assert response.content.decode().startswith(f"{word}: expected")
 
+    @pytest.mark.slow
     def test_who_says_too_much_is_asked_to_wait(
         self, client: Client, two: tuple[Event, User, User], settings: Any
     ) -> None:
@@ -180,6 +183,7 @@ class TestSignals:
         # The partner has a measure of their own.
         assert client.post(f"{path_of(event, bo)}signals/", HERE).status_code == 204
 
+    @pytest.mark.slow
     def test_a_second_page_takes_the_place_of_the_first(
         self, enter: Enter, client: Client, two: tuple[Event, User, User]
     ) -> None:
@@ -194,6 +198,7 @@ class TestSignals:
 
 
 class TestComingIn:
+    @pytest.mark.slow
     def test_following_the_link_is_a_sign_and_being_in_the_room_is_coming(
         self, client: Client, two: tuple[Event, User, User]
     ) -> None:
@@ -211,6 +216,7 @@ class TestComingIn:
         assert [part_of(user, event).no_shows for user in (ana, bo)] == [0, 1]
         assert Date.objects.get().status == Date.Status.NO_SHOW
 
+    @pytest.mark.slow
     def test_the_page_says_whom_one_meets_and_keeps_to_the_policy_of_pages(
         self, client: Client, two: tuple[Event, User, User]
     ) -> None:
@@ -252,6 +258,7 @@ class TestComingIn:
         assert status == 404 or b'{"why":"over"}' in stream.content
         assert not Seat.objects.filter(joined_at__isnull=False).exists()
 
+    @pytest.mark.slow
     def test_a_forged_link_and_a_room_elsewhere_lead_nowhere(
         self, client: Client, two: tuple[Event, User, User]
     ) -> None:
@@ -325,6 +332,7 @@ class TestWaysThroughTheNetwork:
         content: dict[str, Any] = json.loads(html.unescape(found[1]))
         return content
 
+    @pytest.mark.slow
     def test_credentials_for_turn_are_ones_own_and_end_after_the_call(
         self, client: Client, two: tuple[Event, User, User], settings: Any
     ) -> None:
@@ -343,6 +351,7 @@ class TestWaysThroughTheNetwork:
         assert who
         assert other["username"] != turn["username"]
 
+    @pytest.mark.slow
     def test_all_can_be_made_to_go_through_turn(
         self, client: Client, two: tuple[Event, User, User], settings: Any
     ) -> None:
@@ -352,6 +361,7 @@ class TestWaysThroughTheNetwork:
         settings.ROOM_RELAY_ONLY = True
         assert self.connection(client, event, ana)["iceTransportPolicy"] == "relay"
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("wrong", "fault"),
         [

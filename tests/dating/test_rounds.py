@@ -92,6 +92,7 @@ def test_a_bye_is_as_far_from_the_next_as_can_be():
         assert not any(one and other for one, other in pairwise(sits_out))
 
 
+@pytest.mark.slow
 @settings(deadline=None, derandomize=True, max_examples=50)
 @given(both_kinds, st.integers(1, 8))
 def test_under_max_rounds_exactly_the_chosen_dates_take_place_in_as_few_rounds_as_can_be(drawn, max_rounds):
@@ -157,6 +158,7 @@ def hold(rounds, present_in) -> list[list]:
     raise AssertionError("the evening does not end")
 
 
+@pytest.mark.slow
 @settings(deadline=None, derandomize=True, max_examples=50)
 @given(both_kinds, st.data())
 def test_whoever_is_missing_the_others_meet_and_nobody_twice(drawn, data):

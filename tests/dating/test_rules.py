@@ -47,6 +47,7 @@ def hours() -> list[tuple[int, str]]:
     return [(each.starts_at.hour, each.step) for each in Event.objects.order_by("starts_at")]
 
 
+@pytest.mark.slow
 def test_another_time_of_day_moves_those_without_people_and_makes_no_second(desk: Client) -> None:
     rule = made()
     first = Event.objects.order_by("starts_at")[0]
@@ -89,6 +90,7 @@ def days(step: str = "open") -> list[int]:
     return sorted(each.starts_at.weekday() for each in Event.objects.filter(step=step))
 
 
+@pytest.mark.slow
 def test_a_rule_that_was_wrong_for_five_minutes_has_its_evenings_again(desk: Client) -> None:
     rule = made()
     called_off_by_hand = Event.objects.order_by("starts_at")[1]
@@ -170,6 +172,7 @@ class TestSettings:
         assert (first.title, first.places, first.round_s) == ("Carnival", 40, 600)
         assert (second.title, second.places) == ("Late Fridays", 12)
 
+    @pytest.mark.slow
     def test_a_new_organiser_follows_one_who_has_deleted_their_account(self, desk: Client) -> None:
         ana, bob = UserFactory(), UserFactory()
         rule = made(organiser=ana)
@@ -198,6 +201,7 @@ class TestSettings:
 
 
 class TestNoMore:
+    @pytest.mark.slow
     def test_what_nobody_has_registered_for_ends_with_a_rule_that_is_switched_off(self, desk: Client) -> None:
         rule = made()
         first, second = Event.objects.order_by("starts_at")
@@ -220,6 +224,7 @@ class TestNoMore:
         assert not RecurringRule.objects.exists()
         assert hours() == [(20, "skipped"), (20, "open")]
 
+    @pytest.mark.slow
     def test_one_that_somebody_has_moved_stays(self, desk: Client) -> None:
         rule = made()
         first = Event.objects.order_by("starts_at")[0]

@@ -60,6 +60,7 @@ ALL = [
 IN_TIME = ["link", "paused", "rate", "resumed", "rules", "taking_part"]
 
 
+@pytest.mark.slow
 def test_whoever_has_switched_dating_off_for_mail_gets_no_mail_and_sees_all_in_the_inbox(
     as_user: Callable[[User], APIClient],
 ) -> None:
@@ -72,6 +73,7 @@ def test_whoever_has_switched_dating_off_for_mail_gets_no_mail_and_sees_all_in_t
     assert as_user(ana).get("/api/v1/inbox/").json()["results"]
 
 
+@pytest.mark.slow
 def test_nothing_of_an_evening_is_critical(as_user: Callable[[User], APIClient]) -> None:
     ana, bob = mailed("ana"), mailed("bob")
     evening = Evening(event()).registered(ana, bob).confirmed()
@@ -81,6 +83,7 @@ def test_nothing_of_an_evening_is_critical(as_user: Callable[[User], APIClient])
     assert not Notification.objects.exclude(severity="standard").exists()
 
 
+@pytest.mark.slow
 def test_quiet_hours_hold_only_what_makes_sense_after_them() -> None:
     ana, bob = mailed("ana"), mailed("bob")
     preference_set(user=ana, quiet_from="00:00", quiet_until="23:59")
@@ -116,6 +119,7 @@ def times_told(user: User) -> dict[str, str]:
 class TestOvertaken:
     """What waits, in quiet hours or otherwise, is not told once something later has taken its place."""
 
+    @pytest.mark.slow
     def test_nobody_is_asked_in_the_morning_to_come_to_what_was_called_off_in_the_night(self) -> None:
         ana, bob = silent("ana"), mailed("bob")
         evening = Evening(event()).registered(ana, bob)
@@ -138,6 +142,7 @@ class TestOvertaken:
         assert times_told(ana) == {"moved": last, "confirm": last}
         assert mails(ana).filter(status="pending").count() == 2
 
+    @pytest.mark.slow
     def test_whoever_got_a_place_in_the_night_hears_of_it_with_the_new_time(self) -> None:
         ana, bob = mailed("ana"), silent("bob")
         evening = Evening(event(places=2)).registered(ana, mailed("tom"), bob)
@@ -180,6 +185,7 @@ class TestOvertaken:
         services.event_end(event=evening.event, now=evening.now)
         assert told_by_mail(ana) == ["cancelled"]
 
+    @pytest.mark.slow
     def test_whoever_has_answered_is_not_asked(self) -> None:
         ana, bob = silent("ana"), silent("bob")
         Evening(event(places=2)).registered(ana, mailed("tom"), bob).confirmed()
@@ -197,6 +203,7 @@ class TestOvertaken:
         ] == str(other.event.pk)
 
 
+@pytest.mark.slow
 def test_what_makes_no_sense_after_a_time_is_told_until_then(settings: Any) -> None:
     settings.DELIVERY_MAX_AGE_H = 24 * 365
     ana, bob, late = mailed("ana"), mailed("bob"), mailed("late")
@@ -218,6 +225,7 @@ def test_what_makes_no_sense_after_a_time_is_told_until_then(settings: Any) -> N
     assert min(ends[kind] for kind in ("registered", "taking_part")) > EIGHT
 
 
+@pytest.mark.slow
 def test_whoever_wants_only_what_is_critical_is_told_in_the_inbox() -> None:
     ana, bob = mailed("ana"), mailed("bob")
     preference_set(user=ana, level="CRITICAL")
@@ -228,6 +236,7 @@ def test_whoever_wants_only_what_is_critical_is_told_in_the_inbox() -> None:
     assert {"dating.link", "dating.rules", "dating.finished"} <= set(kinds)
 
 
+@pytest.mark.slow
 def test_whoever_has_the_inbox_as_a_contact_point_is_told_there_once() -> None:
     ana, bob = mailed("ana"), mailed("bob")
     ContactPointFactory(user=ana, channel="inbox", address="")
@@ -246,6 +255,7 @@ def test_the_explanation_says_the_same(as_user: Callable[[User], APIClient]) -> 
         assert by_mail["outcome"] == outcome
 
 
+@pytest.mark.slow
 def test_what_cannot_wait_goes_out_first_and_counts_against_no_limit() -> None:
     ana, bob = mailed("ana"), mailed("bob")
     evening = Evening(event()).registered(ana, bob).confirmed()
@@ -257,6 +267,7 @@ def test_what_cannot_wait_goes_out_first_and_counts_against_no_limit() -> None:
     assert "paid" in scopes_of(kind="dating.finished", channel="sms", severity="standard")
 
 
+@pytest.mark.slow
 def test_everybody_is_told_times_by_their_own_clock() -> None:
     ana = mailed("ana", time_zone="Europe/Paris")
     bob = mailed("bob", time_zone="Asia/Kolkata")
@@ -273,6 +284,7 @@ def test_everybody_is_told_times_by_their_own_clock() -> None:
         assert here in theirs.get(kind="dating.registered").body
 
 
+@pytest.mark.slow
 def test_rules_say_times_as_people_do() -> None:
     ana, bob = mailed("ana"), mailed("bob")
     evening = Evening(event(round_s=3000, break_s=90)).registered(ana, bob).confirmed()
@@ -285,6 +297,7 @@ def test_rules_say_times_as_people_do() -> None:
     assert "une pause de 1 minute et 30 secondes, où" in rules.texts["fr"][""][1]
 
 
+@pytest.mark.slow
 def test_whoever_registers_where_all_seek_the_same_is_told_so() -> None:
     crowd = [person(str(number), seeks="men") for number in range(2)]
     evening = Evening(event(two_pools=True)).registered(*crowd).confirmed()
@@ -294,6 +307,7 @@ def test_whoever_registers_where_all_seek_the_same_is_told_so() -> None:
     assert all("Everyone who could come wants to meet the same people." in each.body for each in skipped)
 
 
+@pytest.mark.slow
 def test_whoever_has_had_a_place_all_along_is_not_told_that_one_became_free() -> None:
     ana, bob = mailed("ana"), mailed("bob")
     evening = Evening(event()).registered(ana, bob).confirmed()

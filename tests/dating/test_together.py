@@ -97,6 +97,7 @@ def test_each_evening_goes_its_own_way_though_they_go_together() -> None:
     assert list(rounds) == ["over", "running", "planned"]
 
 
+@pytest.mark.slow
 def test_no_links_are_laid_for_a_round_in_which_nobody_could_meet() -> None:
     _, alone = made = evenings(2, "Ana", "Bob", "Eve", "Tom")
     advance(made, EIGHT)
@@ -207,6 +208,7 @@ def test_where_a_call_cannot_be_ended_from_outside_one_statement_settles_all() -
     assert not Room.objects.filter(end_at__isnull=False).exists()
 
 
+@pytest.mark.slow
 def test_the_log_says_of_each_what_was_due_when_and_when_it_was_done() -> None:
     made = evenings(2, "Ana", "Bob")
     advance(made, EIGHT + SECOND)
@@ -214,6 +216,7 @@ def test_the_log_says_of_each_what_was_due_when_and_when_it_was_done() -> None:
     assert set(entries) == {(each.event.pk, 1, EIGHT, EIGHT + SECOND) for each in made}
 
 
+@pytest.mark.slow
 def test_one_that_did_not_take_place_has_results_too() -> None:
     ana, bob = person("Ana"), person("Bob")
     evening = Evening(event()).registered(ana, bob)
@@ -250,6 +253,7 @@ def test_once_a_round_has_begun_a_job_lays_the_links_of_the_next(redis: Redis) -
     assert django_rq.get_queue("default").count == 0
 
 
+@pytest.mark.slow
 def test_a_link_that_failed_is_not_replayed_once_its_round_is_over() -> None:
     made = evenings(1, "Ana", "Bob", "Eve", "Tom")
     advance(made, EIGHT)

@@ -20,6 +20,7 @@ def told_of(kind: str, user: User) -> dict[str, str]:
     return Notification.objects.filter(kind=kind, deliveries__user=user).distinct().get().data
 
 
+@pytest.mark.slow
 def test_an_evening_goes_on_for_everybody_whatever_zone_one_of_them_has() -> None:
     ana, bob = person("Ana"), person("Bob")
     evening = Evening(event(time_zone="Europe/Paris")).registered(ana, bob)
@@ -33,6 +34,7 @@ def test_an_evening_goes_on_for_everybody_whatever_zone_one_of_them_has() -> Non
     assert told_of("dating.link", ana)["until"].startswith("20:05")
 
 
+@pytest.mark.slow
 def test_an_evening_of_such_a_zone_is_held_too() -> None:
     ana, bob = person("Ana"), person("Bob")
     evening = Evening(event()).registered(ana)
@@ -60,6 +62,7 @@ def test_a_rule_of_such_a_zone_keeps_no_other_from_its_evenings() -> None:
     assert {each.starts_at.hour for each in Event.objects.all()} == {20}
 
 
+@pytest.mark.slow
 def test_pages_and_calendars_open_for_somebody_of_such_a_zone() -> None:
     ana = person("Ana")
     evening = Evening(event()).registered(ana)

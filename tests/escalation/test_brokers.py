@@ -86,6 +86,7 @@ def test_the_format_is_known_by_its_name() -> None:
     assert formats.get("escalation") is FORMAT
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_starts_and_stops_take_effect_in_their_order() -> None:
     assert FORMAT.apply([start("a"), start("b"), stop("a"), start("a"), stop("b")]) == []

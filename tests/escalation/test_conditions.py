@@ -214,6 +214,7 @@ def test_what_is_impossible_is_refused_with_its_field(given_: dict[str, Any], wh
 # --- Over the API and the pages ---
 
 
+@pytest.mark.slow
 def test_the_api_takes_conditions_and_warns_of_the_hours_at_which_nobody_is_told(
     as_user: Any, operator: Any
 ) -> None:
@@ -287,6 +288,7 @@ def test_the_dry_run_shows_what_is_left_out_and_why(as_user: Any, operator: Any)
     ]
 
 
+@pytest.mark.slow
 def test_a_process_makes_only_what_holds_and_remembers_the_rest(
     as_user: Any, operator: Any, owner: Any, stranger: Any
 ) -> None:
@@ -338,6 +340,7 @@ def test_a_start_at_a_time_when_no_condition_holds_is_refused(as_machine: Any, o
     assert machine.post("/api/v1/escalations/", start).status_code == 201
 
 
+@pytest.mark.slow
 def test_the_admin_says_when_a_policy_tells_nobody(operator: Any) -> None:
     desk = Client()
     desk.force_login(operator)

@@ -77,6 +77,7 @@ def span(begin: datetime, first: int, last: int, prefix: str = "") -> dict[str, 
     }
 
 
+@pytest.mark.slow
 def test_whoever_accepts_is_on_call_for_that_time_and_nobody_before(
     act: Act, team: list[User], schedule: Schedule, begin: datetime
 ) -> None:
@@ -112,6 +113,7 @@ def test_of_two_who_are_on_call_together_only_one_is_replaced(
     assert on_call(schedule, begin) == [((eva.pk, bo.pk), 0, 24)]
 
 
+@pytest.mark.slow
 def test_who_was_asked_alone_may_decline_and_then_nothing_changes(
     act: Act, team: list[User], schedule: Schedule, begin: datetime
 ) -> None:
@@ -135,6 +137,7 @@ def test_where_all_are_asked_nobody_says_no_for_the_others(
     assert CoverRequest.objects.get().state == "open"
 
 
+@pytest.mark.slow
 def test_only_who_asked_withdraws(act: Act, team: list[User], begin: datetime) -> None:
     ana, bo, _ = team
     path = act(bo, "", **span(begin, 0, 24)).data["id"]
@@ -151,6 +154,7 @@ def test_the_same_again_asks_nobody_twice(act: Act, team: list[User], begin: dat
     assert len(told(ana)) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("given", "field"),
     [
@@ -205,6 +209,7 @@ def test_staff_who_are_not_in_it_can_not_take_it(act: Act, team: list[User], beg
     assert act(UserFactory(is_staff=True), f"{path}/accept/").status_code == 403
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_of_two_who_accept_at_once_one_is_on_call(
     act: Act, team: list[User], schedule: Schedule, begin: datetime
@@ -265,6 +270,7 @@ def browser(user: User) -> Client:
     return client
 
 
+@pytest.mark.slow
 def test_by_page_one_asks_and_another_accepts(team: list[User], schedule: Schedule, begin: datetime) -> None:
     ana, bo, _ = team
     page = browser(bo).get("/on-call/").content.decode()
@@ -288,6 +294,7 @@ def test_by_page_one_asks_and_another_accepts(team: list[User], schedule: Schedu
     assert "You are asked to stand in" not in browser(ana).get("/on-call/").content.decode()
 
 
+@pytest.mark.slow
 def test_by_page_one_swaps_with_a_time_that_the_other_is_on_call(
     team: list[User], schedule: Schedule, begin: datetime
 ) -> None:
@@ -314,6 +321,7 @@ def test_by_page_one_swaps_with_a_time_that_the_other_is_on_call(
     assert on_call(schedule, cover.return_starts_at)[0][0] == (bo.pk,)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("hour", "days"), [(22, 1), (5, 0), (7, 1)])
 def test_who_is_ill_asks_everybody_until_noon_after_the_night_with_one_press(
     team: list[User], begin: datetime, monkeypatch: pytest.MonkeyPatch, hour: int, days: int
@@ -336,6 +344,7 @@ def test_who_is_ill_asks_everybody_until_noon_after_the_night_with_one_press(
     assert (cover.asked, cover.ends_at, cover.note) == (None, until, "Ill")
 
 
+@pytest.mark.slow
 def test_by_page_what_is_no_time_on_call_is_said_so(
     team: list[User], schedule: Schedule, begin: datetime
 ) -> None:

@@ -36,6 +36,7 @@ def in_s(seconds: float) -> Any:
     return timezone.now() + timedelta(seconds=seconds)
 
 
+@pytest.mark.slow
 def test_a_look_asks_two_questions_however_many_wait(
     django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
@@ -154,6 +155,7 @@ def test_where_postgresql_is_away_the_other_looks_wait_too(monkeypatch: pytest.M
     assert seen == []
 
 
+@pytest.mark.slow
 def test_the_admin_shows_the_history_and_stops(client: Any, operator: User) -> None:
     process = started()
     client.force_login(operator)
@@ -183,6 +185,7 @@ def test_metrics_show_what_is_under_way(as_machine: Callable[..., APIClient]) ->
     assert "tocsin_escalation_silence_seconds_count" in said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("became", "outcome"), [({"status": "sent"}, "unanswered"), ({"status": "failed"}, "reached_nobody")]
 )
@@ -201,6 +204,7 @@ def test_an_escalation_that_nobody_answered_is_an_error_and_counted(
     assert [record.levelname for record in caplog.records if outcome in record.getMessage()] == ["ERROR"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "find", [lambda: ending.look(in_s(1)), lambda: process_stop(process_id="order", now=in_s(1))]
 )
@@ -223,6 +227,7 @@ def test_the_error_is_there_before_the_end_is_stored(
     assert said[-1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("is_read", "outcome"), [(False, "reached_nobody"), (True, "unanswered")])
 def test_what_lies_in_an_inbox_has_reached_somebody_once_it_is_read(
     as_machine: Callable[..., APIClient],
@@ -243,6 +248,7 @@ def test_what_lies_in_an_inbox_has_reached_somebody_once_it_is_read(
     assert [record.levelname for record in caplog.records if outcome in record.getMessage()] == ["ERROR"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "report", [Report(arrived=False, detail="busy"), Report(arrived=True, detail="", reason="voicemail")]
 )
@@ -278,6 +284,7 @@ def failed_and_over() -> Delivery:
     return Delivery.objects.get()
 
 
+@pytest.mark.slow
 def test_what_failed_in_a_finished_process_is_not_replayed(as_machine: Callable[..., APIClient]) -> None:
     failed = failed_and_over()
     client = as_machine("deliveries:read", "deliveries:write", "escalations:read")
@@ -307,6 +314,7 @@ def test_what_is_reported_as_lost_after_the_end_is_not_replayed() -> None:
     assert replay.replay(Delivery.objects.all()) == 0
 
 
+@pytest.mark.slow
 def test_the_admin_says_that_what_is_over_is_not_replayed(client: Any, operator: User) -> None:
     failed = failed_and_over()
     client.force_login(operator)

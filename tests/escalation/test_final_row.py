@@ -290,6 +290,7 @@ def test_on_the_day_that_samoa_left_out_nobody_is_on_call_and_everybody_keeps_th
 instants = st.datetimes(datetime(2025, 1, 1), datetime(2027, 12, 31), timezones=st.just(UTC))
 
 
+@pytest.mark.slow
 @given(
     at=instants,
     hours=st.sampled_from([1, 5, 8, 12, 24, 72, 168]),

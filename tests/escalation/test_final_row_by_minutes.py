@@ -12,6 +12,7 @@ from functools import cache, lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -90,6 +91,7 @@ def schedules(draw: st.DrawFn) -> tuple[list[Written], list[StandIn], frozenset[
     return layers, stand_ins, frozenset(draw(st.sets(st.sampled_from(PEOPLE), max_size=2))), since
 
 
+@pytest.mark.slow
 @settings(
     max_examples=SCHEDULES,
     deadline=None,

@@ -129,6 +129,7 @@ def test_before_it_begins_nobody_is_told_where_the_setting_says_so(ana: User, se
     assert told(ana) == []
 
 
+@pytest.mark.slow
 def test_hours_of_a_layer_begin_anew_each_day(ana: User) -> None:
     nights = [{"weekdays": ["mon", "tue"], "begin": "20:00", "end": "06:00"}]
     schedule = daily(ana)

@@ -66,6 +66,7 @@ def ran_out(db):
     return process
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 @pytest.mark.parametrize(("became", "state"), [("sent", "unanswered"), ("failed", "reached_nobody")])
 def test_it_is_told_once_where_nobody_took_it(became, state):
@@ -81,6 +82,7 @@ def test_it_is_told_once_where_nobody_took_it(became, state):
     assert resort_of(process) == told
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     ("state", "said"), [("sent", "Nobody answered restaurant"), ("failed", "restaurant reached nobody")]
@@ -130,6 +132,7 @@ def test_without_a_last_resort_the_error_is_all(caplog):
     assert errors(caplog) == ["escalation_unanswered"]
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 @pytest.mark.parametrize("became", ["sent", "failed"])
 def test_one_that_fails_is_an_error_and_counted(
@@ -175,6 +178,7 @@ def test_one_that_would_tell_nobody_has_failed(owner, caplog, django_capture_on_
     assert process.last_resort_look_at is None
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_a_call_to_it_that_nobody_took_is_reported(ran_out, caplog):
     end_all(status="sent", attempts=1)
@@ -202,6 +206,7 @@ def test_what_its_last_resort_was_told_does_not_make_it_reach_anybody():
     assert process.state == "reached_nobody"
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_whoever_takes_it_ends_the_last_resort(ran_out):
     assert process_acknowledge(process=ran_out, by="Chief", via="phone", now=at(5))
@@ -226,6 +231,7 @@ def test_a_stop_before_it_is_told_keeps_it_silent():
     assert resort_of(process) == []
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_a_process_that_goes_on_and_runs_out_again_tells_it_no_second_time(
     caplog, django_capture_on_commit_callbacks
@@ -246,6 +252,7 @@ def test_a_process_that_goes_on_and_runs_out_again_tells_it_no_second_time(
     assert errors(caplog) == ["escalation_unanswered"] * 2
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_one_that_cannot_be_told_is_tried_for_some_minutes_and_then_has_failed(settings, caplog):
     process = start(version_of({"after_s": 0, "targets": [PHONE]}))
@@ -296,6 +303,7 @@ def test_who_filters_by_finished_finds_what_ran_out(as_machine):
     assert found("") == ["a", "b", "c", "d"]
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_the_pages_say_how_it_ended(client, operator, ran_out):
     client.force_login(operator)

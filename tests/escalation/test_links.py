@@ -92,6 +92,7 @@ def test_looking_at_the_page_changes_nothing(process):
     assert process.state == "active"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("channel", "by"), [("sms", "owner@example.com"), ("email", "chef@example.com")])
 def test_its_button_acknowledges_in_the_name_of_whoever_got_the_message(process, channel, by):
     page = Client().post(link_in(process, channel))

@@ -100,6 +100,7 @@ def test_somebody_sets_their_own_steps_and_sees_them_in_the_order_of_time(
     }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -136,6 +137,7 @@ def test_steps_are_ones_own_and_lead_to_ones_own(
 # --- Being told by them ---
 
 
+@pytest.mark.slow
 def test_an_escalation_tells_by_the_steps_of_its_severity(
     as_user: AsUser, owner: User, points: Points
 ) -> None:
@@ -197,6 +199,7 @@ def test_what_quiet_hours_hold_of_them_keeps_its_distances(
     assert found == {"email": 0, "inbox": 0, "sms": wait, "webhook": wait + 300}
 
 
+@pytest.mark.slow
 def test_the_dry_run_and_the_why_show_them(
     as_user: AsUser, operator: User, owner: User, points: Points
 ) -> None:
@@ -222,6 +225,7 @@ def test_the_dry_run_and_the_why_show_them(
 # --- Never silent ---
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["removed", "switched off", "unconfirmed"])
 def test_a_step_that_leads_nowhere_tells_everywhere_instead_and_says_so(
     as_user: AsUser, operator: User, owner: User, points: Points, how: str
@@ -249,6 +253,7 @@ def test_a_step_that_leads_nowhere_tells_everywhere_instead_and_says_so(
         assert told(start("fridge")) == [("email", 0), ("inbox", 0), ("sms", 120)]
 
 
+@pytest.mark.slow
 def test_if_no_contact_point_is_left_the_inbox_is_told_and_the_history_says_so(
     as_user: AsUser, operator: User, owner: User, points: Points
 ) -> None:
@@ -261,6 +266,7 @@ def test_if_no_contact_point_is_left_the_inbox_is_told_and_the_history_says_so(
     assert "Has no contact point on these channels." in left_out(as_user(operator))[0]
 
 
+@pytest.mark.slow
 def test_only_they_and_staff_see_that_somebodys_steps_lead_nowhere(
     as_user: AsUser, operator: User, owner: User, teammate: User, points: Points
 ) -> None:
@@ -298,6 +304,7 @@ def page(owner: User) -> Client:
     return client
 
 
+@pytest.mark.slow
 def test_the_page_sets_shows_and_ends_them(page: Client, owner: User, points: Points) -> None:
     form = {
         "critical_0_after": "0", "critical_0_where": "channel:email",
@@ -318,6 +325,7 @@ def test_the_page_sets_shows_and_ends_them(page: Client, owner: User, points: Po
     assert Preference.objects.get(user=owner).steps == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("wrong", "field"),
     [
@@ -337,6 +345,7 @@ def test_what_is_wrong_is_said_at_its_field(
     assert not Preference.objects.exclude(steps={}).exists()
 
 
+@pytest.mark.slow
 def test_removing_a_contact_point_says_which_steps_led_there(
     page: Client, as_user: AsUser, owner: User, points: Points
 ) -> None:
@@ -349,6 +358,7 @@ def test_removing_a_contact_point_says_which_steps_led_there(
     assert "for critical escalations led there" not in said  # the other one is told by that step
 
 
+@pytest.mark.slow
 def test_a_step_whose_contact_point_was_removed_stays_visible_until_it_is_changed(
     page: Client, as_user: AsUser, owner: User, points: Points
 ) -> None:

@@ -144,6 +144,7 @@ def test_all_rounds_together_tell_a_thousand_at_most():
 # --- Over HTTP ---
 
 
+@pytest.mark.slow
 def test_a_policy_is_made_read_and_listed(as_user, operator, owner, django_assert_num_queries):
     ContactPointFactory(user=owner, channel="phone", address="+33612345678")
     client = as_user(operator)
@@ -198,6 +199,7 @@ def test_bad_input_is_refused_by_field_and_changes_nothing(as_user, operator):
     assert not Policy.objects.exists()
 
 
+@pytest.mark.slow
 def test_policies_are_the_staffs_alone_and_machines_may_read_them(
     as_user, as_machine, anonymous, operator, stranger
 ):
@@ -381,6 +383,7 @@ def nights(owner):
     return rotation, process
 
 
+@pytest.mark.slow
 def test_where_nobody_is_there_to_go_on_with_it_looks_again_each_minute(nights):
     rotation, process = nights
     schedule_remove(schedule=rotation)
@@ -393,6 +396,7 @@ def test_where_nobody_is_there_to_go_on_with_it_looks_again_each_minute(nights):
     assert (process.state, left(process)) == ("active", [("webhook", 961)])
 
 
+@pytest.mark.slow
 def test_and_ends_as_one_that_reached_nobody(nights, caplog, django_capture_on_commit_callbacks):
     rotation, process = nights
     schedule_remove(schedule=rotation)
@@ -417,6 +421,7 @@ def test_one_that_fails_to_go_on_leaves_those_after_it_theirs(acknowledged, capl
     assert any("escalation_not_resumed" in record.getMessage() for record in caplog.records)
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_a_start_waits_for_a_run_that_is_just_going_on_and_finds_it_active(acknowledged):
     version, at = acknowledged.policy_version, NOW + timedelta(seconds=930)
@@ -451,6 +456,7 @@ def until_somebody_waits_for_this():
     pytest.fail("Nobody waits.")
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 @pytest.mark.parametrize("is_over", [False, True])
 def test_whoever_acknowledged_the_last_step_is_rung_again(is_over):
@@ -556,6 +562,7 @@ def test_what_quiet_hours_hold_back_keeps_its_distances(owner, teammate):
     assert rung[teammate] == [begin + timedelta(seconds=120 + 300 * number) for number in range(4)]
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_what_comes_after_quiet_hours_does_not_overtake_what_they_held_back(owner):
     PreferenceFactory(user=owner, quiet_from=time(22), quiet_until=time(7))

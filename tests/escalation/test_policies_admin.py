@@ -57,6 +57,7 @@ def form(steps, **more):
     }
 
 
+@pytest.mark.slow
 def test_a_policy_is_made_and_each_change_is_a_version(desk, operator):
     assert desk.post(reverse("admin:escalation_policy_add"), form(STEPS)).status_code == 302
     policy = Policy.objects.get()
@@ -68,6 +69,7 @@ def test_a_policy_is_made_and_each_change_is_a_version(desk, operator):
     assert "Orders" in desk.get(reverse("admin:escalation_policy_changelist")).content.decode()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("given", "said"),
     [
@@ -84,6 +86,7 @@ def test_what_is_wrong_comes_back_on_the_form(desk, given, said):
     assert not Policy.objects.exists()
 
 
+@pytest.mark.slow
 def test_it_is_simulated_in_the_admin_and_tells_nobody(desk, owner, rotation):
     ContactPointFactory(user=owner, channel="email", address="ana@example.com")
     steps = [{"after_s": 90, "targets": [{"type": "rotation", "rotation_id": str(rotation.pk)}]}]
@@ -125,6 +128,7 @@ def schedule_form(rotation, **more):
     } | more  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_schedule_is_changed_with_its_layers_and_says_who_is_on_call(desk, rotation, owner):
     page = reverse("admin:escalation_schedule_change", args=[rotation.pk])
     shown = desk.get(page).content.decode()
@@ -182,6 +186,7 @@ def test_what_others_change_while_the_form_is_open_stays_so(desk, rotation):
     assert Schedule.objects.values_list("name", "link_version").get() == ("Days", 2)
 
 
+@pytest.mark.slow
 def test_the_people_of_a_layer_are_changed_and_an_empty_place_is_kept(
     desk, rotation, owner, teammate, stranger
 ):
@@ -216,6 +221,7 @@ def test_whoever_may_change_schedules_may_change_their_layers_and_nobody_else(de
     assert desk.post(page, given).status_code == 302
 
 
+@pytest.mark.slow
 def test_renewing_the_calendar_link_takes_a_button(desk, rotation):
     url = reverse("admin:escalation_schedule_renew_link", args=[rotation.pk])
     assert desk.get(url).status_code == 405

@@ -101,6 +101,7 @@ def test_what_may_change_by_itself_is_shown_and_not_refused(staff, owner, strang
     ]
 
 
+@pytest.mark.slow
 def test_what_goes_wrong_later_is_shown(staff, owner, phone, as_machine):
     rotation = rotation_of(owner)
     policy = made(staff, step(user_target(owner)), step(on_call(rotation, "phone"), after_s=60))
@@ -122,6 +123,7 @@ def test_what_goes_wrong_later_is_shown(staff, owner, phone, as_machine):
     assert staff.patch(f"{PATH}{policy['id']}/", {"repeats": 1, "repeat_every_s": 300}).status_code == 400
 
 
+@pytest.mark.slow
 def test_the_admin_shows_the_problems_and_takes_the_new_fields(client, operator, owner):
     client.force_login(operator)
     form = {

@@ -50,6 +50,7 @@ def started(process_id: str = "order", *items: Recipient) -> EscalationProcess:
     return process_start(process_id=process_id, notifications=items or [later()], now=timezone.now()).process
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "path", ["/escalations/", "/escalations", "/api/v1/escalations/", "/api/v1/escalations"]
 )
@@ -68,6 +69,7 @@ def test_the_originals_requests_are_taken_unchanged(machine: APIClient, path: st
     assert (answer.status_code, answer.data["result"]) == (200, "stopped")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("given", "field", "said"),
     [
@@ -148,6 +150,7 @@ def test_somebody_who_would_be_told_nowhere_starts_nothing(machine: APIClient, o
     assert EscalationProcess.objects.get().told_users == []
 
 
+@pytest.mark.slow
 def test_the_id_of_a_run_stops_that_run_alone(machine: APIClient, client: Any, operator: User) -> None:
     first = started()
     process_stop(process_id="order", now=timezone.now())
@@ -225,6 +228,7 @@ def test_a_user_is_told_in_the_inbox_and_at_each_enabled_contact_point(
     assert as_user(owner).get("/api/v1/inbox/unread/").data == {"unread": 1}
 
 
+@pytest.mark.slow
 def test_the_history_says_who_was_to_be_told_when_and_what_happened(
     machine: APIClient, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
@@ -246,6 +250,7 @@ def test_the_history_says_who_was_to_be_told_when_and_what_happened(
     assert machine.get(f"{URL}%00/").status_code == 404
 
 
+@pytest.mark.slow
 def test_lists_are_filtered_paged_and_cheap(
     machine: APIClient, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
@@ -263,6 +268,7 @@ def test_lists_are_filtered_paged_and_cheap(
     assert machine.get(URL, {"colour": "red"}).status_code == 400
 
 
+@pytest.mark.slow
 def test_who_is_told_sees_and_acknowledges_a_process_and_a_stranger_does_not(
     as_user: Callable[[User], APIClient], owner: User, stranger: User, operator: User
 ) -> None:
@@ -297,6 +303,7 @@ def test_machines_need_the_scope_and_nobody_anonymous_gets_in(
     assert writer.post(f"{URL}order/stop/").data["result"] == "ignored"
 
 
+@pytest.mark.slow
 def test_an_acknowledgement_is_idempotent_and_none_comes_after_a_stop(machine: APIClient) -> None:
     started("order")
     first = machine.post(f"{URL}order/acknowledge/").data

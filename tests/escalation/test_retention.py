@@ -182,6 +182,7 @@ def test_deleted_schedules_go_and_of_living_ones_whoever_stood_in_long_ago() -> 
     assert all(each.ends_at > days_ago(400) for each in ScheduleOverride.objects.all())
 
 
+@pytest.mark.slow
 def test_addresses_of_one_that_may_resume_are_kept_until_it_has_or_has_not() -> None:
     """It tells again where it was to tell before."""
     now = timezone.now()

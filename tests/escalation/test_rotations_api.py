@@ -42,6 +42,7 @@ def on_call(client, path, at):
     return client.get(f"{path}on-call/", {"at": at}).json()["on_call"]
 
 
+@pytest.mark.slow
 def test_a_rotation_is_made_once_and_the_same_again_answers_200(staff, owner, teammate):
     first, again = (staff.post(PATH, body(owner, teammate, owner)) for _ in range(2))
     assert (first.status_code, again.status_code) == (201, 200)
@@ -74,6 +75,7 @@ def test_bad_input_is_refused_by_field(staff, owner):
     assert not Schedule.objects.exists()
 
 
+@pytest.mark.slow
 def test_it_says_who_is_on_call_at_a_time_over_the_change_of_the_clock(staff, path, owner, teammate):
     # In Paris the clock goes from 2 to 3 in the night to March 29th, 2026: 20:00 is 19:00Z, then 18:00Z.
     assert on_call(staff, path, "2026-03-27T18:59:59Z") is None
@@ -88,6 +90,7 @@ def test_it_says_who_is_on_call_at_a_time_over_the_change_of_the_clock(staff, pa
         assert list(staff.get(f"{path}on-call/", {"at": wrong}).json()) == ["at"]
 
 
+@pytest.mark.slow
 def test_who_stands_in_is_shown_among_the_shifts(staff, path, stranger, owner):
     given = {
         "user_id": str(stranger.pk),
@@ -116,6 +119,7 @@ def test_who_stands_in_is_shown_among_the_shifts(staff, path, stranger, owner):
         assert (refused.status_code, list(refused.json())) == (400, [field])
 
 
+@pytest.mark.slow
 def test_a_change_of_the_order_counts_at_once(staff, path, owner, teammate):
     changed = staff.patch(path, {"members": [str(teammate.pk), str(owner.pk)], "handoff_at": "08:00"})
     assert changed.json()["handoff_at"] == "08:00"
@@ -124,6 +128,7 @@ def test_a_change_of_the_order_counts_at_once(staff, path, owner, teammate):
     assert staff.get(path).status_code == 404
 
 
+@pytest.mark.slow
 def test_a_deleted_account_moves_nobody_elses_turns(staff, owner, teammate, stranger, operator):
     path = f"{PATH}{staff.post(PATH, body(owner, teammate, stranger, operator)).json()['id']}/"
     span = {"begin": "2026-03-27T19:00:00Z", "end": "2026-06-01T19:00:00Z"}
@@ -142,6 +147,7 @@ def test_a_deleted_account_moves_nobody_elses_turns(staff, owner, teammate, stra
     assert [each["user_id"] for each in shorter.json()["members"]] == [str(owner.pk), heir]
 
 
+@pytest.mark.slow
 def test_a_change_leaves_alone_what_changed_since_it_was_read(staff, path):
     read_before, to_remove = Schedule.objects.get(), Schedule.objects.get()
     link = staff.post(f"{path}renew-link/").json()["calendar_url"]
@@ -173,6 +179,7 @@ def test_who_takes_turns_may_look_and_strangers_may_not(
         assert client.post(f"{path}renew-link/").status_code == 403
 
 
+@pytest.mark.slow
 def test_a_list_asks_the_same_however_many_there_are(staff, path, owner, django_assert_num_queries):
     for number in range(3):
         staff.post(PATH, body(owner, name=f"Days {number}"))
@@ -218,6 +225,7 @@ def unstamped(response):
     return [line for line in response.content.splitlines() if not line.startswith(b"DTSTAMP")]
 
 
+@pytest.mark.slow
 def test_what_a_calendar_says_of_a_turn_is_never_older_than_what_it_said_before(
     staff, path, owner, teammate, stranger
 ):
@@ -240,6 +248,7 @@ def stamp_of(response):
     return stamp
 
 
+@pytest.mark.slow
 def test_hours_that_a_rotation_would_not_have_are_refused(staff, path):
     assert staff.patch(path, {"shift_h": 12}).status_code == 400
     assert staff.patch(path, {"shift_h": 24}).status_code == 200

@@ -57,6 +57,7 @@ def on_call(rotation):
     return {"type": "rotation", "rotation_id": str(rotation.pk), "channels": ["phone"]}
 
 
+@pytest.mark.slow
 def test_a_round_rings_whoever_stands_in_by_then(people, owner, teammate):
     version = version_of({"after_s": 0, "targets": [on_call(people)]}, repeats=2, repeat_every_s=300)
     process = start(version)
@@ -89,6 +90,7 @@ def test_between_two_rounds_a_process_is_not_over(people):
     assert (process.state, process.next_round_at) == ("unanswered", None)
 
 
+@pytest.mark.slow
 def test_rounds_go_on_until_somebody_acknowledges(people, owner):
     version = version_of(
         {"after_s": 0, "targets": [on_call(people)]}, repeat_until_acknowledged=True, repeat_every_s=3600
@@ -103,6 +105,7 @@ def test_rounds_go_on_until_somebody_acknowledges(people, owner):
     assert (process.state, process.next_round_at) == ("acknowledged", None)
 
 
+@pytest.mark.slow
 def test_without_anybody_they_end_after_a_day_and_ring_whoever_is_on_call(people, owner, teammate):
     version = version_of(
         {"after_s": 0, "targets": [on_call(people)]}, repeat_until_acknowledged=True, repeat_every_s=3600

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 
+import pytest
 from django.db import connection
 from django.utils import timezone
 from pytest_django import Settings
@@ -18,6 +19,7 @@ from tests.escalation.conftest import OTHER_PHONE, PHONE, Bells, StoppedClock, s
 from tests.servers.third_party import ThirdParty
 
 
+@pytest.mark.slow
 def test_it_rings_when_due_and_not_before(bells: Bells) -> None:
     assert (
         bells.start("order", bells.text(120), bells.call(240), bells.call(360, OTHER_PHONE)).status_code
@@ -80,6 +82,7 @@ def test_after_a_stop_nothing_rings(bells: Bells) -> None:
     assert statuses("order") == ["cancelled"] * 3
 
 
+@pytest.mark.slow
 def test_a_process_with_nothing_left_to_send_has_ended(bells: Bells) -> None:
     bells.start("order", bells.call(60))
     bells.forward(30)
@@ -89,6 +92,7 @@ def test_a_process_with_nothing_left_to_send_has_ended(bells: Bells) -> None:
     assert bells.stop("order").data["result"] == "ignored"
 
 
+@pytest.mark.slow
 def test_after_its_end_an_id_may_be_started_again(bells: Bells) -> None:
     bells.start("order", bells.call(60))
     bells.stop("order")
@@ -97,6 +101,7 @@ def test_after_its_end_an_id_may_be_started_again(bells: Bells) -> None:
     assert bells.calls == [OTHER_PHONE]
 
 
+@pytest.mark.slow
 def test_one_that_is_not_yet_marked_as_finished_counts_as_ended(bells: Bells) -> None:
     bells.start("order", bells.call(0))
     assert bells.sender.drain(20)
@@ -107,6 +112,7 @@ def test_one_that_is_not_yet_marked_as_finished_counts_as_ended(bells: Bells) ->
     assert bells.stop("order").data["result"] == "ignored"
 
 
+@pytest.mark.slow
 def test_a_call_that_is_answered_does_not_end_it(bells: Bells) -> None:
     bells.start("order", bells.call(0), bells.call(120, OTHER_PHONE))
     bells.forward(0)
@@ -124,6 +130,7 @@ def test_a_call_that_is_answered_does_not_end_it(bells: Bells) -> None:
     assert bells.calls == [PHONE, OTHER_PHONE]
 
 
+@pytest.mark.slow
 def test_due_ones_go_out_in_the_order_of_their_time(
     run_sender: Callable[..., Sender], stopped_clock: StoppedClock, hooks: ThirdParty, settings: Settings
 ) -> None:
@@ -152,6 +159,7 @@ def test_a_channel_that_hangs_holds_up_no_other(bells: Bells) -> None:
     bells.twilio.cut_connections()
 
 
+@pytest.mark.slow
 def test_a_call_shows_the_number_of_the_longest_prefix(bells: Bells) -> None:
     CallerId.objects.create(prefix="+38", number="+38518888888")
     CallerId.objects.create(prefix="+385", number="+38519999999")

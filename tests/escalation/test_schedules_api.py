@@ -46,6 +46,7 @@ def path(staff, body):
     return f"{PATH}{staff.post(PATH, body).json()['id']}/"
 
 
+@pytest.mark.slow
 def test_a_schedule_is_made_once_and_the_same_again_answers_200(staff, body, owner, stranger, teammate):
     first, again = (staff.post(PATH, body) for _ in range(2))
     assert (first.status_code, again.status_code) == (201, 200)
@@ -59,6 +60,7 @@ def test_a_schedule_is_made_once_and_the_same_again_answers_200(staff, body, own
     assert (Schedule.objects.count(), Layer.objects.count()) == (1, 2)
 
 
+@pytest.mark.slow
 def test_bad_input_is_refused_by_field(staff, owner):
     def of(**change):
         return {"layers": [layer(owner), layer(owner, **change)]}
@@ -92,6 +94,7 @@ def test_bad_input_is_refused_by_field(staff, owner):
     assert said == [f"1: restrictions: restriction 1: {expected}"]
 
 
+@pytest.mark.slow
 def test_the_final_row_says_who_is_on_call_and_where_that_comes_from(staff, path, owner, teammate, stranger):
     made = staff.post(
         f"{path}overrides/",
@@ -129,6 +132,7 @@ def test_the_final_row_says_who_is_on_call_and_where_that_comes_from(staff, path
     assert not ScheduleOverride.objects.exists()
 
 
+@pytest.mark.slow
 def test_a_change_replaces_all_layers_or_the_name_alone(staff, path, body, owner, teammate):
     assert [each["name"] for each in staff.patch(path, {"name": "Shop"}).json()["layers"]] == ["", "Days"]
     changed = staff.patch(path, {"layers": [layer(teammate, shift_h=24)]}).json()
@@ -143,6 +147,7 @@ def test_a_change_replaces_all_layers_or_the_name_alone(staff, path, body, owner
     assert staff.get(path).status_code == 404
 
 
+@pytest.mark.slow
 def test_who_takes_turns_may_look_and_strangers_may_not(
     staff, path, as_user, as_machine, anonymous, teammate
 ):
@@ -159,6 +164,7 @@ def test_who_takes_turns_may_look_and_strangers_may_not(
         assert client.post(f"{path}renew-link/").status_code == 403
 
 
+@pytest.mark.slow
 def test_a_schedule_of_one_plain_layer_is_a_rotation_and_no_other_is(staff, path, owner, teammate):
     pk = staff.post(PATH, {"name": "Nights", "layers": [layer(owner, teammate)]}).json()["id"]
     rotation = staff.get(f"{ROTATIONS}{pk}/").json()
@@ -180,6 +186,7 @@ def test_a_schedule_of_one_plain_layer_is_a_rotation_and_no_other_is(staff, path
         assert staff.get(f"{ROTATIONS}{pk}/").status_code == 404, layers
 
 
+@pytest.mark.slow
 def test_the_calendar_names_everybody_of_a_turn(staff, path, owner, teammate, stranger):
     for user, name in ((owner, "Ana"), (teammate, "Ben"), (stranger, "Cleo")):
         user.first_name, user.last_name = name, ""
@@ -192,6 +199,7 @@ def test_the_calendar_names_everybody_of_a_turn(staff, path, owner, teammate, st
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_policy_tells_everybody_who_is_on_call(staff, path, owner, teammate):
     for user in (owner, teammate):
         ContactPointFactory(user=user, channel="email", address=user.email)
@@ -210,6 +218,7 @@ def test_a_policy_tells_everybody_who_is_on_call(staff, path, owner, teammate):
     assert "There is no schedule" in refused.json()["steps"][0]
 
 
+@pytest.mark.slow
 def test_a_list_asks_the_same_however_many_there_are(staff, path, owner, django_assert_num_queries):
     for number in range(3):
         staff.post(PATH, {"name": f"Days {number}", "layers": [layer(owner)] * 2})

@@ -46,6 +46,7 @@ def simulate(client, made, at=EVENING):
     return answer.json()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("severity", ["critical", "standard"])
 @pytest.mark.parametrize("level", ["STANDARD", "CRITICAL"])
 def test_people_are_told_as_the_engine_itself_would_tell_them(ana, severity, level):

@@ -48,6 +48,7 @@ def test_a_dry_run_says_who_would_be_told_and_starts_nothing(page: Client) -> No
     assert not EscalationProcess.objects.exists()
 
 
+@pytest.mark.slow
 def test_what_was_shown_is_started_once_however_often_it_is_pressed(page: Client, operator: User) -> None:
     button = shown(page)
     first, again = page.post(PATH, button), page.post(PATH, button)
@@ -65,6 +66,7 @@ def test_what_was_shown_is_started_once_however_often_it_is_pressed(page: Client
     assert EscalationProcess.objects.count() == 1
 
 
+@pytest.mark.slow
 def test_only_what_was_shown_can_be_started(page: Client, policy: Any, operator: User) -> None:
     assert page.post(PATH, {**FORM, "start": "yes"}).status_code == 409
     button = shown(page)
@@ -96,6 +98,7 @@ def test_the_record_says_who_started_it(page: Client, operator: User) -> None:
     assert "It smells." in shown_page
 
 
+@pytest.mark.slow
 def test_one_that_is_under_way_is_shown_and_not_started_again(page: Client) -> None:
     first = page.post(PATH, shown(page))["Location"]
     again = page.post(PATH, shown(page, details="Again."), follow=True)

@@ -130,6 +130,7 @@ def test_staff_see_all_of_it_and_its_name_is_escaped(browse, operator, process):
     assert len(re.findall(r'class="esc-mark due"><title>', page)) == 2
 
 
+@pytest.mark.slow
 def test_who_is_told_sees_what_was_for_them_and_may_acknowledge_but_not_stop(browse, owner, process):
     page = browse(owner).get(path(process)).content.decode()
     assert "+33611111111" in page
@@ -144,6 +145,7 @@ def test_who_is_told_sees_what_was_for_them_and_may_acknowledge_but_not_stop(bro
     assert "It was already acknowledged." in after(browse(owner), process, "acknowledge/")
 
 
+@pytest.mark.slow
 def test_staff_stop_it_from_the_page_and_an_old_page_stops_no_later_run(browse, operator, process):
     assert "Stopped. Nothing more will be sent." in after(browse(operator), process, "stop/")
     process.refresh_from_db()
@@ -156,6 +158,7 @@ def test_staff_stop_it_from_the_page_and_an_old_page_stops_no_later_run(browse, 
     assert anew.state == "active"
 
 
+@pytest.mark.slow
 def test_stopping_asks_first_and_looking_stops_nothing(browse, operator, owner, process):
     page = browse(operator).get(path(process, "stop/")).content.decode()
     assert "can't undo" in page
@@ -173,6 +176,7 @@ def test_the_bar_leads_there_whom_it_concerns(browse, owner, stranger, operator,
         assert (link in browse(user).get("/inbox/").content.decode()) is is_led
 
 
+@pytest.mark.slow
 def test_to_a_stranger_it_does_not_exist_and_nobody_anonymous_gets_in(browse, stranger, process):
     for each in (path(process), path(process, "acknowledge/"), path(process, "stop/")):
         method = "get" if each == path(process) else "post"
@@ -195,6 +199,7 @@ def test_the_page_asks_again_while_it_moves_and_stops_when_it_is_over(browse, op
     assert "hx-trigger" not in over.content.decode()
 
 
+@pytest.mark.slow
 def test_a_page_asks_the_same_however_many_messages_there_are(
     browse, operator, process, django_assert_num_queries
 ):

@@ -88,6 +88,7 @@ def test_everyone_in_a_schedule_is_told_each_once(
     assert sorted(told(EscalationProcess.objects.get())) == sorted([people[0].email, people[2].email])
 
 
+@pytest.mark.slow
 def test_a_schedule_without_anybody_is_left_out_with_its_reason(
     as_user: Any, operator: User, schedule: Schedule
 ) -> None:
@@ -109,12 +110,14 @@ def left_out(staff: Any, process_id: str) -> list[str]:
 # --- The next ---
 
 
+@pytest.mark.slow
 def test_each_new_process_tells_the_next_of_its_people(schedule: Schedule, people: Sequence[User]) -> None:
     policy_of(schedule, "next")
     found = [told(start(f"oven {number}")) for number in range(5)]
     assert found == [[people[number % 3].email] for number in range(5)]
 
 
+@pytest.mark.slow
 def test_a_start_that_is_ignored_or_refused_and_a_dry_run_take_nobodys_turn(
     as_user: Any, as_machine: Any, operator: User, schedule: Schedule, people: Sequence[User]
 ) -> None:
@@ -131,6 +134,7 @@ def test_a_start_that_is_ignored_or_refused_and_a_dry_run_take_nobodys_turn(
     assert told(start("fridge")) == [people[1].email]
 
 
+@pytest.mark.slow
 def test_who_comes_or_leaves_costs_nobody_else_their_turn(schedule: Schedule, people: Sequence[User]) -> None:
     policy_of(schedule, "next")
     assert told(start("1")) == [people[0].email]
@@ -143,6 +147,7 @@ def test_who_comes_or_leaves_costs_nobody_else_their_turn(schedule: Schedule, pe
     assert told(start("4")) == [new.email]
 
 
+@pytest.mark.slow
 def test_a_process_that_resumes_tells_the_same_person_again(
     schedule: Schedule, people: Sequence[User]
 ) -> None:
@@ -171,6 +176,7 @@ def test_who_has_left_when_it_resumes_is_replaced_by_the_next(
     assert [each.user_id for each in pending] == [people[1].pk]
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_however_many_start_at_once_the_turns_are_fair(schedule: Schedule, people: Sequence[User]) -> None:
     policy_of(schedule, "next")
@@ -187,6 +193,7 @@ def test_however_many_start_at_once_the_turns_are_fair(schedule: Schedule, peopl
     assert RoundRobin.objects.get().last_user == people[2]
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_nobody_plans_with_a_turn_that_somebody_else_is_about_to_take(
     schedule: Schedule, people: Sequence[User]
@@ -212,6 +219,7 @@ def test_nobody_plans_with_a_turn_that_somebody_else_is_about_to_take(
         assert (told(process), other.result(30)) == ([people[1].email], [people[2].email])
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_two_that_start_the_same_process_at_once_take_one_turn(
     schedule: Schedule, people: Sequence[User]
@@ -229,6 +237,7 @@ def test_two_that_start_the_same_process_at_once_take_one_turn(
     assert told(start("fridge")) == [people[1].email]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("whom", ["everyone", "next"])
 def test_the_questions_to_the_database_do_not_grow_with_the_people(
     schedule: Schedule, people: Sequence[User], whom: str

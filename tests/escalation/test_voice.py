@@ -47,6 +47,7 @@ def delivery_of(call: Created) -> Delivery:
 # --- What is said, and the key ----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_pressing_1_acknowledges_and_nobody_else_is_called(bells: Bells, live_server: LiveServer) -> None:
     call = call_of(bells)
     asked = bells.twilio.pick_up(call, at=live_server.url, answered_by="human")
@@ -63,6 +64,7 @@ def test_pressing_1_acknowledges_and_nobody_else_is_called(bells: Bells, live_se
     assert not HangUp.objects.exists(), "the call that acknowledged it ends by itself"
 
 
+@pytest.mark.slow
 def test_another_key_acknowledges_nothing_and_asks_again(bells: Bells, live_server: LiveServer) -> None:
     call = call_of(bells)
     bells.twilio.pick_up(call, at=live_server.url)
@@ -73,6 +75,7 @@ def test_another_key_acknowledges_nothing_and_asks_again(bells: Bells, live_serv
     assert "acknowledged" in bells.twilio.press(call, "1", at=live_server.url).text
 
 
+@pytest.mark.slow
 def test_a_voicemail_is_told_and_acknowledges_nothing(bells: Bells, live_server: LiveServer) -> None:
     call = call_of(bells)
     told = bells.twilio.pick_up(call, at=live_server.url, answered_by="machine_start")
@@ -87,6 +90,7 @@ def test_a_voicemail_is_told_and_acknowledges_nothing(bells: Bells, live_server:
     assert bells.calls == [PHONE, OTHER_PHONE]
 
 
+@pytest.mark.slow
 def test_who_answers_after_the_stop_is_told_that_it_is_over(bells: Bells, live_server: LiveServer) -> None:
     call = call_of(bells)
     bells.twilio.pick_up(call, at=live_server.url)
@@ -97,6 +101,7 @@ def test_who_answers_after_the_stop_is_told_that_it_is_over(bells: Bells, live_s
     assert bells.state("shop") == "stopped"
 
 
+@pytest.mark.slow
 def test_the_last_call_of_all_can_be_acknowledged_too(bells: Bells, live_server: LiveServer) -> None:
     bells.start("shop", bells.call(0))
     bells.forward(1)
@@ -107,6 +112,7 @@ def test_the_last_call_of_all_can_be_acknowledged_too(bells: Bells, live_server:
     assert bells.state("shop") == "acknowledged"
 
 
+@pytest.mark.slow
 def test_a_person_is_told_in_their_language_whatever_the_process_is_called(
     bells: Bells, live_server: LiveServer, owner: User
 ) -> None:
@@ -149,6 +155,7 @@ def test_who_is_locked_out_hears_so_and_acknowledges_nothing(
     assert bells.calls == [PHONE, OTHER_PHONE]
 
 
+@pytest.mark.slow
 def test_a_call_about_something_else_says_it_and_waits_for_no_key(
     bells: Bells, live_server: LiveServer, owner: User, settings: Settings
 ) -> None:
@@ -163,6 +170,7 @@ def test_a_call_about_something_else_says_it_and_waits_for_no_key(
     assert (told.action, told.hangs_up) == ("", True)
 
 
+@pytest.mark.slow
 def test_only_twilio_gets_and_does_anything(bells: Bells, operator: User, client: Client) -> None:
     call = call_of(bells)
     path = f"/voice/{delivery_of(call).pk}/"
@@ -199,6 +207,7 @@ def ring(bells: Bells, *numbers: str) -> list[Created]:
     return bells.twilio.calls
 
 
+@pytest.mark.slow
 def test_a_stop_hangs_up_what_rings_and_what_talks(
     bells: Bells, live_server: LiveServer, redis: Redis
 ) -> None:
@@ -222,6 +231,7 @@ def test_a_stop_hangs_up_what_rings_and_what_talks(
     assert explain(delivery_of(ringing)).startswith("Told by phone; the call was hung up")
 
 
+@pytest.mark.slow
 def test_a_key_press_hangs_up_the_other_calls(bells: Bells, live_server: LiveServer) -> None:
     mine, other = ring(bells, PHONE, OTHER_PHONE)
     bells.twilio.pick_up(mine, at=live_server.url)
@@ -230,6 +240,7 @@ def test_a_key_press_hangs_up_the_other_calls(bells: Bells, live_server: LiveSer
     assert bells.twilio.hung_up == [other.sid]
 
 
+@pytest.mark.slow
 def test_a_call_that_is_being_made_at_the_stop_is_hung_up_once_it_is_known(bells: Bells) -> None:
     bells.twilio.behave("slow:700")
     bells.start("shop", bells.call(0), bells.email(3600))
@@ -291,6 +302,7 @@ def made_by_a_worker_that_was_killed(bells: Bells) -> tuple[Created, Delivery]:
     return call, delivery
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_known_lost", [False, True])
 def test_a_call_whose_worker_was_killed_is_hung_up_once_a_report_names_it(
     bells: Bells, live_server: LiveServer, is_known_lost: bool
@@ -308,6 +320,7 @@ def test_a_call_whose_worker_was_killed_is_hung_up_once_a_report_names_it(
     assert bells.twilio.hung_up == [call.sid]
 
 
+@pytest.mark.slow
 def test_a_report_corrects_what_was_taken_for_stopped(bells: Bells, live_server: LiveServer) -> None:
     call, delivery = made_by_a_worker_that_was_killed(bells)
     bells.stop("shop")
@@ -319,12 +332,14 @@ def test_a_report_corrects_what_was_taken_for_stopped(bells: Bells, live_server:
     assert delivery.attempt_set.get().outcome == "sent"
 
 
+@pytest.mark.slow
 def test_the_report_of_a_call_that_goes_on_hangs_up_nothing(bells: Bells, live_server: LiveServer) -> None:
     call = call_of(bells)
     assert bells.twilio.report(call, "ringing", at=live_server.url) == 204
     assert not HangUp.objects.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("trouble", "later"),
     [

@@ -63,6 +63,7 @@ def test_a_new_email_is_confirmed_for_the_first_time_too(as_user: Callable[[User
     assert not ContactPoint.objects.filter(deleted_at=None).exists()
 
 
+@pytest.mark.slow
 def test_what_staff_vouch_for_stays_and_so_does_all_of_whom_nobody_was_logged_in_as() -> None:
     known = UserFactory(email="known@example.com")
     planted(known, is_vouched=True)

@@ -260,6 +260,7 @@ def dropped(archive: Path, told: Told) -> Iterator[Path]:
     return archive
 
 
+@pytest.mark.slow
 def test_months_that_were_dropped_still_count(dropped: Path) -> None:
     assert Delivery.objects.count() == 1
     for report in (remembering(), remembering(anew=True), audit(now=NOW)):
@@ -268,6 +269,7 @@ def test_months_that_were_dropped_still_count(dropped: Path) -> None:
     assert days() == [(NOON + 25 * A_DAY).date()]
 
 
+@pytest.mark.slow
 def test_months_count_when_nothing_is_left_in_the_tables(dropped: Path) -> None:
     drop(NOW)
     report = remembering()
@@ -285,6 +287,7 @@ def changed(path: Path) -> None:
     path.write_text(path.read_text().replace('"alerts": 2', '"alerts": 3'))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", [changed, Path.unlink])
 def test_month_that_the_archive_has_lost_is_a_gap(dropped: Path, fault: Callable[[Path], object]) -> None:
     fault(dropped / "2025-08" / "manifest.json")
@@ -315,6 +318,7 @@ def test_whole_months_of_the_archive_count_among_chosen_days(
     assert said in run("--since", since, "--until", until)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("days", "months"),
     [

@@ -133,6 +133,7 @@ async def test_senders_are_woken_again_after_redis_went_silent(
         await until(lambda: looks[2:] == [False])
 
 
+@pytest.mark.slow
 async def test_workers_hear_of_lanes_again_after_redis_went_silent(
     settings: Any, monkeypatch: pytest.MonkeyPatch, redis: Redis
 ) -> None:

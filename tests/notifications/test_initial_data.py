@@ -101,5 +101,6 @@ def test_sample_alert_is_valid(path: Path) -> None:
     assert payload["location"] in {name for row in Shop.objects.values_list("slug", "name") for name in row}
 
 
+@pytest.mark.slow
 def test_there_is_a_sample_of_every_label() -> None:
     assert {path.stem for path in SAMPLES} == set(Alert.Label.values)

@@ -80,6 +80,7 @@ def test_it_is_short_and_can_be_stored() -> None:
     assert "\x00" not in description(ValueError("a\x00b"))
 
 
+@pytest.mark.slow
 def test_the_trail_has_places_and_no_values() -> None:
     def handler(secret: str) -> None:
         raise ValueError(secret)

@@ -29,6 +29,7 @@ def test_increments_of_a_second_are_put_together(redis: Redis) -> None:
     assert metrics.totals()[("attempts", "webhook", "sent")] == 1005
 
 
+@pytest.mark.slow
 def test_they_reach_redis_by_themselves() -> None:
     metrics.add("accepted")
     deadline = time.monotonic() + 10
@@ -96,6 +97,7 @@ from notifications import metrics
     assert ("metrics_not_flushed" in done.stdout + done.stderr) is said
 
 
+@pytest.mark.slow
 def test_counting_is_cheap() -> None:
     began = time.perf_counter()
     for _ in range(20_000):

@@ -102,6 +102,7 @@ def test_it_refuses_and_fails_as_told(server: Twilio) -> None:
     assert call(server, "Messages", MESSAGE)[0] == 201
 
 
+@pytest.mark.slow
 def test_it_signs_as_in_twilios_example() -> None:
     number = "+14158675309"
     fields = {"CallSid": "CA1234567890ABCDE", "Caller": number, "Digits": "1234", "From": number}

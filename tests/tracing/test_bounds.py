@@ -140,6 +140,7 @@ def test_what_is_read_apart_is_refused_in_the_same_words(uploader: APIClient, fr
     assert not Interaction.objects.exists()
 
 
+@pytest.mark.slow
 def test_what_settings_say_is_kept_of_what_is_read_apart_too(
     uploader: APIClient, fresh_readers: None, settings: Any
 ) -> None:

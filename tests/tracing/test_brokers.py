@@ -99,6 +99,7 @@ SAID = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 @pytest.mark.parametrize("said", SAID)
 def test_in_whatever_order_marks_are_delivered_what_was_sent_last_holds(said: str, now: datetime) -> None:

@@ -256,6 +256,7 @@ def test_a_case_takes_as_many_queries_for_many_exposures_as_for_one(
         assert len(doctor.get(f"/api/v1/tracing/cases/{case.pk}/").json()["exposures"]) == 10
 
 
+@pytest.mark.slow
 def test_strangers_and_keys_for_intake_read_nothing(
     as_user: Callable[[User], APIClient],
     stranger: User,

@@ -201,6 +201,7 @@ def _interactions_gone(transactional_db: None) -> Iterator[None]:
         cursor.execute("DELETE FROM tracing_interaction")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_interactions_gone")
 @pytest.mark.django_db(transaction=True)
 def test_only_cases_that_new_records_can_concern_are_searched_again(

@@ -26,6 +26,7 @@ def addresses(case: Case) -> list[str]:
     return [each.address for each in told(case)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("limits", "found"),
     [

@@ -54,6 +54,7 @@ def test_a_change_leaves_alone_what_somebody_else_changed_since_it_was_read(
     assert (stored.is_active, stored.rounds, stored.version) == (False, 3, 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("field", "value"),
     [("name", ""), ("status", 7), ("time_min_s", -1), ("time_min_s", "900"), ("time_max_s", 60),

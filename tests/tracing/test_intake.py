@@ -244,6 +244,7 @@ def lasting(seconds: float, interval: float) -> dict[str, Any]:
     return record(timestamp_end=START + seconds, interval=interval)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("copies", [1, 2_000], ids=["small", "read by another process"])
 @pytest.mark.parametrize("media_type", ["application/json", "text/csv"])
 def test_an_answer_says_how_many_records_can_never_count_and_how_many_contradict_themselves(

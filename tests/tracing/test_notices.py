@@ -276,6 +276,7 @@ def test_the_admin_leaves_alone_what_is_said_of_a_device_meanwhile(admin_client:
     assert saved == ("ios", 1, "newer", "fr")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("channel", ["", "nothing", "inbox", "push"])
 def test_a_contact_of_no_channel_for_devices_is_refused_by_the_admin(
     admin_client: Client, channel: str
@@ -292,6 +293,7 @@ def test_a_contact_of_no_channel_for_devices_is_refused_by_the_admin(
     assert not DeviceContact.objects.exists()
 
 
+@pytest.mark.slow
 def test_telling_many_takes_as_many_queries_as_telling_a_few(
     now: datetime,
     make_filter: Callable[..., Filter],

@@ -71,6 +71,7 @@ def another() -> Iterator[psycopg.Connection]:
         yield other
 
 
+@pytest.mark.slow
 def test_a_day_that_is_over_is_packed_once_and_searched_as_before_and_today_is_left() -> None:
     interactions_store(many(OVER), now=NOW)
     store([at(NOW), at(NOW - timedelta(hours=1), 2, 7)])
@@ -103,6 +104,7 @@ def test_a_packed_record_is_not_stored_again_and_one_that_differs_a_little_is() 
     assert store(others).known == 5
 
 
+@pytest.mark.slow
 def test_late_records_come_along_when_they_are_many() -> None:
     interactions_store(many(OVER), now=NOW)
     packing.pack(NOW)

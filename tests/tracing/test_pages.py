@@ -192,6 +192,7 @@ def test_no_status_is_chosen_for_whoever_marks_a_device(browse: Browse, operator
     assert " selected" not in page
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "given",
     [
@@ -224,6 +225,7 @@ def test_a_mark_against_the_rules_or_too_often_is_refused_on_the_page_too(
     assert not Case.objects.exists()
 
 
+@pytest.mark.slow
 def test_whoever_may_only_look_at_cases_marks_none(browse: Browse, stranger: User, case: Case) -> None:
     stranger.user_permissions.add(Permission.objects.get(codename="view_case"))
     for url in ("/tracing/", f"/tracing/cases/{case.pk}/"):
@@ -267,6 +269,7 @@ def test_a_filters_page_answers_what_if(browse: Browse, operator: User, case: Ca
     assert "trc-result" not in browse(operator).get(url).content.decode()
 
 
+@pytest.mark.slow
 def test_strangers_see_no_page_and_looking_is_noted(
     browse: Browse, stranger: User, operator: User, case: Case
 ) -> None:

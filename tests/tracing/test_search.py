@@ -105,6 +105,7 @@ def assert_finds_what_the_reference_does(contacts: list[Record], rules: list[Rul
             assert as_exposures(found[case]) == expected
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(contacts=st.lists(records, max_size=25), rule=rules, gone=st.integers(0, 25), late=st.integers(0, 25))
 @example(contacts=CYCLE, rule=Rule(ROUNDS), gone=1, late=2)

@@ -44,6 +44,7 @@ def test_details_are_changed(browse: Browse, owner: User) -> None:
     assert "Your changes are saved." in client.get("/account/").content.decode()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrong", [{"phone": "12"}, {"language": "tlh"}, {"first_name": "x" * 151}])
 def test_wrong_details_are_refused_and_change_nothing(
     browse: Browse, owner: User, wrong: dict[str, str]
@@ -57,6 +58,7 @@ def test_wrong_details_are_refused_and_change_nothing(
     assert (owner.first_name, owner.phone) == ("Ana", "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "field", ["email", "role", "is_staff", "is_superuser", "is_active", "email_verified_at"]
 )
@@ -183,6 +185,7 @@ def test_another_address_takes_the_password_and_is_to_be_confirmed(browse: Brows
     assert "new@example.com" in client.get("/account/").content.decode()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("wrong", "status", "field"),
     [

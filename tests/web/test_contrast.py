@@ -63,12 +63,14 @@ def test_the_formula_gives_what_the_standard_says() -> None:
     assert contrast("#767676", "#ffffff") == pytest.approx(4.54, abs=0.01)
 
 
+@pytest.mark.slow
 def test_both_sets_have_the_same_colours() -> None:
     light, dark = tokens()["light"], tokens()["dark"]
     assert light.keys() == dark.keys()
     assert len(light) > 15
 
 
+@pytest.mark.slow
 def test_every_colour_is_a_token() -> None:
     rules = PATH.read_text()[PATH.read_text().index("/* --- Ground") :]
     # The shadow is none that anything must be told by.

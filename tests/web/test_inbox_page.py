@@ -111,6 +111,7 @@ def test_a_zone_that_is_no_more_stands_for_utc(browse: Browse, owner: User, tell
     assert browse(owner).get("/preferences/").status_code == 200
 
 
+@pytest.mark.slow
 def test_older_ones_follow_without_gap_or_repeat(browse: Browse, owner: User, tell: Tell) -> None:
     everything = [tell(owner) for _ in range(2 * PAGE_SIZE + 5)]
     client, url, seen = browse(owner), "/inbox/", []
@@ -202,6 +203,7 @@ def test_mark_all_leaves_what_the_page_did_not_have(browse: Browse, owner: User,
     assert client.post("/inbox/read/", {"up_to": up_to[1]})["Location"] == "/inbox/"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("up_to", ["", "x", "-1", "1.5", "9" * 30, "²", "0" * 5000])
 def test_mark_all_takes_a_number(browse: Browse, owner: User, tell: Tell, up_to: str) -> None:
     item = tell(owner)
@@ -252,6 +254,7 @@ def test_news_tell_a_script_when_nobody_is_logged_in_any_more(db: None, browse: 
 # --- Strangers ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["read", "unread", "delete"])
 @pytest.mark.parametrize("who", ["stranger", "operator"])
 def test_nobody_else_changes_an_item(

@@ -72,10 +72,12 @@ def page(request: pytest.FixtureRequest, browse: Browse, owner: User, tell: Call
     return Page(response.content.decode())
 
 
+@pytest.mark.slow
 def test_no_form_is_without_its_token(page: Page) -> None:
     assert page.forms_without_token == []
 
 
+@pytest.mark.slow
 def test_nothing_in_a_page_is_a_script_or_style(page: Page) -> None:
     for tag, attributes in page.tags:
         assert tag != "style"
@@ -83,16 +85,19 @@ def test_nothing_in_a_page_is_a_script_or_style(page: Page) -> None:
         assert not [name for name in attributes if name == "style" or name.startswith(("on", "hx-on"))]
 
 
+@pytest.mark.slow
 def test_each_id_is_there_once(page: Page) -> None:
     assert sorted(set(page.ids)) == sorted(page.ids)
 
 
+@pytest.mark.slow
 def test_what_refers_to_an_id_finds_it(page: Page) -> None:
     for _, attributes in page.tags:
         for name in ("for", "aria-labelledby", "aria-describedby"):
             assert set((attributes.get(name) or "").split()) <= set(page.ids), attributes
 
 
+@pytest.mark.slow
 def test_no_two_landmarks_have_one_name(page: Page) -> None:
     names = [str(each["aria-labelledby"]) for _, each in page.tags if each.get("aria-labelledby")]
     assert sorted(set(names)) == sorted(names)
@@ -109,6 +114,7 @@ def test_columns_of_a_layer_have_names(browse: Browse, operator: User) -> None:
     assert 'aria-label="Position"' in position
 
 
+@pytest.mark.slow
 def test_every_field_has_a_label(page: Page) -> None:
     labelled = {each.get("for") for each in page.all("label")}
     for tag in ("input", "select"):
@@ -118,6 +124,7 @@ def test_every_field_has_a_label(page: Page) -> None:
             assert each.get("id") in labelled, each
 
 
+@pytest.mark.slow
 def test_a_page_says_what_it_is(page: Page) -> None:
     tags = [tag for tag, _ in page.tags]
     assert tags.count("h1") == 1
@@ -127,10 +134,12 @@ def test_a_page_says_what_it_is(page: Page) -> None:
     assert next(page.all("a"))["href"] == "#main"
 
 
+@pytest.mark.slow
 def test_icons_say_nothing_to_screen_readers(page: Page) -> None:
     assert all(each.get("aria-hidden") == "true" for each in page.all("svg"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", [*OPEN, *OWN, "/inbox/news/?after=0"])
 def test_every_page_forbids_foreign_code_and_copies(browse: Browse, owner: User, path: str) -> None:
     response = browse(owner if path not in OPEN else None).get(path)
@@ -163,6 +172,7 @@ def test_the_walk_finds_what_can_be_posted_to() -> None:
     assert {"/login/", "/inbox/read/", "/settings/telling/", "/account/password/"} <= set(_posts())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", _posts())
 def test_nothing_is_posted_without_a_token(browse: Browse, owner: User, path: str) -> None:
     response = browse(owner, enforce_csrf_checks=True).post(path)

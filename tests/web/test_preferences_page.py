@@ -49,6 +49,7 @@ def test_level_quiet_hours_and_time_zone_are_set_together(browse: Browse, owner:
     assert (preference.quiet_from, preference.quiet_until, preference.digest) == (None, None, True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -83,6 +84,7 @@ def code_for(point: ContactPoint) -> str:
 # --- Contact points --------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_contact_point_is_added_tested_switched_and_removed(
     browse: Browse, owner: User, django_capture_on_commit_callbacks: Any
 ) -> None:
@@ -119,6 +121,7 @@ def test_a_contact_point_is_added_tested_switched_and_removed(
     assert f"point-{point.pk}" not in client.get("/preferences/").content.decode()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fields", "wrong"),
     [
@@ -163,6 +166,7 @@ def test_an_address_that_is_here_already_is_sent_no_code_and_none_is_promised(
     assert Delivery.objects.count() == 1
 
 
+@pytest.mark.slow
 def test_whoever_switches_off_is_told_that_something_still_comes(
     browse: Browse, owner: User, teammate: User
 ) -> None:
@@ -248,6 +252,7 @@ def save(client: Client, table: dict[str, bool]) -> None:
     assert client.post("/settings/telling/", body).status_code == 302
 
 
+@pytest.mark.slow
 def test_what_is_switched_off_is_not_told_and_stays_so(browse: Browse, owner: User) -> None:
     ContactPointFactory(user=owner, channel="email", address="owner@example.com")
     client = browse(owner)
@@ -288,6 +293,7 @@ def test_what_the_page_did_not_show_is_not_switched(browse: Browse, owner: User)
     assert not Subscription.objects.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["inbox account.*", "pigeon stage.*", "stage.*", "inbox digest", "x" * 5000])
 def test_what_is_no_switch_switches_nothing(browse: Browse, owner: User, name: str) -> None:
     save(browse(owner), {name: False})
@@ -302,6 +308,7 @@ def test_rules_that_no_switch_stands_for_are_listed_and_can_be_removed(browse: B
     assert not Subscription.objects.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("who", ["stranger", "operator"])
 def test_nobody_sees_or_removes_rules_of_another(
     request: pytest.FixtureRequest, browse: Browse, owner: User, who: str
@@ -402,6 +409,7 @@ def test_nobody_is_shown_what_tells_devices_alone(browse: Browse, owner: User, o
     assert "tracing.*" not in rows_of(browse, owner) | rows_of(browse, operator)
 
 
+@pytest.mark.slow
 def test_switches_and_the_rest_are_saved_together(browse: Browse, owner: User) -> None:
     client = browse(owner)
     table = switches(client)
@@ -420,6 +428,7 @@ def test_switches_and_the_rest_are_saved_together(browse: Browse, owner: User) -
 # --- Secrets, tests and taking back ------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_secret_of_a_webhook_is_shown_once_and_can_be_renewed(browse: Browse, owner: User) -> None:
     client = browse(owner)
     client.post("/settings/points/", {"channel": "webhook", "address": "https://hooks.example.com/1"})
@@ -464,6 +473,7 @@ def test_what_came_of_a_test_is_said_where_it_was_asked_for(
     assert browse(owner).get(path, headers=headers).content.decode().count("test message") == 0
 
 
+@pytest.mark.slow
 def test_a_contact_point_that_was_removed_comes_back(
     browse: Browse, owner: User, stranger: User, settings: Any
 ) -> None:

@@ -43,6 +43,7 @@ def test_whoever_is_sent_to_the_log_in_comes_back(browse: Callable[..., Client],
     assert log_in(client, owner.email, next="/preferences/?a=b")["Location"] == "/preferences/?a=b"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "wanted",
     [

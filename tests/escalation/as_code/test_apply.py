@@ -126,6 +126,7 @@ def test_all_of_a_file_is_there_afterwards(apply: Apply) -> None:
     assert (databases.matchers[0]["value"], rest.group_by) == ("db", ["alertname"])
 
 
+@pytest.mark.slow
 def test_the_same_again_changes_nothing(apply: Apply) -> None:
     apply(TEAM)
     versions = Policy.objects.get().versions.count()
@@ -135,6 +136,7 @@ def test_the_same_again_changes_nothing(apply: Apply) -> None:
     assert Policy.objects.get().versions.count() == versions
 
 
+@pytest.mark.slow
 def test_a_schedule_that_a_policy_names_as_a_rotation_is_exported_as_one_and_stays(apply: Apply) -> None:
     apply(TEAM)
     version = newest_version(Policy.objects.get())
@@ -145,6 +147,7 @@ def test_a_schedule_that_a_policy_names_as_a_rotation_is_exported_as_one_and_sta
     assert apply(TEAM) == "Nothing to change.\n"
 
 
+@pytest.mark.slow
 def test_what_would_change_is_shown_and_only_that_is_changed(apply: Apply) -> None:
     apply(TEAM)
     text = changed(TEAM, "repeats: 2", "repeats: 3")
@@ -157,6 +160,7 @@ def test_what_would_change_is_shown_and_only_that_is_changed(apply: Apply) -> No
     assert (version.number, version.repeats, version.repeat_every_s) == (2, 3, 600)
 
 
+@pytest.mark.slow
 def test_a_last_resort_and_endless_rounds_come_by_name_and_go_back_so(apply: Apply) -> None:
     resort = "    last_resort: [{user: BO@example.com, channels: [phone]}, {schedule: Nights}]\n"
     endless = f"\n    repeat_until_acknowledged: true\n    repeat_every_s: 600\n{resort}"
@@ -173,6 +177,7 @@ def test_a_last_resort_and_endless_rounds_come_by_name_and_go_back_so(apply: App
         apply(changed(text, "BO@example.com", "nobody@example.com"))
 
 
+@pytest.mark.slow
 def test_conditions_and_whom_a_schedule_stands_for_come_and_go_back_as_they_are_stored(apply: Apply) -> None:
     targets = "{schedule: Nights, whom: everyone, channels: [], only: {severity: critical}}"
     only = "{weekdays: [sun, sat], begin: 08:00, end: 20:00}"
@@ -195,6 +200,7 @@ def test_conditions_and_whom_a_schedule_stands_for_come_and_go_back_as_they_are_
         apply(changed(text, ", end: 20:00", ""))
 
 
+@pytest.mark.slow
 def test_what_a_file_leaves_out_stays_as_it_is(apply: Apply) -> None:
     apply(TEAM)
     apply(
@@ -206,6 +212,7 @@ def test_what_a_file_leaves_out_stays_as_it_is(apply: Apply) -> None:
     assert Integration.objects.count() == 1
 
 
+@pytest.mark.slow
 def test_who_is_no_longer_a_member_has_left_and_can_come_back(apply: Apply) -> None:
     apply(TEAM)
     apply("shops:\n  - {slug: paris, members: [ana@example.com]}")
@@ -217,6 +224,7 @@ def test_who_is_no_longer_a_member_has_left_and_can_come_back(apply: Apply) -> N
     assert left.left_at is not None
 
 
+@pytest.mark.slow
 def test_only_with_prune_is_anything_removed_and_never_people_or_shops(apply: Apply) -> None:
     apply(TEAM)
     less = "users: []\nshops: []\nschedules: []\npolicies: []\nintegrations: []\nroutes: [{name: databases}]"
@@ -236,6 +244,7 @@ def test_prune_leaves_kinds_alone_of_which_no_file_speaks(apply: Apply) -> None:
     assert apply("users: []", prune=True) == "Nothing to change.\n"
 
 
+@pytest.mark.slow
 def test_routes_stand_in_the_order_of_the_file_and_before_those_that_it_does_not_name(apply: Apply) -> None:
     apply(TEAM)
     apply("routes: [{name: last}]")
@@ -256,6 +265,7 @@ def test_what_a_service_refuses_changes_nothing_at_all(apply: Apply) -> None:
     assert not User.objects.exists()
 
 
+@pytest.mark.slow
 def test_who_is_named_must_be_there(apply: Apply) -> None:
     for old, new, why in (
         ("user: ana@example.com", "user: eva@example.com", "policy Orders: steps: There is no user eva@"),
@@ -303,6 +313,7 @@ def test_nobody_to_ask_changes_nothing(apply: Apply) -> None:
     assert not User.objects.exists()
 
 
+@pytest.mark.slow
 def test_nothing_changes_otherwise_than_it_was_shown(apply: Apply, monkeypatch: pytest.MonkeyPatch) -> None:
     apply(TEAM)
 
@@ -323,6 +334,7 @@ def test_yaml_is_read_as_its_core_schema_has_it() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_schema_is_one_and_what_is_exported_is_by_it(apply: Apply) -> None:
     out = io.StringIO()
     call_command("apply", schema=True, stdout=out)
@@ -332,6 +344,7 @@ def test_the_schema_is_one_and_what_is_exported_is_by_it(apply: Apply) -> None:
     assert yaml.load(export("routes"), Loader).keys() == {"routes"}
 
 
+@pytest.mark.slow
 def test_the_example_of_the_documentation_can_be_applied(apply: Apply) -> None:
     (example,) = re.findall(r"```yaml\n(.*?)```", (REPOSITORY / "docs/as-code.md").read_text(), re.DOTALL)
     apply(example)

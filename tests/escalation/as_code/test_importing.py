@@ -239,6 +239,7 @@ def test_hours_over_several_days_are_in_parts() -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "lists"),
     [("import_oncall", ONCALL), ("import_pagerduty", PAGERDUTY)],

@@ -141,6 +141,7 @@ def test_a_group_whose_policy_is_deleted_before_anybody_is_told_is_no_gap(monito
     assert gaps(monitoring.now) == {}
 
 
+@pytest.mark.slow
 def test_an_escalation_that_goes_on_after_it_was_acknowledged_is_no_gap(
     monitoring: Monitoring, guard: Any
 ) -> None:
@@ -157,6 +158,7 @@ def test_an_escalation_that_goes_on_after_it_was_acknowledged_is_no_gap(
     assert gaps(monitoring.now) == {}
 
 
+@pytest.mark.slow
 def test_what_is_left_of_a_group_that_ended_long_ago_is_no_gap(
     monitoring: Monitoring, over: AlertGroup
 ) -> None:
@@ -171,6 +173,7 @@ def test_what_is_left_of_a_group_that_ended_long_ago_is_no_gap(
     assert gaps(NOON + timedelta(days=401)) == {}
 
 
+@pytest.mark.slow
 def test_days_are_asked_one_by_one_and_counted(monitoring: Monitoring) -> None:
     for day in range(3):
         monitoring.now = NOON + timedelta(days=day)
@@ -188,6 +191,7 @@ def test_days_are_asked_one_by_one_and_counted(monitoring: Monitoring) -> None:
 # --- Where something is wrong ---------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_group_that_is_due_and_not_looked_at_is_found(monitoring: Monitoring, rung: AlertGroup) -> None:
     monitoring.trigger("cpu")
     group = monitoring.group("cpu")
@@ -229,6 +233,7 @@ def test_an_open_group_that_is_not_as_it_should_be_is_found(
     assert found[kind].startswith(f"The group “Disk” ({rung.pk}, of 2026-03-02 12:00:00 UTC) ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "ended", ["cancelled_at = '2026-03-02 11:00+00'", "ends_at = '2026-03-02 12:00:01+00'"]
 )
@@ -247,6 +252,7 @@ def test_what_a_silence_holds_back_though_it_is_over_is_found(monitoring: Monito
     assert [*gaps(monitoring.now)] == ["group_held"]
 
 
+@pytest.mark.slow
 def test_a_process_that_did_not_end_or_go_on_in_time_is_found(
     monitoring: Monitoring, rung: AlertGroup
 ) -> None:
@@ -259,6 +265,7 @@ def test_a_process_that_did_not_end_or_go_on_in_time_is_found(
     assert [*gaps(monitoring.now + timedelta(minutes=5))] == ["process_overdue"]
 
 
+@pytest.mark.slow
 def test_what_is_over_and_would_go_on_after_its_acknowledgement_is_found(
     monitoring: Monitoring, rung: AlertGroup
 ) -> None:
@@ -270,6 +277,7 @@ def test_what_is_over_and_would_go_on_after_its_acknowledgement_is_found(
     assert [*gaps(monitoring.now)] == ["rings_on"]
 
 
+@pytest.mark.slow
 def test_an_acknowledgement_that_never_reached_its_group_is_found(
     monitoring: Monitoring, rung: AlertGroup
 ) -> None:
@@ -279,6 +287,7 @@ def test_an_acknowledgement_that_never_reached_its_group_is_found(
     assert [*gaps(monitoring.now + timedelta(minutes=3))] == ["acknowledgement_lost"]
 
 
+@pytest.mark.slow
 def test_what_is_over_and_still_fires_is_found_and_the_other_way_round(
     monitoring: Monitoring, rung: AlertGroup
 ) -> None:
@@ -292,6 +301,7 @@ def test_what_is_over_and_still_fires_is_found_and_the_other_way_round(
     assert [*gaps(monitoring.now)] == ["fires_on"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "lost",
     [
@@ -322,6 +332,7 @@ def test_what_is_to_be_sent_of_a_process_that_has_ended_is_found(
     assert gaps(monitoring.now) == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "broken"),
     [
@@ -338,6 +349,7 @@ def test_a_group_that_no_summary_lists_is_found(
     assert gaps(monitoring.now)[kind].startswith("The group “Service 00” (")
 
 
+@pytest.mark.slow
 def test_a_storm_that_is_over_before_its_groups_is_found_unless_somebody_closed_it(
     monitoring: Monitoring, stormy: AlertGroup
 ) -> None:
@@ -351,6 +363,7 @@ def test_a_storm_that_is_over_before_its_groups_is_found_unless_somebody_closed_
     assert [*gaps(monitoring.now)] == ["storm_over"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kinds", "broken"),
     [
@@ -384,6 +397,7 @@ def test_what_was_kept_and_not_counted_is_found(monitoring: Monitoring, rung: Al
     assert [*gaps(monitoring.now)] == ["occurrences_miscounted"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("act", [Act.RESOLVE, Act.ACKNOWLEDGE, Act.NOTE])
 def test_what_was_ignored_though_its_alert_fires_is_found(monitoring: Monitoring, act: Act) -> None:
     monitoring.trigger("disk", at=NOON)

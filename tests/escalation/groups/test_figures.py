@@ -85,6 +85,7 @@ def history(monitoring: Monitoring, key: ApiKey, settings: Any) -> Monitoring:
     return monitoring
 
 
+@pytest.mark.slow
 def test_means_medians_and_nine_of_ten_are_over_what_was_answered_alone(
     history: Monitoring, machine: APIClient
 ) -> None:
@@ -97,6 +98,7 @@ def test_means_medians_and_nine_of_ten_are_over_what_was_answered_alone(
     assert shown["is_cut"] is False
 
 
+@pytest.mark.slow
 def test_they_are_told_apart_by_policy_source_shop_and_hour(
     history: Monitoring, machine: APIClient, key: ApiKey
 ) -> None:
@@ -126,6 +128,7 @@ def test_they_are_told_apart_by_policy_source_shop_and_hour(
     assert shown["hours"][1]["to_acknowledge"] == spread(10, 10, 10)
 
 
+@pytest.mark.slow
 def test_the_first_acknowledgement_counts_and_that_of_any_escalation_of_a_group(
     monitoring: Monitoring, machine: APIClient
 ) -> None:
@@ -155,6 +158,7 @@ def test_what_told_nobody_or_began_outside_the_period_is_not_counted(
     assert [each["incidents"] for each in shown["noisy_sources"]] == [1]
 
 
+@pytest.mark.slow
 def test_sources_and_keys_are_ranked_by_whom_they_wake(
     history: Monitoring, machine: APIClient, guard: User, key: ApiKey
 ) -> None:
@@ -190,6 +194,7 @@ def test_sources_and_keys_are_ranked_by_whom_they_wake(
     assert (again["incidents"], again["occurrences"]) == (2, 3)
 
 
+@pytest.mark.slow
 def test_it_takes_two_statements_however_much_there_is_and_says_where_it_stops(
     history: Monitoring, machine: APIClient, asked: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -219,6 +224,7 @@ def test_a_period_that_is_none_is_refused(machine: APIClient, query: dict[str, s
     assert (refused.status_code, list(refused.json())) == (400, [field])
 
 
+@pytest.mark.slow
 def test_figures_are_for_the_staff_and_for_keys_that_read(
     as_user: Any, as_machine: Any, owner: User, operator: User
 ) -> None:
@@ -231,6 +237,7 @@ def test_figures_are_for_the_staff_and_for_keys_that_read(
         assert page.get("/escalations/figures/").status_code == status
 
 
+@pytest.mark.slow
 def test_the_page_has_the_same_numbers_in_tables(
     history: Monitoring, operator: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -250,6 +257,7 @@ def test_the_page_has_the_same_numbers_in_tables(
     assert page.get("/escalations/figures/?days=x").status_code == 200
 
 
+@pytest.mark.slow
 def test_each_column_of_the_page_has_a_name_of_its_own(history: Monitoring, operator: User) -> None:
     client = Client(headers={"accept": "text/html"})
     client.force_login(operator)

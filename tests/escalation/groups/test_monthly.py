@@ -59,6 +59,7 @@ def told() -> list[tuple[str, str, str]]:
 TITLE = "On call in March 2026: 3 incidents, 0 unanswered"
 
 
+@pytest.mark.slow
 def test_administrators_are_told_in_their_inbox_and_by_mail(
     march: None, admin: User, operator: User, owner: User, as_user: Callable[[User], APIClient]
 ) -> None:
@@ -83,6 +84,7 @@ def test_administrators_are_told_in_their_inbox_and_by_mail(
     assert as_user(owner).get("/api/v1/inbox/").json()["results"] == []
 
 
+@pytest.mark.slow
 def test_a_month_is_told_once_and_the_next_one_again(march: None, admin: User) -> None:
     assert [month_tell(APRIL), month_tell(APRIL.replace(day=2)), month_tell(APRIL.replace(day=30))] == [
         True, False, False,
@@ -92,6 +94,7 @@ def test_a_month_is_told_once_and_the_next_one_again(march: None, admin: User) -
     assert told()[-1][2] == "On call in April 2026: 1 incident, 0 unanswered"
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_a_month_is_told_once_though_several_do_so_at_once(march: None, admin: User) -> None:
     together = Barrier(4)
@@ -109,6 +112,7 @@ def test_a_month_is_told_once_though_several_do_so_at_once(march: None, admin: U
     assert Notification.objects.filter(kind="escalation.figures").count() == 1
 
 
+@pytest.mark.slow
 def test_who_unsubscribed_is_not_told_that_way(march: None, admin: User) -> None:
     Subscription.objects.create(user=admin, channel="email", kind="escalation.*", is_enabled=False)
     another = an_admin("another")

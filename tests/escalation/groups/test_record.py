@@ -30,6 +30,7 @@ def machine(as_machine: Any) -> APIClient:
 STARTED = "Escalation started by the policy Night shift (version 1)."
 
 
+@pytest.mark.slow
 def test_it_has_every_turn_from_opening_to_the_end(monitoring: Monitoring, machine: APIClient) -> None:
     monitoring.trigger("disk", title="Disk full")
     monitoring.later(seconds=1)
@@ -59,6 +60,7 @@ def test_it_has_every_turn_from_opening_to_the_end(monitoring: Monitoring, machi
     assert {"name": "Resolved after", "value": "7 min 1 s"} in facts
 
 
+@pytest.mark.slow
 def test_an_act_on_a_group_is_told_once_though_it_ends_its_escalation(
     monitoring: Monitoring, machine: APIClient
 ) -> None:
@@ -73,6 +75,7 @@ def test_an_act_on_a_group_is_told_once_though_it_ends_its_escalation(
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_silences_are_in_it_with_their_reason(
     monitoring: Monitoring, machine: APIClient, operator: User
 ) -> None:
@@ -94,6 +97,7 @@ def test_silences_are_in_it_with_their_reason(
     assert lines[1]["details"] == "New disks"
 
 
+@pytest.mark.slow
 def test_what_flaps_says_that_it_is_held_back(monitoring: Monitoring, machine: APIClient) -> None:
     for _ in range(4):
         monitoring.trigger("disk")
@@ -107,6 +111,7 @@ def test_what_flaps_says_that_it_is_held_back(monitoring: Monitoring, machine: A
     )
 
 
+@pytest.mark.slow
 def test_each_alert_of_a_group_is_in_it(monitoring: Monitoring, machine: APIClient, settings: Any) -> None:
     settings.STORM_GROUPS = 1
     for key in ("disk", "cpu", "net"):
@@ -117,6 +122,7 @@ def test_each_alert_of_a_group_is_in_it(monitoring: Monitoring, machine: APIClie
     assert storm == ["Told with others in one summary: 3 alerts at once: Disk, Cpu, Net"]
 
 
+@pytest.mark.slow
 def test_notes_on_a_group_are_for_those_who_were_told(
     monitoring: Monitoring, as_user: Any, guard: User, stranger: User
 ) -> None:
@@ -132,6 +138,7 @@ def test_notes_on_a_group_are_for_those_who_were_told(
     assert as_user(guard).get(f"{path}timeline/").json()["lines"][-1]["details"] == "Cleaned up."
 
 
+@pytest.mark.slow
 def test_the_page_of_a_group_shows_all_of_it_and_takes_notes(
     monitoring: Monitoring, guard: User, as_user: Any
 ) -> None:
@@ -149,6 +156,7 @@ def test_the_page_of_a_group_shows_all_of_it_and_takes_notes(
     assert "Mine &#124; yours" in page.get(f"{path}timeline.md").content.decode()
 
 
+@pytest.mark.slow
 def test_reading_it_asks_the_same_however_much_there_is(
     monitoring: Monitoring, machine: APIClient, asked: list[str]
 ) -> None:

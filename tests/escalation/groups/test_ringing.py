@@ -35,6 +35,7 @@ def silence(monitoring: Monitoring, matchers: list[dict[str, str]] = DISK, **mor
 # --- Silences --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_what_is_silenced_is_kept_shown_and_told_when_that_is_over(monitoring: Monitoring) -> None:
     quiet = silence(monitoring)
     monitoring.trigger("disk")
@@ -59,6 +60,7 @@ def test_what_is_over_before_its_silence_is_told_to_nobody(monitoring: Monitorin
     assert not Delivery.objects.exists()
 
 
+@pytest.mark.slow
 def test_once_a_silence_is_there_no_call_of_it_begins(monitoring: Monitoring) -> None:
     monitoring.trigger("disk")
     monitoring.later(seconds=1)
@@ -88,6 +90,7 @@ def test_a_window_that_has_begun_since_ends_what_rings_when_that_is_due_again(
     assert not Delivery.objects.filter(status="pending").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_what_comes_while_a_silence_is_being_stored_does_not_ring_after_it(monitoring: Monitoring) -> None:
     with ThreadPoolExecutor(1) as threads:
@@ -103,6 +106,7 @@ def test_what_comes_while_a_silence_is_being_stored_does_not_ring_after_it(monit
     assert not Delivery.objects.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_what_is_decided_while_a_silence_is_being_cancelled_is_not_held_back(monitoring: Monitoring) -> None:
     quiet = silence(monitoring)
@@ -136,6 +140,7 @@ def test_a_silence_that_is_taken_back_lets_ring_what_it_held(monitoring: Monitor
     assert ringing_now() == ["Disk"]
 
 
+@pytest.mark.slow
 def test_a_maintenance_window_comes_again_by_its_rule_and_zone(monitoring: Monitoring) -> None:
     """Noon in UTC is 13:00 in Paris in winter, 14:00 in summer; the window is at 13:30 there."""
     silence(
@@ -161,6 +166,7 @@ def test_a_maintenance_window_comes_again_by_its_rule_and_zone(monitoring: Monit
         monitoring.resolve("disk")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("field", "given"),
     [
@@ -182,6 +188,7 @@ def test_a_silence_that_says_nothing_is_refused(monitoring: Monitoring, field: s
 # --- By people -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_snoozed_it_rings_again_at_that_time_unless_it_is_over(monitoring: Monitoring) -> None:
     monitoring.trigger("disk")
     monitoring.trigger("cpu")
@@ -213,6 +220,7 @@ def test_people_take_and_close_groups(monitoring: Monitoring) -> None:
 # --- Flapping --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_what_opens_and_closes_again_and_again_is_told_only_once_it_stays(monitoring: Monitoring) -> None:
     for _ in range(3):
         monitoring.trigger("disk")
@@ -233,6 +241,7 @@ def test_what_opens_and_closes_again_and_again_is_told_only_once_it_stays(monito
 # --- Storms ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_forty_at_once_are_one_call_that_ends_with_the_last_of_them(
     monitoring: Monitoring, django_capture_on_commit_callbacks: Any
 ) -> None:
@@ -254,6 +263,7 @@ def test_forty_at_once_are_one_call_that_ends_with_the_last_of_them(
     assert AlertGroup.objects.exclude(state="resolved").count() == 0
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_a_storm_that_takes_a_group_in_while_its_others_end_goes_on(monitoring: Monitoring) -> None:
     keys = [f"service {number}" for number in range(10)]
@@ -289,6 +299,7 @@ def test_a_storm_whose_end_was_lost_is_closed_by_the_next_look(monitoring: Monit
     assert ringing_now() == []
 
 
+@pytest.mark.slow
 def test_each_policy_has_its_own_storms_and_what_rang_before_counts(
     monitoring: Monitoring, guard: Any
 ) -> None:
@@ -311,6 +322,7 @@ def test_each_policy_has_its_own_storms_and_what_rang_before_counts(
     assert ringing_now()[-1] == "1 alerts at once: One More"
 
 
+@pytest.mark.slow
 def test_a_storm_that_has_calmed_takes_nothing_more_in(monitoring: Monitoring) -> None:
     monitoring.say(*(Occurrence(f"key {number}") for number in range(10)))
     monitoring.later(seconds=6)
@@ -324,6 +336,7 @@ def test_a_storm_that_has_calmed_takes_nothing_more_in(monitoring: Monitoring) -
     assert "Out" in ringing_now()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("became", "state", "said"),
     [("sent", "unanswered", "Nobody answered."), ("failed", "reached_nobody", "They were not reached.")],
@@ -348,6 +361,7 @@ def test_a_group_whose_process_ended_by_itself_says_so(
     assert state.replace("_", " ") in client.get(admin).content.decode()
 
 
+@pytest.mark.slow
 def test_resolving_a_group_ends_the_last_resort_of_its_process(monitoring: Monitoring, settings: Any) -> None:
     settings.LAST_RESORT = [{"type": "address", "channel": "sms", "address": "+33612345670"}]
     monitoring.trigger("disk")

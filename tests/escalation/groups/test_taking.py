@@ -186,6 +186,7 @@ def test_alerts_with_the_same_labels_are_one_group_that_ends_with_its_last(monit
     assert AlertGroup.objects.get(pk=made[0].group).state == "resolved"
 
 
+@pytest.mark.slow
 def test_something_new_in_a_group_that_was_taken_is_told_after_the_interval(monitoring: Monitoring) -> None:
     Route.objects.create(
         name="r", position=1, policy=monitoring.integration.policy, group_by=["cluster"], group_interval_s=60
@@ -227,6 +228,7 @@ def test_hundreds_of_keys_of_one_body_are_taken_by_few_statements(
     assert AlertGroup.objects.filter(occurrences=2).count() == 300
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_many_at_once_make_one_group_of_a_key(monitoring: Monitoring) -> None:
     def say(number: int) -> list[str]:
@@ -271,6 +273,7 @@ def test_what_another_has_opened_and_closed_meanwhile_stays_closed(
     assert [each.state for each in AlertGroup.objects.all()] == ["resolved"]
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_opening_and_closing_at_once_loses_nothing(monitoring: Monitoring) -> None:
     def say(number: int) -> int:

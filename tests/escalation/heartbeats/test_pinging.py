@@ -106,6 +106,7 @@ def test_a_plain_ping_is_one_statement(heartbeat: Heartbeat, asked: list[str]) -
     assert heartbeat.pings == 4
 
 
+@pytest.mark.slow
 def test_the_last_hundred_pings_are_kept_with_the_beginning_of_their_bodies(heartbeat: Heartbeat) -> None:
     client = Client()
     for number in range(1, 104):
@@ -203,6 +204,7 @@ def test_a_ping_of_a_cron_line_waits_for_its_next_turn(make: Callable[..., Heart
     assert nightly.due_at == datetime(2026, 3, 29, 1, 10, tzinfo=UTC)
 
 
+@pytest.mark.slow
 def test_one_that_is_not_pinged_goes_down_after_its_grace_and_up_with_the_next_ping(
     heartbeat: Heartbeat,
 ) -> None:

@@ -70,6 +70,7 @@ def assert_bounded(occurrence: Occurrence) -> None:
     )
 
 
+@pytest.mark.slow
 @given(JSON, st.sampled_from(SAMPLES))
 @settings(deadline=None, derandomize=True, max_examples=150)
 def test_any_json_is_taken_within_bounds_or_refused(body: Any, sample: Sample) -> None:
@@ -89,6 +90,7 @@ def test_a_real_body_with_something_else_in_one_place_is_too(data: st.DataObject
             assert_bounded(occurrence)
 
 
+@pytest.mark.slow
 @given(
     st.dictionaries(
         st.sampled_from(["ce-id", "Ce-Source", "ce-type", "CE-SpecVersion", "ce-x", "content-type"]), TEXTS

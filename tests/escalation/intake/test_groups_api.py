@@ -58,6 +58,7 @@ def path_of(group: AlertGroup, action: str = "") -> str:
 # --- The API --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_whoever_was_told_sees_a_group_with_all_that_was_said(
     told: APIClient, group: AlertGroup, sender: Sender, there: Integration
 ) -> None:
@@ -73,6 +74,7 @@ def test_whoever_was_told_sees_a_group_with_all_that_was_said(
     assert [each["id"] for each in told.get(GROUPS).json()["results"]] == [shown["id"]]
 
 
+@pytest.mark.slow
 def test_nobody_else_does_but_the_staff(
     group: AlertGroup, as_user: Any, teammate: User, staff: APIClient, as_machine: Any
 ) -> None:
@@ -88,6 +90,7 @@ def test_nobody_else_does_but_the_staff(
     assert as_machine("escalations:read").post(path_of(group, "acknowledge/")).status_code == 403
 
 
+@pytest.mark.slow
 def test_it_is_acknowledged_and_resolved_by_whoever_was_told(told: APIClient, group: AlertGroup) -> None:
     taken = told.post(path_of(group, "acknowledge/")).json()
     assert (taken["state"], taken["ended_by"], taken["ended_via"]) == (
@@ -102,6 +105,7 @@ def test_it_is_acknowledged_and_resolved_by_whoever_was_told(told: APIClient, gr
     assert told.post(path_of(group, "snooze/"), until).status_code == 409
 
 
+@pytest.mark.slow
 def test_it_is_put_off_and_told_again(told: APIClient, group: AlertGroup) -> None:
     until = clock.now() + timedelta(hours=1)
     put_off = told.post(path_of(group, "snooze/"), {"until": until.isoformat()}).json()
@@ -122,6 +126,7 @@ def test_a_time_to_put_it_off_to_is_within_thirty_days(
     assert (answer.status_code, list(answer.json())) == (400, ["until"])
 
 
+@pytest.mark.slow
 def test_the_list_is_narrowed(staff: APIClient, group: AlertGroup, sender: Sender, integration: Make) -> None:
     silent = integration("alertmanager", name="silent", policy=None)
     fire(sender, silent, alert("Quiet"))
@@ -141,6 +146,7 @@ def test_the_list_is_narrowed(staff: APIClient, group: AlertGroup, sender: Sende
         assert staff.get(GROUPS, query).status_code == 400, query
 
 
+@pytest.mark.slow
 def test_the_list_asks_few_questions(
     staff: APIClient, sender: Sender, there: Integration, django_assert_num_queries: Any
 ) -> None:
@@ -150,6 +156,7 @@ def test_the_list_asks_few_questions(
         assert len(staff.get(GROUPS).json()["results"]) == 4
 
 
+@pytest.mark.slow
 def test_a_storm_is_seen_with_all_that_it_tells_of(
     told: APIClient, sender: Sender, there: Integration
 ) -> None:
@@ -166,6 +173,7 @@ def test_a_storm_is_seen_with_all_that_it_tells_of(
 # --- Silences -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_silence_holds_back_what_it_matches_until_it_is_cancelled(
     staff: APIClient, operator: User, group: AlertGroup
 ) -> None:
@@ -230,6 +238,7 @@ def page_of(user: User) -> Client:
     return client
 
 
+@pytest.mark.slow
 def test_the_pages_show_a_group_to_whoever_was_told_and_to_nobody_else(
     group: AlertGroup, owner: User, teammate: User, operator: User
 ) -> None:
@@ -246,6 +255,7 @@ def test_the_pages_show_a_group_to_whoever_was_told_and_to_nobody_else(
     assert other.post(f"{path}resolve/").status_code == 404
 
 
+@pytest.mark.slow
 def test_what_is_open_comes_first(sender: Sender, there: Integration, owner: User, operator: User) -> None:
     for name in ("First", "Second", "Third"):
         fire(sender, there, alert(name))
@@ -260,6 +270,7 @@ def test_what_is_open_comes_first(sender: Sender, there: Integration, owner: Use
         assert re.findall(r'class="esc-name"[^>]*>(\w+) is wrong', html) == [shown]
 
 
+@pytest.mark.slow
 def test_what_is_over_goes_on_page_by_page(sender: Sender, there: Integration, operator: User) -> None:
     names = [f"Down{number}" for number in range(35)]
     fire(sender, there, *(alert(name) for name in names))
@@ -272,6 +283,7 @@ def test_what_is_over_goes_on_page_by_page(sender: Sender, there: Integration, o
     assert sorted(seen) == sorted(f"{name} is wrong" for name in names)
 
 
+@pytest.mark.slow
 def test_the_buttons_acknowledge_put_off_and_resolve(group: AlertGroup, owner: User) -> None:
     page, path = page_of(owner), f"/groups/{group.pk}/"
     for action, given, state, quiet in (
@@ -325,6 +337,7 @@ def test_the_admin_shows_the_address_and_the_last_requests(
         assert page.get(path).status_code == 200, path
 
 
+@pytest.mark.slow
 def test_a_group_leads_whoever_may_to_a_silence_of_its_own(
     group: AlertGroup, there: Integration, owner: User, operator: User
 ) -> None:
@@ -346,6 +359,7 @@ def test_a_link_to_a_silence_that_is_no_json_is_shown_as_it_is(operator: User) -
     assert page_of(operator).get("/admin/escalation/silence/add/?matchers=[").status_code == 200
 
 
+@pytest.mark.slow
 def test_the_admin_makes_integrations_and_new_keys(operator: User, policy: Any) -> None:
     page = page_of(operator)
     form = {
@@ -379,6 +393,7 @@ def test_the_admin_makes_integrations_and_new_keys(operator: User, policy: Any) 
     assert not Integration.objects.exists()
 
 
+@pytest.mark.slow
 def test_the_admin_closes_groups_and_makes_silences(group: AlertGroup, operator: User) -> None:
     page = page_of(operator)
     form = {
@@ -401,6 +416,7 @@ def test_the_admin_closes_groups_and_makes_silences(group: AlertGroup, operator:
 # --- Personal data --------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_person_can_have_what_they_were_told_of_and_silenced(
     group: AlertGroup, told: APIClient, owner: User, operator: User
 ) -> None:

@@ -41,6 +41,7 @@ def test_an_integration_is_made_once_and_its_address_takes_what_is_sent(
     assert [each["made"][0]["outcome"] for each in requests] == ["opened"]
 
 
+@pytest.mark.slow
 def test_the_key_is_shown_to_staff_only(
     staff: APIClient, made: dict[str, Any], as_machine: Any, as_user: Any, owner: Any
 ) -> None:
@@ -69,6 +70,7 @@ def test_it_is_changed_field_by_field(staff: APIClient, made: dict[str, Any], sh
     assert staff.patch(path, {"name": "other"}).status_code == 409
 
 
+@pytest.mark.slow
 def test_bad_input_is_refused_by_field(staff: APIClient, policy: Policy) -> None:
     policy.deleted_at = policy.created_at
     policy.save()
@@ -113,6 +115,7 @@ def test_what_is_removed_ends_what_it_opened(
 # --- Trying ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_pasted_body_shows_what_it_would_make_and_why_and_stores_nothing(
     staff: APIClient, made: dict[str, Any], policy: Policy
 ) -> None:

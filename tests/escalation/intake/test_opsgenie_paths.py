@@ -40,6 +40,7 @@ def genie(request: Any, integration: Make, sender: Sender) -> Genie:
     return Genie(sender, integration("opsgenie").key, request.param)
 
 
+@pytest.mark.slow
 def test_an_alert_is_created_acknowledged_noted_and_closed_by_its_alias(genie: Genie) -> None:
     created = genie.result(genie.ask("POST", "", BODY))
     group = AlertGroup.objects.get()
@@ -63,6 +64,7 @@ def test_an_alert_is_created_acknowledged_noted_and_closed_by_its_alias(genie: G
     assert said[1].by == "ana"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["/{}?identifierType=id", "/{}", "/{}/"])
 def test_an_alert_is_deleted_by_its_id(genie: Genie, path: str) -> None:
     created = genie.result(genie.ask("POST", "/", BODY))
@@ -117,6 +119,7 @@ def test_nobody_asks_for_the_requests_of_another(genie: Genie, integration: Make
         assert (answer.status_code, "message" in answer.json()) == (404, True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "path", "body", "code"),
     [

@@ -51,6 +51,7 @@ def path_of(integration: Any) -> str:
 # --- Kept -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format_", FORMATS)
 @pytest.mark.parametrize("slash", ["/", ""])
 def test_2xx_means_kept(integration: Make, sender: Sender, format_: str, slash: str) -> None:
@@ -251,6 +252,7 @@ def test_what_is_switched_off_takes_nothing_and_says_why(
     assert (request.status, request.error) == (401, "The integration is switched off.")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format_", FORMATS)
 @pytest.mark.parametrize(
     "raw",

@@ -73,6 +73,7 @@ def remove(there: Integration) -> None:
     integration_remove(integration=Integration.objects.get(pk=there.pk), by="operator", via="test")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format_", BODIES)
 def test_a_body_that_comes_too_late_is_refused_as_with_an_unknown_key(
     integration: Make, format_: str

@@ -131,6 +131,7 @@ def noted(owner: User) -> Any:
     return process
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["timeline.md", "timeline.md/", "timeline/"])
 def test_the_api_gives_it_by_its_name_and_by_what_is_accepted(
     as_user: Any, noted: Any, owner: User, form: str

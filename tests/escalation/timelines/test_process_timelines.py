@@ -113,6 +113,7 @@ def test_a_run_that_nobody_answered_says_so_and_who_came_late(
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("state", "last"), [("stopped", "Stopped"), ("acknowledged", "Acknowledged")])
 def test_what_was_done_before_entries_were_kept_is_told_too(
     machine: APIClient, process: EscalationProcess, state: str, last: str
@@ -127,6 +128,7 @@ def test_what_was_done_before_entries_were_kept_is_told_too(
     assert shown[-1] == (state, f"{last} by Ana through the API, 1 min after the start.")
 
 
+@pytest.mark.slow
 def test_real_sends_are_in_it_with_their_outcome(bells: Bells) -> None:
     bells.start("order", bells.text(0), bells.hook(0, "/refused"), bells.call(600))
     bells.hooks.behave("status:410")
@@ -141,6 +143,7 @@ def test_real_sends_are_in_it_with_their_outcome(bells: Bells) -> None:
     assert shown["lines"][-1]["text"].startswith("Acknowledged by API key a machine (")
 
 
+@pytest.mark.slow
 def test_people_see_the_messages_to_themselves_and_strangers_nothing(
     as_user: Any, process: EscalationProcess, owner: User, stranger: User, operator: User
 ) -> None:
@@ -155,6 +158,7 @@ def test_people_see_the_messages_to_themselves_and_strangers_nothing(
     assert as_user(stranger).post(f"{URL}order/notes/", {"text": "Hello"}).status_code == 404
 
 
+@pytest.mark.slow
 def test_reading_it_asks_the_same_however_long_it_is(
     machine: APIClient, owner: User, asked: list[str]
 ) -> None:
@@ -192,6 +196,7 @@ def test_a_note_is_kept_with_its_author_and_time(
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["", "   ", "x" * 4001, 7, None, "a\x00b"])
 def test_what_is_no_note_is_refused(machine: APIClient, process: EscalationProcess, text: Any) -> None:
     refused = machine.post(f"{URL}order/notes/", {"text": text})

@@ -39,6 +39,7 @@ def populate(shop: Shop, user: User, make_delivery: Make) -> None:
     ApiKey.objects.create(name="camera", digest=str(alert.pk), hint="tsn_abc", scopes=["alerts:write"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", LISTS)
 def test_a_list_takes_the_same_number_of_queries_for_any_number_of_rows(
     desk: Client, shop: Shop, owner: User, make_delivery: Make, page: str
@@ -54,6 +55,7 @@ def test_a_list_takes_the_same_number_of_queries_for_any_number_of_rows(
     assert len(many) == len(few) <= 8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "page", ["notifications_alert", "notifications_notification", "notifications_delivery"]
 )
@@ -73,6 +75,7 @@ def test_an_alert_shows_its_deliveries_by_status(desk: Client, owner: User, make
     assert f"?q={alert.pk}" in page
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", ["notifications_delivery", "notifications_alert", "accounts_user"])
 def test_an_id_that_is_not_there_is_no_fault(desk: Client, page: str) -> None:
     for pk in ("nonsense", "33cbb18c-3e9d-4acc-9667-2fbe7bf29137"):
@@ -85,6 +88,7 @@ def test_an_alert_is_found_by_its_id(desk: Client) -> None:
     assert list(page.context["cl"].result_list) == [alert]
 
 
+@pytest.mark.slow
 def test_an_alert_says_with_which_one_it_is_grouped(desk: Client, shop: Shop) -> None:
     alone, first = AlertFactory(shop=shop), AlertFactory(shop=shop)
     Alert.objects.filter(pk=first.pk).update(grouped_with=first.pk)
@@ -127,6 +131,7 @@ def test_the_first_page_is_there_while_redis_is_away(desk: Client, monkeypatch: 
     assert b"Redis is away" in desk.get("/admin/").content
 
 
+@pytest.mark.slow
 def test_staff_without_permissions_see_and_people_do_not(
     owner: User, as_user: Callable[[User], Client]
 ) -> None:
@@ -137,6 +142,7 @@ def test_staff_without_permissions_see_and_people_do_not(
     assert as_user(owner).get(url("notifications_delivery_changelist")).status_code == 302
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["/django-rq/", "/django-rq/queues/0/", "/django-rq/stats.json"])
 def test_the_queues_pages_are_for_superusers(
     desk: Client, owner: User, as_user: Callable[[User], Client], path: str

@@ -29,6 +29,7 @@ def test_a_test_message_is_sent_from_the_list(desk: Client, owner: User) -> None
     assert ONLY_CONFIRMED not in page
 
 
+@pytest.mark.slow
 def test_more_test_messages_than_are_sent_at_once_are_said_to_be_left_out(desk: Client, owner: User) -> None:
     chosen = [ContactPointFactory(user=owner) for _ in range(TESTS_MOST + 2)]
     posted = {"action": "test_send", "_selected_action": [str(each.pk) for each in chosen]}
@@ -73,6 +74,7 @@ def test_what_is_held_goes_to_the_new_address_once_that_is_vouched_for(desk: Cli
     assert (held.status, held.reason) == ("suppressed", "unconfirmed")
 
 
+@pytest.mark.slow
 def test_a_rule_that_the_staff_set_stops_what_is_held(desk: Client, owner: User, held: Delivery) -> None:
     path, person = url("accounts_user_change", owner.pk), {"preference-TOTAL_FORMS": "0"}
     assert desk.post(path, form_data(desk.get(path)) | person).status_code == 302
@@ -95,6 +97,7 @@ def test_a_contact_point_that_is_removed_while_it_is_changed_stays_removed(desk:
     assert (point.label, point.secret_version, bool(point.deleted_at)) == ("Desk", 2, True)
 
 
+@pytest.mark.slow
 def test_a_contact_point_is_checked_by_its_channels_rules(desk: Client, owner: User) -> None:
     fields = {
         "user": str(owner.pk),
@@ -117,6 +120,7 @@ def test_a_contact_point_is_checked_by_its_channels_rules(desk: Client, owner: U
     assert list(refused.context["adminform"].form.errors) == ["linger_ms"]
 
 
+@pytest.mark.slow
 def test_an_address_is_confirmed_in_the_admin_only_where_somebody_vouches_for_it(
     desk: Client, owner: User
 ) -> None:

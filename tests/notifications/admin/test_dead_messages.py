@@ -39,6 +39,7 @@ def test_the_staff_read_reason_and_body(client: Client, operator: User, messages
     assert "&lt;b&gt;" in page
 
 
+@pytest.mark.slow
 def test_the_chosen_are_replayed_and_discarded(
     client: Client, operator: User, messages: list[DeadMessage]
 ) -> None:

@@ -47,6 +47,7 @@ def test_a_delivery_shows_its_attempts_and_why(
     assert "Cancel it" not in page
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("find", "expected"),
     [("alert", 1), ("email", 2), ("user", 2), ("delivery", 1), ("nobody", 0)],
@@ -64,6 +65,7 @@ def test_deliveries_are_found(
     assert len(page.context["cl"].result_list) == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "query",
     [
@@ -79,6 +81,7 @@ def test_deliveries_are_filtered(desk: Client, owner: User, make_delivery: Make,
     assert len(page.context["cl"].result_list) == 1
 
 
+@pytest.mark.slow
 def test_one_is_replayed_by_its_button(desk: Client, owner: User, make_delivery: Make) -> None:
     delivery = make_delivery(owner, status="failed")
     path = url("notifications_delivery_replay", delivery.pk)
@@ -89,6 +92,7 @@ def test_one_is_replayed_by_its_button(desk: Client, owner: User, make_delivery:
     assert b"Only failed or expired" in desk.post(path, follow=True).content
 
 
+@pytest.mark.slow
 def test_one_is_cancelled_by_its_button(desk: Client, owner: User, make_delivery: Make) -> None:
     delivery = make_delivery(owner)
     path = url("notifications_delivery_cancel", delivery.pk)
@@ -107,6 +111,7 @@ def test_what_is_being_sent_is_not_called_stopped(desk: Client, owner: User, mak
     assert Outgoing.objects.get(pk=delivery.pk).revoked_at
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("action", "before", "after", "said"),
     [
@@ -133,6 +138,7 @@ def test_many_are_replayed_or_cancelled(
     assert left.status == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "page", ["notifications_alert", "notifications_notification", "notifications_delivery"]
 )
@@ -160,6 +166,7 @@ def all_that_filters_find(desk: Client, **more: str) -> HttpResponse:
     return desk.post(path, posted, follow=True)
 
 
+@pytest.mark.slow
 def test_select_all_says_how_many_the_filters_find(desk: Client, owner: User, make_delivery: Make) -> None:
     for _ in range(52):
         make_delivery(owner, status="failed")
@@ -170,6 +177,7 @@ def test_select_all_says_how_many_the_filters_find(desk: Client, owner: User, ma
         assert "9999999999" not in desk.get(path, query).content.decode()
 
 
+@pytest.mark.slow
 def test_replaying_all_asks_first_and_takes_what_it_asked_for(
     desk: Client, owner: User, make_delivery: Make
 ) -> None:
@@ -188,6 +196,7 @@ def test_replaying_all_asks_first_and_takes_what_it_asked_for(
     assert later.status == "failed", "it came after the question"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("what", "before"), [("replay", "failed"), ("cancel", "pending")])
 def test_a_delivery_shows_who_replayed_or_cancelled_it(
     desk: Client, owner: User, make_delivery: Make, what: str, before: str
@@ -209,6 +218,7 @@ def test_a_delivery_shows_who_replayed_or_cancelled_it(
     assert "ed by operator@" not in desk.get(url("notifications_delivery_change", other.pk)).content.decode()
 
 
+@pytest.mark.slow
 def test_many_leave_one_row_of_who_did_it(desk: Client, owner: User, make_delivery: Make) -> None:
     for _ in range(3):
         make_delivery(owner, status="failed")

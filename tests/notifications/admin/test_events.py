@@ -108,6 +108,7 @@ def test_nobody_adds_changes_or_deletes_them_here(desk: Client, page: str) -> No
     assert desk.post(url(f"{page}_change", pk), {"handler": "x", "routing_key": "x"}).status_code == 403
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES)
 def test_staff_without_permissions_see_them_and_people_do_not(
     owner: User, as_user: Callable[[User], Client], page: str

@@ -19,6 +19,7 @@ from tests.factories import (
 from tests.notifications.admin.desk import Make, form_data, meanwhile, url
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", ["email", "first_name", "phone", "uuid"])
 def test_a_person_is_found(desk: Client, stranger: User, owner: User, key: str) -> None:
     User.objects.filter(pk=owner.pk).update(first_name="Zoé", phone="+33612345678")
@@ -28,6 +29,7 @@ def test_a_person_is_found(desk: Client, stranger: User, owner: User, key: str) 
     assert stranger.email not in page
 
 
+@pytest.mark.slow
 def test_a_persons_page_says_what_they_were_told_and_why(
     desk: Client, owner: User, make_delivery: Make
 ) -> None:
@@ -46,6 +48,7 @@ def test_a_persons_page_says_what_they_were_told_and_why(
         assert text in page
 
 
+@pytest.mark.slow
 def test_a_persons_page_takes_the_same_number_of_queries_for_any_number_of_deliveries(
     desk: Client, owner: User, make_delivery: Make
 ) -> None:
@@ -61,6 +64,7 @@ def test_a_persons_page_takes_the_same_number_of_queries_for_any_number_of_deliv
     assert len(many) == len(few)
 
 
+@pytest.mark.slow
 def test_a_persons_page_shows_the_newest_hundred(desk: Client, owner: User, make_delivery: Make) -> None:
     contact_point = ContactPointFactory(user=owner)
     for _ in range(101):
@@ -70,6 +74,7 @@ def test_a_persons_page_shows_the_newest_hundred(desk: Client, owner: User, make
     assert "All of them" in page
 
 
+@pytest.mark.slow
 def test_a_change_to_a_person_does_not_let_them_back_in(desk: Client, owner: User) -> None:
     person = url("accounts_user_change", owner.pk)
     posted = form_data(desk.get(person)) | {"last_name": "Lima", "preference-TOTAL_FORMS": "0"}
@@ -116,6 +121,7 @@ def test_a_person_is_added_and_changed(desk: Client, shop: Shop) -> None:
     assert User.objects.get(email="new@example.com").check_password(password)
 
 
+@pytest.mark.slow
 def test_a_persons_name_level_and_membership_are_changed(desk: Client, owner: User, stranger: User) -> None:
     page = desk.get(url("accounts_user_change", owner.pk))
     changes = {

@@ -158,6 +158,7 @@ BAD = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("field", "value"), BAD, ids=lambda value: repr(value)[:30])
 def test_a_bad_value_is_refused_with_a_message_for_its_field(
     camera: APIClient, alert_body: dict[str, Any], field: str, value: object
@@ -185,6 +186,7 @@ LOOSE = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("field", "value"), LOOSE, ids=lambda value: repr(value)[:30])
 def test_what_the_original_took_besides_is_taken_as_what_it_means(
     camera: APIClient, alert_body: dict[str, Any], field: str, value: str
@@ -217,6 +219,7 @@ def test_an_alert_may_come_as_a_form_or_without_a_content_type(
             assert {key: answer.json()[key] for key in alert_body} == alert_body
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("body", "content_type", "code"),
     [
@@ -378,6 +381,7 @@ def test_alerts_can_be_narrowed_down(as_machine: Machine, shop: Shop, query: str
     assert len(as_machine("alerts:read").get(f"{CANONICAL}?{query}").json()["results"]) == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "query",
     [

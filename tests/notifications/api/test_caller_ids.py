@@ -54,6 +54,7 @@ def test_it_takes_few_queries_whatever_its_size(
         assert len(staff.put(URL, many).json()) == 300
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("wrong", "field"),
     [

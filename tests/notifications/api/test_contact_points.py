@@ -53,6 +53,7 @@ def test_the_same_address_with_another_label_answers_409(as_user: LogIn, owner: 
     assert ContactPoint.objects.get().label == "Back office"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "field"),
     [
@@ -228,6 +229,7 @@ def test_a_test_send_becomes_a_delivery(as_user: LogIn, owner: User) -> None:
     assert as_user(owner).post(path_of(mine, "test")).json()["id"] != str(delivery.pk)
 
 
+@pytest.mark.slow
 def test_test_sends_are_throttled(as_user: LogIn, owner: User) -> None:
     cache.clear()
     mine, client = ContactPointFactory(user=owner), as_user(owner)

@@ -162,6 +162,7 @@ def test_those_of_one_event_are_replayed(writer: APIClient) -> None:
     assert dead() == {left}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "body",
     [

@@ -92,6 +92,7 @@ def test_people_can_not_replay_or_cancel_their_own(as_user: LogIn, owner: User, 
     assert as_user(owner).post(f"{PATH}{mine.pk}/cancel/").status_code == 403
 
 
+@pytest.mark.slow
 def test_they_can_be_narrowed_down(
     as_machine: Machine, owner: User, teammate: User, shop: Shop, make_delivery: Make
 ) -> None:
@@ -189,6 +190,7 @@ def test_what_failed_can_be_replayed(
     assert (answer.status_code, answer.json()["status"], answer.json()["replays"]) == (200, "pending", 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", ["pending", "sending", "sent", "suppressed", "cancelled"])
 def test_nothing_else_can_be_replayed(
     as_user: LogIn, operator: User, owner: User, make_delivery: Make, status: str
@@ -223,6 +225,7 @@ def test_many_are_replayed_by_a_filter(
     assert set(Delivery.objects.filter(status="failed")) == {left}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "body",
     [
@@ -283,6 +286,7 @@ def test_what_ends_while_it_is_cancelled_is_not_called_stopped(
     assert mine.status == "sent"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", ["sent", "failed", "suppressed", "cancelled", "expired"])
 def test_what_has_ended_can_not_be_cancelled(
     as_machine: Machine, owner: User, make_delivery: Make, status: str

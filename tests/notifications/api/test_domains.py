@@ -94,6 +94,7 @@ def test_a_key_sees_what_was_told_of_a_domain_only_with_its_scope(
         assert seen_by(as_machine(*base, scope), made[1]) == {True}
 
 
+@pytest.mark.slow
 def test_a_digest_which_tells_of_anything_takes_every_scope(as_machine: Machine, owner: User) -> None:
     digest = told(
         "contact_point", owner, kind="digest", data={"items": [{"title": "You were near somebody"}]}
@@ -160,6 +161,7 @@ def test_a_token_is_set_in_the_admin_and_stays_where_none_is_given(operator: Use
         assert Device.objects.get(pk=7).push_token == kept
 
 
+@pytest.mark.slow
 def test_links_and_calendars_are_shown_to_their_person_alone(
     as_machine: Machine, as_user: LogIn, operator: User, owner: User
 ) -> None:
@@ -182,6 +184,7 @@ def test_links_and_calendars_are_shown_to_their_person_alone(
     assert "VCALENDAR" not in shown
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "link", ["acknowledge/abc.def", "unsubscribe/abc/", "calendars/abc.ics", "reset-password/?token=abc&x=1"]
 )
@@ -202,6 +205,7 @@ def readings() -> list[tuple[str, bool, bool]]:
     return rows
 
 
+@pytest.mark.slow
 def test_whoever_reads_what_was_told_of_a_case_is_noted(
     as_machine: Machine, as_user: LogIn, operator: User
 ) -> None:
@@ -232,6 +236,7 @@ def test_whoever_reads_of_other_things_is_not(as_machine: Machine, as_user: LogI
     assert readings() == []
 
 
+@pytest.mark.slow
 def test_whoever_reads_the_status_of_a_device_is_noted(
     as_machine: Machine, as_user: LogIn, operator: User
 ) -> None:

@@ -160,6 +160,7 @@ def test_staff_may_publish(as_user: LogIn, operator: User) -> None:
     assert (event.source, event.published_by) == ("api", None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", ["auth", "auth.user.created", "auth.user.deleted", "auth.anything.at.all"])
 def test_what_only_this_service_can_know_nobody_else_may_say(
     publisher: APIClient, as_user: LogIn, operator: User, key: str
@@ -175,6 +176,7 @@ def test_what_only_this_service_can_know_nobody_else_may_say(
     assert Event.objects.count() == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("field", "value"),
     [

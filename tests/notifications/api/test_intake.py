@@ -199,6 +199,7 @@ def test_a_header_that_comes_twice_is_judged_by_the_long_way(post: Post, short: 
     assert short == []
 
 
+@pytest.mark.slow
 def test_anothers_lock_holds_up_only_what_needs_the_row(post: Post, shop: Any) -> None:
     ShopFactory(slug="other", name="Other")
     together(post())

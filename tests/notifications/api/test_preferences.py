@@ -16,6 +16,7 @@ PATHS = ["/preferences", "/preferences/", "/api/v1/preferences", "/api/v1/prefer
 NEVER_CHOSE = {"level": "STANDARD", "quiet_from": None, "quiet_until": None, "digest": False}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("level", ["CRITICAL", "critical", "Critical"])
 def test_a_level_is_set_in_any_case_at_each_path(as_user: LogIn, owner: User, path: str, level: str) -> None:
@@ -31,6 +32,7 @@ def test_setting_the_same_again_answers_the_same(as_user: LogIn, owner: User) ->
     assert Preference.objects.count() == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("base", PATHS[::2])
 @pytest.mark.parametrize("slash", ["", "/"])
 def test_a_level_is_changed_and_read_by_id(as_user: LogIn, owner: User, base: str, slash: str) -> None:
@@ -51,6 +53,7 @@ def test_who_never_chose_is_told_of_everything_and_reading_stores_nothing(
     assert not Preference.objects.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "field"),
     [

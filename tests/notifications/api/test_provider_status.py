@@ -151,6 +151,7 @@ def test_what_is_on_its_way_changes_nothing(twilio: Twilio, delivery: Delivery, 
     assert counted(0) == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("reports", "end"),
     [
@@ -179,6 +180,7 @@ def test_a_late_report_on_an_earlier_attempt_changes_nothing(
     assert counted(0) == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("before", "each", "after"),
     [
@@ -229,6 +231,7 @@ def test_an_undelivered_one_that_was_never_taken_is_a_gap(
 # --- Who may -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change",
     [

@@ -42,6 +42,7 @@ def test_it_is_the_same_wherever_the_rows_lie(
     assert after == before
 
 
+@pytest.mark.slow
 def test_it_says_what_is_from_the_archive(archive: Path, history: list[Delivery], owner: User) -> None:
     writing.write_through(Month.parse("2025-09"))
     drop(datetime(2025, 9, 1, tzinfo=UTC))
@@ -76,6 +77,7 @@ def test_it_is_cut_by_time(
     assert [row["at"][:7] for row in json.loads(output.getvalue())] == months
 
 
+@pytest.mark.slow
 def test_table_says_why(archive: Path, history: list[Delivery], teammate: User) -> None:
     writing.write_through(Month.parse("2025-09"))
     drop(datetime(2025, 10, 1, tzinfo=UTC))

@@ -60,6 +60,7 @@ def test_archived_delivery_is_proven(
         assert "Known, and in the chain" in done.stdout
 
 
+@pytest.mark.slow
 def test_what_is_not_archived_yet_says_so(
     history: list[Delivery], as_user: LogIn, owner: User, tmp_path: Path
 ) -> None:
@@ -73,6 +74,7 @@ def test_what_is_not_archived_yet_says_so(
     assert check(tmp_path, proof, "0" * 64).returncode == 1
 
 
+@pytest.mark.slow
 def test_what_changed_since_it_was_archived_is_not_archived_yet(
     archive: Path, history: list[Delivery], as_user: LogIn, owner: User
 ) -> None:
@@ -126,6 +128,7 @@ def test_proof_of_a_large_month_leads_through_its_chunks(
 # --- Rights ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_person_proves_their_own_only(
     written: list[uuid.UUID], as_user: LogIn, owner: User, teammate: User, stranger: User
 ) -> None:
@@ -142,6 +145,7 @@ def test_what_is_not_archived_is_for_its_person_only(
     assert get(as_user(stranger), history[0].pk).status_code == 404
 
 
+@pytest.mark.slow
 def test_a_machine_needs_its_scope(
     written: list[uuid.UUID], as_machine: Callable[..., APIClient], anonymous: APIClient
 ) -> None:
@@ -154,6 +158,7 @@ def test_what_there_is_not_is_not_found(archive: Path, as_user: LogIn, operator:
     assert get(as_user(operator), uuid.uuid4()).status_code == 404
 
 
+@pytest.mark.slow
 def test_archive_that_was_changed_gives_no_proof(
     written: list[uuid.UUID], archive: Path, as_user: LogIn, operator: User
 ) -> None:

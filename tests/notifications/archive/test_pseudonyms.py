@@ -59,6 +59,7 @@ def a_month(leaver: User) -> list[Delivery]:
     return made
 
 
+@pytest.mark.slow
 def test_the_archive_names_people_by_their_ids_alone(archive: Path, leaver: User) -> None:
     deliveries = a_month(leaver)
     writing.write_through(Month.parse("2025-08"))

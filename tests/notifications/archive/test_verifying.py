@@ -29,10 +29,12 @@ def found() -> dict[str, str]:
     return {fault.where: fault.what for fault in verifying.faults(store())}
 
 
+@pytest.mark.slow
 def test_what_was_written_has_no_fault(written: Path) -> None:
     assert found() == {}
 
 
+@pytest.mark.slow
 def test_command_names_each_fault_and_fails(written: Path) -> None:
     (written / "2025-08" / "attempts.parquet").unlink()
     told = StringIO()
@@ -42,6 +44,7 @@ def test_command_names_each_fault_and_fails(written: Path) -> None:
     assert told.getvalue() == "2025-08/attempts.parquet: it is missing\n"
 
 
+@pytest.mark.slow
 def test_command_says_what_it_has_read(written: Path) -> None:
     told = StringIO()
     call_command("archive", "verify", stdout=told)
@@ -103,6 +106,7 @@ def test_files_that_changed_places_are_found(written: Path) -> None:
     assert {name.partition("/")[0] for name in found()} == {"2025-08", "2025-11"}
 
 
+@pytest.mark.slow
 def test_months_that_changed_places_are_found(written: Path) -> None:
     swap(written / "2025-08", written / "2025-11")
     assert {"2025-08/manifest.json", "2025-11/manifest.json"} <= set(found())
@@ -122,6 +126,7 @@ def test_month_that_is_missing_is_found_also_if_it_is_the_last(written: Path) ->
     assert "the chain has a gap: 2025-09 was expected" in found()["2025-10/manifest.json"]
 
 
+@pytest.mark.slow
 def test_archive_that_was_rewritten_as_a_whole_is_found(written: Path) -> None:
     shutil.rmtree(written)
     ours = list(ArchivedMonth.objects.all())
@@ -133,6 +138,7 @@ def test_archive_that_was_rewritten_as_a_whole_is_found(written: Path) -> None:
     assert found()["2025-08/manifest.json"] == "it is not the manifest that was written"
 
 
+@pytest.mark.slow
 def test_manifest_that_the_database_does_not_know_is_found(written: Path) -> None:
     ArchivedMonth.objects.filter(number=4).delete()
     assert found() == {"2025-11/manifest.json": "the database knows of no such manifest"}

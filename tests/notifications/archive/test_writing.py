@@ -41,6 +41,7 @@ def manifest_of(archive: Path, folder: str) -> dict:
     return json.loads((archive / folder / "manifest.json").read_text())
 
 
+@pytest.mark.slow
 def test_every_month_up_to_the_last_is_written(archive: Path, history: list[Delivery]) -> None:
     run("write", "--month", "2025-11")
     folders = sorted(each.name for each in archive.iterdir())
@@ -63,12 +64,14 @@ def test_every_month_up_to_the_last_is_written(archive: Path, history: list[Deli
     assert ends["actions"] == (None, None)
 
 
+@pytest.mark.slow
 def test_each_manifest_names_the_hash_of_the_one_before(archive: Path, history: list[Delivery]) -> None:
     written = writing.write_through(Month.parse("2025-11"))
     assert [each.previous for each in written] == [None, *(each.sha256 for each in written[:-1])]
     assert [row.sha256 for row in ArchivedMonth.objects.all()] == [each.sha256 for each in written]
 
 
+@pytest.mark.slow
 def test_files_say_what_the_rows_say_to_any_reader(archive: Path, history: list[Delivery]) -> None:
     run("write", "--month", "2025-08")
     found = duckdb(
@@ -98,6 +101,7 @@ def test_alert_goes_with_the_month_of_its_deliveries(archive: Path, told: Told, 
     assert [manifest_of(archive, folder)["alerts"] for folder in ("2025-08", "2025-09")] == [1, 0]
 
 
+@pytest.mark.slow
 def test_month_that_is_archived_is_not_written_again(archive: Path, history: list[Delivery]) -> None:
     run("write", "--month", "2025-09")
     before = {each: each.stat().st_mtime_ns for each in archive.rglob("*")}
@@ -106,6 +110,7 @@ def test_month_that_is_archived_is_not_written_again(archive: Path, history: lis
     assert {each: each.stat().st_mtime_ns for each in archive.rglob("*")} == before
 
 
+@pytest.mark.slow
 def test_month_that_has_changed_since_gets_a_second_revision(archive: Path, history: list[Delivery]) -> None:
     run("write", "--month", "2025-11")
     Delivery.objects.filter(pk=history[2].pk).update(language="fr")
@@ -129,6 +134,7 @@ def test_hook_writes_what_is_to_be_dropped(archive: Path, history: list[Delivery
     assert [each.name for each in archive.iterdir()] == ["2025-08"]
 
 
+@pytest.mark.slow
 def test_hook_leaves_a_month_that_was_archived_before(archive: Path, history: list[Delivery]) -> None:
     run("write", "--month", "2025-09")
     writing.keep(Month.parse("2025-08"))
@@ -136,6 +142,7 @@ def test_hook_leaves_a_month_that_was_archived_before(archive: Path, history: li
     assert ArchivedMonth.objects.count() == 2
 
 
+@pytest.mark.slow
 def test_hook_writes_a_month_anew_that_has_changed_since(archive: Path, history: list[Delivery]) -> None:
     run("write", "--month", "2025-09")
     Delivery.objects.filter(pk=history[2].pk).update(status="failed", reason="undelivered")
@@ -143,6 +150,7 @@ def test_hook_writes_a_month_anew_that_has_changed_since(archive: Path, history:
     assert manifest_of(archive, "2025-09.2")["counts"][0] == ["failed", "undelivered", 1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", ["deliveries.parquet", "tree.json"])
 def test_hook_fails_where_a_file_has_changed(archive: Path, history: list[Delivery], file: str) -> None:
     run("write", "--month", "2025-08")

@@ -36,6 +36,7 @@ def kinds_told(user_id: str) -> list[str]:
     return list(items.values_list("notification__kind", flat=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("role", KINDS)
 @pytest.mark.parametrize("before", ["at once", "before ours", "after ours"])
 def test_somebody_is_known_by_both_ids_and_welcomed_once(role: str, before: str) -> None:

@@ -50,6 +50,7 @@ def test_messages_take_effect_and_malformed_ones_are_dead_letters(broker: Connec
     assert numbers == {str(number) for number in range(30)}
 
 
+@pytest.mark.slow
 def test_what_is_published_reaches_who_listens(broker: Connection, settings: Settings) -> None:
     event_publish(routing_key="test.mine", payload={"n": 1})
     with at_work(Consumer(sources.get("events"))):

@@ -74,6 +74,7 @@ def test_each_kind_is_the_originals_commands_or_a_text(
     assert bot.commands_of(message(kind=kind, data=data)) == commands
 
 
+@pytest.mark.slow
 async def test_commands_come_in_order_with_headers_and_ids_that_stay(
     session: Session, destination: BotDestination, message: MessageBuilder
 ) -> None:

@@ -51,6 +51,7 @@ async def test_a_message_is_sent_as_fcm_documents_it(
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("platform", "left_out"), [("ios", "android"), ("android", "apns"), ("", None)])
 async def test_the_apps_own_data_is_sent_as_it_is_with_what_its_platform_needs(
     session: Session, fcm: FCM, message: MessageBuilder, platform: str, left_out: str | None
@@ -72,6 +73,7 @@ async def test_what_fcm_would_refuse_is_mended(session: Session, fcm: FCM, messa
 # --- Refusals ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("status", "code", "error"),
     [
@@ -91,6 +93,7 @@ async def test_a_refusal_is_final_and_says_why(
     assert str(failure.value).startswith(error)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("status", "code", "headers", "wait_s"),
     [
@@ -127,6 +130,7 @@ async def test_many_at_once_share_one_access_token(
     assert (len(fcm.messages), len(fcm.granted)) == (51, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("lasts_s", "granted"), [(3599, 1), (int(google_tokens.USED_NO_MORE_S), 2)])
 async def test_a_token_that_ends_soon_is_used_no_more(
     session: Session, fcm: FCM, message: MessageBuilder, lasts_s: int, granted: int
@@ -171,6 +175,7 @@ async def test_a_send_that_can_be_stopped_does_not_begin_a_second_time_by_itself
     assert await CHANNEL.send(sent, session) == Receipt(200, "0:2")
 
 
+@pytest.mark.slow
 async def test_who_gives_up_waiting_does_not_take_the_token_from_the_others(
     session: Session, fcm: FCM, message: MessageBuilder
 ) -> None:
@@ -186,6 +191,7 @@ async def test_who_gives_up_waiting_does_not_take_the_token_from_the_others(
     assert len(fcm.granted) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("behaviour", "failure"),
     [("status:503", Unavailable), ("status:400", Rejected), ("reset", Unavailable)],

@@ -51,6 +51,7 @@ async def end(tasks: list["asyncio.Task[Any]"]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
+@pytest.mark.slow
 async def test_more_dead_names_than_places_let_the_next_one_through(
     asked: list[str], resolver: Resolver
 ) -> None:
@@ -59,6 +60,7 @@ async def test_more_dead_names_than_places_let_the_next_one_through(
     await end(hanging)
 
 
+@pytest.mark.slow
 async def test_names_that_hung_before_wait_for_each_other_and_keep_no_place(
     asked: list[str], resolver: Resolver, monkeypatch: pytest.MonkeyPatch
 ) -> None:

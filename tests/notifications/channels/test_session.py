@@ -93,6 +93,7 @@ def test_forms_of_retry_after(value: str | None, seconds: float | None) -> None:
     assert retry_after_s(value, now=NOW) == seconds
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("behaviour", ["hang", "slow:5000"])
 async def test_the_timeout_holds(session: Session, third_party: ThirdParty, behaviour: str) -> None:
     third_party.behave(behaviour)
@@ -102,6 +103,7 @@ async def test_the_timeout_holds(session: Session, third_party: ThirdParty, beha
     assert 0.25 < time.monotonic() - started < 4
 
 
+@pytest.mark.slow
 async def test_a_connection_that_nobody_accepts_is_within_the_timeout(
     session: Session, full_backlog: str
 ) -> None:
@@ -176,6 +178,7 @@ async def test_what_is_no_url_is_final(session: Session, url: str) -> None:
         await post(session, url)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "behaviour", ["status:404", "status:503", "hang", "reset", "garbage", "redirect:302,/x"]
 )

@@ -68,6 +68,7 @@ async def test_after_a_body_that_was_cut_the_next_request_has_a_fresh_connection
     assert third_party.connections == 2
 
 
+@pytest.mark.slow
 async def test_without_an_answer_there_is_none(session: Session, third_party: ThirdParty) -> None:
     third_party.behave("reset")
     with pytest.raises(Unavailable):

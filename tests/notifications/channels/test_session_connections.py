@@ -40,6 +40,7 @@ async def test_a_body_that_trickles_does_not_outlast_the_timeout(
     assert time.monotonic() - started < 4
 
 
+@pytest.mark.slow
 async def test_a_compressed_body_is_not_unpacked(session: Session, third_party: ThirdParty) -> None:
     third_party.behave("bomb")
     assert await post(session, third_party.url) == Receipt(200)
@@ -80,6 +81,7 @@ async def test_proxies_of_the_environment_are_not_used(
     assert await post(session, third_party.url) == Receipt(200)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trusted", [True, False])
 async def test_on_begin_comes_once_and_before_the_request(
     session: Session, third_party: ThirdParty, trusted: bool

@@ -123,6 +123,7 @@ async def endless(begin: bytes, more: bytes) -> AsyncIterator[tuple[int, list[in
             await asyncio.gather(*tasks)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keep_body", [True, False])
 @pytest.mark.parametrize("what", ENDLESS)
 async def test_what_never_ends_is_cut_off_long_before_the_timeout(what: str, keep_body: bool) -> None:

@@ -40,6 +40,7 @@ async def test_answers_too_many_are_no_other_requests(
         assert [each.status for each in await asyncio.gather(*asked)] == list(OTHERS.values())
 
 
+@pytest.mark.slow
 async def test_requests_under_way_share_no_connection(session: Session, third_party: ThirdParty) -> None:
     third_party.behave("surplus:6")
     await post(session, third_party.url)
@@ -58,6 +59,7 @@ async def test_an_idle_connection_that_is_spoken_on_ends(session: Session, third
     assert third_party.connections == 2
 
 
+@pytest.mark.slow
 async def test_what_comes_before_the_answer_is_part_of_it(session: Session, third_party: ThirdParty) -> None:
     """Such as "early hints": a status below 200 is no answer of its own."""
     third_party.behave("slow:100")
@@ -119,6 +121,7 @@ async def test_half_an_answer_is_no_reason_to_repeat(session: Session, third_par
     assert len(third_party.requests) == 2
 
 
+@pytest.mark.slow
 async def test_a_timeout_is_no_reason_to_repeat(session: Session, third_party: ThirdParty) -> None:
     await post(session, third_party.url)
     third_party.behave("hang")

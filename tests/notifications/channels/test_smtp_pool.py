@@ -29,6 +29,7 @@ async def test_a_connection_serves_many_mails(
     assert mail_server.commands == ["EHLO", *["MAIL", "RCPT", "DATA"] * 5]
 
 
+@pytest.mark.slow
 async def test_few_connections_are_kept(
     session: Session, mail_server: MailServer, message: MessageBuilder
 ) -> None:
@@ -85,6 +86,7 @@ async def test_a_connection_idle_for_long_is_asked_first(
     assert mail_server.commands[4:] == ["NOOP", "MAIL", "RCPT", "DATA"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", ["MAIL", "RCPT", "DATA"])
 @pytest.mark.parametrize("code", [421, 450, 451, 452, 500, 550, 552, 554])
 async def test_refusals(

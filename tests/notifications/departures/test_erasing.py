@@ -195,6 +195,7 @@ def test_deliveries_stay_as_proof_under_the_id_alone(leaver: User, operator: Use
     assert not InboxItem.objects.filter(user_id=leaver.pk).exists()
 
 
+@pytest.mark.slow
 def test_what_was_still_to_be_sent_is_stopped_with_the_deletion(leaver: User) -> None:
     waiting = told(leaver, status="pending", attempts=0)
     assert client_of(leaver).delete(ME).status_code == 204
@@ -225,6 +226,7 @@ def test_the_audit_stays_green(leaver: User, teammate: User, shop: Any) -> None:
     assert of_alert.title == "Theft at Auchan"
 
 
+@pytest.mark.slow
 def test_former_names_and_addresses_are_erased_too(leaver: User, teammate: User) -> None:
     former = ("Ludovica", "former@leaver.example")
     leaver.first_name, leaver.email = former
@@ -242,6 +244,7 @@ def test_former_names_and_addresses_are_erased_too(leaver: User, teammate: User)
     assert Event.objects.get(routing_key="stage.accepted").payload["about"].endswith(" and others")
 
 
+@pytest.mark.slow
 def test_a_name_that_is_a_word_of_what_happened_changes_none_of_it(leaver: User, teammate: User) -> None:
     User.objects.filter(pk=leaver.pk).update(first_name="Fire")
     ended = {"state": "acknowledged", "ended_at": clock.now(), "look_at": clock.now()}
@@ -306,6 +309,7 @@ def test_every_way_of_leaving_erases_as_much(leaver: User, operator: User, way: 
     assert Delivery.objects.filter(user_id=leaver.pk).exists()
 
 
+@pytest.mark.slow
 def test_so_does_the_message_of_the_service_that_made_the_account(db: None) -> None:
     who = {"user_id": str(uuid4()), "email": EMAIL}
     take(command(CREATED, {**who, "first_name": NAMES[0], "last_name": NAMES[1], "role": "student"}))
@@ -321,6 +325,7 @@ def test_so_does_the_message_of_the_service_that_made_the_account(db: None) -> N
 # --- What is others' ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_an_address_that_somebody_else_has_too_stays_theirs(leaver: User, teammate: User) -> None:
     shared = ContactPointFactory(user=teammate, channel="webhook", address=HOOK)
     theirs = told(None, channel="webhook", address=HOOK)
@@ -399,6 +404,7 @@ def test_it_goes_on_where_it_was_killed(leaver: User, monkeypatch: pytest.Monkey
     assert found_in_tables(WORDS) == []
 
 
+@pytest.mark.slow
 def test_after_each_slice_it_leaves_the_database_to_others_for_as_long(
     leaver: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:

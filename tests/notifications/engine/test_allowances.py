@@ -85,6 +85,7 @@ def told(
 NUMBERS = [f"+3361234567{digit}" for digit in range(10)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("channel", ["sms", "phone"])
 def test_a_person_costs_so_much_a_day(
     sender: Sender, clock: Clock, twilio: Twilio, rates: Any, channel: str
@@ -106,6 +107,7 @@ def test_a_person_costs_so_much_a_day(
     assert ways(channel=channel)["sent", ""] == 6
 
 
+@pytest.mark.slow
 def test_a_number_gets_so_much_a_day_whoever_has_it(sender: Sender, twilio: Twilio, rates: Any) -> None:
     rates(paid_address="2/day")
     for _ in range(4):
@@ -115,6 +117,7 @@ def test_a_number_gets_so_much_a_day_whoever_has_it(sender: Sender, twilio: Twil
     assert ways() == {("sent", ""): 2, ("suppressed", "limit_address"): 2}
 
 
+@pytest.mark.slow
 def test_an_address_gets_so_many_of_a_kind_a_day(sender: Sender, mail: MailServer, rates: Any) -> None:
     rates(repeats="2/day")
     for kind in ("student.updated", "dating.registered"):
@@ -136,6 +139,7 @@ def test_an_evening_never_uses_up_what_another_has(sender: Sender, mail: MailSer
     assert ways(channel="email") == {("sent", ""): 3, ("suppressed", "limit_repeats"): 1}
 
 
+@pytest.mark.slow
 def test_what_follows_many_that_are_not_sent_does_not_wait(
     sender: Sender, mail: MailServer, rates: Any
 ) -> None:
@@ -191,6 +195,7 @@ def test_a_costly_number_of_before_is_not_texted(sender: Sender, twilio: Twilio,
     assert ways() == {("sent", ""): 1, ("suppressed", "number_refused"): 1}
 
 
+@pytest.mark.slow
 def test_another_attempt_costs_nothing_more(
     sender: Sender, clock: Clock, twilio: Twilio, rates: Any, settings: Any
 ) -> None:
@@ -272,6 +277,7 @@ def test_what_was_not_sent_says_why(
     assert not audit(now=timezone.now(), settled=True).gaps
 
 
+@pytest.mark.slow
 def test_changing_ones_name_again_and_again_costs_no_more_than_a_days_worth(
     sender: Sender, twilio: Twilio, mail: MailServer, rates: Any, as_user: Callable[[User], APIClient]
 ) -> None:

@@ -92,6 +92,7 @@ def judging(judge: Callable[[str], int], *, status: int = 207) -> Behaviour:
     return behave
 
 
+@pytest.mark.slow
 def test_many_are_told_in_few_requests_and_each_is_written_down(
     sender: Sender, batched: Make, third_party: ThirdParty
 ) -> None:
@@ -108,6 +109,7 @@ def test_many_are_told_in_few_requests_and_each_is_written_down(
     assert [(lane.in_flight, lane.gathered) for lane in sender._pump.lanes.values()] == [(0, 0)]
 
 
+@pytest.mark.slow
 def test_the_first_waits_for_others_but_not_when_there_are_enough(
     sender: Sender, batched: Make, third_party: ThirdParty
 ) -> None:
@@ -147,6 +149,7 @@ def test_what_is_not_batched_waits_for_nobody(
     assert sizes(third_party) == [1] * 20 + [3]
 
 
+@pytest.mark.slow
 def test_each_has_the_outcome_that_the_answer_names(
     sender: Sender, clock: Clock, batched: Make, third_party: ThirdParty
 ) -> None:
@@ -188,6 +191,7 @@ def test_one_that_outlasts_its_time_limit_is_stopped(
     assert all("no answer within" in each.attempt_set.get().error for each in made)
 
 
+@pytest.mark.slow
 def test_what_failed_together_is_tried_in_smaller_ones_and_at_last_alone(
     sender: Sender, clock: Clock, batched: Make, third_party: ThirdParty
 ) -> None:
@@ -210,6 +214,7 @@ def test_what_failed_together_is_tried_in_smaller_ones_and_at_last_alone(
     assert (str(failed.pk), failed.reason, failed.attempts) == (poison, "exhausted", 3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [400, 413])
 def test_a_refused_one_is_told_in_halves_until_the_poison_is_found(
     sender: Sender, batched: Make, third_party: ThirdParty, status: int
@@ -228,6 +233,7 @@ def test_a_refused_one_is_told_in_halves_until_the_poison_is_found(
     assert [(lane.in_flight, lane.gathered) for lane in sender._pump.lanes.values()] == [(0, 0)]
 
 
+@pytest.mark.slow
 def test_a_receiver_that_refuses_all_gets_at_most_twice_as_many_requests(
     sender: Sender, batched: Make, third_party: ThirdParty
 ) -> None:
@@ -246,6 +252,7 @@ def test_any_other_refusal_is_of_all(sender: Sender, batched: Make, third_party:
     assert sizes(third_party) == [8]
 
 
+@pytest.mark.slow
 def test_halves_for_which_the_lease_is_too_short_are_tried_again(
     sender: Sender, batched: Make, third_party: ThirdParty, settings: Settings
 ) -> None:
@@ -272,6 +279,7 @@ def test_what_can_be_stopped_comes_alone(sender: Sender, batched: Make, third_pa
     assert third_party.counts() == dict.fromkeys(names(made), 1)
 
 
+@pytest.mark.slow
 def test_a_rate_counts_requests(
     transactional_db: None, clock: Clock, batched: Make, third_party: ThirdParty, settings: Settings
 ) -> None:
@@ -310,6 +318,7 @@ def test_a_destination_that_asks_for_less_holds_its_lane_and_nobody_has_failed(
     }
 
 
+@pytest.mark.slow
 def test_one_that_comes_too_fast_slows_the_lane_down(
     sender: Sender, batched: Make, third_party: ThirdParty
 ) -> None:
@@ -385,6 +394,7 @@ def test_critical_ones_are_not_kept_behind_others(
     assert order[0] == names(critical)
 
 
+@pytest.mark.slow
 def test_what_is_born_claimed_is_batched_too(
     sender: Sender, owner: User, third_party: ThirdParty, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -77,6 +77,7 @@ def test_two_broadcasts_take_turns(students: list[Student]) -> None:
     assert [len(told("offer:1")), len(told("offer:2"))] == [4, 4]
 
 
+@pytest.mark.slow
 def test_one_that_fails_holds_up_no_other(students: list[Student], monkeypatch: pytest.MonkeyPatch) -> None:
     say("offer:1")
     say("offer:2")

@@ -67,6 +67,7 @@ def text_of(mail: Any) -> str:
 # --- Strangers -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_three_hundred_addresses_of_strangers_get_no_more_than_a_few_codes(
     sender: Sender, as_user: LogIn, owner: User, mails: MailServer
 ) -> None:
@@ -84,6 +85,7 @@ def test_three_hundred_addresses_of_strangers_get_no_more_than_a_few_codes(
     assert {str(mail.message["Subject"]) for mail in mails.mails} == {"Confirm this contact point"}
 
 
+@pytest.mark.slow
 def test_one_address_gets_few_codes_whoever_asks_and_however_it_is_spelled(
     sender: Sender, as_user: LogIn, mails: MailServer
 ) -> None:
@@ -97,6 +99,7 @@ def test_one_address_gets_few_codes_whoever_asks_and_however_it_is_spelled(
     assert len(mails.mails) == 5
 
 
+@pytest.mark.slow
 def test_a_number_is_not_called_more_by_calling_it_a_phone_a_mobile_and_ones_own(
     sender: Sender, as_user: LogIn, twilio: Twilio
 ) -> None:
@@ -114,6 +117,7 @@ def test_a_number_is_not_called_more_by_calling_it_a_phone_a_mobile_and_ones_own
     assert len(twilio.messages) + len(twilio.calls) == 5
 
 
+@pytest.mark.slow
 def test_the_code_says_nothing_that_whoever_asks_has_written(
     sender: Sender, as_user: LogIn, owner: User, mails: MailServer
 ) -> None:
@@ -129,6 +133,7 @@ def test_the_code_says_nothing_that_whoever_asks_has_written(
 # --- By every channel ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_mailed_code_confirms_and_news_of_before_are_not_told(
     sender: Sender, as_user: LogIn, owner: User, mails: MailServer
 ) -> None:
@@ -147,6 +152,7 @@ def test_a_mailed_code_confirms_and_news_of_before_are_not_told(
     assert told_at(point["id"]) == ["account.confirm_contact_point", "offer.created"]
 
 
+@pytest.mark.slow
 def test_a_text_message_and_a_call_bring_their_codes(
     sender: Sender, as_user: LogIn, owner: User, twilio: Twilio
 ) -> None:
@@ -162,6 +168,7 @@ def test_a_text_message_and_a_call_bring_their_codes(
     assert call.fields["Url"].endswith(f"/voice/{delivery.pk}/")
 
 
+@pytest.mark.slow
 def test_where_twilio_cannot_ask_the_call_itself_holds_what_it_says(
     sender: Sender, as_user: LogIn, owner: User, twilio: Twilio, settings: Settings
 ) -> None:
@@ -177,6 +184,7 @@ def test_where_twilio_cannot_ask_the_call_itself_holds_what_it_says(
     assert client.post(f"{PATH}{point['id']}/confirm/", {"code": code}).status_code == 200
 
 
+@pytest.mark.slow
 def test_a_webhook_is_told_its_code_and_nothing_else(sender: Sender, as_user: LogIn, owner: User) -> None:
     with ThirdParty() as server:
         client = as_user(owner)
@@ -196,6 +204,7 @@ def test_a_webhook_is_told_its_code_and_nothing_else(sender: Sender, as_user: Lo
 # --- Whose it is known to be -----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_verified_addresses_of_the_account_need_no_code(
     as_user: LogIn, twilio: Twilio, transactional_db: None
 ) -> None:
@@ -206,6 +215,7 @@ def test_the_verified_addresses_of_the_account_need_no_code(
     assert not Delivery.objects.exists()
 
 
+@pytest.mark.slow
 def test_an_account_whose_address_nobody_confirmed_can_add_that_one_only(
     sender: Sender, as_user: LogIn, mails: MailServer, twilio: Twilio
 ) -> None:
@@ -227,6 +237,7 @@ def test_an_account_whose_address_nobody_confirmed_can_add_that_one_only(
     assert client.post(PATH, {"channel": "email", "address": "home@example.org"}).status_code == 201
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_allowed", [True, False])
 def test_staff_vouch_for_others_only_where_they_may_add_contact_points(
     as_user: LogIn, owner: User, operator: User, is_allowed: bool, transactional_db: None
@@ -260,6 +271,7 @@ def test_alerts_go_by_the_default_channel_as_if_it_were_not_there(
     assert [each.channel for each in Delivery.objects.filter(user=owner)] == ["third_party"]
 
 
+@pytest.mark.slow
 def test_a_new_address_ends_what_was_held_for_the_old_one(
     as_user: LogIn, owner: User, clock: Clock, transactional_db: None
 ) -> None:
@@ -284,6 +296,7 @@ def test_a_new_address_ends_what_was_held_for_the_old_one(
     assert told_at(point.pk) == ["offer.created", "account.confirm_contact_point"]
 
 
+@pytest.mark.slow
 def test_what_failed_at_an_address_is_not_replayed_to_an_unconfirmed_one(
     sender: Sender, as_user: LogIn, owner: User, mails: MailServer, make_deliveries: Any
 ) -> None:
@@ -316,6 +329,7 @@ def test_what_would_become_of_it_says_that_it_is_not_confirmed(
 # --- Codes -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_code_is_one_points_alone_and_void_after_five_guesses(
     sender: Sender, as_user: LogIn, owner: User, mails: MailServer
 ) -> None:
@@ -335,6 +349,7 @@ def test_a_code_is_one_points_alone_and_void_after_five_guesses(
     assert client.post(f"{PATH}{other}/confirm/", {"code": codes["other@example.org"]}).status_code == 200
 
 
+@pytest.mark.slow
 def test_a_code_is_void_once_the_address_is_another(
     sender: Sender, as_user: LogIn, owner: User, mails: MailServer
 ) -> None:
@@ -347,6 +362,7 @@ def test_a_code_is_void_once_the_address_is_another(
     assert client.get(f"{PATH}{point}/").json()["confirmed_at"] is None
 
 
+@pytest.mark.slow
 def test_another_code_can_be_asked_for_until_it_is_confirmed(
     as_user: LogIn, owner: User, stranger: User, unconfirmed: ContactPoint, transactional_db: None
 ) -> None:

@@ -132,6 +132,7 @@ def test_an_item_that_is_stopped_before_its_time_never_appears(sender: Sender, c
     assert Delivery.objects.get().status == "cancelled"
 
 
+@pytest.mark.slow
 def test_what_is_due_in_a_moment_is_begun_then_and_not_at_the_next_sweep(
     sender: Sender, make_deliveries: Make
 ) -> None:

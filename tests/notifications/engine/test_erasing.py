@@ -172,6 +172,7 @@ SELECT (lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') || '80008
         assert all("LIMIT 2000" in each for each in statements)
         assert self.with_address() == pytest.approx(10_000, abs=2)
 
+    @pytest.mark.slow
     def test_a_run_that_is_killed_between_two_slices_has_done_the_first_and_the_next_does_the_rest(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -210,6 +211,7 @@ SELECT (lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') || '80008
             done.set()
             thread.join(10)
 
+    @pytest.mark.slow
     def test_one_that_is_being_changed_is_passed_over_and_erased_the_next_time(self) -> None:
         oldest = Delivery.objects.order_by("pk").first()
         held, done = Event(), Event()
@@ -267,6 +269,7 @@ class TestReplay:
         many = client.post("/api/v1/deliveries/replay/", {"channel": "email"})
         assert many.json() == {"replayed": 0, "left_out": {"over": 0, "unreachable": 0, "erased": 1}}
 
+    @pytest.mark.slow
     def test_the_admin_says_so_and_offers_none(self, old: Delivery, operator: User) -> None:
         erase()
         desk = Client()

@@ -120,6 +120,7 @@ def test_a_crash_between_two_chunks_is_made_good(shop: Shop, settings: Settings)
     assert set(everyone.values()) == {1}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("members", [0, 1, 5, 6, 7, 12])
 def test_chunks_tell_everyone_once_whatever_their_number(
     shop: Shop, settings: Settings, members: int
@@ -130,6 +131,7 @@ def test_chunks_tell_everyone_once_whatever_their_number(
     assert Delivery.objects.values("user").distinct().count() == Delivery.objects.count() == members
 
 
+@pytest.mark.slow
 def test_the_first_of_many_are_told_while_the_rest_is_being_written(shop: Shop) -> None:
     emails = [f"member-{number}@example.com" for number in range(alerts.FIRST_CHUNK + 5)]
     User.objects.bulk_create(User(email=email, password="!") for email in emails)
@@ -208,6 +210,7 @@ def test_a_database_that_takes_nothing_sets_no_alert_apart(
     assert Delivery.objects.count() == 1
 
 
+@pytest.mark.slow
 def test_two_at_once_tell_everyone_once(transactional_db: None, shop: Shop) -> None:
     MembershipFactory.create_batch(50, shop=shop)
     alert = AlertFactory(shop=shop)
@@ -228,6 +231,7 @@ def test_two_at_once_tell_everyone_once(transactional_db: None, shop: Shop) -> N
     assert alert.fanned_out_at is not None
 
 
+@pytest.mark.slow
 def test_its_cost_in_statements_does_not_depend_on_the_number_of_members(
     shop: Shop, asked: list[str]
 ) -> None:
@@ -314,6 +318,7 @@ def test_an_id_begins_with_a_time_near_the_alerts_arrival(owner: User, shop: Sho
     assert arrived - timedelta(hours=1, milliseconds=1) <= at <= arrived + timedelta(minutes=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("off", CLOCKS.values(), ids=CLOCKS)
 def test_an_alert_that_is_posted_again_after_a_crash_has_the_same_ids_whatever_the_cameras_clock_says(
     owner: User, shop: Shop, off: timedelta

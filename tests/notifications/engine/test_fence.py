@@ -26,6 +26,7 @@ from tests.servers.third_party import ThirdParty
 Make = Callable[..., list[Delivery]]
 
 
+@pytest.mark.slow
 def test_revocable_deliveries_are_sent_like_all_others(
     sender: Sender, make_deliveries: Make, third_party: ThirdParty
 ) -> None:
@@ -134,6 +135,7 @@ SELECT pid FROM pg_stat_activity
 """
 
 
+@pytest.mark.slow
 def test_no_send_begins_under_a_lock_that_is_lost(
     sender: Sender, make_deliveries: Make, third_party: ThirdParty, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -218,6 +220,7 @@ def sent(delivery: Delivery) -> Finished:
     )
 
 
+@pytest.mark.slow
 def test_a_batch_that_is_more_than_a_slow_destination_can_take_is_begun_in_parts(
     sender: Sender, make_deliveries: Make, third_party: ThirdParty
 ) -> None:

@@ -175,6 +175,7 @@ def test_a_crash_before_the_fan_out_is_committed_loses_nobody(transactional_db: 
     assert outcomes(first, second) == [TOLD, GROUPED]
 
 
+@pytest.mark.slow
 def test_two_at_once_on_two_connections_tell_once(transactional_db: None, grouping: Shop) -> None:
     of = [spotted(grouping, n / 100) for n in range(8)]
     barrier = threading.Barrier(8)
@@ -194,6 +195,7 @@ def test_two_at_once_on_two_connections_tell_once(transactional_db: None, groupi
     assert outcomes(Alert.objects.get(pk=told_of)) == [TOLD]
 
 
+@pytest.mark.slow
 def test_alerts_of_two_shops_meet_without_a_deadlock(transactional_db: None, grouping: Shop) -> None:
     other = ShopFactory(group_alerts_s=60)
     MembershipFactory(shop=other)

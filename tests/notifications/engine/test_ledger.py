@@ -160,6 +160,7 @@ def test_what_one_ledger_could_not_write_the_next_one_does(make_deliveries: Make
     assert sent() == 2
 
 
+@pytest.mark.slow
 def test_a_full_batch_waits_for_no_time(
     make_deliveries: Make, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -213,6 +213,7 @@ def test_only_what_lies_in_the_inbox_has_a_number(owner: User, shop: Shop) -> No
     assert not Inbox.objects.exists()
 
 
+@pytest.mark.slow
 def test_fan_outs_that_meet_in_many_inboxes_do_not_deadlock(transactional_db: None) -> None:
     # Their ids are not in the order in which they lie in the table, and half of the fan-outs read it so.
     users = [UserFactory(uuid=uuid4(), password="!") for _ in range(60)]

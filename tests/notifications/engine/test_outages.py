@@ -85,6 +85,7 @@ def test_sessions_that_turn_read_only_are_replaced(
     assert set(third_party.counts()) == {str(each.pk) for each in made}
 
 
+@pytest.mark.slow
 def test_outcomes_that_a_read_only_session_refused_are_written_by_the_next(
     sender: Sender, make_deliveries: Make, third_party: ThirdParty
 ) -> None:
@@ -110,6 +111,7 @@ def test_a_server_that_takes_no_writes_is_as_good_as_away(
     eventually(lambda: statuses() == {"sent": 5})
 
 
+@pytest.mark.slow
 def test_a_table_that_is_not_as_it_was_costs_no_outcome(
     sender: Sender, make_deliveries: Make, third_party: ThirdParty
 ) -> None:
@@ -138,6 +140,7 @@ CREATE TRIGGER refuse BEFORE UPDATE ON notifications_delivery FOR EACH ROW EXECU
 """
 
 
+@pytest.mark.slow
 def test_an_outcome_that_is_refused_for_its_own_sake_keeps_back_no_other(make_deliveries: Make) -> None:
     made = make_deliveries(5, "https://hooks.example.com/")
 
@@ -252,6 +255,7 @@ def test_listening_ends_at_whichever_step_it_is_told_to(redis: Redis) -> None:
         assert runner.run(listen_and_end()) == []
 
 
+@pytest.mark.slow
 async def test_a_part_that_forgets_that_it_was_cancelled_is_told_again() -> None:
     async def forgetful() -> None:
         try:
@@ -310,6 +314,7 @@ class Odd(Channel):
         return Receipt(200, reference=12 if message.title == "odd" else "12")  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 @BOTH
 def test_a_text_that_cannot_be_made_costs_its_own_delivery_only(
     sender: Sender, make_deliveries: Make, third_party: ThirdParty, settings: Settings, revocable: bool
@@ -324,6 +329,7 @@ def test_a_text_that_cannot_be_made_costs_its_own_delivery_only(
     assert [lane.in_flight for lane in sender._pump.lanes.values()] == [0]
 
 
+@pytest.mark.slow
 @BOTH
 def test_an_outcome_that_cannot_be_made_costs_its_own_delivery_only(
     sender: Sender, make_deliveries: Make, monkeypatch: pytest.MonkeyPatch, revocable: bool

@@ -28,6 +28,7 @@ def fcm(settings: Settings) -> Iterator[FCM]:
         yield server
 
 
+@pytest.mark.slow
 def test_a_token_that_fcm_calls_dead_is_switched_off_and_no_other(
     sender: Sender, make_deliveries: Make, fcm: FCM
 ) -> None:
@@ -74,6 +75,7 @@ def dead(fcm: FCM, owner: User) -> ContactPoint:
     return point
 
 
+@pytest.mark.slow
 def test_whoever_loses_their_last_contact_point_is_told_in_their_inbox_of_all_alerts(
     sender: Sender, dead: ContactPoint, shop: Shop, owner: User, as_user: Callable[[User], APIClient]
 ) -> None:
@@ -92,6 +94,7 @@ def test_whoever_loses_their_last_contact_point_is_told_in_their_inbox_of_all_al
     assert as_user(owner).get("/api/v1/inbox/").json()["results"] == items, "told once"
 
 
+@pytest.mark.slow
 def test_whoever_is_told_elsewhere_too_hears_of_it_there_and_keeps_their_contact_points(
     sender: Sender, dead: ContactPoint, shop: Shop, owner: User
 ) -> None:
@@ -107,6 +110,7 @@ def test_whoever_is_told_elsewhere_too_hears_of_it_there_and_keeps_their_contact
     assert not ContactPoint.objects.filter(channel="inbox").exists()
 
 
+@pytest.mark.slow
 def test_an_inbox_that_was_switched_off_is_switched_on_when_nothing_else_is_left(
     sender: Sender, dead: ContactPoint, shop: Shop, owner: User
 ) -> None:
@@ -116,6 +120,7 @@ def test_an_inbox_that_was_switched_off_is_switched_on_when_nothing_else_is_left
     assert ("inbox", "sent") in told_of(alerted(shop, sender), owner)
 
 
+@pytest.mark.slow
 def test_one_that_its_owner_has_put_right_meanwhile_is_nothing_to_speak_of(
     sender: Sender, dead: ContactPoint, shop: Shop, owner: User
 ) -> None:

@@ -50,6 +50,7 @@ def settle(sender: Sender) -> None:
     assert sender.drain(20), "still at work after 20 s"
 
 
+@pytest.mark.slow
 def test_each_due_delivery_is_sent_once_and_written_down(
     sender: Sender, make_deliveries: Make, third_party: ThirdParty
 ) -> None:
@@ -77,6 +78,7 @@ def test_what_is_due_later_waits(
     assert statuses() == {"sent": 5}
 
 
+@pytest.mark.slow
 def test_within_a_lane_what_was_due_first_goes_first(
     sender: Sender, clock: Clock, make_deliveries: Make, third_party: ThirdParty, settings: Settings
 ) -> None:
@@ -116,6 +118,7 @@ def test_what_may_pass_is_tried_three_times_three_seconds_apart(
     assert len({request.delivery_id for request in third_party.requests}) == 1
 
 
+@pytest.mark.slow
 def test_a_retry_that_succeeds_ends_as_sent(
     sender: Sender, clock: Clock, make_deliveries: Make, third_party: ThirdParty
 ) -> None:
@@ -168,6 +171,7 @@ def test_a_burst_at_a_provider_with_a_limit_is_told_in_the_end(
     assert refused.count() < 400, "the lane went on though it had been asked to wait"
 
 
+@pytest.mark.slow
 def test_one_answer_that_asks_for_less_holds_the_whole_lane(
     sender: Sender, make_deliveries: Make, third_party: ThirdParty, settings: Settings
 ) -> None:
@@ -183,6 +187,7 @@ def test_one_answer_that_asks_for_less_holds_the_whole_lane(
     assert set(Delivery.objects.exclude(reason="too_fast").values_list("attempts", flat=True)) == {0}
 
 
+@pytest.mark.slow
 def test_what_comes_too_fast_is_put_back_for_longer_each_time_until_it_is_too_old(
     clock: Clock, make_deliveries: Make, third_party: ThirdParty
 ) -> None:
@@ -204,6 +209,7 @@ def test_what_comes_too_fast_is_put_back_for_longer_each_time_until_it_is_too_ol
     assert expire(clock()) == 1
 
 
+@pytest.mark.slow
 def test_nothing_that_was_claimed_is_sent_into_an_open_breaker(
     sender: Sender, make_deliveries: Make, third_party: ThirdParty, settings: Settings
 ) -> None:
@@ -253,6 +259,7 @@ def test_the_last_failure_is_logged_as_an_error(
     assert third_party.url not in errors[0].getMessage()
 
 
+@pytest.mark.slow
 def test_failures_are_kept_and_replayed_one_or_many(
     sender: Sender, make_deliveries: Make, third_party: ThirdParty
 ) -> None:
@@ -272,6 +279,7 @@ def test_failures_are_kept_and_replayed_one_or_many(
     assert (first.replays, first.attempts) == (1, 2)
 
 
+@pytest.mark.slow
 def test_a_replay_has_the_full_retry_budget_again(
     sender: Sender, clock: Clock, make_deliveries: Make, third_party: ThirdParty
 ) -> None:
@@ -318,6 +326,7 @@ def test_a_lease_that_still_runs_is_left_alone(
     assert statuses() == {"sent": 1}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("revocable", [False, True])
 def test_a_delivery_that_costs_worker_after_worker_is_given_up(
     sender: Sender, make_deliveries: Make, third_party: ThirdParty, revocable: bool
@@ -339,6 +348,7 @@ def test_a_delivery_that_costs_worker_after_worker_is_given_up(
     assert third_party.requests == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("revocable", [False, True])
 def test_what_was_stopped_while_a_worker_had_it_ends_when_that_one_is_lost(
     sender: Sender, make_deliveries: Make, third_party: ThirdParty, revocable: bool
@@ -353,6 +363,7 @@ def test_what_was_stopped_while_a_worker_had_it_ends_when_that_one_is_lost(
     assert third_party.requests == []
 
 
+@pytest.mark.slow
 def test_a_late_outcome_of_a_lost_lease_ends_what_nobody_has_claimed_since(
     sender: Sender, clock: Clock, make_deliveries: Make, third_party: ThirdParty
 ) -> None:
@@ -377,6 +388,7 @@ def test_what_is_too_old_expires(clock: Clock, make_deliveries: Make) -> None:
     assert replay(Delivery.objects.all()) == 2
 
 
+@pytest.mark.slow
 def test_a_hung_destination_does_not_slow_another(
     sender: Sender, make_deliveries: Make, third_party: ThirdParty
 ) -> None:
@@ -473,6 +485,7 @@ def test_stopping_gives_back_what_was_not_begun(
     assert third_party.counts() == {str(each.pk): 1 for each in made}
 
 
+@pytest.mark.slow
 def test_a_channel_that_is_gone_fails_its_deliveries_and_no_others(
     sender: Sender, make_deliveries: Make, third_party: ThirdParty
 ) -> None:
@@ -498,6 +511,7 @@ def test_cancelling_stops_what_is_pending(
     assert set(Delivery.objects.values_list("status", "reason")) == {("cancelled", "operator")}
 
 
+@pytest.mark.slow
 def test_cancelling_what_is_being_sent_keeps_it_from_being_tried_again(
     sender: Sender, clock: Clock, make_deliveries: Make, third_party: ThirdParty
 ) -> None:
@@ -516,6 +530,7 @@ def test_cancelling_what_is_being_sent_keeps_it_from_being_tried_again(
     assert len(third_party.requests) == 1
 
 
+@pytest.mark.slow
 def test_a_channel_that_outlasts_its_time_limit_is_stopped(
     sender: Sender, make_deliveries: Make, monkeypatch: pytest.MonkeyPatch, settings: Settings
 ) -> None:
@@ -538,6 +553,7 @@ def test_stopping_again_leaves_alone_what_was_stopped_before(make_deliveries: Ma
     assert replay(Delivery.objects.all()) == 0
 
 
+@pytest.mark.slow
 def test_what_comes_during_a_look_is_found_by_the_next(
     sender: Sender, make_deliveries: Make, third_party: ThirdParty, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -563,6 +579,7 @@ def test_what_comes_during_a_look_is_found_by_the_next(
     assert statuses() == {"sent": 1}
 
 
+@pytest.mark.slow
 def test_what_a_claim_brings_for_a_lane_that_was_closed_meanwhile_is_sent_once_it_opens(
     sender: Sender, make_deliveries: Make, third_party: ThirdParty, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -70,6 +70,7 @@ def priorities(person: User) -> Counter[int]:
     return Counter(rows.values_list("priority", flat=True))
 
 
+@pytest.mark.slow
 def test_what_is_beyond_somebodys_share_goes_behind(crowd: User, settings: Any) -> None:
     settings.PERSON_SHARE = 30
     update(crowd, 5)
@@ -94,6 +95,7 @@ def test_a_share_is_of_the_last_minute(crowd: User, settings: Any) -> None:
     assert priorities(crowd) == {1: 3 * POINTS, BEHIND: POINTS}
 
 
+@pytest.mark.slow
 def test_what_is_behind_is_sent_too_and_ends_where_it_is_too_old(
     mail: MailServer, crowd: User, settings: Any
 ) -> None:

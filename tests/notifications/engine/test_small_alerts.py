@@ -65,6 +65,7 @@ def told() -> set[tuple[Any, ...]]:
     return set(Notification.objects.values_list("dedup_key", "title", "severity", "shop", "source_id"))
 
 
+@pytest.mark.slow
 def test_many_at_once_become_what_each_would_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     alerts = alerts_in([staffed(), staffed()])
     would_be_told = User.objects.filter(
@@ -155,6 +156,7 @@ def local(sender: Sender, monkeypatch: pytest.MonkeyPatch) -> Sender:
     return sender
 
 
+@pytest.mark.slow
 def test_deliveries_are_born_claimed_and_sent_without_being_looked_for(
     transactional_db: None, local: Sender, third_party: ThirdParty, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -185,6 +187,7 @@ def test_without_room_they_wait_in_the_queue(monkeypatch: pytest.MonkeyPatch) ->
     assert set(Outgoing.objects.values_list("lease_until", "attempts")) == {(None, 0)}
 
 
+@pytest.mark.slow
 def test_what_a_worker_was_lost_with_before_it_could_send_is_due_again(
     transactional_db: None,
     sender: Sender,
@@ -228,6 +231,7 @@ def taking(transactional_db: None) -> Iterator[None]:
     thread.stop()
 
 
+@pytest.mark.slow
 def test_an_arrival_is_fanned_out_past_the_job_queue(taking: None, shop: Shop, owner: User) -> None:
     alert = AlertFactory(shop=shop)
     until(lambda: Alert.objects.get(pk=alert.pk).fanned_out_at is not None)
@@ -258,6 +262,7 @@ def test_small_alerts_that_arrive_are_not_looked_for(
     assert Notification.objects.count() == len(alerts)
 
 
+@pytest.mark.slow
 def test_without_redis_alerts_are_looked_for(
     transactional_db: None, shop: Shop, owner: User, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

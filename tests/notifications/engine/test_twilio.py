@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 from datetime import timedelta
 
+import pytest
 from django.db import connection
 from pytest_django.live_server_helper import LiveServer
 
@@ -31,6 +32,7 @@ def test_text_messages_are_sent_once_each(sender: Sender, make_deliveries: Make,
     assert len(twilio.messages) == 30
 
 
+@pytest.mark.slow
 def test_a_limit_is_waited_out_and_a_refusal_is_final(
     sender: Sender, make_deliveries: Make, twilio: Twilio, clock: Clock
 ) -> None:
@@ -112,6 +114,7 @@ def test_a_report_comes_back_over_http(
     assert (lost.status, lost.reason) == ("failed", "undelivered")
 
 
+@pytest.mark.slow
 def test_the_caller_id_is_the_registrys_as_it_is_now_and_the_calls_own_id_is_kept(
     sender: Sender, make_deliveries: Make, twilio: Twilio
 ) -> None:

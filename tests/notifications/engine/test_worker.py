@@ -58,6 +58,7 @@ def test_the_configured_worker_is_ours_and_does_not_fork() -> None:
     assert isinstance(django_rq.get_worker("default"), Worker)
 
 
+@pytest.mark.slow
 def test_a_worker_that_starts_before_redis_waits_for_it(settings: Settings) -> None:
     with TemporaryDirectory() as directory:  # a path of pytest's would be too long for a socket
         socket = Path(directory) / "redis.sock"
@@ -131,6 +132,7 @@ def test_a_sender_that_does_not_run_can_be_woken(transactional_db: None) -> None
     sender.wake()
 
 
+@pytest.mark.slow
 def test_running_every_job_twice_changes_nothing(
     transactional_db: None, shop: Shop, owner: User, told: ThirdParty
 ) -> None:
@@ -144,6 +146,7 @@ def test_running_every_job_twice_changes_nothing(
     assert statuses() == {"sent": 1}
 
 
+@pytest.mark.slow
 def test_a_job_that_fails_does_not_end_the_worker(
     transactional_db: None, shop: Shop, owner: User, told: ThirdParty
 ) -> None:
@@ -154,6 +157,7 @@ def test_a_job_that_fails_does_not_end_the_worker(
     assert django_rq.get_queue().failed_job_registry.count == 1
 
 
+@pytest.mark.slow
 def test_what_a_lost_queue_forgot_is_found_by_the_sweep(
     transactional_db: None, redis: Redis, shop: Shop, owner: User, told: ThirdParty
 ) -> None:
@@ -322,6 +326,7 @@ def test_a_worker_takes_what_is_urgent_first_and_what_is_slow_last(transactional
     assert [job.origin for job in by_start] == ["urgent", "default", "slow", "slow"]
 
 
+@pytest.mark.slow
 def test_a_fan_out_that_an_older_version_has_queued_is_done(
     transactional_db: None, redis: Redis, shop: Shop, owner: User, told: ThirdParty
 ) -> None:

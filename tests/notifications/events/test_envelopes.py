@@ -182,6 +182,7 @@ OTHERS: dict[str, Callable[[], User]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 @pytest.mark.parametrize("who", OTHERS)
 @pytest.mark.parametrize("key", [CREATED, UPDATED, DELETED])
@@ -294,6 +295,7 @@ def test_a_batch_costs_as_many_statements_as_one_message() -> None:
     assert statements(50) == statements(1)
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_a_large_batch_is_handled_without_a_job_for_each(django_capture_on_commit_callbacks: Any) -> None:
     with django_capture_on_commit_callbacks(execute=True):

@@ -172,6 +172,7 @@ def test_a_job_whose_run_is_gone_does_nothing(transactional_db: None, seen: list
     assert django_rq.get_queue().failed_job_registry.count == 0
 
 
+@pytest.mark.slow
 def test_runs_that_an_empty_redis_forgot_are_found_by_the_sweep(
     transactional_db: None, redis: Redis, seen: list[Event]
 ) -> None:

@@ -114,6 +114,7 @@ def test_of_two_workers_with_the_same_run_one_runs_it(
     assert HandlerRun.objects.get(pk=run.pk).attempts == 1
 
 
+@pytest.mark.slow
 def test_of_many_workers_at_the_same_instant_one_runs_it(transactional_db: None, handlers: None) -> None:
     handle(open_a_shop)
     runs = [run_of(publish()).pk for _ in range(COUNT)]

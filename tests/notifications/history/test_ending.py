@@ -107,6 +107,7 @@ def test_a_month_ends_with_all_that_hangs_on_it_and_the_others_stay(tell: Tell) 
     no_gaps()
 
 
+@pytest.mark.slow
 def test_nothing_ends_a_moment_too_early_or_where_all_is_kept(settings: Settings, tell: Tell) -> None:
     tell(THIS.start)
     end(THIS.end + timedelta(days=400))
@@ -146,6 +147,7 @@ def test_a_month_with_something_live_waits_for_it_and_the_others_do_not(live: st
     assert not Notification.objects.exists()
 
 
+@pytest.mark.slow
 def test_what_is_too_old_is_not_replayed_any_more(settings: Settings, tell: Tell) -> None:
     tell(NOW - timedelta(days=11), status="failed", reason="exhausted")
     young = tell(NOW - timedelta(days=9), status="failed", reason="exhausted")
@@ -155,6 +157,7 @@ def test_what_is_too_old_is_not_replayed_any_more(settings: Settings, tell: Tell
     assert Outgoing.objects.get().pk == young.pk
 
 
+@pytest.mark.slow
 def test_the_hooks_get_each_month_while_it_is_whole_and_may_keep_it(tell: Tell) -> None:
     tell(Month.of(THIS.start - timedelta(days=1)).start)
     tell(NEXT.start)
@@ -178,6 +181,7 @@ def test_the_hooks_get_each_month_while_it_is_whole_and_may_keep_it(tell: Tell) 
     assert kept()[0] == name(AFTER)
 
 
+@pytest.mark.slow
 def test_a_month_stays_while_somebody_is_still_to_hear_of_a_broadcast_of_it(tell: Tell) -> None:
     told = tell(NEXT.start).notification
     waiting = Broadcast.objects.create(notification=told, audience="students", as_of=NEXT.start)
@@ -269,6 +273,7 @@ def test_a_month_in_use_is_left_for_the_next_time_and_nobody_waits_behind_it(tel
     assert Delivery.objects.get().pk == young.pk
 
 
+@pytest.mark.slow
 def test_two_at_once_do_not_meet(tell: Tell) -> None:
     tell(THIS.start)
     asked: list[Month] = []

@@ -75,11 +75,13 @@ def test_months_are_made_in_time_and_once() -> None:
     assert months.make_ahead(later(1).start) == []
 
 
+@pytest.mark.slow
 def test_after_a_long_pause_all_months_are_made_up_to_now() -> None:
     assert len(months.make_ahead(later(14).start)) == 2 * 14
     assert months.partitions(DELIVERIES)[-1].end == later(14 + months.AHEAD).end
 
 
+@pytest.mark.slow
 def test_rows_that_came_before_their_month_was_made_are_moved_there_whole(tell: Tell) -> None:
     early, much_later = later(months.AHEAD + 1), later(months.AHEAD + 5)
     waits, sent = tell(early.start, status="pending"), tell(early.end - timedelta(milliseconds=1))
@@ -151,6 +153,7 @@ def test_a_list_newest_first_stops_in_the_month_that_fills_it(tell: Tell) -> Non
     assert read(plan(statement.format(until), [first_id(later(2).start)])) == {DELIVERIES.name_of(later(1))}
 
 
+@pytest.mark.slow
 def test_a_persons_list_stops_there_too(tell: Tell) -> None:
     person = tell(later(1).start).user
     for count in range(3):

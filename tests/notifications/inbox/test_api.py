@@ -112,6 +112,7 @@ def test_the_list_can_be_narrowed_down(as_user: LogIn, owner: User, make_item: M
     assert numbers(client, f"{PATH}?kind=aler") == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "query",
     [
@@ -144,6 +145,7 @@ def walk(
     return seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("read", [(), (1, 4, 7), (1, 2, 3, 4, 5, 6, 7)])
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 8])
 def test_pages_show_everything_once(
@@ -154,6 +156,7 @@ def test_pages_show_everything_once(
     assert walk(as_user(owner), f"page_size={size}") == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [1, 2, 3, 7])
 def test_pages_lead_back_too(as_user: LogIn, owner: User, make_item: MakeItem, size: int) -> None:
     filled(make_item, owner, 7, read=(1, 4, 7))
@@ -190,6 +193,7 @@ def test_what_was_shown_and_then_read_is_not_shown_again(
     assert walk(client, between=read_what_was_shown) == [6, 5, 3, 2, 7, 4, 1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", [1, 2, 3])
 def test_what_is_read_before_it_was_shown_is_shown_all_the_same(
     as_user: LogIn, owner: User, make_item: MakeItem, moment: int
@@ -243,6 +247,7 @@ def test_one_is_marked_read_and_unread(as_user: LogIn, owner: User, make_item: M
     assert unread(client) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("body", [{}, {"read": "true"}, {"read": 1}, {"read": None}, [], "read"])
 def test_a_bad_mark_changes_nothing(as_user: LogIn, owner: User, make_item: MakeItem, body: Any) -> None:
     item, client = make_item(owner), as_user(owner)
@@ -260,6 +265,7 @@ def test_all_are_marked_read_but_what_came_since(as_user: LogIn, owner: User, ma
     assert client.post(f"{PATH}read/", {"up_to": 4.0}).json() == {"marked": 0, "unread": 1}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("up_to", [None, "4", True, -1, 1.5, 2**63, 1e300, [4]])
 def test_a_bad_number_marks_nothing(as_user: LogIn, owner: User, make_item: MakeItem, up_to: Any) -> None:
     make_item(owner)
@@ -364,6 +370,7 @@ def full(transactional_db: None, owner: User, stranger: User) -> User:
     return owner
 
 
+@pytest.mark.slow
 def test_list_count_and_news_read_the_inbox_by_its_indexes(full: User) -> None:
     client = APIClient()
     client.force_login(full)

@@ -25,5 +25,6 @@ def test_no_more_is_written_than_fits(most_bytes: int, count: int) -> None:
     assert (len(chosen), after) == (count, count)
 
 
+@pytest.mark.slow
 def test_an_item_that_never_fits_is_written_alone() -> None:
     assert news(3, last_number=3, size=100).part(10) == ([b"x" * 100], 1)

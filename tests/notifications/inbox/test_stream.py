@@ -35,6 +35,7 @@ LogIn = Callable[[User], APIClient]
 # --- What comes ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_it_begins_with_where_it_is_and_how_many_are_unread(
     listen: Listen, owner: User, make_item: MakeItem
 ) -> None:
@@ -48,6 +49,7 @@ def test_it_begins_with_where_it_is_and_how_many_are_unread(
     assert (stream.unread, stream.numbers, stream.last_event_id) == ([1], [], "2")
 
 
+@pytest.mark.slow
 def test_an_item_comes_as_rest_shows_it(
     listen: Listen, as_user: LogIn, owner: User, make_item: MakeItem
 ) -> None:
@@ -76,6 +78,7 @@ def test_the_count_follows_what_other_tabs_do(listen: Listen, owner: User, make_
     assert stream.numbers == []
 
 
+@pytest.mark.slow
 def test_every_tab_is_told(listen: Listen, owner: User, make_item: MakeItem) -> None:
     streams = [listen(owner).wait_until_open() for _ in range(3)]
     make_item(owner)
@@ -83,6 +86,7 @@ def test_every_tab_is_told(listen: Listen, owner: User, make_item: MakeItem) -> 
         stream.wait_for_number(1)
 
 
+@pytest.mark.slow
 def test_nobody_hears_of_what_is_another_person_s(
     listen: Listen, owner: User, teammate: User, operator: User, make_item: MakeItem
 ) -> None:
@@ -100,6 +104,7 @@ def test_nobody_hears_of_what_is_another_person_s(
 # --- Coming back --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_whoever_comes_back_gets_what_came_meanwhile(
     listen: Listen, owner: User, make_item: MakeItem
 ) -> None:
@@ -117,6 +122,7 @@ def test_whoever_comes_back_gets_what_came_meanwhile(
     assert back.unread == [3]
 
 
+@pytest.mark.slow
 def test_a_drop_before_the_first_item_loses_nothing(listen: Listen, owner: User, make_item: MakeItem) -> None:
     stream = listen(owner).wait_until_open()
     stream.drop()
@@ -125,6 +131,7 @@ def test_a_drop_before_the_first_item_loses_nothing(listen: Listen, owner: User,
     back.wait_for_number(1)
 
 
+@pytest.mark.slow
 def test_a_page_with_a_list_begins_where_that_ends(listen: Listen, owner: User, make_item: MakeItem) -> None:
     for _ in range(3):
         make_item(owner)
@@ -159,6 +166,7 @@ def test_a_number_that_was_never_reached_does_not_silence_the_stream(
     stream.wait_for_number(2)
 
 
+@pytest.mark.slow
 def test_a_number_that_is_given_again_after_a_crash_is_told_again(
     listen: Listen, owner: User, make_item: MakeItem
 ) -> None:
@@ -176,6 +184,7 @@ def test_a_number_that_is_given_again_after_a_crash_is_told_again(
     assert stream.numbers == [2, 2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("given", ["x", "-1", "1.5", "9223372036854775808", "00000000000000000000001", "²"])
 def test_a_bad_number_is_refused(as_user: LogIn, owner: User, given: str) -> None:
     client, path = as_user(owner), "/api/v1/inbox/stream/"
@@ -219,6 +228,7 @@ def test_nothing_is_missed_and_nothing_comes_twice(listen: Listen, owner: User, 
 # --- When announcements fail --------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick")
 def test_what_was_never_announced_comes_with_the_next_heartbeat(
     listen: Listen, owner: User, make_item: MakeItem
@@ -232,6 +242,7 @@ def test_what_was_never_announced_comes_with_the_next_heartbeat(
     stream.wait_for_number(2)
 
 
+@pytest.mark.slow
 def test_announcements_in_any_order_and_number_change_nothing(
     listen: Listen, owner: User, make_item: MakeItem
 ) -> None:
@@ -258,6 +269,7 @@ def test_an_announcement_to_everyone_reaches_everyone(
         stream.wait_for_number(1)
 
 
+@pytest.mark.slow
 def test_what_was_announced_while_nobody_listened_comes_when_redis_is_back(
     listen: Listen, settings: Any, monkeypatch: pytest.MonkeyPatch, owner: User, make_item: MakeItem
 ) -> None:
@@ -301,6 +313,7 @@ def test_after_a_failure_of_the_database_everyone_is_looked_after_anew(
 # --- Who may listen, and for how long -----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_session_is_enough_in_the_browser(
     listen: Listen, as_user: LogIn, owner: User, make_item: MakeItem
 ) -> None:
@@ -309,11 +322,13 @@ def test_a_session_is_enough_in_the_browser(
     stream.wait_for_number(1)
 
 
+@pytest.mark.slow
 def test_without_credentials_there_is_no_stream(listen: Listen) -> None:
     assert listen().status == 401
     assert listen(Authorization="Bearer x").status == 401
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick")
 def test_logging_out_ends_it(listen: Listen, as_user: LogIn, owner: User, make_item: MakeItem) -> None:
     client = as_user(owner)
@@ -356,6 +371,7 @@ def test_it_ends_at_once_and_not_with_the_next_heartbeat(
     assert not other.has_ended
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["session", "token", "locked out", "password"])
 def test_nothing_is_told_any_more_though_nobody_announced_the_end(
     listen: Listen, as_user: LogIn, stranger: User, make_item: MakeItem, how: str
@@ -384,6 +400,7 @@ def test_nothing_is_told_any_more_though_nobody_announced_the_end(
     assert stream.numbers == []
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick")
 def test_an_expired_session_ends_it(listen: Listen, as_user: LogIn, owner: User) -> None:
     stream = listen(**cookie(as_user(owner))).wait_until_open()
@@ -427,12 +444,14 @@ def test_whoever_may_no_longer_log_in_no_longer_listens(
 # --- Many of them -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick")
 def test_a_silent_stream_beats(listen: Listen, owner: User) -> None:
     stream = listen(owner)
     stream.wait_for(lambda: stream.comments >= 3)
 
 
+@pytest.mark.slow
 def test_streams_hold_neither_threads_nor_connections(
     listen: Listen, settings: Any, as_user: LogIn, owner: User
 ) -> None:
@@ -448,6 +467,7 @@ def test_streams_hold_neither_threads_nor_connections(
     assert listen(owner).wait_until_open().status == 200
 
 
+@pytest.mark.slow
 def test_one_stream_too_many_of_a_person_ends_their_oldest(
     listen: Listen, settings: Any, owner: User, stranger: User
 ) -> None:
@@ -461,6 +481,7 @@ def test_one_stream_too_many_of_a_person_ends_their_oldest(
     assert not any(stream.has_ended for stream in [other, *streams[2:]])
 
 
+@pytest.mark.slow
 def test_a_full_process_refuses_more(listen: Listen, settings: Any, owner: User, teammate: User) -> None:
     settings.STREAMS_MAX = 2
     kept = [listen(owner).wait_until_open() for _ in range(2)]
@@ -472,6 +493,7 @@ def test_a_full_process_refuses_more(listen: Listen, settings: Any, owner: User,
     assert listen(teammate).wait_until_open().status == 200
 
 
+@pytest.mark.slow
 def test_one_address_does_not_take_all_streams(
     listen: Listen, settings: Any, owner: User, teammate: User
 ) -> None:
@@ -486,6 +508,7 @@ def test_one_address_does_not_take_all_streams(
     assert listen(teammate, X_Forwarded_For="192.0.2.1").wait_until_open().status == 200
 
 
+@pytest.mark.slow
 def test_who_only_asks_for_the_head_gets_no_stream(port: int, owner: User) -> None:
     with Listening(port, bearer(owner), method="HEAD") as stream:
         assert stream.status == 200

@@ -105,6 +105,7 @@ def test_a_text_that_failed_with_real_data_is_listed_as_faulty_until_it_is_chang
     assert state_of("alert", "en").fault == ""
 
 
+@pytest.mark.slow
 def test_the_list_takes_the_same_number_of_queries_for_any_number_of_overrides(desk: Client) -> None:
     override()
     desk.get(LIST)
@@ -130,6 +131,7 @@ def test_the_editor_says_what_a_text_may_use(desk: Client) -> None:
     assert "truncatechars" in page
 
 
+@pytest.mark.slow
 def test_an_override_is_saved_used_at_once_and_bears_its_authors_name(desk: Client, operator: User) -> None:
     response = desk.post(ADD, ALERT)
     assert response.status_code == 302, errors_of(response)
@@ -163,6 +165,7 @@ def test_resetting_is_deleting_the_override(desk: Client) -> None:
     assert compose("alert", {"shop": "Cora", "label": "theft"}).title == "Theft at Cora"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "field", "error"),
     [
@@ -216,6 +219,7 @@ def test_a_preview_takes_a_post(desk: Client) -> None:
     assert desk.get(PREVIEW).status_code == 405
 
 
+@pytest.mark.slow
 def test_staff_without_the_permission_see_and_change_nothing(as_staff: Callable[..., Client]) -> None:
     row = override()
     looking = as_staff()

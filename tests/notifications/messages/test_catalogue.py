@@ -52,6 +52,7 @@ def test_a_kind_describes_what_its_texts_are_given(kind: str) -> None:
     assert not described.variables.keys() & catalogue.COMMON.keys()
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 @pytest.mark.parametrize("text", TEXTS, ids=name_of)
 def test_a_text_makes_sense_of_its_example(text: Compiled) -> None:

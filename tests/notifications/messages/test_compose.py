@@ -170,6 +170,7 @@ AVAILABLE = st.dictionaries(
 )
 
 
+@pytest.mark.slow
 @given(own=AVAILABLE, files=AVAILABLE)
 def test_what_is_left_out_is_found_again(
     own: dict[tuple[str, str], str], files: dict[tuple[str, str], str]

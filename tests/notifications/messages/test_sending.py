@@ -31,6 +31,7 @@ def sent_texts(third_party: ThirdParty) -> dict[str, tuple[str, str]]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("revocable", [False, True])
 def test_each_delivery_says_it_in_its_language_and_for_its_channel(
     sender: Sender, make_deliveries: Make, third_party: ThirdParty, revocable: bool
@@ -93,6 +94,7 @@ def everything_stored() -> str:
         return str(cursor.fetchall())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("purpose", "path"), [("email", "/verify-email/"), ("password", "/reset-password/")])
 def test_a_mail_holds_the_link_and_the_database_does_not(
     mail_server: MailServer, sender: Sender, ana: User, purpose: str, path: str

@@ -58,6 +58,7 @@ def test_one_end_can_be_moved_alone(as_user: LogIn, owner: User) -> None:
     assert (answer.json()["quiet_from"], answer.json()["quiet_until"]) == ("22:00", "06:30")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "field"),
     [
@@ -137,6 +138,7 @@ def test_a_rule_of_any_channel_and_kind_is_named_by_nothing(as_user: LogIn, owne
     assert Subscription.objects.get().channel == "email"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "field"),
     [
@@ -371,6 +373,7 @@ def test_somebody_inactive_is_told_nowhere(as_user: LogIn, operator: User, cast:
     assert explained(as_user(operator), cast, kind="alert")["decisions"] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("query", "field"),
     [

@@ -287,6 +287,7 @@ def test_a_crash_before_its_end_leaves_all_as_it_was(
     assert len(digests()) == 1
 
 
+@pytest.mark.slow
 def test_many_at_once_make_one_for_each(
     transactional_db: None, owner: User, by_email: ContactPoint, in_one: Any
 ) -> None:
@@ -374,6 +375,7 @@ def mail_server(settings: Any) -> Any:
         yield server
 
 
+@pytest.mark.slow
 def test_in_the_morning_there_is_one_mail(
     transactional_db: None,
     mail_server: MailServer,
