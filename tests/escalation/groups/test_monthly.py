@@ -52,8 +52,9 @@ def march(db: None) -> None:
 
 
 def told() -> list[tuple[str, str, str]]:
-    deliveries = Delivery.objects.filter(notification__kind="escalation.figures").order_by("channel", "user")
-    return [(each.user.email, each.channel, each.notification.title) for each in deliveries if each.user]
+    deliveries = Delivery.objects.filter(notification__kind="escalation.figures")
+    in_order = deliveries.order_by("channel", "user", "notification_id")
+    return [(each.user.email, each.channel, each.notification.title) for each in in_order if each.user]
 
 
 TITLE = "On call in March 2026: 3 incidents, 0 unanswered"
