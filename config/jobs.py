@@ -9,6 +9,7 @@ from rq.job import Job as StockJob
 from config import retention  # noqa: F401  (it and the modules below make their jobs known)
 from dating import jobs as dating_jobs  # noqa: F401
 from escalation import jobs as escalation_jobs  # noqa: F401
+from escalation.calendars import jobs as calendars_jobs  # noqa: F401
 from escalation.groups import jobs as groups_jobs  # noqa: F401
 from notifications import jobs, queue  # noqa: F401
 from notifications.departures import jobs as departures_jobs

@@ -142,6 +142,14 @@ MAIL_BODY = env.str("MAIL_BODY", default="")
 STORM_GROUPS = env.int("STORM_GROUPS", default=5)
 # Hours before somebody's time on call at which they are told of it; 0: only when it begins.
 ON_CALL_NOTICE_H = env.int("ON_CALL_NOTICE_H", default=12)
+# Seconds between two looks at an external calendar (a layer's ical_url).
+ICAL_EVERY_S = env.int("ICAL_EVERY_S", default=900)
+# Seconds within which such a calendar has to be there, to its end.
+ICAL_TIMEOUT_S = env.float("ICAL_TIMEOUT_S", default=20.0)
+# Bytes that such a calendar may have at most.
+ICAL_MAX_BYTES = env.int("ICAL_MAX_BYTES", default=4_194_304)
+# Hours for which such a calendar can't be read before administrators are told; what was last read still counts.
+ICAL_STALE_H = env.float("ICAL_STALE_H", default=6.0)
 # Requests of one integration that are taken, as LOGIN_RATE is written; empty: without limit.
 INTAKE_RATE = env.str("INTAKE_RATE", default="")
 # Who is told where an escalation ended and nobody took it: targets as a policy's step has them, as JSON.

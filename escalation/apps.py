@@ -18,6 +18,7 @@ class EscalationConfig(AppConfig):
             retention,
             selectors,
         )
+        from escalation.calendars import jobs as calendars_jobs  # noqa: PLC0415
         from escalation.drills import ending as drills  # noqa: PLC0415
         from escalation.figures import monthly  # noqa: PLC0415
         from escalation.groups import audit, ringing  # noqa: PLC0415
@@ -44,6 +45,7 @@ class EscalationConfig(AppConfig):
         # Once is enough; on the other days it finds that it was done, or makes up for it.
         periodic.register("escalation-figures", jobs.figures_tell, cron="0 7 1-7 * *")
         periodic.register("escalation-handoffs", jobs.handoffs, cron="* * * * *")
+        periodic.register("escalation-calendars", calendars_jobs.calendars_due, every_s=60)
         periodic.register("escalation-drills", jobs.drills, cron="*/10 * * * *")
         periodic.register("escalation-holes", jobs.holes, cron="*/10 * * * *")
         formats.register(brokers.FORMAT)

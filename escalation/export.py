@@ -11,6 +11,7 @@ from escalation.groups.selectors import groups_telling
 from escalation.models import (
     AlertGroup,
     AlertOccurrence,
+    CalendarSpell,
     CoverRequest,
     Drill,
     DrillAnswer,
@@ -22,6 +23,7 @@ from escalation.models import (
     HeartbeatPing,
     HeartbeatWatch,
     Hole,
+    LayerCalendar,
     LayerMember,
     PingKey,
     PolicyVersion,
@@ -73,6 +75,12 @@ def schedule_overrides(user: User) -> Iterator[Row]:
     return paged(theirs, "starts_at", "ends_at", "created_at", name=F("schedule__name"))
 
 
+def calendar_spells(user: User) -> Iterator[Row]:
+    """When external calendars have them on call."""
+    theirs = CalendarSpell.objects.filter(user=user)
+    return paged(theirs, "starts_at", "ends_at", name=F("calendar__layer__schedule__name"))
+
+
 def cover_requests(user: User) -> Iterator[Row]:
     """What they asked others, and what they were asked."""
     theirs = CoverRequest.objects.filter(Q(asked_by=user) | Q(asked=user) | Q(answered_by=user))
@@ -118,6 +126,7 @@ SECTIONS: Final = (
     Section("escalations_started", [EscalationProcess], escalations_started),
     Section("schedules", [LayerMember], schedules),
     Section("schedule_overrides", [ScheduleOverride], schedule_overrides),
+    Section("calendar_spells", [CalendarSpell], calendar_spells),
     Section("cover_requests", [CoverRequest], cover_requests),
     Section("drills", [DrillAnswer], drills),
     Section("drills_started", [Drill], drills_started),
@@ -135,5 +144,6 @@ LEFT_OUT: Final[Mapping[type[Model], str]] = {
     HeartbeatPing: "What such a job reported.",
     Hole: "What Tocsin finds of their turns and contact points, which are there; gone once it isn't so.",
     HeartbeatWatch: "When Tocsin last looked after such jobs.",
+    LayerCalendar: "How reading such a calendar went; whoever is on call by it is in calendar_spells.",
     PingKey: "The secret by which such jobs report.",
 }

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from django.db.models import Count
+from django.db.models import Count, Q
 from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 
 from config import clock
 from escalation.holes.reading import holes_soon
-from escalation.models import EscalationProcess, Heartbeat, Hole
+from escalation.models import EscalationProcess, Heartbeat, Hole, LayerCalendar
 from escalation.services import hang_ups
 from escalation.services.ending import SILENCE, UNANSWERED
 from escalation.services.last_resorts import LAST_RESORTS
@@ -20,6 +20,7 @@ def families(counted: Counted) -> Iterator[Metric]:
     yield gauge("escalations_active", "Escalations under way.", active)
     yield _heartbeats()
     yield _holes()
+    yield _calendars()
     yield counter(
         "escalations_unanswered",
         "Escalations that ended without a stop or an acknowledgement, by whether anybody was told.",
@@ -52,6 +53,19 @@ def _holes() -> Metric:
     family = GaugeMetricFamily("tocsin_on_call_holes", text, labels=["kind"])
     for kind in Hole.Kind.values:
         family.add_metric([kind], counts.get(kind, 0))
+    return family
+
+
+def _calendars() -> Metric:
+    live = LayerCalendar.objects.filter(layer__schedule__deleted_at=None)
+    failing = Count("pk", filter=Q(failing_since__isnull=False))
+    counts = live.aggregate(all=Count("pk"), failing=failing, stale=Count("told_at"))
+    family = GaugeMetricFamily(
+        "tocsin_external_calendars", "External calendars of schedules, by state.", labels=["state"]
+    )
+    family.add_metric(["read"], counts["all"] - counts["failing"])
+    family.add_metric(["failing"], counts["failing"] - counts["stale"])
+    family.add_metric(["stale"], counts["stale"])
     return family
 
 

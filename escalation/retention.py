@@ -10,6 +10,7 @@ from config.slices import Old, Run, old_end
 from escalation.models import (
     AlertGroup,
     AlertOccurrence,
+    CalendarSpell,
     CoverRequest,
     Drill,
     DrillAnswer,
@@ -24,6 +25,7 @@ from escalation.models import (
     IntakeRequest,
     Integration,
     Layer,
+    LayerCalendar,
     LayerMember,
     PingKey,
     Policy,
@@ -51,6 +53,8 @@ ENDS: Final = (
     Ends(RoundRobin, parent=Schedule),
     Ends(Layer, parent=Schedule),
     Ends(LayerMember, parent=Layer),
+    Ends(LayerCalendar, parent=Layer),
+    Ends(CalendarSpell, parent=LayerCalendar),
     Ends(
         ScheduleOverride,
         "With its schedule, or {days} after it was over",
@@ -110,6 +114,19 @@ _SCHEDULES: Final = Old(
     along=(
         (
             "escalation_layermember",
+            "",
+            "layer_id = ANY (ARRAY (SELECT id FROM escalation_layer WHERE schedule_id = ANY ({old})))",
+        ),
+        (
+            "escalation_calendarspell",
+            "",
+            """calendar_id = ANY (ARRAY (
+                SELECT calendar.id FROM escalation_layercalendar AS calendar
+                  JOIN escalation_layer AS layer ON layer.id = calendar.layer_id
+                 WHERE layer.schedule_id = ANY ({old})))""",
+        ),
+        (
+            "escalation_layercalendar",
             "",
             "layer_id = ANY (ARRAY (SELECT id FROM escalation_layer WHERE schedule_id = ANY ({old})))",
         ),

@@ -9,7 +9,7 @@ from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast
 
 from accounts.models import User
-from escalation.models import EscalationProcess, LayerMember
+from escalation.models import CalendarSpell, EscalationProcess, LayerMember
 from notifications.models import Attempt, Delivery
 from notifications.selectors import Principal, deliveries_visible_to, sees_all
 
@@ -56,8 +56,10 @@ def processes_telling(person: UUID) -> QuerySet[EscalationProcess]:
 
 
 def has_to_do_with(user: User) -> bool:
-    """Whether somebody takes turns in a schedule, or was to be told something."""
-    takes_turns = Exists(LayerMember.objects.filter(user=OuterRef("pk")))
+    """Whether somebody takes turns in a schedule or is in its calendar, or was to be told something."""
+    takes_turns = Exists(LayerMember.objects.filter(user=OuterRef("pk"))) | Exists(
+        CalendarSpell.objects.filter(user=OuterRef("pk"))
+    )
     return User.objects.filter(takes_turns | Exists(processes_telling(user.pk)), pk=user.pk).exists()
 
 

@@ -134,6 +134,19 @@ def _escalating(user: User, text: Text, now: datetime) -> dict[str, object]:
     override = escalation.ScheduleOverride.objects.create(
         schedule=schedule, user=user, starts_at=now, ends_at=now + timedelta(hours=1)
     )
+    fed = escalation.Schedule.objects.create(name=(text() + uuid4().hex[:8])[-100:])
+    layer = escalation.Layer.objects.create(
+        schedule=fed, name=text()[:100], ical_url="https://example.com/basic.ics"
+    )
+    calendar = escalation.LayerCalendar.objects.create(
+        layer=layer, url=layer.ical_url, time_zone="UTC", due_at=now, fetched_at=now, failing_since=now,
+        error="answered 503", problems_count=1,
+        problems=[
+            {"reason": "unknown", "summary": text()[:100], "email": "nobody@example.com", "times": 1,
+             "first_at": now.isoformat()},
+        ],
+    )  # fmt: skip
+    calendar.spells.create(user=user, starts_at=now, ends_at=now + timedelta(hours=1))
     cover = escalation.CoverRequest.objects.create(
         schedule=schedule, asked_by=user, starts_at=now, ends_at=now + timedelta(hours=1), note=text()[:200]
     )

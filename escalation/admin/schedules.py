@@ -18,7 +18,9 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from accounts.admin import SavesChanges, StaffViews
 from config import clock
+from escalation import ical_addresses as addresses
 from escalation.admin.base import TakesAway
+from escalation.calendars.facts import REASONS
 from escalation.holes.finding import AHEAD, said_of
 from escalation.holes.reading import holes_of_schedules
 from escalation.models import Layer, LayerMember, Schedule, ScheduleOverride
@@ -67,10 +69,44 @@ class MemberFormSet(BaseInlineFormSet):
         kept = [each.instance for each in self.forms if each not in self.deleted_forms]
         if (
             self.forms
+            and not self.instance.ical_url
             and not any(self.errors)
             and not any(place.user and place.user.is_active for place in kept)
         ):
             raise forms.ValidationError(f"{services.NEVER}.")
+
+
+class OfLayer(OfSchedule):
+    """A layer, with how its calendar was last read. Its address is a secret of those who may change it."""
+
+    readonly_fields: tuple[str, ...] = ("ical_shown", "calendar_read")
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        fields = super().get_fields(request, obj)  # type: ignore[misc]
+        if request.user.has_perm(CHANGE):
+            return fields
+        return ["ical_shown" if each == "ical_url" else each for each in fields]
+
+    @display(description="iCalendar address")
+    def ical_shown(self, layer: Layer) -> str:
+        return addresses.masked(layer.ical_url) or "–"
+
+    @display(description="Calendar")
+    def calendar_read(self, layer: Layer) -> str:
+        """How it was last read, and what is wrong with it, a line for each."""
+        calendar = getattr(layer, "calendar", None)
+        if not layer.ical_url or calendar is None or calendar.url != layer.ical_url:
+            return "not fetched yet" if layer.ical_url else "–"
+        fetched_at = f"{calendar.fetched_at:%Y-%m-%d %H:%M} UTC" if calendar.fetched_at else "never"
+        lines = [f"Fetched: {fetched_at}."]
+        if calendar.failing_since:
+            lines.append(f"Failing since {calendar.failing_since:%Y-%m-%d %H:%M} UTC: {calendar.error}.")
+        for each in calendar.problems:
+            named = f" ({each['email']})" if each["email"] else ""
+            lines.append(f"“{each['summary']}”: {REASONS[each['reason']]}{named}")
+        if more := calendar.problems_count - len(calendar.problems):
+            lines.append(f"And {more} more.")
+        return format_html_join(mark_safe("<br>"), "{}", ((line,) for line in lines))
 
 
 class MemberInline(OfSchedule, TabularInline):
@@ -85,13 +121,13 @@ class MemberInline(OfSchedule, TabularInline):
         return super().get_queryset(request).select_related("user")
 
 
-class LayerInline(OfSchedule, StackedInline):
+class LayerInline(OfLayer, StackedInline):
     model = Layer
     form = LayerForm
     extra = 0
     fields = (
         ("position", "name"), ("shift_h", "per_turn"), "time_zone", ("starts_on", "handoff_at"),
-        "restrictions",
+        "restrictions", "ical_url", "calendar_read",
     )  # fmt: skip
     verbose_name_plural = "Layers, from the lowest; open one to change its people"
     show_change_link = True
@@ -111,12 +147,12 @@ class OverrideInline(StaffViews, TabularInline):
 
 
 @admin.register(Layer)
-class LayerAdmin(OfSchedule, SavesChanges, ModelAdmin):
+class LayerAdmin(OfLayer, SavesChanges, ModelAdmin):
     """Reached from its schedule, which has everything but its people."""
 
     form = LayerForm
     fields = ("schedule", *LayerInline.fields)
-    readonly_fields = ("schedule",)
+    readonly_fields = ("schedule", *OfLayer.readonly_fields)
     list_display = ("schedule", "position", "name", "time_zone")
     list_select_related = ("schedule",)
     search_fields = ("schedule__name", "name")

@@ -1,5 +1,6 @@
 """Schedules, who stands in, and who is on call, as the API takes and shows them."""
 
+from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any, Final
 
@@ -7,21 +8,32 @@ from django.core.exceptions import ValidationError as DjangoValidationError
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from accounts.models import User
 from accounts.validators import validate_time_zone
 from config.rest.fields import StrictBooleanField, StrictCharField, StrictUUIDField
+from escalation import ical_addresses as addresses
 from escalation.api.fields import ChangeSerializer, whole
-from escalation.models import Layer, Schedule, ScheduleOverride
+from escalation.calendars.facts import REASONS
+from escalation.models import Layer, LayerCalendar, Schedule, ScheduleOverride
 from escalation.models.schedule import MAX_DRILL_DAYS, MAX_PER_TURN, MAX_SHIFT_H
 from escalation.policies.words import name_of
 from escalation.schedules import links, restrictions
 from escalation.schedules.hours import WEEKDAYS, Restriction
 from escalation.services.schedules import LayerSaid
 from notifications.api.preference_serializers import ClockField, moment
+from notifications.channels.transport import http_url
 
 MAX_LAYERS: Final = 20
 MAX_MEMBERS: Final = 100
 #: How much can be asked for at once.
 MAX_SPAN: Final = timedelta(days=92)
+# What every layer of turns says.
+_OF_SHIFTS: Final = ("starts_on", "handoff_at", "shift_h")
+_NEEDED: Final = (*_OF_SHIFTS, "members")
+# How a layer with a calendar shows that nobody takes turns in it.
+_WITHOUT_TURNS: Final[list[tuple[str, Any]]] = [
+    *((name, None) for name in _OF_SHIFTS), ("members", []), ("restrictions", []), ("per_turn", 1),
+]  # fmt: skip
 _CLOCK: Final = {"type": "string", "example": "22:00"}
 RESTRICTIONS: Final[dict[str, Any]] = {
     "type": "array",
@@ -73,34 +85,57 @@ class DayField(serializers.DateField):
         return day
 
 
+class ICalAddressField(StrictCharField):
+    """The address of an external calendar, in normal form."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(max_length=http_url.MAX_LENGTH, **options)
+
+    def to_internal_value(self, data: Any) -> str:
+        try:
+            return addresses.normalised(super().to_internal_value(data))
+        except DjangoValidationError as error:
+            raise serializers.ValidationError(error.messages)
+
+
 def zone_field() -> StrictCharField:
     return StrictCharField(max_length=64, validators=[validate_time_zone], help_text="Such as Europe/Paris.")
 
 
-def first_day_field() -> DayField:
-    return DayField(help_text="The day of the first shift; for shifts of a week it sets the weekday.")
+def first_day_field(**options: Any) -> DayField:
+    return DayField(
+        help_text="The day of the first shift; for shifts of a week it sets the weekday.", **options
+    )
 
 
-def handoff_field() -> ClockField:
-    return ClockField(help_text="By the clock of the time zone.")
+def handoff_field(**options: Any) -> ClockField:
+    return ClockField(help_text="By the clock of the time zone.", **options)
 
 
-def members_field() -> serializers.ListField:
+def members_field(**options: Any) -> serializers.ListField:
     return serializers.ListField(
         child=StrictUUIDField(),
         min_length=1,
         max_length=MAX_MEMBERS,
         help_text="Who takes turns, in this order.",
+        **options,
     )
 
 
 class LayerInSerializer(serializers.Serializer[Any]):
     name = StrictCharField(max_length=100, required=False, allow_blank=True)
     time_zone = zone_field()
-    starts_on = first_day_field()
-    handoff_at = handoff_field()
-    shift_h = whole(MAX_SHIFT_H, least=1, help_text="Hours in a shift: 24 is a day, 168 a week.")
-    members = members_field()
+    starts_on = first_day_field(required=False)
+    handoff_at = handoff_field(required=False)
+    shift_h = whole(
+        MAX_SHIFT_H, least=1, required=False, help_text="Hours in a shift: 24 is a day, 168 a week."
+    )
+    members = members_field(required=False)
+    ical_url = ICalAddressField(
+        required=False,
+        help_text="The https address of an iCalendar file whose events say who is on call. With it, a layer "
+        "has only a name and a time zone; without it, it needs first day, handoff, shift and members.",
+    )
     per_turn = whole(
         MAX_PER_TURN, least=1, required=False, help_text="People on call together; 1 by default."
     )
@@ -108,7 +143,25 @@ class LayerInSerializer(serializers.Serializer[Any]):
         required=False, help_text="When the layer has anybody on call; always by default."
     )
 
+    def to_internal_value(self, data: Any) -> Any:
+        # A layer may be sent as it was read: what it hasn't is null or empty there.
+        if isinstance(data, dict) and data.get("ical_url") == "":
+            data = {name: value for name, value in data.items() if name != "ical_url"}
+        elif isinstance(data, dict) and "ical_url" in data:
+            data = {name: value for name, value in data.items() if (name, value) not in _WITHOUT_TURNS}
+        return super().to_internal_value(data)
+
     def validate(self, attrs: dict[str, Any]) -> Any:
+        of_turns = {*_NEEDED, "per_turn", "restrictions"}
+        if "ical_url" in attrs:
+            if others := sorted(of_turns & attrs.keys()):
+                raise serializers.ValidationError(
+                    {name: ["Leave this out: the calendar says who is on call."] for name in others}
+                )
+            return LayerSaid(**attrs)
+        if missing := [name for name in _NEEDED if name not in attrs]:
+            required = serializers.Field.default_error_messages["required"]
+            raise serializers.ValidationError({name: [required] for name in missing}, code="required")
         return LayerSaid(**{**attrs, "members": tuple(attrs["members"])})
 
 
@@ -180,17 +233,84 @@ class OverrideInSerializer(serializers.Serializer[ScheduleOverride]):
         return attrs
 
 
+class CalendarProblemSerializer(serializers.Serializer[Any]):
+    """An event of an external calendar by which somebody isn't on call who should be."""
+
+    reason = serializers.ChoiceField(choices=list(REASONS.items()))
+    summary = serializers.CharField(help_text="The beginning of its title.")
+    email = serializers.CharField(help_text="The address that means nobody here; empty if there is none.")
+    times = serializers.IntegerField(help_text="How often.")
+    first_at = serializers.DateTimeField(allow_null=True, help_text="The first time that is read.")
+
+
+class LayerCalendarSerializer(serializers.ModelSerializer[LayerCalendar]):
+    """How an external calendar was last read."""
+
+    fetched_at = serializers.DateTimeField(
+        allow_null=True, help_text="When it was last fetched, changed or not; null: never yet."
+    )
+    failing_since = serializers.DateTimeField(
+        allow_null=True, help_text="Since when it can't be read; what was last read still counts."
+    )
+    error = serializers.CharField(help_text="Why it can't be read; empty if it can.")
+    problems = serializers.SerializerMethodField(help_text="The first ones; only the staff see them.")
+    problems_count = serializers.IntegerField(help_text="How many there are.")
+
+    class Meta:
+        model = LayerCalendar
+        fields = ("fetched_at", "failing_since", "error", "problems", "problems_count")
+        read_only_fields = fields
+
+    @extend_schema_field(CalendarProblemSerializer(many=True))
+    def get_problems(self, calendar: LayerCalendar) -> Any:
+        given = calendar.problems if _may_change(self.context) else []
+        return CalendarProblemSerializer(given, many=True).data
+
+
 class LayerSerializer(serializers.ModelSerializer[Layer]):
+    """With an `ical_url`, nobody takes turns: what says when they do is null, and `members` is empty."""
+
     members = MemberSerializer(many=True, source="in_order")
-    handoff_at = ClockField()
+    starts_on = serializers.DateField(allow_null=True)
+    handoff_at = ClockField(allow_null=True)
+    shift_h = serializers.IntegerField(allow_null=True)
     restrictions = RestrictionsField()
+    ical_url = serializers.SerializerMethodField(
+        help_text="The address of the calendar that says who is on call; empty: people take turns. Whoever "
+        "may not change the schedule sees its host alone."
+    )
+    calendar = serializers.SerializerMethodField(
+        help_text="How that calendar was last read; null: not yet, or there is none."
+    )
 
     class Meta:
         model = Layer
         fields = (
             "name", "time_zone", "starts_on", "handoff_at", "shift_h", "per_turn", "restrictions", "members",
+            "ical_url", "calendar",
         )  # fmt: skip
         read_only_fields = fields
+
+    def get_ical_url(self, layer: Layer) -> str:
+        return layer.ical_url if _may_change(self.context) else addresses.masked(layer.ical_url)
+
+    @extend_schema_field(LayerCalendarSerializer(allow_null=True))
+    def get_calendar(self, layer: Layer) -> Any:
+        calendar = getattr(layer, "calendar", None)
+        # What was read at an address that it had before says nothing of this one.
+        if calendar is None or calendar.url != layer.ical_url:
+            return None
+        return LayerCalendarSerializer(calendar, context=self.context).data
+
+    def to_representation(self, instance: Layer) -> dict[str, Any]:
+        shown: dict[str, Any] = super().to_representation(instance)
+        return shown | dict.fromkeys(_OF_SHIFTS) if instance.ical_url else shown
+
+
+def _may_change(context: Mapping[str, Any]) -> bool:
+    """Whether whoever asks may change schedules, as accounts.rights has it."""
+    user = context["request"].user
+    return isinstance(user, User) and user.is_staff
 
 
 class ScheduleSerializer(serializers.ModelSerializer[Schedule]):

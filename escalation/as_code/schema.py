@@ -110,21 +110,27 @@ def _kinds() -> dict[str, dict[str, Any]]:
 
 def _layer() -> dict[str, Any]:
     weekdays = {"type": "array", "minItems": 1, "items": _one_of(WEEKDAYS)}
-    return _object(
-        {
-            "time_zone": _TEXT,
-            "starts_on": {"type": "string", "format": "date"},
-            "handoff_at": {"type": "string", "pattern": r"^([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?$"},
-            "shift_h": {"type": "integer", "minimum": 1, "maximum": MAX_SHIFT_H},
-            "members": {"type": "array", "items": _TEXT, "description": "Email addresses, in their order."},
-        },
+    turns = {
+        "starts_on": {"type": "string", "format": "date"},
+        "handoff_at": {"type": "string", "pattern": r"^([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?$"},
+        "shift_h": {"type": "integer", "minimum": 1, "maximum": MAX_SHIFT_H},
+        "members": {"type": "array", "items": _TEXT, "description": "Email addresses, in their order."},
+    }
+    layer = _object(
+        {"time_zone": _TEXT},
+        **turns,
         name={"type": "string", "maxLength": 100},
         per_turn={"type": "integer", "minimum": 1, "maximum": MAX_PER_TURN},
         restrictions={
             "type": "array",
             "items": _object({"weekdays": weekdays, "begin": _CLOCK, "end": _CLOCK}),
         },
+        ical_url={
+            "type": "string",
+            "description": "Of a calendar that has people on call, without turns.",
+        },
     )
+    return {**layer, "if": {"not": {"required": ["ical_url"]}}, "then": {"required": list(turns)}}
 
 
 def _step(channels: dict[str, Any]) -> dict[str, Any]:

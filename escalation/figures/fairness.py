@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from escalation.schedules.hours import WEEKDAYS, Restriction, Stretch, hours_of, stretches, within
 from escalation.schedules.row import Duty, Roster, StandIn, final_row
+from escalation.schedules.spells import Spells
 from escalation.schedules.turns import shift_number
 
 #: Night, as the figures of pages have it too; each by the clock of whoever is on call.
@@ -105,7 +106,10 @@ def _turn_of(row: _Row, duty: Duty, user_id: UUID) -> _Turn:
     if duty.layer is None:
         assert duty.override is not None
         return duty.override
-    return row.place, duty.layer, shift_number(row.roster.layers[duty.layer - 1], duty.starts_at)
+    layer = row.roster.layers[duty.layer - 1]
+    if isinstance(layer, Spells):
+        return row.place, duty.layer, int(layer.begin_of(user_id, duty.starts_at).timestamp())
+    return row.place, duty.layer, shift_number(layer, duty.starts_at)
 
 
 def _covers(one: StandIn, duty: Duty) -> bool:

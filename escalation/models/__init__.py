@@ -1,5 +1,6 @@
 """Processes that keep ringing, what starts them, who is on call, and what other systems report."""
 
+from escalation.models.calendar import CalendarSpell, LayerCalendar
 from escalation.models.cover import CoverRequest
 from escalation.models.drill import Drill, DrillAnswer
 from escalation.models.entry import Entry
@@ -16,6 +17,7 @@ from escalation.models.schedule import Layer, LayerMember, Schedule, ScheduleOve
 __all__ = [
     "AlertGroup",
     "AlertOccurrence",
+    "CalendarSpell",
     "CoverRequest",
     "Drill",
     "DrillAnswer",
@@ -30,6 +32,7 @@ __all__ = [
     "IntakeRequest",
     "Integration",
     "Layer",
+    "LayerCalendar",
     "LayerMember",
     "PingKey",
     "Policy",

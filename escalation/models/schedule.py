@@ -10,6 +10,7 @@ from django.db import models
 from accounts.ids import UUIDv7Field
 from accounts.validators import validate_time_zone
 from config import clock
+from escalation import ical_addresses as addresses
 
 MAX_SHIFT_H = 24 * 56
 MAX_PER_TURN = 10
@@ -62,7 +63,8 @@ class Schedule(models.Model):
 class Layer(models.Model):
     """People who take turns. The first begins at ``handoff_at`` on ``starts_on``, by the clock.
 
-    ``restrictions`` are written as escalation.schedules.restrictions says.
+    ``restrictions`` are written as escalation.schedules.restrictions says. Where there is an ``ical_url``,
+    the events of that calendar say who is on call instead, and nobody takes turns.
     """
 
     schedule = models.ForeignKey(Schedule, on_delete=models.CASCADE, related_name="layers", db_index=False)
@@ -77,7 +79,11 @@ class Layer(models.Model):
         help_text="By the clock on the wall, so that 12 stay 08:00 and 20:00 all the year; 168 is a week.",
     )
     time_zone = models.CharField(max_length=64, default="UTC", validators=[validate_time_zone])
-    starts_on = models.DateField(help_text="The day of the first shift; for weekly ones it sets the weekday.")
+    starts_on = models.DateField(
+        null=True,
+        blank=True,
+        help_text="The day of the first shift; for weekly ones it sets the weekday. Empty with a calendar.",
+    )
     handoff_at = models.TimeField(default=time(8), help_text="In the layer's time zone.")
     per_turn = models.PositiveSmallIntegerField(
         default=1,
@@ -90,6 +96,15 @@ class Layer(models.Model):
         blank=True,
         help_text='When anybody is on call at all, such as [{"weekdays": ["sat", "sun"], "begin": "08:00", '
         '"end": "20:00"}], in the layer\'s time zone; [] is always.',
+    )
+    # Whoever has it can read the calendar, so it is told to nobody who can't change the schedule.
+    ical_url = models.CharField(
+        max_length=2048,
+        blank=True,
+        default="",
+        db_default="",
+        verbose_name="iCalendar address",
+        help_text="Of a calendar whose events say who is on call, in place of turns: https://….ics",
     )
     members = models.ManyToManyField(
         settings.AUTH_USER_MODEL, through="LayerMember", related_name="schedule_layers"
@@ -104,10 +119,23 @@ class Layer(models.Model):
                 condition=models.Q(shift_h__gte=1, shift_h__lte=MAX_SHIFT_H), name="layer_shift_in_bounds"
             ),
             models.CheckConstraint(condition=models.Q(per_turn__gte=1), name="layer_somebody_a_turn"),
+            models.CheckConstraint(
+                condition=models.Q(starts_on__isnull=False) | ~models.Q(ical_url=""),
+                name="layer_turns_or_calendar",
+            ),
         ]
 
     def __str__(self) -> str:
         return self.name or f"Layer {self.position}"
+
+    def clean(self) -> None:
+        if self.ical_url:
+            try:
+                self.ical_url = addresses.normalised(self.ical_url)
+            except ValidationError as error:
+                raise ValidationError({"ical_url": error.messages})
+        elif self.starts_on is None:
+            raise ValidationError({"starts_on": "Enter a day, or the address of a calendar."})
 
 
 class LayerMember(models.Model):

@@ -10,6 +10,7 @@ from escalation.policies.gaps import condition_gaps
 from escalation.policies.plan import KIND, World
 from escalation.policies.words import name_of
 from escalation.schedules.row import Roster, final_row, members
+from escalation.schedules.spells import Spells
 from notifications.engine.recipients import recipients
 from notifications.models import Severity
 from notifications.reasons import Reason
@@ -76,7 +77,7 @@ def _miss_of(target: Target, world: World, severity: str, now: datetime) -> _Mis
     else:
         people = members(roster)
         if not people:
-            return _Miss(f"nobody takes turns in “{name}”", True)
+            return _Miss(f"nobody takes turns in “{name}”", not _is_fed(roster))
     if not people:
         return _Miss(f"nobody is on call by “{name}” in the next {AHEAD.days} days", _is_empty(roster, now))
     missed = [_miss_of_person(each, target.channels, world, severity, now) for each in people]
@@ -108,8 +109,11 @@ def _miss_of_person(
 
 def _is_empty(roster: Roster, now: datetime) -> bool:
     """Whether nobody will be on call, whenever it is."""
-    takes_turns = any(
-        person and person not in roster.away for layer in roster.layers for person in layer.people
-    )
+    takes_turns = bool(members(roster)) or _is_fed(roster)
     stand_ins = any(each.ends_at > now and each.user_id not in roster.away for each in roster.stand_ins)
     return not takes_turns and not stand_ins
+
+
+def _is_fed(roster: Roster) -> bool:
+    """Whether external calendars say who is on call: what they will say, nobody knows."""
+    return any(isinstance(layer, Spells) for layer in roster.layers)

@@ -9,6 +9,7 @@ from icalendar import Event
 
 from config import calendars
 from config.zones import zone_of
+from escalation.calendars.facts import PEOPLE
 from escalation.schedules.row import Duty
 from notifications.messages.compiled import clean_title
 
@@ -43,6 +44,9 @@ def calendar_of(
         stands_in = " (stands in)" if duty.override else ""
         people = ", ".join(names.get(user_id, "somebody") for user_id in duty.user_ids)
         event.add("summary", clean_title(f"{name}: {people}{stands_in}"))
+        # By this, another schedule here has the same people on call; an address would be told to everybody
+        # who subscribes. An invitation (ATTENDEE) is no part of a calendar of one's own (3.8.4.1).
+        event.add(PEOPLE, ",".join(str(user_id) for user_id in duty.user_ids))
         # Being on call takes up nobody's time in a calendar.
         event.add("transp", "TRANSPARENT")
         calendar.add_component(event)

@@ -11,7 +11,9 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from escalation.schedules.turns import Turns, on_duty
+from escalation.schedules import spells, turns
+from escalation.schedules.spells import Spells
+from escalation.schedules.turns import OnDuty, Turns
 
 _INSTANT: Final = timedelta(microseconds=1)
 
@@ -34,7 +36,7 @@ class StandIn:
 class Roster:
     """A schedule: its layers from the lowest, its overrides from the first made, and whoever is away."""
 
-    layers: tuple[Turns, ...]
+    layers: tuple[Turns | Spells, ...]
     stand_ins: tuple[StandIn, ...] = ()
     away: frozenset[UUID] = field(default_factory=frozenset)
 
@@ -61,8 +63,8 @@ def final_row(roster: Roster, begin: datetime, end: datetime) -> list[Duty]:
     row: list[Duty] = []
     # What lies over an entry has to be known for the whole of it.
     since, until = begin, end
-    for number, turns in enumerate(roster.layers, start=1):
-        entries = [Duty(*each, layer=number) for each in on_duty(turns, since, until, away=roster.away)]
+    for number, layer in enumerate(roster.layers, start=1):
+        entries = [Duty(*each, layer=number) for each in _on_duty(layer, since, until, roster.away)]
         if entries:
             row = _laid_over(row, entries)
             since, until = min(since, entries[0].starts_at), max(until, entries[-1].ends_at)
@@ -78,7 +80,7 @@ def final_row(roster: Roster, begin: datetime, end: datetime) -> list[Duty]:
 
 
 def members(roster: Roster) -> tuple[UUID, ...]:
-    """Return everybody who takes turns in any layer, each once, in order."""
+    """Return everybody who takes turns in a layer, or is in its calendar, each once, in order."""
     people = (person for layer in roster.layers for person in layer.people)
     return tuple(dict.fromkeys(each for each in people if each and each not in roster.away))
 
@@ -86,6 +88,12 @@ def members(roster: Roster) -> tuple[UUID, ...]:
 def on_call(roster: Roster, at: datetime) -> Duty | None:
     """Return who is on call at a time, from when until when; None for nobody."""
     return next(iter(final_row(roster, at, at + _INSTANT)), None)
+
+
+def _on_duty(layer: Turns | Spells, begin: datetime, end: datetime, away: frozenset[UUID]) -> list[OnDuty]:
+    if isinstance(layer, Spells):
+        return spells.on_duty(layer, begin, end, away=away)
+    return turns.on_duty(layer, begin, end, away=away)
 
 
 def _stood_in(duty: Duty, one: StandIn) -> Iterator[Duty]:

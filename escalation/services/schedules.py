@@ -14,6 +14,8 @@ from django.db.models import F
 from accounts.models import User
 from config import clock
 from config.rest.exceptions import Conflict
+from escalation.calendars import jobs as calendars_jobs
+from escalation.models.calendar import LayerCalendar
 from escalation.models.schedule import Layer, LayerMember, Schedule, ScheduleOverride
 from escalation.saving import made_once, unless_taken
 from escalation.schedules.hours import Restriction
@@ -26,16 +28,20 @@ REMOVED = "The schedule has been removed in the meantime."
 
 @dataclass(frozen=True, slots=True)
 class LayerSaid:
-    """What a layer says; see escalation.models.Layer. ``members`` has None for whoever left."""
+    """What a layer says; see escalation.models.Layer. ``members`` has None for whoever left.
+
+    With an ``ical_url`` in normal form, that, the name and the time zone are all.
+    """
 
     time_zone: str
-    starts_on: date
-    handoff_at: time
-    shift_h: int
-    members: tuple[UUID | None, ...]
+    starts_on: date | None = None
+    handoff_at: time = time(8)
+    shift_h: int = 168
+    members: tuple[UUID | None, ...] = ()
     name: str = ""
     per_turn: int = 1
     restrictions: tuple[Restriction, ...] = ()
+    ical_url: str = ""
 
 
 def layers_said(schedule: Schedule) -> list[LayerSaid]:
@@ -50,6 +56,7 @@ def layers_said(schedule: Schedule) -> list[LayerSaid]:
             name=layer.name,
             per_turn=layer.per_turn,
             restrictions=restrictions_of(layer.restrictions),
+            ical_url=layer.ical_url,
         )
         for layer in schedule.layers.order_by("position", "pk")
     ]
@@ -212,9 +219,8 @@ def _saved(
     return schedule
 
 
-def _replace_layers(schedule: Schedule, layers: Iterable[LayerSaid]) -> None:
-    LayerMember.objects.filter(layer__schedule=schedule).delete()
-    Layer.objects.filter(schedule=schedule).delete()
+def _replace_layers(schedule: Schedule, layers: Sequence[LayerSaid]) -> None:
+    old = list(Layer.objects.filter(schedule=schedule).values_list("pk", flat=True))
     for position, said in enumerate(layers, start=1):
         layer = Layer(
             schedule=schedule,
@@ -226,6 +232,7 @@ def _replace_layers(schedule: Schedule, layers: Iterable[LayerSaid]) -> None:
             handoff_at=said.handoff_at,
             per_turn=said.per_turn,
             restrictions=as_json(said.restrictions),
+            ical_url=said.ical_url,
         )
         layer.full_clean(exclude=["schedule"], validate_constraints=False)
         layer.save()
@@ -233,10 +240,22 @@ def _replace_layers(schedule: Schedule, layers: Iterable[LayerSaid]) -> None:
             LayerMember(layer=layer, user_id=user_id, position=place)
             for place, user_id in enumerate(said.members, start=1)
         )
+        if said.ical_url:
+            _keep_calendar(layer, old)
+    LayerMember.objects.filter(layer__in=old).delete()
+    Layer.objects.filter(pk__in=old).delete()
+    if any(said.ical_url for said in layers):
+        calendars_jobs.fetch_soon()
+
+
+def _keep_calendar(layer: Layer, old: Iterable[int]) -> None:
+    """Give a layer what was read of its calendar for one that it replaces."""
+    same = LayerCalendar.objects.filter(layer__in=old, url=layer.ical_url, time_zone=layer.time_zone)
+    LayerCalendar.objects.filter(pk=same.order_by("pk").values("pk")[:1]).update(layer=layer)
 
 
 def _check_holes(layers: Iterable[LayerSaid]) -> None:
-    """Check that each layer has somebody who can be on call.
+    """Check that each layer has somebody who can be on call, or a calendar that may have.
 
     Raises:
         ValidationError: one has not.
@@ -244,7 +263,11 @@ def _check_holes(layers: Iterable[LayerSaid]) -> None:
     layers = list(layers)
     named = {person for layer in layers for person in layer.members if person}
     active = set(User.objects.filter(pk__in=named, is_active=True).values_list("pk", flat=True))
-    if empty := [number for number, layer in enumerate(layers, start=1) if active.isdisjoint(layer.members)]:
+    if empty := [
+        number
+        for number, layer in enumerate(layers, start=1)
+        if not layer.ical_url and active.isdisjoint(layer.members)
+    ]:
         raise ValidationError({"members": [f"{NEVER} (layer {number})." for number in empty]})
 
 

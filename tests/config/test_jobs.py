@@ -285,6 +285,7 @@ def test_each_periodic_job_has_its_time() -> None:
         "sweep": 1,
         "expire": "* * * * *",
         "dating-recur": "*/5 * * * *",
+        "escalation-calendars": 60,
         "escalation-handoffs": "* * * * *",
         "escalation-drills": "*/10 * * * *",
         "escalation-holes": "*/10 * * * *",

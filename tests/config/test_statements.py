@@ -54,6 +54,7 @@ HOT: Final = {
     "groups.audit.still-sending": {"notifications_delivery_rest_pkey"},
     "figures.sums": {"group_newest", "escalation_newest"},
     "figures.noise": {"group_newest", "escalation_newest", "notification_source"},
+    "calendars.spells": {"escalation_layer_pkey", "calendar_spells"},
     "heartbeats.ping": {"escalation_heartbeat_ping_uuid_key"},
     "heartbeats.miss": {"escalation_heartbeat_pkey"},
     "heartbeats.note": {"heartbeat_due_at"},

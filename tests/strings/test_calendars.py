@@ -23,7 +23,7 @@ OURS = {
     "BEGIN", "END", "VERSION", "PRODID", "METHOD", "CALSCALE", "UID", "SEQUENCE", "DTSTAMP",
     "DTSTART", "DTEND", "SUMMARY", "STATUS", "URL", "LOCATION", "ORGANIZER", "ATTENDEE", "TZID",
     "TZNAME", "TZOFFSETFROM", "TZOFFSETTO", "RRULE", "RDATE", "TRANSP", "REFRESH-INTERVAL",
-    "X-WR-CALNAME",
+    "X-WR-CALNAME", "X-TOCSIN-ON-CALL",
 }  # fmt: skip
 COMPONENTS = {"VCALENDAR", "VEVENT", "VTIMEZONE", "STANDARD", "DAYLIGHT"}
 STORABLE = [each for each in ALL if each.kind not in ("surrogate", "long") and "\0" not in each.text]

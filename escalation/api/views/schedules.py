@@ -66,6 +66,16 @@ EXAMPLE = {
         },
     ],
 }
+CALENDAR_EXAMPLE = {
+    "name": "Back office",
+    "layers": [
+        {
+            "name": "Google",
+            "time_zone": "Europe/Paris",
+            "ical_url": "https://calendar.google.com/calendar/ical/on-call%40example.com/private-0123/basic.ics",
+        }
+    ],
+}
 TAG = "on-call schedules"
 CALENDAR: dict[Any, Any] = {
     (200, "text/calendar"): OpenApiResponse(
@@ -109,7 +119,10 @@ class SchedulesView(ScheduleBaseView):
         operation_id="schedules_create",
         request=ScheduleInSerializer,
         responses=made(ScheduleSerializer, "schedule"),
-        examples=[OpenApiExample("working hours over weeks", value=EXAMPLE, request_only=True)],
+        examples=[
+            OpenApiExample("working hours over weeks", value=EXAMPLE, request_only=True),
+            OpenApiExample("a calendar of others", value=CALENDAR_EXAMPLE, request_only=True),
+        ],
     )
     def post(self, request: Request) -> Response:
         """Create a schedule; 409 if another one has the name."""

@@ -74,9 +74,9 @@ def _schedule(
     taken: Taken, schedule: Thing, shifts: Mapping[str, Thing], emails: Mapping[str, str], now: datetime
 ) -> bool:
     what = f"schedule {schedule['name']}"
-    if schedule.get("ical_url_primary") or schedule.get("ical_url_overrides"):
-        taken.leave_out(what, "its calendar by link is not taken over.")
     layers, overrides = [], []
+    if url := schedule.get("ical_url_primary"):
+        layers.append(_by_calendar("iCal", url, schedule))
     own = [shifts[str(id_)] for id_ in schedule.get("shifts") or [] if str(id_) in shifts]
     # The higher level counts.
     for shift in sorted(own, key=lambda each: each.get("level") or 0):
@@ -86,11 +86,18 @@ def _schedule(
             overrides += _overrides(taken, where, shift, zone, emails, now)
         elif made := _layer(taken, where, shift, zone, emails, now):
             layers.append(made)
+    # There, what it has somebody on call by counts before all shifts.
+    if url := schedule.get("ical_url_overrides"):
+        layers.append(_by_calendar("iCal overrides", url, schedule))
     if not layers:
         taken.leave_out(what, "none of its shifts could be taken over.")
         return False
     taken.add("schedules", schedule["name"], layers=layers, overrides=overrides)
     return True
+
+
+def _by_calendar(name: str, url: str, schedule: Thing) -> dict[str, Any]:
+    return {"name": name, "time_zone": schedule.get("time_zone") or "UTC", "ical_url": url}
 
 
 def _layer(

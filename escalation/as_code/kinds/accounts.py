@@ -15,6 +15,7 @@ from escalation.as_code.kinds.base import Fields, Kind, email_of, people_ids, va
 from escalation.as_code.kinds.schedules import overrides
 from escalation.models import LayerMember
 from escalation.policies.selectors import definition_of, newest_version, policies
+from escalation.schedules.selectors import of_calendars
 
 
 class Users(Kind):
@@ -40,6 +41,7 @@ class Users(Kind):
                 | Q(pk__in=told)
                 | Q(pk__in=Membership.objects.filter(left_at=None).values("user"))
                 | Q(pk__in=LayerMember.objects.filter(layer__schedule__deleted_at=None).values("user"))
+                | Q(pk__in=of_calendars().filter(calendar__layer__schedule__deleted_at=None).values("user"))
                 | Q(pk__in=overrides().values("user"))
             )
         return {user.email: values_of(user, self.FIELDS) for user in users}

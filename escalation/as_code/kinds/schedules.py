@@ -1,18 +1,55 @@
 """Schedules, and the overrides of them that end in the future."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, date, datetime, time
-from typing import Any, Final
+from typing import Any, Final, Self
 
+import yaml
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 
 from config import clock
+from config.masking import MASK
+from escalation import ical_addresses as addresses
 from escalation.as_code.kinds.base import Fields, Kind, email_of, people_ids, values_of
 from escalation.models import Schedule, ScheduleOverride
 from escalation.schedules.restrictions import as_json, restrictions_of
 from escalation.schedules.selectors import with_layers
 from escalation.services import schedules as schedule_services
 from escalation.services.schedules import LayerSaid
+
+#: What a layer with a calendar says, besides its address.
+OF_CALENDARS: Final = ("name", "time_zone")
+
+
+class Address(str):
+    """The address of a calendar as everybody may read it, which also knows all of it.
+
+    Whoever has the whole address can read the calendar: what is exported, and what is shown of a change, has
+    its host alone, and digits that change with the rest. In a file, that stands for the address stored.
+    """
+
+    whole: str
+
+    def __new__(cls, given: str) -> Self:
+        is_masked = MASK in given
+        whole = "" if is_masked else addresses.normalised(given)
+        address = super().__new__(cls, given.strip() if is_masked else addresses.masked(whole))
+        address.whole = whole
+        return address
+
+    def found(self, there: Mapping[str, str]) -> str:
+        """Return the whole address.
+
+        Raises:
+            ValidationError: it isn't known.
+        """
+        if not self.whole and self not in there:
+            raise ValidationError({"ical_url": [f"Write the whole address in place of {self}."]})
+        return self.whole or there[self]
+
+
+yaml.SafeDumper.add_representer(Address, lambda dumper, address: dumper.represent_str(str(address)))
 
 
 class Schedules(Kind):
@@ -25,11 +62,7 @@ class Schedules(Kind):
             schedule.name: {
                 **values_of(schedule, ("may_have_gaps", "drill_every_days", "drill_at")),
                 "layers": [
-                    {
-                        **values_of(layer, self.FIELDS),
-                        # The places of those who left stand in no file: nobody can take them up again.
-                        "members": [place.user.email for place in layer.in_order if place.user],
-                    }
+                    self._layer_stored(layer)
                     for layer in schedule.in_layers  # type: ignore[attr-defined]
                 ],
                 "overrides": [
@@ -44,22 +77,19 @@ class Schedules(Kind):
             for schedule in schedules
         }
 
+    def _layer_stored(self, layer: Any) -> dict[str, Any]:
+        if layer.ical_url:
+            return {**values_of(layer, OF_CALENDARS), "ical_url": Address(layer.ical_url)}
+        # The places of those who left stand in no file: nobody can take them up again.
+        members = [place.user.email for place in layer.in_order if place.user]
+        return {**values_of(layer, self.FIELDS), "members": members}
+
     def normal(self, fields: Fields) -> dict[str, Any]:
         normal = dict(fields)
         if "drill_at" in fields:
             normal["drill_at"] = time.fromisoformat(fields["drill_at"]).isoformat()
         if "layers" in fields:
-            normal["layers"] = [
-                {
-                    "name": "",
-                    "per_turn": 1,
-                    **layer,
-                    "handoff_at": time.fromisoformat(layer["handoff_at"]).isoformat(),
-                    "restrictions": as_json(restrictions_of(layer.get("restrictions", []))),
-                    "members": [email_of(each) for each in layer["members"]],
-                }
-                for layer in fields["layers"]
-            ]
+            normal["layers"] = [self._layer_normal(layer) for layer in fields["layers"]]
         if "overrides" in fields:
             normal["overrides"] = [
                 {
@@ -70,6 +100,21 @@ class Schedules(Kind):
                 for each in fields["overrides"]
             ]
         return normal
+
+    @staticmethod
+    def _layer_normal(layer: Fields) -> dict[str, Any]:
+        if "ical_url" in layer:
+            if others := layer.keys() - {*OF_CALENDARS, "ical_url"}:
+                raise ValidationError(f"a layer with ical_url has no {', '.join(sorted(others))}")
+            return {"name": "", **layer, "ical_url": Address(layer["ical_url"])}
+        return {
+            "name": "",
+            "per_turn": 1,
+            **layer,
+            "handoff_at": time.fromisoformat(layer["handoff_at"]).isoformat(),
+            "restrictions": as_json(restrictions_of(layer.get("restrictions", []))),
+            "members": [email_of(each) for each in layer["members"]],
+        }
 
     def make(self, name: str, fields: Fields) -> None:
         layers = self._layers(fields.get("layers", []))
@@ -84,9 +129,11 @@ class Schedules(Kind):
 
     def change(self, name: str, fields: Fields) -> None:
         schedule = Schedule.objects.get(name=name, deleted_at=None)
+        there = schedule.layers.exclude(ical_url="").values_list("ical_url", flat=True)
+        known = {addresses.masked(url): url for url in there}
         schedule_services.schedule_update(
             schedule=schedule,
-            layers=self._layers(fields["layers"]) if "layers" in fields else None,
+            layers=self._layers(fields["layers"], known) if "layers" in fields else None,
             may_have_holes=True,
             **self._own(fields),
         )
@@ -102,9 +149,18 @@ class Schedules(Kind):
         return own | ({"drill_at": time.fromisoformat(fields["drill_at"])} if "drill_at" in fields else {})
 
     @staticmethod
-    def _layers(layers: Iterable[Fields]) -> list[LayerSaid]:
+    def _layers(layers: Iterable[Fields], there: Mapping[str, str] = {}) -> list[LayerSaid]:
+        """Return what a file says of layers.
+
+        Args:
+            there: the addresses of the schedule's calendars, by what stands for them in a file.
+        """
         return [
             LayerSaid(
+                name=layer["name"], time_zone=layer["time_zone"], ical_url=layer["ical_url"].found(there)
+            )
+            if "ical_url" in layer
+            else LayerSaid(
                 name=layer["name"],
                 time_zone=layer["time_zone"],
                 starts_on=date.fromisoformat(layer["starts_on"]),

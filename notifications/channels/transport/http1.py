@@ -1,4 +1,4 @@
-"""HTTP/1.1 POSTs over kept connections: the hot path's own client.
+"""HTTP/1.1 over kept connections: POSTs, the hot path's own client, and GETs of whole files.
 
 aiohttp does all of HTTP; a send needs one POST, the status of the answer and one header of it. Measured,
 this costs less than half (docs/adr/0012). Parsing is httptools', connecting aiohappyeyeballs'.
@@ -10,7 +10,7 @@ import asyncio
 import re
 import ssl
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
@@ -51,11 +51,14 @@ FAILURES = (NoConnection, ConnectionEnded, NotHTTP)
 
 
 class Answer(NamedTuple):
-    """``body`` is kept only where it was asked for."""
+    """``body`` and ``headers``, by name in lower case, are kept only where they were asked for."""
 
     status: int
     retry_after: str | None
     body: bytes = b""
+    #: Whether the body is there to its end.
+    is_whole: bool = False
+    headers: Mapping[str, str] = {}
 
     @property
     def is_success(self) -> bool:
@@ -118,6 +121,7 @@ class Connection(asyncio.Protocol):
         # Where the body is to be kept: what has come of it, and the status once that is known, else 0.
         self._body: bytearray | None = None
         self._status = 0
+        self._headers: dict[str, str] = {}
         #: When the request under way is overdue, or when it has been idle for too long (loop time).
         self.deadline = 0.0
 
@@ -134,6 +138,7 @@ class Connection(asyncio.Protocol):
         self._waiter, self._retry_after, self._left = waiter, None, body_max_bytes
         self._raw_left = HEAD_MAX_BYTES + 2 * body_max_bytes
         self._body, self._status = bytearray() if keep_body else None, 0
+        self._headers = {}
         self._is_under_way, self._has_answered = True, False
         self.deadline = deadline
         self._transport.write(data)
@@ -162,7 +167,8 @@ class Connection(asyncio.Protocol):
     def _give_body(self) -> None:
         waiter, self._waiter = self._waiter, None
         if waiter is not None and not waiter.done():
-            waiter.set_result(Answer(self._status, self._retry_after, bytes(self._body or b"")))
+            body, is_whole = bytes(self._body or b""), not self._is_under_way and self._left >= 0
+            waiter.set_result(Answer(self._status, self._retry_after, body, is_whole, self._headers))
 
     # --- what asyncio calls ---
 
@@ -200,6 +206,8 @@ class Connection(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         if name.lower() == b"retry-after":
             self._retry_after = value.decode("latin-1")
+        elif self._body is not None:
+            self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()
@@ -277,6 +285,18 @@ class Pool:
                     raise
         connection = await self._connected(target, trusted=trusted, deadline=deadline)
         return await self._asked(connection, data, deadline, on_begin, keep_body, keep_bytes)
+
+    async def get(
+        self, target: Target, *, headers: bytes, timeout_s: float, trusted: bool, body_max_bytes: int
+    ) -> Answer:
+        """GET once, on a new connection, and return the answer with its body and its headers.
+
+        Raises as `post` does.
+        """
+        deadline = self._loop.time() + timeout_s
+        data = b"GET%b%b\r\n" % (target.head.removeprefix(b"POST"), headers)
+        connection = await self._connected(target, trusted=trusted, deadline=deadline)
+        return await self._asked(connection, data, deadline, None, True, body_max_bytes)
 
     async def _asked(
         self,

@@ -116,10 +116,7 @@ class Session:
             Rejected: an address that isn't allowed.
             Unavailable: no connection, or no answer in time.
         """
-        try:
-            target = http1.target_of(url)
-        except ValueError:
-            raise Rejected("address is not a usable URL") from None
+        target = _target_of(url)
         try:
             return await self.http.post(
                 target,
@@ -135,6 +132,34 @@ class Session:
         except (*http1.FAILURES, TimeoutError, UnicodeError) as error:
             # "from None": a traceback of the cause would show the URL.
             raise outcome.failure(error, timeout_s=timeout_s) from None
+
+    async def get(
+        self, url: str, *, headers: Mapping[str, str], timeout_s: float, trusted: bool, body_max_bytes: int
+    ) -> http1.Answer:
+        """GET once, following no redirect, and return the answer whatever its status is, with its body.
+
+        Where the body is longer than ``body_max_bytes``, or doesn't end in time, it isn't whole.
+
+        Raises as `answer_to` does.
+        """
+        target = _target_of(url)
+        try:
+            return await self.http.get(
+                target,
+                headers=_encoded(headers),
+                timeout_s=timeout_s,
+                trusted=trusted,
+                body_max_bytes=body_max_bytes,
+            )
+        except (*http1.FAILURES, TimeoutError, UnicodeError) as error:
+            raise outcome.failure(error, timeout_s=timeout_s) from None
+
+
+def _target_of(url: str) -> http1.Target:
+    try:
+        return http1.target_of(url)
+    except ValueError:
+        raise Rejected("address is not a usable URL") from None
 
 
 def _encoded(headers: Mapping[str, str]) -> bytes:

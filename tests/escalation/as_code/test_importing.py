@@ -149,6 +149,18 @@ def take_over(tmp_path: Path) -> Callable[..., Taken]:
     return run
 
 
+def test_oncalls_calendars_by_link_are_layers_that_are_fed_by_them() -> None:
+    calendars = {"ical_url_overrides": "https://example.com/b.ics", "time_zone": "Europe/Paris"}
+    lists = {**ONCALL, "schedules": [ONCALL["schedules"][0] | calendars, ONCALL["schedules"][1]]}
+    primary, calendar = oncall.taken_over(lists, now=NOW).document["schedules"]
+    assert primary["layers"][-1] == {
+        "name": "iCal overrides", "time_zone": "Europe/Paris", "ical_url": "https://example.com/b.ics",
+    }  # fmt: skip
+    assert calendar["layers"] == [
+        {"name": "iCal", "time_zone": "UTC", "ical_url": "https://example.com/a.ics"}
+    ]
+
+
 def test_oncalls_shifts_are_layers_with_the_higher_level_on_top() -> None:
     schedule = oncall.taken_over(ONCALL, now=NOW).document["schedules"][0]
     weeks, nights = schedule["layers"]
@@ -198,8 +210,6 @@ def test_what_oncall_has_and_we_have_not_is_listed() -> None:
         "user robot: has no email address",
         "schedule Primary, shift Monthly: a frequency",
         "schedule Primary, shift Uneven: some of its turns",
-        "schedule Calendar: its calendar by link",
-        "schedule Calendar: none of its shifts",
         "escalation chain Orders, step 3: there is no user U3",
         "escalation chain Orders, step 3: “important”",
         "escalation chain Only Slack, step 1: a step of this type is not taken over: notify_whole_channel",
@@ -208,7 +218,7 @@ def test_what_oncall_has_and_we_have_not_is_listed() -> None:
         "route 'us-(east|west)' of Prometheus",
     ):
         assert any(line.startswith(part) for line in left_out), part
-    assert len(left_out) == 11
+    assert len(left_out) == 9
 
 
 def test_pagerdutys_layers_stand_the_other_way_round() -> None:

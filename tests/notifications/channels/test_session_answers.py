@@ -19,18 +19,38 @@ async def ask(session: Session, url: str, **options: Any) -> Answer:
 @pytest.mark.parametrize(
     ("behaviour", "answer"),
     [
-        ("ok", Answer(200, None, b"{}")),
-        ("status:404", Answer(404, None, b"{}")),
-        ("status:204", Answer(204, None, b"")),
-        ("retry_after:7", Answer(429, "7", b"{}")),
-        ("body:60000", Answer(200, None, b"x" * 60_000)),
+        ("ok", (200, None, b"{}")),
+        ("status:404", (404, None, b"{}")),
+        ("status:204", (204, None, b"")),
+        ("retry_after:7", (429, "7", b"{}")),
+        ("body:60000", (200, None, b"x" * 60_000)),
     ],
 )
 async def test_an_answer_comes_with_its_body_whatever_its_status(
-    session: Session, third_party: ThirdParty, behaviour: str, answer: Answer
+    session: Session, third_party: ThirdParty, behaviour: str, answer: tuple[int, str | None, bytes]
 ) -> None:
     third_party.behave(behaviour)
-    assert await ask(session, third_party.url) == answer
+    found = await ask(session, third_party.url)
+    assert (found.status, found.retry_after, found.body) == answer
+    assert found.is_whole
+
+
+async def test_a_file_comes_with_its_headers_and_whether_it_is_whole(
+    session: Session, third_party: ThirdParty
+) -> None:
+    async def get(limit: int) -> Answer:
+        given = {"If-None-Match": '"one"'}
+        return await session.get(
+            third_party.url, headers=given, timeout_s=5.0, trusted=True, body_max_bytes=limit
+        )
+
+    third_party.behave("body:60000")
+    whole, cut = await get(60_000), await get(59_999)
+    assert (whole.body, whole.is_whole, cut.is_whole) == (b"x" * 60_000, True, False)
+    assert whole.headers["content-length"] == "60000"
+    asked = third_party.requests[0]
+    assert (asked.method, asked.body, asked.headers["if-none-match"]) == ("GET", b"", '"one"')
+    assert "content-length" not in asked.headers
 
 
 async def test_the_body_is_kept_only_where_it_is_asked_for(session: Session, third_party: ThirdParty) -> None:
@@ -46,7 +66,7 @@ async def test_no_more_is_kept_than_may_be_read(
     settings.RESPONSE_MAX_BYTES = 100_000
     third_party.behave("huge")
     answer = await ask(session, third_party.url)
-    assert answer.status == 200
+    assert (answer.status, answer.is_whole) == (200, False)
     assert 0 < len(answer.body) <= 100_000
 
 
@@ -54,7 +74,7 @@ async def test_no_more_is_kept_than_may_be_read(
 async def test_a_body_that_does_not_end_in_time_ends_there(session: Session, third_party: ThirdParty) -> None:
     third_party.behave("trickle")
     answer = await ask(session, third_party.url, timeout_s=1.0)
-    assert (answer.status, set(answer.body)) == (200, {ord("x")})
+    assert (answer.status, set(answer.body), answer.is_whole) == (200, {ord("x")}, False)
 
 
 @pytest.mark.slow
@@ -64,7 +84,7 @@ async def test_after_a_body_that_was_cut_the_next_request_has_a_fresh_connection
     third_party.behave("trickle")
     await ask(session, third_party.url, timeout_s=1.0)
     third_party.behave("ok")
-    assert await ask(session, third_party.url) == Answer(200, None, b"{}")
+    assert (await ask(session, third_party.url)).body == b"{}"
     assert third_party.connections == 2
 
 

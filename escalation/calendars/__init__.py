@@ -1,0 +1,1 @@
+"""External calendars: fetched, read apart from everything else, and laid into schedules as layers."""
