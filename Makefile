@@ -22,7 +22,7 @@ TEST_HOME := $(CURDIR)/var/test
 AT_ONCE := -q -n 4 --dist loadfile --no-loadscope-reorder
 TEMPLATES := $(wildcard */templates)
 
-.PHONY: help setup demo run browser rabbitmq alertmanager test fuzz check lint lock audit chaos mutate stop clean \
+.PHONY: help setup demo run browser rabbitmq alertmanager icaljs test fuzz check lint lock audit chaos mutate stop clean \
 	bench-fanout bench-small bench-aged bench-sizes bench-latency bench-lanes bench-intake bench-welcome bench-streams bench-timers bench-stop bench-waiting bench-heartbeats bench-schedules bench-storm \
 	bench-matching bench-evening bench-tracing bench-consume bench-hostile bench-guesses
 
@@ -46,7 +46,10 @@ rabbitmq: ## Install RabbitMQ for the tests of brokers, where that asks for noth
 alertmanager: ## Install Alertmanager for the tests of the intake, where that asks for nothing (make test does it too)
 	@$(install_alertmanager)
 
-test: $(INSTALLED) browser rabbitmq alertmanager ## Run every test
+icaljs: ## Install ical.js for the tests of calendars, where there is npm (make test does it too)
+	@$(install_icaljs)
+
+test: $(INSTALLED) browser rabbitmq alertmanager icaljs ## Run every test
 	@trap '$(stop_test_servers)' EXIT; \
 	$(PYTHON) -m pytest $(AT_ONCE) || { \
 		echo 'What to do: run the failing test alone: .venv/bin/python -m pytest PATH::NAME'; exit 1; }
@@ -241,6 +244,17 @@ install_rabbitmq = $(call install_service,$(has_rabbitmq),rabbitmq-server,Rabbit
 	if ! $(has_rabbitmq); then \
 		echo 'There is no RabbitMQ, so the tests at a real one will be skipped.'; \
 		echo 'What to do: apt-get install --no-install-recommends rabbitmq-server (as root)'; fi
+
+has_icaljs = [ -f var/icaljs/node_modules/ical.js/dist/ical.js ]
+
+# Never fails, as above; nothing of what it installs is run while it is installed.
+install_icaljs = if ! $(has_icaljs) && command -v npm >/dev/null; then \
+		mkdir -p var/icaljs && cp tests/servers/icaljs/package*.json var/icaljs/ && \
+		timeout 120 npm ci --silent --ignore-scripts --no-audit --no-fund --prefix var/icaljs \
+			</dev/null >/dev/null 2>&1; fi; \
+	if ! $(has_icaljs); then \
+		echo 'There is no ical.js, so the tests that read calendars with it will be skipped.'; \
+		echo 'What to do: install Node.js with npm, see that it reaches a registry, then: make icaljs'; fi
 
 # Sets $python to one of 3.11 or later that can make virtual environments, or to nothing.
 find_python = python=''; for name in python3 python3.14 python3.13 python3.12 python3.11; do \
