@@ -292,7 +292,7 @@ def test_an_entry_that_an_older_version_registered_goes_to_its_present_queue(red
     it.schedule(now, jobs.sweep, interval=1, id="tocsin-sweep", queue_name=queue.DEFAULT)
     it.enqueue_jobs()
     assert django_rq.get_queue(queue.URGENT).job_ids == ["tocsin-sweep"]
-    assert django_rq.get_queue(queue.DEFAULT).job_ids == []
+    assert "tocsin-sweep" not in django_rq.get_queue(queue.DEFAULT).job_ids
 
 
 @pytest.mark.parametrize(
