@@ -31,17 +31,19 @@ def _addresses() -> dict[str, dict[str, str]]:
     return {field: {"type": "string", "description": " ".join(text)} for field, text in texts.items()}
 
 
-#: The body of a request. Which field holds an address depends on the channel.
-REQUEST_SCHEMA: Final[dict[str, Any]] = {
+_PROCESS_ID: Final = {"type": "string", "minLength": 1, "maxLength": requests.ID_MAX_LENGTH}
+# Which field holds an address depends on the channel.
+_START: Final[dict[str, Any]] = {
     "type": "object",
+    "title": "Start",
     "properties": {
-        "process-id": {"type": "string", "minLength": 1, "maxLength": requests.ID_MAX_LENGTH},
-        "action": {"type": "string", "enum": list(requests.ACTIONS)},
+        "process-id": _PROCESS_ID,
+        "action": {"type": "string", "enum": ["start"]},
         "notifications": {
             "type": "array",
             "minItems": 1,
             "maxItems": requests.MAX_NOTIFICATIONS,
-            "description": "For a start.",
+            "description": "Give these, or a policy.",
             "items": {
                 "type": "object",
                 "properties": {
@@ -55,7 +57,7 @@ REQUEST_SCHEMA: Final[dict[str, Any]] = {
         "policy": {
             "type": "string",
             "maxLength": 100,
-            "description": "For a start, in place of notifications: the name of a policy.",
+            "description": "In place of notifications: the name of a policy.",
         },
         "severity": {
             "type": "string",
@@ -70,6 +72,15 @@ REQUEST_SCHEMA: Final[dict[str, Any]] = {
     },
     "required": ["process-id", "action"],
 }
+_STOP: Final[dict[str, Any]] = {
+    "type": "object",
+    "title": "Stop",
+    "description": "Other fields are not read.",
+    "properties": {"process-id": _PROCESS_ID, "action": {"type": "string", "enum": ["stop"]}},
+    "required": ["process-id", "action"],
+}
+#: The body of a request.
+REQUEST_SCHEMA: Final[dict[str, Any]] = {"oneOf": [_START, _STOP]}
 
 
 class ProcessSerializer(serializers.ModelSerializer[EscalationProcess]):

@@ -76,7 +76,7 @@ def test_a_pressed_button_is_busy_and_does_it_once(site: Site, window: Page) -> 
     window.goto("/preferences/")
     sent: list[str] = []
     window.on("request", lambda request: sent.append(request.method))
-    window.get_by_role("button", name="Save").dblclick(no_wait_after=True)
+    window.get_by_role("button", name="Save", exact=True).dblclick(no_wait_after=True)
     expect(window.get_by_text("Saved.")).to_be_visible()
     assert sent.count("POST") == 1
 
