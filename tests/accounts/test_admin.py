@@ -89,6 +89,7 @@ def test_what_an_encadrant_is_expert_in_can_be_changed(desk: Client) -> None:
     assert profile.specialization == "Cardiology"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", ["student", "encadrant"])
 def test_profiles_are_made_by_the_role_alone(desk: Client, page: str) -> None:
     assert desk.get(url(f"{page}_add")).status_code == 403

@@ -59,6 +59,7 @@ def test_an_unknown_key_is_refused_in_each_form(db: None, form: Callable[[str], 
     assert list(refused.json()) == ["detail"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "header",
     [

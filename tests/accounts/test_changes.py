@@ -59,6 +59,7 @@ def test_each_change_is_told_once(owner: User, told: list[tuple[str, ...]]) -> N
     assert told == [("first_name",), (), ("first_name",)]
 
 
+@pytest.mark.slow
 def test_only_what_is_saved_is_told(owner: User, told: list[tuple[str, ...]]) -> None:
     owner.first_name, owner.last_name = "Eva", "Lima"
     owner.save(update_fields=["last_name"])

@@ -82,6 +82,7 @@ def _is_there(method: str, path: str, client: Client) -> bool:
     return False
 
 
+@pytest.mark.slow
 def test_requests_that_they_name_are_there(operator: User) -> None:
     client = Client(raise_request_exception=False)
     client.force_login(operator)

@@ -105,6 +105,7 @@ def test_redis_keeps_nothing_on_disk_and_listens_on_no_port(shared_home: Path) -
         assert client.config_get("port") == {"port": "0"}
 
 
+@pytest.mark.slow
 def test_sockets_are_in_a_directory_that_only_their_owner_can_enter(shared_home: Path) -> None:
     run = Instance.at(shared_home).run
     assert stat.S_IMODE(run.stat().st_mode) == 0o700

@@ -361,6 +361,7 @@ def test_a_channel_that_does_not_get_through_is_named_and_breaks_nothing(
     assert "tocsin_channel_failing_seconds{" not in monitor.get("/metrics").content.decode()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("outcome", "times"), [("rejected", 2), ("lost", 10)])
 def test_a_wrong_number_or_a_lost_worker_is_no_trouble_of_a_channel(
     monitor: APIClient, outcome: str, times: int

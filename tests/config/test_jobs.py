@@ -147,6 +147,7 @@ def test_a_planted_job_runs_nothing_and_the_next_is_done(
     assert has_failed is (kind not in RUNS)
 
 
+@pytest.mark.slow
 def test_a_planted_address_is_not_posted_to(
     transactional_db: None, redis: Redis, third_party: ThirdParty
 ) -> None:

@@ -41,6 +41,7 @@ def assert_same(found: dict[str, Any], event: Any) -> None:
         assert str(found[name]) == str(event[name.upper()]), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("starts_at", EVENINGS)
 @pytest.mark.parametrize("method", PARTS)
 def test_what_a_mail_carries(method: str, starts_at: datetime) -> None:

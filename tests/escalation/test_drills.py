@@ -325,6 +325,7 @@ def test_staff_who_stop_one_of_its_processes_end_that_alone(
 # --- By itself ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_schedule_asks_for_it_every_so_many_days_at_its_hour(
     staff: APIClient, schedule: Schedule, team: list[User]
 ) -> None:

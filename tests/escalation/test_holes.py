@@ -230,6 +230,7 @@ def look_often(since: datetime, days: float) -> None:
         holes_look(since + timedelta(hours=hour))
 
 
+@pytest.mark.slow
 def test_a_hole_is_told_once_at_nine_and_again_a_day_before(admin: User, ana: User, ben: User) -> None:
     schedule_of(ana, ben, starts_on=date(2026, 3, 2))
     look_often(NOW, 0.5)
@@ -277,6 +278,7 @@ def test_one_that_was_gone_and_comes_again_is_told_again(admin: User, ben: User)
     assert len(told()) == 4
 
 
+@pytest.mark.slow
 def test_a_step_that_reaches_nobody_is_told_once(
     admin: User, as_user: Any, operator: User, ana: User
 ) -> None:

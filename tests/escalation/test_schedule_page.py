@@ -119,6 +119,7 @@ def test_what_is_no_override_is_said_at_its_field(team: list[User], operator: Us
     assert not ScheduleOverride.objects.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("given", ["2026-03-25", "x", "9999-12-31", "0001-01-01", ""])
 def test_it_begins_on_a_monday_whatever_is_asked_for(team: list[User], operator: User, given: str) -> None:
     schedule = schedule_of(*team, shift_h=24)

@@ -255,6 +255,7 @@ def test_a_call_that_is_being_made_at_the_stop_is_hung_up_once_it_is_known(bells
     assert bells.twilio.hung_up == [bells.twilio.calls[0].sid]
 
 
+@pytest.mark.slow
 def test_a_failure_that_may_pass_is_tried_again_and_a_lost_job_is_made_good(
     bells: Bells, redis: Redis
 ) -> None:
@@ -275,6 +276,7 @@ def test_a_failure_that_may_pass_is_tried_again_and_a_lost_job_is_made_good(
     assert bells.twilio.hung_up == [call.sid]
 
 
+@pytest.mark.slow
 def test_what_was_taken_by_a_job_that_died_is_taken_again(bells: Bells) -> None:
     ring(bells, PHONE)
     bells.stop("shop")
@@ -363,6 +365,7 @@ def test_what_can_not_be_hung_up_is_given_up_and_said(
     assert Delivery.objects.get(channel="phone").reason == ""
 
 
+@pytest.mark.slow
 def test_what_ends_by_itself_hangs_up_nothing(bells: Bells) -> None:
     bells.start("shop", bells.call(0))
     bells.forward(1)

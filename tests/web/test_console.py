@@ -206,6 +206,7 @@ def digests(page: Client) -> list[str]:
     return re.findall(r'name="have" value="(\w+)"', page.get(PATH).content.decode())
 
 
+@pytest.mark.slow
 def test_only_what_is_new_is_sent_to_whoever_has_the_rest(page: Client, ana: User) -> None:
     have = digests(page)
     nothing = page.get(PATH, {"have": have}, headers={"HX-Request": "true"})

@@ -57,6 +57,7 @@ def test_controls_can_be_seen(theme: str, front: str, back: str) -> None:
     assert contrast(colours[front], colours[back]) >= 3
 
 
+@pytest.mark.slow
 def test_the_formula_gives_what_the_standard_says() -> None:
     assert contrast("#000000", "#ffffff") == pytest.approx(21)
     # The lightest grey on white that passes, by the standard's own examples.

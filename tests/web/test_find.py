@@ -121,6 +121,7 @@ def test_cases_are_found_by_their_ids_alone(page: Client) -> None:
     assert found(page, str(case.pk)[:30]) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["", " ", "a", "%", "\x00", "x" * 5000, "_%", "'; --"])
 def test_whatever_is_typed_is_answered(page: Client, ana: User, text: str) -> None:
     assert page.get(PATH, {"q": text}).status_code == 200

@@ -199,6 +199,7 @@ def test_what_was_removed_in_another_window_meanwhile_is_said_so(browse: Browse,
     assert "removed in the meantime" in client.get("/preferences/").content.decode()
 
 
+@pytest.mark.slow
 def test_what_is_switched_off_or_not_confirmed_is_not_said_to_tell_things(
     browse: Browse, owner: User
 ) -> None:

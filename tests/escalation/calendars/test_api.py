@@ -88,6 +88,7 @@ def test_without_an_address_the_fields_of_turns_are_needed(staff: APIClient) -> 
         assert field in str(refused.json()["layers"])
 
 
+@pytest.mark.slow
 def test_only_whoever_may_change_the_schedule_sees_the_address_and_what_is_wrong(
     staff: APIClient,
     as_user: Callable[[User], APIClient],
@@ -126,6 +127,7 @@ def test_layers_are_taken_as_they_were_read(staff: APIClient, ana: User) -> None
         assert staff.get(path).json()["layers"] == layers
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("more", [{}, {"whom": "everyone"}, {"whom": "next"}])
 def test_a_policy_may_name_a_schedule_before_its_calendar_was_read(
     staff: APIClient, calendars: Calendars, ana: User, more: dict[str, Any]
@@ -144,6 +146,7 @@ def test_a_policy_may_name_a_schedule_before_its_calendar_was_read(
     assert {each["user_id"] for each in tellings} == {str(ana.pk)}
 
 
+@pytest.mark.slow
 def test_the_person_reads_in_their_own_data_when_a_calendar_has_them_on_call(
     calendars: Calendars, ana: User, as_user: Callable[[User], APIClient]
 ) -> None:
@@ -218,6 +221,7 @@ def test_what_was_exported_elsewhere_needs_the_address(apply: Callable[..., str]
 # --- Admin --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_admin_shows_how_the_calendar_was_read(
     client: Client, calendars: Calendars, ana: User, person: Callable[..., User]
 ) -> None:
@@ -244,6 +248,7 @@ def test_the_admin_shows_how_the_calendar_was_read(
         assert SECRET not in page
 
 
+@pytest.mark.slow
 def test_the_admin_takes_an_address_in_place_of_turns(
     client: Client, calendars: Calendars, ana: User, person: Callable[..., User]
 ) -> None:

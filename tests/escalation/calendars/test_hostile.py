@@ -37,6 +37,7 @@ def outcome(content: str | bytes) -> str:
     return ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "error"),
     [
@@ -59,6 +60,7 @@ def test_what_is_no_calendar_or_too_large_a_one_is_refused(content: str | bytes,
     assert outcome(content).startswith(error)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "content",
     [
@@ -73,12 +75,14 @@ def test_a_file_that_takes_long_is_given_up(content: str, monkeypatch: pytest.Mo
     assert time.process_time() - began < 0.5, "none of it was spent here"
 
 
+@pytest.mark.slow
 def test_a_file_that_takes_much_memory_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(apart, "MEMORY_BYTES", 56 << 20)
     content = vcalendar(many("EXDATE:" + ",".join(["20260325T100000Z"] * 1_000), 200))
     assert outcome(content) == "it can't be read within the memory that there is for it"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "event",
     [
@@ -96,6 +100,7 @@ def test_one_event_that_means_harm_costs_the_others_nothing(event: str) -> None:
     assert [each.reason for each in found.problems] == [UNREADABLE]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "content",
     [

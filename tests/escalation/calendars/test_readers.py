@@ -84,6 +84,7 @@ def test_javascripts_reader_finds_the_same(schedule: Schedule, as_user: Any, ope
         assert (read_by_it["attendees"], read_by_it["sequence"]) == ([], 0)
 
 
+@pytest.mark.slow
 def test_another_schedule_that_it_feeds_has_the_same_final_row(
     schedule: Schedule, calendars: Calendars, as_user: Any, operator: User
 ) -> None:
@@ -96,6 +97,7 @@ def test_another_schedule_that_it_feeds_has_the_same_final_row(
     assert row_of(other, begin, end) == row_of(schedule, begin, end) != []
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(schedules())
 def test_every_schedule_comes_back_as_it_went(made: Any) -> None:

@@ -178,6 +178,7 @@ def _events(draw: st.DrawFn, zone: str, number: int) -> str:
     return "\n".join(own)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(files())
 def test_every_minute_is_as_the_library_has_it_when_asked_about_that_minute(

@@ -55,6 +55,7 @@ def on_call_at(schedule: Schedule, at: datetime) -> tuple[object, ...]:
     return duty.user_ids if duty else ()
 
 
+@pytest.mark.slow
 def test_the_events_of_a_calendar_say_who_is_on_call(calendars: Calendars, ana: User, bo: User) -> None:
     calendars.content = vcalendar(DAYS, NIGHTS)
     schedule = by_calendar(calendars.url)
@@ -69,6 +70,7 @@ def test_the_events_of_a_calendar_say_who_is_on_call(calendars: Calendars, ana: 
     assert calendar_of(schedule).fetched_at == NOW
 
 
+@pytest.mark.slow
 def test_layers_over_and_under_it_and_overrides_count_as_with_any_other(
     calendars: Calendars, ana: User, bo: User
 ) -> None:
@@ -85,6 +87,7 @@ def test_layers_over_and_under_it_and_overrides_count_as_with_any_other(
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_whoever_is_in_it_sees_the_schedule_and_is_shown_to_be_in_it(calendars: Calendars, ana: User) -> None:
     calendars.content = vcalendar(DAYS)
     schedule = by_calendar(calendars.url)
@@ -96,6 +99,7 @@ def test_whoever_is_in_it_sees_the_schedule_and_is_shown_to_be_in_it(calendars: 
     assert row_of(schedule) == []
 
 
+@pytest.mark.slow
 def test_it_is_fetched_every_quarter_of_an_hour_and_read_only_where_it_has_changed(
     calendars: Calendars, ana: User
 ) -> None:
@@ -113,6 +117,7 @@ def test_it_is_fetched_every_quarter_of_an_hour_and_read_only_where_it_has_chang
     assert calendar_of(schedule).etag == '"two"'
 
 
+@pytest.mark.slow
 def test_dates_say_whether_it_has_changed_where_there_is_no_etag(calendars: Calendars, ana: User) -> None:
     calendars.content, calendars.last_modified = vcalendar(DAYS), "Mon, 02 Mar 2026 11:00:00 GMT"
     schedule = by_calendar(calendars.url)
@@ -122,6 +127,7 @@ def test_dates_say_whether_it_has_changed_where_there_is_no_etag(calendars: Cale
     assert on_call_at(schedule, NOW) == (ana.pk,)
 
 
+@pytest.mark.slow
 def test_it_is_read_anew_each_hour_since_time_goes_on_and_people_come(
     calendars: Calendars, person: Callable[..., User]
 ) -> None:
@@ -137,6 +143,7 @@ def test_it_is_read_anew_each_hour_since_time_goes_on_and_people_come(
     assert calendar_of(schedule).problems == []
 
 
+@pytest.mark.slow
 def test_whoever_isnt_here_or_hasnt_confirmed_the_address_is_listed_and_not_on_call(
     calendars: Calendars, person: Callable[..., User]
 ) -> None:
@@ -162,6 +169,7 @@ def test_whoever_isnt_here_or_hasnt_confirmed_the_address_is_listed_and_not_on_c
     assert (weekly["times"], weekly["first_at"]) == (15, "2026-03-01T08:00:00+00:00")
 
 
+@pytest.mark.slow
 def test_a_server_that_fails_keeps_the_last_state_and_shows_since_when(
     calendars: Calendars, ana: User
 ) -> None:
@@ -189,12 +197,14 @@ def test_a_server_that_fails_keeps_the_last_state_and_shows_since_when(
     assert (calendar.error, calendar.failing_since) == ("", None)
 
 
+@pytest.mark.slow
 def test_a_closed_port_is_a_failure_like_any_other(calendars: Calendars, ana: User, closed_port: int) -> None:
     schedule = by_calendar(f"https://127.0.0.1:{closed_port}/basic.ics")
     refreshed(NOW)
     assert calendar_of(schedule).error.startswith("no connection")
 
 
+@pytest.mark.slow
 def test_administrators_hear_once_of_a_calendar_that_fails_for_hours(
     calendars: Calendars, ana: User, settings: Settings
 ) -> None:
@@ -222,6 +232,7 @@ def test_administrators_hear_once_of_a_calendar_that_fails_for_hours(
     assert calendar_of(schedule).told_at is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("host", "networks"), [("127.0.0.1", []), ("localhost", []), ("169.254.169.254", ["127.0.0.0/8"])]
 )
@@ -239,6 +250,7 @@ def test_a_private_address_is_never_reached(
     assert calendars.asked == []
 
 
+@pytest.mark.slow
 def test_a_calendar_that_is_too_large_or_never_ends_is_left(
     calendars: Calendars, ana: User, settings: Settings
 ) -> None:
@@ -270,6 +282,7 @@ def test_a_calendar_that_is_too_large_or_never_ends_is_left(
     assert not CalendarSpell.objects.exists()
 
 
+@pytest.mark.slow
 def test_what_was_read_stays_where_layers_are_changed_around_it(calendars: Calendars, ana: User) -> None:
     calendars.content = vcalendar(DAYS)
     schedule = by_calendar(calendars.url)
@@ -287,6 +300,7 @@ def test_what_was_read_stays_where_layers_are_changed_around_it(calendars: Calen
     assert not LayerCalendar.objects.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_each_calendar_has_a_job_of_its_own(calendars: Calendars, redis: Redis, ana: User) -> None:
     calendars.content = vcalendar(DAYS)
@@ -308,6 +322,7 @@ def test_each_calendar_has_a_job_of_its_own(calendars: Calendars, redis: Redis, 
     assert {each.every_s for each in periodic.entries() if each.job is jobs.calendars_due} == {60}
 
 
+@pytest.mark.slow
 def test_a_calendar_of_a_removed_schedule_is_fetched_no_more(calendars: Calendars, ana: User) -> None:
     schedule = by_calendar(calendars.url)
     calendars.content = vcalendar(DAYS)
@@ -318,6 +333,7 @@ def test_a_calendar_of_a_removed_schedule_is_fetched_no_more(calendars: Calendar
     assert len(calendars.asked) == 1
 
 
+@pytest.mark.slow
 def test_who_is_on_call_costs_two_more_questions(
     calendars: Calendars, ana: User, django_assert_num_queries: Callable[[int], object]
 ) -> None:

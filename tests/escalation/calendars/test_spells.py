@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import Final
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -74,6 +75,7 @@ spells = st.builds(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(st.lists(spells, max_size=12), st.sets(st.sampled_from(PEOPLE), max_size=1), st.integers(0, 40))
 def test_every_hour_has_those_of_the_highest_priority(

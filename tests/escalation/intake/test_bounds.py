@@ -105,6 +105,7 @@ def test_any_headers_are_taken_within_bounds_or_refused(headers: dict[str, str],
             assert_bounded(occurrence)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:deprecated string literal syntax")
 @given(st.text(alphabet="abc@.*[]{}|&!'`(),:1 \"", max_size=30), JSON)
 @settings(deadline=None, derandomize=True)

@@ -130,6 +130,7 @@ def test_an_address_gets_so_many_of_a_kind_a_day(sender: Sender, mail: MailServe
     assert len(mail.mails) == 5
 
 
+@pytest.mark.slow
 def test_an_evening_never_uses_up_what_another_has(sender: Sender, mail: MailServer, rates: Any) -> None:
     rates(repeats="2/day")
     for evening in ("1", "2", "2", "2"):

@@ -357,6 +357,7 @@ def test_what_is_undone_is_told_to_nobody(
     assert not Inbox.objects.exists()
 
 
+@pytest.mark.slow
 def test_it_is_sent(transactional_db: None, owner: User, sender: Sender, third_party: ThirdParty) -> None:
     ContactPointFactory(user=owner, address=third_party.url)
     tell(owner)

@@ -143,6 +143,7 @@ def test_a_chain_without_end_makes_room_for_others(
     assert HandlerRun.objects.filter(status="done").count() >= 1
 
 
+@pytest.mark.slow
 def test_a_failing_handler_fails_no_job_and_ends_no_worker(transactional_db: None, seen: list[Event]) -> None:
     @registry.handles("stage.*", attempts=1)
     def broken(event: Event) -> None:
@@ -165,6 +166,7 @@ def test_a_job_that_comes_twice_changes_nothing(transactional_db: None, seen: li
     assert seen == [event]
 
 
+@pytest.mark.slow
 def test_a_job_whose_run_is_gone_does_nothing(transactional_db: None, seen: list[Event]) -> None:
     publish()
     Event.objects.all().delete()
@@ -198,6 +200,7 @@ def test_however_often_the_sweep_looks_its_jobs_do_not_pile_up(
     assert event_jobs() == []
 
 
+@pytest.mark.slow
 def test_with_nothing_due_the_sweep_queues_nothing(transactional_db: None, seen: list[Event]) -> None:
     publish()
     work_in_a_burst()
@@ -205,6 +208,7 @@ def test_with_nothing_due_the_sweep_queues_nothing(transactional_db: None, seen:
     assert DUE not in queued()
 
 
+@pytest.mark.slow
 def test_what_one_slice_leaves_the_next_takes(
     transactional_db: None, redis: Redis, seen: list[Event], monkeypatch: pytest.MonkeyPatch
 ) -> None:
