@@ -4,7 +4,7 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 
-from accounts.models import Shop, User
+from accounts.models import Role, Shop, User
 
 
 def shops_visible_to(principal: Any) -> QuerySet[Shop]:
@@ -12,6 +12,11 @@ def shops_visible_to(principal: Any) -> QuerySet[Shop]:
     if not isinstance(principal, User) or principal.is_staff:
         return Shop.objects.all()
     return Shop.objects.filter(pk__in=principal.memberships.filter(left_at=None).values("shop"))
+
+
+def administrators() -> QuerySet[User]:
+    """Return whoever looks after the installation: staff who are administrators or superusers."""
+    return User.objects.filter(Q(role=Role.ADMIN) | Q(is_superuser=True), is_staff=True)
 
 
 def users_found(users: QuerySet[User], text: str) -> QuerySet[User]:

@@ -30,7 +30,7 @@ CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 # True behind a proxy that ends TLS and sets X-Forwarded-Proto: secure cookies, HSTS, https links.
 BEHIND_TLS_PROXY = env.bool("BEHIND_TLS_PROXY", default=False)
 # Where people and providers reach the web process from outside: scheme, host and any prefix, no slash at the end.
-PUBLIC_URL = env.str("PUBLIC_URL", default="http://localhost:8000")
+PUBLIC_URL = env.str("PUBLIC_URL", default="http://localhost:8000").rstrip("/")
 # PostgreSQL 18 or later. Unset: the embedded one of TOCSIN_HOME.
 DATABASE_URL = env.str("DATABASE_URL", default="") or embedded.database_url()
 # Redis 6.2 or later, or Valkey. Unset: the embedded one of TOCSIN_HOME.

@@ -31,10 +31,10 @@ urlpatterns = [
     path("", include("escalation.heartbeats.urls")),
     # Before the originals' own: a browser that opens /preferences/ gets the page.
     path("", include("notifications.web.urls")),
+    path("", include("escalation.web.urls")),
     path("", include("tracing.web.urls")),
     path("", include("notifications.web.unsubscribe.urls")),
     path("", include("dating.web.urls")),
-    path("", include("escalation.web.urls")),
     path("", include("escalation.acknowledging.urls")),
     path("", include("escalation.voice.urls")),
     *original_urlpatterns,

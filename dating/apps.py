@@ -20,12 +20,10 @@ class DatingConfig(AppConfig):
         )
         from dating.readiness import evenings  # noqa: PLC0415
         from dating.services.telling import URGENT  # noqa: PLC0415
-        from dating.web import console  # noqa: PLC0415
         from notifications import families, looks, urgency  # noqa: PLC0415
         from notifications.brokers import formats  # noqa: PLC0415
         from notifications.departures import abouts  # noqa: PLC0415
         from notifications.web import concerns  # noqa: PLC0415
-        from notifications.web.console import finding, panels  # noqa: PLC0415
 
         formats.register(brokers.FORMAT)
         brokers.outgoing.register()
@@ -35,6 +33,4 @@ class DatingConfig(AppConfig):
         findings.register("evenings", evenings)
         urgency.register(*URGENT)
         abouts.register(departures.sources_of)
-        finding.register(console.found)
-        panels.register(console.PANEL)
         concerns.register("dating", concerns=selectors.takes_part)

@@ -29,7 +29,7 @@ def delivery_id_of(token: str) -> UUID | None:
 
 
 def url_of(delivery_id: UUID) -> str:
-    return f"{settings.PUBLIC_URL.rstrip('/')}/acknowledge/{token_of(delivery_id)}/"
+    return f"{settings.PUBLIC_URL}/acknowledge/{token_of(delivery_id)}/"
 
 
 def _signer() -> signing.TimestampSigner:

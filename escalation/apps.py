@@ -29,9 +29,6 @@ class EscalationConfig(AppConfig):
         from escalation.services import covers, ending, last_resorts, messages, resuming, rounds  # noqa: PLC0415
         from escalation.timelines import selectors as timelines  # noqa: PLC0415
         from escalation.voice import receivers  # noqa: PLC0415
-        from escalation.web.console.finding import found  # noqa: PLC0415
-        from escalation.web.console.panels import PANELS  # noqa: PLC0415
-        from escalation.web.console.setup import setup as steps  # noqa: PLC0415
         from notifications import audited, families, looks, rules, urgency  # noqa: PLC0415
         from notifications.brokers import formats  # noqa: PLC0415
         from notifications.channels import registry  # noqa: PLC0415
@@ -40,7 +37,6 @@ class EscalationConfig(AppConfig):
         from notifications.engine import erasing  # noqa: PLC0415
         from notifications.messages import links  # noqa: PLC0415
         from notifications.web import concerns  # noqa: PLC0415
-        from notifications.web.console import finding, panels, setup  # noqa: PLC0415
 
         # Once is enough; on the other days it finds that it was done, or makes up for it.
         periodic.register("escalation-figures", jobs.figures_tell, cron="0 7 1-7 * *")
@@ -77,8 +73,4 @@ class EscalationConfig(AppConfig):
         abouts.register(holes.sources_of)
         abouts.register_rows(groups.groups_telling, "ended_by")
         abouts.register_rows(timelines.entries_telling, "text", "by")
-        finding.register(found)
-        setup.register(steps)
-        for panel in PANELS:
-            panels.register(panel)
         concerns.register("escalation", concerns=selectors.has_to_do_with)

@@ -25,7 +25,6 @@ class NotificationsConfig(AppConfig):
         from notifications.history import ending  # noqa: PLC0415
         from notifications.inbox import signals as inbox_signals  # noqa: F401, PLC0415
         from notifications.services import account_messages  # noqa: F401, PLC0415
-        from notifications.web.console import panels, sending, work  # noqa: PLC0415
 
         registry.autodiscover()
         periodic.register("sweep", jobs.sweep, every_s=1)
@@ -35,6 +34,4 @@ class NotificationsConfig(AppConfig):
         ending.before_drop.append(writing.keep)
         formats.register(envelopes.FORMAT)
         families.register(brokers_metrics.families)
-        panels.register(sending.PANEL)
-        panels.register(work.PANEL)
         readiness.register()

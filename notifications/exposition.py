@@ -11,6 +11,7 @@ from prometheus_client.registry import Collector
 from redis import Redis
 from rq.utils import utcparse
 from rq.worker_registration import REDIS_WORKER_KEYS
+from rq_scheduler import Scheduler
 
 from config import clock, zones
 from notifications import selectors, troubles
@@ -45,6 +46,12 @@ def workers_alive(connection: Redis, *, now: datetime) -> int:
         pipeline.hget(key, "last_heartbeat")
     beats = [utcparse(beat.decode()) for beat in pipeline.execute() if beat]
     return sum(now - beat <= WORKER_SILENCE for beat in beats)
+
+
+def schedulers_alive(connection: Redis) -> int:
+    """Count rq-scheduler's processes: a key lives for its interval and ten seconds, or says that it ended."""
+    keys = list(connection.scan_iter(f"{Scheduler.redis_scheduler_namespace_prefix}*", count=1000))
+    return sum(not connection.hexists(key, "death") for key in keys)
 
 
 class TocsinCollector(Collector):

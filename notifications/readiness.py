@@ -2,13 +2,11 @@
 
 from typing import Final
 
-from rq_scheduler import Scheduler
-
 from config import clock, findings
 from config.findings import WARNING, Finding, Servers
 from notifications import troubles
 from notifications.brokers import health
-from notifications.exposition import workers_alive
+from notifications.exposition import schedulers_alive, workers_alive
 from notifications.metrics import LAST_ATTEMPT_KEY, clock_skews
 from notifications.selectors import DUE_SQL, Backlog
 from notifications.standstill import standstill
@@ -23,9 +21,7 @@ def workers(servers: Servers) -> Finding:
 
 
 def scheduler(servers: Servers) -> Finding:
-    # A scheduler's key lives for its interval and ten seconds; one that left in good order says so.
-    keys = list(servers.redis.scan_iter(f"{Scheduler.redis_scheduler_namespace_prefix}*", count=1000))
-    alive = sum(not servers.redis.hexists(key, "death") for key in keys)
+    alive = schedulers_alive(servers.redis)
     return Finding(alive > 0, f"{alive} running")
 
 

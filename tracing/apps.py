@@ -11,11 +11,9 @@ class TracingConfig(AppConfig):
         from config import periodic  # noqa: PLC0415
         from notifications import families, looks  # noqa: PLC0415
         from notifications.brokers import formats  # noqa: PLC0415
-        from notifications.web.console import finding  # noqa: PLC0415
 
         # Checks and signals register on import.
         from tracing import brokers, checks, jobs, metrics, signals  # noqa: F401, PLC0415
-        from tracing.web import console  # noqa: PLC0415
 
         formats.register(brokers.FORMAT)
         looks.register(jobs.searches_due, asks=jobs.ANY_PENDING)
@@ -23,4 +21,3 @@ class TracingConfig(AppConfig):
         periodic.register("tracing-partitions", jobs.partitions_keep, cron="5 * * * *")
         periodic.register("tracing-pack", jobs.partitions_pack, cron="45 2 * * *")
         families.register(metrics.families)
-        finding.register(console.found)

@@ -2,7 +2,12 @@
 
 from django.urls import path
 
+from dating.web import console
 from dating.web.views import calendars, calls, evening, events, profile, reports, results, rooms, runsheet
+from notifications.web.console import finding, panels
+
+finding.register(console.found)
+panels.register(console.PANEL)
 
 app_name = "dating"
 urlpatterns = [

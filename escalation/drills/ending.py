@@ -11,18 +11,18 @@ from django.db import transaction
 from django.dispatch import receiver
 
 from accounts.models import User
+from accounts.selectors import administrators
 from config.zones import local_time
 from escalation.drills.reporting import Report, report_of
-from escalation.holes.telling import admins
 from escalation.models import Drill, DrillAnswer, Entry, EscalationProcess
+from escalation.notices import notices
 from escalation.services.ending import process_end
 from escalation.signals import process_ended
 from escalation.timelines.entries import entry_add
 from notifications import looks
-from notifications.engine.planned import Planned, deliver_many
-from notifications.engine.recipients import people_with_preferences, recipients
+from notifications.engine.planned import deliver_many
+from notifications.engine.recipients import people_with_preferences
 from notifications.messages.compose import notification_of
-from notifications.models import Severity
 
 log = structlog.get_logger(__name__)
 
@@ -30,8 +30,6 @@ State = EscalationProcess.State
 KIND: Final = "on_call.drill_report"
 #: The ``source_type`` of the report; its id is the drill's.
 SOURCE: Final = "on_call_drill"
-#: In the inbox and by mail: it is nothing to be called for.
-CHANNELS: Final = ("inbox", "email")
 ANY_DUE: Final = looks.first("escalation_drill WHERE reported_at IS NULL AND due_at <= %(now)s", by="due_at")
 # Drills of one look; the next goes on.
 _MOST: Final = 20
@@ -97,7 +95,7 @@ def sources_of(user: User) -> Iterator[tuple[str, str]]:
 def _tell(report: Report, now: datetime) -> None:
     """Tell whoever started a drill; administrators, where the schedule did."""
     starter = report.drill.started_by
-    to = User.objects.filter(pk=starter.pk, is_active=True) if starter else admins()
+    to = User.objects.filter(pk=starter.pk, is_active=True) if starter else administrators()
     planned = []
     for person in people_with_preferences(to).values():
         notification = notification_of(
@@ -107,9 +105,7 @@ def _tell(report: Report, now: datetime) -> None:
             source_id=str(report.drill.pk),
             dedup_key=f"{KIND}:{report.drill.pk}:{person.user.pk}",
         )
-        found = recipients(person, kind=KIND, severity=Severity.STANDARD, at=now, channels=CHANNELS)
-        told = [each for each in found if each.is_told]
-        planned += [Planned.for_recipient(each, notification, is_held=bool(each.reason)) for each in told]
+        planned += notices(notification, [person], now=now)
     deliver_many(planned)
 
 
@@ -122,5 +118,5 @@ def _data(report: Report, time_zone: str) -> dict[str, Any]:
         "rung": len(report.people),
         "people": [{"name": each.name, "said": each.words} for each in report.people[:_MOST_TOLD]],
         "more": max(0, len(report.people) - _MOST_TOLD),
-        "page": f"{settings.PUBLIC_URL.rstrip('/')}/on-call/drills/{drill.pk}/",
+        "page": f"{settings.PUBLIC_URL}/on-call/drills/{drill.pk}/",
     }

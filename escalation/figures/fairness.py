@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from escalation.schedules.hours import WEEKDAYS, Restriction, Stretch, hours_of, stretches, within
+from escalation.schedules.hours import WEEKDAYS, Restriction, Stretch, hours_of, joined, stretches, within
 from escalation.schedules.row import Duty, Roster, StandIn, final_row
 from escalation.schedules.spells import Spells
 from escalation.schedules.turns import shift_number
@@ -72,15 +72,15 @@ def loads_of(
     weekends = {zone: stretches(WEEKEND, zone, begin, end) for zone in set(zones.values())}
     found = {}
     for user_id, zone in zones.items():
-        joined = _joined(times[user_id])
+        spells = [Stretch(*each) for each in joined(times[user_id])]
         found[user_id] = Load(
-            times=tuple(joined),
+            times=tuple(spells),
             turns=len(turns[user_id]),
-            on_call=_length(joined),
-            at_night=_length(part for each in joined for part in within(nights[zone], *each)),
-            at_weekends=_length(part for each in joined for part in within(weekends[zone], *each)),
-            longest=max((each.ends_at - each.starts_at for each in joined), default=_NONE),
-            since_time_off=_since_time_off(joined, begin, end),
+            on_call=_length(spells),
+            at_night=_length(part for each in spells for part in within(nights[zone], *each)),
+            at_weekends=_length(part for each in spells for part in within(weekends[zone], *each)),
+            longest=max((each.ends_at - each.starts_at for each in spells), default=_NONE),
+            since_time_off=_since_time_off(spells, begin, end),
         )
     return found
 
@@ -114,17 +114,6 @@ def _turn_of(row: _Row, duty: Duty, user_id: UUID) -> _Turn:
 
 def _covers(one: StandIn, duty: Duty) -> bool:
     return one.starts_at <= duty.starts_at and duty.ends_at <= one.ends_at
-
-
-def _joined(times: Iterable[Stretch]) -> list[Stretch]:
-    """Return times in order and apart: those that meet are one."""
-    found: list[Stretch] = []
-    for each in sorted(times):
-        if found and each.starts_at <= found[-1].ends_at:
-            found[-1] = Stretch(found[-1].starts_at, max(found[-1].ends_at, each.ends_at))
-        else:
-            found.append(each)
-    return found
 
 
 def _length(parts: Iterable[Stretch]) -> timedelta:

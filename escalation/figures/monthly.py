@@ -4,21 +4,19 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from django.conf import settings
-from django.db.models import Q
 
-from accounts.models import Role, User
+from accounts.selectors import administrators
 from escalation.figures.reading import Figures, Noise, Spread, Sums, figures_of
+from escalation.notices import notices
 from escalation.timelines.words import span_of
-from notifications.engine.planned import Planned, deliver_many
-from notifications.engine.recipients import people_with_preferences, recipients
+from notifications.engine.planned import deliver_many
+from notifications.engine.recipients import people_with_preferences
 from notifications.messages.compose import notification_of
-from notifications.models import Notification, Severity
+from notifications.models import Notification
 
 KIND: Final = "escalation.figures"
 #: The ``source_type`` of the notification; its id is the month, such as 2026-11.
 SOURCE: Final = "escalation_figures"
-#: In the inbox and by mail: it is nothing to be called for.
-CHANNELS: Final = ("inbox", "email")
 # Of each list, so many are told.
 _MOST: Final = 3
 
@@ -44,13 +42,7 @@ def month_tell(now: datetime) -> bool:
         source_id=month,
         dedup_key=dedup_key,
     )
-    admins = User.objects.filter(Q(role=Role.ADMIN) | Q(is_superuser=True), is_staff=True)
-    told = [
-        Planned.for_recipient(each, notification, is_held=bool(each.reason))
-        for person in people_with_preferences(admins).values()
-        for each in recipients(person, kind=KIND, severity=Severity.STANDARD, at=now, channels=CHANNELS)
-        if each.is_told
-    ]
+    told = notices(notification, people_with_preferences(administrators()).values(), now=now)
     deliver_many(told)
     return bool(told)
 
@@ -71,7 +63,7 @@ def _told(figures: Figures, month: str) -> dict[str, Any]:
         "to_resolve": _spread(total.to_resolve),
         "policies": [_policy(each) for each in figures.policies[:_MOST]],
         "noisy": [_noisy(each) for each in figures.noisy_keys[:_MOST] if each.pages],
-        "page": f"{settings.PUBLIC_URL.rstrip('/')}/escalations/figures/",
+        "page": f"{settings.PUBLIC_URL}/escalations/figures/",
     }
 
 

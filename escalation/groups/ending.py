@@ -138,7 +138,7 @@ def _tell_resolved(group: AlertGroup, told: Iterable[Any], now: datetime) -> Non
         context={
             "title": group.title,
             "by": group.ended_by,
-            "page": f"{settings.PUBLIC_URL.rstrip('/')}/groups/{group.pk}/",
+            "page": f"{settings.PUBLIC_URL}/groups/{group.pk}/",
         },
         source_type="alert_group",
         source_id=str(group.pk),

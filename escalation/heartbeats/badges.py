@@ -45,7 +45,7 @@ def url_of(kind: Kind, name: str) -> str:
 
     Without the ending, which names the format.
     """
-    return f"{settings.PUBLIC_URL.rstrip('/')}/badge/{_signer().signature(f'{kind}:{name}')}/{name}"
+    return f"{settings.PUBLIC_URL}/badge/{_signer().signature(f'{kind}:{name}')}/{name}"
 
 
 def is_of(kind: Kind, name: str, signature: str) -> bool:

@@ -9,11 +9,11 @@ from escalation.models import Heartbeat, PingKey
 
 
 def url_of(heartbeat: Heartbeat) -> str:
-    return f"{settings.PUBLIC_URL.rstrip('/')}/ping/{heartbeat.ping_uuid}"
+    return f"{settings.PUBLIC_URL}/ping/{heartbeat.ping_uuid}"
 
 
 def slug_url_of(heartbeat: Heartbeat, key: str) -> str:
-    return f"{settings.PUBLIC_URL.rstrip('/')}/ping/{key}/{heartbeat.slug}"
+    return f"{settings.PUBLIC_URL}/ping/{key}/{heartbeat.slug}"
 
 
 def keys_of(heartbeats: Iterable[Heartbeat]) -> Mapping[UUID | None, str]:

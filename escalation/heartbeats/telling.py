@@ -74,7 +74,7 @@ def _occurrence(heartbeat: Heartbeat, title: str, details: str, *, act: Act) -> 
         details=details,
         severity=heartbeat.severity,
         labels={"heartbeat": heartbeat.slug, "tags": " ".join(heartbeat.tags)},
-        link=f"{settings.PUBLIC_URL.rstrip('/')}/heartbeats/",
+        link=f"{settings.PUBLIC_URL}/heartbeats/",
     )
 
 

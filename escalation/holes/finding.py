@@ -1,6 +1,6 @@
 """Holes of a schedule: when nobody is on call, or somebody whom nothing reaches. Pure."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -13,7 +13,7 @@ from escalation.policies.plan import KIND
 from escalation.policies.words import name_of
 from escalation.schedules.handoffs import spells
 from escalation.schedules.hours import Stretch
-from escalation.schedules.row import Duty, Roster, final_row
+from escalation.schedules.row import Roster, final_row, gaps
 from notifications.engine.recipients import Person, recipients, unusable
 from notifications.models import Severity
 
@@ -67,8 +67,8 @@ def holes_of(
     ahead_of_now = [duty for duty in row if duty.starts_at < until and duty.ends_at > now]
     found: list[Found] = []
     if not (may_have_gaps and ahead_of_now):
-        gaps = _gaps(row, now - _AROUND, until + _AROUND)
-        there = (gap for gap in gaps if gap.starts_at < until and gap.ends_at > now)
+        all_gaps = gaps(row, now - _AROUND, until + _AROUND)
+        there = (gap for gap in all_gaps if gap.starts_at < until and gap.ends_at > now)
         found += _folded(_gap(each, zone, now, until) for each in there)
     why = {pk: said for pk, person in people.items() if (said := unreached_why(person, now))}
     found += _folded(
@@ -108,17 +108,6 @@ def unreached_why(person: Person, now: datetime) -> str:
             "has switched off escalations by all channels" if usable else "has no contact point switched on"
         )
     return "has no confirmed contact point"
-
-
-def _gaps(row: Iterable[Duty], begin: datetime, end: datetime) -> Iterator[Stretch]:
-    """Yield when nobody is on call, between two times."""
-    since = begin
-    for duty in row:
-        if since < duty.starts_at:
-            yield Stretch(since, duty.starts_at)
-        since = max(since, duty.ends_at)
-    if since < end:
-        yield Stretch(since, end)
 
 
 def _gap(gap: Stretch, zone: ZoneInfo, now: datetime, until: datetime) -> Found:

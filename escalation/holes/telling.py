@@ -7,28 +7,26 @@ from typing import Any, Final
 import structlog
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q, QuerySet
 
-from accounts.models import Role, User
+from accounts.models import User
+from accounts.selectors import administrators
 from config import sql
 from config.zones import local_time, zone_of
 from escalation.holes.finding import Found
 from escalation.holes.reading import OfOne, holes_of_policies, holes_of_schedules
 from escalation.models import Hole, Policy, Schedule
+from escalation.notices import notices
 from escalation.policies.selectors import policies
 from escalation.schedules.selectors import with_layers
-from notifications.engine.planned import Planned, deliver_many
-from notifications.engine.recipients import Person, people_with_preferences, recipients
+from notifications.engine.planned import deliver_many
+from notifications.engine.recipients import Person, people_with_preferences
 from notifications.messages.compose import notification_of
-from notifications.models import Severity
 
 log = structlog.get_logger(__name__)
 
 KIND: Final = "on_call.holes"
 #: The ``source_type`` of its notifications; their ids are those of the schedule or the policy.
 SOURCE: Final = "on_call_holes"
-#: In the inbox and by mail: it is nothing to be called for.
-CHANNELS: Final = ("inbox", "email")
 #: When the day's new holes are told, by the clock of the schedule.
 TOLD_AT: Final = time(9)
 #: Whatever begins so soon is told at once, and what is known already once more.
@@ -50,7 +48,7 @@ def holes_look(now: datetime) -> int:
         sql.lock(_LOCK)
         seen = [*holes_of_schedules(schedules, now=now), *holes_of_policies(policies(), now=now)]
         rows = _stored(seen, now)
-        to = list(people_with_preferences(admins()).values())
+        to = list(people_with_preferences(administrators()).values())
         for one in seen:
             due = [(row, hole) for row, hole in rows.get(one.of.pk, ()) if _is_due(row, one, now)]
             if not due:
@@ -127,21 +125,9 @@ def _last_told_at(time_zone: str, now: datetime) -> datetime:
     return at if at <= local else at - timedelta(days=1)
 
 
-def admins() -> QuerySet[User]:
-    """Return whoever looks after schedules: administrators and superusers."""
-    return User.objects.filter(Q(role=Role.ADMIN) | Q(is_superuser=True), is_staff=True)
-
-
 def _tell(one: OfOne, holes: Sequence[Found], admins: Iterable[Person], now: datetime) -> None:
     planned = []
     for person in admins:
-        to = [
-            each
-            for each in recipients(person, kind=KIND, severity=Severity.STANDARD, at=now, channels=CHANNELS)
-            if each.is_told
-        ]
-        if not to:
-            continue
         notification = notification_of(
             kind=KIND,
             data=_data(one, holes, person.user.time_zone),
@@ -149,7 +135,7 @@ def _tell(one: OfOne, holes: Sequence[Found], admins: Iterable[Person], now: dat
             source_id=str(one.of.pk),
             dedup_key=f"{KIND}:{one.of.pk}:{now.isoformat()}:{person.user.pk}",
         )
-        planned += [Planned.for_recipient(each, notification, is_held=bool(each.reason)) for each in to]
+        planned += notices(notification, [person], now=now)
     deliver_many(planned)
     log.info("holes_told", of=str(one.of.pk), holes=len(holes))
 
@@ -176,5 +162,5 @@ def _data(one: OfOne, holes: Sequence[Found], time_zone: str) -> dict[str, Any]:
             }
             for hole in holes[:_MOST]
         ],
-        "page": f"{settings.PUBLIC_URL.rstrip('/')}/on-call/holes/",
+        "page": f"{settings.PUBLIC_URL}/on-call/holes/",
     }

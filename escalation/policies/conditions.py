@@ -10,10 +10,9 @@ from datetime import date, datetime, time, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from escalation.schedules.hours import DAY_S, WEEKDAYS
+from escalation.schedules.hours import WEEK_S, WEEKDAYS, Restriction, hours_of, joined
 from notifications.models import Severity
 
-WEEK_S: Final = 7 * DAY_S
 #: Why one doesn't hold.
 HOURS, WEEKDAY, SEVERITY = "outside_hours", "other_weekday", "other_severity"
 _FIELDS: Final = ("weekdays", "begin", "end", "severity")
@@ -80,23 +79,20 @@ def failure(condition: Condition, at: datetime, *, zone: ZoneInfo, severity: str
 
 def stretches(condition: Condition) -> list[Stretch]:
     """Return the parts of a week in which a condition holds, its severity aside, each within the week."""
-    begin_s, end_s = 0, DAY_S
-    if condition.begins is not None and condition.ends is not None:
-        begin_s, end_s = _seconds(condition.begins), _seconds(condition.ends)
-        end_s += DAY_S if end_s <= begin_s else 0
-    days = condition.weekdays or range(7)
-    return merged(part for day in days for part in _wrapped(day * DAY_S + begin_s, day * DAY_S + end_s))
+    days = tuple(WEEKDAYS[day] for day in condition.weekdays) or WEEKDAYS
+    hours = Restriction(days, condition.begins or time(), condition.ends or time())
+    return [(part.begin_s, part.end_s) for part in hours_of([hours])]
 
 
 def shifted(parts: Iterable[Stretch], by_s: int) -> list[Stretch]:
     """Return stretches so much later in the week, or earlier."""
-    return merged(part for begin, end in parts for part in _wrapped(begin + by_s, end + by_s))
+    return joined(part for begin, end in parts for part in _wrapped(begin + by_s, end + by_s))
 
 
 def common(some: Iterable[Stretch], others: Iterable[Stretch]) -> list[Stretch]:
     """Return what two lots of stretches have in common."""
     others = list(others)
-    return merged(
+    return joined(
         (max(begin, other_begin), min(end, other_end))
         for begin, end in some
         for other_begin, other_end in others
@@ -107,22 +103,11 @@ def common(some: Iterable[Stretch], others: Iterable[Stretch]) -> list[Stretch]:
 def rest(parts: Iterable[Stretch]) -> list[Stretch]:
     """Return what of the week is in none of them."""
     at, found = 0, []
-    for begin, end in merged(parts):
+    for begin, end in joined(parts):
         if at < begin:
             found.append((at, begin))
         at = end
     return [*found, (at, WEEK_S)] if at < WEEK_S else found
-
-
-def merged(parts: Iterable[Stretch]) -> list[Stretch]:
-    """Return stretches in order, those that meet as one."""
-    found: list[Stretch] = []
-    for begin, end in sorted(parts):
-        if found and begin <= found[-1][1]:
-            found[-1] = (found[-1][0], max(end, found[-1][1]))
-        else:
-            found.append((begin, end))
-    return found
 
 
 def in_words(parts: list[Stretch]) -> str:
@@ -181,10 +166,6 @@ def _wrapped(begin: int, end: int) -> Iterator[Stretch]:
     yield begin, min(begin + length, WEEK_S)
     if begin + length > WEEK_S:
         yield 0, begin + length - WEEK_S
-
-
-def _seconds(of_day: time) -> int:
-    return of_day.hour * 3600 + of_day.minute * 60
 
 
 def _moment(second: int) -> str:

@@ -4,6 +4,7 @@ from django.core.exceptions import ValidationError
 
 from escalation.policies import conditions
 from escalation.policies.definition import Definition, rounds_of
+from escalation.schedules.hours import joined
 from notifications.models import Severity
 
 
@@ -47,5 +48,5 @@ def _told_within_week(definition: Definition, severity: str) -> list[conditions.
             continue
         for round_ in range(rounds_of(definition)):
             found += conditions.shifted(held, -step.after_s - round_ * definition.repeat_every_s)
-        found = conditions.merged(found)
+        found = joined(found)
     return found

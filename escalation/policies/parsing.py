@@ -1,8 +1,9 @@
 """From the JSON that somebody sends to steps and targets, or what is wrong with it and where."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
@@ -24,6 +25,8 @@ from escalation.policies.definition import (
 from notifications.channels import registry
 from notifications.models import Severity
 
+T = TypeVar("T")
+
 
 def steps_of(given: Any) -> tuple[Step, ...]:
     """Return steps in the order of their delays.
@@ -32,13 +35,10 @@ def steps_of(given: Any) -> tuple[Step, ...]:
         ValidationError: they are not as they should be; each message says where.
     """
     problems: list[str] = []
-    steps = [
-        _step(each, _within(f"step {place}", problems.append))
-        for place, each in enumerate(_objects(given, MAX_STEPS, "steps", problems.append), start=1)
-    ]
+    steps = _each(given, MAX_STEPS, "step", _step, problems.append)
     if problems:
         raise ValidationError(problems)
-    return tuple(sorted((step for step in steps if step), key=lambda step: step.after_s))
+    return tuple(sorted(steps, key=lambda step: step.after_s))
 
 
 def targets_of(given: Any) -> tuple[Target, ...]:
@@ -50,28 +50,34 @@ def targets_of(given: Any) -> tuple[Target, ...]:
     if given == []:
         return ()
     problems: list[str] = []
-    targets = [
-        _resort(each, _within(f"target {place}", problems.append))
-        for place, each in enumerate(_objects(given, MAX_TARGETS, "targets", problems.append), start=1)
-    ]
+    targets = _each(given, MAX_TARGETS, "target", _resort, problems.append)
     if problems:
         raise ValidationError(problems)
-    return tuple(target for target in targets if target)
+    return tuple(targets)
 
 
 def _within(place: str, complain: Complain) -> Complain:
     return lambda text: complain(f"{place}: {text}")
 
 
-def _objects(given: Any, most: int, name: str, complain: Complain) -> Iterator[Mapping[str, Any]]:
+def _each(
+    given: Any,
+    most: int,
+    name: str,
+    read: Callable[[Mapping[str, Any], Complain], T | None],
+    complain: Complain,
+) -> list[T]:
+    """Read each of a list; what is wrong with one is complained about with its place."""
     if not isinstance(given, list) or not 0 < len(given) <= most:
-        complain(f"Expected a list of 1 to {most} {name}.")
-        return
-    for each in given:
-        if isinstance(each, dict):
-            yield each
-        else:
-            complain(f"Expected {name} to be objects.")
+        complain(f"Expected a list of 1 to {most} {name}s.")
+        return []
+    found: list[T] = []
+    for place, each in enumerate(given, start=1):
+        if not isinstance(each, dict):
+            complain(f"Expected {name}s to be objects.")
+        elif (one := read(each, _within(f"{name} {place}", complain))) is not None:
+            found.append(one)
+    return found
 
 
 def _step(given: Mapping[str, Any], complain: Complain) -> Step | None:
@@ -80,17 +86,9 @@ def _step(given: Mapping[str, Any], complain: Complain) -> Step | None:
     if isinstance(after_s, bool) or not isinstance(after_s, int) or not 0 <= after_s <= MAX_S:
         complain(f"after_s: Expected whole seconds from 0 to {MAX_S}.")
         after_s = 0
-    targets = [
-        _target(each, _within(f"target {place}", complain))
-        for place, each in enumerate(
-            _objects(given.get("targets"), MAX_TARGETS, "targets", complain), start=1
-        )
-    ]
     only = condition_of(given.get("only"), complain)
-    for place, target in enumerate(targets, start=1):
-        if target is not None and (field := _never(only, target.only)):
-            complain(f"target {place}: only{field}: This never holds together with what the step says.")
-    return Step(after_s, tuple(target for target in targets if target), only)
+    targets = _each(given.get("targets"), MAX_TARGETS, "target", partial(_target, only), complain)
+    return Step(after_s, tuple(targets), only)
 
 
 def _never(step: Condition, target: Condition) -> str:
@@ -103,9 +101,11 @@ def _never(step: Condition, target: Condition) -> str:
     return ""
 
 
-def _target(given: Mapping[str, Any], complain: Complain) -> Target | None:
+def _target(of_step: Condition, given: Mapping[str, Any], complain: Complain) -> Target | None:
     target = _whom(given, complain)
     only = condition_of(given.get("only"), complain)
+    if target is not None and (field := _never(of_step, only)):
+        complain(f"only{field}: This never holds together with what the step says.")
     return target and replace(target, only=only)
 
 

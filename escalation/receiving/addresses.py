@@ -9,7 +9,7 @@ Format = Integration.Format
 
 def url_of(integration: Integration) -> str:
     """Return the address to set; of Opsgenie's clients, which know the paths, what comes before these."""
-    origin = settings.PUBLIC_URL.rstrip("/")
+    origin = settings.PUBLIC_URL
     match integration.format:
         case Format.PAGERDUTY:
             return f"{origin}/integrations/pagerduty/{integration.key}/v2/enqueue"

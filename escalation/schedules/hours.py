@@ -7,7 +7,7 @@ from datetime import datetime, time, timedelta
 from functools import lru_cache
 from itertools import accumulate
 from math import lcm
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
 from config.zones import offsets_between
@@ -15,6 +15,7 @@ from config.zones import offsets_between
 WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 DAY_S: Final = 86_400
 WEEK_S: Final = 7 * DAY_S
+T = TypeVar("T", int, datetime)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +55,18 @@ def hours_of(restrictions: Iterable[Restriction]) -> tuple[Hours, ...]:
             begin = WEEKDAYS.index(weekday) * DAY_S + begin_s
             end = begin + length_s
             parts += [Hours(begin, min(end, WEEK_S))] + ([Hours(0, end - WEEK_S)] if end > WEEK_S else [])
-    joined: list[Hours] = []
-    for part in sorted(parts):
-        if joined and part.begin_s <= joined[-1].end_s:
-            joined[-1] = Hours(joined[-1].begin_s, max(joined[-1].end_s, part.end_s))
+    return tuple(Hours(*part) for part in joined(parts)) or ALWAYS
+
+
+def joined(parts: Iterable[tuple[T, T]]) -> list[tuple[T, T]]:
+    """Return parts of a week, or times, in order and apart: those that meet are one."""
+    found: list[tuple[T, T]] = []
+    for begin, end in sorted(parts):
+        if found and begin <= found[-1][1]:
+            found[-1] = (found[-1][0], max(end, found[-1][1]))
         else:
-            joined.append(part)
-    return tuple(joined) or ALWAYS
+            found.append((begin, end))
+    return found
 
 
 def stretches(hours: Sequence[Hours], zone: ZoneInfo, begin: datetime, end: datetime) -> list[Stretch]:

@@ -17,7 +17,7 @@ class Target(NamedTuple):
 
 def url_of(target: Target) -> str:
     token = signing.Signer(salt=_SALT).sign_object([target.schedule_id.hex, target.version])
-    return f"{settings.PUBLIC_URL.rstrip('/')}/calendars/{token}.ics"
+    return f"{settings.PUBLIC_URL}/calendars/{token}.ics"
 
 
 def target_of(token: str) -> Target | None:

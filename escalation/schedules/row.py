@@ -5,13 +5,14 @@ of those that overlap, the one made last.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 from uuid import UUID
 
 from escalation.schedules import spells, turns
+from escalation.schedules.hours import Stretch
 from escalation.schedules.spells import Spells
 from escalation.schedules.turns import OnDuty, Turns
 
@@ -77,6 +78,17 @@ def final_row(roster: Roster, begin: datetime, end: datetime) -> list[Duty]:
             row = _laid_over(row, [Duty((one.user_id,), one.starts_at, one.ends_at, override=one.id)])
             since, until = min(since, one.starts_at), max(until, one.ends_at)
     return [duty for duty in row if duty.starts_at < end and duty.ends_at > begin]
+
+
+def gaps(row: Iterable[Duty], begin: datetime, end: datetime) -> Iterator[Stretch]:
+    """Yield when nobody is on call by a row between two times."""
+    since = begin
+    for duty in row:
+        if since < duty.starts_at:
+            yield Stretch(since, duty.starts_at)
+        since = max(since, duty.ends_at)
+    if since < end:
+        yield Stretch(since, end)
 
 
 def members(roster: Roster) -> tuple[UUID, ...]:

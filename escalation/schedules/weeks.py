@@ -7,7 +7,7 @@ from typing import Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from escalation.schedules.row import Duty, Roster, final_row
+from escalation.schedules.row import Duty, Roster, final_row, gaps
 
 DAYS: Final = 7
 #: Of a drawing, in its own units: a day is as wide, and a row as high.
@@ -104,13 +104,8 @@ def _blocks(
         width = round(place(ends_at) - x, 2)
         return Block(said, starts_at, ends_at, x, width, colours.get(people[0], 0) if people else 0)
 
-    found: list[Block] = []
-    at = begin
-    for duty in row:
-        if has_gaps and duty.starts_at > at:
-            found.append(block(at, duty.starts_at, ()))
-        found.append(block(duty.starts_at, duty.ends_at, duty.user_ids))
-        at = max(at, duty.ends_at)
-    if has_gaps and at < end:
-        found.append(block(at, end, ()))
-    return found
+    row = list(row)
+    found = [block(duty.starts_at, duty.ends_at, duty.user_ids) for duty in row]
+    if has_gaps:
+        found += [block(gap.starts_at, gap.ends_at, ()) for gap in gaps(row, begin, end)]
+    return sorted(found, key=lambda each: each.x)

@@ -44,7 +44,7 @@ def planned(
             "mail_subject": settings.MAIL_SUBJECT,
             "mail_body": settings.MAIL_BODY,
             "details": process.details,
-            "page": f"{settings.PUBLIC_URL.rstrip('/')}/escalations/{process.pk}/",
+            "page": f"{settings.PUBLIC_URL}/escalations/{process.pk}/",
         },
         marks={"acknowledge": MARK},
         severity=severity,

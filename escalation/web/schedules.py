@@ -1,6 +1,7 @@
 """A schedule's own page: its weeks drawn, and overrides made by hand."""
 
 from datetime import date, timedelta
+from functools import cached_property
 from typing import Any, Final
 from uuid import UUID
 
@@ -42,7 +43,7 @@ class SchedulePage(FormPage):
     template_name = "escalation/schedule.html"
     form_class = OverrideForm
 
-    @property
+    @cached_property
     def schedule(self) -> Any:
         return get_object_or_404(schedules_visible_to(self.person), pk=self.kwargs["schedule_id"])
 

@@ -4,12 +4,21 @@ from django.urls import path
 
 from escalation.services import covers
 from escalation.web import drills, groups, on_call, views
+from escalation.web.console.finding import found
+from escalation.web.console.panels import PANELS
+from escalation.web.console.setup import setup as steps
 from escalation.web.fairness import FairnessPage
 from escalation.web.figures import FiguresPage
 from escalation.web.heartbeats import HeartbeatsPage
 from escalation.web.holes import HolesPage
 from escalation.web.schedules import OverrideRemovePage, SchedulePage
 from escalation.web.starting import StartPage
+from notifications.web.console import finding, panels, setup
+
+finding.register(found)
+setup.register(steps)
+for panel in PANELS:
+    panels.register(panel)
 
 app_name = "escalation"
 urlpatterns = [

@@ -29,7 +29,13 @@ from notifications.engine import replay
 from notifications.engine.replay import Foreseen
 from notifications.explanations import explain
 from notifications.models import Delivery, DeliveryAction, Notification
-from notifications.services.delivery_actions import STOPPABLE, deliveries_cancel, deliveries_replay
+from notifications.services.delivery_actions import (
+    STOPPABLE,
+    deliveries_cancel,
+    deliveries_replay,
+    delivery_cancel,
+    delivery_replay,
+)
 
 
 class ChannelFilter(ByValue):
@@ -199,8 +205,7 @@ class DeliveryAdmin(NotesReadings, ReadOnlyAdmin):
             left_out = replay.left_out(queryset)
             return self._ask(request, queryset, foreseen, verb="Replay", left_out=left_out)
         done = deliveries_replay(deliveries=confirmed, by=request.user, via="admin")
-        why = f" Left out: {done.left_out}." if str(done.left_out) else ""
-        messages.success(request, f"{done.count} will be tried again now.{why}")
+        messages.success(request, str(done))
         return None
 
     @admin.action(description="Cancel unsent deliveries")
@@ -269,23 +274,12 @@ class DeliveryAdmin(NotesReadings, ReadOnlyAdmin):
 
     def replay_one(self, request: HttpRequest, pk: UUID) -> HttpResponse:
         get_object_or_404(Delivery, pk=pk)
-        if deliveries_replay(deliveries=Delivery.objects.filter(pk=pk), by=request.user, via="admin").count:
-            messages.success(request, "It is being tried again now.")
-        else:
-            left_out = replay.left_out(Delivery.objects.filter(pk=pk))
-            why = f" Left out: {left_out}." if str(left_out) else ""
-            messages.error(request, f"Only failed or expired deliveries can be replayed.{why}")
+        messages.add_message(request, *delivery_replay(delivery_id=pk, by=request.user, via="admin"))
         return redirect("admin:notifications_delivery_change", pk)
 
     def cancel_one(self, request: HttpRequest, pk: UUID) -> HttpResponse:
         get_object_or_404(Delivery, pk=pk)
-        chosen = Delivery.objects.filter(pk=pk, status__in=STOPPABLE)
-        if deliveries_cancel(deliveries=chosen, by=request.user, via="admin"):
-            messages.success(request, "Cancelled before it was sent.")
-        elif chosen.exists():
-            messages.warning(request, "It is being sent right now. If that fails, it won't be tried again.")
-        else:
-            messages.error(request, "Only unsent deliveries can be cancelled.")
+        messages.add_message(request, *delivery_cancel(delivery_id=pk, by=request.user, via="admin"))
         return redirect("admin:notifications_delivery_change", pk)
 
 

@@ -34,4 +34,4 @@ def target_of(token: str) -> Target | None:
 
 
 def url_of(target: Target) -> str:
-    return f"{settings.PUBLIC_URL.rstrip('/')}/unsubscribe/{token_of(target)}/"
+    return f"{settings.PUBLIC_URL}/unsubscribe/{token_of(target)}/"

@@ -38,7 +38,7 @@ class Kind:
 
 
 def common_variables() -> dict[str, str]:
-    return {"product_name": settings.PRODUCT_NAME, "public_url": settings.PUBLIC_URL.rstrip("/")}
+    return {"product_name": settings.PRODUCT_NAME, "public_url": settings.PUBLIC_URL}
 
 
 @lru_cache(maxsize=1)

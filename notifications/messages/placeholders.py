@@ -72,7 +72,7 @@ def _secret(name: str, kind: str, channel: str, verification_id: UUID) -> str:
     if name == "code":
         code = code_of(verification_id)
         return ", ".join(code) if registry.get(channel).is_spoken else code
-    return f"{settings.PUBLIC_URL.rstrip('/')}{LINKS[kind]}{token_of(verification_id)}"
+    return f"{settings.PUBLIC_URL}{LINKS[kind]}{token_of(verification_id)}"
 
 
 def without_marks(value: Any) -> Any:

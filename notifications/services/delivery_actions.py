@@ -1,10 +1,11 @@
 """Replaying and cancelling by hand, with a trace of who did it."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 import structlog
+from django.contrib import messages
 from django.db import transaction
 from django.db.models import QuerySet
 
@@ -23,6 +24,17 @@ class Replayed:
     count: int
     left_out: LeftOut
 
+    def __str__(self) -> str:
+        why = f" Left out: {self.left_out}." if str(self.left_out) else ""
+        return f"{self.count} will be tried again now.{why}"
+
+
+class Said(NamedTuple):
+    """What is said to whoever did something: a level of django.contrib.messages, and the words."""
+
+    level: int
+    text: str
+
 
 def deliveries_replay(*, deliveries: QuerySet[Delivery], by: Principal, via: str) -> Replayed:
     """Replay what failed or expired, and note who did it; where nothing is replayed, nothing is noted."""
@@ -33,6 +45,26 @@ def deliveries_replay(*, deliveries: QuerySet[Delivery], by: Principal, via: str
         if count:
             _note(DeliveryAction.Action.REPLAY, by, via, count, chosen, left_out.count)
     return Replayed(count, left_out)
+
+
+def delivery_replay(*, delivery_id: UUID, by: Principal, via: str) -> Said:
+    """Replay one delivery, if it failed or expired; returns what to say of it."""
+    chosen = Delivery.objects.filter(pk=delivery_id)
+    done = deliveries_replay(deliveries=chosen, by=by, via=via)
+    if done.count:
+        return Said(messages.SUCCESS, "It is being tried again now.")
+    why = f" Left out: {done.left_out}." if str(done.left_out) else ""
+    return Said(messages.ERROR, f"Only failed or expired deliveries can be replayed.{why}")
+
+
+def delivery_cancel(*, delivery_id: UUID, by: Principal, via: str) -> Said:
+    """Cancel one delivery, if it waits; returns what to say of it."""
+    chosen = Delivery.objects.filter(pk=delivery_id, status__in=STOPPABLE)
+    if deliveries_cancel(deliveries=chosen, by=by, via=via):
+        return Said(messages.SUCCESS, "Cancelled before it was sent.")
+    if chosen.exists():
+        return Said(messages.WARNING, "It is being sent right now. If that fails, it won't be tried again.")
+    return Said(messages.ERROR, "Only unsent deliveries can be cancelled.")
 
 
 def deliveries_cancel(*, deliveries: QuerySet[Delivery], by: Principal, via: str) -> int:

@@ -66,7 +66,7 @@ def _follow_up(pk: UUID) -> None:
             "channel": point.channel,
             "label": point.label,
             "inbox_instead": is_last,
-            "page": f"{settings.PUBLIC_URL.rstrip('/')}/preferences/",
+            "page": f"{settings.PUBLIC_URL}/preferences/",
         },
         source_type="contact_point",
         source_id=str(pk),

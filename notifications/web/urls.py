@@ -3,6 +3,8 @@
 from django.urls import path
 
 from accounts.models import Verification
+from notifications.services.delivery_actions import delivery_cancel, delivery_replay
+from notifications.web.console import panels, sending, work
 from notifications.web.views import (
     account,
     accounts,
@@ -17,6 +19,9 @@ from notifications.web.views import (
 
 PHONE = Verification.Purpose.PHONE
 
+panels.register(sending.PANEL)
+panels.register(work.PANEL)
+
 app_name = "web"
 urlpatterns = [
     path("", session.StartPage.as_view(), name="start"),
@@ -26,12 +31,12 @@ urlpatterns = [
     path("console/deliveries/<uuid:delivery_id>/", history.DeliveryPage.as_view(), name="delivery"),
     path(
         "console/deliveries/<uuid:delivery_id>/replay/",
-        history.DeliveryReplay.as_view(),
+        history.DeliveryChange.as_view(act=staticmethod(delivery_replay)),
         name="delivery-replay",
     ),
     path(
         "console/deliveries/<uuid:delivery_id>/cancel/",
-        history.DeliveryCancel.as_view(),
+        history.DeliveryChange.as_view(act=staticmethod(delivery_cancel)),
         name="delivery-cancel",
     ),
     path("console/setup/", console.SetupPage.as_view(), name="setup"),

@@ -1,5 +1,9 @@
 """Lists in the environment are read as they are meant."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from config import settings
@@ -33,3 +37,10 @@ def test_an_unset_list_is_its_default() -> None:
 
 def test_every_limit_but_that_of_intake_is_kept_where_nobody_has_said_otherwise() -> None:
     assert [scope for scope, rate in settings.RATES.items() if not rate] == ["intake"]
+
+
+def test_links_have_no_second_slash_however_the_public_address_is_written() -> None:
+    environment = {**os.environ, "PUBLIC_URL": "https://tocsin.example.com/"}
+    asked = [sys.executable, "-c", "from config import settings; print(settings.PUBLIC_URL)"]
+    done = subprocess.run(asked, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "https://tocsin.example.com"

@@ -22,7 +22,7 @@ ZONES = ("UTC", "Europe/Paris", "Asia/Kolkata", "Mars/Olympus")
 
 
 def read(url: str) -> Any:
-    answer = Client().get(url.removeprefix(settings.PUBLIC_URL.rstrip("/")))
+    answer = Client().get(url.removeprefix(settings.PUBLIC_URL))
     assert answer.status_code == 200
     return answer
 

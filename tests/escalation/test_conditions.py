@@ -13,12 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from escalation.models import EscalationProcess, Policy
-from escalation.policies.conditions import WEEK_S, Condition, failure, rest, stretches
+from escalation.policies.conditions import Condition, failure, rest, stretches
 from escalation.policies.definition import Definition
 from escalation.policies.gaps import condition_gaps
 from escalation.policies.parsing import steps_of
 from escalation.policies.plan import World, plan
-from escalation.schedules.hours import WEEKDAYS
+from escalation.schedules.hours import WEEK_S, WEEKDAYS
 from escalation.selectors import deliveries_of
 from escalation.services.policies import policy_create
 from tests.factories import ContactPointFactory

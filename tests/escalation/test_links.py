@@ -24,7 +24,7 @@ LINK = re.compile(r"https://tocsin\.example\.com(/acknowledge/[^\s/]+/)")
 
 @pytest.fixture(autouse=True)
 def _public(settings):
-    settings.PUBLIC_URL = "https://tocsin.example.com/"
+    settings.PUBLIC_URL = "https://tocsin.example.com"
 
 
 @pytest.fixture

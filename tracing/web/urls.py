@@ -2,7 +2,10 @@
 
 from django.urls import path
 
-from tracing.web import views
+from notifications.web.console import finding
+from tracing.web import console, views
+
+finding.register(console.found)
 
 app_name = "tracing"
 urlpatterns = [

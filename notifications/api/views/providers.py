@@ -35,7 +35,7 @@ class IsTwilio(BasePermission):
             given,
             auth_token=settings.TWILIO_AUTH_TOKEN,
             # As Twilio knows it: what a proxy has made of scheme and host meanwhile does not count.
-            url=settings.PUBLIC_URL.rstrip("/") + request.get_full_path_info(),
+            url=settings.PUBLIC_URL + request.get_full_path_info(),
             fields=_fields_of(request),
         )
 

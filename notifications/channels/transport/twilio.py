@@ -202,7 +202,7 @@ def is_reachable() -> bool:
 
 
 def public_url(path: str) -> str:
-    return f"{settings.PUBLIC_URL.rstrip('/')}{path}"
+    return f"{settings.PUBLIC_URL}{path}"
 
 
 def status_callback(delivery_id: UUID, attempt: int) -> str | None:

@@ -1,4 +1,4 @@
-"""Finding anything by what is known of it: apps register who looks, from their ``AppConfig.ready``."""
+"""Finding anything by what is known of it: apps register who looks, as they do panels."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, NamedTuple

@@ -1,4 +1,5 @@
-"""The parts of the console's first page: apps register theirs from their ``AppConfig.ready``."""
+"""The parts of the console's first page: apps register theirs with their pages' routes,
+which workers never load."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What is to be done before somebody can rely on this installation; apps register theirs from ``ready``."""
+"""What is to be done before somebody can rely on an installation; apps register theirs as they do panels."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, NamedTuple
@@ -9,12 +9,11 @@ from django.conf import settings
 from django.db.models import Exists, OuterRef
 from django.urls import reverse
 from redis.exceptions import RedisError
-from rq_scheduler import Scheduler
 
 from accounts.models import ApiKey, Membership, Scope, User
 from config import clock
 from notifications.channels import registry
-from notifications.exposition import workers_alive
+from notifications.exposition import schedulers_alive, workers_alive
 from notifications.models import Alert, ContactPoint
 
 #: Channels to the outside that an operator sets up.
@@ -92,9 +91,7 @@ def own(person: User) -> Iterator[Step]:
 def _is_at_work() -> bool:
     connection = django_rq.get_connection()
     try:
-        keys = connection.scan_iter(f"{Scheduler.redis_scheduler_namespace_prefix}*", count=1000)
-        schedulers = sum(not connection.hexists(key, "death") for key in keys)
-        return bool(schedulers and workers_alive(connection, now=clock.now()))
+        return bool(schedulers_alive(connection) and workers_alive(connection, now=clock.now()))
     except RedisError:
         return False
 

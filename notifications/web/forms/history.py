@@ -57,19 +57,15 @@ class HistoryForm(forms.Form):
     def chosen(self, deliveries: QuerySet[Delivery], now: datetime) -> QuerySet[Delivery]:
         """Narrow deliveries to what the fields say, as the API's filters do."""
         said = self.cleaned_data
-        given = {name: said[name] for name in ("channel", "status", "reason", "shop") if said[name]}
-        chosen = DeliveryFilter(
-            {**given, "status": [given["status"]]} if "status" in given else given, deliveries
-        ).qs
-        chosen = selectors.created_from(chosen, self.since_when(now))
+        given: dict[str, Any] = {name: said[name] for name in ("channel", "reason", "shop") if said[name]}
+        if said["status"]:
+            given["status"] = [said["status"]]
+        chosen = selectors.created_from(DeliveryFilter(given, deliveries).qs, self.since_when(now))
         if said["until"]:
             chosen = selectors.created_until(chosen, said["until"])
-        if said["person"]:
-            wanted = id_in(said["person"])
-            people = users_found(User.objects.all(), said["person"]).values("pk")[:_MOST_PEOPLE]
-            chosen = (
-                chosen.filter(user_id=wanted)
-                if wanted
-                else chosen.filter(user__in=list(people.values_list("pk", flat=True)))
-            )
+        if wanted := id_in(said["person"]):
+            chosen = chosen.filter(user_id=wanted)
+        elif said["person"]:
+            people = users_found(User.objects.all(), said["person"]).values_list("pk", flat=True)
+            chosen = chosen.filter(user__in=list(people[:_MOST_PEOPLE]))
         return chosen

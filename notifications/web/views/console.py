@@ -38,7 +38,7 @@ class SetupPage(Page):
             "steps": steps,
             "done": sum(step.is_done for step in needed),
             "needed": len(needed),
-            "base": settings.PUBLIC_URL.rstrip("/"),
+            "base": settings.PUBLIC_URL,
             "shop": Shop.objects.order_by("pk").values_list("slug", flat=True).first() or "SHOP",
             "uuid": uuid4(),
             "now": int(clock.timestamp()),

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from django.contrib import messages
@@ -23,7 +23,7 @@ from notifications.engine import replay
 from notifications.explanations import explain
 from notifications.messages.texts import text_for
 from notifications.models import Delivery, DeliveryAction
-from notifications.services.delivery_actions import STOPPABLE, deliveries_cancel, deliveries_replay
+from notifications.services.delivery_actions import STOPPABLE, deliveries_replay
 from notifications.web.forms.history import HistoryForm
 from notifications.web.page import Page
 
@@ -146,8 +146,7 @@ class ReplayPage(_History):
             done = deliveries_replay(
                 deliveries=self.chosen(form).filter(pk__lte=newest), by=self.person, via="web"
             )
-            why = f" Left out: {done.left_out}." if str(done.left_out) else ""
-            messages.success(request, f"{done.count} will be tried again now.{why}")
+            messages.success(request, str(done))
         return HttpResponseRedirect(back)
 
 
@@ -155,7 +154,7 @@ class DeliveryPage(_History):
     """One delivery: what it says, why it is as it is, each attempt, and what was done by hand."""
 
     def get(self, request: HttpRequest, delivery_id: UUID) -> HttpResponse:
-        delivery = self.delivery(delivery_id)
+        delivery = get_object_or_404(selectors.deliveries_visible_to(self.person), pk=delivery_id)
         self.note([delivery])
         told = delivery.notification
         title, body = text_for(
@@ -177,37 +176,14 @@ class DeliveryPage(_History):
         }
         return render(request, "web/console/delivery.html", context)
 
-    def delivery(self, delivery_id: UUID) -> Delivery:
-        return get_object_or_404(selectors.deliveries_visible_to(self.person), pk=delivery_id)
 
+class DeliveryChange(_History):
+    """Does something to one delivery; ``act`` is the service."""
 
-class _DeliveryChange(DeliveryPage):
     http_method_names = ["post"]
+    act: Any = None
 
     def post(self, request: HttpRequest, delivery_id: UUID) -> HttpResponse:
-        self.act(Delivery.objects.filter(pk=self.delivery(delivery_id).pk))
+        get_object_or_404(selectors.deliveries_seen_by(self.person), pk=delivery_id)
+        messages.add_message(request, *self.act(delivery_id=delivery_id, by=self.person, via="web"))
         return HttpResponseRedirect(reverse("web:delivery", args=[delivery_id]))
-
-    def act(self, chosen: QuerySet[Delivery]) -> None:
-        raise NotImplementedError
-
-
-class DeliveryReplay(_DeliveryChange):
-    def act(self, chosen: QuerySet[Delivery]) -> None:
-        if deliveries_replay(deliveries=chosen, by=self.person, via="web").count:
-            messages.success(self.request, "It is being tried again now.")
-            return
-        left_out = str(replay.left_out(chosen))
-        why = f" Left out: {left_out}." if left_out else ""
-        messages.error(self.request, f"Only failed or expired deliveries can be replayed.{why}")
-
-
-class DeliveryCancel(_DeliveryChange):
-    def act(self, chosen: QuerySet[Delivery]) -> None:
-        waiting = chosen.filter(status__in=STOPPABLE)
-        if deliveries_cancel(deliveries=waiting, by=self.person, via="web"):
-            messages.success(self.request, "Cancelled before it was sent.")
-        elif waiting.exists():
-            messages.info(self.request, "It is being sent right now. If that fails, it won't be tried again.")
-        else:
-            messages.error(self.request, "Only unsent deliveries can be cancelled.")

@@ -73,7 +73,7 @@ async def test_what_can_be_switched_off_says_how(
     language: str,
     words: str,
 ) -> None:
-    settings.PUBLIC_URL = "https://tocsin.example.com/"
+    settings.PUBLIC_URL = "https://tocsin.example.com"
     sent = message(address=ANA, kind="stage.accepted", language=language)
     await CHANNEL.send(sent, session)
     (mail,) = mail_server.mails

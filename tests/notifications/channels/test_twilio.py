@@ -182,7 +182,7 @@ def test_what_is_on_its_way_is_no_report(status: str) -> None:
 
 
 def test_reports_are_asked_for_at_the_path_that_takes_them(settings: Settings) -> None:
-    settings.PUBLIC_URL = "https://tocsin.example.com/alerts/"
+    settings.PUBLIC_URL = "https://tocsin.example.com/alerts"
     delivery_id = uuid.uuid4()
     path = reverse("twilio-status", args=[delivery_id])
     assert twilio.STATUS_PATH.format(delivery_id=delivery_id) == path

@@ -16,7 +16,7 @@ DATA = {"verification": str(ID)}
 
 
 def test_code_and_link_are_filled_in_when_it_is_sent(settings: Settings) -> None:
-    settings.PUBLIC_URL = "https://tocsin.example.com/"
+    settings.PUBLIC_URL = "https://tocsin.example.com"
     title, body = filled("account.verify_email", "email", DATA, "Code ⟦code⟧", "⟦link⟧ or ⟦code⟧")
     assert title == f"Code {code_of(ID)}"
     link = f"https://tocsin.example.com/verify-email/?token={token_of(ID)}"
