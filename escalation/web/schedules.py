@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django import forms
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
@@ -84,17 +84,12 @@ class SchedulePage(FormPage):
         if not self.person.is_staff:
             raise PermissionDenied
         schedule, given = self.schedule, form.cleaned_data
-        try:
-            override_create(
-                schedule=schedule,
-                user_id=UUID(given["user"]),
-                starts_at=given["starts_at"],
-                ends_at=given["ends_at"],
-            )
-        except ValidationError as error:
-            raise ValidationError(
-                {"user" if name == "user_id" else name: said for name, said in error.message_dict.items()}
-            ) from error
+        override_create(
+            schedule=schedule,
+            user_id=UUID(given["user"]),
+            starts_at=given["starts_at"],
+            ends_at=given["ends_at"],
+        )
         messages.success(self.request, "They stand in. Who is on call has changed.")
         return HttpResponseRedirect(reverse("escalation:schedule", args=[schedule.pk]))
 

@@ -4,7 +4,7 @@ from collections import Counter
 from itertools import combinations, pairwise, product
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dating.pairing import best_dates
@@ -227,6 +227,8 @@ def test_in_one_pool_too_the_plan_comes_before_whoever_has_a_bye():
 
 @settings(deadline=None, derandomize=True, max_examples=80)
 @given(edges_in_one_pool)
+# Its odd circle has to be shrunk.
+@example([(2, 5), (4, 5), (2, 4), (3, 5), (2, 3)])
 def test_the_largest_matching_is_as_large_as_the_best_of_all(edges):
     def largest(rest: frozenset) -> int:
         if not rest:

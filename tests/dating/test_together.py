@@ -263,3 +263,16 @@ def test_a_link_that_failed_is_not_replayed_once_its_round_is_over() -> None:
     advance(made, EIGHT + 5 * MINUTE)
     assert replay.replay(first) == 0
     assert replay.left_out(first) == replay.LeftOut(over=4)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_evenings_that_are_made_at_once_have_numbers_of_their_own() -> None:
+    def made(_: int) -> int:
+        try:
+            return event().number
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(8) as pool:
+        numbers = list(pool.map(made, range(32)))
+    assert sorted(numbers) == list(range(1, 33))

@@ -211,7 +211,7 @@ def test_the_pages_and_the_admin_show_them(operator: User, ana: User, ben: User)
     page = client.get(f"/admin/escalation/schedule/{schedule.pk}/change/").content.decode()
     assert f"{said}: from 2026-03-09 08:00 (UTC) until 2026-03-16 08:00 (UTC)" in page
     ContactPointFactory(user=ben, channel="sms", address="+33633333333")
-    assert "There are none." in client.get("/on-call/holes/").content.decode()
+    assert "No holes." in client.get("/on-call/holes/").content.decode()
 
 
 # --- Told ---------------------------------------------------------------------------------------------------

@@ -129,3 +129,7 @@ def test_it_begins_on_a_monday_whatever_is_asked_for(team: list[User], operator:
     assert datetime.strptime(weeks[0], "%d %b %Y").weekday() == 0
     if given == "2026-03-25":
         assert weeks[0] == "23 Mar 2026"
+        assert re.findall(r'href="\?from=([\d-]+)">(\w+)', shown) == [
+            ("2026-02-23", "Earlier"),
+            ("2026-04-20", "Later"),
+        ]

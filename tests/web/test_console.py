@@ -169,6 +169,22 @@ def test_who_is_on_call_stands_there_until_when(page: Client) -> None:
     assert re.search(r'<li class="is-trouble"><a href="[^"]+">Later</a>: nobody is on call', shown)
 
 
+def test_of_more_than_are_shown_it_says_so(page: Client, monkeypatch: pytest.MonkeyPatch, ana: User) -> None:
+    monkeypatch.setattr("escalation.web.console.panels.MOST_SCHEDULES", 2)
+    monkeypatch.setattr("escalation.web.console.panels.MOST", 2)
+    for number in (1, 2):
+        schedule_of(ana, name=f"Nights {number}")
+        start(f"oven {number}")
+    assert "Only the first" not in panel(page, "on-call")
+    assert "There are more" not in panel(page, "ringing")
+    schedule_of(ana, name="Nights 3")
+    start("oven 3")
+    assert "Only the first" in panel(page, "on-call")
+    assert "Nights 3" not in panel(page, "on-call")
+    assert "There are more" in panel(page, "ringing")
+    assert "oven 3" not in panel(page, "ringing")
+
+
 def test_heartbeats_that_are_down_or_late_are_named(page: Client) -> None:
     assert "hidden" in panel(page, "heartbeats").split(">")[0]
     now, state = clock.now(), Heartbeat.State

@@ -98,6 +98,20 @@ def test_the_time_of_a_filter_is_that_of_the_reader(page: Client, operator: User
     assert titles(page, since=f"{in_tokyo:%Y-%m-%dT%H:%M}") == ["an hour ago"]
 
 
+def test_the_spans_lead_to_what_is_as_young(page: Client) -> None:
+    told("now")
+    told("two hours ago", ago=timedelta(hours=2))
+    told("ten days ago", ago=timedelta(days=10))
+    shown = page.get(PATH).content.decode()
+    spans = {
+        name: query.replace("&amp;", "&")
+        for query, name in re.findall(r'href="\?([^"]+)">([^<]+)</a>', shown)
+    }
+    assert titles(page, spans["The last hour"]) == ["now"]
+    assert titles(page, spans["24 hours"]) == ["now", "two hours ago"]
+    assert titles(page, spans["30 days"]) == ["now", "two hours ago", "ten days ago"]
+
+
 def test_every_row_says_why(page: Client) -> None:
     told("failed", status=Status.FAILED, reason="attempts_exhausted")
     assert "Failed: every attempt failed; it can be replayed." in texts(page.get(PATH).content)

@@ -83,6 +83,12 @@ def test_workers_and_scheduler_are_both_needed(page: Client) -> None:
     assert states(page)[title] == "To do"
 
 
+def test_the_line_that_sends_the_first_alert_names_a_shop(page: Client) -> None:
+    assert b'"location": "SHOP"' in page.get(PATH).content
+    ShopFactory(slug="larochelle")
+    assert b'"location": "larochelle"' in page.get(PATH).content
+
+
 def test_only_the_steps_are_asked_for_again(page: Client) -> None:
     assert states(page, **{"HX-Request": "true"}) == states(page)
     assert b"curl" not in page.get(PATH, headers={"HX-Request": "true"}).content

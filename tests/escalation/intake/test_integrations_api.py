@@ -93,6 +93,7 @@ def test_bad_input_is_refused_by_field(staff: APIClient, policy: Policy) -> None
         ({"format": "generic", "mapping": {"key": "id["}}, "mapping"),
         ({"format": "generic", "mapping": {"key": "'\x00'"}}, "mapping"),
         ({"format": "generic", "mapping": {"key": 7}}, "mapping"),
+        ({"format": "generic", "mapping": {"key": "id", "resolved": ["over"] * 51}}, "mapping"),
         ({"format": "generic", "mapping": {"key": "id", "resolved": "ok"}}, "mapping"),
         ({"format": "generic", "mapping": {"key": "id", "resolved": ["OK"]}}, "mapping"),
         ({"format": "generic", "mapping": {"key": "id", "colour": "red"}}, "mapping"),
@@ -100,6 +101,8 @@ def test_bad_input_is_refused_by_field(staff: APIClient, policy: Policy) -> None
         answer = staff.post(PATH, {"name": "x", "format": "alertmanager", **change})
         assert (answer.status_code, list(answer.json())) == (400, [field]), change
     assert not Integration.objects.exists()
+    as_many = {"key": "id", "resolved": ["over"] * 50}
+    assert staff.post(PATH, {"name": "x", "format": "generic", "mapping": as_many}).status_code == 201
 
 
 def test_what_is_removed_ends_what_it_opened(
