@@ -185,7 +185,8 @@ class OnCall(RuleBasedStateMachine):
     def layers_change(self, order: list[int], count: int, upper: int | None) -> None:
         people = self.model.people
         layers = [[people[who] for who in order[:count]], *([[people[upper]]] if upper is not None else [])]
-        self._do(lambda: schedule_update(schedule=self._schedule(), layers=said(layers)))
+        # Whoever is locked out may be all that a layer has.
+        self._do(lambda: schedule_update(schedule=self._schedule(), layers=said(layers), may_have_holes=True))
         self.model.change_layers(layers)
 
     @rule(who=WHO, is_locked_out=st.booleans())

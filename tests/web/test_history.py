@@ -2,6 +2,7 @@
 
 import csv
 import io
+import random
 import re
 import uuid
 from datetime import datetime, timedelta
@@ -41,7 +42,7 @@ def told(title: str, *, ago: timedelta = timedelta(minutes=1), **fields: Any) ->
         )
         fields["address"] = fields["contact_point"].address
     made = Delivery(
-        id=first_id(at),
+        id=uuid.UUID(int=first_id(at).int | random.getrandbits(62)),
         notification=NotificationFactory(title=title, **words),
         created_at=at,
         due_at=at,
