@@ -9,7 +9,8 @@ from django.views import defaults
 
 from config.outages import is_outage
 from config.rest.api import RETRY_AFTER_S, Unreachable
-from notifications.web import page
+from notifications.web.page import in_language_of
+from notifications.web.page import unavailable as page_unavailable
 
 MACHINE_PATHS = (
     "/api/", "/webhook", "/preferences", "/health", "/metrics", "/integrations/", "/v2/", "/ping/",
@@ -20,7 +21,8 @@ def _answers(status: int, detail: str, page: Callable[..., HttpResponse]) -> Cal
     def answer(request: HttpRequest, exception: Exception) -> HttpResponse:
         if _is_machines(request.path):
             return JsonResponse({"detail": detail}, status=status)
-        return page(request, exception)
+        with in_language_of(request):
+            return page(request, exception)
 
     return answer
 
@@ -33,16 +35,16 @@ not_found = _answers(404, "Not found.", defaults.page_not_found)
 def server_error(request: HttpRequest, *args: Any) -> HttpResponse:
     # Of what no view answers by itself: sessions, log-in, the admin.
     if is_outage(sys.exc_info()[1]):
-        return unavailable(request.path, Unreachable.default_detail)
+        return unavailable(request, Unreachable.default_detail)
     if _is_machines(request.path):
         return JsonResponse({"detail": "Something broke on our side; it has been logged."}, status=500)
     return defaults.server_error(request)
 
 
-def unavailable(path: str, detail: str) -> HttpResponse:
+def unavailable(request: HttpRequest, detail: str) -> HttpResponse:
     """Return the answer of a path that can't be served at the moment."""
-    if not _is_machines(path):
-        return page.unavailable()
+    if not _is_machines(request.path):
+        return page_unavailable(request)
     return JsonResponse({"detail": detail}, status=503, headers={"Retry-After": str(RETRY_AFTER_S)})
 
 

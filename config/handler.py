@@ -17,7 +17,7 @@ from typing import IO, Any
 from django.conf import settings
 from django.core import signals
 from django.core.exceptions import RequestAborted
-from django.core.handlers.asgi import ASGIHandler, get_script_prefix
+from django.core.handlers.asgi import ASGIHandler, ASGIRequest, get_script_prefix
 from django.db import OperationalError, connection
 from django.http import HttpResponse
 from django.urls import set_script_prefix
@@ -86,7 +86,7 @@ class Handler(ASGIHandler):
             return
         if self._is_full(scope):
             body.close()
-            await self.send_response(unavailable(scope["path"], TOO_MANY), send)
+            await self.send_response(unavailable(ASGIRequest(scope, BytesIO()), TOO_MANY), send)
             return
         self._under_way += 1
         try:
@@ -115,7 +115,7 @@ class Handler(ASGIHandler):
     async def _ask(self, scope: dict[str, Any]) -> HttpResponse | None:
         """Return why a request is refused by its head alone; see ``config.admission``."""
         if self._is_full(scope):
-            return unavailable(scope["path"], TOO_MANY)
+            return unavailable(ASGIRequest(scope, BytesIO()), TOO_MANY)
         self._under_way += 1
         try:
             loop = asyncio.get_running_loop()

@@ -408,7 +408,7 @@ APPEND_SLASH = True
 USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
-LANGUAGES = [("en", "English"), ("fr", "Français")]
+LANGUAGES = [("en", "English"), ("fr", "Français"), ("ru", "Русский")]
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "var" / "static"
 FIXTURE_DIRS = [BASE_DIR / "fixtures"]
@@ -460,6 +460,7 @@ TEMPLATES = [
         "OPTIONS": {
             "context_processors": [
                 "django.template.context_processors.request",
+                "django.template.context_processors.i18n",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "notifications.web.context.bar",

@@ -1,5 +1,6 @@
 """What every page shares: who may see it, in whose time zone, and what browsers may do with it."""
 
+from contextlib import AbstractContextManager
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit, urlunsplit
 from zoneinfo import ZoneInfo
@@ -15,8 +16,9 @@ from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.template.response import SimpleTemplateResponse
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.cache import add_never_cache_headers
+from django.utils.translation import gettext, gettext_lazy
 from django.views.generic import View
 from django_htmx.http import HttpResponseClientRedirect
 
@@ -33,7 +35,9 @@ CONTENT_SECURITY_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-NOTHING_CHANGED: Final = "You were logged out in the meantime, so nothing was changed. Log in and try again."
+NOTHING_CHANGED: Final = gettext_lazy(
+    "You were logged out in the meantime, so nothing was changed. Log in and try again."
+)
 
 
 class Page(View):
@@ -41,21 +45,24 @@ class Page(View):
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         try:
-            if not self.is_allowed(request):
-                if request.user.is_authenticated:
-                    raise PermissionDenied
-                response: HttpResponseBase = self.turned_away()
-            else:
-                with timezone.override(time_zone_of(request.user)):
-                    response = super().dispatch(request, *args, **kwargs)
-                    if isinstance(response, SimpleTemplateResponse):
-                        response.render()
+            with timezone.override(time_zone_of(request.user)), in_language_of(request):
+                response = self._answer(request, *args, **kwargs)
         except Exception as error:
             if not is_outage(error):
                 raise
             log.error("dependency_unreachable", error=type(error).__name__)
-            response = unavailable()
+            response = unavailable(request)
         return guarded(response)
+
+    def _answer(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if not self.is_allowed(request):
+            if request.user.is_authenticated:
+                raise PermissionDenied
+            return self.turned_away()
+        response = super().dispatch(request, *args, **kwargs)
+        if isinstance(response, SimpleTemplateResponse):
+            response.render()
+        return response
 
     def is_allowed(self, request: HttpRequest) -> bool:
         """Whether whoever asks may do this here, if there is anything to do by this method."""
@@ -72,7 +79,8 @@ class Page(View):
     def forgery_refused(self, *args: Any, **kwargs: Any) -> HttpResponse:
         """Answer a form without the token that goes with the session, which is often over: config.forgery."""
         context = {"log_in": log_in_address(self.request)}
-        response = render(self.request, "403_csrf.html", context, status=403)
+        with in_language_of(self.request):
+            response = render(self.request, "403_csrf.html", context, status=403)
         guarded(response)
         return response
 
@@ -123,14 +131,15 @@ def page_behind(request: HttpRequest) -> str:
     return urlunsplit(("", "", parts.path, parts.query, "")) if parts.netloc == request.get_host() else ""
 
 
-def unavailable() -> HttpResponse:
+def unavailable(request: HttpRequest) -> HttpResponse:
     """Say that what the page depends on is away; made without asking the database who is logged in."""
-    context = {
-        "user": AnonymousUser(),
-        "heading": "Back in a moment",
-        "text": "Tocsin can't reach its database at the moment. Nothing was changed; try again.",
-    }
-    response = HttpResponse(render_to_string("web/outcome.html", context), status=503)
+    with translation.override(translation.get_language_from_request(request)):
+        context = {
+            "user": AnonymousUser(),
+            "heading": gettext("Back in a moment"),
+            "text": gettext("Tocsin can't reach its database at the moment. Nothing was changed; try again."),
+        }
+        response = HttpResponse(render_to_string("web/outcome.html", context), status=503)
     response["Retry-After"] = "2"
     return response
 
@@ -138,3 +147,10 @@ def unavailable() -> HttpResponse:
 def time_zone_of(user: Any) -> ZoneInfo:
     """Return a person's own zone; UTC for nobody."""
     return zone_of(user.time_zone if isinstance(user, User) else "UTC")
+
+
+def in_language_of(request: HttpRequest) -> AbstractContextManager[None]:
+    """Speak the language that somebody has chosen, or else the one of ours that their browser prefers."""
+    user = getattr(request, "user", None)
+    asked = translation.get_language_from_request(request)
+    return translation.override(user.language if isinstance(user, User) else asked)
