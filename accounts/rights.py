@@ -394,6 +394,7 @@ ROUTES: Final[Mapping[str, Rights]] = {
     "account/phone/code": _by(person(), *_FORM),
     "account/phone/confirm": _by(person(), *_FORM),
     "console": _get(staff()),
+    "console/stream": _get(staff()),
     "console/find": _get(staff()),
     "console/setup": _get(staff()),
     "console/history": _get(staff()),

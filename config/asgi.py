@@ -25,6 +25,7 @@ from config.handler import Handler  # noqa: E402  (these need the apps)
 from dating.rooms import hubs as rooms  # noqa: E402
 from notifications.api import intake  # noqa: E402
 from notifications.inbox import hubs  # noqa: E402
+from notifications.web.console import hubs as consoles  # noqa: E402
 
 spare_the_loaded()
 gc.enable()
@@ -42,11 +43,13 @@ def start() -> None:
 def end_streams() -> None:
     hubs.end_all()
     rooms.end_all()
+    consoles.end_all()
 
 
 async def stop() -> None:
     await hubs.stop()
     await rooms.stop()
+    await consoles.stop()
     alerts.stop()
 
 

@@ -1,9 +1,16 @@
 """Answers that go on while a client stays, such as streams of inboxes; config.handler serves them."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from django.http import HttpResponse
+
+# Of the answer that is a stream of events (HTML standard, section 9.2).
+EVENT_STREAM: Final = "text/event-stream"
+STREAM_HEADERS: Final = {
+    "Cache-Control": "no-store, no-transform",
+    "X-Accel-Buffering": "no",  # nginx would keep the events until it has a few kilobytes
+}
 
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]

@@ -18,7 +18,7 @@ _AHEAD: Final = timedelta(days=1)
 _MOST: Final = 20
 
 
-def evenings(person: User, now: datetime) -> Mapping[str, Any] | None:
+def evenings(now: datetime) -> Mapping[str, Any] | None:
     running = events_with_counts().filter(state=State.RUNNING).order_by("starts_at")[:_MOST]
     soon = events_with_counts().filter(state__lt=State.RUNNING, starts_at__lte=now + _AHEAD)
     shown = [*running, *soon.order_by("starts_at")[:_MOST]]

@@ -26,6 +26,7 @@ app_name = "web"
 urlpatterns = [
     path("", session.StartPage.as_view(), name="start"),
     path("console/", console.NowPage.as_view(), name="console"),
+    path("console/stream/", console.StreamPage.as_view(), name="console-stream"),
     path("console/history/", history.HistoryPage.as_view(), name="history"),
     path("console/history/replay/", history.ReplayPage.as_view(), name="history-replay"),
     path("console/deliveries/<uuid:delivery_id>/", history.DeliveryPage.as_view(), name="delivery"),

@@ -2,14 +2,13 @@
 
 import json
 from functools import partial
-from typing import Final
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from accounts.names import shown as shown_name
 from config import clock
-from config.live import LiveResponse
+from config.live import EVENT_STREAM, STREAM_HEADERS, LiveResponse
 from config.rest.exceptions import Conflict, TooMany
 from dating.links import join_of
 from dating.meetings.built_in import BuiltInRoom
@@ -21,10 +20,6 @@ from dating.services import join_mark
 from dating.web.views.calls import member_of, no_call
 from notifications.web import limits
 from notifications.web.page import Page
-
-_STREAM: Final = "text/event-stream"
-# A proxy that gathered events would hold them back.
-_HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
 class RoomPage(Page):
@@ -65,7 +60,7 @@ class SignalsPage(Page):
         seat, on = _call_of(token, member)
         if seat is None or not on:
             # A page that comes back is told what it missed.
-            return HttpResponse(end_event(OVER), content_type=_STREAM, headers=_HEADERS)
+            return HttpResponse(end_event(OVER), content_type=EVENT_STREAM, headers=STREAM_HEADERS)
         try:
             limits.take(scope="room-signal", who=str(seat.pk))
             if seat.joined_at is None:
@@ -77,7 +72,7 @@ class SignalsPage(Page):
         signals.take_over(seat.pk, page)
         until = on[seat.pk]
         live = partial(hubs.serve, seat.pk, member.user.links_version, page, until)
-        return LiveResponse(until_event(until), live=live, content_type=_STREAM, headers=_HEADERS)
+        return LiveResponse(until_event(until), live=live, content_type=EVENT_STREAM, headers=STREAM_HEADERS)
 
     def post(self, request: HttpRequest, token: str) -> HttpResponse:
         seat, on = _call_of(token, member_of(token))

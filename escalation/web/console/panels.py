@@ -9,7 +9,6 @@ from uuid import UUID
 from django.db.models import Q
 from django.urls import reverse
 
-from accounts.models import User
 from escalation.holes.reading import holes_soon
 from escalation.models import AlertGroup, EscalationProcess, Heartbeat, Schedule
 from escalation.policies.words import name_of
@@ -46,7 +45,7 @@ class Ringing:
         return (bool(self.who), self.severity != Severity.CRITICAL, self.since)
 
 
-def ringing(person: User, now: datetime) -> Mapping[str, Any]:
+def ringing(now: datetime) -> Mapping[str, Any]:
     groups = AlertGroup.objects.exclude(state=AlertGroup.State.RESOLVED).filter(storm=None)
     shown = list(groups.order_by("-state", "opened_at")[: MOST + 1])
     active = EscalationProcess.objects.filter(
@@ -101,7 +100,7 @@ def _next_due(processes: Iterable[UUID]) -> dict[str, tuple[datetime, str, str]]
     }
 
 
-def on_call_now(person: User, now: datetime) -> Mapping[str, Any] | None:
+def on_call_now(now: datetime) -> Mapping[str, Any] | None:
     named = Schedule.objects.filter(deleted_at=None).order_by("name")
     shown = list(with_layers(named[: MOST_SCHEDULES + 1], since=now - timedelta(days=1)))
     if not shown:
@@ -115,7 +114,7 @@ def on_call_now(person: User, now: datetime) -> Mapping[str, Any] | None:
     return {"rows": rows, "has_more": len(shown) > MOST_SCHEDULES, "holes": holes}
 
 
-def heartbeats(person: User, now: datetime) -> Mapping[str, Any] | None:
+def heartbeats(now: datetime) -> Mapping[str, Any] | None:
     down = Heartbeat.objects.filter(state=Heartbeat.State.DOWN).order_by("name")[: MOST + 1]
     late = Heartbeat.objects.filter(state=Heartbeat.State.UP, expected_at__lt=now).order_by("due_at")[:MOST]
     found = list(down)

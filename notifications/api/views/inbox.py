@@ -22,7 +22,7 @@ from accounts.api.tokens import LOG_IN
 from accounts.models import User
 from accounts.rate_limits import address_of
 from config.digits import whole
-from config.live import LiveResponse
+from config.live import EVENT_STREAM, STREAM_HEADERS, LiveResponse
 from config.rest.openapi import BODY, errors
 from config.rest.views import validated
 from notifications.api.inbox_filters import InboxFilter, InboxPages
@@ -42,11 +42,6 @@ from notifications.inbox.snapshot import snapshot
 from notifications.inbox.stream import Listener
 from notifications.models import InboxItem
 
-EVENT_STREAM: Final = "text/event-stream"
-STREAM_HEADERS: Final = {
-    "Cache-Control": "no-store, no-transform",
-    "X-Accel-Buffering": "no",  # nginx would keep the events until it has a few kilobytes
-}
 LAST_EVENT_ID: Final = "Last-Event-ID"
 STREAM_EXAMPLE: Final = """\
 retry: 2041

@@ -60,7 +60,7 @@
 
   tellPassed();
   setInterval(tellPassed, 1000);
-  document.addEventListener("htmx:oobAfterSwap", tellPassed);
+  document.addEventListener("panel", tellPassed);
 
   // --- Registering --------------------------------------------------------------------------------------
 

@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from accounts.models import User
-
-#: Returns what the template of a panel shows to somebody now; None where there is nothing to say.
-Read = Callable[[User, datetime], Mapping[str, Any] | None]
+#: Returns what the template of a panel shows now; None where there is nothing to say.
+Read = Callable[[datetime], Mapping[str, Any] | None]
 
 
 @dataclass(frozen=True, slots=True)

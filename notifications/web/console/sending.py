@@ -7,7 +7,6 @@ from typing import Any, Final, NamedTuple
 import django_rq
 from redis.exceptions import RedisError
 
-from accounts.models import User
 from config import clock
 from notifications import series, troubles
 from notifications.series import MINUTES, QUARTERS, Counts
@@ -45,7 +44,7 @@ class Channel(NamedTuple):
         return round(100 * self.failed.hour / ended) if ended else 0
 
 
-def read(person: User, now: datetime) -> Mapping[str, Any]:
+def read(now: datetime) -> Mapping[str, Any]:
     connection, at = django_rq.get_connection(), clock.timestamp()
     try:
         minutes, quarters = (series.read(connection, grain, at=at) for grain in (MINUTES, QUARTERS))

@@ -8,7 +8,6 @@ import django_rq
 from django.conf import settings
 from redis.exceptions import RedisError
 
-from accounts.models import User
 from notifications import selectors
 from notifications.brokers import health
 from notifications.exposition import workers_alive
@@ -19,7 +18,7 @@ from notifications.web.console.panels import WORKING, Panel
 LATE_S: Final = 120.0
 
 
-def read(person: User, now: datetime) -> Mapping[str, Any]:
+def read(now: datetime) -> Mapping[str, Any]:
     due = selectors.due_backlog(now=now)
     known: dict[str, Any] = {"due": due, "is_late": due.oldest_age_s > LATE_S}
     connection = django_rq.get_connection()

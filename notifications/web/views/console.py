@@ -1,20 +1,23 @@
 """The console: what happens now, where anything is found, and what is to be set up."""
 
-import hashlib
-from typing import Any, NamedTuple
+from functools import partial
 from uuid import uuid4
 
 from django.conf import settings
+from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.template.loader import render_to_string
 
-from accounts.models import Shop
+from accounts.models import Shop, User
 from config import clock
+from config.live import EVENT_STREAM, STREAM_HEADERS, LiveResponse
+from notifications.inbox.look import credentials_of
+from notifications.inbox.stream import Listener
+from notifications.web.console import hubs
 from notifications.web.console.finding import hits
-from notifications.web.console.panels import panels
 from notifications.web.console.setup import steps_of
-from notifications.web.page import Page, is_htmx
+from notifications.web.console.showing import View, news, shown_to
+from notifications.web.page import Page, is_htmx, time_zone_of
 
 
 class FindPage(Page):
@@ -47,35 +50,37 @@ class SetupPage(Page):
         return render(request, page, context)
 
 
-class Shown(NamedTuple):
-    """A panel as it is shown; ``digest`` is another once it says something else."""
-
-    name: str
-    title: str
-    html: str
-    digest: str
-
-
 class NowPage(Page):
-    """For staff. It asks again by itself, and then gets only the panels that are different now."""
+    """For staff. Its stream keeps it up to date."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        shown = self._shown()
-        if not is_htmx(request):
-            return render(request, "web/console/now.html", {"panels": shown})
-        have = set(request.GET.getlist("have"))
-        changed = [each for each in shown if each.digest not in have]
-        if not changed:
-            return HttpResponse(status=204)
-        return render(request, "web/console/_panels.html", {"panels": changed, "is_news": True})
+        return render(request, "web/console/now.html", {"panels": shown_to(_view_of(self.person))})
 
-    def _shown(self) -> list[Shown]:
-        now = clock.now()
-        found = []
-        for panel in panels():
-            said: Any = panel.read(self.person, now)
-            # Without the request: what is different each time, such as a token, would look like news.
-            html = render_to_string(panel.template, {**said, "user": self.person}) if said is not None else ""
-            digest = hashlib.sha256(f"{panel.name}:{html}".encode()).hexdigest()[:16]
-            found.append(Shown(panel.name, panel.title, html, digest))
-        return found
+
+class StreamPage(Page):
+    """The panels that say something else than those that the page has, and from then on whatever changes."""
+
+    http_method_names = ["get"]
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        view, have = _view_of(self.person), request.GET.getlist("have")
+        if hubs.count() >= settings.STREAMS_MAX:
+            return HttpResponse(status=503, headers={"Retry-After": "30"})
+        listener = Listener(
+            user_id=self.person.pk,
+            after=None,
+            credentials=credentials_of(self.person),
+            log_in=request.session.session_key or "",
+        )
+        # Without an event loop, the page asks again and again.
+        content = b"" if isinstance(request, ASGIRequest) else news(shown_to(view), set(have))
+        return LiveResponse(
+            content,
+            live=partial(hubs.serve, listener, view, have),
+            content_type=EVENT_STREAM,
+            headers=STREAM_HEADERS,
+        )
+
+
+def _view_of(person: User) -> View:
+    return View(person.language, time_zone_of(person))
