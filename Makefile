@@ -24,7 +24,7 @@ TEMPLATES := $(wildcard */templates)
 
 .PHONY: help setup demo run browser rabbitmq alertmanager icaljs test fuzz check lint lock languages audit chaos mutate stop clean \
 	bench-fanout bench-small bench-aged bench-sizes bench-latency bench-lanes bench-intake bench-welcome bench-streams bench-timers bench-stop bench-waiting bench-heartbeats bench-schedules bench-storm \
-	bench-matching bench-evening bench-tracing bench-consume bench-hostile bench-guesses
+	bench-matching bench-evening bench-tracing bench-consume bench-hostile bench-guesses bench-console
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -156,6 +156,9 @@ bench-hostile: $(INSTALLED) ## Benchmark: bodies that mean harm, and what they c
 
 bench-guesses: $(INSTALLED) ## Benchmark: 100,000 guesses of passwords, and 200 people who log in meanwhile
 	@$(PYTHON) -m benchmarks.guesses
+
+bench-console: $(INSTALLED) ## Benchmark: 200 open consoles at 200 alerts/s; lists and searches over 20 million deliveries
+	@$(PYTHON) -m benchmarks.console
 
 mutate: $(INSTALLED) ## Put N=60 faults into the product, one at a time: nine of ten must turn a test red (SEED=7)
 	@$(PYTHON) -m tests.mutants --number $(N) $(if $(SEED),--seed $(SEED))

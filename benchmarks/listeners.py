@@ -4,6 +4,7 @@ Reads orders as lines of JSON and answers each with one:
 ``{"do": "open", "port": …, "path": …, "headers": [{…}, …]}`` opens a stream per set of headers,
 ``{"do": "count"}`` tells how many notices have come, ``{"do": "arrivals"}`` which: ``[stream, key, Unix
 seconds]`` for each whose data has a ``key``, and how many streams were lost; ``{"do": "close"}`` closes all.
+With a ``pattern`` in the order to open, what it finds in events stands for keys.
 """
 
 import asyncio
@@ -18,7 +19,7 @@ import uvloop
 
 from config.limits import allow_many_connections
 
-NOTICE = re.compile(rb'^event: notice\ndata: .*"key": ?(\d+)', re.MULTILINE)
+NOTICE = r'^event: notice\ndata: .*"key": ?(\d+)'
 # So many open at a time, as browsers do that come back after a server was away.
 AT_ONCE = 32
 HOST = "127.0.0.1"
@@ -27,11 +28,14 @@ HOST = "127.0.0.1"
 class Stream(asyncio.Protocol):
     """One stream: notes when which notice came."""
 
-    def __init__(self, number: int, arrivals: list[tuple[int, int, float]]) -> None:
+    def __init__(
+        self, number: int, arrivals: list[tuple[int, int, float]], pattern: re.Pattern[bytes]
+    ) -> None:
         self.is_open = asyncio.get_running_loop().create_future()
         self.transport: asyncio.Transport
         self._number = number
         self._arrivals = arrivals
+        self._pattern = pattern
         self._rest = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -45,7 +49,7 @@ class Stream(asyncio.Protocol):
         whole, end, rest = self._rest.rpartition(b"\n\n")
         if end:
             self._rest = rest
-            for key in NOTICE.findall(whole):
+            for key in self._pattern.findall(whole):
                 self._arrivals.append((self._number, int(key), now))
 
     def _begin(self) -> None:
@@ -65,8 +69,11 @@ class Listeners:
         self.streams: list[Stream] = []
         self.arrivals: list[tuple[int, int, float]] = []
 
-    async def open(self, port: int, path: str, headers: Sequence[Mapping[str, str]]) -> dict[str, Any]:
+    async def open(
+        self, port: int, path: str, headers: Sequence[Mapping[str, str]], pattern: str = NOTICE
+    ) -> dict[str, Any]:
         started, room = time.perf_counter(), asyncio.Semaphore(AT_ONCE)
+        compiled = re.compile(pattern.encode(), re.MULTILINE)
 
         async def open_one(number: int, given: Mapping[str, str]) -> Stream:
             lines = [f"GET {path.format(number)} HTTP/1.1", f"Host: {HOST}", "Accept: text/event-stream"]
@@ -74,7 +81,7 @@ class Listeners:
             async with room:
                 loop = asyncio.get_running_loop()
                 transport, stream = await loop.create_connection(
-                    lambda: Stream(number, self.arrivals), HOST, port
+                    lambda: Stream(number, self.arrivals, compiled), HOST, port
                 )
                 transport.write("\r\n".join([*lines, "", ""]).encode())
                 await stream.is_open

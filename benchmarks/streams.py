@@ -66,8 +66,8 @@ class Listeners:
     def __init__(self, process: Popen[str]) -> None:
         self._process = process
 
-    def open(self, port: int, path: str, headers: list[dict[str, str]]) -> float:
-        order = {"do": "open", "port": port, "path": path, "headers": headers}
+    def open(self, port: int, path: str, headers: list[dict[str, str]], **options: str) -> float:
+        order = {"do": "open", "port": port, "path": path, "headers": headers, **options}
         return float(ask(self._process, order)["seconds"])
 
     def wait_for(self, count: int) -> Arrivals:
