@@ -21,7 +21,7 @@ LEAST = 0.9
 # Ids of half a year ago until now, so that they lie all over the indexes.
 HISTORY = """
 WITH past AS (
-    SELECT uuidv7((n * interval '180 days' / %(rows)s) - interval '181 days') AS id,
+    SELECT uuidv7((interval '180 days' * (n::float8 / %(rows)s)) - interval '181 days') AS id,
            told.id AS notification_id, told.shop_id,
            person.user_id, person.contact_point_id, person.address
       FROM generate_series(%(first)s::int, %(last)s::int) AS n

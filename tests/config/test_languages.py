@@ -60,6 +60,7 @@ class Spoken(HTMLParser):
 def unmarked(source: str) -> list[str]:
     """Return the words of a template that no translation reaches."""
     text = re.sub(r"\{% comment.*?%\}.*?\{% endcomment %\}|\{#.*?#\}", "", source, flags=re.DOTALL)
+    text = re.sub(r"\{% block main_class %\}.*?\{% endblock %\}", "", text)
     text = re.sub(r"\{% (blocktrans\w*) .*?%\}.*?\{% end\1 %\}", "", text, flags=re.DOTALL)
     text = re.sub(r"\{% (blocktrans\w*) %\}.*?\{% end\1 %\}", "", text, flags=re.DOTALL)
     text = re.sub(r"\{%.*?%\}|\{\{.*?\}\}|&\w+;|&#\d+;", " ", text, flags=re.DOTALL)
