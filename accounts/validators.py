@@ -5,6 +5,7 @@ from zoneinfo import available_timezones
 
 import phonenumbers
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
 
 from accounts.phones import EXTENSION, REFUSED, may_be_told
 
@@ -20,7 +21,9 @@ def normalised_phone(value: str) -> str:
     except phonenumbers.NumberParseException:
         number = None
     if number is None or not phonenumbers.is_valid_number(number):
-        raise ValidationError("Enter a phone number in international form, such as +33 6 12 34 56 78.")
+        raise ValidationError(
+            gettext("Enter a phone number in international form, such as +33 6 12 34 56 78.")
+        )
     if number.extension:
         raise ValidationError(EXTENSION)
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
@@ -33,7 +36,7 @@ def validate_phone(value: str) -> None:
 
 def validate_time_zone(value: str) -> None:
     if value not in _time_zones():
-        raise ValidationError("Enter an IANA time zone, such as Europe/Paris.")
+        raise ValidationError(gettext("Enter an IANA time zone, such as Europe/Paris."))
 
 
 @cache

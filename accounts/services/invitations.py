@@ -6,6 +6,7 @@ from typing import Final
 from django.conf import settings
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
+from django.utils.translation import gettext_lazy
 
 from accounts import signals
 from accounts.models import Door, Invitation, User
@@ -13,13 +14,19 @@ from accounts.verification import id_of_token
 from config import clock
 from config.rest.exceptions import Conflict
 
-CLOSED: Final = "Registration is closed. Ask the people who run this service for an account."
-INVITED_ONLY: Final = "You need an invitation to register. Ask the people who run this service for one."
-DEAD: Final = "This invitation was used, has expired, or is for another address. Ask for a new one."
-WRONG_DOMAIN: Final = "To register, you need an invitation or an address at one of these domains: {domains}."
-OTHER_ROLE: Final = "This invitation is for another role: {role}."
-NO_CHANNEL: Final = "No channel for email is set up."
-HAS_ACCOUNT: Final = "There is already an account with this address."
+CLOSED: Final = gettext_lazy("Registration is closed. Ask the people who run this service for an account.")
+INVITED_ONLY: Final = gettext_lazy(
+    "You need an invitation to register. Ask the people who run this service for one."
+)
+DEAD: Final = gettext_lazy(
+    "This invitation was used, has expired, or is for another address. Ask for a new one."
+)
+WRONG_DOMAIN: Final = gettext_lazy(
+    "To register, you need an invitation or an address at one of these domains: {domains}."
+)
+OTHER_ROLE: Final = gettext_lazy("This invitation is for another role: {role}.")
+NO_CHANNEL: Final = gettext_lazy("No channel for email is set up.")
+HAS_ACCOUNT: Final = gettext_lazy("There is already an account with this address.")
 
 
 class NotAdmitted(PermissionDenied):
@@ -54,20 +61,20 @@ def admitted(*, email: str, role: str, token: str, by: User | None) -> Invitatio
         return None
     door = settings.REGISTRATION
     if door == Door.CLOSED:
-        raise NotAdmitted(CLOSED)
+        raise NotAdmitted(str(CLOSED))
     if token:
         pk = id_of_token(token)
         invitation = Invitation.objects.filter(pk=pk, expires_at__gt=clock.now()).first() if pk else None
         if invitation is None or invitation.email != email:
-            raise NotAdmitted(DEAD, "invitation")
+            raise NotAdmitted(str(DEAD), "invitation")
         if invitation.role != role:
             raise ValidationError({"role": OTHER_ROLE.format(role=invitation.role)})
         return invitation
     if door == Door.INVITATION:
-        raise NotAdmitted(INVITED_ONLY)
+        raise NotAdmitted(str(INVITED_ONLY))
     if door == Door.DOMAINS and email.rpartition("@")[2] not in settings.REGISTRATION_DOMAINS:
         domains = ", ".join(settings.REGISTRATION_DOMAINS)
-        raise NotAdmitted(WRONG_DOMAIN.format(domains=domains), "email")
+        raise NotAdmitted(str(WRONG_DOMAIN).format(domains=domains), "email")
     return None
 
 
@@ -79,7 +86,7 @@ def invitation_use(invitation: Invitation) -> None:
     """
     unused = Invitation.objects.filter(pk=invitation.pk, used_at=None)
     if not unused.update(used_at=clock.now()):
-        raise NotAdmitted(DEAD, "invitation")
+        raise NotAdmitted(str(DEAD), "invitation")
 
 
 def invitation_make(*, email: str, role: str, by: User) -> Invitation:

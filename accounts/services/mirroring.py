@@ -9,6 +9,7 @@ from django.conf import settings
 from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext_lazy
 
 from accounts.models import Role, User
 from accounts.names import cleaned
@@ -21,10 +22,12 @@ _LANGUAGES: Final = frozenset(code for code, _ in settings.LANGUAGES)
 
 NAME_MAX: Final = 150
 
-EMAIL_TAKEN: Final = "Another account has this email address."
-NOT_A_MIRROR: Final = "This account was not made by messages from this source: change or delete it here."
-TAKEN_OVER: Final = "This person has set a password here, so the account is theirs."
-HAS_RIGHTS: Final = (
+EMAIL_TAKEN: Final = gettext_lazy("Another account has this email address.")
+NOT_A_MIRROR: Final = gettext_lazy(
+    "This account was not made by messages from this source: change or delete it here."
+)
+TAKEN_OVER: Final = gettext_lazy("This person has set a password here, so the account is theirs.")
+HAS_RIGHTS: Final = gettext_lazy(
     "Administrators, and people with permissions, can only be changed or deleted here, not by a message."
 )
 

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils.translation import gettext_lazy
 
 from accounts import rate_limits, signals
 from accounts.models import User, Verification
@@ -21,8 +22,8 @@ log = structlog.get_logger(__name__)
 
 Purpose = Verification.Purpose
 
-NOT_YOURS: Final = "This is not your password."
-DEAD_LINK: Final = "This link was used or has expired. Ask for a new one."
+NOT_YOURS: Final = gettext_lazy("This is not your password.")
+DEAD_LINK: Final = gettext_lazy("This link was used or has expired. Ask for a new one.")
 
 
 def password_check(*, user: User, password: str, field: str) -> None:

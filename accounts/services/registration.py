@@ -7,6 +7,7 @@ from django.contrib.auth.hashers import make_password
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext_lazy
 
 from accounts import signals
 from accounts.models import Role, User
@@ -17,8 +18,10 @@ from config.rest.exceptions import Conflict
 
 T = TypeVar("T")
 
-ADMIN_ONLY: Final = "Only an administrator can register an administrator."
-TAKEN: Final = "We can't register this account. If you already have one, log in or reset your password."
+ADMIN_ONLY: Final = gettext_lazy("Only an administrator can register an administrator.")
+TAKEN: Final = gettext_lazy(
+    "We can't register this account. If you already have one, log in or reset your password."
+)
 # What must be the same for a registration to be the same one again, beside email and password.
 SAME: Final = ("first_name", "last_name", "role")
 

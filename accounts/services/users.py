@@ -5,14 +5,15 @@ from typing import Any, Final
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
 from django.db.models import F
+from django.utils.translation import gettext_lazy
 
 from accounts.models import Role, User
 from accounts.ranks import OUTRANKED, Rank, may_act_on, rank_of
 from config.rest.exceptions import Conflict
 
-EMAIL_TAKEN: Final = "This email address can't be used."
-NOT_YOURSELF: Final = "You can't deactivate, demote or delete yourself here."
-NOT_AN_ADMIN: Final = "Only an administrator can change or delete somebody's account."
+EMAIL_TAKEN: Final = gettext_lazy("This email address can't be used.")
+NOT_YOURSELF: Final = gettext_lazy("You can't deactivate, demote or delete yourself here.")
+NOT_AN_ADMIN: Final = gettext_lazy("Only an administrator can change or delete somebody's account.")
 
 
 def user_update(*, user: User, **changes: Any) -> User:

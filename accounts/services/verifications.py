@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import QuerySet
+from django.utils.translation import gettext, gettext_lazy
 
 from accounts import rate_limits, signals
 from accounts.models import User, Verification
@@ -22,9 +23,9 @@ NO_CHANNEL: Final = {
     "email": "No channel for email is set up.",
     "phone": "No channel for phone numbers is set up.",
 }
-NO_PHONE: Final = "Your account has no phone number."
-VERIFIED: Final = "This is already verified."
-NO_CODE: Final = (
+NO_PHONE: Final = gettext_lazy("Your account has no phone number.")
+VERIFIED: Final = gettext_lazy("This is already verified.")
+NO_CODE: Final = gettext_lazy(
     "There is no valid code: it was used, has expired, or was entered wrongly too often. Ask for a new one."
 )
 
@@ -140,4 +141,6 @@ def code_take(
         newest.save(update_fields=["used_at", "failures"])
     if not is_right:
         left = settings.CODE_ATTEMPTS - newest.failures
-        raise ValidationError({"code": f"This code is wrong. Attempts left: {left}."})
+        raise ValidationError(
+            {"code": gettext("This code is wrong. Attempts left: %(left)d.") % {"left": left}}
+        )

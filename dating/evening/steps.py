@@ -3,30 +3,31 @@
 from typing import Final
 
 from django.db.models import IntegerChoices, TextChoices
+from django.utils.translation import gettext_lazy
 
 
 class State(IntegerChoices):
     """The states that the outside knows (SPEC.md 5.2)."""
 
-    NOT_STARTED = 0, "Not started"
-    REG_CONFIRM = 1, "Confirming registrations"
-    READY = 2, "Ready"
-    RUNNING = 3, "Running"
-    FINISHED = 4, "Finished"
-    SKIPPED = 5, "Skipped"
+    NOT_STARTED = 0, gettext_lazy("Not started")
+    REG_CONFIRM = 1, gettext_lazy("Confirming registrations")
+    READY = 2, gettext_lazy("Ready")
+    RUNNING = 3, gettext_lazy("Running")
+    FINISHED = 4, gettext_lazy("Finished")
+    SKIPPED = 5, gettext_lazy("Skipped")
 
 
 class Step(TextChoices):
     """Where exactly an event is. Each step but the last two has a deadline, at which the next begins."""
 
-    OPEN = "open", "Open for registration"
-    CONFIRMING = "confirming", "Asking for confirmation"
-    CLOSED = "closed", "Groups are made"
-    READY_CHECK = "ready_check", "Asking who is ready"
-    ROUND = "round", "In a round"
-    BREAK = "break", "In a break"
-    FINISHED = "finished", "Finished"
-    SKIPPED = "skipped", "Skipped"
+    OPEN = "open", gettext_lazy("Open for registration")
+    CONFIRMING = "confirming", gettext_lazy("Asking for confirmation")
+    CLOSED = "closed", gettext_lazy("Groups are made")
+    READY_CHECK = "ready_check", gettext_lazy("Asking who is ready")
+    ROUND = "round", gettext_lazy("In a round")
+    BREAK = "break", gettext_lazy("In a break")
+    FINISHED = "finished", gettext_lazy("Finished")
+    SKIPPED = "skipped", gettext_lazy("Skipped")
 
 
 STATE_OF: Final[dict[str, State]] = {

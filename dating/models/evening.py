@@ -4,6 +4,7 @@ from uuid import UUID
 
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy
 
 from accounts.ids import UUIDv7Field
 from config import clock
@@ -64,11 +65,11 @@ class Round(models.Model):
     """A stretch of time in which all groups talk."""
 
     class Status(models.TextChoices):
-        PLANNED = "planned", "Planned"
-        RUNNING = "running", "Running"
-        OVER = "over", "Over"
-        MISSED = "missed", "Passed while the product was away"
-        NOT_HELD = "not_held", "Not held, since the evening ended before"
+        PLANNED = "planned", gettext_lazy("Planned")
+        RUNNING = "running", gettext_lazy("Running")
+        OVER = "over", gettext_lazy("Over")
+        MISSED = "missed", gettext_lazy("Passed while the product was away")
+        NOT_HELD = "not_held", gettext_lazy("Not held, since the evening ended before")
 
     id = UUIDv7Field()
     event = models.ForeignKey(Event, on_delete=models.CASCADE, related_name="rounds")
@@ -91,10 +92,10 @@ class Date(models.Model):
     """Two people of a group who meet, in a round or in none yet; of two pools ``first`` is of pool 0."""
 
     class Status(models.TextChoices):
-        PLANNED = "planned", "Planned"
-        TOOK_PLACE = "held", "Held"
-        NO_SHOW = "no_show", "Somebody did not come"
-        MISSED = "missed", "Its round passed while the product was away"
+        PLANNED = "planned", gettext_lazy("Planned")
+        TOOK_PLACE = "held", gettext_lazy("Held")
+        NO_SHOW = "no_show", gettext_lazy("Somebody did not come")
+        MISSED = "missed", gettext_lazy("Its round passed while the product was away")
 
     id = UUIDv7Field()
     group = models.ForeignKey(Group, on_delete=models.CASCADE, related_name="dates")

@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
+from django.utils.translation import gettext_lazy
 
 from accounts.ids import UUIDv7Field
 from config import clock
@@ -13,9 +14,9 @@ class DatingProfile(models.Model):
     """Whom somebody seeks, and what the score of a pair is made of; without a birthday nobody is matched."""
 
     class Seeks(models.TextChoices):
-        WOMEN = "women", "Women"
-        MEN = "men", "Men"
-        ANYONE = "anyone", "Anyone"
+        WOMEN = "women", gettext_lazy("Women")
+        MEN = "men", gettext_lazy("Men")
+        ANYONE = "anyone", gettext_lazy("Anyone")
 
     id = UUIDv7Field()
     user = models.OneToOneField(

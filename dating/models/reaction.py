@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy
 
 from accounts.ids import UUIDv7Field
 from config import clock
@@ -13,9 +14,9 @@ class Reaction(models.Model):
     """An opinion (like or dislike) or a report, once per pair and event each; never shown to the other."""
 
     class Kind(models.TextChoices):
-        LIKE = "like", "Like"
-        DISLIKE = "dislike", "Dislike"
-        REPORT = "report", "Report"
+        LIKE = "like", gettext_lazy("Like")
+        DISLIKE = "dislike", gettext_lazy("Dislike")
+        REPORT = "report", gettext_lazy("Report")
 
     id = UUIDv7Field()
     event = models.ForeignKey(Event, on_delete=models.CASCADE, related_name="reactions")

@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy
 
 from accounts.ids import UUIDv7Field
 from config import clock
@@ -17,22 +18,22 @@ class Registration(models.Model):
     """
 
     class State(models.TextChoices):
-        REGISTERED = "registered", "Registered"
-        WAITING = "waiting", "On the waiting list"
-        CONFIRMED = "confirmed", "Confirmed"
-        DECLINED = "declined", "Declined when asked"
-        CANCELLED = "cancelled", "Cancelled"
-        LEFT_OUT = "left_out", "Left out"
-        DROPPED = "dropped", "Dropped by the organiser"
+        REGISTERED = "registered", gettext_lazy("Registered")
+        WAITING = "waiting", gettext_lazy("On the waiting list")
+        CONFIRMED = "confirmed", gettext_lazy("Confirmed")
+        DECLINED = "declined", gettext_lazy("Declined when asked")
+        CANCELLED = "cancelled", gettext_lazy("Cancelled")
+        LEFT_OUT = "left_out", gettext_lazy("Left out")
+        DROPPED = "dropped", gettext_lazy("Dropped by the organiser")
 
     class LeftOut(models.TextChoices):
-        UNCONFIRMED = "unconfirmed", "Did not confirm"
-        NO_PLACE = "no_place", "No place became free"
-        NO_BIRTHDAY = "no_birthday", "The birthday is missing"
-        TOO_YOUNG = "too_young", "Too young"
-        NO_PARTNER = "no_partner", "Nobody to meet"
-        ELSEWHERE = "elsewhere", "Takes part in another event at that time"
-        SKIPPED = "skipped", "The event did not take place"
+        UNCONFIRMED = "unconfirmed", gettext_lazy("Did not confirm")
+        NO_PLACE = "no_place", gettext_lazy("No place became free")
+        NO_BIRTHDAY = "no_birthday", gettext_lazy("The birthday is missing")
+        TOO_YOUNG = "too_young", gettext_lazy("Too young")
+        NO_PARTNER = "no_partner", gettext_lazy("Nobody to meet")
+        ELSEWHERE = "elsewhere", gettext_lazy("Takes part in another event at that time")
+        SKIPPED = "skipped", gettext_lazy("The event did not take place")
 
     id = UUIDv7Field()
     event = models.ForeignKey(Event, on_delete=models.CASCADE, related_name="registrations")

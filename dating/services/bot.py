@@ -7,6 +7,7 @@ from typing import Any, Final
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext, gettext_lazy
 
 from accounts.models import User, Verification
 from accounts.names import cleaned
@@ -23,8 +24,8 @@ from notifications.services.contact_points import contact_point_create, contact_
 CHANNEL: Final = "bot"
 #: Whoever has come by the bot alone gets an address where no mail can arrive (RFC 2606).
 ADDRESS: Final = "bot-{number}@bot.invalid"
-OTHER_NUMBER: Final = "The bot already knows this person by another number."
-NO_CONSENT: Final = (
+OTHER_NUMBER: Final = gettext_lazy("The bot already knows this person by another number.")
+NO_CONSENT: Final = gettext_lazy(
     "This person has their own account. Ask them for the code from their dating profile page, and send it "
     "with the request."
 )
@@ -59,12 +60,14 @@ def bot_account_link(
     account = BotAccount.objects.select_related("user").filter(number=number).first()
     who = account.user if account else user
     if account and user is not None and account.user_id != user.pk:
-        raise Conflict("The bot knows somebody else by this number.")
+        raise Conflict(gettext("The bot knows somebody else by this number."))
     if account is None and user is not None and BotAccount.objects.filter(user=user).exists():
         raise Conflict(OTHER_NUMBER)
     has_own = who is not None and who.email != ADDRESS.format(number=number)
     if about and has_own:
-        raise Conflict("This person has their own account: only they can change these fields, there.")
+        raise Conflict(
+            gettext("This person has their own account: only they can change these fields, there.")
+        )
     link = partial(_link, number, account, user, chat, about)
     told = ContactPoint.objects.confirmed().filter(user=who, channel=CHANNEL, address=str(chat))
     is_new = account is None or (chat is not None and not told.exists())

@@ -7,6 +7,7 @@ from typing import Final
 import structlog
 from django.db import transaction
 from django.db.models import Q
+from django.utils.translation import gettext
 
 from accounts.models import User
 from config.rest.exceptions import Conflict
@@ -35,7 +36,7 @@ def ready_mark(*, event: Event, user: User, now: datetime) -> Registration:
     event = event_lock(event.pk)
     member = _member(event, user)
     if event.step not in LIVE:
-        raise Conflict("The ready check is not open now.")
+        raise Conflict(gettext("The ready check is not open now."))
     was_missing = member.missed_at is not None
     member.ready_at = member.ready_at or now
     member.last_sign_at = now
@@ -63,7 +64,7 @@ def join_mark(
     member = _member(event, user)
     seat = seat_now(event, member, now=now)
     if seat is None:
-        raise Conflict("You have no call now.")
+        raise Conflict(gettext("You have no call now."))
     if seat.joined_at is None and comes_in(seat):
         seat.joined_at = now
         seat.save(update_fields=["joined_at"])
@@ -127,7 +128,7 @@ def event_extend_round(*, event: Event, by: timedelta, now: datetime) -> Event:
     """Let the round that goes on take longer; the rest comes later. Conflict: no round goes on."""
     event = event_lock(event.pk)
     if event.step != Step.ROUND:
-        raise Conflict("There is no round under way to extend.")
+        raise Conflict(gettext("There is no round under way to extend."))
     _shift(event, by)
     if event.paused_at is None:
         next_round_reschedule(event, now)
@@ -188,13 +189,13 @@ def _go_on(event: Event, paused_at: datetime, now: datetime) -> None:
 def _member(event: Event, user: User) -> Registration:
     member = registration_lock(event, user.pk)
     if member is None or member.group_id is None or member.state != Registration.State.CONFIRMED:
-        raise Conflict("You are not taking part in this event.")
+        raise Conflict(gettext("You are not taking part in this event."))
     return member
 
 
 def _refuse_unless_live(event: Event) -> None:
     if event.step not in LIVE:
-        raise Conflict("The event is not under way.")
+        raise Conflict(gettext("The event is not under way."))
 
 
 def _shift(event: Event, by: timedelta) -> None:

@@ -8,6 +8,7 @@ import structlog
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import F, QuerySet
+from django.utils.translation import gettext
 
 from config.recurrence import AT_MOST, BadRule, occurrences
 from config.zones import zone_of
@@ -30,7 +31,11 @@ def event_create(*, now: datetime, **fields: Any) -> Event:
     event.full_clean(exclude=["number", "deadline_at"])
     if event.close_at <= now:
         raise ValidationError(
-            {"starts_at": "Registration would already be closed: choose a later start, or a later closing."}
+            {
+                "starts_at": gettext(
+                    "Registration would already be closed: choose a later start, or a later closing."
+                )
+            }
         )
     event.save()
     return event

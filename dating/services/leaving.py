@@ -5,6 +5,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Q
+from django.utils.translation import gettext
 
 from accounts.models import User
 from config.rest.exceptions import Conflict
@@ -35,11 +36,11 @@ def event_drop(*, event: Event, registration_id: UUID, now: datetime) -> Registr
     among = event.registrations.select_for_update(of=("self",)).select_related("user")
     member = among.filter(pk=registration_id).first()
     if member is None or member.group_id is None:
-        raise Conflict("No one with that id is in a group of this event.")
+        raise Conflict(gettext("No one with that id is in a group of this event."))
     if member.state == _State.DROPPED:
         return member
     if event.is_over:
-        raise Conflict("The event is over.")
+        raise Conflict(gettext("The event is over."))
     note(event, "dropped", now, registration_id=str(member.pk))
     _take_out(event, member, now)
     tell_parts(event, "dating.dropped", [member], now)

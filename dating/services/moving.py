@@ -5,6 +5,7 @@ from typing import Final
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils.translation import gettext
 
 from config.rest.exceptions import Conflict
 from dating.evening.timeline import longest
@@ -40,7 +41,7 @@ def event_move(*, event: Event, starts_at: datetime, title: str, now: datetime) 
     if not is_moved and event.title == title:
         return event
     if event.is_over or (is_moved and event.step not in MOVABLE):
-        raise Conflict("It is too late to move this event.")
+        raise Conflict(gettext("It is too late to move this event."))
     event.starts_at, event.title, event.version = starts_at, title, event.version + 1
     opens_again = is_moved and deadline_follow(event, now)
     event.save(update_fields=["starts_at", "title", "version", "deadline_at", "step", "state"])
@@ -70,7 +71,9 @@ def deadline_follow(event: Event, now: datetime) -> bool:
         ValidationError: by field: its registration would be closed already.
     """
     if event.close_at <= now:
-        raise ValidationError({"starts_at": "Registration would already be closed: choose a later start."})
+        raise ValidationError(
+            {"starts_at": gettext("Registration would already be closed: choose a later start.")}
+        )
     opens_again = event.step == Step.CONFIRMING and event.confirm_at > now
     if opens_again:
         event.step, event.state = Step.OPEN, STATE_OF[Step.OPEN]

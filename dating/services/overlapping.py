@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db import connection
 from django.db.models import Q
+from django.utils.translation import gettext
 
 from accounts.models import User
 from config.rest.exceptions import Conflict
@@ -29,7 +30,10 @@ def confirmed_once(event: Event, user: User) -> None:
         key = int.from_bytes(user.pk.bytes[-4:], signed=True)
         cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [_ONE_PERSON, key])
     for other in _elsewhere(event, [user.pk]):
-        raise Conflict(f"You have confirmed {other.event.title}, which takes place at the same time.")
+        raise Conflict(
+            gettext("You have confirmed %(title)s, which takes place at the same time.")
+            % {"title": other.event.title}
+        )
 
 
 def taking_part_elsewhere(event: Event, users: Collection[UUID]) -> set[UUID]:

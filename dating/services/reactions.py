@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
+from django.utils.translation import gettext
 
 from accounts.models import User
 from config.rest.exceptions import Conflict
@@ -34,15 +35,15 @@ def reaction_record(
     by = registration_lock(event, user.pk)
     may_speak = had_date if kind == _Kind.REPORT else have_met
     if by is None or not may_speak(by.pk, about_id):
-        raise Conflict("You can only rate or report people you met at this event.")
+        raise Conflict(gettext("You can only rate or report people you met at this event."))
     kinds = [kind] if kind == _Kind.REPORT else [_Kind.LIKE, _Kind.DISLIKE]
     known = Reaction.objects.filter(by=by, about=about_id, kind__in=kinds).first()
     if known is not None:
         if (known.kind, known.text) != (kind, text):
-            raise Conflict("You have already said something else about this person.")
+            raise Conflict(gettext("You have already said something else about this person."))
         return known, False
     if event.is_over and kind != _Kind.REPORT:
-        raise Conflict("The event is over.")
+        raise Conflict(gettext("The event is over."))
     made = Reaction.objects.create(
         event=event, by=by, about_id=about_id, kind=kind, text=text, created_at=now
     )

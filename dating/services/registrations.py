@@ -5,6 +5,7 @@ from typing import Final
 
 from django.db import transaction
 from django.db.models import Q
+from django.utils.translation import gettext
 
 from accounts.models import User
 from config.rest.exceptions import Conflict
@@ -63,11 +64,11 @@ def registration_confirm(*, event: Event, user: User, now: datetime) -> Registra
     _refuse_when_closed(event, "It is too late to confirm: the groups are made.")
     registration = registration_lock(event, user.pk)
     if registration is None or registration.state not in COMING:
-        raise Conflict("You have no registration to confirm.")
+        raise Conflict(gettext("You have no registration to confirm."))
     if registration.confirmed_at is not None:
         return registration
     if event.step != Step.CONFIRMING:
-        raise Conflict("It is too early to confirm.")
+        raise Conflict(gettext("It is too early to confirm."))
     confirmed_once(event, user)
     registration.confirmed_at = now
     if registration.state == _State.REGISTERED:
@@ -92,7 +93,7 @@ def registration_cancel(*, event: Event, user: User, now: datetime) -> Registrat
     event = event_lock(event.pk)
     registration = registration_lock(event, user.pk)
     if registration is None:
-        raise Conflict("You have no registration to cancel.")
+        raise Conflict(gettext("You have no registration to cancel."))
     if registration.state not in COMING:
         return registration
     _refuse_when_closed(event, "It is too late to cancel: the groups are made.")

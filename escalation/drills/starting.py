@@ -6,6 +6,7 @@ from uuid import UUID
 
 import structlog
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext_lazy
 
 from accounts.models import User
 from config.rest.exceptions import Conflict
@@ -25,9 +26,9 @@ from notifications.reasons import Reason
 
 log = structlog.get_logger(__name__)
 
-NOBODY: Final = "Nobody is on call by this schedule now."
-NOBODY_IN_IT: Final = "Nobody takes turns in this schedule."
-REMOVED: Final = "The schedule has been removed in the meantime."
+NOBODY: Final = gettext_lazy("Nobody is on call by this schedule now.")
+NOBODY_IN_IT: Final = gettext_lazy("Nobody takes turns in this schedule.")
+REMOVED: Final = gettext_lazy("The schedule has been removed in the meantime.")
 #: How long people have to answer, by default and at most.
 USUAL_MIN, LONGEST_MIN = 10, 60
 #: A drill that couldn't start at its hour starts up to so much later, and otherwise a day later.

@@ -2,6 +2,7 @@
 
 from django.conf import settings
 from django.db import models
+from django.utils.translation import gettext_lazy
 
 from accounts.ids import UUIDv7Field
 from config import clock
@@ -13,15 +14,15 @@ class Entry(models.Model):
     """One entry about a process, an alert group, or (``told``) the process by which a group is told."""
 
     class Kind(models.TextChoices):
-        NOTE = "note", "Note"
-        TOLD = "told", "Told"
-        ACKNOWLEDGED = "acknowledged", "Acknowledged"
-        RESUMED = "resumed", "Acknowledgement ran out"
-        SNOOZED = "snoozed", "Snoozed"
-        SILENCED = "silenced", "Silenced"
-        FLAPPING = "flapping", "Held back: it flaps"
-        STOPPED = "stopped", "Stopped"
-        LEFT_OUT = "left_out", "Left out"
+        NOTE = "note", gettext_lazy("Note")
+        TOLD = "told", gettext_lazy("Told")
+        ACKNOWLEDGED = "acknowledged", gettext_lazy("Acknowledged")
+        RESUMED = "resumed", gettext_lazy("Acknowledgement ran out")
+        SNOOZED = "snoozed", gettext_lazy("Snoozed")
+        SILENCED = "silenced", gettext_lazy("Silenced")
+        FLAPPING = "flapping", gettext_lazy("Held back: it flaps")
+        STOPPED = "stopped", gettext_lazy("Stopped")
+        LEFT_OUT = "left_out", gettext_lazy("Left out")
 
     id = UUIDv7Field()
     process = models.ForeignKey(

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.utils.translation import gettext_lazy
 
 from accounts.ids import UUIDv7Field
 from accounts.models import Shop
@@ -136,19 +137,19 @@ class AlertGroup(models.Model):
     """
 
     class State(models.TextChoices):
-        OPEN = "open", "Open"
-        ACKNOWLEDGED = "acknowledged", "Acknowledged"
-        RESOLVED = "resolved", "Resolved"
+        OPEN = "open", gettext_lazy("Open")
+        ACKNOWLEDGED = "acknowledged", gettext_lazy("Acknowledged")
+        RESOLVED = "resolved", gettext_lazy("Resolved")
 
     class Quiet(models.TextChoices):
-        NO = "", "Told"
-        WAITING = "waiting", "Waiting for more of its group"
-        SILENCED = "silenced", "Silenced"
-        SNOOZED = "snoozed", "Snoozed"
-        FLAPPING = "flapping", "Flapping: opened and closed again and again"
-        STORM = "storm", "Told in the summary of a storm"
-        UNROUTED = "unrouted", "No route, and no policy of its integration"
-        NOBODY = "nobody", "Its policy would tell nobody"
+        NO = "", gettext_lazy("Told")
+        WAITING = "waiting", gettext_lazy("Waiting for more of its group")
+        SILENCED = "silenced", gettext_lazy("Silenced")
+        SNOOZED = "snoozed", gettext_lazy("Snoozed")
+        FLAPPING = "flapping", gettext_lazy("Flapping: opened and closed again and again")
+        STORM = "storm", gettext_lazy("Told in the summary of a storm")
+        UNROUTED = "unrouted", gettext_lazy("No route, and no policy of its integration")
+        NOBODY = "nobody", gettext_lazy("Its policy would tell nobody")
 
     id = UUIDv7Field()
     # A storm opens thousands of groups. So of the references, only those that are there are in an index, and
@@ -287,10 +288,10 @@ class AlertOccurrence(models.Model):
     """One thing that was said of an alert; nothing that was answered with 2xx is without one."""
 
     class Act(models.TextChoices):
-        TRIGGER = "trigger", "Trigger"
-        ACKNOWLEDGE = "acknowledge", "Acknowledge"
-        RESOLVE = "resolve", "Resolve"
-        NOTE = "note", "Note"
+        TRIGGER = "trigger", gettext_lazy("Trigger")
+        ACKNOWLEDGE = "acknowledge", gettext_lazy("Acknowledge")
+        RESOLVE = "resolve", gettext_lazy("Resolve")
+        NOTE = "note", gettext_lazy("Note")
 
     id = UUIDv7Field()
     integration = models.ForeignKey(

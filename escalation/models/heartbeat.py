@@ -9,6 +9,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
+from django.utils.translation import gettext_lazy
 
 from accounts.ids import UUIDv7Field
 from accounts.models import Shop
@@ -62,10 +63,10 @@ class Heartbeat(models.Model):
     """
 
     class State(models.TextChoices):
-        NEW = "new", "New"
-        UP = "up", "Up"
-        DOWN = "down", "Down"
-        PAUSED = "paused", "Paused"
+        NEW = "new", gettext_lazy("New")
+        UP = "up", gettext_lazy("Up")
+        DOWN = "down", gettext_lazy("Down")
+        PAUSED = "paused", gettext_lazy("Paused")
 
     #: What is shown of one that is up, and whose ping should have come.
     LATE: Final = "late"
@@ -176,10 +177,10 @@ class HeartbeatPing(models.Model):
     """One of the last pings of a heartbeat: the hundredth after it takes its place."""
 
     class Kind(models.TextChoices):
-        SUCCESS = "success", "Success"
-        START = "start", "Start"
-        FAIL = "fail", "Failure"
-        LOG = "log", "Log"
+        SUCCESS = "success", gettext_lazy("Success")
+        START = "start", gettext_lazy("Start")
+        FAIL = "fail", gettext_lazy("Failure")
+        LOG = "log", gettext_lazy("Log")
 
     id = UUIDv7Field()
     heartbeat = models.ForeignKey(

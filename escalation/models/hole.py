@@ -2,6 +2,7 @@
 
 from django.conf import settings
 from django.db import models
+from django.utils.translation import gettext_lazy
 
 from accounts.ids import UUIDv7Field
 from config import clock
@@ -17,9 +18,9 @@ class Hole(models.Model):
     """
 
     class Kind(models.TextChoices):
-        NOBODY = "nobody", "Nobody is on call"
-        UNREACHED = "unreached", "Somebody is on call whom nothing reaches"
-        STEP = "step", "A step reaches nobody"
+        NOBODY = "nobody", gettext_lazy("Nobody is on call")
+        UNREACHED = "unreached", gettext_lazy("Somebody is on call whom nothing reaches")
+        STEP = "step", gettext_lazy("A step reaches nobody")
 
     id = UUIDv7Field()
     schedule = models.ForeignKey(

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
+from django.utils.translation import gettext_lazy
 
 from accounts.ids import UUIDv7Field
 from accounts.models import ApiKey
@@ -28,13 +29,13 @@ class EscalationProcess(models.Model):
     LAST_RESORT = "last_resort"
 
     class State(models.TextChoices):
-        ACTIVE = "active", "Active"
-        STOPPED = "stopped", "Stopped"
-        ACKNOWLEDGED = "acknowledged", "Acknowledged"
-        UNANSWERED = "unanswered", "Unanswered"
-        REACHED_NOBODY = "reached_nobody", "Reached nobody"
+        ACTIVE = "active", gettext_lazy("Active")
+        STOPPED = "stopped", gettext_lazy("Stopped")
+        ACKNOWLEDGED = "acknowledged", gettext_lazy("Acknowledged")
+        UNANSWERED = "unanswered", gettext_lazy("Unanswered")
+        REACHED_NOBODY = "reached_nobody", gettext_lazy("Reached nobody")
         # One of those two, before there were states for them.
-        FINISHED = "finished", "Finished"
+        FINISHED = "finished", gettext_lazy("Finished")
 
     #: Nobody stopped or acknowledged it, and nothing was left to send.
     RAN_OUT: Final = (State.UNANSWERED, State.REACHED_NOBODY, State.FINISHED)

@@ -7,6 +7,7 @@ from uuid import UUID
 from django.conf import settings
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
+from django.utils.translation import gettext, gettext_lazy
 
 from accounts.models import User
 from config.rest.exceptions import Conflict
@@ -23,9 +24,9 @@ State = CoverRequest.State
 
 SOURCE: Final = "cover_request"
 ASKED, ANSWERED = "on_call.cover_asked", "on_call.cover_answered"
-NOT_ON_CALL: Final = "You are not on call by this schedule all that time."
-OVER: Final = "It is too late for that: it is over."
-CHANGED: Final = "Who is on call then has changed since it was asked."
+NOT_ON_CALL: Final = gettext_lazy("You are not on call by this schedule all that time.")
+OVER: Final = gettext_lazy("It is too late for that: it is over.")
+CHANGED: Final = gettext_lazy("Who is on call then has changed since it was asked.")
 
 
 def cover_ask(
@@ -147,7 +148,7 @@ def _locked(schedule: Schedule) -> Any:
     """
     there = Schedule.objects.filter(pk=schedule.pk, deleted_at=None)
     if there.select_for_update(no_key=True).first() is None:
-        raise Conflict("The schedule has been removed in the meantime.")
+        raise Conflict(gettext("The schedule has been removed in the meantime."))
     return with_layers(there).get()
 
 
@@ -155,7 +156,7 @@ def _open(request: CoverRequest, now: datetime) -> tuple[Any, CoverRequest]:
     schedule = _locked(request.schedule)
     request = CoverRequest.objects.select_related("asked_by", "asked", "schedule").get(pk=request.pk)
     if request.state != State.OPEN:
-        raise Conflict(f"It has been {request.state} already.")
+        raise Conflict(gettext("This has been answered or withdrawn already."))
     if request.ends_at <= now:
         raise Conflict(OVER)
     return schedule, request
@@ -169,14 +170,18 @@ def _check(request: CoverRequest, schedule: Any, now: datetime) -> None:
         raise ValidationError({"starts_at": [NOT_ON_CALL]})
     others = {person.pk for person in _others(request, schedule)}
     if request.asked_id is not None and request.asked_id not in others:
-        raise ValidationError({"asked_id": ["There is no such other person in this schedule."]})
+        raise ValidationError({"asked_id": [gettext("There is no such other person in this schedule.")]})
     begin, end = request.return_starts_at, request.return_ends_at
     if begin is None and end is None:
         return
     if begin is None or end is None or not now < begin < end:
-        raise ValidationError({"return_starts_at": ["Say from when until when; both still to come."]})
+        raise ValidationError(
+            {"return_starts_at": [gettext("Say from when until when; both still to come.")]}
+        )
     if request.asked_id is None or not is_on_call(roster, request.asked_id, begin, end):
-        raise ValidationError({"return_starts_at": ["The person you ask is not on call all that time."]})
+        raise ValidationError(
+            {"return_starts_at": [gettext("The person you ask is not on call all that time.")]}
+        )
 
 
 def _others(request: CoverRequest, schedule: Any) -> list[User]:

@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.views.generic import TemplateView
 
 from accounts.models import User
@@ -71,9 +72,9 @@ class StartDrillPage(Page):
             messages.error(request, str(error))
             return HttpResponseRedirect(reverse("escalation:drills"))
         if is_new:
-            messages.success(request, "They are rung now. You are told what came of it.")
+            messages.success(request, gettext("They are rung now. You are told what came of it."))
         else:
-            messages.info(request, "A drill of this schedule is under way.")
+            messages.info(request, gettext("A drill of this schedule is under way."))
         return HttpResponseRedirect(reverse("escalation:drill", args=[drill.pk]))
 
 

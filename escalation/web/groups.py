@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.views.generic import TemplateView
 
 from config import clock
@@ -102,7 +103,7 @@ class GroupNotesPage(GroupPage):
         group, form = self.group(group_id), NoteForm(request.POST)
         if status := note_from(form, group, by=self.person, now=clock.now()):
             return self.render_to_response(self.get_context_data(note_form=form), status=status)
-        messages.success(request, "Noted.")
+        messages.success(request, gettext("Noted."))
         return HttpResponseRedirect(reverse("escalation:group", args=[group.pk]))
 
 
@@ -125,7 +126,7 @@ class _Change(_OneGroup):
         if said := self.change(group, by=str(self.person), now=clock.now()):
             messages.success(request, said)
         else:
-            messages.info(request, "It was already resolved.")
+            messages.info(request, gettext("It was already resolved."))
         return HttpResponseRedirect(reverse("escalation:group", args=[group.pk]))
 
     def change(self, group: AlertGroup, *, by: str, now: datetime) -> str:

@@ -5,6 +5,7 @@ from typing import Final
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy
 
 from accounts.models import User
 from config.rest.exceptions import Conflict
@@ -20,8 +21,10 @@ FULL: Final = 409
 class NoteForm(forms.Form):
     text = forms.CharField(
         max_length=NOTE_MAX_LENGTH,
-        label="Note",
-        help_text="Whoever sees this page sees it, with your name and the time. It stays as it is.",
+        label=gettext_lazy("Note"),
+        help_text=gettext_lazy(
+            "Whoever sees this page sees it, with your name and the time. It stays as it is."
+        ),
         widget=forms.Textarea(attrs={"rows": 3}),
     )
 

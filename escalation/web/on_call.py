@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.views.generic import TemplateView
 
 from accounts.models import User
@@ -64,13 +65,13 @@ class AskForm(forms.Form):
             whose, begin, end = self.cleaned_data["in_return"].split()
             return UUID(whose), _moment(begin), _moment(end)
         except ValueError:
-            raise ValidationError("That is no time on call.")
+            raise ValidationError(gettext("That is no time on call."))
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
         swap = cleaned.get("in_return")
         if swap and cleaned.get("asked") not in (None, swap[0]):
-            raise ValidationError("Take something in return from the person whom you ask.")
+            raise ValidationError(gettext("Take something in return from the person whom you ask."))
         return cleaned
 
 
@@ -127,7 +128,7 @@ class AskPage(Page):
         except (Conflict, TooMany) as error:
             messages.error(request, str(error))
         else:
-            messages.success(request, "Asked. You are on call until somebody accepts.")
+            messages.success(request, gettext("Asked. You are on call until somebody accepts."))
         return HttpResponseRedirect(reverse("escalation:on-call"))
 
 

@@ -12,6 +12,7 @@ from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_lazy
 
 from config import clock
 from config.zones import zone_of
@@ -28,9 +29,13 @@ _YEARS: Final = (2000, 2099)
 
 
 class OverrideForm(forms.Form):
-    user = forms.ChoiceField(label="Who stands in")
-    starts_at = forms.DateTimeField(label="From", widget=forms.DateTimeInput({"type": "datetime-local"}))
-    ends_at = forms.DateTimeField(label="Until", widget=forms.DateTimeInput({"type": "datetime-local"}))
+    user = forms.ChoiceField(label=gettext_lazy("Who stands in"))
+    starts_at = forms.DateTimeField(
+        label=gettext_lazy("From"), widget=forms.DateTimeInput({"type": "datetime-local"})
+    )
+    ends_at = forms.DateTimeField(
+        label=gettext_lazy("Until"), widget=forms.DateTimeInput({"type": "datetime-local"})
+    )
 
     def __init__(self, *args: Any, people: list[tuple[str, str]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -90,7 +95,7 @@ class SchedulePage(FormPage):
             starts_at=given["starts_at"],
             ends_at=given["ends_at"],
         )
-        messages.success(self.request, "They stand in. Who is on call has changed.")
+        messages.success(self.request, gettext("They stand in. Who is on call has changed."))
         return HttpResponseRedirect(reverse("escalation:schedule", args=[schedule.pk]))
 
 
@@ -102,7 +107,7 @@ class OverrideRemovePage(Page):
     def post(self, request: Any, override_id: UUID) -> HttpResponse:
         override = get_object_or_404(ScheduleOverride, pk=override_id)
         override_remove(override=override)
-        messages.success(request, "Removed. Whoever was on call before is again.")
+        messages.success(request, gettext("Removed. Whoever was on call before is again."))
         return HttpResponseRedirect(reverse("escalation:schedule", args=[override.schedule_id]))
 
 

@@ -11,6 +11,7 @@ from django.core import signing
 from django.core.exceptions import ValidationError
 from django.http import HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.translation import gettext_lazy
 
 from accounts.ids import uuid7
 from accounts.models import User
@@ -25,29 +26,35 @@ from notifications.web.form_page import FormPage
 
 #: For so long what was shown can be started; the plan of a later time may be another.
 SHOWN_FOR: Final = timedelta(minutes=15)
-STARTS: Final = "Started. People are told until somebody stops or acknowledges it."
-WAS_UNDER_WAY: Final = "One of this title was under way already: this one. Nothing was started."
-LOOK_FIRST: Final = "Look at who would be told now, then start it: {}."
+STARTS: Final = gettext_lazy("Started. People are told until somebody stops or acknowledges it.")
+WAS_UNDER_WAY: Final = gettext_lazy("One of this title was under way already: this one. Nothing was started.")
+LOOK_FIRST: Final = gettext_lazy("Look at who would be told now, then start it: {}.")
 _SALT: Final = "escalation.start"
 # What the form calls the fields of a request.
 _NAMES: Final = {"process-id": "title"}
 
 
 class StartForm(forms.Form):
-    policy = forms.ChoiceField()
+    policy = forms.ChoiceField(label=gettext_lazy("Policy"))
     title = forms.CharField(
-        max_length=ID_MAX_LENGTH, help_text="What it is about. One of this title can be under way at a time."
+        label=gettext_lazy("Title"),
+        max_length=ID_MAX_LENGTH,
+        help_text=gettext_lazy("What it is about. One of this title can be under way at a time."),
     )
     details = forms.CharField(
+        label=gettext_lazy("Details"),
         max_length=DETAILS_MAX_LENGTH,
         required=False,
         widget=forms.Textarea({"rows": 4}),
-        help_text="Optional: what the messages say besides. Text messages and calls leave it out.",
+        help_text=gettext_lazy(
+            "Optional: what the messages say besides. Text messages and calls leave it out."
+        ),
     )
     severity = forms.ChoiceField(
-        choices=[("", "As the policy says"), *Severity.choices],
+        label=gettext_lazy("Severity"),
+        choices=[("", gettext_lazy("As the policy says")), *Severity.choices],
         required=False,
-        help_text="Critical messages are sent in quiet hours too.",
+        help_text=gettext_lazy("Critical messages are sent in quiet hours too."),
     )
     shown = forms.CharField(required=False, widget=forms.HiddenInput)
 

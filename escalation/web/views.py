@@ -12,6 +12,7 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils.cache import patch_vary_headers
 from django.utils.timezone import get_current_timezone
+from django.utils.translation import gettext
 from django.views.decorators.csrf import csrf_exempt
 from django.views.generic import TemplateView
 
@@ -102,7 +103,7 @@ class NotesPage(_ShownProcess):
         process, form = self.process(run_id), NoteForm(request.POST)
         if status := note_from(form, process, by=self.person, now=clock.now()):
             return self.shown(process, form, status=status)
-        messages.success(request, "Noted.")
+        messages.success(request, gettext("Noted."))
         return HttpResponseRedirect(reverse("escalation:timeline", args=[process.pk]))
 
 
@@ -141,7 +142,7 @@ class AcknowledgePage(_Change):
     def post(self, request: HttpRequest, run_id: UUID) -> HttpResponse:
         process = self.process(run_id)
         if process_acknowledge(process=process, by=str(self.person), via="web", now=clock.now()):
-            messages.success(request, "Acknowledged. Nothing more will be sent.")
+            messages.success(request, gettext("Acknowledged. Nothing more will be sent."))
         else:
             messages.info(request, _over(process))
         return self.back(process)
@@ -170,7 +171,7 @@ class StopPage(_Change):
         if process_stop(
             process_id=process.process_id, by=str(self.person), via="web", now=clock.now(), run=process.pk
         ):
-            messages.success(request, "Stopped. Nothing more will be sent.")
+            messages.success(request, gettext("Stopped. Nothing more will be sent."))
         else:
             messages.info(request, _over(process))
         return self.back(process)

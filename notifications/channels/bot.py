@@ -11,6 +11,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
 
 from notifications.channels.base import Channel
 from notifications.channels.message import Message, Receipt, Rejected
@@ -63,7 +64,7 @@ class BotChannel(Channel):
 
     def normalised_address(self, address: str) -> str:
         if not _CHAT.fullmatch(address):
-            raise ValidationError("Enter a chat's number, such as 123456789.")
+            raise ValidationError(gettext("Enter a chat's number, such as 123456789."))
         return address
 
     def lane(self, address: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
+from django.utils.translation import gettext
 
 from accounts.rate_limits import mailbox_of
 from config import clock
@@ -56,13 +57,13 @@ class EmailChannel(Channel):
     def normalised_address(self, address: str) -> str:
         validate_email(address)
         if not address.isprintable():  # between quotes it may hold what steers a terminal
-            raise ValidationError("Enter a valid email address.")
+            raise ValidationError(gettext("Enter a valid email address."))
         local, _, domain = address.rpartition("@")
         try:
             domain = ascii_domain(domain)
             Address(addr_spec=f"{local}@{domain}")
         except (ValueError, LookupError):
-            raise ValidationError("Enter a valid email address.") from None
+            raise ValidationError(gettext("Enter a valid email address.")) from None
         return f"{local}@{domain}"
 
     def destination(self, address: str) -> str:

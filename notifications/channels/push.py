@@ -11,6 +11,7 @@ from urllib.parse import quote
 import orjson
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
 
 from config import clock
 from notifications import urgency
@@ -56,7 +57,7 @@ class PushChannel(Channel):
 
     def normalised_address(self, address: str) -> str:
         if not _TOKEN.fullmatch(address):
-            raise ValidationError("Enter the token that the app got from Firebase.")
+            raise ValidationError(gettext("Enter the token that the app got from Firebase."))
         return address
 
     def lane(self, address: str) -> str:

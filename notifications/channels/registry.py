@@ -3,6 +3,7 @@
 from typing import Final
 
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
 
 from notifications.channels.base import Channel
 from notifications.channels.bot import BotChannel
@@ -66,9 +67,12 @@ def for_contact(name: str, *, is_new: bool = True) -> Channel:
     """
     channel = CHANNELS.get(name)
     if channel is None or not channel.for_contacts:
-        raise ValidationError({"channel": f"Choose one of: {_offered()}."})
+        raise ValidationError({"channel": gettext("Choose one of: %(channels)s.") % {"channels": _offered()}})
     if is_new and not channel.is_configured:
-        message = f"{name} is not set up on this server. Choose one of: {_offered()}."
+        message = gettext("%(name)s is not set up on this server. Choose one of: %(channels)s.") % {
+            "name": name,
+            "channels": _offered(),
+        }
         raise ValidationError({"channel": message})
     return channel
 

@@ -7,6 +7,7 @@ from typing import Final
 import orjson
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
 
 from config import clock
 from notifications.channels.base import Channel
@@ -55,7 +56,9 @@ class TelegramChannel(Channel):
         if _CHAT_NAME.fullmatch(address):
             return address.lower()
         raise ValidationError(
-            "Enter a chat's number, such as 123456789 or -1001234567890, or the @name of a public one."
+            gettext(
+                "Enter a chat's number, such as 123456789 or -1001234567890, or the @name of a public one."
+            )
         )
 
     def lane(self, address: str) -> str:

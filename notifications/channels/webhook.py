@@ -6,6 +6,7 @@ from datetime import UTC
 import orjson
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
 
 from config import clock
 from notifications.channels.base import Channel
@@ -32,7 +33,7 @@ class WebhookChannel(Channel):
         ip = http_url.literal_ip(url)
         if ip and not guard.is_allowed(ip):
             raise ValidationError(
-                "Enter a URL with a public address: private and local networks are not reached."
+                gettext("Enter a URL with a public address: private and local networks are not reached.")
             )
         return str(url)
 

@@ -1,6 +1,7 @@
 """A fact that a shop's cameras report."""
 
 from django.db import models
+from django.utils.translation import gettext_lazy
 
 from accounts.models import ApiKey, Shop
 from config import clock
@@ -11,9 +12,9 @@ class Alert(models.Model):
     """One alert, as accepted. Saving it makes the ``post_save`` signal enqueue its fan-out."""
 
     class Label(models.TextChoices):
-        THEFT = "theft", "Theft"
-        SUSPICIOUS = "suspicious", "Suspicious"
-        NORMAL = "normal", "Normal"
+        THEFT = "theft", gettext_lazy("Theft")
+        SUSPICIOUS = "suspicious", gettext_lazy("Suspicious")
+        NORMAL = "normal", gettext_lazy("Normal")
 
     alert_uuid = models.UUIDField(primary_key=True)
     url = models.URLField(max_length=2048)

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import models
+from django.utils.translation import gettext_lazy
 
 from accounts.ids import UUIDv7Field
 from accounts.models import Shop
@@ -35,13 +36,13 @@ class Delivery(models.Model):
     Reason = reasons.Reason
 
     class Status(models.TextChoices):
-        PENDING = "pending", "Pending"
-        SENDING = "sending", "Sending"
-        SENT = "sent", "Sent"
-        FAILED = "failed", "Failed"
-        CANCELLED = "cancelled", "Cancelled"
-        SUPPRESSED = "suppressed", "Suppressed"
-        EXPIRED = "expired", "Expired"
+        PENDING = "pending", gettext_lazy("Pending")
+        SENDING = "sending", gettext_lazy("Sending")
+        SENT = "sent", gettext_lazy("Sent")
+        FAILED = "failed", gettext_lazy("Failed")
+        CANCELLED = "cancelled", gettext_lazy("Cancelled")
+        SUPPRESSED = "suppressed", gettext_lazy("Suppressed")
+        EXPIRED = "expired", gettext_lazy("Expired")
 
     id = UUIDv7Field()
     shop = models.ForeignKey(
@@ -149,10 +150,10 @@ class _Tried(models.Model):
     """What is known of one try at a delivery."""
 
     class Outcome(models.TextChoices):
-        SENT = "sent", "Sent"
-        UNAVAILABLE = "unavailable", "Failed, may pass"
-        REJECTED = "rejected", "Refused for good"
-        LOST = "lost", "Worker lost"
+        SENT = "sent", gettext_lazy("Sent")
+        UNAVAILABLE = "unavailable", gettext_lazy("Failed, may pass")
+        REJECTED = "rejected", gettext_lazy("Refused for good")
+        LOST = "lost", gettext_lazy("Worker lost")
 
     pk = models.CompositePrimaryKey("delivery_id", "number")
     number = models.PositiveSmallIntegerField()

@@ -3,6 +3,7 @@
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
+from django.utils.translation import gettext_lazy
 
 from accounts.ids import UUIDv7Field
 from config import clock
@@ -15,13 +16,13 @@ class DeliveryAction(models.Model):
     MOST = 1000
 
     class Action(models.TextChoices):
-        REPLAY = "replay", "Replayed"
-        CANCEL = "cancel", "Cancelled"
+        REPLAY = "replay", gettext_lazy("Replayed")
+        CANCEL = "cancel", gettext_lazy("Cancelled")
 
     class Via(models.TextChoices):
-        ADMIN = "admin", "Admin"
-        API = "api", "API"
-        WEB = "web", "Console"
+        ADMIN = "admin", gettext_lazy("Admin")
+        API = "api", gettext_lazy("API")
+        WEB = "web", gettext_lazy("Console")
 
     id = UUIDv7Field()
     action = models.CharField(max_length=16, choices=Action.choices)

@@ -1,6 +1,7 @@
 """What is to be told."""
 
 from django.db import models
+from django.utils.translation import gettext_lazy
 
 from accounts.ids import UUIDv7Field
 from accounts.models import Shop
@@ -8,8 +9,8 @@ from config import clock
 
 
 class Severity(models.TextChoices):
-    CRITICAL = "critical", "Critical"
-    STANDARD = "standard", "Standard"
+    CRITICAL = "critical", gettext_lazy("Critical")
+    STANDARD = "standard", gettext_lazy("Standard")
 
 
 class Notification(models.Model):

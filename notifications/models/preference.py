@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.utils.translation import gettext_lazy
 
 from notifications import rules
 from notifications.channels import registry
@@ -14,8 +15,8 @@ class Preference(models.Model):
     """One person's level; whoever has none is told of everything."""
 
     class Level(models.TextChoices):
-        STANDARD = "STANDARD", "Everything"
-        CRITICAL = "CRITICAL", "Only what is critical"
+        STANDARD = "STANDARD", gettext_lazy("Everything")
+        CRITICAL = "CRITICAL", gettext_lazy("Only what is critical")
 
     user = models.OneToOneField(
         settings.AUTH_USER_MODEL, primary_key=True, on_delete=models.CASCADE, related_name="preference"

@@ -6,6 +6,7 @@ from typing import Final
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils.translation import gettext_lazy
 
 from accounts import rate_limits
 from accounts.models import User, Verification
@@ -18,9 +19,9 @@ from notifications.messages.placeholders import CONFIRM
 from notifications.models import ContactPoint, Notification
 
 PURPOSE: Final = Verification.Purpose.CONTACT_POINT
-CONFIRMED: Final = "This contact point is already confirmed."
-UNCONFIRMED: Final = "Confirm this contact point first, with the code that was sent there."
-EMAIL_FIRST: Final = (
+CONFIRMED: Final = gettext_lazy("This contact point is already confirmed.")
+UNCONFIRMED: Final = gettext_lazy("Confirm this contact point first, with the code that was sent there.")
+EMAIL_FIRST: Final = gettext_lazy(
     "Confirm your account's email address first. Until then, you can't add any other address."
 )
 

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import F
+from django.utils.translation import gettext, gettext_lazy
 
 from accounts.models import User
 from accounts.names import validate_plain
@@ -21,10 +22,10 @@ from notifications.messages.compose import notification_of
 from notifications.models import ContactPoint, Delivery, Outgoing
 from notifications.services.confirmations import UNCONFIRMED, contact_point_admit
 
-TOO_MANY: Final = "You can have at most {} contact points. Remove one first."
+TOO_MANY: Final = gettext_lazy("You can have at most {} contact points. Remove one first.")
 
-TOO_LATE: Final = "It is too late to undo this. Add it again."
-REMOVED: Final = "This contact point has been removed in the meantime."
+TOO_LATE: Final = gettext_lazy("It is too late to undo this. Add it again.")
+REMOVED: Final = gettext_lazy("This contact point has been removed in the meantime.")
 #: For so long what was removed can be brought back.
 UNDO: Final = timedelta(minutes=10)
 
@@ -63,7 +64,9 @@ def contact_point_create(
             user=user, channel=channel, address=contact_point.address, deleted_at=None
         )
         if any(getattr(existing, name) != getattr(contact_point, name) for name in SETTINGS):
-            raise Conflict("This address has already been added, with another label or other settings.")
+            raise Conflict(
+                gettext("This address has already been added, with another label or other settings.")
+            )
         return existing, False
     return contact_point, True
 
@@ -100,7 +103,7 @@ def contact_point_update(
     except ContactPoint.DoesNotExist:
         raise Conflict(REMOVED)
     except IntegrityError:
-        raise Conflict("This address has already been added.")
+        raise Conflict(gettext("This address has already been added."))
     return contact_point
 
 
@@ -154,7 +157,7 @@ def contact_point_restore(*, contact_point: ContactPoint, now: datetime) -> None
             if not lately.update(deleted_at=None):
                 raise Conflict(TOO_LATE)
     except IntegrityError:
-        raise Conflict("This address has already been added.")
+        raise Conflict(gettext("This address has already been added."))
 
 
 def contact_point_rotate_secret(*, contact_point: ContactPoint) -> ContactPoint:
@@ -164,7 +167,7 @@ def contact_point_rotate_secret(*, contact_point: ContactPoint) -> ContactPoint:
         ValidationError: messages of this channel aren't signed.
     """
     if not registry.sendable(contact_point.channel).is_signed:
-        raise ValidationError({"channel": ["Only webhooks have a secret."]})
+        raise ValidationError({"channel": [gettext("Only webhooks have a secret.")]})
     ContactPoint.objects.filter(pk=contact_point.pk).update(
         secret_version=F("secret_version") + 1, secret_rotated_at=clock.now()
     )

@@ -8,6 +8,7 @@ import structlog
 from django.contrib import messages
 from django.db import transaction
 from django.db.models import QuerySet
+from django.utils.translation import gettext
 
 from notifications.engine import replay, stop
 from notifications.engine.replay import LeftOut
@@ -52,19 +53,23 @@ def delivery_replay(*, delivery_id: UUID, by: Principal, via: str) -> Said:
     chosen = Delivery.objects.filter(pk=delivery_id)
     done = deliveries_replay(deliveries=chosen, by=by, via=via)
     if done.count:
-        return Said(messages.SUCCESS, "It is being tried again now.")
-    why = f" Left out: {done.left_out}." if str(done.left_out) else ""
-    return Said(messages.ERROR, f"Only failed or expired deliveries can be replayed.{why}")
+        return Said(messages.SUCCESS, gettext("It is being tried again now."))
+    said = gettext("Only failed or expired deliveries can be replayed.")
+    if str(done.left_out):
+        said = f"{said} {gettext('Left out: %(what)s.') % {'what': done.left_out}}"
+    return Said(messages.ERROR, said)
 
 
 def delivery_cancel(*, delivery_id: UUID, by: Principal, via: str) -> Said:
     """Cancel one delivery, if it waits; returns what to say of it."""
     chosen = Delivery.objects.filter(pk=delivery_id, status__in=STOPPABLE)
     if deliveries_cancel(deliveries=chosen, by=by, via=via):
-        return Said(messages.SUCCESS, "Cancelled before it was sent.")
+        return Said(messages.SUCCESS, gettext("Cancelled before it was sent."))
     if chosen.exists():
-        return Said(messages.WARNING, "It is being sent right now. If that fails, it won't be tried again.")
-    return Said(messages.ERROR, "Only unsent deliveries can be cancelled.")
+        return Said(
+            messages.WARNING, gettext("It is being sent right now. If that fails, it won't be tried again.")
+        )
+    return Said(messages.ERROR, gettext("Only unsent deliveries can be cancelled."))
 
 
 def deliveries_cancel(*, deliveries: QuerySet[Delivery], by: Principal, via: str) -> int:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils.translation import gettext_lazy
 
 from accounts.models import User
 from notifications.channels import registry
@@ -16,7 +17,7 @@ from notifications.explanations import held_sentence, sentence_of
 from notifications.models import ContactPoint, Preference, Severity
 from notifications.own_steps import KIND, MAX_S, MOST, OwnStep, in_order, own_steps_of
 
-NOWHERE = "This leads nowhere: all your contact points are told then instead."
+NOWHERE = gettext_lazy("This leads nowhere: all your contact points are told then instead.")
 
 
 def own_steps_set(*, user: User, **steps: Sequence[OwnStep]) -> Preference:

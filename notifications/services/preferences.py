@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils.translation import gettext
 
 from accounts.models import User
 from notifications.engine import quiet_deliveries
@@ -53,7 +54,9 @@ def subscription_set(
         rule.is_enabled = is_enabled
         rule.clean()
         if rule._state.adding and most and Subscription.objects.filter(user=user).count() >= most:
-            raise ValidationError(f"There are already {most} rules. Remove one first.")
+            raise ValidationError(
+                gettext("There are already %(most)d rules. Remove one first.") % {"most": most}
+            )
         rule.save()
         if not is_enabled:
             held_stop(user=user)

@@ -13,7 +13,9 @@ from tests import languages
 from tests.packages import ROOT
 
 #: What is read as it stands: a name of ours, an example, or a unit of the SI.
-SAME_EVERYWHERE = re.compile(r"\b(?:Tocsin|CSV|iCal|Ctrl-K|API|ms|KEY|JSON)\b|https?://\S*|[a-z]+@example\.com")
+SAME_EVERYWHERE = re.compile(
+    r"\b(?:Tocsin|CSV|iCal|Ctrl-K|API|ms|KEY|JSON)\b|https?://\S*|[a-z]+@example\.com"
+)
 SPOKEN = ("alt", "aria-label", "placeholder", "title", "data-ask")
 #: The admin is Django's and unfold's own look; as the API, it is for those who run this, in English.
 NOT_PAGES = ("admin", "unfold", "drf_spectacular", "messages")

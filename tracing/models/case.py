@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import models
+from django.utils.translation import gettext_lazy
 
 from accounts.ids import UUIDv7Field
 from accounts.models import ApiKey
@@ -16,9 +17,9 @@ class Case(models.Model):
     """An infection, from ``opened_at`` until ``closed_at``. Saving it makes its signal enqueue the search."""
 
     class State(models.TextChoices):
-        OPEN = "open", "Open"
-        HEALED = "healed", "Healed"
-        TOO_OLD = "too_old", "Closed for its age"
+        OPEN = "open", gettext_lazy("Open")
+        HEALED = "healed", gettext_lazy("Healed")
+        TOO_OLD = "too_old", gettext_lazy("Closed for its age")
 
     id = UUIDv7Field()
     device = models.ForeignKey(Device, on_delete=models.PROTECT, related_name="cases")
@@ -101,11 +102,11 @@ class CaseReading(models.Model):
     """Somebody looked at a case, at the list of them, for whom a device may have it from, or at a status."""
 
     class What(models.TextChoices):
-        LIST = "list", "List of cases"
-        CASE = "case", "Case"
-        SOURCES = "sources", "Backward search"
-        DEVICE = "device", "Status of a device"
-        NOTICES = "notices", "Notices, or dead letters"
+        LIST = "list", gettext_lazy("List of cases")
+        CASE = "case", gettext_lazy("Case")
+        SOURCES = "sources", gettext_lazy("Backward search")
+        DEVICE = "device", gettext_lazy("Status of a device")
+        NOTICES = "notices", gettext_lazy("Notices, or dead letters")
 
     id = UUIDv7Field()
     what = models.CharField(max_length=16, choices=What.choices)

@@ -1,6 +1,7 @@
 """A phone that sees other phones, and what is known of it."""
 
 from django.db import models
+from django.utils.translation import gettext_lazy
 
 from config import clock
 
@@ -9,18 +10,18 @@ class Device(models.Model):
     """Known by the number that its owners gave it. Interactions may name devices that are not here."""
 
     class Status(models.IntegerChoices):
-        NORMAL = 0, "Normal"
-        INFECTED = 1, "Infected"
-        SUSPECT = 2, "Suspect"
-        HEALED = 3, "Healed"
-        QUARANTINE_LIGHT = 4, "Quarantine, light"
-        QUARANTINE_WARNING = 5, "Quarantine, warning"
-        QUARANTINE_ALERT = 6, "Quarantine, alert"
+        NORMAL = 0, gettext_lazy("Normal")
+        INFECTED = 1, gettext_lazy("Infected")
+        SUSPECT = 2, gettext_lazy("Suspect")
+        HEALED = 3, gettext_lazy("Healed")
+        QUARANTINE_LIGHT = 4, gettext_lazy("Quarantine, light")
+        QUARANTINE_WARNING = 5, gettext_lazy("Quarantine, warning")
+        QUARANTINE_ALERT = 6, gettext_lazy("Quarantine, alert")
 
     class Platform(models.TextChoices):
-        IOS = "ios", "iOS"
-        ANDROID = "android", "Android"
-        UNKNOWN = "", "Unknown"
+        IOS = "ios", gettext_lazy("iOS")
+        ANDROID = "android", gettext_lazy("Android")
+        UNKNOWN = "", gettext_lazy("Unknown")
 
     id = models.IntegerField(primary_key=True)
     push_token = models.CharField(max_length=512, blank=True)

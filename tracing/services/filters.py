@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext
 
 from config.rest.exceptions import Conflict
 from tracing.models import Filter, FilterVersion
@@ -37,7 +38,7 @@ def filter_create(*, name: str, **fields: Any) -> tuple[Filter, bool]:
         except IntegrityError:  # by another request, at the same instant
             existing = Filter.objects.get(name=name)
     if existing.criteria() != made.criteria() or existing.is_active != made.is_active:
-        raise Conflict("There is already a filter with this name and other content.")
+        raise Conflict(gettext("There is already a filter with this name and other content."))
     return existing, False
 
 

@@ -7,6 +7,7 @@ from typing import Final
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F
+from django.utils.translation import gettext
 
 from accounts.models import ApiKey, User
 from config.rest.exceptions import Conflict
@@ -83,7 +84,9 @@ def _turn(device: Device, case: Case | None, mark: StatusMark) -> Case | None:
     elif case is None:
         was_suspect = device.status in (Device.Status.SUSPECT, Device.Status.INFECTED)
         if settings.TRACING_SUSPECT_FIRST and not was_suspect:
-            raise Conflict("Only a suspect device can be marked as infected: mark it with status 2 first.")
+            raise Conflict(
+                gettext("Only a suspect device can be marked as infected: mark it with status 2 first.")
+            )
         since = mark.marked_at - timedelta(days=settings.TRACING_RETENTION_DAYS)
         case = Case.objects.create(device=device, since=since, opened_at=mark.marked_at)
         versions = FilterVersion.objects.filter(filter__is_active=True, number=F("filter__version"))

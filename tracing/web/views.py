@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.utils.translation import gettext
 from django.views.generic import TemplateView
 
 from accounts import rate_limits
@@ -133,11 +134,15 @@ class MarkPage(Page):
     def post(self, request: HttpRequest) -> HttpResponse:
         given = MarkForm(request.POST)
         if not given.is_valid():
-            messages.error(request, "Enter a device number and choose a status. Nothing was changed.")
+            messages.error(
+                request, gettext("Enter a device number and choose a status. Nothing was changed.")
+            )
             return redirect("tracing:cases")
         now, wanted = clock.now(), given.cleaned_data
         if rate_limits.attempt_take(scope="tracing-mark", who=str(self.person.pk), now=now):
-            messages.error(request, "You have marked too many devices in the last minute. Try again soon.")
+            messages.error(
+                request, gettext("You have marked too many devices in the last minute. Try again soon.")
+            )
             return redirect("tracing:cases")
         try:
             marked = status_mark(
@@ -146,8 +151,9 @@ class MarkPage(Page):
         except Conflict as error:
             messages.error(request, str(error))
             return redirect("tracing:cases")
-        name = marked.device.get_status_display().lower()
-        messages.success(request, f"Device {marked.device.pk} is marked as {name}.")
+        said = gettext("Device %(device)s is marked as %(status)s.")
+        status = marked.device.get_status_display().lower()
+        messages.success(request, said % {"device": marked.device.pk, "status": status})
         return redirect("tracing:case", marked.case.pk) if marked.case else redirect("tracing:cases")
 
 
@@ -157,7 +163,7 @@ class MarkForm(forms.Form):
 
     def clean_device(self) -> int:
         if not 0 < (number := int(self.cleaned_data["device"])) <= DEVICE_MAX:
-            raise forms.ValidationError("Enter a device number.")
+            raise forms.ValidationError(gettext("Enter a device number."))
         return number
 
 

@@ -5,6 +5,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.http import HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext
 
 from config import clock
 from dating import services
@@ -80,7 +81,7 @@ class OpinionChange(_Change):
     def act(self) -> str:
         kind = self.request.POST.get("kind", "")
         if kind not in _OPINIONS:
-            raise ValidationError("kind: expected like or dislike.")
+            raise ValidationError(gettext("kind: expected like or dislike."))
         services.reaction_record(
             event=self.event, user=self.person, about_id=self.given_id("about"), kind=kind, now=clock.now()
         )

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.translation import gettext, gettext_lazy, ngettext
 
 from accounts.verification import code_of
 from config import clock
@@ -21,15 +22,21 @@ from notifications.web.page import Page
 
 class ProfileForm(forms.Form):
     birthday = forms.DateField(
+        label=gettext_lazy("Birthday"),
         validators=[validate_birthday],
         widget=forms.DateInput({"type": "date", "autocomplete": "bday"}, format="%Y-%m-%d"),
-        help_text="Nobody else sees it. We match people of similar ages.",
+        help_text=gettext_lazy("Nobody else sees it. We match people of similar ages."),
     )
     city = forms.CharField(
-        max_length=100, required=False, widget=forms.TextInput({"autocomplete": "address-level2"})
+        label=gettext_lazy("City"),
+        max_length=100,
+        required=False,
+        widget=forms.TextInput({"autocomplete": "address-level2"}),
     )
     seeks = forms.ChoiceField(
-        label="I would like to meet", choices=DatingProfile.Seeks.choices, widget=forms.RadioSelect
+        label=gettext_lazy("I would like to meet"),
+        choices=DatingProfile.Seeks.choices,
+        widget=forms.RadioSelect,
     )
 
 
@@ -41,9 +48,12 @@ class BotCodePage(Page):
     def post(self, request: HttpRequest) -> HttpResponse:
         code = code_of(bot_code_make(user=self.person, now=clock.now()).pk)
         minutes = max(1, round(settings.CODE_EXPIRES_S / 60))
-        messages.success(
-            request, f"Your code for the dating bot is {code}. It works once, for {minutes} minutes."
+        said = ngettext(
+            "Your code for the dating bot is %(code)s. It works once, for %(count)d minute.",
+            "Your code for the dating bot is %(code)s. It works once, for %(count)d minutes.",
+            minutes,
         )
+        messages.success(request, said % {"code": code, "count": minutes})
         return HttpResponseRedirect(reverse("dating:profile"))
 
 
@@ -60,5 +70,5 @@ class ProfilePage(FormPage):
 
     def act(self, form: ProfileForm) -> HttpResponse:
         profile_set(user=self.person, **form.cleaned_data)
-        messages.success(self.request, "Saved.")
+        messages.success(self.request, gettext("Saved."))
         return HttpResponseRedirect(reverse("dating:events"))

@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
+from django.utils.translation import gettext, gettext_lazy
 
 from config import clock
 from dating.models import Event, Reaction, Registration
@@ -17,7 +18,10 @@ from notifications.web.form_page import FormPage
 
 class ReportForm(forms.Form):
     text = forms.CharField(
-        label="What happened?", max_length=2000, required=False, widget=forms.Textarea({"rows": 5})
+        label=gettext_lazy("What happened?"),
+        max_length=2000,
+        required=False,
+        widget=forms.Textarea({"rows": 5}),
     )
 
 
@@ -54,7 +58,7 @@ class ReportPage(FormPage):
             now=clock.now(),
         )
         messages.success(
-            self.request, "Thank you. The organisers will look into it. We won't tell the person."
+            self.request, gettext("Thank you. The organisers will look into it. We won't tell the person.")
         )
         return HttpResponseRedirect(reverse("dating:evening", args=[self.event.pk]))
 

@@ -8,6 +8,7 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
 from yarl import URL
 
 from notifications.channels.transport.domain import ascii_domain
@@ -31,7 +32,7 @@ def normalised(address: str) -> URL:
         raise ValidationError(_TOO_LONG)
     # Invisible characters and backslashes are read differently by different programs.
     if any(unicodedata.category(character)[0] in "CZ" or character == "\\" for character in address):
-        raise ValidationError("Enter a URL without spaces, control characters and backslashes.")
+        raise ValidationError(gettext("Enter a URL without spaces, control characters and backslashes."))
     try:
         parts = urlsplit(address)
         url = URL(address)
@@ -39,17 +40,17 @@ def normalised(address: str) -> URL:
         # Where IDNA 2008 has no form for a name, yarl takes that of 2003.
         host = url.raw_host if (parts.hostname or "").isascii() else ascii_domain(parts.hostname or "")
     except ValueError:
-        raise ValidationError("Enter a valid URL.") from None
+        raise ValidationError(gettext("Enter a valid URL.")) from None
     if url.scheme not in {"http", "https"}:
-        raise ValidationError("Enter a URL that starts with http:// or https://.")
+        raise ValidationError(gettext("Enter a URL that starts with http:// or https://."))
     if not host:
-        raise ValidationError("Enter a URL with a host.")
+        raise ValidationError(gettext("Enter a URL with a host."))
     if "@" in parts.netloc:
-        raise ValidationError("Enter a URL without user name and password.")
+        raise ValidationError(gettext("Enter a URL without user name and password."))
     if "#" in address:
-        raise ValidationError("Enter a URL without a fragment (#).")
+        raise ValidationError(gettext("Enter a URL without a fragment (#)."))
     if not port:
-        raise ValidationError("Enter a URL with a port from 1 to 65535, or without one.")
+        raise ValidationError(gettext("Enter a URL with a port from 1 to 65535, or without one."))
     normal = URL.build(
         scheme=url.scheme,
         host=_checked_host(host),
@@ -81,15 +82,17 @@ def literal_ip(url: URL) -> str | None:
 def _checked_host(host: str) -> str:
     if ":" in host:
         if "%" in host:
-            raise ValidationError("Enter a URL without an IPv6 zone.")
+            raise ValidationError(gettext("Enter a URL without an IPv6 zone."))
         return f"[{ip_address(host)}]"
     host = host.lower().removesuffix(".")
     labels = host.split(".")
     if len(host) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
-        raise ValidationError("Enter a URL with a valid host name.")
+        raise ValidationError(gettext("Enter a URL with a valid host name."))
     if _NUMERIC_LABEL.fullmatch(labels[-1]):
         try:
             return str(ip_address(host))
         except ValueError:
-            raise ValidationError("Enter an IP address in its usual form, such as 192.0.2.1.") from None
+            raise ValidationError(
+                gettext("Enter an IP address in its usual form, such as 192.0.2.1.")
+            ) from None
     return host

@@ -17,6 +17,7 @@ from uuid import UUID
 import phonenumbers
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
 
 from accounts.phones import EXTENSION
 from config import clock
@@ -114,7 +115,9 @@ def normalised_number(address: str) -> str:
     except phonenumbers.NumberParseException:
         number = None
     if number is None or not phonenumbers.is_possible_number(number):
-        raise ValidationError("Enter a phone number in international form, such as +33 6 12 34 56 78.")
+        raise ValidationError(
+            gettext("Enter a phone number in international form, such as +33 6 12 34 56 78.")
+        )
     if number.extension:
         raise ValidationError(EXTENSION)
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)

@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 
 from django import forms
 from django.db.models import QuerySet
+from django.utils.translation import gettext, gettext_lazy
 
 from accounts.models import User
 from accounts.selectors import users_found
@@ -28,20 +29,34 @@ _CHANNELS: Final = sorted(
 class HistoryForm(forms.Form):
     """Each field is a parameter of the page's address, so that what is shown is a link."""
 
-    person = forms.CharField(max_length=200, required=False)
-    channel = forms.ChoiceField(choices=[("", "Any"), *_CHANNELS], required=False)
-    status = forms.ChoiceField(choices=[("", "Any"), *Delivery.Status.choices], required=False)
-    reason = forms.ChoiceField(choices=[("", "Any"), *Delivery.Reason.choices], required=False)
-    shop = forms.CharField(max_length=100, required=False)
-    since = forms.DateTimeField(required=False, widget=forms.DateTimeInput({"type": "datetime-local"}))
-    until = forms.DateTimeField(required=False, widget=forms.DateTimeInput({"type": "datetime-local"}))
+    person = forms.CharField(label=gettext_lazy("Person"), max_length=200, required=False)
+    channel = forms.ChoiceField(
+        label=gettext_lazy("Channel"), choices=[("", gettext_lazy("Any")), *_CHANNELS], required=False
+    )
+    status = forms.ChoiceField(
+        label=gettext_lazy("Status"),
+        choices=[("", gettext_lazy("Any")), *Delivery.Status.choices],
+        required=False,
+    )
+    reason = forms.ChoiceField(
+        label=gettext_lazy("Reason"),
+        choices=[("", gettext_lazy("Any")), *Delivery.Reason.choices],
+        required=False,
+    )
+    shop = forms.CharField(label=gettext_lazy("Shop"), max_length=100, required=False)
+    since = forms.DateTimeField(
+        label=gettext_lazy("Since"), required=False, widget=forms.DateTimeInput({"type": "datetime-local"})
+    )
+    until = forms.DateTimeField(
+        label=gettext_lazy("Until"), required=False, widget=forms.DateTimeInput({"type": "datetime-local"})
+    )
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
         for name in ("since", "until"):
             moment = cleaned.get(name)
             if moment and not 1970 <= moment.year < 2100:
-                self.add_error(name, "Expected a time from 1970 to 2099.")
+                self.add_error(name, gettext("Expected a time from 1970 to 2099."))
         return cleaned
 
     def since_when(self, now: datetime) -> datetime:

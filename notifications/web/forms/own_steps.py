@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django import forms
 from django.forms.boundfield import BoundField
+from django.utils.translation import gettext, gettext_lazy
 
 from notifications.channels import registry
 from notifications.models import ContactPoint, Severity
@@ -16,7 +17,7 @@ from notifications.web.forms.preferences import channel_label
 
 #: Rows without a step that are there to be filled in.
 SPARE: Final = 3
-_GONE: Final = "Choose another place, or leave it empty: this one has been removed."
+_GONE: Final = gettext_lazy("Choose another place, or leave it empty: this one has been removed.")
 
 
 class StepRow(NamedTuple):
@@ -42,10 +43,12 @@ class OwnStepsForm(forms.Form):
             for number in range(MOST):
                 step = shown[severity][number] if number < len(shown[severity]) else None
                 where = _where(step) if step else ""
-                known = places if not where or where in dict(places) else [*places, (where, "Removed")]
-                place = f"{label}, step {number + 1}"
+                known = (
+                    places if not where or where in dict(places) else [*places, (where, gettext("Removed"))]
+                )
+                place = {"severity": label, "number": number + 1}
                 self.fields[f"{severity}_{number}_after"] = forms.DecimalField(
-                    label=f"{place}: after minutes",
+                    label=gettext("%(severity)s, step %(number)d: after minutes") % place,
                     min_value=0,
                     max_value=MAX_S // 60,
                     required=False,
@@ -53,7 +56,10 @@ class OwnStepsForm(forms.Form):
                     widget=forms.NumberInput({"step": "any", "inputmode": "decimal"}),
                 )
                 self.fields[f"{severity}_{number}_where"] = forms.ChoiceField(
-                    label=f"{place}: where", choices=[("", "—"), *known], required=False, initial=where
+                    label=gettext("%(severity)s, step %(number)d: where") % place,
+                    choices=[("", "—"), *known],
+                    required=False,
+                    initial=where,
                 )
         self.removed = {_where(step) for steps in shown.values() for step in steps} - set(dict(places))
 
@@ -64,9 +70,9 @@ class OwnStepsForm(forms.Form):
             if where and where in self.removed:
                 self.add_error(name, _GONE)
             if where and cleaned.get(after) is None and after not in self.errors:
-                self.add_error(after, "Say after how many minutes; 0 is at once.")
+                self.add_error(after, gettext("Say after how many minutes; 0 is at once."))
             if not where and cleaned.get(after) is not None:
-                self.add_error(name, "Say where, or leave the minutes empty too.")
+                self.add_error(name, gettext("Say where, or leave the minutes empty too."))
         return cleaned
 
     def steps(self) -> dict[str, list[OwnStep]]:
@@ -98,7 +104,10 @@ class OwnStepsForm(forms.Form):
 
 def _places(points: Sequence[ContactPoint]) -> list[tuple[str, str]]:
     channels = [name for name in own_step_channels() if registry.is_offered(name)]
-    everywhere = [(f"channel:{name}", f"{channel_label(name)} (all of yours)") for name in channels]
+    everywhere = [
+        (f"channel:{name}", gettext("%(channel)s (all of yours)") % {"channel": channel_label(name)})
+        for name in channels
+    ]
     return [*((f"point:{each.pk}", str(each)) for each in points if each.channel != "inbox"), *everywhere]
 
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 from zoneinfo import available_timezones
 
 from django import forms
+from django.utils.translation import gettext_lazy
 
 from accounts.models import User
 from notifications.channels import registry
@@ -19,19 +20,27 @@ REGIONS: Final = (
 
 class TellingForm(forms.Form):
     level = forms.ChoiceField(
-        label="What to tell you about", choices=Preference.Level.choices, widget=forms.RadioSelect
+        label=gettext_lazy("What to tell you about"),
+        choices=Preference.Level.choices,
+        widget=forms.RadioSelect,
     )
     quiet_from = forms.TimeField(
-        label="Quiet from", required=False, widget=forms.TimeInput({"type": "time"}, format="%H:%M")
+        label=gettext_lazy("Quiet from"),
+        required=False,
+        widget=forms.TimeInput({"type": "time"}, format="%H:%M"),
     )
     quiet_until = forms.TimeField(
-        label="Quiet until", required=False, widget=forms.TimeInput({"type": "time"}, format="%H:%M")
-    )
-    time_zone = forms.ChoiceField(label="Your time zone", widget=forms.Select({"autocomplete": "off"}))
-    digest = forms.BooleanField(
-        label="Send everything that was held back as one message",
+        label=gettext_lazy("Quiet until"),
         required=False,
-        help_text="Otherwise we send each message separately when quiet hours end.",
+        widget=forms.TimeInput({"type": "time"}, format="%H:%M"),
+    )
+    time_zone = forms.ChoiceField(
+        label=gettext_lazy("Your time zone"), widget=forms.Select({"autocomplete": "off"})
+    )
+    digest = forms.BooleanField(
+        label=gettext_lazy("Send everything that was held back as one message"),
+        required=False,
+        help_text=gettext_lazy("Otherwise we send each message separately when quiet hours end."),
     )
 
     def __init__(self, *args: Any, person: User, **kwargs: Any) -> None:
@@ -40,15 +49,21 @@ class TellingForm(forms.Form):
 
 
 class ContactPointForm(forms.Form):
-    channel = forms.ChoiceField(initial="email")
+    channel = forms.ChoiceField(label=gettext_lazy("Channel"), initial="email")
     address = forms.CharField(
+        label=gettext_lazy("Address"),
         max_length=2048,
         required=False,
         widget=forms.TextInput({"autocapitalize": "none", "spellcheck": "false"}),
-        help_text="An email address, a phone number with its country code, or a URL; empty for the inbox.",
+        help_text=gettext_lazy(
+            "An email address, a phone number with its country code, or a URL; empty for the inbox."
+        ),
     )
     label = forms.CharField(
-        label="Name", max_length=100, required=False, help_text="Optional: a name to tell it from the others."
+        label=gettext_lazy("Name"),
+        max_length=100,
+        required=False,
+        help_text=gettext_lazy("Optional: a name to tell it from the others."),
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

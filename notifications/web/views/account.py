@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 from django.forms import Form
 from django.http import HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.translation import gettext, gettext_lazy
 from django.views.generic import TemplateView
 
 from accounts import rate_limits
@@ -23,8 +24,8 @@ from notifications.web.forms.accounts import CodeForm, DetailsForm, EmailForm, P
 from notifications.web.page import Page
 
 Purpose = Verification.Purpose
-CONFIRMED: Final = "Thank you, this is confirmed."
-DEAD_LINK: Final = "This link was used or has expired. Ask for a new one on your account page."
+CONFIRMED: Final = gettext_lazy("Thank you, this is confirmed.")
+DEAD_LINK: Final = gettext_lazy("This link was used or has expired. Ask for a new one on your account page.")
 
 
 def everything(user: User) -> dict[str, Any]:
@@ -61,7 +62,7 @@ class DetailsSection(_AccountSection):
     def act(self, form: DetailsForm) -> HttpResponse:
         limits.take_act(self.person)
         user_update(user=User.objects.get(pk=self.person.pk), **form.cleaned_data)
-        return self.done("Your changes are saved.")
+        return self.done(gettext("Your changes are saved."))
 
 
 class EmailSection(_AccountSection):
@@ -75,7 +76,7 @@ class EmailSection(_AccountSection):
         password = form.cleaned_data["current_password"]
         password_check(user=self.person, password=password, field="current_password")
         user_update(user=User.objects.get(pk=self.person.pk), email=form.cleaned_data["email"])
-        return self.done("Your email address has been changed. Confirm it below.")
+        return self.done(gettext("Your email address has been changed. Confirm it below."))
 
 
 class PasswordSection(_AccountSection):
@@ -87,7 +88,7 @@ class PasswordSection(_AccountSection):
         password_change(user=self.person, now=clock.now(), **form.cleaned_data)
         # Every other session ends.
         update_session_auth_hash(self.request, self.person)
-        return self.done("Your password has been changed.")
+        return self.done(gettext("Your password has been changed."))
 
 
 class LinksSection(_AccountSection):
@@ -98,7 +99,7 @@ class LinksSection(_AccountSection):
 
     def act(self, form: Form) -> HttpResponse:
         links_renew(user=self.person)
-        return self.done("Your links have been renewed. The old ones no longer work.")
+        return self.done(gettext("Your links have been renewed. The old ones no longer work."))
 
 
 class SendCodeSection(_AccountSection):
@@ -116,7 +117,7 @@ class SendCodeSection(_AccountSection):
         limits.take(scope="verify", who=rate_limits.address_of(self.request.META))
         limits.take(scope="verify-account", who=str(self.person.pk))
         verification_send(user=self.person, purpose=self.purpose, now=clock.now())
-        return self.done("A code is on its way. Enter it below.")
+        return self.done(gettext("A code is on its way. Enter it below."))
 
 
 class ConfirmSection(SendCodeSection):
@@ -127,7 +128,7 @@ class ConfirmSection(SendCodeSection):
     def act(self, form: Form) -> HttpResponse:
         code = form.cleaned_data["code"].strip()
         verification_confirm(user=self.person, purpose=self.purpose, code=code, now=clock.now())
-        return self.done(CONFIRMED)
+        return self.done(str(CONFIRMED))
 
 
 class VerifyLinkPage(FormPage):
@@ -147,5 +148,5 @@ class VerifyLinkPage(FormPage):
         verification_confirm(
             user=self.person, purpose=self.purpose, code=code_of(verification_id), now=clock.now()
         )
-        messages.success(self.request, CONFIRMED)
+        messages.success(self.request, str(CONFIRMED))
         return HttpResponseRedirect(reverse("web:account"))

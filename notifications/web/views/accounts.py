@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils.translation import get_language_from_request
+from django.utils.translation import get_language_from_request, gettext
 
 from accounts import rate_limits
 from accounts.models import Door
@@ -85,7 +85,7 @@ class ForgottenPage(FormPage):
 
     def act(self, form: ResetRequestForm) -> HttpResponse:
         if not registry.is_offered("email"):
-            raise Conflict("This installation sends no mail.")
+            raise Conflict(gettext("This installation sends no mail."))
         email = form.cleaned_data["email"]
         limits.take_reset(self.request, email=email)
         password_reset_request(email=email, now=clock.now())
@@ -114,5 +114,5 @@ class ResetPage(FormPage):
         address = rate_limits.address_of(self.request.META)
         with rate_limits.failures_counted(ValidationError, scope="reset", who=address):
             password_reset_confirm(now=clock.now(), **form.cleaned_data)
-        messages.success(self.request, "Your new password is set. Log in with it.")
+        messages.success(self.request, gettext("Your new password is set. Log in with it."))
         return HttpResponseRedirect(reverse("web:login"))

@@ -14,6 +14,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
+from django.utils.translation import gettext_lazy
 
 from config import clock
 from notifications import selectors
@@ -31,9 +32,9 @@ PAGE_SIZE: Final = 50
 #: A file holds so many; of more, the newest.
 MOST_IN_FILE: Final = 10_000
 _SPANS: Final = (
-    ("The last hour", timedelta(hours=1)),
-    ("24 hours", timedelta(days=1)),
-    ("30 days", timedelta(days=30)),
+    (gettext_lazy("The last hour"), timedelta(hours=1)),
+    (gettext_lazy("24 hours"), timedelta(days=1)),
+    (gettext_lazy("30 days"), timedelta(days=30)),
 )
 _COLUMNS: Final = (
     "time",

@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
+from django.utils.translation import gettext
 from django.views.generic import TemplateView
 
 from config.digits import whole
@@ -113,7 +114,7 @@ class RestorePage(_Change):
     def post(self, request: HttpRequest, item_id: UUID) -> HttpResponse:
         item = get_object_or_404(InboxItem, pk=item_id, user=self.person)
         if not services.item_restore(item=item):
-            messages.error(request, "It is too late to undo this.")
+            messages.error(request, gettext("It is too late to undo this."))
         return HttpResponseRedirect(reverse("web:inbox"))
 
 

@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
+from django.utils.translation import gettext, gettext_lazy
 from django.views.generic import TemplateView
 
 from accounts.models import User
@@ -35,15 +36,15 @@ TEMPLATE = "web/preferences.html"
 # In the session: the webhook whose secret is to be shown, once.
 REVEALS: Final = "reveals"
 
-HERE_UNCONFIRMED: Final = (
+HERE_UNCONFIRMED: Final = gettext_lazy(
     "You already have it, but it isn't confirmed. Enter the code that was sent there, or ask for another."
 )
-STILL_COMES: Final = (
+STILL_COMES: Final = gettext_lazy(
     "Messages already planned for it will still come, such as later rounds of an escalation. Remove it to "
     "stop them too."
 )
 
-STEPS_LEAD_NOWHERE: Final = (
+STEPS_LEAD_NOWHERE: Final = gettext_lazy(
     "A step of yours for {} escalations led there. Until you change it, all your contact points are told "
     "then."
 )
@@ -146,7 +147,7 @@ class TellingSection(_PreferencesSection):
                         subscription_set(
                             user=self.person, channel=each.channel, kind=each.kind, is_enabled=not each.is_on
                         )
-        return self.done("Saved.")
+        return self.done(gettext("Saved."))
 
     def _switched(self) -> tuple[set[str], set[str]]:
         """Return the names of the switches that the page has shown, and of those that are on."""
@@ -166,7 +167,7 @@ class OwnStepsSection(_PreferencesSection):
 
     def act(self, form: OwnStepsForm) -> HttpResponse:
         own_steps_set(user=self.person, **form.steps())
-        return self.done("Saved. It holds from the next escalation on.")
+        return self.done(gettext("Saved. It holds from the next escalation on."))
 
 
 class NewPointSection(_PreferencesSection):
@@ -179,12 +180,14 @@ class NewPointSection(_PreferencesSection):
             user=self.person, vouched=confirmations.may_vouch(self.person), **form.cleaned_data
         )
         if not is_new:
-            return self.done("You already have it." if point.confirmed_at else HERE_UNCONFIRMED)
+            return self.done(gettext("You already have it.") if point.confirmed_at else str(HERE_UNCONFIRMED))
         if registry.get(point.channel).is_signed:
             self.request.session[REVEALS] = str(point.pk)
         if point.confirmed_at is None:
-            return self.done("Added. A code is on its way there. Enter it below to get messages there.")
-        return self.done("Added. Send a test to see that it works.")
+            return self.done(
+                gettext("Added. A code is on its way there. Enter it below to get messages there.")
+            )
+        return self.done(gettext("Added. Send a test to see that it works."))
 
 
 class _Change(Page):
@@ -238,9 +241,11 @@ class RuleRemove(_Change):
         rule = Subscription.objects.filter(user=self.person, channel=channel, kind=kind).first()
         subscription_remove(user=self.person, channel=channel, kind=kind)
         if rule is None:
-            return self.done("The rule has been removed.")
+            return self.done(gettext("The rule has been removed."))
         fields = {"channel": channel, "kind": kind, "enabled": "yes" if rule.is_enabled else "no"}
-        return self.done("The rule has been removed.", undo=reverse("web:rule-restore"), fields=fields)
+        return self.done(
+            gettext("The rule has been removed."), undo=reverse("web:rule-restore"), fields=fields
+        )
 
 
 class RuleRestore(_Change):
@@ -253,7 +258,7 @@ class RuleRestore(_Change):
             subscription_set(user=self.person, channel=channel, kind=kind, is_enabled=is_enabled)
         except ValidationError as error:
             return self.failed(" ".join(error.messages))
-        return self.done("The rule has been restored.")
+        return self.done(gettext("The rule has been restored."))
 
 
 class PointTest(_PointChange):
@@ -280,7 +285,9 @@ class PointSecret(_PointChange):
     def act(self, point: ContactPoint) -> HttpResponse:
         contact_points.contact_point_rotate_secret(contact_point=point)
         self.request.session[REVEALS] = str(point.pk)
-        return self.done("There is a new secret. For a while, messages are signed with the old one too.")
+        return self.done(
+            gettext("There is a new secret. For a while, messages are signed with the old one too.")
+        )
 
 
 class PointCode(_PointChange):
@@ -288,7 +295,7 @@ class PointCode(_PointChange):
 
     def act(self, point: ContactPoint) -> HttpResponse:
         confirmations.code_send(contact_point=point, now=clock.now())
-        return self.done("A code is on its way. Earlier codes are void.")
+        return self.done(gettext("A code is on its way. Earlier codes are void."))
 
 
 class PointConfirm(_PointChange):
@@ -298,8 +305,8 @@ class PointConfirm(_PointChange):
         code = self.request.POST.get("code", "").strip()
         confirmations.contact_point_confirm(contact_point=point, code=code, now=clock.now())
         if not point.is_enabled:
-            return self.done("Thank you, this is confirmed. Switch it on to get messages there.")
-        return self.done("Thank you, this is confirmed. You'll get messages there from now on.")
+            return self.done(gettext("Thank you, this is confirmed. Switch it on to get messages there."))
+        return self.done(gettext("Thank you, this is confirmed. You'll get messages there from now on."))
 
 
 class PointSwitch(_Change):
@@ -312,10 +319,12 @@ class PointSwitch(_Change):
         except Conflict as error:
             return self.failed(str(error))
         if is_enabled:
-            unconfirmed = " You'll get nothing there until you confirm it."
-            return self.done("Switched on." if point.confirmed_at else f"Switched on.{unconfirmed}")
+            if point.confirmed_at:
+                return self.done(gettext("Switched on."))
+            return self.done(gettext("Switched on. You'll get nothing there until you confirm it."))
         still_comes = contact_points.has_waiting(point)
-        return self.done(f"Switched off. {STILL_COMES}" if still_comes else "Switched off.")
+        said = gettext("Switched off.")
+        return self.done(f"{said} {STILL_COMES}" if still_comes else said)
 
 
 class PointRemove(_Change):
@@ -323,7 +332,9 @@ class PointRemove(_Change):
         point = self.point(point_id)
         named = own_steps_naming(point)
         contact_points.contact_point_remove(contact_point=point)
-        said = f"Removed. {STEPS_LEAD_NOWHERE.format(' and '.join(named))}" if named else "Removed."
+        said = gettext("Removed.")
+        if named:
+            said = f"{said} {STEPS_LEAD_NOWHERE.format(', '.join(named))}"
         return self.done(said, undo=reverse("web:point-restore", args=[point_id]))
 
 
@@ -337,4 +348,4 @@ class PointRestore(_Change):
             contact_points.contact_point_restore(contact_point=point, now=clock.now())
         except Conflict as error:
             return self.failed(str(error))
-        return self.done("It has been restored.")
+        return self.done(gettext("It has been restored."))

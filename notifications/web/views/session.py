@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext_lazy
 from django.views.generic import TemplateView
 
 from accounts import rate_limits
@@ -17,7 +18,7 @@ from notifications.web.forms.accounts import LoginForm
 from notifications.web.page import Page
 
 # The same for an address that nobody has, a wrong password and an account that is switched off.
-NO_MATCH = "No account matches this email address and password."
+NO_MATCH = gettext_lazy("No account matches this email address and password.")
 
 
 class StartPage(Page, TemplateView):
