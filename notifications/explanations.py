@@ -3,6 +3,8 @@
 from datetime import UTC, datetime
 from typing import Final
 
+from django.utils.translation import gettext, ngettext
+
 from notifications.models import Delivery
 from notifications.quiet_hours import DIGEST_GRACE
 
@@ -18,19 +20,21 @@ def explain(delivery: Delivery) -> str:
     text = _said(delivery)
     if delivery.status not in (Status.FAILED, Status.EXPIRED):
         return text
-    said = text.removesuffix("; it can be replayed.").removesuffix(".")
+    said = text.removesuffix(gettext("; it can be replayed.")).removesuffix(".")
     if delivery.revoked_at is not None:
-        return f"{said}; it is over, and can't be replayed."
+        return gettext("%(said)s; it is over, and can't be replayed.") % {"said": said}
     if delivery.address_is_erased:
-        return f"{said}; it is so old that its address is erased, and can't be replayed."
+        return gettext("%(said)s; it is so old that its address is erased, and can't be replayed.") % {
+            "said": said
+        }
     return text
 
 
 def sentence_of(reason: str, *, otherwise: str) -> str:
     """Return a reason's sentence; of a word that this version doesn't know, what it is otherwise."""
     if reason in Reason.values:
-        return Reason(reason).label
-    return f"{otherwise}: {reason.replace('_', ' ') or 'no reason was recorded'}."
+        return str(Reason(reason).label)
+    return f"{otherwise}: {reason.replace('_', ' ') or gettext('no reason was recorded')}."
 
 
 def held_sentence(end: datetime) -> str:
@@ -42,39 +46,48 @@ def _said(delivery: Delivery) -> str:
     reason = delivery.reason
     match delivery.state:
         case Status.SENT if reason in _REPORTED:
-            said = Reason(reason).label
-            return f"Told by {delivery.channel}{_on_attempt(delivery)}; {said[0].lower()}{said[1:]}"
+            said = str(Reason(reason).label)
+            return f"{_told(delivery)}; {said[0].lower()}{said[1:]}"
         case Status.SENT:
-            return f"Told by {delivery.channel}{_on_attempt(delivery)}."
+            return f"{_told(delivery)}."
         case Status.PENDING if delivery.attempts:
-            return f"Waiting to be tried again after {_times(delivery.attempts)}."
+            return ngettext(
+                "Waiting to be tried again after one failed attempt.",
+                "Waiting to be tried again after %(count)d failed attempts.",
+                delivery.attempts,
+            ) % {"count": delivery.attempts}
         case Status.PENDING if reason == Reason.QUIET_HOURS:
             return held_sentence(delivery.due_at)
         case Status.PENDING if reason == Reason.DIGEST:
-            return f"{_held(delivery.due_at - DIGEST_GRACE)}; then told with others in one message."
+            return gettext("%(held)s; then told with others in one message.") % {
+                "held": _held(delivery.due_at - DIGEST_GRACE)
+            }
         case Status.PENDING:
-            return "Waiting to be sent."
+            return gettext("Waiting to be sent.")
         case Status.SENDING:
-            return "Being sent right now."
+            return gettext("Being sent right now.")
         case Status.SUPPRESSED if reason == Reason.DIGEST:
-            return f"Part of one message after their quiet hours: see delivery {delivery.digest_id}."
+            return gettext("Part of one message after their quiet hours: see delivery %(id)s.") % {
+                "id": delivery.digest_id
+            }
         case Status.SUPPRESSED:
-            return sentence_of(reason, otherwise="Not told")
+            return sentence_of(reason, otherwise=gettext("Not told"))
         case Status.CANCELLED:
-            return sentence_of(reason, otherwise="Stopped")
+            return sentence_of(reason, otherwise=gettext("Stopped"))
         case Status.EXPIRED:
-            return Reason.TOO_OLD.label
+            return str(Reason.TOO_OLD.label)
         case _:
-            return sentence_of(reason, otherwise="Failed")
+            return sentence_of(reason, otherwise=gettext("Failed"))
 
 
 def _held(end: datetime) -> str:
-    return f"Held until their quiet hours end, at {end.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    return gettext("Held until their quiet hours end, at %(end)s") % {
+        "end": f"{end.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    }
 
 
-def _on_attempt(delivery: Delivery) -> str:
-    return "" if delivery.attempts <= 1 else f", on attempt {delivery.attempts}"
-
-
-def _times(attempts: int) -> str:
-    return "one failed attempt" if attempts == 1 else f"{attempts} failed attempts"
+def _told(delivery: Delivery) -> str:
+    said = {"channel": delivery.channel, "attempt": delivery.attempts}
+    if delivery.attempts <= 1:
+        return gettext("Told by %(channel)s") % said
+    return gettext("Told by %(channel)s, on attempt %(attempt)d") % said

@@ -24,6 +24,7 @@ APPS: Final = tuple(sorted(package for package in PACKAGES if package != "config
 #: Django's names of what Babel knows by others.
 KEYWORDS: Final = DEFAULT_KEYWORDS | {
     "gettext_lazy": None,
+    "gettext_noop": None,
     "ngettext_lazy": (1, 2),
     "pgettext_lazy": ((1, "c"), 2),
     "npgettext_lazy": ((1, "c"), 2, 3),

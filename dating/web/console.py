@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from django.db.models import Q
 from django.urls import reverse
+from django.utils.translation import gettext, gettext_lazy
 
 from accounts.models import User
 from config.digits import id_in
@@ -29,7 +30,7 @@ def found(person: User, text: str) -> Iterator[Hit]:
     named = events_with_counts().filter(Q(title__icontains=text) | Q(pk=id_in(text)))
     for event in named.order_by("-starts_at")[:MOST]:
         about = f"{event.starts_at:%Y-%m-%d %H:%M} UTC, {event.get_step_display().lower()}"
-        yield Hit("Evening", event.title, about, reverse("dating:runsheet", args=[event.pk]))
+        yield Hit(gettext("Evening"), event.title, about, reverse("dating:runsheet", args=[event.pk]))
 
 
-PANEL: Final = Panel("evenings", "Evenings", "dating/_console.html", evenings, PEOPLE + 1)
+PANEL: Final = Panel("evenings", gettext_lazy("Evenings"), "dating/_console.html", evenings, PEOPLE + 1)

@@ -5,8 +5,10 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
+
+from django.utils.translation import gettext, gettext_lazy, ngettext
 
 from accounts.models import User
 from accounts.names import shown as shown_name
@@ -22,25 +24,25 @@ _State, _LeftOut, _Kind = Registration.State, Registration.LeftOut, Reaction.Kin
 _NEAR: Final = timedelta(minutes=10)
 _PACE_NEAR, _PACE_FAR = "3s", "30s"
 
-_OUT: Final = {
-    _State.DECLINED: "You've said that you won't come.",
-    _State.CANCELLED: "You have cancelled.",
-    _State.DROPPED: "The organiser has removed you from this evening.",
+_OUT: Final[dict[Any, Any]] = {
+    _State.DECLINED: gettext_lazy("You've said that you won't come."),
+    _State.CANCELLED: gettext_lazy("You have cancelled."),
+    _State.DROPPED: gettext_lazy("The organiser has removed you from this evening."),
 }
-_LEFT_OUT: Final = {
-    _LeftOut.UNCONFIRMED: "You did not confirm in time, so you are not taking part.",
-    _LeftOut.NO_PLACE: "No place became free.",
-    _LeftOut.NO_BIRTHDAY: "Your birthday was missing, so we couldn't match you.",
-    _LeftOut.TOO_YOUNG: "You are too young to take part.",
-    _LeftOut.NO_PARTNER: "There was nobody for you to meet.",
-    _LeftOut.ELSEWHERE: "You are taking part in another evening at that time.",
-    _LeftOut.SKIPPED: "The evening is not taking place.",
+_LEFT_OUT: Final[dict[Any, Any]] = {
+    _LeftOut.UNCONFIRMED: gettext_lazy("You did not confirm in time, so you are not taking part."),
+    _LeftOut.NO_PLACE: gettext_lazy("No place became free."),
+    _LeftOut.NO_BIRTHDAY: gettext_lazy("Your birthday was missing, so we couldn't match you."),
+    _LeftOut.TOO_YOUNG: gettext_lazy("You are too young to take part."),
+    _LeftOut.NO_PARTNER: gettext_lazy("There was nobody for you to meet."),
+    _LeftOut.ELSEWHERE: gettext_lazy("You are taking part in another evening at that time."),
+    _LeftOut.SKIPPED: gettext_lazy("The evening is not taking place."),
 }
-_SKIPPED: Final = {
-    "too_few": "Too few people could come.",
-    "pool_empty": "Everyone who could come wants to meet the same people.",
-    "called_off": "The organiser has called it off.",
-    "paused": "It was paused and not resumed.",
+_SKIPPED: Final[dict[Any, Any]] = {
+    "too_few": gettext_lazy("Too few people could come."),
+    "pool_empty": gettext_lazy("Everyone who could come wants to meet the same people."),
+    "called_off": gettext_lazy("The organiser has called it off."),
+    "paused": gettext_lazy("It was paused and not resumed."),
 }
 
 
@@ -141,94 +143,151 @@ def pace_of(event: Event, now: datetime) -> str:
 def _moment_before(event: Event, registration: Registration | None) -> Moment:
     """Say where somebody is who is in no group: not yet, or not at all."""
     if event.step == Step.SKIPPED:
-        return Moment("The evening is not taking place", _SKIPPED.get(event.skipped_reason, ""))
+        return Moment(gettext("The evening is not taking place"), _SKIPPED.get(event.skipped_reason, ""))
     state = registration.state if registration else None
     is_open = event.step in (Step.OPEN, Step.CONFIRMING)
     if is_open and state in (None, _State.CANCELLED, _State.DECLINED):
-        said = _OUT[_State(state)] if state else "You are not registered."
-        return Moment("Registration is open", said, "Registration closes", event.close_at, ("register",))
+        said = _OUT[_State(state)] if state else gettext("You are not registered.")
+        return Moment(
+            gettext("Registration is open"),
+            said,
+            gettext("Registration closes"),
+            event.close_at,
+            ("register",),
+        )
     if state is None:
-        over = "The evening is over" if event.is_over else "Registration is closed"
-        return Moment(over, "You are not taking part.")
+        over = gettext("The evening is over") if event.is_over else gettext("Registration is closed")
+        return Moment(over, gettext("You are not taking part."))
     assert registration is not None
     if is_open:
         if registration.state == _State.WAITING:
-            taken = "All places that you could have" if event.two_pools else "All places"
-            text = f"{taken} are taken. You move up when one becomes free, and we'll tell you."
+            text = (
+                gettext(
+                    "All places that you could have are taken. You move up when one becomes free, and "
+                    "we'll tell you."
+                )
+                if event.two_pools
+                else gettext("All places are taken. You move up when one becomes free, and we'll tell you.")
+            )
             actions: tuple[str, ...] = ("cancel",)
             if registration.confirmed_at is not None:
                 text += " You have said that you will come."
             elif event.step == Step.CONFIRMING:
-                text += " Unconfirmed places go to people on this list who have said here that they'll come."
+                text += " " + gettext(
+                    "Unconfirmed places go to people on this list who have said here that they'll come."
+                )
                 actions = ("confirm", "cancel")
-            return Moment("You are on the waiting list", text, "Registration closes", event.close_at, actions)
-        if registration.state == _State.CONFIRMED:
-            text = "Thank you for confirming. After registration closes, we'll tell you who takes part."
-            return Moment("You are coming", text, "Groups are made", event.close_at, ("cancel",))
-        if event.step == Step.CONFIRMING:
-            text = "You can only take part if you confirm."
             return Moment(
-                "Will you come?", text, "You can confirm until", event.close_at, ("confirm", "cancel")
+                gettext("You are on the waiting list"),
+                text,
+                gettext("Registration closes"),
+                event.close_at,
+                actions,
             )
-        text = "We'll ask you later to confirm that you're coming."
-        return Moment("You are registered", text, "Confirmation opens", event.confirm_at, ("cancel",))
+        if registration.state == _State.CONFIRMED:
+            text = gettext(
+                "Thank you for confirming. After registration closes, we'll tell you who takes part."
+            )
+            return Moment(
+                gettext("You are coming"), text, gettext("Groups are made"), event.close_at, ("cancel",)
+            )
+        if event.step == Step.CONFIRMING:
+            text = gettext("You can only take part if you confirm.")
+            return Moment(
+                gettext("Will you come?"),
+                text,
+                gettext("You can confirm until"),
+                event.close_at,
+                ("confirm", "cancel"),
+            )
+        text = gettext("We'll ask you later to confirm that you're coming.")
+        return Moment(
+            gettext("You are registered"), text, gettext("Confirmation opens"), event.confirm_at, ("cancel",)
+        )
     why = _LEFT_OUT.get(_LeftOut(registration.left_out)) if registration.left_out else None
-    return Moment("You are not taking part", why or _OUT.get(_State(state), "Registration is closed."))
+    return Moment(
+        gettext("You are not taking part"), why or _OUT.get(_State(state), gettext("Registration is closed."))
+    )
 
 
 def _moment_with_group(
     event: Event, registration: Registration, here: Seat | None, ahead: Seat | None
 ) -> Moment:
     if event.step == Step.FINISHED:
-        return Moment("The evening is over", "Thank you for coming.")
+        return Moment(gettext("The evening is over"), gettext("Thank you for coming."))
     if registration.state == _State.DROPPED:
-        return Moment("You are not taking part", _OUT[_State.DROPPED])
+        return Moment(gettext("You are not taking part"), _OUT[_State.DROPPED])
     if event.paused_at is not None:
-        return Moment("The evening is paused", "The organiser has stopped the clock. Stay nearby.")
+        return Moment(
+            gettext("The evening is paused"), gettext("The organiser has stopped the clock. Stay nearby.")
+        )
     match event.step:
         case Step.CLOSED:
-            text = "Shortly before the start, we'll send you the rules and ask whether you're ready."
-            return Moment("You are taking part", text, "It begins", event.starts_at)
+            text = gettext("Shortly before the start, we'll send you the rules and ask whether you're ready.")
+            return Moment(gettext("You are taking part"), text, gettext("It begins"), event.starts_at)
         case Step.READY_CHECK:
             ready = registration.ready_at is not None
-            title = "You are ready" if ready else "Are you ready?"
+            title = gettext("You are ready") if ready else gettext("Are you ready?")
             text = (
-                "It begins early if everyone is ready."
+                gettext("It begins early if everyone is ready.")
                 if ready
-                else f"You meet one person after another, for {_minutes(event.round_s)} each. Then the call "
-                f"ends, and you have {_minutes(event.break_s)} to say whether you liked them. If both of you "
-                "did, you learn it."
+                else gettext(
+                    "You meet one person after another, for %(round)s each. Then the call ends, and you have "
+                    "%(break)s to say whether you liked them. If both of you did, you learn it."
+                )
+                % {"round": _minutes(event.round_s), "break": _minutes(event.break_s)}
             )
-            return Moment(title, text, "Round 1 begins", event.deadline_at, () if ready else ("ready",))
+            return Moment(
+                title, text, gettext("Round 1 begins"), event.deadline_at, () if ready else ("ready",)
+            )
         case Step.ROUND:
             number = event.current_round
             if here is None:
-                text = "You have no call in this round."
-                return Moment(f"Round {number}: a break for you", text, "The round ends", event.deadline_at)
+                text = gettext("You have no call in this round.")
+                return Moment(
+                    gettext("Round %(number)d: a break for you") % {"number": number},
+                    text,
+                    gettext("The round ends"),
+                    event.deadline_at,
+                )
             return Moment(
-                f"Round {number}: you meet {_partner(here)}", "", "The call ends", event.deadline_at
+                gettext("Round %(number)d: you meet %(name)s") % {"number": number, "name": _partner(here)},
+                "",
+                gettext("The call ends"),
+                event.deadline_at,
             )
         case _:
             return _moment_in_break(event, here, ahead)
 
 
 def _moment_in_break(event: Event, here: Seat | None, ahead: Seat | None) -> Moment:
-    title = f"Did you like {_partner(here)}?" if here else "Break"
+    title = gettext("Did you like %(name)s?") % {"name": _partner(here)} if here else gettext("Break")
     if event.is_ending:
-        return Moment(title, "That was the last round.", "The evening ends", event.deadline_at)
+        return Moment(
+            title, gettext("That was the last round."), gettext("The evening ends"), event.deadline_at
+        )
     number = event.current_round + 1
+    begins = gettext("Round %(number)d begins") % {"number": number}
     if ahead is None:
-        return Moment(title, "That was your last call.", "The evening goes on", event.deadline_at)
+        return Moment(
+            title, gettext("That was your last call."), gettext("The evening goes on"), event.deadline_at
+        )
     if ahead.round.number == number:
-        return Moment(title, f"Next you meet {_partner(ahead)}.", f"Round {number} begins", event.deadline_at)
-    text = f"You have no call in round {number}; in round {ahead.round.number} you meet {_partner(ahead)}."
-    return Moment(title, text, f"Round {number} begins", event.deadline_at)
+        return Moment(
+            title, gettext("Next you meet %(name)s.") % {"name": _partner(ahead)}, begins, event.deadline_at
+        )
+    text = gettext("You have no call in round %(number)d; in round %(next)d you meet %(name)s.") % {
+        "number": number,
+        "next": ahead.round.number,
+        "name": _partner(ahead),
+    }
+    return Moment(title, text, begins, event.deadline_at)
 
 
 def _minutes(seconds: int) -> str:
     if seconds % 60:
         return f"{seconds} seconds"
-    return "a minute" if seconds == 60 else f"{seconds // 60} minutes"
+    return ngettext("a minute", "%(count)d minutes", seconds // 60) % {"count": seconds // 60}
 
 
 def _partner(seat: Seat) -> str:

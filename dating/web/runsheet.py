@@ -87,7 +87,7 @@ class RunSheet:
             case Step.BREAK:
                 return f"Break after r{number}"
             case _:
-                return Step(self.event.step).label
+                return str(Step(self.event.step).label)
 
     @property
     def fingerprint(self) -> str:
@@ -123,7 +123,7 @@ def run_sheet_of(event: Event, *, pace: str) -> RunSheet:
     return RunSheet(
         event=event,
         rounds=len(rounds),
-        counts=dict(Counter(_State(state).label for state in states)),
+        counts=dict(Counter(str(_State(state).label) for state in states)),
         groups=sheets,
         troubles=[] if event.is_over else _troubles(event),
         missing=[member.name for sheet in sheets for member in sheet.members if member.sign == "missing"],
@@ -182,7 +182,7 @@ def _round(
     taking_part = [pk for pk, member in members.items() if member.state == _State.CONFIRMED]
     return RoundSheet(
         number=round_.number,
-        status=Round.Status(round_.status).label,
+        status=str(Round.Status(round_.status).label),
         pairs=[
             Pair(
                 first=names[date.first_id],

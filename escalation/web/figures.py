@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any, Final
 
+from django.utils.translation import gettext
 from django.views.generic import TemplateView
 
 from config import clock
@@ -27,12 +28,22 @@ class FiguresPage(Page, TemplateView):
             "days": days,
             "periods": PERIODS,
             "tables": [
-                ("policies", "By policy", "Policy", [(each.name, _shown(each)) for each in figures.policies]),
-                ("sources", "By source", "Source", [(each.name, _shown(each)) for each in figures.sources]),
-                ("shops", "By shop", "Shop", [(each.name, _shown(each)) for each in figures.shops]),
+                (
+                    "policies",
+                    gettext("By policy"),
+                    "Policy",
+                    [(each.name, _shown(each)) for each in figures.policies],
+                ),
+                (
+                    "sources",
+                    gettext("By source"),
+                    "Source",
+                    [(each.name, _shown(each)) for each in figures.sources],
+                ),
+                ("shops", gettext("By shop"), "Shop", [(each.name, _shown(each)) for each in figures.shops]),
                 (
                     "hours",
-                    "By hour of the week",
+                    gettext("By hour of the week"),
                     "Hour",
                     [(_hour(each), _shown(each)) for each in figures.hours],
                 ),

@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext
 from django.views.generic import TemplateView
 
@@ -151,7 +152,9 @@ class GroupSnoozePage(_Change):
         until = _until(self.request.POST.get("for", ""), now)
         if not ending.group_snooze(group=group, until=until, by=by, via="web", now=now):
             return ""
-        return f"Snoozed until {timezone.localtime(until):%-d %B, %H:%M}."
+        return gettext("Snoozed until %(until)s.") % {
+            "until": date_format(timezone.localtime(until), "j F, H:i")
+        }
 
 
 def _until(given: str, now: datetime) -> datetime:

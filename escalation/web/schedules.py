@@ -39,7 +39,7 @@ class OverrideForm(forms.Form):
 
     def __init__(self, *args: Any, people: list[tuple[str, str]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["user"].choices = [("", "Choose one"), *people]  # type: ignore[attr-defined]
+        self.fields["user"].choices = [("", gettext("Choose one")), *people]  # type: ignore[attr-defined]
 
 
 class SchedulePage(FormPage):
@@ -60,7 +60,10 @@ class SchedulePage(FormPage):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         schedule, now = self.schedule, clock.now()
         names = {pk: name_of(user) for pk, user in people_by_id(schedule).items()}
-        labels = [layer.name or f"Layer {number}" for number, layer in enumerate(schedule.in_layers, start=1)]
+        labels = [
+            layer.name or gettext("Layer %(number)d") % {"number": number}
+            for number, layer in enumerate(schedule.in_layers, start=1)
+        ]
         first = _monday(self.request.GET.get("from", ""))
         roster = roster_of(schedule)
         step = timedelta(days=DAYS * WEEKS)

@@ -11,7 +11,7 @@ from django.core import signing
 from django.core.exceptions import ValidationError
 from django.http import HttpResponse, HttpResponseRedirect
 from django.urls import reverse
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext, gettext_lazy
 
 from accounts.ids import uuid7
 from accounts.models import User
@@ -61,7 +61,7 @@ class StartForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         names = Policy.objects.filter(deleted_at=None).order_by("name").values_list("name", flat=True)
-        self.fields["policy"].choices = [("", "Choose one"), *((name, name) for name in names)]  # type: ignore[attr-defined]
+        self.fields["policy"].choices = [("", gettext("Choose one")), *((name, name) for name in names)]  # type: ignore[attr-defined]
 
     def request(self) -> Request:
         """Return what the API would be asked.

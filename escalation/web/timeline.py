@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from django.utils.translation import gettext, gettext_lazy
+
 from escalation.models import EscalationProcess
 from escalation.policies.words import name_of
 from escalation.timelines.words import clock_of
@@ -29,15 +31,15 @@ _LEAST_SPAN: Final = timedelta(seconds=10)
 Status = Delivery.Status
 
 WORDS: Final = {
-    "due": "Due",
-    "sending": "Being sent",
-    "sent": "Sent",
-    "arrived": "Arrived",
-    "answered": "Answered",
-    "voicemail": "Voicemail",
-    "hung_up": "Hung up",
-    "failed": "Failed",
-    "cancelled": "Cancelled",
+    "due": gettext_lazy("Due"),
+    "sending": gettext_lazy("Being sent"),
+    "sent": gettext_lazy("Sent"),
+    "arrived": gettext_lazy("Arrived"),
+    "answered": gettext_lazy("Answered"),
+    "voicemail": gettext_lazy("Voicemail"),
+    "hung_up": gettext_lazy("Hung up"),
+    "failed": gettext_lazy("Failed"),
+    "cancelled": gettext_lazy("Cancelled"),
 }
 # What providers report of what they took (notifications.services.provider_reports).
 _ARRIVED: Final[dict[str, str]] = {
@@ -83,7 +85,7 @@ class Row:
     @property
     def label(self) -> str:
         to = self.who or self.address
-        return f"{self.after}: {self.channel}{f' to {to}' if to else ''}, {self.words.lower()}"
+        return f"{self.after}: {self.channel}{f' → {to}' if to else ''}, {self.words.lower()}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,7 @@ def timeline(process: EscalationProcess, deliveries: Sequence[Delivery], *, now:
         rows=rows,
         marks=marks,
         ticks=[Tick(_percent(_LEFT + _WIDTH * place / span), clock_of(place)) for place in places],
-        states=[(state, word) for state, word in WORDS.items() if state in seen],
+        states=[(state, str(word)) for state, word in WORDS.items() if state in seen],
         height=line_y + 44,
         line_y=line_y,
         start_x=_percent(_LEFT),
@@ -151,14 +153,16 @@ def _row(process: EscalationProcess, delivery: Delivery) -> Row:
     told: dict[str, Any] = delivery.notification.data
     state = state_of(delivery)
     round_, step = told.get("round"), told.get("step")
-    named = f"Step {step}" + (f", round {round_}" if isinstance(round_, int) and round_ > 1 else "")
+    place = {"step": step, "round": round_}
+    is_again = isinstance(round_, int) and round_ > 1
+    named = gettext("Step %(step)s, round %(round)s") if is_again else gettext("Step %(step)s")
     return Row(
         number=told.get("number", 0),
-        step=named if step else "",
+        step=named % place if step else "",
         after=clock_of((delivery.due_at - process.started_at).total_seconds()),
         due_at=delivery.due_at,
         state=state,
-        words=WORDS[state],
+        words=str(WORDS[state]),
         channel=delivery.channel,
         who=name_of(delivery.user),
         address="erased"

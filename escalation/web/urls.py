@@ -1,6 +1,7 @@
 """The routes of the pages about escalations."""
 
 from django.urls import path
+from django.utils.translation import gettext_lazy
 
 from escalation.services import covers
 from escalation.web import drills, groups, on_call, views
@@ -54,8 +55,8 @@ urlpatterns = [
             name=f"cover-{name}",
         )
         for name, act, done in (
-            ("accept", covers.cover_accept, "You stand in."),
-            ("decline", covers.cover_decline, "You have said no."),
+            ("accept", covers.cover_accept, gettext_lazy("You stand in.")),
+            ("decline", covers.cover_decline, gettext_lazy("You have said no.")),
             ("withdraw", covers.cover_withdraw, "Withdrawn."),
         )
     ),

@@ -118,7 +118,11 @@ class MarkdownPage(_OneProcess):
 
 def _over(process: EscalationProcess) -> str:
     """Return what to say of a process that can't be ended any more."""
-    return "It had already ended by itself." if process.ran_out else f"It was already {process.state}."
+    return (
+        gettext("It had already ended by itself.")
+        if process.ran_out
+        else gettext("It had already ended: %(state)s.") % {"state": process.get_state_display()}
+    )
 
 
 def is_live(process: EscalationProcess) -> bool:

@@ -49,7 +49,7 @@ class StateFilter(SimpleListFilter):
     title, parameter_name = "status", "status__exact"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
-        return Delivery.Status.choices
+        return [(value, str(label)) for value, label in Delivery.Status.choices]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> QuerySet[Delivery]:
         return selectors.in_states(queryset, [self.value() or ""]) if self.value() else queryset
@@ -186,7 +186,7 @@ class DeliveryAdmin(NotesReadings, ReadOnlyAdmin):
 
     @display(description="Status", label=STATUS_COLOURS)
     def status_label(self, delivery: Delivery) -> str:
-        return Delivery.Status(delivery.state).label
+        return str(Delivery.Status(delivery.state).label)
 
     @display(description="Why")
     def explanation(self, delivery: Delivery) -> str:

@@ -1,6 +1,7 @@
 """Text messages to phones, through Twilio."""
 
 from django.conf import settings
+from django.utils.translation import gettext_noop
 
 from notifications.channels.base import Channel
 from notifications.channels.message import Message, Receipt, Rejected
@@ -23,7 +24,7 @@ class SmsChannel(Channel):
     """
 
     name = "sms"
-    label = "Text message"
+    label = gettext_noop("Text message")
     address_type = "a phone number in international form"
     address_field = "phone-number"
     needs_confirmation = True

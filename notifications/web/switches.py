@@ -2,7 +2,9 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
+
+from django.utils.translation import gettext_lazy
 
 from accounts.models import User
 from notifications import rules
@@ -11,20 +13,20 @@ from notifications.messages import catalogue
 from notifications.models import ContactPoint, Subscription
 from notifications.web.concerns import does_concern
 
-LABELS: Final = {
-    "alert": "Alerts from your shops, including critical ones",
-    "stage.*": "Internships",
-    "evaluation.*": "Evaluations",
-    "grade.*": "Grades",
-    "offer.*": "Offers",
-    "student.*": "Your student profile",
-    "encadrant.*": "Your supervisor profile",
-    "contact_point.*": "Your contact points",
-    "escalation": "Escalations: when somebody needs you",
-    "escalation.*": "Escalations: what is over, and figures",
-    "on_call.*": "Your times on call",
-    "dating.*": "Dating evenings",
-    "tracing.*": "Contact tracing",
+LABELS: Final[dict[str, Any]] = {
+    "alert": gettext_lazy("Alerts from your shops, including critical ones"),
+    "stage.*": gettext_lazy("Internships"),
+    "evaluation.*": gettext_lazy("Evaluations"),
+    "grade.*": gettext_lazy("Grades"),
+    "offer.*": gettext_lazy("Offers"),
+    "student.*": gettext_lazy("Your student profile"),
+    "encadrant.*": gettext_lazy("Your supervisor profile"),
+    "contact_point.*": gettext_lazy("Your contact points"),
+    "escalation": gettext_lazy("Escalations: when somebody needs you"),
+    "escalation.*": gettext_lazy("Escalations: what is over, and figures"),
+    "on_call.*": gettext_lazy("Your times on call"),
+    "dating.*": gettext_lazy("Dating evenings"),
+    "tracing.*": gettext_lazy("Contact tracing"),
 }
 # Made of others, which have switches of their own.
 NOT_SHOWN: Final = ("digest",)
@@ -81,7 +83,7 @@ def table(user: User, subscriptions: Iterable[Subscription], channels: Sequence[
     held = list(subscriptions)
     return [
         Row(
-            LABELS.get(group, group.removesuffix(".*").capitalize()),
+            str(LABELS.get(group, group.removesuffix(".*").capitalize())),
             [
                 Switch(
                     channel,

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from notifications import troubles
 from notifications.explanations import explain
@@ -25,13 +26,17 @@ class Tried:
     @classmethod
     def of(cls, delivery: Delivery) -> "Tried":
         if delivery.status == Delivery.Status.SENT:
-            took = "" if delivery.duration_ms is None else f" in {delivery.duration_ms / 1000:.1f} s"
-            return cls("good", f"The test message was sent{took}.")
+            if delivery.duration_ms is None:
+                return cls("good", gettext("The test message was sent."))
+            said = gettext("The test message was sent in %(seconds)s s.")
+            return cls("good", said % {"seconds": f"{delivery.duration_ms / 1000:.1f}"})
         last = Attempt.objects.filter(delivery=delivery.pk).order_by("-number").first()
-        error = f" Last answer: {last.error}." if last and last.error else ""
+        error = (
+            f" {gettext('Last answer: %(error)s.') % {'error': last.error}}" if last and last.error else ""
+        )
         if delivery.status == Delivery.Status.PENDING:
-            return cls("open", f"A test message is on its way.{error}{_obstacle(delivery)}")
-        return cls("bad", f"The test message was not sent. {explain(delivery)}{error}")
+            return cls("open", f"{gettext('A test message is on its way.')}{error}{_obstacle(delivery)}")
+        return cls("bad", f"{gettext('The test message was not sent.')} {explain(delivery)}{error}")
 
 
 def remember(request: HttpRequest, delivery: Delivery) -> None:
@@ -56,5 +61,6 @@ def _obstacle(delivery: Delivery) -> str:
     for each in troubles.known():
         if each.channel == delivery.channel and each.lane in ("", lane):
             since = f"{timezone.localtime(each.since):%H:%M}"
-            return f" This channel has been failing since {since}; we'll keep trying."
+            said = gettext("This channel has been failing since %(since)s; we'll keep trying.")
+            return f" {said % {'since': since}}"
     return ""

@@ -3,6 +3,7 @@
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
+from django.utils.translation import gettext
 
 from config import clock
 from config.rest.exceptions import Conflict
@@ -24,10 +25,10 @@ def member_of(token: str) -> Registration:
 
 def no_call(request: HttpRequest, member: Registration) -> HttpResponse:
     context = {
-        "heading": "You have no call now",
-        "text": "See the evening's page for what is happening now.",
+        "heading": gettext("You have no call now"),
+        "text": gettext("See the evening's page for what is happening now."),
         "link": reverse("dating:evening", args=[member.event_id]),
-        "link_text": "Go to the evening",
+        "link_text": gettext("Go to the evening"),
     }
     return render(request, "web/outcome.html", context, status=409)
 

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.http import HttpResponse
 from django.shortcuts import render
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_lazy
 
 from config import clock
 from dating import services
@@ -16,7 +16,10 @@ from dating.web.evening import evening_of
 from dating.web.views.shared import EventChange, EventPage, part
 from notifications.web import limits
 
-_OPINIONS = {Reaction.Kind.LIKE.value: "You liked them.", Reaction.Kind.DISLIKE.value: "Noted."}
+_OPINIONS = {
+    Reaction.Kind.LIKE.value: gettext_lazy("You liked them."),
+    Reaction.Kind.DISLIKE.value: gettext_lazy("Noted."),
+}
 
 
 class _Evening(EventPage):
@@ -52,27 +55,27 @@ class RegisterChange(_Change):
         limits.take_act(self.person)
         registration = services.registration_create(event=self.event, user=self.person, now=clock.now())
         waits = registration.state == registration.State.WAITING
-        return "You are on the waiting list." if waits else "You are registered."
+        return gettext("You are on the waiting list.") if waits else gettext("You are registered.")
 
 
 class ConfirmChange(_Change):
     def act(self) -> str:
         limits.take_act(self.person)
         services.registration_confirm(event=self.event, user=self.person, now=clock.now())
-        return "You have confirmed."
+        return gettext("You have confirmed.")
 
 
 class CancelChange(_Change):
     def act(self) -> str:
         limits.take_act(self.person)
         services.registration_cancel(event=self.event, user=self.person, now=clock.now())
-        return "You have cancelled."
+        return gettext("You have cancelled.")
 
 
 class ReadyChange(_Change):
     def act(self) -> str:
         services.ready_mark(event=self.event, user=self.person, now=clock.now())
-        return "You are ready."
+        return gettext("You are ready.")
 
 
 class OpinionChange(_Change):
@@ -85,4 +88,4 @@ class OpinionChange(_Change):
         services.reaction_record(
             event=self.event, user=self.person, about_id=self.given_id("about"), kind=kind, now=clock.now()
         )
-        return _OPINIONS[kind]
+        return str(_OPINIONS[kind])

@@ -6,6 +6,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.http import HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext
 
 from config import clock
 from config.digits import whole
@@ -62,7 +63,7 @@ class PauseChange(_Change):
 class ResumeChange(_Change):
     def act(self) -> str:
         services.event_resume(event=self.event, now=clock.now())
-        return "The evening has resumed."
+        return gettext("The evening has resumed.")
 
 
 class ExtendChange(_Change):
@@ -70,16 +71,16 @@ class ExtendChange(_Change):
         if not (by_s := whole(self.request.POST.get("by_s", ""), most=EXTENSION_MAX_S)):
             raise ValidationError(f"by_s: expected seconds, from 1 to {EXTENSION_MAX_S}.")
         services.event_extend_round(event=self.event, by=timedelta(seconds=by_s), now=clock.now())
-        return "The round has been extended."
+        return gettext("The round has been extended.")
 
 
 class DropChange(_Change):
     def act(self) -> str:
         services.event_drop(event=self.event, registration_id=self.given_id("registration"), now=clock.now())
-        return "They have been removed."
+        return gettext("They have been removed.")
 
 
 class EndChange(_Change):
     def act(self) -> str:
         services.event_end(event=self.event, now=clock.now())
-        return "It ends."
+        return gettext("It ends.")

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 from django.urls import reverse
+from django.utils.translation import gettext
 
 from accounts.models import User
 from config.digits import id_in
@@ -20,13 +21,25 @@ def found(person: User, text: str) -> Iterator[Hit]:
     """Yield what a text names of escalations, the newest first, and where one does what it says."""
     words = text.casefold()
     if words.startswith("start"):
-        yield Hit("Do", "Start an escalation", "Shows first who would be told.", reverse("escalation:start"))
+        yield Hit(
+            gettext("Do"),
+            gettext("Start an escalation"),
+            gettext("Shows first who would be told."),
+            reverse("escalation:start"),
+        )
     if "on call" in words:
-        yield Hit("Do", "Who is on call", "Now, by schedule.", f"{reverse('web:console')}#panel-on-call")
+        yield Hit(
+            gettext("Do"),
+            gettext("Who is on call"),
+            gettext("Now, by schedule."),
+            f"{reverse('web:console')}#panel-on-call",
+        )
     wanted = id_in(text)
     for group in _named(AlertGroup, "opened_at", Q(title__icontains=text) | Q(key=text), wanted):
         url = reverse("escalation:group", args=[group.pk])
-        yield Hit("Alert group", group.title, f"{group.state}, {group.opened_at:%Y-%m-%d %H:%M} UTC", url)
+        yield Hit(
+            gettext("Alert group"), group.title, f"{group.state}, {group.opened_at:%Y-%m-%d %H:%M} UTC", url
+        )
     # Whoever knows what to do first names what it is to be done with.
     stops = words.startswith("stop ")
     name = text[5:] if stops else text
@@ -35,13 +48,16 @@ def found(person: User, text: str) -> Iterator[Hit]:
         url = reverse("escalation:timeline", args=[process.pk])
         if stops and (process.is_active or process.resume_at):
             yield Hit(
-                "Do", f"Stop {process.process_id}", about, reverse("escalation:stop", args=[process.pk])
+                gettext("Do"),
+                gettext("Stop %(name)s") % {"name": process.process_id},
+                about,
+                reverse("escalation:stop", args=[process.pk]),
             )
         else:
-            yield Hit("Escalation", process.process_id, about, url)
+            yield Hit(gettext("Escalation"), process.process_id, about, url)
     for model, what, route in (
-        (Policy, "Policy", "policy"),
-        (Schedule, "Schedule", "schedule"),
+        (Policy, gettext("Policy"), "policy"),
+        (Schedule, gettext("Schedule"), "schedule"),
     ):
         kept = model.objects.filter(Q(name__icontains=text) | Q(pk=wanted), deleted_at=None)
         for each in kept.order_by("name")[:MOST]:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.db.models import Q
 from django.urls import reverse
+from django.utils.translation import gettext_lazy
 
 from escalation.holes.reading import holes_soon
 from escalation.models import AlertGroup, EscalationProcess, Heartbeat, Schedule
@@ -124,7 +125,13 @@ def heartbeats(now: datetime) -> Mapping[str, Any] | None:
 
 
 PANELS: Final = (
-    Panel("ringing", "What rings", "escalation/console/_ringing.html", ringing, RINGING),
-    Panel("heartbeats", "Heartbeats", "escalation/console/_heartbeats.html", heartbeats, WORKING + 1),
-    Panel("on-call", "On call", "escalation/console/_on_call.html", on_call_now, PEOPLE),
+    Panel("ringing", gettext_lazy("What rings"), "escalation/console/_ringing.html", ringing, RINGING),
+    Panel(
+        "heartbeats",
+        gettext_lazy("Heartbeats"),
+        "escalation/console/_heartbeats.html",
+        heartbeats,
+        WORKING + 1,
+    ),
+    Panel("on-call", gettext_lazy("On call"), "escalation/console/_on_call.html", on_call_now, PEOPLE),
 )

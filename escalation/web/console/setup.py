@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from django.conf import settings
 from django.urls import reverse
+from django.utils.translation import gettext
 
 from accounts.models import User
 from escalation.models import Heartbeat, Policy, Schedule
@@ -13,22 +14,36 @@ from notifications.web.console.setup import Step
 def setup(person: User) -> Iterator[Step]:
     """Yield what escalations need; nobody has to use them."""
     has_policy = Policy.objects.filter(deleted_at=None).exists()
-    text = "Who is told, and whom after that if nobody answers." if not has_policy else "There is one."
+    text = (
+        gettext("Who is told, and whom after that if nobody answers.")
+        if not has_policy
+        else gettext("There is one.")
+    )
     url = reverse("admin:escalation_policy_changelist")
-    yield Step("A policy for escalations", has_policy, text, url, is_optional=True)
+    yield Step(gettext("A policy for escalations"), has_policy, text, url, is_optional=True)
     has_schedule = Schedule.objects.filter(deleted_at=None).exists()
-    text = "Who is on call when; policies tell them." if not has_schedule else "There is one."
+    text = (
+        gettext("Who is on call when; policies tell them.") if not has_schedule else gettext("There is one.")
+    )
     url = reverse("admin:escalation_schedule_changelist")
-    yield Step("An on-call schedule", has_schedule, text, url, is_optional=True)
+    yield Step(gettext("An on-call schedule"), has_schedule, text, url, is_optional=True)
     has_resort = bool(settings.LAST_RESORT)
     text = (
-        "Set LAST_RESORT: whoever is told if nobody took an escalation." if not has_resort else "It is set."
+        gettext("Set LAST_RESORT: whoever is told if nobody took an escalation.")
+        if not has_resort
+        else gettext("It is set.")
     )
-    yield Step("A last resort", has_resort, text, is_optional=True)
+    yield Step(gettext("A last resort"), has_resort, text, is_optional=True)
     has_heartbeat = Heartbeat.objects.exists()
     text = (
-        "Have your backup ping one, so that you hear if it stops." if not has_heartbeat else "There is one."
+        gettext("Have your backup ping one, so that you hear if it stops.")
+        if not has_heartbeat
+        else gettext("There is one.")
     )
     yield Step(
-        "A heartbeat of your backup", has_heartbeat, text, reverse("escalation:heartbeats"), is_optional=True
+        gettext("A heartbeat of your backup"),
+        has_heartbeat,
+        text,
+        reverse("escalation:heartbeats"),
+        is_optional=True,
     )

@@ -6,6 +6,7 @@ from uuid import UUID
 from xml.sax.saxutils import escape
 
 from django.conf import settings
+from django.utils.translation import gettext_noop
 
 from notifications.channels.base import Channel
 from notifications.channels.message import Message, Receipt, Rejected
@@ -34,7 +35,7 @@ class PhoneChannel(Channel):
     """
 
     name = "phone"
-    label = "Phone call"
+    label = gettext_noop("Phone call")
     address_type = "a phone number in international form"
     address_field = "phone-number"
     needs_confirmation = True

@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 
 from django.db.models import Q
 from django.urls import reverse
+from django.utils.translation import gettext
 
 from accounts.models import Shop, User
 from accounts.selectors import users_found
@@ -53,14 +54,19 @@ def people(person: User, text: str) -> Iterator[Hit]:
         name = f"{user.first_name} {user.last_name}".strip() or user.email
         state = "" if user.is_active else ", locked"
         yield Hit(
-            "Person", name, f"{user.email}{state}", reverse("admin:accounts_user_change", args=[user.pk])
+            gettext("Person"),
+            name,
+            f"{user.email}{state}",
+            reverse("admin:accounts_user_change", args=[user.pk]),
         )
 
 
 def shops(person: User, text: str) -> Iterator[Hit]:
     named = Q(name__icontains=text) | Q(slug__icontains=text) | Q(pk=id_in(text))
     for shop in Shop.objects.filter(named).order_by("name")[:MOST]:
-        yield Hit("Shop", shop.name, shop.slug, reverse("admin:accounts_shop_change", args=[shop.pk]))
+        yield Hit(
+            gettext("Shop"), shop.name, shop.slug, reverse("admin:accounts_shop_change", args=[shop.pk])
+        )
 
 
 def by_id(person: User, text: str) -> Iterator[Hit]:
@@ -71,13 +77,17 @@ def by_id(person: User, text: str) -> Iterator[Hit]:
     for delivery in Delivery.objects.filter(pk=wanted).select_related("user", "notification"):
         about = f"{delivery.notification.title}: {delivery.get_status_display().lower()}"
         path = reverse("web:delivery", args=[wanted])
-        yield Hit("Delivery", f"{delivery.channel} to {delivery.user or delivery.address}", about, path)
+        yield Hit(
+            gettext("Delivery"), f"{delivery.channel} → {delivery.user or delivery.address}", about, path
+        )
     for alert in Alert.objects.filter(pk=wanted).select_related("shop"):
         about = f"{alert.shop}, {alert.received_at:%Y-%m-%d %H:%M:%S} UTC"
-        yield Hit("Alert", alert.label, about, reverse("admin:notifications_alert_change", args=[wanted]))
+        yield Hit(
+            gettext("Alert"), alert.label, about, reverse("admin:notifications_alert_change", args=[wanted])
+        )
     for told in Notification.objects.filter(pk=wanted):
         path = reverse("admin:notifications_notification_change", args=[wanted])
-        yield Hit("Notification", told.title, told.kind, path)
+        yield Hit(gettext("Notification"), told.title, told.kind, path)
 
 
 for _finder in (people, shops, by_id):

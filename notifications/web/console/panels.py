@@ -15,7 +15,7 @@ class Panel:
     """``place`` says where it stands: the lowest comes first."""
 
     name: str
-    title: str
+    title: Any
     template: str
     read: Read
     place: int

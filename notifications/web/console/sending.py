@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 import django_rq
+from django.utils.translation import gettext_lazy
 from redis.exceptions import RedisError
 
 from config import clock
@@ -100,4 +101,4 @@ def sparkline(values: Sequence[float]) -> str:
     )
 
 
-PANEL: Final = Panel("sending", "What goes out", "web/console/_sending.html", read, SENDING)
+PANEL: Final = Panel("sending", gettext_lazy("What goes out"), "web/console/_sending.html", read, SENDING)

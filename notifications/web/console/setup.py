@@ -8,6 +8,7 @@ import django_rq
 from django.conf import settings
 from django.db.models import Exists, OuterRef
 from django.urls import reverse
+from django.utils.translation import gettext, gettext_lazy
 from redis.exceptions import RedisError
 
 from accounts.models import ApiKey, Membership, Scope, User
@@ -18,11 +19,15 @@ from notifications.models import Alert, ContactPoint
 
 #: Channels to the outside that an operator sets up.
 CHANNELS: Final = (
-    ("email", "Mail", "Set SMTP_HOST and MAIL_FROM."),
-    ("sms", "Text messages", "Set TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and TWILIO_SMS_FROM."),
-    ("phone", "Phone calls", "Set TWILIO_CALL_FROM too."),
-    ("push", "Push", "Set FCM_SERVICE_ACCOUNT."),
-    ("telegram", "Telegram", "Set TELEGRAM_BOT_TOKEN."),
+    ("email", gettext_lazy("Mail"), gettext_lazy("Set SMTP_HOST and MAIL_FROM.")),
+    (
+        "sms",
+        gettext_lazy("Text messages"),
+        gettext_lazy("Set TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and TWILIO_SMS_FROM."),
+    ),
+    ("phone", gettext_lazy("Phone calls"), gettext_lazy("Set TWILIO_CALL_FROM too.")),
+    ("push", "Push", gettext_lazy("Set FCM_SERVICE_ACCOUNT.")),
+    ("telegram", "Telegram", gettext_lazy("Set TELEGRAM_BOT_TOKEN.")),
 )
 #: By one of them, at least, people are to be told.
 _NEEDED: Final = "email"
@@ -55,37 +60,49 @@ def steps_of(person: User) -> list[Step]:
 def own(person: User) -> Iterator[Step]:
     is_at_work = _is_at_work()
     yield Step(
-        "Workers and the scheduler run",
+        gettext("Workers and the scheduler run"),
         is_at_work,
-        "They do." if is_at_work else "Start manage.py rqworker twice, and manage.py rqscheduler.",
+        gettext("They do.")
+        if is_at_work
+        else gettext("Start manage.py rqworker twice, and manage.py rqscheduler."),
     )
     address = urlsplit(settings.PUBLIC_URL)
     is_public = address.scheme == "https" and address.hostname not in ("localhost", "127.0.0.1", "::1")
-    text = f"Links in messages lead to {settings.PUBLIC_URL}."
-    yield Step("People reach it by HTTPS", is_public, text if is_public else f"{text} Set PUBLIC_URL.")
+    text = gettext("Links in messages lead to %(url)s.") % {"url": settings.PUBLIC_URL}
+    yield Step(
+        gettext("People reach it by HTTPS"),
+        is_public,
+        text if is_public else f"{text} {gettext('Set PUBLIC_URL.')}",
+    )
     for name, title, what in CHANNELS:
         is_set_up = registry.is_offered(name)
-        said = "Set up. Add a contact point of yours, and test it." if is_set_up else what
-        yield Step(title, is_set_up, said, reverse("web:preferences"), is_optional=name != _NEEDED)
+        said = gettext("Set up. Add a contact point of yours, and test it.") if is_set_up else what
+        yield Step(str(title), is_set_up, str(said), reverse("web:preferences"), is_optional=name != _NEEDED)
     is_alone = User.objects.filter(is_superuser=True, is_active=True).count() < 2
-    text = "One alone can be ill, or locked out." if is_alone else "There is one."
-    yield Step("A second administrator", not is_alone, text, reverse("admin:accounts_user_changelist"))
+    text = gettext("One alone can be ill, or locked out.") if is_alone else gettext("There is one.")
+    yield Step(
+        gettext("A second administrator"), not is_alone, text, reverse("admin:accounts_user_changelist")
+    )
     point = ContactPoint.objects.filter(user=OuterRef("user"), confirmed_at__isnull=False, deleted_at=None)
     is_staffed = Membership.objects.filter(Exists(point), left_at=None, user__is_active=True).exists()
-    text = "Make a shop, invite its people, and have each of them add a contact point."
+    text = gettext("Make a shop, invite its people, and have each of them add a contact point.")
     yield Step(
-        "A shop whose staff can be told",
+        gettext("A shop whose staff can be told"),
         is_staffed,
-        "There is one." if is_staffed else text,
+        gettext("There is one.") if is_staffed else text,
         reverse("admin:accounts_shop_changelist"),
     )
     keys = ApiKey.objects.filter(revoked_at=None, scopes__contains=[Scope.ALERTS_WRITE])
     has_key = keys.exists()
-    text = "There is one." if has_key else "Make one with the scope alerts:write. It is shown once."
-    yield Step("A key for your services", has_key, text, reverse("admin:accounts_apikey_changelist"))
+    text = (
+        gettext("There is one.")
+        if has_key
+        else gettext("Make one with the scope alerts:write. It is shown once.")
+    )
+    yield Step(gettext("A key for your services"), has_key, text, reverse("admin:accounts_apikey_changelist"))
     has_alert = Alert.objects.exists()
-    text = "It has arrived." if has_alert else "Waiting for it. Send it by the line below."
-    yield Step("The first alert", has_alert, text, reverse("web:history") if has_alert else "")
+    text = gettext("It has arrived.") if has_alert else gettext("Waiting for it. Send it by the line below.")
+    yield Step(gettext("The first alert"), has_alert, text, reverse("web:history") if has_alert else "")
 
 
 def _is_at_work() -> bool:

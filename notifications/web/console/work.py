@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import django_rq
 from django.conf import settings
+from django.utils.translation import gettext_lazy
 from redis.exceptions import RedisError
 
 from notifications import selectors
@@ -35,4 +36,4 @@ def read(now: datetime) -> Mapping[str, Any]:
         return known | {"away": True}
 
 
-PANEL: Final = Panel("work", "Who is at work", "web/console/_work.html", read, WORKING)
+PANEL: Final = Panel("work", gettext_lazy("Who is at work"), "web/console/_work.html", read, WORKING)

@@ -6,7 +6,7 @@ from typing import Any, Final
 from zoneinfo import available_timezones
 
 from django import forms
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext, gettext_lazy, gettext_noop
 
 from accounts.models import User
 from notifications.channels import registry
@@ -77,8 +77,18 @@ def channels_offered() -> list[tuple[str, str]]:
     return [(name, channel_label(name)) for name in names]
 
 
+#: What channels without a label of their own are called, for the catalogues.
+_NAMES: Final = (
+    gettext_noop("Email"),
+    gettext_noop("Inbox"),
+    gettext_noop("Push"),
+    gettext_noop("Webhook"),
+    gettext_noop("Telegram"),
+)
+
+
 def channel_label(name: str) -> str:
-    return registry.sendable(name).label or name.capitalize()
+    return gettext(registry.sendable(name).label or name.capitalize())
 
 
 def time_zones(current: str) -> list[tuple[str, Any]]:
