@@ -43,14 +43,23 @@ def messages_of(app: str) -> Catalog:
     for path in sources(app):
         text = path.read_text()
         if path.suffix == ".html":
-            text = templatize(text, origin=str(path))
+            # On one line, since Babel reads it as Python, where indents must match.
+            text = " ".join(templatize(text, origin=str(path)).split())
         for _, message, _, context in extract("python", BytesIO(text.encode()), KEYWORDS):
             catalog.add(message, locations=[(str(path.relative_to(ROOT)), 1)], context=context)
     return catalog
 
 
 class Plain(Catalog):
-    """With no time and no version in its head, so that the same words are the same file."""
+    """With no time and no version in its head, so that the same words are the same file.
+
+    French has two forms, as in Django; the third that Babel knows is for millions.
+    """
+
+    def __init__(self, locale: str) -> None:
+        super().__init__(locale=locale)
+        if locale == "fr":
+            self._num_plurals, self._plural_expr = 2, "(n > 1)"
 
     @property
     def mime_headers(self) -> list[tuple[str, str]]:
@@ -67,7 +76,7 @@ def current(app: str, language: str) -> Catalog:
     """Return an app's catalogue with all that it says now and nothing else; what is new is empty."""
     path = catalogue(app, language)
     known = read_po(BytesIO(path.read_bytes() if path.exists() else b""), locale=language)
-    catalog = Plain(locale=language)
+    catalog = Plain(language)
     for message in messages_of(app):
         if not message.id:  # the head
             continue

@@ -69,7 +69,9 @@ class ResumeChange(_Change):
 class ExtendChange(_Change):
     def act(self) -> str:
         if not (by_s := whole(self.request.POST.get("by_s", ""), most=EXTENSION_MAX_S)):
-            raise ValidationError(f"by_s: expected seconds, from 1 to {EXTENSION_MAX_S}.")
+            raise ValidationError(
+                gettext("by_s: expected seconds, from 1 to %(most)d.") % {"most": EXTENSION_MAX_S}
+            )
         services.event_extend_round(event=self.event, by=timedelta(seconds=by_s), now=clock.now())
         return gettext("The round has been extended.")
 

@@ -8,6 +8,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
+from django.utils.translation import gettext
 
 from config.rest.exceptions import Conflict, TooMany
 from dating.models import Event
@@ -69,7 +70,7 @@ class EventChange(EventPage):
         try:
             return UUID(self.request.POST.get(name, ""))
         except ValueError:
-            raise ValidationError(f"{name}: expected an id.") from None
+            raise ValidationError(gettext("%(name)s: expected an id.") % {"name": name}) from None
 
 
 def part(request: HttpRequest, template: str, fingerprint: str, context: dict[str, Any]) -> HttpResponse:
