@@ -384,6 +384,7 @@ ROUTES: Final[Mapping[str, Rights]] = {
     "forgotten-password": _by(ANYONE, *_FORM),
     "reset-password": _by(ANYONE, *_FORM),
     "logout": _post(ANYONE),
+    "language": _post(ANYONE),
     "verify-email": _by(person(), *_FORM),
     "verify-phone": _by(person(), *_FORM),
     "account/details": _by(person(), *_FORM),

@@ -12,7 +12,7 @@ MAX_SAID: Final = 1500
 # Seconds that a key is waited for after the last word.
 _WAIT_S: Final = 8
 # The voices' names for the product's languages; Twilio's own default for others.
-_VOICES: Final[Mapping[str, str]] = {"en": "en-GB", "fr": "fr-FR"}
+_VOICES: Final[Mapping[str, str]] = {"en": "en-GB", "fr": "fr-FR", "ru": "ru-RU"}
 _WORDS: Final[Mapping[str, Mapping[str, str]]] = {
     "en": {
         "ask": "Press 1 to acknowledge.",
@@ -29,6 +29,14 @@ _WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "thanks": "Merci. C'est acquitté. Personne d'autre ne sera appelé.",
         "over": "C'est déjà réglé. Au revoir.",
         "locked": "Votre compte est bloqué : vous ne pouvez pas acquitter. Au revoir.",
+    },
+    "ru": {
+        "ask": "Нажмите один, чтобы принять.",
+        "again": "Эта клавиша здесь ничего не делает.",
+        "no_key": "Ни одна клавиша не нажата. До свидания.",
+        "thanks": "Спасибо. Принято. Больше никому звонить не будут.",
+        "over": "Этим уже занялись. До свидания.",
+        "locked": "Ваша учётная запись заблокирована, поэтому принять вы не можете. До свидания.",
     },
 }
 

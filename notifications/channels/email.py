@@ -34,7 +34,11 @@ _HEADERS = HeaderRegistry()
 _HEADERS.map_to_type("list-unsubscribe", _UrlHeader)
 # Long lines are encoded, so that what goes out is ASCII whatever the server can do.
 _POLICY = SMTP.clone(cte_type="7bit", header_factory=_HEADERS)
-_UNSUBSCRIBE = {"en": "No more messages like this:", "fr": "Ne plus recevoir de tels messages :"}
+_UNSUBSCRIBE = {
+    "en": "No more messages like this:",
+    "fr": "Ne plus recevoir de tels messages :",
+    "ru": "Больше не получать таких сообщений:",
+}
 _METHOD = re.compile(r"^METHOD:([A-Z]{1,20})\r?$", re.MULTILINE)
 # Whatever could end a header line.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")

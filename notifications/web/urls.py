@@ -42,6 +42,7 @@ urlpatterns = [
     ),
     path("console/setup/", console.SetupPage.as_view(), name="setup"),
     path("console/find/", console.FindPage.as_view(), name="find"),
+    path("language/", session.LanguagePage.as_view(), name="language"),
     path("login/", session.LoginPage.as_view(), name="login"),
     path("logout/", session.LogoutPage.as_view(), name="logout"),
     path("register/", accounts.RegisterPage.as_view(), name="register"),

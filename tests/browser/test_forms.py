@@ -85,6 +85,7 @@ ALL: Final = {
     "/account/leave/": Form(
         "/account/leave/", "Your account has been deleted", {"[name=password]": f"{PASSWORD} 2"}
     ),
+    "/language/": Form("/login/", "Log in"),
     "/login/": Form(
         "/login/", "No account matches", {"[name=email]": "a@example.com", "[name=password]": "x"}
     ),

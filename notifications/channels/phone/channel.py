@@ -85,7 +85,7 @@ def fields_of(message: Message, caller_id: str) -> dict[str, str | tuple[str, ..
             fields["MachineDetection"] = "Enable"
     elif group == _CODES:
         # What it says, for where Twilio can't ask for it (twilio.com/docs/voice/twiml/say).
-        language = {"fr": "fr-FR"}.get(message.language, "en-US")
+        language = {"fr": "fr-FR", "ru": "ru-RU"}.get(message.language, "en-US")
         said = escape(plain_text.cut(message.body, 600))
         fields["Twiml"] = f'<Response><Say language="{language}" loop="2">{said}</Say></Response>'
     else:

@@ -1,7 +1,9 @@
 """Where one starts, coming in and going out."""
 
+from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth import authenticate, login, logout
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -15,7 +17,7 @@ from accounts.services.invitations import anybody_may_register
 from notifications import troubles
 from notifications.web.form_page import FormPage
 from notifications.web.forms.accounts import LoginForm
-from notifications.web.page import Page
+from notifications.web.page import Page, page_behind
 
 # The same for an address that nobody has, a wrong password and an account that is switched off.
 NO_MATCH = gettext_lazy("No account matches this email address and password.")
@@ -63,6 +65,26 @@ class LoginPage(FormPage):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(next=self.wanted(), may_register=anybody_may_register(), **kwargs)
+
+
+class LanguagePage(Page):
+    """Speak another language from now on, to whoever is not logged in: others choose on their account's page."""
+
+    http_method_names = ["post"]
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        wanted, back = request.POST.get("language", ""), page_behind(request) or reverse("web:start")
+        response = HttpResponseRedirect(back)
+        if wanted in dict(settings.LANGUAGES):
+            response.set_cookie(
+                settings.LANGUAGE_COOKIE_NAME,
+                wanted,
+                max_age=timedelta(days=365),
+                secure=settings.SESSION_COOKIE_SECURE,
+                httponly=True,
+                samesite="Lax",
+            )
+        return response
 
 
 class LogoutPage(Page):
