@@ -400,6 +400,7 @@ ROUTES: Final[Mapping[str, Rights]] = {
     "console/setup": _get(staff()),
     "console/history": _get(staff()),
     "console/history/replay": _by(staff(), "GET", "POST"),
+    "console/people/<uuid:user_id>": _get(staff()),
     "console/deliveries/<uuid:delivery_id>": _get(staff()),
     "console/deliveries/<uuid:delivery_id>/replay": _post(staff()),
     "console/deliveries/<uuid:delivery_id>/cancel": _post(staff()),

@@ -7,14 +7,15 @@ from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext, gettext_lazy
 
 from accounts.models import User
 from notifications.channels import registry
+from notifications.engine.fanout import Decision, preview
 from notifications.engine.own_steps import recipients_in_steps
 from notifications.engine.recipients import people_with_preferences, unusable
-from notifications.explanations import held_sentence, sentence_of
-from notifications.models import ContactPoint, Preference, Severity
+from notifications.explanations import explain, held_sentence, sentence_of
+from notifications.models import ContactPoint, Delivery, Preference, Severity
 from notifications.own_steps import KIND, MAX_S, MOST, OwnStep, in_order, own_steps_of
 
 NOWHERE = gettext_lazy("This leads nowhere: all your contact points are told then instead.")
@@ -101,6 +102,41 @@ def own_steps_shown(
             for step in own_steps_of(preference.steps, severity)
         ]
         for severity in Severity.values
+    }
+
+
+def decisions_foreseen(*, user: User, kind: str, severity: str, at: datetime) -> list[dict[str, Any]]:
+    """Return how somebody would be told of something at a time: by their own steps, or at once everywhere.
+
+    Each says ``contact_point_id``, ``channel``, ``outcome`` (``now``, ``later``, ``held`` or ``not_told``),
+    ``due_at``, ``reason``, ``held_until`` and an ``explanation``. Nothing is sent.
+    """
+    by_steps = decisions_in_steps(user=user, kind=kind, severity=severity, at=at)
+    return by_steps or [
+        _as_foreseen(each, at) for each in preview(user=user, kind=kind, severity=severity, at=at)
+    ]
+
+
+def _as_foreseen(decision: Decision, at: datetime) -> dict[str, Any]:
+    outcome = "held" if decision.reason else "now"
+    if decision.status == Delivery.Status.SUPPRESSED:
+        outcome = "not_told"
+    if outcome == "now":
+        said = gettext("Told by %(channel)s, at once.") % {"channel": decision.channel}
+    else:
+        said = explain(
+            Delivery(
+                channel=decision.channel,
+                status=decision.status,
+                reason=decision.reason,
+                due_at=decision.due_at or at,
+            )
+        )
+    return {
+        **decision._asdict(),
+        "outcome": outcome,
+        "due_at": decision.held_until or decision.due_at or at,
+        "explanation": said,
     }
 
 

@@ -12,6 +12,7 @@ from notifications.web.views import (
     history,
     inbox,
     leaving,
+    people,
     preferences,
     session,
     shared,
@@ -29,6 +30,7 @@ urlpatterns = [
     path("console/stream/", console.StreamPage.as_view(), name="console-stream"),
     path("console/history/", history.HistoryPage.as_view(), name="history"),
     path("console/history/replay/", history.ReplayPage.as_view(), name="history-replay"),
+    path("console/people/<uuid:user_id>/", people.PersonPage.as_view(), name="person"),
     path("console/deliveries/<uuid:delivery_id>/", history.DeliveryPage.as_view(), name="delivery"),
     path(
         "console/deliveries/<uuid:delivery_id>/replay/",

@@ -1,6 +1,5 @@
 """How much a person wants to be told, by which channels, and when not."""
 
-from typing import Any
 from uuid import UUID
 
 from django.http import Http404
@@ -32,10 +31,8 @@ from notifications.api.preference_serializers import (
     SubscriptionInSerializer,
     SubscriptionSerializer,
 )
-from notifications.engine.fanout import Decision, preview
-from notifications.explanations import explain
-from notifications.models import ContactPoint, Delivery, Preference, Subscription
-from notifications.services.own_steps import decisions_in_steps, own_steps_set, own_steps_shown
+from notifications.models import ContactPoint, Preference, Subscription
+from notifications.services.own_steps import decisions_foreseen, own_steps_set, own_steps_shown
 from notifications.services.preferences import preference_set, subscription_remove, subscription_set
 
 EXAMPLE = {"user_id": "0198c7f2-54b1-7d6e-8a53-6f2b1f0c9e11", "level": "CRITICAL"}
@@ -166,24 +163,8 @@ class ExplainView(_PreferenceAccess):
         """
         user = self.person(user_id)
         asked = {"at": clock.now(), **validated(QuestionSerializer(data=request.query_params))}
-        by_steps = decisions_in_steps(user=user, **asked)
-        decisions = by_steps or [_decision(each, asked["at"]) for each in preview(user=user, **asked)]
+        decisions = decisions_foreseen(user=user, **asked)
         return Response(AnswerSerializer({"user_id": user.pk, **asked, "decisions": decisions}).data)
-
-
-def _decision(decision: Decision, at: Any) -> dict[str, Any]:
-    outcome = "held" if decision.reason else "now"
-    if decision.status == Delivery.Status.SUPPRESSED:
-        outcome = "not_told"
-    as_delivery = Delivery(
-        channel=decision.channel, status=decision.status, reason=decision.reason, due_at=decision.due_at or at
-    )
-    return {
-        **decision._asdict(),
-        "outcome": outcome,
-        "due_at": decision.held_until or decision.due_at or at,
-        "explanation": f"Told by {decision.channel}, at once." if outcome == "now" else explain(as_delivery),
-    }
 
 
 @extend_schema(tags=["preferences"])

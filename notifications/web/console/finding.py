@@ -57,7 +57,7 @@ def people(person: User, text: str) -> Iterator[Hit]:
             gettext("Person"),
             name,
             f"{user.email}{state}",
-            reverse("admin:accounts_user_change", args=[user.pk]),
+            reverse("web:person", args=[user.pk]),
         )
 
 
