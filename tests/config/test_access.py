@@ -11,6 +11,7 @@ from rest_framework.test import APIClient
 # Logging in, registering, new passwords, liveness, and the admin's own log-in and log-out pages with what
 # they need.
 OPEN = {
+    "/language/",
     "/",  # leads to the log-in
     "/api/v1/auth/token",
     "/api/v1/auth/token/",

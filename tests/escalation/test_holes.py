@@ -321,7 +321,7 @@ def test_the_next_week_is_counted(admin: User, ana: User, ben: User, monkeypatch
         assert f'tocsin_on_call_holes{{kind="unreached"}} {expected}'.encode() in exposition()
     client = Client(headers={"accept": "text/html"})
     client.force_login(admin)
-    assert "1 hole</a> in the next week." in client.get("/console/").content.decode()
+    assert "1 hole in the next week</a>" in client.get("/console/").content.decode()
 
 
 @pytest.mark.django_db(transaction=True)

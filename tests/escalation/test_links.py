@@ -120,7 +120,7 @@ def test_pressed_again_or_after_a_stop_it_changes_nothing(process):
     process_stop(process_id="restaurant", by="Ben", now=timezone.now())
     for answer in (Client().get(path), Client().post(path)):
         assert answer.status_code == 200
-        assert "stopped" in answer.content.decode()
+        assert "Stopped" in answer.content.decode()
     assert EscalationProcess.objects.get().ended_by == "Ben"
 
 

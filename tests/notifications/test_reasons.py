@@ -94,7 +94,7 @@ def test_the_page_has_exactly_these_reasons_each_with_its_sentence() -> None:
     assert [
         (reason, means)
         for (_, _, means), reason in zip(rows, Reason, strict=True)
-        if not means.startswith(reason.label)
+        if not means.startswith(str(reason.label))
     ] == []
     statuses = {status for _, given, _ in rows for status in re.split(r", then |, ", given)}
     assert statuses <= set(Delivery.Status.values)

