@@ -110,7 +110,7 @@ def answers(tocsin: Product, headers: Mapping[str, str]) -> dict[str, list[float
         "history, one channel": [_history(since=since, channel="webhook")],
         "history, failed": [_history(since=since, status="failed")],
         "history, a channel never used": [_history(since=since, channel="sms")],
-        "history, a reason that none has": [_history(since=since, reason="no_answer")],
+        "history, a reason that none has": [_history(since=since, reason="voicemail")],
         "history, a shop": [_history(since=since, shop="shop-1")],
         "history, a person": [_history(since=since, person=user_id) for user_id, _ in people],
         "a delivery": [f"/console/deliveries/{pk}/" for (pk,) in deliveries],

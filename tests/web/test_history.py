@@ -15,6 +15,7 @@ from accounts.models import User
 from config import clock
 from notifications.ids import first_id
 from notifications.models import Delivery, DeliveryAction, Outgoing
+from notifications.web.chart import BAR, HEIGHT, chart_of
 from notifications.web.views import history
 from tests.factories import ContactPointFactory, NotificationFactory, UserFactory
 from tests.queued import stored
@@ -250,3 +251,121 @@ def test_without_an_answer_nothing_is_replayed(page: Client) -> None:
     page.post("/console/history/replay/?status=failed", {})
     page.post("/console/history/replay/?status=failed&since=soon", {"newest": str(Delivery.objects.get().pk)})
     assert not Outgoing.objects.exists()
+
+
+# --- However much there is ---
+
+
+def test_a_look_goes_through_so_many_and_then_further(page: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(history, "MOST_LOOKED_AT", 3)
+    told("rare", channel="sms", address="+33612345678", ago=timedelta(minutes=9))
+    for number in range(5):
+        told(f"usual {number}", ago=timedelta(minutes=5 - number))
+    first = page.get(PATH, {"channel": "sms"}).content.decode()
+    assert "rare" not in first
+    assert "Looked through back to" in first
+    assert "Nothing so far." in first
+    (further,) = re.findall(r'href="\?([^"]+)">Look further back<', first)
+    second = page.get(f"{PATH}?{further.replace('&amp;', '&')}").content.decode()
+    assert "rare" in second
+    assert "Look further back" not in second
+
+
+def test_nothing_is_left_out_between_one_look_and_the_next(
+    page: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "MOST_LOOKED_AT", 2)
+    for number in range(5):
+        told(f"told {number}", ago=timedelta(minutes=number + 1))
+    seen, query = [], ""
+    while True:
+        shown = page.get(f"{PATH}?{query}").content.decode()
+        seen += re.findall(r'<a href="/console/deliveries/[^"]+">([^<]+)</a>', shown)
+        found = re.findall(r'href="\?([^"]+)">Look further back<', shown)
+        if not found:
+            break
+        query = found[0].replace("&amp;", "&")
+    assert seen == [f"told {number}" for number in range(5)]
+
+
+def test_what_an_index_leads_to_is_found_however_rare_it_is(
+    page: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "MOST_LOOKED_AT", 2)
+    ana = UserFactory(first_name="Ana", last_name="Moreau")
+    told("hers", user=ana, ago=timedelta(minutes=30))
+    told("failed", status=Status.FAILED, reason="attempts_exhausted", ago=timedelta(minutes=20))
+    for number in range(4):
+        told(f"usual {number}")
+    assert titles(page, person=str(ana.pk)) == ["hers"]
+    assert titles(page, status="failed") == ["failed"]
+
+
+# --- The chart ---
+
+
+def bars(page: Client, **fields: str) -> list[str]:
+    return re.findall(r"<title>([^<]+)</title><rect", page.get(PATH, fields).content.decode())
+
+
+def test_the_chart_counts_what_was_made_and_what_failed_of_it(page: Client) -> None:
+    at = clock.now().replace(hour=12, minute=7, second=0, microsecond=0) - timedelta(days=2)
+    for minute in (0, 1, 2, 40):
+        status = {"status": Status.FAILED, "reason": "attempts_exhausted"} if minute == 1 else {}
+        told(f"at {minute}", ago=clock.now() - (at + timedelta(minutes=minute)), **status)
+    since, until = (f"{at + timedelta(hours=hours):%Y-%m-%dT%H:%M}" for hours in (-1, 1))
+    day = f"{at:%-d %b}"
+    assert bars(page, since=since, until=until) == [
+        f"{day}, 12:05: 3 deliveries, of which 1 failed",
+        f"{day}, 12:45: 1 delivery, of which 0 failed",
+    ]
+    assert bars(page, since=since, until=until, status="failed") == [
+        f"{day}, 12:05: 1 delivery, of which 1 failed"
+    ]
+    assert bars(page, since=since, until=until, channel="sms") == []
+
+
+def test_a_bar_leads_to_what_it_counts(page: Client) -> None:
+    told("early", ago=timedelta(hours=30))
+    told("late", ago=timedelta(hours=3))
+    shown = page.get(PATH, {"channel": "webhook"}).content.decode()
+    links = re.findall(r'<a href="\?([^"]+)" aria-label="[^"]+"><title>', shown)
+    assert [titles(page, link.replace("&amp;", "&")) for link in links] == [["early"], ["late"]]
+
+
+@pytest.mark.parametrize(
+    ("span", "length"),
+    [
+        (timedelta(minutes=50), timedelta(minutes=1)),
+        (timedelta(hours=1, minutes=1), timedelta(minutes=5)),
+        (timedelta(days=1), timedelta(hours=1)),
+        (timedelta(days=7), timedelta(hours=3)),
+        (timedelta(days=30), timedelta(days=1)),
+        (timedelta(days=365), timedelta(days=7)),
+        (timedelta(days=3000), timedelta(days=30)),
+    ],
+)
+def test_there_are_sixty_bars_at_most(db: None, span: timedelta, length: timedelta) -> None:
+    until = clock.now()
+    told("old", ago=min(span, timedelta(days=80)) - timedelta(seconds=30))
+    told("new")
+    chart = chart_of(Delivery.objects.all(), since=until - span, until=until, address=lambda *span: "")
+    assert chart is not None
+    assert {bar.until - bar.since for bar in chart.bars} == {length}
+    assert len(chart.bars) <= 60
+    assert sum(bar.count for bar in chart.bars) == 2
+    assert chart.bars[-1].count >= 1
+
+
+def test_the_highest_bar_fills_the_chart_and_the_lowest_is_seen(db: None) -> None:
+    now = clock.now()
+    for number in range(200):
+        told(f"{number}", ago=timedelta(minutes=30))
+    told("alone", ago=timedelta(minutes=3))
+    chart = chart_of(
+        Delivery.objects.all(), since=now - timedelta(hours=1), until=now, address=lambda *span: ""
+    )
+    assert chart is not None
+    heights = [bar.height for bar in chart.bars if bar.count]
+    assert heights == [HEIGHT, 2]
+    assert [bar.x for bar in chart.bars] == [number * BAR for number in range(len(chart.bars))]

@@ -14,6 +14,7 @@ from config.digits import id_in
 from notifications import selectors
 from notifications.api.filters import DeliveryFilter
 from notifications.channels import registry
+from notifications.engine import replay
 from notifications.models import Delivery
 from notifications.web.forms.preferences import channel_label
 
@@ -69,15 +70,25 @@ class HistoryForm(forms.Form):
         said = {name: self.data[name] for name in self.fields if self.data.get(name)}
         return urlencode({name: value for name, value in {**said, **others}.items() if value})
 
+    def looked_through(self, deliveries: QuerySet[Delivery], now: datetime) -> QuerySet[Delivery]:
+        """Narrow deliveries to the time that the fields say."""
+        chosen = selectors.created_from(deliveries, self.since_when(now))
+        until = self.cleaned_data["until"]
+        return selectors.created_until(chosen, until) if until else chosen
+
+    @property
+    def is_of_few(self) -> bool:
+        """Whether an index leads to what the fields say: a person's, or what failed."""
+        said = self.cleaned_data
+        return bool(said["person"]) or said["status"] in replay.REPLAYABLE
+
     def chosen(self, deliveries: QuerySet[Delivery], now: datetime) -> QuerySet[Delivery]:
         """Narrow deliveries to what the fields say, as the API's filters do."""
         said = self.cleaned_data
         given: dict[str, Any] = {name: said[name] for name in ("channel", "reason", "shop") if said[name]}
         if said["status"]:
             given["status"] = [said["status"]]
-        chosen = selectors.created_from(DeliveryFilter(given, deliveries).qs, self.since_when(now))
-        if said["until"]:
-            chosen = selectors.created_until(chosen, said["until"])
+        chosen = self.looked_through(DeliveryFilter(given, deliveries).qs, now)
         if wanted := id_in(said["person"]):
             chosen = chosen.filter(user_id=wanted)
         elif said["person"]:

@@ -5,7 +5,7 @@ import io
 import re
 from collections.abc import Iterable
 from contextlib import suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -22,13 +22,17 @@ from notifications.channels import registry
 from notifications.disclosure import notices_read
 from notifications.engine import replay
 from notifications.explanations import explain
+from notifications.ids import moment_of
 from notifications.messages.texts import text_for
 from notifications.models import Delivery, DeliveryAction
 from notifications.services.delivery_actions import STOPPABLE, deliveries_replay
+from notifications.web.chart import Chart, chart_of
 from notifications.web.forms.history import HistoryForm
 from notifications.web.page import Page
 
 PAGE_SIZE: Final = 50
+#: One look goes through so many deliveries at most, and then offers to go on.
+MOST_LOOKED_AT: Final = 50_000
 #: A file holds so many; of more, the newest.
 MOST_IN_FILE: Final = 10_000
 _SPANS: Final = (
@@ -70,25 +74,52 @@ class HistoryPage(_History):
         if not form.is_valid():
             return render(request, "web/console/history.html", {"form": form}, status=422)
         chosen = self.chosen(form)
-        with suppress(ValueError):
-            chosen = chosen.filter(pk__lt=UUID(request.GET.get("before", "")))
+        before = _id(request.GET.get("before", ""))
+        if before:
+            chosen = chosen.filter(pk__lt=before)
         if "file" in request.GET:
             return self._file(chosen[:MOST_IN_FILE])
-        shown = list(chosen[: PAGE_SIZE + 1])
-        self.note(shown[:PAGE_SIZE])
         now = clock.now()
+        floor = self._floor(form, chosen, before)
+        looked = chosen.filter(pk__gte=floor) if floor else chosen
+        shown = list(looked[: PAGE_SIZE + 1])
+        self.note(shown[:PAGE_SIZE])
+        has_more = len(shown) > PAGE_SIZE
         context = {
             "form": form,
             "rows": [(each, explain(each)) for each in shown[:PAGE_SIZE]],
             "since": form.since_when(now),
-            "older": form.address(before=shown[PAGE_SIZE - 1].pk) if len(shown) > PAGE_SIZE else "",
+            "older": form.address(before=shown[PAGE_SIZE - 1].pk) if has_more else "",
+            "further": form.address(before=floor) if floor and not has_more else "",
+            "looked_since": moment_of(floor) if floor else None,
+            "chart": None if before else self._chart(form, looked, moment_of(floor) if floor else None, now),
             "file": form.address(file="csv"),
-            "spans": [
-                (name, form.address(since=f"{now - span:%Y-%m-%dT%H:%MZ}", until="")) for name, span in _SPANS
-            ],
+            "spans": [(name, form.address(since=_in_query(now - span), until="")) for name, span in _SPANS],
             "replay": form.address() if form.cleaned_data["status"] in replay.REPLAYABLE else "",
         }
         return render(request, "web/console/history.html", context)
+
+    def _floor(self, form: HistoryForm, chosen: QuerySet[Delivery], before: UUID | None) -> UUID | None:
+        """Return from which delivery on one look goes; None where it reaches back to the beginning.
+
+        Whatever is asked for, no look goes through more than so many: what no index leads to may be rare.
+        """
+        through = chosen
+        if not form.is_of_few:
+            through = form.looked_through(Delivery.objects.all(), clock.now())
+            through = through.filter(pk__lt=before) if before else through
+        return through.order_by("-pk").values_list("pk", flat=True)[MOST_LOOKED_AT:].first()
+
+    def _chart(
+        self, form: HistoryForm, looked: QuerySet[Delivery], floor: datetime | None, now: datetime
+    ) -> Chart | None:
+        since = max(form.since_when(now), floor) if floor else form.since_when(now)
+        return chart_of(
+            looked,
+            since=since,
+            until=form.cleaned_data["until"] or now,
+            address=lambda begin, end: form.address(since=_in_query(begin), until=_in_query(end)),
+        )
 
     def _file(self, chosen: QuerySet[Delivery]) -> HttpResponse:
         rows = list(chosen)
@@ -100,6 +131,16 @@ class HistoryPage(_History):
         response = HttpResponse(text.getvalue(), content_type="text/csv; charset=utf-8")
         response["Content-Disposition"] = 'attachment; filename="history.csv"'
         return response
+
+
+def _in_query(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%MZ}"
+
+
+def _id(text: str) -> UUID | None:
+    with suppress(ValueError):
+        return UUID(text)
+    return None
 
 
 def _cells(delivery: Delivery) -> list[str]:
