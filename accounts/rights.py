@@ -397,6 +397,7 @@ ROUTES: Final[Mapping[str, Rights]] = {
     "console": _get(staff()),
     "console/stream": _get(staff()),
     "console/find": _get(staff()),
+    "console/done": _get(staff()),
     "console/setup": _get(staff()),
     "console/history": _get(staff()),
     "console/history/replay": _by(staff(), "GET", "POST"),

@@ -5,6 +5,7 @@ from django.utils.translation import gettext_lazy
 
 from escalation.services import covers
 from escalation.web import drills, groups, on_call, views
+from escalation.web.console.done import SOURCES
 from escalation.web.console.finding import found
 from escalation.web.console.panels import PANELS
 from escalation.web.console.setup import setup as steps
@@ -14,9 +15,11 @@ from escalation.web.heartbeats import HeartbeatsPage
 from escalation.web.holes import HolesPage
 from escalation.web.schedules import OverrideRemovePage, SchedulePage
 from escalation.web.starting import StartPage
-from notifications.web.console import finding, panels, setup
+from notifications.web.console import done, finding, panels, setup
 
 finding.register(found)
+for source in SOURCES:
+    done.register(source)
 setup.register(steps)
 for panel in PANELS:
     panels.register(panel)

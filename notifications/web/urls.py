@@ -4,7 +4,7 @@ from django.urls import path
 
 from accounts.models import Verification
 from notifications.services.delivery_actions import delivery_cancel, delivery_replay
-from notifications.web.console import panels, sending, work
+from notifications.web.console import done, panels, sending, work
 from notifications.web.views import (
     account,
     accounts,
@@ -22,12 +22,15 @@ PHONE = Verification.Purpose.PHONE
 
 panels.register(sending.PANEL)
 panels.register(work.PANEL)
+done.register(done.deliveries)
+done.register(done.in_admin)
 
 app_name = "web"
 urlpatterns = [
     path("", session.StartPage.as_view(), name="start"),
     path("console/", console.NowPage.as_view(), name="console"),
     path("console/stream/", console.StreamPage.as_view(), name="console-stream"),
+    path("console/done/", console.DonePage.as_view(), name="done"),
     path("console/history/", history.HistoryPage.as_view(), name="history"),
     path("console/history/replay/", history.ReplayPage.as_view(), name="history-replay"),
     path("console/people/<uuid:user_id>/", people.PersonPage.as_view(), name="person"),

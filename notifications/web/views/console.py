@@ -1,12 +1,16 @@
 """The console: what happens now, where anything is found, and what is to be set up."""
 
+from contextlib import suppress
+from datetime import datetime
 from functools import partial
+from urllib.parse import urlencode
 from uuid import uuid4
 
 from django.conf import settings
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.dateparse import parse_datetime
 
 from accounts.models import Shop, User
 from config import clock
@@ -14,6 +18,7 @@ from config.live import EVENT_STREAM, STREAM_HEADERS, LiveResponse
 from notifications.inbox.look import credentials_of
 from notifications.inbox.stream import Listener
 from notifications.web.console import hubs
+from notifications.web.console.done import PAGE_SIZE, done
 from notifications.web.console.finding import hits
 from notifications.web.console.setup import steps_of
 from notifications.web.console.showing import View, news, shown_to
@@ -48,6 +53,25 @@ class SetupPage(Page):
         }
         page = "web/console/_steps.html" if is_htmx(request) else "web/console/setup.html"
         return render(request, page, context)
+
+
+class DonePage(Page):
+    """For staff: who did what, the newest first."""
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        who = request.GET.get("who", "").replace("\x00", "").strip()[:200]
+        found = done(self.person, who, _moment(request.GET.get("before", "")))
+        shown = found[:PAGE_SIZE]
+        older = urlencode({"who": who, "before": shown[-1].at.isoformat()}) if len(found) > PAGE_SIZE else ""
+        return render(request, "web/console/done.html", {"done": shown, "who": who, "older": older})
+
+
+def _moment(text: str) -> datetime:
+    """Return a time that an address says; else now."""
+    with suppress(ValueError):
+        if (moment := parse_datetime(text)) and moment.tzinfo and 1970 <= moment.year < 2100:
+            return moment
+    return clock.now()
 
 
 class NowPage(Page):
