@@ -141,11 +141,12 @@ class Site:
         """Register in the browser; returns the email address."""
         email = f"{uuid.uuid4().hex[:12]}@example.com"
         page.goto(self.url("/register/"))
-        page.get_by_label("First name").fill(first_name)
-        page.get_by_label("Last name").fill("Lima")
-        page.get_by_label("Email address").fill(email)
-        page.get_by_label("Password").fill(PASSWORD)
-        page.get_by_role("button", name="Register").click()
+        # By the fields' names, since browsers may ask for other languages.
+        page.locator("[name=first_name]").fill(first_name)
+        page.locator("[name=last_name]").fill("Lima")
+        page.locator("[name=email]").fill(email)
+        page.locator("[name=password]").fill(PASSWORD)
+        page.locator("main form button[type=submit]").click()
         page.wait_for_url("**/inbox/")
         return email
 

@@ -59,7 +59,7 @@ def test_it_is_acknowledged_by_keyboard(site: Site, window: Page, key: str) -> N
     expect(button).to_be_focused()
     window.keyboard.press("Enter")
     expect(window.locator("#messages")).to_contain_text("Acknowledged")
-    expect(window.locator(".esc-summary")).to_contain_text(f"Acknowledged by {email} (web)")
+    expect(window.locator(".esc-summary")).to_contain_text(f"Acknowledged by {email} at")
 
 
 def test_the_link_of_a_mail_acknowledges(site: Site, window: Page, key: str) -> None:

@@ -120,7 +120,10 @@ def test_the_api_speaks_english(browse: Browse, owner: User) -> None:
 
 
 def test_items_of_the_inbox_keep_the_language_that_they_were_made_in(browse: Browse, owner: User) -> None:
-    item = InboxItemFactory(user=owner, language="fr")
-    page = texts(browse(speaking(owner, "ru")).get("/inbox/"))
-    assert item.notification.title in page
-    assert "Отметить прочитанным" in page
+    item = InboxItemFactory(user=owner, language="fr", notification__texts={"fr": {"": ["Bonjour", ""]}})
+    page = browse(speaking(owner, "ru")).get("/inbox/")
+    assert '<span lang="fr">Bonjour</span>' in page.content.decode()
+    assert "Отметить прочитанным" in texts(page)
+    page = browse(speaking(owner, "fr")).get("/inbox/")
+    assert "<span >Bonjour</span>" in page.content.decode()
+    assert item.notification.title not in texts(page)
