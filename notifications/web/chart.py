@@ -83,7 +83,7 @@ def chart_of(
     counts = _counts(deliveries, length)
     if not counts:
         return None
-    first, last = max(min(counts), _start(since, length)), max(counts)
+    first, last = min(min(counts), _start(since, length)), max(max(counts), _start(until, length))
     starts = [first + length * number for number in range(int((last - first) / length) + 1)][-_MOST_BARS:]
     most = max(count for count, _ in counts.values())
     return Chart(

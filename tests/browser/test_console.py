@@ -29,7 +29,7 @@ def test_what_rings_appears_by_itself_and_is_taken_with_one_press(site: Site, wi
     assert answer.ok, answer.text
     item = window.locator(".panel-item", has_text="appears")
     expect(item).to_contain_text("Next: inbox")
-    expect(item.locator("time[data-ago]")).to_have_attribute("data-passed", re.compile(r"^\d+ s ago$"))
+    expect(item.locator("time[data-ago]")).to_have_attribute("data-passed", re.compile(r"^\d+ sec\. ago$"))
     assert window.evaluate("window.notLoadedAgain") is True
     item.get_by_role("button", name="Take it (appears)").click()
     expect(window.locator("#messages")).to_contain_text("Acknowledged")

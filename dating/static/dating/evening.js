@@ -3,6 +3,7 @@
 "use strict";
 
 (() => {
+  const { word } = globalThis;
   const said = document.getElementById("said");
   const heading = () => document.querySelector("[data-say]")?.textContent.trim() ?? "";
   let last = heading();
@@ -17,19 +18,21 @@
     return offsets.get(element);
   }
 
+  const inDays = new Intl.RelativeTimeFormat(document.documentElement.lang);
+
   function words(seconds) {
     const days = Math.floor(seconds / 86400);
-    if (days) return `in ${days} day${days > 1 ? "s" : ""}`;
+    if (days) return inDays.format(days, "day");
     const parts = [Math.floor(seconds / 60) % 60, seconds % 60].map((each) => String(each).padStart(2, "0"));
     const hours = Math.floor(seconds / 3600);
-    return `in ${hours ? `${hours}:` : ""}${parts.join(":")}`;
+    return word("in", { span: `${hours ? `${hours}:` : ""}${parts.join(":")}` });
   }
 
   function tick() {
     for (const element of document.querySelectorAll("[data-until]")) {
       const left = Math.ceil(Number(element.dataset.until) - (Date.now() - offset(element)) / 1000);
       element.hidden = false;
-      element.textContent = left > 0 ? words(left) : "now";
+      element.textContent = left > 0 ? words(left) : word("now");
       // Its time has come: ask at once, and again each second until something has changed.
       if (left <= 0 && left > -10) document.dispatchEvent(new Event("news"));
     }

@@ -5,6 +5,7 @@
 "use strict";
 
 (() => {
+  const { word } = globalThis;
   const HERE_MS = 3000;
   const TRY_MS = 8000;
   const GATHER_MS = 150;
@@ -38,14 +39,14 @@
     part("why").textContent = text;
   }
 
-  const wait = () => show("waiting", `You are in. Waiting for ${partner}…`);
-  const connecting = () => show("connecting", `Connecting with ${partner}…`);
+  const wait = () => show("waiting", word("waiting", { partner }));
+  const connecting = () => show("connecting", word("connecting", { partner }));
 
   // Nobody can be met while the server does not pass on what is said. Two who are connected need it no more.
   function away() {
     if (isOver) return;
     isAway = true;
-    if (!isConnected()) show("waiting", "The server isn't responding properly. Trying again…");
+    if (!isConnected()) show("waiting", word("no-answer"));
   }
 
   function answered() {
@@ -69,27 +70,23 @@
     const seconds = left();
     if (until === undefined || isOver) return;
     if (seconds === null) {
-      part("clock").textContent = "later: the evening is paused";
+      part("clock").textContent = word("paused");
       return;
     }
     const [minutes, rest] = [Math.floor(Math.max(seconds, 0) / 60), Math.max(seconds, 0) % 60];
-    part("clock").textContent = `in ${String(minutes).padStart(2, "0")}:${String(rest).padStart(2, "0")}`;
-    if (seconds === 60) document.getElementById("said").textContent = "One minute left";
+    part("clock").textContent = word("in", { span: `${String(minutes).padStart(2, "0")}:${String(rest).padStart(2, "0")}` });
+    if (seconds === 60) document.getElementById("said").textContent = word("minute-left");
     // The server ends the call; should it be away just then, nobody is left in the room.
     if (seconds < -5 && source?.readyState !== EventSource.OPEN) finish("over");
   }
 
   // --- Camera and microphone ----------------------------------------------------------------------------
 
-  const FAULTS = {
-    NotAllowedError: "This page may not use your camera and microphone. Allow them next to the address, then try again.",
-    NotFoundError: "No camera or microphone was found. Connect one, then try again.",
-    NotReadableError: "Another program uses your camera or microphone. Close it, then try again.",
-  };
+  const FAULTS = ["NotAllowedError", "NotFoundError", "NotReadableError"];
 
   async function open() {
     if (!navigator.mediaDevices) {
-      complain("Your browser only allows camera and microphone on pages whose address begins with https.");
+      complain(word("insecure"));
       return;
     }
     let fault = null;
@@ -105,7 +102,7 @@
       }
     }
     const lacks = ["audio", "video"].filter((kind) => !media.getTracks().some((track) => track.kind === kind));
-    const why = FAULTS[fault?.name] ?? "Your camera or microphone isn't working.";
+    const why = word(FAULTS.includes(fault?.name) ? fault.name : "not-working");
     complain(lacks.length ? `${why} ${without(lacks)}` : "");
     part("self").srcObject = media;
     part("mute").disabled = lacks.includes("audio");
@@ -113,8 +110,7 @@
   }
 
   function without(lacks) {
-    if (lacks.length === 2) return `Until then ${partner} can neither hear nor see you.`;
-    return `Until then ${partner} can't ${lacks[0] === "audio" ? "hear" : "see"} you.`;
+    return word(lacks.length === 2 ? "without-both" : `without-${lacks[0]}`, { partner });
   }
 
   part("retry").addEventListener("click", async () => {
@@ -199,7 +195,7 @@
     } else if (signal.kind === "bye" && signal.page === theirs) {
       drop();
       theirs = "";
-      show("waiting", `${partner} has left the call. They can come back until it ends.`);
+      show("waiting", word("partner-left", { partner }));
     }
   }
 
@@ -250,9 +246,9 @@
   }
 
   function changed() {
-    if (isConnected()) show("connected", `You are connected with ${partner}.`);
+    if (isConnected()) show("connected", word("connected", { partner }));
     else if (["disconnected", "failed"].includes(peer.connectionState)) {
-      show("waiting", `The connection with ${partner} was lost. Trying again…`);
+      show("waiting", word("connection-lost", { partner }));
       say("again");
     }
   }
@@ -283,17 +279,13 @@
     if (isOver || source?.readyState !== EventSource.OPEN || isConnected()) return;
     say("here");
     if (peer && !isAway && Date.now() - beganAt > 2 * TRY_MS) {
-      show("waiting", `${partner} is here, but your networks block the connection. Trying again…`);
+      show("waiting", word("blocked", { partner }));
     }
   }, HERE_MS);
 
   // --- The end ------------------------------------------------------------------------------------------
 
-  const ENDS = {
-    over: "The call is over.",
-    moved: "You opened this call in another window. It continues there.",
-    left: "You have left the call.",
-  };
+  const ENDS = ["over", "moved", "left"];
 
   function finish(why) {
     if (isOver) return;
@@ -304,7 +296,7 @@
     for (const name of ["stage", "controls", "trouble"]) part(name).hidden = true;
     part("clock").parentElement.hidden = true;
     part("back").hidden = why === "over";
-    show("over", ENDS[why] ?? ENDS.over);
+    show("over", word(`end-${ENDS.includes(why) ? why : "over"}`));
     part("title").focus();
   }
 

@@ -10,7 +10,7 @@
   function say(state) {
     live.hidden = false;
     live.dataset.state = state;
-    live.textContent = panels.dataset[state];
+    live.textContent = globalThis.word(state);
   }
 
   // The focus stays on what is still there.

@@ -11,6 +11,13 @@
   const said = document.getElementById("said");
   const byId = (id) => document.getElementById(id);
   const list = () => document.querySelector("ol.notices");
+  const language = document.documentElement.lang;
+
+  // What scripts say stands in the page, in its language, with {names} for what is put in.
+  const words = byId("words").content;
+  globalThis.word = (name, values = {}) =>
+    words.querySelector(`[data-word="${name}"]`).textContent.replace(/\{(\w+)\}/g, (_, key) => values[key]);
+  const word = globalThis.word;
 
   // --- The account menu ---------------------------------------------------------------------------------
 
@@ -44,17 +51,21 @@
 
   // --- How long ago, and how soon -------------------------------------------------------------------------
 
-  const UNITS = [["d", 86400], ["h", 3600], ["min", 60], ["s", 1]];
+  const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
+  const spans = new Intl.RelativeTimeFormat(language, { style: "short" });
+  const now = new Intl.RelativeTimeFormat(language, { numeric: "auto" }).format(0, "second");
+
+  // Negative of what has passed.
   function span(seconds) {
-    const [name, size] = UNITS.find(([, size]) => seconds >= size) ?? UNITS.at(-1);
-    return `${Math.floor(Math.max(seconds, 0) / size)} ${name}`;
+    const [unit, size] = UNITS.find(([, size]) => Math.abs(seconds) >= size) ?? UNITS.at(-1);
+    return spans.format(Math.trunc(seconds / size), unit);
   }
 
   function tellPassed() {
     for (const time of document.querySelectorAll("time[data-ago], time[data-in]")) {
-      const seconds = (Date.now() - Date.parse(time.dateTime)) / 1000;
-      const isAhead = "in" in time.dataset;
-      time.dataset.passed = !isAhead ? `${span(seconds)} ago` : seconds < 0 ? `in ${span(-seconds)}` : "now";
+      const seconds = (Date.parse(time.dateTime) - Date.now()) / 1000;
+      if ("in" in time.dataset) time.dataset.passed = seconds > 0 ? span(seconds) : now;
+      else time.dataset.passed = span(Math.min(seconds, -0));
     }
   }
 
@@ -146,14 +157,14 @@
   function offerLogIn() {
     const link = document.createElement("a");
     link.href = `/login/?next=${encodeURIComponent(location.pathname + location.search)}`;
-    link.textContent = "Log in";
-    complain("That didn't work: you may have been logged out. ").append(link);
+    link.textContent = word("log-in");
+    complain(`${word("logged-out")} `).append(link);
   }
 
-  document.addEventListener("htmx:sendError", () => complain("The server can't be reached. Try again."));
+  document.addEventListener("htmx:sendError", () => complain(word("no-server")));
   document.addEventListener("htmx:responseError", ({ detail }) => {
     if (detail.xhr.status === 403) offerLogIn();
-    else complain("That didn't work. Reload the page.");
+    else complain(word("failed"));
   });
   document.addEventListener("htmx:beforeRequest", ({ detail }) => {
     // What asks by itself takes no message away that was said meanwhile.
@@ -186,9 +197,9 @@
     unread = now;
     count.textContent = now > 99 ? "99+" : String(now);
     count.hidden = now === 0;
-    bell.setAttribute("aria-label", `Inbox, ${now} unread`);
+    bell.setAttribute("aria-label", word("inbox", { count: now }));
     document.title = now ? `(${now}) ${title}` : title;
-    said.textContent = fresh ? `${fresh} new, ${now} unread` : `${now} unread`;
+    said.textContent = word(fresh ? "fresh" : "unread", { fresh, count: now });
   }
 
   // The answer to a form that htmx sent says how many are left.
@@ -249,7 +260,6 @@
 
   // --- The stream ---------------------------------------------------------------------------------------
 
-  const STATES = { live: "Live", lost: "Reconnecting…", out: "Logged out. Reload the page." };
   const name = `tocsin-inbox-${bell.dataset.user}`;
   const others = new BroadcastChannel(name);
   let reopen = AGAIN_MS;
@@ -265,7 +275,7 @@
     if (!live || live.dataset.state === state) return;
     live.hidden = false;
     live.dataset.state = state;
-    live.textContent = STATES[state];
+    live.textContent = word(state);
   }
 
   function tell(message) {
