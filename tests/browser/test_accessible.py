@@ -1,4 +1,4 @@
-"""axe-core finds nothing on any page: as a phone shows it by day, and a wide screen by night; and each fits."""
+"""axe-core finds nothing on any page, by day on a phone and by night on a wide screen; and each page fits."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, Final

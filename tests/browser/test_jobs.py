@@ -1,0 +1,140 @@
+"""What operators come for, done by page alone, in at most half of the clicks and keys that it once took."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.site import Site
+
+pytestmark = pytest.mark.flow
+
+#: Mails that failed for good, and one that somebody did not want.
+FAILED = """
+import json, uuid, random
+from datetime import timedelta
+from accounts.models import User
+from config import clock
+from notifications import metrics
+from notifications.ids import first_id
+from notifications.models import Delivery
+from tests.factories import ContactPointFactory, NotificationFactory
+from tests.queued import stored
+user = User.objects.get(email={email!r})
+point = ContactPointFactory(user=user, channel="email", address={email!r})
+at = clock.now() - timedelta(minutes=5)
+made = stored([
+    Delivery(
+        id=uuid.UUID(int=first_id(at).int | random.getrandbits(62)),
+        notification=NotificationFactory(title=title),
+        user=user, contact_point=point, channel="email", address={email!r}, created_at=at, due_at=at,
+        expires_at=at + timedelta(days=1), status=status, reason=reason, attempts=attempts,
+    )
+    for title, status, reason, attempts in [
+        ("Theft at noon", "suppressed", "level", 0),
+        *((f"Outage {{number}}", "failed", "exhausted", 3) for number in range(3)),
+    ]
+])
+metrics.add("deliveries", "email", "failed", amount=3)
+metrics.flush()
+print(len(made))
+"""
+SCHEDULE = """
+from datetime import timedelta
+from accounts.models import User
+from config import clock
+from tests.factories import UserFactory, schedule_of
+user = User.objects.get(email={email!r})
+bo = UserFactory(first_name="Bo", last_name="Stand-in", email="bo-" + {email!r})
+begins = (clock.now() - timedelta(days=2)).date()
+schedule = schedule_of(user, bo, name={name!r}, shift_h=24, starts_on=begins)
+print(schedule.pk)
+"""
+
+
+@dataclass
+class Hands:
+    """Somebody of the staff at a page, whose clicks and keys are counted."""
+
+    page: Page
+    email: str
+    clicks: int = 0
+    keys: int = 0
+
+    def click(self, what: Locator) -> None:
+        what.click()
+        self.clicks += 1
+
+    def type(self, into: Locator, text: str) -> None:
+        """Into a field that has the focus already, or is clicked for it."""
+        if not into.evaluate("field => field === document.activeElement"):
+            self.click(into)
+        self.page.keyboard.type(text)
+        self.keys += len(text)
+
+    def press(self, key: str) -> None:
+        self.page.keyboard.press(key)
+        self.keys += 1
+
+
+@pytest.fixture
+def hands(site: Site, window: Page) -> Hands:
+    email = site.register(window, first_name="Zora")
+    site.make_operator(email)
+    window.goto("/console/")
+    return Hands(window, email)
+
+
+def test_why_somebody_was_not_told(site: Site, hands: Hands) -> None:
+    """Once 7 clicks and 11 keys."""
+    site.python(FAILED.format(email=hands.email))
+    hands.click(hands.page.get_by_role("link", name="History"))
+    hands.type(hands.page.get_by_label("Person"), "Zora")
+    hands.press("Enter")
+    row = hands.page.locator(".panel-item", has_text="Theft at noon")
+    expect(row).to_contain_text("Not told: prefers critical alerts only.")
+    assert hands.clicks <= 3
+    assert hands.keys <= 5
+
+
+def test_what_an_outage_kept_back_is_sent_again(site: Site, hands: Hands) -> None:
+    """Once 6 clicks for each page of 50."""
+    site.python(FAILED.format(email=hands.email))
+    row = hands.page.locator("#panel-sending tr", has_text="Email")
+    expect(row.get_by_role("link")).to_be_visible()
+    hands.click(row.get_by_role("link"))
+    expect(hands.page.locator(".panel-item", has_text="Outage").first).to_be_visible()
+    hands.click(hands.page.get_by_role("link", name="Replay these"))
+    hands.click(hands.page.get_by_role("button", name="Replay"))
+    expect(hands.page.locator("#messages")).to_contain_text("Replayed")
+    assert hands.clicks <= 3
+
+
+def test_since_when_a_channel_fails_and_whom_that_hit(site: Site, hands: Hands) -> None:
+    """Once 14 clicks for the first, and impossible for the second."""
+    site.python(FAILED.format(email=hands.email))
+    row = hands.page.locator("#panel-sending tr", has_text="Email")
+    hands.click(row.get_by_role("link"))
+    expect(hands.page.locator(".panel-item", has_text="Outage").first).to_contain_text(hands.email)
+    assert hands.clicks <= 7
+
+
+def test_who_is_on_call_now_and_next_week_and_somebody_else_instead(site: Site, hands: Hands) -> None:
+    """Once 2 clicks, impossible, and impossible."""
+    name = f"Nights of {hands.email}"
+    site.python(SCHEDULE.format(email=hands.email, name=name))
+    line = hands.page.locator("#panel-on-call li", has_text=name)
+    expect(line).to_contain_text(", until")
+    assert hands.clicks == 0
+    hands.click(line.get_by_role("link"))
+    week = datetime.now(ZoneInfo("UTC")) + timedelta(days=7 - datetime.now(ZoneInfo("UTC")).weekday())
+    expect(hands.page.locator("main")).to_contain_text(f"From {week:%-d %b %Y}")
+    assert hands.clicks == 1
+    hands.page.goto("/on-call/")
+    spell = hands.page.locator(".esc-item").first
+    hands.click(spell.get_by_text("Ask somebody to stand in"))
+    hands.click(spell.get_by_role("button", name="Ask", exact=True))
+    expect(hands.page.locator("#messages")).to_contain_text("Asked. You are on call until somebody accepts.")
+    assert hands.clicks <= 4
