@@ -22,7 +22,7 @@ TEST_HOME := $(CURDIR)/var/test
 AT_ONCE := -q -n 4 --dist loadfile --no-loadscope-reorder
 TEMPLATES := $(wildcard */templates)
 
-.PHONY: help setup demo run browser rabbitmq alertmanager icaljs test fuzz check lint lock languages audit chaos mutate stop clean \
+.PHONY: help setup demo run browser rabbitmq alertmanager icaljs test fuzz check lint lock languages screenshots audit chaos mutate stop clean \
 	bench-fanout bench-small bench-aged bench-sizes bench-latency bench-lanes bench-intake bench-welcome bench-streams bench-timers bench-stop bench-waiting bench-heartbeats bench-schedules bench-storm \
 	bench-matching bench-evening bench-tracing bench-consume bench-hostile bench-guesses bench-console
 
@@ -78,6 +78,9 @@ lock: ## Write requirements.lock and requirements-dev.lock anew from pyproject.t
 		--extra meet --extra archive --no-emit-index-url --no-emit-find-links --no-header "$$@" pyproject.toml; }; \
 	compile --group dev --group embedded --output-file requirements-dev.lock && \
 	compile --constraint requirements-dev.lock --output-file requirements.lock
+
+screenshots: $(INSTALLED) browser ## Take the pictures of the pages in docs/images anew
+	@DJANGO_SETTINGS_MODULE=tests.settings $(PYTHON) -m tests.screenshots
 
 languages: $(INSTALLED) ## Collect what pages say into the catalogues, say what is not translated, and compile them
 	@$(PYTHON) -m tests.languages

@@ -7,12 +7,15 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
+import django
 from playwright.sync_api import sync_playwright
 
-from tests.browser.conftest import FLAGS, NAMES
-from tests.browser.site import Site
-from tests.packages import ROOT
-from tests.servers.smtp import MailServer
+django.setup()
+
+from tests.browser.conftest import FLAGS, NAMES  # noqa: E402
+from tests.browser.site import Site  # noqa: E402
+from tests.packages import ROOT  # noqa: E402
+from tests.servers.smtp import MailServer  # noqa: E402
 
 IMAGES: Final = ROOT / "docs" / "images"
 #: What there is to see: people, what they were told, and what rings.

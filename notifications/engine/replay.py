@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Count, Max, Min, Q, QuerySet
+from django.utils.translation import gettext
 
 from config import clock
 from notifications.channels import registry
@@ -38,11 +39,11 @@ class LeftOut:
     def __str__(self) -> str:
         """Say it in words; "" where nothing is left out."""
         words = (
-            (self.over, "stopped, or about something that is over"),
-            (self.unreachable, "to people or contact points that no longer get messages"),
-            (self.erased, "so old that their addresses have been erased"),
+            (self.over, gettext("%(count)d stopped, or about something that is over")),
+            (self.unreachable, gettext("%(count)d to people or contact points that no longer get messages")),
+            (self.erased, gettext("%(count)d so old that their addresses have been erased")),
         )
-        return ", ".join(f"{count} {why}" for count, why in words if count)
+        return ", ".join(why % {"count": count} for count, why in words if count)
 
 
 def replay(deliveries: QuerySet[Delivery]) -> int:

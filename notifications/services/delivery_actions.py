@@ -8,7 +8,7 @@ import structlog
 from django.contrib import messages
 from django.db import transaction
 from django.db.models import QuerySet
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 
 from notifications.engine import replay, stop
 from notifications.engine.replay import LeftOut
@@ -26,8 +26,12 @@ class Replayed:
     left_out: LeftOut
 
     def __str__(self) -> str:
-        why = f" Left out: {self.left_out}." if str(self.left_out) else ""
-        return f"{self.count} will be tried again now.{why}"
+        said = ngettext(
+            "%(count)d will be tried again now.", "%(count)d will be tried again now.", self.count
+        ) % {"count": self.count}
+        if str(self.left_out):
+            said = f"{said} {gettext('Left out: %(what)s.') % {'what': self.left_out}}"
+        return said
 
 
 class Said(NamedTuple):
