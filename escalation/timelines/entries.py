@@ -4,7 +4,10 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Final
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.utils import translation
+from django.utils.translation import gettext
 
 from accounts.models import User
 from config.rest.exceptions import Conflict
@@ -55,17 +58,19 @@ def held_add(groups: Iterable[AlertGroup], *, by: str = "", now: datetime) -> No
 
 
 def left_out_add(process: EscalationProcess, left_out: Iterable[Recipient]) -> None:
-    """Store which steps and targets of a policy tell nobody in a round, and why."""
-    Entry.objects.bulk_create(
-        Entry(
-            kind=Kind.LEFT_OUT,
-            at=recipient.at or process.started_at,
-            process=process,
-            user=recipient.user,
-            text=" ".join(filter(None, (_step_of(recipient), explanation_of(recipient)))),
-        )
-        for recipient in left_out
-    )
+    """Store which steps and targets of a policy tell nobody in a round, and why; in English, whoever acts."""
+    with translation.override(settings.LANGUAGE_CODE):
+        entries = [
+            Entry(
+                kind=Kind.LEFT_OUT,
+                at=recipient.at or process.started_at,
+                process=process,
+                user=recipient.user,
+                text=" ".join(filter(None, (_step_of(recipient), explanation_of(recipient)))),
+            )
+            for recipient in left_out
+        ]
+    Entry.objects.bulk_create(entries)
 
 
 def _step_of(recipient: Recipient) -> str:
@@ -95,8 +100,16 @@ def note_add(
     """
     text = text.replace("\r\n", "\n").strip()
     if not text or len(text) > NOTE_MAX_LENGTH:
-        raise ValidationError({"text": f"Expected 1 to {NOTE_MAX_LENGTH} characters, not only spaces."})
+        raise ValidationError(
+            {
+                "text": gettext("Expected 1 to %(most)d characters, not only spaces.")
+                % {"most": NOTE_MAX_LENGTH}
+            }
+        )
     if about.entries.filter(kind=Kind.NOTE).count() >= MOST_NOTES:
-        raise Conflict(f"There are {MOST_NOTES} notes already, which is as many as there can be.")
+        raise Conflict(
+            gettext("There are %(count)d notes already, which is as many as there can be.")
+            % {"count": MOST_NOTES}
+        )
     place: dict[str, Any] = {"process" if isinstance(about, EscalationProcess) else "group": about}
     return entry_add(kind=Kind.NOTE, at=now, text=text, by=by, via=via, user=user, **place)

@@ -3,10 +3,13 @@
 The page, the API and the Markdown show what these functions return.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
+
+from django.utils.translation import gettext, gettext_lazy, ngettext
 
 from escalation.models import AlertGroup, AlertOccurrence, Entry, EscalationProcess, GroupedAlert
 from escalation.policies.words import name_of
@@ -81,10 +84,10 @@ class _Builder:
         return Timeline(title, known, lines[:MOST], max(len(lines) - MOST, 0))
 
 
-_RAN_DRY: Final[dict[str, str]] = {
-    State.FINISHED: "nobody acknowledged it",
-    State.UNANSWERED: "nobody acknowledged it",
-    State.ACKNOWLEDGED: "nobody had acknowledged it",
+_RAN_DRY: Final[dict[str, Any]] = {
+    State.FINISHED: gettext_lazy("nobody acknowledged it"),
+    State.UNANSWERED: gettext_lazy("nobody acknowledged it"),
+    State.ACKNOWLEDGED: gettext_lazy("nobody had acknowledged it"),
 }
 # Of what happened at one instant, what comes first, and last.
 _RANK: Final = {"started": 0, "over": 2, "stopped": 2, "resolved": 3, "ended": 3}
@@ -98,16 +101,16 @@ def process_timeline(run: Run) -> Timeline:
     _add_run(built, run)
     acknowledged = _first(built.lines, "acknowledged")
     facts = [
-        ("Escalation", process.process_id),
-        ("Run", str(process.pk)),
-        ("Alert group", group.title if group else None),
-        ("State", process.get_state_display()),
-        ("Policy", _policy_of(process)),
-        ("Started", process.started_at),
-        ("Acknowledged after", _after(built, acknowledged)),
-        ("Ended", process.ended_at),
-        ("Goes on", process.resume_at),
-        ("Messages", _counted(run.deliveries)),
+        (gettext("Escalation"), process.process_id),
+        (gettext("Run"), str(process.pk)),
+        (gettext("Alert group"), group.title if group else None),
+        (gettext("State"), process.get_state_display()),
+        (gettext("Policy"), _policy_of(process)),
+        (gettext("Started"), process.started_at),
+        (gettext("Acknowledged after"), _after(built, acknowledged)),
+        (gettext("Ended"), process.ended_at),
+        (gettext("Goes on"), process.resume_at),
+        (gettext("Messages"), _counted(run.deliveries)),
     ]
     return built.timeline(process.process_id, facts)
 
@@ -122,14 +125,19 @@ def group_timeline(
 ) -> Timeline:
     """Return the timeline of an alert group, with all the runs by which it was told."""
     built = _Builder(group.opened_at)
-    source = group.integration.name if group.integration else "no integration"
-    built.add(group.opened_at, "started", f"Opened by {source}: {group.title}", via="intake")
+    source = group.integration.name if group.integration else gettext("no integration")
+    opened = gettext("Opened by %(source)s: %(title)s") % {"source": source, "title": group.title}
+    built.add(group.opened_at, "started", opened, via="intake")
     _add_alerts(built, group, alerts)
     for occurrence in said:
         _add_said(built, occurrence)
     if group.storm:
         at = max(group.opened_at, group.storm.opened_at)
-        built.add(at, "stormed", f"Told with others in one summary: {group.storm.title}")
+        built.add(
+            at,
+            "stormed",
+            gettext("Told with others in one summary: %(title)s") % {"title": group.storm.title},
+        )
     own = [each for each in entries if each.kind != Kind.TOLD]
     for each in own:
         _add_entry(built, each)
@@ -144,24 +152,31 @@ def group_timeline(
         built.add(
             group.resolved_at,
             "resolved",
-            f"Resolved{_by(group.ended_by, group.ended_via)}, {after} after it was opened.",
+            gettext("Resolved%(by)s, %(after)s after it was opened.")
+            % {"by": _by(group.ended_by, group.ended_via), "after": after},
             by=group.ended_by,
             via=group.ended_via,
         )
     acknowledged = _first(built.lines, "acknowledged")
     facts = [
-        ("Alert group", group.title),
-        ("Id", str(group.pk)),
-        ("State", group.get_state_display()),
-        ("Severity", group.severity),
-        ("Integration", group.integration.name if group.integration else None),
-        ("Policy", group.policy.name if group.policy else None),
-        ("Opened", group.opened_at),
-        ("Acknowledged after", _after(built, acknowledged)),
-        ("Resolved", group.resolved_at),
-        ("Resolved after", span_of(group.resolved_at - group.opened_at) if group.resolved_at else None),
-        ("Reported", f"{group.occurrences} time{'' if group.occurrences == 1 else 's'}"),
-        ("Messages", _counted([each for run in runs for each in run.deliveries])),
+        (gettext("Alert group"), group.title),
+        (gettext("Id"), str(group.pk)),
+        (gettext("State"), group.get_state_display()),
+        (gettext("Severity"), group.severity),
+        (gettext("Integration"), group.integration.name if group.integration else None),
+        (gettext("Policy"), group.policy.name if group.policy else None),
+        (gettext("Opened"), group.opened_at),
+        (gettext("Acknowledged after"), _after(built, acknowledged)),
+        (gettext("Resolved"), group.resolved_at),
+        (
+            gettext("Resolved after"),
+            span_of(group.resolved_at - group.opened_at) if group.resolved_at else None,
+        ),
+        (
+            gettext("Reported"),
+            ngettext("%(count)d time", "%(count)d times", group.occurrences) % {"count": group.occurrences},
+        ),
+        (gettext("Messages"), _counted([each for run in runs for each in run.deliveries])),
     ]
     return built.timeline(group.title, facts)
 
@@ -171,12 +186,12 @@ def _add_run(built: _Builder, run: Run, instants: Iterable[datetime | None] = ()
     process = run.process
     policy = _policy_of(process)
     by = str(process.started_by.name) if process.started_by else ""
-    how = f" by the policy {policy}" if policy else ""
-    asked = f", asked for by the API key {by}" if by else ""
+    how = gettext(" by the policy %(name)s") % {"name": policy} if policy else ""
+    asked = gettext(", asked for by the API key %(name)s") % {"name": by} if by else ""
     if process.started_by_person:
         by = name_of(process.started_by_person)
-        asked = f", by hand ({by})"
-    text = f"Escalation started{how}{asked}."
+        asked = gettext(", by hand (%(person)s)") % {"person": by}
+    text = gettext("Escalation started%(how)s%(asked)s.") % {"how": how, "asked": asked}
     built.add(process.started_at, "started", text, details=process.details, by=by)
     for delivery in run.deliveries:
         if not _never_came(delivery):
@@ -190,20 +205,22 @@ def _add_run(built: _Builder, run: Run, instants: Iterable[datetime | None] = ()
             _add_entry(built, each, since=process.started_at)
     if over_at := _ran_dry_at(process, run.entries):
         words = _RAN_DRY.get(process.state) or process.get_state_display().lower()
-        built.add(over_at, "ended", f"Ended with nothing left to send: {words}.")
+        built.add(over_at, "ended", gettext("Ended with nothing left to send: %(why)s.") % {"why": words})
 
 
 def _add_entry(built: _Builder, entry: Entry, since: datetime | None = None) -> None:
     by, after = _by(entry.by, entry.via), span_of(entry.at - (since or built.started_at))
-    until = f" until {entry.until:%Y-%m-%d %H:%M:%S} UTC" if entry.until else ""
+    at = f"{entry.until:%Y-%m-%d %H:%M:%S} UTC" if entry.until else ""
+    until = gettext(" until %(at)s") % {"at": at} if at else ""
+    said = {"by": by, "after": after, "until": until}
     text = {
-        Kind.NOTE: f"Note{_by(entry.by, '')}:",
-        Kind.ACKNOWLEDGED: f"Acknowledged{by}, {after} after the start.",
-        Kind.RESUMED: "The acknowledgement ran out: people are told again.",
-        Kind.SNOOZED: f"Snoozed{until}{by}.",
-        Kind.SILENCED: f"Silenced{until}{by}:",
-        Kind.FLAPPING: f"Held back{until}: it opens and closes again and again.",
-        Kind.STOPPED: f"Stopped{by}, {after} after the start.",
+        Kind.NOTE: gettext("Note%(by)s:") % {"by": _by(entry.by, "")},
+        Kind.ACKNOWLEDGED: gettext("Acknowledged%(by)s, %(after)s after the start.") % said,
+        Kind.RESUMED: gettext("The acknowledgement ran out: people are told again."),
+        Kind.SNOOZED: gettext("Snoozed%(until)s%(by)s.") % said,
+        Kind.SILENCED: gettext("Silenced%(until)s%(by)s:") % said,
+        Kind.FLAPPING: gettext("Held back%(until)s: it opens and closes again and again.") % said,
+        Kind.STOPPED: gettext("Stopped%(by)s, %(after)s after the start.") % said,
         Kind.LEFT_OUT: f"{entry.text}{f' ({name_of(entry.user)})' if entry.user else ''}",
     }[Kind(entry.kind)]
     details = entry.text if entry.kind in (Kind.NOTE, Kind.SILENCED) else ""
@@ -214,30 +231,32 @@ def _add_alerts(built: _Builder, group: AlertGroup, alerts: Sequence[GroupedAler
     """Add alerts that came later than the group, and those that were over before it."""
     for alert in alerts:
         if alert.first_at > group.opened_at or len(alerts) > 1:
-            built.add(alert.first_at, "alert", f"Reported: {alert.title}")
+            built.add(alert.first_at, "alert", gettext("Reported: %(title)s") % {"title": alert.title})
         if alert.ended_at and (alert.ended_at != group.resolved_at or len(alerts) > 1):
-            built.add(alert.ended_at, "over", f"Over: {alert.title}")
+            built.add(alert.ended_at, "over", gettext("Over: %(title)s") % {"title": alert.title})
 
 
 def _add_said(built: _Builder, said: AlertOccurrence) -> None:
     if said.act == Act.ACKNOWLEDGE:
         after = span_of(said.received_at - built.started_at)
-        text, kind = f"Acknowledged{_by(said.by, 'intake')}, {after} after the start.", "acknowledged"
+        words = {"by": _by(said.by, "intake"), "after": after}
+        text, kind = gettext("Acknowledged%(by)s, %(after)s after the start.") % words, "acknowledged"
     else:
-        text, kind = f"Note from its source{_by(said.by, '')}:", "note"
+        text, kind = gettext("Note from its source%(by)s:") % {"by": _by(said.by, "")}, "note"
     built.add(said.received_at, kind, text, details=said.details, by=said.by, via="intake")
 
 
 def _told(built: _Builder, delivery: Delivery) -> Line:
     told: dict[str, Any] = delivery.notification.data
     step, round_ = told.get("step"), told.get("round")
-    again = f", round {round_}" if isinstance(round_, int) and round_ > 1 else ""
-    which = f"Step {step}{again}: " if step else ""
-    shown = "an erased address" if delivery.address_is_erased else registry.shown(
+    is_again = isinstance(round_, int) and round_ > 1
+    named = gettext("Step %(step)s, round %(round)s") if is_again else gettext("Step %(step)s")
+    which = f"{named % {'step': step, 'round': round_}}: " if step else ""
+    shown = gettext("an erased address") if delivery.address_is_erased else registry.shown(
         delivery.channel, delivery.address
     )  # fmt: skip
     who = name_of(delivery.user) or shown
-    to = f" to {who}" if who else ""
+    to = gettext(" to %(person)s") % {"person": who} if who else ""
     at = _happened_at(delivery)
     text = f"{which}{delivery.channel}{to}. {explain(delivery)}"
     after_s = (at - built.started_at).total_seconds()
@@ -285,12 +304,14 @@ def _ran_dry_at(process: EscalationProcess, entries: Sequence[Entry]) -> datetim
 
 def _by(by: str, via: str) -> str:
     way = way_of(via)
-    return (f" by {by}" if by else "") + (f" {way}" if way else "")
+    return (gettext(" by %(person)s") % {"person": by} if by else "") + (f" {way}" if way else "")
 
 
 def _policy_of(process: EscalationProcess) -> str:
     version = process.policy_version
-    return f"{version.policy.name} (version {version.number})" if version else ""
+    if version is None:
+        return ""
+    return gettext("%(name)s (version %(number)s)") % {"name": version.policy.name, "number": version.number}
 
 
 def _first(lines: Iterable[Line], kind: str) -> Line | None:
@@ -303,17 +324,14 @@ def _after(built: _Builder, line: Line | None) -> str | None:
 
 def _counted(deliveries: Sequence[Delivery]) -> str:
     """Say how many messages came to what."""
-    counts = {"sent": 0, "failed": 0, "not told": 0, "still to come": 0, "not needed any more": 0}
-    for each in deliveries:
-        match each.state:
-            case Status.SENT:
-                counts["sent"] += 1
-            case Status.PENDING | Status.SENDING:
-                counts["still to come"] += 1
-            case Status.CANCELLED:
-                counts["not needed any more"] += 1
-            case Status.SUPPRESSED:
-                counts["not told"] += 1
-            case _:
-                counts["failed"] += 1
-    return ", ".join(f"{count} {words}" for words, count in counts.items() if count)
+    words = {
+        Status.SENT: gettext("%(count)d sent"),
+        Status.FAILED: gettext("%(count)d failed"),
+        Status.SUPPRESSED: gettext("%(count)d not told"),
+        Status.PENDING: gettext("%(count)d still to come"),
+        Status.CANCELLED: gettext("%(count)d not needed any more"),
+    }
+    # What is being sent is still to come; whatever else there is has failed.
+    ends = {end: end for end in words} | {Status.SENDING: Status.PENDING}
+    counts = Counter(ends.get(Status(each.state), Status.FAILED) for each in deliveries)
+    return ", ".join(said % {"count": counts[end]} for end, said in words.items() if counts[end])
