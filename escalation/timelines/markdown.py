@@ -9,6 +9,7 @@ from typing import Final
 from uuid import UUID
 
 from django.http import HttpResponse
+from django.utils.translation import gettext
 
 from escalation.timelines.lines import Line, Timeline
 
@@ -31,10 +32,10 @@ def escaped(text: str) -> str:
 def markdown_of(timeline: Timeline, zone: tzinfo) -> str:
     """Return a timeline with its times in UTC, and in a zone of the reader's."""
     zones: list[tzinfo] = [UTC] if str(zone) == "UTC" else [UTC, zone]
-    heads = [*(_zone_name(each) for each in zones), "After", "What happened"]
+    heads = [*(_zone_name(each) for each in zones), gettext("After"), gettext("What happened")]
     rows = [f"| {escaped(name)} | {_fact(value, zones)} |" for name, value in timeline.facts]
     parts = [
-        f"# Timeline: {escaped(timeline.title)}",
+        f"# {gettext('Timeline')}: {escaped(timeline.title)}",
         "",
         "| | |",
         "|---|---|",
@@ -45,7 +46,8 @@ def markdown_of(timeline: Timeline, zone: tzinfo) -> str:
         *(_row(line, zones) for line in timeline.lines),
     ]
     if timeline.left_out:
-        parts += ["", f"At least {timeline.left_out} later lines are left out."]
+        said = gettext("At least %(count)s later lines are left out.") % {"count": timeline.left_out}
+        parts += ["", said]
     return "\n".join(parts) + "\n"
 
 

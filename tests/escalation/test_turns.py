@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
+from django.utils import translation
 
 from accounts.models import User
 from accounts.services.users import user_update
@@ -100,6 +101,18 @@ def test_a_schedule_without_anybody_is_left_out_with_its_reason(
     schedule_remove(schedule=schedule)
     start("fridge")
     assert left_out(staff, "fridge") == ["Step 1: Not there any more, or switched off."]
+
+
+def test_why_a_step_told_nobody_is_stored_in_english_whoever_starts_it(
+    schedule: Schedule, people: Sequence[User]
+) -> None:
+    policy_of(schedule, "everyone", PHONE)
+    schedule_update(schedule=schedule, layers=[layer()], may_have_holes=True)
+    with translation.override("fr"):
+        process = start("oven")
+    assert [each.text for each in process.entries.filter(kind="left_out")] == [
+        "Step 1 by “Kitchen”: Nobody takes turns in this schedule."
+    ]
 
 
 def left_out(staff: Any, process_id: str) -> list[str]:

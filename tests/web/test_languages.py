@@ -8,6 +8,13 @@ import pytest
 from django.test import Client
 
 from accounts.models import User
+from config import clock
+from escalation.policies.definition import Definition
+from escalation.policies.parsing import steps_of
+from escalation.requests import Request
+from escalation.services.policies import policy_create
+from escalation.services.processes import process_acknowledge
+from escalation.services.requests import request_run
 from notifications.models import ContactPoint
 from tests.factories import ContactPointFactory, InboxItemFactory
 
@@ -127,3 +134,38 @@ def test_items_of_the_inbox_keep_the_language_that_they_were_made_in(browse: Bro
     page = browse(speaking(owner, "fr")).get("/inbox/")
     assert "<span >Bonjour</span>" in page.content.decode()
     assert item.notification.title not in texts(page)
+
+
+@pytest.mark.parametrize(
+    ("language", "lines"),
+    [
+        (
+            "fr",
+            ["Escalade commencée par la règle Ovens (version 1).", "Prise en charge par Luc par une touche"],
+        ),
+        (
+            "ru",
+            ["Эскалация началась по правилу Ovens (версия 1).", "Принято (Luc) клавишей телефона, через 0 с"],
+        ),
+        (
+            "en",
+            [
+                "Escalation started by the policy Ovens (version 1).",
+                "Acknowledged by Luc by a key on the phone",
+            ],
+        ),
+    ],
+)
+def test_timelines_are_told_in_it(browse: Browse, operator: User, language: str, lines: list[str]) -> None:
+    targets = [{"type": "user", "user_id": str(operator.pk), "channels": ["inbox"]}]
+    steps = steps_of([{"after_s": 600, "targets": targets}])
+    policy_create(name="Ovens", definition=Definition(steps))
+    process = request_run(Request("oven", "start", policy="Ovens"), now=clock.now()).process
+    assert process is not None
+    process_acknowledge(process=process, by="Luc", via="phone", now=clock.now())
+    client = browse(speaking(operator, language))
+    shown = texts(client.get(f"/escalations/{process.pk}/"))
+    file = client.get(f"/escalations/{process.pk}/timeline.md").content.decode()
+    for line in lines:
+        assert line in shown
+        assert line.split(" (")[0].split(".")[0] in file
