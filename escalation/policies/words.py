@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Final
 
+from django.utils.translation import gettext, gettext_lazy
+
 from accounts.models import User
 from escalation.policies.conditions import HOURS, SEVERITY, WEEKDAY
 from escalation.policies.plan import GONE, NOBODY_IN_IT, NOBODY_ON_CALL
@@ -13,13 +15,13 @@ from notifications.engine.recipients import Recipient
 from notifications.explanations import held_sentence, sentence_of
 
 _OF_NOBODY: Final = {
-    NOBODY_ON_CALL: "Nobody is on call then.",
-    GONE: "Not there any more, or switched off.",
-    NO_WAY: "Has no contact point on these channels.",
-    NOBODY_IN_IT: "Nobody takes turns in this schedule.",
-    HOURS: "Left out: it is due outside its hours.",
-    WEEKDAY: "Left out: it is due on another day.",
-    SEVERITY: "Left out: the escalation has another severity.",
+    NOBODY_ON_CALL: gettext_lazy("Nobody is on call then."),
+    GONE: gettext_lazy("Not there any more, or switched off."),
+    NO_WAY: gettext_lazy("Has no contact point on these channels."),
+    NOBODY_IN_IT: gettext_lazy("Nobody takes turns in this schedule."),
+    HOURS: gettext_lazy("Left out: it is due outside its hours."),
+    WEEKDAY: gettext_lazy("Left out: it is due on another day."),
+    SEVERITY: gettext_lazy("Left out: the escalation has another severity."),
 }
 
 
@@ -51,10 +53,12 @@ def explanation_of(recipient: Recipient) -> str:
 
 def _explanation(recipient: Recipient) -> str:
     if not recipient.is_told:
-        return _OF_NOBODY.get(recipient.reason) or sentence_of(recipient.reason, otherwise="Not told")
+        if recipient.reason in _OF_NOBODY:
+            return str(_OF_NOBODY[recipient.reason])
+        return sentence_of(recipient.reason, otherwise=gettext("Not told"))
     if recipient.reason:
         return held_sentence(recipient.due_at)
-    return f"Told by {recipient.channel}."
+    return gettext("Told by %(channel)s.") % {"channel": recipient.channel}
 
 
 def name_of(user: User | None) -> str:
