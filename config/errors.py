@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import translation
 from django.views import defaults
 
 from config.outages import is_outage
@@ -38,7 +39,9 @@ def server_error(request: HttpRequest, *args: Any) -> HttpResponse:
         return unavailable(request, Unreachable.default_detail)
     if _is_machines(request.path):
         return JsonResponse({"detail": "Something broke on our side; it has been logged."}, status=500)
-    return defaults.server_error(request)
+    # By what the browser asks for: whose session it is may be what broke.
+    with translation.override(translation.get_language_from_request(request)):
+        return defaults.server_error(request)
 
 
 def unavailable(request: HttpRequest, detail: str) -> HttpResponse:

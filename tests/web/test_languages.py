@@ -111,6 +111,17 @@ def test_errors_are_said_in_it_too(browse: Browse, owner: User) -> None:
     assert "Vous ne pouvez pas faire cela" in texts(client.get("/console/"))
 
 
+def test_what_broke_is_said_in_it(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks(*args: Any, **kwargs: Any) -> Any:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("notifications.web.views.session.LoginPage.get", breaks)
+    client = Client(raise_request_exception=False, headers={"accept-language": "fr", "accept": "text/html"})
+    page = client.get("/login/")
+    assert page.status_code == 500
+    assert "Une erreur s’est produite de notre côté" in texts(page)
+
+
 def test_what_is_stored_does_not_depend_on_it(browse: Browse, owner: User) -> None:
     point = ContactPointFactory(user=owner, channel="email", address="a@example.com")
     client = browse(speaking(owner, "ru"))
