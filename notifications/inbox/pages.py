@@ -3,6 +3,7 @@
 import base64
 import binascii
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -63,8 +64,17 @@ class Page:
 
 
 # Written out, since putting such a statement together with the ORM costs several times what running it does.
-_OF_KIND: Final = """
-   JOIN notifications_notification AS told ON told.id = item.notification_id AND told.kind = %(kind)s
+_TOLD_OF: Final = "JOIN notifications_notification AS told ON told.id = item.notification_id"
+_CONDITIONS: Final = {
+    "kind": "told.kind = %(kind)s",
+    "domain": "(told.kind = %(domain)s OR starts_with(told.kind, %(domain)s || '.'))",
+    "severity": "told.severity = %(severity)s",
+    "text": "(told.title ILIKE %(text)s OR told.body ILIKE %(text)s OR told.texts::text ILIKE %(text)s)",
+}
+#: What may be rare is looked for among so many of the newest items.
+LOOKED_THROUGH: Final = 10_000
+_AMONG_THE_NEWEST: Final = """
+ AND item.number > (SELECT last_number FROM notifications_inbox WHERE user_id = %(user)s) - %(looked_through)s
 """
 # In the models' order, by which Django takes them.
 _ITEM: Final = ("delivery_id", "number", "language", "created_at", "read_at")
@@ -77,11 +87,23 @@ _READ_SINCE: Final = "item.read_at > %(as_of)s"
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which items of a person's inbox; None stands for all."""
+    """Which items of a person's inbox; None stands for all.
+
+    ``domain`` is the first word of kinds, such as ``dating``; ``text`` stands in the title or the body. These
+    and ``severity`` are looked for among the newest ``LOOKED_THROUGH`` items.
+    """
 
     user: User
     unread: bool | None = None
     kind: str | None = None
+    domain: str | None = None
+    severity: str | None = None
+    text: str | None = None
+
+    @property
+    def conditions(self) -> list[str]:
+        """The names of what a notification must be."""
+        return [name for name in _CONDITIONS if getattr(self, name) is not None]
 
 
 def page(wanted: Wanted, *, cursor: Cursor | None, size: int) -> Page:
@@ -120,8 +142,16 @@ def _found(
     ]
     if not chosen:
         return []
-    statement = _statement(chosen, of_kind=wanted.kind is not None, backwards=backwards)
-    parameters: dict[str, Any] = {"user": wanted.user.pk, "kind": wanted.kind, "most": most}
+    statement = _statement(chosen, conditions=wanted.conditions, backwards=backwards)
+    parameters: dict[str, Any] = {
+        "user": wanted.user.pk,
+        "kind": wanted.kind,
+        "domain": wanted.domain,
+        "severity": wanted.severity,
+        "text": f"%{_literal(wanted.text)}%" if wanted.text else None,
+        "looked_through": LOOKED_THROUGH,
+        "most": most,
+    }
     if cursor is not None:
         parameters |= {"as_of": cursor.as_of, "number": cursor.number}
     rows = sql.rows(statement, parameters)
@@ -136,14 +166,21 @@ def _found(
     return found
 
 
-def _statement(chosen: Sequence[tuple[int, str]], *, of_kind: bool, backwards: bool) -> str:
+def _literal(text: str) -> str:
+    """Return a pattern of LIKE that this text alone matches."""
+    return re.sub(r"([\\%_])", r"\\\1", text)
+
+
+def _statement(chosen: Sequence[tuple[int, str]], *, conditions: Sequence[str] = (), backwards: bool) -> str:
     """Look through sections by their conditions, each in the order of its own partial index."""
+    told = " AND ".join([_TOLD_OF, *(_CONDITIONS[name] for name in conditions)]) if conditions else ""
+    newest = _AMONG_THE_NEWEST if {*conditions} - {"kind"} else ""
     numbers, sections = ("ASC", "DESC") if backwards else ("DESC", "ASC")
     parts = " UNION ALL ".join(
         f"""
 (SELECT {section} AS section, item.*
-   FROM notifications_inboxitem AS item {_OF_KIND if of_kind else ""}
-  WHERE item.user_id = %(user)s AND item.dismissed_at IS NULL AND {condition}
+   FROM notifications_inboxitem AS item {told}
+  WHERE item.user_id = %(user)s AND item.dismissed_at IS NULL AND {condition} {newest}
   ORDER BY item.number {numbers} LIMIT %(most)s)
 """  # noqa: S608  (no value is put into the text)
         for section, condition in chosen
@@ -160,7 +197,7 @@ SELECT item.section, item.delivery_id, item.number, item.language, item.created_
 named(
     "inbox.page",
     "Read the first page of an inbox.",
-    partial(_statement, [(UNREAD, _UNREAD), (READ, _READ)], of_kind=False, backwards=False),
+    partial(_statement, [(UNREAD, _UNREAD), (READ, _READ)], backwards=False),
 )
 
 

@@ -241,3 +241,44 @@ def test_older_ones_can_be_reached_without_scripts(site: Site, open_browser: Ope
     expect(page.locator(".notice")).to_contain_text("Welcome")
     page.get_by_role("link", name="Back to the newest").click()
     expect(page.locator(".notice")).to_have_count(20)
+
+
+# --- The inbox by keyboard -------------------------------------------------------------------------------
+
+
+def test_one_key_moves_marks_deletes_and_searches(site: Site, window: Page) -> None:
+    email = site.register(window)
+    for title in ("Surgery", "Cardiology"):
+        site.publish(email, title)
+    site.wait_until_told(email, 3)
+    window.goto("/inbox/")
+    items = window.locator(".notice")
+    expect(items).to_have_count(3)
+    window.keyboard.press("j")
+    expect(items.nth(0)).to_be_focused()
+    window.keyboard.press("j")
+    expect(items.nth(1)).to_be_focused()
+    window.keyboard.press("k")
+    expect(items.nth(0)).to_be_focused()
+    window.keyboard.press("e")
+    expect(window.locator("#bell")).to_have_accessible_name("Inbox, 2 unread")
+    expect(items.nth(0)).to_be_focused()
+    window.keyboard.press("u")
+    expect(window.locator("#bell")).to_have_accessible_name("Inbox, 3 unread")
+    window.keyboard.press("#")
+    expect(items).to_have_count(2)
+    expect(window.locator("#messages")).to_contain_text("Deleted.")
+    window.keyboard.press("/")
+    expect(window.get_by_role("searchbox")).to_be_focused()
+    # There, keys are letters.
+    window.keyboard.type("jeu")
+    expect(window.get_by_role("searchbox")).to_have_value("jeu")
+    window.locator("main").focus()
+    window.keyboard.press("?")
+    expect(window.get_by_role("dialog")).to_be_visible()
+    window.get_by_label("Use these keys").uncheck()
+    window.get_by_role("button", name="Close").click()
+    window.reload()
+    window.locator("main").focus()
+    window.keyboard.press("j")
+    expect(items.nth(0)).not_to_be_focused()

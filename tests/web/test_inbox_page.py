@@ -150,7 +150,7 @@ def test_the_list_takes_as_many_queries_for_many(
         for _ in range(count):
             tell(owner)
         # The session, the user, the last number, the list, the count; and where the bar leads (three).
-        with django_assert_num_queries(8):
+        with django_assert_num_queries(9):
             client.get("/inbox/")
 
 

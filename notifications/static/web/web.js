@@ -224,7 +224,7 @@
     try {
       while (askAgain) {
         askAgain = false;
-        const answer = await fetch(`${bell.dataset.news}?after=${last}`);
+        const answer = await fetch(`${bell.dataset.news}after=${last}`);
         if (answer.status === 401) return leave();
         if (!answer.ok) throw new Error(answer.statusText);
         show(await answer.json());

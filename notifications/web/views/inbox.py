@@ -18,9 +18,11 @@ from notifications.web import undoing
 from notifications.web.context import Bell
 from notifications.web.notices import notice_of, rendered
 from notifications.web.page import Page, is_htmx
+from notifications.web.tabs import Narrowed, tabs_of
 
 PAGE_SIZE: Final = 20
 MOST: Final = 2**63 - 1
+ALL: Final = Narrowed("", "")
 
 
 class InboxPage(Page, TemplateView):
@@ -30,10 +32,14 @@ class InboxPage(Page, TemplateView):
         return ["web/_older_notices.html" if is_htmx(self.request) else "web/inbox.html"]
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(**kwargs) | page_of(self, self.request.GET.get("cursor"))
+        narrowed = Narrowed.of(self.request.GET)
+        shown = page_of(self, self.request.GET.get("cursor"), narrowed)
+        if not is_htmx(self.request):
+            shown["tabs"] = tabs_of(self.person, narrowed)
+        return super().get_context_data(**kwargs) | shown
 
 
-def page_of(page: Page, cursor: str | None = None) -> dict[str, Any]:
+def page_of(page: Page, cursor: str | None = None, narrowed: Narrowed = ALL) -> dict[str, Any]:
     try:
         begins = pages.Cursor.decode(cursor) if cursor else None
     except ValueError:
@@ -41,13 +47,16 @@ def page_of(page: Page, cursor: str | None = None) -> dict[str, Any]:
     # Before the list: what comes in between is asked for by the script, as newer than this number.
     bell = Bell(page.person)
     last_number = bell.last_number
-    shown = pages.page(pages.Wanted(page.person), cursor=begins, size=PAGE_SIZE)
+    shown = pages.page(narrowed.wanted(page.person), cursor=begins, size=PAGE_SIZE)
     return {
         "bell": bell,
         "up_to": max(last_number, *(each.number for each in shown.items), 0),
         "notices": [notice_of(each, person=page.person) for each in shown.items],
         "older": shown.next.encode() if shown.next else "",
         "is_first_page": begins is None,
+        "narrowed": narrowed,
+        "inbox_query": narrowed.address(),
+        "looked_through": pages.LOOKED_THROUGH,
     }
 
 
@@ -63,9 +72,11 @@ class NewsPage(Page):
         # The oldest of them, so that a list which asks again is never left with a gap.
         items = list(selectors.newer_than(after, user=self.person, most=PAGE_SIZE + 1))
         shown = items[:PAGE_SIZE]
+        # A list that shows some of them gets those alone; the bell counts all.
+        matching = Narrowed.of(request.GET).matching(shown, person=self.person)
         return JsonResponse(
             {
-                "html": rendered(request, reversed(shown), person=self.person),
+                "html": rendered(request, reversed(matching), person=self.person),
                 "last": shown[-1].number if shown else after,
                 "more": len(items) > len(shown),
                 "unread": Bell(self.person).unread,

@@ -1,0 +1,49 @@
+// The inbox by keyboard: one key moves, marks, deletes, searches. Whoever speaks to their computer, or hits keys
+// by accident, switches it off (WCAG 2.1.4).
+"use strict";
+
+(() => {
+  const KEPT = "tocsin-keys";
+  const help = document.getElementById("keys");
+  const isOn = document.getElementById("keys-on");
+  isOn.checked = localStorage.getItem(KEPT) !== "off";
+  isOn.addEventListener("change", () => localStorage.setItem(KEPT, isOn.checked ? "on" : "off"));
+  document.getElementById("keys-open").hidden = false;
+  document.getElementById("keys-open").addEventListener("click", () => help.showModal());
+
+  const items = () => [...document.querySelectorAll("ol.notices > .notice")];
+  const current = () => document.activeElement?.closest(".notice");
+
+  function move(step) {
+    const all = items();
+    const at = all.indexOf(current());
+    const next = all[at < 0 ? 0 : Math.min(Math.max(at + step, 0), all.length - 1)];
+    next?.focus();
+    next?.scrollIntoView({ block: "nearest" });
+  }
+
+  function mark(read) {
+    const item = current();
+    if (item?.classList.contains("unread") === read) item.querySelector("[id^=toggle-]").click();
+  }
+
+  const KEYS = {
+    j: () => move(1),
+    k: () => move(-1),
+    o: () => current()?.querySelector(".notice-body a")?.click(),
+    e: () => mark(true),
+    u: () => mark(false),
+    "#": () => current()?.querySelector("[data-deletes] button").click(),
+    "/": () => document.getElementById("inbox-q").focus(),
+    "?": () => help.showModal(),
+  };
+
+  document.addEventListener("keydown", (event) => {
+    if (!isOn.checked || event.ctrlKey || event.metaKey || event.altKey || help.open) return;
+    if (event.target.closest("input, textarea, select, [contenteditable]")) return;
+    const act = KEYS[event.key];
+    if (!act) return;
+    event.preventDefault();
+    act();
+  });
+})();
