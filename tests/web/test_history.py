@@ -114,6 +114,13 @@ def test_the_spans_lead_to_what_is_as_young(page: Client) -> None:
     assert titles(page, spans["30 days"]) == ["now", "two hours ago", "ten days ago"]
 
 
+def test_names_lead_to_their_person(page: Client) -> None:
+    ana = UserFactory(first_name="Ana", last_name="Moreau")
+    made = told("hers", user=ana)
+    for path in (PATH, f"/console/deliveries/{made.pk}/"):
+        assert f'<a href="/console/people/{ana.pk}/"><bdi>' in page.get(path).content.decode()
+
+
 def test_every_row_says_why(page: Client) -> None:
     told("failed", status=Status.FAILED, reason="attempts_exhausted")
     assert "Failed: every attempt failed; it can be replayed." in texts(page.get(PATH).content)
