@@ -121,7 +121,7 @@ def _over(process: EscalationProcess) -> str:
     return (
         gettext("It had already ended by itself.")
         if process.ran_out
-        else gettext("It had already ended: %(state)s.") % {"state": process.get_state_display()}
+        else gettext("It was already %(state)s.") % {"state": process.get_state_display().lower()}
     )
 
 
