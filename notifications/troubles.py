@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Final, cast
 
 import django_rq
+from django.utils.translation import gettext
 from redis import Redis
 from redis.exceptions import RedisError
 
@@ -38,9 +39,17 @@ class Trouble:
     def __str__(self) -> str:
         since = f"{self.since:%Y-%m-%d %H:%M:%S} UTC"
         if not self.lane:
-            return f"{self.channel} has been failing since {since} ({self.failures} attempts failed)"
-        what = "asks to be sent nothing" if self.is_held else "is closed after lasting failure"
-        return f"{self.lane} ({self.channel}) {what}, since {since}"
+            said = gettext("%(channel)s has been failing since %(since)s (%(failures)d attempts failed)")
+        elif self.is_held:
+            said = gettext("%(lane)s (%(channel)s) asks to be sent nothing, since %(since)s")
+        else:
+            said = gettext("%(lane)s (%(channel)s) is closed after lasting failure, since %(since)s")
+        return said % {
+            "channel": self.channel,
+            "lane": self.lane,
+            "since": since,
+            "failures": self.failures,
+        }
 
 
 def channels(redis: Redis) -> list[Trouble]:

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from django.utils.translation import gettext, ngettext
+
 from dating.models import Event
 
 #: A bar that is full is so wide, in units of its drawing.
@@ -46,12 +48,20 @@ def plots_of(event: Event) -> list[Plot]:
         return []
     said = [
         (label, name, results["reactions"].get(name, 0))
-        for name, label in (("like", "Likes"), ("dislike", "Dislikes"), ("report", "Reports"))
+        for name, label in (
+            ("like", gettext("Likes")),
+            ("dislike", gettext("Dislikes")),
+            ("report", gettext("Reports")),
+        )
     ]
     most = max(number for _, _, number in said)
     bars = [Bar(label, _bar((name, number), most=most), f"{number}") for label, name, number in said]
-    lead = f"{_counted(results['matches'], 'pair')} matched: they liked each other."
-    plots = [_people(results), Plot("What people said", lead, "Said", bars)]
+    lead = ngettext(
+        "%(count)d pair matched: they liked each other.",
+        "%(count)d pairs matched: they liked each other.",
+        results["matches"],
+    ) % {"count": results["matches"]}
+    plots = [_people(results), Plot(gettext("What people said"), lead, gettext("Said"), bars)]
     # What was stored by an older version has less in it.
     if results.get("by_round"):
         plots.insert(1, _rounds(results["by_round"]))
@@ -59,23 +69,23 @@ def plots_of(event: Event) -> list[Plot]:
         most = max(people)
         bars = [
             Bar(
-                _counted(likes, "like"),
+                _likes(likes),
                 _bar(("people", number), most=most),
-                _counted(number, "person", "people"),
+                ngettext("%(count)d person", "%(count)d people", number) % {"count": number},
             )
             for likes, number in enumerate(people)
         ]
-        plots.append(Plot("Likes that people got", "", "Likes", bars))
+        plots.append(Plot(gettext("Likes that people got"), "", gettext("Likes"), bars))
     return plots
 
 
 def _people(results: Mapping[str, Any]) -> Plot:
     steps = [
-        ("Registered", "registered"),
-        ("Confirmed", "confirmed"),
-        ("Took part", "took_part"),
-        ("Came", "shows"),
-        ("Matched somebody", "people_matched"),
+        (gettext("Registered"), "registered"),
+        (gettext("Confirmed"), "confirmed"),
+        (gettext("Took part"), "took_part"),
+        (gettext("Came"), "shows"),
+        (gettext("Matched somebody"), "people_matched"),
     ]
     most = results["registered"]
     bars = [
@@ -84,8 +94,8 @@ def _people(results: Mapping[str, Any]) -> Plot:
         if name in results
     ]
     declined = results["declined"]
-    lead = f"{declined} declined when asked." if declined else ""
-    return Plot("From registration to a match", lead, "People", bars)
+    lead = gettext("%(count)d declined when asked.") % {"count": declined} if declined else ""
+    return Plot(gettext("From registration to a match"), lead, gettext("People"), bars)
 
 
 def _rounds(rounds: Sequence[Mapping[str, int]]) -> Plot:
@@ -93,15 +103,22 @@ def _rounds(rounds: Sequence[Mapping[str, int]]) -> Plot:
     bars = []
     for round_ in rounds:
         held, planned = round_["held"], round_["planned"]
-        text = f"{held} of {planned} held, {_counted(round_['likes'], 'like')}"
+        said = gettext("%(held)d of %(planned)d held, %(likes)s")
+        text = said % {"held": held, "planned": planned, "likes": _likes(round_["likes"])}
         parts = _bar(("held", held), ("not-held", planned - held), most=most)
-        bars.append(Bar(f"Round {round_['round']}", parts, text))
-    key = [("held", "held"), ("not-held", "not held")]
-    return Plot("Dates by round", "Each like is for the person met in that round.", "Round", bars, key)
+        bars.append(Bar(gettext("Round %(number)s") % {"number": round_["round"]}, parts, text))
+    key = [("held", gettext("held")), ("not-held", gettext("not held"))]
+    return Plot(
+        gettext("Dates by round"),
+        gettext("Each like is for the person met in that round."),
+        gettext("Round"),
+        bars,
+        key,
+    )
 
 
-def _counted(number: int, one: str, many: str = "") -> str:
-    return f"{number} {one if number == 1 else many or one + 's'}"
+def _likes(number: int) -> str:
+    return ngettext("%(count)d like", "%(count)d likes", number) % {"count": number}
 
 
 def _bar(*parts: tuple[str, int], most: int) -> list[Part]:

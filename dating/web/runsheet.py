@@ -8,6 +8,7 @@ from typing import Final
 from uuid import UUID
 
 from django.db.models import Prefetch
+from django.utils.translation import gettext, gettext_lazy, ngettext
 
 from dating.evening.presence import Signs
 from dating.evening.timeline import LIVE
@@ -15,7 +16,7 @@ from dating.meetings.registry import LABELS
 from dating.models import Date, Event, Group, Registration, Room, Round, Step
 
 _State = Registration.State
-_NO_CALL: Final = "No call in this round"
+_NO_CALL: Final = gettext_lazy("No call in this round")
 _WORDS: Final = {
     Date.Status.PLANNED: "not held",
     Date.Status.TOOK_PLACE: "held",
@@ -80,12 +81,12 @@ class RunSheet:
 
     @property
     def heading(self) -> str:
-        number = f"ound {self.event.current_round} of {self.rounds}"
+        said = {"number": self.event.current_round, "rounds": self.rounds}
         match self.event.step:
             case Step.ROUND:
-                return f"R{number}"
+                return gettext("Round %(number)d of %(rounds)d") % said
             case Step.BREAK:
-                return f"Break after r{number}"
+                return gettext("Break after round %(number)d of %(rounds)d") % said
             case _:
                 return str(Step(self.event.step).label)
 
@@ -139,9 +140,20 @@ def _troubles(event: Event) -> list[str]:
     label = LABELS.get(event.provider, event.provider)
     said = []
     for (is_replaced, error), count in counts.items():
-        which = f"{count} room{'s' if count > 1 else ''} of {label}"
-        instead = "replaced by the built-in room" if is_replaced else "not there yet and being tried again"
-        said.append(f"{which} {'are' if count > 1 else 'is'} {instead}: {error}")
+        words = (
+            ngettext(
+                "%(count)d room of %(provider)s is replaced by the built-in room: %(error)s",
+                "%(count)d rooms of %(provider)s are replaced by the built-in room: %(error)s",
+                count,
+            )
+            if is_replaced
+            else ngettext(
+                "%(count)d room of %(provider)s is not there yet and being tried again: %(error)s",
+                "%(count)d rooms of %(provider)s are not there yet and being tried again: %(error)s",
+                count,
+            )
+        )
+        said.append(words % {"count": count, "provider": label, "error": error})
     return said
 
 
@@ -162,7 +174,7 @@ def _group(event: Event, group: Group, rounds: dict[int, Round]) -> GroupSheet:
     begun = max(rounds, default=0) if event.is_over else event.current_round
     on = sheets.get(event.current_round) if event.step in (Step.ROUND, Step.BREAK) else None
     places = _places(by_round.get(event.current_round, []), names) if event.step == Step.ROUND else {}
-    elsewhere = _NO_CALL if event.step == Step.ROUND else ""
+    elsewhere = str(_NO_CALL) if event.step == Step.ROUND else ""
     return GroupSheet(
         number=group.number,
         members=[_member(event, member, places.get(pk, elsewhere)) for pk, member in members.items()],
@@ -206,20 +218,25 @@ def _places(dates: Sequence[Date], names: dict[UUID, str]) -> dict[UUID, str]:
     for date in dates:
         room = date.room.number if date.room else "–"
         for own, other in ((date.first_id, date.second_id), (date.second_id, date.first_id)):
-            where = "In room" if own in joined else "Expected in room"
-            places[own] = f"{where} {room}, with {names[other]}"
+            said = (
+                gettext("In room %(room)s, with %(name)s")
+                if own in joined
+                else gettext("Expected in room %(room)s, with %(name)s")
+            )
+            places[own] = said % {"room": room, "name": names[other]}
     return places
 
 
 def _member(event: Event, member: Registration, place: str) -> Member:
     if member.state == _State.DROPPED:
-        sign, label = "dropped", "Dropped"
+        sign, label = "dropped", gettext("Dropped")
     elif not Signs(member.last_sign_at, member.missed_at).is_present:
-        sign, label = "missing", "Missing"
+        sign, label = "missing", gettext("Missing")
     elif member.last_sign_at is not None:
-        sign, label = "there", "Ready" if event.step == Step.READY_CHECK else "There"
+        is_asked = event.step == Step.READY_CHECK
+        sign, label = "there", gettext("Ready") if is_asked else gettext("There")
     else:
-        sign, label = "silent", "No sign yet"
+        sign, label = "silent", gettext("No sign yet")
     return Member(
         id=member.pk,
         name=name_of(member),
