@@ -80,7 +80,8 @@ lock: ## Write requirements.lock and requirements-dev.lock anew from pyproject.t
 	compile --constraint requirements-dev.lock --output-file requirements.lock
 
 screenshots: $(INSTALLED) browser ## Take the pictures of the pages in docs/images anew
-	@DJANGO_SETTINGS_MODULE=tests.settings $(PYTHON) -m tests.screenshots
+	@trap '$(stop_test_servers)' EXIT; \
+	TOCSIN_HOME="$(TEST_HOME)" DJANGO_SETTINGS_MODULE=tests.settings $(PYTHON) -m tests.screenshots
 
 languages: $(INSTALLED) ## Collect what pages say into the catalogues, say what is not translated, and compile them
 	@$(PYTHON) -m tests.languages

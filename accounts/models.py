@@ -13,6 +13,7 @@ from django.core.validators import MaxValueValidator
 from django.db import models, transaction
 from django.db.models.functions import Lower
 from django.utils.crypto import salted_hmac
+from django.utils.translation import gettext
 
 from accounts.changes import TracksChanges
 from accounts.ids import UUIDv7Field
@@ -101,7 +102,7 @@ class User(TracksChanges, AbstractBaseUser, PermissionsMixin):
             # Others can look like the address of somebody else, or become it in lower case. Between quotes
             # an address may hold what steers a terminal.
             raise ValidationError(
-                {"email": "Enter an address in ASCII; a domain in other letters, as xn--…."}
+                {"email": gettext("Enter an address in ASCII; a domain in other letters, as xn--….")}
             )
         self.email = self.email.strip().lower()
         if self.phone:

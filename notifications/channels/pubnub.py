@@ -8,6 +8,7 @@ from urllib.parse import quote
 import orjson
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
 
 from config import clock
 from notifications.channels.base import Channel
@@ -37,7 +38,8 @@ class PubNubChannel(Channel):
         length = len(address.encode("utf-8", "replace"))
         if not 0 < length <= MAX_NAME or _NOT_IN_NAMES.search(address):
             raise ValidationError(
-                f"Enter a PubNub channel: at most {MAX_NAME} bytes, without spaces and , / \\ *"
+                gettext("Enter a PubNub channel: at most %(most)d bytes, without spaces and , / \\ *")
+                % {"most": MAX_NAME}
             )
         return address
 

@@ -3,7 +3,7 @@
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext, gettext_lazy
 
 from notifications import rules
 from notifications.channels import registry
@@ -55,10 +55,10 @@ class Preference(models.Model):
         if (self.quiet_from is None) != (self.quiet_until is None):
             missing = "quiet_from" if self.quiet_from is None else "quiet_until"
             raise ValidationError(
-                {missing: "Quiet hours need a beginning and an end: give both, or neither."}
+                {missing: gettext("Quiet hours need a beginning and an end: give both, or neither.")}
             )
         if self.quiet_from is not None and self.quiet_from == self.quiet_until:
-            raise ValidationError({"quiet_until": "Quiet hours can't end when they begin."})
+            raise ValidationError({"quiet_until": gettext("Quiet hours can't end when they begin.")})
 
 
 class Subscription(models.Model):

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.contrib.auth.models import Permission
 from django.test import Client
-from django.utils import timezone
+from django.utils import timezone, translation
 from pytest_django import Settings
 
 from accounts.models import User
@@ -161,6 +161,15 @@ def test_the_page_of_a_case_says_how_many_were_told_and_how_long_contacts_were_i
 )
 def test_a_duration_is_said_in_words(seconds: int, words: str) -> None:
     assert duration(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [("fr", "2 h 25 min 59 s"), ("ru", "2 ч 25 мин 59 с")],
+)
+def test_durations_are_said_in_the_language_of_the_page(language: str, words: str) -> None:
+    with translation.override(language):
+        assert duration(8759) == words
 
 
 def test_staff_mark_a_device_on_the_page_and_close_its_case_there(
