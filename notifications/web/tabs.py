@@ -43,8 +43,9 @@ class Narrowed:
         return cls(query.get("show", "").replace("\0", "")[:LONGEST], text[:LONGEST])
 
     @property
-    def is_narrow(self) -> bool:
-        return bool(self.show or self.text)
+    def is_bounded(self) -> bool:
+        """Whether the newest items alone are looked through: ``pages.LOOKED_THROUGH``."""
+        return bool(self.text) or self.show not in ("", UNREAD)
 
     def address(self, **others: str) -> str:
         """Return the query of what is shown, with some parameters in place of its own."""

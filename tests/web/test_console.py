@@ -239,4 +239,5 @@ def test_only_what_is_new_is_sent_to_whoever_has_the_rest(page: Client, ana: Use
     assert "panel-ringing" in {each["id"] for each in told}
     assert "panel-on-call" not in {each["id"] for each in told}
     assert 'id="panel-ringing"' in next(each["html"] for each in told if each["id"] == "panel-ringing")
-    assert news(page, digests(page)) == []
+    # What is due gets older with every second, which is news.
+    assert {each["id"] for each in news(page, digests(page))} <= {"panel-work"}

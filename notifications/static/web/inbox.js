@@ -41,7 +41,8 @@
   document.addEventListener("keydown", (event) => {
     if (!isOn.checked || event.ctrlKey || event.metaKey || event.altKey || help.open) return;
     if (event.target.closest("input, textarea, select, [contenteditable]")) return;
-    const act = KEYS[event.key];
+    // Enter opens what the item itself leads to, and is a button's own on a button.
+    const act = event.key === "Enter" && event.target === current() ? KEYS.o : KEYS[event.key];
     if (!act) return;
     event.preventDefault();
     act();

@@ -94,7 +94,8 @@ class _Change(Page):
 
     def answer(self, template: str, context: dict[str, Any]) -> HttpResponse:
         if not is_htmx(self.request):
-            return HttpResponseRedirect(reverse("web:inbox"))
+            narrowed = Narrowed.of(self.request.POST).address()
+            return HttpResponseRedirect(f"{reverse('web:inbox')}?{narrowed}".rstrip("?"))
         response = render(self.request, template, context)
         response["HX-Trigger"] = json.dumps({"unread": Bell(self.person).unread})
         return response
@@ -136,4 +137,4 @@ class MarkAllPage(_Change):
         if (up_to := whole(request.POST.get("up_to", ""), most=MOST)) is None:
             return HttpResponse("up_to: expected a number", status=400)
         services.items_mark_read(user=self.person, up_to=up_to)
-        return self.answer("web/_notices.html", page_of(self))
+        return self.answer("web/_notices.html", page_of(self, narrowed=Narrowed.of(request.POST)))
