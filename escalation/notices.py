@@ -14,7 +14,7 @@ CHANNELS: Final = ("inbox", "email")
 def notices(notification: Notification, to: Iterable[Person], *, now: datetime) -> list[Planned]:
     """Return the deliveries to those who want to be told, for ``deliver_many``; quiet hours hold them."""
     return [
-        Planned.for_recipient(each, notification, is_held=bool(each.reason))
+        Planned.for_recipient(each, notification, is_held=True)
         for person in to
         for each in recipients(
             person, kind=notification.kind, severity=Severity.STANDARD, at=now, channels=CHANNELS

@@ -208,7 +208,8 @@ WITH tried AS (
            WHEN (status = 'pending') <> (outgoing.delivery_id IS NOT NULL) THEN 'queue_disagrees'
            WHEN coalesce(outgoing.lease_until, outgoing.due_at) < %(overdue)s THEN 'overdue'
            WHEN %(settled)s AND status = 'pending'
-                AND NOT (reason IN ('quiet_hours', 'digest') AND outgoing.due_at > %(now)s) THEN 'unsettled'
+                AND NOT (reason IN ('quiet_hours', 'hours', 'digest') AND outgoing.due_at > %(now)s)
+                THEN 'unsettled'
            WHEN coalesce(tried.number, 0) <> delivery.attempts OR coalesce(tried.last, 0) > delivery.attempts
                 THEN 'attempts_miscounted'
            END AS kind
@@ -234,13 +235,13 @@ WITH judged AS (
                 SELECT FROM notifications_delivery AS digest
                  WHERE digest.id = delivery.digest_id
                    AND digest.contact_point_id = delivery.contact_point_id) THEN 'digest_missing' END
-           WHEN notification.severity = 'critical' THEN 'critical_held'
+           WHEN notification.severity = 'critical' AND delivery.reason = 'quiet_hours' THEN 'critical_held'
            WHEN delivery.due_at > delivery.created_at + %(longest_held)s THEN 'held_too_long'
            END AS kind
       FROM notifications_delivery AS delivery
       JOIN notifications_notification AS notification ON notification.id = delivery.notification_id
      WHERE delivery.id >= %(first)s AND delivery.id < %(last)s
-       AND ((delivery.status = 'pending' AND delivery.reason IN ('quiet_hours', 'digest'))
+       AND ((delivery.status = 'pending' AND delivery.reason IN ('quiet_hours', 'hours', 'digest'))
             OR (delivery.status = 'suppressed' AND delivery.reason = 'digest'))
 )
 SELECT kind, CASE WHEN source_type = 'alert' THEN source_id END AS alert_uuid,

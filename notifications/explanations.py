@@ -37,8 +37,12 @@ def sentence_of(reason: str, *, otherwise: str) -> str:
     return f"{otherwise}: {reason.replace('_', ' ') or gettext('no reason was recorded')}."
 
 
-def held_sentence(end: datetime) -> str:
-    """Say until when quiet hours hold a message."""
+def held_sentence(end: datetime, *, reason: str) -> str:
+    """Say until when quiet hours, or the hours of a channel, hold a message."""
+    if reason == Reason.HOURS:
+        return gettext("Held until the hours that they set for this channel, at %(end)s.") % {
+            "end": _minute(end)
+        }
     return f"{_held(end)}."
 
 
@@ -56,8 +60,8 @@ def _said(delivery: Delivery) -> str:
                 "Waiting to be tried again after %(count)d failed attempts.",
                 delivery.attempts,
             ) % {"count": delivery.attempts}
-        case Status.PENDING if reason == Reason.QUIET_HOURS:
-            return held_sentence(delivery.due_at)
+        case Status.PENDING if reason in (Reason.QUIET_HOURS, Reason.HOURS):
+            return held_sentence(delivery.due_at, reason=reason)
         case Status.PENDING if reason == Reason.DIGEST:
             return gettext("%(held)s; then told with others in one message.") % {
                 "held": _held(delivery.due_at - DIGEST_GRACE)
@@ -81,9 +85,11 @@ def _said(delivery: Delivery) -> str:
 
 
 def _held(end: datetime) -> str:
-    return gettext("Held until their quiet hours end, at %(end)s") % {
-        "end": f"{end.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-    }
+    return gettext("Held until their quiet hours end, at %(end)s") % {"end": _minute(end)}
+
+
+def _minute(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _told(delivery: Delivery) -> str:

@@ -34,6 +34,11 @@ def preferences(user: User) -> Iterator[Row]:
     return paged(models.Preference.objects.filter(user=user), *fields)
 
 
+def channel_hours(user: User) -> Iterator[Row]:
+    theirs = models.ChannelHours.objects.filter(user=user)
+    return paged(theirs, "channel", "severity", "told", "begins", "ends", "updated_at")
+
+
 def subscriptions(user: User) -> Iterator[Row]:
     return paged(models.Subscription.objects.filter(user=user), "channel", "kind", "is_enabled", "updated_at")
 
@@ -104,6 +109,7 @@ _TOLD: Final = (
 SECTIONS: Final = (
     Section("contact_points", [models.ContactPoint], contact_points),
     Section("preferences", [models.Preference], preferences),
+    Section("channel_hours", [models.ChannelHours], channel_hours),
     Section("subscriptions", [models.Subscription], subscriptions),
     Section("deliveries", _TOLD, deliveries),
     Section("archive", [models.ArchivedMonth], archive),

@@ -3,6 +3,8 @@
 Stored as the word. No choices of the field: rows may have words of an earlier version, or of a later one.
 """
 
+from typing import Final
+
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy
 
@@ -19,6 +21,10 @@ class Reason(TextChoices):
     UNSUBSCRIBED = (
         "unsubscribed",
         gettext_lazy("Not told: does not want this kind of message by this channel."),
+    )
+    SEVERITY = (
+        "severity",
+        gettext_lazy("Not told: wants nothing of this severity by this channel."),
     )
     NO_CONTACT_POINT = (
         "no_contact_point",
@@ -45,6 +51,7 @@ class Reason(TextChoices):
     )
 
     QUIET_HOURS = "quiet_hours", gettext_lazy("Held until their quiet hours end.")
+    HOURS = "hours", gettext_lazy("Held until the hours that they set for this channel.")
     DIGEST = "digest", gettext_lazy("Held until their quiet hours end; then told with others in one message.")
     RETRY = "retry", gettext_lazy("Waiting to be tried again: it failed in a way that may pass.")
     LEASE_LOST = "lease_lost", gettext_lazy("Waiting to be sent: the worker that had it was lost.")
@@ -122,3 +129,7 @@ class Reason(TextChoices):
     )
 
     TOO_OLD = "too_old", gettext_lazy("Gave up: it could not be sent before it was too old to matter.")
+
+
+#: Of what waits until a time that somebody prefers.
+HELD: Final = (Reason.QUIET_HOURS, Reason.HOURS, Reason.DIGEST)

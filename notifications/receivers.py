@@ -10,7 +10,7 @@ from accounts.models import User
 from accounts.signals import account_taken, address_verified
 from config import clock
 from notifications.engine import stop
-from notifications.models import ContactPoint, Delivery, Preference, Subscription
+from notifications.models import ChannelHours, ContactPoint, Delivery, Preference, Subscription
 from notifications.services.account_messages import owner_tell
 from notifications.services.confirmations import is_own, own_confirm
 from notifications.services.contact_points import contact_point_remove
@@ -36,6 +36,7 @@ def ways_remove(user: User, **kwargs: Any) -> None:
         if not is_own(point):
             contact_point_remove(contact_point=point)
     Subscription.objects.filter(user=user).delete()
+    ChannelHours.objects.filter(user=user).delete()
     Preference.objects.filter(user=user).delete()
     once = f"account_taken:{user.pk}:{clock.now().isoformat()}"
     owner_tell(user, "account.taken", address=user.email, once=once, failed="account_taken_not_told")

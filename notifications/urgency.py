@@ -17,5 +17,10 @@ def register(*kinds: str) -> None:
     _URGENT.update(kinds)
 
 
+def can_be_late(kind: str) -> bool:
+    """Whether it makes sense after the hours in which somebody wants none of it by a channel."""
+    return kind not in _URGENT
+
+
 def can_wait(*, kind: str, severity: str) -> bool:
-    return severity != _CRITICAL and kind not in _URGENT
+    return severity != _CRITICAL and can_be_late(kind)

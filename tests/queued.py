@@ -5,6 +5,7 @@ from typing import Any
 
 from notifications.channels import registry
 from notifications.models import PRIORITIES, Delivery, Outgoing, Severity, Undelivered
+from notifications.reasons import HELD
 
 OF_THE_QUEUE = {
     "lane",
@@ -44,7 +45,7 @@ def _row(delivery: Delivery) -> dict[str, Any]:
         "expires_at": delivery.expires_at,
         "revocable": delivery.revocable,
         "attempts": delivery.attempts,
-        "held_for": delivery.user_id if delivery.reason in ("quiet_hours", "digest") else None,
+        "held_for": delivery.user_id if delivery.reason in HELD else None,
         "for_digest": delivery.reason == "digest",
     }
 

@@ -177,5 +177,5 @@ def _planned(notice: Notice, person: Person, now: datetime) -> Iterable[Planned]
                 recipient,
                 notification,
                 expires_at=notice.expires_at,
-                is_held=recipient.reason == Delivery.Reason.QUIET_HOURS,
+                is_held=True,
             )

@@ -13,7 +13,7 @@ from escalation.policies.definition import EVERYONE, NEXT, Definition, Step, Tar
 from escalation.schedules.row import Roster, members, on_call
 from notifications import own_steps
 from notifications.engine.own_steps import NO_WAY, recipients_in_steps
-from notifications.engine.recipients import Person, Recipient, recipients
+from notifications.engine.recipients import Person, Recipient, delaying, recipients
 
 #: What escalations are told as; people can switch it off by channel (notifications.rules).
 KIND: Final = own_steps.KIND
@@ -153,7 +153,9 @@ def _of_person(person: Person | None, target: Target, at: datetime, now: _Now) -
         found = list(recipients(person, channels=target.channels, **asked))
     else:
         found = list(recipients_in_steps(person, **asked))
-    now.held_back[person.user.pk] = max([so_far, *(each.due_at - (each.at or at) for each in found)])
+    now.held_back[person.user.pk] = max(
+        [so_far, *(each.due_at - (each.at or at) for each in delaying(found))]
+    )
     # Somebody who is told by no channel has none of those that are named: all others have an inbox.
     yield from found or [_nobody(at, person, NO_WAY, channel=target.channels[0])]
 

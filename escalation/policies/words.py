@@ -57,7 +57,7 @@ def _explanation(recipient: Recipient) -> str:
             return str(_OF_NOBODY[recipient.reason])
         return sentence_of(recipient.reason, otherwise=gettext("Not told"))
     if recipient.reason:
-        return held_sentence(recipient.due_at)
+        return held_sentence(recipient.due_at, reason=recipient.reason)
     return gettext("Told by %(channel)s.") % {"channel": recipient.channel}
 
 

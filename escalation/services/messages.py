@@ -12,6 +12,7 @@ from notifications.engine.planned import Planned
 from notifications.engine.recipients import Recipient
 from notifications.messages.compose import notification_of
 from notifications.models import Notification, Severity
+from notifications.reasons import Reason
 
 #: What the messages of drills are told as; whether by which channel, those of escalations decide.
 DRILL: Final = f"{KIND}.drill"
@@ -60,7 +61,7 @@ def planned(
             told[EscalationProcess.LAST_RESORT] = True
         if recipient.at is not None:
             told["at"] = recipient.at.isoformat()
-            if recipient.is_told and recipient.reason:
+            if recipient.is_told and recipient.reason == Reason.QUIET_HOURS:
                 told[HELD_S] = (recipient.due_at - recipient.at).total_seconds()
         data, key = {**recipient.data, **told}, f"escalation:{process.pk}:{number}"
         found.append(Planned.for_recipient(recipient, Notification(**shared, data=data, dedup_key=key)))

@@ -29,6 +29,7 @@ from notifications.engine import replay
 from notifications.engine.replay import Foreseen
 from notifications.explanations import explain
 from notifications.models import Delivery, DeliveryAction, Notification
+from notifications.reasons import HELD
 from notifications.services.delivery_actions import (
     STOPPABLE,
     deliveries_cancel,
@@ -57,8 +58,7 @@ class StateFilter(SimpleListFilter):
 
 # Nobody looks for these: what was told, or will be.
 _NO_TROUBLE = (
-    Delivery.Reason.QUIET_HOURS,
-    Delivery.Reason.DIGEST,
+    *HELD,
     Delivery.Reason.LEASE_LOST,
     Delivery.Reason.DELIVERED,
     Delivery.Reason.ANSWERED,

@@ -17,7 +17,7 @@ from config.rest.fields import (
 from config.rest.originals import AnyUUIDField
 from notifications import own_steps, rules
 from notifications.channels import registry
-from notifications.models import Preference, Severity, Subscription
+from notifications.models import ChannelHours, Preference, Severity, Subscription
 from notifications.services.own_steps import own_step_channels
 
 CLOCK: Final = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]", re.ASCII)
@@ -147,6 +147,34 @@ class OwnStepsSerializer(serializers.Serializer[Any]):
     user_id = serializers.UUIDField()
     critical = OwnStepShownSerializer(many=True)
     standard = OwnStepShownSerializer(many=True)
+
+
+class ChannelHoursSerializer(serializers.Serializer[ChannelHours]):
+    """When a person is told of one severity by one channel."""
+
+    channel = StrictChoiceField(choices=own_step_channels())
+    severity = StrictChoiceField(choices=Severity.choices)
+    told = StrictChoiceField(
+        choices=ChannelHours.Told.choices,
+        help_text=(
+            "`always`: at once, in quiet hours too. `hours`: between `begins` and `ends`; what comes at "
+            "other times waits for `begins`. `digest`: once a day at `begins`, as one message where the "
+            "channel can. `never`: not by this channel."
+        ),
+    )
+    begins = ClockField(required=False, allow_null=True, help_text="In the person's own time zone.")
+    ends = ClockField(required=False, allow_null=True, help_text="For `hours`; may be past midnight.")
+
+
+class AllHoursInSerializer(serializers.Serializer[Any]):
+    """For a channel and severity that you leave out, the level, rules and quiet hours decide alone."""
+
+    hours = ChannelHoursSerializer(many=True, max_length=2 * len(own_step_channels()))  # type: ignore[call-arg]
+
+
+class AllHoursSerializer(serializers.Serializer[Any]):
+    user_id = serializers.UUIDField()
+    hours = ChannelHoursSerializer(many=True)
 
 
 class RuleKeySerializer(serializers.Serializer[Subscription]):

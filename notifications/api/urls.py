@@ -21,6 +21,7 @@ urlpatterns = slashes_optional(
     ("preferences", preferences.PreferencesView, "preferences"),
     ("preferences/<uuid:user_id>", preferences.PreferenceView, "preference"),
     ("preferences/<uuid:user_id>/explain", preferences.ExplainView, "preference-explain"),
+    ("preferences/<uuid:user_id>/hours", preferences.ChannelHoursView, "preference-hours"),
     ("preferences/<uuid:user_id>/steps", preferences.OwnStepsView, "preference-steps"),
     ("subscriptions", preferences.SubscriptionsView, "subscriptions"),
     ("contact-points", contact_points.ContactPointsView, "contact-points"),

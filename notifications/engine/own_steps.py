@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from notifications.engine.recipients import Person, Recipient, recipients
+from notifications.engine.recipients import Person, Recipient, delaying, recipients
 from notifications.own_steps import OwnStep, own_steps_of
 from notifications.reasons import Reason
 
@@ -40,7 +40,7 @@ def recipients_in_steps(
             key = (each.contact_point.pk if each.contact_point else person.user.pk, due)
             if key not in seen:
                 seen.add(key)
-                held_back = max(held_back, each.due_at - due)
+                held_back = max([held_back, *(late.due_at - due for late in delaying([each]))])
                 each.at = due
                 each.data = {"own_step": number}
                 yield each

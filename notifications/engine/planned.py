@@ -32,7 +32,8 @@ class Planned:
     ``address`` is in any form that the channel takes; a contact point's is taken as it is, and so is one of
     which the caller says that it ``is_normal``. None means: due now, expiring ``DELIVERY_MAX_AGE_H`` after
     it is due, in the person's language, revocable as the channel is. An item for an inbox that is due later
-    appears then, and can be revoked until it does. ``is_held``: it is due then because of their quiet hours.
+    appears then, and can be revoked until it does. ``held_by`` is the reason, if it is due then because of
+    what they prefer.
     ``not_told`` is the reason why it is never sent: its row is for the history alone.
     """
 
@@ -46,7 +47,7 @@ class Planned:
     language: str | None = None
     revocable: bool | None = None
     is_normal: bool = False
-    is_held: bool = False
+    held_by: str = ""
     not_told: str = ""
 
     @classmethod
@@ -69,7 +70,7 @@ class Planned:
             expires_at=expires_at,
             revocable=True,
             is_normal=True,
-            is_held=is_held,
+            held_by=recipient.reason if is_held and recipient.is_told else "",
             not_told="" if recipient.is_told else recipient.reason,
         )
 
@@ -134,7 +135,7 @@ WITH made AS (
            (delivery_id, lane, priority, due_at, expires_at, revocable, attempts, failures,
             lost_leases, held_for, for_digest)
     SELECT id, lane, priority, due_at, expires_at, revocable, 0, 0, 0,
-           CASE WHEN reason = 'quiet_hours' THEN user_id END, false
+           CASE WHEN reason IN ('quiet_hours', 'hours') THEN user_id END, false
       FROM made WHERE status = 'pending' AND id IN (SELECT id FROM inserted)
 )
 SELECT id FROM inserted
@@ -183,8 +184,7 @@ def _delivery_of(planned: Planned, now: datetime) -> Delivery:
     for name in ("expires_at", "language", "revocable"):
         if (given := getattr(planned, name)) is not None:
             setattr(delivery, name, given)
-    if planned.is_held:
-        delivery.reason = Delivery.Reason.QUIET_HOURS
+    delivery.reason = planned.held_by
     if way.instant:  # it appears when it is due: see notifications.engine.inbox_items
         delivery.status, delivery.sent_at, delivery.revocable = Delivery.Status.PENDING, None, True
     if planned.not_told:

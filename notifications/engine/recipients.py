@@ -16,7 +16,7 @@ from django.db.models import Q
 from accounts.models import User
 from notifications import rules, urgency
 from notifications.channels import registry
-from notifications.models import ContactPoint, Preference, Severity, Subscription
+from notifications.models import ChannelHours, ContactPoint, Preference, Severity, Subscription
 from notifications.quiet_hours import held_until
 from notifications.reasons import Reason
 
@@ -29,6 +29,7 @@ class Person:
     contact_points: Sequence[ContactPoint] = ()
     preference: Preference | None = None
     subscriptions: Sequence[rules.Rule] = ()
+    hours: Sequence[ChannelHours] = ()
 
 
 # Not frozen, which would triple the cost of making one.
@@ -58,15 +59,22 @@ class Recipient:
 
 
 def people_with_preferences(users: Iterable[User]) -> dict[UUID, Person]:
-    """Return these people with all that ``recipients`` decides by: three queries, however many they are."""
+    """Return these people with all that ``recipients`` decides by: four queries, however many they are."""
     by_id = {user.pk: user for user in users}
     points = ContactPoint.objects.filter(user__in=list(by_id), deleted_at=None).order_by("created_at", "pk")
     contact_points = by_user(points)
     subscriptions = by_user(Subscription.objects.filter(user__in=list(by_id)))
+    hours = by_user(ChannelHours.objects.filter(user__in=list(by_id)))
     decisive = Q(level=Preference.Level.CRITICAL) | Q(quiet_from__isnull=False) | ~Q(steps={})
     preferences = Preference.objects.filter(decisive).in_bulk(list(by_id))
     return {
-        pk: Person(user, contact_points.get(pk, ()), preferences.get(pk), subscriptions.get(pk, ()))
+        pk: Person(
+            user,
+            contact_points.get(pk, ()),
+            preferences.get(pk),
+            subscriptions.get(pk, ()),
+            hours.get(pk, ()),
+        )
         for pk, user in by_id.items()
     }
 
@@ -94,17 +102,29 @@ def recipients(
         return
     due_at = at
     quiet = person.preference
+    zone = person.user.time_zone
     if quiet and quiet.quiet_from and quiet.quiet_until and urgency.can_wait(kind=kind, severity=severity):
-        zone = person.user.time_zone
         due_at = at + held_back
         due_at = held_until(due_at, zone, quiet.quiet_from, quiet.quiet_until) or due_at
+    own = {each.channel: each for each in person.hours if each.severity == severity}
     for channel, point in _places(person, channels):
         to = Recipient(channel, at, point.address if point else "", person.user, point)
+        hours = own.get(channel)
         if reason := _why_not(person, channel, point, kind=kind, severity=severity):
             to.is_told, to.reason = False, reason
+        elif hours is not None:
+            if hours.told == ChannelHours.Told.NEVER:
+                to.is_told, to.reason = False, Reason.SEVERITY
+            elif hours.held and urgency.can_be_late(kind) and (end := held_until(at, zone, *hours.held)):
+                to.due_at, to.reason = end, Reason.HOURS
         elif due_at != at and not registry.sendable(channel).instant:
             to.due_at, to.reason = due_at, Reason.QUIET_HOURS
         yield to
+
+
+def delaying(found: Iterable[Recipient]) -> list[Recipient]:
+    """Return those with which all that follows is held back; the hours of a channel hold it alone."""
+    return [each for each in found if each.reason != Reason.HOURS]
 
 
 def unusable(point: ContactPoint) -> Reason | None:

@@ -15,13 +15,13 @@ from notifications.models.inbox import Inbox, InboxItem
 from notifications.models.message_template import MessageTemplate
 from notifications.models.notification import Notification, Severity
 from notifications.models.outgoing import BEHIND, LEVELS, PRIORITIES, Outgoing, Undelivered, priority_of
-from notifications.models.preference import Preference, Subscription
+from notifications.models.preference import ChannelHours, Preference, Subscription
 from notifications.models.received_message import ReceivedMessage
 
 __all__ = [
     "BEHIND", "LEVELS", "PRIORITIES", "Alert", "ArchivedMonth", "Attempt", "AttemptRow", "AuditedDay",
-    "Broadcast", "CallerId", "ContactPoint", "DeadMessage", "Delivery", "DeliveryAction", "Departure",
-    "Erasure", "Event", "HandlerRun", "Inbox", "InboxItem", "MessageFailure", "MessageTemplate",
+    "Broadcast", "CallerId", "ChannelHours", "ContactPoint", "DeadMessage", "Delivery", "DeliveryAction",
+    "Departure", "Erasure", "Event", "HandlerRun", "Inbox", "InboxItem", "MessageFailure", "MessageTemplate",
     "Notification", "Outgoing", "OutgoingMessage", "Preference", "ReceivedMessage", "Severity",
     "Subscription", "Undelivered", "priority_of",
 ]  # fmt: skip

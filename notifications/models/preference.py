@@ -1,5 +1,7 @@
 """How much a person wants to be told, by which channels, and when not."""
 
+from datetime import time
+
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -7,6 +9,7 @@ from django.utils.translation import gettext, gettext_lazy
 
 from notifications import rules
 from notifications.channels import registry
+from notifications.models.notification import Severity
 
 KIND_MESSAGE = "Expected a kind, such as stage.accepted, or a group of them, such as stage.*; empty for any."
 
@@ -95,3 +98,64 @@ class Subscription(models.Model):
             raise ValidationError({"kind": KIND_MESSAGE})
         if not rules.can_be_switched_off(self.kind):  # it would be a rule without effect
             raise ValidationError({"kind": "You can't switch this off: it is always sent."})
+
+
+class ChannelHours(models.Model):
+    """When a person is told of what is critical, or of all else, by one channel.
+
+    It stands in place of their quiet hours, for this channel and severity alone.
+    """
+
+    class Told(models.TextChoices):
+        ALWAYS = "always", gettext_lazy("At once, always")
+        HOURS = "hours", gettext_lazy("Only between")
+        DIGEST = "digest", gettext_lazy("Together, once a day at")
+        NEVER = "never", gettext_lazy("Never")
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="channel_hours")
+    channel = models.CharField(max_length=32)
+    severity = models.CharField(max_length=16, choices=Severity.choices)
+    told = models.CharField(max_length=16, choices=Told.choices)
+    begins = models.TimeField(null=True, blank=True, help_text="In the person's own time zone.")
+    ends = models.TimeField(null=True, blank=True, help_text="What comes later waits until it begins again.")
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ("channel", "severity")
+        constraints = [
+            models.UniqueConstraint(fields=["user", "channel", "severity"], name="channel_hours_once"),
+            models.CheckConstraint(
+                condition=models.Q(told__in=("always", "never"), begins=None, ends=None)
+                | models.Q(told="hours", begins__isnull=False, ends__isnull=False)
+                & ~models.Q(begins=models.F("ends"))
+                | models.Q(told="digest", begins__isnull=False, ends=models.F("begins")),
+                name="channel_hours_whole",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        span = f" {self.begins:%H:%M} to {self.ends:%H:%M}" if self.begins and self.ends else ""
+        return f"{self.user}: {self.severity} by {self.channel}: {self.told}{span}"
+
+    @property
+    def held(self) -> tuple[time, time] | None:
+        """From when until when it is held, as quiet hours are; a whole day, where both are the same."""
+        return (self.ends, self.begins) if self.begins and self.ends else None
+
+    def clean(self) -> None:
+        """Check that the channel can be late, and that the times are those that are needed."""
+        way = registry.CHANNELS.get(self.channel)
+        if way is None or not way.for_contacts or way.instant:
+            raise ValidationError({"channel": gettext("There are no hours for this channel.")})
+        match self.told:
+            case self.Told.HOURS:
+                if self.begins is None or self.ends is None or self.begins == self.ends:
+                    raise ValidationError(
+                        {"begins": gettext("Hours need a beginning and an end that are not the same.")}
+                    )
+            case self.Told.DIGEST:
+                if self.begins is None:
+                    raise ValidationError({"begins": gettext("Say at which time of the day.")})
+                self.ends = self.begins
+            case _:
+                self.begins = self.ends = None

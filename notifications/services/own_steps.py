@@ -142,8 +142,10 @@ def _as_foreseen(decision: Decision, at: datetime) -> dict[str, Any]:
 
 def decisions_in_steps(*, user: User, kind: str, severity: str, at: datetime) -> list[dict[str, Any]]:
     """Return what would become of an escalation by somebody's own steps; empty if they have none for it."""
+    if kind != KIND:
+        return []
     person = people_with_preferences([user])[user.pk]
-    if kind != KIND or not person.preference or not own_steps_of(person.preference.steps, severity):
+    if not person.preference or not own_steps_of(person.preference.steps, severity):
         return []
     found = []
     for to in recipients_in_steps(person, kind=kind, severity=severity, at=at):
@@ -151,7 +153,7 @@ def decisions_in_steps(*, user: User, kind: str, severity: str, at: datetime) ->
         if not to.is_told:
             outcome, said = "not_told", sentence_of(to.reason, otherwise="Not told")
         elif to.reason:
-            outcome, said = "held", held_sentence(to.due_at)
+            outcome, said = "held", held_sentence(to.due_at, reason=to.reason)
         elif to.due_at > at:
             outcome = "later"
         found.append(

@@ -1,5 +1,6 @@
 """How much a person wants to be told, by which channels, and when not."""
 
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from django.core.exceptions import ValidationError
@@ -8,7 +9,7 @@ from django.utils.translation import gettext
 
 from accounts.models import User
 from notifications.engine import quiet_deliveries
-from notifications.models import Delivery, Preference, Subscription
+from notifications.models import ChannelHours, Delivery, Preference, Subscription
 from notifications.rules import silences
 
 MOST_RULES: Final = 200
@@ -30,6 +31,37 @@ def preference_set(*, user: User, **changes: Any) -> Preference:
         preference.clean()
         preference.save()
     return preference
+
+
+def channel_hours_set(*, user: User, hours: Iterable[Mapping[str, Any]]) -> list[ChannelHours]:
+    """Set when a person is told of what is critical, and of all else, by each channel; others have no hours.
+
+    What they never want is stopped, where it is held; else what is held stays until the time that was set
+    then.
+
+    Args:
+        hours: ``channel``, ``severity`` and ``told``, and where that needs them ``begins`` and ``ends``.
+
+    Raises:
+        ValidationError: a channel has none, stands twice for a severity, or lacks its times.
+    """
+    found = [ChannelHours(user=user, **each) for each in hours]
+    for each in found:
+        each.clean()
+    if len({(each.channel, each.severity) for each in found}) < len(found):
+        raise ValidationError({"channel": gettext("Give each channel once for each severity.")})
+    with transaction.atomic():
+        User.objects.select_for_update(no_key=True).get(pk=user.pk)
+        ChannelHours.objects.filter(user=user).delete()
+        ChannelHours.objects.bulk_create(found)
+        never = {(each.channel, each.severity) for each in found if each.told == ChannelHours.Told.NEVER}
+        if never:
+            quiet_deliveries.suppress(
+                quiet_deliveries.held_for(user.pk),
+                reason=Delivery.Reason.SEVERITY,
+                where=lambda held: (held.channel, held.notification.severity) in never,
+            )
+    return found
 
 
 def subscription_set(

@@ -162,5 +162,5 @@ def test_the_questions_to_the_database_do_not_grow_with_people_or_rounds(
         return Definition(steps_of([{"after_s": 0, "targets": targets}]), **more)
 
     for asked in (definition(owner), definition(owner, teammate, stranger, repeats=20, repeat_every_s=60)):
-        with django_assert_num_queries(4):  # users, contact points, preferences, rules
+        with django_assert_num_queries(5):  # users, contact points, preferences, rules, hours
             plan(asked, world_of(asked, since=EVENING), started_at=EVENING)

@@ -426,11 +426,6 @@ def critical_held(shop: Shop) -> None:
     _as_held(told(shop, "theft"), "quiet_hours")
 
 
-def critical_held_for_a_digest(shop: Shop) -> None:
-    member(shop)
-    _as_held(told(shop, "theft"), "digest")
-
-
 def held_too_long(shop: Shop) -> None:
     member(shop)
     alert = told(shop, "normal")
@@ -526,7 +521,6 @@ FAULTS: list[tuple[Fault, str]] = [
     (grouped_with_itself, "grouped_misread"),
     (told_though_grouped, "group_ignored"),
     (critical_held, "critical_held"),
-    (critical_held_for_a_digest, "critical_held"),
     (held_too_long, "held_too_long"),
     (digest_missing, "digest_missing"),
     (digest_gone, "digest_missing"),

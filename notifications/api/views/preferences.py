@@ -20,6 +20,8 @@ from config.rest.originals import PARSERS, AnyContentType
 from config.rest.views import validated
 from notifications import selectors
 from notifications.api.preference_serializers import (
+    AllHoursInSerializer,
+    AllHoursSerializer,
     AnswerSerializer,
     OwnStepsInSerializer,
     OwnStepsSerializer,
@@ -31,9 +33,14 @@ from notifications.api.preference_serializers import (
     SubscriptionInSerializer,
     SubscriptionSerializer,
 )
-from notifications.models import ContactPoint, Preference, Subscription
+from notifications.models import ChannelHours, ContactPoint, Preference, Subscription
 from notifications.services.own_steps import decisions_foreseen, own_steps_set, own_steps_shown
-from notifications.services.preferences import preference_set, subscription_remove, subscription_set
+from notifications.services.preferences import (
+    channel_hours_set,
+    preference_set,
+    subscription_remove,
+    subscription_set,
+)
 
 EXAMPLE = {"user_id": "0198c7f2-54b1-7d6e-8a53-6f2b1f0c9e11", "level": "CRITICAL"}
 QUIET = {"quiet_from": "22:00", "quiet_until": "07:00", "digest": True}
@@ -44,6 +51,13 @@ STEPS = {
         {"after_s": 300, "contact_point_id": "0198c7f2-7a01-7b1c-9d11-2f4f0c1f2a44"},
     ],
     "standard": [{"after_s": 0, "channel": "push"}, {"after_s": 600, "channel": "email"}],
+}
+HOURS = {
+    "hours": [
+        {"channel": "sms", "severity": "critical", "told": "hours", "begins": "09:00", "ends": "18:00"},
+        {"channel": "sms", "severity": "standard", "told": "never"},
+        {"channel": "email", "severity": "standard", "told": "digest", "begins": "18:00"},
+    ]
 }
 RULE = {"channel": "email", "kind": "stage.*", "is_enabled": False}
 WHOSE = OpenApiParameter("user_id", UUID, description="The person. Machines have to give it, staff may.")
@@ -198,6 +212,31 @@ def _steps_answer(user: User) -> Response:
     points = ContactPoint.objects.filter(user=user, deleted_at=None)
     shown = own_steps_shown(_preference_of(user), points)
     return Response(OwnStepsSerializer({"user_id": user.pk, **shown}).data)
+
+
+@extend_schema(tags=["preferences"])
+class ChannelHoursView(_PreferenceAccess):
+    @extend_schema(
+        operation_id="preferences_hours_read", responses={200: AllHoursSerializer, **errors(403, 404)}
+    )
+    def get(self, request: Request, user_id: UUID) -> Response:
+        """Show when somebody is told of each severity by each channel, where that isn't as elsewhere."""
+        user = self.person(user_id)
+        hours = ChannelHours.objects.filter(user=user)
+        return Response(AllHoursSerializer({"user_id": user.pk, "hours": hours}).data)
+
+    @extend_schema(
+        operation_id="preferences_hours_set",
+        request=AllHoursInSerializer,
+        responses={200: AllHoursSerializer, **errors(*BODY, 403, 404)},
+        examples=[OpenApiExample("text messages by day, one mail a day", value=HOURS, request_only=True)],
+    )
+    def put(self, request: Request, user_id: UUID) -> Response:
+        """Set them all; what you leave out ends. What is held already keeps its time."""
+        user = self.person(user_id)
+        channel_hours_set(user=user, **validated(AllHoursInSerializer(data=request.data)))
+        hours = ChannelHours.objects.filter(user=user)
+        return Response(AllHoursSerializer({"user_id": user.pk, "hours": hours}).data)
 
 
 @extend_schema(tags=["preferences"])

@@ -94,9 +94,10 @@ SELECT alert.alert_uuid, url, location, label, time_spotted, received_at, fanned
 named("fan-out.take", "Lock the alerts that wait, oldest first.", _TAKE)
 _FINER = """
 SELECT EXISTS (SELECT FROM notifications_subscription WHERE kind IN ('alert', '')),
-       EXISTS (SELECT FROM notifications_preference WHERE quiet_from IS NOT NULL)
+       EXISTS (SELECT FROM notifications_preference WHERE quiet_from IS NOT NULL),
+       EXISTS (SELECT FROM notifications_channelhours)
 """
-named("fan-out.preferences", "Ask whether anybody has rules or quiet hours.", _FINER)
+named("fan-out.preferences", "Ask whether anybody has rules, quiet hours or hours of a channel.", _FINER)
 _PROGRESS = """
 UPDATE notifications_alert AS alert
    SET fanned_out_to = done.last_user,

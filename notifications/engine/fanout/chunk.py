@@ -47,6 +47,7 @@ class Finer(NamedTuple):
 
     rules: bool = True
     quiet_hours: bool = True
+    hours: bool = True
 
 
 ANY: Final = Finer()
@@ -230,7 +231,11 @@ def asked(
     """Return the shape of the statement for the next chunk, and what decides about each delivery."""
     size = size or settings.FANOUT_CHUNK
     part = {**audience.parameters, "as_of": audience.as_of, "after": after, "chunk": size}
-    quiet = _quiet_now(notification, audience, part, now) if finer.quiet_hours else {}
+    part |= {"severity": notification.severity, "can_wait": _can_wait(notification)}
+    of_channels = False
+    quiet: dict[str, Any] = {}
+    if (finer.quiet_hours and part["can_wait"]) or finer.hours:
+        of_channels, quiet = _quiet_now(notification, audience, part, now)
     default, url = registry.get("third_party"), settings.THIRD_PARTY_URL
     decisive = {
         **part,
@@ -239,12 +244,11 @@ def asked(
         "default_address": url,
         "default_lane": default.lane(url),
         **_CHANNELS_BY_NATURE,
-        "severity": notification.severity,
         "rule_kinds": rules.applicable(notification.kind, notification.severity),
     }
     if "ics" in notification.data:  # a calendar acts on the file that its mail carries, not on a digest
         decisive["digests"] = []
-    return sql.Shape(inbox, rules=finer.rules, quiet=bool(quiet)), decisive
+    return sql.Shape(inbox, rules=finer.rules, quiet=bool(quiet), hours=of_channels), decisive
 
 
 def _can_wait(notification: Notification) -> bool:
@@ -261,13 +265,18 @@ def _columns(notification: Notification) -> dict[str, Any]:
 
 def _quiet_now(
     notification: Notification, audience: Audience, part: Mapping[str, Any], now: datetime
-) -> dict[str, Any]:
-    """Return the parameters for the quiet hours that it is now, or none; what can't wait knows none."""
-    if not _can_wait(notification):
-        return {}
-    hours = run_prepared(sql.quiet_hours(audience.sql), part)
+) -> tuple[bool, dict[str, Any]]:
+    """Return whether anybody has hours for a channel, and the parameters for what is quiet now, or none."""
+    found = run_prepared(sql.quiet_hours(audience.sql), part)
+    of_channels = any(is_of_channel for *_, is_of_channel in found)
+    hours = {
+        (zone, quiet_from, quiet_until)
+        for zone, quiet_from, quiet_until, _ in found
+        if quiet_from is not None and urgency.can_be_late(notification.kind)
+    }
     ends = [(*each, end) for each in hours if (end := held_until(now, *each)) is not None]
     if not ends:
-        return {}
+        return of_channels, {}
     names = ("quiet_zones", "quiet_from", "quiet_until", "held_until")
-    return dict(zip(names, map(list, zip(*ends, strict=True)), strict=True)) | {"digest_grace": DIGEST_GRACE}
+    quiet = dict(zip(names, map(list, zip(*ends, strict=True)), strict=True))
+    return of_channels, quiet | {"digest_grace": DIGEST_GRACE}

@@ -45,14 +45,14 @@ def preview(*, user: User, kind: str, severity: str, at: datetime) -> list[Decis
     shape, parameters = asked(notification, audience, inbox=goes_to_inbox(kind), after=None, now=at)
     told = []
     decisions = sql.decisions(audience.sql, shape)
-    for contact_point_id, channel, reason, held_until, digest in run_prepared(decisions, parameters):
+    for contact_point_id, channel, reason, held_until, digest, held_by in run_prepared(decisions, parameters):
         status, due_at = Delivery.Status.PENDING, at
         if reason:
             status = Delivery.Status.SUPPRESSED
         elif channel in parameters["instant"]:
             status = Delivery.Status.SENT
         elif held_until is not None:
-            reason = Delivery.Reason.DIGEST if digest else Delivery.Reason.QUIET_HOURS
+            reason = Delivery.Reason.DIGEST if digest else held_by
             due_at = held_until + DIGEST_GRACE if digest else held_until
         told.append(Decision(contact_point_id, channel, status, reason, due_at, held_until))
     if user.is_active:

@@ -63,6 +63,8 @@ rule AS (
 ),"""
 _UNSUBSCRIBED = "WHEN NOT coalesce(narrow.is_enabled, wide.is_enabled, true) THEN 'unsubscribed'"
 
+_NEVER = "WHEN hours.told = 'never' THEN 'severity'"
+
 # The quiet hours that it is now, each with their end: worked out in Python (notifications.quiet_hours).
 _QUIET = """
       LEFT JOIN unnest(%(quiet_zones)s::text[], %(quiet_from)s::time[], %(quiet_until)s::time[],
@@ -70,6 +72,22 @@ _QUIET = """
              AS quiet (time_zone, quiet_from, quiet_until, held_until)
         ON quiet.time_zone = person.time_zone
        AND quiet.quiet_from = preference.quiet_from AND quiet.quiet_until = preference.quiet_until
+"""
+
+# What they want of this severity by this channel; what it says of when stands in place of their quiet hours.
+_HOURS = """
+      LEFT JOIN notifications_channelhours AS hours
+        ON hours.user_id = person.uuid AND hours.channel = {channel} AND hours.severity = %(severity)s
+"""
+_QUIET_OR_HOURS = """
+      LEFT JOIN unnest(%(quiet_zones)s::text[], %(quiet_from)s::time[], %(quiet_until)s::time[],
+                       %(held_until)s::timestamptz[])
+             AS quiet (time_zone, quiet_from, quiet_until, held_until)
+        ON quiet.time_zone = person.time_zone
+       AND quiet.quiet_from = CASE WHEN hours.told IS NOT NULL THEN hours.ends
+                                   WHEN %(can_wait)s THEN preference.quiet_from END
+       AND quiet.quiet_until = CASE WHEN hours.told IS NOT NULL THEN hours.begins
+                                    ELSE preference.quiet_until END
 """
 
 # Raises the number of each inbox that gets items, in the order of the people: two fan-outs that meet in
@@ -101,7 +119,7 @@ counter AS ({counter}), made AS (
                 ELSE 'pending' END AS status,
            CASE WHEN decided.reason <> '' OR decided.held_until IS NULL THEN decided.reason
                 WHEN decided.digest THEN 'digest'
-                ELSE 'quiet_hours' END AS reason,
+                ELSE decided.held_by END AS reason,
            decided.channel = ANY (%(revocable)s) AS revocable,
            {due_at} AS due_at
       FROM decided JOIN told ON told.fact = decided.fact
@@ -165,24 +183,33 @@ _TAKEN = """,
 # What the fan-out would do at each of a person's contact points, without doing it.
 _DECISIONS = """
 WITH audience AS ({audience}),{rules} decided AS ({decided})
-SELECT contact_point_id, channel, reason, held_until, digest
+SELECT contact_point_id, channel, reason, held_until, digest, held_by
   FROM decided ORDER BY contact_point_id NULLS FIRST
 """
 
-# The quiet hours that the next of the audience have, each once.
+# The quiet hours that the next of the audience have, and the hours of their channels, each once; those of a
+# channel have no times where they say always or never.
 _QUIET_HOURS = """
 WITH audience AS ({audience})
-SELECT DISTINCT person.time_zone, preference.quiet_from, preference.quiet_until
+SELECT person.time_zone, preference.quiet_from, preference.quiet_until, false AS is_of_channel
   FROM audience
   JOIN notifications_preference AS preference
     ON preference.user_id = audience.user_id AND preference.quiet_from IS NOT NULL
   JOIN accounts_user AS person ON person.uuid = preference.user_id
+ WHERE %(can_wait)s
+ UNION
+SELECT person.time_zone, hours.ends, hours.begins, true
+  FROM audience
+  JOIN notifications_channelhours AS hours
+    ON hours.user_id = audience.user_id AND hours.severity = %(severity)s
+  JOIN accounts_user AS person ON person.uuid = hours.user_id
 """
 
 
 class Shape(NamedTuple):
     """What a statement has to know of.
 
+    ``quiet``: it is quiet for some of them now. ``hours``: some have hours of their own for a channel.
     ``alerts``: several small ones, whose rows are born claimed. ``unless_quiet``: it leaves them where
     anybody has quiet hours, as it does where anybody has rules that it does not know of. ``shared``: each
     person has a share of what goes out at once. ``ends``: from some time on it makes no sense any more.
@@ -192,6 +219,7 @@ class Shape(NamedTuple):
     inbox: bool
     rules: bool
     quiet: bool
+    hours: bool = False
     alerts: bool = False
     unless_quiet: bool = False
     shared: bool = False
@@ -216,19 +244,25 @@ def _decided(shape: Shape) -> str:
       LEFT JOIN rule AS narrow ON narrow.user_id = person.uuid AND narrow.channel = {channel}
       LEFT JOIN rule AS wide ON wide.user_id = person.uuid AND wide.channel = ''
 """
-    held_until, digest = "NULL::timestamptz", "false"
+    held_until, digest, held_by = "NULL::timestamptz", "false", "NULL"
+    if shape.hours:
+        contacts += _HOURS.format(channel=channel)
     if shape.quiet:
-        contacts += _QUIET
+        contacts += _QUIET_OR_HOURS if shape.hours else _QUIET
         held_until = (
             f"CASE WHEN verdict.reason = '' AND {channel} <> ALL (%(instant)s) THEN quiet.held_until END"
         )
-        digest = f"(preference.digest AND {channel} = ANY (%(digests)s::text[]))"
+        wanted, held_by = "preference.digest", f"'{Reason.QUIET_HOURS}'"
+        if shape.hours:
+            wanted = f"CASE WHEN hours.told IS NULL THEN {wanted} ELSE hours.told = 'digest' END"
+            held_by = f"CASE WHEN hours.told IS NULL THEN {held_by} ELSE '{Reason.HOURS}' END"
+        digest = f"({wanted} AND {channel} = ANY (%(digests)s::text[]))"
     return f"""
     SELECT audience.fact, person.uuid AS user_id, person.language, person.time_zone,
            contact.id AS contact_point_id, contact.secret_version, contact.secret_rotated_at,
            {BATCHING if shape.alerts else "NULL"} AS batching,
            {channel} AS channel, {address} AS address, {lane} AS lane, verdict.reason,
-           {held_until} AS held_until, {digest} AS digest
+           {held_until} AS held_until, {digest} AS digest, {held_by} AS held_by
       FROM audience
       JOIN accounts_user AS person ON person.uuid = audience.user_id AND person.is_active
       LEFT JOIN notifications_preference AS preference ON preference.user_id = person.uuid
@@ -237,6 +271,7 @@ def _decided(shape: Shape) -> str:
            SELECT CASE WHEN NOT contact.is_enabled THEN 'disabled'
                        WHEN {level} AND %(severity)s <> 'critical' THEN 'level'
                        {_UNSUBSCRIBED if shape.rules else ""}
+                       {_NEVER if shape.hours else ""}
                        ELSE '{Reason.GROUPED if shape.grouped else ""}' END AS reason) AS verdict
 """  # noqa: S608
 
@@ -263,6 +298,9 @@ def _facts(shape: Shape, *, repeats: bool) -> str:
     if not shape.rules:
         unless += """
        AND NOT EXISTS (SELECT FROM notifications_subscription WHERE kind IN ('alert', ''))"""
+    if not shape.hours:
+        unless += """
+       AND NOT EXISTS (SELECT FROM notifications_channelhours)"""
     if shape.unless_quiet:
         unless += """
        AND NOT EXISTS (SELECT FROM notifications_preference WHERE quiet_from IS NOT NULL)"""
@@ -344,7 +382,7 @@ def quiet_hours(audience: str) -> str:
 # Two of its many shapes.
 _PEOPLE = "SELECT DISTINCT unnest(%(people)s::uuid[])"
 _SMALL_ALERTS = Shape(inbox=False, rules=False, quiet=False, alerts=True, unless_quiet=True)
-_ANYTHING = Shape(inbox=True, rules=True, quiet=True, shared=True, ends=True)
+_ANYTHING = Shape(inbox=True, rules=True, quiet=True, hours=True, shared=True, ends=True)
 named(
     "fan-out.alerts",
     "Make the deliveries of small alerts that have just arrived, where nobody has rules or quiet hours.",

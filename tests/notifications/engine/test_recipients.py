@@ -17,7 +17,7 @@ from notifications import rules
 from notifications.engine.fanout import preview
 from notifications.engine.recipients import people_with_preferences, recipients
 from notifications.messages import catalogue
-from notifications.models import ContactPoint, Preference, Severity, Subscription
+from notifications.models import ChannelHours, ContactPoint, Preference, Severity, Subscription
 from notifications.reasons import Reason
 
 CHANNELS = ("bot", "email", "inbox", "phone", "push", "sms", "telegram", "webhook")
@@ -51,6 +51,12 @@ def cases(draw: st.DrawFn) -> dict[str, Any]:
             "digest": st.booleans(),
         }
     )
+    hours = st.one_of(
+        st.tuples(st.sampled_from(["always", "never"]), st.none(), st.none()),
+        st.sampled_from(TIMES).map(lambda at: ("digest", at, at)),
+        two.map(lambda span: ("hours", *span)),
+    )
+    of_channel = st.tuples(st.sampled_from([*CHANNELS]), st.sampled_from(Severity.values))
     point = st.tuples(st.sampled_from(CHANNELS), st.booleans(), st.booleans())
     rule = st.tuples(st.sampled_from(["", *CHANNELS]), kinds_of_rules(kind))
     return {
@@ -61,6 +67,7 @@ def cases(draw: st.DrawFn) -> dict[str, Any]:
         "is_active": draw(st.sampled_from([True, True, True, False])),
         "preference": draw(st.one_of(preference, preference, st.none())),
         "points": draw(st.lists(point, max_size=6)),
+        "hours": draw(st.dictionaries(of_channel.filter(lambda each: each[0] != "inbox"), hours, max_size=6)),
         "rules": draw(st.dictionaries(rule, st.booleans(), max_size=5)),
     }
 
@@ -92,6 +99,10 @@ def furnish(user: User, case: Mapping[str, Any]) -> User:
         Subscription(user=user, channel=channel, kind=kind, is_enabled=is_enabled)
         for (channel, kind), is_enabled in case["rules"].items()
     )
+    ChannelHours.objects.bulk_create(
+        ChannelHours(user=user, channel=channel, severity=severity, told=told, begins=begins, ends=ends)
+        for (channel, severity), (told, begins, ends) in case["hours"].items()
+    )
     return User.objects.get(pk=user.pk)
 
 
@@ -100,13 +111,16 @@ Answer = tuple[UUID | None, str, bool, str, datetime]
 
 def by_sql(user: User, case: Mapping[str, Any]) -> set[Answer]:
     """As the fan-out would; but what it holds for a digest is told by itself where it is planned."""
+    own = {channel for channel, severity in case["hours"] if severity == case["severity"]}
     decisions = preview(user=user, kind=case["kind"], severity=case["severity"], at=case["at"])
     return {
         (
             each.contact_point_id,
             each.channel,
             each.status != "suppressed",
-            Reason.QUIET_HOURS if each.reason == Reason.DIGEST else each.reason,
+            (Reason.HOURS if each.channel in own else Reason.QUIET_HOURS)
+            if each.reason == Reason.DIGEST
+            else each.reason,
             each.held_until or each.due_at,
         )
         for each in decisions
@@ -125,7 +139,7 @@ def by_python(user: User, case: Mapping[str, Any]) -> set[Answer]:
 NIGHT = datetime(2026, 3, 29, 0, 30, tzinfo=UTC)
 HELD = {
     "kind": "stage.accepted", "severity": "standard", "at": NIGHT, "time_zone": "Europe/Paris",
-    "is_active": True, "rules": {}, "points": [("email", True, True), ("sms", False, False)],
+    "is_active": True, "rules": {}, "hours": {}, "points": [("email", True, True), ("sms", False, False)],
     "preference": {"level": "STANDARD", "quiet_from": time(21), "quiet_until": time(7), "digest": True},
 }  # fmt: skip
 
@@ -140,6 +154,11 @@ HELD = {
 @given(case=cases())
 @example(case=HELD)
 @example(case={**HELD, "kind": "dating.link"})
+@example(case={**HELD, "hours": {("email", "standard"): ("digest", time(18), time(18))}})
+@example(
+    case={**HELD, "severity": "critical", "hours": {("email", "critical"): ("hours", time(9), time(18))}}
+)
+@example(case={**HELD, "hours": {("email", "standard"): ("always", None, None)}})
 def test_a_person_is_told_as_the_fan_out_would_tell_them(owner: User, case: dict[str, Any]) -> None:
     with undone():
         user = furnish(owner, case)
@@ -175,5 +194,5 @@ def test_many_people_take_as_many_queries_as_one(
     owner: User, teammate: User, stranger: User, django_assert_num_queries: Any
 ) -> None:
     for asked in ([owner], [owner, teammate, stranger]):
-        with django_assert_num_queries(3):  # contact points, rules, preferences
+        with django_assert_num_queries(4):  # contact points, rules, hours, preferences
             people_with_preferences(asked)
