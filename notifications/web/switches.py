@@ -58,6 +58,19 @@ def groups() -> list[str]:
     return [*(group for group in LABELS if group in shown), *sorted(shown - LABELS.keys())]
 
 
+def kinds_by_group() -> list[tuple[str, str]]:
+    """Return each group with a kind of it, for questions about the group."""
+    kinds = sorted(catalogue.kinds())
+    return [
+        (group, next(kind for kind in kinds if kind == group or kind.startswith(group.removesuffix("*"))))
+        for group in groups()
+    ]
+
+
+def label_of(group: str) -> str:
+    return str(LABELS.get(group, group.removesuffix(".*").capitalize()))
+
+
 def channels_of(user: User) -> list[str]:
     """Return the channels that somebody is told by."""
     theirs = ContactPoint.objects.filter(user=user, deleted_at=None).order_by()
@@ -83,7 +96,7 @@ def table(user: User, subscriptions: Iterable[Subscription], channels: Sequence[
     held = list(subscriptions)
     return [
         Row(
-            str(LABELS.get(group, group.removesuffix(".*").capitalize())),
+            label_of(group),
             [
                 Switch(
                     channel,

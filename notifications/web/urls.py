@@ -16,6 +16,7 @@ from notifications.web.views import (
     preferences,
     session,
     shared,
+    what_if,
 )
 
 PHONE = Verification.Purpose.PHONE
@@ -34,6 +35,7 @@ urlpatterns = [
     path("console/history/", history.HistoryPage.as_view(), name="history"),
     path("console/history/replay/", history.ReplayPage.as_view(), name="history-replay"),
     path("console/people/<uuid:user_id>/", people.PersonPage.as_view(), name="person"),
+    path("console/people/<uuid:user_id>/what-if/", what_if.PersonWhatIfPage.as_view(), name="person-what-if"),
     path("console/deliveries/<uuid:delivery_id>/", history.DeliveryPage.as_view(), name="delivery"),
     path(
         "console/deliveries/<uuid:delivery_id>/replay/",
@@ -67,6 +69,8 @@ urlpatterns = [
     path("preferences/", shared.preferences, name="preferences"),
     # Elsewhere than below /preferences/, which belongs to the API but for this one page.
     path("settings/telling/", preferences.TellingSection.as_view(), name="telling"),
+    path("settings/hours/", preferences.HoursSection.as_view(), name="hours"),
+    path("settings/what-if/", what_if.WhatIfPage.as_view(), name="what-if"),
     path("settings/steps/", preferences.OwnStepsSection.as_view(), name="own-steps"),
     path("settings/rules/remove/", preferences.RuleRemove.as_view(), name="rule-remove"),
     path("settings/rules/restore/", preferences.RuleRestore.as_view(), name="rule-restore"),

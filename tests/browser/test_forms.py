@@ -45,6 +45,7 @@ ALL: Final = {
     "/inbox/<id>/restore/": Form("", "Mark read"),
     "/inbox/read/": Form("/inbox/", "Mark unread"),
     "/settings/telling/": Form("/preferences/", "Saved."),
+    "/settings/what-if/": Form("/settings/what-if/?level=STANDARD", "Saved."),
     "/settings/points/": Form(
         "/preferences/", "Added.", {"#new_point_channel": "inbox", "#new_point_label": "Mine"}
     ),
@@ -59,6 +60,7 @@ ALL: Final = {
     "/settings/points/<id>/restore/": Form("", "It has been restored."),
     "/settings/rules/remove/": Form("/preferences/", "The rule has been removed."),
     "/settings/rules/restore/": Form("", "The rule has been restored."),
+    "/settings/hours/": Form("/preferences/", "Saved. What is held already keeps its time."),
     "/settings/steps/": Form("/preferences/", "Saved. It holds from the next escalation on."),
     "/account/details/": Form("/account/", "Your changes are saved."),
     "/account/links/": Form("/account/", "Your links have been renewed."),

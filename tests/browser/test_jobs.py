@@ -41,6 +41,15 @@ metrics.add("deliveries", "email", "failed", amount=3)
 metrics.flush()
 print(len(made))
 """
+SMS = """
+from accounts.models import User
+from config import clock
+from tests.factories import ContactPointFactory
+user = User.objects.get(email={email!r})
+for channel, address in (("sms", "+33612345678"), ("email", {email!r})):
+    ContactPointFactory(user=user, channel=channel, address=address, confirmed_at=clock.now())
+print(user.pk)
+"""
 SCHEDULE = """
 from datetime import timedelta
 from accounts.models import User
@@ -138,3 +147,28 @@ def test_who_is_on_call_now_and_next_week_and_somebody_else_instead(site: Site, 
     hands.click(spell.get_by_role("button", name="Ask", exact=True))
     expect(hands.page.locator("#messages")).to_contain_text("Asked. You are on call until somebody accepts.")
     assert hands.clicks <= 4
+
+
+def test_critical_by_text_message_from_9_to_18_and_the_rest_in_one_mail(site: Site, hands: Hands) -> None:
+    """Once impossible by form and docs."""
+    site.python(SMS.format(email=hands.email))
+    hands.page.goto("/preferences/")
+    for severity, told, times in (
+        ("Text message: Critical", "hours", ("0900a", "1800")),
+        ("Text message: Standard", "never", ()),
+        ("Email: Standard", "digest", ("1800",)),
+    ):
+        row = hands.page.get_by_role("group", name=severity)
+        row.get_by_label("When").select_option(told)
+        hands.clicks += 2
+        for label, at in zip(("from, or at", "until"), times, strict=False):
+            hands.type(row.get_by_label(label), at)
+    hands.click(hands.page.get_by_role("button", name="Save the hours"))
+    expect(hands.page.locator("#messages")).to_contain_text("Saved.")
+    hands.page.get_by_label("Severity", exact=True).select_option("standard")
+    hands.click(hands.page.get_by_role("button", name="Show"))
+    answer = hands.page.get_by_role("region", name="How you would be told")
+    expect(answer).to_contain_text("wants nothing of this severity by this channel")
+    expect(answer).to_contain_text("then told with others in one message")
+    assert hands.clicks <= 12
+    assert hands.keys <= 14

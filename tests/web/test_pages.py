@@ -25,6 +25,8 @@ OPEN = ["/", "/login/", "/register/", "/forgotten-password/", "/reset-password/?
 OWN = [
     "/inbox/",
     "/preferences/",
+    "/settings/what-if/",
+    "/settings/what-if/?level=CRITICAL",
     "/account/",
     "/escalations/",
     "/groups/",

@@ -13,9 +13,7 @@ from config import clock
 from notifications import selectors
 from notifications.disclosure import notices_read
 from notifications.explanations import explain
-from notifications.models import ContactPoint
-from notifications.services.own_steps import decisions_foreseen
-from notifications.web.forms.foreseen import ForeseenForm
+from notifications.web.forms.foreseen import ForeseenForm, foreseen
 from notifications.web.page import Page
 
 SHOWN: Final = 20
@@ -33,20 +31,16 @@ class PersonPage(Page):
         notices_read([each.notification for each in newest], user=self.person)
         recent = selectors.created_from(theirs, now - COUNTED).order_by()
         form = ForeseenForm(request.GET if "kind" in request.GET else None)
+        points = selectors.contact_points_visible_to(self.person).filter(user=person)
         context: dict[str, Any] = {
             "told": person,
             "name": f"{person.first_name} {person.last_name}".strip() or person.email,
-            "points": selectors.contact_points_visible_to(self.person).filter(user=person),
+            "points": points,
             "rows": [(each, explain(each)) for each in newest],
             "counts": recent.values_list("channel").annotate(count=Count("pk")).order_by("-count", "channel"),
             "form": form,
         }
         if form.is_valid():
-            context["foreseen"] = self._foreseen(person, form.asked(now))
+            context["foreseen"] = foreseen(person, form.asked(now), points={each.pk: each for each in points})
         status = 422 if form.is_bound and not form.is_valid() else 200
         return render(request, "web/console/person.html", context, status=status)
-
-    def _foreseen(self, person: User, asked: dict[str, Any]) -> list[dict[str, Any]]:
-        points = ContactPoint.objects.filter(user=person).in_bulk()
-        found = decisions_foreseen(user=person, **asked)
-        return [{**each, "point": points.get(each["contact_point_id"])} for each in found]

@@ -21,12 +21,19 @@ from config import clock
 from config.rest.exceptions import Conflict, TooMany
 from notifications.channels import registry
 from notifications.channels.transport import signing
-from notifications.models import ContactPoint, Preference, Subscription
+from notifications.models import ChannelHours, ContactPoint, Preference, Severity, Subscription
 from notifications.services import confirmations, contact_points
 from notifications.services.own_steps import own_steps_naming, own_steps_set, own_steps_shown
-from notifications.services.preferences import preference_set, subscription_remove, subscription_set
+from notifications.services.preferences import (
+    channel_hours_set,
+    preference_set,
+    subscription_remove,
+    subscription_set,
+)
 from notifications.web import limits, switches, undoing
 from notifications.web.form_page import Section
+from notifications.web.forms.foreseen import ForeseenForm, foreseen
+from notifications.web.forms.hours import HoursForm
 from notifications.web.forms.own_steps import OwnStepsForm
 from notifications.web.forms.preferences import ContactPointForm, TellingForm, channel_label
 from notifications.web.page import Page, is_htmx
@@ -71,7 +78,23 @@ def everything(request: HttpRequest, person: User) -> dict[str, Any]:
         "points": shown_points(request, points),
         "steps": OwnStepsForm(points=points, shown=own_steps_shown(preference, points), auto_id="steps_%s"),
         "new_point": ContactPointForm(auto_id="new_point_%s"),
+        "hours": HoursForm(
+            channels=channels, shown=ChannelHours.objects.filter(user=person), auto_id="hours_%s"
+        ),
+        **_foreseen(request, person, points),
     }
+
+
+def _foreseen(request: HttpRequest, person: User, points: Iterable[ContactPoint]) -> dict[str, Any]:
+    """Return the question, and its answer: of a critical alert now, where nothing else is asked."""
+    form = ForeseenForm(request.GET if "kind" in request.GET else None, auto_id="question_%s")
+    asked = {"kind": "alert", "severity": Severity.CRITICAL.value, "at": clock.now()}
+    if form.is_bound:
+        if not form.is_valid():
+            return {"question": form, "foreseen": None}
+        asked = form.asked(clock.now())
+    by_id = {each.pk: each for each in points}
+    return {"question": form, "foreseen": foreseen(person, asked, points=by_id)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +191,22 @@ class OwnStepsSection(_PreferencesSection):
     def act(self, form: OwnStepsForm) -> HttpResponse:
         own_steps_set(user=self.person, **form.steps())
         return self.done(gettext("Saved. It holds from the next escalation on."))
+
+
+class HoursSection(_PreferencesSection):
+    """When each channel may tell them."""
+
+    name = "hours"
+    form_class = HoursForm
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        shown = ChannelHours.objects.filter(user=self.person)
+        there = {"channels": switches.channels_of(self.person), "shown": shown}
+        return super().get_form_kwargs() | there
+
+    def act(self, form: HoursForm) -> HttpResponse:
+        channel_hours_set(user=self.person, hours=form.hours())
+        return self.done(gettext("Saved. What is held already keeps its time."))
 
 
 class NewPointSection(_PreferencesSection):
