@@ -7,6 +7,8 @@ from typing import Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from django.utils.translation import gettext
+
 from escalation.schedules.row import Duty, Roster, final_row, gaps
 
 DAYS: Final = 7
@@ -39,6 +41,8 @@ class Row:
 class Week:
     """Seven days from a Monday; each has its date and where it begins in the drawing."""
 
+    starts_at: datetime
+    ends_at: datetime
     days: Sequence[tuple[date, float]]
     rows: Sequence[Row]
 
@@ -73,9 +77,9 @@ def weeks_of(
             for y, (label, each) in enumerate(alone)
         ]
         last = _blocks(final_row(roster, begin, end), begin, end, names, colours, has_gaps=True)
-        rows.append(Row("On call", last, len(rows)))
+        rows.append(Row(gettext("On call"), last, len(rows)))
         days = [(monday + timedelta(days=day), day * DAY) for day in range(DAYS)]
-        found.append(Week(days, rows))
+        found.append(Week(begin, end, days, rows))
     return found
 
 

@@ -1,6 +1,6 @@
 """A schedule's own page: its weeks drawn, and overrides made by hand."""
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Any, Final
 from uuid import UUID
@@ -57,6 +57,11 @@ class SchedulePage(FormPage):
         active = sorted((name_of(each), str(each.pk)) for each in people if each.is_active)
         return super().get_form_kwargs() | {"people": [(pk, name) for name, pk in active]}
 
+    def get_initial(self) -> dict[str, Any]:
+        """Return the times that a block of the drawing leads to."""
+        given = {name: self.request.GET.get(name, "") for name in ("starts_at", "ends_at")}
+        return {**super().get_initial(), **{name: at for name, text in given.items() if (at := _time(text))}}
+
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         schedule, now = self.schedule, clock.now()
         names = {pk: name_of(user) for pk, user in people_by_id(schedule).items()}
@@ -66,6 +71,7 @@ class SchedulePage(FormPage):
         ]
         first = _monday(self.request.GET.get("from", ""))
         roster = roster_of(schedule)
+        zone = timezone.get_current_timezone_name()
         step = timedelta(days=DAYS * WEEKS)
         return super().get_context_data(**kwargs) | {
             "schedule": schedule,
@@ -75,8 +81,10 @@ class SchedulePage(FormPage):
                 names,
                 first=first,
                 count=WEEKS,
-                zone=zone_of(timezone.get_current_timezone_name()),
+                zone=zone_of(zone),
             ),
+            "zone": zone,
+            "first": first,
             "earlier": first - step,
             "later": first + step,
             "width": DAYS * DAY,
@@ -112,6 +120,14 @@ class OverrideRemovePage(Page):
         override_remove(override=override)
         messages.success(request, gettext("Removed. Whoever was on call before is again."))
         return HttpResponseRedirect(reverse("escalation:schedule", args=[override.schedule_id]))
+
+
+def _time(text: str) -> datetime | None:
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return at if _YEARS[0] <= at.year <= _YEARS[1] else None
 
 
 def _monday(given: str) -> date:

@@ -4,6 +4,7 @@ import re
 import time
 import uuid
 from collections.abc import Callable
+from datetime import datetime, timedelta
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
@@ -99,3 +100,41 @@ def test_a_browser_without_cookies_is_told_how_to_acknowledge(
     expect(page.get_by_role("alert")).to_contain_text("nothing was acknowledged")
     page.get_by_role("link", name="Log in and acknowledge it there").click()
     page.wait_for_url(f"**/login/?next=%2Fescalations%2F{process['id']}%2F")
+
+
+SCHEDULE = """
+from accounts.models import User
+from datetime import timedelta
+from config import clock
+from tests.factories import UserFactory, schedule_of
+user = User.objects.get(email={email!r})
+begins = (clock.now() - timedelta(days=9)).date()
+print(schedule_of(user, UserFactory(first_name="Bo"), name={name!r}, shift_h=24, starts_on=begins).pk)
+"""
+
+
+def test_a_span_drawn_over_the_weeks_is_that_of_who_stands_in(site: Site, window: Page) -> None:
+    email = site.register(window)
+    site.make_operator(email)
+    window.goto(f"/on-call/{site.python(SCHEDULE.format(email=email, name=f'Drawn by {email}'))}/")
+    row = window.locator("[data-draws]").nth(1)
+    row.scroll_into_view_if_needed()
+    box = row.bounding_box()
+    assert box is not None
+    y, day = box["y"] + box["height"] / 2, box["width"] / 7
+    window.mouse.move(box["x"] + day, y)
+    window.mouse.down()
+    window.mouse.move(box["x"] + 2 * day, y, steps=5)
+    expect(row.locator(".cal-drawn")).to_be_visible()
+    window.mouse.move(box["x"] + 2.5 * day, y, steps=5)
+    window.mouse.up()
+    expect(window.get_by_label("Who stands in")).to_be_focused()
+    starts, ends = (window.get_by_label(name, exact=True).input_value() for name in ("From", "Until"))
+    begin, end = datetime.fromisoformat(starts), datetime.fromisoformat(ends)
+    assert (begin.weekday(), begin.hour, begin.minute) == (1, 0, 0)
+    assert end - begin == timedelta(days=1, hours=12)
+    # A press is no drawing: it leads to the whole block.
+    window.locator("[data-draws] a[tabindex]").nth(1).click()
+    window.wait_for_url("**starts_at=**")
+    starts, ends = (window.get_by_label(name, exact=True).input_value() for name in ("From", "Until"))
+    assert datetime.fromisoformat(ends) - datetime.fromisoformat(starts) == timedelta(days=1)

@@ -1,5 +1,6 @@
 """A schedule's page: its weeks as they are, and overrides that staff make there."""
 
+import html
 import re
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -133,3 +134,19 @@ def test_it_begins_on_a_monday_whatever_is_asked_for(team: list[User], operator:
             ("2026-02-23", "Earlier"),
             ("2026-04-20", "Later"),
         ]
+
+
+def test_a_block_leads_to_the_form_with_its_times(team: list[User], operator: User) -> None:
+    User.objects.filter(pk=operator.pk).update(time_zone="Europe/Paris")
+    schedule = schedule_of(*team, shift_h=24, starts_on=MONDAY, time_zone="Europe/Paris")
+    path = f"/on-call/{schedule.pk}/"
+    page = browser(operator).get(f"{path}?from={MONDAY}").content.decode()
+    links = re.findall(r'<a class="unseen" href="([^"#]+)#overrides">\s*(\w+): Tue 24 Mar', page)
+    assert links[0] == (f"?from={MONDAY}&amp;starts_at=2026-03-24T08:00&amp;ends_at=2026-03-25T08:00", "Bo")
+    filled = browser(operator).get(path + html.unescape(links[0][0])).content.decode()
+    assert re.search(r'name="starts_at" value="2026-03-24[T ]08:00', filled)
+    assert re.search(r'name="ends_at" value="2026-03-25[T ]08:00', filled)
+    # The zone's own drawing, for whoever draws over it.
+    assert f'data-begins="{int(datetime(2026, 3, 23, tzinfo=PARIS).timestamp())}"' in page
+    assert browser(operator).get(f"{path}?starts_at=x&ends_at=9999-01-01T00:00").status_code == 200
+    assert "data-draws" not in browser(team[0]).get(path).content.decode()
