@@ -129,7 +129,7 @@ def test_nothing_is_wider_than_a_phone(site: Site, open_browser: OpenBrowser, wi
     site.publish(email, LONG)
     site.wait_until_told(email, 2)
     page.goto("/preferences/")
-    page.get_by_label("Channel").select_option("webhook")
+    page.get_by_label("Channel", exact=True).select_option("webhook")
     page.get_by_label("Address").fill(LONG)
     page.get_by_role("button", name="Add").click()
     page.get_by_text("Added.").wait_for()

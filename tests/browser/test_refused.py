@@ -30,7 +30,7 @@ def test_a_refused_form_has_the_focus_and_leads_to_its_field(
     email = site.register(page)
     site.make_confirmed(email)
     page.goto("/preferences/")
-    page.get_by_label("Channel").select_option("webhook")
+    page.get_by_label("Channel", exact=True).select_option("webhook")
     page.get_by_label("Address").fill("no url")
     page.get_by_role("button", name="Add").click()
     summary = page.locator(".refusal")
