@@ -74,7 +74,7 @@ def test_what_nobody_has_taken_comes_first_with_its_next_step(page: Client, ana:
     process_acknowledge(process=taken, by="Luc", via="web", now=clock.now())
     shown = panel(page, "ringing")
     assert re.findall(r'<a href="/escalations/[^"]+">(\w+)</a>', shown) == ["critical", "standard"]
-    assert texts(shown).count("Next: email to Ana Moreau at") == 2
+    assert texts(shown).count("Next: Email to Ana Moreau at") == 2
     assert f'formaction="/escalations/{critical.pk}/acknowledge/"' in shown
     page.post(f"/escalations/{standard.pk}/acknowledge/")
     assert "standard" not in texts(panel(page, "ringing"))
@@ -105,7 +105,7 @@ def test_a_group_stands_for_the_escalation_that_tells_of_it(page: Client, ana: U
     assert re.findall(r'class="panel-what">\s*<a href="([^"]+)">', shown) == [
         f"/groups/{AlertGroup.objects.get().pk}/"
     ]
-    assert "Next: email to Ana Moreau" in texts(shown)
+    assert "Next: Email to Ana Moreau" in texts(shown)
 
 
 def test_where_nothing_rings_one_is_led_to_start_something(page: Client) -> None:

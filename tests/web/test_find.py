@@ -106,7 +106,7 @@ def test_what_to_do_is_found_too(page: Client) -> None:
 def test_deliveries_alerts_and_notifications_are_found_by_id(page: Client, ana: User) -> None:
     start("oven", ana)
     delivery = Delivery.objects.filter(channel="webhook").select_related("notification").get()
-    assert found(page, delivery.pk) == [("Delivery", f"webhook → {ana}")]
+    assert found(page, delivery.pk) == [("Delivery", f"Webhook → {ana}")]
     assert found(page, delivery.notification_id) == [("Notification", delivery.notification.title)]
     alert = AlertFactory()
     assert ("Alert", alert.label) in found(page, alert.pk)

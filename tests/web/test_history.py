@@ -14,7 +14,8 @@ from django.test import Client
 from accounts.models import User
 from config import clock
 from notifications.ids import first_id
-from notifications.models import Delivery, DeliveryAction, Outgoing
+from notifications.models import AttemptRow, Delivery, DeliveryAction, Notification, Outgoing
+from notifications.web import failures
 from notifications.web.chart import BAR, HEIGHT, chart_of
 from notifications.web.views import history
 from tests.factories import ContactPointFactory, NotificationFactory, UserFactory
@@ -375,3 +376,111 @@ def test_the_highest_bar_fills_the_chart_and_the_lowest_is_seen(db: None) -> Non
     heights = [bar.height for bar in chart.bars if bar.count]
     assert heights == [HEIGHT, 2]
     assert [bar.x for bar in chart.bars] == [number * BAR for number in range(len(chart.bars))]
+
+
+# --- What failed, by error ---
+
+
+def failed(title: str, *errors: str, reason: str = "exhausted", **fields: Any) -> Delivery:
+    """Something whose attempts were answered so."""
+    if "user" not in fields:
+        fields.setdefault("address", "https://hooks.example.org/7")
+    made = told(title, status=Status.FAILED, reason=reason, attempts=len(errors), **fields)
+    for number, error in enumerate(errors, start=1):
+        AttemptRow.objects.create(
+            delivery=made,
+            number=number,
+            started_at=made.created_at,
+            duration_ms=3.0,
+            outcome="unavailable",
+            status_code=503,
+            error=error,
+        )
+    return made
+
+
+def groups(html: str) -> list[tuple[str, str, str]]:
+    """Return the query, the words and the figures of each group that a page shows."""
+    (section,) = re.findall(r'aria-labelledby="by-error">(.*?)</section>', html, re.DOTALL) or [""]
+    found = re.findall(r'<a href="\?([^"]+)">([^<]+)</a>\s*<span[^>]*>([^<]+)</span>', section)
+    return [(query.replace("&amp;", "&"), words, figures) for query, words, figures in found]
+
+
+def test_an_outage_is_one_line_with_whom_it_hit_and_leads_to_its_rows(page: Client) -> None:
+    ana, luc = UserFactory(), UserFactory()
+    at = clock.now().replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=1)
+    for number, person in enumerate((ana, ana, luc)):
+        failed(
+            f"sms {number}",
+            "timed out after 10 s",
+            "answered 503: error 20503",
+            user=person,
+            channel="sms",
+            ago=clock.now() - at - timedelta(minutes=number),
+        )
+    failed("mail", "answered 503: error 20503", channel="email")
+    failed("never tried", reason="gone")
+    told("sent")
+    found = groups(page.get(PATH).content.decode())
+    day = f"{at:%-d %b}"
+    assert found[0][1:] == (
+        "answered 503: error 20503",
+        f"Text message · 3 deliveries · 2 people · from {day}, 12:00:00 until {day}, 12:02:00",
+    )
+    assert [(titles(page, query), words) for query, words, _ in found] == [
+        (["sms 2", "sms 1", "sms 0"], "answered 503: error 20503"),
+        (["mail"], "answered 503: error 20503"),
+        (["never tried"], str(Delivery.Reason.GONE.label)),
+    ]
+
+
+def test_groups_obey_the_filters_and_what_leads_to_one_shows_no_others(page: Client) -> None:
+    failed("by sms", "answered 503", channel="sms", address="+33612345678")
+    failed("long ago", "answered 500", ago=timedelta(days=9))
+    assert [words for _, words, _ in groups(page.get(PATH).content.decode())] == ["answered 503"]
+    assert groups(page.get(PATH, {"channel": "email"}).content.decode()) == []
+    assert groups(page.get(PATH, {"status": "sent"}).content.decode()) == []
+    one = page.get(PATH, {"error": "answered 503"}).content.decode()
+    assert groups(one) == []
+    assert "Only what failed with “answered 503”." in texts(one.encode())
+    assert 'name="error" value="answered 503"' in one  # kept by the form
+    assert "Replay these" in one
+
+
+def test_a_row_that_failed_says_its_last_error(page: Client) -> None:
+    failed("outage", "timed out after 10 s", "answered <503>")
+    said = page.get(PATH).content.decode()
+    assert "it can be replayed. Last answer: answered &lt;503&gt;." in " ".join(said.split())
+    assert "Last answer: timed out" not in said
+
+
+def test_only_the_newest_failures_are_grouped_and_the_page_says_so(
+    page: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(failures, "MOST", 2)
+    for number in range(4):
+        failed(f"number {number}", f"answered 50{number}", ago=timedelta(minutes=9 - number))
+    shown = page.get(PATH)
+    assert {words for _, words, _ in groups(shown.content.decode())} == {"answered 502", "answered 503"}
+    assert "Of the newest 2 that failed." in texts(shown.content)
+    rare = page.get(PATH, {"error": "answered 500"}).content.decode()
+    assert "number 0" not in rare
+    (further,) = re.findall(r'href="\?([^"]+)">Look further back<', rare)
+    assert titles(page, further.replace("&amp;", "&")) == ["number 0"]
+
+
+# --- Words ---
+
+
+def test_channels_and_severities_are_called_as_the_reader_calls_them(page: Client, operator: User) -> None:
+    User.objects.filter(pk=operator.pk).update(language="fr")
+    called = told("a call", channel="phone", address="+33612345678", status=Status.FAILED)
+    Notification.objects.update(severity="critical")
+    shown = texts(page.get(PATH).content)
+    assert "· Appel téléphonique" in shown
+    assert shown.count("Appel téléphonique") == 3  # a choice of the filter, a group and a row
+    one = texts(page.get(f"/console/deliveries/{called.pk}/").content)
+    assert "Appel téléphonique" in one
+    assert ", Critique" in one
+    assert "critical" not in one
+    assert "Appel téléphonique: 1" in texts(page.get("/console/history/replay/?status=failed").content)

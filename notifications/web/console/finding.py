@@ -10,6 +10,7 @@ from django.utils.translation import gettext
 from accounts.models import Shop, User
 from accounts.selectors import users_found
 from config.digits import id_in
+from notifications.channels.labels import channel_label
 from notifications.models import Alert, ContactPoint, Delivery, Notification
 
 #: Of each kind of thing, so many are shown.
@@ -76,10 +77,8 @@ def by_id(person: User, text: str) -> Iterator[Hit]:
         return
     for delivery in Delivery.objects.filter(pk=wanted).select_related("user", "notification"):
         about = f"{delivery.notification.title}: {delivery.get_status_display().lower()}"
-        path = reverse("web:delivery", args=[wanted])
-        yield Hit(
-            gettext("Delivery"), f"{delivery.channel} → {delivery.user or delivery.address}", about, path
-        )
+        title = f"{channel_label(delivery.channel)} → {delivery.user or delivery.address}"
+        yield Hit(gettext("Delivery"), title, about, reverse("web:delivery", args=[wanted]))
     for alert in Alert.objects.filter(pk=wanted).select_related("shop"):
         about = f"{alert.shop}, {alert.received_at:%Y-%m-%d %H:%M:%S} UTC"
         yield Hit(

@@ -10,10 +10,10 @@ from redis.exceptions import RedisError
 
 from config import clock
 from notifications import series, troubles
+from notifications.channels.labels import channel_label
 from notifications.series import MINUTES, QUARTERS, Counts
 from notifications.troubles import Trouble
 from notifications.web.console.panels import SENDING, Panel
-from notifications.web.forms.preferences import channel_label
 
 #: Ends of deliveries that count as not reached.
 FAILED: Final = ("failed", "expired")

@@ -14,26 +14,28 @@ from config.digits import id_in
 from notifications import selectors
 from notifications.api.filters import DeliveryFilter
 from notifications.channels import registry
+from notifications.channels.labels import channel_label
 from notifications.engine import replay
 from notifications.models import Delivery
-from notifications.web.forms.preferences import channel_label
+from notifications.web import failures
 
 #: What is shown where nobody says since when.
 USUAL: Final = timedelta(days=7)
 #: A name stands for so many people at most.
 _MOST_PEOPLE: Final = 200
-_CHANNELS: Final = sorted(
-    ((name, channel_label(name)) for name in registry.CHANNELS), key=lambda each: each[1]
-)
+
+
+def _channels() -> list[tuple[str, Any]]:
+    """Return the choices, in the language of whoever asks."""
+    named = ((name, channel_label(name)) for name in registry.CHANNELS)
+    return [("", gettext_lazy("Any")), *sorted(named, key=lambda each: each[1].casefold())]
 
 
 class HistoryForm(forms.Form):
     """Each field is a parameter of the page's address, so that what is shown is a link."""
 
     person = forms.CharField(label=gettext_lazy("Person"), max_length=200, required=False)
-    channel = forms.ChoiceField(
-        label=gettext_lazy("Channel"), choices=[("", gettext_lazy("Any")), *_CHANNELS], required=False
-    )
+    channel = forms.ChoiceField(label=gettext_lazy("Channel"), choices=_channels, required=False)
     status = forms.ChoiceField(
         label=gettext_lazy("Status"),
         choices=[("", gettext_lazy("Any")), *Delivery.Status.choices],
@@ -50,6 +52,11 @@ class HistoryForm(forms.Form):
     )
     until = forms.DateTimeField(
         label=gettext_lazy("Until"), required=False, widget=forms.DateTimeInput({"type": "datetime-local"})
+    )
+
+    # That of a group of failures, which leads here.
+    error = forms.CharField(
+        max_length=failures.LENGTH, required=False, strip=False, widget=forms.HiddenInput()
     )
 
     def clean(self) -> dict[str, Any]:
@@ -79,11 +86,21 @@ class HistoryForm(forms.Form):
     @property
     def is_of_few(self) -> bool:
         """Whether an index leads to what the fields say: a person's, or what failed."""
-        said = self.cleaned_data
-        return bool(said["person"]) or said["status"] in replay.REPLAYABLE
+        return bool(self.cleaned_data["person"]) or self.is_of_failures
+
+    @property
+    def is_of_failures(self) -> bool:
+        """Whether the fields say what failed, and nothing else."""
+        return self.cleaned_data["status"] in replay.REPLAYABLE or bool(self.cleaned_data["error"])
 
     def chosen(self, deliveries: QuerySet[Delivery], now: datetime) -> QuerySet[Delivery]:
-        """Narrow deliveries to what the fields say, as the API's filters do."""
+        """Narrow deliveries to what the fields say."""
+        chosen = self.chosen_but_error(deliveries, now)
+        error = self.cleaned_data["error"]
+        return failures.failed_by(chosen, error) if error else chosen
+
+    def chosen_but_error(self, deliveries: QuerySet[Delivery], now: datetime) -> QuerySet[Delivery]:
+        """Narrow deliveries to what all fields but the error say, as the API's filters do."""
         said = self.cleaned_data
         given: dict[str, Any] = {name: said[name] for name in ("channel", "reason", "shop") if said[name]}
         if said["status"]:

@@ -10,10 +10,10 @@ from django.forms.boundfield import BoundField
 from django.utils.translation import gettext, gettext_lazy
 
 from notifications.channels import registry
+from notifications.channels.labels import channel_label
 from notifications.models import ContactPoint, Severity
 from notifications.own_steps import MAX_S, MOST, OwnStep
 from notifications.services.own_steps import own_step_channels
-from notifications.web.forms.preferences import channel_label
 
 #: Rows without a step that are there to be filled in.
 SPARE: Final = 3

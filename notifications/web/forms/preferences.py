@@ -6,10 +6,11 @@ from typing import Any, Final
 from zoneinfo import available_timezones
 
 from django import forms
-from django.utils.translation import gettext, gettext_lazy, gettext_noop
+from django.utils.translation import gettext_lazy
 
 from accounts.models import User
 from notifications.channels import registry
+from notifications.channels.labels import channel_label as channel_label
 from notifications.models import Preference
 
 # The zone database has many more names, for zones of the past and for machines.
@@ -75,20 +76,6 @@ def channels_offered() -> list[tuple[str, str]]:
     """Return what people can be told by."""
     names = sorted(name for name in registry.CHANNELS if registry.is_offered(name))
     return [(name, channel_label(name)) for name in names]
-
-
-#: What channels without a label of their own are called, for the catalogues.
-_NAMES: Final = (
-    gettext_noop("Email"),
-    gettext_noop("Inbox"),
-    gettext_noop("Push"),
-    gettext_noop("Webhook"),
-    gettext_noop("Telegram"),
-)
-
-
-def channel_label(name: str) -> str:
-    return gettext(registry.sendable(name).label or name.capitalize())
 
 
 def time_zones(current: str) -> list[tuple[str, Any]]:

@@ -26,6 +26,7 @@ from notifications.ids import moment_of
 from notifications.messages.texts import text_for
 from notifications.models import Delivery, DeliveryAction
 from notifications.services.delivery_actions import STOPPABLE, deliveries_replay
+from notifications.web import failures
 from notifications.web.chart import Chart, chart_of
 from notifications.web.forms.history import HistoryForm
 from notifications.web.page import Page
@@ -85,17 +86,23 @@ class HistoryPage(_History):
         shown = list(looked[: PAGE_SIZE + 1])
         self.note(shown[:PAGE_SIZE])
         has_more = len(shown) > PAGE_SIZE
+        errors = failures.last_errors(shown[:PAGE_SIZE])
+        groups = [] if before else self._failures(form, looked)
         context = {
             "form": form,
-            "rows": [(each, explain(each)) for each in shown[:PAGE_SIZE]],
+            "rows": [(each, explain(each), errors.get(each.pk, "")) for each in shown[:PAGE_SIZE]],
             "since": form.since_when(now),
             "older": form.address(before=shown[PAGE_SIZE - 1].pk) if has_more else "",
             "further": form.address(before=floor) if floor and not has_more else "",
             "looked_since": moment_of(floor) if floor else None,
             "chart": None if before else self._chart(form, looked, moment_of(floor) if floor else None, now),
+            "failures": groups[: failures.SHOWN],
+            "newest_failures": failures.MOST if sum(group.count for group in groups) == failures.MOST else 0,
+            "only_error": failures.said(form.cleaned_data["error"]),
+            "any_error": form.address(error=""),
             "file": form.address(file="csv"),
             "spans": [(name, form.address(since=_in_query(now - span), until="")) for name, span in _SPANS],
-            "replay": form.address() if form.cleaned_data["status"] in replay.REPLAYABLE else "",
+            "replay": form.address() if form.is_of_failures else "",
         }
         return render(request, "web/console/history.html", context)
 
@@ -104,11 +111,25 @@ class HistoryPage(_History):
 
         Whatever is asked for, no look goes through more than so many: what no index leads to may be rare.
         """
-        through = chosen
-        if not form.is_of_few:
+        through, most = chosen, MOST_LOOKED_AT
+        if form.cleaned_data["error"]:
+            through = failures.failed(form.chosen_but_error(Delivery.objects.all(), clock.now()))
+            most = failures.MOST
+        elif form.is_of_failures:
+            most = MOST_LOOKED_AT // 2  # each is found by way of another table
+        elif not form.is_of_few:
             through = form.looked_through(Delivery.objects.all(), clock.now())
-            through = through.filter(pk__lt=before) if before else through
-        return through.order_by("-pk").values_list("pk", flat=True)[MOST_LOOKED_AT:].first()
+        through = through.filter(pk__lt=before) if before else through
+        return through.order_by("-pk").values_list("pk", flat=True)[most:].first()
+
+    def _failures(self, form: HistoryForm, looked: QuerySet[Delivery]) -> list[failures.Failures]:
+        """Group what failed; nothing where the fields say a group already, or nothing that failed."""
+        said = form.cleaned_data
+        if said["error"] or said["status"] not in ("", *replay.REPLAYABLE):
+            return []
+        return failures.groups_of(
+            looked, address=lambda channel, error: form.address(channel=channel, error=error)
+        )
 
     def _chart(
         self, form: HistoryForm, looked: QuerySet[Delivery], floor: datetime | None, now: datetime
