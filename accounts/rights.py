@@ -402,6 +402,8 @@ ROUTES: Final[Mapping[str, Rights]] = {
     "console/setup": _get(staff()),
     "console/history": _get(staff()),
     "console/history/replay": _by(staff(), "GET", "POST"),
+    "console/history/views": _post(staff()),
+    "console/history/views/<uuid:view_id>/remove": _post(staff()),
     "console/people/<uuid:user_id>": _get(staff()),
     "console/people/<uuid:user_id>/what-if": _get(staff()),
     "console/deliveries/<uuid:delivery_id>": _get(staff()),

@@ -98,6 +98,11 @@ def delivery_actions(user: User) -> Iterator[Row]:
     return paged(models.DeliveryAction.objects.filter(by=user.email), "action", "via", "at", "count")
 
 
+def saved_views(user: User) -> Iterator[Row]:
+    """What they look at in the history, as staff."""
+    return paged(models.SavedView.objects.filter(user=user), "name", "query", "is_shared", "created_at")
+
+
 def message_templates(user: User) -> Iterator[Row]:
     theirs = models.MessageTemplate.objects.filter(updated_by=user)
     return paged(theirs, "kind", "language", "channel", "updated_at")
@@ -115,6 +120,7 @@ SECTIONS: Final = (
     Section("archive", [models.ArchivedMonth], archive),
     Section("events", [models.Event], events),
     Section("delivery_actions", [models.DeliveryAction], delivery_actions),
+    Section("saved_views", [models.SavedView], saved_views),
     Section("message_templates", [models.MessageTemplate], message_templates),
 )
 LEFT_OUT: Final[Mapping[type[Model], str]] = {

@@ -36,6 +36,7 @@ ENDS: Final = (
     Ends(models.Preference, parent=User),
     Ends(models.Subscription, parent=User),
     Ends(models.ChannelHours, parent=User),
+    Ends(models.SavedView, parent=User),
     Ends(models.MessageTemplate, "When the text is deleted, for that of the files"),
     Ends(models.CallerId, "When the caller id is deleted"),
     Ends(models.DeliveryAction, "{days} after what was done", setting="ACTION_RETENTION_DAYS"),

@@ -14,7 +14,7 @@ from accounts.rights import MESSAGES, NOTICES
 from config import sql
 from config.statements import named
 from notifications.ids import first_id
-from notifications.models import Alert, Attempt, ContactPoint, DeadMessage, Delivery, Notification
+from notifications.models import Alert, Attempt, ContactPoint, DeadMessage, Delivery, Notification, SavedView
 
 #: Of notices that tell of several others.
 DIGEST: Final = "digest"
@@ -91,6 +91,11 @@ def deliveries_visible_to(principal: Principal) -> QuerySet[Delivery]:
 
 def with_attempts(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
     return deliveries.prefetch_related(Prefetch("attempt_set", Attempt.objects.order_by("number")))
+
+
+def saved_views_visible_to(person: User) -> QuerySet[SavedView]:
+    """A person's own views of the history, and those that are shared with all staff."""
+    return SavedView.objects.filter(Q(user=person) | Q(is_shared=True)).select_related("user")
 
 
 def contact_points_visible_to(principal: Principal) -> QuerySet[ContactPoint]:

@@ -88,6 +88,9 @@ def _telling(user: User, shop: Shop, text: Text, now: datetime) -> dict[str, obj
     inbox.last_number += 1
     inbox.save()
     item = InboxItemFactory(user=user, notification=told, number=inbox.last_number)
+    view, _ = models.SavedView.objects.get_or_create(
+        user=user, name=text().strip()[:100] or "-", defaults={"query": "status=failed", "is_shared": True}
+    )
     models.Preference.objects.get_or_create(user=user)
     models.Subscription.objects.get_or_create(
         user=user, channel="email", kind="stage.*", defaults={"is_enabled": False}
@@ -98,7 +101,7 @@ def _telling(user: User, shop: Shop, text: Text, now: datetime) -> dict[str, obj
     )
     return {
         "alert_uuid": alert.pk, "contact_point_id": point.pk, "delivery_id": delivery.pk, "item_id": item.pk,
-        "notification": told.pk, "point_id": point.pk,
+        "notification": told.pk, "point_id": point.pk, "view_id": view.pk,
     } | _events(text, now)  # fmt: skip
 
 

@@ -17,11 +17,12 @@ from notifications.models.notification import Notification, Severity
 from notifications.models.outgoing import BEHIND, LEVELS, PRIORITIES, Outgoing, Undelivered, priority_of
 from notifications.models.preference import ChannelHours, Preference, Subscription
 from notifications.models.received_message import ReceivedMessage
+from notifications.models.saved_view import SavedView
 
 __all__ = [
     "BEHIND", "LEVELS", "PRIORITIES", "Alert", "ArchivedMonth", "Attempt", "AttemptRow", "AuditedDay",
     "Broadcast", "CallerId", "ChannelHours", "ContactPoint", "DeadMessage", "Delivery", "DeliveryAction",
     "Departure", "Erasure", "Event", "HandlerRun", "Inbox", "InboxItem", "MessageFailure", "MessageTemplate",
-    "Notification", "Outgoing", "OutgoingMessage", "Preference", "ReceivedMessage", "Severity",
-    "Subscription", "Undelivered", "priority_of",
+    "Notification", "Outgoing", "OutgoingMessage", "Preference", "ReceivedMessage", "SavedView",
+    "Severity", "Subscription", "Undelivered", "priority_of",
 ]  # fmt: skip

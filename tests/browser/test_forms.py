@@ -76,6 +76,8 @@ ALL: Final = {
     "/escalations/<id>/notes/": Form("/escalations/<escalation>/", "Noted.", {"#id_text": "Restarted it."}),
     "/escalations/<id>/acknowledge/": Form("/escalations/<escalation>/", "Acknowledged"),
     "/escalations/<id>/stop/": Form("/escalations/<second>/stop/", "Stopped"),
+    "/console/history/views/": Form("/console/history/", "Saved as “Mine”.", {"#view_name": "Mine"}),
+    "/console/history/views/<id>/remove/": Form("/console/history/?channel=sms", "has been removed."),
     "/account/email/": Form(
         "/account/", "Your email address has been changed.", {"#email_current_password": PASSWORD}
     ),

@@ -14,7 +14,7 @@ from django.test import Client
 from accounts.models import User
 from config import clock
 from notifications.ids import first_id
-from notifications.models import AttemptRow, Delivery, DeliveryAction, Notification, Outgoing
+from notifications.models import AttemptRow, Delivery, DeliveryAction, Notification, Outgoing, SavedView
 from notifications.web import failures
 from notifications.web.chart import BAR, HEIGHT, chart_of
 from notifications.web.views import history
@@ -484,3 +484,99 @@ def test_channels_and_severities_are_called_as_the_reader_calls_them(page: Clien
     assert ", Critique" in one
     assert "critical" not in one
     assert "Appel téléphonique: 1" in texts(page.get("/console/history/replay/?status=failed").content)
+
+
+# --- Saved views ---
+
+VIEWS = f"{PATH}views/"
+
+
+def views(page: Client) -> dict[str, str]:
+    """Return the queries of the views that the page lists, by their names."""
+    html = page.get(PATH).content.decode()
+    (section,) = re.findall(r'aria-labelledby="views".*?</section>', html, re.DOTALL) or [""]
+    found = re.findall(r'<a href="\?([^"]*)"[^>]*>([^<]+)</a>', section)
+    return {name: query.replace("&amp;", "&") for query, name in found}
+
+
+def removing(page: Client) -> list[str]:
+    return re.findall(rf'action="({VIEWS}[^"]+/remove/)"', page.get(PATH).content.decode())
+
+
+def another(**fields: Any) -> Client:
+    client = Client(headers={"accept": "text/html"})
+    client.force_login(UserFactory(is_staff=True, **fields))
+    return client
+
+
+def test_a_view_is_saved_under_a_name_and_leads_to_the_same_rows(page: Client) -> None:
+    told("by sms", channel="sms", address="+33612345678")
+    told("by webhook")
+    done = page.post(f"{VIEWS}?channel=sms&before=x", {"name": "Texts"}, follow=True)
+    assert "Saved as “Texts”." in texts(done.content)
+    assert views(page) == {"Texts": "channel=sms"}
+    assert titles(page, views(page)["Texts"]) == ["by sms"]
+    page.post(f"{VIEWS}?channel=webhook", {"name": "Texts"})  # in the place of the other
+    assert views(page) == {"Texts": "channel=webhook"}
+
+
+def test_a_view_is_its_persons_own_unless_it_is_shared(page: Client, operator: User) -> None:
+    page.post(f"{VIEWS}?channel=sms", {"name": "Mine"})
+    page.post(f"{VIEWS}?status=failed", {"name": "Ours", "shared": "on"})
+    other = another()
+    assert views(other) == {"Ours": "status=failed"}
+    assert f"Shared by {operator}" in texts(other.get(PATH).content)
+    assert removing(other) == []
+    for path in removing(page):
+        assert other.post(path).status_code == 404
+    assert set(views(page)) == {"Mine", "Ours"}
+
+
+def test_a_shared_view_means_the_same_time_to_everybody(page: Client) -> None:
+    told("two hours ago", ago=timedelta(hours=2))
+    told("now")
+    in_tokyo = another(time_zone="Asia/Tokyo")
+    since = f"{clock.now() + timedelta(hours=9) - timedelta(hours=1):%Y-%m-%dT%H:%M}"
+    in_tokyo.post(f"{VIEWS}?since={since}", {"name": "The last hour", "shared": "on"})
+    assert titles(page, views(page)["The last hour"]) == ["now"]
+
+
+def test_a_removed_view_comes_back_as_it_was(page: Client) -> None:
+    page.post(f"{VIEWS}?channel=sms", {"name": "Texts", "shared": "on"})
+    (path,) = removing(page)
+    html = page.post(path, follow=True).content.decode()
+    assert "The view “Texts” has been removed." in html
+    assert views(page) == {}
+    (undo,) = re.findall(r'<div class="message success undo">.*?</form>', html, re.DOTALL)
+    (action,) = re.findall(r'action="([^"]+)"', undo)
+    page.post(action.replace("&amp;", "&"), dict(re.findall(r'name="(name|shared)" value="([^"]*)"', undo)))
+    assert views(another()) == {"Texts": "channel=sms"}
+
+
+def test_a_view_that_cannot_be_read_any_more_says_so(page: Client, operator: User) -> None:
+    SavedView.objects.create(user=operator, name="Pigeons", query="channel=pigeon")
+    answer = page.get(f"{PATH}?{views(page)['Pigeons']}")
+    assert answer.status_code == 422
+    assert "pigeon is not one of the available choices" in texts(answer.content)
+    assert "Pigeons" in texts(answer.content)
+
+
+def test_what_is_wrong_is_not_saved_and_what_was_typed_is_kept(page: Client) -> None:
+    assert page.post(f"{VIEWS}?channel=pigeon", {"name": "Pigeons"}).status_code == 422
+    refused = page.post(f"{VIEWS}?channel=sms", {"name": "x" * 101, "shared": "on"})
+    assert refused.status_code == 422
+    html = refused.content.decode()
+    assert f'value="{"x" * 101}"' in html
+    assert 'action="/console/history/views/?channel=sms"' in html
+    assert not SavedView.objects.exists()
+
+
+def test_nobody_has_more_views_than_they_may(page: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SavedView, "MOST", 2)
+    for name in ("one", "two"):
+        page.post(VIEWS, {"name": name})
+    refused = page.post(VIEWS, {"name": "three"})
+    assert refused.status_code == 422
+    assert "There are already 2 saved views. Remove one first." in texts(refused.content)
+    assert page.post(f"{VIEWS}?channel=sms", {"name": "two"}).status_code == 302
+    assert views(page) == {"one": "", "two": "channel=sms"}

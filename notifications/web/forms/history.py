@@ -1,6 +1,6 @@
 """By what the history is narrowed."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -23,6 +23,11 @@ from notifications.web import failures
 USUAL: Final = timedelta(days=7)
 #: A name stands for so many people at most.
 _MOST_PEOPLE: Final = 200
+
+
+def in_query(moment: datetime) -> str:
+    """Return a time as a field of an address says it."""
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%MZ}"
 
 
 def _channels() -> list[tuple[str, Any]]:
@@ -72,6 +77,12 @@ class HistoryForm(forms.Form):
         since: datetime | None = self.cleaned_data["since"]
         return since or (self.cleaned_data["until"] or now) - USUAL
 
+    @property
+    def lasting_address(self) -> str:
+        """The same in words that mean the same to everybody: times as those of UTC."""
+        moments = {name: self.cleaned_data[name] for name in ("since", "until") if self.cleaned_data[name]}
+        return self.address(**{name: in_query(moment) for name, moment in moments.items()})
+
     def address(self, **others: object) -> str:
         """Return the query of what is shown, with some parameters in place of its own."""
         said = {name: self.data[name] for name in self.fields if self.data.get(name)}
@@ -112,3 +123,10 @@ class HistoryForm(forms.Form):
             people = users_found(User.objects.all(), said["person"]).values_list("pk", flat=True)
             chosen = chosen.filter(user__in=list(people[:_MOST_PEOPLE]))
         return chosen
+
+
+class SavedViewForm(forms.Form):
+    """What a view of the history is to be called."""
+
+    name = forms.CharField(label=gettext_lazy("Name"), max_length=100)
+    shared = forms.BooleanField(label=gettext_lazy("For all staff"), required=False)

@@ -5,16 +5,17 @@ import io
 import re
 from collections.abc import Iterable
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
 from django.contrib import messages
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext, gettext_lazy
 
 from config import clock
 from notifications import selectors
@@ -24,14 +25,18 @@ from notifications.engine import replay
 from notifications.explanations import explain
 from notifications.ids import moment_of
 from notifications.messages.texts import text_for
-from notifications.models import Delivery, DeliveryAction
+from notifications.models import Delivery, DeliveryAction, SavedView
 from notifications.services.delivery_actions import STOPPABLE, deliveries_replay
-from notifications.web import failures
+from notifications.services.saved_views import saved_view_save
+from notifications.web import failures, undoing
 from notifications.web.chart import Chart, chart_of
-from notifications.web.forms.history import HistoryForm
+from notifications.web.form_page import refuse
+from notifications.web.forms.history import HistoryForm, SavedViewForm, in_query
 from notifications.web.page import Page
 
 PAGE_SIZE: Final = 50
+#: So many saved views are listed, by name.
+MOST_VIEWS: Final = 200
 #: One look goes through so many deliveries at most, and then offers to go on.
 MOST_LOOKED_AT: Final = 50_000
 #: A file holds so many; of more, the newest.
@@ -71,9 +76,15 @@ class _History(Page):
 
 class HistoryPage(_History):
     def get(self, request: HttpRequest) -> HttpResponse:
+        return self.shown(request, SavedViewForm(auto_id="view_%s"))
+
+    def shown(self, request: HttpRequest, saving: SavedViewForm, status: int = 200) -> HttpResponse:
+        """Return the page, with the form that saves it as a view."""
         form = HistoryForm(request.GET)
+        views = selectors.saved_views_visible_to(self.person)[:MOST_VIEWS]
         if not form.is_valid():
-            return render(request, "web/console/history.html", {"form": form}, status=422)
+            context = {"form": form, "views": views}
+            return render(request, "web/console/history.html", context, status=422)
         chosen = self.chosen(form)
         before = _id(request.GET.get("before", ""))
         if before:
@@ -90,6 +101,9 @@ class HistoryPage(_History):
         groups = [] if before else self._failures(form, looked)
         context = {
             "form": form,
+            "views": views,
+            "saving": saving,
+            "here": form.lasting_address,
             "rows": [(each, explain(each), errors.get(each.pk, "")) for each in shown[:PAGE_SIZE]],
             "since": form.since_when(now),
             "older": form.address(before=shown[PAGE_SIZE - 1].pk) if has_more else "",
@@ -101,10 +115,10 @@ class HistoryPage(_History):
             "only_error": failures.said(form.cleaned_data["error"]),
             "any_error": form.address(error=""),
             "file": form.address(file="csv"),
-            "spans": [(name, form.address(since=_in_query(now - span), until="")) for name, span in _SPANS],
+            "spans": [(name, form.address(since=in_query(now - span), until="")) for name, span in _SPANS],
             "replay": form.address() if form.is_of_failures else "",
         }
-        return render(request, "web/console/history.html", context)
+        return render(request, "web/console/history.html", context, status=status)
 
     def _floor(self, form: HistoryForm, chosen: QuerySet[Delivery], before: UUID | None) -> UUID | None:
         """Return from which delivery on one look goes; None where it reaches back to the beginning.
@@ -139,7 +153,7 @@ class HistoryPage(_History):
             looked,
             since=since,
             until=form.cleaned_data["until"] or now,
-            address=lambda begin, end: form.address(since=_in_query(begin), until=_in_query(end)),
+            address=lambda begin, end: form.address(since=in_query(begin), until=in_query(end)),
         )
 
     def _file(self, chosen: QuerySet[Delivery]) -> HttpResponse:
@@ -152,10 +166,6 @@ class HistoryPage(_History):
         response = HttpResponse(text.getvalue(), content_type="text/csv; charset=utf-8")
         response["Content-Disposition"] = 'attachment; filename="history.csv"'
         return response
-
-
-def _in_query(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%MZ}"
 
 
 def _id(text: str) -> UUID | None:
@@ -179,6 +189,39 @@ def _cells(delivery: Delivery) -> list[str]:
         str(delivery.pk),
     ]
     return [f"'{cell}" if cell.startswith(_FORMULA) else cell for cell in said]
+
+
+class SaveView(HistoryPage):
+    """Saves what the history shows under a name; what is refused comes back with the whole page."""
+
+    http_method_names = ["post"]
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        form, saving = HistoryForm(request.GET), SavedViewForm(request.POST, auto_id="view_%s")
+        if form.is_valid() and saving.is_valid():
+            name, is_shared = saving.cleaned_data["name"], saving.cleaned_data["shared"]
+            try:
+                saved_view_save(user=self.person, name=name, query=form.lasting_address, is_shared=is_shared)
+            except ValidationError as error:
+                refuse(saving, error)
+            else:
+                messages.success(request, gettext("Saved as “%(name)s”.") % {"name": name})
+                return HttpResponseRedirect(f"{reverse('web:history')}?{form.lasting_address}")
+        return self.shown(request, saving, status=422)
+
+
+class RemoveView(Page):
+    """Removes a view of one's own, and offers to bring it back."""
+
+    http_method_names = ["post"]
+
+    def post(self, request: HttpRequest, view_id: UUID) -> HttpResponse:
+        view = get_object_or_404(SavedView, pk=view_id, user=self.person)
+        view.delete()
+        said = gettext("The view “%(name)s” has been removed.") % {"name": view.name}
+        fields = {"name": view.name} | ({"shared": "on"} if view.is_shared else {})
+        undoing.offer(request, undoing.button(said, f"{reverse('web:view-save')}?{view.query}", fields))
+        return HttpResponseRedirect(reverse("web:history"))
 
 
 class ReplayPage(_History):
