@@ -402,6 +402,7 @@ ROUTES: Final[Mapping[str, Rights]] = {
     "console/setup": _get(staff()),
     "console/history": _get(staff()),
     "console/history/replay": _by(staff(), "GET", "POST"),
+    "console/history/cancel": _by(staff(), "GET", "POST"),
     "console/history/views": _post(staff()),
     "console/history/views/<uuid:view_id>/remove": _post(staff()),
     "console/people/<uuid:user_id>": _get(staff()),

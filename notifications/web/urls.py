@@ -34,6 +34,7 @@ urlpatterns = [
     path("console/done/", console.DonePage.as_view(), name="done"),
     path("console/history/", history.HistoryPage.as_view(), name="history"),
     path("console/history/replay/", history.ReplayPage.as_view(), name="history-replay"),
+    path("console/history/cancel/", history.CancelPage.as_view(), name="history-cancel"),
     path("console/history/views/", history.SaveView.as_view(), name="view-save"),
     path("console/history/views/<uuid:view_id>/remove/", history.RemoveView.as_view(), name="view-remove"),
     path("console/people/<uuid:user_id>/", people.PersonPage.as_view(), name="person"),

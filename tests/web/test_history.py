@@ -261,6 +261,51 @@ def test_without_an_answer_nothing_is_replayed(page: Client) -> None:
     assert not Outgoing.objects.exists()
 
 
+# --- Cancelling many ---
+
+
+def test_cancelling_says_first_what_it_would_do_and_leaves_what_came_since(
+    page: Client, operator: User
+) -> None:
+    hour = timedelta(hours=1)
+    people = [UserFactory(), UserFactory()]
+    for person in people:
+        told("planned", user=person, status=Status.PENDING, ago=hour)
+    begun = told("begun", user=people[0], status=Status.PENDING, ago=hour)
+    Outgoing.objects.filter(pk=begun.pk).update(lease_until=clock.now() + hour)
+    kept = told("failed", user=people[0], status=Status.FAILED, reason="exhausted", ago=hour)
+    told("by sms", channel="sms", address="+33612345678", status=Status.PENDING, ago=hour)
+    shown = page.get(PATH, {"channel": "webhook", "status": "pending"}).content.decode()
+    link = re.search(r'href="(/console/history/cancel/\?[^"]+)"', shown)
+    assert link
+    asked = page.get("/console/history/cancel/?channel=webhook")
+    said = texts(asked.content)
+    assert "Cancel 2 deliveries?" in said
+    assert "To 2 people with an account" in said
+    assert "Left out: 1 that is being sent right now." in said
+    newest = re.search(r'name="newest" value="([^"]+)"', asked.content.decode())
+    assert newest
+    told("since", user=people[0], status=Status.PENDING, ago=timedelta(0))
+    done = page.post("/console/history/cancel/?channel=webhook", {"newest": newest[1]}, follow=True)
+    assert "2 cancelled before they were sent." in texts(done.content)
+    left = Outgoing.objects.values_list("delivery__notification__title", flat=True)
+    assert sorted(left) == ["begun", "by sms", "since"]
+    assert Delivery.objects.get(pk=kept.pk).revoked_at is None  # it can still be replayed
+    action = DeliveryAction.objects.get()
+    assert (action.action, action.via, action.by) == ("cancel", "web", str(operator))
+    assert "Cancelled 3 deliveries" in texts(page.get("/console/done/").content)
+
+
+def test_only_what_waits_is_offered_for_it(page: Client) -> None:
+    told("sent")
+    told("waits", status=Status.PENDING)
+    for status, is_offered in (("pending", True), ("sent", False), ("", False)):
+        assert ("Cancel these" in page.get(PATH, {"status": status}).content.decode()) == is_offered
+    assert "Nothing to cancel" in texts(page.get("/console/history/cancel/?status=sent").content)
+    page.post("/console/history/cancel/", {})
+    assert Outgoing.objects.count() == 1
+
+
 # --- However much there is ---
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 from uuid import UUID
 
 from django.contrib import messages
@@ -15,7 +15,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
-from django.utils.translation import gettext, gettext_lazy
+from django.utils.translation import gettext, gettext_lazy, ngettext
 
 from config import clock
 from notifications import selectors
@@ -26,7 +26,7 @@ from notifications.explanations import explain
 from notifications.ids import moment_of
 from notifications.messages.texts import text_for
 from notifications.models import Delivery, DeliveryAction, SavedView
-from notifications.services.delivery_actions import STOPPABLE, deliveries_replay
+from notifications.services.delivery_actions import STOPPABLE, deliveries_cancel, deliveries_replay
 from notifications.services.saved_views import saved_view_save
 from notifications.web import failures, undoing
 from notifications.web.chart import Chart, chart_of
@@ -116,7 +116,9 @@ class HistoryPage(_History):
             "any_error": form.address(error=""),
             "file": form.address(file="csv"),
             "spans": [(name, form.address(since=in_query(now - span), until="")) for name, span in _SPANS],
-            "replay": form.address() if form.is_of_failures else "",
+            "query": form.address(),
+            "can_replay": form.is_of_failures,
+            "can_cancel": form.cleaned_data["status"] in (Delivery.Status.PENDING, Delivery.Status.SENDING),
         }
         return render(request, "web/console/history.html", context, status=status)
 
@@ -224,21 +226,29 @@ class RemoveView(Page):
         return HttpResponseRedirect(reverse("web:history"))
 
 
-class ReplayPage(_History):
-    """Says what would be replayed of what the history shows, and then does it."""
+class _ManyPage(_History):
+    """Says what would be done to what the history shows, and then does it."""
+
+    template: ClassVar[str]
+
+    def foreseen(self, chosen: QuerySet[Delivery]) -> dict[str, Any]:
+        """Return what the template says of what would be done."""
+        raise NotImplementedError
+
+    def act(self, chosen: QuerySet[Delivery]) -> str:
+        """Do it, and return what to say of it."""
+        raise NotImplementedError
 
     def get(self, request: HttpRequest) -> HttpResponse:
         form = HistoryForm(request.GET)
         if not form.is_valid():
             return HttpResponseRedirect(f"{reverse('web:history')}?{request.GET.urlencode()}")
         chosen = self.chosen(form)
-        context = {
-            "foreseen": replay.foresee(replay.replayable(chosen)),
-            "left_out": str(replay.left_out(chosen)),
+        context = self.foreseen(chosen) | {
             "newest": chosen.values_list("pk", flat=True).first(),
             "back": f"{reverse('web:history')}?{form.address()}",
         }
-        return render(request, "web/console/replay.html", context)
+        return render(request, self.template, context)
 
     def post(self, request: HttpRequest) -> HttpResponse:
         form = HistoryForm(request.GET)
@@ -248,12 +258,38 @@ class ReplayPage(_History):
         except ValueError:
             return HttpResponseRedirect(back)
         if form.is_valid():
-            # What failed after the question is not part of the answer.
-            done = deliveries_replay(
-                deliveries=self.chosen(form).filter(pk__lte=newest), by=self.person, via="web"
-            )
-            messages.success(request, str(done))
+            # What came after the question is not part of the answer.
+            messages.success(request, self.act(self.chosen(form).filter(pk__lte=newest)))
         return HttpResponseRedirect(back)
+
+
+class ReplayPage(_ManyPage):
+    template = "web/console/replay.html"
+
+    def foreseen(self, chosen: QuerySet[Delivery]) -> dict[str, Any]:
+        foreseen = replay.foresee(replay.replayable(chosen))
+        return {"foreseen": foreseen, "left_out": str(replay.left_out(chosen))}
+
+    def act(self, chosen: QuerySet[Delivery]) -> str:
+        return str(deliveries_replay(deliveries=chosen, by=self.person, via="web"))
+
+
+class CancelPage(_ManyPage):
+    template = "web/console/cancel.html"
+
+    def foreseen(self, chosen: QuerySet[Delivery]) -> dict[str, Any]:
+        waiting = selectors.in_states(chosen, [Delivery.Status.PENDING])
+        being_sent = selectors.in_states(chosen, [Delivery.Status.SENDING]).count()
+        return {"foreseen": replay.foresee(waiting), "being_sent": being_sent}
+
+    def act(self, chosen: QuerySet[Delivery]) -> str:
+        # Of what has failed, none is kept from a replay by this.
+        waiting = chosen.filter(status__in=STOPPABLE)
+        count = deliveries_cancel(deliveries=waiting, by=self.person, via="web")
+        said = ngettext(
+            "%(count)d cancelled before it was sent.", "%(count)d cancelled before they were sent.", count
+        )
+        return said % {"count": count}
 
 
 class DeliveryPage(_History):
