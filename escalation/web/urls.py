@@ -4,7 +4,7 @@ from django.urls import path
 from django.utils.translation import gettext_lazy
 
 from escalation.services import covers
-from escalation.web import drills, groups, on_call, views
+from escalation.web import drills, groups, on_call, policies, views
 from escalation.web.console.done import SOURCES
 from escalation.web.console.finding import found
 from escalation.web.console.panels import PANELS
@@ -31,6 +31,10 @@ urlpatterns = [
     path("escalations/", views.escalations, name="list"),
     path("heartbeats/", HeartbeatsPage.as_view(), name="heartbeats"),
     path("escalations/start/", StartPage.as_view(), name="start"),
+    path("escalations/policies/", policies.PoliciesPage.as_view(), name="policies"),
+    path("escalations/policies/new/", policies.NewPolicyPage.as_view(), name="policy-new"),
+    path("escalations/policies/<uuid:policy_id>/", policies.PolicyPage.as_view(), name="policy"),
+    path("escalations/policies/<uuid:policy_id>/test/", policies.TestPage.as_view(), name="policy-test"),
     path("escalations/figures/", FiguresPage.as_view(), name="figures"),
     path("escalations/<uuid:run_id>/", views.TimelinePage.as_view(), name="timeline"),
     path("escalations/<uuid:run_id>/acknowledge/", views.AcknowledgePage.as_view(), name="acknowledge"),

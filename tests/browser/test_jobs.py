@@ -172,3 +172,36 @@ def test_critical_by_text_message_from_9_to_18_and_the_rest_in_one_mail(site: Si
     expect(answer).to_contain_text("then told with others in one message")
     assert hands.clicks <= 12
     assert hands.keys <= 14
+
+
+def test_a_policy_is_made_simulated_started_and_stopped(site: Site, hands: Hands) -> None:
+    """Once about 12 clicks and 400 keys of JSON, and a start by curl."""
+    name = f"Ovens of {hands.email}"
+    site.python(SCHEDULE.format(email=hands.email, name=name))
+    page = hands.page
+    page.goto("/escalations/")
+    hands.click(page.get_by_role("link", name="Policies"))
+    hands.click(page.get_by_role("link", name="Make a policy"))
+    hands.type(page.get_by_label("Name", exact=True), "Ovens")
+    first = page.get_by_role("group", name="Row 1")
+    first.get_by_label("Tell").select_option(label=f"{name}: who is on call")
+    hands.clicks += 2
+    expect(page.locator("#simulation")).to_contain_text("by schedule")
+    hands.click(page.get_by_role("button", name="Add a row"))
+    second = page.get_by_role("group", name="Row 2")
+    hands.type(second.get_by_label("After minutes"), "5")
+    second.get_by_label("Tell").select_option(label=f"{name}: everyone")
+    hands.clicks += 2
+    expect(page.locator("#simulation")).to_contain_text("+300 s")
+    hands.click(page.get_by_role("button", name="Save"))
+    expect(page.locator("#messages")).to_contain_text("Saved.")
+    hands.click(page.get_by_role("link", name="Start an escalation by it"))
+    hands.type(page.get_by_label("Title"), "Fire")
+    hands.click(page.get_by_role("button", name="Show who would be told"))
+    hands.click(page.get_by_role("button", name="Start it now"))
+    expect(page.locator("#messages")).to_contain_text("Started.")
+    hands.click(page.get_by_role("link", name="Stop"))
+    hands.click(page.get_by_role("button", name="Stop"))
+    expect(page.locator("main")).to_contain_text("Stopped")
+    assert hands.clicks <= 18
+    assert hands.keys <= 12

@@ -19,7 +19,7 @@ def setup(person: User) -> Iterator[Step]:
         if not has_policy
         else gettext("There is one.")
     )
-    url = reverse("admin:escalation_policy_changelist")
+    url = reverse("escalation:policies")
     yield Step(gettext("A policy for escalations"), has_policy, text, url, is_optional=True)
     has_schedule = Schedule.objects.filter(deleted_at=None).exists()
     text = (
