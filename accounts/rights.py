@@ -411,6 +411,7 @@ ROUTES: Final[Mapping[str, Rights]] = {
     "console/history/views/<uuid:view_id>/remove": _post(staff()),
     "console/people/<uuid:user_id>": _get(staff()),
     "console/people/<uuid:user_id>/what-if": _get(staff()),
+    "console/points/<uuid:point_id>/test": _by(staff(), "GET", "POST"),
     "console/deliveries/<uuid:delivery_id>": _get(staff()),
     "console/deliveries/<uuid:delivery_id>/replay": _post(staff()),
     "console/deliveries/<uuid:delivery_id>/cancel": _post(staff()),

@@ -27,13 +27,21 @@ def schedules_visible_to(principal: Any) -> QuerySet[Schedule]:
 
     See ``with_layers``.
     """
-    schedules = with_layers(Schedule.objects.filter(deleted_at=None))
     if sees_all(principal):
-        return schedules
-    takes_turns = LayerMember.objects.filter(user=principal).values("layer__schedule")
-    stands_in = ScheduleOverride.objects.filter(user=principal).values("schedule")
-    by_calendar = of_calendars().filter(user=principal).values("calendar__layer__schedule")
-    return schedules.filter(pk__in=takes_turns.union(stands_in, by_calendar))
+        return with_layers(Schedule.objects.filter(deleted_at=None))
+    return schedules_with(principal)
+
+
+def schedules_with(user: User) -> QuerySet[Schedule]:
+    """Those in which somebody takes turns or stands in, or that a calendar has them in.
+
+    See ``with_layers``.
+    """
+    takes_turns = LayerMember.objects.filter(user=user).values("layer__schedule")
+    stands_in = ScheduleOverride.objects.filter(user=user).values("schedule")
+    by_calendar = of_calendars().filter(user=user).values("calendar__layer__schedule")
+    theirs = takes_turns.union(stands_in, by_calendar)
+    return with_layers(Schedule.objects.filter(deleted_at=None, pk__in=theirs))
 
 
 def of_calendars() -> QuerySet[CalendarSpell]:

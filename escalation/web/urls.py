@@ -9,18 +9,20 @@ from escalation.web.console.done import SOURCES
 from escalation.web.console.finding import found
 from escalation.web.console.panels import PANELS
 from escalation.web.console.setup import setup as steps
+from escalation.web.console.turns import PART
 from escalation.web.fairness import FairnessPage
 from escalation.web.figures import FiguresPage
 from escalation.web.heartbeats import HeartbeatsPage
 from escalation.web.holes import HolesPage
 from escalation.web.schedules import OverrideRemovePage, SchedulePage
 from escalation.web.starting import StartPage
-from notifications.web.console import done, finding, panels, setup
+from notifications.web.console import done, finding, panels, parts, setup
 
 finding.register(found)
 for source in SOURCES:
     done.register(source)
 setup.register(steps)
+parts.register(PART)
 for panel in PANELS:
     panels.register(panel)
 

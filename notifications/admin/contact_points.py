@@ -19,7 +19,8 @@ from notifications.channels import registry
 from notifications.engine import quiet_deliveries
 from notifications.models import ContactPoint
 from notifications.services.confirmations import contact_point_admit, contact_point_vouch
-from notifications.services.contact_points import contact_point_remove, contact_point_test_send
+from notifications.services.contact_points import contact_point_remove
+from notifications.services.delivery_actions import contact_point_try
 
 #: Test messages that one action sends.
 TESTS_MOST: Final = 20
@@ -129,7 +130,7 @@ class ContactPointAdmin(StaffViews, ActsOnPeople, SavesChanges, ModelAdmin):
     def test_send(self, request: HttpRequest, queryset: QuerySet[ContactPoint]) -> None:
         chosen = list(self._theirs_to_change(request, queryset).filter(confirmed_at__isnull=False))
         for contact_point in chosen[:TESTS_MOST]:
-            contact_point_test_send(contact_point=contact_point)
+            contact_point_try(contact_point=contact_point, by=request.user, via="admin")
         sent, left = len(chosen[:TESTS_MOST]), len(chosen[TESTS_MOST:])
         messages.success(request, f"{sent} test messages are on their way; see the deliveries.")
         if left:

@@ -1,4 +1,4 @@
-"""Who replayed or cancelled what."""
+"""Who replayed, cancelled or tested what."""
 
 from uuid import UUID
 

@@ -10,7 +10,7 @@ from config import clock
 
 
 class DeliveryAction(models.Model):
-    """One replay or cancelling: who did it, when, from where, and to how many; never changed afterwards."""
+    """One replay, cancelling or test: who did it, when, from where, and to how many; never changed."""
 
     #: Ids that are kept of one action; ``count`` says how many there were.
     MOST = 1000
@@ -18,6 +18,7 @@ class DeliveryAction(models.Model):
     class Action(models.TextChoices):
         REPLAY = "replay", gettext_lazy("Replayed")
         CANCEL = "cancel", gettext_lazy("Cancelled")
+        TEST = "test", gettext_lazy("Sent as a test")
 
     class Via(models.TextChoices):
         ADMIN = "admin", gettext_lazy("Admin")

@@ -1,4 +1,4 @@
-"""Replaying and cancelling by hand, with a trace of who did it."""
+"""Replaying, cancelling and testing by hand, with a trace of who did it."""
 
 from dataclasses import dataclass
 from typing import Final, NamedTuple
@@ -12,8 +12,9 @@ from django.utils.translation import gettext, ngettext
 
 from notifications.engine import replay, stop
 from notifications.engine.replay import LeftOut
-from notifications.models import Delivery, DeliveryAction
+from notifications.models import ContactPoint, Delivery, DeliveryAction
 from notifications.selectors import Principal
+from notifications.services.contact_points import contact_point_test_send
 
 log = structlog.get_logger(__name__)
 
@@ -86,6 +87,19 @@ def deliveries_cancel(*, deliveries: QuerySet[Delivery], by: Principal, via: str
         if total:
             _note(DeliveryAction.Action.CANCEL, by, via, total, chosen, 0)
     return count
+
+
+def contact_point_try(*, contact_point: ContactPoint, by: Principal, via: str) -> Delivery:
+    """Send a test message, and note who did it, unless it is to a contact point of their own.
+
+    Raises:
+        Conflict: it is not confirmed.
+    """
+    with transaction.atomic():
+        delivery = contact_point_test_send(contact_point=contact_point)
+        if by.pk != contact_point.user_id:
+            _note(DeliveryAction.Action.TEST, by, via, 1, [delivery.pk], 0)
+    return delivery
 
 
 def _note(action: str, by: Principal, via: str, count: int, chosen: list[UUID], left_out: int) -> None:

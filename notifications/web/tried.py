@@ -1,4 +1,4 @@
-"""What came of the test messages that somebody sends to their contact points: shown beside these."""
+"""What came of the test messages that somebody sends to contact points: shown beside these."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,6 +9,8 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext
 
+from accounts.models import User
+from accounts.ranks import people_below
 from notifications import troubles
 from notifications.explanations import explain
 from notifications.models import Attempt, ContactPoint, Delivery
@@ -51,8 +53,34 @@ def tried(request: HttpRequest, points: Iterable[ContactPoint]) -> dict[UUID, Tr
     asked = [tests[str(point.pk)] for point in points if str(point.pk) in tests]
     if not asked:
         return {}
-    sent = Delivery.objects.filter(pk__in=asked, user=request.user.pk).select_related("outgoing")
+    # What is in the session was sent by whoever has it.
+    sent = Delivery.objects.filter(pk__in=asked).select_related("outgoing")
     return {each.contact_point_id: Tried.of(each) for each in sent if each.contact_point_id}
+
+
+@dataclass(frozen=True, slots=True)
+class ShownPoint:
+    """A contact point as ``web/console/_try.html`` shows it to the staff."""
+
+    point: ContactPoint
+    tried: Tried | None
+    #: Whether whoever looks may send a test there.
+    may_try: bool
+
+
+def shown_to_staff(request: HttpRequest, person: User, points: Iterable[ContactPoint]) -> list[ShownPoint]:
+    """Return contact points with what came of the tests that a member of the staff sent there.
+
+    ``points`` have their users.
+    """
+    points = list(points)
+    results = tried(request, points)
+    theirs = people_below(person).filter(pk__in={each.user_id for each in points})
+    below = set(theirs.values_list("pk", flat=True))
+    return [
+        ShownPoint(each, results.get(each.pk), each.confirmed_at is not None and each.user_id in below)
+        for each in points
+    ]
 
 
 def _obstacle(delivery: Delivery) -> str:

@@ -16,6 +16,7 @@ from notifications.web.views import (
     preferences,
     session,
     shared,
+    trying,
     what_if,
 )
 
@@ -39,6 +40,7 @@ urlpatterns = [
     path("console/history/views/<uuid:view_id>/remove/", history.RemoveView.as_view(), name="view-remove"),
     path("console/people/<uuid:user_id>/", people.PersonPage.as_view(), name="person"),
     path("console/people/<uuid:user_id>/what-if/", what_if.PersonWhatIfPage.as_view(), name="person-what-if"),
+    path("console/points/<uuid:point_id>/test/", trying.TryPage.as_view(), name="point-try"),
     path("console/deliveries/<uuid:delivery_id>/", history.DeliveryPage.as_view(), name="delivery"),
     path(
         "console/deliveries/<uuid:delivery_id>/replay/",

@@ -78,6 +78,7 @@ ALL: Final = {
     "/escalations/<id>/stop/": Form("/escalations/<second>/stop/", "Stopped"),
     "/console/history/views/": Form("/console/history/", "Saved as “Mine”.", {"#view_name": "Mine"}),
     "/console/history/views/<id>/remove/": Form("/console/history/?channel=sms", "has been removed."),
+    "/console/points/<id>/test/": Form("/console/people/<person>/", "test message"),
     "/account/email/": Form(
         "/account/", "Your email address has been changed.", {"#email_current_password": PASSWORD}
     ),
@@ -124,7 +125,13 @@ def person(site: Site, page: Page) -> dict[str, str]:
     site.sql(UNCONFIRMED, email=email)
     site.sql("UPDATE accounts_user SET phone = '+33546000000' WHERE email = %(email)s", email=email)
     event = furnished["dating/event_id"]
-    return {"<event>": event, "<escalation>": furnished["escalation"], "<second>": second.split("/")[2]}
+    ((told,),) = site.sql("SELECT uuid FROM accounts_user WHERE email = %(email)s", email=email)
+    return {
+        "<person>": str(told),
+        "<event>": event,
+        "<escalation>": furnished["escalation"],
+        "<second>": second.split("/")[2],
+    }
 
 
 def filled(path: str, ids: Mapping[str, str]) -> str:

@@ -32,6 +32,7 @@ from notifications.channels.transport import signing
 from notifications.models import ContactPoint
 from notifications.services import confirmations
 from notifications.services import contact_points as services
+from notifications.services.delivery_actions import contact_point_try
 
 EXAMPLE = {"channel": "webhook", "address": "https://hooks.example.com/tocsin", "label": "Back office"}
 SENT = {"detail": "A code is on its way."}
@@ -163,7 +164,8 @@ class TestSendView(_OneContactPoint):
     )
     def post(self, request: Request, contact_point_id: UUID) -> Response:
         """Send a test message there, if it is confirmed. You can follow the delivery in the answer."""
-        delivery = services.contact_point_test_send(contact_point=self.changeable(contact_point_id))
+        point = self.changeable(contact_point_id)
+        delivery = contact_point_try(contact_point=point, by=request.user, via="api")
         return Response(DeliverySerializer(delivery).data, status=status.HTTP_202_ACCEPTED)
 
 

@@ -44,14 +44,18 @@ def done(person: User, who: str, before: datetime) -> list[Done]:
 
 
 def deliveries(person: User, who: str, before: datetime) -> Iterator[Done]:
-    """Replays and cancellings."""
+    """Replays, cancellings and tests."""
     actions = DeliveryAction.objects.filter(at__lt=before, by__icontains=who).order_by("-at", "-pk")
     for action in actions[: PAGE_SIZE + 1]:
-        said = (
-            ngettext("Replayed %(count)d delivery", "Replayed %(count)d deliveries", action.count)
-            if action.action == DeliveryAction.Action.REPLAY
-            else ngettext("Cancelled %(count)d delivery", "Cancelled %(count)d deliveries", action.count)
-        )
+        match action.action:
+            case DeliveryAction.Action.REPLAY:
+                said = ngettext("Replayed %(count)d delivery", "Replayed %(count)d deliveries", action.count)
+            case DeliveryAction.Action.TEST:
+                said = gettext("Sent a test message")
+            case _:
+                said = ngettext(
+                    "Cancelled %(count)d delivery", "Cancelled %(count)d deliveries", action.count
+                )
         only = action.deliveries[0] if len(action.deliveries) == 1 else None
         url = reverse("web:delivery", args=[only]) if only else ""
         yield Done(action.at, action.by, said % {"count": action.count}, url)

@@ -24,6 +24,12 @@ USUAL: Final = timedelta(days=7)
 #: A name stands for so many people at most.
 _MOST_PEOPLE: Final = 200
 
+_SPANS: Final = (
+    (gettext_lazy("The last hour"), timedelta(hours=1)),
+    (gettext_lazy("24 hours"), timedelta(days=1)),
+    (gettext_lazy("30 days"), timedelta(days=30)),
+)
+
 
 def in_query(moment: datetime) -> str:
     """Return a time as a field of an address says it."""
@@ -87,6 +93,10 @@ class HistoryForm(forms.Form):
         """Return the query of what is shown, with some parameters in place of its own."""
         said = {name: self.data[name] for name in self.fields if self.data.get(name)}
         return urlencode({name: value for name, value in {**said, **others}.items() if value})
+
+    def spans(self, now: datetime) -> list[tuple[Any, str]]:
+        """Return usual times with the query that shows them."""
+        return [(name, self.address(since=in_query(now - span), until="")) for name, span in _SPANS]
 
     def looked_through(self, deliveries: QuerySet[Delivery], now: datetime) -> QuerySet[Delivery]:
         """Narrow deliveries to the time that the fields say."""

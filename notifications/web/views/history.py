@@ -5,7 +5,7 @@ import io
 import re
 from collections.abc import Iterable
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, ClassVar, Final
 from uuid import UUID
 
@@ -15,7 +15,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
-from django.utils.translation import gettext, gettext_lazy, ngettext
+from django.utils.translation import gettext, ngettext
 
 from config import clock
 from notifications import selectors
@@ -41,11 +41,6 @@ MOST_VIEWS: Final = 200
 MOST_LOOKED_AT: Final = 50_000
 #: A file holds so many; of more, the newest.
 MOST_IN_FILE: Final = 10_000
-_SPANS: Final = (
-    (gettext_lazy("The last hour"), timedelta(hours=1)),
-    (gettext_lazy("24 hours"), timedelta(days=1)),
-    (gettext_lazy("30 days"), timedelta(days=30)),
-)
 _COLUMNS: Final = (
     "time",
     "person",
@@ -115,7 +110,7 @@ class HistoryPage(_History):
             "only_error": failures.said(form.cleaned_data["error"]),
             "any_error": form.address(error=""),
             "file": form.address(file="csv"),
-            "spans": [(name, form.address(since=in_query(now - span), until="")) for name, span in _SPANS],
+            "spans": form.spans(now),
             "query": form.address(),
             "can_replay": form.is_of_failures,
             "can_cancel": form.cleaned_data["status"] in (Delivery.Status.PENDING, Delivery.Status.SENDING),
