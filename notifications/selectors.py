@@ -217,20 +217,21 @@ def deliveries_since(moment: datetime) -> QuerySet[Delivery]:
     return Delivery.objects.filter(pk__gte=first_id(moment))
 
 
-# A delivery's id begins with the time of its fact. That may be ahead of when the delivery was made by as much
-# as a camera's clock is fast; and behind it by as long as nobody fanned out, or an item was planned ahead.
-_AHEAD: Final = timedelta(minutes=2)
-_BEHIND: Final = timedelta(days=31)
+#: A delivery's id begins with the time of its fact. That may be ahead of when the delivery was made by as
+#: much as a camera's clock is fast; and behind it by as long as nobody fanned out, or an item was planned
+#: ahead.
+AHEAD: Final = timedelta(minutes=2)
+BEHIND: Final = timedelta(days=31)
 
 
 def created_from(deliveries: QuerySet[Delivery], moment: datetime) -> QuerySet[Delivery]:
     """Those made since then, without a look at what is a month older still."""
-    return deliveries.filter(created_at__gte=moment, pk__gte=first_id(moment - _BEHIND))
+    return deliveries.filter(created_at__gte=moment, pk__gte=first_id(moment - BEHIND))
 
 
 def created_until(deliveries: QuerySet[Delivery], moment: datetime) -> QuerySet[Delivery]:
     """Those made before then, without a look at what came later."""
-    return deliveries.filter(created_at__lt=moment, pk__lt=first_id(moment + _AHEAD))
+    return deliveries.filter(created_at__lt=moment, pk__lt=first_id(moment + AHEAD))
 
 
 def counts_by_status(deliveries: QuerySet[Delivery]) -> dict[str, int]:

@@ -3,7 +3,7 @@
 Import it by notifications.archive.later: pyarrow is an optional extra, and takes a while to load.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Self
@@ -126,12 +126,37 @@ class Reader:
                 found.append(group)
         return found
 
-    def where(self, column: str, keys: Iterable[str]) -> Iterator[Row]:
-        """The rows with one of these keys in a column."""
+    def spans(self, column: str) -> list[tuple[str, str]]:
+        """Return the least and the greatest value of a column in each row group."""
+        place = self._file.schema_arrow.get_field_index(column)
+        metadata = self._file.metadata
+        spans: Any = [
+            metadata.row_group(group).column(place).statistics for group in range(self._file.num_row_groups)
+        ]
+        return [(span.min, span.max) for span in spans]
+
+    def matching(self, group: int, values: Mapping[str, Iterable[str]]) -> Iterator[Row]:
+        """The rows of a row group that have one of these values in each of these columns."""
+        chosen = None
+        if values:
+            columns = self._file.read_row_group(group, columns=list(values))
+            for name, wanted in values.items():
+                has = compute.is_in(columns.column(name), pa.array(sorted(set(wanted)), pa.string()))
+                chosen = has if chosen is None else compute.and_(chosen, has)
+            if not compute.any(chosen).as_py():
+                return
+        rows = self._file.read_row_group(group)
+        for batch in (rows if chosen is None else rows.filter(chosen)).to_batches():
+            yield from _rows(batch)
+
+    def where(self, column: str, keys: Iterable[str], columns: Iterable[str] | None = None) -> Iterator[Row]:
+        """The rows with one of these keys in a column; of other columns only those that are named."""
+        names = list(columns) if columns else None
         wanted = pa.array(sorted(set(keys)), pa.string())
         for group in self.groups(column, wanted.to_pylist()):
             keys_of = self._file.read_row_group(group, columns=[column]).column(0)
             chosen = compute.is_in(keys_of, wanted)
             if compute.any(chosen).as_py():
-                for batch in self._file.read_row_group(group).filter(chosen).to_batches():
+                rows = self._file.read_row_group(group, columns=names).filter(chosen)
+                for batch in rows.to_batches():
                     yield from _rows(batch)

@@ -1,10 +1,10 @@
 """Finding deliveries in the archive, by the manifests that the database remembers."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django.conf import settings
@@ -17,7 +17,10 @@ from notifications.archive.store import Store, store
 from notifications.archive.tables import ALERTS, ATTEMPTS, DELIVERIES, NOTIFICATIONS, Row, Table
 from notifications.history.month import Month
 from notifications.ids import moment_of
-from notifications.models import ArchivedMonth
+from notifications.models import ArchivedMonth, Notification
+
+# In the order of the columns in the file, which is that of what is read.
+_SAYS: Final = ("id", "kind", "title", "severity", "source_type", "source_id")
 
 
 def chain() -> list[Manifest]:
@@ -114,3 +117,27 @@ def of_person(user_id: UUID, of: Manifest) -> Iterator[tuple[Row, Row | None]]:
         told = {row[0]: row for row in file.where("id", {row[place] for row in rows})} if rows else {}
     for row in rows:
         yield row, told.get(row[place])
+
+
+def backwards(
+    of: Manifest, values: Mapping[str, Collection[str]], *, below: str
+) -> Iterator[tuple[str, list[Row]]]:
+    """Yield a month's deliveries below an id that have one of these values in each column, the last first.
+
+    They come row group by row group, each with the least id in it; it may have no such delivery.
+    """
+    archive = store()
+    with opened(archive, of, DELIVERIES) as file:
+        for group, (least, _) in reversed(list(enumerate(file.spans("id")))):
+            if least < below:
+                rows = [row[: len(DELIVERIES.columns)] for row in file.matching(group, values)]
+                yield least, [row for row in reversed(rows) if row[0] < below]
+
+
+def notifications(of: Manifest, ids: Collection[str]) -> dict[str, Notification]:
+    """Return what these deliveries of a month tell of, by its id, without its texts."""
+    if not ids:
+        return {}
+    with opened(store(), of, NOTIFICATIONS) as file:
+        rows = file.where("id", ids, _SAYS)
+        return {row[0]: Notification(**dict(zip(_SAYS, row, strict=True))) for row in rows}

@@ -3,16 +3,18 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlencode
+from uuid import UUID
 
 from django import forms
 from django.db.models import QuerySet
 from django.utils.translation import gettext, gettext_lazy
 
-from accounts.models import User
+from accounts.models import Shop, User
 from accounts.selectors import users_found
 from config.digits import id_in
 from notifications import selectors
 from notifications.api.filters import DeliveryFilter
+from notifications.archive.looking import Wanted
 from notifications.channels import registry
 from notifications.channels.labels import channel_label
 from notifications.engine import replay
@@ -127,12 +129,28 @@ class HistoryForm(forms.Form):
         if said["status"]:
             given["status"] = [said["status"]]
         chosen = self.looked_through(DeliveryFilter(given, deliveries).qs, now)
-        if wanted := id_in(said["person"]):
-            chosen = chosen.filter(user_id=wanted)
-        elif said["person"]:
-            people = users_found(User.objects.all(), said["person"]).values_list("pk", flat=True)
-            chosen = chosen.filter(user__in=list(people[:_MOST_PEOPLE]))
-        return chosen
+        return chosen.filter(user_id__in=self._people()) if said["person"] else chosen
+
+    def archive_wanted(self, now: datetime) -> Wanted:
+        """Return what the fields say of deliveries in the archive."""
+        said = self.cleaned_data
+        values: dict[str, list[str]] = {
+            name: [said[name]] for name in ("channel", "status", "reason") if said[name]
+        }
+        if said["person"]:
+            values["user_id"] = [str(pk) for pk in self._people()]
+        if said["shop"]:
+            values["shop_id"] = [
+                str(pk) for pk in Shop.objects.filter(slug=said["shop"]).values_list("pk", flat=True)
+            ]
+        return Wanted(values, self.since_when(now), said["until"])
+
+    def _people(self) -> list[UUID]:
+        """Return whom the field means, also somebody who is known by their id alone."""
+        if wanted := id_in(self.cleaned_data["person"]):
+            return [wanted]
+        people = users_found(User.objects.all(), self.cleaned_data["person"])
+        return list(people.values_list("pk", flat=True)[:_MOST_PEOPLE])
 
 
 class SavedViewForm(forms.Form):

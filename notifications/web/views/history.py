@@ -28,7 +28,8 @@ from notifications.messages.texts import text_for
 from notifications.models import Delivery, DeliveryAction, SavedView
 from notifications.services.delivery_actions import STOPPABLE, deliveries_cancel, deliveries_replay
 from notifications.services.saved_views import saved_view_save
-from notifications.web import failures, undoing
+from notifications.web import archived, failures, undoing
+from notifications.web.archived import Archived
 from notifications.web.chart import Chart, chart_of
 from notifications.web.form_page import refuse
 from notifications.web.forms.history import HistoryForm, SavedViewForm, in_query
@@ -80,33 +81,15 @@ class HistoryPage(_History):
         if not form.is_valid():
             context = {"form": form, "views": views}
             return render(request, "web/console/history.html", context, status=422)
-        chosen = self.chosen(form)
-        before = _id(request.GET.get("before", ""))
-        if before:
-            chosen = chosen.filter(pk__lt=before)
         if "file" in request.GET:
-            return self._file(chosen[:MOST_IN_FILE])
+            return self._file(self.chosen(form)[:MOST_IN_FILE])
         now = clock.now()
-        floor = self._floor(form, chosen, before)
-        looked = chosen.filter(pk__gte=floor) if floor else chosen
-        shown = list(looked[: PAGE_SIZE + 1])
-        self.note(shown[:PAGE_SIZE])
-        has_more = len(shown) > PAGE_SIZE
-        errors = failures.last_errors(shown[:PAGE_SIZE])
-        groups = [] if before else self._failures(form, looked)
         context = {
             "form": form,
             "views": views,
             "saving": saving,
             "here": form.lasting_address,
-            "rows": [(each, explain(each), errors.get(each.pk, "")) for each in shown[:PAGE_SIZE]],
             "since": form.since_when(now),
-            "older": form.address(before=shown[PAGE_SIZE - 1].pk) if has_more else "",
-            "further": form.address(before=floor) if floor and not has_more else "",
-            "looked_since": moment_of(floor) if floor else None,
-            "chart": None if before else self._chart(form, looked, moment_of(floor) if floor else None, now),
-            "failures": groups[: failures.SHOWN],
-            "newest_failures": failures.MOST if sum(group.count for group in groups) == failures.MOST else 0,
             "only_error": failures.said(form.cleaned_data["error"]),
             "any_error": form.address(error=""),
             "file": form.address(file="csv"),
@@ -115,7 +98,52 @@ class HistoryPage(_History):
             "can_replay": form.is_of_failures,
             "can_cancel": form.cleaned_data["status"] in (Delivery.Status.PENDING, Delivery.Status.SENDING),
         }
+        asked = request.GET.get("archive", "")
+        if _id(asked):
+            context |= {"rows": [], "archived": self._archived(form, asked, now)}
+        else:
+            context |= self._listed(form, _id(request.GET.get("before", "")), asked == archived.FIRST, now)
         return render(request, "web/console/history.html", context, status=status)
+
+    def _listed(
+        self, form: HistoryForm, before: UUID | None, is_archive_asked: bool, now: datetime
+    ) -> dict[str, Any]:
+        """Return what the page shows of the tables, and where these end of the archive, if it is asked."""
+        chosen = self.chosen(form)
+        if before:
+            chosen = chosen.filter(pk__lt=before)
+        floor = self._floor(form, chosen, before)
+        looked = chosen.filter(pk__gte=floor) if floor else chosen
+        found = list(looked[: PAGE_SIZE + 1])
+        shown, has_more = found[:PAGE_SIZE], len(found) > PAGE_SIZE
+        self.note(shown)
+        errors = failures.last_errors(shown)
+        archive = archived.FIRST if is_archive_asked else ""
+        context: dict[str, Any] = {
+            "rows": [(each, explain(each), errors.get(each.pk, "")) for each in shown],
+            "older": form.address(before=shown[-1].pk, archive=archive) if has_more else "",
+            "further": form.address(before=floor, archive=archive) if floor and not has_more else "",
+            "looked_since": moment_of(floor) if floor else None,
+        }
+        if not before:
+            groups = self._failures(form, looked)
+            context |= {
+                "chart": self._chart(form, looked, moment_of(floor) if floor else None, now),
+                "failures": groups[: failures.SHOWN],
+                "newest_failures": failures.MOST
+                if sum(each.count for each in groups) == failures.MOST
+                else 0,
+            }
+        if not is_archive_asked:
+            context["archive"] = archived.offer(form)
+        elif not has_more and not floor:
+            context["archived"] = self._archived(form, archive, now)
+        return context
+
+    def _archived(self, form: HistoryForm, asked: str, now: datetime) -> Archived:
+        found = archived.found(form, asked, most=PAGE_SIZE, now=now)
+        self.note(found.rows)
+        return found
 
     def _floor(self, form: HistoryForm, chosen: QuerySet[Delivery], before: UUID | None) -> UUID | None:
         """Return from which delivery on one look goes; None where it reaches back to the beginning.
