@@ -78,6 +78,8 @@ READ_CASES: Final = Right(Rank.STAFF, (Scope.TRACING_READ,), ("tracing.view_case
 #: On the pages, where nobody comes with a key.
 SEE_CASES: Final = Right(Rank.STAFF, permissions=READ_CASES.permissions)
 SET_FILTERS: Final = Right(Rank.STAFF, (Scope.TRACING_FILTERS,), ("tracing.change_filter",))
+#: On the pages.
+CHANGE_FILTERS: Final = Right(Rank.STAFF, permissions=SET_FILTERS.permissions)
 READ_FILTERS: Final = Right(
     Rank.STAFF, (Scope.TRACING_READ, Scope.TRACING_FILTERS), ("tracing.view_case", "tracing.change_filter")
 )
@@ -310,7 +312,12 @@ ROUTES: Final[Mapping[str, Rights]] = {
     "tracing/cases/<uuid:case_id>": _get(SEE_CASES),
     "tracing/marks": _post(staff()),
     "tracing/filters": _get(SEE_CASES),
+    "tracing/filters/new": _by(CHANGE_FILTERS, *_FORM),
+    "tracing/what-if": _get(SEE_CASES),
     "tracing/filters/<uuid:filter_id>": _get(SEE_CASES),
+    "tracing/filters/<uuid:filter_id>/what-if": _kept(SEE_CASES, CHANGE_FILTERS, "POST", "PUT"),
+    "tracing/filters/<uuid:filter_id>/texts": _by(CHANGE_FILTERS, *_FORM),
+    "tracing/filters/<uuid:filter_id>/switch": _post(CHANGE_FILTERS),
     # Dating: whoever runs an evening is its organiser, and the staff
     "api/v1/dating/events": {"GET": person(Scope.DATING_READ), "POST": staff(Scope.DATING_WRITE)},
     "api/v1/dating/events/<uuid:event_id>": _get(person(Scope.DATING_READ)),

@@ -68,8 +68,8 @@ class FilterAdmin(StaffViews, ModelAdmin):
     def what_if(self, filter: Filter) -> SafeString | str:
         if filter.version == 0:
             return "Once it is saved."
-        url = f"{reverse('tracing:filter', args=[filter.pk])}?cases=20#what-if"
-        return format_html('<a class="underline" href="{}">How many it would have told</a>', url)
+        url = reverse("tracing:what-if", args=[filter.pk])
+        return format_html('<a class="underline" href="{}">Try other values before you save them</a>', url)
 
 
 @admin.register(Case)

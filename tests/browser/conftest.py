@@ -9,6 +9,7 @@ from typing import Any, Final
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from tests.browser.hands import Hands
 from tests.browser.site import Site
 from tests.servers.smtp import MailServer
 
@@ -95,3 +96,12 @@ def open_browser(chromium: Browser, site: Site) -> Iterator[Callable[..., Browse
 @pytest.fixture
 def window(open_browser: Callable[..., BrowserContext]) -> Page:
     return open_browser().new_page()
+
+
+@pytest.fixture
+def hands(site: Site, window: Page) -> Hands:
+    """Somebody of the staff who is called Zora and looks at the console."""
+    email = site.register(window, first_name="Zora")
+    site.make_operator(email)
+    window.goto("/console/")
+    return Hands(window, email)

@@ -73,6 +73,18 @@ ALL: Final = {
     "/dating/<id>/cancel/": Form("/dating/", "You have cancelled."),
     "/dating/<id>/register/": Form("/dating/", "You are registered"),
     "/dating/<id>/run-sheet/end/": Form("/dating/<event>/run-sheet/", "Skipped"),
+    "/tracing/filters/new/": Form(
+        "/tracing/filters/new/",
+        "The filter is there, and not used yet.",
+        {"[name=name]": "close", "[name=title_en]": "You were near"},
+    ),
+    "/tracing/filters/<id>/texts/": Form("/tracing/filters/<filter>/texts/", "Saved."),
+    "/tracing/filters/<id>/what-if/": Form(
+        "/tracing/filters/<filter>/what-if/?minutes_min=5&minutes_max=&distance_min=0&distance_max="
+        "&rounds=1&status=2",
+        "Saved as version",
+    ),
+    "/tracing/filters/<id>/switch/": Form("/tracing/filters/<filter>/", "The filter is used from now on."),
     "/escalations/<id>/notes/": Form("/escalations/<escalation>/", "Noted.", {"#id_text": "Restarted it."}),
     "/escalations/<id>/acknowledge/": Form("/escalations/<escalation>/", "Acknowledged"),
     "/escalations/<id>/stop/": Form("/escalations/<second>/stop/", "Stopped"),
@@ -128,6 +140,7 @@ def person(site: Site, page: Page) -> dict[str, str]:
     ((told,),) = site.sql("SELECT uuid FROM accounts_user WHERE email = %(email)s", email=email)
     return {
         "<person>": str(told),
+        "<filter>": furnished["filter_id"],
         "<event>": event,
         "<escalation>": furnished["escalation"],
         "<second>": second.split("/")[2],

@@ -1,12 +1,12 @@
 """What operators come for, done by page alone, in at most half of the clicks and keys that it once took."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import expect
 
+from tests.browser.hands import Hands
 from tests.browser.site import Site
 
 pytestmark = pytest.mark.flow
@@ -61,39 +61,6 @@ begins = (clock.now() - timedelta(days=2)).date()
 schedule = schedule_of(user, bo, name={name!r}, shift_h=24, starts_on=begins)
 print(schedule.pk)
 """
-
-
-@dataclass
-class Hands:
-    """Somebody of the staff at a page, whose clicks and keys are counted."""
-
-    page: Page
-    email: str
-    clicks: int = 0
-    keys: int = 0
-
-    def click(self, what: Locator) -> None:
-        what.click()
-        self.clicks += 1
-
-    def type(self, into: Locator, text: str) -> None:
-        """Into a field that has the focus already, or is clicked for it."""
-        if not into.evaluate("field => field === document.activeElement"):
-            self.click(into)
-        self.page.keyboard.type(text)
-        self.keys += len(text)
-
-    def press(self, key: str) -> None:
-        self.page.keyboard.press(key)
-        self.keys += 1
-
-
-@pytest.fixture
-def hands(site: Site, window: Page) -> Hands:
-    email = site.register(window, first_name="Zora")
-    site.make_operator(email)
-    window.goto("/console/")
-    return Hands(window, email)
 
 
 def test_why_somebody_was_not_told(site: Site, hands: Hands) -> None:

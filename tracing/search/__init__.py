@@ -5,8 +5,8 @@ in the degree before; what follows from them is worked out on arrays. ``tracing.
 slowly and readably.
 """
 
-from tracing.search.engine import search
+from tracing.search.engine import TooFar, search
 from tracing.search.seeds import Known, Reached, Seed
 from tracing.search.watermark import devices_touched_since, watermark_now
 
-__all__ = ["Known", "Reached", "Seed", "devices_touched_since", "search", "watermark_now"]
+__all__ = ["Known", "Reached", "Seed", "TooFar", "devices_touched_since", "search", "watermark_now"]

@@ -22,6 +22,10 @@ LAST_S = (1 << 31) - 1
 NO_LIMIT_S = 1 << 40
 
 
+class TooFar(Exception):
+    """A search reached more devices than it was allowed to."""
+
+
 @dataclass(frozen=True, slots=True)
 class Filters:
     """The seeds as columns: a seed is its place in these."""
@@ -82,19 +86,30 @@ class Found:
 
 
 def search(
-    seeds: Sequence[Seed], *, until: datetime | None = None, backward: bool = False
+    seeds: Sequence[Seed],
+    *,
+    until: datetime | None = None,
+    backward: bool = False,
+    most: int | None = None,
 ) -> dict[Hashable, list[Reached]]:
     """Find whom each seed exposed, by SPEC 4.4; every seed has its entry, in order of degree and device.
 
     Only what lies before ``until`` counts, if it is given; that must not be now, since a phone whose clock is
     fast has contacts that end later. Backward, time is reversed: degree 1 are those who may have infected
     the case's device between ``since`` and ``until``, and onsets are last instants.
+
+    Raises:
+        TooFar: more than ``most`` devices were reached, each counted once for each seed; it stops there.
     """
     answer: dict[Hashable, list[Reached]] = {seed.case: [] for seed in seeds}
     if len(answer) != len(seeds):
         raise ValueError("two seeds have the same case")
     cases = [seed.case for seed in seeds]
+    reached_so_far = 0
     for degree, found in enumerate(_degrees(seeds, until, backward=backward), start=1):
+        reached_so_far += len(found.key)
+        if most is not None and reached_so_far > most:
+            raise TooFar
         found = found[np.lexsort((found.device, found.seed))]
         onset = -found.onset if backward else found.onset
         columns = (found.device, found.via, onset, found.seconds, found.distance_cm / 100)

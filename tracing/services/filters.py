@@ -42,11 +42,16 @@ def filter_create(*, name: str, **fields: Any) -> tuple[Filter, bool]:
     return existing, False
 
 
-def filter_change(*, filter: Filter, **fields: Any) -> Filter:
-    """Change what is given of a filter; ValidationError: it says what no filter can."""
+def filter_change(*, filter: Filter, of_version: int | None = None, **fields: Any) -> Filter:
+    """Change what is given of a filter; ``of_version`` is the one that whoever changes it has seen.
+
+    ValidationError: it says what no filter can. Conflict: its criteria were changed since ``of_version``.
+    """
     with transaction.atomic():
         # As it is now: somebody may have changed something else since it was read.
         filter.refresh_from_db(from_queryset=Filter.objects.select_for_update())
+        if of_version is not None and filter.version != of_version:
+            raise Conflict(gettext("Somebody has changed this filter since you opened it. Try it again."))
         for name, value in fields.items():
             setattr(filter, name, value)
         return filter_save(filter=filter)

@@ -1,9 +1,9 @@
 """Cases and filters as pages. Whoever reads a case here is noted, as over the API."""
 
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from django import forms
-from django.conf import settings
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
@@ -12,22 +12,22 @@ from django.utils.translation import gettext
 from django.views.generic import TemplateView
 
 from accounts import rate_limits
+from accounts.rights import SET_FILTERS, may
 from config import clock
 from config.digits import whole
 from config.rest.exceptions import Conflict
 from notifications.web.page import Page, is_htmx
 from tracing import selectors
-from tracing.filter_preview import CASES_MAX, what_if
 from tracing.intake.checking import DEVICE_MAX
-from tracing.models import Case, CaseReading, Device, Filter
+from tracing.models import Case, CaseReading, Device, Filter, FilterVersion
 from tracing.services.readings import reading_log
 from tracing.services.statuses import status_mark
+from tracing.web.filter_forms import shown_values
 from tracing.web.histogram import histogram_of
 from tracing.web.tree import Person, tree_of
 
 PAGE_SIZE: Final = 30
 EXPOSURES_PER_PAGE: Final = 200
-WHAT_IF_CASES: Final = 20
 #: What htmx takes for "stop asking".
 STOP_POLLING: Final = 286
 
@@ -171,24 +171,26 @@ class FiltersPage(TracingPage):
     template_name = "tracing/filters.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(filters=list(Filter.objects.all()), **kwargs)
+        return super().get_context_data(
+            filters=list(Filter.objects.all()), may_set=may(self.person, SET_FILTERS), **kwargs
+        )
 
 
 class FilterPage(TracingPage):
-    """A filter with its versions, and how many it would have told."""
+    """A filter with its versions."""
 
     template_name = "tracing/filter.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         found = get_object_or_404(Filter, pk=kwargs["filter_id"])
-        cases = self.number("cases", WHAT_IF_CASES, CASES_MAX)
-        result = what_if(found, cases=cases, now=clock.now()) if "cases" in self.request.GET else None
         return super().get_context_data(
             filter=found,
-            versions=list(found.versions.all()),
-            cases=cases,
-            cases_max=CASES_MAX,
-            result=result,
-            threshold=settings.TRACING_MIN_COUNT,
+            versions=[(version, link_to(version)) for version in found.versions.all()],
+            may_set=may(self.person, SET_FILTERS),
             **kwargs,
         )
+
+
+def link_to(version: FilterVersion) -> str:
+    """Return the query that tries a version's values."""
+    return urlencode({name: "" if value is None else value for name, value in shown_values(version).items()})

@@ -1,12 +1,13 @@
 """Who did what: apps register what they note, as they do panels."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from heapq import merge
 from itertools import islice
 from typing import Final, NamedTuple
 
-from django.contrib.admin.models import LogEntry
+from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
+from django.db.models import Model
 from django.urls import reverse
 from django.utils.text import capfirst
 from django.utils.translation import gettext, ngettext
@@ -41,6 +42,17 @@ def done(person: User, who: str, before: datetime) -> list[Done]:
     """Return one more than a page of what was done, the newest first."""
     found = (source(person, who, before) for source in _registered)
     return list(islice(merge(*found, key=lambda each: each.at, reverse=True), PAGE_SIZE + 1))
+
+
+def note(person: User, thing: Model, *, is_new: bool = False, changed: Sequence[str] = ()) -> None:
+    """Note that somebody made or changed a thing on a page, as the admin notes what is done there."""
+    LogEntry.objects.log_actions(
+        user_id=person.pk,
+        queryset=[thing],
+        action_flag=ADDITION if is_new else CHANGE,
+        change_message=[{"added": {}} if is_new else {"changed": {"fields": list(changed)}}],
+        single_object=True,
+    )
 
 
 def deliveries(person: User, who: str, before: datetime) -> Iterator[Done]:
