@@ -257,7 +257,7 @@ def _dating(user: User, text: Text, now: datetime) -> dict[str, object]:
         event=event, what="opened", due_at=now, done_at=now, details={"why": text()}
     )
     round_ = dating.Round.objects.create(event=event, number=1)
-    dating.RecurringRule.objects.create(
+    rule = dating.RecurringRule.objects.create(
         title=text()[:200], rrule="FREQ=WEEKLY", starts_on=date(2026, 1, 5), at=time(20), is_active=False
     )
     account, _ = dating.BotAccount.objects.get_or_create(
@@ -265,6 +265,6 @@ def _dating(user: User, text: Text, now: datetime) -> dict[str, object]:
     )
     return {
         "dating/event_id": event.pk, "registration_id": both[0].pk, "number": account.number,
-        "round": round_.pk,
+        "round": round_.pk, "dating/rule_id": rule.pk,
         "about_id": both[1].pk,
     }  # fmt: skip

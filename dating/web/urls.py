@@ -3,7 +3,19 @@
 from django.urls import path
 
 from dating.web import console
-from dating.web.views import calendars, calls, evening, events, profile, reports, results, rooms, runsheet
+from dating.web.views import (
+    calendars,
+    calls,
+    evening,
+    events,
+    planning,
+    profile,
+    reports,
+    results,
+    rooms,
+    rules,
+    runsheet,
+)
 from notifications.web.console import finding, panels
 
 finding.register(console.found)
@@ -14,6 +26,10 @@ urlpatterns = [
     path("dating/", events.EventsPage.as_view(), name="events"),
     path("dating/profile/", profile.ProfilePage.as_view(), name="profile"),
     path("dating/profile/bot-code/", profile.BotCodePage.as_view(), name="bot-code"),
+    path("dating/new/", planning.NewEveningPage.as_view(), name="new"),
+    path("dating/rules/", rules.RulesPage.as_view(), name="rules"),
+    path("dating/rules/new/", rules.RulePage.as_view(), name="rule-new"),
+    path("dating/rules/<uuid:rule_id>/", rules.RulePage.as_view(), name="rule"),
     # What messages link to: dating.links.
     path("dating/join/<str:token>/", calls.JoinPage.as_view(), name="join"),
     path("dating/room/<str:token>/", rooms.RoomPage.as_view(), name="room"),
@@ -21,6 +37,7 @@ urlpatterns = [
     path("dating/invitations/<str:token>.ics", calendars.InvitationFile.as_view(), name="invitation"),
     path("dating/calendars/<str:token>.ics", calendars.CalendarFile.as_view(), name="calendar"),
     path("dating/<uuid:event_id>/", evening.EveningPage.as_view(), name="evening"),
+    path("dating/<uuid:event_id>/change/", planning.ChangePage.as_view(), name="change"),
     path("dating/<uuid:event_id>/now/", evening.NowPage.as_view(), name="now"),
     path("dating/<uuid:event_id>/register/", evening.RegisterChange.as_view(), name="register"),
     path("dating/<uuid:event_id>/confirm/", evening.ConfirmChange.as_view(), name="confirm"),

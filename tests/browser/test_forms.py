@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import pytest
@@ -72,6 +73,13 @@ ALL: Final = {
     "/dating/profile/": Form("/dating/profile/", "Saved."),
     "/dating/<id>/cancel/": Form("/dating/", "You have cancelled."),
     "/dating/<id>/register/": Form("/dating/", "You are registered"),
+    "/dating/rules/<id>/": Form("/dating/rules/<rule>/", "Saved. Its evenings follow within minutes."),
+    "/dating/new/": Form(
+        "/dating/new/",
+        "The evening is open: people can register.",
+        {"[name=title]": "Once", "[name=day]": f"{datetime.now(UTC) + timedelta(days=30):%Y-%m-%d}"},
+    ),
+    "/dating/<id>/change/": Form("/dating/<event>/change/", "Saved."),
     "/dating/<id>/run-sheet/end/": Form("/dating/<event>/run-sheet/", "Skipped"),
     "/tracing/filters/new/": Form(
         "/tracing/filters/new/",
@@ -141,6 +149,7 @@ def person(site: Site, page: Page) -> dict[str, str]:
     return {
         "<person>": str(told),
         "<filter>": furnished["filter_id"],
+        "<rule>": furnished["dating/rule_id"],
         "<event>": event,
         "<escalation>": furnished["escalation"],
         "<second>": second.split("/")[2],

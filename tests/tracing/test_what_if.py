@@ -63,7 +63,7 @@ def test_values_are_tried_and_nothing_is_saved(
 
     assert "Now 9, then 15 (+6)" in page
     assert "In the last 2 cases" in page
-    assert "Changes: Contact in all, from (minutes)." in page
+    assert "Changes: Minutes of contact, from." in page
     found.refresh_from_db()
     assert (found.time_min_s, found.version) == (900, 1)
     assert not Exposure.objects.exists()
@@ -85,7 +85,7 @@ def test_only_what_was_seen_is_saved_as_a_version_and_noted(
     assert found.content["en"] == TEXT  # what the page doesn't show stays
     entry = LogEntry.objects.get(object_id=str(found.pk))
     assert entry.user == operator
-    assert "Contact in all, from (minutes)" in entry.get_change_message()
+    assert "Minutes of contact, from" in entry.get_change_message()
     # Somebody who looked at version 1 saves nothing over version 2.
     again = browser.post(url_of(found), {**VALUES, "version": "1"})
     assert again.status_code == 409
