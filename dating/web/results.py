@@ -80,6 +80,8 @@ def plots_of(event: Event) -> list[Plot]:
 
 
 def _people(results: Mapping[str, Any]) -> Plot:
+    # Where nobody has given a sign, they may have met by other ways: then dates count as held.
+    is_unknown = bool(results.get("dates_held")) and not results.get("shows")
     steps = [
         (gettext("Registered"), "registered"),
         (gettext("Confirmed"), "confirmed"),
@@ -91,10 +93,13 @@ def _people(results: Mapping[str, Any]) -> Plot:
     bars = [
         Bar(label, _bar(("people", results[name]), most=most), f"{results[name]}")
         for label, name in steps
-        if name in results
+        if name in results and not (name == "shows" and is_unknown)
     ]
     declined = results["declined"]
     lead = gettext("%(count)d declined when asked.") % {"count": declined} if declined else ""
+    if is_unknown:
+        unknown = gettext("Nobody gave a sign, so who came isn't known, and each date counts as held.")
+        lead = f"{lead} {unknown}".strip()
     return Plot(gettext("From registration to a match"), lead, gettext("People"), bars)
 
 

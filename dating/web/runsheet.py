@@ -36,6 +36,9 @@ class Member:
     place: str
     no_shows: int
     can_be_dropped: bool
+    #: How to reach them, of those of whom there is no sign, while it is on: for the staff.
+    phone: str = ""
+    email: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,8 @@ class RunSheet:
     counts: dict[str, int]
     groups: Sequence[GroupSheet]
     missing: Sequence[str]
+    #: Of so many who are expected, so many have given a sign; None before there are groups.
+    here: tuple[int, int] | None
     #: Which rooms their provider has not made, and why.
     troubles: Sequence[str]
     pace: str
@@ -112,6 +117,7 @@ def run_sheet_of(event: Event, *, pace: str) -> RunSheet:
     )
     rounds = {round_.number: round_ for round_ in Round.objects.filter(event=event)}
     sheets = [_group(event, group, rounds) for group in groups]
+    expected = [member.sign for sheet in sheets for member in sheet.members if member.sign != "dropped"]
     states = event.registrations.values_list("state", flat=True)
     # What can be done now, by the names of the routes.
     can = set()
@@ -128,6 +134,7 @@ def run_sheet_of(event: Event, *, pace: str) -> RunSheet:
         groups=sheets,
         troubles=[] if event.is_over else _troubles(event),
         missing=[member.name for sheet in sheets for member in sheet.members if member.sign == "missing"],
+        here=(expected.count("there"), len(expected)) if expected else None,
         pace=pace,
         actions=frozenset(can),
     )
@@ -234,9 +241,11 @@ def _member(event: Event, member: Registration, place: str) -> Member:
         sign, label = "missing", gettext("Missing")
     elif member.last_sign_at is not None:
         is_asked = event.step == Step.READY_CHECK
-        sign, label = "there", gettext("Ready") if is_asked else gettext("There")
+        label = gettext("Ready") if is_asked else gettext("There")
+        sign, label = "there", gettext("Came") if event.is_over else label
     else:
-        sign, label = "silent", gettext("No sign yet")
+        sign, label = "silent", gettext("No sign") if event.is_over else gettext("No sign yet")
+    is_sought = event.step in LIVE and sign in ("missing", "silent")
     return Member(
         id=member.pk,
         name=name_of(member),
@@ -245,6 +254,8 @@ def _member(event: Event, member: Registration, place: str) -> Member:
         place=place if member.state == _State.CONFIRMED else "",
         no_shows=member.no_shows,
         can_be_dropped=member.state == _State.CONFIRMED and not event.is_over,
+        phone=member.user.phone if is_sought else "",
+        email=member.user.email if is_sought else "",
     )
 
 

@@ -125,7 +125,7 @@ class TestList:
             with CaptureQueriesContext(connection) as queries:
                 client.get("/dating/")
             counts.append(len(queries))
-        assert counts[0] == counts[1] <= 10
+        assert counts[0] == counts[1] <= 11
 
 
 class TestEvening:
@@ -424,6 +424,37 @@ class TestRunSheet:
         assert page.count("Expected in room") == 3
         assert page.count("No call in this round") == 1
         assert "4 rounds to come" in page
+
+    def test_nobody_passes_for_there_before_they_give_a_sign_and_staff_can_reach_them(
+        self, browse: Browse, owner: User, operator: User
+    ) -> None:
+        people = [person(name) for name in ("Ana", "Bo", "Cy", "Di")]
+        event = evening(Step.ROUND, people, organiser=owner)
+        bo, cy = people[1:3]
+        User.objects.filter(pk=cy.pk).update(phone="+33546000001")
+        path = f"/dating/{event.pk}/run-sheet/"
+        assert "Here 0 of 4 Missing 0" in said(browse(operator).get(path))
+        services.join_mark(event=event, user=bo, now=timezone.now())
+        page = browse(operator).get(path).content.decode()
+        assert "Here 1 of 4" in said(page)
+        assert 'href="tel:+33546000001"' in page
+        assert f'href="mailto:{people[0].email}"' in page
+        assert bo.email not in page  # there is a sign of them
+        for address in ("+33546000001", people[0].email):  # no organiser needs to know
+            assert address not in browse(owner).get(path).content.decode()
+
+        services.event_end(event=event, now=timezone.now())
+        for _ in range(2):
+            event.refresh_from_db()
+            to(event, event.deadline_at)
+        over = browse(operator).get(path).content.decode()
+        assert "Bo Came" in said(over)
+        assert "tel:" not in over
+        assert over.count(f"/dating/{event.pk}/results/") == 1
+        silent = evening(Step.FINISHED, [person("Ed"), person("Flo")])
+        text = said(browse(operator).get(f"/dating/{silent.pk}/run-sheet/"))
+        assert "Ed No sign" in text
+        assert "No sign yet" not in text
 
     @pytest.mark.slow
     def test_whoever_did_not_come_is_missing(self, browse: Browse, operator: User) -> None:

@@ -44,6 +44,21 @@ def held_evening() -> Evening:
     return evening
 
 
+def test_where_nobody_gave_a_sign_nobody_is_said_not_to_have_come() -> None:
+    ana, bob = person("Ana"), person("Bob")
+    evening = Evening(event()).registered(ana, bob).confirmed()
+    for at in (EIGHT - HOUR, EIGHT, EIGHT + HOUR):
+        evening.at(at)
+    for _ in range(3):
+        if evening.step != "finished":
+            evening.at(evening.event.deadline_at)
+    evening.event.refresh_from_db()
+    people, rounds = plots_of(evening.event)[:2]
+    assert rounds.bars[0].text == "1 of 1 held, 0 likes"
+    assert "Came" not in [bar.label for bar in people.bars]
+    assert people.lead == "Nobody gave a sign, so who came isn't known, and each date counts as held."
+
+
 @pytest.mark.slow
 def test_whoever_runs_an_evening_sees_what_came_of_it() -> None:
     evening = held_evening()

@@ -1,5 +1,6 @@
 """The pages of tracing: the tree, the histogram, what-if, and who may see them."""
 
+import csv
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
@@ -154,6 +155,26 @@ def test_the_page_of_a_case_says_how_many_were_told_and_how_long_contacts_were_i
     assert (
         "from 15 min" in browse(operator).get(f"/tracing/filters/{Filter.objects.get().pk}/").content.decode()
     )
+
+
+def test_a_case_is_downloaded_and_that_is_noted(
+    browse: Browse, operator: User, stranger: User, case: Case
+) -> None:
+    url = f"/tracing/cases/{case.pk}/export/"
+    assert f'href="{url}"' in browse(operator).get(f"/tracing/cases/{case.pk}/").content.decode()
+    CaseReading.objects.all().delete()
+
+    answer = browse(operator).get(url)
+
+    assert answer["Content-Type"] == "text/csv; charset=utf-8"
+    found = list(csv.DictReader(answer.content.decode().splitlines()))
+    assert [(row["device"], row["degree"], row["path"]) for row in found] == [
+        ("2", "1", "1 > 2"),
+        ("3", "2", "1 > 2 > 3"),
+    ]
+    assert [bool(row["told_at"]) for row in found] == [True, False]
+    assert CaseReading.objects.get().case_id == case.pk
+    assert browse(stranger).get(url).status_code == 403
 
 
 @pytest.mark.parametrize(

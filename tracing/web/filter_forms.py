@@ -51,13 +51,13 @@ def _minutes(label: Any, **options: Any) -> forms.DecimalField:
 class ValuesForm(forms.Form):
     """What a filter finds people by, with what they are told that they are."""
 
-    minutes_min = _minutes(gettext_lazy("Contact in all, from (minutes)"))
+    minutes_min = _minutes(gettext_lazy("Minutes of contact, from"))
     minutes_max = _minutes(
-        gettext_lazy("to (minutes)"), required=False, help_text=gettext_lazy("Empty: no limit.")
+        gettext_lazy("Minutes, up to"), required=False, help_text=gettext_lazy("Empty: no limit.")
     )
-    distance_min = _metres(gettext_lazy("Distance, from (metres)"))
+    distance_min = _metres(gettext_lazy("Metres, from"))
     distance_max = _metres(
-        gettext_lazy("to (metres)"), required=False, help_text=gettext_lazy("Empty: no limit.")
+        gettext_lazy("Metres, up to"), required=False, help_text=gettext_lazy("Empty: no limit.")
     )
     rounds = forms.TypedChoiceField(
         label=gettext_lazy("Degrees of closeness"),
@@ -65,7 +65,7 @@ class ValuesForm(forms.Form):
         coerce=int,
     )
     status = forms.TypedChoiceField(
-        label=gettext_lazy("Tells people that they are"), choices=Device.Status.choices, coerce=int
+        label=gettext_lazy("Tells people they are"), choices=Device.Status.choices, coerce=int
     )
 
     def __init__(self, *args: Any, filter: Filter, **kwargs: Any) -> None:

@@ -11,6 +11,7 @@ app_name = "tracing"
 urlpatterns = [
     path("tracing/", views.CasesPage.as_view(), name="cases"),
     path("tracing/cases/<uuid:case_id>/", views.CasePage.as_view(), name="case"),
+    path("tracing/cases/<uuid:case_id>/export/", views.CaseFile.as_view(), name="case-file"),
     path("tracing/marks/", views.MarkPage.as_view(), name="mark"),
     path("tracing/filters/", views.FiltersPage.as_view(), name="filters"),
     path("tracing/filters/new/", what_if.NewFilterPage.as_view(), name="filter-new"),

@@ -1,7 +1,9 @@
 """Cases and filters as pages. Whoever reads a case here is noted, as over the API."""
 
+import csv
 from typing import Any, Final
 from urllib.parse import urlencode
+from uuid import UUID
 
 from django import forms
 from django.contrib import messages
@@ -19,7 +21,7 @@ from config.rest.exceptions import Conflict
 from notifications.web.page import Page, is_htmx
 from tracing import selectors
 from tracing.intake.checking import DEVICE_MAX
-from tracing.models import Case, CaseReading, Device, Filter, FilterVersion
+from tracing.models import Case, CaseReading, Device, Exposure, Filter, FilterVersion
 from tracing.services.readings import reading_log
 from tracing.services.statuses import status_mark
 from tracing.web.filter_forms import shown_values
@@ -124,6 +126,42 @@ class CasePage(TracingPage):
         if is_htmx(self.request) and not context["is_searching"]:
             options["status"] = STOP_POLLING
         return super().render_to_response(context, **options)
+
+
+class CaseFile(TracingPage):
+    """A case's exposures as CSV: numbers and times, so nothing that a table program takes for a formula."""
+
+    def get(self, request: HttpRequest, case_id: UUID) -> HttpResponse:
+        case = get_object_or_404(Case, pk=case_id)
+        self.log(CaseReading.What.CASE, case)
+        rows = selectors.exposures_of(case).order_by("filter_id", "degree", "onset", "device_id", "id")
+        vias = selectors.vias_of(case)
+        response = HttpResponse(content_type="text/csv; charset=utf-8")
+        response["Content-Disposition"] = f'attachment; filename="case-{case.pk}.csv"'
+        writer = csv.writer(response)
+        writer.writerow(_COLUMNS)
+        writer.writerows(_cells(row, case, vias) for row in rows)
+        return response
+
+
+_COLUMNS: Final = (
+    "filter_id", "version", "device", "degree", "path", "from", "seconds", "metres", "told_at",
+)  # fmt: skip
+
+
+def _cells(row: Exposure, case: Case, vias: selectors.Vias) -> list[object]:
+    path = selectors.path_to(vias, row.filter_id, row.device_id, case.device_id)
+    return [
+        row.filter_id,
+        row.filter_version.number,
+        row.device_id,
+        row.degree,
+        " > ".join(map(str, path)),
+        row.onset.isoformat(),
+        row.seconds,
+        row.distance_m,
+        row.told_at.isoformat() if row.told_at else None,
+    ]
 
 
 class MarkPage(Page):

@@ -57,7 +57,7 @@ class _Change(EventChange, NowPage):
 class PauseChange(_Change):
     def act(self) -> str:
         services.event_pause(event=self.event, now=clock.now())
-        return "Paused."
+        return gettext("Paused.")
 
 
 class ResumeChange(_Change):
