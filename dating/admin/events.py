@@ -161,7 +161,7 @@ class RecurringRuleAdmin(StaffViews, ModelAdmin):
     list_filter = ("is_active",)
     search_fields = ("title",)
     autocomplete_fields = ("organiser",)
-    fields = (("rrule", "at"), ("starts_on", "days_ahead"), "is_active", *_DECISIONS)
+    fields = (("rrule", "at"), "starts_on", ("days_ahead", "is_active"), *_DECISIONS)
 
     def save_model(self, request: HttpRequest, obj: RecurringRule, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
