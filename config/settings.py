@@ -584,6 +584,7 @@ SPECTACULAR_SETTINGS = {
         "TracingPlatformEnum": "tracing.models.Device.Platform",
         "DeadMessageStateEnum": "notifications.models.DeadMessage.State",
         "DeliveryStatusEnum": "notifications.models.Delivery.Status",
+        "OwnChannelEnum": "notifications.services.own_steps.own_step_channels",
         "HandlerRunStatusEnum": "notifications.models.HandlerRun.Status",
         "EscalationStateEnum": "escalation.models.EscalationProcess.State",
         "AlertGroupStateEnum": "escalation.models.AlertGroup.State",
