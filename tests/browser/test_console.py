@@ -52,7 +52,7 @@ def test_what_rings_appears_by_itself_and_is_taken_with_one_press(
     window.evaluate("window.notLoadedAgain = true")
     start("appears", told)
     item = item_of(window, "appears")
-    expect(item).to_contain_text("Next: inbox")
+    expect(item).to_contain_text("Next: Inbox")
     expect(item.locator("time[data-ago]")).to_have_attribute("data-passed", re.compile(r"^\d+ sec\. ago$"))
     assert window.evaluate("window.notLoadedAgain") is True
     item.get_by_role("button", name="Take it (appears)").click()

@@ -85,6 +85,8 @@ def literals(tree: ast.AST) -> Iterator[str]:
                 name in SAYING
             ):
                 said = [*arguments, *(each.value for each in node.keywords)]
+                if name == "add_error":
+                    said = said[1:]  # The first is a field's name.
             case ast.keyword(
                 arg="label" | "help_text" | "empty_label" | "text" | "heading" | "done", value=value
             ):
