@@ -1,6 +1,6 @@
 """Who sees which alert groups, and what was said of them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final, TypeVar
@@ -11,6 +11,7 @@ from django.db.models import F, Model, Q, QuerySet
 
 from config.sql import run_prepared
 from config.statements import named
+from escalation.groups.matching import labels_of_group, matches
 from escalation.models import AlertGroup, AlertOccurrence, GroupedAlert, Policy, Route, Silence
 from escalation.selectors import processes_telling
 from notifications.selectors import Principal, sees_all
@@ -70,6 +71,22 @@ def _row(model: type[M], stored: Mapping[str, Any]) -> M:
     fields = model._meta.concrete_fields
     values = [field.to_python(stored[str(field.column)]) for field in fields]
     return model.from_db("default", [field.attname for field in fields], values)
+
+
+def open_groups_matching(matchers: Sequence[Mapping[str, Any]]) -> list[AlertGroup]:
+    """Return the groups that aren't over and of which all matchers hold, the newest first."""
+    is_open = AlertGroup.objects.exclude(state=AlertGroup.State.RESOLVED).order_by("-opened_at", "-pk")
+    return [
+        each
+        for each in is_open.select_related("integration", "shop")
+        if matches(matchers, labels_of_group(each))
+    ]
+
+
+def held_by(silences: QuerySet[Silence]) -> QuerySet[AlertGroup, UUID]:
+    """Return the silence of each open group that one of these holds back."""
+    held = AlertGroup.objects.filter(silence__in=silences, quiet=AlertGroup.Quiet.SILENCED)
+    return held.exclude(state=AlertGroup.State.RESOLVED).values_list("silence", flat=True)
 
 
 def silences_begun(now: datetime) -> list[Silence]:

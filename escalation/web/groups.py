@@ -1,6 +1,5 @@
 """Alert groups in a browser: what is wrong now, who takes care of it, and what was said of each."""
 
-import json
 from contextlib import suppress
 from datetime import datetime, time, timedelta
 from typing import Any, Final
@@ -23,6 +22,7 @@ from escalation.models import AlertGroup
 from escalation.timelines.markdown import markdown_response
 from escalation.timelines.selectors import timeline_of_group
 from escalation.web.notes import NoteForm, note_from
+from escalation.web.silences import said
 from notifications.web.page import Page
 
 State = AlertGroup.State
@@ -83,7 +83,7 @@ class GroupPage(_OneGroup, TemplateView):
         return super().get_context_data(**kwargs) | {
             "group": group,
             "quiet": group.get_quiet_display() if is_quiet else "",
-            "silence_query": urlencode({"matchers": json.dumps(exactly)}),
+            "silence_query": urlencode({"matching": said(exactly)}),
             "alerts": selectors.alerts_of(group),
             "said": selectors.said_of(group),
             "stormed": selectors.stormed_of(group),

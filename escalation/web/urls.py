@@ -15,6 +15,7 @@ from escalation.web.figures import FiguresPage
 from escalation.web.heartbeats import HeartbeatsPage
 from escalation.web.holes import HolesPage
 from escalation.web.schedules import OverrideRemovePage, SchedulePage
+from escalation.web.silences import EndSilencePage, NewSilencePage, SilencesPage
 from escalation.web.starting import StartPage
 from notifications.web.console import done, finding, panels, parts, setup
 
@@ -78,4 +79,7 @@ urlpatterns = [
     path("groups/<uuid:group_id>/snooze/", groups.GroupSnoozePage.as_view(), name="group-snooze"),
     path("groups/<uuid:group_id>/notes/", groups.GroupNotesPage.as_view(), name="group-notes"),
     path("groups/<uuid:group_id>/timeline.md", groups.GroupMarkdownPage.as_view(), name="group-markdown"),
+    path("silences/", SilencesPage.as_view(), name="silences"),
+    path("silences/new/", NewSilencePage.as_view(), name="silence-new"),
+    path("silences/<uuid:silence_id>/end/", EndSilencePage.as_view(), name="silence-end"),
 ]

@@ -96,6 +96,10 @@ ALL: Final = {
     "/tracing/filters/<id>/switch/": Form("/tracing/filters/<filter>/", "The filter is used from now on."),
     "/escalations/<id>/notes/": Form("/escalations/<escalation>/", "Noted.", {"#id_text": "Restarted it."}),
     "/escalations/<id>/acknowledge/": Form("/escalations/<escalation>/", "Acknowledged"),
+    "/silences/new/": Form(
+        "/silences/new/", "What is open now and matches", {"#id_reason": "Moving", "#id_matching": "key = x"}
+    ),
+    "/silences/<id>/end/": Form("/silences/", "The silence is over."),
     "/escalations/<id>/stop/": Form("/escalations/<second>/stop/", "Stopped"),
     "/console/history/views/": Form("/console/history/", "Saved as “Mine”.", {"#view_name": "Mine"}),
     "/console/history/views/<id>/remove/": Form("/console/history/?channel=sms", "has been removed."),
