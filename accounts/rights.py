@@ -152,9 +152,12 @@ ROUTES: Final[Mapping[str, Rights]] = {
     # The inbox
     "api/v1/inbox": _get(person()),
     "api/v1/inbox/unread": _get(person()),
+    "api/v1/inbox/snoozed": _get(person()),
     "api/v1/inbox/stream": _get(person()),
     "api/v1/inbox/read": {"POST": person(), "DELETE": person()},
     "api/v1/inbox/<uuid:item_id>": {"GET": person(), "PATCH": person(), "DELETE": person()},
+    "api/v1/inbox/<uuid:item_id>/snooze": _post(person()),
+    "api/v1/inbox/<uuid:item_id>/wake": _post(person()),
     # Events, and dead letters of theirs and of brokers
     "api/v1/events": {"GET": staff(Scope.EVENTS_READ), "POST": staff(Scope.EVENTS_WRITE)},
     "api/v1/events/<uuid:event_id>": _get(staff(Scope.EVENTS_READ)),

@@ -46,7 +46,10 @@ def subscriptions(user: User) -> Iterator[Row]:
 def deliveries(user: User) -> Iterator[Row]:
     """What they were told, or not and why, each with its text, its attempts and its place in the inbox."""
     said = {f"says_{name}": F(f"notification__{name}") for name in _SAYS}
-    item = {f"inbox_{name}": F(f"inbox_item__{name}") for name in ("number", "read_at", "dismissed_at")}
+    item = {
+        f"inbox_{name}": F(f"inbox_item__{name}")
+        for name in ("number", "read_at", "dismissed_at", "snoozed_until")
+    }
     batch: list[Row] = []
     for row in paged(models.Delivery.objects.filter(user=user), *_DELIVERY, **said, **item):
         batch.append(row)

@@ -4,6 +4,7 @@ from config import clock
 from notifications import looks, queue
 from notifications.engine import sweep as engine_sweep
 from notifications.history import ending, months
+from notifications.inbox import snoozing
 from notifications.services import gone
 
 HISTORY_ENDS = "history-ends"
@@ -43,3 +44,4 @@ def history_analyze() -> None:
 
 
 looks.register(gone.contact_points_follow_up, asks=gone.ANY)
+looks.register(snoozing.items_wake, asks=snoozing.ANY_DUE)

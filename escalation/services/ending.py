@@ -188,9 +188,14 @@ def _report(pk: UUID, outcome: State) -> None:
 def noticed(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
     """Return those that somebody may have noticed.
 
-    What lies unread in an inbox, or was said to a voicemail, has reached nobody yet.
+    What lies unread in an inbox, or was said to a voicemail, has reached nobody yet. What was snoozed comes
+    back unread, and was seen.
     """
-    is_seen = Q(inbox_item__read_at__isnull=False) | Q(inbox_item__dismissed_at__isnull=False)
+    is_seen = (
+        Q(inbox_item__read_at__isnull=False)
+        | Q(inbox_item__dismissed_at__isnull=False)
+        | Q(inbox_item__snoozed_until__isnull=False)
+    )
     sent = deliveries.filter(~Q(channel="inbox") | is_seen, status=Delivery.Status.SENT)
     return sent.exclude(reason=Delivery.Reason.VOICEMAIL)
 

@@ -1,12 +1,15 @@
 """The inbox as the API takes and shows it."""
 
+from datetime import datetime
 from typing import Any, Final
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from config.rest.fields import StrictBooleanField
-from notifications.inbox.items import Item, item_of
+from config import clock
+from config.rest.fields import StrictBooleanField, TimeField
+from notifications.inbox.items import Item, iso, item_of
+from notifications.inbox.snoozing import FURTHEST
 from notifications.models import InboxItem, Severity
 
 LARGEST: Final = 2**63 - 1
@@ -54,6 +57,26 @@ class MarkInSerializer(serializers.Serializer[Any]):
 
 class MarkAllInSerializer(serializers.Serializer[Any]):
     up_to = NumberField(help_text="The highest number you have seen; newer items stay unread.")
+
+
+class SnoozedItemSerializer(ItemSerializer):
+    """An item that is out of the inbox for a while."""
+
+    snoozed_until = serializers.DateTimeField(help_text="When it comes back.")
+
+    def to_representation(self, instance: InboxItem) -> Any:
+        until = instance.snoozed_until
+        return {**super().to_representation(instance), "snoozed_until": iso(until) if until else None}
+
+
+class SnoozeItemSerializer(serializers.Serializer[Any]):
+    until = TimeField(first_year=2000, help_text="When it comes back; within 90 days.")
+
+    def validate_until(self, until: datetime) -> datetime:
+        now = clock.now()
+        if not now < until <= now + FURTHEST:
+            raise serializers.ValidationError("Expected a time within the next 90 days.")
+        return until
 
 
 class UnreadSerializer(serializers.Serializer[Any]):

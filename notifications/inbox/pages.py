@@ -77,7 +77,7 @@ _AMONG_THE_NEWEST: Final = """
  AND item.number > (SELECT last_number FROM notifications_inbox WHERE user_id = %(user)s) - %(looked_through)s
 """
 # In the models' order, by which Django takes them.
-_ITEM: Final = ("delivery_id", "number", "language", "created_at", "read_at")
+_ITEM: Final = ("delivery_id", "number", "language", "created_at", "read_at", "snoozed_until")
 _TOLD: Final = ("id", "kind", "title", "body", "texts", "data", "severity")
 _UNREAD: Final = "item.read_at IS NULL"
 _READ: Final = "item.read_at IS NOT NULL"
@@ -187,7 +187,7 @@ def _statement(chosen: Sequence[tuple[int, str]], *, conditions: Sequence[str] =
     )
     return f"""
 SELECT item.section, item.delivery_id, item.number, item.language, item.created_at, item.read_at,
-       told.id, told.kind, told.title, told.body, told.texts, told.data, told.severity
+       item.snoozed_until, told.id, told.kind, told.title, told.body, told.texts, told.data, told.severity
   FROM ({parts}) AS item
   JOIN notifications_notification AS told ON told.id = item.notification_id
  ORDER BY item.section {sections}, item.number {numbers} LIMIT %(most)s

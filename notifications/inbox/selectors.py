@@ -1,6 +1,6 @@
-"""What is in a person's inbox: items that they have not deleted."""
+"""What is in a person's inbox: items that they have neither deleted nor snoozed."""
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from accounts.models import User
 from notifications.models import InboxItem
@@ -18,6 +18,18 @@ def unread_of(user: User) -> QuerySet[InboxItem]:
 
 def read_of(user: User) -> QuerySet[InboxItem]:
     return inbox_of(user).filter(read_at__isnull=False)
+
+
+def snoozed_of(user: User) -> QuerySet[InboxItem]:
+    """A person's items that come back by themselves, the next first."""
+    items = InboxItem.objects.filter(user=user, dismissed_at__isnull=False, snoozed_until__isnull=False)
+    return items.select_related("notification").order_by("snoozed_until", "pk")
+
+
+def kept_of(user: User) -> QuerySet[InboxItem]:
+    """What they have not deleted: in the inbox, or snoozed. To be narrowed to some: no index has all."""
+    is_kept = Q(dismissed_at=None) | Q(snoozed_until__isnull=False)
+    return InboxItem.objects.filter(is_kept, user=user).select_related("notification").order_by()
 
 
 def newer_than(number: int, *, user: User, most: int) -> QuerySet[InboxItem]:

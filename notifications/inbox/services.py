@@ -13,7 +13,7 @@ from notifications.models import InboxItem
 
 # Items that one statement changes.
 SLICE: Final = 1000
-#: For so long what was deleted can be brought back.
+#: For so long what was deleted or snoozed can be brought back as it was.
 UNDO: Final = timedelta(minutes=10)
 
 # In order, so that two tabs that do the same at once don't wait for each other in a circle.
@@ -23,12 +23,17 @@ WITH chosen AS MATERIALIZED (
      WHERE user_id = %(user)s AND dismissed_at IS NULL AND {chosen}
      ORDER BY number LIMIT %(most)s FOR NO KEY UPDATE
 )
-UPDATE notifications_inboxitem AS item SET {change} = %(now)s
+UPDATE notifications_inboxitem AS item SET {change}
   FROM chosen WHERE item.delivery_id = chosen.delivery_id
 """
-_MARK_READ: Final = _CHANGE.format(change="read_at", chosen="read_at IS NULL AND number <= %(up_to)s")
+_MARK_READ: Final = _CHANGE.format(
+    change="read_at = %(now)s", chosen="read_at IS NULL AND number <= %(up_to)s"
+)
 named("inbox.mark-read", "Mark items up to a number read.", _MARK_READ)
-_DELETE_READ: Final = _CHANGE.format(change="dismissed_at", chosen="read_at IS NOT NULL")
+# What had been snoozed must not come back.
+_DELETE_READ: Final = _CHANGE.format(
+    change="dismissed_at = %(now)s, snoozed_until = NULL", chosen="read_at IS NOT NULL"
+)
 named("inbox.delete-read", "Take what has been read out of an inbox.", _DELETE_READ)
 
 
@@ -49,14 +54,15 @@ def items_mark_read(*, user: User, up_to: int) -> int:
 
 def item_delete(*, item: InboxItem) -> None:
     """Take an item out of the inbox; the delivery stays in the history."""
-    if InboxItem.objects.filter(pk=item.pk, dismissed_at=None).update(dismissed_at=clock.now()):
+    row = InboxItem.objects.filter(pk=item.pk, dismissed_at=None)
+    if row.update(dismissed_at=clock.now(), snoozed_until=None):
         live.announce_on_commit(item.user_id)
 
 
 def item_restore(*, item: InboxItem) -> bool:
-    """Bring back what its person deleted lately; returns whether it is there again."""
+    """Bring back what its person deleted or snoozed lately, as it was; returns whether it is there again."""
     lately = InboxItem.objects.filter(pk=item.pk, dismissed_at__gt=clock.now() - UNDO)
-    is_back = bool(lately.update(dismissed_at=None))
+    is_back = bool(lately.update(dismissed_at=None, snoozed_until=None))
     if is_back:
         live.announce_on_commit(item.user_id)
     return is_back

@@ -54,7 +54,11 @@ class InboxItem(models.Model):
     created_at = models.DateTimeField(default=clock.now, editable=False, help_text="When it appeared.")
     read_at = models.DateTimeField(null=True, blank=True)
     dismissed_at = models.DateTimeField(
-        null=True, blank=True, editable=False, help_text="When its person deleted it."
+        null=True, blank=True, editable=False, help_text="When its person deleted or snoozed it."
+    )
+    # Kept when it is back, until it is deleted: whoever snoozes something has seen it.
+    snoozed_until = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="When it comes back, or came back."
     )
 
     class Meta:
@@ -70,6 +74,17 @@ class InboxItem(models.Model):
                 fields=["user", "-number"],
                 condition=models.Q(dismissed_at=None, read_at__isnull=False),
                 name="inboxitem_read",
+            ),
+            # What is snoozed: by time for the sweep, and one person's.
+            models.Index(
+                fields=["snoozed_until"],
+                condition=models.Q(dismissed_at__isnull=False, snoozed_until__isnull=False),
+                name="inboxitem_snoozed",
+            ),
+            models.Index(
+                fields=["user", "snoozed_until"],
+                condition=models.Q(dismissed_at__isnull=False, snoozed_until__isnull=False),
+                name="inboxitem_snoozed_by",
             ),
         ]
 

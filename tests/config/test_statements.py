@@ -43,6 +43,7 @@ HOT: Final = {
     "inbox.state": {"inboxitem_unread"},
     "inbox.page": {"inboxitem_unread", "inboxitem_read"},
     "inbox.appear.due": {"notifications_delivery_rest_pkey"},
+    "inbox.wake.due": {"inboxitem_snoozed"},
     "events.claim.next": {"handler_run_due"},
     "escalation.finish": {"escalation_look", "notification_source"},
     "groups.audit.next": {"group_newest", "occurrence_age"},
@@ -61,8 +62,8 @@ HOT: Final = {
     "dating.overdue": {"event_due"},
     "sweep.ask": {
         "alert_not_fanned_out", "broadcast_due", "case_search_pending", "escalation_look", "event_due",
-        "handler_run_due", "hang_up_next", "heartbeat_due_at", "outgoing_due", "outgoing_for_digest",
-        "room_to_make",
+        "handler_run_due", "hang_up_next", "heartbeat_due_at", "inboxitem_snoozed", "outgoing_due",
+        "outgoing_for_digest", "room_to_make",
     },
 }  # fmt: skip
 

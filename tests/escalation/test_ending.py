@@ -228,12 +228,14 @@ def test_the_error_is_there_before_the_end_is_stored(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("is_read", "outcome"), [(False, "reached_nobody"), (True, "unanswered")])
-def test_what_lies_in_an_inbox_has_reached_somebody_once_it_is_read(
+@pytest.mark.parametrize(
+    ("seen", "outcome"), [("", "reached_nobody"), ("read_at", "unanswered"), ("snoozed_until", "unanswered")]
+)
+def test_what_lies_in_an_inbox_has_reached_somebody_once_it_is_read_or_came_back(
     as_machine: Callable[..., APIClient],
     caplog: pytest.LogCaptureFixture,
     owner: User,
-    is_read: bool,
+    seen: str,
     outcome: str,
 ) -> None:
     now = timezone.now()
@@ -241,7 +243,7 @@ def test_what_lies_in_an_inbox_has_reached_somebody_once_it_is_read(
     process_start(process_id="order", notifications=items, now=now)
     Delivery.objects.filter(channel="phone").update(status="failed", reason="exhausted")
     Outgoing.objects.all().delete()
-    assert InboxItem.objects.update(read_at=now if is_read else None) == 1
+    assert InboxItem.objects.update(**{seen or "read_at": now if seen else None}) == 1
     before = unanswered(as_machine, outcome)
     ending.look(in_s(1))
     assert unanswered(as_machine, outcome) == before + 1

@@ -34,9 +34,11 @@ from notifications.api.inbox_serializers import (
     MarkAllInSerializer,
     MarkedSerializer,
     MarkInSerializer,
+    SnoozedItemSerializer,
+    SnoozeItemSerializer,
     UnreadSerializer,
 )
-from notifications.inbox import hubs, selectors, services
+from notifications.inbox import hubs, selectors, services, snoozing
 from notifications.inbox.look import credentials_of
 from notifications.inbox.snapshot import snapshot
 from notifications.inbox.stream import Listener
@@ -181,6 +183,53 @@ class InboxItemView(_Inbox):
         """Delete it. The record of its delivery stays."""
         services.item_delete(item=self.item(item_id))
         return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+@extend_schema(tags=["inbox"])
+class InboxSnoozedView(_Inbox):
+    serializer_class = SnoozedItemSerializer
+    ordering = ("snoozed_until", "pk")
+
+    @extend_schema(
+        operation_id="inbox_snoozed", responses={200: SnoozedItemSerializer(many=True), **errors(400, 403)}
+    )
+    def get(self, request: Request) -> Response:
+        """List what you have snoozed, by when it comes back."""
+        page: Any = self.paginate_queryset(selectors.snoozed_of(self.person))
+        return self.get_paginated_response(
+            SnoozedItemSerializer(page, many=True, context=self.by_clock()).data
+        )
+
+
+@extend_schema(tags=["inbox"])
+class InboxItemSnoozeView(_Inbox):
+    @extend_schema(
+        operation_id="inbox_item_snooze",
+        request=SnoozeItemSerializer,
+        responses={200: SnoozedItemSerializer, **errors(*BODY, 403, 404, 409)},
+        examples=[OpenApiExample("until eight", value={"until": "2026-12-01T08:00:00Z"}, request_only=True)],
+    )
+    def post(self, request: Request, item_id: UUID) -> Response:
+        """Take it out of the inbox until a time, or until another one than before.
+
+        Then it comes back on top, unread, with a new number. 409 if you have snoozed 200 items.
+        """
+        item = get_object_or_404(selectors.kept_of(self.person), pk=item_id)
+        until = validated(SnoozeItemSerializer(data=request.data))["until"]
+        snoozed = snoozing.item_snooze(user=self.person, item=item, until=until)
+        return Response(SnoozedItemSerializer(snoozed, context=self.by_clock()).data)
+
+
+@extend_schema(tags=["inbox"])
+class InboxItemWakeView(_Inbox):
+    @extend_schema(
+        operation_id="inbox_item_wake", request=None, responses={200: ItemSerializer, **errors(403, 404)}
+    )
+    def post(self, request: Request, item_id: UUID) -> Response:
+        """Have it come back now. One that is in the inbox stays as it is."""
+        item = get_object_or_404(selectors.kept_of(self.person), pk=item_id)
+        item = snoozing.item_wake(item=item)
+        return Response(ItemSerializer(item, context=self.by_clock()).data)
 
 
 @extend_schema(tags=["inbox"])

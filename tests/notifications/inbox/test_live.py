@@ -1,6 +1,7 @@
 """Announcements: small, few, and never in the way of what they announce."""
 
 import uuid
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from redis import Redis
 from accounts.models import User
 from config import redis as kept
 from notifications import queue
-from notifications.inbox import live, services
+from notifications.inbox import live, services, snoozing
 from tests.notifications.inbox.conftest import MakeItem
 
 ids = [uuid.UUID(int=number) for number in range(live.MOST_PEOPLE + 1)]
@@ -80,7 +81,9 @@ def test_a_change_is_announced_when_it_is_committed(owner: User, make_item: Make
     for change in (
         lambda: services.item_mark(item=item, read=True),
         lambda: services.item_mark(item=item, read=False),
-        lambda: services.items_mark_read(user=owner, up_to=1),
+        lambda: snoozing.item_snooze(user=owner, item=item, until=timezone.now() + timedelta(hours=1)),
+        lambda: snoozing.item_wake(item=item),
+        lambda: services.items_mark_read(user=owner, up_to=2),
         lambda: services.items_delete_read(user=owner),
     ):
         with transaction.atomic():
@@ -96,6 +99,9 @@ def test_what_changes_nothing_is_not_announced(owner: User, make_item: MakeItem)
     services.item_delete(item=deleted)
     services.items_mark_read(user=owner, up_to=0)
     services.items_delete_read(user=owner)
+    snoozing.item_snooze(user=owner, item=deleted, until=timezone.now() + timedelta(hours=1))
+    snoozing.item_wake(item=item)
+    snoozing.items_wake(timezone.now())
     assert heard.silence()
 
 
