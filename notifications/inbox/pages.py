@@ -10,9 +10,12 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Final, Self
 
+from django.conf import settings
+
 from accounts.models import User
 from config import clock, sql
 from config.statements import named
+from notifications.channels.inbox import InboxChannel
 from notifications.models import InboxItem, Notification
 
 UNREAD, READ = 0, 1
@@ -65,11 +68,20 @@ class Page:
 
 # Written out, since putting such a statement together with the ORM costs several times what running it does.
 _TOLD_OF: Final = "JOIN notifications_notification AS told ON told.id = item.notification_id"
+# The text that its person reads, as messages.texts.text_for finds it, but for times by their own clock.
+_SAYS: Final = """
+(SELECT said ->> 0 ILIKE %(text)s OR said ->> 1 ILIKE %(text)s
+   FROM coalesce(told.texts -> item.language -> %(channel)s, told.texts -> item.language -> '',
+                 CASE WHEN NOT told.texts ? item.language
+                      THEN coalesce(told.texts -> %(default)s -> %(channel)s, told.texts -> %(default)s -> '')
+                      END,
+                 jsonb_build_array(told.title, told.body)) AS said)
+"""
 _CONDITIONS: Final = {
     "kind": "told.kind = %(kind)s",
     "domain": "(told.kind = %(domain)s OR starts_with(told.kind, %(domain)s || '.'))",
     "severity": "told.severity = %(severity)s",
-    "text": "(told.title ILIKE %(text)s OR told.body ILIKE %(text)s OR told.texts::text ILIKE %(text)s)",
+    "text": _SAYS,
 }
 #: What may be rare is looked for among so many of the newest items.
 LOOKED_THROUGH: Final = 10_000
@@ -89,8 +101,8 @@ _READ_SINCE: Final = "item.read_at > %(as_of)s"
 class Wanted:
     """Which items of a person's inbox; None stands for all.
 
-    ``domain`` is the first word of kinds, such as ``dating``; ``text`` stands in the title or the body. These
-    and ``severity`` are looked for among the newest ``LOOKED_THROUGH`` items.
+    ``domain`` is the first word of kinds, such as ``dating``; ``text`` stands in the title or the body that
+    the person reads. These and ``severity`` are looked for among the newest ``LOOKED_THROUGH`` items.
     """
 
     user: User
@@ -104,6 +116,18 @@ class Wanted:
     def conditions(self) -> list[str]:
         """The names of what a notification must be."""
         return [name for name in _CONDITIONS if getattr(self, name) is not None]
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        return {
+            "user": self.user.pk,
+            "kind": self.kind,
+            "domain": self.domain,
+            "severity": self.severity,
+            "text": f"%{_literal(self.text)}%" if self.text else None,
+            "channel": InboxChannel.name,
+            "default": settings.LANGUAGE_CODE,
+        }
 
 
 def page(wanted: Wanted, *, cursor: Cursor | None, size: int) -> Page:
@@ -131,6 +155,28 @@ def page(wanted: Wanted, *, cursor: Cursor | None, size: int) -> Page:
     )
 
 
+def among(items: Sequence[InboxItem], wanted: Wanted) -> list[InboxItem]:
+    """Return those of somebody's items that are wanted, by the conditions of ``page``."""
+    if wanted.unread is not None:
+        items = [each for each in items if (each.read_at is None) == wanted.unread]
+    if not (items and wanted.conditions):
+        return [*items]
+    ids = {"ids": [each.pk for each in items]}
+    found = {*sql.column(_among(wanted.conditions), wanted.parameters | ids)}
+    return [each for each in items if each.pk in found]
+
+
+def _among(conditions: Sequence[str]) -> str:
+    told = " AND ".join([_TOLD_OF, *(_CONDITIONS[name] for name in conditions)])
+    return f"""
+SELECT item.delivery_id FROM notifications_inboxitem AS item {told}
+ WHERE item.delivery_id = ANY (%(ids)s)
+"""  # noqa: S608  (no value is put into the text)
+
+
+named("inbox.among", "Find those of some items that have a text.", partial(_among, ["text"]))
+
+
 def _found(
     wanted: Wanted, cursor: Cursor | None, *, most: int, backwards: bool
 ) -> list[tuple[int, InboxItem]]:
@@ -143,15 +189,7 @@ def _found(
     if not chosen:
         return []
     statement = _statement(chosen, conditions=wanted.conditions, backwards=backwards)
-    parameters: dict[str, Any] = {
-        "user": wanted.user.pk,
-        "kind": wanted.kind,
-        "domain": wanted.domain,
-        "severity": wanted.severity,
-        "text": f"%{_literal(wanted.text)}%" if wanted.text else None,
-        "looked_through": LOOKED_THROUGH,
-        "most": most,
-    }
+    parameters = wanted.parameters | {"looked_through": LOOKED_THROUGH, "most": most}
     if cursor is not None:
         parameters |= {"as_of": cursor.as_of, "number": cursor.number}
     rows = sql.rows(statement, parameters)

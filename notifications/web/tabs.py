@@ -1,6 +1,6 @@
 """By what the page of an inbox is narrowed: tabs and a text, which stand in its address."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -9,10 +9,10 @@ from django.http import QueryDict
 from django.utils.translation import gettext, gettext_lazy
 
 from accounts.models import User
+from notifications.inbox import pages
 from notifications.inbox.pages import Wanted
 from notifications.inbox.selectors import read_of, unread_of
 from notifications.models import InboxItem, Severity
-from notifications.web.notices import notice_of
 
 UNREAD, CRITICAL = "unread", "critical"
 LONGEST: Final = 100
@@ -62,18 +62,9 @@ class Narrowed:
             text=self.text or None,
         )
 
-    def matching(self, items: Iterable[InboxItem], *, person: User) -> list[InboxItem]:
+    def matching(self, items: Sequence[InboxItem], *, person: User) -> list[InboxItem]:
         """Return those of the newest items that the list would show."""
-        return [item for item in items if self._matches(item, person)]
-
-    def _matches(self, item: InboxItem, person: User) -> bool:
-        told = item.notification
-        if self.show == CRITICAL and told.severity != Severity.CRITICAL:
-            return False
-        if self.show not in ("", UNREAD, CRITICAL) and told.kind.partition(".")[0] != self.show:
-            return False
-        notice = notice_of(item, person=person)
-        return self.text.casefold() in f"{notice.title}\n{notice.body}".casefold()
+        return pages.among(items, self.wanted(person))
 
 
 def tabs_of(user: User, narrowed: Narrowed) -> Sequence[tuple[str, str, bool]]:

@@ -1,14 +1,19 @@
 """The page of an inbox narrowed: by tabs and a text that stand in its address, also in what arrives."""
 
+import random
 import re
 from collections.abc import Callable
-from typing import Any
+from itertools import product
+from typing import Any, Final
 
 import pytest
 from django.test import Client
 
 from accounts.models import User
-from notifications.inbox import pages
+from notifications.inbox import pages, selectors
+from notifications.inbox.items import item_of
+from notifications.models import InboxItem
+from notifications.web.tabs import Narrowed
 from tests.notifications.inbox.conftest import item_make
 
 Browse = Callable[..., Client]
@@ -60,6 +65,55 @@ def test_a_tab_and_a_text_narrow_the_list(client: Client, query: str, expected: 
 def test_a_text_is_found_in_the_readers_own_language(browse: Browse, owner: User) -> None:
     told(owner, "Accepted", texts={"fr": {"": ["Accepté", "Félicitations"]}}, language="fr")
     assert titles(browse(owner), "q=f%C3%A9licit") == ["Accepté"]
+
+
+def test_a_text_of_another_language_is_not_found_nor_how_texts_are_stored(
+    browse: Browse, owner: User
+) -> None:
+    told(owner, "Accepted", texts={"fr": {"": ["Accepté", "Deux\nlignes"], "inbox": ["Reçu", ""]}})
+    told(owner, "Other", texts={"fr": {"inbox": ["Chose", "", ""]}}, language="fr")
+    client = browse(owner)
+    assert titles(client, "q=accepted") == ["Accepted"]
+    for text in ("accept%C3%A9", "inbox", "re%C3%A7u", "%22", "other"):
+        assert titles(client, f"q={text}") == [], text
+
+
+WORDS: Final = ("fire", "Été", "a%b", "x_y", "\\", '"', "{", "nothing")
+
+
+def texts_by_chance(chance: random.Random) -> dict[str, dict[str, list[str]]]:
+    return {
+        language: {
+            channel: [chance.choice(WORDS), chance.choice(WORDS)]
+            for channel in chance.sample(["", "inbox", "email"], chance.randint(0, 3))
+        }
+        for language in chance.sample(["en", "fr", "ru"], chance.randint(0, 3))
+    }
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_the_list_shows_is_what_would_join_it_and_what_is_read_there(owner: User, seed: int) -> None:
+    chance = random.Random(seed)
+    for _ in range(40):
+        told(
+            owner, chance.choice(WORDS), body=chance.choice(WORDS), texts=texts_by_chance(chance),
+            kind=chance.choice(["alert", "dating.link", "datingly"]),
+            language=chance.choice(["en", "fr", "de"]), severity=chance.choice(["critical", "standard"]),
+            read_at=chance.choice([None, "2026-01-01T00:00:00Z"]),
+        )  # fmt: skip
+    everything = list(selectors.inbox_of(owner))
+    for show, text in product(("", "unread", "critical", "alert", "dating"), ("", *WORDS)):
+        narrowed = Narrowed(show, text)
+        listed = {each.pk for each in pages.page(narrowed.wanted(owner), cursor=None, size=100).items}
+        assert {each.pk for each in narrowed.matching(everything, person=owner)} == listed, narrowed
+        if not show:
+            read = {each.pk for each in everything if text.lower() in seen(each)}
+            assert read == listed, text
+
+
+def seen(item: InboxItem) -> str:
+    shown = item_of(item, time_zone="UTC")
+    return f"{shown['title']} {shown['body']}".lower()
 
 
 @pytest.mark.parametrize("text", ["100%", "a_b", "c\\d", "it's"])
