@@ -449,6 +449,8 @@ ROUTES: Final[Mapping[str, Rights]] = {
     "inbox/<uuid:item_id>/read": _post(person()),
     "inbox/<uuid:item_id>/unread": _post(person()),
     "inbox/<uuid:item_id>/delete": _post(person()),
+    "inbox/<uuid:item_id>/snooze": _post(person()),
+    "inbox/<uuid:item_id>/wake": _post(person()),
     "inbox/<uuid:item_id>/restore": _post(person()),
     "settings/rules/remove": _post(person()),
     "settings/rules/restore": _post(person()),

@@ -13,6 +13,7 @@ from django.template.loader import render_to_string
 from accounts.models import User
 from notifications.inbox.items import item_of
 from notifications.models import InboxItem, Severity
+from notifications.web.tabs import Narrowed
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,8 @@ class Notice:
     is_critical: bool
     created_at: datetime
     is_read: bool
+    #: When it comes back, or came back.
+    snoozed_until: datetime | None
 
 
 def notice_of(item: InboxItem, *, person: User) -> Notice:
@@ -40,10 +43,12 @@ def notice_of(item: InboxItem, *, person: User) -> Notice:
         is_critical=told.severity == Severity.CRITICAL,
         created_at=item.created_at,
         is_read=item.read_at is not None,
+        snoozed_until=item.snoozed_until,
     )
 
 
-def rendered(request: HttpRequest, items: Iterable[InboxItem], *, person: User) -> str:
+def rendered(request: HttpRequest, items: Iterable[InboxItem], *, person: User, narrowed: Narrowed) -> str:
     """Return these items as the list items of a page."""
-    context: dict[str, Any] = {"notices": [notice_of(each, person=person) for each in items]}
+    notices = [notice_of(each, person=person) for each in items]
+    context: dict[str, Any] = {"notices": notices, "narrowed": narrowed}
     return render_to_string("web/_notice_list.html", context, request).strip()

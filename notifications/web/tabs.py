@@ -14,7 +14,9 @@ from notifications.inbox.pages import Wanted
 from notifications.inbox.selectors import read_of, unread_of
 from notifications.models import InboxItem, Severity
 
-UNREAD, CRITICAL = "unread", "critical"
+UNREAD, CRITICAL, SNOOZED = "unread", "critical", "snoozed"
+#: Tabs that are of no kinds.
+_OF_ALL_KINDS: Final = ("", UNREAD, CRITICAL, SNOOZED)
 LONGEST: Final = 100
 #: What kinds are about, by their first word; others are called by it.
 LABELS: Final[dict[str, Any]] = {
@@ -32,7 +34,7 @@ _NEWEST: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class Narrowed:
-    """``show`` is a tab: empty for all, ``unread``, ``critical``, or the first word of kinds."""
+    """``show`` is a tab: empty for all, ``unread``, ``critical``, ``snoozed``, or the first word of kinds."""
 
     show: str
     text: str
@@ -45,7 +47,12 @@ class Narrowed:
     @property
     def is_bounded(self) -> bool:
         """Whether the newest items alone are looked through: ``pages.LOOKED_THROUGH``."""
-        return bool(self.text) or self.show not in ("", UNREAD)
+        return not self.is_snoozed and (bool(self.text) or self.show not in ("", UNREAD))
+
+    @property
+    def is_snoozed(self) -> bool:
+        """Whether what is out of the inbox for a while is shown, and nothing that is in it."""
+        return self.show == SNOOZED
 
     def address(self, **others: str) -> str:
         """Return the query of what is shown, with some parameters in place of its own."""
@@ -53,7 +60,7 @@ class Narrowed:
         return urlencode({name: value for name, value in said.items() if value})
 
     def wanted(self, user: User) -> Wanted:
-        of_kinds = self.show not in ("", UNREAD, CRITICAL)
+        of_kinds = self.show not in _OF_ALL_KINDS
         return Wanted(
             user,
             unread=True if self.show == UNREAD else None,
@@ -64,7 +71,7 @@ class Narrowed:
 
     def matching(self, items: Sequence[InboxItem], *, person: User) -> list[InboxItem]:
         """Return those of the newest items that the list would show."""
-        return pages.among(items, self.wanted(person))
+        return [] if self.is_snoozed else pages.among(items, self.wanted(person))
 
 
 def tabs_of(user: User, narrowed: Narrowed) -> Sequence[tuple[str, str, bool]]:
@@ -80,4 +87,7 @@ def tabs_of(user: User, narrowed: Narrowed) -> Sequence[tuple[str, str, bool]]:
     # One alone would show the same as all.
     kinds = [*known, *others] if len(domains) > 1 else []
     usual = [("", gettext("All")), (UNREAD, gettext("Unread")), (CRITICAL, gettext("Critical"))]
-    return [(label, narrowed.address(show=show), show == narrowed.show) for show, label in [*usual, *kinds]]
+    last = [(SNOOZED, gettext("Snoozed"))]
+    return [
+        (label, narrowed.address(show=show), show == narrowed.show) for show, label in [*usual, *kinds, *last]
+    ]

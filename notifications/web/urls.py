@@ -69,6 +69,8 @@ urlpatterns = [
     path("inbox/<uuid:item_id>/read/", inbox.MarkPage.as_view(), name="inbox-read"),
     path("inbox/<uuid:item_id>/unread/", inbox.MarkPage.as_view(read=False), name="inbox-unread"),
     path("inbox/<uuid:item_id>/delete/", inbox.DeletePage.as_view(), name="inbox-delete"),
+    path("inbox/<uuid:item_id>/snooze/", inbox.SnoozePage.as_view(), name="inbox-snooze"),
+    path("inbox/<uuid:item_id>/wake/", inbox.WakePage.as_view(), name="inbox-wake"),
     path("inbox/<uuid:item_id>/restore/", inbox.RestorePage.as_view(), name="inbox-restore"),
     path("preferences", shared.preferences),
     path("preferences/", shared.preferences, name="preferences"),

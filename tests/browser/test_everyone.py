@@ -17,7 +17,7 @@ LONG = "https://media.example.com/" + "0123456789abcdef" * 12
 
 def tab_to(page: Page, wanted: Locator) -> None:
     """Press Tab until this has the focus, and see that one can see it there."""
-    for _ in range(60):
+    for _ in range(90):
         page.keyboard.press("Tab")
         if wanted.evaluate("(element) => element === document.activeElement"):
             outline = wanted.evaluate("(element) => getComputedStyle(element).outline")

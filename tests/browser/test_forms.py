@@ -45,6 +45,8 @@ ALL: Final = {
     "/inbox/<id>/unread/": Form("/inbox/", "Mark read"),
     "/inbox/<id>/delete/": Form("/inbox/", "Deleted."),
     "/inbox/<id>/restore/": Form("", "Mark read"),
+    "/inbox/<id>/snooze/": Form("/inbox/", "Snoozed until"),
+    "/inbox/<id>/wake/": Form("/inbox/?show=snoozed", "It is back in your inbox."),
     "/inbox/read/": Form("/inbox/", "Mark unread"),
     "/settings/telling/": Form("/preferences/", "Saved."),
     "/settings/what-if/": Form("/settings/what-if/?level=STANDARD", "Saved."),
@@ -196,6 +198,7 @@ def send(page: Page, action: str, form: Form, ids: Mapping[str, str]) -> set[str
             typed.select_option(text)
         else:
             typed.fill(text)
+    sent.evaluate("form => form.closest('details')?.setAttribute('open', '')", timeout=10_000)
     sent.locator("button[type=submit]").first.click(timeout=10_000)
     expect(page.locator("main")).to_contain_text(form.says, timeout=20_000)
     return set(paths)

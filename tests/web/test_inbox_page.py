@@ -4,8 +4,11 @@ import json
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from html import unescape
+from typing import Any, Final
+from urllib.parse import urlencode
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import connection
@@ -13,6 +16,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import User
+from notifications.inbox import snoozing
 from notifications.models import Delivery, InboxItem
 from notifications.web.views.inbox import PAGE_SIZE
 
@@ -223,13 +227,13 @@ def news(client: Client, after: int) -> dict[str, Any]:
 
 def test_news_are_what_came_after_a_number(browse: Browse, owner: User, tell: Tell) -> None:
     client = browse(owner)
-    assert news(client, 0) == {"html": "", "last": 0, "more": False, "unread": 0}
+    assert news(client, 0) == {"html": "", "gone": [], "last": 0, "more": False, "unread": 0}
     tell(owner)
     second, third = tell(owner), tell(owner)
     answer = news(client, 1)
     assert re.findall(r'id="notice-([0-9a-f-]{36})"', answer["html"]) == ids(third, second)
     assert (answer["last"], answer["more"], answer["unread"]) == (3, False, 3)
-    assert news(client, 3) == {"html": "", "last": 3, "more": False, "unread": 3}
+    assert news(client, 3) == {"html": "", "gone": [], "last": 3, "more": False, "unread": 3}
 
 
 def test_many_news_come_in_parts_without_a_gap(browse: Browse, owner: User, tell: Tell) -> None:
@@ -251,11 +255,153 @@ def test_news_tell_a_script_when_nobody_is_logged_in_any_more(db: None, browse: 
     assert browse().get("/inbox/news/", {"after": 0}).status_code == 401
 
 
+# --- Snoozing ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("headers", [HTMX, {}])
+def test_what_is_snoozed_is_under_its_tab_alone_and_can_be_taken_back(
+    browse: Browse, owner: User, tell: Tell, headers: dict[str, str]
+) -> None:
+    item, other, client = tell(owner), tell(owner), browse(owner)
+    answer = client.post(f"/inbox/{item.pk}/snooze/", {"until": "hour"}, headers=headers)
+    page = (answer if headers else client.get("/inbox/")).content.decode()
+    assert "Snoozed until " in page
+    if headers:
+        assert json.loads(answer["HX-Trigger"]) == {"unread": 1}
+    assert shown(client.get("/inbox/")) == ids(other)
+    assert shown(client.get("/inbox/?show=snoozed")) == ids(item)
+    assert f'action="/inbox/{item.pk}/restore/"' in page
+    client.post(f"/inbox/{item.pk}/restore/")
+    assert shown(client.get("/inbox/")) == ids(other, item)
+    assert "Nothing is snoozed." in client.get("/inbox/?show=snoozed").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("until", "days", "clock"), [("tomorrow", 1, (8, 0)), ("monday", 7, (8, 0)), ("hour", 0, None)]
+)
+def test_it_is_snoozed_by_the_clocks_of_its_person(
+    browse: Browse, owner: User, tell: Tell, until: str, days: int, clock: tuple[int, int] | None
+) -> None:
+    User.objects.filter(pk=owner.pk).update(time_zone="Asia/Tokyo")
+    item, before = tell(owner), timezone.now()
+    browse(owner).post(f"/inbox/{item.pk}/snooze/", {"until": until})
+    item.refresh_from_db()
+    assert item.snoozed_until
+    if clock is None:
+        assert timedelta(hours=1) <= item.snoozed_until - before < timedelta(hours=1, minutes=1)
+        return
+    there, today = (
+        item.snoozed_until.astimezone(ZoneInfo("Asia/Tokyo")),
+        before.astimezone(ZoneInfo("Asia/Tokyo")),
+    )
+    assert (there.hour, there.minute) == clock
+    assert timedelta() < item.snoozed_until - before
+    assert (there.date() - today.date()).days <= days
+    assert until != "monday" or there.weekday() == 0
+
+
+@pytest.mark.parametrize("until", ["", "never", "2026-12-01T08:00:00Z"])
+def test_it_is_snoozed_until_nothing_else(browse: Browse, owner: User, tell: Tell, until: str) -> None:
+    item, client = tell(owner), browse(owner)
+    assert client.post(f"/inbox/{item.pk}/snooze/", {"until": until}).status_code == 400
+    assert shown(client.get("/inbox/")) == ids(item)
+
+
+def test_what_comes_back_is_news_and_says_that_it_was_snoozed(
+    browse: Browse, owner: User, tell: Tell
+) -> None:
+    item, client = tell(owner, read_at=timezone.now()), browse(owner)
+    tell(owner)
+    client.post(f"/inbox/{item.pk}/snooze/", {"until": "hour"})
+    assert news(client, 2)["html"] == ""
+    snoozing.items_wake(timezone.now() + timedelta(hours=2))
+    answer = news(client, 2)
+    assert re.findall(r'id="notice-([0-9a-f-]{36})" data-number="(\d+)"', answer["html"]) == [
+        (str(item.pk), "3")
+    ]
+    assert "Snoozed until " in answer["html"]
+    assert (answer["last"], answer["unread"], answer["gone"]) == (3, 2, [])
+    # Where it was shown among what is snoozed, it is no more.
+    narrowed = client.get("/inbox/news/", {"after": 2, "show": "snoozed"}).json()
+    assert (narrowed["html"], narrowed["gone"]) == ("", ids(item))
+
+
+def test_what_is_snoozed_is_brought_back_early_and_stays_where_it_is_if_it_is_back(
+    browse: Browse, owner: User, tell: Tell
+) -> None:
+    item, client = tell(owner), browse(owner)
+    tell(owner)
+    client.post(f"/inbox/{item.pk}/snooze/", {"until": "monday"})
+    for _ in range(2):
+        answer = client.post(f"/inbox/{item.pk}/wake/", {"show": "snoozed"})
+        assert answer["Location"] == "/inbox/?show=snoozed"
+        item.refresh_from_db()
+        assert item.number == 3
+    assert shown(client.get("/inbox/"))[0] == str(item.pk)
+
+
+def test_among_what_is_snoozed_one_searches_too(browse: Browse, owner: User, tell: Tell) -> None:
+    tea, fire, client = tell(owner, title="Tea"), tell(owner, title="Fire"), browse(owner)
+    for item in (tea, fire):
+        client.post(f"/inbox/{item.pk}/snooze/", {"until": "hour"})
+    assert shown(client.get("/inbox/?show=snoozed&q=fire")) == ids(fire)
+    assert "Nothing like that is snoozed." in client.get("/inbox/?show=snoozed&q=ice").content.decode()
+
+
+@pytest.mark.parametrize("headers", [HTMX, {}])
+def test_too_many_are_not_snoozed(
+    browse: Browse, owner: User, tell: Tell, headers: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snoozing, "MOST_SNOOZED", 0)
+    item, client = tell(owner), browse(owner)
+    answer = client.post(f"/inbox/{item.pk}/snooze/", {"until": "hour", "q": "a"}, headers=headers)
+    assert (answer["HX-Redirect"] if headers else answer["Location"]) == "/inbox/?q=a"
+    page = client.get("/inbox/")
+    assert "You can snooze 0 messages at a time." in page.content.decode()
+    assert shown(page) == ids(item)
+
+
+LIST: Final = {"show": "critical", "q": "tea & c"}
+
+
+def test_each_form_of_an_item_brings_along_which_list_it_is_in(
+    browse: Browse, owner: User, tell: Tell
+) -> None:
+    item, client = tell(owner, title="Tea & cake", severity="critical"), browse(owner)
+    page = client.get("/inbox/", LIST).content.decode()
+    arrived = client.get("/inbox/news/", {"after": 0, **LIST}).json()["html"]
+    changed = client.post(f"/inbox/{item.pk}/read/", LIST, headers=HTMX).content.decode()
+    for html, toggle in ((page, "read"), (arrived, "read"), (changed, "unread")):
+        for what in (toggle, "delete", "snooze"):
+            assert fields_of(html, f"/inbox/{item.pk}/{what}/") == LIST
+    snoozing.item_snooze(user=owner, item=item, until=timezone.now() + timedelta(hours=1))
+    snoozed = client.get("/inbox/?show=snoozed&q=tea").content.decode()
+    assert fields_of(snoozed, f"/inbox/{item.pk}/wake/") == {"show": "snoozed", "q": "tea"}
+
+
+@pytest.mark.parametrize("what", ["read", "unread", "delete", "snooze", "restore", "wake"])
+def test_without_scripts_one_is_led_back_to_that_list(
+    browse: Browse, owner: User, tell: Tell, what: str
+) -> None:
+    item, client = tell(owner), browse(owner)
+    if what in ("restore", "wake"):
+        snoozing.item_snooze(user=owner, item=item, until=timezone.now() + timedelta(hours=1))
+    answer = client.post(f"/inbox/{item.pk}/{what}/", LIST | {"until": "hour"})
+    assert answer["Location"] == f"/inbox/?{urlencode(LIST)}"
+
+
+def fields_of(page: str, action: str) -> dict[str, str]:
+    """The hidden fields of the form that leads somewhere."""
+    (form,) = re.findall(rf'action="{action}".*?</form>', page, re.DOTALL)
+    found = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', form))
+    return {name: unescape(value) for name, value in found.items() if name != "csrfmiddlewaretoken"}
+
+
 # --- Strangers ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("what", ["read", "unread", "delete"])
+@pytest.mark.parametrize("what", ["read", "unread", "delete", "snooze", "wake"])
 @pytest.mark.parametrize("who", ["stranger", "operator"])
 def test_nobody_else_changes_an_item(
     request: pytest.FixtureRequest, browse: Browse, owner: User, tell: Tell, what: str, who: str
@@ -263,8 +409,8 @@ def test_nobody_else_changes_an_item(
     item = tell(owner, read_at=timezone.now() if what == "unread" else None)
     before = InboxItem.objects.filter(pk=item.pk).values().get()
     client = browse(request.getfixturevalue(who))
-    assert client.post(f"/inbox/{item.pk}/{what}/").status_code == 404
-    assert client.post(f"/inbox/{uuid4()}/{what}/").status_code == 404
+    assert client.post(f"/inbox/{item.pk}/{what}/", {"until": "hour"}).status_code == 404
+    assert client.post(f"/inbox/{uuid4()}/{what}/", {"until": "hour"}).status_code == 404
     assert InboxItem.objects.filter(pk=item.pk).values().get() == before
 
 

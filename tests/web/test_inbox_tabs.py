@@ -133,7 +133,7 @@ def test_the_tabs_are_what_one_is_told_of_and_keep_the_text(client: Client) -> N
     links = re.findall(r'<a href="([^"]+)"\s*(aria-current="page")?\s*>([^<]+)</a>', nav[1])
     assert [(label, bool(here)) for _, here, label in links] == [
         ("All", False), ("Unread", False), ("Critical", False), ("Alerts", False), ("Dating", True),
-        ("Datingly", False),
+        ("Datingly", False), ("Snoozed", False),
     ]  # fmt: skip
     assert all("q=fun" in address for address, _, _ in links)
 

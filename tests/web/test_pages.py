@@ -25,6 +25,7 @@ Browse = Callable[..., Client]
 OPEN = ["/", "/login/", "/register/", "/forgotten-password/", "/reset-password/?token=x"]
 OWN = [
     "/inbox/",
+    "/inbox/?show=snoozed",
     "/preferences/",
     "/settings/what-if/",
     "/settings/what-if/?level=CRITICAL",

@@ -1,4 +1,4 @@
-// The inbox by keyboard: one key moves, marks, deletes, searches. Whoever speaks to their computer, or hits keys
+// The inbox by keyboard: one key moves, marks, snoozes, deletes, searches. Whoever speaks to their computer, or hits keys
 // by accident, switches it off (WCAG 2.1.4).
 "use strict";
 
@@ -6,8 +6,10 @@
   const KEPT = "tocsin-keys";
   const help = document.getElementById("keys");
   const isOn = document.getElementById("keys-on");
-  isOn.checked = localStorage.getItem(KEPT) !== "off";
-  isOn.addEventListener("change", () => localStorage.setItem(KEPT, isOn.checked ? "on" : "off"));
+  isOn.checked = stored("localStorage", (local) => local.getItem(KEPT)) !== "off";
+  isOn.addEventListener("change", () => {
+    stored("localStorage", (local) => local.setItem(KEPT, isOn.checked ? "on" : "off"));
+  });
   document.getElementById("keys-open").hidden = false;
   document.getElementById("keys-open").addEventListener("click", () => help.showModal());
 
@@ -24,7 +26,20 @@
 
   function mark(read) {
     const item = current();
-    if (item?.classList.contains("unread") === read) item.querySelector("[id^=toggle-]").click();
+    if (item?.classList.contains("unread") === read) item.querySelector("[id^=toggle-]")?.click();
+  }
+
+  function snooze() {
+    const later = current()?.querySelector(".later");
+    if (!later) return;
+    later.open = true;
+    later.querySelector("button").focus();
+  }
+
+  // An item that is being changed is about to be replaced: what it was told meanwhile would be lost with it.
+  function settled(act) {
+    if (current()?.matches(":has(.htmx-request), .htmx-swapping, .htmx-settling")) setTimeout(settled, 20, act);
+    else act();
   }
 
   const KEYS = {
@@ -33,7 +48,8 @@
     o: () => current()?.querySelector(".notice-body a")?.click(),
     e: () => mark(true),
     u: () => mark(false),
-    "#": () => current()?.querySelector("[data-deletes] button").click(),
+    h: snooze,
+    "#": () => current()?.querySelector(".danger")?.click(),
     "/": () => document.getElementById("inbox-q").focus(),
     "?": () => help.showModal(),
   };
@@ -45,6 +61,6 @@
     const act = event.key === "Enter" && event.target === current() ? KEYS.o : KEYS[event.key];
     if (!act) return;
     event.preventDefault();
-    act();
+    settled(act);
   });
 })();

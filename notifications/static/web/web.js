@@ -112,6 +112,14 @@
   // --- What is typed in one form outlives the sending of another -----------------------------------------
 
   const KEPT = "tocsin-kept";
+  // A browser may forbid to keep anything.
+  globalThis.stored = (name, use) => {
+    try {
+      return use(globalThis[name]);
+    } catch {
+      return null;
+    }
+  };
   const NEVER_KEPT = ["hidden", "password", "submit", "button"];
   const hasChanged = (field) =>
     field.options
@@ -134,11 +142,11 @@
     eachField((field, name, form) => {
       if (form !== sent && hasChanged(field)) others[name] = [field.value, field.checked];
     });
-    sessionStorage.setItem(KEPT, JSON.stringify(others));
+    stored("sessionStorage", (session) => session.setItem(KEPT, JSON.stringify(others)));
   }
 
-  const kept = JSON.parse(sessionStorage.getItem(KEPT) ?? "{}");
-  sessionStorage.removeItem(KEPT);
+  const kept = JSON.parse(stored("sessionStorage", (session) => session.getItem(KEPT)) ?? "{}");
+  stored("sessionStorage", (session) => session.removeItem(KEPT));
   eachField((field, name) => {
     if (name in kept) [field.value, field.checked] = kept[name];
   });
@@ -244,7 +252,11 @@
   function show(news) {
     const box = document.createElement("template");
     box.innerHTML = news.html;
-    const fresh = [...box.content.querySelectorAll(".notice")].filter((each) => !byId(each.id));
+    news.gone.forEach((id) => byId(`notice-${id}`)?.remove());
+    // What is shown already came back, if its number is another now.
+    const isShown = (each) => byId(each.id)?.dataset.number === each.dataset.number;
+    const fresh = [...box.content.querySelectorAll(".notice")].filter((each) => !isShown(each));
+    fresh.forEach((each) => byId(each.id)?.remove());
     if (list()) {
       list().prepend(...fresh);
       fresh.forEach((each) => htmx.process(each));

@@ -8,14 +8,20 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext
 from django.views.generic import TemplateView
+from django_htmx.http import HttpResponseClientRedirect
 
+from config import clock
 from config.digits import whole
-from notifications.inbox import pages, selectors, services
+from config.rest.exceptions import Conflict
+from notifications.inbox import pages, selectors, services, snoozing
 from notifications.models import InboxItem
 from notifications.web import undoing
 from notifications.web.context import Bell
+from notifications.web.later import moment_of
 from notifications.web.notices import notice_of, rendered
 from notifications.web.page import Page, is_htmx
 from notifications.web.tabs import Narrowed, tabs_of
@@ -47,7 +53,12 @@ def page_of(page: Page, cursor: str | None = None, narrowed: Narrowed = ALL) -> 
     # Before the list: what comes in between is asked for by the script, as newer than this number.
     bell = Bell(page.person)
     last_number = bell.last_number
-    shown = pages.page(narrowed.wanted(page.person), cursor=begins, size=PAGE_SIZE)
+    wanted = narrowed.wanted(page.person)
+    if narrowed.is_snoozed:
+        snoozed = list(selectors.snoozed_of(page.person))
+        shown = pages.Page(pages.among(snoozed, wanted), next=None, previous=None)
+    else:
+        shown = pages.page(wanted, cursor=begins, size=PAGE_SIZE)
     return {
         "bell": bell,
         "up_to": max(last_number, *(each.number for each in shown.items), 0),
@@ -73,10 +84,13 @@ class NewsPage(Page):
         items = list(selectors.newer_than(after, user=self.person, most=PAGE_SIZE + 1))
         shown = items[:PAGE_SIZE]
         # A list that shows some of them gets those alone; the bell counts all.
-        matching = Narrowed.of(request.GET).matching(shown, person=self.person)
+        narrowed = Narrowed.of(request.GET)
+        matching = narrowed.matching(shown, person=self.person)
         return JsonResponse(
             {
-                "html": rendered(request, reversed(matching), person=self.person),
+                "html": rendered(request, reversed(matching), person=self.person, narrowed=narrowed),
+                # What came back from being snoozed may be shown where it belongs no more.
+                "gone": [str(each.pk) for each in shown if each not in matching],
                 "last": shown[-1].number if shown else after,
                 "more": len(items) > len(shown),
                 "unread": Bell(self.person).unread,
@@ -92,13 +106,28 @@ class _Change(Page):
     def item(self, item_id: UUID) -> InboxItem:
         return get_object_or_404(selectors.inbox_of(self.person), pk=item_id)
 
+    @property
+    def narrowed(self) -> Narrowed:
+        """The tab and the text of the list that they see."""
+        return Narrowed.of(self.request.POST)
+
+    @property
+    def way_back(self) -> str:
+        return f"{reverse('web:inbox')}?{self.narrowed.address()}".rstrip("?")
+
     def answer(self, template: str, context: dict[str, Any]) -> HttpResponse:
         if not is_htmx(self.request):
-            narrowed = Narrowed.of(self.request.POST).address()
-            return HttpResponseRedirect(f"{reverse('web:inbox')}?{narrowed}".rstrip("?"))
-        response = render(self.request, template, context)
+            return HttpResponseRedirect(self.way_back)
+        response = render(self.request, template, {"narrowed": self.narrowed, **context})
         response["HX-Trigger"] = json.dumps({"unread": Bell(self.person).unread})
         return response
+
+    def answer_with_undo(self, text: str, address: str) -> HttpResponse:
+        """Answer that an item is out of the list, with a button that brings it back."""
+        undo = undoing.button(text, address, {"show": self.narrowed.show, "q": self.narrowed.text})
+        if not is_htmx(self.request):
+            undoing.offer(self.request, undo)
+        return self.answer("web/_deleted.html", {"undo": undo})
 
 
 class MarkPage(_Change):
@@ -114,20 +143,46 @@ class MarkPage(_Change):
 class DeletePage(_Change):
     def post(self, request: HttpRequest, item_id: UUID) -> HttpResponse:
         services.item_delete(item=self.item(item_id))
-        undo = undoing.button("Deleted.", reverse("web:inbox-restore", args=[item_id]))
-        if not is_htmx(request):
-            undoing.offer(request, undo)
-        return self.answer("web/_deleted.html", {"undo": undo})
+        return self.answer_with_undo(gettext("Deleted."), reverse("web:inbox-restore", args=[item_id]))
+
+
+class SnoozePage(_Change):
+    """Put an item aside for an hour, until tomorrow morning or until Monday morning."""
+
+    def post(self, request: HttpRequest, item_id: UUID) -> HttpResponse:
+        zone = timezone.get_current_timezone()
+        until = moment_of(request.POST.get("until", ""), now=clock.now(), zone=zone)
+        if until is None:
+            return HttpResponse("until: expected hour, tomorrow or monday", status=400)
+        try:
+            snoozing.item_snooze(user=self.person, item=self.item(item_id), until=until)
+        except Conflict:
+            most = {"most": snoozing.MOST_SNOOZED}
+            messages.error(request, gettext("You can snooze %(most)d messages at a time.") % most)
+            return HttpResponseClientRedirect(self.way_back) if is_htmx(request) else self.answer("", {})
+        said = {"until": date_format(timezone.localtime(until), "j F, H:i")}
+        address = reverse("web:inbox-restore", args=[item_id])
+        return self.answer_with_undo(gettext("Snoozed until %(until)s.") % said, address)
+
+
+class WakePage(_Change):
+    """Have what is snoozed come back now."""
+
+    def post(self, request: HttpRequest, item_id: UUID) -> HttpResponse:
+        item = get_object_or_404(selectors.kept_of(self.person), pk=item_id)
+        snoozing.item_wake(item=item)
+        messages.success(request, gettext("It is back in your inbox."))
+        return HttpResponseRedirect(self.way_back)
 
 
 class RestorePage(_Change):
-    """Bring back what was deleted a moment ago."""
+    """Bring back what was deleted or snoozed a moment ago."""
 
     def post(self, request: HttpRequest, item_id: UUID) -> HttpResponse:
         item = get_object_or_404(InboxItem, pk=item_id, user=self.person)
         if not services.item_restore(item=item):
             messages.error(request, gettext("It is too late to undo this."))
-        return HttpResponseRedirect(reverse("web:inbox"))
+        return HttpResponseRedirect(self.way_back)
 
 
 class MarkAllPage(_Change):
@@ -137,4 +192,4 @@ class MarkAllPage(_Change):
         if (up_to := whole(request.POST.get("up_to", ""), most=MOST)) is None:
             return HttpResponse("up_to: expected a number", status=400)
         services.items_mark_read(user=self.person, up_to=up_to)
-        return self.answer("web/_notices.html", page_of(self, narrowed=Narrowed.of(request.POST)))
+        return self.answer("web/_notices.html", page_of(self, narrowed=self.narrowed))
