@@ -446,6 +446,7 @@ ROUTES: Final[Mapping[str, Rights]] = {
     "inbox": _get(person()),
     "inbox/news": _get(person()),
     "inbox/read": _post(person()),
+    "inbox/read/<int:read_at>/undo": _post(person()),
     "inbox/<uuid:item_id>/read": _post(person()),
     "inbox/<uuid:item_id>/unread": _post(person()),
     "inbox/<uuid:item_id>/delete": _post(person()),

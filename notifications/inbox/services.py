@@ -1,6 +1,6 @@
 """What a person does to their inbox; every open tab of theirs hears of it."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.db import connection
@@ -30,6 +30,8 @@ _MARK_READ: Final = _CHANGE.format(
     change="read_at = %(now)s", chosen="read_at IS NULL AND number <= %(up_to)s"
 )
 named("inbox.mark-read", "Mark items up to a number read.", _MARK_READ)
+_UNDO_READ: Final = _CHANGE.format(change="read_at = NULL", chosen="read_at = %(read_at)s")
+named("inbox.undo-read", "Mark items unread that were marked read together.", _UNDO_READ)
 # What had been snoozed must not come back.
 _DELETE_READ: Final = _CHANGE.format(
     change="dismissed_at = %(now)s, snoozed_until = NULL", chosen="read_at IS NOT NULL"
@@ -47,9 +49,17 @@ def item_mark(*, item: InboxItem, read: bool) -> InboxItem:
     return item
 
 
-def items_mark_read(*, user: User, up_to: int) -> int:
+def items_mark_read(*, user: User, up_to: int, now: datetime | None = None) -> int:
     """Mark all items up to a number read, so that what came since a list was made stays unread."""
-    return _change(_MARK_READ, user, up_to=up_to)
+    return _change(_MARK_READ, user, up_to=up_to, now=now or clock.now())
+
+
+def items_undo_read(*, user: User, read_at: datetime) -> bool:
+    """Mark unread what was marked read together at this time; returns whether that was lately enough."""
+    is_lately = read_at > clock.now() - UNDO
+    if is_lately:
+        _change(_UNDO_READ, user, read_at=read_at)
+    return is_lately
 
 
 def item_delete(*, item: InboxItem) -> None:

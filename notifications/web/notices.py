@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from itertools import groupby
+from typing import Any, Final
 from uuid import UUID
 
 from django.conf import settings
@@ -15,11 +16,15 @@ from notifications.inbox.items import item_of
 from notifications.models import InboxItem, Severity
 from notifications.web.tabs import Narrowed
 
+#: From so many on, items that say what the one before them says are folded.
+FOLDED_FROM: Final = 2
+
 
 @dataclass(frozen=True, slots=True)
 class Notice:
     pk: UUID
     number: int
+    kind: str
     title: str
     body: str
     language: str
@@ -37,6 +42,7 @@ def notice_of(item: InboxItem, *, person: User) -> Notice:
     return Notice(
         pk=item.pk,
         number=shown["number"],
+        kind=told.kind,
         title=shown["title"],
         body=shown["body"],
         language=language,
@@ -47,8 +53,20 @@ def notice_of(item: InboxItem, *, person: User) -> Notice:
     )
 
 
+def folded(notices: Iterable[Notice]) -> list[tuple[Notice, list[Notice]]]:
+    """Return them with those behind each that say the same once more, if there are a few."""
+    shown: list[tuple[Notice, list[Notice]]] = []
+    for _, alike in groupby(notices, key=lambda each: (each.kind, each.title, each.body, each.is_read)):
+        first, *others = alike
+        if len(others) >= FOLDED_FROM:
+            shown.append((first, others))
+        else:
+            shown += [(each, []) for each in (first, *others)]
+    return shown
+
+
 def rendered(request: HttpRequest, items: Iterable[InboxItem], *, person: User, narrowed: Narrowed) -> str:
     """Return these items as the list items of a page."""
-    notices = [notice_of(each, person=person) for each in items]
+    notices = [(notice_of(each, person=person), []) for each in items]
     context: dict[str, Any] = {"notices": notices, "narrowed": narrowed}
     return render_to_string("web/_notice_list.html", context, request).strip()

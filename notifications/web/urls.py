@@ -66,6 +66,7 @@ urlpatterns = [
     path("inbox/", inbox.InboxPage.as_view(), name="inbox"),
     path("inbox/news/", inbox.NewsPage.as_view(), name="inbox-news"),
     path("inbox/read/", inbox.MarkAllPage.as_view(), name="inbox-read-all"),
+    path("inbox/read/<int:read_at>/undo/", inbox.UndoReadPage.as_view(), name="inbox-undo-read"),
     path("inbox/<uuid:item_id>/read/", inbox.MarkPage.as_view(), name="inbox-read"),
     path("inbox/<uuid:item_id>/unread/", inbox.MarkPage.as_view(read=False), name="inbox-unread"),
     path("inbox/<uuid:item_id>/delete/", inbox.DeletePage.as_view(), name="inbox-delete"),

@@ -110,3 +110,25 @@ def test_a_key_pressed_before_the_last_one_is_answered_is_done_after_it(site: Si
     expect_items(window, "Welcome")
     window.reload()
     expect_items(window, "Welcome")
+
+
+def test_keys_pass_over_what_is_folded_until_it_is_opened(site: Site, window: Page) -> None:
+    email = site.register(window)
+    site.wait_until_told(email, 1)
+    for count, title in enumerate(("Oven hot", "Oven hot", "Oven hot", "Door open"), start=2):
+        site.publish(email, title)
+        site.wait_until_told(email, count)
+    window.goto("/inbox/")
+    keys = ("Door open", "Oven hot", "Welcome")
+    for title in keys:
+        window.keyboard.press("j")
+        expect(window.locator(".notice:focus")).to_contain_text(title)
+    window.get_by_text("2 more like this").click()
+    window.locator(".notice").nth(1).focus()
+    for title in ("Oven hot", "Oven hot", "Welcome"):
+        window.keyboard.press("j")
+        expect(window.locator(".notice:focus")).to_contain_text(title)
+    window.get_by_role("button", name="Mark all read").click()
+    expect(window.locator("#bell")).to_have_accessible_name("Inbox, 0 unread")
+    window.get_by_role("button", name="Undo").click()
+    expect(window.locator("#bell")).to_have_accessible_name("Inbox, 5 unread")

@@ -18,7 +18,7 @@ from django.utils import timezone
 from accounts.models import User
 from notifications.inbox import snoozing
 from notifications.models import Delivery, InboxItem
-from notifications.web.views.inbox import PAGE_SIZE
+from notifications.web.views.inbox import EPOCH, PAGE_SIZE
 
 Tell = Callable[..., InboxItem]
 Browse = Callable[..., Client]
@@ -27,7 +27,11 @@ HTMX = {"HX-Request": "true"}
 
 def shown(response: Any) -> list[str]:
     """The ids of the items in an answer, in their order."""
-    return re.findall(r'id="notice-([0-9a-f-]{36})"', response.content.decode())
+    return shown_in(response.content.decode())
+
+
+def shown_in(page: str) -> list[str]:
+    return re.findall(r'id="notice-([0-9a-f-]{36})"', page)
 
 
 def ids(*items: InboxItem) -> list[str]:
@@ -454,3 +458,62 @@ def test_what_was_deleted_long_ago_stays_deleted(browse: Browse, owner: User, te
     page = client.get("/inbox/")
     assert shown(page) == []
     assert "It is too late" in page.content.decode()
+
+
+def unread(*items: InboxItem) -> list[bool]:
+    return [InboxItem.objects.get(pk=each.pk).read_at is None for each in items]
+
+
+@pytest.mark.parametrize("headers", [{}, HTMX], ids=["page", "htmx"])
+def test_marking_all_read_can_be_undone_but_for_what_was_read_before(
+    browse: Browse, owner: User, tell: Tell, headers: dict[str, str]
+) -> None:
+    before, first, second = tell(owner, read_at=timezone.now()), tell(owner), tell(owner)
+    browser = browse(owner)
+    said = browser.post("/inbox/read/", {"up_to": "3", "show": "unread"}, headers=headers, follow=True)
+    page = said.content.decode()
+    assert "All are marked read." in page
+    assert unread(before, first, second) == [False, False, False]
+    undo = re.search(r'action="(/inbox/read/\d+/undo/)"', page)
+    assert undo
+    assert browser.post(undo[1], {"show": "unread"})["Location"] == "/inbox/?show=unread"
+    assert unread(before, first, second) == [False, True, True]
+
+
+@pytest.mark.parametrize("at", [1, 10**18, 10**30], ids=["long ago", "to come", "never"])
+def test_marking_all_read_long_ago_is_not_undone(browse: Browse, owner: User, tell: Tell, at: int) -> None:
+    item = tell(owner, read_at=EPOCH + timedelta(microseconds=1))
+    browse(owner).post(f"/inbox/read/{at}/undo/")
+    assert unread(item) == [False]
+
+
+def test_nobody_undoes_for_another(browse: Browse, owner: User, stranger: User, tell: Tell) -> None:
+    now = timezone.now()
+    item = tell(owner, read_at=now)
+    at = (now - EPOCH) // timedelta(microseconds=1)
+    browse(stranger).post(f"/inbox/read/{at}/undo/")
+    assert unread(item) == [False]
+    browse(owner).post(f"/inbox/read/{at}/undo/")
+    assert unread(item) == [True]
+
+
+def test_what_says_the_same_again_is_folded(browse: Browse, owner: User, tell: Tell) -> None:
+    rounds = [tell(owner, title="Oven hot") for _ in range(4)]
+    other = tell(owner, title="Door open")
+    page = browse(owner).get("/inbox/").content.decode()
+    folded = page[page.index("<details>\n        <summary") : page.index("</ol>")]
+    assert "3 more like this" in folded
+    assert shown_in(page) == ids(other, *reversed(rounds))
+    assert shown_in(folded) == ids(*reversed(rounds[:3]))
+
+
+def test_what_differs_in_its_text_is_not_folded(browse: Browse, owner: User, tell: Tell) -> None:
+    for internship in ("one", "two", "three"):
+        tell(owner, title="Accepted", body=internship)
+    assert "like this" not in browse(owner).get("/inbox/").content.decode()
+
+
+def test_two_alike_and_those_that_are_read_are_shown_apart(browse: Browse, owner: User, tell: Tell) -> None:
+    for read_at in (None, None, timezone.now(), timezone.now()):
+        tell(owner, title="Oven hot", read_at=read_at)
+    assert "like this" not in browse(owner).get("/inbox/").content.decode()

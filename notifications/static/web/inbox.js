@@ -13,7 +13,8 @@
   document.getElementById("keys-open").hidden = false;
   document.getElementById("keys-open").addEventListener("click", () => help.showModal());
 
-  const items = () => [...document.querySelectorAll("ol.notices > .notice")];
+  // What is folded is passed over.
+  const items = () => [...document.querySelectorAll(".notices .notice")].filter((each) => each.checkVisibility());
   const current = () => document.activeElement?.closest(".notice");
 
   function move(step) {

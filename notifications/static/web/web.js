@@ -189,7 +189,7 @@
     if (!deletes || !event.detail.shouldSwap) return;
     const gone = event.detail.target;
     const heir = gone.nextElementSibling ?? gone.previousElementSibling;
-    (heir?.querySelector("button") ?? byId("inbox-heading")).focus();
+    (heir?.querySelector("button, summary") ?? byId("inbox-heading")).focus();
   });
 
   if (!bell) return;

@@ -1,6 +1,7 @@
 """The inbox: what somebody was told."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -22,13 +23,16 @@ from notifications.models import InboxItem
 from notifications.web import undoing
 from notifications.web.context import Bell
 from notifications.web.later import moment_of
-from notifications.web.notices import notice_of, rendered
+from notifications.web.notices import folded, notice_of, rendered
 from notifications.web.page import Page, is_htmx
 from notifications.web.tabs import Narrowed, tabs_of
 
 PAGE_SIZE: Final = 20
 MOST: Final = 2**63 - 1
 ALL: Final = Narrowed("", "")
+# In which the address of an undo says a time.
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND: Final = timedelta(microseconds=1)
 
 
 class InboxPage(Page, TemplateView):
@@ -62,7 +66,7 @@ def page_of(page: Page, cursor: str | None = None, narrowed: Narrowed = ALL) -> 
     return {
         "bell": bell,
         "up_to": max(last_number, *(each.number for each in shown.items), 0),
-        "notices": [notice_of(each, person=page.person) for each in shown.items],
+        "notices": folded(notice_of(each, person=page.person) for each in shown.items),
         "older": shown.next.encode() if shown.next else "",
         "is_first_page": begins is None,
         "narrowed": narrowed,
@@ -122,12 +126,14 @@ class _Change(Page):
         response["HX-Trigger"] = json.dumps({"unread": Bell(self.person).unread})
         return response
 
-    def answer_with_undo(self, text: str, address: str) -> HttpResponse:
-        """Answer that an item is out of the list, with a button that brings it back."""
+    def answer_with_undo(
+        self, text: str, address: str, template: str = "web/_deleted.html", **context: Any
+    ) -> HttpResponse:
+        """Answer that something was done, with a button that undoes it."""
         undo = undoing.button(text, address, {"show": self.narrowed.show, "q": self.narrowed.text})
         if not is_htmx(self.request):
             undoing.offer(self.request, undo)
-        return self.answer("web/_deleted.html", {"undo": undo})
+        return self.answer(template, {"undo": undo, **context})
 
 
 class MarkPage(_Change):
@@ -191,5 +197,24 @@ class MarkAllPage(_Change):
     def post(self, request: HttpRequest) -> HttpResponse:
         if (up_to := whole(request.POST.get("up_to", ""), most=MOST)) is None:
             return HttpResponse("up_to: expected a number", status=400)
-        services.items_mark_read(user=self.person, up_to=up_to)
-        return self.answer("web/_notices.html", page_of(self, narrowed=self.narrowed))
+        read_at = clock.now()
+        services.items_mark_read(user=self.person, up_to=up_to, now=read_at)
+        return self.answer_with_undo(
+            gettext("All are marked read."),
+            reverse("web:inbox-undo-read", args=[(read_at - EPOCH) // MICROSECOND]),
+            "web/_all_read.html",
+            **page_of(self, narrowed=self.narrowed),
+        )
+
+
+class UndoReadPage(_Change):
+    """Mark unread again what was marked read together a moment ago; ``read_at`` is in microseconds."""
+
+    def post(self, request: HttpRequest, read_at: int) -> HttpResponse:
+        try:
+            at = EPOCH + read_at * MICROSECOND
+        except OverflowError:
+            raise Http404
+        if not services.items_undo_read(user=self.person, read_at=at):
+            messages.error(request, gettext("It is too late to undo this."))
+        return HttpResponseRedirect(self.way_back)
