@@ -24,6 +24,7 @@ from accounts.admin_site import SavesPassword
 from accounts.models import ApiKey, Encadrant, Invitation, Membership, Role, Scope, Shop, Student, User
 from accounts.ranks import Rank, may_act_on, people_below, rank_of
 from accounts.rights import scopes_of
+from accounts.services.api_keys import api_key_revoke
 from accounts.services.invitations import HAS_ACCOUNT, invitation_make
 from config import clock
 from config.rest.exceptions import Conflict
@@ -382,5 +383,6 @@ class ApiKeyAdmin(StaffViews, SavesChanges, ModelAdmin):
 
     @admin.action(description="Revoke", permissions=["change"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
-        count = queryset.filter(revoked_at=None).update(revoked_at=clock.now())
+        now = clock.now()
+        count = sum(api_key_revoke(api_key=each, now=now) for each in queryset)
         messages.success(request, f"{count} revoked. They no longer work.")

@@ -1,6 +1,7 @@
 """Keys of machines."""
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from accounts.models import ApiKey
 
@@ -16,3 +17,8 @@ def api_key_create(*, name: str, scopes: Iterable[str]) -> tuple[ApiKey, str]:
     api_key.full_clean()
     api_key.save()
     return api_key, key
+
+
+def api_key_revoke(*, api_key: ApiKey, now: datetime) -> bool:
+    """Refuse a key from now on; returns whether it was revoked by this."""
+    return bool(ApiKey.objects.filter(pk=api_key.pk, revoked_at=None).update(revoked_at=now))

@@ -35,6 +35,9 @@ class Notice:
     snoozed_until: datetime | None
 
 
+Folded = list[tuple[Notice, list[Notice]]]
+
+
 def notice_of(item: InboxItem, *, person: User) -> Notice:
     shown, told = item_of(item, time_zone=person.time_zone), item.notification
     # What is not there in a person's language is there in the default one.
@@ -53,9 +56,9 @@ def notice_of(item: InboxItem, *, person: User) -> Notice:
     )
 
 
-def folded(notices: Iterable[Notice]) -> list[tuple[Notice, list[Notice]]]:
+def folded(notices: Iterable[Notice]) -> Folded:
     """Return them with those behind each that say the same once more, if there are a few."""
-    shown: list[tuple[Notice, list[Notice]]] = []
+    shown: Folded = []
     for _, alike in groupby(notices, key=lambda each: (each.kind, each.title, each.body, each.is_read)):
         first, *others = alike
         if len(others) >= FOLDED_FROM:
@@ -67,6 +70,6 @@ def folded(notices: Iterable[Notice]) -> list[tuple[Notice, list[Notice]]]:
 
 def rendered(request: HttpRequest, items: Iterable[InboxItem], *, person: User, narrowed: Narrowed) -> str:
     """Return these items as the list items of a page."""
-    notices = [(notice_of(each, person=person), []) for each in items]
+    notices: Folded = [(notice_of(each, person=person), []) for each in items]
     context: dict[str, Any] = {"notices": notices, "narrowed": narrowed}
     return render_to_string("web/_notice_list.html", context, request).strip()

@@ -106,6 +106,8 @@ ALL: Final = {
     "/console/history/views/": Form("/console/history/", "Saved as “Mine”.", {"#view_name": "Mine"}),
     "/console/history/views/<id>/remove/": Form("/console/history/?channel=sms", "has been removed."),
     "/console/points/<id>/test/": Form("/console/people/<person>/", "test message"),
+    "/keys/": Form("/keys/", "This is the key.", {"#id_name": "Cameras"}),
+    "/keys/<id>/revoke/": Form("/keys/", "Revoked. Whatever uses it"),
     "/account/email/": Form(
         "/account/", "Your email address has been changed.", {"#email_current_password": PASSWORD}
     ),

@@ -1,5 +1,6 @@
 """What operators come for, done by page alone, in at most half of the clicks and keys that it once took."""
 
+import subprocess
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -49,6 +50,10 @@ user = User.objects.get(email={email!r})
 for channel, address in (("sms", "+33612345678"), ("email", {email!r})):
     ContactPointFactory(user=user, channel=channel, address=address, confirmed_at=clock.now())
 print(user.pk)
+"""
+SHOP = """
+from tests.factories import ShopFactory
+print(ShopFactory().slug)
 """
 SCHEDULE = """
 from datetime import timedelta
@@ -172,3 +177,21 @@ def test_a_policy_is_made_simulated_started_and_stopped(site: Site, hands: Hands
     expect(page.locator("main")).to_contain_text("Stopped")
     assert hands.clicks <= 18
     assert hands.keys <= 12
+
+
+def test_a_first_alert_is_sent_and_seen_and_its_webhook_verified(site: Site, hands: Hands) -> None:
+    """Once 5 clicks and 3 keys, with a line of one's own to put the key into, and nothing to verify by."""
+    site.python(SHOP)
+    hands.page.goto("/console/setup/")
+    hands.click(hands.page.get_by_role("link", name="A key for your services"))
+    if not hands.page.get_by_label("Name").input_value():
+        hands.type(hands.page.get_by_label("Name"), "A")
+    hands.click(hands.page.get_by_role("button", name="Make the key"))
+    expect(hands.page.get_by_text("Waiting for it…")).to_be_visible()
+    line = hands.page.locator("#the-line").inner_text()
+    sent = subprocess.run(["sh", "-c", line], capture_output=True, timeout=60, check=True)
+    assert b"alert_uuid" in sent.stdout
+    expect(hands.page.locator("#arrival")).to_contain_text("It has arrived.")
+    hands.click(hands.page.get_by_role("link", name="How to verify our webhooks"))
+    expect(hands.page.get_by_role("heading", name="Shell")).to_be_visible()
+    assert hands.clicks + hands.keys <= 5

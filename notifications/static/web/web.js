@@ -109,6 +109,17 @@
   // The browser may show a page again as it was left.
   addEventListener("pageshow", () => [...document.forms].forEach((form) => setBusy(form, false)));
 
+  // --- What is there to be copied --------------------------------------------------------------------------
+
+  document.querySelectorAll("[data-copies]").forEach((button) => {
+    button.hidden = !navigator.clipboard;
+    button.addEventListener("click", async () => {
+      await navigator.clipboard.writeText(byId(button.dataset.copies).textContent);
+      button.textContent = word("copied");
+      said.textContent = word("copied");
+    });
+  });
+
   // --- What is typed in one form outlives the sending of another -----------------------------------------
 
   const KEPT = "tocsin-kept";

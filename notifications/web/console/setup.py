@@ -99,7 +99,7 @@ def own(person: User) -> Iterator[Step]:
         if has_key
         else gettext("Make one with the scope alerts:write. It is shown once.")
     )
-    yield Step(gettext("A key for your services"), has_key, text, reverse("admin:accounts_apikey_changelist"))
+    yield Step(gettext("A key for your services"), has_key, text, reverse("web:keys"))
     has_alert = Alert.objects.exists()
     text = gettext("It has arrived.") if has_alert else gettext("Waiting for it. Send it by the line below.")
     yield Step(gettext("The first alert"), has_alert, text, reverse("web:history") if has_alert else "")
