@@ -12,7 +12,7 @@ from accounts.models import User
 from config.digits import id_in
 from dating.evening.steps import State
 from dating.selectors import events_with_counts
-from notifications.web.console.finding import MOST, Hit
+from notifications.web.console.finding import MOST, Hit, when
 from notifications.web.console.panels import PEOPLE, Panel
 
 _AHEAD: Final = timedelta(days=1)
@@ -29,7 +29,7 @@ def evenings(now: datetime) -> Mapping[str, Any] | None:
 def found(person: User, text: str) -> Iterator[Hit]:
     named = events_with_counts().filter(Q(title__icontains=text) | Q(pk=id_in(text)))
     for event in named.order_by("-starts_at")[:MOST]:
-        about = f"{event.starts_at:%Y-%m-%d %H:%M} UTC, {event.get_step_display().lower()}"
+        about = f"{when(event.starts_at)}, {event.get_step_display()}"
         yield Hit(gettext("Evening"), event.title, about, reverse("dating:runsheet", args=[event.pk]))
 
 

@@ -286,7 +286,7 @@ def _moment_in_break(event: Event, here: Seat | None, ahead: Seat | None) -> Mom
 
 def _minutes(seconds: int) -> str:
     if seconds % 60:
-        return f"{seconds} seconds"
+        return ngettext("a second", "%(count)d seconds", seconds) % {"count": seconds}
     return ngettext("a minute", "%(count)d minutes", seconds // 60) % {"count": seconds // 60}
 
 

@@ -96,7 +96,12 @@ def _people(results: Mapping[str, Any]) -> Plot:
         if name in results and not (name == "shows" and is_unknown)
     ]
     declined = results["declined"]
-    lead = gettext("%(count)d declined when asked.") % {"count": declined} if declined else ""
+    lead = (
+        ngettext("%(count)d person declined when asked.", "%(count)d people declined when asked.", declined)
+        % {"count": declined}
+        if declined
+        else ""
+    )
     if is_unknown:
         unknown = gettext("Nobody gave a sign, so who came isn't known, and each date counts as held.")
         lead = f"{lead} {unknown}".strip()

@@ -1,8 +1,6 @@
 """Alert groups and silences for the operators."""
 
-import json
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any, Final
 
 from django.contrib import admin, messages
@@ -124,13 +122,6 @@ class SilenceAdmin(DeletesEach, StaffViews, ModelAdmin):
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
-
-    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        """What a link here gives; matchers as JSON, which the form would quote once more."""
-        given = super().get_changeform_initial_data(request)
-        with suppress(ValueError):
-            given["matchers"] = json.loads(str(given.get("matchers", "[]")))
-        return given
 
     def save_model(self, request: HttpRequest, obj: Silence, form: Any, change: bool) -> None:
         by = request.user if isinstance(request.user, User) else None

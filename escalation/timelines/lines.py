@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
-from django.utils.translation import gettext, gettext_lazy, ngettext
+from django.utils.translation import gettext, gettext_lazy, ngettext, ngettext_lazy
 
 from escalation.models import AlertGroup, AlertOccurrence, Entry, EscalationProcess, GroupedAlert
 from escalation.policies.words import name_of
@@ -325,11 +325,13 @@ def _after(built: _Builder, line: Line | None) -> str | None:
 def _counted(deliveries: Sequence[Delivery]) -> str:
     """Say how many messages came to what."""
     words = {
-        Status.SENT: gettext("%(count)d sent"),
-        Status.FAILED: gettext("%(count)d failed"),
-        Status.SUPPRESSED: gettext("%(count)d not told"),
-        Status.PENDING: gettext("%(count)d still to come"),
-        Status.CANCELLED: gettext("%(count)d not needed any more"),
+        Status.SENT: ngettext_lazy("%(count)d sent", "%(count)d sent", "count"),
+        Status.FAILED: ngettext_lazy("%(count)d failed", "%(count)d failed", "count"),
+        Status.SUPPRESSED: ngettext_lazy("%(count)d not told", "%(count)d not told", "count"),
+        Status.PENDING: ngettext_lazy("%(count)d still to come", "%(count)d still to come", "count"),
+        Status.CANCELLED: ngettext_lazy(
+            "%(count)d not needed any more", "%(count)d not needed any more", "count"
+        ),
     }
     # What is being sent is still to come; whatever else there is has failed.
     ends = {end: end for end in words} | {Status.SENDING: Status.PENDING}

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any, Final
 
+from django.utils.dates import WEEKDAYS
 from django.utils.translation import gettext
 from django.views.generic import TemplateView
 
@@ -31,20 +32,25 @@ class FiguresPage(Page, TemplateView):
                 (
                     "policies",
                     gettext("By policy"),
-                    "Policy",
+                    gettext("Policy"),
                     [(each.name, _shown(each)) for each in figures.policies],
                 ),
                 (
                     "sources",
                     gettext("By source"),
-                    "Source",
+                    gettext("Source"),
                     [(each.name, _shown(each)) for each in figures.sources],
                 ),
-                ("shops", gettext("By shop"), "Shop", [(each.name, _shown(each)) for each in figures.shops]),
+                (
+                    "shops",
+                    gettext("By shop"),
+                    gettext("Shop"),
+                    [(each.name, _shown(each)) for each in figures.shops],
+                ),
                 (
                     "hours",
                     gettext("By hour of the week"),
-                    "Hour",
+                    gettext("Hour"),
                     [(_hour(each), _shown(each)) for each in figures.hours],
                 ),
             ],
@@ -66,4 +72,4 @@ def _shown(sums: Sums) -> dict[str, Any]:
 
 
 def _hour(sums: Sums) -> str:
-    return f"{sums.weekday}, {sums.hour}:00"
+    return f"{WEEKDAYS[(sums.hour_of_week or 0) // 24]}, {sums.hour}:00"

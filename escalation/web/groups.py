@@ -12,7 +12,7 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_lazy
 from django.views.generic import TemplateView
 
 from config import clock
@@ -30,7 +30,11 @@ PAGE_SIZE: Final = 30
 #: So many of those that aren't over are shown, the newest first.
 MOST_OPEN: Final = 200
 #: How long a group can be put off here: what the form gives, and the words of its button.
-SNOOZES: Final = {"1h": "for an hour", "4h": "for 4 hours", "tomorrow": "until tomorrow, 8:00"}
+SNOOZES: Final = {
+    "1h": gettext_lazy("Snooze for an hour"),
+    "4h": gettext_lazy("Snooze for 4 hours"),
+    "tomorrow": gettext_lazy("Snooze until tomorrow, 8:00"),
+}
 _HOURS: Final = {"1h": 1, "4h": 4}
 _MORNING: Final = time(8)
 
@@ -138,13 +142,13 @@ class _Change(_OneGroup):
 class GroupAcknowledgePage(_Change):
     def change(self, group: AlertGroup, *, by: str, now: datetime) -> str:
         is_done = ending.group_acknowledge(group=group, by=by, via="web", now=now)
-        return "Acknowledged. Nobody more will be told." if is_done else ""
+        return gettext("Acknowledged. Nobody more will be told.") if is_done else ""
 
 
 class GroupResolvePage(_Change):
     def change(self, group: AlertGroup, *, by: str, now: datetime) -> str:
         is_done = ending.group_resolve(group=group, by=by, via="web", now=now)
-        return "Resolved. Whoever was told of it is told that it is over." if is_done else ""
+        return gettext("Resolved. Whoever was told of it is told that it is over.") if is_done else ""
 
 
 class GroupSnoozePage(_Change):
@@ -153,7 +157,7 @@ class GroupSnoozePage(_Change):
         if not ending.group_snooze(group=group, until=until, by=by, via="web", now=now):
             return ""
         return gettext("Snoozed until %(until)s.") % {
-            "until": date_format(timezone.localtime(until), "j F, H:i")
+            "until": date_format(timezone.localtime(until), "j E, H:i")
         }
 
 

@@ -28,7 +28,8 @@ from notifications.web.form_page import FormPage
 SHOWN_FOR: Final = timedelta(minutes=15)
 STARTS: Final = gettext_lazy("Started. People are told until somebody stops or acknowledges it.")
 WAS_UNDER_WAY: Final = gettext_lazy("One of this title was under way already: this one. Nothing was started.")
-LOOK_FIRST: Final = gettext_lazy("Look at who would be told now, then start it: {}.")
+LATE: Final = gettext_lazy("Some time has passed: look at who would be told now, then start it.")
+CHANGED: Final = gettext_lazy("Something has changed: look at who would be told now, then start it.")
 _SALT: Final = "escalation.start"
 # What the form calls the fields of a request.
 _NAMES: Final = {"process-id": "title"}
@@ -123,9 +124,9 @@ class StartPage(FormPage):
             try:
                 shown = Shown.again(form.cleaned_data["shown"], version, request, self.person)
             except signing.SignatureExpired:
-                return self._dry_run(form, request, version, LOOK_FIRST.format("some time has passed"))
+                return self._dry_run(form, request, version, str(LATE))
             except signing.BadSignature:
-                return self._dry_run(form, request, version, LOOK_FIRST.format("something has changed"))
+                return self._dry_run(form, request, version, str(CHANGED))
             return self._started(shown)
         return self._dry_run(form, request, version)
 
@@ -137,7 +138,7 @@ class StartPage(FormPage):
         rows = shown_rows(recipients, started_at=now)
         context = self.get_context_data(
             form=form,
-            severity=request.severity or version.severity,
+            severity=Severity(request.severity or version.severity).label,
             rows=rows,
             tells_nobody=not any(row["recipient"].is_told for row in rows),
             version=version,

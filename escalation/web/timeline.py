@@ -11,6 +11,7 @@ from escalation.models import EscalationProcess
 from escalation.policies.words import name_of
 from escalation.timelines.words import clock_of
 from notifications.channels import registry
+from notifications.channels.labels import channel_label
 from notifications.explanations import explain
 from notifications.models import Delivery
 
@@ -85,7 +86,7 @@ class Row:
     @property
     def label(self) -> str:
         to = self.who or self.address
-        return f"{self.after}: {self.channel}{f' → {to}' if to else ''}, {self.words.lower()}"
+        return f"{self.after}: {channel_label(self.channel)}{f' → {to}' if to else ''}. {self.words}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +166,7 @@ def _row(process: EscalationProcess, delivery: Delivery) -> Row:
         words=str(WORDS[state]),
         channel=delivery.channel,
         who=name_of(delivery.user),
-        address="erased"
+        address=gettext("erased")
         if delivery.address_is_erased
         else registry.shown(delivery.channel, delivery.address),
         explanation=explain(delivery),

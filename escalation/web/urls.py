@@ -67,7 +67,7 @@ urlpatterns = [
         for name, act, done in (
             ("accept", covers.cover_accept, gettext_lazy("You stand in.")),
             ("decline", covers.cover_decline, gettext_lazy("You have said no.")),
-            ("withdraw", covers.cover_withdraw, "Withdrawn."),
+            ("withdraw", covers.cover_withdraw, gettext_lazy("Withdrawn.")),
         )
     ),
     path("groups/", groups.GroupsPage.as_view(), name="groups"),

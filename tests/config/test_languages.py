@@ -16,7 +16,7 @@ from tests.packages import ROOT
 SAME_EVERYWHERE = re.compile(
     r"\b(?:Tocsin|CSV|iCal|Ctrl-K|API|ms|KEY|JSON)\b|https?://\S*|[a-z]+@example\.com"
 )
-SPOKEN = ("alt", "aria-label", "placeholder", "title", "data-ask")
+SPOKEN = ("alt", "aria-label", "placeholder", "title", "data-ask", "data-label", "hx-confirm")
 #: The admin is Django's and unfold's own look; as the API, it is for those who run this, in English.
 NOT_PAGES = ("admin", "unfold", "drf_spectacular", "messages")
 TEMPLATES = sorted(
@@ -27,7 +27,7 @@ TEMPLATES = sorted(
 )
 #: What a page's code says by these must be marked.
 FIELDS = ("label", "help_text", "empty_label", "text", "heading", "done")
-SAYING = ("success", "error", "info", "warning", "add_error", "done", "ValidationError", "Conflict")
+SAYING = ("success", "error", "info", "warning", "add_error", "done", "ValidationError", "Conflict", "Hit")
 VIEWS = sorted(
     path
     for app in languages.APPS
@@ -85,6 +85,8 @@ def literals(tree: ast.AST) -> Iterator[str]:
                 name in SAYING
             ):
                 said = [*arguments, *(each.value for each in node.keywords)]
+                if name == "Hit":
+                    said = said[:1]  # What follows is called as it is.
                 if name == "add_error":
                     said = said[1:]  # The first is a field's name.
             case ast.keyword(

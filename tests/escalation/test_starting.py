@@ -75,7 +75,7 @@ def test_only_what_was_shown_can_be_started(page: Client, policy: Any, operator:
     policy_update(policy=policy, changes={"steps": steps_of([{"after_s": 5, "targets": [PHONE]}])})
     changed = page.post(PATH, button)
     assert changed.status_code == 409
-    assert "something has changed" in changed.content.decode()
+    assert "Something has changed" in changed.content.decode()
     colleague = User.objects.create_user("second@example.com", is_staff=True)
     other = Client(headers={"accept": "text/html"})
     other.force_login(colleague)
@@ -88,7 +88,7 @@ def test_what_was_shown_long_ago_is_shown_anew(page: Client, monkeypatch: pytest
     monkeypatch.setattr("escalation.web.starting.SHOWN_FOR", timedelta(seconds=-1))
     late = page.post(PATH, button)
     assert late.status_code == 409
-    assert "some time has passed" in late.content.decode()
+    assert "Some time has passed" in late.content.decode()
 
 
 def test_the_record_says_who_started_it(page: Client, operator: User) -> None:

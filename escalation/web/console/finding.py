@@ -11,7 +11,7 @@ from django.utils.translation import gettext
 from accounts.models import User
 from config.digits import id_in
 from escalation.models import AlertGroup, EscalationProcess, Policy, Schedule
-from notifications.web.console.finding import MOST, Hit
+from notifications.web.console.finding import MOST, Hit, when
 
 # Names are looked for among so many of the newest.
 _NEWEST: Final = 5_000
@@ -38,13 +38,13 @@ def found(person: User, text: str) -> Iterator[Hit]:
     for group in _named(AlertGroup, "opened_at", Q(title__icontains=text) | Q(key=text), wanted):
         url = reverse("escalation:group", args=[group.pk])
         yield Hit(
-            gettext("Alert group"), group.title, f"{group.state}, {group.opened_at:%Y-%m-%d %H:%M} UTC", url
+            gettext("Alert group"), group.title, f"{group.get_state_display()}, {when(group.opened_at)}", url
         )
     # Whoever knows what to do first names what it is to be done with.
     stops = words.startswith("stop ")
     name = text[5:] if stops else text
     for process in _named(EscalationProcess, "started_at", Q(process_id__icontains=name), wanted):
-        about = f"{process.get_state_display().lower()}, {process.started_at:%Y-%m-%d %H:%M} UTC"
+        about = f"{process.get_state_display()}, {when(process.started_at)}"
         url = reverse("escalation:timeline", args=[process.pk])
         if stops and (process.is_active or process.resume_at):
             yield Hit(
@@ -61,7 +61,7 @@ def found(person: User, text: str) -> Iterator[Hit]:
     ):
         kept = model.objects.filter(Q(name__icontains=text) | Q(pk=wanted), deleted_at=None)
         for each in kept.order_by("name")[:MOST]:
-            yield Hit(what, each.name, "", reverse(f"admin:escalation_{route}_change", args=[each.pk]))
+            yield Hit(what, each.name, "", reverse(f"escalation:{route}", args=[each.pk]))
 
 
 def _named(model: Any, moment: str, named: Q, wanted: UUID | None) -> QuerySet[Any]:

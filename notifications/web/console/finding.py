@@ -1,10 +1,13 @@
 """Finding anything by what is known of it: apps register who looks, as they do panels."""
 
 from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 from typing import Final, NamedTuple
 
 from django.db.models import Q
 from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext
 
 from accounts.models import Shop, User
@@ -32,6 +35,11 @@ Finder = Callable[[User, str], Iterable[Hit]]
 _finders: list[Finder] = []
 
 
+def when(moment: datetime) -> str:
+    """Return a time as hits say it, by the clocks of whoever searches."""
+    return date_format(timezone.localtime(moment), "j M Y, H:i")
+
+
 def register(finder: Finder) -> None:
     if finder not in _finders:
         _finders.append(finder)
@@ -53,7 +61,7 @@ def people(person: User, text: str) -> Iterator[Hit]:
     found = exact if exact.exists() else users_found(User.objects.all(), text)
     for user in found.order_by("last_name", "first_name", "email")[:MOST]:
         name = f"{user.first_name} {user.last_name}".strip() or user.email
-        state = "" if user.is_active else ", locked"
+        state = "" if user.is_active else f", {gettext('locked')}"
         yield Hit(
             gettext("Person"),
             name,
@@ -76,11 +84,11 @@ def by_id(person: User, text: str) -> Iterator[Hit]:
     if wanted is None:
         return
     for delivery in Delivery.objects.filter(pk=wanted).select_related("user", "notification"):
-        about = f"{delivery.notification.title}: {delivery.get_status_display().lower()}"
+        about = f"{delivery.notification.title}: {delivery.get_status_display()}"
         title = f"{channel_label(delivery.channel)} → {delivery.user or delivery.address}"
         yield Hit(gettext("Delivery"), title, about, reverse("web:delivery", args=[wanted]))
     for alert in Alert.objects.filter(pk=wanted).select_related("shop"):
-        about = f"{alert.shop}, {alert.received_at:%Y-%m-%d %H:%M:%S} UTC"
+        about = f"{alert.shop}, {when(alert.received_at)}"
         yield Hit(
             gettext("Alert"), alert.label, about, reverse("admin:notifications_alert_change", args=[wanted])
         )

@@ -166,7 +166,7 @@ class SnoozePage(_Change):
             most = {"most": snoozing.MOST_SNOOZED}
             messages.error(request, gettext("You can snooze %(most)d messages at a time.") % most)
             return HttpResponseClientRedirect(self.way_back) if is_htmx(request) else self.answer("", {})
-        said = {"until": date_format(timezone.localtime(until), "j F, H:i")}
+        said = {"until": date_format(timezone.localtime(until), "j E, H:i")}
         address = reverse("web:inbox-restore", args=[item_id])
         return self.answer_with_undo(gettext("Snoozed until %(until)s.") % said, address)
 
