@@ -25,9 +25,11 @@ def account(user: User) -> Iterator[Row]:
 
 def invitations(user: User) -> Iterator[Row]:
     """Those by which they came, and those that they made for others, whose address is not theirs to have."""
-    fields = ("id", "role", "created_at", "expires_at", "used_at")
-    yield from paged(Invitation.objects.filter(email=user.email), *fields, "email")
-    yield from paged(Invitation.objects.filter(invited_by=user).exclude(email=user.email), *fields)
+    fields = ("id", "role", "manages", "created_at", "expires_at", "used_at")
+    to = F("shop__name")
+    yield from paged(Invitation.objects.filter(email=user.email), *fields, "email", shop_name=to)
+    theirs = Invitation.objects.filter(invited_by=user).exclude(email=user.email)
+    yield from paged(theirs, *fields, shop_name=to)
 
 
 def profiles(user: User) -> Iterator[Row]:
@@ -42,7 +44,8 @@ def verifications(user: User) -> Iterator[Row]:
 
 
 def memberships(user: User) -> Iterator[Row]:
-    return paged(Membership.objects.filter(user=user), "joined_at", "left_at", shop_name=F("shop__name"))
+    theirs = Membership.objects.filter(user=user)
+    return paged(theirs, "joined_at", "left_at", "manages", shop_name=F("shop__name"))
 
 
 def sessions(user: User) -> Iterator[Row]:

@@ -232,11 +232,21 @@ class Door(models.TextChoices):
 
 
 class Invitation(models.Model):
-    """Somebody on the staff lets a person register. The link is derived from the id, and never stored."""
+    """A person may register, or come to a shop. The link is derived from the id, and never stored.
+
+    The staff invite anybody, and those who manage a shop to work there. Whoever takes it up works at ``shop``
+    from then on.
+    """
 
     id = UUIDv7Field()
     email = models.EmailField(help_text="Where the link goes; the account is made with this address.")
-    role = models.CharField(max_length=16, choices=Role.choices)
+    role = models.CharField(
+        max_length=16, choices=Role.choices, blank=True, help_text="None for whoever only works at a shop."
+    )
+    shop = models.ForeignKey(
+        "Shop", null=True, blank=True, on_delete=models.CASCADE, related_name="invitations", editable=False
+    )
+    manages = models.BooleanField(default=False, db_default=False, editable=False)
     invited_by = models.ForeignKey(
         User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", editable=False
     )
@@ -247,12 +257,23 @@ class Invitation(models.Model):
     class Meta:
         ordering = ("-id",)
         indexes = [models.Index(fields=["expires_at", "id"], name="invitation_expiry")]
+        constraints = [
+            models.CheckConstraint(
+                condition=~models.Q(role="") | models.Q(shop__isnull=False), name="invitation_to_something"
+            ),
+            # Inviting somebody again sends the same link.
+            models.UniqueConstraint(
+                fields=["shop", "email"], condition=models.Q(used_at=None), name="invitation_once"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.email
 
     def clean(self) -> None:
         self.email = self.email.strip().lower()
+        if not self.role and self.shop_id is None:
+            raise ValidationError({"role": gettext("Choose a role, or a shop.")})
         if self.role == Role.ADMIN:
             # A mail may be read by others.
             raise ValidationError({"role": "An administrator is registered by one, and not invited."})
@@ -309,12 +330,18 @@ class Shop(models.Model):
 
 
 class Membership(models.Model):
-    """Someone's work at a shop, from ``joined_at`` until ``left_at`` (empty: still there)."""
+    """Someone's work at a shop, from ``joined_at`` until ``left_at`` (empty: still there).
+
+    Whoever ``manages`` the shop invites and removes its people, and sends them test messages.
+    """
 
     shop = models.ForeignKey(Shop, on_delete=models.CASCADE, related_name="memberships")
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
     joined_at = models.DateTimeField(default=clock.now)
     left_at = models.DateTimeField(null=True, blank=True)
+    manages = models.BooleanField(
+        default=False, db_default=False, help_text="Invites and removes the people of the shop."
+    )
 
     class Meta:
         ordering = ("shop", "user")

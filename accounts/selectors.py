@@ -4,7 +4,7 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 
-from accounts.models import Role, Shop, User
+from accounts.models import Invitation, Membership, Role, Shop, User
 
 
 def shops_visible_to(principal: Any) -> QuerySet[Shop]:
@@ -12,6 +12,24 @@ def shops_visible_to(principal: Any) -> QuerySet[Shop]:
     if not isinstance(principal, User) or principal.is_staff:
         return Shop.objects.all()
     return Shop.objects.filter(pk__in=principal.memberships.filter(left_at=None).values("shop"))
+
+
+def shops_managed_by(person: User) -> QuerySet[Shop]:
+    """All shops for staff, or those whose people a person invites and removes."""
+    if person.is_staff:
+        return Shop.objects.all()
+    return Shop.objects.filter(pk__in=person.memberships.filter(left_at=None, manages=True).values("shop"))
+
+
+def members_of(shop: Shop) -> QuerySet[Membership]:
+    """Return who works at a shop now, with the people."""
+    working = shop.memberships.filter(left_at=None).select_related("user")
+    return working.order_by("user__last_name", "user__first_name", "user__email")
+
+
+def invitations_to(shop: Shop) -> QuerySet[Invitation]:
+    """Return the invitations to a shop that nobody has taken up, expired ones too, the newest first."""
+    return shop.invitations.filter(used_at=None).select_related("invited_by").order_by("-pk")
 
 
 def administrators() -> QuerySet[User]:

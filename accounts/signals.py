@@ -8,9 +8,13 @@ from django.dispatch import Signal
 #: (Verification). A receiver that has taken it on returns True; where nobody does, nothing is kept.
 verification_requested: Final = Signal()
 
-#: Somebody is invited to register. Sent inside the transaction that stores it, with ``invitation``
-#: (Invitation). A receiver that has taken it on returns True; where nobody does, nothing is kept.
-invitation_made: Final = Signal()
+#: People are invited, or once more. Sent inside the transaction that stores it, with ``invitations`` (a list
+#: of Invitation). A receiver that has taken them on returns True; where nobody does, nothing is kept.
+invitations_made: Final = Signal()
+
+#: Somebody works at a shop since they took up an invitation, whose link has shown that they read what is
+#: mailed to them. Sent inside the transaction that says so, with ``user`` (User).
+invitation_taken: Final = Signal()
 
 #: An address is verified from now on. Sent inside the transaction that says so, with ``user`` (User),
 #: ``field`` (``email`` or ``phone``), ``address`` and ``now``.

@@ -99,6 +99,8 @@ TEST_SEND_RATE = env.str("TEST_SEND_RATE", default="10/min")
 # What one person does that others may be told of: changes of their account and contact points, registering for
 # an evening and cancelling. The staff and machines are not held to it.
 ACT_RATE = env.str("ACT_RATE", default="60/hour")
+# Invitations that one person who manages a shop may have mailed. The staff are not held to it.
+INVITE_RATE = env.str("INVITE_RATE", default="500/day")
 # Contact points that one person may have.
 CONTACT_POINTS_MOST = env.int("CONTACT_POINTS_MOST", default=20)
 # Text messages and calls to one person, and to one number, that count against them; others are not sent. Alerts,
@@ -528,6 +530,7 @@ RATES: dict[str, str | None] = {
     "code-destination": CODE_DESTINATION_RATE or None,
     "test-send": TEST_SEND_RATE or None,
     "act": ACT_RATE or None,
+    "invite": INVITE_RATE or None,
     "paid": PAID_RATE or None,
     "paid-address": PAID_ADDRESS_RATE or None,
     "repeats": REPEATS_RATE or None,

@@ -1,5 +1,6 @@
 """What becomes of where people are told, and of what waits for them, as their accounts change."""
 
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -7,18 +8,30 @@ from django.db.models.signals import post_save
 from django.dispatch import receiver
 
 from accounts.models import User
-from accounts.signals import account_taken, address_verified
+from accounts.signals import account_taken, address_verified, invitation_taken
 from config import clock
+from config.rest.exceptions import Conflict
+from notifications.channels import registry
 from notifications.engine import stop
 from notifications.models import ChannelHours, ContactPoint, Delivery, Preference, Subscription
 from notifications.services.account_messages import owner_tell
 from notifications.services.confirmations import is_own, own_confirm
-from notifications.services.contact_points import contact_point_remove
+from notifications.services.contact_points import contact_point_create, contact_point_remove
 
 
 @receiver(address_verified)
 def own_points_confirm(user: User, field: str, address: str, now: datetime, **kwargs: Any) -> None:
     own_confirm(user=user, field=field, address=address, now=now)
+
+
+@receiver(invitation_taken)
+def mail_tells(user: User, **kwargs: Any) -> None:
+    """Have whoever comes to a shop told by mail, which they have just shown to read; they may change that."""
+    mails = ContactPoint.objects.filter(user=user, channel="email", deleted_at=None)
+    if registry.is_offered("email") and not mails.exists():
+        # With as many contact points as anybody may have, they are told already.
+        with suppress(Conflict):
+            contact_point_create(user=user, channel="email", address=user.email)
 
 
 @receiver(post_save, sender=User)

@@ -1,6 +1,6 @@
 """The door: who may make an account by themselves, and invitations for those who may not."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from django.conf import settings
@@ -9,7 +9,8 @@ from django.db import transaction
 from django.utils.translation import gettext_lazy
 
 from accounts import signals
-from accounts.models import Door, Invitation, User
+from accounts.models import Door, Invitation, Membership, User
+from accounts.services.memberships import membership_begin
 from accounts.verification import id_of_token
 from config import clock
 from config.rest.exceptions import Conflict
@@ -25,6 +26,7 @@ WRONG_DOMAIN: Final = gettext_lazy(
     "To register, you need an invitation or an address at one of these domains: {domains}."
 )
 OTHER_ROLE: Final = gettext_lazy("This invitation is for another role: {role}.")
+SHOP_ONLY: Final = gettext_lazy("This invitation is to a shop, and goes with no role: register by its link.")
 NO_CHANNEL: Final = gettext_lazy("No channel for email is set up.")
 HAS_ACCOUNT: Final = gettext_lazy("There is already an account with this address.")
 
@@ -68,7 +70,8 @@ def admitted(*, email: str, role: str, token: str, by: User | None) -> Invitatio
         if invitation is None or invitation.email != email:
             raise NotAdmitted(str(DEAD), "invitation")
         if invitation.role != role:
-            raise ValidationError({"role": OTHER_ROLE.format(role=invitation.role)})
+            said = OTHER_ROLE.format(role=invitation.role) if invitation.role else SHOP_ONLY
+            raise ValidationError({"role": said})
         return invitation
     if door == Door.INVITATION:
         raise NotAdmitted(str(INVITED_ONLY))
@@ -96,15 +99,76 @@ def invitation_make(*, email: str, role: str, by: User) -> Invitation:
         ValidationError: a value is not acceptable, by field.
         Conflict: they have an account, or no mail can be sent.
     """
-    now = clock.now()
-    lasts = timedelta(days=settings.INVITATION_DAYS)
-    invitation = Invitation(email=email, role=role, invited_by=by, created_at=now, expires_at=now + lasts)
+    invitation = Invitation(email=email, role=role, invited_by=by, expires_at=good_until())
     invitation.full_clean(exclude=["invited_by"])
     if User.objects.filter(email=invitation.email).exists():
         raise Conflict(HAS_ACCOUNT)
     with transaction.atomic():
         invitation.save(force_insert=True)
-        answers = signals.invitation_made.send(Invitation, invitation=invitation)
-        if not any(taken for _, taken in answers):
-            raise Conflict(NO_CHANNEL)
+        invitations_send([invitation])
     return invitation
+
+
+def invitations_send(invitations: list[Invitation]) -> None:
+    """Have the links of invitations mailed; part of the transaction that stores these.
+
+    Raises:
+        Conflict: no mail can be sent.
+    """
+    answers = signals.invitations_made.send(Invitation, invitations=invitations)
+    if invitations and not any(taken for _, taken in answers):
+        raise Conflict(NO_CHANNEL)
+
+
+def invitation_send_again(*, invitation: Invitation) -> None:
+    """Mail the same link once more, and let it be good for as long as a new one.
+
+    Raises:
+        Conflict: it was used meanwhile, or no mail can be sent.
+    """
+    with transaction.atomic():
+        open_ = Invitation.objects.select_for_update().filter(pk=invitation.pk, used_at=None).first()
+        if open_ is None:
+            raise Conflict(DEAD)
+        open_.expires_at = good_until()
+        open_.save(update_fields=["expires_at"])
+        invitations_send([open_])
+
+
+def invitation_take(*, invitation: Invitation, user: User) -> Membership:
+    """Let somebody who has an account come to the shop that they are invited to.
+
+    Raises:
+        Conflict: the invitation is not theirs, to no shop, or was used before.
+    """
+    if invitation.email != user.email or invitation.shop is None:
+        raise Conflict(DEAD)
+    with transaction.atomic():
+        try:
+            invitation_use(invitation)
+        except NotAdmitted as error:
+            raise Conflict(str(error)) from error
+        _email_verify(user)
+        return shop_join(invitation, user)
+
+
+def _email_verify(user: User) -> None:
+    """Note that somebody has read what was mailed to the address of their account."""
+    now = clock.now()
+    unverified = User.objects.filter(pk=user.pk, email=user.email, email_verified_at=None)
+    if unverified.update(email_verified_at=now):
+        user.email_verified_at = now
+        signals.address_verified.send(User, user=user, field="email", address=user.email, now=now)
+
+
+def shop_join(invitation: Invitation, user: User) -> Membership:
+    """Have somebody work at the shop of an invitation; part of the transaction that uses it."""
+    assert invitation.shop is not None
+    membership = membership_begin(shop=invitation.shop, user=user, manages=invitation.manages)
+    signals.invitation_taken.send(Invitation, user=user)
+    return membership
+
+
+def good_until() -> datetime:
+    """Return until when an invitation is good that is sent now."""
+    return clock.now() + timedelta(days=settings.INVITATION_DAYS)

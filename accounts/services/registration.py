@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 from accounts import signals
 from accounts.models import Role, User
 from accounts.ranks import Rank, rank_of
-from accounts.services.invitations import admitted, invitation_use
+from accounts.services.invitations import admitted, invitation_use, shop_join
 from config import clock
 from config.rest.exceptions import Conflict
 
@@ -71,6 +71,8 @@ def user_register_and(
                     # They have read what was mailed there.
                     user.email_verified_at = clock.now()
                 user.save(force_insert=True)
+                if invited is not None and invited.shop is not None:
+                    shop_join(invited, user)
                 return issue(user), True
         except IntegrityError:
             # Another registration of this address may have come first by a blink.

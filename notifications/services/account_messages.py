@@ -11,10 +11,15 @@ from django.dispatch import receiver
 
 from accounts.models import Invitation, User, Verification
 from accounts.rate_limits import mailbox_of
-from accounts.signals import account_changed, invitation_made, registration_repeated, verification_requested
+from accounts.signals import (
+    account_changed,
+    invitations_made,
+    registration_repeated,
+    verification_requested,
+)
 from config import clock
 from notifications.channels import registry
-from notifications.engine.planned import deliver_to
+from notifications.engine.planned import Planned, deliver_many, deliver_to
 from notifications.messages.compose import notification_of
 from notifications.models import Notification
 from notifications.services.confirmations import code_notification
@@ -54,22 +59,31 @@ def verification_deliver(verification: Verification, **kwargs: Any) -> bool:
     return True
 
 
-@receiver(invitation_made)
-def invitation_deliver(invitation: Invitation, **kwargs: Any) -> bool:
-    """Send the link of an invitation; False where no channel can."""
+@receiver(invitations_made)
+def invitations_deliver(invitations: list[Invitation], **kwargs: Any) -> bool:
+    """Send the links of invitations; False where no channel can."""
     if not _is_set_up("email"):
         return False
+    deliver_many([_planned(each) for each in invitations])
+    return True
+
+
+def _planned(invitation: Invitation) -> Planned:
     notification = notification_of(
         kind="account.invitation",
         # By this name the sender finds what its link is made of.
         data={"verification": str(invitation.pk)},
-        context={"days": settings.INVITATION_DAYS},
+        context={
+            "days": settings.INVITATION_DAYS,
+            "shop": invitation.shop.name if invitation.shop else "",
+        },
         source_type="invitation",
         source_id=str(invitation.pk),
-        dedup_key=f"invitation:{invitation.pk}",
+        # Sent again, it is good for longer.
+        dedup_key=f"invitation:{invitation.pk}:{invitation.expires_at.isoformat()}",
     )
-    deliver_to(notification=notification, user=None, channel="email", address=invitation.email)
-    return True
+    address = registry.get("email").normalised_address(invitation.email)
+    return Planned(notification, "email", address, is_normal=True)
 
 
 @receiver(registration_repeated)
