@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from uuid import uuid4
 
-from accounts.models import ApiKey, Encadrant, Invitation, Role, Shop, Student, User
+from accounts.models import ApiKey, Encadrant, Invitation, Membership, Role, Shop, Student, User
 from dating import models as dating
 from dating import services as dating_services
 from dating.links import join_token
@@ -49,10 +49,12 @@ def furnish(user: User, shop: Shop, *, text: Text = lambda: "word") -> Furnished
     invited = Invitation.objects.create(
         email=f"{uuid4().hex}@example.com",
         role=Role.STUDENT,
+        shop=shop,
         invited_by=user,
         expires_at=now + timedelta(days=7),
     )
     ids["invitation_id"] = invited.pk
+    Membership.objects.get_or_create(user=user, shop=shop, left_at=None)
     ids |= _telling(user, shop, text, now) | _escalating(user, text, now)
     ids |= _tracing(user, text, now) | _dating(user, text, now)
     tokens = {"join": join_token(ids.pop("round"), ids["registration_id"])}  # type: ignore[arg-type]

@@ -102,6 +102,20 @@ def contact_point_try(*, contact_point: ContactPoint, by: Principal, via: str) -
     return delivery
 
 
+def contact_points_try(*, contact_points: list[ContactPoint], by: Principal, via: str) -> list[Delivery]:
+    """Send a test message to each, and note who did it, but for those to contact points of their own.
+
+    Raises:
+        Conflict: one is not confirmed; nothing is sent then.
+    """
+    with transaction.atomic():
+        sent = [contact_point_test_send(contact_point=each) for each in contact_points]
+        others = [each.pk for each in sent if each.user_id != by.pk]
+        if others:
+            _note(DeliveryAction.Action.TEST, by, via, len(others), others[: DeliveryAction.MOST], 0)
+    return sent
+
+
 def _note(action: str, by: Principal, via: str, count: int, chosen: list[UUID], left_out: int) -> None:
     noted = DeliveryAction.objects.create(
         action=action, by=str(by)[:300], via=via, count=count, left_out=left_out, deliveries=chosen

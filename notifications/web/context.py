@@ -41,6 +41,13 @@ class Places:
         return bool(self._user.is_staff) or does_concern("escalation", self._user)
 
     @cached_property
+    def shops(self) -> bool:
+        """Whether they manage one; the staff find them all in the menu."""
+        return bool(
+            not self._user.is_staff and self._user.memberships.filter(left_at=None, manages=True).exists()
+        )
+
+    @cached_property
     def tracing(self) -> bool:
         return may_use(self._user, "tracing", "GET")
 

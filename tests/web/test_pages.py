@@ -32,6 +32,7 @@ OWN = [
     "/account/",
     "/escalations/",
     "/groups/",
+    "/shops/",
     "/verify-email/?token=x",
     "/verify-phone/?token=x",
 ]
@@ -161,12 +162,12 @@ def test_the_admin_and_the_api_docs_have_policies_of_their_own(browse: Browse, o
 
 
 def _posts() -> list[str]:
-    some = {"uuid": UUID(int=1), "int": 1}
+    some = {"uuid": UUID(int=1), "int": 1, "slug": "nowhere"}
     found = []
     for pattern in urlpatterns:
         view = getattr(pattern.callback, "view_class", None)
         if view is not None and hasattr(view, "post"):
-            names = re.findall(r"<(uuid|int):(\w+)>", str(pattern.pattern))
+            names = re.findall(r"<(\w+):(\w+)>", str(pattern.pattern))
             given = {name: some[kind] for kind, name in names}
             found.append(reverse(f"web:{pattern.name}", kwargs=given))
     return sorted(set(found))

@@ -6,7 +6,7 @@ from heapq import merge
 from itertools import islice
 from typing import Final, NamedTuple
 
-from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
+from django.contrib.admin.models import ADDITION, CHANGE, DELETION, LogEntry
 from django.db.models import Model
 from django.urls import reverse
 from django.utils.text import capfirst
@@ -44,14 +44,14 @@ def done(person: User, who: str, before: datetime) -> list[Done]:
     return list(islice(merge(*found, key=lambda each: each.at, reverse=True), PAGE_SIZE + 1))
 
 
-def note(person: User, thing: Model, *, is_new: bool = False, changed: Sequence[str] = ()) -> None:
-    """Note that somebody made or changed a thing on a page, as the admin notes what is done there."""
+def note(
+    person: User, *things: Model, is_new: bool = False, is_gone: bool = False, changed: Sequence[str] = ()
+) -> None:
+    """Note that somebody made, changed or deleted things on a page, as the admin notes what is done there."""
+    flag = ADDITION if is_new else DELETION if is_gone else CHANGE
+    said = [{"added": {}} if is_new else {"changed": {"fields": list(changed)}}]
     LogEntry.objects.log_actions(
-        user_id=person.pk,
-        queryset=[thing],
-        action_flag=ADDITION if is_new else CHANGE,
-        change_message=[{"added": {}} if is_new else {"changed": {"fields": list(changed)}}],
-        single_object=True,
+        user_id=person.pk, queryset=things, action_flag=flag, change_message="" if is_gone else said
     )
 
 
@@ -64,6 +64,10 @@ def deliveries(person: User, who: str, before: datetime) -> Iterator[Done]:
                 said = ngettext("Replayed %(count)d delivery", "Replayed %(count)d deliveries", action.count)
             case DeliveryAction.Action.TEST:
                 said = gettext("Sent a test message")
+                if action.count > 1:
+                    said = ngettext(
+                        "Sent %(count)d test message", "Sent %(count)d test messages", action.count
+                    )
             case _:
                 said = ngettext(
                     "Cancelled %(count)d delivery", "Cancelled %(count)d deliveries", action.count

@@ -73,9 +73,7 @@ def people(person: User, text: str) -> Iterator[Hit]:
 def shops(person: User, text: str) -> Iterator[Hit]:
     named = Q(name__icontains=text) | Q(slug__icontains=text) | Q(pk=id_in(text))
     for shop in Shop.objects.filter(named).order_by("name")[:MOST]:
-        yield Hit(
-            gettext("Shop"), shop.name, shop.slug, reverse("admin:accounts_shop_change", args=[shop.pk])
-        )
+        yield Hit(gettext("Shop"), shop.name, shop.slug, reverse("web:shop", args=[shop.slug]))
 
 
 def by_id(person: User, text: str) -> Iterator[Hit]:

@@ -1,6 +1,7 @@
 """Making an account, and getting back into it."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib import messages
@@ -13,7 +14,7 @@ from django.urls import reverse
 from django.utils.translation import get_language_from_request, gettext
 
 from accounts import rate_limits
-from accounts.models import Door
+from accounts.models import Door, User
 from accounts.services.invitations import (
     CLOSED,
     INVITED_ONLY,
@@ -43,7 +44,7 @@ class RegisterPage(FormPage):
         return super().dispatch(request, *args, **kwargs)
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        return self.refusal() or super().get(request, *args, **kwargs)
+        return self.refusal() or self.has_account() or super().get(request, *args, **kwargs)
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         return self.refusal() or super().post(request, *args, **kwargs)
@@ -55,6 +56,24 @@ class RegisterPage(FormPage):
         outcome = {"heading": "You can't register here", "text": reason}
         return render(self.request, "web/outcome.html", outcome, status=403)
 
+    def has_account(self) -> HttpResponse | None:
+        """Lead whoever has an account already to where they come to the shop with it."""
+        invited = self.invitation
+        if invited is None or invited.shop_id is None:
+            return None
+        if not User.objects.filter(email=invited.email).exists():
+            return None
+        return HttpResponseRedirect(f"{reverse('web:join')}?{urlencode({'invitation': self.token})}")
+
+    def get_form(self, form_class: Any = None) -> RegisterForm:
+        form: RegisterForm = super().get_form(form_class)
+        if self.invitation is not None and not self.invitation.role:
+            del form.fields["role"]
+        return form
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(**kwargs) | {"invited": self.invitation}
+
     def get_initial(self) -> dict[str, Any]:
         if self.invitation is None:
             return {}
@@ -64,7 +83,7 @@ class RegisterPage(FormPage):
         limits.take_registration(self.request, email=form.cleaned_data["email"])
         language = get_language_from_request(self.request)
         try:
-            user = user_register(**form.cleaned_data, language=language)
+            user = user_register(**{"role": "", **form.cleaned_data, "language": language})
         except NotAdmitted as error:
             raise ValidationError({error.field: str(error)}) from error
         login(self.request, user)

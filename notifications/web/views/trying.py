@@ -1,5 +1,6 @@
 """Test messages that the staff send to others' contact points, from any page that lists these."""
 
+from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
@@ -26,17 +27,19 @@ class TryPage(Page):
     """
 
     http_method_names = ["get", "post"]
+    #: The template that says what came of it.
+    part = "web/console/_tried.html"
 
-    def get(self, request: HttpRequest, point_id: UUID) -> HttpResponse:
+    def get(self, request: HttpRequest, point_id: UUID, **kwargs: Any) -> HttpResponse:
         """Return what came of the last one, for the page that asks again until that is known."""
-        point = self._point(point_id)
+        point = self.point(point_id)
         result = tried(request, [point]).get(point_id)
         if result is None or not is_htmx(request):
-            return HttpResponseRedirect(reverse("web:person", args=[point.user_id]))
-        return render(request, "web/console/_tried.html", {"point": point, "tried": result})
+            return HttpResponseRedirect(self.home(point))
+        return render(request, self.part, self.context() | {"point": point, "tried": result})
 
-    def post(self, request: HttpRequest, point_id: UUID) -> HttpResponse:
-        point = self._point(point_id)
+    def post(self, request: HttpRequest, point_id: UUID, **kwargs: Any) -> HttpResponse:
+        point = self.point(point_id)
         if not may_act_on(self.person, point.user):
             raise PermissionDenied(OUTRANKED)
         try:
@@ -44,8 +47,16 @@ class TryPage(Page):
             remember(request, contact_point_try(contact_point=point, by=self.person, via="web"))
         except (Conflict, TooMany) as error:
             messages.error(request, str(error))
-        back = page_behind(request) or reverse("web:person", args=[point.user_id])
+        back = page_behind(request) or self.home(point)
         return HttpResponseRedirect(f"{back}#try-{point.pk}")
 
-    def _point(self, point_id: UUID) -> ContactPoint:
+    def point(self, point_id: UUID) -> ContactPoint:
         return get_object_or_404(selectors.contact_points_visible_to(self.person), pk=point_id)
+
+    def home(self, point: ContactPoint) -> str:
+        """Return the path of a page that lists this contact point."""
+        return reverse("web:person", args=[point.user_id])
+
+    def context(self) -> dict[str, Any]:
+        """Return what the template of the result needs besides."""
+        return {}
