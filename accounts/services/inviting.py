@@ -26,10 +26,10 @@ _IN_BRACKETS: Final = re.compile(r"<([^<>]*)>")
 class Verdict(models.TextChoices):
     """What becomes of an address."""
 
-    INVITE = "invite", gettext_lazy("is invited")
-    AGAIN = "again", gettext_lazy("is invited already, and gets the link again")
-    ADD = "add", gettext_lazy("has an account, and is added")
-    OPEN = "open", gettext_lazy("is invited already")
+    INVITE = "invite", gettext_lazy("gets an invitation")
+    AGAIN = "again", gettext_lazy("was invited before, and gets the link again")
+    ADD = "add", gettext_lazy("has an account, and is added at once")
+    OPEN = "open", gettext_lazy("was invited before")
     MEMBER = "member", gettext_lazy("is a member already")
     KNOWN = "known", gettext_lazy("has an account already")
     LOCKED = "locked", gettext_lazy("has an account, which is locked")

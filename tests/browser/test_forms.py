@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
+from uuid import uuid4
 
 import pytest
 from playwright.sync_api import BrowserContext, Error, Page, expect
@@ -20,6 +21,16 @@ FORMS: Final = """
 document.querySelectorAll("main details").forEach(each => { each.open = true });
 [...document.querySelectorAll("form")].filter(form => form.method === "post")
     .map(form => new URL(form.action).pathname)
+"""
+INVITED: Final = """
+from datetime import timedelta
+from accounts.models import Invitation
+from accounts.verification import token_of
+from config import clock
+from tests.factories import ShopFactory
+until = clock.now() + timedelta(days=1)
+shop = ShopFactory(name="Shop of " + {email!r}, slug={email!r}.partition("@")[0])
+print(token_of(Invitation.objects.create(email={email!r}, shop=shop, expires_at=until).pk))
 """
 UNCONFIRMED: Final = """
 INSERT INTO notifications_contactpoint
@@ -108,6 +119,21 @@ ALL: Final = {
     "/console/points/<id>/test/": Form("/console/people/<person>/", "test message"),
     "/keys/": Form("/keys/", "This is the key.", {"#id_name": "Cameras"}),
     "/keys/<id>/revoke/": Form("/keys/", "Revoked. Whatever uses it"),
+    "/shops/": Form("/shops/", "Nobody works here yet.", {"[name=name]": f"Corner {uuid4().hex}"}),
+    "/invite/": Form(
+        "/invite/", "1 person gets a mail", {"#id_addresses": "a@example.org", "#id_role": "student"}
+    ),
+    "/join/": Form("/join/?invitation=<token>", "You are told what happens at"),
+    "/shops/<shop>/points/<id>/test/": Form("/shops/<shop>/", "test message"),
+    "/shops/<shop>/test/": Form("/shops/<shop>/test/", "on its way"),
+    "/shops/<shop>/members/<id>/manager/": Form("/shops/<shop>/", "Saved."),
+    "/shops/<shop>/invitations/<id>/again/": Form("/shops/<shop>/", "The link is on its way again."),
+    "/shops/<shop>/invitations/<id>/withdraw/": Form(
+        "/shops/<shop>/invitations/<invitation>/withdraw/", "Withdrawn: its link no longer works."
+    ),
+    "/shops/<shop>/members/<id>/remove/": Form(
+        "/shops/<shop>/members/<person>/remove/", "They are no longer told what happens here."
+    ),
     "/account/email/": Form(
         "/account/", "Your email address has been changed.", {"#email_current_password": PASSWORD}
     ),
@@ -156,6 +182,9 @@ def person(site: Site, page: Page) -> dict[str, str]:
     event = furnished["dating/event_id"]
     ((told,),) = site.sql("SELECT uuid FROM accounts_user WHERE email = %(email)s", email=email)
     return {
+        "<shop>": furnished["shop"],
+        "<invitation>": furnished["invitation_id"],
+        "<token>": site.python(INVITED.format(email=email)),
         "<person>": str(told),
         "<filter>": furnished["filter_id"],
         "<rule>": furnished["dating/rule_id"],
@@ -192,7 +221,7 @@ def send(page: Page, action: str, form: Form, ids: Mapping[str, str]) -> set[str
     """Send the first form that leads there, and expect what it says; returns where those of the page lead."""
     if form.page:
         page.goto(filled(form.page, ids))
-    paths = [ID.sub("<id>", path) for path in page.evaluate(FORMS)]
+    paths = [ID.sub("<id>", path).replace(ids["<shop>"], "<shop>") for path in page.evaluate(FORMS)]
     sent = page.locator("form[method=post]").nth(paths.index(action) if action in paths else len(paths))
     for box, text in form.typed.items():
         typed = sent.locator(box)

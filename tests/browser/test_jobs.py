@@ -1,14 +1,17 @@
 """What operators come for, done by page alone, in at most half of the clicks and keys that it once took."""
 
 import subprocess
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import BrowserContext, expect
 
 from tests.browser.hands import Hands
-from tests.browser.site import Site
+from tests.browser.site import PASSWORD, Site
+from tests.browser.test_links import link_in
 
 pytestmark = pytest.mark.flow
 
@@ -195,3 +198,37 @@ def test_a_first_alert_is_sent_and_seen_and_its_webhook_verified(site: Site, han
     hands.click(hands.page.get_by_role("link", name="How to verify our webhooks"))
     expect(hands.page.get_by_role("heading", name="Shell")).to_be_visible()
     assert hands.clicks + hands.keys <= 5
+
+
+def test_a_shop_gets_its_five_people_who_are_told_and_tested(
+    site: Site, hands: Hands, open_browser: Callable[..., BrowserContext]
+) -> None:
+    """Once an estimated 110 clicks and 700 keys, and no test."""
+    page, word = hands.page, uuid4().hex[:8]
+    hands.click(page.locator(".menu > summary"))
+    hands.click(page.get_by_role("link", name="Shops"))
+    hands.type(page.get_by_label("Name"), f"Shop {word}")
+    hands.click(page.get_by_role("button", name="Add"))
+    expect(page.locator("h1")).to_have_text(f"Shop {word}")
+    people = [f"{name}-{word}@example.com" for name in ("ana", "bo", "cy", "di", "ed")]
+    hands.type(page.get_by_label("Email addresses"), ", ".join(people))
+    hands.click(page.get_by_role("button", name="Show who would be invited"))
+    hands.click(page.get_by_role("button", name="Send 5 invitations"))
+    expect(page.locator("#messages")).to_contain_text("5 invited.")
+    # What each of the five does is theirs: here one, with the link of their mail.
+    visitor = open_browser().new_page()
+    visitor.goto(link_in(site.mail_to(people[0], "/register/"), "/register/"))
+    visitor.get_by_label("First name").fill("Ana")
+    visitor.get_by_label("Last name").fill("Lima")
+    visitor.get_by_label("Password").fill(PASSWORD)
+    visitor.get_by_role("button", name="Register").click()
+    visitor.wait_for_url("**/inbox/")
+    page.reload()
+    expect(page.locator("#members")).to_be_visible()
+    expect(page.locator(".point-what")).to_contain_text("Email: confirmed")
+    hands.click(page.get_by_role("link", name="Test who is told"))
+    hands.click(page.get_by_role("button", name="Send 1 test message"))
+    expect(page.locator(".point-tried.good")).to_have_text("The test message was sent.", timeout=30_000)
+    site.mail_to(people[0], "If you can read this, alerts reach you here.")
+    assert hands.clicks <= 55
+    assert hands.keys <= 350
