@@ -364,7 +364,7 @@ def test_the_page_takes_as_many_queries_for_much(
             Subscription.objects.create(user=owner, channel="", kind=f"a{count}.b{number}", is_enabled=False)
         # Session, user; preference, rules, channels, contact points; last number and count of the bell;
         # what concerns them (four), and where the bar leads (three).
-        with django_assert_num_queries(17):
+        with django_assert_num_queries(18):
             client.get("/preferences/")
 
 
