@@ -106,20 +106,20 @@ def test_fields_of_every_endpoint(desk: Client, furnished: Furnished, method: st
 
 
 def in_a_header(answer: Any, asked: str, given: Hostile) -> str | None:
-    """What to report if it came back in a header; in an address of ours it may be a parameter, encoded."""
+    """What to report if it came back in a header; in an address of ours it may be a parameter, or a slug."""
     found = [
         name
         for name, value in answer.items()
-        if given.mark in f"{name}{value}" and not (name == "Location" and is_a_parameter(value, given))
+        if given.mark in f"{name}{value}" and not (name == "Location" and is_encoded(value, given))
     ]
     return f"{found} {asked} {given.id}" if found else None
 
 
-def is_a_parameter(location: str, given: Hostile) -> bool:
+def is_encoded(location: str, given: Hostile) -> bool:
     parts = urlsplit(location)
     return (
         not parts.scheme + parts.netloc
-        and given.mark not in parts.path
+        and (given.mark not in parts.path or re.fullmatch(r"(/[a-z0-9-]+)+/", parts.path) is not None)
         and re.fullmatch(r"[A-Za-z0-9_.~%&=+-]*", parts.query) is not None
     )
 
