@@ -244,8 +244,8 @@ class UserAdmin(StaffViews, ActsOnPeople, SavesChanges, CascadingAdmin):
 class InvitationAdmin(StaffViews, ModelAdmin):
     """An invitation is sent, and can be taken back; its link is in the mail alone."""
 
-    list_display = ("email", "role", "state", "invited_by", "created_at", "expires_at")
-    list_select_related = ("invited_by",)
+    list_display = ("email", "role", "shop", "state", "invited_by", "created_at", "expires_at")
+    list_select_related = ("invited_by", "shop")
     search_fields = ("email",)
     ordering = ("-id",)
     show_full_result_count = False

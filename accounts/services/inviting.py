@@ -227,7 +227,7 @@ def _within_limits(emails: list[str], by: User) -> list[str]:
 def _stored(emails: list[str], wish: Wish) -> list[Invitation]:
     """Store an invitation for each, or make the one that is there good for as long as a new one."""
     open_ = Invitation.objects.filter(shop=wish.shop, email__in=emails, used_at=None)
-    there = {each.email: each for each in open_.order_by("pk")}
+    there = {each.email: each for each in open_.select_related("shop").order_by("pk")}
     said = {
         "role": wish.role, "manages": wish.manages, "invited_by": wish.by, "expires_at": good_until(),
     }  # fmt: skip
@@ -235,8 +235,9 @@ def _stored(emails: list[str], wish: Wish) -> list[Invitation]:
     new: list[Invitation] = []
     for email in emails:
         if invitation := there.get(email):
-            for name, value in said.items():
-                setattr(invitation, name, value)
+            # What the staff have made it stands, whoever sends it again.
+            for name in said if wish.by.is_staff else ("expires_at",):
+                setattr(invitation, name, said[name])
             found.append(invitation)
         else:
             new.append(Invitation(email=email, shop=wish.shop, **said))

@@ -187,6 +187,19 @@ def test_the_link_is_sent_again_and_not_another_one(operator: User, shop: Shop) 
     assert len(mailed()) == 2
 
 
+def test_what_the_staff_invite_to_stands_whoever_sends_it_again(
+    operator: User, manager: User, shop: Shop
+) -> None:
+    people_invite(text="zoe@example.com", wish=Wish(by=operator, shop=shop, role="student", manages=True))
+    people_invite(text="zoe@example.com", wish=Wish(by=manager, shop=shop, again=True))
+    invitation = Invitation.objects.get()
+    assert (invitation.role, invitation.manages, invitation.invited_by) == ("student", True, operator)
+    people_invite(text="zoe@example.com", wish=Wish(by=operator, shop=shop, again=True))
+    invitation.refresh_from_db()
+    assert (invitation.role, invitation.manages) == ("", False)
+    assert len(mailed()) == 3
+
+
 def test_who_left_may_be_invited_again(operator: User, shop: Shop) -> None:
     ana = UserFactory(email="ana@example.com", email_verified_at=clock.now())
     wish = Wish(by=operator, shop=shop)
@@ -211,6 +224,16 @@ def test_asking_what_would_become_of_many_takes_as_few_questions_as_of_one(
     text = "\n".join(f"p{number}@example.com" for number in range(500))
     with django_assert_num_queries(3):
         people_foreseen(text=text, wish=Wish(by=operator, shop=shop))
+
+
+def test_inviting_many_takes_as_few_statements_as_inviting_one(
+    operator: User, shop: Shop, django_assert_max_num_queries: Any
+) -> None:
+    text = "\n".join(f"p{number}@example.com" for number in range(100))
+    for again in (False, True):
+        with django_assert_max_num_queries(20):
+            people_invite(text=text, wish=Wish(by=operator, shop=shop, again=again))
+    assert len(mailed()) == 200
 
 
 def test_whoever_manages_a_shop_invites_so_many_a_day(
