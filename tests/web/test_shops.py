@@ -329,6 +329,9 @@ def test_everybody_is_sent_a_test_after_a_question(
     ContactPointFactory(user=manager)
     silent = UserFactory(first_name="Silent", last_name="Sam")
     membership_begin(shop=shop, user=silent)
+    locked = UserFactory(is_active=False)
+    membership_begin(shop=shop, user=locked)
+    ContactPointFactory(user=locked)
     # Of the staff, and so above whoever manages a shop.
     membership_begin(shop=shop, user=operator)
     ContactPointFactory(user=operator)

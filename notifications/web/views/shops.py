@@ -227,7 +227,11 @@ class ShopTest(OfShop):
 
     def testable(self, points: list[ContactPoint]) -> list[ContactPoint]:
         """Return those that can be told, of people whose account may be acted on by whoever asks."""
-        usable = [each for each in points if each.confirmed_at and each.is_enabled and not each.gone_at]
+        usable = [
+            each
+            for each in points
+            if each.confirmed_at and each.is_enabled and not each.gone_at and each.user.is_active
+        ]
         people = people_below(self.person).filter(pk__in={each.user_id for each in usable})
         below = set(people.values_list("pk", flat=True))
         return [each for each in usable if each.user_id in below]
