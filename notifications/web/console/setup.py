@@ -90,7 +90,7 @@ def own(person: User) -> Iterator[Step]:
         gettext("A shop whose staff can be told"),
         is_staffed,
         gettext("There is one.") if is_staffed else text,
-        reverse("admin:accounts_shop_changelist"),
+        reverse("web:shops"),
     )
     keys = ApiKey.objects.filter(revoked_at=None, scopes__contains=[Scope.ALERTS_WRITE])
     has_key = keys.exists()
