@@ -52,6 +52,8 @@ def test_each_step_is_done_once_it_is(page: Client, operator: User, settings: An
     assert before["Push"] == before["An on-call schedule"] == "Optional"
     settings.PUBLIC_URL = "https://tocsin.example.org"
     UserFactory(is_staff=True, is_superuser=True)
+    operator.time_zone = "Europe/Paris"
+    operator.save()
     shop = ShopFactory()
     member = MembershipFactory(shop=shop).user
     assert states(page)["A shop whose staff can be told"] == "To do"
@@ -66,6 +68,7 @@ def test_each_step_is_done_once_it_is(page: Client, operator: User, settings: An
     assert changed == {
         "People reach it by HTTPS", "A second administrator", "A shop whose staff can be told",
         "A key for your services", "The first alert", "A policy for escalations", "An on-call schedule",
+        "Your time zone",
     }  # fmt: skip
     assert {after[title] for title in changed} == {"Done"}
 

@@ -83,6 +83,14 @@ def own(person: User) -> Iterator[Step]:
     yield Step(
         gettext("A second administrator"), not is_alone, text, reverse("admin:accounts_user_changelist")
     )
+    zone = person.time_zone
+    yield Step(
+        gettext("Your time zone"),
+        zone != "UTC",
+        gettext("You read times by the clocks of %(zone)s.") % {"zone": zone},
+        f"{reverse('web:preferences')}#telling_time_zone",
+        is_optional=True,
+    )
     point = ContactPoint.objects.filter(user=OuterRef("user"), confirmed_at__isnull=False, deleted_at=None)
     is_staffed = Membership.objects.filter(Exists(point), left_at=None, user__is_active=True).exists()
     text = gettext("Make a shop, invite its people, and have each of them add a contact point.")
