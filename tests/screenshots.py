@@ -23,7 +23,10 @@ SCENE: Final = """
 import json, random, uuid
 from datetime import timedelta
 from accounts.models import Shop, User
+from accounts.services.api_keys import api_key_create
 from config import clock
+from dating.services.events import event_create
+from escalation.groups.silencing import silence_create
 from escalation.models import AlertGroup
 from escalation.policies.definition import Definition
 from escalation.policies.parsing import steps_of
@@ -37,6 +40,7 @@ from notifications.models import Delivery
 from tests.factories import ContactPointFactory, InboxItemFactory, MembershipFactory, NotificationFactory
 from tests.factories import ShopFactory, UserFactory, schedule_of
 from tests.queued import stored
+from tracing.services.filters import filter_create
 
 chance, now = random.Random(7), clock.now()
 reader = User.objects.get(email={email!r})
@@ -55,7 +59,7 @@ for person in people:
     }}
 targets = [{{"type": "user", "user_id": str(people[0].pk), "channels": ["email"]}}]
 steps = steps_of([{{"after_s": 0, "targets": targets}}, {{"after_s": 900, "targets": targets}}])
-policy_create(name="Shop floor", definition=Definition(steps))
+policy, *_ = policy_create(name="Shop floor", definition=Definition(steps))
 begins = (now - timedelta(days=4)).date()
 schedule = schedule_of(people[0], people[1], reader, name="Nights", shift_h=24, starts_on=begins)
 started = [
@@ -84,6 +88,15 @@ for number in range(240):
         status=status, reason=reason, attempts=attempts,
     ))
 stored(made)
+silence_create(
+    reason="The freezers are being moved", matchers=[{{"label": "title", "op": "~", "value": "Freezer*"}}],
+    starts_at=now, ends_at=now + timedelta(hours=3), by=reader, now=now,
+)
+api_key_create(name="Cameras", scopes=["alerts:write"])
+evening = event_create(now=now, title="Friday evening", starts_at=now + timedelta(days=3), organiser=reader)
+content = {{"en": {{"title": "You were near an infected person", "shortDescription": "Please stay at home.",
+                   "description": "Please stay at home for five days."}}}}
+filter_, _ = filter_create(name="Near for long", content=content, time_min_s=900)
 for title in ("Theft at North Street", "You are on call", "Your internship was accepted"):
     InboxItemFactory(user=reader, notification=NotificationFactory(title=title, severity="critical"
         if "Theft" in title else "standard"))
@@ -95,7 +108,8 @@ metrics.flush()
 failed = next(each for each in made if each.status == "failed")
 print(json.dumps({{
     "person": str(people[0].pk), "delivery": str(failed.pk), "schedule": str(schedule.pk),
-    "escalation": str(started[0].pk), "group": str(group.pk),
+    "escalation": str(started[0].pk), "group": str(group.pk), "policy": str(policy.pk), "shop": shop.slug,
+    "evening": str(evening.pk), "filter": str(filter_.pk),
 }}))
 """
 PAGES: Final = {
@@ -112,6 +126,15 @@ PAGES: Final = {
     "escalations": "/escalations/",
     "escalation": "/escalations/{escalation}/",
     "start": "/escalations/start/",
+    "policy": "/escalations/policies/{policy}/",
+    "silences": "/silences/",
+    "silence": "/silences/new/?matching=severity+%3D+standard",
+    "keys": "/keys/",
+    "webhooks": "/settings/webhooks/verify/",
+    "shops": "/shops/",
+    "shop": "/shops/{shop}/",
+    "invite": "/invite/",
+    "what-if": "/settings/what-if/?level=CRITICAL",
     "figures": "/escalations/figures/",
     "groups": "/groups/",
     "group": "/groups/{group}/",
@@ -119,6 +142,9 @@ PAGES: Final = {
     "schedule": "/on-call/{schedule}/",
     "fairness": "/on-call/fairness/",
     "dating": "/dating/",
+    "evening": "/dating/{evening}/change/",
+    "rule": "/dating/rules/new/",
+    "filter-what-if": "/tracing/filters/{filter}/what-if/",
     "tracing": "/tracing/",
 }
 SCREEN: Final = {"width": 1200, "height": 800}
