@@ -471,6 +471,7 @@ ROUTES: Final[Mapping[str, Rights]] = {
     "inbox/<uuid:item_id>/restore": _post(person()),
     "settings/rules/remove": _post(person()),
     "settings/rules/restore": _post(person()),
+    "settings/points/<uuid:point_id>": _get(person()),
     "settings/points/<uuid:point_id>/test": _by(person(), "GET", "POST"),
     "settings/points/<uuid:point_id>/code": _post(person()),
     "settings/points/<uuid:point_id>/confirm": _post(person()),

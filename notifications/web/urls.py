@@ -15,6 +15,7 @@ from notifications.web.views import (
     keys,
     leaving,
     people,
+    points,
     preferences,
     session,
     shared,
@@ -115,6 +116,7 @@ urlpatterns = [
     path("settings/rules/remove/", preferences.RuleRemove.as_view(), name="rule-remove"),
     path("settings/rules/restore/", preferences.RuleRestore.as_view(), name="rule-restore"),
     path("settings/points/", preferences.NewPointSection.as_view(), name="point-add"),
+    path("settings/points/<uuid:point_id>/", points.SentPage.as_view(), name="point"),
     path("settings/points/<uuid:point_id>/test/", preferences.PointTest.as_view(), name="point-test"),
     path("settings/points/<uuid:point_id>/code/", preferences.PointCode.as_view(), name="point-code"),
     path(
