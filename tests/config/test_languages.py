@@ -93,6 +93,12 @@ def literals(tree: ast.AST) -> Iterator[str]:
                 arg="label" | "help_text" | "empty_label" | "text" | "heading" | "done", value=value
             ):
                 said = [value]
+            case ast.Dict(keys=keys, values=values):
+                said = [
+                    value
+                    for key, value in zip(keys, values, strict=True)
+                    if isinstance(key, ast.Constant) and key.value in FIELDS
+                ]
             case _:
                 continue
         for each in said:

@@ -53,7 +53,7 @@ class RegisterPage(FormPage):
         if self.invitation is not None or anybody_may_register():
             return None
         reason = CLOSED if settings.REGISTRATION == Door.CLOSED else INVITED_ONLY
-        outcome = {"heading": "You can't register here", "text": reason}
+        outcome = {"heading": gettext("You can't register here"), "text": reason}
         return render(self.request, "web/outcome.html", outcome, status=403)
 
     def has_account(self) -> HttpResponse | None:
@@ -109,8 +109,8 @@ class ForgottenPage(FormPage):
         limits.take_reset(self.request, email=email)
         password_reset_request(email=email, now=clock.now())
         outcome = {
-            "heading": "Check your mail",
-            "text": "If there is an account with this address, a link is on its way to it.",
+            "heading": gettext("Check your mail"),
+            "text": gettext("If there is an account with this address, a link is on its way to it."),
         }
         return render(self.request, "web/outcome.html", outcome)
 

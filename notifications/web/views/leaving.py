@@ -6,6 +6,7 @@ from django.conf import settings
 from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext
 
 from accounts import personal_data
 from accounts.models import User
@@ -25,7 +26,7 @@ class ExportPage(Page):
         try:
             limits.take(scope="export", who=str(self.person.pk))
         except TooMany as error:
-            context = {"heading": "Too many downloads", "text": str(error)}
+            context = {"heading": gettext("Too many downloads"), "text": str(error)}
             response = render(request, "web/outcome.html", context, status=429)
             response["Retry-After"] = str(error.seconds)
             return response
@@ -51,7 +52,7 @@ class LeavePage(FormPage):
         user_delete(user=User.objects.get(pk=self.person.pk))
         logout(self.request)
         context = {
-            "heading": "Your account has been deleted",
-            "text": "We are now erasing your name and addresses from messages and logs.",
+            "heading": gettext("Your account has been deleted"),
+            "text": gettext("We are now erasing your name and addresses from messages and logs."),
         }
         return render(self.request, "web/outcome.html", context)
