@@ -34,7 +34,8 @@ def sentence_of(reason: str, *, otherwise: str) -> str:
     """Return a reason's sentence; of a word that this version doesn't know, what it is otherwise."""
     if reason in Reason.values:
         return str(Reason(reason).label)
-    return f"{otherwise}: {reason.replace('_', ' ') or gettext('no reason was recorded')}."
+    unknown = reason.replace("_", " ") or gettext("no reason was recorded")
+    return f"{otherwise}: {unknown}."
 
 
 def held_sentence(end: datetime, *, reason: str) -> str:

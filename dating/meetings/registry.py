@@ -6,6 +6,7 @@ from typing import Final
 
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
+from django.utils.translation import gettext_lazy
 
 from dating.meetings.base import Provider
 
@@ -15,7 +16,11 @@ PROVIDERS: Final = {
     "jitsi": "dating.meetings.jitsi.Jitsi",
     "google_meet": "dating.meetings.google_meet.GoogleMeet",
 }
-LABELS: Final = {"built_in": "Built-in room", "jitsi": "Jitsi Meet", "google_meet": "Google Meet"}
+LABELS: Final = {
+    "built_in": gettext_lazy("Built-in room"),
+    "jitsi": "Jitsi Meet",
+    "google_meet": "Google Meet",
+}
 #: Needs nobody's account and no setting; takes the place of every other that is not there.
 DEFAULT: Final = "built_in"
 #: What each other needs, in words for whoever chose it.

@@ -8,6 +8,7 @@ from math import inf
 from uuid import UUID
 
 from django.http import HttpResponse
+from django.utils.translation import gettext
 
 from accounts.models import User
 from escalation.models import Drill, EscalationProcess
@@ -41,13 +42,17 @@ class Rung:
         """What is said of it in one line."""
         if self.answered_after_s is not None:
             after = span_of(timedelta(seconds=round(self.answered_after_s)))
-            return f"answered after {after}, {way_of(self.via)}".rstrip(", ")
+            said = gettext("answered after %(span)s, %(way)s") % {"span": after, "way": way_of(self.via)}
+            return said.rstrip(", ")
         if self.is_rung:
-            return "no answer yet"
+            return gettext("no answer yet")
         if self.sent_by:
-            return f"no answer; sent by {', '.join(self.sent_by)}"
-        not_by = f"; not by {', '.join(self.not_sent_by)}" if self.not_sent_by else ""
-        return f"nothing reached them{not_by}"
+            return gettext("no answer; sent by %(channels)s") % {"channels": ", ".join(self.sent_by)}
+        if self.not_sent_by:
+            return gettext("nothing reached them; not by %(channels)s") % {
+                "channels": ", ".join(self.not_sent_by)
+            }
+        return gettext("nothing reached them")
 
 
 @dataclass(frozen=True, slots=True)

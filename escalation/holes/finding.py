@@ -7,6 +7,8 @@ from typing import Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from django.utils.translation import gettext
+
 from config.zones import local_time
 from escalation.models.hole import Hole
 from escalation.policies.plan import KIND
@@ -75,7 +77,7 @@ def holes_of(
         Found(
             Kind.UNREACHED,
             str(spell.user_id),
-            f"{name_of(people[spell.user_id].user)} {why[spell.user_id]}.",
+            why[spell.user_id],
             max(spell.starts_at, now),
             spell.ends_at,
             user_ids=(spell.user_id,),
@@ -91,10 +93,23 @@ def said_of(hole: Found, time_zone: str) -> str:
     """Return a hole in words, by the clock of a zone."""
     if hole.kind == Kind.STEP:
         return hole.explanation
-    begin = f"from {local_time(hole.starts_at, time_zone)} " if hole.starts_at else "now and "
-    end = f"until {local_time(hole.ends_at, time_zone)}" if hole.ends_at else "with no end in sight"
-    more = f"; {hole.times} times in the next {AHEAD.days} days" if hole.times > 1 else ""
-    return f"{hole.explanation.removesuffix('.')}: {begin}{end}{more}."
+    times = {
+        "begin": local_time(hole.starts_at, time_zone) if hole.starts_at else "",
+        "end": local_time(hole.ends_at, time_zone) if hole.ends_at else "",
+        "times": hole.times,
+        "days": AHEAD.days,
+    }
+    match bool(hole.starts_at), bool(hole.ends_at):
+        case True, True:
+            when = gettext("from %(begin)s until %(end)s")
+        case True, False:
+            when = gettext("from %(begin)s with no end in sight")
+        case False, True:
+            when = gettext("now and until %(end)s")
+        case _:
+            when = gettext("now and with no end in sight")
+    said = [when, gettext("%(times)d times in the next %(days)d days")] if hole.times > 1 else [when]
+    return f"{hole.explanation.removesuffix('.')}: {'; '.join(said) % times}."
 
 
 def unreached_why(person: Person, now: datetime) -> str:
@@ -102,19 +117,20 @@ def unreached_why(person: Person, now: datetime) -> str:
     found = recipients(person, kind=KIND, severity=Severity.CRITICAL, at=now)
     if any(each.is_told and each.channel != "inbox" for each in found):
         return ""
+    name = {"name": name_of(person.user)}
     if any(point.confirmed_at for point in person.contact_points):
         usable = any(unusable(point) is None for point in person.contact_points)
-        return (
-            "has switched off escalations by all channels" if usable else "has no contact point switched on"
-        )
-    return "has no confirmed contact point"
+        if usable:
+            return gettext("%(name)s has switched off escalations by all channels.") % name
+        return gettext("%(name)s has no contact point switched on.") % name
+    return gettext("%(name)s has no confirmed contact point.") % name
 
 
 def _gap(gap: Stretch, zone: ZoneInfo, now: datetime, until: datetime) -> Found:
     starts_at = gap.starts_at if gap.starts_at > now - _AROUND else None
     ends_at = gap.ends_at if gap.ends_at < until + _AROUND else None
     key = "-".join(f"{at.astimezone(zone):%a %H:%M}" if at else "" for at in (starts_at, ends_at))
-    return Found(Kind.NOBODY, key, "Nobody is on call.", starts_at, ends_at)
+    return Found(Kind.NOBODY, key, gettext("Nobody is on call."), starts_at, ends_at)
 
 
 def _folded(holes: Iterable[Found]) -> list[Found]:

@@ -5,6 +5,8 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 from uuid import UUID
 
+from django.utils.translation import gettext
+
 from escalation.policies.definition import ON_CALL, Definition, Target
 from escalation.policies.gaps import condition_gaps
 from escalation.policies.plan import KIND, World
@@ -45,11 +47,11 @@ def problems_of(definition: Definition, world: World, *, now: datetime) -> list[
     An address counts as reached, and a person by a contact point: an inbox may be read too late.
     """
     places: list[tuple[int | None, str, Sequence[Target], str]] = [
-        (number, f"Step {number}", step.targets, definition.severity)
+        (number, gettext("Step %(number)d") % {"number": number}, step.targets, definition.severity)
         for number, step in enumerate(definition.steps, start=1)
     ]
     if definition.last_resort:
-        places.append((None, "The last resort", definition.last_resort, Severity.CRITICAL))
+        places.append((None, gettext("The last resort"), definition.last_resort, Severity.CRITICAL))
     found = []
     for number, name, targets, severity in places:
         misses = [_miss_of(target, world, severity, now) for target in targets]
@@ -57,7 +59,8 @@ def problems_of(definition: Definition, world: World, *, now: datetime) -> list[
         if len(missed) == len(targets):
             why = "; ".join(dict.fromkeys(miss.why for miss in missed))
             is_certain = all(miss.is_certain for miss in missed)
-            found.append(Problem(number, f"{name} reaches nobody: {why}.", is_certain))
+            said = gettext("%(step)s reaches nobody: %(why)s.") % {"step": name, "why": why}
+            found.append(Problem(number, said, is_certain))
     return found + [Problem(None, gap, False) for gap in condition_gaps(definition)]
 
 
@@ -69,7 +72,7 @@ def _miss_of(target: Target, world: World, severity: str, now: datetime) -> _Mis
         return _miss_of_person(target.id, target.channels, world, severity, now)
     roster = world.schedules.get(target.id) if target.id else None
     if roster is None or target.id is None:
-        return _Miss("its schedule has been removed", True)
+        return _Miss(gettext("its schedule has been removed"), True)
     name = world.names.get(target.id, "")
     if target.whom == ON_CALL:
         row = final_row(roster, now, now + AHEAD)
@@ -77,16 +80,19 @@ def _miss_of(target: Target, world: World, severity: str, now: datetime) -> _Mis
     else:
         people = members(roster)
         if not people:
-            return _Miss(f"nobody takes turns in “{name}”", not _is_fed(roster))
+            return _Miss(gettext("nobody takes turns in “%(name)s”") % {"name": name}, not _is_fed(roster))
     if not people:
-        return _Miss(f"nobody is on call by “{name}” in the next {AHEAD.days} days", _is_empty(roster, now))
+        why = gettext("nobody is on call by “%(name)s” in the next %(days)d days")
+        return _Miss(why % {"name": name, "days": AHEAD.days}, _is_empty(roster, now))
     missed = [_miss_of_person(each, target.channels, world, severity, now) for each in people]
     whys = [miss.why for miss in missed if miss is not None]
     if len(whys) < len(people):
         return None
     # Somebody else may have a turn by then.
-    more = f"; and {len(whys) - _MOST_NAMED} more" if len(whys) > _MOST_NAMED else ""
-    return _Miss("; ".join(whys[:_MOST_NAMED]) + more, False)
+    named = whys[:_MOST_NAMED]
+    if more := len(whys[_MOST_NAMED:]):
+        named.append(gettext("and %(count)d more") % {"count": more})
+    return _Miss("; ".join(named), False)
 
 
 def _miss_of_person(
@@ -94,17 +100,19 @@ def _miss_of_person(
 ) -> _Miss | None:
     person = world.people.get(user_id) if user_id else None
     if person is None or not person.user.is_active:
-        return _Miss("somebody's account is gone, or locked", True)
+        return _Miss(gettext("somebody's account is gone, or locked"), True)
     found = list(recipients(person, kind=KIND, severity=severity, at=now, channels=channels))
     if any(recipient.is_told and recipient.channel != "inbox" for recipient in found):
         return None
     name = name_of(person.user)
     if any(recipient.is_told for recipient in found):
-        return _Miss(f"{name} is told only in the inbox", False)
+        return _Miss(gettext("%(name)s is told only in the inbox") % {"name": name}, False)
     if all(recipient.reason == Reason.UNCONFIRMED for recipient in found):
-        by = f" for {', '.join(channels)}" if channels else ""
-        return _Miss(f"{name} has no confirmed contact point{by}", True)
-    return _Miss(f"the preferences of {name} leave no channel", False)
+        said = {"name": name, "channels": ", ".join(channels)}
+        if channels:
+            return _Miss(gettext("%(name)s has no confirmed contact point for %(channels)s") % said, True)
+        return _Miss(gettext("%(name)s has no confirmed contact point") % said, True)
+    return _Miss(gettext("the preferences of %(name)s leave no channel") % {"name": name}, False)
 
 
 def _is_empty(roster: Roster, now: datetime) -> bool:

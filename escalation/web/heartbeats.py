@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from django.db.models import Case, When
+from django.utils.translation import gettext
 from django.views.generic import TemplateView
 
 from config import clock
@@ -30,9 +31,14 @@ class HeartbeatsPage(Page, TemplateView):
         page = max(1, min(int(number), 10_000)) if is_one else 1
         now = clock.now()
         shown = list(heartbeats[(page - 1) * PAGE_SIZE : page * PAGE_SIZE + 1])
+        states = [(each, each.state_at(now)) for each in shown[:PAGE_SIZE]]
         return super().get_context_data(**kwargs) | {
-            "heartbeats": [(each, each.state_at(now)) for each in shown[:PAGE_SIZE]],
+            "heartbeats": [(each, state, _label(state)) for each, state in states],
             "states": State.choices,
             "state": only,
             "next": page + 1 if len(shown) > PAGE_SIZE else None,
         }
+
+
+def _label(state: str) -> str:
+    return gettext("Late") if state == Heartbeat.LATE else str(State(state).label)

@@ -30,9 +30,7 @@ class Replayed:
         said = ngettext(
             "%(count)d will be tried again now.", "%(count)d will be tried again now.", self.count
         ) % {"count": self.count}
-        if str(self.left_out):
-            said = f"{said} {gettext('Left out: %(what)s.') % {'what': self.left_out}}"
-        return said
+        return " ".join([said, *_left_out(self.left_out)])
 
 
 class Said(NamedTuple):
@@ -53,6 +51,11 @@ def deliveries_replay(*, deliveries: QuerySet[Delivery], by: Principal, via: str
     return Replayed(count, left_out)
 
 
+def _left_out(left_out: LeftOut) -> list[str]:
+    """Return what to say of what isn't replayed, if there is any."""
+    return [gettext("Left out: %(what)s.") % {"what": left_out}] if str(left_out) else []
+
+
 def delivery_replay(*, delivery_id: UUID, by: Principal, via: str) -> Said:
     """Replay one delivery, if it failed or expired; returns what to say of it."""
     chosen = Delivery.objects.filter(pk=delivery_id)
@@ -60,9 +63,7 @@ def delivery_replay(*, delivery_id: UUID, by: Principal, via: str) -> Said:
     if done.count:
         return Said(messages.SUCCESS, gettext("It is being tried again now."))
     said = gettext("Only failed or expired deliveries can be replayed.")
-    if str(done.left_out):
-        said = f"{said} {gettext('Left out: %(what)s.') % {'what': done.left_out}}"
-    return Said(messages.ERROR, said)
+    return Said(messages.ERROR, " ".join([said, *_left_out(done.left_out)]))
 
 
 def delivery_cancel(*, delivery_id: UUID, by: Principal, via: str) -> Said:

@@ -138,3 +138,27 @@ def test_translations_keep_the_placeholders(app: str, language: str) -> None:
 
 def test_there_is_a_catalogue_for_each_language() -> None:
     assert {"en", *languages.LANGUAGES} == {code for code, _ in settings.LANGUAGES}
+
+
+def marked(tree: ast.AST) -> Iterator[str]:
+    """Yield each sentence that code gives to gettext."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(
+                func=ast.Name(id="gettext" | "gettext_lazy" | "ngettext" | "ngettext_lazy"),
+                args=[ast.Constant(value=str() as text), *_],
+            ):
+                yield text
+
+
+@pytest.mark.parametrize("app", languages.APPS)
+def test_what_code_marks_is_found_by_what_collects_it(app: str) -> None:
+    """Within an f-string some of it is not."""
+    collected = {each.id if isinstance(each.id, str) else each.id[0] for each in languages.messages_of(app)}
+    said = {
+        text
+        for path in languages.sources(app)
+        if path.suffix == ".py"
+        for text in marked(ast.parse(path.read_text()))
+    }
+    assert said - collected == set()

@@ -72,7 +72,7 @@ def own(person: User) -> Iterator[Step]:
     yield Step(
         gettext("People reach it by HTTPS"),
         is_public,
-        text if is_public else f"{text} {gettext('Set PUBLIC_URL.')}",
+        text if is_public else " ".join([text, gettext("Set PUBLIC_URL.")]),
     )
     for name, title, what in CHANNELS:
         is_set_up = registry.is_offered(name)
