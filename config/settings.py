@@ -179,6 +179,10 @@ FCM_TOKEN_URL = env.str("FCM_TOKEN_URL", default="")
 # Telegram's Bot API, and the bot's token. Unset: not offered.
 TELEGRAM_BASE_URL = env.str("TELEGRAM_BASE_URL", default="https://api.telegram.org")
 TELEGRAM_BOT_TOKEN = env.str("TELEGRAM_BOT_TOKEN", default="")
+# Web Push: the private key by which push services know this server (manage.py new_web_push_key), and where their
+# operators reach yours, as a mailto: or https: address. Unset: not offered.
+WEB_PUSH_KEY = env.str("WEB_PUSH_KEY", default="")
+WEB_PUSH_SUBJECT = env.str("WEB_PUSH_SUBJECT", default="")
 # PubNub, and the keys there. Unset: not offered.
 PUBNUB_BASE_URL = env.str("PUBNUB_BASE_URL", default="https://ps.pndsn.com")
 PUBNUB_PUBLISH_KEY = env.str("PUBNUB_PUBLISH_KEY", default="")

@@ -12,6 +12,7 @@ _NAMES: Final = (
     gettext_noop("Inbox"),
     gettext_noop("Push"),
     gettext_noop("Webhook"),
+    gettext_noop("Web push"),
     gettext_noop("Telegram"),
     gettext_noop("Bot"),
     gettext_noop("Console"),

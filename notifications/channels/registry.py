@@ -19,6 +19,7 @@ from notifications.channels.telegram import TelegramChannel
 from notifications.channels.third_party import ThirdPartyChannel
 from notifications.channels.transport.session import Session
 from notifications.channels.webhook import WebhookChannel
+from notifications.channels.webpush import WebPushChannel
 
 #: Stands for what is not shown.
 WITHHELD: Final = "withheld"
@@ -37,6 +38,7 @@ CHANNELS: dict[str, Channel] = {
         TelegramChannel(),
         ThirdPartyChannel(),
         WebhookChannel(),
+        WebPushChannel(),
     )
 }
 

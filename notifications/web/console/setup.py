@@ -28,6 +28,7 @@ CHANNELS: Final = (
     ("phone", gettext_lazy("Phone calls"), gettext_lazy("Set TWILIO_CALL_FROM too.")),
     ("push", "Push", gettext_lazy("Set FCM_SERVICE_ACCOUNT.")),
     ("telegram", "Telegram", gettext_lazy("Set TELEGRAM_BOT_TOKEN.")),
+    ("webpush", "Web push", gettext_lazy("Set WEB_PUSH_KEY.")),
 )
 #: By one of them, at least, people are to be told.
 _NEEDED: Final = "email"

@@ -12,9 +12,11 @@ from uuid import uuid4
 import pika
 from pytest_django.fixtures import Settings
 
+from notifications.channels.transport import web_push
 from tests.servers.fcm import FCM
 from tests.servers.provider import Provider
 from tests.servers.pubnub import PubNub
+from tests.servers.push_service import PushService, encoded
 from tests.servers.refusing import refusing
 from tests.servers.smtp import MailServer
 from tests.servers.telegram import Telegram
@@ -264,6 +266,24 @@ class PushDestination(ProviderDestination):
         self._server.refuse(404, "UNREGISTERED", message=f"{CANARY} was not found")
 
 
+class WebPushDestination(HttpDestination):
+    """A push service that decrypts; it stays the same browser's when it listens nowhere."""
+
+    def __enter__(self) -> Self:
+        self.settings.WEB_PUSH_KEY = web_push.new_key()
+        self._server = self._service = self._running.enter_context(PushService(path=f"/{CANARY}"))
+        self._port = self._server.port
+        return self
+
+    @property
+    def hidden(self) -> tuple[str, ...]:  # type: ignore[override]
+        return (CANARY, encoded(self._service.secret))
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self._port}/{CANARY}#{self._service.keys}"
+
+
 @dataclass(frozen=True, slots=True)
 class Letter:
     """A message as the bot gets it."""
@@ -368,6 +388,7 @@ DESTINATIONS: dict[str, type[Destination]] = {
     "telegram": TelegramDestination,
     "third_party": HttpDestination,
     "webhook": HttpDestination,
+    "webpush": WebPushDestination,
 }
 
 
