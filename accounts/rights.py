@@ -403,6 +403,7 @@ ROUTES: Final[Mapping[str, Rights]] = {
     "api/v1/invitations/<uuid:invitation_id>": {"DELETE": staff()},
     "api/v1/users/<uuid:user_id>": {"GET": staff(), "PATCH": ADMIN, "DELETE": ADMIN},
     "": _get(ANYONE),
+    "sw.js": _get(ANYONE),
     "login": _by(ANYONE, *_FORM),
     "register": _by(ANYONE, *_FORM),
     "forgotten-password": _by(ANYONE, *_FORM),

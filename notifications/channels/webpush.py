@@ -12,6 +12,7 @@ import orjson
 from cryptography.hazmat.primitives.asymmetric import ec
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.utils import translation
 from django.utils.translation import gettext
 from yarl import URL
 
@@ -102,6 +103,13 @@ class WebPushChannel(Channel):
         return receipt(answer, now=clock.now())
 
 
+def public_key() -> str:
+    """Return the key that browsers subscribe with; "" where none is set."""
+    if not WebPushChannel().is_configured:
+        return ""
+    return web_push.encoded(web_push.point_of(web_push.key_of(settings.WEB_PUSH_KEY)))
+
+
 def headers_of(message: Message, *, endpoint: str, now: datetime) -> dict[str, str]:
     """Return the headers of a request: for how long it is kept, how urgent it is, and who sends it."""
     urgent = not urgency.can_wait(kind=message.kind, severity=message.severity)
@@ -135,6 +143,8 @@ def payload_of(message: Message) -> bytes:
     }
     if link := _ACKNOWLEDGE.search(text):
         content["acknowledge"] = link[1]
+        with translation.override(message.language):
+            content["words"] = {"acknowledge": gettext("Acknowledge")}
         text = text.replace(link[0], "")
     url = str(message.data.get("url") or "")
     if url and len(orjson.dumps(url)) <= MAX_URL:

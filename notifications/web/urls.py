@@ -22,6 +22,7 @@ from notifications.web.views import (
     shops,
     trying,
     what_if,
+    worker,
 )
 
 PHONE = Verification.Purpose.PHONE
@@ -87,6 +88,7 @@ urlpatterns = [
         shops.InvitationAgain.as_view(),
         name="invitation-again",
     ),
+    path("sw.js", worker.WorkerPage.as_view(), name="worker"),
     path("language/", session.LanguagePage.as_view(), name="language"),
     path("login/", session.LoginPage.as_view(), name="login"),
     path("logout/", session.LogoutPage.as_view(), name="logout"),

@@ -13,6 +13,7 @@ from rest_framework.test import APIClient
 OPEN = {
     "/language/",
     "/",  # leads to the log-in
+    "/sw.js",  # a script, the same for everybody
     "/api/v1/auth/token",
     "/api/v1/auth/token/",
     "/api/v1/auth/token/refresh",

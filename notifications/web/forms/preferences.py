@@ -73,7 +73,7 @@ class ContactPointForm(forms.Form):
 
 
 def channels_offered() -> list[tuple[str, str]]:
-    """Return what people can be told by."""
+    """Return what people can be told by. A browser is in it too: its own button adds it."""
     names = sorted(name for name in registry.CHANNELS if registry.is_offered(name))
     return [(name, channel_label(name)) for name in names]
 

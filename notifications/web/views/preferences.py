@@ -19,7 +19,7 @@ from accounts.models import User
 from accounts.services.users import user_update
 from config import clock
 from config.rest.exceptions import Conflict, TooMany
-from notifications.channels import registry
+from notifications.channels import registry, webpush
 from notifications.channels.transport import signing
 from notifications.models import ChannelHours, ContactPoint, Preference, Severity, Subscription
 from notifications.services import confirmations, contact_points
@@ -78,6 +78,7 @@ def everything(request: HttpRequest, person: User) -> dict[str, Any]:
         "points": shown_points(request, points),
         "steps": OwnStepsForm(points=points, shown=own_steps_shown(preference, points), auto_id="steps_%s"),
         "new_point": ContactPointForm(auto_id="new_point_%s"),
+        "web_push_key": webpush.public_key(),
         "hours": HoursForm(
             channels=channels, shown=ChannelHours.objects.filter(user=person), auto_id="hours_%s"
         ),

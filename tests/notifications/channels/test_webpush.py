@@ -83,6 +83,7 @@ async def test_the_link_that_acknowledges_is_apart_from_the_text(
     await CHANNEL.send(message(address=service.address, body=body), session)
     content = service.messages[0].content
     assert content["acknowledge"] == LINK
+    assert content["words"] == {"acknowledge": "Acknowledge"}
     assert LINK not in content["body"]
 
 
